@@ -1,0 +1,1 @@
+"""rulebot: options bots as YAML, validated, compiled and run to the letter."""

@@ -1,0 +1,1 @@
+"""Interactive Brokers through unmodified ib_async, used as a codec."""

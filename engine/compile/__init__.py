@@ -1,0 +1,1 @@
+"""Spec to Plan: names resolved, units checked, states as a table."""

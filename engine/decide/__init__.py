@@ -1,0 +1,1 @@
+"""Evaluation and position to Decision: the state machine, under limits."""

@@ -1,0 +1,1 @@
+"""Plan and snapshot to Evaluation: true, false or unknown, and why."""

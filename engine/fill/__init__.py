@@ -1,0 +1,1 @@
+"""Reports to Book: what we own and what is working."""

@@ -1,0 +1,112 @@
+"""What is traded: underlyings and options, and the product facts the exchange fixes.
+
+Sources: Cboe SPX and SPXW contract specifications (ticks 0.05 below 3.00, 0.10 from there; SPX is AM-settled, last
+trade the day before; SPXW is PM-settled, trades on its last day to 16:00 ET); OCC equity option specifications (SPY,
+QQQ: penny ticks, American, physical delivery of 100 shares).
+"""
+
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from enum import Enum
+
+from engine.model.money import TickRule
+
+
+class Right(Enum):
+    """Call or put."""
+
+    CALL = "call"
+    PUT = "put"
+
+    @property
+    def letter(self) -> str:
+        """`C` or `P`."""
+        return "C" if self is Right.CALL else "P"
+
+
+class Kind(Enum):
+    """What an underlying is."""
+
+    INDEX = "index"
+    ETF = "etf"
+    STOCK = "stock"
+
+
+class Settlement(Enum):
+    """How an option ends: cash at the opening prints, cash at the close, or shares."""
+
+    AM_CASH = "am"
+    PM_CASH = "pm"
+    SHARES = "shares"
+
+
+_PENNY = TickRule(((Decimal(0), Decimal("0.01")),))
+_INDEX_OPTION = TickRule(((Decimal(0), Decimal("0.05")), (Decimal(3), Decimal("0.10"))))
+_EQUITY_OPTION = TickRule(((Decimal(0), Decimal("0.01")), (Decimal(3), Decimal("0.05"))))
+_COMBO_INDEX = TickRule(((Decimal(0), Decimal("0.05")),))
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """The exchange's facts about one underlying and its options."""
+
+    symbol: str
+    kind: Kind
+    option_ticks: TickRule
+    combo_ticks: TickRule
+    same_day_class: str
+    """Trading class whose options expire at the close of their last day."""
+    volatility_index: str = "VIX"
+
+    @property
+    def is_tradable(self) -> bool:
+        """An index cannot be bought; an ETF or stock can."""
+        return self.kind is not Kind.INDEX
+
+
+_ETFS = ("SPY", "QQQ", "XLF", "XLE", "XLV", "SMH")
+_PENNY_ETFS = ("SPY", "QQQ")
+
+
+def product(symbol: str) -> Product:
+    """Return the product of an underlying symbol; any unknown symbol is a US stock."""
+    if symbol == "SPX":
+        return Product(symbol, Kind.INDEX, _INDEX_OPTION, _COMBO_INDEX, "SPXW")
+    if symbol in _ETFS:
+        ticks = _PENNY if symbol in _PENNY_ETFS else _EQUITY_OPTION
+        return Product(symbol, Kind.ETF, ticks, _PENNY, symbol)
+    return Product(symbol, Kind.STOCK, _EQUITY_OPTION, _PENNY, symbol)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One listed option. Identity is class, expiry, strike and right; `con_id` is the broker's number for it.
+
+    Units: `expiry` is the last day it trades (for AM-settled SPX the day before settlement).
+    """
+
+    symbol: str
+    trading_class: str
+    expiry: date
+    strike: Decimal
+    right: Right
+    multiplier: int = 100
+    con_id: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        return f"{self.trading_class} {self.expiry} {self.strike:f}{self.right.letter}"
+
+
+@dataclass(frozen=True, slots=True)
+class Underlying:
+    """An index, ETF or stock as the broker lists it; also VIX and its family."""
+
+    symbol: str
+    con_id: int = field(default=0, compare=False)
+
+    def __str__(self) -> str:
+        return self.symbol
+
+
+Contract = Option | Underlying

@@ -1,0 +1,60 @@
+"""Prices on the tick and money, in Decimal.
+
+Market data in bulk is float64; `on_tick` is the one crossing from there to a price of an order.
+"""
+
+from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from enum import Enum
+
+CENT = Decimal("0.01")
+ZERO = Decimal(0)
+
+
+class Rounding(Enum):
+    """Which neighbour on the grid a price takes."""
+
+    NEAREST = ROUND_HALF_EVEN
+    DOWN = ROUND_FLOOR
+    UP = ROUND_CEILING
+
+
+def on_tick(price: float | Decimal, tick: Decimal, rounding: Rounding) -> Decimal:
+    """Return `price` as a Decimal on the grid of `tick` (signed prices allowed: DOWN is toward minus infinity).
+
+    A float is first read to 10 decimals, so that 0.15 / 0.05 is three ticks and not 2.9999999999999996.
+    """
+    exact = price if isinstance(price, Decimal) else Decimal(f"{price:.10f}")
+    steps = (exact / tick).to_integral_value(rounding.value)
+    return (steps * tick).quantize(tick)
+
+
+@dataclass(frozen=True, slots=True)
+class TickRule:
+    """Price steps by price level, lowest edge first: ((low edge, step), ...)."""
+
+    steps: tuple[tuple[Decimal, Decimal], ...]
+
+    def tick(self, price: Decimal | float) -> Decimal:
+        """Return the step that applies at |price|."""
+        level = abs(price)
+        found = self.steps[0][1]
+        for edge, step in self.steps:
+            if level >= edge:
+                found = step
+        return found
+
+    def round(self, price: float | Decimal, rounding: Rounding) -> Decimal:
+        """Return `price` on the grid of its own level."""
+        return on_tick(price, self.tick(price), rounding)
+
+
+def dollars(amount: Decimal) -> str:
+    """Return `-$1,234.50` for a report."""
+    sign = "-" if amount < 0 else ""
+    return f"{sign}${abs(amount):,.2f}"
+
+
+def signed_dollars(amount: Decimal) -> str:
+    """Return `+$36.80` or `-$1,234.50` for a report."""
+    return dollars(amount) if amount < 0 else f"+{dollars(amount)}"

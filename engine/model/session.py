@@ -1,0 +1,163 @@
+"""Exchange sessions: which days trade, from when to when, and what "15:45" or "close - 15m" means on each.
+
+Exchange time is America/New_York for every product. Sessions are the regular ones (09:30 to 16:00, 13:00 on a
+half day). Dates outside the table are an error, never silently "open".
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import Enum
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from engine.model.exchange_days import EARLY_CLOSES, FIRST_YEAR, HOLIDAYS, LAST_YEAR
+
+EXCHANGE_ZONE = ZoneInfo("America/New_York")
+OPEN_TIME = time(9, 30)
+FULL_CLOSE = time(16, 0)
+HALF_CLOSE = time(13, 0)
+
+
+class CalendarError(ValueError):
+    """A date outside the years the table covers."""
+
+
+def _dates(table: str) -> frozenset[date]:
+    found = set()
+    for line in table.split("\n"):
+        year, _, days = line.strip().partition(":")
+        found.update(date(int(year), int(day[:2]), int(day[3:])) for day in days.split())
+    return frozenset(found)
+
+
+@lru_cache(maxsize=1)
+def _special_days() -> tuple[frozenset[date], frozenset[date]]:
+    return _dates(HOLIDAYS), _dates(EARLY_CLOSES)
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One trading day of the exchange; `open` and `close` are UTC."""
+
+    date: date
+    open: datetime
+    close: datetime
+    is_half: bool
+
+    @property
+    def minutes(self) -> int:
+        """Length of the session: 390, or 210 on a half day."""
+        return int((self.close - self.open).total_seconds()) // 60
+
+    def at(self, clock: time) -> datetime:
+        """Return this clock time of exchange time on the session's date, in UTC."""
+        return at_exchange_time(self.date, clock)
+
+
+def at_exchange_time(day: date, clock: time) -> datetime:
+    """Return `clock` in New York on `day` as UTC."""
+    return datetime.combine(day, clock, EXCHANGE_ZONE).astimezone(UTC)
+
+
+def exchange_date(at: datetime) -> date:
+    """Return the New York calendar date of an aware instant."""
+    return at.astimezone(EXCHANGE_ZONE).date()
+
+
+def _check(day: date) -> None:
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise CalendarError(f"the exchange calendar covers {FIRST_YEAR} to {LAST_YEAR}; {day} is outside")
+
+
+def is_session(day: date) -> bool:
+    """Say whether the exchange trades on `day`. Raises: CalendarError outside the table."""
+    _check(day)
+    return day.weekday() < 5 and day not in _special_days()[0]
+
+
+@lru_cache(maxsize=4096)
+def session_on(day: date) -> Session | None:
+    """Return the session of `day`, or None when the exchange is closed. Raises: CalendarError."""
+    if not is_session(day):
+        return None
+    is_half = day in _special_days()[1]
+    close = HALF_CLOSE if is_half else FULL_CLOSE
+    return Session(day, at_exchange_time(day, OPEN_TIME), at_exchange_time(day, close), is_half)
+
+
+def session_after(day: date) -> Session:
+    """Return the first session strictly after `day`. Raises: CalendarError past the table."""
+    while True:
+        day += timedelta(days=1)
+        if (found := session_on(day)) is not None:
+            return found
+
+
+def session_before(day: date) -> Session:
+    """Return the last session strictly before `day`. Raises: CalendarError before the table."""
+    while True:
+        day -= timedelta(days=1)
+        if (found := session_on(day)) is not None:
+            return found
+
+
+def session_from(day: date) -> Session:
+    """Return the session of `day`, or the first one after it."""
+    return session_on(day) or session_after(day)
+
+
+def sessions(first: date, last: date) -> Iterator[Session]:
+    """Yield the sessions from `first` to `last`, both included."""
+    day = first
+    while day <= last:
+        if (found := session_on(day)) is not None:
+            yield found
+        day += timedelta(days=1)
+
+
+class Anchor(Enum):
+    """What a time of day is counted from."""
+
+    CLOCK = "clock"
+    OPEN = "open"
+    CLOSE = "close"
+
+
+@dataclass(frozen=True, slots=True)
+class DayTime:
+    """A time of day as a spec writes it: `"10:30"`, `open + 15m`, `close - 30m`.
+
+    Units: `offset` is a duration from midnight (CLOCK), from the open or from the close (signed).
+    """
+
+    anchor: Anchor
+    offset: timedelta
+
+    def on(self, session: Session) -> datetime:
+        """Return the plain instant on this session, with no regard to an early close."""
+        if self.anchor is Anchor.OPEN:
+            return session.open + self.offset
+        if self.anchor is Anchor.CLOSE:
+            return session.close + self.offset
+        return session.at((datetime.min + self.offset).time())
+
+    def before_close(self, session: Session) -> datetime:
+        """Return the instant of a time exit: at or past an early close it keeps its distance from the close.
+
+        "15:45" (15 minutes before a full session's close) is 12:45 on a half day.
+        """
+        plain = self.on(session)
+        if self.anchor is Anchor.CLOCK and session.is_half and plain >= session.close:
+            full_close = session.at(FULL_CLOSE)
+            return session.close - (full_close - plain)
+        return plain
+
+    def __str__(self) -> str:
+        minutes = int(self.offset.total_seconds()) // 60
+        if self.anchor is Anchor.CLOCK:
+            return f"{minutes // 60:02d}:{minutes % 60:02d}"
+        if not minutes:
+            return self.anchor.value
+        sign = "+" if minutes > 0 else "-"
+        return f"{self.anchor.value} {sign} {abs(minutes)}m"

@@ -1,0 +1,1 @@
+"""Decision to Commands: priced on the tick, followed until done."""

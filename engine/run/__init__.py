@@ -1,0 +1,1 @@
+"""The only loop, start-up as crash recovery, and the wiring of the worlds."""

@@ -1,0 +1,1 @@
+"""A pretend world: market, exchange and the TWS protocol on a socket."""

@@ -1,0 +1,1 @@
+"""The simulated broker: orders, fills, commissions, accounts, settlement."""

@@ -1,0 +1,1 @@
+"""The simulated market: what exists, how it moves, what it is quoted at."""

@@ -1,0 +1,1 @@
+"""YAML text to Spec, every problem with its file, line and column."""

@@ -1,0 +1,1 @@
+"""The journal in SQL, and what is read back from it."""
