@@ -24,7 +24,7 @@ class CalendarError(ValueError):
 
 
 def _dates(table: str) -> frozenset[date]:
-    found = set()
+    found: set[date] = set()
     for line in table.split("\n"):
         year, _, days = line.strip().partition(":")
         found.update(date(int(year), int(day[:2]), int(day[3:])) for day in days.split())
@@ -140,7 +140,8 @@ class DayTime:
             return session.open + self.offset
         if self.anchor is Anchor.CLOSE:
             return session.close + self.offset
-        return session.at((datetime.min + self.offset).time())
+        hours, rest = divmod(int(self.offset.total_seconds()), 3600)
+        return session.at(time(hours, rest // 60, rest % 60))
 
     def before_close(self, session: Session) -> datetime:
         """Return the instant of a time exit: at or past an early close it keeps its distance from the close.
@@ -158,6 +159,6 @@ class DayTime:
         if self.anchor is Anchor.CLOCK:
             return f"{minutes // 60:02d}:{minutes % 60:02d}"
         if not minutes:
-            return self.anchor.value
+            return str(self.anchor.value)
         sign = "+" if minutes > 0 else "-"
         return f"{self.anchor.value} {sign} {abs(minutes)}m"

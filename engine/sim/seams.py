@@ -65,7 +65,7 @@ class Bar(NamedTuple):
     close: float
     volume: int
     average: float
-    count: int
+    trades: int
 
 
 class OptionParams(NamedTuple):
@@ -137,7 +137,14 @@ class Market(Protocol):
         """True while the scenario halts trading in this underlying or market-wide."""
 
     def bars(
-        self, con_id: int, *, what: str, bar_seconds: int, first: datetime, last: datetime, regular_hours: bool
+        self,
+        con_id: int,
+        *,
+        what: str,
+        bar_seconds: int,
+        first: datetime,
+        last: datetime,
+        regular_hours: bool,
     ) -> list[Bar]:
         """Return bars that start in [first, last], none of the future; 86400 seconds means daily.
 

@@ -1,0 +1,405 @@
+"""The nouns of a spec: what the YAML says, typed, each with the path where it stands.
+
+A Spec holds no YAML and no resolved meaning: names are still names, `$parameters` are already replaced, units are
+those written. `path` leads from the document's root to the value (keys and list positions); `Source.span` turns it
+into line and column.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import Enum
+
+from engine.model.session import DayTime
+
+Path = tuple[str | int, ...]
+
+
+class Unit(Enum):
+    """The unit written beside a number."""
+
+    NUMBER = ""
+    POINTS = "pts"
+    DOLLARS = "$"
+    PERCENT = "%"
+    MULTIPLE = "x"
+    SECONDS = "s"
+    SESSIONS = "d"
+    R = "R"
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A number with its unit. Units: PERCENT 50 is 50%; `of` names the measure that a MULTIPLE multiplies."""
+
+    value: Decimal
+    unit: Unit
+    of: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A measure, let or leg named on the other side of a comparison."""
+
+    name: str
+
+
+Operand = Amount | Word | DayTime | str
+"""The other side of a comparison; plain text only after `is`."""
+
+
+class Op(Enum):
+    """How a measure is compared. BETWEEN includes its ends; OUTSIDE is its not; BEYOND is |value| above."""
+
+    ABOVE = "above"
+    AT_LEAST = "at_least"
+    BELOW = "below"
+    AT_MOST = "at_most"
+    BETWEEN = "between"
+    OUTSIDE = "outside"
+    BEYOND = "beyond"
+    IS = "is"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One comparison with one operand, or two for BETWEEN and OUTSIDE."""
+
+    op: Op
+    operands: tuple[Operand, ...]
+
+
+Argument = Amount | Word | DayTime | str | int | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasureTest:
+    """A measure of the vocabulary with its arguments, compared or (time, no_event, breach) true by itself."""
+
+    measure: str
+    arguments: Mapping[str, Argument] = field(default_factory=dict)
+    comparison: Comparison | None = None
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpressionTest:
+    """One `expr:`."""
+
+    text: str
+    path: Path
+
+
+class GroupKind(Enum):
+    """How a group's members combine, in three values."""
+
+    ALL = "all"
+    ANY = "any"
+    NOT = "not"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """`all`, `any` or `not` over conditions."""
+
+    kind: GroupKind
+    members: tuple["Condition", ...]
+    path: Path
+
+
+Test = MeasureTest | ExpressionTest | Group
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """How long, or how often in a row, a condition must have been true. One of the two is set."""
+
+    quotes: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """A named test. `name` is given, or derived from the measure (language.md: every rule has a name)."""
+
+    name: str
+    test: Test
+    confirm: Confirm | None = None
+    max_age: float | None = None
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Let:
+    """`let: {day_move: {expected_move: {asof: open}}}`: a measure with its arguments under a name, or a parameter."""
+
+    name: str
+    measure: str | None
+    arguments: Mapping[str, Argument] = field(default_factory=dict)
+    amount: Amount | None = None
+    path: Path
+
+
+# ---------------------------------------------------------------- entry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """`again:`: more than one entry per opportunity. `after` holds `filled`, `unfilled` and names of exits."""
+
+    after: tuple[str, ...]
+    wait: float = 60.0
+    until: DayTime | None = None
+    at_most: int | None = None
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """When to enter. A window has `start` and `end`; a time (`at`) has `start` and `lasts` seconds.
+
+    Units: `every` and `lasts` in seconds. `per_day` None means the default (1); `max_open` None means per_day.
+    """
+
+    start: DayTime
+    end: DayTime | None = None
+    lasts: float | None = None
+    every: float | None = None
+    once: bool = False
+    per_day: int | None = None
+    max_open: int | None = None
+    again: Again | None = None
+    when: tuple[Condition, ...] = ()
+    path: Path
+
+
+# ---------------------------------------------------------------- legs
+
+
+class Side(Enum):
+    """What is done with a leg at entry."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+class StrikeBy(Enum):
+    """What a strike is chosen by. OFFSET_* stand `by` points from the leg named in `reference`."""
+
+    DELTA = "delta"
+    EXPECTED_MOVE = "expected_move"
+    AT_SPOT = "at_spot"
+    AT_LEG = "at_leg"
+    BELOW = "below"
+    ABOVE = "above"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strike:
+    """One strike selector and its modifiers, in the order language.md section 5 applies them.
+
+    Units: `target` is |delta|, a multiple of the expected move, or points of offset, as `by` says; `within` has the
+    unit of `target` (delta, multiples, points).
+    """
+
+    by: StrikeBy
+    target: Decimal | None = None
+    reference: str | None = None
+    multiple_of: Decimal | None = None
+    at_least_from_spot: Decimal | None = None
+    within: Decimal | None = None
+    path: Path
+
+
+class DteRule(Enum):
+    """How days to expiry are matched; of those that qualify the earliest is taken."""
+
+    EXACT = "exact"
+    NEAREST = "nearest"
+    AT_LEAST = "at_least"
+    AT_MOST = "at_most"
+    BETWEEN = "between"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expiry:
+    """Which expiry: calendar days from the session's date; `trading_class` None takes the product's usual class."""
+
+    rule: DteRule
+    days: tuple[int, ...]
+    trading_class: str | None = None
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One option leg. `underlying` None means the bot's only one."""
+
+    name: str
+    side: Side
+    right: str
+    underlying: str | None = None
+    ratio: int = 1
+    strike: Strike
+    path: Path
+
+
+class IfHeld(Enum):
+    """What to do when any bot holds the contract the other way round."""
+
+    SKIP = "skip"
+    ALLOW = "allow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Legs:
+    """The structure. `legs` are in the order written."""
+
+    expiry: Expiry
+    legs: tuple[Leg, ...]
+    require: tuple[Condition, ...] = ()
+    if_held: IfHeld = IfHeld.SKIP
+    path: Path
+
+
+# ---------------------------------------------------------------- order
+
+
+class Start(Enum):
+    """Where a ladder starts, besides a price of its own."""
+
+    MID = "mid"
+    NATURAL = "natural"
+    MARKET = "market"
+
+
+class Then(Enum):
+    """What follows the last try."""
+
+    CANCEL = "cancel"
+    UNWIND = "unwind"
+    MARKET = "market"
+    AGAIN = "again"
+
+
+class Priority(Enum):
+    """Priority of the broker's adaptive algorithm."""
+
+    PATIENT = "patient"
+    NORMAL = "normal"
+    URGENT = "urgent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A limit ladder, an adaptive order, or a market order. Units: step per share; wait and pause in seconds.
+
+    `price` is set instead of `start` when the ladder begins at a given price. `adaptive` has one priority a try (the
+    last one is kept for further tries).
+    """
+
+    start: Start = Start.MID
+    price: Decimal | None = None
+    step: Decimal | None = None
+    wait: float = 10.0
+    tries: int = 1
+    pause: float = 0.0
+    then: Then = Then.CANCEL
+    adaptive: tuple[Priority, ...] = ()
+    leg_by_leg: tuple[str, ...] = ()
+    path: Path
+
+
+# ---------------------------------------------------------------- exits
+
+
+class ExitKind(Enum):
+    """What kind of exit a rule is; it names the exit in reports and decides what may rest at the broker."""
+
+    CONDITION = "condition"
+    TARGET = "target"
+    STOP = "stop"
+    AT_EXPIRY = "at_expiry"
+
+
+class IfUnknown(Enum):
+    """What an exit does while it cannot be judged for longer than its grace."""
+
+    HOLD = "hold"
+    EXIT = "exit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """One exit, in order of priority. `condition` is None for AT_EXPIRY (whatever is left settles).
+
+    A target or stop is a MeasureTest on profit, loss, cost or value with the comparison of its kind. Units: grace in
+    seconds.
+    """
+
+    name: str
+    kind: ExitKind
+    condition: Condition | None
+    enabled: bool = True
+    resting: bool = False
+    order: Order | None = None
+    if_unknown: IfUnknown = IfUnknown.HOLD
+    grace: float = 30.0
+    path: Path
+
+
+# ---------------------------------------------------------------- risk and the whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Risk:
+    """Limits of this bot, in dollars."""
+
+    max_loss_per_trade: Decimal | None = None
+    daily_loss: Decimal | None = None
+    halt_when: tuple[Condition, ...] = ()
+    undefined_risk: bool = False
+    path: Path = ("risk",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """A `$name` of the spec: its text as written, or as `--set` gave it."""
+
+    name: str
+    text: str
+    overridden: bool
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """One bot, as its document says. `digest` is SHA-256 over the meaning (formatting and comments do not count)."""
+
+    version: int
+    name: str
+    about: str
+    underlyings: tuple[str, ...]
+    quantity: int = 1
+    parameters: tuple[Parameter, ...] = ()
+    lets: tuple[Let, ...] = ()
+    entry: Entry
+    legs: Legs
+    order: Order
+    exits: tuple[Exit, ...]
+    exit_order: Order | None = None
+    risk: Risk
+    accept: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountDocument:
+    """What all bots together may do in one account (`rulebot_account: 1`). Dollars and counts; None is no limit."""
+
+    version: int
+    about: str
+    account: str
+    daily_loss: Decimal | None = None
+    max_open: int | None = None
+    orders_per_minute: int | None = None
