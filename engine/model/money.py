@@ -37,7 +37,7 @@ class TickRule:
 
     def tick(self, price: Decimal | float) -> Decimal:
         """Return the step that applies at |price|."""
-        level = abs(price)
+        level = abs(Decimal(price))
         found = self.steps[0][1]
         for edge, step in self.steps:
             if level >= edge:

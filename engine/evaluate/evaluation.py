@@ -1,0 +1,24 @@
+"""Verdicts: true, false or unknown, with the numbers behind them.
+
+Three values as in language.md section 3: unknown is None; `all` is false if any is false, else unknown if any is; `any`
+is true if any is true, else unknown if any is; `not unknown` is unknown.
+"""
+
+from typing import NamedTuple
+
+
+class Verdict(NamedTuple):
+    """What a rule said at one instant.
+
+    `value` is what was measured and `low` / `high` what it was compared with (one bound: `low`), in the rule's own
+    quantity. `missing` says what was unknown ("VIX: no price for 42 s"); `detail` adds what explains the value
+    ("iv 12.5%, rv 12.0% over 20 sessions"). `members` are the verdicts of a group, by name.
+    """
+
+    truth: bool | None
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    missing: str = ""
+    detail: str = ""
+    members: "tuple[tuple[str, Verdict], ...]" = ()

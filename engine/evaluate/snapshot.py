@@ -1,0 +1,68 @@
+"""What a rule may look at, at one instant: the market, the day's facts, the structure in question."""
+
+from typing import NamedTuple
+
+from engine.model.contract import Option
+from engine.model.facts import Facts
+from engine.model.market import Board
+from engine.model.session import Session
+
+
+class LegView(NamedTuple):
+    """One leg of the structure under judgement. `row` is its row on the board, -1 while it is not streamed."""
+
+    name: str
+    option: Option
+    row: int
+    sign: int
+    ratio: int
+
+
+class Held(NamedTuple):
+    """The open position under judgement.
+
+    Units: `entry_price` is net, per share of one structure, + received (credit), - paid (debit), average of the fills
+    without commissions; `quantity` structures still open; `realized` dollars of what was closed; `commissions` dollars
+    paid so far; times in epoch seconds; `max_risk` per share of one structure, worst case at expiry.
+    """
+
+    entry_price: float
+    quantity: int
+    realized: float
+    commissions: float
+    opened_at: float
+    max_risk: float | None
+
+
+class View:
+    """The read-only snapshot of one instant. One object serves many rules; `memo` keeps measures shared by them.
+
+    `legs` is the candidate structure (in `require`) or that of the open position (in exits), empty in entry filters.
+    `start_price` is the signed net price per share at which the entry order would start, None if it has none;
+    `quantity` the number of structures to be traded or held; `commission` the estimated dollars of opening them.
+    """
+
+    __slots__ = (
+        "board",
+        "commission",
+        "facts",
+        "held",
+        "legs",
+        "memo",
+        "now",
+        "quantity",
+        "session",
+        "start_price",
+    )
+
+    def __init__(self, *, now: float, session: Session, board: Board, facts: Facts) -> None:
+        self.now = now
+        self.session = session
+        self.board = board
+        self.facts = facts
+        self.memo: dict[object, float | None] = {}
+        self.legs: tuple[LegView, ...] = ()
+        self.held: Held | None = None
+        self.quantity = 0
+        self.start_price: float | None = None
+        self.commission = 0.0

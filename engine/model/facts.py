@@ -1,0 +1,71 @@
+"""Slow facts of the day that rules read beside live quotes: listings, history, events, the account."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Expiries and strikes of one trading class of one underlying, as the broker lists them today.
+
+    `strikes` is known only for the expiries that were asked for (a class lists the union over all its expiries, so a
+    listed strike need not exist for a given date).
+    """
+
+    symbol: str
+    trading_class: str
+    expiries: tuple[date, ...]
+    strikes: Mapping[date, tuple[Decimal, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class EventDay:
+    """One scheduled event. `projected` days are those it may fall on by its usual rule, before dates are published."""
+
+    name: str
+    day: date
+    at: datetime | None
+    projected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EventCalendar:
+    """Scheduled events by name (CPI, FOMC, NFP and imported ones).
+
+    `known_until` is the last day each calendar can speak of, projection included; beyond it events are unknown.
+    `published_until` is the last day with published dates.
+    """
+
+    days: Mapping[str, Mapping[date, EventDay]] = field(default_factory=dict)
+    published_until: Mapping[str, date] = field(default_factory=dict)
+    known_until: Mapping[str, date] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The account as the broker last told, dollars; None until it did."""
+
+    id: str = ""
+    net_liquidation: Decimal | None = None
+    cash: Decimal | None = None
+    buying_power: Decimal | None = None
+    available_funds: Decimal | None = None
+    maintenance_margin: Decimal | None = None
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything slow that rules read.
+
+    closes: daily closes of finished sessions by symbol, oldest first. opening_moves: expected move in points at the
+    session's first sound minute, by (symbol, expiry). listings: by (symbol, trading class).
+    """
+
+    closes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    opening_moves: Mapping[tuple[str, date], float] = field(default_factory=dict)
+    listings: Mapping[tuple[str, str], Listing] = field(default_factory=dict)
+    events: EventCalendar = field(default_factory=EventCalendar)
+    account: Account = field(default_factory=Account)

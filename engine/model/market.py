@@ -1,0 +1,98 @@
+"""The market as columns: one row for each contract that is streamed.
+
+The feed writes a Board in place as messages arrive; everyone else only reads it. Missing is nan here (columns hold
+float64, and zero-copy views of them are numpy arrays); above this file missing is None.
+"""
+
+from array import array
+from math import nan
+
+from engine.model.contract import Contract
+
+COLUMNS = (
+    "bid",
+    "ask",
+    "bid_size",
+    "ask_size",
+    "last",
+    "open",
+    "high",
+    "low",
+    "previous_close",
+    "volume",
+    "iv",
+    "delta",
+    "gamma",
+    "vega",
+    "theta",
+    "model_price",
+    "quote_at",
+    "last_at",
+    "model_at",
+)
+"""Prices in points or dollars per share, sizes in contracts or shares, iv an annual fraction, delta signed, vega per
+volatility point, theta per day; the `_at` columns are epoch seconds of the last message of that kind."""
+
+
+class Board:
+    """Columns of the latest market data; `rows` finds a contract's row.
+
+    A bid of 0 or none is nan with size 0. `alive_at` is when the last market data message of any kind came: quotes
+    are sent only when they change, so a quiet row is fresh as long as the feed lives. `frozen` holds rows whose data is
+    not live (delayed or frozen).
+    """
+
+    __slots__ = (*COLUMNS, "alive_at", "contracts", "frozen", "free", "rows")
+
+    bid: "array[float]"
+    ask: "array[float]"
+    bid_size: "array[float]"
+    ask_size: "array[float]"
+    last: "array[float]"
+    open: "array[float]"
+    high: "array[float]"
+    low: "array[float]"
+    previous_close: "array[float]"
+    volume: "array[float]"
+    iv: "array[float]"
+    delta: "array[float]"
+    gamma: "array[float]"
+    vega: "array[float]"
+    theta: "array[float]"
+    model_price: "array[float]"
+    quote_at: "array[float]"
+    last_at: "array[float]"
+    model_at: "array[float]"
+
+    def __init__(self) -> None:
+        for name in COLUMNS:
+            setattr(self, name, array("d"))
+        self.contracts: list[Contract | None] = []
+        self.rows: dict[Contract, int] = {}
+        self.free: list[int] = []
+        self.frozen: set[int] = set()
+        self.alive_at = nan
+
+    def add(self, contract: Contract) -> int:
+        """Return the row of `contract`, a fresh one (all nan) if it had none."""
+        if (row := self.rows.get(contract)) is not None:
+            return row
+        if self.free:
+            row = self.free.pop()
+            self.contracts[row] = contract
+            for name in COLUMNS:
+                getattr(self, name)[row] = nan
+        else:
+            row = len(self.contracts)
+            self.contracts.append(contract)
+            for name in COLUMNS:
+                getattr(self, name).append(nan)
+        self.rows[contract] = row
+        return row
+
+    def drop(self, contract: Contract) -> None:
+        """Forget a contract; its row will be used again."""
+        row = self.rows.pop(contract)
+        self.contracts[row] = None
+        self.frozen.discard(row)
+        self.free.append(row)
