@@ -1,0 +1,30 @@
+"""What may go wrong, by whose fault it is. Plain values; the command line turns each into one line and an exit code."""
+
+
+class RulebotError(Exception):
+    """Any failure that is shown as one line. `exit_code`: 1 problems found, 2 misuse, 3 the world failed."""
+
+    exit_code = 3
+
+    def __init__(self, message: str, help: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.help = help
+
+
+class SpecError(RulebotError):
+    """The author's fault: a document that cannot be used as it stands."""
+
+    exit_code = 1
+
+
+class BrokerError(RulebotError):
+    """The world's fault: the broker, or the line to it."""
+
+
+class StoreError(RulebotError):
+    """The world's fault: the database, a file or a folder."""
+
+
+class InvariantError(RulebotError):
+    """Our fault: what can never be was found. Halt, never go on."""

@@ -1,0 +1,96 @@
+"""One problem of a document: where it stands, what it is, and what to do about it."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """An error stops a document from being used; a warning is legal and unlikely."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A place in a text. Units: line and columns count characters from 1; `end_col` is the first column after it."""
+
+    line: int
+    col: int
+    end_col: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnostic:
+    """One problem with a stable code. `text` is the line it stands on, without its line end."""
+
+    file: str
+    line: int
+    col: int
+    end_col: int
+    code: str
+    severity: Severity
+    message: str
+    help: str | None = None
+    text: str = field(default="", compare=False)
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the document cannot be used."""
+        return self.severity is Severity.ERROR
+
+
+def in_file_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Return the diagnostics of one file from its top to its bottom, each once."""
+    return tuple(sorted(dict.fromkeys(diagnostics), key=lambda found: (found.line, found.col, found.code)))
+
+
+def printable(text: str) -> str:
+    """Return `text` with all that could move a terminal's cursor replaced (tabs are kept)."""
+    return "".join(letter if letter.isprintable() or letter == "\t" else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def headline(diagnostic: Diagnostic) -> str:
+    """Return `file:line:col: error[RB112]: message`."""
+    place = f"{diagnostic.file}:{diagnostic.line}:{diagnostic.col}"
+    return printable(f"{place}: {diagnostic.severity}[{diagnostic.code}]: {diagnostic.message}")
+
+
+def render(diagnostic: Diagnostic) -> str:
+    """Return the diagnostic for a terminal: headline, the line, a caret under the whole token, help."""
+    number = f"{diagnostic.line:>5}"
+    before = "".join("\t" if letter == "\t" else " " for letter in diagnostic.text[: diagnostic.col - 1])
+    caret = "^" * max(1, diagnostic.end_col - diagnostic.col)
+    lines = [
+        headline(diagnostic),
+        f"{number} | {printable(diagnostic.text)}".rstrip(),
+        f"{' ' * len(number)} | {before}{caret}",
+    ]
+    if diagnostic.help:
+        lines.append(f"   = help: {printable(diagnostic.help)}")
+    return "\n".join(lines)
+
+
+def as_json(diagnostics: Sequence[Diagnostic]) -> str:
+    """Return the diagnostics as a JSON list of objects."""
+    names = ("file", "line", "col", "end_col", "code", "severity", "message", "help")
+    rows = [{name: getattr(found, name) for name in names} for found in diagnostics]
+    return json.dumps(rows, indent=2, ensure_ascii=False)
+
+
+def as_github(diagnostic: Diagnostic) -> str:
+    """Return a workflow command that marks the line in a pull request."""
+    message = diagnostic.message + (f"\nhelp: {diagnostic.help}" if diagnostic.help else "")
+    place = f"file={_property(diagnostic.file)},line={diagnostic.line},col={diagnostic.col}"
+    place += f",endColumn={diagnostic.end_col},title={diagnostic.code}"
+    return f"::{diagnostic.severity} {place}::{_data(message)}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

@@ -1,0 +1,78 @@
+"""A document's text with the place of every key and value in it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from engine.spec.diagnostic import Diagnostic, Severity, Span
+from engine.spec.spec import Path
+
+Plain = None | bool | int | Decimal | str | list["Plain"] | dict[str, "Plain"]
+"""What a document says: texts, exact numbers, true and false, lists, mappings with text keys."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One document. `tree` is None when it could not be read; `problems` then says why.
+
+    `keys` and `values` lead from a path to the place of the key that ends it, and of its value.
+    """
+
+    file: str
+    text: str
+    tree: Plain = None
+    keys: Mapping[Path, Span] = field(default_factory=dict)
+    values: Mapping[Path, Span] = field(default_factory=dict)
+    problems: tuple[Diagnostic, ...] = ()
+
+    def line(self, number: int) -> str:
+        """Return a line of the text, counted from 1; an empty one past the end."""
+        lines = self.text.split("\n")
+        return lines[number - 1] if 0 < number <= len(lines) else ""
+
+    def span(self, path: Path, key: bool = False) -> Span:
+        """Return the place of the value at `path` (or of its key), else of the nearest thing around it."""
+        for end in range(len(path), 0, -1):
+            around = path[:end]
+            first, second = (self.keys, self.values) if key or end < len(path) else (self.values, self.keys)
+            found = first.get(around) or second.get(around)
+            if found is not None:
+                return found
+        return self._top()
+
+    def _top(self) -> Span:
+        first = next(iter(self.keys.values()), None)
+        return first or self.values.get((), Span(1, 1, 2))
+
+    def written(self, path: Path) -> str:
+        """Return the value at `path` as it stands in the text (its first line)."""
+        span = self.values.get(path)
+        return self.line(span.line)[span.col - 1 : span.end_col - 1] if span else ""
+
+    def diagnostic(
+        self,
+        code: str,
+        path: Path,
+        message: str,
+        help: str | None = None,
+        severity: str = "error",
+        at_key: bool = False,
+    ) -> Diagnostic:
+        """Return a diagnostic that stands at the value at `path`, or at its key."""
+        return self.diagnostic_at(code, self.span(path, key=at_key), message, help, severity)
+
+    def diagnostic_at(
+        self, code: str, span: Span, message: str, help: str | None = None, severity: str = "error"
+    ) -> Diagnostic:
+        """Return a diagnostic that stands at a place of the text."""
+        return Diagnostic(
+            file=self.file,
+            line=span.line,
+            col=span.col,
+            end_col=span.end_col,
+            code=code,
+            severity=Severity(severity),
+            message=message,
+            help=help,
+            text=self.line(span.line),
+        )
