@@ -1,10 +1,18 @@
 """A document's text to its nouns, with every problem found on the way."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path as File
 
-from engine.spec.diagnostic import Diagnostic
-from engine.spec.source import Source
+from engine.spec import sections
+from engine.spec.conditions import mapping
+from engine.spec.diagnostic import Diagnostic, in_file_order
+from engine.spec.digest import with_digest
+from engine.spec.parameters import Replaced, replace_parameters
+from engine.spec.source import Plain, Source
 from engine.spec.spec import AccountDocument, Spec
+from engine.spec.text import read_bytes
+from engine.spec.walk import read_source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,3 +28,55 @@ class Loaded:
     def is_fine(self) -> bool:
         """Whether nothing stops the document from being used (warnings do not)."""
         return not any(found.is_error for found in self.diagnostics)
+
+
+def load_document(file: File | str, overrides: Mapping[str, str] | None = None) -> Loaded:
+    """Return the document in a file. Raises: OSError when it cannot be read."""
+    return load(read_source(read_bytes(File(file)), str(file)), overrides=overrides)
+
+
+def load_text(text: str, file: str = "<text>", overrides: Mapping[str, str] | None = None) -> Loaded:
+    """Return the document in a text; its name is compared with that of `file` when that ends in .yaml or .yml."""
+    return load(read_source(text.encode("utf-8", "surrogatepass"), file), overrides=overrides)
+
+
+def load(source: Source, *, overrides: Mapping[str, str] | None = None) -> Loaded:
+    """Return what a source says, with every problem of its text, structure, scalars and names."""
+    tree = source.tree
+    if source.problems or not isinstance(tree, dict):
+        return Loaded(source=source, diagnostics=in_file_order(source.problems))
+    return _load_strategy(source, tree, overrides or {})
+
+
+def _load_strategy(source: Source, tree: dict[str, Plain], overrides: Mapping[str, str]) -> Loaded:
+    replaced = replace_parameters(source, tree, overrides)
+    problems = list(replaced.problems)
+    found = in_file_order(problems)
+    if any(problem.is_error for problem in found):
+        return Loaded(source=source, diagnostics=found)
+    return Loaded(source=source, spec=_strategy(replaced), diagnostics=found)
+
+
+def _strategy(replaced: Replaced) -> Spec:
+    tree = replaced.tree
+    underlyings = tree.get("underlyings", [tree.get("underlying")])
+    quantity = tree.get("quantity", 1)
+    exit_order = tree.get("exit_order")
+    return with_digest(
+        Spec(
+            version=1,
+            name=str(tree["name"]),
+            about=str(tree["about"]),
+            underlyings=tuple(str(symbol) for symbol in underlyings) if isinstance(underlyings, list) else (),
+            quantity=quantity if isinstance(quantity, int) else 1,
+            parameters=replaced.parameters,
+            lets=sections.lets(mapping(tree.get("let", {}))),
+            entry=sections.entry(mapping(tree["entry"])),
+            legs=sections.legs(mapping(tree["legs"])),
+            order=sections.order(tree["order"], ("order",)),
+            exits=sections.exits(tree["exits"]),
+            exit_order=None if exit_order is None else sections.order(exit_order, ("exit_order",), leaving=True),
+            risk=sections.risk(mapping(tree["risk"])),
+            accept={code: str(reason) for code, reason in mapping(tree.get("accept", {})).items()},
+        )
+    )

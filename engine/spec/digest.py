@@ -1,0 +1,39 @@
+"""The digest of a spec's meaning: what formatting, comments and the order of keys do not change."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from decimal import Decimal
+from enum import Enum
+
+from engine.model.session import DayTime
+from engine.spec.spec import Spec
+
+_NOT_MEANING = frozenset({"path", "digest", "parameters"})
+
+
+def with_digest(spec: Spec) -> Spec:
+    """Return the spec with SHA-256 over the canonical form of its meaning as its digest.
+
+    Numbers count by value (0.50 is 0.5), places in the file not at all, parameters by the values they gave.
+    """
+    text = json.dumps(_canonical(spec), sort_keys=True, separators=(",", ":"))
+    return replace(spec, digest=hashlib.sha256(text.encode()).hexdigest())
+
+
+def _canonical(value: object) -> object:
+    if isinstance(value, DayTime):
+        return [value.anchor.value, value.offset.total_seconds()]
+    if is_dataclass(value) and not isinstance(value, type):
+        kept = (field.name for field in fields(value) if field.name not in _NOT_MEANING)
+        return {"is": type(value).__name__, **{name: _canonical(getattr(value, name)) for name in kept}}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Decimal):
+        return format(value.normalize(), "f")
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(item) for key, item in value.items()}
+    if isinstance(value, tuple):
+        return [_canonical(item) for item in value]
+    return value

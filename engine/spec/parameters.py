@@ -1,0 +1,91 @@
+"""`$name` parameters: their values, what `--set` makes of them, and the tree with them put in their places."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from engine.spec.diagnostic import Diagnostic
+from engine.spec.scalar import parameter_name
+from engine.spec.source import Plain, Source
+from engine.spec.spec import Parameter, Path
+from engine.spec.suggest import did_you_mean
+from engine.spec.walk import number_problem, plain_scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """The tree with every `$name` replaced; `places` says which parameter stands where."""
+
+    tree: dict[str, Plain]
+    parameters: tuple[Parameter, ...]
+    places: Mapping[Path, str]
+    problems: tuple[Diagnostic, ...]
+
+
+def replace_parameters(source: Source, tree: dict[str, Plain], overrides: Mapping[str, str]) -> Replaced:
+    """Return the tree with the parameters' values in place, and every misuse of a parameter."""
+    written = tree.get("parameters")
+    declared = written if isinstance(written, dict) else {}
+    values: dict[str, Plain] = {name: value for name, value in declared.items() if not isinstance(value, list | dict)}
+    problems = _overridden(source, values, overrides)
+    places: dict[Path, str] = {}
+    new: dict[str, Plain] = {}
+    for key, value in tree.items():
+        new[key] = value if key == "parameters" else _replace(value, (key,), values, places)
+    problems += [_undeclared(source, path, name, values) for path, name in places.items() if name not in values]
+    problems += _unused(source, values, set(places.values()))
+    parameters = tuple(_parameter(source, name, overrides) for name in values)
+    return Replaced(new, parameters, places, tuple(problems))
+
+
+def _parameter(source: Source, name: str, overrides: Mapping[str, str]) -> Parameter:
+    path: Path = ("parameters", name)
+    text = overrides[name] if name in overrides else source.written(path)
+    return Parameter(name=name, text=text, overridden=name in overrides, path=path)
+
+
+def _overridden(source: Source, values: dict[str, Plain], overrides: Mapping[str, str]) -> list[Diagnostic]:
+    problems = []
+    for name, text in overrides.items():
+        if name not in values:
+            known = ", ".join(values) or "none"
+            message = f"--set names the parameter '{name}', which this spec does not have"
+            help = did_you_mean(name, values) or f"its parameters: {known}"
+            problems.append(source.diagnostic("RB117", ("parameters",), message, help, at_key=True))
+        elif (problem := number_problem(text.strip())) is not None:
+            message = f"--set {name}={text}: {problem}"
+            problems.append(source.diagnostic("RB201", ("parameters", name), message, "write it out, as in 0.08"))
+        else:
+            values[name] = plain_scalar(text.strip())
+    return problems
+
+
+def _replace(value: Plain, path: Path, values: Mapping[str, Plain], places: dict[Path, str]) -> Plain:
+    if isinstance(value, dict):
+        return {key: _replace(item, (*path, key), values, places) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_replace(item, (*path, at), values, places) for at, item in enumerate(value)]
+    name = parameter_name(value)
+    if name is None:
+        return value
+    places[path] = name
+    return values.get(name, value)
+
+
+def _undeclared(source: Source, path: Path, name: str, values: Mapping[str, Plain]) -> Diagnostic:
+    known = f"its parameters: {', '.join(values)}" if values else "add it under 'parameters'"
+    return source.diagnostic("RB117", path, f"unknown parameter '${name}'", did_you_mean(name, values, "$") or known)
+
+
+def _unused(source: Source, values: Mapping[str, Plain], used: set[str]) -> list[Diagnostic]:
+    return [
+        source.diagnostic(
+            "RB301",
+            ("parameters", name),
+            f"the parameter '{name}' is not used",
+            f"write '${name}' where its value belongs, or remove it",
+            severity="warning",
+            at_key=True,
+        )
+        for name in values
+        if name not in used
+    ]

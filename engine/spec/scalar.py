@@ -1,0 +1,90 @@
+"""One scalar of the language to its value: amounts with their unit, durations, times of day.
+
+All functions return None for a text of another shape: the schema says which shape is owed where.
+"""
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+
+from engine.model.session import Anchor, DayTime
+from engine.spec.source import Plain
+from engine.spec.spec import Amount, Operand, Unit, Word
+
+_N = r"(?P<n>-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)"
+_MAGNITUDE = Decimal(10) ** 12
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_UNITS = (
+    (re.compile(rf"{_N} ?pts"), Unit.POINTS),
+    (re.compile(rf"\${_N}"), Unit.DOLLARS),
+    (re.compile(rf"{_N}%"), Unit.PERCENT),
+    (re.compile(rf"{_N}d"), Unit.SESSIONS),
+    (re.compile(rf"{_N}R"), Unit.R),
+)
+_MULTIPLE = re.compile(rf"{_N}x(?: (?P<of>[a-z][a-z0-9_]*))?")
+_DURATION = re.compile(rf"{_N}(?P<unit>[smh])")
+_CLOCK = re.compile(r"(?P<hours>[01][0-9]|2[0-3]):(?P<minutes>[0-5][0-9])(?::(?P<seconds>[0-5][0-9]))?")
+_ANCHORED = re.compile(r"(?P<anchor>open|close)(?: (?P<sign>[+-]) (?P<rest>[0-9.]+[smh]))?")
+_WORD = re.compile(r"[a-z][a-z0-9_]*")
+_PARAMETER = re.compile(r"\$(?P<name>[a-z][a-z0-9_]*)")
+
+
+def amount(value: Plain) -> Amount | None:
+    """Return a number with its unit."""
+    if isinstance(value, bool) or value is None or isinstance(value, list | dict):
+        return None
+    if isinstance(value, int | Decimal):
+        return Amount(Decimal(value), Unit.NUMBER)
+    for pattern, unit in _UNITS:
+        if (found := pattern.fullmatch(value)) is not None:
+            return _bounded(found["n"], unit)
+    if (found := _MULTIPLE.fullmatch(value)) is not None:
+        return _bounded(found["n"], Unit.MULTIPLE, found["of"])
+    if (found := _DURATION.fullmatch(value)) is not None:
+        return Amount(Decimal(found["n"]) * _SECONDS[found["unit"]], Unit.SECONDS)
+    return None
+
+
+def _bounded(number: str, unit: Unit, of: str | None = None) -> Amount | None:
+    value = Decimal(number)
+    return Amount(value, unit, of) if abs(value) < _MAGNITUDE else None
+
+
+def seconds(value: Plain) -> float | None:
+    """Return a duration such as `15s`, `5m`, `2h` in seconds."""
+    found = amount(value)
+    return float(found.value) if found is not None and found.unit is Unit.SECONDS else None
+
+
+def day_time(value: Plain) -> DayTime | None:
+    """Return a time of day: `10:30`, `open + 15m`, `close`."""
+    if not isinstance(value, str):
+        return None
+    if (clock := _CLOCK.fullmatch(value)) is not None:
+        offset = timedelta(hours=int(clock["hours"]), minutes=int(clock["minutes"]), seconds=int(clock["seconds"] or 0))
+        return DayTime(Anchor.CLOCK, offset)
+    if (anchored := _ANCHORED.fullmatch(value)) is None:
+        return None
+    anchor = Anchor(anchored["anchor"])
+    if anchored["rest"] is None:
+        return DayTime(anchor, timedelta(0))
+    length = seconds(anchored["rest"])
+    if length is None:
+        return None
+    return DayTime(anchor, timedelta(seconds=length if anchored["sign"] == "+" else -length))
+
+
+def operand(value: Plain) -> Operand | None:
+    """Return the other side of a comparison: an amount, a time, or a word."""
+    found = amount(value)
+    if found is not None:
+        return found
+    if (time := day_time(value)) is not None and not (isinstance(value, str) and _WORD.fullmatch(value)):
+        return time
+    return Word(value) if isinstance(value, str) and _WORD.fullmatch(value) else None
+
+
+def parameter_name(value: Plain) -> str | None:
+    """Return the name in `$name`, when that is the whole scalar."""
+    found = _PARAMETER.fullmatch(value) if isinstance(value, str) else None
+    return found["name"] if found else None

@@ -1,0 +1,63 @@
+"""What the YAML scanner complains of, said in the words of somebody who writes a spec."""
+
+import re
+from typing import Any, NamedTuple
+
+from engine.spec.diagnostic import Span
+
+
+class Complaint(NamedTuple):
+    """A syntax error: what is wrong, what to do, and where."""
+
+    code: str
+    message: str
+    help: str | None
+    span: Span
+
+
+_BAD_START = re.compile(r"found character '(.*)' that cannot start any token", re.DOTALL)
+
+
+def complaint(error: Any) -> Complaint:
+    """Return a scanner's or parser's error, reworded."""
+    problem = str(getattr(error, "problem", None) or error)
+    here = _span(getattr(error, "problem_mark", None))
+    began = _span(getattr(error, "context_mark", None) or getattr(error, "problem_mark", None))
+    if (bad := _BAD_START.search(problem)) is not None:
+        return _bad_start(bad.group(1), here)
+    for words, message, help, at_start in _REWORDED:
+        if words in problem:
+            return Complaint("RB103", message, help, began if at_start else here)
+    return Complaint("RB103", f"this is not YAML: {problem.splitlines()[0]}", None, here)
+
+
+def _bad_start(letter: str, here: Span) -> Complaint:
+    if letter in ("\\t", "\t"):
+        return Complaint("RB104", "a tab stands where spaces indent", "indent with two spaces", here)
+    return Complaint("RB103", f"a value cannot begin with '{letter}'", f'put it in quotes: "{letter}..."', here)
+
+
+def _span(mark: Any) -> Span:
+    if mark is None:
+        return Span(1, 1, 2)
+    return Span(mark.line + 1, mark.column + 1, mark.column + 2)
+
+
+_REWORDED = (
+    (
+        "mapping values are not allowed here",
+        "a ':' stands where no key can be",
+        "check the indentation of this line and of the one above, or put the value in quotes",
+        False,
+    ),
+    ("found unexpected end of stream", "a quoted text is not closed", "add the closing quote", True),
+    ("found unexpected document separator", "a quoted text is not closed", "add the closing quote", True),
+    ("expected ',' or ']'", "a '[' is not closed, or a ',' is missing", "close the list with ']'", True),
+    ("expected ',' or '}'", "a '{' is not closed, or a ',' is missing", "close the mapping with '}'", True),
+    ("expected <block end>", "this does not fit what stands around it", "check its indentation and brackets", False),
+    ("could not find expected ':'", "a key without ':'", "write 'key: value'", True),
+    ("found unknown escape character", "no such escape in a double-quoted text", "use single quotes", False),
+    ("expected alphabetic or numeric character", "anchors and aliases are not part of the language", None, False),
+    ("sequence entries are not allowed here", "a list begins where none can", "put '- ' on a line of its own", False),
+    ("found a tab character", "a tab stands where spaces indent", "indent with two spaces", False),
+)

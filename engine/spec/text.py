@@ -1,0 +1,79 @@
+"""Bytes to text: UTF-8 only, of bounded size, with nothing in it that an eye cannot see.
+
+A byte order mark at the start is tolerated, and line ends may be those of any system.
+"""
+
+import re
+from pathlib import Path as File
+
+from engine.spec.diagnostic import Diagnostic, Severity
+
+MAX_BYTES = 256 * 1024
+MAX_LINE = 2000
+
+# C0 and C1 controls but tab and line feed, line and paragraph separators, direction marks, stray BOM, non-characters.
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]"
+)
+
+
+def read_bytes(file: File) -> bytes:
+    """Return the file's content, at most one byte more than is allowed. Raises: OSError."""
+    with file.open("rb") as stream:
+        return stream.read(MAX_BYTES + 1)
+
+
+def decode(content: bytes, file: str) -> tuple[str, Diagnostic | None]:
+    """Return the text with line feeds only, and what makes it unreadable, if anything does."""
+    if len(content) > MAX_BYTES:
+        return "", _at(file, 1, 1, "RB109", f"the file is larger than {MAX_BYTES // 1024} KiB")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in content[:4]:
+        help = "save it as UTF-8"
+        return "", _at(file, 1, 1, "RB101", "the file is UTF-16 or UTF-32, not UTF-8", help=help)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        return "", _not_utf8(content, error.start, file)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text, _unseen(text, file) or _too_long(text, file)
+
+
+def _not_utf8(content: bytes, start: int, file: str) -> Diagnostic:
+    before = content[:start].decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    line = before.count("\n") + 1
+    col = len(before) - before.rfind("\n")
+    message = f"the file is not UTF-8: byte 0x{content[start]:02x} stands here"
+    return _at(file, line, col, "RB101", message, text=before[before.rfind("\n") + 1 :], help="save it as UTF-8")
+
+
+def _unseen(text: str, file: str) -> Diagnostic | None:
+    found = _UNSEEN.search(text)
+    if found is None:
+        return None
+    start = text.rfind("\n", 0, found.start()) + 1
+    line = text.count("\n", 0, found.start()) + 1
+    message = f"the control character U+{ord(found.group()):04X} cannot be seen: remove it"
+    return _at(file, line, found.start() - start + 1, "RB102", message, text=text[start:].split("\n", 1)[0])
+
+
+def _too_long(text: str, file: str) -> Diagnostic | None:
+    for number, line in enumerate(text.split("\n"), 1):
+        if len(line) > MAX_LINE:
+            return _at(file, number, MAX_LINE + 1, "RB109", f"a line is longer than {MAX_LINE} characters")
+    return None
+
+
+def _at(
+    file: str, line: int, col: int, code: str, message: str, *, text: str = "", help: str | None = None
+) -> Diagnostic:
+    return Diagnostic(
+        file=file,
+        line=line,
+        col=col,
+        end_col=col + 1,
+        code=code,
+        severity=Severity.ERROR,
+        message=message,
+        help=help,
+        text=text[: MAX_LINE * 2],
+    )
