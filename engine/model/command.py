@@ -1,0 +1,37 @@
+"""What we ask of the world. Commands leave only after the records of their turn are written."""
+
+from dataclasses import dataclass
+
+from engine.model.contract import Contract
+from engine.model.order import Order
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Send this order, once. Its record is durable by now; its order id is set."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Change price or quantity of an order that works; `order` holds the new values."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Take an order back; fills may still win."""
+
+    order: Order
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Stream exactly these contracts, most important first; the feed adds and drops the difference."""
+
+    contracts: tuple[Contract, ...]
+
+
+Command = Submit | Replace | Cancel | Watch

@@ -1,0 +1,200 @@
+"""What the world tells us. Everything enters the engine as one of these, stamped at the edge (UTC)."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+
+from engine.model.contract import Contract, Option
+from engine.model.facts import Account, Listing
+
+
+@dataclass(frozen=True, slots=True)
+class MarketMoved:
+    """The board has new values in these rows; also time has come this far (an empty tuple is time alone)."""
+
+    at: datetime
+    rows: tuple[int, ...] = ()
+
+
+class BrokerStatus(Enum):
+    """Order statuses of the TWS API, as sent."""
+
+    PENDING = "PendingSubmit"
+    PRE_SUBMITTED = "PreSubmitted"
+    SUBMITTED = "Submitted"
+    PENDING_CANCEL = "PendingCancel"
+    CANCELLED = "Cancelled"
+    API_CANCELLED = "ApiCancelled"
+    FILLED = "Filled"
+    INACTIVE = "Inactive"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderReport:
+    """openOrder or orderStatus. `ref` is "" when the message does not carry it (orderStatus never does).
+
+    Prices are signed as the wire has them; None when the message does not say. quantity None likewise.
+    """
+
+    at: datetime
+    ref: str
+    order_id: int
+    perm_id: int
+    client_id: int
+    status: BrokerStatus | None
+    filled: Decimal | None = None
+    remaining: Decimal | None = None
+    average_price: Decimal | None = None
+    quantity: Decimal | None = None
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderMessage:
+    """An error or warning of the broker on one of our order ids."""
+
+    at: datetime
+    order_id: int
+    code: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExecutionReport:
+    """One fill of one contract. Executions of a combo as a whole are marked `is_combo` and move no position.
+
+    `exec_id` as sent; a correction repeats it with a higher last part. `quantity` is positive, `is_buy` the side.
+    `executed_at` is the broker's own time of it.
+    """
+
+    at: datetime
+    exec_id: str
+    ref: str
+    order_id: int
+    perm_id: int
+    client_id: int
+    option: Option | None
+    is_combo: bool
+    is_buy: bool
+    quantity: Decimal
+    price: Decimal
+    executed_at: datetime
+    symbol: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommissionReport:
+    """Dollars of one execution (positive is paid)."""
+
+    at: datetime
+    exec_id: str
+    commission: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class PositionReport:
+    """What the account holds of one contract, over all bots and by hand; negative is short."""
+
+    at: datetime
+    contract: Contract
+    quantity: Decimal
+    average_cost: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class AccountReport:
+    """New account values."""
+
+    at: datetime
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class ListingReport:
+    """Expiries and strikes that are listed today."""
+
+    at: datetime
+    listing: Listing
+
+
+@dataclass(frozen=True, slots=True)
+class ClosesReport:
+    """Daily closes of finished sessions, oldest first."""
+
+    at: datetime
+    symbol: str
+    closes: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpeningMoveReport:
+    """Expected move in points at the session's first sound minute, from history."""
+
+    at: datetime
+    symbol: str
+    expiry: date
+    points: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkUp:
+    """Connected and in step: every complete snapshot has been read in one connection.
+
+    The reports of open orders, executions and positions that came with it precede this event; `order_refs` are the
+    refs of all orders open at the broker, `positions` all that is held.
+    """
+
+    at: datetime
+    account: str
+    client_id: int
+    next_order_id: int
+    order_refs: tuple[str, ...]
+    positions: tuple[tuple[Contract, Decimal], ...]
+    lockstep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    """The connection is gone; nothing more arrives until LinkUp."""
+
+    at: datetime
+    reason: str
+
+
+class Request(Enum):
+    """What an operator can ask for."""
+
+    STOP = "stop"
+    PAUSE = "pause"
+    RESUME = "resume"
+    KILL = "kill"
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorRequest:
+    """A person, or the end of a run, asks. `bot` "" means all; `id` names the request so that it acts once."""
+
+    at: datetime
+    id: str
+    request: Request
+    bot: str = ""
+    flatten: bool = False
+
+
+Event = (
+    MarketMoved
+    | OrderReport
+    | OrderMessage
+    | ExecutionReport
+    | CommissionReport
+    | PositionReport
+    | AccountReport
+    | ListingReport
+    | ClosesReport
+    | OpeningMoveReport
+    | LinkUp
+    | LinkDown
+    | OperatorRequest
+)

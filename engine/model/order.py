@@ -1,0 +1,150 @@
+"""Our orders, from the intent that is written before anything is sent to the last report about them."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+
+from engine.model.contract import Option
+
+
+class Side(Enum):
+    """Buy or sell."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+    @property
+    def opposite(self) -> "Side":
+        """The other side."""
+        return Side.SELL if self is Side.BUY else Side.BUY
+
+    @property
+    def sign(self) -> int:
+        """+1 for buy, -1 for sell."""
+        return 1 if self is Side.BUY else -1
+
+
+class OrderType(Enum):
+    """How an order is priced."""
+
+    LIMIT = "limit"
+    MARKET = "market"
+    STOP = "stop"
+
+
+class TimeInForce(Enum):
+    """DAY ends with the session; GTC stays over nights and restarts."""
+
+    DAY = "day"
+    GTC = "gtc"
+
+
+class Purpose(Enum):
+    """Why an order exists. TARGET and STOP rest at the broker; EXIT and UNWIND are worked by the engine."""
+
+    ENTRY = "entry"
+    EXIT = "exit"
+    TARGET = "target"
+    STOP = "stop"
+    UNWIND = "unwind"
+
+
+class OrderStatus(Enum):
+    """Where an order stands, reduced from raw broker messages.
+
+    PREPARED: written, nothing sent. SENDING: bytes may be leaving. WORKING: the broker has acknowledged it.
+    CANCELLING: a cancel was asked for; fills may still win. UNKNOWN: we do not know; ask, never resend.
+    DENIED: our own gate refused it, nothing was sent. REFUSED: the broker refused it.
+    ABANDONED: never found at the broker; watched for a late appearance.
+    """
+
+    PREPARED = "prepared"
+    SENDING = "sending"
+    WORKING = "working"
+    CANCELLING = "cancelling"
+    UNKNOWN = "unknown"
+    FILLED = "filled"
+    CANCELLED = "cancelled"
+    REFUSED = "refused"
+    DENIED = "denied"
+    ABANDONED = "abandoned"
+
+    @property
+    def is_live(self) -> bool:
+        """True while it may still fill."""
+        return self in _LIVE
+
+
+_LIVE = frozenset(
+    (
+        OrderStatus.PREPARED,
+        OrderStatus.SENDING,
+        OrderStatus.WORKING,
+        OrderStatus.CANCELLING,
+        OrderStatus.UNKNOWN,
+    )
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OrderLeg:
+    """One leg of an order: `side` is what happens to it when the order's structure is bought as written."""
+
+    name: str
+    option: Option
+    side: Side
+    ratio: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """One order of ours. A change is a new value; the last one recorded is the truth.
+
+    ref: the broker's orderRef and our identity for it (never the order id). number: counts intents of this store.
+    reason: the name of the exit, "entry", or what else led to it. legs: one, or several dealt as one combo; a combo is
+    always bought, its legs' sides say what is done, so a credit is a negative price. side: that of a single leg.
+    quantity, filled: structures. limit_price, stop_price: signed as the wire has them. attempt: the ladder's try,
+    from 1; 0 before the first. attempt_until: when that try ends. mid: signed mid when it was first priced, for
+    slippage. digest: of the spec text that governs it. message: the broker's or the gate's last words.
+    """
+
+    ref: str
+    number: int
+    bot: str
+    position: str
+    purpose: Purpose
+    reason: str
+    legs: tuple[OrderLeg, ...]
+    side: Side
+    quantity: int
+    kind: OrderType
+    limit_price: Decimal | None = None
+    stop_price: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.DAY
+    adaptive: str = ""
+    oca_group: str = ""
+    status: OrderStatus = OrderStatus.PREPARED
+    order_id: int = 0
+    perm_id: int = 0
+    client_id: int = 0
+    filled: int = 0
+    average_price: Decimal | None = None
+    attempt: int = 0
+    attempt_until: datetime | None = None
+    mid: Decimal | None = None
+    prepared_at: datetime
+    sent_at: datetime | None = None
+    changed_at: datetime
+    digest: str = ""
+    message: str = ""
+
+    @property
+    def is_combo(self) -> bool:
+        """True when several legs are dealt as one."""
+        return len(self.legs) > 1
+
+    @property
+    def remaining(self) -> int:
+        """Structures not filled yet."""
+        return self.quantity - self.filled

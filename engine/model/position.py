@@ -1,0 +1,116 @@
+"""Positions: one structure a bot holds, with a ledger of its own from its first fill to its last cent."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from engine.model.contract import Option
+from engine.model.money import ZERO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionLeg:
+    """One leg of a position. `sign` is +1 held long, -1 short.
+
+    Units: `opened` and `closed` count contracts, of all structures together; cash in dollars, + received, - paid,
+    multiplier included, commissions apart (paid: positive). `settled` contracts left by expiry and are part of
+    `closed`.
+    """
+
+    name: str
+    option: Option
+    sign: int
+    ratio: int
+    opened: int = 0
+    closed: int = 0
+    settled: int = 0
+    entry_cash: Decimal = ZERO
+    exit_cash: Decimal = ZERO
+    commissions: Decimal = ZERO
+
+    @property
+    def held(self) -> int:
+        """Contracts open now, never negative."""
+        return self.opened - self.closed
+
+    @property
+    def signed_held(self) -> int:
+        """Contracts open now, negative when short, as the broker counts them."""
+        return self.sign * self.held
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """One position of a bot. `state` is a state of the lifecycle.
+
+    digest: of the spec text whose exits govern it. quantity: structures asked for. entry_mid: signed net mid per share
+    of one structure when the entry order was first priced (+ is a credit). spot: of the first underlying at entry.
+    exit_reason: name of the exit that is closing or has closed it ("" while none). done_exits: exits that have acted.
+    suspended: its resting orders were taken back for a moment and are watched by the engine instead.
+    max_risk: worst case at expiry in dollars a structure, None when undefined.
+    """
+
+    id: str
+    bot: str
+    digest: str
+    state: str
+    session: date
+    quantity: int
+    legs: tuple[PositionLeg, ...]
+    opened_at: datetime | None = None
+    closed_at: datetime | None = None
+    entry_mid: Decimal | None = None
+    exit_mid: Decimal | None = None
+    spot: Decimal | None = None
+    max_risk: Decimal | None = None
+    exit_reason: str = ""
+    suspended: bool = False
+    provisional: bool = False
+
+    @property
+    def structures(self) -> int:
+        """Whole structures open now."""
+        return min((leg.held // leg.ratio for leg in self.legs), default=0)
+
+    @property
+    def is_flat(self) -> bool:
+        """True when no leg holds anything."""
+        return all(leg.held == 0 for leg in self.legs)
+
+    @property
+    def entry_price(self) -> Decimal | None:
+        """Signed net price per share of one structure, + received, average of the fills, commissions apart.
+
+        None until every leg has a fill.
+        """
+        total = ZERO
+        for leg in self.legs:
+            if not leg.opened:
+                return None
+            total += leg.entry_cash * leg.ratio / (leg.opened * leg.option.multiplier)
+        return total
+
+    @property
+    def exit_price(self) -> Decimal | None:
+        """Signed net price per share of one structure at which it was closed, - paid; None until all legs closed."""
+        total = ZERO
+        for leg in self.legs:
+            if not leg.closed:
+                return None
+            total += leg.exit_cash * leg.ratio / (leg.closed * leg.option.multiplier)
+        return total
+
+    @property
+    def commissions(self) -> Decimal:
+        """Dollars paid so far."""
+        return sum((leg.commissions for leg in self.legs), ZERO)
+
+    @property
+    def cash(self) -> Decimal:
+        """Dollars received less paid so far, commissions apart."""
+        return sum((leg.entry_cash + leg.exit_cash for leg in self.legs), ZERO)
+
+    @property
+    def net(self) -> Decimal:
+        """Realised profit of a flat position in dollars, after commissions."""
+        return self.cash - self.commissions

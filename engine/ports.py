@@ -1,0 +1,103 @@
+"""The only sockets to the world. At and below this file there is no I/O.
+
+A world is a Link (time and what happened), a Feed (market data and slow facts), a Broker (orders) and a Journal.
+`run/loop.py` is the only caller.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Protocol
+
+from engine.model.contract import Contract
+from engine.model.event import Event
+from engine.model.facts import Listing
+from engine.model.market import Board
+from engine.model.order import Order
+from engine.model.session import Session
+from engine.record.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Everything that happened up to one instant, in order; `at` is now. Empty `events` is time alone."""
+
+    at: datetime
+    events: tuple[Event, ...]
+
+
+class Link(Protocol):
+    """The connection: the engine's only clock, and the order of events."""
+
+    @property
+    def account(self) -> str:
+        """The account id that was checked at connection."""
+
+    @property
+    def is_lockstep(self) -> bool:
+        """True when the gateway's virtual clock waits for us."""
+
+    async def connect(self) -> Batch:
+        """Connect and read every complete snapshot; the batch ends with LinkUp.
+
+        Raises: BrokerError when nothing listens, the account is not the one asked for, or a snapshot is incomplete.
+        """
+
+    async def next(self, until: datetime | None) -> Batch:
+        """Say that we are done with this instant and return the next one.
+
+        Without lockstep it returns at the next update, or at `until` (the next due timer) if that comes first.
+        A lost connection is a batch that ends with LinkDown.
+        """
+
+    async def close(self) -> None:
+        """Disconnect; orders at the broker stay as they are."""
+
+
+class Feed(Protocol):
+    """Market data into the board, and slow facts on request."""
+
+    @property
+    def board(self) -> Board:
+        """The columns that the feed writes in place."""
+
+    def watch(self, contracts: Sequence[Contract]) -> None:
+        """Stream exactly these, most important first, within the line limit; drops the rest."""
+
+    async def listing(self, symbol: str, trading_class: str) -> Listing:
+        """Return the expiries listed today (no strikes yet). Raises: BrokerError."""
+
+    async def strikes(self, listing: Listing, expiry: date) -> Listing:
+        """Return the listing with the strikes that exist for `expiry`, and learn their contract ids."""
+
+    async def closes(self, symbol: str, sessions: int) -> tuple[float, ...]:
+        """Return daily closes of finished sessions, oldest first; fewer when the broker has fewer."""
+
+    async def opening_move(self, listing: Listing, expiry: date, session: Session) -> float | None:
+        """Return the expected move of the session's first sound minute, in points, from minute bars; None if unsound.
+
+        The mid of the straddle at the strike nearest to spot, times sqrt(pi/2).
+        """
+
+
+class Broker(Protocol):
+    """Orders out. One call site: the loop."""
+
+    def submit(self, order: Order) -> None:
+        """Send a new order under its order id."""
+
+    def replace(self, order: Order) -> None:
+        """Send new price or quantity of a working order."""
+
+    def cancel(self, order: Order) -> None:
+        """Ask to cancel."""
+
+
+class Journal(Protocol):
+    """The append-only truth."""
+
+    def append(self, records: Sequence[Record], *, durable: bool) -> None:
+        """Write; on return with `durable` they survive a power cut. Raises: StoreError (nothing may be sent then)."""
+
+    def read(self) -> Sequence[Record]:
+        """Return all records of this store, in order."""

@@ -1,0 +1,79 @@
+"""Records: what happened and what we decided, enough to resume and to explain.
+
+Two sorts. Entities (`order`, `position`, `bot_day`) are whole values; the last one recorded for an id is the truth, and
+a restart is just reading them back. The rest are happenings (decisions, verdict changes, fills, messages).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import Enum
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+
+
+class Kind(Enum):
+    """What a record is about; the fields of `data` are listed beside each.
+
+    run_started   version, specs {name: {digest, path, text}}, settings, account, seed, session, lockstep
+    run_ended     reason
+    session       date, open, close, half             a trading day begins
+    link          up, reason, account                 the connection
+    order         the whole Order                     (entity, key: ref)
+    position      the whole Position                  (entity, key: id)
+    bot_day       the whole BotDay                    (entity, key: bot and date)
+    fill          exec_id, ref, position, leg, con_id, contract, is_buy, quantity, price, executed_at, purpose
+    commission    exec_id, position, leg, amount
+    verdict       rule, place (when, require, exits, halts), truth, value, low, high, text, missing, detail
+    decision      what (enter, exit, hold, halt, skip), reason, values
+    selection     legs [{name, contract, asked, found, delta, bid, ask}], rejected reason
+    nearest       at, rule, text                      the nearest miss of the day so far
+    mark          bid, ask, mid, spot, delta, gamma, theta, vega, iv, profit     a snapshot of an open position
+    settlement    position, leg, quantity, price, how (worthless, cash, assigned, exercised)
+    message       code, text, ref                     a broker message on an order
+    alarm         text                                something a person should know
+    operator      id, request, bot
+    facts         symbol, what, value                 closes, listing sizes, opening move
+    account       net_liquidation, cash, buying_power
+    batch         boundaries of a turn without lockstep: messages counted
+    """
+
+    RUN_STARTED = "run_started"
+    RUN_ENDED = "run_ended"
+    SESSION = "session"
+    LINK = "link"
+    ORDER = "order"
+    POSITION = "position"
+    BOT_DAY = "bot_day"
+    FILL = "fill"
+    COMMISSION = "commission"
+    VERDICT = "verdict"
+    DECISION = "decision"
+    SELECTION = "selection"
+    NEAREST = "nearest"
+    MARK = "mark"
+    SETTLEMENT = "settlement"
+    MESSAGE = "message"
+    ALARM = "alarm"
+    OPERATOR = "operator"
+    FACTS = "facts"
+    ACCOUNT = "account"
+    BATCH = "batch"
+
+
+DURABLE = frozenset((Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.POSITION, Kind.SETTLEMENT, Kind.OPERATOR))
+"""Kinds that are on disk (FULL) before anything leaves; the others at most a second later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line of the journal. `at` is the event's time (UTC); `bot` and `position` are "" where they do not apply.
+
+    `data` is JSON: money and prices as text (exact), times as ISO text, no nan.
+    """
+
+    at: datetime
+    kind: Kind
+    bot: str = ""
+    position: str = ""
+    data: Mapping[str, Json] = field(default_factory=dict)
