@@ -1,0 +1,281 @@
+"""What is listed today. A contract's id is the contract itself, packed into 31 bits.
+
+Layout from the top: class number (5 bits), settlement day counted from 2015-01-01 (13), put (1), strike in units of
+its class (12). So ids never depend on the seed, the day or the order of asking, and no two contracts share one.
+"""
+
+from datetime import date, timedelta
+
+from engine.sim.instrument import Instrument, Settle
+from engine.sim.instrument import SecType as Kind
+from engine.sim.market import listing
+from engine.sim.market.universe import (
+    CLASS_BY_NUMBER,
+    CLASSES_OF,
+    OPTION_CLASSES,
+    UNDERLYING_BY_ID,
+    UNDERLYINGS,
+    Ladder,
+    OptionClass,
+)
+from engine.sim.seams import OptionParams
+
+_EPOCH = date(2015, 1, 1)
+_STRIKE_BITS, _DAY_BITS = 12, 13
+_STRIKE_MASK, _DAY_MASK = (1 << _STRIKE_BITS) - 1, (1 << _DAY_BITS) - 1
+_MULTIPLIER = 100
+_RIGHTS = {"C": "C", "P": "P", "CALL": "C", "PUT": "P"}
+
+
+def option_id(option_class: OptionClass, settles: date, right: str, strike: float) -> int:
+    """Return the contract id of an option. Units: strike is a multiple of the class's strike unit."""
+    steps = round(strike / option_class.strike_unit)
+    packed = (option_class.number << _DAY_BITS) | (settles - _EPOCH).days
+    return (((packed << 1) | (right == "P")) << _STRIKE_BITS) | steps
+
+
+def _local_symbol(name: str, settles: date, right: str, strike: float) -> str:
+    return f"{name:<6}{settles:%y%m%d}{right}{round(strike * 1000):08d}"
+
+
+def _option(option_class: OptionClass, settles: date, right: str, strike: float) -> Instrument:
+    """Build an option. Source: OCC symbology, 21 characters."""
+    under = UNDERLYINGS[option_class.symbol]
+    is_am = option_class.ladder is Ladder.SPX_AM
+    settle = Settle.SHARES if under.sec_type is Kind.STOCK else Settle.AM if is_am else Settle.PM
+    return Instrument(
+        con_id=option_id(option_class, settles, right, strike),
+        symbol=under.symbol,
+        sec_type=Kind.OPTION,
+        trading_class=option_class.name,
+        local_symbol=_local_symbol(option_class.name, settles, right, strike),
+        exchange="SMART",
+        primary_exchange="",
+        long_name=under.long_name,
+        multiplier=_MULTIPLIER,
+        last_trade_date=listing.trading_day_before(settles) if is_am else settles,
+        settle_date=settles,
+        strike=strike,
+        right=right,
+        settle=settle,
+        underlying_id=under.con_id,
+    )
+
+
+def _parse_local(local_symbol: str) -> tuple[OptionClass, date, str, float] | None:
+    padded = local_symbol.ljust(21) if len(local_symbol) < 7 else local_symbol
+    name, rest = padded[:6].strip(), padded[6:].strip()
+    option_class = OPTION_CLASSES.get(name)
+    if option_class is None or len(rest) != 15 or rest[6] not in "CP" or not (rest[:6] + rest[7:]).isdigit():
+        return None
+    try:
+        settles = date(2000 + int(rest[:2]), int(rest[2:4]), int(rest[4:6]))
+    except ValueError:
+        return None
+    return option_class, settles, rest[6], int(rest[7:]) / 1000.0
+
+
+class Listings:
+    """The catalogue of one run: `open_day` moves it to a new day at the day's reference levels."""
+
+    def __init__(self) -> None:
+        self._today = _EPOCH
+        self._first_day = date.max
+        self._references: dict[str, float] = {}
+        self._widest: dict[str, tuple[float, float]] = {}
+        self._known: dict[int, Instrument | None] = {}
+        self._chains: dict[tuple[str, date], tuple[Instrument, ...]] = {}
+        self._params: dict[int, list[OptionParams]] = {}
+
+    def open_day(self, today: date, references: dict[str, float]) -> None:
+        """List what trades on `today`, strikes around the reference level of each underlying."""
+        self._today = today
+        self._first_day = min(self._first_day, today)
+        self._references = {
+            symbol: self._reference(symbol, level) for symbol, level in references.items() if symbol in CLASSES_OF
+        }
+        for symbol, level in self._references.items():
+            low, high = self._widest.get(symbol, (level, level))
+            self._widest[symbol] = (min(low, level), max(high, level))
+        self._chains.clear()
+        self._params.clear()
+        self._known = {key: found for key, found in self._known.items() if found is not None}
+
+    def _reference(self, symbol: str, level: float) -> float:
+        step = 100.0 if symbol == "SPX" else 10.0 if level > 100 else 5.0
+        return round(level / step) * step
+
+    def by_id(self, con_id: int) -> Instrument | None:
+        """Return the contract of this id (also one that expired during this run)."""
+        if con_id in self._known:
+            return self._known[con_id]
+        found = UNDERLYING_BY_ID.get(con_id) or self._unpack(con_id)
+        self._known[con_id] = found
+        return found
+
+    def _unpack(self, con_id: int) -> Instrument | None:
+        steps, rest = con_id & _STRIKE_MASK, con_id >> _STRIKE_BITS
+        right, rest = "P" if rest & 1 else "C", rest >> 1
+        option_class = CLASS_BY_NUMBER.get(rest >> _DAY_BITS)
+        if con_id < 0 or option_class is None:
+            return None
+        settles = _EPOCH + timedelta(days=rest & _DAY_MASK)
+        return self._exact(option_class, settles, right, steps * option_class.strike_unit, include_expired=True)
+
+    def _exact(
+        self, option_class: OptionClass, settles: date, right: str, strike: float, *, include_expired: bool
+    ) -> Instrument | None:
+        day = self._listing_day(option_class, settles)
+        if day is None or (day != self._today and not include_expired):
+            return None
+        if not self._has_strike(option_class, (settles - day).days, strike, is_past=day != self._today):
+            return None
+        return _option(option_class, settles, right, strike)
+
+    def _listing_day(self, option_class: OptionClass, settles: date) -> date | None:
+        """Return the last day of this run on which an expiry was listed."""
+        last = listing.trading_day_before(settles) if option_class.ladder is Ladder.SPX_AM else settles
+        day = min(self._today, last)
+        if day < self._first_day or settles not in listing.expiries(option_class.ladder, day):
+            return None
+        return day
+
+    def _has_strike(self, option_class: OptionClass, days: int, strike: float, *, is_past: bool) -> bool:
+        low, high = self._widest[option_class.symbol]
+        references = {self._references[option_class.symbol], low, high} if is_past or low != high else {low}
+        near = listing.days_class(days)
+        return any(strike in listing.strikes(option_class.ladder, near, each) for each in references)
+
+    def underlying(self, symbol: str) -> Instrument | None:
+        """Return the stock, ETF or index of this symbol."""
+        return UNDERLYINGS.get(symbol)
+
+    def symbols(self) -> tuple[str, ...]:
+        """Return every underlying symbol listed."""
+        return tuple(UNDERLYINGS)
+
+    def strikes(self, option_class: OptionClass, settles: date) -> tuple[float, ...]:
+        """Return the strikes listed today for an expiry, in order."""
+        near = listing.days_class((settles - self._today).days)
+        low, high = self._widest[option_class.symbol]
+        found = set(listing.strikes(option_class.ladder, near, self._references[option_class.symbol]))
+        if low != high:
+            found.update(
+                listing.strikes(option_class.ladder, near, low), listing.strikes(option_class.ladder, near, high)
+            )
+        return tuple(sorted(found))
+
+    def chain(self, option_class: OptionClass, settles: date) -> tuple[Instrument, ...]:
+        """Return every option of an expiry, calls first, by strike."""
+        key = (option_class.name, settles)
+        if key not in self._chains:
+            ladder = self.strikes(option_class, settles)
+            self._chains[key] = tuple(_option(option_class, settles, right, k) for right in "CP" for k in ladder)
+        return self._chains[key]
+
+    def option_params(self, underlying_id: int) -> list[OptionParams]:
+        """Return a row for each trading class."""
+        if underlying_id not in self._params:
+            under = UNDERLYING_BY_ID.get(underlying_id)
+            classes = CLASSES_OF.get(under.symbol, ()) if under else ()
+            self._params[underlying_id] = [self._params_row(underlying_id, each) for each in classes]
+        return list(self._params[underlying_id])
+
+    def _params_row(self, underlying_id: int, option_class: OptionClass) -> OptionParams:
+        days = listing.expiries(option_class.ladder, self._today)
+        union: set[float] = set()
+        for near in sorted({listing.days_class((day - self._today).days) for day in days}):
+            union.update(self.strikes(option_class, self._today + timedelta(days=near)))
+        last_trades = tuple(self._last_trade(option_class, day) for day in days)
+        return OptionParams("SMART", underlying_id, option_class.name, _MULTIPLIER, last_trades, tuple(sorted(union)))
+
+    @staticmethod
+    def _last_trade(option_class: OptionClass, settles: date) -> date:
+        return listing.trading_day_before(settles) if option_class.ladder is Ladder.SPX_AM else settles
+
+    def search(
+        self,
+        *,
+        symbol: str = "",
+        sec_type: str = "",
+        last_trade: str = "",
+        strike: float = 0.0,
+        right: str = "",
+        trading_class: str = "",
+        local_symbol: str = "",
+        include_expired: bool = False,
+    ) -> list[Instrument]:
+        """Return all matches, in id order; a blank matches everything; `last_trade` is YYYYMMDD or YYYYMM."""
+        found: list[Instrument] = []
+        if not (last_trade or strike or right):
+            found += [
+                each
+                for each in UNDERLYINGS.values()
+                if symbol in ("", each.symbol)
+                and sec_type in ("", each.sec_type.value)
+                and trading_class in ("", each.trading_class)
+                and local_symbol in ("", each.local_symbol)
+            ]
+        if sec_type in ("", Kind.OPTION.value) and (symbol or trading_class or local_symbol):
+            found += self._options(symbol, last_trade, strike, right, trading_class, local_symbol, include_expired)
+        return sorted(found, key=lambda each: each.con_id)
+
+    def _options(
+        self,
+        symbol: str,
+        last_trade: str,
+        strike: float,
+        right: str,
+        trading_class: str,
+        local_symbol: str,
+        include_expired: bool,
+    ) -> list[Instrument]:
+        if right and right.upper() not in _RIGHTS:
+            return []
+        side = _RIGHTS[right.upper()] if right else ""
+        if local_symbol:
+            parsed = _parse_local(local_symbol)
+            one = self._exact(*parsed, include_expired=include_expired) if parsed else None
+            candidates = [one] if one else []
+        else:
+            candidates = self._candidates(symbol, last_trade, strike, side, trading_class, include_expired)
+        return [
+            each
+            for each in candidates
+            if symbol in ("", each.symbol)
+            and trading_class in ("", each.trading_class)
+            and side in ("", each.right)
+            and strike in (0.0, each.strike)
+            and f"{each.last_trade_date:%Y%m%d}".startswith(last_trade)
+        ]
+
+    def _candidates(
+        self, symbol: str, last_trade: str, strike: float, side: str, trading_class: str, include_expired: bool
+    ) -> list[Instrument]:
+        found: list[Instrument] = []
+        for option_class in OPTION_CLASSES.values():
+            if symbol not in ("", option_class.symbol) or trading_class not in ("", option_class.name):
+                continue
+            for settles in self._expiries(option_class, include_expired):
+                if not f"{self._last_trade(option_class, settles):%Y%m%d}".startswith(last_trade):
+                    continue
+                if strike:
+                    sides = (side,) if side else ("C", "P")
+                    exact = (
+                        self._exact(option_class, settles, s, strike, include_expired=include_expired) for s in sides
+                    )
+                    found += [each for each in exact if each is not None]
+                else:
+                    found += self.chain(option_class, settles)
+        return found
+
+    def _expiries(self, option_class: OptionClass, include_expired: bool) -> tuple[date, ...]:
+        found = listing.expiries(option_class.ladder, self._today)
+        if not include_expired or self._first_day >= self._today:
+            return found
+        past: set[date] = set()
+        day = self._first_day
+        while day < self._today:
+            past.update(listing.expiries(option_class.ladder, day))
+            day += timedelta(days=1)
+        return tuple(sorted(past | set(found)))

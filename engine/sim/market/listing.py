@@ -1,0 +1,159 @@
+"""Which expiries and strikes are listed on a day: the exchange's listing rules, simplified.
+
+An expiry is named by the day its options settle. Past the end of the calendar table every weekday counts as a session.
+"""
+
+import calendar
+from datetime import date, timedelta
+from functools import lru_cache
+
+import numpy as np
+
+from engine.model.exchange_days import LAST_YEAR
+from engine.model.session import is_session
+from engine.sim.market.universe import Ladder
+
+_DAILY_REACH = {Ladder.SPX_PM: 35, Ladder.ETF_DAILY: 14}
+_FRIDAY_REACH = {Ladder.SPX_PM: 90, Ladder.ETF_DAILY: 56, Ladder.STOCK: 45}
+_MONTH_END_REACH = {Ladder.SPX_PM: 365, Ladder.ETF_DAILY: 60}
+_QUARTER_END_REACH = {Ladder.SPX_PM: 550, Ladder.ETF_DAILY: 540}
+_MONTHLY_REACH = {Ladder.SPX_AM: 365, Ladder.SPX_PM: 190, Ladder.ETF_DAILY: 330, Ladder.STOCK: 270}
+_HALF_YEAR_REACH = {Ladder.SPX_AM: 1100, Ladder.ETF_DAILY: 915, Ladder.STOCK: 800}
+
+
+def is_tabled(day: date) -> bool:
+    """Say whether the calendar table knows the day."""
+    return day.year <= LAST_YEAR
+
+
+@lru_cache(maxsize=8192)
+def trades_on(day: date) -> bool:
+    """Say whether the exchange trades; weekdays past the end of the table do."""
+    return is_session(day) if is_tabled(day) else day.weekday() < 5
+
+
+@lru_cache(maxsize=8192)
+def trading_day_before(day: date) -> date:
+    """Return the last session strictly before `day`."""
+    day -= timedelta(days=1)
+    while not trades_on(day):
+        day -= timedelta(days=1)
+    return day
+
+
+@lru_cache(maxsize=8192)
+def on_or_before(day: date) -> date:
+    """Return `day`, or the last session before it."""
+    return day if trades_on(day) else trading_day_before(day)
+
+
+@lru_cache(maxsize=8192)
+def sessions_between(after: date, until: date) -> int:
+    """Count the sessions after `after` up to and with `until`."""
+    span = (until - after).days
+    return sum(trades_on(after + timedelta(days=step)) for step in range(1, span + 1))
+
+
+def third_friday(year: int, month: int) -> date:
+    """Return the day monthly options settle: the third Friday, or the session before a holiday on it."""
+    first = date(year, month, 1)
+    friday = first + timedelta(days=(4 - first.weekday()) % 7 + 14)
+    return on_or_before(friday)
+
+
+def month_end(year: int, month: int) -> date:
+    """Return the last session of a month."""
+    return on_or_before(date(year, month, calendar.monthrange(year, month)[1]))
+
+
+def _months(today: date, days: int) -> list[tuple[int, int]]:
+    count = days // 28 + 2
+    first = today.year * 12 + today.month - 1
+    return [divmod(first + step, 12) for step in range(count)]
+
+
+def _fridays(today: date, reach: int) -> set[date]:
+    first = today + timedelta(days=(4 - today.weekday()) % 7)
+    found = (first + timedelta(days=7 * week) for week in range(reach // 7 + 1))
+    return {on_or_before(friday) for friday in found}
+
+
+@lru_cache(maxsize=512)
+def expiries(ladder: Ladder, today: date) -> tuple[date, ...]:
+    """Return the settlement days listed on `today`, in order; `today` is included until its close."""
+    found: set[date] = set()
+    daily = _DAILY_REACH.get(ladder, -1)
+    found.update(day for step in range(daily + 1) if trades_on(day := today + timedelta(days=step)))
+    if ladder in _FRIDAY_REACH:
+        found |= _fridays(today, _FRIDAY_REACH[ladder])
+    for year, month in _months(today, 1100):
+        month += 1
+        found |= _monthly(ladder, today, year, month)
+    last_trade = {day: trading_day_before(day) if ladder is Ladder.SPX_AM else day for day in found}
+    return tuple(sorted(day for day, last in last_trade.items() if last >= today))
+
+
+def _monthly(ladder: Ladder, today: date, year: int, month: int) -> set[date]:
+    friday, end = third_friday(year, month), month_end(year, month)
+    found = set()
+    reach = (friday - today).days
+    if reach <= _MONTHLY_REACH.get(ladder, -1) or (month in (1, 6, 12) and reach <= _HALF_YEAR_REACH.get(ladder, -1)):
+        found.add(friday)
+    reach = (end - today).days
+    if reach <= _MONTH_END_REACH.get(ladder, -1) or (month % 3 == 0 and reach <= _QUARTER_END_REACH.get(ladder, -1)):
+        found.add(end)
+    return found
+
+
+def _band(reference: float, low: float, high: float, step: float) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    first = np.ceil(reference * low / step)
+    last = np.floor(reference * high / step)
+    return np.arange(first, last + 1) * step
+
+
+def _spx_bands(days: int) -> tuple[tuple[float, float, float], ...]:
+    if days <= 45:
+        return (0.85, 1.10, 5.0), (0.70, 1.18, 10.0), (0.50, 1.30, 25.0)
+    if days <= 200:
+        return (0.90, 1.08, 5.0), (0.80, 1.15, 10.0), (0.40, 1.40, 25.0)
+    return (0.80, 1.15, 25.0), (0.20, 1.60, 100.0)
+
+
+def _etf_bands(days: int) -> tuple[tuple[float, float, float], ...]:
+    if days <= 200:
+        return (0.80, 1.15, 1.0), (0.50, 1.40, 5.0)
+    return (0.92, 1.08, 1.0), (0.40, 1.50, 5.0)
+
+
+def stock_step(price: float) -> float:
+    """Return the strike step near the money of a stock at this price."""
+    for below, step in ((25.0, 0.5), (100.0, 1.0), (220.0, 2.5)):
+        if price < below:
+            return step
+    return 5.0
+
+
+def finest_step(ladder: Ladder, reference: float) -> float:
+    """Return the smallest distance between two strikes of a class."""
+    if ladder in (Ladder.SPX_AM, Ladder.SPX_PM):
+        return 5.0
+    return 1.0 if ladder is Ladder.ETF_DAILY else stock_step(reference)
+
+
+@lru_cache(maxsize=4096)
+def strikes(ladder: Ladder, days: int, reference: float) -> tuple[float, ...]:
+    """Return the strikes of an expiry `days` ahead for a price level near `reference`, in order."""
+    bands: tuple[tuple[float, float, float], ...]
+    if ladder in (Ladder.SPX_AM, Ladder.SPX_PM):
+        bands = _spx_bands(days)
+    elif ladder is Ladder.ETF_DAILY:
+        bands = _etf_bands(days)
+    else:
+        step = stock_step(reference)
+        bands = (0.80, 1.25, step), (0.50, 1.60, step * 2)
+    return tuple(np.unique(np.concatenate([_band(reference, *band) for band in bands])).tolist())
+
+
+def days_class(days: int) -> int:
+    """Return a stand-in for the days to expiry with which `strikes` gives the same ladder."""
+    return 45 if days <= 45 else 200 if days <= 200 else 1000

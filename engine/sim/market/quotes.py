@@ -1,0 +1,139 @@
+"""From a state of the surface to bid and ask: one formula for a screen of contracts or a day of one contract.
+
+Every function takes columns: a row is one contract at one second. What is random about a quote is a hash of the
+contract, the seed and a slot of time, so neither the order nor the company in which it is asked for matters.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.sim.instrument import Instrument
+from engine.sim.market.black import Greeks, black_price, greeks
+from engine.sim.market.chance import Words, fractions, scramble
+from engine.sim.market.surface import Terms, smile
+from engine.sim.market.universe import ASSETS
+
+Floats = NDArray[np.float64]
+
+_SLOT_SECONDS = 20
+_SLOW_SLOTS = 5
+_SPREADS = {"SPX": (0.04, 0.012, 0.003), "SPY": (0.008, 0.0042, 0.002), "QQQ": (0.01, 0.005, 0.002)}
+_STOCK_SPREAD = (0.02, 0.014, 0.003)
+_NOISE = 0.18
+
+
+class Screen(NamedTuple):
+    """What is fixed about the options in the rows: terms of the contract and how it is quoted."""
+
+    strike: Floats
+    sign: Floats
+    key: Words
+    phase: NDArray[np.int64]
+    low_tick: Floats
+    high_tick: Floats
+    base_width: Floats
+    value_width: Floats
+    intrinsic_width: Floats
+    depth: Floats
+
+
+class Prices(NamedTuple):
+    """What the model says of each row. Units as `black`; `volatility` is an annual fraction."""
+
+    value: Floats
+    volatility: Floats
+    greeks: Greeks
+    intrinsic: Floats
+
+
+class Quotes(NamedTuple):
+    """Bid and ask per row, on the tick; nan with size 0 where there is none."""
+
+    bid: Floats
+    ask: Floats
+    bid_size: Floats
+    ask_size: Floats
+    last: Floats
+
+
+def ticks_of(symbol: str) -> tuple[float, float]:
+    """Return the price step below 3.00 and from there. Source: Cboe, NYSE Arca and penny programme rules."""
+    if symbol == "SPX":
+        return 0.05, 0.10
+    return (0.01, 0.01) if ASSETS[symbol].fine_tick else (0.01, 0.05)
+
+
+def screen(options: list[Instrument], seed: int) -> Screen:
+    """Lay out options as columns."""
+    spreads = np.array([_SPREADS.get(each.symbol, _STOCK_SPREAD) for each in options]).reshape(-1, 3)
+    steps = np.array([ticks_of(each.symbol) for each in options]).reshape(-1, 2)
+    ids = np.array([each.con_id for each in options], dtype=np.int64)
+    return Screen(
+        strike=np.array([each.strike for each in options]),
+        sign=np.array([1.0 if each.right == "C" else -1.0 for each in options]),
+        key=scramble(ids.astype(np.uint64) + np.uint64(seed) * np.uint64(0x1000003)),
+        phase=ids % _SLOT_SECONDS,
+        low_tick=steps[:, 0].copy(),
+        high_tick=steps[:, 1].copy(),
+        base_width=spreads[:, 0].copy(),
+        value_width=spreads[:, 1].copy(),
+        intrinsic_width=spreads[:, 2].copy(),
+        depth=np.array([25.0 if each.symbol == "SPX" else 120.0 for each in options]),
+    )
+
+
+def columns(rows: list[Terms]) -> NDArray[np.float64]:
+    """Return the terms as columns, one matrix row for each field."""
+    return np.array(rows).T
+
+
+def prices(of: Screen, state: NDArray[np.float64], premium: Floats | None) -> Prices:
+    """Price each row; `premium` is what early exercise adds, as a fraction of spot."""
+    spot, forward, discount, at_money, years, slope, tilt, bend = state[:8]
+    x = np.log(of.strike / forward) / at_money
+    deviation = at_money * smile(x, slope, tilt, bend)
+    value, d1, near = black_price(forward, of.strike, deviation, discount, of.sign)
+    intrinsic = np.maximum(of.sign * discount * (forward - of.strike), 0.0)
+    np.maximum(value, intrinsic, out=value)
+    if premium is not None:
+        value += premium * spot
+    carry = discount * forward / spot
+    found = greeks(spot, d1, near, deviation, carry, years, of.sign)
+    return Prices(value, deviation / np.sqrt(years), found, intrinsic)
+
+
+def _on_tick(price: Floats, of: Screen) -> tuple[Floats, Floats]:
+    tick = np.where(price < 3.0, of.low_tick, of.high_tick)
+    return np.rint(price / tick) * tick, tick
+
+
+def quotes(of: Screen, state: NDArray[np.float64], priced: Prices) -> Quotes:
+    """Make the market around the model value of each row."""
+    busy, second = state[8], state[9]
+    slot = (second.astype(np.int64) + of.phase) // _SLOT_SECONDS
+    words = scramble(of.key + slot.astype(np.uint64))
+    draw_mid, draw_width, draw_size, draw_side = (fractions(words, lane) for lane in range(4))
+    time_value = np.maximum(priced.value - priced.intrinsic, 0.0)
+    width = of.base_width + of.value_width * time_value + of.intrinsic_width * np.minimum(priced.intrinsic, 600.0)
+    width *= busy * (0.85 + 0.3 * draw_width)
+    middle = priced.value + width * _NOISE * (2.0 * draw_mid - 1.0)
+    bid, _ = _on_tick(middle - 0.5 * width, of)
+    ask, _ = _on_tick(middle + 0.5 * width, of)
+    np.maximum(bid, 0.0, out=bid)
+    step = np.where(bid < 2.995, of.low_tick, of.high_tick)
+    ask = np.maximum(ask, bid + step)
+    depth = of.depth * (1.0 + 6.0 * np.exp(-priced.value))
+    return _shown(bid, ask, depth, draw_size, draw_side)
+
+
+def _shown(bid: Floats, ask: Floats, depth: Floats, draw_size: Floats, draw_side: Floats) -> Quotes:
+    """Round to cents and take away bids of nothing."""
+    bid, ask = np.rint(bid * 100.0) / 100.0, np.rint(ask * 100.0) / 100.0
+    has_bid = bid > 0.0
+    bid_size = np.where(has_bid, np.rint(depth * (0.2 + 1.6 * draw_size)) + 1.0, 0.0)
+    ask_size = np.rint(depth * (1.8 - 1.6 * draw_size)) + 1.0
+    bid = np.where(has_bid, bid, np.nan)
+    last = np.where((draw_side < 0.5) & has_bid, bid, ask)
+    return Quotes(bid, ask, bid_size, ask_size, last)

@@ -1,0 +1,142 @@
+"""The underlyings of the simulated world: what they are called, where they stand, and how they move."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from engine.sim.instrument import Instrument, SecType
+
+
+class Ladder(Enum):
+    """Which rule lists an option class's strikes and expiries."""
+
+    SPX_AM = "monthlies, AM settled"
+    SPX_PM = "dailies, weeklies and month ends, PM settled"
+    ETF_DAILY = "dailies, weeklies, monthlies, quarter ends"
+    STOCK = "weeklies and monthlies"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One underlying. Prices are where a default run starts when SPX is 6000.
+
+    Units: `vol` and `own_vol` are annual fractions at VIX 16, at the money and of what SPX does not explain;
+    `shares` is the day's usual volume.
+    """
+
+    instrument: Instrument
+    price: float
+    vol: float
+    beta: float
+    own_vol: float
+    shares: int
+    dividend: float = 0.0
+    has_earnings: bool = False
+    fine_tick: bool = False
+
+    @property
+    def symbol(self) -> str:
+        """The ticker."""
+        return self.instrument.symbol
+
+
+@dataclass(frozen=True, slots=True)
+class OptionClass:
+    """One trading class. `number` is part of every contract id for ever: append, never renumber."""
+
+    number: int
+    name: str
+    symbol: str
+    ladder: Ladder
+    strike_unit: float
+
+
+def _index(con_id: int, symbol: str, name: str) -> Instrument:
+    return Instrument(con_id, symbol, SecType.INDEX, symbol, symbol, "CBOE", "", name)
+
+
+def _stock(con_id: int, symbol: str, listed: str, name: str) -> Instrument:
+    trading_class = "NMS" if listed == "NASDAQ" else symbol
+    return Instrument(con_id, symbol, SecType.STOCK, trading_class, symbol, "SMART", listed, name)
+
+
+SPX = _index(416904, "SPX", "S&P 500 Stock Index")
+VIX = _index(13455763, "VIX", "CBOE Volatility Index")
+VIX9D = _index(109390951, "VIX9D", "CBOE 9-Day Volatility Index")
+VIX1D = _index(318987210, "VIX1D", "CBOE 1-Day Volatility Index")
+VIX3M = _index(47207310, "VIX3M", "CBOE 3-Month Volatility Index")
+SPY = _stock(756733, "SPY", "ARCA", "SPDR S&P 500 ETF TRUST")
+QQQ = _stock(320227571, "QQQ", "NASDAQ", "INVESCO QQQ TRUST SERIES 1")
+
+VOLATILITY_INDICES = {each.symbol: each for each in (VIX, VIX9D, VIX1D, VIX3M)}
+
+SPX_ASSET = Asset(SPX, 6000.0, 0.137, 1.0, 0.0, 0, 0.0125)
+SPY_ASSET = Asset(SPY, 598.8, 0.137, 1.0, 0.0, 60_000_000, 0.0125, fine_tick=True)
+QQQ_ASSET = Asset(QQQ, 510.0, 0.175, 1.2, 0.05, 38_000_000, 0.006, fine_tick=True)
+
+
+def _company(
+    con_id: int, symbol: str, listed: str, name: str, price: float, vol: float, beta: float, shares: int, pays: float
+) -> Asset:
+    own = (max(vol * vol * 0.7 - (beta * 0.09) ** 2, 0.0025)) ** 0.5
+    return Asset(_stock(con_id, symbol, listed, name), price, vol, beta, own, shares, pays, has_earnings=True)
+
+
+def _sector(con_id: int, symbol: str, name: str, price: float, vol: float, beta: float, shares: int) -> Asset:
+    own = (max(vol * vol * 0.7 - (beta * 0.09) ** 2, 0.0025)) ** 0.5
+    listed = "NASDAQ" if symbol == "SMH" else "ARCA"
+    return Asset(_stock(con_id, symbol, listed, name), price, vol, beta, own, shares, 0.015)
+
+
+ASSETS: dict[str, Asset] = {
+    asset.symbol: asset
+    for asset in (
+        SPX_ASSET,
+        SPY_ASSET,
+        QQQ_ASSET,
+        _company(265598, "AAPL", "NASDAQ", "APPLE INC", 235.0, 0.24, 1.1, 48_000_000, 0.004),
+        _company(272093, "MSFT", "NASDAQ", "MICROSOFT CORP", 430.0, 0.21, 1.0, 20_000_000, 0.008),
+        _company(4815747, "NVDA", "NASDAQ", "NVIDIA CORP", 138.0, 0.42, 1.8, 220_000_000, 0.0),
+        _company(76792991, "TSLA", "NASDAQ", "TESLA INC", 330.0, 0.52, 1.9, 90_000_000, 0.0),
+        _company(3691937, "AMZN", "NASDAQ", "AMAZON.COM INC", 205.0, 0.29, 1.3, 38_000_000, 0.0),
+        _company(107113386, "META", "NASDAQ", "META PLATFORMS INC-CLASS A", 585.0, 0.31, 1.3, 13_000_000, 0.003),
+        _company(208813719, "GOOGL", "NASDAQ", "ALPHABET INC-CL A", 178.0, 0.28, 1.1, 28_000_000, 0.004),
+        _sector(4215220, "XLF", "FINANCIAL SELECT SECTOR SPDR", 49.0, 0.165, 0.9, 38_000_000),
+        _sector(4215217, "XLE", "ENERGY SELECT SECTOR SPDR", 90.0, 0.23, 0.7, 15_000_000),
+        _sector(4215227, "XLV", "HEALTH CARE SELECT SECTOR", 140.0, 0.145, 0.6, 9_000_000),
+        _sector(229725622, "SMH", "VANECK SEMICONDUCTOR ETF", 245.0, 0.33, 1.6, 7_000_000),
+        _company(4391, "AMD", "NASDAQ", "ADVANCED MICRO DEVICES", 140.0, 0.47, 1.7, 45_000_000, 0.0),
+        _company(15124833, "NFLX", "NASDAQ", "NETFLIX INC", 880.0, 0.34, 1.2, 3_500_000, 0.0),
+        _company(195014116, "SHOP", "NASDAQ", "SHOPIFY INC - CLASS A", 105.0, 0.52, 1.7, 9_000_000, 0.0),
+        _company(4762, "BA", "NYSE", "BOEING CO/THE", 178.0, 0.34, 1.1, 7_500_000, 0.0),
+        _company(28812380, "CRM", "NYSE", "SALESFORCE INC", 330.0, 0.30, 1.1, 6_000_000, 0.005),
+        _company(272800, "ORCL", "NYSE", "ORACLE CORP", 180.0, 0.34, 1.1, 8_500_000, 0.01),
+        _company(272997, "COST", "NASDAQ", "COSTCO WHOLESALE CORP", 940.0, 0.20, 0.8, 1_900_000, 0.005),
+        _company(13824, "WMT", "NASDAQ", "WALMART INC", 90.0, 0.19, 0.6, 16_000_000, 0.01),
+    )
+}
+
+_FIRST_CLASS_NUMBER = 5
+
+OPTION_CLASSES: dict[str, OptionClass] = {
+    "SPX": OptionClass(_FIRST_CLASS_NUMBER, "SPX", "SPX", Ladder.SPX_AM, 5.0),
+    "SPXW": OptionClass(_FIRST_CLASS_NUMBER + 1, "SPXW", "SPX", Ladder.SPX_PM, 5.0),
+    "SPY": OptionClass(_FIRST_CLASS_NUMBER + 2, "SPY", "SPY", Ladder.ETF_DAILY, 0.5),
+    "QQQ": OptionClass(_FIRST_CLASS_NUMBER + 3, "QQQ", "QQQ", Ladder.ETF_DAILY, 0.5),
+} | {
+    symbol: OptionClass(_FIRST_CLASS_NUMBER + 4 + position, symbol, symbol, Ladder.STOCK, 0.5)
+    for position, symbol in enumerate(
+        (
+            *("AAPL", "MSFT", "NVDA", "TSLA", "AMZN", "META", "GOOGL", "XLF", "XLE", "XLV", "SMH"),
+            *("AMD", "NFLX", "SHOP", "BA", "CRM", "ORCL", "COST", "WMT"),
+        )
+    )
+}
+CLASS_BY_NUMBER = {each.number: each for each in OPTION_CLASSES.values()}
+CLASSES_OF: dict[str, tuple[OptionClass, ...]] = {
+    symbol: tuple(each for each in OPTION_CLASSES.values() if each.symbol == symbol) for symbol in ASSETS
+}
+UNDERLYINGS: dict[str, Instrument] = {
+    **{symbol: asset.instrument for symbol, asset in ASSETS.items()},
+    **VOLATILITY_INDICES,
+}
+UNDERLYING_BY_ID = {each.con_id: each for each in UNDERLYINGS.values()}
