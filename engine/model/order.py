@@ -104,7 +104,8 @@ class Order:
     ref: the broker's orderRef and our identity for it (never the order id). number: counts intents of this store.
     reason: the name of the exit, "entry", or what else led to it. legs: one, or several dealt as one combo; a combo is
     always bought, its legs' sides say what is done, so a credit is a negative price. side: that of a single leg.
-    quantity, filled: structures. limit_price, stop_price: signed as the wire has them. attempt: the ladder's try,
+    quantity: structures. leg_filled: contracts by leg, from executions alone (() is none). reported: structures the
+    broker says are filled. ended: the final status the broker gave while executions are still owed. limit_price, stop_price: signed as the wire has them. attempt: the ladder's try,
     from 1; 0 before the first. attempt_until: when that try ends. mid: signed mid when it was first priced, for
     slippage. digest: of the spec text that governs it. message: the broker's or the gate's last words.
     """
@@ -128,7 +129,9 @@ class Order:
     order_id: int = 0
     perm_id: int = 0
     client_id: int = 0
-    filled: int = 0
+    leg_filled: tuple[int, ...] = ()
+    reported: int = 0
+    ended: OrderStatus | None = None
     average_price: Decimal | None = None
     attempt: int = 0
     attempt_until: datetime | None = None
@@ -143,6 +146,18 @@ class Order:
     def is_combo(self) -> bool:
         """True when several legs are dealt as one."""
         return len(self.legs) > 1
+
+    @property
+    def filled(self) -> int:
+        """Whole structures filled, from executions."""
+        if not self.leg_filled:
+            return 0
+        return min(count // leg.ratio for count, leg in zip(self.leg_filled, self.legs, strict=True))
+
+    @property
+    def has_fills(self) -> bool:
+        """True when any leg has filled at all."""
+        return any(self.leg_filled)
 
     @property
     def remaining(self) -> int:

@@ -1,0 +1,67 @@
+"""Is this quote good enough to act on? One answer for rules, ladders and marks.
+
+A quote is sound when it is live (not frozen or delayed), fresh, two-sided and not crossed or locked. Only changes are
+sent, so a row's silence alone does not make it stale while the feed as a whole lives; each limit below bounds both.
+"""
+
+from math import isnan
+
+from engine.model.contract import Option, Underlying
+from engine.model.market import Board
+
+FEED_SILENCE = 15.0
+"""Seconds without any market data message after which every quote is stale."""
+LEVEL_AGE = 30.0
+"""Seconds after which the price of an index, ETF or stock is stale."""
+OPTION_AGE = 300.0
+"""Seconds after which a quiet option quote, or its greeks, is stale while the feed lives."""
+
+
+def age_problem(board: Board, row: int, at: float, now: float, limit: float) -> str:
+    """Return why the value stamped `at` (epoch seconds) in this row is too old to use, or ""."""
+    if row in board.frozen:
+        return "not live data"
+    if isnan(at):
+        return "no data yet"
+    if now - at > limit:
+        return f"stale for {now - at:.0f} s"
+    if now - board.alive_at > FEED_SILENCE:
+        return f"no market data for {now - board.alive_at:.0f} s"
+    return ""
+
+
+def quote_problem(board: Board, row: int, now: float, limit: float | None = None) -> str:
+    """Return why the quote of this row is not sound, or "" when it is.
+
+    Units: `now` and `limit` in seconds; `limit` None takes the usual age for what the row holds.
+    """
+    if row < 0:
+        return "not streamed"
+    if limit is None:
+        limit = OPTION_AGE if isinstance(board.contracts[row], Option) else LEVEL_AGE
+    if problem := age_problem(board, row, board.quote_at[row], now, limit):
+        return problem
+    bid, ask = board.bid[row], board.ask[row]
+    if isnan(ask):
+        return "no ask"
+    if isnan(bid):
+        return "no bid"
+    if bid >= ask:
+        return "crossed" if bid > ask else "locked"
+    return ""
+
+
+def level(board: Board, row: int, now: float, limit: float = LEVEL_AGE) -> float | None:
+    """Return the price of an underlying: the midpoint if its quote is sound, else its last; None when unknown."""
+    if row < 0:
+        return None
+    if not quote_problem(board, row, now, limit):
+        return (board.bid[row] + board.ask[row]) / 2
+    if age_problem(board, row, board.last_at[row], now, limit) or isnan(board.last[row]):
+        return None
+    return board.last[row]
+
+
+def level_of(board: Board, symbol: str, now: float) -> float | None:
+    """Return the price of the underlying of this symbol, None when unknown or not streamed."""
+    return level(board, board.rows.get(Underlying(symbol), -1), now)
