@@ -1,0 +1,264 @@
+"""The simulated broker behind the `Exchange` seam.
+
+Theory. Tickets come in at the barrier and change no market: what they do, they do at the next instant of the
+market, in order of perm id. Chance is drawn from names (seed, perm id, instant), so a run is the same whatever
+else is asked of the broker between instants.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from engine.sim.exchange.account import Account, Holding
+from engine.sim.exchange.agenda import is_midnight, next_time
+from engine.sim.exchange.book import OrderBook, WorkingOrder
+from engine.sim.exchange.combo import order_touch
+from engine.sim.exchange.desk import Desk, con_ids, contract_name
+from engine.sim.exchange.execution import execute
+from engine.sim.exchange.intake import answer_what_if, take
+from engine.sim.exchange.ledger import Ledger
+from engine.sim.exchange.lifecycle import end_cancelled
+from engine.sim.exchange.matching import Moment, match
+from engine.sim.exchange.oca import after_fill
+from engine.sim.exchange.settings import ExchangeSettings
+from engine.sim.exchange.settle import settle_due
+from engine.sim.exchange.standing import account_values, position_views, present
+from engine.sim.exchange.start_book import StartPosition
+from engine.sim.exchange.stops import stop_reached
+from engine.sim.exchange.touch import Touch
+from engine.sim.seams import (
+    Commissioned,
+    Execution,
+    Market,
+    OrderView,
+    PositionView,
+    Report,
+    Status,
+    Ticket,
+)
+
+FIRST_PERM_ID = 600_000_000
+PERM_IDS_PER_SEED = 100_000
+
+
+class SimExchange:
+    """One account at one simulated broker."""
+
+    def __init__(
+        self,
+        market: Market,
+        *,
+        seed: int,
+        cash: Decimal = Decimal("1000000"),
+        account: str | None = None,
+        positions: Sequence[StartPosition] = (),
+        orders: Sequence[Ticket] = (),
+        settings: ExchangeSettings | None = None,
+        ledger: Ledger | None = None,
+    ) -> None:
+        settings = settings or ExchangeSettings()
+        self._market = market
+        self._desk = Desk(
+            market=market,
+            seed=seed,
+            account_id=account or f"DU{seed % 10_000_000:07d}",
+            settings=settings,
+            account=Account(cash),
+            book=OrderBook(FIRST_PERM_ID + seed % 10_000 * PERM_IDS_PER_SEED),
+            ledger=ledger or Ledger(),
+            now=market.now.astimezone(UTC),
+        )
+        self._seen = market.now
+        self._next_time = next_time(market.now, settings.delivery_delay)
+        self._awaits_level = True
+        self._start(cash, positions, orders)
+
+    def _start(self, cash: Decimal, positions: Sequence[StartPosition], orders: Sequence[Ticket]) -> None:
+        desk = self._desk
+        desk.ledger.write("start", desk.now, account=desk.account_id, cash=cash, seed=desk.seed)
+        for one in positions:
+            cost = one.quantity * one.average_cost
+            desk.account.holdings[one.con_id] = Holding(one.quantity, cost)
+            desk.position(one.con_id)
+        for ticket in orders:
+            self.place(ticket)
+
+    @property
+    def account(self) -> str:
+        """The account id, DU and seven digits."""
+        return self._desk.account_id
+
+    @property
+    def ledger(self) -> Ledger:
+        """The broker's own record."""
+        return self._desk.ledger
+
+    def highest_order_id(self, client_id: int) -> int:
+        """Return the highest order id this client ever used, 0 when none."""
+        return self._desk.book.highest.get(client_id, 0)
+
+    def forget_order_ids(self) -> None:
+        """Start every client's order ids afresh, as the user's 'reset API order id sequence' does."""
+        self._desk.book.highest.clear()
+        for key in [key for key, order in self._desk.book.orders.items() if order.is_final]:
+            del self._desk.book.orders[key]
+
+    # --------------------------------------------------------- requests
+
+    def what_if(self, ticket: Ticket) -> list[Report]:
+        """Answer a margin question at once."""
+        return answer_what_if(self._desk, ticket)
+
+    def place(self, ticket: Ticket) -> list[Report]:
+        """Take a new order or a modification; it meets the next market."""
+        if ticket.what_if:
+            return self.what_if(ticket)
+        self._seen = self._market.now
+        return take(self._desk, ticket)
+
+    def cancel(self, client_id: int, order_id: int) -> list[Report]:
+        """Cancel; unknown is 10147, finished is 10148."""
+        key = client_id, order_id
+        order = self._desk.book.orders.get(key)
+        if order is None:
+            text = f"OrderId {order_id} that needs to be cancelled is not found."
+            return [self._desk.error(key, 10147, text)]
+        if order.is_final:
+            text = f"OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {order.status.value}."
+            return [self._desk.error(key, 10148, text)]
+        return end_cancelled(self._desk, order)
+
+    def cancel_all(self) -> list[Report]:
+        """Cancel every living order of the account."""
+        reports: list[Report] = []
+        for order in list(self._desk.book.live.values()):
+            if not order.is_final:
+                reports += end_cancelled(self._desk, order)
+        return reports
+
+    # --------------------------------------------------------- time
+
+    def advance(self, at: datetime) -> list[Report]:
+        """Act on times of day that have come, then match working orders when the market has moved."""
+        desk, now = self._desk, self._market.now
+        if at < self._next_time and not self._awaits_level and (now == self._seen or not desk.book.live):
+            desk.now = at
+            return []
+        reports: list[Report] = []
+        while self._next_time <= at:
+            reports += self._time_of_day(self._next_time)
+        desk.now = at
+        if self._awaits_level:
+            reports += self._settle()
+        if now != self._seen:
+            self._seen = now
+            if desk.book.live and self._market.is_open:
+                reports += self._match_all()
+        return reports
+
+    def _time_of_day(self, at: datetime) -> list[Report]:
+        desk = self._desk
+        desk.now = at
+        self._next_time = next_time(at, desk.settings.delivery_delay)
+        if is_midnight(at):
+            self._start_day()
+        reports: list[Report] = []
+        for order in list(desk.book.live.values()):
+            if order.expires is not None and order.expires <= at and not order.is_final:
+                reports += end_cancelled(desk, order, "Order has expired")
+        reports += self._settle()
+        if is_midnight(self._next_time):
+            self._record_balance()
+        return reports
+
+    def _start_day(self) -> None:
+        desk = self._desk
+        desk.executions.clear()
+        desk.commissions.clear()
+        desk.filled_groups.clear()
+        desk.book.finished.clear()
+        desk.account.realized_today = Decimal(0)
+
+    def _settle(self) -> list[Report]:
+        reports, self._awaits_level = settle_due(self._desk)
+        return reports
+
+    def _record_balance(self) -> None:
+        desk = self._desk
+        now = present(desk)
+        desk.ledger.write(
+            "balance",
+            desk.now,
+            day=desk.today,
+            cash=now.cash,
+            net_liquidation=now.net_liquidation,
+            margin=now.needs.initial,
+        )
+
+    # --------------------------------------------------------- matching
+
+    def _match_all(self) -> list[Report]:
+        """Let every order that may work meet the market, in order of perm id."""
+        desk = self._desk
+        working = [order for order in desk.book.live.values() if order.transmitted and not order.waits_for_parent]
+        quotes = desk.quotes(con_ids(working))
+        halted: dict[str, bool] = {}
+        reports: list[Report] = []
+        for order in working:
+            symbol = order.legs[0].instrument.symbol
+            if symbol not in halted:
+                halted[symbol] = self._market.halted(symbol)
+            if not order.is_final and not halted[symbol]:
+                reports += self._match(order, quotes)
+        return reports
+
+    def _match(self, order: WorkingOrder, quotes: dict[int, Touch]) -> list[Report]:
+        desk = self._desk
+        touch = order_touch(order.legs, quotes)
+        reports: list[Report] = []
+        if order.is_stop and not order.triggered:
+            if not stop_reached(order, touch):
+                return []
+            order.triggered = True
+        order.live_since = order.live_since or desk.now
+        fills = match(order, touch, Moment(desk.seed, desk.now, desk.settings))
+        order.tested_at = desk.now
+        if not fills and order.status is Status.PRE_SUBMITTED:
+            order.status = Status.SUBMITTED
+            reports += desk.status(order)
+        for fill in fills:
+            reports += execute(desk, order, fill, quotes)
+            reports += after_fill(desk, order, fill.quantity)
+        if order.ticket.tif == "IOC" and not order.is_final:
+            reports += end_cancelled(desk, order, "Immediate or cancel")
+        return reports
+
+    # --------------------------------------------------------- questions
+
+    def open_orders(self) -> list[OrderView]:
+        """Return the orders that work or are held at the broker, by perm id."""
+        return [order.view() for order in self._desk.book.live.values() if order.transmitted]
+
+    def completed_orders(self) -> list[OrderView]:
+        """Return today's finished orders, in the order they finished."""
+        return [order.view() for order in self._desk.book.finished if order.transmitted]
+
+    def executions(self) -> list[Execution]:
+        """Return today's executions, in order."""
+        return list(self._desk.executions)
+
+    def commission_of(self, exec_id: str) -> Commissioned | None:
+        """Return the commission report of an execution, None for a combo's own."""
+        return self._desk.commissions.get(exec_id)
+
+    def positions(self) -> list[PositionView]:
+        """Return the net positions that are not flat, by contract id."""
+        return position_views(self._desk)
+
+    def account_values(self) -> dict[str, str]:
+        """Return the account keys of the wire (NetLiquidation, BuyingPower, ...); dollars with two decimals."""
+        return account_values(self._desk, [view.unrealized for view in self.positions()])
+
+    def contract_name(self, con_id: int) -> str:
+        """Return the name ledger tables print for a contract."""
+        return contract_name(self._desk.instrument(con_id))

@@ -1,0 +1,190 @@
+"""Tickets come in: new orders, brackets, modifications and what-ifs."""
+
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+
+from engine.model.session import EXCHANGE_ZONE, exchange_date, session_after, session_from
+from engine.sim.exchange.book import WorkingOrder
+from engine.sim.exchange.checks import Problem, entry_problem, rejected, resolve_legs, ticket_problem
+from engine.sim.exchange.combo import Leg
+from engine.sim.exchange.desk import Desk
+from engine.sim.exchange.lifecycle import end_refused
+from engine.sim.exchange.standing import margin_answer, margin_problem
+from engine.sim.exchange.tick_rules import combo_tick_rule, on_grid, tick_rule
+from engine.sim.seams import Report, Status, Ticket, WhatIfAnswer
+
+DUPLICATE = Problem(103, "Duplicate order id")
+ALREADY_FILLED = Problem(104, "Cannot modify a filled order")
+NOT_SAME = Problem(105, "Order being modified does not match original order")
+OCA_REVISION = Problem(10326, "OCA group revision is not allowed")
+IGNORED_OUTSIDE = (
+    "Order Event Warning:Attribute 'Outside Regular Trading Hours' is ignored based on the order type and "
+    "destination. PlaceOrder is now being processed."
+)
+
+
+def take(desk: Desk, ticket: Ticket) -> list[Report]:
+    """Take a new order or the change of a living one."""
+    key = ticket.client_id, ticket.order_id
+    known = desk.book.orders.get(key)
+    if known is not None and not known.is_final:
+        return _modify(desk, known, ticket)
+    if known is not None and known.status is Status.FILLED:
+        return [desk.error(key, *ALREADY_FILLED)]
+    if ticket.order_id <= desk.book.highest.get(ticket.client_id, 0):
+        return [desk.error(key, *DUPLICATE)]
+    desk.book.use_id(key)
+    return _take_new(desk, ticket)
+
+
+def answer_what_if(desk: Desk, ticket: Ticket) -> list[Report]:
+    """Answer a margin question: an answer, or the error the order would get."""
+    key = ticket.client_id, ticket.order_id
+    desk.book.use_id(key)
+    order = _order_of(desk, ticket, 0)
+    problem = order if isinstance(order, Problem) else ticket_problem(desk, order)
+    if problem is not None:
+        return [desk.error(key, *problem)]
+    assert isinstance(order, WorkingOrder)
+    return [WhatIfAnswer(ticket, margin_answer(desk, order))]
+
+
+def _order_of(desk: Desk, ticket: Ticket, perm_id: int) -> WorkingOrder | Problem:
+    legs = resolve_legs(desk, ticket)
+    if isinstance(legs, Problem):
+        return legs
+    instruments = [leg.instrument for leg in legs]
+    ticks = combo_tick_rule(instruments) if ticket.sec_type == "BAG" else tick_rule(instruments[0])
+    expires = _expires(desk, ticket, legs)
+    return WorkingOrder(ticket, perm_id, legs, ticks, since=desk.now, expires=expires)
+
+
+def _expires(desk: Desk, ticket: Ticket, legs: tuple[Leg, ...]) -> datetime | None:
+    """Return when the order ends by itself: with its session or with the first of its contracts."""
+    ends = [session_from(day).close for leg in legs if (day := leg.instrument.last_trade_date) is not None]
+    if ticket.tif != "GTC":
+        today = session_from(exchange_date(desk.now))
+        ends.append(today.close if desk.now < today.close else session_after(today.date).close)
+    return min(ends, default=None)
+
+
+def _take_new(desk: Desk, ticket: Ticket) -> list[Report]:
+    key = ticket.client_id, ticket.order_id
+    order = _order_of(desk, ticket, 0)
+    if isinstance(order, Problem):
+        return [desk.error(key, *order)]
+    problem = ticket_problem(desk, order) or _join_parent(desk, order)
+    if problem is not None:
+        return [desk.error(key, *problem)]
+    order.perm_id = desk.book.next_perm()
+    order.transmitted = False
+    desk.book.add(order)
+    return _release_family(desk, order) if ticket.transmit else []
+
+
+def _join_parent(desk: Desk, order: WorkingOrder) -> Problem | None:
+    """Tie a child to its parent; children of one parent form a group that shrinks together."""
+    ticket = order.ticket
+    if not ticket.parent_id:
+        return None
+    parent = desk.book.orders.get((ticket.client_id, ticket.parent_id))
+    if parent is None:
+        return Problem(135, f"Can't find order with id = {ticket.parent_id}")
+    if parent.status in (Status.CANCELLED, Status.INACTIVE) and not parent.filled:
+        return rejected("Parent order is not active")
+    order.parent = parent
+    if not ticket.oca_group:
+        order.ticket = replace(ticket, oca_group=str(parent.perm_id), oca_type=3)
+    return None
+
+
+def _release_family(desk: Desk, order: WorkingOrder) -> list[Report]:
+    """Send a transmitted order and every member of its family that was held back, parent first."""
+    root = order.parent or order
+    held = [one for one in (root, *desk.book.children(root)) if not one.transmitted and not one.is_final]
+    reports: list[Report] = []
+    for one in held:
+        if not one.is_final:
+            reports += _send(desk, one)
+    return reports
+
+
+def _send(desk: Desk, order: WorkingOrder) -> list[Report]:
+    """Give an order to the broker: refused, or acknowledged as PreSubmitted until it meets the market."""
+    order.transmitted = True
+    problem = entry_problem(desk, order)
+    if isinstance(problem, Problem):
+        desk.book.finish(order, Status.INACTIVE, problem.text, desk.now)
+        return [desk.error(order.key, *problem)]
+    if problem is not None:
+        return end_refused(desk, order, problem)
+    return [*desk.status(order), *_warnings(desk, order)]
+
+
+def _warnings(desk: Desk, order: WorkingOrder) -> list[Report]:
+    reports: list[Report] = []
+    if order.ticket.outside_rth:
+        reports.append(desk.error(order.key, 2109, IGNORED_OUTSIDE))
+    if not desk.market.is_open and not order.waits_for_parent:
+        reports.append(desk.error(order.key, 399, _held_text(desk, order)))
+    return reports
+
+
+def _held_text(desk: Desk, order: WorkingOrder) -> str:
+    session = session_from(exchange_date(desk.now))
+    if desk.now >= session.open:
+        session = session_after(session.date)
+    opens = session.open.astimezone(EXCHANGE_ZONE)
+    ticket = order.ticket
+    return (
+        f"Order Message:\n{ticket.action} {ticket.quantity} {ticket.symbol}\nWarning: Your order will not be placed at "
+        f"the exchange until {opens:%Y-%m-%d %H:%M:%S} US/Eastern."
+    )
+
+
+# ------------------------------------------------------------- changes
+
+
+def _modify(desk: Desk, order: WorkingOrder, ticket: Ticket) -> list[Report]:
+    """Change price, quantity or time in force of a living order; a refused change leaves it as it is."""
+    problem = _change_problem(desk, order, ticket)
+    if problem is not None:
+        return [desk.error(order.key, *problem)]
+    kept = order.ticket
+    order.ticket = replace(ticket, oca_group=kept.oca_group, oca_type=kept.oca_type, parent_id=kept.parent_id)
+    order.expires = _expires(desk, order.ticket, order.legs)
+    if not order.transmitted:
+        return _release_family(desk, order) if ticket.transmit else []
+    if (reason := margin_problem(desk, order)) is not None and not order.waits_for_parent:
+        order.ticket = kept
+        return [desk.error(order.key, *rejected(reason))]
+    return desk.status(order)
+
+
+def _change_problem(desk: Desk, order: WorkingOrder, ticket: Ticket) -> Problem | None:
+    old = order.ticket
+    if _identity(old) != _identity(ticket):
+        return NOT_SAME
+    if ticket.oca_group and ticket.oca_group != old.oca_group:
+        return OCA_REVISION
+    if ticket.quantity <= order.filled:
+        return rejected(f"Order quantity {ticket.quantity} must be above the filled {order.filled}")
+    for price in _prices(ticket):
+        if not on_grid(price, order.ticks):
+            return Problem(110, "The price does not conform to the minimum price variation for this contract.")
+    return ticket_problem(desk, replace_ticket(order, ticket))
+
+
+def _identity(ticket: Ticket) -> tuple[object, ...]:
+    contract = ticket.legs if ticket.sec_type == "BAG" else ticket.con_id
+    return contract, ticket.sec_type, ticket.action, ticket.order_type, ticket.algo
+
+
+def _prices(ticket: Ticket) -> list[Decimal]:
+    return [price for price in (ticket.limit_price, ticket.aux_price) if price]
+
+
+def replace_ticket(order: WorkingOrder, ticket: Ticket) -> WorkingOrder:
+    """Return a copy of an order with another ticket, for checks."""
+    return WorkingOrder(ticket, order.perm_id, order.legs, order.ticks, order.since, order.expires)

@@ -1,0 +1,39 @@
+"""How an order ends: cancelled, expired or refused, and what that does to its children."""
+
+from decimal import Decimal
+
+from engine.sim.exchange.book import WorkingOrder
+from engine.sim.exchange.desk import Desk
+from engine.sim.seams import Report, Status
+
+CANCEL_TEXT = "Order Canceled - reason:"
+
+
+def end_cancelled(desk: Desk, order: WorkingOrder, reason: str = "") -> list[Report]:
+    """Cancel a living order: status, 202, then its children."""
+    desk.book.finish(order, Status.CANCELLED, reason or "Cancelled by Trader", desk.now)
+    reports = desk.status(order, echo=False) if order.transmitted else []
+    reports.append(desk.error(order.key, 202, f"{CANCEL_TEXT}{reason}"))
+    for child in desk.book.children(order):
+        reports += _without_parent(desk, child, order)
+    return reports
+
+
+def _without_parent(desk: Desk, child: WorkingOrder, parent: WorkingOrder) -> list[Report]:
+    """Cancel the child of a parent that will not fill any more, or cut it to what did fill."""
+    covered = Decimal(int(child.ticket.quantity * parent.filled / parent.ticket.quantity))
+    if covered <= child.filled:
+        return end_cancelled(desk, child, "parent order was cancelled")
+    child.parent = None
+    child.resize(covered)
+    return desk.status(child)
+
+
+def end_refused(desk: Desk, order: WorkingOrder, reason: str) -> list[Report]:
+    """Refuse an order that the broker has seen: status Inactive, then 201."""
+    desk.book.finish(order, Status.INACTIVE, reason, desk.now)
+    reports = desk.status(order)
+    reports.append(desk.error(order.key, 201, f"Order rejected - reason:{reason}"))
+    for child in desk.book.children(order):
+        reports += end_cancelled(desk, child, "parent order was rejected")
+    return reports

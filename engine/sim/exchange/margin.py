@@ -1,0 +1,154 @@
+"""Margin by strategy, as exchange rules ask of a Reg T account.
+
+Sources: Cboe "Margin Manual" and Cboe Rule 10.3 (strategy-based margin): a short option alone needs its market
+value plus the larger of 20 % of the underlying (15 % for a broad-based index) less the amount out of the money,
+and 10 % of the strike (put) or of the underlying (call); a spread whose long leg lives as long as the short
+needs its width where that is a loss; of a short call side and a short put side of one expiry only the larger
+counts, plus the market value of the other when it is naked; a call against shares or a put against short shares
+needs nothing more; long options are paid in full and carry no loan value. Stock: Regulation T, 50 % initial,
+and 25 % (long) or 30 % (short) maintenance.
+
+Longs are paired with shorts greedily, least loss first.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+from engine.model.money import CENT, ZERO
+from engine.sim.instrument import Instrument, SecType
+
+BROAD_INDEX = Decimal("0.15")
+EQUITY = Decimal("0.20")
+MINIMUM = Decimal("0.10")
+STOCK_INITIAL = Decimal("0.50")
+STOCK_LONG = Decimal("0.25")
+STOCK_SHORT = Decimal("0.30")
+_INDEX = frozenset({"SPX", "VIX", "RUT", "NDX", "XSP"})
+
+
+class Line(NamedTuple):
+    """One position priced: `price` per share, `spot` of the underlying."""
+
+    instrument: Instrument
+    quantity: Decimal
+    price: Decimal
+    spot: Decimal
+
+    @property
+    def value(self) -> Decimal:
+        """Market value in dollars, signed."""
+        return self.quantity * self.price * self.instrument.multiplier
+
+
+class Needs(NamedTuple):
+    """Initial and maintenance requirement in dollars."""
+
+    initial: Decimal
+    maintenance: Decimal
+
+
+@dataclass(slots=True)
+class _Side:
+    """Requirement of the shorts of one right and expiry; `naked_value` is the market value of those without cover."""
+
+    needed: Decimal = ZERO
+    naked_value: Decimal = ZERO
+
+
+def margin_needs(lines: Iterable[Line], *, cash_secured_puts: bool = False) -> Needs:
+    """Return the requirement of a whole account."""
+    by_symbol: dict[str, list[Line]] = defaultdict(list)
+    for line in lines:
+        if line.quantity:
+            by_symbol[line.instrument.symbol].append(line)
+    initial = maintenance = ZERO
+    for group in by_symbol.values():
+        options = _options_need(group, cash_secured_puts)
+        stock = [line for line in group if line.instrument.sec_type is SecType.STOCK]
+        initial += options + sum((abs(line.value) * STOCK_INITIAL for line in stock), ZERO)
+        maintenance += options + sum((_stock_maintenance(line) for line in stock), ZERO)
+    return Needs(initial.quantize(CENT), maintenance.quantize(CENT))
+
+
+def _stock_maintenance(line: Line) -> Decimal:
+    return abs(line.value) * (STOCK_LONG if line.quantity > 0 else STOCK_SHORT)
+
+
+def _options_need(group: list[Line], cash_secured_puts: bool) -> Decimal:
+    sides: dict[date, dict[str, _Side]] = defaultdict(lambda: {"C": _Side(), "P": _Side()})
+    shares = sum((line.quantity for line in group if line.instrument.sec_type is SecType.STOCK), ZERO)
+    for right in ("C", "P"):
+        cover = shares if right == "C" else -shares
+        _fill_sides(
+            sides, [line for line in group if line.instrument.right == right], max(cover, ZERO), cash_secured_puts
+        )
+    return sum((_both(pair["C"], pair["P"]) for pair in sides.values()), ZERO)
+
+
+def _both(calls: _Side, puts: _Side) -> Decimal:
+    """Return the larger side plus the market value of the other's naked shorts."""
+    larger, other = (calls, puts) if calls.needed >= puts.needed else (puts, calls)
+    return larger.needed + other.naked_value
+
+
+def _fill_sides(
+    sides: dict[date, dict[str, _Side]], lines: list[Line], cover: Decimal, cash_secured_puts: bool
+) -> None:
+    longs = {line.instrument.con_id: line.quantity for line in lines if line.quantity > 0}
+    for short in sorted((line for line in lines if line.quantity < 0), key=_most_dangerous):
+        side = sides[_expiry(short)][short.instrument.right]
+        left = _pair(short, [line for line in lines if line.quantity > 0], longs, side)
+        covered = min(left, cover / short.instrument.multiplier)
+        cover -= covered * short.instrument.multiplier
+        naked = left - covered
+        side.needed += naked * _naked(short, cash_secured_puts)
+        side.naked_value += naked * short.price * short.instrument.multiplier
+
+
+def _pair(short: Line, longs: list[Line], free: dict[int, Decimal], side: _Side) -> Decimal:
+    """Pair a short with free longs, least loss first, and return how many stay without."""
+    left = -short.quantity
+    able = [line for line in longs if _expiry(line) >= _expiry(short)]
+    for line in sorted(
+        able, key=lambda line: (_loss(short, line), abs(line.instrument.strike - short.instrument.strike))
+    ):
+        used = min(left, free[line.instrument.con_id])
+        loss = _loss(short, line)
+        if used and loss < _naked(short, False):
+            free[line.instrument.con_id] -= used
+            side.needed += used * loss
+            left -= used
+    return left
+
+
+def _expiry(line: Line) -> date:
+    return line.instrument.last_trade_date or date.max
+
+
+def _most_dangerous(line: Line) -> tuple[date, float]:
+    strike = line.instrument.strike
+    return _expiry(line), strike if line.instrument.right == "C" else -strike
+
+
+def _loss(short: Line, long: Line) -> Decimal:
+    """Return the most that a one-lot spread can lose by its strikes, in dollars, 0 for a debit spread."""
+    width = long.instrument.strike - short.instrument.strike
+    points = width if short.instrument.right == "C" else -width
+    return max(ZERO, Decimal(str(points))) * short.instrument.multiplier
+
+
+def _naked(short: Line, cash_secured_puts: bool) -> Decimal:
+    """Return the requirement of one uncovered short contract in dollars."""
+    instrument, spot = short.instrument, short.spot
+    strike = Decimal(str(instrument.strike))
+    is_put = instrument.right == "P"
+    if is_put and cash_secured_puts:
+        return strike * instrument.multiplier
+    rate = BROAD_INDEX if instrument.symbol in _INDEX else EQUITY
+    out = max(ZERO, spot - strike if is_put else strike - spot)
+    floor = MINIMUM * (strike if is_put else spot)
+    return (short.price + max(rate * spot - out, floor)) * instrument.multiplier

@@ -1,0 +1,196 @@
+"""How the account stands: positions at market, equity, margin, and what an order would change."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from math import isnan
+from typing import NamedTuple
+
+from engine.model.money import CENT, ZERO
+from engine.sim.exchange.book import WorkingOrder
+from engine.sim.exchange.combo import leg_prices, order_touch
+from engine.sim.exchange.commission import charge
+from engine.sim.exchange.desk import Desk
+from engine.sim.exchange.margin import Line, Needs, margin_needs
+from engine.sim.exchange.touch import Touch
+from engine.sim.instrument import Instrument, SecType
+from engine.sim.seams import Margin, PositionView
+
+BUYING_POWER_FACTOR = 4
+
+
+class Standing(NamedTuple):
+    """Equity and margin in dollars. `equity` is equity with loan value: cash and stock, without options."""
+
+    cash: Decimal
+    equity: Decimal
+    net_liquidation: Decimal
+    gross: Decimal
+    needs: Needs
+
+    @property
+    def available(self) -> Decimal:
+        """Funds free for new positions."""
+        return self.equity - self.needs.initial
+
+
+def mark(touch: Touch) -> Decimal:
+    """Return the price a position is valued at: mid, else the one quote there is, else the last trade, else 0."""
+    for price in (touch.mid, touch.last, touch.bid, touch.ask):
+        if price is not None:
+            return price
+    return ZERO
+
+
+def _line(instrument: Instrument, quantity: Decimal, touch: Touch) -> Line:
+    price = mark(touch)
+    spot = price if isnan(touch.spot) else Decimal(str(round(touch.spot, 4)))
+    return Line(instrument, quantity, price, spot)
+
+
+def standing(desk: Desk, cash: Decimal, quantities: Mapping[int, Decimal]) -> Standing:
+    """Return how an account with this cash and these positions stands at the present market."""
+    held = {con_id: quantity for con_id, quantity in quantities.items() if quantity}
+    quotes = desk.quotes(held)
+    lines = [_line(desk.instrument(con_id), quantity, quotes[con_id]) for con_id, quantity in held.items()]
+    stock = sum((line.value for line in lines if line.instrument.sec_type is SecType.STOCK), ZERO)
+    value = sum((line.value for line in lines), ZERO)
+    gross = sum((abs(line.value) for line in lines), ZERO)
+    needs = margin_needs(lines, cash_secured_puts=desk.settings.cash_secured_puts)
+    return Standing(cash, cash + stock, cash + value, gross, needs)
+
+
+def present(desk: Desk) -> Standing:
+    """Return how the account stands now."""
+    return standing(desk, desk.account.cash, _quantities(desk))
+
+
+def _quantities(desk: Desk) -> dict[int, Decimal]:
+    return {con_id: held.quantity for con_id, held in desk.account.holdings.items() if held.quantity}
+
+
+def preview(desk: Desk, order: WorkingOrder) -> tuple[Standing, Standing, Decimal]:
+    """Return how the account stands now, how it would after the rest of the order fills, and the commission."""
+    quotes = desk.quotes(leg.instrument.con_id for leg in order.legs)
+    price = _expected_price(order, quotes)
+    prices = leg_prices(order.legs, quotes, price)
+    quantities, cash, commission, paid = _quantities(desk), desk.account.cash, ZERO, order.broker_fee
+    for leg, leg_price in zip(order.legs, prices, strict=True):
+        side, instrument = order.side * leg.sign, leg.instrument
+        count = order.remaining * leg.ratio
+        fee, paid = charge(instrument, count, leg_price, sold=side < 0, paid=paid, single=not order.is_combo)
+        commission += fee
+        cash -= side * count * leg_price * instrument.multiplier + fee
+        quantities[instrument.con_id] = quantities.get(instrument.con_id, ZERO) + side * count
+    return present(desk), standing(desk, cash, quantities), commission
+
+
+def _expected_price(order: WorkingOrder, quotes: dict[int, Touch]) -> Decimal:
+    ticket, touch = order.ticket, order_touch(order.legs, quotes)
+    if ticket.order_type in ("LMT", "STP LMT") and ticket.limit_price is not None:
+        return ticket.limit_price
+    if ticket.order_type == "STP" and ticket.aux_price is not None:
+        return ticket.aux_price
+    far = touch.far(order.side)
+    return far if far is not None else mark(touch)
+
+
+def margin_answer(desk: Desk, order: WorkingOrder) -> Margin:
+    """Return the what-if of an order."""
+    before, after, commission = preview(desk, order)
+    short = after.available < 0
+    return Margin(
+        initial_before=before.needs.initial,
+        maintenance_before=before.needs.maintenance,
+        equity_before=before.equity.quantize(CENT),
+        initial_after=after.needs.initial,
+        maintenance_after=after.needs.maintenance,
+        equity_after=after.equity.quantize(CENT),
+        commission=commission,
+        warning=margin_text(after) if short else "",
+    )
+
+
+def margin_text(after: Standing) -> str:
+    """Return the broker's words for an order that the account cannot carry."""
+    return (
+        "YOUR ORDER IS NOT ACCEPTED. IN ORDER TO OBTAIN THE DESIRED POSITION YOUR EQUITY WITH LOAN VALUE "
+        f"[{after.equity:.2f} USD] MUST EXCEED THE INITIAL MARGIN [{after.needs.initial:.2f} USD]"
+    )
+
+
+def margin_problem(desk: Desk, order: WorkingOrder) -> str | None:
+    """Return why the account cannot carry the order, None when it can or when the order only closes."""
+    if not desk.settings.check_margin or _only_closes(desk, order):
+        return None
+    before, after, _ = preview(desk, order)
+    return margin_text(after) if after.available < 0 and after.available < before.available else None
+
+
+def _only_closes(desk: Desk, order: WorkingOrder) -> bool:
+    for leg in order.legs:
+        held = desk.account.quantity(leg.instrument.con_id)
+        change = order.side * leg.sign * order.remaining * leg.ratio
+        if held * change >= 0 or abs(change) > abs(held):
+            return False
+    return True
+
+
+def position_views(desk: Desk) -> list[PositionView]:
+    """Return the net positions at market, by contract id."""
+    held = {con_id: one for con_id, one in sorted(desk.account.holdings.items()) if one.quantity}
+    quotes = desk.quotes(held)
+    views = []
+    for con_id, one in held.items():
+        line = _line(desk.instrument(con_id), one.quantity, quotes[con_id])
+        views.append(
+            PositionView(
+                con_id,
+                one.quantity,
+                one.average_cost,
+                float(line.price),
+                line.value.quantize(CENT),
+                (line.value - one.cost).quantize(CENT),
+                one.realized,
+            )
+        )
+    return views
+
+
+def account_values(desk: Desk, unrealized: Sequence[Decimal | None]) -> dict[str, str]:
+    """Return the account keys of the wire; dollars with two decimals."""
+    now = present(desk)
+    initial, maintenance = now.needs
+    excess = now.equity - maintenance
+    cushion = excess / now.net_liquidation if now.net_liquidation else ZERO
+    amounts = {
+        "NetLiquidation": now.net_liquidation,
+        "TotalCashValue": now.cash,
+        "TotalCashBalance": now.cash,
+        "CashBalance": now.cash,
+        "SettledCash": now.cash,
+        "EquityWithLoanValue": now.equity,
+        "PreviousDayEquityWithLoanValue": now.equity,
+        "GrossPositionValue": now.gross,
+        "OptionMarketValue": now.net_liquidation - now.equity,
+        "StockMarketValue": now.equity - now.cash,
+        "BuyingPower": max(ZERO, now.available) * BUYING_POWER_FACTOR,
+        "AvailableFunds": now.available,
+        "FullAvailableFunds": now.available,
+        "LookAheadAvailableFunds": now.available,
+        "ExcessLiquidity": excess,
+        "FullExcessLiquidity": excess,
+        "LookAheadExcessLiquidity": excess,
+        "InitMarginReq": initial,
+        "FullInitMarginReq": initial,
+        "LookAheadInitMarginReq": initial,
+        "MaintMarginReq": maintenance,
+        "FullMaintMarginReq": maintenance,
+        "LookAheadMaintMarginReq": maintenance,
+        "RegTEquity": now.equity,
+        "RegTMargin": initial,
+        "SMA": now.available,
+        "UnrealizedPnL": sum((amount for amount in unrealized if amount is not None), ZERO),
+        "RealizedPnL": desk.account.realized_today,
+    }
+    texts = {"AccountType": "INDIVIDUAL", "AccountReady": "true", "AccountCode": desk.account_id, "Currency": "USD"}
+    return texts | {key: f"{amount:.2f}" for key, amount in amounts.items()} | {"Cushion": f"{cushion:.6f}"}

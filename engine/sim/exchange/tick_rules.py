@@ -1,0 +1,37 @@
+"""Price steps of the simulated exchange.
+
+Sources: Cboe SPX, SPXW and VIX option specifications (0.05 below 3.00, 0.10 from there; VIX combos and SPX
+combos trade in 0.05); penny interval programme (SPY, QQQ and IWM 0.01 at every price; other classes of the
+programme 0.01 below 3.00, 0.05 from there).
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from engine.model.money import TickRule
+from engine.sim.instrument import Instrument, SecType
+
+PENNY = TickRule(((Decimal(0), Decimal("0.01")),))
+NICKEL = TickRule(((Decimal(0), Decimal("0.05")),))
+INDEX_OPTION = TickRule(((Decimal(0), Decimal("0.05")), (Decimal(3), Decimal("0.10"))))
+EQUITY_OPTION = TickRule(((Decimal(0), Decimal("0.01")), (Decimal(3), Decimal("0.05"))))
+
+_INDEX_SYMBOLS = frozenset({"SPX", "VIX", "RUT", "NDX", "XSP"})
+_PENNY_SYMBOLS = frozenset({"SPY", "QQQ", "IWM"})
+
+
+def tick_rule(instrument: Instrument) -> TickRule:
+    """Return the price steps of one contract."""
+    if instrument.sec_type is not SecType.OPTION or instrument.symbol in _PENNY_SYMBOLS:
+        return PENNY
+    return INDEX_OPTION if instrument.symbol in _INDEX_SYMBOLS else EQUITY_OPTION
+
+
+def combo_tick_rule(instruments: Sequence[Instrument]) -> TickRule:
+    """Return the price steps of a combo: nickels when every leg is an index option, else pennies."""
+    return NICKEL if all(leg.symbol in _INDEX_SYMBOLS for leg in instruments) else PENNY
+
+
+def on_grid(price: Decimal, rule: TickRule) -> bool:
+    """Say whether a limit or stop price lies on the grid of its own level."""
+    return price % rule.tick(price) == 0

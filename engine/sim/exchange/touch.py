@@ -1,0 +1,80 @@
+"""The best bid and ask that an order meets, single or combo, with what is left of their sizes at this instant."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from math import isnan
+
+from engine.sim.seams import Market
+
+NO_SIZE = 0
+
+
+@dataclass(slots=True)
+class Touch:
+    """Best quotes of one contract or combo; sizes shrink as our own orders take them within an instant.
+
+    Units: prices per share (or points), None when nobody quotes; sizes are contracts or shares.
+    """
+
+    bid: Decimal | None
+    ask: Decimal | None
+    bid_size: int
+    ask_size: int
+    last: Decimal | None = None
+    spot: float = float("nan")
+
+    def far(self, side: int) -> Decimal | None:
+        """Return the price that fills at once: the ask for a buyer (+1), the bid for a seller (-1)."""
+        return self.ask if side > 0 else self.bid
+
+    def near(self, side: int) -> Decimal | None:
+        """Return the quote of one's own side."""
+        return self.bid if side > 0 else self.ask
+
+    def far_size(self, side: int) -> int:
+        """Return the size shown at the far side."""
+        return self.ask_size if side > 0 else self.bid_size
+
+    def near_size(self, side: int) -> int:
+        """Return the size shown at one's own side."""
+        return self.bid_size if side > 0 else self.ask_size
+
+    def take(self, side: int, quantity: int) -> None:
+        """Use up size at the far side."""
+        if side > 0:
+            self.ask_size = max(NO_SIZE, self.ask_size - quantity)
+        else:
+            self.bid_size = max(NO_SIZE, self.bid_size - quantity)
+
+    @property
+    def mid(self) -> Decimal | None:
+        """The midpoint, None unless both sides are quoted."""
+        return None if self.bid is None or self.ask is None else (self.bid + self.ask) / 2
+
+
+def exact(price: float) -> Decimal | None:
+    """Return a market price as Decimal, None for nan."""
+    return None if isnan(price) else Decimal(str(round(price, 4)))
+
+
+def touches(market: Market, con_ids: Sequence[int]) -> dict[int, Touch]:
+    """Return the present touch of each contract."""
+    if not con_ids:
+        return {}
+    ticks = market.ticks(con_ids)
+    found = {}
+    for row, con_id in enumerate(con_ids):
+        found[con_id] = Touch(
+            exact(float(ticks.bid[row])),
+            exact(float(ticks.ask[row])),
+            _size(float(ticks.bid_size[row])),
+            _size(float(ticks.ask_size[row])),
+            exact(float(ticks.last[row])),
+            float(ticks.spot[row]),
+        )
+    return found
+
+
+def _size(size: float) -> int:
+    return NO_SIZE if isnan(size) else int(size)
