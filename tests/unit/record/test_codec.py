@@ -1,0 +1,74 @@
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+
+import pytest
+
+from engine.decide.bot_day import BotDay
+from engine.model.contract import Contract, Option, Right, Underlying
+from engine.record.codec import CodecError, decode, encode, json_text, line, record_of, utc_text
+from engine.record.record import Kind, Record
+
+NOON = datetime(2026, 11, 18, 17, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    what: tuple[Contract, ...]
+    quantity: float = 1.0
+
+
+def test_decimals_keep_their_zeros() -> None:
+    day = BotDay(bot="put_lite", date=date(2026, 11, 18), realized=Decimal("10.50"), last_end_at=NOON)
+    data = encode(day)
+    assert isinstance(data, dict)
+    assert data["realized"] == "10.50"
+    assert data["date"] == "2026-11-18"
+    assert data["last_end_at"] == "2026-11-18T17:00:00.000000Z"
+    again = decode(BotDay, data)
+    assert again == day
+    assert str(again.realized) == "10.50"
+
+
+def test_members_of_a_union_carry_their_type() -> None:
+    held = Held((Option("SPX", "SPXW", date(2026, 11, 18), Decimal(5950), Right.PUT, con_id=7), Underlying("SPY")))
+    again = decode(Held, encode(held))
+    assert again == held
+    assert again.what[0].con_id == 7
+
+
+def test_a_missing_field_takes_its_default_and_a_strange_one_is_refused() -> None:
+    assert decode(BotDay, {"bot": "a", "date": "2026-11-18"}) == BotDay(bot="a", date=date(2026, 11, 18))
+    with pytest.raises(CodecError, match="has no field 'strange'"):
+        decode(BotDay, {"bot": "a", "date": "2026-11-18", "strange": 1})
+    with pytest.raises(CodecError, match="needs the field 'date'"):
+        decode(BotDay, {"bot": "a"})
+    with pytest.raises(CodecError, match="should be int"):
+        decode(BotDay, {"bot": "a", "date": "2026-11-18", "entries": "1"})
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), Decimal("nan"), datetime(2026, 1, 1)])
+def test_what_has_no_exact_json_is_refused(value: object) -> None:
+    with pytest.raises(CodecError):
+        encode(value)
+
+
+def test_a_record_is_one_sorted_line() -> None:
+    at = datetime(2026, 11, 18, 12, tzinfo=timezone(timedelta(hours=-5)))
+    record = Record(at, Kind.VERDICT, 'a "bot"', "", {"value": 0.1, "rule": "vix"})
+    text = line(record)
+    assert text == (
+        '{"at":"2026-11-18T17:00:00.000000Z","bot":"a \\"bot\\"","data":{"rule":"vix","value":0.1},'
+        '"kind":"verdict","position":""}'
+    )
+    assert record_of(text) == record
+    assert line(record_of(text)) == text
+
+
+def test_nan_never_reaches_a_line() -> None:
+    with pytest.raises(CodecError):
+        line(Record(NOON, Kind.VERDICT, data={"value": float("nan")}))
+    with pytest.raises(CodecError):
+        record_of('{"at":"2026"}')
+    assert json_text({"b": 1, "a": None}) == '{"a":null,"b":1}'
+    assert utc_text(NOON) < utc_text(NOON + timedelta(microseconds=1))
