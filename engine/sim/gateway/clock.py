@@ -1,0 +1,191 @@
+"""The virtual clock: who holds it, when it moves, and what happens at each instant.
+
+A client that offered +LOCKSTEP holds the clock; its reqCurrentTime says "I am done with this instant". When every
+holder has said so, one turn is played: waiting commands, then time, market, ticks, matching, reports, and last the
+answer to reqCurrentTime, which is the fence. A speed delays turns, and lets time run by itself while nobody holds
+the clock. After the last instant each further fence has the same time.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from time import perf_counter
+
+from engine.sim.gateway import accounts, history
+from engine.sim.gateway.hub import Hub
+from engine.sim.gateway.market_data import send_day_changes
+from engine.sim.gateway.orders import deliver, run_commands
+from engine.sim.gateway.session import Session
+from engine.sim.gateway.wire import from_epoch
+
+log = logging.getLogger("rulebot.gateway")
+
+FREE_BATCH_SECONDS = 0.02
+"""How long free running may go on without giving way to the clients, real seconds."""
+LATE_SECONDS = 1.0
+"""Lateness from which a paced run stops catching up, real seconds."""
+
+
+class Clock:
+    """Moves the hub's time. `fail` ends the run when a turn that a timer started goes wrong."""
+
+    def __init__(self, hub: Hub, fail: Callable[[BaseException], None]) -> None:
+        self.hub = hub
+        self._fail = fail
+        self.finished = hub.now == hub.timeline.last
+        self._waiting: set[Session] = set()
+        self._begun = hub.settings.holders == 0
+        self._loop = asyncio.get_running_loop()
+        self._origin = self._loop.time()
+        self._lived = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._last_turn = self._loop.time()
+        self._named = False
+        self._watch: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Let time run by itself where a speed is given, and watch over who holds the clock."""
+        self._origin = self._last_turn = self._loop.time()
+        self._look_after()
+        self.resume()
+
+    def stop(self) -> None:
+        """Stop all timers."""
+        for timer in (self._timer, self._watch):
+            if timer is not None:
+                timer.cancel()
+        self._timer = self._watch = None
+
+    # ------------------------------------------------------------ the barrier
+
+    def ask(self, session: Session) -> None:
+        """Take reqCurrentTime: observers get the time at once, holders wait for the next fence."""
+        if not (self.hub.settings.lockstep and session.asks_lockstep):
+            session.send(49, 1, self.hub.now)
+            return
+        self._waiting.add(session)
+        self.resume()
+
+    def left(self, session: Session) -> None:
+        """Forget a client that is gone; the others may have waited for it."""
+        self._waiting.discard(session)
+        self.resume()
+
+    def resume(self) -> None:
+        """Play or schedule the next turn if nothing stands against it."""
+        if self._timer is not None:
+            return
+        holders = self.hub.holders
+        if holders:
+            self._begun = self._begun or (self._all_asked(holders) and len(holders) >= self.hub.settings.holders)
+            if not (self._begun and self._all_asked(holders)):
+                return
+            if self.hub.settings.speed is None or self.finished:
+                self.turn()
+            else:
+                self._timer = self._loop.call_at(self._due(), self._guarded, self._paced)
+        elif self.hub.settings.speed is not None and self._begun and not self.finished:
+            self._timer = self._loop.call_at(self._due(), self._guarded, self._free)
+
+    def _all_asked(self, holders: list[Session]) -> bool:
+        return self._waiting.issuperset(holders)
+
+    # ------------------------------------------------------------ the pace
+
+    def _due(self) -> float:
+        """Return when the next turn is due, in the loop's real time; a late run is not rushed to catch up."""
+        speed = self.hub.settings.speed or 1.0
+        due = self._origin + (self._lived + self.hub.settings.fence_seconds) / speed
+        late = self._loop.time() - due
+        if late > LATE_SECONDS:
+            self._origin += late
+            due += late
+        return due
+
+    def _guarded(self, play: Callable[[], None]) -> None:
+        self._timer = None
+        try:
+            play()
+        except Exception as failure:  # noqa: BLE001 - any error of our own ends the run, loudly
+            self._fail(failure)
+
+    def _paced(self) -> None:
+        holders = self.hub.holders
+        if holders and self._all_asked(holders):
+            self.turn()
+        else:
+            self.resume()
+
+    def _free(self) -> None:
+        """Run by itself up to the present, with nobody holding the clock."""
+        until = self._loop.time() + FREE_BATCH_SECONDS
+        while not self.hub.holders and not self.finished and self._due() <= self._loop.time() < until:
+            self._step()
+            self.flush()
+        self.resume()
+
+    # ------------------------------------------------------------ a turn
+
+    def turn(self) -> None:
+        """Play one instant and send the fences."""
+        self._step()
+        for session in self._waiting:
+            session.send(49, 1, self.hub.now)
+        self.hub.traffic.fences += 1
+        self._waiting.clear()
+        self._last_turn = self._loop.time()
+        self._named = False
+        self.flush()
+
+    def flush(self) -> None:
+        """Write what each client is due."""
+        for session in self.hub.sessions.values():
+            if session.out:
+                session.flush()
+
+    def _step(self) -> None:
+        hub = self.hub
+        if hub.commands:
+            run_commands(hub)
+        at = hub.timeline.after(hub.now)
+        if at == hub.now:
+            self.finished = True
+            return
+        data = hub.timeline.is_data(at)
+        if data:
+            hub.feed.before_move(hub.sessions.values())
+        hub.now = at
+        self._lived += hub.settings.fence_seconds
+        if data:
+            self._move_market()
+        if reports := hub.exchange.advance(from_epoch(at)):
+            deliver(hub, reports)
+        if data:
+            accounts.after_move(hub)
+
+    def _move_market(self) -> None:
+        hub, traffic = self.hub, self.hub.traffic
+        began = perf_counter()
+        hub.market.advance(hub.at)
+        ticks = hub.feed.quotes()
+        moved = perf_counter()
+        hub.feed.send_changes(ticks, hub.sessions.values())
+        traffic.market_seconds += moved - began
+        traffic.encode_seconds += perf_counter() - moved
+        send_day_changes(hub)
+        history.after_move(hub)
+
+    # ------------------------------------------------------------ the watchdog
+
+    def _look_after(self) -> None:
+        limit = self.hub.settings.watchdog_seconds
+        self._watch = self._loop.call_later(limit / 2, self._look_after)
+        holders = self.hub.holders
+        if not holders or self._named or self._loop.time() - self._last_turn < limit:
+            return
+        for session in holders:
+            if session not in self._waiting:
+                self._named = True
+                held = self._loop.time() - self._last_turn
+                who = f"client {session.client_id} (API version {session.version})"
+                log.warning("%s has held the clock for %.0f s at %s", who, held, self.hub.at.isoformat())

@@ -1,0 +1,39 @@
+"""Quotes of combos: the natural price of the legs, which may be negative, and the sizes that can be had at once."""
+
+from engine.sim.gateway.lines import Line
+from engine.sim.gateway.tick_text import NO_PRICE, Piece, Rows, price_piece
+
+
+def natural(line: Line, rows: Rows, leg_rows: list[int]) -> tuple[int, int, int, int]:
+    """Return bid, ask (cents), bid size and ask size of buying the combo once; NO_PRICE where a leg has no quote."""
+    bid = ask = 0
+    bid_sizes: list[int] = []
+    ask_sizes: list[int] = []
+    for leg, row in zip(line.legs, leg_rows, strict=True):
+        sides = [(int(rows.bid[row]), int(rows.bid_size[row])), (int(rows.ask[row]), int(rows.ask_size[row]))]
+        if leg.action != "BUY":
+            sides = [(_negative(price), size) for price, size in reversed(sides)]
+        (low, low_size), (high, high_size) = sides
+        bid = NO_PRICE if NO_PRICE in (bid, low) else bid + low * leg.ratio
+        ask = NO_PRICE if NO_PRICE in (ask, high) else ask + high * leg.ratio
+        bid_sizes.append(low_size // max(leg.ratio, 1))
+        ask_sizes.append(high_size // max(leg.ratio, 1))
+    return bid, ask, min(bid_sizes, default=0), min(ask_sizes, default=0)
+
+
+def _negative(price: int) -> int:
+    return price if price == NO_PRICE else -price
+
+
+def combo_pieces(line: Line, rows: Rows, leg_rows: list[int]) -> list[Piece]:
+    """Return the changes of a combo's quote since it was last sent."""
+    found = natural(line, rows, leg_rows)
+    bid, ask, bid_size, ask_size = found
+    old = line.sent
+    line.sent = found
+    pieces: list[Piece] = []
+    if old[0::2] != (bid, bid_size):
+        pieces.append(price_piece(b"1", bid, max(bid_size, 1)))
+    if old[1::2] != (ask, ask_size):
+        pieces.append(price_piece(b"2", ask, max(ask_size, 1)))
+    return pieces

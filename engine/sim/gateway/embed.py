@@ -1,0 +1,115 @@
+"""Start a gateway inside the running event loop: for `rulebot run --sim`, for the command line, and for tests."""
+
+import asyncio
+from dataclasses import dataclass
+from decimal import Decimal
+
+from engine.sim.exchange.exchange import SimExchange
+from engine.sim.exchange.ledger import Ledger, open_ledger
+from engine.sim.exchange.start_book import StartBook, load_positions
+from engine.sim.gateway.hub import Hub
+from engine.sim.gateway.server import Gateway
+from engine.sim.gateway.session import Traffic
+from engine.sim.gateway.settings import GatewaySettings
+from engine.sim.gateway.tick_feed import TickFeed
+from engine.sim.gateway.timeline import Timeline
+from engine.sim.gateway.wire import from_epoch
+from engine.sim.market.market import SimMarket
+from engine.sim.seams import Exchange, Market
+
+
+@dataclass(frozen=True, slots=True)
+class RunningGateway:
+    """A gateway that listens. `ledger` is the simulated broker's own record (None with a foreign exchange)."""
+
+    gateway: Gateway
+    market: Market
+    exchange: Exchange
+    ledger: Ledger | None
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on, on 127.0.0.1."""
+        return self.gateway.port
+
+    @property
+    def now(self) -> int:
+        """Virtual time in epoch seconds."""
+        return self.gateway.hub.now
+
+    @property
+    def finished(self) -> bool:
+        """True once the last instant of the last session has passed."""
+        return self.gateway.clock.finished
+
+    @property
+    def statistics(self) -> Traffic:
+        """Messages, fences and seconds so far."""
+        return self.gateway.hub.traffic
+
+    async def failure(self) -> None:
+        """Wait until the gateway is stopped. Raises: the error that ended the run, if one did."""
+        await asyncio.wait((self.gateway.failure,))
+        if not self.gateway.failure.cancelled() and (problem := self.gateway.failure.exception()) is not None:
+            raise problem
+
+    async def stop(self) -> None:
+        """Close every connection, the port and the ledger."""
+        await self.gateway.stop()
+        if self.ledger is not None:
+            self.ledger.close()
+
+
+def _market(settings: GatewaySettings) -> SimMarket:
+
+    return SimMarket(seed=settings.seed, date=settings.first_day)
+
+
+def _exchange(settings: GatewaySettings, market: Market) -> SimExchange:
+    book = StartBook()
+    if settings.positions_file is not None:
+        book = load_positions(settings.positions_file, market.catalogue)
+    return SimExchange(
+        market,
+        seed=settings.seed,
+        cash=Decimal(settings.cash),
+        positions=book.positions,
+        orders=book.orders,
+        ledger=open_ledger(settings.store_file),
+    )
+
+
+def build_hub(settings: GatewaySettings, market: Market | None, exchange: Exchange | None) -> Hub:
+    """Put a world together and move it to the first instant. Must run inside an event loop."""
+    timeline = Timeline(settings.first_day, settings.days, settings.fence_seconds, settings.data_seconds)
+    market = market or _market(settings)
+    market.advance(from_epoch(timeline.first))
+    exchange = exchange or _exchange(settings, market)
+    exchange.advance(from_epoch(timeline.first))
+    hub = Hub(
+        settings=settings,
+        market=market,
+        exchange=exchange,
+        timeline=timeline,
+        feed=TickFeed(market),
+        now=timeline.first,
+    )
+    for view in (*exchange.open_orders(), *exchange.completed_orders()):
+        ticket = view.ticket
+        hub.used_ids.add((ticket.client_id, ticket.order_id))
+        hub.highest_id[ticket.client_id] = max(hub.highest_id.get(ticket.client_id, 0), ticket.order_id)
+    return hub
+
+
+async def start_gateway(
+    settings: GatewaySettings, *, market: Market | None = None, exchange: Exchange | None = None
+) -> RunningGateway:
+    """Listen on 127.0.0.1 in this event loop, with the simulated market and broker unless others are given.
+
+    Raises: OSError when the port is in use; ValueError for scenario and position files that cannot be used.
+    """
+    hub = build_hub(settings, market, exchange)
+    gateway = Gateway(hub)
+    await gateway.start()
+    ledger = hub.exchange.ledger if isinstance(hub.exchange, SimExchange) else None
+    return RunningGateway(gateway, hub.market, hub.exchange, ledger)

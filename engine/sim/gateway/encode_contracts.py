@@ -1,0 +1,117 @@
+"""contractData and what belongs to it: hours, market rules, exchanges, tick sizes."""
+
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from engine.model.money import TickRule
+from engine.model.session import EXCHANGE_ZONE, Session, session_on
+from engine.sim.exchange.tick_rules import EQUITY_OPTION, INDEX_OPTION, PENNY, tick_rule
+from engine.sim.gateway.encode_orders import day, strike
+from engine.sim.gateway.hub import Hub
+from engine.sim.gateway.wire import Value, prose, text
+from engine.sim.instrument import Instrument, SecType
+
+CHICAGO = ZoneInfo("US/Central")
+HOURS_DAYS = 6
+
+RULES: dict[int, TickRule] = {26: PENNY, 32: EQUITY_OPTION, 239: INDEX_OPTION}
+"""Market rules by their number."""
+_NUMBERS = {rule: number for number, rule in RULES.items()}
+_ETFS = frozenset({"SPY", "QQQ", "IWM"})
+
+_ORDER_TYPES = (
+    "ACTIVETIM,AD,ADJUST,ALERT,ALGO,ALLOC,AON,AVGCOST,BASKET,COND,CONDORDER,DAY,DEACT,DEACTDIS,DEACTEOD,DIS,GAT,GTC,"
+    "GTD,GTT,HID,IOC,LIT,LMT,MIT,MKT,MTL,NGCOMB,NONALGO,OCA,OPENCLOSE,PEGMID,SCALE,SCALERST,SMARTSTG,SNAPMID,STP,"
+    "STPLMT,TRAIL,TRAILLIT,TRAILLMT,TRAILMIT,WHATIF"
+)
+_INDEX_OPTION_EXCHANGES = "SMART,CBOE"
+_OPTION_EXCHANGES = "SMART,AMEX,CBOE,PHLX,PSE,ISE,BOX,BATS,NASDAQOM,CBOE2,MIAX,EDGX"
+_STOCK_EXCHANGES = "SMART,AMEX,NYSE,CBOE,PHLX,ISE,CHX,ARCA,ISLAND,DRCTEDGE,BEX,BATS,EDGEA,IEX,PSX"
+
+
+def rule_of(found: Instrument) -> int:
+    """Return the number of a contract's market rule."""
+    return _NUMBERS[tick_rule(found)]
+
+
+def min_tick(found: Instrument) -> str:
+    """Return the smallest price step of a contract."""
+    return text(tick_rule(found).tick(Decimal(0)))
+
+
+def _exchanges(found: Instrument) -> str:
+    if found.sec_type is SecType.INDEX:
+        return found.exchange
+    if not found.is_option:
+        return _STOCK_EXCHANGES
+    return _INDEX_OPTION_EXCHANGES if found.trading_class.startswith(("SPX", "VIX")) else _OPTION_EXCHANGES
+
+
+def _span(first: datetime, last: datetime, zone: ZoneInfo) -> str:
+    return f"{first.astimezone(zone):%Y%m%d:%H%M}-{last.astimezone(zone):%Y%m%d:%H%M}"
+
+
+def _wide(found: Instrument, session: Session, zone: ZoneInfo) -> str:
+    """Return the trading hours of a session, before and after the regular ones included."""
+    if zone is CHICAGO:
+        evening = datetime.combine(session.date - timedelta(days=1), time(19, 15), CHICAGO)
+        night = _span(evening, datetime.combine(session.date, time(8, 15), CHICAGO), zone)
+        return f"{night};{_span(session.open, session.close, zone)}"
+    if found.sec_type is SecType.STOCK:
+        return _span(session.at(time(4, 0)), session.at(time(17 if session.is_half else 20, 0)), zone)
+    return _span(session.open, session.close, zone)
+
+
+def _zone(found: Instrument) -> ZoneInfo:
+    return CHICAGO if found.trading_class in ("SPX", "SPXW", "VIX", "VIXW") and found.is_option else EXCHANGE_ZONE
+
+
+def hours(found: Instrument, today: date) -> tuple[str, str]:
+    """Return trading hours and liquid hours of today and the days after it, closed days marked."""
+    zone = _zone(found)
+    trading, liquid = [], []
+    for ahead in range(HOURS_DAYS):
+        when = today + timedelta(days=ahead)
+        session = session_on(when)
+        if session is None:
+            trading.append(f"{when:%Y%m%d}:CLOSED")
+            liquid.append(f"{when:%Y%m%d}:CLOSED")
+        else:
+            trading.append(_wide(found, session, zone))
+            liquid.append(_span(session.open, session.close, zone))
+    return ";".join(trading), ";".join(liquid)
+
+
+def contract_data(hub: Hub, version: int, req_id: int, found: Instrument) -> list[Value]:
+    """Return the fields of contractData for a client's version."""
+    exchanges = _exchanges(found)
+    under = hub.market.catalogue.by_id(found.underlying_id) if found.is_option else None
+    trading, liquid = hours(found, hub.at.astimezone(EXCHANGE_ZONE).date())
+    is_index = found.sec_type is SecType.INDEX
+    exchange = found.exchange if is_index else "SMART"
+    out: list[Value] = [10, *((8,) if version < 164 else ()), req_id, found.symbol, found.sec_type.value]
+    out += [day(found), strike(found.strike), found.right, exchange, found.currency, found.local_symbol]
+    out += [found.trading_class, found.trading_class, found.con_id, min_tick(found)]
+    out += ["100"] if version < 164 else []
+    out += [found.multiplier if found.is_option else "", "" if is_index else _ORDER_TYPES, exchanges, 1]
+    out += [under.con_id if under else 0, prose(found.long_name), _primary(found), day(found)[:6]]
+    out += ["Indices" if is_index else "", "Broad Range Equity Index" if is_index else "", ""]
+    out += ["US/Central" if _zone(found) is CHICAGO else "US/Eastern", trading, liquid, "", "", 0, 1]
+    out += [under.symbol if under else "", under.sec_type.value if under else ""]
+    out += [",".join(str(rule_of(found)) for _ in exchanges.split(","))]
+    out += [f"{found.settle_date:%Y%m%d}" if found.settle_date else ""]
+    out += ["" if found.sec_type is not SecType.STOCK else _stock_type(found)]
+    return out + (["1", "1", "1" if found.is_option else "100"] if version >= 164 else _increment(version))
+
+
+def _increment(version: int) -> list[Value]:
+    return ["1"] if version == 163 else []
+
+
+def _primary(found: Instrument) -> str:
+    return found.primary_exchange if found.sec_type is SecType.STOCK else ""
+
+
+def _stock_type(found: Instrument) -> str:
+    return "ETF" if found.symbol in _ETFS else "COMMON"

@@ -1,0 +1,61 @@
+"""What all parts of the gateway share: the world behind it, the clients in front of it, and the commands that wait."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from engine.sim.gateway.session import Session, Traffic
+from engine.sim.gateway.settings import GatewaySettings
+from engine.sim.gateway.tick_feed import TickFeed
+from engine.sim.gateway.timeline import Timeline
+from engine.sim.gateway.wire import from_epoch
+from engine.sim.seams import Exchange, Market, Report
+
+log = logging.getLogger("rulebot.gateway")
+
+Command = Callable[[], list[Report]]
+
+
+@dataclass(slots=True)
+class Hub:
+    """The state of one gateway. `now` is virtual time in epoch seconds."""
+
+    settings: GatewaySettings
+    market: Market
+    exchange: Exchange
+    timeline: Timeline
+    feed: TickFeed
+    now: int
+    traffic: Traffic = field(default_factory=Traffic)
+    sessions: dict[int, Session] = field(default_factory=dict)
+    highest_id: dict[int, int] = field(default_factory=dict)
+    used_ids: set[tuple[int, int]] = field(default_factory=set)
+    commands: list[tuple[int, int, Command]] = field(default_factory=list)
+    sequence: int = 0
+
+    @property
+    def at(self) -> datetime:
+        """The virtual instant, UTC."""
+        return from_epoch(self.now)
+
+    @property
+    def holders(self) -> list[Session]:
+        """The clients that hold the clock."""
+        if not self.settings.lockstep:
+            return []
+        return [each for each in self.sessions.values() if each.asks_lockstep]
+
+    def listeners(self, client_id: int) -> Iterator[Session]:
+        """Yield who hears of an order: its owner, and the master client."""
+        for wanted in dict.fromkeys((client_id, self.settings.master_client_id)):
+            if (found := self.sessions.get(wanted)) is not None:
+                yield found
+
+    def next_id(self, client_id: int) -> int:
+        """Return an order id above every one this client id ever used."""
+        return self.highest_id.get(client_id, 0) + 1
+
+    def lines_used(self) -> int:
+        """Count the market data lines of all clients."""
+        return sum(len(each.wants.lines) for each in self.sessions.values())

@@ -1,0 +1,42 @@
+"""What a client is subscribed to: market data lines and bars that are kept up to date."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from engine.sim.instrument import Instrument
+from engine.sim.seams import TicketLeg
+
+
+@dataclass(slots=True)
+class Line:
+    """A subscription. A combo has `legs` and no instrument; `sent` is the last quote of a combo, as printed."""
+
+    req_id: int
+    instrument: Instrument | None
+    legs: tuple[TicketLeg, ...] = ()
+    generics: frozenset[int] = frozenset()
+    sent: tuple[object, ...] = ()
+    rid: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rid = b"%d" % self.req_id
+
+    @property
+    def con_ids(self) -> tuple[int, ...]:
+        """The contracts whose quotes this line needs."""
+        if self.instrument is not None:
+            return (self.instrument.con_id,)
+        return tuple(leg.con_id for leg in self.legs)
+
+
+@dataclass(frozen=True, slots=True)
+class BarRequest:
+    """One request for bars. Units: seconds."""
+
+    found: Instrument
+    what: str
+    bar_seconds: int
+    first: datetime
+    last: datetime
+    regular_hours: bool
+    epochs: bool

@@ -1,0 +1,168 @@
+"""Market data requests: lines, snapshots, types, and the first full set of ticks of a line."""
+
+from engine.sim.gateway.combo_quotes import combo_pieces
+from engine.sim.gateway.encode_contracts import min_tick
+from engine.sim.gateway.generic_ticks import GENERICS, send_generics
+from engine.sim.gateway.hub import Hub
+from engine.sim.gateway.lines import Line
+from engine.sim.gateway.parse_contracts import ContractQuery, contract_query, matches, no_contract, quote_legs
+from engine.sim.gateway.session import Session
+from engine.sim.gateway.tick_text import Rows, greeks_piece, price_piece, printed
+from engine.sim.gateway.wire import Fields
+from engine.sim.instrument import Instrument, SecType
+from engine.sim.seams import TicketLeg
+
+INVALID = "Error validating request.-'bP' : cause - "
+PROCESSING = "Error processing request.-'bW' : cause - "
+
+
+def market_data(hub: Hub, session: Session, fields: Fields) -> None:
+    """Message 1: open a line, or send one snapshot."""
+    fields.skip()
+    req_id, query = fields.integer(), contract_query(fields)
+    legs = quote_legs(fields) if query.is_combo else ()
+    if fields.flag():
+        fields.skip(3)
+    generics, snapshot = _generic_list(fields.text()), fields.flag()
+    refusal = _refusal(hub, session, req_id, generics, snapshot)
+    if refusal is not None:
+        session.error(req_id, *refusal)
+        return
+    line = _line(hub, session, req_id, query, legs)
+    if line is None:
+        return
+    line.generics = frozenset(generics or ())
+    _open(hub, session, line, snapshot)
+
+
+def _generic_list(words: str) -> list[int] | None:
+    """Read the list of generic ticks; None when a part is no number. News and fundamentals parts are passed over."""
+    parts = [part.strip().split(":")[0] for part in words.split(",")]
+    wanted = [part for part in parts if part and part != "mdoff"]
+    return [int(part) for part in wanted] if all(part.isdigit() for part in wanted) else None
+
+
+def _refusal(
+    hub: Hub, session: Session, req_id: int, generics: list[int] | None, snapshot: bool
+) -> tuple[int, str] | None:
+    if generics is None or any(number not in GENERICS for number in generics):
+        return 321, INVALID + "Incorrect generic tick list."
+    if snapshot and generics:
+        return 321, INVALID + "Snapshot market data subscription is not applicable to generic ticks"
+    if req_id in session.wants.lines:
+        return 322, PROCESSING + "Duplicate ticker id"
+    if not snapshot and hub.lines_used() >= hub.settings.max_lines:
+        return 101, "Max number of tickers has been reached"
+    return None
+
+
+def _line(hub: Hub, session: Session, req_id: int, query: ContractQuery, legs: tuple[TicketLeg, ...]) -> Line | None:
+    """Resolve the contract; answers the error and returns None when there is not exactly one."""
+    if query.is_combo:
+        known = all(hub.market.catalogue.by_id(leg.con_id) for leg in legs)
+        if not legs or not known or any(leg.ratio < 1 for leg in legs):
+            session.error(req_id, 321 if not legs else 200, "Invalid combo legs")
+            return None
+        return Line(req_id, None, legs)
+    found = matches(hub.market.catalogue, query)
+    if query.exchange and len(found) > 1:
+        found = [each for each in found if each.exchange == query.exchange] or found
+    if len(found) != 1:
+        session.error(req_id, 200, no_contract(len(found), query))
+        return None
+    return Line(req_id, found[0])
+
+
+def _open(hub: Hub, session: Session, line: Line, snapshot: bool) -> None:
+    frozen = session.wants.data_type in (2, 4) and not hub.market.is_open
+    session.send(58, 1, line.req_id, 2 if frozen else 1)
+    tick = "0.01" if line.instrument is None else min_tick(line.instrument)
+    session.send(81, line.req_id, tick, "9c0001", 3)
+    _first_set(hub, session, line)
+    if snapshot:
+        session.send(57, 1, line.req_id)
+        return
+    send_generics(hub, session, line)
+    session.wants.lines[line.req_id] = line
+    hub.feed.lines_changed()
+
+
+def _first_set(hub: Hub, session: Session, line: Line) -> None:
+    rows = printed(hub.market.ticks(line.con_ids))
+    if line.instrument is None:
+        pieces = combo_pieces(line, rows, list(range(len(line.legs))))
+    else:
+        pieces = _quote_pieces(line.instrument, rows)
+    for heads, size, tail in pieces:
+        session.send_raw(heads[size + len(line.rid)] + line.rid + tail, 1)
+    if line.instrument is not None:
+        _send_statistics(hub, session, line, line.instrument)
+
+
+def _quote_pieces(found: Instrument, rows: Rows) -> list[tuple[list[bytes], int, bytes]]:
+    bid, ask, last = int(rows.bid[0]), int(rows.ask[0]), int(rows.last[0])
+    is_index = found.sec_type is SecType.INDEX
+    pieces = []
+    if not is_index:
+        pieces.append(price_piece(b"1", bid, int(rows.bid_size[0])))
+        pieces.append(price_piece(b"2", ask, int(rows.ask_size[0])))
+    if last > -(1 << 40):
+        pieces.append(price_piece(b"4", last, 0 if is_index else 1, b"0"))
+    if found.is_option:
+        pieces.append(greeks_piece(tuple(rows.greeks[:, 0].tolist())))
+    return pieces
+
+
+def _send_statistics(hub: Hub, session: Session, line: Line, found: Instrument) -> None:
+    """Send high, low, close and open (6, 7, 9, 14), volume (8), and halted (49)."""
+    day = hub.market.stats(found.con_id)
+    for kind, price in ((6, day.high), (7, day.low), (9, day.previous_close), (14, day.open)):
+        if price is not None:
+            session.send(1, 6, line.req_id, kind, round(price, 2), 0, 0)
+    if found.sec_type is not SecType.INDEX:
+        session.send(2, 6, line.req_id, 8, day.volume)
+        session.send(45, 6, line.req_id, 49, 1 if hub.market.halted(found.symbol) else 0)
+    line.sent = (day.high, day.low, day.previous_close, day.open, day.volume)
+
+
+def send_day_changes(hub: Hub) -> None:
+    """Send what moved of the day's statistics of underlyings, and of options when a session starts."""
+    starts_day = hub.timeline.starts_day(hub.now)
+    for session in hub.sessions.values():
+        for line in session.wants.lines.values():
+            found = line.instrument
+            if found is not None and (starts_day or not found.is_option):
+                _send_moved(hub, session, line, found)
+
+
+def _send_moved(hub: Hub, session: Session, line: Line, found: Instrument) -> None:
+    day = hub.market.stats(found.con_id)
+    now = (day.high, day.low, day.previous_close, day.open, day.volume)
+    old, line.sent = line.sent, now
+    if old == now:
+        return
+    for kind, before, price in zip((6, 7, 9, 14), old, now, strict=False):
+        if isinstance(price, float) and price != before:
+            session.send(1, 6, line.req_id, kind, round(price, 2), 0, 0)
+    if found.sec_type is not SecType.INDEX and old[4:] != now[4:]:
+        session.send(2, 6, line.req_id, 8, day.volume)
+
+
+def cancel_market_data(hub: Hub, session: Session, fields: Fields) -> None:
+    """Message 2; an unknown id is 300."""
+    fields.skip()
+    req_id = fields.integer()
+    if session.wants.lines.pop(req_id, None) is None:
+        session.error(req_id, 300, f"Can't find EId with tickerId:{req_id}")
+        return
+    hub.feed.lines_changed()
+
+
+def market_data_type(hub: Hub, session: Session, fields: Fields) -> None:
+    """Message 59: 1 live, 2 frozen, 3 delayed, 4 delayed-frozen; live data is subscribed here, so 3 changes nothing."""
+    fields.skip()
+    kind = fields.integer()
+    if kind not in (1, 2, 3, 4):
+        session.error(-1, 321, INVALID + "Invalid market data type")
+        return
+    session.wants.data_type = kind

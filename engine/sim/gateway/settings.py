@@ -1,0 +1,50 @@
+"""What a simulated gateway can be told."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+TWS_PORTS = frozenset({7496, 7497, 4001, 4002})
+DEFAULT_PORT = 14002
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GatewaySettings:
+    """Settings of one run.
+
+    Units: `speed` is simulated seconds in a real second, None is as fast as the clients go; `watchdog_seconds` are
+    real, `data_seconds` and `fence_seconds` simulated. Port 0 takes any free one. `holders` is how many clock
+    holders must have asked before time first moves (0: no wait).
+    """
+
+    first_day: date
+    days: int = 1
+    port: int = 0
+    seed: int = 1
+    speed: float | None = None
+    data_seconds: int = 5
+    fence_seconds: int = 1
+    lockstep: bool = True
+    holders: int = 0
+    cash: Decimal = Decimal(1_000_000)
+    market_file: Path | None = None
+    positions_file: Path | None = None
+    store_file: Path | None = None
+    master_client_id: int = 0
+    read_only: bool = False
+    max_lines: int = 100
+    max_clients: int = 32
+    bag_details_code: int = 321
+    queue_bytes: int = 8 * 1024 * 1024
+    watchdog_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.fence_seconds < 1 or self.data_seconds < 1 or self.days < 1:
+            raise ValueError("data seconds, fence seconds and days are at least 1")
+        if self.data_seconds % self.fence_seconds:
+            raise ValueError(f"data every {self.data_seconds} s does not fall on fences every {self.fence_seconds} s")
+        if self.speed is not None and self.speed <= 0:
+            raise ValueError(f"a speed is above 0, is {self.speed}")
+        if self.bag_details_code not in (200, 321):
+            raise ValueError(f"contract details of a combo are refused with 200 or 321, is {self.bag_details_code}")
