@@ -1,0 +1,100 @@
+"""`rulebot events`: the days on which scheduled news falls, and how to bring new dates."""
+
+import json
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import click
+
+from engine.model.errors import RulebotError
+from engine.model.events import events_between, expiry_warnings
+from engine.model.facts import EventCalendar, EventDay
+from engine.model.session import EXCHANGE_ZONE
+from engine.run.calendars import data_folder, import_calendar, load_calendar
+
+SHOWN_DAYS = 60
+_DAY = click.DateTime(formats=["%Y-%m-%d"])
+
+
+@click.group("events", short_help="list and import event calendars (CPI, FOMC, NFP, ...)")
+def events() -> None:
+    """List and import the calendars behind `no_event` and `event`."""
+
+
+@events.command("list")
+@click.option("--from", "first", type=_DAY, help="First day (default: today in New York).")
+@click.option("--to", "last", type=_DAY, help=f"Last day (default: {SHOWN_DAYS} days after the first).")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
+def list_events(first: datetime | None, last: datetime | None, form: str) -> None:
+    """Show the events from one day to another, published and projected."""
+    today = datetime.now(EXCHANGE_ZONE).date()
+    start = today if first is None else first.date()
+    end = start + timedelta(days=SHOWN_DAYS) if last is None else last.date()
+    if end < start:
+        raise click.UsageError(f"--to {end} is before --from {start}")
+    calendar = _or_exit(data_folder())
+    if form == "json":
+        click.echo(json.dumps(_document(calendar, start, end), indent=2))
+        return
+    _show(calendar, start, end)
+    for warning in expiry_warnings(calendar, today):
+        click.echo(f"warning: {warning}", err=True)
+
+
+@events.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+def import_events(file: Path) -> None:
+    """Check FILE, a calendar in JSON, and keep a copy of it; its dates replace projected ones."""
+    try:
+        done = import_calendar(file, data_folder())
+    except RulebotError as error:
+        raise _leave(error) from error
+    for line in done.changes or ("nothing changed: these dates were known",):
+        click.echo(line)
+    click.echo(f"kept as {done.path}")
+
+
+def _or_exit(data: Path) -> EventCalendar:
+    try:
+        return load_calendar(data)
+    except RulebotError as error:
+        raise _leave(error) from error
+
+
+def _leave(error: RulebotError) -> click.exceptions.Exit:
+    click.echo(error.message, err=True)
+    if error.help:
+        click.echo(f"   = help: {error.help}", err=True)
+    return click.exceptions.Exit(error.exit_code)
+
+
+def _show(calendar: EventCalendar, first: date, last: date) -> None:
+    for event in events_between(calendar, first, last):
+        click.echo(_line(event))
+    for name, until in sorted(calendar.published_until.items()):
+        known = calendar.known_until[name]
+        then = f"; projected until {known}" if known > until else "; unknown after that"
+        click.echo(f"{name} is published until {until}{then}")
+
+
+def _line(event: EventDay) -> str:
+    clock = "all day" if event.at is None else event.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
+    return f"{event.day:%Y-%m-%d %a}  {clock:7}  {event.name:12}{'  projected' if event.projected else ''}".rstrip()
+
+
+def _document(calendar: EventCalendar, first: date, last: date) -> dict[str, object]:
+    return {
+        "from": str(first),
+        "to": str(last),
+        "events": [
+            {
+                "name": event.name,
+                "day": str(event.day),
+                "at": None if event.at is None else event.at.isoformat(),
+                "projected": event.projected,
+            }
+            for event in events_between(calendar, first, last)
+        ],
+        "published_until": {name: str(day) for name, day in sorted(calendar.published_until.items())},
+        "known_until": {name: str(day) for name, day in sorted(calendar.known_until.items())},
+    }

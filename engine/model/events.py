@@ -1,0 +1,172 @@
+"""Event calendars: published dates as they are, and every day an event may fall on where dates are not out yet.
+
+A projected day blocks like a published one: the rules below are wide on purpose, so that an event never falls on a
+day that was thought free. `docs/events.md` says how often each rule held; a test compares them with every date
+published since 2016.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+
+from engine.model.exchange_days import FIRST_YEAR, LAST_YEAR
+from engine.model.facts import EventCalendar, EventDay
+from engine.model.session import at_exchange_time, is_session
+
+KNOWN_FROM = date(FIRST_YEAR, 1, 1)
+KNOWN_UNTIL = date(LAST_YEAR, 12, 31)
+DAY = timedelta(days=1)
+WARNING_DAYS = 30
+WEDNESDAY, THURSDAY, FRIDAY = 2, 3, 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """Official dates of one event. From `first` to `last` they are complete: a day not in `days` has no event."""
+
+    name: str
+    first: date
+    last: date
+    days: tuple[EventDay, ...]
+    verified: date
+    source: str = ""
+
+    def covers(self, day: date) -> bool:
+        """Say whether these dates decide about `day`."""
+        return self.first <= day <= self.last
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """On which days an event may fall by its usual rule, and when on such a day (exchange time)."""
+
+    clock: time
+    may_fall_on: Callable[[date], bool]
+
+
+def may_be_cpi(day: date) -> bool:
+    """Consumer prices: a weekday from the 10th to the 20th (10th to 15th since February 2017)."""
+    return day.weekday() <= FRIDAY and 10 <= day.day <= 20
+
+
+def may_be_nfp(day: date) -> bool:
+    """The jobs report: the first Friday, or the next up to the 10th; the day before a Friday that is a holiday too."""
+    if day.weekday() == THURSDAY:
+        friday = day + DAY
+        return friday.day <= 10 and not _trades(friday)
+    return day.weekday() == FRIDAY and day.day <= 10
+
+
+# The second day of the eight meetings of a year, from the earliest seen to the latest, and a day more at both ends.
+_MEETINGS = (
+    ((1, 25), (2, 2)),
+    ((3, 14), (3, 23)),
+    ((4, 26), (5, 8)),
+    ((6, 8), (6, 20)),
+    ((7, 25), (8, 2)),
+    ((9, 14), (9, 27)),
+    ((10, 26), (11, 9)),
+    ((12, 7), (12, 20)),
+)
+
+
+def may_be_fomc(day: date) -> bool:
+    """The Fed's decision: a Wednesday in one of eight spans of the year; early in November a Thursday too."""
+    if day.weekday() == THURSDAY:
+        return day.month == 11 and day.day <= 9
+    at = (day.month, day.day)
+    return day.weekday() == WEDNESDAY and any(first <= at <= last for first, last in _MEETINGS)
+
+
+PROJECTIONS: Mapping[str, Projection] = {
+    "CPI": Projection(time(8, 30), may_be_cpi),
+    "FOMC": Projection(time(14, 0), may_be_fomc),
+    "NFP": Projection(time(8, 30), may_be_nfp),
+}
+
+
+def earnings_of(symbol: str) -> str:
+    """Return the name of the calendar that holds one company's earnings."""
+    return f"earnings.{symbol}"
+
+
+def projected_days(name: str, first: date, last: date) -> tuple[EventDay, ...]:
+    """Return every day from `first` to `last` on which the event may fall; none for an event without a usual rule."""
+    rule = PROJECTIONS.get(name)
+    if rule is None:
+        return ()
+    days = (first + DAY * count for count in range((last - first).days + 1))
+    return tuple(
+        EventDay(name, day, at_exchange_time(day, rule.clock), projected=True) for day in days if rule.may_fall_on(day)
+    )
+
+
+def event_calendar(published: Iterable[Published], known_until: date = KNOWN_UNTIL) -> EventCalendar:
+    """Return one calendar of all events: published days where they are known, projected ones elsewhere.
+
+    Of two that speak about the same day the one verified later counts. An event without a usual rule is unknown after
+    its published dates; one with a rule is known to `known_until`, and to its published dates if they reach further.
+    """
+    by_name: dict[str, list[Published]] = defaultdict(list)
+    for dates in sorted(published, key=lambda dates: (dates.verified, dates.first)):
+        by_name[dates.name].append(dates)
+    until = {name: unbroken_until(layers) for name, layers in by_name.items()}
+    ends = {name: max(known_until, until[name]) if name in PROJECTIONS else until[name] for name in by_name}
+    return EventCalendar(
+        days={name: _laid_over(name, layers, ends[name]) for name, layers in by_name.items()},
+        published_until=until,
+        known_until=ends,
+    )
+
+
+def unbroken_until(layers: Collection[Published]) -> date:
+    """Return the last day that published dates decide about without a gap since their first."""
+    ordered = sorted(layers, key=lambda dates: dates.first)
+    last = ordered[0].last
+    for dates in ordered[1:]:
+        if dates.first > last + DAY:
+            break
+        last = max(last, dates.last)
+    return last
+
+
+def _laid_over(name: str, layers: Iterable[Published], last: date) -> Mapping[date, EventDay]:
+    found = {event.day: event for event in projected_days(name, KNOWN_FROM, last)}
+    for dates in layers:
+        found = {day: event for day, event in found.items() if not dates.covers(day)}
+        found.update((event.day, event) for event in dates.days)
+    return dict(sorted(found.items()))
+
+
+def expiry_warnings(calendar: EventCalendar, today: date, names: Collection[str] | None = None) -> tuple[str, ...]:
+    """Return a line for each event whose published dates end within 30 days, or have ended.
+
+    names: only these events, those that the bots in question ask about.
+    """
+    return tuple(
+        _warning(name, last, calendar.known_until[name], today)
+        for name, last in sorted(calendar.published_until.items())
+        if (names is None or name in names) and last - today <= WARNING_DAYS * DAY
+    )
+
+
+def _warning(name: str, last: date, known_until: date, today: date) -> str:
+    left = (last - today).days
+    when = f"end on {last}, in {left} days" if left > 0 else f"ended on {last}"
+    if known_until > last:
+        then = f"after that, until {known_until}, every day it usually falls on counts as one"
+    else:
+        then = "after that it is unknown, and unknown never enters"
+    return f"{name}: published dates {when}; {then}. Bring new ones: rulebot events import FILE (docs/events.md)"
+
+
+def events_between(calendar: EventCalendar, first: date, last: date) -> tuple[EventDay, ...]:
+    """Return all events from `first` to `last`, by day and time; those that last all day come first."""
+    start = datetime.min.replace(tzinfo=at_exchange_time(first, time(0)).tzinfo)
+    found = [event for days in calendar.days.values() for day, event in days.items() if first <= day <= last]
+    return tuple(sorted(found, key=lambda event: (event.day, event.at or start, event.name)))
+
+
+def _trades(day: date) -> bool:
+    return not FIRST_YEAR <= day.year <= LAST_YEAR or is_session(day)

@@ -1,0 +1,219 @@
+"""A calendar file to its published dates, with every problem at its place in the file.
+
+The format is that of the files in `engine/calendars/`, described in docs/events.md. Codes RB601 to RB607.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from datetime import date, time
+from decimal import Decimal
+
+from engine.model.events import PROJECTIONS, Published, earnings_of
+from engine.model.facts import EventDay
+from engine.model.session import at_exchange_time
+from engine.spec.diagnostic import Diagnostic, Span, in_file_order
+from engine.spec.source import Plain, Source
+from engine.spec.spec import Path
+from engine.spec.suggest import did_you_mean
+from engine.spec.walk import read_source
+
+EARNINGS = "earnings"
+_KEYS = (
+    "rulebot_calendar",
+    "name",
+    "about",
+    "time",
+    "zone",
+    "source",
+    "verified",
+    "published_from",
+    "published_until",
+    "notes",
+    "dates",
+    "by_symbol",
+)
+_REQUIRED = ("rulebot_calendar", "name", "verified", "published_until")
+_ENTRY_KEYS = ("day", "time", "note")
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,39}")
+_SYMBOL = re.compile(r"[A-Z][A-Z0-9. ]{0,11}")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_CLOCK = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]")
+_AS_DAY = 'write it as "2027-01-13"'
+
+
+@dataclass(frozen=True, slots=True)
+class CalendarFile:
+    """What one file says; `published` is empty when anything is wrong. Earnings give one calendar a symbol."""
+
+    published: tuple[Published, ...]
+    problems: tuple[Diagnostic, ...]
+
+
+def read_calendar(content: bytes, file: str) -> CalendarFile:
+    """Return the dates of a calendar file, or all of its problems."""
+    if (problem := _not_json(content, file)) is not None:
+        return CalendarFile((), (problem,))
+    source = read_source(content, file)
+    if source.problems:
+        return CalendarFile((), in_file_order(source.problems))
+    reader = _Reader(source)
+    published = reader.calendars()
+    return CalendarFile(() if reader.problems else published, in_file_order(reader.problems))
+
+
+def _not_json(content: bytes, file: str) -> Diagnostic | None:
+    """Return the first breach of JSON's grammar: the located reader behind this would also take YAML."""
+    try:
+        json.loads(content.decode("utf-8-sig"), parse_float=Decimal)
+    except json.JSONDecodeError as error:
+        text = content.decode("utf-8-sig").replace("\r\n", "\n")
+        span = Span(error.lineno, error.colno, error.colno + 1)
+        return Source(file=file, text=text).diagnostic_at("RB601", span, f"this is not JSON: {error.msg}")
+    except (UnicodeDecodeError, RecursionError):
+        return None
+    return None
+
+
+@dataclass(slots=True)
+class _Reader:
+    source: Source
+    problems: list[Diagnostic] = field(default_factory=list)
+
+    def calendars(self) -> tuple[Published, ...]:
+        tree = self.source.tree
+        if not isinstance(tree, dict):
+            self.report("RB602", (), "a calendar is a mapping of keys", 'it begins with {"rulebot_calendar": 1, ...')
+            return ()
+        self._check_keys(tree)
+        name = self._name(tree)
+        clock = self._clock(tree.get("time"), ("time",))
+        verified = self._day(tree.get("verified"), ("verified",)) if "verified" in tree else None
+        last = self._day(tree.get("published_until"), ("published_until",)) if "published_until" in tree else None
+        lists = self._lists(tree, name, clock)
+        if self.problems or verified is None or last is None:
+            return ()
+        return tuple(self._published(tree, *found, verified, last) for found in lists)
+
+    def _check_keys(self, tree: dict[str, Plain]) -> None:
+        for key in tree:
+            if key not in _KEYS:
+                self.report("RB603", (key,), f"unknown key '{key}'", did_you_mean(key, _KEYS), at_key=True)
+        for key in _REQUIRED:
+            if key not in tree:
+                self.report("RB604", (), f"the key '{key}' is missing", "docs/events.md shows a whole file")
+        if tree.get("rulebot_calendar", 1) != 1:
+            self.report("RB605", ("rulebot_calendar",), "this version of rulebot reads calendars of version 1")
+        if tree.get("zone", "America/New_York") != "America/New_York":
+            self.report("RB605", ("zone",), "times of a calendar are those of America/New_York")
+
+    def _name(self, tree: dict[str, Plain]) -> str:
+        name = tree.get("name", "")
+        if not isinstance(name, str) or ("name" in tree and not _NAME.fullmatch(name)):
+            self.report("RB605", ("name",), "a name is a letter, then letters, digits and _", "CPI, OPEC, my_event")
+            return ""
+        known = next((usual for usual in (*PROJECTIONS, "OPEC", EARNINGS) if usual.lower() == name.lower()), name)
+        if known != name:
+            self.report("RB605", ("name",), f"the name of this event is '{known}', is '{name}'")
+        return name
+
+    def _lists(
+        self, tree: dict[str, Plain], name: str, clock: time | None
+    ) -> list[tuple[str, Path, tuple[EventDay, ...]]]:
+        wanted, other = ("by_symbol", "dates") if name == EARNINGS else ("dates", "by_symbol")
+        if other in tree:
+            self.report("RB605", (other,), f"'{name}' is given under '{wanted}', not '{other}'", at_key=True)
+        if wanted not in tree:
+            self.report("RB604", (), f"the key '{wanted}' is missing", "docs/events.md shows a whole file")
+            return []
+        if wanted == "dates":
+            return [(name, ("dates",), self._days(name, tree["dates"], ("dates",), clock))]
+        return self._by_symbol(tree["by_symbol"], clock)
+
+    def _by_symbol(self, value: Plain, clock: time | None) -> list[tuple[str, Path, tuple[EventDay, ...]]]:
+        if not isinstance(value, dict) or not value:
+            self.report("RB605", ("by_symbol",), 'is a mapping of symbols to dates: {"AAPL": ["2027-01-28"]}')
+            return []
+        found = []
+        for symbol, days in value.items():
+            path: Path = ("by_symbol", symbol)
+            if not _SYMBOL.fullmatch(symbol):
+                self.report("RB605", path, f"a symbol is upper case, is '{symbol}'", at_key=True)
+            name = earnings_of(symbol)
+            found.append((name, path, self._days(name, days, path, clock)))
+        return found
+
+    def _days(self, name: str, value: Plain, path: Path, clock: time | None) -> tuple[EventDay, ...]:
+        if not isinstance(value, list):
+            self.report("RB605", path, "is a list of dates", '["2027-01-13", "2027-02-10"]')
+            return ()
+        found: list[EventDay] = []
+        for place, entry in enumerate(value):
+            event = self._event(name, entry, (*path, place), clock)
+            if event is not None and found and event.day <= found[-1].day:
+                self.report("RB606", (*path, place), f"{event.day} does not come after {found[-1].day}")
+            if event is not None:
+                found.append(event)
+        return tuple(found)
+
+    def _event(self, name: str, entry: Plain, path: Path, clock: time | None) -> EventDay | None:
+        if isinstance(entry, dict):
+            for key in entry:
+                if key not in _ENTRY_KEYS:
+                    help = did_you_mean(key, _ENTRY_KEYS)
+                    self.report("RB603", (*path, key), f"unknown key '{key}'", help, at_key=True)
+            clock = self._clock(entry["time"], (*path, "time")) if "time" in entry else clock
+            day = self._day(entry.get("day"), (*path, "day"))
+        else:
+            day = self._day(entry, path)
+        if day is None:
+            return None
+        return EventDay(name, day, None if clock is None else at_exchange_time(day, clock))
+
+    def _published(
+        self,
+        tree: dict[str, Plain],
+        name: str,
+        path: Path,
+        days: tuple[EventDay, ...],
+        verified: date,
+        last: date,
+    ) -> Published:
+        first = days[0].day.replace(day=1) if days else last
+        if "published_from" in tree:
+            first = self._day(tree["published_from"], ("published_from",)) or first
+        self._check_span(path, days, first, last)
+        return Published(name=name, first=first, last=last, days=days, verified=verified, source=self.source.file)
+
+    def _check_span(self, path: Path, days: tuple[EventDay, ...], first: date, last: date) -> None:
+        if last < first:
+            self.report("RB607", ("published_until",), f"the dates end on {last}, before they begin on {first}")
+            return
+        for place, event in enumerate(days):
+            if not first <= event.day <= last:
+                self.report("RB607", (*path, place), f"{event.day} is outside {first} to {last}", _SPAN_HELP)
+
+    def _day(self, value: Plain, path: Path) -> date | None:
+        if isinstance(value, str) and _DAY.fullmatch(value):
+            try:
+                return date.fromisoformat(value)
+            except ValueError:
+                self.report("RB605", path, f"there is no day '{value}'")
+                return None
+        self.report("RB605", path, f"a day is owed, is {self.source.written(path) or 'nothing'}", _AS_DAY)
+        return None
+
+    def _clock(self, value: Plain, path: Path) -> time | None:
+        if value is None:
+            return None
+        if isinstance(value, str) and _CLOCK.fullmatch(value):
+            return time.fromisoformat(value)
+        help = 'write it as "08:30", New York time, or null when it lasts the whole day'
+        self.report("RB605", path, f"a time is owed, is {self.source.written(path)}", help)
+        return None
+
+    def report(self, code: str, path: Path, message: str, help: str | None = None, at_key: bool = False) -> None:
+        self.problems.append(self.source.diagnostic(code, path, message, help, at_key=at_key))
+
+
+_SPAN_HELP = "'published_from' and 'published_until' are the first and last day that the dates are complete for"

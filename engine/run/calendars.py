@@ -1,0 +1,157 @@
+"""The event calendars on disk: those shipped, and those a person imported into the data folder."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from importlib.resources import files
+from pathlib import Path
+
+import platformdirs
+
+from engine.model.errors import RulebotError, SpecError, StoreError
+from engine.model.events import Published, event_calendar, unbroken_until
+from engine.model.facts import EventCalendar, EventDay
+from engine.run.calendar_file import CalendarFile, read_calendar
+from engine.spec.diagnostic import render
+from engine.spec.text import read_bytes
+
+SHIPPED = ("cpi", "fomc", "nfp")
+DATA_VARIABLE = "RULEBOT_DATA"
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}\.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What an import did: where the file now is, and the change in words, a line each."""
+
+    path: Path
+    changes: tuple[str, ...]
+
+
+def data_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of what rulebot keeps for this person: RULEBOT_DATA, else the system's own place for it."""
+    named = environ.get(DATA_VARIABLE, "")
+    return Path(named) if named else platformdirs.user_data_path("rulebot", appauthor=False)
+
+
+def calendar_folder(data: Path) -> Path:
+    """Return where imported calendars are kept."""
+    return data / "calendars"
+
+
+def shipped_dates() -> tuple[Published, ...]:
+    """Return the dates that came with this version."""
+    folder = files("engine") / "calendars"
+    return tuple(
+        dates
+        for name in SHIPPED
+        for dates in _all_of(read_calendar((folder / f"{name}.json").read_bytes(), f"{name}.json"))
+    )
+
+
+def imported_dates(data: Path) -> tuple[Published, ...]:
+    """Return the dates of all imported files. Raises: SpecError at a file that is broken, StoreError at the disk."""
+    return tuple(dates for path in _imported_files(data) for dates in _all_of(_read(path)))
+
+
+def load_calendar(data: Path | None = None) -> EventCalendar:
+    """Return every event known here: what was imported over what is shipped over what is projected.
+
+    Raises: SpecError, StoreError.
+    """
+    return event_calendar((*shipped_dates(), *imported_dates(data_folder() if data is None else data)))
+
+
+def import_calendar(path: Path, data: Path) -> Imported:
+    """Check a calendar file and copy it into the data folder, whole or not at all.
+
+    Raises: SpecError when the file is not fit, StoreError at the disk.
+    """
+    if not _PLAIN_NAME.fullmatch(path.name):
+        help = "letters, digits, '.', '_' and '-', ending in .json"
+        raise RulebotMisuse(f"the file's name cannot be kept as it is: {path.name}", help)
+    content = _bytes_of(path)
+    fresh = _all_of(read_calendar(content, str(path)))
+    target = calendar_folder(data) / path.name
+    kept = [dates for other in _imported_files(data) if other.name != path.name for dates in _all_of(_read(other))]
+    before = load_calendar(data)
+    after = event_calendar((*shipped_dates(), *kept, *fresh))
+    _write_whole(target, content)
+    return Imported(target, tuple(_changes(before, after, fresh)))
+
+
+class RulebotMisuse(RulebotError):
+    """A call that cannot be meant."""
+
+    exit_code = 2
+
+
+def _imported_files(data: Path) -> list[Path]:
+    folder = calendar_folder(data)
+    try:
+        return sorted(path for path in folder.iterdir() if path.suffix == ".json") if folder.is_dir() else []
+    except OSError as error:
+        raise StoreError(f"the folder {folder} cannot be read: {error.strerror}") from error
+
+
+def _read(path: Path) -> CalendarFile:
+    return read_calendar(_bytes_of(path), str(path))
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return read_bytes(path)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _all_of(found: CalendarFile) -> tuple[Published, ...]:
+    if found.problems:
+        raise SpecError("\n".join(render(problem) for problem in found.problems))
+    return found.published
+
+
+def _write_whole(target: Path, content: bytes) -> None:
+    partial = target.with_suffix(".partial")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fsync(stream.fileno())
+        partial.replace(target)
+    except OSError as error:
+        raise StoreError(f"{target} cannot be written: {error.strerror}") from error
+
+
+def _changes(before: EventCalendar, after: EventCalendar, fresh: tuple[Published, ...]) -> Iterator[str]:
+    for name in sorted({*before.days, *after.days}):
+        old, new = before.days.get(name, {}), after.days.get(name, {})
+        yield from _change(name, old, new)
+        until = after.published_until.get(name)
+        was = before.published_until.get(name)
+        if until is not None and until != was:
+            yield f"{name}: published until {until}" + (f", was {was}" if was else "")
+    for dates in fresh:
+        until = after.published_until[dates.name]
+        if until < dates.last and unbroken_until([dates]) == dates.last:
+            yield f"{dates.name}: nothing is published between {until} and {dates.first}: bring those dates too"
+
+
+def _change(name: str, old: Mapping[date, EventDay], new: Mapping[date, EventDay]) -> Iterator[str]:
+    published = [day for day, event in new.items() if not event.projected and event != old.get(day)]
+    withdrawn = [day for day, event in old.items() if not event.projected and (day not in new or new[day].projected)]
+    freed = sum(1 for day, event in old.items() if event.projected and day not in new)
+    if published:
+        yield f"{name}: {len(published)} dates new or changed: {_listed(published)}"
+    if withdrawn:
+        yield f"{name}: {len(withdrawn)} dates no longer: {_listed(withdrawn)}"
+    if freed:
+        yield f"{name}: {freed} projected days are free now"
+
+
+def _listed(days: list[date]) -> str:
+    shown = ", ".join(str(day) for day in days[:12])
+    return shown if len(days) <= 12 else f"{shown} and {len(days) - 12} more"
