@@ -10,14 +10,15 @@ follow by beta and add their own noise; SPY keeps to SPX within a fraction of a 
 
 import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.model.session import Session
+from engine.model.session import Session, session_before
 from engine.sim.market.chance import generator, stable_fraction
+from engine.sim.market.reporting import EARNINGS_MOVE, earnings_around
 from engine.sim.market.scenario import Scenario
 from engine.sim.market.universe import ASSETS, VOLATILITY_INDICES, Asset
 
@@ -77,7 +78,9 @@ def variance_shares(minutes: int) -> Floats:
 def _walk(chance: np.random.Generator, minutes: int) -> Floats:
     """Return a diffusion that starts at 0 and has unit variance at the close, one value a second."""
     steps = chance.standard_normal(minutes * 60) * np.sqrt(variance_shares(minutes))
-    return np.concatenate(([0.0], np.cumsum(steps)))
+    path: Floats = np.zeros(steps.size + 1)
+    np.cumsum(steps, out=path[1:])
+    return path
 
 
 def _drift(day: Character, seconds: int) -> Floats:
@@ -86,8 +89,9 @@ def _drift(day: Character, seconds: int) -> Floats:
     return day.drift * shape
 
 
-def _rounded(levels: Floats) -> Floats:
-    return np.round(np.maximum(levels, 0.01), 2)
+def _rounded(levels: Floats, places: int = 2) -> Floats:
+    found: Floats = np.round(np.maximum(levels, 0.01), places)
+    return found
 
 
 class DayTape:
@@ -108,7 +112,7 @@ class DayTape:
         self._chance_of_gap = generator(seed, session.date, "gap").standard_normal(4)
         self._spx = self._follow("SPX", self._spx_path())
         self._levels["SPX"] = self._spx
-        self.vix_smooth = np.round(np.maximum(self._vix_path(), 8.0), 4)
+        self.vix_smooth = _rounded(np.maximum(self._vix_path(), 8.0), 4)
 
     def second(self, at: datetime) -> int:
         """Return the whole seconds since the open, within the session."""
@@ -183,10 +187,16 @@ class DayTape:
     def _stock_path(self, asset: Asset) -> Floats:
         chance = generator(self._seed, self.session.date, asset.symbol)
         night = float(chance.standard_normal()) * math.sqrt(1.0 - _STOCK_DAY_SHARE)
+        report = float(chance.standard_normal()) * EARNINGS_MOVE * asset.vol if self._reported(asset.symbol) else 0.0
         own = asset.own_vol * math.sqrt(self.previous["VIX"] / 16.0 / 252.0) * self._scenario.realised
         walk = _walk(chance, self.session.minutes) * math.sqrt(_STOCK_DAY_SHARE)
-        returns = asset.beta * np.log(self._spx / self.previous["SPX"]) + own * (night + walk)
+        returns = asset.beta * np.log(self._spx / self.previous["SPX"]) + own * (night + walk) + report
         return self.previous[asset.symbol] * np.exp(returns)
+
+    def _reported(self, symbol: str) -> bool:
+        """Say whether the company reported after the last session's close."""
+        before = session_before(self.session.date).date
+        return any(before <= day < self.session.date for day in earnings_around(symbol, before))
 
     def closes(self) -> dict[str, float]:
         """Return every underlying's closing level."""
@@ -205,9 +215,9 @@ def spx_spy_ratio(seed: int) -> float:
     return round(SPX_SPY_RATIO * (1.0 + 0.0006 * (stable_fraction(seed, "ratio") - 0.5)), 4)
 
 
-def starting_levels(seed: int, scenario: Scenario) -> dict[str, float]:
+def starting_levels(seed: int, first_day: date, scenario: Scenario) -> dict[str, float]:
     """Return the closing levels of the day before the run starts."""
-    chance = np.random.Generator(np.random.PCG64(int(stable_fraction(seed, "start") * 2**53)))
+    chance = generator(seed, first_day, "start")
     spread, vix_draw, *own = chance.standard_normal(2 + len(ASSETS)).tolist()
     spx = scenario.previous_spx or round(6000.0 * math.exp(0.012 * min(max(spread, -2.0), 2.0)), 2)
     vix = scenario.previous_vix or round(min(max(16.2 + 1.5 * vix_draw, 13.6), 21.0), 2)

@@ -89,16 +89,14 @@ def columns(rows: list[Terms]) -> NDArray[np.float64]:
     return np.array(rows).T
 
 
-def prices(of: Screen, state: NDArray[np.float64], premium: Floats | None) -> Prices:
-    """Price each row; `premium` is what early exercise adds, as a fraction of spot."""
+def prices(of: Screen, state: NDArray[np.float64]) -> Prices:
+    """Price each row as if it could only be exercised at the end."""
     spot, forward, discount, at_money, years, slope, tilt, bend = state[:8]
     x = np.log(of.strike / forward) / at_money
     deviation = at_money * smile(x, slope, tilt, bend)
     value, d1, near = black_price(forward, of.strike, deviation, discount, of.sign)
     intrinsic = np.maximum(of.sign * discount * (forward - of.strike), 0.0)
     np.maximum(value, intrinsic, out=value)
-    if premium is not None:
-        value += premium * spot
     carry = discount * forward / spot
     found = greeks(spot, d1, near, deviation, carry, years, of.sign)
     return Prices(value, deviation / np.sqrt(years), found, intrinsic)

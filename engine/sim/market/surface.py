@@ -23,6 +23,7 @@ from engine.sim.instrument import Instrument, Settle
 from engine.sim.market import listing
 from engine.sim.market.chance import stable_fraction
 from engine.sim.market.path import IMPLIED_DAY, DayTape
+from engine.sim.market.reporting import EARNINGS_MOVE, earnings_around
 from engine.sim.market.universe import ASSETS, Asset
 
 Floats = NDArray[np.float64]
@@ -37,7 +38,6 @@ _TERM_DAMPING = (0.0, 0.0, 0.0, 0.15, 0.35, 0.42)
 _NIGHT = 0.16
 _SPX_VOL = 0.137
 _STOCK_DAY = 0.78
-_EARNINGS_MOVE = 0.18
 _LEAST_DEVIATION = 2e-5
 
 
@@ -116,7 +116,7 @@ def settlement_instant(expiry: Expiry) -> datetime:
 class Surface:
     """The surface of one day, read at any second of it."""
 
-    def __init__(self, seed: int, tape: DayTape, implied: float, earnings: dict[str, tuple[date, ...]]) -> None:
+    def __init__(self, seed: int, tape: DayTape, implied: float) -> None:
         self._tape = tape
         self._today = tape.session.date
         self._open = tape.session.open.timestamp()
@@ -125,14 +125,20 @@ class Surface:
         mood = 0.88 + 0.24 * stable_fraction(seed, self._today, "mood")
         self._day_level = IMPLIED_DAY / 16.0 * mood * implied * math.sqrt(tape.session.minutes / 390.0)
         self._implied = implied
-        self._earnings = earnings
         self._fixed: dict[Expiry, _Fixed] = {}
 
     def terms(self, expiry: Expiry, second: int) -> Terms:
         """Return the state of an expiry at a second of the session."""
+        return self._at(
+            expiry, second, float(self._tape.levels(expiry.symbol)[second]), float(self._tape.vix_smooth[second])
+        )
+
+    def closing_terms(self, expiry: Expiry) -> Terms:
+        """Return the state of an expiry at the close before this session: no part of today has passed."""
+        return self._at(expiry, 0, self._tape.previous[expiry.symbol], self._tape.previous["VIX"])
+
+    def _at(self, expiry: Expiry, second: int, spot: float, vix: float) -> Terms:
         fixed = self._fixed.get(expiry) or self._fix(expiry)
-        spot = float(self._tape.levels(expiry.symbol)[second])
-        vix = float(self._tape.vix_smooth[second])
         variance = self._variance(fixed, second, vix) + fixed.earnings
         deviation = max(math.sqrt(variance), _LEAST_DEVIATION)
         years = max(fixed.settles_at - self._open - second, 1.0) / _YEAR_SECONDS
@@ -165,7 +171,7 @@ class Surface:
         days = (expiry.settles - self._today).days
         last_day = listing.trading_day_before(expiry.settles) if expiry.is_am else expiry.settles
         later = listing.sessions_between(self._today, last_day) + (_NIGHT if expiry.is_am else 0.0)
-        events = sum(self._today <= day < expiry.settles for day in self._earnings.get(expiry.symbol, ()))
+        events = sum(self._today <= day < expiry.settles for day in earnings_around(expiry.symbol, self._today))
         ripe = min(1.0, math.log1p(later) / math.log(22.0))
         is_index = not asset.has_earnings
         self._fixed[expiry] = _Fixed(
@@ -174,7 +180,7 @@ class Surface:
             discount=math.exp(-RATE * days / 365.0),
             later_sessions=later,
             settles_at=settlement_instant(expiry).timestamp(),
-            earnings=events * (_EARNINGS_MOVE * asset.vol) ** 2,
+            earnings=events * (EARNINGS_MOVE * asset.vol) ** 2,
             slope=0.475 - 0.055 * ripe if is_index else 0.35,
             tilt=-0.58 - 0.27 * ripe if is_index else -0.35,
             bend=1.0,

@@ -1,0 +1,132 @@
+"""The market maker: lays contracts out as columns, prices them off the surface, and quotes as the scenario lets it."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.model.session import Session
+from engine.sim.instrument import Instrument, Settle
+from engine.sim.market.american import put_premium
+from engine.sim.market.quotes import Prices, Quotes, Screen, columns, prices, quotes, screen
+from engine.sim.market.scenario import Distortion, Scenario
+from engine.sim.market.surface import RATE, Expiry, Surface, Terms, expiry_of, smile
+from engine.sim.market.universe import ASSETS
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+_EXERCISE_DAYS = 5
+_EXERCISE_GRID = np.linspace(-0.45, 0.65, 56)
+
+
+class Layout:
+    """Options in rows: which expiry each belongs to, and which are puts worth exercising early."""
+
+    def __init__(self, options: list[Instrument], seed: int) -> None:
+        keys = [expiry_of(each) for each in options]
+        groups = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+        self.options = options
+        self.expiries: list[Expiry] = list(groups)
+        self.group: Rows = np.array([groups[key] for key in keys], dtype=np.intp)
+        self.screen: Screen = screen(options, seed)
+        self.symbols = np.array([each.symbol for each in options])
+        self.shares: Rows = np.flatnonzero([each.settle is Settle.SHARES for each in options])
+        is_put = np.array([each.right == "P" and each.settle is Settle.SHARES for each in options], dtype=bool)
+        self.puts: list[tuple[Expiry, Rows]] = [
+            (key, rows)
+            for key, number in groups.items()
+            if (rows := np.flatnonzero(is_put & (self.group == number))).size
+        ]
+
+
+class Desk:
+    """Quotes of one session."""
+
+    def __init__(self, surface: Surface, scenario: Scenario, session: Session, ordinal: int) -> None:
+        self._surface = surface
+        self._today = session.date
+        self._premiums: dict[Expiry, tuple[Floats, Floats]] = {}
+        self._distortions: list[tuple[Distortion, int, int]] = [
+            (each, *each.span.seconds(session)) for each in scenario.distortions if each.span.on(ordinal)
+        ]
+
+    def price(self, layout: Layout, rows: list[Terms], group: Rows) -> tuple[Prices, Quotes, Floats]:
+        """Price and quote each option of a layout in the state `rows[group]`; the third is that state as columns."""
+        state = columns(rows)[:, group]
+        priced = prices(layout.screen, state)
+        self._add_exercise(layout, state, priced)
+        active = self._active(state[9])
+        for each in active:
+            self._disturb(each, layout, state, priced)
+        quoted = quotes(layout.screen, state, priced)
+        for each in active:
+            self._overwrite(each, layout, state, quoted)
+        return priced, quoted, state
+
+    def _active(self, second: Floats) -> list[tuple[Distortion, int, int]]:
+        if not self._distortions:
+            return []
+        first, last = float(second.min()), float(second.max())
+        return [each for each in self._distortions if each[1] <= last and first < each[2]]
+
+    @staticmethod
+    def _affected(each: tuple[Distortion, int, int], layout: Layout, state: Floats) -> Rows:
+        what, first, last = each
+        of, spot, second = layout.screen, state[0], state[9]
+        mask = (layout.symbols == what.symbol) & (second >= first) & (second < last)
+        if what.right:
+            mask &= of.sign == (1.0 if what.right == "C" else -1.0)
+        if what.otm is not None:
+            points = of.sign * (of.strike - spot)
+            mask &= (points >= what.otm[0]) & (points <= what.otm[1])
+        return np.flatnonzero(mask)
+
+    def _disturb(self, each: tuple[Distortion, int, int], layout: Layout, state: Floats, priced: Prices) -> None:
+        """Add richness, which dwindles with the distance from the money, and widen."""
+        rows = self._affected(each, layout, state)
+        if each[0].richer:
+            x = np.log(layout.screen.strike[rows] / state[1, rows]) / np.maximum(state[3, rows], 0.004)
+            priced.value[rows] += each[0].richer * np.exp(-0.5 * x * x)
+            priced.value[rows] = np.maximum(priced.value[rows], priced.intrinsic[rows])
+        state[8, rows] *= each[0].widen
+
+    def _overwrite(self, each: tuple[Distortion, int, int], layout: Layout, state: Floats, quoted: Quotes) -> None:
+        what = each[0]
+        rows = self._affected(each, layout, state) if what.bid is not None or what.ask is not None else None
+        if rows is None:
+            return
+        if what.bid is not None:
+            quoted.bid[rows] = what.bid if what.bid > 0.0 else np.nan
+            quoted.bid_size[rows] = 1.0 if what.bid > 0.0 else 0.0
+        if what.ask is not None:
+            quoted.ask[rows] = what.ask
+            quoted.ask_size[rows] = 1.0
+
+    def _add_exercise(self, layout: Layout, state: Floats, priced: Prices) -> None:
+        """Add what early exercise is worth: to puts with days to live, and never less than to exercise now."""
+        of, spot = layout.screen, state[0]
+        for expiry, rows in layout.puts:
+            if (expiry.settles - self._today).days < _EXERCISE_DAYS:
+                continue
+            premium, slope = self._premium(expiry)
+            moneyness = np.log(of.strike[rows] / spot[rows])
+            extra = np.interp(moneyness, _EXERCISE_GRID, premium)
+            priced.value[rows] += extra * spot[rows]
+            priced.greeks.delta[rows] += extra - np.interp(moneyness, _EXERCISE_GRID, slope)
+        if layout.shares.size:
+            rows = layout.shares
+            now = of.sign[rows] * (spot[rows] - of.strike[rows])
+            priced.value[rows] = np.maximum(priced.value[rows], now)
+
+    def _premium(self, expiry: Expiry) -> tuple[Floats, Floats]:
+        """Return the premium over a grid of log moneyness, and its slope; once a day, at the opening state."""
+        if expiry not in self._premiums:
+            terms = self._surface.terms(expiry, 0)
+            years = (expiry.settles - self._today).days / 365.0
+            strike = np.exp(_EXERCISE_GRID)
+            x = (_EXERCISE_GRID - np.log(terms.forward / terms.spot)) / terms.deviation
+            fixed = (np.full_like(x, each) for each in (terms.slope, terms.tilt, terms.bend))
+            volatility = terms.deviation * smile(x, *fixed) / np.sqrt(years)
+            dividend = ASSETS[expiry.symbol].dividend
+            premium = np.round(put_premium(strike, volatility, years=years, rate=RATE, dividend=dividend), 9)
+            self._premiums[expiry] = premium, np.gradient(premium, _EXERCISE_GRID)
+        return self._premiums[expiry]

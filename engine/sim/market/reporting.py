@@ -1,0 +1,31 @@
+"""When companies report: once a quarter after the close, on a day that only the company's name decides."""
+
+from datetime import date, timedelta
+from functools import lru_cache
+
+from engine.sim.market import listing
+from engine.sim.market.chance import stable_number
+from engine.sim.market.universe import ASSETS
+
+EARNINGS_MOVE = 0.18
+"""Standard deviation of the move on a report, as a fraction of the stock's annual volatility."""
+
+_QUARTERS_AROUND = range(-4, 6)
+
+
+@lru_cache(maxsize=2048)
+def _report(symbol: str, year: int, month: int) -> date:
+    """Return a session from the 18th of the quarter's first month to some three weeks later."""
+    earliest = date(year, month, 18) + timedelta(days=stable_number(symbol, "report") % 21)
+    return listing.on_or_before(earliest + timedelta(days=(stable_number(symbol, year, month) % 3)))
+
+
+@lru_cache(maxsize=1024)
+def earnings_around(symbol: str, today: date) -> tuple[date, ...]:
+    """Return the reports from a year before to a year after `today`, in order; none for indices and ETFs."""
+    asset = ASSETS.get(symbol)
+    if asset is None or not asset.has_earnings:
+        return ()
+    quarter = today.year * 4 + (today.month - 1) // 3
+    dates = (divmod(quarter + step, 4) for step in _QUARTERS_AROUND)
+    return tuple(_report(symbol, year, 3 * number + 1) for year, number in dates)
