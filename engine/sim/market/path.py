@@ -90,7 +90,7 @@ def _drift(day: Character, seconds: int) -> Floats:
 
 
 def _rounded(levels: Floats, places: int = 2) -> Floats:
-    found: Floats = np.round(np.maximum(levels, 0.01), places)
+    found: Floats = np.maximum(levels, 0.01).round(places)
     return found
 
 
