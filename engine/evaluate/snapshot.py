@@ -1,8 +1,10 @@
 """What a rule may look at, at one instant: the market, the day's facts, the structure in question."""
 
+from datetime import date
+from decimal import Decimal
 from typing import NamedTuple
 
-from engine.model.contract import Option
+from engine.model.contract import Option, Right
 from engine.model.facts import Facts
 from engine.model.market import Board
 from engine.model.session import Session
@@ -44,6 +46,7 @@ class View:
 
     __slots__ = (
         "board",
+        "chains",
         "commission",
         "facts",
         "held",
@@ -61,8 +64,23 @@ class View:
         self.board = board
         self.facts = facts
         self.memo: dict[object, float | None] = {}
+        self.chains: dict[tuple[str, date, Right], dict[Decimal, int]] = {}
         self.legs: tuple[LegView, ...] = ()
         self.held: Held | None = None
         self.quantity = 0
         self.start_price: float | None = None
         self.commission = 0.0
+
+    def chain(self, trading_class: str, expiry: date, right: Right) -> dict[Decimal, int]:
+        """Return the board's rows of the streamed options of one expiry and right, by strike."""
+        key = (trading_class, expiry, right)
+        if (found := self.chains.get(key)) is None:
+            found = self.chains[key] = {
+                option.strike: row
+                for row, option in enumerate(self.board.contracts)
+                if isinstance(option, Option)
+                and option.right is right
+                and option.trading_class == trading_class
+                and option.expiry == expiry
+            }
+        return found

@@ -105,9 +105,10 @@ class Order:
     reason: the name of the exit, "entry", or what else led to it. legs: one, or several dealt as one combo; a combo is
     always bought, its legs' sides say what is done, so a credit is a negative price. side: that of a single leg.
     quantity: structures. leg_filled: contracts by leg, from executions alone (() is none). reported: structures the
-    broker says are filled. ended: the final status the broker gave while executions are still owed. limit_price, stop_price: signed as the wire has them. attempt: the ladder's try,
-    from 1; 0 before the first. attempt_until: when that try ends. mid: signed mid when it was first priced, for
-    slippage. digest: of the spec text that governs it. message: the broker's or the gate's last words.
+    broker says are filled. ended: the final status the broker gave while executions are still owed. limit_price,
+    stop_price: signed as the wire has them. attempt: the ladder's try, from 1. attempt_until: when that try ends.
+    mid: signed mid (as limit_price) when it was first priced, for slippage. digest: of the spec text that governs it.
+    message: the broker's or the gate's last words.
     """
 
     ref: str

@@ -1,0 +1,186 @@
+"""Which contracts are worth a market data line, most important first.
+
+Around every strike that could be chosen next a narrow band (`need`) must be streamed and a wider one (`keep`) may
+stay, so that lines are not dropped and taken again as spot moves.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from math import isnan, sqrt
+from statistics import NormalDist
+
+from engine.compile.plan import LegPlan, Plan
+from engine.evaluate.select import expiry_on, neighbours, option_of, outward
+from engine.evaluate.snapshot import View
+from engine.model.contract import Contract, Option, Right, Underlying
+from engine.model.facts import Listing
+from engine.model.quotes import level_of
+from engine.spec.spec import StrikeBy
+
+MONEY_BAND = 2
+"""Strikes on each side of spot that the expected move and implied volatility are read from."""
+BAND, KEPT = 2, 5
+"""Strikes on each side of a guess: needed, and kept once streamed."""
+YEAR_DAYS = 365.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Contracts one bot wants: those it needs, and those it would rather keep than take anew."""
+
+    need: tuple[Contract, ...]
+    keep: frozenset[Contract]
+
+
+def levels(plan: Plan) -> tuple[Contract, ...]:
+    """Return the underlyings and indices that the bot reads."""
+    return tuple(Underlying(symbol) for symbol in (*plan.needs.symbols, *plan.needs.indices))
+
+
+def entry_wish(plan: Plan, view: View) -> Wish:
+    """Return the options the bot needs to judge an entry and to choose its legs."""
+    need: dict[Contract, None] = {}
+    keep: set[Contract] = set()
+    guesses: dict[str, Decimal] = {}
+    for leg in plan.legs:
+        found = _listed(leg, plan, view)
+        if found is None:
+            continue
+        listing, expiry, spot = found
+        strikes = _grid(leg, listing.strikes[expiry])
+        for contract in _money(leg, expiry, listing.strikes[expiry], spot):
+            need.setdefault(contract)
+        guess = _guess(leg, strikes, expiry, spot, view, guesses)
+        if guess is None:
+            continue
+        guesses[leg.name] = guess
+        for strike in _around(strikes, guess, BAND):
+            need.setdefault(option_of(leg, expiry, strike))
+        keep.update(option_of(leg, expiry, strike) for strike in _around(strikes, guess, KEPT))
+        keep.update(_money(leg, expiry, listing.strikes[expiry], spot, MONEY_BAND + 2))
+    return Wish(tuple(need), frozenset(keep))
+
+
+def watch_list(wishes: Iterable[Wish], pinned: Iterable[Contract], now: tuple[Contract, ...]) -> tuple[Contract, ...]:
+    """Return what to stream: pinned first (open positions, working orders, levels), then wishes in order.
+
+    `now` is what is streamed already: it is returned unchanged when it covers every need and holds nothing that nobody
+    would keep.
+    """
+    wanted: dict[Contract, None] = dict.fromkeys(pinned)
+    kept: set[Contract] = set()
+    for wish in wishes:
+        for contract in wish.need:
+            wanted.setdefault(contract)
+        kept |= wish.keep
+    streamed = set(now)
+    if wanted.keys() <= streamed and all(contract in wanted or contract in kept for contract in now):
+        return now
+    return (*wanted, *(contract for contract in now if contract in kept and contract not in wanted))
+
+
+def _listed(leg: LegPlan, plan: Plan, view: View) -> tuple[Listing, date, float] | None:
+    listing = view.facts.listings.get((leg.symbol, leg.trading_class))
+    spot = level_of(view.board, leg.symbol, view.now)
+    if listing is None or spot is None:
+        return None
+    expiry = expiry_on(plan.expiry, listing.expiries, view.session.date)
+    if expiry is None or not listing.strikes.get(expiry):
+        return None
+    return listing, expiry, spot
+
+
+def _grid(leg: LegPlan, strikes: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
+    step = leg.strike.multiple_of
+    return strikes if step is None else tuple(strike for strike in strikes if strike % step == 0)
+
+
+def _money(
+    leg: LegPlan, expiry: date, strikes: tuple[Decimal, ...], spot: float, count: int = 1
+) -> tuple[Contract, ...]:
+    return tuple(
+        Option(leg.symbol, leg.trading_class, expiry, strike, right)
+        for strike in neighbours(strikes, spot, count)
+        for right in Right
+    )
+
+
+def _around(strikes: tuple[Decimal, ...], centre: Decimal, count: int) -> tuple[Decimal, ...]:
+    at = bisect_left(strikes, centre)
+    if 0 < at < len(strikes) and centre - strikes[at - 1] < strikes[at] - centre:
+        at -= 1
+    return strikes[max(0, at - count) : at + count + 1]
+
+
+def _guess(
+    leg: LegPlan, strikes: tuple[Decimal, ...], expiry: date, spot: float, view: View, guesses: dict[str, Decimal]
+) -> Decimal | None:
+    """Return the strike this leg would about take, None while nothing can be said."""
+    strike = leg.strike
+    if not strikes:
+        return None
+    if strike.by is StrikeBy.AT_SPOT:
+        return Decimal(f"{spot:.2f}")
+    if strike.by in (StrikeBy.BELOW, StrikeBy.ABOVE, StrikeBy.AT_LEG):
+        reference = guesses.get(strike.reference or "")
+        offset = strike.target or Decimal(0)
+        sign = {StrikeBy.BELOW: -1, StrikeBy.ABOVE: 1, StrikeBy.AT_LEG: 0}[strike.by]
+        return None if reference is None else reference + sign * offset
+    move = _rough_move(leg, strikes, expiry, spot, view)
+    if move is None:
+        return None
+    out = -1 if leg.right is Right.PUT else 1
+    if strike.by is StrikeBy.EXPECTED_MOVE:
+        return Decimal(f"{spot + out * float(strike.target or 0) * move:.2f}")
+    return _at_delta(leg, strikes, expiry, spot, move, view)
+
+
+def _rough_move(leg: LegPlan, strikes: tuple[Decimal, ...], expiry: date, spot: float, view: View) -> float | None:
+    """Return about one standard deviation until expiry: from the straddle, else from VIX."""
+    board = view.board
+    near = neighbours(strikes, spot, 1)
+    if near:
+        strike = min(near, key=lambda found: abs(float(found) - spot))
+        rows = [board.rows.get(Option(leg.symbol, leg.trading_class, expiry, strike, right), -1) for right in Right]
+        if all(row >= 0 and not isnan(board.bid[row] + board.ask[row]) for row in rows):
+            return sum((board.bid[row] + board.ask[row]) / 2 for row in rows) * 1.2533
+    vix = level_of(board, "VIX", view.now)
+    days = max((expiry - view.session.date).days, 0) + max(view.session.close.timestamp() - view.now, 600.0) / 86400
+    return None if vix is None else spot * vix / 100 * sqrt(days / YEAR_DAYS)
+
+
+def _at_delta(
+    leg: LegPlan, strikes: tuple[Decimal, ...], expiry: date, spot: float, move: float, view: View
+) -> Decimal:
+    """Return the strike of the wanted delta: from streamed deltas when there are any, else from the normal curve."""
+    board = view.board
+    target = float(leg.strike.target or 0)
+    rows = view.chain(leg.trading_class, expiry, leg.right)
+    known = [
+        (strike, abs(board.delta[rows[strike]]))
+        for strike in outward(leg, sorted(rows))
+        if not isnan(board.delta[rows[strike]])
+    ]
+    out = -1 if leg.right is Right.PUT else 1
+    far = [pair for pair in known if pair[1] < 0.45]
+    if not far:
+        return Decimal(f"{spot + out * NormalDist().inv_cdf(1 - target) * move:.2f}")
+    ordered = outward(leg, list(strikes))
+    nearest, delta = min(far, key=lambda pair: abs(pair[1] - target))
+    at = ordered.index(nearest)
+    if nearest == far[-1][0] and delta > target:
+        return ordered[min(at + 2 * BAND, len(ordered) - 1)]
+    if nearest == far[0][0] and delta < target:
+        return ordered[max(at - 2 * BAND, 0)]
+    return _pushed_out(leg, nearest, spot)
+
+
+def _pushed_out(leg: LegPlan, strike: Decimal, spot: float) -> Decimal:
+    least = leg.strike.at_least_from_spot
+    if least is None:
+        return strike
+    limit = Decimal(f"{spot:.2f}") + (-least if leg.right is Right.PUT else least)
+    return min(strike, limit) if leg.right is Right.PUT else max(strike, limit)

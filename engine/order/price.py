@@ -1,0 +1,67 @@
+"""What a structure costs or brings right now, and the price an order of it may carry.
+
+Prices here are net: signed per share of one structure, + received. The wire's sign is put on in `draft.py`.
+"""
+
+from collections.abc import Iterable
+from decimal import Decimal
+from typing import NamedTuple
+
+from engine.model.contract import Option, product
+from engine.model.market import Board
+from engine.model.money import Rounding, TickRule
+from engine.model.quotes import quote_problem
+
+
+class Part(NamedTuple):
+    """One leg as it is dealt: `flow` is +1 when it is sold (money comes in), -1 when it is bought."""
+
+    option: Option
+    flow: int
+    ratio: int
+
+
+class NetQuote(NamedTuple):
+    """Net mid and natural of a structure; None with the reason in `missing` when a leg's quote is not sound."""
+
+    mid: float | None
+    natural: float | None
+    missing: str = ""
+
+
+def net_quote(parts: Iterable[Part], board: Board, now: float) -> NetQuote:
+    """Return what dealing these parts brings at mid and at once (natural: sold at the bid, bought at the ask)."""
+    mid = natural = 0.0
+    for option, flow, ratio in parts:
+        row = board.rows.get(option, -1)
+        if problem := quote_problem(board, row, now):
+            return NetQuote(None, None, f"{option}: {problem}")
+        bid, ask = board.bid[row], board.ask[row]
+        mid += flow * ratio * (bid + ask) / 2
+        natural += flow * ratio * (bid if flow > 0 else ask)
+    return NetQuote(mid, natural)
+
+
+def ticks_of(parts: tuple[Part, ...]) -> TickRule:
+    """Return the price grid of an order for these parts: that of its option, or the exchange's grid for combos."""
+    facts = product(parts[0].option.symbol)
+    return facts.option_ticks if len(parts) == 1 else facts.combo_ticks
+
+
+def limit_net(
+    wanted: float | Decimal,
+    *,
+    natural: float | None,
+    floor: Decimal | None,
+    ticks: TickRule,
+) -> Decimal:
+    """Return the net limit on the grid: `wanted` rounded in our favour, never past natural, never under `floor`.
+
+    `floor` is the least that may be received (for a debit: minus the most that may be paid).
+    """
+    price = ticks.round(wanted, Rounding.UP)
+    if natural is not None:
+        price = max(price, ticks.round(natural, Rounding.DOWN))
+    if floor is not None and price < floor:
+        price = ticks.round(floor, Rounding.UP)
+    return price
