@@ -1,0 +1,194 @@
+"""The journal on disk: append-only, in order, each record chained to the one before by its hash.
+
+A durable append is on the platter when it returns. The others wait in memory and go with the next durable append, or
+when a second of the records' own time has passed, whichever is first; the order is kept. Projections change in the
+same transaction, so what a person reads never disagrees with the journal.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import chain
+
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import DatabaseError
+
+from engine.model.errors import StoreError
+from engine.record.codec import json_text, line_of, utc_text, utc_time
+from engine.record.record import Kind, Record
+from engine.store.open import Store, says
+from engine.store.project import project
+from engine.store.tables import PROJECTIONS, journal
+
+FIRST_HASH = "0" * 64
+_LAG = timedelta(seconds=1)
+_MANY = 5000
+
+
+@dataclass(frozen=True, slots=True)
+class ChainBreak:
+    """The first record that is not what was written, and why we know."""
+
+    seq: int
+    why: str
+
+
+class SqlJournal:
+    """The Journal of a store on disk (see `ports.Journal`). One per store; every append comes from one thread.
+
+    `lag`: how long a record that need not be durable may wait, in the records' own time.
+    """
+
+    def __init__(self, store: Store, *, lag: timedelta = _LAG) -> None:
+        self._store = store
+        self._lag = lag
+        self._connection = store.engine.connect()
+        self._pending: list[Record] = []
+        self._committed_at: datetime | None = None
+        self._is_full = True
+        self._seq, self._hash = _head(self._connection)
+
+    def append(self, records: Sequence[Record], *, durable: bool) -> None:
+        """Write; on return with `durable` they survive a power cut.
+
+        Raises: StoreError; then none of `records` is or will be written, and all that was committed is still there.
+        """
+        before = len(self._pending)
+        self._pending.extend(records)
+        try:
+            if durable or self._is_due():
+                self._commit(durable)
+        except StoreError:
+            del self._pending[before:]
+            raise
+
+    def flush(self) -> None:
+        """Commit what waits, durably. Raises: StoreError."""
+        if self._pending:
+            self._commit(True)
+
+    def read(self, kinds: Collection[Kind] | None = None) -> Sequence[Record]:
+        """Return all records of this store in order, or only those of some kinds. What waits is included."""
+        stored = read_records(self._connection, kinds)
+        waiting = (record for record in self._pending if kinds is None or record.kind in kinds)
+        return tuple(chain(stored, waiting))
+
+    def verify(self) -> ChainBreak | None:
+        """Return the first break of the hash chain, None when it is whole."""
+        return verify(self._connection)
+
+    def rebuild(self) -> None:
+        """Make all projections again from the journal alone."""
+        self.flush()
+        rebuild(self._connection)
+
+    def close(self) -> None:
+        """Commit what waits and close the store. Raises: StoreError."""
+        try:
+            self.flush()
+        finally:
+            self._connection.close()
+            self._store.close()
+
+    def _is_due(self) -> bool:
+        if not self._pending:
+            return False
+        if self._committed_at is None:
+            self._committed_at = self._pending[0].at
+        return self._pending[-1].at - self._committed_at >= self._lag or len(self._pending) >= _MANY
+
+    def _commit(self, durable: bool) -> None:
+        if not self._pending:
+            return
+        self._store.check_in_place()
+        rows, head = _rows(self._pending, self._seq, self._hash)
+        try:
+            self._set_synchronous(durable)
+            with self._connection.begin():
+                self._connection.execute(insert(journal), rows)
+                project(self._connection, list(enumerate(self._pending, self._seq + 1)))
+        except DatabaseError as error:
+            raise says(error, self._store.path) from error
+        self._seq, self._hash = head
+        self._committed_at = self._pending[-1].at
+        self._pending.clear()
+
+    def _set_synchronous(self, is_full: bool) -> None:
+        if is_full is not self._is_full:
+            cursor = self._connection.connection.cursor()
+            cursor.execute(f"PRAGMA synchronous={'full' if is_full else 'normal'}")
+            cursor.close()
+            self._is_full = is_full
+
+
+def read_records(connection: Connection, kinds: Collection[Kind] | None = None) -> Iterator[Record]:
+    """Yield the stored records in order."""
+    query = select(journal.c.at, journal.c.kind, journal.c.bot, journal.c.position, journal.c.data)
+    if kinds is not None:
+        query = query.where(journal.c.kind.in_(sorted(kind.value for kind in kinds)))
+    with connection.begin():
+        rows = connection.execute(query.order_by(journal.c.seq)).all()
+    for at, kind, bot, position, data in rows:
+        yield Record(utc_time(at), Kind(kind), bot, position, json.loads(data))
+
+
+def verify(connection: Connection) -> ChainBreak | None:
+    """Return the first break of the hash chain, None when it is whole."""
+    hash_before, wanted = FIRST_HASH, 1
+    with connection.begin():
+        rows = connection.execute(select(journal).order_by(journal.c.seq))
+        for seq, at, kind, bot, position, data, found in rows:
+            if seq != wanted:
+                return ChainBreak(seq, f"number {wanted} is missing")
+            if _chained(hash_before, _stored_line(at, kind, bot, position, data)) != found:
+                return ChainBreak(seq, "its content is not what was written")
+            hash_before, wanted = found, seq + 1
+    return None
+
+
+def rebuild(connection: Connection) -> None:
+    """Make all projections again from the journal alone, in one transaction."""
+    records = list(enumerate(read_records(connection), 1))
+    with connection.begin():
+        for table in PROJECTIONS:
+            connection.execute(table.delete())
+        project(connection, records)
+
+
+def _head(connection: Connection) -> tuple[int, str]:
+    with connection.begin():
+        query = select(journal.c.seq, journal.c.hash).order_by(journal.c.seq.desc()).limit(1)
+        found = connection.execute(query).first()
+    return (found.seq, found.hash) if found else (0, FIRST_HASH)
+
+
+def _chained(before: str, line: str) -> str:
+    return hashlib.sha256(f"{before}{line}".encode()).hexdigest()
+
+
+def _stored_line(at: str, kind: str, bot: str, position: str, data: str) -> str:
+    names = json_text(bot), json_text(position)
+    return f'{{"at":"{at}","bot":{names[0]},"data":{data},"kind":"{kind}","position":{names[1]}}}'
+
+
+def _rows(records: Sequence[Record], seq: int, before: str) -> tuple[list[dict[str, object]], tuple[int, str]]:
+    """Return the rows of new records, and the number and hash of the last one."""
+    rows: list[dict[str, object]] = []
+    for record in records:
+        seq += 1
+        data = json_text(record.data)
+        before = _chained(before, line_of(record, data))
+        rows.append(
+            {
+                "seq": seq,
+                "at": utc_text(record.at),
+                "kind": record.kind.value,
+                "bot": record.bot,
+                "position": record.position,
+                "data": data,
+                "hash": before,
+            }
+        )
+    return rows, (seq, before)

@@ -1,0 +1,1 @@
+VIEWS: tuple[str, ...] = ()
