@@ -1,16 +1,17 @@
 """Quotes of combos: the natural price of the legs, which may be negative, and the sizes that can be had at once."""
 
 from engine.sim.gateway.lines import Line
-from engine.sim.gateway.tick_text import NO_PRICE, Piece, Rows, price_piece
+from engine.sim.gateway.tick_text import NO_PRICE, SIZES, Board, Piece, price_piece
 
 
-def natural(line: Line, rows: Rows, leg_rows: list[int]) -> tuple[int, int, int, int]:
+def natural(line: Line, rows: Board, leg_rows: list[int]) -> tuple[int, int, int, int]:
     """Return bid, ask (cents), bid size and ask size of buying the combo once; NO_PRICE where a leg has no quote."""
     bid = ask = 0
     bid_sizes: list[int] = []
     ask_sizes: list[int] = []
+    bids, asks = rows.bids(), rows.asks()
     for leg, row in zip(line.legs, leg_rows, strict=True):
-        sides = [(int(rows.bid[row]), int(rows.bid_size[row])), (int(rows.ask[row]), int(rows.ask_size[row]))]
+        sides = [divmod(bids[row], SIZES), divmod(asks[row], SIZES)]
         if leg.action != "BUY":
             sides = [(_negative(price), size) for price, size in reversed(sides)]
         (low, low_size), (high, high_size) = sides
@@ -25,7 +26,7 @@ def _negative(price: int) -> int:
     return price if price == NO_PRICE else -price
 
 
-def combo_pieces(line: Line, rows: Rows, leg_rows: list[int]) -> list[Piece]:
+def combo_pieces(line: Line, rows: Board, leg_rows: list[int]) -> list[Piece]:
     """Return the changes of a combo's quote since it was last sent."""
     found = natural(line, rows, leg_rows)
     bid, ask, bid_size, ask_size = found

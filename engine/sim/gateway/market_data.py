@@ -7,7 +7,7 @@ from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.lines import Line
 from engine.sim.gateway.parse_contracts import ContractQuery, contract_query, matches, no_contract, quote_legs
 from engine.sim.gateway.session import Session
-from engine.sim.gateway.tick_text import Rows, greeks_piece, price_piece, printed
+from engine.sim.gateway.tick_text import NO_PRICE, Board, Piece, ask_piece, bid_piece, board, greeks_piece, price_piece
 from engine.sim.gateway.wire import Fields
 from engine.sim.instrument import Instrument, SecType
 from engine.sim.seams import TicketLeg
@@ -88,7 +88,7 @@ def _open(hub: Hub, session: Session, line: Line, snapshot: bool) -> None:
 
 
 def _first_set(hub: Hub, session: Session, line: Line) -> None:
-    rows = printed(hub.market.ticks(line.con_ids))
+    rows = board(hub.market.ticks(line.con_ids))
     if line.instrument is None:
         pieces = combo_pieces(line, rows, list(range(len(line.legs))))
     else:
@@ -99,17 +99,13 @@ def _first_set(hub: Hub, session: Session, line: Line) -> None:
         _send_statistics(hub, session, line, line.instrument)
 
 
-def _quote_pieces(found: Instrument, rows: Rows) -> list[tuple[list[bytes], int, bytes]]:
-    bid, ask, last = int(rows.bid[0]), int(rows.ask[0]), int(rows.last[0])
+def _quote_pieces(found: Instrument, rows: Board) -> list[Piece]:
     is_index = found.sec_type is SecType.INDEX
-    pieces = []
-    if not is_index:
-        pieces.append(price_piece(b"1", bid, int(rows.bid_size[0])))
-        pieces.append(price_piece(b"2", ask, int(rows.ask_size[0])))
-    if last > -(1 << 40):
+    pieces = [] if is_index else [bid_piece(rows.bids()[0]), ask_piece(rows.asks()[0])]
+    if (last := rows.lasts()[0]) != NO_PRICE:
         pieces.append(price_piece(b"4", last, 0 if is_index else 1, b"0"))
     if found.is_option:
-        pieces.append(greeks_piece(tuple(rows.greeks[:, 0].tolist())))
+        pieces.append(greeks_piece(rows.greeks()[0]))
     return pieces
 
 

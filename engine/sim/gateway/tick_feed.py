@@ -4,7 +4,7 @@ All lines of all clients share one set of columns. What changed is found by comp
 rows are printed, once, and each client's lines put their request id into the printed pieces.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from engine.sim.gateway.combo_quotes import combo_pieces
 from engine.sim.gateway.lines import Line
@@ -16,15 +16,34 @@ from engine.sim.gateway.tick_text import (
     BID_SIZE,
     GREEKS,
     LAST,
+    SIZES,
+    Board,
     Piece,
-    Rows,
+    ask_piece,
+    bid_piece,
+    board,
     changes,
     greeks_piece,
     price_piece,
-    printed,
     size_piece,
 )
 from engine.sim.seams import Market, Ticks
+
+KEPT_PIECES = 200_000
+
+
+class _Kept:
+    """Printed prices by their key: a day repeats few of them."""
+
+    def __init__(self, make: Callable[[int], Piece]) -> None:
+        self._make = make
+        self.pieces: dict[int, Piece] = {}
+
+    def make(self, key: int) -> Piece:
+        if len(self.pieces) >= KEPT_PIECES:
+            self.pieces.clear()
+        found = self.pieces[key] = self._make(key)
+        return found
 
 
 class TickFeed:
@@ -36,7 +55,9 @@ class TickFeed:
         self._row: dict[int, int] = {}
         self._tradable: list[bool] = []
         self._option: list[bool] = []
-        self._old: Rows | None = None
+        self._old: Board | None = None
+        self._bids = _Kept(bid_piece)
+        self._asks = _Kept(ask_piece)
         self._stale = True
 
     def lines_changed(self) -> None:
@@ -53,7 +74,7 @@ class TickFeed:
         kinds = [self._market.catalogue.by_id(con_id) for con_id in self._con_ids]
         self._option = [kind is not None and kind.is_option for kind in kinds]
         self._tradable = [kind is None or kind.sec_type.value != "IND" for kind in kinds]
-        self._old = printed(self._market.ticks(self._con_ids)) if self._con_ids else None
+        self._old = board(self._market.ticks(self._con_ids)) if self._con_ids else None
         self._stale = False
 
     def quotes(self) -> Ticks | None:
@@ -64,7 +85,7 @@ class TickFeed:
         """Queue the changes of this instant for each client."""
         if ticks is None or self._old is None:
             return
-        new = printed(ticks)
+        new = board(ticks)
         codes = changes(self._old, new)
         self._old = new
         pieces = self._pieces(new, codes)
@@ -72,30 +93,33 @@ class TickFeed:
             if session.wants.lines:
                 self._burst(session, pieces, new)
 
-    def _pieces(self, new: Rows, codes: list[int]) -> list[list[Piece]]:
+    def _pieces(self, new: Board, codes: list[int]) -> list[list[Piece]]:
         """Print what changed, row by row."""
-        bids, asks, lasts = new.bid.tolist(), new.ask.tolist(), new.last.tolist()
-        bid_sizes, ask_sizes = new.bid_size.tolist(), new.ask_size.tolist()
-        greeks = list(zip(*new.greeks.tolist(), strict=True))
+        bids, asks, lasts, greeks = new.bids(), new.asks(), new.lasts(), new.greeks()
+        bid_of, ask_of = self._bids.pieces.get, self._asks.pieces.get
         out: list[list[Piece]] = []
         for row, code in enumerate(codes):
             found: list[Piece] = []
+            out.append(found)
+            if not code:
+                continue
             if code & BID:
-                found.append(price_piece(b"1", bids[row], bid_sizes[row]))
+                key = bids[row]
+                found.append(bid_of(key) or self._bids.make(key))
             elif code & BID_SIZE:
-                found.append(size_piece(b"0", bid_sizes[row]))
+                found.append(size_piece(b"0", bids[row] % SIZES))
             if code & ASK:
-                found.append(price_piece(b"2", asks[row], ask_sizes[row]))
+                key = asks[row]
+                found.append(ask_of(key) or self._asks.make(key))
             elif code & ASK_SIZE:
-                found.append(size_piece(b"3", ask_sizes[row]))
+                found.append(size_piece(b"3", asks[row] % SIZES))
             if code & LAST:
                 found.append(price_piece(b"4", lasts[row], 1 if self._tradable[row] else 0, b"0"))
-            if code & GREEKS and self._option[row]:
+            if code >= GREEKS and self._option[row]:
                 found.append(greeks_piece(greeks[row]))
-            out.append(found)
         return out
 
-    def _burst(self, session: Session, pieces: list[list[Piece]], new: Rows) -> None:
+    def _burst(self, session: Session, pieces: list[list[Piece]], new: Board) -> None:
         out: list[bytes] = []
         row_of = self._row
         for line in session.wants.lines.values():
@@ -107,5 +131,5 @@ class TickFeed:
         if out:
             session.send_raw(b"".join(out), len(out) // 3)
 
-    def _combo(self, line: Line, new: Rows) -> list[Piece]:
+    def _combo(self, line: Line, new: Board) -> list[Piece]:
         return combo_pieces(line, new, [self._row[leg.con_id] for leg in line.legs])

@@ -1,22 +1,20 @@
 """Tick messages as bytes: the printed form of quotes, and the codes that say what of a row changed.
 
-Prices are compared and printed in whole cents, greeks at six decimals, so that a message goes out exactly when its
-text changes.
+Quotes are compared and printed on fixed grids (cents; six decimals for greeks, eight for gamma, four for the model
+price), so that a message goes out exactly when its text changes.
 """
 
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from engine.sim.seams import Ticks
-
-Cents = NDArray[np.int64]
+from engine.sim.seams import Floats, Ticks
 
 BID, BID_SIZE, ASK, ASK_SIZE, LAST, GREEKS = 1, 2, 4, 8, 16, 32
-EVERYTHING = 63
-NO_PRICE = -(1 << 40)
-"""Stands for a missing price in a cents column; printed -1."""
+NO_PRICE = -(1 << 30)
+"""Stands for a missing price in cents; printed -1."""
+SIZES = 1 << 20
+"""Prices and sizes are put into one key: cents times this, plus the size."""
 
 _LENGTHS = [number.to_bytes(4, "big") for number in range(2048)]
 PRICE_HEAD = [length + b"1\x006\x00" for length in _LENGTHS]
@@ -40,57 +38,56 @@ def price_text(cents: int) -> bytes:
     return found
 
 
-class Rows(NamedTuple):
-    """Quotes as they are printed, one row a contract."""
-
-    bid: Cents
-    ask: Cents
-    last: Cents
-    bid_size: Cents
-    ask_size: Cents
-    greeks: NDArray[np.float64]
-    """Shape: (7, rows): iv, delta, model, gamma, vega, theta, spot; unset as the wire has it."""
+# Rows of a board, in the order of Ticks.
+_BID, _ASK, _BID_SIZE, _ASK_SIZE, _LAST, _IV, _DELTA, _GAMMA, _VEGA, _THETA, _MODEL, _SPOT = range(12)
+_SCALES = np.array([1e2, 1e2, 1, 1, 1e2, 1e6, 1e6, 1e8, 1e6, 1e6, 1e4, 1e2]).reshape(-1, 1)
+_MISSING = np.array([NO_PRICE, NO_PRICE, 0, 0, NO_PRICE, *[NO_PRICE] * 7], dtype=np.float64).reshape(-1, 1)
+_CODES = np.array([BID, ASK, BID_SIZE, ASK_SIZE, LAST, *[GREEKS] * 7])
 
 
-def _cents(prices: NDArray[np.float64]) -> Cents:
-    found: Cents = np.rint(np.nan_to_num(prices, nan=NO_PRICE / 100) * 100).astype(np.int64)
-    return found
+class Board(NamedTuple):
+    """Quotes of a set of contracts. Shape: (12, contracts), rows as in Ticks; `steps` are whole printed steps."""
+
+    values: Floats
+    steps: Floats
+
+    def keys(self, price: int, size: int) -> list[int]:
+        """Return price and size of each contract as one number."""
+        found: list[int] = (self.steps[price] * SIZES + self.steps[size]).astype(np.int64).tolist()
+        return found
+
+    def bids(self) -> list[int]:
+        """Return the keys of the bids."""
+        return self.keys(_BID, _BID_SIZE)
+
+    def asks(self) -> list[int]:
+        """Return the keys of the asks."""
+        return self.keys(_ASK, _ASK_SIZE)
+
+    def lasts(self) -> list[int]:
+        """Return the last prices in cents."""
+        found: list[int] = self.steps[_LAST].astype(np.int64).tolist()
+        return found
+
+    def greeks(self) -> list[tuple[float, ...]]:
+        """Return iv, delta, model price, gamma, vega, theta and spot of each contract; nan when not computed."""
+        order = [_IV, _DELTA, _MODEL, _GAMMA, _VEGA, _THETA, _SPOT]
+        return list(zip(*self.values[order].tolist(), strict=True))
 
 
-def _sizes(sizes: NDArray[np.float64]) -> Cents:
-    found: Cents = np.nan_to_num(sizes).astype(np.int64)
-    return found
+def board(ticks: Ticks) -> Board:
+    """Lay quotes out on the printed grids."""
+    values = np.array(ticks)
+    steps = np.rint(values * _SCALES)
+    missing = np.isnan(steps)
+    if missing.any():
+        steps = np.where(missing, _MISSING, steps)
+    return Board(values, steps)
 
 
-_UNSET = np.array([[-1.0], [-2.0], [-1.0], [-2.0], [-2.0], [-2.0], [-1.0]])
-
-
-def printed(ticks: Ticks) -> Rows:
-    """Round quotes to what the wire prints."""
-    greeks = np.array([ticks.iv, ticks.delta, ticks.model, ticks.gamma, ticks.vega, ticks.theta, ticks.spot])
-    np.round(greeks, 6, out=greeks)
-    greeks = np.where(np.isnan(greeks), _UNSET, greeks) + 0.0
-    return Rows(
-        _cents(ticks.bid),
-        _cents(ticks.ask),
-        _cents(ticks.last),
-        _sizes(ticks.bid_size),
-        _sizes(ticks.ask_size),
-        greeks,
-    )
-
-
-def changes(old: Rows, new: Rows) -> list[int]:
-    """Say for each row what changed, as a sum of codes."""
-    code = (
-        (old.bid != new.bid) * BID
-        + (old.bid_size != new.bid_size) * BID_SIZE
-        + (old.ask != new.ask) * ASK
-        + (old.ask_size != new.ask_size) * ASK_SIZE
-        + (old.last != new.last) * LAST
-        + (old.greeks != new.greeks).any(axis=0) * GREEKS
-    )
-    found: list[int] = code.tolist()
+def changes(old: Board, new: Board) -> list[int]:
+    """Say for each contract what changed: a sum of codes, GREEKS taken once or more."""
+    found: list[int] = (_CODES @ (old.steps != new.steps)).tolist()
     return found
 
 
@@ -106,11 +103,23 @@ def size_piece(kind: bytes, size: int) -> Piece:
     return SIZE_HEAD, SIZE_HEAD_BYTES + len(tail), tail
 
 
-_GREEKS_TAIL = b"\x0013\x000\x00%.6f\x00%.6f\x00%.6f\x000\x00%.6f\x00%.6f\x00%.6f\x00%.2f\x00"
+def bid_piece(key: int) -> Piece:
+    """Return tickPrice of a bid."""
+    return price_piece(b"1", key // SIZES, key % SIZES)
+
+
+def ask_piece(key: int) -> Piece:
+    """Return tickPrice of an ask."""
+    return price_piece(b"2", key // SIZES, key % SIZES)
+
+
+_GREEKS_TAIL = b"\x0013\x000\x00%.6f\x00%.6f\x00%.4f\x000\x00%.8f\x00%.6f\x00%.6f\x00%.2f\x00"
 _UNSET_TAIL = b"\x0013\x000\x00-1\x00-2\x00-1\x00-1\x00-2\x00-2\x00-2\x00-1\x00"
 
 
 def greeks_piece(row: tuple[float, ...]) -> Piece:
     """Return the model computation (type 13) of iv, delta, model price, gamma, vega, theta and spot."""
-    tail = _UNSET_TAIL if row[0] < 0 or row[1] == -2.0 else _GREEKS_TAIL % row
+    tail = _GREEKS_TAIL % row
+    if b"nan" in tail:
+        tail = _UNSET_TAIL
     return GREEKS_HEAD, GREEKS_HEAD_BYTES + len(tail), tail
