@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path as File
 
 from engine.spec import sections
+from engine.spec.account import account_document
+from engine.spec.checks import check
 from engine.spec.conditions import mapping
 from engine.spec.diagnostic import Diagnostic, in_file_order
 from engine.spec.digest import with_digest
+from engine.spec.kind import Kind, kind_of_document
 from engine.spec.parameters import Replaced, replace_parameters
+from engine.spec.schema import schema_problems
 from engine.spec.source import Plain, Source
 from engine.spec.spec import AccountDocument, Spec
 from engine.spec.text import read_bytes
@@ -42,19 +46,30 @@ def load_text(text: str, file: str = "<text>", overrides: Mapping[str, str] | No
 
 def load(source: Source, *, overrides: Mapping[str, str] | None = None) -> Loaded:
     """Return what a source says, with every problem of its text, structure, scalars and names."""
-    tree = source.tree
-    if source.problems or not isinstance(tree, dict):
-        return Loaded(source=source, diagnostics=in_file_order(source.problems))
-    return _load_strategy(source, tree, overrides or {})
+    kind, problems = (None, ()) if source.is_cut_short else kind_of_document(source)
+    if kind is None or not isinstance(source.tree, dict):
+        return Loaded(source=source, diagnostics=in_file_order((*source.problems, *problems)))
+    if kind is Kind.ACCOUNT:
+        return _load_account(source, source.tree)
+    return _load_strategy(source, source.tree, overrides or {})
 
 
 def _load_strategy(source: Source, tree: dict[str, Plain], overrides: Mapping[str, str]) -> Loaded:
     replaced = replace_parameters(source, tree, overrides)
-    problems = list(replaced.problems)
+    places = replaced.places
+    problems = [*source.problems, *replaced.problems]
+    problems += schema_problems(source, replaced.tree, "strategy", places)
+    problems += check(source, replaced.tree, places)
     found = in_file_order(problems)
     if any(problem.is_error for problem in found):
         return Loaded(source=source, diagnostics=found)
     return Loaded(source=source, spec=_strategy(replaced), diagnostics=found)
+
+
+def _load_account(source: Source, tree: dict[str, Plain]) -> Loaded:
+    found = in_file_order((*source.problems, *schema_problems(source, tree, "account", {})))
+    account = None if found else account_document(tree)
+    return Loaded(source=source, account=account, diagnostics=found)
 
 
 def _strategy(replaced: Replaced) -> Spec:

@@ -53,7 +53,7 @@ def _overridden(source: Source, values: dict[str, Plain], overrides: Mapping[str
             problems.append(source.diagnostic("RB117", ("parameters",), message, help, at_key=True))
         elif (problem := number_problem(text.strip())) is not None:
             message = f"--set {name}={text}: {problem}"
-            problems.append(source.diagnostic("RB201", ("parameters", name), message, "write it out, as in 0.08"))
+            problems.append(source.diagnostic("RB151", ("parameters", name), message, "write it out, as in 0.08"))
         else:
             values[name] = plain_scalar(text.strip())
     return problems

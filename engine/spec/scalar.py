@@ -11,8 +11,7 @@ from engine.model.session import Anchor, DayTime
 from engine.spec.source import Plain
 from engine.spec.spec import Amount, Operand, Unit, Word
 
-_N = r"(?P<n>-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?)"
-_MAGNITUDE = Decimal(10) ** 12
+_N = r"(?P<n>-?(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,8})?)"
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _UNITS = (
     (re.compile(rf"{_N} ?pts"), Unit.POINTS),
@@ -24,7 +23,7 @@ _UNITS = (
 _MULTIPLE = re.compile(rf"{_N}x(?: (?P<of>[a-z][a-z0-9_]*))?")
 _DURATION = re.compile(rf"{_N}(?P<unit>[smh])")
 _CLOCK = re.compile(r"(?P<hours>[01][0-9]|2[0-3]):(?P<minutes>[0-5][0-9])(?::(?P<seconds>[0-5][0-9]))?")
-_ANCHORED = re.compile(r"(?P<anchor>open|close)(?: (?P<sign>[+-]) (?P<rest>[0-9.]+[smh]))?")
+_ANCHORED = re.compile(r"(?P<anchor>open|close)(?: (?P<sign>[+-]) (?P<rest>[0-9]{1,9}(?:\.[0-9]{1,8})?[smh]))?")
 _WORD = re.compile(r"[a-z][a-z0-9_]*")
 _PARAMETER = re.compile(r"\$(?P<name>[a-z][a-z0-9_]*)")
 
@@ -37,17 +36,12 @@ def amount(value: Plain) -> Amount | None:
         return Amount(Decimal(value), Unit.NUMBER)
     for pattern, unit in _UNITS:
         if (found := pattern.fullmatch(value)) is not None:
-            return _bounded(found["n"], unit)
+            return Amount(Decimal(found["n"]), unit)
     if (found := _MULTIPLE.fullmatch(value)) is not None:
-        return _bounded(found["n"], Unit.MULTIPLE, found["of"])
+        return Amount(Decimal(found["n"]), Unit.MULTIPLE, found["of"])
     if (found := _DURATION.fullmatch(value)) is not None:
         return Amount(Decimal(found["n"]) * _SECONDS[found["unit"]], Unit.SECONDS)
     return None
-
-
-def _bounded(number: str, unit: Unit, of: str | None = None) -> Amount | None:
-    value = Decimal(number)
-    return Amount(value, unit, of) if abs(value) < _MAGNITUDE else None
 
 
 def seconds(value: Plain) -> float | None:

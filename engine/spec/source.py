@@ -13,9 +13,10 @@ Plain = None | bool | int | Decimal | str | list["Plain"] | dict[str, "Plain"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One document. `tree` is None when it could not be read; `problems` then says why.
+    """One document, and the problems of its syntax. `is_cut_short`: reading ended at one, `tree` is not the whole.
 
-    `keys` and `values` lead from a path to the place of the key that ends it, and of its value.
+    `keys` and `values` lead from a path to the place of the key that ends it, and of its value. `spoiled` holds the
+    paths whose value is already among the problems.
     """
 
     file: str
@@ -24,6 +25,8 @@ class Source:
     keys: Mapping[Path, Span] = field(default_factory=dict)
     values: Mapping[Path, Span] = field(default_factory=dict)
     problems: tuple[Diagnostic, ...] = ()
+    spoiled: frozenset[Path] = frozenset()
+    is_cut_short: bool = False
 
     def line(self, number: int) -> str:
         """Return a line of the text, counted from 1; an empty one past the end."""

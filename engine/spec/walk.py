@@ -38,7 +38,7 @@ def read_source(content: bytes, file: str) -> Source:
     """Return the document in `content`, with all problems of its syntax."""
     text, problem = decode(content, file)
     if problem is not None:
-        return Source(file=file, text=text, problems=(problem,))
+        return Source(file=file, text=text, problems=(problem,), is_cut_short=True)
     walk = _Walk(Source(file=file, text=text))
     walk.run()
     return Source(
@@ -48,6 +48,8 @@ def read_source(content: bytes, file: str) -> Source:
         keys=walk.keys,
         values=walk.values,
         problems=tuple(walk.problems),
+        spoiled=frozenset(walk.spoiled),
+        is_cut_short=walk.is_cut_short,
     )
 
 
@@ -94,6 +96,8 @@ class _Walk:
     values: dict[Path, Span] = field(default_factory=dict)
     problems: list[Diagnostic] = field(default_factory=list)
     stack: list[_Frame] = field(default_factory=list)
+    spoiled: set[Path] = field(default_factory=set)
+    is_cut_short: bool = True
     documents: int = 0
     nodes: int = 0
     lines: list[str] = field(default_factory=list)
@@ -103,6 +107,7 @@ class _Walk:
         try:
             for event in _events(self.source.text):
                 self._take(event)
+            self.is_cut_short = not self.documents
         except _Stop:
             return
         except YAMLError as error:
@@ -123,7 +128,7 @@ class _Walk:
             self._close(event)
         elif name == "AliasEvent":
             self._report("RB107", self._mark(event), f"aliases are not part of the language, is '*{event.anchor}'")
-            self._put(None, self._mark(event))
+            self._spoil(self._put(None, self._mark(event)))
         elif name == "DocumentStartEvent":
             self._document(event)
 
@@ -151,8 +156,8 @@ class _Walk:
             self._put(text, span)
         elif (problem := number_problem(text)) is not None:
             help = 'write it out, as in 1000 or 0.5; put it in quotes ("...") if text is meant'
-            self._report("RB201", span, f"{problem}, is '{_short(text)}'", help)
-            self._put(None, span)
+            self._report("RB151", span, f"{problem}, is '{_short(text)}'", help)
+            self._spoil(self._put(None, span))
         else:
             self._put(plain_scalar(text), span)
 
@@ -160,6 +165,7 @@ class _Walk:
         frame = self.stack[-1]
         if text == "<<" and is_plain:
             self._report("RB107", span, "merge keys are not part of the language", "write the keys out")
+            self._spoil(None if frame.path is None else (*frame.path, text))
         frame.key = text
         assert isinstance(frame.container, dict)
         frame.discard = text in frame.container
@@ -190,6 +196,10 @@ class _Walk:
             on_one_line = event.end_mark.line + 1 == frame.start.line
             end = Span(frame.start.line, frame.start.col, event.end_mark.column + 1)
             self.values[frame.path] = end if on_one_line else self._to_end_of_line(frame.start)
+
+    def _spoil(self, path: Path | None) -> None:
+        if path is not None:
+            self.spoiled.add(path)
 
     def _expects_key(self) -> bool:
         return bool(self.stack) and isinstance(self.stack[-1].container, dict) and self.stack[-1].key is None

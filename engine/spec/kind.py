@@ -1,0 +1,46 @@
+"""Which kind of document a tree is: told by its version key, wherever that stands."""
+
+from collections.abc import Iterator
+from enum import Enum
+
+from engine.spec.diagnostic import Diagnostic
+from engine.spec.source import Plain, Source
+from engine.spec.suggest import closest
+
+VERSION = 1
+
+
+class Kind(Enum):
+    """A kind of document; the value is its version key."""
+
+    STRATEGY = "rulebot"
+    ACCOUNT = "rulebot_account"
+    TEST = "rulebot_test"
+
+
+def kind_of_document(source: Source) -> tuple[Kind | None, tuple[Diagnostic, ...]]:
+    """Return the kind of a document, and why it is not one that can be read."""
+    tree = source.tree
+    if not isinstance(tree, dict):
+        help = "it begins with 'rulebot: 1'"
+        return None, (source.diagnostic("RB120", (), "a document is a mapping of keys", help),)
+    kinds = [key for key in tree if key in {kind.value for kind in Kind}]
+    problems = tuple(_problems(source, tree, kinds))
+    return (None, problems) if problems else (Kind(kinds[0]), ())
+
+
+def _problems(source: Source, tree: dict[str, Plain], kinds: list[str]) -> Iterator[Diagnostic]:
+    if not kinds:
+        near = next((key for key in tree if closest(key, ("rulebot", "rulebot_account"))), None)
+        help = "add 'rulebot: 1'" if near is None else "did you mean 'rulebot: 1'?"
+        yield source.diagnostic(
+            "RB119", (near,) if near else (), "the document does not say its version", help, at_key=True
+        )
+    elif len(kinds) > 1:
+        message = f"the document is of two kinds: '{kinds[0]}' and '{kinds[1]}'"
+        yield source.diagnostic("RB119", (kinds[1],), message, "keep one of the two", at_key=True)
+    elif kinds[0] == Kind.TEST.value:
+        yield source.diagnostic("RB119", (kinds[0],), "spec tests are not built yet", at_key=True)
+    elif tree[kinds[0]] is True or tree[kinds[0]] != VERSION:
+        message = f"this engine reads version {VERSION} of the language, is '{source.written((kinds[0],))}'"
+        yield source.diagnostic("RB119", (kinds[0],), message, f"write '{kinds[0]}: {VERSION}'")

@@ -1,0 +1,93 @@
+"""A scalar that does not fit its place: what the place owes, what was found, and what was probably meant."""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from engine.spec.diagnostic import Diagnostic
+from engine.spec.scalar import amount
+from engine.spec.source import Plain, Source
+from engine.spec.spec import Path, Unit
+from engine.spec.suggest import did_you_mean
+from engine.spec.walk import NUMBER
+
+
+def shown(value: Plain) -> str:
+    """Return a value for a message, never long."""
+    text = {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
+    return text if len(text) <= 40 else text[:37] + "..."
+
+
+def scalar_problem(
+    source: Source, path: Path, value: Plain, schema: Mapping[str, Any], parameter: str | None
+) -> Diagnostic:
+    """Return the diagnostic for a scalar that is not what the schema of its place owes."""
+    owed = schema.get("x-owed", "this is another value")
+    code = str(schema.get("x-code", "RB152"))
+    if code == "RB157" and not isinstance(value, int | Decimal):
+        code = "RB152"
+    found = f"'${parameter}' ({shown(value)})" if parameter else f"'{shown(value)}'"
+    return source.diagnostic(code, path, f"{owed}, is {found}", _help(path, value, schema))
+
+
+def _help(path: Path, value: Plain, schema: Mapping[str, Any]) -> str | None:
+    if schema.get("x-code") == "RB204":
+        return _two_ways(path, value)
+    return _words(value, schema) or _unit(value, schema) or _rewritten(value, schema) or _example(schema)
+
+
+def _two_ways(path: Path, value: Plain) -> str | None:
+    """Return both readings of a stop or target that mixes the two ways of saying it, with their prices."""
+    found = amount(value)
+    key = path[-1]
+    if found is None or found.unit not in (Unit.PERCENT, Unit.MULTIPLE):
+        return "as in '2x credit' or 0.25" if key == "cost" else "as in '50%', '$50' or '0.6x max_risk'"
+    times = found.value / 100 if found.unit is Unit.PERCENT else found.value
+    if key == "profit" or (key == "loss" and path[-2:-1] == ("target",)):
+        return f"'profit: {_percent(1 - times)}' and 'cost: {_plain(times)}x credit' both buy 1.00 back at {times:.2f}"
+    cost = f"'cost: {_plain(times)}x credit' buys 1.00 back at {times:.2f}"
+    loss = f"'loss: {_percent(times)}' buys {{}} back at {1 + times:.2f}"
+    if key == "loss":
+        return f"{loss.format('1.00')}; {cost.replace('1.00 back', 'it back', 1)}"
+    return f"{cost}; {loss.format('it')}"
+
+
+def _plain(value: Decimal) -> str:
+    return format(value.normalize(), "f")
+
+
+def _percent(part: Decimal) -> str:
+    return f"{_plain(part * 100)}%"
+
+
+def _words(value: Plain, schema: Mapping[str, Any]) -> str | None:
+    words = schema.get("x-words") or next((one["enum"] for one in schema.get("anyOf", ()) if "enum" in one), None)
+    if not words:
+        return None
+    return did_you_mean(str(value), words) or f"one of: {', '.join(words)}"
+
+
+def _unit(value: Plain, schema: Mapping[str, Any]) -> str | None:
+    units = schema.get("x-units")
+    found = amount(value)
+    if not units or found is None:
+        return None
+    number = _plain(found.value) if found.unit is not Unit.SECONDS else "10"
+    written = [f"'${number}'" if unit == "$" else f"'{number}{' ' if unit == 'pts' else ''}{unit}'" for unit in units]
+    return f"write {' or '.join(written)}"
+
+
+def _rewritten(value: Plain, schema: Mapping[str, Any]) -> str | None:
+    if not isinstance(value, str):
+        return None
+    if NUMBER.fullmatch(value):
+        return f"write {value} without quotes"
+    if "time" in str(schema.get("x-owed")) and re.fullmatch(r"[0-9]:[0-5][0-9]", value):
+        return f"write '0{value}'"
+    return None
+
+
+def _example(schema: Mapping[str, Any]) -> str | None:
+    examples = [shown(example) for example in schema.get("examples", ()) if not isinstance(example, dict | list)]
+    return f"as in {', '.join(examples)}" if examples else None

@@ -1,0 +1,225 @@
+"""The JSON Schema of a document kind, and what it finds, said as diagnostics at the exact place.
+
+Three annotations of ours carry what a schema cannot say: `x-owed` (what the place owes, in words), `x-code`, and the
+keywords `x-exactly-one` and `x-one-besides`, which this validator checks and every other one passes over.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+from jsonschema.validators import extend
+
+from engine.spec.diagnostic import Diagnostic
+from engine.spec.misfit import scalar_problem, shown
+from engine.spec.shipped import shipped
+from engine.spec.source import Plain, Source
+from engine.spec.spec import Path
+from engine.spec.suggest import closest, did_you_mean
+from engine.spec.words import KEYS_TO_COME, MEASURES
+
+
+@lru_cache(maxsize=2)
+def validator(kind: str) -> Any:
+    """Return the validator of `strategy` or `account`; the schema is read once."""
+    schema = json.loads((shipped("schemas") / f"{kind}.schema.json").read_text(encoding="utf-8"))
+    keywords = {"x-exactly-one": _exactly_one, "x-one-besides": _one_besides}
+    extended: Any = extend
+    return extended(Draft202012Validator, keywords)(schema)
+
+
+def _exactly_one(_: Any, names: list[str], instance: Any, __: Any) -> Iterator[ValidationError]:
+    if isinstance(instance, dict) and sum(name in instance for name in names) != 1:
+        yield ValidationError("")
+
+
+def _one_besides(_: Any, names: list[str], instance: Any, __: Any) -> Iterator[ValidationError]:
+    if isinstance(instance, dict) and sum(key not in names for key in instance) != 1:
+        yield ValidationError("")
+
+
+def schema_problems(source: Source, tree: Plain, kind: str, places: Mapping[Path, str]) -> list[Diagnostic]:
+    """Return what the schema finds in `tree`; `places` says which parameter stands where."""
+    look = _Look(source, places)
+    found: list[Diagnostic] = []
+    for error in validator(kind).iter_errors(tree):
+        path: Path = tuple(error.absolute_path)
+        if not any(path[:end] in source.spoiled for end in range(len(path) + 1)):
+            found += _diagnose(look, path, error)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    source: Source
+    places: Mapping[Path, str]
+
+
+_RANGE = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
+_LENGTH = frozenset({"minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"})
+
+
+def _diagnose(look: _Look, path: Path, error: Any) -> Iterator[Diagnostic]:
+    if "propertyNames" in error.relative_schema_path:
+        yield _bad_name(look.source, path, error)
+    elif (word := _misspelt_section(path)) is not None:
+        yield look.source.diagnostic("RB111", path[:2], f"unknown key '{path[1]}'", word, at_key=True)
+    elif error.validator == "additionalProperties":
+        yield from _unknown_keys(look.source, path, error)
+    elif error.validator in ("required", "dependentRequired"):
+        yield from _missing_keys(look.source, path, error)
+    elif error.validator in ("x-exactly-one", "x-one-besides"):
+        yield from _not_one(look.source, path, error)
+    elif error.validator in _LENGTH:
+        yield _wrong_length(look.source, path, error)
+    elif error.validator in _RANGE:
+        yield _out_of_range(look, path, error)
+    elif error.instance is None:
+        yield look.source.diagnostic("RB152", path, f"{_called(path)} has no value", _owed(error), at_key=True)
+    elif isinstance(error.instance, dict | list) or _wants_collection(error):
+        yield _wrong_shape(look, path, error)
+    else:
+        yield scalar_problem(look.source, path, error.instance, _schema(error), look.places.get(path))
+
+
+def _schema(error: Any) -> dict[str, Any]:
+    return error.schema if isinstance(error.schema, dict) else {}
+
+
+def _owed(error: Any) -> str | None:
+    owed = _schema(error).get("x-owed")
+    return str(owed) if owed else None
+
+
+def _called(path: Path) -> str:
+    """Return how a place is called in a message: its key, or the list it stands in."""
+    if not path:
+        return "the document"
+    last = path[-1]
+    return f"'{last}'" if isinstance(last, str) else f"item {last + 1} of {_called(path[:-1])}"
+
+
+def _misspelt_section(path: Path) -> str | None:
+    """Return the help for a leg that is no leg but a misspelt word of `legs`."""
+    if len(path) < 2 or path[0] != "legs" or path[1] in ("expiry", "require", "if_held"):
+        return None
+    word = closest(str(path[1]), ("expiry", "require", "if_held"))
+    return f"did you mean '{word}'?" if word else None
+
+
+def _bad_name(source: Source, path: Path, error: Any) -> Diagnostic:
+    name = str(error.instance)
+    place = (*path, name)
+    if path == ("accept",):
+        return source.diagnostic("RB123", place, f"no code is called '{shown(name)}'", "as in RB310", at_key=True)
+    message = f"a name is at most 40 lower-case letters, digits and _, is '{shown(name)}'"
+    lower = name.lower().replace("-", "_")
+    help = f"write '{lower}'" if lower != name and lower.isidentifier() and lower.isascii() else None
+    return source.diagnostic("RB116", place, message, help, at_key=True)
+
+
+def _unknown_keys(source: Source, path: Path, error: Any) -> Iterator[Diagnostic]:
+    schema = _schema(error)
+    known = list(schema.get("properties", {}))
+    is_measure = schema.get("x-unknown") == "measure" and not _kinds(error)
+    for key in error.instance:
+        if key in known or (*path, key) in source.spoiled:
+            continue
+        code, word = ("RB112", "measure") if is_measure and key not in KEYS_TO_COME else ("RB111", "key")
+        likely = schema.get("x-one-besides", known) if not is_measure else known
+        help = _not_yet(key) or did_you_mean(key, likely) or did_you_mean(key, known) or _known(known, is_measure)
+        yield source.diagnostic(code, (*path, key), f"unknown {word} '{shown(key)}'", help, at_key=True)
+
+
+def _kinds(error: Any) -> list[str]:
+    """Return the keys of a condition that say what it is, as far as they are known."""
+    schema = _schema(error)
+    modifiers = schema.get("x-one-besides", ())
+    return [key for key in error.instance if key in schema.get("properties", {}) and key not in modifiers]
+
+
+def _not_yet(key: str) -> str | None:
+    if key in KEYS_TO_COME or key in MEASURES:
+        return f"'{key}' is a word of the language, but not in this place or not in this version"
+    return None
+
+
+def _known(known: list[str], measure: bool) -> str:
+    if measure:
+        return "the measures are listed in docs/language.md"
+    return f"known here: {', '.join(known)}" if len(known) <= 12 else f"known here: {', '.join(known[:12])}, ..."
+
+
+def _missing_keys(source: Source, path: Path, error: Any) -> Iterator[Diagnostic]:
+    properties = _schema(error).get("properties", {})
+    if error.validator == "dependentRequired":
+        for key, owed in error.validator_value.items():
+            if key in error.instance:
+                for name in (name for name in owed if name not in error.instance):
+                    yield source.diagnostic("RB113", (*path, key), f"'{key}' also needs '{name}'", at_key=True)
+        return
+    for name in (name for name in error.validator_value if name not in error.instance):
+        said = properties.get(name, {}).get("description")
+        help = f"{name}: {said}" if said else None
+        yield source.diagnostic("RB113", path, f"{_called(path)} lacks '{name}'", help, at_key=True)
+
+
+def _not_one(source: Source, path: Path, error: Any) -> Iterator[Diagnostic]:
+    named, is_condition = error.validator_value, error.validator == "x-one-besides"
+    found = _kinds(error) if is_condition else [key for key in error.instance if key in named]
+    has_unknown = any(key not in _schema(error).get("properties", {}) for key in error.instance)
+    if len(found) > 1:
+        help = "a second condition begins with its own '- '" if is_condition else "keep one of the two"
+        message = f"'{found[1]}' stands beside '{found[0]}': only one of the two may"
+        yield source.diagnostic("RB118", (*path, found[1]), message, help, at_key=True)
+    elif not found and not has_unknown:
+        message = "a condition without a measure" if is_condition else f"{_called(path)} lacks what it goes by"
+        help = "as in 'vix: {below: 20}'" if is_condition else f"one of: {', '.join(named)}"
+        yield source.diagnostic("RB118", path, message, help, at_key=not is_condition)
+
+
+def _wrong_length(source: Source, path: Path, error: Any) -> Diagnostic:
+    rule, value = error.validator, error.validator_value
+    if rule == "uniqueItems":
+        return source.diagnostic("RB121", path, f"{_called(path)} holds one thing twice")
+    if path == ("legs",) and rule == "minProperties":
+        help = "add one, as in 'short_put: {sell: put, strike: {delta: 0.10}}'"
+        return source.diagnostic("RB121", path, "'legs' has no leg", help, at_key=True)
+    bound = "at least" if str(rule).startswith("min") else "at most"
+    message = f"{_called(path)} holds {bound} {value}, is {len(error.instance)}"
+    return source.diagnostic("RB121", path, message, _owed(error), at_key=True)
+
+
+def _out_of_range(look: _Look, path: Path, error: Any) -> Diagnostic:
+    word = {"minimum": "at least", "maximum": "at most", "exclusiveMinimum": "more than"}.get(str(error.validator))
+    name = look.places.get(path)
+    written = f"'${name}' ({error.instance})" if name else f"'{error.instance}'"
+    message = f"{_called(path)} is {word or 'less than'} {error.validator_value}, is {written}"
+    return look.source.diagnostic("RB156", path, message, _owed(error))
+
+
+def _wants_collection(error: Any) -> bool:
+    wanted = _schema(error).get("type")
+    return error.validator == "type" and wanted in ("object", "array", ["array", "object"], ["string", "array"])
+
+
+def _wrong_shape(look: _Look, path: Path, error: Any) -> Diagnostic:
+    instance = error.instance
+    is_what = {dict: "a mapping", list: "a list"}.get(type(instance), f"'{shown(instance)}'")
+    owed = _owed(error) or "one value"
+    help = _example(path, _schema(error))
+    return look.source.diagnostic("RB120", path, f"{_called(path)} owes {owed}, is {is_what}", help)
+
+
+def _example(path: Path, schema: Mapping[str, Any]) -> str | None:
+    examples = schema.get("examples")
+    if not examples or not path or not isinstance(path[-1], str) or not isinstance(examples[0], dict):
+        return None
+    if any(isinstance(value, dict | list) for value in examples[0].values()):
+        return None
+    body = ", ".join(f"{key}: {value}" for key, value in examples[0].items())
+    return f"as in '{path[-1]}: {{{body}}}'"

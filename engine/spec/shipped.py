@@ -1,0 +1,12 @@
+"""The files that come with the engine: schemas and specs, in a checkout, an editable install or a wheel."""
+
+from pathlib import Path as File
+
+import engine
+
+
+def shipped(folder: str) -> File:
+    """Return the folder `schemas` or `specs`: inside the package of a wheel, else beside it in the checkout."""
+    package = File(engine.__file__).resolve().parent
+    inside = package / folder
+    return inside if inside.is_dir() else package.parent / folder
