@@ -1,0 +1,166 @@
+"""The front door: a Spec to a Plan, with every problem of its meaning, in the order of the file."""
+
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal, InvalidOperation
+
+from engine.compile.condition import rules_of
+from engine.compile.expression import number_of_name
+from engine.compile.leaving import basis_problems, direction_of, ending_problems, exit_plans
+from engine.compile.lifecycle import LIFECYCLE
+from engine.compile.lint import lint, unaccepted
+from engine.compile.orders import order_problems
+from engine.compile.plan import ExitPlan, Plan, RiskPlan, Rule
+from engine.compile.problem import Fault, Problem
+from engine.compile.reads import needs_of
+from engine.compile.scope import scope_of
+from engine.compile.structure import leg_plans, leg_problems
+from engine.compile.timing import entry_plan, entry_problems
+from engine.compile.vocabulary import Place
+from engine.spec.diagnostic import Diagnostic, Span, in_file_order
+from engine.spec.load import Loaded
+from engine.spec.scalar import amount
+from engine.spec.source import Source
+from engine.spec.spec import Amount, Spec, Unit
+
+Check = Callable[[Spec], Iterator[Problem]]
+
+
+def build_plan(spec: Spec, source: Source | None = None) -> tuple[Plan | None, list[Diagnostic]]:
+    """Return the plan of a spec, or None when it has errors; and all its problems, warnings included.
+
+    `source` gives the problems their place; without it they stand at the top of an empty text.
+    """
+    plan, problems = compiled(spec)
+    place = source or Source(file=f"{spec.name}.yaml", text="")
+    return plan, list(in_file_order(_diagnostic(problem, place) for problem in problems))
+
+
+def check(loaded: Loaded) -> list[Diagnostic]:
+    """Return the problems of meaning of a document, for `validate`: nothing for one that could not be read."""
+    if loaded.spec is None:
+        return []
+    seen = frozenset(found.code for found in loaded.diagnostics)
+    problems = compiled(loaded.spec, seen)[1]
+    return list(in_file_order(_diagnostic(problem, loaded.source) for problem in problems))
+
+
+def compiled(spec: Spec, elsewhere: frozenset[str] = frozenset()) -> tuple[Plan | None, list[Problem]]:
+    """Return the plan, or None, and every problem. `elsewhere` are codes of warnings the reader already gave."""
+    problems = [problem for found in CHECKS for problem in found(spec)]
+    values = values_of(spec)
+    lists = (
+        rules_of(spec.entry.when, scope_of(spec, Place.FILTER, values)),
+        rules_of(spec.legs.require, scope_of(spec, Place.REQUIRE, values)),
+        rules_of(spec.risk.halt_when, scope_of(spec, Place.HALT, values)),
+    )
+    exits, found = exit_plans(spec, scope_of(spec, Place.EXIT, values))
+    problems += [problem for _, of_list in lists for problem in of_list] + found
+    has_errors = bool(problems)
+    problems += unaccepted(spec, list(lint(spec, exits)), elsewhere)
+    when, require, halt_when = (rules for rules, _ in lists)
+    return (None if has_errors else _plan(spec, when, require, halt_when, exits)), problems
+
+
+def values_of(spec: Spec) -> Mapping[str, Amount]:
+    """Return the parameters that are numbers, by name, for `expr:`."""
+    read = {parameter.name: _number(parameter.text) for parameter in spec.parameters}
+    return {name: value for name, value in read.items() if value is not None}
+
+
+def _number(text: str) -> Amount | None:
+    bare = text.strip().strip("\"'")
+    try:
+        number = Decimal(bare)
+    except InvalidOperation:
+        return amount(bare)
+    return Amount(number, Unit.NUMBER) if number.is_finite() else None
+
+
+def _let_problems(spec: Spec) -> Iterator[Problem]:
+    """A let that no rule uses is still checked; its measure may stand anywhere, so it is read as in an exit."""
+    scope = scope_of(spec, Place.EXIT, values_of(spec))
+    for let in spec.lets:
+        try:
+            number_of_name(let.name, scope, let.path)
+        except Fault as fault:
+            where = (*let.path, let.measure) if fault.problem.path == let.path and let.measure else fault.problem.path
+            yield fault.problem._replace(path=where, columns=None)
+
+
+def _risk_problems(spec: Spec) -> Iterator[Problem]:
+    if spec.quantity < 1:
+        yield Problem("RB250", ("quantity",), f"a quantity is at least 1, is {spec.quantity}")
+    for name in ("max_loss_per_trade", "daily_loss"):
+        value: Decimal | None = getattr(spec.risk, name)
+        if value is not None and value <= 0:
+            yield Problem("RB250", (*spec.risk.path, name), f"'{name}' is written positive, is ${value:f}")
+
+
+CHECKS: tuple[Check, ...] = (
+    _let_problems,
+    leg_problems,
+    entry_problems,
+    order_problems,
+    ending_problems,
+    basis_problems,
+    _risk_problems,
+)
+"""Every check of the whole spec; conditions are checked while they are compiled."""
+
+
+def _plan(
+    spec: Spec,
+    when: tuple[Rule, ...],
+    require: tuple[Rule, ...],
+    halt_when: tuple[Rule, ...],
+    exits: tuple[ExitPlan, ...],
+) -> Plan:
+    legs = leg_plans(spec)
+    rules = (*when, *require, *halt_when, *(plan.rule for plan in exits if plan.rule is not None))
+    return Plan(
+        name=spec.name,
+        digest=spec.digest,
+        spec=spec,
+        underlyings=spec.underlyings,
+        quantity=spec.quantity,
+        opens_for=direction_of(spec),
+        entry=entry_plan(spec, when),
+        expiry=spec.legs.expiry,
+        legs=legs,
+        require=require,
+        if_held=spec.legs.if_held,
+        order=spec.order,
+        exits=exits,
+        risk=RiskPlan(
+            max_loss_per_trade=spec.risk.max_loss_per_trade,
+            daily_loss=spec.risk.daily_loss,
+            halt_when=halt_when,
+            undefined_risk=spec.risk.undefined_risk,
+        ),
+        lifecycle=LIFECYCLE,
+        needs=needs_of(rules, legs, spec.legs.expiry),
+    )
+
+
+# ---------------------------------------------------------------- places
+
+
+def _diagnostic(problem: Problem, source: Source) -> Diagnostic:
+    severity = "warning" if problem.is_warning else "error"
+    span = source.span(problem.path, key=problem.on_key)
+    if problem.columns is not None:
+        span = _inside(span, problem.columns, source.written(problem.path))
+    return source.diagnostic_at(problem.code, span, problem.message, problem.help or None, severity)
+
+
+def _inside(span: Span, columns: tuple[int, int], written: str) -> Span:
+    """Return the columns of a scalar's text as columns of the line: a quoted text begins one later.
+
+    A text in a block or over several lines, or with escapes, keeps the place of the whole scalar.
+    """
+    quoted = written[:1] in ("'", '"')
+    inner = written[1:-1] if quoted else written
+    if written[:1] in ("|", ">") or columns[1] > len(inner) or "\\" in inner or "''" in inner:
+        return span
+    start = span.col + columns[0] + quoted
+    return Span(span.line, start, start + columns[1] - columns[0])

@@ -1,0 +1,312 @@
+"""One condition of a spec to a Rule: its measure and operands resolved, its units checked, its sentence kept."""
+
+from engine.compile.expression import amount_named, number_of_name, truth_of
+from engine.compile.plan import (
+    AllOf,
+    AnyOf,
+    Arithmetic,
+    Call,
+    Compare,
+    Constant,
+    Holds,
+    Not,
+    Number,
+    Quantity,
+    Rule,
+    Text,
+    Truth,
+)
+from engine.compile.problem import Fault, Problem
+from engine.compile.reads import reads_of
+from engine.compile.scope import Scope, call_of, measure_named
+from engine.compile.units import WRITTEN, coerce, is_comparable, number_quantity, scaled, written
+from engine.compile.vocabulary import Measure
+from engine.model.session import DayTime
+from engine.spec.spec import (
+    Amount,
+    Comparison,
+    Condition,
+    ExpressionTest,
+    Group,
+    GroupKind,
+    MeasureTest,
+    Op,
+    Operand,
+    Path,
+    Unit,
+    Word,
+)
+
+_OP_WORDS = {op: op.value.replace("_", " ") for op in Op} | {Op.BETWEEN: "in", Op.OUTSIDE: "outside"}
+_BEST_WORTH = {"credit": ("cost", "credit"), "debit": ("value", "debit")}
+
+
+def rules_of(conditions: tuple[Condition, ...], scope: Scope) -> tuple[tuple[Rule, ...], list[Problem]]:
+    """Return the rules that could be built, and the problems of all conditions."""
+    rules, problems = [], []
+    for condition in conditions:
+        rule, found = rule_of(condition, scope)
+        problems += found
+        if rule is not None:
+            rules.append(rule)
+    return tuple(rules), problems
+
+
+def rule_of(condition: Condition, scope: Scope) -> tuple[Rule | None, list[Problem]]:
+    """Return the compiled condition, or None with its problems."""
+    problems: list[Problem] = []
+    truth = _truth(condition, scope, problems)
+    if truth is None or problems:
+        return None, problems
+    rule = Rule(
+        name=condition.name,
+        test=truth,
+        text=sentence(condition),
+        quantity=_quantity(truth),
+        confirm=condition.confirm,
+        max_age=condition.max_age,
+        reads=reads_of(truth, scope.symbol_of_leg(), scope.symbols[0]),
+        path=condition.path,
+    )
+    return rule, problems
+
+
+def _truth(condition: Condition, scope: Scope, problems: list[Problem]) -> Truth | None:
+    test = condition.test
+    if isinstance(test, Group):
+        return _group(test, scope, problems)
+    try:
+        if isinstance(test, ExpressionTest):
+            return truth_of(test.text, scope, test.path)
+        return _measure_test(test, scope)
+    except Fault as fault:
+        problems.append(fault.problem)
+        return None
+
+
+def _group(group: Group, scope: Scope, problems: list[Problem]) -> Truth | None:
+    members = [_truth(member, scope, problems) for member in group.members]
+    known = tuple(member for member in members if member is not None)
+    if len(known) != len(members) or not known:
+        return None
+    if group.kind is GroupKind.NOT:
+        return Not(known[0])
+    names = tuple(member.name for member in group.members)
+    return AllOf(known, names) if group.kind is GroupKind.ALL else AnyOf(known, names)
+
+
+def _measure_test(test: MeasureTest, scope: Scope) -> Truth:
+    let = scope.lets.get(test.measure)
+    if let is not None and let.measure is not None:
+        measure = measure_named(let.measure, scope, test.path)
+        call = call_of(measure, {**let.arguments, **test.arguments}, scope, (*let.path, let.measure))
+    else:
+        measure = measure_named(test.measure, scope, test.path)
+        call = call_of(measure, test.arguments, scope, test.path)
+    if measure.is_truth:
+        return _holds(test, call)
+    if test.comparison is None:
+        raise Fault(Problem("RB211", test.path, f"'{test.measure}' owes a comparison", _example(measure)))
+    return _compare(test, test.comparison, measure, call, scope)
+
+
+def _holds(test: MeasureTest, call: Call) -> Truth:
+    if test.comparison is not None:
+        message = f"'{test.measure}' is true or false by itself and takes no comparison"
+        raise Fault(Problem("RB207", (*test.path, test.comparison.op.value), message, "", None, True))
+    return Holds(call)
+
+
+def _example(measure: Measure) -> str:
+    unit = measure.units[0][0]
+    example = {Unit.POINTS: "3 pts", Unit.PERCENT: "50%", Unit.DOLLARS: "$50", Unit.SECONDS: "15m"}.get(unit, "1")
+    return f"as in '{measure.name}: {{above: {example}}}'"
+
+
+def _compare(test: MeasureTest, comparison: Comparison, measure: Measure, call: Call, scope: Scope) -> Truth:
+    if measure.quantity is Quantity.TEXT or comparison.op is Op.IS:
+        return _is(test, comparison, measure, call)
+    left: Number = call
+    right: list[Number] = []
+    for at, operand in enumerate(comparison.operands):
+        path = _operand_path(test, comparison, at)
+        number, quantity = _operand(operand, measure, scope, path, test)
+        retyped = coerce(left, quantity)
+        if retyped is None or (right and not is_comparable(number_quantity(right[0]), quantity)):
+            raise Fault(Problem("RB203", path, _mismatch(test.measure, left, number), _units_help(measure)))
+        left = retyped
+        right.append(number)
+    _in_order(test, comparison, right)
+    return Compare(comparison.op, left, tuple(right))
+
+
+def _is(test: MeasureTest, comparison: Comparison, measure: Measure, call: Call) -> Truth:
+    path = (*test.path, comparison.op.value)
+    operand = comparison.operands[0]
+    word = operand.name if isinstance(operand, Word) else operand
+    if measure.quantity is not Quantity.TEXT or comparison.op is not Op.IS or not isinstance(word, str):
+        message = f"'{test.measure}' is {measure.quantity.value} and does not go with '{comparison.op.value}'"
+        raise Fault(Problem("RB203", path, message, "", None, True))
+    if measure.name == "session" and word not in ("full", "half"):
+        raise Fault(Problem("RB207", path, f"a session is full or half, is '{word}'"))
+    return Compare(Op.IS, call, (Text(word),))
+
+
+def _in_order(test: MeasureTest, comparison: Comparison, right: list[Number]) -> None:
+    if comparison.op not in (Op.BETWEEN, Op.OUTSIDE):
+        return
+    low, high = right
+    if isinstance(low, Constant) and isinstance(high, Constant) and low.value > high.value:
+        ends = " and ".join(written(operand) for operand in comparison.operands if isinstance(operand, Amount))
+        message = f"the lower end comes first, is {ends}"
+        raise Fault(Problem("RB203", (*test.path, comparison.op.value), message))
+
+
+def _operand_path(test: MeasureTest, comparison: Comparison, at: int) -> Path:
+    if is_ending(test.path):
+        return test.path
+    path = (*test.path, comparison.op.value)
+    return (*path, at) if len(comparison.operands) > 1 else path
+
+
+def is_ending(path: Path) -> bool:
+    """Say whether a measure stands under `target:` or `stop:`, where its value is the bound itself."""
+    return len(path) > 1 and path[-2] in ("target", "stop")
+
+
+def _operand(
+    operand: Operand, measure: Measure, scope: Scope, path: Path, test: MeasureTest
+) -> tuple[Number, Quantity]:
+    match operand:
+        case Amount(unit=Unit.MULTIPLE):
+            return _multiple(operand, measure, scope, path)
+        case Amount():
+            return _amount(operand, measure, path, test)
+        case Word(name):
+            if (amount := amount_named(name, scope)) is not None:
+                return _operand(amount, measure, scope, path, test)
+            number = number_of_name(name, scope, path)
+            if not _may_multiply(measure, number):
+                raise Fault(Problem("RB203", path, _mismatch(measure.name, None, number), _units_help(measure)))
+            return number, number_quantity(number)
+        case DayTime():
+            raise Fault(Problem("RB203", path, f"'{measure.name}' does not compare with a time of day"))
+        case _:
+            raise Fault(Problem("RB203", path, f"'{measure.name}' does not compare with '{operand}'"))
+
+
+def _amount(operand: Amount, measure: Measure, path: Path, test: MeasureTest) -> tuple[Number, Quantity]:
+    for unit, quantity in measure.units:
+        if unit is operand.unit:
+            return Constant(scaled(operand, quantity), quantity), quantity
+    if (problem := _confused(operand, measure, path)) is not None:
+        raise Fault(problem)
+    message = f"'{test.measure}' is compared with {_units(measure)}, is '{written(operand)}'"
+    raise Fault(Problem("RB203", path, message, _units_help(measure)))
+
+
+def _multiple(operand: Amount, measure: Measure, scope: Scope, path: Path) -> tuple[Number, Quantity]:
+    if (problem := _confused(operand, measure, path)) is not None:
+        raise Fault(problem)
+    if operand.of is None:
+        raise Fault(Problem("RB203", path, f"'{written(operand)}' of what?", "as in '0.6x expected_move'"))
+    number = number_of_name(operand.of, scope, path)
+    if not _may_multiply(measure, number):
+        raise Fault(Problem("RB203", path, _mismatch(measure.name, None, number), _units_help(measure)))
+    quantity = number_quantity(number)
+    return Arithmetic("*", (Constant(float(operand.value), Quantity.PLAIN), number), quantity), quantity
+
+
+def _may_multiply(measure: Measure, number: Number) -> bool:
+    if measure.multiples and isinstance(number, Call) and number.measure not in measure.multiples:
+        return False
+    return any(is_comparable(number_quantity(number), quantity) for quantity in measure.quantities)
+
+
+def _confused(operand: Amount, measure: Measure, path: Path) -> Problem | None:
+    """Return RB204 when a stop is said in the other way's unit; both prices are those of 1.00 sold or bought."""
+    name, number = measure.name, operand.value.normalize()
+    if name in ("cost", "value") and operand.unit is Unit.PERCENT:
+        return _confused_price(name, operand, path)
+    if name in ("profit", "loss") and operand.unit is Unit.MULTIPLE and operand.of in _BEST_WORTH:
+        way, basis = _BEST_WORTH[operand.of]
+        verb, begun = ("buys", "back at") if basis == "credit" else ("sells", "at")
+        part = 1 + number if (name == "loss") == (basis == "credit") else 1 - number
+        message = f"a {name} is a part of the entry price, dollars or a multiple of max_risk, is '{written(operand)}'"
+        help_text = (
+            f"'{way}: {number:f}x {basis}' {verb} 1.00 {begun} {number:.2f}; "
+            f"'{name}: {number * 100:f}%' {verb} it {begun} {max(part, number * 0):.2f}"
+        )
+        return Problem("RB204", path, message, help_text)
+    return None
+
+
+def _confused_price(name: str, operand: Amount, path: Path) -> Problem:
+    part = operand.value / 100
+    basis, verb, begun = ("credit", "buys", "back at") if name == "cost" else ("debit", "sells", "at")
+    is_gain = (part < 1) == (name == "cost")
+    other = "profit" if is_gain else "loss"
+    worth = (1 - part if other == "profit" else 1 + part) if name == "cost" else (1 + part if is_gain else 1 - part)
+    message = f"a {name} is a price or a multiple of the {basis}, is '{written(operand)}'"
+    help_text = (
+        f"'{name}: {part.normalize():f}x {basis}' {verb} 1.00 {begun} {part:.2f}; "
+        f"'{other}: {written(operand)}' {verb} it {begun} {max(worth, part * 0):.2f}"
+    )
+    return Problem("RB204", path, message, help_text)
+
+
+def _units(measure: Measure) -> str:
+    words = [WRITTEN[unit] for unit, _ in measure.units]
+    words += [f"a multiple ('2x {name}')" for name in measure.multiples]
+    return " or ".join(words)
+
+
+def _units_help(measure: Measure) -> str:
+    return f"'{measure.name}' is compared with {_units(measure)}"
+
+
+def _mismatch(measure: str, left: Number | None, right: Number) -> str:
+    mine = "" if left is None else f" is {number_quantity(left).value} and"
+    return f"'{measure}'{mine} does not compare with {number_quantity(right).value}"
+
+
+def _quantity(truth: Truth) -> Quantity:
+    return number_quantity(truth.left) if isinstance(truth, Compare) else Quantity.TRUTH
+
+
+# ---------------------------------------------------------------- the sentence
+
+
+def sentence(condition: Condition) -> str:
+    """Return the comparison as the spec says it: `below 0.6x day_move`, `in 12 to 22`, `CPI, FOMC`."""
+    test = condition.test
+    if isinstance(test, ExpressionTest):
+        return test.text
+    if isinstance(test, Group):
+        joined = ", ".join(f"{member.name} {sentence(member)}".strip() for member in test.members)
+        return f"{test.kind.value} of {joined}" if test.kind is not GroupKind.NOT else f"not {joined}"
+    return _comparison_words(test.comparison) if test.comparison else _argument_words(test)
+
+
+def _comparison_words(comparison: Comparison) -> str:
+    words = [operand_words(operand) for operand in comparison.operands]
+    return f"{_OP_WORDS[comparison.op]} {' to '.join(words)}"
+
+
+def operand_words(operand: Operand) -> str:
+    """Return one side of a comparison as a spec writes it."""
+    match operand:
+        case Amount():
+            return written(operand)
+        case Word(name):
+            return name
+        case _:
+            return str(operand)
+
+
+def _argument_words(test: MeasureTest) -> str:
+    words = []
+    for name, value in test.arguments.items():
+        shown = ", ".join(value) if isinstance(value, tuple) else written(value) if isinstance(value, Amount) else value
+        words.append(str(shown) if name in ("of", "at") else f"{name} {shown}")
+    return ", ".join(words)

@@ -1,0 +1,179 @@
+"""Exits: that every position has an ending, that bases fit the structure, and each exit compiled."""
+
+from collections.abc import Iterator
+
+from engine.compile.condition import rule_of
+from engine.compile.orders import exit_order_of, ordered_out
+from engine.compile.plan import Call, Constant, ExitPlan, Order, Quantity
+from engine.compile.problem import Problem
+from engine.compile.reads import calls_of
+from engine.compile.scope import Scope
+from engine.compile.structure import certain_direction
+from engine.spec.spec import (
+    Amount,
+    Condition,
+    Exit,
+    ExitKind,
+    Group,
+    GroupKind,
+    MeasureTest,
+    Path,
+    Spec,
+    Unit,
+    Word,
+)
+
+_NEEDS_NO_DATA = ("time", "dte")
+
+
+def ending_problems(spec: Spec) -> Iterator[Problem]:
+    """Yield RB208 when no exit would act with the market data gone."""
+    if any(rule.enabled and _needs_no_data(rule) for rule in spec.exits):
+        return
+    off = [rule.name for rule in spec.exits if not rule.enabled and _needs_no_data(rule)]
+    reason = f"; '{off[0]}' is switched off" if off else ""
+    message = f"no exit acts without market data: a position could stay open for ever{reason}"
+    yield Problem(
+        "RB208", ("exits",), message, "add 'time: \"15:45\"', 'dte: {at_most: 30}' or 'at_expiry: settle'", None, True
+    )
+
+
+def _needs_no_data(rule: Exit) -> bool:
+    return rule.kind is ExitKind.AT_EXPIRY or (rule.condition is not None and _is_clock(rule.condition))
+
+
+def _is_clock(condition: Condition) -> bool:
+    match condition.test:
+        case MeasureTest(measure=measure):
+            return measure in _NEEDS_NO_DATA
+        case Group(kind=GroupKind.ANY, members=members):
+            return any(_is_clock(member) for member in members)
+        case Group(kind=GroupKind.ALL, members=members):
+            return all(_is_clock(member) for member in members)
+        case _:
+            return False
+
+
+# ---------------------------------------------------------------- bases
+
+
+def basis_problems(spec: Spec) -> Iterator[Problem]:
+    """Yield RB205 where credit is asked of what is bought, or debit of what is sold."""
+    direction = certain_direction(spec) or _required_direction(spec)
+    if direction is None:
+        return
+    wrong = {"credit": "debit", "debit": "credit"}[direction]
+    made = {"credit": "sold: it brings a credit", "debit": "bought: it costs a debit"}[direction]
+    lists = [spec.legs.require, tuple(rule.condition for rule in spec.exits if rule.condition), spec.risk.halt_when]
+    for conditions in lists:
+        for path in _named_at(conditions, wrong):
+            yield Problem(
+                "RB205", path, f"this structure is {made}, and has no {wrong}", f"did you mean '{direction}'?"
+            )
+
+
+def _named_at(conditions: tuple[Condition, ...], name: str) -> Iterator[Path]:
+    for condition in conditions:
+        test = condition.test
+        if isinstance(test, Group):
+            yield from _named_at(test.members, name)
+        elif isinstance(test, MeasureTest):
+            yield from _named_in(test, name)
+
+
+def _named_in(test: MeasureTest, name: str) -> Iterator[Path]:
+    if test.measure == name:
+        yield test.path
+    if test.comparison is None:
+        return
+    for operand in test.comparison.operands:
+        if (isinstance(operand, Amount) and operand.of == name) or (isinstance(operand, Word) and operand.name == name):
+            ending = len(test.path) > 1 and test.path[-2] in ("target", "stop")
+            yield test.path if ending else (*test.path, test.comparison.op.value)
+
+
+def _required_direction(spec: Spec) -> str | None:
+    """Return what `require` asks of, when it names one of the two only."""
+    named = [name for name in ("credit", "debit") if any(_named_at(spec.legs.require, name))]
+    return named[0] if len(named) == 1 else None
+
+
+def direction_of(spec: Spec) -> str:
+    """Return "credit" or "debit": what the legs make certain, else what `require` or an exit asks of, else a credit
+    when at least as many options are sold as bought."""
+    found = certain_direction(spec) or _required_direction(spec)
+    if found is not None:
+        return found
+    exits = tuple(rule.condition for rule in spec.exits if rule.condition)
+    named = [name for name in ("credit", "debit") if any(_named_at(exits, name))]
+    if len(named) == 1:
+        return named[0]
+    sold = sum(leg.ratio if leg.side.value == "sell" else -leg.ratio for leg in spec.legs.legs)
+    return "credit" if sold >= 0 else "debit"
+
+
+# ---------------------------------------------------------------- plans
+
+
+def exit_plans(spec: Spec, scope: Scope) -> tuple[tuple[ExitPlan, ...], list[Problem]]:
+    """Return the exits that are switched on, compiled; the problems are those of all."""
+    plans, problems = [], []
+    default = exit_order_of(spec)
+    for rule in spec.exits:
+        plan, found = _exit_plan(rule, spec, scope, default)
+        problems += found
+        if plan is not None and rule.enabled:
+            plans.append(plan)
+    return tuple(plans), problems
+
+
+def _exit_plan(rule: Exit, spec: Spec, scope: Scope, default: Order) -> tuple[ExitPlan | None, list[Problem]]:
+    compiled, problems = (None, []) if rule.condition is None else rule_of(rule.condition, scope)
+    if compiled is None and rule.condition is not None:
+        return None, problems
+    basis, level, quantity, of = _level(rule)
+    plan = ExitPlan(
+        name=rule.name,
+        kind=rule.kind,
+        rule=compiled,
+        resting=rule.resting,
+        order=default if rule.order is None else ordered_out(rule.order, spec),
+        if_unknown=rule.if_unknown,
+        grace=rule.grace,
+        basis=basis,
+        level=level,
+        level_quantity=quantity,
+        level_of=of,
+        legs=_closed_legs(rule, [] if compiled is None else list(calls_of(compiled.test))),
+    )
+    return plan, problems
+
+
+def _level(rule: Exit) -> tuple[str | None, float | None, Quantity | None, str | None]:
+    """Return basis, level, its quantity, and what a multiple multiplies, of a target or stop."""
+    test = rule.condition.test if rule.condition else None
+    if rule.kind not in (ExitKind.TARGET, ExitKind.STOP) or not isinstance(test, MeasureTest) or not test.comparison:
+        return None, None, None, None
+    operand = test.comparison.operands[0]
+    if isinstance(operand, Word):
+        return test.measure, 1.0, Quantity.PRICE, operand.name
+    if not isinstance(operand, Amount):
+        return test.measure, None, None, None
+    constant = _level_of(operand)
+    return test.measure, constant.value, constant.quantity, operand.of
+
+
+def _level_of(operand: Amount) -> Constant:
+    value = float(operand.value)
+    if operand.unit is Unit.PERCENT:
+        return Constant(value / 100, Quantity.FRACTION)
+    return Constant(value, Quantity.DOLLARS if operand.unit is Unit.DOLLARS else Quantity.PRICE)
+
+
+def _closed_legs(rule: Exit, calls: list[Call]) -> tuple[str, ...]:
+    """Return the legs an exit closes: those its `of` names, else none, which means all."""
+    test = rule.condition.test if rule.condition else None
+    if not isinstance(test, MeasureTest) or "of" not in test.arguments or not calls:
+        return ()
+    of = dict(calls[0].arguments).get("of")
+    return of if isinstance(of, tuple) and calls[0].measure in ("breach", "leg_delta", "quote_width") else ()

@@ -1,0 +1,118 @@
+"""Orders and what the broker takes of them: combos, adaptive orders, market orders, what may rest."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from engine.compile.problem import Problem, did_you_mean
+from engine.spec.spec import Exit, ExitKind, Order, Path, Side, Spec, Start, Then
+
+_UNLIMITED_TRIES = 100
+
+
+def order_problems(spec: Spec) -> Iterator[Problem]:
+    """Yield what is wrong with the entry's order, the exits' order, and every exit's own."""
+    yield from _entry_order(spec)
+    if spec.exit_order is not None:
+        yield from _leaving_order(spec.exit_order, spec)
+    for rule in spec.exits:
+        if rule.order is not None:
+            yield from _leaving_order(rule.order, spec)
+        yield from _resting(rule, spec)
+
+
+def _entry_order(spec: Spec) -> Iterator[Problem]:
+    order = spec.order
+    yield from _common(order, spec)
+    if order.start is Start.MARKET and order.price is None and not order.adaptive:
+        message = "an entry never goes out at the market"
+        yield Problem("RB223", _start(order), message, "start at mid or natural, or give it to 'adaptive: normal'")
+    if order.then not in (Then.CANCEL, Then.UNWIND):
+        message = f"an entry ends with cancel or unwind, is {order.then.value}"
+        yield Problem("RB224", (*order.path, "then"), message, f"'then: {order.then.value}' is of exits")
+    if order.then is Then.UNWIND and not order.leg_by_leg:
+        message = "only legs sent one by one can be left without their partners"
+        yield Problem("RB224", (*order.path, "then"), message, "a combo fills whole: write 'then: cancel'")
+    symbols = {leg.underlying or spec.underlyings[0] for leg in spec.legs.legs}
+    if len(symbols) > 1 and not order.leg_by_leg:
+        message = f"the broker takes no combo across {' and '.join(sorted(symbols))}"
+        names = ", ".join(leg.name for leg in spec.legs.legs)
+        yield Problem("RB221", order.path, message, f"send the legs one by one: 'leg_by_leg: [{names}]'", on_key=True)
+
+
+def _leaving_order(order: Order, spec: Spec) -> Iterator[Problem]:
+    yield from _common(order, spec)
+    if order.then not in (Then.AGAIN, Then.MARKET):
+        message = f"an exit goes on until it is done: its order ends with again or market, is {order.then.value}"
+        yield Problem("RB224", (*order.path, "then"), message)
+    if order.price is not None:
+        message = "an exit follows the market: it starts at mid, natural or market"
+        yield Problem("RB225", _start(order), message, "a price to leave at is a target, as in 'target: {cost: 0.05}'")
+
+
+def _start(order: Order) -> Path:
+    return (*order.path, "start")
+
+
+def _common(order: Order, spec: Spec) -> Iterator[Problem]:
+    if order.step is not None and order.step <= 0:
+        yield Problem("RB225", (*order.path, "step"), f"a step is positive, is {order.step:f}")
+    if not 1 <= order.tries <= _UNLIMITED_TRIES:
+        yield Problem("RB225", (*order.path, "tries"), f"tries are 1 to {_UNLIMITED_TRIES}, is {order.tries}")
+    if order.wait <= 0:
+        yield Problem("RB225", (*order.path, "wait"), "a try waits longer than 0 s")
+    if order.adaptive and len(spec.legs.legs) > 1:
+        message = f"the broker's adaptive order takes one leg, and this structure has {len(spec.legs.legs)}"
+        yield Problem("RB222", (*order.path, "adaptive"), message, "use the ladder: start, step, wait, tries")
+    yield from _one_by_one(order, spec)
+
+
+def _one_by_one(order: Order, spec: Spec) -> Iterator[Problem]:
+    names = [leg.name for leg in spec.legs.legs]
+    where = (*order.path, "leg_by_leg")
+    for at, name in enumerate(order.leg_by_leg):
+        if name not in names:
+            yield Problem("RB201", (*where, at), f"unknown leg '{name}'", did_you_mean(name, names))
+        elif name in order.leg_by_leg[:at]:
+            yield Problem("RB221", (*where, at), f"'{name}' is sent twice")
+    missing = [name for name in names if name not in order.leg_by_leg]
+    if order.leg_by_leg and missing:
+        yield Problem("RB221", where, f"every leg is sent once: {', '.join(missing)} is missing")
+
+
+def _resting(rule: Exit, spec: Spec) -> Iterator[Problem]:
+    if not rule.resting:
+        return
+    where = (*rule.path, "resting")
+    if rule.kind not in (ExitKind.TARGET, ExitKind.STOP):
+        yield Problem("RB220", where, f"only a target or a stop can rest at the broker, and '{rule.name}' is neither")
+        return
+    if rule.condition is not None and rule.condition.confirm is not None:
+        message = f"'{rule.name}' rests at the broker, which fills at the first touch and confirms nothing"
+        yield Problem("RB220", where, message, "take away 'confirm' or 'resting'")
+    if rule.order is not None:
+        yield Problem(
+            "RB220", (*rule.path, "order"), f"'{rule.name}' rests at the broker and walks no ladder", on_key=True
+        )
+    if len(spec.legs.legs) > 1:
+        message = (
+            f"'{rule.name}' of {len(spec.legs.legs)} legs cannot rest: how the broker works a combo's is not known"
+        )
+        yield Problem("RB220", where, message, "without 'resting' the engine watches it and closes the structure")
+
+
+# ---------------------------------------------------------------- plans
+
+
+def exit_order_of(spec: Spec) -> Order:
+    """Return the order by which exits leave: as written, else the ladder of `order` from the other side, again."""
+    if spec.exit_order is not None:
+        return ordered_out(spec.exit_order, spec)
+    start = spec.order.start if spec.order.price is None and spec.order.start is not Start.MARKET else Start.MID
+    return ordered_out(replace(spec.order, start=start, price=None, then=Then.AGAIN), spec)
+
+
+def ordered_out(order: Order, spec: Spec) -> Order:
+    """Return the order with its legs in the order of leaving: one by one, the short ones first."""
+    one_by_one = order.leg_by_leg or spec.order.leg_by_leg
+    sold = {leg.name for leg in spec.legs.legs if leg.side is Side.SELL}
+    return replace(order, leg_by_leg=tuple(sorted(one_by_one, key=lambda name: name not in sold)))

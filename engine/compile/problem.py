@@ -1,0 +1,76 @@
+"""What a check of the compiler finds, before a Source turns its path into line and column.
+
+Codes RB2xx are errors of meaning, RB3xx are lint. Each is explained by `rulebot explain CODE`.
+"""
+
+from difflib import get_close_matches
+from typing import NamedTuple
+
+from engine.spec.spec import Path
+
+CODES = {
+    "RB112": "A measure that the vocabulary does not have.",
+    "RB201": "A name that nothing in the spec defines: a leg, a let, a symbol, an exit or an event.",
+    "RB202": "Legs whose strikes refer to each other in a circle.",
+    "RB203": "A number with the wrong unit, or two quantities that do not compare.",
+    "RB204": "A loss said as a price, or a cost said as a part: the two ways of saying a stop are kept apart.",
+    "RB205": "A credit asked of a structure that is bought, or a debit of one that is sold.",
+    "RB206": "A measure that has no meaning where it stands.",
+    "RB207": "An argument that a measure does not take, or one that it owes.",
+    "RB208": "A position with no ending that needs no market data: a time, dte or at_expiry exit.",
+    "RB209": "A short option that no leg covers, without undefined_risk: allow.",
+    "RB210": "An expression that the grammar of `expr:` does not allow.",
+    "RB211": "An expression that is a number where a truth value is owed, or the reverse.",
+    "RB212": "Prices compared with ==: floating prices are never exactly equal.",
+    "RB213": "An expression that is too long or too deep to read.",
+    "RB220": "An exit that may not rest at the broker.",
+    "RB221": "Legs sent one after the other that do not fit the structure.",
+    "RB222": "An adaptive order where the broker takes none.",
+    "RB223": "A market order where it is not allowed.",
+    "RB224": "An ending of an order that does not fit where it stands.",
+    "RB225": "A number of an order that makes no sense.",
+    "RB230": "A strike with an impossible number.",
+    "RB231": "A strike that refers to a leg it cannot stand on.",
+    "RB232": "A structure the engine cannot hold: no leg, too many, or an impossible ratio.",
+    "RB240": "A window that is empty, or outside the session.",
+    "RB241": "A cap on entries that must be written, or makes no sense.",
+    "RB242": "An `again` that can never act.",
+    "RB250": "A limit of risk that makes no sense.",
+    "RB260": "An expiry that no contract can have.",
+    "RB300": "An `accept` that switches off no warning of this spec.",
+    "RB310": "A market order sent on one reading of the quotes, with no confirm.",
+}
+
+
+class Problem(NamedTuple):
+    """One finding. `columns` are the first and last+1 character inside the scalar at `path`; None is all of it.
+
+    `on_key` asks for the span of the key at the end of `path` and not of its value.
+    """
+
+    code: str
+    path: Path
+    message: str
+    help: str = ""
+    columns: tuple[int, int] | None = None
+    on_key: bool = False
+
+    @property
+    def is_warning(self) -> bool:
+        """Lint warns; everything else is an error."""
+        return self.code.startswith("RB3")
+
+
+class Fault(Exception):
+    """Ends the resolution of one condition; what is beside it is still checked."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def did_you_mean(name: str, known: "list[str] | tuple[str, ...]") -> str:
+    """Return `did you mean 'vix_change'?`, the known names when few, or nothing."""
+    if close := get_close_matches(name, known, n=1, cutoff=0.6):
+        return f"did you mean '{close[0]}'?"
+    return f"known here: {', '.join(known)}" if 0 < len(known) <= 8 else ""

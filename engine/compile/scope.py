@@ -1,0 +1,225 @@
+"""What the names of one condition can mean: the bot's legs, lets and symbols, and the place it stands in."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from engine.compile.plan import Argument, Call
+from engine.compile.problem import Fault, Problem, did_you_mean
+from engine.compile.units import written as as_written
+from engine.compile.vocabulary import INDICES, VOCABULARY, Measure, Parameter, Place, Takes
+from engine.model.session import Anchor, DayTime
+from engine.spec.spec import Amount, Leg, Let, Path, Side, Spec, Unit, Word
+from engine.spec.spec import Argument as Written
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Names as a condition sees them. `values` are parameters that stand alone as numbers, by name."""
+
+    place: Place
+    symbols: tuple[str, ...]
+    legs: Mapping[str, Leg]
+    lets: Mapping[str, Let]
+    values: Mapping[str, Amount]
+
+    def symbol_of_leg(self) -> dict[str, str]:
+        """Return the underlying of every leg."""
+        return {name: leg.underlying or self.symbols[0] for name, leg in self.legs.items()}
+
+
+def scope_of(spec: Spec, place: Place, values: Mapping[str, Amount]) -> Scope:
+    """Return the names that a condition of `spec` at `place` can use."""
+    return Scope(
+        place,
+        spec.underlyings,
+        {leg.name: leg for leg in spec.legs.legs},
+        {let.name: let for let in spec.lets},
+        values,
+    )
+
+
+def measure_named(name: str, scope: Scope, path: Path, columns: tuple[int, int] | None = None) -> Measure:
+    """Return the measure, checked for its place. Raises: Fault."""
+    measure = VOCABULARY.get(name)
+    if measure is None:
+        known = [*VOCABULARY, *scope.lets]
+        raise Fault(
+            Problem("RB112", path, f"unknown measure '{name}'", did_you_mean(name, known), columns, columns is None)
+        )
+    if scope.place not in measure.places:
+        raise Fault(Problem("RB206", path, _misplaced(measure, scope.place), _where(measure), columns, columns is None))
+    return measure
+
+
+def _misplaced(measure: Measure, place: Place) -> str:
+    lacks = "no position is open" if Place.REQUIRE in measure.places or place is Place.REQUIRE else "there is none"
+    if measure.places == frozenset({Place.EXIT}):
+        return f"'{measure.name}' is of an open position, and in {place.value} {lacks} yet"
+    return f"'{measure.name}' is of a structure, and in {place.value} none is chosen yet"
+
+
+def _where(measure: Measure) -> str:
+    places = [place.value for place in Place if place in measure.places]
+    return f"it may stand in {' or '.join(places)}"
+
+
+def call_of(
+    measure: Measure, given: Mapping[str, Written], scope: Scope, path: Path, columns: tuple[int, int] | None = None
+) -> Call:
+    """Return the call with every argument resolved and defaults filled in. Raises: Fault."""
+    _refuse_unknown(measure, given, path, columns)
+    found: dict[str, Argument] = {}
+    for parameter in measure.parameters:
+        written = given.get(parameter.name)
+        where = path if columns else (*path, parameter.name)
+        value = _resolved(measure, parameter, written, scope, where, columns)
+        if value is not None:
+            found[parameter.name] = value
+    if measure.name == "breach" and ("spot_within" in found) == ("spot_beyond" in found):
+        raise Fault(Problem("RB207", path, "a breach takes one of spot_within and spot_beyond", "", columns))
+    return Call(measure.name, tuple(sorted(found.items(), key=lambda item: item[0])), measure.quantity)
+
+
+def _refuse_unknown(
+    measure: Measure, given: Mapping[str, Written], path: Path, columns: tuple[int, int] | None
+) -> None:
+    names = [parameter.name for parameter in measure.parameters]
+    for name in given:
+        if name not in names:
+            message = f"'{measure.name}' takes no argument '{name}'"
+            raise Fault(Problem("RB207", (*path, name), message, did_you_mean(name, names), columns, columns is None))
+
+
+def _resolved(
+    measure: Measure,
+    parameter: Parameter,
+    written: Written | None,
+    scope: Scope,
+    path: Path,
+    columns: tuple[int, int] | None,
+) -> Argument:
+    if written is None:
+        if parameter.required:
+            message = f"'{measure.name}' owes an argument: {parameter.takes.value}"
+            raise Fault(Problem("RB207", path[:-1] if columns is None else path, message, "", columns))
+        return _default(measure, parameter, scope, path, columns)
+    try:
+        return _taken(parameter, written, scope)
+    except _Misfit as misfit:
+        raise Fault(Problem(misfit.code, path, misfit.message, misfit.help, columns)) from None
+
+
+def _default(
+    measure: Measure, parameter: Parameter, scope: Scope, path: Path, columns: tuple[int, int] | None
+) -> Argument:
+    if parameter.takes is Takes.SYMBOL:
+        if len(scope.symbols) > 1:
+            message = f"'{measure.name}' of which underlying? this bot has {' and '.join(scope.symbols)}"
+            help_text = f"write 'of: {scope.symbols[0]}', in an expression {measure.name}({scope.symbols[0]})"
+            raise Fault(Problem("RB207", path[:-1] if columns is None else path, message, help_text, columns))
+        return scope.symbols[0]
+    if parameter.takes is Takes.LEGS:
+        legs = _legs(str(parameter.default), scope)
+        if not legs:
+            message = f"'{measure.name}' is judged on the short legs unless 'of' says which, and this bot has none"
+            raise Fault(Problem("RB207", path[:-1] if columns is None else path, message, "", columns))
+        return legs
+    return parameter.default
+
+
+class _Misfit(Exception):
+    def __init__(self, code: str, message: str, help_text: str = "") -> None:
+        super().__init__(message)
+        self.code, self.message, self.help = code, message, help_text
+
+
+def _taken(parameter: Parameter, written: Written, scope: Scope) -> Argument:
+    match parameter.takes:
+        case Takes.SYMBOL:
+            return _symbol(_word(written), scope)
+        case Takes.LEGS:
+            return _legs_named(written, scope)
+        case Takes.LEG:
+            return _leg(_word(written), scope)
+        case Takes.CHOICE:
+            return _choice(parameter, _word(written))
+        case Takes.NAMES:
+            return written if isinstance(written, tuple) else (_word(written),)
+        case Takes.CLOCK if isinstance(written, DayTime):
+            return written
+        case Takes.POINTS:
+            return _amount(parameter, written, Unit.POINTS)
+        case Takes.SECONDS:
+            return _amount(parameter, written, Unit.SECONDS)
+        case Takes.COUNT:
+            return _count(parameter, written)
+        case _:
+            raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")
+
+
+def _word(written: Written) -> str:
+    match written:
+        case Word(name):
+            return name
+        case DayTime(anchor=Anchor.OPEN | Anchor.CLOSE, offset=offset) if not offset:
+            return str(written.anchor.value)
+        case tuple() if len(written) == 1:
+            return written[0]
+        case str():
+            return written
+        case _:
+            raise _Misfit("RB207", f"a name is owed, is {_shown(written)}")
+
+
+def _shown(written: Written) -> str:
+    return as_written(written) if isinstance(written, Amount) else f"'{written}'"
+
+
+def _symbol(name: str, scope: Scope) -> str:
+    if name in scope.symbols:
+        return name
+    if name in INDICES:
+        raise _Misfit("RB201", f"'{name}' is no underlying of this bot", f"'{name.lower()}' is its level")
+    raise _Misfit("RB201", f"unknown underlying '{name}'", did_you_mean(name, scope.symbols))
+
+
+def _leg(name: str, scope: Scope) -> str:
+    if name in scope.legs:
+        return name
+    raise _Misfit("RB201", f"unknown leg '{name}'", did_you_mean(name, tuple(scope.legs)))
+
+
+def _legs_named(written: Written, scope: Scope) -> tuple[str, ...]:
+    if isinstance(written, tuple):
+        return tuple(_leg(name, scope) for name in written)
+    name = _word(written)
+    if name in ("each_side", "each_short"):
+        raise _Misfit("RB207", f"'of: {name}' is not known to this version", "name the legs, or 'short_legs'")
+    if name in ("all", "short_legs", "long_legs"):
+        return _legs(name, scope)
+    return (_leg(name, scope),)
+
+
+def _legs(which: str, scope: Scope) -> tuple[str, ...]:
+    wanted = {"short_legs": (Side.SELL,), "long_legs": (Side.BUY,)}.get(which, (Side.BUY, Side.SELL))
+    return tuple(name for name, leg in scope.legs.items() if leg.side in wanted)
+
+
+def _choice(parameter: Parameter, word: str) -> str:
+    if word in parameter.choices:
+        return word
+    known = ", ".join(parameter.choices)
+    raise _Misfit("RB207", f"'{parameter.name}' is one of {known}, is '{word}'", did_you_mean(word, parameter.choices))
+
+
+def _amount(parameter: Parameter, written: Written, unit: Unit) -> float:
+    if isinstance(written, Amount) and written.unit is unit:
+        return float(written.value)
+    raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")
+
+
+def _count(parameter: Parameter, written: Written) -> int:
+    number = int(written.value) if isinstance(written, Amount) and written.unit is Unit.NUMBER else written
+    if isinstance(number, int) and number > 0:
+        return number
+    raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")

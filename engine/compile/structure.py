@@ -1,0 +1,239 @@
+"""The legs: in which order their strikes resolve, what covers what, whether the structure is sold or bought."""
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+from engine.compile.plan import LegPlan
+from engine.compile.problem import Problem, did_you_mean
+from engine.model.contract import Kind, Right, product
+from engine.spec.spec import DteRule, Expiry, Leg, Path, Side, Spec, Strike, StrikeBy
+
+MAX_LEGS = 8
+MAX_RATIO = 100
+MAX_DTE = 1100
+_REFERRING = (StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE)
+
+
+def symbol_of(leg: Leg, spec: Spec) -> str:
+    """Return the leg's underlying, by default the bot's first."""
+    return leg.underlying or spec.underlyings[0]
+
+
+def leg_problems(spec: Spec) -> Iterator[Problem]:
+    """Yield what is wrong with the legs, one by one and together."""
+    legs = spec.legs.legs
+    if not 1 <= len(legs) <= MAX_LEGS:
+        yield Problem("RB232", spec.legs.path, f"a structure has 1 to {MAX_LEGS} legs, is {len(legs)}", on_key=True)
+    for leg in legs:
+        yield from _symbol_problems(leg, spec)
+        yield from _strike_problems(leg, spec)
+        if not 1 <= leg.ratio <= MAX_RATIO:
+            message = f"a ratio is 1 to {MAX_RATIO}, is {leg.ratio}"
+            yield Problem("RB232", (*leg.path, "ratio"), message)
+    yield from _circles(legs)
+    yield from _expiry_problems(spec)
+    yield from _uncovered(spec)
+
+
+def _symbol_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
+    if leg.underlying is None and len(spec.underlyings) > 1:
+        message = f"leg '{leg.name}' is on which underlying? this bot has {' and '.join(spec.underlyings)}"
+        yield Problem("RB201", leg.path, message, f"write 'of: {spec.underlyings[0]}'", on_key=True)
+    elif leg.underlying is not None and leg.underlying not in spec.underlyings:
+        message = f"unknown underlying '{leg.underlying}'"
+        yield Problem("RB201", (*leg.path, "of"), message, did_you_mean(leg.underlying, spec.underlyings))
+
+
+def _strike_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
+    strike = leg.strike
+    target, where = strike.target, _target_path(strike)
+    if strike.by is StrikeBy.DELTA and target is not None and not 0 < target < 1:
+        yield Problem("RB230", where, f"a delta lies between 0 and 1, is {target:f}", "the right gives the sign")
+    if strike.by is StrikeBy.EXPECTED_MOVE and target is not None and target <= 0:
+        yield Problem("RB230", where, f"a multiple of the expected move is positive, is {target:f}")
+    if strike.by in (StrikeBy.BELOW, StrikeBy.ABOVE) and (target is None or target <= 0):
+        yield Problem("RB230", where, f"a width is positive, is {target}", "'below' and 'above' give the side")
+    yield from _modifier_problems(strike)
+    if strike.by in _REFERRING:
+        yield from _reference_problems(leg, spec)
+
+
+def _target_path(strike: Strike) -> Path:
+    key = "by" if strike.by in (StrikeBy.BELOW, StrikeBy.ABOVE) else strike.by.value
+    return (*strike.path, key)
+
+
+def _modifier_problems(strike: Strike) -> Iterator[Problem]:
+    for name in ("multiple_of", "at_least_from_spot", "within"):
+        value: Decimal | None = getattr(strike, name)
+        if value is not None and (value < 0 or (value == 0 and name == "multiple_of")):
+            yield Problem("RB230", (*strike.path, name), f"'{name}' is positive, is {value:f}")
+
+
+def _reference_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
+    legs = {each.name: each for each in spec.legs.legs}
+    name, key = leg.strike.reference or "", "at" if leg.strike.by is StrikeBy.AT_LEG else leg.strike.by.value
+    where = (*leg.strike.path, key)
+    if name not in legs:
+        others = tuple(each for each in legs if each != leg.name)
+        yield Problem("RB201", where, f"unknown leg '{name}'", did_you_mean(name, others))
+    elif symbol_of(legs[name], spec) != symbol_of(leg, spec):
+        message = f"'{leg.name}' is on {symbol_of(leg, spec)}, and '{name}' is on {symbol_of(legs[name], spec)}"
+        yield Problem("RB231", where, message, "a strike refers to a leg of the same underlying")
+
+
+def _circles(legs: tuple[Leg, ...]) -> Iterator[Problem]:
+    references = {leg.name: leg.strike.reference for leg in legs if leg.strike.by in _REFERRING}
+    told: set[str] = set()
+    for leg in legs:
+        circle = _circle_from(leg.name, references)
+        if circle and not told & set(circle):
+            told |= set(circle)
+            message = f"these strikes refer to each other in a circle: {' -> '.join((*circle, circle[0]))}"
+            yield Problem("RB202", leg.strike.path, message, "one of them needs a strike of its own, such as a delta")
+
+
+def _circle_from(name: str, references: dict[str, str | None]) -> tuple[str, ...]:
+    walked: list[str] = []
+    here: str | None = name
+    while here is not None and here not in walked:
+        walked.append(here)
+        here = references.get(here)
+    return tuple(walked) if here == name else ()
+
+
+def _expiry_problems(spec: Spec) -> Iterator[Problem]:
+    expiry, where = spec.legs.expiry, (*spec.legs.expiry.path, "dte")
+    if not expiry.days or any(not 0 <= day <= MAX_DTE for day in expiry.days):
+        yield Problem("RB260", where, f"days to expiry are 0 to {MAX_DTE}, is {_days(expiry)}")
+    elif expiry.rule is DteRule.BETWEEN and (len(expiry.days) != 2 or expiry.days[0] > expiry.days[1]):
+        yield Problem("RB260", where, f"the lower end comes first, is {_days(expiry)}")
+    if expiry.trading_class is not None:
+        yield from _class_problems(spec, expiry.trading_class)
+
+
+def _days(expiry: Expiry) -> str:
+    return " and ".join(str(day) for day in expiry.days) or "nothing"
+
+
+def _class_problems(spec: Spec, trading_class: str) -> Iterator[Problem]:
+    where = (*spec.legs.expiry.path, "class")
+    if len(spec.underlyings) > 1:
+        yield Problem("RB260", where, "one trading class cannot be that of two underlyings")
+        return
+    symbol = spec.underlyings[0]
+    known = ("SPX", "SPXW") if symbol == "SPX" else (product(symbol).same_day_class,)
+    if product(symbol).kind is Kind.INDEX and trading_class not in known:
+        message = f"{symbol} has no options of class '{trading_class}'"
+        yield Problem("RB260", where, message, did_you_mean(trading_class, known))
+    elif trading_class == "SPX" and symbol == "SPX" and _may_be_same_day(spec.legs.expiry):
+        message = "SPX options of class SPX settle at the open and do not trade on that day"
+        yield Problem("RB260", where, message, "SPXW expires at the close of its last day")
+
+
+def _may_be_same_day(expiry: Expiry) -> bool:
+    return expiry.rule is DteRule.EXACT and expiry.days == (0,)
+
+
+def _uncovered(spec: Spec) -> Iterator[Problem]:
+    if spec.risk.undefined_risk:
+        return
+    for leg in spec.legs.legs:
+        if leg.side is Side.SELL and (missing := _missing_cover(leg, spec)) > 0:
+            legs_of = [each for each in _alike(leg, spec) if each.side is Side.BUY]
+            found = (
+                f"only {sum(each.ratio for each in legs_of)} of them bought" if legs_of else f"no {leg.right} is bought"
+            )
+            message = f"the {leg.right} sold by '{leg.name}' is not covered: {found} on {symbol_of(leg, spec)}"
+            help_text = f"buy {missing} {leg.right} of the same expiry, or write 'undefined_risk: allow' under 'risk'"
+            yield Problem("RB209", leg.path, message, help_text, on_key=True)
+
+
+def _alike(leg: Leg, spec: Spec) -> list[Leg]:
+    symbol = symbol_of(leg, spec)
+    return [each for each in spec.legs.legs if each.right == leg.right and symbol_of(each, spec) == symbol]
+
+
+def _missing_cover(leg: Leg, spec: Spec) -> int:
+    """Return how many options of this leg's kind are sold and not bought, told at the last leg that sells."""
+    alike = _alike(leg, spec)
+    sold = [each for each in alike if each.side is Side.SELL]
+    missing = sum(each.ratio for each in sold) - sum(each.ratio for each in alike if each.side is Side.BUY)
+    return missing if sold[-1] is leg else 0
+
+
+# ---------------------------------------------------------------- plans
+
+
+def leg_plans(spec: Spec) -> tuple[LegPlan, ...]:
+    """Return the legs so that each stands behind the one its strike refers to. The references are sound."""
+    placed: dict[str, Leg] = {}
+    waiting = list(spec.legs.legs)
+    while waiting:
+        ready = next(leg for leg in waiting if leg.strike.by not in _REFERRING or leg.strike.reference in placed)
+        waiting.remove(ready)
+        placed[ready.name] = ready
+    return tuple(_leg_plan(leg, spec) for leg in placed.values())
+
+
+def _leg_plan(leg: Leg, spec: Spec) -> LegPlan:
+    symbol = symbol_of(leg, spec)
+    return LegPlan(
+        name=leg.name,
+        symbol=symbol,
+        trading_class=spec.legs.expiry.trading_class or product(symbol).same_day_class,
+        right=Right(leg.right),
+        sign=1 if leg.side is Side.BUY else -1,
+        ratio=leg.ratio,
+        strike=leg.strike,
+        path=leg.path,
+    )
+
+
+def certain_direction(spec: Spec) -> str | None:
+    """Return "credit" or "debit" when the legs alone decide it, whatever the market: None when they do not."""
+    kinds = {_group_direction(group) for group in _groups(spec)}
+    return next(iter(kinds)) if len(kinds) == 1 else None
+
+
+def _groups(spec: Spec) -> Iterable[list[Leg]]:
+    groups: dict[tuple[str, str], list[Leg]] = {}
+    for leg in spec.legs.legs:
+        groups.setdefault((symbol_of(leg, spec), leg.right), []).append(leg)
+    return groups.values()
+
+
+def _group_direction(group: list[Leg]) -> str | None:
+    """A group of one right is sold when every long stands further out of the money than a short, and the reverse."""
+    longs = [leg for leg in group if leg.side is Side.BUY]
+    shorts = [leg for leg in group if leg.side is Side.SELL]
+    sold, bought = sum(leg.ratio for leg in shorts), sum(leg.ratio for leg in longs)
+    if sold >= bought and all(any(_is_further(leg, near, group) for near in shorts) for leg in longs):
+        return "credit"
+    if bought >= sold and all(any(_is_further(leg, near, group) for near in longs) for leg in shorts):
+        return "debit"
+    return None
+
+
+def _is_further(leg: Leg, near: Leg, group: list[Leg]) -> bool:
+    (root, shift), (other_root, other_shift) = _place(leg, group), _place(near, group)
+    outward = -1 if leg.right == "put" else 1
+    if root is other_root:
+        return (shift - other_shift) * outward > 0
+    one, other = root.strike, other_root.strike
+    if shift or other_shift or one.by is not other.by or one.target is None or other.target is None:
+        return False
+    if one.by is StrikeBy.DELTA:
+        return one.target < other.target
+    return one.by is StrikeBy.EXPECTED_MOVE and one.target > other.target
+
+
+def _place(leg: Leg, group: list[Leg]) -> tuple[Leg, Decimal]:
+    """Return the leg whose strike this one counts from, and the points between them."""
+    legs = {each.name: each for each in group}
+    shift = Decimal(0)
+    while leg.strike.by in _REFERRING and (leg.strike.reference or "") in legs:
+        width = leg.strike.target or Decimal(0)
+        shift += {StrikeBy.BELOW: -width, StrikeBy.ABOVE: width}.get(leg.strike.by, Decimal(0))
+        leg = legs[leg.strike.reference or ""]
+    return leg, shift

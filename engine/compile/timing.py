@@ -1,0 +1,137 @@
+"""When the bot enters: windows inside the session, their end at the first time exit, caps, second entries."""
+
+from collections.abc import Iterator
+from datetime import date
+
+from engine.compile.plan import EntryPlan, Rule
+from engine.compile.problem import Problem, did_you_mean
+from engine.model.session import DayTime, Session, session_on
+from engine.spec.spec import Again, DteRule, Entry, Exit, ExitKind, MeasureTest, Spec
+
+_FULL_DAY = date(2025, 6, 3)
+"""Any full session: times of day are compared on it."""
+
+_OUTCOMES = ("filled", "unfilled", "any")
+
+
+def _full_session() -> Session:
+    session = session_on(_FULL_DAY)
+    assert session is not None
+    return session
+
+
+def time_exits(spec: Spec) -> tuple[tuple[Exit, DayTime], ...]:
+    """Return the exits that act at a time of day and need nothing else, the earliest on a full day first."""
+    found = [(rule, at) for rule in spec.exits if rule.enabled and (at := _time_of(rule)) is not None]
+    return tuple(sorted(found, key=lambda pair: pair[1].before_close(_full_session())))
+
+
+def _time_of(rule: Exit) -> DayTime | None:
+    test = rule.condition.test if rule.condition else None
+    if isinstance(test, MeasureTest) and test.measure == "time":
+        at = test.arguments.get("at")
+        return at if isinstance(at, DayTime) else None
+    return None
+
+
+def entry_window(entry: EntryPlan, ends: tuple[DayTime, ...], session: Session) -> tuple[float, float] | None:
+    """Return from when to when an opportunity stands open on `session`, or None when it is cut to nothing.
+
+    `ends` are the times of the bot's time exits. On a half day those keep their distance from the close, and so the
+    window ends at the first of them that day. Units: epoch seconds.
+    """
+    start = entry.start.on(session).timestamp()
+    end = entry.end.on(session).timestamp() if entry.end is not None else start + (entry.lasts or 0.0)
+    last = min([session.close.timestamp(), *(at.before_close(session).timestamp() for at in ends)])
+    end = min(end, last)
+    return (start, end) if start < end else None
+
+
+def entry_problems(spec: Spec) -> Iterator[Problem]:
+    """Yield what is wrong with the window, the caps and `again`."""
+    entry = spec.entry
+    yield from _window_problems(spec)
+    for name in ("per_day", "max_open"):
+        value: int | None = getattr(entry, name)
+        if value is not None and value < 1:
+            yield Problem("RB241", (*entry.path, name), f"'{name}' is at least 1, is {value}")
+    if entry.max_open is None and outlives_its_day(spec):
+        message = "a position can live past its day: write how many may be open at once"
+        yield Problem("RB241", entry.path, message, "as in 'max_open: 3', beside 'per_day'", on_key=True)
+    if entry.again is not None:
+        yield from _again_problems(entry.again, spec)
+
+
+def _window_problems(spec: Spec) -> Iterator[Problem]:
+    entry, session = spec.entry, _full_session()
+    where = (*entry.path, "window", "from") if entry.end is not None else (*entry.path, "at")
+    start = entry.start.on(session)
+    if not session.open <= start < session.close:
+        yield Problem("RB240", where, f"{entry.start} is outside the session, 09:30 to 16:00")
+        return
+    if entry.end is not None:
+        yield from _end_problems(entry, entry.end, session)
+    ends = time_exits(spec)
+    if ends and ends[0][1].before_close(session) <= start:
+        message = f"{entry.start} is not before the time exit {ends[0][1]}: no entry would ever be made"
+        yield Problem("RB240", where, message)
+    if entry.every is not None and entry.every <= 0:
+        yield Problem("RB240", (*entry.path, "every"), "'every' is longer than 0 s")
+
+
+def _end_problems(entry: Entry, end: DayTime, session: Session) -> Iterator[Problem]:
+    where = (*entry.path, "window", "to")
+    if end.on(session) <= entry.start.on(session):
+        yield Problem("RB240", where, f"the window ends at {end}, which is not after {entry.start}")
+    elif end.on(session) > session.close:
+        yield Problem("RB240", where, f"{end} is outside the session, 09:30 to 16:00")
+
+
+def outlives_its_day(spec: Spec) -> bool:
+    """Say whether a position can still be open after the session of its entry."""
+    expiry = spec.legs.expiry
+    same_day = expiry.rule in (DteRule.EXACT, DteRule.AT_MOST) and expiry.days[:1] == (0,)
+    return not same_day and not time_exits(spec)
+
+
+def _again_problems(again: Again, spec: Spec) -> Iterator[Problem]:
+    names = tuple(rule.name for rule in spec.exits if rule.kind is not ExitKind.AT_EXPIRY)
+    for at, name in enumerate(again.after):
+        where = (*again.path, "after", at)
+        if name in _OUTCOMES:
+            continue
+        if name not in names:
+            yield Problem("RB201", where, f"no exit is named '{name}'", did_you_mean(name, (*_OUTCOMES, *names)))
+        elif not next(rule.enabled for rule in spec.exits if rule.name == name):
+            yield Problem("RB242", where, f"the exit '{name}' is switched off: nothing comes after it")
+    if not again.after:
+        yield Problem("RB242", (*again.path, "after"), "'after' names nothing")
+    if again.at_most is not None and again.at_most < 1:
+        yield Problem("RB242", (*again.path, "at_most"), f"'at_most' is at least 1, is {again.at_most}")
+    if again.until is not None and again.until.on(_full_session()) <= spec.entry.start.on(_full_session()):
+        yield Problem("RB242", (*again.path, "until"), f"{again.until} is not after {spec.entry.start}")
+
+
+def entry_plan(spec: Spec, when: tuple[Rule, ...]) -> EntryPlan:
+    """Return the entry with its defaults: one a window, as many open as a day may open, cut at the first time exit."""
+    entry = spec.entry
+    per_day = entry.per_day or 1
+    return EntryPlan(
+        start=entry.start,
+        end=_cut(entry.end, spec),
+        lasts=entry.lasts,
+        every=entry.every,
+        once=entry.once,
+        per_day=per_day,
+        max_open=entry.max_open or per_day,
+        again=entry.again,
+        when=when,
+    )
+
+
+def _cut(end: DayTime | None, spec: Spec) -> DayTime | None:
+    ends = time_exits(spec)
+    session = _full_session()
+    if end is None or not ends or end.on(session) <= ends[0][1].before_close(session):
+        return end
+    return ends[0][1]

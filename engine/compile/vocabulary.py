@@ -1,0 +1,463 @@
+"""The measures a condition can name: unit, arguments, source, age, place, and the formula each stands for.
+
+This is the whole vocabulary: what is not here is an error. The meaning in words is language.md section 4; the code that
+computes each stands in `engine.evaluate`. Nothing heavy is imported: `rulebot validate` reads this file.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from engine.compile.plan import Quantity
+from engine.spec.spec import Unit
+
+
+class Place(Enum):
+    """Where a condition stands."""
+
+    FILTER = "entry.when"
+    REQUIRE = "legs.require"
+    EXIT = "exits"
+    HALT = "risk.halt_when"
+
+
+class Takes(Enum):
+    """What kind of argument a measure takes."""
+
+    SYMBOL = "the symbol of an underlying"
+    LEGS = "a leg, a list of legs, short_legs or long_legs"
+    LEG = "a leg"
+    CHOICE = "one of a few words"
+    CLOCK = "a time of day"
+    NAMES = "names of events"
+    POINTS = "points"
+    SECONDS = "a duration"
+    COUNT = "a whole number"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """One argument of a measure. `default` None with `required` False leaves it out; "legs" and "symbol" defaults are
+    resolved against the bot: its only underlying, its short legs, all its legs."""
+
+    name: str
+    takes: Takes
+    default: str | int | None = None
+    choices: tuple[str, ...] = ()
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """One word of the vocabulary.
+
+    `units`: the units that may be written beside it and the quantity each chooses; the first is its quantity in
+    `expr:`. `multiples`: measures it may be compared with a multiple of (empty: any of the same quantity). `reads` are
+    prefixes completed with the symbol (`spot`, `strikes`) or whole names. `max_age` in seconds.
+    """
+
+    name: str
+    units: tuple[tuple[Unit, Quantity], ...]
+    parameters: tuple[Parameter, ...] = ()
+    source: str
+    max_age: float | None
+    places: frozenset[Place]
+    reads: tuple[str, ...]
+    formula: str
+    multiples: tuple[str, ...] = ()
+    hidden: tuple[Quantity, ...] = ()
+
+    @property
+    def quantities(self) -> tuple[Quantity, ...]:
+        """Everything it can be measured in; `hidden` ones are reached only through a multiple or in `expr:`."""
+        return (*dict.fromkeys(quantity for _, quantity in self.units), *self.hidden)
+
+    @property
+    def quantity(self) -> Quantity:
+        """Its first quantity, the one `expr:` gives it."""
+        return self.quantities[0]
+
+    @property
+    def is_truth(self) -> bool:
+        """True for what holds by itself, with no comparison."""
+        return self.quantity is Quantity.TRUTH
+
+
+MARKET_AGE = 30.0
+OPTION_AGE = 300.0
+GREEKS_AGE = 300.0
+
+EVERYWHERE = frozenset(Place)
+STRUCTURE = frozenset({Place.REQUIRE, Place.EXIT})
+OPEN_POSITION = frozenset({Place.EXIT})
+
+_NUMBER_LEVEL = ((Unit.NUMBER, Quantity.LEVEL),)
+_LEVEL_CHANGE = ((Unit.POINTS, Quantity.LEVEL), (Unit.PERCENT, Quantity.FRACTION))
+_POINTS = ((Unit.POINTS, Quantity.POINTS),)
+_POINT_CHANGE = ((Unit.POINTS, Quantity.POINTS), (Unit.PERCENT, Quantity.FRACTION))
+_VOLATILITY = ((Unit.PERCENT, Quantity.PERCENT),)
+_PLAIN = ((Unit.NUMBER, Quantity.PLAIN),)
+_TRUTH = ((Unit.NUMBER, Quantity.TRUTH),)
+_PRICE_OR_DOLLARS = ((Unit.NUMBER, Quantity.PRICE), (Unit.DOLLARS, Quantity.DOLLARS))
+_PART_OR_DOLLARS = ((Unit.PERCENT, Quantity.FRACTION), (Unit.DOLLARS, Quantity.DOLLARS))
+_DELTA = ((Unit.NUMBER, Quantity.DELTA),)
+
+_SYMBOL = Parameter(name="of", takes=Takes.SYMBOL)
+_SHORT_LEGS = Parameter(name="of", takes=Takes.LEGS, default="short_legs")
+_ALL_LEGS = Parameter(name="of", takes=Takes.LEGS, default="all")
+_START = Parameter(name="at", takes=Takes.CHOICE, default="start", choices=("start", "mid", "natural"))
+_MARK = Parameter(name="at", takes=Takes.CHOICE, default="mid", choices=("mid", "natural"))
+
+
+def _since(default: str) -> Parameter:
+    return Parameter(name="since", takes=Takes.CHOICE, default=default, choices=("close", "open"))
+
+
+def _index(name: str) -> Measure:
+    symbol = name.upper()
+    return Measure(
+        name=name,
+        units=_NUMBER_LEVEL,
+        source=f"last of the index {symbol}",
+        max_age=MARKET_AGE,
+        places=EVERYWHERE,
+        reads=(f"index:{symbol}",),
+        formula=f"The last level of {symbol}, in index points.",
+    )
+
+
+_MARKET = (
+    Measure(
+        name="spot",
+        units=((Unit.NUMBER, Quantity.POINTS), (Unit.POINTS, Quantity.POINTS)),
+        parameters=(_SYMBOL,),
+        source="last of an index; quote of an ETF or stock",
+        max_age=MARKET_AGE,
+        places=EVERYWHERE,
+        reads=("spot",),
+        formula="The last level of an index; (bid + ask) / 2 of an ETF or stock when bid < ask, else its last trade.",
+    ),
+    *(_index(name) for name in ("vix", "vix9d", "vix1d", "vix3m")),
+    Measure(
+        name="vix_change",
+        units=_LEVEL_CHANGE,
+        parameters=(_since("close"),),
+        source="last, open and previous close of VIX",
+        max_age=MARKET_AGE,
+        places=EVERYWHERE,
+        reads=("index:VIX",),
+        formula="VIX - base in points, or VIX / base - 1; base is the previous close, or the open with `since: open`.",
+    ),
+    Measure(
+        name="move",
+        units=_POINT_CHANGE,
+        parameters=(_SYMBOL, _since("open")),
+        source="spot, open and previous close of the underlying",
+        max_age=MARKET_AGE,
+        places=EVERYWHERE,
+        reads=("spot",),
+        formula="spot - base in points, or spot / base - 1; base is the open; `since: close` the previous close.",
+    ),
+    Measure(
+        name="vix_spike",
+        units=((Unit.POINTS, Quantity.LEVEL),),
+        source="last and session low of VIX",
+        max_age=MARKET_AGE,
+        places=EVERYWHERE,
+        reads=("index:VIX",),
+        formula="VIX - the lowest VIX of the session so far, in points.",
+    ),
+    Measure(
+        name="spx_spy_ratio",
+        units=_PLAIN,
+        source="spot of SPX and of SPY",
+        max_age=MARKET_AGE,
+        places=EVERYWHERE,
+        reads=("spot:SPX", "spot:SPY"),
+        formula="spot(SPX) / spot(SPY); a level that is sent all the time may lag the other by at most 2 s.",
+    ),
+    Measure(
+        name="gap",
+        units=_POINT_CHANGE,
+        parameters=(_SYMBOL,),
+        source="open and previous close of the underlying",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("spot",),
+        formula="open - previous close in points, or open / previous close - 1.",
+    ),
+    Measure(
+        name="day_range",
+        units=_POINTS,
+        parameters=(_SYMBOL,),
+        source="high and low of the session so far",
+        max_age=MARKET_AGE,
+        places=EVERYWHERE,
+        reads=("spot",),
+        formula="high - low of the session so far, in points.",
+    ),
+)
+
+_VOLATILITY_MEASURES = (
+    Measure(
+        name="iv",
+        units=_VOLATILITY,
+        parameters=(_SYMBOL,),
+        source="quotes of the at-the-money call and put of the legs' expiry",
+        max_age=OPTION_AGE,
+        places=EVERYWHERE,
+        reads=("spot", "strikes"),
+        formula="Black-76 volatility of the at-the-money mids, forward = strike + call - put; annualised %, 365 days.",
+    ),
+    Measure(
+        name="rv",
+        units=_VOLATILITY,
+        parameters=(
+            _SYMBOL,
+            Parameter(name="window", takes=Takes.COUNT, default=20),
+            Parameter(name="estimator", takes=Takes.CHOICE, default="close_to_close", choices=("close_to_close",)),
+        ),
+        source="daily closes of finished sessions",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula="Sample deviation of the last `window` daily log returns x sqrt(252), annualised %.",
+    ),
+    Measure(
+        name="iv_over_rv",
+        units=_PLAIN,
+        parameters=(_SYMBOL, Parameter(name="window", takes=Takes.COUNT, default=20)),
+        source="as iv and rv",
+        max_age=OPTION_AGE,
+        places=EVERYWHERE,
+        reads=("spot", "strikes", "facts"),
+        formula="iv / rv.",
+    ),
+    Measure(
+        name="expected_move",
+        units=_POINTS,
+        parameters=(
+            _SYMBOL,
+            Parameter(name="asof", takes=Takes.CHOICE, default="now", choices=("now", "open")),
+            Parameter(name="method", takes=Takes.CHOICE, default="straddle", choices=("straddle", "iv")),
+        ),
+        source="quotes of the at-the-money straddle of the legs' expiry",
+        max_age=OPTION_AGE,
+        places=EVERYWHERE,
+        reads=("spot", "strikes"),
+        formula="Mid of the at-the-money straddle x sqrt(pi / 2), points; `method: iv` is spot x iv x sqrt(years).",
+    ),
+)
+
+_CALENDAR = (
+    *(
+        Measure(
+            name=name,
+            units=_TRUTH,
+            parameters=(
+                Parameter(name="of", takes=Takes.NAMES, required=True),
+                Parameter(name="before", takes=Takes.SECONDS),
+                Parameter(name="after", takes=Takes.SECONDS),
+                Parameter(name="until", takes=Takes.CHOICE, choices=("expiry",)),
+            ),
+            source="event calendars",
+            max_age=None,
+            places=EVERYWHERE,
+            reads=("facts", "time"),
+            formula=formula,
+        )
+        for name, formula in (
+            ("no_event", "None of the named events is today, or now within before / after, or until the expiry."),
+            ("event", "One of the named events is today, or now within before / after, or until the expiry."),
+        )
+    ),
+    Measure(
+        name="time",
+        units=_TRUTH,
+        parameters=(Parameter(name="at", takes=Takes.CLOCK, required=True),),
+        source="the clock of the session",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("time",),
+        formula="True from that time of the session on; past an early close it keeps its distance from the close.",
+    ),
+    Measure(
+        name="session",
+        units=((Unit.NUMBER, Quantity.TEXT),),
+        source="the exchange calendar",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("time",),
+        formula="`full`, or `half` on a day with an early close.",
+    ),
+)
+
+_STRUCTURE = (
+    Measure(
+        name="quote_width",
+        units=((Unit.NUMBER, Quantity.PRICE), (Unit.PERCENT, Quantity.FRACTION)),
+        parameters=(_ALL_LEGS,),
+        source="quotes of the legs",
+        max_age=OPTION_AGE,
+        places=STRUCTURE,
+        reads=("legs",),
+        formula="ask - bid per share, or (ask - bid) / mid; of several legs the widest.",
+    ),
+    Measure(
+        name="credit",
+        units=_PRICE_OR_DOLLARS,
+        parameters=(_START,),
+        source="the price the order starts from; after a fill, the fills",
+        max_age=OPTION_AGE,
+        places=STRUCTURE,
+        reads=("legs",),
+        formula="Net price received for one structure, per share before commissions; $ is the position after them.",
+    ),
+    Measure(
+        name="debit",
+        units=_PRICE_OR_DOLLARS,
+        parameters=(_START,),
+        source="the price the order starts from; after a fill, the fills",
+        max_age=OPTION_AGE,
+        places=STRUCTURE,
+        reads=("legs",),
+        formula="Net price paid for one structure, per share before commissions; $ is the position including them.",
+    ),
+    Measure(
+        name="max_risk",
+        units=_PRICE_OR_DOLLARS,
+        source="strikes of the legs and the price of the structure",
+        max_age=OPTION_AGE,
+        places=STRUCTURE,
+        reads=("legs",),
+        formula="The worst loss at expiry of the structure at its price, per share; $ is the position.",
+    ),
+    Measure(
+        name="strike",
+        units=((Unit.NUMBER, Quantity.POINTS), (Unit.POINTS, Quantity.POINTS)),
+        parameters=(Parameter(name="of", takes=Takes.LEG, required=True),),
+        source="the leg's contract",
+        max_age=None,
+        places=STRUCTURE,
+        reads=("legs",),
+        formula="The strike of one leg.",
+    ),
+    Measure(
+        name="dte",
+        units=((Unit.NUMBER, Quantity.DAYS),),
+        source="the legs' contracts and the session's date",
+        max_age=None,
+        places=STRUCTURE,
+        reads=("time",),
+        formula="Calendar days from the session's date to the nearest expiry of the legs.",
+    ),
+)
+
+_POSITION = (
+    Measure(
+        name="cost",
+        units=((Unit.NUMBER, Quantity.PRICE),),
+        parameters=(_MARK,),
+        source="quotes of the legs",
+        max_age=OPTION_AGE,
+        places=OPEN_POSITION,
+        reads=("legs", "position"),
+        multiples=("credit",),
+        formula="What closing costs per share: ratio x mid of short legs less that of long legs (natural: ask, bid).",
+    ),
+    Measure(
+        name="value",
+        units=((Unit.NUMBER, Quantity.PRICE),),
+        parameters=(_MARK,),
+        source="quotes of the legs",
+        max_age=OPTION_AGE,
+        places=OPEN_POSITION,
+        reads=("legs", "position"),
+        multiples=("debit",),
+        formula="What closing brings per share: minus cost.",
+    ),
+    Measure(
+        name="profit",
+        units=_PART_OR_DOLLARS,
+        parameters=(_MARK,),
+        source="quotes of the legs and the fills",
+        max_age=OPTION_AGE,
+        places=OPEN_POSITION,
+        reads=("legs", "position"),
+        multiples=("max_risk",),
+        hidden=(Quantity.PRICE,),
+        formula="(entry price - cost) / |entry price|; $ is realised + open - commissions paid so far.",
+    ),
+    Measure(
+        name="loss",
+        units=_PART_OR_DOLLARS,
+        parameters=(_MARK,),
+        source="quotes of the legs and the fills",
+        max_age=OPTION_AGE,
+        places=OPEN_POSITION,
+        reads=("legs", "position"),
+        multiples=("max_risk",),
+        hidden=(Quantity.PRICE,),
+        formula="Minus profit.",
+    ),
+    Measure(
+        name="breach",
+        units=_TRUTH,
+        parameters=(
+            _SHORT_LEGS,
+            Parameter(name="spot_within", takes=Takes.POINTS),
+            Parameter(name="spot_beyond", takes=Takes.POINTS),
+        ),
+        source="spot and the strikes of the legs",
+        max_age=MARKET_AGE,
+        places=OPEN_POSITION,
+        reads=("spot", "position"),
+        formula="Spot is at most spot_within points from a strike on its safe side or past it; or past it by more than "
+        "spot_beyond.",
+    ),
+    Measure(
+        name="leg_delta",
+        units=_DELTA,
+        parameters=(_SHORT_LEGS,),
+        source="the broker's model",
+        max_age=GREEKS_AGE,
+        places=OPEN_POSITION,
+        reads=("legs", "position"),
+        formula="Absolute delta of a leg; of several the largest.",
+    ),
+    Measure(
+        name="position_delta",
+        units=_DELTA,
+        source="the broker's model",
+        max_age=GREEKS_AGE,
+        places=OPEN_POSITION,
+        reads=("legs", "position"),
+        formula="Sum over the legs of one structure of sign x ratio x delta, signed.",
+    ),
+    Measure(
+        name="time_in_trade",
+        units=((Unit.SECONDS, Quantity.SECONDS),),
+        source="the clock and the first fill",
+        max_age=None,
+        places=OPEN_POSITION,
+        reads=("time", "position"),
+        formula="Seconds since the first fill.",
+    ),
+)
+
+VOCABULARY: Mapping[str, Measure] = {
+    measure.name: measure for measure in (*_MARKET, *_VOLATILITY_MEASURES, *_CALENDAR, *_STRUCTURE, *_POSITION)
+}
+
+FUNCTIONS = ("abs", "min", "max", "round")
+"""Functions of `expr:`."""
+
+RESERVED = frozenset(
+    {*VOCABULARY, *FUNCTIONS, "and", "or", "not", "all", "any", "expr", "short_legs", "long_legs", "each_side"}
+    | {"each_short", "open", "close", "mid", "natural", "market", "put_side", "call_side", "true", "false"}
+    | {"expiry", "require", "choose", "legs", "roll", "filled", "unfilled", "is"}
+)
+"""Words of the language, which no leg or let may take as its name."""
+
+INDICES = ("VIX", "VIX9D", "VIX1D", "VIX3M")
+"""Levels that are read beside the underlyings."""
