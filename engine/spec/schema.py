@@ -209,7 +209,9 @@ def _wants_collection(error: Any) -> bool:
 
 def _wrong_shape(look: _Look, path: Path, error: Any) -> Diagnostic:
     instance = error.instance
-    is_what = {dict: "a mapping", list: "a list"}.get(type(instance), f"'{shown(instance)}'")
+    is_what = f"'{shown(instance)}'"
+    if isinstance(instance, dict | list):
+        is_what = "a mapping" if isinstance(instance, dict) else "a list"
     owed = _owed(error) or "one value"
     help = _example(path, _schema(error))
     return look.source.diagnostic("RB120", path, f"{_called(path)} owes {owed}, is {is_what}", help)
