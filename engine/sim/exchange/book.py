@@ -1,7 +1,7 @@
 """The broker's orders: one record each while it lives, and the ids that were ever used."""
 
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 
 from engine.model.money import ZERO, TickRule
@@ -98,13 +98,12 @@ class WorkingOrder:
 
     def view(self) -> OrderView:
         """Return the order as the gateway sees it."""
-        done = self.status in (Status.CANCELLED, Status.INACTIVE)
         return OrderView(
             ticket=self.ticket,
             perm_id=self.perm_id,
             status=self.status,
             filled=self.filled,
-            remaining=ZERO if done and self.status is Status.INACTIVE else self.remaining,
+            remaining=self.remaining,
             average_price=float(self.value / self.filled) if self.filled else 0.0,
             last_price=float(self.last_price),
             why_held=self.why_held,
@@ -148,10 +147,6 @@ class OrderBook:
         order.status, order.completed_at, order.completed_status = status, at, text
         if self.live.pop(order.perm_id, None) is not None:
             self.finished.append(order)
-
-    def start_day(self, _day: date) -> None:
-        """Forget which orders finished before today (their ids stay used)."""
-        self.finished.clear()
 
     def children(self, parent: WorkingOrder) -> list[WorkingOrder]:
         """Return the living children of an order, by perm id."""

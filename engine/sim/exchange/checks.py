@@ -155,15 +155,17 @@ def _algo_problem(desk: Desk, ticket: Ticket) -> Problem | None:
 # ------------------------------------------------------------- book and market
 
 
-def entry_problem(desk: Desk, order: WorkingOrder) -> str | Problem | None:
-    """Return why an order may not go to work: the reason of a 201, or another error."""
-    return (
-        _precaution(desk, order)
-        or _group_problem(desk, order)
+def entry_problem(desk: Desk, order: WorkingOrder) -> Problem | None:
+    """Return why an order may not go to work now."""
+    if (problem := _precaution(desk, order)) is not None:
+        return problem
+    reason = (
+        _group_problem(desk, order)
         or _other_side_problem(desk, order)
         or _count_problem(desk, order)
         or (None if order.waits_for_parent else margin_problem(desk, order))
     )
+    return rejected(reason) if reason else None
 
 
 def _precaution(desk: Desk, order: WorkingOrder) -> Problem | None:

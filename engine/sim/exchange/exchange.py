@@ -6,16 +6,19 @@ else is asked of the broker between instants.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from engine.model.session import session_from
 from engine.sim.exchange.account import Account, Holding
 from engine.sim.exchange.agenda import is_midnight, next_time
 from engine.sim.exchange.book import OrderBook, WorkingOrder
+from engine.sim.exchange.chance import chance
 from engine.sim.exchange.combo import order_touch
 from engine.sim.exchange.desk import Desk, con_ids, contract_name
 from engine.sim.exchange.execution import execute
-from engine.sim.exchange.intake import answer_what_if, take
+from engine.sim.exchange.intake import answer_what_if, release_children, take
 from engine.sim.exchange.ledger import Ledger
 from engine.sim.exchange.lifecycle import end_cancelled
 from engine.sim.exchange.matching import Moment, match
@@ -23,13 +26,15 @@ from engine.sim.exchange.oca import after_fill
 from engine.sim.exchange.settings import ExchangeSettings
 from engine.sim.exchange.settle import settle_due
 from engine.sim.exchange.standing import account_values, position_views, present
-from engine.sim.exchange.start_book import StartPosition
+from engine.sim.exchange.start_book import PositionsError, StartPosition
 from engine.sim.exchange.stops import stop_reached
 from engine.sim.exchange.touch import Touch
 from engine.sim.seams import (
     Commissioned,
     Execution,
     Market,
+    OrderChanged,
+    OrderError,
     OrderView,
     PositionView,
     Report,
@@ -81,7 +86,9 @@ class SimExchange:
             desk.account.holdings[one.con_id] = Holding(one.quantity, cost)
             desk.position(one.con_id)
         for ticket in orders:
-            self.place(ticket)
+            refused = [report for report in self.place(ticket) if isinstance(report, OrderError) and report.code != 399]
+            if refused:
+                raise PositionsError(f"start order {ticket.order_id} is refused: {refused[0].code} {refused[0].text}")
 
     @property
     def account(self) -> str:
@@ -126,7 +133,13 @@ class SimExchange:
         if order.is_final:
             text = f"OrderId {order_id} that needs to be cancelled cannot be cancelled, state: {order.status.value}."
             return [self._desk.error(key, 10148, text)]
-        return end_cancelled(self._desk, order)
+        return [*self._pending_cancel(order), *end_cancelled(self._desk, order)]
+
+    def _pending_cancel(self, order: WorkingOrder) -> list[Report]:
+        desk = self._desk
+        if not order.transmitted or chance(desk.seed, order.perm_id, "pending") >= desk.settings.pending_cancel:
+            return []
+        return [OrderChanged(replace(order.view(), status=Status.PENDING_CANCEL), echo_open=False)]
 
     def cancel_all(self) -> list[Report]:
         """Cancel every living order of the account."""
@@ -167,7 +180,7 @@ class SimExchange:
             if order.expires is not None and order.expires <= at and not order.is_final:
                 reports += end_cancelled(desk, order, "Order has expired")
         reports += self._settle()
-        if is_midnight(self._next_time):
+        if at == session_from(desk.today).close + desk.settings.delivery_delay:
             self._record_balance()
         return reports
 
@@ -202,13 +215,11 @@ class SimExchange:
         desk = self._desk
         working = [order for order in desk.book.live.values() if order.transmitted and not order.waits_for_parent]
         quotes = desk.quotes(con_ids(working))
-        halted: dict[str, bool] = {}
+        symbols = {leg.instrument.symbol for order in working for leg in order.legs}
+        halted = {symbol for symbol in symbols if self._market.halted(symbol)}
         reports: list[Report] = []
         for order in working:
-            symbol = order.legs[0].instrument.symbol
-            if symbol not in halted:
-                halted[symbol] = self._market.halted(symbol)
-            if not order.is_final and not halted[symbol]:
+            if not order.is_final and not any(leg.instrument.symbol in halted for leg in order.legs):
                 reports += self._match(order, quotes)
         return reports
 
@@ -227,7 +238,9 @@ class SimExchange:
             order.status = Status.SUBMITTED
             reports += desk.status(order)
         for fill in fills:
+            first = not order.filled
             reports += execute(desk, order, fill, quotes)
+            reports += release_children(desk, order) if first else []
             reports += after_fill(desk, order, fill.quantity)
         if order.ticket.tif == "IOC" and not order.is_final:
             reports += end_cancelled(desk, order, "Immediate or cancel")

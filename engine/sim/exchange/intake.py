@@ -43,10 +43,10 @@ def answer_what_if(desk: Desk, ticket: Ticket) -> list[Report]:
     key = ticket.client_id, ticket.order_id
     desk.book.use_id(key)
     order = _order_of(desk, ticket, 0)
-    problem = order if isinstance(order, Problem) else ticket_problem(desk, order)
-    if problem is not None:
+    if isinstance(order, Problem):
+        return [desk.error(key, *order)]
+    if (problem := ticket_problem(desk, order)) is not None:
         return [desk.error(key, *problem)]
-    assert isinstance(order, WorkingOrder)
     return [WhatIfAnswer(ticket, margin_answer(desk, order))]
 
 
@@ -114,12 +114,14 @@ def _send(desk: Desk, order: WorkingOrder) -> list[Report]:
     """Give an order to the broker: refused, or acknowledged as PreSubmitted until it meets the market."""
     order.transmitted = True
     problem = entry_problem(desk, order)
-    if isinstance(problem, Problem):
-        desk.book.finish(order, Status.INACTIVE, problem.text, desk.now)
-        return [desk.error(order.key, *problem)]
     if problem is not None:
-        return end_refused(desk, order, problem)
+        return end_refused(desk, order, *problem)
     return [*desk.status(order), *_warnings(desk, order)]
+
+
+def release_children(desk: Desk, parent: WorkingOrder) -> list[Report]:
+    """Report the children of an order that has just had its first fill: they wait for it no longer."""
+    return [report for child in desk.book.children(parent) if child.transmitted for report in desk.status(child)]
 
 
 def _warnings(desk: Desk, order: WorkingOrder) -> list[Report]:
@@ -153,7 +155,7 @@ def _modify(desk: Desk, order: WorkingOrder, ticket: Ticket) -> list[Report]:
         return [desk.error(order.key, *problem)]
     kept = order.ticket
     order.ticket = replace(ticket, oca_group=kept.oca_group, oca_type=kept.oca_type, parent_id=kept.parent_id)
-    order.expires = _expires(desk, order.ticket, order.legs)
+    order.expires, order.stop_hits = _expires(desk, order.ticket, order.legs), 0
     if not order.transmitted:
         return _release_family(desk, order) if ticket.transmit else []
     if (reason := margin_problem(desk, order)) is not None and not order.waits_for_parent:

@@ -4,7 +4,7 @@ Theory. A row is written once and never changed: `kind`, `at` (UTC) and the fiel
 prices as texts of exact decimals. Whoever wants to know whether an engine's books are right folds the rows:
 cash = start + sum of `cash` rows, positions = start + signed executions of contracts + settlement changes.
 
-Kinds: start, order, execution, commission, cash, settlement, position, balance.
+Kinds: start, order, message, execution, commission, cash, settlement, position, balance.
 """
 
 import json

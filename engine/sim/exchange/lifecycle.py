@@ -6,6 +6,7 @@ from engine.sim.exchange.book import WorkingOrder
 from engine.sim.exchange.desk import Desk
 from engine.sim.seams import Report, Status
 
+REJECTED = 201
 CANCEL_TEXT = "Order Canceled - reason:"
 
 
@@ -29,11 +30,11 @@ def _without_parent(desk: Desk, child: WorkingOrder, parent: WorkingOrder) -> li
     return desk.status(child)
 
 
-def end_refused(desk: Desk, order: WorkingOrder, reason: str) -> list[Report]:
-    """Refuse an order that the broker has seen: status Inactive, then 201."""
-    desk.book.finish(order, Status.INACTIVE, reason, desk.now)
-    reports = desk.status(order)
-    reports.append(desk.error(order.key, 201, f"Order rejected - reason:{reason}"))
+def end_refused(desk: Desk, order: WorkingOrder, code: int, text: str) -> list[Report]:
+    """Refuse an order that has a perm id: with a 201 its status goes to Inactive first; then its children end."""
+    desk.book.finish(order, Status.INACTIVE, text, desk.now)
+    reports = desk.status(order) if code == REJECTED else []
+    reports.append(desk.error(order.key, code, text))
     for child in desk.book.children(order):
         reports += end_cancelled(desk, child, "parent order was rejected")
     return reports

@@ -17,6 +17,7 @@ class ExchangeSettings:
     resting_slope: float = 6.5
     duplicate_status: float = 0.1
     status_before_execution: float = 0.2
+    pending_cancel: float = 0.3
     orders_per_side: int = 20
     refuse_other_side: bool = True
     compare_combo_legs: bool = False

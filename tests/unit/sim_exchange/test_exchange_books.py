@@ -1,0 +1,395 @@
+"""Money: commissions, positions, margin, settlement, the ledger, start positions."""
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fake_market import (
+    AAPL,
+    C5100,
+    C5110,
+    CLOSE,
+    CONDOR,
+    DAY,
+    LATER,
+    NAN,
+    P4990,
+    P5000,
+    QUIET,
+    SPX,
+    SPX_AM,
+    SPY,
+    SPY_C,
+    SPY_P,
+    SPY_P2,
+    TEN,
+    Desktop,
+    FakeMarket,
+    option,
+)
+
+from engine.sim.exchange.account import Account
+from engine.sim.exchange.commission import charge
+from engine.sim.exchange.ledger import LedgerError, open_ledger, read_ledger, summary, totals
+from engine.sim.exchange.margin import Line, margin_needs
+from engine.sim.exchange.start_book import PositionsError, StartPosition, load_positions
+from engine.sim.instrument import Instrument
+from engine.sim.seams import Commissioned, PositionChanged
+
+D = Decimal
+
+
+def known(con_id: int) -> Instrument:
+    found = FakeMarket().catalogue.by_id(con_id)
+    assert found is not None
+    return found
+
+
+# ------------------------------------------------------------- commissions
+
+
+@pytest.mark.parametrize(
+    ("con_id", "quantity", "price", "sold", "expected"),
+    [
+        (SPY_P, 1, "2.00", False, "1.0468"),  # minimum 1.00 + ORF 0.02685 + clearing 0.02
+        (SPY_P, 2, "5.00", False, "1.3937"),  # 2 x 0.65 + 2 x 0.04685
+        (SPY_P, 3, "0.07", False, "1.6406"),  # 3 x 0.50
+        (SPY_P, 5, "0.03", False, "1.4842"),  # 5 x 0.25
+        (SPY_P, 2, "5.00", True, "1.4073"),  # + SEC 0.008 + TAF 0.00558
+        (P5000, 10, "2.20", False, "12.7685"),  # 10 x (0.65 + 0.58 + 0.04685)
+        (P5000, 10, "0.55", False, "11.8685"),  # weekly below 1.00: 0.49
+        (SPX_AM, 10, "2.20", False, "13.5685"),  # monthly: 0.66
+        (SPY, 100, "505.00", False, "1.0000"),
+        (SPY, 1000, "505.00", False, "5.0000"),
+        (SPY, 1000, "505.00", True, "9.2060"),  # + SEC 4.04 + TAF 0.166
+    ],
+)
+def test_commission_of_one_order(con_id: int, quantity: int, price: str, sold: bool, expected: str) -> None:
+    paid, _ = charge(known(con_id), D(quantity), D(price), sold=sold, paid=D(0), single=True)
+    assert paid == D(expected)
+
+
+def test_the_minimum_is_taken_once_per_order() -> None:
+    first, paid = charge(known(SPY_P), D(1), D("2.00"), sold=False, paid=D(0), single=True)
+    second, paid = charge(known(SPY_P), D(1), D("2.00"), sold=False, paid=paid, single=True)
+    whole, _ = charge(known(SPY_P), D(2), D("2.00"), sold=False, paid=D(0), single=True)
+    assert abs(first + second - whole) <= D("0.0001")
+    assert (first, second) == (D("1.0468"), D("0.3468"))
+
+
+def test_legs_of_a_combo_have_no_minimum() -> None:
+    paid, _ = charge(known(SPY_P), D(1), D("2.00"), sold=False, paid=D(0), single=False)
+    assert paid == D("0.6968")
+
+
+# ------------------------------------------------------------- account
+
+
+def test_average_cost_includes_commission_and_realised_is_the_cash() -> None:
+    account = Account(D(1000))
+    assert account.trade(1, D(1), D(250), D("1.05")) is None
+    assert account.holdings[1].average_cost == D("251.05")
+    assert account.trade(1, D(-1), D(-300), D("1.05")) == D("47.90")
+    assert account.cash == D("1047.90")
+
+
+def test_a_short_is_negative_with_a_positive_average() -> None:
+    account = Account(D(1000))
+    account.trade(1, D(-2), D(-500), D(2))
+    assert (account.quantity(1), account.holdings[1].average_cost) == (-2, D(249))
+    assert account.trade(1, D(1), D(100), D(1)) == D(148)
+    assert (account.quantity(1), account.holdings[1].cost) == (-1, D(-249))
+
+
+def test_a_trade_through_zero_closes_and_opens() -> None:
+    account = Account(D(1000))
+    account.trade(1, D(2), D(200), D(0))
+    assert account.trade(1, D(-3), D(-360), D(3)) == D(38)
+    assert (account.quantity(1), account.holdings[1].cost) == (-1, D(-119))
+    assert account.cash == 1000 - 200 + 360 - 3
+
+
+def test_realised_is_reported_with_the_closing_commission() -> None:
+    desk = Desktop()
+    desk.place(P5000, "BUY", limit=2.2)
+    opening = [report for report in desk.step() if isinstance(report, Commissioned)]
+    desk.place(P5000, "SELL", limit=2.0)
+    closing = [report for report in desk.step() if isinstance(report, Commissioned)]
+    assert opening[0].realized is None
+    assert closing[0].realized == D(-20) - opening[0].commission - closing[0].commission
+    assert desk.broker.positions() == []
+
+
+def test_account_values_add_up() -> None:
+    desk = Desktop()
+    desk.place(SPY_P, "SELL", 1, limit=4.0)
+    desk.step()
+    values = {
+        key: D(text) for key, text in desk.broker.account_values().items() if key[0] in "NTEBAGIM" and "." in text
+    }
+    (view,) = desk.broker.positions()
+    assert view.market_value == D(-405)
+    assert values["TotalCashValue"] == D("1000398.95")
+    assert values["NetLiquidation"] == values["TotalCashValue"] - 405
+    assert values["InitMarginReq"] == 405 + 100 * (D("0.2") * 505 - 5)
+    assert values["AvailableFunds"] == values["TotalCashValue"] - values["InitMarginReq"]
+    assert abs(values["BuyingPower"] - 4 * values["AvailableFunds"]) < D("0.05")
+    assert view.unrealized == D("-6.05")
+
+
+# ------------------------------------------------------------- margin
+
+
+def line(con_id: int, quantity: int, price: str, spot: str = "5050") -> Line:
+    return Line(known(con_id), D(quantity), D(price), D(spot))
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ([line(P5000, -1, "2")], 200 + 100 * (D("0.15") * 5050 - 50)),
+        ([line(P5000, -1, "2", "9000")], 200 + 100 * D(500)),
+        ([line(SPY_P, -1, "4", "505")], 400 + 100 * (D("0.20") * 505 - 5)),
+        ([line(SPY_C, -1, "0.5", "505")], 50 + 100 * (D("0.20") * 505 - 5)),
+        ([line(P5000, 1, "2")], D(0)),
+        ([line(P5000, -1, "2"), line(P4990, 1, "1.5")], D(1000)),
+        ([line(P5000, 1, "2"), line(P4990, -1, "1.5")], D(0)),
+        ([line(C5100, -2, "2"), line(C5110, 2, "1.4"), line(P5000, -2, "2"), line(P4990, 2, "1")], D(2000)),
+        ([line(C5100, -1, "2"), line(P5000, -1, "2")], 200 + 100 * (D("0.15") * 5050 - 50) + 200),
+        ([line(SPY_C, -1, "0.5", "505"), line(SPY, 100, "505", "505")], 100 * 505 * D("0.5")),
+        ([line(SPY, -100, "505", "505")], 100 * 505 * D("0.5")),
+    ],
+)
+def test_initial_margin(lines: list[Line], expected: Decimal) -> None:
+    assert margin_needs(lines).initial == expected
+
+
+def test_maintenance_of_stock_and_cash_secured_puts() -> None:
+    assert margin_needs([line(SPY, 100, "505", "505")]).maintenance == 100 * 505 * D("0.25")
+    assert margin_needs([line(SPY, -100, "505", "505")]).maintenance == 100 * 505 * D("0.30")
+    assert margin_needs([line(SPY_P, -2, "4", "505")], cash_secured_puts=True).initial == 100_000
+
+
+def test_a_long_that_ends_before_the_short_covers_nothing() -> None:
+    short = Line(option(90, "SPX", 5000, "P", expiry=LATER), D(-1), D(30), D(5050))
+    alone = margin_needs([short]).initial
+    assert margin_needs([short, line(P4990, 1, "1.5")]).initial == alone
+
+
+# ------------------------------------------------------------- settlement
+
+
+def hold(con_id: int, quantity: int, cost: str = "100") -> StartPosition:
+    return StartPosition(con_id, D(quantity), D(cost))
+
+
+def test_pm_options_settle_in_cash_at_the_close() -> None:
+    desk = Desktop(positions=[hold(P5000, -1, "200"), hold(C5100, 2, "150")])
+    desk.market.levels[(SPX, DAY)] = 4990.5
+    reports = desk.to(CLOSE)
+    assert reports == [PositionChanged(P5000), PositionChanged(C5100)]
+    assert desk.broker.positions() == []
+    assert desk.broker.ledger.totals().cash == D(1_000_000) - 950
+    assert desk.broker.ledger.totals().realized == {P5000: D(-750), C5100: D(-300)}
+
+
+def test_a_level_not_known_yet_is_waited_for() -> None:
+    desk = Desktop(positions=[hold(P5000, -1)])
+    assert desk.to(CLOSE) == []
+    desk.market.levels[(SPX, DAY)] = 5050.0
+    assert desk.to(CLOSE + timedelta(seconds=7)) == [PositionChanged(P5000)]
+
+
+def test_am_options_settle_at_the_open_of_their_settlement_day() -> None:
+    desk = Desktop(positions=[hold(SPX_AM, -1)])
+    desk.market.levels[(SPX, date(2024, 5, 7))] = 4900.0
+    assert desk.to(CLOSE + timedelta(hours=2)) == []
+    assert desk.to(datetime(2024, 5, 7, 13, 29, tzinfo=UTC)) == []
+    assert desk.to(datetime(2024, 5, 7, 13, 30, tzinfo=UTC)) == [PositionChanged(SPX_AM)]
+    assert desk.broker.ledger.totals().cash == D(1_000_000) - 10_000
+
+
+def test_an_assigned_put_brings_shares_at_the_strike_after_the_close() -> None:
+    desk = Desktop(positions=[hold(SPY_P2, -2, "150"), hold(SPY_C, -1, "50")])
+    desk.market.levels[(SPY, DAY)] = 503.0
+    assert desk.to(CLOSE) == []
+    reports = desk.to(CLOSE + timedelta(minutes=5))
+    assert reports == [PositionChanged(SPY_C), PositionChanged(SPY_P2), PositionChanged(SPY)]
+    (stock,) = desk.broker.positions()
+    assert (stock.con_id, stock.quantity, stock.average_cost) == (SPY, 200, 505)
+    assert desk.broker.ledger.totals().cash == D(1_000_000) - 200 * 505
+    assert desk.broker.ledger.totals().realized == {SPY_P2: D(300), SPY_C: D(50)}
+
+
+def test_a_short_call_is_assigned_against_shares_held() -> None:
+    desk = Desktop(positions=[hold(SPY, 100, "500"), hold(SPY_C, -1, "50")])
+    desk.market.levels[(SPY, DAY)] = 510.01
+    desk.to(CLOSE + timedelta(minutes=5))
+    assert desk.broker.positions() == []
+    assert desk.broker.ledger.totals().realized == {SPY: D(1000), SPY_C: D(50)}
+
+
+def test_in_the_money_by_less_than_a_cent_is_worthless() -> None:
+    desk = Desktop(positions=[hold(SPY_C, 1, "50")])
+    desk.market.levels[(SPY, DAY)] = 510.0
+    desk.to(CLOSE + timedelta(minutes=5))
+    assert desk.broker.positions() == []
+
+
+def test_a_clock_that_jumps_over_the_night_still_settles_first() -> None:
+    desk = Desktop(positions=[hold(P5000, -1), hold(SPY_P2, -1)])
+    desk.market.levels |= {(SPX, DAY): 4990.0, (SPY, DAY): 500.0}
+    desk.to(datetime(2024, 5, 7, 13, 31, tzinfo=UTC))
+    assert [view.con_id for view in desk.broker.positions()] == [SPY]
+    days = {row["day"] for row in desk.broker.ledger.rows if row["kind"] == "cash"}
+    assert days == {"2024-05-06"}
+
+
+def test_a_half_day_settles_at_one() -> None:
+    half = date(2024, 7, 3)
+    desk = Desktop(at=datetime(2024, 7, 3, 14, 0, tzinfo=UTC))
+    desk.market._catalogue.known[60] = option(60, "SPX", 5000, "P", expiry=half)
+    desk.market.quotes[60] = (1.0, 1.1, 5, 5)
+    desk.place(60, "BUY", limit=1.1)
+    desk.step()
+    desk.market.levels[(SPX, half)] = 4999.0
+    assert desk.to(datetime(2024, 7, 3, 17, 0, tzinfo=UTC)) == [PositionChanged(60)]
+
+
+# ------------------------------------------------------------- ledger
+
+
+def traded(path: Path | None) -> Desktop:
+    desk = Desktop(ledger=open_ledger(path))
+    desk.broker.place(desk.combo(CONDOR, quantity=2, limit=-0.8, order_ref="bot/1"))
+    desk.step()
+    desk.market.levels[(SPX, DAY)] = 4995.0
+    desk.to(CLOSE + timedelta(minutes=5))
+    return desk
+
+
+def test_the_file_holds_what_memory_holds(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    desk = traded(path)
+    rows = read_ledger(path)
+    assert rows == desk.broker.ledger.rows
+    assert totals(rows) == desk.broker.ledger.totals()
+    assert {str(row["kind"]) for row in rows} == {
+        "start",
+        "order",
+        "execution",
+        "cash",
+        "commission",
+        "position",
+        "settlement",
+        "balance",
+    }
+    desk.broker.ledger.close()
+
+
+def test_totals_agree_with_the_account() -> None:
+    desk = traded(None)
+    found = desk.broker.ledger.totals()
+    assert f"{found.cash:.2f}" == desk.broker.account_values()["TotalCashValue"]
+    assert found.positions == {}
+    assert sum(found.realized.values()) == found.cash - found.start_cash
+    assert found.cash_flow[P5000] == 2 * 200 - 2 * 500
+
+
+def test_summary_prints_tables() -> None:
+    text = summary(traded(None).broker.ledger.rows)
+    assert "SPXW  240506P05000000  SLD   2         2.0" in text
+    assert "SPX combo" in text
+    assert "2024-05-06" in text
+    assert summary([]).count("(none)") == 4
+
+
+def test_a_file_that_is_no_ledger_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"kind": "start", "cash": "1"}\nhello\n')
+    with pytest.raises(LedgerError, match=r"x\.jsonl:2: not a ledger row"):
+        read_ledger(path)
+    path.write_text("[1]\n")
+    with pytest.raises(LedgerError, match="no 'kind'"):
+        read_ledger(path)
+
+
+# ------------------------------------------------------------- start
+
+
+ROW: dict[str, Any] = {
+    "symbol": "SPY",
+    "expiry": "2024-08-02",
+    "strike": 500,
+    "right": "P",
+    "quantity": -1,
+    "average_cost": 412.5,
+}
+
+
+def written(tmp_path: Path, document: object) -> Path:
+    path = tmp_path / "positions.json"
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_positions_and_resting_exits_from_a_file(tmp_path: Path) -> None:
+    order = ROW | {"action": "BUY", "quantity": 1, "tif": "GTC", "oca_group": "x", "oca_type": 1}
+    orders = [
+        order | {"order_id": 1, "limit_price": 1.65},
+        order | {"order_id": 2, "order_type": "STP", "aux_price": 12.4},
+    ]
+    stock = {"symbol": "AAPL", "quantity": 100, "average_cost": 170}
+    path = written(tmp_path, {"positions": [ROW, stock], "orders": orders})
+    start = load_positions(path, FakeMarket().catalogue)
+    desk = Desktop(positions=start.positions, orders=start.orders)
+    assert [(v.con_id, v.quantity, v.average_cost) for v in desk.broker.positions()] == [
+        (SPY_P, -1, D("412.5")),
+        (AAPL, 100, 170),
+    ]
+    assert [view.ticket.order_id for view in desk.broker.open_orders()] == [1, 2]
+    assert desk.broker.ledger.totals().positions == {SPY_P: D(-1), AAPL: D(100)}
+    assert load_positions(written(tmp_path, [ROW]), FakeMarket().catalogue).orders == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"symbol": ""}, "position 1: 'symbol' is missing"),
+        ({"strike": 501}, "SPY 2024-08-02 501 P is not listed"),
+        ({"quantity": 0}, "'quantity' must be a whole number"),
+        ({"quantity": "two"}, "'quantity' must be a number, is 'two'"),
+        ({"average_cost": None}, "'average_cost' is missing"),
+        ({"average_cost": -3}, "must not be negative"),
+    ],
+)
+def test_errors_of_a_start_file_say_where(tmp_path: Path, change: dict[str, Any], text: str) -> None:
+    with pytest.raises(PositionsError, match=text):
+        load_positions(written(tmp_path, [ROW | change]), FakeMarket().catalogue)
+
+
+def test_a_start_file_must_be_readable(tmp_path: Path) -> None:
+    with pytest.raises(PositionsError, match="cannot be read as JSON"):
+        load_positions(tmp_path / "none.json", FakeMarket().catalogue)
+    with pytest.raises(PositionsError, match="must be a list"):
+        load_positions(written(tmp_path, 3), FakeMarket().catalogue)
+    bad = ROW | {"order_id": 1, "action": "HOLD"}
+    with pytest.raises(PositionsError, match="'action' must be BUY or SELL"):
+        load_positions(written(tmp_path, {"orders": [bad]}), FakeMarket().catalogue)
+
+
+def test_a_start_order_that_is_refused_is_an_error(tmp_path: Path) -> None:
+    order = ROW | {"order_id": 1, "action": "BUY", "quantity": 1, "limit_price": 1.655}
+    start = load_positions(written(tmp_path, {"orders": [order]}), FakeMarket().catalogue)
+    with pytest.raises(PositionsError, match="start order 1 is refused: 110"):
+        Desktop(orders=start.orders)
+
+
+def test_positions_without_quotes_are_valued_at_nothing() -> None:
+    desk = Desktop(positions=[hold(P5000, 1)], settings=QUIET)
+    desk.market.quotes[P5000] = (NAN, NAN, 0, 0)
+    assert desk.broker.positions()[0].market_value == 0
+    assert desk.market.now == TEN

@@ -1,0 +1,223 @@
+"""The life of orders: acceptance, fills, changes, cancels, times in force, halts."""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from fake_market import CLOSE, DAY, P5000, SPX_AM, SPY, SPY_P, TEN, Desktop
+
+from engine.sim.exchange.settings import ExchangeSettings
+from engine.sim.seams import Commissioned, Executed, OrderChanged, OrderError, PositionChanged, Report, Status
+
+NOISY = ExchangeSettings(duplicate_status=1, status_before_execution=1, resting_rate=0, pending_cancel=1)
+
+
+def names(reports: list[Report]) -> list[str]:
+    return [type(report).__name__ for report in reports]
+
+
+def statuses(reports: list[Report]) -> list[str]:
+    return [report.order.status.value for report in reports if isinstance(report, OrderChanged)]
+
+
+def codes(reports: list[Report]) -> list[int]:
+    return [report.code for report in reports if isinstance(report, OrderError)]
+
+
+def test_nothing_fills_inside_place_nor_at_the_same_instant() -> None:
+    desk = Desktop()
+    assert statuses(desk.place(P5000, "BUY", limit=2.5)) == ["PreSubmitted"]
+    assert desk.broker.advance(desk.at + timedelta(milliseconds=200)) == []
+    assert desk.broker.executions() == []
+    desk.step()
+    assert len(desk.broker.executions()) == 1
+
+
+def test_a_filled_order_reports_in_the_order_of_the_recording() -> None:
+    desk = Desktop()
+    desk.place(P5000, "BUY", limit=2.2)
+    reports = desk.step()
+    expected = ["Executed", "OrderChanged", "OrderChanged", "Commissioned", "PositionChanged"]
+    assert names(reports) == expected
+    assert statuses(reports) == ["Filled", "Filled"]
+    changes = [report.order for report in reports if isinstance(report, OrderChanged)]
+    assert changes[0].commission is None
+    assert changes[1].commission == Decimal("1.6268")
+
+
+def test_noise_repeats_a_status_and_may_send_it_before_its_execution() -> None:
+    desk = Desktop(settings=NOISY)
+    assert names(desk.place(P5000, "BUY", limit=2.2)) == ["OrderChanged", "OrderChanged"]
+    reports = desk.step()
+    assert names(reports)[:3] == ["OrderChanged", "OrderChanged", "Executed"]
+    assert isinstance(reports[1], OrderChanged)
+    assert not reports[1].echo_open
+
+
+def test_a_resting_order_becomes_submitted_and_keeps_its_perm_id_when_changed() -> None:
+    desk = Desktop()
+    first = desk.ticket(P5000, "BUY", 5, limit=2.0)
+    desk.broker.place(first)
+    assert statuses(desk.step()) == ["Submitted"]
+    before = desk.broker.open_orders()[0]
+    changed = desk.ticket(P5000, "BUY", 3, limit=2.2, order_id=first.order_id)
+    assert statuses(desk.broker.place(changed)) == ["Submitted"]
+    desk.step()
+    done = desk.broker.completed_orders()[0]
+    assert (done.perm_id, done.filled, done.average_price) == (before.perm_id, Decimal(3), 2.2)
+
+
+def test_changes_that_are_refused_leave_the_order_working() -> None:
+    desk = Desktop()
+    desk.place(P5000, "BUY", 2, limit=2.0)
+    desk.step()
+    assert codes(desk.place(P5000, "SELL", 2, limit=2.0, order_id=1)) == [105]
+    assert codes(desk.place(SPY_P, "BUY", 2, limit=2.0, order_id=1)) == [105]
+    assert codes(desk.place(P5000, "BUY", 2, order_type="STP", stop=2.5, order_id=1)) == [105]
+    assert codes(desk.place(P5000, "BUY", 2, limit=2.03, order_id=1)) == [110]
+    view = desk.broker.open_orders()[0]
+    assert (view.status, view.ticket.limit_price) == (Status.SUBMITTED, Decimal("2.0"))
+
+
+def test_ids_filled_finished_and_never_used() -> None:
+    desk = Desktop()
+    desk.place(P5000, "BUY", limit=2.2, order_id=10)
+    desk.step()
+    assert codes(desk.place(P5000, "BUY", limit=2.2, order_id=10)) == [104]
+    desk.place(P5000, "BUY", limit=2.0, order_id=12)
+    desk.broker.cancel(1, 12)
+    assert codes(desk.place(P5000, "BUY", limit=2.0, order_id=12)) == [103]
+    assert codes(desk.place(P5000, "BUY", limit=2.0, order_id=11)) == [103]
+    assert codes(desk.place(P5000, "BUY", limit=2.0, order_id=11, client_id=2)) == []
+    assert desk.broker.highest_order_id(1) == 12
+    desk.broker.forget_order_ids()
+    assert codes(desk.place(P5000, "BUY", limit=2.0, order_id=1)) == []
+
+
+def test_cancel_sends_the_status_then_202() -> None:
+    desk = Desktop()
+    desk.place(P5000, "BUY", limit=2.0)
+    desk.step()
+    reports = desk.broker.cancel(1, 1)
+    assert statuses(reports)[-1] == "Cancelled"
+    assert isinstance(reports[-1], OrderError)
+    assert (reports[-1].code, reports[-1].text) == (202, "Order Canceled - reason:")
+    assert codes(desk.broker.cancel(1, 1)) == [10148]
+    assert codes(desk.broker.cancel(1, 99)) == [10147]
+    assert codes(desk.broker.cancel(2, 1)) == [10147]
+
+
+def test_a_pending_cancel_may_precede_cancelled() -> None:
+    desk = Desktop(settings=NOISY)
+    desk.place(P5000, "BUY", limit=2.0)
+    assert statuses(desk.broker.cancel(1, 1))[:2] == ["PendingCancel", "Cancelled"]
+
+
+def test_global_cancel_ends_the_orders_of_every_client() -> None:
+    desk = Desktop()
+    desk.place(P5000, "BUY", limit=2.0)
+    desk.place(SPY, "BUY", 10, limit=500.0, client_id=5)
+    assert codes(desk.broker.cancel_all()) == [202, 202]
+    assert desk.broker.open_orders() == []
+
+
+def test_day_orders_expire_at_the_close_and_gtc_orders_survive_the_night() -> None:
+    desk = Desktop()
+    desk.place(SPY_P, "BUY", limit=3.0)
+    desk.place(SPY_P, "BUY", limit=3.0, tif="GTC")
+    desk.step()
+    reports = desk.to(CLOSE)
+    assert (statuses(reports), codes(reports)) == (["Cancelled"], [202])
+    desk.to(datetime(2024, 5, 7, 13, 30, tzinfo=UTC))
+    assert [view.ticket.tif for view in desk.broker.open_orders()] == ["GTC"]
+    desk.market.quotes[SPY_P] = (2.9, 3.0, 10, 10)
+    assert "Executed" in names(desk.step())
+
+
+def test_orders_in_an_expired_contract_are_cancelled_at_its_last_close() -> None:
+    desk = Desktop()
+    desk.place(SPX_AM, "BUY", limit=1.0, tif="GTC")
+    desk.place(P5000, "BUY", limit=1.0, tif="GTC")
+    assert codes(desk.to(CLOSE)) == [202, 202]
+    assert codes(desk.place(P5000, "BUY", limit=1.0, tif="GTC")) == [201]
+
+
+def test_outside_hours_an_order_waits_for_the_open_with_a_warning() -> None:
+    desk = Desktop(at=datetime(2024, 5, 6, 13, 0, tzinfo=UTC))
+    reports = desk.place(SPY_P, "BUY", limit=4.1)
+    assert (statuses(reports), codes(reports)) == (["PreSubmitted"], [399])
+    assert isinstance(reports[-1], OrderError)
+    assert "until 2024-05-06 09:30:00 US/Eastern" in reports[-1].text
+    assert desk.to(datetime(2024, 5, 6, 13, 29, 59, tzinfo=UTC)) == []
+    assert "Executed" in names(desk.to(datetime(2024, 5, 6, 13, 30, tzinfo=UTC)))
+
+
+def test_an_order_of_the_evening_is_for_the_next_session() -> None:
+    desk = Desktop(at=CLOSE + timedelta(hours=1))
+    reports = desk.place(SPY_P, "BUY", limit=3.0)
+    assert isinstance(reports[-1], OrderError)
+    assert "until 2024-05-07 09:30:00" in reports[-1].text
+    desk.to(datetime(2024, 5, 7, 19, 59, tzinfo=UTC))
+    assert len(desk.broker.open_orders()) == 1
+    assert codes(desk.to(datetime(2024, 5, 7, 20, 0, tzinfo=UTC))) == [202]
+
+
+def test_outside_rth_is_ignored_with_a_warning() -> None:
+    assert codes(Desktop().place(P5000, "BUY", limit=2.0, outside_rth=True)) == [2109]
+
+
+def test_orders_wait_through_a_halt() -> None:
+    desk = Desktop()
+    desk.market.halts.add("SPX")
+    desk.place(P5000, "BUY", limit=2.2)
+    assert desk.step() == []
+    desk.market.halts.clear()
+    assert "Executed" in names(desk.step())
+
+
+def test_immediate_or_cancel_fills_what_it_can() -> None:
+    desk = Desktop()
+    desk.place(P5000, "BUY", 30, limit=2.2, tif="IOC")
+    reports = desk.step()
+    assert codes(reports) == [202]
+    assert desk.broker.completed_orders()[0].filled == 20
+
+
+def test_a_new_day_starts_with_empty_lists_but_the_positions_stay() -> None:
+    desk = Desktop()
+    desk.place(SPY_P, "BUY", limit=4.1)
+    desk.step()
+    assert desk.broker.executions()[0].at == TEN + timedelta(seconds=1)
+    exec_id = desk.broker.executions()[0].exec_id
+    assert isinstance(desk.broker.commission_of(exec_id), Commissioned)
+    desk.to(datetime(2024, 5, 7, 4, 0, tzinfo=UTC))
+    assert desk.broker.executions() == []
+    assert desk.broker.completed_orders() == []
+    assert [view.con_id for view in desk.broker.positions()] == [SPY_P]
+
+
+def test_the_same_seed_gives_the_same_day_and_another_does_not() -> None:
+    def day(seed: int) -> list[str]:
+        desk = Desktop(seed=seed, settings=ExchangeSettings())
+        desk.place(P5000, "BUY", 3, limit=2.1)
+        return [repr(report) for _ in range(200) for report in desk.step()]
+
+    assert day(1) == day(1)
+    assert day(1) != day(2)
+
+
+def test_account_id_from_the_seed() -> None:
+    assert Desktop(seed=7).broker.account == "DU0000007"
+    assert Desktop(seed=7, account="DU1234567").broker.account == "DU1234567"
+    assert DAY.weekday() == 0
+
+
+def test_executions_name_the_order_and_count_up() -> None:
+    desk = Desktop(cash=Decimal(10_000_000))
+    desk.place(P5000, "SELL", 30, limit=2.0, order_ref="bot/1")
+    reports = [*desk.step(), *desk.step()]
+    done = [report.execution for report in reports if isinstance(report, Executed)]
+    assert [(one.quantity, one.cumulative, one.side) for one in done] == [(20, 20, "SLD"), (10, 30, "SLD")]
+    assert {one.order_ref for one in done} == {"bot/1"}
+    assert len({one.exec_id for one in done}) == 2
+    assert all(one.exec_id.endswith(".01.01") for one in done)
+    assert PositionChanged(P5000) in reports
