@@ -55,7 +55,7 @@ def _option(option_class: OptionClass, settles: date, right: str, strike: float)
         multiplier=_MULTIPLIER,
         last_trade_date=listing.trading_day_before(settles) if is_am else settles,
         settle_date=settles,
-        strike=strike,
+        strike=float(strike),
         right=right,
         settle=settle,
         underlying_id=under.con_id,
@@ -75,14 +75,20 @@ def _parse_local(local_symbol: str) -> tuple[OptionClass, date, str, float] | No
     return option_class, settles, rest[6], int(rest[7:]) / 1000.0
 
 
+def _reference(symbol: str, level: float) -> float:
+    """Return a round level, so that ladders keep still while prices move a little."""
+    step = 100.0 if symbol == "SPX" else 10.0 if level > 100 else 5.0
+    return max(round(level / step), 1) * step
+
+
 class Listings:
     """The catalogue of one run: `open_day` moves it to a new day at the day's reference levels."""
 
     def __init__(self) -> None:
         self._today = _EPOCH
         self._first_day = date.max
-        self._references: dict[str, float] = {}
-        self._widest: dict[str, tuple[float, float]] = {}
+        self._seen: dict[str, set[float]] = {symbol: set() for symbol in CLASSES_OF}
+        self._ladders: dict[tuple[str, int], frozenset[float]] = {}
         self._known: dict[int, Instrument | None] = {}
         self._chains: dict[tuple[str, date], tuple[Instrument, ...]] = {}
         self._params: dict[int, list[OptionParams]] = {}
@@ -91,19 +97,12 @@ class Listings:
         """List what trades on `today`, strikes around the reference level of each underlying."""
         self._today = today
         self._first_day = min(self._first_day, today)
-        self._references = {
-            symbol: self._reference(symbol, level) for symbol, level in references.items() if symbol in CLASSES_OF
-        }
-        for symbol, level in self._references.items():
-            low, high = self._widest.get(symbol, (level, level))
-            self._widest[symbol] = (min(low, level), max(high, level))
+        for symbol, levels in self._seen.items():
+            levels.add(_reference(symbol, references[symbol]))
+        self._ladders.clear()
         self._chains.clear()
         self._params.clear()
         self._known = {key: found for key, found in self._known.items() if found is not None}
-
-    def _reference(self, symbol: str, level: float) -> float:
-        step = 100.0 if symbol == "SPX" else 10.0 if level > 100 else 5.0
-        return round(level / step) * step
 
     def by_id(self, con_id: int) -> Instrument | None:
         """Return the contract of this id (also one that expired during this run)."""
@@ -128,7 +127,7 @@ class Listings:
         day = self._listing_day(option_class, settles)
         if day is None or (day != self._today and not include_expired):
             return None
-        if not self._has_strike(option_class, (settles - day).days, strike, is_past=day != self._today):
+        if strike not in self._ladder(option_class, (settles - day).days):
             return None
         return _option(option_class, settles, right, strike)
 
@@ -140,11 +139,15 @@ class Listings:
             return None
         return day
 
-    def _has_strike(self, option_class: OptionClass, days: int, strike: float, *, is_past: bool) -> bool:
-        low, high = self._widest[option_class.symbol]
-        references = {self._references[option_class.symbol], low, high} if is_past or low != high else {low}
+    def _ladder(self, option_class: OptionClass, days: int) -> frozenset[float]:
+        """Return the strikes of an expiry: once listed, a strike stays."""
         near = listing.days_class(days)
-        return any(strike in listing.strikes(option_class.ladder, near, each) for each in references)
+        key = (option_class.name, near)
+        if key not in self._ladders:
+            levels = self._seen[option_class.symbol]
+            found = (listing.strikes(option_class.ladder, near, level) for level in levels)
+            self._ladders[key] = frozenset[float]().union(*found)
+        return self._ladders[key]
 
     def underlying(self, symbol: str) -> Instrument | None:
         """Return the stock, ETF or index of this symbol."""
@@ -156,14 +159,7 @@ class Listings:
 
     def strikes(self, option_class: OptionClass, settles: date) -> tuple[float, ...]:
         """Return the strikes listed today for an expiry, in order."""
-        near = listing.days_class((settles - self._today).days)
-        low, high = self._widest[option_class.symbol]
-        found = set(listing.strikes(option_class.ladder, near, self._references[option_class.symbol]))
-        if low != high:
-            found.update(
-                listing.strikes(option_class.ladder, near, low), listing.strikes(option_class.ladder, near, high)
-            )
-        return tuple(sorted(found))
+        return tuple(sorted(self._ladder(option_class, (settles - self._today).days)))
 
     def chain(self, option_class: OptionClass, settles: date) -> tuple[Instrument, ...]:
         """Return every option of an expiry, calls first, by strike."""
@@ -183,9 +179,8 @@ class Listings:
 
     def _params_row(self, underlying_id: int, option_class: OptionClass) -> OptionParams:
         days = listing.expiries(option_class.ladder, self._today)
-        union: set[float] = set()
-        for near in sorted({listing.days_class((day - self._today).days) for day in days}):
-            union.update(self.strikes(option_class, self._today + timedelta(days=near)))
+        ladders = [self._ladder(option_class, (day - self._today).days) for day in days]
+        union = frozenset[float]().union(*ladders)
         last_trades = tuple(self._last_trade(option_class, day) for day in days)
         return OptionParams("SMART", underlying_id, option_class.name, _MULTIPLIER, last_trades, tuple(sorted(union)))
 

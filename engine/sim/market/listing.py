@@ -111,18 +111,11 @@ def _band(reference: float, low: float, high: float, step: float) -> np.ndarray[
     return np.arange(first, last + 1) * step
 
 
-def _spx_bands(days: int) -> tuple[tuple[float, float, float], ...]:
-    if days <= 45:
-        return (0.85, 1.10, 5.0), (0.70, 1.18, 10.0), (0.50, 1.30, 25.0)
-    if days <= 200:
-        return (0.90, 1.08, 5.0), (0.80, 1.15, 10.0), (0.40, 1.40, 25.0)
-    return (0.80, 1.15, 25.0), (0.20, 1.60, 100.0)
-
-
-def _etf_bands(days: int) -> tuple[tuple[float, float, float], ...]:
-    if days <= 200:
-        return (0.80, 1.15, 1.0), (0.50, 1.40, 5.0)
-    return (0.92, 1.08, 1.0), (0.40, 1.50, 5.0)
+_SPX_FAR = ((0.80, 1.15, 25.0), (0.20, 1.60, 100.0))
+_SPX_MIDDLE = ((0.90, 1.08, 5.0), (0.80, 1.15, 10.0), (0.50, 1.40, 25.0), *_SPX_FAR)
+_SPX_NEAR = ((0.85, 1.10, 5.0), (0.75, 1.15, 10.0), *_SPX_MIDDLE)
+_ETF_FAR = ((0.92, 1.08, 1.0), (0.40, 1.50, 5.0))
+_ETF_NEAR = ((0.80, 1.15, 1.0), *_ETF_FAR)
 
 
 def stock_step(price: float) -> float:
@@ -133,21 +126,17 @@ def stock_step(price: float) -> float:
     return 5.0
 
 
-def finest_step(ladder: Ladder, reference: float) -> float:
-    """Return the smallest distance between two strikes of a class."""
-    if ladder in (Ladder.SPX_AM, Ladder.SPX_PM):
-        return 5.0
-    return 1.0 if ladder is Ladder.ETF_DAILY else stock_step(reference)
-
-
 @lru_cache(maxsize=4096)
 def strikes(ladder: Ladder, days: int, reference: float) -> tuple[float, ...]:
-    """Return the strikes of an expiry `days` ahead for a price level near `reference`, in order."""
+    """Return the strikes of an expiry `days` ahead for a price level near `reference`, in order.
+
+    What is listed far ahead is listed nearer too, so no strike is ever taken away.
+    """
     bands: tuple[tuple[float, float, float], ...]
     if ladder in (Ladder.SPX_AM, Ladder.SPX_PM):
-        bands = _spx_bands(days)
+        bands = _SPX_NEAR if days <= 45 else _SPX_MIDDLE if days <= 200 else _SPX_FAR
     elif ladder is Ladder.ETF_DAILY:
-        bands = _etf_bands(days)
+        bands = _ETF_NEAR if days <= 200 else _ETF_FAR
     else:
         step = stock_step(reference)
         bands = (0.80, 1.25, step), (0.50, 1.60, step * 2)

@@ -133,6 +133,8 @@ class DayTape:
         return self._extremes[symbol]
 
     def _draw(self, symbol: str) -> Floats:
+        if symbol == "VIX" and symbol not in self._scenario.tapes:
+            return _rounded(self._printed_vix())
         if symbol in VOLATILITY_INDICES:
             return self._follow(symbol, self._volatility_index(symbol))
         asset = ASSETS[symbol]
@@ -163,19 +165,21 @@ class DayTape:
         returns = np.log(self._spx / self.previous["SPX"])
         walk = _walk(generator(self._seed, self.session.date, "VIX"), self.session.minutes)
         pull = 0.05 * (_VIX_MEAN - start) / start
-        night = pull + 0.012 * float(self._chance_of_gap[1])
+        is_drawn = self._scenario.gap(self._ordinal) is None
+        night = pull + 0.012 * float(self._chance_of_gap[1]) if is_drawn else 0.0
         own = night + _VIX_OWN_DAY * self._scenario.realised * walk
         path = start * np.exp(own - _VIX_BETA * returns) + self._scenario.shift("VIX", self.session, self._ordinal)
         given = self._scenario.levels("VIX", self.session, self._ordinal)
         return path if given is None else given
 
-    def _volatility_index(self, symbol: str) -> Floats:
-        """Return a printed index of the family: a new value every 15 seconds."""
+    def _printed_vix(self) -> Floats:
+        """Return VIX as it is published: a new value every 15 seconds."""
         held: Floats = self.vix_smooth[np.arange(self.seconds + 1) // _VIX_PRINT_SECONDS * _VIX_PRINT_SECONDS]
         held[-1] = self.vix_smooth[-1]
-        if symbol == "VIX":
-            return np.asarray(held - self._scenario.shift("VIX", self.session, self._ordinal))
-        return vix_relative(symbol, held)
+        return held
+
+    def _volatility_index(self, symbol: str) -> Floats:
+        return self._printed_vix() if symbol == "VIX" else vix_relative(symbol, self._printed_vix())
 
     def _spy_path(self) -> Floats:
         ratio = spx_spy_ratio(self._seed)
@@ -219,15 +223,15 @@ def starting_levels(seed: int, first_day: date, scenario: Scenario) -> dict[str,
     """Return the closing levels of the day before the run starts."""
     chance = generator(seed, first_day, "start")
     spread, vix_draw, *own = chance.standard_normal(2 + len(ASSETS)).tolist()
-    spx = scenario.previous_spx or round(6000.0 * math.exp(0.012 * min(max(spread, -2.0), 2.0)), 2)
-    vix = scenario.previous_vix or round(min(max(16.2 + 1.5 * vix_draw, 13.6), 21.0), 2)
+    spx = scenario.previous("SPX") or round(6000.0 * math.exp(0.012 * min(max(spread, -2.0), 2.0)), 2)
+    vix = scenario.previous("VIX") or round(min(max(16.2 + 1.5 * vix_draw, 13.6), 21.0), 2)
     found = {"SPX": spx}
     for (symbol, asset), draw in zip(ASSETS.items(), own, strict=True):
         if symbol not in found:
-            scale = spx / 6000.0 if scenario.previous_spx else 1.0
-            found[symbol] = round(asset.price * scale * math.exp(0.03 * draw), 2)
-    found["SPY"] = round(spx / spx_spy_ratio(seed), 2)
+            found[symbol] = scenario.previous(symbol) or round(asset.price * math.exp(0.03 * draw), 2)
+    found["SPY"] = scenario.previous("SPY") or round(spx / spx_spy_ratio(seed), 2)
     found["VIX"] = vix
     for symbol in ("VIX9D", "VIX1D", "VIX3M"):
-        found[symbol] = round(float(vix_relative(symbol, np.array([vix], dtype=np.float64))[0]), 2)
+        drawn = round(float(vix_relative(symbol, np.array([vix], dtype=np.float64))[0]), 2)
+        found[symbol] = scenario.previous(symbol) or drawn
     return found

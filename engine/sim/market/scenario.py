@@ -91,6 +91,12 @@ class Scenario:
     missing: tuple[Outage, ...] = ()
     tapes: dict[str, "Tape"] = field(default_factory=dict)
 
+    def previous(self, symbol: str) -> float | None:
+        """Return the prescribed closing level of the day before the run, if there is one."""
+        given = {"SPX": self.previous_spx, "VIX": self.previous_vix}.get(symbol)
+        tape = self.tapes.get(symbol)
+        return given if given is not None else tape.opens[0] if tape else None
+
     def gap(self, ordinal: int) -> float | None:
         """Return the log of open over previous close, None to draw it."""
         return self.first_gap if ordinal == 1 else None
@@ -125,7 +131,8 @@ class Tape:
         """Return a level for each second that opens, touches high and low, and closes as each bar does."""
         if ordinal != 1:
             return None
-        at, levels = [0.0], [self.opens[0]]
+        at: list[float] = []
+        levels: list[float] = []
         for minute, first, high, low, last in zip(
             self.minutes, self.opens, self.highs, self.lows, self.closes, strict=True
         ):
