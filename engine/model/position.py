@@ -45,9 +45,11 @@ class Position:
 
     digest: of the spec text whose exits govern it. quantity: structures asked for. entry_mid: signed net mid per share
     of one structure when the entry order was first priced (+ is a credit). spot: of the first underlying at entry.
-    exit_reason: name of the exit that is closing or has closed it ("" while none). done_exits: exits that have acted.
-    suspended: its resting orders were taken back for a moment and are watched by the engine instead.
-    max_risk: worst case at expiry in dollars a structure, None when undefined.
+    exit_mid: the same when the closing order was first priced. exit_reason: name of the exit that is closing or has
+    closed it ("" while none). suspended: its resting orders were taken back for a moment and the engine watches their
+    prices instead. rearmed: how often resting orders that somebody cancelled were put back. retry_at, attempts: when
+    the next order of an entry or exit is due, and how many tries were made. max_risk: worst case at expiry in dollars a
+    structure, None when undefined.
     """
 
     id: str
@@ -65,7 +67,9 @@ class Position:
     max_risk: Decimal | None = None
     exit_reason: str = ""
     suspended: bool = False
-    provisional: bool = False
+    rearmed: int = 0
+    retry_at: datetime | None = None
+    attempts: int = 0
 
     @property
     def structures(self) -> int:

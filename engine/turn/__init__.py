@@ -1,0 +1,1 @@
+"""One event in; a new state, records and commands out: the deterministic heart."""

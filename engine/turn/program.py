@@ -1,0 +1,104 @@
+"""What runs: every bot compiled once, with its rules as closures. Never changes while it runs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from engine.compile.plan import Call, Holds, Plan, Rule
+from engine.evaluate.rules import Judge, compile_expected_move, compile_rule
+from engine.evaluate.select import ExpectedMove
+from engine.model.session import DayTime, Session
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """A rule with its closure."""
+
+    rule: Rule
+    judge: Judge
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledBot:
+    """A plan with every rule's closure. `exits` stand beside `plan.exits` (None for at_expiry)."""
+
+    plan: Plan
+    when: tuple[CompiledRule, ...]
+    require: tuple[CompiledRule, ...]
+    exits: tuple[CompiledRule | None, ...]
+    halts: tuple[CompiledRule, ...]
+    expected_move: ExpectedMove
+
+    def instants(self, session: Session) -> tuple[datetime, ...]:
+        """Return the times of this session at which a rule of the bot can change by the clock alone, sorted."""
+        found = {self.plan.entry.start.on(session)}
+        if self.plan.entry.end is not None:
+            found.add(self.plan.entry.end.before_close(session))
+        for compiled in (*self.when, *self.halts, *(rule for rule in self.exits if rule is not None)):
+            found.update(at.before_close(session) for at in _times(compiled.rule.test))
+        return tuple(sorted(found))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountLimits:
+    """What all bots together may do (the account document). None is no limit."""
+
+    daily_loss: Decimal | None = None
+    max_open: int | None = None
+    orders_per_minute: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """All bots of a run. `pinned` holds earlier texts, by digest, that still govern open positions.
+
+    install: names this store in every orderRef. line_limit: market data lines to use at most.
+    """
+
+    bots: Mapping[str, CompiledBot]
+    pinned: Mapping[str, CompiledBot]
+    limits: AccountLimits
+    install: str
+    line_limit: int = 90
+
+    def governing(self, bot: str, digest: str) -> CompiledBot:
+        """Return the text that governs a position opened under `digest`. Raises: KeyError when it is not at hand."""
+        current = self.bots.get(bot)
+        if current is not None and current.plan.digest == digest:
+            return current
+        return self.pinned[digest]
+
+
+def compile_bot(plan: Plan) -> CompiledBot:
+    """Return the plan with its rules made into closures."""
+
+    def compiled(rules: tuple[Rule, ...]) -> tuple[CompiledRule, ...]:
+        return tuple(CompiledRule(rule, compile_rule(rule, plan)) for rule in rules)
+
+    exits = tuple(
+        None if planned.rule is None else CompiledRule(planned.rule, compile_rule(planned.rule, plan))
+        for planned in plan.exits
+    )
+    return CompiledBot(
+        plan=plan,
+        when=compiled(plan.entry.when),
+        require=compiled(plan.require),
+        exits=exits,
+        halts=compiled(plan.risk.halt_when),
+        expected_move=compile_expected_move(plan),
+    )
+
+
+def _times(test: object) -> list[DayTime]:
+    """Return every time of day in a test."""
+    if isinstance(test, Holds):
+        return [value for _, value in test.call.arguments if isinstance(value, DayTime)]
+    if isinstance(test, Call):
+        return []
+    found: list[DayTime] = []
+    for member in getattr(test, "members", ()):
+        found += _times(member)
+    if (member := getattr(test, "member", None)) is not None:
+        found += _times(member)
+    return found

@@ -1,0 +1,144 @@
+"""Everything the engine knows between two events. Values never change; the loop holds the newest one.
+
+What must survive a restart (orders, positions, bot days) is recorded whole whenever it changes; the rest (verdicts,
+confirmations, what is streamed) is made anew from the market.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import Enum
+
+from engine.compile.plan import Rule
+from engine.decide.bot_day import BotDay
+from engine.evaluate.evaluation import Verdict
+from engine.evaluate.select import Selection
+from engine.model.contract import Contract
+from engine.model.event import ExecutionReport
+from engine.model.facts import Facts
+from engine.model.market import Board
+from engine.model.money import ZERO
+from engine.model.order import Order
+from engine.model.position import Position
+from engine.model.session import Session
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+class Trading(Enum):
+    """What the engine as a whole may do: everything, only reduce, or nothing."""
+
+    ACTIVE = "active"
+    REDUCING = "reducing"
+    HALTED = "halted"
+
+
+@dataclass(frozen=True, slots=True)
+class Confirming:
+    """How far a rule with `confirm` has come: readings in a row, since when, and when it last counted."""
+
+    count: int = 0
+    since: float = 0.0
+    counted_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The last verdict of one rule, and the board rows it read."""
+
+    rule: Rule
+    verdict: Verdict
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """The nearest miss so far today: rules that did not hold, and how far the first of them was off (relative)."""
+
+    at: datetime
+    failed: int
+    shortfall: float
+    rule: str
+    text: str
+    readings: tuple[Reading, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotState:
+    """One bot between events.
+
+    rows: board rows whose change wakes it. wake_at: when it must be judged even if nothing changes. judge_at: the next
+    point of its `every` grid. readings: by (place, rule name). waits: one line for people. agenda: clock times of the
+    session still ahead.
+    """
+
+    day: BotDay
+    is_watching: bool = False
+    rows: frozenset[int] = frozenset()
+    wake_at: datetime = NEVER
+    judge_at: datetime | None = None
+    readings: Mapping[tuple[str, str], Reading] = field(default_factory=dict)
+    confirming: Mapping[tuple[str, str], Confirming] = field(default_factory=dict)
+    unknown_since: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    alarmed: frozenset[str] = frozenset()
+    nearest: Nearest | None = None
+    selection: Selection | None = None
+    agenda: tuple[datetime, ...] = ()
+    waits: str = ""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """One execution as it was booked: enough to replace it by its correction and to give it its commission."""
+
+    exec_id: str
+    position: str
+    leg: str
+    is_entry: bool
+    quantity: int
+    cash: Decimal
+    commission: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """The whole engine between two events.
+
+    positions: those that hold something, work, or were closed today. orders: live ones and today's, by ref. by_id: our
+    order ids of this connection. booked: executions by execId without its last part. early: executions of orders whose
+    report has not come yet. holdings: what the account holds over all bots. bases: each position's profit when the
+    session began. sent: times of orders sent in the last minute. dependents: bots by board row.
+    """
+
+    session: Session
+    board: Board
+    facts: Facts = field(default_factory=Facts)
+    is_linked: bool = False
+    is_ready: bool = False
+    lockstep: bool = False
+    account: str = ""
+    client_id: int = 0
+    trading: Trading = Trading.ACTIVE
+    paused: frozenset[str] = frozenset()
+    is_stopping: bool = False
+    bots: Mapping[str, BotState] = field(default_factory=dict)
+    positions: Mapping[str, Position] = field(default_factory=dict)
+    orders: Mapping[str, Order] = field(default_factory=dict)
+    by_id: Mapping[int, str] = field(default_factory=dict)
+    booked: Mapping[str, Booked] = field(default_factory=dict)
+    early: tuple[ExecutionReport, ...] = ()
+    holdings: Mapping[Contract, Decimal] = field(default_factory=dict)
+    bases: Mapping[str, Decimal] = field(default_factory=dict)
+    next_number: int = 1
+    next_order_id: int = 1
+    sent: tuple[datetime, ...] = ()
+    requests: frozenset[str] = frozenset()
+    streamed: tuple[Contract, ...] = ()
+    watch_at: datetime | None = None
+    reindex: bool = True
+    mark_at: datetime | None = None
+    settled_on: date | None = None
+    dependents: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    wake_at: datetime = NEVER

@@ -1,0 +1,184 @@
+"""One turn in the making: starts from a State, ends as a new State with its records and commands.
+
+Nothing outside a turn ever sees a Work. Entities that changed are recorded whole, once, at the end of the turn; other
+records keep the order in which things happened.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime
+from typing import NamedTuple
+
+from engine.decide.bot_day import BotDay
+from engine.decide.machine import can, next_state
+from engine.evaluate.snapshot import View
+from engine.model.command import Command
+from engine.model.order import Order
+from engine.model.position import Position
+from engine.record.codec import encode
+from engine.record.record import Json, Kind, Record
+from engine.turn.program import CompiledBot, Program
+from engine.turn.state import BotState, State
+
+
+class Turn(NamedTuple):
+    """What one event led to. Records are written before any command leaves."""
+
+    state: State
+    records: tuple[Record, ...]
+    commands: tuple[Command, ...]
+
+
+class Work:
+    """The scratch of one turn."""
+
+    def __init__(self, program: Program, state: State, at: datetime) -> None:
+        self.program = program
+        self.state = state
+        self.at = at
+        self.now = at.timestamp()
+        self.bots = dict(state.bots)
+        self.positions = dict(state.positions)
+        self.orders = dict(state.orders)
+        self.by_id = dict(state.by_id)
+        self.booked = dict(state.booked)
+        self.next_number = state.next_number
+        self.next_order_id = state.next_order_id
+        self.sent = state.sent
+        self.records: list[Record] = []
+        self.commands: list[Command] = []
+        self.reindex = state.reindex
+        self._dirty_orders: dict[str, None] = {}
+        self._dirty_positions: dict[str, None] = {}
+        self._dirty_days: dict[str, None] = {}
+
+    # ------------------------------------------------------------ reading
+
+    def view(self) -> View:
+        """Return a fresh snapshot of this instant."""
+        return View(now=self.now, session=self.state.session, board=self.state.board, facts=self.state.facts)
+
+    def bot(self, name: str) -> CompiledBot | None:
+        """Return the current text of a bot, None when it is no longer run."""
+        return self.program.bots.get(name)
+
+    def governing(self, position: Position) -> CompiledBot:
+        """Return the text that governs a position."""
+        return self.program.governing(position.bot, position.digest)
+
+    def orders_of(self, position: str) -> list[Order]:
+        """Return the orders of a position, oldest first."""
+        return [order for order in self.orders.values() if order.position == position]
+
+    def live_orders(self, position: str) -> list[Order]:
+        """Return those of a position's orders that may still fill."""
+        return [order for order in self.orders.values() if order.position == position and order.status.is_live]
+
+    def positions_of(self, bot: str) -> Iterator[Position]:
+        """Yield the bot's positions that are not closed."""
+        return (found for found in self.positions.values() if found.bot == bot and found.state != "closed")
+
+    # ------------------------------------------------------------ writing
+
+    def record(self, kind: Kind, bot: str = "", position: str = "", /, **data: Json) -> None:
+        """Add a happening."""
+        self.records.append(Record(self.at, kind, bot, position, data))
+
+    def alarm(self, bot: str, text: str, position: str = "") -> None:
+        """Record something a person should know, once a session for the same words."""
+        state = self.bots.get(bot)
+        if state is not None:
+            if text in state.alarmed:
+                return
+            self.bots[bot] = replace(state, alarmed=state.alarmed | {text})
+        self.record(Kind.ALARM, bot, position, text=text)
+
+    def put_order(self, order: Order) -> Order:
+        """Keep a new value of an order."""
+        order = replace(order, changed_at=self.at)
+        self.orders[order.ref] = order
+        if order.order_id:
+            self.by_id[order.order_id] = order.ref
+        self._dirty_orders[order.ref] = None
+        return order
+
+    def put_position(self, position: Position) -> Position:
+        """Keep a new value of a position."""
+        self.positions[position.id] = position
+        self._dirty_positions[position.id] = None
+        self.reindex = True
+        return position
+
+    def put_day(self, day: BotDay) -> None:
+        """Keep a new value of a bot's day."""
+        if day.bot in self.bots:
+            self.bots[day.bot] = replace(self.bots[day.bot], day=day)
+            self._dirty_days[day.bot] = None
+
+    def move(self, position: Position, trigger: str) -> Position:
+        """Move a position along its lifecycle. Raises: InvariantError."""
+        lifecycle = self.governing(position).plan.lifecycle
+        state = next_state(lifecycle, position.state, trigger)
+        if state == position.state:
+            return self.put_position(position)
+        self.record(
+            Kind.DECISION, position.bot, position.id, what="state", reason=trigger, values=[position.state, state]
+        )
+        closed_at = self.at if state == "closed" else None
+        return self.put_position(replace(position, state=state, closed_at=closed_at))
+
+    def may(self, position: Position, trigger: str) -> bool:
+        """Say whether the lifecycle has that row."""
+        return can(self.governing(position).plan.lifecycle, position.state, trigger)
+
+    def set_bot(self, name: str, state: BotState) -> None:
+        """Keep a new value of a bot's state."""
+        self.bots[name] = state
+
+    def take_numbers(self) -> tuple[int, int]:
+        """Return the next intent number and the next order id."""
+        number, order_id = self.next_number, self.next_order_id
+        self.next_number += 1
+        self.next_order_id += 1
+        return number, order_id
+
+    def ref(self, number: int) -> str:
+        """Return the orderRef of an intent."""
+        return f"rb:{self.program.install}:{number:06d}"
+
+    # ------------------------------------------------------------ the end
+
+    def entities(self) -> list[Record]:
+        """Return the records of the entities that changed."""
+        found = []
+        for ref in self._dirty_orders:
+            order = self.orders[ref]
+            found.append(self._entity(Kind.ORDER, order.bot, order.position, order))
+        for name in self._dirty_positions:
+            position = self.positions[name]
+            found.append(self._entity(Kind.POSITION, position.bot, position.id, position))
+        for name in self._dirty_days:
+            found.append(self._entity(Kind.BOT_DAY, name, "", self.bots[name].day))
+        return found
+
+    def _entity(self, kind: Kind, bot: str, position: str, value: object) -> Record:
+        data = encode(value)
+        assert isinstance(data, dict)
+        return Record(self.at, kind, bot, position, data)
+
+    def finish(self, **changes: object) -> Turn:
+        """Return the turn; `changes` are further fields of the new state."""
+        state = replace(
+            self.state,
+            bots=self.bots,
+            positions=self.positions,
+            orders=self.orders,
+            by_id=self.by_id,
+            booked=self.booked,
+            next_number=self.next_number,
+            next_order_id=self.next_order_id,
+            sent=self.sent,
+            reindex=self.reindex,
+            **changes,  # type: ignore[arg-type]
+        )
+        return Turn(state, (*self.records, *self.entities()), tuple(self.commands))
