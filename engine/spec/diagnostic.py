@@ -1,7 +1,7 @@
 """One problem of a document: where it stands, what it is, and what to do about it."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -45,6 +45,11 @@ class Diagnostic:
 def in_file_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Return the diagnostics of one file from its top to its bottom, each once."""
     return tuple(sorted(dict.fromkeys(diagnostics), key=lambda found: (found.line, found.col, found.code)))
+
+
+def not_accepted(diagnostics: Iterable[Diagnostic], accept: Container[str]) -> tuple[Diagnostic, ...]:
+    """Return the diagnostics without the warnings that a spec accepts; errors always stay."""
+    return tuple(found for found in diagnostics if found.is_error or found.code not in accept)
 
 
 def printable(text: str) -> str:

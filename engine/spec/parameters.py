@@ -47,9 +47,8 @@ def _overridden(source: Source, values: dict[str, Plain], overrides: Mapping[str
     problems = []
     for name, text in overrides.items():
         if name not in values:
-            known = ", ".join(values) or "none"
             message = f"--set names the parameter '{name}', which this spec does not have"
-            help = did_you_mean(name, values) or f"its parameters: {known}"
+            help = did_you_mean(name, values) or _known(values)
             problems.append(source.diagnostic("RB117", ("parameters",), message, help, at_key=True))
         elif (problem := number_problem(text.strip())) is not None:
             message = f"--set {name}={text}: {problem}"
@@ -72,8 +71,12 @@ def _replace(value: Plain, path: Path, values: Mapping[str, Plain], places: dict
 
 
 def _undeclared(source: Source, path: Path, name: str, values: Mapping[str, Plain]) -> Diagnostic:
-    known = f"its parameters: {', '.join(values)}" if values else "add it under 'parameters'"
-    return source.diagnostic("RB117", path, f"unknown parameter '${name}'", did_you_mean(name, values, "$") or known)
+    help = did_you_mean(name, values, "$") or _known(values)
+    return source.diagnostic("RB117", path, f"unknown parameter '${name}'", help)
+
+
+def _known(values: Mapping[str, Plain]) -> str:
+    return f"its parameters: {', '.join(values)}" if values else "it has none; they stand under 'parameters'"
 
 
 def _unused(source: Source, values: Mapping[str, Plain], used: set[str]) -> list[Diagnostic]:

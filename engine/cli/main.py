@@ -1,0 +1,90 @@
+"""`rulebot`: the command line. A command's module is imported when the command is used, not before."""
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, NamedTuple
+
+import click
+
+from engine.model.errors import RulebotError
+
+STOPPED_BY_HAND = 130
+
+
+class _Entry(NamedTuple):
+    """Where a command stands, as `module:name`, and its line in the list of commands."""
+
+    target: str
+    help: str
+
+
+COMMANDS = {
+    "validate": _Entry("engine.cli.validate:validate", "Check specs; say every problem with its place."),
+    "run": _Entry("engine.cli.run:run", "Run bots, on paper or live."),
+    "gateway": _Entry("engine.cli.gateway:gateway", "Serve a simulated market to any TWS client."),
+    "status": _Entry("engine.cli.status:status", "Show what is open and what each bot waits for."),
+    "list": _Entry("engine.cli.list:list_bots", "List the bots that ran."),
+    "summary": _Entry("engine.cli.summary:summary", "Sum up the trades of a day."),
+    "why": _Entry("engine.cli.why:why", "Say why a bot did, or did not, trade."),
+    "events": _Entry("engine.cli.events:events", "List and import event calendars."),
+    "stop": _Entry("engine.cli.control:stop", "End the engine; positions stay as they are."),
+    "pause": _Entry("engine.cli.control:pause", "Let no bot enter; exits go on."),
+    "kill": _Entry("engine.cli.control:kill", "Cancel all orders and let nothing trade."),
+}
+
+
+class Commands(click.Group):
+    """A group that knows its commands by name and imports only the one that is used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands whose module is there."""
+        return [name for name, entry in COMMANDS.items() if find_spec(_module(entry)) is not None]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, imported now; None for a name that is no command."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None or find_spec(_module(entry)) is None:
+            return None
+        command: click.Command = getattr(import_module(_module(entry)), entry.target.partition(":")[2])
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name].help) for name in self.list_commands(ctx)])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what is wrong with the world becomes one line, an interrupt none."""
+        try:
+            return super().invoke(ctx)
+        except RulebotError as error:
+            click.echo(f"error: {error.message}" + (f"\n  = help: {error.help}" if error.help else ""), err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            ctx.exit(STOPPED_BY_HAND)
+
+
+def _module(entry: _Entry) -> str:
+    return entry.target.partition(":")[0]
+
+
+def _version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        click.echo(f"rulebot {version('rulebot')}")
+    except PackageNotFoundError:
+        click.echo("rulebot, from a checkout that is not installed")
+    ctx.exit()
+
+
+@click.command(cls=Commands, name="rulebot", context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+def main() -> None:
+    """Options bots for Interactive Brokers, written as YAML and run to the letter."""
+
+
+if __name__ == "__main__":
+    main(prog_name="rulebot")

@@ -1,0 +1,47 @@
+"""The documents that paths of a command line name: files, folders with all below them, patterns."""
+
+import os
+from collections.abc import Iterable, Iterator
+from glob import glob, has_magic
+from pathlib import Path as File
+
+from engine.model.errors import RulebotError
+
+SUFFIXES = (".yaml", ".yml")
+
+
+class NoSuchFiles(RulebotError):
+    """A path that names no document: misuse."""
+
+    exit_code = 2
+
+
+def find_files(paths: Iterable[str | File]) -> list[File]:
+    """Return the documents under `paths`, each once: a file as it is, a folder's by name, a pattern expanded.
+
+    Patterns are expanded here too because not every shell does it. Raises: NoSuchFiles.
+    """
+    found: dict[File, None] = {}
+    for path in paths:
+        found.update(dict.fromkeys(_under(str(path))))
+    return list(found)
+
+
+def _under(path: str) -> list[File]:
+    file = File(path)
+    if file.is_dir():
+        below = sorted(_in_folder(file))
+        if not below:
+            raise NoSuchFiles(f"the folder '{path}' holds no {' or '.join(SUFFIXES)} file")
+        return below
+    if file.exists():
+        return [file]
+    if has_magic(path) and (matches := sorted(glob(path, recursive=True))):
+        return [found for match in matches for found in _under(match)]
+    raise NoSuchFiles(f"there is no '{path}'")
+
+
+def _in_folder(folder: File) -> Iterator[File]:
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (File(place, name) for name in names if name.endswith(SUFFIXES) and not name.startswith("."))
