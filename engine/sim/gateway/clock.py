@@ -169,7 +169,7 @@ class Clock:
         hub.market.advance(hub.at)
         ticks = hub.feed.quotes()
         moved = perf_counter()
-        hub.feed.send_changes(ticks, hub.sessions.values())
+        hub.feed.send_changes(ticks)
         traffic.market_seconds += moved - began
         traffic.encode_seconds += perf_counter() - moved
         send_day_changes(hub)

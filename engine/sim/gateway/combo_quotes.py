@@ -1,7 +1,7 @@
 """Quotes of combos: the natural price of the legs, which may be negative, and the sizes that can be had at once."""
 
 from engine.sim.gateway.lines import Line
-from engine.sim.gateway.tick_text import NO_PRICE, SIZES, Board, Piece, price_piece
+from engine.sim.gateway.tick_text import NO_PRICE, PRICE, SIZES, Board, Piece, price_tail
 
 
 def natural(line: Line, rows: Board, leg_rows: list[int]) -> tuple[int, int, int, int]:
@@ -34,7 +34,7 @@ def combo_pieces(line: Line, rows: Board, leg_rows: list[int]) -> list[Piece]:
     line.sent = found
     pieces: list[Piece] = []
     if old[0::2] != (bid, bid_size):
-        pieces.append(price_piece(b"1", bid, max(bid_size, 1)))
+        pieces.append((PRICE, price_tail(1, bid, max(bid_size, 1))))
     if old[1::2] != (ask, ask_size):
-        pieces.append(price_piece(b"2", ask, max(ask_size, 1)))
+        pieces.append((PRICE, price_tail(2, ask, max(ask_size, 1))))
     return pieces

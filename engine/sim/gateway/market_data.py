@@ -7,7 +7,18 @@ from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.lines import Line
 from engine.sim.gateway.parse_contracts import ContractQuery, contract_query, matches, no_contract, quote_legs
 from engine.sim.gateway.session import Session
-from engine.sim.gateway.tick_text import NO_PRICE, Board, Piece, ask_piece, bid_piece, board, greeks_piece, price_piece
+from engine.sim.gateway.tick_text import (
+    COMPUTATION,
+    NO_PRICE,
+    PRICE,
+    Board,
+    Piece,
+    ask_tail,
+    bid_tail,
+    board,
+    greeks_tails,
+    last_tail,
+)
 from engine.sim.gateway.wire import Fields
 from engine.sim.instrument import Instrument, SecType
 from engine.sim.seams import TicketLeg
@@ -93,19 +104,21 @@ def _first_set(hub: Hub, session: Session, line: Line) -> None:
         pieces = combo_pieces(line, rows, list(range(len(line.legs))))
     else:
         pieces = _quote_pieces(line.instrument, rows)
-    for heads, size, tail in pieces:
-        session.send_raw(heads[size + len(line.rid)] + line.rid + tail, 1)
+    for heads, tail in pieces:
+        session.send_raw(heads[len(line.rid) + len(tail)] + line.rid + tail, 1)
     if line.instrument is not None:
         _send_statistics(hub, session, line, line.instrument)
 
 
 def _quote_pieces(found: Instrument, rows: Board) -> list[Piece]:
     is_index = found.sec_type is SecType.INDEX
-    pieces = [] if is_index else [bid_piece(rows.bids()[0]), ask_piece(rows.asks()[0])]
+    pieces: list[Piece] = []
+    if not is_index:
+        pieces += [(PRICE, bid_tail(rows.bids()[0])), (PRICE, ask_tail(rows.asks()[0]))]
     if (last := rows.lasts()[0]) != NO_PRICE:
-        pieces.append(price_piece(b"4", last, 0 if is_index else 1, b"0"))
+        pieces.append((PRICE, last_tail(last, not is_index)))
     if found.is_option:
-        pieces.append(greeks_piece(rows.greeks()[0]))
+        pieces.append((COMPUTATION, greeks_tails(rows.values, [0])[0]))
     return pieces
 
 

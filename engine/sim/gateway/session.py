@@ -61,6 +61,10 @@ class Session:
         """True when the connect options contain +LOCKSTEP."""
         return "+LOCKSTEP" in self.options.split()
 
+    def con_ids(self) -> set[int]:
+        """Return the contracts whose quotes this client's lines need."""
+        return {con_id for line in self.wants.lines.values() for con_id in line.con_ids}
+
     def send(self, *values: Value) -> None:
         """Queue one message."""
         self.out.append(frame(*values))

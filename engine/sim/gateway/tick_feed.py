@@ -1,7 +1,7 @@
 """The hot path: after each move of the market, every client's changed quotes as one burst.
 
-All lines of all clients share one set of columns. What changed is found by comparing whole columns; only changed
-rows are printed, once, and each client's lines put their request id into the printed pieces.
+All lines of all clients share one board. What changed is found by comparing whole columns; only what changed is
+printed, once for all clients, and each line puts its request id between head and tail.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,40 +10,63 @@ from engine.sim.gateway.combo_quotes import combo_pieces
 from engine.sim.gateway.lines import Line
 from engine.sim.gateway.session import Session
 from engine.sim.gateway.tick_text import (
-    ASK,
-    ASK_SIZE,
-    BID,
-    BID_SIZE,
-    GREEKS,
-    LAST,
+    COMPUTATION,
+    PRICE,
+    SIZE,
     SIZES,
     Board,
-    Piece,
-    ask_piece,
-    bid_piece,
+    Changes,
+    Flags,
+    ask_tail,
+    bid_tail,
     board,
     changes,
-    greeks_piece,
-    price_piece,
-    size_piece,
+    greeks_tails,
+    last_tail,
+    size_tail,
 )
 from engine.sim.seams import Market, Ticks
 
-KEPT_PIECES = 200_000
+KEPT_TAILS = 200_000
+
+Column = tuple[list[bytes], list[bytes | None]]
+"""Heads of one kind of message, and its tail for each row of the board, None where nothing changed."""
+Place = tuple[bytes, int, int]
+"""A line in the hot loop: request id, its width, its row."""
 
 
 class _Kept:
-    """Printed prices by their key: a day repeats few of them."""
+    """Printed tails by their key: a day repeats few of them."""
 
-    def __init__(self, make: Callable[[int], Piece]) -> None:
+    def __init__(self, make: Callable[[int], bytes]) -> None:
         self._make = make
-        self.pieces: dict[int, Piece] = {}
+        self._tails: dict[int, bytes] = {}
 
-    def make(self, key: int) -> Piece:
-        if len(self.pieces) >= KEPT_PIECES:
-            self.pieces.clear()
-        found = self.pieces[key] = self._make(key)
+    def column(self, keys: list[int], changed: Flags) -> list[bytes | None]:
+        """Return the tails of the rows that changed."""
+        if len(self._tails) >= KEPT_TAILS:
+            self._tails.clear()
+        of = self._tails.get
+        wanted = changed.tolist()
+        return [(of(key) or self._add(key)) if due else None for key, due in zip(keys, wanted, strict=True)]
+
+    def _add(self, key: int) -> bytes:
+        found = self._tails[key] = self._make(key)
         return found
+
+
+class _Layout:
+    """Where one client's lines find their rows."""
+
+    def __init__(self, session: Session, row_of: dict[int, int]) -> None:
+        lines = session.wants.lines.values()
+        self.session = session
+        self.places: list[Place] = [
+            (line.rid, len(line.rid), row_of[line.instrument.con_id]) for line in lines if line.instrument
+        ]
+        self.combos: list[tuple[Line, list[int]]] = [
+            (line, [row_of[leg.con_id] for leg in line.legs]) for line in lines if line.instrument is None
+        ]
 
 
 class TickFeed:
@@ -52,25 +75,26 @@ class TickFeed:
     def __init__(self, market: Market) -> None:
         self._market = market
         self._con_ids: tuple[int, ...] = ()
-        self._row: dict[int, int] = {}
+        self._layouts: list[_Layout] = []
         self._tradable: list[bool] = []
         self._option: list[bool] = []
         self._old: Board | None = None
-        self._bids = _Kept(bid_piece)
-        self._asks = _Kept(ask_piece)
+        self._bids = _Kept(bid_tail)
+        self._asks = _Kept(ask_tail)
         self._stale = True
 
     def lines_changed(self) -> None:
-        """Note that a client subscribed or cancelled; the columns are laid out anew before the next move."""
+        """Note that a client subscribed or cancelled; the board is laid out anew before the next move."""
         self._stale = True
 
     def before_move(self, sessions: Iterable[Session]) -> None:
-        """Lay out the columns as they stand now, which is what new lines have been sent."""
+        """Lay out the board as it stands now, which is what new lines have been sent."""
         if not self._stale:
             return
-        wanted = {con for each in sessions for line in each.wants.lines.values() for con in line.con_ids}
-        self._con_ids = tuple(sorted(wanted))
-        self._row = {con_id: row for row, con_id in enumerate(self._con_ids)}
+        served = [each for each in sessions if each.wants.lines]
+        self._con_ids = tuple(sorted({con for each in served for con in each.con_ids()}))
+        row_of = {con_id: row for row, con_id in enumerate(self._con_ids)}
+        self._layouts = [_Layout(each, row_of) for each in served]
         kinds = [self._market.catalogue.by_id(con_id) for con_id in self._con_ids]
         self._option = [kind is not None and kind.is_option for kind in kinds]
         self._tradable = [kind is None or kind.sec_type.value != "IND" for kind in kinds]
@@ -81,55 +105,56 @@ class TickFeed:
         """Return the present quotes of every subscribed contract, None when there is none."""
         return self._market.ticks(self._con_ids) if self._con_ids else None
 
-    def send_changes(self, ticks: Ticks | None, sessions: Iterable[Session]) -> None:
+    def send_changes(self, ticks: Ticks | None) -> None:
         """Queue the changes of this instant for each client."""
         if ticks is None or self._old is None:
             return
         new = board(ticks)
-        codes = changes(self._old, new)
+        columns = self._columns(new, changes(self._old, new))
         self._old = new
-        pieces = self._pieces(new, codes)
-        for session in sessions:
-            if session.wants.lines:
-                self._burst(session, pieces, new)
+        for layout in self._layouts:
+            _burst(layout, columns, new)
 
-    def _pieces(self, new: Board, codes: list[int]) -> list[list[Piece]]:
-        """Print what changed, row by row."""
-        bids, asks, lasts, greeks = new.bids(), new.asks(), new.lasts(), new.greeks()
-        bid_of, ask_of = self._bids.pieces.get, self._asks.pieces.get
-        out: list[list[Piece]] = []
-        for row, code in enumerate(codes):
-            found: list[Piece] = []
-            out.append(found)
-            if not code:
-                continue
-            if code & BID:
-                key = bids[row]
-                found.append(bid_of(key) or self._bids.make(key))
-            elif code & BID_SIZE:
-                found.append(size_piece(b"0", bids[row] % SIZES))
-            if code & ASK:
-                key = asks[row]
-                found.append(ask_of(key) or self._asks.make(key))
-            elif code & ASK_SIZE:
-                found.append(size_piece(b"3", asks[row] % SIZES))
-            if code & LAST:
-                found.append(price_piece(b"4", lasts[row], 1 if self._tradable[row] else 0, b"0"))
-            if code >= GREEKS and self._option[row]:
-                found.append(greeks_piece(greeks[row]))
+    def _columns(self, new: Board, moved: Changes) -> list[Column]:
+        """Print what changed, kind by kind."""
+        bids, asks = new.bids(), new.asks()
+        out: list[Column] = [
+            (PRICE, self._bids.column(bids, moved.bid)),
+            (PRICE, self._asks.column(asks, moved.ask)),
+        ]
+        for kind, keys, changed in ((0, bids, moved.bid_size), (3, asks, moved.ask_size)):
+            if changed.any():
+                flags = changed.tolist()
+                sizes = [size_tail(kind, key % SIZES) if due else None for key, due in zip(keys, flags, strict=True)]
+                out.append((SIZE, sizes))
+        if moved.last.any():
+            out.append((PRICE, self._last_column(new, moved.last)))
+        if moved.greeks.any():
+            out.append((COMPUTATION, self._greeks_column(new, moved.greeks)))
         return out
 
-    def _burst(self, session: Session, pieces: list[list[Piece]], new: Board) -> None:
-        out: list[bytes] = []
-        row_of = self._row
-        for line in session.wants.lines.values():
-            rid = line.rid
-            width = len(rid)
-            found = pieces[row_of[line.instrument.con_id]] if line.instrument else self._combo(line, new)
-            for heads, size, tail in found:
-                out += (heads[size + width], rid, tail)
-        if out:
-            session.send_raw(b"".join(out), len(out) // 3)
+    def _last_column(self, new: Board, changed: Flags) -> list[bytes | None]:
+        rows = zip(new.lasts(), self._tradable, changed.tolist(), strict=True)
+        return [last_tail(cents, tradable) if due else None for cents, tradable, due in rows]
 
-    def _combo(self, line: Line, new: Board) -> list[Piece]:
-        return combo_pieces(line, new, [self._row[leg.con_id] for leg in line.legs])
+    def _greeks_column(self, new: Board, changed: Flags) -> list[bytes | None]:
+        column: list[bytes | None] = [None] * len(self._con_ids)
+        rows = [row for row in changed.nonzero()[0].tolist() if self._option[row]]
+        for row, tail in zip(rows, greeks_tails(new.values, rows), strict=True):
+            column[row] = tail
+        return column
+
+
+def _burst(layout: _Layout, columns: list[Column], new: Board) -> None:
+    """Queue one client's messages of one instant."""
+    out: list[bytes] = []
+    for rid, width, row in layout.places:
+        for heads, column in columns:
+            tail = column[row]
+            if tail:
+                out += (heads[width + len(tail)], rid, tail)
+    for line, rows in layout.combos:
+        for heads, tail in combo_pieces(line, new, rows):
+            out += (heads[len(line.rid) + len(tail)], line.rid, tail)
+    if out:
+        layout.session.send_raw(b"".join(out), len(out) // 3)

@@ -7,27 +7,31 @@ price), so that a message goes out exactly when its text changes.
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.sim.seams import Floats, Ticks
 
-BID, BID_SIZE, ASK, ASK_SIZE, LAST, GREEKS = 1, 2, 4, 8, 16, 32
+Flags = NDArray[np.bool_]
+
 NO_PRICE = -(1 << 30)
 """Stands for a missing price in cents; printed -1."""
 SIZES = 1 << 20
 """Prices and sizes are put into one key: cents times this, plus the size."""
 
-_LENGTHS = [number.to_bytes(4, "big") for number in range(2048)]
-PRICE_HEAD = [length + b"1\x006\x00" for length in _LENGTHS]
-SIZE_HEAD = [length + b"2\x006\x00" for length in _LENGTHS]
-GREEKS_HEAD = [length + b"21\x00" for length in _LENGTHS]
-PRICE_HEAD_BYTES = 4
-SIZE_HEAD_BYTES = 4
-GREEKS_HEAD_BYTES = 3
+
+def _heads(before_id: bytes) -> list[bytes]:
+    """Return length and first fields of a message, by the bytes of its request id and tail together."""
+    return [(len(before_id) + rest).to_bytes(4, "big") + before_id for rest in range(1024)]
+
+
+PRICE = _heads(b"1\x006\x00")
+SIZE = _heads(b"2\x006\x00")
+COMPUTATION = _heads(b"21\x00")
+
+Piece = tuple[list[bytes], bytes]
+"""A message without its request id: the table of heads, and the tail."""
 
 _PRICES: dict[int, bytes] = {NO_PRICE: b"-1"}
-
-Piece = tuple[list[bytes], int, bytes]
-"""A message without its request id: the table of heads, the payload bytes without the id, and the tail."""
 
 
 def price_text(cents: int) -> bytes:
@@ -42,7 +46,7 @@ def price_text(cents: int) -> bytes:
 _BID, _ASK, _BID_SIZE, _ASK_SIZE, _LAST, _IV, _DELTA, _GAMMA, _VEGA, _THETA, _MODEL, _SPOT = range(12)
 _SCALES = np.array([1e2, 1e2, 1, 1, 1e2, 1e6, 1e6, 1e8, 1e6, 1e6, 1e4, 1e2]).reshape(-1, 1)
 _MISSING = np.array([NO_PRICE, NO_PRICE, 0, 0, NO_PRICE, *[NO_PRICE] * 7], dtype=np.float64).reshape(-1, 1)
-_CODES = np.array([BID, ASK, BID_SIZE, ASK_SIZE, LAST, *[GREEKS] * 7])
+_GREEKS = [_IV, _DELTA, _MODEL, _GAMMA, _VEGA, _THETA, _SPOT]
 
 
 class Board(NamedTuple):
@@ -51,28 +55,22 @@ class Board(NamedTuple):
     values: Floats
     steps: Floats
 
-    def keys(self, price: int, size: int) -> list[int]:
-        """Return price and size of each contract as one number."""
-        found: list[int] = (self.steps[price] * SIZES + self.steps[size]).astype(np.int64).tolist()
-        return found
-
     def bids(self) -> list[int]:
-        """Return the keys of the bids."""
-        return self.keys(_BID, _BID_SIZE)
+        """Return bid and bid size of each contract as one number."""
+        return self._keys(_BID, _BID_SIZE)
 
     def asks(self) -> list[int]:
-        """Return the keys of the asks."""
-        return self.keys(_ASK, _ASK_SIZE)
+        """Return ask and ask size of each contract as one number."""
+        return self._keys(_ASK, _ASK_SIZE)
+
+    def _keys(self, price: int, size: int) -> list[int]:
+        found: list[int] = (self.steps[price] * SIZES + self.steps[size]).astype(np.int64).tolist()
+        return found
 
     def lasts(self) -> list[int]:
         """Return the last prices in cents."""
         found: list[int] = self.steps[_LAST].astype(np.int64).tolist()
         return found
-
-    def greeks(self) -> list[tuple[float, ...]]:
-        """Return iv, delta, model price, gamma, vega, theta and spot of each contract; nan when not computed."""
-        order = [_IV, _DELTA, _MODEL, _GAMMA, _VEGA, _THETA, _SPOT]
-        return list(zip(*self.values[order].tolist(), strict=True))
 
 
 def board(ticks: Ticks) -> Board:
@@ -85,41 +83,60 @@ def board(ticks: Ticks) -> Board:
     return Board(values, steps)
 
 
-def changes(old: Board, new: Board) -> list[int]:
-    """Say for each contract what changed: a sum of codes, GREEKS taken once or more."""
-    found: list[int] = (_CODES @ (old.steps != new.steps)).tolist()
-    return found
+class Changes(NamedTuple):
+    """Which contracts changed in what; sizes only where the price stayed. Shape: (contracts,) each."""
+
+    bid: Flags
+    bid_size: Flags
+    ask: Flags
+    ask_size: Flags
+    last: Flags
+    greeks: Flags
 
 
-def price_piece(kind: bytes, cents: int, size: int, mask: bytes = b"1") -> Piece:
-    """Return tickPrice of this type."""
-    tail = b"\x00%b\x00%b\x00%d\x00%b\x00" % (kind, price_text(cents), size if cents != NO_PRICE else 0, mask)
-    return PRICE_HEAD, PRICE_HEAD_BYTES + len(tail), tail
+def changes(old: Board, new: Board) -> Changes:
+    """Compare two boards as they are printed."""
+    moved = old.steps != new.steps
+    bid, ask = moved[_BID], moved[_ASK]
+    greeks = moved[_IV:].any(axis=0)
+    return Changes(bid, moved[_BID_SIZE] & ~bid, ask, moved[_ASK_SIZE] & ~ask, moved[_LAST], greeks)
 
 
-def size_piece(kind: bytes, size: int) -> Piece:
-    """Return tickSize of this type."""
-    tail = b"\x00%b\x00%d\x00" % (kind, size)
-    return SIZE_HEAD, SIZE_HEAD_BYTES + len(tail), tail
+def price_tail(kind: int, cents: int, size: int, mask: int = 1) -> bytes:
+    """Return the end of a tickPrice of this type; a missing price is -1 with size 0."""
+    return b"\x00%d\x00%b\x00%d\x00%d\x00" % (kind, price_text(cents), 0 if cents == NO_PRICE else size, mask)
 
 
-def bid_piece(key: int) -> Piece:
-    """Return tickPrice of a bid."""
-    return price_piece(b"1", key // SIZES, key % SIZES)
+def bid_tail(key: int) -> bytes:
+    """Return the end of a tickPrice of a bid (type 1)."""
+    return price_tail(1, key // SIZES, key % SIZES)
 
 
-def ask_piece(key: int) -> Piece:
-    """Return tickPrice of an ask."""
-    return price_piece(b"2", key // SIZES, key % SIZES)
+def ask_tail(key: int) -> bytes:
+    """Return the end of a tickPrice of an ask (type 2)."""
+    return price_tail(2, key // SIZES, key % SIZES)
+
+
+def last_tail(cents: int, tradable: bool) -> bytes:
+    """Return the end of a tickPrice of a last price (type 4); an index has size 0."""
+    return price_tail(4, cents, 1 if tradable else 0, 0)
+
+
+def size_tail(kind: int, size: int) -> bytes:
+    """Return the end of a tickSize of this type."""
+    return b"\x00%d\x00%d\x00" % (kind, size)
 
 
 _GREEKS_TAIL = b"\x0013\x000\x00%.6f\x00%.6f\x00%.4f\x000\x00%.8f\x00%.6f\x00%.6f\x00%.2f\x00"
 _UNSET_TAIL = b"\x0013\x000\x00-1\x00-2\x00-1\x00-1\x00-2\x00-2\x00-2\x00-1\x00"
+_BETWEEN = b"\n"
 
 
-def greeks_piece(row: tuple[float, ...]) -> Piece:
-    """Return the model computation (type 13) of iv, delta, model price, gamma, vega, theta and spot."""
-    tail = _GREEKS_TAIL % row
-    if b"nan" in tail:
-        tail = _UNSET_TAIL
-    return GREEKS_HEAD, GREEKS_HEAD_BYTES + len(tail), tail
+def greeks_tails(values: Floats, rows: list[int]) -> list[bytes]:
+    """Return the ends of the model computations (type 13) of these contracts, printed in one go."""
+    wanted = values[_GREEKS][:, rows]
+    numbers = tuple(wanted.T.ravel().tolist())
+    tails = ((_GREEKS_TAIL + _BETWEEN) * len(rows) % numbers).split(_BETWEEN)[:-1]
+    if np.isnan(wanted).any():
+        return [_UNSET_TAIL if b"nan" in tail else tail for tail in tails]
+    return tails
