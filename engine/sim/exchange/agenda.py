@@ -1,8 +1,25 @@
 """The times of day at which the broker acts by itself."""
 
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
 
-from engine.model.session import at_exchange_time, exchange_date, session_from
+from engine.model.exchange_days import LAST_YEAR
+from engine.model.session import FULL_CLOSE, OPEN_TIME, at_exchange_time, exchange_date, session_from
+
+
+class Hours(NamedTuple):
+    """Open and close of a session, UTC."""
+
+    open: datetime
+    close: datetime
+
+
+def hours_of(day: date) -> Hours:
+    """Return the hours of a listed date; past the calendar's last year they are those of a full day."""
+    if day.year > LAST_YEAR:
+        return Hours(at_exchange_time(day, OPEN_TIME), at_exchange_time(day, FULL_CLOSE))
+    session = session_from(day)
+    return Hours(session.open, session.close)
 
 
 def next_time(after: datetime, delivery_delay: timedelta) -> datetime:

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
-from engine.model.session import session_from
 from engine.sim.exchange.adaptive import algo_problem
+from engine.sim.exchange.agenda import hours_of
 from engine.sim.exchange.book import WorkingOrder
-from engine.sim.exchange.combo import Leg, order_touch
+from engine.sim.exchange.combo import Leg, order_touch, weighted
 from engine.sim.exchange.desk import Desk
 from engine.sim.exchange.standing import margin_problem
 from engine.sim.exchange.tick_rules import on_grid
@@ -45,7 +45,7 @@ def resolve_legs(desk: Desk, ticket: Ticket) -> tuple[Leg, ...] | Problem:
         found = desk.market.catalogue.by_id(ticket.con_id)
         if found is None:
             return Problem(200, "No security definition has been found for the request")
-        return contract_problem(desk, found) or (Leg(found, 1, 1),)
+        return contract_problem(desk, found) or weighted([(found, 1, 1)])
     return _resolve_combo(desk, ticket)
 
 
@@ -54,7 +54,7 @@ def contract_problem(desk: Desk, instrument: Instrument) -> Problem | None:
     if instrument.sec_type is SecType.INDEX:
         return rejected("This contract is not available for trading")
     last = instrument.last_trade_date
-    if last is not None and session_from(last).close <= desk.now:
+    if last is not None and hours_of(last).close <= desk.now:
         return rejected("The contract has expired")
     return None
 
@@ -62,15 +62,16 @@ def contract_problem(desk: Desk, instrument: Instrument) -> Problem | None:
 def _resolve_combo(desk: Desk, ticket: Ticket) -> tuple[Leg, ...] | Problem:
     if len(ticket.legs) < 2 or len({leg.con_id for leg in ticket.legs}) < len(ticket.legs):
         return invalid("Combo legs must be two or more different contracts")
-    legs = []
+    parts = []
     for leg in ticket.legs:
         found = desk.market.catalogue.by_id(leg.con_id)
         if found is None or leg.ratio <= 0 or leg.action not in ("BUY", "SELL"):
             return invalid(f"Invalid combo leg {leg.con_id}")
         if (problem := contract_problem(desk, found)) is not None:
             return problem
-        legs.append(Leg(found, 1 if leg.action == "BUY" else -1, leg.ratio))
-    return _combo_problem(ticket, legs) or tuple(legs)
+        parts.append((found, 1 if leg.action == "BUY" else -1, leg.ratio))
+    legs = weighted(parts)
+    return _combo_problem(ticket, legs) or legs
 
 
 def _combo_problem(ticket: Ticket, legs: Sequence[Leg]) -> Problem | None:

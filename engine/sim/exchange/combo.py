@@ -16,11 +16,25 @@ from engine.sim.instrument import Instrument
 
 
 class Leg(NamedTuple):
-    """One contract of an order: `sign` is +1 when buying the order buys it."""
+    """One contract of an order: `sign` is +1 when buying the order buys it.
+
+    `weight` is what a point of the leg moves the order's price by: the ratio, but for shares dealt with options
+    ratio / 100, because such a combo is priced per share (100 shares less one call = S - C).
+    """
 
     instrument: Instrument
     sign: int
     ratio: int
+    weight: Decimal
+
+
+def weighted(parts: Sequence[tuple[Instrument, int, int]]) -> tuple[Leg, ...]:
+    """Return legs of (contract, sign, ratio) with their weights."""
+    largest = max(instrument.multiplier for instrument, _, _ in parts)
+    return tuple(
+        Leg(instrument, sign, ratio, Decimal(ratio * instrument.multiplier) / largest)
+        for instrument, sign, ratio in parts
+    )
 
 
 def order_touch(legs: Sequence[Leg], quotes: Mapping[int, Touch]) -> Touch:
@@ -40,7 +54,7 @@ def _side(legs: Sequence[Leg], quotes: Mapping[int, Touch], side: int) -> tuple[
         price = _leg_price(touch, does)
         if price is None:
             return None, 0
-        total += leg.sign * leg.ratio * price
+        total += leg.sign * leg.weight * price
         sizes.append(_leg_size(touch, does) // leg.ratio)
     return total, min(sizes)
 
@@ -79,8 +93,8 @@ def _bounds(touch: Touch) -> tuple[Decimal, Decimal]:
 def _proportional(legs: Sequence[Leg], bounds: Sequence[tuple[Decimal, Decimal]], price: Decimal) -> list[Decimal]:
     """Return leg prices that all lie at the same fraction of the way from bid to ask of the combo, floored to cents."""
     sides = [(b if leg.sign > 0 else b[::-1]) for leg, b in zip(legs, bounds, strict=True)]
-    bid = sum((leg.sign * leg.ratio * worst for leg, (worst, _) in zip(legs, sides, strict=True)), ZERO)
-    ask = sum((leg.sign * leg.ratio * best for leg, (_, best) in zip(legs, sides, strict=True)), ZERO)
+    bid = sum((leg.sign * leg.weight * worst for leg, (worst, _) in zip(legs, sides, strict=True)), ZERO)
+    ask = sum((leg.sign * leg.weight * best for leg, (_, best) in zip(legs, sides, strict=True)), ZERO)
     way = (price - bid) / (ask - bid) if ask > bid else ZERO
     way = min(max(way, ZERO), Decimal(1))
     return [on_tick(start + (end - start) * way, CENT, Rounding.DOWN) for start, end in sides]
@@ -90,13 +104,13 @@ def _absorb(
     legs: Sequence[Leg], bounds: Sequence[tuple[Decimal, Decimal]], prices: list[Decimal], price: Decimal
 ) -> tuple[Decimal, ...]:
     """Move legs by cents, those of small ratio first, until the sum is the combo's price."""
-    rest = price - sum((leg.sign * leg.ratio * p for leg, p in zip(legs, prices, strict=True)), ZERO)
-    for index in sorted(range(len(legs)), key=lambda i: legs[i].ratio):
+    rest = price - sum((leg.sign * leg.weight * p for leg, p in zip(legs, prices, strict=True)), ZERO)
+    for index in sorted(range(len(legs)), key=lambda i: legs[i].weight):
         leg, (low, high) = legs[index], bounds[index]
-        wanted = on_tick(abs(rest) / leg.ratio, CENT, Rounding.DOWN) * (leg.sign if rest > 0 else -leg.sign)
+        wanted = on_tick(abs(rest) / leg.weight, CENT, Rounding.DOWN) * (leg.sign if rest > 0 else -leg.sign)
         moved = min(max(prices[index] + wanted, low), high) - prices[index]
         prices[index] += moved
-        rest -= leg.sign * leg.ratio * moved
-    first = min(range(len(legs)), key=lambda i: legs[i].ratio)
-    prices[first] += on_tick(rest / legs[first].ratio, CENT, Rounding.NEAREST) * legs[first].sign
+        rest -= leg.sign * leg.weight * moved
+    first = min(range(len(legs)), key=lambda i: legs[i].weight)
+    prices[first] += on_tick(rest / legs[first].weight, CENT, Rounding.NEAREST) * legs[first].sign
     return tuple(prices)

@@ -16,7 +16,7 @@ from engine.sim.exchange.agenda import is_midnight, next_time
 from engine.sim.exchange.book import OrderBook, WorkingOrder
 from engine.sim.exchange.chance import chance
 from engine.sim.exchange.combo import order_touch
-from engine.sim.exchange.desk import Desk, con_ids, contract_name
+from engine.sim.exchange.desk import Desk, con_ids
 from engine.sim.exchange.execution import execute
 from engine.sim.exchange.intake import answer_what_if, release_children, take
 from engine.sim.exchange.ledger import Ledger
@@ -271,7 +271,3 @@ class SimExchange:
     def account_values(self) -> dict[str, str]:
         """Return the account keys of the wire (NetLiquidation, BuyingPower, ...); dollars with two decimals."""
         return account_values(self._desk, [view.unrealized for view in self.positions()])
-
-    def contract_name(self, con_id: int) -> str:
-        """Return the name ledger tables print for a contract."""
-        return contract_name(self._desk.instrument(con_id))

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from engine.model.session import EXCHANGE_ZONE, exchange_date, session_after, session_from
+from engine.sim.exchange.agenda import hours_of
 from engine.sim.exchange.book import WorkingOrder
 from engine.sim.exchange.checks import Problem, entry_problem, rejected, resolve_legs, ticket_problem
 from engine.sim.exchange.combo import Leg
@@ -62,7 +63,7 @@ def _order_of(desk: Desk, ticket: Ticket, perm_id: int) -> WorkingOrder | Proble
 
 def _expires(desk: Desk, ticket: Ticket, legs: tuple[Leg, ...]) -> datetime | None:
     """Return when the order ends by itself: with its session or with the first of its contracts."""
-    ends = [session_from(day).close for leg in legs if (day := leg.instrument.last_trade_date) is not None]
+    ends = [hours_of(day).close for leg in legs if (day := leg.instrument.last_trade_date) is not None]
     if ticket.tif != "GTC":
         today = session_from(exchange_date(desk.now))
         ends.append(today.close if desk.now < today.close else session_after(today.date).close)

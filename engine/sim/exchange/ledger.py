@@ -19,7 +19,6 @@ from typing import TextIO
 from engine.model.money import ZERO
 
 Row = dict[str, object]
-LedgerKind = str
 
 
 class LedgerError(ValueError):
@@ -50,7 +49,7 @@ class Ledger:
         if self.path is not None:
             self._file = self.path.open("a", encoding="utf-8")
 
-    def write(self, kind: LedgerKind, at: datetime, **fields: object) -> None:
+    def write(self, kind: str, at: datetime, **fields: object) -> None:
         """Append one row; Decimals and dates become texts."""
         row: Row = {"kind": kind, "at": at.isoformat(), **{key: _plain(value) for key, value in fields.items()}}
         self.rows.append(row)
@@ -88,6 +87,16 @@ def read_ledger(path: Path | str) -> list[Row]:
     return rows
 
 
+def latest_run(rows: Iterable[Row]) -> list[Row]:
+    """Return the rows of the last run: a file may hold several, each beginning with `start`."""
+    found: list[Row] = []
+    for row in rows:
+        if row["kind"] == "start":
+            found = []
+        found.append(row)
+    return found
+
+
 def _plain(value: object) -> object:
     if value is None or isinstance(value, str | int | float | bool):
         return value
@@ -107,12 +116,12 @@ def _id(row: Row) -> int:
 
 
 def totals(rows: Iterable[Row]) -> LedgerTotals:
-    """Return cash, cash flow, commissions, realised P/L and final positions of the rows."""
+    """Return cash, cash flow, commissions, realised P/L and final positions of the last run in the rows."""
     start = cash = ZERO
     sums: dict[str, dict[int, Decimal]] = {
         name: defaultdict(Decimal) for name in ("trade", "commission", "positions", "realized")
     }
-    for row in rows:
+    for row in latest_run(rows):
         kind = row["kind"]
         if kind == "start":
             start += money_of(row, "cash")
@@ -129,8 +138,9 @@ def totals(rows: Iterable[Row]) -> LedgerTotals:
     return LedgerTotals(start, start + cash, dict(sums["trade"]), paid, held, dict(sums["realized"]))
 
 
-def summary(rows: Sequence[Row]) -> str:
-    """Return executions, final positions, cash by day and realised P/L by contract as text tables."""
+def summary(rows: Iterable[Row]) -> str:
+    """Return executions, positions, cash by day and realised P/L by contract of the last run, as text tables."""
+    rows = latest_run(rows)
     names = {_id(row): str(row["name"]) for row in rows if "con_id" in row and "name" in row}
     found = totals(rows)
     parts = [

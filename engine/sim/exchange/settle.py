@@ -11,7 +11,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from engine.model.money import CENT, ZERO
-from engine.model.session import session_from
+from engine.sim.exchange.agenda import hours_of
 from engine.sim.exchange.desk import Desk, contract_name
 from engine.sim.exchange.settings import ExchangeSettings
 from engine.sim.exchange.touch import exact
@@ -24,7 +24,7 @@ def settlement_time(instrument: Instrument, settings: ExchangeSettings) -> datet
     day = instrument.settle_date or instrument.last_trade_date
     if day is None or not instrument.is_option:
         return None
-    session = session_from(day)
+    session = hours_of(day)
     if instrument.settle is Settle.AM:
         return session.open
     return session.close + settings.delivery_delay if instrument.settle is Settle.SHARES else session.close

@@ -7,8 +7,6 @@ from math import isnan
 
 from engine.sim.seams import Market
 
-NO_SIZE = 0
-
 
 @dataclass(slots=True)
 class Touch:
@@ -43,9 +41,9 @@ class Touch:
     def take(self, side: int, quantity: int) -> None:
         """Use up size at the far side."""
         if side > 0:
-            self.ask_size = max(NO_SIZE, self.ask_size - quantity)
+            self.ask_size = max(0, self.ask_size - quantity)
         else:
-            self.bid_size = max(NO_SIZE, self.bid_size - quantity)
+            self.bid_size = max(0, self.bid_size - quantity)
 
     @property
     def mid(self) -> Decimal | None:
@@ -77,4 +75,4 @@ def touches(market: Market, con_ids: Sequence[int]) -> dict[int, Touch]:
 
 
 def _size(size: float) -> int:
-    return NO_SIZE if isnan(size) else int(size)
+    return 0 if isnan(size) else int(size)

@@ -393,3 +393,20 @@ def test_positions_without_quotes_are_valued_at_nothing() -> None:
     desk.market.quotes[P5000] = (NAN, NAN, 0, 0)
     assert desk.broker.positions()[0].market_value == 0
     assert desk.market.now == TEN
+
+
+def test_totals_are_those_of_the_last_run_of_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    first, second = traded(path).broker.ledger, traded(path).broker.ledger
+    assert len(read_ledger(path)) == len(first.rows) + len(second.rows)
+    assert totals(read_ledger(path)) == second.totals()
+
+
+def test_options_beyond_the_calendar_can_be_held_and_traded() -> None:
+    desk = Desktop()
+    desk.market._catalogue.known[70] = option(70, "SPX", 5000, "P", expiry=date(2029, 12, 21))
+    desk.market.quotes[70] = (300.0, 301.0, 5, 5)
+    desk.place(70, "BUY", limit=301.0, tif="GTC")
+    desk.step()
+    desk.to(CLOSE + timedelta(minutes=5))
+    assert desk.broker.positions()[0].quantity == 1

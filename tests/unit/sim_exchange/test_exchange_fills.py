@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 from fake_market import AAPL, C5100, C5110, CONDOR, NAN, P4990, P5000, QUIET, SPY, SPY_C, SPY_P, TEN, Desktop
 
-from engine.sim.exchange.combo import Leg, leg_prices, order_touch
+from engine.sim.exchange.combo import leg_prices, order_touch, weighted
 from engine.sim.exchange.settings import ExchangeSettings
 from engine.sim.exchange.touch import Touch
 from engine.sim.seams import Executed, Execution, OrderChanged, OrderError, Report
@@ -257,11 +257,12 @@ def test_ratios_and_a_combo_of_two_lots() -> None:
 def test_leg_prices_sum_to_every_price_of_the_market() -> None:
     desk = Desktop()
     known = desk.market.catalogue
-    legs = []
+    parts = []
     for con_id, ratio, does in CONDOR:
         instrument = known.by_id(con_id)
         assert instrument is not None
-        legs.append(Leg(instrument, 1 if does == "BUY" else -1, ratio))
+        parts.append((instrument, 1 if does == "BUY" else -1, ratio))
+    legs = weighted(parts)
     quotes = {
         P4990: Touch(Decimal("1.35"), Decimal("1.60"), 9, 9),
         P5000: Touch(Decimal("2.00"), Decimal("2.05"), 9, 9),
@@ -319,3 +320,14 @@ def test_a_step_of_the_clock_without_a_market_does_nothing() -> None:
     desk.place(P5000, "BUY", limit=2.2)
     assert desk.broker.advance(TEN + timedelta(seconds=30)) == []
     assert [r for r in desk.step(31) if isinstance(r, OrderError)] == []
+
+
+def test_a_buy_write_is_priced_per_share() -> None:
+    desk = Desktop()
+    desk.broker.place(desk.combo(((SPY, 100, "BUY"), (SPY_C, 1, "SELL")), limit=504.6))
+    done = [r.execution for r in desk.step() if isinstance(r, Executed)]
+    assert [(one.con_id, one.quantity, one.price) for one in done] == [
+        (0, 1, Decimal("504.51")),
+        (SPY, 100, Decimal("505.01")),
+        (SPY_C, 1, Decimal("0.50")),
+    ]
