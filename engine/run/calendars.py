@@ -76,7 +76,8 @@ def import_calendar(path: Path, data: Path) -> Imported:
     fresh = _all_of(read_calendar(content, str(path)))
     target = calendar_folder(data) / path.name
     kept = [dates for other in _imported_files(data) if other.name != path.name for dates in _all_of(_read(other))]
-    before = load_calendar(data)
+    replaced = _read(target).published if target.exists() else ()
+    before = event_calendar((*shipped_dates(), *kept, *replaced))
     after = event_calendar((*shipped_dates(), *kept, *fresh))
     _write_whole(target, content)
     return Imported(target, tuple(_changes(before, after, fresh)))
@@ -145,11 +146,15 @@ def _change(name: str, old: Mapping[date, EventDay], new: Mapping[date, EventDay
     withdrawn = [day for day, event in old.items() if not event.projected and (day not in new or new[day].projected)]
     freed = sum(1 for day, event in old.items() if event.projected and day not in new)
     if published:
-        yield f"{name}: {len(published)} dates new or changed: {_listed(published)}"
+        yield f"{name}: {_count(published)} new or changed: {_listed(published)}"
     if withdrawn:
-        yield f"{name}: {len(withdrawn)} dates no longer: {_listed(withdrawn)}"
+        yield f"{name}: {_count(withdrawn)} no longer: {_listed(withdrawn)}"
     if freed:
         yield f"{name}: {freed} projected days are free now"
+
+
+def _count(days: list[date]) -> str:
+    return f"{len(days)} date{'' if len(days) == 1 else 's'}"
 
 
 def _listed(days: list[date]) -> str:

@@ -1,0 +1,196 @@
+"""Settings: one TOML file, the environment over it, flags over that.
+
+`load_settings` is pure; `read_settings` finds the file and reads it. Codes RB611 to RB613.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from engine.model.errors import RulebotError, SpecError, StoreError
+from engine.spec.diagnostic import Diagnostic, Severity, in_file_order, render
+from engine.spec.suggest import did_you_mean
+
+FILE_NAME = "rulebot.toml"
+PREFIX = "RULEBOT_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where the broker is, and where things are kept.
+
+    account: refuse any other one; "" takes the only account of the login. Times are those of New York, always.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 4002
+    client_id: int = 1
+    account: str = ""
+    store: Path = Path("rulebot.db")
+    logs: Path = Path("logs")
+
+
+class SettingsError(RulebotError):
+    """A setting of the environment or a flag that cannot be used."""
+
+    exit_code = 2
+
+
+def load_settings(
+    text: str = "",
+    file: str = FILE_NAME,
+    environ: Mapping[str, str] | None = None,
+    flags: Mapping[str, object] | None = None,
+    data: Path = Path(),
+) -> Settings:
+    """Return the settings of a TOML text, an environment and flags (None is a flag not given).
+
+    data: the folder in which store and logs are kept unless named. A path in the file is seen from the file's folder.
+    Raises: SpecError with every problem of the text; SettingsError for environment and flags.
+    """
+    chosen: dict[str, Any] = {"store": data / "rulebot.db", "logs": data / "logs"}
+    chosen.update(_from_text(text, file))
+    chosen.update(_from_environ(environ or {}))
+    chosen.update(_from_flags(flags or {}))
+    return Settings(**chosen)
+
+
+def read_settings(
+    file: Path | None,
+    folder: Path,
+    data: Path,
+    environ: Mapping[str, str] = os.environ,
+    flags: Mapping[str, object] | None = None,
+) -> Settings:
+    """Return the settings of `file`, else of the rulebot.toml in `folder` (beside the specs) if there is one.
+
+    Raises: StoreError when the file cannot be read, SpecError, SettingsError.
+    """
+    found = folder / FILE_NAME if file is None else file
+    if file is None and not found.is_file():
+        return load_settings(environ=environ, flags=flags, data=data)
+    try:
+        text = found.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{found} cannot be read: {error}") from error
+    return load_settings(text, str(found), environ, flags, data)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    raise ValueError("a text is owed")
+
+
+def _host(value: object) -> str:
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    raise ValueError("the name or address of a machine is owed")
+
+
+def _number(low: int, high: int) -> Callable[[object], int]:
+    def number(value: object) -> int:
+        if isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}", value):
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+            return value
+        raise ValueError(f"a whole number from {low} to {high} is owed")
+
+    return number
+
+
+def _path(value: object) -> Path:
+    if isinstance(value, (str, Path)) and str(value):
+        return Path(value).expanduser()
+    raise ValueError("a path is owed")
+
+
+_CHECKS: Mapping[str, Callable[[object], object]] = {
+    "host": _host,
+    "port": _number(1, 65535),
+    "client_id": _number(0, 2**31 - 1),
+    "account": _text,
+    "store": _path,
+    "logs": _path,
+}
+assert set(_CHECKS) == {field.name for field in fields(Settings)}
+
+
+def _from_text(text: str, file: str) -> dict[str, object]:
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(render(_not_toml(error, text, file))) from error
+    problems: list[Diagnostic] = []
+    found: dict[str, object] = {}
+    for key, value in tree.items():
+        if key not in _CHECKS:
+            problems.append(_at_key(key, text, file, "RB612", f"unknown setting '{key}'", did_you_mean(key, _CHECKS)))
+            continue
+        try:
+            found[key] = _CHECKS[key](value)
+        except ValueError as error:
+            problems.append(_at_key(key, text, file, "RB613", f"{error}, is {value!r}"))
+    if problems:
+        raise SpecError("\n".join(render(problem) for problem in in_file_order(problems)))
+    return {key: Path(file).parent / value if isinstance(value, Path) else value for key, value in found.items()}
+
+
+def _from_environ(environ: Mapping[str, str]) -> dict[str, object]:
+    found = {key: environ[PREFIX + key.upper()] for key in _CHECKS if environ.get(PREFIX + key.upper())}
+    return {key: _checked(key, value, PREFIX + key.upper()) for key, value in found.items()}
+
+
+def _from_flags(flags: Mapping[str, object]) -> dict[str, object]:
+    unknown = sorted(set(flags) - set(_CHECKS))
+    if unknown:
+        raise SettingsError(f"unknown setting '{unknown[0]}'", did_you_mean(unknown[0], _CHECKS))
+    given = {key: value for key, value in flags.items() if value is not None}
+    return {key: _checked(key, value, "--" + key.replace("_", "-")) for key, value in given.items()}
+
+
+def _checked(key: str, value: object, said: str) -> object:
+    try:
+        return _CHECKS[key](value)
+    except ValueError as error:
+        raise SettingsError(f"{said}: {error}, is {str(value)!r}") from error
+
+
+def _not_toml(error: tomllib.TOMLDecodeError, text: str, file: str) -> Diagnostic:
+    place = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
+    lines = text.split("\n")
+    line, col = (int(place[1]), int(place[2])) if place else (len(lines), len(lines[-1]) + 1)
+    reason = str(error).split(" (at ")[0].rstrip(".")
+    return _diagnostic(file, text, (line, col, col + 1), "RB611", f"this is not TOML: {reason}")
+
+
+def _at_key(key: str, text: str, file: str, code: str, message: str, help: str | None = None) -> Diagnostic:
+    """Return a diagnostic at a key of the top level: where it is assigned, or heads a table."""
+    word = rf"""["']?{re.escape(key)}["']?"""
+    assigned = re.compile(rf"^\s*(?:\[+\s*)?({word})\s*[=.\]]")
+    for number, line in enumerate(text.split("\n"), 1):
+        if (found := assigned.match(line)) is not None:
+            return _diagnostic(file, text, (number, found.start(1) + 1, found.end(1) + 1), code, message, help)
+    return _diagnostic(file, text, (1, 1, 2), code, message, help)
+
+
+def _diagnostic(
+    file: str, text: str, place: tuple[int, int, int], code: str, message: str, help: str | None = None
+) -> Diagnostic:
+    line, col, end_col = place
+    lines = text.split("\n")
+    return Diagnostic(
+        file=file,
+        line=line,
+        col=col,
+        end_col=end_col,
+        code=code,
+        severity=Severity.ERROR,
+        message=message,
+        help=help,
+        text=lines[line - 1] if line <= len(lines) else "",
+    )

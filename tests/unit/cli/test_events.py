@@ -1,0 +1,78 @@
+"""`rulebot events list` and `rulebot events import`."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from engine.cli.events import events
+
+
+@pytest.fixture(autouse=True)
+def _own_data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "data"))
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(events, arguments)
+
+
+def test_list_shows_published_and_projected_days() -> None:
+    found = run("list", "--from", "2026-12-01", "--to", "2027-01-08")
+    assert found.exit_code == 0
+    assert found.stdout.split("\n") == [
+        "2026-12-04 Fri  08:30    NFP",
+        "2026-12-09 Wed  14:00    FOMC",
+        "2026-12-10 Thu  08:30    CPI",
+        "2027-01-01 Fri  08:30    NFP           projected",
+        "2027-01-08 Fri  08:30    NFP           projected",
+        "CPI is published until 2026-12-31; projected until 2027-12-31",
+        "FOMC is published until 2027-12-31; unknown after that",
+        "NFP is published until 2026-12-31; projected until 2027-12-31",
+        "",
+    ]
+
+
+def test_list_for_machines() -> None:
+    found = json.loads(run("list", "--from", "2020-03-16", "--to", "2020-03-16", "--format", "json").stdout)
+    assert found["events"] == [{"name": "FOMC", "day": "2020-03-16", "at": None, "projected": False}]
+    assert found["known_until"]["CPI"] == "2027-12-31"
+
+
+def test_list_without_days_starts_today() -> None:
+    assert run("list").exit_code == 0
+
+
+def test_days_the_wrong_way_round_are_misuse() -> None:
+    found = run("list", "--from", "2026-12-02", "--to", "2026-12-01")
+    assert (found.exit_code, "is before" in found.stderr) == (2, True)
+
+
+def test_import_says_what_changed_and_list_shows_it(tmp_path: Path) -> None:
+    file = tmp_path / "opec.json"
+    tree = {"rulebot_calendar": 1, "name": "OPEC", "verified": "2026-11-15", "published_until": "2027-06-30"}
+    file.write_text(json.dumps({**tree, "dates": ["2027-06-06"]}), encoding="utf-8")
+    done = run("import", str(file))
+    assert done.exit_code == 0
+    assert done.stdout.split("\n")[:2] == [
+        "OPEC: 1 date new or changed: 2027-06-06",
+        "OPEC: published until 2027-06-30",
+    ]
+    assert "2027-06-06 Sun  all day  OPEC\n" in run("list", "--from", "2027-06-06", "--to", "2027-06-07").stdout
+    assert run("import", str(file)).stdout.startswith("nothing changed")
+
+
+def test_a_broken_file_is_a_problem_found(tmp_path: Path) -> None:
+    file = tmp_path / "cpi.json"
+    file.write_text('{"name": "CPI"', encoding="utf-8")
+    found = run("import", str(file))
+    assert found.exit_code == 1
+    assert f"{file}:1:15: error[RB601]" in found.stderr
+
+
+def test_a_broken_file_in_the_data_folder_is_shown_by_list(tmp_path: Path) -> None:
+    folder = tmp_path / "data" / "calendars"
+    folder.mkdir(parents=True)
+    (folder / "cpi.json").write_text("[]", encoding="utf-8")
+    assert run("list").exit_code == 1

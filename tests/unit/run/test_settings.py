@@ -1,0 +1,104 @@
+"""Settings: file, environment over it, flags over that; what is wrong is said with its place."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.model.errors import SpecError, StoreError
+from engine.run.settings import Settings, SettingsError, load_settings, read_settings
+
+DATA = Path("data")
+
+
+def test_without_anything_the_paper_gateway_is_meant() -> None:
+    assert load_settings(data=DATA) == Settings(
+        host="127.0.0.1", port=4002, client_id=1, account="", store=DATA / "rulebot.db", logs=DATA / "logs"
+    )
+
+
+def test_flags_go_over_the_environment_and_that_over_the_file() -> None:
+    text = 'host = "10.0.0.5"\nport = 7497\nclient_id = 3\naccount = "DU1"\n'
+    environ = {"RULEBOT_PORT": "4001", "RULEBOT_CLIENT_ID": "0", "RULEBOT_UNRELATED": "x"}
+    found = load_settings(text, environ=environ, flags={"client_id": 9, "account": None})
+    assert (found.host, found.port, found.client_id, found.account) == ("10.0.0.5", 4001, 9, "DU1")
+
+
+def test_every_setting_has_its_variable() -> None:
+    environ = {
+        "RULEBOT_HOST": "gateway",
+        "RULEBOT_PORT": "7496",
+        "RULEBOT_CLIENT_ID": "5",
+        "RULEBOT_ACCOUNT": "U7",
+        "RULEBOT_STORE": "other.db",
+        "RULEBOT_LOGS": "other-logs",
+    }
+    assert load_settings(environ=environ) == Settings(
+        host="gateway", port=7496, client_id=5, account="U7", store=Path("other.db"), logs=Path("other-logs")
+    )
+
+
+def test_an_empty_variable_is_one_not_set() -> None:
+    assert load_settings(environ={"RULEBOT_PORT": ""}).port == 4002
+
+
+def test_a_path_in_the_file_is_seen_from_the_file() -> None:
+    found = load_settings('store = "bots.db"', "desk/rulebot.toml")
+    assert found.store == Path("desk/bots.db")
+    absolute = Path("bots.db").absolute()
+    assert load_settings(f"store = '{absolute}'", "desk/rulebot.toml").store == absolute
+
+
+def test_every_problem_of_the_file_is_shown_at_its_place() -> None:
+    text = '# the desk\nhots = "x"\nport = 99999\n\n[stor]\npath = 1\n'
+    with pytest.raises(SpecError) as caught:
+        load_settings(text, "rulebot.toml")
+    assert caught.value.message.split("\n") == [
+        "rulebot.toml:2:1: error[RB612]: unknown setting 'hots'",
+        '    2 | hots = "x"',
+        "      | ^^^^",
+        "   = help: did you mean 'host'?",
+        "rulebot.toml:3:1: error[RB613]: a whole number from 1 to 65535 is owed, is 99999",
+        "    3 | port = 99999",
+        "      | ^^^^",
+        "rulebot.toml:5:2: error[RB612]: unknown setting 'stor'",
+        "    5 | [stor]",
+        "      |  ^^^^",
+        "   = help: did you mean 'store'?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [("port = = 1", "rulebot.toml:1:8: error[RB611]"), ('host = "a\nport = 1', "rulebot.toml:1:10: error[RB611]")],
+)
+def test_broken_toml_is_an_error_at_its_place(text: str, place: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        load_settings(text)
+    assert caught.value.message.startswith(place)
+
+
+@pytest.mark.parametrize("value", ["true", "4002.0", '"many"', "0", "[]"])
+def test_a_port_is_a_port(value: str) -> None:
+    with pytest.raises(SpecError, match="RB613"):
+        load_settings(f"port = {value}")
+
+
+def test_a_wrong_variable_and_a_wrong_flag_are_named() -> None:
+    with pytest.raises(SettingsError, match="RULEBOT_PORT: a whole number from 1 to 65535 is owed, is 'paper'"):
+        load_settings(environ={"RULEBOT_PORT": "paper"})
+    with pytest.raises(SettingsError, match="--client-id: a whole number"):
+        load_settings(flags={"client_id": -1})
+    with pytest.raises(SettingsError, match="unknown setting 'prot'"):
+        load_settings(flags={"prot": 1})
+
+
+def test_the_file_beside_the_specs_is_read(tmp_path: Path) -> None:
+    assert read_settings(None, tmp_path, DATA, {}).port == 4002
+    (tmp_path / "rulebot.toml").write_text("port = 7497", encoding="utf-8")
+    assert read_settings(None, tmp_path, DATA, {}).port == 7497
+    assert read_settings(None, tmp_path, DATA, {"RULEBOT_PORT": "4001"}, {"port": 4002}).port == 4002
+
+
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be read"):
+        read_settings(tmp_path / "none.toml", tmp_path, DATA, {})
