@@ -49,7 +49,7 @@ def test_earnings_make_a_calendar_of_each_symbol() -> None:
     ("changes", "expected"),
     [
         ({}, []),
-        ({"verfied": "2026-11-01"}, ["RB603 unknown key 'verfied'"]),
+        ({"checked": "2026-11-01"}, ["RB603 unknown key 'checked'"]),
         ({"verified": "absent"}, ["RB604 the key 'verified' is missing"]),
         ({"rulebot_calendar": 2}, ["RB605 this version of rulebot reads calendars of version 1"]),
         ({"zone": "Europe/London"}, ["RB605 times of a calendar are those of America/New_York"]),
