@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 
-from sqlalchemy import Connection, insert, select
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
-from engine.model.errors import StoreError
+from engine.model.errors import InvariantError
 from engine.record.codec import json_text, line_of, utc_text, utc_time
 from engine.record.record import Kind, Record
 from engine.store.open import Store, says
@@ -25,6 +25,7 @@ from engine.store.tables import PROJECTIONS, journal
 FIRST_HASH = "0" * 64
 _LAG = timedelta(seconds=1)
 _MANY = 5000
+_INSERT = "INSERT INTO journal (seq, at, kind, bot, position, data, hash) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +55,14 @@ class SqlJournal:
         """Write; on return with `durable` they survive a power cut.
 
         Raises: StoreError; then none of `records` is or will be written, and all that was committed is still there.
+        InvariantError for a record without the fields of its kind, with the same effect.
         """
         before = len(self._pending)
         self._pending.extend(records)
         try:
             if durable or self._is_due():
                 self._commit(durable)
-        except StoreError:
+        except BaseException:
             del self._pending[before:]
             raise
 
@@ -107,10 +109,12 @@ class SqlJournal:
         try:
             self._set_synchronous(durable)
             with self._connection.begin():
-                self._connection.execute(insert(journal), rows)
+                self._connection.exec_driver_sql(_INSERT, rows)
                 project(self._connection, list(enumerate(self._pending, self._seq + 1)))
         except DatabaseError as error:
             raise says(error, self._store.path) from error
+        except (SQLAlchemyError, KeyError, TypeError, ValueError) as error:
+            raise InvariantError(f"a record has not the fields of its kind: {error!r}") from error
         self._seq, self._hash = head
         self._committed_at = self._pending[-1].at
         self._pending.clear()
@@ -173,22 +177,12 @@ def _stored_line(at: str, kind: str, bot: str, position: str, data: str) -> str:
     return f'{{"at":"{at}","bot":{names[0]},"data":{data},"kind":"{kind}","position":{names[1]}}}'
 
 
-def _rows(records: Sequence[Record], seq: int, before: str) -> tuple[list[dict[str, object]], tuple[int, str]]:
+def _rows(records: Sequence[Record], seq: int, before: str) -> tuple[list[tuple[object, ...]], tuple[int, str]]:
     """Return the rows of new records, and the number and hash of the last one."""
-    rows: list[dict[str, object]] = []
+    rows: list[tuple[object, ...]] = []
     for record in records:
         seq += 1
         data = json_text(record.data)
         before = _chained(before, line_of(record, data))
-        rows.append(
-            {
-                "seq": seq,
-                "at": utc_text(record.at),
-                "kind": record.kind.value,
-                "bot": record.bot,
-                "position": record.position,
-                "data": data,
-                "hash": before,
-            }
-        )
+        rows.append((seq, utc_text(record.at), record.kind.value, record.bot, record.position, data, before))
     return rows, (seq, before)

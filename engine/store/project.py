@@ -1,7 +1,203 @@
-from sqlalchemy import Connection
+"""Projections: the tables people read, as a function of the journal.
 
-from engine.record.record import Record
+Each row depends only on what the journal holds of its own key (an order, a position, a bot's day) up to now. So it does
+not matter in how many pieces the journal came: `rebuild` is the same call with all of it.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, Table, func, select, update
+from sqlalchemy.dialects.sqlite import insert
+
+from engine.model.order import Order
+from engine.model.position import Position
+from engine.record.codec import decode
+from engine.record.record import Kind, Record
+from engine.store.order_row import execution, fill_row, money, order_row
+from engine.store.tables import bot_day_rows, fill_rows, journal, order_rows, snapshot_rows, trade_rows
+from engine.store.trade_row import Beside, Closing, trade_row
+
+_BESIDE = tuple(kind.value for kind in (Kind.SELECTION, Kind.SETTLEMENT, Kind.DECISION))
+_GREEKS = ("delta", "gamma", "theta", "vega", "iv")
+
+_OF_TRADES = frozenset({Kind.POSITION, Kind.ORDER, Kind.SETTLEMENT, Kind.SELECTION, Kind.DECISION})
+
+Numbered = Sequence[tuple[int, Record]]
 
 
-def project(connection: Connection, records: list[tuple[int, Record]]) -> None:
-    return None
+def project(connection: Connection, records: Numbered) -> None:
+    """Bring the projections up to date with records that the journal has just taken (with their numbers)."""
+    by_kind: dict[Kind, list[tuple[int, Record]]] = {}
+    for numbered in records:
+        by_kind.setdefault(numbered[1].kind, []).append(numbered)
+    if by_kind.keys() & {Kind.MARK}:
+        _snapshots(connection, by_kind[Kind.MARK])
+    if by_kind.keys() & {Kind.FILL, Kind.COMMISSION}:
+        _fills(connection, by_kind.get(Kind.FILL, ()), by_kind.get(Kind.COMMISSION, ()))
+    if by_kind.keys() & {Kind.ORDER, Kind.FILL}:
+        _orders(connection, by_kind.get(Kind.ORDER, ()), by_kind.get(Kind.FILL, ()))
+    if by_kind.keys() & _OF_TRADES:
+        _trades(connection, by_kind.get(Kind.POSITION, ()), _touched(by_kind))
+    if by_kind.keys() & {Kind.BOT_DAY}:
+        _bot_days(connection, by_kind[Kind.BOT_DAY])
+
+
+def _upsert(connection: Connection, table: Table, rows: Sequence[dict[str, object]]) -> None:
+    """Insert rows, or overwrite the columns they have where the primary key is known."""
+    if not rows:
+        return
+    keys = [column.name for column in table.primary_key]
+    statement = insert(table)
+    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
+    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+
+
+def _snapshots(connection: Connection, marks: Numbered) -> None:
+    rows = []
+    for seq, record in marks:
+        data: Any = record.data
+        rows.append(
+            {
+                "seq": seq,
+                "at": record.at,
+                "bot": record.bot,
+                "position": record.position,
+                **{name: money(data.get(name)) for name in ("bid", "ask", "mid", "spot", "profit")},
+                **{name: data.get(name) for name in _GREEKS},
+            }
+        )
+    connection.execute(insert(snapshot_rows), rows)
+
+
+def _fills(connection: Connection, fills: Numbered, commissions: Numbered) -> None:
+    last = {str(row["execution"]): row for row in (fill_row(record) for _, record in fills)}
+    _upsert(connection, fill_rows, list(last.values()))
+    for _, record in commissions:
+        is_it = fill_rows.c.execution == execution(str(record.data["exec_id"]))
+        connection.execute(update(fill_rows).where(is_it).values(commission=money(record.data["amount"])))
+
+
+def _orders(connection: Connection, orders: Numbered, fills: Numbered) -> None:
+    last = {str(record.data["ref"]): record for _, record in orders}
+    rows = [order_row(decode(Order, dict(record.data))) for record in last.values()]
+    _upsert(connection, order_rows, rows)
+    filled_at = select(func.max(fill_rows.c.executed_at)).where(fill_rows.c.ref == order_rows.c.ref).scalar_subquery()
+    refs = {*last, *(str(record.data.get("ref") or "") for _, record in fills)}
+    for ref in sorted(refs):
+        connection.execute(update(order_rows).where(order_rows.c.ref == ref).values(fill_time=filled_at))
+    for position in sorted({str(row["position"]) for row in rows}):
+        _set_parent(connection, position)
+
+
+def _set_parent(connection: Connection, position: str) -> None:
+    """Give the closing orders of a position the order id of the entry that opened it."""
+    entries = select(order_rows.c.order_id).where(order_rows.c.position == position, order_rows.c.purpose == "entry")
+    best = entries.order_by(order_rows.c.filled.desc(), order_rows.c.number.desc()).limit(1)
+    closing = update(order_rows).where(order_rows.c.position == position, order_rows.c.purpose != "entry")
+    connection.execute(closing.values(parent_order_id=connection.execute(best).scalar()))
+
+
+def _touched(by_kind: dict[Kind, list[tuple[int, Record]]]) -> set[str]:
+    """Return the positions whose row may change without a new value of the position itself."""
+    filled = [record for _, record in by_kind.get(Kind.ORDER, ()) if any(_leg_fills(record))]
+    beside = [record for kind in (Kind.SETTLEMENT, Kind.SELECTION) for _, record in by_kind.get(kind, ())]
+    exits = [record for _, record in by_kind.get(Kind.DECISION, ()) if record.data.get("what") == "exit"]
+    return {record.position or str(record.data.get("position") or "") for record in (*filled, *beside, *exits)} - {""}
+
+
+def _leg_fills(order: Record) -> list[Any]:
+    found: Any = order.data.get("leg_filled") or []
+    return list(found)
+
+
+def _trades(connection: Connection, positions: Numbered, touched: set[str]) -> None:
+    last: dict[str, Any] = {}
+    for _, record in positions:
+        last[str(record.data["id"])] = record.data
+    numbers = _numbers(connection, list(last))
+    for position in sorted(touched - last.keys()):
+        known = select(journal.c.data).where(journal.c.position == position, journal.c.kind == Kind.POSITION.value)
+        found = connection.execute(known.order_by(journal.c.seq.desc()).limit(1)).scalar()
+        if found is not None:
+            last[position] = json.loads(found)
+            numbers |= _numbers(connection, [position])
+    rows = []
+    for id, data in last.items():
+        value = decode(Position, dict(data))
+        rows.append({"id": numbers[id], **trade_row(value, _beside(connection, value))})
+    _upsert(connection, trade_rows, rows)
+
+
+def _numbers(connection: Connection, positions: list[str]) -> dict[str, int]:
+    """Return each position's number in `trades`: counted in the order in which they first appear."""
+    known = select(trade_rows.c.position, trade_rows.c.id).where(trade_rows.c.position.in_(positions))
+    numbers: dict[str, int] = {row.position: row.id for row in connection.execute(known)}
+    following = (connection.execute(select(func.max(trade_rows.c.id))).scalar() or 0) + 1
+    for position in positions:
+        if position not in numbers:
+            numbers[position] = following
+            following += 1
+    return numbers
+
+
+def _beside(connection: Connection, position: Position) -> Beside:
+    """Return what the journal holds of a position beside its own value."""
+    query = select(journal.c.kind, journal.c.data).where(journal.c.position == position.id)
+    found: dict[str, list[Any]] = {kind: [] for kind in _BESIDE}
+    for kind, data in connection.execute(query.where(journal.c.kind.in_(_BESIDE)).order_by(journal.c.seq)):
+        found[kind].append(json.loads(data))
+    selections = found[Kind.SELECTION.value] or [_selection_before(connection, position)]
+    return Beside(
+        selection=selections[0],
+        settlements=found[Kind.SETTLEMENT.value],
+        exits=[one for one in found[Kind.DECISION.value] if one.get("what") == "exit"],
+        closings=_closings(connection, position.id),
+    )
+
+
+def _selection_before(connection: Connection, position: Position) -> Any:
+    """Return the bot's last leg selection before the position was first recorded."""
+    first = select(func.min(journal.c.seq)).where(
+        journal.c.position == position.id, journal.c.kind == Kind.POSITION.value
+    )
+    query = select(journal.c.data).where(
+        journal.c.kind == Kind.SELECTION.value,
+        journal.c.bot == position.bot,
+        journal.c.position == "",
+        journal.c.seq < first.scalar_subquery(),
+    )
+    found = connection.execute(query.order_by(journal.c.at.desc(), journal.c.seq.desc()).limit(1)).scalar()
+    return {} if found is None else json.loads(found)
+
+
+def _closings(connection: Connection, position: str) -> list[Closing]:
+    query = select(order_rows).where(
+        order_rows.c.position == position, order_rows.c.purpose != "entry", order_rows.c.filled > 0
+    )
+    return [
+        Closing(purpose=row.purpose, expected=_expected(row), legs=len(json.loads(row.legs)))
+        for row in connection.execute(query.order_by(order_rows.c.number))
+    ]
+
+
+def _expected(row: Any) -> Decimal | None:
+    """Return what an order was expected to cost per share, + paid."""
+    wire: Decimal | None = {"target": row.limit_price, "stop": row.stop_price}.get(row.purpose, row.mid)
+    if wire is None:
+        return None
+    return wire if row.action == "BUY" else -wire
+
+
+def _bot_days(connection: Connection, days: Numbered) -> None:
+    wanted = [column.name for column in bot_day_rows.columns]
+    last: dict[tuple[str, str], dict[str, object]] = {}
+    for _, record in days:
+        data: Any = record.data
+        row = {name: data[name] for name in wanted}
+        typed = {"date": date.fromisoformat(data["date"]), "realized": money(data["realized"])}
+        last[data["bot"], data["date"]] = row | typed
+    _upsert(connection, bot_day_rows, list(last.values()))

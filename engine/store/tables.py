@@ -66,7 +66,8 @@ Index("order_position", order_rows.c.position)
 fill_rows = Table(
     "fill_rows",
     metadata,
-    Column("exec_id", Text, primary_key=True),
+    Column("execution", Text, primary_key=True),
+    Column("exec_id", Text, nullable=False),
     Column("ref", Text, nullable=False),
     Column("bot", Text, nullable=False),
     Column("position", Text, nullable=False),

@@ -1,0 +1,174 @@
+"""What `trades` says of a position. Pure: from the recorded values to the row.
+
+One formula holds for every structure: entry_price is received per share (negative when paid), exit_price is paid per
+share to close it (negative when received), and (entry_price - exit_price) x quantity x 100 is the profit before
+commissions. So a short option has two positive prices.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from engine.model.position import Position, PositionLeg
+from engine.record.codec import json_text
+from engine.record.record import Json
+from engine.store.order_row import money, step_or_none
+
+_TARGET = re.compile(r"(target|take_profit)(_\d+)?")
+_STOP = re.compile(r"(stop|stop_loss)(_\d+)?")
+_MANUAL = frozenset({"manual", "operator", "flatten", "kill", "stop_request", "close_all", "closed_by_hand"})
+_COLUMN_SYMBOLS = ("SPY", "SPX")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closing:
+    """A closing order with fills: its purpose, its expected price (paid per share), and how many legs it deals."""
+
+    purpose: str
+    expected: Decimal | None
+    legs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What else is recorded of a position: its leg selection, settlements, exit decisions and closing orders."""
+
+    selection: Mapping[str, Any]
+    settlements: Sequence[Mapping[str, Any]] = ()
+    exits: Sequence[Mapping[str, Any]] = ()
+    closings: Sequence[Closing] = ()
+
+
+def trade_row(position: Position, beside: Beside) -> dict[str, object]:
+    """Return the row of a position."""
+    is_closed = position.state == "closed"
+    quotes = {leg["name"]: leg for leg in beside.selection.get("legs") or ()}
+    return {
+        "position": position.id,
+        "bot": position.bot,
+        "trade_date": position.session,
+        "symbol": "/".join(dict.fromkeys(leg.option.symbol for leg in position.legs)),
+        "strike": position.legs[0].option.strike if len(position.legs) == 1 else None,
+        "expiration": _only({leg.option.expiry for leg in position.legs}),
+        "quantity": _opened(position) or position.quantity,
+        "entry_mid": step_or_none(position.entry_mid),
+        "entry_time": position.opened_at,
+        "exit_time": position.closed_at,
+        "exit_reason": exit_reason(position, beside) if is_closed else None,
+        "exit_name": position.exit_reason or None,
+        "max_risk": step_or_none(position.max_risk),
+        "state": position.state,
+        "status": status(position),
+        "is_filled": int(_opened(position) >= position.quantity),
+        "digest": position.digest,
+        "legs": json_text([_leg(leg, quotes.get(leg.name, {})) for leg in position.legs]),
+        **_amounts(position, beside, is_closed),
+        **_symbol_columns(position, beside.selection, quotes),
+    }
+
+
+def status(position: Position) -> str:
+    """Return PENDING, OPEN, CLOSED or ERROR (over, yet something is still held), or NONE when it never opened."""
+    if position.state != "closed":
+        return "OPEN" if any(leg.opened for leg in position.legs) else "PENDING"
+    if not any(leg.opened for leg in position.legs):
+        return "NONE"
+    return "CLOSED" if position.is_flat else "ERROR"
+
+
+def exit_reason(position: Position, beside: Beside) -> str | None:
+    """Return the word of the tables for how a position ended; other exits keep their own name in capitals."""
+    if beside.settlements:
+        return _settled({str(one.get("how")) for one in beside.settlements})
+    name = position.exit_reason
+    purposes = {closing.purpose for closing in beside.closings}
+    kinds = {str(one.get("kind") or "") for one in beside.exits if one.get("reason") == name}
+    if purposes == {"target"} or "target" in kinds or _TARGET.fullmatch(name):
+        return "TAKE_PROFIT"
+    if purposes == {"stop"} or "stop" in kinds or _STOP.fullmatch(name):
+        return "STOP_LOSS"
+    if name in _MANUAL:
+        return "MANUAL"
+    return re.sub(r"\W+", "_", name).upper() or None
+
+
+def _settled(hows: set[str]) -> str:
+    for how, word in (("assigned", "ASSIGNED"), ("exercised", "EXERCISED"), ("cash", "CASH_SETTLED")):
+        if how in hows:
+            return word
+    return "EXPIRED_WORTHLESS"
+
+
+def _amounts(position: Position, beside: Beside, is_closed: bool) -> dict[str, object]:
+    paid = position.exit_price if is_closed else None
+    return {
+        "entry_price": step_or_none(position.entry_price),
+        "exit_price": None if paid is None else step_or_none(-paid) or Decimal(0),
+        "expected_exit_price": _expected(position, beside.closings) if is_closed else None,
+        "cash": step_or_none(position.cash),
+        "entry_cash": step_or_none(sum((leg.entry_cash for leg in position.legs), Decimal(0))),
+        "exit_cash": step_or_none(sum((leg.exit_cash for leg in position.legs), Decimal(0))),
+        "commissions": step_or_none(position.commissions),
+    }
+
+
+def _expected(position: Position, closings: Sequence[Closing]) -> Decimal | None:
+    """Return what closing was expected to cost: the resting order's price, or the mid when the exit was priced."""
+    whole = [closing for closing in closings if closing.legs == len(position.legs)]
+    if len(closings) == 1 and whole and whole[0].expected is not None:
+        return whole[0].expected * (position.legs[0].ratio if len(position.legs) == 1 else 1)
+    return None if position.exit_mid is None else step_or_none(-position.exit_mid)
+
+
+def _opened(position: Position) -> int:
+    return min((leg.opened // leg.ratio for leg in position.legs), default=0)
+
+
+def _only(found: set[Any]) -> Any:
+    return found.pop() if len(found) == 1 else None
+
+
+def _per_share(cash: Decimal, contracts: int, leg: PositionLeg) -> Decimal | None:
+    return step_or_none(abs(cash) / (contracts * leg.option.multiplier)) if contracts else None
+
+
+def _leg(leg: PositionLeg, quote: Mapping[str, Any]) -> Json:
+    prices = (_per_share(leg.entry_cash, leg.opened, leg), _per_share(leg.exit_cash, leg.closed, leg))
+    return {
+        "name": leg.name,
+        "contract": str(leg.option),
+        "symbol": leg.option.symbol,
+        "expiry": leg.option.expiry.isoformat(),
+        "strike": f"{leg.option.strike:f}",
+        "right": leg.option.right.value,
+        "sign": leg.sign,
+        "ratio": leg.ratio,
+        "opened": leg.opened,
+        "closed": leg.closed,
+        "settled": leg.settled,
+        "entry_price": None if prices[0] is None else f"{prices[0].normalize():f}",
+        "exit_price": None if prices[1] is None else f"{prices[1].normalize():f}",
+        "commissions": f"{leg.commissions:f}",
+        **{name: quote.get(name) for name in ("bid", "ask", "delta")},
+    }
+
+
+def _symbol_columns(position: Position, selection: Mapping[str, Any], quotes: Mapping[str, Any]) -> dict[str, object]:
+    """Return the columns of SPY and SPX: filled for what the position is on, null where one column cannot say it."""
+    found: dict[str, object] = {}
+    spots = dict(selection.get("spots") or {})
+    if position.spot is not None:
+        spots.setdefault(position.legs[0].option.symbol, position.spot)
+    for symbol in _COLUMN_SYMBOLS:
+        legs = [leg for leg in position.legs if leg.option.symbol == symbol]
+        only = legs[0] if len(legs) == 1 else None
+        quote = quotes.get(only.name, {}) if only else {}
+        prefix = symbol.lower()
+        found[f"{prefix}_price"] = money(spots.get(symbol))
+        found[f"{prefix}_strike"] = only.option.strike if only else None
+        found[f"{prefix}_entry_bid"] = money(quote.get("bid"))
+        found[f"{prefix}_entry_ask"] = money(quote.get("ask"))
+        found[f"{prefix}_exit_price"] = _per_share(only.exit_cash, only.closed, only) if only else None
+    return found
