@@ -13,7 +13,7 @@ from time import perf_counter
 
 from engine.sim.gateway import accounts, history
 from engine.sim.gateway.hub import Hub
-from engine.sim.gateway.market_data import send_day_changes
+from engine.sim.gateway.market_data import send_day_changes, send_halts
 from engine.sim.gateway.orders import deliver, run_commands
 from engine.sim.gateway.session import Session
 from engine.sim.gateway.wire import from_epoch
@@ -149,6 +149,8 @@ class Clock:
             run_commands(hub)
         at = hub.timeline.after(hub.now)
         if at == hub.now:
+            if not self.finished:
+                log.info("the last session is over; time stays at %s", hub.at.isoformat())
             self.finished = True
             return
         data = hub.timeline.is_data(at)
@@ -173,6 +175,7 @@ class Clock:
         traffic.market_seconds += moved - began
         traffic.encode_seconds += perf_counter() - moved
         send_day_changes(hub)
+        send_halts(hub)
         history.after_move(hub)
 
     # ------------------------------------------------------------ the watchdog

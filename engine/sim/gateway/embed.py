@@ -14,6 +14,7 @@ from engine.sim.gateway.settings import GatewaySettings
 from engine.sim.gateway.tick_feed import TickFeed
 from engine.sim.gateway.timeline import Timeline
 from engine.sim.gateway.wire import from_epoch
+from engine.sim.market.load import load_market_file
 from engine.sim.market.market import SimMarket
 from engine.sim.seams import Exchange, Market
 
@@ -62,7 +63,8 @@ class RunningGateway:
 
 def _market(settings: GatewaySettings) -> SimMarket:
 
-    return SimMarket(seed=settings.seed, date=settings.first_day)
+    scenario = None if settings.market_file is None else load_market_file(settings.market_file)
+    return SimMarket(seed=settings.seed, date=settings.first_day, scenario=scenario)
 
 
 def _exchange(settings: GatewaySettings, market: Market) -> SimExchange:

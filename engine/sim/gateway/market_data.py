@@ -134,6 +134,19 @@ def _send_statistics(hub: Hub, session: Session, line: Line, found: Instrument) 
     line.sent = (day.high, day.low, day.previous_close, day.open, day.volume)
 
 
+def send_halts(hub: Hub) -> None:
+    """Send halted (49) to the lines of underlyings that were halted or resumed."""
+    lines = [(session, line) for session in hub.sessions.values() for line in session.wants.lines.values()]
+    symbols = {line.instrument.symbol for _, line in lines if line.instrument}
+    now = {symbol for symbol in symbols if hub.market.halted(symbol)}
+    moved, hub.halted = now ^ hub.halted, now
+    if not moved:
+        return
+    for session, line in lines:
+        if (found := line.instrument) is not None and found.symbol in moved:
+            session.send(45, 6, line.req_id, 49, 1 if found.symbol in now else 0)
+
+
 def send_day_changes(hub: Hub) -> None:
     """Send what moved of the day's statistics of underlyings, and of options when a session starts."""
     starts_day = hub.timeline.starts_day(hub.now)

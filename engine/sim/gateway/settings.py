@@ -28,7 +28,7 @@ class GatewaySettings:
     lockstep: bool = True
     holders: int = 0
     cash: Decimal = Decimal(1_000_000)
-    market_file: Path | None = None
+    market_file: Path | str | None = None
     positions_file: Path | None = None
     store_file: Path | None = None
     master_client_id: int = 0

@@ -5,6 +5,7 @@ printed, once for all clients, and each line puts its request id between head an
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from engine.sim.gateway.combo_quotes import combo_pieces
 from engine.sim.gateway.lines import Line
@@ -81,6 +82,8 @@ class TickFeed:
         self._old: Board | None = None
         self._bids = _Kept(bid_tail)
         self._asks = _Kept(ask_tail)
+        self._bid_sizes = _Kept(partial(size_tail, 0))
+        self._ask_sizes = _Kept(partial(size_tail, 3))
         self._stale = True
 
     def lines_changed(self) -> None:
@@ -122,11 +125,10 @@ class TickFeed:
             (PRICE, self._bids.column(bids, moved.bid)),
             (PRICE, self._asks.column(asks, moved.ask)),
         ]
-        for kind, keys, changed in ((0, bids, moved.bid_size), (3, asks, moved.ask_size)):
-            if changed.any():
-                flags = changed.tolist()
-                sizes = [size_tail(kind, key % SIZES) if due else None for key, due in zip(keys, flags, strict=True)]
-                out.append((SIZE, sizes))
+        if moved.bid_size.any():
+            out.append((SIZE, self._bid_sizes.column([key % SIZES for key in bids], moved.bid_size)))
+        if moved.ask_size.any():
+            out.append((SIZE, self._ask_sizes.column([key % SIZES for key in asks], moved.ask_size)))
         if moved.last.any():
             out.append((PRICE, self._last_column(new, moved.last)))
         if moved.greeks.any():

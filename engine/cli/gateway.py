@@ -1,0 +1,249 @@
+"""`rulebot gateway`: a simulated TWS gateway on this machine, for any TWS client; or the ledger of a run of it."""
+
+import asyncio
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+from engine.sim.gateway.settings import DEFAULT_PORT, TWS_PORTS
+
+if TYPE_CHECKING:
+    from engine.sim.gateway.embed import RunningGateway
+    from engine.sim.gateway.settings import GatewaySettings
+
+
+def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
+    """Read a speed: a number above 0, or `max`, which is None."""
+    if value == "max":
+        return None
+    try:
+        found = float(value)
+    except ValueError:
+        found = 0.0
+    if not 0 < found < float("inf"):
+        raise click.BadParameter(f"a speed is a number above 0, or max; is {value!r}")
+    return found
+
+
+@click.command("gateway", short_help="serve a simulated market to any TWS client")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    help="Port on 127.0.0.1; 0 takes a free one.",
+)
+@click.option("--allow-tws-port", is_flag=True, help="Let the simulator take a port of the real TWS or gateway.")
+@click.option(
+    "--date", "day", type=click.DateTime(formats=["%Y-%m-%d"]), help="First session (default: today's, or the next)."
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 500),
+    default=1,
+    show_default=True,
+    help="Sessions to live through; nights are jumped.",
+)
+@click.option(
+    "--speed",
+    metavar="X|max",
+    callback=_speed,
+    default="1",
+    show_default=True,
+    help="Simulated seconds a second; max goes as fast as the clients that hold the clock.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="The same seed gives the same market and fills.",
+)
+@click.option(
+    "--market", metavar="FILE", help="Scenario (.yaml), minute bars (.csv), or the name of a scenario that is shipped."
+)
+@click.option(
+    "--cash", type=click.FloatRange(0), default=1_000_000, show_default=True, help="Cash at the start, dollars."
+)
+@click.option(
+    "--positions",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Positions and resting orders at the start, JSON.",
+)
+@click.option(
+    "--data-seconds",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    help="Simulated seconds between moves of the market.",
+)
+@click.option(
+    "--fence-seconds",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Simulated seconds between fences of the lockstep clock.",
+)
+@click.option(
+    "--holders",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Let time begin when so many +LOCKSTEP clients have asked for it.",
+)
+@click.option(
+    "--write-ledger",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Append this run's ledger to a file, for --ledger.",
+)
+@click.option(
+    "--ledger",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Print the ledger of a run and exit; goes with no other option.",
+)
+@click.pass_context
+def gateway(
+    ctx: click.Context,
+    port: int,
+    allow_tws_port: bool,
+    day: datetime | None,
+    days: int,
+    speed: float | None,
+    seed: int,
+    market: str | None,
+    cash: float,
+    positions: Path | None,
+    data_seconds: int,
+    fence_seconds: int,
+    holders: int,
+    write_ledger: Path | None,
+    ledger: Path | None,
+) -> None:
+    """Serve a SIMULATED market, broker and account to any client of the TWS API, on this machine only.
+
+    Nothing here is real: no order leaves this computer. A client that connects with the option +LOCKSTEP
+    holds the virtual clock; docs/gateway.md has the rules.
+    """
+    if ledger is not None:
+        _print_ledger(ctx, ledger)
+        return
+    if port in TWS_PORTS and not allow_tws_port:
+        raise click.UsageError(f"port {port} belongs to the real TWS or gateway; say --allow-tws-port to take it")
+    from decimal import Decimal
+
+    from engine.sim.gateway.settings import GatewaySettings
+
+    try:
+        settings = GatewaySettings(
+            first_day=_today() if day is None else day.date(),
+            days=days,
+            port=port,
+            seed=seed,
+            speed=speed,
+            data_seconds=data_seconds,
+            fence_seconds=fence_seconds,
+            holders=holders,
+            cash=Decimal(str(cash)),
+            market_file=market,
+            positions_file=positions,
+            store_file=write_ledger,
+        )
+    except ValueError as problem:
+        raise click.UsageError(str(problem)) from problem
+    _run(ctx, settings)
+
+
+def _today() -> date:
+    """Return the session of today in New York, or the next one."""
+    from engine.model.session import EXCHANGE_ZONE, session_from
+
+    return session_from(datetime.now(EXCHANGE_ZONE).date()).date
+
+
+def _print_ledger(ctx: click.Context, path: Path) -> None:
+    others = [name for name in ctx.params if name != "ledger"]
+    given = [name for name in others if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    if given:
+        flag = "--" + given[0].replace("_", "-")
+        raise click.UsageError(
+            f"--ledger prints a ledger and goes with no other option, is with {flag}; "
+            "a run writes one with --write-ledger"
+        )
+    from engine.sim.exchange.ledger import LedgerError, read_ledger, summary
+
+    try:
+        click.echo(f"SIMULATED: ledger {path}\n")
+        click.echo(summary(read_ledger(path)), nl=False)
+    except LedgerError as problem:
+        click.echo(f"error: {problem}", err=True)
+        ctx.exit(1)
+
+
+def _run(ctx: click.Context, settings: "GatewaySettings") -> None:
+    import logging
+
+    from engine.model.session import CalendarError
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        asyncio.run(_serve(settings))
+    except KeyboardInterrupt:
+        click.echo("stopped")
+    except (ValueError, CalendarError) as problem:
+        click.echo(f"error: {problem}", err=True)
+        ctx.exit(1)
+    except OSError as problem:
+        click.echo(f"error: {_plainly(settings, problem)}", err=True)
+        ctx.exit(3)
+
+
+def _plainly(settings: "GatewaySettings", problem: OSError) -> str:
+    import errno
+
+    if problem.errno == errno.EADDRINUSE:
+        return f"port {settings.port} on 127.0.0.1 is in use; choose another with --port"
+    return f"cannot listen on port {settings.port}: {problem.strerror}"
+
+
+async def _serve(settings: "GatewaySettings") -> None:
+    import signal
+
+    from engine.sim.gateway.embed import start_gateway
+
+    running = await start_gateway(settings)
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(each, stopped.set)
+        except (NotImplementedError, RuntimeError):
+            break  # this system, or this thread, delivers interrupts by exception
+    click.echo(_banner(settings, running))
+    ends = {asyncio.ensure_future(stopped.wait()), asyncio.ensure_future(running.failure())}
+    try:
+        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for each_end in done:
+            each_end.result()
+    finally:
+        for end in ends:
+            end.cancel()
+        await running.stop()
+        click.echo(_farewell(running))
+
+
+def _banner(settings: "GatewaySettings", running: "RunningGateway") -> str:
+    pace = "as fast as its clients" if settings.speed is None else f"{settings.speed:g} times real time"
+    length = "1 session" if settings.days == 1 else f"{settings.days} sessions"
+    first = running.gateway.hub.timeline.sessions[0].date
+    return (
+        f"SIMULATED TWS gateway on 127.0.0.1:{running.port} - no real market, no real money\n"
+        f"SIMULATED account {running.exchange.account}, {length} from {first}, {pace}, seed {settings.seed}"
+    )
+
+
+def _farewell(running: "RunningGateway") -> str:
+    done = running.statistics
+    return f"SIMULATED gateway stopped: {done.messages} messages, {done.fences} fences"
