@@ -30,6 +30,7 @@ class WorkingOrder:
     commission: Decimal | None = None
     broker_fee: Decimal = ZERO
     leg_values: dict[int, Decimal] = field(default_factory=dict)
+    leg_filled: dict[int, Decimal] = field(default_factory=dict)
     tested_at: datetime | None = None
     live_since: datetime | None = None
     triggered: bool = False
@@ -52,6 +53,11 @@ class WorkingOrder:
     def is_combo(self) -> bool:
         """True for BAG orders."""
         return self.ticket.sec_type == "BAG"
+
+    @property
+    def legs_in(self) -> bool:
+        """True for a combo whose legs may fill apart from each other."""
+        return self.is_combo and self.ticket.non_guaranteed
 
     @property
     def is_stop(self) -> bool:

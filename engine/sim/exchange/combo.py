@@ -71,6 +71,15 @@ def _leg_size(touch: Touch, side: int) -> int:
     return touch.far_size(side)
 
 
+def widest_touch(legs: Sequence[Leg], quotes: Mapping[int, Touch]) -> Touch:
+    """Return the natural market with the sizes of the legs that show most: for legs that need not fill together."""
+    touch = order_touch(legs, quotes)
+    bid, ask = (
+        max(_leg_size(quotes[leg.instrument.con_id], side * leg.sign) // leg.ratio for leg in legs) for side in (-1, 1)
+    )
+    return Touch(touch.bid, touch.ask, bid, ask)
+
+
 def leg_prices(legs: Sequence[Leg], quotes: Mapping[int, Touch], price: Decimal) -> tuple[Decimal, ...]:
     """Return a price for each leg so that the sum of sign x ratio x price is the combo's price.
 

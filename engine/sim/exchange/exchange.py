@@ -17,9 +17,10 @@ from engine.sim.exchange.book import OrderBook, WorkingOrder
 from engine.sim.exchange.chance import chance
 from engine.sim.exchange.combo import order_touch
 from engine.sim.exchange.desk import Desk, con_ids
-from engine.sim.exchange.execution import execute
+from engine.sim.exchange.execution import execute, parts_of
 from engine.sim.exchange.intake import answer_what_if, release_children, take
 from engine.sim.exchange.ledger import Ledger
+from engine.sim.exchange.legging import leg_in
 from engine.sim.exchange.lifecycle import end_cancelled
 from engine.sim.exchange.matching import Moment, match
 from engine.sim.exchange.oca import after_fill
@@ -232,18 +233,29 @@ class SimExchange:
                 return []
             order.triggered = True
         order.live_since = order.live_since or desk.now
-        fills = match(order, touch, Moment(desk.seed, desk.now, desk.settings))
+        reports += self._fill(order, touch, quotes)
         order.tested_at = desk.now
-        if not fills and order.status is Status.PRE_SUBMITTED:
+        if not reports and order.status is Status.PRE_SUBMITTED:
             order.status = Status.SUBMITTED
             reports += desk.status(order)
-        for fill in fills:
-            first = not order.filled
-            reports += execute(desk, order, fill, quotes)
-            reports += release_children(desk, order) if first else []
-            reports += after_fill(desk, order, fill.quantity)
         if order.ticket.tif == "IOC" and not order.is_final:
             reports += end_cancelled(desk, order, "Immediate or cancel")
+        return reports
+
+    def _fill(self, order: WorkingOrder, touch: Touch, quotes: dict[int, Touch]) -> list[Report]:
+        desk = self._desk
+        moment = Moment(desk.seed, desk.now, desk.settings)
+        if order.legs_in:
+            batch = leg_in(order, quotes, moment)
+            batches = [batch] if batch else []
+        else:
+            batches = [(fill, parts_of(order, fill, quotes)) for fill in match(order, touch, moment)]
+        reports: list[Report] = []
+        for fill, parts in batches:
+            first = not order.filled and fill.quantity
+            reports += execute(desk, order, parts, fill, quotes)
+            reports += release_children(desk, order) if first else []
+            reports += after_fill(desk, order, fill.quantity) if fill.quantity else []
         return reports
 
     # --------------------------------------------------------- questions

@@ -34,10 +34,14 @@ class LegFill(NamedTuple):
     price: Decimal
 
 
-def execute(desk: Desk, order: WorkingOrder, fill: Fill, quotes: dict[int, Touch]) -> list[Report]:
-    """Book one fill and return its reports in the broker's order."""
-    parts = _parts(order, fill, quotes)
-    _take_sizes(order, parts, fill, quotes)
+def execute(
+    desk: Desk, order: WorkingOrder, parts: Sequence[LegFill], fill: Fill, quotes: dict[int, Touch]
+) -> list[Report]:
+    """Book what each leg trades and return the reports in the broker's order.
+
+    `fill` is what that completes of the order: nothing (quantity 0) when a leg goes ahead of the others.
+    """
+    _take_sizes(order, parts, quotes)
     _progress(order, fill)
     executed = _executions(desk, order, fill, parts)
     paid = [_book(desk, order, part, done) for part, done in zip(parts, executed[-len(parts) :], strict=True)]
@@ -46,14 +50,15 @@ def execute(desk: Desk, order: WorkingOrder, fill: Fill, quotes: dict[int, Touch
     return [*_ordered(desk, order, [Executed(one) for one in executed], charged), *paid, *moved]
 
 
-def _parts(order: WorkingOrder, fill: Fill, quotes: dict[int, Touch]) -> list[LegFill]:
+def parts_of(order: WorkingOrder, fill: Fill, quotes: dict[int, Touch]) -> list[LegFill]:
+    """Return what each leg of a whole fill trades."""
     prices = leg_prices(order.legs, quotes, fill.price)
     return [
         LegFill(leg, Decimal(fill.quantity * leg.ratio), price) for leg, price in zip(order.legs, prices, strict=True)
     ]
 
 
-def _take_sizes(order: WorkingOrder, parts: Sequence[LegFill], fill: Fill, quotes: dict[int, Touch]) -> None:
+def _take_sizes(order: WorkingOrder, parts: Sequence[LegFill], quotes: dict[int, Touch]) -> None:
     for part in parts:
         touch = quotes[part.leg.instrument.con_id]
         touch.take(order.side * part.leg.sign, int(part.quantity))
@@ -62,7 +67,7 @@ def _take_sizes(order: WorkingOrder, parts: Sequence[LegFill], fill: Fill, quote
 def _progress(order: WorkingOrder, fill: Fill) -> None:
     order.filled += fill.quantity
     order.value += fill.price * fill.quantity
-    order.last_price = fill.price
+    order.last_price = fill.price if fill.quantity else order.last_price
 
 
 def _executions(desk: Desk, order: WorkingOrder, fill: Fill, parts: Sequence[LegFill]) -> list[Execution]:
@@ -73,7 +78,8 @@ def _executions(desk: Desk, order: WorkingOrder, fill: Fill, parts: Sequence[Leg
     if not order.is_combo:
         found = [first]
     else:
-        found = [first, *(_leg_execution(order, first, part, f"{stem}.{n:02d}.01") for n, part in enumerate(parts, 2))]
+        legs = [_leg_execution(order, first, part, f"{stem}.{n:02d}.01") for n, part in enumerate(parts, 2)]
+        found = [first, *legs] if fill.quantity else legs
     for one in found:
         desk.executions.append(one)
         _record(desk, one)
@@ -96,17 +102,18 @@ def _execution(desk: Desk, order: WorkingOrder, exec_id: str, fill: Fill) -> Exe
         quantity=Decimal(fill.quantity),
         price=fill.price,
         cumulative=order.filled,
-        average_price=float(order.value / order.filled),
+        average_price=float(order.value / order.filled) if order.filled else 0.0,
         order_ref=ticket.order_ref,
         liquidity=fill.liquidity,
     )
 
 
 def _leg_execution(order: WorkingOrder, combo: Execution, part: LegFill, exec_id: str) -> Execution:
-    instrument, ratio = part.leg.instrument, part.leg.ratio
+    instrument = part.leg.instrument
     value = order.leg_values.get(instrument.con_id, ZERO) + part.price * part.quantity
     order.leg_values[instrument.con_id] = value
-    cumulative = order.filled * ratio
+    cumulative = order.leg_filled.get(instrument.con_id, ZERO) + part.quantity
+    order.leg_filled[instrument.con_id] = cumulative
     return replace(
         combo,
         exec_id=exec_id,

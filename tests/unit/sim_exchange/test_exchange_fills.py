@@ -331,3 +331,51 @@ def test_a_buy_write_is_priced_per_share() -> None:
         (SPY, 100, Decimal("505.01")),
         (SPY_C, 1, Decimal("0.50")),
     ]
+
+
+# ------------------------------------------------------------- non-guaranteed
+
+
+def parity(desk: Desktop, quantity: int, **fields: float) -> None:
+    """Buy an SPX call and sell ten SPY calls for each."""
+    legs = ((C5100, 1, "BUY"), (SPY_C, 10, "SELL"))
+    desk.broker.place(desk.combo(legs, quantity=quantity, non_guaranteed=True, **fields))
+
+
+def test_a_non_guaranteed_leg_may_stand_alone_until_the_other_has_size() -> None:
+    desk = Desktop(cash=Decimal(10_000_000))
+    desk.market.quotes[SPY_C] = (0.50, 0.52, 7, 7)
+    parity(desk, 1, limit=-2.9)
+    reports = desk.step()
+    assert [(r.execution.con_id, r.execution.quantity) for r in reports if isinstance(r, Executed)] == [
+        (C5100, 1),
+        (SPY_C, 7),
+    ]
+    view = desk.broker.open_orders()[0]
+    assert (view.status.value, view.filled, view.remaining) == ("Submitted", 0, 1)
+    desk.market.quotes[SPY_C] = (0.30, 0.32, 7, 7)
+    done = [r.execution for r in desk.step() if isinstance(r, Executed)]
+    assert [(one.con_id, one.quantity, one.cumulative) for one in done] == [(0, 1, 1), (SPY_C, 3, 10)]
+    assert done[0].price == Decimal("2.1") - 10 * Decimal("0.44")
+    assert desk.broker.open_orders() == []
+    assert {view.con_id: view.quantity for view in desk.broker.positions()} == {C5100: 1, SPY_C: -10}
+
+
+def test_a_cancelled_non_guaranteed_order_leaves_its_legs() -> None:
+    desk = Desktop(cash=Decimal(10_000_000))
+    desk.market.quotes[SPY_C] = (0.50, 0.52, 0, 7)
+    parity(desk, 2, limit=-2.9)
+    desk.step()
+    desk.broker.cancel(1, 1)
+    assert {view.con_id: view.quantity for view in desk.broker.positions()} == {C5100: 2}
+
+
+def test_a_non_guaranteed_order_with_size_fills_like_any_other() -> None:
+    desk = Desktop(cash=Decimal(10_000_000))
+    parity(desk, 3, limit=-2.9)
+    done = [r.execution for r in desk.step() if isinstance(r, Executed)]
+    assert [(one.con_id, one.quantity, one.price) for one in done] == [
+        (0, 3, Decimal("-2.9")),
+        (C5100, 3, Decimal("2.1")),
+        (SPY_C, 30, Decimal("0.5")),
+    ]
