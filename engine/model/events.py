@@ -85,6 +85,8 @@ PROJECTIONS: Mapping[str, Projection] = {
     "NFP": Projection(time(8, 30), may_be_nfp),
 }
 
+MONTHLY = frozenset(("CPI", "NFP"))
+
 
 def earnings_of(symbol: str) -> str:
     """Return the name of the calendar that holds one company's earnings."""
@@ -129,6 +131,14 @@ def unbroken_until(layers: Collection[Published]) -> date:
             break
         last = max(last, dates.last)
     return last
+
+
+def months_without(dates: Published) -> tuple[str, ...]:
+    """Return the months ("2027-03") within the dates in which a monthly event has none though it was expected."""
+    if dates.name not in MONTHLY:
+        return ()
+    expected = {event.day.strftime("%Y-%m") for event in projected_days(dates.name, dates.first, dates.last)}
+    return tuple(sorted(expected - {event.day.strftime("%Y-%m") for event in dates.days}))
 
 
 def _laid_over(name: str, layers: Iterable[Published], last: date) -> Mapping[date, EventDay]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from engine.model.errors import RulebotError, SpecError, StoreError
-from engine.model.events import Published, event_calendar, unbroken_until
+from engine.model.events import Published, event_calendar, months_without, unbroken_until
 from engine.model.facts import EventCalendar, EventDay
 from engine.run.calendar_file import CalendarFile, read_calendar
 from engine.spec.diagnostic import render
@@ -136,6 +136,8 @@ def _changes(before: EventCalendar, after: EventCalendar, fresh: tuple[Published
         if until is not None and until != was:
             yield f"{name}: published until {until}" + (f", was {was}" if was else "")
     for dates in fresh:
+        if empty := months_without(dates):
+            yield f"{dates.name}: no date in {', '.join(empty)}: is the list complete to {dates.last}?"
         until = after.published_until[dates.name]
         if until < dates.last and unbroken_until([dates]) == dates.last:
             yield f"{dates.name}: nothing is published between {until} and {dates.first}: bring those dates too"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.model.errors import SpecError, StoreError
+from engine.model.events import months_without
 from engine.run.calendars import (
     RulebotMisuse,
     calendar_folder,
@@ -29,6 +30,11 @@ def test_shipped_calendars_reach_to_the_end_of_the_exchange_table(tmp_path: Path
     assert set(found.days) == {"CPI", "FOMC", "NFP"}
     assert set(found.known_until.values()) == {date(2027, 12, 31)}
     assert [str(dates.verified) for dates in shipped_dates()] == ["2026-08-11"] * 3
+
+
+def test_only_the_month_that_was_never_published_is_missing_from_what_is_shipped() -> None:
+    missing = {dates.name: months_without(dates) for dates in shipped_dates()}
+    assert missing == {"CPI": ("2025-11",), "FOMC": (), "NFP": ("2025-10",)}
 
 
 def test_imported_dates_replace_projected_ones(tmp_path: Path) -> None:
@@ -62,6 +68,11 @@ def test_a_moved_date_is_shown_as_new_and_withdrawn(tmp_path: Path) -> None:
 def test_a_gap_before_the_imported_dates_is_said(tmp_path: Path) -> None:
     file = calendar(tmp_path / "cpi_late.json", "2027-03-10")
     assert "nothing is published between 2026-12-31 and 2027-03-01" in import_calendar(file, tmp_path).changes[-1]
+
+
+def test_a_month_that_was_forgotten_is_asked_for(tmp_path: Path) -> None:
+    file = calendar(tmp_path / "cpi_2027.json", "2027-01-13", "2027-03-10")
+    assert "CPI: no date in 2027-02: is the list complete to 2027-03-31?" in import_calendar(file, tmp_path).changes
 
 
 def test_own_events_are_known_to_the_end_of_their_dates(tmp_path: Path) -> None:
