@@ -15,7 +15,7 @@ NICKELS = st.integers(1, 120).map(lambda n: n / 20 if n < 60 else round(3 + (n -
 CONTRACTS = (P5000, P4990, C5100, C5110)
 LOOSE = ExchangeSettings(check_margin=False, refuse_other_side=False, price_band=None)
 ORDERS = st.tuples(
-    st.sampled_from((*CONTRACTS, SPY_C, SPY_P2, 0)),
+    st.sampled_from((*CONTRACTS, SPY_C, SPY_P2, 0, -1)),
     st.sampled_from(("BUY", "SELL")),
     st.integers(1, 40),
     st.one_of(st.none(), NICKELS),
@@ -25,10 +25,10 @@ MOVES = st.tuples(st.sampled_from(CONTRACTS), st.integers(1, 40), st.integers(1,
 
 def apply(desk: Desktop, order: tuple[int, str, int, float | None]) -> list[Report]:
     con_id, action, quantity, limit = order
-    if con_id:
+    if con_id > 0:
         return desk.broker.place(desk.ticket(con_id, action, quantity, limit=limit))
     price = None if limit is None else round(limit - 3, 2)
-    return desk.broker.place(desk.combo(CONDOR, action, quantity, limit=price))
+    return desk.broker.place(desk.combo(CONDOR, action, quantity, limit=price, non_guaranteed=con_id < 0))
 
 
 def move(desk: Desktop, change: tuple[int, int, int, int]) -> None:
@@ -99,6 +99,7 @@ def check_views(reports: list[Report]) -> None:
         if isinstance(report, OrderChanged):
             view = report.order
             assert view.filled + view.remaining == view.ticket.quantity
+            assert view.remaining >= 0
             assert (view.status is Status.FILLED) == (view.remaining == 0)
         if isinstance(report, Executed):
             assert report.execution.quantity > 0
