@@ -52,7 +52,7 @@ def test_imported_dates_replace_projected_ones(tmp_path: Path) -> None:
 
 
 def test_importing_the_same_dates_again_changes_nothing(tmp_path: Path) -> None:
-    file = calendar(tmp_path / "cpi_2027.json", "2027-01-13")
+    file = calendar(tmp_path / "opec.json", "2027-01-13", name="OPEC")
     import_calendar(file, tmp_path / "data")
     assert import_calendar(file, tmp_path / "data").changes == ()
 
