@@ -2,7 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from engine.model.contract import Option, Right
 from engine.model.facts import Facts
@@ -63,7 +63,7 @@ class View:
         self.session = session
         self.board = board
         self.facts = facts
-        self.memo: dict[object, float | None] = {}
+        self.memo: dict[object, Any] = {}
         self.chains: dict[tuple[str, date, Right], dict[Decimal, int]] = {}
         self.legs: tuple[LegView, ...] = ()
         self.held: Held | None = None

@@ -1,0 +1,197 @@
+"""Measures of a structure that is chosen or held: quote widths, credit and debit, worst case, strikes, days.
+
+Of several legs the worst stands for all: when some are not known, what the others say is a bound (`AtLeast`).
+"""
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from math import isnan
+
+from engine.compile.plan import Call, Quantity
+from engine.evaluate.reading import AtLeast, Context, Read, Reading, Unknown, exact
+from engine.evaluate.snapshot import LegView, View
+from engine.model.payoff import worst_case
+from engine.model.quotes import OPTION_AGE, age_problem, quote_problem
+
+
+def legs_named(view: View, names: tuple[str, ...]) -> tuple[LegView, ...]:
+    """Return the legs of the structure that a measure judges."""
+    return tuple(leg for leg in view.legs if leg.name in names)
+
+
+def worst(readings: Iterable[Reading]) -> Reading:
+    """Return the largest of several readings; a bound when some are unknown, unknown when all are."""
+    known, reason = [], ""
+    for reading in readings:
+        if isinstance(reading, float):
+            known.append(reading)
+        else:
+            reason = reason or reading.reason
+    if not known:
+        return Unknown(reason or "no legs")
+    return AtLeast(max(known), reason) if reason else max(known)
+
+
+def names_of(call: Call) -> tuple[str, ...]:
+    """Return the legs that a call judges."""
+    of = call.argument("of")
+    return of if isinstance(of, tuple) else (str(of),)
+
+
+def quote_width(call: Call, context: Context) -> Read:
+    """Bind `quote_width`, per share or as a part of mid."""
+    names, limit = names_of(call), context.limit(OPTION_AGE)
+    is_part = call.quantity is Quantity.FRACTION
+    return lambda view: worst(_width(view, leg, limit, is_part) for leg in legs_named(view, names))
+
+
+def _width(view: View, leg: LegView, limit: float, is_part: bool) -> Reading:
+    if problem := quote_problem(view.board, leg.row, view.now, limit):
+        return Unknown(f"{leg.name}: {problem}")
+    bid, ask = view.board.bid[leg.row], view.board.ask[leg.row]
+    return exact((ask - bid) / ((ask + bid) / 2.0) if is_part else ask - bid)
+
+
+# ---------------------------------------------------------------- net prices
+
+
+def mark(view: View, leg: LegView, at: str, closing: bool, limit: float) -> Reading:
+    """Return what one option of a leg trades at, per share: at mid, or natural for its side.
+
+    No bid at all (size 0) counts as 0, so a long leg then brings nothing and a short one costs half its ask at mid; no
+    ask is unknown, but for a long leg without a bid. A crossed or locked quote is unknown.
+    """
+    board, row = view.board, leg.row
+    if row < 0:
+        return Unknown(f"{leg.name}: not streamed")
+    if problem := age_problem(board, row, board.quote_at[row], view.now, limit):
+        return Unknown(f"{leg.name}: {problem}")
+    bid, ask = board.bid[row], board.ask[row]
+    if isnan(bid):
+        if board.bid_size[row] != 0.0:
+            return Unknown(f"{leg.name}: no bid yet")
+        if leg.sign > 0 and closing:
+            return 0.0
+        bid = 0.0
+    if isnan(ask):
+        return Unknown(f"{leg.name}: no ask")
+    if bid >= ask:
+        return Unknown(f"{leg.name}: {'crossed' if bid > ask else 'locked'}")
+    if at == "mid":
+        return (bid + ask) / 2.0
+    buys = (leg.sign > 0) is not closing
+    return ask if buys else bid
+
+
+def net_price(view: View, at: str, closing: bool, limit: float) -> Reading:
+    """Return what the structure brings (+) or costs (-) per share, when opened, or closed."""
+    if not view.legs:
+        return Unknown("no structure")
+    total = 0.0
+    for leg in view.legs:
+        price = mark(view, leg, at, closing, limit)
+        if not isinstance(price, float):
+            return price
+        total += leg.sign * leg.ratio * price
+    return exact(total if closing else -total)
+
+
+def _entry_price(view: View, at: str, limit: float) -> Reading:
+    if view.held is not None:
+        return view.held.entry_price
+    if at != "start":
+        return net_price(view, at, False, limit)
+    return Unknown("the order has no price to start from") if view.start_price is None else view.start_price
+
+
+def multiplier(view: View) -> int:
+    """Return the shares of one contract."""
+    return view.legs[0].option.multiplier if view.legs else 100
+
+
+def _net(call: Call, context: Context, sign: float) -> Read:
+    at, limit = str(call.argument("at")), context.limit(OPTION_AGE)
+    in_dollars = call.quantity is Quantity.DOLLARS
+
+    def read(view: View) -> Reading:
+        price = _entry_price(view, at, limit)
+        if not isinstance(price, float):
+            return price
+        if not in_dollars:
+            return sign * price
+        return exact(sign * (price * multiplier(view) * _quantity(view) - _commissions(view)))
+
+    return read
+
+
+def _quantity(view: View) -> int:
+    return view.held.quantity if view.held is not None else view.quantity
+
+
+def _commissions(view: View) -> float:
+    return view.held.commissions if view.held is not None else view.commission
+
+
+def credit(call: Call, context: Context) -> Read:
+    """Bind `credit`; negative when the structure costs."""
+    return _net(call, context, 1.0)
+
+
+def debit(call: Call, context: Context) -> Read:
+    """Bind `debit`; negative when the structure brings."""
+    return _net(call, context, -1.0)
+
+
+def max_risk(call: Call, context: Context) -> Read:
+    """Bind `max_risk`: as opened, or at the price the order would start from."""
+    in_dollars = call.quantity is Quantity.DOLLARS
+
+    def read(view: View) -> Reading:
+        risk = _risk(view)
+        if not isinstance(risk, float) or not in_dollars:
+            return risk
+        return risk * multiplier(view) * _quantity(view) + _commissions(view)
+
+    return read
+
+
+def _risk(view: View) -> Reading:
+    if view.held is not None:
+        return Unknown("the worst case has no bound") if view.held.max_risk is None else view.held.max_risk
+    if view.start_price is None:
+        return Unknown("the order has no price to start from")
+    parts = [(leg.option, leg.sign * leg.ratio) for leg in view.legs]
+    found = worst_case(parts, Decimal(f"{view.start_price:.10f}"))
+    return Unknown("the worst case has no bound") if found is None else float(found)
+
+
+def strike(call: Call, context: Context) -> Read:
+    """Bind `strike` of one leg."""
+    names = names_of(call)
+
+    def read(view: View) -> Reading:
+        found = legs_named(view, names)
+        return float(found[0].option.strike) if found else Unknown(f"{names[0]}: no such leg is open")
+
+    return read
+
+
+def dte(call: Call, context: Context) -> Read:
+    """Bind `dte`: calendar days to the nearest expiry."""
+
+    def read(view: View) -> Reading:
+        if not view.legs:
+            return Unknown("no structure")
+        return float(min((leg.option.expiry - view.session.date).days for leg in view.legs))
+
+    return read
+
+
+STRUCTURE: dict[str, Callable[[Call, Context], Read]] = {
+    "quote_width": quote_width,
+    "credit": credit,
+    "debit": debit,
+    "max_risk": max_risk,
+    "strike": strike,
+    "dte": dte,
+}

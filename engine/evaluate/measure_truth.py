@@ -1,0 +1,184 @@
+"""Measures that are true or false by themselves: breach, time, events; and the session's kind."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+from engine.compile.plan import Call
+from engine.evaluate.evaluation import Verdict
+from engine.evaluate.measure_market import spot_of
+from engine.evaluate.measure_structure import legs_named, names_of
+from engine.evaluate.measure_volatility import expiry_in
+from engine.evaluate.reading import Context, Reading, Unknown, exact
+from engine.evaluate.snapshot import LegView, View
+from engine.model.contract import Kind, Right, product
+from engine.model.events import earnings_of
+from engine.model.facts import EventCalendar, EventDay
+from engine.model.session import DayTime
+
+Judge = Callable[[View], Verdict]
+
+
+def breach(call: Call, context: Context) -> Judge:
+    """Bind `breach`.
+
+    `spot_within`: the value is the distance to the nearest strike on its safe side (negative: past it), the bound the
+    distance allowed. `spot_beyond`: the value is how far spot is past the strike furthest in the money.
+    """
+    names = names_of(call)
+    arguments = dict(call.arguments)
+    is_within = "spot_within" in arguments
+    bound = float(str(arguments["spot_within" if is_within else "spot_beyond"]))
+    levels = {symbol: spot_of(symbol, context) for symbol in context.symbols}
+
+    def judge(view: View) -> Verdict:
+        legs = legs_named(view, names)
+        readings = [_safety(leg, levels[leg.option.symbol](view)) for leg in legs]
+        known = [reading for reading in readings if isinstance(reading, float)]
+        missing = next((reading.reason for reading in readings if isinstance(reading, Unknown)), "")
+        if not known:
+            return Verdict(None, missing=missing or "no such leg is open", low=bound)
+        nearest = min(known)
+        is_breached = nearest <= bound if is_within else -nearest > bound
+        value = nearest if is_within else -nearest
+        if missing and not is_breached:
+            return Verdict(None, value, bound, missing=missing)
+        return Verdict(is_breached, value, bound, detail=_nearest_leg(legs, readings, nearest))
+
+    return judge
+
+
+def _safety(leg: LegView, spot: Reading) -> Reading:
+    """Return the points from spot to the strike on its safe side; negative when spot is past it."""
+    if not isinstance(spot, float):
+        return spot
+    strike = float(leg.option.strike)
+    return exact(spot - strike if leg.option.right is Right.PUT else strike - spot)
+
+
+def _nearest_leg(legs: tuple[LegView, ...], readings: list[Reading], nearest: float) -> str:
+    found = next(leg for leg, reading in zip(legs, readings, strict=True) if reading == nearest)
+    return f"{found.name} {found.option.strike:f}"
+
+
+def time(call: Call, context: Context) -> Judge:
+    """Bind `time`: true from that time on; past an early close it keeps its distance from the close."""
+    at = call.argument("at")
+    assert isinstance(at, DayTime)
+    kept: dict[date, float] = {}
+
+    def judge(view: View) -> Verdict:
+        day = view.session.date
+        if day not in kept:
+            kept.clear()
+            kept[day] = at.before_close(view.session).timestamp()
+        return Verdict(view.now >= kept[day], view.now, kept[day])
+
+    return judge
+
+
+# ---------------------------------------------------------------- events
+
+
+def event(call: Call, context: Context) -> Judge:
+    """Bind `event`: one of the named events is on."""
+    return _event_judge(call, context, wanted=True)
+
+
+def no_event(call: Call, context: Context) -> Judge:
+    """Bind `no_event`: none of the named events is on."""
+    return _event_judge(call, context, wanted=False)
+
+
+def _event_judge(call: Call, context: Context, wanted: bool) -> Judge:
+    arguments = dict(call.arguments)
+    calendars = _calendars(names_of(call), context.symbols)
+    before, after = arguments.get("before"), arguments.get("after")
+    is_timed = before is not None or after is not None
+    span = (float(str(before or 0)), float(str(after or 0)))
+
+    def judge(view: View) -> Verdict:
+        last = view.session.date
+        if arguments.get("until") == "expiry":
+            expiry = expiry_in(view, context.symbols[0], context)
+            if isinstance(expiry, Unknown):
+                return Verdict(None, missing=expiry.reason)
+            last = expiry
+        calendar = view.facts.events
+        found = _events_on(calendar, calendars, view.session.date, last)
+        if is_timed:
+            found = [day for day in found if _is_near(day, view.now, span)]
+        if found:
+            return Verdict(wanted, detail=_named(found[0]))
+        if missing := _unknown_after(calendar, calendars, last):
+            return Verdict(None, missing=missing)
+        return Verdict(not wanted, detail=_next(calendar, calendars, view.session.date))
+
+    return judge
+
+
+def _calendars(names: tuple[str, ...], symbols: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the calendars to look in; earnings are those of companies, and indices and ETFs have none."""
+    found: list[str] = []
+    for name in names:
+        if name == "earnings":
+            found += [earnings_of(symbol) for symbol in symbols if product(symbol).kind is Kind.STOCK]
+        else:
+            found.append(name)
+    return tuple(found)
+
+
+def _events_on(calendar: EventCalendar, names: tuple[str, ...], first: date, last: date) -> list[EventDay]:
+    found = []
+    for name in names:
+        days = calendar.days.get(name, {})
+        if first == last:
+            found += [days[first]] if first in days else []
+        else:
+            found += [event_day for day, event_day in days.items() if first <= day <= last]
+    return sorted(found, key=lambda event_day: event_day.day)
+
+
+def _is_near(event_day: EventDay, now: float, span: tuple[float, float]) -> bool:
+    """Say whether now is within (before, after) seconds of the event; one without a time lasts its whole day."""
+    if event_day.at is None:
+        return True
+    at = event_day.at.timestamp()
+    return at - span[0] <= now <= at + span[1]
+
+
+def _unknown_after(calendar: EventCalendar, names: tuple[str, ...], last: date) -> str:
+    for name in names:
+        until = calendar.known_until.get(name)
+        if until is None:
+            return f"no calendar of {name}"
+        if last > until:
+            return f"the calendar of {name} ends on {until}"
+    return ""
+
+
+def _named(event_day: EventDay) -> str:
+    mark = " (projected)" if event_day.projected else ""
+    return f"{event_day.name} on {event_day.day}{mark}"
+
+
+def _next(calendar: EventCalendar, names: tuple[str, ...], today: date) -> str:
+    """Return `next: NFP 2026-12-04`, looking 60 days ahead."""
+    for ahead in range(1, 61):
+        day = today + timedelta(days=ahead)
+        for name in names:
+            if (found := calendar.days.get(name, {}).get(day)) is not None:
+                return f"next: {found.name} {found.day}{' (projected)' if found.projected else ''}"
+    return ""
+
+
+TRUTHS: dict[str, Callable[[Call, Context], Judge]] = {
+    "breach": breach,
+    "time": time,
+    "event": event,
+    "no_event": no_event,
+}
+
+
+def session_kind(view: View) -> str:
+    """Return `full` or `half`."""
+    return "half" if view.session.is_half else "full"

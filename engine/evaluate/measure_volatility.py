@@ -1,0 +1,234 @@
+"""Measures of volatility: implied at the money, realised of daily closes, the expected move.
+
+The expiry is the nearest of the structure's legs; before there is a structure, the one its legs would take today. At
+the money is the listed strike nearest spot with sound quotes on both sides, of the two that enclose spot.
+"""
+
+from collections.abc import Callable
+from datetime import date
+from itertools import pairwise
+from math import log, sqrt
+
+from engine.compile.plan import Call
+from engine.evaluate.measure_market import spot_of
+from engine.evaluate.reading import Context, Read, Reading, Unknown
+from engine.evaluate.select import expiry_on, neighbours
+from engine.evaluate.snapshot import View
+from engine.model.black import MEAN_MOVE, implied_volatility, years_until
+from engine.model.contract import Right, product
+from engine.model.quotes import OPTION_AGE, quote_problem
+
+SESSIONS_A_YEAR = 252.0
+_FURTHEST = 0.01
+"""Part of spot that the at-the-money strike may lie away from it."""
+
+Atm = tuple[float, float, float]
+"""Strike, mid of the call, mid of the put."""
+
+
+def expiry_in(view: View, symbol: str, context: Context) -> date | Unknown:
+    """Return the expiry that volatility is read from."""
+    if held := [leg.option.expiry for leg in view.legs if leg.option.symbol == symbol]:
+        return min(held)
+    trading_class = _class(symbol, context)
+    listing = view.facts.listings.get((symbol, trading_class))
+    if listing is None:
+        return Unknown(f"{symbol}: {trading_class} expiries are not listed yet")
+    found = expiry_on(context.expiry, listing.expiries, view.session.date)
+    return Unknown(f"{symbol}: no {trading_class} expiry fits") if found is None else found
+
+
+def _class(symbol: str, context: Context) -> str:
+    return context.classes.get(symbol) or product(symbol).same_day_class
+
+
+def _class_at(view: View, symbol: str, context: Context) -> str:
+    return next((leg.option.trading_class for leg in view.legs if leg.option.symbol == symbol), _class(symbol, context))
+
+
+def at_the_money(view: View, symbol: str, expiry: date, spot: float, context: Context) -> Atm | Unknown:
+    """Return the mids at the strike nearest spot, shared by all rules of one instant."""
+    key = ("atm", symbol, expiry, context.max_age)
+    found: Atm | Unknown | None = view.memo.get(key)
+    if found is None:
+        found = view.memo[key] = _at_the_money(view, symbol, expiry, spot, context)
+    return found
+
+
+def _at_the_money(view: View, symbol: str, expiry: date, spot: float, context: Context) -> Atm | Unknown:
+    trading_class = _class_at(view, symbol, context)
+    calls, puts = (view.chain(trading_class, expiry, right) for right in (Right.CALL, Right.PUT))
+    listing = view.facts.listings.get((symbol, trading_class))
+    listed = listing.strikes.get(expiry, ()) if listing else ()
+    near = neighbours(listed or tuple(sorted(calls.keys() & puts.keys())), spot, 1)
+    reason = "no strike at the money is streamed"
+    for strike in sorted(near, key=lambda each: abs(float(each) - spot)):
+        if abs(float(strike) - spot) > _FURTHEST * spot:
+            continue
+        mids = _mids(view, (calls.get(strike, -1), puts.get(strike, -1)), context.limit(OPTION_AGE))
+        if not isinstance(mids, str):
+            return float(strike), mids[0], mids[1]
+        reason = f"{strike:f}: {mids}"
+    return Unknown(f"{trading_class} {expiry} {reason}")
+
+
+def _mids(view: View, rows: tuple[int, int], limit: float) -> tuple[float, float] | str:
+    board = view.board
+    for row in rows:
+        if problem := quote_problem(board, row, view.now, limit):
+            return problem
+    call, put = rows
+    return (board.bid[call] + board.ask[call]) / 2.0, (board.bid[put] + board.ask[put]) / 2.0
+
+
+def implied(symbol: str, context: Context) -> Read:
+    """Return the reader of the at-the-money implied volatility, percent a year."""
+    level = spot_of(symbol, context)
+    key = ("iv", symbol, context.max_age)
+
+    def read(view: View) -> Reading:
+        spot = level(view)
+        if not isinstance(spot, float):
+            return spot
+        expiry = expiry_in(view, symbol, context)
+        if isinstance(expiry, Unknown):
+            return expiry
+        found: Reading | None = view.memo.get((*key, expiry))
+        if found is None:
+            found = view.memo[(*key, expiry)] = _implied(view, symbol, expiry, spot, context)
+        return found
+
+    return read
+
+
+def _implied(view: View, symbol: str, expiry: date, spot: float, context: Context) -> Reading:
+    atm = at_the_money(view, symbol, expiry, spot, context)
+    if isinstance(atm, Unknown):
+        return atm
+    years = years_until(expiry, view.now)
+    if years is None:
+        return Unknown(f"{symbol} {expiry}: no time to the expiry is left")
+    strike, call, put = atm
+    forward = strike + call - put
+    is_call = forward <= strike
+    volatility = implied_volatility(call if is_call else put, forward, strike, years, is_call)
+    return Unknown(f"{symbol} {expiry}: no time value at the money") if volatility is None else volatility * 100.0
+
+
+def iv(call: Call, context: Context) -> Read:
+    """Bind `iv`."""
+    return implied(str(call.argument("of")), context)
+
+
+def realised(symbol: str, window: int) -> Read:
+    """Return the reader of the close-to-close volatility over `window` sessions, percent a year."""
+    key = ("rv", symbol, window)
+
+    def read(view: View) -> Reading:
+        found: Reading | None = view.memo.get(key)
+        if found is None:
+            found = view.memo[key] = _realised(view.facts.closes.get(symbol, ()), symbol, window)
+        return found
+
+    return read
+
+
+def _realised(closes: tuple[float, ...], symbol: str, window: int) -> Reading:
+    used = closes[-window - 1 :]
+    if len(used) < window + 1 or window < 2:
+        return Unknown(f"{symbol}: {len(used)} daily closes, {max(window, 2) + 1} are needed")
+    if not all(close > 0.0 for close in used):
+        return Unknown(f"{symbol}: a daily close is not a price")
+    returns = [log(later / earlier) for earlier, later in pairwise(used)]
+    mean = sum(returns) / window
+    variance = sum((change - mean) ** 2 for change in returns) / (window - 1)
+    return sqrt(variance * SESSIONS_A_YEAR) * 100.0
+
+
+def rv(call: Call, context: Context) -> Read:
+    """Bind `rv`."""
+    return realised(str(call.argument("of")), int(str(call.argument("window"))))
+
+
+def iv_over_rv(call: Call, context: Context) -> Read:
+    """Bind `iv_over_rv`."""
+    above, below = iv(call, context), rv(call, context)
+
+    def read(view: View) -> Reading:
+        implied_now, realised_now = above(view), below(view)
+        if not isinstance(implied_now, float):
+            return implied_now
+        if not isinstance(realised_now, float):
+            return realised_now
+        return implied_now / realised_now if realised_now > 0.0 else Unknown("rv is 0")
+
+    return read
+
+
+def iv_over_rv_detail(call: Call, context: Context) -> Callable[[View], str]:
+    """Return the words behind an iv_over_rv: `iv 12.5%, rv 12.0% over 20 sessions`."""
+    above, below = iv(call, context), rv(call, context)
+    window = call.argument("window")
+    return lambda view: f"iv {above(view):.1f}%, rv {below(view):.1f}% over {window} sessions"
+
+
+def expected_move(call: Call, context: Context) -> Read:
+    """Bind `expected_move`: of the open from the facts, else from the straddle or the implied volatility of now."""
+    symbol = str(call.argument("of"))
+    if call.argument("asof") == "open":
+        return _opening_move(symbol, context)
+    if call.argument("method") == "iv":
+        return _move_by_iv(symbol, context)
+    return move_by_straddle(symbol, context)
+
+
+def _opening_move(symbol: str, context: Context) -> Read:
+    def read(view: View) -> Reading:
+        expiry = expiry_in(view, symbol, context)
+        if isinstance(expiry, Unknown):
+            return expiry
+        found = view.facts.opening_moves.get((symbol, expiry))
+        return Unknown(f"{symbol}: the expected move of the open is not known") if found is None else float(found)
+
+    return read
+
+
+def move_by_straddle(symbol: str, context: Context) -> Read:
+    """Return the reader of the expected move now: the mid of the straddle x sqrt(pi / 2), points."""
+    level = spot_of(symbol, context)
+
+    def read(view: View) -> Reading:
+        spot = level(view)
+        if not isinstance(spot, float):
+            return spot
+        expiry = expiry_in(view, symbol, context)
+        if isinstance(expiry, Unknown):
+            return expiry
+        atm = at_the_money(view, symbol, expiry, spot, context)
+        return atm if isinstance(atm, Unknown) else (atm[1] + atm[2]) * MEAN_MOVE
+
+    return read
+
+
+def _move_by_iv(symbol: str, context: Context) -> Read:
+    level, volatility = spot_of(symbol, context), implied(symbol, context)
+
+    def read(view: View) -> Reading:
+        spot, percent = level(view), volatility(view)
+        if not isinstance(spot, float):
+            return spot
+        if not isinstance(percent, float):
+            return percent
+        expiry = expiry_in(view, symbol, context)
+        years = None if isinstance(expiry, Unknown) else years_until(expiry, view.now)
+        return Unknown(f"{symbol}: no time is left") if years is None else spot * percent / 100.0 * sqrt(years)
+
+    return read
+
+
+VOLATILITY: dict[str, Callable[[Call, Context], Read]] = {
+    "iv": iv,
+    "rv": rv,
+    "iv_over_rv": iv_over_rv,
+    "expected_move": expected_move,
+}

@@ -1,0 +1,177 @@
+"""The front door: tests of a plan to closures from a snapshot to a verdict, in three values.
+
+Everything that does not change is looked up once; a closure only reads, compares and makes its verdict.
+"""
+
+from collections.abc import Callable
+
+from engine.compile.plan import (
+    AllOf,
+    AnyOf,
+    Call,
+    Compare,
+    Constant,
+    Holds,
+    Not,
+    Number,
+    Op,
+    Plan,
+    Rule,
+    Text,
+    Truth,
+)
+from engine.evaluate.evaluation import Verdict
+from engine.evaluate.measure import bind, reader_of
+from engine.evaluate.measure_truth import TRUTHS, Judge, session_kind
+from engine.evaluate.measure_volatility import iv_over_rv_detail, move_by_straddle
+from engine.evaluate.reading import AtLeast, Context, Read, Reading, context_of, number_of
+from engine.evaluate.snapshot import View
+
+__all__ = ["Judge", "bind", "compile_expected_move", "compile_rule", "compile_test"]
+
+_HOLDS: dict[Op, Callable[[float, float, float], bool]] = {
+    Op.ABOVE: lambda value, low, high: value > low,
+    Op.AT_LEAST: lambda value, low, high: value >= low,
+    Op.BELOW: lambda value, low, high: value < low,
+    Op.AT_MOST: lambda value, low, high: value <= low,
+    Op.BETWEEN: lambda value, low, high: low <= value <= high,
+    Op.OUTSIDE: lambda value, low, high: not low <= value <= high,
+    Op.BEYOND: lambda value, low, high: abs(value) > low,
+}
+_MORE_IS_TRUE = (Op.ABOVE, Op.AT_LEAST, Op.BEYOND)
+
+
+def compile_rule(rule: Rule, plan: Plan) -> Judge:
+    """Return the closure that judges `rule`."""
+    return compile_test(rule.test, context_of(plan, rule.max_age))
+
+
+def compile_expected_move(plan: Plan) -> Callable[[View], float | None]:
+    """Return the expected move now of the bot's first underlying, points: what strikes are chosen by."""
+    read = move_by_straddle(plan.underlyings[0], context_of(plan))
+    return lambda view: number_of(read(view))
+
+
+def compile_test(test: Truth, context: Context) -> Judge:
+    """Return the closure of any test of the tree."""
+    match test:
+        case Compare():
+            return _compare(test, context)
+        case Holds(call):
+            return TRUTHS[call.measure](call, context)
+        case Not(member):
+            return _negated(compile_test(member, context))
+        case AllOf(members, names):
+            return _together(tuple(compile_test(member, context) for member in members), names, False)
+        case AnyOf(members, names):
+            return _together(tuple(compile_test(member, context) for member in members), names, True)
+
+
+# ---------------------------------------------------------------- groups
+
+
+def _negated(judge: Judge) -> Judge:
+    def negated(view: View) -> Verdict:
+        inner = judge(view)
+        truth = None if inner.truth is None else not inner.truth
+        return Verdict(truth, missing=inner.missing, members=(("not", inner),))
+
+    return negated
+
+
+def _together(judges: tuple[Judge, ...], names: tuple[str, ...], decisive: bool) -> Judge:
+    """All members are judged, so that `why` can show each; one that is `decisive` decides."""
+
+    def together(view: View) -> Verdict:
+        verdicts = [judge(view) for judge in judges]
+        truths = [verdict.truth for verdict in verdicts]
+        members = tuple(zip(names, verdicts, strict=True))
+        if decisive in truths:
+            return Verdict(decisive, members=members)
+        if None in truths:
+            missing = verdicts[truths.index(None)].missing
+            return Verdict(None, missing=missing, members=members)
+        return Verdict(not decisive, members=members)
+
+    return together
+
+
+# ---------------------------------------------------------------- comparisons
+
+
+def _compare(test: Compare, context: Context) -> Judge:
+    if test.op is Op.IS:
+        return _is(test)
+    read, detail = reader_of(test.left, context), _detail(test.left, context)
+    bounds = test.right
+    if all(isinstance(bound, Constant) for bound in bounds) and detail is None:
+        fixed = [bound.value for bound in bounds if isinstance(bound, Constant)]
+        return _against_numbers(test.op, read, fixed[0], fixed[1] if len(fixed) > 1 else None)
+    reads = [reader_of(bound, context) for bound in bounds]
+    return _against_readings(test.op, read, reads[0], reads[1] if len(reads) > 1 else None, detail)
+
+
+def _detail(left: Number, context: Context) -> Callable[[View], str] | None:
+    if isinstance(left, Call) and left.measure == "iv_over_rv":
+        return iv_over_rv_detail(left, context)
+    return None
+
+
+def _against_numbers(op: Op, read: Read, low: float, high: float | None) -> Judge:
+    holds = _HOLDS[op]
+    top = low if high is None else high
+
+    def judge(view: View) -> Verdict:
+        value = read(view)
+        if value.__class__ is float:
+            return Verdict(holds(value, low, top), value, low, high)  # type: ignore[arg-type]
+        return _not_wholly_known(op, value, low, high)
+
+    return judge
+
+
+def _against_readings(op: Op, read: Read, low: Read, high: Read | None, detail: Callable[[View], str] | None) -> Judge:
+    holds = _HOLDS[op]
+
+    def judge(view: View) -> Verdict:
+        value, bottom = read(view), low(view)
+        top = bottom if high is None else high(view)
+        if not isinstance(bottom, float) or not isinstance(top, float):
+            reason = (top if isinstance(bottom, float) else bottom).reason
+            return Verdict(None, number_of(value), number_of(bottom), missing=reason)
+        shown = None if high is None else top
+        if not isinstance(value, float):
+            return _not_wholly_known(op, value, bottom, shown)
+        words = detail(view) if detail is not None else ""
+        return Verdict(holds(value, bottom, top), value, bottom, shown, "", words)
+
+    return judge
+
+
+def _not_wholly_known(op: Op, value: Reading, low: float, high: float | None) -> Verdict:
+    """Judge what the known legs leave: a value that can only be larger decides some comparisons."""
+    if isinstance(value, float):
+        raise TypeError("a known number is compared as it is")
+    if not isinstance(value, AtLeast):
+        return Verdict(None, None, low, high, value.reason)
+    least = value.value
+    decided: bool | None = None
+    if op in _MORE_IS_TRUE and _HOLDS[op](least, low, low):
+        decided = True
+    elif op in (Op.BELOW, Op.AT_MOST) and not _HOLDS[op](least, low, low):
+        decided = False
+    elif op in (Op.BETWEEN, Op.OUTSIDE) and high is not None and least > high:
+        decided = op is Op.OUTSIDE
+    return Verdict(decided, least, low, high, "" if decided is not None else value.reason)
+
+
+def _is(test: Compare) -> Judge:
+    wanted = test.right[0]
+    assert isinstance(wanted, Text)
+    word = wanted.value
+
+    def judge(view: View) -> Verdict:
+        found = session_kind(view)
+        return Verdict(found == word, detail=found)
+
+    return judge

@@ -1,0 +1,87 @@
+"""Black's model of an option on a forward, for one option at a time.
+
+Source: F. Black, "The pricing of commodity contracts", Journal of Financial Economics 3 (1976), without discounting: a
+same-day option has nothing to discount, and a forward taken from put-call parity carries the rest. Units: prices,
+forward and strike in points; volatility an annual fraction; time in years of 365 days, counted in calendar seconds to
+the close of the expiry's session.
+"""
+
+from datetime import date
+from math import erfc, exp, isfinite, log, pi, sqrt
+
+from engine.model.session import CalendarError, session_on
+
+YEAR_SECONDS = 365.0 * 86400.0
+MEAN_MOVE = sqrt(pi / 2.0)
+"""A straddle is worth the mean absolute move; of a normal move that is the deviation / sqrt(pi / 2)."""
+LEAST_TIME_VALUE = 0.01
+"""Points of time value below which a volatility has no meaning."""
+
+_LOWEST, _HIGHEST = 1e-4, 20.0
+_STEPS = 100
+
+
+def normal(x: float) -> float:
+    """Return the standard normal distribution function at `x`."""
+    return 0.5 * erfc(-x / sqrt(2.0))
+
+
+def price(forward: float, strike: float, years: float, volatility: float, is_call: bool) -> float:
+    """Return the undiscounted value; the intrinsic one when no time or volatility is left."""
+    sign = 1.0 if is_call else -1.0
+    deviation = volatility * sqrt(max(years, 0.0))
+    if deviation <= 0.0:
+        return max(sign * (forward - strike), 0.0)
+    d1 = log(forward / strike) / deviation + deviation / 2.0
+    return sign * (forward * normal(sign * d1) - strike * normal(sign * (d1 - deviation)))
+
+
+def delta(forward: float, strike: float, years: float, volatility: float, is_call: bool) -> float:
+    """Return the change of the value for one point of the forward: 0 to 1 of a call, -1 to 0 of a put."""
+    sign = 1.0 if is_call else -1.0
+    deviation = volatility * sqrt(max(years, 0.0))
+    if deviation <= 0.0:
+        return sign if sign * (forward - strike) > 0.0 else 0.0
+    return sign * normal(sign * (log(forward / strike) / deviation + deviation / 2.0))
+
+
+def implied_volatility(value: float, forward: float, strike: float, years: float, is_call: bool) -> float | None:
+    """Return the volatility at which the model gives `value`; None where there is (nearly) no time value.
+
+    Newton's steps are kept inside a bracket that is halved when a step would leave it.
+    """
+    if not all(isfinite(number) for number in (value, forward, strike, years)) or min(forward, strike, years) <= 0.0:
+        return None
+    intrinsic = max(forward - strike if is_call else strike - forward, 0.0)
+    if value - intrinsic < LEAST_TIME_VALUE or value >= (forward if is_call else strike):
+        return None
+    low, high = _LOWEST, _HIGHEST
+    volatility = min(max(value / (0.4 * forward * sqrt(years)), low), high)
+    for _ in range(_STEPS):
+        error = price(forward, strike, years, volatility, is_call) - value
+        low, high = (low, volatility) if error > 0.0 else (volatility, high)
+        slope = _vega(forward, strike, years, volatility)
+        new = volatility - error / slope if slope > 0.0 else low
+        new = new if low < new < high else (low + high) / 2.0
+        if abs(new - volatility) < 1e-12 * volatility:
+            break
+        volatility = new
+    return volatility if _LOWEST * 1.01 < volatility < _HIGHEST * 0.99 else None
+
+
+def _vega(forward: float, strike: float, years: float, volatility: float) -> float:
+    deviation = volatility * sqrt(years)
+    d1 = log(forward / strike) / deviation + deviation / 2.0
+    return forward * exp(-d1 * d1 / 2.0) / sqrt(2.0 * pi) * sqrt(years)
+
+
+def years_until(expiry: date, now: float) -> float | None:
+    """Return the years from `now` (epoch seconds) to the close of the expiry's session; None when past or unknown."""
+    try:
+        session = session_on(expiry)
+    except CalendarError:
+        return None
+    if session is None:
+        return None
+    left = session.close.timestamp() - now
+    return left / YEAR_SECONDS if left > 0.0 else None
