@@ -1,0 +1,46 @@
+"""Account values as they trickle in, one key at a time."""
+
+from decimal import Decimal
+
+from engine.adapters.ib import convert
+from engine.model.facts import Account
+
+_KEYS = frozenset(("NetLiquidation", "TotalCashValue", "BuyingPower", "AvailableFunds", "MaintMarginReq"))
+
+
+class AccountValues:
+    """The account as last told; `changed` is True from a new value until `take`."""
+
+    def __init__(self, account: str) -> None:
+        self._id = account
+        self._currency = "USD"
+        self._amounts: dict[str, Decimal] = {}
+        self.changed = False
+
+    def read(self, fields: list[str]) -> None:
+        """Take an account value (6) or a row of the account summary (63)."""
+        if fields[0] == "6":
+            key, value, currency, account = fields[2:6]
+        else:
+            account, key, value, currency = fields[3:7]
+        if key not in _KEYS or account != self._id or currency == "BASE":
+            return
+        amount = convert.decimal(value)
+        if amount is not None and amount != self._amounts.get(key):
+            self._amounts[key] = amount
+            self._currency = currency or self._currency
+            self.changed = True
+
+    def take(self) -> Account:
+        """Return the account."""
+        self.changed = False
+        told = self._amounts.get
+        return Account(
+            id=self._id,
+            net_liquidation=told("NetLiquidation"),
+            cash=told("TotalCashValue"),
+            buying_power=told("BuyingPower"),
+            available_funds=told("AvailableFunds"),
+            maintenance_margin=told("MaintMarginReq"),
+            currency=self._currency,
+        )

@@ -1,0 +1,119 @@
+"""Orders out, by the engine's own order ids.
+
+The client library's Trade objects are not used: they would call a working order cancelled after most warnings, and then
+refuse to change it. So orders leave through `ib.client`, which writes the message and keeps no state.
+"""
+
+import logging
+from decimal import Decimal
+
+import ib_async
+
+from engine.adapters.ib.contracts import CURRENCY, SMART, ContractBook
+from engine.adapters.ib.link import IbLink
+from engine.adapters.ib.wire import REQUEST_IDS
+from engine.model.errors import BrokerError, InvariantError
+from engine.model.order import Order, OrderLeg, OrderType, Side, TimeInForce
+
+log = logging.getLogger("rulebot.ib")
+
+ONE_CANCELS_REST = 1
+"""ocaType: a fill cancels the rest of the group, and only one of them is at an exchange at a time."""
+
+_TYPES = {OrderType.LIMIT: "LMT", OrderType.MARKET: "MKT", OrderType.STOP: "STP"}
+_TIMES = {TimeInForce.DAY: "DAY", TimeInForce.GTC: "GTC"}
+_ACTIONS = {Side.BUY: "BUY", Side.SELL: "SELL"}
+_PRIORITIES = {"patient": "Patient", "normal": "Normal", "urgent": "Urgent"}
+
+
+def _plain(price: Decimal) -> Decimal:
+    """Return the same number in a form that prints without an exponent."""
+    return Decimal(f"{price:f}")
+
+
+def order_to_broker(order: Order, account: str) -> ib_async.Order:
+    """Return the order as the broker writes it. Raises: InvariantError when it lacks what its type needs."""
+    found = ib_async.Order(
+        orderId=order.order_id,
+        action=_ACTIONS[Side.BUY if order.is_combo else order.side],
+        totalQuantity=order.quantity * (1 if order.is_combo else order.legs[0].ratio),
+        orderType=_TYPES[order.kind],
+        tif=_TIMES[order.time_in_force],
+        orderRef=order.ref,
+        account=account,
+        outsideRth=False,
+        transmit=True,
+    )
+    _set_prices(found, order)
+    if order.oca_group:
+        found.ocaGroup = order.oca_group
+        found.ocaType = ONE_CANCELS_REST
+    if order.adaptive:
+        found.algoStrategy = "Adaptive"
+        found.algoParams = [ib_async.TagValue("adaptivePriority", _PRIORITIES[order.adaptive.lower()])]
+    if order.is_combo and len({leg.option.symbol for leg in order.legs}) > 1:
+        # the exchange guarantees a combo only on one underlying; the broker takes others as legs it works itself
+        found.smartComboRoutingParams = [ib_async.TagValue("NonGuaranteed", "1")]
+    return found
+
+
+def _set_prices(found: ib_async.Order, order: Order) -> None:
+    if order.kind is OrderType.LIMIT:
+        if order.limit_price is None:
+            raise InvariantError(f"limit order {order.ref} has no limit price")
+        found.lmtPrice = _plain(order.limit_price)
+    elif order.kind is OrderType.STOP:
+        if order.stop_price is None:
+            raise InvariantError(f"stop order {order.ref} has no stop price")
+        found.auxPrice = _plain(order.stop_price)
+
+
+def combo_to_broker(legs: tuple[OrderLeg, ...], book: ContractBook) -> ib_async.Contract:
+    """Return a combo of these legs, as it is when bought. Raises: BrokerError when a leg's contract id is unknown."""
+    found = ib_async.Contract(secType="BAG", symbol=legs[0].option.symbol, exchange=SMART, currency=CURRENCY)
+    for leg in legs:
+        con_id = book.con_id(leg.option)
+        if not con_id:
+            raise BrokerError(f"the broker's contract id of {leg.option} is not known; ask for its strikes first")
+        found.comboLegs.append(
+            ib_async.ComboLeg(conId=con_id, ratio=leg.ratio, action=_ACTIONS[leg.side], exchange=SMART)
+        )
+    return found
+
+
+class IbBroker:
+    """The Broker port. A send on a lost connection is dropped: the LinkDown that follows says so."""
+
+    def __init__(self, link: IbLink, book: ContractBook) -> None:
+        self._link = link
+        self._book = book
+
+    def submit(self, order: Order) -> None:
+        """Send a new order under its order id. Raises: BrokerError, InvariantError; nothing was sent then."""
+        self._place(order)
+
+    def replace(self, order: Order) -> None:
+        """Send new price or quantity of a working order."""
+        self._place(order)
+
+    def _place(self, order: Order) -> None:
+        if not 0 < order.order_id < REQUEST_IDS:
+            raise InvariantError(f"order {order.ref} has order id {order.order_id}")
+        if order.is_combo:
+            contract = combo_to_broker(order.legs, self._book)
+        else:
+            contract = self._book.to_broker(order.legs[0].option)
+        found = order_to_broker(order, self._link.account)
+        wire = self._link.wire
+        if not wire.is_up:
+            log.warning("order %s was not sent: the connection is gone", order.ref)
+            return
+        wire.pace.at_once(lambda: wire.client.placeOrder(order.order_id, contract, found))
+
+    def cancel(self, order: Order) -> None:
+        """Ask to cancel by order id."""
+        wire = self._link.wire
+        if not wire.is_up:
+            log.warning("cancel of %s was not sent: the connection is gone", order.ref)
+            return
+        wire.pace.at_once(lambda: wire.client.cancelOrder(order.order_id, ""))

@@ -1,0 +1,125 @@
+"""Our contracts as the broker writes them, and the contract ids learnt so far.
+
+Options and indices are fully described, so a contract without a known id is still found; only combos need ids.
+"""
+
+from datetime import date
+from decimal import Decimal
+
+import ib_async
+
+from engine.adapters.ib import convert
+from engine.model.contract import Contract, Kind, Option, Underlying, product
+
+SMART = "SMART"
+CURRENCY = "USD"
+INDEX_EXCHANGES = {
+    "SPX": "CBOE",
+    "XSP": "CBOE",
+    "VIX": "CBOE",
+    "VIX1D": "CBOE",
+    "VIX3M": "CBOE",
+    "VIX9D": "CBOE",
+    "VVIX": "CBOE",
+    "NDX": "NASDAQ",
+    "RUT": "RUSSELL",
+}
+
+_CBOE_INDICES = "Cboe Streaming Market Indexes"
+_NASDAQ_INDICES = "Nasdaq Global Index Data Service"
+_STOCKS = "NYSE (Network A/CTA), Network B/CTA and NASDAQ (Network C/UTP), or the US Equity and Options Add-On bundle"
+_OPTIONS = "OPRA (US Options Exchanges)"
+
+
+def is_index(symbol: str) -> bool:
+    """Say whether this underlying is an index at the broker."""
+    return symbol in INDEX_EXCHANGES or product(symbol).kind is Kind.INDEX
+
+
+def subscription(contract: Contract) -> str:
+    """Return the name of the market data subscription that streams this contract, as Account Management lists it."""
+    if isinstance(contract, Option):
+        return _OPTIONS
+    if not is_index(contract.symbol):
+        return _STOCKS
+    return _NASDAQ_INDICES if contract.symbol == "NDX" else _CBOE_INDICES
+
+
+def underlying_contract(symbol: str, con_id: int = 0) -> ib_async.Contract:
+    """Return the broker's contract of an index, stock or ETF."""
+    kind, exchange = ("IND", INDEX_EXCHANGES.get(symbol, "CBOE")) if is_index(symbol) else ("STK", SMART)
+    return ib_async.Contract(secType=kind, symbol=symbol, exchange=exchange, currency=CURRENCY, conId=con_id)
+
+
+def chain_contract(symbol: str, trading_class: str, expiry: date) -> ib_async.Contract:
+    """Return the broker's pattern for every option of a class and expiry."""
+    return ib_async.Contract(
+        secType="OPT",
+        symbol=symbol,
+        tradingClass=trading_class,
+        lastTradeDateOrContractMonth=f"{expiry:%Y%m%d}",
+        exchange=SMART,
+        currency=CURRENCY,
+    )
+
+
+def option_contract(option: Option, con_id: int) -> ib_async.Contract:
+    """Return the broker's contract of one option."""
+    found = chain_contract(option.symbol, option.trading_class, option.expiry)
+    found.strike = float(option.strike)
+    found.right = option.right.letter
+    found.multiplier = str(option.multiplier)
+    found.conId = con_id
+    return found
+
+
+class ContractBook:
+    """Contract ids by contract; they are stable for ever, so nothing is forgotten."""
+
+    def __init__(self) -> None:
+        self._ids: dict[Contract, int] = {}
+
+    def learn(self, contract: Contract) -> None:
+        """Remember the id a contract carries, if it has one."""
+        if contract.con_id:
+            self._ids[contract] = contract.con_id
+
+    def con_id(self, contract: Contract) -> int:
+        """Return the contract's id, 0 when it is not known."""
+        return contract.con_id or self._ids.get(contract, 0)
+
+    def to_broker(self, contract: Contract) -> ib_async.Contract:
+        """Return the contract as the broker writes it."""
+        if isinstance(contract, Option):
+            return option_contract(contract, self.con_id(contract))
+        return underlying_contract(contract.symbol, self.con_id(contract))
+
+    def learn_details(self, rows: list[list[str]], version: int) -> list[Option]:
+        """Remember what contractData rows (10) describe and return their options, in the order of the rows."""
+        found = []
+        for row in rows:
+            fields = row if version >= 164 else row[1:]
+            _, _, symbol, kind, expiry, strike, right, _, _, _, _, trading_class, con_id, _ = fields[:14]
+            if kind != "OPT":
+                self.learn(Underlying(symbol, convert.whole(con_id)))
+                continue
+            option = convert.option(
+                symbol=symbol,
+                trading_class=trading_class,
+                expiry=expiry,
+                strike=strike,
+                right=right,
+                multiplier=fields[14] if version >= 164 else fields[15],
+                con_id=con_id,
+            )
+            self.learn(option)
+            found.append(option)
+        return found
+
+
+def both_rights(options: list[Option]) -> tuple[Decimal, ...]:
+    """Return the strikes at which a call and a put exist, sorted."""
+    rights: dict[Decimal, set[str]] = {}
+    for option in options:
+        rights.setdefault(option.strike, set()).add(option.right.letter)
+    return tuple(sorted(strike for strike, found in rights.items() if len(found) == 2))

@@ -1,0 +1,130 @@
+"""Raw fields of the wire to values: exact Decimals, dates and instants, contracts; sentinels to None.
+
+Numbers travel as text and have several spellings of "unset": empty, the largest double as Java or Python prints it, the
+largest int or long.
+"""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from engine.model.contract import Contract, Option, Right, Underlying
+from engine.model.event import BrokerStatus
+from engine.model.session import EXCHANGE_ZONE
+
+UNSET_INTEGERS = frozenset(("", "2147483647", "9223372036854775807"))
+HUGE = Decimal("1e307")
+COMBO = "BAG"
+
+_STATUSES = {status.value: status for status in BrokerStatus}
+_RIGHTS = {"C": Right.CALL, "CALL": Right.CALL, "P": Right.PUT, "PUT": Right.PUT}
+
+
+def decimal(text: str) -> Decimal | None:
+    """Return the number exactly as it was printed; None when unset. Raises: ValueError."""
+    if text in UNSET_INTEGERS:
+        return None
+    try:
+        value = Decimal(text)
+    except InvalidOperation:
+        raise ValueError(f"a number is due, is {text!r}") from None
+    return value if value.is_finite() and abs(value) < HUGE else None
+
+
+def whole(text: str) -> int:
+    """Return an id or a count, 0 when unset; `1.0` is 1. Raises: ValueError."""
+    if text in UNSET_INTEGERS:
+        return 0
+    return int(float(text)) if "." in text else int(text)
+
+
+def flag(text: str) -> bool:
+    """Return a bool; empty is false."""
+    return text not in ("", "0")
+
+
+def status(text: str) -> BrokerStatus | None:
+    """Return the order status; None for those that say nothing (`ApiPending`, `Unknown`)."""
+    return _STATUSES.get(text)
+
+
+def day(text: str) -> date:
+    """Return the date of `YYYYMMDD`, whatever follows it. Raises: ValueError."""
+    return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+
+
+@lru_cache(maxsize=32)
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # ZoneInfoNotFoundError is a KeyError
+        return EXCHANGE_ZONE
+
+
+def instant(text: str) -> datetime:
+    """Return an execution's time in UTC.
+
+    `YYYYMMDD HH:MM:SS zone`; without a zone, or with one nobody knows, it is exchange time; a hyphen means UTC.
+    Raises: ValueError.
+    """
+    clock, _, zone = text[8:].strip().partition(" ")
+    if clock.startswith("-"):
+        found: ZoneInfo | None = None
+        clock = clock[1:]
+    else:
+        found = _zone(zone.strip()) if zone else EXCHANGE_ZONE
+    plain = datetime.strptime(f"{text[:8]} {clock} +0000", "%Y%m%d %H:%M:%S %z")
+    return plain if found is None else plain.replace(tzinfo=found).astimezone(UTC)
+
+
+def plain_text(text: str) -> str:
+    """Return an error text with its `\\uXXXX` spellings of what is not ASCII made readable."""
+    if "\\u" not in text:
+        return text
+    try:
+        return text.encode("ascii", "backslashreplace").decode("unicode-escape")
+    except UnicodeDecodeError:
+        return text
+
+
+def option(
+    *, symbol: str, trading_class: str, expiry: str, strike: str, right: str, multiplier: str, con_id: str
+) -> Option:
+    """Return the option these texts name. Raises: ValueError."""
+    known = _RIGHTS.get(right.upper())
+    price = decimal(strike)
+    if known is None or price is None:
+        raise ValueError(f"an option is due, right is {right!r}, strike {strike!r}")
+    return Option(
+        symbol=symbol,
+        trading_class=trading_class or symbol,
+        expiry=day(expiry),
+        strike=price,
+        right=known,
+        multiplier=whole(multiplier) or 100,
+        con_id=whole(con_id),
+    )
+
+
+def contract(fields: Sequence[str]) -> Contract | None:
+    """Return the contract of the eleven fields that openOrder, execDetails and position share.
+
+    They are conId, symbol, secType, expiry, strike, right, multiplier, exchange, currency, localSymbol, tradingClass.
+    None for what no bot trades: combos, futures, currencies. Raises: ValueError.
+    """
+    con_id, symbol, kind, expiry, strike, right, multiplier, _, _, _, trading_class = fields
+    if kind == "OPT":
+        return option(
+            symbol=symbol,
+            trading_class=trading_class,
+            expiry=expiry,
+            strike=strike,
+            right=right,
+            multiplier=multiplier,
+            con_id=con_id,
+        )
+    if kind in ("STK", "IND"):
+        return Underlying(symbol, whole(con_id))
+    return None

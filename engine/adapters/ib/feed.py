@@ -1,0 +1,248 @@
+"""Market data lines into the board, and slow facts on request."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Protocol
+
+from engine.adapters.ib import convert, history
+from engine.adapters.ib.contracts import (
+    ContractBook,
+    both_rights,
+    chain_contract,
+    is_index,
+    subscription,
+    underlying_contract,
+)
+from engine.adapters.ib.requests import RefusedError
+from engine.adapters.ib.settings import IbSettings
+from engine.adapters.ib.wire import REQUEST_IDS, Wire
+from engine.model.contract import Contract, Option, Right, Underlying
+from engine.model.errors import BrokerError
+from engine.model.facts import Listing
+from engine.model.market import Board
+from engine.model.session import Session, exchange_date
+
+log = logging.getLogger("rulebot.ib")
+
+NOT_SUBSCRIBED = frozenset((354, 10089, 10168, 10186))
+DELAYED, PARTLY, ELSEWHERE, LINES_USED_UP, NO_CONTRACT = 10167, 10090, 10197, 101, 200
+UNKNOWN_TICKER = 300
+
+
+class HasTime(Protocol):
+    """What knows the present instant."""
+
+    @property
+    def now(self) -> datetime:
+        """The instant of the last batch."""
+
+
+def line_trouble(contract: Contract, code: int, text: str) -> str:
+    """Return one sentence on why a contract does not stream as it should."""
+    if code in NOT_SUBSCRIBED:
+        return f"{contract}: no market data subscription; it needs {subscription(contract)} (error {code}: {text})"
+    if code == DELAYED:
+        return f"{contract}: delayed data only, never traded on; it needs {subscription(contract)} (error {code})"
+    if code == PARTLY:
+        return f"{contract}: not all data is subscribed; it needs {subscription(contract)} (error {code}: {text})"
+    if code == ELSEWHERE:
+        return f"{contract}: another session of this user has the market data (error {code})"
+    if code == LINES_USED_UP:
+        return f"{contract}: the broker's market data lines are used up (error {code})"
+    return f"{contract}: {text} (error {code})"
+
+
+class IbFeed:
+    """The Feed port. `unwatched` are contracts beyond the line limit, `troubles` what does not stream, and why."""
+
+    def __init__(self, settings: IbSettings, book: ContractBook, board: Board) -> None:
+        self._settings = settings
+        self._book = book
+        self._board = board
+        self._wire: Wire | None = None
+        self._time: HasTime | None = None
+        self._lines: dict[Contract, int] = {}
+        self._wanted: tuple[Contract, ...] = ()
+        self.unwatched: tuple[Contract, ...] = ()
+        self.troubles: dict[Contract, str] = {}
+
+    @property
+    def board(self) -> Board:
+        """The columns that the feed writes in place."""
+        return self._board
+
+    def attach(self, wire: Wire, time: HasTime) -> None:
+        """Use this connection; what was streamed before is streamed again, with nothing of the old values left."""
+        self.detach()
+        self._wire, self._time = wire, time
+        self.watch(self._wanted)
+
+    def detach(self) -> None:
+        """Forget all lines: their connection is gone, or their numbers no longer count."""
+        for contract in tuple(self._lines):
+            self._cancel(contract)
+        self._wire = None
+
+    # ------------------------------------------------------------ lines
+
+    def watch(self, contracts: Sequence[Contract]) -> None:
+        """Stream exactly these, most important first, within the line limit; the rest is `unwatched`, and logged."""
+        wanted = tuple(dict.fromkeys(contracts))
+        self._wanted = wanted
+        kept, rest = wanted[: self._settings.max_lines], wanted[self._settings.max_lines :]
+        if rest and rest != self.unwatched:
+            names = ", ".join(map(str, rest))
+            log.warning("%d contracts are beyond the limit of %d lines: %s", len(rest), len(kept), names)
+        self.unwatched = rest
+        if self._wire is None:
+            return
+        stays = set(kept)
+        for contract in [each for each in self._lines if each not in stays]:
+            self._cancel(contract)
+        for contract in kept:
+            if contract not in self._lines:
+                self._subscribe(self._wire, contract)
+
+    def _subscribe(self, wire: Wire, contract: Contract) -> None:
+        req_id = wire.client.getReqId()
+        self._lines[contract] = req_id
+        wire.quotes.rows[str(req_id)] = self._board.add(contract)
+        asked = self._book.to_broker(contract)
+        wire.pace.in_turn(lambda: wire.client.reqMktData(req_id, asked, "", False, False, []))
+
+    def _cancel(self, contract: Contract) -> None:
+        req_id = self._lines.pop(contract)
+        self.troubles.pop(contract, None)
+        if (wire := self._wire) is not None:
+            wire.quotes.forget(wire.quotes.rows.pop(str(req_id)))
+            if wire.is_up:
+                wire.pace.in_turn(lambda: wire.client.cancelMktData(req_id))
+        self._board.drop(contract)
+
+    def refused(self, fields: list[str]) -> None:
+        """Take an errMsg on the id of a line, or on none."""
+        req_id, code, text = convert.whole(fields[2]), convert.whole(fields[3]), convert.plain_text(fields[4])
+        if req_id < REQUEST_IDS:
+            log.info("broker: %s (%d)", text, code)
+            return
+        contract = next((each for each, line in self._lines.items() if line == req_id), None)
+        if contract is None or code == UNKNOWN_TICKER:
+            return
+        if code == DELAYED:
+            self._board.frozen.add(self._board.rows[contract])
+        words = line_trouble(contract, code, text)
+        if self.troubles.get(contract) != words:
+            log.warning("%s", words)
+        self.troubles[contract] = words
+
+    # ------------------------------------------------------------ slow facts
+
+    async def _ask(self, what: str, send: Callable[[Wire, int], None], seconds: float | None = None) -> list[list[str]]:
+        wire = self._wire
+        if wire is None or not wire.is_up:
+            raise BrokerError(f"there is no connection to ask for {what}")
+        limit = self._settings.request_seconds if seconds is None else seconds
+        return await wire.requests.ask(what, lambda req_id: send(wire, req_id), limit)
+
+    @property
+    def _version(self) -> int:
+        return 0 if self._wire is None else self._wire.version
+
+    async def _underlying_id(self, symbol: str) -> int:
+        """Return the contract id of an underlying. Raises: BrokerError when there is not exactly one."""
+        if found := self._book.con_id(Underlying(symbol)):
+            return found
+        asked = underlying_contract(symbol)
+        rows = await self._ask(
+            f"the contract of {symbol}", lambda wire, req_id: wire.client.reqContractDetails(req_id, asked)
+        )
+        self._book.learn_details(rows[:1], self._version)
+        found = self._book.con_id(Underlying(symbol))
+        if len(rows) != 1 or not found:
+            raise BrokerError(f"the broker lists {len(rows)} contracts for {symbol}, one is needed")
+        return found
+
+    async def listing(self, symbol: str, trading_class: str) -> Listing:
+        """Return the expiries listed today (no strikes yet). Raises: BrokerError."""
+        con_id = await self._underlying_id(symbol)
+        kind = "IND" if is_index(symbol) else "STK"
+        rows = await self._ask(
+            f"the option expiries of {symbol}",
+            lambda wire, req_id: wire.client.reqSecDefOptParams(req_id, symbol, "", kind, con_id),
+        )
+        ours = [row for row in rows if row[4] == trading_class]
+        row = next((each for each in ours if each[2] == "SMART"), ours[0] if ours else None)
+        if row is None:
+            classes = ", ".join(sorted({each[4] for each in rows})) or "none"
+            raise BrokerError(f"the broker lists no options {trading_class} on {symbol}; it lists {classes}")
+        expiries = row[7 : 7 + convert.whole(row[6])]
+        return Listing(symbol, trading_class, tuple(sorted(convert.day(each) for each in expiries)))
+
+    async def strikes(self, listing: Listing, expiry: date) -> Listing:
+        """Return the listing with the strikes that exist for `expiry`, and learn their contract ids."""
+        asked = chain_contract(listing.symbol, listing.trading_class, expiry)
+        try:
+            rows = await self._ask(
+                f"the strikes of {listing.trading_class} {expiry}",
+                lambda wire, req_id: wire.client.reqContractDetails(req_id, asked),
+            )
+        except RefusedError as refusal:
+            if refusal.code != NO_CONTRACT:
+                raise
+            rows = []
+        options = self._book.learn_details(rows, self._version)
+        strikes = both_rights([each for each in options if each.trading_class == listing.trading_class])
+        return replace(listing, strikes={**listing.strikes, expiry: strikes})
+
+    async def closes(self, symbol: str, sessions: int) -> tuple[float, ...]:
+        """Return daily closes of finished sessions, oldest first, never today's; fewer when the broker has fewer."""
+        asked = underlying_contract(symbol, await self._underlying_id(symbol))
+        wanted = history.daily_closes(asked, sessions)
+        bars = await self._bars(wanted, Underlying(symbol))
+        today = exchange_date(self._present())
+        return tuple(bar.close for bar in bars if bar.day < today)[-sessions:]
+
+    async def _bars(self, wanted: history.BarQuestion, contract: Contract) -> list[history.Bar]:
+        """Return bars; none when the broker has none. Raises: BrokerError, naming a missing subscription."""
+        try:
+            rows = await self._ask(wanted.what, wanted.send, self._settings.history_seconds)
+        except RefusedError as refusal:
+            if history.is_empty(refusal.code, refusal.text):
+                return []
+            if history.is_forbidden(refusal.code, refusal.text):
+                raise BrokerError(refusal.message, f"subscribe to {subscription(contract)}") from refusal
+            raise
+        return history.read_bars(rows[0])
+
+    def _present(self) -> datetime:
+        if self._time is None:
+            raise BrokerError("there is no connection to the broker")
+        return self._time.now
+
+    async def opening_move(self, listing: Listing, expiry: date, session: Session) -> float | None:
+        """Return the expected move of the session's first sound minute, in points; None if none of the first is sound.
+
+        The mid of the straddle at the strike nearest to spot, at the minute's end, times sqrt(pi/2).
+        """
+        if expiry not in listing.strikes:
+            listing = await self.strikes(listing, expiry)
+        asked = underlying_contract(listing.symbol, await self._underlying_id(listing.symbol))
+        wanted = history.opening_minutes(asked, listing.symbol, session, "TRADES")
+        spots = {bar.at: bar.close for bar in await self._bars(wanted, Underlying(listing.symbol))}
+        for at in sorted(history.finished(spots, session, self._present())):
+            strike = min(listing.strikes[expiry], key=lambda each: abs(float(each) - spots[at]), default=None)
+            if strike is None:
+                return None
+            names = listing.symbol, listing.trading_class, expiry, strike
+            pair = (Option(*names, Right.CALL), Option(*names, Right.PUT))
+            mids = [await self._mid(option, session, at) for option in pair]
+            if (move := history.straddle_move(mids)) is not None:
+                return move
+        return None
+
+    async def _mid(self, option: Option, session: Session, at: datetime) -> float | None:
+        wanted = history.opening_minutes(self._book.to_broker(option), str(option), session, "MIDPOINT")
+        bars = await self._bars(wanted, option)
+        return next((bar.close for bar in bars if bar.at == at), None)

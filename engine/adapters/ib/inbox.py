@@ -1,0 +1,68 @@
+"""Order and account messages, teed off in arrival order before ib_async reduces them.
+
+A handler copies the raw fields, enqueues, and calls ib_async's own handler; nothing is decided here. The link turns the
+queue into events when an instant is complete.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from engine.adapters.ib import convert
+from engine.adapters.ib.quotes import Handler
+
+ORDERS = (3, 4, 5, 6, 11, 59, 61, 63, 101)
+"""orderStatus, errMsg, openOrder, account value, execDetails, commission, position, account summary, completedOrder."""
+ENDS = {53: "open orders", 54: "account values", 55: "executions", 62: "positions", 102: "completed orders"}
+NEXT_VALID_ID = 9
+
+
+class Inbox:
+    """`queue` holds raw messages; `ends` the lists whose end was seen; `notices` what the broker said on no id."""
+
+    def __init__(self, refuse: Callable[[list[str]], bool]) -> None:
+        self.queue: deque[list[str]] = deque()
+        self.ends: set[str] = set()
+        self.notices: deque[tuple[int, str]] = deque(maxlen=20)
+        self.next_valid_id = 0
+        self._refuse = refuse
+
+    def handlers(self, old: dict[int, Handler]) -> dict[int, Handler]:
+        """Return the tees by message id."""
+        found = {kind: self._tee(old[kind]) for kind in ORDERS}
+        found[4] = self._tee_errors(old[4])
+        found |= {kind: self._tee_end(old[kind], name) for kind, name in ENDS.items()}
+        found[NEXT_VALID_ID] = self._tee_id(old[NEXT_VALID_ID])
+        return found
+
+    def _tee(self, old: Handler) -> Handler:
+        enqueue = self.queue.append
+
+        def handler(fields: list[str]) -> None:
+            enqueue(list(fields))
+            old(fields)
+
+        return handler
+
+    def _tee_errors(self, old: Handler) -> Handler:
+        def handler(fields: list[str]) -> None:
+            if not self._refuse(fields):
+                self.queue.append(list(fields))
+                if fields[2] == "-1":
+                    self.notices.append((convert.whole(fields[3]), convert.plain_text(fields[4])))
+            old(fields)
+
+        return handler
+
+    def _tee_end(self, old: Handler, name: str) -> Handler:
+        def handler(fields: list[str]) -> None:
+            self.ends.add(name)
+            old(fields)
+
+        return handler
+
+    def _tee_id(self, old: Handler) -> Handler:
+        def handler(fields: list[str]) -> None:
+            self.next_valid_id = convert.whole(fields[2])
+            old(fields)
+
+        return handler

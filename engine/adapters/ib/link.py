@@ -1,0 +1,263 @@
+"""The connection's clock and the order of what happened.
+
+In lockstep a gateway's virtual time stands still until we ask for it: `reqCurrentTime` says that we are done with this
+instant, and its answer, the fence, is the last message of the next one. Without lockstep a batch is what arrived in one
+cycle of the event loop, stamped by the clock that was handed in.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from ib_async import ExecutionFilter
+
+from engine.adapters.clock import Clock
+from engine.adapters.ib import convert, trouble
+from engine.adapters.ib.account import AccountValues
+from engine.adapters.ib.contracts import ContractBook
+from engine.adapters.ib.feed import IbFeed
+from engine.adapters.ib.inbox import ENDS
+from engine.adapters.ib.quotes import FAULTS
+from engine.adapters.ib.reports import Reader, readers
+from engine.adapters.ib.self_check import check_seams
+from engine.adapters.ib.settings import IbSettings
+from engine.adapters.ib.wire import REQUEST_IDS, Wire
+from engine.model.contract import Contract, Option
+from engine.model.errors import BrokerError
+from engine.model.event import (
+    AccountReport,
+    CommissionReport,
+    Event,
+    ExecutionReport,
+    LinkDown,
+    LinkUp,
+    MarketMoved,
+    OrderReport,
+    PositionReport,
+)
+from engine.ports import Batch
+
+log = logging.getLogger("rulebot.ib")
+
+BROKEN = frozenset((1100, 2110))
+"""The gateway has lost the broker; the socket stays."""
+RESTORED = frozenset((1101, 1102))
+PACED_SECONDS = 0.05
+"""How long to wait at most while messages of ours wait for their turn."""
+
+
+class IbLink:
+    """The Link port over one connection at a time; `connect` may be called again after `close` or a LinkDown."""
+
+    def __init__(self, settings: IbSettings, clock: Clock, feed: IbFeed, book: ContractBook) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._feed = feed
+        self._book = book
+        self._wire: Wire | None = None
+        self._account = settings.account
+        self._now = clock.now()
+        self._readers: dict[str, Reader] = {}
+        self._values = AccountValues("")
+        self._seen: set[tuple[str, str]] = set()
+        self._refs: dict[int, str] = {}
+        self._next_order_id = 0
+        self._positions: dict[Contract, Decimal] = {}
+
+    @property
+    def account(self) -> str:
+        """The account id that was checked at connection."""
+        return self._account
+
+    @property
+    def is_lockstep(self) -> bool:
+        """True when the gateway's virtual clock waits for us."""
+        return self._settings.lockstep
+
+    @property
+    def wire(self) -> Wire:
+        """The connection. Raises: BrokerError when there is none."""
+        if self._wire is None:
+            raise BrokerError("there is no connection to the broker")
+        return self._wire
+
+    @property
+    def now(self) -> datetime:
+        """The instant of the last batch."""
+        return self._now
+
+    async def connect(self) -> Batch:
+        """Connect and read every complete list; the batch ends with LinkUp. Raises: BrokerError."""
+        await self.close()
+        await check_seams()
+        wire = Wire(self._settings, self._feed.board)
+        self._account = await wire.open()
+        self._wire = wire
+        self._begin(wire)
+        try:
+            events = await self._lists(wire)
+        except BaseException:
+            await self.close()
+            raise
+        self._feed.attach(wire, self)
+        return Batch(self._now, (*events, self._up(wire)))
+
+    def _begin(self, wire: Wire) -> None:
+        self._now = wire.greeted_at if self.is_lockstep else self._clock.now()
+        wire.pace.release(self._now.timestamp())
+        self._readers = dict(readers(wire.version, self._account))
+        self._values = AccountValues(self._account)
+        self._seen.clear()
+
+    async def _lists(self, wire: Wire) -> list[Event]:
+        """Ask for every list, see each one's end, and return what they said in the order it came."""
+        ib = wire.ib
+        ours = ExecutionFilter(acctCode=self._account)
+        self._refs.clear()
+        questions: tuple[Callable[[], Awaitable[Any]], ...] = (
+            ib.reqAllOpenOrdersAsync,
+            lambda: ib.reqCompletedOrdersAsync(False),
+            ib.reqPositionsAsync,
+            lambda: ib.reqAccountUpdatesAsync(self._account),
+            lambda: ib.reqExecutionsAsync(ours),
+        )
+        wire.inbox.ends.clear()
+        for question in questions:
+            try:
+                await asyncio.wait_for(question(), self._settings.request_seconds)
+            except (TimeoutError, ConnectionError):
+                break
+        missing = [name for name in ENDS.values() if name not in wire.inbox.ends]
+        if missing:
+            raise trouble.incomplete(self._settings, missing)
+        return self._drain(wire)
+
+    def _up(self, wire: Wire) -> LinkUp:
+        return LinkUp(
+            at=self._now,
+            account=self._account,
+            client_id=self._settings.client_id,
+            next_order_id=max(wire.inbox.next_valid_id, self._next_order_id),
+            order_refs=tuple(sorted({ref for ref in self._refs.values() if ref})),
+            positions=tuple((held, quantity) for held, quantity in self._positions.items() if quantity),
+            lockstep=self.is_lockstep,
+        )
+
+    async def next(self, until: datetime | None) -> Batch:
+        """Return the next instant. Raises: BrokerError when a message could not be read, or nothing is connected."""
+        wire = self.wire
+        if wire.lost is not None and not wire.inbox.queue:
+            raise BrokerError("there is no connection to the broker")
+        try:
+            if self.is_lockstep:
+                told = await wire.ib.reqCurrentTimeAsync()
+                self._now = told.astimezone(UTC)
+            else:
+                await self._wait(wire, until)
+                self._now = max(self._clock.now(), self._now)
+        except ConnectionError:
+            return self._down(wire)
+        return await self._batch(wire)
+
+    async def _batch(self, wire: Wire) -> Batch:
+        at = self._now
+        wire.pace.release(at.timestamp())
+        events = self._drain(wire)
+        rows = wire.quotes.settle(at.timestamp())
+        if wire.quotes.failures:
+            raise BrokerError(wire.quotes.failures[0])
+        events.append(MarketMoved(at, rows))
+        codes = [code for code, _ in wire.inbox.notices]
+        texts = dict(wire.inbox.notices)
+        wire.inbox.notices.clear()
+        broken = next((code for code in codes if code in BROKEN), None)
+        if broken is not None:
+            events.append(LinkDown(at, f"{texts[broken]} (error {broken})"))
+        if any(code in RESTORED for code in codes):
+            events += await self._restored(wire, lost_lines=1101 in codes)
+        if wire.lost is not None:
+            return self._down(wire, events)
+        return Batch(at, tuple(events))
+
+    async def _restored(self, wire: Wire, *, lost_lines: bool) -> list[Event]:
+        """Read every list again after the gateway found the broker; fills may have happened meanwhile."""
+        events = await self._lists(wire)
+        if lost_lines:
+            self._feed.attach(wire, self)
+        return [*events, self._up(wire)]
+
+    def _down(self, wire: Wire, events: list[Event] | None = None) -> Batch:
+        found = self._drain(wire) if events is None else events
+        reason = wire.lost or "the connection is gone"
+        return Batch(self._now, (*found, LinkDown(self._now, reason)))
+
+    async def _wait(self, wire: Wire, until: datetime | None) -> None:
+        """Wait for news or `until`; messages that wait for their second are sent meanwhile."""
+        while not (wire.inbox.queue or wire.quotes.is_waiting or wire.lost is not None):
+            now = self._clock.now()
+            wire.pace.release(now.timestamp())
+            left = None if until is None else (until - now).total_seconds()
+            if left is not None and left <= 0:
+                return
+            if wire.pace.is_waiting:
+                left = PACED_SECONDS if left is None else min(left, PACED_SECONDS)
+            wire.arrived.clear()
+            try:
+                await asyncio.wait_for(wire.arrived.wait(), left)
+            except TimeoutError:
+                continue
+
+    def _drain(self, wire: Wire) -> list[Event]:
+        """Turn what is queued into events, in order of arrival."""
+        events: list[Event] = []
+        queue = wire.inbox.queue
+        while queue:
+            fields = queue.popleft()
+            try:
+                event = self._read(fields)
+            except FAULTS as problem:
+                raise BrokerError(f"a message of the broker could not be read: {fields}: {problem!r}") from problem
+            if event is not None:
+                events.append(event)
+        if self._values.changed:
+            events.append(AccountReport(self._now, self._values.take()))
+        return events
+
+    def _read(self, fields: list[str]) -> Event | None:
+        kind = fields[0]
+        if kind in ("6", "63"):
+            self._values.read(fields)
+            return None
+        if kind == "4" and not 0 < convert.whole(fields[2]) < REQUEST_IDS:
+            self._feed.refused(fields)
+            return None
+        event = self._readers[kind](fields, self._now)
+        return None if event is None else self._noted(event, is_open=kind == "5")
+
+    def _noted(self, event: Event, *, is_open: bool) -> Event | None:
+        """Keep what LinkUp and the feed need of an event; None when it was seen before."""
+        if isinstance(event, ExecutionReport | CommissionReport):
+            key = type(event).__name__, event.exec_id
+            if key in self._seen:
+                return None
+            self._seen.add(key)
+        if isinstance(event, ExecutionReport) and isinstance(event.option, Option):
+            self._book.learn(event.option)
+        elif isinstance(event, PositionReport):
+            self._book.learn(event.contract)
+            self._positions[event.contract] = event.quantity
+        elif isinstance(event, OrderReport) and is_open:
+            self._refs[event.perm_id] = event.ref
+            if event.client_id == self._settings.client_id:
+                self._next_order_id = max(self._next_order_id, event.order_id + 1)
+        return event
+
+    async def close(self) -> None:
+        """Disconnect; orders at the broker stay as they are."""
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            self._feed.detach()
+            await wire.close()

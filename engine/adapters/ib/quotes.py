@@ -1,0 +1,248 @@
+"""Market data messages straight into the columns of the board.
+
+These handlers replace ib_async's for the messages of market data: no Ticker objects, half the cost. They run once for
+each message, so they write a column, note the row and nothing more; times are written once an instant, by `settle`.
+
+A price of 0 or -1, and a bid or ask of size 0, is no price: nan. An unset model value (empty, -1, -2 or the largest
+double) is nan. Only the model computation feeds the greeks, never those of bid, ask or last.
+"""
+
+from array import array
+from collections.abc import Callable
+from math import nan
+
+from engine.model.market import Board
+
+Handler = Callable[[list[str]], None]
+FAULTS = (ValueError, LookupError, TypeError)
+
+_HUGE = 1e307
+_LIVE = "1"
+_PRICES = {"4": "last", "6": "high", "7": "low", "9": "previous_close", "14": "open"}
+_DELAYED_PRICES = {"68": "last", "72": "high", "73": "low", "75": "previous_close", "76": "open"}
+_BIDS, _ASKS = ("1", "66"), ("2", "67")
+_BID_SIZES, _ASK_SIZES = ("0", "69"), ("3", "70")
+_VOLUMES = ("8", "74")
+_DELAYED_QUOTES = frozenset(("66", "67", "69", "70", "74"))
+_MODELS = ("13", "83")
+
+
+class Quotes:
+    """Writes the board. `rows` maps request ids, as text, to rows; messages of other ids are passed over."""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self.rows: dict[str, int] = {}
+        self.failures: list[str] = []
+        self._quoted: set[int] = set()
+        self._traded: set[int] = set()
+        self._modelled: set[int] = set()
+        self._touched: set[int] = set()
+        self._heard = False
+        self._withheld: dict[tuple[int, int], float] = {}
+
+    @property
+    def is_waiting(self) -> bool:
+        """True when a row has changed since `settle`, or a message could not be read."""
+        return bool(self._quoted or self._touched or self._traded or self._modelled or self.failures)
+
+    def settle(self, at: float) -> tuple[int, ...]:
+        """Stamp what arrived since the last call with `at` (epoch seconds) and return the changed rows, sorted."""
+        board = self.board
+        rows = self._quoted | self._traded | self._modelled | self._touched
+        for changed, times in (
+            (self._quoted, board.quote_at),
+            (self._traded, board.last_at),
+            (self._modelled, board.model_at),
+        ):
+            for row in changed:
+                times[row] = at
+            changed.clear()
+        self._touched.clear()
+        if rows or self._heard:
+            board.alive_at = at
+            self._heard = False
+        return tuple(sorted(rows))
+
+    def forget(self, row: int) -> None:
+        """Drop what is noted about a row that is about to be given up."""
+        for changed in (self._quoted, self._traded, self._modelled, self._touched):
+            changed.discard(row)
+        self._withheld.pop((0, row), None)
+        self._withheld.pop((1, row), None)
+
+    def handlers(self) -> dict[int, Handler]:
+        """Return the handlers by message id."""
+        return {
+            1: self._price_handler(),
+            2: self._size_handler(),
+            21: self._model_handler(),
+            45: self._hear,
+            46: self._hear,
+            58: self._type_handler(),
+        }
+
+    def _fail(self, fields: list[str], problem: Exception) -> None:
+        self.failures.append(f"market data {fields} could not be read: {problem!r}")
+
+    def _hear(self, _fields: list[str]) -> None:
+        self._heard = True
+
+    def _withhold(self, side: int, row: int, price: float) -> float:
+        """Keep a price that came without a size, in case the size follows; what is shown is nan."""
+        if price > 0:
+            self._withheld[side, row] = price
+        else:
+            self._withheld.pop((side, row), None)
+        return nan
+
+    def _price_handler(self) -> Handler:
+        board, rows, quoted = self.board, self.rows, self._quoted
+        bid, ask, bid_size, ask_size = board.bid, board.ask, board.bid_size, board.ask_size
+        withhold, other, fail = self._withhold, self._other_price, self._fail
+
+        def price(fields: list[str]) -> None:
+            try:
+                row = rows.get(fields[2])
+                if row is None:
+                    return
+                kind = fields[3]
+                if kind == "1":
+                    side, prices, sizes = 0, bid, bid_size
+                elif kind == "2":
+                    side, prices, sizes = 1, ask, ask_size
+                else:
+                    other(kind, row, fields)
+                    return
+                value, size = float(fields[4] or -1), float(fields[5] or 0)
+                if value > 0 and size > 0:
+                    prices[row] = value
+                    sizes[row] = size
+                else:
+                    prices[row] = withhold(side, row, value)
+                    sizes[row] = 0.0
+                quoted.add(row)
+            except FAULTS as problem:
+                fail(fields, problem)
+
+        return price
+
+    def _other_price(self, kind: str, row: int, fields: list[str]) -> None:
+        """Take last, high, low, open and close, and every delayed price; unknown kinds are only heard."""
+        name = _PRICES.get(kind) or _DELAYED_PRICES.get(kind)
+        if kind in _DELAYED_PRICES or kind in _DELAYED_QUOTES:
+            self.board.frozen.add(row)
+        value = float(fields[4] or -1)
+        if name is not None:
+            column: array[float] = getattr(self.board, name)
+            column[row] = value if 0 < value < _HUGE else nan
+            (self._traded if name == "last" else self._touched).add(row)
+        elif kind in _BIDS or kind in _ASKS:
+            self._delayed_quote(kind, row, value, float(fields[5] or 0))
+        else:
+            self._heard = True
+
+    def _delayed_quote(self, kind: str, row: int, value: float, size: float) -> None:
+        board = self.board
+        side, prices, sizes = (0, board.bid, board.bid_size) if kind in _BIDS else (1, board.ask, board.ask_size)
+        is_sound = value > 0 and size > 0
+        prices[row] = value if is_sound else self._withhold(side, row, value)
+        sizes[row] = size if is_sound else 0.0
+        self._quoted.add(row)
+
+    def _size_handler(self) -> Handler:
+        rows, quoted, fail = self.rows, self._quoted, self._fail
+        board, other = self.board, self._other_size
+        bid, ask, bid_size, ask_size = board.bid, board.ask, board.bid_size, board.ask_size
+
+        def size(fields: list[str]) -> None:
+            try:
+                row = rows.get(fields[2])
+                if row is None:
+                    return
+                kind, value = fields[3], float(fields[4] or 0)
+                if kind == "0" and value > 0 and bid[row] > 0:
+                    bid_size[row] = value
+                elif kind == "3" and value > 0 and ask[row] > 0:
+                    ask_size[row] = value
+                else:
+                    other(kind, row, value)
+                    return
+                quoted.add(row)
+            except FAULTS as problem:
+                fail(fields, problem)
+
+        return size
+
+    def _other_size(self, kind: str, row: int, value: float) -> None:
+        """Take sizes that come or go with their price, delayed ones, and volume; other kinds are only heard."""
+        if kind in _DELAYED_QUOTES:
+            self.board.frozen.add(row)
+        if kind in _BID_SIZES:
+            self._resize(0, row, value)
+        elif kind in _ASK_SIZES:
+            self._resize(1, row, value)
+        elif kind in _VOLUMES:
+            self.board.volume[row] = value if 0 <= value < _HUGE else nan
+            self._touched.add(row)
+        else:
+            self._heard = True
+
+    def _resize(self, side: int, row: int, value: float) -> None:
+        board = self.board
+        prices, sizes = (board.ask, board.ask_size) if side else (board.bid, board.bid_size)
+        if value > 0 and not prices[row] > 0:
+            prices[row] = self._withheld.pop((side, row), nan)
+        elif not value > 0:
+            if prices[row] > 0:
+                prices[row] = self._withhold(side, row, prices[row])
+            value = 0.0
+        sizes[row] = value if prices[row] > 0 else 0.0
+        self._quoted.add(row)
+
+    def _model_handler(self) -> Handler:
+        board, rows, modelled, fail = self.board, self.rows, self._modelled, self._fail
+        columns = board.iv, board.delta, board.gamma, board.vega, board.theta, board.model_price
+        ivs, deltas, gammas, vegas, thetas, models = columns
+
+        def model(fields: list[str]) -> None:
+            try:
+                _, req_id, kind, _, iv_text, delta_text, model_text, _, gamma_text, vega_text, theta_text, *_ = fields
+                row = rows.get(req_id)
+                if row is None or kind not in _MODELS:
+                    return
+                value = float(iv_text or -1)
+                ivs[row] = value if 0 <= value < _HUGE else nan
+                value = float(delta_text or -2)
+                deltas[row] = value if -1 <= value <= 1 else nan
+                value = float(gamma_text or -2)
+                gammas[row] = value if 0 <= value < _HUGE else nan
+                value = float(vega_text or -2)
+                vegas[row] = value if 0 <= value < _HUGE else nan
+                value = float(theta_text or -2)
+                thetas[row] = value if value != -2 and value < _HUGE else nan
+                value = float(model_text or -1)
+                models[row] = value if 0 <= value < _HUGE else nan
+                modelled.add(row)
+            except FAULTS as problem:
+                fail(fields, problem)
+
+        return model
+
+    def _type_handler(self) -> Handler:
+        frozen, rows, touched, fail = self.board.frozen, self.rows, self._touched, self._fail
+
+        def kind_of_data(fields: list[str]) -> None:
+            try:
+                row = rows.get(fields[2])
+                if row is None:
+                    return
+                if fields[3] == _LIVE:
+                    frozen.discard(row)
+                else:
+                    frozen.add(row)
+                touched.add(row)
+            except FAULTS as problem:
+                fail(fields, problem)
+
+        return kind_of_data

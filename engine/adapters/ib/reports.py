@@ -1,0 +1,208 @@
+"""Raw order messages to events. These fields, and never a Trade object of the client library, are the truth.
+
+Positions of fields are those of server versions 157 to 178. Prices and quantities are read from their text.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from engine.adapters.ib import convert
+from engine.model.contract import Option
+from engine.model.event import (
+    CommissionReport,
+    Event,
+    ExecutionReport,
+    OrderMessage,
+    OrderReport,
+    PositionReport,
+)
+
+FA_PROFILE_ENDS = 177
+"""The first server version without the field faProfile."""
+
+_LIMITED = frozenset(("LMT", "STP LMT", "LIT", "TRAIL LIMIT", "LOC", "REL"))
+_STOPPED = frozenset(("STP", "STP LMT", "MIT", "LIT"))
+
+
+class _Cursor:
+    """Walks over the part of an order message whose length depends on what the order is."""
+
+    __slots__ = ("_at", "_fields")
+
+    def __init__(self, fields: list[str], at: int) -> None:
+        self._fields = fields
+        self._at = at
+
+    def text(self) -> str:
+        self._at += 1
+        return self._fields[self._at - 1]
+
+    def skip(self, count: int) -> None:
+        self._at += count
+
+    def skip_group(self, width: int) -> None:
+        """Pass over a count and that many groups of `width` fields."""
+        self._at += width * convert.whole(self.text())
+
+    def skip_legs_and_scale(self) -> None:
+        """Pass over combo legs, their prices, smart routing, scale and hedge fields."""
+        for width in (8, 1, 2):
+            self.skip_group(width)
+        self.skip(2)
+        increment = convert.decimal(self.text())
+        if increment is not None and increment > 0:
+            self.skip(7)
+        if self.text():
+            self.skip(1)
+
+    def skip_delta_neutral_and_algo(self) -> None:
+        """Pass over the delta neutral contract and the algo with its parameters."""
+        if convert.flag(self.text()):
+            self.skip(3)
+        if self.text():
+            self.skip_group(2)
+
+
+def _prices(fields: list[str], at: int) -> tuple[Decimal | None, Decimal | None]:
+    """Return limit and stop price of an order whose type stands at `at`; None where the type has none."""
+    kind = fields[at]
+    limit = convert.decimal(fields[at + 1]) if kind in _LIMITED else None
+    stop = convert.decimal(fields[at + 2]) if kind in _STOPPED else None
+    return limit, stop
+
+
+def open_order(fields: list[str], at: datetime, version: int, account: str) -> OrderReport | None:
+    """Return what openOrder (5) says; None for a what-if and for another account's order."""
+    if fields[20] != account:
+        return None
+    walk = _Cursor(fields, 34 if version >= FA_PROFILE_ENDS else 35)
+    walk.skip(27)
+    has_delta_neutral = bool(walk.text())
+    walk.skip(1 + (8 if has_delta_neutral else 0) + 7)
+    walk.skip_legs_and_scale()
+    walk.skip(4)
+    walk.skip_delta_neutral_and_algo()
+    walk.skip(1)
+    if convert.flag(walk.text()):
+        return None
+    limit, stop = _prices(fields, 15)
+    return OrderReport(
+        at=at,
+        ref=fields[23],
+        order_id=convert.whole(fields[1]),
+        perm_id=convert.whole(fields[25]),
+        client_id=convert.whole(fields[24]),
+        status=convert.status(walk.text()),
+        quantity=convert.decimal(fields[14]),
+        limit_price=limit,
+        stop_price=stop,
+    )
+
+
+def order_status(fields: list[str], at: datetime) -> OrderReport:
+    """Return what orderStatus (3) says; it carries no reference."""
+    return OrderReport(
+        at=at,
+        ref="",
+        order_id=convert.whole(fields[1]),
+        perm_id=convert.whole(fields[6]),
+        client_id=convert.whole(fields[9]),
+        status=convert.status(fields[2]),
+        filled=convert.decimal(fields[3]),
+        remaining=convert.decimal(fields[4]),
+        average_price=convert.decimal(fields[5]),
+    )
+
+
+def completed_order(fields: list[str], at: datetime, version: int, account: str) -> OrderReport | None:
+    """Return what completedOrder (101) says: a final status by reference and permanent id, without an order id."""
+    if fields[19] != account:
+        return None
+    walk = _Cursor(fields, 31 if version >= FA_PROFILE_ENDS else 32)
+    walk.skip(21)
+    has_delta_neutral = bool(walk.text())
+    walk.skip(1 + (4 if has_delta_neutral else 0) + 5)
+    walk.skip_legs_and_scale()
+    walk.skip(3)
+    walk.skip_delta_neutral_and_algo()
+    walk.skip(1)
+    state = convert.status(walk.text())
+    walk.skip(2)
+    is_plain = fields[14] not in ("PEG BENCH", "PEGBENCH") and not convert.whole(walk.text())
+    walk.skip(6)
+    limit, stop = _prices(fields, 14)
+    return OrderReport(
+        at=at,
+        ref=fields[22],
+        order_id=0,
+        perm_id=convert.whole(fields[23]),
+        client_id=0,
+        status=state,
+        filled=convert.decimal(walk.text()) if is_plain else None,
+        quantity=convert.decimal(fields[13]),
+        limit_price=limit,
+        stop_price=stop,
+    )
+
+
+def execution(fields: list[str], at: datetime, account: str) -> ExecutionReport | None:
+    """Return what execDetails (11) says; None for another account's. Raises: ValueError."""
+    if fields[16] != account:
+        return None
+    quantity, price = convert.decimal(fields[19]), convert.decimal(fields[20])
+    if quantity is None or price is None or fields[18] not in ("BOT", "SLD"):
+        raise ValueError(f"an execution is due, side is {fields[18]!r}, {fields[19]!r} at {fields[20]!r}")
+    contract = convert.contract(fields[3:14])
+    return ExecutionReport(
+        at=at,
+        exec_id=fields[14],
+        ref=fields[26],
+        order_id=convert.whole(fields[2]),
+        perm_id=convert.whole(fields[21]),
+        client_id=convert.whole(fields[22]),
+        option=contract if isinstance(contract, Option) else None,
+        is_combo=fields[5] == convert.COMBO,
+        is_buy=fields[18] == "BOT",
+        quantity=quantity,
+        price=price,
+        executed_at=convert.instant(fields[15]),
+        symbol=fields[4],
+    )
+
+
+def commission(fields: list[str], at: datetime) -> CommissionReport | None:
+    """Return what commissionReport (59) says; None while the amount is unset."""
+    paid = convert.decimal(fields[3])
+    return None if paid is None else CommissionReport(at, fields[2], paid)
+
+
+def position(fields: list[str], at: datetime, account: str) -> PositionReport | None:
+    """Return what position (61) says; None for another account's and for what no bot trades."""
+    contract = convert.contract(fields[3:14]) if fields[2] == account else None
+    if contract is None:
+        return None
+    quantity, cost = convert.decimal(fields[14]), convert.decimal(fields[15])
+    zero = Decimal(0)
+    return PositionReport(at, contract, zero if quantity is None else quantity, zero if cost is None else cost)
+
+
+def order_message(fields: list[str], at: datetime) -> OrderMessage:
+    """Return what errMsg (4) says on an order id."""
+    return OrderMessage(at, convert.whole(fields[2]), convert.whole(fields[3]), convert.plain_text(fields[4]))
+
+
+Reader = Callable[[list[str], datetime], Event | None]
+
+
+def readers(version: int, account: str) -> Mapping[str, Reader]:
+    """Return what reads each kind of message on a connection of this server version and account."""
+    return {
+        "3": order_status,
+        "4": order_message,
+        "5": lambda fields, at: open_order(fields, at, version, account),
+        "11": lambda fields, at: execution(fields, at, account),
+        "59": commission,
+        "61": lambda fields, at: position(fields, at, account),
+        "101": lambda fields, at: completed_order(fields, at, version, account),
+    }

@@ -1,0 +1,99 @@
+"""Questions with one answer: contract details, option parameters, history.
+
+The rows of an answer are kept raw until its end. An error on the request id ends the request at once, also those codes
+that ib_async takes for warnings and would wait on for ever; what never ends is given up after a time limit.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from engine.adapters.ib import convert
+from engine.adapters.ib.quotes import Handler
+from engine.model.errors import BrokerError
+
+INFORMATION = frozenset((165, 366, 399, 10167))
+"""Error codes that do not end a request; so are 2100 to 2199."""
+
+
+class RefusedError(BrokerError):
+    """The broker's answer to a request was an error. `code` is its number."""
+
+    def __init__(self, what: str, code: int, text: str) -> None:
+        super().__init__(f"the broker refused {what}: {text} (error {code})")
+        self.code = code
+        self.text = text
+
+
+@dataclass(slots=True)
+class _Pending:
+    what: str
+    done: "asyncio.Future[None]"
+    rows: list[list[str]] = field(default_factory=list)
+
+
+class Requests:
+    """The requests under way, by request id as text."""
+
+    def __init__(self, next_id: Callable[[], int]) -> None:
+        self._next_id = next_id
+        self._pending: dict[str, _Pending] = {}
+
+    async def ask(self, what: str, send: Callable[[int], None], seconds: float) -> list[list[str]]:
+        """Send a request and return the raw rows of its answer.
+
+        Raises: RefusedError when the broker answers with an error; BrokerError when it does not answer.
+        """
+        req_id = self._next_id()
+        pending = _Pending(what, asyncio.get_running_loop().create_future())
+        self._pending[str(req_id)] = pending
+        try:
+            send(req_id)
+            await asyncio.wait_for(pending.done, seconds)
+        except TimeoutError:
+            raise BrokerError(f"the broker did not answer {what} within {seconds:g} s") from None
+        except ConnectionError as problem:
+            raise BrokerError(f"the connection was lost while asking for {what}") from problem
+        finally:
+            del self._pending[str(req_id)]
+        return pending.rows
+
+    def handlers(self, old: dict[int, Handler], version: Callable[[], int]) -> dict[int, Handler]:
+        """Return handlers that keep rows of our requests and hand all others to those of `old`."""
+
+        def keep(place: Callable[[], int], previous: Handler, *, is_row: bool, is_end: bool) -> Handler:
+            def handler(fields: list[str]) -> None:
+                pending = self._pending.get(fields[place()])
+                if pending is None:
+                    previous(fields)
+                    return
+                if is_row:
+                    pending.rows.append(list(fields))
+                if is_end and not pending.done.done():
+                    pending.done.set_result(None)
+
+            return handler
+
+        return {
+            10: keep(lambda: 1 if version() >= 164 else 2, old[10], is_row=True, is_end=False),
+            17: keep(lambda: 1, old[17], is_row=True, is_end=True),
+            52: keep(lambda: 2, old[52], is_row=False, is_end=True),
+            75: keep(lambda: 1, old[75], is_row=True, is_end=False),
+            76: keep(lambda: 1, old[76], is_row=False, is_end=True),
+        }
+
+    def refuse(self, fields: list[str]) -> bool:
+        """Take an errMsg; True when it belongs to a request under way."""
+        pending = self._pending.get(fields[2])
+        if pending is None:
+            return False
+        code = convert.whole(fields[3])
+        if not (code in INFORMATION or 2100 <= code < 2200 or pending.done.done()):
+            pending.done.set_exception(RefusedError(pending.what, code, convert.plain_text(fields[4])))
+        return True
+
+    def lose(self) -> None:
+        """End every request: the connection is gone."""
+        for pending in self._pending.values():
+            if not pending.done.done():
+                pending.done.set_exception(ConnectionError("the connection is gone"))

@@ -1,0 +1,47 @@
+"""What the connection to TWS or IB Gateway can be told."""
+
+from dataclasses import dataclass
+
+MAX_CLIENT_ID = 2**31 - 1
+MESSAGE_LIMIT = 45
+"""Messages in a second; TWS warns from 50 on and then closes the socket."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IbSettings:
+    """Where TWS or IB Gateway is, who we are there, and what we may use.
+
+    port: TWS 7496 live, 7497 paper; IB Gateway 4001, 4002. client_id: 0 binds orders typed into TWS by hand.
+    account: "" takes the only one there is. paper: refuse accounts with real money. lockstep: ask a simulated gateway
+    to let its clock wait for us. max_lines: contracts streamed at once (the broker allows 100 by default).
+    Units: seconds of real time, also in lockstep; they guard against a broker that never answers.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 7497
+    client_id: int = 1
+    account: str = ""
+    paper: bool = True
+    lockstep: bool = False
+    max_lines: int = 90
+    messages_per_second: int = MESSAGE_LIMIT
+    connect_seconds: float = 15.0
+    request_seconds: float = 30.0
+    history_seconds: float = 60.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.port < 65536:
+            raise ValueError(f"a port is 1 to 65535, is {self.port}")
+        if not 0 <= self.client_id <= MAX_CLIENT_ID:
+            raise ValueError(f"a client id is 0 or more, is {self.client_id}")
+        if self.max_lines < 1:
+            raise ValueError(f"market data lines are at least 1, is {self.max_lines}")
+        if not 0 < self.messages_per_second <= MESSAGE_LIMIT:
+            raise ValueError(f"messages in a second are 1 to {MESSAGE_LIMIT}, is {self.messages_per_second}")
+        if min(self.connect_seconds, self.request_seconds, self.history_seconds) <= 0:
+            raise ValueError("time limits are above 0 seconds")
+
+    @property
+    def where(self) -> str:
+        """`HOST:PORT` for messages."""
+        return f"{self.host}:{self.port}"

@@ -1,0 +1,110 @@
+"""One plain sentence for each way a connection fails, with what to do about it."""
+
+from collections.abc import Sequence
+
+from engine.adapters.ib.settings import IbSettings
+from engine.model.errors import BrokerError
+
+ID_IN_USE = 326
+PAPER_PREFIXES = ("DU", "DF")
+
+_API = (
+    "in TWS or IB Gateway: Configure, API, Settings: switch on 'Enable ActiveX and Socket Clients' and check the port "
+    "(TWS 7497 paper, 7496 live; IB Gateway 4002 paper, 4001 live)"
+)
+
+
+def nothing_listens(settings: IbSettings) -> BrokerError:
+    """Nobody accepts connections there."""
+    return BrokerError(f"nothing listens on {settings.where}", f"start TWS or IB Gateway and log in; {_API}")
+
+
+def cannot_reach(settings: IbSettings, problem: OSError) -> BrokerError:
+    """The host cannot be reached at all."""
+    words = problem.strerror or str(problem)
+    return BrokerError(f"{settings.where} cannot be reached: {words}", "check host and port")
+
+
+def no_greeting(settings: IbSettings, *, spoke: bool) -> BrokerError:
+    """It accepts connections and then says nothing, or not enough."""
+    if spoke:
+        return BrokerError(
+            f"{settings.where} answered but did not name account and order id within {settings.connect_seconds:g} s",
+            "look for a dialog in TWS that asks to accept the connection, and whether it is logged in",
+        )
+    return BrokerError(
+        f"{settings.where} accepts connections but does not answer as TWS or IB Gateway does",
+        f"check that the port is the API's; {_API}",
+    )
+
+
+def other_protocol(settings: IbSettings, heard: bytes) -> BrokerError:
+    """Something else answers there."""
+    return BrokerError(
+        f"{settings.where} does not speak the TWS API; it answered {heard[:24]!r}",
+        "another program uses this port; check host and port",
+    )
+
+
+def too_old(settings: IbSettings, version: int) -> BrokerError:
+    """The server's protocol is older than ib_async knows."""
+    return BrokerError(f"{settings.where} speaks API version {version}, 157 is needed", "update TWS or IB Gateway")
+
+
+def turned_away(settings: IbSettings, notices: Sequence[tuple[int, str]], reason: str) -> BrokerError:
+    """The peer closed the connection before it was ready."""
+    if any(code == ID_IN_USE for code, _ in notices):
+        return BrokerError(
+            f"client id {settings.client_id} is in use on {settings.where}",
+            "another program, or an older run of this one, is connected with it; end that one or choose another id",
+        )
+    words = notices[-1][1] if notices else reason
+    tail = f": {words}" if words else ""
+    return BrokerError(
+        f"{settings.where} closed the connection before it was ready{tail}",
+        "check the API settings of TWS or IB Gateway: trusted addresses, and whether it is logged in",
+    )
+
+
+def no_lockstep(settings: IbSettings) -> BrokerError:
+    """Lockstep was asked of a gateway that has a clock of its own."""
+    return BrokerError(
+        f"{settings.where} does not offer a clock that waits for its clients",
+        "lockstep works with the simulated gateway only ('rulebot gateway')",
+    )
+
+
+def incomplete(settings: IbSettings, missing: Sequence[str]) -> BrokerError:
+    """Connected, but lists without which nothing may be traded did not arrive."""
+    return BrokerError(
+        f"{settings.where} is connected but did not send all of: {', '.join(missing)}",
+        "wait until TWS or IB Gateway has loaded the account, then connect again",
+    )
+
+
+def check_account(settings: IbSettings, accounts: Sequence[str]) -> str:
+    """Return the account to use. Raises: BrokerError when it is not there, not chosen, or real money on paper."""
+    if settings.account and settings.account not in accounts:
+        raise BrokerError(
+            f"account {settings.account} is not behind {settings.where}; there is {', '.join(accounts)}",
+            "log in with the other user, or correct the account id",
+        )
+    if not settings.account and len(accounts) != 1:
+        raise BrokerError(
+            f"{settings.where} has several accounts: {', '.join(accounts)}", "say which one by its account id"
+        )
+    chosen = settings.account or accounts[0]
+    if settings.paper and not chosen.startswith(PAPER_PREFIXES):
+        raise BrokerError(
+            f"account {chosen} is not a paper account (those begin with DU or DF), and the mode is paper",
+            "connect to the paper login (TWS 7497, IB Gateway 4002), or run in live mode if real money is meant",
+        )
+    return chosen
+
+
+def ids_used_up(next_id: int) -> BrokerError:
+    """The next order id reaches into the range of request ids."""
+    return BrokerError(
+        f"the broker's next order id is {next_id}, too high",
+        "in TWS: Configure, API, Settings, 'Reset API order ID sequence'",
+    )

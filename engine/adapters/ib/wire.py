@@ -1,0 +1,212 @@
+"""One connection to TWS or IB Gateway through unmodified ib_async, which is used as a codec.
+
+ib_async connects, frames, paces, encodes every request and decodes what we do not take ourselves. Its seam is the
+public table `ib.client.decoder.handlers`; no name that begins with an underscore is touched.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from ib_async import IB, StartupFetchNONE
+
+from engine.adapters.ib import trouble
+from engine.adapters.ib.inbox import Inbox
+from engine.adapters.ib.pace import Pace
+from engine.adapters.ib.quotes import Handler, Quotes
+from engine.adapters.ib.requests import Requests
+from engine.adapters.ib.settings import IbSettings
+from engine.model.errors import BrokerError
+from engine.model.market import Board
+from engine.model.session import EXCHANGE_ZONE
+
+log = logging.getLogger("rulebot.ib")
+
+REQUEST_IDS = 1_000_000_000
+"""Request ids start here, far above order ids, so that errMsg can tell them apart."""
+OLDEST_VERSION = 157
+LOCKSTEP_OPTION = "+LOCKSTEP"
+LOCKSTEP_ZONE = "LOCKSTEP"
+
+for _name in ("ib_async", "eventkit"):
+    logging.getLogger(_name).addHandler(logging.NullHandler())
+
+
+class _Greeting:
+    """Overhears the first frame of the server: its version, its time and the zone, which ib_async drops."""
+
+    def __init__(self, settings: IbSettings, refuse: Callable[[BrokerError], None]) -> None:
+        self._settings = settings
+        self._heard = bytearray()
+        self._refuse = refuse
+        self.version = 0
+        self.time = ""
+        self.zone = ""
+
+    def __call__(self, data: bytes) -> None:
+        if self.version:
+            return
+        self._heard += data
+        length = int.from_bytes(self._heard[:4], "big")
+        if len(self._heard) >= 4 and not 4 <= length <= 256:
+            self._refuse(trouble.other_protocol(self._settings, bytes(self._heard)))
+        elif len(self._heard) >= 4 + length:
+            self._read(bytes(self._heard[4 : 4 + length]))
+
+    def _read(self, payload: bytes) -> None:
+        version, _, told = payload.rstrip(b"\0").decode("ascii", "replace").partition("\0")
+        if not version.isdigit():
+            self._refuse(trouble.other_protocol(self._settings, payload))
+            return
+        self.version = int(version)
+        if self.version < OLDEST_VERSION:
+            self._refuse(trouble.too_old(self._settings, self.version))
+        day, clock, self.zone = [*told.split(" ", 2), "", ""][:3]
+        self.time = f"{day} {clock}"
+
+
+class Wire:
+    """A connection and what hangs on it. Use one object for one connection."""
+
+    def __init__(self, settings: IbSettings, board: Board) -> None:
+        self.settings = settings
+        self.ib = IB()
+        self.client: Any = self.ib.client
+        self.requests = Requests(self.client.getReqId)
+        self.inbox = Inbox(self.requests.refuse)
+        self.quotes = Quotes(board)
+        self.pace = Pace(settings.messages_per_second)
+        self.arrived = asyncio.Event()
+        self.lost: str | None = None
+        self._refused: asyncio.Future[BrokerError] = asyncio.get_running_loop().create_future()
+        self._greeting = _Greeting(settings, self._refuse)
+        self._listen()
+        install(self.client, self.quotes, self.inbox, self.requests)
+
+    def _listen(self) -> None:
+        # eventkit holds bound methods weakly; this object lives as long as its connection
+        self.client.conn.hasData += self._greeting
+        self.client.conn.disconnected += self._on_disconnect
+        self.ib.updateEvent += self._on_update
+
+    def _refuse(self, problem: BrokerError) -> None:
+        if not self._refused.done():
+            self._refused.set_result(problem)
+
+    def _on_update(self) -> None:
+        if self.inbox.queue or self.quotes.is_waiting:
+            self.arrived.set()
+
+    def _on_disconnect(self, reason: str) -> None:
+        self.lost = reason or "the broker closed the connection"
+        self.requests.lose()
+        self.arrived.set()
+        self._refuse(trouble.turned_away(self.settings, self.inbox.notices, reason))
+
+    @property
+    def is_up(self) -> bool:
+        """True while messages can be sent."""
+        return self.lost is None and bool(self.client.isReady())
+
+    @property
+    def version(self) -> int:
+        """The server's protocol version."""
+        return self._greeting.version
+
+    @property
+    def offers_lockstep(self) -> bool:
+        """True when the gateway said that its clock waits for clients that ask for it."""
+        return self._greeting.zone == LOCKSTEP_ZONE
+
+    @property
+    def greeted_at(self) -> datetime:
+        """The gateway's time at the handshake. Only a gateway in lockstep means it; others print a local time."""
+        plain = datetime.strptime(f"{self._greeting.time} +0000", "%Y%m%d %H:%M:%S %z")
+        return plain.replace(tzinfo=EXCHANGE_ZONE).astimezone(UTC)
+
+    async def open(self) -> str:
+        """Connect and return the account. Raises: BrokerError, with everything closed again."""
+        self.client.updateReqId(REQUEST_IDS)
+        if self.settings.lockstep:
+            self.client.MaxRequests = 0
+            self.client.setConnectOptions(LOCKSTEP_OPTION)
+        try:
+            await self._connect()
+            return self._check()
+        except BaseException:
+            await self.close()
+            raise
+
+    def _check(self) -> str:
+        if self.settings.lockstep and not self.offers_lockstep:
+            raise trouble.no_lockstep(self.settings)
+        if self.inbox.next_valid_id >= REQUEST_IDS:
+            raise trouble.ids_used_up(self.inbox.next_valid_id)
+        return trouble.check_account(self.settings, self.client.getAccounts())
+
+    async def _connect(self) -> None:
+        """Let ib_async connect; give up as soon as the peer closes or turns out to be something else."""
+        settings = self.settings
+        attempt = asyncio.ensure_future(
+            self.ib.connectAsync(
+                settings.host,
+                settings.port,
+                settings.client_id,
+                timeout=settings.connect_seconds,
+                account=settings.account,
+                raiseSyncErrors=True,
+                fetchFields=StartupFetchNONE,
+            )
+        )
+        await asyncio.wait((attempt, self._refused), return_when=asyncio.FIRST_COMPLETED)
+        if self._refused.done() and not attempt.done():
+            attempt.cancel()
+            await asyncio.wait((attempt,))
+            raise self._refused.result()
+        if (problem := attempt.exception()) is not None:
+            raise self._told(problem) from problem
+
+    def _told(self, problem: BaseException) -> BaseException:
+        if isinstance(problem, ConnectionRefusedError):
+            return trouble.nothing_listens(self.settings)
+        if isinstance(problem, TimeoutError):
+            return trouble.no_greeting(self.settings, spoke=self._greeting.version > 0)
+        if self._refused.done():
+            return self._refused.result()
+        if isinstance(problem, ConnectionError):
+            return trouble.incomplete(self.settings, [str(problem)])
+        if isinstance(problem, OSError):
+            return trouble.cannot_reach(self.settings, problem)
+        return problem
+
+    async def close(self) -> None:
+        """Disconnect and wait until the socket is closed."""
+        connection = self.client.conn
+        self.pace.clear()
+        if not connection.isConnected():
+            return
+        closed = asyncio.Event()
+
+        def on_closed(_reason: str) -> None:
+            closed.set()
+
+        connection.disconnected += on_closed
+        if self.client.isReady():
+            self.ib.disconnect()
+        else:
+            self.client.disconnect()
+        try:
+            await asyncio.wait_for(closed.wait(), self.settings.connect_seconds)
+        except TimeoutError:
+            log.warning("%s did not close the connection", self.settings.where)
+
+
+def install(client: Any, quotes: Quotes, inbox: Inbox, requests: Requests) -> None:
+    """Put our handlers into ib_async's table: quotes replaced, orders teed, answers of our requests kept."""
+    table: dict[int, Handler] = client.decoder.handlers
+    old = dict(table)
+    table.update(requests.handlers(old, client.serverVersion))
+    table.update(inbox.handlers(old))
+    table.update(quotes.handlers())
