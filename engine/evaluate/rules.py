@@ -124,7 +124,7 @@ def _against_numbers(op: Op, read: Read, low: float, high: float | None) -> Judg
     def judge(view: View) -> Verdict:
         value = read(view)
         if value.__class__ is float:
-            return Verdict(holds(value, low, top), value, low, high)  # type: ignore[arg-type]
+            return Verdict(holds(value, low, top), value, low, high)
         return _not_wholly_known(op, value, low, high)
 
     return judge
@@ -136,9 +136,10 @@ def _against_readings(op: Op, read: Read, low: Read, high: Read | None, detail: 
     def judge(view: View) -> Verdict:
         value, bottom = read(view), low(view)
         top = bottom if high is None else high(view)
-        if not isinstance(bottom, float) or not isinstance(top, float):
-            reason = (top if isinstance(bottom, float) else bottom).reason
-            return Verdict(None, number_of(value), number_of(bottom), missing=reason)
+        if not isinstance(bottom, float):
+            return Verdict(None, number_of(value), missing=bottom.reason)
+        if not isinstance(top, float):
+            return Verdict(None, number_of(value), bottom, missing=top.reason)
         shown = None if high is None else top
         if not isinstance(value, float):
             return _not_wholly_known(op, value, bottom, shown)

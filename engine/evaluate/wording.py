@@ -1,0 +1,225 @@
+"""A verdict in words, for `why`, and how far a rule is from passing, for the nearest miss."""
+
+from collections.abc import Callable
+from math import isfinite
+
+from engine.compile.plan import (
+    AllOf,
+    AnyOf,
+    Arithmetic,
+    Call,
+    Compare,
+    Constant,
+    Holds,
+    Not,
+    Number,
+    Op,
+    Quantity,
+    Rule,
+    Truth,
+)
+from engine.compile.units import number_quantity
+from engine.compile.vocabulary import VOCABULARY
+from engine.evaluate.evaluation import Verdict
+from engine.spec.spec import Unit
+
+_OP_WORDS = {op: op.value.replace("_", " ") for op in Op} | {Op.BETWEEN: "in"}
+_LEVELS = ("spot", "strike")
+_PHRASES = {
+    "expected_move": "the expected move",
+    "max_risk": "the most it can lose",
+    "iv": "implied volatility",
+    "rv": "realised volatility",
+}
+
+
+def describe(rule: Rule, verdict: Verdict) -> str:
+    """Return what was measured and what it was held against.
+
+    As in `28.4 pts   below 0.6 x 46.1 = 27.7 (the open's expected move): 0.7 too much`.
+    """
+    return _described(rule.test, verdict, rule.text)
+
+
+def _described(test: Truth, verdict: Verdict, text: str) -> str:
+    match test:
+        case Compare():
+            return _compared(test, verdict, text)
+        case Holds(call):
+            return _held(call, verdict, text)
+        case Not(member):
+            inner = verdict.members[0][1] if verdict.members else verdict
+            return f"not: {_described(member, inner, text.removeprefix('not '))}"
+        case AllOf(members, names) | AnyOf(members, names):
+            return _grouped(members, names, verdict)
+
+
+def _compared(test: Compare, verdict: Verdict, text: str) -> str:
+    words = _bound_words(test, verdict, text)
+    if verdict.value is None or verdict.truth is None:
+        return _unknown(verdict, words) if test.op is not Op.IS else f"{verdict.detail}   {words}"
+    parts = [f"{shown(verdict.value, test.left)}   {words}{_miss(test, verdict)}"]
+    if verdict.detail:
+        parts.append(f"({verdict.detail})")
+    return "   ".join(parts)
+
+
+def _unknown(verdict: Verdict, words: str) -> str:
+    return f"unknown   {words}: {verdict.missing}" if verdict.missing else f"unknown   {words}"
+
+
+def _bound_words(test: Compare, verdict: Verdict, text: str) -> str:
+    bound = test.right[0]
+    if all(not isinstance(number, Call | Arithmetic) for number in test.right) or verdict.low is None:
+        return text
+    op = _OP_WORDS[test.op]
+    if len(test.right) > 1:
+        ends = [shown(end, test.left, bare=True) for end in (verdict.low, verdict.high) if end is not None]
+        return f"{op} {' to '.join(ends)}"
+    match bound:
+        case Arithmetic("*", (Constant(factor), Call() as call)) if factor:
+            times = f"{factor:g} x {shown(verdict.low / factor, call, bare=True)}"
+            return f"{op} {times} = {shown(verdict.low, call, bare=True)} ({_phrase(call)})"
+        case Call():
+            return f"{op} {shown(verdict.low, bound, bare=True)} ({_phrase(bound)})"
+        case _:
+            return f"{op} {shown(verdict.low, test.left, bare=True)}"
+
+
+def _phrase(call: Call) -> str:
+    if dict(call.arguments).get("asof") == "open":
+        return "the open's expected move"
+    return _PHRASES.get(call.measure, f"the {call.measure.replace('_', ' ')}")
+
+
+def _miss(test: Compare, verdict: Verdict) -> str:
+    if verdict.truth is not False or verdict.value is None or verdict.low is None:
+        return ""
+    value = abs(verdict.value) if test.op is Op.BEYOND else verdict.value
+    if test.op is Op.OUTSIDE:
+        return ""
+    too_much = test.op in (Op.BELOW, Op.AT_MOST) or (verdict.high is not None and value > verdict.high)
+    bound = verdict.high if too_much and verdict.high is not None else verdict.low
+    gap = abs(value - bound)
+    return f": {shown(gap, test.left, bare=True)} too {'much' if too_much else 'little'}" if gap else ""
+
+
+def _held(call: Call, verdict: Verdict, text: str) -> str:
+    if verdict.truth is None:
+        return _unknown(verdict, text)
+    if call.measure == "breach" and verdict.value is not None:
+        name = "spot_within" if "spot_within" in dict(call.arguments) else "spot_beyond"
+        side = f"from {verdict.detail}" if name == "spot_within" else f"past {verdict.detail}"
+        if verdict.value < 0:
+            side = f"past {verdict.detail}" if name == "spot_within" else f"short of {verdict.detail}"
+        return f"{abs(verdict.value):.2f} pts {side}   {text}"
+    if call.measure == "time":
+        return f"from {text} on"
+    return verdict.detail or text
+
+
+def _grouped(members: tuple[Truth, ...], names: tuple[str, ...], verdict: Verdict) -> str:
+    words = []
+    for test, name, (_, inner) in zip(members, names, verdict.members, strict=True):
+        said = {True: "true", False: "FALSE", None: "unknown"}[inner.truth]
+        words.append(f"{name} {said} ({_described(test, inner, name)})")
+    return "; ".join(words)
+
+
+# ---------------------------------------------------------------- numbers
+
+
+def shown(value: float, number: Number, bare: bool = False) -> str:
+    """Return a number as its measure is written: `28.4 pts`, `16.82`, `$131`, `12.5%`; `bare` leaves the unit out."""
+    quantity = number_quantity(number)
+    if isinstance(number, Call) and number.measure in _LEVELS:
+        return f"{value:.2f}"
+    if quantity is Quantity.LEVEL:
+        is_change = isinstance(number, Call) and VOCABULARY[number.measure].units[0][0] is Unit.POINTS
+        return f"{value:.2f} pts" if is_change and not bare else f"{value:.2f}"
+    return _FORMATS[quantity](value, bare)
+
+
+def _dollars(value: float) -> str:
+    digits = f"{abs(value):,.2f}".removesuffix(".00")
+    return f"-${digits}" if value < 0 else f"${digits}"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    return f"{minutes // 60}h {minutes % 60:02d}m" if minutes >= 60 else f"{minutes}m {rest:02d}s"
+
+
+def _plain(value: float) -> str:
+    return f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+_FORMATS: dict[Quantity, Callable[[float, bool], str]] = {
+    Quantity.PLAIN: lambda value, bare: _plain(value),
+    Quantity.LEVEL: lambda value, bare: f"{value:.2f}",
+    Quantity.POINTS: lambda value, bare: f"{value:.1f}" if bare else f"{value:.1f} pts",
+    Quantity.PRICE: lambda value, bare: f"{value:.2f}",
+    Quantity.DOLLARS: lambda value, bare: _dollars(value),
+    Quantity.FRACTION: lambda value, bare: f"{value * 100:.1f}%",
+    Quantity.PERCENT: lambda value, bare: f"{value:.1f}%",
+    Quantity.DELTA: lambda value, bare: f"{value:.2f}",
+    Quantity.SECONDS: lambda value, bare: _duration(value),
+    Quantity.DAYS: lambda value, bare: f"{value:.0f}",
+    Quantity.TRUTH: lambda value, bare: str(bool(value)).lower(),
+    Quantity.TEXT: lambda value, bare: str(value),
+}
+
+
+# ---------------------------------------------------------------- the nearest miss
+
+
+def shortfall(rule: Rule, verdict: Verdict) -> float | None:
+    """Return how far a rule is from passing: 0.0 when true, None when unknown, else a part of its bound.
+
+    Of a group the sum of what its members lack, of `any` the least; what is simply true or false lacks 1.0.
+    """
+    return _shortfall(rule.test, verdict)
+
+
+def _shortfall(test: Truth, verdict: Verdict) -> float | None:
+    if verdict.truth is None:
+        return None
+    if verdict.truth:
+        return 0.0
+    match test:
+        case Compare(op):
+            return _distance(op, verdict)
+        case Holds(call) if call.measure == "breach":
+            return _relative(verdict.value, verdict.low)
+        case AllOf(members):
+            return sum(_members(members, verdict))
+        case AnyOf(members):
+            return min(_members(members, verdict), default=1.0)
+        case _:
+            return 1.0
+
+
+def _members(members: tuple[Truth, ...], verdict: Verdict) -> list[float]:
+    lacks = [_shortfall(test, inner) for test, (_, inner) in zip(members, verdict.members, strict=True)]
+    return [lack for lack in lacks if lack is not None]
+
+
+def _distance(op: Op, verdict: Verdict) -> float:
+    if op is Op.IS or op is Op.OUTSIDE:
+        return 1.0
+    value, bound = verdict.value, verdict.low
+    if value is not None and op is Op.BEYOND:
+        value = abs(value)
+    if value is not None and verdict.high is not None and value > verdict.high:
+        bound = verdict.high
+    return _relative(value, bound)
+
+
+def _relative(value: float | None, bound: float | None) -> float:
+    if value is None or bound is None:
+        return 1.0
+    scale = abs(bound) or abs(value) or 1.0
+    found = abs(value - bound) / scale
+    return found if isfinite(found) else 1.0
