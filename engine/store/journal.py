@@ -11,13 +11,15 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
+from pathlib import Path
 
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
-from engine.model.errors import InvariantError
+from engine.model.errors import InvariantError, StoreError
 from engine.record.codec import json_text, line_of, utc_text, utc_time
 from engine.record.record import Kind, Record
+from engine.store.jsonlines import KINDS, JsonLines
 from engine.store.open import Store, says
 from engine.store.project import project
 from engine.store.tables import PROJECTIONS, journal
@@ -39,10 +41,12 @@ class ChainBreak:
 class SqlJournal:
     """The Journal of a store on disk (see `ports.Journal`). One per store; every append comes from one thread.
 
-    `lag`: how long a record that need not be durable may wait, in the records' own time.
+    `lag`: how long a record that need not be durable may wait, in the records' own time. `logs`: the folder of the JSON
+    Lines; they follow from the journal, so when they cannot be written nothing stops: `log_problem` says so, and the
+    next start adds what is missing.
     """
 
-    def __init__(self, store: Store, *, lag: timedelta = _LAG) -> None:
+    def __init__(self, store: Store, *, lag: timedelta = _LAG, logs: Path | None = None) -> None:
         self._store = store
         self._lag = lag
         self._connection = store.engine.connect()
@@ -50,6 +54,8 @@ class SqlJournal:
         self._committed_at: datetime | None = None
         self._is_full = True
         self._seq, self._hash = _head(self._connection)
+        self._lines = None if logs is None else JsonLines(logs, read_records(self._connection, KINDS))
+        self.log_problem: StoreError | None = None
 
     def append(self, records: Sequence[Record], *, durable: bool) -> None:
         """Write; on return with `durable` they survive a power cut.
@@ -105,8 +111,8 @@ class SqlJournal:
         if not self._pending:
             return
         self._store.check_in_place()
-        rows, head = _rows(self._pending, self._seq, self._hash)
         try:
+            rows, head = _rows(self._pending, self._seq, self._hash)
             self._set_synchronous(durable)
             with self._connection.begin():
                 self._connection.exec_driver_sql(_INSERT, rows)
@@ -117,7 +123,16 @@ class SqlJournal:
             raise InvariantError(f"a record has not the fields of its kind: {error!r}") from error
         self._seq, self._hash = head
         self._committed_at = self._pending[-1].at
-        self._pending.clear()
+        committed, self._pending = self._pending, []
+        self._write_lines(committed)
+
+    def _write_lines(self, records: Sequence[Record]) -> None:
+        if self._lines is None or self.log_problem is not None:
+            return
+        try:
+            self._lines.write(records)
+        except StoreError as error:
+            self.log_problem = error
 
     def _set_synchronous(self, is_full: bool) -> None:
         if is_full is not self._is_full:

@@ -21,6 +21,8 @@ from engine.store.tables import APPLICATION_ID, SCHEMA_VERSION, TRIGGERS, metada
 from engine.store.views import VIEWS
 
 BUSY_MS = 5000
+_PATIENCE = 0.3
+"""Seconds a writer waits for the lock: longer than `is_in_use` holds it."""
 _HEADER = b"SQLite format 3\x00"
 
 
@@ -87,6 +89,19 @@ def read_store(path: Path) -> Store:
         return Store(path, engine)
 
 
+def is_in_use(path: Path) -> bool:
+    """Say whether an engine has the store open now."""
+    if not Path(f"{path}.lock").exists():
+        return False
+    lock = FileLock(f"{path}.lock", thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError):
+        return True
+    lock.release()
+    return False
+
+
 def backup(path: Path, target: Path) -> None:
     """Write a sound copy of a store to `target`, also while an engine writes. Raises: StoreError."""
     if target.exists():
@@ -139,7 +154,7 @@ def _owner_file(path: Path) -> Path:
 def _lock(path: Path) -> FileLock:
     lock = FileLock(f"{path}.lock", thread_local=False)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=_PATIENCE)
     except Timeout as error:
         try:
             owner = f" (process {_owner_file(path).read_text().strip()})"

@@ -44,7 +44,7 @@ class Beside:
 def trade_row(position: Position, beside: Beside) -> dict[str, object]:
     """Return the row of a position."""
     is_closed = position.state == "closed"
-    quotes = {leg["name"]: leg for leg in beside.selection.get("legs") or ()}
+    quotes = {leg.name: _quote(leg, beside.selection) for leg in position.legs}
     return {
         "position": position.id,
         "bot": position.bot,
@@ -63,7 +63,7 @@ def trade_row(position: Position, beside: Beside) -> dict[str, object]:
         "status": status(position),
         "is_filled": int(_opened(position) >= position.quantity),
         "digest": position.digest,
-        "legs": json_text([_leg(leg, quotes.get(leg.name, {})) for leg in position.legs]),
+        "legs": json_text([_leg(leg, quotes[leg.name]) for leg in position.legs]),
         **_amounts(position, beside, is_closed),
         **_symbol_columns(position, beside.selection, quotes),
     }
@@ -134,6 +134,15 @@ def _per_share(cash: Decimal, contracts: int, leg: PositionLeg) -> Decimal | Non
     return step_or_none(abs(cash) / (contracts * leg.option.multiplier)) if contracts else None
 
 
+def _quote(leg: PositionLeg, selection: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return bid, ask and delta of a leg when it was selected: beside it, or beside the candidate that was taken."""
+    for found in selection.get("legs") or ():
+        if found["name"] == leg.name:
+            taken = (one for one in found.get("candidates") or () if Decimal(str(one["strike"])) == leg.option.strike)
+            return next(taken, found)
+    return {}
+
+
 def _leg(leg: PositionLeg, quote: Mapping[str, Any]) -> Json:
     prices = (_per_share(leg.entry_cash, leg.opened, leg), _per_share(leg.exit_cash, leg.closed, leg))
     return {
@@ -164,7 +173,7 @@ def _symbol_columns(position: Position, selection: Mapping[str, Any], quotes: Ma
     for symbol in _COLUMN_SYMBOLS:
         legs = [leg for leg in position.legs if leg.option.symbol == symbol]
         only = legs[0] if len(legs) == 1 else None
-        quote = quotes.get(only.name, {}) if only else {}
+        quote = quotes[only.name] if only else {}
         prefix = symbol.lower()
         found[f"{prefix}_price"] = money(spots.get(symbol))
         found[f"{prefix}_strike"] = only.option.strike if only else None

@@ -1,0 +1,233 @@
+"""The same happenings as JSON Lines, one folder a bot: `trades.jsonl` (ORDER, FILL) and `risk_events.jsonl` (RISK).
+
+Prices are net per share: received to open, paid to close (negative the other way round), so that slippage is fill less
+limit and profit is (open fill - close fill) x 100 x qty - commissions. Times are those of the records, in UTC. What a
+run that was killed did not write is added when the store is opened again: the files follow from the journal.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from engine.model.contract import Right
+from engine.model.errors import StoreError
+from engine.model.order import Order, Purpose, Side
+from engine.record.codec import decode, json_text, utc_text
+from engine.record.record import Json, Kind, Record
+
+TRADES, RISKS = "trades.jsonl", "risk_events.jsonl"
+ENGINE = "engine"
+"""The folder of what concerns no single bot."""
+
+KINDS = frozenset(
+    (Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.DECISION, Kind.ALARM, Kind.SESSION, Kind.RUN_ENDED, Kind.BOT_DAY)
+)
+
+
+class Line(NamedTuple):
+    """One line and the file it belongs to."""
+
+    bot: str
+    file: str
+    text: str
+
+
+@dataclass(slots=True)
+class _Traded:
+    """What is known of one order: what was said of it, and its executions that still owe a commission."""
+
+    order: Order
+    said: tuple[Decimal | None, Decimal | None, int] | None = None
+    executions: set[str] = field(default_factory=set)
+    commissions: dict[str, Decimal] = field(default_factory=dict)
+    is_told: bool = False
+
+    @property
+    def is_complete(self) -> bool:
+        """True when it is over and every execution has its commission."""
+        return not self.order.status.is_live and self.executions <= self.commissions.keys()
+
+
+class LineMaker:
+    """Turns records, in order, into lines. The same records always give the same lines."""
+
+    def __init__(self) -> None:
+        self._orders: dict[str, _Traded] = {}
+        self._by_execution: dict[str, _Traded] = {}
+        self._halted: dict[str, str] = {}
+
+    def lines(self, records: Iterable[Record]) -> Iterator[Line]:
+        """Yield the lines these records lead to."""
+        for record in records:
+            if record.kind is Kind.ORDER:
+                yield from self._order(record)
+            elif record.kind is Kind.FILL:
+                self._fill(record)
+            elif record.kind is Kind.COMMISSION:
+                yield from self._commission(record)
+            elif record.kind in (Kind.SESSION, Kind.RUN_ENDED):
+                yield from self._rest()
+            else:
+                yield from self._risk(record)
+
+    def _fill(self, record: Record) -> None:
+        traded = self._orders.get(str(record.data.get("ref") or ""))
+        if traded is not None:
+            exec_id = str(record.data["exec_id"])
+            traded.executions.add(exec_id)
+            self._by_execution[exec_id] = traded
+
+    def _order(self, record: Record) -> Iterator[Line]:
+        order = decode(Order, dict(record.data))
+        traded = self._orders.setdefault(order.ref, _Traded(order))
+        traded.order = order
+        asked = (order.limit_price, order.stop_price, order.quantity)
+        if order.sent_at is not None and asked != traded.said:
+            traded.said = asked
+            yield Line(order.bot, TRADES, json_text(_order_line(order, record)))
+        yield from self._told(traded)
+
+    def _commission(self, record: Record) -> Iterator[Line]:
+        exec_id = str(record.data["exec_id"])
+        traded = self._by_execution.get(exec_id)
+        if traded is not None:
+            traded.commissions[exec_id] = Decimal(str(record.data["amount"]))
+            yield from self._told(traded)
+
+    def _told(self, traded: _Traded, *, at_last: bool = False) -> Iterator[Line]:
+        """Yield the FILL line of an order that is over: once, when its commissions are known or the day ends."""
+        order = traded.order
+        is_due = (at_last and not order.status.is_live) or (traded.is_complete and traded.executions)
+        if traded.is_told or not order.filled or not is_due:
+            return
+        traded.is_told = True
+        yield Line(order.bot, TRADES, json_text(_fill_line(traded)))
+
+    def _rest(self) -> Iterator[Line]:
+        for traded in self._orders.values():
+            yield from self._told(traded, at_last=True)
+
+    def _risk(self, record: Record) -> Iterator[Line]:
+        data = record.data
+        if record.kind is Kind.ALARM:
+            yield _risk_line(record, "ALARM", str(data.get("text") or ""))
+        elif record.kind is Kind.DECISION and data.get("what") in ("halt", "skip"):
+            yield _risk_line(record, str(data["what"]).upper(), str(data.get("reason") or ""))
+        elif record.kind is Kind.BOT_DAY:
+            halted = str(data.get("halted") or "")
+            if halted and self._halted.get(record.bot) != f"{data['date']} {halted}":
+                self._halted[record.bot] = f"{data['date']} {halted}"
+                yield _risk_line(record, "HALT", halted)
+
+
+class JsonLines:
+    """The files below one log folder, kept in step with a journal."""
+
+    def __init__(self, folder: Path, records: Iterable[Record]) -> None:
+        """Start from all records there are; lines that the files lack are added. Raises: StoreError."""
+        self._folder = folder
+        self._maker = LineMaker()
+        self._catch_up(self._maker.lines(record for record in records if record.kind in KINDS))
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Append the lines of records that were just committed. Raises: StoreError."""
+        by_file: dict[Path, list[str]] = {}
+        for line in self._maker.lines(record for record in records if record.kind in KINDS):
+            by_file.setdefault(self._path(line), []).append(line.text)
+        for path, texts in by_file.items():
+            self._append(path, texts)
+
+    def _path(self, line: Line) -> Path:
+        return self._folder / (line.bot or ENGINE) / line.file
+
+    def _catch_up(self, lines: Iterable[Line]) -> None:
+        owed: dict[Path, list[str]] = {}
+        for line in lines:
+            owed.setdefault(self._path(line), []).append(line.text)
+        for path, texts in owed.items():
+            found = set(_complete_lines(path))
+            self._append(path, [text for text in texts if text not in found])
+
+    def _append(self, path: Path, texts: Sequence[str]) -> None:
+        if not texts:
+            return
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8", newline="\n") as file:
+                file.write("".join(f"{text}\n" for text in texts))
+        except OSError as error:
+            raise StoreError(
+                f"the log {path} cannot be written: {error.strerror or error}", "see to its folder"
+            ) from error
+
+
+def _complete_lines(path: Path) -> list[str]:
+    """Return the lines of a file; a last one that was torn is cut off, so that it can be written whole."""
+    try:
+        whole = path.read_bytes()
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise StoreError(f"the log {path} cannot be read: {error.strerror or error}", "see to its folder") from error
+    end = whole.rfind(b"\n") + 1
+    if end < len(whole):
+        with path.open("r+b") as file:
+            file.truncate(end)
+    return whole[:end].decode("utf-8", "replace").splitlines()
+
+
+def _net(price: Decimal | None, order: Order) -> Json:
+    """Return a wire price as received to open or paid to close."""
+    if price is None:
+        return None
+    paid = price if order.side is Side.BUY else -price
+    return float(-paid if order.purpose is Purpose.ENTRY else paid)
+
+
+def _order_line(order: Order, record: Record) -> dict[str, Json]:
+    expiries = {leg.option.expiry.isoformat() for leg in order.legs}
+    price = order.limit_price if order.limit_price is not None else order.stop_price
+    return {
+        "event": "ORDER",
+        "order_id": order.order_id,
+        "action": "open" if order.purpose is Purpose.ENTRY else "close",
+        "expiry": expiries.pop() if len(expiries) == 1 else None,
+        **_strikes(order),
+        "limit_price": _net(price, order),
+        "qty": order.quantity,
+        "reason": order.reason,
+        "ts": utc_text(record.at),
+    }
+
+
+def _strikes(order: Order) -> dict[str, Json]:
+    """Return the strikes by what the position holds; null where it has no such leg."""
+    found: dict[str, Json] = dict.fromkeys(("short_put", "long_put", "short_call", "long_call"))
+    for leg in order.legs:
+        is_bought = (leg.side if order.is_combo else order.side) is Side.BUY
+        held = "long" if is_bought is (order.purpose is Purpose.ENTRY) else "short"
+        name = f"{held}_{'put' if leg.option.right is Right.PUT else 'call'}"
+        if found[name] is None:
+            found[name] = float(leg.option.strike)
+    return found
+
+
+def _fill_line(traded: _Traded) -> dict[str, Json]:
+    order = traded.order
+    is_known = traded.is_complete and bool(traded.executions)
+    commission: Any = float(sum(traded.commissions.values(), Decimal(0))) if is_known else None
+    return {
+        "event": "FILL",
+        "order_id": order.order_id,
+        "fill_price": _net(order.average_price, order),
+        "qty": order.filled,
+        "commission": commission,
+        "ts": utc_text(order.changed_at),
+    }
+
+
+def _risk_line(record: Record, what: str, reason: str) -> Line:
+    data: dict[str, Json] = {"event": "RISK", "type": what, "reason": reason, "ts": utc_text(record.at)}
+    return Line(record.bot, RISKS, json_text(data))

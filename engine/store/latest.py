@@ -1,0 +1,63 @@
+"""Which store a command reads: the one named, else the one of the last run.
+
+A run leaves the path of its store in a pointer file, in the folder where rulebot keeps things for this person.
+"""
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+
+import platformdirs
+
+from engine.model.errors import StoreError
+
+DATA_VARIABLE = "RULEBOT_DATA"
+_POINTER = "last_store"
+
+
+def runs_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of real stores and of the pointer: RULEBOT_DATA, else the system's own place, `runs` in it."""
+    named = environ.get(DATA_VARIABLE, "")
+    data = Path(named) if named else platformdirs.user_data_path("rulebot", appauthor=False)
+    return data / "runs"
+
+
+def new_sim_store(day: date, seed: int, folder: Path | None = None) -> Path:
+    """Return a path for a simulated run's store that is not taken yet: `runs/2026-11-18-7.db`, then `...-7-2.db`."""
+    folder = Path("runs") if folder is None else folder
+    path, count = folder / f"{day}-{seed}.db", 1
+    while path.exists():
+        count += 1
+        path = folder / f"{day}-{seed}-{count}.db"
+    return path
+
+
+def remember_store(path: Path, environ: Mapping[str, str] = os.environ) -> None:
+    """Keep the path of the store a run has just opened; a folder that cannot be written only forgets it."""
+    folder = runs_folder(environ)
+    with suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+        fresh = folder / f"{_POINTER}.new"
+        fresh.write_text(f"{path.absolute()}\n", encoding="utf-8")
+        fresh.replace(folder / _POINTER)
+
+
+def last_store(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return the store of the last run, None when there is none or it is gone."""
+    try:
+        path = Path((runs_folder(environ) / _POINTER).read_text(encoding="utf-8").strip())
+    except (OSError, UnicodeDecodeError):
+        return None
+    return path if path.is_file() else None
+
+
+def chosen_store(named: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the store a command reads. Raises: StoreError when none is named and none was left by a run."""
+    if named is not None:
+        return named
+    found = last_store(environ)
+    if found is None:
+        raise StoreError("no run has left a store yet", "start one with 'rulebot run', or name one with --store")
+    return found
