@@ -1,5 +1,7 @@
 """The market maker: lays contracts out as columns, prices them off the surface, and quotes as the scenario lets it."""
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,7 +17,8 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 _EXERCISE_DAYS = 5
-_EXERCISE_GRID = np.linspace(-0.45, 0.65, 56)
+_EXERCISE_GRID = np.linspace(-0.30, 0.50, 321)
+_DEVIATION_STEP = 0.004
 
 
 class Layout:
@@ -44,7 +47,7 @@ class Desk:
     def __init__(self, surface: Surface, scenario: Scenario, session: Session, ordinal: int) -> None:
         self._surface = surface
         self._today = session.date
-        self._premiums: dict[Expiry, tuple[Floats, Floats]] = {}
+        self._premiums: dict[tuple[Expiry, int], tuple[Floats, Floats]] = {}
         self._distortions: list[tuple[Distortion, int, int]] = [
             (each, *each.span.seconds(session)) for each in scenario.distortions if each.span.on(ordinal)
         ]
@@ -107,26 +110,46 @@ class Desk:
         for expiry, rows in layout.puts:
             if (expiry.settles - self._today).days < _EXERCISE_DAYS:
                 continue
-            premium, slope = self._premium(expiry)
-            moneyness = np.log(of.strike[rows] / spot[rows])
-            extra = np.interp(moneyness, _EXERCISE_GRID, premium)
-            priced.value[rows] += extra * spot[rows]
-            priced.greeks.delta[rows] += extra - np.interp(moneyness, _EXERCISE_GRID, slope)
+            steps = np.floor(state[3, rows] / _DEVIATION_STEP)
+            for step in dict.fromkeys(steps.tolist()):
+                self._add_premium(expiry, int(step), rows[steps == step], layout, state, priced)
         if layout.shares.size:
             rows = layout.shares
             now = of.sign[rows] * (spot[rows] - of.strike[rows])
-            priced.value[rows] = np.maximum(priced.value[rows], now)
+            held = priced.value[rows]
+            priced.value[rows] = np.maximum(held, now)
+            delta = priced.greeks.delta
+            delta[rows] = np.where(held <= now, of.sign[rows], delta[rows])
 
-    def _premium(self, expiry: Expiry) -> tuple[Floats, Floats]:
-        """Return the premium over a grid of log moneyness, and its slope; once a day, at the opening state."""
-        if expiry not in self._premiums:
+    def _add_premium(
+        self, expiry: Expiry, step: int, rows: Rows, layout: Layout, state: Floats, priced: Prices
+    ) -> None:
+        """Add the premium between two deviations of the grid, and what it does to delta."""
+        spot, part = state[0, rows], state[3, rows] / _DEVIATION_STEP - step
+        moneyness = np.log(layout.screen.strike[rows] / spot)
+        for number, weight in ((step, 1.0 - part), (step + 1, part)):
+            premium, slope = self._premium(expiry, number)
+            extra = np.interp(moneyness, _EXERCISE_GRID, premium)
+            priced.value[rows] += weight * extra * spot
+            priced.greeks.delta[rows] += weight * (extra - np.interp(moneyness, _EXERCISE_GRID, slope))
+
+    def _premium(self, expiry: Expiry, step: int) -> tuple[Floats, Floats]:
+        """Return the premium as a fraction of spot over a grid of log moneyness, and its slope."""
+        key = (expiry, step)
+        if key not in self._premiums:
             terms = self._surface.terms(expiry, 0)
+            deviation = max(step, 1) * _DEVIATION_STEP
             years = (expiry.settles - self._today).days / 365.0
-            strike = np.exp(_EXERCISE_GRID)
-            x = (_EXERCISE_GRID - np.log(terms.forward / terms.spot)) / terms.deviation
-            fixed = (np.full_like(x, each) for each in (terms.slope, terms.tilt, terms.bend))
-            volatility = terms.deviation * smile(x, *fixed) / np.sqrt(years)
-            dividend = ASSETS[expiry.symbol].dividend
-            premium = np.round(put_premium(strike, volatility, years=years, rate=RATE, dividend=dividend), 9)
-            self._premiums[expiry] = premium, np.gradient(premium, _EXERCISE_GRID)
-        return self._premiums[expiry]
+            drift = math.log(terms.forward / terms.spot)
+            fixed = (np.full_like(_EXERCISE_GRID, each) for each in (terms.slope, terms.tilt, terms.bend))
+            volatility = deviation * smile((_EXERCISE_GRID - drift) / deviation, *fixed) / math.sqrt(years)
+            found = put_premium(
+                np.exp(_EXERCISE_GRID),
+                volatility,
+                years=years,
+                rate=RATE,
+                dividend=ASSETS[expiry.symbol].dividend,
+            )
+            premium = np.round(found, 9)
+            self._premiums[key] = premium, np.gradient(premium, _EXERCISE_GRID)
+        return self._premiums[key]

@@ -1,0 +1,223 @@
+"""Levels: determinism, days, nights, statistics, settlement, bars."""
+
+import hashlib
+from datetime import date, datetime, time, timedelta
+
+import numpy as np
+import pytest
+
+from engine.model.session import session_on
+from engine.sim.market.market import SimMarket
+from engine.sim.market.path import DayTape
+from engine.sim.market.surface import Expiry
+
+from .market_day import DAY, chain, market_at, spot_of
+
+
+def tape(seed: int) -> DayTape:
+    return SimMarket(seed=seed, date=DAY)._tape
+
+
+@pytest.fixture(scope="module")
+def tapes() -> list[DayTape]:
+    return [tape(seed) for seed in range(1, 21)]
+
+
+def digest(market: SimMarket) -> str:
+    ids = tuple(each.con_id for each in chain(market, "SPX", "20261021", "SPXW"))[::9]
+    found = hashlib.sha256()
+    for step in range(0, 390, 15):
+        market.advance(market._tape.session.open + timedelta(minutes=step))
+        for column in market.ticks((416904, 756733, 265598, *ids)):
+            found.update(column.tobytes())
+    return found.hexdigest()
+
+
+def test_the_same_seed_gives_the_same_day() -> None:
+    assert digest(SimMarket(seed=3, date=DAY)) == digest(SimMarket(seed=3, date=DAY))
+    assert digest(SimMarket(seed=3, date=DAY)) != digest(SimMarket(seed=4, date=DAY))
+
+
+def test_a_level_does_not_depend_on_how_the_clock_came_there() -> None:
+    stepped, jumped = SimMarket(seed=5, date=DAY), SimMarket(seed=5, date=DAY)
+    target = datetime.fromisoformat("2026-10-23T15:04:05+00:00")
+    at = stepped.now
+    while at < target:
+        at = min(at + timedelta(hours=1, seconds=7), target)
+        stepped.advance(at)
+        stepped.ticks((756733, 4391))
+    jumped.advance(target)
+    assert stepped.ticks((416904, 4391, 13455763)).last.tolist() == jumped.ticks((416904, 4391, 13455763)).last.tolist()
+
+
+def test_the_clock_does_not_go_back() -> None:
+    market = market_at(time(10))
+    with pytest.raises(ValueError, match="cannot go back"):
+        market.advance(market.now - timedelta(seconds=1))
+
+
+def test_default_days_are_mostly_fit_to_trade(tapes: list[DayTape]) -> None:
+    opens = [float(each.levels("VIX")[0]) for each in tapes]
+    changes = [float(each.levels("VIX")[-1]) - each.previous["VIX"] for each in tapes]
+    assert sum(13.9 <= each <= 20.0 for each in opens) >= 15
+    assert sum(abs(each) <= 1.5 for each in changes) >= 16
+    assert {each.character.name for each in tapes} == {"calm", "trend", "volatile", "reversal"}
+
+
+def test_half_of_the_mornings_are_calm() -> None:
+    calm = 0
+    for seed in range(1, 21):
+        market = SimMarket(seed=seed, date=DAY)
+        high, low = market._tape.extremes("SPX")
+        terms = market._surface.terms(Expiry("SPX", DAY, False), 60)
+        calm += high[7200] - low[7200] < 0.6 * terms.deviation * terms.spot
+    assert 8 <= calm <= 16
+
+
+def test_implied_exceeds_realised_on_most_seeds() -> None:
+    richer = 0
+    for seed in range(1, 21):
+        market = SimMarket(seed=seed, date=DAY)
+        closes = market._history.closes("SPX")[-21:]
+        realised = np.std(np.diff(np.log(closes)), ddof=1) * np.sqrt(252.0)
+        terms = market._surface.terms(Expiry("SPX", DAY, False), 9000)
+        richer += terms.deviation / np.sqrt(240.0 / 390.0 / 252.0) > realised
+    assert richer >= 14
+
+
+def test_spy_keeps_to_spx_and_vix_moves_against_it(tapes: list[DayTape]) -> None:
+    correlations = []
+    for each in tapes[:6]:
+        ratio = each.levels("SPX") / each.levels("SPY")
+        assert np.all((ratio > 10.0) & (ratio < 10.04))
+        spx, vix = (np.diff(np.log(each.levels(symbol)[::900])) for symbol in ("SPX", "VIX"))
+        correlations.append(np.corrcoef(spx, vix)[0, 1])
+    assert np.mean(correlations) < -0.4
+
+
+def test_statistics_follow_the_session() -> None:
+    market = market_at(time(9, 30))
+    seen = []
+    for _ in range(40):
+        market.advance(market.now + timedelta(seconds=30))
+        seen.append(spot_of(market))
+    stats = market.stats(416904)
+    assert stats.open == market._tape.levels("SPX")[0]
+    assert stats.high is not None
+    assert stats.low is not None
+    assert stats.low <= min(seen)
+    assert stats.high >= max(seen)
+    assert stats.last == seen[-1]
+    option = chain(market, "SPX", "20261022", "SPXW")[250].con_id
+    of_option = market.stats(option)
+    assert of_option.low is not None
+    assert of_option.high is not None
+    assert of_option.low <= market.ticks((option,)).last[0] <= of_option.high
+    assert of_option.previous_close is not None
+    assert market.open_interest(option) > 0
+    assert market.open_interest(416904) == 0
+
+
+def test_a_night_moves_prices_and_history_remembers_the_day() -> None:
+    market = market_at(time(15, 59))
+    close = float(market._tape.levels("SPX")[-1])
+    market.advance(market._tape.session.close)
+    assert market.settlement(416904, DAY) == close
+    after = session_on(date(2026, 10, 22))
+    assert after is not None
+    market.advance(after.at(time(8)))
+    assert market.stats(416904) == (None, None, None, None, close, 0)
+    market.advance(after.open)
+    assert 0.0 < abs(spot_of(market) / close - 1.0) < 0.02
+    assert market.settlement(416904, DAY) == close
+    assert market.settlement(416904, after.date) is None
+
+
+def test_am_settlement_is_the_opening_print() -> None:
+    market = SimMarket(seed=7, date=date(2026, 11, 19))
+    option = chain(market, "SPX", "20261119", "SPX")[200]
+    friday = session_on(date(2026, 11, 20))
+    assert friday is not None
+    market.advance(friday.open - timedelta(minutes=1))
+    assert market.settlement(option.con_id, friday.date) is None
+    market.advance(friday.open)
+    assert market.settlement(option.con_id, friday.date) == spot_of(market)
+    assert np.isnan(market.ticks((option.con_id,)).ask[0])
+
+
+def daily(market: SimMarket, con_id: int, what: str = "TRADES", days: int = 365) -> list[tuple[object, ...]]:
+    first = market.now - timedelta(days=days)
+    return market.bars(con_id, what=what, bar_seconds=86400, first=first, last=market.now, regular_hours=True)  # type: ignore[return-value]
+
+
+@pytest.mark.parametrize("con_id", [416904, 13455763, 756733, 265598])
+def test_a_year_of_days_ends_where_the_run_starts(con_id: int) -> None:
+    market = SimMarket(seed=7, date=DAY)
+    bars = daily(market, con_id)
+    assert 248 <= len(bars) <= 253
+    assert bars[-1].close == market.stats(con_id).previous_close
+    assert all(each.low <= min(each.open, each.close) <= max(each.open, each.close) <= each.high for each in bars)
+
+
+def test_volatility_days() -> None:
+    market = SimMarket(seed=7, date=DAY)
+    implied = daily(market, 416904, "OPTION_IMPLIED_VOLATILITY")
+    realised = daily(market, 416904, "HISTORICAL_VOLATILITY")
+    assert len(implied) > 240
+    assert len(realised) > 240
+    assert 0.08 < implied[-1].close < 0.25
+    assert 0.04 < realised[-1].close < 0.16
+
+
+def test_bars_of_today_are_what_was_shown() -> None:
+    market = market_at(time(9, 30))
+    option = chain(market, "SPX", "20261021", "SPXW")[200].con_id
+    shown = []
+    for _ in range(30):
+        quotes = market.ticks((option, 416904))
+        shown.append((round((quotes.bid[0] + quotes.ask[0]) / 2.0, 4), quotes.last[1]))
+        market.advance(market.now + timedelta(minutes=1))
+    first = market._tape.session.open
+    asked = {"bar_seconds": 60, "first": first, "last": market.now - timedelta(seconds=1), "regular_hours": True}
+    middles = market.bars(option, what="MIDPOINT", **asked)
+    trades = market.bars(416904, what="TRADES", **asked)
+    assert [(mid.open, trade.open) for mid, trade in zip(middles, trades, strict=True)] == shown
+    both = market.bars(option, what="BID_ASK", **asked)
+    assert all(each.low < each.high for each in both)
+
+
+def test_bars_hold_nothing_of_the_future() -> None:
+    market = market_at(time(11, 2, 30))
+    until = market.now + timedelta(days=2)
+    bars = market.bars(
+        416904, what="TRADES", bar_seconds=300, first=market.now - timedelta(hours=3), last=until, regular_hours=True
+    )
+    assert bars[-1].at == market._tape.session.at(time(11))
+    assert bars[-1].close == spot_of(market)
+    hours = market.bars(
+        756733, what="TRADES", bar_seconds=3600, first=market.now - timedelta(hours=3), last=until, regular_hours=True
+    )
+    assert [each.at.astimezone(market.now.tzinfo).strftime("%H:%M") for each in hours] == ["13:30", "14:00", "15:00"]  # type: ignore[union-attr]
+
+
+def test_past_days_have_minutes_that_fit_their_daily_bar() -> None:
+    market = market_at(time(9, 31))
+    bars = market.bars(
+        416904, what="TRADES", bar_seconds=60, first=market.now - timedelta(days=2), last=market.now, regular_hours=True
+    )
+    day = daily(market, 416904)[-2]
+    minutes = [each for each in bars if each.at.date() == day.at]  # type: ignore[union-attr]
+    assert len(minutes) == 390
+    assert (minutes[0].open, minutes[-1].close) == (day.open, day.close)
+    assert max(each.high for each in minutes) == day.high
+    assert min(each.low for each in minutes) == day.low
+
+
+def test_earnings_come_once_a_quarter() -> None:
+    market = SimMarket(seed=1, date=DAY)
+    found = market.earnings("AAPL")
+    assert found == SimMarket(seed=2, date=DAY).earnings("AAPL")
+    gaps = np.diff([each.toordinal() for each in found])
+    assert np.all((gaps > 80) & (gaps < 105))
+    assert found[0] < DAY < found[-1]
+    assert market.earnings("SPX") == market.earnings("XLE") == ()

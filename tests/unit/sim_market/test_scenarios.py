@@ -1,0 +1,182 @@
+"""Scenarios: what the shipped ones do, what a file may say, how a bad one is refused."""
+
+from datetime import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.sim.market.load import load_market_file, read_bars, read_scenario, shipped_scenarios
+from engine.sim.market.market import SimMarket
+from engine.sim.market.scenario import ScenarioError
+
+from .market_day import DAY
+
+SPX, SPY, VIX = 416904, 756733, 13455763
+
+
+def market_of(name: str, seed: int = 7) -> SimMarket:
+    return SimMarket(seed=seed, date=DAY, scenario=load_market_file(name))
+
+
+def advance(market: SimMarket, *clock: int) -> SimMarket:
+    market.advance(market._tape.session.at(time(*clock)))
+    return market
+
+
+def option(market: SimMarket, symbol: str, strike: float, right: str) -> int:
+    return market.catalogue.search(symbol=symbol, last_trade="20261021", strike=strike, right=right)[0].con_id
+
+
+def test_every_shipped_scenario_loads_and_says_what_it_is() -> None:
+    names = shipped_scenarios()
+    assert {"calm", "trend_up", "trend_down", "vix_spike", "dislocation", "whipsaw", "assignment_up"} <= set(names)
+    assert all(load_market_file(name).about for name in names)
+    assert all(load_market_file(name).name == name for name in names)
+
+
+def test_every_shipped_scenario_is_documented() -> None:
+    page = Path(__file__).parents[3] / "docs" / "market-scenarios.md"
+    text = page.read_text(encoding="utf-8")
+    assert all(f"`{name}`" in text for name in shipped_scenarios())
+
+
+@pytest.mark.parametrize("seed", range(1, 9))
+@pytest.mark.parametrize("name", ["dislocation", "assignment_up"])
+def test_dislocation_pays_four_hundred_for_three_minutes(name: str, seed: int) -> None:
+    market = market_of(name, seed)
+    for clock in ((9, 44, 15), (9, 45), (9, 46), (9, 47), (9, 47, 50)):
+        assert parity_credit(advance(market, *clock)) >= 400.0
+    assert parity_credit(advance(market, 9, 50)) < 400.0
+
+
+def parity_credit(market: SimMarket) -> float:
+    """Return dollars for buying one SPX call and selling ten SPY calls at the money, after 20 of commissions."""
+    spx, spy = market.ticks((SPX, SPY)).last
+    pair = option(market, "SPX", round(spx / 5.0) * 5.0, "C"), option(market, "SPY", round(spy), "C")
+    quotes = market.ticks(pair)
+    assert quotes.ask[0] - quotes.bid[0] <= 0.5
+    assert quotes.ask[1] - quotes.bid[1] <= 0.05
+    return float(1000.0 * quotes.bid[1] - 100.0 * quotes.ask[0] - 20.0)
+
+
+def test_levels_go_where_the_scenarios_say() -> None:
+    def move(name: str, symbol: str = "SPX") -> float:
+        levels = market_of(name)._tape.levels(symbol)
+        return float(levels[-1] - levels[0])
+
+    assert abs(move("calm")) < 25.0
+    assert move("trend_up") > 35.0
+    assert move("trend_down") < -50.0
+    spy = market_of("assignment_up")._tape.levels("SPY")
+    assert spy[-1] > round(spy[900]) + 10.0
+    spike = market_of("vix_spike")._tape.levels("VIX")
+    assert spike.max() > 20.0
+    assert spike.max() - spike[6000] > 3.0
+    whip = market_of("whipsaw")._tape.levels("SPX")
+    assert whip[7200] < whip[4500] - 30.0
+    assert whip[13500] > whip[4500] + 30.0
+
+
+def test_bad_quotes_glitch_for_one_second() -> None:
+    market = market_of("bad_quotes")
+    broken = option(market, "SPX", 6050.0, "C")
+    asks = [advance(market, 11, 0, second).ticks((broken,)).ask[0] for second in (4, 5, 6)]
+    assert asks[1] == 45.0
+    assert asks[0] < 5.0
+    assert asks[2] < 5.0
+
+
+def test_bad_quotes_stand_still_go_missing_and_halt() -> None:
+    market = market_of("bad_quotes")
+    call = option(market, "SPX", 6010.0, "C")
+    before = advance(market, 11, 30).ticks((call, SPX, SPY))
+    during = advance(market, 11, 31, 59).ticks((call, SPX, SPY))
+    assert during.ask[0] == before.ask[0]
+    assert during.last[1] == before.last[1]
+    assert during.last[2] != before.last[2]
+    assert np.isnan(advance(market, 12, 1).ticks((VIX,)).last[0])
+    assert market.stats(VIX).last is None
+    wide = advance(market, 12, 31).ticks((call,))
+    normal = advance(market, 12, 34).ticks((call,))
+    assert wide.ask[0] - wide.bid[0] > 3.0 * (normal.ask[0] - normal.bid[0])
+    assert advance(market, 13, 5).halted("SPX")
+    assert np.isnan(market.ticks((call, SPY)).bid).all()
+    assert not np.isnan(market.ticks((SPX,)).last[0])
+    assert not advance(market, 13, 10).halted("SPX")
+
+
+BARS = """time,open,high,low,close,symbol
+09:30,6000,6004,5998,6003,SPX
+09:31,6003,6003,5990,5991,SPX
+09:30,17.0,17.2,16.9,17.1,VIX
+"""
+
+
+def test_a_file_of_bars_is_followed(tmp_path: Path) -> None:
+    path = tmp_path / "day.csv"
+    path.write_text(BARS, encoding="utf-8")
+    market = SimMarket(seed=1, date=DAY, scenario=load_market_file(path))
+    advance(market, 9, 33)
+    asked = {"bar_seconds": 60, "first": market._tape.session.open, "last": market.now, "regular_hours": True}
+    first, second, third, _ = market.bars(SPX, what="TRADES", **asked)
+    assert first[1:5] == (6000.0, 6004.0, 5998.0, 6003.0)
+    assert second[1:5] == (6003.0, 6003.0, 5990.0, 5991.0)
+    assert third.close == 5991.0
+    assert market.ticks((VIX,)).last[0] == 17.1
+    assert market.stats(SPX).previous_close == 6000.0
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[1, 2", "x.yaml: is not YAML"),
+        ("about: no version", "x.yaml: market: is missing or unknown; begin the file with `market: 1`"),
+        ("market: 1\nspeed: 3", "x.yaml: speed: is not known here; use market, name"),
+        ("market: 1\nstart: {spx: high}", "x.yaml: start.spx: is 'high'; write a number"),
+        ("market: 1\nday: wild", "x.yaml: day: is 'wild'; use one of calm, trend, volatile, reversal"),
+        ("market: 1\nhalt: {symbol: SPX}", "x.yaml: halt: is {'symbol': 'SPX'}; write a list"),
+        ('market: 1\nhalt: [{symbol: GE, from: "10:00", until: "10:01"}]', "halt[1].symbol: is 'GE'; use one of SPX"),
+        ('market: 1\nhalt: [{symbol: SPX, from: "9", until: "10:01"}]', "halt[1].from: is '9'; write exchange time"),
+        ('market: 1\nhalt: [{symbol: SPX, from: "11:00", until: "10:01"}]', "halt[1].until: is 10:01:00; write a time"),
+        ('market: 1\njump: [{symbol: SPX, at: "10:00"}]', "jump[1].points: is missing; write a number"),
+        ('market: 1\njump: [{symbol: SPX, at: "18:00", points: 1}]', "jump[1].at: is '18:00'; the session is 09:30"),
+        ('market: 1\nglitch: [{symbol: SPX, at: "10:00"}]', "glitch[1]: has neither bid nor ask"),
+        ('market: 1\nglitch: [{symbol: SPX, at: "10:00", for: soon, bid: 1}]', "glitch[1].for: is 'soon'; write a dur"),
+        ('market: 1\nwiden: [{symbol: SPX, from: "10:00", until: "10:05", times: 0}]', "times: is 0; write a number"),
+    ],
+)
+def test_a_bad_scenario_is_refused_with_advice(text: str, says: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        read_scenario(text, "x.yaml")
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("time,open,high,low\n", "x.csv:1: close: no such column"),
+        (
+            "time,open,high,low,close\n09:30,1,2,0.5,3\n",
+            "x.csv:2: open 1 and close 3 are not within low 0.5 and high 2",
+        ),
+        ("time,open,high,low,close\n09:30,1,2,,1\n", "x.csv:2: a price is missing"),
+        ("time,open,high,low,close\n08:30,1,2,1,1\n", "x.csv:2: time: is '08:30'; bars start at 09:30"),
+        ("time,open,high,low,close\nsoon,1,2,1,1\n", "x.csv:2: time: is 'soon'; write exchange time"),
+        ("time,open,high,low,close\n09:31,1,2,1,1\n09:30,1,2,1,1\n", "x.csv: time: the bars of SPX are not in order"),
+        ("time,open,high,low,close,symbol\n09:31,1,2,1,1,SPY\n", "x.csv: no bars of SPX"),
+    ],
+)
+def test_bad_bars_are_refused_with_advice(text: str, says: str) -> None:
+    with pytest.raises(ScenarioError) as caught:
+        read_bars(text, "x.csv")
+    assert says in str(caught.value)
+
+
+def test_a_missing_file_lists_the_shipped_names(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match=r"no such market file; .* one of assignment_up"):
+        load_market_file(tmp_path / "nothing.yaml")
+    other = tmp_path / "day.txt"
+    other.write_text("", encoding="utf-8")
+    with pytest.raises(ScenarioError, match=r"the ending is \.txt"):
+        load_market_file(other)
