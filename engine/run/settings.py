@@ -27,7 +27,7 @@ class Settings:
     """
 
     host: str = "127.0.0.1"
-    port: int = 4002
+    port: int = 7497
     client_id: int = 1
     account: str = ""
     store: Path = Path("rulebot.db")
@@ -52,7 +52,7 @@ def load_settings(
     data: the folder in which store and logs are kept unless named. A path in the file is seen from the file's folder.
     Raises: SpecError with every problem of the text; SettingsError for environment and flags.
     """
-    chosen: dict[str, Any] = {"store": data / "rulebot.db", "logs": data / "logs"}
+    chosen: dict[str, Any] = {"store": data / "runs" / "rulebot.db", "logs": data / "logs"}
     chosen.update(_from_text(text, file))
     chosen.update(_from_environ(environ or {}))
     chosen.update(_from_flags(flags or {}))
