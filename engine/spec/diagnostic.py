@@ -82,7 +82,7 @@ def as_json(diagnostics: Sequence[Diagnostic]) -> str:
     """Return the diagnostics as a JSON list of objects."""
     names = ("file", "line", "col", "end_col", "code", "severity", "message", "help")
     rows = [{name: getattr(found, name) for name in names} for found in diagnostics]
-    return json.dumps(rows, indent=2, ensure_ascii=False)
+    return json.dumps(rows, indent=2)
 
 
 def as_github(diagnostic: Diagnostic) -> str:

@@ -31,7 +31,7 @@ def kind_of_document(source: Source) -> tuple[Kind | None, tuple[Diagnostic, ...
 
 def _problems(source: Source, tree: dict[str, Plain], kinds: list[str]) -> Iterator[Diagnostic]:
     if not kinds:
-        near = next((key for key in tree if closest(key, ("rulebot", "rulebot_account"))), None)
+        near = next((key for key in tree if closest(key, ("rulebot", "rulebot_account"), 0.75)), None)
         help = "add 'rulebot: 1'" if near is None else "did you mean 'rulebot: 1'?"
         yield source.diagnostic(
             "RB119", (near,) if near else (), "the document does not say its version", help, at_key=True

@@ -23,7 +23,9 @@ def scalar_problem(
     source: Source, path: Path, value: Plain, schema: Mapping[str, Any], parameter: str | None
 ) -> Diagnostic:
     """Return the diagnostic for a scalar that is not what the schema of its place owes."""
-    owed = schema.get("x-owed", "this is another value")
+    owed = str(schema.get("x-owed", "this is another value"))
+    if owed.startswith("this ") and path and isinstance(path[-1], str):
+        owed = owed.replace("this", f"'{path[-1]}'", 1)
     code = str(schema.get("x-code", "RB152"))
     if code == "RB157" and not isinstance(value, int | Decimal):
         code = "RB152"

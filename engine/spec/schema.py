@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
+from engine.spec.conditions import ENDINGS, LEAVING
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.misfit import scalar_problem, shown
 from engine.spec.shipped import shipped
@@ -60,6 +61,7 @@ class _Look:
 
 
 _RANGE = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
+NOT_MEASURES = KEYS_TO_COME | ENDINGS | LEAVING
 _LENGTH = frozenset({"minItems", "maxItems", "uniqueItems", "minProperties", "maxProperties"})
 
 
@@ -129,9 +131,9 @@ def _unknown_keys(source: Source, path: Path, error: Any) -> Iterator[Diagnostic
     for key in error.instance:
         if key in known or (*path, key) in source.spoiled:
             continue
-        code, word = ("RB112", "measure") if is_measure and key not in KEYS_TO_COME else ("RB111", "key")
+        code, word = ("RB112", "measure") if is_measure and key not in NOT_MEASURES else ("RB111", "key")
         likely = schema.get("x-one-besides", known) if not is_measure else known
-        help = _not_yet(key) or did_you_mean(key, likely) or did_you_mean(key, known) or _known(known, is_measure)
+        help = _elsewhere(key) or did_you_mean(key, likely) or did_you_mean(key, known) or _known(known, is_measure)
         yield source.diagnostic(code, (*path, key), f"unknown {word} '{shown(key)}'", help, at_key=True)
 
 
@@ -142,7 +144,9 @@ def _kinds(error: Any) -> list[str]:
     return [key for key in error.instance if key in schema.get("properties", {}) and key not in modifiers]
 
 
-def _not_yet(key: str) -> str | None:
+def _elsewhere(key: str) -> str | None:
+    if key in ENDINGS or key in LEAVING:
+        return f"'{key}' belongs to an exit, under 'exits'"
     if key in KEYS_TO_COME or key in MEASURES:
         return f"'{key}' is a word of the language, but not in this place or not in this version"
     return None
@@ -162,10 +166,17 @@ def _missing_keys(source: Source, path: Path, error: Any) -> Iterator[Diagnostic
                 for name in (name for name in owed if name not in error.instance):
                     yield source.diagnostic("RB113", (*path, key), f"'{key}' also needs '{name}'", at_key=True)
         return
-    for name in (name for name in error.validator_value if name not in error.instance):
-        said = properties.get(name, {}).get("description")
-        help = f"{name}: {said}" if said else None
-        yield source.diagnostic("RB113", path, f"{_called(path)} lacks '{name}'", help, at_key=True)
+    meant = {closest(key, properties) for key in error.instance if key not in properties}
+    for name in (name for name in error.validator_value if name not in error.instance and name not in meant):
+        yield source.diagnostic("RB113", path, f"{_called(path)} lacks '{name}'", _said(name, properties), at_key=True)
+
+
+def _said(name: str, properties: Mapping[str, Any]) -> str | None:
+    """Return what the schema says of a key."""
+    schema = properties.get(name, {})
+    if "description" not in schema and "$ref" in schema:
+        schema = validator("strategy").schema["$defs"][schema["$ref"].rpartition("/")[2]]
+    return f"{name}: {schema['description']}" if "description" in schema else None
 
 
 def _not_one(source: Source, path: Path, error: Any) -> Iterator[Diagnostic]:
@@ -173,12 +184,14 @@ def _not_one(source: Source, path: Path, error: Any) -> Iterator[Diagnostic]:
     found = _kinds(error) if is_condition else [key for key in error.instance if key in named]
     has_unknown = any(key not in _schema(error).get("properties", {}) for key in error.instance)
     if len(found) > 1:
-        help = "a second condition begins with its own '- '" if is_condition else "keep one of the two"
+        advice = "a second condition begins with its own '- '" if is_condition else "keep one of the two"
         message = f"'{found[1]}' stands beside '{found[0]}': only one of the two may"
-        yield source.diagnostic("RB118", (*path, found[1]), message, help, at_key=True)
+        yield source.diagnostic("RB118", (*path, found[1]), message, advice, at_key=True)
     elif not found and not has_unknown:
-        message = "a condition without a measure" if is_condition else f"{_called(path)} lacks what it goes by"
-        help = "as in 'vix: {below: 20}'" if is_condition else f"one of: {', '.join(named)}"
+        message = (
+            "a condition without a measure" if is_condition else f"{_called(path)} needs one of: {', '.join(named)}"
+        )
+        help = "as in 'vix: {below: 20}'" if is_condition else None
         yield source.diagnostic("RB118", path, message, help, at_key=not is_condition)
 
 

@@ -27,11 +27,15 @@ class Source:
     problems: tuple[Diagnostic, ...] = ()
     spoiled: frozenset[Path] = frozenset()
     is_cut_short: bool = False
+    lines: tuple[str, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Split the text once."""
+        object.__setattr__(self, "lines", tuple(self.text.split("\n")))
 
     def line(self, number: int) -> str:
         """Return a line of the text, counted from 1; an empty one past the end."""
-        lines = self.text.split("\n")
-        return lines[number - 1] if 0 < number <= len(lines) else ""
+        return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
 
     def span(self, path: Path, key: bool = False) -> Span:
         """Return the place of the value at `path` (or of its key), else of the nearest thing around it."""
@@ -72,7 +76,7 @@ class Source:
             file=self.file,
             line=span.line,
             col=span.col,
-            end_col=span.end_col,
+            end_col=max(span.end_col, span.col + 1),
             code=code,
             severity=Severity(severity),
             message=message,

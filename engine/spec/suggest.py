@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-def closest(word: str, known: Iterable[str]) -> str | None:
+def closest(word: str, known: Iterable[str], likeness: float = 0.6) -> str | None:
     """Return the known word nearest to `word`, or None when none is near."""
-    found = get_close_matches(word[:60], list(known), n=1, cutoff=0.6)
+    found = get_close_matches(word[:60], list(known), n=1, cutoff=likeness)
     return found[0] if found else None
 
 

@@ -34,7 +34,8 @@ def complaint(error: Any) -> Complaint:
 def _bad_start(letter: str, here: Span) -> Complaint:
     if letter in ("\\t", "\t"):
         return Complaint("RB104", "a tab stands where spaces indent", "indent with two spaces", here)
-    return Complaint("RB103", f"a value cannot begin with '{letter}'", f'put it in quotes: "{letter}..."', here)
+    help = "a percentage is written 50%" if letter == "%" else f'put it in quotes: "{letter}..."'
+    return Complaint("RB103", f"a value cannot begin with '{letter}'", help, here)
 
 
 def _span(mark: Any) -> Span:
@@ -52,8 +53,8 @@ _REWORDED = (
     ),
     ("found unexpected end of stream", "a quoted text is not closed", "add the closing quote", True),
     ("found unexpected document separator", "a quoted text is not closed", "add the closing quote", True),
-    ("expected ',' or ']'", "a '[' is not closed, or a ',' is missing", "close the list with ']'", True),
-    ("expected ',' or '}'", "a '{' is not closed, or a ',' is missing", "close the mapping with '}'", True),
+    ("expected ',' or ']'", "a '[' is not closed, or a ',' or a quote is missing", "close the list with ']'", True),
+    ("expected ',' or '}'", "a '{' is not closed, or a ',' or a quote is missing", "close the mapping with '}'", True),
     ("expected <block end>", "this does not fit what stands around it", "check its indentation and brackets", False),
     ("could not find expected ':'", "a key without ':'", "write 'key: value'", True),
     ("found unknown escape character", "no such escape in a double-quoted text", "use single quotes", False),

@@ -11,9 +11,9 @@ from engine.spec.diagnostic import Diagnostic, Severity
 MAX_BYTES = 256 * 1024
 MAX_LINE = 2000
 
-# C0 and C1 controls but tab and line feed, line and paragraph separators, direction marks, stray BOM, non-characters.
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]"
+# C0 and C1 controls but tab and line feed, line and paragraph separators, direction marks, stray BOM, surrogates.
+UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
 )
 
 
@@ -27,19 +27,23 @@ def decode(content: bytes, file: str) -> tuple[str, Diagnostic | None]:
     """Return the text with line feeds only, and what makes it unreadable, if anything does."""
     if len(content) > MAX_BYTES:
         return "", _at(file, 1, 1, "RB109", f"the file is larger than {MAX_BYTES // 1024} KiB")
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in content[:4]:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\x00" in content[:2]:
         help = "save it as UTF-8"
         return "", _at(file, 1, 1, "RB101", "the file is UTF-16 or UTF-32, not UTF-8", help=help)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        return "", _not_utf8(content, error.start, file)
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+        return _one_line_end(content.decode("utf-8-sig", "replace")), _not_utf8(content, error.start, file)
+    text = _one_line_end(text)
     return text, _unseen(text, file) or _too_long(text, file)
 
 
+def _one_line_end(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def _not_utf8(content: bytes, start: int, file: str) -> Diagnostic:
-    before = content[:start].decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    before = _one_line_end(content[:start].decode("utf-8-sig", "replace"))
     line = before.count("\n") + 1
     col = len(before) - before.rfind("\n")
     message = f"the file is not UTF-8: byte 0x{content[start]:02x} stands here"
@@ -47,7 +51,7 @@ def _not_utf8(content: bytes, start: int, file: str) -> Diagnostic:
 
 
 def _unseen(text: str, file: str) -> Diagnostic | None:
-    found = _UNSEEN.search(text)
+    found = UNSEEN.search(text)
     if found is None:
         return None
     start = text.rfind("\n", 0, found.start()) + 1

@@ -16,7 +16,7 @@ from engine.spec.diagnostic import Diagnostic, Span
 from engine.spec.source import Plain, Source
 from engine.spec.spec import Path
 from engine.spec.syntax import complaint
-from engine.spec.text import decode
+from engine.spec.text import UNSEEN, decode
 
 MAX_DEPTH = 20
 MAX_NODES = 5000
@@ -66,7 +66,7 @@ def number_problem(text: str) -> str | None:
     """Return why a scalar that looks like a number is not written as one, or None."""
     if NUMBER.fullmatch(text):
         digits = sum(letter.isdigit() for letter in text)
-        return f"a number of {digits} digits" if digits > MAX_DIGITS else None
+        return f"a number of {digits} digits, where {MAX_DIGITS} are the most" if digits > MAX_DIGITS else None
     if _NUMBER_LIKE.fullmatch(text):
         return "a number not written in plain decimal digits"
     return None
@@ -100,10 +100,8 @@ class _Walk:
     is_cut_short: bool = True
     documents: int = 0
     nodes: int = 0
-    lines: list[str] = field(default_factory=list)
 
     def run(self) -> None:
-        self.lines = self.source.text.split("\n")
         try:
             for event in _events(self.source.text):
                 self._take(event)
@@ -113,7 +111,7 @@ class _Walk:
         except YAMLError as error:
             found = complaint(error)
             self._report(found.code, self._inside(found.span), found.message, found.help)
-        except (RecursionError, ValueError, IndexError) as error:
+        except (RecursionError, ValueError, IndexError, OverflowError) as error:
             self._report("RB103", Span(1, 1, 2), f"this is not YAML: {type(error).__name__} of the parser")
         if not self.documents and not self.problems:
             self._report("RB105", Span(1, 1, 2), "the document is empty")
@@ -127,10 +125,16 @@ class _Walk:
         elif name in ("MappingEndEvent", "SequenceEndEvent"):
             self._close(event)
         elif name == "AliasEvent":
-            self._report("RB107", self._mark(event), f"aliases are not part of the language, is '*{event.anchor}'")
-            self._spoil(self._put(None, self._mark(event)))
+            self._alias(event)
         elif name == "DocumentStartEvent":
             self._document(event)
+
+    def _alias(self, event: Any) -> None:
+        span = self._mark(event)
+        self._report("RB107", span, f"aliases are not part of the language, is '*{_short(str(event.anchor))}'")
+        if self._expects_key():
+            raise _Stop
+        self._spoil(self._put(None, span))
 
     def _document(self, event: Any) -> None:
         self.documents += 1
@@ -138,14 +142,16 @@ class _Walk:
             self._report("RB105", self._mark(event), "a second document begins here", "one document a file")
             raise _Stop
         if event.version or event.tags or (re.search(r"^%", self.source.text, re.MULTILINE) and event.explicit):
-            line = next((n for n, text in enumerate(self.lines, 1) if text.startswith("%")), 1)
-            span = Span(line, 1, len(self.lines[line - 1]) + 1)
+            line = next((n for n, text in enumerate(self.source.lines, 1) if text.startswith("%")), 1)
+            span = Span(line, 1, len(self.source.lines[line - 1]) + 1)
             self._report("RB106", span, "directives are not part of the language", "remove the line; YAML 1.2 is meant")
 
     def _scalar(self, event: Any) -> None:
         span = self._mark(event)
         self._refuse_clever(event, span)
         text = str(event.value)
+        if event.style == '"' and (unseen := UNSEEN.search(text)) is not None:
+            self._report("RB102", span, f"an escape stands for U+{ord(unseen.group()):04X}, which cannot be seen")
         if len(text) > MAX_SCALAR:
             self._report("RB109", span, f"a text is longer than {MAX_SCALAR} characters")
             raise _Stop
@@ -155,7 +161,11 @@ class _Walk:
         if event.style is not None:
             self._put(text, span)
         elif (problem := number_problem(text)) is not None:
-            help = 'write it out, as in 1000 or 0.5; put it in quotes ("...") if text is meant'
+            help = (
+                None
+                if NUMBER.fullmatch(text)
+                else 'write it out, as in 1000 or 0.5; put it in quotes ("...") if text is meant'
+            )
             self._report("RB151", span, f"{problem}, is '{_short(text)}'", help)
             self._spoil(self._put(None, span))
         else:
@@ -245,16 +255,16 @@ class _Walk:
         return span if end.line == start.line else self._to_end_of_line(span)
 
     def _to_end_of_line(self, span: Span) -> Span:
-        line = self.lines[span.line - 1] if span.line <= len(self.lines) else ""
+        line = self.source.lines[span.line - 1] if span.line <= len(self.source.lines) else ""
         content = re.sub(r"\s+#.*$", "", line).rstrip()
         return Span(span.line, span.col, max(len(content), span.col) + 1)
 
     def _inside(self, span: Span) -> Span:
         """Move a place past the last line to the end of the last line that has text."""
-        if span.line <= len(self.lines) and self.lines[span.line - 1].strip():
+        if span.line <= len(self.source.lines) and self.source.lines[span.line - 1].strip():
             return span
-        last = max((n for n, line in enumerate(self.lines, 1) if line.strip()), default=1)
-        col = max(1, len(self.lines[last - 1].rstrip()))
+        last = max((n for n, line in enumerate(self.source.lines, 1) if line.strip()), default=1)
+        col = max(1, len(self.source.lines[last - 1].rstrip()))
         return Span(last, col, col + 1) if span.line > last else span
 
     def _report(self, code: str, span: Span, message: str, help: str | None = None) -> None:

@@ -1,0 +1,116 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from engine.cli.main import COMMANDS, main
+from engine.spec.shipped import shipped
+
+DEFECTS = Path(__file__).parents[2] / "snapshot" / "defects"
+NOT_FOR_VALIDATE = ("sqlalchemy", "numpy", "ib_async", "rich", "asyncio", "transitions")
+NOT_OURS = ("engine.sim", "engine.store", "engine.adapters", "engine.run")
+
+
+def rulebot(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    valid = (DEFECTS / "valid.yaml").read_text()
+    (tmp_path / "condor.yaml").write_text(valid)
+    (tmp_path / "odd.yaml").write_text(
+        valid.replace("name: condor", "name: odd").replace("{cost: 2x credit}", "{cost: 200%}")
+    )
+    return tmp_path
+
+
+def test_shipped_specs_are_fine() -> None:
+    result = rulebot("validate", str(shipped("specs")))
+    assert (result.exit_code, result.stdout) == (0, "5 files: 5 fine\n")
+
+
+def test_problems_end_with_one() -> None:
+    result = rulebot("validate", str(DEFECTS / "unknown_measure.bad.yaml"))
+    assert result.exit_code == 1
+    assert "error[RB112]: unknown measure 'vix_chnage'" in result.stdout
+    assert result.stdout.endswith("\n1 file: 1 with 2 errors\n")
+
+
+def test_text_and_summary(folder: Path) -> None:
+    result = rulebot("validate", str(folder))
+    assert result.exit_code == 1
+    assert result.stdout.startswith(f"{folder / 'odd.yaml'}:32:18: error[RB204]: a cost is a price or a multiple")
+    assert result.stdout.endswith("2 files: 1 fine, 1 with 1 error\n")
+
+
+def test_json_and_github(folder: Path) -> None:
+    (row,) = json.loads(rulebot("validate", str(folder), "--format", "json").stdout)
+    assert (row["code"], row["line"], row["col"], row["end_col"]) == ("RB204", 32, 18, 22)
+    assert rulebot("validate", str(folder), "--format", "github").stdout.startswith("::error file=")
+
+
+def test_parameters_are_overridden(folder: Path) -> None:
+    file = str(folder / "condor.yaml")
+    assert rulebot("validate", file, "--set", "delta=0.08").exit_code == 0
+    assert rulebot("validate", file, "--set", "delta=8").exit_code == 1
+    result = rulebot("validate", file, "--set", "detla=0.08")
+    assert result.exit_code == 1
+    assert "did you mean 'delta'?" in result.stdout
+
+
+def test_warnings_are_counted_and_do_not_fail(folder: Path) -> None:
+    file = folder / "condor.yaml"
+    unused = file.read_text().replace("wing: 10 pts}", "wing: 10 pts, floor: 3 pts}")
+    file.write_text(unused)
+    result = rulebot("validate", str(file))
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "1 file: 1 fine, 1 warning")
+    file.write_text(unused.replace("underlying: SPX", "underlying: SPX\naccept: {RB301: kept for later}"))
+    assert rulebot("validate", str(file)).stdout == "1 file: 1 fine\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("nowhere.yaml",), (), ("specs", "--set", "delta"), ("specs", "--format", "xml")]
+)
+def test_misuse(arguments: tuple[str, ...]) -> None:
+    result = rulebot("validate", *arguments)
+    assert result.exit_code == 2
+    assert result.stdout == ""
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "bot.yaml"
+    file.touch()
+
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("engine.spec.load.read_bytes", refuse)
+    result = rulebot("validate", str(file))
+    assert (result.exit_code, result.stderr) == (3, f"error: cannot read '{file}': Permission denied\n")
+
+
+def test_help_lists_commands_without_importing_them() -> None:
+    code = (
+        "import sys; from engine.cli.main import main; main(['-h'], standalone_mode=False); print(sorted(sys.modules))"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "validate  Check specs" in shown
+    assert "'engine.cli.validate'" not in shown
+    assert "jsonschema" not in shown
+
+
+def test_commands_have_a_line_each_and_unknown_ones_are_misuse() -> None:
+    assert all(entry.help.endswith(".") for entry in COMMANDS.values())
+    assert rulebot("vaildate").exit_code == 2
+
+
+def test_validate_starts_light() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "engine.cli.main", "validate", str(shipped("specs"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    assert "engine.compile.build" in imported
+    assert [name for name in imported if name.split(".")[0] in NOT_FOR_VALIDATE or name.startswith(NOT_OURS)] == []

@@ -1,0 +1,39 @@
+from pathlib import Path
+
+import pytest
+
+from engine.spec.files import NoSuchFiles, find_files
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("b.yaml", "a.yml", "notes.md", "deep/c.yaml", ".hidden/d.yaml", ".e.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    return tmp_path
+
+
+def test_a_folder_gives_all_below_it_once(folder: Path) -> None:
+    found = find_files([folder, folder / "b.yaml"])
+    assert [str(file.relative_to(folder)) for file in found] == ["a.yml", "b.yaml", str(Path("deep/c.yaml"))]
+
+
+def test_patterns_are_expanded(folder: Path) -> None:
+    assert find_files([str(folder / "*.yaml")]) == [folder / "b.yaml"]
+    assert find_files([str(folder / "**" / "*.yaml")])[-1].name in ("b.yaml", "c.yaml")
+
+
+def test_a_file_is_taken_whatever_its_suffix(folder: Path) -> None:
+    assert find_files([folder / "notes.md"]) == [folder / "notes.md"]
+
+
+@pytest.mark.parametrize("path", ["nowhere", "*.toml", ".hidden/nothing"])
+def test_what_is_not_there_is_misuse(folder: Path, path: str) -> None:
+    with pytest.raises(NoSuchFiles) as caught:
+        find_files([folder / path])
+    assert caught.value.exit_code == 2
+
+
+def test_an_empty_folder_is_misuse(tmp_path: Path) -> None:
+    with pytest.raises(NoSuchFiles):
+        find_files([tmp_path])

@@ -1,0 +1,151 @@
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from engine.spec.load import load_document, load_text
+from engine.spec.shipped import shipped
+from engine.spec.spec import (
+    AccountDocument,
+    Amount,
+    Comparison,
+    Confirm,
+    ExitKind,
+    Group,
+    GroupKind,
+    MeasureTest,
+    Op,
+    Spec,
+    StrikeBy,
+    Then,
+    Unit,
+)
+
+VALID = (Path(__file__).parents[2] / "snapshot" / "defects" / "valid.yaml").read_text()
+SHIPPED = sorted(shipped("specs").glob("*.yaml"))
+
+
+def spec_of(text: str, overrides: dict[str, str] | None = None) -> Spec:
+    loaded = load_text(text, "condor.yaml", overrides)
+    assert loaded.spec is not None, loaded.diagnostics
+    return loaded.spec
+
+
+def codes_of(text: str, overrides: dict[str, str] | None = None) -> list[str]:
+    return [found.code for found in load_text(text, "condor.yaml", overrides).diagnostics]
+
+
+@pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
+def test_shipped_specs_are_fine(file: Path) -> None:
+    loaded = load_document(file)
+    assert loaded.diagnostics == ()
+    assert loaded.spec is not None
+    assert loaded.spec.name == file.stem
+    assert file.read_text().startswith("# yaml-language-server: $schema=../schemas/strategy.schema.json\n")
+
+
+def test_five_specs_are_shipped() -> None:
+    names = [file.stem for file in SHIPPED]
+    assert names == ["calm_tape_condor", "dte0_condor", "put_lite", "spx_spy_parity", "spy_put_seller"]
+
+
+def test_nouns_of_the_valid_spec() -> None:
+    spec = spec_of(VALID)
+    assert [leg.strike.by for leg in spec.legs.legs] == [
+        StrikeBy.DELTA,
+        StrikeBy.BELOW,
+        StrikeBy.DELTA,
+        StrikeBy.ABOVE,
+    ]
+    assert spec.legs.legs[1].strike.target == Decimal(10)
+    assert spec.order.then is Then.CANCEL
+    assert [(exit.name, exit.kind) for exit in spec.exits] == [
+        ("time", ExitKind.CONDITION),
+        ("target", ExitKind.TARGET),
+        ("stop", ExitKind.STOP),
+    ]
+    stop = spec.exits[2].condition
+    assert stop is not None
+    assert stop.confirm == Confirm(quotes=2)
+    assert stop.test == MeasureTest(
+        measure="cost",
+        comparison=Comparison(Op.AT_LEAST, (Amount(Decimal(2), Unit.MULTIPLE, "credit"),)),
+        path=("exits", 2, "stop", "cost"),
+    )
+
+
+def test_names_of_rules_are_derived() -> None:
+    when = """
+    - not: {time: "15:45"}
+    - quote_width: {of: short_put, at_most: 0.2}
+    - name: calm
+      any:
+        - vix: {below: 12}
+        - name: quiet
+          all: [{move: {below: 1%}}]
+    - name: early
+      not: {any: [{time: "11:00"}]}
+"""
+    spec = spec_of(VALID.replace("    - vix: {between: [12, 22]}\n", when.removeprefix("\n")))
+    names = [condition.name for condition in spec.entry.when]
+    assert names == ["not_time", "quote_width.short_put", "calm", "early", "vix_change", "day_range"]
+    calm = spec.entry.when[2].test
+    assert isinstance(calm, Group)
+    assert calm.kind is GroupKind.ANY
+    assert [member.name for member in calm.members] == ["calm.vix", "calm.quiet"]
+
+
+def test_parameters_take_the_type_of_their_place() -> None:
+    spec = spec_of(VALID, {"delta": "0.08", "wing": "25 pts"})
+    assert spec.legs.legs[0].strike.target == Decimal("0.08")
+    assert spec.legs.legs[1].strike.target == Decimal(25)
+    assert [(one.name, one.text, one.overridden) for one in spec.parameters] == [
+        ("delta", "0.08", True),
+        ("wing", "25 pts", True),
+    ]
+
+
+def test_overrides_are_checked() -> None:
+    assert codes_of(VALID, {"detla": "0.08"}) == ["RB117"]
+    assert codes_of(VALID, {"delta": "1e-2"}) == ["RB151"]
+    assert codes_of(VALID, {"wing": "25"}) == ["RB152", "RB152"]
+
+
+def test_a_parameter_may_switch_an_exit_off() -> None:
+    text = VALID.replace("wing: 10 pts}", "wing: 10 pts, watch: false}").replace(
+        "    confirm: 2 quotes", "    confirm: 2 quotes\n    enabled: $watch"
+    )
+    assert [exit.enabled for exit in spec_of(text).exits] == [True, True, False]
+    assert [exit.enabled for exit in spec_of(text, {"watch": "true"}).exits] == [True, True, True]
+
+
+def test_digest_counts_meaning_only() -> None:
+    digest = spec_of(VALID).digest
+    assert len(digest) == 64
+    same = VALID.replace("0.50", "0.5").replace("per_day: 1", "per_day:   1   # one").replace("$wing", "10 pts", 1)
+    assert spec_of(same).digest == digest
+    assert spec_of(VALID, {"delta": "0.08"}).digest != digest
+    assert spec_of(VALID.replace("{profit: 50%}", "{profit: 60%}")).digest != digest
+
+
+def test_an_order_of_keys_means_nothing() -> None:
+    head, _, rest = VALID.partition("underlying: SPX\n")
+    assert spec_of(f"{head}{rest}underlying: SPX\n").digest == spec_of(VALID).digest
+
+
+def test_account_documents() -> None:
+    text = "about: All bots.\naccount: DU1234567\nrisk: {daily_loss: $1500, max_open: 100}\nrulebot_account: 1\n"
+    loaded = load_text(text, "account.yaml")
+    assert loaded.account == AccountDocument(
+        version=1, about="All bots.", account="DU1234567", daily_loss=Decimal(1500), max_open=100
+    )
+    assert load_text(text.replace("$1500", "1500"), "account.yaml").diagnostics[0].code == "RB152"
+    assert load_text(text.replace("max_open", "max_opne"), "account.yaml").diagnostics[0].code == "RB111"
+
+
+def test_every_problem_in_one_run_and_in_file_order() -> None:
+    text = VALID.replace("vix_change", "vix_chnage").replace("{cost: 2x credit}", "{cost: 200%}")
+    text = text.replace("name: condor", "name: other").replace("per_day: 1", "per_day: 010")
+    found = load_text(text, "condor.yaml").diagnostics
+    assert [problem.code for problem in found] == ["RB115", "RB151", "RB112", "RB204"]
+    assert [problem.line for problem in found] == sorted(problem.line for problem in found)

@@ -1,0 +1,131 @@
+"""The schemas are documentation too: every field is described, and its examples are true."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import fields
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from engine.spec import spec as nouns
+from engine.spec.shipped import shipped
+from engine.spec.walk import read_source
+from engine.spec.words import RESERVED
+
+KINDS = ("strategy", "account")
+APPLIES = {"next", "pinned", "at_once"}
+
+
+def schema_of(kind: str) -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads((shipped("schemas") / f"{kind}.schema.json").read_text())
+    return schema
+
+
+def properties(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    if isinstance(schema, list):
+        for item in schema:
+            yield from properties(item, path)
+    if isinstance(schema, dict):
+        for name, field in schema.get("properties", {}).items():
+            yield f"{path}/{name}", field
+        for key, item in schema.items():
+            if key not in ("examples", "enum", "required"):
+                yield from properties(item, f"{path}/{key}")
+
+
+def described(root: dict[str, Any], field: dict[str, Any]) -> dict[str, Any]:
+    """Return the field with what its reference says of it."""
+    if "$ref" not in field:
+        return field
+    return described(root, root["$defs"][field["$ref"].rpartition("/")[2]]) | field
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_schema_is_a_schema(kind: str) -> None:
+    Draft202012Validator.check_schema(schema_of(kind))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_field_is_described(kind: str) -> None:
+    root = schema_of(kind)
+    for place, field in properties(root):
+        whole = described(root, field)
+        assert {"title", "description", "examples"} <= whole.keys(), place
+        assert whole["examples"], place
+        assert whole["description"].endswith("."), place
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_example_is_valid(kind: str) -> None:
+    root = schema_of(kind)
+    places = [*properties(root), *((f"$defs/{name}", schema) for name, schema in root["$defs"].items())]
+    for place, field in places:
+        whole = described(root, field)
+        validator = Draft202012Validator({**whole, "$defs": root["$defs"]})
+        for example in whole["examples"]:
+            assert validator.is_valid(example), (place, example)
+
+
+def test_every_field_of_the_document_says_what_an_edit_reaches() -> None:
+    for kind in KINDS:
+        root = schema_of(kind)
+        for name, field in root["properties"].items():
+            assert field["x-applies"] in APPLIES, name
+        for name, field in root["properties"]["risk"]["properties"].items():
+            assert field["x-applies"] in APPLIES, name
+
+
+@pytest.mark.parametrize("file", sorted(shipped("specs").glob("*.yaml")), ids=lambda file: file.stem)
+def test_an_editor_accepts_the_shipped_specs(file: Any) -> None:
+    tree = read_source(file.read_bytes(), file.name).tree
+    assert list(Draft202012Validator(schema_of("strategy")).iter_errors(tree)) == []  # type: ignore[arg-type]
+
+
+def keys(*path: str) -> set[str]:
+    schema: Any = schema_of("strategy")
+    for step in path:
+        schema = schema[step]
+    return set(schema["properties"])
+
+
+def names(noun: type, *without: str) -> set[str]:
+    return {field.name for field in fields(noun)} - {"path", *without}
+
+
+def test_keys_of_the_schema_are_fields_of_the_nouns() -> None:
+    document = names(nouns.Spec, "version", "digest", "underlyings", "lets")
+    assert keys() == document | {"rulebot", "underlying", "underlyings", "let"}
+    assert keys("properties", "risk") == names(nouns.Risk)
+    assert keys("properties", "entry") == names(nouns.Entry, "start", "end", "lasts", "once") | {
+        "window",
+        "at",
+        "for",
+        "try",
+    }
+    assert keys("properties", "entry", "properties", "again") == names(nouns.Again)
+    assert keys("$defs", "leg") == names(nouns.Leg, "name", "side", "right", "underlying") | {"buy", "sell", "of"}
+    assert keys("$defs", "entry_order") == names(nouns.Order, "price")
+    assert keys("$defs", "exit_order") == names(nouns.Order, "price", "leg_by_leg")
+    assert keys("$defs", "strike") == names(nouns.Strike, "by", "target", "reference") | {
+        "delta",
+        "expected_move",
+        "at",
+        "below",
+        "above",
+        "by",
+    }
+
+
+def test_keys_of_an_account_document_are_fields_of_its_noun() -> None:
+    root = schema_of("account")
+    assert {*root["properties"], *root["properties"]["risk"]["properties"]} == {
+        *names(nouns.AccountDocument, "version"),
+        "rulebot_account",
+        "risk",
+    }
+
+
+def test_words_of_conditions_are_reserved() -> None:
+    assert keys("$defs", "exit") - {"unknown", "name"} <= RESERVED
+    assert {op.value for op in nouns.Op} <= RESERVED
