@@ -2,10 +2,11 @@
 
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from engine.model.money import TickRule
-from engine.model.session import EXCHANGE_ZONE, Session, session_on
+from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, session_on
 from engine.sim.exchange.tick_rules import EQUITY_OPTION, INDEX_OPTION, PENNY, tick_rule
 from engine.sim.gateway.encode_orders import day, strike
 from engine.sim.gateway.hub import Hub
@@ -52,13 +53,13 @@ def _span(first: datetime, last: datetime, zone: ZoneInfo) -> str:
     return f"{first.astimezone(zone):%Y%m%d:%H%M}-{last.astimezone(zone):%Y%m%d:%H%M}"
 
 
-def _wide(found: Instrument, session: Session, zone: ZoneInfo) -> str:
+def _wide(session: Session, *, zone: ZoneInfo, is_stock: bool) -> str:
     """Return the trading hours of a session, before and after the regular ones included."""
     if zone is CHICAGO:
         evening = datetime.combine(session.date - timedelta(days=1), time(19, 15), CHICAGO)
         night = _span(evening, datetime.combine(session.date, time(8, 15), CHICAGO), zone)
         return f"{night};{_span(session.open, session.close, zone)}"
-    if found.sec_type is SecType.STOCK:
+    if is_stock:
         return _span(session.at(time(4, 0)), session.at(time(17 if session.is_half else 20, 0)), zone)
     return _span(session.open, session.close, zone)
 
@@ -67,9 +68,9 @@ def _zone(found: Instrument) -> ZoneInfo:
     return CHICAGO if found.trading_class in ("SPX", "SPXW", "VIX", "VIXW") and found.is_option else EXCHANGE_ZONE
 
 
-def hours(found: Instrument, today: date) -> tuple[str, str]:
+@lru_cache(maxsize=16)
+def hours(zone: ZoneInfo, is_stock: bool, today: date) -> tuple[str, str]:
     """Return trading hours and liquid hours of today and the days after it, closed days marked."""
-    zone = _zone(found)
     trading, liquid = [], []
     for ahead in range(HOURS_DAYS):
         when = today + timedelta(days=ahead)
@@ -78,7 +79,7 @@ def hours(found: Instrument, today: date) -> tuple[str, str]:
             trading.append(f"{when:%Y%m%d}:CLOSED")
             liquid.append(f"{when:%Y%m%d}:CLOSED")
         else:
-            trading.append(_wide(found, session, zone))
+            trading.append(_wide(session, zone=zone, is_stock=is_stock))
             liquid.append(_span(session.open, session.close, zone))
     return ";".join(trading), ";".join(liquid)
 
@@ -87,7 +88,7 @@ def contract_data(hub: Hub, version: int, req_id: int, found: Instrument) -> lis
     """Return the fields of contractData for a client's version."""
     exchanges = _exchanges(found)
     under = hub.market.catalogue.by_id(found.underlying_id) if found.is_option else None
-    trading, liquid = hours(found, hub.at.astimezone(EXCHANGE_ZONE).date())
+    trading, liquid = hours(_zone(found), found.sec_type is SecType.STOCK, exchange_date(hub.at))
     is_index = found.sec_type is SecType.INDEX
     exchange = found.exchange if is_index else "SMART"
     out: list[Value] = [10, *((8,) if version < 164 else ()), req_id, found.symbol, found.sec_type.value]

@@ -1,0 +1,109 @@
+"""What the wire tests share: a simulated gateway in the same loop, a world connected to it, and orders."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+from engine.adapters.ib.settings import IbSettings
+from engine.adapters.ib.world import IbWorld, ib_world
+from engine.model.contract import Option, Right, Underlying
+from engine.model.event import Event
+from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
+from engine.sim.gateway.embed import RunningGateway, start_gateway
+from engine.sim.gateway.settings import GatewaySettings
+
+DAY = date(2025, 11, 24)
+LIMIT_SECONDS = 25
+SPX = Underlying("SPX")
+
+
+def run(test: Coroutine[object, object, None]) -> None:
+    """Run one test in a loop of its own, within a time limit."""
+    asyncio.run(asyncio.wait_for(test, LIMIT_SECONDS))
+
+
+@asynccontextmanager
+async def gateway(**changes: object) -> AsyncIterator[RunningGateway]:
+    """A simulated gateway on a free port."""
+    running = await start_gateway(GatewaySettings(**({"first_day": DAY} | changes)))  # type: ignore[arg-type]
+    try:
+        yield running
+    finally:
+        await running.stop()
+
+
+@asynccontextmanager
+async def connected(port: int, **changes: object) -> AsyncIterator[tuple[IbWorld, tuple[Event, ...]]]:
+    """A connected world and the events of its first batch."""
+    world = ib_world(IbSettings(**({"port": port, "lockstep": True} | changes)))  # type: ignore[arg-type]
+    batch = await world.link.connect()
+    try:
+        yield world, batch.events
+    finally:
+        await world.link.close()
+
+
+async def play(world: IbWorld, instants: int) -> list[Event]:
+    """Let so many instants pass and return what happened."""
+    found: list[Event] = []
+    for _ in range(instants):
+        found.extend((await world.link.next(None)).events)
+    return found
+
+
+async def play_until(world: IbWorld, holds: Callable[[Event], bool], instants: int = 200) -> list[Event]:
+    """Let instants pass until one brings an event for which `holds`."""
+    found: list[Event] = []
+    for _ in range(instants):
+        found.extend((await world.link.next(None)).events)
+        if any(holds(event) for event in found):
+            return found
+    raise AssertionError(f"it did not happen in {instants} instants: {found[-5:]}")
+
+
+async def chain(world: IbWorld, expiry: date = DAY) -> tuple[Decimal, ...]:
+    """Learn the SPXW chain of a day; return the strikes."""
+    listing = await world.feed.listing("SPX", "SPXW")
+    return (await world.feed.strikes(listing, expiry)).strikes[expiry]
+
+
+def put(strike: Decimal | int, expiry: date = DAY) -> Option:
+    return Option("SPX", "SPXW", expiry, Decimal(strike), Right.PUT)
+
+
+async def near(world: IbWorld, below: int = 0) -> Decimal:
+    """Return a listed strike about so many points below spot, once the market is open."""
+    world.feed.watch([SPX])
+    await play(world, 75)
+    strikes = await chain(world)
+    spot = world.feed.board.last[world.feed.board.rows[SPX]]
+    return min(strikes, key=lambda strike: abs(float(strike) - spot + below))
+
+
+def leg(option: Option, side: Side, ratio: int = 1) -> OrderLeg:
+    return OrderLeg(f"{option.strike}", option, side, ratio)
+
+
+def order(order_id: int, *legs: OrderLeg, **changes: object) -> Order:
+    """An order to send; a limit of 1.00 for one structure unless told otherwise."""
+    now = datetime(2025, 11, 24, 14, 30, tzinfo=UTC)
+    values: dict[str, object] = {
+        "ref": f"rb.t.{order_id}",
+        "number": order_id,
+        "bot": "t",
+        "position": "p",
+        "purpose": Purpose.ENTRY,
+        "reason": "entry",
+        "legs": legs,
+        "side": legs[0].side,
+        "quantity": 1,
+        "kind": OrderType.LIMIT,
+        "limit_price": Decimal("1.00"),
+        "time_in_force": TimeInForce.DAY,
+        "order_id": order_id,
+        "prepared_at": now,
+        "changed_at": now,
+    }
+    return Order(**(values | changes))  # type: ignore[arg-type]
