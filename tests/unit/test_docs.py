@@ -1,0 +1,45 @@
+"""What the documents say of files, commands and settings is so."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from engine.cli.main import COMMANDS
+from engine.run.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+READ = {page: page.read_text(encoding="utf-8") for page in PAGES}
+LINK = re.compile(r"\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)")
+CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"(?:`|^|/|\$ |run )rulebot ([a-z]+)", re.MULTILINE)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    assert [link for link in LINK.findall(READ[page]) if not (page.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_that_are_named_exist(page: Path) -> None:
+    named = {name for code in CODE.findall(READ[page]) for name in COMMAND.findall(code)}
+    assert sorted(named - set(COMMANDS)) == []
+
+
+def test_readme_shows_the_spec_that_is_shipped() -> None:
+    shipped = (ROOT / "specs" / "calm_tape_condor.yaml").read_text(encoding="utf-8")
+    assert shipped.partition("\n")[2] in READ[ROOT / "README.md"]
+
+
+def test_readme_has_the_two_commands_each_on_a_line_of_its_own() -> None:
+    start = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && "
+    lines = [line for line in READ[ROOT / "README.md"].split("\n") if line.startswith("python3")]
+    assert lines == [start + ".venv/bin/rulebot run --paper --sim specs/*.yaml", start + ".venv/bin/pytest -q"]
+
+
+def test_every_setting_and_its_variable_are_documented() -> None:
+    text = READ[ROOT / "docs" / "settings.md"]
+    for field in fields(Settings):
+        assert f"| `{field.name}` | `{PREFIX}{field.name.upper()}` |" in text
