@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 
 DAY_SECONDS = 86400
 
+Gather = Callable[[int, int], tuple[float, float, float, float] | None]
+"""Open, high, low and close of the seconds [first, last]; None when nothing was seen."""
+
 
 def bar_edges(session: Session, bar_seconds: int) -> list[int]:
     """Return the seconds since the open at which bars start, and the session's last second.
@@ -33,7 +36,7 @@ def intraday(
     session: Session,
     bar_seconds: int,
     until: int,
-    gather: Callable[[int, int], tuple[float, float, float, float] | None],
+    gather: Gather,
     volume: int,
 ) -> list[Bar]:
     """Return the bars of a session up to second `until`; `gather(first, last)` makes prices of [first, last]."""
@@ -56,7 +59,7 @@ def intraday(
     return found
 
 
-def of_levels(levels: Floats) -> Callable[[int, int], tuple[float, float, float, float] | None]:
+def of_levels(levels: Floats) -> Gather:
     """Gather traded levels, one a second."""
 
     def gather(first: int, last: int) -> tuple[float, float, float, float] | None:
@@ -66,9 +69,7 @@ def of_levels(levels: Floats) -> Callable[[int, int], tuple[float, float, float,
     return gather
 
 
-def of_sides(
-    what: str, at: list[int], bid: Floats, ask: Floats
-) -> Callable[[int, int], tuple[float, float, float, float] | None]:
+def of_sides(what: str, at: list[int], bid: Floats, ask: Floats) -> Gather:
     """Gather quotes taken at the seconds `at`.
 
     BID_ASK: open and close are the average bid and ask, low and high the lowest bid and highest ask. A missing bid

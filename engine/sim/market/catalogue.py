@@ -34,6 +34,11 @@ def option_id(option_class: OptionClass, settles: date, right: str, strike: floa
     return (((packed << 1) | (right == "P")) << _STRIKE_BITS) | steps
 
 
+def expiry_code(con_id: int) -> int:
+    """Return the part of an option's id that all options of its class and expiry share."""
+    return con_id >> (_STRIKE_BITS + 1)
+
+
 def _local_symbol(name: str, settles: date, right: str, strike: float) -> str:
     return f"{name:<6}{settles:%y%m%d}{right}{round(strike * 1000):08d}"
 

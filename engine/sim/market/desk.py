@@ -1,6 +1,7 @@
 """The market maker: lays contracts out as columns, prices them off the surface, and quotes as the scenario lets it."""
 
 import math
+from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from engine.model.session import Session
 from engine.sim.instrument import Instrument, Settle
 from engine.sim.market.american import put_premium
+from engine.sim.market.catalogue import expiry_code
 from engine.sim.market.quotes import Prices, Quotes, Screen, columns, prices, quotes, screen
 from engine.sim.market.scenario import Distortion, Scenario
 from engine.sim.market.surface import RATE, Expiry, Surface, Terms, expiry_of, smile
@@ -17,14 +19,15 @@ Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
 
 _EXERCISE_DAYS = 5
-_EXERCISE_GRID = np.linspace(-0.30, 0.50, 321)
+_GRID_START, _GRID_STEP, _GRID_LAST = -0.30, 0.0025, 319.999
+_GRID: Floats = _GRID_START + _GRID_STEP * np.arange(321.0)
 _DEVIATION_STEP = 0.004
 
 
 class Layout:
     """Options in rows: which expiry each belongs to, and which are puts worth exercising early."""
 
-    def __init__(self, options: list[Instrument], seed: int) -> None:
+    def __init__(self, options: list[Instrument], seed: int, today: date) -> None:
         keys = [expiry_of(each) for each in options]
         groups = {key: number for number, key in enumerate(dict.fromkeys(keys))}
         self.options = options
@@ -33,12 +36,16 @@ class Layout:
         self.screen: Screen = screen(options, seed)
         self.symbols = np.array([each.symbol for each in options])
         self.shares: Rows = np.flatnonzero([each.settle is Settle.SHARES for each in options])
-        is_put = np.array([each.right == "P" and each.settle is Settle.SHARES for each in options], dtype=bool)
-        self.puts: list[tuple[Expiry, Rows]] = [
-            (key, rows)
-            for key, number in groups.items()
-            if (rows := np.flatnonzero(is_put & (self.group == number))).size
-        ]
+        self.puts: Rows = np.flatnonzero([_may_exercise(each, today) for each in options])
+        self.put_codes = np.array([expiry_code(options[row].con_id) for row in self.puts], dtype=np.int64)
+        self.put_expiries = {expiry_code(options[row].con_id): keys[row] for row in self.puts}
+
+
+def _may_exercise(option: Instrument, today: date) -> bool:
+    """Say whether early exercise may be worth something: puts on shares with days to live."""
+    assert option.settle_date is not None
+    is_put = option.right == "P" and option.settle is Settle.SHARES
+    return is_put and (option.settle_date - today).days >= _EXERCISE_DAYS
 
 
 class Desk:
@@ -47,7 +54,8 @@ class Desk:
     def __init__(self, surface: Surface, scenario: Scenario, session: Session, ordinal: int) -> None:
         self._surface = surface
         self._today = session.date
-        self._premiums: dict[tuple[Expiry, int], tuple[Floats, Floats]] = {}
+        self._numbers: dict[int, int] = {}
+        self._tables = np.zeros((0, _GRID.size))
         self._distortions: list[tuple[Distortion, int, int]] = [
             (each, *each.span.seconds(session)) for each in scenario.distortions if each.span.on(ordinal)
         ]
@@ -107,12 +115,8 @@ class Desk:
     def _add_exercise(self, layout: Layout, state: Floats, priced: Prices) -> None:
         """Add what early exercise is worth: to puts with days to live, and never less than to exercise now."""
         of, spot = layout.screen, state[0]
-        for expiry, rows in layout.puts:
-            if (expiry.settles - self._today).days < _EXERCISE_DAYS:
-                continue
-            steps = np.floor(state[3, rows] / _DEVIATION_STEP)
-            for step in dict.fromkeys(steps.tolist()):
-                self._add_premium(expiry, int(step), rows[steps == step], layout, state, priced)
+        if layout.puts.size:
+            self._add_premium(layout, state, priced)
         if layout.shares.size:
             rows = layout.shares
             now = of.sign[rows] * (spot[rows] - of.strike[rows])
@@ -121,35 +125,44 @@ class Desk:
             delta = priced.greeks.delta
             delta[rows] = np.where(held <= now, of.sign[rows], delta[rows])
 
-    def _add_premium(
-        self, expiry: Expiry, step: int, rows: Rows, layout: Layout, state: Floats, priced: Prices
-    ) -> None:
-        """Add the premium between two deviations of the grid, and what it does to delta."""
-        spot, part = state[0, rows], state[3, rows] / _DEVIATION_STEP - step
-        moneyness = np.log(layout.screen.strike[rows] / spot)
-        for number, weight in ((step, 1.0 - part), (step + 1, part)):
-            premium, slope = self._premium(expiry, number)
-            extra = np.interp(moneyness, _EXERCISE_GRID, premium)
-            priced.value[rows] += weight * extra * spot
-            priced.greeks.delta[rows] += weight * (extra - np.interp(moneyness, _EXERCISE_GRID, slope))
+    def _add_premium(self, layout: Layout, state: Floats, priced: Prices) -> None:
+        """Add the premium, interpolated between moneyness and deviations of the tables, and its slope to delta."""
+        rows, spot = layout.puts, state[0, layout.puts]
+        deviation = state[3, rows] / _DEVIATION_STEP
+        step = deviation.astype(np.int64)
+        high = deviation - step
+        at = (np.log(layout.screen.strike[rows] / spot) - _GRID_START) / _GRID_STEP
+        np.clip(at, 0.0, _GRID_LAST, out=at)
+        left = at.astype(np.int64)
+        part = at - left
+        pair = np.array(self._pairs(layout, step), dtype=np.intp) * 2
+        tables = self._tables
+        first, second = tables[pair, left], tables[pair, left + 1]
+        near = first + high * (tables[pair + 1, left] - first)
+        far = second + high * (tables[pair + 1, left + 1] - second)
+        extra = near + part * (far - near)
+        priced.value[rows] += extra * spot
+        priced.greeks.delta[rows] += extra - (far - near) / _GRID_STEP
 
-    def _premium(self, expiry: Expiry, step: int) -> tuple[Floats, Floats]:
-        """Return the premium as a fraction of spot over a grid of log moneyness, and its slope."""
-        key = (expiry, step)
-        if key not in self._premiums:
-            terms = self._surface.terms(expiry, 0)
-            deviation = max(step, 1) * _DEVIATION_STEP
-            years = (expiry.settles - self._today).days / 365.0
-            drift = math.log(terms.forward / terms.spot)
-            fixed = (np.full_like(_EXERCISE_GRID, each) for each in (terms.slope, terms.tilt, terms.bend))
-            volatility = deviation * smile((_EXERCISE_GRID - drift) / deviation, *fixed) / math.sqrt(years)
-            found = put_premium(
-                np.exp(_EXERCISE_GRID),
-                volatility,
-                years=years,
-                rate=RATE,
-                dividend=ASSETS[expiry.symbol].dividend,
-            )
-            premium = np.round(found, 9)
-            self._premiums[key] = premium, np.gradient(premium, _EXERCISE_GRID)
-        return self._premiums[key]
+    def _pairs(self, layout: Layout, step: NDArray[np.int64]) -> list[int]:
+        """Return for each put which pair of tables, of its step and the next, it lies between."""
+        keys = ((layout.put_codes << 12) | step).tolist()
+        for key in keys:
+            if key not in self._numbers:
+                expiry, number = layout.put_expiries[key >> 12], key & 0xFFF
+                both = (self._premium(expiry, each) for each in (number, number + 1))
+                self._tables = np.vstack((self._tables, *both))
+                self._numbers[key] = len(self._numbers)
+        return [self._numbers[key] for key in keys]
+
+    def _premium(self, expiry: Expiry, step: int) -> Floats:
+        """Return the premium as a fraction of spot over the grid of log moneyness."""
+        terms = self._surface.terms(expiry, 0)
+        deviation = max(step, 1) * _DEVIATION_STEP
+        years = (expiry.settles - self._today).days / 365.0
+        drift = math.log(terms.forward / terms.spot)
+        fixed = (np.full_like(_GRID, each) for each in (terms.slope, terms.tilt, terms.bend))
+        x: Floats = (_GRID - drift) / deviation
+        volatility = deviation * smile(x, *fixed) / math.sqrt(years)
+        dividend = ASSETS[expiry.symbol].dividend
+        return np.round(put_premium(np.exp(_GRID), volatility, years=years, rate=RATE, dividend=dividend), 9)

@@ -93,9 +93,9 @@ class History:
         """Return every closed session, oldest first."""
         return [each.date for each in (*self._sessions, *self._days)]
 
-    def session_of(self, day: date) -> Session | None:
+    def session_of(self, day: date) -> Session:
         """Return the session of a closed day."""
-        return next((each for each in reversed((*self._sessions, *self._days)) if each.date == day), None)
+        return next(each for each in reversed((*self._sessions, *self._days)) if each.date == day)
 
     def daily(self, symbol: str) -> list[Bar]:
         """Return the daily bars of an underlying, oldest first."""
@@ -208,7 +208,6 @@ class History:
         """Return levels each 10 seconds of a drawn day that keep to its daily bar."""
         session = self.session_of(day)
         bar = next(each for each in reversed(self.daily(symbol)) if each.at == day)
-        assert session is not None
         opened, high, low, close = bar.open, bar.high, bar.low, bar.close
         steps = session.minutes * 6
         draws = generator(self._seed, day, f"moments of {symbol}").standard_normal(steps)

@@ -135,3 +135,17 @@ def _shown(bid: Floats, ask: Floats, depth: Floats, draw_size: Floats, draw_side
     bid = np.where(has_bid, bid, np.nan)
     last = np.where((draw_side < 0.5) & has_bid, bid, ask)
     return Quotes(bid, ask, bid_size, ask_size, last)
+
+
+def share_sides(con_id: int, second: NDArray[np.int64], level: Floats) -> tuple[Floats, Floats]:
+    """Return bid and ask of a share around its level: one cent wide, two a third of the time."""
+    is_wide = (second * 7 + con_id) % 3 == 0
+    bid, ask = level - 0.01 * is_wide, level + 0.01
+    return np.rint(bid * 100.0) / 100.0, np.rint(ask * 100.0) / 100.0
+
+
+def share_quote(con_id: int, second: int, level: float) -> tuple[float, float, float, float]:
+    """Return one row of `share_sides`, and the sizes beside it, in shares."""
+    is_wide = (second * 7 + con_id) % 3 == 0
+    bid_lots, ask_lots = 1 + (second * 31 + con_id) % 17, 1 + (second * 17 + con_id) % 13
+    return round(level - 0.01 * is_wide, 2), round(level + 0.01, 2), 100.0 * bid_lots, 100.0 * ask_lots

@@ -69,7 +69,7 @@ def test_half_of_the_mornings_are_calm() -> None:
     for seed in range(1, 21):
         market = SimMarket(seed=seed, date=DAY)
         high, low = market._tape.extremes("SPX")
-        terms = market._surface.terms(Expiry("SPX", DAY, False), 60)
+        terms = market._floor.surface.terms(Expiry("SPX", DAY, False), 60)
         calm += high[7200] - low[7200] < 0.6 * terms.deviation * terms.spot
     assert 8 <= calm <= 16
 
@@ -80,7 +80,7 @@ def test_implied_exceeds_realised_on_most_seeds() -> None:
         market = SimMarket(seed=seed, date=DAY)
         closes = market._history.closes("SPX")[-21:]
         realised = np.std(np.diff(np.log(closes)), ddof=1) * np.sqrt(252.0)
-        terms = market._surface.terms(Expiry("SPX", DAY, False), 9000)
+        terms = market._floor.surface.terms(Expiry("SPX", DAY, False), 9000)
         richer += terms.deviation / np.sqrt(240.0 / 390.0 / 252.0) > realised
     assert richer >= 14
 
@@ -184,6 +184,23 @@ def test_bars_of_today_are_what_was_shown() -> None:
     assert [(mid.open, trade.open) for mid, trade in zip(middles, trades, strict=True)] == shown
     both = market.bars(option, what="BID_ASK", **asked)
     assert all(each.low < each.high for each in both)
+
+
+def test_bars_of_a_share_are_its_quotes() -> None:
+    market = market_at(time(9, 30))
+    shown = []
+    for _ in range(20):
+        quotes = market.ticks((756733,))
+        shown.append((quotes.bid[0], quotes.ask[0]))
+        market.advance(market.now + timedelta(minutes=1))
+    asked = {
+        "bar_seconds": 60,
+        "first": market._tape.session.open,
+        "last": market.now - timedelta(seconds=1),
+        "regular_hours": True,
+    }
+    bids, asks = (market.bars(756733, what=what, **asked) for what in ("BID", "ASK"))
+    assert [(bid.open, ask.open) for bid, ask in zip(bids, asks, strict=True)] == shown
 
 
 def test_bars_hold_nothing_of_the_future() -> None:

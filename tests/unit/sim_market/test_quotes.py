@@ -36,7 +36,7 @@ def test_straddles_are_those_of_real_same_day_chains() -> None:
     found = {clock: [] for clock in STRADDLES}
     for seed in range(1, 21):
         market = SimMarket(seed=seed, date=DAY)
-        surface: Surface = market._surface
+        surface: Surface = market._floor.surface
         tape = market._tape
         vix = tape.vix_smooth[0]
         for clock, values in found.items():
@@ -208,7 +208,7 @@ def test_half_day() -> None:
     day = date(2026, 11, 27)
     early, late = market_at(time(9, 35), day=day), market_at(time(12, 59, 30), day=day)
     for market, least, most in ((early, 0.28, 0.48), (late, 0.0, 0.03)):
-        terms = market._surface.terms(Expiry("SPX", day, False), market._tape.second(market.now))
+        terms = market._floor.surface.terms(Expiry("SPX", day, False), market._tape.second(market.now))
         vix = market._tape.vix_smooth[0]
         assert least < 100.0 * terms.deviation * 0.798 * 16.0 / vix < most
     late.advance(late._tape.session.close)

@@ -1,0 +1,125 @@
+"""Historical bars of any contract: closed days from the history, the present one from its tape and quotes.
+
+Bars of options are gathered from the quotes that were shown at moments of each bar, so a midpoint at a minute's start
+is the one a subscriber saw. Options have no bars of days that closed.
+"""
+
+from datetime import date, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.model.session import exchange_date
+from engine.sim.instrument import Instrument, SecType
+from engine.sim.market.bars import (
+    DAY_SECONDS,
+    Gather,
+    bar_edges,
+    daily_values,
+    intraday,
+    of_levels,
+    of_sides,
+    starts_within,
+)
+from engine.sim.market.floor import Floor
+from engine.sim.market.history import History, thirty_day_volatility
+from engine.sim.market.quotes import share_sides
+from engine.sim.market.universe import ASSETS
+from engine.sim.seams import Bar
+
+Floats = NDArray[np.float64]
+
+_SAMPLE_SECONDS = 15
+_VOLATILITIES = ("OPTION_IMPLIED_VOLATILITY", "HISTORICAL_VOLATILITY")
+_WHOLE_DAY = 10 * DAY_SECONDS
+
+
+class Chronicle:
+    """The bars that can be known at an instant of a session."""
+
+    def __init__(self, floor: Floor, history: History, now: datetime) -> None:
+        self._floor = floor
+        self._tape = floor.tape
+        self._history = history
+        self._is_before_open = now < floor.session.open
+        self._until = floor.tape.second(now)
+
+    def bars(self, found: Instrument, what: str, bar_seconds: int, first: datetime, last: datetime) -> list[Bar]:
+        """Return the bars that start in [first, last]; 86400 seconds means daily."""
+        first_day, last_day = exchange_date(first), exchange_date(last)
+        if not self._is_quoted(found, what):
+            return []
+        if bar_seconds >= DAY_SECONDS:
+            today = [each._replace(at=self._floor.date) for each in self._today(found, what, _WHOLE_DAY)]
+            every = self._closed_days(found, what) + today
+        else:
+            every = self._closed_minutes(found, what, bar_seconds, first_day)
+            every += self._today(found, what, bar_seconds)
+        return starts_within(every, first, last, first_day, last_day)
+
+    @staticmethod
+    def _is_quoted(found: Instrument, what: str) -> bool:
+        """Say whether there is such data: indices have no bid and ask, only optionable symbols a volatility."""
+        if what in _VOLATILITIES:
+            return found.symbol in ASSETS and not found.is_option
+        return what == "TRADES" or found.sec_type is not SecType.INDEX
+
+    def _closed_days(self, found: Instrument, what: str) -> list[Bar]:
+        if found.is_option:
+            return []
+        if what == "OPTION_IMPLIED_VOLATILITY":
+            return daily_values(self._history.days(), self._history.implied(found.symbol))
+        if what == "HISTORICAL_VOLATILITY":
+            return daily_values(self._history.days(), self._history.realised(found.symbol))
+        return self._history.daily(found.symbol)
+
+    def _closed_minutes(self, found: Instrument, what: str, bar_seconds: int, first_day: date) -> list[Bar]:
+        bars: list[Bar] = []
+        if found.is_option or what in _VOLATILITIES:
+            return bars
+        for day in self._history.days():
+            if day >= first_day:
+                session = self._history.session_of(day)
+                levels = self._history.levels(found.symbol, day)
+                gather = _gather(found, what, levels)
+                bars += intraday(session, bar_seconds, levels.size - 1, gather, self._shares(found, what, day))
+        return bars
+
+    def _shares(self, found: Instrument, what: str, day: date) -> int:
+        return self._history.day_volume(found.symbol, day) if what == "TRADES" else 0
+
+    def _today(self, found: Instrument, what: str, bar_seconds: int) -> list[Bar]:
+        if self._is_before_open:
+            return []
+        if found.is_option:
+            return self._option_today(found, what, bar_seconds) if self._floor.lives(found) else []
+        volume = self._shares(found, what, self._floor.date)
+        gather = _gather(found, what, self._levels(found.symbol, what))
+        return intraday(self._floor.session, bar_seconds, self._until, gather, volume)
+
+    def _levels(self, symbol: str, what: str) -> Floats:
+        if what == "OPTION_IMPLIED_VOLATILITY":
+            return thirty_day_volatility(symbol, self._tape.vix_smooth)
+        if what == "HISTORICAL_VOLATILITY":
+            return np.full(self._tape.seconds + 1, self._history.realised(symbol)[-1])
+        return self._tape.levels(symbol)
+
+    def _option_today(self, option: Instrument, what: str, bar_seconds: int) -> list[Bar]:
+        session = self._floor.session
+        until = min(self._until, self._tape.seconds - 1)
+        step = min(bar_seconds, _SAMPLE_SECONDS if bar_seconds < 1800 else 4 * _SAMPLE_SECONDS)
+        edges = (each for each in bar_edges(session, bar_seconds) if each <= until)
+        at = sorted({*edges, *range(0, until + 1, step), until})
+        shown = self._floor.quotes_at(option, at)
+        if what == "TRADES":
+            gather = of_sides("ASK", at, shown.bid, shown.last)
+            return intraday(session, bar_seconds, until, gather, self._floor.day_volume(option))
+        return intraday(session, bar_seconds, until, of_sides(what, at, shown.bid, shown.ask), 0)
+
+
+def _gather(found: Instrument, what: str, levels: Floats) -> Gather:
+    if what == "TRADES" or what in _VOLATILITIES:
+        return of_levels(levels)
+    seconds = np.arange(levels.size)
+    bid, ask = share_sides(found.con_id, seconds, levels)
+    return of_sides(what, seconds.tolist(), bid, ask)

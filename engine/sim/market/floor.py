@@ -1,0 +1,85 @@
+"""One session: its tape, its surface, its desk, and what they say of an option over the day."""
+
+import math
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.model.session import Session
+from engine.sim.instrument import Instrument
+from engine.sim.market.chance import stable_fraction
+from engine.sim.market.desk import Desk, Layout
+from engine.sim.market.path import DayTape, variance_shares
+from engine.sim.market.quotes import Quotes
+from engine.sim.market.scenario import Scenario
+from engine.sim.market.surface import Surface, expiry_of
+
+Floats = NDArray[np.float64]
+
+_ACTIVE = ("SPX", "SPY", "QQQ")
+
+
+class Floor:
+    """Everything about one session that does not depend on what time it is."""
+
+    def __init__(
+        self, seed: int, session: Session, ordinal: int, previous: dict[str, float], scenario: Scenario
+    ) -> None:
+        self.seed = seed
+        self.session = session
+        self.ordinal = ordinal
+        self.tape = DayTape(seed, session, ordinal, previous, scenario)
+        self.surface = Surface(seed, self.tape, scenario.implied)
+        self.desk = Desk(self.surface, scenario, session, ordinal)
+
+    @property
+    def date(self) -> date:
+        """The session's date."""
+        return self.session.date
+
+    def lives(self, contract: Instrument) -> bool:
+        """Say whether a contract still trades today."""
+        return contract.last_trade_date is None or contract.last_trade_date >= self.date
+
+    def share_done(self, second: int) -> float:
+        """Return the part of a day's business that is usually done by a second of it."""
+        return float(variance_shares(self.session.minutes)[:second].sum())
+
+    def layout(self, options: list[Instrument]) -> Layout:
+        """Lay options out as rows."""
+        return Layout(options, self.seed, self.date)
+
+    def quotes_at(self, option: Instrument, seconds: list[int]) -> Quotes:
+        """Return an option's quotes at seconds of the session, one row each."""
+        layout = self.layout([option] * len(seconds))
+        rows = [self.surface.terms(layout.expiries[0], second) for second in seconds]
+        return self.desk.price(layout, rows, np.arange(len(seconds)))[1]
+
+    def previous_close(self, option: Instrument) -> float:
+        """Return an option's mark at the close before this session."""
+        layout = self.layout([option])
+        priced, _, _ = self.desk.price(layout, [self.surface.closing_terms(expiry_of(option))], layout.group)
+        return round(float(priced.value[0]), 2)
+
+    def _popularity(self, option: Instrument) -> float:
+        """Return a figure near 1 for the busiest options of an underlying: at the money, about to expire."""
+        terms = self.surface.closing_terms(expiry_of(option))
+        distance = abs(math.log(option.strike / terms.forward)) / max(terms.deviation, 0.004)
+        assert option.settle_date is not None
+        days = max((option.settle_date - self.date).days, 0)
+        roundness = 1.6 if option.strike % (25.0 if option.symbol == "SPX" else 5.0) == 0.0 else 0.8
+        chance = 0.5 + stable_fraction(self.seed, option.con_id, "popularity")
+        return roundness * chance * math.exp(-0.8 * distance) / (1.0 + 0.12 * days)
+
+    def day_volume(self, option: Instrument) -> int:
+        """Return how many contracts of an option trade in the session."""
+        usual = 14000.0 if option.symbol in _ACTIVE else 1500.0
+        return int(usual * self._popularity(option))
+
+    def open_interest(self, option: Instrument) -> int:
+        """Return the open interest of an option; monthlies have more."""
+        assert option.settle_date is not None
+        is_monthly = 15 <= option.settle_date.day <= 21 and option.settle_date.weekday() == 4
+        usual = 6000.0 if option.symbol in _ACTIVE else 1200.0
+        return int(usual * (4.0 if is_monthly else 1.0) * math.sqrt(self._popularity(option)))
