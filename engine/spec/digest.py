@@ -2,23 +2,26 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import fields, is_dataclass, replace
 from decimal import Decimal
 from enum import Enum
 
 from engine.model.session import DayTime
 from engine.spec.spec import Spec
+from engine.spec.walk import plain_scalar
 
 _NOT_MEANING = frozenset({"path", "digest", "parameters"})
 
 
-def with_digest(spec: Spec) -> Spec:
+def with_digest(spec: Spec, in_expressions: Container[str] = ()) -> Spec:
     """Return the spec with SHA-256 over the canonical form of its meaning as its digest.
 
-    Numbers count by value (0.50 is 0.5), places in the file not at all, parameters by the values they gave.
+    Numbers count by value (0.50 is 0.5), places in the file not at all, parameters by the values they gave; only those
+    that an `expr:` names count by name.
     """
-    text = json.dumps(_canonical(spec), sort_keys=True, separators=(",", ":"))
+    named = {one.name: _canonical(plain_scalar(one.text)) for one in spec.parameters if one.name in in_expressions}
+    text = json.dumps([_canonical(spec), named], sort_keys=True, separators=(",", ":"))
     return replace(spec, digest=hashlib.sha256(text.encode()).hexdigest())
 
 
@@ -30,8 +33,8 @@ def _canonical(value: object) -> object:
         return {"is": type(value).__name__, **{name: _canonical(getattr(value, name)) for name in kept}}
     if isinstance(value, Enum):
         return value.value
-    if isinstance(value, Decimal):
-        return format(value.normalize(), "f")
+    if isinstance(value, Decimal | int) and not isinstance(value, bool):
+        return format(Decimal(value).normalize(), "f")
     if isinstance(value, Mapping):
         return {str(key): _canonical(item) for key, item in value.items()}
     if isinstance(value, tuple):

@@ -93,5 +93,6 @@ def _strategy(replaced: Replaced) -> Spec:
             exit_order=None if exit_order is None else sections.order(exit_order, ("exit_order",), leaving=True),
             risk=sections.risk(mapping(tree["risk"])),
             accept={code: str(reason) for code, reason in mapping(tree.get("accept", {})).items()},
-        )
+        ),
+        replaced.in_expressions,
     )

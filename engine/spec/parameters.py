@@ -1,6 +1,7 @@
 """`$name` parameters: their values, what `--set` makes of them, and the tree with them put in their places."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from engine.spec.diagnostic import Diagnostic
@@ -13,11 +14,15 @@ from engine.spec.walk import number_problem, plain_scalar
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """The tree with every `$name` replaced; `places` says which parameter stands where."""
+    """The tree with every `$name` replaced; `places` says which parameter stands where.
+
+    `in_expressions` are the parameters that an `expr:` names; there they stay names.
+    """
 
     tree: dict[str, Plain]
     parameters: tuple[Parameter, ...]
     places: Mapping[Path, str]
+    in_expressions: frozenset[str]
     problems: tuple[Diagnostic, ...]
 
 
@@ -32,9 +37,23 @@ def replace_parameters(source: Source, tree: dict[str, Plain], overrides: Mappin
     for key, value in tree.items():
         new[key] = value if key == "parameters" else _replace(value, (key,), values, places)
     problems += [_undeclared(source, path, name, values) for path, name in places.items() if name not in values]
-    problems += _unused(source, values, set(places.values()))
+    in_expressions = frozenset(_expression_words(tree)) & values.keys()
+    problems += _unused(source, values, {*places.values(), *in_expressions})
     parameters = tuple(_parameter(source, name, overrides) for name in values)
-    return Replaced(new, parameters, places, tuple(problems))
+    return Replaced(new, parameters, places, in_expressions, tuple(problems))
+
+
+def _expression_words(tree: Plain) -> Iterator[str]:
+    """Yield every word of every `expr:` in the tree."""
+    if isinstance(tree, list):
+        for item in tree:
+            yield from _expression_words(item)
+    if isinstance(tree, dict):
+        for key, item in tree.items():
+            if key == "expr" and isinstance(item, str):
+                yield from re.findall(r"[a-z_][a-z0-9_]*", item)
+            else:
+                yield from _expression_words(item)
 
 
 def _parameter(source: Source, name: str, overrides: Mapping[str, str]) -> Parameter:

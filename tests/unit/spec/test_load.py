@@ -128,6 +128,15 @@ def test_digest_counts_meaning_only() -> None:
     assert spec_of(VALID.replace("{profit: 50%}", "{profit: 60%}")).digest != digest
 
 
+def test_a_parameter_named_in_an_expression_is_used_and_counts() -> None:
+    text = VALID.replace("wing: 10 pts}", "wing: 10 pts, top: 6000}").replace(
+        "    - vix: {between: [12, 22]}", "    - name: low\n      expr: spot < top"
+    )
+    assert codes_of(text) == []
+    assert spec_of(text).digest == spec_of(text.replace("top: 6000}", "top: 6000.0}")).digest
+    assert spec_of(text).digest != spec_of(text, {"top": "6100"}).digest
+
+
 def test_an_order_of_keys_means_nothing() -> None:
     head, _, rest = VALID.partition("underlying: SPX\n")
     assert spec_of(f"{head}{rest}underlying: SPX\n").digest == spec_of(VALID).digest
