@@ -286,11 +286,11 @@ def small_day() -> list[Record]:
         "open": at("09:30").isoformat(),
         "close": at("16:00").isoformat(),
     }
-    happened = [*seller_records(), *condor_records(), *watcher_records()]
+    alarm = Record(at("15:00"), Kind.ALARM, SELLER, "", {"text": "no quote of SPY 547P for 60 s"})
+    happened = [*seller_records(), *condor_records(), *watcher_records(), alarm]
     happened.sort(key=lambda record: record.at)
     return [
         started,
         Record(at("09:30"), Kind.SESSION, "", "", {"date": DAY.isoformat(), **hours, "half": False}),
         *happened,
-        Record(at("15:00"), Kind.ALARM, SELLER, "", {"text": "no quote of SPY 547P for 60 s"}),
     ]

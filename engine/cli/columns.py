@@ -1,0 +1,33 @@
+"""Aligned text: columns as wide as their content, numbers to the right."""
+
+from collections.abc import Sequence
+
+GAP = "  "
+
+
+def aligned(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset(), indent: str = " ") -> list[str]:
+    """Return rows as lines with equal columns; those numbered in `right` end flush. The last one is not padded."""
+    if not rows:
+        return []
+    widths = [max(len(row[at]) for row in rows if at < len(row)) for at in range(max(len(row) for row in rows))]
+    return [(indent + GAP.join(_cells(row, widths, right))).rstrip() for row in rows]
+
+
+def _cells(row: Sequence[str], widths: Sequence[int], right: frozenset[int]) -> list[str]:
+    return [cell.rjust(widths[at]) if at in right else cell.ljust(widths[at]) for at, cell in enumerate(row)]
+
+
+def signed(amount: float | None) -> str:
+    """Return `+$36.80`, `-$1,234.50`, or a dash for what is not known."""
+    if amount is None:
+        return "-"
+    sign = "-" if round(amount, 2) < 0 else "+"
+    return f"{sign}${abs(amount):,.2f}"
+
+
+def price(amount: float | None) -> str:
+    """Return a price with at least cents, or a dash."""
+    if amount is None:
+        return "-"
+    text = f"{amount:.4f}".rstrip("0")
+    return text + "0" * max(0, 2 - len(text.partition(".")[2]))

@@ -1,0 +1,98 @@
+"""`rulebot list`: the bots of the last run, or of specs, and what they are doing."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.cli.columns import aligned
+from engine.cli.stores import print_json, reads_store, shown_path
+from engine.model.errors import StoreError
+from engine.model.session import EXCHANGE_ZONE
+from engine.store.latest import chosen_store
+from engine.store.queries import StoreReader
+
+
+@click.command("list", short_help="List the bots that ran.")
+@click.argument("specs", nargs=-1, metavar="[SPEC]...")
+@reads_store
+def list_bots(specs: tuple[str, ...], store: Path | None, form: str) -> None:
+    """List the bots of the last run, or those of the files, folders or patterns in SPEC.
+
+    A bot is stopped, starting, running or stopping.
+    """
+    named = _of_files(specs)
+    path = _path(store, bool(specs))
+    ran = {} if path is None else _of_store(path)
+    names = sorted(named if specs else ran)
+    rows = [{**_unknown(name), **ran.get(name, {}), **named.get(name, {})} for name in names]
+    if form == "json":
+        print_json({"bots": rows, "store": None if path is None else shown_path(path)})
+        return
+    _show(rows)
+    click.echo(f"\n store {shown_path(path)}" if path else "\n no run has left a store yet")
+
+
+def _path(store: Path | None, may_lack: bool) -> Path | None:
+    try:
+        return chosen_store(store)
+    except StoreError:
+        if not may_lack:
+            raise
+        return None
+
+
+def _unknown(name: str) -> dict[str, Any]:
+    return {"bot": name, "state": "stopped", "mode": None, "digest": None, "path": None, "last_activity": None}
+
+
+def _of_store(path: Path) -> dict[str, dict[str, Any]]:
+    with StoreReader(path) as reader:
+        run = reader.run()
+        settings: Any = run.started.data.get("settings") if run.started else None
+        mode = (run.started.data.get("mode") if run.started else None) or (settings or {}).get("mode")
+        found = {}
+        for bot in reader.bots():
+            last = reader.last_activity(bot)
+            spec = run.specs.get(bot, {})
+            found[bot] = {
+                "bot": bot,
+                "state": run.state(bot) if bot in run.specs else "stopped",
+                "mode": mode,
+                "digest": spec.get("digest"),
+                "path": spec.get("path"),
+                "last_activity": last.astimezone(EXCHANGE_ZONE).strftime("%Y-%m-%d %H:%M:%S") if last else None,
+            }
+    return found
+
+
+def _of_files(specs: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    if not specs:
+        return {}
+    from engine.spec.files import find_files
+    from engine.spec.load import load_document
+
+    found = {}
+    for file in find_files(specs):
+        spec = load_document(file, {}).spec
+        if spec is None:
+            raise click.UsageError(f"{file} is no sound spec; 'rulebot validate {file}' says why")
+        found[spec.name] = {"bot": spec.name, "digest": spec.digest, "path": str(file)}
+    return found
+
+
+def _show(rows: list[dict[str, Any]]) -> None:
+    head = ("bot", "state", "mode", "spec", "last activity", "file")
+    table = [head] + [
+        (
+            row["bot"],
+            row["state"],
+            row["mode"] or "-",
+            (row["digest"] or "-")[:8],
+            row["last_activity"] or "never",
+            row["path"] or "-",
+        )
+        for row in rows
+    ]
+    for line in aligned(table) if rows else [" no bot has run here"]:
+        click.echo(line)

@@ -1,0 +1,137 @@
+"""`rulebot status`: what is open, what protects it, what works, and whether the engine may trade."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.cli.columns import aligned, price, signed
+from engine.cli.stores import print_json, reads_store, shown_path
+from engine.cli.structure import structure_of
+from engine.store.latest import chosen_store
+from engine.store.queries import Row, Run, StoreReader
+
+_RESTING = ("target", "stop")
+
+
+@click.command("status", short_help="Show what is open and what protects it.")
+@reads_store
+def status(store: Path | None, form: str) -> None:
+    """Show open positions with their protection, working orders, today's profit, halts and the trading state."""
+    path = chosen_store(store)
+    with StoreReader(path) as reader:
+        document = _document(reader, reader.run())
+    document["store"] = shown_path(path)
+    if form == "json":
+        print_json(document)
+        return
+    for line in _lines(document):
+        click.echo(line)
+
+
+def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
+    """Return everything that is shown, as plain data."""
+    orders = reader.view("pending_orders")
+    day = reader.last_day()
+    daily = reader.view("daily_summary", date=str(day)) if day else []
+    positions = [_position(row, orders) for row in reader.view("open_positions")]
+    resting = {order["ref"] for position in positions for order in position["protection"]}
+    marks = [position["unrealized_pnl"] for position in positions if position["unrealized_pnl"] is not None]
+    state = (reader.view("system_state") or [{}])[0]
+    return {
+        "engine": run.state(),
+        "trading": run.trading,
+        "date": None if day is None else str(day),
+        "as_of": state.get("last_updated"),
+        "alarms_today": state.get("errors_today", 0),
+        "realized_today": daily[0]["net_pnl"] if daily else 0.0,
+        "unrealized": round(sum(marks), 6),
+        "positions": positions,
+        "orders": [_order(row) for row in orders if row["ref"] not in resting],
+        "halts": [
+            {"bot": row["strategy_id"], "reason": row["halted"]}
+            for row in (reader.view("bot_days", date=str(day)) if day else [])
+            if row["halted"]
+        ],
+    }
+
+
+def _position(row: Row, orders: Sequence[Row]) -> dict[str, Any]:
+    resting = [o for o in orders if o["position"] == row["position"] and o["purpose"] in _RESTING]
+    return {
+        "bot": row["strategy_id"],
+        "position": row["position"],
+        "structure": structure_of(row),
+        "quantity": row["quantity"],
+        "state": row["state"],
+        "entry_time": row["entry_time"],
+        "entry_price": row["entry_price"],
+        "mark": row["current_mid"],
+        "mark_time": row["snapshot_time"],
+        "unrealized_pnl": row["unrealized_pnl"],
+        "protection": [_order(order) for order in resting],
+    }
+
+
+def _order(row: Row) -> dict[str, Any]:
+    kept = ("ref", "ibkr_order_id", "action", "quantity", "filled", "purpose", "reason", "state", "attempt", "message")
+    prices = {"limit_price": row["limit_price"], "stop_price": row["stop_price"]}
+    return {"bot": row["strategy_id"], **{name: row[name] for name in kept}, **prices}
+
+
+def _lines(document: dict[str, Any]) -> list[str]:
+    lines = [
+        f" {document['engine']}, trading {document['trading']}, as of {document['as_of'] or 'never'} New York"
+        f"   today {signed(document['realized_today'])} realised, open {signed(document['unrealized'])}",
+        "",
+        *(_position_lines(document["positions"]) or [" nothing is open"]),
+    ]
+    if document["orders"]:
+        lines += ["", *_order_lines(document["orders"])]
+    lines += [f" halted: {halt['bot']}: {halt['reason']}" for halt in document["halts"]]
+    if count := document["alarms_today"]:
+        lines.append(f" {count} alarm{'s' if count != 1 else ''} on {document['date']}")
+    return [*lines, "", f" store {document['store']}"]
+
+
+def _position_lines(positions: Sequence[dict[str, Any]]) -> list[str]:
+    if not positions:
+        return []
+    head = ("bot", "position", "state", "since", "entry", "mark", "P/L", "protection at the broker")
+    rows = [
+        (
+            one["bot"],
+            one["structure"],
+            one["state"],
+            (one["entry_time"] or "-")[:16],
+            price(one["entry_price"]),
+            price(one["mark"]),
+            signed(one["unrealized_pnl"]),
+            ", ".join(_resting(order) for order in one["protection"]) or "none",
+        )
+        for one in positions
+    ]
+    return aligned([head, *rows], right=frozenset((4, 5, 6)))
+
+
+def _resting(order: dict[str, Any]) -> str:
+    at = order["limit_price"] if order["purpose"] == "target" else order["stop_price"]
+    doubt = "" if order["state"] == "working" else f" ({order['state']})"
+    return f"{order['reason']} {price(at)}{doubt}"
+
+
+def _order_lines(orders: Sequence[dict[str, Any]]) -> list[str]:
+    head = ("bot", "order", "state", "filled", "limit", "try")
+    rows = [
+        (
+            one["bot"],
+            f"{one['action'].lower()} {one['reason']}",
+            one["state"],
+            f"{one['filled']} of {one['quantity']}",
+            price(one["limit_price"]),
+            str(one["attempt"]),
+        )
+        for one in orders
+    ]
+    return aligned([head, *rows], right=frozenset((4, 5)))

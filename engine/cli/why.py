@@ -1,0 +1,118 @@
+"""`rulebot why`: why a bot did, or did not, trade; any rule, any minute. Reads what was recorded and judges nothing."""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from engine.cli.stores import check_bot, print_json, reads_store, shown_path
+from engine.cli.why_text import (
+    condition_document,
+    instant_document,
+    instant_lines,
+    rule_lines,
+    selection_lines,
+    story_document,
+    story_lines,
+)
+from engine.model.session import at_exchange_time
+from engine.record.explain import history, selection_at, state_at, story
+from engine.record.record import Record
+from engine.spec.suggest import did_you_mean
+from engine.store.latest import chosen_store
+from engine.store.queries import Row, StoreReader
+
+
+def _clock_time(_: click.Context, __: click.Parameter, value: str | None) -> time | None:
+    """Return the time of day of `12:00` or `12:00:30`."""
+    if value is None:
+        return None
+    if re.fullmatch(r"\d{1,2}:\d\d(:\d\d)?", value):
+        with suppress(ValueError):
+            return time(*(int(part) for part in value.split(":")))
+    raise click.BadParameter(f"a time is written 12:00 or 12:00:30, is '{value}'")
+
+
+@click.command("why", short_help="Say why a bot did, or did not, trade.")
+@click.argument("bot")
+@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="The session (default: the bot's last one).")
+@click.option(
+    "--at",
+    "clock",
+    metavar="HH:MM[:SS]",
+    callback=_clock_time,
+    help="The instant, New York time: what each rule said then.",
+)
+@click.option("--rule", help="One rule, or one leg (how its strike was chosen).")
+@reads_store
+def why(bot: str, day: datetime | None, clock: time | None, rule: str | None, store: Path | None, form: str) -> None:
+    """Say whether BOT traded on a day, when it watched, and what it lacked when it came nearest."""
+    path = chosen_store(store)
+    with StoreReader(path) as reader:
+        check_bot(bot, reader.bots(), path)
+        session = day.date() if day else reader.last_day(bot)
+        records = reader.day(bot, session) if session else ()
+        trades = [row for row in reader.view("trades", strategy_id=bot) if _is_of(row, session)]
+    if session is None or not records:
+        document: dict[str, Any] = {"bot": bot, "date": session and str(session), "records": 0}
+        lines = [f"{bot} left no record{f' on {session}' if session else ''}: it did not run, or nothing was judged."]
+    elif rule is not None:
+        document, lines = _rule(bot, session, records, rule, clock)
+    elif clock is not None:
+        moment = state_at(records, at_exchange_time(session, clock))
+        document, lines = instant_document(bot, moment), instant_lines(bot, moment)
+    else:
+        told = story(records)
+        document, lines = story_document(bot, session, told, trades), story_lines(bot, session, told, trades)
+    _show(document, lines, path, form)
+
+
+def _is_of(trade: Row, session: date | None) -> bool:
+    """Say whether a trade was opened or closed on that date."""
+    return str(session) in (str(trade["trade_date"]), str(trade["exit_time"] or "")[:10])
+
+
+def _show(document: dict[str, Any], lines: Sequence[str], path: Path, form: str) -> None:
+    if form == "json":
+        print_json(document | {"store": shown_path(path)})
+        return
+    for line in lines:
+        click.echo(line)
+    click.echo(f"\nstore {shown_path(path)}")
+
+
+def _rule(
+    bot: str, session: date, records: Sequence[Record], rule: str, clock: time | None
+) -> tuple[dict[str, Any], list[str]]:
+    """Return how a leg was chosen, or what a rule said: at one instant, or every change of the day."""
+    until = at_exchange_time(session, clock) if clock else records[-1].at
+    selection = selection_at(records, until)
+    legs: Any = selection.data.get("legs") if selection else ()
+    for leg in legs or ():
+        if selection is not None and leg["name"] == rule:
+            return {"bot": bot, "at": selection.at.isoformat(), "leg": leg}, selection_lines(selection.at, leg)
+    if clock is not None:
+        moment = state_at(records, until)
+        changes = tuple(condition for condition in moment.conditions if condition.rule == rule)
+    else:
+        changes = history(records, rule)
+    if not changes:
+        _refuse(rule, records, legs or ())
+    lines = rule_lines(changes)
+    return {
+        "bot": bot,
+        "date": str(session),
+        "rule": rule,
+        "changes": [condition_document(one) for one in changes],
+    }, lines
+
+
+def _refuse(rule: str, records: Sequence[Record], legs: Sequence[Any]) -> None:
+    conditions = state_at(records, records[-1].at).conditions
+    known = sorted({condition.rule for condition in conditions} | {str(leg["name"]) for leg in legs})
+    hint = did_you_mean(rule, known) or "known are " + ", ".join(known)
+    raise click.UsageError(f"no rule '{rule}' was judged then; {hint}")

@@ -1,0 +1,202 @@
+"""The words of `rulebot why`, and the same as plain data. Times are those of New York."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from engine.cli.columns import aligned, price, signed
+from engine.cli.structure import structure_of
+from engine.model.session import EXCHANGE_ZONE
+from engine.record.explain import Condition, Moment, Span, Story, total
+from engine.store.queries import Row
+
+_TRUTH = {True: "true", False: "FALSE", None: "unknown"}
+_SPANS_SHOWN = 4
+
+
+def clock(at: datetime, *, seconds: bool = True) -> str:
+    """Return New York clock time."""
+    local = at.astimezone(EXCHANGE_ZONE)
+    return local.strftime("%H:%M:%S" if seconds or local.second else "%H:%M")
+
+
+def story_lines(bot: str, session: date, told: Story, trades: Sequence[Row]) -> list[str]:
+    """Return a day's story: the headline, the nearest miss in full, what was unknown, what came of it."""
+    lines = [_headline(bot, session, told, trades)]
+    lines += [f"  {_trade_line(trade)}" for trade in trades]
+    if told.nearest is not None and not _opened(session, trades):
+        lines += ["", *moment_lines(told.nearest)]
+    lines += _unknown_lines(told.unknown)
+    lines += [f"  {clock(at)}   refused: {text}" for at, text in told.refused]
+    if told.halted:
+        lines.append(f"  halted: {told.halted}")
+    if told.skipped and not _opened(session, trades) and told.nearest is None:
+        lines.append(f"  {told.skipped}")
+    return lines
+
+
+def _headline(bot: str, session: date, told: Story, trades: Sequence[Row]) -> str:
+    opened = _opened(session, trades)
+    verb = "traded" if opened else "asked for a trade that was not filled" if told.entered else "did not trade"
+    parts = [f"{bot} {verb} on {session}."]
+    if told.watched:
+        first, last = told.watched[0].start, told.watched[-1].end
+        nearest = ""
+        if told.nearest is not None and not opened and not told.entered:
+            nearest = f" and came nearest at {clock(told.nearest.at, seconds=False)}"
+        parts.append(f"It watched from {clock(first, seconds=False)} to {clock(last, seconds=False)}{nearest}.")
+    elif not opened and not told.entered:
+        parts.append("It did not watch.")
+    if told.entered:
+        parts.append(f"All conditions held at {', '.join(clock(at) for at in told.entered)}.")
+    return "  ".join(parts)
+
+
+def _opened(session: date, trades: Sequence[Row]) -> list[Row]:
+    return [trade for trade in trades if str(trade["entry_time"] or "")[:10] == str(session)]
+
+
+def _trade_line(trade: Row) -> str:
+    entry, opened = trade["entry_price"], str(trade["entry_time"] or "")[11:16]
+    if entry is None:
+        return f"{structure_of(trade)}: not filled yet"
+    verb = "bought" if entry < 0 else "sold"
+    line = f"{verb} {structure_of(trade)} at {price(abs(entry))}"
+    if trade["entry_mid"] is not None:
+        line += f" (mid {price(abs(trade['entry_mid']))})"
+    line += f" {opened}"
+    if trade["status"] != "CLOSED":
+        return f"{line}; {str(trade['status']).lower()}"
+    closed, back = str(trade["exit_time"])[11:16], "sold" if verb == "bought" else "bought back"
+    reason = trade["exit_name"] or str(trade["exit_reason"]).lower()
+    line += f", {back} at {price(abs(trade['exit_price']))} {closed}: {reason}"
+    return f"{line}   {signed(trade['final_pnl'])} after commissions of ${trade['commissions']:,.2f}"
+
+
+def moment_lines(moment: Moment) -> list[str]:
+    """Return every condition at one instant: verdict, value, bound."""
+    count = len(moment.conditions)
+    lines = [f"  {clock(moment.at)}   {moment.held} of {count} conditions held"]
+    return lines + _condition_lines(moment.conditions, indent="    ")
+
+
+def _condition_lines(conditions: Sequence[Condition], indent: str) -> list[str]:
+    rows = [(one.rule, _TRUTH[one.truth], one.value, one.bound, one.note) for one in conditions]
+    return aligned(rows, indent=indent)
+
+
+def _unknown_lines(spans: Sequence[Span]) -> list[str]:
+    if not spans:
+        return []
+    shown = [f"{span.why or span.rule + ' unknown'} {clock(span.start)} to {clock(span.end)}" for span in spans]
+    more = len(shown) - _SPANS_SHOWN
+    tail = f"; and {more} more" if more > 0 else ""
+    return [f"  unknown for {_duration(total(spans))} in all: {'; '.join(shown[:_SPANS_SHOWN])}{tail}"]
+
+
+def _duration(length: timedelta) -> str:
+    minutes, seconds = divmod(int(length.total_seconds()), 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
+
+
+def instant_lines(bot: str, moment: Moment) -> list[str]:
+    """Return what every rule said at one instant, by place."""
+    if not moment.conditions:
+        return [f"{bot} had judged no rule by {clock(moment.at)}."]
+    lines = [f"{bot} at {clock(moment.at)}"]
+    for place in dict.fromkeys((one.place, one.position) for one in moment.conditions):
+        found = [one for one in moment.conditions if (one.place, one.position) == place]
+        lines.append(f"  {place[0]}{f' of {place[1]}' if place[1] else ''}")
+        rows = [
+            (one.rule, _TRUTH[one.truth], one.value, one.bound, " ".join(filter(None, (one.note, _since(one)))))
+            for one in found
+        ]
+        lines += aligned(rows, indent="    ")
+    return lines
+
+
+def _since(condition: Condition) -> str:
+    return f"since {clock(condition.since)}" if condition.since else ""
+
+
+def rule_lines(changes: Sequence[Condition]) -> list[str]:
+    """Return the changes of one rule, one a line."""
+    rows = [
+        (clock(one.since) if one.since else "", _TRUTH[one.truth], one.value, one.bound, one.note) for one in changes
+    ]
+    return [changes[0].rule, *aligned(rows, indent="  ")]
+
+
+def selection_lines(at: datetime, leg: Any) -> list[str]:
+    """Return how one leg's strike was chosen: what was asked and the candidates looked at."""
+    lines = [f"{leg['name']}   {leg.get('asked') or ''}   at {clock(at)}: {leg.get('found') or 'none'}"]
+    candidates = leg.get("candidates") or [leg]
+    rows = []
+    for one in candidates:
+        bid, ask = _number(one.get("bid")), _number(one.get("ask"))
+        width = None if bid is None or ask is None else ask - bid
+        delta = _number(one.get("delta"))
+        away = _number(one.get("distance"))
+        rows.append(
+            (
+                str(one.get("strike") or one.get("found") or ""),
+                f"{price(bid)} x {price(ask)}",
+                f"width {price(width)}",
+                "" if delta is None else f"delta {delta:.2f}",
+                "" if away is None else f"{away:.4g} away",
+            )
+        )
+    return lines + aligned(rows, indent="  ")
+
+
+def _number(value: Any) -> float | None:
+    return None if value in (None, "") else float(value)
+
+
+# The same as plain data
+
+
+def story_document(bot: str, session: date, told: Story, trades: Sequence[Row]) -> dict[str, Any]:
+    """Return a day's story as plain data."""
+    return {
+        "bot": bot,
+        "date": str(session),
+        "traded": bool(_opened(session, trades)),
+        "watched": [_span(span) for span in told.watched],
+        "entered": [at.isoformat() for at in told.entered],
+        "nearest": None if told.nearest is None else {"rule": told.nearest_rule, **instant_document(bot, told.nearest)},
+        "unknown": [_span(span) | {"rule": span.rule} for span in told.unknown],
+        "unknown_seconds": total(told.unknown).total_seconds(),
+        "refused": [{"at": at.isoformat(), "reason": text} for at, text in told.refused],
+        "ends": list(told.ends),
+        "halted": told.halted,
+        "skipped": told.skipped,
+        "trades": [dict(trade) for trade in trades],
+    }
+
+
+def instant_document(bot: str, moment: Moment) -> dict[str, Any]:
+    """Return the conditions at one instant as plain data."""
+    return {
+        "bot": bot,
+        "at": moment.at.isoformat(),
+        "conditions": [condition_document(condition) for condition in moment.conditions],
+    }
+
+
+def condition_document(condition: Condition) -> dict[str, Any]:
+    """Return one condition as plain data."""
+    return {
+        "rule": condition.rule,
+        "place": condition.place,
+        "truth": condition.truth,
+        "value": condition.value,
+        "bound": condition.bound,
+        "note": condition.note,
+        "position": condition.position,
+        "since": condition.since.isoformat() if condition.since else None,
+    }
+
+
+def _span(span: Span) -> dict[str, Any]:
+    return {"start": span.start.isoformat(), "end": span.end.isoformat(), "why": span.why}

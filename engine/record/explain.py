@@ -1,0 +1,221 @@
+"""Why a bot did, or did not, trade: read from the records of one day, nothing computed again.
+
+Verdicts are recorded when they change, so the state of a rule at an instant is its last verdict up to then.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from engine.record.codec import utc_time
+from engine.record.record import Kind, Record
+
+ENTRY_PLACES = ("when", "require")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """One rule at one instant. `value`, `bound` and `note` are words; `since` is when its truth became so."""
+
+    rule: str
+    place: str
+    truth: bool | None
+    value: str = ""
+    bound: str = ""
+    note: str = ""
+    position: str = ""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """All conditions at one instant, in the order of the spec."""
+
+    at: datetime
+    conditions: tuple[Condition, ...]
+
+    @property
+    def held(self) -> int:
+        """How many were true."""
+        return sum(condition.truth is True for condition in self.conditions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A stretch of time: of watching, or of a rule being unknown, and why."""
+
+    start: datetime
+    end: datetime
+    rule: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """One bot on one day.
+
+    entered: instants at which an entry was decided. unfilled: how entries ended that never opened. ends: why watching
+    ended. refused: what the gate or the legs' requirements said, each text once. halted, skipped: from the bot's day.
+    """
+
+    watched: tuple[Span, ...]
+    entered: tuple[datetime, ...]
+    nearest: Moment | None
+    nearest_rule: str
+    unknown: tuple[Span, ...]
+    ends: tuple[str, ...]
+    refused: tuple[tuple[datetime, str], ...]
+    halted: str
+    skipped: str
+
+
+def story(records: Sequence[Record]) -> Story:
+    """Return the story of one bot's records of one day, in order."""
+    watched = _watched(records)
+    nearest_rule, nearest = _nearest(records)
+    days = [record.data for record in records if record.kind is Kind.BOT_DAY]
+    day: Any = days[-1] if days else {}
+    return Story(
+        watched=watched,
+        entered=tuple(record.at for record in _decisions(records, "enter")),
+        nearest=nearest,
+        nearest_rule=nearest_rule,
+        unknown=_unknown(records, watched),
+        ends=tuple(dict.fromkeys(_reason(record) for record in _decisions(records, "stop watching"))),
+        refused=_refused(records),
+        halted=str(day.get("halted") or ""),
+        skipped=str(day.get("skipped") or day.get("decided") or ""),
+    )
+
+
+def state_at(records: Iterable[Record], at: datetime, places: Sequence[str] = ()) -> Moment:
+    """Return the last verdict of every rule up to an instant, of some places or of all."""
+    last: dict[tuple[str, str, str], Condition] = {}
+    for record in records:
+        if record.at > at:
+            break
+        if record.kind is Kind.VERDICT and (not places or record.data.get("place") in places):
+            condition = _condition(record.data, record)
+            last[condition.place, condition.position, condition.rule] = condition
+    return Moment(at, tuple(last.values()))
+
+
+def history(records: Iterable[Record], rule: str) -> tuple[Condition, ...]:
+    """Return every change of one rule's verdict."""
+    changes = (record for record in records if record.kind is Kind.VERDICT and record.data.get("rule") == rule)
+    return tuple(_condition(record.data, record) for record in changes)
+
+
+def selection_at(records: Iterable[Record], at: datetime) -> Record | None:
+    """Return the last leg selection up to an instant."""
+    found = None
+    for record in records:
+        if record.at > at:
+            break
+        if record.kind is Kind.SELECTION:
+            found = record
+    return found
+
+
+def total(spans: Iterable[Span]) -> timedelta:
+    """Return the time that spans cover together; where they overlap it counts once."""
+    covered, until = timedelta(), None
+    for span in sorted(spans, key=lambda span: span.start):
+        start = span.start if until is None else max(span.start, until)
+        if span.end > start:
+            covered += span.end - start
+        until = span.end if until is None else max(until, span.end)
+    return covered
+
+
+def _decisions(records: Iterable[Record], what: str) -> list[Record]:
+    return [record for record in records if record.kind is Kind.DECISION and record.data.get("what") == what]
+
+
+def _reason(record: Record) -> str:
+    return str(record.data.get("reason") or "")
+
+
+def _watched(records: Sequence[Record]) -> tuple[Span, ...]:
+    spans: list[Span] = []
+    since: datetime | None = None
+    for record in records:
+        what = record.data.get("what") if record.kind is Kind.DECISION else None
+        if what == "watch" and since is None:
+            since = record.at
+        elif what in ("stop watching", "enter") and since is not None:
+            spans.append(Span(start=since, end=record.at, why=_reason(record)))
+            since = None
+    if since is not None:
+        spans.append(Span(start=since, end=records[-1].at))
+    if spans:
+        return tuple(spans)
+    judged = [record.at for record in records if record.kind is Kind.VERDICT and record.data.get("place") == "when"]
+    return (Span(start=judged[0], end=judged[-1]),) if judged else ()
+
+
+def _nearest(records: Sequence[Record]) -> tuple[str, Moment | None]:
+    found = [record for record in records if record.kind is Kind.NEAREST]
+    if not found:
+        return "", None
+    data: Any = found[-1].data
+    at = utc_time(data.get("when") or data.get("at") or found[-1].at.isoformat())
+    readings = data.get("readings")
+    if readings:
+        return str(data["rule"]), Moment(at, tuple(_condition({"place": "when", **one}) for one in readings))
+    return str(data["rule"]), state_at(records, at, ENTRY_PLACES)
+
+
+def _unknown(records: Sequence[Record], watched: Sequence[Span]) -> tuple[Span, ...]:
+    """Return the stretches in which an entry condition was unknown while the bot watched."""
+    spans: list[Span] = []
+    since: dict[str, tuple[datetime, str]] = {}
+    end = watched[-1].end if watched else None
+    for record in records:
+        if record.kind is not Kind.VERDICT or record.data.get("place") not in ENTRY_PLACES:
+            continue
+        rule = str(record.data["rule"])
+        if begun := since.pop(rule, None):
+            spans.append(Span(start=begun[0], end=record.at, rule=rule, why=begun[1]))
+        if record.data.get("truth") is None:
+            since[rule] = (record.at, str(record.data.get("missing") or ""))
+    if end is not None:
+        spans += [Span(start=at, end=end, rule=rule, why=why) for rule, (at, why) in since.items() if at < end]
+    return tuple(sorted(spans, key=lambda span: (span.start, span.rule)))
+
+
+def _refused(records: Iterable[Record]) -> tuple[tuple[datetime, str], ...]:
+    """Return when the gate or the legs refused, each text once."""
+    found: dict[str, datetime] = {}
+    for record in records:
+        text = ""
+        if record.kind is Kind.DECISION and record.data.get("what") == "skip":
+            text = _reason(record)
+        elif record.kind is Kind.SELECTION:
+            text = str(record.data.get("reason") or record.data.get("rejected") or "")
+        if text:
+            found.setdefault(text, record.at)
+    return tuple((at, text) for text, at in found.items())
+
+
+def _condition(data: Any, record: Record | None = None) -> Condition:
+    words = [part.strip() for part in str(data.get("words") or "").split("   ") if part.strip()]
+    if not words:
+        value = data.get("value")
+        words = ["" if value is None else f"{value:g}", str(data.get("text") or "")]
+        words += [f"({data['detail']})"] if data.get("detail") else []
+        words += [str(data["missing"])] if data.get("missing") else []
+    if words[0] == "unknown":
+        words[0] = ""
+    rest = words[1:]
+    return Condition(
+        rule=str(data["rule"]),
+        place=str(data.get("place") or ""),
+        truth=data.get("truth"),
+        value=words[0],
+        bound=rest[0] if rest else "",
+        note="   ".join(rest[1:]),
+        position=record.position if record else "",
+        since=record.at if record else None,
+    )

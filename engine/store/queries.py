@@ -1,0 +1,164 @@
+"""What the commands and pages ask a store: plain rows of the views, and records by bot and day. Read-only."""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Select, func, select, text, union
+from sqlalchemy.exc import DatabaseError
+
+from engine.model.session import at_exchange_time, exchange_date
+from engine.record.codec import utc_text, utc_time
+from engine.record.record import Kind, Record
+from engine.store.journal import ChainBreak, verify
+from engine.store.open import is_in_use, read_store, says
+from engine.store.tables import bot_day_rows, journal, trade_rows
+
+Row = Mapping[str, Any]
+STORY_KINDS = frozenset((Kind.VERDICT, Kind.DECISION, Kind.SELECTION, Kind.NEAREST, Kind.BOT_DAY))
+_VIEW_ORDER = {
+    "trades": "id", "orders": "id", "fills": "executed_at, exec_id", "position_snapshots": "id",
+    "open_positions": "strategy_id, id", "pending_orders": "id", "strategy_summary": "strategy_id",
+    "account_summary": "1", "daily_summary": "date", "bot_days": "date, strategy_id", "risk_metrics": "1",
+    "system_state": "1",
+}  # fmt: skip
+_COLUMNS = (journal.c.at, journal.c.kind, journal.c.bot, journal.c.position, journal.c.data)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """The last run of a store: its first record, what operators asked since, and whether an engine is alive now."""
+
+    started: Record | None
+    ended: Record | None
+    requests: tuple[Record, ...]
+    has_session: bool
+    is_alive: bool
+
+    @property
+    def specs(self) -> Mapping[str, Any]:
+        """The specs it ran, by name: digest, path, text."""
+        found: Any = self.started.data.get("specs") if self.started else None
+        return found or {}
+
+    def state(self, bot: str = "") -> str:
+        """Return stopped, starting, running or stopping, of one bot or of the engine."""
+        if self.started is None or self.ended is not None or not self.is_alive:
+            return "stopped"
+        asked = [record for record in self.requests if record.bot in ("", bot)]
+        if asked and asked[-1].data.get("request") in ("stop", "kill"):
+            return "stopping"
+        return "running" if self.has_session else "starting"
+
+    @property
+    def trading(self) -> str:
+        """Return active, reducing (exits only) or halted; stopped when no engine runs."""
+        if self.state() == "stopped":
+            return "stopped"
+        asked = [str(record.data.get("request")) for record in self.requests if not record.bot]
+        return {"pause": "reducing", "stop": "reducing", "kill": "halted"}.get(asked[-1] if asked else "", "active")
+
+
+class StoreReader:
+    """A store, open for reading; use it with `with`. Every answer is of one instant. Raises: StoreError."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._store = read_store(path)
+        self._connection = self._store.engine.connect()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        """Close the file; a failure of the database becomes a StoreError."""
+        self._connection.close()
+        self._store.close()
+        if isinstance(error, DatabaseError):
+            raise says(error, self.path) from error
+
+    def view(self, name: str, **equal: object) -> list[Row]:
+        """Return the rows of a view of `views.py`, those whose columns equal what is given, in a fixed order."""
+        where = " AND ".join(f"{column} = :{column}" for column in equal)
+        query = f"SELECT * FROM {name}{' WHERE ' + where if where else ''} ORDER BY {_VIEW_ORDER[name]}"
+        with self._connection.begin():
+            return [dict(row) for row in self._connection.execute(text(query), equal).mappings()]
+
+    def run(self) -> Run:
+        """Return the last run of this store."""
+        with self._connection.begin():
+            first = self._first(select(journal.c.seq).where(journal.c.kind == Kind.RUN_STARTED.value))
+            since = 0 if first is None else first
+            found = self._records(
+                select(*_COLUMNS).where(
+                    journal.c.kind.in_(_values((Kind.RUN_STARTED, Kind.RUN_ENDED, Kind.OPERATOR, Kind.SESSION))),
+                    journal.c.seq >= since,
+                )
+            )
+        by_kind = {kind: [record for record in found if record.kind is kind] for kind in Kind}
+        return Run(
+            started=next(iter(by_kind[Kind.RUN_STARTED]), None),
+            ended=next(iter(by_kind[Kind.RUN_ENDED]), None),
+            requests=tuple(by_kind[Kind.OPERATOR]),
+            has_session=bool(by_kind[Kind.SESSION]),
+            is_alive=is_in_use(self.path),
+        )
+
+    def bots(self) -> list[str]:
+        """Return the names of all bots this store knows, sorted."""
+        with self._connection.begin():
+            known = union(select(bot_day_rows.c.bot), select(trade_rows.c.bot))
+            names = set(self._connection.execute(known).scalars())
+        return sorted(names | set(self.run().specs))
+
+    def last_activity(self, bot: str) -> datetime | None:
+        """Return the time of a bot's last record."""
+        query = select(func.max(journal.c.at)).where(journal.c.kind.in_(_values(Kind)), journal.c.bot == bot)
+        with self._connection.begin():
+            found = self._connection.execute(query).scalar()
+        return None if found is None else utc_time(found)
+
+    def last_day(self, bot: str = "") -> date | None:
+        """Return the exchange date of a bot's last record, or of the store's."""
+        if bot:
+            at = self.last_activity(bot)
+            return None if at is None else exchange_date(at)
+        with self._connection.begin():
+            found = self._connection.execute(select(journal.c.at).order_by(journal.c.seq.desc()).limit(1)).scalar()
+        return None if found is None else exchange_date(utc_time(found))
+
+    def day(self, bot: str, day: date, kinds: Collection[Kind] = STORY_KINDS) -> Sequence[Record]:
+        """Return a bot's records of one exchange date, in order."""
+        midnight = datetime.min.time()
+        first, after = at_exchange_time(day, midnight), at_exchange_time(day + timedelta(days=1), midnight)
+        query = select(*_COLUMNS).where(
+            journal.c.kind.in_(_values(kinds)),
+            journal.c.bot == bot,
+            journal.c.at >= utc_text(first),
+            journal.c.at < utc_text(after),
+        )
+        with self._connection.begin():
+            return self._records(query)
+
+    def verify(self) -> ChainBreak | None:
+        """Return the first break of the journal's hash chain, None when it is whole."""
+        return verify(self._connection)
+
+    def _first(self, query: Select[Any]) -> int | None:
+        found: int | None = self._connection.execute(query.order_by(journal.c.seq.desc()).limit(1)).scalar()
+        return found
+
+    def _records(self, query: Select[Any]) -> list[Record]:
+        return [
+            Record(utc_time(at), Kind(kind), bot, position, json.loads(data))
+            for at, kind, bot, position, data in self._connection.execute(query.order_by(journal.c.seq))
+        ]
+
+
+def _values(kinds: Collection[Kind] | type[Kind]) -> list[str]:
+    return sorted(kind.value for kind in kinds)
