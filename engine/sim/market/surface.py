@@ -181,8 +181,8 @@ class Surface:
             later_sessions=later,
             settles_at=settlement_instant(expiry).timestamp(),
             earnings=events * (EARNINGS_MOVE * asset.vol) ** 2,
-            slope=0.475 - 0.055 * ripe if is_index else 0.35,
-            tilt=-0.58 - 0.27 * ripe if is_index else -0.35,
+            slope=0.40 + 0.02 * ripe if is_index else 0.35,
+            tilt=-0.45 - 0.40 * ripe if is_index else -0.35,
             bend=1.0,
         )
         return self._fixed[expiry]
