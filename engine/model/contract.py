@@ -60,6 +60,11 @@ class Product:
     volatility_index: str = "VIX"
 
     @property
+    def settlement(self) -> Settlement:
+        """How options of its same-day class end."""
+        return Settlement.PM_CASH if self.kind is Kind.INDEX else Settlement.SHARES
+
+    @property
     def is_tradable(self) -> bool:
         """An index cannot be bought; an ETF or stock can."""
         return self.kind is not Kind.INDEX

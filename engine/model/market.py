@@ -39,10 +39,10 @@ class Board:
 
     A bid of 0 or none is nan with size 0. `alive_at` is when the last market data message of any kind came: quotes
     are sent only when they change, so a quiet row is fresh as long as the feed lives. `frozen` holds rows whose data is
-    not live (delayed or frozen).
+    not live (delayed or frozen). `version` counts changes of what is streamed.
     """
 
-    __slots__ = (*COLUMNS, "alive_at", "contracts", "frozen", "free", "rows")
+    __slots__ = (*COLUMNS, "alive_at", "contracts", "free", "frozen", "rows", "version")
 
     bid: "array[float]"
     ask: "array[float]"
@@ -72,6 +72,7 @@ class Board:
         self.free: list[int] = []
         self.frozen: set[int] = set()
         self.alive_at = nan
+        self.version = 0
 
     def add(self, contract: Contract) -> int:
         """Return the row of `contract`, a fresh one (all nan) if it had none."""
@@ -88,6 +89,7 @@ class Board:
             for name in COLUMNS:
                 getattr(self, name).append(nan)
         self.rows[contract] = row
+        self.version += 1
         return row
 
     def drop(self, contract: Contract) -> None:
@@ -96,3 +98,4 @@ class Board:
         self.contracts[row] = None
         self.frozen.discard(row)
         self.free.append(row)
+        self.version += 1

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
 from engine.compile.plan import Call, Holds, Plan, Rule
 from engine.evaluate.rules import Judge, compile_expected_move, compile_rule
-from engine.evaluate.select import ExpectedMove
+from engine.evaluate.select import ExpectedMove, expiry_on
+from engine.model.facts import Facts
 from engine.model.session import DayTime, Session
 
 
@@ -29,6 +30,22 @@ class CompiledBot:
     exits: tuple[CompiledRule | None, ...]
     halts: tuple[CompiledRule, ...]
     expected_move: ExpectedMove
+
+    def latest_entry(self, session: Session) -> datetime:
+        """Return when entries end at the latest: the first time exit, else the close."""
+        found = [
+            at.before_close(session)
+            for compiled in self.exits
+            if compiled is not None and isinstance(compiled.rule.test, Holds)
+            for at in _times(compiled.rule.test)
+        ]
+        return min(found, default=session.close)
+
+    def legs_expiry(self, facts: Facts, session: Session, symbol: str) -> date | None:
+        """Return the expiry that the legs on `symbol` take today, None while it is not known."""
+        leg = next((leg for leg in self.plan.legs if leg.symbol == symbol), None)
+        listing = facts.listings.get((symbol, leg.trading_class)) if leg is not None else None
+        return expiry_on(self.plan.expiry, listing.expiries, session.date) if listing is not None else None
 
     def instants(self, session: Session) -> tuple[datetime, ...]:
         """Return the times of this session at which a rule of the bot can change by the clock alone, sorted."""

@@ -14,8 +14,7 @@ from engine.compile.plan import Rule
 from engine.decide.bot_day import BotDay
 from engine.evaluate.evaluation import Verdict
 from engine.evaluate.select import Selection
-from engine.model.contract import Contract
-from engine.model.event import ExecutionReport
+from engine.model.contract import Contract, Option
 from engine.model.facts import Facts
 from engine.model.market import Board
 from engine.model.money import ZERO
@@ -70,7 +69,8 @@ class BotState:
 
     rows: board rows whose change wakes it. wake_at: when it must be judged even if nothing changes. judge_at: the next
     point of its `every` grid. readings: by (place, rule name). waits: one line for people. agenda: clock times of the
-    session still ahead.
+    session still ahead. blocked: contracts in which the broker refused our side today. is_clearing: it waits only for
+    resting orders of the other side to be taken back.
     """
 
     day: BotDay
@@ -87,6 +87,8 @@ class BotState:
     agenda: tuple[datetime, ...] = ()
     waits: str = ""
     since: datetime | None = None
+    blocked: frozenset[Option] = frozenset()
+    is_clearing: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +109,10 @@ class State:
     """The whole engine between two events.
 
     positions: those that hold something, work, or were closed today. orders: live ones and today's, by ref. by_id: our
-    order ids of this connection. booked: executions by execId without its last part. early: executions of orders whose
-    report has not come yet. holdings: what the account holds over all bots. bases: each position's profit when the
-    session began. sent: times of orders sent in the last minute. dependents: bots by board row.
+    order ids of this connection. booked: executions by execId without its last part. holdings: what the account holds
+    over all bots. bases: each position's profit when the session began; marks: the last one known. sent: times of
+    orders sent in the last minute. indexed: the version of the board that `dependents` (bots by board row) was made
+    for, -1 when it must be made anew.
     """
 
     session: Session
@@ -128,16 +131,16 @@ class State:
     orders: Mapping[str, Order] = field(default_factory=dict)
     by_id: Mapping[int, str] = field(default_factory=dict)
     booked: Mapping[str, Booked] = field(default_factory=dict)
-    early: tuple[ExecutionReport, ...] = ()
     holdings: Mapping[Contract, Decimal] = field(default_factory=dict)
     bases: Mapping[str, Decimal] = field(default_factory=dict)
+    marks: Mapping[str, Decimal] = field(default_factory=dict)
     next_number: int = 1
     next_order_id: int = 1
     sent: tuple[datetime, ...] = ()
     requests: frozenset[str] = frozenset()
     streamed: tuple[Contract, ...] = ()
     watch_at: datetime | None = None
-    reindex: bool = True
+    indexed: int = -1
     mark_at: datetime | None = None
     settled_on: date | None = None
     dependents: Mapping[int, tuple[str, ...]] = field(default_factory=dict)

@@ -6,14 +6,15 @@ records keep the order in which things happened.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime
-from typing import NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from engine.decide.bot_day import BotDay
 from engine.decide.machine import can, next_state
 from engine.evaluate.snapshot import View
-from engine.model.command import Command
-from engine.model.order import Order
+from engine.model.command import Command, Submit
+from engine.model.contract import Option
+from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.record.codec import encode
 from engine.record.record import Json, Kind, Record
@@ -47,7 +48,9 @@ class Work:
         self.sent = state.sent
         self.records: list[Record] = []
         self.commands: list[Command] = []
-        self.reindex = state.reindex
+        self.indexed = state.indexed
+        self.bases = dict(state.bases)
+        self.marks = dict(state.marks)
         self._dirty_orders: dict[str, None] = {}
         self._dirty_positions: dict[str, None] = {}
         self._dirty_days: dict[str, None] = {}
@@ -73,6 +76,18 @@ class Work:
     def live_orders(self, position: str) -> list[Order]:
         """Return those of a position's orders that may still fill."""
         return [order for order in self.orders.values() if order.position == position and order.status.is_live]
+
+    def has_live_entry(self, position: str) -> bool:
+        """Say whether an entry order of the position may still fill."""
+        return any(order.purpose is Purpose.ENTRY for order in self.live_orders(position))
+
+    def blocked_for(self, bot: str) -> frozenset[Option]:
+        """Return contracts in which the broker has refused the bot's side today (orders of others work there)."""
+        return self.bots[bot].blocked
+
+    def is_about_to_enter(self, bot: str) -> bool:
+        """Say whether the bot waits only for resting orders to be taken back before it enters."""
+        return self.bots[bot].is_clearing
 
     def positions_of(self, bot: str) -> Iterator[Position]:
         """Yield the bot's positions that are not closed."""
@@ -106,7 +121,7 @@ class Work:
         """Keep a new value of a position."""
         self.positions[position.id] = position
         self._dirty_positions[position.id] = None
-        self.reindex = True
+        self.indexed = -1
         return position
 
     def put_day(self, day: BotDay) -> None:
@@ -142,6 +157,15 @@ class Work:
         self.next_order_id += 1
         return number, order_id
 
+    def send(self, order: Order) -> Order:
+        """Record an intent as leaving, and ask for it to be sent, once."""
+        order = self.put_order(
+            replace(order, status=OrderStatus.SENDING, sent_at=self.at, client_id=self.state.client_id)
+        )
+        self.sent = (*(at for at in self.sent if self.at - at < timedelta(minutes=1)), self.at)
+        self.commands.append(Submit(order))
+        return order
+
     def ref(self, number: int) -> str:
         """Return the orderRef of an intent."""
         return f"rb:{self.program.install}:{number:06d}"
@@ -150,23 +174,20 @@ class Work:
 
     def entities(self) -> list[Record]:
         """Return the records of the entities that changed."""
-        found = []
-        for ref in self._dirty_orders:
-            order = self.orders[ref]
-            found.append(self._entity(Kind.ORDER, order.bot, order.position, order))
-        for name in self._dirty_positions:
-            position = self.positions[name]
-            found.append(self._entity(Kind.POSITION, position.bot, position.id, position))
-        for name in self._dirty_days:
-            found.append(self._entity(Kind.BOT_DAY, name, "", self.bots[name].day))
-        return found
+        orders = (self.orders[ref] for ref in self._dirty_orders)
+        positions = (self.positions[name] for name in self._dirty_positions)
+        return [
+            *(self._entity(Kind.ORDER, order.bot, order.position, order) for order in orders),
+            *(self._entity(Kind.POSITION, position.bot, position.id, position) for position in positions),
+            *(self._entity(Kind.BOT_DAY, name, "", self.bots[name].day) for name in self._dirty_days),
+        ]
 
     def _entity(self, kind: Kind, bot: str, position: str, value: object) -> Record:
         data = encode(value)
         assert isinstance(data, dict)
         return Record(self.at, kind, bot, position, data)
 
-    def finish(self, **changes: object) -> Turn:
+    def finish(self, **changes: Any) -> Turn:
         """Return the turn; `changes` are further fields of the new state."""
         state = replace(
             self.state,
@@ -178,7 +199,9 @@ class Work:
             next_number=self.next_number,
             next_order_id=self.next_order_id,
             sent=self.sent,
-            reindex=self.reindex,
-            **changes,  # type: ignore[arg-type]
+            indexed=self.indexed,
+            bases=self.bases,
+            marks=self.marks,
+            **changes,
         )
         return Turn(state, (*self.records, *self.entities()), tuple(self.commands))

@@ -1,0 +1,70 @@
+"""The price a `require` on credit or debit lets an entry go to: the ladder never offers one that breaks it."""
+
+from decimal import Decimal
+
+from engine.compile.plan import AllOf, Call, Compare, Constant, Op, Quantity, Truth
+from engine.model.commission import estimate
+from engine.model.position import Position, PositionLeg
+from engine.turn.program import CompiledBot
+from engine.turn.work import Work
+
+_LEAST = (Op.AT_LEAST, Op.ABOVE, Op.BETWEEN)
+_MOST = (Op.AT_MOST, Op.BELOW, Op.BETWEEN)
+
+
+def credit_floor(work: Work, bot: CompiledBot, position: Position, legs: tuple[PositionLeg, ...]) -> Decimal | None:
+    """Return the least net price (+ received) per share of one structure of `legs`, None without a bound.
+
+    When legs go one after the other the bound is the whole structure's; it binds the last of them, by what the ones
+    before were filled at.
+    """
+    floor = _structure_floor(bot, position, work)
+    if floor is None or len(legs) == len(position.legs):
+        return floor
+    others = [leg for leg in position.legs if leg.name not in {each.name for each in legs}]
+    if any(not leg.opened for leg in others):
+        return None
+    got = sum((leg.entry_cash * leg.ratio / (leg.opened * leg.option.multiplier) for leg in others), Decimal(0))
+    return (floor - got) / legs[0].ratio
+
+
+def _structure_floor(bot: CompiledBot, position: Position, work: Work) -> Decimal | None:
+    floors = [
+        floor
+        for compiled in bot.require
+        for test in _flat(compiled.rule.test)
+        if (floor := _floor_of(test, position, work)) is not None
+    ]
+    return max(floors, default=None)
+
+
+def _flat(test: Truth) -> list[Truth]:
+    if isinstance(test, AllOf):
+        return [found for member in test.members for found in _flat(member)]
+    return [test]
+
+
+def _floor_of(test: Truth, position: Position, work: Work) -> Decimal | None:
+    if not isinstance(test, Compare) or not isinstance(test.left, Call):
+        return None
+    bound: Decimal | None = None
+    if test.left.measure == "credit" and test.op in _LEAST and isinstance(test.right[0], Constant):
+        bound = Decimal(f"{test.right[0].value:.6f}")
+    elif test.left.measure == "debit" and test.op in _MOST and isinstance(test.right[-1], Constant):
+        bound = -Decimal(f"{test.right[-1].value:.6f}")
+    if bound is None or test.left.quantity is not Quantity.DOLLARS:
+        return bound
+    shares = position.legs[0].option.multiplier * position.quantity
+    return (bound + _commission(position, work)) / shares
+
+
+def _commission(position: Position, work: Work) -> Decimal:
+    """Return the dollars of opening: what was paid already, and an estimate for the legs not yet dealt."""
+    total = position.commissions
+    for leg in position.legs:
+        if leg.opened:
+            continue
+        row = work.state.board.rows.get(leg.option, -1)
+        ask = work.state.board.ask[row] if row >= 0 else 0.0
+        total += estimate([(leg.option, leg.ratio * position.quantity, ask if ask == ask else 0.0)])
+    return total

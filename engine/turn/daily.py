@@ -1,0 +1,358 @@
+"""What goes by the clock: a new trading day, halts, snapshots of open positions, settlement, what to stream."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from engine.decide.bot_day import BotDay
+from engine.decide.opportunity import window
+from engine.evaluate.watch import Wish, entry_wish, levels, watch_list
+from engine.evaluate.wording import describe
+from engine.model.command import Watch
+from engine.model.contract import Contract, Option, Settlement, Underlying, product
+from engine.model.facts import Facts
+from engine.model.money import CENT, ZERO, dollars
+from engine.model.payoff import intrinsic
+from engine.model.position import Position, PositionLeg
+from engine.model.quotes import level_of
+from engine.model.session import Session, session_from
+from engine.record.record import Kind
+from engine.turn.ended import closed
+from engine.turn.entering import end_watch
+from engine.turn.judging import first_missing, judge_all, rounded
+from engine.turn.profit import bot_today, profit, with_leg
+from engine.turn.program import CompiledBot
+from engine.turn.resting import resting_orders
+from engine.turn.state import NEVER, BotState
+from engine.turn.work import Work
+
+MARK_EVERY = timedelta(seconds=60)
+WATCH_EVERY = timedelta(seconds=5)
+WATCH_AHEAD = timedelta(minutes=10)
+"""How long before its window a bot's contracts are streamed."""
+OPENING_MINUTES = timedelta(minutes=5)
+"""The expected move of the open is taken at the first sound instant, not later than this."""
+
+
+# ---------------------------------------------------------------- a new day
+
+
+def open_day(work: Work, session: Session) -> dict[str, Any]:
+    """Begin a trading day; return the changed fields of the state."""
+    work.record(
+        Kind.SESSION,
+        date=session.date.isoformat(),
+        open=session.open.isoformat(),
+        close=session.close.isoformat(),
+        half=session.is_half,
+    )
+    gone = {name for name, p in work.positions.items() if p.state == "closed" and p.session != session.date}
+    bases = {name: work.marks.get(name, work.bases.get(name, ZERO)) for name in work.positions if name not in gone}
+    work.positions = {name: found for name, found in work.positions.items() if name not in gone}
+    work.orders = {ref: o for ref, o in work.orders.items() if o.status.is_live or o.position in work.positions}
+    work.bases = bases
+    for name in (*work.program.bots, *sorted({p.bot for p in work.positions.values()} - work.program.bots.keys())):
+        previous = work.bots.get(name)
+        kept = previous.day if previous is not None and previous.day.date == session.date else None
+        day = kept or BotDay(bot=name, date=session.date)
+        bot = work.program.bots.get(name)
+        agenda = bot.instants(session) if bot is not None else ()
+        work.bots[name] = BotState(day=day, agenda=agenda, wake_at=work.at)
+        work.put_day(day)
+    return {"session": session, "facts": replace(work.state.facts, opening_moves={})}
+
+
+def roll_due(session: Session, at: datetime) -> Session | None:
+    """Return the session that has come, when the present one is behind us."""
+    if at <= session.close or at - session.close < timedelta(hours=4):
+        return None
+    coming = session_from(at.date())
+    return coming if coming.date != session.date else None
+
+
+# ---------------------------------------------------------------- halts
+
+
+def step_halts(work: Work, bot: CompiledBot) -> str:
+    """Judge what halts the bot for the day; return why entries are blocked while it cannot be judged."""
+    name = bot.plan.name
+    state = work.bots[name]
+    session = work.state.session
+    if state.day.halted or not session.open <= work.at < session.close:
+        return ""
+    limit = bot.plan.risk.daily_loss
+    today = bot_today(work, name) if limit is not None else ZERO
+    if limit is not None and today <= -limit:
+        _halt(work, name, f"the day's loss is {dollars(-today)}, daily_loss is {dollars(limit)}")
+        return ""
+    if not bot.halts:
+        return ""
+    readings = judge_all(work, name, "halts", bot.halts, work.view())
+    true = [reading for reading in readings if reading.verdict.truth is True]
+    if true:
+        _halt(work, name, f"{true[0].rule.name} {describe(true[0].rule, true[0].verdict)}")
+        return ""
+    unknown = next((reading for reading in readings if reading.verdict.truth is None), None)
+    if unknown is None:
+        return ""
+    return f"halt condition {unknown.rule.name} unknown: {first_missing(unknown.verdict)}"
+
+
+def _halt(work: Work, name: str, reason: str) -> None:
+    state = work.bots[name]
+    work.put_day(replace(state.day, halted=reason))
+    work.record(Kind.DECISION, name, what="halt", reason=reason, values=[])
+    if work.bots[name].is_watching:
+        work.set_bot(name, replace(work.bots[name], is_watching=False, since=work.at))
+        end_watch(work, name, f"halted: {reason}")
+
+
+# ---------------------------------------------------------------- snapshots
+
+
+def mark_positions(work: Work) -> None:
+    """Record a snapshot of every open position and keep its profit."""
+    board = work.state.board
+    for position in work.positions.values():
+        if position.state == "closed" or position.is_flat:
+            continue
+        made = profit(position, board, work.now)
+        if made is not None:
+            work.marks[position.id] = made
+        _mark(work, position, made)
+
+
+def _mark(work: Work, position: Position, made: Decimal | None) -> None:
+    board = work.state.board
+    sums = dict.fromkeys(("bid", "ask", "mid", "delta", "gamma", "theta", "vega"), 0.0)
+    iv: float | None = None
+    for leg in position.legs:
+        if not leg.held:
+            continue
+        row = board.rows.get(leg.option, -1)
+        if row < 0:
+            return
+        weight = leg.sign * leg.ratio
+        bid, ask = board.bid[row], board.ask[row]
+        bid = 0.0 if bid != bid else bid
+        sums["bid"] += weight * (bid if weight > 0 else ask)
+        sums["ask"] += weight * (ask if weight > 0 else bid)
+        sums["mid"] += weight * (bid + ask) / 2
+        for greek in ("delta", "gamma", "theta", "vega"):
+            sums[greek] += weight * getattr(board, greek)[row]
+        if leg.sign < 0 and iv is None:
+            iv = board.iv[row]
+    spot = level_of(board, position.legs[0].option.symbol, work.now)
+    values = {name: rounded(value) for name, value in sums.items()}
+    work.record(
+        Kind.MARK,
+        position.bot,
+        position.id,
+        **values,
+        iv=rounded(iv),
+        spot=rounded(spot),
+        profit=None if made is None else str(made),
+        quantity=position.structures,
+    )
+
+
+# ---------------------------------------------------------------- settlement
+
+
+def settle(work: Work, option: Option) -> None:
+    """Take an expired option out of every position that holds it, at what it is worth.
+
+    Cash-settled: intrinsic value at the closing level of the index. Shares: nothing is paid for the option; in the
+    money by a cent or more it is assigned (short) or exercised (long), else it is worthless.
+    """
+    level = closing_level(work, option.symbol)
+    for position in list(work.positions.values()):
+        for leg in position.legs:
+            if leg.held and leg.option == option:
+                if level is None:
+                    work.alarm(position.bot, f"{option} is gone and its settlement level is not known", position.id)
+                    continue
+                _settle_leg(work, position.id, leg, level)
+        _after_settlement(work, work.positions[position.id])
+
+
+def closing_level(work: Work, symbol: str) -> Decimal | None:
+    """Return the last print of the underlying, however old."""
+    board = work.state.board
+    row = board.rows.get(Underlying(symbol), -1)
+    if row < 0 or board.last[row] != board.last[row]:
+        return None
+    return Decimal(f"{board.last[row]:.4f}")
+
+
+def _settle_leg(work: Work, name: str, leg: PositionLeg, level: Decimal) -> None:
+    worth = intrinsic(leg.option, level)
+    is_cash = product(leg.option.symbol).settlement is not Settlement.SHARES
+    price = worth if is_cash else ZERO
+    how = "worthless"
+    if worth >= CENT:
+        how = "cash" if is_cash else ("assigned" if leg.sign < 0 else "exercised")
+    count = leg.held
+    cash = leg.sign * count * price * leg.option.multiplier
+    changed = with_leg(
+        work.positions[name],
+        leg.name,
+        closed=leg.closed + count,
+        settled=leg.settled + count,
+        exit_cash=leg.exit_cash + cash.quantize(CENT),
+    )
+    work.put_position(changed)
+    work.record(
+        Kind.SETTLEMENT,
+        changed.bot,
+        name,
+        leg=leg.name,
+        quantity=count,
+        price=str(price),
+        level=str(level),
+        how=how,
+    )
+
+
+def _after_settlement(work: Work, position: Position) -> None:
+    if position.state == "closed" or not any(leg.settled for leg in position.legs) or not position.is_flat:
+        return
+    hows = {
+        str(record.data["how"])
+        for record in work.records
+        if record.kind is Kind.SETTLEMENT and record.position == position.id
+    }
+    reason = position.exit_reason
+    if not reason:
+        reason = "assigned" if "assigned" in hows else ("expired_worthless" if hows <= {"worthless"} else "settled")
+    closed(work, replace(position, exit_reason=reason), "settled")
+
+
+# ---------------------------------------------------------------- the open's expected move
+
+
+def note_opening_moves(work: Work) -> Facts:
+    """Return the facts with the expected move of the open, as soon as it is sound in the first minutes."""
+    facts = work.state.facts
+    session = work.state.session
+    if not session.open <= work.at < session.open + OPENING_MINUTES:
+        return facts
+    for name, bot in work.program.bots.items():
+        for symbol in bot.plan.needs.opening_move:
+            expiry = bot.legs_expiry(facts, session, symbol)
+            if expiry is None or (symbol, expiry) in facts.opening_moves:
+                continue
+            points = bot.expected_move(work.view())
+            if points is None:
+                continue
+            facts = replace(facts, opening_moves={**facts.opening_moves, (symbol, expiry): round(points, 4)})
+            work.record(
+                Kind.FACTS, name, symbol=symbol, what="opening_move", value=round(points, 4), expiry=expiry.isoformat()
+            )
+    return facts
+
+
+# ---------------------------------------------------------------- what to stream
+
+
+def step_watch(work: Work) -> tuple[Contract, ...]:
+    """Return what to stream now; asks for it when it differs from what is streamed."""
+    pinned: dict[Contract, None] = {}
+    for position in work.positions.values():
+        if position.state != "closed":
+            pinned.update(
+                dict.fromkeys(leg.option for leg in position.legs if leg.held or position.state == "entering")
+            )
+            pinned.update(dict.fromkeys(Underlying(leg.option.symbol) for leg in position.legs))
+    for bot in work.program.bots.values():
+        pinned.update(dict.fromkeys(levels(bot.plan)))
+    wishes = [wish for bot in work.program.bots.values() for wish in _wishes(work, bot)]
+    wanted = watch_list(wishes, pinned, work.state.streamed)
+    limit = work.program.line_limit
+    if len(wanted) > limit:
+        text = f"{len(wanted)} market data lines are wanted, {limit} may be used: the least important wait"
+        work.alarm(next(iter(work.bots), ""), text)
+        wanted = wanted[:limit]
+    if wanted != work.state.streamed:
+        work.commands.append(Watch(wanted))
+    return wanted
+
+
+def _wishes(work: Work, bot: CompiledBot) -> list[Wish]:
+    session = work.state.session
+    state = work.bots[bot.plan.name]
+    start, end = window(bot.plan.entry, session, bot.latest_entry(session))
+    in_reach = start - WATCH_AHEAD <= work.at < end and not _is_over(state, bot)
+    early = bool(bot.plan.needs.opening_move) and work.at < session.open + OPENING_MINUTES
+    return [entry_wish(bot.plan, work.view())] if in_reach or early else []
+
+
+def _is_over(state: BotState, bot: CompiledBot) -> bool:
+    day = state.day
+    if day.halted or day.decided or day.opened >= bot.plan.entry.per_day:
+        return True
+    return bool(day.entries) and bot.plan.entry.again is None
+
+
+# ---------------------------------------------------------------- which rows wake whom
+
+
+def index_rows(work: Work) -> dict[int, tuple[str, ...]]:
+    """Return the bots by the board rows that can change what they do."""
+    board = work.state.board
+    dependents: dict[int, list[str]] = {}
+    for name in work.bots:
+        rows = _entry_rows(work, name) | _position_rows(work, name)
+        work.set_bot(name, replace(work.bots[name], rows=rows))
+        for row in rows:
+            dependents.setdefault(row, []).append(name)
+    work.indexed = board.version
+    return {row: tuple(names) for row, names in dependents.items()}
+
+
+def _entry_rows(work: Work, name: str) -> frozenset[int]:
+    """Return the rows its halts and entry conditions read now: none once its day is over."""
+    bot = work.program.bots.get(name)
+    if bot is None or _is_over(work.bots[name], bot):
+        return frozenset()
+    session = work.state.session
+    start, end = window(bot.plan.entry, session, bot.latest_entry(session))
+    rows = work.state.board.rows
+    found: set[int] = set()
+    if work.at < end and (work.at >= start or bot.halts):
+        found.update(rows.get(contract, -1) for contract in levels(bot.plan))
+    if start - timedelta(seconds=1) <= work.at < end:
+        symbols = {leg.symbol for leg in bot.plan.legs}
+        found.update(r for contract, r in rows.items() if isinstance(contract, Option) and contract.symbol in symbols)
+    return frozenset(found - {-1})
+
+
+def _position_rows(work: Work, name: str) -> frozenset[int]:
+    """Return the rows its exits read now: none for positions whose exits all rest at the broker."""
+    rows = work.state.board.rows
+    found: set[int] = set()
+    for position in work.positions_of(name):
+        bot = work.governing(position)
+        if position.is_flat or (_only_rests(bot) and resting_orders(work, position.id) and not position.suspended):
+            continue
+        found.update(rows.get(leg.option, -1) for leg in position.legs if leg.held)
+        found.update(rows.get(contract, -1) for contract in levels(bot.plan))
+    return frozenset(found - {-1})
+
+
+def _only_rests(bot: CompiledBot) -> bool:
+    """Say whether every exit that reads the market rests at the broker."""
+    return all(planned.resting or planned.rule is None for planned in bot.plan.exits)
+
+
+def next_wake(work: Work, mark_at: datetime | None, watch_at: datetime | None) -> datetime:
+    """Return the next instant at which something is due although nothing moves."""
+    session = work.state.session
+    found = [state.wake_at for state in work.bots.values()]
+    found += [order.attempt_until for order in work.orders.values() if order.status.is_live and order.attempt_until]
+    found += [p.retry_at for p in work.positions.values() if p.retry_at and p.state != "closed"]
+    found += [at for at in (mark_at, watch_at) if at is not None]
+    found += [at for at in (session.open, session.close) if at > work.at]
+    ahead = [at for state in work.bots.values() for at in state.agenda[:1]]
+    return min((*found, *ahead), default=NEVER)

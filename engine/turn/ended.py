@@ -1,0 +1,216 @@
+"""What follows when an order ends or a position's holdings change: the moves of its lifecycle."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from engine.decide.bot_day import BotDay
+from engine.model.money import ZERO
+from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.position import Position
+from engine.record.record import Kind
+from engine.turn.entering import next_stage, send_opening
+from engine.turn.judging import wake
+from engine.turn.leaving import CLOSING, REFUSED_RETRY, UNWIND, is_unwound, pursue
+from engine.turn.resting import RESTING, place_resting, resting_orders, take_back
+from engine.turn.work import Work
+
+OTHER_SIDE = "both sides of the same"
+"""The words of the broker's refusal when an order of the other side works in the contract (requirement A4)."""
+REARM_LIMIT = 1
+
+
+def position_filled(work: Work, position: Position, order: Order) -> None:
+    """Note what a fill changes at once: the day's count, and a position that was thought closed."""
+    if order.purpose is Purpose.ENTRY and position.opened_at is None:
+        position = work.put_position(replace(position, opened_at=work.at))
+        if position.bot in work.bots:
+            day = work.bots[position.bot].day
+            work.put_day(replace(day, opened=day.opened + 1))
+    if position.state == "entering":
+        work.move(position, "partly_filled")
+    elif order.purpose is Purpose.ENTRY and work.may(position, "late_fill"):
+        work.move(replace(position, closed_at=None), "late_fill")
+    elif order.purpose in RESTING and position.state == "open":
+        work.move(replace(position, exit_reason=order.reason), "rest_partly_filled")
+    elif order.purpose in CLOSING and position.state == "exiting":
+        work.move(position, "partly_filled")
+
+
+def order_ended(work: Work, order: Order) -> None:
+    """Take the step that the end of an order leads to."""
+    position = work.positions[order.position]
+    if order.purpose is Purpose.ENTRY:
+        _entry_ended(work, position, order)
+    elif order.purpose in CLOSING:
+        _closing_ended(work, position, order)
+    else:
+        _resting_ended(work, position, order)
+
+
+# ---------------------------------------------------------------- entry
+
+
+def _entry_ended(work: Work, position: Position, order: Order) -> None:
+    if position.state == "exiting":
+        _after_closing(work, position)
+        return
+    if position.state != "entering":
+        return
+    bot = work.governing(position)
+    if order.status is not OrderStatus.FILLED and not order.has_fills and _tries_again(work, position, order):
+        return
+    if bot.plan.order.leg_by_leg and next_stage(work, bot, position) is not None:
+        send_opening(work, bot, position, attempt=1)
+        return
+    if all(not leg.opened for leg in position.legs):
+        _entry_empty(work, position, order)
+    elif not is_unwound(position):
+        _unwind(work, position)
+    else:
+        full = position.structures == position.quantity
+        position = work.move(position, "filled" if full else "ended_partly")
+        _end_of_entry(work, position, "filled")
+        place_resting(work, position)
+
+
+def _tries_again(work: Work, position: Position, order: Order) -> bool:
+    """Say whether a further try follows as a new order (another priority, or after a pause)."""
+    ladder = work.governing(position).plan.order
+    if order.message != "its next try is a new order" or order.attempt >= ladder.tries:
+        return False
+    due = work.at + timedelta(seconds=ladder.pause)
+    work.put_position(replace(position, retry_at=due, attempts=order.attempt + 1))
+    wake(work, position.bot, ladder.pause)
+    return True
+
+
+def _entry_empty(work: Work, position: Position, order: Order) -> None:
+    refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
+    reason = order.message or ("refused" if refused else "not filled")
+    work.record(Kind.DECISION, position.bot, position.id, what="unfilled", reason=reason, values=[])
+    position = replace(position, exit_reason="refused" if refused else "unfilled")
+    work.move(position, "refused" if refused else "ended_empty")
+    if OTHER_SIDE in order.message and position.bot in work.bots:
+        _try_another_strike(work, position)
+        return
+    if refused:
+        work.alarm(position.bot, f"the broker refused the entry: {reason}", position.id)
+    _end_of_entry(work, position, "unfilled")
+
+
+def _try_another_strike(work: Work, position: Position) -> None:
+    """Orders that are not ours work on the other side of this contract: nothing was sold, the next strike is tried."""
+    state = work.bots[position.bot]
+    blocked = state.blocked | {leg.option for leg in position.legs}
+    day = replace(state.day, entries=max(state.day.entries - 1, 0))
+    work.set_bot(position.bot, replace(state, blocked=blocked))
+    work.put_day(day)
+    text = f"{position.legs[0].option} has orders of the other side that are not ours: another strike is tried"
+    work.record(Kind.DECISION, position.bot, position.id, what="shift", reason=text, values=[])
+    wake(work, position.bot, 0.0)
+
+
+def _end_of_entry(work: Work, position: Position, how: str) -> None:
+    if position.bot not in work.bots:
+        return
+    state = work.bots[position.bot]
+    work.put_day(replace(state.day, last_end=how, last_end_at=work.at))
+    waits = "its exits" if how == "filled" else "not filled"
+    work.set_bot(position.bot, replace(work.bots[position.bot], waits=waits, since=work.at))
+    wake(work, position.bot, 0.0)
+
+
+def _unwind(work: Work, position: Position) -> None:
+    """Legs stand without their partners: close those."""
+    reason = "a leg was not filled: what has no partner is closed"
+    work.record(Kind.DECISION, position.bot, position.id, what="unwind", reason=reason, values=[])
+    position = replace(position, exit_reason=UNWIND, attempts=0, retry_at=None)
+    position = work.move(position, "unwind")
+    pursue(work, position)
+
+
+# ---------------------------------------------------------------- exits
+
+
+def _closing_ended(work: Work, position: Position, order: Order) -> None:
+    if order.status is OrderStatus.REFUSED:
+        text = f"the broker refused a closing order: {order.message}"
+        work.alarm(position.bot, text, position.id)
+        position = work.put_position(replace(position, retry_at=work.at + REFUSED_RETRY))
+    _after_closing(work, position)
+
+
+def _after_closing(work: Work, position: Position) -> None:
+    if position.state != "exiting":
+        return
+    if position.is_flat:
+        if work.live_orders(position.id):
+            pursue(work, position)
+        else:
+            closed(work, position, "filled")
+    elif position.exit_reason == UNWIND and is_unwound(position) and not work.live_orders(position.id):
+        position = work.move(replace(position, exit_reason="", attempts=0), "ended")
+        _end_of_entry(work, position, "filled")
+    else:
+        pursue(work, position)
+
+
+def closed(work: Work, position: Position, trigger: str) -> None:
+    """The position holds nothing more: its books are closed and the day's count is kept."""
+    position = work.move(position, trigger)
+    made = position.net - work.bases.get(position.id, ZERO)
+    values = [str(position.net), str(position.commissions)]
+    work.record(Kind.DECISION, position.bot, position.id, what="closed", reason=position.exit_reason, values=[*values])
+    if position.bot in work.bots:
+        state = work.bots[position.bot]
+        work.put_day(_with_result(state.day, made, position.exit_reason, work))
+        work.set_bot(position.bot, replace(work.bots[position.bot], waits="", since=work.at))
+        wake(work, position.bot, 0.0)
+
+
+def _with_result(day: BotDay, made: Decimal, reason: str, work: Work) -> BotDay:
+    return replace(day, realized=day.realized + made, last_end=reason, last_end_at=work.at)
+
+
+# ---------------------------------------------------------------- resting orders
+
+
+def _resting_ended(work: Work, position: Position, order: Order) -> None:
+    if position.state == "exiting":
+        _after_closing(work, position)
+        return
+    if position.state != "open":
+        return
+    if position.is_flat:
+        if not take_back(work, position, "the position is closed"):
+            return
+        closed(work, replace(position, exit_reason=position.exit_reason or order.reason), "closed_out")
+    elif order.status is OrderStatus.REFUSED:
+        _watched_instead(work, position, order)
+    elif not position.suspended and order.status is OrderStatus.CANCELLED:
+        _somebody_cancelled(work, position, order)
+
+
+def _watched_instead(work: Work, position: Position, order: Order) -> None:
+    """The broker will not hold this order: the engine watches its price."""
+    if position.suspended:
+        return
+    work.alarm(position.bot, f"a resting order was refused, the engine watches its price: {order.message}", position.id)
+    take_back(work, position, "its partner was refused")
+    work.put_position(replace(position, suspended=True, retry_at=work.at + timedelta(minutes=1)))
+
+
+def _somebody_cancelled(work: Work, position: Position, order: Order) -> None:
+    """A resting order was cancelled, and not by us: once it is put back, then a person must look."""
+    live = resting_orders(work, position.id)
+    text = f"a resting order of {position.legs[0].option} was cancelled at the broker"
+    if position.rearmed >= REARM_LIMIT:
+        work.alarm(position.bot, f"{text} again: the engine watches its price", position.id)
+        take_back(work, position, "its partner was cancelled")
+        work.put_position(replace(position, suspended=True))
+        return
+    work.alarm(position.bot, f"{text}: it is put back once", position.id)
+    take_back(work, position, "its partner was cancelled")
+    if not live:
+        place_resting(work, work.put_position(replace(position, rearmed=position.rearmed + 1)))

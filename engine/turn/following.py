@@ -1,0 +1,104 @@
+"""Orders that work, followed until they are done: the ladder's next step, its end, and silence."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from engine.evaluate.select import Selection
+from engine.evaluate.snapshot import LegView
+from engine.model.command import Cancel, Replace
+from engine.model.order import Order, OrderStatus, Purpose
+from engine.order.draft import parts_of, wire_price
+from engine.order.price import net_quote
+from engine.spec.spec import Order as Ladder
+from engine.spec.spec import Then
+from engine.turn.bounds import credit_floor
+from engine.turn.entering import price_legs, priority, require_holds, rung
+from engine.turn.judging import confirmed, judge_all
+from engine.turn.leaving import CLOSING, exit_ladder
+from engine.turn.program import CompiledBot
+from engine.turn.resting import CANCEL_PATIENCE, cancel
+from engine.turn.work import Work
+
+SILENCE = timedelta(seconds=10)
+"""How long an order may stay without an answer before it is UNKNOWN (faults.md section 2, step 8)."""
+
+
+def follow(work: Work, order: Order) -> None:
+    """Take the step that is due for a live order, if one is."""
+    if order.status is OrderStatus.SENDING and order.sent_at is not None and work.at - order.sent_at >= SILENCE:
+        work.alarm(order.bot, f"no answer about order {order.ref}", order.position)
+        work.put_order(replace(order, status=OrderStatus.UNKNOWN, message="no answer in 10 s"))
+        return
+    if order.attempt_until is None or work.at < order.attempt_until:
+        return
+    if order.status is OrderStatus.CANCELLING:
+        work.alarm(order.bot, f"no answer to the cancel of {order.ref}", order.position)
+        order = work.put_order(replace(order, attempt_until=work.at + CANCEL_PATIENCE))
+        work.commands.append(Cancel(order))
+    elif order.status is OrderStatus.WORKING and order.purpose is Purpose.ENTRY:
+        _next_entry_try(work, order)
+    elif order.status is OrderStatus.WORKING and order.purpose in CLOSING:
+        _next_closing_try(work, order)
+
+
+def _next_entry_try(work: Work, order: Order) -> None:
+    position = work.positions[order.position]
+    bot = work.governing(position)
+    ladder = bot.plan.order
+    if order.attempt >= ladder.tries:
+        cancel(work, order, "its tries are used up")
+        return
+    is_legged = bool(ladder.leg_by_leg) and order.legs[0].name != ladder.leg_by_leg[0]
+    if not is_legged and not order.has_fills and not _still_holds(work, bot, order):
+        cancel(work, order, "its conditions no longer hold")
+        return
+    if ladder.pause or priority(ladder, order.attempt + 1) != order.adaptive:
+        cancel(work, order, "its next try is a new order")
+        return
+    legs = tuple(leg for leg in position.legs if leg.name in {each.name for each in order.legs})
+    _reprice(work, order, ladder, credit_floor(work, bot, position, legs))
+
+
+def _still_holds(work: Work, bot: CompiledBot, order: Order) -> bool:
+    """Judge `when` and `require` again on the structure that is being entered."""
+    view = work.view()
+    name = order.bot
+    readings = judge_all(work, name, "when", bot.when, view)
+    if not all(confirmed(work, name, "when", reading, view) is True for reading in readings):
+        return False
+    rows = work.state.board.rows
+    position = work.positions[order.position]
+    legs = tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.sign, x.ratio) for x in position.legs)
+    selection = Selection(legs, ())
+    quote = price_legs(selection, view)
+    return bool(quote.missing) or require_holds(work, bot, view, selection, quote, readings)
+
+
+def _next_closing_try(work: Work, order: Order) -> None:
+    position = work.positions[order.position]
+    ladder = exit_ladder(work.governing(position), order.reason)
+    if ladder.then is Then.MARKET and order.attempt >= ladder.tries:
+        cancel(work, order, "its tries are used up: a market order follows")
+        return
+    _reprice(work, order, ladder, None)
+
+
+def _reprice(work: Work, order: Order, ladder: Ladder, floor: Decimal | None) -> None:
+    """Step the limit; without a sound quote the order stays as it is for a second more."""
+    parts = parts_of(order.legs, order.side)
+    quote = net_quote(parts, work.state.board, work.now)
+    net = rung(ladder, quote, parts, order.attempt + 1, floor)
+    if net is None:
+        work.alarm(order.bot, f"no price for the next try: {quote.missing.split(' for ')[0]}", order.position)
+        work.put_order(replace(order, attempt_until=work.at + timedelta(seconds=1)))
+        return
+    price = wire_price(net, order.side)
+    attempt = order.attempt + 1
+    until = work.at + timedelta(seconds=ladder.wait)
+    changed = replace(order, limit_price=price, attempt=attempt, attempt_until=until)
+    work.put_order(changed)
+    position = work.positions[order.position]
+    work.put_position(replace(position, attempts=attempt))
+    if price != order.limit_price:
+        work.commands.append(Replace(changed))

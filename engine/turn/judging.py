@@ -1,0 +1,135 @@
+"""Judging rules: verdicts, their changes on record, and confirmation by quotes or seconds."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import timedelta
+
+from engine.compile.plan import Rule
+from engine.evaluate.evaluation import Verdict
+from engine.evaluate.snapshot import View
+from engine.evaluate.wording import describe
+from engine.model.contract import Option, Underlying
+from engine.record.record import Json, Kind
+from engine.turn.program import CompiledRule
+from engine.turn.state import Confirming, Reading
+from engine.turn.work import Work
+
+REREAD = 2.0
+"""Seconds after which a reading may count again although not every quote it reads is newer (language.md section 3)."""
+
+
+def judge(work: Work, bot: str, place: str, compiled: CompiledRule, view: View, position: str = "") -> Reading:
+    """Judge one rule now; record it when its truth changed since last time."""
+    verdict = compiled.judge(view)
+    state = work.bots[bot]
+    key = (place, compiled.rule.name)
+    previous = state.readings.get(key)
+    reading = Reading(compiled.rule, verdict, work.at)
+    work.set_bot(bot, replace(state, readings={**state.readings, key: reading}))
+    if previous is None or previous.verdict.truth is not verdict.truth:
+        work.record(Kind.VERDICT, bot, position, place=place.partition(":")[0], **reading_data(reading))
+    return reading
+
+
+def judge_all(work: Work, bot: str, place: str, rules: Iterable[CompiledRule], view: View) -> tuple[Reading, ...]:
+    """Judge a list of rules, all of them, so that `why` can show each."""
+    return tuple(judge(work, bot, place, compiled, view) for compiled in rules)
+
+
+def confirmed(work: Work, bot: str, place: str, reading: Reading, view: View) -> bool | None:
+    """Return the reading's truth once it is confirmed; until then a true one is false."""
+    rule, truth = reading.rule, reading.verdict.truth
+    if rule.confirm is None:
+        return truth
+    key = (place, rule.name)
+    state = work.bots[bot]
+    before = state.confirming.get(key, Confirming())
+    if truth is None:
+        return None
+    after = _counted(before, rule, view) if truth else Confirming()
+    if after != before:
+        work.set_bot(bot, replace(state, confirming={**state.confirming, key: after}))
+    if not truth:
+        return False
+    if rule.confirm.quotes is not None:
+        return after.count >= rule.confirm.quotes
+    due = after.since + (rule.confirm.seconds or 0.0)
+    if view.now >= due:
+        return True
+    wake(work, bot, due - view.now)
+    return False
+
+
+def _counted(before: Confirming, rule: Rule, view: View) -> Confirming:
+    if before.count == 0:
+        return Confirming(1, view.now, view.now)
+    stamps = [_stamp(view, row) for row in rows_read(rule, view)]
+    newest, oldest = max(stamps, default=view.now), min(stamps, default=view.now)
+    again = oldest > before.counted_at or (newest > before.counted_at and view.now - before.counted_at >= REREAD)
+    return Confirming(before.count + 1, before.since, view.now) if again else before
+
+
+def _stamp(view: View, row: int) -> float:
+    board = view.board
+    stamps = (board.quote_at[row], board.last_at[row], board.model_at[row])
+    return max((at for at in stamps if at == at), default=0.0)
+
+
+def rows_read(rule: Rule, view: View) -> frozenset[int]:
+    """Return the board rows that a rule reads, as far as they are streamed."""
+    found: set[int] = set()
+    rows = view.board.rows
+    for read in rule.reads:
+        kind, _, name = read.partition(":")
+        if kind in ("spot", "index"):
+            found.add(rows.get(Underlying(name), -1))
+        elif kind == "legs":
+            found.update(leg.row for leg in view.legs)
+        elif kind == "strikes":
+            found.update(
+                row for contract, row in rows.items() if isinstance(contract, Option) and contract.symbol == name
+            )
+    found.discard(-1)
+    return frozenset(found)
+
+
+def wake(work: Work, bot: str, seconds: float) -> None:
+    """Have the bot judged again in so many seconds at the latest."""
+    state = work.bots[bot]
+    at = work.at + timedelta(seconds=max(seconds, 0.0))
+    if at < state.wake_at:
+        work.set_bot(bot, replace(state, wake_at=at))
+
+
+def reading_data(reading: Reading) -> dict[str, Json]:
+    """Return a reading as a record keeps it: numbers beside the words."""
+    rule, verdict = reading.rule, reading.verdict
+    return {
+        "rule": rule.name,
+        "truth": verdict.truth,
+        "value": rounded(verdict.value),
+        "low": rounded(verdict.low),
+        "high": rounded(verdict.high),
+        "quantity": rule.quantity.value,
+        "text": rule.text,
+        "missing": verdict.missing,
+        "detail": verdict.detail,
+        "words": describe(rule, verdict),
+    }
+
+
+def rounded(value: float | None) -> float | None:
+    """Return an estimate with the digits worth keeping (and equal on every machine), None for nan."""
+    return None if value is None or value != value else round(value, 6)
+
+
+def failing(readings: Iterable[Reading]) -> list[Reading]:
+    """Return those that are not true."""
+    return [reading for reading in readings if reading.verdict.truth is not True]
+
+
+def first_missing(verdict: Verdict) -> str:
+    """Return the first reason why something was unknown, "" when nothing was."""
+    if verdict.missing:
+        return verdict.missing
+    return next((found for _, member in verdict.members if (found := first_missing(member))), "")

@@ -1,0 +1,246 @@
+"""From open to closed: which exit acts, and the closing orders until nothing is held.
+
+Exits stand in order of priority. An exit that has acted goes on until it has closed its part; one that stands higher,
+or any other when a target is at work, takes over (language.md section 7).
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from math import isnan
+
+from engine.compile.plan import ExitPlan
+from engine.model.order import Order, OrderLeg, OrderType, Purpose
+from engine.model.position import Position, PositionLeg
+from engine.model.quotes import quote_problem
+from engine.order.draft import closing_legs, draft, parts_of
+from engine.order.price import net_quote
+from engine.record.record import Kind
+from engine.spec.spec import ExitKind, IfUnknown, Start, Then
+from engine.spec.spec import Order as Ladder
+from engine.turn.entering import priority, rung, ticket
+from engine.turn.judging import confirmed, first_missing, judge, wake
+from engine.turn.profit import held, leg_views
+from engine.turn.program import CompiledBot
+from engine.turn.resting import cancel, resting_orders
+from engine.turn.state import Reading
+from engine.turn.work import Work
+
+CLOSING = (Purpose.EXIT, Purpose.UNWIND)
+UNWIND = "unwind"
+RETRY = timedelta(seconds=1)
+REFUSED_RETRY = timedelta(seconds=10)
+RECHECK = 15.0
+STOP_ORDER = Ladder(start=Start.MARKET, path=("exits",))
+"""A resting stop that the engine watches for a while acts as the stop order would: at market."""
+UNWIND_LADDER = Ladder(start=Start.NATURAL, wait=5.0, tries=3, then=Then.MARKET, path=("order",))
+"""How legs without their partners are closed: at natural, and as a market order after 15 seconds."""
+
+
+def step_exits(work: Work, position: Position) -> None:
+    """Judge the exits of a position that holds something; the first that is true acts."""
+    if position.is_flat or not is_trading(work):
+        return
+    bot = work.governing(position)
+    view = work.view()
+    view.legs = leg_views(position, work.state.board)
+    view.held = held(position)
+    view.quantity = max(position.structures, 1)
+    acting: ExitPlan | None = None
+    protected = bool(resting_orders(work, position.id)) and not position.suspended
+    for planned, compiled in zip(bot.plan.exits, bot.exits, strict=True):
+        if compiled is None or (planned.resting and protected):
+            continue
+        place = f"exit:{position.id}"
+        reading = judge(work, position.bot, place, compiled, view, position.id)
+        truth = confirmed(work, position.bot, place, reading, view)
+        if truth is None:
+            truth = _unknown(work, position, planned, reading)
+        else:
+            _known_again(work, position, planned.name)
+        if truth and acting is None:
+            acting = planned
+    wake(work, position.bot, RECHECK)
+    if acting is not None:
+        act(work, work.positions[position.id], bot, acting)
+
+
+def is_trading(work: Work) -> bool:
+    """Say whether the regular session is on and we are linked."""
+    session = work.state.session
+    return session.open <= work.at < session.close and work.state.is_linked
+
+
+def _unknown(work: Work, position: Position, planned: ExitPlan, reading: Reading) -> bool:
+    """Count how long an exit could not be judged; after its grace raise the alarm, or act if the spec says so."""
+    state = work.bots[position.bot]
+    key = (position.id, planned.name)
+    since = state.unknown_since.get(key)
+    if since is None:
+        since = work.at
+        work.set_bot(position.bot, replace(state, unknown_since={**state.unknown_since, key: since}))
+    left = planned.grace - (work.at - since).total_seconds()
+    if left > 0:
+        wake(work, position.bot, left)
+        return False
+    missing = first_missing(reading.verdict)
+    work.alarm(position.bot, f"exit {planned.name} cannot be judged: {missing.split(' for ')[0]}", position.id)
+    return planned.if_unknown is IfUnknown.EXIT
+
+
+def _known_again(work: Work, position: Position, name: str) -> None:
+    """Start the grace anew: this exit could be judged."""
+    state = work.bots[position.bot]
+    key = (position.id, name)
+    if key in state.unknown_since:
+        rest = {found: since for found, since in state.unknown_since.items() if found != key}
+        work.set_bot(position.bot, replace(state, unknown_since=rest))
+
+
+def act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> None:
+    """Have this exit close the position, unless one that stands as high is at it."""
+    if position.exit_reason == planned.name and position.state == "exiting":
+        return
+    if position.state == "exiting" and not _takes_over(bot, position.exit_reason, planned):
+        return
+    reason = planned.name
+    work.record(Kind.DECISION, position.bot, position.id, what="exit", reason=reason, values=[])
+    position = replace(position, exit_reason=reason, attempts=0, retry_at=None, suspended=False)
+    position = work.put_position(position)
+    if position.state != "exiting":
+        position = work.move(position, "exit")
+    work.set_bot(position.bot, replace(work.bots[position.bot], waits=f"{reason}: closing"))
+    pursue(work, position)
+
+
+def _takes_over(bot: CompiledBot, current: str, planned: ExitPlan) -> bool:
+    names = [each.name for each in bot.plan.exits]
+    if current not in names:
+        return False
+    at_work = bot.plan.exits[names.index(current)]
+    return names.index(planned.name) < names.index(current) or at_work.kind is ExitKind.TARGET
+
+
+def pursue(work: Work, position: Position) -> None:
+    """Bring an exiting position one step nearer to flat: first nothing else may work, then one closing order."""
+    if position.state != "exiting":
+        return
+    live = work.live_orders(position.id)
+    others = [order for order in live if order.purpose not in CLOSING]
+    for order in others:
+        cancel(work, order, f"{position.exit_reason} closes the position")
+    closing = [order for order in live if order.purpose in CLOSING]
+    for order in closing:
+        if order.reason != position.exit_reason:
+            cancel(work, order, f"{position.exit_reason} takes over")
+    opposed = _opposed(work, position)
+    for order in opposed:
+        cancel(work, order, f"{position.exit_reason} of {position.id} goes first")
+    if others or closing or opposed or position.is_flat or not is_trading(work):
+        return
+    if position.retry_at is not None and work.at < position.retry_at:
+        wake(work, position.bot, (position.retry_at - work.at).total_seconds())
+        return
+    _send_closing(work, position)
+
+
+def _opposed(work: Work, position: Position) -> list[Order]:
+    """Return entries of ours that would make the broker refuse a closing order in the same contract."""
+    contracts = {leg.option for leg in position.legs if leg.held}
+    return [
+        order
+        for order in work.orders.values()
+        if order.status.is_live
+        and order.purpose is Purpose.ENTRY
+        and not order.is_combo
+        and order.position != position.id
+        and order.legs[0].option in contracts
+    ]
+
+
+def _send_closing(work: Work, position: Position) -> None:
+    bot = work.governing(position)
+    found = closing_stage(work, position, bot)
+    if found is None:
+        return
+    legs, structures = found
+    ladder = exit_ladder(bot, position.exit_reason)
+    attempt = position.attempts + 1
+    at_market = ladder.start is Start.MARKET or (ladder.then is Then.MARKET and attempt > ladder.tries)
+    parts = parts_of(legs, legs[0].side)
+    quote = net_quote(parts, work.state.board, work.now)
+    net = None if at_market else rung(ladder, quote, parts, attempt, None)
+    if net is None and not at_market:
+        work.alarm(position.bot, f"no price to close at: {quote.missing.split(' for ')[0]}", position.id)
+        work.put_position(replace(position, retry_at=work.at + RETRY))
+        wake(work, position.bot, RETRY.total_seconds())
+        return
+    mid = None if quote.mid is None else Decimal(f"{quote.mid:.4f}")
+    purpose = Purpose.UNWIND if position.exit_reason == UNWIND else Purpose.EXIT
+    order = draft(
+        ticket(work, position, purpose, position.exit_reason),
+        legs,
+        structures,
+        OrderType.MARKET if at_market else OrderType.LIMIT,
+        net=net,
+        mid=mid,
+        adaptive=priority(ladder, attempt) if not at_market else "",
+        attempt=attempt,
+        attempt_until=work.at + timedelta(seconds=ladder.wait),
+    )
+    exit_mid = position.exit_mid if position.exit_mid is not None else mid
+    work.put_position(replace(position, attempts=attempt, retry_at=None, exit_mid=exit_mid))
+    work.send(order)
+
+
+def exit_ladder(bot: CompiledBot, reason: str) -> Ladder:
+    """Return how this exit is worked."""
+    if reason == UNWIND:
+        return UNWIND_LADDER
+    planned = next((found for found in bot.plan.exits if found.name == reason), None)
+    if planned is None:
+        return UNWIND_LADDER
+    if planned.resting and planned.kind is ExitKind.STOP:
+        return STOP_ORDER
+    return planned.order
+
+
+def closing_stage(work: Work, position: Position, bot: CompiledBot) -> tuple[tuple[OrderLeg, ...], int] | None:
+    """Return the legs to close next and how many structures of them; None when only what nobody bids for is left.
+
+    Whole structures go as one order; leg by leg, or when counts do not match, short legs go first, one at a time. An
+    unwinding position closes only what has no partner.
+    """
+    held_legs = _to_close(position)
+    alive = [leg for leg, _ in held_legs if not _is_dead(work, leg)]
+    counts = {leg.name: count for leg, count in held_legs}
+    if not alive:
+        return None
+    symbols = {leg.option.symbol for leg in alive}
+    structures = min(counts[leg.name] // leg.ratio for leg in alive)
+    if structures and len(symbols) == 1 and not bot.plan.order.leg_by_leg:
+        return closing_legs(alive), structures
+    first = next((leg for leg in alive if leg.sign < 0), alive[0])
+    (closing,) = closing_legs((first,))
+    return (OrderLeg(closing.name, closing.option, closing.side, 1),), counts[first.name]
+
+
+def _to_close(position: Position) -> list[tuple[PositionLeg, int]]:
+    """Return the legs to close with their contracts."""
+    keep = 0
+    if position.exit_reason == UNWIND:
+        keep = position.structures
+    found = ((leg, leg.held - keep * leg.ratio) for leg in position.legs)
+    return [(leg, count) for leg, count in found if count > 0]
+
+
+def _is_dead(work: Work, leg: PositionLeg) -> bool:
+    """Say whether a long leg has an ask but nobody bids for it: it is left to expire, the shorts are bought back."""
+    board = work.state.board
+    row = board.rows.get(leg.option, -1)
+    return leg.sign > 0 and row >= 0 and isnan(board.bid[row]) and quote_problem(board, row, work.now) == "no bid"
+
+
+def is_unwound(position: Position) -> bool:
+    """Say whether an unwinding position holds whole structures only."""
+    return not any(leg.held - position.structures * leg.ratio for leg in position.legs)

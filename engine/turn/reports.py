@@ -1,0 +1,229 @@
+"""What the broker reports, reduced: orders, executions, commissions, positions.
+
+An order is final only when the broker has given a final status and every execution it owes has been counted; a done
+order never blocks a fill. Executions are counted once by execId without its last part; a correction replaces. Only legs
+move positions: the summary execution of a combo is passed over.
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from engine.model.contract import Option
+from engine.model.event import BrokerStatus, CommissionReport, ExecutionReport, OrderMessage, OrderReport
+from engine.model.money import ZERO
+from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.position import Position
+from engine.record.record import Kind
+from engine.turn.ended import order_ended, position_filled
+from engine.turn.judging import wake
+from engine.turn.profit import with_leg
+from engine.turn.state import Booked
+from engine.turn.work import Work
+
+_FINAL = {
+    BrokerStatus.FILLED: OrderStatus.FILLED,
+    BrokerStatus.CANCELLED: OrderStatus.CANCELLED,
+    BrokerStatus.API_CANCELLED: OrderStatus.CANCELLED,
+    BrokerStatus.INACTIVE: OrderStatus.REFUSED,
+}
+_ALIVE = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
+
+REFUSALS = frozenset((103, 109, 110, 200, 201, 203, 321, 382, 383, 387, 388, 460, 10268, 10269, 10326))
+"""Codes that refuse an order which was never acknowledged (TWS API message codes)."""
+INFORMATION = frozenset((105, 202, 399, 404, 10167, 10349, *range(2100, 2200)))
+
+
+def find_order(work: Work, ref: str, order_id: int, perm_id: int) -> Order | None:
+    """Return our order by its ref, else by its permanent id, else by its id of this connection."""
+    if ref and (order := work.orders.get(ref)) is not None:
+        return order
+    if perm_id:
+        for order in work.orders.values():
+            if order.perm_id == perm_id:
+                return order
+    if ref:
+        return None
+    return work.orders.get(work.by_id.get(order_id, ""))
+
+
+def on_order(work: Work, event: OrderReport) -> None:
+    """Reduce one openOrder or orderStatus."""
+    order = find_order(work, event.ref, event.order_id, event.perm_id)
+    if order is None:
+        return
+    changed = order
+    if event.perm_id and event.perm_id != order.perm_id:
+        changed = replace(changed, perm_id=event.perm_id)
+    if event.order_id and event.order_id != order.order_id and event.client_id == work.state.client_id:
+        changed = replace(changed, order_id=event.order_id)
+    if event.filled is not None and int(event.filled) > changed.reported:
+        changed = replace(changed, reported=int(event.filled))
+    if event.average_price is not None and event.filled:
+        changed = replace(changed, average_price=event.average_price)
+    changed = _with_status(changed, event.status)
+    if changed != order:
+        order = work.put_order(changed)
+        wake(work, order.bot, 0.0)
+    conclude(work, order)
+
+
+def _with_status(order: Order, status: BrokerStatus | None) -> Order:
+    if status is None or not order.status.is_live:
+        return order
+    if status in _FINAL:
+        return replace(order, ended=_FINAL[status])
+    if status in _ALIVE and order.status in (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.UNKNOWN):
+        return replace(order, status=OrderStatus.WORKING, ended=None)
+    return order
+
+
+def conclude(work: Work, order: Order) -> None:
+    """Finish an order whose final status has come, once its executions are all counted."""
+    if order.ended is None or not order.status.is_live:
+        return
+    owed = order.quantity if order.ended is OrderStatus.FILLED else order.reported
+    if order.filled < owed:
+        return
+    order = work.put_order(replace(order, status=order.ended, attempt_until=None))
+    wake(work, order.bot, 0.0)
+    order_ended(work, order)
+
+
+def on_message(work: Work, event: OrderMessage) -> None:
+    """Take a broker's message on one of our order ids: refusals end what was never acknowledged, warnings do not."""
+    order = work.orders.get(work.by_id.get(event.order_id, ""))
+    if order is None:
+        return
+    work.record(Kind.MESSAGE, order.bot, order.position, code=event.code, text=event.text, ref=order.ref)
+    if event.code in INFORMATION:
+        return
+    order = work.put_order(replace(order, message=f"{event.code} {event.text}"))
+    if event.code in REFUSALS and order.status in (OrderStatus.SENDING, OrderStatus.UNKNOWN) and not order.perm_id:
+        order = work.put_order(replace(order, ended=OrderStatus.REFUSED))
+        conclude(work, order)
+    elif event.code in REFUSALS and order.status is OrderStatus.WORKING:
+        work.alarm(order.bot, f"the broker refused a change of {order.ref}: {event.text}", order.position)
+
+
+# ---------------------------------------------------------------- executions
+
+
+def on_execution(work: Work, event: ExecutionReport) -> None:
+    """Count one fill, once; a correction replaces what it corrects."""
+    if event.is_combo:
+        return
+    order = find_order(work, event.ref, event.order_id, event.perm_id)
+    if order is None or event.option is None:
+        _external(work, event)
+        return
+    base, _, revision = event.exec_id.rpartition(".")
+    known = work.booked.get(base)
+    if known is not None:
+        if known.exec_id.rpartition(".")[2] >= revision:
+            return
+        _unbook(work, order, known)
+        order = work.orders[order.ref]
+    _book(work, order, event, base, known)
+
+
+def _external(work: Work, event: ExecutionReport) -> None:
+    what = event.option or event.symbol
+    side = "bought" if event.is_buy else "sold"
+    base = event.exec_id.rpartition(".")[0]
+    if base in work.booked:
+        return
+    work.booked[base] = Booked(event.exec_id, "", "", False, int(event.quantity), ZERO)
+    text = f"not ours: {side} {event.quantity} {what} at {event.price}"
+    work.record(Kind.ALARM, "", "", text=text)
+
+
+def _leg_index(order: Order, option: Option) -> int:
+    return next((index for index, leg in enumerate(order.legs) if leg.option == option), -1)
+
+
+def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected: Booked | None) -> None:
+    assert event.option is not None
+    index = _leg_index(order, event.option)
+    if index < 0:
+        work.alarm(order.bot, f"a fill of {event.option} under {order.ref}, which has no such leg", order.position)
+        return
+    count = int(event.quantity)
+    sign = -1 if event.is_buy else 1
+    cash = event.price * count * event.option.multiplier * sign
+    is_entry = order.purpose is Purpose.ENTRY
+    leg_name = order.legs[index].name
+    commission = corrected.commission if corrected else ZERO
+    work.booked[base] = Booked(event.exec_id, order.position, leg_name, is_entry, count, cash, commission)
+    _add_fill(work, order, index, count)
+    position = _add_to_leg(work, work.positions[order.position], leg_name, event.option, is_entry, count, cash)
+    work.record(
+        Kind.FILL,
+        order.bot,
+        order.position,
+        exec_id=event.exec_id,
+        ref=order.ref,
+        leg=leg_name,
+        con_id=event.option.con_id,
+        contract=str(event.option),
+        is_buy=event.is_buy,
+        quantity=count,
+        price=str(event.price),
+        executed_at=event.executed_at.isoformat(),
+        purpose=order.purpose.value,
+    )
+    wake(work, order.bot, 0.0)
+    position_filled(work, position, work.orders[order.ref])
+    conclude(work, work.orders[order.ref])
+
+
+def _unbook(work: Work, order: Order, known: Booked) -> None:
+    """Take a corrected execution out again."""
+    index = next(i for i, leg in enumerate(order.legs) if leg.name == known.leg)
+    _add_fill(work, order, index, -known.quantity)
+    position = work.positions[known.position]
+    option = next(leg.option for leg in position.legs if leg.name == known.leg)
+    _add_to_leg(work, position, known.leg, option, known.is_entry, -known.quantity, -known.cash)
+
+
+def _add_fill(work: Work, order: Order, index: int, count: int) -> None:
+    filled = list(order.leg_filled or (0,) * len(order.legs))
+    filled[index] += count
+    work.put_order(replace(order, leg_filled=tuple(filled)))
+
+
+def _add_to_leg(
+    work: Work, position: Position, name: str, option: Option, is_entry: bool, count: int, cash: Decimal
+) -> Position:
+    leg = next(leg for leg in position.legs if leg.name == name)
+    known = option if option.con_id else leg.option
+    if is_entry:
+        changed = with_leg(position, name, option=known, opened=leg.opened + count, entry_cash=leg.entry_cash + cash)
+    else:
+        changed = with_leg(position, name, option=known, closed=leg.closed + count, exit_cash=leg.exit_cash + cash)
+    return work.put_position(changed)
+
+
+def on_commission(work: Work, event: CommissionReport) -> None:
+    """Add (or correct) the commission of one execution."""
+    base = event.exec_id.rpartition(".")[0]
+    known = work.booked.get(base)
+    if known is None or not known.position or known.commission == event.commission:
+        return
+    difference = event.commission - known.commission
+    work.booked[base] = replace(known, commission=event.commission)
+    position = work.positions.get(known.position)
+    if position is None:
+        return
+    leg = next(leg for leg in position.legs if leg.name == known.leg)
+    work.put_position(with_leg(position, known.leg, commissions=leg.commissions + difference))
+    work.record(
+        Kind.COMMISSION,
+        position.bot,
+        position.id,
+        exec_id=event.exec_id,
+        leg=known.leg,
+        amount=str(event.commission),
+    )
+    if position.state == "closed" and position.bot in work.bots:
+        day = work.bots[position.bot].day
+        work.put_day(replace(day, realized=day.realized - difference))

@@ -1,0 +1,183 @@
+"""Orders that rest at the broker: the take-profit and stop of a position, as one OCA group that outlives us.
+
+They are GTC, sized to what is open, priced from the entry's fills. When today's entry would stand against them in the
+same contract, which the broker refuses (requirement A4), they are taken back for as long as the entry works, and the
+engine watches their prices meanwhile; then they are put back.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from engine.compile.plan import ExitPlan, Quantity
+from engine.evaluate.select import Selection
+from engine.model.command import Cancel
+from engine.model.contract import Option, product
+from engine.model.money import Rounding
+from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
+from engine.model.position import Position
+from engine.order.draft import Ticket, closing_legs, draft
+from engine.record.record import Kind
+from engine.spec.spec import ExitKind
+from engine.turn.work import Work
+
+RESTING = (Purpose.TARGET, Purpose.STOP)
+CANCEL_PATIENCE = timedelta(seconds=10)
+
+
+def cancel(work: Work, order: Order, reason: str) -> Order:
+    """Ask for an order to be taken back, once; fills may still win."""
+    if not order.status.is_live or order.status is OrderStatus.CANCELLING:
+        return order
+    order = work.put_order(
+        replace(order, status=OrderStatus.CANCELLING, message=reason, attempt_until=work.at + CANCEL_PATIENCE)
+    )
+    work.commands.append(Cancel(order))
+    return order
+
+
+def has_resting_exits(work: Work, position: Position) -> bool:
+    """Say whether the text that governs the position keeps exits at the broker."""
+    return any(planned.resting for planned in work.governing(position).plan.exits)
+
+
+def resting_orders(work: Work, position: str) -> list[Order]:
+    """Return the position's live orders at the broker."""
+    return [order for order in work.live_orders(position) if order.purpose in RESTING]
+
+
+def place_resting(work: Work, position: Position) -> None:
+    """Put the position's resting exits to the broker as one OCA group, unless they are there."""
+    if position.state != "open" or position.suspended or resting_orders(work, position.id):
+        return
+    planned = [found for found in work.governing(position).plan.exits if found.resting]
+    if not planned or position.structures == 0 or position.entry_price is None:
+        return
+    group = f"rb:{work.program.install}:oca:{work.next_number:06d}"
+    for each in planned:
+        _place(work, position, each, group)
+    work.put_position(position)
+
+
+def _place(work: Work, position: Position, planned: ExitPlan, group: str) -> None:
+    leg = next(leg for leg in position.legs if leg.held)
+    net = level_net(position, planned)
+    if net is None:
+        return
+    side = Side.SELL if leg.sign > 0 else Side.BUY
+    is_stop = planned.kind is ExitKind.STOP
+    price = product(leg.option.symbol).option_ticks.round(abs(net), Rounding.NEAREST)
+    number, order_id = work.take_numbers()
+    purpose = Purpose.STOP if is_stop else Purpose.TARGET
+    order = draft(
+        Ticket(
+            work.ref(number),
+            number,
+            order_id,
+            position.bot,
+            position.id,
+            purpose,
+            planned.name,
+            position.digest,
+            work.at,
+        ),
+        closing_legs((leg,)),
+        leg.held // leg.ratio,
+        OrderType.STOP if is_stop else OrderType.LIMIT,
+        net=None if is_stop else (price if side is Side.SELL else -price),
+        stop=price if is_stop else None,
+        time_in_force=TimeInForce.GTC,
+        oca_group=group,
+    )
+    work.send(order)
+
+
+def level_net(position: Position, planned: ExitPlan) -> Decimal | None:
+    """Return the signed net price per share at which a target or stop closes the position, - is paid.
+
+    profit p of a credit c buys back at c (1 - p); a loss l at c (1 + l); a cost is that price, or a multiple of the
+    credit; dollars count what the whole position would have made, commissions paid so far included.
+    """
+    entry = position.entry_price
+    if entry is None or planned.level is None:
+        return None
+    level = Decimal(f"{planned.level:.6f}")
+    if planned.basis == "cost":
+        return -level * entry if planned.level_of == "credit" else -level
+    if planned.basis == "value":
+        return level * -entry if planned.level_of == "debit" else level
+    sign = 1 if planned.basis == "profit" else -1
+    if planned.level_quantity is Quantity.DOLLARS:
+        shares = position.legs[0].option.multiplier * max(position.structures, 1)
+        gain = (sign * level + position.commissions) / shares
+    elif planned.level_of == "max_risk":
+        multiplier = position.legs[0].option.multiplier
+        gain = sign * level * (position.max_risk or Decimal(0)) / multiplier
+    else:
+        gain = sign * level * abs(entry)
+    return gain - entry
+
+
+def take_back(work: Work, position: Position, reason: str) -> bool:
+    """Cancel the position's resting orders; return True once none is live."""
+    live = resting_orders(work, position.id)
+    for order in live:
+        cancel(work, order, reason)
+    return not live
+
+
+# ---------------------------------------------------------------- the other side's orders
+
+
+def in_the_way(work: Work, selection: Selection) -> bool:
+    """Say whether resting orders of ours would make the broker refuse this entry."""
+    return bool(_in_the_way(work, selection))
+
+
+def _in_the_way(work: Work, selection: Selection) -> list[Order]:
+    if len(selection.legs) > 1:
+        return []
+    wanted = {leg.option: Side.BUY if leg.sign > 0 else Side.SELL for leg in selection.legs}
+    return [
+        order
+        for order in work.orders.values()
+        if order.status.is_live
+        and order.purpose in RESTING
+        and wanted.get(order.legs[0].option, order.side) is not order.side
+    ]
+
+
+def clear_the_way(work: Work, selection: Selection) -> None:
+    """Take back the resting orders that stand against this entry; the engine watches their prices meanwhile."""
+    for name in {order.position for order in _in_the_way(work, selection)}:
+        position = work.positions[name]
+        if not position.suspended:
+            reason = f"resting orders in {position.legs[0].option} are watched by the engine while an entry works"
+            work.record(Kind.DECISION, position.bot, position.id, what="suspend", reason=reason, values=[])
+            position = work.put_position(replace(position, suspended=True))
+        take_back(work, position, "an entry of the other side is to be sent")
+
+
+def put_back(work: Work) -> None:
+    """Put suspended resting orders back as soon as nothing of the other side works in their contract."""
+    for position in list(work.positions.values()):
+        if not position.suspended or position.state != "open":
+            continue
+        contracts = {leg.option for leg in position.legs if leg.held}
+        if _is_wanted(work, contracts) or resting_orders(work, position.id):
+            continue
+        work.record(Kind.DECISION, position.bot, position.id, what="resume", reason="its contract is free", values=[])
+        place_resting(work, work.put_position(replace(position, suspended=False)))
+
+
+def _is_wanted(work: Work, contracts: set[Option]) -> bool:
+    """Say whether an entry in one of these contracts works, or is about to be sent."""
+    for order in work.orders.values():
+        if order.purpose is Purpose.ENTRY and order.status.is_live and contracts & {leg.option for leg in order.legs}:
+            return True
+    for name, state in work.bots.items():
+        if not state.is_watching or state.selection is None or not state.selection.is_complete:
+            continue
+        if contracts & {leg.option for leg in state.selection.legs} and work.is_about_to_enter(name):
+            return True
+    return False

@@ -1,0 +1,247 @@
+"""`turn(program, state, event)`: one event in; a new state, records and commands out.
+
+Pure: no clock, no I/O, no chance.
+
+A quote that nobody waits for changes nothing and costs next to nothing. Otherwise, in order: what the broker reported;
+orders that are due a step; exits; closing orders; halts; entries; what to stream. Exits come before entries, so that an
+entry rule that cannot be judged never holds up an exit.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from engine.model.contract import Option
+from engine.model.event import (
+    AccountReport,
+    ClosesReport,
+    CommissionReport,
+    Event,
+    ExecutionReport,
+    LinkDown,
+    LinkUp,
+    ListingReport,
+    MarketMoved,
+    OpeningMoveReport,
+    OperatorRequest,
+    OrderMessage,
+    OrderReport,
+    PositionReport,
+    Request,
+)
+from engine.model.order import Purpose
+from engine.model.position import Position
+from engine.record.record import Kind
+from engine.turn import daily
+from engine.turn.entering import entry_due, send_opening, step_entry
+from engine.turn.following import follow
+from engine.turn.leaving import pursue, step_exits
+from engine.turn.linking import link_down, link_up
+from engine.turn.program import Program
+from engine.turn.reports import on_commission, on_execution, on_message, on_order
+from engine.turn.resting import cancel, place_resting, put_back
+from engine.turn.state import NEVER, BotState, State, Trading
+from engine.turn.work import Turn, Work
+
+
+def turn(program: Program, state: State, event: Event) -> Turn:
+    """Return what one event leads to. Raises: InvariantError when what can never be was found."""
+    if type(event) is MarketMoved:
+        return _market(program, state, event)
+    work = Work(program, state, event.at)
+    changes = _HANDLERS[type(event)](work, event) or {}
+    return work.finish(wake_at=min(event.at, state.wake_at), **changes)
+
+
+def begin(program: Program, state: State, at: datetime) -> Turn:
+    """Return the first turn of a run: today on record, every bot with its day (as it was before a restart)."""
+    work = Work(program, state, at)
+    changes = daily.open_day(work, state.session)
+    return work.finish(wake_at=at, **changes)
+
+
+# ---------------------------------------------------------------- time and quotes
+
+
+def _market(program: Program, state: State, event: MarketMoved) -> Turn:
+    at = event.at
+    dependents = state.dependents
+    touched = {name for row in event.rows for name in dependents.get(row, ())}
+    if not touched and at < state.wake_at and state.indexed == state.board.version:
+        return Turn(state, (), ())
+    work = Work(program, state, at)
+    changes: dict[str, Any] = {}
+    coming = daily.roll_due(state.session, at)
+    if coming is not None:
+        changes = daily.open_day(work, coming)
+        work.state = replace(state, **changes)
+    due = {name for name, found in work.bots.items() if found.wake_at <= at or _agenda_due(found, at)}
+    _clear_wakes(work, due)
+    if work.state.is_linked:
+        _step(work, touched | due, changes)
+    wake_at = daily.next_wake(work, changes.get("mark_at", state.mark_at), changes.get("watch_at", state.watch_at))
+    if work.indexed != state.board.version or due:
+        changes["dependents"] = daily.index_rows(work)
+    return work.finish(wake_at=wake_at, **changes)
+
+
+def _agenda_due(state: BotState, at: datetime) -> bool:
+    return bool(state.agenda) and state.agenda[0] <= at
+
+
+def _clear_wakes(work: Work, due: set[str]) -> None:
+    for name in due:
+        state = work.bots[name]
+        agenda = tuple(at for at in state.agenda if at > work.at)
+        work.set_bot(name, replace(state, wake_at=NEVER, agenda=agenda))
+
+
+def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
+    state = work.state
+    facts = daily.note_opening_moves(work)
+    if facts is not state.facts:
+        changes["facts"] = facts
+        work.state = replace(state, facts=facts)
+    for order in [order for order in work.orders.values() if order.status.is_live]:
+        follow(work, work.orders[order.ref])
+    for position in list(work.positions.values()):
+        if position.bot in names and position.state in ("entering", "open", "exiting"):
+            step_exits(work, position)
+    for position in list(work.positions.values()):
+        _retry(work, work.positions[position.id])
+    blocked = {name: daily.step_halts(work, bot) for name, bot in work.program.bots.items() if name in names}
+    if not work.state.is_stopping:
+        _enter(work, names, blocked)
+    put_back(work)
+    _by_the_clock(work, changes)
+
+
+def _retry(work: Work, position: Position) -> None:
+    if position.state == "exiting":
+        pursue(work, position)
+    elif entry_due(position, work.at) and not work.has_live_entry(position.id):
+        send_opening(work, work.governing(position), position, position.attempts)
+    elif position.state == "open" and not position.suspended:
+        place_resting(work, position)
+
+
+def _enter(work: Work, names: set[str], blocked: dict[str, str]) -> None:
+    for name, bot in work.program.bots.items():
+        if name not in names:
+            continue
+        if blocked.get(name):
+            work.set_bot(name, replace(work.bots[name], waits=blocked[name]))
+            continue
+        step_entry(work, bot)
+
+
+def _by_the_clock(work: Work, changes: dict[str, Any]) -> None:
+    state = work.state
+    session = state.session
+    in_hours = session.open <= work.at <= session.close
+    if in_hours and (state.mark_at is None or work.at >= state.mark_at):
+        daily.mark_positions(work)
+        changes["mark_at"] = work.at + daily.MARK_EVERY
+    if not in_hours and state.mark_at is not None and work.at >= state.mark_at:
+        changes["mark_at"] = None
+    if state.watch_at is None or work.at >= state.watch_at:
+        changes["streamed"] = daily.step_watch(work)
+        changes["watch_at"] = work.at + daily.WATCH_EVERY if work.at < session.close else NEVER
+
+
+# ---------------------------------------------------------------- slow facts
+
+
+def _on_account(work: Work, event: AccountReport) -> dict[str, Any]:
+    facts = work.state.facts
+    if facts.account != event.account:
+        account = event.account
+        work.record(
+            Kind.ACCOUNT,
+            net_liquidation=None if account.net_liquidation is None else str(account.net_liquidation),
+            cash=None if account.cash is None else str(account.cash),
+            buying_power=None if account.buying_power is None else str(account.buying_power),
+        )
+    return {"facts": replace(facts, account=event.account)}
+
+
+def _on_listing(work: Work, event: ListingReport) -> dict[str, Any]:
+    facts = work.state.facts
+    key = (event.listing.symbol, event.listing.trading_class)
+    strikes = sum(len(found) for found in event.listing.strikes.values())
+    work.record(Kind.FACTS, symbol=key[0], what=f"listing {key[1]}", value=strikes)
+    return {"facts": replace(facts, listings={**facts.listings, key: event.listing})}
+
+
+def _on_closes(work: Work, event: ClosesReport) -> dict[str, Any]:
+    facts = work.state.facts
+    work.record(Kind.FACTS, symbol=event.symbol, what="closes", value=len(event.closes))
+    return {"facts": replace(facts, closes={**facts.closes, event.symbol: event.closes})}
+
+
+def _on_opening_move(work: Work, event: OpeningMoveReport) -> dict[str, Any]:
+    facts = work.state.facts
+    moves = {**facts.opening_moves, (event.symbol, event.expiry): event.points}
+    work.record(
+        Kind.FACTS, symbol=event.symbol, what="opening_move", value=event.points, expiry=event.expiry.isoformat()
+    )
+    return {"facts": replace(facts, opening_moves=moves)}
+
+
+def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
+    holdings = {**work.state.holdings, event.contract: event.quantity}
+    if isinstance(event.contract, Option) and not event.quantity and _has_expired(work, event.contract):
+        daily.settle(work, event.contract)
+    return {"holdings": holdings}
+
+
+def _has_expired(work: Work, option: Option) -> bool:
+    session = work.state.session
+    return option.expiry < session.date or (option.expiry == session.date and work.at >= session.close)
+
+
+# ---------------------------------------------------------------- people
+
+
+def _on_operator(work: Work, event: OperatorRequest) -> dict[str, Any]:
+    if event.id in work.state.requests:
+        return {}
+    work.record(Kind.OPERATOR, event.bot, "", id=event.id, request=event.request.value, bot=event.bot)
+    changes: dict[str, Any] = {"requests": work.state.requests | {event.id}}
+    if event.request is Request.PAUSE:
+        changes["paused"] = work.state.paused | {event.bot}
+    elif event.request is Request.RESUME:
+        changes["paused"] = frozenset() if not event.bot else work.state.paused - {event.bot}
+        changes["trading"] = Trading.ACTIVE
+    elif event.request is Request.KILL:
+        changes["trading"] = Trading.REDUCING
+        _cancel_entries(work, event.bot, "killed")
+    elif event.request is Request.STOP:
+        changes["is_stopping"] = True
+        _cancel_entries(work, event.bot, "the engine stops")
+    return changes
+
+
+def _cancel_entries(work: Work, bot: str, reason: str) -> None:
+    for order in list(work.orders.values()):
+        if order.status.is_live and order.purpose is Purpose.ENTRY and bot in ("", order.bot):
+            cancel(work, order, reason)
+
+
+Handler = Callable[[Work, Any], dict[str, Any] | None]
+
+_HANDLERS: dict[type, Handler] = {
+    OrderReport: on_order,
+    OrderMessage: on_message,
+    ExecutionReport: on_execution,
+    CommissionReport: on_commission,
+    PositionReport: _on_position,
+    AccountReport: _on_account,
+    ListingReport: _on_listing,
+    ClosesReport: _on_closes,
+    OpeningMoveReport: _on_opening_move,
+    LinkUp: link_up,
+    LinkDown: link_down,
+    OperatorRequest: _on_operator,
+}
