@@ -1,7 +1,8 @@
 """The JSON Schema of a document kind, and what it finds, said as diagnostics at the exact place.
 
-Three annotations of ours carry what a schema cannot say: `x-owed` (what the place owes, in words), `x-code`, and the
-keywords `x-exactly-one` and `x-one-besides`, which this validator checks and every other one passes over.
+Annotations of ours carry what a schema cannot say: `x-owed` (what the place owes, in words), `x-code`, `x-units` and
+`x-words` (for the help). `x-exactly-one` and `x-one-besides` are keywords that this validator checks; every other one
+passes over them. Never `anyOf` of condition kinds: its one error says nothing.
 """
 
 import json
