@@ -24,7 +24,13 @@ _BIDS, _ASKS = ("1", "66"), ("2", "67")
 _BID_SIZES, _ASK_SIZES = ("0", "69"), ("3", "70")
 _VOLUMES = ("8", "74")
 _DELAYED_QUOTES = frozenset(("66", "67", "69", "70", "74"))
-_MODELS = ("13", "83")
+UNSET_GREEK = -2
+
+
+def _between(text: str, low: float, high: float) -> float:
+    """Return the number, nan when it is unset or outside."""
+    value = float(text or "nan")
+    return value if low <= value <= high else nan
 
 
 class Quotes:
@@ -201,33 +207,49 @@ class Quotes:
         self._quoted.add(row)
 
     def _model_handler(self) -> Handler:
-        board, rows, modelled, fail = self.board, self.rows, self._modelled, self._fail
-        columns = board.iv, board.delta, board.gamma, board.vega, board.theta, board.model_price
-        ivs, deltas, gammas, vegas, thetas, models = columns
+        board, rows, modelled, fail, partly = self.board, self.rows, self._modelled, self._fail, self._partial_model
+        ivs, deltas, gammas, vegas, thetas = board.iv, board.delta, board.gamma, board.vega, board.theta
+        models, number, huge = board.model_price, float, _HUGE
 
         def model(fields: list[str]) -> None:
             try:
-                _, req_id, kind, _, iv_text, delta_text, model_text, _, gamma_text, vega_text, theta_text, *_ = fields
-                row = rows.get(req_id)
-                if row is None or kind not in _MODELS:
+                kind = fields[2]
+                if kind != "13" and kind != "83":
                     return
-                value = float(iv_text or -1)
-                ivs[row] = value if 0 <= value < _HUGE else nan
-                value = float(delta_text or -2)
-                deltas[row] = value if -1 <= value <= 1 else nan
-                value = float(gamma_text or -2)
-                gammas[row] = value if 0 <= value < _HUGE else nan
-                value = float(vega_text or -2)
-                vegas[row] = value if 0 <= value < _HUGE else nan
-                value = float(theta_text or -2)
-                thetas[row] = value if value != -2 and value < _HUGE else nan
-                value = float(model_text or -1)
-                models[row] = value if 0 <= value < _HUGE else nan
+                row = rows.get(fields[1])
+                if row is None:
+                    return
                 modelled.add(row)
+                if not (fields[4] and fields[5] and fields[6] and fields[8] and fields[9] and fields[10]):
+                    partly(row, fields)
+                    return
+                iv, delta, price = number(fields[4]), number(fields[5]), number(fields[6])
+                gamma, vega, theta = number(fields[8]), number(fields[9]), number(fields[10])
+                sound = iv >= 0 <= price and gamma >= 0 <= vega and -1 <= delta <= 1 and theta != -2
+                if sound and iv + price + gamma + vega + theta < huge:
+                    ivs[row] = iv
+                    deltas[row] = delta
+                    models[row] = price
+                    gammas[row] = gamma
+                    vegas[row] = vega
+                    thetas[row] = theta
+                else:
+                    partly(row, fields)
             except FAULTS as problem:
                 fail(fields, problem)
 
         return model
+
+    def _partial_model(self, row: int, fields: list[str]) -> None:
+        """Take a computation of which some parts are unset, each by itself."""
+        board = self.board
+        for column, text in ((board.iv, fields[4]), (board.model_price, fields[6])):
+            column[row] = _between(text, 0.0, _HUGE)
+        for column, text in ((board.gamma, fields[8]), (board.vega, fields[9])):
+            column[row] = _between(text, 0.0, _HUGE)
+        board.delta[row] = _between(fields[5], -1.0, 1.0)
+        theta = _between(fields[10], -_HUGE, _HUGE)
+        board.theta[row] = nan if theta == UNSET_GREEK else theta
 
     def _type_handler(self) -> Handler:
         frozen, rows, touched, fail = self.board.frozen, self.rows, self._touched, self._fail

@@ -43,7 +43,8 @@ class _Cursor:
 
     def skip_group(self, width: int) -> None:
         """Pass over a count and that many groups of `width` fields."""
-        self._at += width * convert.whole(self.text())
+        count = convert.whole(self.text())
+        self._at += width * count
 
     def skip_legs_and_scale(self) -> None:
         """Pass over combo legs, their prices, smart routing, scale and hedge fields."""

@@ -4,7 +4,6 @@ One known frame of each kind goes through the framing and the table of a spare c
 arrive, or nothing may be traded with this version.
 """
 
-import asyncio
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from math import isnan
@@ -107,8 +106,7 @@ async def check_seams() -> None:
         lost += [kind for kind in ORDERS if not _order_arrived(spare, kind)]
         lost += [kind for kind in ENDS if not _end_arrived(spare, kind)]
         lost += [] if _id_arrived(spare) else [NEXT_VALID_ID]
-        answers = await asyncio.gather(*[_answer_arrived(spare, *pair) for pair in REQUEST_KINDS])
-        lost += [pair[0] for pair, arrived in zip(REQUEST_KINDS, answers, strict=True) if not arrived]
+        lost += [row for row, end in REQUEST_KINDS if not await _answer_arrived(spare, row, end)]
     finally:
         spare.client.disconnect()
     if lost:

@@ -173,10 +173,13 @@ class Wire:
             return trouble.nothing_listens(self.settings)
         if isinstance(problem, TimeoutError):
             return trouble.no_greeting(self.settings, spoke=self._greeting.version > 0)
+        if isinstance(problem, ConnectionError) and problem.args and isinstance(problem.args[0], list):
+            names = [str(each).removesuffix(" request timed out") for each in problem.args[0]]
+            return trouble.incomplete(self.settings, names)
         if self._refused.done():
             return self._refused.result()
         if isinstance(problem, ConnectionError):
-            return trouble.incomplete(self.settings, [str(problem)])
+            return trouble.turned_away(self.settings, self.inbox.notices, str(problem))
         if isinstance(problem, OSError):
             return trouble.cannot_reach(self.settings, problem)
         return problem

@@ -1,0 +1,269 @@
+"""Connecting, refusing to connect, losing the connection."""
+
+import asyncio
+import socket
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from ib_fake_tws import fake_tws
+from ib_session import connected, gateway, run
+
+from engine.adapters.ib.settings import IbSettings
+from engine.adapters.ib.world import IbWorld, ib_world
+from engine.model.contract import Underlying
+from engine.model.errors import BrokerError
+from engine.model.event import (
+    AccountReport,
+    ExecutionReport,
+    LinkDown,
+    LinkUp,
+    MarketMoved,
+    OrderMessage,
+    OrderReport,
+    PositionReport,
+)
+
+EXECUTION = (
+    "11|-1|41|9|SPY|OPT|20251219|650.0|P|100|CBOE|USD|SPY   251219P00650000|SPY|{exec_id}|20251124 10:00:00 US/Eastern|"
+    "DU1|CBOE|SLD|1|{price}|77|1|0|1|2.5|rb.t.41||||2|0"
+)
+
+
+async def refusal(port: int, **changes: object) -> BrokerError:
+    world = ib_world(IbSettings(**({"port": port, "connect_seconds": 3.0} | changes)))  # type: ignore[arg-type]
+    with pytest.raises(BrokerError) as caught:
+        await world.link.connect()
+    return caught.value
+
+
+def free_port() -> int:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port: int = held.getsockname()[1]
+        return port
+
+
+def test_the_first_batch_has_the_account_and_ends_with_link_up() -> None:
+    async def scenario() -> None:
+        async with gateway() as gw, connected(gw.port) as (world, events):
+            opening = datetime(2025, 11, 24, 14, 29, tzinfo=UTC)
+            reports = [event for event in events if isinstance(event, AccountReport)]
+            assert reports[-1].account.net_liquidation == Decimal("1000000.00")
+            up = events[-1]
+            assert isinstance(up, LinkUp)
+            assert (up.at, up.account, up.client_id, up.next_order_id) == (opening, world.link.account, 1, 1)
+            assert (up.order_refs, up.positions, up.lockstep) == ((), (), True)
+            assert world.link.is_lockstep
+            batch = await world.link.next(None)
+            assert batch.at == opening + timedelta(seconds=1)
+            assert batch.events == (MarketMoved(batch.at, ()),)
+
+    run(scenario())
+
+
+def test_nothing_listens() -> None:
+    async def scenario() -> None:
+        port = free_port()
+        problem = await refusal(port)
+        assert problem.message == f"nothing listens on 127.0.0.1:{port}"
+        assert "7497" in (problem.help or "")
+        assert "4002" in (problem.help or "")
+
+    run(scenario())
+
+
+def test_a_live_account_is_refused_on_paper() -> None:
+    async def scenario() -> None:
+        async with fake_tws(account="U7654321") as fake:
+            problem = await refusal(fake.port)
+            assert "U7654321 is not a paper account" in problem.message
+            assert fake.writer is not None
+            assert not [fields for fields in fake.asked if fields[0] == "3"]
+            async with connected(fake.port, lockstep=False, paper=False) as (world, _):
+                assert world.link.account == "U7654321"
+
+    run(scenario())
+
+
+def test_another_account_than_asked_for_and_several_accounts() -> None:
+    async def scenario() -> None:
+        async with fake_tws() as fake:
+            assert "DU9 is not behind" in (await refusal(fake.port, account="DU9")).message
+        async with fake_tws(account="DU1,DU2,") as fake:
+            assert "several accounts: DU1, DU2" in (await refusal(fake.port)).message
+
+    run(scenario())
+
+
+def test_a_client_id_in_use_is_named_at_once() -> None:
+    async def scenario() -> None:
+        async with gateway() as gw, connected(gw.port, client_id=5):
+            problem = await refusal(gw.port, client_id=5, connect_seconds=20.0, lockstep=True)
+            assert "client id 5 is in use" in problem.message
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("request_kind", "name"),
+    [
+        ("16", "open orders"),
+        ("99", "completed orders"),
+        ("6", "account values"),
+        ("7", "executions"),
+    ],
+)
+def test_a_list_that_never_ends_is_named(request_kind: str, name: str) -> None:
+    async def scenario() -> None:
+        async with fake_tws(answers={request_kind: lambda _: []}) as fake:
+            problem = await refusal(fake.port, request_seconds=0.1)
+            assert name in problem.message
+
+    run(scenario())
+
+
+def test_positions_that_never_come() -> None:
+    async def scenario() -> None:
+        async with fake_tws(answers={"61": lambda _: []}) as fake:
+            assert "positions" in (await refusal(fake.port, connect_seconds=0.2)).message
+
+    run(scenario())
+
+
+def test_lockstep_is_not_offered() -> None:
+    async def scenario() -> None:
+        async with fake_tws() as fake:
+            assert "does not offer a clock" in (await refusal(fake.port, lockstep=True)).message
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("words", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\0\0\0\x08hello\0x\0"])
+def test_another_protocol(words: bytes) -> None:
+    async def answer(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(words)
+        await writer.drain()
+
+    async def scenario() -> None:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        async with server:
+            problem = await refusal(server.sockets[0].getsockname()[1])
+            assert "does not speak the TWS API" in problem.message
+
+    run(scenario())
+
+
+def test_silence_and_an_old_version() -> None:
+    async def scenario() -> None:
+        server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+        async with server:
+            problem = await refusal(server.sockets[0].getsockname()[1], connect_seconds=0.2)
+            assert "does not answer as TWS" in problem.message
+        async with fake_tws(version=150) as fake:
+            assert "speaks API version 150" in (await refusal(fake.port)).message
+
+    run(scenario())
+
+
+async def wait_for(world: IbWorld, kind: type) -> list:
+    """Return the events up to and with the first of a kind, outside lockstep."""
+    found: list = []
+    while not any(isinstance(event, kind) for event in found):
+        found.extend((await world.link.next(None)).events)
+    return found
+
+
+def test_a_lost_connection_is_a_batch_that_ends_with_link_down() -> None:
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            fake.push(3, 41, "Filled", 1, 0, 2.5, 77, 0, 2.5, 1, "", 0)
+            fake.cut()
+            events = await wait_for(world, LinkDown)
+            assert isinstance(events[0], OrderReport)
+            assert isinstance(events[-1], LinkDown)
+            with pytest.raises(BrokerError, match="no connection"):
+                await world.link.next(None)
+
+    run(scenario())
+
+
+def test_a_gateway_that_goes_away_in_lockstep_and_a_second_connect() -> None:
+    async def scenario() -> None:
+        async with gateway() as gw:
+            world = ib_world(IbSettings(port=gw.port, lockstep=True))
+            await world.link.connect()
+            world.feed.watch([Underlying("SPX")])
+            await world.link.next(None)
+            for connection in list(gw.gateway.connections):
+                connection.abort()
+            batch = await world.link.next(None)
+            assert isinstance(batch.events[-1], LinkDown)
+            again = await world.link.connect()
+            assert isinstance(again.events[-1], LinkUp)
+            found = (await world.link.next(None)).events[-1]
+            assert found == MarketMoved(again.at + timedelta(seconds=1), (0,))
+            await world.link.close()
+
+    run(scenario())
+
+
+def test_the_broker_out_of_reach_of_its_gateway_and_back() -> None:
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            world.feed.watch([Underlying("SPX")])
+            await fake.until_asked("1")
+            fake.push(4, 2, -1, 1100, "Connectivity between IB and the TWS has been lost.", "")
+            down = (await wait_for(world, LinkDown))[-1]
+            assert "1100" in down.reason
+            row = EXECUTION.format(exec_id="a.01.01", price="2.5").split("|")
+            fake.answers["7"] = lambda fields: [tuple(row), (55, 1, fields[2])]
+            fake.push(4, 2, -1, 1101, "Connectivity has been restored - data lost.", "")
+            events = await wait_for(world, LinkUp)
+            assert [event.price for event in events if isinstance(event, ExecutionReport)] == [Decimal("2.5")]
+            assert len(await fake.until_asked("1", 2)) == 2
+
+    run(scenario())
+
+
+def test_each_execution_and_each_correction_comes_once() -> None:
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            for exec_id, price in (("a.01.01", "2.5"), ("a.01.01", "2.5"), ("a.01.02", "2.4")):
+                fake.push(*EXECUTION.format(exec_id=exec_id, price=price).split("|"))
+            fake.push(4, 2, 41, 399, "the last", "")
+            events = await wait_for(world, OrderMessage)
+            fills = [(event.exec_id, event.price) for event in events if isinstance(event, ExecutionReport)]
+            assert fills == [("a.01.01", Decimal("2.5")), ("a.01.02", Decimal("2.4"))]
+
+    run(scenario())
+
+
+def test_an_unreadable_order_message_is_raised_not_swallowed() -> None:
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            fake.push(3, 41, "Filled", "much", 0, 2.5, 77, 0, 2.5, 1, "", 0)
+            with pytest.raises(BrokerError, match="much"):
+                await world.link.next(None)
+
+    run(scenario())
+
+
+def test_free_running_waits_until_a_timer_is_due() -> None:
+    class Still:
+        def now(self) -> datetime:
+            return datetime(2025, 11, 24, 15, 0, tzinfo=UTC)
+
+    async def scenario() -> None:
+        async with fake_tws() as fake:
+            world = ib_world(IbSettings(port=fake.port), clock=Still())
+            await world.link.connect()
+            due = Still().now()
+            batch = await world.link.next(due)
+            assert (batch.at, batch.events) == (due, (MarketMoved(due, ()),))
+            fake.push(61, 3, "DU1", 756733, "SPY", "STK", "", 0, "", "", "ARCA", "USD", "SPY", "SPY", 100, 431.5)
+            events = (await world.link.next(None)).events
+            assert events[0] == PositionReport(due, Underlying("SPY"), Decimal(100), Decimal("431.5"))
+            await world.link.close()
+
+    run(scenario())

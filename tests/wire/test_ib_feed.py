@@ -1,0 +1,258 @@
+"""Lines into the board, and slow facts, from the simulated gateway and from a fake."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from math import isclose, isnan, pi, sqrt
+
+import pytest
+from ib_fake_tws import Fields, fake_tws
+from ib_session import DAY, SPX, chain, connected, gateway, leg, near, order, play, put, run
+
+from engine.adapters.ib.feed import IbFeed
+from engine.model.contract import Option, Right, Underlying
+from engine.model.errors import BrokerError
+from engine.model.event import Event, MarketMoved
+from engine.model.order import Side
+from engine.model.session import session_on
+
+
+def test_underlyings_and_options_stream_into_the_board() -> None:
+    async def scenario() -> None:
+        async with gateway() as gw, connected(gw.port) as (world, _):
+            strike = await near(world, below=20)
+            option, spy, vix = put(strike), Underlying("SPY"), Underlying("VIX")
+            world.feed.watch([SPX, spy, vix, option])
+            await play(world, 6)
+            board = world.feed.board
+            row = board.rows[option]
+            assert 0 < board.bid[row] < board.ask[row]
+            assert board.bid_size[row] > 0
+            assert -0.5 < board.delta[row] < 0
+            assert 0 < board.iv[row] < 3
+            assert board.theta[row] < 0 < board.vega[row]
+            assert gw.now - 10 < board.quote_at[row] <= board.alive_at <= gw.now
+            assert isnan(board.bid[board.rows[SPX]])
+            assert 5000 < board.last[board.rows[SPX]] < 7000
+            assert board.previous_close[board.rows[SPX]] > 0
+            assert 5 < board.last[board.rows[vix]] < 90
+            assert 0 < board.bid[board.rows[spy]] < board.ask[board.rows[spy]]
+            assert not board.frozen
+
+    run(scenario())
+
+
+def test_watch_sends_only_the_difference_and_cancels_first() -> None:
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            spy, vix = Underlying("SPY"), Underlying("VIX")
+            world.feed.watch([SPX, spy])
+            world.feed.watch([SPX, spy])
+            world.feed.watch([vix, SPX])
+            await fake.until_asked("1", 3)
+            sent = [(fields[0], fields[4] if fields[0] == "1" else "") for fields in fake.asked if fields[0] in "12"]
+            assert sent == [("1", "SPX"), ("1", "SPY"), ("2", ""), ("1", "VIX")]
+            assert set(world.feed.board.rows) == {SPX, vix}
+            lines = await fake.until_asked("1", 3)
+            assert lines[0][2:12] == [lines[0][2], "0", "SPX", "IND", "", "0.0", "", "", "CBOE", ""]
+            assert int(lines[0][2]) >= 1_000_000_000
+
+    run(scenario())
+
+
+def test_the_line_limit_keeps_the_most_important_and_names_the_rest() -> None:
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False, max_lines=2) as (world, _):
+            wanted = [Underlying(symbol) for symbol in ("SPX", "SPY", "VIX", "QQQ")]
+            world.feed.watch(wanted)
+            assert world.feed.unwatched == (Underlying("VIX"), Underlying("QQQ"))
+            assert set(world.feed.board.rows) == {Underlying("SPX"), Underlying("SPY")}
+            world.feed.watch(wanted[2:])
+            assert world.feed.unwatched == ()
+            assert len(await fake.until_asked("1", 4)) == 4
+
+    run(scenario())
+
+
+def test_no_more_than_45_messages_leave_in_a_second_of_virtual_time() -> None:
+    async def scenario() -> None:
+        async with gateway() as gw, connected(gw.port) as (world, _):
+            await play(world, 70)
+            strikes = await chain(world)
+            wanted = [put(strike) for strike in strikes[200:280]]
+            world.feed.watch(wanted)
+            session = gw.gateway.hub.sessions[1]
+            lines = []
+            for _ in range(4):
+                await play(world, 1)
+                lines.append(len(session.wants.lines))
+            assert lines == [45, 80, 80, 80]
+            world.broker.submit(order(1, leg(wanted[0], Side.BUY), limit_price=Decimal("0.05")))
+            await play(world, 1)
+            assert len(gw.exchange.open_orders()) + len(gw.exchange.completed_orders()) == 1
+
+    run(scenario())
+
+
+async def day_of(jitter: Callable[[], float], variant: int) -> list[Event]:
+    """Live some minutes with an order and changing lines; return all events."""
+    del variant
+    async with gateway(seed=3) as gw, connected(gw.port) as (world, first):
+        found = list(first)
+        strike = await near(world, below=20)
+        for instant in range(120):
+            await asyncio.sleep(jitter())
+            if instant == 10:
+                world.feed.watch([SPX, put(strike), put(strike - 10)])
+            if instant == 20:
+                world.broker.submit(order(1, leg(put(strike), Side.BUY), limit_price=Decimal("30")))
+                world.broker.submit(order(2, leg(put(strike - 10), Side.BUY), limit_price=Decimal("0.05")))
+            if instant == 60:
+                world.broker.cancel(order(2, leg(put(strike - 10), Side.BUY)))
+                world.feed.watch([put(strike)])
+            found.extend((await world.link.next(None)).events)
+        board = world.feed.board
+        found.extend((strike, tuple(getattr(board, name))) for name in ("bid", "ask", "delta", "quote_at"))
+        return found
+
+
+def test_lockstep_gives_the_same_events_whatever_the_timing() -> None:
+    async def scenario() -> None:
+        dice = random.Random()
+        plain = await day_of(lambda: 0, 0)
+        shaken = await day_of(lambda: dice.random() * 0.002 if dice.random() < 0.3 else 0, 1)
+        assert repr(plain) == repr(shaken)
+        assert len([event for event in plain if isinstance(event, MarketMoved)]) == 120
+
+    run(scenario())
+
+
+def test_listing_strikes_and_ids() -> None:
+    async def scenario() -> None:
+        async with gateway() as gw, connected(gw.port) as (world, _):
+            before = gw.now
+            listing = await world.feed.listing("SPX", "SPXW")
+            monthly = await world.feed.listing("SPX", "SPX")
+            assert DAY in listing.expiries
+            assert set(monthly.expiries) < set(listing.expiries) | set(monthly.expiries)
+            assert monthly.expiries != listing.expiries
+            assert not listing.strikes
+            full = await world.feed.strikes(listing, DAY)
+            assert full.strikes[DAY] == tuple(sorted(full.strikes[DAY]))
+            assert (await world.feed.strikes(full, date(2025, 11, 23))).strikes[date(2025, 11, 23)] == ()
+            with pytest.raises(BrokerError, match="lists no options SPXX on SPX"):
+                await world.feed.listing("SPX", "SPXX")
+            with pytest.raises(BrokerError, match="the contract of NOPE"):
+                await world.feed.listing("NOPE", "NOPE")
+            assert gw.now == before
+
+    run(scenario())
+
+
+def test_closes_are_of_finished_sessions_only() -> None:
+    async def scenario() -> None:
+        async with gateway() as gw, connected(gw.port) as (world, _):
+            world.feed.watch([SPX])
+            early = await world.feed.closes("SPX", 30)
+            await play(world, 120)
+            assert await world.feed.closes("SPX", 30) == early
+            assert len(early) == 30
+            assert isclose(early[-1], world.feed.board.previous_close[0])
+            assert len(await world.feed.closes("VIX", 300)) == 300
+
+    run(scenario())
+
+
+def test_the_opening_move_is_the_straddle_of_the_first_minute() -> None:
+    async def scenario() -> None:
+        async with gateway() as gw, connected(gw.port) as (world, _):
+            session = session_on(DAY)
+            assert session is not None
+            listing = await world.feed.strikes(await world.feed.listing("SPX", "SPXW"), DAY)
+            assert await world.feed.opening_move(listing, DAY, session) is None
+            world.feed.watch([SPX])
+            await play(world, 120)
+            spot = world.feed.board.last[0]
+            strike = min(listing.strikes[DAY], key=lambda each: abs(float(each) - spot))
+            pair = [Option("SPX", "SPXW", DAY, strike, right) for right in (Right.CALL, Right.PUT)]
+            world.feed.watch(pair)
+            await play(world, 6)
+            board = world.feed.board
+            straddle = sum((board.bid[board.rows[each]] + board.ask[board.rows[each]]) / 2 for each in pair)
+            move = await world.feed.opening_move(listing, DAY, session)
+            assert move is not None
+            assert isclose(move, straddle * sqrt(pi / 2), rel_tol=0.15)
+
+    run(scenario())
+
+
+def _trouble(code: int) -> Callable[[Fields], list[tuple[object, ...]]]:
+    return lambda fields: [(4, 2, fields[2], code, "Requested market data is not subscribed.", "")]
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        (354, "no market data subscription; it needs Cboe Streaming Market Indexes"),
+        (10089, "no market data subscription"),
+        (10168, "no market data subscription"),
+        (10167, "delayed data only, never traded on"),
+        (10197, "another session of this user"),
+        (101, "lines are used up"),
+        (200, "Requested market data is not subscribed. (error 200)"),
+    ],
+)
+def test_a_line_that_does_not_stream_says_why(code: int, words: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> IbFeed:
+        async with fake_tws(answers={"1": _trouble(code)}) as fake, connected(fake.port, lockstep=False) as (world, _):
+            world.feed.watch([SPX])
+            await world.link.next(None)
+            assert words in world.feed.troubles[SPX]
+            assert words in caplog.text
+            assert (0 in world.feed.board.frozen) == (code == 10167)
+            return world.feed
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "words", "help_words"),
+    [
+        (162, "No market data permissions for CBOE IND", "daily closes of SPX", "Cboe Streaming"),
+        (321, "Invalid", "daily closes of SPX: Invalid", ""),
+        (162, "pacing violation", "pacing violation", ""),
+    ],
+)
+def test_history_errors_name_what_was_asked(code: int, text: str, words: str, help_words: str) -> None:
+    details = "10|{}|SPX|IND||0||CBOE|USD|SPX|IND|IND|416904|0.01|100"
+
+    async def scenario() -> None:
+        answers: dict[str, Callable[[Fields], list[tuple[object, ...]]]] = {
+            "9": lambda fields: [tuple(details.format(fields[2]).split("|")), (52, 1, fields[2])],
+            "20": lambda fields: [(4, 2, fields[1], code, text, "")],
+        }
+        async with fake_tws(answers=answers) as fake, connected(fake.port, lockstep=False) as (world, _):
+            with pytest.raises(BrokerError, match=words) as caught:
+                await world.feed.closes("SPX", 5)
+            assert help_words in (caught.value.help or "")
+            answers_empty = [(4, 2, 0, 162, "HMDS query returned no data: SPX", "")]
+            fake.answers["20"] = lambda fields: [(*answers_empty[0][:2], fields[1], *answers_empty[0][3:])]
+            assert await world.feed.closes("SPX", 5) == ()
+
+    run(scenario())
+
+
+def test_a_question_without_an_answer_is_given_up() -> None:
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False, request_seconds=0.1) as (world, _):
+            with pytest.raises(BrokerError, match=r"did not answer the contract of SPX within 0.1 s"):
+                await world.feed.listing("SPX", "SPXW")
+            asking = asyncio.ensure_future(world.feed.listing("SPX", "SPXW"))
+            await fake.until_asked("9", 2)
+            fake.cut()
+            with pytest.raises(BrokerError, match="the connection was lost while asking"):
+                await asking
+
+    run(scenario())
