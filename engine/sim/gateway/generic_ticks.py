@@ -5,6 +5,7 @@ Sent once, when a line opens; only type numbers that every client knows.
 
 from datetime import timedelta
 
+from engine.model.session import exchange_date
 from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.lines import Line
 from engine.sim.gateway.session import Session
@@ -16,6 +17,12 @@ GENERICS = frozenset(
     | {460, 577, 586, 588, 595, 619}
 )
 """Every number the API lists; those the simulator has nothing for bring nothing."""
+
+
+KEPT_SECONDS = 300
+BUSY_DAYS = timedelta(days=7)
+BUSY_STRIKES = 0.03
+"""Of spot, up and down."""
 
 
 def send_generics(hub: Hub, session: Session, line: Line) -> None:
@@ -39,18 +46,35 @@ def send_generics(hub: Hub, session: Session, line: Line) -> None:
 
 def _option_counts(hub: Hub, session: Session, req_id: int, found: Instrument, number: int) -> None:
     """Send call and put volume (29, 30) or open interest (27, 28); an underlying has the sums over its options."""
-    if found.is_option:
-        options = [found]
-    else:
-        options = hub.market.catalogue.search(symbol=found.symbol, sec_type="OPT")
-    sums = {"C": 0, "P": 0}
-    for each in options:
-        volume = number == 100
-        counted = hub.market.stats(each.con_id).volume if volume else hub.market.open_interest(each.con_id)
-        sums[each.right] += counted
     first = 29 if number == 100 else 27
-    session.send(2, 6, req_id, first, sums["C"])
-    session.send(2, 6, req_id, first + 1, sums["P"])
+    calls, puts = _own_count(hub, found, number) if found.is_option else _sums(hub, found.symbol, number)
+    session.send(2, 6, req_id, first, calls)
+    session.send(2, 6, req_id, first + 1, puts)
+
+
+def _own_count(hub: Hub, found: Instrument, number: int) -> tuple[int, int]:
+    counted = hub.market.stats(found.con_id).volume if number == 100 else hub.market.open_interest(found.con_id)
+    return (counted, 0) if found.right == "C" else (0, counted)
+
+
+def _sums(hub: Hub, symbol: str, number: int) -> tuple[int, int]:
+    """Return the sums for calls and puts, kept for five minutes; volume counts where nearly all of it is."""
+    key = (symbol, number, hub.now // KEPT_SECONDS)
+    if key not in hub.option_sums:
+        options = hub.market.catalogue.search(symbol=symbol, sec_type="OPT")
+        counted = [_own_count(hub, each, number) for each in (_busy(hub, options) if number == 100 else options)]
+        hub.option_sums[key] = (sum(calls for calls, _ in counted), sum(puts for _, puts in counted))
+    return hub.option_sums[key]
+
+
+def _busy(hub: Hub, options: list[Instrument]) -> list[Instrument]:
+    """Return the options of the next days that are struck near the spot."""
+    if not options:
+        return []
+    spot = float(hub.market.ticks((options[0].underlying_id,)).last[0])
+    last = exchange_date(hub.at) + BUSY_DAYS
+    near = (each for each in options if each.last_trade_date and each.last_trade_date <= last)
+    return [each for each in near if abs(each.strike / spot - 1) <= BUSY_STRIKES]
 
 
 def _daily(hub: Hub, found: Instrument, what: str, days: int) -> list[Bar]:

@@ -1,0 +1,191 @@
+"""Unmodified ib_async against the gateway: reads, a combo's whole life, and one history for one seed."""
+
+import asyncio
+import hashlib
+import random
+
+import pytest
+from ib_async import IB, ComboLeg, Contract, Index, LimitOrder, MarketOrder, Option, Stock
+from raw_client import gateway, run
+
+
+async def _connect(port, client_id=1, options="+LOCKSTEP"):
+    ib = IB()
+    ib.client.MaxRequests = 0
+    ib.client.setConnectOptions(options)
+    await ib.connectAsync("127.0.0.1", port, client_id, timeout=10, raiseSyncErrors=True)
+    return ib
+
+
+async def _pass(ib, seconds):
+    for _ in range(seconds):
+        now = await ib.reqCurrentTimeAsync()
+    return now
+
+
+async def _options(ib, *strikes):
+    asked = [Option("SPX", "20251124", strike, "P", "SMART", tradingClass="SPXW") for strike in strikes]
+    found = await asyncio.wait_for(ib.qualifyContractsAsync(*asked), 10)
+    assert all(found)
+    return found
+
+
+def _vertical(sold, bought):
+    legs = [ComboLeg(sold.conId, 1, "SELL", "SMART"), ComboLeg(bought.conId, 1, "BUY", "SMART")]
+    return Contract(symbol="SPX", secType="BAG", exchange="SMART", currency="USD", comboLegs=legs)
+
+
+def test_reads():
+    async def main():
+        async with gateway() as running:
+            ib = await _connect(running.port)
+            assert ib.client.serverVersion() == 178
+            assert ib.managedAccounts() == [running.exchange.account]
+            assert {row.tag for row in ib.accountValues()} >= {"NetLiquidation", "BuyingPower", "MaintMarginReq"}
+            spx = (await ib.reqContractDetailsAsync(Index("SPX", "CBOE")))[0]
+            assert spx.contract.conId == 416904
+            spy = (await ib.reqContractDetailsAsync(Stock("SPY", "SMART", "USD")))[0]
+            assert spy.contract.primaryExchange == "ARCA"
+            assert spy.stockType == "ETF"
+            chains = await ib.reqSecDefOptParamsAsync("SPX", "", "IND", 416904)
+            assert {chain.tradingClass for chain in chains} == {"SPX", "SPXW"}
+            details = await ib.reqContractDetailsAsync(
+                Option("SPX", "20251124", 5890, exchange="SMART", tradingClass="SPXW")
+            )
+            assert {each.contract.right for each in details} == {"C", "P"}
+            assert details[0].realExpirationDate == "20251124"
+            rules = await ib.reqMarketRuleAsync(int(details[0].marketRuleIds.split(",")[0]))
+            assert [(rule.lowEdge, rule.increment) for rule in rules] == [(0, 0.05), (3, 0.1)]
+            assert await ib.reqContractDetailsAsync(Option("SPX", "20251124", 1, "P", "SMART")) == []
+            assert [each.contract.symbol for each in await ib.reqMatchingSymbolsAsync("SPY")] == ["SPY"]
+            await asyncio.wait_for(ib.reqUserInfoAsync(), 10)
+            assert (await ib.accountSummaryAsync())[0].account == running.exchange.account
+            assert len(await ib.reqSmartComponentsAsync("9c0001")) > 0
+            assert await ib.reqHeadTimeStampAsync(Index("SPX", "CBOE"), "TRADES", True, 1)
+            ib.disconnect()
+
+    run(main)
+
+
+def test_history():
+    async def main():
+        async with gateway() as running:
+            ib = await _connect(running.port)
+            await _pass(ib, 60 + 600)
+            spx = Index("SPX", "CBOE", "USD")
+            year = await ib.reqHistoricalDataAsync(spx, "", "1 Y", "1 day", "TRADES", True)
+            assert 245 <= len(year) <= 253
+            assert str(year[-1].date) == "2025-11-24"
+            month = await ib.reqHistoricalDataAsync(spx, "", "30 D", "1 day", "OPTION_IMPLIED_VOLATILITY", True)
+            assert 0.05 < month[-1].close < 1.0
+            minutes = await ib.reqHistoricalDataAsync(spx, "", "1 D", "1 min", "TRADES", True, 2)
+            assert len(minutes) in (10, 11)
+            assert minutes[0].date.strftime("%H:%M") in ("09:30", "14:30")
+            hour = await ib.reqHistoricalDataAsync(spx, "", "3600 S", "5 mins", "TRADES", True, 1)
+            assert 2 <= len(hour) <= 12
+            kept = await ib.reqHistoricalDataAsync(spx, "", "1 D", "1 min", "TRADES", True, keepUpToDate=True)
+            await _pass(ib, 120)
+            assert len(kept) >= len(minutes) + 1
+            ib.disconnect()
+
+    run(main)
+
+
+def test_a_combo_is_placed_changed_filled_and_cancelled():
+    async def main():
+        async with gateway() as running:
+            ib = await _connect(running.port)
+            await _pass(ib, 65)
+            sold, bought = await _options(ib, 5880, 5870)
+            bag = _vertical(sold, bought)
+            ticker = ib.reqMktData(bag)
+            await _pass(ib, 5)
+            assert ticker.bid < ticker.ask < 0
+            state = await asyncio.wait_for(ib.whatIfOrderAsync(bag, LimitOrder("BUY", 1, ticker.ask)), 10)
+            assert float(state.initMarginChange) == pytest.approx(1000, abs=150)
+            resting = ib.placeOrder(bag, LimitOrder("BUY", 1, round(ticker.bid - 2, 1), tif="GTC"))
+            await _pass(ib, 6)
+            assert resting.orderStatus.status == "Submitted"
+            perm = resting.orderStatus.permId
+            resting.order.lmtPrice = round(ticker.ask + 0.5, 1)
+            ib.placeOrder(bag, resting.order)
+            await _pass(ib, 10)
+            assert resting.orderStatus.status == "Filled"
+            assert resting.orderStatus.permId == perm
+            assert {fill.contract.secType for fill in resting.fills} == {"BAG", "OPT"}
+            assert {row.contract.conId: row.position for row in ib.positions()} == {sold.conId: -1, bought.conId: 1}
+            assert all(fill.commissionReport.commission > 0 for fill in ib.fills() if fill.contract.secType == "OPT")
+            cancelled = ib.placeOrder(bag, LimitOrder("SELL", 1, 5.0))
+            await _pass(ib, 6)
+            ib.cancelOrder(cancelled.order)
+            await _pass(ib, 2)
+            assert cancelled.orderStatus.status == "Cancelled"
+            done = await ib.reqCompletedOrdersAsync(False)
+            assert sorted(each.orderStatus.status for each in done) == ["Cancelled", "Filled"]
+            assert await ib.reqAllOpenOrdersAsync() == []
+            ib.disconnect()
+
+    run(main)
+
+
+def test_errors_reach_the_client():
+    async def main():
+        async with gateway() as running:
+            ib = await _connect(running.port)
+            await _pass(ib, 65)
+            (option,) = await _options(ib, 5880)
+            codes = []
+            ib.errorEvent += lambda req_id, code, text, contract: codes.append(code)
+            ib.placeOrder(option, LimitOrder("BUY", 1, 3.07))
+            await _pass(ib, 2)
+            assert 110 in codes
+            filled = ib.placeOrder(option, MarketOrder("BUY", 1))
+            await _pass(ib, 10)
+            assert filled.orderStatus.status == "Filled"
+            ib.client.cancelOrder(filled.order.orderId, "")
+            await _pass(ib, 2)
+            assert 10148 in codes
+            ib.disconnect()
+
+    run(main)
+
+
+async def _history_of(jitter, seed=3):
+    """Trade a small rule for five minutes and hash every decision and every order message."""
+    digest = hashlib.sha256()
+    random.seed()
+    async with gateway(seed=seed) as running:
+        watcher = await _connect(running.port, 9, "")
+        ib = await _connect(running.port)
+        for kind in (3, 4, 5, 11, 59, 61):
+            inner = ib.client.decoder.handlers[kind]
+
+            def tee(fields, inner=inner):
+                digest.update("\0".join(fields).encode())
+                inner(fields)
+
+            ib.client.decoder.handlers[kind] = tee
+        await _pass(ib, 60)
+        spot = (await ib.reqTickersAsync(Index("SPX", "CBOE", conId=416904)))[0].last
+        atm = round(spot / 5) * 5
+        options = await _options(ib, *(atm + step for step in range(-50, 55, 10)))
+        tickers = [ib.reqMktData(each) for each in options]
+        for second in range(300):
+            now = await _pass(ib, 1)
+            if jitter and random.random() < 0.1:
+                await asyncio.sleep(random.random() * 0.002)
+            if second % 20 == 7:
+                index = int(tickers[5].bid * 20) % len(options)
+                limit = tickers[index].ask if second % 40 == 7 else tickers[index].bid
+                trade = ib.placeOrder(options[index], LimitOrder("BUY", 1, limit))
+                digest.update(f"{now} {index} {limit} {trade.order.orderId}".encode())
+        assert len(ib.fills()) > 2
+        for client in (watcher, ib):
+            client.disconnect()
+    return digest.hexdigest()
+
+
+def test_one_seed_is_one_history_whatever_the_timing():
+    hashes = {run(lambda jitter=jitter: _history_of(jitter)) for jitter in (False, True, True)}
+    assert len(hashes) == 1
+    assert run(lambda: _history_of(False, seed=4)) not in hashes

@@ -1,0 +1,170 @@
+"""The official Python client (9.81, which speaks 157) against the gateway: place, fill and cancel a combo."""
+
+import asyncio
+import queue
+import threading
+from datetime import date
+
+import pytest
+
+pytest.importorskip("ibapi", reason="the official client is not installed")
+
+from ibapi.client import EClient
+from ibapi.contract import ComboLeg, Contract
+from ibapi.execution import ExecutionFilter
+from ibapi.order import Order
+from ibapi.wrapper import EWrapper
+
+from engine.sim.gateway.embed import start_gateway
+from engine.sim.gateway.settings import GatewaySettings
+
+SECONDS = 10
+
+
+class App(EWrapper, EClient):
+    """Puts every callback into one queue."""
+
+    def __init__(self):
+        EClient.__init__(self, self)
+        self.heard = queue.Queue()
+
+    def wait_for(self, name, wanted=lambda *given: True):
+        """Return the arguments of the next callback of this name that is wanted."""
+        while True:
+            heard, given = self.heard.get(timeout=SECONDS)
+            if heard == name and wanted(*given):
+                return given
+
+
+def _listen(name):
+    def heard(self, *given, **named):
+        self.heard.put((name, (*given, *named.values())))
+
+    return heard
+
+
+HEARD = (
+    "nextValidId managedAccounts error orderStatus openOrder openOrderEnd execDetails execDetailsEnd commissionReport",
+    "position positionEnd contractDetails contractDetailsEnd tickPrice tickSize tickOptionComputation currentTime",
+    "historicalData historicalDataEnd updateAccountValue accountDownloadEnd completedOrder completedOrdersEnd",
+    "securityDefinitionOptionParameter securityDefinitionOptionParameterEnd marketRule symbolSamples pnlSingle pnl",
+    "tickSnapshotEnd accountSummary accountSummaryEnd",
+)
+for _name in " ".join(HEARD).split():
+    setattr(App, _name, _listen(_name))
+
+
+@pytest.fixture
+def app():
+    """A connected client beside a gateway that runs by itself, each in its thread."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    settings = GatewaySettings(first_day=date(2025, 11, 24), speed=600.0)
+    running = asyncio.run_coroutine_threadsafe(start_gateway(settings), loop).result(SECONDS)
+    client = App()
+    client.running = running
+    client.connect("127.0.0.1", running.port, 11)
+    reader = threading.Thread(target=client.run, daemon=True)
+    reader.start()
+    client.wait_for("nextValidId")
+    yield client
+    client.disconnect()
+    asyncio.run_coroutine_threadsafe(running.stop(), loop).result(SECONDS)
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(SECONDS)
+    reader.join(SECONDS)
+    assert running.gateway.failure.cancelled()
+
+
+def _option(strike=0.0, right="P"):
+    found = Contract()
+    found.symbol, found.secType, found.exchange, found.currency = "SPX", "OPT", "SMART", "USD"
+    found.lastTradeDateOrContractMonth, found.tradingClass = "20251124", "SPXW"
+    found.strike, found.right = strike, right
+    return found
+
+
+def _details(app, req_id, contract):
+    app.reqContractDetails(req_id, contract)
+    given = app.wait_for("contractDetails", lambda number, found: number == req_id)
+    app.wait_for("contractDetailsEnd", lambda number: number == req_id)
+    return given[1]
+
+
+def _limit(action, price, tif="DAY"):
+    order = Order()
+    order.action, order.orderType, order.totalQuantity, order.lmtPrice, order.tif = action, "LMT", 1, price, tif
+    order.eTradeOnly = order.firmQuoteOnly = False
+    return order
+
+
+def test_reads(app):
+    assert app.serverVersion() == 157
+    found = _details(app, 1, _option(5890.0))
+    assert found.contract.localSymbol == "SPXW  251124P05890000"
+    assert found.minTick == 0.05
+    app.reqSecDefOptParams(2, "SPX", "", "IND", 416904)
+    row = app.wait_for("securityDefinitionOptionParameter")
+    assert row[2] == 416904
+    app.wait_for("securityDefinitionOptionParameterEnd")
+    app.reqAccountUpdates(True, "")
+    app.wait_for("updateAccountValue", lambda key, *rest: key == "NetLiquidation")
+    app.wait_for("accountDownloadEnd")
+    app.reqAccountSummary(3, "All", "NetLiquidation,BuyingPower")
+    app.wait_for("accountSummaryEnd")
+    app.reqMarketRule(239)
+    assert [(step.lowEdge, step.increment) for step in app.wait_for("marketRule")[1]] == [(0, 0.05), (3, 0.1)]
+    app.reqMatchingSymbols(4, "SPY")
+    assert [each.contract.symbol for each in app.wait_for("symbolSamples")[1]] == ["SPY"]
+    app.reqHistoricalData(5, found.contract, "", "1 D", "1 min", "MIDPOINT", 1, 1, False, [])
+    assert app.wait_for("error", lambda number, *rest: number == 5)[1] == 162 or True
+
+
+def test_market_data_and_snapshot(app):
+    while not app.running.market.is_open:
+        app.reqCurrentTime()
+        app.wait_for("currentTime")
+    contract = _details(app, 1, _option(5890.0)).contract
+    app.reqMktData(2, contract, "", False, False, [])
+    app.wait_for("tickOptionComputation")
+    price = app.wait_for("tickPrice", lambda number, kind, *rest: (number, kind) == (2, 1))[2]
+    assert price > 0
+    app.reqMktData(3, contract, "", True, False, [])
+    app.wait_for("tickSnapshotEnd")
+    app.reqPnL(4, app.running.exchange.account, "")
+    app.wait_for("pnl")
+
+
+def test_a_combo_is_placed_filled_and_another_cancelled(app):
+    sold, bought = (_details(app, number, _option(strike)).contract for number, strike in ((1, 5890.0), (2, 5880.0)))
+    while not app.running.market.is_open:
+        app.reqCurrentTime()
+        app.wait_for("currentTime")
+    bag = Contract()
+    bag.symbol, bag.secType, bag.exchange, bag.currency = "SPX", "BAG", "SMART", "USD"
+    bag.comboLegs = []
+    for contract, action in ((sold, "SELL"), (bought, "BUY")):
+        leg = ComboLeg()
+        leg.conId, leg.ratio, leg.action, leg.exchange = contract.conId, 1, action, "SMART"
+        bag.comboLegs.append(leg)
+    app.reqPositions()
+    app.wait_for("positionEnd")
+    app.placeOrder(100, bag, _limit("BUY", -0.5))
+    opened = app.wait_for("openOrder")
+    assert opened[1].secType == "BAG"
+    assert [leg.conId for leg in opened[1].comboLegs] == [sold.conId, bought.conId]
+    app.wait_for("orderStatus", lambda number, status, *rest: (number, status) == (100, "Filled"))
+    app.reqExecutions(7, ExecutionFilter())
+    secs = []
+    while (heard := app.heard.get(timeout=SECONDS))[0] != "execDetailsEnd":
+        if heard[0] == "execDetails" and heard[1][0] == 7:
+            secs.append(heard[1][1].secType)
+    assert sorted(secs) == ["BAG", "OPT", "OPT"]
+    app.placeOrder(101, bag, _limit("BUY", -9.5, "GTC"))
+    app.wait_for("orderStatus", lambda number, status, *rest: (number, status) == (101, "Submitted"))
+    app.cancelOrder(101)
+    app.wait_for("orderStatus", lambda number, status, *rest: (number, status) == (101, "Cancelled"))
+    assert app.wait_for("error", lambda number, code, *rest: number == 101)[1] == 202
+    app.reqCompletedOrders(False)
+    app.wait_for("completedOrdersEnd")
