@@ -79,6 +79,15 @@ class OptionParams(NamedTuple):
     strikes: tuple[float, ...]
 
 
+class OptionTotals(NamedTuple):
+    """Sums over the listed options of one underlying: today's volume so far, and open interest."""
+
+    call_volume: int
+    put_volume: int
+    call_open_interest: int
+    put_open_interest: int
+
+
 class Catalogue(Protocol):
     """What is listed today. Ids are stable for a given contract for ever and over seeds."""
 
@@ -152,13 +161,20 @@ class Market(Protocol):
         """
 
     def settlement(self, con_id: int, day: date) -> float | None:
-        """Return the official settlement level of an underlying for options that settle on `day`, once known."""
+        """Return the official settlement level of an underlying for options that settle on `day`, once known.
+
+        Ask with the id of the option: an AM-settled one takes the day's opening print. The id of an underlying gives
+        its close.
+        """
 
     def earnings(self, symbol: str) -> tuple[date, ...]:
         """Return the earnings dates of a stock around today."""
 
     def open_interest(self, con_id: int) -> int:
         """Return the open interest of an option."""
+
+    def option_totals(self, underlying_id: int) -> OptionTotals:
+        """Return volume and open interest summed over all options of an underlying; quick."""
 
 
 # ---------------------------------------------------------------- exchange

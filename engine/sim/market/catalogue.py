@@ -174,6 +174,11 @@ class Listings:
             self._chains[key] = tuple(_option(option_class, settles, right, k) for right in "CP" for k in ladder)
         return self._chains[key]
 
+    def listed(self, symbol: str) -> list[tuple[OptionClass, date]]:
+        """Return class and settlement day of every expiry of an underlying listed today."""
+        classes = CLASSES_OF.get(symbol, ())
+        return [(each, day) for each in classes for day in listing.expiries(each.ladder, self._today)]
+
     def option_params(self, underlying_id: int) -> list[OptionParams]:
         """Return a row for each trading class."""
         if underlying_id not in self._params:

@@ -1,6 +1,5 @@
 """One session: its tape, its surface, its desk, and what they say of an option over the day."""
 
-import math
 from datetime import date
 
 import numpy as np
@@ -8,12 +7,12 @@ from numpy.typing import NDArray
 
 from engine.model.session import Session
 from engine.sim.instrument import Instrument
-from engine.sim.market.chance import stable_fraction
+from engine.sim.market.chance import fractions, scramble
 from engine.sim.market.desk import Desk, Layout
 from engine.sim.market.path import DayTape, variance_shares
 from engine.sim.market.quotes import Quotes
 from engine.sim.market.scenario import Scenario
-from engine.sim.market.surface import Surface, expiry_of
+from engine.sim.market.surface import Expiry, Surface, expiry_of
 
 Floats = NDArray[np.float64]
 
@@ -62,24 +61,35 @@ class Floor:
         priced, _, _ = self.desk.price(layout, [self.surface.closing_terms(expiry_of(option))], layout.group)
         return round(float(priced.value[0]), 2)
 
-    def _popularity(self, option: Instrument) -> float:
+    def _popularity(self, expiry: Expiry, strikes: Floats, ids: NDArray[np.int64]) -> Floats:
         """Return a figure near 1 for the busiest options of an underlying: at the money, about to expire."""
-        terms = self.surface.closing_terms(expiry_of(option))
-        distance = abs(math.log(option.strike / terms.forward)) / max(terms.deviation, 0.004)
-        assert option.settle_date is not None
-        days = max((option.settle_date - self.date).days, 0)
-        roundness = 1.6 if option.strike % (25.0 if option.symbol == "SPX" else 5.0) == 0.0 else 0.8
-        chance = 0.5 + stable_fraction(self.seed, option.con_id, "popularity")
-        return roundness * chance * math.exp(-0.8 * distance) / (1.0 + 0.12 * days)
+        terms = self.surface.closing_terms(expiry)
+        distance = np.abs(np.log(strikes / terms.forward)) / max(terms.deviation, 0.004)
+        days = max((expiry.settles - self.date).days, 0)
+        is_round = strikes % (25.0 if expiry.symbol == "SPX" else 5.0) == 0.0
+        words = scramble(ids.astype(np.uint64) + np.uint64(self.seed) * np.uint64(0x10001))
+        busy: Floats = (0.5 + fractions(words, 0)) * (0.8 + 0.8 * is_round) * np.exp(-1.1 * distance)
+        return busy / (1.0 + 0.3 * days)
+
+    def volumes(self, expiry: Expiry, strikes: Floats, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return how many contracts of each option of an expiry trade in the session."""
+        usual = 14000.0 if expiry.symbol in _ACTIVE else 1500.0
+        return (usual * self._popularity(expiry, strikes, ids)).astype(np.int64)
+
+    def interests(self, expiry: Expiry, strikes: Floats, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the open interest of each option of an expiry; monthlies have more."""
+        is_monthly = 15 <= expiry.settles.day <= 21 and expiry.settles.weekday() == 4
+        usual = (6000.0 if expiry.symbol in _ACTIVE else 1200.0) * (4.0 if is_monthly else 1.0)
+        return (usual * np.sqrt(self._popularity(expiry, strikes, ids))).astype(np.int64)
 
     def day_volume(self, option: Instrument) -> int:
         """Return how many contracts of an option trade in the session."""
-        usual = 14000.0 if option.symbol in _ACTIVE else 1500.0
-        return int(usual * self._popularity(option))
+        return int(self.volumes(expiry_of(option), *_single(option))[0])
 
     def open_interest(self, option: Instrument) -> int:
-        """Return the open interest of an option; monthlies have more."""
-        assert option.settle_date is not None
-        is_monthly = 15 <= option.settle_date.day <= 21 and option.settle_date.weekday() == 4
-        usual = 6000.0 if option.symbol in _ACTIVE else 1200.0
-        return int(usual * (4.0 if is_monthly else 1.0) * math.sqrt(self._popularity(option)))
+        """Return the open interest of an option."""
+        return int(self.interests(expiry_of(option), *_single(option))[0])
+
+
+def _single(option: Instrument) -> tuple[Floats, NDArray[np.int64]]:
+    return np.array([option.strike]), np.array([option.con_id], dtype=np.int64)

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from engine.model.session import Session, session_after, session_from
 from engine.sim.instrument import Instrument, SecType, Settle
-from engine.sim.market.catalogue import Listings
+from engine.sim.market.catalogue import Listings, option_id
 from engine.sim.market.chronicle import Chronicle
 from engine.sim.market.desk import Layout
 from engine.sim.market.floor import Floor
@@ -18,7 +18,8 @@ from engine.sim.market.quotes import share_quote
 from engine.sim.market.reporting import earnings_around
 from engine.sim.market.scenario import Outage, Scenario
 from engine.sim.market.surface import Expiry, Terms
-from engine.sim.seams import Bar, Catalogue, DayStats, Ticks
+from engine.sim.market.universe import ASSETS, Ladder
+from engine.sim.seams import Bar, Catalogue, DayStats, OptionTotals, Ticks
 
 Floats = NDArray[np.float64]
 
@@ -51,6 +52,7 @@ class SimMarket:
         self._plans: dict[tuple[int, ...], _Plan] = {}
         self._terms: dict[Expiry, Terms] = {}
         self._frozen: dict[str, int] = {}
+        self._totals: dict[str, OptionTotals] = {}
         session = session_from(date)
         previous = starting_levels(seed, session.date, self._scenario)
         self._history = History(seed, session, previous)
@@ -63,6 +65,7 @@ class SimMarket:
         self._catalogue.open_day(session.date, previous)
         self._plans.clear()
         self._terms.clear()
+        self._totals.clear()
 
     @property
     def catalogue(self) -> Catalogue:
@@ -210,6 +213,31 @@ class SimMarket:
         if found is None or not found.is_option or not self._floor.lives(found):
             return 0
         return self._floor.open_interest(found)
+
+    def option_totals(self, underlying_id: int) -> OptionTotals:
+        """Return volume and open interest summed over all options of an underlying; quick."""
+        found = self._catalogue.by_id(underlying_id)
+        if found is None or found.symbol not in ASSETS or found.is_option:
+            return OptionTotals(0, 0, 0, 0)
+        if found.symbol not in self._totals:
+            self._totals[found.symbol] = self._sum_options(found.symbol)
+        call_volume, put_volume, call_interest, put_interest = self._totals[found.symbol]
+        is_before = self._now < self._floor.session.open
+        done = 0.0 if is_before else self._floor.share_done(self._second(found.symbol))
+        return OptionTotals(int(call_volume * done), int(put_volume * done), call_interest, put_interest)
+
+    def _sum_options(self, symbol: str) -> OptionTotals:
+        """Return the totals of the whole day."""
+        volume, interest = {"C": 0, "P": 0}, {"C": 0, "P": 0}
+        for option_class, settles in self._catalogue.listed(symbol):
+            strikes = np.array(self._catalogue.strikes(option_class, settles))
+            steps = np.rint(strikes / option_class.strike_unit).astype(np.int64)
+            expiry = Expiry(symbol, settles, option_class.ladder is Ladder.SPX_AM)
+            for right in "CP":
+                ids = option_id(option_class, settles, right, 0.0) + steps
+                volume[right] += int(self._floor.volumes(expiry, strikes, ids).sum())
+                interest[right] += int(self._floor.interests(expiry, strikes, ids).sum())
+        return OptionTotals(volume["C"], volume["P"], interest["C"], interest["P"])
 
     # ------------------------------------------------------------ bars, settlement, calendar
 

@@ -56,7 +56,7 @@ def test_ids_are_unique_and_lead_back(market: SimMarket) -> None:
     assert len(seen) == len(UNDERLYINGS)
     assert min(each.number for each in OPTION_CLASSES.values()) << 26 > max(seen)
     for symbol in ("SPX", "SPY", "AAPL", "NFLX"):
-        options = market.catalogue.search(symbol=symbol, sec_type="OPT")
+        options = market.catalogue.search(symbol=symbol, sec_type="OPT", last_trade="202611")
         ids = [each.con_id for each in options]
         assert ids == sorted(set(ids))
         assert max(ids) < 2**31
@@ -122,8 +122,10 @@ def test_expired_options_leave_the_lists_and_stay_known() -> None:
 
 def test_a_listed_strike_stays_listed() -> None:
     market = SimMarket(seed=7, date=DAY)
-    far = list(market.catalogue.search(symbol="SPX", sec_type="OPT", trading_class="SPXW", last_trade="202701"))
+    far = list(market.catalogue.search(symbol="SPX", sec_type="OPT", trading_class="SPXW", last_trade="20270129"))
     market.advance(datetime.fromisoformat("2026-12-28T15:00:00+00:00"))
     assert all(market.catalogue.by_id(each.con_id) == each for each in far)
-    listed = {each.con_id for each in market.catalogue.search(symbol="SPX", trading_class="SPXW", last_trade="202701")}
+    listed = {
+        each.con_id for each in market.catalogue.search(symbol="SPX", trading_class="SPXW", last_trade="20270129")
+    }
     assert {each.con_id for each in far} <= listed

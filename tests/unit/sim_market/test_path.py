@@ -118,6 +118,16 @@ def test_statistics_follow_the_session() -> None:
     assert market.open_interest(416904) == 0
 
 
+def test_totals_are_the_sums_over_the_options() -> None:
+    market = market_at(time(12))
+    options = market.catalogue.search(symbol="WMT", sec_type="OPT")
+    totals = market.option_totals(13824)
+    assert totals.call_open_interest == sum(market.open_interest(each.con_id) for each in options if each.right == "C")
+    assert totals.put_open_interest == sum(market.open_interest(each.con_id) for each in options if each.right == "P")
+    assert 0 < totals.put_volume < market.option_totals(756733).put_volume
+    assert market.option_totals(13455763) == (0, 0, 0, 0)
+
+
 def test_a_night_moves_prices_and_history_remembers_the_day() -> None:
     market = market_at(time(15, 59))
     close = float(market._tape.levels("SPX")[-1])

@@ -118,7 +118,7 @@ def test_quoted_middles_are_monotone_up_to_a_tick(clock: time) -> None:
 
 def test_a_six_delta_condor_earns_a_plausible_credit() -> None:
     credits = []
-    for seed in range(1, 21):
+    for seed in range(1, 11):
         market = market_at(time(9, 50), seed=seed)
         options = {(each.right, each.strike): each.con_id for each in chain(market, "SPX", "20261021", "SPXW")}
         quotes = market.ticks(tuple(options.values()))
@@ -131,7 +131,7 @@ def test_a_six_delta_condor_earns_a_plausible_credit() -> None:
         )
         assert spot_of(market) - put[1] >= 30.0
     assert 0.50 < np.median(credits) < 1.0
-    assert sum(each >= 0.5 for each in credits) >= 16
+    assert sum(each >= 0.5 for each in credits) >= 8
 
 
 def test_a_ninety_day_put_of_delta_15_costs_nearly_a_percent() -> None:
