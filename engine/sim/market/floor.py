@@ -69,7 +69,7 @@ class Floor:
         is_round = strikes % (25.0 if expiry.symbol == "SPX" else 5.0) == 0.0
         words = scramble(ids.astype(np.uint64) + np.uint64(self.seed) * np.uint64(0x10001))
         busy: Floats = (0.5 + fractions(words, 0)) * (0.8 + 0.8 * is_round) * np.exp(-1.1 * distance)
-        return busy / (1.0 + 0.3 * days)
+        return busy / (1.0 + days)
 
     def volumes(self, expiry: Expiry, strikes: Floats, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return how many contracts of each option of an expiry trade in the session."""
