@@ -1,0 +1,142 @@
+"""From spec files to the program that runs: everything is validated and compiled before anything connects."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.compile.build import build_plan, check
+from engine.model.errors import RulebotError, SpecError, StoreError
+from engine.spec.diagnostic import Diagnostic, render
+from engine.spec.files import find_files
+from engine.spec.load import Loaded, load_document, load_text
+from engine.spec.spec import AccountDocument
+from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
+
+
+class MisuseError(RulebotError):
+    """The command was not meant like that."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True)
+class SpecText:
+    """The text of one bot as it runs: what a restart needs to govern open positions by it."""
+
+    name: str
+    digest: str
+    file: str
+    text: str
+    overrides: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """All bots of a run, compiled, with the texts they came from and the account document if there is one."""
+
+    bots: Mapping[str, CompiledBot]
+    texts: tuple[SpecText, ...]
+    account: AccountDocument | None
+    warnings: tuple[Diagnostic, ...]
+
+    def program(self, install: str, pinned: Mapping[str, CompiledBot], line_limit: int) -> Program:
+        """Return the program of this run."""
+        account = self.account
+        limits = AccountLimits()
+        if account is not None:
+            limits = AccountLimits(
+                daily_loss=account.daily_loss,
+                max_open=account.max_open,
+                orders_per_minute=account.orders_per_minute,
+            )
+        return Program(bots=self.bots, pinned=pinned, limits=limits, install=install, line_limit=line_limit)
+
+
+def load_desk(paths: Iterable[str], overrides: Mapping[str, str], account_file: Path | None) -> Desk:
+    """Read and compile every bot under `paths`, and the account document.
+
+    The account document is `account_file`, else `account.yaml` beside the folder of the first spec, if it is there.
+    Raises: SpecError with every problem; MisuseError when nothing is to be run, or an override fits no bot.
+    """
+    files = find_files(list(paths))
+    if not files:
+        raise MisuseError("no spec was named", "name files or folders, such as specs/*.yaml")
+    loaded = [_load(Path(file), overrides) for file in files]
+    found = [each for each in loaded if each.spec is not None]
+    _refuse_problems(loaded)
+    if not found:
+        raise MisuseError("none of these files is a bot", "a bot's document has the key 'rulebot: 1'")
+    _refuse_same_names(found)
+    account = _account(loaded, account_file, Path(files[0]))
+    bots, texts, warnings = {}, [], []
+    for each in found:
+        assert each.spec is not None
+        plan, problems = build_plan(each.spec, each.source)
+        warnings += [*each.diagnostics, *problems]
+        if plan is None:
+            raise SpecError("\n".join(render(problem) for problem in problems if problem.is_error))
+        used = {p.name: p.text for p in each.spec.parameters if p.overridden}
+        bots[plan.name] = compile_bot(plan)
+        texts.append(SpecText(plan.name, plan.digest, each.source.file, each.source.text, used))
+    return Desk(bots, tuple(texts), account, tuple(warnings))
+
+
+def compile_text(text: SpecText) -> CompiledBot:
+    """Compile a text that an earlier run kept. Raises: StoreError when this version cannot read it any more."""
+    loaded = load_text(text.text, text.file, text.overrides)
+    plan = None if loaded.spec is None else build_plan(loaded.spec, loaded.source)[0]
+    if plan is None or plan.digest != text.digest:
+        raise StoreError(
+            f"the text that governs open positions of {text.name} cannot be compiled by this version",
+            "finish those positions with the version that opened them",
+        )
+    return compile_bot(plan)
+
+
+def _load(file: Path, overrides: Mapping[str, str]) -> Loaded:
+    try:
+        loaded = load_document(file)
+        names = set() if loaded.spec is None else {p.name for p in loaded.spec.parameters}
+        used = {name: text for name, text in overrides.items() if name in names}
+        return load_document(file, used) if used else loaded
+    except OSError as error:
+        raise StoreError(f"{file} cannot be read: {error.strerror}") from error
+
+
+def _refuse_problems(loaded: list[Loaded]) -> None:
+    problems = [found for each in loaded for found in (*each.diagnostics, *check(each)) if found.is_error]
+    if problems:
+        raise SpecError("\n".join(render(problem) for problem in problems))
+
+
+def _refuse_same_names(found: list[Loaded]) -> None:
+    seen: dict[str, str] = {}
+    for each in found:
+        assert each.spec is not None
+        name = each.spec.name
+        if name in seen:
+            raise SpecError(f"two documents are the bot '{name}': {seen[name]} and {each.source.file}")
+        seen[name] = each.source.file
+
+
+def _account(loaded: list[Loaded], named: Path | None, first: Path) -> AccountDocument | None:
+    found = [each.account for each in loaded if each.account is not None]
+    beside = first.parent.parent / "account.yaml"
+    if named is not None or (not found and beside.is_file()):
+        document = _load(named or beside, {})
+        _refuse_problems([document])
+        if document.account is None:
+            raise SpecError(f"{document.source.file} is no account document: it lacks the key 'rulebot_account: 1'")
+        found = [document.account]
+    if len(found) > 1:
+        raise SpecError("two account documents were named; one account is traded at a time")
+    return found[0] if found else None
+
+
+def check_overrides(desk: Desk, overrides: Mapping[str, str]) -> None:
+    """Refuse a `--set` that no bot has a parameter for. Raises: MisuseError."""
+    known = {p.name for bot in desk.bots.values() for p in bot.plan.spec.parameters}
+    for name in overrides:
+        if name not in known:
+            listed = ", ".join(sorted(known)) or "none of these bots has any"
+            raise MisuseError(f"no bot has a parameter '{name}'", f"parameters: {listed}")

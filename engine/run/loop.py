@@ -1,0 +1,137 @@
+"""The only loop: what the world says goes in, records are written, then commands leave.
+
+Nothing else holds a variable that changes. One task runs it, so nothing needs a lock.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from engine.model.command import Cancel, Command, Replace, Submit, Watch
+from engine.model.errors import RulebotError
+from engine.model.event import Event, LinkDown, OperatorRequest, Request
+from engine.model.order import Purpose
+from engine.ports import Batch, Broker, Feed, Journal, Link
+from engine.record.record import DURABLE, Record
+from engine.run.prepare import prepare
+from engine.turn.program import Program
+from engine.turn.state import State
+from engine.turn.turn import begin, turn
+
+STOP_PATIENCE = 30
+"""Batches after a stop was asked for in which cancels of entries may still be answered."""
+
+
+@dataclass(slots=True)
+class Spent:
+    """Real seconds spent, for `benchmarks/` and the curious."""
+
+    turns: float = 0.0
+    journal: float = 0.0
+    events: int = 0
+
+
+@dataclass(slots=True)
+class Loop:
+    """The engine running: the newest state and the four ports around it.
+
+    inbox: returns operator requests that have come. watcher: is shown every batch's end (state, at). A Loop is used
+    once.
+    """
+
+    program: Program
+    state: State
+    link: Link
+    feed: Feed
+    broker: Broker
+    journal: Journal
+    inbox: Callable[[datetime], Sequence[OperatorRequest]]
+    watcher: Callable[["Loop", datetime], None]
+    spent: Spent = field(default_factory=Spent)
+    is_over: bool = False
+    reason: str = ""
+
+    async def run(self, first: Batch, ends: Callable[[datetime], bool]) -> None:
+        """Take the first batch (of `link.connect`), then go on until `ends` says so or an operator stops us.
+
+        Raises: BrokerError when the link is lost for good, StoreError when nothing more can be recorded.
+        """
+        self._begin(first.at)
+        self._take(first)
+        await self._prepare(first.at)
+        prepared = self.state.session.date
+        left = STOP_PATIENCE
+        while True:
+            batch = await self.link.next(self.state.wake_at)
+            self._take(batch)
+            for request in self.inbox(batch.at):
+                self._handle(request)
+            if self.state.session.date != prepared:
+                await self._prepare(batch.at)
+                prepared = self.state.session.date
+            self.watcher(self, batch.at)
+            if any(isinstance(event, LinkDown) for event in batch.events) and not self.state.is_linked:
+                self.reason = "the connection was lost"
+                raise LostError("the connection to the broker was lost", "start again: the next run goes on from here")
+            if ends(batch.at):
+                self.reason = "the end of the last session"
+                return
+            if self.state.is_stopping:
+                left -= 1
+                if left <= 0 or not self._works_on_entries():
+                    self.reason = "stopped by the operator"
+                    return
+
+    def stop(self, at: datetime, id: str) -> None:
+        """Ask the engine to end: entries are cancelled, exits stay at the broker."""
+        self._handle(OperatorRequest(at, id, Request.STOP))
+
+    def _works_on_entries(self) -> bool:
+        return any(o.status.is_live and o.purpose is Purpose.ENTRY for o in self.state.orders.values())
+
+    def _begin(self, at: datetime) -> None:
+        result = begin(self.program, self.state, at)
+        self._write(result.records, ())
+        self.state = result.state
+
+    def _take(self, batch: Batch) -> None:
+        for event in batch.events:
+            self._handle(event)
+
+    async def _prepare(self, at: datetime) -> None:
+        async for event in prepare(self.program, self.feed, self.state.session, at):
+            self._handle(event)
+
+    def _handle(self, event: Event) -> None:
+        """One turn: new state, records written, then commands out. A failure to write leaves the old state."""
+        started = time.perf_counter()
+        result = turn(self.program, self.state, event)
+        turned = time.perf_counter()
+        self.spent.turns += turned - started
+        self.spent.events += 1
+        if result.records or result.commands:
+            self._write(result.records, result.commands)
+            self.spent.journal += time.perf_counter() - turned
+        self.state = result.state
+        for command in result.commands:
+            self._do(command)
+
+    def _write(self, records: tuple[Record, ...], commands: tuple[Command, ...]) -> None:
+        leaves = any(not isinstance(command, Watch) for command in commands)
+        durable = leaves or any(record.kind in DURABLE for record in records)
+        self.journal.append(records, durable=durable)
+
+    def _do(self, command: Command) -> None:
+        if isinstance(command, Submit):
+            self.broker.submit(command.order)
+        elif isinstance(command, Replace):
+            self.broker.replace(command.order)
+        elif isinstance(command, Cancel):
+            self.broker.cancel(command.order)
+        else:
+            self.feed.watch(command.contracts)
+
+
+class LostError(RulebotError):
+    """The link went down and this run cannot go on without it."""

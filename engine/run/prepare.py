@@ -1,0 +1,59 @@
+"""Before a session: the slow facts every bot needs, asked for once and handed to the engine as events."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+
+from engine.evaluate.select import expiry_on
+from engine.model.event import ClosesReport, Event, ListingReport, OpeningMoveReport
+from engine.model.facts import Listing
+from engine.model.session import Session
+from engine.ports import Feed
+from engine.turn.program import CompiledBot, Program
+
+OPENING_MINUTE = timedelta(minutes=1)
+
+
+async def prepare(program: Program, feed: Feed, session: Session, at: datetime) -> AsyncIterator[Event]:
+    """Yield listings with the strikes of the expiries in question, daily closes, and the open's expected move if it is
+    past. Raises: BrokerError naming what could not be had."""
+    listings: dict[tuple[str, str], Listing] = {}
+    for bot in program.bots.values():
+        for symbol, trading_class, rule in bot.plan.needs.chains:
+            key = (symbol, trading_class)
+            listing = listings.get(key) or await feed.listing(symbol, trading_class)
+            expiry = expiry_on(rule, listing.expiries, session.date)
+            if expiry is not None and expiry not in listing.strikes:
+                listing = await feed.strikes(listing, expiry)
+            listings[key] = listing
+    for position_listing in listings.values():
+        yield ListingReport(at, position_listing)
+    for symbol, count in _daily(program).items():
+        yield ClosesReport(at, symbol, await feed.closes(symbol, count))
+    if at < session.open + OPENING_MINUTE:
+        return
+    for bot in program.bots.values():
+        async for event in _opening_moves(bot, feed, listings, session, at):
+            yield event
+
+
+def _daily(program: Program) -> dict[str, int]:
+    """Return how many daily closes each symbol needs, over all bots."""
+    counts: dict[str, int] = {}
+    for bot in program.bots.values():
+        for symbol, count in bot.plan.needs.daily.items():
+            counts[symbol] = max(counts.get(symbol, 0), count)
+    return counts
+
+
+async def _opening_moves(
+    bot: CompiledBot, feed: Feed, listings: dict[tuple[str, str], Listing], session: Session, at: datetime
+) -> AsyncIterator[Event]:
+    for symbol in bot.plan.needs.opening_move:
+        leg = next((leg for leg in bot.plan.legs if leg.symbol == symbol), None)
+        listing = listings.get((symbol, leg.trading_class)) if leg is not None else None
+        expiry = None if listing is None else expiry_on(bot.plan.expiry, listing.expiries, session.date)
+        if listing is None or expiry is None:
+            continue
+        points = await feed.opening_move(listing, expiry, session)
+        if points is not None:
+            yield OpeningMoveReport(at, symbol, expiry, round(points, 4))

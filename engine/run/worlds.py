@@ -1,0 +1,93 @@
+"""The worlds the engine can run in: which link, feed, broker and journal are plugged together.
+
+No other file asks which world it is in.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+from engine.adapters.ib.settings import IbSettings
+from engine.adapters.ib.world import IbWorld, ib_world
+from engine.model.errors import BrokerError
+from engine.sim.gateway.embed import RunningGateway, start_gateway
+from engine.sim.gateway.settings import GatewaySettings
+
+DEFAULT_DATE = date(2026, 10, 21)
+DEFAULT_SEED = 7
+GENEROUS = 120.0
+"""Real seconds a simulated gateway may take to answer on a slow machine before we give up."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SimSettings:
+    """The embedded simulated gateway. `speed` None is as fast as it goes."""
+
+    first_day: date = DEFAULT_DATE
+    days: int = 1
+    seed: int = DEFAULT_SEED
+    speed: float | None = None
+    market: str | None = None
+    data_seconds: int = 5
+    cash: Decimal = Decimal(1_000_000)
+    positions: Path | None = None
+    ledger: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """A connected-to-be world, and the gateway inside it when there is one."""
+
+    ib: IbWorld
+    gateway: RunningGateway | None
+
+
+@asynccontextmanager
+async def simulated(settings: SimSettings, client_id: int) -> AsyncIterator[World]:
+    """Yield a world of our own: a gateway in this loop, in lockstep. Raises: BrokerError."""
+    wanted = GatewaySettings(
+        first_day=settings.first_day,
+        days=settings.days,
+        port=0,
+        seed=settings.seed,
+        speed=settings.speed,
+        data_seconds=settings.data_seconds,
+        cash=settings.cash,
+        market_file=settings.market,
+        positions_file=settings.positions,
+        store_file=settings.ledger,
+    )
+    try:
+        gateway = await start_gateway(wanted)
+    except ValueError as error:
+        raise BrokerError(f"the simulated market cannot be set up: {error}") from error
+    ib = ib_world(
+        IbSettings(
+            port=gateway.port,
+            client_id=client_id,
+            lockstep=True,
+            connect_seconds=GENEROUS,
+            request_seconds=GENEROUS,
+            history_seconds=GENEROUS,
+        )
+    )
+    try:
+        yield World(ib, gateway)
+    finally:
+        await ib.link.close()
+        await gateway.stop()
+
+
+@asynccontextmanager
+async def attached(host: str, port: int, client_id: int, account: str, *, lockstep: bool) -> AsyncIterator[World]:
+    """Yield a world behind a gateway that runs elsewhere: IB's (paper), or `rulebot gateway` with `lockstep`."""
+    ib = ib_world(
+        IbSettings(host=host, port=port, client_id=client_id, account=account, paper=True, lockstep=lockstep)
+    )
+    try:
+        yield World(ib, None)
+    finally:
+        await ib.link.close()
