@@ -40,7 +40,8 @@ def clock(text: str) -> DayTime:
 def test_sessions_agree_with_exchange_calendars() -> None:
     library = pytest.importorskip("exchange_calendars")
     schedule = library.get_calendar("XNYS", start=str(FIRST), end=str(LAST)).schedule
-    theirs = [(row.open.to_pydatetime(), row.close.to_pydatetime()) for row in schedule.itertuples()]
+    opens, closes = (list(schedule[column].dt.to_pydatetime()) for column in ("open", "close"))
+    theirs = list(zip(opens, closes, strict=True))
     assert [(session.open, session.close) for session in sessions(FIRST, LAST)] == theirs
 
 
