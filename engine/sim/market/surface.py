@@ -72,6 +72,8 @@ class _Fixed:
     growth: float
     discount: float
     later_sessions: float
+    ratio: float
+    damping: float
     settles_at: float
     earnings: float
     slope: float
@@ -163,7 +165,7 @@ class Surface:
             return level * level / 252.0 * (_STOCK_DAY * left + later)
         scale = asset.vol / _SPX_VOL
         today = self._day_level * vix * scale
-        ahead = at_the_money(later, vix) * self._implied * scale if later else 0.0
+        ahead = fixed.ratio * vix * math.pow(vix / 16.0, -fixed.damping) * self._implied * scale
         return today * today * left + ahead * ahead * later / 252.0
 
     def _fix(self, expiry: Expiry) -> _Fixed:
@@ -174,11 +176,14 @@ class Surface:
         events = sum(self._today <= day < expiry.settles for day in earnings_around(expiry.symbol, self._today))
         ripe = min(1.0, math.log1p(later) / math.log(22.0))
         is_index = not asset.has_earnings
+        ratio, damping = term(later)
         self._fixed[expiry] = _Fixed(
             asset=asset,
             growth=math.exp((RATE - asset.dividend) * days / 365.0),
             discount=math.exp(-RATE * days / 365.0),
             later_sessions=later,
+            ratio=ratio,
+            damping=damping,
             settles_at=settlement_instant(expiry).timestamp(),
             earnings=events * (EARNINGS_MOVE * asset.vol) ** 2,
             slope=0.40 + 0.02 * ripe if is_index else 0.35,
@@ -188,9 +193,14 @@ class Surface:
         return self._fixed[expiry]
 
 
-def at_the_money(sessions: float, vix: float) -> float:
-    """Return the SPX at-the-money volatility over the next sessions, an annual fraction (252 sessions)."""
+def term(sessions: float) -> tuple[float, float]:
+    """Return ratio r and damping p of a number of sessions: volatility is r x VIX x (VIX / 16)^-p."""
     at = math.log(max(sessions, 1.0))
     ratio = float(np.interp(at, _TERM_LOG_SESSIONS, _TERM_RATIO))
-    damping = float(np.interp(at, _TERM_LOG_SESSIONS, _TERM_DAMPING))
+    return ratio, float(np.interp(at, _TERM_LOG_SESSIONS, _TERM_DAMPING))
+
+
+def at_the_money(sessions: float, vix: float) -> float:
+    """Return the SPX at-the-money volatility over the next sessions, an annual fraction (252 sessions)."""
+    ratio, damping = term(sessions)
     return ratio * vix * math.pow(vix / 16.0, -damping)
