@@ -18,6 +18,12 @@ class SpecError(RulebotError):
     exit_code = 1
 
 
+class MisuseError(RulebotError):
+    """The caller's fault: a command, flag or variable that cannot be meant like that."""
+
+    exit_code = 2
+
+
 class BrokerError(RulebotError):
     """The world's fault: the broker, or the line to it."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import platformdirs
 
-from engine.model.errors import RulebotError, SpecError, StoreError
+from engine.model.errors import MisuseError, SpecError, StoreError
 from engine.model.events import Published, event_calendar, months_without, unbroken_until
 from engine.model.facts import EventCalendar, EventDay
 from engine.run.calendar_file import CalendarFile, read_calendar
@@ -71,7 +71,7 @@ def import_calendar(path: Path, data: Path) -> Imported:
     """
     if not _PLAIN_NAME.fullmatch(path.name):
         help = "letters, digits, '.', '_' and '-', ending in .json"
-        raise RulebotMisuse(f"the file's name cannot be kept as it is: {path.name}", help)
+        raise MisuseError(f"the file's name cannot be kept as it is: {path.name}", help)
     content = _bytes_of(path)
     fresh = _all_of(read_calendar(content, str(path)))
     target = calendar_folder(data) / path.name
@@ -81,12 +81,6 @@ def import_calendar(path: Path, data: Path) -> Imported:
     after = event_calendar((*shipped_dates(), *kept, *fresh))
     _write_whole(target, content)
     return Imported(target, tuple(_changes(before, after, fresh)))
-
-
-class RulebotMisuse(RulebotError):
-    """A call that cannot be meant."""
-
-    exit_code = 2
 
 
 def _imported_files(data: Path) -> list[Path]:

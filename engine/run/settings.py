@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from engine.model.errors import RulebotError, SpecError, StoreError
+from engine.model.errors import MisuseError, SpecError, StoreError
 from engine.spec.diagnostic import Diagnostic, Severity, in_file_order, render
 from engine.spec.suggest import did_you_mean
 
@@ -34,12 +34,6 @@ class Settings:
     logs: Path = Path("logs")
 
 
-class SettingsError(RulebotError):
-    """A setting of the environment or a flag that cannot be used."""
-
-    exit_code = 2
-
-
 def load_settings(
     text: str = "",
     file: str = FILE_NAME,
@@ -50,7 +44,7 @@ def load_settings(
     """Return the settings of a TOML text, an environment and flags (None is a flag not given).
 
     data: the folder in which store and logs are kept unless named. A path in the file is seen from the file's folder.
-    Raises: SpecError with every problem of the text; SettingsError for environment and flags.
+    Raises: SpecError with every problem of the text; MisuseError for environment and flags.
     """
     chosen: dict[str, Any] = {"store": data / "runs" / "rulebot.db", "logs": data / "logs"}
     chosen.update(_from_text(text, file))
@@ -68,7 +62,7 @@ def read_settings(
 ) -> Settings:
     """Return the settings of `file`, else of the rulebot.toml in `folder` (beside the specs) if there is one.
 
-    Raises: StoreError when the file cannot be read, SpecError, SettingsError.
+    Raises: StoreError when the file cannot be read, SpecError, MisuseError.
     """
     found = folder / FILE_NAME if file is None else file
     if file is None and not found.is_file():
@@ -148,7 +142,7 @@ def _from_environ(environ: Mapping[str, str]) -> dict[str, object]:
 def _from_flags(flags: Mapping[str, object]) -> dict[str, object]:
     unknown = sorted(set(flags) - set(_CHECKS))
     if unknown:
-        raise SettingsError(f"unknown setting '{unknown[0]}'", did_you_mean(unknown[0], _CHECKS))
+        raise MisuseError(f"unknown setting '{unknown[0]}'", did_you_mean(unknown[0], _CHECKS))
     given = {key: value for key, value in flags.items() if value is not None}
     return {key: _checked(key, value, "--" + key.replace("_", "-")) for key, value in given.items()}
 
@@ -157,7 +151,7 @@ def _checked(key: str, value: object, said: str) -> object:
     try:
         return _CHECKS[key](value)
     except ValueError as error:
-        raise SettingsError(f"{said}: {error}, is {str(value)!r}") from error
+        raise MisuseError(f"{said}: {error}, is {str(value)!r}") from error
 
 
 def _not_toml(error: tomllib.TOMLDecodeError, text: str, file: str) -> Diagnostic:

@@ -37,6 +37,7 @@ def clock(text: str) -> DayTime:
     return DayTime(Anchor.CLOCK, timedelta(hours=at.hour, minutes=at.minute))
 
 
+@pytest.mark.filterwarnings("ignore:Series.values")  # inside the library
 def test_sessions_agree_with_exchange_calendars() -> None:
     library = pytest.importorskip("exchange_calendars")
     schedule = library.get_calendar("XNYS", start=str(FIRST), end=str(LAST)).schedule

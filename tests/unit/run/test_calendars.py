@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.errors import SpecError, StoreError
+from engine.model.errors import MisuseError, SpecError, StoreError
 from engine.model.events import months_without
 from engine.run.calendars import (
-    RulebotMisuse,
     calendar_folder,
     data_folder,
     import_calendar,
@@ -103,7 +102,7 @@ def test_an_import_replaces_a_file_that_broke(tmp_path: Path) -> None:
 
 
 def test_a_name_that_is_not_plain_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RulebotMisuse, match="cannot be kept"):
+    with pytest.raises(MisuseError, match="cannot be kept"):
         import_calendar(calendar(tmp_path / ".cpi.json", "2027-01-13"), tmp_path)
 
 

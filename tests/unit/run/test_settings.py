@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.errors import SpecError, StoreError
-from engine.run.settings import Settings, SettingsError, load_settings, read_settings
+from engine.model.errors import MisuseError, SpecError, StoreError
+from engine.run.settings import Settings, load_settings, read_settings
 
 DATA = Path("data")
 
@@ -84,11 +84,11 @@ def test_a_port_is_a_port(value: str) -> None:
 
 
 def test_a_wrong_variable_and_a_wrong_flag_are_named() -> None:
-    with pytest.raises(SettingsError, match="RULEBOT_PORT: a whole number from 1 to 65535 is owed, is 'paper'"):
+    with pytest.raises(MisuseError, match="RULEBOT_PORT: a whole number from 1 to 65535 is owed, is 'paper'"):
         load_settings(environ={"RULEBOT_PORT": "paper"})
-    with pytest.raises(SettingsError, match="--client-id: a whole number"):
+    with pytest.raises(MisuseError, match="--client-id: a whole number"):
         load_settings(flags={"client_id": -1})
-    with pytest.raises(SettingsError, match="unknown setting 'prot'"):
+    with pytest.raises(MisuseError, match="unknown setting 'prot'"):
         load_settings(flags={"prot": 1})
 
 
