@@ -49,6 +49,45 @@ def test_each_fence_is_a_second_later():
     run(main)
 
 
+def test_asks_that_are_sent_ahead_are_answered_one_by_one():
+    async def main():
+        async with gateway() as running:
+            client = await RawClient.connect(running.port, 1, HOLD)
+            for _ in range(5):
+                client.send(49, 1)
+            times = [int((await client.until_kind(49))[-1][2]) for _ in range(5)]
+            assert times == [times[0] + n for n in range(5)]
+
+    run(main)
+
+
+def test_an_order_that_waits_runs_when_the_last_holder_leaves():
+    async def main():
+        async with gateway() as running:
+            holder, other = await RawClient.connect(running.port, 1, HOLD), await RawClient.connect(running.port, 2)
+            other.send(*order(1, con_id(running, 5890), limit="1.00"))
+            other.send(8, 1, 1)
+            assert (await other.read())[0] == "9"
+            holder.close()
+            await other.until_kind(3)
+
+    run(main)
+
+
+def test_system_messages_and_cuts():
+    async def main():
+        async with gateway() as running:
+            one, two = await RawClient.connect(running.port, 1), await RawClient.connect(running.port, 2)
+            running.notify(1100, "Connectivity between IBKR and Trader Workstation has been lost.")
+            assert (await one.until_kind(4))[-1][2:4] == ["-1", "1100"]
+            running.cut(1)
+            with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+                await one.read()
+            assert (await two.until_kind(4))[-1][3] == "1100"
+
+    run(main)
+
+
 def test_observers_get_the_time_at_once_and_never_move_it():
     async def main():
         async with gateway() as running:

@@ -92,6 +92,28 @@ def test_index_stock_and_generic_ticks():
     run(main)
 
 
+def test_stock_sizes_are_in_lots_below_159():
+    async def main():
+        async with gateway() as running:
+            new = await _holder(running)
+            old = await RawClient.connect(running.port, 2, "v100..157")
+            for client in (new, old):
+                client.send(*subscribe(2, 756733, symbol="SPY", sec_type="STK"))
+                await client.until(lambda m: m[0] == "45")
+            shares = [m for m in await new.fence(30) if m[0] in ("1", "2")]
+            lots = []
+            while len(lots) < len(shares):
+                lots += [m for m in [await old.read()] if m[0] in ("1", "2")]
+            places = {"1": 5, "2": 4}
+            assert {m[3] for m in shares} & {"0", "1", "2", "3"}
+            for a, b in zip(shares, lots, strict=True):
+                at = places[a[0]]
+                if a[3] in ("0", "1", "2", "3"):
+                    assert int(a[at]) == 100 * int(b[at])
+
+    run(main)
+
+
 def test_snapshot_ends_and_takes_no_line():
     async def main():
         async with gateway(max_lines=1) as running:

@@ -33,7 +33,7 @@ class Clock:
         self.hub = hub
         self._fail = fail
         self.finished = hub.now == hub.timeline.last
-        self._waiting: set[Session] = set()
+        self._asked: dict[Session, int] = {}
         self._begun = hub.settings.holders == 0
         self._loop = asyncio.get_running_loop()
         self._origin = self._loop.time()
@@ -63,12 +63,15 @@ class Clock:
         if not (self.hub.settings.lockstep and session.asks_lockstep):
             session.send(49, 1, self.hub.now)
             return
-        self._waiting.add(session)
+        self._asked[session] = self._asked.get(session, 0) + 1
         self.resume()
 
     def left(self, session: Session) -> None:
         """Forget a client that is gone; the others may have waited for it."""
-        self._waiting.discard(session)
+        self._asked.pop(session, None)
+        if not self.hub.holders:
+            run_commands(self.hub)
+            self.flush()
         self.resume()
 
     def resume(self) -> None:
@@ -83,12 +86,12 @@ class Clock:
             if self.hub.settings.speed is None or self.finished:
                 self.turn()
             else:
-                self._timer = self._loop.call_at(self._due(), self._guarded, self._paced)
+                self._timer = self._loop.call_at(self._due(), self._timed, self._paced)
         elif self.hub.settings.speed is not None and self._begun and not self.finished:
-            self._timer = self._loop.call_at(self._due(), self._guarded, self._free)
+            self._timer = self._loop.call_at(self._due(), self._timed, self._free)
 
     def _all_asked(self, holders: list[Session]) -> bool:
-        return self._waiting.issuperset(holders)
+        return all(each in self._asked for each in holders)
 
     # ------------------------------------------------------------ the pace
 
@@ -102,8 +105,11 @@ class Clock:
             due += late
         return due
 
-    def _guarded(self, play: Callable[[], None]) -> None:
+    def _timed(self, play: Callable[[], None]) -> None:
         self._timer = None
+        self._guarded(play)
+
+    def _guarded(self, play: Callable[[], None]) -> None:
         try:
             play()
         except Exception as failure:  # noqa: BLE001 - any error of our own ends the run, loudly
@@ -129,13 +135,15 @@ class Clock:
     def turn(self) -> None:
         """Play one instant and send the fences."""
         self._step()
-        for session in self._waiting:
+        for session in self._asked:
             session.send(49, 1, self.hub.now)
         self.hub.traffic.fences += 1
-        self._waiting.clear()
+        self._asked = {session: count - 1 for session, count in self._asked.items() if count > 1}
         self._last_turn = self._loop.time()
         self._named = False
         self.flush()
+        if self._asked:
+            self._loop.call_soon(self._guarded, self.resume)
 
     def flush(self) -> None:
         """Write what each client is due."""
@@ -149,15 +157,15 @@ class Clock:
             run_commands(hub)
         at = hub.timeline.after(hub.now)
         if at == hub.now:
-            if not self.finished:
-                log.info("the last session is over; time stays at %s", hub.at.isoformat())
-            self.finished = True
             return
         data = hub.timeline.is_data(at)
         if data:
             hub.feed.before_move(hub.sessions.values())
         hub.now = at
         self._lived += hub.settings.fence_seconds
+        if at == hub.timeline.last:
+            self.finished = True
+            log.info("the last session is over; time stays at %s", hub.at.isoformat())
         if data:
             self._move_market()
         if reports := hub.exchange.advance(from_epoch(at)):
@@ -187,7 +195,7 @@ class Clock:
         if not holders or self._named or self._loop.time() - self._last_turn < limit:
             return
         for session in holders:
-            if session not in self._waiting:
+            if session not in self._asked:
                 self._named = True
                 held = self._loop.time() - self._last_turn
                 who = f"client {session.client_id} (API version {session.version})"

@@ -48,6 +48,17 @@ class RunningGateway:
         """Messages, fences and seconds so far."""
         return self.gateway.hub.traffic
 
+    def notify(self, code: int, words: str) -> None:
+        """Send a system message to every client, such as 1100, 1101 or 1102 (connection lost, restored)."""
+        for session in self.gateway.hub.sessions.values():
+            session.error(-1, code, words)
+        self.gateway.clock.flush()
+
+    def cut(self, client_id: int) -> None:
+        """Drop a client's connection, as a link that breaks does; its orders live on."""
+        if (session := self.gateway.hub.sessions.get(client_id)) is not None:
+            session.transport.abort()
+
     async def failure(self) -> None:
         """Wait until the gateway is stopped. Raises: the error that ended the run, if one did."""
         await asyncio.wait((self.gateway.failure,))

@@ -17,6 +17,7 @@ from engine.sim.gateway.tick_text import (
     bid_tail,
     board,
     greeks_tails,
+    in_lots,
     last_tail,
 )
 from engine.sim.gateway.wire import Fields
@@ -104,6 +105,8 @@ def _first_set(hub: Hub, session: Session, line: Line) -> None:
         pieces = combo_pieces(line, rows, list(range(len(line.legs))))
     else:
         pieces = _quote_pieces(line.instrument, rows)
+    if session.wants_lots(line.instrument):
+        pieces = [(heads, in_lots(heads, tail)) for heads, tail in pieces]
     for heads, tail in pieces:
         session.send_raw(heads[len(line.rid) + len(tail)] + line.rid + tail, 1)
     if line.instrument is not None:

@@ -105,6 +105,8 @@ class Gateway:
             session.close()
             return False
         session.started = True
+        role = ", holds the clock" if hub.settings.lockstep and session.asks_lockstep else ""
+        log.info("client %d connected (API version %d%s)", client_id, session.version, role)
         hub.sessions[client_id] = session
         session.send(15, 1, hub.exchange.account)
         session.send(9, 1, hub.next_id(client_id))
@@ -118,6 +120,7 @@ class Gateway:
         """Forget a client; its orders live on."""
         if self.hub.sessions.get(session.client_id) is session:
             del self.hub.sessions[session.client_id]
+            log.info("client %d is gone", session.client_id)
             if session.wants.lines:
                 self.hub.feed.lines_changed()
             self.clock.left(session)
@@ -193,8 +196,9 @@ class Connection(asyncio.Protocol):
                 answer(self._gateway.hub, self._session, payload)
             if self._over:
                 return
-        if self._session is not None and self._session.out:
+        if self._session is not None:
             self._session.flush()
+            self._gateway.clock.flush()
 
     def _take_prefix(self) -> bool:
         head = bytes(self._buffer[:4])

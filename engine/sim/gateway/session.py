@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from engine.sim.gateway.lines import BarRequest, Line
 from engine.sim.gateway.wire import Value, frame, prose
+from engine.sim.instrument import Instrument, SecType
 
 WRITE_BYTES = 32 * 1024
 
@@ -60,6 +61,10 @@ class Session:
     def asks_lockstep(self) -> bool:
         """True when the connect options contain +LOCKSTEP."""
         return "+LOCKSTEP" in self.options.split()
+
+    def wants_lots(self, found: Instrument | None) -> bool:
+        """Say whether sizes of this contract are in lots of 100: stocks, for clients below 159."""
+        return self.version < 159 and found is not None and found.sec_type is SecType.STOCK
 
     def con_ids(self) -> set[int]:
         """Return the contracts whose quotes this client's lines need."""

@@ -23,6 +23,7 @@ from engine.sim.gateway.tick_text import (
     board,
     changes,
     greeks_tails,
+    in_lots,
     last_tail,
     size_tail,
 )
@@ -62,8 +63,12 @@ class _Layout:
     def __init__(self, session: Session, row_of: dict[int, int]) -> None:
         lines = session.wants.lines.values()
         self.session = session
+        single = [(line, row_of[line.instrument.con_id]) for line in lines if line.instrument]
         self.places: list[Place] = [
-            (line.rid, len(line.rid), row_of[line.instrument.con_id]) for line in lines if line.instrument
+            (line.rid, len(line.rid), row) for line, row in single if not session.wants_lots(line.instrument)
+        ]
+        self.lots: list[Place] = [
+            (line.rid, len(line.rid), row) for line, row in single if session.wants_lots(line.instrument)
         ]
         self.combos: list[tuple[Line, list[int]]] = [
             (line, [row_of[leg.con_id] for leg in line.legs]) for line in lines if line.instrument is None
@@ -154,6 +159,11 @@ def _burst(layout: _Layout, columns: list[Column], new: Board) -> None:
         for heads, column in columns:
             tail = column[row]
             if tail:
+                out += (heads[width + len(tail)], rid, tail)
+    for rid, width, row in layout.lots:
+        for heads, column in columns:
+            if (shares := column[row]) is not None:
+                tail = in_lots(heads, shares)
                 out += (heads[width + len(tail)], rid, tail)
     for line, rows in layout.combos:
         for heads, tail in combo_pieces(line, new, rows):

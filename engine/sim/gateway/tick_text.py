@@ -140,3 +140,13 @@ def greeks_tails(values: Floats, rows: list[int]) -> list[bytes]:
     if np.isnan(wanted).any():
         return [_UNSET_TAIL if b"nan" in tail else tail for tail in tails]
     return tails
+
+
+def in_lots(heads: list[bytes], tail: bytes) -> bytes:
+    """Return a tail with its size in round lots of 100, which clients below 159 expect of stocks."""
+    place = {id(PRICE): 3, id(SIZE): 2}.get(id(heads))
+    if place is None:
+        return tail
+    fields = tail.split(b"\x00")
+    fields[place] = b"%d" % (int(fields[place]) // 100)
+    return b"\x00".join(fields)

@@ -1,0 +1,77 @@
+"""`rulebot gateway`: options, refusals, a run as a process, and its ledger."""
+
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from engine.cli.gateway import gateway
+
+RUN = [sys.executable, "-m", "engine.cli.main", "gateway", "--date", "2025-11-24"]
+
+
+@pytest.mark.parametrize("port", [7496, 7497, 4001, 4002])
+def test_ports_of_the_real_tws_are_refused(port):
+    done = CliRunner().invoke(gateway, ["--port", str(port)])
+    assert done.exit_code == 2
+    assert "--allow-tws-port" in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--speed", "0"], "above 0"),
+        (["--speed", "fast"], "above 0"),
+        (["--data-seconds", "5", "--fence-seconds", "2"], "does not fall on fences"),
+        (["--date", "tomorrow"], "tomorrow"),
+    ],
+)
+def test_misuse_is_2(options, said):
+    done = CliRunner().invoke(gateway, options)
+    assert done.exit_code == 2
+    assert said in done.output
+
+
+def test_a_port_in_use_is_one_plain_sentence():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = CliRunner().invoke(gateway, ["--port", str(port), "--date", "2025-11-24"])
+    assert done.exit_code == 3
+    assert done.output.strip() == f"error: port {port} on 127.0.0.1 is in use; choose another with --port"
+
+
+def test_a_market_file_that_is_not_there_is_a_problem_of_the_user():
+    done = CliRunner().invoke(gateway, ["--port", "0", "--date", "2025-11-24", "--market", "no-such.yaml"])
+    assert done.exit_code == 1
+    assert "no-such.yaml" in done.output
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="interrupts are sent in another way there")
+def test_a_run_says_it_is_simulated_stops_on_interrupt_and_leaves_a_ledger(tmp_path):
+    ledger = tmp_path / "run.jsonl"
+    options = ["--port", "0", "--speed", "max", "--write-ledger", str(ledger)]
+    with subprocess.Popen([*RUN, *options], stdout=-1, stderr=-1, text=True) as process:
+        assert process.stdout.readline().startswith("SIMULATED TWS gateway on 127.0.0.1:")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    assert process.returncode == 0, err
+    assert "SIMULATED gateway stopped" in out
+    shown = CliRunner().invoke(gateway, ["--ledger", str(ledger)])
+    assert shown.exit_code == 0
+    assert shown.output.startswith("SIMULATED: ledger")
+    assert "Executions" in shown.output
+    both = CliRunner().invoke(gateway, ["--ledger", str(ledger), "--seed", "2"])
+    assert both.exit_code == 2
+    assert "--write-ledger" in both.output
+
+
+def test_what_is_no_ledger_is_said(tmp_path):
+    (tmp_path / "not.jsonl").write_text("hello\n")
+    done = CliRunner().invoke(gateway, ["--ledger", str(tmp_path / "not.jsonl")])
+    assert done.exit_code == 1
+    assert "not.jsonl:1" in done.output
