@@ -31,9 +31,9 @@ def _clock_time(_: click.Context, __: click.Parameter, value: str | None) -> tim
     """Return the time of day of `12:00` or `12:00:30`."""
     if value is None:
         return None
-    if re.fullmatch(r"\d{1,2}:\d\d(:\d\d)?", value):
+    if found := re.fullmatch(r"(\d{1,2}):(\d\d)(?::(\d\d))?", value):
         with suppress(ValueError):
-            return time(*(int(part) for part in value.split(":")))
+            return time(int(found[1]), int(found[2]), int(found[3] or 0))
     raise click.BadParameter(f"a time is written 12:00 or 12:00:30, is '{value}'")
 
 

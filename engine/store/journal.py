@@ -119,7 +119,7 @@ class SqlJournal:
                 project(self._connection, list(enumerate(self._pending, self._seq + 1)))
         except DatabaseError as error:
             raise says(error, self._store.path) from error
-        except (SQLAlchemyError, KeyError, TypeError, ValueError) as error:
+        except (SQLAlchemyError, ArithmeticError, KeyError, TypeError, ValueError) as error:
             raise InvariantError(f"a record has not the fields of its kind: {error!r}") from error
         self._seq, self._hash = head
         self._committed_at = self._pending[-1].at

@@ -175,7 +175,7 @@ def _complete_lines(path: Path) -> list[str]:
     if end < len(whole):
         with path.open("r+b") as file:
             file.truncate(end)
-    return whole[:end].decode("utf-8", "replace").splitlines()
+    return whole[:end].decode("utf-8", "replace").split("\n")
 
 
 def _net(price: Decimal | None, order: Order) -> Json:

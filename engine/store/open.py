@@ -6,7 +6,7 @@ A file that is not a sound store of this version is refused with a sentence that
 import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,13 +106,9 @@ def backup(path: Path, target: Path) -> None:
     """Write a sound copy of a store to `target`, also while an engine writes. Raises: StoreError."""
     if target.exists():
         raise StoreError(f"{target} exists already", "name a new file")
-    store = read_store(path)
-    try:
-        with _sentences(target), store.engine.connect() as connection:
-            connection.commit()
-            connection.connection.execute("VACUUM INTO ?", (str(target),))
-    finally:
-        store.close()
+    read_store(path).close()
+    with _sentences(target), closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True)) as connection:
+        connection.execute("VACUUM INTO ?", (str(target),))
 
 
 def says(error: BaseException, path: Path) -> StoreError:
@@ -143,7 +139,7 @@ _MEANINGS = (
 def _sentences(path: Path) -> Iterator[None]:
     try:
         yield
-    except (DatabaseError, OSError) as error:
+    except (DatabaseError, sqlite3.Error, OSError) as error:
         raise says(error, path) from error
 
 

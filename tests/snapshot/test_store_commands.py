@@ -1,0 +1,89 @@
+"""What `list`, `status`, `summary` and `why` print of the small hand-made day, to the letter."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from syrupy.assertion import SnapshotAssertion
+
+from engine.cli.main import main
+from engine.store.open import open_store
+
+COMMANDS = {
+    "list": "list",
+    "status": "status",
+    "summary": "summary",
+    "summary of one": "summary dte0_condor",
+    "why it did not trade": "why calm_tape_condor --date 2026-11-18",
+    "why it did trade": "why dte0_condor",
+    "why with an open trade": "why spy_put_seller",
+    "why at an instant": "why calm_tape_condor --at 11:16",
+    "why at an instant before all": "why calm_tape_condor --at 9:00",
+    "why one rule": "why calm_tape_condor --rule vix",
+    "why one rule at an instant": "why calm_tape_condor --rule vix --at 12:00",
+    "why that strike": "why calm_tape_condor --at 12:00 --rule short_put",
+    "why on another day": "why calm_tape_condor --date 2026-11-17",
+}
+
+
+def run(store: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.chdir(store.parent)
+    found = CliRunner().invoke(main, [*command.split(), "--store", store.name])
+    assert found.exit_code == 0, found.output
+    return found.stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_text(name: str, day_store: Path, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(day_store, COMMANDS[name], monkeypatch) == snapshot(name=name)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_json(name: str, day_store: Path, snapshot: SnapshotAssertion, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = f"{COMMANDS[name]} --format json"
+    first = run(day_store, command, monkeypatch)
+    assert first == run(day_store, command, monkeypatch)
+    assert first == snapshot(name=f"{name}, json")
+
+
+def test_a_running_engine_shows_as_running(day_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = open_store(day_store)
+    try:
+        assert "running, trading active" in run(day_store, "status", monkeypatch)
+        assert " running " in run(day_store, "list", monkeypatch)
+    finally:
+        store.close()
+    assert "stopped, trading stopped" in run(day_store, "status", monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "words"),
+    [
+        ("summary dte0_condr", 2, "did you mean 'dte0_condor'?"),
+        ("why calm_tap_condor", 2, "did you mean 'calm_tape_condor'?"),
+        ("why calm_tape_condor --rule day_rang", 2, "did you mean 'day_range'?"),
+        ("why calm_tape_condor --at noon", 2, "a time is written 12:00 or 12:00:30, is 'noon'"),
+        ("why calm_tape_condor --at 25:00", 2, "a time is written 12:00 or 12:00:30, is '25:00'"),
+    ],
+)
+def test_misuse(day_store: Path, command: str, code: int, words: str) -> None:
+    found = CliRunner().invoke(main, [*command.split(), "--store", str(day_store)])
+    assert (found.exit_code, words in found.stderr) == (code, True), found.output
+
+
+@pytest.mark.parametrize("command", ["list", "status", "summary", "why calm_tape_condor"])
+def test_no_store_is_one_sentence(tmp_path: Path, command: str) -> None:
+    found = CliRunner(env={"RULEBOT_DATA": str(tmp_path)}).invoke(main, command.split())
+    assert found.exit_code == 3
+    assert found.stderr.splitlines()[0] == "error: no run has left a store yet"
+    named = CliRunner().invoke(main, [*command.split(), "--store", str(tmp_path / "a.db")])
+    assert named.exit_code == 3
+    assert "there is no store" in named.stderr
+
+
+def test_specs_are_listed_without_a_store(tmp_path: Path) -> None:
+    specs = Path(__file__).parents[2] / "specs"
+    found = CliRunner(env={"RULEBOT_DATA": str(tmp_path)}).invoke(main, ["list", str(specs / "put_lite.yaml")])
+    assert found.exit_code == 0, found.output
+    assert " put_lite  stopped" in found.stdout
+    assert "no run has left a store yet" in found.stdout

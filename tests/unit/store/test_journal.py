@@ -1,0 +1,175 @@
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from store_day import at, small_day, verdict
+
+from engine.model.errors import InvariantError, StoreError
+from engine.record.record import Kind, Record
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store, read_store
+from engine.store.queries import StoreReader
+
+NOON = at("12:00")
+
+
+def operator(number: int) -> Record:
+    return Record(NOON, Kind.OPERATOR, "", "", {"id": f"{number}", "request": "pause", "bot": ""})
+
+
+def on_disk(path: Path) -> int:
+    with sqlite3.connect(path) as connection:
+        return int(connection.execute("SELECT count(*) FROM journal").fetchone()[0])
+
+
+def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    for record in small_day():
+        journal.append([record], durable=record.kind is Kind.ORDER)
+    assert list(journal.read()) == small_day()
+    journal.close()
+    again = SqlJournal(open_store(tmp_path / "a.db"))
+    assert list(again.read()) == small_day()
+    assert [record.kind for record in again.read({Kind.SESSION})] == [Kind.SESSION]
+    assert again.verify() is None
+    again.close()
+
+
+def test_a_record_may_wait_one_second_of_its_own_time(tmp_path: Path) -> None:
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    for second in (0.0, 0.5, 0.9):
+        journal.append([Record(NOON + timedelta(seconds=second), Kind.VERDICT)], durable=False)
+    assert on_disk(tmp_path / "a.db") == 0
+    journal.append([Record(NOON + timedelta(seconds=1), Kind.VERDICT)], durable=False)
+    assert on_disk(tmp_path / "a.db") == 4
+    journal.append([Record(NOON + timedelta(seconds=1.1), Kind.VERDICT)], durable=False)
+    journal.append([operator(1)], durable=True)
+    assert on_disk(tmp_path / "a.db") == 6
+    assert [record.kind for record in journal.read()][-2:] == [Kind.VERDICT, Kind.OPERATOR]
+    journal.close()
+
+
+def test_a_killed_engine_loses_no_durable_record(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    program = f"""
+        import os, signal, sys
+        sys.path[:0] = {[str(Path(__file__).parents[2]), str(Path(__file__).parents[3])]!r}
+        from pathlib import Path
+        from store_day import verdict
+        from engine.record.record import Kind, Record
+        from engine.store.journal import SqlJournal
+        from engine.store.open import open_store
+        journal = SqlJournal(open_store(Path({str(path)!r})))
+        journal.append([verdict("10:00", "vix", True, 1.0)], durable=False)
+        journal.append([Record(verdict("10:00", "vix", True, 1.0).at, Kind.OPERATOR)], durable=True)
+        journal.append([verdict("10:00", "vix", False, 2.0)], durable=False)
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    killed = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=False)
+    assert killed.returncode == -signal.SIGKILL
+    journal = SqlJournal(open_store(path))
+    assert [record.kind for record in journal.read()] == [Kind.VERDICT, Kind.OPERATOR]
+    assert journal.verify() is None
+    journal.append([operator(2)], durable=True)
+    assert journal.verify() is None
+    journal.close()
+
+
+def test_the_journal_is_append_only(day_store: Path) -> None:
+    with sqlite3.connect(day_store) as connection:
+        for statement in ("UPDATE journal SET bot = ''", "DELETE FROM journal WHERE seq = 3"):
+            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+                connection.execute(statement)
+        with pytest.raises(sqlite3.IntegrityError, match="no gaps"):
+            connection.execute("INSERT INTO journal VALUES (999, '', '', '', '', '', '')")
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("UPDATE journal SET data = replace(data, 'version', 'varsion')", "its content is not what was written"),
+        ("UPDATE journal SET at = replace(at, '2026', '2025') WHERE seq = 1", "its content is not what was written"),
+        ("UPDATE journal SET bot = 'other' WHERE seq = 1", "its content is not what was written"),
+        ("UPDATE journal SET data = data || ' ' WHERE seq = 1", "its content is not what was written"),
+        ("DELETE FROM journal WHERE seq = 1", "number 1 is missing"),
+    ],
+)
+def test_a_change_behind_our_back_is_found(day_store: Path, statement: str, why: str) -> None:
+    with sqlite3.connect(day_store) as connection:
+        connection.execute("DROP TRIGGER journal_no_update")
+        connection.execute("DROP TRIGGER journal_no_delete")
+        connection.execute(statement)
+    with StoreReader(day_store) as reader:
+        found = reader.verify()
+    assert found is not None
+    assert found.why == why
+
+
+def test_a_full_disk_loses_nothing_that_was_there(tmp_path: Path) -> None:
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    journal.append(small_day(), durable=True)
+    journal.append([verdict("15:59", "vix", True, 1.0)], durable=False)
+    pages = journal._connection.exec_driver_sql("PRAGMA page_count").scalar()
+    journal._connection.commit()
+    journal._connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+    journal._connection.commit()
+    big = Record(NOON, Kind.OPERATOR, "", "", {"text": "x" * 100_000})
+    with pytest.raises(StoreError, match="disk is full") as caught:
+        journal.append([big], durable=True)
+    assert "nothing recorded before was lost" in str(caught.value.help)
+    assert on_disk(tmp_path / "a.db") == len(small_day())
+    journal._connection.exec_driver_sql("PRAGMA max_page_count = 100000")
+    journal._connection.commit()
+    journal.append([operator(1)], durable=True)
+    assert [record.kind for record in journal.read()][-2:] == [Kind.VERDICT, Kind.OPERATOR]
+    assert journal.verify() is None
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        Record(NOON, Kind.POSITION, "a", "P9", {"id": "P9"}),
+        Record(NOON, Kind.MARK, "a", "P9", {"bid": "much"}),
+        Record(NOON, Kind.VERDICT, "a", "", {"value": float("nan")}),
+    ],
+)
+def test_a_malformed_record_is_our_fault_and_leaves_no_trace(tmp_path: Path, record: Record) -> None:
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    with pytest.raises(InvariantError):
+        journal.append([operator(1), record], durable=True)
+    assert on_disk(tmp_path / "a.db") == 0
+    journal.append([operator(2)], durable=True)
+    assert len(journal.read()) == 1
+    journal.close()
+
+
+def test_a_store_that_was_replaced_stops_the_engine(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    journal = SqlJournal(open_store(path))
+    journal.append([operator(1)], durable=True)
+    os.rename(path, tmp_path / "b.db")
+    with pytest.raises(StoreError, match="deleted or replaced"):
+        journal.append([operator(2)], durable=True)
+
+
+def test_readers_see_whole_commits_while_an_engine_writes(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    journal = SqlJournal(open_store(path))
+    journal.append(small_day(), durable=True)
+    with StoreReader(path) as reader:
+        before = reader.view("trades")
+        journal.append([operator(1)], durable=True)
+        assert reader.view("trades") == before
+        assert len(reader.run().requests) == 1
+    store = read_store(path)
+    with store.engine.connect() as connection, pytest.raises(Exception, match="readonly"):
+        connection.exec_driver_sql("DELETE FROM trade_rows")
+    store.close()
+    journal.close()

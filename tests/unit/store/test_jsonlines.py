@@ -1,0 +1,82 @@
+import json
+from pathlib import Path
+
+from store_day import CONDOR, SELLER, at, condor_records, small_day
+
+from engine.record.record import Kind, Record
+from engine.store.journal import SqlJournal
+from engine.store.jsonlines import LineMaker
+from engine.store.open import open_store
+
+ORDER_FIELDS = {
+    "event", "order_id", "action", "expiry", "short_put", "long_put", "short_call", "long_call", "limit_price", "qty",
+    "reason", "ts",
+}  # fmt: skip
+
+
+def texts(folder: Path) -> dict[str, list[str]]:
+    return {str(file.relative_to(folder)): file.read_text().splitlines() for file in sorted(folder.rglob("*.jsonl"))}
+
+
+def run(store: Path, logs: Path, records: list[Record]) -> None:
+    journal = SqlJournal(open_store(store), logs=logs)
+    for record in records:
+        journal.append([record], durable=record.kind is Kind.ORDER)
+    journal.close()
+    assert journal.log_problem is None
+
+
+def test_orders_and_fills_have_the_asked_fields(tmp_path: Path) -> None:
+    run(tmp_path / "a.db", tmp_path / "logs", small_day())
+    lines = [json.loads(line) for line in texts(tmp_path / "logs")[f"{CONDOR}/trades.jsonl"]]
+    assert [(line["event"], line["order_id"]) for line in lines] == [
+        ("ORDER", 101), ("FILL", 101), ("ORDER", 102), ("FILL", 102),
+    ]  # fmt: skip
+    assert lines[0].keys() == ORDER_FIELDS
+    assert lines[1].keys() == {"event", "order_id", "fill_price", "qty", "commission", "ts"}
+    assert (lines[0]["action"], lines[0]["short_put"], lines[0]["long_call"]) == ("open", 5930.0, 6075.0)
+    assert (lines[2]["action"], lines[2]["short_put"], lines[2]["reason"]) == ("close", 5930.0, "target")
+    opened, closed = lines[1], lines[3]
+    slippage = closed["fill_price"] - lines[2]["limit_price"]
+    profit = (opened["fill_price"] - closed["fill_price"]) * 100 * opened["qty"]
+    assert (slippage, round(profit - opened["commission"] - closed["commission"], 2)) == (0.0, 36.80)
+    risks = [json.loads(line) for line in texts(tmp_path / "logs")[f"{SELLER}/risk_events.jsonl"]]
+    assert risks == [
+        {
+            "event": "RISK",
+            "type": "ALARM",
+            "reason": "no quote of SPY 547P for 60 s",
+            "ts": "2026-11-18T20:00:00.000000Z",
+        }
+    ]
+
+
+def test_what_was_lost_or_torn_is_written_at_the_next_start(tmp_path: Path) -> None:
+    run(tmp_path / "a.db", tmp_path / "logs", small_day())
+    whole = texts(tmp_path / "logs")
+    trades = tmp_path / "logs" / CONDOR / "trades.jsonl"
+    content = trades.read_bytes()
+    trades.write_bytes(content[: len(content) - 30])
+    (tmp_path / "logs" / SELLER / "risk_events.jsonl").unlink()
+    run(tmp_path / "a.db", tmp_path / "logs", [])
+    assert texts(tmp_path / "logs") == whole
+    run(tmp_path / "a.db", tmp_path / "logs", [])
+    assert texts(tmp_path / "logs") == whole
+
+
+def test_a_fill_without_commission_is_told_when_the_run_ends() -> None:
+    records = [record for record in condor_records() if record.kind is not Kind.COMMISSION]
+    maker = LineMaker()
+    assert [json.loads(line.text)["event"] for line in maker.lines(records)] == ["ORDER", "ORDER"]
+    late = list(maker.lines([Record(at("16:15"), Kind.RUN_ENDED)]))
+    assert [json.loads(line.text)["commission"] for line in late] == [None, None]
+
+
+def test_logs_that_cannot_be_written_stop_nothing(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / SELLER).write_text("a file where a folder should be")
+    journal = SqlJournal(open_store(tmp_path / "a.db"), logs=tmp_path / "logs")
+    journal.append(small_day(), durable=True)
+    assert journal.log_problem is not None
+    assert len(journal.read()) == len(small_day())
+    journal.close()

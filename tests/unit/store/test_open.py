@@ -1,0 +1,123 @@
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from engine.model.errors import StoreError
+from engine.store.open import backup, is_in_use, open_store, read_store, says
+from engine.store.queries import StoreReader
+
+
+def test_pragmas_of_a_writer(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "deep" / "a b?.db")
+    with store.engine.connect() as connection:
+        found = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+    store.close()
+    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
+    assert (tmp_path / "deep" / "a b?.db").exists()
+
+
+def test_a_second_writer_is_refused_by_name(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "a.db")
+    assert is_in_use(tmp_path / "a.db")
+    with pytest.raises(StoreError, match=rf"in use by another engine \(process {os.getpid()}\)"):
+        open_store(tmp_path / "a.db")
+    read_store(tmp_path / "a.db").close()
+    store.close()
+    assert not is_in_use(tmp_path / "a.db")
+    open_store(tmp_path / "a.db").close()
+
+
+def test_there_must_be_a_store_to_read(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="there is no store"):
+        read_store(tmp_path / "a.db")
+
+
+@pytest.mark.parametrize("opened", [open_store, read_store])
+def test_what_is_no_database_is_refused_and_left_alone(tmp_path: Path, opened: object) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("my notes, longer than a header")
+    assert callable(opened)
+    with pytest.raises(StoreError, match="is not a store: no SQLite database"):
+        opened(path)
+    assert path.read_text() == "my notes, longer than a header"
+    assert not is_in_use(path)
+
+
+@pytest.mark.parametrize("opened", [open_store, read_store])
+def test_a_database_of_another_program_is_refused(tmp_path: Path, opened: object) -> None:
+    path = tmp_path / "other.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("CREATE TABLE theirs (a)")
+    assert callable(opened)
+    with pytest.raises(StoreError, match="database of another program"):
+        opened(path)
+
+
+def test_a_newer_store_is_refused(day_store: Path) -> None:
+    with sqlite3.connect(day_store) as connection:
+        connection.execute("UPDATE schema_version SET version = 99")
+    with pytest.raises(StoreError, match="has version 99, this rulebot knows 1") as caught:
+        open_store(day_store)
+    assert caught.value.help == "use the newer rulebot"
+
+
+def test_a_corrupt_store_is_refused(day_store: Path) -> None:
+    whole = bytearray(day_store.read_bytes())
+    whole[4096 * 3 : 4096 * 6] = b"\xff" * 4096 * 3
+    day_store.write_bytes(whole)
+    with pytest.raises(StoreError, match="corrupt") as caught:
+        open_store(day_store)
+    assert "restore it from a backup" in str(caught.value.help)
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="folders bind nobody here (Windows, or root)")
+def test_a_folder_that_cannot_be_written(day_store: Path) -> None:
+    day_store.parent.chmod(0o500)
+    try:
+        with pytest.raises(StoreError, match="cannot be written"):
+            open_store(day_store.parent / "new.db")
+        with StoreReader(day_store) as reader:
+            assert reader.view("trades")
+    finally:
+        day_store.parent.chmod(0o700)
+
+
+def test_a_file_in_place_of_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match="failed"):
+        open_store(tmp_path / "file" / "a.db")
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        ("database or disk is full", "the disk is full"),
+        ("attempt to write a readonly database", "cannot be written"),
+        ("database is locked", "locked by another program"),
+        ("disk I/O error", "cannot be read or written"),
+        ("database disk image is malformed", "is corrupt"),
+        ("something new", "failed: something new"),
+    ],
+)
+def test_failures_are_one_sentence_with_what_to_do(cause: str, words: str) -> None:
+    found = says(OperationalError("INSERT", {}, sqlite3.OperationalError(cause)), Path("a.db"))
+    assert words in found.message
+    assert found.help
+    assert found.exit_code == 3
+
+
+def test_a_backup_is_a_whole_store_also_while_an_engine_writes(day_store: Path, tmp_path: Path) -> None:
+    store = open_store(day_store)
+    backup(day_store, tmp_path / "copy.db")
+    store.close()
+    with StoreReader(day_store) as one, StoreReader(tmp_path / "copy.db") as other:
+        assert one.view("trades") == other.view("trades")
+        assert other.verify() is None
+    with pytest.raises(StoreError, match="exists already"):
+        backup(day_store, tmp_path / "copy.db")

@@ -1,0 +1,261 @@
+"""The tables that people read, from the hand-made day."""
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from store_day import CONDOR, DAY, SELLER, at, entity, seller_records, small_day
+
+from engine.model.contract import Option, Right
+from engine.model.position import Position, PositionLeg
+from engine.model.session import EXCHANGE_ZONE
+from engine.record.codec import decode
+from engine.record.record import Kind, Record
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.queries import StoreReader
+from engine.store.tables import PROJECTIONS
+from engine.store.views import new_york
+
+
+def store_of(path: Path, records: Sequence[Record], pieces: int = 1) -> Path:
+    journal = SqlJournal(open_store(path))
+    for begin in range(0, len(records), pieces):
+        journal.append(records[begin : begin + pieces], durable=True)
+    journal.close()
+    return path
+
+
+def rows(path: Path, query: str) -> list[dict[str, Any]]:
+    with sqlite3.connect(path) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute(query)]
+
+
+def dump(path: Path) -> dict[str, list[dict[str, Any]]]:
+    return {table.name: rows(path, f"SELECT * FROM {table.name} ORDER BY 1, 2") for table in PROJECTIONS}
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 3, 7, 1000])
+def test_the_tables_follow_from_the_journal_alone(tmp_path: Path, pieces: int) -> None:
+    path = store_of(tmp_path / "a.db", small_day(), pieces)
+    before = dump(path)
+    assert all(before.values())
+    journal = SqlJournal(open_store(path))
+    journal.rebuild()
+    journal.close()
+    assert dump(path) == before
+
+
+def test_a_condor_in_trades(day_store: Path) -> None:
+    (trade,) = rows(day_store, f"SELECT * FROM trades WHERE strategy_id = '{CONDOR}'")
+    legs = json.loads(trade.pop("legs"))
+    wanted = {
+        "trade_date": "2026-11-18", "symbol": "SPX", "strike": None, "expiration": "2026-11-18", "quantity": 1,
+        "entry_price": 0.85, "entry_time": "2026-11-18 09:52:00", "exit_price": 0.40, "slippage": -0.05,
+        "exit_time": "2026-11-18 13:07:00", "exit_reason": "TAKE_PROFIT", "exit_name": "target",
+        "realized_pnl": 45.0, "commissions": 8.2, "final_pnl": 36.8, "entry_credit": 85.0, "exit_cost": 40.0,
+        "entry_filled": 1, "status": "CLOSED", "spx_price": 6001.5, "spx_strike": None, "spy_price": None,
+    }  # fmt: skip
+    assert {name: trade[name] for name in wanted} == wanted
+    assert [leg["name"] for leg in legs] == ["short_put", "long_put", "short_call", "long_call"]
+    assert (legs[0]["strike"], legs[0]["entry_price"], legs[0]["bid"], legs[0]["ask"]) == (
+        "5930",
+        "0.6",
+        "0.60",
+        "0.70",
+    )
+
+
+def test_the_profit_formula_holds_in_every_row(day_store: Path) -> None:
+    for trade in rows(day_store, "SELECT * FROM trades WHERE status = 'CLOSED'"):
+        formula = (trade["entry_price"] - trade["exit_price"]) * trade["quantity"] * 100
+        assert trade["realized_pnl"] == pytest.approx(formula)
+        assert trade["final_pnl"] == pytest.approx(trade["realized_pnl"] - trade["commissions"])
+
+
+def test_a_short_put_in_trades_and_its_bracket_in_orders(day_store: Path) -> None:
+    (trade,) = rows(day_store, f"SELECT * FROM trades WHERE strategy_id = '{SELLER}'")
+    assert (trade["strike"], trade["entry_price"], trade["status"]) == (547.0, 5.07, "OPEN")
+    assert (trade["spy_strike"], trade["spy_price"], trade["realized_pnl"]) == (547.0, 599.93, None)
+    orders = rows(day_store, f"SELECT * FROM orders WHERE strategy_id = '{SELLER}' ORDER BY id")
+    assert [(o["bracket_type"], o["status"], o["parent_order_id"], o["action"]) for o in orders] == [
+        ("PARENT", "FILLED", None, "SELL"),
+        ("TAKE_PROFIT", "SUBMITTED", 103, "BUY"),
+        ("STOP_LOSS", "SUBMITTED", 103, "BUY"),
+    ]
+    assert (orders[0]["algo_strategy"], orders[0]["algo_priority"]) == ("Adaptive", "normal")
+    assert (orders[0]["ibkr_order_id"], orders[0]["ibkr_con_id"], orders[0]["fill_price"]) == (103, 547, 5.07)
+    assert (orders[1]["limit_price"], orders[2]["stop_price"]) == (2.03, 15.21)
+
+
+def test_open_positions_carry_the_latest_snapshot(day_store: Path) -> None:
+    (held,) = rows(day_store, "SELECT * FROM open_positions")
+    assert (held["current_bid"], held["current_ask"], held["current_mid"]) == (4.98, 5.02, 5.0)
+    assert (held["snapshot_time"], held["unrealized_pnl"]) == ("2026-11-18 15:59:00", 7.0)
+    (risk,) = rows(day_store, "SELECT * FROM risk_metrics")
+    assert (risk["open_positions"], risk["undefined_risk"]) == (1, 1)
+    assert (risk["total_delta"], risk["total_theta"]) == (2.0, 90.0)
+    assert len(rows(day_store, "SELECT * FROM pending_orders")) == 2
+
+
+def test_days_and_state(day_store: Path) -> None:
+    assert rows(day_store, "SELECT * FROM daily_summary") == [
+        {"date": "2026-11-18", "trades_count": 1, "winning_trades": 1, "losing_trades": 0, "total_pnl": 45.0,
+         "total_commissions": 8.2, "net_pnl": 36.8, "max_drawdown": 0.0}
+    ]  # fmt: skip
+    assert rows(day_store, "SELECT * FROM system_state") == [
+        {"last_updated": "2026-11-18 15:59:00", "is_trading": 1, "open_positions": 1, "daily_pnl": 36.8,
+         "trades_today": 2, "errors_today": 1}
+    ]  # fmt: skip
+    skipped = rows(day_store, "SELECT skipped FROM bot_days WHERE strategy_id = 'calm_tape_condor'")
+    assert skipped == [{"skipped": "its window is over"}]
+
+
+def test_fills_with_their_commission_and_a_correction(tmp_path: Path) -> None:
+    data = {"exec_id": "0000.5.01.01", "ref": "r", "leg": "a", "is_buy": True, "quantity": "1", "price": "1.05"}
+    fill = Record(at("10:00"), Kind.FILL, CONDOR, "P1", {**data, "executed_at": at("09:59").isoformat()})
+    fee = Record(at("10:00"), Kind.COMMISSION, CONDOR, "P1", {"exec_id": "0000.5.01.01", "amount": "1.0249999999"})
+    corrected = replace(fill, data={**fill.data, "exec_id": "0000.5.01.02", "price": "1.10"})
+    path = store_of(tmp_path / "a.db", [fill, fee, corrected])
+    (found,) = rows(path, "SELECT exec_id, price, commission, executed_at, action FROM fills")
+    assert found == {
+        "exec_id": "0000.5.01.02", "price": 1.10, "commission": 1.025, "executed_at": "2026-11-18 09:59:00",
+        "action": "BUY",
+    }  # fmt: skip
+
+
+def put_seller(**changes: Any) -> Position:
+    (data,) = [record.data for record in seller_records() if record.kind is Kind.POSITION]
+    return replace(decode(Position, dict(data)), **changes)
+
+
+def closed_put(cash: str, reason: str = "", settled: int = 0) -> Position:
+    held = put_seller()
+    leg = replace(held.legs[0], closed=1, settled=settled, exit_cash=Decimal(cash))
+    return replace(held, state="closed", closed_at=at("15:00"), legs=(leg,), exit_reason=reason)
+
+
+@pytest.mark.parametrize(
+    ("position", "settled", "reason"),
+    [
+        (closed_put("-203", "target"), "", "TAKE_PROFIT"),
+        (closed_put("-1521", "stop"), "", "STOP_LOSS"),
+        (closed_put("-400", "time"), "", "TIME"),
+        (closed_put("-400", "leg_delta"), "", "LEG_DELTA"),
+        (closed_put("-400", "manual"), "", "MANUAL"),
+        (closed_put("0", settled=1), "worthless", "EXPIRED_WORTHLESS"),
+        (closed_put("-900", settled=1), "assigned", "ASSIGNED"),
+        (closed_put("-900", settled=1), "cash", "CASH_SETTLED"),
+    ],
+)
+def test_the_word_for_how_a_trade_ended(tmp_path: Path, position: Position, settled: str, reason: str) -> None:
+    records = [entity(Kind.POSITION, at("15:00"), position)]
+    if settled:
+        data = {"position": "P2", "leg": "short_put", "quantity": 1, "price": "0", "how": settled}
+        records.append(Record(at("16:00"), Kind.SETTLEMENT, SELLER, "P2", data))
+    path = store_of(tmp_path / "a.db", records)
+    (trade,) = rows(path, "SELECT * FROM trades")
+    assert (trade["exit_reason"], trade["status"]) == (reason, "CLOSED")
+    assert trade["exit_price"] == -float(position.legs[0].exit_cash) / 100
+
+
+def test_an_exit_named_by_its_author_is_known_by_its_kind(tmp_path: Path) -> None:
+    decision = Record(at("15:00"), Kind.DECISION, SELLER, "P2", {"what": "exit", "reason": "quick", "kind": "target"})
+    path = store_of(tmp_path / "a.db", [entity(Kind.POSITION, at("15:00"), closed_put("-203", "quick")), decision])
+    (trade,) = rows(path, "SELECT exit_reason, exit_name FROM trades")
+    assert trade == {"exit_reason": "TAKE_PROFIT", "exit_name": "quick"}
+
+
+def test_a_position_that_never_opened_is_no_trade(tmp_path: Path) -> None:
+    held = put_seller()
+    empty = replace(held.legs[0], opened=0, entry_cash=Decimal(0), commissions=Decimal(0))
+    waiting = replace(held, state="entering", legs=(empty,), opened_at=None)
+    path = store_of(tmp_path / "a.db", [entity(Kind.POSITION, at("09:31"), waiting)])
+    assert rows(path, "SELECT status FROM trades") == [{"status": "PENDING"}]
+    store_of(path, [entity(Kind.POSITION, at("09:36"), replace(waiting, state="closed"))])
+    assert rows(path, "SELECT status FROM trades") == []
+
+
+def test_what_vanished_while_held_is_an_error(tmp_path: Path) -> None:
+    path = store_of(tmp_path / "a.db", [entity(Kind.POSITION, at("09:31"), put_seller(state="closed"))])
+    assert rows(path, "SELECT status FROM trades") == [{"status": "ERROR"}]
+
+
+def test_two_underlyings_fill_the_columns_of_both(tmp_path: Path) -> None:
+    spx = Option("SPX", "SPXW", DAY, Decimal(6000), Right.CALL)
+    spy = Option("SPY", "SPY", DAY, Decimal(600), Right.CALL)
+    legs = (
+        PositionLeg(name="long_spx", option=spx, sign=1, ratio=1, opened=1, closed=1, entry_cash=Decimal(-2500),
+                    exit_cash=Decimal(2000)),
+        PositionLeg(name="short_spy", option=spy, sign=-1, ratio=10, opened=10, closed=10, entry_cash=Decimal(2950),
+                    exit_cash=Decimal(-2100)),
+    )  # fmt: skip
+    position = Position(
+        id="P7", bot="spx_spy_parity", digest="d", state="closed", session=DAY, quantity=1, legs=legs,
+        opened_at=at("09:35"), closed_at=at("15:45"), spot=Decimal("6001.5"), exit_reason="time",
+    )  # fmt: skip
+    candidates = [{"strike": "595", "bid": 7.1}, {"strike": "600", "bid": 2.95, "ask": 2.96, "delta": 0.5}]
+    chosen = {"legs": [{"name": "short_spy", "candidates": candidates}], "spots": {"SPX": 6001.5, "SPY": "600.12"}}
+    selection = Record(at("09:35"), Kind.SELECTION, "spx_spy_parity", "P7", chosen)
+    path = store_of(tmp_path / "a.db", [selection, entity(Kind.POSITION, at("15:45"), position)])
+    (trade,) = rows(path, "SELECT * FROM trades")
+    wanted = {
+        "symbol": "SPX/SPY", "spx_price": 6001.5, "spy_price": 600.12, "spx_strike": 6000.0, "spy_strike": 600.0,
+        "spy_entry_bid": 2.95, "spy_entry_ask": 2.96, "spx_entry_bid": None, "entry_credit": 450.0,
+        "spx_exit_price": 20.0, "spy_exit_price": 2.1, "exit_cost": 100.0, "realized_pnl": 350.0, "exit_reason": "TIME",
+    }  # fmt: skip
+    assert {name: trade[name] for name in wanted} == wanted
+
+
+def test_drawdown_and_win_rate(tmp_path: Path) -> None:
+    records = []
+    for number, cash in enumerate(("-407", "-807", "-607", "-107")):
+        position = closed_put(cash)
+        closed_at = at("15:00") + timedelta(minutes=number)
+        leg = replace(position.legs[0], commissions=Decimal(0))
+        position = replace(position, id=f"P{number}", closed_at=closed_at, legs=(leg,))
+        records.append(entity(Kind.POSITION, closed_at, position))
+    path = store_of(tmp_path / "a.db", records)
+    with StoreReader(path) as reader:
+        (found,) = reader.view("strategy_summary", strategy_id=SELLER)
+    wanted = {"total_trades": 4, "wins": 2, "losses": 2, "win_rate": 0.5, "net_pnl": 100.0, "avg_pnl": 25.0,
+              "max_win": 400.0, "max_loss": -300.0, "max_drawdown": 400.0}  # fmt: skip
+    assert {name: found[name] for name in wanted} == wanted
+    assert rows(path, "SELECT max_drawdown FROM daily_summary") == [{"max_drawdown": 400.0}]
+
+
+@pytest.mark.parametrize("year", range(2024, 2031))
+def test_new_york_time_in_sql_is_that_of_the_zone_database(year: int) -> None:
+    instants = [datetime(year, 1, 1, tzinfo=UTC) + timedelta(hours=hour) for hour in range(0, 8760, 1)]
+    texts = [(f"{instant:%Y-%m-%dT%H:%M:%S}.000000Z",) for instant in instants]
+    with sqlite3.connect(":memory:") as connection:
+        connection.execute("CREATE TABLE t (at TEXT)")
+        connection.executemany("INSERT INTO t VALUES (?)", texts)
+        found = [row[0] for row in connection.execute(f"SELECT {new_york('at')} FROM t ORDER BY at")]
+    assert found == [f"{instant.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}" for instant in instants]
+
+
+def test_asked_columns_are_there(day_store: Path) -> None:
+    asked = {
+        "trades": "strategy_id trade_date symbol strike expiration quantity entry_price entry_time exit_price "
+        "exit_time exit_reason realized_pnl slippage status id spy_price spx_price spy_strike spx_strike spy_entry_bid "
+        "spy_entry_ask spx_entry_bid spx_entry_ask entry_credit entry_filled spy_exit_price spx_exit_price exit_cost "
+        "final_pnl commissions legs",
+        "orders": "ibkr_order_id ibkr_perm_id ibkr_con_id parent_order_id action bracket_type status fill_price "
+        "fill_time quantity algo_strategy algo_priority",
+        "position_snapshots": "current_bid current_ask current_mid underlying_price delta gamma theta vega iv "
+        "unrealized_pnl",
+        "daily_summary": "date trades_count winning_trades losing_trades total_pnl total_commissions net_pnl "
+        "max_drawdown",
+        "system_state": "last_updated is_trading open_positions daily_pnl trades_today errors_today",
+    }
+    for view, columns in asked.items():
+        (row,) = rows(day_store, f"SELECT * FROM {view} LIMIT 1")
+        assert set(columns.split()) <= row.keys()
