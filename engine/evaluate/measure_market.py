@@ -11,7 +11,7 @@ from engine.compile.plan import Call, Quantity
 from engine.evaluate.reading import Context, Read, Reading, Unknown, exact
 from engine.evaluate.snapshot import View
 from engine.model.contract import Underlying
-from engine.model.quotes import LEVEL_AGE, age_problem, quote_problem
+from engine.model.quotes import LEVEL_AGE, age_problem, quote_problem, usual_age
 
 _TOGETHER = 2.0
 """Seconds by which a level that is sent all the time may lag the other of a ratio."""
@@ -20,7 +20,7 @@ _TOGETHER = 2.0
 def spot_of(symbol: str, context: Context) -> Read:
     """Return the reader of an underlying's or index's level, shared by all rules of one instant."""
     contract = Underlying(symbol)
-    limit = context.limit(LEVEL_AGE)
+    limit = context.limit(usual_age(contract))
     key = f"spot:{symbol}" if context.max_age is None else f"spot:{symbol}:{limit}"
 
     def read(view: View) -> Reading:

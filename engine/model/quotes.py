@@ -6,15 +6,26 @@ sent, so a row's silence alone does not make it stale while the feed as a whole 
 
 from math import isnan
 
-from engine.model.contract import Option, Underlying
+from engine.model.contract import Contract, Option, Underlying
 from engine.model.market import Board
 
 FEED_SILENCE = 15.0
 """Seconds without any market data message after which every quote is stale."""
 LEVEL_AGE = 30.0
 """Seconds after which the price of an index, ETF or stock is stale."""
+VOLATILITY_INDEX_AGE = 180.0
+"""The same for VIX and its family, which are published every 15 s and often unchanged."""
 OPTION_AGE = 300.0
 """Seconds after which a quiet option quote, or its greeks, is stale while the feed lives."""
+
+
+def usual_age(contract: Contract | None) -> float:
+    """Return the seconds after which a quiet row of this contract is stale."""
+    if isinstance(contract, Option):
+        return OPTION_AGE
+    if isinstance(contract, Underlying) and contract.symbol.startswith("VIX"):
+        return VOLATILITY_INDEX_AGE
+    return LEVEL_AGE
 
 
 def age_problem(board: Board, row: int, at: float, now: float, limit: float) -> str:
@@ -38,7 +49,7 @@ def quote_problem(board: Board, row: int, now: float, limit: float | None = None
     if row < 0:
         return "not streamed"
     if limit is None:
-        limit = OPTION_AGE if isinstance(board.contracts[row], Option) else LEVEL_AGE
+        limit = usual_age(board.contracts[row])
     if problem := age_problem(board, row, board.quote_at[row], now, limit):
         return problem
     bid, ask = board.bid[row], board.ask[row]
@@ -51,10 +62,11 @@ def quote_problem(board: Board, row: int, now: float, limit: float | None = None
     return ""
 
 
-def level(board: Board, row: int, now: float, limit: float = LEVEL_AGE) -> float | None:
+def level(board: Board, row: int, now: float) -> float | None:
     """Return the price of an underlying: the midpoint if its quote is sound, else its last; None when unknown."""
     if row < 0:
         return None
+    limit = usual_age(board.contracts[row])
     if not quote_problem(board, row, now, limit):
         return (board.bid[row] + board.ask[row]) / 2
     if age_problem(board, row, board.last_at[row], now, limit) or isnan(board.last[row]):

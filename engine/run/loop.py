@@ -3,14 +3,16 @@
 Nothing else holds a variable that changes. One task runs it, so nothing needs a lock.
 """
 
+import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from engine.model.command import Cancel, Command, Replace, Submit, Watch
-from engine.model.errors import RulebotError
-from engine.model.event import Event, LinkDown, OperatorRequest, Request
+from engine.model.errors import BrokerError, RulebotError
+from engine.model.event import Event, OperatorRequest
 from engine.model.order import Purpose
 from engine.ports import Batch, Broker, Feed, Journal, Link
 from engine.record.record import DURABLE, Record
@@ -19,6 +21,10 @@ from engine.turn.program import Program
 from engine.turn.state import State
 from engine.turn.turn import begin, turn
 
+log = logging.getLogger("rulebot.run")
+
+FIRST_WAIT, LONGEST_WAIT = 2.0, 60.0
+"""Seconds between attempts to connect again: doubled from the first to the longest."""
 STOP_PATIENCE = 30
 """Batches after a stop was asked for in which cancels of entries may still be answered."""
 
@@ -49,7 +55,7 @@ class Loop:
     inbox: Callable[[datetime], Sequence[OperatorRequest]]
     watcher: Callable[["Loop", datetime], None]
     spent: Spent = field(default_factory=Spent)
-    is_over: bool = False
+    at: datetime | None = None
     reason: str = ""
 
     async def run(self, first: Batch, ends: Callable[[datetime], bool]) -> None:
@@ -63,7 +69,8 @@ class Loop:
         prepared = self.state.session.date
         left = STOP_PATIENCE
         while True:
-            batch = await self.link.next(self.state.wake_at)
+            batch = await self._next()
+            self.at = batch.at
             self._take(batch)
             for request in self.inbox(batch.at):
                 self._handle(request)
@@ -71,9 +78,6 @@ class Loop:
                 await self._prepare(batch.at)
                 prepared = self.state.session.date
             self.watcher(self, batch.at)
-            if any(isinstance(event, LinkDown) for event in batch.events) and not self.state.is_linked:
-                self.reason = "the connection was lost"
-                raise LostError("the connection to the broker was lost", "start again: the next run goes on from here")
             if ends(batch.at):
                 self.reason = "the end of the last session"
                 return
@@ -83,9 +87,28 @@ class Loop:
                     self.reason = "stopped by the operator"
                     return
 
-    def stop(self, at: datetime, id: str) -> None:
-        """Ask the engine to end: entries are cancelled, exits stay at the broker."""
-        self._handle(OperatorRequest(at, id, Request.STOP))
+    async def _next(self) -> Batch:
+        """Return the next batch; after a lost connection, the first one of the new connection.
+
+        In lockstep the gateway's clock stands still without us, so there is nothing to wait for: the run ends.
+        """
+        if self.state.is_linked:
+            return await self.link.next(self.state.wake_at)
+        if self.link.is_lockstep:
+            raise LostError("the connection to the gateway was lost", "start again: the next run goes on from here")
+        return await self._reconnect()
+
+    async def _reconnect(self) -> Batch:
+        wait = FIRST_WAIT
+        while True:
+            try:
+                batch = await self.link.connect()
+            except BrokerError as error:
+                log.warning("%s; tried again in %.0f s", error.message, wait)
+                await asyncio.sleep(wait)
+                wait = min(wait * 2, LONGEST_WAIT)
+            else:
+                return batch
 
     def _works_on_entries(self) -> bool:
         return any(o.status.is_live and o.purpose is Purpose.ENTRY for o in self.state.orders.values())

@@ -84,9 +84,7 @@ async def simulated(settings: SimSettings, client_id: int) -> AsyncIterator[Worl
 @asynccontextmanager
 async def attached(host: str, port: int, client_id: int, account: str, *, lockstep: bool) -> AsyncIterator[World]:
     """Yield a world behind a gateway that runs elsewhere: IB's (paper), or `rulebot gateway` with `lockstep`."""
-    ib = ib_world(
-        IbSettings(host=host, port=port, client_id=client_id, account=account, paper=True, lockstep=lockstep)
-    )
+    ib = ib_world(IbSettings(host=host, port=port, client_id=client_id, account=account, paper=True, lockstep=lockstep))
     try:
         yield World(ib, None)
     finally:

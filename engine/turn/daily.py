@@ -16,7 +16,7 @@ from engine.model.money import CENT, ZERO, dollars
 from engine.model.payoff import intrinsic
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import level_of
-from engine.model.session import Session, session_from
+from engine.model.session import Session, exchange_date, session_from
 from engine.record.record import Kind
 from engine.turn.ended import closed
 from engine.turn.entering import end_watch
@@ -60,14 +60,19 @@ def open_day(work: Work, session: Session) -> dict[str, Any]:
         agenda = bot.instants(session) if bot is not None else ()
         work.bots[name] = BotState(day=day, agenda=agenda, wake_at=work.at)
         work.put_day(day)
-    return {"session": session, "facts": replace(work.state.facts, opening_moves={})}
+    return {
+        "session": session,
+        "facts": replace(work.state.facts, opening_moves={}),
+        "watch_at": None,
+        "mark_at": None,
+    }
 
 
 def roll_due(session: Session, at: datetime) -> Session | None:
     """Return the session that has come, when the present one is behind us."""
     if at <= session.close or at - session.close < timedelta(hours=4):
         return None
-    coming = session_from(at.date())
+    coming = session_from(exchange_date(at))
     return coming if coming.date != session.date else None
 
 
@@ -283,7 +288,8 @@ def _wishes(work: Work, bot: CompiledBot) -> list[Wish]:
     session = work.state.session
     state = work.bots[bot.plan.name]
     start, end = window(bot.plan.entry, session, bot.latest_entry(session))
-    in_reach = start - WATCH_AHEAD <= work.at < end and not _is_over(state, bot)
+    is_entering = any(position.state == "entering" for position in work.positions_of(bot.plan.name))
+    in_reach = is_entering or (start - WATCH_AHEAD <= work.at < end and not _is_over(state, bot))
     early = bool(bot.plan.needs.opening_move) and work.at < session.open + OPENING_MINUTES
     return [entry_wish(bot.plan, work.view())] if in_reach or early else []
 

@@ -1,0 +1,183 @@
+"""`rulebot run`: the bots of some specs, on paper, against a broker's gateway or the simulated one."""
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.model.errors import RulebotError
+
+if TYPE_CHECKING:
+    from engine.run.desk import Desk
+    from engine.run.start import Run, RunOptions
+    from engine.run.worlds import World
+
+LIVE_REFUSED = "live trading is not built yet: order recovery and the money gates come first"
+LIVE_HELP = "use --paper; docs/getting-started.md says what paper needs"
+
+
+class MisuseError(RulebotError):
+    """The command was not meant like that."""
+
+    exit_code = 2
+
+
+@click.command()
+@click.argument("specs", nargs=-1, required=True)
+@click.option("--paper", is_flag=True, help="Trade a paper account (refuses any other).")
+@click.option("--live", is_flag=True, help="Refused until order recovery is proven.")
+@click.option("--sim", is_flag=True, help="Trade a simulated market: nothing else is needed.")
+@click.option("--gateway", "address", metavar="HOST:PORT", help="Where TWS, IB Gateway or 'rulebot gateway' listens.")
+@click.option("--client-id", type=click.IntRange(0, 2**31 - 1), help="The API client id (default 1).")
+@click.option("--account", type=click.Path(path_type=Path), help="The account document.")
+@click.option("--store", type=click.Path(path_type=Path), help="The store to write (default: one for each --sim run).")
+@click.option("--logs", type=click.Path(path_type=Path), help="The folder of the JSON Lines logs.")
+@click.option("--settings", type=click.Path(path_type=Path), help="The settings file (default: rulebot.toml).")
+@click.option("--seed", type=click.IntRange(0), help="The simulated market's seed (default 7).")
+@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="The simulated market's first day.")
+@click.option("--days", type=click.IntRange(1), help="Sessions to run (default: 1 with --sim).")
+@click.option("--market", metavar="FILE", help="A scenario or minute bars for the simulated market.")
+@click.option("--positions", type=click.Path(path_type=Path), help="Positions the simulated account starts with.")
+@click.option("--ledger", type=click.Path(path_type=Path), help="Where the simulated broker writes its own ledger.")
+@click.option("--speed", metavar="X", help="Simulated seconds in a second, or max (default max).")
+@click.option("--until", type=click.Choice(["close"]), help="End after this session instead of going on.")
+@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
+def run(**options: Any) -> None:
+    """Run the bots of SPECS (files, folders) until Ctrl+C, the close, or the end of the simulated days."""
+    _check(options)
+    from engine.cli.validate import parse_settings
+    from engine.run.desk import check_overrides, load_desk
+
+    overrides = parse_settings(options["overrides"])
+    desk = load_desk(options["specs"], overrides, options["account"])
+    check_overrides(desk, overrides)
+    world, run_options = _world(options, desk)
+    _quiet_logs()
+    asyncio.run(_run(desk, run_options, world))
+
+
+def _check(options: Mapping[str, Any]) -> None:
+    """Refuse what does not go together. Raises: MisuseError."""
+    if options["live"]:
+        raise MisuseError(LIVE_REFUSED, LIVE_HELP)
+    if not options["paper"]:
+        raise MisuseError("say which account is meant: --paper", "add --sim to trade a simulated market")
+    if not options["sim"]:
+        for name in ("seed", "day", "market", "positions", "ledger", "speed"):
+            if options[name] is not None:
+                raise MisuseError(f"--{'date' if name == 'day' else name} is for the simulated market: add --sim")
+    if options["sim"] and options["address"]:
+        for name in ("seed", "day", "market", "positions", "ledger", "speed"):
+            if options[name] is not None:
+                flag = "date" if name == "day" else name
+                raise MisuseError(f"--{flag} is the gateway's own: give it to 'rulebot gateway'")
+    if options["until"] and options["days"]:
+        raise MisuseError("--until close is one session: leave --days out")
+
+
+def _world(options: Mapping[str, Any], desk: "Desk") -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
+    from engine.run.calendars import data_folder
+    from engine.run.settings import read_settings
+    from engine.run.start import RunOptions
+    from engine.run.worlds import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
+    from engine.store.latest import new_sim_store
+
+    host, port = _address(options["address"])
+    flags = {
+        "host": host,
+        "port": port,
+        "client_id": options["client_id"],
+        "store": options["store"],
+        "logs": options["logs"],
+        "account": desk.account.account if desk.account is not None and not options["sim"] else None,
+    }
+    folder = Path(desk.texts[0].file).parent.parent
+    settings = read_settings(options["settings"], folder, data_folder(), flags=flags)
+    sessions = options["days"] or (1 if options["sim"] or options["until"] else None)
+    if not options["sim"]:
+        store, logs = settings.store, settings.logs
+        where = attached(settings.host, settings.port, settings.client_id, settings.account, lockstep=False)
+        said: dict[str, Any] = {"mode": "paper", "gateway": f"{settings.host}:{settings.port}"}
+        return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said)
+    seed = DEFAULT_SEED if options["seed"] is None else options["seed"]
+    day: date = DEFAULT_DATE if options["day"] is None else options["day"].date()
+    store = options["store"] or new_sim_store(day, seed)
+    logs = options["logs"] or store.with_name(f"{store.stem}-logs")
+    if options["address"]:
+        where = attached(host or "127.0.0.1", port or 0, settings.client_id, "", lockstep=True)
+        said = {"mode": "paper", "gateway": options["address"], "sim": True}
+        return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said)
+    sim = SimSettings(
+        first_day=day,
+        days=sessions or 1,
+        seed=seed,
+        speed=_speed(options["speed"]),
+        market=options["market"],
+        positions=options["positions"],
+        ledger=options["ledger"],
+    )
+    said = {"mode": "paper", "sim": True, "seed": seed, "date": day.isoformat(), "market": options["market"]}
+    install = f"s{seed}"
+    return simulated(sim, settings.client_id), RunOptions(
+        store=store, logs=logs, sessions=sessions, install=install, settings=said
+    )
+
+
+def _address(text: str | None) -> tuple[str | None, int | None]:
+    if text is None:
+        return None, None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
+        raise MisuseError(f"--gateway is HOST:PORT, is '{text}'", "for example 127.0.0.1:4002")
+    return host, int(port)
+
+
+def _speed(text: str | None) -> float | None:
+    if text is None or text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < 1e6:
+        raise MisuseError(f"--speed is a number above 0, or max, is '{text}'")
+    return speed
+
+
+def _quiet_logs() -> None:
+    """Our own warnings go to stderr; what ib_async logs is said by our records."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+    for name in ("ib_async", "ib_async.wrapper", "ib_async.client", "ib_async.ib"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+async def _run(desk: "Desk", options: "RunOptions", world: "AbstractAsyncContextManager[World]") -> None:
+    from engine.cli.screen import open_screen
+    from engine.model.event import Request
+    from engine.run.start import execute
+    from engine.store.latest import remember_store
+
+    screen = open_screen(desk, options)
+
+    def started(run: "Run") -> None:
+        remember_store(options.store)
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, lambda: run.inbox.ask(Request.STOP))
+        screen.started(run)
+
+    def watcher(run: "Run", at: datetime) -> None:
+        screen.show(run, at)
+
+    try:
+        run = await execute(desk, options, world, started, watcher)
+    finally:
+        screen.close()
+    screen.report(run)

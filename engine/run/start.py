@@ -1,0 +1,149 @@
+"""One run from the command to its end: store, world, state, loop, and what stays behind."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from engine.model.errors import RulebotError
+from engine.model.session import Session, session_after
+from engine.record.record import Json, Kind, Record
+from engine.run.calendars import load_calendar
+from engine.run.desk import Desk, compile_text
+from engine.run.inbox import Inbox
+from engine.run.loop import Loop
+from engine.run.resume import RESUMED, Resumed, resume
+from engine.run.worlds import World
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+
+AFTER_CLOSE = timedelta(minutes=6)
+"""How long after the close a session is over: cash settlement and assignments are known five minutes after it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What a run was asked to do. `sessions` None goes on until somebody stops it."""
+
+    store: Path
+    logs: Path | None
+    sessions: int | None
+    line_limit: int = 90
+    install: str = ""
+    settings: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Run:
+    """A run that can be watched: the loop, its desk and its store, and when it ends (None: not by itself)."""
+
+    desk: Desk
+    options: RunOptions
+    world: World
+    loop: Loop
+    inbox: Inbox
+    first: datetime
+    last: datetime | None
+    resumed: Resumed
+
+
+Watcher = Callable[[Run, datetime], None]
+
+
+async def execute(
+    desk: Desk,
+    options: RunOptions,
+    world: AbstractAsyncContextManager[World],
+    started: Callable[[Run], None],
+    watcher: Watcher,
+) -> Run:
+    """Run the bots of `desk` in `world` until their end; `started` is told once we are connected.
+
+    Raises: StoreError, BrokerError; the journal is closed in any case, with the reason why the run ended.
+    """
+    journal = SqlJournal(open_store(options.store), logs=options.logs)
+    try:
+        async with world as opened:
+            first = await opened.ib.link.connect()
+            run = _assemble(desk, options, opened, journal, first.at, watcher)
+            journal.append([_start_record(run)], durable=True)
+            started(run)
+            try:
+                await run.loop.run(first, lambda at: run.last is not None and at >= run.last)
+            except RulebotError as error:
+                run.loop.reason = error.message
+                raise
+            finally:
+                _note_end(run, journal)
+            return run
+    finally:
+        journal.close()
+
+
+def _assemble(
+    desk: Desk, options: RunOptions, world: World, journal: SqlJournal, at: datetime, watcher: Watcher
+) -> Run:
+    resumed = resume(journal.read(RESUMED), at, world.ib.feed.board, load_calendar())
+    pinned = {text.digest: compile_text(text) for text in resumed.texts}
+    install = resumed.install or options.install or secrets.token_hex(3)
+    inbox = Inbox(options.store)
+    loop = Loop(
+        program=desk.program(install, pinned, options.line_limit),
+        state=resumed.state,
+        link=world.ib.link,
+        feed=world.ib.feed,
+        broker=world.ib.broker,
+        journal=journal,
+        inbox=inbox.read,
+        watcher=lambda _, now: watcher(run, now),
+    )
+    last = None if options.sessions is None else end_of(resumed.state.session, options.sessions)
+    run = Run(desk, options, world, loop, inbox, at, last, resumed)
+    return run
+
+
+def end_of(first: Session, sessions: int) -> datetime:
+    """Return when the last of so many sessions is over."""
+    session = first
+    for _ in range(sessions - 1):
+        session = session_after(session.date)
+    return session.close + AFTER_CLOSE
+
+
+def _start_record(run: Run) -> Record:
+    specs: dict[str, Json] = {
+        text.name: {
+            "digest": text.digest,
+            "path": text.file,
+            "text": text.text,
+            "overrides": dict(text.overrides),
+        }
+        for text in run.desk.texts
+    }
+    data: dict[str, Json] = {
+        "version": release(),
+        "specs": specs,
+        "settings": dict(run.options.settings),
+        "account": run.world.ib.link.account,
+        "install": run.loop.program.install,
+        "session": run.loop.state.session.date.isoformat(),
+        "lockstep": run.world.ib.link.is_lockstep,
+    }
+    return Record(run.first, Kind.RUN_STARTED, data=data)
+
+
+def _note_end(run: Run, journal: SqlJournal) -> None:
+    at = run.loop.at or run.first
+    reason = run.loop.reason or "an error"
+    journal.append([Record(at, Kind.RUN_ENDED, data={"reason": reason})], durable=True)
+
+
+def release() -> str:
+    """Return the version of this program."""
+    try:
+        return version("rulebot")
+    except PackageNotFoundError:
+        return "from a checkout"
