@@ -29,6 +29,7 @@ COMMANDS = {
     "events": _Entry("engine.cli.events:events", "List and import event calendars."),
     "stop": _Entry("engine.cli.control:stop", "End the engine; positions stay as they are."),
     "pause": _Entry("engine.cli.control:pause", "Let no bot enter; exits go on."),
+    "resume": _Entry("engine.cli.control:resume", "Let bots enter again."),
     "kill": _Entry("engine.cli.control:kill", "Cancel all orders and let nothing trade."),
 }
 
