@@ -1,0 +1,86 @@
+"""Raw fields to values, sentinels to None."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from engine.adapters.ib import convert
+from engine.model.contract import Option, Right, Underlying
+from engine.model.event import BrokerStatus
+
+
+def raw(text: str) -> list[str]:
+    return text.split("|")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1.7976931348623157E308",
+        "1.7976931348623157e+308",
+        "2147483647",
+        "9223372036854775807",
+        "Infinity",
+        "-Infinity",
+        "NaN",
+    ],
+)
+def test_unset_numbers_are_none(text: str) -> None:
+    assert convert.decimal(text) is None
+
+
+def test_numbers_keep_their_digits() -> None:
+    assert str(convert.decimal("1.2840")) == "1.2840"
+    assert convert.decimal("-0.15") == Decimal("-0.15")
+    assert convert.decimal("0") == 0
+
+
+def test_text_is_no_number() -> None:
+    with pytest.raises(ValueError, match="'much'"):
+        convert.decimal("much")
+
+
+def test_ids() -> None:
+    assert [convert.whole(text) for text in ("", "2147483647", "7", "7.0", "-1")] == [0, 0, 7, 7, -1]
+
+
+@pytest.mark.parametrize(
+    ("text", "hour"),
+    [
+        ("20251124 10:00:05 US/Eastern", 15),
+        ("20251124 10:00:05 America/New_York", 15),
+        ("20251124 10:00:05 US/Central", 16),
+        ("20251124 10:00:05 Europe/London", 10),
+        ("20251124  10:00:05", 15),
+        ("20251124 10:00:05 Nowhere/Land", 15),
+        ("20251124-10:00:05", 10),
+    ],
+)
+def test_execution_times(text: str, hour: int) -> None:
+    assert convert.instant(text) == datetime(2025, 11, 24, hour, 0, 5, tzinfo=UTC)
+
+
+def test_contracts() -> None:
+    text = "435262612|SPX|OPT|20251124|5860.0|P|100|SMART|USD|SPXW  251124P05860000|SPXW"
+    expected = Option("SPX", "SPXW", date(2025, 11, 24), Decimal(5860), Right.PUT)
+    found = convert.contract(raw(text))
+    assert found == expected
+    assert found is not None
+    assert found.con_id == 435262612
+    assert convert.contract(raw(text.replace("|20251124|", "|20251124 15:00 US/Central|"))) == expected
+    assert convert.contract(raw("756733|SPY|STK||0|?||SMART|USD|SPY|SPY")) == Underlying("SPY")
+    assert convert.contract(raw("28812380|SPX|BAG||0|?||SMART|USD|SPX|COMB")) is None
+
+
+def test_an_option_without_a_right_is_an_error() -> None:
+    with pytest.raises(ValueError, match="right is"):
+        convert.contract(raw("1|SPX|OPT|20251124|5860|?|100|SMART|USD|X|SPXW"))
+
+
+def test_statuses_and_texts() -> None:
+    assert convert.status("PreSubmitted") is BrokerStatus.PRE_SUBMITTED
+    assert convert.status("ApiPending") is None
+    assert convert.plain_text("na\\u00efve") == "naïve"
+    assert convert.plain_text("C:\\path") == "C:\\path"

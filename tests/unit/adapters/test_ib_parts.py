@@ -1,0 +1,213 @@
+"""The small parts: pace, account values, history, the self-check, settings, orders as the broker writes them."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from math import pi, sqrt
+
+import ib_async
+import pytest
+
+from engine.adapters.clock import WallClock
+from engine.adapters.ib import history, self_check
+from engine.adapters.ib.account import AccountValues
+from engine.adapters.ib.broker import combo_to_broker, order_to_broker
+from engine.adapters.ib.contracts import ContractBook, subscription
+from engine.adapters.ib.pace import Pace
+from engine.adapters.ib.settings import IbSettings
+from engine.model.contract import Option, Right, Underlying
+from engine.model.errors import BrokerError, InvariantError
+from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
+from engine.model.session import session_on
+
+DAY = date(2025, 11, 24)
+NOW = datetime(2025, 11, 24, 15, 0, tzinfo=UTC)
+
+
+def raw(text: str) -> list[str]:
+    return text.split("|")
+
+
+def test_pace_holds_back_market_data_and_never_orders() -> None:
+    sent: list[int] = []
+    pace = Pace(3)
+    pace.release(100.0)
+    for number in range(5):
+        pace.in_turn(lambda number=number: sent.append(number))
+    pace.at_once(lambda: sent.append(99))
+    assert sent == [0, 1, 2, 99]
+    pace.release(100.9)
+    assert pace.is_waiting
+    pace.release(101.0)
+    assert sent == [0, 1, 2, 99, 3, 4]
+    assert not pace.is_waiting
+
+
+def test_account_values() -> None:
+    values = AccountValues("DU1")
+    values.read(["6", "2", "NetLiquidation", "100000.50", "USD", "DU1"])
+    values.read(["6", "2", "NetLiquidation", "9", "BASE", "DU1"])
+    values.read(["6", "2", "NetLiquidation", "9", "USD", "DU2"])
+    values.read(["63", "1", "7", "DU1", "MaintMarginReq", "250.00", "USD"])
+    assert values.changed
+    found = values.take()
+    assert (found.net_liquidation, found.maintenance_margin) == (Decimal("100000.50"), Decimal("250.00"))
+    assert (found.buying_power, found.currency) == (None, "USD")
+    values.read(["6", "2", "NetLiquidation", "100000.50", "USD", "DU1"])
+    values.read(["6", "2", "AccountType", "INDIVIDUAL", "", "DU1"])
+    assert not values.changed
+
+
+def test_bars() -> None:
+    session = session_on(DAY)
+    assert session is not None
+    opening = int(session.open.timestamp())
+    row = raw(f"17|7|a|b|2|{opening}|1|2|0.5|1.5|0|0|0|{opening + 60}|1|2|0.5|-1|0|0|0")
+    bars = history.read_bars(row)
+    assert [(bar.at, bar.day, bar.close) for bar in bars] == [(session.open, DAY, 1.5)]
+    daily = history.read_bars(raw("17|7|a|b|1|20251121|1|2|0.5|1.5|0|0|0"))
+    assert daily[0].day == date(2025, 11, 21)
+    minute = timedelta(minutes=1)
+    assert history.finished([session.open], session, session.open + minute / 2) == []
+    assert history.finished([session.open - minute, session.open], session, session.open + minute) == [session.open]
+
+
+def test_durations_and_errors_of_history() -> None:
+    spx = ib_async.Index("SPX", "CBOE")
+    assert history.daily_closes(spx, 20).duration == "21 D"
+    assert history.daily_closes(spx, 300).duration == "3 Y"
+    assert history.straddle_move((2.0, 3.0)) == 5 * sqrt(pi / 2)
+    assert history.straddle_move((2.0, None)) is None
+    assert history.is_empty(162, "HMDS query returned no data: X")
+    assert not history.is_empty(162, "pacing violation")
+    assert history.is_forbidden(162, "No market data permissions for CBOE IND")
+
+
+def test_the_self_check_passes_with_this_ib_async() -> None:
+    asyncio.run(self_check.check_seams())
+
+
+@pytest.mark.parametrize("kind", [1, 2, 3, 4, 5, 9, 10, 11, 17, 21, 45, 53, 58, 59, 61, 76, 101])
+def test_the_self_check_names_what_no_longer_arrives(kind: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    real: Callable[..., None] = self_check.install
+
+    def deaf(client: object, *parts: object) -> None:
+        real(client, *parts)
+        client.decoder.handlers[kind] = lambda _fields: None  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(self_check, "install", deaf)
+    monkeypatch.setattr(self_check, "SECONDS", 0.01)
+    with pytest.raises(BrokerError, match=r"ib_async \d+\.\d+\.\d+ does not pass on messages of kind") as caught:
+        asyncio.run(self_check.check_seams())
+    assert str({76: 75}.get(kind, kind)) in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"port": 0}, {"client_id": -1}, {"max_lines": 0}, {"messages_per_second": 50}, {"request_seconds": 0.0}],
+)
+def test_settings_are_checked(wrong: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"above 0|, is "):
+        IbSettings(**wrong)  # type: ignore[arg-type]
+
+
+def test_subscriptions_are_named() -> None:
+    assert "OPRA" in subscription(option(5800, Right.PUT))
+    assert "Cboe" in subscription(Underlying("VIX"))
+    assert "NASDAQ" in subscription(Underlying("SPY"))
+
+
+def test_the_wall_clock_is_aware() -> None:
+    assert WallClock().now().tzinfo is UTC
+
+
+def option(strike: int, right: Right, con_id: int = 0, symbol: str = "SPX") -> Option:
+    return Option(symbol, "SPXW" if symbol == "SPX" else symbol, DAY, Decimal(strike), right, con_id=con_id)
+
+
+def order(*legs: OrderLeg, **changes: object) -> Order:
+    values: dict[str, object] = {
+        "ref": "rb.1",
+        "number": 1,
+        "bot": "b",
+        "position": "p",
+        "purpose": Purpose.ENTRY,
+        "reason": "entry",
+        "legs": legs,
+        "side": Side.SELL,
+        "quantity": 2,
+        "kind": OrderType.LIMIT,
+        "limit_price": Decimal("-1.20"),
+        "order_id": 7,
+        "prepared_at": NOW,
+        "changed_at": NOW,
+    }
+    return Order(**(values | changes))  # type: ignore[arg-type]
+
+
+SPREAD = (
+    OrderLeg("short", option(5800, Right.PUT, 11), Side.SELL, 1),
+    OrderLeg("long", option(5790, Right.PUT, 12), Side.BUY, 2),
+)
+
+
+def test_a_combo_is_bought_as_written() -> None:
+    found = order_to_broker(order(*SPREAD), "DU1")
+    assert (found.action, found.totalQuantity, found.orderType) == ("BUY", 2, "LMT")
+    assert (found.lmtPrice, found.tif, found.orderRef, found.account) == (Decimal("-1.20"), "DAY", "rb.1", "DU1")
+    assert not found.smartComboRoutingParams
+    contract = combo_to_broker(SPREAD, ContractBook())
+    assert (contract.secType, contract.symbol, contract.exchange) == ("BAG", "SPX", "SMART")
+    legs = [(leg.conId, leg.ratio, leg.action, leg.exchange) for leg in contract.comboLegs]
+    assert legs == [(11, 1, "SELL", "SMART"), (12, 2, "BUY", "SMART")]
+
+
+def test_a_single_leg_takes_its_side_from_the_order() -> None:
+    found = order_to_broker(order(SPREAD[0], side=Side.BUY, kind=OrderType.MARKET, limit_price=None), "DU1")
+    assert (found.action, found.orderType, found.lmtPrice) == ("BUY", "MKT", ib_async.util.UNSET_DOUBLE)
+
+
+def test_stops_groups_and_adaptive_orders() -> None:
+    stop = order(
+        SPREAD[0],
+        kind=OrderType.STOP,
+        stop_price=Decimal("3.10"),
+        time_in_force=TimeInForce.GTC,
+        oca_group="g",
+        adaptive="patient",
+    )
+    found = order_to_broker(stop, "DU1")
+    assert (found.orderType, found.auxPrice, found.tif) == ("STP", Decimal("3.10"), "GTC")
+    assert (found.ocaGroup, found.ocaType) == ("g", 1)
+    assert found.algoStrategy == "Adaptive"
+    assert [(each.tag, each.value) for each in found.algoParams] == [("adaptivePriority", "Patient")]
+
+
+def test_legs_on_two_underlyings_are_not_guaranteed() -> None:
+    spy = OrderLeg("spy", option(580, Right.CALL, 13, "SPY"), Side.SELL, 10)
+    found = order_to_broker(order(SPREAD[1], spy), "DU1")
+    assert [(each.tag, each.value) for each in found.smartComboRoutingParams] == [("NonGuaranteed", "1")]
+
+
+def test_orders_that_lack_a_price_or_an_id() -> None:
+    with pytest.raises(InvariantError, match="no limit price"):
+        order_to_broker(order(*SPREAD, limit_price=None), "DU1")
+    with pytest.raises(InvariantError, match="no stop price"):
+        order_to_broker(order(SPREAD[0], kind=OrderType.STOP), "DU1")
+    unknown = (OrderLeg("short", option(5800, Right.PUT), Side.SELL), SPREAD[1])
+    with pytest.raises(BrokerError, match="contract id of SPXW 2025-11-24 5800P is not known"):
+        combo_to_broker(unknown, ContractBook())
+    book = ContractBook()
+    book.learn(SPREAD[0].option)
+    assert combo_to_broker(unknown, book).comboLegs[0].conId == 11
+
+
+def test_details_rows_of_old_and_new_servers() -> None:
+    new = raw("10|7|SPX|OPT|20251124 15:00 US/Central|5800|P|SMART|USD|X|SPXW|SPXW|99|0.05|100|rest")
+    old = raw("10|8|7|SPX|OPT|20251124|5800.0|P|SMART|USD|X|SPXW|SPXW|99|0.05|1|100|rest")
+    for row, version in ((new, 178), (old, 157)):
+        book = ContractBook()
+        found = book.learn_details([row], version)
+        assert found == [option(5800, Right.PUT)]
+        assert (found[0].multiplier, book.con_id(option(5800, Right.PUT))) == (100, 99)

@@ -1,0 +1,175 @@
+"""Market data messages into the columns: what is a price and what is not."""
+
+from math import isnan
+
+import pytest
+
+from engine.adapters.ib.quotes import Quotes
+from engine.model.contract import Underlying
+from engine.model.market import Board
+
+UNSET = "1.7976931348623157E308"
+
+
+class Line:
+    """One streamed contract; `send` takes a message without its request id."""
+
+    def __init__(self) -> None:
+        self.board = Board()
+        self.quotes = Quotes(self.board)
+        self.quotes.rows["9"] = self.board.add(Underlying("SPY"))
+        self.handlers = self.quotes.handlers()
+
+    def price(self, kind: int, price: object, size: object = 1) -> None:
+        self.handlers[1](["1", "6", "9", str(kind), str(price), str(size), "0"])
+
+    def size(self, kind: int, size: object) -> None:
+        self.handlers[2](["2", "6", "9", str(kind), str(size)])
+
+    def model(self, *values: str, kind: int = 13) -> None:
+        iv, delta, price, gamma, vega, theta = values
+        self.handlers[21](["21", "9", str(kind), "0", iv, delta, price, "0", gamma, vega, theta, "6000"])
+
+    @property
+    def bid(self) -> tuple[float, float]:
+        return self.board.bid[0], self.board.bid_size[0]
+
+
+def test_a_quote_is_written_and_stamped_once_an_instant() -> None:
+    line = Line()
+    line.price(1, "12.35", 7)
+    line.price(2, "12.55", "3")
+    line.price(4, "12.40", 0)
+    assert isnan(line.board.quote_at[0])
+    assert line.quotes.is_waiting
+    assert line.quotes.settle(100.0) == (0,)
+    board = line.board
+    assert (board.bid[0], board.ask[0], board.bid_size[0], board.ask_size[0]) == (12.35, 12.55, 7, 3)
+    assert (board.last[0], board.quote_at[0], board.last_at[0], board.alive_at) == (12.40, 100.0, 100.0, 100.0)
+    assert isnan(board.model_at[0])
+    assert line.quotes.settle(101.0) == ()
+    assert (board.quote_at[0], board.alive_at) == (100.0, 100.0)
+
+
+@pytest.mark.parametrize(
+    ("price", "size"), [("-1", "0"), ("0", "0"), ("0.0", "5"), ("-1.0", "0"), ("", ""), ("2", "0")]
+)
+def test_no_price_is_nan_with_size_0(price: str, size: str) -> None:
+    line = Line()
+    line.price(1, "12.35", 7)
+    line.price(1, price, size)
+    bid, shown = line.bid
+    assert isnan(bid)
+    assert shown == 0
+
+
+def test_sizes_come_and_go_with_their_price() -> None:
+    line = Line()
+    line.size(0, 5)
+    assert isnan(line.bid[0])
+    line.price(1, "2.00", 0)
+    line.size(0, "4")
+    assert line.bid == (2.0, 4.0)
+    line.size(0, 0)
+    assert isnan(line.bid[0])
+    line.size(0, 6)
+    assert line.bid == (2.0, 6.0)
+    line.price(1, -1, 0)
+    line.size(0, 6)
+    assert isnan(line.bid[0])
+    assert line.bid[1] == 0
+
+
+def test_day_statistics() -> None:
+    line = Line()
+    for kind, price in ((6, 9), (7, 3), (9, 5), (14, 4)):
+        line.price(kind, price, 0)
+    line.size(8, "1234")
+    board = line.board
+    assert (board.high[0], board.low[0], board.previous_close[0], board.open[0]) == (9, 3, 5, 4)
+    assert board.volume[0] == 1234
+    line.price(9, "-1", 0)
+    assert isnan(board.previous_close[0])
+
+
+def test_only_the_model_computation_counts() -> None:
+    line = Line()
+    line.model("0.25", "-0.30", "4.5", "0.004", "0.56", "-26.9", kind=10)
+    assert isnan(line.board.iv[0])
+    line.model("0.25", "-0.30", "4.5", "0.004", "0.56", "-26.9")
+    line.quotes.settle(7.0)
+    board = line.board
+    assert (board.iv[0], board.delta[0], board.model_price[0]) == (0.25, -0.30, 4.5)
+    assert (board.gamma[0], board.vega[0], board.theta[0], board.model_at[0]) == (0.004, 0.56, -26.9, 7.0)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ("-1", "-2", "-1", "-2", "-2", "-2"),
+        ("", "", "", "", "", ""),
+        (UNSET, UNSET, UNSET, UNSET, UNSET, UNSET),
+        ("-1.0", "-2.0", "-1.0", "-2.0", "-2.0", "-2.0"),
+    ],
+)
+def test_a_computation_without_inputs_is_all_nan(values: tuple[str, ...]) -> None:
+    line = Line()
+    line.model("0.25", "-0.30", "4.5", "0.004", "0.56", "-26.9")
+    line.model(*values)
+    board = line.board
+    columns = board.iv, board.delta, board.model_price, board.gamma, board.vega, board.theta
+    assert all(isnan(column[0]) for column in columns)
+
+
+def test_parts_of_a_computation_may_be_missing() -> None:
+    line = Line()
+    line.model("0.25", "-2", "4.5", "", "0.56", UNSET)
+    board = line.board
+    assert (board.iv[0], board.model_price[0], board.vega[0]) == (0.25, 4.5, 0.56)
+    assert all(isnan(column[0]) for column in (board.delta, board.gamma, board.theta))
+
+
+def test_frozen_and_delayed_data_are_marked() -> None:
+    line = Line()
+    line.handlers[58](["58", "1", "9", "2"])
+    assert line.board.frozen == {0}
+    line.handlers[58](["58", "1", "9", "1"])
+    assert line.board.frozen == set()
+    line.price(66, "2.00", 4)
+    line.price(67, "2.10", 4)
+    line.price(68, "2.05", 1)
+    assert line.board.frozen == {0}
+    assert (line.bid, line.board.ask[0], line.board.last[0]) == ((2.0, 4.0), 2.1, 2.05)
+    line.size(69, 9)
+    assert line.bid == (2.0, 9.0)
+
+
+def test_unknown_kinds_and_other_lines_are_passed_over() -> None:
+    line = Line()
+    line.price(37, "5.0")
+    line.size(86, "5")
+    line.handlers[45](["45", "6", "9", "49", "0"])
+    line.handlers[46](["46", "6", "9", "45", "1764000000"])
+    line.handlers[1](["1", "6", "8", "1", "5", "5", "0"])
+    assert line.quotes.settle(3.0) == ()
+    assert line.board.alive_at == 3.0
+    assert not line.quotes.failures
+
+
+def test_what_cannot_be_read_is_kept_as_a_failure() -> None:
+    line = Line()
+    line.price(1, "much")
+    line.handlers[2](["2", "6", "9"])
+    line.handlers[21](["21", "9", "13", "0", "x"])
+    assert len(line.quotes.failures) == 3
+    assert "much" in line.quotes.failures[0]
+
+
+def test_a_row_that_is_given_up_is_forgotten() -> None:
+    line = Line()
+    line.price(1, "2.00", 0)
+    line.price(4, "2.00", 1)
+    line.quotes.forget(0)
+    assert line.quotes.settle(3.0) == ()
+    line.size(0, 6)
+    assert isnan(line.bid[0])
