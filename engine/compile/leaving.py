@@ -24,6 +24,11 @@ from engine.spec.spec import (
 )
 
 _NEEDS_NO_DATA = ("time", "dte")
+_OTHER_WAY = {
+    "credit": (("debit", "credit"), ("value", "cost")),
+    "debit": (("credit", "debit"), ("cost", "value")),
+}
+"""Words of the other direction, each with the one that was meant: a sold structure has a cost, a bought one a value."""
 
 
 def ending_problems(spec: Spec) -> Iterator[Problem]:
@@ -62,14 +67,13 @@ def basis_problems(spec: Spec) -> Iterator[Problem]:
     direction = certain_direction(spec) or _required_direction(spec)
     if direction is None:
         return
-    wrong = {"credit": "debit", "debit": "credit"}[direction]
     made = {"credit": "sold: it brings a credit", "debit": "bought: it costs a debit"}[direction]
     lists = [spec.legs.require, tuple(rule.condition for rule in spec.exits if rule.condition), spec.risk.halt_when]
     for conditions in lists:
-        for path in _named_at(conditions, wrong):
-            yield Problem(
-                "RB205", path, f"this structure is {made}, and has no {wrong}", f"did you mean '{direction}'?"
-            )
+        for wrong, meant in _OTHER_WAY[direction]:
+            message = f"this structure is {made}, and has no {wrong}"
+            for path in _named_at(conditions, wrong):
+                yield Problem("RB205", path, message, f"did you mean '{meant}'?")
 
 
 def _named_at(conditions: tuple[Condition, ...], name: str) -> Iterator[Path]:

@@ -232,7 +232,9 @@ def _place(leg: Leg, group: list[Leg]) -> tuple[Leg, Decimal]:
     """Return the leg whose strike this one counts from, and the points between them."""
     legs = {each.name: each for each in group}
     shift = Decimal(0)
-    while leg.strike.by in _REFERRING and (leg.strike.reference or "") in legs:
+    for _ in group:
+        if leg.strike.by not in _REFERRING or (leg.strike.reference or "") not in legs:
+            break
         width = leg.strike.target or Decimal(0)
         shift += {StrikeBy.BELOW: -width, StrikeBy.ABOVE: width}.get(leg.strike.by, Decimal(0))
         leg = legs[leg.strike.reference or ""]

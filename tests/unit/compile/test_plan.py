@@ -1,0 +1,78 @@
+"""Plans of sound specs: what is resolved, defaulted and needed."""
+
+from datetime import date
+
+import pytest
+from document import CONDOR, changed, plan_of
+
+from engine.compile.build import build_plan
+from engine.compile.plan import Arithmetic, Call, Compare, Constant, Op, Quantity
+from engine.compile.timing import entry_window, time_exits
+from engine.compile.vocabulary import VOCABULARY
+from engine.model.session import session_on
+from engine.spec.load import load_text
+from engine.spec.shipped import shipped
+
+SHIPPED = ("calm_tape_condor", "put_lite", "dte0_condor", "spx_spy_parity", "spy_put_seller")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_shipped_spec_becomes_a_plan_without_a_problem(name: str) -> None:
+    file = shipped("specs").joinpath(f"{name}.yaml")
+    loaded = load_text(file.read_text(encoding="utf-8"), f"{name}.yaml")
+    assert loaded.spec is not None
+    plan, found = build_plan(loaded.spec, loaded.source)
+    assert found == []
+    assert plan is not None
+    assert plan.opens_for == "credit"
+
+
+def test_a_multiple_of_a_let_is_a_product() -> None:
+    rule = plan_of(CONDOR).entry.when[2]
+    move = Call("expected_move", (("asof", "open"), ("method", "straddle"), ("of", "SPX")), Quantity.POINTS)
+    product = Arithmetic("*", (Constant(0.6, Quantity.PLAIN), move), Quantity.POINTS)
+    assert rule.test == Compare(Op.BELOW, Call("day_range", (("of", "SPX"),), Quantity.POINTS), (product,))
+    assert rule.text == "below 0.6x day_move"
+    assert rule.reads == {"spot:SPX", "facts"}
+
+
+def test_the_unit_chooses_the_quantity() -> None:
+    plan = plan_of(changed("vix_change: {below: 3 pts}", "vix_change: {below: 20%}"))
+    assert plan.entry.when[1].quantity is Quantity.FRACTION
+    assert plan.exits[3].level_quantity is Quantity.DOLLARS
+
+
+def test_legs_resolve_behind_the_one_they_refer_to() -> None:
+    names = [leg.name for leg in plan_of(CONDOR).legs]
+    assert names.index("short_put") < names.index("long_put")
+    assert {leg.trading_class for leg in plan_of(CONDOR).legs} == {"SPXW"}
+
+
+def test_needs_name_the_data_of_all_rules() -> None:
+    needs = plan_of(CONDOR).needs
+    assert (needs.symbols, needs.indices, needs.opening_move) == (("SPX",), ("VIX",), ("SPX",))
+
+
+def test_a_debit_spread_opens_for_a_debit() -> None:
+    spread = changed("sell: put", "buy: put").replace("long_put: {buy: put", "long_put: {sell: put")
+    head, rest = spread.split("  short_call:")
+    text = head + "  require:\n    - debit: {at_most: 4}\n" + rest[rest.index("order:") :]
+    assert plan_of(text).opens_for == "debit"
+
+
+def test_a_window_ends_at_the_first_time_exit_on_half_days_too() -> None:
+    loaded = load_text(CONDOR)
+    assert loaded.spec is not None
+    ends = tuple(at for _, at in time_exits(loaded.spec))
+    half = session_on(date(2026, 11, 27))
+    assert half is not None
+    window = entry_window(plan_of(CONDOR).entry, ends, half)
+    assert window is not None
+    assert window[1] == ends[0].before_close(half).timestamp()
+
+
+def test_every_measure_names_its_formula_and_its_places() -> None:
+    for measure in VOCABULARY.values():
+        assert measure.formula.endswith(".")
+        assert measure.places
+        assert measure.reads

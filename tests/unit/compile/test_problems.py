@@ -1,0 +1,130 @@
+"""Every diagnostic of the compiler: one change to a sound spec, its code, and exactly what is marked."""
+
+import pytest
+from document import CONDOR, changed, places, plan_of, problems
+
+from engine.compile.problem import CODES
+from engine.spec.spec import Then
+
+VIX = "- vix: {between: [12, 22]}"
+BREACH = "- breach: {spot_within: 5 pts}"
+
+
+def expr(text: str) -> str:
+    return changed(VIX, f"- {{name: e, expr: '{text}'}}")
+
+
+CASES = [
+    (changed(VIX, "- vix: {between: [22, 12]}"), "RB203", "[22, 12]"),
+    (changed(VIX, "- vix: {below: 0.9x spot}"), "RB203", "0.9x spot"),
+    (changed(VIX, "- vix: {below: day_move}"), "RB203", "day_move"),
+    (changed(VIX, "- credit: {at_least: 0.50}"), "RB206", "credit"),
+    (expr("spot > vix_change"), "RB203", "spot > vix_change"),
+    (expr("1 / spot > 2"), "RB203", "1 / spot"),
+    (expr("spot - day_mov < 3"), "RB112", "day_mov"),
+    (expr("credit > 1"), "RB206", "credit"),
+    (expr("spot"), "RB211", "spot"),
+    (expr("spot > 3 and vix"), "RB211", "vix"),
+    (expr("(spot > 3) + 1 > 2"), "RB211", "spot > 3"),
+    (expr("vix == 3"), "RB212", "vix == 3"),
+    (expr("spot.real > 3"), "RB210", "spot.real"),
+    (expr("spot[0] > 3"), "RB210", "spot[0]"),
+    (expr("spot ** 2 > 3"), "RB210", "spot ** 2"),
+    (expr("spot % 2 > 3"), "RB210", "spot % 2"),
+    (expr("1 if spot > 3 else 2"), "RB210", "1 if spot > 3 else 2"),
+    (expr("(x := 3) > 2"), "RB210", "x := 3"),
+    (expr("spot > True"), "RB210", "True"),
+    (expr("max(spot) > 3"), "RB207", "max(spot)"),
+    (expr("eval(3) > 3"), "RB112", "eval"),
+    (expr("spot(SPY) > 3"), "RB201", "spot(SPY)"),
+    (expr("spot > 3; vix > 2"), "RB210", "'spot > 3; vix > 2'"),
+    (expr("spot = 3"), "RB210", "'spot = 3'"),
+    (expr("not (spot >"), "RB210", "("),
+    (expr("-" * 400 + "1 > 2"), "RB213", None),
+    (expr("1" + "+1" * 120 + " > 2"), "RB213", None),
+    (changed("- credit: {at_least: 0.50}", "- debit: {at_least: 0.50}"), "RB205", "{at_least: 0.50}"),
+    (changed("stop: {loss: $50}", "stop: {value: 0.50}"), "RB205", "0.50"),
+    (changed('  - time: "15:30"\n', ""), "RB208", "exits"),
+    (changed('- time: "15:30"\n', '- time: "15:30"\n    enabled: false\n'), "RB208", "exits"),
+    (changed("  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}\n", ""), "RB209", "short_put"),
+    (changed("below: short_put", "below: short_putt"), "RB201", "short_putt"),
+    (changed("delta: 0.10, at_least", "below: long_put, by: 5 pts, at_least"), "RB202", None),
+    (changed("by: 10 pts", "by: 0 pts"), "RB230", "0 pts"),
+    (changed('to: "13:30"', 'to: "09:30"'), "RB240", '"09:30"'),
+    (changed('to: "13:30"', 'to: "16:30"'), "RB240", '"16:30"'),
+    (changed('"15:30"', '"10:00"'), "RB240", '"10:00"'),
+    (changed("target: {profit: 50%}", "target: {profit: 50%}\n    resting: true"), "RB220", "true"),
+    (changed(BREACH, f"{BREACH}\n    order: market"), "RB310", "market"),
+    (changed(BREACH, "- breach: {spot_within: 5 pts, of: short_pit}"), "RB201", "short_pit"),
+    (changed("start: mid", "start: market"), "RB223", "market"),
+    (changed("then: cancel", "then: unwind"), "RB224", "unwind"),
+    (changed("then: cancel", "then: cancel, adaptive: normal"), "RB222", "normal"),
+    (
+        changed("then: cancel", "then: cancel, leg_by_leg: [short_put, long_put, short_call]"),
+        "RB221",
+        "[short_put, long_put, short_call]",
+    ),
+    (changed("  per_day: 1", "  per_day: 1\n  again: {after: [stpo]}"), "RB201", "stpo"),
+    (changed("  per_day: 1", '  per_day: 1\n  again: {after: [stop], until: "09:45"}'), "RB242", '"09:45"'),
+    (changed("about:", "accept: {RB310: fine}\nabout:"), "RB300", "RB310"),
+    (changed("dte: 0", "dte: {between: [9, 3]}"), "RB260", "{between: [9, 3]}"),
+    (changed("dte: 0}", "dte: 0, class: SPXX}"), "RB260", "SPXX"),
+]
+
+
+@pytest.mark.parametrize(("text", "code", "marked"), CASES, ids=[f"{n}-{case[1]}" for n, case in enumerate(CASES)])
+def test_one_problem_at_its_place(text: str, code: str, marked: str | None) -> None:
+    found = places(text)
+    assert [each for each, _ in found] == [code]
+    assert marked is None or found[0][1] == marked
+
+
+def test_the_sound_spec_has_no_problem() -> None:
+    assert problems(CONDOR) == []
+
+
+def test_every_code_is_explained() -> None:
+    assert {code for _, code, _ in CASES} <= set(CODES)
+
+
+def test_columns_count_characters_after_wide_ones() -> None:
+    text = changed("about: A condor to change one thing of.", "about: Ein Kondor für jeden Tag.")
+    text = text.replace(VIX, '- {name: e, expr: "spot > 3 and ü > 2"}')
+    assert places(text) == [("RB112", "ü")]
+
+
+def test_a_position_that_outlives_its_day_needs_max_open() -> None:
+    text = changed("dte: 0", "dte: {at_least: 40}").replace('- time: "15:30"', "- dte: {at_most: 20}")
+    assert [code for code, _ in places(text)] == ["RB241"]
+    assert places(text.replace("per_day: 1", "per_day: 1\n  max_open: 3")) == []
+
+
+def test_undefined_risk_allows_a_naked_option() -> None:
+    text = changed("  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}\n", "")
+    assert places(text.replace("risk:\n", "risk:\n  undefined_risk: allow\n")) == []
+
+
+def test_another_underlying_covers_nothing() -> None:
+    text = changed("underlying: SPX", "underlyings: [SPX, SPY]").replace(
+        "let: {day_move: {expected_move: {asof: open}}}\n", ""
+    )
+    text = text.replace("    - day_range: {below: 0.6x day_move}\n", "").replace("then: cancel", "leg_by_leg: [a, b]")
+    legs = "  a: {sell: call, of: SPX, strike: {at: spot}}\n  b: {buy: call, of: SPY, strike: {at: spot}}\n"
+    head, rest = text.split("  short_put:")
+    text = head + legs + "  require:" + rest.split("  require:")[1]
+    text = text.replace("$floor", "30 pts").replace("parameters: {floor: 30 pts}\n", "")
+    assert ("RB209", "a") in places(text)
+
+
+def test_an_accepted_warning_is_not_told() -> None:
+    text = changed(BREACH, f"{BREACH}\n    order: market").replace("about:", "accept: {RB310: as asked}\nabout:")
+    assert problems(text) == []
+
+
+def test_confirm_silences_the_lint_of_one_reading() -> None:
+    assert problems(changed(BREACH, f"{BREACH}\n    order: market\n    confirm: 2 quotes")) == []
+
+
+def test_exits_leave_by_the_entry_ladder_until_done() -> None:
+    order = plan_of(CONDOR).exits[0].order
+    assert (order.then, order.tries, order.price) == (Then.AGAIN, 6, None)
