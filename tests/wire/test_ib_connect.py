@@ -188,6 +188,21 @@ def test_a_lost_connection_is_a_batch_that_ends_with_link_down() -> None:
     run(scenario())
 
 
+def test_a_link_lost_between_two_batches_is_still_told() -> None:
+    async def scenario() -> None:
+        async with gateway() as gw, connected(gw.port) as (world, _):
+            for connection in list(gw.gateway.connections):
+                connection.abort()
+            while world.link.wire.is_up:
+                await asyncio.sleep(0)
+            batch = await world.link.next(None)
+            assert isinstance(batch.events[-1], LinkDown)
+            with pytest.raises(BrokerError, match="no connection"):
+                await world.link.next(None)
+
+    run(scenario())
+
+
 def test_a_gateway_that_goes_away_in_lockstep_and_a_second_connect() -> None:
     async def scenario() -> None:
         async with gateway() as gw:

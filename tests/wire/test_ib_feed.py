@@ -11,7 +11,6 @@ import pytest
 from ib_fake_tws import Fields, fake_tws
 from ib_session import DAY, SPX, chain, connected, gateway, leg, near, order, play, put, run
 
-from engine.adapters.ib.feed import IbFeed
 from engine.model.contract import Option, Right, Underlying
 from engine.model.errors import BrokerError
 from engine.model.event import Event, MarketMoved
@@ -58,6 +57,24 @@ def test_watch_sends_only_the_difference_and_cancels_first() -> None:
             lines = await fake.until_asked("1", 3)
             assert lines[0][2:12] == [lines[0][2], "0", "SPX", "IND", "", "0.0", "", "", "CBOE", ""]
             assert int(lines[0][2]) >= 1_000_000_000
+
+    run(scenario())
+
+
+def test_without_lockstep_batches_follow_what_arrives() -> None:
+    async def scenario() -> None:
+        async with gateway(lockstep=False, speed=1000.0) as gw, connected(gw.port, lockstep=False) as (world, first):
+            assert not world.link.is_lockstep
+            world.feed.watch([SPX, Underlying("SPY")])
+            times = [first[-1].at]
+            moved: set[int] = set()
+            while len(times) < 20 or moved != {0, 1}:
+                batch = await world.link.next(None)
+                times.append(batch.at)
+                assert isinstance(batch.events[-1], MarketMoved)
+                moved.update(batch.events[-1].rows)
+            assert times == sorted(times)
+            assert world.feed.board.last[0] > 5000
 
     run(scenario())
 
@@ -205,14 +222,31 @@ def _trouble(code: int) -> Callable[[Fields], list[tuple[object, ...]]]:
     ],
 )
 def test_a_line_that_does_not_stream_says_why(code: int, words: str, caplog: pytest.LogCaptureFixture) -> None:
-    async def scenario() -> IbFeed:
+    async def scenario() -> None:
         async with fake_tws(answers={"1": _trouble(code)}) as fake, connected(fake.port, lockstep=False) as (world, _):
             world.feed.watch([SPX])
             await world.link.next(None)
             assert words in world.feed.troubles[SPX]
             assert words in caplog.text
-            assert (0 in world.feed.board.frozen) == (code == 10167)
-            return world.feed
+            assert 0 in world.feed.board.frozen
+
+    run(scenario())
+
+
+def test_no_quote_counts_while_a_farm_is_broken() -> None:
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            world.feed.watch([SPX, Underlying("SPY")])
+            await fake.until_asked("1", 2)
+            fake.push(4, 2, -1, 2103, "Market data farm connection is broken:usopt", "")
+            await world.link.next(None)
+            assert world.feed.board.frozen == {0, 1}
+            fake.push(4, 2, -1, 2104, "Market data farm connection is OK:usfarm", "")
+            await world.link.next(None)
+            assert world.feed.board.frozen == {0, 1}
+            fake.push(4, 2, -1, 2104, "Market data farm connection is OK:usopt", "")
+            await world.link.next(None)
+            assert world.feed.board.frozen == set()
 
     run(scenario())
 

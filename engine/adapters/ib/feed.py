@@ -29,6 +29,7 @@ log = logging.getLogger("rulebot.ib")
 NOT_SUBSCRIBED = frozenset((354, 10089, 10168, 10186))
 DELAYED, PARTLY, ELSEWHERE, LINES_USED_UP, NO_CONTRACT = 10167, 10090, 10197, 101, 200
 UNKNOWN_TICKER = 300
+FARM_BROKEN, FARM_CONNECTED = 2103, 2104
 
 
 class HasTime(Protocol):
@@ -67,6 +68,8 @@ class IbFeed:
         self._wanted: tuple[Contract, ...] = ()
         self.unwatched: tuple[Contract, ...] = ()
         self.troubles: dict[Contract, str] = {}
+        self._broken_farms: set[str] = set()
+        self._held_back: set[int] = set()
 
     @property
     def board(self) -> Board:
@@ -80,9 +83,11 @@ class IbFeed:
         self.watch(self._wanted)
 
     def detach(self) -> None:
-        """Forget all lines: their connection is gone, or their numbers no longer count."""
+        """Forget all lines: their connection is gone, or the broker has forgotten them."""
         for contract in tuple(self._lines):
-            self._cancel(contract)
+            self._drop(contract)
+        self._broken_farms.clear()
+        self._held_back.clear()
         self._wire = None
 
     # ------------------------------------------------------------ lines
@@ -100,7 +105,7 @@ class IbFeed:
             return
         stays = set(kept)
         for contract in [each for each in self._lines if each not in stays]:
-            self._cancel(contract)
+            self._cancel(self._wire, contract)
         for contract in kept:
             if contract not in self._lines:
                 self._subscribe(self._wire, contract)
@@ -112,27 +117,55 @@ class IbFeed:
         asked = self._book.to_broker(contract)
         wire.pace.in_turn(lambda: wire.client.reqMktData(req_id, asked, "", False, False, []))
 
-    def _cancel(self, contract: Contract) -> None:
+    def _cancel(self, wire: Wire, contract: Contract) -> None:
+        req_id = self._lines[contract]
+        if wire.is_up:
+            wire.pace.in_turn(lambda: wire.client.cancelMktData(req_id))
+        self._drop(contract)
+
+    def _drop(self, contract: Contract) -> None:
+        """Give up a line and its row, which may be used again at once."""
         req_id = self._lines.pop(contract)
         self.troubles.pop(contract, None)
-        if (wire := self._wire) is not None:
-            wire.quotes.forget(wire.quotes.rows.pop(str(req_id)))
-            if wire.is_up:
-                wire.pace.in_turn(lambda: wire.client.cancelMktData(req_id))
+        if self._wire is not None:
+            row = self._wire.quotes.rows.pop(str(req_id))
+            self._wire.quotes.forget(row)
+            self._held_back.discard(row)
         self._board.drop(contract)
 
     def refused(self, fields: list[str]) -> None:
         """Take an errMsg on the id of a line, or on none."""
         req_id, code, text = convert.whole(fields[2]), convert.whole(fields[3]), convert.plain_text(fields[4])
+        wire = self._wire
         if req_id < REQUEST_IDS:
             log.info("broker: %s (%d)", text, code)
+            if wire is not None and code in (FARM_BROKEN, FARM_CONNECTED):
+                self._farm(wire, text.rsplit(":", 1)[-1], is_broken=code == FARM_BROKEN)
             return
         contract = next((each for each, line in self._lines.items() if line == req_id), None)
-        if contract is None or code == UNKNOWN_TICKER:
+        if wire is None or contract is None or code == UNKNOWN_TICKER:
             return
-        if code == DELAYED:
-            self._board.frozen.add(self._board.rows[contract])
-        words = line_trouble(contract, code, text)
+        if code != PARTLY:
+            # quotes come only on change, so a line that has stopped looks like a quiet one
+            wire.quotes.freeze(self._board.rows[contract])
+        self._note(contract, line_trouble(contract, code, text))
+
+    def _farm(self, wire: Wire, farm: str, *, is_broken: bool) -> None:
+        """Hold back every row while a market data farm is broken: which contracts it serves is not told."""
+        if is_broken:
+            log.warning("market data farm %s is broken; no quote counts until it is back", farm)
+            self._broken_farms.add(farm)
+            self._held_back.update(row for row in self._board.rows.values() if row not in self._board.frozen)
+            for row in self._held_back:
+                wire.quotes.freeze(row)
+            return
+        self._broken_farms.discard(farm)
+        if not self._broken_farms:
+            for row in self._held_back:
+                wire.quotes.thaw(row)
+            self._held_back.clear()
+
+    def _note(self, contract: Contract, words: str) -> None:
         if self.troubles.get(contract) != words:
             log.warning("%s", words)
         self.troubles[contract] = words

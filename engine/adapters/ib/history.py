@@ -4,15 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from math import inf, pi, sqrt
-from typing import TYPE_CHECKING
 
 import ib_async
 
 from engine.adapters.ib import convert
+from engine.adapters.ib.wire import Wire
 from engine.model.session import Session, exchange_date
-
-if TYPE_CHECKING:
-    from engine.adapters.ib.wire import Wire
 
 OPENING_MINUTES = 5
 """How many minutes of a session may be tried before it has no sound opening."""
@@ -44,7 +41,7 @@ class BarQuestion:
     shown: str
     date_format: int
 
-    def send(self, wire: "Wire", req_id: int) -> None:
+    def send(self, wire: Wire, req_id: int) -> None:
         """Send it."""
         wire.client.reqHistoricalData(
             req_id, self.contract, self.end, self.duration, self.size, self.shown, True, self.date_format, False, []

@@ -66,6 +66,7 @@ class IbLink:
         self._refs: dict[int, str] = {}
         self._next_order_id = 0
         self._positions: dict[Contract, Decimal] = {}
+        self._told_down = False
 
     @property
     def account(self) -> str:
@@ -111,12 +112,15 @@ class IbLink:
         self._readers = dict(readers(wire.version, self._account))
         self._values = AccountValues(self._account)
         self._seen.clear()
+        self._told_down = False
+        wire.inbox.queue.clear()  # every list is asked for again, complete
 
     async def _lists(self, wire: Wire) -> list[Event]:
         """Ask for every list, see each one's end, and return what they said in the order it came."""
         ib = wire.ib
         ours = ExecutionFilter(acctCode=self._account)
         self._refs.clear()
+        self._positions.clear()
         questions: tuple[Callable[[], Awaitable[Any]], ...] = (
             ib.reqAllOpenOrdersAsync,
             lambda: ib.reqCompletedOrdersAsync(False),
@@ -149,7 +153,7 @@ class IbLink:
     async def next(self, until: datetime | None) -> Batch:
         """Return the next instant. Raises: BrokerError when a message could not be read, or nothing is connected."""
         wire = self.wire
-        if wire.lost is not None and not wire.inbox.queue:
+        if self._told_down:
             raise BrokerError("there is no connection to the broker")
         try:
             if self.is_lockstep:
@@ -191,6 +195,7 @@ class IbLink:
 
     def _down(self, wire: Wire, events: list[Event] | None = None) -> Batch:
         found = self._drain(wire) if events is None else events
+        self._told_down = True
         reason = wire.lost or "the connection is gone"
         return Batch(self._now, (*found, LinkDown(self._now, reason)))
 

@@ -77,6 +77,16 @@ class Quotes:
         self._withheld.pop((0, row), None)
         self._withheld.pop((1, row), None)
 
+    def freeze(self, row: int) -> None:
+        """Mark a row as not live."""
+        self.board.frozen.add(row)
+        self._touched.add(row)
+
+    def thaw(self, row: int) -> None:
+        """Mark a row as live again."""
+        self.board.frozen.discard(row)
+        self._touched.add(row)
+
     def handlers(self) -> dict[int, Handler]:
         """Return the handlers by message id."""
         return {
