@@ -12,11 +12,11 @@ from engine.sim.gateway.tick_text import (
     NO_PRICE,
     PRICE,
     Board,
+    GreeksPrinter,
     Piece,
     ask_tail,
     bid_tail,
     board,
-    greeks_tails,
     in_lots,
     last_tail,
 )
@@ -121,7 +121,7 @@ def _quote_pieces(found: Instrument, rows: Board) -> list[Piece]:
     if (last := rows.lasts()[0]) != NO_PRICE:
         pieces.append((PRICE, last_tail(last, not is_index)))
     if found.is_option:
-        pieces.append((COMPUTATION, greeks_tails(rows.values, [0])[0]))
+        pieces.append((COMPUTATION, GreeksPrinter([0], 1).tails(rows.values)[0]))
     return pieces
 
 

@@ -14,15 +14,14 @@ from engine.sim.gateway.tick_text import (
     COMPUTATION,
     PRICE,
     SIZE,
-    SIZES,
     Board,
     Changes,
     Flags,
+    GreeksPrinter,
     ask_tail,
     bid_tail,
     board,
     changes,
-    greeks_tails,
     in_lots,
     last_tail,
     size_tail,
@@ -75,6 +74,11 @@ class _Layout:
         ]
 
 
+def _last_tail(key: int) -> bytes:
+    """Return the end of a last price: twice the cents, and one more when the contract can be traded."""
+    return last_tail(key // 2, bool(key % 2))
+
+
 class TickFeed:
     """Knows what was last sent for every subscribed contract."""
 
@@ -83,10 +87,11 @@ class TickFeed:
         self._con_ids: tuple[int, ...] = ()
         self._layouts: list[_Layout] = []
         self._tradable: list[bool] = []
-        self._option: list[bool] = []
+        self._greeks = GreeksPrinter([], 0)
         self._old: Board | None = None
         self._bids = _Kept(bid_tail)
         self._asks = _Kept(ask_tail)
+        self._lasts = _Kept(_last_tail)
         self._bid_sizes = _Kept(partial(size_tail, 0))
         self._ask_sizes = _Kept(partial(size_tail, 3))
         self._stale = True
@@ -104,7 +109,8 @@ class TickFeed:
         row_of = {con_id: row for row, con_id in enumerate(self._con_ids)}
         self._layouts = [_Layout(each, row_of) for each in served]
         kinds = [self._market.catalogue.by_id(con_id) for con_id in self._con_ids]
-        self._option = [kind is not None and kind.is_option for kind in kinds]
+        options = [row for row, kind in enumerate(kinds) if kind is not None and kind.is_option]
+        self._greeks = GreeksPrinter(options, len(kinds))
         self._tradable = [kind is None or kind.sec_type.value != "IND" for kind in kinds]
         self._old = board(self._market.ticks(self._con_ids)) if self._con_ids else None
         self._stale = False
@@ -131,9 +137,9 @@ class TickFeed:
             (PRICE, self._asks.column(asks, moved.ask)),
         ]
         if moved.bid_size.any():
-            out.append((SIZE, self._bid_sizes.column([key % SIZES for key in bids], moved.bid_size)))
+            out.append((SIZE, self._bid_sizes.column(new.bid_sizes(), moved.bid_size)))
         if moved.ask_size.any():
-            out.append((SIZE, self._ask_sizes.column([key % SIZES for key in asks], moved.ask_size)))
+            out.append((SIZE, self._ask_sizes.column(new.ask_sizes(), moved.ask_size)))
         if moved.last.any():
             out.append((PRICE, self._last_column(new, moved.last)))
         if moved.greeks.any():
@@ -141,14 +147,20 @@ class TickFeed:
         return out
 
     def _last_column(self, new: Board, changed: Flags) -> list[bytes | None]:
-        rows = zip(new.lasts(), self._tradable, changed.tolist(), strict=True)
-        return [last_tail(cents, tradable) if due else None for cents, tradable, due in rows]
+        """Print the last prices that changed; one that went missing is not taken back, as in the real gateway."""
+        keys = [2 * cents + odd for cents, odd in zip(new.lasts(), self._tradable, strict=True)]
+        return self._lasts.column(keys, changed & new.has_last())
 
     def _greeks_column(self, new: Board, changed: Flags) -> list[bytes | None]:
-        column: list[bytes | None] = [None] * len(self._con_ids)
-        rows = [row for row in changed.nonzero()[0].tolist() if self._option[row]]
-        for row, tail in zip(rows, greeks_tails(new.values, rows), strict=True):
-            column[row] = tail
+        width = len(self._con_ids)
+        column: list[bytes | None] = [None] * width
+        flags = changed.tolist()
+        printer = self._greeks
+        if 2 * sum(flags) < len(printer.rows):
+            printer = GreeksPrinter([row for row in printer.rows if flags[row]], width)
+        for row, tail in zip(printer.rows, printer.tails(new.values), strict=True):
+            if flags[row]:
+                column[row] = tail
         return column
 
 

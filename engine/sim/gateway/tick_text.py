@@ -67,10 +67,26 @@ class Board(NamedTuple):
         found: list[int] = (self.steps[price] * SIZES + self.steps[size]).astype(np.int64).tolist()
         return found
 
+    def bid_sizes(self) -> list[int]:
+        """Return the bid sizes."""
+        return self._whole(_BID_SIZE)
+
+    def ask_sizes(self) -> list[int]:
+        """Return the ask sizes."""
+        return self._whole(_ASK_SIZE)
+
+    def _whole(self, row: int) -> list[int]:
+        found: list[int] = self.steps[row].astype(np.int64).tolist()
+        return found
+
+    def has_last(self) -> Flags:
+        """Say which contracts have a last price."""
+        found: Flags = self.steps[_LAST] != NO_PRICE
+        return found
+
     def lasts(self) -> list[int]:
         """Return the last prices in cents."""
-        found: list[int] = self.steps[_LAST].astype(np.int64).tolist()
-        return found
+        return self._whole(_LAST)
 
 
 def board(ticks: Ticks) -> Board:
@@ -132,14 +148,23 @@ _UNSET_TAIL = b"\x0013\x000\x00-1\x00-2\x00-1\x00-1\x00-2\x00-2\x00-2\x00-1\x00"
 _BETWEEN = b"\n"
 
 
-def greeks_tails(values: Floats, rows: list[int]) -> list[bytes]:
-    """Return the ends of the model computations (type 13) of these contracts, printed in one go."""
-    wanted = values[_GREEKS][:, rows]
-    numbers = tuple(wanted.T.ravel().tolist())
-    tails = ((_GREEKS_TAIL + _BETWEEN) * len(rows) % numbers).split(_BETWEEN)[:-1]
-    if np.isnan(wanted).any():
-        return [_UNSET_TAIL if b"nan" in tail else tail for tail in tails]
-    return tails
+class GreeksPrinter:
+    """Prints the model computations (type 13) of a fixed set of rows in one go."""
+
+    def __init__(self, rows: list[int], width: int) -> None:
+        """Prepare for these rows of a board of `width` contracts."""
+        self.rows = rows
+        self._places = (np.array(_GREEKS) * width + np.array(rows, dtype=np.intp).reshape(-1, 1)).ravel()
+        self._template = (_GREEKS_TAIL + _BETWEEN) * len(rows)
+
+    def tails(self, values: Floats) -> list[bytes]:
+        """Return the ends of the messages, row by row; unset where an input is missing."""
+        wanted = values.take(self._places)
+        tails = (self._template % tuple(wanted.tolist())).split(_BETWEEN)
+        del tails[-1]
+        if np.isnan(wanted).any():
+            return [_UNSET_TAIL if b"nan" in tail else tail for tail in tails]
+        return tails
 
 
 def in_lots(heads: list[bytes], tail: bytes) -> bytes:
