@@ -51,7 +51,7 @@ def _level(desk: Desk, instrument: Instrument) -> Decimal | None:
     day = instrument.settle_date or instrument.last_trade_date
     if day is None:
         return None
-    level = desk.market.settlement(instrument.underlying_id, day)
+    level = desk.market.settlement(instrument.con_id, day)
     return None if level is None else exact(level)
 
 

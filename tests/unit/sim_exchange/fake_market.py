@@ -189,7 +189,9 @@ class FakeMarket:
         return []
 
     def settlement(self, con_id: int, day: date) -> float | None:
-        return self.levels.get((con_id, day))
+        instrument = self.catalogue.by_id(con_id)
+        asked = instrument.underlying_id if instrument is not None and instrument.is_option else con_id
+        return self.levels.get((asked, day))
 
     def earnings(self, symbol: str) -> tuple[date, ...]:
         return ()
