@@ -42,8 +42,8 @@ class Spent:
 class Loop:
     """The engine running: the newest state and the four ports around it.
 
-    inbox: returns operator requests that have come. watcher: is shown every batch's end (state, at). A Loop is used
-    once.
+    inbox: returns operator requests that have come. watcher: is shown every batch's end (state, at). recorded: is told
+    what has been written, before the state follows. A Loop is used once.
     """
 
     program: Program
@@ -54,6 +54,7 @@ class Loop:
     journal: Journal
     inbox: Callable[[datetime], Sequence[OperatorRequest]]
     watcher: Callable[["Loop", datetime], None]
+    recorded: Callable[[Sequence[Record]], None] = lambda _: None
     spent: Spent = field(default_factory=Spent)
     at: datetime | None = None
     reason: str = ""
@@ -144,6 +145,7 @@ class Loop:
         leaves = any(not isinstance(command, Watch) for command in commands)
         durable = leaves or any(record.kind in DURABLE for record in records)
         self.journal.append(records, durable=durable)
+        self.recorded(records)
 
     def _do(self, command: Command) -> None:
         if isinstance(command, Submit):
