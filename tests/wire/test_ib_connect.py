@@ -188,6 +188,21 @@ def test_a_lost_connection_is_a_batch_that_ends_with_link_down() -> None:
     run(scenario())
 
 
+def test_a_cancelled_call_loses_no_instant() -> None:
+    async def scenario() -> None:
+        async with gateway() as gw, connected(gw.port) as (world, events):
+            impatient = asyncio.ensure_future(world.link.next(None))
+            await asyncio.sleep(0)
+            impatient.cancel()
+            await asyncio.wait((impatient,))
+            batch = await world.link.next(None)
+            assert batch.at == events[-1].at + timedelta(seconds=1)
+            assert (await world.link.next(None)).at == batch.at + timedelta(seconds=1)
+            assert gw.now == batch.at.timestamp() + 1
+
+    run(scenario())
+
+
 def test_a_link_lost_between_two_batches_is_still_told() -> None:
     async def scenario() -> None:
         async with gateway() as gw, connected(gw.port) as (world, _):

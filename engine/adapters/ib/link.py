@@ -67,6 +67,7 @@ class IbLink:
         self._next_order_id = 0
         self._positions: dict[Contract, Decimal] = {}
         self._told_down = False
+        self._fence: asyncio.Future[datetime] | None = None
 
     @property
     def account(self) -> str:
@@ -113,6 +114,7 @@ class IbLink:
         self._values = AccountValues(self._account)
         self._seen.clear()
         self._told_down = False
+        self._fence = None
         wire.inbox.queue.clear()  # every list is asked for again, complete
 
     async def _lists(self, wire: Wire) -> list[Event]:
@@ -157,14 +159,25 @@ class IbLink:
             raise BrokerError("there is no connection to the broker")
         try:
             if self.is_lockstep:
-                told = await wire.ib.reqCurrentTimeAsync()
-                self._now = told.astimezone(UTC)
+                self._now = await self._next_fence(wire)
             else:
                 await self._wait(wire, until)
                 self._now = max(self._clock.now(), self._now)
         except ConnectionError:
             return self._down(wire)
         return await self._batch(wire)
+
+    async def _next_fence(self, wire: Wire) -> datetime:
+        """Ask for the next instant; one that was asked for by a call that was cancelled is still ours."""
+        if self._fence is None:
+            self._fence = asyncio.ensure_future(wire.ib.reqCurrentTimeAsync())
+        try:
+            told = await asyncio.shield(self._fence)
+        except ConnectionError:
+            self._fence = None
+            raise
+        self._fence = None
+        return told.astimezone(UTC)
 
     async def _batch(self, wire: Wire) -> Batch:
         at = self._now
