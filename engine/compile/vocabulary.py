@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from engine.compile.plan import Quantity
+from engine.model.quotes import LEVEL_AGE, OPTION_AGE, VOLATILITY_INDEX_AGE
 from engine.spec.spec import Unit
 
 
@@ -83,10 +84,6 @@ class Measure:
         return self.quantity is Quantity.TRUTH
 
 
-MARKET_AGE = 30.0
-OPTION_AGE = 300.0
-GREEKS_AGE = 300.0
-
 EVERYWHERE = frozenset(Place)
 STRUCTURE = frozenset({Place.REQUIRE, Place.EXIT})
 OPEN_POSITION = frozenset({Place.EXIT})
@@ -119,7 +116,7 @@ def _index(name: str) -> Measure:
         name=name,
         units=_NUMBER_LEVEL,
         source=f"last of the index {symbol}",
-        max_age=MARKET_AGE,
+        max_age=VOLATILITY_INDEX_AGE,
         places=EVERYWHERE,
         reads=(f"index:{symbol}",),
         formula=f"The last level of {symbol}, in index points.",
@@ -132,7 +129,7 @@ _MARKET = (
         units=((Unit.NUMBER, Quantity.POINTS), (Unit.POINTS, Quantity.POINTS)),
         parameters=(_SYMBOL,),
         source="last of an index; quote of an ETF or stock",
-        max_age=MARKET_AGE,
+        max_age=LEVEL_AGE,
         places=EVERYWHERE,
         reads=("spot",),
         formula="The last level of an index; (bid + ask) / 2 of an ETF or stock when bid < ask, else its last trade.",
@@ -143,7 +140,7 @@ _MARKET = (
         units=_LEVEL_CHANGE,
         parameters=(_since("close"),),
         source="last, open and previous close of VIX",
-        max_age=MARKET_AGE,
+        max_age=VOLATILITY_INDEX_AGE,
         places=EVERYWHERE,
         reads=("index:VIX",),
         formula="VIX - base in points, or VIX / base - 1; base is the previous close, or the open with `since: open`.",
@@ -153,7 +150,7 @@ _MARKET = (
         units=_POINT_CHANGE,
         parameters=(_SYMBOL, _since("open")),
         source="spot, open and previous close of the underlying",
-        max_age=MARKET_AGE,
+        max_age=LEVEL_AGE,
         places=EVERYWHERE,
         reads=("spot",),
         formula="spot - base in points, or spot / base - 1; base is the open; `since: close` the previous close.",
@@ -162,7 +159,7 @@ _MARKET = (
         name="vix_spike",
         units=((Unit.POINTS, Quantity.LEVEL),),
         source="last and session low of VIX",
-        max_age=MARKET_AGE,
+        max_age=VOLATILITY_INDEX_AGE,
         places=EVERYWHERE,
         reads=("index:VIX",),
         formula="VIX - the lowest VIX of the session so far, in points.",
@@ -171,7 +168,7 @@ _MARKET = (
         name="spx_spy_ratio",
         units=_PLAIN,
         source="spot of SPX and of SPY",
-        max_age=MARKET_AGE,
+        max_age=LEVEL_AGE,
         places=EVERYWHERE,
         reads=("spot:SPX", "spot:SPY"),
         formula="spot(SPX) / spot(SPY); a level that is sent all the time may lag the other by at most 2 s.",
@@ -191,7 +188,7 @@ _MARKET = (
         units=_POINTS,
         parameters=(_SYMBOL,),
         source="high and low of the session so far",
-        max_age=MARKET_AGE,
+        max_age=LEVEL_AGE,
         places=EVERYWHERE,
         reads=("spot",),
         formula="high - low of the session so far, in points.",
@@ -409,7 +406,7 @@ _POSITION = (
             Parameter(name="spot_beyond", takes=Takes.POINTS),
         ),
         source="spot and the strikes of the legs",
-        max_age=MARKET_AGE,
+        max_age=LEVEL_AGE,
         places=OPEN_POSITION,
         reads=("spot", "position"),
         formula="Spot is at most spot_within points from a strike on its safe side or past it; or past it by more than "
@@ -420,7 +417,7 @@ _POSITION = (
         units=_DELTA,
         parameters=(_SHORT_LEGS,),
         source="the broker's model",
-        max_age=GREEKS_AGE,
+        max_age=OPTION_AGE,
         places=OPEN_POSITION,
         reads=("legs", "position"),
         formula="Absolute delta of a leg; of several the largest.",
@@ -429,7 +426,7 @@ _POSITION = (
         name="position_delta",
         units=_DELTA,
         source="the broker's model",
-        max_age=GREEKS_AGE,
+        max_age=OPTION_AGE,
         places=OPEN_POSITION,
         reads=("legs", "position"),
         formula="Sum over the legs of one structure of sign x ratio x delta, signed.",

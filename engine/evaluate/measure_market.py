@@ -1,7 +1,7 @@
 """Measures of the market: levels of underlyings and indices, and their changes over the session.
 
-The level of an underlying is its midpoint when its quote is sound, else its last trade (an index has no quote). A price
-older than 30 s is unknown, and every price is when the feed has been silent for 15 s.
+The level of an underlying is its midpoint when its quote is sound, else its last trade (an index has no quote). How
+old a price may be is said in `engine.model.quotes`; every price is unknown when the feed has been silent for 15 s.
 """
 
 from collections.abc import Callable

@@ -61,15 +61,15 @@ def _at_the_money(view: View, symbol: str, expiry: date, spot: float, context: C
     listing = view.facts.listings.get((symbol, trading_class))
     listed = listing.strikes.get(expiry, ()) if listing else ()
     near = neighbours(listed or tuple(sorted(calls.keys() & puts.keys())), spot, 1)
-    reason = "no strike at the money is streamed"
+    reason = ""
     for strike in sorted(near, key=lambda each: abs(float(each) - spot)):
         if abs(float(strike) - spot) > _FURTHEST * spot:
             continue
         mids = _mids(view, (calls.get(strike, -1), puts.get(strike, -1)), context.limit(OPTION_AGE))
         if not isinstance(mids, str):
             return float(strike), mids[0], mids[1]
-        reason = f"{strike:f}: {mids}"
-    return Unknown(f"{trading_class} {expiry} {reason}")
+        reason = reason or f"{strike:f}: {mids}"
+    return Unknown(f"{trading_class} {expiry} {reason or 'no strike at the money is streamed'}")
 
 
 def _mids(view: View, rows: tuple[int, int], limit: float) -> tuple[float, float] | str:

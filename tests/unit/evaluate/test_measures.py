@@ -1,0 +1,232 @@
+"""Every measure against a value worked out by hand, and when it is unknown."""
+
+from decimal import Decimal
+from math import log, pi, sqrt
+
+import pytest
+from market_view import NAN, NOW, condor, level, option, quote, read, view
+
+from engine.compile.plan import Quantity
+from engine.evaluate.reading import AtLeast, Unknown
+from engine.evaluate.snapshot import View
+from engine.model.contract import Right, Underlying
+
+
+def unknown(reading: object) -> str:
+    assert isinstance(reading, Unknown), reading
+    return reading.reason
+
+
+def test_spot_is_the_last_of_an_index_and_the_midpoint_of_an_etf() -> None:
+    assert read(view(), "spot") == 6000.0
+    assert read(view(), "spot", of="SPY") == 600.0
+
+
+def test_spot_of_an_etf_with_a_crossed_quote_is_its_last() -> None:
+    at = view()
+    quote(at.board, Underlying("SPY"), 601.0, 600.0)
+    level(at.board, "SPY", 599.9)
+    assert read(at, "spot", of="SPY") == 599.9
+
+
+def test_a_stale_level_is_unknown_with_its_age() -> None:
+    at = view()
+    at.board.last_at[at.board.rows[Underlying("SPX")]] = NOW - 42.0
+    at.board.last_at[at.board.rows[Underlying("VIX")]] = NOW - 200.0
+    assert unknown(read(at, "spot")) == "SPX: stale for 42 s"
+    assert unknown(read(at, "vix")) == "VIX: stale for 200 s"
+
+
+def test_vix_may_be_quiet_for_longer_than_spot() -> None:
+    at = view()
+    at.board.last_at[at.board.rows[Underlying("VIX")]] = NOW - 170.0
+    assert read(at, "vix") == 16.8
+
+
+def test_a_silent_feed_makes_every_level_unknown() -> None:
+    at = view()
+    at.board.alive_at = NOW - 20.0
+    assert unknown(read(at, "vix")) == "VIX: no market data for 20 s"
+
+
+def test_frozen_data_is_unknown() -> None:
+    at = view()
+    at.board.frozen.add(at.board.rows[Underlying("SPX")])
+    assert unknown(read(at, "spot")) == "SPX: not live data"
+
+
+@pytest.mark.parametrize("name", ["vix9d", "vix1d", "vix3m"])
+def test_the_family_of_vix(name: str) -> None:
+    at = view()
+    assert unknown(read(at, name)) == f"{name.upper()}: not streamed"
+    level(at.board, name.upper(), 15.5)
+    at.memo.clear()
+    assert read(at, name) == 15.5
+
+
+def test_vix_change_in_points_and_parts_since_close_and_open() -> None:
+    assert read(view(), "vix_change") == 0.8
+    assert read(view(), "vix_change", Quantity.FRACTION) == 0.05
+    assert read(view(), "vix_change", since="open") == -0.2
+
+
+def test_a_change_without_its_base_is_unknown() -> None:
+    at = view()
+    at.board.previous_close[at.board.rows[Underlying("VIX")]] = NAN
+    assert unknown(read(at, "vix_change")) == "VIX: no previous close"
+
+
+def test_move_gap_range_and_spike() -> None:
+    assert read(view(), "move") == 10.0
+    assert read(view(), "move", since="close") == 30.0
+    assert read(view(), "gap") == 20.0
+    assert read(view(), "gap", Quantity.FRACTION) == round(20 / 5970, 9)
+    assert read(view(), "day_range") == 30.0
+    assert read(view(), "vix_spike") == 2.0
+
+
+def test_range_and_spike_and_gap_without_their_columns_are_unknown() -> None:
+    at = view()
+    row, vix = at.board.rows[Underlying("SPX")], at.board.rows[Underlying("VIX")]
+    at.board.high[row] = at.board.open[row] = at.board.low[vix] = NAN
+    for name in ("day_range", "gap", "move", "vix_spike"):
+        assert isinstance(read(at, name), Unknown)
+
+
+def test_ratio_of_both_and_of_one_that_lags() -> None:
+    assert read(view(), "spx_spy_ratio") == 10.0
+    at = view()
+    at.board.last_at[at.board.rows[Underlying("SPX")]] = NOW - 5.0
+    assert unknown(read(at, "spx_spy_ratio")) == "SPX: 4 s older than the other"
+
+
+def test_a_quiet_quote_is_unchanged_and_may_be_older_in_the_ratio() -> None:
+    at = view()
+    at.board.quote_at[at.board.rows[Underlying("SPY")]] = NOW - 9.0
+    assert read(at, "spx_spy_ratio") == 10.0
+
+
+def test_expected_move_is_the_straddle_times_the_root_of_half_pi() -> None:
+    assert read(view(), "expected_move") == pytest.approx(38.0 * sqrt(pi / 2))
+    assert read(view(), "expected_move", asof="open") == 46.1
+
+
+def test_expected_move_without_a_sound_straddle_is_unknown() -> None:
+    at = view()
+    quote(at.board, option(6000, Right.PUT), 18.1, 17.9)
+    assert unknown(read(at, "expected_move")) == "SPXW 2026-11-18 6000: crossed"
+
+
+def test_iv_by_the_forward_of_parity_and_expected_move_by_iv() -> None:
+    at = view()
+    quote(at.board, option(6000, Right.CALL), 18.9, 19.1)
+    quote(at.board, option(6000, Right.PUT), 18.9, 19.1)
+    years = 5.5 / 24 / 365
+    found = read(at, "iv")
+    assert isinstance(found, float)
+    assert found == pytest.approx(19.0 / 6000 * sqrt(2 * pi) / sqrt(years) * 100, rel=1e-4)
+    assert read(at, "expected_move", method="iv") == pytest.approx(19.0 * sqrt(2 * pi), rel=1e-4)
+
+
+def test_rv_of_alternating_days_and_with_too_few() -> None:
+    step = log(1.01)
+    assert read(view(), "rv") == pytest.approx(step * sqrt(20 / 19) * sqrt(252) * 100)
+    assert unknown(read(view(), "rv", window=30)) == "SPX: 21 daily closes, 31 are needed"
+
+
+def test_iv_over_rv_is_their_ratio() -> None:
+    over, iv, rv = (read(view(), name) for name in ("iv_over_rv", "iv", "rv"))
+    assert isinstance(over, float)
+    assert isinstance(iv, float)
+    assert isinstance(rv, float)
+    assert over == iv / rv
+
+
+def test_the_widest_quote_and_what_known_legs_leave() -> None:
+    at = condor(view())
+    assert read(at, "quote_width") == 0.2
+    assert read(at, "quote_width", Quantity.FRACTION, of=("long_put",)) == 0.4
+    at.board.ask[at.legs[1].row] = NAN
+    found = read(at, "quote_width")
+    assert found == AtLeast(0.2, "long_put: no ask")
+
+
+def test_credit_before_the_fill_is_that_of_the_order() -> None:
+    at = condor(view(), held=False)
+    assert read(at, "credit") == 1.0
+    assert read(at, "credit", Quantity.DOLLARS) == 194.8
+    assert read(at, "credit", at="natural") == 0.6
+    assert read(at, "debit", at="mid") == -1.0
+    at.start_price = None
+    assert isinstance(read(at, "credit"), Unknown)
+
+
+def test_credit_after_the_fill_is_that_of_the_fills() -> None:
+    at = condor(view())
+    at.start_price = 3.0
+    assert read(at, "credit") == 1.0
+
+
+def test_max_risk_of_a_candidate_and_of_a_position() -> None:
+    assert read(condor(view(), held=False), "max_risk") == 9.0
+    assert read(condor(view()), "max_risk", Quantity.DOLLARS) == 9.0 * 200 + 5.2
+    naked = condor(view(), held=False)
+    naked.legs = naked.legs[2:3]
+    assert unknown(read(naked, "max_risk")) == "the worst case has no bound"
+
+
+def test_strike_dte_and_time_in_trade() -> None:
+    at = condor(view())
+    assert read(at, "strike", of=("short_put",)) == 5950.0
+    assert read(at, "dte") == 0.0
+    assert read(at, "time_in_trade") == 600.0
+    assert isinstance(read(view(), "dte"), Unknown)
+    assert isinstance(read(view(), "time_in_trade"), Unknown)
+    assert isinstance(read(view(), "strike", of=("short_put",)), Unknown)
+
+
+def test_cost_and_value_at_mid_and_natural() -> None:
+    at = condor(view())
+    assert read(at, "cost") == 1.0
+    assert read(at, "value") == -1.0
+    assert read(at, "cost", at="natural") == 1.4
+
+
+def test_a_long_leg_without_a_bid_counts_nothing_and_a_short_one_without_an_ask_is_unknown() -> None:
+    at = condor(view())
+    quote(at.board, at.legs[1].option, NAN, 0.05)
+    assert read(at, "cost") == 1.5
+    quote(at.board, at.legs[0].option, 0.9, NAN)
+    at.memo.clear()
+    assert unknown(read(at, "cost")) == "short_put: no ask"
+
+
+def profit_of(at: View, quantity: Quantity) -> object:
+    return read(at, "profit", quantity)
+
+
+def test_profit_and_loss_in_parts_dollars_and_per_share() -> None:
+    at = condor(view())
+    quote(at.board, at.legs[0].option, 0.4, 0.6)
+    assert profit_of(at, Quantity.FRACTION) == 0.5
+    assert profit_of(at, Quantity.PRICE) == 0.5
+    assert profit_of(at, Quantity.DOLLARS) == 94.8
+    assert read(at, "loss", Quantity.DOLLARS) == -94.8
+    at.held = None
+    assert isinstance(profit_of(at, Quantity.FRACTION), Unknown)
+
+
+def test_deltas_of_legs_and_of_the_structure() -> None:
+    at = condor(view())
+    assert read(at, "leg_delta") == 0.12
+    assert read(at, "position_delta") == pytest.approx(0.12 - 0.06 - 0.10 + 0.05)
+    at.board.model_at[at.legs[0].row] = NOW - 400.0
+    assert read(at, "leg_delta") == AtLeast(0.10, "short_put: delta: stale for 400 s")
+    assert unknown(read(at, "position_delta")) == "short_put: delta: stale for 400 s"
+
+
+def test_listed_strikes_decide_what_is_at_the_money() -> None:
+    at = view()
+    level(at.board, "SPX", 6050.0)
+    assert "not streamed" in unknown(read(at, "expected_move"))
+    assert Decimal(6050) in at.facts.listings["SPX", "SPXW"].strikes[at.session.date]

@@ -1,0 +1,232 @@
+"""Rules as closures: three values, partly known legs, events, breaches, and the words for them."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from itertools import product
+
+import pytest
+from market_view import ALL, CONTEXT, DAY, NAN, NOW, SHORT, condor, level, session, view
+
+from engine.compile.plan import (
+    AllOf,
+    AnyOf,
+    Arithmetic,
+    Call,
+    Compare,
+    Constant,
+    Holds,
+    Not,
+    Op,
+    Quantity,
+    Rule,
+    Text,
+    Truth,
+)
+from engine.evaluate.evaluation import Verdict
+from engine.evaluate.rules import compile_test
+from engine.evaluate.snapshot import View
+from engine.evaluate.wording import describe, shortfall
+from engine.model.contract import Underlying
+from engine.model.facts import EventCalendar, EventDay, Facts
+from engine.model.session import Anchor, DayTime
+
+VIX = Call("vix", (), Quantity.LEVEL)
+NEVER = Call("vix9d", (), Quantity.LEVEL)
+
+
+def above(bound: float, call: Call = VIX) -> Compare:
+    return Compare(Op.ABOVE, call, (Constant(bound, Quantity.LEVEL),))
+
+
+TESTS: dict[bool | None, Truth] = {True: above(10.0), False: above(20.0), None: above(10.0, NEVER)}
+
+
+def judged(test: Truth, at: View | None = None) -> Verdict:
+    return compile_test(test, CONTEXT)(at or view())
+
+
+def rule(test: Truth, text: str = "") -> Rule:
+    return Rule(name="r", test=test, text=text, quantity=Quantity.PLAIN, reads=frozenset(), path=())
+
+
+@pytest.mark.parametrize(("one", "other"), list(product((True, False, None), repeat=2)))
+def test_all_and_any_in_three_values(one: bool | None, other: bool | None) -> None:
+    members, names = (TESTS[one], TESTS[other]), ("one", "other")
+    both = False if False in (one, other) else None if None in (one, other) else True
+    either = True if True in (one, other) else None if None in (one, other) else False
+    assert judged(AllOf(members, names)).truth is both
+    assert judged(AnyOf(members, names)).truth is either
+
+
+def test_not_unknown_is_unknown() -> None:
+    assert judged(Not(TESTS[None])).truth is None
+    assert judged(Not(TESTS[True])).truth is False
+    assert judged(Not(TESTS[None])).missing == "VIX9D: not streamed"
+
+
+@pytest.mark.parametrize(
+    ("op", "bounds", "truth"),
+    [
+        (Op.ABOVE, (16.8,), False),
+        (Op.AT_LEAST, (16.8,), True),
+        (Op.BELOW, (16.8,), False),
+        (Op.AT_MOST, (16.8,), True),
+        (Op.BETWEEN, (16.8, 20.0), True),
+        (Op.OUTSIDE, (16.8, 20.0), False),
+        (Op.BEYOND, (16.7,), True),
+    ],
+)
+def test_comparisons_at_their_bounds(op: Op, bounds: tuple[float, ...], truth: bool) -> None:
+    assert judged(Compare(op, VIX, tuple(Constant(bound, Quantity.LEVEL) for bound in bounds))).truth is truth
+
+
+@pytest.mark.parametrize(
+    ("op", "bounds", "truth"),
+    [
+        (Op.ABOVE, (0.15,), True),
+        (Op.ABOVE, (0.25,), None),
+        (Op.AT_MOST, (0.15,), False),
+        (Op.AT_MOST, (0.25,), None),
+        (Op.BETWEEN, (0.0, 0.15), False),
+        (Op.BETWEEN, (0.0, 0.25), None),
+        (Op.OUTSIDE, (0.0, 0.15), True),
+    ],
+)
+def test_known_legs_decide_when_they_can(op: Op, bounds: tuple[float, ...], truth: bool | None) -> None:
+    at = condor(view())
+    at.board.ask[at.legs[1].row] = NAN
+    width = Call("quote_width", (("of", ALL),), Quantity.PRICE)
+    verdict = judged(Compare(op, width, tuple(Constant(bound, Quantity.PRICE) for bound in bounds)), at)
+    assert verdict.truth is truth
+    assert verdict.missing == ("long_put: no ask" if truth is None else "")
+
+
+def breach(**given: float) -> Holds:
+    return Holds(Call("breach", tuple(sorted({"of": SHORT, **given}.items())), Quantity.TRUTH))
+
+
+@pytest.mark.parametrize(
+    ("spot", "truth", "value"), [(5966.0, False, 16.0), (5965.0, True, 15.0), (5940.0, True, -10.0)]
+)
+def test_spot_within_counts_what_is_past_the_strike(spot: float, truth: bool, value: float) -> None:
+    at = condor(view())
+    level(at.board, "SPX", spot)
+    verdict = judged(breach(spot_within=15.0), at)
+    assert (verdict.truth, verdict.value, verdict.low) == (truth, value, 15.0)
+
+
+def test_spot_beyond_asks_for_more_than_the_bound() -> None:
+    at = condor(view())
+    level(at.board, "SPX", 5940.0)
+    assert judged(breach(spot_beyond=10.0), at).truth is False
+    assert judged(breach(spot_beyond=9.0), at).truth is True
+
+
+def test_a_breach_without_spot_is_unknown() -> None:
+    at = condor(view())
+    at.board.last[at.board.rows[Underlying("SPX")]] = NAN
+    assert judged(breach(spot_within=15.0), at).truth is None
+
+
+def test_time_is_true_from_then_on_and_moves_before_an_early_close() -> None:
+    at = DayTime(Anchor.CLOCK, datetime(2026, 1, 1, 15, 45) - datetime(2026, 1, 1))
+    test = Holds(Call("time", (("at", at),), Quantity.TRUTH))
+    assert judged(test).truth is False
+    half = view()
+    half.session = session(date(2026, 11, 27))
+    half.now = half.session.close.timestamp() - 900.0
+    assert judged(test, half).truth is True
+    half.now -= 1.0
+    assert judged(test, half).truth is False
+
+
+def test_the_kind_of_session() -> None:
+    test = Compare(Op.IS, Call("session", (), Quantity.TEXT), (Text("full"),))
+    assert judged(test).truth is True
+
+
+def with_events(*days: EventDay, until: date = date(2027, 1, 1)) -> View:
+    at = view()
+    calendar = EventCalendar(days={"CPI": {each.day: each for each in days}}, known_until={"CPI": until})
+    at.facts = Facts(events=calendar, listings=at.facts.listings)
+    return at
+
+
+def no_event(**given: object) -> Holds:
+    arguments = tuple(sorted({"of": ("CPI",), **given}.items()))
+    return Holds(Call("no_event", arguments, Quantity.TRUTH))  # type: ignore[arg-type]
+
+
+TODAY = EventDay("CPI", DAY, datetime(2026, 11, 18, 13, 30, tzinfo=UTC))
+
+
+def test_an_event_of_today_and_one_to_come() -> None:
+    assert judged(no_event(), with_events(TODAY)).truth is False
+    later = judged(no_event(), with_events(EventDay("CPI", date(2026, 12, 4), None, projected=True)))
+    assert (later.truth, later.detail) == (True, "next: CPI 2026-12-04 (projected)")
+
+
+def test_before_and_after_an_event() -> None:
+    assert judged(no_event(after=7200.0), with_events(TODAY)).truth is False
+    assert judged(no_event(after=1800.0), with_events(TODAY)).truth is True
+
+
+def test_past_the_calendar_events_are_unknown() -> None:
+    assert judged(no_event(), with_events(until=date(2026, 11, 17))).truth is None
+    assert judged(no_event(), view()).missing == "no calendar of CPI"
+
+
+def test_an_index_has_no_earnings() -> None:
+    assert judged(no_event(of=("earnings",))).truth is True
+
+
+def test_division_by_zero_is_unknown() -> None:
+    zero = Arithmetic("-", (VIX, VIX), Quantity.LEVEL)
+    test = Compare(Op.ABOVE, Arithmetic("/", (VIX, zero), Quantity.PLAIN), (Constant(1.0, Quantity.PLAIN),))
+    assert judged(test).missing == "division by zero"
+
+
+# ---------------------------------------------------------------- words
+
+MOVE = Call("expected_move", (("asof", "open"), ("method", "straddle"), ("of", "SPX")), Quantity.POINTS)
+RANGE = Call("day_range", (("of", "SPX"),), Quantity.POINTS)
+
+
+def test_a_miss_against_a_multiple_is_told_with_both_numbers() -> None:
+    product_ = Arithmetic("*", (Constant(0.6, Quantity.PLAIN), MOVE), Quantity.POINTS)
+    named = rule(Compare(Op.BELOW, RANGE, (product_,)), "below 0.6x day_move")
+    verdict = judged(named.test)
+    words = "30.0 pts   below 0.6 x 46.1 = 27.7 (the open's expected move): 2.3 too much"
+    assert describe(named, verdict) == words
+    assert shortfall(named, verdict) == pytest.approx(2.34 / 27.66)
+
+
+def test_a_rule_that_holds_is_told_in_the_words_of_the_spec() -> None:
+    between = Compare(Op.BETWEEN, VIX, (Constant(12.0, Quantity.LEVEL), Constant(22.0, Quantity.LEVEL)))
+    named = rule(between, "in 12 to 22")
+    assert describe(named, judged(between)) == "16.80   in 12 to 22"
+    assert shortfall(named, judged(between)) == 0.0
+
+
+def test_the_volatilities_behind_a_ratio_are_told() -> None:
+    ratio = Call("iv_over_rv", (("of", "SPX"), ("window", 20)), Quantity.PLAIN)
+    named = rule(Compare(Op.ABOVE, ratio, (Constant(1.0, Quantity.PLAIN),)), "above 1.0")
+    assert "over 20 sessions)" in describe(named, judged(named.test))
+
+
+def test_unknown_is_told_with_its_reason_and_has_no_shortfall() -> None:
+    named = rule(TESTS[None], "above 10")
+    verdict = judged(named.test)
+    assert describe(named, verdict) == "unknown   above 10: VIX9D: not streamed"
+    assert shortfall(named, verdict) is None
+
+
+def test_groups_and_breaches_are_told() -> None:
+    at = condor(view())
+    named = rule(breach(spot_within=15.0), "spot_within 15 pts")
+    assert describe(named, judged(named.test, at)) == "50.00 pts from short_put 5950   spot_within 15 pts"
+    group = rule(AnyOf((TESTS[False], TESTS[False]), ("a", "b")))
+    assert describe(group, judged(group.test)).startswith("a FALSE (16.80   a: 3.20 too little); b FALSE")
+    assert shortfall(group, judged(group.test)) == pytest.approx(0.16)
+    assert Decimal(5950) == at.legs[0].option.strike
+    assert at.now == NOW

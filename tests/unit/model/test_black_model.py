@@ -1,0 +1,67 @@
+"""Black's model against values of the literature and, where it is installed, scipy."""
+
+from datetime import date
+from math import log, sqrt
+
+import pytest
+
+from engine.model.black import delta, implied_volatility, normal, price, years_until
+from engine.model.session import session_on
+
+
+@pytest.mark.parametrize(
+    ("x", "value"), [(0.0, 0.5), (1.0, 0.8413447460685429), (-1.96, 0.024997895148220435), (3.0, 0.9986501019683699)]
+)
+def test_the_normal_distribution(x: float, value: float) -> None:
+    assert normal(x) == pytest.approx(value, rel=1e-13)
+
+
+def test_at_the_money_is_worth_what_the_normal_says() -> None:
+    deviation = 0.2 * sqrt(0.25)
+    assert price(100.0, 100.0, 0.25, 0.2, True) == pytest.approx(100.0 * (2 * normal(deviation / 2) - 1))
+
+
+def test_parity_and_deltas() -> None:
+    call, put = (price(105.0, 100.0, 0.5, 0.3, is_call) for is_call in (True, False))
+    assert call - put == pytest.approx(5.0)
+    assert delta(105.0, 100.0, 0.5, 0.3, True) - delta(105.0, 100.0, 0.5, 0.3, False) == pytest.approx(1.0)
+
+
+def test_nothing_left_is_intrinsic() -> None:
+    assert price(105.0, 100.0, 0.0, 0.3, True) == 5.0
+    assert delta(105.0, 100.0, 0.0, 0.3, True) == 1.0
+    assert delta(95.0, 100.0, 0.0, 0.3, True) == 0.0
+
+
+@pytest.mark.parametrize("volatility", [0.05, 0.2, 0.8, 3.0])
+@pytest.mark.parametrize("strike", [5900.0, 6000.0, 6100.0])
+def test_the_volatility_comes_back(volatility: float, strike: float) -> None:
+    years, is_call = 2 / 365, strike >= 6000.0
+    value = price(6000.0, strike, years, volatility, is_call)
+    found = implied_volatility(value, 6000.0, strike, years, is_call)
+    assert (found is None) if value < 0.01 else found == pytest.approx(volatility, rel=1e-8)
+
+
+def test_without_time_value_there_is_no_volatility() -> None:
+    assert implied_volatility(0.005, 6000.0, 6100.0, 0.01, True) is None
+    assert implied_volatility(6000.0, 6000.0, 6100.0, 0.01, True) is None
+    assert implied_volatility(float("nan"), 6000.0, 6100.0, 0.01, True) is None
+    assert implied_volatility(5.0, 6000.0, 6100.0, 0.0, True) is None
+
+
+def test_years_are_calendar_seconds_to_the_close() -> None:
+    session = session_on(date(2026, 11, 18))
+    assert session is not None
+    assert years_until(session.date, session.close.timestamp() - 86400.0) == pytest.approx(1 / 365)
+    assert years_until(session.date, session.close.timestamp()) is None
+    assert years_until(date(2026, 11, 21), session.close.timestamp()) is None
+    assert years_until(date(2090, 1, 3), session.close.timestamp()) is None
+
+
+def test_prices_agree_with_scipy() -> None:
+    norm = pytest.importorskip("scipy.stats").norm
+    for strike in (5500.0, 5990.0, 6000.0, 6300.0):
+        deviation = 0.18 * sqrt(0.1)
+        d1 = log(6000.0 / strike) / deviation + deviation / 2
+        expected = 6000.0 * norm.cdf(d1) - strike * norm.cdf(d1 - deviation)
+        assert price(6000.0, strike, 0.1, 0.18, True) == pytest.approx(expected, abs=1e-9)
