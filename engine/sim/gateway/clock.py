@@ -41,6 +41,7 @@ class Clock:
         self._timer: asyncio.TimerHandle | None = None
         self._last_turn = self._loop.time()
         self._named = False
+        self._stopped = False
         self._watch: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -50,7 +51,8 @@ class Clock:
         self.resume()
 
     def stop(self) -> None:
-        """Stop all timers."""
+        """Stop for good: no timer and no turn after this."""
+        self._stopped = True
         for timer in (self._timer, self._watch):
             if timer is not None:
                 timer.cancel()
@@ -69,14 +71,14 @@ class Clock:
     def left(self, session: Session) -> None:
         """Forget a client that is gone; the others may have waited for it."""
         self._asked.pop(session, None)
-        if not self.hub.holders:
+        if not self.hub.holders and not self._stopped:
             run_commands(self.hub)
             self.flush()
         self.resume()
 
     def resume(self) -> None:
         """Play or schedule the next turn if nothing stands against it."""
-        if self._timer is not None:
+        if self._timer is not None or self._stopped:
             return
         holders = self.hub.holders
         if holders:

@@ -13,6 +13,7 @@ from engine.sim.seams import Ticket, TicketLeg
 
 JOIN = "\0"
 LEG_FIELDS = 8
+LAST_ORDER_ID = 2**31 - 1
 CONDITION_FIELDS = {1: 5, 3: 2, 4: 2, 5: 3, 6: 4, 7: 4}
 
 _HEAD = field_names(
@@ -101,6 +102,8 @@ def placed_order(fields: Fields, version: int, client_id: int) -> tuple[Ticket, 
     """
     read = _Reader(fields, version)
     order_id = fields.integer()
+    if not 0 <= order_id <= LAST_ORDER_ID:
+        raise MalformedError(f"an order id is {order_id}")
     query = contract_query(fields)
     read.named(("secIdType", "secId"))
     read.named(_HEAD)

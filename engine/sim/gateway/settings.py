@@ -36,7 +36,7 @@ class GatewaySettings:
     max_lines: int = 100
     max_clients: int = 32
     bag_details_code: int = 321
-    queue_bytes: int = 8 * 1024 * 1024
+    queue_bytes: int = 64 * 1024 * 1024
     watchdog_seconds: float = 30.0
 
     def __post_init__(self) -> None:
