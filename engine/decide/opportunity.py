@@ -32,10 +32,10 @@ def window(entry: EntryPlan, session: Session, latest: datetime) -> tuple[dateti
 
 
 def opportunity(
-    entry: EntryPlan, session: Session, latest: datetime, day: BotDay, open_now: int, now: datetime
+    entry: EntryPlan, session: Session, times: tuple[datetime, datetime], day: BotDay, open_now: int, now: datetime
 ) -> Opportunity:
-    """Return whether a new entry may be judged. `open_now` counts positions open or working, `latest` as in window."""
-    start, end = window(entry, session, latest)
+    """Return whether a new entry may be judged. `open_now` counts positions open or working, `times` is the window."""
+    start, end = times
     if start >= end:
         return Opportunity(False, "its window is empty today (early close)", None, True)
     if now < start:

@@ -39,7 +39,7 @@ def cost(call: Call, context: Context) -> Read:
 
     def read(view: View) -> Reading:
         found = worth(view)
-        return -found if isinstance(found, float) else found
+        return 0.0 - found if isinstance(found, float) else found
 
     return read
 

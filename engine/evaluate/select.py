@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
 from math import isnan
 
@@ -61,7 +62,8 @@ class Selection:
         return not self.missing and not self.refused
 
 
-def expiry_on(rule: Expiry, expiries: Iterable[date], today: date) -> date | None:
+@lru_cache(maxsize=256)
+def expiry_on(rule: Expiry, expiries: tuple[date, ...], today: date) -> date | None:
     """Return the expiry that `rule` means on `today`, None when none is listed that qualifies."""
     ahead = [day for day in expiries if day >= today]
     wanted = rule.days[0]

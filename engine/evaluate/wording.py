@@ -16,6 +16,7 @@ from engine.compile.plan import (
     Op,
     Quantity,
     Rule,
+    Text,
     Truth,
 )
 from engine.compile.units import number_quantity
@@ -25,6 +26,8 @@ from engine.spec.spec import Unit
 
 _OP_WORDS = {op: op.value.replace("_", " ") for op in Op} | {Op.BETWEEN: "in"}
 _LEVELS = ("spot", "strike")
+_LEAST_MISS = 1e-9
+"""What a rule lacks whose value lies on a bound that it must pass."""
 _PHRASES = {
     "expected_move": "the expected move",
     "max_risk": "the most it can lose",
@@ -49,9 +52,23 @@ def _described(test: Truth, verdict: Verdict, text: str) -> str:
             return _held(call, verdict, text)
         case Not(member):
             inner = verdict.members[0][1] if verdict.members else verdict
-            return f"not: {_described(member, inner, text.removeprefix('not '))}"
+            return f"not: {_described(member, inner, _words_of(member))}"
         case AllOf(members, names) | AnyOf(members, names):
             return _grouped(members, names, verdict)
+
+
+def _words_of(test: Truth) -> str:
+    """Return the sentence of a test inside a group, which has no text of its own."""
+    match test:
+        case Compare(op, left, right) if op is not Op.IS:
+            ends = [shown(end.value, left) for end in right if isinstance(end, Constant)]
+            return f"{_OP_WORDS[op]} {' to '.join(ends)}"
+        case Compare():
+            return " ".join(end.value for end in test.right if isinstance(end, Text))
+        case Holds(call):
+            return call.measure
+        case _:
+            return ""
 
 
 def _compared(test: Compare, verdict: Verdict, text: str) -> str:
@@ -89,6 +106,8 @@ def _bound_words(test: Compare, verdict: Verdict, text: str) -> str:
 def _phrase(call: Call) -> str:
     if dict(call.arguments).get("asof") == "open":
         return "the open's expected move"
+    if call.measure.startswith("vix") and not call.arguments:
+        return call.measure.upper()
     return _PHRASES.get(call.measure, f"the {call.measure.replace('_', ' ')}")
 
 
@@ -114,7 +133,7 @@ def _held(call: Call, verdict: Verdict, text: str) -> str:
             side = f"past {verdict.detail}" if name == "spot_within" else f"short of {verdict.detail}"
         return f"{abs(verdict.value):.2f} pts {side}   {text}"
     if call.measure == "time":
-        return f"from {text} on"
+        return f"from {call.argument('at')} on"
     return verdict.detail or text
 
 
@@ -122,7 +141,7 @@ def _grouped(members: tuple[Truth, ...], names: tuple[str, ...], verdict: Verdic
     words = []
     for test, name, (_, inner) in zip(members, names, verdict.members, strict=True):
         said = {True: "true", False: "FALSE", None: "unknown"}[inner.truth]
-        words.append(f"{name} {said} ({_described(test, inner, name)})")
+        words.append(f"{name} {said} ({_described(test, inner, _words_of(test))})")
     return "; ".join(words)
 
 
@@ -190,9 +209,9 @@ def _shortfall(test: Truth, verdict: Verdict) -> float | None:
         return 0.0
     match test:
         case Compare(op):
-            return _distance(op, verdict)
+            return _distance(op, verdict) or _LEAST_MISS
         case Holds(call) if call.measure == "breach":
-            return _relative(verdict.value, verdict.low)
+            return _relative(verdict.value, verdict.low) or _LEAST_MISS
         case AllOf(members):
             return sum(_members(members, verdict))
         case AnyOf(members):

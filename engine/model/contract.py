@@ -84,8 +84,14 @@ def product(symbol: str) -> Product:
     return Product(symbol, Kind.STOCK, _EQUITY_OPTION, _PENNY, symbol)
 
 
+class _KnowsItsHash:
+    """Keeps a value's hash once it was asked for: contracts are looked up hundreds of thousands of times a day."""
+
+    __slots__ = ("_hash",)
+
+
 @dataclass(frozen=True, slots=True)
-class Option:
+class Option(_KnowsItsHash):
     """One listed option. Identity is class, expiry, strike and right; `con_id` is the broker's number for it.
 
     Units: `expiry` is the last day it trades (for AM-settled SPX the day before settlement).
@@ -98,6 +104,14 @@ class Option:
     right: Right
     multiplier: int = 100
     con_id: int = field(default=0, compare=False)
+
+    def __hash__(self) -> int:
+        try:
+            known: int = self._hash
+        except AttributeError:
+            known = hash((self.trading_class, self.expiry.toordinal(), self.strike, self.right.value))
+            object.__setattr__(self, "_hash", known)
+        return known
 
     def __str__(self) -> str:
         return f"{self.trading_class} {self.expiry} {self.strike:f}{self.right.letter}"

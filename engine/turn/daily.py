@@ -6,7 +6,6 @@ from decimal import Decimal
 from typing import Any
 
 from engine.decide.bot_day import BotDay
-from engine.decide.opportunity import window
 from engine.evaluate.watch import Wish, entry_wish, levels, watch_list
 from engine.evaluate.wording import describe
 from engine.model.command import Watch
@@ -58,7 +57,8 @@ def open_day(work: Work, session: Session) -> dict[str, Any]:
         day = kept or BotDay(bot=name, date=session.date)
         bot = work.program.bots.get(name)
         agenda = bot.instants(session) if bot is not None else ()
-        work.bots[name] = BotState(day=day, agenda=agenda, wake_at=work.at)
+        work.bots[name] = BotState(day=day, agenda=agenda)
+        work.wakes[name] = work.at
         work.put_day(day)
     return {
         "session": session,
@@ -287,7 +287,7 @@ def step_watch(work: Work) -> tuple[Contract, ...]:
 def _wishes(work: Work, bot: CompiledBot) -> list[Wish]:
     session = work.state.session
     state = work.bots[bot.plan.name]
-    start, end = window(bot.plan.entry, session, bot.latest_entry(session))
+    start, end = bot.window(session)
     is_entering = any(position.state == "entering" for position in work.positions_of(bot.plan.name))
     in_reach = is_entering or (start - WATCH_AHEAD <= work.at < end and not _is_over(state, bot))
     early = bool(bot.plan.needs.opening_move) and work.at < session.open + OPENING_MINUTES
@@ -323,7 +323,7 @@ def _entry_rows(work: Work, name: str) -> frozenset[int]:
     if bot is None or _is_over(work.bots[name], bot):
         return frozenset()
     session = work.state.session
-    start, end = window(bot.plan.entry, session, bot.latest_entry(session))
+    start, end = bot.window(session)
     rows = work.state.board.rows
     found: set[int] = set()
     if work.at < end and (work.at >= start or bot.halts):
@@ -355,7 +355,7 @@ def _only_rests(bot: CompiledBot) -> bool:
 def next_wake(work: Work, mark_at: datetime | None, watch_at: datetime | None) -> datetime:
     """Return the next instant at which something is due although nothing moves."""
     session = work.state.session
-    found = [state.wake_at for state in work.bots.values()]
+    found = list(work.wakes.values())
     found += [order.attempt_until for order in work.orders.values() if order.status.is_live and order.attempt_until]
     found += [p.retry_at for p in work.positions.values() if p.retry_at and p.state != "closed"]
     found += [at for at in (mark_at, watch_at) if at is not None]

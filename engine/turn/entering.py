@@ -59,8 +59,8 @@ def step_entry(work: Work, bot: CompiledBot) -> None:
 def _opportunity(work: Work, bot: CompiledBot) -> Opportunity:
     state = work.bots[bot.plan.name]
     open_now = sum(1 for _ in work.positions_of(bot.plan.name))
-    latest = bot.latest_entry(work.state.session)
-    return opportunity(bot.plan.entry, work.state.session, latest, state.day, open_now, work.at)
+    session = work.state.session
+    return opportunity(bot.plan.entry, session, bot.window(session), state.day, open_now, work.at)
 
 
 def _is_due(work: Work, bot: CompiledBot) -> bool:

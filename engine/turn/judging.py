@@ -11,7 +11,7 @@ from engine.evaluate.wording import describe
 from engine.model.contract import Option, Underlying
 from engine.record.record import Json, Kind
 from engine.turn.program import CompiledRule
-from engine.turn.state import Confirming, Reading
+from engine.turn.state import NEVER, Confirming, Reading
 from engine.turn.work import Work
 
 REREAD = 2.0
@@ -21,11 +21,10 @@ REREAD = 2.0
 def judge(work: Work, bot: str, place: str, compiled: CompiledRule, view: View, position: str = "") -> Reading:
     """Judge one rule now; record it when its truth changed since last time."""
     verdict = compiled.judge(view)
-    state = work.bots[bot]
     key = (place, compiled.rule.name)
-    previous = state.readings.get(key)
-    reading = Reading(compiled.rule, verdict, work.at)
-    work.set_bot(bot, replace(state, readings={**state.readings, key: reading}))
+    readings = work.readings_of(bot)
+    previous = readings.get(key)
+    readings[key] = reading = Reading(compiled.rule, verdict, work.at)
     if previous is None or previous.verdict.truth is not verdict.truth:
         work.record(Kind.VERDICT, bot, position, place=place.partition(":")[0], **reading_data(reading))
     return reading
@@ -95,10 +94,9 @@ def rows_read(rule: Rule, view: View) -> frozenset[int]:
 
 def wake(work: Work, bot: str, seconds: float) -> None:
     """Have the bot judged again in so many seconds at the latest."""
-    state = work.bots[bot]
     at = work.at + timedelta(seconds=max(seconds, 0.0))
-    if at < state.wake_at:
-        work.set_bot(bot, replace(state, wake_at=at))
+    if at < work.wakes.get(bot, NEVER):
+        work.wakes[bot] = at
 
 
 def reading_data(reading: Reading) -> dict[str, Json]:

@@ -1,11 +1,12 @@
 """What runs: every bot compiled once, with its rules as closures. Never changes while it runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
 from engine.compile.plan import Call, Holds, Plan, Rule
+from engine.decide.opportunity import window
 from engine.evaluate.rules import Judge, compile_expected_move, compile_rule
 from engine.evaluate.select import ExpectedMove, expiry_on
 from engine.model.facts import Facts
@@ -30,6 +31,13 @@ class CompiledBot:
     exits: tuple[CompiledRule | None, ...]
     halts: tuple[CompiledRule, ...]
     expected_move: ExpectedMove
+    _windows: dict[date, tuple[datetime, datetime]] = field(default_factory=dict, compare=False, repr=False)
+
+    def window(self, session: Session) -> tuple[datetime, datetime]:
+        """Return start and end of this session's entry window, UTC; kept, since every turn asks."""
+        if (found := self._windows.get(session.date)) is None:
+            found = self._windows[session.date] = window(self.plan.entry, session, self.latest_entry(session))
+        return found
 
     def latest_entry(self, session: Session) -> datetime:
         """Return when entries end at the latest: the first time exit, else the close."""
@@ -49,9 +57,7 @@ class CompiledBot:
 
     def instants(self, session: Session) -> tuple[datetime, ...]:
         """Return the times of this session at which a rule of the bot can change by the clock alone, sorted."""
-        found = {self.plan.entry.start.on(session)}
-        if self.plan.entry.end is not None:
-            found.add(self.plan.entry.end.before_close(session))
+        found = set(self.window(session))
         for compiled in (*self.when, *self.halts, *(rule for rule in self.exits if rule is not None)):
             found.update(at.before_close(session) for at in _times(compiled.rule.test))
         return tuple(sorted(found))

@@ -76,12 +76,12 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     if coming is not None:
         changes = daily.open_day(work, coming)
         work.state = replace(state, **changes)
-    due = {name for name, found in work.bots.items() if found.wake_at <= at or _agenda_due(found, at)}
+    due = {name for name, found in work.bots.items() if work.wakes.get(name, at) <= at or _agenda_due(found, at)}
     _clear_wakes(work, due)
     if work.state.is_linked:
         _step(work, touched | due, changes)
     wake_at = daily.next_wake(work, changes.get("mark_at", state.mark_at), changes.get("watch_at", state.watch_at))
-    if work.indexed != state.board.version or due:
+    if work.indexed != state.board.version:
         changes["dependents"] = daily.index_rows(work)
     return work.finish(wake_at=wake_at, **changes)
 
@@ -92,9 +92,11 @@ def _agenda_due(state: BotState, at: datetime) -> bool:
 
 def _clear_wakes(work: Work, due: set[str]) -> None:
     for name in due:
+        work.wakes[name] = NEVER
         state = work.bots[name]
-        agenda = tuple(at for at in state.agenda if at > work.at)
-        work.set_bot(name, replace(state, wake_at=NEVER, agenda=agenda))
+        if _agenda_due(state, work.at):
+            work.set_bot(name, replace(state, agenda=tuple(at for at in state.agenda if at > work.at)))
+            work.indexed = -1
 
 
 def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:

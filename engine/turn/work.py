@@ -19,7 +19,7 @@ from engine.model.position import Position
 from engine.record.codec import encode
 from engine.record.record import Json, Kind, Record
 from engine.turn.program import CompiledBot, Program
-from engine.turn.state import BotState, State
+from engine.turn.state import NEVER, BotState, Reading, State
 
 
 class Turn(NamedTuple):
@@ -46,11 +46,13 @@ class Work:
         self.next_number = state.next_number
         self.next_order_id = state.next_order_id
         self.sent = state.sent
+        self.wakes = {name: found.wake_at for name, found in state.bots.items()}
         self.records: list[Record] = []
         self.commands: list[Command] = []
         self.indexed = state.indexed
         self.bases = dict(state.bases)
         self.marks = dict(state.marks)
+        self._readings: dict[str, dict[tuple[str, str], Reading]] = {}
         self._dirty_orders: dict[str, None] = {}
         self._dirty_positions: dict[str, None] = {}
         self._dirty_days: dict[str, None] = {}
@@ -68,6 +70,12 @@ class Work:
     def governing(self, position: Position) -> CompiledBot:
         """Return the text that governs a position."""
         return self.program.governing(position.bot, position.digest)
+
+    def readings_of(self, bot: str) -> dict[tuple[str, str], Reading]:
+        """Return the bot's last readings, to be changed in this turn."""
+        if (found := self._readings.get(bot)) is None:
+            found = self._readings[bot] = dict(self.bots[bot].readings)
+        return found
 
     def orders_of(self, position: str) -> list[Order]:
         """Return the orders of a position, oldest first."""
@@ -128,6 +136,7 @@ class Work:
         """Keep a new value of a bot's day."""
         if day.bot in self.bots:
             self.bots[day.bot] = replace(self.bots[day.bot], day=day)
+            self.indexed = -1
             self._dirty_days[day.bot] = None
 
     def move(self, position: Position, trigger: str) -> Position:
@@ -189,7 +198,12 @@ class Work:
 
     def finish(self, **changes: Any) -> Turn:
         """Return the turn; `changes` are further fields of the new state."""
-        state = replace(
+        for name, state in self.bots.items():
+            readings = self._readings.get(name, state.readings)
+            wake_at = self.wakes.get(name, NEVER)
+            if readings is not state.readings or wake_at != state.wake_at:
+                self.bots[name] = replace(state, readings=readings, wake_at=wake_at)
+        changed = replace(
             self.state,
             bots=self.bots,
             positions=self.positions,
@@ -204,4 +218,4 @@ class Work:
             marks=self.marks,
             **changes,
         )
-        return Turn(state, (*self.records, *self.entities()), tuple(self.commands))
+        return Turn(changed, (*self.records, *self.entities()), tuple(self.commands))
