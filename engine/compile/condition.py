@@ -283,9 +283,14 @@ def sentence(condition: Condition) -> str:
     if isinstance(test, ExpressionTest):
         return test.text
     if isinstance(test, Group):
-        joined = ", ".join(f"{member.name} {sentence(member)}".strip() for member in test.members)
+        joined = ", ".join(_member_words(member) for member in test.members)
         return f"{test.kind.value} of {joined}" if test.kind is not GroupKind.NOT else f"not {joined}"
     return _comparison_words(test.comparison) if test.comparison else _argument_words(test)
+
+
+def _member_words(member: Condition) -> str:
+    test = member.test
+    return f"{test.measure} {sentence(member)}".strip() if isinstance(test, MeasureTest) else sentence(member)
 
 
 def _comparison_words(comparison: Comparison) -> str:

@@ -4,15 +4,17 @@ import math
 from collections.abc import Callable
 from functools import partial
 
-from engine.compile.plan import Arithmetic, Call, Constant, Number
+from engine.compile.plan import Arithmetic, Call, Constant, Number, Quantity
 from engine.evaluate.measure_market import MARKET
 from engine.evaluate.measure_position import POSITION
 from engine.evaluate.measure_structure import STRUCTURE
 from engine.evaluate.measure_volatility import VOLATILITY
-from engine.evaluate.reading import Context, Read, Reading, Unknown
+from engine.evaluate.reading import Context, Read, Reading, Unknown, exact
 from engine.evaluate.snapshot import View
 
 NUMBERS: dict[str, Callable[[Call, Context], Read]] = {**MARKET, **VOLATILITY, **STRUCTURE, **POSITION}
+
+_PRICES = (Quantity.PRICE, Quantity.DOLLARS)
 
 
 def bind(call: Call, context: Context) -> Callable[[View], float | None]:
@@ -33,8 +35,9 @@ def reader_of(number: Number, context: Context) -> Read:
             return lambda view: value
         case Call(measure):
             return NUMBERS[measure](number, context)
-        case Arithmetic(operator, operands):
-            return _arithmetic(operator, tuple(reader_of(operand, context) for operand in operands))
+        case Arithmetic(operator, operands, quantity):
+            read = _arithmetic(operator, tuple(reader_of(operand, context) for operand in operands))
+            return partial(_exactly, read) if quantity in _PRICES else read
         case _:
             raise TypeError(f"a text is no number: {number}")
 
@@ -46,6 +49,12 @@ def _arithmetic(operator: str, reads: tuple[Read, ...]) -> Read:
     if len(reads) == 2:
         return partial(_of_two, apply, reads[0], reads[1])
     return partial(_of_many, apply, reads)
+
+
+def _exactly(read: Read, view: View) -> Reading:
+    """A multiple of a price is met at the tick it stands for: 3 x 0.10 is 0.30."""
+    found = read(view)
+    return exact(found) if isinstance(found, float) else found
 
 
 def _sound(found: float) -> Reading:

@@ -118,7 +118,7 @@ def _net(call: Call, context: Context, sign: float) -> Read:
         if not isinstance(price, float):
             return price
         if not in_dollars:
-            return sign * price
+            return exact(sign * price)
         return exact(sign * (price * multiplier(view) * _quantity(view) - _commissions(view)))
 
     return read

@@ -54,5 +54,5 @@ def number_of(reading: Reading) -> float | None:
 
 
 def exact(number: float) -> float:
-    """Return a sum or difference of prices without the noise of binary floats: 1.30 - 1.00 is 0.30, and 0 has no sign."""
+    """Return a price without the noise of binary floats: 1.30 - 1.00 is 0.30, 3 x 0.10 too, and 0 has no sign."""
     return round(number, 9) + 0.0

@@ -5,7 +5,7 @@ from decimal import Decimal
 from itertools import product
 
 import pytest
-from market_view import ALL, CONTEXT, DAY, NAN, NOW, SHORT, condor, level, session, view
+from market_view import ALL, CONTEXT, DAY, NAN, NOW, SHORT, condor, level, quote, session, view
 
 from engine.compile.plan import (
     AllOf,
@@ -186,6 +186,20 @@ def test_division_by_zero_is_unknown() -> None:
     assert judged(test).missing == "division by zero"
 
 
+def test_a_stop_at_three_times_the_credit_acts_at_its_tick() -> None:
+    at = condor(view())
+    assert at.held is not None
+    at.held = at.held._replace(entry_price=0.1)
+    for leg in at.legs[1:]:
+        quote(at.board, leg.option, 0.05, 0.15)
+    quote(at.board, at.legs[0].option, 0.25, 0.35)
+    at.legs = (at.legs[0],)
+    credit = Call("credit", (("at", "start"),), Quantity.PRICE)
+    bound = Arithmetic("*", (Constant(3.0, Quantity.PLAIN), credit), Quantity.PRICE)
+    test = Compare(Op.AT_LEAST, Call("cost", (("at", "mid"),), Quantity.PRICE), (bound,))
+    assert judged(test, at) == Verdict(True, 0.3, 0.3)
+
+
 # ---------------------------------------------------------------- words
 
 MOVE = Call("expected_move", (("asof", "open"), ("method", "straddle"), ("of", "SPX")), Quantity.POINTS)
@@ -208,6 +222,17 @@ def test_a_rule_that_holds_is_told_in_the_words_of_the_spec() -> None:
     assert shortfall(named, judged(between)) == 0.0
 
 
+def test_a_miss_on_the_bound_itself_still_lacks_something() -> None:
+    named = rule(above(16.8), "above 16.8")
+    assert shortfall(named, judged(named.test)) == 1e-9
+
+
+def test_not_is_told_with_what_it_turns_round() -> None:
+    at = DayTime(Anchor.CLOCK, datetime(2026, 1, 1, 15, 45) - datetime(2026, 1, 1))
+    named = rule(Not(Holds(Call("time", (("at", at),), Quantity.TRUTH))), "not time 15:45")
+    assert describe(named, judged(named.test)) == "not: from 15:45 on"
+
+
 def test_the_volatilities_behind_a_ratio_are_told() -> None:
     ratio = Call("iv_over_rv", (("of", "SPX"), ("window", 20)), Quantity.PLAIN)
     named = rule(Compare(Op.ABOVE, ratio, (Constant(1.0, Quantity.PLAIN),)), "above 1.0")
@@ -226,7 +251,7 @@ def test_groups_and_breaches_are_told() -> None:
     named = rule(breach(spot_within=15.0), "spot_within 15 pts")
     assert describe(named, judged(named.test, at)) == "50.00 pts from short_put 5950   spot_within 15 pts"
     group = rule(AnyOf((TESTS[False], TESTS[False]), ("a", "b")))
-    assert describe(group, judged(group.test)).startswith("a FALSE (16.80   a: 3.20 too little); b FALSE")
+    assert describe(group, judged(group.test)).startswith("a FALSE (16.80   above 20.00: 3.20 too little); b FALSE")
     assert shortfall(group, judged(group.test)) == pytest.approx(0.16)
     assert Decimal(5950) == at.legs[0].option.strike
     assert at.now == NOW
