@@ -188,6 +188,7 @@ def _commissions(ref: str, when: datetime) -> list[Record]:
 
 def _mark(bot: str, id: str, when: datetime, bid: str, ask: str, profit: str) -> Record:
     mid = str((Decimal(bid) + Decimal(ask)) / 2)
+    mid, bid, ask = f"-{mid}", f"-{ask}", f"-{bid}"  # held short: worth less than nothing
     data: dict[str, Json] = {"bid": bid, "ask": ask, "mid": mid, "spot": "6004.12", "profit": profit, "iv": 0.125}
     return Record(when, Kind.MARK, bot, id, data | {"delta": 0.02, "gamma": -0.001, "theta": 0.9, "vega": -0.2})
 

@@ -98,7 +98,7 @@ def _lines(document: dict[str, Any]) -> list[str]:
 def _position_lines(positions: Sequence[dict[str, Any]]) -> list[str]:
     if not positions:
         return []
-    head = ("bot", "position", "state", "since", "entry", "mark", "P/L", "protection at the broker")
+    head = ("bot", "position", "state", "since", "entry", "mark", "at", "P/L", "protection at the broker")
     rows = [
         (
             one["bot"],
@@ -107,12 +107,13 @@ def _position_lines(positions: Sequence[dict[str, Any]]) -> list[str]:
             (one["entry_time"] or "-")[:16],
             price(one["entry_price"]),
             price(one["mark"]),
+            str(one["mark_time"] or "-")[11:16] or "-",
             signed(one["unrealized_pnl"]),
             ", ".join(_resting(order) for order in one["protection"]) or "none",
         )
         for one in positions
     ]
-    return aligned([head, *rows], right=frozenset((4, 5, 6)))
+    return aligned([head, *rows], right=frozenset((4, 5, 7)))
 
 
 def _resting(order: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from engine.record.explain import Condition, Moment, Span, Story, total
 from engine.store.queries import Row
 
 _TRUTH = {True: "true", False: "FALSE", None: "unknown"}
-_SPANS_SHOWN = 4
+_REASONS_SHOWN = 4
 
 
 def clock(at: datetime, *, seconds: bool = True) -> str:
@@ -27,7 +27,8 @@ def story_lines(bot: str, session: date, told: Story, trades: Sequence[Row]) -> 
     if told.nearest is not None and not _opened(session, trades):
         lines += ["", *moment_lines(told.nearest)]
     lines += _unknown_lines(told.unknown)
-    lines += [f"  {clock(at)}   refused: {text}" for at, text in told.refused]
+    told_already = {one.rule for one in told.nearest.conditions} if told.nearest else set()
+    lines += [f"  {clock(at)}   refused: {text}" for at, text in told.refused if text not in told_already]
     if told.halted:
         lines.append(f"  halted: {told.halted}")
     if told.skipped and not _opened(session, trades) and told.nearest is None:
@@ -44,7 +45,8 @@ def _headline(bot: str, session: date, told: Story, trades: Sequence[Row]) -> st
         nearest = ""
         if told.nearest is not None and not opened and not told.entered:
             nearest = f" and came nearest at {clock(told.nearest.at, seconds=False)}"
-        parts.append(f"It watched from {clock(first, seconds=False)} to {clock(last, seconds=False)}{nearest}.")
+        if first < last:
+            parts.append(f"It watched from {clock(first, seconds=False)} to {clock(last, seconds=False)}{nearest}.")
     elif not opened and not told.entered:
         parts.append("It did not watch.")
     if told.entered:
@@ -67,10 +69,15 @@ def _trade_line(trade: Row) -> str:
     line += f" {opened}"
     if trade["status"] != "CLOSED":
         return f"{line}; {str(trade['status']).lower()}"
-    closed, back = str(trade["exit_time"])[11:16], "sold" if verb == "bought" else "bought back"
-    reason = trade["exit_name"] or str(trade["exit_reason"]).lower()
-    line += f", {back} at {price(abs(trade['exit_price']))} {closed}: {reason}"
+    line += f", {_end_words(trade, 'sold' if verb == 'bought' else 'bought back')}"
     return f"{line}   {signed(trade['final_pnl'])} after commissions of ${trade['commissions']:,.2f}"
+
+
+def _end_words(trade: Row, verb: str) -> str:
+    closed, cost = str(trade["exit_time"])[11:16], price(abs(trade["exit_price"]))
+    settled = {"EXPIRED_WORTHLESS": f"expired worthless {closed}", "CASH_SETTLED": f"settled at {cost} {closed}"}
+    settled |= {word: f"{word.lower()} {closed}" for word in ("ASSIGNED", "EXERCISED")}
+    return settled.get(trade["exit_reason"]) or f"{verb} at {cost} {closed}: {trade['exit_name']}"
 
 
 def moment_lines(moment: Moment) -> list[str]:
@@ -88,10 +95,19 @@ def _condition_lines(conditions: Sequence[Condition], indent: str) -> list[str]:
 def _unknown_lines(spans: Sequence[Span]) -> list[str]:
     if not spans:
         return []
-    shown = [f"{span.why or span.rule + ' unknown'} {clock(span.start)} to {clock(span.end)}" for span in spans]
-    more = len(shown) - _SPANS_SHOWN
+    by_reason: dict[str, list[Span]] = {}
+    for span in spans:
+        by_reason.setdefault(span.why or f"{span.rule} unknown", []).append(span)
+    shown = [_reason_words(reason, found) for reason, found in by_reason.items()]
+    more = len(shown) - _REASONS_SHOWN
     tail = f"; and {more} more" if more > 0 else ""
-    return [f"  unknown for {_duration(total(spans))} in all: {'; '.join(shown[:_SPANS_SHOWN])}{tail}"]
+    return [f"  unknown for {_duration(total(spans))} in all: {'; '.join(shown[:_REASONS_SHOWN])}{tail}"]
+
+
+def _reason_words(reason: str, spans: Sequence[Span]) -> str:
+    longest = max(spans, key=lambda span: span.end - span.start)
+    stretch = f"{clock(longest.start)} to {clock(longest.end)}"
+    return f"{reason} {stretch}" if len(spans) == 1 else f"{reason} {len(spans)} times, the longest {stretch}"
 
 
 def _duration(length: timedelta) -> str:

@@ -21,7 +21,7 @@ from engine.record.codec import json_text, line_of, utc_text, utc_time
 from engine.record.record import Kind, Record
 from engine.store.jsonlines import KINDS, JsonLines
 from engine.store.open import Store, says
-from engine.store.project import project
+from engine.store.project import Projector
 from engine.store.tables import PROJECTIONS, journal
 
 FIRST_HASH = "0" * 64
@@ -53,6 +53,7 @@ class SqlJournal:
         self._pending: list[Record] = []
         self._committed_at: datetime | None = None
         self._is_full = True
+        self._projector = Projector()
         self._seq, self._hash = _head(self._connection)
         self._lines = None if logs is None else JsonLines(logs, read_records(self._connection, KINDS))
         self.log_problem: StoreError | None = None
@@ -116,10 +117,12 @@ class SqlJournal:
             self._set_synchronous(durable)
             with self._connection.begin():
                 self._connection.exec_driver_sql(_INSERT, rows)
-                project(self._connection, list(enumerate(self._pending, self._seq + 1)))
+                self._projector.project(self._connection, list(enumerate(self._pending, self._seq + 1)))
         except DatabaseError as error:
+            self._projector.forget()
             raise says(error, self._store.path) from error
         except (SQLAlchemyError, ArithmeticError, KeyError, TypeError, ValueError) as error:
+            self._projector.forget()
             raise InvariantError(f"a record has not the fields of its kind: {error!r}") from error
         self._seq, self._hash = head
         self._committed_at = self._pending[-1].at
@@ -173,7 +176,7 @@ def rebuild(connection: Connection) -> None:
     with connection.begin():
         for table in PROJECTIONS:
             connection.execute(table.delete())
-        project(connection, records)
+        Projector().project(connection, records)
 
 
 def _head(connection: Connection) -> tuple[int, str]:

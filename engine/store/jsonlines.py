@@ -21,9 +21,7 @@ TRADES, RISKS = "trades.jsonl", "risk_events.jsonl"
 ENGINE = "engine"
 """The folder of what concerns no single bot."""
 
-KINDS = frozenset(
-    (Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.DECISION, Kind.ALARM, Kind.SESSION, Kind.RUN_ENDED, Kind.BOT_DAY)
-)
+KINDS = frozenset((Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.DECISION, Kind.ALARM, Kind.SESSION, Kind.RUN_ENDED))
 
 
 class Line(NamedTuple):
@@ -56,7 +54,6 @@ class LineMaker:
     def __init__(self) -> None:
         self._orders: dict[str, _Traded] = {}
         self._by_execution: dict[str, _Traded] = {}
-        self._halted: dict[str, str] = {}
 
     def lines(self, records: Iterable[Record]) -> Iterator[Line]:
         """Yield the lines these records lead to."""
@@ -115,11 +112,6 @@ class LineMaker:
             yield _risk_line(record, "ALARM", str(data.get("text") or ""))
         elif record.kind is Kind.DECISION and data.get("what") in ("halt", "skip"):
             yield _risk_line(record, str(data["what"]).upper(), str(data.get("reason") or ""))
-        elif record.kind is Kind.BOT_DAY:
-            halted = str(data.get("halted") or "")
-            if halted and self._halted.get(record.bot) != f"{data['date']} {halted}":
-                self._halted[record.bot] = f"{data['date']} {halted}"
-                yield _risk_line(record, "HALT", halted)
 
 
 class JsonLines:

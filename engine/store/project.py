@@ -8,10 +8,11 @@ import json
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select, update
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Table, Update, bindparam, case, func, select, update
+from sqlalchemy.dialects.sqlite import Insert, insert
 
 from engine.model.order import Order
 from engine.model.position import Position
@@ -24,36 +25,63 @@ from engine.store.trade_row import Beside, Closing, trade_row
 _BESIDE = tuple(kind.value for kind in (Kind.SELECTION, Kind.SETTLEMENT, Kind.DECISION))
 _GREEKS = ("delta", "gamma", "theta", "vega", "iv")
 
+_NOT_SHOWN = frozenset({"suspended", "rearmed", "retry_at", "attempts"})
 _OF_TRADES = frozenset({Kind.POSITION, Kind.ORDER, Kind.SETTLEMENT, Kind.SELECTION, Kind.DECISION})
 
 Numbered = Sequence[tuple[int, Record]]
 
 
-def project(connection: Connection, records: Numbered) -> None:
-    """Bring the projections up to date with records that the journal has just taken (with their numbers)."""
-    by_kind: dict[Kind, list[tuple[int, Record]]] = {}
-    for numbered in records:
-        by_kind.setdefault(numbered[1].kind, []).append(numbered)
-    if by_kind.keys() & {Kind.MARK}:
-        _snapshots(connection, by_kind[Kind.MARK])
-    if by_kind.keys() & {Kind.FILL, Kind.COMMISSION}:
-        _fills(connection, by_kind.get(Kind.FILL, ()), by_kind.get(Kind.COMMISSION, ()))
-    if by_kind.keys() & {Kind.ORDER, Kind.FILL}:
-        _orders(connection, by_kind.get(Kind.ORDER, ()), by_kind.get(Kind.FILL, ()))
-    if by_kind.keys() & _OF_TRADES:
-        _trades(connection, by_kind.get(Kind.POSITION, ()), _touched(by_kind))
-    if by_kind.keys() & {Kind.BOT_DAY}:
-        _bot_days(connection, by_kind[Kind.BOT_DAY])
+class Projector:
+    """Keeps the projections in step with a journal; what it remembers only spares work that would change nothing."""
+
+    def __init__(self) -> None:
+        self._positions: dict[str, dict[str, Any]] = {}
+
+    def forget(self) -> None:
+        """Forget what was projected: the transaction was rolled back."""
+        self._positions.clear()
+
+    def project(self, connection: Connection, records: Numbered) -> None:
+        """Bring the projections up to date with records that the journal has just taken (with their numbers)."""
+        by_kind: dict[Kind, list[tuple[int, Record]]] = {}
+        for numbered in records:
+            by_kind.setdefault(numbered[1].kind, []).append(numbered)
+        if Kind.MARK in by_kind:
+            _snapshots(connection, by_kind[Kind.MARK])
+        if by_kind.keys() & {Kind.FILL, Kind.COMMISSION}:
+            _fills(connection, by_kind.get(Kind.FILL, ()), by_kind.get(Kind.COMMISSION, ()))
+        if by_kind.keys() & {Kind.ORDER, Kind.FILL}:
+            _orders(connection, by_kind.get(Kind.ORDER, ()), by_kind.get(Kind.FILL, ()))
+        if by_kind.keys() & _OF_TRADES:
+            touched = _touched(by_kind)
+            _trades(connection, self._changed(by_kind.get(Kind.POSITION, ()), touched), touched)
+        if Kind.BOT_DAY in by_kind:
+            _bot_days(connection, by_kind[Kind.BOT_DAY])
+
+    def _changed(self, positions: Numbered, touched: set[str]) -> list[Record]:
+        """Return the records of positions that differ from the last one in what a row of `trades` shows."""
+        found = []
+        for _, record in positions:
+            data: Any = record.data
+            shown = {name: value for name, value in data.items() if name not in _NOT_SHOWN}
+            if self._positions.get(data["id"]) != shown or data["id"] in touched:
+                self._positions[data["id"]] = shown
+                found.append(record)
+        return found
 
 
 def _upsert(connection: Connection, table: Table, rows: Sequence[dict[str, object]]) -> None:
     """Insert rows, or overwrite the columns they have where the primary key is known."""
-    if not rows:
-        return
+    if rows:
+        connection.execute(_upsert_statement(table, tuple(rows[0])), rows)
+
+
+@cache
+def _upsert_statement(table: Table, names: tuple[str, ...]) -> Insert:
     keys = [column.name for column in table.primary_key]
     statement = insert(table)
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=changed), rows)
+    changed = {name: statement.excluded[name] for name in names if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
 
 def _snapshots(connection: Connection, marks: Numbered) -> None:
@@ -66,11 +94,20 @@ def _snapshots(connection: Connection, marks: Numbered) -> None:
                 "at": record.at,
                 "bot": record.bot,
                 "position": record.position,
-                **{name: money(data.get(name)) for name in ("bid", "ask", "mid", "spot", "profit")},
+                "bid": _to_close(data.get("ask")),
+                "ask": _to_close(data.get("bid")),
+                "mid": _to_close(data.get("mid")),
+                **{name: money(data.get(name)) for name in ("spot", "profit")},
                 **{name: data.get(name) for name in _GREEKS},
             }
         )
     connection.execute(insert(snapshot_rows), rows)
+
+
+def _to_close(worth: Any) -> Decimal | None:
+    """Return what closing costs per share, from what the structure is worth as held (its bid becomes the ask)."""
+    found = money(worth)
+    return None if found is None else -found or Decimal(0)
 
 
 def _fills(connection: Connection, fills: Numbered, commissions: Numbered) -> None:
@@ -85,12 +122,24 @@ def _orders(connection: Connection, orders: Numbered, fills: Numbered) -> None:
     last = {str(record.data["ref"]): record for _, record in orders}
     rows = [order_row(decode(Order, dict(record.data))) for record in last.values()]
     _upsert(connection, order_rows, rows)
-    filled_at = select(func.max(fill_rows.c.executed_at)).where(fill_rows.c.ref == order_rows.c.ref).scalar_subquery()
-    refs = {*last, *(str(record.data.get("ref") or "") for _, record in fills)}
-    for ref in sorted(refs):
-        connection.execute(update(order_rows).where(order_rows.c.ref == ref).values(fill_time=filled_at))
+    filled = [str(record.data.get("ref") or "") for _, record in fills]
+    for ref in sorted({*last, *filled}):
+        connection.execute(_FILL_OF_ORDER, {"of": ref})
     for position in sorted({str(row["position"]) for row in rows}):
         _set_parent(connection, position)
+
+
+def _fill_of_order() -> Update:
+    """Return the update that gives an order its fill time, and the contract's id if its single leg had none yet."""
+    of_order = fill_rows.c.ref == order_rows.c.ref
+    filled_at = select(func.max(fill_rows.c.executed_at)).where(of_order).scalar_subquery()
+    con_id = select(func.max(fill_rows.c.con_id)).where(of_order).scalar_subquery()
+    single = func.json_array_length(order_rows.c.legs) == 1
+    known = case((single, func.coalesce(order_rows.c.con_id, con_id)), else_=None)
+    return update(order_rows).where(order_rows.c.ref == bindparam("of")).values(fill_time=filled_at, con_id=known)
+
+
+_FILL_OF_ORDER = _fill_of_order()
 
 
 def _set_parent(connection: Connection, position: str) -> None:
@@ -114,9 +163,9 @@ def _leg_fills(order: Record) -> list[Any]:
     return list(found)
 
 
-def _trades(connection: Connection, positions: Numbered, touched: set[str]) -> None:
+def _trades(connection: Connection, positions: Sequence[Record], touched: set[str]) -> None:
     last: dict[str, Any] = {}
-    for _, record in positions:
+    for record in positions:
         last[str(record.data["id"])] = record.data
     numbers = _numbers(connection, list(last))
     for position in sorted(touched - last.keys()):

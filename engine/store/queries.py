@@ -56,11 +56,11 @@ class Run:
 
     @property
     def trading(self) -> str:
-        """Return active, reducing (exits only) or halted; stopped when no engine runs."""
+        """Return active, or reducing (exits only) once paused, stopped or killed; stopped when no engine runs."""
         if self.state() == "stopped":
             return "stopped"
         asked = [str(record.data.get("request")) for record in self.requests if not record.bot]
-        return {"pause": "reducing", "stop": "reducing", "kill": "halted"}.get(asked[-1] if asked else "", "active")
+        return "reducing" if asked and asked[-1] != "resume" else "active"
 
 
 class StoreReader:

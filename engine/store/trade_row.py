@@ -18,7 +18,9 @@ from engine.store.order_row import money, step_or_none
 
 _TARGET = re.compile(r"(target|take_profit)(_\d+)?")
 _STOP = re.compile(r"(stop|stop_loss)(_\d+)?")
-_MANUAL = frozenset({"manual", "operator", "flatten", "kill", "stop_request", "close_all", "closed_by_hand"})
+_MANUAL = frozenset(
+    {"manual", "operator", "flatten", "kill", "stop_request", "close_all", "closed_by_hand", "vanished"}
+)
 _COLUMN_SYMBOLS = ("SPY", "SPX")
 
 
@@ -80,8 +82,9 @@ def status(position: Position) -> str:
 
 def exit_reason(position: Position, beside: Beside) -> str | None:
     """Return the word of the tables for how a position ended; other exits keep their own name in capitals."""
-    if beside.settlements:
-        return _settled({str(one.get("how")) for one in beside.settlements})
+    hows = {str(one.get("how")) for one in beside.settlements}
+    if hows and (hows & {"assigned", "exercised"} or all(leg.settled == leg.closed for leg in position.legs)):
+        return _settled(hows)
     name = position.exit_reason
     purposes = {closing.purpose for closing in beside.closings}
     kinds = {str(one.get("kind") or "") for one in beside.exits if one.get("reason") == name}

@@ -88,7 +88,7 @@ CREATE VIEW open_positions AS SELECT
   s.snapshot_time, s.current_bid, s.current_ask, s.current_mid, s.underlying_price,
   s.delta, s.gamma, s.theta, s.vega, s.iv, s.unrealized_pnl, t.commissions, t.max_risk, t.legs
 FROM trades t LEFT JOIN position_snapshots s ON s.id =
-  (SELECT max(seq) FROM snapshot_rows WHERE snapshot_rows.position = t.position)
+  (SELECT max(seq) FROM snapshot_rows WHERE snapshot_rows.position = t.position AND profit IS NOT NULL)
 WHERE t.status = 'OPEN'
 """
 

@@ -13,6 +13,7 @@ import pytest
 from store_day import CONDOR, DAY, SELLER, at, entity, seller_records, small_day
 
 from engine.model.contract import Option, Right
+from engine.model.order import Order
 from engine.model.position import Position, PositionLeg
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.codec import decode
@@ -164,6 +165,40 @@ def test_the_word_for_how_a_trade_ended(tmp_path: Path, position: Position, sett
     (trade,) = rows(path, "SELECT * FROM trades")
     assert (trade["exit_reason"], trade["status"]) == (reason, "CLOSED")
     assert trade["exit_price"] == -float(position.legs[0].exit_cash) / 100
+
+
+def test_a_leg_left_to_expire_does_not_hide_the_exit(tmp_path: Path) -> None:
+    (data,) = [r.data for r in condor_records() if r.kind is Kind.POSITION and r.data["state"] == "closed"]
+    position = decode(Position, dict(data))
+    legs = (*position.legs[:3], replace(position.legs[3], settled=1))
+    worthless = Record(at("16:00"), Kind.SETTLEMENT, CONDOR, "P1", {"leg": "long_call", "how": "worthless"})
+    path = store_of(tmp_path / "a.db", [worthless, entity(Kind.POSITION, at("16:00"), replace(position, legs=legs))])
+    assert rows(path, "SELECT exit_reason FROM trades") == [{"exit_reason": "TAKE_PROFIT"}]
+
+
+def test_only_a_change_that_shows_is_projected_and_rows_stay_right(tmp_path: Path) -> None:
+    waiting = [put_seller(retry_at=at("10:00") + timedelta(seconds=second), attempts=second) for second in range(5)]
+    records = [entity(Kind.POSITION, at("10:00"), position) for position in waiting]
+    path = store_of(tmp_path / "a.db", [*records, entity(Kind.POSITION, at("10:01"), closed_put("-203", "target"))])
+    assert rows(path, "SELECT status, exit_reason FROM trades") == [{"status": "CLOSED", "exit_reason": "TAKE_PROFIT"}]
+    before = dump(path)
+    journal = SqlJournal(open_store(path))
+    journal.rebuild()
+    journal.close()
+    assert dump(path) == before
+
+
+def test_an_order_sent_without_a_contract_id_learns_it_from_its_fill(tmp_path: Path) -> None:
+    (data,) = [r.data for r in seller_records() if r.kind is Kind.ORDER and r.data["purpose"] == "entry"]
+    order = decode(Order, dict(data))
+    leg = replace(order.legs[0], option=replace(order.legs[0].option, con_id=0))
+    fill = Record(at("09:32"), Kind.FILL, SELLER, "P2", {
+        "exec_id": "e", "ref": order.ref, "leg": "short_put", "con_id": 77, "is_buy": False, "quantity": 1,
+        "price": "5.07", "executed_at": at("09:32").isoformat(),
+    })  # fmt: skip
+    path = store_of(tmp_path / "a.db", [entity(Kind.ORDER, at("09:31"), replace(order, legs=(leg,))), fill])
+    (found,) = rows(path, "SELECT ibkr_con_id, fill_time FROM orders")
+    assert found == {"ibkr_con_id": 77, "fill_time": "2026-11-18 09:32:00"}
 
 
 def test_an_exit_named_by_its_author_is_known_by_its_kind(tmp_path: Path) -> None:
