@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from store_day import CONDOR, DAY, SELLER, at, entity, seller_records, small_day
+from store_day import CONDOR, DAY, SELLER, at, condor_records, entity, seller_records, small_day
 
 from engine.model.contract import Option, Right
 from engine.model.order import Order
