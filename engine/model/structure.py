@@ -1,0 +1,46 @@
+"""A structure in a few letters: `5920/5930p 6065/6075c`, `547p`, `SPX 6000c / 10 SPY 600c`."""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+
+class Strike(NamedTuple):
+    """One leg as far as its name goes. `right` is `put` or `call`."""
+
+    symbol: str
+    right: str
+    strike: Decimal
+    ratio: int
+
+
+def structure_text(strikes: Iterable[Strike]) -> str:
+    """Return strikes by right, puts first, lowest first; the symbol and its count only where there are several."""
+    legs = tuple(strikes)
+    symbols = list(dict.fromkeys(leg.symbol for leg in legs))
+    if len(symbols) == 1:
+        return _both_rights(legs)
+    return " / ".join(_of_symbol(symbol, [leg for leg in legs if leg.symbol == symbol]) for symbol in symbols)
+
+
+def _of_symbol(symbol: str, legs: Sequence[Strike]) -> str:
+    common = min(leg.ratio for leg in legs)
+    if any(leg.ratio % common for leg in legs):
+        common = 1
+    each = [leg._replace(ratio=leg.ratio // common) for leg in legs]
+    return f"{common} {symbol} {_both_rights(each)}" if common > 1 else f"{symbol} {_both_rights(each)}"
+
+
+def _both_rights(legs: Sequence[Strike]) -> str:
+    return " ".join(text for right in ("put", "call") if (text := _one_right(legs, right)))
+
+
+def _one_right(legs: Sequence[Strike], right: str) -> str:
+    found = sorted((leg.strike, leg.ratio) for leg in legs if leg.right == right)
+    texts = [(f"{ratio}x" if ratio != 1 else "") + _number(strike) for strike, ratio in found]
+    return "/".join(texts) + right[0] if texts else ""
+
+
+def _number(strike: Decimal) -> str:
+    text = f"{strike:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,242 @@
+"""What a person wants to see of a run at a glance: one value made from its state, with nothing of a terminal in it."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+
+from engine.model.contract import Underlying
+from engine.model.market import Board
+from engine.model.money import ZERO
+from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.position import Position
+from engine.model.quotes import level_of
+from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, sessions
+from engine.run.position_text import exits_text, live_orders, order_price, price, structure
+from engine.turn.leaving import CLOSING
+from engine.turn.profit import profit
+from engine.turn.program import Program
+from engine.turn.state import BotState, State, Trading
+
+SHOWN_POSITIONS = 3
+"""Positions of one bot that have a row of their own; the others share one."""
+_USUAL = ("SPX", "SPY", "VIX")
+_SHOWN_LEVELS = 5
+
+
+class Doing(Enum):
+    """What a bot, or one of its positions, is doing."""
+
+    FLAT = "flat"
+    WATCHING = "watching"
+    ENTERING = "entering"
+    OPEN = "open"
+    EXITING = "exiting"
+    HALTED = "halted"
+    PAUSED = "paused"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """What does not change while a run goes on."""
+
+    release: str
+    gateway: str
+    account: str
+    store: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotRow:
+    """One line of a bot. `profit` is today's in dollars, None where there is nothing to count or it is unknown."""
+
+    bot: str
+    doing: Doing
+    since: datetime | None = None
+    position: str = ""
+    profit: Decimal | None = None
+    waits: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """A run at one instant. `progress` is the part of all its sessions that is over, 0 to 1.
+
+    `today` is realised plus open profit since the session began; `notice` one sentence when not everything is usual.
+    """
+
+    head: Head
+    at: datetime
+    is_in_hours: bool
+    progress: float
+    net_liquidation: Decimal | None
+    levels: tuple[tuple[str, float | None], ...]
+    realized: Decimal
+    open_profit: Decimal
+    rows: tuple[BotRow, ...]
+    notice: str = ""
+
+    @property
+    def today(self) -> Decimal:
+        """Realised and open profit since the session began."""
+        return self.realized + self.open_profit
+
+
+def glance(head: Head, program: Program, state: State, at: datetime, first: datetime, last: datetime | None) -> Glance:
+    """Return the run as it stands at `at`; it began at `first` and ends at `last` (None: not by itself)."""
+    return Glance(
+        head=head,
+        at=at,
+        is_in_hours=state.session.open <= at < state.session.close,
+        progress=progress(state.session, at, first, last),
+        net_liquidation=state.facts.account.net_liquidation if state.facts.account else None,
+        levels=tuple(_levels(state.board, at)),
+        realized=sum((bot.day.realized for bot in state.bots.values()), ZERO),
+        open_profit=open_today(state, at),
+        rows=tuple(row for name in state.bots for row in _rows(program, state, name, at)),
+        notice=_notice(state),
+    )
+
+
+def progress(session: Session, at: datetime, first: datetime, last: datetime | None) -> float:
+    """Return the part of the run's trading time that is over; of this session when the run has no end."""
+    if last is None:
+        days = [session]
+    else:
+        days = list(sessions(exchange_date(first), exchange_date(last))) or [session]
+    total = sum((day.close - day.open).total_seconds() for day in days)
+    done = sum(max(0.0, (min(at, day.close) - day.open).total_seconds()) for day in days)
+    return min(1.0, done / total)
+
+
+# ---------------------------------------------------------------- money
+
+
+def today_of(state: State, position: Position, at: datetime) -> Decimal | None:
+    """Return what a position has made since the session began, by the last known prices; None before any."""
+    made = profit(position, state.board, at.timestamp())
+    if made is None:
+        made = state.marks.get(position.id)
+    return None if made is None else made - state.bases.get(position.id, ZERO)
+
+
+def open_today(state: State, at: datetime) -> Decimal:
+    """Return what the positions that are not closed have made since the session began."""
+    alive = (position for position in state.positions.values() if position.state != "closed")
+    return sum((today_of(state, position, at) or ZERO for position in alive), ZERO)
+
+
+def _levels(board: Board, at: datetime) -> Iterator[tuple[str, float | None]]:
+    streamed = [contract.symbol for contract in board.rows if isinstance(contract, Underlying)]
+    ordered = [name for name in _USUAL if name in streamed]
+    ordered += [name for name in streamed if name not in _USUAL]
+    for name in ordered[:_SHOWN_LEVELS]:
+        last = board.last[board.rows[Underlying(name)]]
+        found = level_of(board, name, at.timestamp())
+        yield name, found if found is not None else (None if last != last else last)
+
+
+# ---------------------------------------------------------------- rows
+
+
+def _rows(program: Program, state: State, name: str, at: datetime) -> Iterator[BotRow]:
+    bot = state.bots[name]
+    held = [p for p in state.positions.values() if p.bot == name and p.state != "closed" and _counts(state, p)]
+    held.sort(key=lambda p: (p.state == "open", -(p.opened_at or at).timestamp()))
+    for position in held[:SHOWN_POSITIONS]:
+        yield _position_row(program, state, position, at)
+    if len(held) > SHOWN_POSITIONS:
+        rest = held[SHOWN_POSITIONS:]
+        total = sum((today_of(state, position, at) or ZERO for position in rest), ZERO)
+        yield BotRow(bot=name, doing=Doing.OPEN, position=f"+{len(rest)} more", profit=total)
+    if not held or bot.is_watching:
+        yield _bot_row(state, name, bot, is_alone=not held)
+
+
+def _counts(state: State, position: Position) -> bool:
+    """Say whether a position holds something or works: one that was left flat by a crash does neither."""
+    return position.state != "flat" and (not position.is_flat or position.state in ("entering", "exiting"))
+
+
+def _bot_row(state: State, name: str, bot: BotState, *, is_alone: bool) -> BotRow:
+    closed = [p for p in state.positions.values() if p.bot == name and p.state == "closed" and p.opened_at is not None]
+    if bot.day.halted:
+        doing, waits = Doing.HALTED, bot.day.halted
+    elif name in state.paused or "" in state.paused:
+        doing, waits = Doing.PAUSED, "'rulebot resume' lets it enter again"
+    elif bot.is_watching:
+        doing, waits = Doing.WATCHING, bot.waits
+    else:
+        doing, waits = Doing.FLAT, _flat_text(bot)
+    traded = bool(closed) and is_alone
+    position = f"closed: {closed[-1].exit_reason}" if traded else ""
+    realized = bot.day.realized if traded else None
+    return BotRow(bot=name, doing=doing, since=bot.since, position=position, profit=realized, waits=one_line(waits))
+
+
+def _flat_text(bot: BotState) -> str:
+    nearest = bot.nearest
+    if nearest is None or bot.day.opened:
+        return bot.waits
+    clock = nearest.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
+    return f"{bot.waits}; nearest {clock}: {nearest.rule} {nearest.text}"
+
+
+def one_line(text: str) -> str:
+    """Return words of a verdict with their columns closed up: `day_range 29.8 pts, below 27.7: 2.1 too much`."""
+    return re.sub(r"\s{2,}", ", ", text).replace(", (", " (")
+
+
+def _position_row(program: Program, state: State, position: Position, at: datetime) -> BotRow:
+    words = structure(position)
+    if position.state == "entering":
+        orders = live_orders(state, position, Purpose.ENTRY)
+        tried, waits = _entering(program, position, orders[0] if orders else None)
+        since = min((order.prepared_at for order in orders), default=state.bots[position.bot].since)
+        return BotRow(bot=position.bot, doing=Doing.ENTERING, since=since, position=words + tried, waits=waits)
+    entry = position.entry_price
+    words += "" if entry is None else f"  {price(entry)}"
+    made = today_of(state, position, at)
+    if position.state == "exiting":
+        since, waits = position.opened_at, _exiting(state, position)
+        return BotRow(bot=position.bot, doing=Doing.EXITING, since=since, position=words, profit=made, waits=waits)
+    waits = exits_text(program, state, position, at.timestamp())
+    if position.suspended:
+        waits += "; watched by the engine for now"
+    return BotRow(
+        bot=position.bot, doing=Doing.OPEN, since=position.opened_at, position=words, profit=made, waits=waits
+    )
+
+
+def _entering(program: Program, position: Position, order: Order | None) -> tuple[str, str]:
+    ladder = program.governing(position.bot, position.digest).plan.order
+    if order is None:
+        return f"  try {position.attempts} of {ladder.tries}", "its next order"
+    tried = f"try {order.attempt} of {ladder.tries} " if ladder.tries > 1 else ""
+    waits = "its cancel" if order.status is OrderStatus.CANCELLING else "a fill"
+    if order.is_combo is False and len(position.legs) > 1:
+        waits = f"a fill of {order.legs[0].name}"
+    return f"  {tried}{order_price(order)}", waits
+
+
+def _exiting(state: State, position: Position) -> str:
+    orders = live_orders(state, position, *CLOSING)
+    reason = position.exit_reason
+    if orders:
+        return f"{reason}: closing {order_price(orders[0])}, try {orders[0].attempt}"
+    if all(leg.sign > 0 for leg in position.legs if leg.held):
+        return f"{reason}: what is left is long and nobody bids for it"
+    return f"{reason}: a price to close at"
+
+
+def _notice(state: State) -> str:
+    if state.is_stopping:
+        return "stopping: entries are cancelled, exits stay at the broker"
+    if not state.is_linked:
+        return "the connection to the gateway is lost; it is tried again, exits that rest stay at the broker"
+    if state.trading is not Trading.ACTIVE:
+        return "killed: nothing is opened, exits go on; 'rulebot resume' lets bots enter again"
+    return ""

@@ -1,0 +1,123 @@
+"""A position and its orders in a few words, the same on the screen, in the lines of a pipe and in the report."""
+
+from decimal import Decimal
+
+from engine.compile.plan import Compare, Constant, ExitPlan, Holds
+from engine.evaluate.wording import shown
+from engine.model.market import Board
+from engine.model.money import CENT
+from engine.model.order import Order, OrderType, Purpose
+from engine.model.position import Position
+from engine.model.structure import Strike, structure_text
+from engine.spec.spec import ExitKind
+from engine.turn.profit import open_value
+from engine.turn.program import CompiledBot, Program
+from engine.turn.resting import RESTING, level_net
+from engine.turn.state import BotState, Reading, State
+
+_LEVELS = ("profit", "loss", "cost", "value")
+_FIRST = {ExitKind.TARGET: 0, ExitKind.STOP: 1}
+
+
+def structure(position: Position) -> str:
+    """Return `2 x 5920/5930p 6065/6075c`, with the expiry when it is not the day it was opened."""
+    legs = position.legs
+    text = structure_text(Strike(x.option.symbol, x.option.right.value, x.option.strike, x.ratio) for x in legs)
+    expiry = legs[0].option.expiry
+    later = f" {expiry}" if expiry != position.session else ""
+    count = f"{position.quantity} x " if position.quantity != 1 else ""
+    return f"{count}{text}{later}"
+
+
+def price(amount: Decimal | float) -> str:
+    """Return a price without its sign, in cents; half a cent stays."""
+    exact = abs(Decimal(f"{amount:.4f}"))
+    return f"{exact:.2f}" if exact == exact.quantize(CENT) else f"{exact.normalize():f}"
+
+
+def order_price(order: Order) -> str:
+    """Return what an order asks for: `at 0.25`, `at market`, `stop 14.16`."""
+    if order.stop_price is not None:
+        return f"stop {price(order.stop_price)}"
+    if order.kind is OrderType.MARKET or order.limit_price is None:
+        return "at market"
+    return f"at {price(order.limit_price)}"
+
+
+def live_orders(state: State, position: Position, *purposes: Purpose) -> list[Order]:
+    """Return the position's orders of these purposes that may still fill, oldest first."""
+    return [
+        order
+        for order in state.orders.values()
+        if order.position == position.id and order.status.is_live and order.purpose in purposes
+    ]
+
+
+def resting_text(state: State, position: Position) -> str:
+    """Return what rests at the broker for a position: `target 2.03, stop 15.21`, "" when nothing does."""
+    found = []
+    for order in live_orders(state, position, *RESTING):
+        level = order.stop_price if order.stop_price is not None else order.limit_price
+        found.append(order.reason if level is None else f"{order.reason} {price(level)}")
+    return ", ".join(found)
+
+
+def close_price(position: Position, board: Board, now: float) -> float | None:
+    """Return what closing one structure costs per share at mid (negative: it brings), None while unknown."""
+    if not position.structures:
+        return None
+    value = open_value(position, board, now)
+    if value is None:
+        return None
+    return -value / (position.structures * position.legs[0].option.multiplier)
+
+
+def exits_text(program: Program, state: State, position: Position, now: float) -> str:
+    """Return each exit of an open position with its level and the present value."""
+    bot = program.governing(position.bot, position.digest)
+    resting = resting_text(state, position)
+    parts = [f"resting: {resting}"] if resting else []
+    is_said = False
+    for planned in sorted(bot.plan.exits, key=_rank):
+        if planned.rule is None or (planned.resting and resting):
+            continue
+        level = level_net(position, planned) if planned.basis in _LEVELS else None
+        if level is None:
+            parts.append(_rule_text(planned, _reading(state.bots.get(position.bot), position, planned)))
+            continue
+        present = None if is_said else close_price(position, state.board, now)
+        is_said = is_said or present is not None
+        parts.append(f"{planned.name} {price(level)}" + ("" if present is None else f" (now {price(present)})"))
+    return "; ".join(parts) or _only_expiry(bot, position)
+
+
+def _rank(planned: ExitPlan) -> int:
+    """Order exits for people: what the price decides, then the clock, then the rest."""
+    return _FIRST.get(planned.kind, 2 if _is_time(planned) else 3)
+
+
+def _is_time(planned: ExitPlan) -> bool:
+    test = None if planned.rule is None else planned.rule.test
+    return isinstance(test, Holds) and test.call.measure == "time"
+
+
+def _only_expiry(bot: CompiledBot, position: Position) -> str:
+    return f"its expiry, {position.legs[0].option.expiry}" if bot.plan.exits else "nothing: it has no exit"
+
+
+def _reading(bot: BotState | None, position: Position, planned: ExitPlan) -> Reading | None:
+    return None if bot is None else bot.readings.get((f"exit:{position.id}", planned.name))
+
+
+def _rule_text(planned: ExitPlan, reading: Reading | None) -> str:
+    """Return `breach 15 pts (now 33.2 pts)`, `leg_delta beyond 0.15 (now 0.06)`, `time 15:45`."""
+    rule = planned.rule
+    assert rule is not None
+    said = f"{planned.name} {rule.text}"
+    if _is_time(planned):
+        return said
+    if reading is None or reading.verdict.value is None:
+        return said if reading is None or reading.verdict.truth is not None else f"{said} (now unknown)"
+    if isinstance(rule.test, Compare):
+        return f"{said} (now {shown(reading.verdict.value, rule.test.left)})"
+    return f"{said} (now {shown(reading.verdict.value, Constant(0.0, rule.quantity))})"
