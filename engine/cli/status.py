@@ -50,7 +50,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
         "positions": positions,
         "orders": [_order(row) for row in orders if row["ref"] not in resting],
         "halts": [
-            {"bot": row["strategy_id"], "reason": row["halted"]}
+            {"bot": row["strategy_id"], "reason": " ".join(row["halted"].split())}
             for row in (reader.view("bot_days", date=str(day)) if day else [])
             if row["halted"]
         ],

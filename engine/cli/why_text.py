@@ -24,8 +24,8 @@ def story_lines(bot: str, session: date, told: Story, trades: Sequence[Row]) -> 
     """Return a day's story: the headline, the nearest miss in full, what was unknown, what came of it."""
     lines = [_headline(bot, session, told, trades)]
     lines += [f"  {_trade_line(trade)}" for trade in trades]
-    if told.nearest is not None and not _opened(session, trades):
-        lines += ["", *moment_lines(told.nearest)]
+    if not _opened(session, trades) and (moment := told.nearest or _last_look(told)):
+        lines += ["", *moment_lines(moment)]
     lines += _unknown_lines(told.unknown)
     told_already = {one.rule for one in told.nearest.conditions} if told.nearest else set()
     lines += [f"  {clock(at)}   refused: {text}" for at, text in told.refused if text not in told_already]
@@ -52,6 +52,11 @@ def _headline(bot: str, session: date, told: Story, trades: Sequence[Row]) -> st
     if told.entered:
         parts.append(f"All conditions held at {', '.join(clock(at) for at in told.entered)}.")
     return "  ".join(parts)
+
+
+def _last_look(told: Story) -> Moment | None:
+    """Return what the conditions said last, when a watch was cut short before a nearest miss was recorded."""
+    return told.last if told.last.conditions and not told.entered else None
 
 
 def _opened(session: date, trades: Sequence[Row]) -> list[Row]:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.record.codec import utc_time
-from engine.record.record import Kind, Record
+from engine.record.record import Json, Kind, Record
 
 ENTRY_PLACES = ("when", "require")
 
@@ -55,14 +55,16 @@ class Span:
 class Story:
     """One bot on one day.
 
-    entered: instants at which an entry was decided. unfilled: how entries ended that never opened. ends: why watching
-    ended. refused: what the gate or the legs' requirements said, each text once. halted, skipped: from the bot's day.
+    entered: instants at which an entry was decided. last: the entry conditions as they were judged last. ends: why
+    watching ended. refused: what the gate or the legs' requirements said, each text once. halted, skipped: from the
+    bot's day.
     """
 
     watched: tuple[Span, ...]
     entered: tuple[datetime, ...]
     nearest: Moment | None
     nearest_rule: str
+    last: Moment
     unknown: tuple[Span, ...]
     ends: tuple[str, ...]
     refused: tuple[tuple[datetime, str], ...]
@@ -71,7 +73,7 @@ class Story:
 
 
 def story(records: Sequence[Record]) -> Story:
-    """Return the story of one bot's records of one day, in order."""
+    """Return the story of one bot's records of one day (at least one), in order."""
     watched = _watched(records)
     nearest_rule, nearest = _nearest(records)
     days = [record.data for record in records if record.kind is Kind.BOT_DAY]
@@ -81,11 +83,12 @@ def story(records: Sequence[Record]) -> Story:
         entered=tuple(record.at for record in _decisions(records, "enter")),
         nearest=nearest,
         nearest_rule=nearest_rule,
+        last=state_at(records, watched[-1].end if watched else records[-1].at, ENTRY_PLACES),
         unknown=_unknown(records, watched),
         ends=tuple(dict.fromkeys(_reason(record) for record in _decisions(records, "stop watching"))),
         refused=_refused(records),
-        halted=str(day.get("halted") or ""),
-        skipped=str(day.get("skipped") or day.get("decided") or ""),
+        halted=_on_one_line(day.get("halted")),
+        skipped=_on_one_line(day.get("skipped") or day.get("decided")),
     )
 
 
@@ -134,7 +137,12 @@ def _decisions(records: Iterable[Record], what: str) -> list[Record]:
 
 
 def _reason(record: Record) -> str:
-    return str(record.data.get("reason") or "")
+    return _on_one_line(record.data.get("reason"))
+
+
+def _on_one_line(words: Json) -> str:
+    """Return words without the wide gaps that part the columns of a verdict."""
+    return " ".join(str(words or "").split())
 
 
 def _watched(records: Sequence[Record]) -> tuple[Span, ...]:

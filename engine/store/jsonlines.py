@@ -221,5 +221,10 @@ def _fill_line(traded: _Traded) -> dict[str, Json]:
 
 
 def _risk_line(record: Record, what: str, reason: str) -> Line:
-    data: dict[str, Json] = {"event": "RISK", "type": what, "reason": reason, "ts": utc_text(record.at)}
+    data: dict[str, Json] = {
+        "event": "RISK",
+        "type": what,
+        "reason": " ".join(reason.split()),
+        "ts": utc_text(record.at),
+    }
     return Line(record.bot, RISKS, json_text(data))

@@ -36,6 +36,12 @@ def test_unknown_to_the_end_lasts_until_the_watch_ends() -> None:
     assert told.ends == ("its window is over",)
 
 
+def test_a_watch_cut_short_still_shows_the_last_look() -> None:
+    told = story([decision("10:30", "watch"), verdict("10:31", "vix", False, 30.0)])
+    assert told.nearest is None
+    assert [(one.rule, one.truth) for one in told.last.conditions] == [("vix", False)]
+
+
 def test_overlapping_spans_count_once() -> None:
     spans = [
         Span(start=at("10:00"), end=at("10:10")),
