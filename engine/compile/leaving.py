@@ -175,7 +175,9 @@ def _level_of(operand: Amount) -> Constant:
 
 
 def _closed_legs(rule: Exit, calls: list[Call]) -> tuple[str, ...]:
-    """Return the legs an exit closes: those its `of` names, else none, which means all."""
+    """Return the legs an exit closes: those its `of` names, else none, which means all (also with `close: all`)."""
+    if rule.close_all:
+        return ()
     test = rule.condition.test if rule.condition else None
     if not isinstance(test, MeasureTest) or "of" not in test.arguments or not calls:
         return ()

@@ -6,6 +6,9 @@ is true if any is true, else unknown if any is; `not unknown` is unknown.
 
 from typing import NamedTuple
 
+NOT_OPEN = "no such leg is open"
+"""Why a rule about a position is unknown while what it asks about is not held (yet, or any more)."""
+
 
 class Verdict(NamedTuple):
     """What a rule said at one instant.

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from math import isnan
 
 from engine.compile.plan import Call, Quantity
+from engine.evaluate.evaluation import NOT_OPEN
 from engine.evaluate.measure_structure import legs_named, multiplier, names_of, net_price, worst
 from engine.evaluate.reading import Context, Read, Reading, Unknown, exact
 from engine.evaluate.snapshot import LegView, View
 from engine.model.quotes import OPTION_AGE, age_problem
 
-_NOTHING = Unknown("no position is open")
+_NOTHING = Unknown(NOT_OPEN)
 
 
 def _worth(at: str, context: Context) -> Read:

@@ -8,6 +8,7 @@ from decimal import Decimal
 from math import isnan
 
 from engine.compile.plan import Call, Quantity
+from engine.evaluate.evaluation import NOT_OPEN
 from engine.evaluate.reading import AtLeast, Context, Read, Reading, Unknown, exact
 from engine.evaluate.snapshot import LegView, View
 from engine.model.payoff import worst_case
@@ -28,7 +29,7 @@ def worst(readings: Iterable[Reading]) -> Reading:
         else:
             reason = reason or reading.reason
     if not known:
-        return Unknown(reason or "no legs")
+        return Unknown(reason or NOT_OPEN)
     return AtLeast(max(known), reason) if reason else max(known)
 
 
@@ -171,7 +172,7 @@ def strike(call: Call, context: Context) -> Read:
 
     def read(view: View) -> Reading:
         found = legs_named(view, names)
-        return float(found[0].option.strike) if found else Unknown(f"{names[0]}: no such leg is open")
+        return float(found[0].option.strike) if found else Unknown(f"{names[0]}: {NOT_OPEN}")
 
     return read
 

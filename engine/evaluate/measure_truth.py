@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 from engine.compile.plan import Call
-from engine.evaluate.evaluation import Verdict
+from engine.evaluate.evaluation import NOT_OPEN, Verdict
 from engine.evaluate.measure_market import spot_of
 from engine.evaluate.measure_structure import legs_named, names_of
 from engine.evaluate.measure_volatility import expiry_in
@@ -36,7 +36,7 @@ def breach(call: Call, context: Context) -> Judge:
         known = [reading for reading in readings if isinstance(reading, float)]
         missing = next((reading.reason for reading in readings if isinstance(reading, Unknown)), "")
         if not known:
-            return Verdict(None, missing=missing or "no such leg is open", low=bound)
+            return Verdict(None, missing=missing or NOT_OPEN, low=bound)
         nearest = min(known)
         is_breached = nearest <= bound if is_within else -nearest > bound
         value = nearest if is_within else -nearest

@@ -88,6 +88,7 @@ class _KnowsItsHash:
     """Keeps a value's hash once it was asked for: contracts are looked up hundreds of thousands of times a day."""
 
     __slots__ = ("_hash",)
+    _hash: int
 
 
 @dataclass(frozen=True, slots=True)

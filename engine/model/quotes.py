@@ -9,6 +9,7 @@ from math import isnan
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.market import Board
 
+NO_BID = "no bid"
 FEED_SILENCE = 15.0
 """Seconds without any market data message after which every quote is stale."""
 LEVEL_AGE = 30.0
@@ -56,7 +57,7 @@ def quote_problem(board: Board, row: int, now: float, limit: float | None = None
     if isnan(ask):
         return "no ask"
     if isnan(bid):
-        return "no bid"
+        return NO_BID
     if bid >= ask:
         return "crossed" if bid > ask else "locked"
     return ""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from engine.model.contract import Option, product
 from engine.model.market import Board
 from engine.model.money import Rounding, TickRule
-from engine.model.quotes import quote_problem
+from engine.model.quotes import NO_BID, quote_problem
 
 
 class Part(NamedTuple):
@@ -29,12 +29,20 @@ class NetQuote(NamedTuple):
     missing: str = ""
 
 
-def net_quote(parts: Iterable[Part], board: Board, now: float) -> NetQuote:
-    """Return what dealing these parts brings at mid and at once (natural: sold at the bid, bought at the ask)."""
+def net_quote(parts: Iterable[Part], board: Board, now: float, *, closing: bool = False) -> NetQuote:
+    """Return what dealing these parts brings at mid and at once (natural: sold at the bid, bought at the ask).
+
+    When closing, an option that is bought back needs an ask only: nobody bidding for it counts as a bid of 0.
+    """
     mid = natural = 0.0
     for option, flow, ratio in parts:
         row = board.rows.get(option, -1)
-        if problem := quote_problem(board, row, now):
+        problem = quote_problem(board, row, now)
+        if problem == NO_BID and closing and flow < 0:
+            mid -= ratio * board.ask[row] / 2
+            natural -= ratio * board.ask[row]
+            continue
+        if problem:
             return NetQuote(None, None, f"{option}: {problem}")
         bid, ask = board.bid[row], board.ask[row]
         mid += flow * ratio * (bid + ask) / 2

@@ -191,6 +191,7 @@ def _exit(tree: Tree, path: Path) -> Exit:
         order=order(tree["order"], (*path, "order"), leaving=True) if "order" in tree else None,
         if_unknown=IfUnknown(tree.get("unknown", "hold")),
         grace=30.0 if grace is None else grace,
+        close_all=tree.get("close") == "all",
         path=path,
     )
 

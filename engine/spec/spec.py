@@ -334,7 +334,7 @@ class Exit:
     """One exit, in order of priority. `condition` is None for AT_EXPIRY (whatever is left settles).
 
     A target or stop is a MeasureTest on profit, loss, cost or value with the comparison of its kind. Units: grace in
-    seconds.
+    seconds. `close_all`: it closes the whole position, not only the legs that its `of` judged.
     """
 
     name: str
@@ -345,6 +345,7 @@ class Exit:
     order: Order | None = None
     if_unknown: IfUnknown = IfUnknown.HOLD
     grace: float = 30.0
+    close_all: bool = False
     path: Path
 
 

@@ -356,8 +356,10 @@ def next_wake(work: Work, mark_at: datetime | None, watch_at: datetime | None) -
     """Return the next instant at which something is due although nothing moves."""
     session = work.state.session
     found = list(work.wakes.values())
-    found += [order.attempt_until for order in work.orders.values() if order.status.is_live and order.attempt_until]
-    found += [p.retry_at for p in work.positions.values() if p.retry_at and p.state != "closed"]
+    soon = work.at + timedelta(seconds=1)
+    due = [order.attempt_until for order in work.orders.values() if order.status.is_live]
+    due += [p.retry_at for p in work.positions.values() if p.state != "closed"]
+    found += [max(at, soon) for at in due if at is not None]
     found += [at for at in (mark_at, watch_at) if at is not None]
     found += [at for at in (session.open, session.close) if at > work.at]
     ahead = [at for state in work.bots.values() for at in state.agenda[:1]]

@@ -11,7 +11,7 @@ from engine.model.position import Position
 from engine.record.record import Kind
 from engine.turn.entering import next_stage, send_opening
 from engine.turn.judging import wake
-from engine.turn.leaving import CLOSING, REFUSED_RETRY, UNWIND, is_unwound, pursue
+from engine.turn.leaving import CLOSING, REFUSED_RETRY, UNWIND, is_unwound, legs_to_close, pursue
 from engine.turn.resting import RESTING, place_resting, resting_orders, take_back
 from engine.turn.work import Work
 
@@ -149,9 +149,11 @@ def _after_closing(work: Work, position: Position) -> None:
             pursue(work, position)
         else:
             closed(work, position, "filled")
-    elif position.exit_reason == UNWIND and is_unwound(position) and not work.live_orders(position.id):
+    elif not legs_to_close(position, work.governing(position)) and not work.live_orders(position.id):
+        was_unwinding = position.exit_reason == UNWIND
         position = work.move(replace(position, exit_reason="", attempts=0), "ended")
-        _end_of_entry(work, position, "filled")
+        if was_unwinding:
+            _end_of_entry(work, position, "filled")
     else:
         pursue(work, position)
 

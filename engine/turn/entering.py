@@ -21,7 +21,7 @@ from engine.record.record import Json, Kind
 from engine.spec.spec import IfHeld, Start
 from engine.spec.spec import Order as Ladder
 from engine.turn.bounds import credit_floor
-from engine.turn.judging import confirmed, failing, first_missing, judge_all, reading_data, wake
+from engine.turn.judging import confirmed, failing, first_missing, judge_all, reading_data, rounded, wake
 from engine.turn.profit import account_today, bot_today
 from engine.turn.program import CompiledBot
 from engine.turn.resting import clear_the_way, in_the_way
@@ -205,7 +205,9 @@ def record_selection(work: Work, name: str, selection: Selection, reason: str, p
         ]
         found = "" if choice.option is None else str(choice.option)
         legs.append({"name": choice.name, "asked": choice.asked, "found": found, "candidates": candidates})
-    work.record(Kind.SELECTION, name, position, legs=legs, reason=reason)
+    levels = {leg.option.symbol: level_of(work.state.board, leg.option.symbol, work.now) for leg in selection.legs}
+    spots: dict[str, Json] = {symbol: rounded(level) for symbol, level in levels.items()}
+    work.record(Kind.SELECTION, name, position, legs=legs, reason=reason, spots=spots)
 
 
 def price_legs(selection: Selection, view: View) -> NetQuote:
@@ -246,7 +248,8 @@ def require_holds(
     missed = failing(required)
     if missed:
         _miss(work, bot, missed, (*readings, *required))
-        _note_selection(work, plan.name, selection, missed[0].rule.name)
+        words = describe(missed[0].rule, missed[0].verdict)
+        _note_selection(work, plan.name, selection, f"{missed[0].rule.name}: {words}")
     else:
         work.set_bot(plan.name, replace(work.bots[plan.name], waits=quote.missing or "confirmation"))
     return False
@@ -373,8 +376,9 @@ def send_opening(work: Work, bot: CompiledBot, position: Position, attempt: int)
     floor = credit_floor(work, bot, position, legs)
     net = rung(ladder, quote, parts, attempt, floor)
     if net is None and ladder.start is not Start.MARKET:
-        work.alarm(position.bot, f"no price for the entry: {quote.missing}", position.id)
-        work.put_position(replace(position, retry_at=work.at + timedelta(seconds=1), attempts=attempt))
+        work.alarm(position.bot, f"no price for the entry: {quote.missing.split(' for ')[0]}", position.id)
+        if position.retry_at is None or position.attempts != attempt:
+            work.put_position(replace(position, retry_at=work.at, attempts=attempt))
         return None
     order = draft(
         ticket(work, position, Purpose.ENTRY, "entry"),

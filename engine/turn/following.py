@@ -8,6 +8,7 @@ from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import LegView
 from engine.model.command import Cancel, Replace
 from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.quotes import NO_BID
 from engine.order.draft import parts_of, wire_price
 from engine.order.price import net_quote
 from engine.spec.spec import Order as Ladder
@@ -85,13 +86,16 @@ def _next_closing_try(work: Work, order: Order) -> None:
 
 
 def _reprice(work: Work, order: Order, ladder: Ladder, floor: Decimal | None) -> None:
-    """Step the limit; without a sound quote the order stays as it is for a second more."""
+    """Step the limit; without a sound quote the order stays as it is until there is one."""
     parts = parts_of(order.legs, order.side)
-    quote = net_quote(parts, work.state.board, work.now)
+    closing = order.purpose in CLOSING
+    quote = net_quote(parts, work.state.board, work.now, closing=closing)
     net = rung(ladder, quote, parts, order.attempt + 1, floor)
     if net is None:
-        work.alarm(order.bot, f"no price for the next try: {quote.missing.split(' for ')[0]}", order.position)
-        work.put_order(replace(order, attempt_until=work.at + timedelta(seconds=1)))
+        if closing and order.is_combo and quote.missing.endswith(NO_BID):
+            cancel(work, order, f"{quote.missing}: the rest is closed without it")
+        else:
+            work.alarm(order.bot, f"no price for the next try: {quote.missing.split(' for ')[0]}", order.position)
         return
     price = wire_price(net, order.side)
     attempt = order.attempt + 1

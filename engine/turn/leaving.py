@@ -7,12 +7,12 @@ or any other when a target is at work, takes over (language.md section 7).
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from math import isnan
 
 from engine.compile.plan import ExitPlan
+from engine.evaluate.evaluation import NOT_OPEN
 from engine.model.order import Order, OrderLeg, OrderType, Purpose
 from engine.model.position import Position, PositionLeg
-from engine.model.quotes import quote_problem
+from engine.model.quotes import NO_BID, quote_problem
 from engine.order.draft import closing_legs, draft, parts_of
 from engine.order.price import net_quote
 from engine.record.record import Kind
@@ -28,7 +28,7 @@ from engine.turn.work import Work
 
 CLOSING = (Purpose.EXIT, Purpose.UNWIND)
 UNWIND = "unwind"
-RETRY = timedelta(seconds=1)
+RETRY_SECONDS = 1.0
 REFUSED_RETRY = timedelta(seconds=10)
 RECHECK = 15.0
 STOP_ORDER = Ladder(start=Start.MARKET, path=("exits",))
@@ -42,6 +42,8 @@ def step_exits(work: Work, position: Position) -> None:
     if position.is_flat or not is_trading(work):
         return
     bot = work.governing(position)
+    if _only_waits_for_expiry(work, position, bot):
+        return
     view = work.view()
     view.legs = leg_views(position, work.state.board)
     view.held = held(position)
@@ -54,6 +56,8 @@ def step_exits(work: Work, position: Position) -> None:
         place = f"exit:{position.id}"
         reading = judge(work, position.bot, place, compiled, view, position.id)
         truth = confirmed(work, position.bot, place, reading, view)
+        if truth is None and first_missing(reading.verdict).endswith(NOT_OPEN):
+            continue
         if truth is None:
             truth = _unknown(work, position, planned, reading)
         else:
@@ -63,6 +67,13 @@ def step_exits(work: Work, position: Position) -> None:
     wake(work, position.bot, RECHECK)
     if acting is not None:
         act(work, work.positions[position.id], bot, acting)
+
+
+def _only_waits_for_expiry(work: Work, position: Position, bot: CompiledBot) -> bool:
+    """Say whether an exit has closed all that anybody bids for: what is left needs no further exit."""
+    if position.state != "exiting" or work.live_orders(position.id):
+        return False
+    return closing_stage(work, position, bot) is None
 
 
 def is_trading(work: Work) -> bool:
@@ -103,8 +114,11 @@ def act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> 
         return
     if position.state == "exiting" and not _takes_over(bot, position.exit_reason, planned):
         return
+    if planned.legs and not any(leg.held for leg in position.legs if leg.name in planned.legs):
+        return
     reason = planned.name
-    work.record(Kind.DECISION, position.bot, position.id, what="exit", reason=reason, values=[])
+    kind = planned.kind.value
+    work.record(Kind.DECISION, position.bot, position.id, what="exit", reason=reason, kind=kind, values=[])
     position = replace(position, exit_reason=reason, attempts=0, retry_at=None, suspended=False)
     position = work.put_position(position)
     if position.state != "exiting":
@@ -136,7 +150,9 @@ def pursue(work: Work, position: Position) -> None:
     opposed = _opposed(work, position)
     for order in opposed:
         cancel(work, order, f"{position.exit_reason} of {position.id} goes first")
-    if others or closing or opposed or position.is_flat or not is_trading(work):
+    if others or closing or opposed or not is_trading(work):
+        return
+    if not legs_to_close(position, work.governing(position)):
         return
     if position.retry_at is not None and work.at < position.retry_at:
         wake(work, position.bot, (position.retry_at - work.at).total_seconds())
@@ -168,12 +184,11 @@ def _send_closing(work: Work, position: Position) -> None:
     attempt = position.attempts + 1
     at_market = ladder.start is Start.MARKET or (ladder.then is Then.MARKET and attempt > ladder.tries)
     parts = parts_of(legs, legs[0].side)
-    quote = net_quote(parts, work.state.board, work.now)
+    quote = net_quote(parts, work.state.board, work.now, closing=True)
     net = None if at_market else rung(ladder, quote, parts, attempt, None)
     if net is None and not at_market:
         work.alarm(position.bot, f"no price to close at: {quote.missing.split(' for ')[0]}", position.id)
-        work.put_position(replace(position, retry_at=work.at + RETRY))
-        wake(work, position.bot, RETRY.total_seconds())
+        wake(work, position.bot, RETRY_SECONDS)
         return
     mid = None if quote.mid is None else Decimal(f"{quote.mid:.4f}")
     purpose = Purpose.UNWIND if position.exit_reason == UNWIND else Purpose.EXIT
@@ -211,7 +226,7 @@ def closing_stage(work: Work, position: Position, bot: CompiledBot) -> tuple[tup
     Whole structures go as one order; leg by leg, or when counts do not match, short legs go first, one at a time. An
     unwinding position closes only what has no partner.
     """
-    held_legs = _to_close(position)
+    held_legs = legs_to_close(position, bot)
     alive = [leg for leg, _ in held_legs if not _is_dead(work, leg)]
     counts = {leg.name: count for leg, count in held_legs}
     if not alive:
@@ -225,12 +240,12 @@ def closing_stage(work: Work, position: Position, bot: CompiledBot) -> tuple[tup
     return (OrderLeg(closing.name, closing.option, closing.side, 1),), counts[first.name]
 
 
-def _to_close(position: Position) -> list[tuple[PositionLeg, int]]:
-    """Return the legs to close with their contracts."""
-    keep = 0
-    if position.exit_reason == UNWIND:
-        keep = position.structures
-    found = ((leg, leg.held - keep * leg.ratio) for leg in position.legs)
+def legs_to_close(position: Position, bot: CompiledBot) -> list[tuple[PositionLeg, int]]:
+    """Return the legs the present exit closes, with their contracts; empty once its part is done."""
+    keep = position.structures if position.exit_reason == UNWIND else 0
+    planned = next((found for found in bot.plan.exits if found.name == position.exit_reason), None)
+    names = planned.legs if planned is not None and planned.legs else tuple(leg.name for leg in position.legs)
+    found = ((leg, leg.held - keep * leg.ratio) for leg in position.legs if leg.name in names)
     return [(leg, count) for leg, count in found if count > 0]
 
 
@@ -238,7 +253,7 @@ def _is_dead(work: Work, leg: PositionLeg) -> bool:
     """Say whether a long leg has an ask but nobody bids for it: it is left to expire, the shorts are bought back."""
     board = work.state.board
     row = board.rows.get(leg.option, -1)
-    return leg.sign > 0 and row >= 0 and isnan(board.bid[row]) and quote_problem(board, row, work.now) == "no bid"
+    return leg.sign > 0 and row >= 0 and quote_problem(board, row, work.now) == NO_BID
 
 
 def is_unwound(position: Position) -> bool:

@@ -7,7 +7,7 @@ from engine.evaluate.snapshot import Held, LegView
 from engine.model.market import Board
 from engine.model.money import CENT, ZERO
 from engine.model.position import Position
-from engine.model.quotes import quote_problem
+from engine.model.quotes import NO_BID, quote_problem
 from engine.turn.work import Work
 
 
@@ -22,7 +22,7 @@ def open_value(position: Position, board: Board, now: float) -> float | None:
             continue
         row = board.rows.get(leg.option, -1)
         problem = quote_problem(board, row, now)
-        if problem == "no bid":
+        if problem == NO_BID:
             mid = 0.0 if leg.sign > 0 else board.ask[row] / 2
         elif problem:
             return None
