@@ -3,30 +3,24 @@
 import asyncio
 import logging
 import signal
-import sys
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
-from datetime import date, datetime
+from contextlib import AbstractAsyncContextManager, suppress
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.model.errors import RulebotError
+from engine.model.errors import MisuseError
 
 if TYPE_CHECKING:
+    from engine.cli.screen import Screen
     from engine.run.desk import Desk
     from engine.run.start import Run, RunOptions
     from engine.run.worlds import World
 
 LIVE_REFUSED = "live trading is not built yet: order recovery and the money gates come first"
 LIVE_HELP = "use --paper; docs/getting-started.md says what paper needs"
-
-
-class MisuseError(RulebotError):
-    """The command was not meant like that."""
-
-    exit_code = 2
 
 
 @click.command()
@@ -48,19 +42,26 @@ class MisuseError(RulebotError):
 @click.option("--ledger", type=click.Path(path_type=Path), help="Where the simulated broker writes its own ledger.")
 @click.option("--speed", metavar="X", help="Simulated seconds in a second, or max (default max).")
 @click.option("--until", type=click.Choice(["close"]), help="End after this session instead of going on.")
+@click.option("--plain", is_flag=True, help="Plain lines instead of the table, as in a pipe.")
 @click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
 def run(**options: Any) -> None:
     """Run the bots of SPECS (files, folders) until Ctrl+C, the close, or the end of the simulated days."""
     _check(options)
-    from engine.cli.validate import parse_settings
-    from engine.run.desk import check_overrides, load_desk
+    from engine.cli.screen import Screen
+    from engine.cli.validate import parse_settings, show_problems
+    from engine.run.desk import ProblemsError, check_overrides, load_desk
 
     overrides = parse_settings(options["overrides"])
-    desk = load_desk(options["specs"], overrides, options["account"])
+    try:
+        desk = load_desk(options["specs"], overrides, options["account"])
+    except ProblemsError as error:
+        show_problems(error.found, "text", err=True)
+        raise click.exceptions.Exit(error.exit_code) from error
     check_overrides(desk, overrides)
     world, run_options = _world(options, desk)
-    _quiet_logs()
-    asyncio.run(_run(desk, run_options, world))
+    screen = Screen(desk, run_options, plain=options["plain"])
+    _quiet_logs(screen)
+    asyncio.run(_run(desk, run_options, world, screen))
 
 
 def _check(options: Mapping[str, Any]) -> None:
@@ -151,33 +152,67 @@ def _speed(text: str | None) -> float | None:
     return speed
 
 
-def _quiet_logs() -> None:
-    """Our own warnings go to stderr; what ib_async logs is said by our records."""
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(message)s")
+def _quiet_logs(screen: "Screen") -> None:
+    """Our own warnings go to the screen; what ib_async logs is said by our records."""
+    from engine.cli.screen import ScreenHandler
+
+    logging.basicConfig(level=logging.WARNING, handlers=[ScreenHandler(screen)], force=True)
     for name in ("ib_async", "ib_async.wrapper", "ib_async.client", "ib_async.ib"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
-async def _run(desk: "Desk", options: "RunOptions", world: "AbstractAsyncContextManager[World]") -> None:
-    from engine.cli.screen import open_screen
-    from engine.model.event import Request
+async def _run(
+    desk: "Desk", options: "RunOptions", world: "AbstractAsyncContextManager[World]", screen: "Screen"
+) -> None:
     from engine.run.start import execute
     from engine.store.latest import remember_store
 
-    screen = open_screen(desk, options)
+    stopper = Stopper(screen)
 
     def started(run: "Run") -> None:
         remember_store(options.store)
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, lambda: run.inbox.ask(Request.STOP))
         screen.started(run)
-
-    def watcher(run: "Run", at: datetime) -> None:
-        screen.show(run, at)
+        stopper.watch(run)
 
     try:
-        run = await execute(desk, options, world, started, watcher)
+        await execute(desk, options, world, started, screen.show)
+    except asyncio.CancelledError:
+        if stopper.run is None or not stopper.was_asked:
+            raise
     finally:
         screen.close()
-    screen.report(run)
+        if stopper.run is not None:
+            screen.report(stopper.run)
+
+
+class Stopper:
+    """Ctrl+C: once, and the engine ends when its entries are cancelled; again, or without a connection, at once."""
+
+    def __init__(self, screen: "Screen") -> None:
+        self._screen = screen
+        self._task: asyncio.Task[object] | None = None
+        self.run: Run | None = None
+        self.was_asked = False
+
+    def watch(self, run: "Run") -> None:
+        """Take the signals from now on. Where the system has no such thing (Windows), Ctrl+C ends at once."""
+        self.run, self._task = run, asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):
+                loop.add_signal_handler(number, self.ask)
+
+    def ask(self) -> None:
+        """Ask the engine to end; a second time, end it."""
+        from engine.model.event import Request
+
+        assert self.run is not None
+        assert self._task is not None
+        at_once = self.was_asked or not self.run.loop.state.is_linked
+        self.was_asked = True
+        if at_once:
+            self.run.loop.reason = "stopped by the operator"
+            self._task.cancel()
+            return
+        self.run.inbox.ask(Request.STOP)
+        self._screen.stopping()

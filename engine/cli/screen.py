@@ -1,37 +1,190 @@
-"""What a person sees while bots run: nothing but the end, until the table is drawn."""
+"""What a person sees while bots run: a live table on a terminal, plain lines in a pipe, and the report at the end."""
 
+import logging
+import os
+import sys
+import time
+from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import click
+from rich.console import Console
+
+from engine.cli.glance_text import happening_line
+from engine.cli.live_table import LiveTable
+from engine.cli.report import report_lines
+from engine.cli.stores import shown_path
+from engine.model.events import expiry_warnings
+from engine.model.money import dollars
+from engine.model.session import exchange_date
+from engine.record.record import Kind, Record
+from engine.run.diary import Diary
+from engine.run.glance import glance
+from engine.run.start import release
+from engine.spec.diagnostic import headline
+from engine.store.journal import SqlJournal
 
 if TYPE_CHECKING:
     from engine.run.desk import Desk
     from engine.run.start import Run, RunOptions
 
+STOPPING = "stopping: entries are cancelled, exits stay at the broker (Ctrl+C again ends at once)"
+_WARNINGS_SHOWN = 5
+_SHOWN_WIDTH = 120
 
-class PlainScreen:
-    """Plain lines, for pipes and logs."""
 
-    def __init__(self, desk: "Desk", options: "RunOptions") -> None:
+class Screen:
+    """One run, shown. Everything it knows it was told; it changes nothing."""
+
+    def __init__(self, desk: "Desk", options: "RunOptions", *, plain: bool) -> None:
         self._desk, self._options = desk, options
+        self._console = _console()
+        is_drawn = self._console.is_terminal and not self._console.is_dumb_terminal and not plain
+        self._table = LiveTable(self._console) if is_drawn else None
+        self._diary: Diary | None = None
+        self._began = time.monotonic()
+        self._is_mute = False
+        self._is_worth_told = False
+
+    # ------------------------------------------------------------ the start
 
     def started(self, run: "Run") -> None:
-        """Say where we are connected and where the store is."""
-        click.echo(f"account {run.world.ib.link.account}   store {self._options.store}")
+        """Say where we are connected, what runs and how to stop; then draw."""
+        self._diary = Diary(run.first)
+        run.loop.recorded = self._recorded
+        for line in start_lines(self._desk, run):
+            self.say(line)
+        if self._table is not None:
+            self._table.open()
+
+    def _recorded(self, records: Sequence[Record]) -> None:
+        assert self._diary is not None
+        self._diary.write(records)
+        if self._is_worth_told:
+            return
+        for record in records:
+            if record.kind is Kind.ACCOUNT and record.data["net_liquidation"] is not None:
+                self._is_worth_told = True
+                self.say(f" net liquidation {_dollars(record.data['net_liquidation'])}")
+                return
+
+    # ------------------------------------------------------------ the run
 
     def show(self, run: "Run", at: datetime) -> None:
-        """Show the present instant."""
+        """Show the end of a batch."""
+        assert self._diary is not None
+        found = self._diary.note(run.loop.state, at)
+        if self._table is None:
+            for told in found:
+                self.say(happening_line(told).plain)
+            return
+        self._table.add(found)
+        if self._table.is_due():
+            self._table.draw(glance(run.loop.program, run.loop.state, at, run.first, run.last))
+
+    def stopping(self) -> None:
+        """Say that Ctrl+C was seen."""
+        if self._table is None:
+            self.say(f" {STOPPING}")
+        else:
+            self._table.note(STOPPING)
+
+    def say(self, line: str) -> None:
+        """Write one line above whatever is drawn. A reader that has gone away is no reason to stop trading."""
+        if self._is_mute:
+            return
+        try:
+            if self._table is not None and self._table.is_open:
+                self._table.print(line)
+            else:
+                click.echo(line)
+        except BrokenPipeError:
+            self._is_mute = True
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+    def warn(self, text: str) -> None:
+        """Write a line about the connection or the computer."""
+        self.say(f" warning: {text}")
 
     def close(self) -> None:
         """End whatever is drawn."""
+        if self._table is not None:
+            self._table.close()
+
+    # ------------------------------------------------------------ the end
 
     def report(self, run: "Run") -> None:
-        """Say what each bot did."""
-        for name, bot in run.loop.state.bots.items():
-            click.echo(f"{name}  {bot.waits}  {bot.day.realized}")
+        """Say what each bot did, what stays open, and what to type next."""
+        assert self._diary is not None
+        at = run.loop.at or run.first
+        for told in self._diary.note(run.loop.state, at):
+            if self._table is None:
+                self.say(happening_line(told).plain)
+        simulated = at - run.first if run.world.ib.link.is_lockstep else None
+        width = max(_SHOWN_WIDTH if not self._console.is_terminal else self._console.width, 60)
+        self.say("")
+        for line in report_lines(
+            self._diary.days(), simulated, time.monotonic() - self._began, width, shown_path(self._options.store)
+        ):
+            self.say(line)
+        if isinstance(run.loop.journal, SqlJournal) and (problem := run.loop.journal.log_problem):
+            self.warn(f"{problem.message}; the store has everything")
 
 
-def open_screen(desk: "Desk", options: "RunOptions") -> PlainScreen:
-    """Return the screen that fits where the output goes."""
-    return PlainScreen(desk, options)
+def start_lines(desk: "Desk", run: "Run") -> list[str]:
+    """Return what is said once we are connected: by whom, to what, where it is kept, how to stop, and what is odd."""
+    settings = run.options.settings
+    seed = settings.get("seed")
+    where = f"gateway {settings['gateway']}" if settings.get("gateway") else f"simulated gateway (seed {seed})"
+    lines = [
+        f"rulebot {release()}   {where}   account {run.world.ib.link.account}   store {shown_path(run.options.store)}",
+        f" {_count(len(desk.bots), 'bot')}: {', '.join(sorted(desk.bots))}",
+        *_resumed(run),
+        " Ctrl+C stops: entries are cancelled, exits stay at the broker, everything is kept",
+    ]
+    return [*lines, *(f" warning: {text}" for text in warnings(desk, run))]
+
+
+def _resumed(run: "Run") -> list[str]:
+    if run.resumed.is_fresh:
+        return []
+    state = run.resumed.state
+    held = sum(position.state != "closed" for position in state.positions.values())
+    orders = sum(order.status.is_live for order in state.orders.values())
+    return [f" taken up from the last run: {_count(held, 'open position')}, {_count(orders, 'order')} at work"]
+
+
+def warnings(desk: "Desk", run: "Run") -> list[str]:
+    """Return what validation and the event calendars warn of, a line each, the rest counted."""
+    asked = {name for bot in desk.bots.values() for name in bot.plan.needs.events}
+    events = run.loop.state.facts.events
+    found = [headline(each) for each in dict.fromkeys(desk.warnings)]
+    found += expiry_warnings(events, exchange_date(run.first), asked) if asked else ()
+    more = len(found) - _WARNINGS_SHOWN
+    return [*found[:_WARNINGS_SHOWN], *([f"and {more} more: 'rulebot validate' says all"] if more > 0 else [])]
+
+
+def _console() -> Console:
+    return Console(highlight=False, soft_wrap=True)
+
+
+def _dollars(amount: object) -> str:
+    return dollars(Decimal(str(amount)))
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+class ScreenHandler(logging.Handler):
+    """Sends warnings of the log to the screen, where they do not break what is drawn."""
+
+    def __init__(self, screen: Screen) -> None:
+        super().__init__(logging.WARNING)
+        self._screen = screen
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show one message."""
+        self._screen.warn(record.getMessage())

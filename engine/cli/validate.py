@@ -26,7 +26,7 @@ def validate(paths: tuple[str, ...], settings: tuple[str, ...], form: str) -> No
     """
     overrides = parse_settings(settings)
     found = {str(file): problems_of(file, overrides) for file in find_files(paths)}
-    _show(found, form)
+    show_problems(found, form)
     if any(problem.is_error for problems in found.values() for problem in problems):
         raise click.exceptions.Exit(PROBLEMS_FOUND)
 
@@ -55,14 +55,15 @@ def problems_of(file: Path, overrides: Mapping[str, str]) -> tuple[Diagnostic, .
     return in_file_order(not_accepted((*loaded.diagnostics, *check(loaded)), loaded.spec.accept))
 
 
-def _show(found: Mapping[str, Sequence[Diagnostic]], form: str) -> None:
+def show_problems(found: Mapping[str, Sequence[Diagnostic]], form: str, *, err: bool = False) -> None:
+    """Print the problems of some files, by name of the file, and a count; `err` is for standard error."""
     problems = [problem for of_file in found.values() for problem in of_file]
     if form == "json":
         click.echo(as_json(problems))
         return
     for problem in problems:
-        click.echo(as_github(problem) if form == "github" else _coloured(problem))
-    click.echo(summary(list(found.values())))
+        click.echo(as_github(problem) if form == "github" else _coloured(problem), err=err)
+    click.echo(summary(list(found.values())), err=err)
 
 
 def _coloured(problem: Diagnostic) -> str:

@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.compile.build import build_plan, check
-from engine.model.errors import RulebotError, SpecError, StoreError
-from engine.spec.diagnostic import Diagnostic, render
+from engine.model.errors import MisuseError, SpecError, StoreError
+from engine.spec.diagnostic import Diagnostic, in_file_order, not_accepted, render
 from engine.spec.files import find_files
 from engine.spec.load import Loaded, load_document, load_text
 from engine.spec.spec import AccountDocument
 from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
 
 
-class MisuseError(RulebotError):
-    """The command was not meant like that."""
+class ProblemsError(SpecError):
+    """Documents that cannot be run; `found` are their problems by file, the fine ones with none."""
 
-    exit_code = 2
+    def __init__(self, found: Mapping[str, tuple[Diagnostic, ...]]) -> None:
+        super().__init__("\n".join(render(each) for problems in found.values() for each in problems))
+        self.found = found
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +70,13 @@ def load_desk(paths: Iterable[str], overrides: Mapping[str, str], account_file: 
         raise MisuseError("none of these files is a bot", "a bot's document has the key 'rulebot: 1'")
     _refuse_same_names(found)
     account = _account(loaded, account_file, Path(files[0]))
-    bots, texts, warnings = {}, [], []
+    bots: dict[str, CompiledBot] = {}
+    texts: list[SpecText] = []
+    warnings: list[Diagnostic] = []
     for each in found:
         assert each.spec is not None
         plan, problems = build_plan(each.spec, each.source)
-        warnings += [*each.diagnostics, *problems]
+        warnings += not_accepted((*each.diagnostics, *problems), each.spec.accept)
         if plan is None:
             raise SpecError("\n".join(render(problem) for problem in problems if problem.is_error))
         used = {p.name: p.text for p in each.spec.parameters if p.overridden}
@@ -104,9 +108,15 @@ def _load(file: Path, overrides: Mapping[str, str]) -> Loaded:
 
 
 def _refuse_problems(loaded: list[Loaded]) -> None:
-    problems = [found for each in loaded for found in (*each.diagnostics, *check(each)) if found.is_error]
-    if problems:
-        raise SpecError("\n".join(render(problem) for problem in problems))
+    found = {each.source.file: _problems(each) for each in loaded}
+    if any(problem.is_error for problems in found.values() for problem in problems):
+        raise ProblemsError(found)
+
+
+def _problems(loaded: Loaded) -> tuple[Diagnostic, ...]:
+    if loaded.spec is None:
+        return in_file_order(loaded.diagnostics)
+    return in_file_order(not_accepted((*loaded.diagnostics, *check(loaded)), loaded.spec.accept))
 
 
 def _refuse_same_names(found: list[Loaded]) -> None:

@@ -40,16 +40,6 @@ class Doing(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """What does not change while a run goes on."""
-
-    release: str
-    gateway: str
-    account: str
-    store: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class BotRow:
     """One line of a bot. `profit` is today's in dollars, None where there is nothing to count or it is unknown."""
 
@@ -68,7 +58,6 @@ class Glance:
     `today` is realised plus open profit since the session began; `notice` one sentence when not everything is usual.
     """
 
-    head: Head
     at: datetime
     is_in_hours: bool
     progress: float
@@ -85,10 +74,9 @@ class Glance:
         return self.realized + self.open_profit
 
 
-def glance(head: Head, program: Program, state: State, at: datetime, first: datetime, last: datetime | None) -> Glance:
+def glance(program: Program, state: State, at: datetime, first: datetime, last: datetime | None) -> Glance:
     """Return the run as it stands at `at`; it began at `first` and ends at `last` (None: not by itself)."""
     return Glance(
-        head=head,
         at=at,
         is_in_hours=state.session.open <= at < state.session.close,
         progress=progress(state.session, at, first, last),

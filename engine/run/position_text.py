@@ -29,6 +29,28 @@ def structure(position: Position) -> str:
     return f"{count}{text}{later}"
 
 
+def entry_text(position: Position) -> str:
+    """Return `sold 5920/5930p 6065/6075c at 0.85 (mid 0.90)`."""
+    entry = position.entry_price
+    if entry is None:
+        return f"part of {structure(position)}"
+    mid = "" if position.entry_mid is None else f" (mid {price(position.entry_mid)})"
+    return f"{'sold' if entry > 0 else 'bought'} {structure(position)} at {price(entry)}{mid}"
+
+
+def exit_text(position: Position) -> str:
+    """Return `bought back at 0.40`, `expired worthless`, `settled at 5.48`: how a closed position ended."""
+    settled = [leg for leg in position.legs if leg.settled]
+    if all(leg.settled == leg.closed for leg in position.legs):
+        if all(not leg.exit_cash for leg in settled):
+            return "expired worthless" if "assigned" not in position.exit_reason else "assigned"
+        return f"settled at {price(position.exit_price or 0)}"
+    entry, paid = position.entry_price, position.exit_price
+    verb = "sold" if entry is not None and entry < 0 else "bought back"
+    words = verb if paid is None else f"{verb} at {price(paid)}"
+    return f"{words} (the rest expired)" if settled else words
+
+
 def price(amount: Decimal | float) -> str:
     """Return a price without its sign, in cents; half a cent stays."""
     exact = abs(Decimal(f"{amount:.4f}"))

@@ -1,0 +1,116 @@
+"""A Glance as lines of a terminal: one for each bot where there is room, two where there is not."""
+
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from engine.model.money import ZERO, signed_dollars
+from engine.model.session import EXCHANGE_ZONE
+from engine.run.glance import BotRow, Doing, Glance
+from engine.run.happening import Happening, Tone
+
+WIDE = 112
+"""Columns from which what a bot waits for stands beside it, not below."""
+_HEADINGS = ("bot", "state", "since", "position", "P/L")
+_PROFIT = 4
+_STYLES = {
+    Doing.WATCHING: "cyan",
+    Doing.ENTERING: "yellow",
+    Doing.OPEN: "bold",
+    Doing.EXITING: "magenta",
+    Doing.HALTED: "red",
+    Doing.PAUSED: "yellow",
+}
+_TONES = {Tone.PLAIN: "", Tone.GOOD: "green", Tone.BAD: "red", Tone.ALARM: "bold red"}
+
+
+def glance_lines(shown: Glance, width: int) -> list[Text]:
+    """Return the whole picture, every line cut to `width` columns."""
+    lines = [_clock_line(shown, width), *_table(shown, width)]
+    if shown.notice:
+        lines += [Text(f" {shown.notice}", style="bold yellow")]
+    return [_cut(line, width) for line in lines]
+
+
+def happening_line(told: Happening, width: int | None = None) -> Text:
+    """Return `10:30:25  put_lite  filled: sold 5905/5910p at 0.20`, cut to `width` unless it is None."""
+    clock = told.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M:%S")
+    line = Text(f" {clock}  ", style="dim")
+    line.append(f"{told.bot}  " if told.bot else "", style="not dim")
+    line.append(told.text, style=f"not dim {_TONES[told.tone]}".strip())
+    return line if width is None else _cut(line, width)
+
+
+def _cut(line: Text, width: int) -> Text:
+    line.truncate(width, overflow="ellipsis")
+    line.no_wrap = True
+    return line
+
+
+# ---------------------------------------------------------------- the clock
+
+
+def _clock_line(shown: Glance, width: int) -> Text:
+    local = shown.at.astimezone(EXCHANGE_ZONE)
+    bar = 33 if width >= WIDE else 12
+    done = round(shown.progress * bar)
+    left = Text(f" {local:%Y-%m-%d  %H:%M:%S}  ")
+    left.append("█" * done, style="cyan")
+    left.append("░" * (bar - done), style="dim")
+    left.append(f" {shown.progress * 100:3.0f} %  ")
+    left.append("  ".join(f"{name} {'-' if level is None else f'{level:.2f}'}" for name, level in shown.levels))
+    right = Text(f"P/L today  {signed_dollars(shown.today)} ")
+    right.stylize(_colour(shown.today), 11)
+    if len(left) + 2 + len(right) <= width:
+        return left + Text(" " * (width - len(left) - len(right))) + right
+    return _cut(left, max(width - len(right) - 1, 0)) + Text(" ") + right
+
+
+def _colour(amount: object) -> str:
+    return "green" if amount > ZERO else "red" if amount < ZERO else ""  # type: ignore[operator]
+
+
+# ---------------------------------------------------------------- the table
+
+
+def _table(shown: Glance, width: int) -> Iterator[Text]:
+    names: set[str] = set()
+    cells = []
+    for row in shown.rows:
+        cells.append(_cells(row, shown, is_first=row.bot not in names))
+        names.add(row.bot)
+    widths = [max(len(row[at]) for row in (_HEADINGS, *cells)) for at in range(len(_HEADINGS))]
+    is_wide = width >= WIDE
+    yield Text(_joined(_HEADINGS, widths) + ("  waits for" if is_wide else ""), style="dim")
+    for row, each in zip(shown.rows, cells, strict=True):
+        line = _coloured(row, each, widths)
+        if is_wide:
+            yield line + Text(f"  {row.waits}")
+            continue
+        yield line
+        if row.waits:
+            yield Text(f"   {row.waits}", style="dim")
+
+
+def _cells(row: BotRow, shown: Glance, *, is_first: bool) -> tuple[str, ...]:
+    since = ""
+    if row.since is not None:
+        local = row.since.astimezone(EXCHANGE_ZONE)
+        is_today = local.date() == shown.at.astimezone(EXCHANGE_ZONE).date()
+        since = f"{local:%H:%M}" if is_today else f"{local:%m-%d}"
+    profit = "" if row.profit is None else signed_dollars(row.profit)
+    return (row.bot if is_first else "", row.doing.value, since, row.position, profit)
+
+
+def _joined(cells: Sequence[str], widths: Sequence[int]) -> str:
+    placed = [cell.rjust(widths[at]) if at == _PROFIT else cell.ljust(widths[at]) for at, cell in enumerate(cells)]
+    return " " + "  ".join(placed)
+
+
+def _coloured(row: BotRow, cells: Sequence[str], widths: Sequence[int]) -> Text:
+    line = Text(_joined(cells, widths))
+    state_at = 1 + widths[0] + 2
+    line.stylize(_STYLES.get(row.doing, ""), state_at, state_at + len(cells[1]))
+    if row.profit is not None:
+        line.stylize(_colour(row.profit), len(line) - widths[_PROFIT])
+    return line

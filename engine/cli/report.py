@@ -1,0 +1,130 @@
+"""The end of a run in words: what each bot did and why, what is still open, and what to type next."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+
+from engine.cli.columns import aligned
+from engine.model.money import ZERO, signed_dollars
+from engine.run.outcome import BotOutcome, DayOutcome, Told
+
+DETAILED_DAYS = 5
+"""Runs of more days show totals only, and the last day in full."""
+
+
+def report_lines(
+    days: Sequence[DayOutcome], simulated: timedelta | None, real_seconds: float, width: int, store: str
+) -> list[str]:
+    """Return the report. simulated: how much time passed in the market, None when it was real time."""
+    if not days:
+        return [" nothing was judged: the run ended before its first instant"]
+    lines: list[str] = []
+    shown = days if len(days) <= DETAILED_DAYS else days[-1:]
+    for day in shown:
+        head = [f" {day.date:%Y-%m-%d %a}"] if len(days) > 1 else []
+        lines += [*head, *_day_lines(day, _spent(simulated, real_seconds) if len(days) == 1 else "", width), ""]
+    if len(days) > 1:
+        lines += [*_totals(days), "", f" {_spent(simulated, real_seconds)}", ""]
+    return [*lines, *_next(days[-1], store)]
+
+
+def _spent(simulated: timedelta | None, real: float) -> str:
+    if simulated is None:
+        return ""
+    return f"{simulated.total_seconds():,.0f} simulated seconds in {real:.1f} s"
+
+
+# ---------------------------------------------------------------- one day
+
+
+def _day_lines(day: DayOutcome, spent: str, width: int) -> list[str]:
+    rows = [row for bot in day.bots for row in _bot_rows(bot)]
+    counts = f"{_count(day.entries, 'entry', 'entries')}, {_count(day.exits, 'exit')}, {_count(day.rejects, 'reject')}"
+    parts = (f"realised {signed_dollars(day.realized)}, open {signed_dollars(day.open_profit)}; {counts}", spent)
+    rows.append(("day", signed_dollars(day.profit), tuple(part for part in parts if part)))
+    names, profits = max(len(row[0]) for row in rows), max(len(row[1]) for row in rows)
+    lines = []
+    for name, profit, told in rows:
+        head = f" {name.ljust(names)}  {profit.rjust(profits)}   "
+        lines += _flowed(head, told, width)
+    return lines
+
+
+def _bot_rows(bot: BotOutcome) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+    owned = [line for line in bot.lines if line.profit is not None]
+    if len(owned) > 1:
+        yield bot.bot, signed_dollars(bot.profit), (f"{len(owned)} positions:",)
+    for number, line in enumerate(bot.lines):
+        name = bot.bot if not number and len(owned) <= 1 else ""
+        yield name, _profit(bot, line, is_only=len(owned) <= 1), line.parts
+
+
+def _profit(bot: BotOutcome, line: Told, *, is_only: bool) -> str:
+    if not bot.traded:
+        return "no trade"
+    if line.profit is None:
+        return "" if line is not bot.lines[0] else signed_dollars(bot.profit)
+    return signed_dollars(bot.profit if is_only else line.profit)
+
+
+def _flowed(head: str, parts: Sequence[str], width: int) -> list[str]:
+    """Return the parts joined by "; ", going on below the first one where the width is used up."""
+    lines = [head + (parts[0] if parts else "")]
+    for part in parts[1:]:
+        if len(lines[-1]) + 2 + len(part) <= width:
+            lines[-1] += f"; {part}"
+        else:
+            lines.append(" " * len(head) + part)
+    return [line.rstrip() for line in lines]
+
+
+def _count(number: int, word: str, several: str = "") -> str:
+    return f"{number} {word if number == 1 else several or word + 's'}"
+
+
+# ---------------------------------------------------------------- several days
+
+
+def _totals(days: Sequence[DayOutcome]) -> list[str]:
+    head = ("day", "P/L", "realised", "open", "entries", "exits", "rejects")
+    rows = [
+        (
+            f"{day.date}",
+            signed_dollars(day.profit),
+            signed_dollars(day.realized),
+            signed_dollars(day.open_profit),
+            str(day.entries),
+            str(day.exits),
+            str(day.rejects),
+        )
+        for day in days
+    ]
+    together = (
+        "all",
+        *(
+            signed_dollars(sum((getattr(day, name) for day in days), ZERO))
+            for name in ("profit", "realized", "open_profit")
+        ),
+        *(str(sum(getattr(day, name) for day in days)) for name in ("entries", "exits", "rejects")),
+    )
+    right = frozenset(range(1, 7))
+    return [*aligned([head, *rows, together], right=right), "", *_by_bot(days)]
+
+
+def _by_bot(days: Sequence[DayOutcome]) -> list[str]:
+    names = list(dict.fromkeys(bot.bot for day in days for bot in day.bots))
+    rows = []
+    for name in names:
+        own = [bot for day in days for bot in day.bots if bot.bot == name]
+        total = sum((bot.profit for bot in own), ZERO)
+        traded = sum(bot.traded for bot in own)
+        rows.append((name, signed_dollars(total), f"held something on {traded} of {len(days)} days"))
+    return aligned([("bot", "P/L", ""), *rows], right=frozenset((1,)))
+
+
+# ---------------------------------------------------------------- what next
+
+
+def _next(day: DayOutcome, store: str) -> list[str]:
+    idle = next((bot.bot for bot in day.bots if not bot.traded), None) or next((bot.bot for bot in day.bots), "BOT")
+    rows = [("why a bot did or did not trade", f"rulebot why {idle}"), ("what is still open", "rulebot status")]
+    return [*aligned(rows, indent=" "), f" {'everything is kept in':30}  {store}"]

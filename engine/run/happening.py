@@ -1,0 +1,182 @@
+"""What happened, for people: a record of the journal becomes one line, or none when it matters to machines only."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+
+from engine.model.money import signed_dollars
+from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.position import Position
+from engine.record.codec import decode
+from engine.record.record import Kind, Record
+from engine.run.glance import one_line
+from engine.run.position_text import entry_text, exit_text, order_price, structure
+from engine.turn.resting import RESTING
+from engine.turn.state import State
+
+
+class Tone(Enum):
+    """How a line should look: it says good news, bad news, or something that a person must see to."""
+
+    PLAIN = "plain"
+    GOOD = "good"
+    BAD = "bad"
+    ALARM = "alarm"
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """One line. `bot` is "" for what concerns the whole run."""
+
+    at: datetime
+    bot: str
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+def happening(record: Record, state: State) -> Happening | None:
+    """Return the line of a record, None when it has none. `state` is the one after the record was written."""
+    tell = _TELLERS.get(record.kind)
+    return None if tell is None else tell(record, state)
+
+
+def clock_happenings(state: State, before: datetime, at: datetime) -> tuple[Happening, ...]:
+    """Return what the clock alone has brought since `before`: the session's open and close."""
+    session = state.session
+    found = []
+    if before < session.open <= at:
+        half = ", a half day" if session.is_half else ""
+        found.append(Happening(session.open, "", f"the session of {session.date} opens{half}"))
+    if before < session.close <= at:
+        found.append(Happening(session.close, "", f"the session of {session.date} closes"))
+    return tuple(found)
+
+
+# ---------------------------------------------------------------- by kind
+
+
+def _decision(record: Record, state: State) -> Happening | None:
+    tell = _DECISIONS.get(str(record.data["what"]))
+    position = state.positions.get(record.position)
+    found = None if tell is None else tell(record, state, position)
+    if found is None:
+        return None
+    text, tone = found if isinstance(found, tuple) else (found, Tone.PLAIN)
+    return Happening(record.at, record.bot, one_line(text), tone)
+
+
+def _alarm(record: Record, _: State) -> Happening:
+    return Happening(record.at, record.bot, f"alarm: {record.data['text']}", Tone.ALARM)
+
+
+def _link(record: Record, state: State) -> Happening | None:
+    if not record.data["up"]:
+        return Happening(record.at, "", f"the connection was lost: {record.data.get('reason')}", Tone.ALARM)
+    return None
+
+
+def _order(record: Record, state: State) -> Happening | None:
+    """Tell when an entry or a resting order leaves; its tries and ends are told by decisions."""
+    if record.data["status"] != OrderStatus.SENDING.value:
+        return None
+    order = decode(Order, dict(record.data))
+    if order.purpose is Purpose.ENTRY:
+        return Happening(record.at, order.bot, f"entry sent: {_deal(order, state)} {order_price(order)}")
+    if order.purpose in RESTING:
+        level = order_price(order).removeprefix("at ").removeprefix("stop ")
+        return Happening(record.at, order.bot, f"to rest at the broker: {order.reason} {level}")
+    return None
+
+
+def _deal(order: Order, state: State) -> str:
+    """Return `sell 5890/5900p 6035/6045c`; a combo is bought by the wire's rules, its sign says what it is."""
+    position = state.positions.get(order.position)
+    if order.is_combo and position is not None:
+        verb = "sell" if order.limit_price is not None and order.limit_price < 0 else "buy"
+        return f"{verb} {structure(position)}"
+    option = order.legs[0].option
+    count = f"{order.quantity} " if order.quantity != 1 else ""
+    return f"{order.side.value} {count}{option.symbol} {option.strike.normalize():f}{option.right.letter.lower()}"
+
+
+def _settlement(record: Record, _: State) -> Happening | None:
+    how = record.data["how"]
+    if how not in ("assigned", "exercised"):
+        return None
+    text = f"{record.data['leg']}: {record.data['quantity']} {how}; the shares are in the account"
+    return Happening(record.at, record.bot, text, Tone.ALARM)
+
+
+def _operator(record: Record, _: State) -> Happening:
+    who = f" {record.data['bot']}" if record.data.get("bot") else ""
+    return Happening(record.at, "", f"asked by the operator: {record.data['request']}{who}")
+
+
+_TELLERS: dict[Kind, Callable[[Record, State], Happening | None]] = {
+    Kind.DECISION: _decision,
+    Kind.ALARM: _alarm,
+    Kind.LINK: _link,
+    Kind.ORDER: _order,
+    Kind.SETTLEMENT: _settlement,
+    Kind.OPERATOR: _operator,
+}
+
+
+# ---------------------------------------------------------------- decisions
+
+Told = str | tuple[str, Tone] | None
+
+
+def _stop_watching(record: Record, state: State, _: Position | None) -> Told:
+    bot = state.bots.get(record.bot)
+    if bot is None or bot.day.opened or bot.day.halted:
+        return None
+    nearest = f"; nearest {bot.nearest.rule} {bot.nearest.text}" if bot.nearest else ""
+    return f"no entry: {record.data['reason']}{nearest}"
+
+
+def _moved(record: Record, _: State, position: Position | None) -> Told:
+    if record.data["reason"] not in ("filled", "ended_partly") or position is None or position.state == "closed":
+        return None
+    values = record.data["values"]
+    if not isinstance(values, list) or values[0] != "entering":
+        return None
+    part = "" if record.data["reason"] == "filled" else f" ({position.structures} of {position.quantity})"
+    return f"filled{part}: {entry_text(position)}"
+
+
+def _exit(record: Record, _: State, position: Position | None) -> Told:
+    what = "" if position is None else f" {structure(position)}"
+    return f"{record.data['reason']}: closing{what}"
+
+
+def _closed(record: Record, _: State, position: Position | None) -> Told:
+    values = record.data["values"]
+    assert isinstance(values, list)
+    net, paid = Decimal(str(values[0])), Decimal(str(values[1]))
+    if position is not None:
+        net, paid = position.net, position.commissions
+    how = "" if position is None else f" {exit_text(position)}"
+    text = f"closed: {record.data['reason']},{how}, {signed_dollars(net)} after ${paid:,.2f} of commissions"
+    return text, Tone.BAD if net < 0 else Tone.GOOD
+
+
+def _reason(prefix: str, tone: Tone = Tone.PLAIN) -> "Callable[[Record, State, Position | None], Told]":
+    return lambda record, _, __: (f"{prefix}{record.data['reason']}", tone)
+
+
+_DECISIONS: dict[str, Callable[[Record, State, Position | None], Told]] = {
+    "watch": lambda *_: "watching: its window is open",
+    "stop watching": _stop_watching,
+    "state": _moved,
+    "exit": _exit,
+    "closed": _closed,
+    "halt": _reason("halted: ", Tone.BAD),
+    "skip": _reason("no entry: "),
+    "unfilled": _reason("not filled: "),
+    "unwind": _reason("", Tone.ALARM),
+    "shift": _reason(""),
+    "suspend": _reason(""),
+}

@@ -1,0 +1,150 @@
+"""What came of a run: for each day, what every bot did and why, or why it did nothing and what came nearest.
+
+Pure: made from the last state of each session, so that what is shown is what was recorded.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from engine.model.money import ZERO
+from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.position import Position
+from engine.model.session import EXCHANGE_ZONE, exchange_date
+from engine.run.glance import one_line, today_of
+from engine.run.position_text import entry_text, exit_text, live_orders, order_price, resting_text
+from engine.turn.leaving import CLOSING
+from engine.turn.state import BotState, State
+
+SHOWN_OLD = 5
+"""Positions opened on earlier days that are told one by one; the others are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """One line about a bot. `profit` is today's, None where nothing is owned; `parts` are joined by ", "."""
+
+    profit: Decimal | None
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotOutcome:
+    """One bot on one day."""
+
+    bot: str
+    profit: Decimal
+    traded: bool
+    lines: tuple[Told, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayOutcome:
+    """One session. Units: dollars; `exits` counts positions closed, `rejects` orders that the broker refused."""
+
+    date: date
+    bots: tuple[BotOutcome, ...]
+    realized: Decimal
+    open_profit: Decimal
+    entries: int
+    exits: int
+    rejects: int
+
+    @property
+    def profit(self) -> Decimal:
+        """Realised and open."""
+        return self.realized + self.open_profit
+
+
+def day_outcome(state: State, at: datetime | None) -> DayOutcome:
+    """Return what one day came to. `at` None takes the last recorded marks: the board has moved on."""
+    profits = {name: _profit(state, position, at) for name, position in state.positions.items()}
+    alive = (name for name, position in state.positions.items() if position.state != "closed")
+    traded = [position for position in state.positions.values() if position.opened_at is not None]
+    return DayOutcome(
+        date=state.session.date,
+        bots=tuple(_bot(state, name, bot, profits) for name, bot in state.bots.items()),
+        realized=sum((bot.day.realized for bot in state.bots.values()), ZERO),
+        open_profit=sum((profits[name] or ZERO for name in alive), ZERO),
+        entries=sum(bot.day.entries for bot in state.bots.values()),
+        exits=sum(position.state == "closed" for position in traded),
+        rejects=sum(order.status is OrderStatus.REFUSED for order in state.orders.values()),
+    )
+
+
+def _profit(state: State, position: Position, at: datetime | None) -> Decimal | None:
+    if position.opened_at is None:
+        return None
+    if at is not None or position.is_flat:
+        return today_of(state, position, at or state.session.close)
+    made = state.marks.get(position.id)
+    return None if made is None else made - state.bases.get(position.id, ZERO)
+
+
+# ---------------------------------------------------------------- one bot
+
+
+def _bot(state: State, name: str, bot: BotState, profits: dict[str, Decimal | None]) -> BotOutcome:
+    own = [p for p in state.positions.values() if p.bot == name and p.opened_at is not None]
+    total = bot.day.realized + sum((profits[p.id] or ZERO for p in own if p.state != "closed"), ZERO)
+    if not own:
+        return BotOutcome(bot=name, profit=total, traded=False, lines=(Told(None, _why_nothing(bot)),))
+    fresh = [p for p in own if p.session == state.session.date or p.state == "closed"]
+    old = [p for p in own if p not in fresh]
+    shown = [*fresh, *old[-SHOWN_OLD:]]
+    lines = [Told(profits[p.id], tuple(_position(state, p))) for p in shown]
+    if rest := old[:-SHOWN_OLD]:
+        earlier = sum((profits[p.id] or ZERO for p in rest), ZERO)
+        lines.append(Told(earlier, (f"{len(rest)} more are open since earlier days",)))
+    if bot.day.halted:
+        lines.append(Told(None, (f"halted: {one_line(bot.day.halted)}",)))
+    return BotOutcome(bot=name, profit=total, traded=True, lines=tuple(lines))
+
+
+def _position(state: State, position: Position) -> Iterator[str]:
+    yield f"{entry_text(position)} {_clock(position.opened_at, state)}"
+    if position.state == "closed":
+        yield f"{exit_text(position)} {_clock(position.closed_at, state)}: {position.exit_reason}"
+    else:
+        yield "open" if position.state == "open" else f"{position.exit_reason or 'its entry'} at work"
+        yield _protection(state, position)
+    yield f"commissions ${position.commissions:,.2f}"
+
+
+def _protection(state: State, position: Position) -> str:
+    """Return what stands at the broker for an open position, or that nothing does."""
+    resting = resting_text(state, position).replace(", ", " and ")
+    working = [*live_orders(state, position, *CLOSING), *live_orders(state, position, Purpose.ENTRY)]
+    if resting:
+        return f"{resting} rest at the broker"
+    if working:
+        return f"{_order_words(working[0])} works at the broker"
+    return "nothing rests at the broker: its exits act while rulebot runs"
+
+
+def _order_words(order: Order) -> str:
+    return f"{'an entry' if order.purpose is Purpose.ENTRY else order.reason} {order_price(order)}"
+
+
+def _why_nothing(bot: BotState) -> tuple[str, ...]:
+    day, nearest = bot.day, bot.nearest
+    if day.entries:
+        count = "its entry was" if day.entries == 1 else f"{day.entries} entries were"
+        return (f"{count} not filled",)
+    if day.halted:
+        return (f"halted: {one_line(day.halted)}",)
+    if day.decided:
+        return (f"decided once: {one_line(day.decided)}",)
+    if nearest is not None:
+        clock = nearest.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
+        return (f"{clock} came nearest: {nearest.rule} {one_line(nearest.text)}",)
+    return (one_line(bot.waits or day.skipped or "nothing was judged"),)
+
+
+def _clock(at: datetime | None, state: State) -> str:
+    """Return New York clock time, with the date when it was another day."""
+    if at is None:
+        return "at an unknown time"
+    same = exchange_date(at) == state.session.date
+    return at.astimezone(EXCHANGE_ZONE).strftime("%H:%M" if same else "%m-%d %H:%M")
