@@ -1,6 +1,7 @@
-"""A Glance as lines of a terminal: one for each bot where there is room, two where there is not."""
+"""A Glance as lines of a terminal: what a bot waits for stands beside it where there is room, else below."""
 
 from collections.abc import Iterator, Sequence
+from textwrap import wrap
 
 from rich.text import Text
 
@@ -11,6 +12,9 @@ from engine.run.happening import Happening, Tone
 
 WIDE = 112
 """Columns from which what a bot waits for stands beside it, not below."""
+_ROOMY = 132
+_MOST_LINES = 3
+"""Lines that one bot may take for what it waits for."""
 _HEADINGS = ("bot", "state", "since", "position", "P/L")
 _PROFIT = 4
 _STYLES = {
@@ -52,15 +56,15 @@ def _cut(line: Text, width: int) -> Text:
 
 def _clock_line(shown: Glance, width: int) -> Text:
     local = shown.at.astimezone(EXCHANGE_ZONE)
-    bar = 33 if width >= WIDE else 12
+    bar = 33 if width >= _ROOMY else 20 if width >= WIDE else 0
     done = round(shown.progress * bar)
     left = Text(f" {local:%Y-%m-%d  %H:%M:%S}  ")
     left.append("█" * done, style="cyan")
     left.append("░" * (bar - done), style="dim")
-    left.append(f" {shown.progress * 100:3.0f} %  ")
+    left.append(f" {shown.progress * 100:3.0f} %  " if bar else f"{shown.progress * 100:.0f} %  ")
     left.append("  ".join(f"{name} {'-' if level is None else f'{level:.2f}'}" for name, level in shown.levels))
-    right = Text(f"P/L today  {signed_dollars(shown.today)} ")
-    right.stylize(_colour(shown.today), 11)
+    right = Text("P/L today  " if bar else "P/L ")
+    right.append(f"{signed_dollars(shown.today)} ", style=_colour(shown.today))
     if len(left) + 2 + len(right) <= width:
         return left + Text(" " * (width - len(left) - len(right))) + right
     return _cut(left, max(width - len(right) - 1, 0)) + Text(" ") + right
@@ -85,11 +89,22 @@ def _table(shown: Glance, width: int) -> Iterator[Text]:
     for row, each in zip(shown.rows, cells, strict=True):
         line = _coloured(row, each, widths)
         if is_wide:
-            yield line + Text(f"  {row.waits}")
-            continue
-        yield line
-        if row.waits:
-            yield Text(f"   {row.waits}", style="dim")
+            yield from _beside(line, row.waits, width)
+        else:
+            yield line
+            yield from (Text(f"   {part}", style="dim") for part in _wrapped(row.waits, width - 3))
+
+
+def _beside(line: Text, waits: str, width: int) -> Iterator[Text]:
+    """Yield the line with what is waited for in the last column, going on below where it is long."""
+    column = len(line) + 2
+    first, *rest = _wrapped(waits, width - column) or [""]
+    yield line + Text(f"  {first}")
+    yield from (Text(" " * column + part) for part in rest)
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return wrap(text, max(width, 20), max_lines=_MOST_LINES, placeholder="…", break_on_hyphens=False)
 
 
 def _cells(row: BotRow, shown: Glance, *, is_first: bool) -> tuple[str, ...]:

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from textwrap import wrap
 
 from engine.cli.columns import aligned
 from engine.model.money import ZERO, signed_dollars
 from engine.run.outcome import BotOutcome, DayOutcome, Told
 
+NARROW = 100
+"""Columns below which a bot's lines stand under its name."""
 DETAILED_DAYS = 5
 """Runs of more days show totals only, and the last day in full."""
 
@@ -45,7 +48,11 @@ def _day_lines(day: DayOutcome, spent: str, width: int) -> list[str]:
     lines = []
     for name, profit, told in rows:
         head = f" {name.ljust(names)}  {profit.rjust(profits)}   "
-        lines += _flowed(head, told, width)
+        if width >= NARROW:
+            lines += _flowed(head, told, width)
+            continue
+        lines += [head.rstrip()] if head.strip() else []
+        lines += _flowed("    ", told, width)
     return lines
 
 
@@ -68,12 +75,16 @@ def _profit(bot: BotOutcome, line: Told, *, is_only: bool) -> str:
 
 def _flowed(head: str, parts: Sequence[str], width: int) -> list[str]:
     """Return the parts joined by "; ", going on below the first one where the width is used up."""
-    lines = [head + (parts[0] if parts else "")]
-    for part in parts[1:]:
-        if len(lines[-1]) + 2 + len(part) <= width:
-            lines[-1] += f"; {part}"
-        else:
-            lines.append(" " * len(head) + part)
+    lines = [head]
+    for part in parts:
+        joint = "" if lines[-1] == head else "; "
+        if len(lines[-1]) + len(joint) + len(part) <= width:
+            lines[-1] += joint + part
+            continue
+        lines += [" " * len(head)] if joint else []
+        first, *rest = wrap(part, width - len(head), break_on_hyphens=False) or [""]
+        lines[-1] += first
+        lines += [" " * len(head) + each for each in rest]
     return [line.rstrip() for line in lines]
 
 

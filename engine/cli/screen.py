@@ -18,7 +18,7 @@ from engine.cli.report import report_lines
 from engine.cli.stores import shown_path
 from engine.model.events import expiry_warnings
 from engine.model.money import dollars
-from engine.model.session import exchange_date
+from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.record.record import Kind, Record
 from engine.run.diary import Diary
 from engine.run.glance import glance
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from engine.run.start import Run, RunOptions
 
 STOPPING = "stopping: entries are cancelled, exits stay at the broker (Ctrl+C again ends at once)"
+ENDED = "the end of the last session"
+"""The loop's reason for an end that needs no words."""
 _WARNINGS_SHOWN = 5
 _SHOWN_WIDTH = 120
 
@@ -125,6 +127,9 @@ class Screen:
         simulated = at - run.first if run.world.ib.link.is_lockstep else None
         width = max(_SHOWN_WIDTH if not self._console.is_terminal else self._console.width, 60)
         self.say("")
+        if run.loop.reason != ENDED:
+            clock = at.astimezone(EXCHANGE_ZONE).strftime("%Y-%m-%d %H:%M:%S")
+            self.say(f" ended at {clock}: {run.loop.reason or 'an error'}")
         for line in report_lines(
             self._diary.days(), simulated, time.monotonic() - self._began, width, shown_path(self._options.store)
         ):
@@ -139,10 +144,11 @@ def start_lines(desk: "Desk", run: "Run") -> list[str]:
     seed = settings.get("seed")
     where = f"gateway {settings['gateway']}" if settings.get("gateway") else f"simulated gateway (seed {seed})"
     lines = [
-        f"rulebot {release()}   {where}   account {run.world.ib.link.account}   store {shown_path(run.options.store)}",
+        f"rulebot {release()}   {where}   account {run.world.ib.link.account}",
         f" {_count(len(desk.bots), 'bot')}: {', '.join(sorted(desk.bots))}",
+        f" store {shown_path(run.options.store)}",
         *_resumed(run),
-        " Ctrl+C stops: entries are cancelled, exits stay at the broker, everything is kept",
+        " Ctrl+C stops: entries are cancelled, exits stay at the broker",
     ]
     return [*lines, *(f" warning: {text}" for text in warnings(desk, run))]
 

@@ -17,6 +17,8 @@ from engine.run.position_text import entry_text, exit_text, live_orders, order_p
 from engine.turn.leaving import CLOSING
 from engine.turn.state import BotState, State
 
+AHEAD = "its window, from"
+"""How a bot that has not begun to watch says what it waits for."""
 SHOWN_OLD = 5
 """Positions opened on earlier days that are told one by one; the others are counted."""
 
@@ -120,7 +122,7 @@ def _protection(state: State, position: Position) -> str:
         return f"{resting} rest at the broker"
     if working:
         return f"{_order_words(working[0])} works at the broker"
-    return "nothing rests at the broker: its exits act while rulebot runs"
+    return "nothing rests at the broker: its exits act only while rulebot runs"
 
 
 def _order_words(order: Order) -> str:
@@ -139,7 +141,8 @@ def _why_nothing(bot: BotState) -> tuple[str, ...]:
     if nearest is not None:
         clock = nearest.at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
         return (f"{clock} came nearest: {nearest.rule} {one_line(nearest.text)}",)
-    return (one_line(bot.waits or day.skipped or "nothing was judged"),)
+    waited = "waited for " if bot.waits.startswith(AHEAD) else ""
+    return (waited + one_line(bot.waits or day.skipped or "nothing was judged"),)
 
 
 def _clock(at: datetime | None, state: State) -> str:

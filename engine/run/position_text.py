@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from engine.compile.plan import Compare, Constant, ExitPlan, Holds
+from engine.compile.plan import Compare, ExitPlan, Holds, Rule
 from engine.evaluate.wording import shown
 from engine.model.market import Board
 from engine.model.money import CENT
@@ -109,7 +109,7 @@ def exits_text(program: Program, state: State, position: Position, now: float) -
             continue
         present = None if is_said else close_price(position, state.board, now)
         is_said = is_said or present is not None
-        parts.append(f"{planned.name} {price(level)}" + ("" if present is None else f" (now {price(present)})"))
+        parts.append(f"{planned.name} {abs(level):.2f}" + ("" if present is None else f" (now {abs(present):.2f})"))
     return "; ".join(parts) or _only_expiry(bot, position)
 
 
@@ -121,6 +121,10 @@ def _rank(planned: ExitPlan) -> int:
 def _is_time(planned: ExitPlan) -> bool:
     test = None if planned.rule is None else planned.rule.test
     return isinstance(test, Holds) and test.call.measure == "time"
+
+
+def _is_breach(rule: Rule) -> bool:
+    return isinstance(rule.test, Holds) and rule.test.call.measure == "breach"
 
 
 def _only_expiry(bot: CompiledBot, position: Position) -> str:
@@ -142,4 +146,4 @@ def _rule_text(planned: ExitPlan, reading: Reading | None) -> str:
         return said if reading is None or reading.verdict.truth is not None else f"{said} (now unknown)"
     if isinstance(rule.test, Compare):
         return f"{said} (now {shown(reading.verdict.value, rule.test.left)})"
-    return f"{said} (now {shown(reading.verdict.value, Constant(0.0, rule.quantity))})"
+    return f"{said} (now {reading.verdict.value:.1f} pts)" if _is_breach(rule) else said
