@@ -15,7 +15,7 @@ from engine.model.errors import BrokerError, RulebotError
 from engine.model.event import Event, OperatorRequest
 from engine.model.order import Purpose
 from engine.ports import Batch, Broker, Feed, Journal, Link
-from engine.record.record import DURABLE, Record
+from engine.record.record import DURABLE, Kind, Record
 from engine.run.prepare import prepare
 from engine.turn.program import Program
 from engine.turn.state import State
@@ -120,6 +120,10 @@ class Loop:
         self.state = result.state
 
     def _take(self, batch: Batch) -> None:
+        """Take everything of one instant; without lockstep its boundary is kept, so that a replay feeds the same."""
+        if not self.link.is_lockstep:
+            boundary = Record(batch.at, Kind.BATCH, data={"events": len(batch.events)})
+            self.journal.append([boundary], durable=False)
         for event in batch.events:
             self._handle(event)
 

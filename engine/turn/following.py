@@ -15,18 +15,28 @@ from engine.spec.spec import Order as Ladder
 from engine.spec.spec import Then
 from engine.turn.bounds import credit_floor
 from engine.turn.entering import price_legs, priority, require_holds, rung
-from engine.turn.judging import confirmed, judge_all
+from engine.turn.judging import confirmed, judge_all, wake
 from engine.turn.leaving import CLOSING, exit_ladder
 from engine.turn.program import CompiledBot
+from engine.turn.reports import conclude
 from engine.turn.resting import CANCEL_PATIENCE, cancel
 from engine.turn.work import Work
 
+REASON_PATIENCE = timedelta(seconds=1)
+"""How long a refused order waits for the message that says why; it may come after the status."""
 SILENCE = timedelta(seconds=10)
 """How long an order may stay without an answer before it is UNKNOWN (faults.md section 2, step 8)."""
 
 
 def follow(work: Work, order: Order) -> None:
     """Take the step that is due for a live order, if one is."""
+    if order.ended is not None:
+        left = (order.changed_at + REASON_PATIENCE - work.at).total_seconds()
+        if left <= 0:
+            conclude(work, order)
+        else:
+            wake(work, order.bot, left)
+        return
     if order.status is OrderStatus.SENDING and order.sent_at is not None and work.at - order.sent_at >= SILENCE:
         work.alarm(order.bot, f"no answer about order {order.ref}", order.position)
         work.put_order(replace(order, status=OrderStatus.UNKNOWN, message="no answer in 10 s"))

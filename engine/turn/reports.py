@@ -64,7 +64,8 @@ def on_order(work: Work, event: OrderReport) -> None:
     if changed != order:
         order = work.put_order(changed)
         wake(work, order.bot, 0.0)
-    conclude(work, order)
+    if order.ended is not OrderStatus.REFUSED or order.message:
+        conclude(work, order)
 
 
 def _with_status(order: Order, status: BrokerStatus | None) -> Order:
@@ -100,6 +101,8 @@ def on_message(work: Work, event: OrderMessage) -> None:
     order = work.put_order(replace(order, message=f"{event.code} {event.text}"))
     if event.code in REFUSALS and order.status in (OrderStatus.SENDING, OrderStatus.UNKNOWN) and not order.perm_id:
         order = work.put_order(replace(order, ended=OrderStatus.REFUSED))
+        conclude(work, order)
+    elif order.ended is OrderStatus.REFUSED:
         conclude(work, order)
     elif event.code in REFUSALS and order.status is OrderStatus.WORKING:
         work.alarm(order.bot, f"the broker refused a change of {order.ref}: {event.text}", order.position)
