@@ -204,7 +204,7 @@ _VOLATILITY_MEASURES = (
         max_age=OPTION_AGE,
         places=EVERYWHERE,
         reads=("spot", "strikes"),
-        formula="Black-76 volatility of the at-the-money mids, forward = strike + call - put; annualised %, 365 days.",
+        formula="Black-76 volatility of the at-the-money mids, forward = strike + call - put; % of 252 sessions.",
     ),
     Measure(
         name="rv",

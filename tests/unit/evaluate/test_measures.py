@@ -121,7 +121,7 @@ def test_iv_by_the_forward_of_parity_and_expected_move_by_iv() -> None:
     at = view()
     quote(at.board, option(6000, Right.CALL), 18.9, 19.1)
     quote(at.board, option(6000, Right.PUT), 18.9, 19.1)
-    years = 5.5 / 24 / 365
+    years = 5.5 / 6.5 / 252
     found = read(at, "iv")
     assert isinstance(found, float)
     assert found == pytest.approx(19.0 / 6000 * sqrt(2 * pi) / sqrt(years) * 100, rel=1e-4)

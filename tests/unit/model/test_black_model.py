@@ -49,10 +49,14 @@ def test_without_time_value_there_is_no_volatility() -> None:
     assert implied_volatility(5.0, 6000.0, 6100.0, 0.0, True) is None
 
 
-def test_years_are_calendar_seconds_to_the_close() -> None:
+def test_years_are_trading_time_to_the_close() -> None:
     session = session_on(date(2026, 11, 18))
     assert session is not None
-    assert years_until(session.date, session.close.timestamp() - 86400.0) == pytest.approx(1 / 365)
+    opened, close = session.open.timestamp(), session.close.timestamp()
+    assert years_until(session.date, close - 5.5 * 3600) == pytest.approx(5.5 / 6.5 / 252)
+    assert years_until(session.date, opened - 3600) == pytest.approx(1 / 252)
+    assert years_until(date(2026, 11, 20), close - 3600) == pytest.approx((1 / 6.5 + 2) / 252)
+    assert years_until(date(2026, 11, 30), opened) == pytest.approx((7 + 210 / 390) / 252), "one half day"
     assert years_until(session.date, session.close.timestamp()) is None
     assert years_until(date(2026, 11, 21), session.close.timestamp()) is None
     assert years_until(date(2090, 1, 3), session.close.timestamp()) is None
