@@ -6,6 +6,7 @@ from collections.abc import Container, Mapping
 from dataclasses import fields, is_dataclass, replace
 from decimal import Decimal
 from enum import Enum
+from functools import cache
 
 from engine.model.session import DayTime
 from engine.spec.spec import Spec
@@ -25,12 +26,18 @@ def with_digest(spec: Spec, in_expressions: Container[str] = ()) -> Spec:
     return replace(spec, digest=hashlib.sha256(text.encode()).hexdigest())
 
 
+@cache
+def _kept(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind) if field.name not in _NOT_MEANING)
+
+
 def _canonical(value: object) -> object:
+    if isinstance(value, str) and not isinstance(value, Enum):
+        return value
     if isinstance(value, DayTime):
         return [value.anchor.value, value.offset.total_seconds()]
     if is_dataclass(value) and not isinstance(value, type):
-        kept = (field.name for field in fields(value) if field.name not in _NOT_MEANING)
-        return {"is": type(value).__name__, **{name: _canonical(getattr(value, name)) for name in kept}}
+        return {"is": type(value).__name__, **{name: _canonical(getattr(value, name)) for name in _kept(type(value))}}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Decimal | int) and not isinstance(value, bool):

@@ -6,7 +6,7 @@ passes over them. Never `anyOf` of condition kinds: its one error says nothing.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -29,9 +29,19 @@ from engine.spec.words import KEYS_TO_COME, MEASURES
 def validator(kind: str) -> Any:
     """Return the validator of `strategy` or `account`; the schema is read once."""
     schema = json.loads((shipped("schemas") / f"{kind}.schema.json").read_text(encoding="utf-8"))
-    keywords = {"x-exactly-one": _exactly_one, "x-one-besides": _one_besides}
+    keywords = {"x-exactly-one": _exactly_one, "x-one-besides": _one_besides, "$ref": _within(schema["$defs"])}
     extended: Any = extend
     return extended(Draft202012Validator, keywords)(schema)
+
+
+def _within(definitions: Mapping[str, Any]) -> Callable[[Any, str, Any, Any], Iterator[ValidationError]]:
+    """Return the keyword `$ref` for a schema that refers to its own `$defs` only: nothing is resolved as a URI."""
+    named = {f"#/$defs/{name}": definition for name, definition in definitions.items()}
+
+    def within(validator: Any, ref: str, instance: Any, _: Any) -> Iterator[ValidationError]:
+        yield from validator.descend(instance, named[ref])
+
+    return within
 
 
 def _exactly_one(_: Any, names: list[str], instance: Any, __: Any) -> Iterator[ValidationError]:

@@ -4,12 +4,10 @@ Works on the parser's events, not on its nodes: limits then hold while the text 
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from engine.spec.diagnostic import Diagnostic, Span
@@ -17,6 +15,7 @@ from engine.spec.source import Plain, Source
 from engine.spec.spec import Path
 from engine.spec.syntax import complaint
 from engine.spec.text import UNSEEN, decode
+from engine.spec.yaml_events import events
 
 MAX_DEPTH = 20
 MAX_NODES = 5000
@@ -103,7 +102,7 @@ class _Walk:
 
     def run(self) -> None:
         try:
-            for event in _events(self.source.text):
+            for event in events(self.source.text):
                 self._take(event)
             self.is_cut_short = not self.documents
         except _Stop:
@@ -273,8 +272,3 @@ class _Walk:
 
 def _short(text: str) -> str:
     return text if len(text) <= 40 else text[:37] + "..."
-
-
-def _events(text: str) -> Iterator[Any]:
-    yaml = YAML(typ="safe", pure=True, plug_ins=[])
-    return iter(yaml.parse(text))
