@@ -17,6 +17,8 @@ _MOST_LINES = 3
 """Lines that one bot may take for what it waits for."""
 _HEADINGS = ("bot", "state", "since", "position", "P/L")
 _PROFIT = 4
+_LEAST = (0, 8, 5, 27, 10)
+"""Least widths of the columns, so that the table seldom moves while a day goes on."""
 _STYLES = {
     Doing.WATCHING: "cyan",
     Doing.ENTERING: "yellow",
@@ -83,7 +85,7 @@ def _table(shown: Glance, width: int) -> Iterator[Text]:
     for row in shown.rows:
         cells.append(_cells(row, shown, is_first=row.bot not in names))
         names.add(row.bot)
-    widths = [max(len(row[at]) for row in (_HEADINGS, *cells)) for at in range(len(_HEADINGS))]
+    widths = [max(least, *(len(row[at]) for row in (_HEADINGS, *cells))) for at, least in enumerate(_LEAST)]
     is_wide = width >= WIDE
     yield Text(_joined(_HEADINGS, widths) + ("  waits for" if is_wide else ""), style="dim")
     for row, each in zip(shown.rows, cells, strict=True):

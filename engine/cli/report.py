@@ -26,7 +26,8 @@ def report_lines(
         head = [f" {day.date:%Y-%m-%d %a}"] if len(days) > 1 else []
         lines += [*head, *_day_lines(day, _spent(simulated, real_seconds) if len(days) == 1 else "", width), ""]
     if len(days) > 1:
-        lines += [*_totals(days), "", f" {_spent(simulated, real_seconds)}", ""]
+        spent = _spent(simulated, real_seconds)
+        lines += [*_totals(days), *(["", f" {spent}"] if spent else []), ""]
     return [*lines, *_next(days[-1], store)]
 
 

@@ -36,7 +36,6 @@ class Doing(Enum):
     EXITING = "exiting"
     HALTED = "halted"
     PAUSED = "paused"
-    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

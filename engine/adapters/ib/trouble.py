@@ -16,6 +16,8 @@ _API = (
 
 def nothing_listens(settings: IbSettings) -> BrokerError:
     """Nobody accepts connections there."""
+    if settings.lockstep:
+        return BrokerError(f"nothing listens on {settings.where}", "start 'rulebot gateway' first")
     return BrokerError(f"nothing listens on {settings.where}", f"start TWS or IB Gateway and log in; {_API}")
 
 

@@ -1,0 +1,62 @@
+"""The shortest whole day by the command line: one bot trades, the report says so, and the store can be asked."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from engine.cli.main import main
+
+SPEC = str(Path(__file__).parents[2] / "specs" / "put_lite.yaml")
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> tuple[Result, Path]:
+    """Return what a run of put_lite printed, and its store."""
+    store = tmp_path_factory.mktemp("run") / "day.db"
+    environment = {"RULEBOT_DATA": str(store.parent / "data")}
+    arguments = ["run", "--paper", "--sim", "--seed", "7", "--speed", "max", "--store", str(store), SPEC]
+    return CliRunner(env=environment).invoke(main, arguments), store
+
+
+def asked(store: Path, *command: str) -> str:
+    found = CliRunner().invoke(main, [*command, "--store", str(store)])
+    assert found.exit_code == 0, found.output
+    return found.stdout
+
+
+def test_the_day_is_told_line_by_line(day: tuple[Result, Path]) -> None:
+    result, store = day
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith("rulebot ")
+    assert "simulated gateway (seed 7)   account DU" in lines[0]
+    for wanted in (
+        f" store {store}",
+        " Ctrl+C stops: entries are cancelled, exits stay at the broker",
+        " net liquidation $1,000,000.00",
+        " 09:30:00  the session of 2026-10-21 opens",
+        " 10:30:00  put_lite  watching: its window is open",
+        " 16:00:00  the session of 2026-10-21 closes",
+    ):
+        assert wanted in lines
+    assert any("put_lite  filled: sold " in line for line in lines)
+    assert any("put_lite  closed: " in line for line in lines)
+
+
+def test_the_report_says_what_the_bot_did(day: tuple[Result, Path]) -> None:
+    report = day[0].stdout.partition("the session of 2026-10-21 closes\n")[2]
+    assert " put_lite  " in report
+    assert "sold 5" in report
+    assert "commissions $" in report
+    assert "1 entry, 1 exit, 0 rejects" in report
+    assert "simulated seconds in " in report
+    assert "rulebot why put_lite" in report
+
+
+def test_the_store_answers(day: tuple[Result, Path]) -> None:
+    store = day[1]
+    assert " put_lite  stopped  paper" in asked(store, "list")
+    assert "nothing is open" in asked(store, "status")
+    assert " total_trades" in asked(store, "summary")
+    assert "put_lite traded on 2026-10-21." in asked(store, "why", "put_lite")

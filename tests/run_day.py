@@ -1,0 +1,55 @@
+"""The hand-made day of `store_day` as a running engine knows it: a state, its program, a market beside it."""
+
+from dataclasses import replace
+from datetime import date, datetime
+from pathlib import Path
+
+from store_day import CONDOR, DAY, LEGS, SELLER, WATCHER, at, put, small_day
+
+from engine.decide.bot_day import BotDay
+from engine.model.contract import Option, Underlying
+from engine.model.facts import EventCalendar
+from engine.model.market import Board
+from engine.record.record import Kind
+from engine.run.desk import load_desk
+from engine.run.resume import resume
+from engine.turn.program import AccountLimits, Program
+from engine.turn.state import BotState, State
+
+BOTS = (WATCHER, CONDOR, SELLER)
+SPECS = Path(__file__).parent.parent / "specs"
+
+
+def day_program() -> Program:
+    """Return the three bots of the day; their shipped texts govern its positions."""
+    bots = load_desk([str(SPECS / f"{name}.yaml") for name in BOTS], {}, None).bots
+    return Program(bots=bots, pinned={"d1": bots[CONDOR], "d2": bots[SELLER]}, limits=AccountLimits(), install="t")
+
+
+def day_state(clock: str) -> State:
+    """Return what the engine knew at that New York time of the day."""
+    now = at(clock)
+    records = [record for record in small_day() if record.at <= now and record.kind is not Kind.RUN_STARTED]
+    state = resume(records, now, market(now), EventCalendar()).state
+    bots = {name: state.bots.get(name) or BotState(day=BotDay(bot=name, date=DAY)) for name in BOTS}
+    waits = "day_range 29.8 pts   below 27.7 (the open's expected move): 2.1 too much"
+    bots[WATCHER] = replace(bots[WATCHER], is_watching=now < at("13:30"), since=at("10:30"), waits=waits)
+    return replace(state, is_linked=True, bots=bots)
+
+
+def market(now: datetime) -> Board:
+    """Return quotes: the condor costs 0.54 to close, the put 5.00."""
+    board = Board()
+    for name, price in (("SPX", 6004.12), ("SPY", 599.93), ("VIX", 16.8)):
+        row = board.add(Underlying(name))
+        board.last[row], board.last_at[row] = price, now.timestamp()
+    for (_, option, *_), mid in zip(LEGS, (0.40, 0.16, 0.50, 0.20), strict=True):
+        _quote(board, option, mid, now)
+    _quote(board, put(547, "SPY", "SPY", date(2027, 2, 19)), 5.00, now)
+    board.alive_at = now.timestamp()
+    return board
+
+
+def _quote(board: Board, option: Option, mid: float, now: datetime) -> None:
+    row = board.add(option)
+    board.bid[row], board.ask[row], board.quote_at[row] = mid - 0.02, mid + 0.02, now.timestamp()

@@ -1,0 +1,87 @@
+"""What a person sees of a run, to the letter: the table at several widths, lines, and the report."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from rich.console import Console, Group
+from run_day import day_program, day_state
+from store_day import CONDOR, WATCHER, at, small_day
+from syrupy.assertion import SnapshotAssertion
+
+from engine.cli.glance_text import glance_lines, happening_line
+from engine.cli.report import report_lines
+from engine.run.diary import Diary
+from engine.run.glance import BotRow, Doing, Glance, glance
+from engine.run.outcome import BotOutcome, DayOutcome, Told, day_outcome
+
+PROGRAM = day_program()
+
+
+def drawn(shown: Glance, width: int) -> str:
+    console = Console(width=width, color_system=None, force_terminal=False)
+    with console.capture() as found:
+        console.print(Group(*glance_lines(shown, width)))
+    lines = found.get().split("\n")
+    assert max(len(line) for line in lines) <= width
+    return "\n".join(line.rstrip() for line in lines)
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 160])
+@pytest.mark.parametrize("clock", ["11:42", "14:00"])
+def test_table(clock: str, width: int, snapshot: SnapshotAssertion) -> None:
+    shown = glance(PROGRAM, day_state(clock), at(clock), at("09:29"), at("16:06"))
+    assert drawn(shown, width) == snapshot
+
+
+def test_every_state_has_a_line(snapshot: SnapshotAssertion) -> None:
+    rows = tuple(
+        BotRow(
+            bot=f"bot_{doing.value}",
+            doing=doing,
+            since=at("10:00"),
+            position="5950/5955p  try 2 of 5 at 0.25" if doing is Doing.ENTERING else "",
+            profit=Decimal("-1234.5") if doing is Doing.EXITING else None,
+            waits="a fill",
+        )
+        for doing in Doing
+    )
+    shown = Glance(
+        at=at("12:00"), is_in_hours=True, progress=0.38, net_liquidation=None, levels=(("SPX", None),),
+        realized=Decimal(0), open_profit=Decimal("-1234.5"), rows=rows, notice="stopping",
+    )  # fmt: skip
+    assert drawn(shown, 120) == snapshot
+
+
+def test_lines_of_a_pipe(snapshot: SnapshotAssertion) -> None:
+    diary = Diary(at("09:29"))
+    diary.write(small_day())
+    assert [happening_line(told).plain for told in diary.note(day_state("16:06"), at("16:06"))] == snapshot
+
+
+@pytest.mark.parametrize("width", [72, 120])
+def test_report(width: int, snapshot: SnapshotAssertion) -> None:
+    days = (day_outcome(day_state("16:06"), at("16:06")),)
+    lines = report_lines(days, timedelta(seconds=23400), 7.1, width, "runs/2026-11-18-7.db")
+    assert max(len(line) for line in lines) <= width
+    assert lines == snapshot
+
+
+def test_report_of_several_days(snapshot: SnapshotAssertion) -> None:
+    one = day_outcome(day_state("16:06"), None)
+    two = DayOutcome(
+        date=one.date + timedelta(days=1),
+        bots=(
+            BotOutcome(bot=CONDOR, profit=Decimal("-120.5"), traded=True, lines=(
+                Told(Decimal("-130.5"), ("sold 5920/5930p at 0.85 (mid 0.90) 09:52", "open")),
+                Told(Decimal(10), ("sold 5900/5910p at 0.80 (mid 0.80) 10:52", "open")),
+            )),
+            BotOutcome(bot=WATCHER, profit=Decimal(0), traded=False, lines=(Told(None, ("its window is over",)),)),
+        ),
+        realized=Decimal("-130.5"), open_profit=Decimal(10), entries=2, exits=0, rejects=1,
+    )  # fmt: skip
+    assert report_lines((one, two), None, 7.1, 120, "a.db") == snapshot
+
+
+def test_report_of_nothing() -> None:
+    assert report_lines((), None, 0.1, 120, "a.db") == [" nothing was judged: the run ended before its first instant"]

@@ -1,0 +1,86 @@
+"""`rulebot run` when it cannot: one plain sentence, what to do, and the exit code. Nothing here trades."""
+
+import socket
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from engine.cli.main import main
+from engine.store.open import open_store
+
+ROOT = Path(__file__).parents[3]
+SPEC = str(ROOT / "specs" / "put_lite.yaml")
+MISSPELT = str(ROOT / "tests" / "snapshot" / "defects" / "misspelt_word.bad.yaml")
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "data"))
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, ["run", *arguments])
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def test_no_gateway_listens() -> None:
+    found = run("--paper", "--gateway", f"127.0.0.1:{free_port()}", SPEC)
+    assert found.exit_code == 3
+    assert "error: nothing listens on 127.0.0.1" in found.stderr
+    assert "start TWS or IB Gateway" in found.stderr
+
+
+def test_no_simulated_gateway_listens() -> None:
+    found = run("--paper", "--sim", "--gateway", f"127.0.0.1:{free_port()}", "--store", "a.db", SPEC)
+    assert (found.exit_code, "start 'rulebot gateway' first" in found.stderr) == (3, True)
+
+
+def test_unknown_scenario() -> None:
+    found = run("--paper", "--sim", "--market", "nosuch", SPEC)
+    assert (found.exit_code, "no such market file" in found.stderr) == (3, True)
+
+
+def test_a_second_engine_on_the_same_store(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "a.db")
+    try:
+        found = run("--paper", "--sim", "--store", "a.db", SPEC)
+    finally:
+        store.close()
+    assert (found.exit_code, "is in use by another engine" in found.stderr) == (3, True)
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    found = run("--paper", "--sim", "--store", "file/a.db", SPEC)
+    assert (found.exit_code, found.stderr.startswith("error: the store")) == (3, True), found.output
+
+
+def test_problems_are_shown_as_validate_shows_them() -> None:
+    found, validated = run("--paper", "--sim", MISSPELT, SPEC), CliRunner().invoke(main, ["validate", MISSPELT, SPEC])
+    assert found.exit_code == 1
+    assert found.stderr == validated.stdout
+    assert found.stderr.endswith("2 files: 1 fine, 1 with 2 errors\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--live", SPEC), "live trading is not built yet"),
+        ((SPEC,), "say which account is meant: --paper"),
+        (("--paper", "--seed", "3", SPEC), "--seed is for the simulated market: add --sim"),
+        (("--paper", "--sim", "--gateway", "nowhere", SPEC), "--gateway is HOST:PORT, is 'nowhere'"),
+        (("--paper", "--sim", "--speed", "fast", SPEC), "--speed is a number above 0, or max, is 'fast'"),
+        (("--paper", "--sim", "--set", "x=1", SPEC), "no bot has a parameter 'x'"),
+        (("--paper", "--sim", "no_such.yaml"), "no_such.yaml"),
+    ],
+)
+def test_misuse(arguments: tuple[str, ...], words: str) -> None:
+    found = run(*arguments)
+    assert (found.exit_code, words in found.stderr) == (2, True), found.output

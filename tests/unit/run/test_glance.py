@@ -1,0 +1,100 @@
+"""A run at a glance, from hand-made states."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from run_day import day_program, day_state
+from store_day import CONDOR, SELLER, WATCHER, at
+
+from engine.model.order import OrderStatus, Purpose
+from engine.model.session import session_on
+from engine.run.glance import Doing, Glance, glance, one_line, progress
+from engine.turn.state import State, Trading
+
+PROGRAM = day_program()
+
+
+def seen(state: State, clock: str) -> Glance:
+    return glance(PROGRAM, state, at(clock), at("09:29"), at("16:06"))
+
+
+def test_an_open_condor_shows_each_exit_with_its_level_and_the_present_value() -> None:
+    rows = {row.bot: row for row in seen(day_state("11:42"), "11:42").rows}
+    row = rows[CONDOR]
+    assert (row.doing, row.since, row.position) == (Doing.OPEN, at("09:52"), "5920/5930p 6065/6075c  0.85")
+    assert row.waits.startswith("target 0.42 (now 0.54); stop 1.70; time 15:45; breach spot_within 15 pts")
+    assert row.profit == Decimal("26.90")
+
+
+def test_resting_exits_show_what_is_at_the_broker() -> None:
+    rows = {row.bot: row for row in seen(day_state("11:42"), "11:42").rows}
+    assert rows[SELLER].position == "547p 2027-02-19  5.07"
+    assert rows[SELLER].waits == "resting: target 2.03, stop 15.21"
+
+
+def test_a_watching_bot_says_what_is_missing() -> None:
+    rows = {row.bot: row for row in seen(day_state("11:42"), "11:42").rows}
+    assert rows[WATCHER].doing is Doing.WATCHING
+    assert rows[WATCHER].waits == "day_range 29.8 pts, below 27.7 (the open's expected move): 2.1 too much"
+
+
+def test_entering_shows_the_try() -> None:
+    state = day_state("11:42")
+    orders = {
+        ref: replace(order, status=OrderStatus.WORKING, attempt=2, limit_price=Decimal("-0.25"))
+        for ref, order in state.orders.items()
+        if order.bot == CONDOR and order.purpose is Purpose.ENTRY
+    }
+    position = next(found for found in state.positions.values() if found.bot == CONDOR)
+    bare = replace(position, state="entering", legs=tuple(replace(leg, opened=0) for leg in position.legs))
+    state = replace(state, orders=orders, positions={position.id: bare})
+    row = next(row for row in seen(state, "11:42").rows if row.bot == CONDOR)
+    assert (row.doing, row.waits) == (Doing.ENTERING, "a fill")
+    assert row.position == "5920/5930p 6065/6075c  try 2 of 4 at 0.25"
+
+
+def test_many_positions_share_a_row() -> None:
+    state = day_state("11:42")
+    one = next(found for found in state.positions.values() if found.bot == SELLER)
+    many = {f"P{n}": replace(one, id=f"P{n}") for n in range(11)}
+    rows = [row for row in seen(replace(state, positions=many), "11:42").rows if row.bot == SELLER]
+    assert [row.position for row in rows][-1] == "+8 more"
+    assert len(rows) == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "doing"),
+    [({"paused": frozenset({WATCHER})}, Doing.PAUSED), ({"paused": frozenset({""})}, Doing.PAUSED)],
+)
+def test_a_paused_bot(changes: dict[str, object], doing: Doing) -> None:
+    state = replace(day_state("11:42"), **changes)  # type: ignore[arg-type]
+    assert next(row for row in seen(state, "11:42").rows if row.bot == WATCHER).doing is doing
+
+
+def test_notices() -> None:
+    state = day_state("11:42")
+    assert seen(state, "11:42").notice == ""
+    assert "stopping" in seen(replace(state, is_stopping=True), "11:42").notice
+    assert "connection" in seen(replace(state, is_linked=False), "11:42").notice
+    assert "killed" in seen(replace(state, trading=Trading.REDUCING), "11:42").notice
+
+
+def test_today_is_realised_and_open() -> None:
+    shown = seen(day_state("14:00"), "14:00")
+    assert shown.realized == Decimal("36.80")
+    assert shown.today == shown.realized + shown.open_profit
+    assert shown.levels == (("SPX", 6004.12), ("SPY", 599.93), ("VIX", 16.8))
+
+
+def test_progress_counts_trading_time_over_all_sessions() -> None:
+    session = session_on(at("12:00").date())
+    assert session is not None
+    assert progress(session, at("12:45"), at("09:29"), at("16:06")) == 0.5
+    assert progress(session, at("09:00"), at("09:00"), None) == 0.0
+    assert progress(session, at("12:45"), at("09:29"), at("16:06", at("12:00").date().replace(day=19))) == 0.25
+    assert progress(session, at("18:00"), at("09:29"), None) == 1.0
+
+
+def test_words_of_a_verdict_on_one_line() -> None:
+    assert one_line("1.04   above 1.0   (iv 12.5%)") == "1.04, above 1.0 (iv 12.5%)"
