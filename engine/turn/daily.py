@@ -1,7 +1,7 @@
 """What goes by the clock: a new trading day, halts, snapshots of open positions, settlement, what to stream."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,7 @@ from engine.model.money import CENT, ZERO, dollars
 from engine.model.payoff import intrinsic
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import level_of
-from engine.model.session import Session, exchange_date, session_from
+from engine.model.session import Session, at_exchange_time, exchange_date, session_from
 from engine.record.record import Kind
 from engine.turn.ended import closed
 from engine.turn.entering import end_watch
@@ -352,6 +352,11 @@ def _only_rests(bot: CompiledBot) -> bool:
     return all(planned.resting or planned.rule is None for planned in bot.plan.exits)
 
 
+def _next_day(session: Session) -> datetime:
+    """Return when the next date begins: the first instant at which another session may be due."""
+    return at_exchange_time(session.date + timedelta(days=1), time(0))
+
+
 def next_wake(work: Work, mark_at: datetime | None, watch_at: datetime | None) -> datetime:
     """Return the next instant at which something is due although nothing moves."""
     session = work.state.session
@@ -361,6 +366,6 @@ def next_wake(work: Work, mark_at: datetime | None, watch_at: datetime | None) -
     due += [p.retry_at for p in work.positions.values() if p.state != "closed"]
     found += [max(at, soon) for at in due if at is not None]
     found += [at for at in (mark_at, watch_at) if at is not None]
-    found += [at for at in (session.open, session.close) if at > work.at]
+    found += [at for at in (session.open, session.close, _next_day(session)) if at > work.at]
     ahead = [at for state in work.bots.values() for at in state.agenda[:1]]
     return min((*found, *ahead), default=NEVER)
