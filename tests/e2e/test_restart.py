@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -28,17 +28,13 @@ def new_york(hour: int, minute: int, day: int = 21) -> datetime:
     return datetime(2026, 10, day, hour + 4, minute, tzinfo=UTC)
 
 
-async def run_until(
-    gateway: RunningGateway, store: Path, stop_at: datetime, look: Callable[[Run, datetime], None] | None = None
-) -> Run:
-    """Run the put seller attached to the gateway, and ask it to stop at an instant."""
-    desk = load_desk(spec_files([SELLER]), {}, None)
+async def run_until(gateway: RunningGateway, store: Path, stop_at: datetime, specs: Sequence[str] = (SELLER,)) -> Run:
+    """Run bots attached to the gateway, and ask the engine to stop at an instant."""
+    desk = load_desk(spec_files(specs), {}, None)
     options = RunOptions(store=store, logs=None, sessions=None, install="")
     asked: list[bool] = []
 
     def watcher(run: Run, at: datetime) -> None:
-        if look is not None:
-            look(run, at)
         if at >= stop_at and not asked:
             asked.append(True)
             run.inbox.ask(Request.STOP)
@@ -174,3 +170,21 @@ def test_todays_sale_happens_beside_ten_positions_of_the_same_contract(tmp_path:
 
     in_loop(plain, tmp_path, seed=7)
     in_loop(crowded, tmp_path, seed=7, positions_file=tmp_path / "positions.json")
+
+
+def test_an_engine_may_start_late_in_the_morning(tmp_path: Path) -> None:
+    """The open's expected move and the day's range are read from history, and agree with those seen live."""
+
+    async def body(gateway: RunningGateway, folder: Path) -> None:
+        first = await run_until(gateway, folder / "early.db", new_york(10, 45), specs=("put_lite",))
+        seen = first.loop.state.facts.opening_moves
+        late = await run_until(gateway, folder / "late.db", new_york(10, 50), specs=("put_lite",))
+        learned = late.loop.state.facts.opening_moves
+        assert learned.keys() == seen.keys()
+        for key, points in learned.items():
+            assert points == pytest.approx(seen[key], rel=0.15)
+        readings = late.loop.state.bots["put_lite"].readings
+        assert readings[("halts", "day_range")].verdict.truth is False
+        assert readings[("halts", "vix_spike")].verdict.truth is False
+
+    in_loop(body, tmp_path, seed=4)
