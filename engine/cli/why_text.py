@@ -29,6 +29,7 @@ def story_lines(bot: str, session: date, told: Story, trades: Sequence[Row]) -> 
     lines += _unknown_lines(told.unknown)
     told_already = {one.rule for one in told.nearest.conditions} if told.nearest else set()
     lines += [f"  {clock(at)}   refused: {text}" for at, text in told.refused if text not in told_already]
+    lines += [f"  {clock(at)}   not filled: {text}" for at, text in told.unfilled]
     if told.halted:
         lines.append(f"  halted: {told.halted}")
     if told.skipped and not _opened(session, trades) and told.nearest is None:
@@ -189,6 +190,7 @@ def story_document(bot: str, session: date, told: Story, trades: Sequence[Row]) 
         "unknown": [_span(span) | {"rule": span.rule} for span in told.unknown],
         "unknown_seconds": total(told.unknown).total_seconds(),
         "refused": [{"at": at.isoformat(), "reason": text} for at, text in told.refused],
+        "unfilled": [{"at": at.isoformat(), "reason": text} for at, text in told.unfilled],
         "ends": list(told.ends),
         "halted": told.halted,
         "skipped": told.skipped,

@@ -56,8 +56,8 @@ class Story:
     """One bot on one day.
 
     entered: instants at which an entry was decided. last: the entry conditions as they were judged last. ends: why
-    watching ended. refused: what the gate or the legs' requirements said, each text once. halted, skipped: from the
-    bot's day.
+    watching ended. refused: what the gate or the legs' requirements said, each text once. unfilled: entries that ended
+    without a fill, and why. halted, skipped: from the bot's day.
     """
 
     watched: tuple[Span, ...]
@@ -68,6 +68,7 @@ class Story:
     unknown: tuple[Span, ...]
     ends: tuple[str, ...]
     refused: tuple[tuple[datetime, str], ...]
+    unfilled: tuple[tuple[datetime, str], ...]
     halted: str
     skipped: str
 
@@ -87,6 +88,7 @@ def story(records: Sequence[Record]) -> Story:
         unknown=_unknown(records, watched),
         ends=tuple(dict.fromkeys(_reason(record) for record in _decisions(records, "stop watching"))),
         refused=_refused(records),
+        unfilled=tuple((record.at, _reason(record)) for record in _decisions(records, "unfilled")),
         halted=_on_one_line(day.get("halted")),
         skipped=_on_one_line(day.get("skipped") or day.get("decided")),
     )

@@ -107,11 +107,21 @@ def _bot(state: State, name: str, bot: BotState, profits: dict[str, Decimal | No
 def _position(state: State, position: Position) -> Iterator[str]:
     yield f"{entry_text(position)} {_clock(position.opened_at, state)}"
     if position.state == "closed":
-        yield f"{exit_text(position)} {_clock(position.closed_at, state)}: {position.exit_reason}"
+        yield f"{exit_text(position)} {_clock(_left_at(state, position), state)}: {position.exit_reason}"
     else:
         yield "open" if position.state == "open" else f"{position.exit_reason or 'its entry'} at work"
         yield _protection(state, position)
     yield f"commissions ${position.commissions:,.2f}"
+
+
+def _left_at(state: State, position: Position) -> datetime | None:
+    """Return when a closed position was bought back or sold; when it settled, if nothing was dealt."""
+    dealt = [
+        order.changed_at
+        for order in state.orders.values()
+        if order.position == position.id and order.purpose is not Purpose.ENTRY and order.has_fills
+    ]
+    return max(dealt, default=position.closed_at)
 
 
 def _protection(state: State, position: Position) -> str:
@@ -133,7 +143,8 @@ def _why_nothing(bot: BotState) -> tuple[str, ...]:
     day, nearest = bot.day, bot.nearest
     if day.entries:
         count = "its entry was" if day.entries == 1 else f"{day.entries} entries were"
-        return (f"{count} not filled",)
+        halted = (f"halted: {one_line(day.halted)}",) if day.halted else ()
+        return (f"{count} not filled", *halted)
     if day.halted:
         return (f"halted: {one_line(day.halted)}",)
     if day.decided:
