@@ -105,7 +105,7 @@ def _world(options: Mapping[str, Any], desk: "Desk") -> "tuple[AbstractAsyncCont
     if not options["sim"]:
         store, logs = settings.store, settings.logs
         where = attached(settings.host, settings.port, settings.client_id, settings.account, lockstep=False)
-        said: dict[str, Any] = {"mode": "paper", "gateway": f"{settings.host}:{settings.port}"}
+        said: dict[str, Any] = {"mode": "paper", "gateway": f"{settings.host}:{settings.port or '4002 or 7497'}"}
         return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said)
     seed = DEFAULT_SEED if options["seed"] is None else options["seed"]
     day: date = DEFAULT_DATE if options["day"] is None else options["day"].date()

@@ -23,11 +23,12 @@ PREFIX = "RULEBOT_"
 class Settings:
     """Where the broker is, and where things are kept.
 
+    port: None takes the first of the paper ports, 4002 (IB Gateway) and 7497 (TWS), at which something listens.
     account: refuse any other one; "" takes the only account of the login. Times are those of New York, always.
     """
 
     host: str = "127.0.0.1"
-    port: int = 7497
+    port: int | None = None
     client_id: int = 1
     account: str = ""
     store: Path = Path("rulebot.db")

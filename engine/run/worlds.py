@@ -3,6 +3,7 @@
 No other file asks which world it is in.
 """
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from engine.adapters.ib.settings import IbSettings
+from engine.adapters.ib.trouble import nothing_listens
 from engine.adapters.ib.world import IbWorld, ib_world
 from engine.model.errors import BrokerError
 from engine.sim.gateway.embed import RunningGateway, start_gateway
@@ -18,6 +20,7 @@ from engine.sim.gateway.settings import GatewaySettings
 
 DEFAULT_DATE = date(2026, 10, 21)
 DEFAULT_SEED = 7
+PROBE_SECONDS = 2.0
 GENEROUS = 120.0
 """Real seconds a simulated gateway may take to answer on a slow machine before we give up."""
 
@@ -81,9 +84,31 @@ async def simulated(settings: SimSettings, client_id: int) -> AsyncIterator[Worl
         await gateway.stop()
 
 
+PAPER_PORTS = (4002, 7497)
+"""Where IB Gateway and TWS listen for API clients of a paper login, unless told otherwise."""
+
+
+async def listening_port(host: str, ports: tuple[int, ...] = PAPER_PORTS) -> int:
+    """Return the first of these ports at which something listens. Raises: BrokerError when nothing does."""
+    for port in ports:
+        try:
+            _, writer = await asyncio.wait_for(asyncio.open_connection(host, port), PROBE_SECONDS)
+        except (OSError, TimeoutError):
+            continue
+        writer.close()
+        return port
+    raise nothing_listens(f"{host}:{' or '.join(str(port) for port in ports)}")
+
+
 @asynccontextmanager
-async def attached(host: str, port: int, client_id: int, account: str, *, lockstep: bool) -> AsyncIterator[World]:
-    """Yield a world behind a gateway that runs elsewhere: IB's (paper), or `rulebot gateway` with `lockstep`."""
+async def attached(
+    host: str, port: int | None, client_id: int, account: str, *, lockstep: bool
+) -> AsyncIterator[World]:
+    """Yield a world behind a gateway that runs elsewhere: IB's (paper), or `rulebot gateway` with `lockstep`.
+
+    `port` None takes the first of the paper ports at which something listens.
+    """
+    port = await listening_port(host) if port is None else port
     ib = ib_world(IbSettings(host=host, port=port, client_id=client_id, account=account, paper=True, lockstep=lockstep))
     try:
         yield World(ib, None)

@@ -14,11 +14,11 @@ _API = (
 )
 
 
-def nothing_listens(settings: IbSettings) -> BrokerError:
+def nothing_listens(where: str, *, lockstep: bool = False) -> BrokerError:
     """Nobody accepts connections there."""
-    if settings.lockstep:
-        return BrokerError(f"nothing listens on {settings.where}", "start 'rulebot gateway' first")
-    return BrokerError(f"nothing listens on {settings.where}", f"start TWS or IB Gateway and log in; {_API}")
+    if lockstep:
+        return BrokerError(f"nothing listens on {where}", "start 'rulebot gateway' first")
+    return BrokerError(f"nothing listens on {where}", f"start TWS or IB Gateway and log in; {_API}")
 
 
 def cannot_reach(settings: IbSettings, problem: OSError) -> BrokerError:

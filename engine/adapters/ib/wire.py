@@ -170,7 +170,7 @@ class Wire:
 
     def _told(self, problem: BaseException) -> BaseException:
         if isinstance(problem, ConnectionRefusedError):
-            return trouble.nothing_listens(self.settings)
+            return trouble.nothing_listens(self.settings.where, lockstep=self.settings.lockstep)
         if isinstance(problem, TimeoutError):
             return trouble.no_greeting(self.settings, spoke=self._greeting.version > 0)
         if isinstance(problem, ConnectionError) and problem.args and isinstance(problem.args[0], list):

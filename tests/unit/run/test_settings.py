@@ -12,7 +12,7 @@ DATA = Path("data")
 
 def test_without_anything_the_paper_gateway_is_meant() -> None:
     assert load_settings(data=DATA) == Settings(
-        host="127.0.0.1", port=7497, client_id=1, account="", store=DATA / "runs" / "rulebot.db", logs=DATA / "logs"
+        host="127.0.0.1", port=None, client_id=1, account="", store=DATA / "runs" / "rulebot.db", logs=DATA / "logs"
     )
 
 
@@ -38,7 +38,7 @@ def test_every_setting_has_its_variable() -> None:
 
 
 def test_an_empty_variable_is_one_not_set() -> None:
-    assert load_settings(environ={"RULEBOT_PORT": ""}).port == 7497
+    assert load_settings(environ={"RULEBOT_PORT": ""}).port is None
 
 
 def test_a_path_in_the_file_is_seen_from_the_file() -> None:
@@ -93,7 +93,7 @@ def test_a_wrong_variable_and_a_wrong_flag_are_named() -> None:
 
 
 def test_the_file_beside_the_specs_is_read(tmp_path: Path) -> None:
-    assert read_settings(None, tmp_path, DATA, {}).port == 7497
+    assert read_settings(None, tmp_path, DATA, {}).port is None
     (tmp_path / "rulebot.toml").write_text("port = 4003", encoding="utf-8")
     assert read_settings(None, tmp_path, DATA, {}).port == 4003
     assert read_settings(None, tmp_path, DATA, {"RULEBOT_PORT": "4001"}, {"port": 4002}).port == 4002
