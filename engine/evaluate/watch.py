@@ -64,6 +64,21 @@ def entry_wish(plan: Plan, view: View) -> Wish:
     return Wish(tuple(need), frozenset(keep))
 
 
+def money_wish(plan: Plan, held: Iterable[Option], view: View) -> Wish:
+    """Return the options at the money that exits read the expected move or implied volatility of held ones from."""
+    symbols = {name[8:] for rule in plan.exits if rule.rule for name in rule.rule.reads if name.startswith("strikes:")}
+    need: dict[Contract, None] = {}
+    keep: set[Contract] = set()
+    for option in held:
+        listing = view.facts.listings.get((option.symbol, option.trading_class))
+        strikes = listing.strikes.get(option.expiry, ()) if listing is not None else ()
+        spot = level_of(view.board, option.symbol, view.now)
+        if option.symbol in symbols and strikes and spot is not None:
+            need.update(dict.fromkeys(_money(option, option.expiry, strikes, spot)))
+            keep.update(_money(option, option.expiry, strikes, spot, MONEY_BAND + 2))
+    return Wish(tuple(need), frozenset(keep))
+
+
 def watch_list(wishes: Iterable[Wish], pinned: Iterable[Contract], now: tuple[Contract, ...]) -> tuple[Contract, ...]:
     """Return what to stream: pinned first (open positions, working orders, levels), then wishes in order.
 
@@ -99,7 +114,7 @@ def _grid(leg: LegPlan, strikes: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
 
 
 def _money(
-    leg: LegPlan, expiry: date, strikes: tuple[Decimal, ...], spot: float, count: int = 1
+    leg: LegPlan | Option, expiry: date, strikes: tuple[Decimal, ...], spot: float, count: int = 1
 ) -> tuple[Contract, ...]:
     return tuple(
         Option(leg.symbol, leg.trading_class, expiry, strike, right)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.decide.bot_day import BotDay
-from engine.evaluate.watch import Wish, entry_wish, levels, watch_list
+from engine.evaluate.watch import Wish, entry_wish, levels, money_wish, watch_list
 from engine.evaluate.wording import describe
 from engine.model.command import Watch
 from engine.model.contract import Contract, Option, Settlement, Underlying, product
@@ -273,6 +273,7 @@ def step_watch(work: Work) -> tuple[Contract, ...]:
     for bot in work.program.bots.values():
         pinned.update(dict.fromkeys(levels(bot.plan)))
     wishes = [wish for bot in work.program.bots.values() for wish in _wishes(work, bot)]
+    wishes += _exit_wishes(work)
     wanted = watch_list(wishes, pinned, work.state.streamed)
     limit = work.program.line_limit
     if len(wanted) > limit:
@@ -282,6 +283,17 @@ def step_watch(work: Work) -> tuple[Contract, ...]:
     if wanted != work.state.streamed:
         work.commands.append(Watch(wanted))
     return wanted
+
+
+def _exit_wishes(work: Work) -> list[Wish]:
+    """Return what exits read at the money, for every position that holds something."""
+    view = work.view()
+    found = []
+    for position in work.positions.values():
+        held = [leg.option for leg in position.legs if leg.held]
+        if position.state != "closed" and held:
+            found.append(money_wish(work.governing(position).plan, held, view))
+    return found
 
 
 def _wishes(work: Work, bot: CompiledBot) -> list[Wish]:

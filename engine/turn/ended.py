@@ -12,12 +12,11 @@ from engine.record.record import Kind
 from engine.turn.entering import next_stage, send_opening
 from engine.turn.judging import wake
 from engine.turn.leaving import CLOSING, REFUSED_RETRY, UNWIND, is_unwound, legs_to_close, pursue
-from engine.turn.resting import RESTING, place_resting, resting_orders, take_back
+from engine.turn.resting import REARM_LIMIT, RESTING, has_expired, place_resting, resting_orders, take_back
 from engine.turn.work import Work
 
 OTHER_SIDE = "both sides of the same"
 """The words of the broker's refusal when an order of the other side works in the contract (requirement A4)."""
-REARM_LIMIT = 1
 
 
 def position_filled(work: Work, position: Position, order: Order) -> None:
@@ -190,7 +189,7 @@ def _resting_ended(work: Work, position: Position, order: Order) -> None:
         closed(work, replace(position, exit_reason=position.exit_reason or order.reason), "closed_out")
     elif order.status is OrderStatus.REFUSED:
         _watched_instead(work, position, order)
-    elif not position.suspended and order.status is OrderStatus.CANCELLED:
+    elif not position.suspended and order.status is OrderStatus.CANCELLED and not has_expired(work, position):
         _somebody_cancelled(work, position, order)
 
 
@@ -210,7 +209,7 @@ def _somebody_cancelled(work: Work, position: Position, order: Order) -> None:
     if position.rearmed >= REARM_LIMIT:
         work.alarm(position.bot, f"{text} again: the engine watches its price", position.id)
         take_back(work, position, "its partner was cancelled")
-        work.put_position(replace(position, suspended=True))
+        work.put_position(replace(position, suspended=True, rearmed=position.rearmed + 1))
         return
     work.alarm(position.bot, f"{text}: it is put back once", position.id)
     take_back(work, position, "its partner was cancelled")

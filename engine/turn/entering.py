@@ -141,6 +141,14 @@ def _miss(work: Work, bot: CompiledBot, missed: list[Reading], readings: tuple[R
     work.set_bot(name, state)
 
 
+def _all_held_but(work: Work, name: str, what: str, reason: str, readings: tuple[Reading, ...]) -> None:
+    """Remember as the nearest miss that every condition held, and what stood in the way all the same."""
+    state = work.bots[name]
+    if state.nearest is None or state.nearest.failed:
+        nearest = Nearest(work.at, 0, 0.0, what, reason, readings)
+        work.set_bot(name, replace(state, nearest=nearest))
+
+
 def record_nearest(work: Work, name: str, nearest: Nearest) -> None:
     """Record the nearest miss with every condition's numbers at that instant."""
     readings: list[Json] = [dict(reading_data(reading)) for reading in nearest.readings]
@@ -159,6 +167,8 @@ def _choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[R
     work.set_bot(name, replace(work.bots[name], selection=selection))
     if not selection.is_complete:
         work.set_bot(name, replace(work.bots[name], waits=selection.missing or selection.refused))
+        if selection.refused:
+            _all_held_but(work, name, "strikes", selection.refused, readings)
         _note_selection(work, name, selection, selection.missing or selection.refused)
         if plan.entry.once and selection.refused:
             work.put_day(replace(work.bots[name].day, decided=selection.refused))
@@ -168,6 +178,7 @@ def _choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[R
         return
     if reason := _gate(work, bot, view, selection):
         work.set_bot(name, replace(work.bots[name], waits=reason))
+        _all_held_but(work, name, "limits", reason, readings)
         _skip(work, name, reason)
         return
     if in_the_way(work, selection):
@@ -429,7 +440,14 @@ def rung(
     if attempt > 1 and ladder.step is not None:
         first = limit_net(start, natural=quote.natural, floor=None, ticks=ticks)
         wanted = float(first - ladder.step * (attempt - 1))
-    return limit_net(wanted, natural=quote.natural, floor=floor, ticks=ticks)
+    return _worth_sending(limit_net(wanted, natural=quote.natural, floor=floor, ticks=ticks), parts)
+
+
+def _worth_sending(net: Decimal, parts: tuple[Part, ...]) -> Decimal:
+    """Return the limit, at least one tick from zero where a single option is dealt: the broker refuses a price of 0."""
+    if net or len(parts) > 1:
+        return net
+    return parts[0].flow * ticks_of(parts).tick(net)
 
 
 def priority(ladder: Ladder, attempt: int) -> str:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import LegView
 from engine.model.command import Cancel, Replace
-from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.order import Order, OrderStatus, OrderType, Purpose
 from engine.model.quotes import NO_BID
 from engine.order.draft import parts_of, wire_price
 from engine.order.price import net_quote
@@ -22,6 +22,8 @@ from engine.turn.reports import conclude
 from engine.turn.resting import CANCEL_PATIENCE, cancel
 from engine.turn.work import Work
 
+MARKET_PATIENCE = timedelta(seconds=10)
+"""How often a market order that does not fill is looked at."""
 REASON_PATIENCE = timedelta(seconds=1)
 """How long a refused order waits for the message that says why; it may come after the status."""
 SILENCE = timedelta(seconds=10)
@@ -87,12 +89,24 @@ def _still_holds(work: Work, bot: CompiledBot, order: Order) -> bool:
 
 
 def _next_closing_try(work: Work, order: Order) -> None:
+    if order.kind is OrderType.MARKET:
+        _keep_at_market(work, order)
+        return
     position = work.positions[order.position]
     ladder = exit_ladder(work.governing(position), order.reason)
     if ladder.then is Then.MARKET and order.attempt >= ladder.tries:
         cancel(work, order, "its tries are used up: a market order follows")
         return
     _reprice(work, order, ladder, None)
+
+
+def _keep_at_market(work: Work, order: Order) -> None:
+    """A market order has no next try: it works on, unless nobody bids for one of its legs any more."""
+    quote = net_quote(parts_of(order.legs, order.side), work.state.board, work.now, closing=True)
+    if order.is_combo and quote.missing.endswith(NO_BID):
+        cancel(work, order, f"{quote.missing}: the rest is closed without it")
+        return
+    work.put_order(replace(order, attempt_until=work.at + MARKET_PATIENCE))
 
 
 def _reprice(work: Work, order: Order, ladder: Ladder, floor: Decimal | None) -> None:

@@ -23,6 +23,8 @@ from engine.turn.work import Work
 
 RESTING = (Purpose.TARGET, Purpose.STOP)
 CANCEL_PATIENCE = timedelta(seconds=10)
+REARM_LIMIT = 1
+"""How often resting orders that somebody cancelled are put back before a person must look."""
 
 
 def cancel(work: Work, order: Order, reason: str) -> Order:
@@ -50,6 +52,8 @@ def place_resting(work: Work, position: Position) -> None:
     """Put the position's resting exits to the broker as one OCA group, unless they are there."""
     if position.state != "open" or position.suspended or resting_orders(work, position.id):
         return
+    if has_expired(work, position):
+        return
     planned = [found for found in work.governing(position).plan.exits if found.resting]
     if not planned or position.structures == 0 or position.entry_price is None:
         return
@@ -57,6 +61,13 @@ def place_resting(work: Work, position: Position) -> None:
     for each in planned:
         _place(work, position, each, group)
     work.put_position(position)
+
+
+def has_expired(work: Work, position: Position) -> bool:
+    """Say whether what the position holds trades no more: the broker ends its orders, and settlement follows."""
+    expiry = max((leg.option.expiry for leg in position.legs if leg.held), default=None)
+    session = work.state.session
+    return expiry is not None and (expiry < session.date or (expiry == session.date and work.at >= session.close))
 
 
 def _place(work: Work, position: Position, planned: ExitPlan, group: str) -> None:
@@ -161,13 +172,19 @@ def clear_the_way(work: Work, selection: Selection) -> None:
 def put_back(work: Work) -> None:
     """Put suspended resting orders back as soon as nothing of the other side works in their contract."""
     for position in list(work.positions.values()):
-        if not position.suspended or position.state != "open":
+        if not position.suspended or position.state != "open" or not _may_be_put_back(work, position):
             continue
         contracts = {leg.option for leg in position.legs if leg.held}
         if _is_wanted(work, contracts) or resting_orders(work, position.id):
             continue
         work.record(Kind.DECISION, position.bot, position.id, what="resume", reason="its contract is free", values=[])
-        place_resting(work, work.put_position(replace(position, suspended=False)))
+        place_resting(work, work.put_position(replace(position, suspended=False, retry_at=None)))
+
+
+def _may_be_put_back(work: Work, position: Position) -> bool:
+    """Say no to what has expired, was refused a moment ago, or was cancelled by somebody too often."""
+    waits = position.retry_at is not None and work.at < position.retry_at
+    return not waits and position.rearmed <= REARM_LIMIT and not has_expired(work, position)
 
 
 def _is_wanted(work: Work, contracts: set[Option]) -> bool:
