@@ -10,14 +10,15 @@ from engine.model.session import EXCHANGE_ZONE
 from engine.run.glance import BotRow, Doing, Glance
 from engine.run.happening import Happening, Tone
 
-WIDE = 112
+WIDE = 130
 """Columns from which what a bot waits for stands beside it, not below."""
-_ROOMY = 132
+_ROOMY = 105
+"""Columns from which there is room for a bar of progress."""
 _MOST_LINES = 3
 """Lines that one bot may take for what it waits for."""
 _HEADINGS = ("bot", "state", "since", "position", "P/L")
 _PROFIT = 4
-_LEAST = (0, 8, 5, 27, 10)
+_LEAST = (0, 8, 5, 27, 9)
 """Least widths of the columns, so that the table seldom moves while a day goes on."""
 _STYLES = {
     Doing.WATCHING: "cyan",
@@ -58,7 +59,7 @@ def _cut(line: Text, width: int) -> Text:
 
 def _clock_line(shown: Glance, width: int) -> Text:
     local = shown.at.astimezone(EXCHANGE_ZONE)
-    bar = 33 if width >= _ROOMY else 20 if width >= WIDE else 0
+    bar = 33 if width >= WIDE else 20 if width >= _ROOMY else 0
     done = round(shown.progress * bar)
     left = Text(f" {local:%Y-%m-%d  %H:%M:%S}  ")
     left.append("█" * done, style="cyan")
@@ -106,7 +107,17 @@ def _beside(line: Text, waits: str, width: int) -> Iterator[Text]:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    return wrap(text, max(width, 20), max_lines=_MOST_LINES, placeholder="…", break_on_hyphens=False)
+    """Return the text in few lines, broken after ";" where it can be."""
+    width = max(width, 20)
+    lines: list[str] = []
+    for part in text.replace("; ", ";\n").split("\n"):
+        if lines and len(lines[-1]) + 1 + len(part) <= width:
+            lines[-1] += f" {part}"
+        else:
+            lines += wrap(part, width, break_on_hyphens=False)
+    if len(lines) <= _MOST_LINES:
+        return lines
+    return [*lines[: _MOST_LINES - 1], lines[_MOST_LINES - 1][: width - 1] + "…"]
 
 
 def _cells(row: BotRow, shown: Glance, *, is_first: bool) -> tuple[str, ...]:

@@ -28,16 +28,31 @@ LIVE_HELP = "use --paper; docs/getting-started.md says what paper needs"
 @click.option("--paper", is_flag=True, help="Trade a paper account (refuses any other).")
 @click.option("--live", is_flag=True, help="Refused until order recovery is proven.")
 @click.option("--sim", is_flag=True, help="Trade a simulated market: nothing else is needed.")
-@click.option("--gateway", "address", metavar="HOST:PORT", help="Where TWS, IB Gateway or 'rulebot gateway' listens.")
-@click.option("--client-id", type=click.IntRange(0, 2**31 - 1), help="The API client id (default 1).")
-@click.option("--account", type=click.Path(path_type=Path), help="The account document.")
+@click.option(
+    "--gateway",
+    "address",
+    metavar="HOST:PORT",
+    help="Where IB Gateway or TWS listens (default: port 4002 or 7497 here); with --sim a 'rulebot gateway'.",
+)
+@click.option("--client-id", type=click.IntRange(0, 2**31 - 1), help="The API client id (default 1).", metavar="N")
+@click.option(
+    "--account",
+    type=click.Path(path_type=Path),
+    help="The account document: limits over all bots (default: account.yaml beside specs/).",
+)
 @click.option("--store", type=click.Path(path_type=Path), help="The store to write (default: one for each --sim run).")
 @click.option("--logs", type=click.Path(path_type=Path), help="The folder of the JSON Lines logs.")
 @click.option("--settings", type=click.Path(path_type=Path), help="The settings file (default: rulebot.toml).")
-@click.option("--seed", type=click.IntRange(0), help="The simulated market's seed (default 7).")
-@click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="The simulated market's first day.")
-@click.option("--days", type=click.IntRange(1), help="Sessions to run (default: 1 with --sim).")
-@click.option("--market", metavar="FILE", help="A scenario or minute bars for the simulated market.")
+@click.option("--seed", type=click.IntRange(0), metavar="N", help="The simulated market's seed (default 7).")
+@click.option(
+    "--date",
+    "day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DAY",
+    help="The simulated market's first day, as 2026-10-21.",
+)
+@click.option("--days", type=click.IntRange(1), metavar="N", help="Sessions to run (default: 1 with --sim).")
+@click.option("--market", metavar="FILE", help="A scenario for the simulated market, by name or file, or minute bars.")
 @click.option("--positions", type=click.Path(path_type=Path), help="Positions the simulated account starts with.")
 @click.option("--ledger", type=click.Path(path_type=Path), help="Where the simulated broker writes its own ledger.")
 @click.option("--speed", metavar="X", help="Simulated seconds in a second, or max (default max).")
@@ -45,7 +60,17 @@ LIVE_HELP = "use --paper; docs/getting-started.md says what paper needs"
 @click.option("--plain", is_flag=True, help="Plain lines instead of the table, as in a pipe.")
 @click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
 def run(**options: Any) -> None:
-    """Run the bots of SPECS (files, folders) until Ctrl+C, the close, or the end of the simulated days."""
+    """Run the bots of SPECS (files, folders) until Ctrl+C, the close, or the end of the simulated days.
+
+    A terminal shows a table of what each bot does and waits for; a pipe gets a line for each thing that happens. At the
+    end stands what every bot did and why, or what came nearest.
+
+    Ctrl+C ends the run: entries at work are cancelled, exits stay at the broker, everything is kept. The next start
+    with the same --store goes on from there. A second Ctrl+C does not wait for the broker's answers.
+
+    Exit code: 0 when the run ended as it should, 1 for problems in SPECS, 2 for misuse, 3 when the gateway or the disk
+    failed.
+    """
     _check(options)
     from engine.cli.screen import Screen
     from engine.cli.validate import parse_settings, show_problems

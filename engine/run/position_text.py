@@ -146,4 +146,6 @@ def _rule_text(planned: ExitPlan, reading: Reading | None) -> str:
         return said if reading is None or reading.verdict.truth is not None else f"{said} (now unknown)"
     if isinstance(rule.test, Compare):
         return f"{said} (now {shown(reading.verdict.value, rule.test.left)})"
-    return f"{said} (now {reading.verdict.value:.1f} pts)" if _is_breach(rule) else said
+    if not _is_breach(rule):
+        return said
+    return f"{planned.name} {rule.text.removeprefix('spot_')} (now {reading.verdict.value:.1f})"
