@@ -13,6 +13,7 @@ from pathlib import Path
 
 from engine.model.errors import StoreError
 from engine.model.event import OperatorRequest, Request
+from engine.store.open import is_in_use
 
 POLL_SECONDS = 0.2
 
@@ -23,7 +24,9 @@ def inbox_of(store: Path) -> Path:
 
 
 def post(store: Path, request: Request, bot: str = "") -> Path:
-    """Leave a request for the engine of `store`. Raises: StoreError when the folder cannot be written."""
+    """Leave a request for the engine of `store`. Raises: StoreError when none runs or the folder cannot be written."""
+    if not is_in_use(store):
+        raise StoreError(f"no engine is running on {store}", "'rulebot list' shows the bots of a store")
     folder = inbox_of(store)
     stamp = time.time_ns()
     name = f"{stamp:020d}-{os.getpid()}"
@@ -39,10 +42,15 @@ def post(store: Path, request: Request, bot: str = "") -> Path:
 
 
 class Inbox:
-    """The engine's side: looks into the folder a few times a second of real time."""
+    """The engine's side: looks into the folder a few times a second of real time.
+
+    What was left for an engine that is gone is removed at the start: a stop meant for it is not meant for the next one.
+    """
 
     def __init__(self, store: Path) -> None:
         self._folder = inbox_of(store)
+        for stale in self._folder.glob("*.json") if self._folder.is_dir() else ():
+            stale.unlink(missing_ok=True)
         self._looked = 0.0
         self._taken: list[Path] = []
         self._own: list[Request] = []

@@ -8,11 +8,11 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime, timedelta
 
 from engine.model.command import Cancel, Command, Replace, Submit, Watch
 from engine.model.errors import BrokerError, RulebotError
-from engine.model.event import Event, OperatorRequest
+from engine.model.event import Event, MarketMoved, OperatorRequest
 from engine.model.order import Purpose
 from engine.ports import Batch, Broker, Feed, Journal, Link
 from engine.record.record import DURABLE, Kind, Record
@@ -23,6 +23,9 @@ from engine.turn.turn import begin, turn
 
 log = logging.getLogger("rulebot.run")
 
+INBOX_EVERY = timedelta(seconds=1)
+"""How often requests of people are looked for while nothing moves, in real time."""
+PREPARE_AHEAD, PREPARE_AGAIN = timedelta(hours=1), timedelta(minutes=1)
 FIRST_WAIT, LONGEST_WAIT = 2.0, 60.0
 """Seconds between attempts to connect again: doubled from the first to the longest."""
 STOP_PATIENCE = 30
@@ -58,6 +61,8 @@ class Loop:
     spent: Spent = field(default_factory=Spent)
     at: datetime | None = None
     reason: str = ""
+    _prepared: date | None = None
+    _prepare_again: datetime | None = None
 
     async def run(self, first: Batch, ends: Callable[[datetime], bool]) -> None:
         """Take the first batch (of `link.connect`), then go on until `ends` says so or an operator stops us.
@@ -66,18 +71,16 @@ class Loop:
         """
         self._begin(first.at)
         self._take(first)
+        self.at = first.at
         await self._prepare(first.at)
-        prepared = self.state.session.date
         left = STOP_PATIENCE
         while True:
             batch = await self._next()
             self.at = batch.at
             self._take(batch)
-            for request in self.inbox(batch.at):
-                self._handle(request)
-            if self.state.session.date != prepared:
-                await self._prepare(batch.at)
-                prepared = self.state.session.date
+            self._take_requests(batch.at)
+            if self._is_prepare_due(batch.at):
+                await self._try_to_prepare(batch.at)
             self.watcher(self, batch.at)
             if ends(batch.at):
                 self.reason = "the end of the last session"
@@ -93,8 +96,10 @@ class Loop:
 
         In lockstep the gateway's clock stands still without us, so there is nothing to wait for: the run ends.
         """
-        if self.state.is_linked:
-            return await self.link.next(self.state.wake_at)
+        if self.state.is_linked and self.link.is_lockstep:
+            return await self.link.next(None)
+        if self.state.is_linked and self.at is not None:
+            return await self.link.next(min(self.state.wake_at, self.at + INBOX_EVERY))
         if self.link.is_lockstep:
             raise LostError("the connection to the gateway was lost", "start again: the next run goes on from here")
         return await self._reconnect()
@@ -106,10 +111,23 @@ class Loop:
                 batch = await self.link.connect()
             except BrokerError as error:
                 log.warning("%s; tried again in %.0f s", error.message, wait)
-                await asyncio.sleep(wait)
+                await self._wait_for_requests(wait)
                 wait = min(wait * 2, LONGEST_WAIT)
             else:
                 return batch
+
+    async def _wait_for_requests(self, seconds: float) -> None:
+        """Let time pass while there is no broker; a person may still end the run. Raises: LostError."""
+        for _ in range(int(seconds)):
+            await asyncio.sleep(1.0)
+            if self.at is not None:
+                self._take_requests(self.at)
+            if self.state.is_stopping:
+                raise LostError("stopped while the broker could not be reached", "the next run goes on from here")
+
+    def _take_requests(self, at: datetime) -> None:
+        for request in self.inbox(at):
+            self._handle(request)
 
     def _works_on_entries(self) -> bool:
         return any(o.status.is_live and o.purpose is Purpose.ENTRY for o in self.state.orders.values())
@@ -121,7 +139,7 @@ class Loop:
 
     def _take(self, batch: Batch) -> None:
         """Take everything of one instant; without lockstep its boundary is kept, so that a replay feeds the same."""
-        if not self.link.is_lockstep:
+        if not self.link.is_lockstep and _says_something(batch):
             boundary = Record(batch.at, Kind.BATCH, data={"events": len(batch.events)})
             self.journal.append([boundary], durable=False)
         for event in batch.events:
@@ -130,6 +148,25 @@ class Loop:
     async def _prepare(self, at: datetime) -> None:
         async for event in prepare(self.program, self.feed, self.state.session, at):
             self._handle(event)
+        self._prepared = self.state.session.date
+
+    def _is_prepare_due(self, at: datetime) -> bool:
+        """Say whether a new session's facts are to be asked for: from an hour before it opens, not at midnight."""
+        session = self.state.session
+        if session.date == self._prepared or at < session.open - PREPARE_AHEAD or not self.state.is_linked:
+            return False
+        return self._prepare_again is None or at >= self._prepare_again
+
+    async def _try_to_prepare(self, at: datetime) -> None:
+        """Prepare; a gateway that cannot answer now is asked again, since positions are held meanwhile."""
+        try:
+            await self._prepare(at)
+            self._prepare_again = None
+        except BrokerError as error:
+            if self.link.is_lockstep:
+                raise
+            log.warning("%s; asked again in a minute", error.message)
+            self._prepare_again = at + PREPARE_AGAIN
 
     def _handle(self, event: Event) -> None:
         """One turn: new state, records written, then commands out. A failure to write leaves the old state."""
@@ -160,6 +197,11 @@ class Loop:
             self.broker.cancel(command.order)
         else:
             self.feed.watch(command.contracts)
+
+
+def _says_something(batch: Batch) -> bool:
+    """Say whether a batch holds more than the time."""
+    return any(not isinstance(event, MarketMoved) or event.rows for event in batch.events)
 
 
 class LostError(RulebotError):
