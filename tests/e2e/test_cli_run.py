@@ -1,5 +1,9 @@
 """The shortest whole day by the command line: one bot trades, the report says so, and the store can be asked."""
 
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,3 +64,36 @@ def test_the_store_answers(day: tuple[Result, Path]) -> None:
     assert "nothing is open" in asked(store, "status")
     assert " total_trades" in asked(store, "summary")
     assert "put_lite traded on 2026-10-21." in asked(store, "why", "put_lite")
+
+
+def test_a_second_day_begins(tmp_path: Path) -> None:
+    arguments = ["run", "--paper", "--sim", "--days", "2", "--store", str(tmp_path / "two.db"), SPEC]
+    result = CliRunner(env={"RULEBOT_DATA": str(tmp_path / "data")}).invoke(main, arguments)
+    assert result.exit_code == 0, result.output
+    assert " 09:30:00  the session of 2026-10-22 opens" in result.stdout.splitlines()
+    assert result.stdout.count("put_lite  watching: its window is open") == 2
+    assert "held something on " in result.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT to one process there")
+def test_ctrl_c_says_what_stays_and_keeps_everything(tmp_path: Path) -> None:
+    store = tmp_path / "stopped.db"
+    arguments = ["run", "--paper", "--sim", "--speed", "3600", "--store", str(store), SPEC]
+    with subprocess.Popen(
+        [sys.executable, "-m", "engine.cli.main", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "RULEBOT_DATA": str(tmp_path / "data"), "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        told = []
+        for line in process.stdout:
+            told.append(line.rstrip("\n"))
+            if "filled: sold" in line:
+                process.send_signal(signal.SIGINT)
+    assert process.returncode == 0
+    assert " stopping: entries are cancelled, exits stay at the broker (Ctrl+C again ends at once)" in told
+    assert any("stopped by the operator" in line for line in told)
+    assert any("its exits act only while rulebot runs" in line for line in told)
+    assert "put_lite" in asked(store, "status")
