@@ -51,6 +51,7 @@ def resume(records: Sequence[Record], at: datetime, board: Board, events: EventC
     days: dict[str, BotDay] = {}
     booked: dict[str, Booked] = {}
     marks: dict[str, Decimal] = {}
+    bases: dict[str, Decimal] = {}
     texts: dict[str, SpecText] = {}
     requests: set[str] = set()
     install = ""
@@ -72,6 +73,8 @@ def resume(records: Sequence[Record], at: datetime, board: Board, events: EventC
                 booked[base] = replace(booked[base], commission=Decimal(str(data["amount"])))
         elif record.kind is Kind.MARK and data.get("profit") is not None:
             marks[record.position] = Decimal(str(data["profit"]))
+            if exchange_date(record.at) < session.date:
+                bases[record.position] = marks[record.position]
         elif record.kind is Kind.OPERATOR:
             requests.add(str(data["id"]))
         elif record.kind is Kind.RUN_STARTED:
@@ -90,7 +93,7 @@ def resume(records: Sequence[Record], at: datetime, board: Board, events: EventC
         by_id={o.order_id: ref for ref, o in orders.items() if o.order_id},
         booked=booked,
         marks={name: made for name, made in marks.items() if name in kept},
-        bases={name: made for name, made in marks.items() if name in kept and kept[name].session != session.date},
+        bases={name: made for name, made in bases.items() if name in kept},
         bots={name: BotState(day=day) for name, day in days.items() if day.date == session.date},
         next_number=max((o.number for o in orders.values()), default=0) + 1,
         next_order_id=max((o.order_id for o in orders.values()), default=0) + 1,

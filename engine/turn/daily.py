@@ -37,8 +37,11 @@ OPENING_MINUTES = timedelta(minutes=5)
 # ---------------------------------------------------------------- a new day
 
 
-def open_day(work: Work, session: Session) -> dict[str, Any]:
-    """Begin a trading day; return the changed fields of the state."""
+def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str, Any]:
+    """Begin a trading day; return the changed fields of the state.
+
+    `resumed`: the day may have begun before a restart; what positions were worth when it did is in the bases.
+    """
     work.record(
         Kind.SESSION,
         date=session.date.isoformat(),
@@ -47,7 +50,11 @@ def open_day(work: Work, session: Session) -> dict[str, Any]:
         half=session.is_half,
     )
     gone = {name for name, p in work.positions.items() if p.state == "closed" and p.session != session.date}
-    bases = {name: work.marks.get(name, work.bases.get(name, ZERO)) for name in work.positions if name not in gone}
+    bases = {
+        name: work.bases[name] if resumed and name in work.bases else work.marks.get(name, work.bases.get(name, ZERO))
+        for name, position in work.positions.items()
+        if name not in gone and position.session != session.date
+    }
     work.positions = {name: found for name, found in work.positions.items() if name not in gone}
     work.orders = {ref: o for ref, o in work.orders.items() if o.status.is_live or o.position in work.positions}
     work.bases = bases

@@ -57,7 +57,7 @@ def turn(program: Program, state: State, event: Event) -> Turn:
 def begin(program: Program, state: State, at: datetime) -> Turn:
     """Return the first turn of a run: today on record, every bot with its day (as it was before a restart)."""
     work = Work(program, state, at)
-    changes = daily.open_day(work, state.session)
+    changes = daily.open_day(work, state.session, resumed=True)
     return work.finish(wake_at=at, **changes)
 
 
@@ -141,7 +141,7 @@ def _enter(work: Work, names: set[str], blocked: dict[str, str]) -> None:
 def _by_the_clock(work: Work, changes: dict[str, Any]) -> None:
     state = work.state
     session = state.session
-    in_hours = session.open <= work.at <= session.close
+    in_hours = session.open <= work.at < session.close
     if in_hours and (state.mark_at is None or work.at >= state.mark_at):
         daily.mark_positions(work)
         changes["mark_at"] = work.at + daily.MARK_EVERY
