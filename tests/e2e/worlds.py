@@ -9,6 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 
+from engine.decide.bot_day import BotDay
 from engine.model.order import Order
 from engine.model.position import Position
 from engine.record.codec import decode, json_text, line_of
@@ -32,6 +33,7 @@ class Day:
     records: tuple[Record, ...]
     positions: dict[str, Position]
     orders: dict[str, Order]
+    bot_days: tuple[BotDay, ...]
     ledger: LedgerTotals
     seconds: dict[str, float]
 
@@ -115,7 +117,8 @@ def read_day(store: Path, ledger: LedgerTotals, seconds: dict[str, float]) -> Da
         journal.close()
     positions = {r.position: decode(Position, dict(r.data)) for r in records if r.kind is Kind.POSITION}
     orders = [decode(Order, dict(r.data)) for r in records if r.kind is Kind.ORDER]
-    return Day(records, positions, {order.ref: order for order in orders}, ledger, seconds)
+    bot_days = {(r.bot, r.data["date"]): decode(BotDay, dict(r.data)) for r in records if r.kind is Kind.BOT_DAY}
+    return Day(records, positions, {o.ref: o for o in orders}, tuple(bot_days.values()), ledger, seconds)
 
 
 def compare_books(day: Day) -> list[str]:

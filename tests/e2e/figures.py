@@ -1,0 +1,154 @@
+"""Many simulated days, and the table of what happened in them: `python -m tests.e2e.figures` writes docs/seeds.md.
+
+`python -m tests.e2e.figures decisions SEED` prints the hash of one day's decisions, for another process to compare.
+"""
+
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import groupby
+from pathlib import Path
+
+from engine.run.desk import load_desk
+from tests.e2e.examples import FOLDER, Shown, promises
+from tests.e2e.findings import EXIT_KINDS, exits_of, fired, net_of, problems_of
+from tests.e2e.worlds import Day, run_days, spec_files
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "seeds.md"
+UNWIND_MARKET = Path(__file__).parent / "markets" / "second_leg_runs_away.yaml"
+UNWIND_EXAMPLE = FOLDER / "one_leg_after_the_other.yaml"
+MARKETS = tuple(sorted(file.stem for file in (ROOT / "engine" / "sim" / "scenarios").glob("*.yaml")))
+SEEDS = range(1, 21)
+
+
+@dataclass(frozen=True)
+class World:
+    """One run: which bots on which market. `label` names it in the table."""
+
+    label: str
+    specs: tuple[str, ...]
+    seed: int = 7
+    market: str | None = None
+    days: int = 1
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What is kept of one run."""
+
+    world: World
+    entered: frozenset[str]
+    entries: int
+    exits: int
+    net: Decimal
+    problems: tuple[str, ...]
+    fired: Counter[str]
+    decisions: str
+    seconds: float
+
+
+def shipped_worlds() -> Iterator[World]:
+    """Yield the shipped specs on every seed, then on every scenario."""
+    specs = tuple(spec_files())
+    for seed in SEEDS:
+        yield World(f"seed {seed}", specs, seed)
+    for market in MARKETS:
+        yield World(market, specs, market=market)
+
+
+def example_worlds() -> Iterator[World]:
+    """Yield the examples on the markets of their comments, those of one market together."""
+    for (market, seed, days), shown in groupby(sorted(promises(), key=lambda s: s.world), key=lambda s: s.world):
+        files = tuple(each.file for each in shown)
+        yield World(f"examples: {market or f'seed {seed}'}", files, seed, market or None, days)
+    yield World("examples: unwind", (str(UNWIND_EXAMPLE),), market=str(UNWIND_MARKET))
+
+
+def alone(shown: Shown) -> World:
+    """Return the world of one example's command."""
+    return World(f"{shown.example}: {shown.market or shown.seed}", (shown.file,), shown.seed, shown.market, shown.days)
+
+
+def run_world(folder: Path, world: World) -> Figures:
+    """Run one world in a folder of its own."""
+    place = folder / f"{world.label.replace(' ', '_').replace(':', '')}"
+    place.mkdir(parents=True)
+    day = run_days(place, world.specs, seed=world.seed, market=world.market, days=world.days)
+    return _figures(world, day)
+
+
+def _figures(world: World, day: Day) -> Figures:
+    return Figures(
+        world=world,
+        entered=frozenset(day.entered),
+        entries=sum(1 for position in day.positions.values() if position.opened_at is not None),
+        exits=exits_of(day),
+        net=net_of(day),
+        problems=tuple(problems_of(day)),
+        fired=fired(day, load_desk(world.specs, {}, None)),
+        decisions=day.decisions,
+        seconds=day.seconds["wall"],
+    )
+
+
+# ---------------------------------------------------------------- the page
+
+
+def page(found: Sequence[Figures]) -> str:
+    """Return docs/seeds.md."""
+    return "\n".join((*_opening(), *_table(found), "", *_fired(found), ""))
+
+
+def _opening() -> tuple[str, ...]:
+    return (
+        "# Simulated days",
+        "",
+        "What the shipped specs and the examples did on simulated days, written by `python -m tests.e2e.figures`. The",
+        "net is that of closed positions in dollars, commissions paid; books are equal when cash, commissions and",
+        "holdings of every contract agree with the simulated broker's own ledger to the cent. The hash is over every",
+        "decision and everything that happened: the same on every machine. A simulated market says nothing about what",
+        "a real one pays.",
+        "",
+    )
+
+
+def _table(found: Iterable[Figures]) -> Iterator[str]:
+    yield "| day | entries | exits | net | books equal | decisions | seconds |"
+    yield "|---|---|---|---|---|---|---|"
+    for each in found:
+        books = "yes" if not each.problems else "; ".join(each.problems)
+        figures = f"{each.entries} | {each.exits} | {each.net:,.2f} | {books} | `{each.decisions[:10]}`"
+        yield f"| {each.world.label} | {figures} | {each.seconds:.1f} |"
+
+
+def _fired(found: Sequence[Figures]) -> Iterator[str]:
+    yield "| what acted | times | first on |"
+    yield "|---|---|---|"
+    total = sum((each.fired for each in found), Counter[str]())
+    for kind in (*EXIT_KINDS, *sorted(total.keys() - set(EXIT_KINDS))):
+        first = next((each.world.label for each in found if each.fired[kind]), "")
+        yield f"| {kind} | {total[kind]} | {first} |"
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Write the page, or print one day's hash."""
+    with tempfile.TemporaryDirectory() as folder:
+        if arguments[:1] == ["decisions"]:
+            print(run_days(Path(folder), spec_files(), seed=int(arguments[1])).decisions)
+            return
+        found = []
+        for world in (*shipped_worlds(), *example_worlds()):
+            found.append(run_world(Path(folder), world))
+            print(
+                f"{world.label}: {found[-1].entries} entries, {found[-1].seconds:.1f} s {found[-1].problems}",
+                flush=True,
+            )
+    PAGE.write_text(page(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,166 @@
+"""Whole days of the shipped specs and the examples: sound on every market, the same whenever they are run.
+
+By default one day. `pytest -m long -k ci` runs a few more, `pytest -m long` all.
+"""
+
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from engine.model.order import Purpose
+from engine.record.record import Kind
+from engine.run.desk import load_desk
+from tests.e2e import figures
+from tests.e2e.examples import Shown, names, promises
+from tests.e2e.figures import World, alone, example_worlds, run_world, shipped_worlds
+from tests.e2e.findings import EXIT_KINDS, fired, problems_of, unprotected
+from tests.e2e.worlds import ALL_SPECS, Day, run_days, spec_files
+
+FAST = 4000.0
+"""Simulated seconds in a second, for a day that is paced by the clock and still short."""
+
+
+def run_in(folder: Path, name: str, seed: int, *, market: str | None = None, speed: float | None = None) -> Day:
+    """Run a day of all shipped specs in a folder of its own."""
+    place = folder / name
+    place.mkdir()
+    return run_days(place, spec_files(), seed=seed, market=market, speed=speed)
+
+
+# ---------------------------------------------------------------- always
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
+    """Return one day of all shipped specs."""
+    return run_in(tmp_path_factory.mktemp("seeds"), "seven", 7)
+
+
+def test_a_day_is_sound(day: Day) -> None:
+    assert problems_of(day) == []
+
+
+def test_most_shipped_bots_trade_on_an_ordinary_day(day: Day) -> None:
+    assert day.entered >= {"calm_tape_condor", "dte0_condor", "put_lite", "spy_put_seller"}
+
+
+def test_the_parity_bot_says_what_came_nearest(day: Day) -> None:
+    (parity,) = [found for found in day.bot_days if found.bot == "spx_spy_parity"]
+    assert parity.opened or "credit" in parity.skipped
+
+
+def test_resting_orders_are_at_the_broker_from_the_fill_on(day: Day) -> None:
+    assert unprotected(day, "spy_put_seller") == []
+
+
+def test_every_example_says_how_to_see_it_trade() -> None:
+    assert {shown.example for shown in promises()} == set(names())
+
+
+def test_an_exit_reads_what_is_no_part_of_its_position(tmp_path: Path) -> None:
+    """Options at the money are streamed for it, wherever the money has gone since."""
+    example = next(shown.file for shown in promises() if shown.example == "exit_with_expr")
+    found = run_days(tmp_path, [example], seed=7, market="trend_down")
+    assert [record.data["text"] for record in found.records if record.kind is Kind.ALARM] == []
+    assert fired(found, load_desk([example], {}, None))["expression"] == 1
+
+
+def test_a_leg_without_its_partner_is_closed(tmp_path: Path) -> None:
+    found = run_days(tmp_path, [str(figures.UNWIND_EXAMPLE)], seed=7, market=str(figures.UNWIND_MARKET))
+    (position,) = found.positions.values()
+    assert (position.exit_reason, position.is_flat) == ("unwind", True)
+    assert [leg.opened for leg in position.legs] == [0, 1]
+    assert problems_of(found) == []
+
+
+# ---------------------------------------------------------------- in CI
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_ci_the_same_seed_gives_the_same_day(seed: int, tmp_path: Path) -> None:
+    first, second = (run_in(tmp_path, name, seed) for name in ("first", "second"))
+    assert problems_of(first) == []
+    assert first.decisions == second.decisions
+
+
+@pytest.mark.long
+def test_ci_neither_pace_nor_hash_order_matters(tmp_path: Path) -> None:
+    plain = run_in(tmp_path, "plain", 2).decisions
+    assert run_in(tmp_path, "paced", 2, speed=FAST).decisions == plain
+    assert decisions_of_another_process(2) == plain
+
+
+def decisions_of_another_process(seed: int) -> str:
+    """Return the hash of a day that a Python with another order of its sets has run."""
+    words = [sys.executable, "-m", "tests.e2e.figures", "decisions", str(seed)]
+    settings = {**os.environ, "PYTHONHASHSEED": "4711"}
+    done = subprocess.run(words, env=settings, cwd=figures.ROOT, capture_output=True, text=True, timeout=90, check=True)
+    return done.stdout.strip()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("market", ["dislocation", "assignment_up"])
+def test_ci_the_parity_bot_takes_a_dislocation(market: str, tmp_path: Path) -> None:
+    found = run_in(tmp_path, market, 7, market=market)
+    assert problems_of(found) == []
+    assert "spx_spy_parity" in found.entered
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("world", list(example_worlds()), ids=lambda world: world.label)
+def test_ci_examples_trade(world: World, tmp_path: Path) -> None:
+    """Examples of one market share a run; one that holds what another wants the other way round runs alone."""
+    found = run_world(tmp_path, world)
+    assert [text for text in found.problems if "without its partner" not in text] == []
+    missing = {Path(file).stem for file in world.specs} - found.entered
+    for name in sorted(missing):
+        assert name in run_world(tmp_path, alone(Shown(name, world.seed, world.market, world.days))).entered
+
+
+# ---------------------------------------------------------------- in full
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_all_seeds_and_markets(tmp_path: Path) -> None:
+    """Books are equal everywhere, every shipped bot enters somewhere, and every kind of exit acts."""
+    shipped = [run_world(tmp_path, world) for world in shipped_worlds()]
+    every = [*shipped, *(run_world(tmp_path, world) for world in example_worlds())]
+    assert {each.world.label: each.problems for each in every if each.problems} == {}
+    assert frozenset().union(*(each.entered for each in shipped)) >= set(ALL_SPECS)
+    total = sum((each.fired for each in every), Counter[str]())
+    assert [kind for kind in EXIT_KINDS if not total[kind]] == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("shown", promises(), ids=lambda shown: f"{shown.example}-{shown.market or shown.seed}")
+def test_each_command_of_an_example_trades(shown: Shown, tmp_path: Path) -> None:
+    found = run_world(tmp_path, alone(shown))
+    assert found.problems == ()
+    assert found.entered == {shown.example}
+
+
+@pytest.mark.long
+def test_positions_live_through_nights(tmp_path: Path) -> None:
+    """Five sessions of one sale each: all are protected all the time, also while the next sale works in between."""
+    found = run_days(tmp_path, spec_files(["spy_put_seller"]), seed=7, days=5)
+    assert problems_of(found) == []
+    assert unprotected(found, "spy_put_seller") == []
+    entries = [order for order in found.orders.values() if order.purpose is Purpose.ENTRY and order.has_fills]
+    assert len(entries) == 5
+    assert len({order.prepared_at.date() for order in entries}) == 5
+
+
+@pytest.mark.long
+def test_an_option_of_the_next_day_is_settled_after_its_night(tmp_path: Path) -> None:
+    (shown,) = [shown for shown in promises() if shown.example == "short_nights"]
+    found = run_days(tmp_path, [shown.file], seed=7, days=4)
+    assert problems_of(found) == []
+    settled = {record.data["how"] for record in found.records if record.kind is Kind.SETTLEMENT}
+    assert settled
+    assert settled <= {"assigned", "worthless"}
