@@ -22,7 +22,7 @@ from engine.turn.entering import end_watch
 from engine.turn.judging import first_missing, judge_all, rounded
 from engine.turn.profit import bot_today, profit, with_leg
 from engine.turn.program import CompiledBot
-from engine.turn.resting import resting_orders
+from engine.turn.resting import cancel_entries, resting_orders
 from engine.turn.state import NEVER, BotState
 from engine.turn.work import Work
 
@@ -115,6 +115,7 @@ def _halt(work: Work, name: str, reason: str) -> None:
     state = work.bots[name]
     work.put_day(replace(state.day, halted=reason))
     work.record(Kind.DECISION, name, what="halt", reason=reason, values=[])
+    cancel_entries(work, name, f"halted: {reason}")
     if work.bots[name].is_watching:
         work.set_bot(name, replace(work.bots[name], is_watching=False, since=work.at))
         end_watch(work, name, f"halted: {reason}")

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from engine.decide.bot_day import BotDay
 from engine.decide.limits import Proposal, refusal
 from engine.decide.opportunity import Opportunity, opportunity
 from engine.evaluate.select import Selection, select
@@ -31,6 +32,7 @@ from engine.turn.work import Work
 RECHECK = 15.0
 """Seconds after which a watching bot is judged again even if nothing moved (data may have gone stale)."""
 NEAREST_GAP = timedelta(minutes=1)
+_NO_DIGITS = str.maketrans("", "", "0123456789.,-")
 
 
 def step_entry(work: Work, bot: CompiledBot) -> None:
@@ -53,6 +55,7 @@ def step_entry(work: Work, bot: CompiledBot) -> None:
     if not _is_due(work, bot):
         return
     wake(work, name, RECHECK)
+    work.set_bot(name, replace(work.bots[name], is_clearing=False))
     _judge_entry(work, bot)
 
 
@@ -69,6 +72,8 @@ def _is_due(work: Work, bot: CompiledBot) -> bool:
     if every is None:
         return True
     state = work.bots[bot.plan.name]
+    if state.is_clearing:
+        return True
     due = state.judge_at or work.at
     if work.at < due:
         wake(work, bot.plan.name, (due - work.at).total_seconds())
@@ -174,7 +179,7 @@ def _choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[R
             work.put_day(replace(work.bots[name].day, decided=selection.refused))
         return
     quote = price_legs(selection, view)
-    if not require_holds(work, bot, view, selection, quote, readings):
+    if not require_holds(work, bot, view, selection, quote, readings, is_first=True):
         return
     if reason := _gate(work, bot, view, selection):
         work.set_bot(name, replace(work.bots[name], waits=reason))
@@ -232,7 +237,7 @@ def start_net(ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...], floor: D
         return None
     ticks = ticks_of(parts)
     if ladder.price is not None:
-        return limit_net(ladder.price, natural=None, floor=floor, ticks=ticks)
+        return limit_net(_given(ladder.price, quote.mid), natural=quote.natural, floor=floor, ticks=ticks)
     wanted = quote.natural if ladder.start is Start.NATURAL else quote.mid
     return limit_net(wanted, natural=quote.natural, floor=floor, ticks=ticks)
 
@@ -244,8 +249,10 @@ def require_holds(
     selection: Selection,
     quote: NetQuote,
     readings: tuple[Reading, ...],
+    *,
+    is_first: bool = False,
 ) -> bool:
-    """Judge `require` on the structure; a miss is remembered like one of `when`."""
+    """Judge `require` on the structure; a miss is remembered like one of `when`. `is_first`: nothing was sent yet."""
     plan = bot.plan
     view.legs = selection.legs
     view.quantity = plan.quantity
@@ -261,6 +268,8 @@ def require_holds(
         _miss(work, bot, missed, (*readings, *required))
         words = describe(missed[0].rule, missed[0].verdict)
         _note_selection(work, plan.name, selection, f"{missed[0].rule.name}: {words}")
+        if plan.entry.once and is_first and not quote.missing and all(r.verdict.truth is not None for r in required):
+            work.put_day(replace(work.bots[plan.name].day, decided=f"{missed[0].rule.name} {words}"))
     else:
         work.set_bot(plan.name, replace(work.bots[plan.name], waits=quote.missing or "confirmation"))
     return False
@@ -332,9 +341,9 @@ def _conflicts(work: Work, bot: CompiledBot, selection: Selection) -> tuple[str,
 
 
 def _skip(work: Work, name: str, reason: str) -> None:
-    """Record a refusal of the gate, once for the same words."""
+    """Record a refusal of the gate, once for the same words whatever their numbers are."""
     state = work.bots[name]
-    key = f"skip {reason}"
+    key = f"skip {reason.translate(_NO_DIGITS)}"
     if key not in state.alarmed:
         work.set_bot(name, replace(state, alarmed=state.alarmed | {key}))
         work.record(Kind.DECISION, name, what="skip", reason=reason, values=[])
@@ -352,7 +361,7 @@ def _send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, 
     day = replace(day, entries=day.entries + 1, agains=day.agains + again, last_end="", last_end_at=None)
     work.put_day(day)
     position = Position(
-        id=f"{plan.name}-{day.date:%Y%m%d}-{day.entries}",
+        id=_new_id(work, plan.name, day),
         bot=plan.name,
         digest=plan.digest,
         state="flat",
@@ -369,6 +378,14 @@ def _send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, 
     position = work.move(position, "enter")
     work.set_bot(plan.name, replace(work.bots[plan.name], since=work.at, is_watching=False, is_clearing=False))
     send_opening(work, bot, position, attempt=1)
+
+
+def _new_id(work: Work, name: str, day: BotDay) -> str:
+    """Return an id of its own: entries that another strike was tried for do not count, but keep theirs."""
+    number = day.entries
+    while (found := f"{name}-{day.date:%Y%m%d}-{number}") in work.positions:
+        number += 1
+    return found
 
 
 def send_opening(work: Work, bot: CompiledBot, position: Position, attempt: int) -> Order | None:
@@ -433,7 +450,7 @@ def rung(
         return None
     ticks = ticks_of(parts)
     if ladder.price is not None:
-        start = float(ladder.price)
+        start = float(_given(ladder.price, quote.mid))
     else:
         start = quote.natural if ladder.start is Start.NATURAL else quote.mid
     wanted = start - float(ladder.step or 0) * (attempt - 1)
@@ -448,6 +465,11 @@ def _worth_sending(net: Decimal, parts: tuple[Part, ...]) -> Decimal:
     if net or len(parts) > 1:
         return net
     return parts[0].flow * ticks_of(parts).tick(net)
+
+
+def _given(price: Decimal, mid: float) -> Decimal:
+    """Return a price that a spec gives (never negative) as a net amount: paid when the structure costs something."""
+    return price if mid >= 0 else -price
 
 
 def priority(ladder: Ladder, attempt: int) -> str:

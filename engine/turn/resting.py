@@ -38,6 +38,13 @@ def cancel(work: Work, order: Order, reason: str) -> Order:
     return order
 
 
+def cancel_entries(work: Work, bot: str, reason: str) -> None:
+    """Take back every entry of a bot that works ("": of all bots)."""
+    for order in list(work.orders.values()):
+        if order.status.is_live and order.purpose is Purpose.ENTRY and bot in ("", order.bot):
+            cancel(work, order, reason)
+
+
 def has_resting_exits(work: Work, position: Position) -> bool:
     """Say whether the text that governs the position keeps exits at the broker."""
     return any(planned.resting for planned in work.governing(position).plan.exits)

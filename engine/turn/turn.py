@@ -30,7 +30,6 @@ from engine.model.event import (
     PositionReport,
     Request,
 )
-from engine.model.order import Purpose
 from engine.model.position import Position
 from engine.record.record import Kind
 from engine.turn import daily
@@ -40,7 +39,7 @@ from engine.turn.leaving import pursue, step_exits
 from engine.turn.linking import link_down, link_up
 from engine.turn.program import Program
 from engine.turn.reports import on_commission, on_execution, on_message, on_order
-from engine.turn.resting import cancel, place_resting, put_back
+from engine.turn.resting import cancel_entries, place_resting, put_back
 from engine.turn.state import NEVER, BotState, State, Trading
 from engine.turn.work import Turn, Work
 
@@ -218,17 +217,11 @@ def _on_operator(work: Work, event: OperatorRequest) -> dict[str, Any]:
         changes["trading"] = Trading.ACTIVE
     elif event.request is Request.KILL:
         changes["trading"] = Trading.REDUCING
-        _cancel_entries(work, event.bot, "killed")
+        cancel_entries(work, event.bot, "killed")
     elif event.request is Request.STOP:
         changes["is_stopping"] = True
-        _cancel_entries(work, event.bot, "the engine stops")
+        cancel_entries(work, event.bot, "the engine stops")
     return changes
-
-
-def _cancel_entries(work: Work, bot: str, reason: str) -> None:
-    for order in list(work.orders.values()):
-        if order.status.is_live and order.purpose is Purpose.ENTRY and bot in ("", order.bot):
-            cancel(work, order, reason)
 
 
 Handler = Callable[[Work, Any], dict[str, Any] | None]

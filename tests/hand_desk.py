@@ -1,0 +1,421 @@
+"""An engine driven by hand: a Program from spec text, a Board filled with round numbers, and events one by one.
+
+`Desk` plays the loop, the market and the broker. Nothing is decided here: each test says what the broker answers.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from math import exp, nan
+
+from engine.compile.build import build_plan
+from engine.model.command import Cancel, Command, Replace, Submit
+from engine.model.contract import Contract, Option, Right, Underlying
+from engine.model.event import (
+    BrokerStatus,
+    CommissionReport,
+    Event,
+    ExecutionReport,
+    LinkDown,
+    LinkUp,
+    ListingReport,
+    MarketMoved,
+    OperatorRequest,
+    OrderMessage,
+    OrderReport,
+    PositionReport,
+    Request,
+)
+from engine.model.facts import Facts, Listing
+from engine.model.market import Board
+from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Side
+from engine.model.position import Position
+from engine.model.session import at_exchange_time, session_from
+from engine.record.record import Kind, Record
+from engine.spec.load import load_text
+from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
+from engine.turn.state import State
+from engine.turn.turn import begin, turn
+from engine.turn.work import Turn
+
+DAY = date(2026, 11, 18)
+NO_LIMITS = AccountLimits()
+HALF_DAY = date(2026, 11, 27)
+
+SECTIONS = {
+    "entry": """
+  window: {from: "10:00", to: "11:00"}
+  when:
+    - vix: {between: [12, 22]}
+""",
+    "legs": """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+""",
+    "order": "{start: mid, step: 0.05, wait: 10s, tries: 3, then: cancel}",
+    "exits": """
+  - time: "15:45"
+    order: market
+  - stop: {cost: 3x credit}
+  - target: {profit: 50%}
+""",
+    "risk": "{max_loss_per_trade: $2000}",
+}
+
+SELLER = {
+    "underlying": "SPY",
+    "entry": "{at: open + 31m, max_open: 5}",
+    "legs": """
+  expiry: {dte: {nearest: 90}}
+  short_put: {sell: put, strike: {delta: 0.15}}
+""",
+    "order": "{adaptive: normal, start: mid, wait: 300s, tries: 1, then: cancel}",
+    "exits": """
+  - target: {profit: 60%}
+    resting: true
+  - stop: {loss: 200%}
+    resting: true
+  - at_expiry: settle
+""",
+    "risk": "{undefined_risk: allow}",
+}
+"""Sections of a put seller whose target and stop rest at the broker (requirement A)."""
+
+
+def text_of(name: str = "spread", /, **sections: str) -> str:
+    """Return the text of a bot: the put spread, with sections replaced, added, or (when "") left out."""
+    lines = ["rulebot: 1", f"name: {name}", "about: A bot of a test."]
+    if "underlyings" not in sections:
+        lines.append(f"underlying: {sections.pop('underlying', 'SPX')}")
+    for key, text in {**SECTIONS, **sections}.items():
+        if text:
+            lines.append(f"{key}: {text}")
+    return "\n".join(lines)
+
+
+@lru_cache(maxsize=512)
+def bot_of(text: str) -> CompiledBot:
+    """Return the compiled bot of a text."""
+    loaded = load_text(text)
+    assert loaded.spec is not None, loaded.diagnostics
+    plan, problems = build_plan(loaded.spec, loaded.source)
+    assert plan is not None, [problem for problem in problems if problem.is_error]
+    return compile_bot(plan)
+
+
+def clock(text: str, day: date = DAY) -> datetime:
+    """Return exchange time `10:00` or `10:00:05` of a day, UTC."""
+    return at_exchange_time(day, time.fromisoformat(text))
+
+
+def put(strike: int, symbol: str = "SPX", expiry: date = DAY) -> Option:
+    return Option(symbol, "SPXW" if symbol == "SPX" else symbol, expiry, Decimal(strike), Right.PUT)
+
+
+def call(strike: int, symbol: str = "SPX", expiry: date = DAY) -> Option:
+    return Option(symbol, "SPXW" if symbol == "SPX" else symbol, expiry, Decimal(strike), Right.CALL)
+
+
+@dataclass
+class Desk:
+    """One engine and its world, at `now`; `records` and `commands` are all that ever left it."""
+
+    texts: tuple[str, ...] = (text_of(),)
+    limits: AccountLimits = NO_LIMITS
+    at: str = "09:59"
+    day: date = DAY
+    linked: bool = True
+    now: datetime = field(init=False)
+    program: Program = field(init=False)
+    state: State = field(init=False)
+    board: Board = field(init=False)
+    records: list[Record] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    executions: int = 0
+    requests: int = 0
+    perm: int = 9000
+
+    def __post_init__(self) -> None:
+        self.now = clock(self.at, self.day)
+        bots = {bot.plan.name: bot for bot in map(bot_of, self.texts)}
+        self.program = Program(bots=bots, pinned={}, limits=self.limits, install="abc123")
+        self.board = Board()
+        self.state = State(session=session_from(self.day), board=self.board, facts=Facts())
+        self.market()
+        self.take(begin(self.program, self.state, self.now))
+        for listing in self.listings():
+            self.send(ListingReport(self.now, listing))
+        if self.linked:
+            self.link()
+
+    # ------------------------------------------------------------ the engine
+
+    def take(self, result: Turn) -> Turn:
+        self.state = result.state
+        self.records += result.records
+        self.commands += result.commands
+        return result
+
+    def send(self, event: Event) -> Turn:
+        """Hand one event to the engine, as the loop does."""
+        self.events.append(event)
+        return self.take(turn(self.program, self.state, event))
+
+    def tick(self, seconds: float = 0.0, *, quiet: bool = False) -> Turn:
+        """Let time pass; unless `quiet`, every quote is fresh and moved."""
+        self.now += timedelta(seconds=seconds)
+        if not quiet:
+            self.freshen()
+        return self.send(MarketMoved(self.now, () if quiet else tuple(range(len(self.board.contracts)))))
+
+    def until(self, text: str, step: float = 0.0) -> None:
+        """Go to a time of day, at once or in steps."""
+        goal = clock(text, self.day)
+        while step and self.now + timedelta(seconds=step) < goal:
+            self.tick(step)
+        self.tick((goal - self.now).total_seconds())
+
+    def settle(self, seconds: float = 5.0, limit: int = 50) -> None:
+        """Wake the engine as often as it asks within so many seconds. Fails when it never comes to rest."""
+        end = self.now + timedelta(seconds=seconds)
+        for _ in range(limit):
+            wake = self.state.wake_at
+            if wake > end:
+                return
+            self.now = max(wake, self.now)
+            self.tick(quiet=True)
+        raise AssertionError(f"the engine asks to be woken again and again, now at {self.state.wake_at}")
+
+    # ------------------------------------------------------------ the market
+
+    def market(self) -> None:
+        """Write SPX 6000, SPY 600, VIX 16 and round quotes around them."""
+        self.level("SPX", 6000.0)
+        self.level("VIX", 16.0)
+        self.quote(Underlying("SPY"), 599.99, 600.01)
+        self.board.last[self.board.rows[Underlying("SPY")]] = 600.0
+        for away in range(0, 105, 5):
+            self.option(put(6000 - away), away)
+            self.option(call(6000 + away), away)
+        for away in range(0, 11):
+            self.option(put(600 - away, "SPY"), away * 10, 0.1)
+            self.option(call(600 + away, "SPY"), away * 10, 0.1)
+        for away in range(5, 26):
+            self.option(put(600 - away, "SPY", self.expiry_90), away * 3, 0.5, width=0.02)
+        self.freshen()
+
+    @property
+    def expiry_90(self) -> date:
+        return date(2027, 2, 19)
+
+    def listings(self) -> Iterable[Listing]:
+        days = (self.day, self.expiry_90)
+        spx = tuple(Decimal(strike) for strike in range(5800, 6205, 5))
+        spy = tuple(Decimal(strike) for strike in range(550, 651))
+        yield Listing("SPX", "SPXW", days, dict.fromkeys(days, spx))
+        yield Listing("SPY", "SPY", days, dict.fromkeys(days, spy))
+
+    def option(self, option: Option, away: float, scale: float = 1.0, width: float = 0.10) -> None:
+        option = replace(option, expiry=self.day) if option.expiry == DAY else option
+        mid = round(20 * exp(-away / 25) * scale / 0.1) * 0.1 + 0.1
+        delta = 0.5 * exp(-away / 35)
+        self.quote(option, mid - width / 2, mid + width / 2, delta if option.right is Right.CALL else -delta)
+
+    def level(self, symbol: str, last: float) -> None:
+        row = self.board.add(Underlying(symbol))
+        self.board.last[row] = last
+
+    def quote(self, contract: Contract, bid: float, ask: float, delta: float = nan) -> None:
+        row = self.board.add(contract)
+        self.board.bid[row], self.board.ask[row] = round(bid, 4), round(ask, 4)
+        self.board.bid_size[row] = self.board.ask_size[row] = 10.0
+        if delta == delta:
+            self.board.delta[row] = delta
+
+    def blind(self, *contracts: Contract) -> None:
+        """Take the quotes of these away."""
+        for contract in contracts:
+            self.quote(contract, nan, nan)
+
+    def freshen(self) -> None:
+        now = self.now.timestamp()
+        board = self.board
+        board.alive_at = now
+        for row in range(len(board.contracts)):
+            board.quote_at[row] = board.last_at[row] = board.model_at[row] = now
+
+    # ------------------------------------------------------------ the broker
+
+    def link(self, refs: Iterable[str] | None = None, positions: Iterable[tuple[Contract, int]] | None = None) -> Turn:
+        """Connect; without arguments the broker agrees with our books."""
+        if refs is None:
+            refs = [order.ref for order in self.state.orders.values() if order.status.is_live]
+        held = self.books() if positions is None else dict(positions)
+        return self.send(
+            LinkUp(
+                at=self.now,
+                account="DU1",
+                client_id=7,
+                next_order_id=1,
+                order_refs=tuple(refs),
+                positions=tuple((contract, Decimal(count)) for contract, count in held.items() if count),
+            )
+        )
+
+    def unlink(self) -> Turn:
+        return self.send(LinkDown(self.now, "gone"))
+
+    def books(self) -> dict[Contract, int]:
+        """Return what our positions hold, by contract."""
+        found: dict[Contract, int] = {}
+        for position in self.state.positions.values():
+            for leg in position.legs:
+                found[leg.option] = found.get(leg.option, 0) + leg.signed_held
+        return found
+
+    def report(
+        self, order: Order, status: BrokerStatus, filled: int | None = None, average: Decimal | None = None
+    ) -> Turn:
+        """Tell a status, with the reference and permanent id that openOrder carries."""
+        event = OrderReport(
+            at=self.now,
+            ref=order.ref,
+            order_id=order.order_id,
+            perm_id=5000 + order.number,
+            client_id=7,
+            status=status,
+            filled=None if filled is None else Decimal(filled),
+            average_price=average,
+        )
+        return self.send(event)
+
+    def ack(self, order: Order) -> Turn:
+        return self.report(order, BrokerStatus.SUBMITTED, 0)
+
+    def cancelled(self, order: Order, filled: int = 0) -> Turn:
+        return self.report(order, BrokerStatus.CANCELLED, filled)
+
+    def refuse(self, order: Order, code: int = 201, text: str = "Order rejected - reason: no") -> Turn:
+        return self.message(order, code, text)
+
+    def message(self, order: Order, code: int, text: str = "") -> Turn:
+        return self.send(OrderMessage(self.now, order.order_id, code, text))
+
+    def execution(
+        self, order: Order, leg: OrderLeg, count: int, price: str | Decimal, exec_id: str = ""
+    ) -> ExecutionReport:
+        """Return the fill of one leg; `count` contracts at `price`."""
+        self.executions += 1
+        side = order.side if len(order.legs) == 1 else leg.side
+        return ExecutionReport(
+            at=self.now,
+            exec_id=exec_id or f"0001.{self.executions:04d}.01",
+            ref=order.ref,
+            order_id=order.order_id,
+            perm_id=5000 + order.number,
+            client_id=7,
+            option=replace(leg.option, con_id=int(leg.option.strike)),
+            is_combo=False,
+            is_buy=side is Side.BUY,
+            quantity=Decimal(count),
+            price=Decimal(price),
+            executed_at=self.now,
+        )
+
+    def executions_of(self, order: Order, count: int) -> list[ExecutionReport]:
+        """Return the fills of so many structures, each leg at the mid of its quote."""
+        return [self.execution(order, leg, count * leg.ratio, self.mid(leg.option)) for leg in order.legs]
+
+    def mid(self, option: Option) -> Decimal:
+        row = self.board.rows[option]
+        bid, ask = self.board.bid[row], self.board.ask[row]
+        return Decimal(f"{((bid if bid == bid else 0.0) + ask) / 2:.2f}")
+
+    def fill(self, order: Order, count: int | None = None, price: str = "") -> None:
+        """Fill (the rest of) an order: acknowledged, each leg executed, and the status that follows."""
+        order = self.order(order.ref)
+        count = order.remaining if count is None else count
+        if order.status is OrderStatus.SENDING:
+            self.ack(order)
+        done = order.filled + count
+        for report in self.executions_of(order, count):
+            self.send(replace(report, price=Decimal(price)) if price else report)
+        self.report(order, BrokerStatus.FILLED if done >= order.quantity else BrokerStatus.SUBMITTED, done)
+
+    def commission(self, execution: ExecutionReport, amount: str) -> Turn:
+        return self.send(CommissionReport(self.now, execution.exec_id, Decimal(amount)))
+
+    def holds(self, contract: Contract, count: int) -> Turn:
+        return self.send(PositionReport(self.now, contract, Decimal(count), Decimal(0)))
+
+    def ask(self, request: Request, bot: str = "", identity: str = "") -> Turn:
+        self.requests += 1
+        return self.send(OperatorRequest(self.now, identity or f"r{self.requests}", request, bot))
+
+    def ask_kill(self) -> Turn:
+        return self.ask(Request.KILL)
+
+    # ------------------------------------------------------------ what came of it
+
+    def order(self, ref: str) -> Order:
+        return self.state.orders[ref]
+
+    @property
+    def submitted(self) -> list[Order]:
+        """Every order that was ever sent, as it was then."""
+        return [command.order for command in self.commands if isinstance(command, Submit)]
+
+    @property
+    def replaced(self) -> list[Order]:
+        return [command.order for command in self.commands if isinstance(command, Replace)]
+
+    @property
+    def cancels(self) -> list[Order]:
+        return [command.order for command in self.commands if isinstance(command, Cancel)]
+
+    @property
+    def live(self) -> list[Order]:
+        return [order for order in self.state.orders.values() if order.status.is_live]
+
+    @property
+    def last(self) -> Order:
+        """The order sent last, as it is now."""
+        return self.order(self.submitted[-1].ref)
+
+    @property
+    def position(self) -> Position:
+        """The position that was opened last."""
+        return list(self.state.positions.values())[-1]
+
+    def day_of(self, bot: str = "spread") -> object:
+        return self.state.bots[bot].day
+
+    def said(self, kind: Kind, what: str = "") -> list[Record]:
+        """Return records of a kind; of decisions those of one sort."""
+        found = [record for record in self.records if record.kind is kind]
+        return [record for record in found if record.data.get("what") == what] if what else found
+
+    @property
+    def alarms(self) -> list[str]:
+        return [str(record.data["text"]) for record in self.said(Kind.ALARM)]
+
+    # ------------------------------------------------------------ short ways
+
+    def enter(self, at: str = "10:00") -> Order:
+        """Go to the window and return the entry that was sent."""
+        before = len(self.submitted)
+        self.until(at)
+        assert len(self.submitted) == before + 1, self.state.bots
+        return self.last
+
+    def opened(self, at: str = "10:00") -> Position:
+        """Enter and fill."""
+        self.fill(self.enter(at))
+        return self.position
+
+    def is_market(self, order: Order) -> bool:
+        return order.kind is OrderType.MARKET

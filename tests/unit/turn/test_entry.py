@@ -1,0 +1,322 @@
+"""When an entry is sent, and when not."""
+
+from decimal import Decimal
+
+import pytest
+from hand_desk import HALF_DAY, Desk, put, text_of
+
+from engine.model.contract import Underlying
+from engine.model.order import OrderStatus, Purpose, Side
+from engine.record.record import Kind
+from engine.turn.program import AccountLimits
+
+AGAIN = """
+  window: {from: "10:00", to: "11:00"}
+  again: {after: [unfilled], wait: 5m}
+"""
+ONCE = """
+  window: {from: "10:00", to: "11:00"}
+  try: once
+  when:
+    - vix: {between: [12, 22]}
+"""
+
+
+def unfilled(desk: Desk) -> None:
+    """Let the entry at work end without a fill."""
+    desk.ack(desk.last)
+    desk.tick(1)
+    desk.cancelled(desk.last)
+
+
+def test_nothing_before_the_window() -> None:
+    desk = Desk()
+    desk.tick(59)
+    assert not desk.submitted
+
+
+def test_enters_when_the_window_opens() -> None:
+    desk = Desk()
+    order = desk.enter()
+    assert [leg.option for leg in order.legs] == [put(5945), put(5935)]
+    assert [leg.side for leg in order.legs] == [Side.SELL, Side.BUY]
+    assert (order.limit_price, order.quantity, order.purpose) == (Decimal("-0.70"), 1, Purpose.ENTRY)
+
+
+def test_not_once_the_window_is_over() -> None:
+    desk = Desk(at="11:00")
+    desk.tick(1)
+    assert not desk.submitted
+    assert desk.state.bots["spread"].waits == "its window is over"
+
+
+def test_a_window_past_an_early_close_is_no_trade() -> None:
+    desk = Desk((text_of(entry='{window: {from: "13:30", to: "14:00"}}'),), at="13:29", day=HALF_DAY)
+    desk.until("13:40", step=60)
+    assert not desk.submitted
+
+
+def test_a_time_exit_ends_the_window_on_a_half_day() -> None:
+    """15:45 is 12:45 on a half day."""
+    desk = Desk((text_of(entry='{window: {from: "12:45", to: "12:50"}}'),), at="12:40", day=HALF_DAY)
+    desk.until("12:55", step=30)
+    assert not desk.submitted
+
+
+def test_every_judges_on_its_grid_only() -> None:
+    desk = Desk((text_of(entry='{window: {from: "10:00", to: "11:00"}, every: 45s, when: [{vix: {above: 20}}]}'),))
+    desk.until("10:00")
+    desk.level("VIX", 21.0)
+    desk.tick(30)
+    assert not desk.submitted
+    desk.tick(15)
+    assert len(desk.submitted) == 1
+
+
+@pytest.mark.parametrize("vix", [11.0, 23.0])
+def test_a_false_condition_does_not_enter(vix: float) -> None:
+    desk = Desk()
+    desk.level("VIX", vix)
+    desk.until("10:30", step=60)
+    assert not desk.submitted
+    assert desk.state.bots["spread"].nearest is not None
+
+
+def test_unknown_does_not_enter() -> None:
+    desk = Desk()
+    desk.board.drop(Underlying("VIX"))
+    desk.until("10:30", step=60)
+    assert not desk.submitted
+
+
+def test_not_of_unknown_does_not_enter() -> None:
+    desk = Desk((text_of(entry='{window: {from: "10:00", to: "11:00"}, when: [{not: {vix: {above: 22}}}]}'),))
+    desk.board.drop(Underlying("VIX"))
+    desk.until("10:01", step=10)
+    assert not desk.submitted
+
+
+def test_once_decides_at_the_first_false() -> None:
+    desk = Desk((text_of(entry=ONCE),))
+    desk.level("VIX", 30.0)
+    desk.until("10:00")
+    desk.level("VIX", 16.0)
+    desk.tick(5)
+    assert not desk.submitted
+    assert desk.state.bots["spread"].day.decided
+
+
+def test_once_does_not_decide_on_unknown() -> None:
+    desk = Desk((text_of(entry=ONCE),))
+    row = desk.board.rows[Underlying("VIX")]
+    desk.board.last[row] = float("nan")
+    desk.until("10:00")
+    desk.board.last[row] = 16.0
+    desk.tick(5)
+    assert len(desk.submitted) == 1
+
+
+def test_once_decides_when_the_structure_does_not_pay() -> None:
+    legs = text_of().partition("legs:")[2].partition("order:")[0] + "  require: [{credit: {at_least: 0.90}}]\n"
+    desk = Desk((text_of(entry=ONCE, legs=legs),))
+    desk.until("10:00")
+    assert "credit" in desk.state.bots["spread"].day.decided
+
+
+def test_one_window_sends_one_entry() -> None:
+    desk = Desk()
+    desk.enter()
+    unfilled(desk)
+    desk.until("10:59", step=60)
+    assert len(desk.submitted) == 1
+    assert desk.position.state == "closed"
+
+
+def test_again_after_unfilled_waits() -> None:
+    desk = Desk((text_of(entry=AGAIN),))
+    desk.enter()
+    unfilled(desk)
+    desk.tick(299)
+    assert len(desk.submitted) == 1
+    desk.tick(1)
+    assert len(desk.submitted) == 2
+    assert len({order.position for order in desk.submitted}) == 2
+
+
+def test_again_at_most() -> None:
+    entry = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m, at_most: 2}}'
+    desk = Desk((text_of(entry=entry),))
+    desk.enter()
+    for _ in range(5):
+        unfilled(desk)
+        desk.tick(61)
+    assert len(desk.submitted) == 3
+
+
+def test_again_until() -> None:
+    entry = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m, until: "10:30"}}'
+    desk = Desk((text_of(entry=entry),))
+    desk.enter()
+    desk.until("10:30")
+    unfilled(desk)
+    desk.tick(120)
+    assert len(desk.submitted) == 1
+
+
+def test_again_after_a_named_exit() -> None:
+    entry = '{window: {from: "10:00", to: "11:00"}, per_day: 2, max_open: 1, again: {after: [target], wait: 1m}}'
+    desk = Desk((text_of(entry=entry),))
+    desk.opened()
+    desk.quote(put(5945), 0.45, 0.55)
+    desk.quote(put(5935), 0.25, 0.35)
+    desk.tick(5)
+    desk.fill(desk.last)
+    assert desk.position.exit_reason == "target"
+    desk.quote(put(5945), 2.25, 2.35, -0.104)
+    desk.quote(put(5935), 1.55, 1.65, -0.078)
+    desk.tick(30)
+    assert len(desk.submitted) == 2
+    desk.tick(30)
+    assert len(desk.submitted) == 3
+
+
+def test_per_day_and_max_open() -> None:
+    entry = '{window: {from: "10:00", to: "11:00"}, per_day: 3, max_open: 2, again: {after: [filled], wait: 1m}}'
+    desk = Desk((text_of(entry=entry),))
+    for _ in range(5):
+        if desk.live:
+            desk.fill(desk.last)
+        desk.tick(61)
+    assert len([p for p in desk.state.positions.values() if p.state == "open"]) == 2
+
+
+def test_require_is_judged_on_the_price_the_order_starts_from() -> None:
+    legs = text_of().partition("legs:")[2].partition("order:")[0] + "  require: [{credit: {at_least: 0.75}}]\n"
+    desk = Desk((text_of(legs=legs),))
+    desk.until("10:30", step=60)
+    assert not desk.submitted
+
+
+def test_a_short_without_cover_needs_leave() -> None:
+    limits = "{max_loss_per_trade: $500}"
+    desk = Desk((text_of(risk=limits),))
+    desk.until("10:05", step=60)
+    assert not desk.submitted
+    assert any("max_loss_per_trade" in str(r.data["reason"]) for r in desk.said(Kind.DECISION, "skip"))
+
+
+def test_a_refusal_that_words_differ_only_in_numbers_is_said_once() -> None:
+    desk = Desk((text_of(risk="{max_loss_per_trade: $500}"),))
+    desk.until("10:00")
+    for step in range(20):
+        desk.quote(put(5945), 2.25 + step / 20, 2.35 + step / 20, -0.104)
+        desk.tick(1)
+    assert len(desk.said(Kind.DECISION, "skip")) == 1
+
+
+def test_account_limits() -> None:
+    desk = Desk((text_of("one"), text_of("two")), limits=AccountLimits(max_open=1))
+    desk.until("10:00")
+    assert [order.bot for order in desk.submitted] == ["one"]
+
+
+def test_orders_per_minute() -> None:
+    desk = Desk((text_of("one"), text_of("two")), limits=AccountLimits(orders_per_minute=1))
+    desk.until("10:00")
+    assert len(desk.submitted) == 1
+    desk.tick(61)
+    assert len(desk.submitted) == 2
+
+
+def test_if_held_the_other_way_round_is_skipped() -> None:
+    buyer = """
+  expiry: {dte: 0}
+  long_put: {buy: put, strike: {delta: 0.10}}
+"""
+    exits = """
+  - time: "15:45"
+    order: market
+"""
+    desk = Desk((text_of("seller"), text_of("buyer", legs=buyer, exits=exits, entry='{at: "10:05"}')))
+    desk.opened()
+    desk.until("10:06")
+    assert [order.bot for order in desk.submitted] == ["seller"]
+
+
+def test_not_while_unlinked() -> None:
+    desk = Desk(linked=False)
+    desk.until("10:05", step=60)
+    assert not desk.submitted
+
+
+def test_a_halt_condition_halts_for_the_day() -> None:
+    desk = Desk((text_of(risk="{halt_when: [{vix: {above: 30}}]}"),))
+    desk.level("VIX", 31.0)
+    desk.tick(1)
+    desk.level("VIX", 16.0)
+    desk.until("10:30", step=60)
+    assert not desk.submitted
+    assert "vix" in desk.state.bots["spread"].day.halted
+
+
+def test_an_unknown_halt_condition_blocks_only_while_it_lasts() -> None:
+    entry = '{window: {from: "10:00", to: "11:00"}}'
+    desk = Desk((text_of(entry=entry, risk="{halt_when: [{vix: {above: 30}}]}"),))
+    row = desk.board.rows[Underlying("VIX")]
+    desk.board.last[row] = float("nan")
+    desk.until("10:05")
+    assert not desk.submitted
+    assert not desk.state.bots["spread"].day.halted
+    desk.board.last[row] = 16.0
+    desk.tick(1)
+    assert len(desk.submitted) == 1
+
+
+def test_exits_go_on_when_halted() -> None:
+    desk = Desk((text_of(risk="{halt_when: [{vix: {above: 30}}]}"),))
+    desk.opened()
+    desk.level("VIX", 31.0)
+    desk.quote(put(5945), 3.9, 4.1, -0.2)
+    desk.tick(1)
+    assert desk.state.bots["spread"].day.halted
+    assert desk.last.purpose is Purpose.EXIT
+
+
+def test_a_halt_takes_back_the_entry_at_work() -> None:
+    """Faults row 94."""
+    desk = Desk((text_of(risk="{halt_when: [{vix: {above: 30}}]}"),))
+    desk.ack(desk.enter())
+    desk.level("VIX", 31.0)
+    desk.tick(1)
+    assert desk.last.status is OrderStatus.CANCELLING
+
+
+def test_the_daily_loss_halts() -> None:
+    desk = Desk((text_of(risk="{daily_loss: $100}", exits='\n  - time: "15:45"\n'),))
+    desk.opened()
+    desk.quote(put(5945), 3.65, 3.75, -0.2)
+    desk.quote(put(5935), 1.55, 1.65, -0.07)
+    desk.tick(1)
+    assert "daily_loss" in desk.state.bots["spread"].day.halted
+
+
+def test_confirmation_by_seconds() -> None:
+    entry = """
+  window: {from: "10:00", to: "11:00"}
+  when:
+    - vix: {above: 15}
+      confirm: 5s
+"""
+    desk = Desk((text_of(entry=entry),))
+    desk.until("10:00")
+    desk.tick(4.9)
+    assert not desk.submitted
+    desk.tick(0.1)
+    assert len(desk.submitted) == 1
+
+
+def test_two_bots_have_their_own_days() -> None:
+    desk = Desk((text_of("one"), text_of("two")))
+    desk.until("10:00")
+    assert sorted(order.bot for order in desk.submitted) == ["one", "two"]
+    assert len({order.ref for order in desk.submitted}) == 2
