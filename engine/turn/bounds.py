@@ -1,15 +1,19 @@
-"""The price a `require` on credit or debit lets an entry go to: the ladder never offers one that breaks it."""
+"""How far an entry's price may go: never past a bound of `require`, nor past what a trade may lose."""
 
 from decimal import Decimal
 
 from engine.compile.plan import AllOf, Call, Compare, Constant, Op, Quantity, Truth
 from engine.model.commission import estimate
+from engine.model.money import ZERO
+from engine.model.payoff import worst_case
 from engine.model.position import Position, PositionLeg
 from engine.turn.program import CompiledBot
 from engine.turn.work import Work
 
 _LEAST = (Op.AT_LEAST, Op.ABOVE, Op.BETWEEN)
 _MOST = (Op.AT_MOST, Op.BELOW, Op.BETWEEN)
+_STRICTLY = Decimal("0.000001")
+"""What makes a bound that must be passed one that may be met: the next tick follows."""
 
 
 def credit_floor(work: Work, bot: CompiledBot, position: Position, legs: tuple[PositionLeg, ...]) -> Decimal | None:
@@ -35,7 +39,19 @@ def _structure_floor(bot: CompiledBot, position: Position, work: Work) -> Decima
         for test in _flat(compiled.rule.test)
         if (floor := _floor_of(test, position, work)) is not None
     ]
+    if (least := _risk_floor(bot, position, work)) is not None:
+        floors.append(least)
     return max(floors, default=None)
+
+
+def _risk_floor(bot: CompiledBot, position: Position, work: Work) -> Decimal | None:
+    """Return the price below which the worst case would pass `max_loss_per_trade`, None without one."""
+    limit = bot.plan.risk.max_loss_per_trade
+    worst = worst_case(((leg.option, leg.sign * leg.ratio) for leg in position.legs), ZERO)
+    if limit is None or worst is None:
+        return None
+    shares = position.legs[0].option.multiplier * position.quantity
+    return worst - (limit - _commission(position, work)) / shares
 
 
 def _flat(test: Truth) -> list[Truth]:
@@ -52,10 +68,12 @@ def _floor_of(test: Truth, position: Position, work: Work) -> Decimal | None:
         bound = Decimal(f"{test.right[0].value:.6f}")
     elif test.left.measure == "debit" and test.op in _MOST and isinstance(test.right[-1], Constant):
         bound = -Decimal(f"{test.right[-1].value:.6f}")
-    if bound is None or test.left.quantity is not Quantity.DOLLARS:
-        return bound
-    shares = position.legs[0].option.multiplier * position.quantity
-    return (bound + _commission(position, work)) / shares
+    if bound is None:
+        return None
+    if test.left.quantity is Quantity.DOLLARS:
+        shares = position.legs[0].option.multiplier * position.quantity
+        bound = (bound + _commission(position, work)) / shares
+    return bound + (_STRICTLY if test.op in (Op.ABOVE, Op.BELOW) else ZERO)
 
 
 def _commission(position: Position, work: Work) -> Decimal:
