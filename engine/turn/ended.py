@@ -9,10 +9,12 @@ from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.record.record import Kind
-from engine.turn.entering import next_stage, send_opening
+from engine.turn.entering import next_stage, send_opening, still_holds
 from engine.turn.judging import wake
-from engine.turn.leaving import CLOSING, REFUSED_RETRY, UNWIND, is_unwound, legs_to_close, pursue
-from engine.turn.resting import REARM_LIMIT, RESTING, has_expired, place_resting, resting_orders, take_back
+from engine.turn.leaving import CLOSING, REFUSED_RETRY, UNWIND, is_trading, is_unwound, legs_to_close, pursue
+from engine.turn.program import CompiledBot
+from engine.turn.resting import REARM_LIMIT, RESTING, cancel, has_expired, place_resting, resting_orders, take_back
+from engine.turn.state import Trading
 from engine.turn.work import Work
 
 OTHER_SIDE = "both sides of the same"
@@ -28,12 +30,22 @@ def position_filled(work: Work, position: Position, order: Order) -> None:
             work.put_day(replace(day, opened=day.opened + 1))
     if position.state == "entering":
         work.move(position, "partly_filled")
+        if not order.status.is_live:
+            _take_back_further_tries(work, position)
     elif order.purpose is Purpose.ENTRY and work.may(position, "late_fill"):
-        work.move(replace(position, closed_at=None), "late_fill")
+        reason = "" if position.state == "closed" else position.exit_reason
+        work.move(replace(position, closed_at=None, exit_reason=reason), "late_fill")
     elif order.purpose in RESTING and position.state == "open":
         work.move(replace(position, exit_reason=order.reason), "rest_partly_filled")
     elif order.purpose in CLOSING and position.state == "exiting":
         work.move(position, "partly_filled")
+
+
+def _take_back_further_tries(work: Work, position: Position) -> None:
+    """An order that was over has filled after all: a later try would open the same once more."""
+    for other in work.live_orders(position.id):
+        if other.purpose is Purpose.ENTRY and position.structures + other.remaining > position.quantity:
+            cancel(work, other, "an earlier try has filled after all")
 
 
 def order_ended(work: Work, order: Order) -> None:
@@ -56,18 +68,60 @@ def _entry_ended(work: Work, position: Position, order: Order) -> None:
         return
     if position.state != "entering":
         return
+    if order.status is OrderStatus.ABANDONED:
+        _stop_for_today(work, position, f"{order.ref} was never answered and may still come to life")
+    elif order.status is not OrderStatus.FILLED and not order.has_fills and _tries_again(work, position, order):
+        return
     bot = work.governing(position)
-    if order.status is not OrderStatus.FILLED and not order.has_fills and _tries_again(work, position, order):
-        return
     if bot.plan.order.leg_by_leg and next_stage(work, bot, position) is not None:
-        send_opening(work, bot, position, attempt=1)
+        next_opening(work, work.put_position(replace(position, attempts=1, retry_at=work.at)))
         return
+    refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
+    _entry_over(work, position, order.message or ("refused" if refused else "not filled"), refused=refused)
+
+
+def next_opening(work: Work, position: Position) -> None:
+    """Send the opening order that is due, or end the entry when nothing more may be opened."""
+    if not work.state.is_linked:
+        return
+    bot = work.governing(position)
+    if reason := _no_more(work, bot, position):
+        _entry_over(work, position, reason, refused=False)
+    else:
+        send_opening(work, bot, position, position.attempts)
+
+
+def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
+    """Return why no further order of this entry may be sent, "" when one may."""
+    if next_stage(work, bot, position) is None:
+        return "nothing is left to be opened"
+    if not is_trading(work):
+        return "the session is over"
+    if work.state.trading is not Trading.ACTIVE or work.state.is_stopping:
+        return "only reducing"
+    if {"", position.bot} & work.state.paused:
+        return "paused by the operator"
+    if (state := work.bots.get(position.bot)) is not None and state.day.halted:
+        return f"halted: {state.day.halted}"
+    if position.is_flat and not still_holds(work, bot, position):
+        return "its conditions no longer hold"
+    return ""
+
+
+def _stop_for_today(work: Work, position: Position, reason: str) -> None:
+    if position.bot in work.bots:
+        work.put_day(replace(work.bots[position.bot].day, halted=reason))
+
+
+def _entry_over(work: Work, position: Position, reason: str, *, refused: bool) -> None:
+    """No order of the entry works any more: what has filled decides what the position is."""
+    position = work.put_position(replace(position, retry_at=None))
     if all(not leg.opened for leg in position.legs):
-        _entry_empty(work, position, order)
+        _entry_empty(work, position, reason, refused=refused)
     elif not is_unwound(position):
         _unwind(work, position)
     else:
-        full = position.structures == position.quantity
+        full = position.structures >= position.quantity
         position = work.move(position, "filled" if full else "ended_partly")
         _end_of_entry(work, position, "filled")
         place_resting(work, position)
@@ -84,13 +138,11 @@ def _tries_again(work: Work, position: Position, order: Order) -> bool:
     return True
 
 
-def _entry_empty(work: Work, position: Position, order: Order) -> None:
-    refused = order.status in (OrderStatus.REFUSED, OrderStatus.DENIED)
-    reason = order.message or ("refused" if refused else "not filled")
+def _entry_empty(work: Work, position: Position, reason: str, *, refused: bool) -> None:
     work.record(Kind.DECISION, position.bot, position.id, what="unfilled", reason=reason, values=[])
     position = replace(position, exit_reason="refused" if refused else "unfilled")
     work.move(position, "refused" if refused else "ended_empty")
-    if OTHER_SIDE in order.message and position.bot in work.bots:
+    if OTHER_SIDE in reason and position.bot in work.bots:
         _try_another_strike(work, position)
         return
     if refused:

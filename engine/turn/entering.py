@@ -8,7 +8,7 @@ from engine.decide.bot_day import BotDay
 from engine.decide.limits import Proposal, refusal
 from engine.decide.opportunity import Opportunity, opportunity
 from engine.evaluate.select import Selection, select
-from engine.evaluate.snapshot import View
+from engine.evaluate.snapshot import LegView, View
 from engine.evaluate.wording import describe, shortfall
 from engine.model.commission import estimate
 from engine.model.contract import Option
@@ -40,7 +40,7 @@ def step_entry(work: Work, bot: CompiledBot) -> None:
     plan = bot.plan
     name = plan.name
     state = work.bots[name]
-    if any(o.status.is_live and o.purpose is Purpose.ENTRY and o.bot == name for o in work.orders.values()):
+    if any(order.purpose is Purpose.ENTRY and order.bot == name for order in work.all_live_orders()):
         return
     if any(position.state == "entering" for position in work.positions_of(name)):
         return
@@ -275,6 +275,20 @@ def require_holds(
     return False
 
 
+def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
+    """Judge `when` and `require` again on the structure that is being entered."""
+    view = work.view()
+    name = position.bot
+    readings = judge_all(work, name, "when", bot.when, view)
+    if not all(confirmed(work, name, "when", reading, view) is True for reading in readings):
+        return False
+    rows = work.state.board.rows
+    legs = tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.sign, x.ratio) for x in position.legs)
+    selection = Selection(legs, ())
+    quote = price_legs(selection, view)
+    return bool(quote.missing) or require_holds(work, bot, view, selection, quote, readings)
+
+
 def opening_commission(selection: Selection, view: View, quantity: int) -> Decimal:
     """Return the estimated dollars of opening the structure (one order per underlying when sent leg by leg)."""
     by_symbol: dict[str, list[tuple[Option, int, float]]] = {}
@@ -425,20 +439,23 @@ def send_opening(work: Work, bot: CompiledBot, position: Position, attempt: int)
 
 
 def next_stage(work: Work, bot: CompiledBot, position: Position) -> tuple[tuple[PositionLeg, ...], int] | None:
-    """Return the legs to open next and how many structures of them."""
+    """Return the legs to open next and how many structures of them; None when nothing is left, or an order works."""
+    if work.has_live_entry(position.id):
+        return None
     sequence = bot.plan.order.leg_by_leg
     if not sequence:
-        return position.legs, position.quantity
+        missing = position.quantity - position.structures
+        return (position.legs, missing) if missing > 0 else None
     by_name = {leg.name: leg for leg in position.legs}
-    sent = {leg.name for o in work.orders_of(position.id) if o.purpose is Purpose.ENTRY for leg in o.legs}
+    sent = [leg.name for o in work.orders_of(position.id) if o.purpose is Purpose.ENTRY for leg in o.legs]
     structures = position.quantity
     for name in sequence:
         leg = by_name[name]
-        if name not in sent:
-            return ((leg,), structures) if structures else None
-        if work.has_live_entry(position.id):
-            return None
-        structures = leg.opened // leg.ratio
+        missing = structures - leg.opened // leg.ratio
+        is_tried_again = name == sent[-1] and position.attempts > 1 if sent else False
+        if missing > 0 and (name not in sent or is_tried_again):
+            return (leg,), missing
+        structures = min(structures, leg.opened // leg.ratio)
     return None
 
 

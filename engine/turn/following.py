@@ -4,8 +4,6 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-from engine.evaluate.select import Selection
-from engine.evaluate.snapshot import LegView
 from engine.model.command import Cancel, Replace
 from engine.model.order import Order, OrderStatus, OrderType, Purpose
 from engine.model.quotes import NO_BID
@@ -14,10 +12,9 @@ from engine.order.price import net_quote
 from engine.spec.spec import Order as Ladder
 from engine.spec.spec import Then
 from engine.turn.bounds import credit_floor
-from engine.turn.entering import price_legs, priority, require_holds, rung
-from engine.turn.judging import confirmed, judge_all, wake
+from engine.turn.entering import priority, rung, still_holds
+from engine.turn.judging import wake
 from engine.turn.leaving import CLOSING, exit_ladder
-from engine.turn.program import CompiledBot
 from engine.turn.reports import conclude
 from engine.turn.resting import CANCEL_PATIENCE, cancel
 from engine.turn.work import Work
@@ -28,6 +25,9 @@ REASON_PATIENCE = timedelta(seconds=1)
 """How long a refused order waits for the message that says why; it may come after the status."""
 SILENCE = timedelta(seconds=10)
 """How long an order may stay without an answer before it is UNKNOWN (faults.md section 2, step 8)."""
+
+GRACE = timedelta(seconds=40)
+"""How long after it was sent an UNKNOWN order is taken back: the broker's answer to the cancel says what it has."""
 
 
 def follow(work: Work, order: Order) -> None:
@@ -42,6 +42,9 @@ def follow(work: Work, order: Order) -> None:
     if order.status is OrderStatus.SENDING and order.sent_at is not None and work.at - order.sent_at >= SILENCE:
         work.alarm(order.bot, f"no answer about order {order.ref}", order.position)
         work.put_order(replace(order, status=OrderStatus.UNKNOWN, message="no answer in 10 s"))
+        return
+    if order.status is OrderStatus.UNKNOWN and order.sent_at is not None and work.at - order.sent_at >= GRACE:
+        cancel(work, order, "it was never answered")
         return
     if order.attempt_until is None or work.at < order.attempt_until:
         return
@@ -63,7 +66,7 @@ def _next_entry_try(work: Work, order: Order) -> None:
         cancel(work, order, "its tries are used up")
         return
     is_legged = bool(ladder.leg_by_leg) and order.legs[0].name != ladder.leg_by_leg[0]
-    if not is_legged and not order.has_fills and not _still_holds(work, bot, order):
+    if not is_legged and not order.has_fills and not still_holds(work, bot, position):
         cancel(work, order, "its conditions no longer hold")
         return
     if ladder.pause or priority(ladder, order.attempt + 1) != order.adaptive:
@@ -71,21 +74,6 @@ def _next_entry_try(work: Work, order: Order) -> None:
         return
     legs = tuple(leg for leg in position.legs if leg.name in {each.name for each in order.legs})
     _reprice(work, order, ladder, credit_floor(work, bot, position, legs))
-
-
-def _still_holds(work: Work, bot: CompiledBot, order: Order) -> bool:
-    """Judge `when` and `require` again on the structure that is being entered."""
-    view = work.view()
-    name = order.bot
-    readings = judge_all(work, name, "when", bot.when, view)
-    if not all(confirmed(work, name, "when", reading, view) is True for reading in readings):
-        return False
-    rows = work.state.board.rows
-    position = work.positions[order.position]
-    legs = tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.sign, x.ratio) for x in position.legs)
-    selection = Selection(legs, ())
-    quote = price_legs(selection, view)
-    return bool(quote.missing) or require_holds(work, bot, view, selection, quote, readings)
 
 
 def _next_closing_try(work: Work, order: Order) -> None:

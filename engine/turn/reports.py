@@ -17,6 +17,7 @@ from engine.record.record import Kind
 from engine.turn.ended import order_ended, position_filled
 from engine.turn.judging import wake
 from engine.turn.profit import with_leg
+from engine.turn.resting import cancel
 from engine.turn.state import Booked
 from engine.turn.work import Work
 
@@ -26,10 +27,13 @@ _FINAL = {
     BrokerStatus.API_CANCELLED: OrderStatus.CANCELLED,
     BrokerStatus.INACTIVE: OrderStatus.REFUSED,
 }
+_UNANSWERED = (OrderStatus.SENDING, OrderStatus.UNKNOWN, OrderStatus.CANCELLING)
 _ALIVE = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
 
 REFUSALS = frozenset((103, 109, 110, 200, 201, 203, 321, 382, 383, 387, 388, 460, 10268, 10269, 10326))
 """Codes that refuse an order which was never acknowledged (TWS API message codes)."""
+NOT_FOUND = 10147
+"""The broker has no order under the id that was to be cancelled."""
 INFORMATION = frozenset((105, 202, 399, 404, 10167, 10349, *range(2100, 2200)))
 
 
@@ -64,6 +68,9 @@ def on_order(work: Work, event: OrderReport) -> None:
     if changed != order:
         order = work.put_order(changed)
         wake(work, order.bot, 0.0)
+    if order.status is OrderStatus.ABANDONED and event.status in _ALIVE:
+        revive(work, order)
+        return
     if order.ended is not OrderStatus.REFUSED or order.message:
         conclude(work, order)
 
@@ -76,6 +83,12 @@ def _with_status(order: Order, status: BrokerStatus | None) -> Order:
     if status in _ALIVE and order.status in (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.UNKNOWN):
         return replace(order, status=OrderStatus.WORKING, ended=None)
     return order
+
+
+def revive(work: Work, order: Order) -> None:
+    """An order that was given up works at the broker after all: nobody waits for it any more, so it is taken back."""
+    work.alarm(order.bot, f"{order.ref} was given up and works after all: it is taken back", order.position)
+    cancel(work, work.put_order(replace(order, status=OrderStatus.WORKING, ended=None)), "it came to life too late")
 
 
 def conclude(work: Work, order: Order) -> None:
@@ -99,8 +112,11 @@ def on_message(work: Work, event: OrderMessage) -> None:
     if event.code in INFORMATION:
         return
     order = work.put_order(replace(order, message=f"{event.code} {event.text}"))
-    if event.code in REFUSALS and order.status in (OrderStatus.SENDING, OrderStatus.UNKNOWN) and not order.perm_id:
+    if event.code in REFUSALS and order.status in _UNANSWERED and not order.perm_id:
         order = work.put_order(replace(order, ended=OrderStatus.REFUSED))
+        conclude(work, order)
+    elif event.code == NOT_FOUND and order.status is OrderStatus.CANCELLING and not order.perm_id:
+        order = work.put_order(replace(order, ended=OrderStatus.ABANDONED))
         conclude(work, order)
     elif order.ended is OrderStatus.REFUSED:
         conclude(work, order)
@@ -135,7 +151,7 @@ def _external(work: Work, event: ExecutionReport) -> None:
     base = event.exec_id.rpartition(".")[0]
     if base in work.booked:
         return
-    work.booked[base] = Booked(event.exec_id, "", "", False, int(event.quantity), ZERO)
+    work.put_booked(base, Booked(event.exec_id, "", "", False, int(event.quantity), ZERO))
     text = f"not ours: {side} {event.quantity} {what} at {event.price}"
     work.record(Kind.ALARM, "", "", text=text)
 
@@ -156,7 +172,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     is_entry = order.purpose is Purpose.ENTRY
     leg_name = order.legs[index].name
     commission = corrected.commission if corrected else ZERO
-    work.booked[base] = Booked(event.exec_id, order.position, leg_name, is_entry, count, cash, commission)
+    work.put_booked(base, Booked(event.exec_id, order.position, leg_name, is_entry, count, cash, commission))
     _add_fill(work, order, index, count)
     position = _add_to_leg(work, work.positions[order.position], leg_name, event.option, is_entry, count, cash)
     work.record(
@@ -213,7 +229,7 @@ def on_commission(work: Work, event: CommissionReport) -> None:
     if known is None or not known.position or known.commission == event.commission:
         return
     difference = event.commission - known.commission
-    work.booked[base] = replace(known, commission=event.commission)
+    work.put_booked(base, replace(known, commission=event.commission))
     position = work.positions.get(known.position)
     if position is None:
         return
