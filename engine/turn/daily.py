@@ -55,8 +55,9 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         for name, position in work.positions.items()
         if name not in gone and position.session != session.date
     }
-    work.positions = {name: found for name, found in work.positions.items() if name not in gone}
-    work.orders = {ref: o for ref, o in work.orders.items() if o.status.is_live or o.position in work.positions}
+    positions = {name: found for name, found in work.positions.items() if name not in gone}
+    orders = {ref: o for ref, o in work.orders.items() if o.status.is_live or o.position in positions}
+    work.start_day(positions, orders)
     work.bases = bases
     for name in (*work.program.bots, *sorted({p.bot for p in work.positions.values()} - work.program.bots.keys())):
         previous = work.bots.get(name)
@@ -64,8 +65,8 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         day = kept or BotDay(bot=name, date=session.date)
         bot = work.program.bots.get(name)
         agenda = bot.instants(session) if bot is not None else ()
-        work.bots[name] = BotState(day=day, agenda=agenda)
-        work.wakes[name] = work.at
+        work.set_bot(name, BotState(day=day, agenda=agenda))
+        work.set_wake(name, work.at)
         work.put_day(day)
     return {
         "session": session,
@@ -127,12 +128,12 @@ def _halt(work: Work, name: str, reason: str) -> None:
 def mark_positions(work: Work) -> None:
     """Record a snapshot of every open position and keep its profit."""
     board = work.state.board
-    for position in work.positions.values():
-        if position.state == "closed" or position.is_flat:
+    for position in work.active_positions():
+        if position.is_flat:
             continue
         made = profit(position, board, work.now)
         if made is not None:
-            work.marks[position.id] = made
+            work.put_mark(position.id, made)
         _mark(work, position, made)
 
 
@@ -272,12 +273,9 @@ def note_opening_moves(work: Work) -> Facts:
 def step_watch(work: Work) -> tuple[Contract, ...]:
     """Return what to stream now; asks for it when it differs from what is streamed."""
     pinned: dict[Contract, None] = {}
-    for position in work.positions.values():
-        if position.state != "closed":
-            pinned.update(
-                dict.fromkeys(leg.option for leg in position.legs if leg.held or position.state == "entering")
-            )
-            pinned.update(dict.fromkeys(Underlying(leg.option.symbol) for leg in position.legs))
+    for position in work.active_positions():
+        pinned.update(dict.fromkeys(leg.option for leg in position.legs if leg.held or position.state == "entering"))
+        pinned.update(dict.fromkeys(Underlying(leg.option.symbol) for leg in position.legs))
     for bot in work.program.bots.values():
         pinned.update(dict.fromkeys(levels(bot.plan)))
     wishes = [wish for bot in work.program.bots.values() for wish in _wishes(work, bot)]
@@ -296,12 +294,8 @@ def step_watch(work: Work) -> tuple[Contract, ...]:
 def _exit_wishes(work: Work) -> list[Wish]:
     """Return what exits read at the money, for every position that holds something."""
     view = work.view()
-    found = []
-    for position in work.positions.values():
-        held = [leg.option for leg in position.legs if leg.held]
-        if position.state != "closed" and held:
-            found.append(money_wish(work.governing(position).plan, held, view))
-    return found
+    held = ((position, [leg.option for leg in position.legs if leg.held]) for position in work.active_positions())
+    return [money_wish(work.governing(position).plan, options, view) for position, options in held if options]
 
 
 def _wishes(work: Work, bot: CompiledBot) -> list[Wish]:
@@ -380,12 +374,11 @@ def _next_day(session: Session) -> datetime:
 def next_wake(work: Work, mark_at: datetime | None, watch_at: datetime | None) -> datetime:
     """Return the next instant at which something is due although nothing moves."""
     session = work.state.session
-    found = list(work.wakes.values())
+    found = [min(work.wakes.values(), default=NEVER)]
     soon = work.at + timedelta(seconds=1)
-    due = [order.attempt_until for order in work.orders.values() if order.status.is_live]
-    due += [p.retry_at for p in work.positions.values() if p.state != "closed"]
+    due = [order.attempt_until for order in work.all_live_orders()]
+    due += [position.retry_at for position in work.active_positions()]
     found += [max(at, soon) for at in due if at is not None]
     found += [at for at in (mark_at, watch_at) if at is not None]
     found += [at for at in (session.open, session.close, _next_day(session)) if at > work.at]
-    ahead = [at for state in work.bots.values() for at in state.agenda[:1]]
-    return min((*found, *ahead), default=NEVER)
+    return min(found)

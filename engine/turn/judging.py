@@ -96,7 +96,7 @@ def wake(work: Work, bot: str, seconds: float) -> None:
     """Have the bot judged again in so many seconds at the latest."""
     at = work.at + timedelta(seconds=max(seconds, 0.0))
     if at < work.wakes.get(bot, NEVER):
-        work.wakes[bot] = at
+        work.set_wake(bot, at)
 
 
 def reading_data(reading: Reading) -> dict[str, Json]:

@@ -165,9 +165,8 @@ def _opposed(work: Work, position: Position) -> list[Order]:
     contracts = {leg.option for leg in position.legs if leg.held}
     return [
         order
-        for order in work.orders.values()
-        if order.status.is_live
-        and order.purpose is Purpose.ENTRY
+        for order in work.all_live_orders()
+        if order.purpose is Purpose.ENTRY
         and not order.is_combo
         and order.position != position.id
         and order.legs[0].option in contracts

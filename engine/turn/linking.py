@@ -33,9 +33,7 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     """Adopt what the broker has, end what it cannot have, and compare positions; then READY."""
     work.record(Kind.LINK, up=True, reason="", account=event.account, lockstep=event.lockstep)
     at_broker = frozenset(event.order_refs)
-    for order in list(work.orders.values()):
-        if not order.status.is_live:
-            continue
+    for order in work.all_live_orders():
         if order.ref in at_broker:
             if order.status is not OrderStatus.WORKING and order.ended is None:
                 work.put_order(replace(order, status=OrderStatus.WORKING))

@@ -40,7 +40,7 @@ def cancel(work: Work, order: Order, reason: str) -> Order:
 
 def cancel_entries(work: Work, bot: str, reason: str) -> None:
     """Take back every entry of a bot that works ("": of all bots)."""
-    for order in list(work.orders.values()):
+    for order in work.all_live_orders():
         if order.status.is_live and order.purpose is Purpose.ENTRY and bot in ("", order.bot):
             cancel(work, order, reason)
 
@@ -158,10 +158,8 @@ def _in_the_way(work: Work, selection: Selection) -> list[Order]:
     wanted = {leg.option: Side.BUY if leg.sign > 0 else Side.SELL for leg in selection.legs}
     return [
         order
-        for order in work.orders.values()
-        if order.status.is_live
-        and order.purpose in RESTING
-        and wanted.get(order.legs[0].option, order.side) is not order.side
+        for order in work.all_live_orders()
+        if order.purpose in RESTING and wanted.get(order.legs[0].option, order.side) is not order.side
     ]
 
 
@@ -178,7 +176,7 @@ def clear_the_way(work: Work, selection: Selection) -> None:
 
 def put_back(work: Work) -> None:
     """Put suspended resting orders back as soon as nothing of the other side works in their contract."""
-    for position in list(work.positions.values()):
+    for position in work.active_positions():
         if not position.suspended or position.state != "open" or not _may_be_put_back(work, position):
             continue
         contracts = {leg.option for leg in position.legs if leg.held}
@@ -196,8 +194,8 @@ def _may_be_put_back(work: Work, position: Position) -> bool:
 
 def _is_wanted(work: Work, contracts: set[Option]) -> bool:
     """Say whether an entry in one of these contracts works, or is about to be sent."""
-    for order in work.orders.values():
-        if order.purpose is Purpose.ENTRY and order.status.is_live and contracts & {leg.option for leg in order.legs}:
+    for order in work.all_live_orders():
+        if order.purpose is Purpose.ENTRY and contracts & {leg.option for leg in order.legs}:
             return True
     for name, state in work.bots.items():
         if not state.is_watching or state.selection is None or not state.selection.is_complete:

@@ -67,16 +67,14 @@ class Nearest:
 class BotState:
     """One bot between events.
 
-    rows: board rows whose change wakes it. wake_at: when it must be judged even if nothing changes. judge_at: the next
-    point of its `every` grid. readings: by (place, rule name). waits: one line for people. agenda: clock times of the
-    session still ahead. blocked: contracts in which the broker refused our side today. is_clearing: it waits only for
-    resting orders of the other side to be taken back.
+    rows: board rows whose change wakes it. judge_at: the next point of its `every` grid. readings: by (place, rule
+    name). waits: one line for people. agenda: clock times of the session still ahead. blocked: contracts in which the
+    broker refused our side today. is_clearing: it waits only for resting orders of the other side to be taken back.
     """
 
     day: BotDay
     is_watching: bool = False
     rows: frozenset[int] = frozenset()
-    wake_at: datetime = NEVER
     judge_at: datetime | None = None
     readings: Mapping[tuple[str, str], Reading] = field(default_factory=dict)
     confirming: Mapping[tuple[str, str], Confirming] = field(default_factory=dict)
@@ -110,9 +108,10 @@ class State:
 
     positions: those that hold something, work, or were closed today. orders: live ones and today's, by ref. by_id: our
     order ids of this connection. booked: executions by execId without its last part. holdings: what the account holds
-    over all bots. bases: each position's profit when the session began; marks: the last one known. sent: times of
-    orders sent in the last minute. indexed: the version of the board that `dependents` (bots by board row) was made
-    for, -1 when it must be made anew.
+    over all bots. live: refs of the orders that may still fill, active: ids of the positions that are not closed, both
+    oldest first. wakes: when each bot must be judged even if nothing it reads moves. bases: each position's profit when
+    the session began; marks: the last one known. sent: times of orders sent in the last minute. indexed: the version of
+    the board that `dependents` (bots by board row) was made for, -1 when it must be made anew.
     """
 
     session: Session
@@ -130,6 +129,9 @@ class State:
     positions: Mapping[str, Position] = field(default_factory=dict)
     orders: Mapping[str, Order] = field(default_factory=dict)
     by_id: Mapping[int, str] = field(default_factory=dict)
+    live: tuple[str, ...] = ()
+    active: tuple[str, ...] = ()
+    wakes: Mapping[str, datetime] = field(default_factory=dict)
     booked: Mapping[str, Booked] = field(default_factory=dict)
     holdings: Mapping[Contract, Decimal] = field(default_factory=dict)
     bases: Mapping[str, Decimal] = field(default_factory=dict)

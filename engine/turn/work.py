@@ -4,9 +4,10 @@ Nothing outside a turn ever sees a Work. Entities that changed are recorded whol
 records keep the order in which things happened.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from engine.decide.bot_day import BotDay
@@ -19,7 +20,7 @@ from engine.model.position import Position
 from engine.record.codec import encode
 from engine.record.record import Json, Kind, Record
 from engine.turn.program import CompiledBot, Program
-from engine.turn.state import NEVER, BotState, Reading, State
+from engine.turn.state import Booked, BotState, Reading, State
 
 
 class Turn(NamedTuple):
@@ -31,27 +32,29 @@ class Turn(NamedTuple):
 
 
 class Work:
-    """The scratch of one turn."""
+    """The scratch of one turn. Its tables are the state's own until they change: then they are copied, once."""
 
     def __init__(self, program: Program, state: State, at: datetime) -> None:
         self.program = program
         self.state = state
         self.at = at
         self.now = at.timestamp()
-        self.bots = dict(state.bots)
-        self.positions = dict(state.positions)
-        self.orders = dict(state.orders)
-        self.by_id = dict(state.by_id)
-        self.booked = dict(state.booked)
+        self.bots: Mapping[str, BotState] = state.bots
+        self.positions: Mapping[str, Position] = state.positions
+        self.orders: Mapping[str, Order] = state.orders
+        self.by_id: Mapping[int, str] = state.by_id
+        self.booked: Mapping[str, Booked] = state.booked
+        self.live, self.active = state.live, state.active
         self.next_number = state.next_number
         self.next_order_id = state.next_order_id
         self.sent = state.sent
-        self.wakes = {name: found.wake_at for name, found in state.bots.items()}
+        self.wakes: Mapping[str, datetime] = state.wakes
         self.records: list[Record] = []
         self.commands: list[Command] = []
         self.indexed = state.indexed
-        self.bases = dict(state.bases)
-        self.marks = dict(state.marks)
+        self.bases: Mapping[str, Decimal] = state.bases
+        self.marks: Mapping[str, Decimal] = state.marks
+        self._own: set[str] = set()
         self._readings: dict[str, dict[tuple[str, str], Reading]] = {}
         self._dirty_orders: dict[str, None] = {}
         self._dirty_positions: dict[str, None] = {}
@@ -81,9 +84,17 @@ class Work:
         """Return the orders of a position, oldest first."""
         return [order for order in self.orders.values() if order.position == position]
 
+    def all_live_orders(self) -> list[Order]:
+        """Return all orders that may still fill, oldest first."""
+        return [self.orders[ref] for ref in self.live]
+
+    def active_positions(self) -> list[Position]:
+        """Return all positions that are not closed, oldest first."""
+        return [self.positions[name] for name in self.active]
+
     def live_orders(self, position: str) -> list[Order]:
         """Return those of a position's orders that may still fill."""
-        return [order for order in self.orders.values() if order.position == position and order.status.is_live]
+        return [order for order in self.all_live_orders() if order.position == position]
 
     def has_live_entry(self, position: str) -> bool:
         """Say whether an entry order of the position may still fill."""
@@ -99,7 +110,7 @@ class Work:
 
     def positions_of(self, bot: str) -> Iterator[Position]:
         """Yield the bot's positions that are not closed."""
-        return (found for found in self.positions.values() if found.bot == bot and found.state != "closed")
+        return (found for found in self.active_positions() if found.bot == bot)
 
     # ------------------------------------------------------------ writing
 
@@ -113,21 +124,27 @@ class Work:
         if state is not None:
             if text in state.alarmed:
                 return
-            self.bots[bot] = replace(state, alarmed=state.alarmed | {text})
+            self.set_bot(bot, replace(state, alarmed=state.alarmed | {text}))
         self.record(Kind.ALARM, bot, position, text=text)
 
     def put_order(self, order: Order) -> Order:
         """Keep a new value of an order."""
         order = replace(order, changed_at=self.at)
-        self.orders[order.ref] = order
-        if order.order_id:
-            self.by_id[order.order_id] = order.ref
+        is_new = order.ref not in self.orders
+        self._table("orders")[order.ref] = order
+        if order.order_id and self.by_id.get(order.order_id) != order.ref:
+            self._table("by_id")[order.order_id] = order.ref
+        if order.status.is_live is not (order.ref in self.live):
+            self.live = (*self.live, order.ref) if is_new else live_refs(self.orders)
         self._dirty_orders[order.ref] = None
         return order
 
     def put_position(self, position: Position) -> Position:
         """Keep a new value of a position."""
-        self.positions[position.id] = position
+        is_new = position.id not in self.positions
+        self._table("positions")[position.id] = position
+        if (position.state != "closed") is not (position.id in self.active):
+            self.active = (*self.active, position.id) if is_new else active_ids(self.positions)
         self._dirty_positions[position.id] = None
         self.indexed = -1
         return position
@@ -135,7 +152,7 @@ class Work:
     def put_day(self, day: BotDay) -> None:
         """Keep a new value of a bot's day."""
         if day.bot in self.bots:
-            self.bots[day.bot] = replace(self.bots[day.bot], day=day)
+            self.set_bot(day.bot, replace(self.bots[day.bot], day=day))
             self.indexed = -1
             self._dirty_days[day.bot] = None
 
@@ -157,7 +174,32 @@ class Work:
 
     def set_bot(self, name: str, state: BotState) -> None:
         """Keep a new value of a bot's state."""
-        self.bots[name] = state
+        self._table("bots")[name] = state
+
+    def set_wake(self, name: str, at: datetime) -> None:
+        """Keep when a bot must be judged next even if nothing moves."""
+        self._table("wakes")[name] = at
+
+    def put_booked(self, base: str, booked: Booked) -> None:
+        """Keep an execution as it was booked."""
+        self._table("booked")[base] = booked
+
+    def put_mark(self, position: str, made: Decimal) -> None:
+        """Keep the last known profit of a position."""
+        self._table("marks")[position] = made
+
+    def start_day(self, positions: Mapping[str, Position], orders: Mapping[str, Order]) -> None:
+        """Keep only these positions and orders from earlier days."""
+        self.positions, self.orders = positions, orders
+        self._own -= {"positions", "orders"}
+        self.live, self.active = live_refs(orders), active_ids(positions)
+
+    def _table(self, name: str) -> Any:
+        """Return a table to be changed in this turn: a copy of the state's, made at its first change."""
+        if name not in self._own:
+            self._own.add(name)
+            setattr(self, name, dict(getattr(self, name)))
+        return getattr(self, name)
 
     def take_numbers(self) -> tuple[int, int]:
         """Return the next intent number and the next order id."""
@@ -198,17 +240,17 @@ class Work:
 
     def finish(self, **changes: Any) -> Turn:
         """Return the turn; `changes` are further fields of the new state."""
-        for name, state in self.bots.items():
-            readings = self._readings.get(name, state.readings)
-            wake_at = self.wakes.get(name, NEVER)
-            if readings is not state.readings or wake_at != state.wake_at:
-                self.bots[name] = replace(state, readings=readings, wake_at=wake_at)
+        for name, readings in self._readings.items():
+            self.set_bot(name, replace(self.bots[name], readings=readings))
         changed = replace(
             self.state,
             bots=self.bots,
             positions=self.positions,
             orders=self.orders,
             by_id=self.by_id,
+            live=self.live,
+            active=self.active,
+            wakes=self.wakes,
             booked=self.booked,
             next_number=self.next_number,
             next_order_id=self.next_order_id,
@@ -219,3 +261,13 @@ class Work:
             **changes,
         )
         return Turn(changed, (*self.records, *self.entities()), tuple(self.commands))
+
+
+def live_refs(orders: Mapping[str, Order]) -> tuple[str, ...]:
+    """Return the refs of those orders that may still fill, oldest first."""
+    return tuple(ref for ref, order in orders.items() if order.status.is_live)
+
+
+def active_ids(positions: Mapping[str, Position]) -> tuple[str, ...]:
+    """Return the ids of those positions that are not closed, oldest first."""
+    return tuple(name for name, position in positions.items() if position.state != "closed")
