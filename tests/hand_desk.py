@@ -185,6 +185,7 @@ class Desk:
         for _ in range(limit):
             wake = self.state.wake_at
             if wake > end:
+                self.now = end
                 return
             self.now = max(wake, self.now)
             self.tick(quiet=True)

@@ -188,7 +188,8 @@ def settle(work: Work, option: Option) -> None:
                     work.alarm(position.bot, f"{option} is gone and its settlement level is not known", position.id)
                     continue
                 _settle_leg(work, position.id, leg, level)
-        _after_settlement(work, work.positions[position.id])
+        if level is not None:
+            _after_settlement(work, work.positions[position.id], level)
 
 
 def closing_level(work: Work, symbol: str) -> Decimal | None:
@@ -204,9 +205,7 @@ def _settle_leg(work: Work, name: str, leg: PositionLeg, level: Decimal) -> None
     worth = intrinsic(leg.option, level)
     is_cash = product(leg.option.symbol).settlement is not Settlement.SHARES
     price = worth if is_cash else ZERO
-    how = "worthless"
-    if worth >= CENT:
-        how = "cash" if is_cash else ("assigned" if leg.sign < 0 else "exercised")
+    how = _how(leg, level)
     count = leg.held
     cash = leg.sign * count * price * leg.option.multiplier
     changed = with_leg(
@@ -229,14 +228,19 @@ def _settle_leg(work: Work, name: str, leg: PositionLeg, level: Decimal) -> None
     )
 
 
-def _after_settlement(work: Work, position: Position) -> None:
+def _how(leg: PositionLeg, level: Decimal) -> str:
+    """Return how a leg ends at this level of its underlying."""
+    if intrinsic(leg.option, level) < CENT:
+        return "worthless"
+    if product(leg.option.symbol).settlement is not Settlement.SHARES:
+        return "cash"
+    return "assigned" if leg.sign < 0 else "exercised"
+
+
+def _after_settlement(work: Work, position: Position, level: Decimal) -> None:
     if position.state == "closed" or not any(leg.settled for leg in position.legs) or not position.is_flat:
         return
-    hows = {
-        str(record.data["how"])
-        for record in work.records
-        if record.kind is Kind.SETTLEMENT and record.position == position.id
-    }
+    hows = {_how(leg, level) for leg in position.legs if leg.settled}
     reason = position.exit_reason
     if not reason:
         reason = "assigned" if "assigned" in hows else ("expired_worthless" if hows <= {"worthless"} else "settled")

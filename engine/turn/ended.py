@@ -189,6 +189,11 @@ def _closing_ended(work: Work, position: Position, order: Order) -> None:
         text = f"the broker refused a closing order: {order.message}"
         work.alarm(position.bot, text, position.id)
         position = work.put_position(replace(position, retry_at=work.at + REFUSED_RETRY))
+    elif order.status is OrderStatus.CANCELLED and not order.message:
+        work.alarm(position.bot, "a closing order was cancelled, and not by us: it is sent again", position.id)
+        position = work.put_position(replace(position, retry_at=work.at + REFUSED_RETRY))
+    elif order.status is OrderStatus.FILLED:
+        position = work.put_position(replace(position, attempts=0))
     _after_closing(work, position)
 
 

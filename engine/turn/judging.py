@@ -15,7 +15,7 @@ from engine.turn.state import NEVER, Confirming, Reading
 from engine.turn.work import Work
 
 REREAD = 2.0
-"""Seconds after which a reading may count again although not every quote it reads is newer (language.md section 3)."""
+"""Seconds after which a reading counts again although a quote it reads is not newer (language.md section 3)."""
 
 
 def judge(work: Work, bot: str, place: str, compiled: CompiledRule, view: View, position: str = "") -> Reading:
@@ -51,6 +51,8 @@ def confirmed(work: Work, bot: str, place: str, reading: Reading, view: View) ->
     if not truth:
         return False
     if rule.confirm.quotes is not None:
+        if after.count < rule.confirm.quotes:
+            wake(work, bot, after.counted_at + REREAD - view.now)
         return after.count >= rule.confirm.quotes
     due = after.since + (rule.confirm.seconds or 0.0)
     if view.now >= due:
@@ -62,9 +64,8 @@ def confirmed(work: Work, bot: str, place: str, reading: Reading, view: View) ->
 def _counted(before: Confirming, rule: Rule, view: View) -> Confirming:
     if before.count == 0:
         return Confirming(1, view.now, view.now)
-    stamps = [_stamp(view, row) for row in rows_read(rule, view)]
-    newest, oldest = max(stamps, default=view.now), min(stamps, default=view.now)
-    again = oldest > before.counted_at or (newest > before.counted_at and view.now - before.counted_at >= REREAD)
+    oldest = min((_stamp(view, row) for row in rows_read(rule, view)), default=view.now)
+    again = oldest > before.counted_at or view.now - before.counted_at >= REREAD
     return Confirming(before.count + 1, before.since, view.now) if again else before
 
 

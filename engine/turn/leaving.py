@@ -48,7 +48,7 @@ def step_exits(work: Work, position: Position) -> None:
     view.legs = leg_views(position, work.state.board)
     view.held = held(position)
     view.quantity = max(position.structures, 1)
-    acting: ExitPlan | None = None
+    true: list[ExitPlan] = []
     protected = bool(resting_orders(work, position.id)) and not position.suspended
     for planned, compiled in zip(bot.plan.exits, bot.exits, strict=True):
         if compiled is None or (planned.resting and protected):
@@ -62,11 +62,13 @@ def step_exits(work: Work, position: Position) -> None:
             truth = _unknown(work, position, planned, reading)
         else:
             _known_again(work, position, planned.name)
-        if truth and acting is None:
-            acting = planned
+        if truth:
+            true.append(planned)
     wake(work, position.bot, RECHECK)
+    position = work.positions[position.id]
+    acting = next((planned for planned in true if _may_act(position, bot, planned)), None)
     if acting is not None:
-        act(work, work.positions[position.id], bot, acting)
+        act(work, position, bot, acting)
 
 
 def _only_waits_for_expiry(work: Work, position: Position, bot: CompiledBot) -> bool:
@@ -109,13 +111,7 @@ def _known_again(work: Work, position: Position, name: str) -> None:
 
 
 def act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> None:
-    """Have this exit close the position, unless one that stands as high is at it."""
-    if position.exit_reason == planned.name and position.state == "exiting":
-        return
-    if position.state == "exiting" and not _takes_over(bot, position.exit_reason, planned):
-        return
-    if planned.legs and not any(leg.held for leg in position.legs if leg.name in planned.legs):
-        return
+    """Have this exit close the position, or its part of it."""
     reason = planned.name
     kind = planned.kind.value
     work.record(Kind.DECISION, position.bot, position.id, what="exit", reason=reason, kind=kind, values=[])
@@ -127,12 +123,38 @@ def act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> 
     pursue(work, position)
 
 
-def _takes_over(bot: CompiledBot, current: str, planned: ExitPlan) -> bool:
-    names = [each.name for each in bot.plan.exits]
-    if current not in names:
+def _may_act(position: Position, bot: CompiledBot, planned: ExitPlan) -> bool:
+    """Say whether a true exit has something to close, and takes over the one that is at work, if one is."""
+    if planned.legs and not any(leg.held for leg in position.legs if leg.name in planned.legs):
         return False
-    at_work = bot.plan.exits[names.index(current)]
-    return names.index(planned.name) < names.index(current) or at_work.kind is ExitKind.TARGET
+    if position.state != "exiting":
+        return True
+    return position.exit_reason != planned.name and _takes_over(bot, position, planned)
+
+
+def _takes_over(bot: CompiledBot, position: Position, planned: ExitPlan) -> bool:
+    """Say whether an exit stands higher than the one at work, or that one is a target or closes less.
+
+    A target never takes over what is no target: the two would take each other's orders back for ever.
+    """
+    names = [each.name for each in bot.plan.exits]
+    if position.exit_reason not in names:
+        return not planned.legs and planned.kind is not ExitKind.TARGET
+    at_work = bot.plan.exits[names.index(position.exit_reason)]
+    if planned.kind is ExitKind.TARGET and at_work.kind is not ExitKind.TARGET:
+        return False
+    if names.index(planned.name) < names.index(at_work.name) or _closes_more(position, planned, at_work):
+        return True
+    return at_work.kind is ExitKind.TARGET and planned.kind is not ExitKind.TARGET
+
+
+def _closes_more(position: Position, planned: ExitPlan, at_work: ExitPlan) -> bool:
+    held = {leg.name for leg in position.legs if leg.held}
+    return _part(at_work, held) < _part(planned, held)
+
+
+def _part(planned: ExitPlan, held: set[str]) -> set[str]:
+    return held & set(planned.legs) if planned.legs else held
 
 
 def pursue(work: Work, position: Position) -> None:

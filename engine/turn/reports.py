@@ -151,7 +151,7 @@ def _external(work: Work, event: ExecutionReport) -> None:
     base = event.exec_id.rpartition(".")[0]
     if base in work.booked:
         return
-    work.put_booked(base, Booked(event.exec_id, "", "", False, int(event.quantity), ZERO))
+    work.booked[base] = Booked(event.exec_id, "", "", False, int(event.quantity), ZERO)
     text = f"not ours: {side} {event.quantity} {what} at {event.price}"
     work.record(Kind.ALARM, "", "", text=text)
 
@@ -172,7 +172,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     is_entry = order.purpose is Purpose.ENTRY
     leg_name = order.legs[index].name
     commission = corrected.commission if corrected else ZERO
-    work.put_booked(base, Booked(event.exec_id, order.position, leg_name, is_entry, count, cash, commission))
+    work.booked[base] = Booked(event.exec_id, order.position, leg_name, is_entry, count, cash, commission)
     _add_fill(work, order, index, count)
     position = _add_to_leg(work, work.positions[order.position], leg_name, event.option, is_entry, count, cash)
     work.record(
@@ -190,6 +190,8 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
         executed_at=event.executed_at.isoformat(),
         purpose=order.purpose.value,
     )
+    if any(leg.held < 0 for leg in position.legs):
+        work.alarm(order.bot, f"more was closed of {order.position} than was held: a person must look", order.position)
     wake(work, order.bot, 0.0)
     position_filled(work, position, work.orders[order.ref])
     conclude(work, work.orders[order.ref])
@@ -229,7 +231,7 @@ def on_commission(work: Work, event: CommissionReport) -> None:
     if known is None or not known.position or known.commission == event.commission:
         return
     difference = event.commission - known.commission
-    work.put_booked(base, replace(known, commission=event.commission))
+    work.booked[base] = replace(known, commission=event.commission)
     position = work.positions.get(known.position)
     if position is None:
         return

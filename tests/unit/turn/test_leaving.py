@@ -1,0 +1,484 @@
+"""Exits: which one acts, how it is worked, and until when."""
+
+from decimal import Decimal
+
+import pytest
+from hand_desk import Desk, call, put, text_of
+
+from engine.model.order import OrderStatus, OrderType, Purpose, Side
+from engine.record.record import Kind
+
+CONDOR = """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+  short_call: {sell: call, strike: {delta: 0.10}}
+  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
+"""
+
+
+def held(exits: str, **sections: str) -> Desk:
+    """Return a desk that holds the spread, 0.70 sold, with these exits."""
+    desk = Desk((text_of(exits=exits, **sections),))
+    desk.opened()
+    return desk
+
+
+def cost(desk: Desk, amount: float) -> None:
+    """Quote the spread so that closing costs so much at mid."""
+    desk.quote(put(5945), 0.25 + amount, 0.35 + amount, -0.104)
+    desk.quote(put(5935), 0.25, 0.35, -0.07)
+
+
+def exits(desk: Desk) -> list[str]:
+    return [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "exit")]
+
+
+# ---------------------------------------------------------------- which acts
+
+
+def test_a_target_buys_back_at_half() -> None:
+    desk = held('\n  - time: "15:45"\n  - target: {profit: 50%}\n')
+    cost(desk, 0.40)
+    desk.tick(1)
+    assert not exits(desk)
+    cost(desk, 0.35)
+    desk.tick(1)
+    assert exits(desk) == ["target"]
+    order = desk.last
+    assert (order.purpose, order.side, order.limit_price) == (Purpose.EXIT, Side.BUY, Decimal("0.35"))
+    assert [leg.side for leg in order.legs] == [Side.BUY, Side.SELL]
+    desk.fill(order)
+    assert desk.position.state == "closed"
+    assert desk.position.exit_price == Decimal("-0.35")
+    assert desk.state.bots["spread"].day.realized == Decimal("35.00")
+
+
+def test_the_first_that_is_true_acts() -> None:
+    desk = held('\n  - name: early\n    time: "12:00"\n  - stop: {cost: 2x credit}\n  - target: {profit: 50%}\n')
+    cost(desk, 2.0)
+    desk.until("12:00")
+    assert exits(desk) == ["early"]
+
+
+def test_a_higher_one_takes_over_once_the_lower_order_is_gone() -> None:
+    desk = held('\n  - time: "15:45"\n    order: market\n  - stop: {cost: 2x credit}\n')
+    cost(desk, 2.0)
+    desk.tick(1)
+    desk.ack(desk.last)
+    first = desk.last
+    desk.until("15:45")
+    assert desk.order(first.ref).status is OrderStatus.CANCELLING
+    assert len(desk.submitted) == 2, "the second waits until the first is final"
+    desk.cancelled(desk.order(first.ref))
+    desk.tick(0)
+    assert desk.last.kind is OrderType.MARKET
+    assert exits(desk) == ["stop", "time"]
+
+
+def test_a_lower_one_waits() -> None:
+    desk = held('\n  - stop: {cost: 2x credit}\n  - time: "15:45"\n    order: market\n')
+    cost(desk, 2.0)
+    desk.tick(1)
+    desk.ack(desk.last)
+    desk.until("15:46")
+    assert exits(desk) == ["stop"]
+
+
+def test_a_target_at_work_is_taken_over_also_while_it_is_still_true() -> None:
+    desk = held('\n  - target: {profit: 50%}\n  - time: "15:45"\n    order: market\n')
+    cost(desk, 0.30)
+    desk.tick(1)
+    desk.ack(desk.last)
+    desk.until("15:45")
+    assert exits(desk) == ["target", "time"]
+    for _ in range(5):
+        desk.tick(1)
+    assert exits(desk) == ["target", "time"], "and does not take it back"
+
+
+def test_what_closes_less_is_taken_over() -> None:
+    sides = """
+  - name: puts
+    leg_delta: {of: short_put, beyond: 0.15}
+  - time: "15:45"
+    order: market
+"""
+    desk = Desk((text_of(exits=sides, legs=CONDOR),))
+    desk.opened()
+    desk.board.delta[desk.board.rows[put(5945)]] = -0.2
+    desk.tick(1)
+    desk.ack(desk.last)
+    assert exits(desk) == ["puts"]
+    desk.until("15:45")
+    assert exits(desk)[-1] == ("time" if len(desk.submitted[1].legs) < 4 else "puts")
+
+
+def test_an_exit_goes_on_although_its_condition_is_false_again() -> None:
+    desk = held('\n  - time: "15:45"\n  - target: {profit: 50%}\n')
+    cost(desk, 0.30)
+    desk.tick(1)
+    desk.ack(desk.last)
+    cost(desk, 0.60)
+    desk.tick(15)
+    desk.tick(15)
+    assert desk.position.state == "exiting"
+    assert [str(o.limit_price) for o in desk.replaced][-1] >= "0.60"
+
+
+# ---------------------------------------------------------------- confirmation
+
+
+CONFIRMED = '\n  - time: "15:45"\n  - stop: {cost: 2x credit}\n    confirm: 2 quotes\n'
+
+
+def test_two_quotes_need_every_quote_anew() -> None:
+    desk = held(CONFIRMED)
+    cost(desk, 2.0)
+    desk.tick(0.5)
+    assert not exits(desk)
+    desk.tick(0.5)
+    assert exits(desk) == ["stop"]
+
+
+def test_a_broken_quote_that_is_put_right_within_two_seconds_does_not_act() -> None:
+    desk = held(CONFIRMED)
+    cost(desk, 2.0)
+    desk.tick(0.5)
+    for _ in range(3):
+        desk.now = desk.now.fromtimestamp(desk.now.timestamp() + 0.4, desk.now.tzinfo)
+        desk.board.quote_at[desk.board.rows[put(5945)]] = desk.now.timestamp()
+        desk.tick(0, quiet=True)
+    assert not exits(desk)
+    cost(desk, 0.7)
+    desk.tick(0.5)
+    cost(desk, 2.0)
+    desk.tick(0.5)
+    assert not exits(desk), "false starts again"
+
+
+def test_after_two_seconds_it_counts_although_no_quote_is_newer() -> None:
+    desk = held(CONFIRMED)
+    cost(desk, 2.0)
+    desk.tick(0.5)
+    desk.settle(2.0)
+    assert exits(desk) == ["stop"]
+
+
+def test_unknown_neither_counts_nor_starts_again() -> None:
+    desk = held(CONFIRMED)
+    cost(desk, 2.0)
+    desk.tick(0.5)
+    desk.blind(put(5945))
+    desk.tick(0.5)
+    assert not exits(desk)
+    cost(desk, 2.0)
+    desk.tick(0.5)
+    assert exits(desk) == ["stop"]
+
+
+def test_confirm_by_seconds() -> None:
+    desk = held('\n  - time: "15:45"\n  - stop: {cost: 2x credit}\n    confirm: 5s\n')
+    cost(desk, 2.0)
+    desk.tick(1)
+    desk.settle(4.9)
+    assert not exits(desk)
+    desk.settle(0.2)
+    assert exits(desk) == ["stop"]
+
+
+# ---------------------------------------------------------------- unknown
+
+
+def test_unknown_holds_and_raises_the_alarm_after_its_grace() -> None:
+    desk = held('\n  - time: "15:45"\n  - stop: {cost: 2x credit}\n')
+    desk.blind(put(5945))
+    desk.tick(29)
+    assert not [text for text in desk.alarms if "cannot be judged" in text]
+    desk.tick(30)
+    desk.tick(30)
+    assert len([text for text in desk.alarms if "stop cannot be judged" in text]) == 1
+    assert not exits(desk)
+
+
+def test_unknown_exits_when_the_spec_says_so() -> None:
+    desk = held(
+        '\n  - time: "15:45"\n  - stop: {cost: 2x credit}\n    unknown: exit\n    grace: 10s\n    order: market\n'
+    )
+    desk.blind(put(5945))
+    desk.tick(1)
+    desk.settle(9.9)
+    assert not exits(desk)
+    desk.settle(0.2)
+    assert exits(desk) == ["stop"]
+    assert desk.last.kind is OrderType.MARKET
+
+
+def test_the_grace_starts_again_when_it_could_be_judged() -> None:
+    desk = held('\n  - time: "15:45"\n  - stop: {cost: 2x credit}\n    unknown: exit\n')
+    desk.blind(put(5945))
+    desk.tick(25)
+    cost(desk, 0.7)
+    desk.tick(1)
+    desk.blind(put(5945))
+    desk.tick(25)
+    assert not exits(desk)
+
+
+# ---------------------------------------------------------------- working it
+
+
+def test_a_market_order_is_sent_once_and_never_given_a_price() -> None:
+    desk = held('\n  - time: "15:45"\n    order: market\n')
+    desk.until("15:45")
+    desk.ack(desk.last)
+    for _ in range(30):
+        desk.tick(1)
+    assert (desk.last.kind, desk.last.limit_price) == (OrderType.MARKET, None)
+    assert len(desk.submitted) == 2
+    assert not desk.replaced
+
+
+def test_then_market() -> None:
+    ladder = '\n  - time: "15:45"\n    order: {start: mid, step: 0.05, wait: 10s, tries: 2, then: market}\n'
+    desk = held(ladder)
+    desk.until("15:45")
+    desk.ack(desk.last)
+    desk.tick(10)
+    desk.tick(10)
+    desk.cancelled(desk.last)
+    desk.tick(0)
+    assert desk.last.kind is OrderType.MARKET
+    assert len(desk.submitted) == 3
+
+
+def test_then_again_steps_to_natural_and_stays() -> None:
+    desk = held('\n  - time: "15:45"\n')
+    desk.until("15:45")
+    desk.ack(desk.last)
+    for _ in range(20):
+        desk.tick(10)
+    assert [str(o.limit_price) for o in desk.replaced] == ["0.75", "0.80"]
+
+
+def test_a_dead_wing_is_left_to_expire() -> None:
+    desk = held('\n  - time: "15:45"\n')
+    desk.quote(put(5935), float("nan"), 0.05, -0.01)
+    desk.until("15:45")
+    order = desk.last
+    assert [leg.option for leg in order.legs] == [put(5945)]
+    assert (order.side, order.quantity) == (Side.BUY, 1)
+    desk.fill(order)
+    for _ in range(60):
+        desk.tick(5)
+    assert len(desk.submitted) == 2
+    assert desk.books() == {put(5945): 0, put(5935): 1}
+    assert desk.position.state == "exiting"
+
+
+def test_an_exit_of_some_legs_leaves_the_others() -> None:
+    sides = """
+  - name: puts
+    leg_delta: {of: [short_put, long_put], beyond: 0.15}
+  - time: "15:45"
+"""
+    desk = Desk((text_of(exits=sides, legs=CONDOR),))
+    desk.opened()
+    desk.board.delta[desk.board.rows[put(5945)]] = -0.2
+    desk.tick(1)
+    assert {leg.name for leg in desk.last.legs} == {"short_put", "long_put"}
+    desk.fill(desk.last)
+    assert desk.position.state == "open"
+    assert desk.books() == {put(5945): 0, put(5935): 0, call(6055): -1, call(6065): 1}
+    for _ in range(5):
+        desk.tick(5)
+    assert len(desk.submitted) == 2, "an exit whose legs are gone is done"
+    desk.until("15:45")
+    assert {leg.name for leg in desk.last.legs} == {"short_call", "long_call"}
+
+
+def test_close_all_closes_all() -> None:
+    sides = """
+  - name: puts
+    leg_delta: {of: short_put, beyond: 0.15}
+    close: all
+  - time: "15:45"
+"""
+    desk = Desk((text_of(exits=sides, legs=CONDOR),))
+    desk.opened()
+    desk.board.delta[desk.board.rows[put(5945)]] = -0.2
+    desk.tick(1)
+    assert len(desk.last.legs) == 4
+
+
+def test_an_exit_takes_the_rest_of_the_entry_back_first() -> None:
+    desk = Desk((text_of(quantity="3", risk="{max_loss_per_trade: $9000}", order="{wait: 300s}"),))
+    entry = desk.enter()
+    desk.fill(entry, 1)
+    cost(desk, 3.0)
+    desk.tick(1)
+    assert desk.position.state == "exiting"
+    assert desk.order(entry.ref).status is OrderStatus.CANCELLING
+    assert len(desk.submitted) == 1
+    desk.cancelled(desk.order(entry.ref), filled=1)
+    desk.tick(0)
+    assert (desk.last.purpose, desk.last.quantity) == (Purpose.EXIT, 1)
+
+
+def test_a_fill_of_the_entry_that_wins_against_the_exit_is_closed_too() -> None:
+    desk = Desk((text_of(quantity="3", risk="{max_loss_per_trade: $9000}", order="{wait: 300s}"),))
+    entry = desk.enter()
+    desk.fill(entry, 1)
+    cost(desk, 3.0)
+    desk.tick(1)
+    desk.fill(desk.order(entry.ref), 2)
+    desk.tick(0)
+    assert (desk.last.purpose, desk.last.quantity) == (Purpose.EXIT, 3)
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
+
+
+def test_a_partly_filled_exit_goes_on_with_the_rest() -> None:
+    desk = Desk((text_of(quantity="3", risk="{max_loss_per_trade: $9000}"),))
+    desk.opened()
+    desk.until("15:45")
+    order = desk.last
+    desk.fill(order, 1)
+    assert desk.position.state == "exiting"
+    desk.cancelled(desk.order(order.ref), filled=1)
+    desk.tick(15)
+    assert desk.last.quantity == 2
+
+
+def test_a_refused_exit_is_tried_again_after_a_while() -> None:
+    desk = held('\n  - time: "15:45"\n')
+    desk.until("15:45")
+    desk.refuse(desk.last)
+    desk.tick(1)
+    assert len(desk.submitted) == 2
+    desk.tick(10)
+    assert len(desk.submitted) == 3
+    assert any("refused" in text for text in desk.alarms)
+
+
+def test_an_exit_that_the_broker_cancels_at_once_is_not_sent_in_a_circle() -> None:
+    """202 with a reason: cancelled, and not by us."""
+    desk = held('\n  - time: "15:45"\n')
+    desk.until("15:45")
+    for _ in range(5):
+        if desk.last.status.is_live:
+            desk.cancelled(desk.last)
+        desk.tick(0)
+    assert len(desk.submitted) == 2
+    desk.tick(10)
+    assert len(desk.submitted) == 3
+    assert any("cancelled" in text for text in desk.alarms)
+
+
+def test_a_cancel_without_an_answer_is_asked_again_and_said() -> None:
+    desk = held('\n  - time: "15:45"\n    order: market\n  - stop: {cost: 2x credit}\n')
+    cost(desk, 2.0)
+    desk.tick(1)
+    desk.ack(desk.last)
+    desk.until("15:45")
+    desk.tick(10)
+    assert len(desk.cancels) == 2
+    assert any("no answer to the cancel" in text for text in desk.alarms)
+
+
+def test_one_closing_order_at_a_time() -> None:
+    desk = held('\n  - stop: {cost: 2x credit}\n  - time: "15:45"\n')
+    cost(desk, 3.0)
+    for _ in range(30):
+        desk.tick(1)
+    assert len([order for order in desk.live if order.purpose is Purpose.EXIT]) == 1
+
+
+def test_nothing_is_closed_outside_the_session() -> None:
+    desk = held("\n  - stop: {cost: 2x credit}\n  - at_expiry: settle\n")
+    desk.until("16:00")
+    cost(desk, 3.0)
+    desk.tick(1)
+    assert len(desk.submitted) == 1
+
+
+def test_the_engine_comes_to_rest() -> None:
+    """No wake in the past: in real time the link would spin."""
+    desk = held('\n  - stop: {cost: 2x credit}\n    confirm: 2 quotes\n  - time: "15:45"\n')
+    desk.settle(30, limit=40)
+    cost(desk, 3.0)
+    desk.tick(1)
+    desk.settle(30, limit=60)
+    desk.blind(put(5945))
+    desk.tick(1)
+    desk.settle(30, limit=80)
+
+
+@pytest.mark.parametrize("status", ["open", "exiting"])
+def test_a_held_count_below_zero_is_said(status: str) -> None:
+    """More was closed than was held: somebody must look."""
+    desk = held('\n  - time: "15:45"\n')
+    desk.until("15:45")
+    order = desk.last
+    desk.fill(order)
+    for report in desk.executions_of(order, 1):
+        desk.send(report)
+    assert desk.books() == {put(5945): 1, put(5935): -1}
+    assert any("more was closed" in text for text in desk.alarms)
+
+
+# ---------------------------------------------------------------- settlement
+
+
+def test_cash_settlement_of_a_spread() -> None:
+    desk = held("\n  - at_expiry: settle\n")
+    desk.level("SPX", 5940.0)
+    desk.until("16:00")
+    desk.tick(300)
+    desk.holds(put(5945), 0)
+    desk.holds(put(5935), 0)
+    position = desk.position
+    assert position.state == "closed"
+    assert position.exit_reason == "settled"
+    assert position.net == Decimal("70.00") - Decimal("500.00")
+    assert [record.data["how"] for record in desk.said(Kind.SETTLEMENT)] == ["cash", "worthless"]
+
+
+def test_a_worthless_expiry() -> None:
+    desk = held("\n  - at_expiry: settle\n")
+    desk.until("16:05")
+    desk.holds(put(5945), 0)
+    desk.holds(put(5935), 0)
+    assert desk.position.exit_reason == "expired_worthless"
+    assert desk.position.net == Decimal("70.00")
+    assert desk.state.bots["spread"].day.realized == Decimal("70.00")
+
+
+def test_a_position_that_goes_to_nothing_before_the_close_is_not_settled() -> None:
+    desk = held("\n  - at_expiry: settle\n")
+    desk.until("15:00")
+    desk.holds(put(5945), 0)
+    assert not desk.said(Kind.SETTLEMENT)
+
+
+def test_assignment_of_a_short_put() -> None:
+    legs = """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {below: x, by: 1}}
+"""
+    legs = "\n  expiry: {dte: 0}\n  short_put: {sell: put, strike: {at: spot}}\n"
+    desk = Desk(
+        (text_of(underlying="SPY", legs=legs, exits="\n  - at_expiry: settle\n", risk="{undefined_risk: allow}"),)
+    )
+    desk.opened()
+    entry = desk.position.entry_price
+    assert entry is not None
+    desk.quote(desk.board.contracts[desk.board.rows[desk.position.legs[0].option]], 1.0, 1.1)  # type: ignore[arg-type]
+    from engine.model.contract import Underlying
+
+    desk.quote(Underlying("SPY"), 594.99, 595.01)
+    desk.level("SPY", 595.0)
+    desk.until("16:05")
+    desk.holds(put(600, "SPY"), 0)
+    assert desk.position.exit_reason == "assigned"
+    assert desk.position.net == entry * 100
