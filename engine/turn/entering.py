@@ -40,7 +40,7 @@ def step_entry(work: Work, bot: CompiledBot) -> None:
     plan = bot.plan
     name = plan.name
     state = work.bots[name]
-    if any(o.status.is_live and o.purpose is Purpose.ENTRY and o.bot == name for o in work.orders.values()):
+    if any(order.purpose is Purpose.ENTRY and order.bot == name for order in work.all_live_orders()):
         return
     if any(position.state == "entering" for position in work.positions_of(name)):
         return

@@ -151,7 +151,7 @@ def _external(work: Work, event: ExecutionReport) -> None:
     base = event.exec_id.rpartition(".")[0]
     if base in work.booked:
         return
-    work.booked[base] = Booked(event.exec_id, "", "", False, int(event.quantity), ZERO)
+    work.put_booked(base, Booked(event.exec_id, "", "", False, int(event.quantity), ZERO))
     text = f"not ours: {side} {event.quantity} {what} at {event.price}"
     work.record(Kind.ALARM, "", "", text=text)
 
@@ -172,7 +172,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     is_entry = order.purpose is Purpose.ENTRY
     leg_name = order.legs[index].name
     commission = corrected.commission if corrected else ZERO
-    work.booked[base] = Booked(event.exec_id, order.position, leg_name, is_entry, count, cash, commission)
+    work.put_booked(base, Booked(event.exec_id, order.position, leg_name, is_entry, count, cash, commission))
     _add_fill(work, order, index, count)
     position = _add_to_leg(work, work.positions[order.position], leg_name, event.option, is_entry, count, cash)
     work.record(
@@ -231,7 +231,7 @@ def on_commission(work: Work, event: CommissionReport) -> None:
     if known is None or not known.position or known.commission == event.commission:
         return
     difference = event.commission - known.commission
-    work.booked[base] = replace(known, commission=event.commission)
+    work.put_booked(base, replace(known, commission=event.commission))
     position = work.positions.get(known.position)
     if position is None:
         return

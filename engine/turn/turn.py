@@ -41,7 +41,7 @@ from engine.turn.linking import link_down, link_up
 from engine.turn.program import Program
 from engine.turn.reports import on_commission, on_execution, on_message, on_order
 from engine.turn.resting import cancel_entries, place_resting, put_back
-from engine.turn.state import NEVER, BotState, State, Trading
+from engine.turn.state import NEVER, State, Trading
 from engine.turn.work import Turn, Work
 
 
@@ -76,7 +76,7 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     if coming is not None:
         changes = daily.open_day(work, coming)
         work.state = replace(state, **changes)
-    due = {name for name, found in work.bots.items() if work.wakes.get(name, at) <= at or _agenda_due(found, at)}
+    due = {name for name, wake_at in work.wakes.items() if wake_at <= at}
     _clear_wakes(work, due)
     if work.state.is_linked:
         _step(work, touched | due, changes)
@@ -86,17 +86,14 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     return work.finish(wake_at=wake_at, **changes)
 
 
-def _agenda_due(state: BotState, at: datetime) -> bool:
-    return bool(state.agenda) and state.agenda[0] <= at
-
-
 def _clear_wakes(work: Work, due: set[str]) -> None:
     for name in due:
-        work.wakes[name] = NEVER
         state = work.bots[name]
-        if _agenda_due(state, work.at):
-            work.set_bot(name, replace(state, agenda=tuple(at for at in state.agenda if at > work.at)))
+        if state.agenda and state.agenda[0] <= work.at:
+            state = replace(state, agenda=tuple(at for at in state.agenda if at > work.at))
+            work.set_bot(name, state)
             work.indexed = -1
+        work.set_wake(name, state.agenda[0] if state.agenda else NEVER)
 
 
 def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
@@ -105,12 +102,12 @@ def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
     if facts is not state.facts:
         changes["facts"] = facts
         work.state = replace(state, facts=facts)
-    for order in [order for order in work.orders.values() if order.status.is_live]:
+    for order in work.all_live_orders():
         follow(work, work.orders[order.ref])
-    for position in list(work.positions.values()):
+    for position in work.active_positions():
         if position.bot in names and position.state in ("entering", "open", "exiting"):
             step_exits(work, position)
-    for position in list(work.positions.values()):
+    for position in work.active_positions():
         _retry(work, work.positions[position.id])
     blocked = {name: daily.step_halts(work, bot) for name, bot in work.program.bots.items() if name in names}
     if not work.state.is_stopping:
