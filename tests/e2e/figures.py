@@ -64,7 +64,8 @@ def example_worlds() -> Iterator[World]:
     """Yield the examples on the markets of their comments, those of one market together."""
     for (market, seed, days), shown in groupby(sorted(promises(), key=lambda s: s.world), key=lambda s: s.world):
         files = tuple(each.file for each in shown)
-        yield World(f"examples: {market or f'seed {seed}'}", files, seed, market or None, days)
+        place = market or (f"seed {seed}" if days == 1 else f"seed {seed}, {days} days")
+        yield World(f"examples: {place}", files, seed, market or None, days)
     yield World("examples: unwind", (str(UNWIND_EXAMPLE),), market=str(UNWIND_MARKET))
 
 
@@ -75,8 +76,7 @@ def alone(shown: Shown) -> World:
 
 def run_world(folder: Path, world: World) -> Figures:
     """Run one world in a folder of its own."""
-    place = folder / f"{world.label.replace(' ', '_').replace(':', '')}"
-    place.mkdir(parents=True)
+    place = Path(tempfile.mkdtemp(dir=folder))
     day = run_days(place, world.specs, seed=world.seed, market=world.market, days=world.days)
     return _figures(world, day)
 

@@ -4,6 +4,7 @@ By default one day. `pytest -m long -k ci` runs a few more, `pytest -m long` all
 """
 
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
@@ -15,7 +16,7 @@ from engine.model.order import Purpose
 from engine.record.record import Kind
 from engine.run.desk import load_desk
 from tests.e2e import figures
-from tests.e2e.examples import Shown, names, promises
+from tests.e2e.examples import FOLDER, Shown, names, promises
 from tests.e2e.figures import World, alone, example_worlds, run_world, shipped_worlds
 from tests.e2e.findings import EXIT_KINDS, fired, problems_of, unprotected
 from tests.e2e.worlds import ALL_SPECS, Day, run_days, spec_files
@@ -61,6 +62,11 @@ def test_every_example_says_how_to_see_it_trade() -> None:
     assert {shown.example for shown in promises()} == set(names())
 
 
+def test_the_index_of_the_examples_names_them_all() -> None:
+    text = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^\| \[\w+\]\((\w+)\.yaml\)", text, re.MULTILINE)) == sorted([*names(), "account"])
+
+
 def test_an_exit_reads_what_is_no_part_of_its_position(tmp_path: Path) -> None:
     """Options at the money are streamed for it, wherever the money has gone since."""
     example = next(shown.file for shown in promises() if shown.example == "exit_with_expr")
@@ -81,18 +87,24 @@ def test_a_leg_without_its_partner_is_closed(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_ci_the_same_seed_gives_the_same_day(seed: int, tmp_path: Path) -> None:
-    first, second = (run_in(tmp_path, name, seed) for name in ("first", "second"))
+def test_ci_the_same_seed_gives_the_same_day(tmp_path: Path) -> None:
+    first, second = (run_in(tmp_path, name, 1) for name in ("first", "second"))
     assert problems_of(first) == []
     assert first.decisions == second.decisions
 
 
 @pytest.mark.long
-def test_ci_neither_pace_nor_hash_order_matters(tmp_path: Path) -> None:
-    plain = run_in(tmp_path, "plain", 2).decisions
-    assert run_in(tmp_path, "paced", 2, speed=FAST).decisions == plain
-    assert decisions_of_another_process(2) == plain
+def test_ci_the_pace_does_not_matter(tmp_path: Path) -> None:
+    plain = run_in(tmp_path, "plain", 2)
+    assert problems_of(plain) == []
+    assert run_in(tmp_path, "paced", 2, speed=FAST).decisions == plain.decisions
+
+
+@pytest.mark.long
+def test_ci_the_order_of_sets_does_not_matter(tmp_path: Path) -> None:
+    plain = run_in(tmp_path, "plain", 3)
+    assert problems_of(plain) == []
+    assert decisions_of_another_process(3) == plain.decisions
 
 
 def decisions_of_another_process(seed: int) -> str:
@@ -112,11 +124,11 @@ def test_ci_the_parity_bot_takes_a_dislocation(market: str, tmp_path: Path) -> N
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("world", list(example_worlds()), ids=lambda world: world.label)
+@pytest.mark.parametrize("world", [w for w in example_worlds() if w.days == 1], ids=lambda world: world.label)
 def test_ci_examples_trade(world: World, tmp_path: Path) -> None:
     """Examples of one market share a run; one that holds what another wants the other way round runs alone."""
     found = run_world(tmp_path, world)
-    assert [text for text in found.problems if "without its partner" not in text] == []
+    assert found.problems == ()
     missing = {Path(file).stem for file in world.specs} - found.entered
     for name in sorted(missing):
         assert name in run_world(tmp_path, alone(Shown(name, world.seed, world.market, world.days))).entered

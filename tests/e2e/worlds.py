@@ -79,7 +79,8 @@ def run_days(
     """Run whole sessions and return what they left."""
 
     desk = load_desk(specs, overrides or {}, None)
-    store = folder / f"{market or 'plain'}-{seed}-{days}-{speed or 'max'}.db"
+    name = Path(market).stem if market else "plain"
+    store = folder / f"{name}-{seed}-{days}-{speed or 'max'}.db"
     options = RunOptions(store=store, logs=None, sessions=days, install=f"s{seed}")
     sim = SimSettings(
         first_day=first_day,
