@@ -13,7 +13,7 @@ from engine.turn.entering import next_stage, send_opening, still_holds
 from engine.turn.judging import wake
 from engine.turn.leaving import CLOSING, REFUSED_RETRY, UNWIND, is_trading, is_unwound, legs_to_close, pursue
 from engine.turn.program import CompiledBot
-from engine.turn.resting import REARM_LIMIT, RESTING, cancel, has_expired, place_resting, resting_orders, take_back
+from engine.turn.resting import REARM_LIMIT, RESTING, cancel, has_expired, place_resting, take_back
 from engine.turn.state import Trading
 from engine.turn.work import Work
 
@@ -48,15 +48,15 @@ def _take_back_further_tries(work: Work, position: Position) -> None:
             cancel(work, other, "an earlier try has filled after all")
 
 
-def order_ended(work: Work, order: Order) -> None:
-    """Take the step that the end of an order leads to."""
+def order_ended(work: Work, order: Order, *, asked: bool = False) -> None:
+    """Take the step that the end of an order leads to. `asked`: we wanted it to be cancelled."""
     position = work.positions[order.position]
     if order.purpose is Purpose.ENTRY:
         _entry_ended(work, position, order)
     elif order.purpose in CLOSING:
-        _closing_ended(work, position, order)
+        _closing_ended(work, position, order, asked=asked)
     else:
-        _resting_ended(work, position, order)
+        _resting_ended(work, position, order, asked=asked)
 
 
 # ---------------------------------------------------------------- entry
@@ -184,12 +184,12 @@ def _unwind(work: Work, position: Position) -> None:
 # ---------------------------------------------------------------- exits
 
 
-def _closing_ended(work: Work, position: Position, order: Order) -> None:
+def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
     if order.status is OrderStatus.REFUSED:
         text = f"the broker refused a closing order: {order.message}"
         work.alarm(position.bot, text, position.id)
         position = work.put_position(replace(position, retry_at=work.at + REFUSED_RETRY))
-    elif order.status is OrderStatus.CANCELLED and not order.message:
+    elif order.status is OrderStatus.CANCELLED and not asked:
         work.alarm(position.bot, "a closing order was cancelled, and not by us: it is sent again", position.id)
         position = work.put_position(replace(position, retry_at=work.at + REFUSED_RETRY))
     elif order.status is OrderStatus.FILLED:
@@ -234,7 +234,7 @@ def _with_result(day: BotDay, made: Decimal, reason: str, work: Work) -> BotDay:
 # ---------------------------------------------------------------- resting orders
 
 
-def _resting_ended(work: Work, position: Position, order: Order) -> None:
+def _resting_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
     if position.state == "exiting":
         _after_closing(work, position)
         return
@@ -246,8 +246,14 @@ def _resting_ended(work: Work, position: Position, order: Order) -> None:
         closed(work, replace(position, exit_reason=position.exit_reason or order.reason), "closed_out")
     elif order.status is OrderStatus.REFUSED:
         _watched_instead(work, position, order)
-    elif not position.suspended and order.status is OrderStatus.CANCELLED and not has_expired(work, position):
-        _somebody_cancelled(work, position, order)
+    elif position.suspended or has_expired(work, position):
+        return
+    elif asked or order.status is not OrderStatus.CANCELLED:
+        place_resting(work, position)
+    elif any(other.oca_group == order.oca_group and other.has_fills for other in work.orders_of(position.id)):
+        _put_back_anew(work, position, "a part of its group has filled")
+    else:
+        _somebody_cancelled(work, position)
 
 
 def _watched_instead(work: Work, position: Position, order: Order) -> None:
@@ -259,16 +265,17 @@ def _watched_instead(work: Work, position: Position, order: Order) -> None:
     work.put_position(replace(position, suspended=True, retry_at=work.at + timedelta(minutes=1)))
 
 
-def _somebody_cancelled(work: Work, position: Position, order: Order) -> None:
+def _somebody_cancelled(work: Work, position: Position) -> None:
     """A resting order was cancelled, and not by us: once it is put back, then a person must look."""
-    live = resting_orders(work, position.id)
+    count = position.rearmed + 1
+    position = work.put_position(replace(position, rearmed=count, suspended=count > REARM_LIMIT))
     text = f"a resting order of {position.legs[0].option} was cancelled at the broker"
-    if position.rearmed >= REARM_LIMIT:
-        work.alarm(position.bot, f"{text} again: the engine watches its price", position.id)
-        take_back(work, position, "its partner was cancelled")
-        work.put_position(replace(position, suspended=True, rearmed=position.rearmed + 1))
-        return
-    work.alarm(position.bot, f"{text}: it is put back once", position.id)
-    take_back(work, position, "its partner was cancelled")
-    if not live:
-        place_resting(work, work.put_position(replace(position, rearmed=position.rearmed + 1)))
+    then = " again: the engine watches its price" if position.suspended else ": it is put back once"
+    work.alarm(position.bot, text + then, position.id)
+    _put_back_anew(work, position, "its partner was cancelled")
+
+
+def _put_back_anew(work: Work, position: Position, reason: str) -> None:
+    """Take the rest of a group back; once nothing of it works, a new one is placed for what is held."""
+    if take_back(work, position, reason):
+        place_resting(work, position)

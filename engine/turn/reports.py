@@ -98,9 +98,10 @@ def conclude(work: Work, order: Order) -> None:
     owed = order.quantity if order.ended is OrderStatus.FILLED else order.reported
     if order.filled < owed:
         return
+    asked = order.status is OrderStatus.CANCELLING
     order = work.put_order(replace(order, status=order.ended, attempt_until=None))
     wake(work, order.bot, 0.0)
-    order_ended(work, order)
+    order_ended(work, order, asked=asked)
 
 
 def on_message(work: Work, event: OrderMessage) -> None:

@@ -12,10 +12,11 @@ from decimal import Decimal
 from engine.compile.plan import ExitPlan, Quantity
 from engine.evaluate.select import Selection
 from engine.model.command import Cancel
+from engine.model.command import Replace as ReplaceOrder
 from engine.model.contract import Option, product
 from engine.model.money import Rounding
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
-from engine.model.position import Position
+from engine.model.position import Position, PositionLeg
 from engine.order.draft import Ticket, closing_legs, draft
 from engine.record.record import Kind
 from engine.spec.spec import ExitKind
@@ -56,8 +57,11 @@ def resting_orders(work: Work, position: str) -> list[Order]:
 
 
 def place_resting(work: Work, position: Position) -> None:
-    """Put the position's resting exits to the broker as one OCA group, unless they are there."""
-    if position.state != "open" or position.suspended or resting_orders(work, position.id):
+    """Put the position's resting exits to the broker as one OCA group; those that are there fit what is held."""
+    if position.state != "open" or position.suspended or not work.state.is_linked:
+        return
+    if live := resting_orders(work, position.id):
+        _fit(work, position, live)
         return
     if has_expired(work, position):
         return
@@ -77,14 +81,33 @@ def has_expired(work: Work, position: Position) -> bool:
     return expiry is not None and (expiry < session.date or (expiry == session.date and work.at >= session.close))
 
 
+def _fit(work: Work, position: Position, live: list[Order]) -> None:
+    """Change resting orders that are larger or smaller than what is held, and price them from all fills."""
+    leg = next((leg for leg in position.legs if leg.held > 0), None)
+    if leg is None:
+        return
+    by_name = {planned.name: planned for planned in work.governing(position).plan.exits if planned.resting}
+    for order in live:
+        planned = by_name.get(order.reason)
+        if planned is None or order.status is not OrderStatus.WORKING or order.remaining == leg.held:
+            continue
+        price = level_price(position, leg, planned)
+        if price is None:
+            continue
+        changed = replace(order, quantity=order.filled + leg.held)
+        is_stop = order.kind is OrderType.STOP
+        changed = replace(changed, stop_price=price) if is_stop else replace(changed, limit_price=price)
+        work.put_order(changed)
+        work.commands.append(ReplaceOrder(changed))
+
+
 def _place(work: Work, position: Position, planned: ExitPlan, group: str) -> None:
     leg = next(leg for leg in position.legs if leg.held)
-    net = level_net(position, planned)
-    if net is None:
+    price = level_price(position, leg, planned)
+    if price is None:
         return
-    side = Side.SELL if leg.sign > 0 else Side.BUY
+    (closing,) = closing_legs((leg,))
     is_stop = planned.kind is ExitKind.STOP
-    price = product(leg.option.symbol).option_ticks.round(abs(net), Rounding.NEAREST)
     number, order_id = work.take_numbers()
     purpose = Purpose.STOP if is_stop else Purpose.TARGET
     order = draft(
@@ -99,15 +122,28 @@ def _place(work: Work, position: Position, planned: ExitPlan, group: str) -> Non
             position.digest,
             work.at,
         ),
-        closing_legs((leg,)),
-        leg.held // leg.ratio,
+        (replace(closing, ratio=1),),
+        leg.held,
         OrderType.STOP if is_stop else OrderType.LIMIT,
-        net=None if is_stop else (price if side is Side.SELL else -price),
+        net=None if is_stop else (price if closing.side is Side.SELL else -price),
         stop=price if is_stop else None,
         time_in_force=TimeInForce.GTC,
         oca_group=group,
     )
     work.send(order)
+
+
+def level_price(position: Position, leg: PositionLeg, planned: ExitPlan) -> Decimal | None:
+    """Return the price per share at which an exit of this leg rests, on the tick; None when no price can reach it.
+
+    A level on the other side of zero (a loss of more than was paid, a profit of more than was received) is never
+    reached; taken without its sign it would act at once.
+    """
+    net = level_net(position, planned)
+    if net is None or net * leg.sign < 0:
+        return None
+    ticks = product(leg.option.symbol).option_ticks
+    return max(ticks.round(abs(net), Rounding.NEAREST), ticks.tick(Decimal(0)))
 
 
 def level_net(position: Position, planned: ExitPlan) -> Decimal | None:

@@ -1,0 +1,293 @@
+"""Targets and stops that rest at the broker (requirement A4)."""
+
+from datetime import date
+from decimal import Decimal
+
+from hand_desk import SELLER, Desk, put, text_of
+
+from engine.model.event import BrokerStatus
+from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
+from engine.record.record import Kind
+
+SHORT = put(586, "SPY", date(2027, 2, 19))
+
+
+def seller(**sections: str) -> Desk:
+    """Return a desk whose put seller is about to enter."""
+    return Desk((text_of("seller", **{**SELLER, **sections}),), at="10:00")
+
+
+def protected(**sections: str) -> tuple[Desk, Order, Order]:
+    """Return a desk that holds the put with target and stop acknowledged."""
+    desk = seller(**sections)
+    desk.opened("10:01")
+    target, stop = desk.submitted[-2:]
+    for order in (target, stop):
+        desk.ack(order)
+    return desk, desk.order(target.ref), desk.order(stop.ref)
+
+
+def sold_yesterday() -> tuple[Desk, str]:
+    """Return a desk with an open protected put, before the next bot sells the same contract."""
+    second = {
+        **SELLER,
+        "entry": '{window: {from: "10:10", to: "10:20"}, every: 5m, when: [{vix: {below: 20}}]}',
+        "exits": '\n  - time: "15:45"\n',
+        "order": "{start: mid, wait: 30s, tries: 2}",
+    }
+    desk = Desk((text_of("seller", **SELLER), text_of("second", **second)), at="10:00")
+    desk.opened("10:01")
+    for order in desk.submitted[-2:]:
+        desk.ack(order)
+    return desk, desk.position.id
+
+
+def test_target_and_stop_rest_as_one_group_priced_from_the_fill() -> None:
+    desk = seller()
+    order = desk.enter("10:01")
+    assert (order.legs[0].option, order.side) == (SHORT, Side.SELL)
+    desk.fill(order, price="2.00")
+    target, stop = desk.submitted[-2:]
+    assert (target.purpose, target.kind, target.side, target.limit_price) == (
+        Purpose.TARGET,
+        OrderType.LIMIT,
+        Side.BUY,
+        Decimal("0.80"),
+    )
+    assert (stop.purpose, stop.kind, stop.side, stop.stop_price) == (
+        Purpose.STOP,
+        OrderType.STOP,
+        Side.BUY,
+        Decimal("6.00"),
+    )
+    assert target.oca_group == stop.oca_group != ""
+    assert {target.time_in_force, stop.time_in_force} == {TimeInForce.GTC}
+    assert target.quantity == stop.quantity == 1
+
+
+def test_nothing_rests_while_the_entry_works() -> None:
+    desk = seller(quantity="2")
+    desk.fill(desk.enter("10:01"), 1)
+    desk.tick(1)
+    assert len(desk.submitted) == 1
+
+
+def test_the_pair_is_sized_to_what_is_open() -> None:
+    desk = seller(quantity="2")
+    desk.fill(desk.enter("10:01"))
+    assert [order.quantity for order in desk.submitted[-2:]] == [2, 2]
+
+
+def test_a_debit_position_rests_with_the_signs_of_a_sale() -> None:
+    legs = "\n  expiry: {dte: {nearest: 90}}\n  long_put: {buy: put, strike: {delta: 0.15}}\n"
+    target, stop = "  - target: {profit: 60%}\n    resting: true\n", "  - stop: {loss: 50%}\n    resting: true\n"
+    desk = seller(legs=legs, exits=f"\n{target}{stop}  - at_expiry: settle\n")
+    desk.fill(desk.enter("10:01"), price="2.00")
+    target, stop = desk.submitted[-2:]
+    assert (target.side, target.limit_price) == (Side.SELL, Decimal("3.20"))
+    assert (stop.side, stop.stop_price) == (Side.SELL, Decimal("1.00"))
+
+
+def test_one_fills_the_other_is_taken_back_and_the_position_has_its_reason() -> None:
+    desk, target, stop = protected()
+    desk.fill(target)
+    assert desk.order(stop.ref).status is OrderStatus.CANCELLING
+    desk.cancelled(desk.order(stop.ref))
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "target")
+    assert not desk.live
+
+
+def test_the_group_cancels_the_partner_before_the_fill_is_reported() -> None:
+    desk, target, stop = protected()
+    desk.cancelled(stop)
+    desk.fill(target)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "target")
+    assert not [order for order in desk.live if order.purpose in (Purpose.TARGET, Purpose.STOP)]
+    assert desk.books()[SHORT] == 0
+
+
+def test_cancelled_by_somebody_is_put_back_once_then_watched() -> None:
+    desk, target, stop = protected()
+    desk.cancelled(target)
+    desk.cancelled(desk.order(stop.ref))
+    desk.tick(1)
+    assert len(desk.submitted) == 5
+    for order in desk.submitted[-2:]:
+        desk.ack(order)
+    for order in desk.submitted[-2:]:
+        desk.cancelled(desk.order(order.ref))
+    for _ in range(100):
+        desk.tick(10)
+    assert len(desk.submitted) == 5
+    assert desk.position.suspended
+    desk.quote(SHORT, 6.40, 6.60, -0.4)
+    desk.tick(1)
+    assert (desk.last.purpose, desk.last.kind) == (Purpose.EXIT, OrderType.MARKET)
+
+
+def test_a_refused_pair_is_watched_and_not_sent_in_a_circle() -> None:
+    desk = seller()
+    desk.opened("10:01")
+    target, stop = desk.submitted[-2:]
+    desk.refuse(target)
+    desk.refuse(stop)
+    for _ in range(20):
+        desk.tick(1)
+    assert len(desk.submitted) == 3
+    desk.tick(60)
+    assert len(desk.submitted) == 5, "and tried again after a while"
+    assert any("refused" in text for text in desk.alarms)
+
+
+def test_a_stop_that_cannot_rest_is_watched_at_once() -> None:
+    desk = seller()
+    desk.opened("10:01")
+    for order in desk.submitted[-2:]:
+        desk.refuse(order)
+    desk.quote(SHORT, 6.40, 6.60, -0.4)
+    desk.tick(1)
+    assert (desk.last.purpose, desk.last.kind, desk.last.side) == (Purpose.EXIT, OrderType.MARKET, Side.BUY)
+
+
+def test_a_late_fill_of_the_entry_is_protected_too() -> None:
+    desk = seller(quantity="2")
+    entry = desk.enter("10:01")
+    desk.fill(entry, 1)
+    desk.tick(300)
+    desk.cancelled(desk.order(entry.ref), filled=1)
+    pair = desk.submitted[-2:]
+    assert [order.quantity for order in pair] == [1, 1]
+    for order in pair:
+        desk.ack(order)
+    desk.send(desk.execution(entry, entry.legs[0], 1, "2.20"))
+    desk.tick(0)
+    assert [(order.purpose, order.quantity) for order in desk.replaced] == [(Purpose.TARGET, 2), (Purpose.STOP, 2)]
+    assert desk.replaced[0].limit_price == Decimal("0.84"), "60 % of 2.10 on average"
+    for _ in range(5):
+        desk.tick(1)
+    assert len(desk.replaced) == 2
+    assert desk.position.rearmed == 0
+
+
+def test_a_resting_target_that_fills_in_part_keeps_the_rest_protected() -> None:
+    desk, target, stop = protected(quantity="2")
+    desk.send(desk.execution(target, target.legs[0], 1, "0.80"))
+    desk.report(target, BrokerStatus.SUBMITTED, 1)
+    desk.cancelled(stop)
+    assert desk.order(target.ref).status is OrderStatus.CANCELLING
+    desk.cancelled(desk.order(target.ref), filled=1)
+    desk.tick(0)
+    assert [(order.purpose, order.quantity) for order in desk.live] == [(Purpose.TARGET, 1), (Purpose.STOP, 1)]
+    assert not desk.alarms
+    assert desk.position.rearmed == 0
+
+
+def test_a_stop_shrinks_with_the_position_when_the_group_does_not() -> None:
+    desk, target, stop = protected(quantity="2")
+    desk.send(desk.execution(target, target.legs[0], 1, "0.80"))
+    desk.report(target, BrokerStatus.SUBMITTED, 1)
+    desk.tick(0)
+    assert [(order.ref, order.quantity) for order in desk.replaced] == [(stop.ref, 1)]
+
+
+def test_nothing_rests_before_the_link_is_up() -> None:
+    """What is sent before LinkUp would be missing from its lists, given up, and sent a second time."""
+    desk = seller()
+    entry = desk.enter("10:01")
+    desk.ack(entry)
+    desk.unlink()
+    desk.fill(entry)
+    assert len(desk.submitted) == 1
+    desk.link()
+    desk.tick(0)
+    assert [order.purpose for order in desk.submitted[1:]] == [Purpose.TARGET, Purpose.STOP]
+
+
+# ---------------------------------------------------------------- the other side
+
+
+def test_the_pair_steps_aside_while_an_entry_of_the_other_side_works() -> None:
+    desk, name = sold_yesterday()
+    desk.until("10:10")
+    assert all(order.status is OrderStatus.CANCELLING for order in desk.live)
+    assert desk.state.positions[name].suspended
+    assert len(desk.submitted) == 3, "the entry waits until they are gone"
+    for order in desk.live:
+        desk.cancelled(order)
+    desk.settle(1.0)
+    assert desk.last.bot == "second"
+    desk.ack(desk.last)
+    desk.tick(1)
+    assert len(desk.submitted) == 4, "nothing is put back while it works"
+    desk.fill(desk.last)
+    desk.tick(0)
+    assert [order.purpose for order in desk.submitted[-2:]] == [Purpose.TARGET, Purpose.STOP]
+    assert not desk.state.positions[name].suspended
+
+
+def test_a_watched_stop_acts_at_market_while_it_is_taken_back() -> None:
+    desk, name = sold_yesterday()
+    desk.until("10:10")
+    for order in desk.live:
+        desk.cancelled(order)
+    desk.settle(1.0)
+    desk.ack(desk.last)
+    desk.quote(SHORT, 6.40, 6.60, -0.151)
+    desk.tick(1)
+    assert desk.state.positions[name].state == "exiting"
+    entry = next(order for order in desk.live if order.bot == "second")
+    assert entry.status is OrderStatus.CANCELLING, "the broker would refuse both sides at once"
+    desk.cancelled(entry)
+    desk.tick(0)
+    assert (desk.last.position, desk.last.kind) == (name, OrderType.MARKET)
+
+
+def test_put_back_when_the_entry_is_no_longer_wanted() -> None:
+    desk, name = sold_yesterday()
+    desk.until("10:10")
+    desk.level("VIX", 25.0)
+    for order in desk.live:
+        desk.cancelled(order)
+    desk.settle(1.0)
+    desk.tick(1)
+    assert not desk.state.positions[name].suspended
+    assert [order.purpose for order in desk.submitted[-2:]] == [Purpose.TARGET, Purpose.STOP]
+
+
+def test_put_back_when_the_gate_refuses_after_all() -> None:
+    from engine.model.event import Request
+
+    desk, name = sold_yesterday()
+    desk.until("10:10")
+    desk.ask(Request.PAUSE)
+    for order in desk.live:
+        desk.cancelled(order)
+    desk.settle(1.0)
+    desk.tick(1)
+    assert not desk.state.positions[name].suspended
+    assert len(desk.submitted) == 5
+
+
+def test_a_refusal_for_orders_of_others_tries_the_next_strike() -> None:
+    desk = seller()
+    order = desk.enter("10:01")
+    desk.refuse(
+        order, 201, "Order rejected - reason:Cannot have open orders on both sides of the same US Option contract"
+    )
+    desk.settle(1.0)
+    assert len(desk.submitted) == 2
+    second = desk.last
+    assert second.legs[0].option != SHORT
+    assert second.position != order.position, "the refused attempt stays on record"
+    assert desk.state.positions[order.position].state == "closed"
+    assert desk.state.bots["seller"].day.entries == 1
+    desk.fill(second)
+    assert desk.position.state == "open"
+
+
+def test_the_resting_pair_needs_no_quotes_and_wakes_nobody() -> None:
+    desk, _, _ = protected()
+    before = len(desk.records)
+    for _ in range(10):
+        desk.tick(1)
+    assert not [r for r in desk.records[before:] if r.kind in (Kind.VERDICT, Kind.ORDER)]
