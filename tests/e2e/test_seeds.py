@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.order import Purpose
+from engine.model.order import OrderStatus, Purpose
 from engine.record.record import Kind
 from engine.run.desk import load_desk
 from tests.e2e import figures
@@ -21,6 +21,7 @@ from tests.e2e.figures import World, alone, example_worlds, run_world, shipped_w
 from tests.e2e.findings import EXIT_KINDS, fired, problems_of, unprotected
 from tests.e2e.worlds import ALL_SPECS, Day, run_days, spec_files
 
+STILL_MARKET = Path(__file__).parent / "markets" / "standing_still.yaml"
 FAST = 4000.0
 """Simulated seconds in a second, for a day that is paced by the clock and still short."""
 
@@ -163,9 +164,26 @@ def test_positions_live_through_nights(tmp_path: Path) -> None:
     found = run_days(tmp_path, spec_files(["spy_put_seller"]), seed=7, days=5)
     assert problems_of(found) == []
     assert unprotected(found, "spy_put_seller") == []
-    entries = [order for order in found.orders.values() if order.purpose is Purpose.ENTRY and order.has_fills]
-    assert len(entries) == 5
-    assert len({order.prepared_at.date() for order in entries}) == 5
+    entries = [order for order in found.orders.values() if order.purpose is Purpose.ENTRY]
+    assert len({order.prepared_at.date() for order in entries}) == len(entries) == 5
+    filled = {order.position for order in entries if order.has_fills}
+    assert len(filled) >= 3
+    assert {p.id for p in found.positions.values() if p.opened_at is not None} == filled
+
+
+@pytest.mark.long
+def test_the_same_option_sold_again_keeps_the_first_one_watched(tmp_path: Path) -> None:
+    """Buy-backs of yesterday's sale are taken back while today's works in the same option, then put back."""
+    found = run_days(tmp_path, spec_files(["spy_put_seller"]), seed=7, market=str(STILL_MARKET), days=3)
+    assert problems_of(found) == []
+    assert unprotected(found, "spy_put_seller") == []
+    twice = Counter(position.legs[0].option for position in found.positions.values())
+    assert max(twice.values()) > 1
+    said = Counter(record.data["what"] for record in found.records if record.kind is Kind.DECISION)
+    assert said["suspend"] == said["resume"] == 1
+    resting = Counter(o.position for o in found.orders.values() if o.status is OrderStatus.WORKING)
+    assert set(resting.values()) == {2}
+    assert resting.keys() == found.positions.keys()
 
 
 @pytest.mark.long
