@@ -8,6 +8,8 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,20 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
 
 def test_a_day_is_sound(day: Day) -> None:
     assert problems_of(day) == []
+
+
+def test_an_unsound_day_is_told(day: Day) -> None:
+    """The checks themselves: a cent too much, a price off its tick, a bot that says nothing."""
+    option, cash = next(iter(item for item in day.ledger.cash_flow.items() if item[0] > 20_000_000))
+    ledger = replace(day.ledger, cash_flow={**day.ledger.cash_flow, option: cash + Decimal("0.01")})
+    assert len(problems_of(replace(day, ledger=ledger))) == 1
+    sent = next(r for r in day.records if r.kind is Kind.ORDER and r.data["limit_price"] is not None)
+    odd = replace(sent, data={**sent.data, "limit_price": "-0.123"})
+    assert len(problems_of(replace(day, records=(*day.records, odd)))) == 1
+    silent = replace(day.bot_days[0], opened=0, entries=0, skipped="", decided="", halted="")
+    assert len(problems_of(replace(day, bot_days=(silent,)))) == 1
+    unknown = replace(sent, kind=Kind.MARK, data={"profit": float("nan")})
+    assert len(problems_of(replace(day, records=(*day.records, unknown)))) == 1
 
 
 def test_most_shipped_bots_trade_on_an_ordinary_day(day: Day) -> None:
