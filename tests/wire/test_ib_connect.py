@@ -156,10 +156,12 @@ def test_another_protocol(words: bytes) -> None:
 
 def test_silence_and_an_old_version() -> None:
     async def scenario() -> None:
-        server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
+        kept: list[asyncio.StreamWriter] = []
+        server = await asyncio.start_server(lambda _reader, writer: kept.append(writer), "127.0.0.1", 0)
         async with server:
             problem = await refusal(server.sockets[0].getsockname()[1], connect_seconds=0.2)
             assert "does not answer as TWS" in problem.message
+            kept[0].close()
         async with fake_tws(version=150) as fake:
             assert "speaks API version 150" in (await refusal(fake.port)).message
 
