@@ -273,7 +273,7 @@ class _Chooser:
         assert self.expiry is not None
         rows = self.view.chain(leg.trading_class, self.expiry, leg.right)
         found = {}
-        for strike in outward(leg, sorted(rows)):
+        for strike in outward(leg, list(rows)):
             row = rows[strike]
             if not self._on_grid(strike) or age_problem(board, row, board.model_at[row], now, OPTION_AGE):
                 continue

@@ -46,7 +46,6 @@ class View:
 
     __slots__ = (
         "board",
-        "chains",
         "commission",
         "facts",
         "held",
@@ -64,7 +63,6 @@ class View:
         self.board = board
         self.facts = facts
         self.memo: dict[object, Any] = {}
-        self.chains: dict[tuple[str, date, Right], dict[Decimal, int]] = {}
         self.legs: tuple[LegView, ...] = ()
         self.held: Held | None = None
         self.quantity = 0
@@ -72,15 +70,5 @@ class View:
         self.commission = 0.0
 
     def chain(self, trading_class: str, expiry: date, right: Right) -> dict[Decimal, int]:
-        """Return the board's rows of the streamed options of one expiry and right, by strike."""
-        key = (trading_class, expiry, right)
-        if (found := self.chains.get(key)) is None:
-            found = self.chains[key] = {
-                option.strike: row
-                for row, option in enumerate(self.board.contracts)
-                if isinstance(option, Option)
-                and option.right is right
-                and option.trading_class == trading_class
-                and option.expiry == expiry
-            }
-        return found
+        """Return the board's rows of the streamed options of one expiry and right, by strike, rising."""
+        return self.board.chain(trading_class, expiry, right)

@@ -5,7 +5,7 @@ stay, so that lines are not dropped and taken again as spot moves.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -35,9 +35,20 @@ class Wish:
     keep: frozenset[Contract]
 
 
-def levels(plan: Plan) -> tuple[Contract, ...]:
+def levels(plan: Plan) -> tuple[Underlying, ...]:
     """Return the underlyings and indices that the bot reads."""
     return tuple(Underlying(symbol) for symbol in (*plan.needs.symbols, *plan.needs.indices))
+
+
+def exit_reads(plan: Plan) -> frozenset[str]:
+    """Return the names of what its exits look at."""
+    return frozenset(name for planned in plan.exits if planned.rule is not None for name in planned.rule.reads)
+
+
+def exit_levels(plan: Plan) -> tuple[Underlying, ...]:
+    """Return the underlyings and indices that its exits read."""
+    symbols = {name.partition(":")[2] for name in exit_reads(plan) if name.startswith(("spot:", "index:", "strikes:"))}
+    return tuple(contract for contract in levels(plan) if contract.symbol in symbols)
 
 
 def entry_wish(plan: Plan, view: View) -> Wish:
@@ -64,9 +75,11 @@ def entry_wish(plan: Plan, view: View) -> Wish:
     return Wish(tuple(need), frozenset(keep))
 
 
-def money_wish(plan: Plan, held: Iterable[Option], view: View) -> Wish:
-    """Return the options at the money that exits read the expected move or implied volatility of held ones from."""
-    symbols = {name[8:] for rule in plan.exits if rule.rule for name in rule.rule.reads if name.startswith("strikes:")}
+def money_wish(symbols: Container[str], held: Iterable[Option], view: View) -> Wish:
+    """Return the options at the money that exits read the expected move or implied volatility of held ones from.
+
+    `symbols` are those whose options the exits read so.
+    """
     need: dict[Contract, None] = {}
     keep: set[Contract] = set()
     for option in held:
@@ -176,7 +189,7 @@ def _at_delta(
     rows = view.chain(leg.trading_class, expiry, leg.right)
     known = [
         (strike, abs(board.delta[rows[strike]]))
-        for strike in outward(leg, sorted(rows))
+        for strike in outward(leg, list(rows))
         if not isnan(board.delta[rows[strike]])
     ]
     out = -1 if leg.right is Right.PUT else 1

@@ -5,9 +5,11 @@ float64, and zero-copy views of them are numpy arrays); above this file missing 
 """
 
 from array import array
+from datetime import date
+from decimal import Decimal
 from math import nan
 
-from engine.model.contract import Contract
+from engine.model.contract import Contract, Option, Right
 
 COLUMNS = (
     "bid",
@@ -42,7 +44,7 @@ class Board:
     not live (delayed or frozen). `version` counts changes of what is streamed.
     """
 
-    __slots__ = (*COLUMNS, "alive_at", "contracts", "free", "frozen", "rows", "version")
+    __slots__ = (*COLUMNS, "_chains", "alive_at", "contracts", "free", "frozen", "rows", "version")
 
     bid: "array[float]"
     ask: "array[float]"
@@ -73,6 +75,7 @@ class Board:
         self.frozen: set[int] = set()
         self.alive_at = nan
         self.version = 0
+        self._chains: dict[tuple[str, date, Right], dict[Decimal, int]] = {}
 
     def add(self, contract: Contract) -> int:
         """Return the row of `contract`, a fresh one (all nan) if it had none."""
@@ -89,7 +92,7 @@ class Board:
             for name in COLUMNS:
                 getattr(self, name).append(nan)
         self.rows[contract] = row
-        self.version += 1
+        self._changed()
         return row
 
     def drop(self, contract: Contract) -> None:
@@ -98,4 +101,23 @@ class Board:
         self.contracts[row] = None
         self.frozen.discard(row)
         self.free.append(row)
+        self._changed()
+
+    def _changed(self) -> None:
         self.version += 1
+        self._chains.clear()
+
+    def chain(self, trading_class: str, expiry: date, right: Right) -> dict[Decimal, int]:
+        """Return the rows of the streamed options of one expiry and right, by strike, rising; not to be changed."""
+        key = (trading_class, expiry, right)
+        if (found := self._chains.get(key)) is None:
+            rows = {
+                option.strike: row
+                for row, option in enumerate(self.contracts)
+                if isinstance(option, Option)
+                and option.right is right
+                and option.trading_class == trading_class
+                and option.expiry == expiry
+            }
+            found = self._chains[key] = {strike: rows[strike] for strike in sorted(rows)}
+        return found

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.decide.bot_day import BotDay
-from engine.evaluate.watch import Wish, entry_wish, levels, money_wish, watch_list
+from engine.evaluate.watch import Wish, entry_wish, money_wish, watch_list
 from engine.evaluate.wording import describe
 from engine.model.command import Watch
 from engine.model.contract import Contract, Option, Settlement, Underlying, product
@@ -281,8 +281,9 @@ def step_watch(work: Work) -> tuple[Contract, ...]:
         pinned.update(dict.fromkeys(leg.option for leg in position.legs if leg.held or position.state == "entering"))
         pinned.update(dict.fromkeys(Underlying(leg.option.symbol) for leg in position.legs))
     for bot in work.program.bots.values():
-        pinned.update(dict.fromkeys(levels(bot.plan)))
-    wishes = [wish for bot in work.program.bots.values() for wish in _wishes(work, bot)]
+        pinned.update(dict.fromkeys(bot.levels))
+    entering = {position.bot for position in work.active_positions() if position.state == "entering"}
+    wishes = [wish for name, bot in work.program.bots.items() for wish in _wishes(work, bot, name in entering)]
     wishes += _exit_wishes(work)
     wanted = watch_list(wishes, pinned, work.state.streamed)
     limit = work.program.line_limit
@@ -298,15 +299,19 @@ def step_watch(work: Work) -> tuple[Contract, ...]:
 def _exit_wishes(work: Work) -> list[Wish]:
     """Return what exits read at the money, for every position that holds something."""
     view = work.view()
-    held = ((position, [leg.option for leg in position.legs if leg.held]) for position in work.active_positions())
-    return [money_wish(work.governing(position).plan, options, view) for position, options in held if options]
+    found = []
+    for position in work.active_positions():
+        symbols = work.governing(position).exit_chains
+        if symbols and not position.is_flat:
+            held = [leg.option for leg in position.legs if leg.held]
+            found.append(money_wish(symbols, held, view))
+    return found
 
 
-def _wishes(work: Work, bot: CompiledBot) -> list[Wish]:
+def _wishes(work: Work, bot: CompiledBot, is_entering: bool) -> list[Wish]:
     session = work.state.session
     state = work.bots[bot.plan.name]
     start, end = bot.window(session)
-    is_entering = any(position.state == "entering" for position in work.positions_of(bot.plan.name))
     in_reach = is_entering or (start - WATCH_AHEAD <= work.at < end and not _is_over(state, bot))
     early = bool(bot.plan.needs.opening_move) and work.at < session.open + OPENING_MINUTES
     return [entry_wish(bot.plan, work.view())] if in_reach or early else []
@@ -327,9 +332,7 @@ def index_rows(work: Work) -> dict[int, tuple[str, ...]]:
     board = work.state.board
     dependents: dict[int, list[str]] = {}
     for name in work.bots:
-        rows = _entry_rows(work, name) | _position_rows(work, name)
-        work.set_bot(name, replace(work.bots[name], rows=rows))
-        for row in rows:
+        for row in _entry_rows(work, name) | _position_rows(work, name):
             dependents.setdefault(row, []).append(name)
     work.indexed = board.version
     return {row: tuple(names) for row, names in dependents.items()}
@@ -345,7 +348,7 @@ def _entry_rows(work: Work, name: str) -> frozenset[int]:
     rows = work.state.board.rows
     found: set[int] = set()
     if work.at < end and (work.at >= start or bot.halts):
-        found.update(rows.get(contract, -1) for contract in levels(bot.plan))
+        found.update(rows.get(contract, -1) for contract in bot.levels)
     if start - timedelta(seconds=1) <= work.at < end:
         symbols = {leg.symbol for leg in bot.plan.legs}
         found.update(r for contract, r in rows.items() if isinstance(contract, Option) and contract.symbol in symbols)
@@ -361,7 +364,7 @@ def _position_rows(work: Work, name: str) -> frozenset[int]:
         if position.is_flat or (_only_rests(bot) and resting_orders(work, position.id) and not position.suspended):
             continue
         found.update(rows.get(leg.option, -1) for leg in position.legs if leg.held)
-        found.update(rows.get(contract, -1) for contract in levels(bot.plan))
+        found.update(rows.get(contract, -1) for contract in bot.exit_levels)
     return frozenset(found - {-1})
 
 

@@ -20,7 +20,7 @@ from engine.spec.spec import ExitKind, IfUnknown, Start, Then
 from engine.spec.spec import Order as Ladder
 from engine.turn.entering import priority, rung, ticket
 from engine.turn.judging import confirmed, first_missing, judge, wake
-from engine.turn.profit import held, leg_views
+from engine.turn.profit import structure
 from engine.turn.program import CompiledBot
 from engine.turn.resting import cancel, resting_orders
 from engine.turn.state import Reading
@@ -45,8 +45,7 @@ def step_exits(work: Work, position: Position) -> None:
     if _only_waits_for_expiry(work, position, bot):
         return
     view = work.view()
-    view.legs = leg_views(position, work.state.board)
-    view.held = held(position)
+    view.legs, view.held = structure(work, position)
     view.quantity = max(position.structures, 1)
     true: list[ExitPlan] = []
     protected = bool(resting_orders(work, position.id)) and not position.suspended

@@ -8,6 +8,7 @@ from engine.model.market import Board
 from engine.model.money import CENT, ZERO
 from engine.model.position import Position
 from engine.model.quotes import NO_BID, quote_problem
+from engine.turn.state import Structure
 from engine.turn.work import Work
 
 
@@ -66,6 +67,23 @@ def account_today(work: Work) -> Decimal:
         (marked(work, position) - work.bases.get(position.id, ZERO) for position in work.positions.values()),
         ZERO,
     )
+
+
+def structures(work: Work) -> dict[str, Structure]:
+    """Return what rules see of every position that holds something, by id."""
+    board = work.state.board
+    return {
+        position.id: Structure(leg_views(position, board), held(position))
+        for position in work.active_positions()
+        if not position.is_flat
+    }
+
+
+def structure(work: Work, position: Position) -> Structure:
+    """Return what rules see of a position, from the state unless something has changed since it was made."""
+    if work.indexed == work.state.board.version and (found := work.state.structures.get(position.id)) is not None:
+        return found
+    return Structure(leg_views(position, work.state.board), held(position))
 
 
 def leg_views(position: Position, board: Board) -> tuple[LegView, ...]:

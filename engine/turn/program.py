@@ -9,6 +9,8 @@ from engine.compile.plan import Call, Holds, Plan, Rule
 from engine.decide.opportunity import window
 from engine.evaluate.rules import Judge, compile_expected_move, compile_rule
 from engine.evaluate.select import ExpectedMove, expiry_on
+from engine.evaluate.watch import exit_levels, exit_reads, levels
+from engine.model.contract import Underlying
 from engine.model.facts import Facts
 from engine.model.session import DayTime, Session
 
@@ -23,7 +25,11 @@ class CompiledRule:
 
 @dataclass(frozen=True, slots=True)
 class CompiledBot:
-    """A plan with every rule's closure. `exits` stand beside `plan.exits` (None for at_expiry)."""
+    """A plan with every rule's closure. `exits` stand beside `plan.exits` (None for at_expiry).
+
+    levels: underlyings and indices that it reads at all; exit_levels: those that its exits read; exit_chains: symbols
+    whose options at the money its exits read.
+    """
 
     plan: Plan
     when: tuple[CompiledRule, ...]
@@ -31,6 +37,9 @@ class CompiledBot:
     exits: tuple[CompiledRule | None, ...]
     halts: tuple[CompiledRule, ...]
     expected_move: ExpectedMove
+    levels: tuple[Underlying, ...]
+    exit_levels: tuple[Underlying, ...]
+    exit_chains: frozenset[str]
     _windows: dict[date, tuple[datetime, datetime]] = field(default_factory=dict, compare=False, repr=False)
 
     def window(self, session: Session) -> tuple[datetime, datetime]:
@@ -110,6 +119,9 @@ def compile_bot(plan: Plan) -> CompiledBot:
         exits=exits,
         halts=compiled(plan.risk.halt_when),
         expected_move=compile_expected_move(plan),
+        levels=levels(plan),
+        exit_levels=exit_levels(plan),
+        exit_chains=frozenset(name[8:] for name in exit_reads(plan) if name.startswith("strikes:")),
     )
 
 

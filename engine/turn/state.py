@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
+from typing import NamedTuple
 
 from engine.compile.plan import Rule
 from engine.decide.bot_day import BotDay
 from engine.evaluate.evaluation import Verdict
 from engine.evaluate.select import Selection
+from engine.evaluate.snapshot import Held, LegView
 from engine.model.contract import Contract, Option
 from engine.model.facts import Facts
 from engine.model.market import Board
@@ -67,14 +69,13 @@ class Nearest:
 class BotState:
     """One bot between events.
 
-    rows: board rows whose change wakes it. judge_at: the next point of its `every` grid. readings: by (place, rule
-    name). waits: one line for people. agenda: clock times of the session still ahead. blocked: contracts in which the
-    broker refused our side today. is_clearing: it waits only for resting orders of the other side to be taken back.
+    judge_at: the next point of its `every` grid. readings: by (place, rule name). waits: one line for people. agenda:
+    clock times of the session still ahead. blocked: contracts in which the broker refused our side today. is_clearing:
+    it waits only for resting orders of the other side to be taken back.
     """
 
     day: BotDay
     is_watching: bool = False
-    rows: frozenset[int] = frozenset()
     judge_at: datetime | None = None
     readings: Mapping[tuple[str, str], Reading] = field(default_factory=dict)
     confirming: Mapping[tuple[str, str], Confirming] = field(default_factory=dict)
@@ -87,6 +88,13 @@ class BotState:
     since: datetime | None = None
     blocked: frozenset[Option] = frozenset()
     is_clearing: bool = False
+
+
+class Structure(NamedTuple):
+    """An open position as rules see it: its legs with their rows, and what it is worth so far."""
+
+    legs: tuple[LegView, ...]
+    held: Held | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +119,8 @@ class State:
     over all bots. live: refs of the orders that may still fill, active: ids of the positions that are not closed, both
     oldest first. wakes: when each bot must be judged even if nothing it reads moves. bases: each position's profit when
     the session began; marks: the last one known. sent: times of orders sent in the last minute. indexed: the version of
-    the board that `dependents` (bots by board row) was made for, -1 when it must be made anew.
+    the board that `dependents` (bots by board row) and `structures` (what rules see of positions, by id) were made for,
+    -1 when they must be made anew.
     """
 
     session: Session
@@ -146,4 +155,5 @@ class State:
     mark_at: datetime | None = None
     settled_on: date | None = None
     dependents: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
+    structures: Mapping[str, Structure] = field(default_factory=dict)
     wake_at: datetime = NEVER

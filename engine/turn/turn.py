@@ -38,6 +38,7 @@ from engine.turn.entering import entry_due, step_entry
 from engine.turn.following import follow
 from engine.turn.leaving import pursue, step_exits
 from engine.turn.linking import link_down, link_up
+from engine.turn.profit import structures
 from engine.turn.program import Program
 from engine.turn.reports import on_commission, on_execution, on_message, on_order
 from engine.turn.resting import cancel_entries, place_resting, put_back
@@ -82,7 +83,7 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
         _step(work, touched | due, changes)
     wake_at = daily.next_wake(work, changes.get("mark_at", state.mark_at), changes.get("watch_at", state.watch_at))
     if work.indexed != state.board.version:
-        changes["dependents"] = daily.index_rows(work)
+        changes |= {"dependents": daily.index_rows(work), "structures": structures(work)}
     return work.finish(wake_at=wake_at, **changes)
 
 
