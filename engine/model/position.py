@@ -47,9 +47,10 @@ class Position:
     of one structure when the entry order was first priced (+ is a credit). spot: of the first underlying at entry.
     exit_mid: the same when the closing order was first priced. exit_reason: name of the exit that is closing or has
     closed it ("" while none). suspended: its resting orders were taken back for a moment and the engine watches their
-    prices instead. rearmed: how often resting orders that somebody cancelled were put back. retry_at, attempts: when
-    the next order of an entry or exit is due, and how many tries were made. max_risk: worst case at expiry in dollars a
-    structure, None when undefined.
+    prices instead. on_hold: why nothing is sent for it ("" while all is well): the account does not hold what our books
+    say, and nothing is ever traded to make them agree. rearmed: how often resting orders that somebody cancelled were
+    put back. retry_at, attempts: when the next order of an entry or exit is due, and how many tries were made.
+    max_risk: worst case at expiry in dollars a structure, None when undefined.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Position:
     max_risk: Decimal | None = None
     exit_reason: str = ""
     suspended: bool = False
+    on_hold: str = ""
     rearmed: int = 0
     retry_at: datetime | None = None
     attempts: int = 0

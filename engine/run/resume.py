@@ -6,19 +6,26 @@ broker is compared with at LinkUp.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from engine.decide.bot_day import BotDay
+from engine.model.event import Request
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
+from engine.model.money import ZERO
 from engine.model.order import Order, Purpose
 from engine.model.position import Position
 from engine.model.session import exchange_date, session_from
 from engine.record.codec import decode
 from engine.record.record import Json, Kind, Record
 from engine.run.desk import SpecText
-from engine.turn.state import Booked, BotState, State
+from engine.turn.daily import is_over
+from engine.turn.state import Booked, BotState, State, Trading, after_request
+from engine.turn.work import active_ids, live_refs
+
+RECENT = timedelta(minutes=1)
+"""Orders sent since then still count against orders_per_minute."""
 
 RESUMED = (
     Kind.ORDER,
@@ -54,6 +61,7 @@ def resume(records: Sequence[Record], at: datetime, board: Board, events: EventC
     bases: dict[str, Decimal] = {}
     texts: dict[str, SpecText] = {}
     requests: set[str] = set()
+    trading, paused = Trading.ACTIVE, frozenset[str]()
     install = ""
     for record in records:
         data = dict(record.data)
@@ -77,21 +85,26 @@ def resume(records: Sequence[Record], at: datetime, board: Board, events: EventC
                 bases[record.position] = marks[record.position]
         elif record.kind is Kind.OPERATOR:
             requests.add(str(data["id"]))
+            trading, paused = after_request(trading, paused, Request(data["request"]), record.bot)
         elif record.kind is Kind.RUN_STARTED:
             install = str(data["install"])
             for text in _texts(data["specs"]):
                 texts[text.digest] = text
-    kept = {
-        name: found
-        for name, found in positions.items()
-        if found.state != "closed" or (found.closed_at is not None and exchange_date(found.closed_at) == session.date)
-    }
+    working = {o.position for o in orders.values() if o.status.is_live}
+    kept = {name: found for name, found in positions.items() if name in working or not is_over(found, session)}
+    known = {ref: o for ref, o in orders.items() if o.status.is_live or o.position in kept}
+    sent = sorted(o.sent_at for o in known.values() if o.sent_at is not None and at - o.sent_at < RECENT)
     state = replace(
         state,
+        trading=trading,
+        paused=paused,
         positions=kept,
-        orders={ref: o for ref, o in orders.items() if o.status.is_live or o.position in kept},
-        by_id={o.order_id: ref for ref, o in orders.items() if o.order_id},
+        orders=known,
+        live=live_refs(known),
+        active=active_ids(kept),
+        by_id={o.order_id: ref for ref, o in known.items() if o.order_id},
         booked=booked,
+        sent=tuple(sent),
         marks={name: made for name, made in marks.items() if name in kept},
         bases={name: made for name, made in bases.items() if name in kept},
         bots={name: BotState(day=day) for name, day in days.items() if day.date == session.date},
@@ -117,13 +130,16 @@ def _book(
     if order is not None:
         multiplier = order.legs[0].option.multiplier
     sign = -1 if data["is_buy"] else 1
-    booked[exec_id.rpartition(".")[0]] = Booked(
+    base = exec_id.rpartition(".")[0]
+    corrected = booked.get(base)
+    booked[base] = Booked(
         exec_id=exec_id,
         position=record.position,
         leg=str(data["leg"]),
         is_entry=str(data["purpose"]) == Purpose.ENTRY.value,
         quantity=count,
         cash=Decimal(str(data["price"])) * count * multiplier * sign,
+        commission=corrected.commission if corrected else ZERO,
     )
 
 

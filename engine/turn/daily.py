@@ -1,5 +1,6 @@
 """What goes by the clock: a new trading day, halts, snapshots of open positions, settlement, what to stream."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from decimal import Decimal
@@ -15,17 +16,21 @@ from engine.model.money import CENT, ZERO, dollars
 from engine.model.payoff import intrinsic
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import level_of
-from engine.model.session import Session, at_exchange_time, exchange_date, session_from
+from engine.model.session import Session, at_exchange_time, exchange_date, session_before, session_from
 from engine.record.record import Kind
 from engine.turn.ended import closed
 from engine.turn.entering import end_watch
 from engine.turn.judging import first_missing, judge_all, rounded
 from engine.turn.profit import bot_today, profit, with_leg
 from engine.turn.program import CompiledBot
-from engine.turn.resting import cancel_entries, resting_orders
+from engine.turn.resting import cancel, cancel_entries, option_has_expired, resting_orders
 from engine.turn.state import NEVER, BotState
 from engine.turn.work import Work
 
+SETTLED_AFTER = timedelta(minutes=5)
+"""After the close, by when the account no longer has what has expired."""
+DOUBT = timedelta(seconds=30)
+"""How long the account may hold less than our books say: a fill may be told after the position it made."""
 MARK_EVERY = timedelta(seconds=60)
 WATCH_EVERY = timedelta(seconds=5)
 WATCH_AHEAD = timedelta(minutes=10)
@@ -49,7 +54,8 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         close=session.close.isoformat(),
         half=session.is_half,
     )
-    gone = {name for name, p in work.positions.items() if p.state == "closed" and p.session != session.date}
+    working = {order.position for order in work.all_live_orders()}
+    gone = {name for name, p in work.positions.items() if is_over(p, session) and name not in working}
     bases = {
         name: work.bases[name] if resumed and name in work.bases else work.marks.get(name, work.bases.get(name, ZERO))
         for name, position in work.positions.items()
@@ -74,6 +80,13 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         "watch_at": None,
         "mark_at": None,
     }
+
+
+def is_over(position: Position, session: Session) -> bool:
+    """Say whether a position was closed before this session's day."""
+    if position.state != "closed" or position.closed_at is None:
+        return False
+    return session_from(exchange_date(position.closed_at)).date < session.date
 
 
 def roll_due(session: Session, at: datetime) -> Session | None:
@@ -180,8 +193,8 @@ def settle(work: Work, option: Option) -> None:
     Cash-settled: intrinsic value at the closing level of the index. Shares: nothing is paid for the option; in the
     money by a cent or more it is assigned (short) or exercised (long), else it is worthless.
     """
-    level = closing_level(work, option.symbol)
-    for position in list(work.positions.values()):
+    level = settlement_level(work, option)
+    for position in work.active_positions():
         for leg in position.legs:
             if leg.held and leg.option == option:
                 if level is None:
@@ -189,7 +202,31 @@ def settle(work: Work, option: Option) -> None:
                     continue
                 _settle_leg(work, position.id, leg, level)
         if level is not None:
-            _after_settlement(work, work.positions[position.id], level)
+            _after_settlement(work, work.positions[position.id])
+
+
+def settle_missed(work: Work) -> None:
+    """Settle what expired while nobody looked: the account has it no more, and no report will say so again."""
+    session = work.state.session
+    if not work.state.is_ready:
+        return
+    held = {leg.option for position in work.active_positions() for leg in position.legs if leg.held}
+    for option in sorted(held, key=str):
+        is_told_soon = option.expiry == session.date and work.at < session.close + SETTLED_AFTER
+        if option_has_expired(work, option) and not is_told_soon and not work.state.holdings.get(option):
+            settle(work, option)
+
+
+def settlement_level(work: Work, option: Option) -> Decimal | None:
+    """Return the closing level of an expired option's last day: today's, or that of the session before; else None."""
+    session = work.state.session
+    if option.expiry == session.date:
+        return closing_level(work, option.symbol)
+    row = work.state.board.rows.get(Underlying(option.symbol), -1)
+    if option.expiry != session_before(session.date).date or row < 0:
+        return None
+    level = work.state.board.previous_close[row]
+    return None if level != level else Decimal(f"{level:.4f}")
 
 
 def closing_level(work: Work, symbol: str) -> Decimal | None:
@@ -237,14 +274,55 @@ def _how(leg: PositionLeg, level: Decimal) -> str:
     return "assigned" if leg.sign < 0 else "exercised"
 
 
-def _after_settlement(work: Work, position: Position, level: Decimal) -> None:
+def _after_settlement(work: Work, position: Position) -> None:
     if position.state == "closed" or not any(leg.settled for leg in position.legs) or not position.is_flat:
         return
-    hows = {_how(leg, level) for leg in position.legs if leg.settled}
-    reason = position.exit_reason
+    levels_of = ((leg, settlement_level(work, leg.option)) for leg in position.legs if leg.settled)
+    hows = {_how(leg, level) for leg, level in levels_of if level is not None}
+    reason = "closed_by_hand" if position.on_hold else position.exit_reason
     if not reason:
         reason = "assigned" if "assigned" in hows else ("expired_worthless" if hows <= {"worthless"} else "settled")
     closed(work, replace(position, exit_reason=reason), "settled")
+
+
+# ---------------------------------------------------------------- what the account holds
+
+
+def doubted(work: Work, doubts: Mapping[Option, datetime]) -> dict[Option, datetime]:
+    """Return the options of which the account holds less than our books say, and since when."""
+    ours: dict[Option, int] = {}
+    for position in work.active_positions():
+        for leg in position.legs:
+            if leg.held:
+                ours[leg.option] = ours.get(leg.option, 0) + leg.signed_held
+    found = {}
+    for option, count in ours.items():
+        theirs = work.state.holdings.get(option, ZERO)
+        if count and theirs * count < count * count and not option_has_expired(work, option):
+            found[option] = doubts.get(option, work.at)
+    return found
+
+
+def step_doubts(work: Work) -> dict[Option, datetime]:
+    """Put on hold what the account has not had for a while; go on with what it has again."""
+    doubts = doubted(work, work.state.doubts) if work.state.doubts else {}
+    hold(work, {option for option, since in doubts.items() if work.at - since >= DOUBT}, set(doubts))
+    return doubts
+
+
+def hold(work: Work, missing: set[Option], doubtful: set[Option]) -> None:
+    """Put on hold positions in contracts that the account does not have; nothing works for them any more."""
+    for position in work.active_positions():
+        options = {leg.option for leg in position.legs if leg.held}
+        gone = sorted(options & missing, key=str)
+        if gone and not position.on_hold:
+            text = f"the account holds less {gone[0]} than our books: closed by hand? nothing is sent for it any more"
+            work.alarm(position.bot, text, position.id)
+            work.put_position(replace(position, on_hold=text))
+            for order in work.live_orders(position.id):
+                cancel(work, order, "its position is not in the account")
+        elif position.on_hold and not options & doubtful and options:
+            work.put_position(replace(position, on_hold=""))
 
 
 # ---------------------------------------------------------------- the open's expected move

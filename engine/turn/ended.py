@@ -2,9 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 
-from engine.decide.bot_day import BotDay
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
@@ -35,6 +33,7 @@ def position_filled(work: Work, position: Position, order: Order) -> None:
     elif order.purpose is Purpose.ENTRY and work.may(position, "late_fill"):
         reason = "" if position.state == "closed" else position.exit_reason
         work.move(replace(position, closed_at=None, exit_reason=reason), "late_fill")
+        count_realized(work, position.bot)
     elif order.purpose in RESTING and position.state == "open":
         work.move(replace(position, exit_reason=order.reason), "rest_partly_filled")
     elif order.purpose in CLOSING and position.state == "exiting":
@@ -217,18 +216,25 @@ def _after_closing(work: Work, position: Position) -> None:
 def closed(work: Work, position: Position, trigger: str) -> None:
     """The position holds nothing more: its books are closed and the day's count is kept."""
     position = work.move(position, trigger)
-    made = position.net - work.bases.get(position.id, ZERO)
     values = [str(position.net), str(position.commissions)]
     work.record(Kind.DECISION, position.bot, position.id, what="closed", reason=position.exit_reason, values=[*values])
     if position.bot in work.bots:
         state = work.bots[position.bot]
-        work.put_day(_with_result(state.day, made, position.exit_reason, work))
+        work.put_day(replace(state.day, last_end=position.exit_reason, last_end_at=work.at))
+        count_realized(work, position.bot)
         work.set_bot(position.bot, replace(work.bots[position.bot], waits="", since=work.at))
         wake(work, position.bot, 0.0)
 
 
-def _with_result(day: BotDay, made: Decimal, reason: str, work: Work) -> BotDay:
-    return replace(day, realized=day.realized + made, last_end=reason, last_end_at=work.at)
+def count_realized(work: Work, bot: str) -> None:
+    """Keep what the bot's positions that were closed today have made; counted anew, since a closed one may change."""
+    if bot not in work.bots:
+        return
+    closed_ones = (found for found in work.positions.values() if found.bot == bot and found.state == "closed")
+    made = sum((found.net - work.bases.get(found.id, ZERO) for found in closed_ones), ZERO)
+    day = work.bots[bot].day
+    if made != day.realized:
+        work.put_day(replace(day, realized=made))
 
 
 # ---------------------------------------------------------------- resting orders

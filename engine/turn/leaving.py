@@ -39,7 +39,7 @@ UNWIND_LADDER = Ladder(start=Start.NATURAL, wait=5.0, tries=3, then=Then.MARKET,
 
 def step_exits(work: Work, position: Position) -> None:
     """Judge the exits of a position that holds something; the first that is true acts."""
-    if position.is_flat or not is_trading(work):
+    if position.is_flat or position.on_hold or not is_trading(work):
         return
     bot = work.governing(position)
     if _only_waits_for_expiry(work, position, bot):
@@ -158,7 +158,7 @@ def _part(planned: ExitPlan, held: set[str]) -> set[str]:
 
 def pursue(work: Work, position: Position) -> None:
     """Bring an exiting position one step nearer to flat: first nothing else may work, then one closing order."""
-    if position.state != "exiting":
+    if position.state != "exiting" or position.on_hold:
         return
     live = work.live_orders(position.id)
     others = [order for order in live if order.purpose not in CLOSING]

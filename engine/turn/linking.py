@@ -1,20 +1,27 @@
 """The connection comes and goes: start-up and reconnect are one path, which compares our books with the broker's.
 
 What the broker still has is adopted by its ref; what it does not have and never confirmed is UNKNOWN until its grace is
-over, then ABANDONED (faults.md section 2). Nothing is ever traded to make books agree.
+over, then it is taken back and, when the broker has none, ABANDONED. Nothing is ever traded to make books agree: a
+position that the account does not hold is put on hold.
 """
 
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from engine.model.contract import Contract, Option
+from engine.model.command import Cancel
+from engine.model.contract import Option
 from engine.model.event import LinkDown, LinkUp
 from engine.model.money import ZERO
-from engine.model.order import OrderStatus
+from engine.model.order import Order, OrderStatus
 from engine.record.record import Kind
+from engine.turn.daily import doubted, hold
 from engine.turn.ended import order_ended
 from engine.turn.judging import wake
+from engine.turn.reports import revive
+from engine.turn.resting import cancel_entries, option_has_expired
+from engine.turn.state import Trading
 from engine.turn.work import Work
 
 PREFIX = "rb:"
@@ -23,8 +30,8 @@ PREFIX = "rb:"
 def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
     """Nothing is known of live orders until the next LinkUp; quotes are forgotten."""
     work.record(Kind.LINK, up=False, reason=event.reason)
-    for order in list(work.orders.values()):
-        if order.status in (OrderStatus.SENDING, OrderStatus.CANCELLING):
+    for order in work.all_live_orders():
+        if order.status is OrderStatus.SENDING:
             work.put_order(replace(order, status=OrderStatus.UNKNOWN, message="the link went down"))
     return {"is_linked": False, "is_ready": False}
 
@@ -32,15 +39,17 @@ def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
 def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     """Adopt what the broker has, end what it cannot have, and compare positions; then READY."""
     work.record(Kind.LINK, up=True, reason="", account=event.account, lockstep=event.lockstep)
+    work.state = replace(work.state, holdings=dict(event.positions))
+    doubts = _compare_positions(work, event)
     at_broker = frozenset(event.order_refs)
-    for order in work.all_live_orders():
+    for order in list(work.orders.values()):
         if order.ref in at_broker:
-            if order.status is not OrderStatus.WORKING and order.ended is None:
-                work.put_order(replace(order, status=OrderStatus.WORKING))
-        elif order.ended is None:
-            _not_found(work, order.ref)
+            _found(work, order)
+        elif order.status.is_live:
+            _not_found(work, order)
     _orphans(work, at_broker)
-    _compare_positions(work, event)
+    if work.state.trading is not Trading.ACTIVE:
+        cancel_entries(work, "", "only what reduces may work")
     for name in work.bots:
         wake(work, name, 0.0)
     work.next_order_id = max(work.next_order_id, event.next_order_id)
@@ -50,27 +59,46 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
         "account": event.account,
         "client_id": event.client_id,
         "lockstep": event.lockstep,
-        "holdings": dict(event.positions),
+        "holdings": work.state.holdings,
+        "doubts": doubts,
         "streamed": (),
         "watch_at": None,
     }
 
 
-def _not_found(work: Work, ref: str) -> None:
-    """An order that the broker does not list: its final report may have been missed while we were away."""
-    order = work.orders[ref]
-    if order.status is OrderStatus.PREPARED:
+def _found(work: Work, order: Order) -> None:
+    """An order that works at the broker: adopted; what was to be cancelled is asked for again."""
+    if order.status is OrderStatus.ABANDONED:
+        revive(work, order)
+    elif order.status is OrderStatus.CANCELLING:
+        work.commands.append(Cancel(order))
+    elif order.status.is_live and order.status is not OrderStatus.WORKING and order.ended is None:
+        work.put_order(replace(order, status=OrderStatus.WORKING))
+
+
+def _not_found(work: Work, order: Order) -> None:
+    """An order that the broker does not list: its final report may have been missed while we were away.
+
+    One that was never acknowledged may still be on its way: it stays UNKNOWN for its grace, then the broker is asked.
+    """
+    asked = order.status is OrderStatus.CANCELLING
+    if order.ended is not None:
+        ended = order.ended
+    elif order.status is OrderStatus.PREPARED:
         ended = OrderStatus.CANCELLED
     elif order.filled >= order.quantity:
         ended = OrderStatus.FILLED
     elif order.perm_id:
         ended = OrderStatus.CANCELLED
     else:
-        ended = OrderStatus.ABANDONED
-    text = f"{ref} is not at the broker any more: {ended.value}"
+        if order.status is OrderStatus.SENDING:
+            work.put_order(replace(order, status=OrderStatus.UNKNOWN, message="not at the broker"))
+        return
+    text = f"{order.ref} is not at the broker any more: {ended.value}"
     work.alarm(order.bot, text, order.position)
-    order = work.put_order(replace(order, status=ended, ended=ended, message=text))
-    order_ended(work, order)
+    message = order.message if asked else text
+    order = work.put_order(replace(order, status=ended, ended=ended, message=message, attempt_until=None))
+    order_ended(work, order, asked=asked)
 
 
 def _orphans(work: Work, at_broker: frozenset[str]) -> None:
@@ -81,17 +109,17 @@ def _orphans(work: Work, at_broker: frozenset[str]) -> None:
             work.record(Kind.ALARM, text=f"orphan order {ref} works at the broker and is in no record of this store")
 
 
-def _compare_positions(work: Work, event: LinkUp) -> None:
-    ours: dict[Contract, Decimal] = {}
+def _compare_positions(work: Work, event: LinkUp) -> dict[Option, datetime]:
+    """Say where the account differs from our books; what it does not have is put on hold."""
+    ours: dict[Option, Decimal] = {}
     for position in work.positions.values():
         for leg in position.legs:
-            if leg.held:
+            if leg.held and not option_has_expired(work, leg.option):
                 ours[leg.option] = ours.get(leg.option, ZERO) + leg.signed_held
-    theirs: dict[Contract, Decimal] = {
-        contract: quantity for contract, quantity in event.positions if isinstance(contract, Option)
-    }
-    for contract, quantity in ours.items():
-        held = theirs.get(contract, ZERO)
+    for option, quantity in ours.items():
+        held = work.state.holdings.get(option, ZERO)
         if held != quantity:
-            text = f"our books hold {quantity} {contract}, the account holds {held}"
-            work.record(Kind.ALARM, text=text)
+            work.record(Kind.ALARM, text=f"our books hold {quantity} {option}, the account holds {held}")
+    doubts = doubted(work, {})
+    hold(work, set(doubts), set(doubts))
+    return doubts

@@ -14,7 +14,7 @@ from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.record.record import Kind
-from engine.turn.ended import order_ended, position_filled
+from engine.turn.ended import count_realized, order_ended, position_filled
 from engine.turn.judging import wake
 from engine.turn.profit import with_leg
 from engine.turn.resting import cancel
@@ -195,6 +195,8 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
         work.alarm(order.bot, f"more was closed of {order.position} than was held: a person must look", order.position)
     wake(work, order.bot, 0.0)
     position_filled(work, position, work.orders[order.ref])
+    if position.state == "closed":
+        count_realized(work, position.bot)
     conclude(work, work.orders[order.ref])
 
 
@@ -246,6 +248,5 @@ def on_commission(work: Work, event: CommissionReport) -> None:
         leg=known.leg,
         amount=str(event.commission),
     )
-    if position.state == "closed" and position.bot in work.bots:
-        day = work.bots[position.bot].day
-        work.put_day(replace(day, realized=day.realized - difference))
+    if position.state == "closed":
+        count_realized(work, position.bot)

@@ -58,7 +58,7 @@ def resting_orders(work: Work, position: str) -> list[Order]:
 
 def place_resting(work: Work, position: Position) -> None:
     """Put the position's resting exits to the broker as one OCA group; those that are there fit what is held."""
-    if position.state != "open" or position.suspended or not work.state.is_linked:
+    if position.state != "open" or position.suspended or position.on_hold or not work.state.is_linked:
         return
     if live := resting_orders(work, position.id):
         _fit(work, position, live)
@@ -76,9 +76,14 @@ def place_resting(work: Work, position: Position) -> None:
 
 def has_expired(work: Work, position: Position) -> bool:
     """Say whether what the position holds trades no more: the broker ends its orders, and settlement follows."""
-    expiry = max((leg.option.expiry for leg in position.legs if leg.held), default=None)
+    held = [leg.option for leg in position.legs if leg.held]
+    return bool(held) and all(option_has_expired(work, option) for option in held)
+
+
+def option_has_expired(work: Work, option: Option) -> bool:
+    """Say whether an option trades no more."""
     session = work.state.session
-    return expiry is not None and (expiry < session.date or (expiry == session.date and work.at >= session.close))
+    return option.expiry < session.date or (option.expiry == session.date and work.at >= session.close)
 
 
 def _fit(work: Work, position: Position, live: list[Order]) -> None:
@@ -225,7 +230,7 @@ def put_back(work: Work) -> None:
 def _may_be_put_back(work: Work, position: Position) -> bool:
     """Say no to what has expired, was refused a moment ago, or was cancelled by somebody too often."""
     waits = position.retry_at is not None and work.at < position.retry_at
-    return not waits and position.rearmed <= REARM_LIMIT and not has_expired(work, position)
+    return not waits and not position.on_hold and position.rearmed <= REARM_LIMIT and not has_expired(work, position)
 
 
 def _is_wanted(work: Work, contracts: set[Option]) -> bool:

@@ -17,6 +17,7 @@ from engine.evaluate.evaluation import Verdict
 from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import Held, LegView
 from engine.model.contract import Contract, Option
+from engine.model.event import Request
 from engine.model.facts import Facts
 from engine.model.market import Board
 from engine.model.money import ZERO
@@ -33,6 +34,22 @@ class Trading(Enum):
     ACTIVE = "active"
     REDUCING = "reducing"
     HALTED = "halted"
+
+
+def after_request(
+    trading: Trading, paused: frozenset[str], request: Request, bot: str
+) -> tuple[Trading, frozenset[str]]:
+    """Return what the engine may do after an operator's request; a restart folds the recorded ones the same way.
+
+    A kill of one bot pauses that bot; one of all leaves only what reduces.
+    """
+    if request is Request.PAUSE or (request is Request.KILL and bot):
+        return trading, paused | {bot}
+    if request is Request.KILL:
+        return Trading.REDUCING, paused
+    if request is Request.RESUME:
+        return (trading, paused - {bot}) if bot else (Trading.ACTIVE, frozenset())
+    return trading, paused
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +133,11 @@ class State:
 
     positions: those that hold something, work, or were closed today. orders: live ones and today's, by ref. by_id: our
     order ids of this connection. booked: executions by execId without its last part. holdings: what the account holds
-    over all bots. live: refs of the orders that may still fill, active: ids of the positions that are not closed, both
-    oldest first. wakes: when each bot must be judged even if nothing it reads moves. bases: each position's profit when
-    the session began; marks: the last one known. sent: times of orders sent in the last minute. indexed: the version of
-    the board that `dependents` (bots by board row) and `structures` (what rules see of positions, by id) were made for,
-    -1 when they must be made anew.
+    over all bots; doubts: options of which it holds less than our books say, and since when. live: refs of the orders
+    that may still fill, active: ids of the positions that are not closed, both oldest first. wakes: when each bot must
+    be judged even if nothing it reads moves. bases: each position's profit when the session began; marks: the last one
+    known. sent: times of orders sent in the last minute. indexed: the version of the board that `dependents` (bots by
+    board row) and `structures` (what rules see of positions, by id) were made for, -1 when they must be made anew.
     """
 
     session: Session
@@ -143,6 +160,7 @@ class State:
     wakes: Mapping[str, datetime] = field(default_factory=dict)
     booked: Mapping[str, Booked] = field(default_factory=dict)
     holdings: Mapping[Contract, Decimal] = field(default_factory=dict)
+    doubts: Mapping[Option, datetime] = field(default_factory=dict)
     bases: Mapping[str, Decimal] = field(default_factory=dict)
     marks: Mapping[str, Decimal] = field(default_factory=dict)
     next_number: int = 1

@@ -41,8 +41,8 @@ from engine.turn.linking import link_down, link_up
 from engine.turn.profit import structures
 from engine.turn.program import Program
 from engine.turn.reports import on_commission, on_execution, on_message, on_order
-from engine.turn.resting import cancel_entries, place_resting, put_back
-from engine.turn.state import NEVER, State, Trading
+from engine.turn.resting import cancel_entries, option_has_expired, place_resting, put_back
+from engine.turn.state import NEVER, State, after_request
 from engine.turn.work import Turn, Work
 
 
@@ -147,6 +147,8 @@ def _by_the_clock(work: Work, changes: dict[str, Any]) -> None:
         changes["mark_at"] = None
     if state.watch_at is None or work.at >= state.watch_at:
         changes["streamed"] = daily.step_watch(work)
+        daily.settle_missed(work)
+        changes["doubts"] = daily.step_doubts(work)
         changes["watch_at"] = work.at + daily.WATCH_EVERY if work.at < session.close else NEVER
 
 
@@ -191,14 +193,11 @@ def _on_opening_move(work: Work, event: OpeningMoveReport) -> dict[str, Any]:
 
 def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
     holdings = {**work.state.holdings, event.contract: event.quantity}
-    if isinstance(event.contract, Option) and not event.quantity and _has_expired(work, event.contract):
+    work.state = replace(work.state, holdings=holdings)
+    if isinstance(event.contract, Option) and not event.quantity and option_has_expired(work, event.contract):
         daily.settle(work, event.contract)
-    return {"holdings": holdings}
-
-
-def _has_expired(work: Work, option: Option) -> bool:
-    session = work.state.session
-    return option.expiry < session.date or (option.expiry == session.date and work.at >= session.close)
+    doubts = daily.doubted(work, work.state.doubts) if isinstance(event.contract, Option) else work.state.doubts
+    return {"holdings": holdings, "doubts": doubts}
 
 
 # ---------------------------------------------------------------- people
@@ -209,18 +208,24 @@ def _on_operator(work: Work, event: OperatorRequest) -> dict[str, Any]:
         return {}
     work.record(Kind.OPERATOR, event.bot, "", id=event.id, request=event.request.value, bot=event.bot)
     changes: dict[str, Any] = {"requests": work.state.requests | {event.id}}
-    if event.request is Request.PAUSE:
-        changes["paused"] = work.state.paused | {event.bot}
-    elif event.request is Request.RESUME:
-        changes["paused"] = frozenset() if not event.bot else work.state.paused - {event.bot}
-        changes["trading"] = Trading.ACTIVE
+    trading, paused = after_request(work.state.trading, work.state.paused, event.request, event.bot)
+    changes.update(trading=trading, paused=paused)
+    if event.request is Request.RESUME:
+        _end_halts(work, event.bot)
     elif event.request is Request.KILL:
-        changes["trading"] = Trading.REDUCING
         cancel_entries(work, event.bot, "killed")
     elif event.request is Request.STOP:
         changes["is_stopping"] = True
         cancel_entries(work, event.bot, "the engine stops")
     return changes
+
+
+def _end_halts(work: Work, bot: str) -> None:
+    """An operator lets bots enter again today, whatever had halted them; what is still so halts them anew."""
+    for name, state in list(work.bots.items()):
+        if bot in ("", name) and state.day.halted:
+            work.put_day(replace(state.day, halted=""))
+            work.set_wake(name, work.at)
 
 
 Handler = Callable[[Work, Any], dict[str, Any] | None]

@@ -1,0 +1,378 @@
+"""The link comes and goes, people ask, days end: what is adopted, given up, compared and kept."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hand_desk import SELLER, Desk, put, text_of
+
+from engine.model.command import Submit
+from engine.model.contract import Underlying
+from engine.model.event import BrokerStatus, MarketMoved, Request
+from engine.model.order import OrderStatus, Purpose
+from engine.model.session import session_after
+from engine.record.record import Kind
+from engine.turn.state import Trading
+
+AGAIN = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m}}'
+
+
+# ---------------------------------------------------------------- orders
+
+
+def test_sending_becomes_unknown_and_is_adopted_by_its_reference() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.unlink()
+    assert desk.last.status is OrderStatus.UNKNOWN
+    desk.link([order.ref])
+    assert desk.last.status is OrderStatus.WORKING
+    assert len(desk.submitted) == 1
+
+
+def test_what_the_broker_never_had_is_given_up_after_its_grace_and_not_sent_again() -> None:
+    """Faults 2 and 5."""
+    desk = Desk((text_of(entry=AGAIN),))
+    order = desk.enter()
+    desk.unlink()
+    desk.link([])
+    assert desk.last.status is OrderStatus.UNKNOWN
+    desk.tick(41)
+    assert [found.ref for found in desk.cancels] == [order.ref]
+    desk.message(order, 10147, "not found")
+    desk.until("10:30", step=30)
+    assert desk.order(order.ref).status is OrderStatus.ABANDONED
+    assert len(desk.submitted) == 1
+
+
+def test_a_given_up_order_in_the_next_list_is_taken_back() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.tick(15)
+    desk.tick(30)
+    desk.message(order, 10147, "not found")
+    desk.unlink()
+    desk.link([order.ref])
+    assert desk.last.status is OrderStatus.CANCELLING
+
+
+def test_a_cancel_that_the_link_lost_is_asked_again() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    desk.ask(Request.KILL)
+    desk.unlink()
+    desk.link([order.ref])
+    assert desk.last.status is OrderStatus.CANCELLING
+    assert len(desk.cancels) == 2
+
+
+def test_an_order_that_ended_unseen_is_cancelled_and_its_cancel_was_ours() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    desk.ask(Request.KILL)
+    desk.unlink()
+    desk.link([])
+    assert desk.last.status is OrderStatus.CANCELLED
+    assert desk.position.state == "closed"
+
+
+def test_an_order_that_filled_unseen() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    desk.unlink()
+    for report in desk.executions_of(order, 1):
+        desk.send(report)
+    desk.link([])
+    assert desk.last.status is OrderStatus.FILLED
+    assert desk.position.state == "open"
+
+
+def test_an_order_whose_last_fills_are_nowhere_ends_and_is_said() -> None:
+    """It filled before midnight: the broker lists today's executions only."""
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    desk.report(order, BrokerStatus.FILLED, 1)
+    desk.unlink()
+    desk.link([], [(put(5945), -1), (put(5935), 1)])
+    assert not desk.live
+    assert any("not at the broker" in text for text in desk.alarms)
+
+
+def test_nothing_is_sent_while_unlinked() -> None:
+    desk = Desk()
+    desk.opened()
+    desk.unlink()
+    desk.until("15:46", step=600)
+    assert len(desk.submitted) == 1
+    desk.link()
+    desk.tick(0)
+    assert desk.last.purpose is Purpose.EXIT
+
+
+def test_a_resting_pair_is_adopted() -> None:
+    desk = Desk((text_of("seller", **SELLER),), at="10:00")
+    desk.opened("10:01")
+    for order in desk.submitted[-2:]:
+        desk.ack(order)
+    desk.unlink()
+    desk.link()
+    for _ in range(5):
+        desk.tick(5)
+    assert len(desk.submitted) == 3
+
+
+def test_orphans_are_shown_and_not_touched() -> None:
+    desk = Desk()
+    desk.unlink()
+    desk.link(["rb:abc123:000099", "rb:other:000001", "mine"])
+    assert [text for text in desk.alarms if "orphan" in text] == [
+        "orphan order rb:abc123:000099 works at the broker and is in no record of this store"
+    ]
+    assert not desk.cancels
+
+
+# ---------------------------------------------------------------- positions
+
+
+def test_a_position_that_the_account_does_not_hold_is_put_on_hold_and_never_traded() -> None:
+    """Faults 69: closed by hand while we were away; an exit would open the other side."""
+    desk = Desk()
+    desk.opened()
+    desk.unlink()
+    desk.link([], [])
+    assert desk.position.on_hold
+    desk.quote(put(5945), 4.0, 4.2, -0.3)
+    desk.until("15:50", step=600)
+    assert len(desk.submitted) == 1
+    assert any("closed by hand" in text for text in desk.alarms)
+
+
+def test_it_goes_on_when_the_account_has_it_again() -> None:
+    desk = Desk()
+    desk.opened()
+    desk.unlink()
+    desk.link([], [])
+    desk.unlink()
+    desk.link([], [(put(5945), -1), (put(5935), 1)])
+    assert not desk.position.on_hold
+    desk.until("15:45")
+    assert desk.last.purpose is Purpose.EXIT
+
+
+def test_closed_by_hand_while_we_watch_is_put_on_hold_after_a_while() -> None:
+    desk = Desk((text_of("seller", **SELLER),), at="10:00")
+    desk.opened("10:01")
+    for order in desk.submitted[-2:]:
+        desk.ack(order)
+    desk.holds(desk.position.legs[0].option, 0)
+    desk.tick(20)
+    assert not desk.position.on_hold
+    desk.tick(10)
+    assert desk.position.on_hold
+    assert {order.status for order in desk.live} == {OrderStatus.CANCELLING}
+
+
+def test_a_position_told_before_its_fill_is_no_doubt() -> None:
+    desk = Desk()
+    desk.opened()
+    desk.until("15:45")
+    order = desk.last
+    desk.holds(put(5945), 0)
+    desk.holds(put(5935), 0)
+    desk.tick(5)
+    desk.fill(order)
+    desk.tick(60)
+    assert desk.position.state == "closed"
+    assert not desk.alarms
+
+
+def test_more_than_ours_is_said_and_left_alone() -> None:
+    desk = Desk()
+    desk.opened()
+    desk.unlink()
+    desk.link([], [(put(5945), -5), (put(5935), 5)])
+    assert not desk.position.on_hold
+    assert any("the account holds -5" in text for text in desk.alarms)
+    desk.until("15:45")
+    assert desk.last.quantity == 1
+
+
+@pytest.mark.parametrize(("close", "reason"), [(6000.0, "expired_worthless"), (5940.0, "settled")])
+def test_what_expired_while_we_were_away_settles_at_that_days_close(close: float, reason: str) -> None:
+    desk = Desk((text_of(exits="\n  - at_expiry: settle\n"),))
+    desk.opened()
+    desk.unlink()
+    desk.now = session_after(desk.day).open + timedelta(minutes=10)
+    desk.level("SPX", 6100.0)
+    desk.board.previous_close[desk.board.rows[Underlying("SPX")]] = close
+    desk.tick(0)
+    desk.link([], [])
+    desk.tick(0)
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", reason)
+
+
+# ---------------------------------------------------------------- people
+
+
+def test_pause_and_resume() -> None:
+    desk = Desk()
+    desk.ask(Request.PAUSE, "spread")
+    desk.until("10:05")
+    assert not desk.submitted
+    desk.ask(Request.RESUME, "spread")
+    desk.tick(15)
+    assert len(desk.submitted) == 1
+
+
+def test_kill_takes_entries_back_and_lets_exits_go_on() -> None:
+    desk = Desk()
+    desk.opened()
+    desk.ask(Request.KILL)
+    desk.until("15:45")
+    assert desk.state.trading is Trading.REDUCING
+    assert desk.last.purpose is Purpose.EXIT
+
+
+def test_kill_of_one_bot_leaves_the_others() -> None:
+    desk = Desk((text_of("one"), text_of("two")))
+    desk.ask(Request.KILL, "one")
+    desk.until("10:00")
+    assert [order.bot for order in desk.submitted] == ["two"]
+    desk.ask(Request.RESUME, "one")
+    desk.tick(15)
+    assert [order.bot for order in desk.submitted] == ["two", "one"]
+
+
+def test_after_a_kill_no_further_try_is_sent() -> None:
+    """Invariant 10: in the pause between two tries nothing works that could be cancelled."""
+    desk = Desk((text_of(order="{start: mid, wait: 10s, tries: 3, pause: 1m, then: cancel}"),))
+    desk.ack(desk.enter())
+    desk.tick(10)
+    desk.cancelled(desk.last)
+    desk.ask(Request.KILL)
+    desk.tick(60)
+    assert len(desk.submitted) == 1
+    assert desk.position.state == "closed"
+
+
+def test_the_operator_ends_a_halt() -> None:
+    desk = Desk((text_of(risk="{halt_when: [{vix: {above: 30}}]}"),))
+    desk.level("VIX", 31.0)
+    desk.until("10:00")
+    desk.level("VIX", 16.0)
+    desk.ask(Request.RESUME)
+    desk.tick(15)
+    assert len(desk.submitted) == 1
+
+
+def test_stop_takes_entries_back() -> None:
+    desk = Desk()
+    desk.ack(desk.enter())
+    desk.ask(Request.STOP)
+    assert desk.last.status is OrderStatus.CANCELLING
+    assert desk.state.is_stopping
+
+
+def test_each_request_acts_once() -> None:
+    desk = Desk()
+    desk.ask(Request.PAUSE, identity="same")
+    desk.ask(Request.RESUME, identity="other")
+    desk.ask(Request.PAUSE, identity="same")
+    assert not desk.state.paused
+    assert len(desk.said(Kind.OPERATOR)) == 2
+
+
+# ---------------------------------------------------------------- days
+
+
+def night(desk: Desk) -> None:
+    """Go to the morning of the next session."""
+    desk.day = session_after(desk.day).date
+    desk.now = session_after(desk.now.date()).open - timedelta(minutes=30)
+    desk.freshen()
+    desk.send(MarketMoved(desk.now, ()))
+
+
+def test_a_new_day_resets_caps_and_keeps_positions() -> None:
+    desk = Desk((text_of("seller", **SELLER),), at="10:00")
+    desk.opened("10:01")
+    for order in desk.submitted[-2:]:
+        desk.ack(order)
+    desk.until("15:59")
+    first = desk.position
+    night(desk)
+    day = desk.state.bots["seller"].day
+    assert (day.entries, day.opened, day.last_end) == (0, 0, "")
+    assert first.id in desk.state.positions
+    assert desk.state.bases[first.id] == desk.state.marks[first.id]
+    desk.until("10:01")
+    assert desk.state.positions[first.id].suspended, "yesterday's pair steps aside for today's sale"
+    for order in desk.live:
+        desk.cancelled(order)
+    desk.settle(1.0)
+    assert desk.last.purpose is Purpose.ENTRY
+    assert desk.last.position != first.id
+
+
+@pytest.mark.parametrize(("made", "halts"), [(4.5, False), (5.1, True)])
+def test_the_days_loss_counts_from_the_nights_mark(made: float, halts: bool) -> None:
+    desk = Desk((text_of("seller", **{**SELLER, "risk": "{undefined_risk: allow, daily_loss: $150}"}),), at="10:00")
+    desk.opened("10:01")
+    for order in desk.submitted[-2:]:
+        desk.ack(order)
+    option = desk.position.legs[0].option
+    desk.quote(option, 3.40, 3.50, -0.15)
+    desk.until("15:59", step=60)
+    night(desk)
+    desk.quote(option, made, made + 0.1, -0.15)
+    desk.until("10:01")
+    assert bool(desk.state.bots["seller"].day.halted) is halts
+
+
+def test_a_position_that_ends_a_day_later_with_a_live_order_is_not_forgotten() -> None:
+    """A cancel that is answered in the morning for a position that closed yesterday."""
+    desk = Desk((text_of("seller", **SELLER),), at="10:00")
+    desk.opened("10:01")
+    target, stop = desk.submitted[-2:]
+    desk.ack(target)
+    desk.ack(stop)
+    desk.fill(target)
+    name = desk.position.id
+    night(desk)
+    desk.cancelled(desk.order(stop.ref))
+    assert desk.state.positions[name].state == "closed"
+
+
+def test_realized_counts_a_position_once_whatever_comes_later() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    desk.cancelled(order)
+    for report in desk.executions_of(order, 1):
+        desk.send(report)
+    desk.until("15:45")
+    closing = desk.last
+    reports = desk.executions_of(closing, 1)
+    desk.ack(closing)
+    for report in reports:
+        desk.send(report)
+    desk.report(closing, BrokerStatus.FILLED, 1)
+    assert desk.state.bots["spread"].day.realized == desk.position.net
+    desk.commission(reports[0], "1.50")
+    assert desk.state.bots["spread"].day.realized == desk.position.net == Decimal("-1.50")
+    desk.send(replace(reports[0], exec_id=reports[0].exec_id[:-1] + "2", price=Decimal("2.00")))
+    assert desk.state.bots["spread"].day.realized == desk.position.net
+
+
+def test_a_quiet_market_costs_nothing() -> None:
+    desk = Desk()
+    desk.tick(1)
+    before = desk.state
+    result = desk.send(MarketMoved(desk.now + timedelta(milliseconds=1), ()))
+    assert result.state is before
+    assert not any(isinstance(command, Submit) for command in result.commands)
