@@ -19,7 +19,7 @@ from engine.record.record import Kind
 from engine.run.desk import load_desk
 from tests.e2e import figures
 from tests.e2e.examples import FOLDER, Shown, names, promises
-from tests.e2e.figures import World, alone, example_worlds, run_world, shipped_worlds
+from tests.e2e.figures import World, alone, example_worlds, run_everything, run_with_rest, run_world
 from tests.e2e.findings import EXIT_KINDS, fired, problems_of, unprotected
 from tests.e2e.worlds import ALL_SPECS, Day, run_days, spec_files
 
@@ -144,11 +144,9 @@ def test_ci_the_parity_bot_takes_a_dislocation(market: str, tmp_path: Path) -> N
 @pytest.mark.parametrize("world", [w for w in example_worlds() if w.days == 1], ids=lambda world: world.label)
 def test_ci_examples_trade(world: World, tmp_path: Path) -> None:
     """Examples of one market share a run; one that holds what another wants the other way round runs alone."""
-    found = run_world(tmp_path, world)
-    assert found.problems == ()
-    missing = {Path(file).stem for file in world.specs} - found.entered
-    for name in sorted(missing):
-        assert name in run_world(tmp_path, alone(Shown(name, world.seed, world.market, world.days))).entered
+    found = run_with_rest(tmp_path, world)
+    assert [problem for each in found for problem in each.problems] == []
+    assert frozenset().union(*(each.entered for each in found)) == {Path(file).stem for file in world.specs}
 
 
 # ---------------------------------------------------------------- in full
@@ -158,10 +156,9 @@ def test_ci_examples_trade(world: World, tmp_path: Path) -> None:
 @pytest.mark.timeout(1800)
 def test_all_seeds_and_markets(tmp_path: Path) -> None:
     """Books are equal everywhere, every shipped bot enters somewhere, and every kind of exit acts."""
-    shipped = [run_world(tmp_path, world) for world in shipped_worlds()]
-    every = [*shipped, *(run_world(tmp_path, world) for world in example_worlds())]
+    every = list(run_everything(tmp_path))
     assert {each.world.label: each.problems for each in every if each.problems} == {}
-    assert frozenset().union(*(each.entered for each in shipped)) >= set(ALL_SPECS)
+    assert frozenset().union(*(each.entered for each in every)) >= set(ALL_SPECS)
     total = sum((each.fired for each in every), Counter[str]())
     assert [kind for kind in EXIT_KINDS if not total[kind]] == []
 
