@@ -82,7 +82,7 @@ def run_world(folder: Path, world: World) -> Figures:
 
 
 def run_with_rest(folder: Path, world: World) -> list[Figures]:
-    """Run a world of examples, then each one alone that did not enter: others held its contracts the other way round."""
+    """Run a world of examples, then alone each that others kept out by what they held."""
     found = [run_world(folder, world)]
     for file in world.specs:
         if Path(file).stem not in found[0].entered:
