@@ -1,0 +1,1 @@
+"""What rulebot costs, measured beside what others cost on the same machine in the same minutes."""

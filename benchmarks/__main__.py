@@ -1,0 +1,52 @@
+"""Measure the goals: `python -m benchmarks [NAME...]`. All of them write docs/benchmarks.md; a few are only printed."""
+
+import os
+import platform
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+from benchmarks import commands, day, gateway, turns
+from benchmarks.measure import Goal
+from benchmarks.page import page, table
+
+SUITES: dict[str, Callable[[], list[Goal]]] = {
+    "commands": commands.measure,
+    "turns": turns.measure,
+    "growth": turns.measure_growth,
+    "gateway": gateway.measure,
+    "day": day.measure,
+}
+PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
+
+
+def main(names: list[str]) -> int:
+    """Measure what was named, or everything; return the exit code."""
+    unknown = [name for name in names if name not in SUITES]
+    if unknown:
+        print(f"no such measurement: {', '.join(unknown)}; there are {', '.join(SUITES)}", file=sys.stderr)
+        return 2
+    found: list[Goal] = []
+    for name in names or list(SUITES):
+        print(f"measuring {name} ...", file=sys.stderr, flush=True)
+        goals = SUITES[name]()
+        print(table(goals), flush=True)
+        found += goals
+    if not names:
+        PAGE.write_text(page(found, facts()), encoding="utf-8")
+        print(f"written: {PAGE.relative_to(Path.cwd()) if PAGE.is_relative_to(Path.cwd()) else PAGE}", file=sys.stderr)
+    return 0
+
+
+def facts() -> list[str]:
+    """Return what the machine is and which versions were measured."""
+    libraries = ", ".join(
+        f"{name} {version(name)}" for name in ("ib_async", "numpy", "ruamel.yaml", "jsonschema", "click")
+    )
+    return [f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
+            f"Python {platform.python_version()}", libraries]  # fmt: skip
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
