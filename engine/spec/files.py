@@ -1,13 +1,16 @@
 """The documents that paths of a command line name: files, folders with all below them, patterns."""
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from glob import glob, has_magic
 from pathlib import Path as File
 
 from engine.model.errors import RulebotError
+from engine.spec.shipped import shipped
 
 SUFFIXES = (".yaml", ".yml")
+_PLAIN = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class NoSuchFiles(RulebotError):
@@ -19,7 +22,8 @@ class NoSuchFiles(RulebotError):
 def find_files(paths: Iterable[str | File]) -> list[File]:
     """Return the documents under `paths`, each once: a file as it is, a folder's by name, a pattern expanded.
 
-    Patterns are expanded here too because not every shell does it. Raises: NoSuchFiles.
+    Patterns are expanded here too because not every shell does it. The bare name of a shipped spec names it where no
+    such file is: a wheel installed elsewhere has no `specs/` beside it. Raises: NoSuchFiles.
     """
     found: dict[File, None] = {}
     for path in paths:
@@ -38,7 +42,14 @@ def _under(path: str) -> list[File]:
         return [file]
     if has_magic(path) and (matches := sorted(glob(path, recursive=True))):
         return [found for match in matches for found in _under(match)]
-    raise NoSuchFiles(f"there is no '{path}'")
+    if (came_along := shipped("specs") / f"{path}.yaml").is_file() and _PLAIN.fullmatch(path):
+        return [came_along]
+    raise NoSuchFiles(f"there is no '{path}'", f"shipped with rulebot: {', '.join(shipped_names())}")
+
+
+def shipped_names() -> list[str]:
+    """Return the names of the specs that come with the program."""
+    return sorted(file.stem for file in shipped("specs").glob("*.yaml"))
 
 
 def _in_folder(folder: File) -> Iterator[File]:

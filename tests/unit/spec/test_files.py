@@ -37,3 +37,11 @@ def test_what_is_not_there_is_misuse(folder: Path, path: str) -> None:
 def test_an_empty_folder_is_misuse(tmp_path: Path) -> None:
     with pytest.raises(NoSuchFiles):
         find_files([tmp_path])
+
+
+def test_a_shipped_spec_goes_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert [file.name for file in find_files(["put_lite"])] == ["put_lite.yaml"]
+    with pytest.raises(NoSuchFiles) as missing:
+        find_files(["putlite"])
+    assert "put_lite" in (missing.value.help or "")
