@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
+from heapq import nsmallest
 from itertools import pairwise
 from math import isnan
 
@@ -268,14 +269,22 @@ class _Chooser:
         return LegChoice(leg.name, asked, option_of(leg, self.expiry, best), shown), "", ""
 
     def _deltas(self) -> dict[Decimal, float]:
-        """Return the known absolute deltas by strike, from the money outward."""
+        """Return the known absolute deltas of strikes on the grid, from the money outward."""
+        key = ("deltas", self.leg.trading_class, self.expiry, self.leg.right)
+        if (known := self.view.memo.get(key)) is None:
+            known = self.view.memo[key] = self._all_deltas()
+        if self.leg.strike.multiple_of is None and not self.avoid:
+            return known
+        return {strike: delta for strike, delta in known.items() if self._on_grid(strike)}
+
+    def _all_deltas(self) -> dict[Decimal, float]:
         board, now, leg = self.view.board, self.view.now, self.leg
         assert self.expiry is not None
         rows = self.view.chain(leg.trading_class, self.expiry, leg.right)
         found = {}
         for strike in outward(leg, list(rows)):
             row = rows[strike]
-            if not self._on_grid(strike) or age_problem(board, row, board.model_at[row], now, OPTION_AGE):
+            if age_problem(board, row, board.model_at[row], now, OPTION_AGE):
                 continue
             if not isnan(delta := board.delta[row]):
                 found[strike] = abs(delta)
@@ -306,13 +315,13 @@ class _Chooser:
         return next((found for found in near if self._is_far_enough(found) and self._on_grid(found)), None)
 
     def _nearest_known(self, known: dict[Decimal, float], target: float) -> tuple[Candidate, ...]:
-        ranked = sorted(known, key=lambda strike: abs(known[strike] - target))[:3]
+        ranked = nsmallest(3, known, key=lambda strike: abs(known[strike] - target))
         return tuple(self._candidate(strike, abs(known[strike] - target)) for strike in ranked)
 
     def _candidate(self, strike: Decimal, distance: float) -> Candidate:
         board = self.view.board
         assert self.expiry is not None
-        row = board.rows.get(option_of(self.leg, self.expiry, strike))
+        row = self.view.chain(self.leg.trading_class, self.expiry, self.leg.right).get(strike)
         if row is None:
             return Candidate(strike, None, None, None, distance)
 
@@ -329,5 +338,10 @@ def usual_class(symbol: str) -> str:
 
 def neighbours(strikes: tuple[Decimal, ...], level: float, count: int) -> tuple[Decimal, ...]:
     """Return the `count` listed strikes on each side of a level, in order."""
-    at = bisect_left(strikes, Decimal(f"{level:.4f}"))
+    at = place_of(strikes, level)
     return strikes[max(0, at - count) : at + count]
+
+
+def place_of(strikes: tuple[Decimal, ...], level: float) -> int:
+    """Return how many listed strikes lie below a level."""
+    return bisect_left(strikes, Decimal(f"{level:.4f}"))

@@ -11,12 +11,13 @@ from datetime import date
 from decimal import Decimal
 from math import isnan, sqrt
 from statistics import NormalDist
+from typing import NamedTuple
 
 from engine.compile.plan import LegPlan, Plan
-from engine.evaluate.select import expiry_on, neighbours, option_of, outward
+from engine.evaluate.select import expiry_on, neighbours, option_of, outward, place_of
 from engine.evaluate.snapshot import View
 from engine.model.contract import Contract, Option, Right, Underlying
-from engine.model.facts import Listing
+from engine.model.facts import Facts, Listing
 from engine.model.quotes import level_of
 from engine.spec.spec import StrikeBy
 
@@ -51,27 +52,52 @@ def exit_levels(plan: Plan) -> tuple[Underlying, ...]:
     return tuple(contract for contract in levels(plan) if contract.symbol in symbols)
 
 
-def entry_wish(plan: Plan, view: View) -> Wish:
+class Aim(NamedTuple):
+    """Where one leg's strikes lie, as places among the strikes of its expiry.
+
+    `money` is next to spot, among all that are listed; `centre` next to its guess, among those on its grid, None while
+    nothing can be said.
+    """
+
+    expiry: date
+    money: int
+    centre: int | None
+
+
+def entry_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
+    """Return where each leg of the plan aims now, None where that is not known: all that a wish depends on."""
+    guesses: dict[str, Decimal] = {}
+    return tuple(_aim(leg, plan, view, guesses) for leg in plan.legs)
+
+
+def _aim(leg: LegPlan, plan: Plan, view: View, guesses: dict[str, Decimal]) -> Aim | None:
+    found = _listed(leg, plan, view)
+    if found is None:
+        return None
+    listing, expiry, spot = found
+    strikes = _grid(leg, listing.strikes[expiry])
+    guess = _guess(leg, strikes, expiry, spot, view, guesses)
+    if guess is None:
+        return Aim(expiry, place_of(listing.strikes[expiry], spot), None)
+    guesses[leg.name] = guess
+    return Aim(expiry, place_of(listing.strikes[expiry], spot), _nearest(strikes, guess))
+
+
+def entry_wish(plan: Plan, aims: Iterable[Aim | None], facts: Facts) -> Wish:
     """Return the options the bot needs to judge an entry and to choose its legs."""
     need: dict[Contract, None] = {}
     keep: set[Contract] = set()
-    guesses: dict[str, Decimal] = {}
-    for leg in plan.legs:
-        found = _listed(leg, plan, view)
-        if found is None:
+    for leg, aim in zip(plan.legs, aims, strict=True):
+        if aim is None:
             continue
-        listing, expiry, spot = found
-        strikes = _grid(leg, listing.strikes[expiry])
-        for contract in _money(leg, expiry, listing.strikes[expiry], spot):
-            need.setdefault(contract)
-        guess = _guess(leg, strikes, expiry, spot, view, guesses)
-        if guess is None:
+        listed = facts.listings[(leg.symbol, leg.trading_class)].strikes[aim.expiry]
+        need.update(dict.fromkeys(_money(leg, aim.expiry, listed, aim.money)))
+        if aim.centre is None:
             continue
-        guesses[leg.name] = guess
-        for strike in _around(strikes, guess, BAND):
-            need.setdefault(option_of(leg, expiry, strike))
-        keep.update(option_of(leg, expiry, strike) for strike in _around(strikes, guess, KEPT))
-        keep.update(_money(leg, expiry, listing.strikes[expiry], spot, MONEY_BAND + 2))
+        strikes = _grid(leg, listed)
+        need.update(dict.fromkeys(option_of(leg, aim.expiry, each) for each in _band(strikes, aim.centre, BAND)))
+        keep.update(option_of(leg, aim.expiry, strike) for strike in _band(strikes, aim.centre, KEPT))
+        keep.update(_money(leg, aim.expiry, listed, aim.money, MONEY_BAND + 2))
     return Wish(tuple(need), frozenset(keep))
 
 
@@ -87,8 +113,9 @@ def money_wish(symbols: Container[str], held: Iterable[Option], view: View) -> W
         strikes = listing.strikes.get(option.expiry, ()) if listing is not None else ()
         spot = level_of(view.board, option.symbol, view.now)
         if option.symbol in symbols and strikes and spot is not None:
-            need.update(dict.fromkeys(_money(option, option.expiry, strikes, spot)))
-            keep.update(_money(option, option.expiry, strikes, spot, MONEY_BAND + 2))
+            place = place_of(strikes, spot)
+            need.update(dict.fromkeys(_money(option, option.expiry, strikes, place)))
+            keep.update(_money(option, option.expiry, strikes, place, MONEY_BAND + 2))
     return Wish(tuple(need), frozenset(keep))
 
 
@@ -127,20 +154,22 @@ def _grid(leg: LegPlan, strikes: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
 
 
 def _money(
-    leg: LegPlan | Option, expiry: date, strikes: tuple[Decimal, ...], spot: float, count: int = 1
+    leg: LegPlan | Option, expiry: date, strikes: tuple[Decimal, ...], place: int, count: int = 1
 ) -> tuple[Contract, ...]:
     return tuple(
         Option(leg.symbol, leg.trading_class, expiry, strike, right)
-        for strike in neighbours(strikes, spot, count)
+        for strike in strikes[max(0, place - count) : place + count]
         for right in Right
     )
 
 
-def _around(strikes: tuple[Decimal, ...], centre: Decimal, count: int) -> tuple[Decimal, ...]:
+def _nearest(strikes: tuple[Decimal, ...], centre: Decimal) -> int:
     at = bisect_left(strikes, centre)
-    if 0 < at < len(strikes) and centre - strikes[at - 1] < strikes[at] - centre:
-        at -= 1
-    return strikes[max(0, at - count) : at + count + 1]
+    return at - 1 if 0 < at < len(strikes) and centre - strikes[at - 1] < strikes[at] - centre else at
+
+
+def _band(strikes: tuple[Decimal, ...], place: int, count: int) -> tuple[Decimal, ...]:
+    return strikes[max(0, place - count) : place + count + 1]
 
 
 def _guess(

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.decide.bot_day import BotDay
-from engine.evaluate.watch import Wish, entry_wish, money_wish, watch_list
+from engine.evaluate.watch import Aim, Wish, entry_aims, entry_wish, money_wish, watch_list
 from engine.evaluate.wording import describe
 from engine.model.command import Watch
 from engine.model.contract import Contract, Option, Settlement, Underlying, product
@@ -352,17 +352,29 @@ def note_opening_moves(work: Work) -> Facts:
 # ---------------------------------------------------------------- what to stream
 
 
-def step_watch(work: Work) -> tuple[Contract, ...]:
-    """Return what to stream now; asks for it when it differs from what is streamed."""
+def step_watch(work: Work) -> dict[str, Any]:
+    """Choose what to stream now and ask for it when it differs; return the changed fields of the state.
+
+    The choice depends on where the bots' strikes lie, on positions and on what is listed; while none of them has
+    changed since the last choice, that one stands.
+    """
+    aims = _aims(work)
+    exits = _exit_wishes(work)
+    is_same = aims == work.state.aims and work.indexed == work.state.board.version
+    if is_same and not exits:
+        return {}
+    bots = work.program.bots
+    wishes = [entry_wish(bots[name].plan, aim, work.state.facts) for name, aim in aims.items()] + exits
+    return {"streamed": _stream(work, wishes), "aims": aims}
+
+
+def _stream(work: Work, wishes: list[Wish]) -> tuple[Contract, ...]:
     pinned: dict[Contract, None] = {}
     for position in work.active_positions():
         pinned.update(dict.fromkeys(leg.option for leg in position.legs if leg.held or position.state == "entering"))
         pinned.update(dict.fromkeys(Underlying(leg.option.symbol) for leg in position.legs))
     for bot in work.program.bots.values():
         pinned.update(dict.fromkeys(bot.levels))
-    entering = {position.bot for position in work.active_positions() if position.state == "entering"}
-    wishes = [wish for name, bot in work.program.bots.items() for wish in _wishes(work, bot, name in entering)]
-    wishes += _exit_wishes(work)
     wanted = watch_list(wishes, pinned, work.state.streamed)
     limit = work.program.line_limit
     if len(wanted) > limit:
@@ -386,13 +398,24 @@ def _exit_wishes(work: Work) -> list[Wish]:
     return found
 
 
-def _wishes(work: Work, bot: CompiledBot, is_entering: bool) -> list[Wish]:
+def _aims(work: Work) -> dict[str, tuple[Aim | None, ...]]:
+    """Return where the strikes lie of every bot that enters soon."""
+    entering = {position.bot for position in work.active_positions() if position.state == "entering"}
+    view = work.view()
+    return {
+        name: entry_aims(bot.plan, view)
+        for name, bot in work.program.bots.items()
+        if _is_in_reach(work, bot, name in entering)
+    }
+
+
+def _is_in_reach(work: Work, bot: CompiledBot, is_entering: bool) -> bool:
     session = work.state.session
     state = work.bots[bot.plan.name]
     start, end = bot.window(session)
     in_reach = is_entering or (start - WATCH_AHEAD <= work.at < end and not _is_over(state, bot))
     early = bool(bot.plan.needs.opening_move) and work.at < session.open + OPENING_MINUTES
-    return [entry_wish(bot.plan, work.view())] if in_reach or early else []
+    return in_reach or early
 
 
 def _is_over(state: BotState, bot: CompiledBot) -> bool:

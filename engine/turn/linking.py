@@ -62,6 +62,7 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
         "holdings": work.state.holdings,
         "doubts": doubts,
         "streamed": (),
+        "aims": None,
         "watch_at": None,
     }
 

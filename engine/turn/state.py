@@ -16,6 +16,7 @@ from engine.decide.bot_day import BotDay
 from engine.evaluate.evaluation import Verdict
 from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import Held, LegView
+from engine.evaluate.watch import Aim
 from engine.model.contract import Contract, Option
 from engine.model.event import Request
 from engine.model.facts import Facts
@@ -138,6 +139,7 @@ class State:
     be judged even if nothing it reads moves. bases: each position's profit when the session began; marks: the last one
     known. sent: times of orders sent in the last minute. indexed: the version of the board that `dependents` (bots by
     board row) and `structures` (what rules see of positions, by id) were made for, -1 when they must be made anew.
+    aims: where the bots' strikes lay when `streamed` was chosen, None when it must be chosen anew.
     """
 
     session: Session
@@ -168,6 +170,7 @@ class State:
     sent: tuple[datetime, ...] = ()
     requests: frozenset[str] = frozenset()
     streamed: tuple[Contract, ...] = ()
+    aims: Mapping[str, tuple[Aim | None, ...]] | None = None
     watch_at: datetime | None = None
     indexed: int = -1
     mark_at: datetime | None = None

@@ -83,7 +83,7 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
         _step(work, touched | due, changes)
     wake_at = daily.next_wake(work, changes.get("mark_at", state.mark_at), changes.get("watch_at", state.watch_at))
     if work.indexed != state.board.version:
-        changes |= {"dependents": daily.index_rows(work), "structures": structures(work)}
+        changes |= {"dependents": daily.index_rows(work), "structures": structures(work), "aims": None}
     return work.finish(wake_at=wake_at, **changes)
 
 
@@ -146,7 +146,7 @@ def _by_the_clock(work: Work, changes: dict[str, Any]) -> None:
     if not in_hours and state.mark_at is not None and work.at >= state.mark_at:
         changes["mark_at"] = None
     if state.watch_at is None or work.at >= state.watch_at:
-        changes["streamed"] = daily.step_watch(work)
+        changes |= daily.step_watch(work)
         daily.settle_missed(work)
         changes["doubts"] = daily.step_doubts(work)
         changes["watch_at"] = work.at + daily.WATCH_EVERY if work.at < session.close else NEVER
@@ -173,7 +173,7 @@ def _on_listing(work: Work, event: ListingReport) -> dict[str, Any]:
     key = (event.listing.symbol, event.listing.trading_class)
     strikes = sum(len(found) for found in event.listing.strikes.values())
     work.record(Kind.FACTS, symbol=key[0], what=f"listing {key[1]}", value=strikes)
-    return {"facts": replace(facts, listings={**facts.listings, key: event.listing})}
+    return {"facts": replace(facts, listings={**facts.listings, key: event.listing}), "aims": None}
 
 
 def _on_closes(work: Work, event: ClosesReport) -> dict[str, Any]:
