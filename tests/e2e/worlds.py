@@ -40,8 +40,13 @@ class Day:
     @property
     def decisions(self) -> str:
         """A hash over everything that was decided and everything that happened."""
-        lines = (line_of(record, json_text(record.data)) for record in self.records if record.kind in DECISIONS)
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return _hash(self.records)
+
+    @property
+    def decisions_in_session(self) -> str:
+        """The same from the first open on: a paced gateway's clock runs while the engine is still starting."""
+        opened = next(str(record.data["open"]) for record in self.records if record.kind is Kind.SESSION)
+        return _hash(record for record in self.records if record.at >= datetime.fromisoformat(opened))
 
     @property
     def exits(self) -> dict[str, list[str]]:
@@ -56,6 +61,11 @@ class Day:
     def entered(self) -> set[str]:
         """Bots that opened a position."""
         return {position.bot for position in self.positions.values() if position.opened_at is not None}
+
+
+def _hash(records: Iterable[Record]) -> str:
+    lines = (line_of(record, json_text(record.data)) for record in records if record.kind in DECISIONS)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def spec_files(names: Iterable[str] = ALL_SPECS) -> list[str]:
