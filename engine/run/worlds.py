@@ -62,6 +62,7 @@ async def simulated(settings: SimSettings, client_id: int) -> AsyncIterator[Worl
         market_file=settings.market,
         positions_file=settings.positions,
         store_file=settings.ledger,
+        holders=1,
     )
     try:
         gateway = await start_gateway(wanted)

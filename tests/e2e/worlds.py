@@ -43,12 +43,6 @@ class Day:
         return _hash(self.records)
 
     @property
-    def decisions_in_session(self) -> str:
-        """The same from the first open on: a paced gateway's clock runs while the engine is still starting."""
-        opened = next(str(record.data["open"]) for record in self.records if record.kind is Kind.SESSION)
-        return _hash(record for record in self.records if record.at >= datetime.fromisoformat(opened))
-
-    @property
     def exits(self) -> dict[str, list[str]]:
         """Exit reasons of closed positions by bot (entries that never filled are left out)."""
         found: dict[str, list[str]] = {}
