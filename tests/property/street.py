@@ -1,0 +1,154 @@
+"""A broker that answers as it likes, but is honest: it fills no more than was ordered and reports what happened.
+
+What it has to say waits in `outbox` and can be delivered in any order, more than once, or be lost with the link (then
+the lists of the next LinkUp say it).
+"""
+
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+
+from hand_desk import Desk
+
+from engine.model.command import Cancel, Replace, Submit
+from engine.model.contract import Contract
+from engine.model.event import BrokerStatus, Event, ExecutionReport, LinkUp, OrderMessage, OrderReport
+from engine.model.order import Order
+
+
+@dataclass
+class Known:
+    """One order as the broker sees it: in transit, working, done, or lost before it arrived."""
+
+    order: Order
+    state: str = "transit"
+    filled: int = 0
+    final: BrokerStatus | None = None
+    was_asked_to_cancel: bool = False
+
+
+@dataclass
+class Street:
+    desk: Desk
+    orders: dict[str, Known] = field(default_factory=dict)
+    outbox: list[Event] = field(default_factory=list)
+    delivered: list[Event] = field(default_factory=list)
+    executions: list[ExecutionReport] = field(default_factory=list)
+    positions: dict[Contract, int] = field(default_factory=dict)
+    seen: int = 0
+
+    # ------------------------------------------------------------ what the engine asks
+
+    def listen(self) -> list[Order]:
+        """Take the commands that came since last time; return the new orders."""
+        new = []
+        for command in self.desk.commands[self.seen :]:
+            if isinstance(command, Submit):
+                assert command.order.ref not in self.orders, "sent twice"
+                assert self.desk.state.is_linked, "sent while the link is down"
+                self.orders[command.order.ref] = Known(command.order)
+                new.append(command.order)
+            elif isinstance(command, Replace) and (known := self.orders[command.order.ref]).state != "done":
+                known.order = replace(command.order, quantity=max(command.order.quantity, known.filled))
+            elif isinstance(command, Cancel):
+                self.orders[command.order.ref].was_asked_to_cancel = True
+        self.seen = len(self.desk.commands)
+        return new
+
+    def in_state(self, *states: str) -> list[Known]:
+        return [known for known in self.orders.values() if known.state in states]
+
+    # ------------------------------------------------------------ what it does
+
+    def arrive(self, known: Known) -> None:
+        known.state = "working"
+        self.outbox.append(self._status(known))
+
+    def refuse(self, known: Known) -> None:
+        known.state = "lost"
+        self.outbox.append(OrderMessage(self.desk.now, known.order.order_id, 201, "Order rejected - reason: margin"))
+
+    def lose(self, known: Known) -> None:
+        known.state = "lost"
+
+    def fill(self, known: Known, count: int) -> None:
+        """Fill so many structures of a working order, never more than are left."""
+        count = min(count, known.order.quantity - known.filled)
+        if count <= 0:
+            return
+        for leg in known.order.legs:
+            report = self.desk.execution(known.order, leg, count * leg.ratio, self.desk.mid(leg.option))
+            side = known.order.side if len(known.order.legs) == 1 else leg.side
+            self.positions[leg.option] = self.positions.get(leg.option, 0) + side.sign * count * leg.ratio
+            self.executions.append(report)
+            self.outbox.append(report)
+        known.filled += count
+        if known.filled == known.order.quantity:
+            self._finish(known, BrokerStatus.FILLED)
+        else:
+            self.outbox.append(self._status(known))
+        if known.order.oca_group:
+            for other in self.in_state("working", "transit"):
+                if other is not known and other.order.oca_group == known.order.oca_group:
+                    self._finish(other, BrokerStatus.CANCELLED)
+
+    def cancel(self, known: Known) -> None:
+        """End a working order; one that never arrived is not known."""
+        if known.state == "working":
+            self._finish(known, BrokerStatus.CANCELLED)
+        elif known.state == "lost" and known.was_asked_to_cancel:
+            self.outbox.append(OrderMessage(self.desk.now, known.order.order_id, 10147, "not found"))
+
+    def _finish(self, known: Known, status: BrokerStatus) -> None:
+        known.state, known.final = "done", status
+        self.outbox.append(self._status(known))
+
+    def _status(self, known: Known) -> OrderReport:
+        order = known.order
+        return OrderReport(
+            at=self.desk.now,
+            ref=order.ref,
+            order_id=order.order_id,
+            perm_id=5000 + order.number,
+            client_id=7,
+            status=known.final or BrokerStatus.SUBMITTED,
+            filled=Decimal(known.filled),
+        )
+
+    # ------------------------------------------------------------ what it says
+
+    def deliver(self, index: int = 0) -> None:
+        event = replace(self.outbox.pop(index), at=self.desk.now)
+        self.delivered.append(event)
+        self.desk.send(event)
+
+    def repeat(self, index: int) -> None:
+        self.desk.send(replace(self.delivered[index], at=self.desk.now))
+
+    def deliver_all(self) -> None:
+        self.listen()
+        while self.outbox:
+            self.deliver()
+            self.listen()
+
+    def drop(self) -> None:
+        """The link goes down; what was not said is not said any more."""
+        self.outbox.clear()
+        self.desk.unlink()
+
+    def connect(self) -> None:
+        """Say everything that is so, then LinkUp."""
+        self.outbox.clear()
+        for known in self.in_state("working", "done"):
+            self.desk.send(self._status(known))
+        for report in self.executions:
+            self.desk.send(replace(report, at=self.desk.now))
+        self.desk.send(
+            LinkUp(
+                at=self.desk.now,
+                account="DU1",
+                client_id=7,
+                next_order_id=1,
+                order_refs=tuple(known.order.ref for known in self.in_state("working")),
+                positions=tuple((option, Decimal(count)) for option, count in self.positions.items() if count),
+            )
+        )

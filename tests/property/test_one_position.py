@@ -1,0 +1,351 @@
+"""One bot, one position, and a broker that answers at random: what must hold after every event (faults.md section 3).
+
+Numbers in the names are those of the invariants there.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from math import isnan
+
+from hand_desk import SELLER, Desk, clock, put, text_of
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from street import Known, Street
+
+from engine.compile.lifecycle import LIFECYCLE
+from engine.model.contract import Underlying, product
+from engine.model.event import MarketMoved, Request
+from engine.model.facts import EventCalendar
+from engine.model.money import ZERO, Rounding
+from engine.model.order import Order, OrderType, Purpose, Side
+from engine.record.record import Kind
+from engine.run.resume import resume
+from engine.turn.turn import begin
+
+INDEX = st.integers(0, 1000)
+CLOSING = (Purpose.EXIT, Purpose.UNWIND, Purpose.TARGET, Purpose.STOP)
+
+
+class OnePosition(RuleBasedStateMachine):
+    """The put spread of three structures."""
+
+    def text(self) -> str:
+        entry = (
+            '{window: {from: "10:00", to: "11:00"}, when: [{vix: {between: [12, 22]}}],'
+            " again: {after: [unfilled], wait: 1m, at_most: 2}}"
+        )
+        return text_of(entry=entry, quantity="3", risk="{max_loss_per_trade: $9000}")
+
+    def window(self) -> tuple[str, str]:
+        return "10:00", "11:00"
+
+    @initialize(filled=st.sampled_from([0, 0, 1, 2, 3, 3, 3]))
+    def start(self, filled: int) -> None:
+        """The entry is on its way; or it works, and some of it is filled."""
+        self.desk = Desk((self.text(),), at="09:59")
+        self.street = Street(self.desk)
+        self.said = 0
+        self.desk.enter("10:00")
+        self.heard()
+        if filled:
+            (known,) = self.street.in_state("transit")
+            self.street.arrive(known)
+            self.street.fill(known, filled)
+            self.everything_is_said()
+
+    def heard(self) -> None:
+        """After every turn: judge what was sent."""
+        for order in self.street.listen():
+            self.judge_order(order)
+
+    # ------------------------------------------------------------ what happens
+
+    @rule(seconds=st.sampled_from([0.0, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.desk.tick(seconds)
+        self.heard()
+
+    @rule(vix=st.sampled_from([16.0, 16.0, 16.0, 30.0, float("nan")]))
+    def vix_moves(self, vix: float) -> None:
+        self.desk.level("VIX", vix)
+        self.desk.tick(0.5)
+        self.heard()
+
+    @rule(cost=st.sampled_from([0.3, 0.5, 0.7, 0.7, 0.9, 2.5]))
+    def price_moves(self, cost: float) -> None:
+        self.desk.quote(put(5945), cost + 1.55, cost + 1.65, -0.104)
+        self.desk.tick(0.5)
+        self.heard()
+
+    @rule()
+    def a_quote_goes(self) -> None:
+        self.desk.blind(put(5935))
+        self.desk.tick(0.5)
+        self.desk.quote(put(5935), 1.55, 1.65, -0.078)
+        self.heard()
+
+    def chosen(self, index: int, *states: str) -> Known | None:
+        found = self.street.in_state(*states)
+        return found[index % len(found)] if found else None
+
+    @rule(index=INDEX, how=st.sampled_from(["arrive", "arrive", "arrive", "refuse", "lose"]))
+    def an_order_gets_there(self, index: int, how: str) -> None:
+        if (known := self.chosen(index, "transit")) is not None:
+            getattr(self.street, how)(known)
+
+    @rule(index=INDEX, count=st.integers(1, 3))
+    def an_order_fills(self, index: int, count: int) -> None:
+        if (known := self.chosen(index, "working")) is not None:
+            self.street.fill(known, count)
+
+    @rule(index=INDEX)
+    def a_cancel_is_answered(self, index: int) -> None:
+        asked = [known for known in self.street.in_state("working", "lost") if known.was_asked_to_cancel]
+        if asked:
+            self.street.cancel(asked[index % len(asked)])
+
+    @rule(index=INDEX)
+    def the_broker_cancels(self, index: int) -> None:
+        if (known := self.chosen(index, "working")) is not None:
+            self.street.cancel(known)
+
+    @precondition(lambda self: self.street.outbox and self.desk.state.is_linked)
+    @rule(index=INDEX)
+    def something_is_said(self, index: int) -> None:
+        self.street.deliver(index % len(self.street.outbox))
+        self.heard()
+
+    @precondition(lambda self: self.street.outbox and self.desk.state.is_linked)
+    @rule()
+    def everything_is_said(self) -> None:
+        while self.street.outbox:
+            self.street.deliver()
+            self.heard()
+
+    @precondition(lambda self: self.street.delivered and self.desk.state.is_linked)
+    @rule(index=INDEX)
+    def something_is_said_again(self, index: int) -> None:
+        self.street.repeat(index % len(self.street.delivered))
+        self.heard()
+
+    @precondition(lambda self: self.desk.state.is_linked)
+    @rule(fate=st.sampled_from(["working", "lost", "transit"]))
+    def the_link_breaks(self, fate: str) -> None:
+        for known in self.street.in_state("transit"):
+            known.state = fate
+        self.street.drop()
+        self.heard()
+        self.desk.tick(2)
+        self.street.connect()
+        self.heard()
+
+    @precondition(lambda self: self.desk.state.is_linked)
+    @rule(fate=st.sampled_from(["working", "lost", "transit"]))
+    def the_engine_starts_again(self, fate: str) -> None:
+        for known in self.street.in_state("transit"):
+            known.state = fate
+        desk = self.desk
+        desk.now += timedelta(seconds=2)
+        facts = desk.state.facts
+        desk.state = replace(resume(desk.records, desk.now, desk.board, EventCalendar()).state, facts=facts)
+        desk.take(begin(desk.program, desk.state, desk.now))
+        self.street.connect()
+        self.heard()
+
+    @rule()
+    def all_goes_well(self) -> None:
+        """What is on its way arrives, what is to be cancelled is, and everything is said."""
+        if not self.desk.state.is_linked:
+            return
+        for known in self.street.in_state("transit"):
+            self.street.arrive(known)
+        for known in self.street.in_state("working", "lost"):
+            if known.was_asked_to_cancel:
+                self.street.cancel(known)
+        self.everything_is_said()
+        self.desk.tick(1)
+        self.heard()
+
+    @rule(index=INDEX)
+    def an_order_is_done(self, index: int) -> None:
+        if (known := self.chosen(index, "working")) is not None and self.desk.state.is_linked:
+            self.street.fill(known, known.order.quantity)
+            self.everything_is_said()
+
+    @rule()
+    def the_end_of_the_day_comes(self) -> None:
+        if self.desk.now < clock("15:40"):
+            self.desk.until("15:45")
+            self.heard()
+
+    @rule(request=st.sampled_from([Request.PAUSE, Request.RESUME, Request.RESUME, Request.KILL]))
+    def somebody_asks(self, request: Request) -> None:
+        self.desk.ask(request)
+        self.heard()
+
+    # ------------------------------------------------------------ what must hold
+
+    def judge_order(self, order: Order) -> None:
+        """Judge an order as it leaves: 8, 9, 11, 13 and 16."""
+        desk = self.desk
+        position = desk.state.positions[order.position]
+        if order.purpose is Purpose.ENTRY:
+            assert desk.state.trading.value == "active", "10: only what reduces"
+            assert not desk.state.paused
+            assert clock("09:30") <= desk.now < clock("16:00")
+            if position.attempts <= 1 and len(desk.state.positions) == 1:
+                start, end = self.window()
+                assert clock(start) <= desk.now < clock(end), "11"
+            vix = desk.board.last[desk.board.rows[Underlying("VIX")]]
+            if order.attempt == 1 and "vix" in self.text():
+                assert not isnan(vix), "16"
+                assert 12 <= vix <= 22, "16"
+            assert order.quantity <= position.quantity - position.structures, "13"
+        else:
+            for leg in order.legs:
+                held = next(each.held for each in position.legs if each.name == leg.name)
+                assert order.quantity * leg.ratio <= held, "8"
+        self.judge_price(order)
+
+    def judge_price(self, order: Order) -> None:
+        if order.kind is not OrderType.LIMIT:
+            return
+        assert order.limit_price is not None
+        facts = product(order.legs[0].option.symbol)
+        ticks = facts.combo_ticks if order.is_combo else facts.option_ticks
+        assert ticks.round(order.limit_price, Rounding.NEAREST) == order.limit_price, "a price lies on its tick"
+        if order.purpose not in (Purpose.ENTRY, Purpose.EXIT):
+            return
+        natural = ZERO
+        for leg in order.legs:
+            row = self.desk.board.rows[leg.option]
+            side = leg.side if order.is_combo else order.side
+            worst = self.desk.board.ask[row] if side is Side.BUY else self.desk.board.bid[row]
+            if isnan(worst):
+                return
+            natural += side.sign * leg.ratio * Decimal(f"{worst:.2f}")
+        paid = order.limit_price if order.is_combo or order.side is Side.BUY else -order.limit_price
+        assert paid <= natural, "never past natural"
+
+    @invariant()
+    def one_live_entry(self) -> None:
+        """1."""
+        live = [order for order in self.desk.live if order.purpose is Purpose.ENTRY]
+        assert len(live) <= 1
+
+    @invariant()
+    def the_broker_holds_no_other_side(self) -> None:
+        """8, at the broker itself: what was sold is never bought twice."""
+        for position in self.desk.state.positions.values():
+            for leg in position.legs:
+                assert self.street.positions.get(leg.option, 0) * leg.sign >= 0
+                assert leg.held >= 0
+
+    @invariant()
+    def closing_orders_fit(self) -> None:
+        """9; a group counts once."""
+        for position in self.desk.state.positions.values():
+            live = [o for o in self.desk.live if o.position == position.id and o.purpose in CLOSING]
+            groups = {order.oca_group or order.ref: order for order in live}
+            for leg in position.legs:
+                asked = [o for o in groups.values() if leg.name in {each.name for each in o.legs}]
+                assert len(asked) <= 1
+
+    @invariant()
+    def positions_are_the_fold_of_executions(self) -> None:
+        """5."""
+        told = {event.exec_id: event for event in self.street.delivered if hasattr(event, "exec_id")}
+        if self.desk.state.bots and not self.street.outbox:
+            told = {report.exec_id: report for report in self.street.executions}
+            ours = {option: count for option, count in self.desk.books().items() if count}
+            theirs = {option: count for option, count in self.street.positions.items() if count}
+            assert ours == theirs
+        cash = sum((p.cash for p in self.desk.state.positions.values()), ZERO)
+        booked = sum((each.cash for each in self.desk.state.booked.values()), ZERO)
+        assert cash == booked
+        assert set(told) <= {report.exec_id for report in self.street.executions}
+
+    @invariant()
+    def only_declared_moves(self) -> None:
+        """17."""
+        rows = {(row.state, row.next) for row in LIFECYCLE.rows}
+        for record in self.desk.records[self.said :]:
+            if record.kind is Kind.DECISION and record.data["what"] == "state":
+                before, after = record.data["values"]  # type: ignore[misc]
+                assert (before, after) in rows
+        self.said = len(self.desk.records)
+
+    @invariant()
+    def replaying_the_records_gives_the_same(self) -> None:
+        """21 and 22."""
+        state = self.desk.state
+        again = resume(self.desk.records, self.desk.now, self.desk.board, EventCalendar()).state
+        assert dict(again.positions) == dict(state.positions)
+        assert dict(again.orders) == dict(state.orders)
+        assert {name: found.day for name, found in again.bots.items()} == {n: b.day for n, b in state.bots.items()}
+        assert dict(again.booked) == {base: found for base, found in state.booked.items() if found.position}
+        assert (again.trading, again.paused, again.requests) == (state.trading, state.paused, state.requests)
+        assert (again.live, again.active) == (state.live, state.active)
+        assert again.next_number == state.next_number
+
+    @invariant()
+    def it_comes_to_rest(self) -> None:
+        """Whoever wakes it by its own clock is not asked again at the same instant for ever."""
+        desk = self.desk
+        for _ in range(8):
+            if not desk.state.is_linked or desk.state.wake_at > desk.now:
+                return
+            desk.send(MarketMoved(desk.now, ()))
+            self.heard()
+        raise AssertionError("a wake in the past")
+
+    def teardown(self) -> None:
+        """23: with an answering broker every exit is done and nothing is left, at the broker neither."""
+        if not hasattr(self, "desk"):
+            return
+        desk, street = self.desk, self.street
+        desk.level("VIX", 16.0)
+        desk.until("15:45") if desk.now < clock("15:45") else None
+        for _ in range(60):
+            self.heard()
+            for known in street.in_state("transit"):
+                street.arrive(known)
+            for known in street.in_state("working", "lost"):
+                if known.was_asked_to_cancel:
+                    street.cancel(known)
+                elif known.state == "working" and known.order.purpose in (Purpose.EXIT, Purpose.UNWIND):
+                    street.fill(known, known.order.quantity)
+            street.deliver_all()
+            desk.tick(5)
+        self.at_the_end()
+
+    def at_the_end(self) -> None:
+        assert not {option: count for option, count in self.street.positions.items() if count}
+        assert {position.state for position in self.desk.state.positions.values()} <= {"closed"}
+        assert not self.desk.live
+
+
+class Protected(OnePosition):
+    """The put seller of two, whose target and stop rest at the broker."""
+
+    def text(self) -> str:
+        exits = """
+  - target: {profit: 60%}
+    resting: true
+  - stop: {loss: 200%}
+    resting: true
+  - time: "15:45"
+"""
+        return text_of("seller", **{**SELLER, "exits": exits, "quantity": "2", "entry": '{at: "10:00"}'})
+
+    def window(self) -> tuple[str, str]:
+        return "10:00", "10:05"
+
+
+limits = settings(max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+TestOnePosition = OnePosition.TestCase
+TestOnePosition.settings = limits
+TestProtected = Protected.TestCase
+TestProtected.settings = limits
