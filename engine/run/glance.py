@@ -7,6 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
+from engine.fill.pnl import profit
 from engine.model.contract import Underlying
 from engine.model.market import Board
 from engine.model.money import ZERO
@@ -16,7 +17,6 @@ from engine.model.quotes import level_of
 from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, sessions
 from engine.run.position_text import exits_text, live_orders, order_price, price, structure
 from engine.turn.leaving import CLOSING
-from engine.turn.profit import profit
 from engine.turn.program import Program
 from engine.turn.state import BotState, State, Trading
 

@@ -4,13 +4,13 @@ from decimal import Decimal
 
 from engine.compile.plan import Compare, ExitPlan, Holds, Rule
 from engine.evaluate.wording import shown
+from engine.fill.pnl import open_value
 from engine.model.market import Board
 from engine.model.money import CENT
 from engine.model.order import Order, OrderType, Purpose
 from engine.model.position import Position
 from engine.model.structure import Strike, structure_text
 from engine.spec.spec import ExitKind
-from engine.turn.profit import open_value
 from engine.turn.program import CompiledBot, Program
 from engine.turn.resting import RESTING, level_net
 from engine.turn.state import BotState, Reading, State

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from engine.decide.bot_day import BotDay
+from engine.fill.book import Booked
 from engine.model.event import Request
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
@@ -21,7 +22,7 @@ from engine.record.codec import decode
 from engine.record.record import Json, Kind, Record
 from engine.run.desk import SpecText
 from engine.turn.daily import is_over
-from engine.turn.state import Booked, BotState, State, Trading, after_request
+from engine.turn.state import BotState, State, Trading, after_request
 from engine.turn.work import active_ids, live_refs
 
 RECENT = timedelta(minutes=1)

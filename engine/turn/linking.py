@@ -16,7 +16,7 @@ from engine.model.event import LinkDown, LinkUp
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus
 from engine.record.record import Kind
-from engine.turn.daily import doubted, hold
+from engine.turn.doubting import doubted, hold
 from engine.turn.ended import order_ended
 from engine.turn.judging import wake
 from engine.turn.reports import revive

@@ -1,44 +1,12 @@
-"""What open positions are worth, and what the day has brought."""
+"""What the day has brought so far, and what rules see of every position."""
 
-from dataclasses import replace
 from decimal import Decimal
 
-from engine.evaluate.snapshot import Held, LegView
-from engine.model.market import Board
-from engine.model.money import CENT, ZERO
+from engine.fill.pnl import held, leg_views, profit
+from engine.model.money import ZERO
 from engine.model.position import Position
-from engine.model.quotes import NO_BID, quote_problem
 from engine.turn.state import Structure
 from engine.turn.work import Work
-
-
-def open_value(position: Position, board: Board, now: float) -> float | None:
-    """Return the dollars that closing everything at mid would bring, None while a quote that matters is not sound.
-
-    A long leg without a bid counts 0; a short leg without an ask is unknown (language.md section 4, cost).
-    """
-    total = 0.0
-    for leg in position.legs:
-        if not leg.held:
-            continue
-        row = board.rows.get(leg.option, -1)
-        problem = quote_problem(board, row, now)
-        if problem == NO_BID:
-            mid = 0.0 if leg.sign > 0 else board.ask[row] / 2
-        elif problem:
-            return None
-        else:
-            mid = (board.bid[row] + board.ask[row]) / 2
-        total += leg.signed_held * mid * leg.option.multiplier
-    return total
-
-
-def profit(position: Position, board: Board, now: float) -> Decimal | None:
-    """Return the dollars a position has made since it began: cash, what is open at mid, commissions paid so far."""
-    if position.is_flat:
-        return position.net
-    value = open_value(position, board, now)
-    return None if value is None else position.net + Decimal(f"{value:.4f}").quantize(CENT)
 
 
 def marked(work: Work, position: Position) -> Decimal:
@@ -84,43 +52,3 @@ def structure(work: Work, position: Position) -> Structure:
     if work.indexed == work.state.board.version and (found := work.state.structures.get(position.id)) is not None:
         return found
     return Structure(leg_views(position, work.state.board), held(position))
-
-
-def leg_views(position: Position, board: Board) -> tuple[LegView, ...]:
-    """Return the legs that are still held, as rules see them."""
-    return tuple(
-        LegView(leg.name, leg.option, board.rows.get(leg.option, -1), leg.sign, leg.ratio)
-        for leg in position.legs
-        if leg.held
-    )
-
-
-def held(position: Position) -> Held | None:
-    """Return the open position as rules see it, None before every leg has a fill."""
-    price = position.entry_price
-    if price is None or position.opened_at is None:
-        return None
-    multiplier = position.legs[0].option.multiplier
-    return Held(
-        entry_price=float(price),
-        quantity=max(position.structures, 1),
-        realized=float(_realized(position)),
-        commissions=float(position.commissions),
-        opened_at=position.opened_at.timestamp(),
-        max_risk=None if position.max_risk is None else float(position.max_risk) / multiplier,
-    )
-
-
-def _realized(position: Position) -> Decimal:
-    """Return the dollars made on contracts that were closed, before commissions."""
-    total = ZERO
-    for leg in position.legs:
-        if leg.closed and leg.opened:
-            total += leg.exit_cash + leg.entry_cash * leg.closed / leg.opened
-    return total
-
-
-def with_leg(position: Position, name: str, **changes: object) -> Position:
-    """Return the position with fields of one leg changed."""
-    legs = tuple(replace(leg, **changes) if leg.name == name else leg for leg in position.legs)  # type: ignore[arg-type]
-    return replace(position, legs=legs)

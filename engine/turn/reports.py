@@ -6,19 +6,17 @@ move positions: the summary execution of a combo is passed over.
 """
 
 from dataclasses import replace
-from decimal import Decimal
 
+from engine.fill.apply import add_commission, add_fill, book, unbook
+from engine.fill.book import Booked
 from engine.model.contract import Option
 from engine.model.event import BrokerStatus, CommissionReport, ExecutionReport, OrderMessage, OrderReport
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose
-from engine.model.position import Position
 from engine.record.record import Kind
 from engine.turn.ended import count_realized, order_ended, position_filled
 from engine.turn.judging import wake
-from engine.turn.profit import with_leg
 from engine.turn.resting import cancel
-from engine.turn.state import Booked
 from engine.turn.work import Work
 
 _FINAL = {
@@ -173,9 +171,10 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     is_entry = order.purpose is Purpose.ENTRY
     leg_name = order.legs[index].name
     commission = corrected.commission if corrected else ZERO
-    work.put_booked(base, Booked(event.exec_id, order.position, leg_name, is_entry, count, cash, commission))
-    _add_fill(work, order, index, count)
-    position = _add_to_leg(work, work.positions[order.position], leg_name, event.option, is_entry, count, cash)
+    booked = Booked(event.exec_id, order.position, leg_name, is_entry, count, cash, commission)
+    work.put_booked(base, booked)
+    work.put_order(add_fill(order, index, count))
+    position = work.put_position(book(work.positions[order.position], booked, event.option))
     work.record(
         Kind.FILL,
         order.bot,
@@ -203,28 +202,8 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
 def _unbook(work: Work, order: Order, known: Booked) -> None:
     """Take a corrected execution out again."""
     index = next(i for i, leg in enumerate(order.legs) if leg.name == known.leg)
-    _add_fill(work, order, index, -known.quantity)
-    position = work.positions[known.position]
-    option = next(leg.option for leg in position.legs if leg.name == known.leg)
-    _add_to_leg(work, position, known.leg, option, known.is_entry, -known.quantity, -known.cash)
-
-
-def _add_fill(work: Work, order: Order, index: int, count: int) -> None:
-    filled = list(order.leg_filled or (0,) * len(order.legs))
-    filled[index] += count
-    work.put_order(replace(order, leg_filled=tuple(filled)))
-
-
-def _add_to_leg(
-    work: Work, position: Position, name: str, option: Option, is_entry: bool, count: int, cash: Decimal
-) -> Position:
-    leg = next(leg for leg in position.legs if leg.name == name)
-    known = option if option.con_id else leg.option
-    if is_entry:
-        changed = with_leg(position, name, option=known, opened=leg.opened + count, entry_cash=leg.entry_cash + cash)
-    else:
-        changed = with_leg(position, name, option=known, closed=leg.closed + count, exit_cash=leg.exit_cash + cash)
-    return work.put_position(changed)
+    work.put_order(add_fill(order, index, -known.quantity))
+    work.put_position(unbook(work.positions[known.position], known))
 
 
 def on_commission(work: Work, event: CommissionReport) -> None:
@@ -238,8 +217,7 @@ def on_commission(work: Work, event: CommissionReport) -> None:
     position = work.positions.get(known.position)
     if position is None:
         return
-    leg = next(leg for leg in position.legs if leg.name == known.leg)
-    work.put_position(with_leg(position, known.leg, commissions=leg.commissions + difference))
+    work.put_position(add_commission(position, known.leg, difference))
     work.record(
         Kind.COMMISSION,
         position.bot,

@@ -17,11 +17,11 @@ from engine.evaluate.evaluation import Verdict
 from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import Held, LegView
 from engine.evaluate.watch import Aim
+from engine.fill.book import Booked
 from engine.model.contract import Contract, Option
 from engine.model.event import Request
 from engine.model.facts import Facts
 from engine.model.market import Board
-from engine.model.money import ZERO
 from engine.model.order import Order
 from engine.model.position import Position
 from engine.model.session import Session
@@ -113,19 +113,6 @@ class Structure(NamedTuple):
 
     legs: tuple[LegView, ...]
     held: Held | None
-
-
-@dataclass(frozen=True, slots=True)
-class Booked:
-    """One execution as it was booked: enough to replace it by its correction and to give it its commission."""
-
-    exec_id: str
-    position: str
-    leg: str
-    is_entry: bool
-    quantity: int
-    cash: Decimal
-    commission: Decimal = ZERO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

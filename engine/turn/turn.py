@@ -32,7 +32,7 @@ from engine.model.event import (
 )
 from engine.model.position import Position
 from engine.record.record import Kind
-from engine.turn import daily
+from engine.turn import daily, doubting, settling, watching
 from engine.turn.ended import next_opening
 from engine.turn.entering import entry_due, step_entry
 from engine.turn.following import follow
@@ -81,9 +81,9 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     _clear_wakes(work, due)
     if work.state.is_linked:
         _step(work, touched | due, changes)
-    wake_at = daily.next_wake(work, changes.get("mark_at", state.mark_at), changes.get("watch_at", state.watch_at))
+    wake_at = watching.next_wake(work, changes.get("mark_at", state.mark_at), changes.get("watch_at", state.watch_at))
     if work.indexed != state.board.version:
-        changes |= {"dependents": daily.index_rows(work), "structures": structures(work), "aims": None}
+        changes |= {"dependents": watching.index_rows(work), "structures": structures(work), "aims": None}
     return work.finish(wake_at=wake_at, **changes)
 
 
@@ -146,10 +146,10 @@ def _by_the_clock(work: Work, changes: dict[str, Any]) -> None:
     if not in_hours and state.mark_at is not None and work.at >= state.mark_at:
         changes["mark_at"] = None
     if state.watch_at is None or work.at >= state.watch_at:
-        changes |= daily.step_watch(work)
-        daily.settle_missed(work)
-        changes["doubts"] = daily.step_doubts(work)
-        changes["watch_at"] = work.at + daily.WATCH_EVERY if work.at < session.close else NEVER
+        changes |= watching.step_watch(work)
+        settling.settle_missed(work)
+        changes["doubts"] = doubting.step_doubts(work)
+        changes["watch_at"] = work.at + watching.WATCH_EVERY if work.at < session.close else NEVER
 
 
 # ---------------------------------------------------------------- slow facts
@@ -195,8 +195,8 @@ def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
     holdings = {**work.state.holdings, event.contract: event.quantity}
     work.state = replace(work.state, holdings=holdings)
     if isinstance(event.contract, Option) and not event.quantity and option_has_expired(work, event.contract):
-        daily.settle(work, event.contract)
-    doubts = daily.doubted(work, work.state.doubts) if isinstance(event.contract, Option) else work.state.doubts
+        settling.settle(work, event.contract)
+    doubts = doubting.doubted(work, work.state.doubts) if isinstance(event.contract, Option) else work.state.doubts
     return {"holdings": holdings, "doubts": doubts}
 
 

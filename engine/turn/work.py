@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from engine.decide.bot_day import BotDay
 from engine.decide.machine import can, next_state
 from engine.evaluate.snapshot import View
+from engine.fill.book import Booked
 from engine.model.command import Command, Submit
 from engine.model.contract import Option
 from engine.model.order import Order, OrderStatus, Purpose
@@ -20,7 +21,7 @@ from engine.model.position import Position
 from engine.record.codec import encode
 from engine.record.record import Json, Kind, Record
 from engine.turn.program import CompiledBot, Program
-from engine.turn.state import Booked, BotState, Reading, State
+from engine.turn.state import BotState, Reading, State
 
 
 class Turn(NamedTuple):

@@ -1,0 +1,92 @@
+"""Fills, commissions and settlements onto the ledger of a position. Pure: a value in, a new value out."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import NamedTuple
+
+from engine.fill.book import Booked
+from engine.model.contract import Option, Settlement, product
+from engine.model.money import CENT, ZERO
+from engine.model.order import Order
+from engine.model.payoff import intrinsic
+from engine.model.position import Position, PositionLeg
+
+
+class Settled(NamedTuple):
+    """A leg that left by expiry: the position without it, what was paid per share, and how (see `how_settled`)."""
+
+    position: Position
+    quantity: int
+    price: Decimal
+    how: str
+
+
+def leg_of(position: Position, name: str) -> PositionLeg:
+    """Return a leg by its name."""
+    return next(leg for leg in position.legs if leg.name == name)
+
+
+def with_leg(position: Position, name: str, **changes: object) -> Position:
+    """Return the position with fields of one leg changed."""
+    legs = tuple(replace(leg, **changes) if leg.name == name else leg for leg in position.legs)  # type: ignore[arg-type]
+    return replace(position, legs=legs)
+
+
+def book(position: Position, booked: Booked, option: Option) -> Position:
+    """Return the position with one execution counted; `option` as the report names it, with the broker's number."""
+    return _counted(position, booked, option, 1)
+
+
+def unbook(position: Position, booked: Booked) -> Position:
+    """Return the position without an execution that was corrected."""
+    return _counted(position, booked, leg_of(position, booked.leg).option, -1)
+
+
+def _counted(position: Position, booked: Booked, option: Option, times: int) -> Position:
+    leg = leg_of(position, booked.leg)
+    known = option if option.con_id else leg.option
+    count, cash = times * booked.quantity, times * booked.cash
+    if booked.is_entry:
+        return with_leg(position, leg.name, option=known, opened=leg.opened + count, entry_cash=leg.entry_cash + cash)
+    return with_leg(position, leg.name, option=known, closed=leg.closed + count, exit_cash=leg.exit_cash + cash)
+
+
+def add_fill(order: Order, leg: int, count: int) -> Order:
+    """Return the order with `count` more contracts of its leg number `leg` filled."""
+    filled = list(order.leg_filled or (0,) * len(order.legs))
+    filled[leg] += count
+    return replace(order, leg_filled=tuple(filled))
+
+
+def add_commission(position: Position, leg: str, amount: Decimal) -> Position:
+    """Return the position with dollars of commission added to a leg (negative takes a correction back)."""
+    return with_leg(position, leg, commissions=leg_of(position, leg).commissions + amount)
+
+
+def how_settled(leg: PositionLeg, level: Decimal) -> str:
+    """Return how a leg ends at this level of its underlying: worthless, cash, assigned (short) or exercised (long).
+
+    Source: OCC exercise by exception (0.01 in the money); Cboe SPX specifications.
+    """
+    if intrinsic(leg.option, level) < CENT:
+        return "worthless"
+    if product(leg.option.symbol).settlement is not Settlement.SHARES:
+        return "cash"
+    return "assigned" if leg.sign < 0 else "exercised"
+
+
+def settled(position: Position, name: str, level: Decimal) -> Settled:
+    """Take an expired leg out at the level of its underlying: cash brings the intrinsic value, shares nothing."""
+    leg = leg_of(position, name)
+    how = how_settled(leg, level)
+    is_cash = product(leg.option.symbol).settlement is not Settlement.SHARES
+    price = intrinsic(leg.option, level) if is_cash else ZERO
+    cash = leg.sign * leg.held * price * leg.option.multiplier
+    changed = with_leg(
+        position,
+        name,
+        closed=leg.closed + leg.held,
+        settled=leg.settled + leg.held,
+        exit_cash=leg.exit_cash + cash.quantize(CENT),
+    )
+    return Settled(changed, leg.held, price, how)

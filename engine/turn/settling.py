@@ -1,0 +1,94 @@
+"""Options that expire: taken out of every position that holds them, at what they are worth."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from engine.fill.apply import how_settled, settled
+from engine.model.contract import Option, Underlying
+from engine.model.position import Position, PositionLeg
+from engine.model.session import session_before
+from engine.record.record import Kind
+from engine.turn.ended import closed
+from engine.turn.resting import option_has_expired
+from engine.turn.work import Work
+
+SETTLED_AFTER = timedelta(minutes=5)
+"""After the close, by when the account no longer has what has expired."""
+
+
+def settle(work: Work, option: Option) -> None:
+    """Take an expired option out of every position that holds it, at what it is worth.
+
+    Cash-settled: intrinsic value at the closing level of the index. Shares: nothing is paid for the option; in the
+    money by a cent or more it is assigned (short) or exercised (long), else it is worthless.
+    """
+    level = settlement_level(work, option)
+    for position in work.active_positions():
+        for leg in position.legs:
+            if leg.held and leg.option == option:
+                if level is None:
+                    work.alarm(position.bot, f"{option} is gone and its settlement level is not known", position.id)
+                    continue
+                _settle_leg(work, position.id, leg, level)
+        if level is not None:
+            _after_settlement(work, work.positions[position.id])
+
+
+def settle_missed(work: Work) -> None:
+    """Settle what expired while nobody looked: the account has it no more, and no report will say so again."""
+    session = work.state.session
+    if not work.state.is_ready:
+        return
+    held = {leg.option for position in work.active_positions() for leg in position.legs if leg.held}
+    for option in sorted(held, key=str):
+        is_told_soon = option.expiry == session.date and work.at < session.close + SETTLED_AFTER
+        if option_has_expired(work, option) and not is_told_soon and not work.state.holdings.get(option):
+            settle(work, option)
+
+
+def settlement_level(work: Work, option: Option) -> Decimal | None:
+    """Return the closing level of an expired option's last day: today's, or that of the session before; else None."""
+    session = work.state.session
+    if option.expiry == session.date:
+        return closing_level(work, option.symbol)
+    row = work.state.board.rows.get(Underlying(option.symbol), -1)
+    if option.expiry != session_before(session.date).date or row < 0:
+        return None
+    level = work.state.board.previous_close[row]
+    return None if level != level else Decimal(f"{level:.4f}")
+
+
+def closing_level(work: Work, symbol: str) -> Decimal | None:
+    """Return the last print of the underlying, however old."""
+    board = work.state.board
+    row = board.rows.get(Underlying(symbol), -1)
+    if row < 0 or board.last[row] != board.last[row]:
+        return None
+    return Decimal(f"{board.last[row]:.4f}")
+
+
+def _settle_leg(work: Work, name: str, leg: PositionLeg, level: Decimal) -> None:
+    found = settled(work.positions[name], leg.name, level)
+    work.put_position(found.position)
+    work.record(
+        Kind.SETTLEMENT,
+        found.position.bot,
+        name,
+        leg=leg.name,
+        quantity=found.quantity,
+        price=str(found.price),
+        level=str(level),
+        how=found.how,
+    )
+
+
+def _after_settlement(work: Work, position: Position) -> None:
+    if position.state == "closed" or not any(leg.settled for leg in position.legs) or not position.is_flat:
+        return
+    levels_of = ((leg, settlement_level(work, leg.option)) for leg in position.legs if leg.settled)
+    hows = {how_settled(leg, level) for leg, level in levels_of if level is not None}
+    reason = "closed_by_hand" if position.on_hold else position.exit_reason
+    if not reason:
+        reason = "assigned" if "assigned" in hows else ("expired_worthless" if hows <= {"worthless"} else "settled")
+    closed(work, replace(position, exit_reason=reason), "settled")

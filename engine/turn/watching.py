@@ -1,0 +1,155 @@
+"""Which contracts are streamed, and which bots wake when a row of the board moves."""
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from engine.evaluate.watch import Aim, Wish, entry_aims, entry_wish, money_wish, watch_list
+from engine.model.command import Watch
+from engine.model.contract import Contract, Option, Underlying
+from engine.model.session import Session, at_exchange_time
+from engine.turn.daily import OPENING_MINUTES
+from engine.turn.program import CompiledBot
+from engine.turn.resting import resting_orders
+from engine.turn.state import NEVER, BotState
+from engine.turn.work import Work
+
+WATCH_EVERY = timedelta(seconds=5)
+WATCH_AHEAD = timedelta(minutes=10)
+"""How long before its window a bot's contracts are streamed."""
+
+
+def step_watch(work: Work) -> dict[str, Any]:
+    """Choose what to stream now and ask for it when it differs; return the changed fields of the state.
+
+    The choice depends on where the bots' strikes lie, on positions and on what is listed; while none of them has
+    changed since the last choice, that one stands.
+    """
+    aims = _aims(work)
+    exits = _exit_wishes(work)
+    is_same = aims == work.state.aims and work.indexed == work.state.board.version
+    if is_same and not exits:
+        return {}
+    bots = work.program.bots
+    wishes = [entry_wish(bots[name].plan, aim, work.state.facts) for name, aim in aims.items()] + exits
+    return {"streamed": _stream(work, wishes), "aims": aims}
+
+
+def _stream(work: Work, wishes: list[Wish]) -> tuple[Contract, ...]:
+    pinned: dict[Contract, None] = {}
+    for position in work.active_positions():
+        pinned.update(dict.fromkeys(leg.option for leg in position.legs if leg.held or position.state == "entering"))
+        pinned.update(dict.fromkeys(Underlying(leg.option.symbol) for leg in position.legs))
+    for bot in work.program.bots.values():
+        pinned.update(dict.fromkeys(bot.levels))
+    wanted = watch_list(wishes, pinned, work.state.streamed)
+    limit = work.program.line_limit
+    if len(wanted) > limit:
+        text = f"{len(wanted)} market data lines are wanted, {limit} may be used: the least important wait"
+        work.alarm(next(iter(work.bots), ""), text)
+        wanted = wanted[:limit]
+    if wanted != work.state.streamed:
+        work.commands.append(Watch(wanted))
+    return wanted
+
+
+def _exit_wishes(work: Work) -> list[Wish]:
+    """Return what exits read at the money, for every position that holds something."""
+    view = work.view()
+    found = []
+    for position in work.active_positions():
+        symbols = work.governing(position).exit_chains
+        if symbols and not position.is_flat:
+            held = [leg.option for leg in position.legs if leg.held]
+            found.append(money_wish(symbols, held, view))
+    return found
+
+
+def _aims(work: Work) -> dict[str, tuple[Aim | None, ...]]:
+    """Return where the strikes lie of every bot that enters soon."""
+    entering = {position.bot for position in work.active_positions() if position.state == "entering"}
+    view = work.view()
+    return {
+        name: entry_aims(bot.plan, view)
+        for name, bot in work.program.bots.items()
+        if _is_in_reach(work, bot, name in entering)
+    }
+
+
+def _is_in_reach(work: Work, bot: CompiledBot, is_entering: bool) -> bool:
+    session = work.state.session
+    state = work.bots[bot.plan.name]
+    start, end = bot.window(session)
+    in_reach = is_entering or (start - WATCH_AHEAD <= work.at < end and not _is_over(state, bot))
+    early = bool(bot.plan.needs.opening_move) and work.at < session.open + OPENING_MINUTES
+    return in_reach or early
+
+
+def _is_over(state: BotState, bot: CompiledBot) -> bool:
+    day = state.day
+    if day.halted or day.decided or day.opened >= bot.plan.entry.per_day:
+        return True
+    return bool(day.entries) and bot.plan.entry.again is None
+
+
+def index_rows(work: Work) -> dict[int, tuple[str, ...]]:
+    """Return the bots by the board rows that can change what they do."""
+    board = work.state.board
+    dependents: dict[int, list[str]] = {}
+    for name in work.bots:
+        for row in _entry_rows(work, name) | _position_rows(work, name):
+            dependents.setdefault(row, []).append(name)
+    work.indexed = board.version
+    return {row: tuple(names) for row, names in dependents.items()}
+
+
+def _entry_rows(work: Work, name: str) -> frozenset[int]:
+    """Return the rows its halts and entry conditions read now: none once its day is over."""
+    bot = work.program.bots.get(name)
+    if bot is None or _is_over(work.bots[name], bot):
+        return frozenset()
+    session = work.state.session
+    start, end = bot.window(session)
+    rows = work.state.board.rows
+    found: set[int] = set()
+    if work.at < end and (work.at >= start or bot.halts):
+        found.update(rows.get(contract, -1) for contract in bot.levels)
+    if start - timedelta(seconds=1) <= work.at < end:
+        symbols = {leg.symbol for leg in bot.plan.legs}
+        found.update(r for contract, r in rows.items() if isinstance(contract, Option) and contract.symbol in symbols)
+    return frozenset(found - {-1})
+
+
+def _position_rows(work: Work, name: str) -> frozenset[int]:
+    """Return the rows its exits read now: none for positions whose exits all rest at the broker."""
+    rows = work.state.board.rows
+    found: set[int] = set()
+    for position in work.positions_of(name):
+        bot = work.governing(position)
+        if position.is_flat or (_only_rests(bot) and resting_orders(work, position.id) and not position.suspended):
+            continue
+        found.update(rows.get(leg.option, -1) for leg in position.legs if leg.held)
+        found.update(rows.get(contract, -1) for contract in bot.exit_levels)
+    return frozenset(found - {-1})
+
+
+def _only_rests(bot: CompiledBot) -> bool:
+    """Say whether every exit that reads the market rests at the broker."""
+    return all(planned.resting or planned.rule is None for planned in bot.plan.exits)
+
+
+def _next_day(session: Session) -> datetime:
+    """Return when the next date begins: the first instant at which another session may be due."""
+    return at_exchange_time(session.date + timedelta(days=1), time(0))
+
+
+def next_wake(work: Work, mark_at: datetime | None, watch_at: datetime | None) -> datetime:
+    """Return the next instant at which something is due although nothing moves."""
+    session = work.state.session
+    found = [min(work.wakes.values(), default=NEVER)]
+    soon = work.at + timedelta(seconds=1)
+    due = [order.attempt_until for order in work.all_live_orders()]
+    due += [position.retry_at for position in work.active_positions()]
+    found += [max(at, soon) for at in due if at is not None]
+    found += [at for at in (mark_at, watch_at) if at is not None]
+    found += [at for at in (session.open, session.close, _next_day(session)) if at > work.at]
+    return min(found)
