@@ -1,7 +1,6 @@
 """`rulebot validate`: every problem of every document, with its place. Touches neither broker nor database."""
 
 import gc
-import gc
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

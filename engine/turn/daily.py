@@ -14,8 +14,8 @@ from engine.model.position import Position
 from engine.model.quotes import level_of
 from engine.model.session import Session, exchange_date, session_from
 from engine.record.record import Kind
-from engine.turn.entering import end_watch
 from engine.turn.judging import first_missing, judge_all, rounded
+from engine.turn.missing import end_watch
 from engine.turn.profit import bot_today
 from engine.turn.program import CompiledBot
 from engine.turn.resting import cancel_entries

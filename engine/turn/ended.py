@@ -7,9 +7,10 @@ from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.record.record import Kind
-from engine.turn.entering import next_stage, send_opening, still_holds
+from engine.turn.choosing import still_holds
 from engine.turn.judging import wake
 from engine.turn.leaving import CLOSING, REFUSED_RETRY, UNWIND, is_trading, is_unwound, legs_to_close, pursue
+from engine.turn.opening import next_stage, send_opening
 from engine.turn.program import CompiledBot
 from engine.turn.resting import REARM_LIMIT, RESTING, cancel, has_expired, place_resting, take_back
 from engine.turn.state import Trading

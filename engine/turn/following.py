@@ -8,11 +8,12 @@ from engine.model.command import Cancel, Replace
 from engine.model.order import Order, OrderStatus, OrderType, Purpose
 from engine.model.quotes import NO_BID
 from engine.order.draft import parts_of, wire_price
+from engine.order.ladder import priority, rung
 from engine.order.price import net_quote
 from engine.spec.spec import Order as Ladder
 from engine.spec.spec import Then
 from engine.turn.bounds import credit_floor
-from engine.turn.entering import priority, rung, still_holds
+from engine.turn.choosing import still_holds
 from engine.turn.judging import wake
 from engine.turn.leaving import CLOSING, exit_ladder
 from engine.turn.reports import conclude

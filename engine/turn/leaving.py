@@ -14,12 +14,13 @@ from engine.model.order import Order, OrderLeg, OrderType, Purpose
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import NO_BID, quote_problem
 from engine.order.draft import closing_legs, draft, parts_of
+from engine.order.ladder import priority, rung
 from engine.order.price import net_quote
 from engine.record.record import Kind
 from engine.spec.spec import ExitKind, IfUnknown, Start, Then
 from engine.spec.spec import Order as Ladder
-from engine.turn.entering import priority, rung, ticket
 from engine.turn.judging import confirmed, first_missing, judge, wake
+from engine.turn.opening import ticket
 from engine.turn.profit import structure
 from engine.turn.program import CompiledBot
 from engine.turn.resting import cancel, resting_orders

@@ -34,10 +34,11 @@ from engine.model.position import Position
 from engine.record.record import Kind
 from engine.turn import daily, doubting, settling, watching
 from engine.turn.ended import next_opening
-from engine.turn.entering import entry_due, step_entry
+from engine.turn.entering import step_entry
 from engine.turn.following import follow
 from engine.turn.leaving import pursue, step_exits
 from engine.turn.linking import link_down, link_up
+from engine.turn.opening import entry_due
 from engine.turn.profit import structures
 from engine.turn.program import Program
 from engine.turn.reports import on_commission, on_execution, on_message, on_order

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 
 from engine.model.contract import Option, Right
+from engine.order.ladder import rung
 from engine.order.price import NetQuote, Part
 from engine.spec.spec import Order, Start
-from engine.turn.entering import rung
 
 EXPIRY = date(2026, 10, 21)
 CALL = Option("SPX", "SPXW", EXPIRY, Decimal(6100), Right.CALL)

@@ -1,0 +1,55 @@
+"""The rungs of a price ladder: where an order starts, and what each further try offers."""
+
+from decimal import Decimal
+
+from engine.order.price import NetQuote, Part, limit_net, ticks_of
+from engine.spec.spec import Order as Ladder
+from engine.spec.spec import Start
+
+
+def start_net(ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...], floor: Decimal | None) -> Decimal | None:
+    """Return the net price at which a ladder starts, on the tick; None without a sound quote."""
+    if quote.mid is None or quote.natural is None:
+        return None
+    ticks = ticks_of(parts)
+    if ladder.price is not None:
+        return limit_net(_given(ladder.price, quote.mid), natural=quote.natural, floor=floor, ticks=ticks)
+    wanted = quote.natural if ladder.start is Start.NATURAL else quote.mid
+    return limit_net(wanted, natural=quote.natural, floor=floor, ticks=ticks)
+
+
+def rung(
+    ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...], attempt: int, floor: Decimal | None
+) -> Decimal | None:
+    """Return the net limit of try `attempt`: so many steps worse than the start of this moment, never past natural."""
+    if quote.mid is None or quote.natural is None:
+        return None
+    ticks = ticks_of(parts)
+    if ladder.price is not None:
+        start = float(_given(ladder.price, quote.mid))
+    else:
+        start = quote.natural if ladder.start is Start.NATURAL else quote.mid
+    wanted = start - float(ladder.step or 0) * (attempt - 1)
+    if attempt > 1 and ladder.step is not None:
+        first = limit_net(start, natural=quote.natural, floor=None, ticks=ticks)
+        wanted = float(first - ladder.step * (attempt - 1))
+    return _worth_sending(limit_net(wanted, natural=quote.natural, floor=floor, ticks=ticks), parts)
+
+
+def _worth_sending(net: Decimal, parts: tuple[Part, ...]) -> Decimal:
+    """Return the limit, at least one tick from zero where a single option is dealt: the broker refuses a price of 0."""
+    if net or len(parts) > 1:
+        return net
+    return parts[0].flow * ticks_of(parts).tick(net)
+
+
+def _given(price: Decimal, mid: float) -> Decimal:
+    """Return a price that a spec gives (never negative) as a net amount: paid when the structure costs something."""
+    return price if mid >= 0 else -price
+
+
+def priority(ladder: Ladder, attempt: int) -> str:
+    """Return the adaptive priority of a try, "" when the order is a plain limit."""
+    if not ladder.adaptive:
+        return ""
+    return ladder.adaptive[min(attempt, len(ladder.adaptive)) - 1].value

@@ -1,0 +1,53 @@
+"""Near misses: what kept a bot out, and by how much, so that `why` can say it."""
+
+from dataclasses import replace
+
+from engine.evaluate.wording import describe, shortfall
+from engine.record.record import Json, Kind
+from engine.turn.judging import first_missing, reading_data
+from engine.turn.program import CompiledBot
+from engine.turn.state import Nearest, Reading
+from engine.turn.work import Work
+
+
+def miss(work: Work, bot: CompiledBot, missed: list[Reading], readings: tuple[Reading, ...]) -> None:
+    """Remember the nearest miss, and what is waited for."""
+    name = bot.plan.name
+    state = work.bots[name]
+    first = missed[0]
+    words = first_missing(first.verdict) or describe(first.rule, first.verdict)
+    state = replace(state, waits=f"{first.rule.name} {words}")
+    known = [reading for reading in missed if reading.verdict.truth is False]
+    if known:
+        off = max((shortfall(reading.rule, reading.verdict) or 0.0) for reading in known)
+        nearest = Nearest(work.at, len(missed), off, first.rule.name, words, readings)
+        if state.nearest is None or (nearest.failed, off) < (state.nearest.failed, state.nearest.shortfall):
+            state = replace(state, nearest=nearest)
+    work.set_bot(name, state)
+
+
+def all_held_but(work: Work, name: str, what: str, reason: str, readings: tuple[Reading, ...]) -> None:
+    """Remember as the nearest miss that every condition held, and what stood in the way all the same."""
+    state = work.bots[name]
+    if state.nearest is None or state.nearest.failed:
+        nearest = Nearest(work.at, 0, 0.0, what, reason, readings)
+        work.set_bot(name, replace(state, nearest=nearest))
+
+
+def record_nearest(work: Work, name: str, nearest: Nearest) -> None:
+    """Record the nearest miss with every condition's numbers at that instant."""
+    readings: list[Json] = [dict(reading_data(reading)) for reading in nearest.readings]
+    at = nearest.at.isoformat()
+    work.record(Kind.NEAREST, name, when=at, rule=nearest.rule, text=nearest.text, readings=readings)
+
+
+def end_watch(work: Work, name: str, reason: str) -> None:
+    """Record how a watch ended: the nearest miss of the day stands with it."""
+    state = work.bots[name]
+    if state.nearest is not None:
+        record_nearest(work, name, state.nearest)
+    work.record(Kind.DECISION, name, what="stop watching", reason=reason, values=[])
+    if not state.day.opened and not state.day.skipped:
+        nearest = state.nearest
+        words = f"{reason}; nearest {nearest.rule}: {nearest.text}" if nearest else reason
+        work.put_day(replace(state.day, skipped=words))

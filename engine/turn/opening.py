@@ -1,0 +1,133 @@
+"""Entry orders: the position they open, their stages when legs go one after the other, and their numbers."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from engine.decide.bot_day import BotDay
+from engine.evaluate.select import Selection
+from engine.evaluate.snapshot import View
+from engine.model.order import Order, OrderType, Purpose
+from engine.model.payoff import worst_case
+from engine.model.position import Position, PositionLeg
+from engine.model.quotes import level_of
+from engine.order.draft import Ticket, draft, opening_legs, parts_of
+from engine.order.ladder import priority, rung
+from engine.order.price import NetQuote, net_quote
+from engine.record.record import Kind
+from engine.spec.spec import Start
+from engine.turn.bounds import credit_floor
+from engine.turn.choosing import record_selection
+from engine.turn.program import CompiledBot
+from engine.turn.work import Work
+
+
+def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, quote: NetQuote) -> None:
+    plan = bot.plan
+    day = work.bots[plan.name].day
+    spot = level_of(view.board, plan.underlyings[0], view.now)
+    worst = entry_worst_case(selection, Decimal(f"{view.start_price or 0.0:.4f}"))
+    again = 1 if day.entries else 0
+    day = replace(day, entries=day.entries + 1, agains=day.agains + again, last_end="", last_end_at=None)
+    work.put_day(day)
+    position = Position(
+        id=_new_id(work, plan.name, day),
+        bot=plan.name,
+        digest=plan.digest,
+        state="flat",
+        session=day.date,
+        quantity=plan.quantity,
+        legs=tuple(PositionLeg(name=x.name, option=x.option, sign=x.sign, ratio=x.ratio) for x in selection.legs),
+        entry_mid=None if quote.mid is None else Decimal(f"{quote.mid:.4f}"),
+        spot=None if spot is None else Decimal(f"{spot:.2f}"),
+        max_risk=None if worst is None else worst * selection.legs[0].option.multiplier,
+    )
+    work.record(Kind.DECISION, plan.name, position.id, what="enter", reason="all conditions hold", values=[])
+    record_selection(work, plan.name, selection, "", position.id)
+    work.put_position(position)
+    position = work.move(position, "enter")
+    work.set_bot(plan.name, replace(work.bots[plan.name], since=work.at, is_watching=False, is_clearing=False))
+    send_opening(work, bot, position, attempt=1)
+
+
+def _new_id(work: Work, name: str, day: BotDay) -> str:
+    """Return an id of its own: entries that another strike was tried for do not count, but keep theirs."""
+    number = day.entries
+    while (found := f"{name}-{day.date:%Y%m%d}-{number}") in work.positions:
+        number += 1
+    return found
+
+
+def send_opening(work: Work, bot: CompiledBot, position: Position, attempt: int) -> Order | None:
+    """Send the position's next opening order: all legs as one, or the next of `leg_by_leg`.
+
+    Returns None when nothing is left to send or there is no price to send it at (then it is tried again shortly).
+    """
+    ladder = bot.plan.order
+    found = next_stage(work, bot, position)
+    if found is None:
+        return None
+    legs, quantity = found
+    order_legs = opening_legs(legs)
+    parts = parts_of(order_legs, order_legs[0].side)
+    quote = net_quote(parts, work.state.board, work.now)
+    floor = credit_floor(work, bot, position, legs)
+    net = rung(ladder, quote, parts, attempt, floor)
+    if net is None and ladder.start is not Start.MARKET:
+        work.alarm(position.bot, f"no price for the entry: {quote.missing.split(' for ')[0]}", position.id)
+        if position.retry_at is None or position.attempts != attempt:
+            work.put_position(replace(position, retry_at=work.at, attempts=attempt))
+        return None
+    order = draft(
+        ticket(work, position, Purpose.ENTRY, "entry"),
+        order_legs,
+        quantity,
+        OrderType.MARKET if ladder.start is Start.MARKET else OrderType.LIMIT,
+        net=net,
+        mid=None if quote.mid is None else Decimal(f"{quote.mid:.4f}"),
+        adaptive=priority(ladder, attempt),
+        attempt=attempt,
+        attempt_until=work.at + timedelta(seconds=ladder.wait),
+    )
+    work.put_position(replace(work.positions[position.id], retry_at=None, attempts=attempt))
+    work.set_bot(position.bot, replace(work.bots[position.bot], waits="a fill"))
+    return work.send(order)
+
+
+def next_stage(work: Work, bot: CompiledBot, position: Position) -> tuple[tuple[PositionLeg, ...], int] | None:
+    """Return the legs to open next and how many structures of them; None when nothing is left, or an order works."""
+    if work.has_live_entry(position.id):
+        return None
+    sequence = bot.plan.order.leg_by_leg
+    if not sequence:
+        missing = position.quantity - position.structures
+        return (position.legs, missing) if missing > 0 else None
+    by_name = {leg.name: leg for leg in position.legs}
+    sent = [leg.name for o in work.orders_of(position.id) if o.purpose is Purpose.ENTRY for leg in o.legs]
+    structures = position.quantity
+    for name in sequence:
+        leg = by_name[name]
+        missing = structures - leg.opened // leg.ratio
+        is_tried_again = name == sent[-1] and position.attempts > 1 if sent else False
+        if missing > 0 and (name not in sent or is_tried_again):
+            return (leg,), missing
+        structures = min(structures, leg.opened // leg.ratio)
+    return None
+
+
+def ticket(work: Work, position: Position, purpose: Purpose, reason: str) -> Ticket:
+    """Return the name of a new order."""
+    number, order_id = work.take_numbers()
+    return Ticket(
+        work.ref(number), number, order_id, position.bot, position.id, purpose, reason, position.digest, work.at
+    )
+
+
+def entry_due(position: Position, at: datetime) -> bool:
+    """Say whether an entering position's next try is due."""
+    return position.state == "entering" and position.retry_at is not None and at >= position.retry_at
+
+
+def entry_worst_case(selection: Selection, net: Decimal) -> Decimal | None:
+    """Return the worst case at expiry per share of one structure, None without a bound."""
+    return worst_case(((leg.option, leg.sign * leg.ratio) for leg in selection.legs), net)
