@@ -172,7 +172,7 @@ class _Chooser:
             return LegChoice(leg.name, asked, None), f"{asked}: unknown", ""
         ranked = sorted(
             self._qualifying(strikes, target),
-            key=lambda strike: (abs(float(strike) - target), -self._distance_out(strike)),
+            key=lambda strike: (round(abs(float(strike) - target), 9), -self._distance_out(strike)),
         )
         if not ranked:
             return LegChoice(leg.name, asked, None), "", f"{leg.name}: no listed strike qualifies for {asked}"
@@ -257,7 +257,9 @@ class _Chooser:
         bracket = self._bracket(strikes, known, target)
         if bracket is None:
             return LegChoice(leg.name, asked, None, shown), f"{leg.name}: strikes around {asked} are not quoted", ""
-        ordered = sorted(bracket, key=lambda strike: (abs(known[strike] - target), -self._distance_out(strike)))
+        ordered = sorted(
+            bracket, key=lambda strike: (round(abs(known[strike] - target), 9), -self._distance_out(strike))
+        )
         best = self._moved_out(ordered[0], strikes)
         if best is None:
             return LegChoice(leg.name, asked, None, shown), "", f"{leg.name}: no listed strike is far enough out"

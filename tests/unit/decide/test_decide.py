@@ -1,0 +1,162 @@
+"""Opportunities, the gate of limits, and the lifecycle as transitions enforces it."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hand_desk import DAY, HALF_DAY, bot_of, clock, text_of
+
+from engine.compile.lifecycle import LIFECYCLE
+from engine.decide.bot_day import BotDay
+from engine.decide.limits import Proposal, refusal
+from engine.decide.machine import can, next_state
+from engine.decide.opportunity import Opportunity, opportunity
+from engine.model.errors import InvariantError
+from engine.model.session import session_from
+
+FREE = Proposal(
+    at=clock("10:00"),
+    is_ready=True,
+    is_reducing=False,
+    is_paused=False,
+    halted="",
+    worst_case=Decimal(900),
+    max_loss_per_trade=Decimal(1000),
+    undefined_risk=False,
+    bot_today=Decimal(0),
+    bot_daily_loss=Decimal(500),
+    account_today=Decimal(0),
+    account_daily_loss=Decimal(1000),
+    open_positions=0,
+    account_max_open=2,
+    conflicts=(),
+    sent=(),
+    orders_per_minute=2,
+)
+
+
+def test_a_proposal_within_every_limit_is_not_refused() -> None:
+    assert refusal(FREE) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"is_ready": False}, "not in step"),
+        ({"is_paused": True}, "paused"),
+        ({"is_reducing": True}, "only reducing"),
+        ({"halted": "vix"}, "halted: vix"),
+        ({"worst_case": None}, "no bound"),
+        ({"worst_case": Decimal("1000.01")}, "max_loss_per_trade"),
+        ({"bot_today": Decimal(-500)}, "the day's loss is $500.00"),
+        ({"account_today": Decimal(-1000)}, "the account's loss"),
+        ({"open_positions": 2}, "max_open is 2"),
+        ({"conflicts": ("SPXW by other",)}, "the other way round"),
+        ({"sent": (clock("09:59:30"), clock("09:59:59"))}, "orders_per_minute"),
+    ],
+)
+def test_each_limit_refuses_in_words(changes: dict[str, object], words: str) -> None:
+    assert words in refusal(replace(FREE, **changes))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"worst_case": None, "undefined_risk": True},
+        {"worst_case": Decimal(1000)},
+        {"bot_today": Decimal("-499.99")},
+        {"bot_daily_loss": None, "bot_today": Decimal(-9999)},
+        {"account_daily_loss": None, "account_today": Decimal(-9999)},
+        {"account_max_open": None, "open_positions": 99},
+        {"sent": (clock("09:59:00"), clock("09:59:30"))},
+        {"orders_per_minute": None, "sent": (clock("10:00"),) * 9},
+    ],
+)
+def test_what_is_just_within_a_limit_passes(changes: dict[str, object]) -> None:
+    assert refusal(replace(FREE, **changes)) == ""  # type: ignore[arg-type]
+
+
+# ---------------------------------------------------------------- opportunities
+
+
+def found(entry: str, day: BotDay | None = None, now: str = "10:30", open_now: int = 0) -> Opportunity:
+    bot = bot_of(text_of(entry=entry))
+    session = session_from(DAY)
+    return opportunity(
+        bot.plan.entry, session, bot.window(session), day or BotDay(bot="b", date=DAY), open_now, clock(now)
+    )
+
+
+WINDOW = '{window: {from: "10:00", to: "11:00"}}'
+AGAIN = (
+    '{window: {from: "10:00", to: "11:00"}, per_day: 3, max_open: 3, again: {after: [unfilled], wait: 5m, at_most: 1}}'
+)
+ENDED = BotDay(bot="b", date=DAY, entries=1, last_end="unfilled", last_end_at=clock("10:00"))
+
+
+def test_before_the_window_it_says_when() -> None:
+    assert found(WINDOW, now="09:59") == Opportunity(False, "", clock("10:00"))
+
+
+@pytest.mark.parametrize(("now", "is_open"), [("10:00", True), ("10:59:59", True), ("11:00", False)])
+def test_a_window_holds_its_start_and_not_its_end(now: str, is_open: bool) -> None:
+    assert found(WINDOW, now=now).is_open is is_open
+
+
+@pytest.mark.parametrize(
+    ("day", "reason"),
+    [
+        (BotDay(bot="b", date=DAY, halted="x"), "halted: x"),
+        (BotDay(bot="b", date=DAY, decided="x"), "decided once: x"),
+        (BotDay(bot="b", date=DAY, opened=1), "1 of 1 a day"),
+        (ENDED, "its one entry was sent"),
+    ],
+)
+def test_what_ends_a_day(day: BotDay, reason: str) -> None:
+    assert found(WINDOW, day) == Opportunity(False, reason, None, True)
+
+
+def test_max_open_looks_again() -> None:
+    assert found(WINDOW, open_now=1).look_again == clock("11:00")
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_open"),
+    [
+        ({}, True),
+        ({"last_end_at": clock("10:25:01")}, False),
+        ({"last_end_at": clock("10:25")}, True),
+        ({"last_end": "stop"}, False),
+        ({"agains": 1}, False),
+        ({"last_end": "", "last_end_at": None}, False),
+    ],
+)
+def test_again(changes: dict[str, object], is_open: bool) -> None:
+    assert found(AGAIN, replace(ENDED, **changes)).is_open is is_open  # type: ignore[arg-type]
+
+
+def test_again_waits_until() -> None:
+    assert found(AGAIN, replace(ENDED, last_end_at=clock("10:29"))).look_again == clock("10:29") + timedelta(minutes=5)
+
+
+def test_a_window_ends_at_the_first_time_exit() -> None:
+    bot = bot_of(text_of(entry='{window: {from: "10:00", to: "15:59"}}'))
+    assert bot.window(session_from(DAY))[1] == clock("15:45")
+    assert bot.window(session_from(HALF_DAY))[1] == clock("12:45", HALF_DAY)
+
+
+# ---------------------------------------------------------------- the lifecycle
+
+
+def test_every_row_moves_and_nothing_else_does() -> None:
+    rows = {(row.state, row.trigger): row.next for row in LIFECYCLE.rows}
+    triggers = {row.trigger for row in LIFECYCLE.rows}
+    for state in LIFECYCLE.states:
+        for trigger in triggers:
+            assert can(LIFECYCLE, state, trigger) is ((state, trigger) in rows)
+            if (state, trigger) in rows:
+                assert next_state(LIFECYCLE, state, trigger) == rows[state, trigger]
+            else:
+                with pytest.raises(InvariantError, match=f"'{state}' cannot take '{trigger}'"):
+                    next_state(LIFECYCLE, state, trigger)

@@ -1,0 +1,231 @@
+"""Strikes: by delta, expected move, spot and offsets; and which of them are worth a data line."""
+
+from datetime import date
+from decimal import Decimal
+from math import nan
+
+import pytest
+from hand_desk import DAY, Desk, bot_of, call, put, text_of
+
+from engine.evaluate.select import Selection, expiry_on, select
+from engine.evaluate.snapshot import View
+from engine.evaluate.watch import Wish, entry_aims, entry_wish, watch_list
+from engine.model.contract import Option, Underlying
+from engine.spec.spec import DteRule, Expiry
+
+
+def view_of(desk: Desk) -> View:
+    state = desk.state
+    return View(now=desk.now.timestamp(), session=state.session, board=desk.board, facts=state.facts)
+
+
+def chosen(
+    strike: str, side: str = "put", desk: Desk | None = None, avoid: frozenset[Option] = frozenset()
+) -> Selection:
+    """Return the selection of one sold leg with this strike."""
+    legs = f"\n  expiry: {{dte: 0}}\n  short: {{sell: {side}, strike: {strike}}}\n"
+    exits = '\n  - time: "15:45"\n'
+    plan = bot_of(text_of(legs=legs, exits=exits, risk="{undefined_risk: allow}"))
+    desk = desk or Desk()
+    return select(plan.plan.legs, plan.plan.expiry, view_of(desk), plan.expected_move, avoid)
+
+
+def strike_of(selection: Selection) -> int | str:
+    return int(selection.legs[0].option.strike) if selection.is_complete else selection.missing or selection.refused
+
+
+def deltas(values: dict[int, float], side: str = "put") -> Desk:
+    """Return a desk on which only these strikes have a delta."""
+    desk = Desk()
+    for contract, row in desk.board.rows.items():
+        if isinstance(contract, Option):
+            desk.board.delta[row] = nan
+    for strike, delta in values.items():
+        option = put(strike) if side == "put" else call(strike)
+        desk.board.delta[desk.board.rows[option]] = delta
+    return desk
+
+
+# ---------------------------------------------------------------- by delta
+
+
+def test_the_nearest_of_the_two_that_enclose_it() -> None:
+    assert strike_of(chosen("{delta: 0.10}", desk=deltas({5950: -0.12, 5945: -0.095, 5940: -0.08}))) == 5945
+
+
+@pytest.mark.parametrize(
+    ("side", "values", "expected"),
+    [
+        ("put", {5950: -0.12, 5945: -0.08}, 5945),
+        ("call", {6050: 0.12, 6055: 0.08}, 6055),
+    ],
+)
+def test_a_tie_goes_away_from_the_money(side: str, values: dict[int, float], expected: int) -> None:
+    assert strike_of(chosen("{delta: 0.10}", side, deltas(values, side))) == expected
+
+
+def test_unknown_when_a_strike_between_is_not_streamed() -> None:
+    found = chosen("{delta: 0.10}", desk=deltas({5950: -0.12, 5940: -0.08}))
+    assert found.missing == "short: strikes around |delta| nearest 0.1 are not quoted"
+
+
+def test_unknown_when_nothing_encloses_it() -> None:
+    assert chosen("{delta: 0.10}", desk=deltas({5950: -0.20, 5945: -0.15})).missing
+
+
+def test_stale_greeks_choose_nothing() -> None:
+    desk = deltas({5950: -0.12, 5945: -0.095})
+    desk.board.model_at[desk.board.rows[put(5945)]] -= 301.0
+    assert chosen("{delta: 0.10}", desk=desk).missing
+
+
+def test_only_multiples() -> None:
+    desk = deltas({5960: -0.16, 5955: -0.14, 5950: -0.12, 5945: -0.10, 5940: -0.08})
+    assert strike_of(chosen("{delta: 0.10, multiple_of: 20}", desk=desk)) in (5940,)
+
+
+def test_at_least_from_spot_moves_out() -> None:
+    desk = deltas({5985: -0.12, 5980: -0.095})
+    assert strike_of(chosen("{delta: 0.10, at_least_from_spot: 30 pts}", desk=desk)) == 5970
+
+
+@pytest.mark.parametrize(("within", "is_found"), [("0.01", True), ("0.004", False)])
+def test_within(within: str, is_found: bool) -> None:
+    found = chosen(f"{{delta: 0.10, within: {within}}}", desk=deltas({5950: -0.12, 5945: -0.095}))
+    assert found.is_complete is is_found
+    assert is_found or "not within" in found.refused
+
+
+def test_a_contract_to_avoid_is_passed_over() -> None:
+    desk = deltas({5955: -0.14, 5950: -0.12, 5945: -0.10, 5940: -0.08})
+    assert strike_of(chosen("{delta: 0.10}", desk=desk, avoid=frozenset([put(5945)]))) == 5940
+
+
+# ---------------------------------------------------------------- by level
+
+
+@pytest.mark.parametrize(
+    ("spot", "strike", "expected"),
+    [
+        (6001.0, "{at: spot}", 6000),
+        (6002.5, "{at: spot}", 6000),  # a tie: away from the money, and a put's money is above
+        (6004.0, "{at: spot}", 6005),
+        (6012.0, "{at: spot, multiple_of: 25}", 6000),
+    ],
+)
+def test_at_spot(spot: float, strike: str, expected: int) -> None:
+    desk = Desk()
+    desk.level("SPX", spot)
+    assert strike_of(chosen(strike, desk=desk)) == expected
+
+
+def test_at_spot_of_a_call_ties_upward() -> None:
+    desk = Desk()
+    desk.level("SPX", 6002.5)
+    assert strike_of(chosen("{at: spot}", "call", desk)) == 6005
+
+
+def test_expected_move() -> None:
+    """The straddle of 20.1 each is worth 40.2: one move is 40.2 x sqrt(pi / 2) = 50.4 points."""
+    assert strike_of(chosen("{expected_move: 1.2x}")) == 5940
+    assert strike_of(chosen("{expected_move: 1.2x}", "call")) == 6060
+
+
+def test_no_expected_move_is_unknown() -> None:
+    desk = Desk()
+    desk.blind(put(6000), call(6000))
+    found = chosen("{expected_move: 1.2x}", desk=desk)
+    assert found.missing.endswith("unknown")
+
+
+def test_no_spot_is_unknown() -> None:
+    desk = Desk()
+    desk.level("SPX", nan)
+    assert chosen("{at: spot}", desk=desk).missing == "SPX has no price"
+
+
+def test_no_listing_is_unknown() -> None:
+    desk = Desk()
+    desk.state = type(desk.state)(session=desk.state.session, board=desk.board)
+    assert "not listed yet" in chosen("{at: spot}", desk=desk).missing
+
+
+def wings(by: str) -> Selection:
+    legs = f"\n  expiry: {{dte: 0}}\n  short: {{sell: put, strike: {{at: spot}}}}\n  long: {{buy: put, strike: {by}}}\n"
+    plan = bot_of(text_of(legs=legs))
+    return select(plan.plan.legs, plan.plan.expiry, view_of(Desk()), plan.expected_move)
+
+
+@pytest.mark.parametrize(
+    ("by", "expected"), [("{below: short, by: 10 pts}", 5990), ("{below: short, by: 12 pts}", 5990)]
+)
+def test_offsets(by: str, expected: int) -> None:
+    assert int(wings(by).legs[1].option.strike) == expected
+
+
+def test_an_offset_never_falls_on_the_leg_itself() -> None:
+    assert int(wings("{below: short, by: 1 pts}").legs[1].option.strike) == 5995
+
+
+# ---------------------------------------------------------------- expiries
+
+
+@pytest.mark.parametrize(
+    ("rule", "days", "expected"),
+    [
+        (DteRule.EXACT, (0,), date(2026, 11, 18)),
+        (DteRule.EXACT, (1,), None),
+        (DteRule.AT_LEAST, (1,), date(2026, 11, 20)),
+        (DteRule.AT_MOST, (5,), date(2026, 11, 18)),
+        (DteRule.BETWEEN, (3, 30), date(2026, 12, 18)),
+        (DteRule.NEAREST, (40,), date(2026, 12, 18)),
+        (DteRule.NEAREST, (1,), date(2026, 11, 18)),  # a tie: the earlier
+    ],
+)
+def test_expiries(rule: DteRule, days: tuple[int, ...], expected: date | None) -> None:
+    listed = (date(2026, 11, 17), date(2026, 11, 18), date(2026, 11, 20), date(2026, 12, 18))
+    assert expiry_on(Expiry(rule=rule, days=days, path=()), listed, DAY) == expected
+
+
+# ---------------------------------------------------------------- what to stream
+
+
+def wish(desk: Desk) -> Wish:
+    plan = desk.program.bots["spread"].plan
+    return entry_wish(plan, entry_aims(plan, view_of(desk)), desk.state.facts)
+
+
+def test_a_wish_holds_what_can_be_chosen_next() -> None:
+    """The strikes on both sides of the delta, the wing of each, and the money for the expected move."""
+    need = set(wish(Desk()).need)
+    assert {put(5950), put(5945), put(5940), put(5935), put(5930), call(6000), put(6000)} <= need
+    assert len(need) <= 16
+
+
+def test_a_wish_without_spot_is_empty() -> None:
+    desk = Desk()
+    desk.level("SPX", nan)
+    assert wish(desk) == Wish((), frozenset())
+
+
+def test_a_wish_without_any_delta_guesses_from_vix() -> None:
+    desk = deltas({})
+    need = [option.strike for option in wish(desk).need if isinstance(option, Option) and option.strike < 6000]
+    assert need
+    assert min(need) > Decimal(5800)
+
+
+SPX, A, B, C = Underlying("SPX"), put(5950), put(5945), put(5940)
+
+
+def test_the_list_stays_while_it_covers_every_need() -> None:
+    now = (SPX, A, B, C)
+    assert watch_list([Wish((A, B), frozenset([A, B, C]))], [SPX], now) is now
+
+
+def test_what_nobody_would_keep_is_dropped_and_pinned_comes_first() -> None:
+    assert watch_list([Wish((B,), frozenset([B]))], [SPX], (A, SPX)) == (SPX, B)
+
+
+def test_what_may_stay_stays_last() -> None:
+    assert watch_list([Wish((B,), frozenset([A, B]))], [SPX], (A, SPX)) == (SPX, B, A)

@@ -1,0 +1,238 @@
+"""Start-up is recovery: what a restart must know again, and what must not be forgotten."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from hand_desk import SELLER, Desk, put, text_of
+
+from engine.model.event import CommissionReport, MarketMoved, Request
+from engine.model.facts import EventCalendar
+from engine.model.market import Board
+from engine.model.order import OrderStatus, Purpose
+from engine.model.session import session_after
+from engine.record.codec import encode
+from engine.record.record import Kind, Record
+from engine.run.resume import Resumed, resume
+from engine.turn.state import State, Trading
+from engine.turn.turn import begin
+
+
+def resumed(desk: Desk, at: datetime | None = None) -> State:
+    return resume(desk.records, at or desk.now, desk.board, EventCalendar()).state
+
+
+def restart(desk: Desk) -> None:
+    """End the engine and start it again two seconds later."""
+    desk.now += timedelta(seconds=2)
+    desk.state = replace(resumed(desk), facts=desk.state.facts)
+    desk.take(begin(desk.program, desk.state, desk.now))
+    desk.link()
+    desk.tick(0)
+
+
+def test_nothing_recorded_is_a_fresh_start() -> None:
+    desk = Desk()
+    found = resume([], desk.now, Board(), EventCalendar())
+    assert found.is_fresh
+    assert (found.state.next_number, found.state.next_order_id) == (1, 1)
+
+
+def test_texts_that_govern_open_positions_are_kept() -> None:
+    desk = Desk()
+    desk.opened()
+    spec = {"digest": desk.position.digest, "path": "spread.yaml", "text": desk.texts[0], "overrides": {"a": "1"}}
+    old = {**spec, "digest": "old"}
+    started = Record(desk.now, Kind.RUN_STARTED, data={"install": "abc123", "specs": {"spread": spec, "gone": old}})
+    found: Resumed = resume([started, *desk.records], desk.now, desk.board, EventCalendar())
+    assert [text.digest for text in found.texts] == [desk.position.digest]
+    assert (found.install, found.texts[0].overrides) == ("abc123", {"a": "1"})
+
+
+def test_an_order_that_was_on_its_way_is_not_sent_again() -> None:
+    desk = Desk()
+    order = desk.enter()
+    assert resumed(desk).orders[order.ref].status is OrderStatus.SENDING
+    restart(desk)
+    assert desk.last.status is OrderStatus.WORKING
+    assert len(desk.submitted) == 1
+
+
+def test_the_ladder_goes_on_where_it_was() -> None:
+    desk = Desk()
+    desk.ack(desk.enter())
+    desk.tick(10)
+    restart(desk)
+    desk.tick(10)
+    assert desk.last.attempt == 3
+
+
+def test_a_pause_between_tries_goes_on() -> None:
+    desk = Desk((text_of(order="{start: mid, wait: 10s, tries: 3, pause: 1m, then: cancel}"),))
+    desk.ack(desk.enter())
+    desk.tick(10)
+    desk.cancelled(desk.last)
+    restart(desk)
+    assert len(desk.submitted) == 1
+    desk.tick(60)
+    assert [order.position for order in desk.submitted] == [desk.position.id] * 2
+
+
+def test_caps_of_the_day_are_kept() -> None:
+    desk = Desk()
+    desk.ack(desk.enter())
+    desk.cancelled(desk.last)
+    restart(desk)
+    desk.tick(30)
+    assert len(desk.submitted) == 1
+
+
+def test_an_exit_at_work_is_worked_on_and_no_second_one_is_sent() -> None:
+    desk = Desk()
+    desk.opened()
+    desk.until("15:45")
+    desk.ack(desk.last)
+    restart(desk)
+    desk.tick(5)
+    assert [order.purpose for order in desk.submitted] == [Purpose.ENTRY, Purpose.EXIT]
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
+
+
+@pytest.mark.parametrize("request_", [Request.KILL, Request.PAUSE])
+def test_kill_and_pause_outlive_a_restart(request_: Request) -> None:
+    """Faults 93: the kill switch persists."""
+    desk = Desk()
+    desk.ask(request_)
+    restart(desk)
+    desk.until("10:05", step=30)
+    assert not desk.submitted
+    desk.ask(Request.RESUME)
+    restart(desk)
+    desk.tick(15)
+    assert len(desk.submitted) == 1
+
+
+def test_a_request_acts_once_over_restarts() -> None:
+    desk = Desk()
+    desk.ask(Request.KILL, identity="one")
+    desk.ask(Request.RESUME, identity="two")
+    restart(desk)
+    desk.ask(Request.KILL, identity="one")
+    assert desk.state.trading is Trading.ACTIVE
+
+
+def seller() -> Desk:
+    desk = Desk((text_of("seller", **{**SELLER, "risk": "{undefined_risk: allow, daily_loss: $150}"}),), at="10:00")
+    desk.opened("10:01")
+    for order in desk.submitted[-2:]:
+        desk.ack(order)
+    return desk
+
+
+def test_the_days_loss_is_not_forgotten() -> None:
+    desk = seller()
+    option = desk.position.legs[0].option
+    desk.quote(option, 3.0, 3.1, -0.2)
+    desk.until("11:00", step=60)
+    state = resumed(desk)
+    assert state.bases == {}
+    assert state.marks == desk.state.marks
+    assert list(desk.state.marks.values()) == [Decimal("-105.00")]
+
+
+def test_the_base_of_a_position_of_yesterday_is_its_last_mark_then() -> None:
+    desk = seller()
+    desk.until("15:59", step=600)
+    morning = session_after(desk.day).open + timedelta(minutes=1)
+    assert dict(resumed(desk, morning).bases) == dict(desk.state.marks)
+
+
+def test_a_position_closed_today_counts_although_it_began_yesterday() -> None:
+    desk = seller()
+    target = desk.submitted[1]
+    desk.until("15:59", step=600)
+    desk.day, desk.now = session_after(desk.day).date, session_after(desk.day).open + timedelta(minutes=5)
+    desk.freshen()
+    desk.send(MarketMoved(desk.now, ()))
+    desk.fill(desk.order(target.ref))
+    desk.cancelled(desk.order(desk.submitted[2].ref))
+    name = desk.position.id
+    realized = desk.state.bots["seller"].day.realized
+    assert desk.position.state == "closed"
+    restart(desk)
+    assert name in desk.state.positions
+    assert desk.state.bots["seller"].day.realized == realized == desk.position.net - desk.state.bases[name]
+
+
+def test_what_was_closed_on_earlier_days_is_gone() -> None:
+    desk = Desk()
+    desk.ack(desk.enter())
+    desk.cancelled(desk.last)
+    state = resumed(desk, session_after(desk.day).open)
+    assert (dict(state.positions), dict(state.orders)) == ({}, {})
+    assert (state.next_number, state.next_order_id) == (2, 2)
+
+
+def test_a_closed_position_whose_order_still_works_is_kept() -> None:
+    desk = seller()
+    desk.fill(desk.submitted[1])
+    state = resumed(desk, session_after(desk.day).open)
+    assert state.live
+    assert [found.state for found in state.positions.values()] == ["open"]
+
+
+def test_executions_corrections_and_commissions_count_once_over_a_restart() -> None:
+    desk = Desk()
+    order = desk.enter()
+    first = desk.execution(order, order.legs[0], 1, "2.30")
+    second = replace(first, exec_id=first.exec_id[:-1] + "2", price=Decimal("2.40"))
+    desk.send(first)
+    desk.commission(first, "1.30")
+    desk.send(second)
+    assert dict(resumed(desk).booked) == dict(desk.state.booked)
+    restart(desk)
+    for event in (first, second, CommissionReport(desk.now, first.exec_id, Decimal("1.30"))):
+        desk.send(event)
+    leg = desk.position.legs[0]
+    assert (leg.opened, leg.entry_cash, leg.commissions) == (1, Decimal("240.00"), Decimal("1.30"))
+
+
+def test_orders_of_the_last_minute_still_count() -> None:
+    desk = Desk()
+    desk.enter()
+    assert resumed(desk).sent == desk.state.sent != ()
+    assert resumed(desk, desk.now + timedelta(minutes=2)).sent == ()
+
+
+def test_suspended_and_held_positions_stay_so() -> None:
+    desk = seller()
+    desk.unlink()
+    desk.link([], [])
+    assert desk.position.on_hold
+    assert resumed(desk).positions[desk.position.id] == desk.position
+
+
+def test_an_old_record_without_the_newer_fields_is_read() -> None:
+    desk = Desk()
+    desk.opened()
+    data = encode(desk.position)
+    assert isinstance(data, dict)
+    del data["on_hold"]
+    state = resume(
+        [Record(desk.now, Kind.POSITION, "spread", desk.position.id, data)], desk.now, Board(), EventCalendar()
+    )
+    assert state.state.positions[desk.position.id].on_hold == ""
+
+
+def test_restarting_twice_is_restarting_once() -> None:
+    """Invariant 22."""
+    desk = Desk()
+    desk.opened()
+    once = resumed(desk)
+    desk.take(begin(desk.program, once, desk.now))
+    twice = resumed(desk)
+    assert twice.positions == once.positions
+    assert twice.orders == once.orders
+    assert desk.books() == {put(5945): -1, put(5935): 1}
