@@ -471,6 +471,22 @@ def test_legs_go_one_after_the_other() -> None:
     assert desk.position.structures == 1
 
 
+def test_the_last_leg_is_bound_by_what_the_ones_before_were_filled_at() -> None:
+    """20.15 paid for the index call: $200 after commissions is more than ten calls at 2.21, the first price."""
+    require = "  require: [{credit: {at_least: $200, at: mid}}]\n"
+    desk = Desk((text_of(**{**LEGGED, "legs": LEGGED["legs"] + require}),))
+    desk.quote(call(600, "SPY"), 2.20, 2.40, 0.5)
+    desk.fill(desk.enter(), price="20.15")
+    second = desk.last
+    assert second.limit_price is not None
+    assert desk.order(second.ref).side is Side.SELL
+    assert second.limit_price * 1000 - 2015 >= 200
+    for _ in range(2):
+        desk.ack(desk.last)
+        desk.tick(30)
+    assert min(order.limit_price or 0 for order in (second, *desk.replaced)) * 1000 - 2015 >= 200
+
+
 def test_the_second_leg_follows_what_the_first_has_filled() -> None:
     desk = Desk((text_of(**{**LEGGED, "quantity": "2"}),))
     first = desk.enter()
