@@ -26,7 +26,6 @@ def validate(paths: tuple[str, ...], settings: tuple[str, ...], form: str) -> No
     Exit code: 0 without errors (there may be warnings), 1 with errors, 2 when PATH names nothing, 3 when a file cannot
     be read.
     """
-    gc.disable()  # a short process: what it makes goes with it
     overrides = parse_settings(settings)
     with _no_collection():
         found = {str(file): problems_of(file, overrides) for file in find_files(paths)}
