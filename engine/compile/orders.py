@@ -32,6 +32,9 @@ def _entry_order(spec: Spec) -> Iterator[Problem]:
     if order.then is Then.UNWIND and not order.leg_by_leg:
         message = "only legs sent one by one can be left without their partners"
         yield Problem("RB224", (*order.path, "then"), message, "a combo fills whole: write 'then: cancel'")
+    if order.leg_by_leg and order.then is Then.CANCEL:
+        message = "legs sent one by one can be left without their partners, and 'cancel' does not say what of those"
+        yield Problem("RB224", order.path, message, "write 'then: unwind': what has no partner is closed", on_key=True)
     symbols = {leg.underlying or spec.underlyings[0] for leg in spec.legs.legs}
     if len(symbols) > 1 and not order.leg_by_leg:
         message = f"the broker takes no combo across {' and '.join(sorted(symbols))}"

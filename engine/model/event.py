@@ -180,7 +180,6 @@ class OperatorRequest:
     id: str
     request: Request
     bot: str = ""
-    flatten: bool = False
 
 
 Event = (

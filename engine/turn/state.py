@@ -30,11 +30,10 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 class Trading(Enum):
-    """What the engine as a whole may do: everything, only reduce, or nothing."""
+    """What the engine as a whole may do: everything, or only reduce."""
 
     ACTIVE = "active"
     REDUCING = "reducing"
-    HALTED = "halted"
 
 
 def after_request(

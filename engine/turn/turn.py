@@ -150,7 +150,7 @@ def _by_the_clock(work: Work, changes: dict[str, Any]) -> None:
         changes |= watching.step_watch(work)
         settling.settle_missed(work)
         changes["doubts"] = doubting.step_doubts(work)
-        changes["watch_at"] = work.at + watching.WATCH_EVERY if work.at < session.close else NEVER
+        changes["watch_at"] = watching.next_watch(work)
 
 
 # ---------------------------------------------------------------- slow facts

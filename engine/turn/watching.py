@@ -18,6 +18,14 @@ WATCH_AHEAD = timedelta(minutes=10)
 """How long before its window a bot's contracts are streamed."""
 
 
+def next_watch(work: Work) -> datetime:
+    """Return when to look again at what is streamed: every few seconds from shortly before the open to the close."""
+    session = work.state.session
+    if work.at >= session.close:
+        return NEVER
+    return max(work.at + WATCH_EVERY, session.open - WATCH_AHEAD)
+
+
 def step_watch(work: Work) -> dict[str, Any]:
     """Choose what to stream now and ask for it when it differs; return the changed fields of the state.
 

@@ -7,6 +7,7 @@ from engine.compile.problem import CODES
 from engine.spec.spec import Then
 
 VIX = "- vix: {between: [12, 22]}"
+ALL_LEGS = "short_put, long_put, short_call, long_call"
 BREACH = "- breach: {spot_within: 5 pts}"
 
 
@@ -59,8 +60,9 @@ CASES = [
     (changed("start: mid", "start: market"), "RB223", "market"),
     (changed("then: cancel", "then: unwind"), "RB224", "unwind"),
     (changed("then: cancel", "then: cancel, adaptive: normal"), "RB222", "normal"),
+    (changed("then: cancel", f"then: cancel, leg_by_leg: [{ALL_LEGS}]"), "RB224", "order"),
     (
-        changed("then: cancel", "then: cancel, leg_by_leg: [short_put, long_put, short_call]"),
+        changed("then: cancel", "then: unwind, leg_by_leg: [short_put, long_put, short_call]"),
         "RB221",
         "[short_put, long_put, short_call]",
     ),
