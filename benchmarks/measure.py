@@ -15,8 +15,8 @@ ROUNDS = 5
 class Goal:
     """One goal: its number in the design, what is measured, how, the figure, and the floor and stretch it is held to.
 
-    `figure` None was not measured, for the reason in `note`. `at_most` False means that more is better. Floors and
-    stretches are in the figure's unit.
+    `figure` None was not measured, for the reason in `note`. `at_most` False means that more is better; `least` bounds
+    a figure from below that must lie in a range. Floors and stretches are in the figure's unit.
     """
 
     number: str
@@ -27,6 +27,7 @@ class Goal:
     floor: float | None = None
     stretch: float | None = None
     at_most: bool = True
+    least: float | None = None
     note: str = ""
 
     @property
@@ -34,6 +35,8 @@ class Goal:
         """Whether the floor holds; None without a floor or a figure."""
         if self.figure is None or self.floor is None:
             return None
+        if self.least is not None and self.figure < self.least:
+            return False
         return self.figure <= self.floor if self.at_most else self.figure >= self.floor
 
 

@@ -38,6 +38,8 @@ def table(goals: list[Goal]) -> str:
     for goal in goals:
         bound = "<=" if goal.at_most else ">="
         floor = "" if goal.floor is None else f"{bound} {goal.floor:g}{_space(goal.unit)}"
+        if goal.least is not None:
+            floor = f"{goal.least:g} to {goal.floor:g}"
         stretch = "" if goal.stretch is None else f"{bound} {goal.stretch:g}{_space(goal.unit)}"
         figure = "SKIPPED" if goal.figure is None else f"{goal.figure:.3g}{_space(goal.unit)}"
         met = {None: "", True: "met", False: "**missed**"}[goal.is_met]
