@@ -177,8 +177,9 @@ def _slope_of_changes() -> Goal:
         found = alternate({str(part): _day_seconds(program, day) for part, day in days.items()}, 3, warm_up=False)
     points = [(days[part].events, found.median(str(part))) for part in days]
     how = "a day's time, 10, 30 and 100 % of 240 options quoted a minute"
-    return Goal("19", "growth with the quotes that change (slope, log to log)", how, slope(points), "", floor=1.1,
-                least=0.9, note="less than proportional: what goes by the clock outweighs what a quote costs")  # fmt: skip
+    note = "less than proportional: what goes by the clock outweighs what a quote costs"
+    what = "growth with the quotes that change (slope, log to log)"
+    return Goal("19", what, how, slope(points), "", floor=1.1, least=0.9, note=note)
 
 
 def _slope_of_bots() -> Goal:
