@@ -108,7 +108,8 @@ def _reprice(work: Work, order: Order, ladder: Ladder, floor: Decimal | None) ->
         if closing and order.is_combo and quote.missing.endswith(NO_BID):
             cancel(work, order, f"{quote.missing}: the rest is closed without it")
         else:
-            work.alarm(order.bot, f"no price for the next try: {quote.missing.split(' for ')[0]}", order.position)
+            text = f"no price for the next try: {quote.missing.split(' for ')[0]}"
+            work.alarm_of_price(order.bot, text, order.position)
         return
     price = wire_price(net, order.side)
     attempt = order.attempt + 1

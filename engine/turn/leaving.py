@@ -208,7 +208,8 @@ def _send_closing(work: Work, position: Position) -> None:
     quote = net_quote(parts, work.state.board, work.now, closing=True)
     net = None if at_market else rung(ladder, quote, parts, attempt, None)
     if net is None and not at_market:
-        work.alarm(position.bot, f"no price to close at: {quote.missing.split(' for ')[0]}", position.id)
+        text = f"no price to close at: {quote.missing.split(' for ')[0]}"
+        work.alarm_of_price(position.bot, text, position.id)
         wake(work, position.bot, RETRY_SECONDS)
         return
     mid = None if quote.mid is None else Decimal(f"{quote.mid:.4f}")

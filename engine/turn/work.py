@@ -128,6 +128,11 @@ class Work:
             self.set_bot(bot, replace(state, alarmed=state.alarmed | {text}))
         self.record(Kind.ALARM, bot, position, text=text)
 
+    def alarm_of_price(self, bot: str, text: str, position: str) -> None:
+        """Alarm that a price is missing, unless nothing is streamed yet: then the connection has only just come."""
+        if self.state.streamed:
+            self.alarm(bot, text, position)
+
     def put_order(self, order: Order) -> Order:
         """Keep a new value of an order."""
         order = replace(order, changed_at=self.at)

@@ -482,3 +482,18 @@ def test_assignment_of_a_short_put() -> None:
     desk.holds(put(600, "SPY"), 0)
     assert desk.position.exit_reason == "assigned"
     assert desk.position.net == entry * 100
+
+
+def test_a_new_connection_has_no_prices_yet_and_that_is_no_alarm() -> None:
+    """What streams is chosen after LinkUp: only a price that is still missing then is worth a person's look."""
+    desk = held('\n  - stop: {cost: 2x credit}\n    order: {start: mid, wait: 5s, tries: 9}\n  - time: "15:45"\n')
+    cost(desk, 3.0)
+    desk.tick(1)
+    desk.ack(desk.last)
+    desk.unlink()
+    desk.link()
+    desk.blind(put(5945))
+    desk.tick(6)
+    assert not [text for text in desk.alarms if "no price" in text]
+    desk.tick(1)
+    assert len([text for text in desk.alarms if "no price for the next try" in text]) == 1
