@@ -74,6 +74,11 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | No
     help="Positions and resting orders at the start, JSON.",
 )
 @click.option(
+    "--faults",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="What goes wrong, and when: a fault plan, YAML or JSON (docs/faults.md).",
+)
+@click.option(
     "--data-seconds",
     type=click.IntRange(1),
     default=5,
@@ -116,6 +121,7 @@ def gateway(
     market: str | None,
     cash: float,
     positions: Path | None,
+    faults: Path | None,
     data_seconds: int,
     fence_seconds: int,
     holders: int,
@@ -150,6 +156,7 @@ def gateway(
             market_file=market,
             positions_file=positions,
             store_file=write_ledger,
+            faults_file=faults,
         )
     except ValueError as problem:
         raise click.UsageError(str(problem)) from problem

@@ -23,6 +23,7 @@ from engine.sim.exchange.ledger import Ledger
 from engine.sim.exchange.legging import leg_in
 from engine.sim.exchange.lifecycle import end_cancelled
 from engine.sim.exchange.matching import Moment, match
+from engine.sim.exchange.mishaps import correct, fill_cancelled
 from engine.sim.exchange.oca import after_fill
 from engine.sim.exchange.settings import ExchangeSettings
 from engine.sim.exchange.settle import settle_due
@@ -149,6 +150,16 @@ class SimExchange:
             if not order.is_final:
                 reports += end_cancelled(self._desk, order)
         return reports
+
+    # --------------------------------------------------------- mishaps
+
+    def fill_cancelled(self, client_id: int, order_id: int) -> list[Report]:
+        """Fill what remained of a cancelled order: the fill had won, and is heard of late."""
+        return fill_cancelled(self._desk, (client_id, order_id))
+
+    def correct(self, exec_id: str, price_by: Decimal, quantity_by: Decimal) -> list[Report]:
+        """Correct an execution of today; a combo's own has nothing to correct."""
+        return correct(self._desk, exec_id, price_by, quantity_by)
 
     # --------------------------------------------------------- time
 

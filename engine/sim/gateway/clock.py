@@ -168,17 +168,23 @@ class Clock:
         if at == hub.timeline.last:
             self.finished = True
             log.info("the last session is over; time stays at %s", hub.at.isoformat())
+        if hub.faults is not None:
+            hub.faults.before_move()
         if data:
             self._move_market()
         if reports := hub.exchange.advance(from_epoch(at)):
             deliver(hub, reports)
         if data:
             accounts.after_move(hub)
+        if hub.faults is not None:
+            hub.faults.after_move()
 
     def _move_market(self) -> None:
         hub, traffic = self.hub, self.hub.traffic
         began = perf_counter()
         hub.market.advance(hub.at)
+        if hub.faults is not None and hub.faults.quotes_stopped:
+            return
         ticks = hub.feed.quotes()
         moved = perf_counter()
         hub.feed.send_changes(ticks)

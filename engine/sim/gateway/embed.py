@@ -7,6 +7,8 @@ from decimal import Decimal
 from engine.sim.exchange.exchange import SimExchange
 from engine.sim.exchange.ledger import Ledger, open_ledger
 from engine.sim.exchange.start_book import StartBook, load_positions
+from engine.sim.gateway.fault_plan import FaultPlan, load_faults
+from engine.sim.gateway.faults import Faults
 from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.server import Gateway
 from engine.sim.gateway.session import Traffic
@@ -92,8 +94,12 @@ def _exchange(settings: GatewaySettings, market: Market) -> SimExchange:
     )
 
 
-def build_hub(settings: GatewaySettings, market: Market | None, exchange: Exchange | None) -> Hub:
+def build_hub(
+    settings: GatewaySettings, market: Market | None, exchange: Exchange | None, faults: FaultPlan | None = None
+) -> Hub:
     """Put a world together and move it to the first instant. Must run inside an event loop."""
+    if faults is None and settings.faults_file is not None:
+        faults = load_faults(settings.faults_file)
     timeline = Timeline(settings.first_day, settings.days, settings.fence_seconds, settings.data_seconds)
     market = market or _market(settings)
     market.advance(from_epoch(timeline.first))
@@ -111,17 +117,24 @@ def build_hub(settings: GatewaySettings, market: Market | None, exchange: Exchan
         ticket = view.ticket
         hub.used_ids.add((ticket.client_id, ticket.order_id))
         hub.highest_id[ticket.client_id] = max(hub.highest_id.get(ticket.client_id, 0), ticket.order_id)
+    if faults is not None and faults.faults:
+        hub.faults = Faults(faults, hub)
     return hub
 
 
 async def start_gateway(
-    settings: GatewaySettings, *, market: Market | None = None, exchange: Exchange | None = None
+    settings: GatewaySettings,
+    *,
+    market: Market | None = None,
+    exchange: Exchange | None = None,
+    faults: FaultPlan | None = None,
 ) -> RunningGateway:
     """Listen on 127.0.0.1 in this event loop, with the simulated market and broker unless others are given.
 
-    Raises: OSError when the port is in use; ValueError for scenario and position files that cannot be used.
+    `faults` is a plan of what goes wrong, instead of the one in the settings' file.
+    Raises: OSError when the port is in use; ValueError for scenario, position and fault files that cannot be used.
     """
-    hub = build_hub(settings, market, exchange)
+    hub = build_hub(settings, market, exchange, faults)
     gateway = Gateway(hub)
     await gateway.start()
     ledger = hub.exchange.ledger if isinstance(hub.exchange, SimExchange) else None

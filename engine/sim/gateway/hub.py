@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from engine.sim.gateway.policy import Policy
 from engine.sim.gateway.session import Session, Traffic
 from engine.sim.gateway.settings import GatewaySettings
 from engine.sim.gateway.tick_feed import TickFeed
@@ -35,6 +36,7 @@ class Hub:
     sequence: int = 0
     option_sums: dict[tuple[str, int, int], tuple[int, int]] = field(default_factory=dict)
     halted: set[str] = field(default_factory=set)
+    faults: Policy | None = None
 
     @property
     def at(self) -> datetime:

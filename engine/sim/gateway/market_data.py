@@ -44,6 +44,8 @@ def market_data(hub: Hub, session: Session, fields: Fields) -> None:
     if line is None:
         return
     line.generics = frozenset(generics or ())
+    if hub.faults is not None and not hub.faults.opens(session, line):
+        return
     _open(hub, session, line, snapshot)
 
 
@@ -90,7 +92,7 @@ def _open(hub: Hub, session: Session, line: Line, snapshot: bool) -> None:
     session.send(58, 1, line.req_id, 2 if frozen else 1)
     tick = "0.01" if line.instrument is None else min_tick(line.instrument)
     session.send(81, line.req_id, tick, "9c0001", 3)
-    _first_set(hub, session, line)
+    first_set(hub, session, line)
     if snapshot:
         session.send(57, 1, line.req_id)
         return
@@ -99,7 +101,8 @@ def _open(hub: Hub, session: Session, line: Line, snapshot: bool) -> None:
     hub.feed.lines_changed()
 
 
-def _first_set(hub: Hub, session: Session, line: Line) -> None:
+def first_set(hub: Hub, session: Session, line: Line) -> None:
+    """Send a line everything as it stands now."""
     rows = board(hub.market.ticks(line.con_ids))
     if line.instrument is None:
         pieces = combo_pieces(line, rows, list(range(len(line.legs))))

@@ -35,7 +35,12 @@ def _instrument(hub: Hub, ticket: Ticket) -> Instrument | None:
 
 
 def deliver(hub: Hub, reports: list[Report]) -> None:
-    """Send each report to whom it concerns, in the broker's order."""
+    """Send each report to whom it concerns, in the broker's order, unless a fault changes it."""
+    deliver_unchanged(hub, reports if hub.faults is None else hub.faults.reports(reports))
+
+
+def deliver_unchanged(hub: Hub, reports: list[Report]) -> None:
+    """Send each report to whom it concerns, as it stands."""
     for report in reports:
         if isinstance(report, OrderChanged):
             _order_changed(hub, report)
@@ -115,7 +120,7 @@ def place_order(hub: Hub, session: Session, fields: Fields) -> None:
 
 def submit(hub: Hub, client_id: int, command: Command) -> None:
     """Run a command now, or keep it for the barrier while a client holds the clock."""
-    if hub.holders:
+    if hub.holders or (hub.faults is not None and hub.faults.link_lost):
         hub.commands.append((client_id, hub.sequence, command))
         hub.sequence += 1
     else:
@@ -124,6 +129,8 @@ def submit(hub: Hub, client_id: int, command: Command) -> None:
 
 def run_commands(hub: Hub) -> None:
     """Run what waited for the barrier, by client id and then in the order each client sent it."""
+    if hub.faults is not None and hub.faults.link_lost:
+        return
     waiting = sorted(hub.commands, key=lambda each: each[:2])
     hub.commands.clear()
     for _, _, command in waiting:
@@ -158,7 +165,9 @@ def _renamed(hub: Hub, ticket: Ticket, *, con_id: int, symbol: str, sec_type: st
 
 def _placed(hub: Hub, ticket: Ticket, query: ContractQuery) -> list[Report]:
     found = _resolved(hub, ticket, query)
-    return hub.exchange.place(found) if isinstance(found, Ticket) else [found]
+    if not isinstance(found, Ticket):
+        return [found]
+    return hub.exchange.place(found) if hub.faults is None else hub.faults.place(found)
 
 
 def _asked(hub: Hub, ticket: Ticket, query: ContractQuery) -> list[Report]:
@@ -170,7 +179,8 @@ def cancel_order(hub: Hub, session: Session, fields: Fields) -> None:
     """Message 4; from version 169 a manual cancel time follows, which is read and not used."""
     fields.skip()
     order_id, client_id = fields.integer(), session.client_id
-    submit(hub, client_id, lambda: hub.exchange.cancel(client_id, order_id))
+    broker = hub.exchange if hub.faults is None else hub.faults
+    submit(hub, client_id, lambda: broker.cancel(client_id, order_id))
 
 
 def global_cancel(hub: Hub, session: Session, fields: Fields) -> None:
@@ -241,10 +251,11 @@ def executions(hub: Hub, session: Session, fields: Fields) -> None:
             and sec_type in ("", done.sec_type)
             and side in ("", done.side)
         )
-        if not wanted:
+        if not wanted or (hub.faults is not None and not hub.faults.shows_execution(done.exec_id)):
             continue
         _send_execution(hub, session, req_id, done)
-        if (paid := hub.exchange.commission_of(done.exec_id)) is not None:
+        hidden = hub.faults is not None and not hub.faults.shows_commission(done.exec_id)
+        if not hidden and (paid := hub.exchange.commission_of(done.exec_id)) is not None:
             encode_orders.send_commission(session, paid)
     session.send(55, 1, req_id)
 

@@ -53,6 +53,8 @@ class Gateway:
     def __init__(self, hub: Hub) -> None:
         self.hub = hub
         self.clock = Clock(hub, self.fail)
+        if hub.faults is not None:
+            hub.faults.attach(self.fail)
         self.failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.connections: set[Connection] = set()
         self._server: asyncio.Server | None = None
@@ -99,7 +101,7 @@ class Gateway:
         """Give a client its id and its greeting, or refuse an id that is in use."""
         hub = self.hub
         session.client_id = client_id
-        if client_id in hub.sessions:
+        if client_id in hub.sessions or (hub.faults is not None and hub.faults.refuses(session)):
             words = "Unable to connect as the client id is already in use. Retry with a unique client id."
             session.error(-1, 326, words)
             session.close()
@@ -114,6 +116,8 @@ class Gateway:
             session.error(-1, code, words)
         if client_id == hub.settings.master_client_id:
             open_orders_unasked(hub, session)
+        if hub.faults is not None:
+            hub.faults.connected(session)
         return True
 
     def leave(self, session: Session) -> None:
@@ -185,6 +189,7 @@ class Connection(asyncio.Protocol):
     def _serve(self) -> None:
         if not self._prefixed and not self._take_prefix():
             return
+        faults = self._gateway.hub.faults
         for payload in take_frames(self._buffer):
             if self._session is None:
                 self._greet(payload)
@@ -192,7 +197,7 @@ class Connection(asyncio.Protocol):
                 self._start(self._session, payload)
             elif payload.startswith(_CURRENT_TIME):
                 self._gateway.clock.ask(self._session)
-            else:
+            elif faults is None or not faults.holds(self._session, payload):
                 answer(self._gateway.hub, self._session, payload)
             if self._over:
                 return
@@ -216,7 +221,8 @@ class Connection(asyncio.Protocol):
             raise WireError(f"no version in common with {hello[:40]!r}")
         assert self._transport is not None
         hub = self._gateway.hub
-        session = Session(self._transport, hub.traffic, hub.settings.queue_bytes)
+        make = Session if hub.faults is None else hub.faults.session
+        session = make(self._transport, hub.traffic, hub.settings.queue_bytes)
         session.version, session.options = agreed
         self._session = session
         zone = "LOCKSTEP" if hub.settings.lockstep else "US/Eastern"

@@ -31,6 +31,7 @@ class GatewaySettings:
     market_file: Path | str | None = None
     positions_file: Path | None = None
     store_file: Path | None = None
+    faults_file: Path | None = None
     master_client_id: int = 0
     read_only: bool = False
     max_lines: int = 100

@@ -1,0 +1,123 @@
+"""What goes wrong at a broker: an order that fills although it was cancelled, and a trade that is corrected.
+
+Both move the books and the ledger as an ordinary trade does, so that the ledger stays the truth.
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from engine.model.money import ZERO
+from engine.sim.exchange.account import Account
+from engine.sim.exchange.book import WorkingOrder
+from engine.sim.exchange.combo import order_touch
+from engine.sim.exchange.desk import Desk, contract_name
+from engine.sim.exchange.execution import execute, parts_of
+from engine.sim.exchange.matching import ADDED, Fill
+from engine.sim.exchange.oca import after_fill
+from engine.sim.seams import Commissioned, Executed, Execution, PositionChanged, Report, Status
+
+
+def fill_cancelled(desk: Desk, key: tuple[int, int]) -> list[Report]:
+    """Fill what remained of a cancelled order, at its limit or at the market; nothing when that cannot be."""
+    order = desk.book.orders.get(key)
+    if order is None or order.status is not Status.CANCELLED or not order.transmitted or order.legs_in:
+        return []
+    quotes = desk.quotes(leg.instrument.con_id for leg in order.legs)
+    far = order_touch(order.legs, quotes).far(order.side)
+    limit = order.ticket.limit_price
+    price = far if limit is None else limit
+    if far is None or price is None or not order.remaining:
+        return []
+    fill = Fill(price, int(order.remaining), ADDED)
+    reports = execute(desk, order, parts_of(order, fill, quotes), fill, quotes)
+    return [*reports, *after_fill(desk, order, fill.quantity)]
+
+
+def correct(desk: Desk, exec_id: str, price_by: Decimal, quantity_by: Decimal) -> list[Report]:
+    """Correct today's execution of a contract: its id with the last part raised, with another price or quantity."""
+    old = next((one for one in desk.executions if one.exec_id == exec_id), None)
+    paid = desk.commissions.get(exec_id)
+    if old is None or paid is None:
+        return []
+    price, quantity = max(old.price + price_by, ZERO), max(old.quantity + quantity_by, ZERO)
+    new = _corrected(desk, old, price, quantity)
+    desk.executions.append(new)
+    _record(desk, new)
+    realized = _rebook(desk, old, new, closed=paid.realized is not None)
+    moved = Commissioned(new.exec_id, paid.client_id, paid.commission, _sum(paid.realized, realized))
+    desk.commissions[new.exec_id] = moved
+    if realized is not None:
+        fields = {"exec_id": new.exec_id, "con_id": new.con_id, "commission": ZERO, "realized": realized}
+        desk.ledger.write("commission", desk.now, **fields)
+    desk.position(new.con_id)
+    return [Executed(new), moved, PositionChanged(new.con_id)]
+
+
+def _sum(before: Decimal | None, change: Decimal | None) -> Decimal | None:
+    return before if change is None else (before or ZERO) + change
+
+
+def _corrected(desk: Desk, old: Execution, price: Decimal, quantity: Decimal) -> Execution:
+    """Return the corrected execution; its order's totals are brought up to date."""
+    stem, _, revision = old.exec_id.rpartition(".")
+    more, value = quantity - old.quantity, price * quantity - old.price * old.quantity
+    cumulative = old.cumulative + more
+    average = (Decimal(str(old.average_price)) * old.cumulative + value) / cumulative if cumulative else ZERO
+    order = desk.book.orders.get((old.client_id, old.order_id))
+    if order is not None and not order.is_combo:
+        _adjust(order, more, value)
+    return replace(
+        old,
+        exec_id=f"{stem}.{int(revision) + 1:02d}",
+        price=price,
+        quantity=quantity,
+        cumulative=cumulative,
+        average_price=float(average),
+    )
+
+
+def _adjust(order: WorkingOrder, quantity: Decimal, value: Decimal) -> None:
+    order.filled += quantity
+    order.value += value
+
+
+def _record(desk: Desk, one: Execution) -> None:
+    desk.ledger.write(
+        "execution",
+        desk.now,
+        exec_id=one.exec_id,
+        perm_id=one.perm_id,
+        client_id=one.client_id,
+        order_id=one.order_id,
+        order_ref=one.order_ref,
+        con_id=one.con_id,
+        name=contract_name(desk.instrument(one.con_id)),
+        sec_type=one.sec_type,
+        side=one.side,
+        quantity=one.quantity,
+        price=one.price,
+    )
+
+
+def _rebook(desk: Desk, old: Execution, new: Execution, *, closed: bool) -> Decimal | None:
+    """Move cash and position by the difference; return what that realised, None when nothing."""
+    side = 1 if old.side == "BOT" else -1
+    multiplier = desk.instrument(old.con_id).multiplier
+    value = side * (new.price * new.quantity - old.price * old.quantity) * multiplier
+    desk.cash(old.con_id, -value, "trade")
+    more = side * (new.quantity - old.quantity)
+    if more:
+        return desk.account.trade(old.con_id, more, value, ZERO)
+    return _reprice(desk.account, old.con_id, value, closed=closed)
+
+
+def _reprice(account: Account, con_id: int, value: Decimal, *, closed: bool) -> Decimal | None:
+    """Book another price: into the cost of what is held, or as realised when the trade closed or nothing is held."""
+    held = account.holdings[con_id]
+    account.cash -= value
+    if held.quantity and not closed:
+        held.cost += value
+        return None
+    held.realized -= value
+    account.realized_today -= value
+    return -value

@@ -1,0 +1,504 @@
+"""What goes wrong in a run: a policy that follows a fault plan. docs/faults.md says what each kind does.
+
+Theory. Events are counted in the order the broker handles them, times are those of the virtual clock, and chance is
+drawn from names; so a lockstep run with the same plan and seed goes wrong in the same way. Only `real_seconds` are
+the computer's.
+"""
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from heapq import heappop, heappush
+
+from engine.model.session import EXCHANGE_ZONE
+from engine.sim.exchange.exchange import SimExchange
+from engine.sim.gateway.fault_plan import CANCEL, CONNECT, FILL, NEVER_ENDS, ORDER, Fault, FaultError, FaultPlan
+from engine.sim.gateway.fault_reports import OF_FILLS, OF_ORDERS, Key, ReportFaults
+from engine.sim.gateway.fault_session import FaultySession
+from engine.sim.gateway.hub import Hub
+from engine.sim.gateway.lines import Line
+from engine.sim.gateway.market_data import first_set
+from engine.sim.gateway.orders import deliver_unchanged
+from engine.sim.gateway.requests import answer
+from engine.sim.gateway.session import Session, Traffic
+from engine.sim.seams import (
+    Commissioned,
+    Executed,
+    Execution,
+    OrderChanged,
+    OrderError,
+    OrderView,
+    Report,
+    Status,
+    Ticket,
+)
+
+FIRST_REFUSED_PERM_ID = 500_000_000
+NOT_SUBSCRIBED = {
+    354: "Requested market data is not subscribed.Delayed market data is available.",
+    10089: "Requested market data requires additional subscription for API. See link in 'Market Data Connections' "
+    "dialog for more details.Delayed market data is available.",
+    10167: "Requested market data is not subscribed. Displaying delayed market data.",
+    10197: "No market data during competing live session",
+}
+CONNECTIVITY = {
+    1100: "Connectivity between IB and Trader Workstation has been lost.",
+    1101: "Connectivity between IB and Trader Workstation has been restored - data lost.",
+    1102: "Connectivity between IB and Trader Workstation has been restored - data maintained. "
+    "All data farms are connected.",
+}
+GARBAGE_LENGTH = b"\xff\xff\xff\xff"
+NEEDS_BROKER = frozenset({"late_fill", "correction"})
+
+
+@dataclass(slots=True)
+class _Lost:
+    """A lost link: what waits until it is back. `unseen` are the executions that happened inside."""
+
+    fault: Fault
+    kept: list[Report] = field(default_factory=list)
+    unseen: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Slow:
+    """Requests are kept so long, until virtual time `ends` (None: for ever)."""
+
+    fault: Fault
+    client: int | None
+    ends: int | None
+
+
+class Faults:
+    """Follows one plan in one gateway. Raises: FaultError for a plan this gateway cannot follow."""
+
+    def __init__(self, plan: FaultPlan, hub: Hub) -> None:
+        self._hub = hub
+        self._plan = plan.faults
+        self._seen: Counter[int] = Counter()
+        self._timed = sorted((self._epoch(each), each.place, each) for each in plan.faults if each.at is not None)
+        self._agenda: list[tuple[int, int, Callable[[], None]]] = []
+        self._sequence = 0
+        self._tickets: dict[Key, Ticket] = {}
+        self._swallowed: set[Key] = set()
+        self._refused: set[Key] = set()
+        self._greeted: dict[Session, list[Fault]] = {}
+        self._orders = ReportFaults(self._filled, self._later, self._send)
+        self._lost: _Lost | None = None
+        self._quiet: Counter[str] = Counter()
+        self._competing = False
+        self._standing: list[Fault] = []
+        self._slow: list[_Slow] = []
+        self._waiting: dict[Session, deque[bytes]] = {}
+        self._last_slow: dict[Session, Fault] = {}
+        self._fail: Callable[[BaseException], None] | None = None
+        self._acts: dict[str, Callable[[Fault, int | None], None]] = {
+            "cut": self._cut,
+            "silence": self._silence,
+            "lost_connectivity": self._lose_link,
+            "farm_down": self._farm_down,
+            "competing_session": self._compete,
+            "not_subscribed": self._stand,
+            "delayed_data": self._stand,
+            "garbage": self._garbage,
+            "slow": self._slow_down,
+        }
+        self._check()
+        for each in plan.faults:
+            if each.at is None and not each.on:
+                self._acts[each.kind](each, each.client)
+
+    def _check(self) -> None:
+        for each in self._plan:
+            if each.kind in NEEDS_BROKER and not isinstance(self._hub.exchange, SimExchange):
+                raise FaultError(f"faults[{each.place}]: {each.kind} needs the simulated broker, not another exchange")
+
+    def _epoch(self, fault: Fault) -> int:
+        sessions = self._hub.timeline.sessions
+        if fault.session > len(sessions) or fault.at is None:
+            raise FaultError(f"faults[{fault.place}].session: is {fault.session}; this run has {len(sessions)}")
+        at = datetime.combine(sessions[fault.session - 1].date, fault.at, EXCHANGE_ZONE)
+        return int(at.timestamp())
+
+    # ------------------------------------------------------------ time
+
+    def attach(self, fail: Callable[[BaseException], None]) -> None:
+        """Learn how an error of our own ends the run."""
+        self._fail = fail
+
+    def before_move(self) -> None:
+        """Let the faults begin whose time has come."""
+        while self._timed and self._timed[0][0] <= self._hub.now:
+            fault = self._timed.pop(0)[2]
+            self._acts[fault.kind](fault, fault.client)
+
+    def after_move(self) -> None:
+        """Do what is due: late reports, late answers, and the ends of faults."""
+        while self._agenda and self._agenda[0][0] <= self._hub.now:
+            heappop(self._agenda)[2]()
+
+    def _later(self, seconds: float, run: Callable[[], None]) -> None:
+        self._sequence += 1
+        heappush(self._agenda, (self._hub.now + int(seconds), self._sequence, run))
+
+    def _really_later(self, seconds: float, run: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_later(seconds, self._guarded, run)
+
+    def _guarded(self, run: Callable[[], None]) -> None:
+        try:
+            run()
+        except Exception as problem:  # noqa: BLE001 - any error of our own ends the run, loudly
+            if self._fail is not None:
+                self._fail(problem)
+
+    # ------------------------------------------------------------ events
+
+    def _hits(self, event: str, client_id: int, ticket: Ticket | None = None) -> list[Fault]:
+        """Count an event and return the faults that it triggers, in the order of the plan."""
+        found = []
+        for fault in self._plan:
+            if fault.on == event and fault.concerns(client_id, ticket):
+                self._seen[fault.place] += 1
+                if fault.hits(self._seen[fault.place], self._hub.settings.seed):
+                    found.append(fault)
+        return found
+
+    def _act(self, fault: Fault, client_id: int) -> None:
+        """Let a fault of the link or of the data begin, if it is one."""
+        if (act := self._acts.get(fault.kind)) is not None:
+            act(fault, client_id)
+
+    def _clients(self, client_id: int | None) -> list[FaultySession]:
+        sessions = self._hub.sessions.values()
+        wanted = [each for each in sessions if client_id in (None, each.client_id)]
+        return [each for each in wanted if isinstance(each, FaultySession)]
+
+    def _tell(self, code: int, words: str) -> None:
+        for session in self._hub.sessions.values():
+            session.error(-1, code, words)
+
+    # ------------------------------------------------------------ connections
+
+    def session(self, transport: asyncio.Transport, traffic: Traffic, queue_bytes: int) -> Session:
+        """Return a client whose connection can misbehave."""
+        return FaultySession(transport, traffic, queue_bytes)
+
+    def refuses(self, session: Session) -> bool:
+        """Count a connection, and say whether it is told that its id is in use."""
+        hits = self._hits(CONNECT, session.client_id)
+        if any(each.kind == "id_in_use" for each in hits):
+            return True
+        for fault in hits:
+            if fault.kind == "roll_back_ids":
+                self._roll_back(session.client_id, fault.whole("to"))
+        self._greeted[session] = hits
+        return False
+
+    def _roll_back(self, client_id: int, first: int) -> None:
+        hub = self._hub
+        hub.highest_id[client_id] = first - 1
+        working = {(view.ticket.client_id, view.ticket.order_id) for view in hub.exchange.open_orders()}
+        forgotten = {key for key in hub.used_ids if key[0] == client_id and key not in working}
+        hub.used_ids -= forgotten
+        for key in forgotten:
+            self._tickets.pop(key, None)
+        if isinstance(hub.exchange, SimExchange):
+            hub.exchange.forget_order_ids()
+
+    def connected(self, session: Session) -> None:
+        """Act on a client that has just had its greeting."""
+        if self._lost is not None:
+            session.error(-1, 1100, CONNECTIVITY[1100])
+        for fault in self._greeted.pop(session, []):
+            self._act(fault, session.client_id)
+
+    def _cut(self, fault: Fault, client_id: int | None) -> None:
+        for session in self._clients(client_id):
+            session.cut(fault.text("how"), in_frame=fault.flag("mid_frame"))
+
+    def _silence(self, fault: Fault, client_id: int | None) -> None:
+        for session in self._clients(client_id):
+            session.flush()
+            session.fall_silent()
+            if (seconds := fault.seconds("real_seconds")) != NEVER_ENDS:
+                self._really_later(seconds, session.wake)
+
+    def _garbage(self, fault: Fault, client_id: int | None) -> None:
+        what = fault.text("what")
+        for session in self._clients(client_id):
+            if what == "unknown":
+                session.send(9999, 1, "garbage")
+            elif what == "short":
+                session.send(3, 1)
+            else:
+                session.out.append(GARBAGE_LENGTH)
+
+    def _slow_down(self, fault: Fault, client_id: int | None) -> None:
+        lasts = fault.seconds("lasts")
+        ends = None if lasts == NEVER_ENDS else self._hub.now + int(lasts)
+        self._slow.append(_Slow(fault, client_id, ends))
+
+    def holds(self, session: Session, payload: bytes) -> bool:
+        """Keep a request if the client is to wait for its answer. Requests stay in their order."""
+        fault = self._slow_fault(session)
+        waiting = self._waiting.get(session)
+        if fault is None:
+            if not waiting:
+                return False
+            fault = self._last_slow[session]
+        self._last_slow[session] = fault
+        self._waiting.setdefault(session, deque()).append(payload)
+        if seconds := fault.seconds("real_seconds"):
+            self._really_later(seconds, lambda: self._answer(session))
+        else:
+            self._later(fault.seconds(), lambda: self._answer(session))
+        return True
+
+    def _slow_fault(self, session: Session) -> Fault | None:
+        now = self._hub.now
+        self._slow = [each for each in self._slow if each.ends is None or each.ends > now]
+        return next((each.fault for each in self._slow if each.client in (None, session.client_id)), None)
+
+    def _answer(self, session: Session) -> None:
+        payload = self._waiting[session].popleft()
+        if session.transport.is_closing():
+            return
+        answer(self._hub, session, payload)
+        session.flush()
+
+    # ------------------------------------------------------------ the broker's link
+
+    @property
+    def link_lost(self) -> bool:
+        """True while the gateway has lost the broker."""
+        return self._lost is not None
+
+    def _lose_link(self, fault: Fault, client_id: int | None) -> None:
+        if self._lost is not None:
+            return
+        self._lost = _Lost(fault)
+        self._stop_quotes("link")
+        self._tell(1100, CONNECTIVITY[1100])
+        self._later(fault.seconds(), self._restore_link)
+
+    def _restore_link(self) -> None:
+        lost, self._lost = self._lost, None
+        assert lost is not None
+        code = int(lost.fault.text("restored"))
+        if code == 1101:
+            for session in self._hub.sessions.values():
+                session.wants.lines.clear()
+            self._hub.feed.lines_changed()
+        self._tell(code, CONNECTIVITY[code])
+        self._resume_quotes("link")
+        asked_only = lost.fault.text("executions") == "asked"
+        dropped = (Executed, Commissioned) if asked_only else ()
+        deliver_unchanged(self._hub, [each for each in lost.kept if not isinstance(each, dropped)])
+
+    def shows_execution(self, exec_id: str) -> bool:
+        """Say whether the answer to reqExecutions has this execution: not while it is behind a lost link."""
+        return self._lost is None or exec_id not in self._lost.unseen
+
+    def shows_commission(self, exec_id: str) -> bool:
+        """Say whether the answer to reqExecutions has the commission of this execution."""
+        return exec_id not in self._orders.hidden
+
+    # ------------------------------------------------------------ market data
+
+    @property
+    def quotes_stopped(self) -> bool:
+        """True while no quotes go out."""
+        return bool(self._quiet)
+
+    def _stop_quotes(self, why: str) -> None:
+        self._quiet[why] += 1
+
+    def _resume_quotes(self, why: str) -> None:
+        """Let quotes flow again; every line is sent its present set."""
+        self._quiet[why] -= 1
+        self._quiet = +self._quiet
+        if self._quiet:
+            return
+        for session in self._hub.sessions.values():
+            for line in session.wants.lines.values():
+                first_set(self._hub, session, line)
+        self._hub.feed.lines_changed()
+
+    def _farm_down(self, fault: Fault, client_id: int | None) -> None:
+        farm = fault.text("farm")
+        self._stop_quotes("farm")
+        self._tell(2103, f"Market data farm connection is broken:{farm}")
+        self._later(fault.seconds(), lambda: self._farm_up(farm))
+
+    def _farm_up(self, farm: str) -> None:
+        self._tell(2104, f"Market data farm connection is OK:{farm}")
+        self._resume_quotes("farm")
+
+    def _compete(self, fault: Fault, client_id: int | None) -> None:
+        self._stop_quotes("session")
+        self._competing = True
+        for session in self._hub.sessions.values():
+            for req_id in session.wants.lines:
+                session.error(req_id, 10197, NOT_SUBSCRIBED[10197])
+        if (seconds := fault.seconds()) != NEVER_ENDS:
+            self._later(seconds, self._end_competition)
+
+    def _end_competition(self) -> None:
+        self._competing = self._quiet["session"] > 1
+        self._resume_quotes("session")
+
+    def _stand(self, fault: Fault, client_id: int | None) -> None:
+        self._standing.append(fault)
+
+    def opens(self, session: Session, line: Line) -> bool:
+        """Say whether a line opens as it should: refused, delayed, or silent while quotes are stopped."""
+        if isinstance(session, FaultySession):
+            session.delayed.discard(line.req_id)
+        for fault in self._standing:
+            if self._is_of(fault, session, line) and not self._opens_so(fault, session, line):
+                return False
+        if self._competing:
+            session.error(line.req_id, 10197, NOT_SUBSCRIBED[10197])
+            return False
+        if self.quotes_stopped:
+            session.wants.lines[line.req_id] = line
+            self._hub.feed.lines_changed()
+            return False
+        return True
+
+    def _is_of(self, fault: Fault, session: Session, line: Line) -> bool:
+        if fault.client not in (None, session.client_id):
+            return False
+        if fault.text("symbol") == "all":
+            return True
+        found = [self._hub.market.catalogue.by_id(con_id) for con_id in line.con_ids]
+        return any(each is not None and each.symbol == fault.text("symbol") for each in found)
+
+    def _opens_so(self, fault: Fault, session: Session, line: Line) -> bool:
+        if fault.kind == "not_subscribed":
+            code = int(fault.text("code"))
+            session.error(line.req_id, code, NOT_SUBSCRIBED[code])
+            return False
+        if session.wants.data_type not in (3, 4):
+            session.error(line.req_id, 354, NOT_SUBSCRIBED[354])
+            return False
+        session.error(line.req_id, 10167, NOT_SUBSCRIBED[10167])
+        if isinstance(session, FaultySession):
+            session.delayed.add(line.req_id)
+        return True
+
+    # ------------------------------------------------------------ orders
+
+    def place(self, ticket: Ticket) -> list[Report]:
+        """Give an order to the broker, unless a fault swallows or refuses it."""
+        key = ticket.client_id, ticket.order_id
+        if key in self._swallowed:
+            return []
+        known = key in self._tickets
+        self._tickets[key] = ticket
+        if known:
+            again = OrderError(*key, 103, "Duplicate order id")
+            return [again] if key in self._refused else self._hub.exchange.place(ticket)
+        hits = self._hits(ORDER, ticket.client_id, ticket)
+        for fault in hits:
+            if fault.kind == "swallow_order":
+                self._swallowed.add(key)
+                return []
+            if fault.kind == "reject":
+                return self._refusal(fault, ticket)
+        for fault in hits:
+            self._begin(fault, key)
+        warnings = [OrderError(*key, each.whole("code"), each.text("text")) for each in hits if each.kind == "warning"]
+        return [*self._hub.exchange.place(ticket), *warnings]
+
+    def _begin(self, fault: Fault, key: Key) -> None:
+        if fault.kind in OF_ORDERS:
+            self._orders.mark_order(fault, key)
+        else:
+            self._act(fault, key[0])
+
+    def _refusal(self, fault: Fault, ticket: Ticket) -> list[Report]:
+        """Answer an order that the broker never sees."""
+        key = ticket.client_id, ticket.order_id
+        self._refused.add(key)
+        refused = OrderError(*key, fault.whole("code"), fault.text("text"))
+        if (status := fault.text("status")) == "none":
+            return [refused]
+        view = OrderView(
+            ticket=ticket,
+            perm_id=FIRST_REFUSED_PERM_ID + len(self._refused),
+            status=Status(status),
+            filled=Decimal(0),
+            remaining=ticket.quantity,
+            average_price=0.0,
+            last_price=0.0,
+        )
+        return [OrderChanged(view), refused]
+
+    def cancel(self, client_id: int, order_id: int) -> list[Report]:
+        """Give a cancel to the broker."""
+        exchange = self._hub.exchange
+        ticket = self._tickets.get((client_id, order_id))
+        hits = self._hits(CANCEL, client_id, ticket) if ticket is not None else []
+        for fault in hits:
+            if fault.kind == "late_fill":
+                self._later(fault.seconds(), lambda: self._late_fill(client_id, order_id))
+            else:
+                self._act(fault, client_id)
+        return exchange.cancel(client_id, order_id)
+
+    def _late_fill(self, client_id: int, order_id: int) -> None:
+        assert isinstance(self._hub.exchange, SimExchange)
+        self._broker_sends(self._hub.exchange.fill_cancelled(client_id, order_id))
+
+    def _filled(self, done: Execution) -> None:
+        """Count a fill and let its faults begin."""
+        ticket = self._tickets.get((done.client_id, done.order_id))
+        for fault in self._hits(FILL, done.client_id, ticket):
+            if fault.kind in OF_FILLS:
+                self._orders.mark_fill(fault, done)
+            elif fault.kind == "correction":
+                self._correct_later(fault, done)
+            else:
+                self._act(fault, done.client_id)
+
+    def _correct_later(self, fault: Fault, done: Execution) -> None:
+        exec_id = _traded(done)
+        self._later(fault.seconds(), lambda: self._correct(fault, exec_id))
+
+    def _correct(self, fault: Fault, exec_id: str) -> None:
+        assert isinstance(self._hub.exchange, SimExchange)
+        price_by = Decimal(str(fault.seconds("price_by")))
+        self._broker_sends(self._hub.exchange.correct(exec_id, price_by, Decimal(fault.whole("quantity_by"))))
+
+    def _broker_sends(self, reports: list[Report]) -> None:
+        deliver_unchanged(self._hub, self.reports(reports))
+
+    # ------------------------------------------------------------ reports
+
+    def reports(self, reports: list[Report]) -> list[Report]:
+        """Return what the clients hear of these reports now."""
+        return self._unless_lost(self._orders.through(reports))
+
+    def _unless_lost(self, reports: list[Report]) -> list[Report]:
+        """Keep reports while the link is lost."""
+        if self._lost is None:
+            return reports
+        self._lost.kept += reports
+        self._lost.unseen |= {each.execution.exec_id for each in reports if isinstance(each, Executed)}
+        return []
+
+    def _send(self, reports: list[Report]) -> None:
+        """Send reports that were held back."""
+        deliver_unchanged(self._hub, self._unless_lost(reports))
+
+
+def _traded(done: Execution) -> str:
+    """Return the id of the execution that moved a position: of a combo its first leg's."""
+    if done.sec_type != "BAG":
+        return done.exec_id
+    stem, _, revision = done.exec_id.rsplit(".", 2)
+    return f"{stem}.02.{revision}"

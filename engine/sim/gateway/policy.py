@@ -1,0 +1,63 @@
+"""The seam through which faults come in: what the gateway asks before it accepts, does or says something.
+
+A gateway without faults has no policy (None), and asks nothing.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from engine.sim.gateway.lines import Line
+from engine.sim.gateway.session import Session, Traffic
+from engine.sim.seams import Report, Ticket
+
+
+class Policy(Protocol):
+    """Decides what goes wrong. All times are those of the gateway's clock."""
+
+    @property
+    def quotes_stopped(self) -> bool:
+        """True while no quotes go out."""
+
+    @property
+    def link_lost(self) -> bool:
+        """True while the gateway has lost the broker: commands wait and reports are kept."""
+
+    def attach(self, fail: Callable[[BaseException], None]) -> None:
+        """Learn how an error of our own ends the run."""
+
+    def session(self, transport: asyncio.Transport, traffic: Traffic, queue_bytes: int) -> Session:
+        """Return a client whose connection can misbehave."""
+
+    def refuses(self, session: Session) -> bool:
+        """Say whether this client is told that its id is in use."""
+
+    def connected(self, session: Session) -> None:
+        """Act on a client that has just had its greeting."""
+
+    def holds(self, session: Session, payload: bytes) -> bool:
+        """Say whether this request is kept, to be answered later."""
+
+    def opens(self, session: Session, line: Line) -> bool:
+        """Say whether a market data line opens as it should; when not, this has dealt with it."""
+
+    def place(self, ticket: Ticket) -> list[Report]:
+        """Give an order to the broker, or do not."""
+
+    def cancel(self, client_id: int, order_id: int) -> list[Report]:
+        """Give a cancel to the broker."""
+
+    def reports(self, reports: list[Report]) -> list[Report]:
+        """Return what the clients hear of these reports now."""
+
+    def shows_execution(self, exec_id: str) -> bool:
+        """Say whether the answer to reqExecutions has this execution."""
+
+    def shows_commission(self, exec_id: str) -> bool:
+        """Say whether the answer to reqExecutions has the commission of this execution."""
+
+    def before_move(self) -> None:
+        """Act on a new instant, before the market moves."""
+
+    def after_move(self) -> None:
+        """Act on a new instant, after the broker has reported."""

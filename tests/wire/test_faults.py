@@ -1,0 +1,579 @@
+"""Faults on demand: what a client receives while each kind of fault is on."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+
+import ib_async
+import pytest
+from raw_client import DAY, Message, RawClient, con_id, contract, order, run
+
+from engine.sim.gateway.embed import RunningGateway, start_gateway
+from engine.sim.gateway.fault_plan import KINDS, FaultError, load_faults, read_faults
+from engine.sim.gateway.settings import GatewaySettings
+from engine.sim.gateway.wire import take_frames
+
+OFFER = "v100..178 +LOCKSTEP"
+FENCES_TO_OPEN = 12
+ORDERS = ("3", "4", "5", "11", "59")
+
+
+@asynccontextmanager
+async def faulty(*faults: str, **settings: object) -> AsyncIterator[RunningGateway]:
+    """Yield a gateway with these faults, each a line of YAML; an error of its own fails the test."""
+    plan = read_faults("faults:\n" + "".join(f"  - {{{each}}}\n" for each in faults))
+    values = {"first_day": DAY, "fence_seconds": 5, "data_seconds": 5, **settings}
+    running = await start_gateway(GatewaySettings(**values), faults=plan)  # type: ignore[arg-type]
+    try:
+        yield running
+        failed = running.gateway.failure
+        if failed.done() and failed.exception() is not None:
+            raise failed.exception()  # type: ignore[misc]
+    finally:
+        await running.stop()
+
+
+def at_open(*faults: str, **settings: object):
+    """Run the test with a gateway of these faults and a client that holds the clock, at the open."""
+
+    def decorate(test: Callable[[RunningGateway, RawClient], Awaitable[None]]) -> Callable[[], None]:
+        async def main() -> None:
+            async with faulty(*faults, **settings) as running:
+                client = await RawClient.connect(running.port, 1, OFFER)
+                await client.fence(FENCES_TO_OPEN)
+                await test(running, client)
+
+        def wrapped() -> None:
+            run(main)
+
+        wrapped.__name__ = test.__name__
+        return wrapped
+
+    return decorate
+
+
+def buy(running: RunningGateway, order_id: int = 1, limit: str = "30.00", **changed: object) -> list[object]:
+    """Return an order that fills with the next market; with a limit of 0.05 one that rests."""
+    return order(order_id, con_id(running, 5890), limit=limit, **changed)
+
+
+def of(kind: str, found: list[Message]) -> list[Message]:
+    return [each for each in found if each[0] == kind]
+
+
+def statuses(found: list[Message]) -> list[str]:
+    return [each[2] for each in of("3", found)]
+
+
+def errors(found: list[Message]) -> list[int]:
+    return [int(each[3]) for each in of("4", found)]
+
+
+def exec_ids(found: list[Message]) -> list[str]:
+    return [each[14] for each in of("11", found)]
+
+
+async def line(client: RawClient, running: RunningGateway, req_id: int = 7) -> list[Message]:
+    client.send(1, 11, req_id, *contract(con_id(running, 5890)), 0, "", 0, 0, "")
+    return await client.fence()
+
+
+def ticks(found: list[Message], req_id: int = 7) -> list[Message]:
+    return [each for each in found if each[0] in ("1", "2", "21") and str(req_id) in each[1:3]]
+
+
+# ---------------------------------------------------------------- orders
+
+
+@at_open("kind: swallow_order, on: order")
+async def test_row_23_a_swallowed_order_has_no_answer_and_is_not_there(running, client):
+    client.send(*buy(running))
+    client.send(*buy(running, 2))
+    found = await client.fence(4)
+    assert {each[1] for each in of("5", found)} == {"2"}
+    assert [each.order_id for each in running.exchange.executions()] == [2]
+    client.send(4, 1, 1)
+    assert 10147 in errors(await client.fence())
+
+
+@at_open("kind: lose_ack, on: order")
+async def test_row_24_an_order_without_acknowledgement_lives_and_is_found_by_asking(running, client):
+    client.send(*buy(running, limit="0.05"))
+    found = await client.fence(4)
+    assert not [each for each in found if each[0] in ORDERS]
+    client.send(5, 1)
+    assert [each[1] for each in of("5", await client.until_kind(53))] == ["1"]
+
+
+@at_open("kind: lose_ack, on: order")
+async def test_row_24_fills_of_an_order_without_acknowledgement_are_told(running, client):
+    client.send(*buy(running))
+    found = await client.fence(4)
+    assert len(of("11", found)) == 1
+    assert set(statuses(found)) == {"Filled"}
+
+
+@at_open("kind: duplicate, on: order")
+async def test_row_26_each_report_comes_twice(running, client):
+    client.send(*buy(running))
+    found = [each for each in await client.fence(4) if each[0] in ORDERS]
+    assert len(of("11", found)) == 2
+    assert len(of("59", found)) == 2
+    assert of("11", found)[0] == of("11", found)[1]
+    assert len(running.exchange.executions()) == 1
+
+
+@at_open("kind: duplicate, on: fill")
+async def test_row_26_a_fill_alone_comes_twice(running, client):
+    client.send(*buy(running))
+    found = await client.fence(4)
+    assert (len(of("11", found)), len(of("59", found))) == (2, 2)
+
+
+@at_open("kind: execution_first, on: order")
+async def test_row_27_the_execution_comes_before_the_acknowledgement(running, client):
+    client.send(*buy(running))
+    found = [each for each in await client.fence(4) if each[0] in ORDERS]
+    assert found[0][0] == "11"
+    assert statuses(found)[0] == "PreSubmitted"
+    assert statuses(found)[-1] == "Filled"
+
+
+@at_open("kind: execution_first, on: order, seconds: 20")
+async def test_row_27_an_order_that_does_not_fill_is_acknowledged_late(running, client):
+    client.send(*buy(running, limit="0.05"))
+    assert not of("5", await client.fence(3))
+    assert of("5", await client.fence(2))
+
+
+@at_open("kind: late_fill, on: cancel, seconds: 10")
+async def test_row_28_a_fill_comes_after_cancelled(running, client):
+    client.send(*buy(running, limit="0.05"))
+    await client.fence(2)
+    client.send(4, 1, 1)
+    found = await client.fence(4)
+    told = [each for each in found if each[0] in ORDERS]
+    cancelled = next(at for at, each in enumerate(told) if each[0] == "3" and each[2] == "Cancelled")
+    filled = next(at for at, each in enumerate(told) if each[0] == "11")
+    assert 202 in errors(found)
+    assert cancelled < filled
+    assert of("59", found)
+    assert [each.quantity for each in running.exchange.positions()] == [Decimal(1)]
+    assert running.ledger is not None
+    assert running.ledger.totals().positions == {con_id(running, 5890): Decimal(1)}
+
+
+@at_open("kind: correction, on: fill, seconds: 10, price_by: -0.5")
+async def test_row_29_a_corrected_price_replaces_the_first(running, client):
+    client.send(*buy(running))
+    found = await client.fence(5)
+    first, second = exec_ids(found)
+    assert (first[-3:], second[-3:]) == (".01", ".02")
+    assert first[:-3] == second[:-3]
+    prices = [Decimal(each.price) for each in running.exchange.executions()]
+    assert prices[1] == prices[0] - Decimal("0.5")
+    assert running.ledger is not None
+    totals = running.ledger.totals()
+    assert totals.cash_flow == {con_id(running, 5890): -100 * prices[1]}
+    assert round(totals.cash, 2) == Decimal(running.exchange.account_values()["TotalCashValue"])
+
+
+@at_open("kind: correction, on: fill, seconds: 10, quantity_by: -1")
+async def test_row_29_a_bust_takes_the_position_away(running, client):
+    client.send(*buy(running))
+    found = await client.fence(5)
+    assert len(exec_ids(found)) == 2
+    assert running.exchange.positions() == []
+    assert running.ledger is not None
+    assert running.ledger.totals().positions == {}
+
+
+@at_open("kind: late_commission, on: fill, seconds: 20")
+async def test_row_32_a_commission_comes_late(running, client):
+    client.send(*buy(running))
+    found = await client.fence(2)
+    assert of("11", found)
+    assert not of("59", found)
+    client.send(7, 3, 5, 0, "", "", "", "", "", "")
+    assert not of("59", await client.until_kind(55))
+    assert [each[2] for each in of("59", await client.fence(5))] == exec_ids(found)
+
+
+@at_open("kind: no_commission, on: order")
+async def test_row_32_a_commission_never_comes(running, client):
+    client.send(*buy(running))
+    assert not of("59", await client.fence(10))
+    assert len(running.exchange.executions()) == 1
+
+
+@pytest.mark.parametrize(("status", "said"), [("Inactive", ["Inactive"]), ("Cancelled", ["Cancelled"]), ("none", [])])
+def test_row_42_a_reject_comes_with_a_status_or_alone(status, said):
+    @at_open(f"kind: reject, on: order, status: {status}, text: no")
+    async def main(running, client):
+        client.send(*buy(running))
+        found = await client.fence(4)
+        assert errors(found) == [201]
+        assert of("4", found)[0][4] == "no"
+        assert statuses(found) == said
+        assert running.exchange.open_orders() == []
+
+    main()
+
+
+@pytest.mark.parametrize("code", [399, 10349, 2109])
+def test_row_45_a_warning_leaves_the_order_alive(code):
+    @at_open(f"kind: warning, on: order, code: {code}")
+    async def main(running, client):
+        client.send(*buy(running, limit="0.05"))
+        found = await client.fence(4)
+        assert errors(found) == [code]
+        assert statuses(found)[-1] == "Submitted"
+        assert len(running.exchange.open_orders()) == 1
+
+    main()
+
+
+@at_open("kind: swallow_order, on: order, number: 2, order_ref: a., action: BUY")
+async def test_a_fault_is_for_the_orders_it_names(running, client):
+    for number, ref in enumerate(("a.1", "b.1", "a.2", "a.3"), 1):
+        client.send(*buy(running, number, orderRef=ref))
+    await client.fence(3)
+    assert sorted(each.order_ref for each in running.exchange.executions()) == ["a.1", "a.3", "b.1"]
+
+
+def test_chance_is_the_same_for_the_same_seed():
+    async def placed(seed: int) -> list[int]:
+        async with faulty("kind: swallow_order, on: order, chance: 0.5", seed=seed) as running:
+            client = await RawClient.connect(running.port, 1, OFFER)
+            await client.fence(FENCES_TO_OPEN)
+            for number in range(1, 11):
+                client.send(*buy(running, number, limit="0.05"))
+            await client.fence(4)
+            return [each.ticket.order_id for each in running.exchange.open_orders()]
+
+    async def main():
+        first = await placed(3)
+        assert 0 < len(first) < 10
+        assert await placed(3) == first
+
+    run(main)
+
+
+# ---------------------------------------------------------------- connections
+
+
+@pytest.mark.parametrize("mid_frame", [False, True])
+def test_row_18_a_connection_ends_with_fin(mid_frame):
+    @at_open(f"kind: cut, on: fill, how: fin, mid_frame: {str(mid_frame).lower()}")
+    async def main(running, client):
+        client.send(*buy(running))
+        client.send(49, 1)
+        rest = await client.closed()
+        frames = bytearray(rest)
+        whole = list(take_frames(frames))
+        assert not [each for each in whole if each.startswith(b"11\0")]
+        assert bool(frames) is mid_frame
+        assert len(running.exchange.executions()) == 1
+
+    main()
+
+
+@at_open('kind: cut, at: "09:30:10"')
+async def test_row_18_a_connection_is_reset_at_a_time(running, client):
+    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+        await client.fence(10)
+    again = await RawClient.connect(running.port, 1, OFFER)
+    assert await again.fence(2)
+
+
+def test_row_20_a_silent_connection_stays_and_wakes():
+    async def main():
+        async with faulty("kind: silence, on: connect, real_seconds: 0.3") as running:
+            client = await RawClient.connect(running.port)
+            client.send(49, 1)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.15):
+                    await client.read()
+            assert (await client.read())[0] == "49"
+
+    run(main)
+
+
+def test_row_33_an_id_is_in_use_for_a_number_of_attempts():
+    async def main():
+        async with faulty("kind: id_in_use, on: connect, attempts: 2") as running:
+            for _ in range(2):
+                client = await RawClient.dial(running.port)
+                client.write_raw(b"API\0\0\0\0\x09v157..178")
+                await client.read()
+                client.send(71, 2, 1, "")
+                assert (await client.read())[3] == "326"
+                await client.closed()
+            assert (await RawClient.connect(running.port)).start
+
+    run(main)
+
+
+@at_open("kind: roll_back_ids, on: connect, number: 2, to: 1")
+async def test_row_22_the_next_id_rolls_back_on_reconnect(running, client):
+    client.send(*buy(running, 40))
+    await client.fence(4)
+    client.close()
+    await asyncio.sleep(0.05)
+    client = await RawClient.connect(running.port, 1, OFFER)
+    assert of("9", client.start)[0][2] == "1"
+    client.send(*buy(running, 1, limit="0.05"))
+    assert of("5", await client.fence(3))[0][1] == "1"
+
+
+@pytest.mark.parametrize(("what", "ends"), [("unknown", "9999"), ("short", "3")])
+def test_row_39_garbage_comes_between_good_messages(what, ends):
+    @at_open(f'kind: garbage, at: "09:30:10", what: {what}')
+    async def main(running, client):
+        found = await client.fence(4)
+        assert len([each for each in found if each[0] == ends]) == 1
+
+    main()
+
+
+@at_open('kind: garbage, at: "09:30:05", what: length')
+async def test_row_39_a_garbage_length(running, client):
+    client.send(49, 1)
+    async with asyncio.timeout(5):
+        assert await client.reader.readexactly(4) == b"\xff\xff\xff\xff"
+
+
+@at_open('kind: slow, at: "09:30:05", seconds: 10, lasts: 5')
+async def test_row_40_answers_come_late_and_in_order(running, client):
+    await client.fence()
+    client.send(5, 1)
+    client.send(8, 1, 1)
+    assert len(await client.fence()) == 1
+    found = await client.fence(2)
+    assert [each[0] for each in found if each[0] != "49"] == ["53", "9"]
+
+
+def test_row_40_answers_are_slow_in_real_time():
+    async def main():
+        async with faulty("kind: slow, real_seconds: 0.2") as running:
+            client = await RawClient.connect(running.port)
+            began = asyncio.get_running_loop().time()
+            client.send(5, 1)
+            await client.until_kind(53)
+            assert asyncio.get_running_loop().time() - began >= 0.19
+
+    run(main)
+
+
+# ---------------------------------------------------------------- the broker's link
+
+
+@pytest.mark.parametrize("restored", [1101, 1102])
+def test_row_21_fills_inside_a_lost_link_come_after_it(restored):
+    @at_open(f"kind: lost_connectivity, on: order, seconds: 20, restored: {restored}")
+    async def main(running, client):
+        await line(client, running)
+        client.send(*buy(running))
+        found = await client.fence(3)
+        assert errors(found) == [1100]
+        assert not ticks(found)
+        assert not [each for each in found if each[0] in ("5", "11")]
+        assert len(running.exchange.executions()) == 1
+        client.send(7, 3, 5, 0, "", "", "", "", "", "")
+        assert not of("11", await client.until_kind(55))
+        found = await client.fence(2)
+        assert errors(found) == [restored]
+        told = [each[0] for each in found]
+        assert told.index("4") < told.index("11")
+        assert bool(ticks(found + await client.fence(3))) is (restored == 1102)
+
+    main()
+
+
+@at_open("kind: lost_connectivity, on: order, seconds: 20, executions: asked")
+async def test_row_25_executions_come_only_when_asked_for(running, client):
+    client.send(*buy(running))
+    found = await client.fence(6)
+    assert not of("11", found)
+    assert statuses(found)[-1] == "Filled"
+    client.send(7, 3, 5, 0, "", "", "", "", "", "")
+    assert len(of("11", await client.until_kind(55))) == 1
+
+
+@at_open('kind: lost_connectivity, at: "09:30:05", seconds: 20')
+async def test_row_21_orders_wait_for_the_link(running, client):
+    await client.fence()
+    client.send(*buy(running))
+    await client.fence(2)
+    assert running.exchange.executions() == []
+    assert of("11", await client.fence(4))
+
+
+# ---------------------------------------------------------------- market data
+
+
+@at_open('kind: farm_down, at: "09:30:15", seconds: 20')
+async def test_a_farm_is_down_and_quotes_stop(running, client):
+    assert ticks(await line(client, running))
+    found = await client.fence(2)
+    assert errors(found) == [2103]
+    assert not ticks(await client.fence(3))
+    found = await client.fence()
+    assert errors(found) == [2104]
+    assert {"1", "2"} <= {each[3] for each in ticks(found)}
+
+
+@at_open('kind: competing_session, at: "09:30:15", seconds: 15')
+async def test_a_competing_session_takes_the_quotes(running, client):
+    await line(client, running)
+    found = await client.fence(2)
+    assert [(each[2], each[3]) for each in of("4", found)] == [("7", "10197")]
+    assert errors(await line(client, running, 8)) == [10197]
+    assert ticks(await client.fence(3))
+
+
+@pytest.mark.parametrize("code", [354, 10089])
+def test_a_symbol_is_not_subscribed(code):
+    @at_open(f"kind: not_subscribed, symbol: SPX, code: {code}")
+    async def main(running, client):
+        found = await line(client, running)
+        assert [(each[2], each[3]) for each in of("4", found)] == [("7", str(code))]
+        assert not ticks(await client.fence(3))
+
+    main()
+
+
+@at_open("kind: delayed_data, symbol: SPX")
+async def test_data_is_delayed_for_who_takes_it_so(running, client):
+    assert errors(await line(client, running)) == [354]
+    client.send(59, 1, 3)
+    found = await line(client, running)
+    assert errors(found) == [10167]
+    assert next(each for each in found if each[0] == "58")[3] == "3"
+    found += await client.fence(3)
+    assert {each[3] for each in of("1", found)} >= {"66", "67"}
+    assert {each[2] for each in of("21", found)} == {"83"}
+    assert not {each[3] for each in of("1", found)} & {"1", "2", "4"}
+
+
+# ---------------------------------------------------------------- through ib_async
+
+
+def test_ib_async_hears_of_a_correction_and_a_warning():
+    async def main():
+        plan = ("kind: correction, on: fill, seconds: 5, price_by: 0.25", "kind: warning, on: order, code: 10349")
+        async with faulty(*plan, speed=200.0, lockstep=False) as running:
+            ib = ib_async.IB()
+            heard: list[int] = []
+            ib.errorEvent += lambda _, code, *rest: heard.append(code)
+            await ib.connectAsync("127.0.0.1", running.port, clientId=1)
+            wanted = ib_async.Option("SPX", "20251124", 5890, "P", "SMART", tradingClass="SPXW", currency="USD")
+            await ib.qualifyContractsAsync(wanted)
+            ib.placeOrder(wanted, ib_async.LimitOrder("BUY", 1, 30.0, tif="DAY"))
+            async with asyncio.timeout(10):
+                while len(ib.fills()) < 2:
+                    await asyncio.sleep(0.02)
+            assert 10349 in heard
+            first, second = (each.execution for each in ib.fills())
+            assert second.execId == first.execId[:-1] + "2"
+            assert second.price == pytest.approx(first.price + 0.25)
+            ib.disconnect()
+
+    run(main)
+
+
+def test_ib_async_sees_delayed_prices():
+    async def main():
+        async with faulty("kind: delayed_data", speed=200.0, lockstep=False) as running:
+            ib = ib_async.IB()
+            await ib.connectAsync("127.0.0.1", running.port, clientId=1)
+            ib.reqMarketDataType(3)
+            (spy,) = await ib.qualifyContractsAsync(ib_async.Stock("SPY", "SMART", "USD"))
+            ticker = ib.reqMktData(spy, "", False, False)
+            async with asyncio.timeout(10):
+                while not ticker.hasBidAsk():
+                    await asyncio.sleep(0.02)
+            assert ticker.marketDataType == 3
+            ib.disconnect()
+
+    run(main)
+
+
+# ---------------------------------------------------------------- the file
+
+
+@pytest.mark.parametrize(
+    ("entry", "said"),
+    [
+        ("kind: cutt, on: order", "kind: is 'cutt'; did you mean 'cut'?"),
+        ("on: order", "kind: is missing"),
+        ("kind: cut", "cut has no trigger"),
+        ('kind: cut, on: order, at: "10:00"', "has one of them"),
+        ("kind: cut, at: soon", "New York time"),
+        ('kind: cut, at: "03:00"', "a session is lived"),
+        ('kind: cut, at: "10:61"', "no such time of day"),
+        ("kind: cut, on: odrer", "did you mean 'order'?"),
+        ("kind: late_fill, on: order", "use one of cancel"),
+        ('kind: duplicate, at: "10:00"', "at: is not for duplicate"),
+        ("kind: not_subscribed, on: order", "on: is not for not_subscribed"),
+        ("kind: farm_down, on: order, secnds: 3", "secnds: is not known here; did you mean 'seconds'?"),
+        ("kind: farm_down, on: order, seconds: 0", "write 1 or more"),
+        ("kind: farm_down, on: order, seconds: yes", "write a number"),
+        ("kind: cut, on: order, mid_frame: 3", "write true or false"),
+        ("kind: cut, on: order, number: 0", "write 1 for the first"),
+        ("kind: cut, on: order, number: 2, chance: 0.5", "a fault has one of them"),
+        ("kind: cut, on: order, chance: 2", "from 0 to 1"),
+        ('kind: cut, at: "10:00", number: 2', "goes with on"),
+        ("kind: cut, on: order, session: 2", "goes with at"),
+        ("kind: cut, on: connect, order_ref: a", "has no order_ref"),
+        ("kind: correction, on: fill", "either price_by or quantity_by"),
+        ("kind: slow", "either seconds or real_seconds"),
+        ("kind: warning, on: order, code: 1.5", "whole number"),
+    ],
+)
+def test_a_plan_that_cannot_be_used_says_where_and_why(entry, said):
+    with pytest.raises(FaultError) as refused:
+        read_faults(f"faults:\n  - {{kind: swallow_order, on: order}}\n  - {{{entry}}}\n", "plan.yaml")
+    assert said in str(refused.value)
+    assert str(refused.value).startswith("plan.yaml: faults[2]")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("faults: [", "a.yaml"),
+        ("{", "a.json"),
+        ("[]", "a.json"),
+        ("faults: 3", "a.yaml"),
+        ("faults: []\nx: 1", "a.yaml"),
+    ],
+)
+def test_a_text_that_is_no_plan_names_the_file(text, name):
+    with pytest.raises(FaultError, match=name):
+        read_faults(text, name)
+
+
+def test_json_and_yaml_are_the_same_plan(tmp_path):
+    path = tmp_path / "plan.json"
+    path.write_text('{"faults": [{"kind": "cut", "at": "10:31:00", "how": "fin"}]}')
+    assert load_faults(path) == read_faults('faults:\n  - {kind: cut, at: "10:31:00", how: fin}\n')
+    with pytest.raises(FaultError, match="no such fault plan"):
+        load_faults(tmp_path / "none.yaml")
+
+
+def test_a_session_that_the_run_does_not_have_is_refused():
+    async def main():
+        with pytest.raises(FaultError, match="this run has 1"):
+            async with faulty('kind: cut, at: "10:00", session: 2'):
+                pass
+
+    run(main)
+
+
+def test_every_kind_is_described(pytestconfig):
+    text = (pytestconfig.rootpath / "docs" / "faults.md").read_text()
+    for name, kind in KINDS.items():
+        row = next((each for each in text.splitlines() if each.startswith(f"| `{name}` |")), "")
+        assert row, name
+        assert all(f"`{each}" in row for each in kind.params), name
