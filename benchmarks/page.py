@@ -16,19 +16,19 @@ twofold between minutes. F is the floor that is owed, S where we are going.
 CLOSING = """
 ## What differs in the task
 
-The task sells a same-day iron condor: window, VIX in a range, strikes by delta, wings, a least credit; it is closed
-at a cost, at a delta, at a target or at a time. The program by hand and the engine get the same quotes, judge after
-every one and fill at the natural prices of that quote. For the task itself the trades must be equal, or the run
-fails. Of fifty variants some differ, and may:
-
-- A long wing nobody bids for any more cannot be sold. The engine closes the rest and leaves it to expire; the program
-  by hand books it at 0.
-- In the middle of a minute half of the chain is older than the other, and deltas need not rise from strike to strike.
-  The engine takes the nearer of the first two neighbours that enclose the delta; the program by hand the nearest of
-  all.
+The task sells a same-day iron condor: window, VIX in a range, strikes by delta, wings, a least credit; it is closed at
+a cost, at a delta, at a target or at a time. The program by hand and the engine get the same quotes, judge after every
+one and fill at the natural prices of that quote. The trades must be equal, bot by bot (minutes of entry and exit,
+reason, credit, cost), or the run fails; one difference is allowed, and checked: when nobody bids for a long wing any
+more, the engine closes the rest at a time of its own and leaves the wing to expire, and the program by hand books it
+at 0.
 
 The engine does what the program by hand does not: orders, fills by leg with commissions, limits, reasons, a trace of
 every verdict that changed, snapshots of positions every minute, and the choice of what to stream every five seconds.
+
+Goals 13 and 14 are told by processor time, not by a client that a stream keeps busy: in lockstep gateway and client
+take turns, so neither is ever fully busy by the clock. The day with 90 lines streams more than its bot asks for, and
+the bot judges eight strikes at every change all day long: it is the worst case of one bot, not a usual one.
 """
 
 

@@ -2,7 +2,7 @@
 
 Incremental: each quote touches only the bots that hold or would sell that option; the option nearest to a delta is kept
 up to date and shared by the bots that ask for the same one. No orders, no records, no reasons. An exit or entry fills
-at the natural prices of the quote that led to it.
+at the natural prices of the quote that led to it. `unsold` are bots whose long wing nobody bid for when they left.
 """
 
 from benchmarks.task import Task
@@ -71,6 +71,7 @@ class Prototype:
         self.vix = 0.0
         self.now = -1
         self.trades: list[Trade] = []
+        self.unsold: set[str] = set()
         self.bots = [Bot(task) for task in tasks]
         self.armed: list[Bot] = []
         self.holding: list[list[Bot]] = [[] for _ in range(2 * STRIKES)]
@@ -93,11 +94,10 @@ class Prototype:
         self.fresh = list(self.armed)
 
     def event(self, kind: int, row: int, bid: float, ask: float, delta: float) -> None:
-        """Take one quote as far as a decision."""
-        if self.entered:
-            late, self.entered = self.entered, []
-            for bot in late:
-                self._check(bot)
+        """Take one quote as far as a decision; a position opened by the quote before is judged from this one on."""
+        late = self.entered
+        if late:
+            self.entered = []
         if kind == OPTION:
             self.bid[row], self.ask[row], self.delta[row] = bid, ask, delta
             if self.holding[row]:
@@ -107,6 +107,9 @@ class Prototype:
                 self._candidates(row, delta)
         elif kind == VIX and bid != self.vix:
             self._level(bid)
+        if late:
+            for bot in late:
+                self._check(bot)
         if self.forced:
             for bot in self.forced:
                 self._check(bot)
@@ -215,5 +218,7 @@ class Prototype:
             return
         self.trades.append((bot.task.name, bot.minute, self.now, reason, round(bot.credit, 2), round(cost, 2)))
         bot.state = DONE
+        if not (self.bid[far_call] and self.bid[far_put]):
+            self.unsold.add(bot.task.name)
         for row in bot.legs:
             self.holding[row].remove(bot)
