@@ -517,7 +517,7 @@ def test_ib_async_sees_delayed_prices():
         ("kind: late_fill, on: order", "use one of cancel"),
         ('kind: duplicate, at: "10:00"', "at: is not for duplicate"),
         ("kind: not_subscribed, on: order", "on: is not for not_subscribed"),
-        ("kind: farm_down, on: order, secnds: 3", "secnds: is not known here; did you mean 'seconds'?"),
+        ("kind: farm_down, on: order, secondz: 3", "secondz: is not known here; did you mean 'seconds'?"),
         ("kind: farm_down, on: order, seconds: 0", "write 1 or more"),
         ("kind: farm_down, on: order, seconds: yes", "write a number"),
         ("kind: cut, on: order, mid_frame: 3", "write true or false"),
