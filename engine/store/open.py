@@ -102,6 +102,20 @@ def is_in_use(path: Path) -> bool:
     return False
 
 
+@contextmanager
+def hold_store(path: Path) -> Iterator[None]:
+    """Keep engines out of a store while its file is replaced. Raises: StoreError when one has it."""
+    with _sentences(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = _lock(path)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            _owner_file(path).unlink()
+        lock.release()
+
+
 def backup(path: Path, target: Path) -> None:
     """Write a sound copy of a store to `target`, also while an engine writes. Raises: StoreError."""
     if target.exists():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Select, func, select, text, union
 from sqlalchemy.exc import DatabaseError
@@ -27,6 +27,13 @@ _VIEW_ORDER = {
     "system_state": "1",
 }  # fmt: skip
 _COLUMNS = (journal.c.at, journal.c.kind, journal.c.bot, journal.c.position, journal.c.data)
+
+
+class Listed(NamedTuple):
+    """A view as it stands: names of columns, and rows."""
+
+    columns: tuple[str, ...]
+    rows: list[tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,6 +152,21 @@ class StoreReader:
         with self._connection.begin():
             return self._records(query)
 
+    def tables(self, views: Collection[str]) -> dict[str, Listed]:
+        """Return some views whole, all of one instant: the names of their columns, and their rows."""
+        found: dict[str, Listed] = {}
+        with self._connection.begin():
+            for name in views:
+                result = self._connection.execute(text(f"SELECT * FROM {name} ORDER BY {_VIEW_ORDER[name]}"))
+                found[name] = Listed(tuple(result.keys()), [tuple(row) for row in result])
+        return found
+
+    def numbered(self) -> list[tuple[int, Record | str]]:
+        """Return all records with their numbers; in the place of one that cannot be read, why."""
+        query = select(journal.c.seq, *_COLUMNS).order_by(journal.c.seq)
+        with self._connection.begin():
+            return [(row[0], _readable(*row[1:])) for row in self._connection.execute(query)]
+
     def verify(self) -> ChainBreak | None:
         """Return the first break of the journal's hash chain, None when it is whole."""
         return verify(self._connection)
@@ -158,6 +180,16 @@ class StoreReader:
             Record(utc_time(at), Kind(kind), bot, position, json.loads(data))
             for at, kind, bot, position, data in self._connection.execute(query.order_by(journal.c.seq))
         ]
+
+
+def _readable(at: str, kind: str, bot: str, position: str, data: str) -> Record | str:
+    try:
+        found = json.loads(data)
+        if isinstance(found, dict):
+            return Record(utc_time(at), Kind(kind), bot, position, found)
+    except (TypeError, ValueError) as error:
+        return f"it cannot be read: {error}"
+    return "it cannot be read: its data is no object"
 
 
 def _values(kinds: Collection[Kind] | type[Kind]) -> list[str]:

@@ -1,0 +1,147 @@
+"""Keeping a store: a backup that was proved to be one, putting it back, and whether tables follow from the journal."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Table, create_engine, func, select
+from sqlalchemy.exc import DatabaseError
+from sqlalchemy.pool import StaticPool
+
+from engine.model.errors import StoreError
+from engine.record.codec import utc_time
+from engine.store.journal import rebuild, verify
+from engine.store.open import backup, hold_store, read_store, says
+from engine.store.tables import PROJECTIONS, journal
+
+_COMPANIONS = ("", "-wal", "-shm")
+
+
+class Sound(NamedTuple):
+    """What a store holds that was found sound: its records, and the time of the last."""
+
+    records: int
+    last: datetime | None
+
+
+def check_sound(path: Path) -> Sound:
+    """Return what a store holds, once its pages and its hash chain are proved whole. Raises: StoreError."""
+    store = read_store(path)
+    try:
+        with _sentences(path), store.engine.connect() as connection:
+            if (found := connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()) != "ok":
+                raise StoreError(f"the store {path} is corrupt ({found})", "use another backup")
+            connection.rollback()
+            if (broken := verify(connection)) is not None:
+                raise StoreError(
+                    f"the journal of {path} breaks at number {broken.seq}: {broken.why}", "use another backup"
+                )
+            count, last = connection.execute(select(func.count(), func.max(journal.c.at))).one()
+            return Sound(count, None if last is None else utc_time(last))
+    finally:
+        store.close()
+
+
+def back_up(path: Path, target: Path) -> Sound:
+    """Write a copy of a store, also while an engine writes; it bears its name once it is proved sound.
+
+    Raises: StoreError; then nothing is left of it.
+    """
+    if target.exists():
+        raise StoreError(f"{target} exists already", "name a new file")
+    with _fresh(target, target) as fresh:
+        sound = _copied(path, fresh)
+        fresh.replace(target)
+    return sound
+
+
+class Restored(NamedTuple):
+    """What was put in place, and where the store that was there before is kept (None: there was none)."""
+
+    sound: Sound
+    kept: Path | None
+
+
+def restore(source: Path, path: Path) -> Restored:
+    """Put a backup in a store's place; the store that is there is kept beside it under another name.
+
+    Raises: StoreError when an engine runs on it or the backup is not sound; then nothing has changed.
+    """
+    if path.exists() and source.exists() and source.samefile(path):
+        raise StoreError(f"{source} is the store itself", "name a backup of it")
+    with hold_store(path), _fresh(path, source) as fresh:
+        sound = _copied(source, fresh)
+        kept = _set_aside(path)
+        fresh.replace(path)
+    return Restored(sound, kept)
+
+
+def differing_tables(path: Path) -> list[str]:
+    """Return the tables that differ from what the journal makes of them; a copy in memory is rebuilt and compared."""
+    read_store(path).close()
+    memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+    with closing(memory), _sentences(path):
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source:
+            source.backup(memory)
+        engine = create_engine("sqlite://", creator=lambda: memory, poolclass=StaticPool)
+        with engine.connect() as connection:
+            before = {table.name: _rows(connection, table) for table in PROJECTIONS}
+            connection.rollback()
+            rebuild(connection)
+            found = [table.name for table in PROJECTIONS if _rows(connection, table) != before[table.name]]
+        engine.dispose()
+    return found
+
+
+def _rows(connection: Connection, table: Table) -> list[tuple[object, ...]]:
+    columns = ", ".join(column.name for column in table.columns)
+    keys = ", ".join(column.name for column in table.primary_key)
+    return [tuple(row) for row in connection.exec_driver_sql(f"SELECT {columns} FROM {table.name} ORDER BY {keys}")]
+
+
+def _copied(source: Path, fresh: Path) -> Sound:
+    """Copy a store and prove the copy; it is on the disk when this returns."""
+    backup(source, fresh)
+    with _sentences(fresh), fresh.open("rb+") as file:
+        os.fsync(file.fileno())
+    return check_sound(fresh)
+
+
+@contextmanager
+def _fresh(beside: Path, named: Path) -> Iterator[Path]:
+    """Give a path for a file in the making; what is left there in the end is removed."""
+    fresh = beside.with_name(f"{beside.name}.new")
+    with _sentences(named):
+        beside.parent.mkdir(parents=True, exist_ok=True)
+        fresh.unlink(missing_ok=True)
+        try:
+            yield fresh
+        finally:
+            for companion in _COMPANIONS:
+                with suppress(OSError):
+                    Path(f"{fresh}{companion}").unlink(missing_ok=True)
+
+
+def _set_aside(path: Path) -> Path | None:
+    """Rename a store with its companions; return its new name, None when there is none."""
+    if not path.exists():
+        return None
+    number = 1
+    while (kept := path.with_name(f"{path.stem}.before-restore-{number}{path.suffix}")).exists():
+        number += 1
+    for companion in reversed(_COMPANIONS):
+        if (found := Path(f"{path}{companion}")).exists():
+            found.replace(f"{kept}{companion}")
+    return kept
+
+
+@contextmanager
+def _sentences(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (DatabaseError, sqlite3.Error, OSError) as error:
+        raise says(error, path) from error

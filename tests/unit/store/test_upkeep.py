@@ -1,0 +1,169 @@
+"""Backups that are proved, restores that lose nothing, tables that follow from the journal, and files for others."""
+
+import csv
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from engine.model.errors import StoreError
+from engine.store.export import export_views
+from engine.store.open import open_store
+from engine.store.queries import StoreReader
+from engine.store.upkeep import back_up, check_sound, differing_tables, restore
+
+
+def tamper(path: Path, *statements: str) -> None:
+    """Change a store behind its triggers' back."""
+    with sqlite3.connect(path) as connection:
+        for trigger in ("journal_no_update", "journal_no_delete", "journal_no_gap"):
+            connection.execute(f"DROP TRIGGER {trigger}")
+        for statement in statements:
+            assert connection.execute(statement).rowcount > 0
+    connection.close()
+
+
+def trades(path: Path) -> list[object]:
+    with StoreReader(path) as reader:
+        return list(reader.view("trades"))
+
+
+def test_a_backup_says_what_it_holds(day_store: Path, tmp_path: Path) -> None:
+    store = open_store(day_store)
+    sound = back_up(day_store, tmp_path / "deep" / "copy.db")
+    store.close()
+    assert sound == check_sound(day_store)
+    assert sound.records > 10
+    assert trades(tmp_path / "deep" / "copy.db") == trades(day_store)
+    assert [path.name for path in (tmp_path / "deep").iterdir() if path.name.endswith(".new")] == []
+
+
+def test_a_backup_never_replaces_a_file(day_store: Path, tmp_path: Path) -> None:
+    (tmp_path / "copy.db").write_text("mine")
+    with pytest.raises(StoreError, match="exists already"):
+        back_up(day_store, tmp_path / "copy.db")
+    assert (tmp_path / "copy.db").read_text() == "mine"
+
+
+def test_what_is_not_sound_leaves_no_backup(day_store: Path, tmp_path: Path) -> None:
+    tamper(day_store, "DELETE FROM journal WHERE seq = 4")
+    with pytest.raises(StoreError, match="breaks at number 5: number 4 is missing"):
+        back_up(day_store, tmp_path / "copy.db")
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith("copy")) == []
+
+
+def test_a_flipped_byte_in_a_page_is_found(day_store: Path, tmp_path: Path) -> None:
+    back_up(day_store, tmp_path / "copy.db")
+    data = bytearray((tmp_path / "copy.db").read_bytes())
+    place = data.index(b'"what":"enter"') + 9
+    data[place] ^= 1
+    (tmp_path / "copy.db").write_bytes(data)
+    with pytest.raises(StoreError, match="its content is not what was written"):
+        check_sound(tmp_path / "copy.db")
+    with pytest.raises(StoreError, match="its content is not what was written"):
+        restore(tmp_path / "copy.db", day_store)
+    check_sound(day_store)
+
+
+def test_a_restore_keeps_what_was_there(day_store: Path, tmp_path: Path) -> None:
+    back_up(day_store, tmp_path / "copy.db")
+    tamper(day_store, "UPDATE journal SET data = '{}' WHERE seq = 3")
+    for number in (1, 2):
+        done = restore(tmp_path / "copy.db", day_store)
+        assert done.kept == tmp_path / f"day.before-restore-{number}.db"
+        assert done.kept.exists()
+    assert check_sound(day_store) == check_sound(tmp_path / "copy.db")
+    with pytest.raises(StoreError, match="breaks at number 3"):
+        check_sound(tmp_path / "day.before-restore-1.db")
+    open_store(day_store).close()
+
+
+def test_what_was_not_yet_in_the_file_itself_is_kept_too(day_store: Path, tmp_path: Path) -> None:
+    """The newest records are in the log beside the file: it goes with it."""
+    back_up(day_store, tmp_path / "copy.db")
+    alive = sqlite3.connect(day_store)
+    alive.execute("PRAGMA journal_mode=wal")
+    with alive:
+        alive.execute("UPDATE trade_rows SET exit_name = 'mine'")
+    left = {name: Path(name).read_bytes() for name in (f"{day_store}", f"{day_store}-wal", f"{day_store}-shm")}
+    alive.close()
+    for name, data in left.items():
+        Path(name).write_bytes(data)
+    kept = restore(tmp_path / "copy.db", day_store).kept
+    assert kept is not None
+    assert not Path(f"{day_store}-wal").exists()
+    with StoreReader(kept) as reader:
+        assert {row["exit_name"] for row in reader.view("trades")} == {"mine"}
+
+
+def test_a_restore_needs_no_store_before_it(day_store: Path, tmp_path: Path) -> None:
+    done = restore(day_store, tmp_path / "elsewhere" / "new.db")
+    assert done.kept is None
+    assert trades(tmp_path / "elsewhere" / "new.db") == trades(day_store)
+
+
+def test_a_restore_waits_for_no_engine(day_store: Path, tmp_path: Path) -> None:
+    back_up(day_store, tmp_path / "copy.db")
+    before = day_store.stat().st_ino
+    store = open_store(day_store)
+    with pytest.raises(StoreError, match="in use by another engine"):
+        restore(tmp_path / "copy.db", day_store)
+    store.close()
+    assert day_store.stat().st_ino == before
+
+
+@pytest.mark.parametrize("source", ["day.db", "notes.txt", "nothing.db"])
+def test_what_is_no_backup_is_refused(day_store: Path, tmp_path: Path, source: str) -> None:
+    (tmp_path / "notes.txt").write_text("longer than the header of a database")
+    before = sorted(path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock"))
+    with pytest.raises(StoreError):
+        restore(tmp_path / source, day_store)
+    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")) == before
+
+
+def test_tables_follow_from_the_journal(day_store: Path) -> None:
+    assert differing_tables(day_store) == []
+    tamper(day_store, "DELETE FROM order_rows WHERE number = 1", "UPDATE trade_rows SET cash = cash + 10000")
+    assert differing_tables(day_store) == ["order_rows", "trade_rows"]
+    with StoreReader(day_store) as reader:
+        assert reader.verify() is None
+
+
+def test_records_that_cannot_be_read_are_numbered_too(day_store: Path) -> None:
+    tamper(
+        day_store,
+        "UPDATE journal SET data = '{' WHERE seq = 2",
+        "UPDATE journal SET kind = 'wish' WHERE seq = 3",
+        "UPDATE journal SET data = '[]' WHERE seq = 4",
+        "UPDATE journal SET at = 'noon' WHERE seq = 5",
+    )
+    with StoreReader(day_store) as reader:
+        found = reader.numbered()
+    assert [seq for seq, _ in found] == list(range(1, len(found) + 1))
+    assert [seq for seq, record in found if isinstance(record, str)] == [2, 3, 4, 5]
+
+
+def test_exported_files_have_the_columns_of_the_view(day_store: Path, tmp_path: Path) -> None:
+    views = ("trades", "fills", "position_snapshots")
+    assert [count for _, count in export_views(day_store, tmp_path / "out", views, "csv")] == [2, 8, 3]
+    with StoreReader(day_store) as reader:
+        rows = reader.view("trades")
+    with (tmp_path / "out" / "trades.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert list(found[0]) == list(rows[0])
+    assert [row["final_pnl"] for row in found] == ["" if r["final_pnl"] is None else str(r["final_pnl"]) for r in rows]
+    list(export_views(day_store, tmp_path / "out", ("trades",), "json"))
+    assert json.loads((tmp_path / "out" / "trades.json").read_text()) == rows
+
+
+def test_an_empty_view_is_a_file_with_its_columns(tmp_path: Path) -> None:
+    open_store(tmp_path / "empty.db").close()
+    list(export_views(tmp_path / "empty.db", tmp_path / "out", ("trades",), "csv"))
+    assert (tmp_path / "out" / "trades.csv").read_text().startswith("id,strategy_id,")
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(day_store: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(StoreError, match="cannot be written"):
+        list(export_views(day_store, tmp_path / "out", ("trades",), "csv"))
