@@ -14,7 +14,7 @@ from pathlib import Path
 
 from engine.run.desk import load_desk
 from tests.e2e.examples import FOLDER, Shown, promises
-from tests.e2e.findings import EXIT_KINDS, exits_of, fired, net_of, problems_of
+from tests.e2e.findings import EXIT_KINDS, exits_of, fired, net_of, offences, problems_of
 from tests.e2e.worlds import Day, run_days, spec_files
 
 ROOT = Path(__file__).parents[2]
@@ -105,7 +105,7 @@ def _figures(world: World, day: Day) -> Figures:
         entries=sum(1 for position in day.positions.values() if position.opened_at is not None),
         exits=exits_of(day),
         net=net_of(day),
-        problems=tuple(problems_of(day)),
+        problems=(*problems_of(day), *offences(day).values()),
         fired=fired(day, load_desk(world.specs, {}, None)),
         decisions=day.decisions,
         seconds=day.seconds["wall"],

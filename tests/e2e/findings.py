@@ -12,6 +12,7 @@ from engine.model.order import Order, OrderStatus, OrderType, Purpose
 from engine.model.position import Position
 from engine.record.codec import decode
 from engine.record.record import Json, Kind, Record
+from engine.run.audit.audit import audit
 from engine.run.desk import Desk
 from engine.spec.spec import Condition, ExitKind, ExpressionTest, Group, GroupKind, MeasureTest, Test
 from tests.e2e.worlds import Day, compare_books
@@ -47,6 +48,12 @@ def problems_of(day: Day) -> list[str]:
         *silent_bots(day),
         *refused(day),
     ]
+
+
+def offences(day: Day) -> dict[int, str]:
+    """Return what the audit finds in a day's journal: the first offence by the invariant's number."""
+    found = audit(enumerate(day.records, 1))
+    return {each.number: str(each.first[0]) for each in found if not each.holds}
 
 
 # ---------------------------------------------------------------- what must hold

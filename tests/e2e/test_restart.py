@@ -17,6 +17,7 @@ from engine.run.worlds import attached
 from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
 from engine.sim.seams import OrderView, Status
+from tests.e2e.findings import offences
 from tests.e2e.worlds import compare_books, read_day, spec_files
 
 DAY = date(2026, 10, 21)
@@ -80,6 +81,7 @@ def test_a_resting_pair_survives_a_stop_and_is_picked_up(tmp_path: Path) -> None
         assert gateway.ledger is not None
         day = read_day(store, gateway.ledger.totals(), {})
         assert compare_books(day) == []
+        assert offences(day) == {}
         assert sum(1 for order in day.orders.values() if order.purpose is Purpose.ENTRY) == 1
 
     in_loop(body, tmp_path, seed=7, days=2)
@@ -106,6 +108,7 @@ def test_ci_the_seller_sells_every_day_over_restarts(tmp_path: Path) -> None:
         assert gateway.ledger is not None
         left = read_day(store, gateway.ledger.totals(), {})
         assert compare_books(left) == []
+        assert offences(left) == {}
         opened = [found for found in left.positions.values() if found.opened_at is not None]
         assert len({found.session for found in opened}) == len(opened)
         pairs = working(gateway)

@@ -20,7 +20,7 @@ from engine.run.desk import load_desk
 from tests.e2e import figures
 from tests.e2e.examples import FOLDER, Shown, names, promises
 from tests.e2e.figures import World, alone, example_worlds, run_everything, run_with_rest, run_world
-from tests.e2e.findings import EXIT_KINDS, fired, problems_of, unprotected
+from tests.e2e.findings import EXIT_KINDS, fired, offences, problems_of, unprotected
 from tests.e2e.worlds import ALL_SPECS, Day, run_days, spec_files
 
 STILL_MARKET = Path(__file__).parent / "markets" / "standing_still.yaml"
@@ -46,6 +46,22 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
 
 def test_a_day_is_sound(day: Day) -> None:
     assert problems_of(day) == []
+
+
+def test_a_day_passes_the_audit(day: Day) -> None:
+    assert offences(day) == {}
+
+
+def test_the_audit_finds_what_is_changed_in_a_real_day(day: Day) -> None:
+    """A doubled fill, an order without its first record, a changed digest, a fill less: each under its number."""
+    kinds = [record.kind for record in day.records]
+    fill, order, moved = (kinds.index(kind) for kind in (Kind.FILL, Kind.ORDER, Kind.POSITION))
+    records = day.records
+    other = replace(records[moved], data={**records[moved].data, "digest": "other"})
+    assert 5 in offences(replace(day, records=(*records[: fill + 1], records[fill], *records[fill + 1 :])))
+    assert 3 in offences(replace(day, records=(*records[:order], *records[order + 1 :])))
+    assert 18 in offences(replace(day, records=(*records[:moved], other, *records[moved + 1 :])))
+    assert {5, 21} <= set(offences(replace(day, records=(*records[:fill], *records[fill + 1 :]))))
 
 
 def test_an_unsound_day_is_told(day: Day) -> None:

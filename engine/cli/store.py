@@ -1,0 +1,114 @@
+"""`rulebot store`: audit what is recorded, back it up, put a backup in place, write tables to files."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.stores import print_json, reads_store, shown_path
+from engine.store.latest import chosen_store
+
+if TYPE_CHECKING:
+    from engine.run.audit.audit import Verdict
+
+EXPORTED = ("trades", "orders", "fills", "position_snapshots", "daily_summary")
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_named_store = click.option("--store", "named", type=_FILE, help="The store meant (default: the last run's).")
+
+
+@click.group("store", short_help="audit, back up, restore and export what was recorded")
+def store() -> None:
+    """Audit a store, back it up, restore it, export its tables."""
+
+
+@store.command("audit", short_help="check what must always be true")
+@reads_store
+@click.pass_context
+def audit(ctx: click.Context, store: Path | None, form: str) -> None:
+    """Check that everything that must always be true was true; exit code 1 and the places where it was not."""
+    from engine.run.audit.audit import audit_store
+
+    path = chosen_store(store)
+    found = audit_store(path)
+    if form == "json":
+        holds = all(each.holds for each in found)
+        print_json({"store": shown_path(path), "holds": holds, "invariants": [_document(each) for each in found]})
+    else:
+        for line in _lines(found):
+            click.echo(line)
+        click.echo(f"\n store {shown_path(path)}")
+    ctx.exit(0 if all(each.holds for each in found) else 1)
+
+
+@store.command("backup", short_help="copy the store, proved sound")
+@click.argument("file", type=_FILE)
+@_named_store
+def back_up_store(file: Path, named: Path | None) -> None:
+    """Write a copy of the store to FILE, also while an engine runs; it is opened and its hash chain checked."""
+    from engine.store.upkeep import back_up
+
+    path = chosen_store(named)
+    sound = back_up(path, file)
+    click.echo(f"{shown_path(file)}: {sound.records} records of {shown_path(path)}, the chain is whole")
+
+
+@store.command("restore", short_help="put a backup in place")
+@click.argument("file", type=_FILE)
+@_named_store
+def restore_store(file: Path, named: Path | None) -> None:
+    """Put the backup FILE in the store's place; the present store is kept under another name.
+
+    Refused while an engine runs on it, or when the backup is not sound.
+    """
+    from engine.store.upkeep import restore
+
+    path = chosen_store(named)
+    done = restore(file, path)
+    last = "" if done.sound.last is None else f", the last of {done.sound.last:%Y-%m-%d %H:%M:%S} UTC"
+    click.echo(f"{shown_path(path)} is restored: {done.sound.records} records{last}")
+    if done.kept is not None:
+        click.echo(f"what was there before is kept as {shown_path(done.kept)}")
+
+
+@store.command("export", short_help="write tables as CSV or JSON")
+@click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where to.")
+@_named_store
+@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", help="The kind of files.")
+def export(folder: Path, named: Path | None, form: str) -> None:
+    """Write trades, orders, fills, snapshots and daily sums into FOLDER, one file each, all of one instant."""
+    from engine.store.export import export_views
+
+    for path, count in export_views(chosen_store(named), folder, EXPORTED, form):
+        click.echo(f"{shown_path(path)}: {count} row{'' if count == 1 else 's'}")
+
+
+def _document(verdict: "Verdict") -> dict[str, Any]:
+    first = [
+        {"seq": each.seq, "at": None if each.at is None else each.at.isoformat(), "text": each.text}
+        for each in verdict.first
+    ]
+    return {
+        "number": verdict.number,
+        "invariant": verdict.says,
+        "holds": verdict.holds,
+        "violations": verdict.count,
+        "first": first,
+    }
+
+
+def _lines(found: Iterable["Verdict"]) -> list[str]:
+    lines = []
+    for each in found:
+        lines.append(f" {each.number:>2}  {'holds ' if each.holds else 'BROKEN'}  {each.says}")
+        lines += [f"     {_place(one.seq, one.at)}{one.text}" for one in each.first]
+        if each.count > len(each.first):
+            lines.append(f"     and {each.count - len(each.first)} more")
+    return lines
+
+
+def _place(seq: int, at: Any) -> str:
+    """Return where an offence stands: the record's number, and when it was."""
+    if not seq:
+        return ""
+    return f"number {seq}: " if at is None else f"number {seq}, {at:%Y-%m-%d %H:%M:%S} UTC: "

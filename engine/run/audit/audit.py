@@ -1,0 +1,110 @@
+"""`rulebot store audit`: which of the invariants a journal alone can show hold, and where one does not."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+from engine.record.record import Record
+from engine.run.audit.books import changes_recorded, folded
+from engine.run.audit.exits import never_more_at_work, never_more_than_held
+from engine.run.audit.orders import (
+    final_is_final,
+    one_identity,
+    one_live_entry,
+    only_what_reduces,
+    only_with_a_link,
+    recorded_first,
+)
+from engine.run.audit.rules import declared_moves, in_order, inside_the_session, one_text, unknown_is_never_true
+from engine.run.audit.tape import Check, Finding, Tape, tape_of
+from engine.store.journal import ChainBreak
+from engine.store.queries import StoreReader
+from engine.store.upkeep import differing_tables
+
+SHOWN = 5
+"""Offences that are kept of one invariant; all are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """What must hold: its number, its sentence, and the checks that look."""
+
+    number: int
+    says: str
+    checks: tuple[Check, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether an invariant holds: how many offences, and the first of them."""
+
+    number: int
+    says: str
+    count: int
+    first: tuple[Finding, ...]
+
+    @property
+    def holds(self) -> bool:
+        """True without an offence."""
+        return not self.count
+
+
+INVARIANTS = (
+    Invariant(1, "a bot has at most one live entry order", (one_live_entry,)),
+    Invariant(2, "a ref is one order, with one permId of its own", (one_identity,)),
+    Invariant(3, "an order is recorded before the broker hears of it", (recorded_first,)),
+    Invariant(5, "executions count once, and positions are their sum", (folded,)),
+    Invariant(8, "exits never close more than is held", (never_more_than_held,)),
+    Invariant(9, "working exits never exceed the position", (never_more_at_work,)),
+    Invariant(10, "after kill or pause nothing enters", (only_what_reduces,)),
+    Invariant(11, "entries keep to session and window", (inside_the_session,)),
+    Invariant(14, "nothing enters without a connection", (only_with_a_link,)),
+    Invariant(16, "unknown is never true", (unknown_is_never_true,)),
+    Invariant(17, "positions and orders move only as declared", (declared_moves, final_is_final)),
+    Invariant(18, "a position's text never changes", (one_text,)),
+    Invariant(20, "the journal is whole and in order", (in_order,)),
+    Invariant(21, "each change has its record, each table its journal", (changes_recorded,)),
+)
+
+
+def audit_store(path: Path) -> tuple[Verdict, ...]:
+    """Return a verdict of every invariant on a store, also while an engine writes it. Raises: StoreError."""
+    with StoreReader(path) as reader:
+        rows, broken = reader.numbered(), reader.verify()
+    return audit(rows, broken=broken, tables=() if broken else differing_tables(path))
+
+
+def audit(
+    rows: Iterable[tuple[int, Record | str]], *, broken: ChainBreak | None = None, tables: Sequence[str] = ()
+) -> tuple[Verdict, ...]:
+    """Return a verdict of every invariant on numbered records.
+
+    `broken`: where the hash chain breaks. `tables`: those that differ from what the journal makes of them.
+    """
+    tape = tape_of(rows)
+    known = {
+        20: _chain(tape, broken),
+        21: [Finding(0, None, f"the table {name} is not its journal's") for name in tables],
+    }
+    return tuple(_verdict(each, tape, known.get(each.number, [])) for each in INVARIANTS)
+
+
+def _chain(tape: Tape, broken: ChainBreak | None) -> list[Finding]:
+    if broken is None:
+        return []
+    at = next((entry.record.at for entry in tape.entries if entry.seq == broken.seq), None)
+    return [Finding(broken.seq, at, broken.why)]
+
+
+def _verdict(invariant: Invariant, tape: Tape, known: list[Finding]) -> Verdict:
+    found = [*known, *(finding for check in invariant.checks for finding in _guarded(check, tape))]
+    return Verdict(invariant.number, invariant.says, len(found), tuple(islice(found, SHOWN)))
+
+
+def _guarded(check: Callable[[Tape], Iterator[Finding]], tape: Tape) -> Iterator[Finding]:
+    """Run a check; a record whose fields are not those of its kind ends it, and is an offence itself."""
+    try:
+        yield from check(tape)
+    except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+        yield Finding(0, None, f"a record has not the fields of its kind: {error!r}")

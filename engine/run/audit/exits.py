@@ -1,0 +1,112 @@
+"""Checks on exits: they reduce what is held, never more of it, however many of them work at once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from engine.model.order import Order, Purpose
+from engine.record.record import Kind
+from engine.run.audit.books import Books
+from engine.run.audit.tape import Entry, Finding, Tape
+
+
+def never_more_than_held(tape: Tape) -> Iterator[Finding]:
+    """8: No fill of an exit, and no settlement, closes more of a leg than is held at that moment."""
+    books = Books()
+    for entry in tape.of(Kind.POSITION, Kind.FILL, Kind.COMMISSION, Kind.SETTLEMENT):
+        if books.take(entry) or entry.kind not in (Kind.FILL, Kind.SETTLEMENT):
+            continue
+        name = entry.text("leg")
+        leg = books.leg(entry.record.position, name)
+        if leg.closed > leg.opened:
+            yield entry.finding(f"{entry.record.position}: {leg.closed} of {name} are closed, {leg.opened} were opened")
+        if entry.kind is Kind.FILL and _is_wrong_way(books, entry):
+            side = "buys" if entry.record.data.get("is_buy") else "sells"
+            yield entry.finding(f"{entry.record.position}: its {entry.text('purpose')} {side} {name}")
+
+
+def _is_wrong_way(books: Books, entry: Entry) -> bool:
+    contract = books.contracts[entry.record.position, entry.text("leg")]
+    is_entry = entry.text("purpose") == Purpose.ENTRY.value
+    return bool(entry.record.data.get("is_buy")) is not ((contract.sign > 0) is is_entry)
+
+
+@dataclass(slots=True)
+class _Working:
+    """A live exit: the order as last recorded, and what its group filled since its quantity was set, by leg."""
+
+    order: Order
+    since: dict[str, int] = field(default_factory=dict)
+
+    def remaining(self, leg: str) -> int:
+        """Return contracts of a leg that it may still close."""
+        order = self.order
+        index = next((i for i, each in enumerate(order.legs) if each.name == leg), -1)
+        if index < 0:
+            return 0
+        if order.ended is not None and order.reported < order.quantity:
+            wanted = order.reported * order.legs[index].ratio
+        else:
+            wanted = order.quantity * order.legs[index].ratio
+        return max(wanted - self.since.get(leg, 0), 0)
+
+
+def never_more_at_work(tape: Tape) -> Iterator[Finding]:
+    """9: Working exits of a leg never exceed what is held; those of one OCA group count once, as the largest."""
+    books = Books()
+    working: dict[str, _Working] = {}
+    told: set[str] = set()
+    for turn in tape.turns:
+        touched: dict[str, Entry] = {}
+        for entry in turn:
+            if entry.kind in (Kind.POSITION, Kind.FILL, Kind.SETTLEMENT):
+                books.take(entry)
+                touched[entry.record.position] = entry
+            if entry.kind is Kind.FILL:
+                _note_fill(working, entry)
+            if entry.order is not None and entry.order.purpose is not Purpose.ENTRY:
+                _note_order(working, entry.order)
+                touched[entry.order.position] = entry
+        for position, entry in touched.items():
+            if (text := _too_much(books, working, position)) and position not in told:
+                told.add(position)
+                yield entry.finding(f"{position}: {text}")
+
+
+def _note_fill(working: dict[str, _Working], entry: Entry) -> None:
+    """Count a fill against its order, and against the others of its OCA group: the broker takes them back."""
+    filled = working.get(entry.text("ref"))
+    if filled is None:
+        return
+    group = filled.order.oca_group
+    leg, count = entry.text("leg"), int(entry.text("quantity"))
+    for each in working.values():
+        if each is filled or (group and each.order.oca_group == group):
+            each.since[leg] = each.since.get(leg, 0) + count
+
+
+def _note_order(working: dict[str, _Working], order: Order) -> None:
+    if not order.status.is_live:
+        working.pop(order.ref, None)
+        return
+    known = working.get(order.ref)
+    if known is None or known.order.quantity != order.quantity:
+        counts = order.leg_filled or (0,) * len(order.legs)
+        since = {leg.name: count for leg, count in zip(order.legs, counts, strict=True)}
+        working[order.ref] = _Working(order, since)
+    else:
+        known.order = order
+
+
+def _too_much(books: Books, working: dict[str, _Working], position: str) -> str:
+    live = [each for each in working.values() if each.order.position == position]
+    for name in {leg.name: None for each in live for leg in each.order.legs}:
+        groups: dict[str, int] = {}
+        for each in live:
+            key = each.order.oca_group or each.order.ref
+            groups[key] = max(groups.get(key, 0), each.remaining(name))
+        leg = books.leg(position, name)
+        held, total = leg.opened - leg.closed, sum(groups.values())
+        if total > held:
+            refs = ", ".join(each.order.ref for each in live)
+            return f"{total} of {name} work to be closed ({refs}), {held} are held"
+    return ""

@@ -1,0 +1,126 @@
+"""Checks on decisions: inside window and session, on what is known, along the lifecycle, under one text, in order."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+from engine.compile.lifecycle import LIFECYCLE
+from engine.model.errors import RulebotError
+from engine.model.order import Purpose
+from engine.model.session import Session, exchange_date
+from engine.record.record import Kind, Record
+from engine.run.audit.tape import Entry, Finding, Tape
+from engine.run.desk import SpecText, compile_text
+from engine.turn.program import CompiledBot
+
+_CONDITIONS = ("when", "require")
+_MOVES = frozenset((row.state, row.trigger, row.next) for row in LIFECYCLE.rows)
+
+
+def inside_the_session(tape: Tape) -> Iterator[Finding]:
+    """11: No entry leaves outside the session, and none begins outside the window of its bot."""
+    session: Session | None = None
+    known: set[str] = set()
+    bots: dict[str, CompiledBot | None] = {}
+    for entry in tape.of(Kind.RUN_STARTED, Kind.SESSION, Kind.ORDER, Kind.DECISION):
+        if entry.kind is Kind.RUN_STARTED:
+            bots |= {name: _compiled(name, found) for name, found in _specs(entry.record).items()}
+        elif entry.kind is Kind.SESSION:
+            session = _session(entry)
+        elif entry.text("what") == "enter":
+            yield from _outside_window(entry, session, bots.get(entry.record.bot))
+        elif entry.order is not None and entry.order.ref not in known:
+            known.add(entry.order.ref)
+            if entry.order.purpose is Purpose.ENTRY and not _is_within(session, entry.record.at):
+                yield entry.finding(f"{entry.order.ref} enters outside the session")
+
+
+def _specs(record: Record) -> Mapping[str, Any]:
+    found: Any = record.data.get("specs")
+    return found or {}
+
+
+def _compiled(name: str, found: Mapping[str, Any]) -> CompiledBot | None:
+    """Return a bot as it ran, None when this version cannot compile its text: then its window is not known."""
+    overrides = {key: str(value) for key, value in (found.get("overrides") or {}).items()}
+    try:
+        return compile_text(SpecText(name, str(found["digest"]), str(found["path"]), str(found["text"]), overrides))
+    except RulebotError:
+        return None
+
+
+def _session(entry: Entry) -> Session:
+    opens, closes = (datetime.fromisoformat(entry.text(name)) for name in ("open", "close"))
+    return Session(date.fromisoformat(entry.text("date")), opens, closes, bool(entry.record.data.get("half")))
+
+
+def _is_within(session: Session | None, at: datetime) -> bool:
+    return session is not None and session.date == exchange_date(at) and session.open <= at < session.close
+
+
+def _outside_window(entry: Entry, session: Session | None, bot: CompiledBot | None) -> Iterator[Finding]:
+    if bot is None or session is None:
+        return
+    start, end = bot.window(session)
+    if not start <= entry.record.at < end:
+        yield entry.finding(
+            f"{entry.record.position} begins outside its window, {start:%H:%M:%S} to {end:%H:%M:%S} UTC"
+        )
+
+
+def unknown_is_never_true(tape: Tape) -> Iterator[Finding]:
+    """16: No rule is true of what is missing, and a bot enters only when each of its conditions was true last."""
+    truths: dict[tuple[str, str, str], object] = {}
+    for entry in tape.of(Kind.RUN_STARTED, Kind.VERDICT, Kind.DECISION):
+        truth = entry.record.data.get("truth")
+        if entry.kind is Kind.RUN_STARTED:
+            truths.clear()
+        elif entry.kind is Kind.VERDICT:
+            truths[entry.record.bot, entry.text("place"), entry.text("rule")] = truth
+            if truth is True and entry.text("missing"):
+                yield entry.finding(f"{entry.record.bot}: {entry.text('rule')} is true without {entry.text('missing')}")
+        elif entry.text("what") == "enter":
+            for (bot, place, rule), last in truths.items():
+                if bot == entry.record.bot and place in _CONDITIONS and last is not True:
+                    word = "unknown" if last is None else "false"
+                    yield entry.finding(f"{entry.record.position} is entered while {rule} is {word}")
+
+
+def declared_moves(tape: Tape) -> Iterator[Finding]:
+    """17: A position moves only along the rows of the lifecycle, each move from where it stood."""
+    states: dict[str, str] = {}
+    for entry in tape.of(Kind.DECISION):
+        values = entry.record.data.get("values")
+        if entry.text("what") != "state" or not isinstance(values, list) or len(values) != 2:
+            continue
+        position, before, after = entry.record.position, str(values[0]), str(values[1])
+        stood = states.get(position, LIFECYCLE.initial)
+        states[position] = after
+        if before != stood:
+            yield entry.finding(f"{position} moves from {before}, it stood at {stood}")
+        if (before, entry.text("reason"), after) not in _MOVES:
+            yield entry.finding(f"{position}: no move '{entry.text('reason')}' leads from {before} to {after}")
+
+
+def one_text(tape: Tape) -> Iterator[Finding]:
+    """18: A position, and each of its orders, is governed by the text it was opened under."""
+    digests: dict[str, str] = {}
+    for entry in tape.of(Kind.POSITION):
+        assert entry.position is not None
+        if digests.setdefault(entry.position.id, entry.position.digest) != entry.position.digest:
+            yield entry.finding(f"{entry.position.id} has another digest than when it was opened")
+    for entry in tape.of(Kind.ORDER):
+        assert entry.order is not None
+        if digests.get(entry.order.position, entry.order.digest) != entry.order.digest:
+            yield entry.finding(f"{entry.order.ref} has another digest than its position {entry.order.position}")
+
+
+def in_order(tape: Tape) -> Iterator[Finding]:
+    """20: Records can be read, their numbers follow each other, and within a run time never goes back."""
+    yield from tape.unreadable
+    last: Entry | None = None
+    for entry in tape.entries:
+        is_back = last is not None and entry.record.at < last.record.at
+        if last is not None and is_back and entry.kind is not Kind.RUN_STARTED:
+            yield entry.finding(f"it is earlier than number {last.seq}, {last.record.at:%Y-%m-%d %H:%M:%S} UTC")
+        last = entry

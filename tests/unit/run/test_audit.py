@@ -1,0 +1,310 @@
+"""The audit: a sound day passes, and each kind of tampering is found under its own number."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from engine_day import (
+    BOT,
+    FLAT,
+    ID,
+    RESTING,
+    at,
+    changed,
+    engine_record,
+    entity,
+    fill,
+    happening,
+    order,
+    sound_day,
+)
+
+from engine.model.order import OrderStatus, Purpose
+from engine.record.record import Kind, Record
+from engine.run.audit.audit import INVARIANTS, SHOWN, audit
+from engine.run.desk import SpecText, compile_text, load_desk
+from engine.spec.shipped import shipped
+
+Days = list[Record]
+
+
+def broken(records: list[Record]) -> dict[int, str]:
+    """Return the invariants that do not hold, with the words of the first offence."""
+    found = audit(enumerate(records, 1))
+    return {each.number: each.first[0].text for each in found if not each.holds}
+
+
+def of(kind: Kind, **data: object) -> Callable[[Record], bool]:
+    """Return whether a record is of a kind and has these fields."""
+    return lambda record: record.kind is kind and all(record.data.get(name) == value for name, value in data.items())
+
+
+def index_of(records: list[Record], is_it: Callable[[Record], bool], which: int = 0) -> int:
+    return [i for i, record in enumerate(records) if is_it(record)][which]
+
+
+def with_one(records: list[Record], after: int, *more: Record) -> list[Record]:
+    return [*records[: after + 1], *more, *records[after + 1 :]]
+
+
+def without(records: list[Record], is_it: Callable[[Record], bool], which: int = 0) -> list[Record]:
+    index = index_of(records, is_it, which)
+    return [*records[:index], *records[index + 1 :]]
+
+
+def test_a_sound_day_holds() -> None:
+    assert broken(sound_day()) == {}
+
+
+def test_every_invariant_has_a_number_of_its_own() -> None:
+    assert len({each.number for each in INVARIANTS}) == len(INVARIANTS)
+
+
+def second_entry() -> Days:
+    day = sound_day()
+    return with_one(day, index_of(day, of(Kind.ORDER), 1), entity("10:00:02", order(9, Purpose.ENTRY)))
+
+
+def same_perm() -> Days:
+    return changed(sound_day(), of(Kind.ORDER, perm_id=902), 0, perm_id=901)
+
+
+def other_number() -> Days:
+    return changed(sound_day(), of(Kind.ORDER, number=2), 1, number=1)
+
+
+def late_record() -> Days:
+    return without(sound_day(), of(Kind.ORDER), 0)
+
+
+def no_record() -> Days:
+    day = sound_day()
+    return [record for record in day if not of(Kind.ORDER, number=2)(record)]
+
+
+def doubled_fill() -> Days:
+    day = sound_day()
+    index = index_of(day, of(Kind.FILL))
+    return with_one(day, index, day[index])
+
+
+def cent_too_much() -> Days:
+    return changed(sound_day(), of(Kind.FILL), 1, price="0.61")
+
+
+def lost_fill() -> Days:
+    return without(sound_day(), of(Kind.FILL), 1)
+
+
+def lost_commission() -> Days:
+    return without(sound_day(), of(Kind.COMMISSION), 1)
+
+
+def strange_leg() -> Days:
+    return changed(sound_day(), of(Kind.SETTLEMENT), 0, leg="call")
+
+
+def closed_twice() -> Days:
+    return changed(sound_day(), of(Kind.SETTLEMENT), 0, quantity=2)
+
+
+def wrong_way() -> Days:
+    return changed(sound_day(), of(Kind.FILL), 1, is_buy=False)
+
+
+def alone_at_work() -> Days:
+    return changed(
+        changed(sound_day(), of(Kind.ORDER, number=3), 0, oca_group=""), of(Kind.ORDER, number=3), 1, oca_group=""
+    )
+
+
+def larger_exit() -> Days:
+    return changed(sound_day(), of(Kind.ORDER, number=2), 1, quantity=3)
+
+
+def after_kill() -> Days:
+    day = sound_day()
+    return with_one(day, 2, engine_record("9:31", Kind.OPERATOR, id="1", request="kill", bot=""))
+
+
+def after_pause_of_it() -> Days:
+    pause = Record(at("9:31"), Kind.OPERATOR, BOT, "", {"id": "1", "request": "pause", "bot": BOT})
+    return with_one(sound_day(), 2, pause)
+
+
+def before_the_open() -> Days:
+    return changed(sound_day(), of(Kind.SESSION), 0, open=at("10:30").isoformat())
+
+
+def without_session() -> Days:
+    return without(sound_day(), of(Kind.SESSION))
+
+
+def without_link() -> Days:
+    return with_one(sound_day(), 2, engine_record("9:31", Kind.LINK, up=False, reason="gone"))
+
+
+def unknown_condition() -> Days:
+    return changed(sound_day(), of(Kind.VERDICT), 0, truth=None)
+
+
+def true_of_nothing() -> Days:
+    return changed(sound_day(), of(Kind.VERDICT), 0, missing="no quote of VIX")
+
+
+def undeclared_move() -> Days:
+    return changed(sound_day(), of(Kind.DECISION, what="state"), 1, reason="wished")
+
+
+def jump() -> Days:
+    return changed(sound_day(), of(Kind.DECISION, what="state"), 1, values=["exiting", "open"], reason="ended")
+
+
+def back_to_life() -> Days:
+    day = sound_day()
+    dead = index_of(day, of(Kind.ORDER, number=3), 2)
+    return with_one(day, dead, day[index_of(day, of(Kind.ORDER, number=3), 1)])
+
+
+def other_digest() -> Days:
+    return changed(sound_day(), of(Kind.POSITION), 2, digest="d2")
+
+
+def order_of_another_text() -> Days:
+    day = sound_day()
+    for which in range(3):
+        day = changed(day, of(Kind.ORDER, number=3), which, digest="d2")
+    return day
+
+
+def time_goes_back() -> Days:
+    day = sound_day()
+    return [*day[:-1], replace(day[-1], at=at("9:00"))]
+
+
+def unknown_order_fields() -> Days:
+    return changed(sound_day(), of(Kind.ORDER), 0, colour="red")
+
+
+def silent_change() -> Days:
+    return without(sound_day(), of(Kind.DECISION, what="state"), 1)
+
+
+def silent_fill() -> Days:
+    day = changed(sound_day(), of(Kind.ORDER, number=2), 2, leg_filled=[2])
+    return changed(day, of(Kind.ORDER, number=2), 3, leg_filled=[2])
+
+
+@pytest.mark.parametrize(
+    ("tampered", "number", "words"),
+    [
+        (second_entry, 1, "2 entries of seller are live"),
+        (same_perm, 2, "has permId 901, which is that of rb:a:000002"),
+        (other_number, 2, "is another order than when it was first recorded"),
+        (late_record, 3, "is first recorded as working"),
+        (no_record, 3, "a fill on rb:a:000002: no such order recorded"),
+        (doubled_fill, 5, "execution e.1.01 is recorded a second time"),
+        (cent_too_much, 5, "exit_cash of put is -60, its fills and settlements give -61.00"),
+        (lost_fill, 5, "a commission on execution e.2.01, which is not recorded"),
+        (lost_commission, 5, "commissions of put is 2.60, its fills and settlements give 1.30"),
+        (strange_leg, 5, "a settlement on a leg that no position has"),
+        (closed_twice, 8, "3 of put are closed, 2 were opened"),
+        (wrong_way, 8, "its target sells put"),
+        (alone_at_work, 9, "4 of put work to be closed"),
+        (larger_exit, 9, "3 of put work to be closed (rb:a:000002, rb:a:000003), 2 are held"),
+        (after_kill, 10, "rb:a:000001 enters although the operator allows only what reduces"),
+        (after_pause_of_it, 10, "rb:a:000001 enters"),
+        (before_the_open, 11, "rb:a:000001 enters outside the session"),
+        (without_session, 11, "rb:a:000001 enters outside the session"),
+        (without_link, 14, "rb:a:000001 enters while there is no connection"),
+        (unknown_condition, 16, "is entered while calm is unknown"),
+        (true_of_nothing, 16, "calm is true without no quote of VIX"),
+        (undeclared_move, 17, "no move 'wished' leads from entering to open"),
+        (jump, 17, "moves from exiting, it stood at entering"),
+        (back_to_life, 17, "rb:a:000003 was cancelled and is working"),
+        (other_digest, 18, "has another digest than when it was opened"),
+        (order_of_another_text, 18, "rb:a:000003 has another digest than its position"),
+        (time_goes_back, 20, "it is earlier than number"),
+        (unknown_order_fields, 20, "no whole order"),
+        (silent_change, 21, "it is open, the moves on record lead to entering"),
+        (silent_fill, 21, "rb:a:000002: 2 of put are filled, its fills give 1"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_tampering_is_found(tampered: Callable[[], Days], number: int, words: str) -> None:
+    assert words in broken(tampered()).get(number, "nothing")
+
+
+def test_the_larger_of_an_oca_group_counts_and_its_fills_with_it() -> None:
+    """A target that fills wholly leaves the stop nothing to close, until its cancellation is told."""
+    day = sound_day()
+    end = index_of(day, of(Kind.ORDER, number=2), 2)
+    whole = [*day[: end - 2], fill("11:00", 2, "e.2.01", "0.60", Purpose.TARGET, 2)]
+    assert 9 not in broken(whole)
+    bare = entity("11:01", order(4, Purpose.EXIT, **{**RESTING, "oca_group": ""}))
+    assert 9 in broken([*whole, bare])
+
+
+def test_a_correction_replaces_what_it_corrects() -> None:
+    day = sound_day()
+    index = index_of(day, of(Kind.FILL), 1)
+    wrong = replace(day[index], data={**day[index].data, "price": "0.70"})
+    right = replace(day[index], data={**day[index].data, "exec_id": "e.2.02"})
+    told = entity(
+        "11:00", order(2, Purpose.TARGET, **RESTING, status=OrderStatus.WORKING, perm_id=901, leg_filled=(1,))
+    )
+    assert broken([*day[:index], wrong, right, day[index + 1], told, *day[index + 3 :]]) == {}
+
+
+def test_an_order_that_was_given_up_may_come_to_life() -> None:
+    day = sound_day()
+    dead = changed(day, of(Kind.ORDER, number=3), 2, status="abandoned")
+    alive = dead[index_of(dead, of(Kind.ORDER, number=3), 1)]
+    back = [*dead[:-1], replace(alive, at=at("16:01:30")), dead[-1]]
+    assert 17 not in broken(back)
+
+
+def test_entries_keep_to_the_window_of_the_text_they_ran_under() -> None:
+    file = shipped("specs") / "put_lite.yaml"
+    (text,) = load_desk([str(file)], {}, None).texts
+    assert isinstance(text, SpecText)
+    assert compile_text(text).plan.name == "put_lite"
+    kept = {"digest": text.digest, "path": text.file, "text": text.text, "overrides": {}}
+    day = changed(sound_day(), of(Kind.RUN_STARTED), 0, specs={BOT: kept})
+    late = [replace(r, at=at("15:58")) if of(Kind.DECISION, what="enter")(r) else r for r in day]
+    assert "begins outside its window" in broken(late)[11]
+
+
+def test_all_offences_are_counted_and_the_first_are_kept() -> None:
+    day = sound_day()
+    index = index_of(day, of(Kind.FILL))
+    (found,) = [each for each in audit(enumerate(with_one(day, index, *[day[index]] * 9), 1)) if each.number == 5]
+    assert (found.count, len(found.first), found.holds) == (9, SHOWN, False)
+    assert found.first[0].seq == index + 2
+
+
+def test_a_record_without_the_fields_of_its_kind_is_told_not_raised() -> None:
+    found = broken(changed(sound_day(), of(Kind.FILL), 1, price=None))
+    assert "has not the fields of its kind" in found[5]
+
+
+def test_a_new_run_begins_without_a_link_and_without_verdicts() -> None:
+    again = engine_record("9:32", Kind.RUN_STARTED, specs={}, install="a")
+    assert set(broken(with_one(sound_day(), 2, again))) == {14}
+
+
+def test_a_position_that_was_never_moved_is_flat() -> None:
+    assert 21 in broken([entity("10:00", FLAT)])
+    assert 21 not in broken([entity("10:00", replace(FLAT, state="flat"))])
+
+
+def test_money_is_compared_to_the_cent() -> None:
+    near = changed(sound_day(), of(Kind.COMMISSION), 1, amount=str(Decimal("1.304")))
+    assert broken(near) == {}
+    assert 5 in broken(changed(sound_day(), of(Kind.COMMISSION), 1, amount="1.31"))
+
+
+def test_a_happening_that_names_no_position_is_told() -> None:
+    stray = replace(happening("12:00", Kind.SETTLEMENT, leg="put", quantity=1, price="0"), position="nobody")
+    assert ID not in broken([*sound_day()[:-1], stray])[5]
