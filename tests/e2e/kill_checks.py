@@ -10,7 +10,7 @@ from engine.model.order import Order, OrderStatus, Purpose
 from engine.record.record import Kind
 from engine.sim.exchange.ledger import Row
 from engine.sim.seams import OrderView, Status
-from tests.e2e.findings import off_tick, unfinished, without_partner
+from tests.e2e.findings import off_tick, unfinished, unprotected, without_partner
 from tests.e2e.worlds import Day, compare_books
 
 PREFIX = "rb:"
@@ -53,7 +53,14 @@ def findings_of(day: Day, outside: Outside) -> Findings:
         orphans=(*unknown_to_store(day.orders, outside.rows), *unknown_to_broker(day.orders, outside)),
         fills=tuple(fills_that_differ(day, outside.rows)),
         books=tuple(compare_books(day)),
-        others=(*unfinished(day), *without_partner(day), *off_tick(day), *bare(day, outside), *outlived(day, outside)),
+        others=(
+            *unfinished(day),
+            *without_partner(day),
+            *off_tick(day),
+            *bare(day, outside),
+            *bare_in_between(day),
+            *outlived(day, outside),
+        ),
     )
 
 
@@ -153,6 +160,20 @@ def bare(day: Day, outside: Outside) -> Iterator[str]:
             yield f"{position.id} of {position.bot} is open with {working[position.id]} resting orders"
         elif position.on_hold:
             yield f"{position.id} of {position.bot} is on hold: {position.on_hold}"
+
+
+def bare_in_between(day: Day) -> Iterator[str]:
+    """Return instants at which an engine was there, and an open position had no pair of live orders by its own books.
+
+    The instant of a connection is passed over: a fill is learned there, and nothing is sent before it is complete.
+    """
+    links = {str(record.at) for record in day.records if record.kind is Kind.LINK}
+    for bot in RESTING_BOTS:
+        yield from (f"without its pair at {found}" for found in unprotected(day, bot) if _instant(found) not in links)
+
+
+def _instant(found: str) -> str:
+    return found.rpartition(" ")[0]
 
 
 def outlived(day: Day, outside: Outside) -> Iterator[str]:

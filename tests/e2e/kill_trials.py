@@ -51,7 +51,10 @@ REAL_JITTER = 0.006
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One store from the first session to the last, and how often its engine is to be killed."""
+    """One store from the first session to the last, and how often its engine is to be killed.
+
+    away: virtual seconds at most that may pass before the engine is started again.
+    """
 
     seed: int
     kills: int
@@ -59,6 +62,7 @@ class Trial:
     market: str | None = None
     specs: tuple[str, ...] = SPECS
     first_day: date = FIRST_DAY
+    away: int = 90
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,12 +254,13 @@ class Runner:
         return (plan.is_due or plan.kind == "clock") and self.gateway.now >= plan.armed_at
 
     async def _away(self) -> int:
-        """Let virtual time pass while no engine is there, after one kill in three; return the seconds."""
+        """Let virtual time pass while no engine is there, after every second kill; return the seconds."""
         for _ in range(1000):
             if not self.gateway.gateway.hub.holders:
                 break
             await asyncio.sleep(POLL)
-        seconds = self.chance.choice((0, 0, 0, 3, 20, 90))
+        longest = self.trial.away
+        seconds = min(self.chance.choice((0, 0, 0, 3, 20, self.chance.randint(1, longest))), longest)
         for _ in range(seconds):
             self.gateway.gateway.clock.turn()
         return seconds
@@ -382,13 +387,14 @@ def verdict_of(outcomes: Sequence[Outcome]) -> str:
     )
 
 
-def trials_of(times: int, seed: int, kills: int, days: int) -> list[Trial]:
+def trials_of(times: int, seed: int, kills: int, days: int, away: int) -> list[Trial]:
     """Return trials that ask for so many kills together, a seed and a market each."""
     return [
         Trial(
             seed=seed + number,
             kills=min(kills, times - number * kills),
             days=days,
+            away=away,
             market=MARKETS[number % len(MARKETS)],
         )
         for number in range(-(-times // kills))
@@ -402,12 +408,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="seed of the first trial")
     parser.add_argument("--kills", type=int, default=12, help="kills in one trial")
     parser.add_argument("--days", type=int, default=1, help="sessions of one trial")
+    parser.add_argument("--away", type=int, default=90, help="virtual seconds at most before the engine is back")
     parser.add_argument("--folder", type=Path, help="keep stores and output here")
     asked = parser.parse_args(arguments)
     root = asked.folder or Path(tempfile.mkdtemp(prefix="rulebot-kills-"))
     outcomes = []
     print(_line(HEAD), flush=True)
-    for trial in trials_of(asked.times, asked.seed, asked.kills, asked.days):
+    for trial in trials_of(asked.times, asked.seed, asked.kills, asked.days, asked.away):
         folder = root / str(trial.seed)
         folder.mkdir(parents=True)
         outcome = asyncio.run(run_trial(trial, folder))
