@@ -289,11 +289,11 @@ async def test_row_18_a_connection_is_reset_at_a_time(running, client):
 
 def test_row_20_a_silent_connection_stays_and_wakes():
     async def main():
-        async with faulty("kind: silence, on: connect, real_seconds: 0.3") as running:
+        async with faulty("kind: silence, on: connect, real_seconds: 1") as running:
             client = await RawClient.connect(running.port)
             client.send(49, 1)
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(0.15):
+                async with asyncio.timeout(0.1):
                     await client.read()
             assert (await client.read())[0] == "49"
 
@@ -320,7 +320,8 @@ async def test_row_22_the_next_id_rolls_back_on_reconnect(running, client):
     client.send(*buy(running, 40))
     await client.fence(4)
     client.close()
-    await asyncio.sleep(0.05)
+    while running.gateway.hub.sessions:
+        await asyncio.sleep(0.01)
     client = await RawClient.connect(running.port, 1, OFFER)
     assert of("9", client.start)[0][2] == "1"
     client.send(*buy(running, 1, limit="0.05"))

@@ -52,8 +52,7 @@ class RunningGateway:
 
     def notify(self, code: int, words: str) -> None:
         """Send a system message to every client, such as 1100, 1101 or 1102 (connection lost, restored)."""
-        for session in self.gateway.hub.sessions.values():
-            session.error(-1, code, words)
+        self.gateway.hub.tell(code, words)
         self.gateway.clock.flush()
 
     def cut(self, client_id: int) -> None:

@@ -6,23 +6,23 @@ the computer's.
 """
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from heapq import heappop, heappush
 
 from engine.model.session import EXCHANGE_ZONE
 from engine.sim.exchange.exchange import SimExchange
-from engine.sim.gateway.fault_plan import CANCEL, CONNECT, FILL, NEVER_ENDS, ORDER, Fault, FaultError, FaultPlan
+from engine.sim.gateway.fault_agenda import Agenda
+from engine.sim.gateway.fault_links import LinkFaults
+from engine.sim.gateway.fault_plan import CANCEL, CONNECT, FILL, ORDER, Fault, FaultError, FaultPlan
+from engine.sim.gateway.fault_quotes import QuoteFaults
 from engine.sim.gateway.fault_reports import OF_FILLS, OF_ORDERS, Key, ReportFaults
 from engine.sim.gateway.fault_session import FaultySession
 from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.lines import Line
-from engine.sim.gateway.market_data import first_set
 from engine.sim.gateway.orders import deliver_unchanged
-from engine.sim.gateway.requests import answer
 from engine.sim.gateway.session import Session, Traffic
 from engine.sim.seams import (
     Commissioned,
@@ -37,20 +37,12 @@ from engine.sim.seams import (
 )
 
 FIRST_REFUSED_PERM_ID = 500_000_000
-NOT_SUBSCRIBED = {
-    354: "Requested market data is not subscribed.Delayed market data is available.",
-    10089: "Requested market data requires additional subscription for API. See link in 'Market Data Connections' "
-    "dialog for more details.Delayed market data is available.",
-    10167: "Requested market data is not subscribed. Displaying delayed market data.",
-    10197: "No market data during competing live session",
-}
 CONNECTIVITY = {
     1100: "Connectivity between IB and Trader Workstation has been lost.",
     1101: "Connectivity between IB and Trader Workstation has been restored - data lost.",
     1102: "Connectivity between IB and Trader Workstation has been restored - data maintained. "
     "All data farms are connected.",
 }
-GARBAGE_LENGTH = b"\xff\xff\xff\xff"
 NEEDS_BROKER = frozenset({"late_fill", "correction"})
 
 
@@ -63,15 +55,6 @@ class _Lost:
     unseen: set[str] = field(default_factory=set)
 
 
-@dataclass(slots=True)
-class _Slow:
-    """Requests are kept so long, until virtual time `ends` (None: for ever)."""
-
-    fault: Fault
-    client: int | None
-    ends: int | None
-
-
 class Faults:
     """Follows one plan in one gateway. Raises: FaultError for a plan this gateway cannot follow."""
 
@@ -80,31 +63,25 @@ class Faults:
         self._plan = plan.faults
         self._seen: Counter[int] = Counter()
         self._timed = sorted((self._epoch(each), each.place, each) for each in plan.faults if each.at is not None)
-        self._agenda: list[tuple[int, int, Callable[[], None]]] = []
-        self._sequence = 0
+        self._agenda = Agenda(hub)
+        self._quotes = QuoteFaults(hub, self._agenda)
+        self._links = LinkFaults(hub, self._agenda)
         self._tickets: dict[Key, Ticket] = {}
         self._swallowed: set[Key] = set()
         self._refused: set[Key] = set()
         self._greeted: dict[Session, list[Fault]] = {}
-        self._orders = ReportFaults(self._filled, self._later, self._send)
+        self._orders = ReportFaults(self._filled, self._agenda.later, self._send)
         self._lost: _Lost | None = None
-        self._quiet: Counter[str] = Counter()
-        self._competing = False
-        self._standing: list[Fault] = []
-        self._slow: list[_Slow] = []
-        self._waiting: dict[Session, deque[bytes]] = {}
-        self._last_slow: dict[Session, Fault] = {}
-        self._fail: Callable[[BaseException], None] | None = None
         self._acts: dict[str, Callable[[Fault, int | None], None]] = {
-            "cut": self._cut,
-            "silence": self._silence,
+            "cut": self._links.cut,
+            "silence": self._links.silence,
             "lost_connectivity": self._lose_link,
-            "farm_down": self._farm_down,
-            "competing_session": self._compete,
-            "not_subscribed": self._stand,
-            "delayed_data": self._stand,
-            "garbage": self._garbage,
-            "slow": self._slow_down,
+            "farm_down": self._quotes.farm_down,
+            "competing_session": self._quotes.compete,
+            "not_subscribed": self._quotes.stand,
+            "delayed_data": self._quotes.stand,
+            "garbage": self._links.garbage,
+            "slow": self._links.slow_down,
         }
         self._check()
         for each in plan.faults:
@@ -127,7 +104,7 @@ class Faults:
 
     def attach(self, fail: Callable[[BaseException], None]) -> None:
         """Learn how an error of our own ends the run."""
-        self._fail = fail
+        self._agenda.attach(fail)
 
     def before_move(self) -> None:
         """Let the faults begin whose time has come."""
@@ -137,22 +114,7 @@ class Faults:
 
     def after_move(self) -> None:
         """Do what is due: late reports, late answers, and the ends of faults."""
-        while self._agenda and self._agenda[0][0] <= self._hub.now:
-            heappop(self._agenda)[2]()
-
-    def _later(self, seconds: float, run: Callable[[], None]) -> None:
-        self._sequence += 1
-        heappush(self._agenda, (self._hub.now + int(seconds), self._sequence, run))
-
-    def _really_later(self, seconds: float, run: Callable[[], None]) -> None:
-        asyncio.get_running_loop().call_later(seconds, self._guarded, run)
-
-    def _guarded(self, run: Callable[[], None]) -> None:
-        try:
-            run()
-        except Exception as problem:  # noqa: BLE001 - any error of our own ends the run, loudly
-            if self._fail is not None:
-                self._fail(problem)
+        self._agenda.run_due()
 
     # ------------------------------------------------------------ events
 
@@ -170,15 +132,6 @@ class Faults:
         """Let a fault of the link or of the data begin, if it is one."""
         if (act := self._acts.get(fault.kind)) is not None:
             act(fault, client_id)
-
-    def _clients(self, client_id: int | None) -> list[FaultySession]:
-        sessions = self._hub.sessions.values()
-        wanted = [each for each in sessions if client_id in (None, each.client_id)]
-        return [each for each in wanted if isinstance(each, FaultySession)]
-
-    def _tell(self, code: int, words: str) -> None:
-        for session in self._hub.sessions.values():
-            session.error(-1, code, words)
 
     # ------------------------------------------------------------ connections
 
@@ -215,59 +168,20 @@ class Faults:
         for fault in self._greeted.pop(session, []):
             self._act(fault, session.client_id)
 
-    def _cut(self, fault: Fault, client_id: int | None) -> None:
-        for session in self._clients(client_id):
-            session.cut(fault.text("how"), in_frame=fault.flag("mid_frame"))
-
-    def _silence(self, fault: Fault, client_id: int | None) -> None:
-        for session in self._clients(client_id):
-            session.flush()
-            session.fall_silent()
-            if (seconds := fault.seconds("real_seconds")) != NEVER_ENDS:
-                self._really_later(seconds, session.wake)
-
-    def _garbage(self, fault: Fault, client_id: int | None) -> None:
-        what = fault.text("what")
-        for session in self._clients(client_id):
-            if what == "unknown":
-                session.send(9999, 1, "garbage")
-            elif what == "short":
-                session.send(3, 1)
-            else:
-                session.out.append(GARBAGE_LENGTH)
-
-    def _slow_down(self, fault: Fault, client_id: int | None) -> None:
-        lasts = fault.seconds("lasts")
-        ends = None if lasts == NEVER_ENDS else self._hub.now + int(lasts)
-        self._slow.append(_Slow(fault, client_id, ends))
-
     def holds(self, session: Session, payload: bytes) -> bool:
-        """Keep a request if the client is to wait for its answer. Requests stay in their order."""
-        fault = self._slow_fault(session)
-        waiting = self._waiting.get(session)
-        if fault is None:
-            if not waiting:
-                return False
-            fault = self._last_slow[session]
-        self._last_slow[session] = fault
-        self._waiting.setdefault(session, deque()).append(payload)
-        if seconds := fault.seconds("real_seconds"):
-            self._really_later(seconds, lambda: self._answer(session))
-        else:
-            self._later(fault.seconds(), lambda: self._answer(session))
-        return True
+        """Say whether this request is kept, to be answered later."""
+        return self._links.holds(session, payload)
 
-    def _slow_fault(self, session: Session) -> Fault | None:
-        now = self._hub.now
-        self._slow = [each for each in self._slow if each.ends is None or each.ends > now]
-        return next((each.fault for each in self._slow if each.client in (None, session.client_id)), None)
+    # ------------------------------------------------------------ market data
 
-    def _answer(self, session: Session) -> None:
-        payload = self._waiting[session].popleft()
-        if session.transport.is_closing():
-            return
-        answer(self._hub, session, payload)
-        session.flush()
+    @property
+    def quotes_stopped(self) -> bool:
+        """True while no quotes go out."""
+        return self._quotes.stopped
+
+    def opens(self, session: Session, line: Line) -> bool:
+        """Say whether a market data line opens as it should; when not, this has dealt with it."""
+        return self._quotes.opens(session, line)
 
     # ------------------------------------------------------------ the broker's link
 
@@ -280,9 +194,9 @@ class Faults:
         if self._lost is not None:
             return
         self._lost = _Lost(fault)
-        self._stop_quotes("link")
-        self._tell(1100, CONNECTIVITY[1100])
-        self._later(fault.seconds(), self._restore_link)
+        self._quotes.stop("link")
+        self._hub.tell(1100, CONNECTIVITY[1100])
+        self._agenda.later(fault.seconds(), self._restore_link)
 
     def _restore_link(self) -> None:
         lost, self._lost = self._lost, None
@@ -292,8 +206,8 @@ class Faults:
             for session in self._hub.sessions.values():
                 session.wants.lines.clear()
             self._hub.feed.lines_changed()
-        self._tell(code, CONNECTIVITY[code])
-        self._resume_quotes("link")
+        self._hub.tell(code, CONNECTIVITY[code])
+        self._quotes.resume("link")
         asked_only = lost.fault.text("executions") == "asked"
         dropped = (Executed, Commissioned) if asked_only else ()
         deliver_unchanged(self._hub, [each for each in lost.kept if not isinstance(each, dropped)])
@@ -305,90 +219,6 @@ class Faults:
     def shows_commission(self, exec_id: str) -> bool:
         """Say whether the answer to reqExecutions has the commission of this execution."""
         return exec_id not in self._orders.hidden
-
-    # ------------------------------------------------------------ market data
-
-    @property
-    def quotes_stopped(self) -> bool:
-        """True while no quotes go out."""
-        return bool(self._quiet)
-
-    def _stop_quotes(self, why: str) -> None:
-        self._quiet[why] += 1
-
-    def _resume_quotes(self, why: str) -> None:
-        """Let quotes flow again; every line is sent its present set."""
-        self._quiet[why] -= 1
-        self._quiet = +self._quiet
-        if self._quiet:
-            return
-        for session in self._hub.sessions.values():
-            for line in session.wants.lines.values():
-                first_set(self._hub, session, line)
-        self._hub.feed.lines_changed()
-
-    def _farm_down(self, fault: Fault, client_id: int | None) -> None:
-        farm = fault.text("farm")
-        self._stop_quotes("farm")
-        self._tell(2103, f"Market data farm connection is broken:{farm}")
-        self._later(fault.seconds(), lambda: self._farm_up(farm))
-
-    def _farm_up(self, farm: str) -> None:
-        self._tell(2104, f"Market data farm connection is OK:{farm}")
-        self._resume_quotes("farm")
-
-    def _compete(self, fault: Fault, client_id: int | None) -> None:
-        self._stop_quotes("session")
-        self._competing = True
-        for session in self._hub.sessions.values():
-            for req_id in session.wants.lines:
-                session.error(req_id, 10197, NOT_SUBSCRIBED[10197])
-        if (seconds := fault.seconds()) != NEVER_ENDS:
-            self._later(seconds, self._end_competition)
-
-    def _end_competition(self) -> None:
-        self._competing = self._quiet["session"] > 1
-        self._resume_quotes("session")
-
-    def _stand(self, fault: Fault, client_id: int | None) -> None:
-        self._standing.append(fault)
-
-    def opens(self, session: Session, line: Line) -> bool:
-        """Say whether a line opens as it should: refused, delayed, or silent while quotes are stopped."""
-        if isinstance(session, FaultySession):
-            session.delayed.discard(line.req_id)
-        for fault in self._standing:
-            if self._is_of(fault, session, line) and not self._opens_so(fault, session, line):
-                return False
-        if self._competing:
-            session.error(line.req_id, 10197, NOT_SUBSCRIBED[10197])
-            return False
-        if self.quotes_stopped:
-            session.wants.lines[line.req_id] = line
-            self._hub.feed.lines_changed()
-            return False
-        return True
-
-    def _is_of(self, fault: Fault, session: Session, line: Line) -> bool:
-        if fault.client not in (None, session.client_id):
-            return False
-        if fault.text("symbol") == "all":
-            return True
-        found = [self._hub.market.catalogue.by_id(con_id) for con_id in line.con_ids]
-        return any(each is not None and each.symbol == fault.text("symbol") for each in found)
-
-    def _opens_so(self, fault: Fault, session: Session, line: Line) -> bool:
-        if fault.kind == "not_subscribed":
-            code = int(fault.text("code"))
-            session.error(line.req_id, code, NOT_SUBSCRIBED[code])
-            return False
-        if session.wants.data_type not in (3, 4):
-            session.error(line.req_id, 354, NOT_SUBSCRIBED[354])
-            return False
-        session.error(line.req_id, 10167, NOT_SUBSCRIBED[10167])
-        if isinstance(session, FaultySession):
-            session.delayed.add(line.req_id)
-        return True
 
     # ------------------------------------------------------------ orders
 
@@ -445,7 +275,7 @@ class Faults:
         hits = self._hits(CANCEL, client_id, ticket) if ticket is not None else []
         for fault in hits:
             if fault.kind == "late_fill":
-                self._later(fault.seconds(), lambda: self._late_fill(client_id, order_id))
+                self._agenda.later(fault.seconds(), lambda: self._late_fill(client_id, order_id))
             else:
                 self._act(fault, client_id)
         return exchange.cancel(client_id, order_id)
@@ -467,7 +297,7 @@ class Faults:
 
     def _correct_later(self, fault: Fault, done: Execution) -> None:
         exec_id = _traded(done)
-        self._later(fault.seconds(), lambda: self._correct(fault, exec_id))
+        self._agenda.later(fault.seconds(), lambda: self._correct(fault, exec_id))
 
     def _correct(self, fault: Fault, exec_id: str) -> None:
         assert isinstance(self._hub.exchange, SimExchange)

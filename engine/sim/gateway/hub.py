@@ -56,6 +56,11 @@ class Hub:
             if (found := self.sessions.get(wanted)) is not None:
                 yield found
 
+    def tell(self, code: int, words: str) -> None:
+        """Send a system message to every client."""
+        for session in self.sessions.values():
+            session.error(-1, code, words)
+
     def next_id(self, client_id: int) -> int:
         """Return an order id above every one this client id ever used."""
         return self.highest_id.get(client_id, 0) + 1

@@ -1,0 +1,116 @@
+"""Faults of market data: quotes that stop, data that is not subscribed, and data that is delayed."""
+
+from collections import Counter
+
+from engine.sim.gateway.fault_agenda import Agenda
+from engine.sim.gateway.fault_plan import NEVER_ENDS, Fault
+from engine.sim.gateway.fault_session import FaultySession
+from engine.sim.gateway.hub import Hub
+from engine.sim.gateway.lines import Line
+from engine.sim.gateway.market_data import first_set
+from engine.sim.gateway.session import Session
+
+NOT_SUBSCRIBED = {
+    354: "Requested market data is not subscribed.Delayed market data is available.",
+    10089: "Requested market data requires additional subscription for API. See link in 'Market Data Connections' "
+    "dialog for more details.Delayed market data is available.",
+    10167: "Requested market data is not subscribed. Displaying delayed market data.",
+    10197: "No market data during competing live session",
+}
+
+
+class QuoteFaults:
+    """Knows why quotes are stopped, and which symbols are not subscribed or delayed."""
+
+    def __init__(self, hub: Hub, agenda: Agenda) -> None:
+        self._hub = hub
+        self._agenda = agenda
+        self._quiet: Counter[str] = Counter()
+        self._competing = False
+        self._standing: list[Fault] = []
+
+    @property
+    def stopped(self) -> bool:
+        """True while no quotes go out."""
+        return bool(self._quiet)
+
+    def stop(self, why: str) -> None:
+        """Let no quotes go out."""
+        self._quiet[why] += 1
+
+    def resume(self, why: str) -> None:
+        """Let quotes flow again; every line is sent its present set."""
+        self._quiet[why] -= 1
+        self._quiet = +self._quiet
+        if self._quiet:
+            return
+        for session in self._hub.sessions.values():
+            for line in session.wants.lines.values():
+                first_set(self._hub, session, line)
+        self._hub.feed.lines_changed()
+
+    def farm_down(self, fault: Fault, client_id: int | None) -> None:
+        """Break a market data farm, for a time."""
+        farm = fault.text("farm")
+        self.stop("farm")
+        self._hub.tell(2103, f"Market data farm connection is broken:{farm}")
+        self._agenda.later(fault.seconds(), lambda: self._farm_up(farm))
+
+    def _farm_up(self, farm: str) -> None:
+        self._hub.tell(2104, f"Market data farm connection is OK:{farm}")
+        self.resume("farm")
+
+    def compete(self, fault: Fault, client_id: int | None) -> None:
+        """Let another session of the user have the data."""
+        self.stop("session")
+        self._competing = True
+        for session in self._hub.sessions.values():
+            for req_id in session.wants.lines:
+                session.error(req_id, 10197, NOT_SUBSCRIBED[10197])
+        if (seconds := fault.seconds()) != NEVER_ENDS:
+            self._agenda.later(seconds, self._end_competition)
+
+    def _end_competition(self) -> None:
+        self._competing = self._quiet["session"] > 1
+        self.resume("session")
+
+    def stand(self, fault: Fault, client_id: int | None) -> None:
+        """Let a symbol be not subscribed, or delayed, from now on."""
+        self._standing.append(fault)
+
+    def opens(self, session: Session, line: Line) -> bool:
+        """Say whether a line opens as it should: refused, delayed, or silent while quotes are stopped."""
+        if isinstance(session, FaultySession):
+            session.delayed.discard(line.req_id)
+        for fault in self._standing:
+            if self._is_of(fault, session, line) and not self._opens_so(fault, session, line):
+                return False
+        if self._competing:
+            session.error(line.req_id, 10197, NOT_SUBSCRIBED[10197])
+            return False
+        if self.stopped:
+            session.wants.lines[line.req_id] = line
+            self._hub.feed.lines_changed()
+            return False
+        return True
+
+    def _is_of(self, fault: Fault, session: Session, line: Line) -> bool:
+        if fault.client not in (None, session.client_id):
+            return False
+        if fault.text("symbol") == "all":
+            return True
+        found = [self._hub.market.catalogue.by_id(con_id) for con_id in line.con_ids]
+        return any(each is not None and each.symbol == fault.text("symbol") for each in found)
+
+    def _opens_so(self, fault: Fault, session: Session, line: Line) -> bool:
+        if fault.kind == "not_subscribed":
+            code = int(fault.text("code"))
+            session.error(line.req_id, code, NOT_SUBSCRIBED[code])
+            return False
+        if session.wants.data_type not in (3, 4):
+            session.error(line.req_id, 354, NOT_SUBSCRIBED[354])
+            return False
+        session.error(line.req_id, 10167, NOT_SUBSCRIBED[10167])
+        if isinstance(session, FaultySession):
+            session.delayed.add(line.req_id)
+        return True
