@@ -41,8 +41,8 @@ KINDS = ("clock", "clock", "order", "order", "fill", "fill", "intent", "intent",
 """Where a kill falls: at a virtual instant; right after the broker took an order or filled one; right after an order's
 row was written, when it may not have left yet; or while the engine starts."""
 POLL = 0.0005
-LIFE_LIMIT = 120.0
-"""Real seconds an engine may run between two kills before the trial gives up."""
+STALLED = 120.0
+"""Real seconds an engine may hold the clock without letting it move before the trial gives up."""
 PATIENCE = 2700
 """Virtual seconds a kill waits for an order or a fill before it falls anyway."""
 REAL_JITTER = 0.006
@@ -210,11 +210,11 @@ class Runner:
         may_kill = len(self.kills) < self.trial.kills and not self.gateway.finished
         plan = Plan.draw(self.chance, self.gateway.now, first=not self.kills) if may_kill else None
         try:
-            killed = await asyncio.wait_for(self._watch(process, plan), LIFE_LIMIT)
+            killed = await self._watch(process, plan)
         except TimeoutError:
             self.engine.kill()
             await process.wait()
-            self.troubles.append(f"the engine did not end within {LIFE_LIMIT:.0f} s, at {self._now()}")
+            self.troubles.append(f"the engine held the clock for {STALLED:.0f} s at {self._now()}")
             return False
         if killed:
             assert plan is not None
@@ -226,8 +226,9 @@ class Runner:
         return self.gateway.finished
 
     async def _watch(self, process: asyncio.subprocess.Process, plan: Plan | None) -> bool:
-        """Wait for the engine's end, and kill it when the plan says; say whether it was killed."""
-        began = time.monotonic()
+        """Wait for the end, kill when the plan says, and say whether it was killed. Raises: TimeoutError."""
+        began = moved = time.monotonic()
+        seen = self.gateway.now
         watched = OrderRows(self.engine.store) if plan is not None and plan.kind == "intent" else None
         if plan is not None:
             self.ledger.heard = lambda row: plan.hear(row, self.gateway.now)
@@ -238,7 +239,12 @@ class Runner:
                 self.engine.kill()
                 await process.wait()
                 return process.returncode == -signal.SIGKILL
-            await asyncio.sleep(0 if watched is not None else POLL)
+            if self.gateway.now != seen:
+                seen, moved = self.gateway.now, time.monotonic()
+            elif time.monotonic() - moved > STALLED:
+                raise TimeoutError
+            is_close = watched is not None and plan is not None and seen >= plan.armed_at
+            await asyncio.sleep(0 if is_close else POLL)
         self.ledger.heard = lambda row: None
         return False
 

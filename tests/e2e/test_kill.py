@@ -17,6 +17,7 @@ HALF_DAY = date(2026, 11, 27)
 
 pytestmark = [
     pytest.mark.long,
+    pytest.mark.timeout(300),
     pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there"),
 ]
 
