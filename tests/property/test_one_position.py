@@ -21,6 +21,7 @@ from engine.model.facts import EventCalendar
 from engine.model.money import ZERO, Rounding
 from engine.model.order import Order, OrderType, Purpose, Side
 from engine.record.record import Kind
+from engine.run.audit.audit import audit
 from engine.run.resume import resume
 from engine.turn.turn import begin
 
@@ -320,6 +321,7 @@ class OnePosition(RuleBasedStateMachine):
             street.deliver_all()
             desk.tick(5)
         self.at_the_end()
+        assert [found for found in audit(enumerate(desk.records, 1)) if not found.holds] == []
 
     def at_the_end(self) -> None:
         assert not {option: count for option, count in self.street.positions.items() if count}
