@@ -1,0 +1,103 @@
+"""An engine attached to a broker whose reports go wrong: its books are the ledger's all the same."""
+
+import asyncio
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from engine.model.event import Request
+from engine.model.order import OrderStatus, Purpose
+from engine.run.desk import load_desk
+from engine.run.start import Run, RunOptions, execute
+from engine.run.worlds import attached
+from engine.sim.gateway.embed import start_gateway
+from engine.sim.gateway.fault_plan import read_faults
+from engine.sim.gateway.settings import GatewaySettings
+from tests.e2e.findings import offences
+from tests.e2e.worlds import Day, compare_books, read_day, spec_files
+
+DAY = date(2026, 10, 21)
+STOP_AT = datetime(2026, 10, 21, 13, 36, tzinfo=UTC)
+SEED = 7
+"""A morning on which the seller sells at once and leaves a resting pair."""
+
+
+def morning(folder: Path, *faults: str) -> Day:
+    """Run the seller to 09:36 with these faults, each a line of YAML; return its books and the broker's."""
+
+    async def body() -> Day:
+        plan = read_faults("faults:\n" + "".join(f"  - {{{each}}}\n" for each in faults))
+        gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=SEED), faults=plan)
+        try:
+            await _run(gateway.port, folder / "s.db")
+            assert gateway.ledger is not None
+            return read_day(folder / "s.db", gateway.ledger.totals(), {})
+        finally:
+            await gateway.stop()
+
+    return asyncio.run(body())
+
+
+async def _run(port: int, store: Path) -> None:
+    asked: list[bool] = []
+
+    def watcher(run: Run, at: datetime) -> None:
+        if at >= STOP_AT and not asked:
+            asked.append(True)
+            run.inbox.ask(Request.STOP)
+
+    desk = load_desk(spec_files(["spy_put_seller"]), {}, None)
+    options = RunOptions(store=store, logs=None, sessions=None, install="f")
+    await execute(desk, options, attached("127.0.0.1", port, 1, "", lockstep=True), lambda run: None, watcher)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "kind: duplicate, on: order, number: each",
+        "kind: execution_first, on: order, number: each",
+        "kind: correction, on: fill, number: each, seconds: 40, price_by: -0.01",
+        "kind: late_commission, on: fill, number: each, seconds: 90",
+        "kind: warning, on: order, number: each, code: 10349",
+        "kind: farm_down, on: order, seconds: 20",
+    ],
+    ids=lambda fault: fault.split(",")[0].removeprefix("kind: "),
+)
+def test_the_books_are_the_ledgers(fault: str, tmp_path: Path) -> None:
+    day = morning(tmp_path, fault)
+    assert [position.state for position in day.positions.values()] == ["open"]
+    assert compare_books(day) == []
+    assert offences(day) == {}
+    entries = [order for order in day.orders.values() if order.purpose is Purpose.ENTRY]
+    assert [order.status for order in entries] == [OrderStatus.FILLED]
+    assert day.ledger.commissions
+
+
+def test_an_entry_that_is_refused_without_a_status_is_not_held(tmp_path: Path) -> None:
+    day = morning(tmp_path, "kind: reject, on: order, status: none")
+    assert compare_books(day) == []
+    assert offences(day) == {}
+    first = min(day.orders.values(), key=lambda order: order.number)
+    assert first.status is OrderStatus.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("fault", "ended"), [("swallow_order", OrderStatus.ABANDONED), ("lose_ack", OrderStatus.CANCELLED)]
+)
+def test_an_entry_without_an_answer_ends_and_leaves_nothing(fault: str, ended: OrderStatus, tmp_path: Path) -> None:
+    day = morning(tmp_path, f"kind: {fault}, on: order")
+    assert compare_books(day) == []
+    assert offences(day) == {}
+    assert [order.status for order in day.orders.values()] == [ended]
+    assert day.ledger.positions == {}
+
+
+def test_a_fill_after_the_cancel_opens_the_position_again(tmp_path: Path) -> None:
+    """The entry is never acknowledged, so it is cancelled; the fill had won, and gets its resting pair."""
+    day = morning(tmp_path, "kind: lose_ack, on: order", "kind: late_fill, on: cancel")
+    assert [position.state for position in day.positions.values()] == ["open"]
+    assert compare_books(day) == []
+    assert offences(day) == {}
+    live = {order.purpose for order in day.orders.values() if order.status is OrderStatus.WORKING}
+    assert live == {Purpose.TARGET, Purpose.STOP}
