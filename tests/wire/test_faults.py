@@ -7,8 +7,10 @@ from decimal import Decimal
 
 import ib_async
 import pytest
+from click.testing import CliRunner
 from raw_client import DAY, Message, RawClient, con_id, contract, order, run
 
+from engine.cli.gateway import gateway
 from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.fault_plan import KINDS, FaultError, load_faults, read_faults
 from engine.sim.gateway.settings import GatewaySettings
@@ -578,3 +580,11 @@ def test_every_kind_is_described(pytestconfig):
         row = next((each for each in text.splitlines() if each.startswith(f"| `{name}` |")), "")
         assert row, name
         assert all(f"`{each}" in row for each in kind.params), name
+
+
+def test_the_command_refuses_a_plan_that_cannot_be_used(tmp_path):
+    path = tmp_path / "plan.yaml"
+    path.write_text("faults:\n  - kind: cutt\n")
+    done = CliRunner().invoke(gateway, ["--port", "0", "--date", "2025-11-24", "--faults", str(path)])
+    assert done.exit_code == 1
+    assert "error: plan.yaml: faults[1].kind: is 'cutt'; did you mean 'cut'?" in done.output
