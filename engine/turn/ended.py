@@ -69,7 +69,7 @@ def _entry_ended(work: Work, position: Position, order: Order) -> None:
     if position.state != "entering":
         return
     if order.status is OrderStatus.ABANDONED:
-        _stop_for_today(work, position, f"{order.ref} was never answered and may still come to life")
+        stop_for_today(work, position, f"{order.ref} was never answered and may still come to life")
     elif order.status is not OrderStatus.FILLED and not order.has_fills and _tries_again(work, position, order):
         return
     bot = work.governing(position)
@@ -108,7 +108,8 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
     return ""
 
 
-def _stop_for_today(work: Work, position: Position, reason: str) -> None:
+def stop_for_today(work: Work, position: Position, reason: str) -> None:
+    """Let the position's bot enter nothing more today."""
     if position.bot in work.bots:
         work.put_day(replace(work.bots[position.bot].day, halted=reason))
 

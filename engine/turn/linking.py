@@ -14,10 +14,10 @@ from engine.model.command import Cancel
 from engine.model.contract import Option
 from engine.model.event import LinkDown, LinkUp
 from engine.model.money import ZERO
-from engine.model.order import Order, OrderStatus
+from engine.model.order import Order, OrderStatus, Purpose
 from engine.record.record import Kind
 from engine.turn.doubting import doubted, hold
-from engine.turn.ended import order_ended
+from engine.turn.ended import order_ended, stop_for_today
 from engine.turn.judging import wake
 from engine.turn.reports import revive
 from engine.turn.resting import cancel_entries, option_has_expired
@@ -100,6 +100,21 @@ def _not_found(work: Work, order: Order) -> None:
     message = order.message if asked else text
     order = work.put_order(replace(order, status=ended, ended=ended, message=message, attempt_until=None))
     order_ended(work, order, asked=asked)
+    if order.purpose is Purpose.ENTRY and ended is OrderStatus.CANCELLED:
+        _doubt_the_end(work, order)
+
+
+def _doubt_the_end(work: Work, order: Order) -> None:
+    """The broker tells the executions of one day: what filled on an earlier one shows in the account alone."""
+    ours = _our_books(work)
+    for leg in order.legs:
+        sign = leg.side.sign if order.is_combo else order.side.sign
+        held, known = work.state.holdings.get(leg.option, ZERO), ours.get(leg.option, ZERO)
+        if (held - known) * sign > 0:
+            text = f"{order.ref} may have filled unseen: the account holds {held} {leg.option}, our books {known}"
+            work.alarm(order.bot, f"{text}. Nobody watches it: a person must look", order.position)
+            stop_for_today(work, work.positions[order.position], text)
+            return
 
 
 def _orphans(work: Work, at_broker: frozenset[str]) -> None:
@@ -112,15 +127,20 @@ def _orphans(work: Work, at_broker: frozenset[str]) -> None:
 
 def _compare_positions(work: Work, event: LinkUp) -> dict[Option, datetime]:
     """Say where the account differs from our books; what it does not have is put on hold."""
-    ours: dict[Option, Decimal] = {}
-    for position in work.positions.values():
-        for leg in position.legs:
-            if leg.held and not option_has_expired(work, leg.option):
-                ours[leg.option] = ours.get(leg.option, ZERO) + leg.signed_held
-    for option, quantity in ours.items():
+    for option, quantity in _our_books(work).items():
         held = work.state.holdings.get(option, ZERO)
         if held != quantity:
             work.record(Kind.ALARM, text=f"our books hold {quantity} {option}, the account holds {held}")
     doubts = doubted(work, {})
     hold(work, set(doubts), set(doubts))
     return doubts
+
+
+def _our_books(work: Work) -> dict[Option, Decimal]:
+    """Return what our positions hold of each option that has not expired, negative when short."""
+    ours: dict[Option, Decimal] = {}
+    for position in work.positions.values():
+        for leg in position.legs:
+            if leg.held and not option_has_expired(work, leg.option):
+                ours[leg.option] = ours.get(leg.option, ZERO) + leg.signed_held
+    return ours

@@ -68,6 +68,27 @@ def test_a_cancel_that_the_link_lost_is_asked_again() -> None:
     assert len(desk.cancels) == 2
 
 
+def test_an_entry_that_may_have_filled_unseen_ends_the_day_of_its_bot() -> None:
+    """The broker tells the executions of one day: after a night away, the account alone shows the fill."""
+    desk = Desk((text_of(entry=AGAIN),))
+    order = desk.enter()
+    desk.ack(order)
+    desk.unlink()
+    desk.link([], {order.legs[0].option: order.legs[0].side.sign})
+    assert [text for text in desk.alarms if "may have filled unseen" in text]
+    desk.until("10:30", step=30)
+    assert len(desk.submitted) == 1
+
+
+def test_an_entry_that_ended_unseen_and_empty_may_be_tried_again() -> None:
+    desk = Desk((text_of(entry=AGAIN),))
+    desk.ack(desk.enter())
+    desk.unlink()
+    desk.link([])
+    desk.until("10:30", step=30)
+    assert len(desk.submitted) > 1
+
+
 def test_an_order_that_ended_unseen_is_cancelled_and_its_cancel_was_ours() -> None:
     desk = Desk()
     order = desk.enter()
