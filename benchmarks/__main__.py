@@ -45,7 +45,8 @@ def facts() -> list[str]:
         f"{name} {version(name)}" for name in ("ib_async", "numpy", "ruamel.yaml", "jsonschema", "click")
     )
     return [f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
-            f"Python {platform.python_version()}", libraries]  # fmt: skip
+            f"Python {platform.python_version()}", libraries,
+            f"load average over 15 minutes when it ended: {os.getloadavg()[2]:.1f}"]  # fmt: skip
 
 
 if __name__ == "__main__":
