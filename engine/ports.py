@@ -37,6 +37,10 @@ class Link(Protocol):
     def is_lockstep(self) -> bool:
         """True when the gateway's virtual clock waits for us."""
 
+    @property
+    def is_up(self) -> bool:
+        """True while the socket stands, also when the gateway has lost the broker behind it (1100)."""
+
     async def connect(self) -> Batch:
         """Connect and read every complete snapshot; the batch ends with LinkUp.
 

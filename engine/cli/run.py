@@ -114,6 +114,7 @@ def _world(options: Mapping[str, Any], desk: "Desk") -> "tuple[AbstractAsyncCont
     from engine.run.start import RunOptions
     from engine.run.worlds import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
     from engine.store.latest import new_sim_store
+    from engine.store.open import is_in_use
 
     host, port = _address(options["address"])
     flags = {
@@ -140,6 +141,11 @@ def _world(options: Mapping[str, Any], desk: "Desk") -> "tuple[AbstractAsyncCont
         where = attached(host or "127.0.0.1", port or 0, settings.client_id, "", lockstep=True)
         said = {"mode": "paper", "gateway": options["address"], "sim": True}
         return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said)
+    if store.is_file() and store.stat().st_size and not is_in_use(store):
+        raise MisuseError(
+            f"{store} holds an earlier run, and the account of a new --sim run knows nothing of it",
+            "leave --store out, or let 'rulebot gateway' stand and attach to it with --gateway",
+        )
     sim = SimSettings(
         first_day=day,
         days=sessions or 1,

@@ -96,9 +96,9 @@ class Loop:
 
         In lockstep the gateway's clock stands still without us, so there is nothing to wait for: the run ends.
         """
-        if self.state.is_linked and self.link.is_lockstep:
+        if self.link.is_up and self.link.is_lockstep:
             return await self.link.next(None)
-        if self.state.is_linked and self.at is not None:
+        if self.link.is_up and self.at is not None:
             return await self.link.next(min(self.state.wake_at, self.at + INBOX_EVERY))
         if self.link.is_lockstep:
             raise LostError("the connection to the gateway was lost", "start again: the next run goes on from here")

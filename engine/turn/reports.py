@@ -13,10 +13,11 @@ from engine.model.contract import Option
 from engine.model.event import BrokerStatus, CommissionReport, ExecutionReport, OrderMessage, OrderReport
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.position import Position
 from engine.record.record import Kind
-from engine.turn.ended import count_realized, order_ended, position_filled
+from engine.turn.ended import closed, count_realized, order_ended, position_filled
 from engine.turn.judging import wake
-from engine.turn.resting import cancel
+from engine.turn.resting import cancel, take_back
 from engine.turn.work import Work
 
 _FINAL = {
@@ -197,6 +198,17 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     if position.state == "closed":
         count_realized(work, position.bot)
     conclude(work, work.orders[order.ref])
+    if corrected is not None:
+        _after_correction(work, work.positions[order.position])
+
+
+def _after_correction(work: Work, position: Position) -> None:
+    """A bust may leave nothing: what rests for the position is taken back and its books are closed."""
+    if position.state != "open" or not position.is_flat:
+        return
+    take_back(work, position, "its fills were taken back")
+    work.alarm(position.bot, f"the exchange took the fills of {position.id} back", position.id)
+    closed(work, replace(position, exit_reason=position.exit_reason or "busted"), "vanished")
 
 
 def _unbook(work: Work, order: Order, known: Booked) -> None:

@@ -101,3 +101,21 @@ def test_a_fill_after_the_cancel_opens_the_position_again(tmp_path: Path) -> Non
     assert offences(day) == {}
     live = {order.purpose for order in day.orders.values() if order.status is OrderStatus.WORKING}
     assert live == {Purpose.TARGET, Purpose.STOP}
+
+
+def test_a_bust_closes_the_books_and_takes_the_resting_pair_back(tmp_path: Path) -> None:
+    day = morning(tmp_path, "kind: correction, on: fill, seconds: 20, quantity_by: -1")
+    (position,) = day.positions.values()
+    assert (position.state, position.exit_reason) == ("closed", "busted")
+    assert compare_books(day) == []
+    resting = [order for order in day.orders.values() if order.purpose in (Purpose.TARGET, Purpose.STOP)]
+    assert resting
+    assert not any(order.status.is_live for order in resting)
+
+
+def test_fills_while_the_broker_is_lost_are_counted_after(tmp_path: Path) -> None:
+    day = morning(tmp_path, 'kind: lost_connectivity, at: "09:31:20", seconds: 60, restored: 1102')
+    assert compare_books(day) == []
+    assert offences(day) == {}
+    entries = [order for order in day.orders.values() if order.purpose is Purpose.ENTRY]
+    assert len(entries) == 1

@@ -80,6 +80,11 @@ class IbLink:
         return self._settings.lockstep
 
     @property
+    def is_up(self) -> bool:
+        """True while the socket stands, also when the gateway has lost the broker behind it."""
+        return self._wire is not None and self._wire.lost is None
+
+    @property
     def wire(self) -> Wire:
         """The connection. Raises: BrokerError when there is none."""
         if self._wire is None:
