@@ -16,7 +16,7 @@ from math import isnan
 
 from engine.compile.plan import Expiry, LegPlan
 from engine.evaluate.snapshot import LegView, View
-from engine.model.contract import Option, Right, product
+from engine.model.contract import Option, Right, listed, product
 from engine.model.facts import Listing
 from engine.model.quotes import OPTION_AGE, age_problem, level_of
 from engine.spec.spec import DteRule, StrikeBy
@@ -111,7 +111,7 @@ def select(
 
 def option_of(leg: LegPlan, expiry: date, strike: Decimal) -> Option:
     """Return the option of this leg at a strike."""
-    return Option(leg.symbol, leg.trading_class, expiry, strike, leg.right)
+    return listed(leg.symbol, leg.trading_class, expiry, strike, leg.right is Right.CALL)
 
 
 def outward(leg: LegPlan, strikes: list[Decimal]) -> list[Decimal]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from engine.compile.plan import LegPlan, Plan
 from engine.evaluate.select import expiry_on, neighbours, option_of, outward, place_of
 from engine.evaluate.snapshot import View
-from engine.model.contract import Contract, Option, Right, Underlying
+from engine.model.contract import Contract, Option, Right, Underlying, listed
 from engine.model.facts import Facts, Listing
 from engine.model.quotes import level_of
 from engine.spec.spec import StrikeBy
@@ -157,9 +157,9 @@ def _money(
     leg: LegPlan | Option, expiry: date, strikes: tuple[Decimal, ...], place: int, count: int = 1
 ) -> tuple[Contract, ...]:
     return tuple(
-        Option(leg.symbol, leg.trading_class, expiry, strike, right)
+        listed(leg.symbol, leg.trading_class, expiry, strike, is_call)
         for strike in strikes[max(0, place - count) : place + count]
-        for right in Right
+        for is_call in (True, False)
     )
 
 
@@ -186,13 +186,11 @@ def _guess(
         offset = strike.target or Decimal(0)
         sign = {StrikeBy.BELOW: -1, StrikeBy.ABOVE: 1, StrikeBy.AT_LEG: 0}[strike.by]
         return None if reference is None else reference + sign * offset
+    if strike.by is StrikeBy.DELTA:
+        return _at_delta(leg, strikes, expiry, spot, view)
     move = _rough_move(leg, strikes, expiry, spot, view)
-    if move is None:
-        return None
     out = -1 if leg.right is Right.PUT else 1
-    if strike.by is StrikeBy.EXPECTED_MOVE:
-        return Decimal(f"{spot + out * float(strike.target or 0) * move:.2f}")
-    return _at_delta(leg, strikes, expiry, spot, move, view)
+    return None if move is None else Decimal(f"{spot + out * float(strike.target or 0) * move:.2f}")
 
 
 def _rough_move(leg: LegPlan, strikes: tuple[Decimal, ...], expiry: date, spot: float, view: View) -> float | None:
@@ -201,7 +199,8 @@ def _rough_move(leg: LegPlan, strikes: tuple[Decimal, ...], expiry: date, spot: 
     near = neighbours(strikes, spot, 1)
     if near:
         strike = min(near, key=lambda found: abs(float(found) - spot))
-        rows = [board.rows.get(Option(leg.symbol, leg.trading_class, expiry, strike, right), -1) for right in Right]
+        pair = (listed(leg.symbol, leg.trading_class, expiry, strike, is_call) for is_call in (True, False))
+        rows = [board.rows.get(option, -1) for option in pair]
         if all(row >= 0 and not isnan(board.bid[row] + board.ask[row]) for row in rows):
             return sum((board.bid[row] + board.ask[row]) / 2 for row in rows) * 1.2533
     vix = level_of(board, "VIX", view.now)
@@ -209,9 +208,7 @@ def _rough_move(leg: LegPlan, strikes: tuple[Decimal, ...], expiry: date, spot: 
     return None if vix is None else spot * vix / 100 * sqrt(days / YEAR_DAYS)
 
 
-def _at_delta(
-    leg: LegPlan, strikes: tuple[Decimal, ...], expiry: date, spot: float, move: float, view: View
-) -> Decimal:
+def _at_delta(leg: LegPlan, strikes: tuple[Decimal, ...], expiry: date, spot: float, view: View) -> Decimal | None:
     """Return the strike of the wanted delta: from streamed deltas when there are any, else from the normal curve."""
     board = view.board
     target = float(leg.strike.target or 0)
@@ -224,15 +221,20 @@ def _at_delta(
     out = -1 if leg.right is Right.PUT else 1
     far = [pair for pair in known if pair[1] < 0.45]
     if not far:
-        return Decimal(f"{spot + out * NormalDist().inv_cdf(1 - target) * move:.2f}")
-    ordered = outward(leg, list(strikes))
+        move = _rough_move(leg, strikes, expiry, spot, view)
+        return None if move is None else Decimal(f"{spot + out * NormalDist().inv_cdf(1 - target) * move:.2f}")
     nearest, delta = min(far, key=lambda pair: abs(pair[1] - target))
-    at = ordered.index(nearest)
     if nearest == far[-1][0] and delta > target:
-        return ordered[min(at + 2 * BAND, len(ordered) - 1)]
+        return _steps_from(strikes, nearest, out * 2 * BAND)
     if nearest == far[0][0] and delta < target:
-        return ordered[max(at - 2 * BAND, 0)]
+        return _steps_from(strikes, nearest, -out * 2 * BAND)
     return _pushed_out(leg, nearest, spot)
+
+
+def _steps_from(strikes: tuple[Decimal, ...], strike: Decimal, steps: int) -> Decimal:
+    """Return the listed strike so many steps up (or down, when negative), at most the last one there is."""
+    at = bisect_left(strikes, strike) + steps
+    return strikes[min(max(at, 0), len(strikes) - 1)]
 
 
 def _pushed_out(leg: LegPlan, strike: Decimal, spot: float) -> Decimal:

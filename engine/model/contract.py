@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import Enum
+from functools import lru_cache
 
 from engine.model.money import TickRule
 
@@ -110,7 +111,7 @@ class Option(_KnowsItsHash):
         try:
             known: int = self._hash
         except AttributeError:
-            known = hash((self.trading_class, self.expiry.toordinal(), self.strike, self.right.value))
+            known = hash((self.trading_class, self.expiry, self.strike, self.right is Right.CALL))
             object.__setattr__(self, "_hash", known)
         return known
 
@@ -130,3 +131,9 @@ class Underlying:
 
 
 Contract = Option | Underlying
+
+
+@lru_cache(maxsize=16384)
+def listed(symbol: str, trading_class: str, expiry: date, strike: Decimal, is_call: bool) -> Option:
+    """Return the option of these terms, the same value each time: what is looked up all day is made once."""
+    return Option(symbol, trading_class, expiry, strike, Right.CALL if is_call else Right.PUT)
