@@ -10,7 +10,8 @@ from engine.model.errors import RulebotError
 from engine.model.events import events_between, expiry_warnings
 from engine.model.facts import EventCalendar, EventDay
 from engine.model.session import EXCHANGE_ZONE
-from engine.run.calendars import data_folder, import_calendar, load_calendar
+from engine.run.calendars import import_calendar, load_calendar
+from engine.store.latest import data_folder
 
 SHOWN_DAYS = 60
 _DAY = click.DateTime(formats=["%Y-%m-%d"])

@@ -109,11 +109,10 @@ def _check(options: Mapping[str, Any]) -> None:
 
 
 def _world(options: Mapping[str, Any], desk: "Desk") -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
-    from engine.run.calendars import data_folder
     from engine.run.settings import read_settings
     from engine.run.start import RunOptions
     from engine.run.worlds import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
-    from engine.store.latest import new_sim_store
+    from engine.store.latest import data_folder, new_sim_store
     from engine.store.open import is_in_use
 
     host, port = _address(options["address"])

@@ -42,9 +42,6 @@ after the order was thought to be over (also in `closed`: the position is open a
 
 LIFECYCLE = Lifecycle(states=STATES, initial="flat", final=("closed",), rows=ROWS)
 
-HOLDING = ("entering", "open", "exiting")
-"""States that may hold something and therefore need an exit."""
-
 
 def faults_of(lifecycle: Lifecycle) -> list[str]:
     """Return what is wrong with a table, in words; nothing when it is sound."""

@@ -8,8 +8,6 @@ from engine.spec.spec import Amount, Unit
 
 _SAME = (frozenset({Quantity.POINTS, Quantity.PRICE}),)
 _FACTORS = frozenset({Quantity.PLAIN, Quantity.FRACTION, Quantity.PERCENT, Quantity.DELTA})
-PRICES = frozenset({Quantity.POINTS, Quantity.PRICE, Quantity.DOLLARS, Quantity.LEVEL})
-
 WRITTEN = {
     Unit.NUMBER: "a bare number",
     Unit.POINTS: "points ('3 pts')",

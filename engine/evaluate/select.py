@@ -16,7 +16,7 @@ from math import isnan
 
 from engine.compile.plan import Expiry, LegPlan
 from engine.evaluate.snapshot import LegView, View
-from engine.model.contract import Option, Right, listed, product
+from engine.model.contract import Option, Right, listed
 from engine.model.facts import Listing
 from engine.model.quotes import OPTION_AGE, age_problem, level_of
 from engine.spec.spec import DteRule, StrikeBy
@@ -331,11 +331,6 @@ class _Chooser:
             return None if isnan(number) else number
 
         return Candidate(strike, value(board.bid[row]), value(board.ask[row]), value(board.delta[row]), distance)
-
-
-def usual_class(symbol: str) -> str:
-    """Return the trading class a spec means when it names none."""
-    return product(symbol).same_day_class
 
 
 def neighbours(strikes: tuple[Decimal, ...], level: float, count: int) -> tuple[Decimal, ...]:

@@ -58,7 +58,6 @@ class Product:
     combo_ticks: TickRule
     same_day_class: str
     """Trading class whose options expire at the close of their last day."""
-    volatility_index: str = "VIX"
 
     @property
     def settlement(self) -> Settlement:

@@ -8,17 +8,15 @@ from datetime import date
 from importlib.resources import files
 from pathlib import Path
 
-import platformdirs
-
 from engine.model.errors import MisuseError, SpecError, StoreError
 from engine.model.events import Published, event_calendar, months_without, unbroken_until
 from engine.model.facts import EventCalendar, EventDay
 from engine.run.calendar_file import CalendarFile, read_calendar
 from engine.spec.diagnostic import render
 from engine.spec.text import read_bytes
+from engine.store.latest import data_folder
 
 SHIPPED = ("cpi", "fomc", "nfp")
-DATA_VARIABLE = "RULEBOT_DATA"
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}\.json")
 
 
@@ -28,12 +26,6 @@ class Imported:
 
     path: Path
     changes: tuple[str, ...]
-
-
-def data_folder(environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder of what rulebot keeps for this person: RULEBOT_DATA, else the system's own place for it."""
-    named = environ.get(DATA_VARIABLE, "")
-    return Path(named) if named else platformdirs.user_data_path("rulebot", appauthor=False)
 
 
 def calendar_folder(data: Path) -> Path:

@@ -17,11 +17,15 @@ DATA_VARIABLE = "RULEBOT_DATA"
 _POINTER = "last_store"
 
 
+def data_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of what rulebot keeps for this person: RULEBOT_DATA, else the system's own place for it."""
+    named = environ.get(DATA_VARIABLE, "")
+    return Path(named) if named else platformdirs.user_data_path("rulebot", appauthor=False)
+
+
 def runs_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """Return the folder of real stores and of the pointer: RULEBOT_DATA, else the system's own place, `runs` in it."""
-    named = environ.get(DATA_VARIABLE, "")
-    data = Path(named) if named else platformdirs.user_data_path("rulebot", appauthor=False)
-    return data / "runs"
+    return data_folder(environ) / "runs"
 
 
 def new_sim_store(day: date, seed: int, folder: Path | None = None) -> Path:

@@ -46,11 +46,6 @@ def cancel_entries(work: Work, bot: str, reason: str) -> None:
             cancel(work, order, reason)
 
 
-def has_resting_exits(work: Work, position: Position) -> bool:
-    """Say whether the text that governs the position keeps exits at the broker."""
-    return any(planned.resting for planned in work.governing(position).plan.exits)
-
-
 def resting_orders(work: Work, position: str) -> list[Order]:
     """Return the position's live orders at the broker."""
     return [order for order in work.live_orders(position) if order.purpose in RESTING]

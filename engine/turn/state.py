@@ -6,7 +6,7 @@ confirmations, what is streamed) is made anew from the market.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
 from typing import NamedTuple
@@ -160,7 +160,6 @@ class State:
     watch_at: datetime | None = None
     indexed: int = -1
     mark_at: datetime | None = None
-    settled_on: date | None = None
     dependents: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
     structures: Mapping[str, Structure] = field(default_factory=dict)
     wake_at: datetime = NEVER

@@ -58,7 +58,3 @@ class Timeline:
     def starts_day(self, at: int) -> bool:
         """Say whether this instant is the first of a session."""
         return at == self._starts[self._day(at)]
-
-    def session_at(self, at: int) -> Session:
-        """Return the session this instant belongs to."""
-        return self.sessions[self._day(at)]

@@ -10,12 +10,12 @@ from engine.model.errors import MisuseError, SpecError, StoreError
 from engine.model.events import months_without
 from engine.run.calendars import (
     calendar_folder,
-    data_folder,
     import_calendar,
     imported_dates,
     load_calendar,
     shipped_dates,
 )
+from engine.store.latest import data_folder
 
 
 def calendar(path: Path, *days: str, name: str = "CPI", until: str = "2027-03-31", **more: object) -> Path:
