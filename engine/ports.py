@@ -5,7 +5,6 @@ A world is a Link (time and what happened), a Feed (market data and slow facts),
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
@@ -15,6 +14,7 @@ from engine.model.facts import Listing
 from engine.model.market import Board
 from engine.model.order import Order
 from engine.model.session import Session
+from engine.model.values import dataclass
 from engine.record.record import Record
 
 

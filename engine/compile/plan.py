@@ -9,13 +9,14 @@ seconds; times of day as `DayTime`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from decimal import Decimal
 from enum import Enum
 
 from engine.model.contract import Right
 from engine.model.session import DayTime
+from engine.model.values import dataclass
 from engine.spec.spec import (
     Again,
     Comparison,

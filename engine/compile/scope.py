@@ -1,13 +1,13 @@
 """What the names of one condition can mean: the bot's legs, lets and symbols, and the place it stands in."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from engine.compile.plan import Argument, Call
 from engine.compile.problem import Fault, Problem, did_you_mean
 from engine.compile.units import written as as_written
 from engine.compile.vocabulary import INDICES, VOCABULARY, Measure, Parameter, Place, Takes
 from engine.model.session import Anchor, DayTime
+from engine.model.values import dataclass
 from engine.spec.spec import Amount, Leg, Let, Path, Side, Spec, Unit, Word
 from engine.spec.spec import Argument as Written
 

@@ -5,11 +5,11 @@ computes each stands in `engine.evaluate`. Nothing heavy is imported: `rulebot v
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 
 from engine.compile.plan import Quantity
 from engine.model.quotes import LEVEL_AGE, OPTION_AGE, VOLATILITY_INDEX_AGE
+from engine.model.values import dataclass
 from engine.spec.spec import Unit
 
 

@@ -1,10 +1,10 @@
 """What a bot has used up of one trading day: its caps and its opportunities."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
 from engine.model.money import ZERO
+from engine.model.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,11 @@ Exits do not pass here: what reduces is never refused for a limit on risk.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from engine.model.money import dollars
+from engine.model.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,11 +1,11 @@
 """What a measure reads at one instant: a number, unknown with its reason, or what the known legs decide."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from engine.compile.plan import Expiry, Plan
 from engine.evaluate.snapshot import View
+from engine.model.values import dataclass
 
 
 class Unknown(NamedTuple):

@@ -6,7 +6,6 @@ selection, with the reason. Meanings: language.md section 5.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
@@ -19,6 +18,7 @@ from engine.evaluate.snapshot import LegView, View
 from engine.model.contract import Option, Right, listed
 from engine.model.facts import Listing
 from engine.model.quotes import OPTION_AGE, age_problem, level_of
+from engine.model.values import dataclass
 from engine.spec.spec import DteRule, StrikeBy
 
 ExpectedMove = Callable[[View], float | None]

@@ -6,7 +6,6 @@ stay, so that lines are not dropped and taken again as spot moves.
 
 from bisect import bisect_left
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from math import isnan, sqrt
@@ -19,6 +18,7 @@ from engine.evaluate.snapshot import View
 from engine.model.contract import Contract, Option, Right, Underlying, listed
 from engine.model.facts import Facts, Listing
 from engine.model.quotes import level_of
+from engine.model.values import dataclass
 from engine.spec.spec import StrikeBy
 
 MONEY_BAND = 2

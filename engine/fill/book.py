@@ -1,9 +1,9 @@
 """The noun of this room: one execution as it was booked."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 from engine.model.money import ZERO
+from engine.model.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

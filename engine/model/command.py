@@ -1,9 +1,8 @@
 """What we ask of the world. Commands leave only after the records of their turn are written."""
 
-from dataclasses import dataclass
-
 from engine.model.contract import Contract
 from engine.model.order import Order
+from engine.model.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

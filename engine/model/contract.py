@@ -5,13 +5,14 @@ trade the day before; SPXW is PM-settled, trades on its last day to 16:00 ET); O
 QQQ: penny ticks, American, physical delivery of 100 shares).
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from decimal import Decimal
 from enum import Enum
 from functools import lru_cache
 
 from engine.model.money import TickRule
+from engine.model.values import dataclass
 
 
 class Right(Enum):

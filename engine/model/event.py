@@ -1,12 +1,12 @@
 """What the world tells us. Everything enters the engine as one of these, stamped at the edge (UTC)."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 
 from engine.model.contract import Contract, Option
 from engine.model.facts import Account, Listing
+from engine.model.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

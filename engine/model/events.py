@@ -7,12 +7,12 @@ published since 2016.
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from engine.model.exchange_days import FIRST_YEAR, LAST_YEAR
 from engine.model.facts import EventCalendar, EventDay
 from engine.model.session import at_exchange_time, is_session
+from engine.model.values import dataclass
 
 KNOWN_FROM = date(FIRST_YEAR, 1, 1)
 KNOWN_UNTIL = date(LAST_YEAR, 12, 31)

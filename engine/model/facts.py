@@ -1,9 +1,11 @@
 """Slow facts of the day that rules read beside live quotes: listings, history, events, the account."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
 from decimal import Decimal
+
+from engine.model.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,10 @@
 Market data in bulk is float64; `on_tick` is the one crossing from there to a price of an order.
 """
 
-from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from enum import Enum
+
+from engine.model.values import dataclass
 
 CENT = Decimal("0.01")
 ZERO = Decimal(0)

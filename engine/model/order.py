@@ -1,11 +1,11 @@
 """Our orders, from the intent that is written before anything is sent to the last report about them."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
 
 from engine.model.contract import Option
+from engine.model.values import dataclass
 
 
 class Side(Enum):

@@ -1,11 +1,11 @@
 """Positions: one structure a bot holds, with a ledger of its own from its first fill to its last cent."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
 from engine.model.contract import Option
 from engine.model.money import ZERO
+from engine.model.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

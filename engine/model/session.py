@@ -5,13 +5,13 @@ half day). Dates outside the table are an error, never silently "open".
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from engine.model.exchange_days import EARLY_CLOSES, FIRST_YEAR, HOLIDAYS, LAST_YEAR
+from engine.model.values import dataclass
 
 EXCHANGE_ZONE = ZoneInfo("America/New_York")
 OPEN_TIME = time(9, 30)

@@ -4,10 +4,10 @@ Verdicts are recorded when they change, so the state of a rule at an instant is 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from engine.model.values import dataclass
 from engine.record.codec import utc_time
 from engine.record.record import Json, Kind, Record
 

@@ -5,9 +5,11 @@ a restart is just reading them back. The rest are happenings (decisions, verdict
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import Enum
+
+from engine.model.values import dataclass
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 

@@ -3,7 +3,6 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from engine.model.errors import MisuseError, SpecError, StoreError
 from engine.model.events import Published, event_calendar, months_without, unbroken_until
 from engine.model.facts import EventCalendar, EventDay
+from engine.model.values import dataclass
 from engine.run.calendar_file import CalendarFile, read_calendar
 from engine.spec.diagnostic import render
 from engine.spec.text import read_bytes

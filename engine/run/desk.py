@@ -1,11 +1,11 @@
 """From spec files to the program that runs: everything is validated and compiled before anything connects."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from engine.compile.build import build_plan, check
 from engine.model.errors import MisuseError, SpecError, StoreError
+from engine.model.values import dataclass
 from engine.spec.diagnostic import Diagnostic, in_file_order, not_accepted, render
 from engine.spec.files import find_files
 from engine.spec.load import Loaded, load_document, load_text

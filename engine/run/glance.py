@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -15,6 +14,7 @@ from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.quotes import level_of
 from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, sessions
+from engine.model.values import dataclass
 from engine.run.position_text import exits_text, live_orders, order_price, price, structure
 from engine.turn.leaving import CLOSING
 from engine.turn.program import Program

@@ -1,7 +1,6 @@
 """What happened, for people: a record of the journal becomes one line, or none when it matters to machines only."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -9,6 +8,7 @@ from enum import Enum
 from engine.model.money import signed_dollars
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
+from engine.model.values import dataclass
 from engine.record.codec import decode
 from engine.record.record import Kind, Record
 from engine.run.glance import one_line

@@ -4,7 +4,6 @@ Pure: made from the last state of each session, so that what is shown is what wa
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -12,6 +11,7 @@ from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.session import EXCHANGE_ZONE, exchange_date
+from engine.model.values import dataclass
 from engine.run.glance import one_line, today_of
 from engine.run.position_text import entry_text, exit_text, live_orders, order_price, resting_text
 from engine.turn.leaving import CLOSING

@@ -5,7 +5,7 @@ broker is compared with at LinkUp.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -18,6 +18,7 @@ from engine.model.money import ZERO
 from engine.model.order import Order, Purpose
 from engine.model.position import Position
 from engine.model.session import exchange_date, session_from
+from engine.model.values import dataclass
 from engine.record.codec import decode
 from engine.record.record import Json, Kind, Record
 from engine.run.desk import SpecText

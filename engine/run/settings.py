@@ -7,11 +7,12 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from engine.model.errors import MisuseError, SpecError, StoreError
+from engine.model.values import dataclass
 from engine.spec.diagnostic import Diagnostic, Severity, in_file_order, render
 from engine.spec.suggest import did_you_mean
 

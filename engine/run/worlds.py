@@ -6,7 +6,6 @@ No other file asks which world it is in.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +14,7 @@ from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.trouble import nothing_listens
 from engine.adapters.ib.world import IbWorld, ib_world
 from engine.model.errors import BrokerError
+from engine.model.values import dataclass
 from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
 

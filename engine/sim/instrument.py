@@ -3,9 +3,10 @@
 The simulator shares no code with the adapter that it tests: these are not the engine's contracts.
 """
 
-from dataclasses import dataclass
 from datetime import date
 from enum import Enum
+
+from engine.model.values import dataclass
 
 
 class SecType(Enum):

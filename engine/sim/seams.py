@@ -6,7 +6,7 @@ gateway   the TWS protocol and the virtual clock; knows no prices of its own
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.model.values import dataclass
 from engine.sim.instrument import Instrument
 
 Floats = NDArray[np.float64]

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
+
+from engine.model.values import dataclass
 
 
 class Severity(StrEnum):

@@ -1,9 +1,9 @@
 """A document's text to its nouns, with every problem found on the way."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path as File
 
+from engine.model.values import dataclass
 from engine.spec import sections
 from engine.spec.account import account_document
 from engine.spec.checks import check

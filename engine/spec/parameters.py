@@ -2,8 +2,8 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
+from engine.model.values import dataclass
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.scalar import parameter_name
 from engine.spec.source import Plain, Source

@@ -7,7 +7,6 @@ passes over them. Never `anyOf` of condition kinds: its one error says nothing.
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +14,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 from jsonschema.validators import extend
 
+from engine.model.values import dataclass
 from engine.spec.conditions import ENDINGS, LEAVING
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.misfit import scalar_problem, shown

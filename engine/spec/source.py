@@ -1,9 +1,10 @@
 """A document's text with the place of every key and value in it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 
+from engine.model.values import dataclass
 from engine.spec.diagnostic import Diagnostic, Severity, Span
 from engine.spec.spec import Path
 

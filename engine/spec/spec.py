@@ -6,11 +6,12 @@ into line and column.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 from enum import Enum
 
 from engine.model.session import DayTime
+from engine.model.values import dataclass
 
 Path = tuple[str | int, ...]
 

@@ -8,7 +8,6 @@ same transaction, so what a person reads never disagrees with the journal.
 import hashlib
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -17,6 +16,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 
 from engine.model.errors import InvariantError, StoreError
+from engine.model.values import dataclass
 from engine.record.codec import json_text, line_of, utc_text, utc_time
 from engine.record.record import Kind, Record
 from engine.store.jsonlines import KINDS, JsonLines

@@ -7,7 +7,6 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import NullPool
 
 from engine.model.errors import StoreError
+from engine.model.values import dataclass
 from engine.store.tables import APPLICATION_ID, SCHEMA_VERSION, TRIGGERS, metadata, schema_version
 from engine.store.views import VIEWS
 

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +11,7 @@ from sqlalchemy import Select, func, select, text, union
 from sqlalchemy.exc import DatabaseError
 
 from engine.model.session import at_exchange_time, exchange_date
+from engine.model.values import dataclass
 from engine.record.codec import utc_text, utc_time
 from engine.record.record import Kind, Record
 from engine.store.journal import ChainBreak, verify

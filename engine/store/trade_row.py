@@ -7,11 +7,11 @@ commissions. So a short option has two positive prices.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from engine.model.position import Position, PositionLeg
+from engine.model.values import dataclass
 from engine.record.codec import json_text
 from engine.record.record import Json
 from engine.store.order_row import money, step_or_none

@@ -1,7 +1,7 @@
 """What runs: every bot compiled once, with its rules as closures. Never changes while it runs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -13,6 +13,7 @@ from engine.evaluate.watch import exit_levels, exit_reads, levels
 from engine.model.contract import Underlying
 from engine.model.facts import Facts
 from engine.model.session import DayTime, Session
+from engine.model.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ confirmations, what is streamed) is made anew from the market.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
@@ -25,6 +25,7 @@ from engine.model.market import Board
 from engine.model.order import Order
 from engine.model.position import Position
 from engine.model.session import Session
+from engine.model.values import dataclass
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 

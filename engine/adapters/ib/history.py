@@ -1,7 +1,6 @@
 """Questions for historical bars, and their answers."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from math import inf, pi, sqrt
 
@@ -10,6 +9,7 @@ import ib_async
 from engine.adapters.ib import convert
 from engine.adapters.ib.wire import Wire
 from engine.model.session import Session, exchange_date
+from engine.model.values import dataclass
 
 OPENING_MINUTES = 5
 """How many minutes of a session may be tried before it has no sound opening."""

@@ -1,6 +1,6 @@
 """What the connection to TWS or IB Gateway can be told."""
 
-from dataclasses import dataclass
+from engine.model.values import dataclass
 
 MAX_CLIENT_ID = 2**31 - 1
 MESSAGE_LIMIT = 45

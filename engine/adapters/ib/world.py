@@ -1,7 +1,5 @@
 """Link, feed and broker around one connection."""
 
-from dataclasses import dataclass
-
 from engine.adapters.clock import Clock, WallClock
 from engine.adapters.ib.broker import IbBroker
 from engine.adapters.ib.contracts import ContractBook
@@ -9,6 +7,7 @@ from engine.adapters.ib.feed import IbFeed
 from engine.adapters.ib.link import IbLink
 from engine.adapters.ib.settings import IbSettings
 from engine.model.market import Board
+from engine.model.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

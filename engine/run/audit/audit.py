@@ -1,10 +1,10 @@
 """`rulebot store audit`: which of the invariants a journal alone can show hold, and where one does not."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from engine.model.values import dataclass
 from engine.record.record import Record
 from engine.run.audit.books import changes_recorded, folded
 from engine.run.audit.exits import never_more_at_work, never_more_than_held

@@ -8,13 +8,13 @@ settings an order at the mid waits about 50 seconds, one three quarters through 
 side 20 minutes. Behind its own side nothing fills.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from math import exp
 from typing import NamedTuple
 
 from engine.model.money import ZERO
+from engine.model.values import dataclass
 from engine.sim.exchange.adaptive import adaptive_limit
 from engine.sim.exchange.book import WorkingOrder
 from engine.sim.exchange.chance import chance

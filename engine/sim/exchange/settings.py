@@ -1,8 +1,9 @@
 """The switches of the simulated broker."""
 
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+
+from engine.model.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

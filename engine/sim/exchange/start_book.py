@@ -9,10 +9,10 @@ row without `expiry` is stock.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from engine.model.values import dataclass
 from engine.sim.instrument import Instrument
 from engine.sim.seams import Catalogue, Ticket
 

@@ -1,9 +1,9 @@
 """Start a gateway inside the running event loop: for `rulebot run --sim`, for the command line, and for tests."""
 
 import asyncio
-from dataclasses import dataclass
 from decimal import Decimal
 
+from engine.model.values import dataclass
 from engine.sim.exchange.exchange import SimExchange
 from engine.sim.exchange.ledger import Ledger, open_ledger
 from engine.sim.exchange.start_book import StartBook, load_positions

@@ -6,7 +6,7 @@ Every message names the file, the key and what to do about it.
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import time
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from engine.model.values import dataclass
 from engine.sim.exchange.chance import chance
 from engine.sim.seams import Ticket
 

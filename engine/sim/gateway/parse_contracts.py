@@ -1,7 +1,6 @@
 """Contracts as clients describe them, and what the catalogue makes of that."""
 
-from dataclasses import dataclass
-
+from engine.model.values import dataclass
 from engine.sim.gateway.wire import Fields
 from engine.sim.instrument import Instrument
 from engine.sim.seams import Catalogue, TicketLeg

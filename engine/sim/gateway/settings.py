@@ -1,9 +1,10 @@
 """What a simulated gateway can be told."""
 
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+
+from engine.model.values import dataclass
 
 TWS_PORTS = frozenset({7496, 7497, 4001, 4002})
 DEFAULT_PORT = 14002

@@ -6,13 +6,13 @@ within a day; stocks follow by beta.
 """
 
 import math
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.model.session import Session, session_before, sessions
+from engine.model.values import dataclass
 from engine.sim.market.chance import generator, stable_fraction
 from engine.sim.market.path import DayTape, spx_spy_ratio, vix_relative
 from engine.sim.market.surface import at_the_money

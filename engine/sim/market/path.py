@@ -9,7 +9,6 @@ follow by beta and add their own noise; SPY keeps to SPX within a fraction of a 
 """
 
 import math
-from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.model.session import Session, session_before
+from engine.model.values import dataclass
 from engine.sim.market.chance import generator, stable_fraction
 from engine.sim.market.reporting import EARNINGS_MOVE, earnings_around
 from engine.sim.market.scenario import Scenario

@@ -1,12 +1,13 @@
 """What a market file prescribes, as values the path and the quotes read."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import time
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.model.session import Session
+from engine.model.values import dataclass
 
 Floats = NDArray[np.float64]
 

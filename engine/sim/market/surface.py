@@ -11,7 +11,6 @@ parameterization" (2004). Its wings are linear in variance and gentle enough tha
 """
 
 import math
-from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.model.session import FULL_CLOSE, HALF_CLOSE, OPEN_TIME, Session, at_exchange_time, session_on
+from engine.model.values import dataclass
 from engine.sim.instrument import Instrument, Settle
 from engine.sim.market import listing
 from engine.sim.market.chance import stable_fraction

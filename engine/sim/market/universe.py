@@ -1,8 +1,8 @@
 """The underlyings of the simulated world: what they are called, where they stand, and how they move."""
 
-from dataclasses import dataclass
 from enum import Enum
 
+from engine.model.values import dataclass
 from engine.sim.instrument import Instrument, SecType
 
 
