@@ -34,7 +34,7 @@ def day_state(clock: str) -> State:
     bots = {name: state.bots.get(name) or BotState(day=BotDay(bot=name, date=DAY)) for name in BOTS}
     waits = "day_range 29.8 pts   below 27.7 (the open's expected move): 2.1 too much"
     bots[WATCHER] = replace(bots[WATCHER], is_watching=now < at("13:30"), since=at("10:30"), waits=waits)
-    return replace(state, is_linked=True, bots=bots)
+    return state._replace(is_linked=True, bots=bots)
 
 
 def market(now: datetime) -> Board:

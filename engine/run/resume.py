@@ -96,8 +96,7 @@ def resume(records: Sequence[Record], at: datetime, board: Board, events: EventC
     kept = {name: found for name, found in positions.items() if name in working or not is_over(found, session)}
     known = {ref: o for ref, o in orders.items() if o.status.is_live or o.position in kept}
     sent = sorted(o.sent_at for o in known.values() if o.sent_at is not None and at - o.sent_at < RECENT)
-    state = replace(
-        state,
+    state = state._replace(
         trading=trading,
         paused=paused,
         positions=kept,

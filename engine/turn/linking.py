@@ -39,7 +39,7 @@ def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
 def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     """Adopt what the broker has, end what it cannot have, and compare positions; then READY."""
     work.record(Kind.LINK, up=True, reason="", account=event.account, lockstep=event.lockstep)
-    work.state = replace(work.state, holdings=dict(event.positions))
+    work.state = work.state._replace(holdings=dict(event.positions))
     doubts = _compare_positions(work, event)
     at_broker = frozenset(event.order_refs)
     for order in list(work.orders.values()):

@@ -9,7 +9,8 @@ from dataclasses import field
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import Enum
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from engine.compile.plan import Rule
 from engine.decide.bot_day import BotDay
@@ -27,6 +28,7 @@ from engine.model.position import Position
 from engine.model.session import Session
 from engine.model.values import dataclass
 
+NOTHING: Mapping[Any, Any] = MappingProxyType({})
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
@@ -115,9 +117,8 @@ class Structure(NamedTuple):
     held: Held | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """The whole engine between two events.
+class State(NamedTuple):
+    """The whole engine between two events. A tuple, since nothing else is changed as quickly.
 
     positions: those that hold something, work, or were closed today. orders: live ones and today's, by ref. by_id: our
     order ids of this connection. booked: executions by execId without its last part. holdings: what the account holds
@@ -126,12 +127,13 @@ class State:
     be judged even if nothing it reads moves. bases: each position's profit when the session began; marks: the last one
     known. sent: times of orders sent in the last minute. indexed: the version of the board that `dependents` (bots by
     board row) and `structures` (what rules see of positions, by id) were made for, -1 when they must be made anew.
-    aims: where the bots' strikes lay when `streamed` was chosen, None when it must be chosen anew.
+    aims: where the bots' strikes lay when `streamed` was chosen, None when it must be chosen anew. step_at: when
+    orders, positions or bots are due although nothing moves; wake_at: the same, with marks and what is streamed.
     """
 
     session: Session
     board: Board
-    facts: Facts = field(default_factory=Facts)
+    facts: Facts = Facts()
     is_linked: bool = False
     is_ready: bool = False
     lockstep: bool = False
@@ -140,18 +142,18 @@ class State:
     trading: Trading = Trading.ACTIVE
     paused: frozenset[str] = frozenset()
     is_stopping: bool = False
-    bots: Mapping[str, BotState] = field(default_factory=dict)
-    positions: Mapping[str, Position] = field(default_factory=dict)
-    orders: Mapping[str, Order] = field(default_factory=dict)
-    by_id: Mapping[int, str] = field(default_factory=dict)
+    bots: Mapping[str, BotState] = NOTHING
+    positions: Mapping[str, Position] = NOTHING
+    orders: Mapping[str, Order] = NOTHING
+    by_id: Mapping[int, str] = NOTHING
     live: tuple[str, ...] = ()
     active: tuple[str, ...] = ()
-    wakes: Mapping[str, datetime] = field(default_factory=dict)
-    booked: Mapping[str, Booked] = field(default_factory=dict)
-    holdings: Mapping[Contract, Decimal] = field(default_factory=dict)
-    doubts: Mapping[Option, datetime] = field(default_factory=dict)
-    bases: Mapping[str, Decimal] = field(default_factory=dict)
-    marks: Mapping[str, Decimal] = field(default_factory=dict)
+    wakes: Mapping[str, datetime] = NOTHING
+    booked: Mapping[str, Booked] = NOTHING
+    holdings: Mapping[Contract, Decimal] = NOTHING
+    doubts: Mapping[Option, datetime] = NOTHING
+    bases: Mapping[str, Decimal] = NOTHING
+    marks: Mapping[str, Decimal] = NOTHING
     next_number: int = 1
     next_order_id: int = 1
     sent: tuple[datetime, ...] = ()
@@ -161,6 +163,7 @@ class State:
     watch_at: datetime | None = None
     indexed: int = -1
     mark_at: datetime | None = None
-    dependents: Mapping[int, tuple[str, ...]] = field(default_factory=dict)
-    structures: Mapping[str, Structure] = field(default_factory=dict)
+    dependents: Mapping[int, tuple[str, ...]] = NOTHING
+    structures: Mapping[str, Structure] = NOTHING
+    step_at: datetime = NEVER
     wake_at: datetime = NEVER

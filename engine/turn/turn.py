@@ -53,14 +53,14 @@ def turn(program: Program, state: State, event: Event) -> Turn:
         return _market(program, state, event)
     work = Work(program, state, event.at)
     changes = _HANDLERS[type(event)](work, event) or {}
-    return work.finish(wake_at=min(event.at, state.wake_at), **changes)
+    return work.finish(step_at=event.at, wake_at=event.at, **changes)
 
 
 def begin(program: Program, state: State, at: datetime) -> Turn:
     """Return the first turn of a run: today on record, every bot with its day (as it was before a restart)."""
     work = Work(program, state, at)
     changes = daily.open_day(work, state.session, resumed=True)
-    return work.finish(wake_at=at, **changes)
+    return work.finish(step_at=at, wake_at=at, **changes)
 
 
 # ---------------------------------------------------------------- time and quotes
@@ -77,15 +77,22 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     coming = daily.roll_due(state.session, at)
     if coming is not None:
         changes = daily.open_day(work, coming)
-        work.state = replace(state, **changes)
+        work.state = state._replace(**changes)
     due = {name for name, wake_at in work.wakes.items() if wake_at <= at}
     _clear_wakes(work, due)
+    names = touched | due
+    is_quiet = not names and at < state.step_at and work.indexed == state.board.version
     if work.state.is_linked:
-        _step(work, touched | due, changes)
-    wake_at = watching.next_wake(work, changes.get("mark_at", state.mark_at), changes.get("watch_at", state.watch_at))
+        if not is_quiet or at < state.session.open + daily.OPENING_MINUTES:
+            _step(work, names, changes)
+        _by_the_clock(work, changes)
+    step_at = watching.next_step(work) if not is_quiet or work.indexed != state.board.version else state.step_at
     if work.indexed != state.board.version:
         changes |= {"dependents": watching.index_rows(work), "structures": structures(work), "aims": None}
-    return work.finish(wake_at=wake_at, **changes)
+        changes["watch_at"] = watching.sooner(changes.get("watch_at", state.watch_at), at + datetime.resolution)
+    mark_at, watch_at = changes.get("mark_at", state.mark_at), changes.get("watch_at", state.watch_at)
+    wake_at = min(found for found in (step_at, mark_at, watch_at) if found is not None)
+    return work.finish(step_at=step_at, wake_at=wake_at, **changes)
 
 
 def _clear_wakes(work: Work, due: set[str]) -> None:
@@ -103,7 +110,7 @@ def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
     facts = daily.note_opening_moves(work)
     if facts is not state.facts:
         changes["facts"] = facts
-        work.state = replace(state, facts=facts)
+        work.state = state._replace(facts=facts)
     for order in work.all_live_orders():
         follow(work, work.orders[order.ref])
     for position in work.active_positions():
@@ -115,7 +122,6 @@ def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
     if not work.state.is_stopping:
         _enter(work, names, blocked)
     put_back(work)
-    _by_the_clock(work, changes)
 
 
 def _retry(work: Work, position: Position) -> None:
@@ -146,11 +152,13 @@ def _by_the_clock(work: Work, changes: dict[str, Any]) -> None:
         changes["mark_at"] = work.at + daily.MARK_EVERY
     if not in_hours and state.mark_at is not None and work.at >= state.mark_at:
         changes["mark_at"] = None
-    if state.watch_at is None or work.at >= state.watch_at:
+    watch_at = state.watch_at
+    if work.indexed != state.board.version or state.aims is None or state.doubts:
+        changes["watch_at"] = watch_at = watching.sooner(watch_at, work.at)
+    if watch_at is None or work.at >= watch_at:
         changes |= watching.step_watch(work)
         settling.settle_missed(work)
         changes["doubts"] = doubting.step_doubts(work)
-        changes["watch_at"] = watching.next_watch(work)
 
 
 # ---------------------------------------------------------------- slow facts
@@ -194,7 +202,7 @@ def _on_opening_move(work: Work, event: OpeningMoveReport) -> dict[str, Any]:
 
 def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
     holdings = {**work.state.holdings, event.contract: event.quantity}
-    work.state = replace(work.state, holdings=holdings)
+    work.state = work.state._replace(holdings=holdings)
     if isinstance(event.contract, Option) and not event.quantity and option_has_expired(work, event.contract):
         settling.settle(work, event.contract)
     doubts = doubting.doubted(work, work.state.doubts) if isinstance(event.contract, Option) else work.state.doubts

@@ -9,7 +9,7 @@ from engine.model.contract import Contract, Option, Underlying
 from engine.model.session import Session, at_exchange_time
 from engine.turn.daily import OPENING_MINUTES
 from engine.turn.program import CompiledBot
-from engine.turn.resting import resting_orders
+from engine.turn.resting import option_has_expired, resting_orders
 from engine.turn.state import NEVER, BotState
 from engine.turn.work import Work
 
@@ -18,12 +18,28 @@ WATCH_AHEAD = timedelta(minutes=10)
 """How long before its window a bot's contracts are streamed."""
 
 
-def next_watch(work: Work) -> datetime:
-    """Return when to look again at what is streamed: every few seconds from shortly before the open to the close."""
+def next_watch(work: Work, *, is_moving: bool) -> datetime:
+    """Return when to look again at what is streamed, from shortly before the open to the close.
+
+    Every few seconds while the market alone can change the choice; else at the first of those points in time at which
+    a bot comes in reach.
+    """
     session = work.state.session
     if work.at >= session.close:
         return NEVER
-    return max(work.at + WATCH_EVERY, session.open - WATCH_AHEAD)
+    soon = max(work.at + WATCH_EVERY, session.open - WATCH_AHEAD)
+    if is_moving:
+        return soon
+    reached = (bot.window(session)[0] - WATCH_AHEAD for bot in work.program.bots.values())
+    coming = min((at for at in reached if at > work.at), default=session.close)
+    return soon + max(-((soon - coming) // WATCH_EVERY), 0) * WATCH_EVERY
+
+
+def sooner(watch_at: datetime | None, at: datetime) -> datetime | None:
+    """Return the first of the points every few seconds up to `watch_at` that is not before `at`."""
+    if watch_at is None or watch_at == NEVER:
+        return watch_at
+    return watch_at - max((watch_at - at) // WATCH_EVERY, 0) * WATCH_EVERY
 
 
 def step_watch(work: Work) -> dict[str, Any]:
@@ -34,12 +50,19 @@ def step_watch(work: Work) -> dict[str, Any]:
     """
     aims = _aims(work)
     exits = _exit_wishes(work)
+    changes: dict[str, Any] = {"watch_at": next_watch(work, is_moving=bool(aims or exits or _has_missed(work)))}
     is_same = aims == work.state.aims and work.indexed == work.state.board.version
     if is_same and not exits:
-        return {}
+        return changes
     bots = work.program.bots
     wishes = [entry_wish(bots[name].plan, aim, work.state.facts) for name, aim in aims.items()] + exits
-    return {"streamed": _stream(work, wishes), "aims": aims}
+    return {**changes, "streamed": _stream(work, wishes), "aims": aims}
+
+
+def _has_missed(work: Work) -> bool:
+    """Say whether something waits that is looked at together with what is streamed: doubts, options long expired."""
+    held = (leg.option for position in work.active_positions() for leg in position.legs if leg.held)
+    return bool(work.state.doubts) or any(option_has_expired(work, option) for option in held)
 
 
 def _stream(work: Work, wishes: list[Wish]) -> tuple[Contract, ...]:
@@ -150,14 +173,18 @@ def _next_day(session: Session) -> datetime:
     return at_exchange_time(session.date + timedelta(days=1), time(0))
 
 
-def next_wake(work: Work, mark_at: datetime | None, watch_at: datetime | None) -> datetime:
-    """Return the next instant at which something is due although nothing moves."""
+def next_step(work: Work) -> datetime:
+    """Return the next instant at which an order, a position or a bot is due although nothing moves.
+
+    After a change of positions that is soon: what the change lets others do is not told by a clock.
+    """
     session = work.state.session
     found = [min(work.wakes.values(), default=NEVER)]
+    if work.indexed != work.state.board.version:
+        found.append(work.at + WATCH_EVERY)
     soon = work.at + timedelta(seconds=1)
     due = [order.attempt_until for order in work.all_live_orders()]
     due += [position.retry_at for position in work.active_positions()]
     found += [max(at, soon) for at in due if at is not None]
-    found += [at for at in (mark_at, watch_at) if at is not None]
     found += [at for at in (session.open, session.close, _next_day(session)) if at > work.at]
     return min(found)

@@ -248,8 +248,7 @@ class Work:
         """Return the turn; `changes` are further fields of the new state."""
         for name, readings in self._readings.items():
             self.set_bot(name, replace(self.bots[name], readings=readings))
-        changed = replace(
-            self.state,
+        changed = self.state._replace(
             bots=self.bots,
             positions=self.positions,
             orders=self.orders,

@@ -3,7 +3,6 @@
 Numbers in the names are those of the invariants there.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from math import isnan
@@ -150,7 +149,7 @@ class OnePosition(RuleBasedStateMachine):
         desk = self.desk
         desk.now += timedelta(seconds=2)
         facts = desk.state.facts
-        desk.state = replace(resume(desk.records, desk.now, desk.board, EventCalendar()).state, facts=facts)
+        desk.state = resume(desk.records, desk.now, desk.board, EventCalendar()).state._replace(facts=facts)
         desk.take(begin(desk.program, desk.state, desk.now))
         self.street.connect()
         self.heard()

@@ -107,7 +107,7 @@ def test_cash_and_profit_agree(data: st.DataObject) -> None:
     else:
         level = data.draw(st.sampled_from([6000, 5945, 5940, 5900]))
         desk.level("SPX", float(level))
-        desk.state = replace(desk.state, is_linked=False)
+        desk.state = desk.state._replace(is_linked=False)
         desk.until("16:06")
         for option in (put(5945), put(5935)):
             desk.holds(option, 0)

@@ -48,7 +48,7 @@ def test_entering_shows_the_try() -> None:
     }
     position = next(found for found in state.positions.values() if found.bot == CONDOR)
     bare = replace(position, state="entering", legs=tuple(replace(leg, opened=0) for leg in position.legs))
-    state = replace(state, orders=orders, positions={position.id: bare})
+    state = state._replace(orders=orders, positions={position.id: bare})
     row = next(row for row in seen(state, "11:42").rows if row.bot == CONDOR)
     assert (row.doing, row.waits) == (Doing.ENTERING, "a fill")
     assert row.position == "5920/5930p 6065/6075c  try 2 of 4 at 0.25"
@@ -58,7 +58,7 @@ def test_many_positions_share_a_row() -> None:
     state = day_state("11:42")
     one = next(found for found in state.positions.values() if found.bot == SELLER)
     many = {f"P{n}": replace(one, id=f"P{n}") for n in range(11)}
-    rows = [row for row in seen(replace(state, positions=many), "11:42").rows if row.bot == SELLER]
+    rows = [row for row in seen(state._replace(positions=many), "11:42").rows if row.bot == SELLER]
     assert [row.position for row in rows][-1] == "+8 more"
     assert len(rows) == 4
 
@@ -68,16 +68,16 @@ def test_many_positions_share_a_row() -> None:
     [({"paused": frozenset({WATCHER})}, Doing.PAUSED), ({"paused": frozenset({""})}, Doing.PAUSED)],
 )
 def test_a_paused_bot(changes: dict[str, object], doing: Doing) -> None:
-    state = replace(day_state("11:42"), **changes)  # type: ignore[arg-type]
+    state = day_state("11:42")._replace(**changes)  # type: ignore[arg-type]
     assert next(row for row in seen(state, "11:42").rows if row.bot == WATCHER).doing is doing
 
 
 def test_notices() -> None:
     state = day_state("11:42")
     assert seen(state, "11:42").notice == ""
-    assert "stopping" in seen(replace(state, is_stopping=True), "11:42").notice
-    assert "connection" in seen(replace(state, is_linked=False), "11:42").notice
-    assert "killed" in seen(replace(state, trading=Trading.REDUCING), "11:42").notice
+    assert "stopping" in seen(state._replace(is_stopping=True), "11:42").notice
+    assert "connection" in seen(state._replace(is_linked=False), "11:42").notice
+    assert "killed" in seen(state._replace(trading=Trading.REDUCING), "11:42").notice
 
 
 def test_today_is_realised_and_open() -> None:

@@ -26,7 +26,7 @@ def resumed(desk: Desk, at: datetime | None = None) -> State:
 def restart(desk: Desk) -> None:
     """End the engine and start it again two seconds later."""
     desk.now += timedelta(seconds=2)
-    desk.state = replace(resumed(desk), facts=desk.state.facts)
+    desk.state = resumed(desk)._replace(facts=desk.state.facts)
     desk.take(begin(desk.program, desk.state, desk.now))
     desk.link()
     desk.tick(0)
