@@ -5,7 +5,7 @@ from math import isnan
 
 from engine.compile.plan import Call, Quantity
 from engine.evaluate.evaluation import NOT_OPEN
-from engine.evaluate.measure_structure import legs_named, multiplier, names_of, net_price, worst
+from engine.evaluate.measure_structure import multiplier, names_of, net_price, worst
 from engine.evaluate.reading import Context, Read, Reading, Unknown, exact
 from engine.evaluate.snapshot import LegView, View
 from engine.model.quotes import OPTION_AGE, age_problem
@@ -94,7 +94,7 @@ def leg_delta(call: Call, context: Context) -> Read:
         found = _delta(view, leg, limit)
         return abs(found) if isinstance(found, float) else found
 
-    return lambda view: worst(absolute(view, leg) for leg in legs_named(view, names))
+    return lambda view: worst([absolute(view, leg) for leg in view.legs if leg.name in names])
 
 
 def position_delta(call: Call, context: Context) -> Read:

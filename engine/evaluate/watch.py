@@ -210,16 +210,9 @@ def _rough_move(leg: LegPlan, strikes: tuple[Decimal, ...], expiry: date, spot: 
 
 def _at_delta(leg: LegPlan, strikes: tuple[Decimal, ...], expiry: date, spot: float, view: View) -> Decimal | None:
     """Return the strike of the wanted delta: from streamed deltas when there are any, else from the normal curve."""
-    board = view.board
     target = float(leg.strike.target or 0)
-    rows = view.chain(leg.trading_class, expiry, leg.right)
-    known = [
-        (strike, abs(board.delta[rows[strike]]))
-        for strike in outward(leg, list(rows))
-        if not isnan(board.delta[rows[strike]])
-    ]
     out = -1 if leg.right is Right.PUT else 1
-    far = [pair for pair in known if pair[1] < 0.45]
+    far = _far_deltas(leg, expiry, view)
     if not far:
         move = _rough_move(leg, strikes, expiry, spot, view)
         return None if move is None else Decimal(f"{spot + out * NormalDist().inv_cdf(1 - target) * move:.2f}")
@@ -229,6 +222,17 @@ def _at_delta(leg: LegPlan, strikes: tuple[Decimal, ...], expiry: date, spot: fl
     if nearest == far[0][0] and delta < target:
         return _steps_from(strikes, nearest, -out * 2 * BAND)
     return _pushed_out(leg, nearest, spot)
+
+
+def _far_deltas(leg: LegPlan, expiry: date, view: View) -> list[tuple[Decimal, float]]:
+    """Return the streamed strikes out of the money with their absolute deltas, outward; legs and bots share them."""
+    key = ("far", leg.trading_class, expiry, leg.right)
+    if (known := view.memo.get(key)) is None:
+        delta = view.board.delta
+        rows = view.chain(leg.trading_class, expiry, leg.right)
+        deltas = ((strike, abs(delta[rows[strike]])) for strike in outward(leg, list(rows)))
+        known = view.memo[key] = [pair for pair in deltas if pair[1] < 0.45]
+    return known
 
 
 def _steps_from(strikes: tuple[Decimal, ...], strike: Decimal, steps: int) -> Decimal:

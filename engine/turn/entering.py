@@ -86,7 +86,9 @@ def _not_open(work: Work, bot: CompiledBot, found: Opportunity) -> None:
         work.set_bot(name, state)
         end_watch(work, name, found.reason)
     waits = found.reason or f"its window, from {bot.plan.entry.start}"
-    work.set_bot(name, replace(work.bots[name], waits=waits))
+    state = work.bots[name]
+    if waits != state.waits:
+        work.set_bot(name, replace(state, waits=waits))
     if found.look_again is not None:
         wake(work, name, (found.look_again - work.at).total_seconds())
 

@@ -49,18 +49,18 @@ def step_exits(work: Work, position: Position) -> None:
     view.legs, view.held = structure(work, position)
     view.quantity = max(position.structures, 1)
     true: list[ExitPlan] = []
-    protected = bool(resting_orders(work, position.id)) and not position.suspended
+    protected = bool(bot.resting and resting_orders(work, position.id)) and not position.suspended
+    place = f"exit:{position.id}"
     for planned, compiled in zip(bot.plan.exits, bot.exits, strict=True):
         if compiled is None or (planned.resting and protected):
             continue
-        place = f"exit:{position.id}"
         reading = judge(work, position.bot, place, compiled, view, position.id)
         truth = confirmed(work, position.bot, place, reading, view)
-        if truth is None and first_missing(reading.verdict).endswith(NOT_OPEN):
-            continue
         if truth is None:
+            if first_missing(reading.verdict).endswith(NOT_OPEN):
+                continue
             truth = _unknown(work, position, planned, reading)
-        else:
+        elif work.bots[position.bot].unknown_since:
             _known_again(work, position, planned.name)
         if truth:
             true.append(planned)

@@ -5,7 +5,7 @@ from dataclasses import field
 from datetime import date, datetime
 from decimal import Decimal
 
-from engine.compile.plan import Call, Holds, Plan, Rule
+from engine.compile.plan import Call, ExitPlan, Holds, Plan, Rule
 from engine.decide.opportunity import window
 from engine.evaluate.rules import Judge, compile_expected_move, compile_rule
 from engine.evaluate.select import ExpectedMove, expiry_on
@@ -29,7 +29,7 @@ class CompiledBot:
     """A plan with every rule's closure. `exits` stand beside `plan.exits` (None for at_expiry).
 
     levels: underlyings and indices that it reads at all; exit_levels: those that its exits read; exit_chains: symbols
-    whose options at the money its exits read.
+    whose options at the money its exits read; resting: exits that rest at the broker.
     """
 
     plan: Plan
@@ -41,6 +41,7 @@ class CompiledBot:
     levels: tuple[Underlying, ...]
     exit_levels: tuple[Underlying, ...]
     exit_chains: frozenset[str]
+    resting: tuple[ExitPlan, ...]
     _windows: dict[date, tuple[datetime, datetime]] = field(default_factory=dict, compare=False, repr=False)
 
     def window(self, session: Session) -> tuple[datetime, datetime]:
@@ -122,6 +123,7 @@ def compile_bot(plan: Plan) -> CompiledBot:
         expected_move=compile_expected_move(plan),
         levels=levels(plan),
         exit_levels=exit_levels(plan),
+        resting=tuple(planned for planned in plan.exits if planned.resting),
         exit_chains=frozenset(name[8:] for name in exit_reads(plan) if name.startswith("strikes:")),
     )
 

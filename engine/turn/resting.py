@@ -55,13 +55,13 @@ def place_resting(work: Work, position: Position) -> None:
     """Put the position's resting exits to the broker as one OCA group; those that are there fit what is held."""
     if position.state != "open" or position.suspended or position.on_hold or not work.state.is_linked:
         return
+    planned = work.governing(position).resting
+    if not planned:
+        return
     if live := resting_orders(work, position.id):
         _fit(work, position, live)
         return
-    if has_expired(work, position):
-        return
-    planned = [found for found in work.governing(position).plan.exits if found.resting]
-    if not planned or position.structures == 0 or position.entry_price is None:
+    if has_expired(work, position) or position.structures == 0 or position.entry_price is None:
         return
     group = f"rb:{work.program.install}:oca:{work.next_number:06d}"
     for each in planned:
@@ -86,7 +86,7 @@ def _fit(work: Work, position: Position, live: list[Order]) -> None:
     leg = next((leg for leg in position.legs if leg.held > 0), None)
     if leg is None:
         return
-    by_name = {planned.name: planned for planned in work.governing(position).plan.exits if planned.resting}
+    by_name = {planned.name: planned for planned in work.governing(position).resting}
     for order in live:
         planned = by_name.get(order.reason)
         if planned is None or order.status is not OrderStatus.WORKING or order.remaining == leg.held:

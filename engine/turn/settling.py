@@ -40,10 +40,10 @@ def settle_missed(work: Work) -> None:
     session = work.state.session
     if not work.state.is_ready:
         return
-    held = {leg.option for position in work.active_positions() for leg in position.legs if leg.held}
-    for option in sorted(held, key=str):
+    held = (leg.option for position in work.active_positions() for leg in position.legs if leg.held)
+    for option in sorted({option for option in held if option_has_expired(work, option)}, key=str):
         is_told_soon = option.expiry == session.date and work.at < session.close + SETTLED_AFTER
-        if option_has_expired(work, option) and not is_told_soon and not work.state.holdings.get(option):
+        if not is_told_soon and not work.state.holdings.get(option):
             settle(work, option)
 
 

@@ -78,9 +78,8 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     if coming is not None:
         changes = daily.open_day(work, coming)
         work.state = state._replace(**changes)
-    due = {name for name, wake_at in work.wakes.items() if wake_at <= at}
-    _clear_wakes(work, due)
-    names = touched | due
+    names = touched | {name for name, wake_at in work.wakes.items() if wake_at <= at}
+    _clear_wakes(work, names)
     is_quiet = not names and at < state.step_at and work.indexed == state.board.version
     if work.state.is_linked:
         if not is_quiet or at < state.session.open + daily.OPENING_MINUTES:
@@ -95,8 +94,9 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     return work.finish(step_at=step_at, wake_at=wake_at, **changes)
 
 
-def _clear_wakes(work: Work, due: set[str]) -> None:
-    for name in due:
+def _clear_wakes(work: Work, names: set[str]) -> None:
+    """Forget when these bots were to be judged next: they are judged now, and say anew when they must be again."""
+    for name in names:
         state = work.bots[name]
         if state.agenda and state.agenda[0] <= work.at:
             state = replace(state, agenda=tuple(at for at in state.agenda if at > work.at))

@@ -265,7 +265,9 @@ class Work:
             marks=self.marks,
             **changes,
         )
-        return Turn(changed, (*self.records, *self.entities()), tuple(self.commands))
+        is_changed = self._dirty_orders or self._dirty_positions or self._dirty_days
+        records = (*self.records, *self.entities()) if is_changed else tuple(self.records)
+        return Turn(changed, records, tuple(self.commands))
 
 
 def live_refs(orders: Mapping[str, Order]) -> tuple[str, ...]:
