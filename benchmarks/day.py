@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.anchors import environment
 from benchmarks.measure import Goal, Rounds
+from engine.evaluate.select import neighbours
 from engine.model.contract import Contract, Option, Right
 from engine.model.quotes import level_of
 from engine.run.desk import load_desk
@@ -143,10 +144,8 @@ def _around_spot(run: Run) -> list[Contract]:
     if spot is None or listing is None:
         return []
     expiry = state.session.date
-    near = sorted(listing.strikes.get(expiry, ()), key=lambda strike: abs(float(strike) - round(spot, -1)))[
-        : LINES // 2
-    ]
-    return [Option("SPX", "SPXW", expiry, strike, right) for strike in sorted(near) for right in Right]
+    near = neighbours(listing.strikes.get(expiry, ()), spot, LINES // 4)
+    return [Option("SPX", "SPXW", expiry, strike, right) for strike in near for right in Right]
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from engine.compile.plan import Expiry, LegPlan
 from engine.evaluate.snapshot import LegView, View
 from engine.model.contract import Option, Right, listed
 from engine.model.facts import Listing
-from engine.model.quotes import OPTION_AGE, age_problem, level_of
+from engine.model.quotes import OPTION_AGE, age_problem
 from engine.model.values import dataclass
 from engine.spec.spec import DteRule, StrikeBy
 
@@ -40,7 +40,10 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class LegChoice:
-    """What one leg asked for, and the strikes nearest to it, best first. `asked` is words and numbers."""
+    """What one leg asked for, and, when explained, the strikes nearest to it, best first.
+
+    `asked` is words and numbers.
+    """
 
     name: str
     asked: str
@@ -87,16 +90,19 @@ def select(
     view: View,
     expected_move: ExpectedMove,
     avoid: frozenset[Option] = frozenset(),
+    *,
+    explain: bool = False,
 ) -> Selection:
     """Return the structure that the legs' selectors choose at this instant.
 
     `legs` are in the order their references require. `expected_move` is the measure for the legs' expiry. `avoid` are
-    contracts in which the broker refuses an order of our side: their strikes are passed over.
+    contracts in which the broker refuses an order of our side: their strikes are passed over. `explain` adds the
+    candidates of every leg: wanted on record, not at every quote.
     """
     chosen: dict[str, Option] = {}
     choices: list[LegChoice] = []
     for leg in legs:
-        chooser = _Chooser(leg, rule, view, expected_move, chosen, avoid)
+        chooser = _Chooser(leg, rule, view, expected_move, chosen, avoid, explain)
         choice, missing, refused = chooser.choose()
         choices.append(choice)
         if choice.option is None:
@@ -130,13 +136,14 @@ class _Chooser:
         expected_move: ExpectedMove,
         chosen: dict[str, Option],
         avoid: frozenset[Option],
+        explain: bool,
     ) -> None:
-        self.leg, self.view, self.chosen, self.avoid = leg, view, chosen, avoid
+        self.leg, self.view, self.chosen, self.avoid, self.explain = leg, view, chosen, avoid, explain
         self.expected_move = expected_move
         self.listing: Listing | None = view.facts.listings.get((leg.symbol, leg.trading_class))
         today = view.session.date
         self.expiry = expiry_on(rule, self.listing.expiries, today) if self.listing else None
-        self.spot = level_of(view.board, leg.symbol, view.now)
+        self.spot = view.level(leg.symbol)
 
     def choose(self) -> tuple[LegChoice, str, str]:
         """Return the choice with (missing, refused), both empty when it has an option."""
@@ -177,7 +184,7 @@ class _Chooser:
         if not ranked:
             return LegChoice(leg.name, asked, None), "", f"{leg.name}: no listed strike qualifies for {asked}"
         best = ranked[0]
-        shown = tuple(self._candidate(strike, abs(float(strike) - target)) for strike in ranked[:3])
+        shown = self._shown((strike, abs(float(strike) - target)) for strike in ranked[:3])
         within = leg.strike.within
         if within is not None and abs(float(best) - target) > float(within) * unit:
             reason = f"{leg.name}: nearest strike {best:f} is too far from {asked}"
@@ -317,8 +324,13 @@ class _Chooser:
         return next((found for found in near if self._is_far_enough(found) and self._on_grid(found)), None)
 
     def _nearest_known(self, known: dict[Decimal, float], target: float) -> tuple[Candidate, ...]:
+        if not self.explain:
+            return ()
         ranked = nsmallest(3, known, key=lambda strike: abs(known[strike] - target))
-        return tuple(self._candidate(strike, abs(known[strike] - target)) for strike in ranked)
+        return self._shown((strike, abs(known[strike] - target)) for strike in ranked)
+
+    def _shown(self, found: Iterable[tuple[Decimal, float]]) -> tuple[Candidate, ...]:
+        return tuple(self._candidate(strike, distance) for strike, distance in found) if self.explain else ()
 
     def _candidate(self, strike: Decimal, distance: float) -> Candidate:
         board = self.view.board

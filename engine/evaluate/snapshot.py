@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from engine.model.contract import Option, Right
 from engine.model.facts import Facts
 from engine.model.market import Board
+from engine.model.quotes import level_of
 from engine.model.session import Session
 
 
@@ -68,6 +69,14 @@ class View:
         self.quantity = 0
         self.start_price: float | None = None
         self.commission = 0.0
+
+    def level(self, symbol: str) -> float | None:
+        """Return the price of an underlying or index, None when it is unknown; looked up once an instant."""
+        key = ("level", symbol)
+        if key not in self.memo:
+            self.memo[key] = level_of(self.board, symbol, self.now)
+        found: float | None = self.memo[key]
+        return found
 
     def chain(self, trading_class: str, expiry: date, right: Right) -> dict[Decimal, int]:
         """Return the board's rows of the streamed options of one expiry and right, by strike, rising."""

@@ -16,8 +16,7 @@ from engine.compile.plan import LegPlan, Plan
 from engine.evaluate.select import expiry_on, neighbours, option_of, outward, place_of
 from engine.evaluate.snapshot import View
 from engine.model.contract import Contract, Option, Right, Underlying, listed
-from engine.model.facts import Facts, Listing
-from engine.model.quotes import level_of
+from engine.model.facts import Facts
 from engine.model.values import dataclass
 from engine.spec.spec import StrikeBy
 
@@ -71,16 +70,18 @@ def entry_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
 
 
 def _aim(leg: LegPlan, plan: Plan, view: View, guesses: dict[str, Decimal]) -> Aim | None:
-    found = _listed(leg, plan, view)
-    if found is None:
+    key = ("listed", leg.symbol, leg.trading_class, plan.expiry)
+    if key not in view.memo:
+        view.memo[key] = _listed(leg, plan, view)
+    if view.memo[key] is None:
         return None
-    listing, expiry, spot = found
-    strikes = _grid(leg, listing.strikes[expiry])
+    expiry, listed_strikes, spot, money = view.memo[key]
+    strikes = _grid(leg, listed_strikes)
     guess = _guess(leg, strikes, expiry, spot, view, guesses)
     if guess is None:
-        return Aim(expiry, place_of(listing.strikes[expiry], spot), None)
+        return Aim(expiry, money, None)
     guesses[leg.name] = guess
-    return Aim(expiry, place_of(listing.strikes[expiry], spot), _nearest(strikes, guess))
+    return Aim(expiry, money, _nearest(strikes, guess))
 
 
 def entry_wish(plan: Plan, aims: Iterable[Aim | None], facts: Facts) -> Wish:
@@ -111,7 +112,7 @@ def money_wish(symbols: Container[str], held: Iterable[Option], view: View) -> W
     for option in held:
         listing = view.facts.listings.get((option.symbol, option.trading_class))
         strikes = listing.strikes.get(option.expiry, ()) if listing is not None else ()
-        spot = level_of(view.board, option.symbol, view.now)
+        spot = view.level(option.symbol)
         if option.symbol in symbols and strikes and spot is not None:
             place = place_of(strikes, spot)
             need.update(dict.fromkeys(_money(option, option.expiry, strikes, place)))
@@ -137,15 +138,16 @@ def watch_list(wishes: Iterable[Wish], pinned: Iterable[Contract], now: tuple[Co
     return (*wanted, *(contract for contract in now if contract in kept and contract not in wanted))
 
 
-def _listed(leg: LegPlan, plan: Plan, view: View) -> tuple[Listing, date, float] | None:
+def _listed(leg: LegPlan, plan: Plan, view: View) -> tuple[date, tuple[Decimal, ...], float, int] | None:
+    """Return the leg's expiry with its strikes, spot, and how many strikes lie below it; None while one is unknown."""
     listing = view.facts.listings.get((leg.symbol, leg.trading_class))
-    spot = level_of(view.board, leg.symbol, view.now)
+    spot = view.level(leg.symbol)
     if listing is None or spot is None:
         return None
     expiry = expiry_on(plan.expiry, listing.expiries, view.session.date)
-    if expiry is None or not listing.strikes.get(expiry):
+    if expiry is None or not (strikes := listing.strikes.get(expiry)):
         return None
-    return listing, expiry, spot
+    return expiry, strikes, spot, place_of(strikes, spot)
 
 
 def _grid(leg: LegPlan, strikes: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
@@ -203,7 +205,7 @@ def _rough_move(leg: LegPlan, strikes: tuple[Decimal, ...], expiry: date, spot: 
         rows = [board.rows.get(option, -1) for option in pair]
         if all(row >= 0 and not isnan(board.bid[row] + board.ask[row]) for row in rows):
             return sum((board.bid[row] + board.ask[row]) / 2 for row in rows) * 1.2533
-    vix = level_of(board, "VIX", view.now)
+    vix = view.level("VIX")
     days = max((expiry - view.session.date).days, 0) + max(view.session.close.timestamp() - view.now, 600.0) / 86400
     return None if vix is None else spot * vix / 100 * sqrt(days / YEAR_DAYS)
 

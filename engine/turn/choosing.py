@@ -3,7 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
-from engine.evaluate.select import Selection
+from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import LegView, View
 from engine.evaluate.wording import describe
 from engine.model.commission import estimate
@@ -20,20 +20,26 @@ from engine.turn.state import Reading
 from engine.turn.work import Work
 
 
-def note_selection(work: Work, name: str, selection: Selection, reason: str) -> None:
+def note_selection(work: Work, bot: CompiledBot, view: View, selection: Selection, reason: str) -> None:
     """Record a selection when its outcome changed."""
+    name = bot.plan.name
     key = f"selection {reason.partition(':')[0]}"
     state = work.bots[name]
     if key in state.alarmed:
         return
     work.set_bot(name, replace(state, alarmed=state.alarmed | {key}))
-    record_selection(work, name, selection, reason)
+    record_selection(work, bot, view, selection, reason)
 
 
-def record_selection(work: Work, name: str, selection: Selection, reason: str, position: str = "") -> None:
-    """Record what each leg asked for and the strikes it looked at."""
+def record_selection(
+    work: Work, bot: CompiledBot, view: View, selection: Selection, reason: str, position: str = ""
+) -> None:
+    """Record what each leg asked for and the strikes it looked at: the same choice once more, explained."""
+    plan = bot.plan
+    avoid = work.blocked_for(plan.name)
+    choices = select(plan.legs, plan.expiry, view, bot.expected_move, avoid, explain=True).choices
     legs: list[Json] = []
-    for choice in selection.choices:
+    for choice in choices if selection.choices else ():
         candidates: list[Json] = [
             {
                 "strike": str(candidate.strike),
@@ -48,7 +54,7 @@ def record_selection(work: Work, name: str, selection: Selection, reason: str, p
         legs.append({"name": choice.name, "asked": choice.asked, "found": found, "candidates": candidates})
     levels = {leg.option.symbol: level_of(work.state.board, leg.option.symbol, work.now) for leg in selection.legs}
     spots: dict[str, Json] = {symbol: rounded(level) for symbol, level in levels.items()}
-    work.record(Kind.SELECTION, name, position, legs=legs, reason=reason, spots=spots)
+    work.record(Kind.SELECTION, plan.name, position, legs=legs, reason=reason, spots=spots)
 
 
 def price_legs(selection: Selection, view: View) -> NetQuote:
@@ -81,7 +87,7 @@ def require_holds(
     if missed:
         miss(work, bot, missed, (*readings, *required))
         words = describe(missed[0].rule, missed[0].verdict)
-        note_selection(work, plan.name, selection, f"{missed[0].rule.name}: {words}")
+        note_selection(work, bot, view, selection, f"{missed[0].rule.name}: {words}")
         if plan.entry.once and is_first and not quote.missing and all(r.verdict.truth is not None for r in required):
             work.put_day(replace(work.bots[plan.name].day, decided=f"{missed[0].rule.name} {words}"))
     else:

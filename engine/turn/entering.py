@@ -123,7 +123,7 @@ def _choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[R
         work.set_bot(name, replace(work.bots[name], waits=selection.missing or selection.refused))
         if selection.refused:
             all_held_but(work, name, "strikes", selection.refused, readings)
-        note_selection(work, name, selection, selection.missing or selection.refused)
+        note_selection(work, bot, view, selection, selection.missing or selection.refused)
         if plan.entry.once and selection.refused:
             work.put_day(replace(work.bots[name].day, decided=selection.refused))
         return

@@ -43,7 +43,7 @@ def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, q
         max_risk=None if worst is None else worst * selection.legs[0].option.multiplier,
     )
     work.record(Kind.DECISION, plan.name, position.id, what="enter", reason="all conditions hold", values=[])
-    record_selection(work, plan.name, selection, "", position.id)
+    record_selection(work, bot, view, selection, "", position.id)
     work.put_position(position)
     position = work.move(position, "enter")
     work.set_bot(plan.name, replace(work.bots[plan.name], since=work.at, is_watching=False, is_clearing=False))

@@ -8,7 +8,7 @@ cycle of the event loop, stamped by the clock that was handed in.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -67,7 +67,6 @@ class IbLink:
         self._next_order_id = 0
         self._positions: dict[Contract, Decimal] = {}
         self._told_down = False
-        self._fence: asyncio.Future[datetime] | None = None
 
     @property
     def account(self) -> str:
@@ -119,7 +118,6 @@ class IbLink:
         self._values = AccountValues(self._account)
         self._seen.clear()
         self._told_down = False
-        self._fence = None
         wire.inbox.queue.clear()  # every list is asked for again, complete
 
     async def _lists(self, wire: Wire) -> list[Event]:
@@ -164,25 +162,13 @@ class IbLink:
             raise BrokerError("there is no connection to the broker")
         try:
             if self.is_lockstep:
-                self._now = await self._next_fence(wire)
+                self._now = await wire.fence.next(wire.client)
             else:
                 await self._wait(wire, until)
                 self._now = max(self._clock.now(), self._now)
         except ConnectionError:
             return self._down(wire)
         return await self._batch(wire)
-
-    async def _next_fence(self, wire: Wire) -> datetime:
-        """Ask for the next instant; one that was asked for by a call that was cancelled is still ours."""
-        if self._fence is None:
-            self._fence = asyncio.ensure_future(wire.ib.reqCurrentTimeAsync())
-        try:
-            told = await asyncio.shield(self._fence)
-        except ConnectionError:
-            self._fence = None
-            raise
-        self._fence = None
-        return told.astimezone(UTC)
 
     async def _batch(self, wire: Wire) -> Batch:
         at = self._now

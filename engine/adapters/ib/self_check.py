@@ -11,6 +11,7 @@ from typing import Any
 
 from ib_async import IB
 
+from engine.adapters.ib.fence import CURRENT_TIME, Fence
 from engine.adapters.ib.inbox import ENDS, NEXT_VALID_ID, ORDERS, Inbox
 from engine.adapters.ib.quotes import Quotes
 from engine.adapters.ib.requests import Requests
@@ -49,9 +50,10 @@ class _Spare:
         self.quotes = Quotes(self.board)
         self.requests = Requests(lambda: QUESTION)
         self.inbox = Inbox(self.requests.refuse)
+        self.fence = Fence()
         table = self.client.decoder.handlers
-        table.update(dict.fromkeys((*ORDERS, *ENDS, NEXT_VALID_ID, *sum(REQUEST_KINDS, ())), _pass_over))
-        install(self.client, self.quotes, self.inbox, self.requests)
+        table.update(dict.fromkeys((*ORDERS, *ENDS, NEXT_VALID_ID, CURRENT_TIME, *sum(REQUEST_KINDS, ())), _pass_over))
+        install(self.client, self.quotes, self.inbox, self.requests, self.fence)
         self.quotes.rows[str(LINE)] = self.board.add(Underlying("SPY"))
 
     def frame(self, *fields: object) -> None:
@@ -85,6 +87,11 @@ def _id_arrived(spare: _Spare) -> bool:
     return spare.inbox.next_valid_id == NEXT_ID
 
 
+def _fence_arrived(spare: _Spare) -> bool:
+    spare.frame(CURRENT_TIME, "1", "1735828200")
+    return spare.fence.told is not None
+
+
 async def _answer_arrived(spare: _Spare, row: int, end: int) -> bool:
     def send(req_id: int) -> None:
         spare.frame(row, req_id, "row")
@@ -106,6 +113,7 @@ async def check_seams() -> None:
         lost += [kind for kind in ORDERS if not _order_arrived(spare, kind)]
         lost += [kind for kind in ENDS if not _end_arrived(spare, kind)]
         lost += [] if _id_arrived(spare) else [NEXT_VALID_ID]
+        lost += [] if _fence_arrived(spare) else [CURRENT_TIME]
         lost += [row for row, end in REQUEST_KINDS if not await _answer_arrived(spare, row, end)]
     finally:
         spare.client.disconnect()

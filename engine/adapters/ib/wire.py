@@ -13,6 +13,7 @@ from typing import Any
 from ib_async import IB, StartupFetchNONE
 
 from engine.adapters.ib import trouble
+from engine.adapters.ib.fence import Fence
 from engine.adapters.ib.inbox import Inbox
 from engine.adapters.ib.pace import Pace
 from engine.adapters.ib.quotes import Handler, Quotes
@@ -77,13 +78,14 @@ class Wire:
         self.requests = Requests(self.client.getReqId)
         self.inbox = Inbox(self.requests.refuse)
         self.quotes = Quotes(board)
+        self.fence = Fence()
         self.pace = Pace(settings.messages_per_second)
         self.arrived = asyncio.Event()
         self.lost: str | None = None
         self._refused: asyncio.Future[BrokerError] = asyncio.get_running_loop().create_future()
         self._greeting = _Greeting(settings, self._refuse)
         self._listen()
-        install(self.client, self.quotes, self.inbox, self.requests)
+        install(self.client, self.quotes, self.inbox, self.requests, self.fence)
 
     def _listen(self) -> None:
         # eventkit holds bound methods weakly; this object lives as long as its connection
@@ -102,6 +104,7 @@ class Wire:
     def _on_disconnect(self, reason: str) -> None:
         self.lost = reason or "the broker closed the connection"
         self.requests.lose()
+        self.fence.lose()
         self.arrived.set()
         self._refuse(trouble.turned_away(self.settings, self.inbox.notices, reason))
 
@@ -206,10 +209,11 @@ class Wire:
             log.warning("%s did not close the connection", self.settings.where)
 
 
-def install(client: Any, quotes: Quotes, inbox: Inbox, requests: Requests) -> None:
-    """Put our handlers into ib_async's table: quotes replaced, orders teed, answers of our requests kept."""
+def install(client: Any, quotes: Quotes, inbox: Inbox, requests: Requests, fence: Fence) -> None:
+    """Put our handlers into ib_async's table: quotes and time replaced, orders teed, answers of our requests kept."""
     table: dict[int, Handler] = client.decoder.handlers
     old = dict(table)
     table.update(requests.handlers(old, client.serverVersion))
     table.update(inbox.handlers(old))
     table.update(quotes.handlers())
+    table.update(fence.handlers())
