@@ -303,8 +303,8 @@ class _Chooser:
         self, strikes: tuple[Decimal, ...], known: dict[Decimal, float], target: float
     ) -> list[Decimal] | None:
         """Return the two neighbouring listed strikes whose deltas enclose the target."""
-        for nearer, further in pairwise(known):
-            if known[nearer] >= target >= known[further] and self._are_neighbours(strikes, nearer, further):
+        for (nearer, larger), (further, smaller) in pairwise(known.items()):
+            if larger >= target >= smaller and self._are_neighbours(strikes, nearer, further):
                 return [nearer, further]
         return None
 

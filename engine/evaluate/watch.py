@@ -88,6 +88,7 @@ def entry_wish(plan: Plan, aims: Iterable[Aim | None], facts: Facts) -> Wish:
     """Return the options the bot needs to judge an entry and to choose its legs."""
     need: dict[Contract, None] = {}
     keep: set[Contract] = set()
+    kept: set[tuple[str, date, int]] = set()
     for leg, aim in zip(plan.legs, aims, strict=True):
         if aim is None:
             continue
@@ -95,10 +96,12 @@ def entry_wish(plan: Plan, aims: Iterable[Aim | None], facts: Facts) -> Wish:
         need.update(dict.fromkeys(_money(leg, aim.expiry, listed, aim.money)))
         if aim.centre is None:
             continue
+        if (place := (leg.trading_class, aim.expiry, aim.money)) not in kept:
+            kept.add(place)
+            keep.update(_money(leg, aim.expiry, listed, aim.money, MONEY_BAND + 2))
         strikes = _grid(leg, listed)
         need.update(dict.fromkeys(option_of(leg, aim.expiry, each) for each in _band(strikes, aim.centre, BAND)))
         keep.update(option_of(leg, aim.expiry, strike) for strike in _band(strikes, aim.centre, KEPT))
-        keep.update(_money(leg, aim.expiry, listed, aim.money, MONEY_BAND + 2))
     return Wish(tuple(need), frozenset(keep))
 
 
