@@ -111,7 +111,6 @@ class EngineDesk:
 
     def _fill(self, order: Order, at: datetime) -> None:
         """Report every leg of an order as filled at natural, then the order as done."""
-        names = {"ref": order.ref, "order_id": order.order_id, "perm_id": order.order_id, "client_id": 1}
         for leg in order.legs:
             self.executions += 1
             is_buy = (leg.side if order.is_combo else order.side) is Side.BUY
@@ -128,12 +127,26 @@ class EngineDesk:
                     quantity=Decimal(order.quantity * leg.ratio),
                     price=Decimal(f"{0.0 if price != price else price:.2f}"),
                     executed_at=at,
-                    **names,
+                    ref=order.ref,
+                    order_id=order.order_id,
+                    perm_id=order.order_id,
+                    client_id=1,
                 )
             )
             self.take(CommissionReport(at, exec_id, Decimal("1.00")))
         filled = Decimal(order.quantity)
-        self.take(OrderReport(at=at, status=BrokerStatus.FILLED, filled=filled, remaining=Decimal(0), **names))
+        self.take(
+            OrderReport(
+                at=at,
+                ref=order.ref,
+                order_id=order.order_id,
+                perm_id=order.order_id,
+                client_id=1,
+                status=BrokerStatus.FILLED,
+                filled=filled,
+                remaining=Decimal(0),
+            )
+        )
 
     def trades(self) -> list[Trade]:
         """Return the finished trades as the prototype tells them, in order of entry."""

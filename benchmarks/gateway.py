@@ -94,13 +94,22 @@ async def ib_client(port: int) -> dict[str, float]:
     ib.client.MaxRequests = 0
     ib.client.setConnectOptions("+LOCKSTEP")
     await ib.connectAsync("127.0.0.1", port, 1, timeout=60, fetchFields=StartupFetchNONE)
-    (index,) = await ib.qualifyContractsAsync(Index("SPX", "CBOE"))
+    index = Index("SPX", "CBOE")
+    await ib.qualifyContractsAsync(index)
     spot = ib.reqMktData(index)
     for _ in range(WARM_UP // 2):
         await ib.reqCurrentTimeAsync()
-    of_class = {"secType": "OPT", "symbol": "SPX", "exchange": "SMART", "currency": "USD", "tradingClass": "SPXW"}
-    chain = await ib.reqContractDetailsAsync(Contract(**of_class, lastTradeDateOrContractMonth=f"{DAY:%Y%m%d}"))
-    listed = sorted((each.contract for each in chain), key=lambda found: abs(found.strike - spot.last))
+    of_class = Contract(
+        secType="OPT",
+        symbol="SPX",
+        exchange="SMART",
+        currency="USD",
+        tradingClass="SPXW",
+        lastTradeDateOrContractMonth=f"{DAY:%Y%m%d}",
+    )
+    chain = await ib.reqContractDetailsAsync(of_class)
+    options = [each.contract for each in chain if each.contract is not None]
+    listed = sorted(options, key=lambda found: abs(found.strike - spot.last))
     for contract in listed[: LINES - 1]:
         ib.reqMktData(contract)
     for _ in range(WARM_UP - WARM_UP // 2):

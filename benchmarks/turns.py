@@ -131,7 +131,8 @@ def decoder() -> Callable[[Day], float]:
             for tick in ticks
             for kind, price in (("1", tick.bid), ("2", tick.ask))
         ]
-        interpret, pending = ib.client.decoder.interpret, ib.wrapper.pendingTickers
+        interpret: Callable[[list[str]], None] = ib.client.decoder.interpret
+        pending = ib.wrapper.pendingTickers
         started = time.perf_counter()
         for message in messages:
             interpret(message)

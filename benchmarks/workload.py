@@ -104,7 +104,8 @@ def _chain(
 
 def _on_grid(price: np.ndarray, rounding: np.ufunc) -> np.ndarray:
     tick = np.where(price < 3.0, 0.05, 0.10)
-    return rounding(np.round(price / tick, 6)) * tick
+    steps: np.ndarray = rounding(np.round(price / tick, 6))
+    return steps * tick
 
 
 Quote = tuple[int, int, float, float, float]

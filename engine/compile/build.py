@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 from engine.compile.condition import rules_of
 from engine.compile.expression import number_of_name
 from engine.compile.leaving import basis_problems, direction_of, ending_problems, exit_plans
-from engine.compile.lifecycle import LIFECYCLE
+from engine.compile.lifecycle import LIFECYCLE, sound
 from engine.compile.lint import lint, unaccepted
 from engine.compile.orders import order_problems
 from engine.compile.plan import ExitPlan, Plan, RiskPlan, Rule
@@ -137,7 +137,7 @@ def _plan(
             halt_when=halt_when,
             undefined_risk=spec.risk.undefined_risk,
         ),
-        lifecycle=LIFECYCLE,
+        lifecycle=sound(LIFECYCLE),
         needs=needs_of(rules, legs, spec.legs.expiry),
     )
 

@@ -5,8 +5,10 @@ when it fires and silently drops a second row for the same state and trigger: so
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from engine.compile.plan import Lifecycle, Row
+from engine.model.errors import InvariantError
 
 STATES = ("flat", "entering", "open", "exiting", "closed")
 
@@ -41,6 +43,14 @@ the broker no longer has, `closed_out` one that a resting order or the operator 
 after the order was thought to be over (also in `closed`: the position is open again)."""
 
 LIFECYCLE = Lifecycle(states=STATES, initial="flat", final=("closed",), rows=ROWS)
+
+
+@lru_cache(maxsize=4)
+def sound(lifecycle: Lifecycle) -> Lifecycle:
+    """Return a table that nothing is wrong with. Raises: InvariantError that says what is."""
+    if faults := faults_of(lifecycle):
+        raise InvariantError(f"the life of a position is told wrongly: {'; '.join(faults)}")
+    return lifecycle
 
 
 def faults_of(lifecycle: Lifecycle) -> list[str]:

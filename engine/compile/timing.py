@@ -34,19 +34,6 @@ def _time_of(rule: Exit) -> DayTime | None:
     return None
 
 
-def entry_window(entry: EntryPlan, ends: tuple[DayTime, ...], session: Session) -> tuple[float, float] | None:
-    """Return from when to when an opportunity stands open on `session`, or None when it is cut to nothing.
-
-    `ends` are the times of the bot's time exits. On a half day those keep their distance from the close, and so the
-    window ends at the first of them that day. Units: epoch seconds.
-    """
-    start = entry.start.on(session).timestamp()
-    end = entry.end.on(session).timestamp() if entry.end is not None else start + (entry.lasts or 0.0)
-    last = min([session.close.timestamp(), *(at.before_close(session).timestamp() for at in ends)])
-    end = min(end, last)
-    return (start, end) if start < end else None
-
-
 def entry_problems(spec: Spec) -> Iterator[Problem]:
     """Yield what is wrong with the window, the caps and `again`."""
     entry = spec.entry

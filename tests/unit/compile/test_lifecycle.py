@@ -1,11 +1,16 @@
 """The table of a position's life is sound, and each way to break it is found."""
 
+import re
 from dataclasses import replace
 
 import pytest
 
-from engine.compile.lifecycle import LIFECYCLE, ROWS, faults_of
+from engine.compile.build import build_plan
+from engine.compile.lifecycle import LIFECYCLE, ROWS, faults_of, sound
 from engine.compile.plan import Row
+from engine.model.errors import InvariantError
+from engine.spec.load import load_document
+from engine.spec.shipped import shipped
 
 
 def test_the_table_is_sound() -> None:
@@ -27,4 +32,16 @@ def test_the_table_is_sound() -> None:
     ],
 )
 def test_a_broken_table_is_told(rows: tuple[Row, ...], fault: str) -> None:
-    assert fault in faults_of(replace(LIFECYCLE, rows=rows))
+    broken = replace(LIFECYCLE, rows=rows)
+    assert fault in faults_of(broken)
+    with pytest.raises(InvariantError, match=re.escape(fault)):
+        sound(broken)
+
+
+def test_every_plan_is_built_with_a_table_that_was_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = replace(LIFECYCLE, rows=(*ROWS, Row("opne", "x", "open")))
+    monkeypatch.setattr("engine.compile.build.LIFECYCLE", broken)
+    loaded = load_document(shipped("specs") / "put_lite.yaml")
+    assert loaded.spec is not None
+    with pytest.raises(InvariantError, match="opne"):
+        build_plan(loaded.spec, loaded.source)

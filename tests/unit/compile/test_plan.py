@@ -1,15 +1,11 @@
 """Plans of sound specs: what is resolved, defaulted and needed."""
 
-from datetime import date
-
 import pytest
 from document import CONDOR, changed, plan_of
 
 from engine.compile.build import build_plan
 from engine.compile.plan import Arithmetic, Call, Compare, Constant, Op, Quantity
-from engine.compile.timing import entry_window, time_exits
 from engine.compile.vocabulary import VOCABULARY
-from engine.model.session import session_on
 from engine.spec.load import load_text
 from engine.spec.shipped import shipped
 
@@ -58,17 +54,6 @@ def test_a_debit_spread_opens_for_a_debit() -> None:
     head, rest = spread.split("  short_call:")
     text = head + "  require:\n    - debit: {at_most: 4}\n" + rest[rest.index("order:") :]
     assert plan_of(text).opens_for == "debit"
-
-
-def test_a_window_ends_at_the_first_time_exit_on_half_days_too() -> None:
-    loaded = load_text(CONDOR)
-    assert loaded.spec is not None
-    ends = tuple(at for _, at in time_exits(loaded.spec))
-    half = session_on(date(2026, 11, 27))
-    assert half is not None
-    window = entry_window(plan_of(CONDOR).entry, ends, half)
-    assert window is not None
-    assert window[1] == ends[0].before_close(half).timestamp()
 
 
 def test_every_measure_names_its_formula_and_its_places() -> None:
