@@ -1,5 +1,7 @@
 """Market data requests: lines, snapshots, types, and the first full set of ticks of a line."""
 
+from itertools import chain
+
 from engine.sim.gateway.combo_quotes import combo_pieces
 from engine.sim.gateway.encode_contracts import min_tick
 from engine.sim.gateway.generic_ticks import GENERICS, send_generics
@@ -142,25 +144,20 @@ def _send_statistics(hub: Hub, session: Session, line: Line, found: Instrument) 
 
 def send_halts(hub: Hub) -> None:
     """Send halted (49) to the lines of underlyings that were halted or resumed."""
-    lines = [(session, line) for session in hub.sessions.values() for line in session.wants.lines.values()]
-    symbols = {line.instrument.symbol for _, line in lines if line.instrument}
-    now = {symbol for symbol in symbols if hub.market.halted(symbol)}
+    lines = hub.feed.lines_of
+    now = {symbol for symbol in lines if hub.market.halted(symbol)}
     moved, hub.halted = now ^ hub.halted, now
-    if not moved:
-        return
-    for session, line in lines:
-        if (found := line.instrument) is not None and found.symbol in moved:
-            session.send(45, 6, line.req_id, 49, 1 if found.symbol in now else 0)
+    for symbol in sorted(moved):
+        for session, line, _ in lines.get(symbol, ()):
+            session.send(45, 6, line.req_id, 49, 1 if symbol in now else 0)
 
 
 def send_day_changes(hub: Hub) -> None:
     """Send what moved of the day's statistics of underlyings, and of options when a session starts."""
     starts_day = hub.timeline.starts_day(hub.now)
-    for session in hub.sessions.values():
-        for line in session.wants.lines.values():
-            found = line.instrument
-            if found is not None and (starts_day or not found.is_option):
-                _send_moved(hub, session, line, found)
+    lines = hub.feed.lines_of.values() if starts_day else (hub.feed.underlyings,)
+    for session, line, found in chain.from_iterable(lines):
+        _send_moved(hub, session, line, found)
 
 
 def _send_moved(hub: Hub, session: Session, line: Line, found: Instrument) -> None:

@@ -26,6 +26,7 @@ from engine.sim.gateway.tick_text import (
     last_tail,
     size_tail,
 )
+from engine.sim.instrument import Instrument
 from engine.sim.seams import Market, Ticks
 
 KEPT_TAILS = 200_000
@@ -95,6 +96,8 @@ class TickFeed:
         self._bid_sizes = _Kept(partial(size_tail, 0))
         self._ask_sizes = _Kept(partial(size_tail, 3))
         self._stale = True
+        self.lines_of: dict[str, list[tuple[Session, Line, Instrument]]] = {}
+        self.underlyings: list[tuple[Session, Line, Instrument]] = []
 
     def lines_changed(self) -> None:
         """Note that a client subscribed or cancelled; the board is laid out anew before the next move."""
@@ -113,7 +116,17 @@ class TickFeed:
         self._greeks = GreeksPrinter(options, len(kinds))
         self._tradable = [kind is None or kind.sec_type.value != "IND" for kind in kinds]
         self._old = board(self._market.ticks(self._con_ids)) if self._con_ids else None
+        self._sort([(each, line, line.instrument) for each in served for line in each.wants.lines.values()])
         self._stale = False
+
+    def _sort(self, lines: Iterable[tuple[Session, Line, Instrument | None]]) -> None:
+        """Keep the lines by symbol, those of underlyings apart; combos have neither statistics nor halts."""
+        self.lines_of, self.underlyings = {}, []
+        for session, line, found in lines:
+            if found is not None:
+                self.lines_of.setdefault(found.symbol, []).append((session, line, found))
+                if not found.is_option:
+                    self.underlyings.append((session, line, found))
 
     def quotes(self) -> Ticks | None:
         """Return the present quotes of every subscribed contract, None when there is none."""
