@@ -17,7 +17,7 @@ from engine.compile.plan import Expiry, LegPlan
 from engine.evaluate.snapshot import LegView, View
 from engine.model.contract import Option, Right, listed
 from engine.model.facts import Listing
-from engine.model.quotes import OPTION_AGE, age_problem
+from engine.model.quotes import OPTION_AGE, fresh_rows
 from engine.model.values import dataclass
 from engine.spec.spec import DteRule, StrikeBy
 
@@ -84,6 +84,16 @@ def expiry_on(rule: Expiry, expiries: tuple[date, ...], today: date) -> date | N
     return min((day for day in ahead if test(distances[day])), default=None)
 
 
+def listing_of(leg: LegPlan, rule: Expiry, view: View) -> tuple[Listing | None, date | None]:
+    """Return what is listed of the leg's class, and the expiry that `rule` means today; looked up once an instant."""
+    key = ("listing", leg.symbol, leg.trading_class, rule)
+    if (known := view.memo.get(key)) is None:
+        listing = view.facts.listings.get((leg.symbol, leg.trading_class))
+        expiry = expiry_on(rule, listing.expiries, view.session.date) if listing else None
+        known = view.memo[key] = (listing, expiry)
+    return known
+
+
 def select(
     legs: tuple[LegPlan, ...],
     rule: Expiry,
@@ -140,9 +150,7 @@ class _Chooser:
     ) -> None:
         self.leg, self.view, self.chosen, self.avoid, self.explain = leg, view, chosen, avoid, explain
         self.expected_move = expected_move
-        self.listing: Listing | None = view.facts.listings.get((leg.symbol, leg.trading_class))
-        today = view.session.date
-        self.expiry = expiry_on(rule, self.listing.expiries, today) if self.listing else None
+        self.listing, self.expiry = listing_of(leg, rule, view)
         self.spot = view.level(leg.symbol)
 
     def choose(self) -> tuple[LegChoice, str, str]:
@@ -290,14 +298,10 @@ class _Chooser:
         board, now, leg = self.view.board, self.view.now, self.leg
         assert self.expiry is not None
         rows = self.view.chain(leg.trading_class, self.expiry, leg.right)
-        found = {}
-        for strike in outward(leg, list(rows)):
-            row = rows[strike]
-            if age_problem(board, row, board.model_at[row], now, OPTION_AGE):
-                continue
-            if not isnan(delta := board.delta[row]):
-                found[strike] = abs(delta)
-        return found
+        fresh = set(fresh_rows(board, rows.values(), board.model_at, now, OPTION_AGE))
+        deltas = board.delta
+        known = ((strike, deltas[rows[strike]]) for strike in outward(leg, list(rows)) if rows[strike] in fresh)
+        return {strike: abs(delta) for strike, delta in known if delta == delta}
 
     def _bracket(
         self, strikes: tuple[Decimal, ...], known: dict[Decimal, float], target: float

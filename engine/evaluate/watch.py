@@ -13,7 +13,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 from engine.compile.plan import LegPlan, Plan
-from engine.evaluate.select import expiry_on, neighbours, option_of, outward, place_of
+from engine.evaluate.select import listing_of, neighbours, option_of, outward, place_of
 from engine.evaluate.snapshot import View
 from engine.model.contract import Contract, Option, Right, Underlying, listed
 from engine.model.facts import Facts
@@ -143,12 +143,9 @@ def watch_list(wishes: Iterable[Wish], pinned: Iterable[Contract], now: tuple[Co
 
 def _listed(leg: LegPlan, plan: Plan, view: View) -> tuple[date, tuple[Decimal, ...], float, int] | None:
     """Return the leg's expiry with its strikes, spot, and how many strikes lie below it; None while one is unknown."""
-    listing = view.facts.listings.get((leg.symbol, leg.trading_class))
+    listing, expiry = listing_of(leg, plan.expiry, view)
     spot = view.level(leg.symbol)
-    if listing is None or spot is None:
-        return None
-    expiry = expiry_on(plan.expiry, listing.expiries, view.session.date)
-    if expiry is None or not (strikes := listing.strikes.get(expiry)):
+    if listing is None or spot is None or expiry is None or not (strikes := listing.strikes.get(expiry)):
         return None
     return expiry, strikes, spot, place_of(strikes, spot)
 

@@ -4,6 +4,7 @@ A quote is sound when it is live (not frozen or delayed), fresh, two-sided and n
 sent, so a row's silence alone does not make it stale while the feed as a whole lives; each limit below bounds both.
 """
 
+from collections.abc import Iterable, Sequence
 from math import isnan
 
 from engine.model.contract import Contract, Option, Underlying
@@ -40,6 +41,14 @@ def age_problem(board: Board, row: int, at: float, now: float, limit: float) -> 
     if now - board.alive_at > FEED_SILENCE:
         return f"no market data for {now - board.alive_at:.0f} s"
     return ""
+
+
+def fresh_rows(board: Board, rows: Iterable[int], stamps: Sequence[float], now: float, limit: float) -> list[int]:
+    """Return those rows without an age problem: the same answer as `age_problem`, for a whole chain at once."""
+    if now - board.alive_at > FEED_SILENCE:
+        return []
+    frozen = board.frozen
+    return [row for row in rows if now - stamps[row] <= limit and row not in frozen]
 
 
 def quote_problem(board: Board, row: int, now: float, limit: float | None = None) -> str:
