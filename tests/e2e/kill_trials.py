@@ -25,14 +25,16 @@ from pathlib import Path
 
 from engine.model.session import exchange_date, session_after, session_from
 from engine.record.record import Kind
+from engine.run.aftermath.day import Day, read_day
+from engine.run.aftermath.outside import Outside
 from engine.sim.exchange.exchange import SimExchange
 from engine.sim.exchange.ledger import Ledger
 from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
 from engine.sim.market.load import load_market_file
 from engine.sim.market.market import SimMarket
-from tests.e2e.kill_checks import Findings, Outside, findings_of
-from tests.e2e.worlds import Day, read_day, spec_files
+from tests.e2e.kill_checks import Findings, findings_of
+from tests.e2e.worlds import spec_files
 
 FIRST_DAY = date(2026, 10, 21)
 SPECS = ("spy_put_seller", "dte0_condor", "calm_tape_condor")

@@ -8,14 +8,16 @@ import pytest
 
 from engine.model.event import Request
 from engine.model.order import OrderStatus, Purpose
+from engine.run.aftermath.books import compare_books
+from engine.run.aftermath.day import Day, read_day
+from engine.run.aftermath.findings import offences
 from engine.run.desk import load_desk
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import attached
 from engine.sim.gateway.embed import start_gateway
 from engine.sim.gateway.fault_plan import read_faults
 from engine.sim.gateway.settings import GatewaySettings
-from tests.e2e.findings import offences
-from tests.e2e.worlds import Day, compare_books, read_day, spec_files
+from tests.e2e.worlds import spec_files
 
 DAY = date(2026, 10, 21)
 STOP_AT = datetime(2026, 10, 21, 13, 36, tzinfo=UTC)

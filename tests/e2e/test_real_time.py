@@ -12,12 +12,14 @@ from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.world import ib_world
 from engine.model.event import Request
 from engine.record.record import Kind
+from engine.run.aftermath.books import compare_books
+from engine.run.aftermath.day import read_day
 from engine.run.desk import load_desk
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import World
 from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
-from tests.e2e.worlds import compare_books, read_day, spec_files
+from tests.e2e.worlds import spec_files
 
 
 class GatewayClock:

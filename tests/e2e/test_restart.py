@@ -11,14 +11,16 @@ import pytest
 
 from engine.model.event import Request
 from engine.model.order import OrderStatus, Purpose
+from engine.run.aftermath.books import compare_books
+from engine.run.aftermath.day import read_day
+from engine.run.aftermath.findings import offences
 from engine.run.desk import load_desk
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import attached
 from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
 from engine.sim.seams import OrderView, Status
-from tests.e2e.findings import offences
-from tests.e2e.worlds import compare_books, read_day, spec_files
+from tests.e2e.worlds import spec_files
 
 DAY = date(2026, 10, 21)
 SELLER = "spy_put_seller"

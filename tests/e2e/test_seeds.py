@@ -16,12 +16,14 @@ import pytest
 
 from engine.model.order import OrderStatus, Purpose
 from engine.record.record import Kind
+from engine.run.aftermath.day import Day
+from engine.run.aftermath.findings import offences, unprotected
 from engine.run.desk import load_desk
 from tests.e2e import figures
 from tests.e2e.examples import FOLDER, Shown, names, promises
 from tests.e2e.figures import World, alone, example_worlds, run_everything, run_with_rest, run_world
-from tests.e2e.findings import EXIT_KINDS, fired, offences, problems_of, unprotected
-from tests.e2e.worlds import ALL_SPECS, Day, run_days, spec_files
+from tests.e2e.findings import EXIT_KINDS, fired, problems_of
+from tests.e2e.worlds import ALL_SPECS, run_days, spec_files
 
 STILL_MARKET = Path(__file__).parent / "markets" / "standing_still.yaml"
 FAST = 4000.0

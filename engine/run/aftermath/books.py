@@ -1,0 +1,91 @@
+"""The engine's books against the ledger of its broker: cash, commissions, holdings and every execution, to the cent."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+from engine.model.money import CENT, ZERO
+from engine.record.record import Kind
+from engine.run.aftermath.day import Day
+from engine.sim.exchange.ledger import Row
+
+FIRST_OPTION_ID = 20_000_001
+"""Contract ids from here on are options; cash flows of the others come from deliveries."""
+PREFIX = "rb:"
+"""How the reference of each of our orders begins."""
+
+
+def compare_books(day: Day, untold: Iterable[Row] = ()) -> list[str]:
+    """Return every difference between the engine's books and the gateway's ledger, to the cent.
+
+    untold: commission rows of the ledger that the broker has kept from us so far; our books cannot have them.
+    """
+    cash, paid, held = dict[int, Decimal](), dict[int, Decimal](), dict[int, Decimal]()
+    for position in day.positions.values():
+        for leg in position.legs:
+            key = leg.option.con_id
+            cash[key] = cash.get(key, ZERO) + leg.entry_cash + leg.exit_cash
+            paid[key] = paid.get(key, ZERO) + leg.commissions
+            held[key] = held.get(key, ZERO) + leg.signed_held
+    theirs_paid = dict(day.ledger.commissions)
+    for row in untold:
+        theirs_paid[int(str(row["con_id"]))] -= Decimal(str(row["commission"]))
+    sums = (
+        ("cash", cash, day.ledger.cash_flow),
+        ("commission", paid, theirs_paid),
+        ("held", held, day.ledger.positions),
+    )
+    options = {key for key in (*cash, *day.ledger.cash_flow, *day.ledger.positions) if key >= FIRST_OPTION_ID}
+    return [
+        f"{what} of {key}: ours {ours.get(key, ZERO)}, the ledger's {theirs.get(key, ZERO)}"
+        for key in sorted(options)
+        for what, ours, theirs in sums
+        if abs(ours.get(key, ZERO) - theirs.get(key, ZERO)) >= CENT / 2
+    ]
+
+
+def executions(rows: Iterable[Row]) -> Iterator[Row]:
+    """Return the executions of contracts under our references (a combo's summary moves nothing)."""
+    for row in rows:
+        if row["kind"] == "execution" and row["sec_type"] != "BAG" and str(row["order_ref"]).startswith(PREFIX):
+            yield row
+
+
+def fills_that_differ(day: Day, rows: Iterable[Row]) -> Iterator[str]:
+    """Return executions that are counted twice, not at all, or otherwise than the ledger has them.
+
+    A correction takes the place of what it corrects, on both sides.
+    """
+    fills = [record.data for record in day.records if record.kind is Kind.FILL]
+    for exec_id, count in Counter(str(fill["exec_id"]) for fill in fills).items():
+        if count > 1:
+            yield f"the execution {exec_id} is counted {count} times"
+    ours = {
+        _base(fill["exec_id"]): _terms(fill["exec_id"], fill["ref"], fill["con_id"], fill["quantity"], fill["price"])
+        for fill in fills
+    }
+    theirs = {
+        _base(row["exec_id"]): _terms(row["exec_id"], row["order_ref"], row["con_id"], row["quantity"], row["price"])
+        for row in executions(rows)
+    }
+    for base in sorted({*ours, *theirs}):
+        if ours.get(base) != theirs.get(base):
+            yield f"the execution {base}: ours {_shown(ours.get(base))}, the ledger's {_shown(theirs.get(base))}"
+
+
+_Terms = tuple[str, str, int, Decimal, Decimal]
+
+
+def _base(exec_id: object) -> str:
+    return str(exec_id).rpartition(".")[0]
+
+
+def _terms(exec_id: object, ref: object, con_id: object, quantity: object, price: object) -> _Terms:
+    return str(exec_id), str(ref), int(str(con_id)), Decimal(str(quantity)), Decimal(str(price))
+
+
+def _shown(terms: _Terms | None) -> str:
+    if terms is None:
+        return "has none"
+    exec_id, ref, con_id, quantity, price = terms
+    return f"{exec_id} of {ref}, {quantity} of {con_id} at {price}"

@@ -1,0 +1,101 @@
+"""What must hold of every day, by its store alone: functions over a `Day`, each returning what is wrong in words."""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator
+
+from engine.model.contract import product
+from engine.model.money import Rounding
+from engine.model.order import Order, Purpose
+from engine.model.position import Position
+from engine.record.codec import decode
+from engine.record.record import Json, Kind, Record
+from engine.run.aftermath.day import Day
+from engine.run.audit.audit import audit
+
+
+def offences(day: Day) -> dict[int, str]:
+    """Return what the audit finds in a day's journal: the first offence by the invariant's number."""
+    found = audit(enumerate(day.records, 1), broken=day.broken)
+    return {each.number: str(each.first[0]) for each in found if not each.holds}
+
+
+def broken_chain(day: Day) -> list[str]:
+    """Return where the hash chain of the store breaks, nothing when it is whole."""
+    return [] if day.broken is None else [f"record {day.broken.seq}: {day.broken.why}"]
+
+
+def not_numbers(day: Day) -> list[str]:
+    """Return the records that hold a number which is none."""
+    found = (record for record in day.records if _has_not_a_number(dict(record.data)))
+    return [f"a number that is none in {record.kind.value} of {record.bot}" for record in found]
+
+
+def _has_not_a_number(value: Json) -> bool:
+    if isinstance(value, dict):
+        return any(_has_not_a_number(each) for each in value.values())
+    if isinstance(value, list):
+        return any(_has_not_a_number(each) for each in value)
+    if isinstance(value, str):
+        return value.lower() in ("nan", "inf", "-inf", "infinity")
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def off_tick(day: Day) -> list[str]:
+    """Return the orders that ever stood at a price off their grid, or at none that the broker takes."""
+    found = []
+    for order in _order_values(day.records):
+        price = order.limit_price if order.limit_price is not None else order.stop_price
+        if price is None:
+            continue
+        facts = product(order.legs[0].option.symbol)
+        ticks = facts.combo_ticks if order.is_combo else facts.option_ticks
+        if ticks.round(price, Rounding.NEAREST) != price or (not order.is_combo and price <= 0):
+            found.append(f"{order.ref} of {order.bot} stands at {price}")
+    return found
+
+
+def _order_values(records: Iterable[Record]) -> Iterator[Order]:
+    return (decode(Order, dict(record.data)) for record in records if record.kind is Kind.ORDER)
+
+
+def unfinished(day: Day) -> list[str]:
+    """Return positions that end their last day between two states."""
+    return [f"{p.id} ends {p.state}" for p in day.positions.values() if p.state in ("entering", "exiting")]
+
+
+def without_partner(day: Day) -> list[str]:
+    """Return positions that end with a leg beyond what whole structures hold."""
+    return [
+        f"{position.id} holds {leg.name} without its partner"
+        for position in day.positions.values()
+        for leg in position.legs
+        if leg.held > position.structures * leg.ratio
+    ]
+
+
+def unprotected(day: Day, bot: str) -> list[str]:
+    """Return instants at which an open position of `bot` had neither both orders at the broker nor the engine's watch.
+
+    Looked at whenever the clock moves: what one instant records belongs together.
+    """
+    found = []
+    positions: dict[str, Position] = {}
+    orders: dict[str, Order] = {}
+    for record, following in zip(day.records, (*day.records[1:], None), strict=True):
+        if record.bot == bot and record.kind is Kind.POSITION:
+            positions[record.position] = decode(Position, dict(record.data))
+        elif record.bot == bot and record.kind is Kind.ORDER:
+            order = decode(Order, dict(record.data))
+            orders[order.ref] = order
+        if following is not None and following.at == record.at:
+            continue
+        found += [f"{record.at} {name}" for name in _bare(positions.values(), orders.values())]
+    return found
+
+
+def _bare(positions: Iterable[Position], orders: Iterable[Order]) -> Iterator[str]:
+    live = Counter(o.position for o in orders if o.status.is_live and o.purpose in (Purpose.TARGET, Purpose.STOP))
+    for position in positions:
+        if position.state == "open" and not position.suspended and live[position.id] != 2:
+            yield position.id

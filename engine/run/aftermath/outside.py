@@ -1,0 +1,91 @@
+"""The orders in a store against those at its broker: none twice, none unknown to either side."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from engine.model.order import Order, OrderStatus, Purpose
+from engine.run.aftermath.books import PREFIX, executions
+from engine.run.aftermath.day import Day
+from engine.sim.exchange.ledger import Row
+from engine.sim.seams import OrderView, Status
+
+AT_WORK = (Status.SUBMITTED, Status.PRE_SUBMITTED, Status.PENDING_CANCEL)
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The broker's side at the end: every row of its ledger, what still works, and its last instant."""
+
+    rows: Sequence[Row]
+    working: Sequence[OrderView]
+    last: datetime
+
+    @property
+    def refs_at_work(self) -> set[str]:
+        """References under which an order still works."""
+        return {view.ticket.order_ref for view in self.working if view.status in AT_WORK}
+
+
+def orders_at_broker(rows: Iterable[Row]) -> dict[str, set[int]]:
+    """Return the permanent ids that the ledger knows under each of our references."""
+    found: dict[str, set[int]] = defaultdict(set)
+    for row in rows:
+        if row["kind"] in ("order", "execution") and str(row["order_ref"]).startswith(PREFIX):
+            found[str(row["order_ref"])].add(int(str(row["perm_id"])))
+    return found
+
+
+def twice_at_broker(rows: Iterable[Row]) -> Iterator[str]:
+    """Return references under which the broker has had more than one order."""
+    for ref, ids in orders_at_broker(rows).items():
+        if len(ids) != 1:
+            yield f"{ref} reached the broker {len(ids)} times"
+
+
+def more_than_cap(day: Day, rows: Sequence[Row], caps: Mapping[str, int]) -> Iterator[str]:
+    """Return bots that opened more in a day than their cap, by the ledger's own executions, and positions too large.
+
+    caps: entries a day by bot; a bot that is not named may open as many as it likes.
+    """
+    opened: dict[tuple[str, date], set[str]] = defaultdict(set)
+    for row in executions(rows):
+        order = day.orders.get(str(row["order_ref"]))
+        if order is not None and order.purpose is Purpose.ENTRY and order.position in day.positions:
+            opened[(order.bot, day.positions[order.position].session)].add(order.position)
+    for (bot, session), ids in opened.items():
+        if bot in caps and len(ids) > caps[bot]:
+            yield f"{bot} opened {len(ids)} positions on {session}: {sorted(ids)}"
+    for position in day.positions.values():
+        if any(leg.opened > position.quantity * leg.ratio for leg in position.legs):
+            yield f"{position.id} is larger than asked for"
+
+
+def unknown_to_store(orders: Mapping[str, Order], rows: Sequence[Row]) -> Iterator[str]:
+    """Return orders at the broker that no order row tells of."""
+    for ref, ids in orders_at_broker(rows).items():
+        if ref not in orders:
+            yield f"{ref} is at the broker and in no order row"
+        elif orders[ref].perm_id not in ids:
+            yield f"{ref} has the permanent id {orders[ref].perm_id}, at the broker {sorted(ids)}"
+
+
+def unknown_to_broker(orders: Mapping[str, Order], outside: Outside) -> Iterator[str]:
+    """Return order rows that say something else of an order than the broker does, at the end."""
+    at_broker, working = orders_at_broker(outside.rows), outside.refs_at_work
+    for order in orders.values():
+        if order.ref in working and not order.status.is_live:
+            yield f"{order.ref} works at the broker and is {order.status.value} in the store"
+        elif order.ref not in working and order.status.is_live:
+            yield f"{order.ref} is {order.status.value} in the store and does not work at the broker"
+        elif order.status is OrderStatus.FILLED and order.ref not in at_broker:
+            yield f"{order.ref} is filled in the store and never was at the broker"
+
+
+def outlived(day: Day, outside: Outside) -> Iterator[str]:
+    """Return positions that are still open after all they hold has expired."""
+    for position in day.positions.values():
+        held = [leg.option for leg in position.legs if leg.held]
+        if held and all(option.expiry <= outside.last.date() for option in held):
+            yield f"{position.id} of {position.bot} holds what has expired"
