@@ -244,6 +244,25 @@ async def test_a_fault_is_for_the_orders_it_names(running, client):
     assert sorted(each.order_ref for each in running.exchange.executions()) == ["a.1", "a.3", "b.1"]
 
 
+@at_open("kind: cut, on: order, client: 9", "kind: lose_ack, on: order", "kind: late_fill, on: cancel, seconds: 5")
+async def test_the_gateway_says_what_fired(running, client):
+    """Not the cut of a client that is not there, nor a late fill of an order that never was cancelled."""
+    client.send(*buy(running, limit="0.05"))
+    await client.fence(2)
+    assert running.fired == {2: 1}
+    assert running.untold == ()
+
+
+@at_open("kind: no_commission, on: order")
+async def test_the_gateway_says_which_commissions_it_keeps(running, client):
+    client.send(*buy(running))
+    await client.fence(4)
+    (row,) = running.untold
+    assert running.fired == {1: 1}
+    assert row["con_id"] == con_id(running, 5890)
+    assert Decimal(str(row["commission"])) > 0
+
+
 def test_chance_is_the_same_for_the_same_seed():
     async def placed(seed: int) -> list[int]:
         async with faulty("kind: swallow_order, on: order, chance: 0.5", seed=seed) as running:

@@ -7,7 +7,7 @@ from decimal import Decimal
 from engine.model.money import CENT, ZERO
 from engine.record.record import Kind
 from engine.run.aftermath.day import Day
-from engine.sim.exchange.ledger import Row
+from engine.sim.exchange.ledger import Row, money_of
 
 FIRST_OPTION_ID = 20_000_001
 """Contract ids from here on are options; cash flows of the others come from deliveries."""
@@ -29,7 +29,7 @@ def compare_books(day: Day, untold: Iterable[Row] = ()) -> list[str]:
             held[key] = held.get(key, ZERO) + leg.signed_held
     theirs_paid = dict(day.ledger.commissions)
     for row in untold:
-        theirs_paid[int(str(row["con_id"]))] -= Decimal(str(row["commission"]))
+        theirs_paid[int(str(row["con_id"]))] -= money_of(row, "commission")
     sums = (
         ("cash", cash, day.ledger.cash_flow),
         ("commission", paid, theirs_paid),

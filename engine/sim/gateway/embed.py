@@ -1,11 +1,12 @@
 """Start a gateway inside the running event loop: for `rulebot run --sim`, for the command line, and for tests."""
 
 import asyncio
+from collections.abc import Mapping
 from decimal import Decimal
 
 from engine.model.values import dataclass
 from engine.sim.exchange.exchange import SimExchange
-from engine.sim.exchange.ledger import Ledger, open_ledger
+from engine.sim.exchange.ledger import Ledger, Row, open_ledger
 from engine.sim.exchange.start_book import StartBook, load_positions
 from engine.sim.gateway.fault_plan import FaultPlan, load_faults
 from engine.sim.gateway.faults import Faults
@@ -49,6 +50,21 @@ class RunningGateway:
     def statistics(self) -> Traffic:
         """Messages, fences and seconds so far."""
         return self.gateway.hub.traffic
+
+    @property
+    def fired(self) -> Mapping[int, int]:
+        """How often each fault of the plan has done something, by its place; what never did is not named."""
+        faults = self.gateway.hub.faults
+        return {} if faults is None else faults.fired
+
+    @property
+    def untold(self) -> tuple[Row, ...]:
+        """The ledger's rows of commissions that a fault has kept from the clients so far."""
+        faults = self.gateway.hub.faults
+        if faults is None or self.ledger is None:
+            return ()
+        rows = (row for row in self.ledger.rows if row["kind"] == "commission")
+        return tuple(row for row in rows if not faults.shows_commission(str(row["exec_id"])))
 
     def notify(self, code: int, words: str) -> None:
         """Send a system message to every client, such as 1100, 1101 or 1102 (connection lost, restored)."""

@@ -32,19 +32,20 @@ class LinkFaults:
         self._waiting: dict[Session, deque[bytes]] = {}
         self._last_slow: dict[Session, Fault] = {}
 
-    def _clients(self, client_id: int | None) -> list[FaultySession]:
+    def clients(self, client_id: int | None) -> list[FaultySession]:
+        """Return the clients that a fault of this client, or of all, gets at."""
         sessions = self._hub.sessions.values()
         wanted = [each for each in sessions if client_id in (None, each.client_id)]
         return [each for each in wanted if isinstance(each, FaultySession)]
 
     def cut(self, fault: Fault, client_id: int | None) -> None:
         """Break connections."""
-        for session in self._clients(client_id):
+        for session in self.clients(client_id):
             session.cut(fault.text("how"), in_frame=fault.flag("mid_frame"))
 
     def silence(self, fault: Fault, client_id: int | None) -> None:
         """Let connections fall silent."""
-        for session in self._clients(client_id):
+        for session in self.clients(client_id):
             session.flush()
             session.fall_silent()
             if (seconds := fault.seconds("real_seconds")) != NEVER_ENDS:
@@ -53,7 +54,7 @@ class LinkFaults:
     def garbage(self, fault: Fault, client_id: int | None) -> None:
         """Send what no client can read."""
         what = fault.text("what")
-        for session in self._clients(client_id):
+        for session in self.clients(client_id):
             if what == "unknown":
                 session.send(9999, 1, "garbage")
             elif what == "short":

@@ -1,6 +1,7 @@
 """Faults of market data: quotes that stop, data that is not subscribed, and data that is delayed."""
 
 from collections import Counter
+from collections.abc import Callable
 
 from engine.sim.gateway.fault_agenda import Agenda
 from engine.sim.gateway.fault_plan import NEVER_ENDS, Fault
@@ -18,13 +19,17 @@ NOT_SUBSCRIBED = {
     10197: "No market data during competing live session",
 }
 
+OF_LINES = frozenset({"not_subscribed", "delayed_data"})
+"""Kinds that act on each line that is asked for, not when they begin."""
+
 
 class QuoteFaults:
-    """Knows why quotes are stopped, and which symbols are not subscribed or delayed."""
+    """Knows why quotes are stopped, and which symbols are not subscribed or delayed. `fired` hears of lines so met."""
 
-    def __init__(self, hub: Hub, agenda: Agenda) -> None:
+    def __init__(self, hub: Hub, agenda: Agenda, fired: Callable[[Fault], None]) -> None:
         self._hub = hub
         self._agenda = agenda
+        self._fired = fired
         self._quiet: Counter[str] = Counter()
         self._competing = False
         self._standing: list[Fault] = []
@@ -103,6 +108,7 @@ class QuoteFaults:
         return any(each is not None and each.symbol == fault.text("symbol") for each in found)
 
     def _opens_so(self, fault: Fault, session: Session, line: Line) -> bool:
+        self._fired(fault)
         if fault.kind == "not_subscribed":
             code = int(fault.text("code"))
             session.error(line.req_id, code, NOT_SUBSCRIBED[code])

@@ -6,18 +6,20 @@ the computer's.
 """
 
 import asyncio
+import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
 from engine.model.session import EXCHANGE_ZONE
 from engine.sim.exchange.exchange import SimExchange
 from engine.sim.gateway.fault_agenda import Agenda
 from engine.sim.gateway.fault_links import LinkFaults
 from engine.sim.gateway.fault_plan import CANCEL, CONNECT, FILL, ORDER, Fault, FaultError, FaultPlan
-from engine.sim.gateway.fault_quotes import QuoteFaults
+from engine.sim.gateway.fault_quotes import OF_LINES, QuoteFaults
 from engine.sim.gateway.fault_reports import OF_FILLS, OF_ORDERS, Key, ReportFaults
 from engine.sim.gateway.fault_session import FaultySession
 from engine.sim.gateway.hub import Hub
@@ -36,6 +38,8 @@ from engine.sim.seams import (
     Ticket,
 )
 
+log = logging.getLogger("rulebot.gateway")
+
 FIRST_REFUSED_PERM_ID = 500_000_000
 CONNECTIVITY = {
     1100: "Connectivity between IB and Trader Workstation has been lost.",
@@ -43,6 +47,8 @@ CONNECTIVITY = {
     1102: "Connectivity between IB and Trader Workstation has been restored - data maintained. "
     "All data farms are connected.",
 }
+OF_A_CLIENT = frozenset({"cut", "silence", "garbage"})
+"""Kinds that do nothing while nobody is connected."""
 NEEDS_BROKER = frozenset({"late_fill", "correction"})
 
 
@@ -62,9 +68,10 @@ class Faults:
         self._hub = hub
         self._plan = plan.faults
         self._seen: Counter[int] = Counter()
+        self._fired: Counter[int] = Counter()
         self._timed = sorted((self._epoch(each), each.place, each) for each in plan.faults if each.at is not None)
         self._agenda = Agenda(hub)
-        self._quotes = QuoteFaults(hub, self._agenda)
+        self._quotes = QuoteFaults(hub, self._agenda, self._note)
         self._links = LinkFaults(hub, self._agenda)
         self._tickets: dict[Key, Ticket] = {}
         self._swallowed: set[Key] = set()
@@ -86,7 +93,7 @@ class Faults:
         self._check()
         for each in plan.faults:
             if each.at is None and not each.on:
-                self._acts[each.kind](each, each.client)
+                self._act(each, each.client)
 
     def _check(self) -> None:
         for each in self._plan:
@@ -110,7 +117,7 @@ class Faults:
         """Let the faults begin whose time has come."""
         while self._timed and self._timed[0][0] <= self._hub.now:
             fault = self._timed.pop(0)[2]
-            self._acts[fault.kind](fault, fault.client)
+            self._act(fault, fault.client)
 
     def after_move(self) -> None:
         """Do what is due: late reports, late answers, and the ends of faults."""
@@ -128,10 +135,23 @@ class Faults:
                     found.append(fault)
         return found
 
-    def _act(self, fault: Fault, client_id: int) -> None:
+    def _act(self, fault: Fault, client_id: int | None) -> None:
         """Let a fault of the link or of the data begin, if it is one."""
-        if (act := self._acts.get(fault.kind)) is not None:
-            act(fault, client_id)
+        if (act := self._acts.get(fault.kind)) is None:
+            return
+        is_idle = fault.kind in OF_A_CLIENT and not self._links.clients(client_id)
+        if not is_idle and fault.kind not in OF_LINES:
+            self._note(fault)
+        act(fault, client_id)
+
+    @property
+    def fired(self) -> Mapping[int, int]:
+        """How often each fault has done something, by its place in the plan."""
+        return self._fired
+
+    def _note(self, fault: Fault) -> None:
+        self._fired[fault.place] += 1
+        log.info("faults[%d], %s, fires at %s", fault.place, fault.kind, self._hub.at.isoformat())
 
     # ------------------------------------------------------------ connections
 
@@ -142,10 +162,12 @@ class Faults:
     def refuses(self, session: Session) -> bool:
         """Count a connection, and say whether it is told that its id is in use."""
         hits = self._hits(CONNECT, session.client_id)
-        if any(each.kind == "id_in_use" for each in hits):
+        if busy := [each for each in hits if each.kind == "id_in_use"]:
+            self._note(busy[0])
             return True
         for fault in hits:
             if fault.kind == "roll_back_ids":
+                self._note(fault)
                 self._roll_back(session.client_id, fault.whole("to"))
         self._greeted[session] = hits
         return False
@@ -235,17 +257,23 @@ class Faults:
         hits = self._hits(ORDER, ticket.client_id, ticket)
         for fault in hits:
             if fault.kind == "swallow_order":
+                self._note(fault)
                 self._swallowed.add(key)
                 return []
             if fault.kind == "reject":
+                self._note(fault)
                 return self._refusal(fault, ticket)
         for fault in hits:
             self._begin(fault, key)
-        warnings = [OrderError(*key, each.whole("code"), each.text("text")) for each in hits if each.kind == "warning"]
+        warned = [each for each in hits if each.kind == "warning"]
+        for fault in warned:
+            self._note(fault)
+        warnings = [OrderError(*key, each.whole("code"), each.text("text")) for each in warned]
         return [*self._hub.exchange.place(ticket), *warnings]
 
     def _begin(self, fault: Fault, key: Key) -> None:
         if fault.kind in OF_ORDERS:
+            self._note(fault)
             self._orders.mark_order(fault, key)
         else:
             self._act(fault, key[0])
@@ -275,20 +303,21 @@ class Faults:
         hits = self._hits(CANCEL, client_id, ticket) if ticket is not None else []
         for fault in hits:
             if fault.kind == "late_fill":
-                self._agenda.later(fault.seconds(), lambda: self._late_fill(client_id, order_id))
+                self._agenda.later(fault.seconds(), partial(self._late_fill, fault, client_id, order_id))
             else:
                 self._act(fault, client_id)
         return exchange.cancel(client_id, order_id)
 
-    def _late_fill(self, client_id: int, order_id: int) -> None:
+    def _late_fill(self, fault: Fault, client_id: int, order_id: int) -> None:
         assert isinstance(self._hub.exchange, SimExchange)
-        self._broker_sends(self._hub.exchange.fill_cancelled(client_id, order_id))
+        self._broker_sends(fault, self._hub.exchange.fill_cancelled(client_id, order_id))
 
     def _filled(self, done: Execution) -> None:
         """Count a fill and let its faults begin."""
         ticket = self._tickets.get((done.client_id, done.order_id))
         for fault in self._hits(FILL, done.client_id, ticket):
             if fault.kind in OF_FILLS:
+                self._note(fault)
                 self._orders.mark_fill(fault, done)
             elif fault.kind == "correction":
                 self._correct_later(fault, done)
@@ -302,9 +331,11 @@ class Faults:
     def _correct(self, fault: Fault, exec_id: str) -> None:
         assert isinstance(self._hub.exchange, SimExchange)
         price_by = Decimal(str(fault.seconds("price_by")))
-        self._broker_sends(self._hub.exchange.correct(exec_id, price_by, Decimal(fault.whole("quantity_by"))))
+        self._broker_sends(fault, self._hub.exchange.correct(exec_id, price_by, Decimal(fault.whole("quantity_by"))))
 
-    def _broker_sends(self, reports: list[Report]) -> None:
+    def _broker_sends(self, fault: Fault, reports: list[Report]) -> None:
+        if reports:
+            self._note(fault)
         deliver_unchanged(self._hub, self.reports(reports))
 
     # ------------------------------------------------------------ reports

@@ -4,7 +4,7 @@ A gateway without faults has no policy (None), and asks nothing.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from engine.sim.gateway.lines import Line
@@ -22,6 +22,10 @@ class Policy(Protocol):
     @property
     def link_lost(self) -> bool:
         """True while the gateway has lost the broker: commands wait and reports are kept."""
+
+    @property
+    def fired(self) -> Mapping[int, int]:
+        """How often each fault has done something, by its place in the plan."""
 
     def attach(self, fail: Callable[[BaseException], None]) -> None:
         """Learn how an error of our own ends the run."""
