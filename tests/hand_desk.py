@@ -251,7 +251,12 @@ class Desk:
 
     # ------------------------------------------------------------ the broker
 
-    def link(self, refs: Iterable[str] | None = None, positions: Iterable[tuple[Contract, int]] | None = None) -> Turn:
+    def link(
+        self,
+        refs: Iterable[str] | None = None,
+        positions: Iterable[tuple[Contract, int]] | None = None,
+        costs: Iterable[tuple[Contract, str]] = (),
+    ) -> Turn:
         """Connect; without arguments the broker agrees with our books."""
         if refs is None:
             refs = [order.ref for order in self.state.orders.values() if order.status.is_live]
@@ -264,6 +269,7 @@ class Desk:
                 next_order_id=1,
                 order_refs=tuple(refs),
                 positions=tuple((contract, Decimal(count)) for contract, count in held.items() if count),
+                costs=tuple((contract, Decimal(cost)) for contract, cost in costs),
             )
         )
 

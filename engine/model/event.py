@@ -142,8 +142,9 @@ class OpeningMoveReport:
 class LinkUp:
     """Connected and in step: every complete snapshot has been read in one connection.
 
-    The reports of open orders, executions and positions that came with it precede this event; `order_refs` are the
-    refs of all orders open at the broker, `positions` all that is held.
+    The reports of open orders, executions and positions that came with it precede this event. `order_refs` are the refs
+    of all orders open at the broker, `positions` all that is held, `costs` the account's average cost of it, dollars a
+    contract with multiplier and commissions.
     """
 
     at: datetime
@@ -152,6 +153,7 @@ class LinkUp:
     next_order_id: int
     order_refs: tuple[str, ...]
     positions: tuple[tuple[Contract, Decimal], ...]
+    costs: tuple[tuple[Contract, Decimal], ...] = ()
     lockstep: bool = False
 
 

@@ -1,8 +1,8 @@
 """The connection comes and goes: start-up and reconnect are one path, which compares our books with the broker's.
 
-What the broker still has is adopted by its ref; what it does not have and never confirmed is UNKNOWN until its grace is
-over, then it is taken back and, when the broker has none, ABANDONED. Nothing is ever traded to make books agree: a
-position that the account does not hold is put on hold.
+What the broker still has is adopted by its ref; what filled on an earlier day is taken up from the account; what the
+broker does not have and never confirmed is UNKNOWN until its grace is over, then it is taken back and, when the broker
+has none, ABANDONED. Nothing is ever traded to make books agree: what the account does not hold is put on hold.
 """
 
 from dataclasses import replace
@@ -22,6 +22,7 @@ from engine.turn.judging import wake
 from engine.turn.reports import revive
 from engine.turn.resting import cancel_entries, option_has_expired
 from engine.turn.state import Trading
+from engine.turn.unseen import book_unseen
 from engine.turn.work import Work
 
 PREFIX = "rb:"
@@ -40,8 +41,9 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     """Adopt what the broker has, end what it cannot have, and compare positions; then READY."""
     work.record(Kind.LINK, up=True, reason="", account=event.account, lockstep=event.lockstep)
     work.state = work.state._replace(holdings=dict(event.positions))
-    doubts = _compare_positions(work, event)
     at_broker = frozenset(event.order_refs)
+    book_unseen(work, at_broker, {held: cost for held, cost in event.costs if isinstance(held, Option)})
+    doubts = _compare_positions(work, event)
     for order in list(work.orders.values()):
         if order.ref in at_broker:
             _found(work, order)
@@ -96,7 +98,8 @@ def _not_found(work: Work, order: Order) -> None:
             work.put_order(replace(order, status=OrderStatus.UNKNOWN, message="not at the broker"))
         return
     text = f"{order.ref} is not at the broker any more: {ended.value}"
-    work.alarm(order.bot, text, order.position)
+    if ended is not OrderStatus.FILLED:
+        work.alarm(order.bot, text, order.position)
     message = order.message if asked else text
     order = work.put_order(replace(order, status=ended, ended=ended, message=message, attempt_until=None))
     order_ended(work, order, asked=asked)

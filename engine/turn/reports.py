@@ -142,7 +142,30 @@ def on_execution(work: Work, event: ExecutionReport) -> None:
             return
         _unbook(work, order, known)
         order = work.orders[order.ref]
+    else:
+        order = _replace_guess(work, order, event.option)
     _book(work, order, event, base, known)
+
+
+def count_fill(work: Work, order: Order, event: ExecutionReport) -> None:
+    """Count a fill that was not counted before."""
+    _book(work, order, event, event.exec_id.rpartition(".")[0], None)
+
+
+def unseen_id(ref: str, leg: str) -> str:
+    """Return the execution id, without its revision, that is given to what a leg of an order filled unseen."""
+    return f"unseen:{ref}:{leg}"
+
+
+def _replace_guess(work: Work, order: Order, option: Option) -> Order:
+    """Take out what was booked for this leg when nobody had heard its fills: now they are told."""
+    leg = next((leg.name for leg in order.legs if leg.option == option), "")
+    guess = work.booked.get(unseen_id(order.ref, leg))
+    if guess is None or not guess.quantity:
+        return order
+    _unbook(work, order, guess)
+    work.put_booked(unseen_id(order.ref, leg), replace(guess, quantity=0, cash=ZERO))
+    return work.orders[order.ref]
 
 
 def _external(work: Work, event: ExecutionReport) -> None:

@@ -194,6 +194,10 @@ class Work:
         """Keep the last known profit of a position."""
         self._table("marks")[position] = made
 
+    def put_base(self, position: str, made: Decimal) -> None:
+        """Keep what a position had made when the session began."""
+        self._table("bases")[position] = made
+
     def start_day(self, positions: Mapping[str, Position], orders: Mapping[str, Order]) -> None:
         """Keep only these positions and orders from earlier days."""
         self.positions, self.orders = positions, orders

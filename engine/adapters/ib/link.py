@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from ib_async import ExecutionFilter
@@ -65,7 +64,7 @@ class IbLink:
         self._seen: set[tuple[str, str]] = set()
         self._refs: dict[int, str] = {}
         self._next_order_id = 0
-        self._positions: dict[Contract, Decimal] = {}
+        self._positions: dict[Contract, PositionReport] = {}
         self._told_down = False
 
     @property
@@ -145,13 +144,15 @@ class IbLink:
         return self._drain(wire)
 
     def _up(self, wire: Wire) -> LinkUp:
+        held = [each for each in self._positions.values() if each.quantity]
         return LinkUp(
             at=self._now,
             account=self._account,
             client_id=self._settings.client_id,
             next_order_id=max(wire.inbox.next_valid_id, self._next_order_id),
             order_refs=tuple(sorted({ref for ref in self._refs.values() if ref})),
-            positions=tuple((held, quantity) for held, quantity in self._positions.items() if quantity),
+            positions=tuple((each.contract, each.quantity) for each in held),
+            costs=tuple((each.contract, each.average_cost) for each in held),
             lockstep=self.is_lockstep,
         )
 
@@ -257,7 +258,7 @@ class IbLink:
             self._book.learn(event.option)
         elif isinstance(event, PositionReport):
             self._book.learn(event.contract)
-            self._positions[event.contract] = event.quantity
+            self._positions[event.contract] = event
         elif isinstance(event, OrderReport) and is_open:
             self._refs[event.perm_id] = event.ref
             if event.client_id == self._settings.client_id:

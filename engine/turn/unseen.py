@@ -1,0 +1,164 @@
+"""Fills that nobody heard: what traded on an earlier day, while no engine was connected, is taken up from the account.
+
+The broker tells the executions of the current day only (TWS API, reqExecutions). An order of an earlier day that works
+no more has filled, or it has ended: only the account's holdings say which. Where they differ from our books by what our
+orders would have made of them, and in no other way, those orders have filled. An entry is booked at the account's
+average cost, which holds its commission; an exit at the limit or stop price it had, since nothing else is known. Where
+more than one order could be meant nothing is booked: a person must look.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import NamedTuple
+
+from engine.model.contract import Option
+from engine.model.event import ExecutionReport
+from engine.model.money import CENT, ZERO
+from engine.model.order import Order, OrderStatus, Purpose, Side
+from engine.model.session import exchange_date
+from engine.turn.reports import count_fill, unseen_id
+from engine.turn.resting import option_has_expired
+from engine.turn.work import Work
+
+
+class _Claim(NamedTuple):
+    """One leg of an order that may have filled: so many contracts at most, bought (1) or sold (-1)."""
+
+    order: Order
+    leg: int
+    sign: int
+    most: int
+
+    @property
+    def option(self) -> Option:
+        return self.order.legs[self.leg].option
+
+
+def book_unseen(work: Work, at_broker: frozenset[str], costs: Mapping[Option, Decimal]) -> None:
+    """Book what the account shows that our orders made of it; `costs` are its average costs, dollars a contract."""
+    gone = _of_groups([order for order in work.orders.values() if _may_have_filled(work, order, at_broker)])
+    claims = [claim for order in gone for claim in _claims(work, order)]
+    filled: dict[tuple[str, int], int] = {}
+    unclear: set[str] = set()
+    for option in dict.fromkeys(claim.option for claim in claims):
+        _share_out(work, [claim for claim in claims if claim.option == option], filled, unclear)
+    for order in gone:
+        counts = {leg: filled.get((order.ref, leg), 0) for leg in range(len(order.legs))}
+        if order.ref in unclear or not _is_whole(order, counts):
+            text = f"{order.ref} may have filled unseen, and the account does not say which of our orders did"
+            work.alarm(order.bot, f"{text}: a person must look", order.position)
+        elif any(counts.values()):
+            _book(work, order, counts, costs)
+        elif order.purpose is Purpose.ENTRY and any(option_has_expired(work, leg.option) for leg in order.legs):
+            text = f"whether {order.ref} filled is not told any more, and its options have expired"
+            work.alarm(order.bot, f"{text}: look at the account's statement", order.position)
+
+
+def _may_have_filled(work: Work, order: Order, at_broker: frozenset[str]) -> bool:
+    """Say whether an order has gone on a day of which no executions are told, or after the broker said it filled."""
+    if not order.status.is_live or order.ref in at_broker or order.status is OrderStatus.PREPARED:
+        return False
+    is_earlier = order.sent_at is not None and exchange_date(order.sent_at) < exchange_date(work.at)
+    return order.filled < order.quantity and (is_earlier or order.reported > order.filled)
+
+
+def _of_groups(orders: Iterable[Order]) -> list[Order]:
+    """Return the orders, of each OCA group only the one that costs more: the other cannot have filled as well."""
+    found: dict[str, Order] = {}
+    for order in orders:
+        key = order.oca_group or order.ref
+        if key not in found or order.purpose is Purpose.STOP:
+            found[key] = order
+    return list(found.values())
+
+
+def _claims(work: Work, order: Order) -> Iterable[_Claim]:
+    counted = order.leg_filled or (0,) * len(order.legs)
+    for index, leg in enumerate(order.legs):
+        side = leg.side if order.is_combo else order.side
+        most = order.quantity * leg.ratio - counted[index]
+        if most > 0 and not option_has_expired(work, leg.option):
+            yield _Claim(order, index, side.sign, most)
+
+
+def _share_out(work: Work, claims: list[_Claim], filled: dict[tuple[str, int], int], unclear: set[str]) -> None:
+    """Give what the account holds more (or less) of one contract to the orders that may have made it."""
+    option = claims[0].option
+    ours = sum(leg.signed_held for position in work.positions.values() for leg in position.legs if leg.option == option)
+    differs = int(work.state.holdings.get(option, ZERO)) - ours
+    wanted = [claim for claim in claims if claim.sign * differs > 0]
+    if len(wanted) > 1 and sum(claim.most for claim in wanted) != abs(differs):
+        unclear.update(claim.order.ref for claim in wanted)
+        return
+    left = abs(differs)
+    for claim in wanted:
+        filled[claim.order.ref, claim.leg] = min(claim.most, left)
+        left -= filled[claim.order.ref, claim.leg]
+
+
+def _is_whole(order: Order, counts: Mapping[int, int]) -> bool:
+    """Say whether the legs of a combo have filled alike: it trades whole or not at all."""
+    counted = order.leg_filled or (0,) * len(order.legs)
+    return len({(counted[at] + count) / order.legs[at].ratio for at, count in counts.items()}) == 1
+
+
+def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Option, Decimal]) -> None:
+    is_entry = order.purpose is Purpose.ENTRY and all(costs.get(leg.option) for leg in order.legs)
+    prices = _average_costs(order, costs) if is_entry else _own_prices(order)
+    named = {option: option for option in costs}  # as the account has it, with the broker's number
+    position = work.positions[order.position]
+    if order.purpose is Purpose.ENTRY and position.opened_at is None:
+        work.put_position(replace(position, opened_at=order.sent_at))
+    for at, count in counts.items():
+        if count:
+            option = named.get(order.legs[at].option, order.legs[at].option)
+            count_fill(work, work.orders[order.ref], _execution(work, order, option, at, count, prices[at]))
+    how = "at the account's average cost, commission included" if is_entry else f"at the {_price_word(order)} it had"
+    net = sum((price * leg.ratio * -leg.side.sign for price, leg in zip(prices, order.legs, strict=True)), ZERO)
+    shown = f"{abs(net if order.is_combo else prices[0]):f}"
+    text = f"{order.ref} filled while nobody listened: {max(counts.values())} booked {how}, {shown}"
+    work.alarm(order.bot, f"{text}. Compare it with the account's statement", order.position)
+    if work.positions[order.position].is_flat:
+        work.put_base(order.position, work.positions[order.position].net)  # it was not made today
+
+
+def _average_costs(order: Order, costs: Mapping[Option, Decimal]) -> list[Decimal]:
+    return [(abs(costs[leg.option]) / leg.option.multiplier).quantize(CENT * CENT) for leg in order.legs]
+
+
+def _own_prices(order: Order) -> list[Decimal]:
+    """Return what the order was to trade at, per share; of a combo the net price stands at its first leg."""
+    price = order.stop_price if order.stop_price is not None else order.limit_price
+    if price is None:
+        price = ZERO if order.mid is None else abs(order.mid)
+    if not order.is_combo:
+        return [price]
+    first = order.legs[0]
+    sign = first.side.sign * order.side.sign
+    return [price * sign / first.ratio, *[ZERO] * (len(order.legs) - 1)]
+
+
+def _price_word(order: Order) -> str:
+    if order.stop_price is not None:
+        return "stop price"
+    return "limit price" if order.limit_price is not None else "middle of the quotes when it was sent"
+
+
+def _execution(work: Work, order: Order, option: Option, at: int, count: int, price: Decimal) -> ExecutionReport:
+    leg = order.legs[at]
+    side = leg.side if order.is_combo else order.side
+    return ExecutionReport(
+        at=work.at,
+        exec_id=f"{unseen_id(order.ref, leg.name)}.01",
+        ref=order.ref,
+        order_id=order.order_id,
+        perm_id=order.perm_id,
+        client_id=order.client_id,
+        option=option,
+        is_combo=False,
+        is_buy=side is Side.BUY,
+        quantity=Decimal(count),
+        price=price,
+        executed_at=order.sent_at if order.purpose is Purpose.ENTRY and order.sent_at is not None else work.at,
+    )

@@ -1,0 +1,125 @@
+"""Nobody is connected from one day to the next: what filled meanwhile is in the books the next morning."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from ib_async import IB, StartupFetchNONE
+
+from engine.model.event import Request
+from engine.model.order import OrderStatus, Purpose
+from engine.record.record import Kind
+from engine.run.aftermath.day import Day, read_day
+from engine.run.desk import load_desk
+from engine.run.start import Run, RunOptions, execute
+from engine.run.worlds import attached
+from engine.sim.gateway.embed import RunningGateway, start_gateway
+from engine.sim.gateway.settings import GatewaySettings
+from tests.e2e.worlds import spec_files
+
+DAY = date(2026, 10, 21)
+SELLER = "spy_put_seller"
+
+
+class Died(Exception):
+    """The engine is gone, as after `kill -9`: nothing of it is cleaned up."""
+
+
+def new_york(hour: int, minute: int, day: int = 21) -> datetime:
+    """Return a time of October 2026 in New York (UTC - 4)."""
+    return datetime(2026, 10, day, hour + 4, minute, tzinfo=UTC)
+
+
+async def run(gateway: RunningGateway, store: Path, ends: Callable[[Run, datetime], None]) -> None:
+    """Run the seller attached to the gateway; `ends` asks it to stop, or dies."""
+    desk = load_desk(spec_files([SELLER]), {"stop_loss": "10%"}, None)
+    options = RunOptions(store=store, logs=None, sessions=None, install="")
+    world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
+    try:
+        await execute(desk, options, world, lambda run: None, ends)
+    except Died:
+        return
+
+
+def stop_at(at: datetime) -> Callable[[Run, datetime], None]:
+    def ends(run: Run, now: datetime) -> None:
+        if now >= at:
+            run.inbox.ask(Request.STOP)
+
+    return ends
+
+
+async def live_on(gateway: RunningGateway, until: datetime) -> None:
+    """Let the broker's time go on with no engine; another client holds its clock."""
+    ib = IB()
+    ib.client.MaxRequests = 0
+    ib.client.setConnectOptions("+LOCKSTEP")
+    await ib.connectAsync("127.0.0.1", gateway.port, 77, fetchFields=StartupFetchNONE)
+    while await ib.reqCurrentTimeAsync() < until:
+        pass
+    ib.disconnect()
+
+
+def over_a_night(
+    tmp_path: Path, ends: Callable[[Run, datetime], None], market: str | None = None
+) -> tuple[Day, RunningGateway]:
+    """Run on the first day until `ends`, be away until the next morning, and run then until 09:40."""
+    store = tmp_path / "s.db"
+    kept: list[RunningGateway] = []
+
+    async def body() -> Day:
+        gateway = await start_gateway(GatewaySettings(first_day=DAY, days=2, seed=7, market_file=market))
+        kept.append(gateway)
+        try:
+            await run(gateway, store, ends)
+            await live_on(gateway, new_york(9, 15, 22))
+            await run(gateway, store, stop_at(new_york(9, 30, 22)))
+            assert gateway.ledger is not None
+            return read_day(store, gateway.ledger.totals(), {})
+        finally:
+            await gateway.stop()
+
+    return asyncio.run(body()), kept[0]
+
+
+def cash(day: Day) -> Decimal:
+    """Return what our books have received less what they paid, commissions included."""
+    return sum((found.cash - found.commissions for found in day.positions.values()), Decimal(0))
+
+
+def alarms(day: Day) -> list[str]:
+    return [str(record.data["text"]) for record in day.records if record.kind is Kind.ALARM]
+
+
+def test_an_entry_that_filled_after_the_engine_had_died_is_a_protected_position_in_the_morning(tmp_path: Path) -> None:
+    def ends(run: Run, now: datetime) -> None:
+        if any(order.purpose is Purpose.ENTRY for order in run.loop.state.orders.values()):
+            raise Died
+
+    day, _ = over_a_night(tmp_path, ends)
+    first = min(day.positions.values(), key=lambda found: found.session)
+    assert first.session == DAY
+    assert first.state == "open"
+    held = {leg.option.con_id: Decimal(leg.signed_held) for found in day.positions.values() for leg in found.legs}
+    assert held == {key: count for key, count in day.ledger.positions.items() if count}
+    flow = sum(day.ledger.cash_flow.values(), Decimal(0)) - sum(day.ledger.commissions.values(), Decimal(0))
+    assert abs(cash(day) - flow) < Decimal("0.01")
+    live = [order for order in day.orders.values() if order.status is OrderStatus.WORKING]
+    assert {order.purpose for order in live if order.position == first.id} == {Purpose.TARGET, Purpose.STOP}
+    assert any("filled while nobody listened" in text for text in alarms(day))
+
+
+@pytest.mark.long
+def test_ci_a_stop_that_was_hit_while_nobody_listened_closes_the_books(tmp_path: Path) -> None:
+    day, gateway = over_a_night(tmp_path, stop_at(new_york(9, 40)), market="trend_down")
+    first = min(day.positions.values(), key=lambda found: found.session)
+    ours = {order.perm_id for order in day.orders.values() if order.position == first.id}
+    assert not [view for view in gateway.exchange.open_orders() if view.perm_id in ours]
+    assert (first.state, first.exit_reason) == ("closed", "stop")
+    assert not first.on_hold
+    assert any("at the stop price it had" in text for text in alarms(day))
+    held = {leg.option.con_id: leg.signed_held for found in day.positions.values() for leg in found.legs if leg.held}
+    assert held == {key: int(count) for key, count in day.ledger.positions.items() if count}

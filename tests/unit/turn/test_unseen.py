@@ -1,0 +1,238 @@
+"""What filled on an earlier day while no engine listened: taken up from the account, or said when that is not clear."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from hand_desk import SELLER, Desk, call, put, text_of
+
+from engine.model.contract import Option
+from engine.model.event import BrokerStatus, MarketMoved
+from engine.model.order import OrderStatus, Purpose
+from engine.model.position import Position
+from engine.model.session import session_after
+from engine.record.record import Kind
+
+SPREAD = {
+    "legs": """
+  expiry: {dte: {nearest: 90}}
+  short_put: {sell: put, strike: {delta: 0.15}}
+  long_put: {buy: put, strike: {below: short_put, by: 5 pts}}
+""",
+    "order": "{start: mid, step: 0.01, wait: 300s, tries: 1, then: cancel}",
+    "exits": "\n  - {dte: {at_most: 30}}\n  - target: {profit: 50%}\n",
+    "risk": "{max_loss_per_trade: $2000}",
+}
+
+
+def seller(**sections: str) -> Desk:
+    return Desk((text_of("seller", **{**SELLER, **sections}),), at="10:00")
+
+
+def night(desk: Desk) -> None:
+    """The link is down from now to the morning of the next session."""
+    desk.unlink()
+    desk.day = session_after(desk.day).date
+    desk.now = session_after(desk.now.date()).open - timedelta(minutes=30)
+    desk.freshen()
+    desk.send(MarketMoved(desk.now, ()))
+
+
+def resting(desk: Desk) -> list[Purpose]:
+    return sorted((order.purpose for order in desk.live if order.purpose is not Purpose.ENTRY), key=str)
+
+
+def pair_rests(desk: Desk) -> Option:
+    for order in desk.live:
+        desk.ack(order)
+    return desk.position.legs[0].option
+
+
+def test_an_entry_that_filled_in_the_evening_is_a_position_with_its_exits_in_the_morning() -> None:
+    desk = seller()
+    order = desk.enter("10:01")
+    desk.ack(order)
+    option = order.legs[0].option
+    night(desk)
+    desk.link([], {option: -1}, [(option, "411.35")])
+    position = desk.position
+    assert position.state == "open"
+    assert position.entry_price == Decimal("4.1135")
+    assert position.opened_at == order.sent_at
+    assert desk.order(order.ref).status is OrderStatus.FILLED
+    assert any("filled while nobody listened" in text and "4.1135" in text for text in desk.alarms)
+    desk.until("09:31")
+    desk.tick(5)
+    assert resting(desk) == [Purpose.STOP, Purpose.TARGET]
+    assert desk.state.bots["seller"].day.opened == 0
+    assert not position.on_hold
+
+
+def test_todays_own_entry_still_happens() -> None:
+    desk = seller()
+    order = desk.enter("10:01")
+    desk.ack(order)
+    night(desk)
+    desk.link([], {order.legs[0].option: -1}, [(order.legs[0].option, "411.35")])
+    desk.until("10:00")
+    pair_rests(desk)
+    desk.tick(60)
+    for order in desk.cancels:
+        desk.cancelled(order)
+    desk.tick(1)
+    assert len([found for found in desk.submitted if found.purpose is Purpose.ENTRY]) == 2
+
+
+def test_an_entry_that_was_never_acknowledged_is_taken_up_as_well() -> None:
+    desk = seller()
+    order = desk.enter("10:01")
+    night(desk)
+    desk.link([], {order.legs[0].option: -1}, [(order.legs[0].option, "400")])
+    assert desk.position.state == "open"
+
+
+def test_a_part_of_an_entry_is_taken_up_as_far_as_the_account_has_it() -> None:
+    desk = seller(quantity="3")
+    order = desk.enter("10:01")
+    desk.ack(order)
+    night(desk)
+    desk.link([], {order.legs[0].option: -1}, [(order.legs[0].option, "400")])
+    assert (desk.position.state, desk.position.structures) == ("open", 1)
+    assert desk.order(order.ref).status is OrderStatus.CANCELLED
+
+
+def test_both_legs_of_a_spread_are_taken_up_at_their_own_costs() -> None:
+    desk = seller(**SPREAD)
+    order = desk.enter("10:01")
+    desk.ack(order)
+    short, long = (leg.option for leg in order.legs)
+    night(desk)
+    desk.link([], {short: -1, long: 1}, [(short, "399"), (long, "301")])
+    assert desk.position.state == "open"
+    assert desk.position.entry_price == Decimal("0.98")
+
+
+def test_a_spread_of_which_the_account_has_one_leg_is_not_guessed() -> None:
+    desk = seller(**SPREAD)
+    order = desk.enter("10:01")
+    desk.ack(order)
+    night(desk)
+    desk.link([], {order.legs[0].option: -1}, [(order.legs[0].option, "399")])
+    assert desk.position.state == "closed"
+    assert any("a person must look" in text for text in desk.alarms)
+
+
+def test_a_target_or_stop_that_filled_in_the_night_closes_the_books_at_the_worse_of_the_two() -> None:
+    desk = seller()
+    desk.opened("10:01")
+    pair_rests(desk)
+    stop = next(order for order in desk.live if order.purpose is Purpose.STOP)
+    night(desk)
+    desk.link([], {})
+    position = desk.position
+    assert (position.state, position.exit_reason) == ("closed", "stop")
+    assert position.exit_price == -(stop.stop_price or Decimal(0))
+    assert not desk.live
+    assert any("at the stop price it had" in text for text in desk.alarms)
+    assert desk.state.bots["seller"].day.realized == 0
+    assert not position.on_hold
+
+
+def test_a_closing_order_that_filled_in_the_evening_closes_the_books_at_its_limit() -> None:
+    desk = seller(
+        exits='\n  - {name: late, time: "15:00"}\n', exit_order="{start: mid, wait: 600s, tries: 9, then: market}"
+    )
+    desk.opened("10:01")
+    desk.until("15:00")
+    order = desk.last
+    desk.ack(order)
+    night(desk)
+    desk.link([], {})
+    assert (desk.position.state, desk.position.exit_reason) == ("closed", "late")
+    assert desk.position.exit_price == -(order.limit_price or Decimal(0))
+
+
+def test_of_two_positions_in_one_contract_nobody_can_say_which_was_closed() -> None:
+    desk = Desk((text_of("one", **SELLER), text_of("two", **SELLER)), at="10:00")
+    desk.until("10:01")
+    for order in desk.submitted[:2]:
+        desk.fill(order)
+    option = pair_rests(desk)
+    night(desk)
+    desk.link([], {option: -1})
+    assert any("does not say which" in text for text in desk.alarms)
+    assert {found.state for found in desk.state.positions.values()} == {"open"}
+    assert all(found.on_hold for found in desk.state.positions.values())
+
+
+def test_of_two_positions_in_one_contract_the_one_whose_orders_are_gone_was_closed() -> None:
+    desk = Desk((text_of("one", **SELLER), text_of("two", **SELLER)), at="10:00")
+    desk.until("10:01")
+    for order in desk.submitted[:2]:
+        desk.fill(order)
+    option = pair_rests(desk)
+    of_two = [order.ref for order in desk.live if order.bot == "two"]
+    night(desk)
+    desk.link(of_two, {option: -1})
+    states = {found.bot: found.state for found in desk.state.positions.values()}
+    assert states == {"one": "closed", "two": "open"}
+
+
+def test_what_may_have_filled_and_has_expired_since_is_said() -> None:
+    desk = Desk()
+    desk.ack(desk.enter())
+    night(desk)
+    desk.link([], {})
+    assert desk.position.state == "closed"
+    assert any("its options have expired" in text for text in desk.alarms)
+
+
+def test_on_the_same_day_the_broker_tells_its_executions_and_nothing_is_guessed() -> None:
+    desk = seller()
+    order = desk.enter("10:01")
+    desk.ack(order)
+    desk.unlink()
+    desk.link([], {order.legs[0].option: -1}, [(order.legs[0].option, "411")])
+    assert desk.position.state == "closed"
+    assert any("may have filled unseen" in text for text in desk.alarms)
+
+
+def test_fills_that_are_told_after_all_replace_what_was_guessed() -> None:
+    desk = seller()
+    order = desk.enter("10:01")
+    desk.ack(order)
+    option = order.legs[0].option
+    night(desk)
+    desk.link([], {option: -1}, [(option, "411.35")])
+    fill = desk.execution(desk.order(order.ref), order.legs[0], 1, "4.12")
+    desk.send(fill)
+    desk.commission(fill, "0.65")
+    position = desk.position
+    assert (position.state, position.structures) == ("open", 1)
+    assert position.entry_price == Decimal("4.12")
+    assert position.commissions == Decimal("0.65")
+    desk.send(fill)
+    assert desk.position.structures == 1
+
+
+def test_what_others_hold_in_other_contracts_means_nothing() -> None:
+    desk = seller()
+    order = desk.enter("10:01")
+    desk.ack(order)
+    night(desk)
+    desk.link([], {call(6050): 5, put(590, "SPY"): -3})
+    assert _is_empty(desk.position)
+    assert not desk.said(Kind.FILL)
+
+
+def test_a_cancel_that_won_leaves_nothing() -> None:
+    desk = seller()
+    order = desk.enter("10:01")
+    desk.report(order, BrokerStatus.SUBMITTED, 0)
+    night(desk)
+    desk.link([], {})
+    assert _is_empty(desk.position)
+    assert desk.order(order.ref).status is OrderStatus.CANCELLED
+
+
+def _is_empty(position: Position) -> bool:
+    return position.state == "closed" and position.opened_at is None
