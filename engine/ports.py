@@ -96,6 +96,9 @@ class Broker(Protocol):
     def cancel(self, order: Order) -> None:
         """Ask to cancel."""
 
+    def inquire(self) -> None:
+        """Ask for today's executions and all open orders; what is new comes as events, OrdersListed last."""
+
 
 class Journal(Protocol):
     """The append-only truth."""

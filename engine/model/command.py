@@ -33,4 +33,9 @@ class Watch:
     contracts: tuple[Contract, ...]
 
 
-Command = Submit | Replace | Cancel | Watch
+@dataclass(frozen=True, slots=True)
+class Inquire:
+    """Ask for today's executions and for the open orders of all clients; OrdersListed comes after both."""
+
+
+Command = Submit | Replace | Cancel | Watch | Inquire

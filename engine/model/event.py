@@ -158,6 +158,14 @@ class LinkUp:
 
 
 @dataclass(frozen=True, slots=True)
+class OrdersListed:
+    """The answer to an inquiry is complete: these refs are open at the broker; what it told of them came before."""
+
+    at: datetime
+    order_refs: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class LinkDown:
     """The connection is gone; nothing more arrives until LinkUp."""
 
@@ -195,6 +203,7 @@ Event = (
     | ListingReport
     | ClosesReport
     | OpeningMoveReport
+    | OrdersListed
     | LinkUp
     | LinkDown
     | OperatorRequest

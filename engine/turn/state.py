@@ -125,10 +125,11 @@ class State(NamedTuple):
     over all bots; doubts: options of which it holds less than our books say, and since when. live: refs of the orders
     that may still fill, active: ids of the positions that are not closed, both oldest first. wakes: when each bot must
     be judged even if nothing it reads moves. bases: each position's profit when the session began; marks: the last one
-    known. sent: times of orders sent in the last minute. indexed: the version of the board that `dependents` (bots by
-    board row) and `structures` (what rules see of positions, by id) were made for, -1 when they must be made anew.
-    aims: where the bots' strikes lay when `streamed` was chosen, None when it must be chosen anew. step_at: when
-    orders, positions or bots are due although nothing moves; wake_at: the same, with marks and what is streamed.
+    known. sent: times of orders sent in the last minute. asked_at: when the broker was last asked what it has; absent:
+    refs of live orders that were not in its answer. indexed: the version of the board that `dependents` (bots by board
+    row) and `structures` (what rules see of positions, by id) were made for, -1 when they must be made anew. aims:
+    where the bots' strikes lay when `streamed` was chosen, None when it must be chosen anew. step_at: when orders,
+    positions or bots are due although nothing moves; wake_at: the same, with marks and what is streamed.
     """
 
     session: Session
@@ -158,6 +159,8 @@ class State(NamedTuple):
     next_order_id: int = 1
     sent: tuple[datetime, ...] = ()
     requests: frozenset[str] = frozenset()
+    asked_at: datetime | None = None
+    absent: frozenset[str] = frozenset()
     streamed: tuple[Contract, ...] = ()
     aims: Mapping[str, tuple[Aim | None, ...]] | None = None
     watch_at: datetime | None = None

@@ -27,12 +27,14 @@ from engine.model.event import (
     OperatorRequest,
     OrderMessage,
     OrderReport,
+    OrdersListed,
     PositionReport,
     Request,
 )
 from engine.model.position import Position
 from engine.record.record import Kind
 from engine.turn import daily, doubting, settling, watching
+from engine.turn.asking import orders_listed, step_asking
 from engine.turn.ended import next_opening
 from engine.turn.entering import step_entry
 from engine.turn.following import follow
@@ -113,6 +115,7 @@ def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
         work.state = state._replace(facts=facts)
     for order in work.all_live_orders():
         follow(work, work.orders[order.ref])
+    step_asking(work)
     for position in work.active_positions():
         if position.bot in names and position.state in ("entering", "open", "exiting"):
             step_exits(work, position)
@@ -249,6 +252,7 @@ _HANDLERS: dict[type, Handler] = {
     ListingReport: _on_listing,
     ClosesReport: _on_closes,
     OpeningMoveReport: _on_opening_move,
+    OrdersListed: orders_listed,
     LinkUp: link_up,
     LinkDown: link_down,
     OperatorRequest: _on_operator,

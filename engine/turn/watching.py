@@ -7,6 +7,7 @@ from engine.evaluate.watch import Aim, Wish, entry_aims, entry_wish, money_wish,
 from engine.model.command import Watch
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.session import Session, at_exchange_time
+from engine.turn.asking import ask_at
 from engine.turn.daily import OPENING_MINUTES
 from engine.turn.program import CompiledBot
 from engine.turn.resting import option_has_expired, resting_orders
@@ -185,6 +186,7 @@ def next_step(work: Work) -> datetime:
     soon = work.at + timedelta(seconds=1)
     due = [order.attempt_until for order in work.all_live_orders()]
     due += [position.retry_at for position in work.active_positions()]
+    due.append(ask_at(work))
     found += [max(at, soon) for at in due if at is not None]
     found += [at for at in (session.open, session.close, _next_day(session)) if at > work.at]
     return min(found)

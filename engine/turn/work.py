@@ -55,6 +55,8 @@ class Work:
         self.indexed = state.indexed
         self.bases: Mapping[str, Decimal] = state.bases
         self.marks: Mapping[str, Decimal] = state.marks
+        self.asked_at = state.asked_at
+        self.absent = state.absent
         self._own: set[str] = set()
         self._readings: dict[str, dict[tuple[str, str], Reading]] = {}
         self._dirty_orders: dict[str, None] = {}
@@ -267,6 +269,8 @@ class Work:
             indexed=self.indexed,
             bases=self.bases,
             marks=self.marks,
+            asked_at=self.asked_at,
+            absent=self.absent,
             **changes,
         )
         is_changed = self._dirty_orders or self._dirty_positions or self._dirty_days

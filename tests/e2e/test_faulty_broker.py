@@ -25,14 +25,14 @@ SEED = 7
 """A morning on which the seller sells at once and leaves a resting pair."""
 
 
-def morning(folder: Path, *faults: str) -> Day:
+def morning(folder: Path, *faults: str, seed: int = SEED, kill_at: datetime | None = None) -> Day:
     """Run the seller to 09:36 with these faults, each a line of YAML; return its books and the broker's."""
 
     async def body() -> Day:
         plan = read_faults("faults:\n" + "".join(f"  - {{{each}}}\n" for each in faults))
-        gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=SEED), faults=plan)
+        gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=seed), faults=plan)
         try:
-            await _run(gateway.port, folder / "s.db")
+            await _run(gateway.port, folder / "s.db", kill_at)
             assert gateway.ledger is not None
             return read_day(folder / "s.db", gateway.ledger.totals(), {})
         finally:
@@ -41,13 +41,15 @@ def morning(folder: Path, *faults: str) -> Day:
     return asyncio.run(body())
 
 
-async def _run(port: int, store: Path) -> None:
-    asked: list[bool] = []
+async def _run(port: int, store: Path, kill_at: datetime | None) -> None:
+    asked: list[Request] = []
 
     def watcher(run: Run, at: datetime) -> None:
-        if at >= STOP_AT and not asked:
-            asked.append(True)
-            run.inbox.ask(Request.STOP)
+        due = {Request.KILL: kill_at, Request.STOP: STOP_AT}
+        for request, when in due.items():
+            if when is not None and at >= when and request not in asked:
+                asked.append(request)
+                run.inbox.ask(request)
 
     desk = load_desk(spec_files(["spy_put_seller"]), {}, None)
     options = RunOptions(store=store, logs=None, sessions=None, install="f")
@@ -84,20 +86,27 @@ def test_an_entry_that_is_refused_without_a_status_is_not_held(tmp_path: Path) -
     assert first.status is OrderStatus.REFUSED
 
 
-@pytest.mark.parametrize(
-    ("fault", "ended"), [("swallow_order", OrderStatus.ABANDONED), ("lose_ack", OrderStatus.CANCELLED)]
-)
-def test_an_entry_without_an_answer_ends_and_leaves_nothing(fault: str, ended: OrderStatus, tmp_path: Path) -> None:
-    day = morning(tmp_path, f"kind: {fault}, on: order")
+def test_an_entry_that_never_arrived_ends_and_leaves_nothing(tmp_path: Path) -> None:
+    day = morning(tmp_path, "kind: swallow_order, on: order")
     assert compare_books(day) == []
     assert offences(day) == {}
-    assert [order.status for order in day.orders.values()] == [ended]
+    assert [order.status for order in day.orders.values()] == [OrderStatus.ABANDONED]
     assert day.ledger.positions == {}
 
 
+def test_an_entry_whose_answer_was_lost_is_adopted_by_asking(tmp_path: Path) -> None:
+    day = morning(tmp_path, "kind: lose_ack, on: order")
+    assert compare_books(day) == []
+    assert offences(day) == {}
+    (entry,) = (order for order in day.orders.values() if order.purpose is Purpose.ENTRY)
+    assert entry.status is OrderStatus.FILLED
+    assert [position.state for position in day.positions.values()] == ["open"]
+
+
 def test_a_fill_after_the_cancel_opens_the_position_again(tmp_path: Path) -> None:
-    """The entry is never acknowledged, so it is cancelled; the fill had won, and gets its resting pair."""
-    day = morning(tmp_path, "kind: lose_ack, on: order", "kind: late_fill, on: cancel")
+    """A kill takes the entry back; the fill had won, and gets its resting pair."""
+    kill_at = datetime(2026, 10, 21, 13, 31, 3, tzinfo=UTC)
+    day = morning(tmp_path, "kind: late_fill, on: cancel", seed=8, kill_at=kill_at)
     assert [position.state for position in day.positions.values()] == ["open"]
     assert compare_books(day) == []
     assert offences(day) == {}

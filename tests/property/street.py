@@ -9,9 +9,17 @@ from decimal import Decimal
 
 from hand_desk import Desk
 
-from engine.model.command import Cancel, Replace, Submit
+from engine.model.command import Cancel, Inquire, Replace, Submit
 from engine.model.contract import Contract
-from engine.model.event import BrokerStatus, Event, ExecutionReport, LinkUp, OrderMessage, OrderReport
+from engine.model.event import (
+    BrokerStatus,
+    Event,
+    ExecutionReport,
+    LinkUp,
+    OrderMessage,
+    OrderReport,
+    OrdersListed,
+)
 from engine.model.order import Order
 
 
@@ -30,7 +38,7 @@ class Known:
 class Street:
     desk: Desk
     orders: dict[str, Known] = field(default_factory=dict)
-    outbox: list[Event] = field(default_factory=list)
+    outbox: list[Event | tuple[Event, ...]] = field(default_factory=list)
     delivered: list[Event] = field(default_factory=list)
     executions: list[ExecutionReport] = field(default_factory=list)
     positions: dict[Contract, int] = field(default_factory=dict)
@@ -51,8 +59,16 @@ class Street:
                 known.order = replace(command.order, quantity=max(command.order.quantity, known.filled))
             elif isinstance(command, Cancel):
                 self.orders[command.order.ref].was_asked_to_cancel = True
+            elif isinstance(command, Inquire):
+                self.outbox.append(self._lists())
         self.seen = len(self.desk.commands)
         return new
+
+    def _lists(self) -> tuple[Event, ...]:
+        """Return the answer to an inquiry as things are now: it is told in one piece."""
+        working = self.in_state("working")
+        refs = frozenset(known.order.ref for known in working)
+        return (*self.executions, *map(self._status, working), OrdersListed(self.desk.now, refs))
 
     def in_state(self, *states: str) -> list[Known]:
         return [known for known in self.orders.values() if known.state in states]
@@ -117,9 +133,11 @@ class Street:
     # ------------------------------------------------------------ what it says
 
     def deliver(self, index: int = 0) -> None:
-        event = replace(self.outbox.pop(index), at=self.desk.now)
-        self.delivered.append(event)
-        self.desk.send(event)
+        told = self.outbox.pop(index)
+        for found in told if isinstance(told, tuple) else (told,):
+            event = replace(found, at=self.desk.now)
+            self.delivered.append(event)
+            self.desk.send(event)
 
     def repeat(self, index: int) -> None:
         self.desk.send(replace(self.delivered[index], at=self.desk.now))

@@ -117,3 +117,9 @@ class IbBroker:
             log.warning("cancel of %s was not sent: the connection is gone", order.ref)
             return
         wire.pace.at_once(lambda: wire.client.cancelOrder(order.order_id, ""))
+
+    def inquire(self) -> None:
+        """Ask for today's executions, then for the open orders of all clients."""
+        wire = self._link.wire
+        if wire.is_up:
+            wire.pace.in_turn(self._link.inquire)

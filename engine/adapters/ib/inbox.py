@@ -56,6 +56,8 @@ class Inbox:
     def _tee_end(self, old: Handler, name: str) -> Handler:
         def handler(fields: list[str]) -> None:
             self.ends.add(name)
+            if name == ENDS[53]:
+                self.queue.append(list(fields))
             old(fields)
 
         return handler

@@ -35,6 +35,7 @@ from engine.model.event import (
     LinkUp,
     MarketMoved,
     OrderReport,
+    OrdersListed,
     PositionReport,
 )
 from engine.ports import Batch
@@ -44,6 +45,7 @@ log = logging.getLogger("rulebot.ib")
 BROKEN = frozenset((1100, 2110))
 """The gateway has lost the broker; the socket stays."""
 RESTORED = frozenset((1101, 1102))
+OPEN_ORDERS_END = "53"
 PACED_SECONDS = 0.05
 """How long to wait at most while messages of ours wait for their turn."""
 
@@ -66,6 +68,7 @@ class IbLink:
         self._next_order_id = 0
         self._positions: dict[Contract, PositionReport] = {}
         self._told_down = False
+        self._listed: set[str] | None = None
 
     @property
     def account(self) -> str:
@@ -117,6 +120,7 @@ class IbLink:
         self._values = AccountValues(self._account)
         self._seen.clear()
         self._told_down = False
+        self._listed = None
         wire.inbox.queue.clear()  # every list is asked for again, complete
 
     async def _lists(self, wire: Wire) -> list[Event]:
@@ -170,6 +174,13 @@ class IbLink:
         except ConnectionError:
             return self._down(wire)
         return await self._batch(wire)
+
+    def inquire(self) -> None:
+        """Ask what the broker has; OrdersListed follows once the list of open orders is complete."""
+        wire = self.wire
+        self._listed = set()
+        wire.client.reqExecutions(wire.client.getReqId(), ExecutionFilter(acctCode=self._account))
+        wire.client.reqAllOpenOrders()
 
     async def _batch(self, wire: Wire) -> Batch:
         at = self._now
@@ -238,6 +249,9 @@ class IbLink:
 
     def _read(self, fields: list[str]) -> Event | None:
         kind = fields[0]
+        if kind == OPEN_ORDERS_END:
+            listed, self._listed = self._listed, None
+            return None if listed is None else OrdersListed(self._now, frozenset(listed))
         if kind in ("6", "63"):
             self._values.read(fields)
             return None
@@ -261,6 +275,8 @@ class IbLink:
             self._positions[event.contract] = event
         elif isinstance(event, OrderReport) and is_open:
             self._refs[event.perm_id] = event.ref
+            if self._listed is not None:
+                self._listed.add(event.ref)
             if event.client_id == self._settings.client_id:
                 self._next_order_id = max(self._next_order_id, event.order_id + 1)
         return event

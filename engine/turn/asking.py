@@ -1,0 +1,129 @@
+"""What the broker has not said it is asked for: its open orders and today's executions; what they show is taken over.
+
+An order that it lists is adopted, one that it does not list in two answers on end is over. One that we thought at work
+is first taken back, since a list may be wrong: an order that lives on unseen is worse than one that is missed
+(faults.md section 2, rows 24 to 26 and 44).
+"""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from engine.model.command import Cancel, Inquire
+from engine.model.event import OrdersListed
+from engine.model.money import ZERO
+from engine.model.order import Order, OrderStatus, Purpose
+from engine.turn.ended import order_ended, stop_for_today
+from engine.turn.judging import wake
+from engine.turn.reports import revive
+from engine.turn.resting import cancel, option_has_expired
+from engine.turn.unseen import book_unseen, our_books
+from engine.turn.work import Work
+
+ASK_EVERY = timedelta(seconds=50)
+"""How often it is asked while anything works there: a lost message is noticed within a minute."""
+ASK_AGAIN = timedelta(seconds=10)
+"""The same while an order is not answered for."""
+
+
+def ask_at(work: Work) -> datetime | None:
+    """Return when the broker is to be asked next, None while nothing of ours is there."""
+    orders = work.all_live_orders()
+    if not orders or not work.state.is_linked:
+        return None
+    if work.asked_at is None:
+        return work.at
+    is_open = any(_is_doubtful(work, order) for order in orders)
+    return work.asked_at + (ASK_AGAIN if is_open else ASK_EVERY)
+
+
+def _is_doubtful(work: Work, order: Order) -> bool:
+    return order.status in (OrderStatus.UNKNOWN, OrderStatus.CANCELLING) or order.ref in work.absent
+
+
+def step_asking(work: Work) -> None:
+    """Ask when it is time."""
+    due = ask_at(work)
+    if due is not None and work.at >= due:
+        work.asked_at = work.at
+        work.commands.append(Inquire())
+
+
+def orders_listed(work: Work, event: OrdersListed) -> dict[str, Any]:
+    """Compare our live orders with the broker's complete list."""
+    asked_at = work.asked_at
+    ours = [order for order in work.all_live_orders() if order.sent_at and asked_at and order.sent_at < asked_at]
+    missing = [order for order in ours if order.ref not in event.order_refs]
+    again = {order.ref for order in missing if order.ref in work.absent}
+    book_unseen(work, frozenset(order.ref for order in work.all_live_orders()) - again, {})
+    for order in missing:
+        if order.ref in again:
+            _missed(work, work.orders[order.ref])
+    for ref in sorted(event.order_refs & work.orders.keys()):
+        found(work, work.orders[ref], ask_again=False)
+    work.absent = frozenset(order.ref for order in missing if work.orders[order.ref].status.is_live)
+    return {}
+
+
+def _missed(work: Work, order: Order) -> None:
+    if order.status is OrderStatus.WORKING and order.ended is None:
+        work.alarm(order.bot, f"the broker does not list {order.ref} any more: it is taken back", order.position)
+        cancel(work, order, "the broker does not list it any more")
+    elif order.status.is_live:
+        not_found(work, order)
+
+
+# ---------------------------------------------------------------- one order, when the broker's list is complete
+
+
+def found(work: Work, order: Order, *, ask_again: bool = True) -> None:
+    """An order that works at the broker: adopted. `ask_again`: a cancel that was asked for may have been lost."""
+    if order.status is OrderStatus.ABANDONED:
+        revive(work, order)
+    elif order.status is OrderStatus.CANCELLING:
+        if ask_again:
+            work.commands.append(Cancel(order))
+    elif order.status.is_live and order.status is not OrderStatus.WORKING and order.ended is None:
+        work.put_order(replace(order, status=OrderStatus.WORKING))
+        wake(work, order.bot, 0.0)
+
+
+def not_found(work: Work, order: Order) -> None:
+    """An order that the broker does not list: its final report may have been missed while we were away.
+
+    One that was never acknowledged may still be on its way: it stays UNKNOWN for its grace, then it is taken back.
+    """
+    asked = order.status is OrderStatus.CANCELLING
+    if order.ended is not None:
+        ended = order.ended
+    elif order.status is OrderStatus.PREPARED:
+        ended = OrderStatus.CANCELLED
+    elif order.filled >= order.quantity:
+        ended = OrderStatus.FILLED
+    elif order.perm_id:
+        ended = OrderStatus.CANCELLED
+    else:
+        if order.status is OrderStatus.SENDING:
+            work.put_order(replace(order, status=OrderStatus.UNKNOWN, message="not at the broker"))
+        return
+    text = f"{order.ref} is not at the broker any more: {ended.value}"
+    if order.filled < order.quantity:
+        work.alarm(order.bot, text, order.position)
+    message = order.message if asked else text
+    order = work.put_order(replace(order, status=ended, ended=ended, message=message, attempt_until=None))
+    order_ended(work, order, asked=asked)
+    if order.purpose is Purpose.ENTRY and ended is OrderStatus.CANCELLED:
+        _doubt_the_end(work, order)
+
+
+def _doubt_the_end(work: Work, order: Order) -> None:
+    """What the account holds more than our books, on the side of an entry that ended unseen, may be that entry's."""
+    ours = our_books(work)
+    for leg in order.legs:
+        sign = leg.side.sign if order.is_combo else order.side.sign
+        held, known = work.state.holdings.get(leg.option, ZERO), ours.get(leg.option, ZERO)
+        if (held - known) * sign > 0 and not option_has_expired(work, leg.option):
+            text = f"{order.ref} may have filled unseen: the account holds {held} {leg.option}, our books {known}"
+            work.alarm(order.bot, f"{text}. Nobody watches it: a person must look", order.position)
+            stop_for_today(work, work.positions[order.position], text)
+            return

@@ -1,0 +1,159 @@
+"""The broker is asked for what it has not said: orders are adopted, taken back or ended by its complete lists."""
+
+from hand_desk import SELLER, Desk, text_of
+
+from engine.model.command import Inquire
+from engine.model.event import OrdersListed
+from engine.model.order import OrderStatus, Purpose
+
+AGAIN = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m}}'
+
+
+def asked(desk: Desk) -> int:
+    return sum(isinstance(command, Inquire) for command in desk.commands)
+
+
+def answer(desk: Desk, *refs: str) -> None:
+    desk.send(OrdersListed(desk.now, frozenset(refs)))
+    desk.tick(0)
+
+
+def waited(desk: Desk, seconds: int) -> None:
+    for _ in range(seconds // 5):
+        desk.tick(5)
+
+
+def test_nothing_is_asked_while_nothing_works() -> None:
+    desk = Desk()
+    waited(desk, 50)
+    assert not asked(desk)
+
+
+def test_while_an_order_works_the_broker_is_asked_within_every_minute() -> None:
+    desk = Desk((text_of("seller", **SELLER),), at="10:00")
+    desk.opened("10:01")
+    for order in desk.live:
+        desk.ack(order)
+    before = asked(desk)
+    for _ in range(5):
+        waited(desk, 60)
+        answer(desk, *(order.ref for order in desk.live))
+    assert 5 <= asked(desk) - before <= 7
+    assert {order.status for order in desk.live} == {OrderStatus.WORKING}
+
+
+def test_an_order_without_an_answer_is_asked_for_and_adopted() -> None:
+    """Fault 24: the acknowledgement was lost, the order lives."""
+    desk = Desk()
+    order = desk.enter()
+    desk.tick(11)
+    assert desk.last.status is OrderStatus.UNKNOWN
+    assert asked(desk) == 1
+    answer(desk, order.ref)
+    assert desk.last.status is OrderStatus.WORKING
+    assert not desk.cancels
+
+
+def test_an_order_that_no_list_has_is_given_up_and_not_sent_again() -> None:
+    """Fault 23: no callback ever."""
+    desk = Desk((text_of(entry=AGAIN),))
+    order = desk.enter()
+    for _ in range(9):
+        waited(desk, 10)
+        answer(desk)
+    assert desk.cancels[0].ref == order.ref
+    desk.message(order, 10147, "not found")
+    desk.until("10:30", step=30)
+    assert desk.order(order.ref).status is OrderStatus.ABANDONED
+    assert len(desk.submitted) == 1
+
+
+def test_a_list_that_left_before_the_order_says_nothing_of_it() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    desk.state = desk.state._replace(asked_at=order.sent_at)
+    answer(desk)
+    answer(desk)
+    assert desk.last.status is OrderStatus.WORKING
+
+
+def test_one_list_without_it_is_not_believed() -> None:
+    desk = Desk((text_of("seller", **SELLER),), at="10:00")
+    desk.opened("10:01")
+    for order in desk.live:
+        desk.ack(order)
+    waited(desk, 60)
+    answer(desk)
+    waited(desk, 10)
+    answer(desk, *(order.ref for order in desk.live))
+    waited(desk, 10)
+    answer(desk)
+    assert {order.status for order in desk.live} == {OrderStatus.WORKING}
+
+
+def test_a_resting_order_that_two_lists_lack_is_taken_back_before_it_is_put_back() -> None:
+    """Fault 71 with its report lost: the position must not end up with two stops."""
+    desk = Desk((text_of("seller", **SELLER),), at="10:00")
+    desk.opened("10:01")
+    target, stop = (next(o for o in desk.live if o.purpose is kind) for kind in (Purpose.TARGET, Purpose.STOP))
+    desk.ack(target)
+    desk.ack(stop)
+    before = len(desk.submitted)
+    waited(desk, 60)
+    answer(desk, target.ref)
+    waited(desk, 10)
+    answer(desk, target.ref)
+    assert desk.order(stop.ref).status is OrderStatus.CANCELLING
+    assert len(desk.submitted) == before
+    desk.message(desk.order(stop.ref), 10147, "not found")
+    for _ in range(3):
+        waited(desk, 10)
+        answer(desk, target.ref)
+    assert desk.order(stop.ref).status is OrderStatus.CANCELLED
+    desk.cancelled(desk.order(target.ref))
+    waited(desk, 10)
+    working = [found for found in desk.live if found.purpose in (Purpose.TARGET, Purpose.STOP)]
+    assert sorted(found.purpose.value for found in working) == ["stop", "target"]
+
+
+def test_a_cancel_that_finds_nothing_ends_an_acknowledged_order() -> None:
+    """Fault 44: 10147 on an order that was acknowledged; the list settles it."""
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    desk.ask_kill()
+    desk.message(order, 10147, "not found")
+    for _ in range(3):
+        waited(desk, 10)
+        answer(desk)
+    assert desk.order(order.ref).status is OrderStatus.CANCELLED
+    assert desk.position.state == "closed"
+
+
+def test_fills_that_come_with_the_answer_are_counted_once() -> None:
+    """Fault 25: an execution callback was lost; asking finds it."""
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    waited(desk, 60)
+    for report in desk.executions_of(order, 1):
+        desk.send(report)
+        desk.send(report)
+    for _ in range(3):
+        answer(desk)
+        waited(desk, 10)
+    assert desk.position.state == "open"
+    assert desk.position.structures == 1
+    assert desk.order(order.ref).status is OrderStatus.FILLED
+
+
+def test_a_given_up_order_in_a_list_is_taken_back() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.tick(11)
+    waited(desk, 30)
+    desk.message(order, 10147, "not found")
+    assert desk.last.status is OrderStatus.ABANDONED
+    answer(desk, order.ref)
+    assert desk.last.status is OrderStatus.CANCELLING
