@@ -1,10 +1,12 @@
 """The worst case of a structure at expiry.
 
 Source: the payoff of options with one expiry is piecewise linear in the underlying, so its minimum lies at a strike, at
-zero, or beyond the highest strike (where the slope is the net number of calls).
+zero, or beyond the highest strike (where the slope is the net number of calls). Where several losses are added the sum
+is convex between two strikes, so its maximum lies at the same places.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import date
 from decimal import Decimal
 
 from engine.model.contract import Option, Right
@@ -12,6 +14,14 @@ from engine.model.money import ZERO
 
 Part = tuple[Option, int]
 """An option with its signed count in one structure (+ long, - short)."""
+
+
+Holding = tuple[Option, int, Decimal]
+"""An option, its contracts (+ long, - short), and the dollars that came in (+) or went out (-) for them."""
+Way = tuple[Holding, ...]
+"""One way in which a position may stand at expiry; there are two while its entry is at work."""
+Settling = tuple[str, date]
+"""Options that settle at one price: a trading class on one last day."""
 
 
 def intrinsic(option: Option, spot: Decimal) -> Decimal:
@@ -43,3 +53,67 @@ def _lowest_payoff(parts: list[Part]) -> Decimal | None:
         return None
     spots = {ZERO} | {option.strike for option, _ in parts}
     return min(sum((intrinsic(option, spot) * count for option, count in parts), ZERO) for spot in spots)
+
+
+def worst_together(positions: Iterable[Sequence[Way]]) -> Decimal | None:
+    """Return the most that these positions could lose at expiry together, in dollars; None when it has no bound.
+
+    Options of one trading class and one last day settle at one price. At each such price the losses of all positions
+    are added, and the worst price counts: a put spread and a call spread are not both lost. A gain of one position
+    never makes up for a loss of another, for each is left on its own; so a bot's long option covers no other bot's
+    short one. Different underlyings, trading classes and last days settle at prices of their own and are added up,
+    each at its worst. That is an upper bound wherever the prices go, and however many of the working entries fill.
+    Of the ways in which a position may stand the one that loses most counts.
+
+    Source: sum over groups of max over price of sum over positions of max(0, -profit); the maximum of a sum is never
+    more than the sum of the maxima. Cboe contract specifications: SPX settles at opening prints, SPXW at the close.
+    """
+    groups: dict[Settling, list[list[Way]]] = {}
+    for ways in positions:
+        for settling in {(option.trading_class, option.expiry) for way in ways for option, _, _ in way}:
+            groups.setdefault(settling, []).append([_settling_at(settling, way) for way in ways])
+    total = ZERO
+    for group in groups.values():
+        worst = _worst_price(group)
+        if worst is None:
+            return None
+        total += worst
+    return total
+
+
+def _settling_at(settling: Settling, way: Way) -> Way:
+    return tuple(each for each in way if (each[0].trading_class, each[0].expiry) == settling)
+
+
+def _worst_price(group: list[list[Way]]) -> Decimal | None:
+    ways = [way for stand in group for way in stand]
+    if any(_net_calls(way) < 0 for way in ways):
+        return None
+    spots = {ZERO} | {option.strike for way in ways for option, _, _ in way}
+    return max(sum((max(_loss(way, spot) for way in stand) for stand in group), ZERO) for spot in spots)
+
+
+def _net_calls(way: Way) -> int:
+    return sum(count * option.multiplier for option, count, _ in way if option.right is Right.CALL)
+
+
+def _loss(way: Way, spot: Decimal) -> Decimal:
+    made = sum((cash + intrinsic(option, spot) * count * option.multiplier for option, count, cash in way), ZERO)
+    return max(-made, ZERO)
+
+
+def cash_for_puts(way: Way) -> Decimal:
+    """Return the dollars that buying the shares of every short put takes that no long put of the same kind covers.
+
+    Of the same kind: one trading class, last day and position; a long put that ends sooner covers nothing. The short
+    puts of the highest strikes are taken to be the uncovered ones.
+    """
+    total = ZERO
+    for settling in {(option.trading_class, option.expiry) for option, _, _ in way}:
+        puts = [(o, count) for o, count, _ in _settling_at(settling, way) if o.right is Right.PUT]
+        bare = -sum(count for _, count in puts)
+        for option, count in sorted(puts, key=lambda put: -put[0].strike):
+            taken = min(max(-count, 0), max(bare, 0))
+            total += taken * option.strike * option.multiplier
+            bare -= taken
+    return total
