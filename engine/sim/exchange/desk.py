@@ -9,6 +9,7 @@ from engine.model.session import exchange_date
 from engine.sim.exchange.account import Account
 from engine.sim.exchange.book import OrderBook, WorkingOrder
 from engine.sim.exchange.chance import chance
+from engine.sim.exchange.day_trades import DayTrades
 from engine.sim.exchange.ledger import Ledger
 from engine.sim.exchange.settings import ExchangeSettings
 from engine.sim.exchange.touch import Touch, touches
@@ -32,6 +33,7 @@ class Desk:
     commissions: dict[str, Commissioned] = field(default_factory=dict)
     execution_count: int = 0
     filled_groups: set[str] = field(default_factory=set)
+    day_trades: DayTrades = field(default_factory=DayTrades)
 
     @property
     def today(self) -> date:

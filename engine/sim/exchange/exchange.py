@@ -203,6 +203,7 @@ class SimExchange:
         desk.filled_groups.clear()
         desk.book.finished.clear()
         desk.account.realized_today = Decimal(0)
+        desk.day_trades.end_day()
 
     def _settle(self) -> list[Report]:
         reports, self._awaits_level = settle_due(self._desk)

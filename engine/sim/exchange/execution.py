@@ -155,6 +155,8 @@ def _book(desk: Desk, order: WorkingOrder, part: LegFill, execution: Execution) 
         instrument, part.quantity, part.price, sold=side < 0, paid=order.broker_fee, single=not order.is_combo
     )
     value = side * part.quantity * part.price * instrument.multiplier
+    held = desk.account.quantity(instrument.con_id)
+    desk.day_trades.note(order.perm_id, instrument.con_id, held, side * part.quantity)
     realized = desk.account.trade(instrument.con_id, side * part.quantity, value, commission)
     report = Commissioned(execution.exec_id, execution.client_id, commission, realized)
     desk.commissions[execution.exec_id] = report

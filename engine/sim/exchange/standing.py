@@ -193,4 +193,5 @@ def account_values(desk: Desk, unrealized: Sequence[Decimal | None]) -> dict[str
         "RealizedPnL": desk.account.realized_today,
     }
     texts = {"AccountType": "INDIVIDUAL", "AccountReady": "true", "AccountCode": desk.account_id, "Currency": "USD"}
+    texts["DayTradesRemaining"] = str(desk.day_trades.remaining(now.net_liquidation))
     return texts | {key: f"{amount:.2f}" for key, amount in amounts.items()} | {"Cushion": f"{cushion:.6f}"}
