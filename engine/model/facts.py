@@ -47,7 +47,10 @@ class EventCalendar:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The account as the broker last told, dollars; None until it did."""
+    """The account as the broker last told, dollars; None until it did.
+
+    day_trades_left: how many more of them the broker allows in these five sessions, None when it sets no limit.
+    """
 
     id: str = ""
     net_liquidation: Decimal | None = None
@@ -56,6 +59,7 @@ class Account:
     available_funds: Decimal | None = None
     maintenance_margin: Decimal | None = None
     currency: str = "USD"
+    day_trades_left: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

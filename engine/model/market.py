@@ -41,10 +41,11 @@ class Board:
 
     A bid of 0 or none is nan with size 0. `alive_at` is when the last market data message of any kind came: quotes
     are sent only when they change, so a quiet row is fresh as long as the feed lives. `frozen` holds rows whose data is
-    not live (delayed or frozen). `version` counts changes of what is streamed.
+    not live (delayed or frozen), `halted` those in which the exchange has halted trading. `version` counts changes of
+    what is streamed.
     """
 
-    __slots__ = (*COLUMNS, "_chains", "alive_at", "contracts", "free", "frozen", "rows", "version")
+    __slots__ = (*COLUMNS, "_chains", "alive_at", "contracts", "free", "frozen", "halted", "rows", "version")
 
     bid: "array[float]"
     ask: "array[float]"
@@ -73,6 +74,7 @@ class Board:
         self.rows: dict[Contract, int] = {}
         self.free: list[int] = []
         self.frozen: set[int] = set()
+        self.halted: set[int] = set()
         self.alive_at = nan
         self.version = 0
         self._chains: dict[tuple[str, date, Right], dict[Decimal, int]] = {}
@@ -100,6 +102,7 @@ class Board:
         row = self.rows.pop(contract)
         self.contracts[row] = None
         self.frozen.discard(row)
+        self.halted.discard(row)
         self.free.append(row)
         self._changed()
 

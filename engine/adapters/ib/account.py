@@ -2,10 +2,13 @@
 
 from decimal import Decimal
 
-from engine.adapters.ib import convert
+from engine.adapters.ib import convert, trouble
+from engine.adapters.ib.contracts import CURRENCY
 from engine.model.facts import Account
 
-_KEYS = frozenset(("NetLiquidation", "TotalCashValue", "BuyingPower", "AvailableFunds", "MaintMarginReq"))
+_DOLLARS = frozenset(("NetLiquidation", "TotalCashValue", "BuyingPower", "AvailableFunds", "MaintMarginReq"))
+_DAY_TRADES = "DayTradesRemaining"
+"""Three at most within five sessions; -1 is without limit."""
 
 
 class AccountValues:
@@ -13,7 +16,8 @@ class AccountValues:
 
     def __init__(self, account: str) -> None:
         self._id = account
-        self._currency = "USD"
+        self._currency = CURRENCY
+        self._is_known = False
         self._amounts: dict[str, Decimal] = {}
         self.changed = False
 
@@ -23,7 +27,7 @@ class AccountValues:
             key, value, currency, account = fields[2:6]
         else:
             account, key, value, currency = fields[3:7]
-        if key not in _KEYS or account != self._id or currency == "BASE":
+        if key not in (*_DOLLARS, _DAY_TRADES) or account != self._id or currency == "BASE":
             return
         amount = convert.decimal(value)
         if amount is not None and amount != self._amounts.get(key):
@@ -32,9 +36,13 @@ class AccountValues:
             self.changed = True
 
     def take(self) -> Account:
-        """Return the account."""
+        """Return the account. Raises: BrokerError when it was told for the first time and is not kept in dollars."""
         self.changed = False
         told = self._amounts.get
+        if not self._is_known and self._currency != CURRENCY:
+            raise trouble.other_currency(self._id, self._currency)
+        self._is_known = "NetLiquidation" in self._amounts
+        day_trades = told(_DAY_TRADES)
         return Account(
             id=self._id,
             net_liquidation=told("NetLiquidation"),
@@ -43,4 +51,5 @@ class AccountValues:
             available_funds=told("AvailableFunds"),
             maintenance_margin=told("MaintMarginReq"),
             currency=self._currency,
+            day_trades_left=None if day_trades is None or day_trades < 0 else int(day_trades),
         )

@@ -23,6 +23,7 @@ _DELAYED_PRICES = {"68": "last", "72": "high", "73": "low", "75": "previous_clos
 _BIDS, _ASKS = ("1", "66"), ("2", "67")
 _BID_SIZES, _ASK_SIZES = ("0", "69"), ("3", "70")
 _VOLUMES = ("8", "74")
+_HALTED = ("49", "90")
 _DELAYED_QUOTES = frozenset(("66", "67", "69", "70", "74"))
 UNSET_GREEK = -2
 
@@ -93,7 +94,7 @@ class Quotes:
             1: self._price_handler(),
             2: self._size_handler(),
             21: self._model_handler(),
-            45: self._hear,
+            45: self._generic_handler(),
             46: self._hear,
             58: self._type_handler(),
         }
@@ -111,6 +112,25 @@ class Quotes:
         else:
             self._withheld.pop((side, row), None)
         return nan
+
+    def _generic_handler(self) -> Handler:
+        halted, rows, touched, fail = self.board.halted, self.rows, self._touched, self._fail
+
+        def generic(fields: list[str]) -> None:
+            """Take halted: 1 by regulation, 2 for volatility, 0 not halted, -1 not told."""
+            try:
+                self._heard = True
+                row = rows.get(fields[2])
+                if row is None or fields[3] not in _HALTED:
+                    return
+                is_halted = float(fields[4] or -1) > 0
+                if is_halted is not (row in halted):
+                    (halted.add if is_halted else halted.discard)(row)
+                    touched.add(row)
+            except FAULTS as problem:
+                fail(fields, problem)
+
+        return generic
 
     def _price_handler(self) -> Handler:
         board, rows, quoted = self.board, self.rows, self._quoted

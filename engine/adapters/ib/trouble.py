@@ -104,6 +104,14 @@ def check_account(settings: IbSettings, accounts: Sequence[str]) -> str:
     return chosen
 
 
+def other_currency(account: str, currency: str) -> BrokerError:
+    """The account's base currency is not the one that every limit and every price is in."""
+    return BrokerError(
+        f"account {account} is kept in {currency}; every limit, price and report here is in US dollars",
+        "use an account whose base currency is USD, or change it in the settings of Client Portal",
+    )
+
+
 def ids_used_up(next_id: int) -> BrokerError:
     """The next order id reaches into the range of request ids."""
     return BrokerError(

@@ -59,6 +59,21 @@ def test_account_values() -> None:
     assert not values.changed
 
 
+def test_day_trades_left() -> None:
+    values = AccountValues("DU1")
+    values.read(["6", "2", "NetLiquidation", "9000", "USD", "DU1"])
+    for told, left in (("2", 2), ("0", 0), ("-1", None)):
+        values.read(["6", "2", "DayTradesRemaining", told, "", "DU1"])
+        assert values.take().day_trades_left == left
+
+
+def test_an_account_in_another_currency_is_refused() -> None:
+    values = AccountValues("DU1")
+    values.read(["6", "2", "NetLiquidation", "100000.50", "EUR", "DU1"])
+    with pytest.raises(BrokerError, match="account DU1 is kept in EUR; every limit, price and report here is in US"):
+        values.take()
+
+
 def test_bars() -> None:
     session = session_on(DAY)
     assert session is not None

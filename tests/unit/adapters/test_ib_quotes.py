@@ -156,6 +156,22 @@ def test_unknown_kinds_and_other_lines_are_passed_over() -> None:
     assert not line.quotes.failures
 
 
+def test_halted_is_kept_by_row() -> None:
+    line = Line()
+    halted = line.board.halted
+    for kind, value, expected in (("49", "1", {0}), ("49", "0.0", set()), ("90", "2", {0}), ("49", "-1", set())):
+        line.handlers[45](["45", "6", "9", kind, value])
+        assert halted == expected
+        assert line.quotes.settle(1.0) == (0,)
+    line.handlers[45](["45", "6", "9", "49", "1"])
+    line.handlers[45](["45", "6", "9", "49", "1"])
+    line.handlers[45](["45", "6", "9", "23", "1"])
+    line.handlers[45](["45", "6", "8", "49", "1"])
+    assert halted == {0}
+    line.board.drop(Underlying("SPY"))
+    assert halted == set()
+
+
 def test_what_cannot_be_read_is_kept_as_a_failure() -> None:
     line = Line()
     line.price(1, "much")
