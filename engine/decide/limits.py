@@ -10,14 +10,43 @@ from decimal import Decimal
 from engine.model.money import dollars
 from engine.model.values import dataclass
 
+DAY_TRADER_EQUITY = Decimal(25000)
+"""Dollars from which on an account may make as many day trades as it likes. Source: FINRA Rule 4210(f)(8)(B)(iv)a."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cap:
+    """What something comes to, and may come to at most, in dollars; `missing` says why either is unknown."""
+
+    amount: Decimal | None
+    limit: Decimal | None
+    missing: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DayTrades:
+    """Round trips within a day that the account may still make: `left` as the broker counts, None when without limit.
+
+    at_work: positions of today, held or being opened, that are to be closed today. closes_today: the entry is one more.
+    """
+
+    left: int | None
+    net_liquidation: Decimal | None
+    at_work: int
+    closes_today: bool
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """An entry about to be sent, with all that limits look at.
 
-    Units: dollars. worst_case: of the whole position at its price, commissions included, None when it has no bound.
-    bot_today, account_today: realised and open profit since the session began. conflicts: contracts of it that some bot
-    holds, or has working, the other way round. sent: times of our orders of the last minute.
+    Units: dollars; price, mid and band per share of one structure, price and mid signed, + received. worst_case: of the
+    whole position at its price, commissions included, None when it has no bound. bot_today, account_today: realised and
+    open profit since the session began. conflicts: contracts of it that some bot holds, or has working, the other way
+    round. sent: times of our orders of the last minute. stopped: what of it does not trade, by its exchange. together,
+    puts: the worst case of all bots and the cash for their short puts, with this entry, None when nothing limits them.
+    contracts, notional: of all legs. entries_today: orders to enter that all bots sent. day_trades: None when the rule
+    is passed over.
     """
 
     at: datetime
@@ -37,6 +66,19 @@ class Proposal:
     conflicts: tuple[str, ...]
     sent: tuple[datetime, ...]
     orders_per_minute: int | None
+    stopped: tuple[str, ...]
+    together: Cap | None
+    puts: Cap | None
+    contracts: int
+    max_contracts: int | None
+    notional: Decimal
+    max_notional: Decimal | None
+    price: Decimal | None
+    mid: Decimal | None
+    band: Decimal | None
+    entries_today: int
+    entries_per_day: int | None
+    day_trades: DayTrades | None
 
 
 Check = Callable[[Proposal], str]
@@ -103,4 +145,97 @@ def _rate(proposal: Proposal) -> str:
     return ""
 
 
-CHECKS: tuple[Check, ...] = (_ready, _trading, _halted, _worst_case, _daily, _open, _conflicts, _rate)
+def _stopped(proposal: Proposal) -> str:
+    return halt_words(proposal.stopped)
+
+
+def halt_words(symbols: tuple[str, ...]) -> str:
+    """Return that nothing is entered while these are halted, "" when none is.
+
+    Source: options are halted with what they are on: Nasdaq Rule 4120, Cboe Rule 5.20, Limit Up-Limit Down.
+    """
+    return f"trading is halted in {', '.join(symbols)}" if symbols else ""
+
+
+def _together(proposal: Proposal) -> str:
+    return _over(proposal.together, "all bots together could lose {} at expiry, worst_case_at_expiry is at most {}")
+
+
+def _puts(proposal: Proposal) -> str:
+    return _over(proposal.puts, "the short puts of all bots need {}, cash_secured_puts has {}")
+
+
+def _over(cap: Cap | None, words: str) -> str:
+    if cap is None:
+        return ""
+    if cap.amount is None or cap.limit is None:
+        return cap.missing
+    return words.format(dollars(cap.amount), dollars(cap.limit)) if cap.amount > cap.limit else ""
+
+
+def _size(proposal: Proposal) -> str:
+    limit = proposal.max_contracts
+    if limit is not None and proposal.contracts > limit:
+        return f"an order of {proposal.contracts} contracts, max_contracts_per_order is {limit}"
+    most = proposal.max_notional
+    if most is not None and proposal.notional > most:
+        return f"an order over {dollars(proposal.notional)}, max_notional_per_order is {dollars(most)}"
+    return ""
+
+
+def _price(proposal: Proposal) -> str:
+    return price_problem(proposal.price, proposal.mid, proposal.band)
+
+
+def price_problem(price: Decimal | None, mid: Decimal | None, band: Decimal | None) -> str:
+    """Return why an entry may not be priced so, "" when it may. Without a price or a mid it may not."""
+    if price is None or mid is None or band is None:
+        return "no mid that its price could be held against"
+    if (away := abs(price - mid)) > band:
+        return f"its price would be {away:.2f} from the mid, price_band is {band:.2f}"
+    return ""
+
+
+def _entries(proposal: Proposal) -> str:
+    limit = proposal.entries_per_day
+    if limit is not None and proposal.entries_today >= limit:
+        return f"all bots together have sent {proposal.entries_today} today, entries_per_day is {limit}"
+    return ""
+
+
+def _day_trades(proposal: Proposal) -> str:
+    """Three day trades in five sessions under $25,000, by the broker's own count.
+
+    Source: FINRA Rule 4210(f)(8)(B): four or more day trades within five business days make a pattern day trader, who
+    must have $25,000. The broker tells how many are left (DayTradesRemaining, -1 for no limit), orders by hand counted,
+    so when the rule is changed its count changes with it.
+    """
+    found = proposal.day_trades
+    if found is None or found.left is None or not found.closes_today:
+        return ""
+    if found.net_liquidation is not None and found.net_liquidation >= DAY_TRADER_EQUITY:
+        return ""
+    if found.left > found.at_work:
+        return ""
+    spoken_for = f", {found.at_work} of them for positions of today" if found.at_work and found.left else ""
+    under = dollars(DAY_TRADER_EQUITY)
+    return f"no day trade is left: the broker allows {found.left}{spoken_for}, and the account is under {under}"
+
+
+CHECKS: tuple[Check, ...] = (
+    _ready,
+    _trading,
+    _halted,
+    _stopped,
+    _worst_case,
+    _size,
+    _price,
+    _daily,
+    _open,
+    _entries,
+    _puts,
+    _together,
+    _day_trades,
+    _conflicts,
+    _rate,
+)

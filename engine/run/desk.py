@@ -10,7 +10,7 @@ from engine.spec.diagnostic import Diagnostic, in_file_order, not_accepted, rend
 from engine.spec.files import find_files
 from engine.spec.load import Loaded, load_document, load_text
 from engine.spec.spec import AccountDocument
-from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
+from engine.turn.program import USUAL_BAND, AccountLimits, CompiledBot, Program, compile_bot
 
 
 class ProblemsError(SpecError):
@@ -50,6 +50,13 @@ class Desk:
                 daily_loss=account.daily_loss,
                 max_open=account.max_open,
                 orders_per_minute=account.orders_per_minute,
+                entries_per_day=account.entries_per_day,
+                worst_case_at_expiry=account.worst_case_at_expiry,
+                cash_secured_puts=account.cash_secured_puts,
+                max_contracts_per_order=account.max_contracts_per_order,
+                max_notional_per_order=account.max_notional_per_order,
+                price_band=account.price_band or USUAL_BAND,
+                heeds_day_trades=not account.pattern_day_trading,
             )
         return Program(bots=self.bots, pinned=pinned, limits=limits, install=install, line_limit=line_limit)
 

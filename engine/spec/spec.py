@@ -395,9 +395,20 @@ class Spec:
     digest: str = ""
 
 
+class Backing(Enum):
+    """What must be there for the shares that short puts may bring."""
+
+    CASH = "cash"
+    NET_LIQUIDATION = "net_liquidation"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDocument:
-    """What all bots together may do in one account (`rulebot_account: 1`). Dollars and counts; None is no limit."""
+    """What all bots together may do in one account (`rulebot_account: 1`). Dollars and counts; None is no limit.
+
+    worst_case_at_expiry: dollars, or a multiple of net liquidation (from `require`). price_band: a percentage or a
+    price per share; None is the usual one. pattern_day_trading: why the rule is passed over, "" while it is heeded.
+    """
 
     version: int
     about: str
@@ -405,3 +416,10 @@ class AccountDocument:
     daily_loss: Decimal | None = None
     max_open: int | None = None
     orders_per_minute: int | None = None
+    entries_per_day: int | None = None
+    worst_case_at_expiry: Amount | None = None
+    cash_secured_puts: Backing | None = None
+    max_contracts_per_order: int | None = None
+    max_notional_per_order: Decimal | None = None
+    price_band: Amount | None = None
+    pattern_day_trading: str = ""

@@ -1,18 +1,23 @@
 """From flat to an entry order: is there an opportunity, do its conditions hold, which legs, may it be sent."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-from engine.decide.limits import Proposal, refusal
+from engine.decide.limits import DayTrades, Proposal, halt_words, refusal
 from engine.decide.opportunity import Opportunity, opportunity
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe
+from engine.model.money import ZERO
 from engine.model.order import Purpose
+from engine.order.band import price_band
+from engine.order.price import NetQuote, Part
 from engine.record.record import Kind
-from engine.spec.spec import IfHeld
+from engine.spec.spec import IfHeld, Start
 from engine.turn.choosing import note_selection, price_legs, require_holds
+from engine.turn.exposure import cash_cap, worst_case_cap
 from engine.turn.judging import confirmed, failing, judge_all, wake
 from engine.turn.missing import all_held_but, end_watch, miss
 from engine.turn.opening import entry_worst_case, send_entry
@@ -49,6 +54,10 @@ def step_entry(work: Work, bot: CompiledBot) -> None:
         return
     wake(work, name, RECHECK)
     work.set_bot(name, replace(work.bots[name], is_clearing=False))
+    if reason := halt_words(_stopped(work, plan.underlyings)):  # told before its missing quotes are
+        work.set_bot(name, replace(work.bots[name], waits=reason))
+        _skip(work, name, reason)
+        return
     _judge_entry(work, bot)
 
 
@@ -130,7 +139,7 @@ def _choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[R
     quote = price_legs(selection, view)
     if not require_holds(work, bot, view, selection, quote, readings, is_first=True):
         return
-    if reason := _gate(work, bot, view, selection):
+    if reason := _gate(work, bot, view, selection, quote):
         work.set_bot(name, replace(work.bots[name], waits=reason))
         all_held_but(work, name, "limits", reason, readings)
         _skip(work, name, reason)
@@ -144,13 +153,16 @@ def _choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[R
     send_entry(work, bot, view, selection, quote)
 
 
-def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection) -> str:
+def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote: NetQuote) -> str:
     plan = bot.plan
     limits = work.program.limits
     worst = entry_worst_case(selection, Decimal(f"{view.start_price or 0.0:.4f}"))
     multiplier = selection.legs[0].option.multiplier
     commission = Decimal(f"{view.commission:.2f}")
     state = work.bots[plan.name]
+    counts = [(leg.option, leg.ratio * plan.quantity) for leg in selection.legs]
+    at_once = quote.natural if plan.order.start is Start.MARKET else view.start_price
+    parts = tuple(Part(leg.option, -leg.sign, leg.ratio) for leg in selection.legs)
     return refusal(
         Proposal(
             at=work.at,
@@ -170,8 +182,49 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection) -> str
             conflicts=_conflicts(work, bot, selection),
             sent=work.sent,
             orders_per_minute=limits.orders_per_minute,
+            stopped=_stopped(work, plan.underlyings),
+            together=worst_case_cap(work, selection, plan.quantity, commission),
+            puts=cash_cap(work, selection, plan.quantity),
+            contracts=sum(count for _, count in counts),
+            max_contracts=limits.max_contracts_per_order,
+            notional=sum((option.strike * option.multiplier * count for option, count in counts), ZERO),
+            max_notional=limits.max_notional_per_order,
+            price=None if at_once is None else Decimal(f"{at_once:.4f}"),
+            mid=None if quote.mid is None else Decimal(f"{quote.mid:.4f}"),
+            band=price_band(limits.price_band, parts, work.state.board),
+            entries_today=_entries_today(work),
+            entries_per_day=limits.entries_per_day,
+            day_trades=_day_trades(work, bot, selection) if limits.heeds_day_trades else None,
         )
     )
+
+
+def _entries_today(work: Work) -> int:
+    """Return how many entries all bots have sent in this session, also those that run no more."""
+    today = work.state.session.date
+    return sum(state.day.entries for state in work.bots.values() if state.day.date == today)
+
+
+def _stopped(work: Work, symbols: Iterable[str]) -> tuple[str, ...]:
+    """Return those symbols in which trading is halted: in themselves, or in an option on them."""
+    board = work.state.board
+    if not board.halted:
+        return ()
+    found = {contract.symbol for row in board.halted if (contract := board.contracts[row]) is not None}
+    return tuple(symbol for symbol in dict.fromkeys(symbols) if symbol in found)
+
+
+def _day_trades(work: Work, bot: CompiledBot, selection: Selection) -> DayTrades:
+    account, session = work.state.facts.account, work.state.session
+    at_work = sum(
+        1
+        for position in work.active_positions()
+        if position.session == session.date
+        and work.governing(position).closes_on_its_day(session, [leg.option for leg in position.legs])
+    )
+    options = [leg.option for leg in selection.legs]
+    closes_today = bot.closes_on_its_day(session, options)
+    return DayTrades(account.day_trades_left, account.net_liquidation, at_work, closes_today)
 
 
 def _conflicts(work: Work, bot: CompiledBot, selection: Selection) -> tuple[str, ...]:

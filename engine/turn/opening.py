@@ -5,15 +5,17 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from engine.decide.bot_day import BotDay
+from engine.decide.limits import price_problem
 from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import View
 from engine.model.order import Order, OrderType, Purpose
 from engine.model.payoff import worst_case
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import level_of
+from engine.order.band import price_band
 from engine.order.draft import Ticket, draft, opening_legs, parts_of
 from engine.order.ladder import priority, rung
-from engine.order.price import NetQuote, net_quote
+from engine.order.price import NetQuote, Part, net_quote
 from engine.record.record import Kind
 from engine.spec.spec import Start
 from engine.turn.bounds import credit_floor
@@ -73,8 +75,9 @@ def send_opening(work: Work, bot: CompiledBot, position: Position, attempt: int)
     quote = net_quote(parts, work.state.board, work.now)
     floor = credit_floor(work, bot, position, legs)
     net = rung(ladder, quote, parts, attempt, floor)
-    if net is None and ladder.start is not Start.MARKET:
-        work.alarm(position.bot, f"no price for the entry: {quote.missing.split(' for ')[0]}", position.id)
+    missing = _no_price(work, parts, quote, net) if ladder.start is not Start.MARKET else ""
+    if missing:
+        work.alarm(position.bot, f"no price for the entry: {missing}", position.id)
         if position.retry_at is None or position.attempts != attempt:
             work.put_position(replace(position, retry_at=work.at, attempts=attempt))
         return None
@@ -92,6 +95,14 @@ def send_opening(work: Work, bot: CompiledBot, position: Position, attempt: int)
     work.put_position(replace(work.positions[position.id], retry_at=None, attempts=attempt))
     work.set_bot(position.bot, replace(work.bots[position.bot], waits="a fill"))
     return work.send(order)
+
+
+def _no_price(work: Work, parts: tuple[Part, ...], quote: NetQuote, net: Decimal | None) -> str:
+    """Return why no order can be priced now, "" when one can; the band holds at every try, not at the first alone."""
+    if net is None or quote.mid is None:
+        return quote.missing.split(" for ")[0]
+    band = price_band(work.program.limits.price_band, parts, work.state.board)
+    return "too far from the mid (price_band)" if price_problem(net, Decimal(f"{quote.mid:.4f}"), band) else ""
 
 
 def next_stage(work: Work, bot: CompiledBot, position: Position) -> tuple[tuple[PositionLeg, ...], int] | None:

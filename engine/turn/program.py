@@ -1,6 +1,6 @@
 """What runs: every bot compiled once, with its rules as closures. Never changes while it runs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field
 from datetime import date, datetime
 from decimal import Decimal
@@ -10,10 +10,14 @@ from engine.decide.opportunity import window
 from engine.evaluate.rules import Judge, compile_expected_move, compile_rule
 from engine.evaluate.select import ExpectedMove, expiry_on
 from engine.evaluate.watch import exit_levels, exit_reads, levels
-from engine.model.contract import Underlying
+from engine.model.contract import Option, Underlying
 from engine.model.facts import Facts
 from engine.model.session import DayTime, Session
 from engine.model.values import dataclass
+from engine.spec.spec import Amount, Backing, Unit
+
+USUAL_BAND = Amount(Decimal(10), Unit.PERCENT)
+"""How far from the mid an entry may be priced when the account document does not say: a tenth of what its legs cost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,17 @@ class CompiledBot:
         listing = facts.listings.get((symbol, leg.trading_class)) if leg is not None else None
         return expiry_on(self.plan.expiry, listing.expiries, session.date) if listing is not None else None
 
+    def closes_on_its_day(self, session: Session, options: Iterable[Option]) -> bool:
+        """Say whether a position of these options, opened today, is to be closed today by an order.
+
+        So it is with a bare `time` exit, and with any other exit of options that expire today. An exit that a price
+        has to bring about on a later day does not count, and settlement is no order.
+        """
+        rules = [rule.rule.test for rule in self.exits if rule is not None]
+        if any(isinstance(test, Holds) and _times(test) for test in rules):
+            return True
+        return bool(rules) and any(option.expiry == session.date for option in options)
+
     def instants(self, session: Session) -> tuple[datetime, ...]:
         """Return the times of this session at which a rule of the bot can change by the clock alone, sorted."""
         found = set(self.window(session))
@@ -76,11 +91,22 @@ class CompiledBot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountLimits:
-    """What all bots together may do (the account document). None is no limit."""
+    """What all bots together may do (the account document). None is no limit.
+
+    price_band: how far an entry's price may lie from the mid; there always is one. heeds_day_trades: no entry that
+    closes on its day is sent when the broker counts no day trade left.
+    """
 
     daily_loss: Decimal | None = None
     max_open: int | None = None
     orders_per_minute: int | None = None
+    entries_per_day: int | None = None
+    worst_case_at_expiry: Amount | None = None
+    cash_secured_puts: Backing | None = None
+    max_contracts_per_order: int | None = None
+    max_notional_per_order: Decimal | None = None
+    price_band: Amount = USUAL_BAND
+    heeds_day_trades: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from hand_desk import DAY, HALF_DAY, bot_of, clock, text_of
 
 from engine.compile.lifecycle import LIFECYCLE
 from engine.decide.bot_day import BotDay
-from engine.decide.limits import Proposal, refusal
+from engine.decide.limits import Cap, DayTrades, Proposal, refusal
 from engine.decide.machine import can, next_state
 from engine.decide.opportunity import Opportunity, opportunity
 from engine.model.errors import InvariantError
@@ -33,7 +33,21 @@ FREE = Proposal(
     conflicts=(),
     sent=(),
     orders_per_minute=2,
+    stopped=(),
+    together=Cap(Decimal(5000), Decimal(5000)),
+    puts=Cap(Decimal(60000), Decimal(60000)),
+    contracts=4,
+    max_contracts=4,
+    notional=Decimal(2400000),
+    max_notional=Decimal(2400000),
+    price=Decimal("0.50"),
+    mid=Decimal("1.00"),
+    band=Decimal("0.50"),
+    entries_today=1,
+    entries_per_day=2,
+    day_trades=DayTrades(left=1, net_liquidation=Decimal("24999.99"), at_work=0, closes_today=True),
 )
+NONE_LEFT = DayTrades(left=0, net_liquidation=Decimal("24999.99"), at_work=0, closes_today=True)
 
 
 def test_a_proposal_within_every_limit_is_not_refused() -> None:
@@ -54,6 +68,31 @@ def test_a_proposal_within_every_limit_is_not_refused() -> None:
         ({"open_positions": 2}, "max_open is 2"),
         ({"conflicts": ("SPXW by other",)}, "the other way round"),
         ({"sent": (clock("09:59:30"), clock("09:59:59"))}, "orders_per_minute"),
+        ({"stopped": ("SPX", "SPY")}, "trading is halted in SPX, SPY"),
+        (
+            {"together": Cap(Decimal("5000.01"), Decimal(5000))},
+            "all bots together could lose $5,000.01 at expiry, worst_case_at_expiry is at most $5,000.00",
+        ),
+        ({"together": Cap(None, Decimal(5000), "has no bound: x")}, "has no bound: x"),
+        ({"together": Cap(Decimal(1), None, "net_liquidation is unknown")}, "net_liquidation is unknown"),
+        (
+            {"puts": Cap(Decimal(120000), Decimal(60000))},
+            "the short puts of all bots need $120,000.00, cash_secured_puts has $60,000.00",
+        ),
+        ({"contracts": 5}, "an order of 5 contracts, max_contracts_per_order is 4"),
+        ({"notional": Decimal(2400001)}, "an order over $2,400,001.00, max_notional_per_order is $2,400,000.00"),
+        ({"price": Decimal("0.49")}, "its price would be 0.51 from the mid, price_band is 0.50"),
+        ({"price": Decimal("1.51")}, "its price would be 0.51 from the mid, price_band is 0.50"),
+        ({"mid": None}, "no mid that its price could be held against"),
+        ({"band": None}, "no mid that its price could be held against"),
+        ({"price": None}, "no mid that its price could be held against"),
+        ({"entries_today": 2}, "all bots together have sent 2 today, entries_per_day is 2"),
+        ({"day_trades": NONE_LEFT}, "no day trade is left: the broker allows 0, and the account is under $25,000.00"),
+        ({"day_trades": replace(NONE_LEFT, net_liquidation=None)}, "no day trade is left"),
+        (
+            {"day_trades": replace(NONE_LEFT, left=2, at_work=2)},
+            "no day trade is left: the broker allows 2, 2 of them for positions of today, and the account is under",
+        ),
     ],
 )
 def test_each_limit_refuses_in_words(changes: dict[str, object], words: str) -> None:
@@ -71,6 +110,16 @@ def test_each_limit_refuses_in_words(changes: dict[str, object], words: str) -> 
         {"account_max_open": None, "open_positions": 99},
         {"sent": (clock("09:59:00"), clock("09:59:30"))},
         {"orders_per_minute": None, "sent": (clock("10:00"),) * 9},
+        {"together": None, "puts": None},
+        {"max_contracts": None, "max_notional": None, "contracts": 10**6, "notional": Decimal(10**12)},
+        {"price": Decimal("1.50")},
+        {"price": Decimal("-0.20"), "mid": Decimal("0.20")},
+        {"entries_per_day": None, "entries_today": 999},
+        {"day_trades": None},
+        {"day_trades": replace(NONE_LEFT, closes_today=False)},
+        {"day_trades": replace(NONE_LEFT, net_liquidation=Decimal(25000))},
+        {"day_trades": replace(NONE_LEFT, left=None, at_work=9)},
+        {"day_trades": replace(NONE_LEFT, left=2, at_work=1)},
     ],
 )
 def test_what_is_just_within_a_limit_passes(changes: dict[str, object]) -> None:

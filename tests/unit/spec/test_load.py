@@ -8,6 +8,7 @@ from engine.spec.shipped import shipped
 from engine.spec.spec import (
     AccountDocument,
     Amount,
+    Backing,
     Comparison,
     Confirm,
     ExitKind,
@@ -150,6 +151,60 @@ def test_account_documents() -> None:
     )
     assert load_text(text.replace("$1500", "1500"), "account.yaml").diagnostics[0].code == "RB152"
     assert load_text(text.replace("max_open", "max_opne"), "account.yaml").diagnostics[0].code == "RB111"
+
+
+ACCOUNT = "rulebot_account: 1\nabout: All bots.\naccount: DU1234567\nrisk: {"
+
+
+def account_of(risk: str) -> AccountDocument:
+    loaded = load_text(f"{ACCOUNT}{risk}}}\n", "account.yaml")
+    assert loaded.account is not None, loaded.diagnostics
+    return loaded.account
+
+
+def test_limits_of_the_account() -> None:
+    found = account_of(
+        "entries_per_day: 40, cash_secured_puts: net_liquidation, max_contracts_per_order: 8, "
+        "max_notional_per_order: $250000, price_band: 10%, pattern_day_trading: {ignore: a cash account}, "
+        "require: [{worst_case_at_expiry: {at_most: 0.5x net_liquidation}}]"
+    )
+    assert found == AccountDocument(
+        version=1,
+        about="All bots.",
+        account="DU1234567",
+        entries_per_day=40,
+        cash_secured_puts=Backing.NET_LIQUIDATION,
+        max_contracts_per_order=8,
+        max_notional_per_order=Decimal(250000),
+        price_band=Amount(Decimal(10), Unit.PERCENT),
+        pattern_day_trading="a cash account",
+        worst_case_at_expiry=Amount(Decimal("0.5"), Unit.MULTIPLE, "net_liquidation"),
+    )
+    assert account_of("price_band: 0.25").price_band == Amount(Decimal("0.25"), Unit.NUMBER)
+    bound = account_of("require: [{worst_case_at_expiry: {at_most: $25000}}]").worst_case_at_expiry
+    assert bound == Amount(Decimal(25000), Unit.DOLLARS)
+
+
+@pytest.mark.parametrize(
+    ("risk", "codes"),
+    [
+        ("require: [{margin: {at_most: 0.5x net_liquidation}}]", ["RB111"]),
+        ("require: [{worst_case_at_expiry: {at_least: $100}}]", ["RB111"]),
+        ("require: [{worst_case_at_expiry: {at_most: 0.5}}]", ["RB152"]),
+        ("require: [{worst_case_at_expiry: {at_most: 0.5x buying_power}}]", ["RB152"]),
+        ("require: []", ["RB121"]),
+        ("cash_secured_puts: true", ["RB153"]),
+        ("price_band: 0%", ["RB152"]),
+        ("price_band: 0", ["RB156"]),
+        ("price_band: none", ["RB152"]),
+        ("pattern_day_trading: false", ["RB120"]),
+        ("pattern_day_trading: {ignore: ''}", ["RB152"]),
+        ("max_contracts_per_order: 0", ["RB156"]),
+        ("max_notional_per_order: 100000", ["RB152"]),
+    ],
+)
+def test_limits_that_are_not_meant(risk: str, codes: list[str]) -> None:
+    assert [found.code for found in load_text(f"{ACCOUNT}{risk}}}\n", "account.yaml").diagnostics] == codes
 
 
 def test_every_problem_in_one_run_and_in_file_order() -> None:

@@ -1,0 +1,30 @@
+"""How far the price of an entry may lie from the mid."""
+
+from collections.abc import Iterable
+from decimal import Decimal
+
+from engine.model.market import Board
+from engine.order.price import Part
+from engine.spec.spec import Amount, Unit
+
+LEAST_BAND = Decimal("0.50")
+"""Per share: a part of what cheap legs are worth would be less than the width of their quotes."""
+
+
+def price_band(limit: Amount, parts: Iterable[Part], board: Board) -> Decimal | None:
+    """Return how far from the mid a price of these parts may lie, per share; None while a leg has no quote.
+
+    A percentage is of the legs' mids added up, long and short alike: the net of a spread may be near 0, while the width
+    of its quotes goes with what its legs are worth.
+    """
+    if limit.unit is not Unit.PERCENT:
+        return limit.value
+    worth = 0.0
+    for option, _, ratio in parts:
+        row = board.rows.get(option, -1)
+        if row < 0:
+            return None
+        worth += ratio * (board.bid[row] + board.ask[row]) / 2
+    if worth != worth:
+        return None
+    return max(limit.value / 100 * Decimal(f"{worth:.4f}"), LEAST_BAND)

@@ -1,0 +1,124 @@
+"""What all open and working positions could lose at expiry, and what their short puts need, with one entry more.
+
+Of a position whose entry is at work two ways are looked at: as it stands now, and filled to the end at the prices that
+fill at once. A ladder never goes past those, and the account's limits are convex in what has filled: the worst lies at
+one of the two.
+"""
+
+from decimal import Decimal
+
+from engine.decide.limits import Cap
+from engine.evaluate.select import Selection
+from engine.model.contract import Option
+from engine.model.facts import Account
+from engine.model.money import ZERO
+from engine.model.payoff import Holding, Way, cash_for_puts, worst_together
+from engine.model.position import Position, PositionLeg
+from engine.model.quotes import NO_BID, quote_problem
+from engine.spec.spec import Amount, Backing, Unit
+from engine.turn.work import Work
+
+
+def worst_case_cap(work: Work, selection: Selection, quantity: int, commission: Decimal) -> Cap | None:
+    """Return what all bots could lose at expiry with this entry, and what they may; None without such a limit."""
+    bound = work.program.limits.worst_case_at_expiry
+    if bound is None:
+        return None
+    limit, missing = _limit(bound, work.state.facts.account)
+    if limit is None:
+        return Cap(None, None, missing)
+    named = [(position.id, _ways(work, position)) for position in work.active_positions()]
+    named.append(("this entry", [_proposed(work, selection, quantity, commission)]))
+    known: list[tuple[Way, ...]] = []
+    for name, ways in named:
+        sound = tuple(way for way in ways if way is not None)
+        if len(sound) < len(ways):
+            return Cap(None, limit, f"what all bots could lose is unknown: no sound quote for {name}")
+        if worst_together([sound]) is None:
+            return Cap(None, limit, f"what all bots could lose has no bound: {name} is short calls that nothing covers")
+        known.append(sound)
+    return Cap(worst_together(known), limit)
+
+
+def cash_cap(work: Work, selection: Selection, quantity: int) -> Cap | None:
+    """Return what the uncovered short puts of all bots need with this entry, and what backs them; None without one."""
+    backing = work.program.limits.cash_secured_puts
+    if backing is None:
+        return None
+    proposed: Way = tuple((leg.option, leg.sign * leg.ratio * quantity, ZERO) for leg in selection.legs)
+    if not cash_for_puts(proposed):
+        return None
+    account = work.state.facts.account
+    there = account.cash if backing is Backing.CASH else account.net_liquidation
+    held = (max(map(cash_for_puts, _counts(work, position))) for position in work.active_positions())
+    missing = f"{backing.value} of the account is unknown, and short puts need it (cash_secured_puts)"
+    return Cap(cash_for_puts(proposed) + sum(held, ZERO), there, missing)
+
+
+def _limit(bound: Amount, account: Account) -> tuple[Decimal | None, str]:
+    if bound.unit is Unit.DOLLARS:
+        return bound.value, ""
+    if account.net_liquidation is None:
+        return None, "net_liquidation of the account is unknown, and worst_case_at_expiry is held against it"
+    return bound.value * max(account.net_liquidation, ZERO), ""
+
+
+def _is_opening(work: Work, position: Position) -> bool:
+    return position.state == "entering" or work.has_live_entry(position.id)
+
+
+def _counts(work: Work, position: Position) -> list[Way]:
+    """Return what the position holds, and what it will when its entry has filled; without prices."""
+    now = tuple((leg.option, leg.signed_held, ZERO) for leg in position.legs)
+    if not _is_opening(work, position):
+        return [now]
+    filled = tuple((leg.option, leg.signed_held + leg.sign * _owed(position, leg), ZERO) for leg in position.legs)
+    return [now, filled]
+
+
+def _owed(position: Position, leg: PositionLeg) -> int:
+    """Return the contracts that the entry has still to open."""
+    return max(position.quantity * leg.ratio - leg.opened, 0)
+
+
+def _ways(work: Work, position: Position) -> list[Way | None]:
+    """Return how the position may stand, with what was paid; None for a way whose prices are unknown."""
+    now = tuple((leg.option, leg.signed_held, _paid(leg)) for leg in position.legs)
+    if not _is_opening(work, position):
+        return [now]
+    filled: list[Holding] = []
+    for leg in position.legs:
+        owed = _owed(position, leg)
+        price = _at_once(work, leg.option, leg.sign) if owed else ZERO
+        if price is None:
+            return [now, None]
+        paid = _paid(leg) - leg.sign * owed * price * leg.option.multiplier
+        filled.append((leg.option, leg.signed_held + leg.sign * owed, paid))
+    return [now, tuple(filled)]
+
+
+def _paid(leg: PositionLeg) -> Decimal:
+    return leg.entry_cash + leg.exit_cash - leg.commissions
+
+
+def _proposed(work: Work, selection: Selection, quantity: int, commission: Decimal) -> Way | None:
+    found: list[Holding] = []
+    for leg in selection.legs:
+        price = _at_once(work, leg.option, leg.sign)
+        if price is None:
+            return None
+        count = leg.sign * leg.ratio * quantity
+        paid = -count * price * leg.option.multiplier - (ZERO if found else commission)
+        found.append((leg.option, count, paid))
+    return tuple(found)
+
+
+def _at_once(work: Work, option: Option, sign: int) -> Decimal | None:
+    """Return the price per share at which one is bought (`sign` 1) or sold (-1) at once; None without a sound quote."""
+    board = work.state.board
+    row = board.rows.get(option, -1)
+    problem = quote_problem(board, row, work.now)
+    if problem and not (problem == NO_BID and sign < 0):
+        return None
+    price = board.ask[row] if sign > 0 else board.bid[row]
+    return Decimal(f"{price:.4f}") if price == price else ZERO

@@ -1,0 +1,242 @@
+"""The account's limits at the gate, as an engine driven by hand meets them."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hand_desk import SELLER, Desk, put, text_of
+
+from engine.model.contract import Underlying
+from engine.model.event import AccountReport
+from engine.model.facts import Account
+from engine.record.record import Kind
+from engine.spec.spec import Amount, Backing, Unit
+from engine.turn.program import AccountLimits
+
+HALF = Amount(Decimal("0.5"), Unit.MULTIPLE, "net_liquidation")
+CALLS = """
+  expiry: {dte: 0}
+  short_call: {sell: call, strike: {delta: 0.10}}
+  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
+"""
+SETTLES = """
+  - at_expiry: settle
+"""
+
+
+def desk_of(*texts: str, account: Account | None = None, **limits: object) -> Desk:
+    desk = Desk(texts or (text_of(),), limits=AccountLimits(**limits))  # type: ignore[arg-type]
+    desk.send(AccountReport(desk.now, account or Account(net_liquidation=Decimal(10000), cash=Decimal(10000))))
+    return desk
+
+
+def refused(desk: Desk, bot: str = "spread") -> str:
+    """Return why the bot was last refused, "" when it was not."""
+    return next((str(r.data["reason"]) for r in reversed(desk.said(Kind.DECISION, "skip")) if r.bot == bot), "")
+
+
+def dollars(amount: int) -> Amount:
+    return Amount(Decimal(amount), Unit.DOLLARS)
+
+
+# ---------------------------------------------------------------- the worst case of all bots
+
+
+def test_the_worst_case_of_one_entry() -> None:
+    """Sold at 0.30 at once (2.20 - 1.90), 10 wide: 970 and 3 in commissions."""
+    desk = desk_of(worst_case_at_expiry=dollars(900))
+    desk.until("10:00")
+    assert refused(desk).startswith("all bots together could lose $9")
+    assert refused(desk).endswith("at expiry, worst_case_at_expiry is at most $900.00")
+    assert not desk.submitted
+    assert desk.state.bots["spread"].waits == refused(desk)
+
+
+def test_the_worst_case_counts_what_is_open_and_what_works() -> None:
+    desk = desk_of(text_of("one"), text_of("two"), worst_case_at_expiry=dollars(1500))
+    desk.until("10:00")
+    assert [order.bot for order in desk.submitted] == ["one"]
+    assert "worst_case_at_expiry" in refused(desk, "two")
+    desk.fill(desk.last)
+    desk.tick(30)
+    assert [order.bot for order in desk.submitted] == ["one"]
+
+
+def test_both_sides_of_a_day_are_not_lost_together() -> None:
+    desk = desk_of(text_of("puts"), text_of("calls", legs=CALLS), worst_case_at_expiry=dollars(1500))
+    desk.until("10:00")
+    assert sorted(order.bot for order in desk.submitted) == ["calls", "puts"]
+
+
+def test_net_liquidation_bounds_it_and_must_be_known() -> None:
+    desk = desk_of(worst_case_at_expiry=HALF, account=Account(net_liquidation=Decimal(1000)))
+    desk.until("10:00")
+    assert refused(desk).endswith("worst_case_at_expiry is at most $500.00")
+    desk = desk_of(worst_case_at_expiry=HALF, account=Account(cash=Decimal(1000)))
+    desk.until("10:00")
+    assert refused(desk) == "net_liquidation of the account is unknown, and worst_case_at_expiry is held against it"
+    desk.send(AccountReport(desk.now, Account(net_liquidation=Decimal(10000))))
+    desk.tick(15)
+    assert len(desk.submitted) == 1
+
+
+def test_a_loss_without_bound_is_refused_and_keeps_others_out() -> None:
+    naked = text_of(
+        "naked",
+        legs="\n  expiry: {dte: 0}\n  short_call: {sell: call, strike: {delta: 0.10}}\n",
+        risk="{undefined_risk: allow}",
+        entry='{at: "10:00"}',
+    )
+    desk = desk_of(naked, worst_case_at_expiry=dollars(10**6))
+    desk.until("10:00")
+    assert "what all bots could lose has no bound: this entry is short calls" in refused(desk, "naked")
+    desk = desk_of(naked, text_of("later", entry='{at: "10:05"}'))
+    desk.opened()
+    desk.program = replace(desk.program, limits=AccountLimits(worst_case_at_expiry=dollars(10**6)))
+    desk.until("10:05")
+    assert "no bound: naked-20261118-1 is short calls that nothing covers" in refused(desk, "later")
+
+
+def test_an_entry_at_work_without_a_quote_is_unknown() -> None:
+    patient = "{start: mid, wait: 600s, tries: 1, then: cancel}"
+    one = text_of("one", order=patient)
+    desk = desk_of(one, text_of("two", legs=CALLS, entry='{at: "10:05"}'), worst_case_at_expiry=dollars(10**6))
+    desk.ack(desk.enter())
+    desk.blind(*(leg.option for leg in desk.last.legs))
+    desk.until("10:05")
+    assert refused(desk, "two") == "what all bots could lose is unknown: no sound quote for one-20261118-1"
+    assert [order.bot for order in desk.live] == ["one"]
+
+
+# ---------------------------------------------------------------- cash for short puts
+
+
+@pytest.mark.parametrize(
+    ("backing", "account", "words"),
+    [
+        (Backing.CASH, Account(cash=Decimal(50000)), "cash_secured_puts has $50,000.00"),
+        (Backing.CASH, Account(net_liquidation=Decimal(90000)), "cash of the account is unknown"),
+        (Backing.NET_LIQUIDATION, Account(cash=Decimal(90000)), "net_liquidation of the account is unknown"),
+        (Backing.CASH, Account(cash=Decimal(60000)), ""),
+        (Backing.NET_LIQUIDATION, Account(net_liquidation=Decimal(60000)), ""),
+    ],
+)
+def test_a_short_put_is_backed(backing: Backing, account: Account, words: str) -> None:
+    desk = desk_of(text_of("seller", **SELLER), cash_secured_puts=backing, account=account)
+    desk.until("10:01")
+    assert words in refused(desk, "seller")
+    assert len(desk.submitted) == (0 if words else 1)
+
+
+def test_the_puts_of_all_bots_are_added_also_while_they_work() -> None:
+    limits = {"cash_secured_puts": Backing.CASH, "account": Account(cash=Decimal(100000))}
+    desk = desk_of(text_of("one", **SELLER), text_of("two", **SELLER), **limits)  # type: ignore[arg-type]
+    desk.until("10:01")
+    assert [order.bot for order in desk.submitted] == ["one"]
+    assert "the short puts of all bots need $" in refused(desk, "two")
+
+
+def test_a_put_spread_needs_no_cash() -> None:
+    desk = desk_of(cash_secured_puts=Backing.CASH, account=Account())
+    desk.enter()
+
+
+# ---------------------------------------------------------------- size, price, number
+
+
+def test_size_of_an_order() -> None:
+    desk = desk_of(text_of(quantity="3", risk="{max_loss_per_trade: $5000}"), max_contracts_per_order=5)
+    desk.until("10:00")
+    assert refused(desk) == "an order of 6 contracts, max_contracts_per_order is 5"
+    desk = desk_of(max_notional_per_order=Decimal(1_000_000))
+    desk.until("10:00")
+    assert refused(desk).endswith("max_notional_per_order is $1,000,000.00")
+
+
+def test_price_band() -> None:
+    natural = text_of(order="{start: natural, wait: 10s, tries: 1, then: cancel}")
+    desk = desk_of(natural, price_band=Amount(Decimal("0.05"), Unit.NUMBER))
+    desk.until("10:00")
+    assert refused(desk) == "its price would be 0.10 from the mid, price_band is 0.05"
+    desk_of(natural, price_band=Amount(Decimal("0.10"), Unit.NUMBER)).enter()
+
+
+def test_there_is_a_price_band_without_an_account_document() -> None:
+    desk = Desk((text_of(order="{start: 9.00, wait: 10s, tries: 1, then: cancel}"),))
+    desk.until("10:00")
+    assert "price_band is 0.50" in refused(desk)
+
+
+def test_the_band_holds_at_every_new_order() -> None:
+    order = "{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 30s, then: cancel}"
+    desk = desk_of(text_of(order=order), price_band=Amount(Decimal("0.03"), Unit.NUMBER))
+    first = desk.enter()
+    desk.ack(first)
+    desk.tick(10)
+    desk.cancelled(first)
+    desk.tick(31)
+    assert desk.alarms == ["no price for the entry: too far from the mid (price_band)"]
+    assert len(desk.submitted) == 1
+    desk.program = replace(desk.program, limits=AccountLimits())
+    desk.tick(5)
+    assert [order.attempt for order in desk.submitted] == [1, 2]
+
+
+def test_entries_of_all_bots_in_a_day() -> None:
+    later = text_of("later", entry='{at: "10:05"}')
+    desk = desk_of(text_of("one"), later, entries_per_day=1)
+    desk.opened()
+    desk.until("10:05")
+    assert refused(desk, "later") == "all bots together have sent 1 today, entries_per_day is 1"
+    assert len(desk.submitted) == 1
+
+
+# ---------------------------------------------------------------- halts and day trades
+
+
+def test_no_entry_in_a_halt() -> None:
+    desk = Desk()
+    desk.board.halted.add(desk.board.rows[Underlying("SPX")])
+    desk.until("10:00")
+    assert refused(desk) == "trading is halted in SPX"
+    assert not desk.submitted
+    desk.board.halted.clear()
+    desk.tick(15)
+    assert len(desk.submitted) == 1
+
+
+def test_a_halted_option_halts_its_underlying_for_us_and_no_other() -> None:
+    desk = Desk()
+    desk.board.halted.add(desk.board.rows[put(5900)])
+    desk.until("10:00")
+    assert refused(desk) == "trading is halted in SPX"
+    other = Desk()
+    other.board.halted.add(other.board.rows[Underlying("SPY")])
+    other.enter()
+
+
+NONE_LEFT = Account(net_liquidation=Decimal(24000), day_trades_left=0)
+
+
+def test_no_day_trade_is_left() -> None:
+    desk = desk_of(account=NONE_LEFT)
+    desk.until("10:00")
+    assert refused(desk).startswith("no day trade is left: the broker allows 0, and")
+    desk_of(account=NONE_LEFT, heeds_day_trades=False).enter()
+    desk_of(account=replace(NONE_LEFT, net_liquidation=Decimal(25000))).enter()
+    desk_of(account=replace(NONE_LEFT, day_trades_left=None)).enter()
+
+
+def test_what_settles_or_stays_over_night_is_no_day_trade() -> None:
+    desk_of(text_of(exits=SETTLES), account=NONE_LEFT).enter()
+    stays = desk_of(text_of("seller", **SELLER), account=NONE_LEFT)
+    stays.until("10:01")
+    assert len(stays.submitted) == 1
+
+
+def test_positions_of_today_need_theirs() -> None:
+    two = (text_of("one"), text_of("two", entry='{at: "10:05"}'))
+    desk = desk_of(*two, account=replace(NONE_LEFT, day_trades_left=1))
+    desk.opened()
+    desk.until("10:05")
+    assert "the broker allows 1, 1 of them for positions of today" in refused(desk, "two")
