@@ -12,7 +12,7 @@ from engine.cli.structure import structure_of
 from engine.store.latest import chosen_store
 from engine.store.queries import Row, Run, StoreReader
 
-_RESTING = ("target", "stop")
+_RESTING = ("target", "stop", "protect")
 
 
 @click.command("status", short_help="Show what is open and what protects it.")

@@ -11,6 +11,7 @@ from engine.compile.lint import lint, unaccepted
 from engine.compile.orders import order_problems
 from engine.compile.plan import ExitPlan, Plan, RiskPlan, Rule
 from engine.compile.problem import Fault, Problem
+from engine.compile.protection import protect_plan, protection_problems
 from engine.compile.reads import needs_of
 from engine.compile.scope import scope_of
 from engine.compile.structure import leg_plans, leg_problems
@@ -104,6 +105,7 @@ CHECKS: tuple[Check, ...] = (
     ending_problems,
     basis_problems,
     _risk_problems,
+    protection_problems,
 )
 """Every check of the whole spec; conditions are checked while they are compiled."""
 
@@ -136,6 +138,8 @@ def _plan(
             daily_loss=spec.risk.daily_loss,
             halt_when=halt_when,
             undefined_risk=spec.risk.undefined_risk,
+            protect=protect_plan(spec),
+            max_unprotected=spec.risk.max_unprotected,
         ),
         lifecycle=sound(LIFECYCLE),
         needs=needs_of(rules, legs, spec.legs.expiry),

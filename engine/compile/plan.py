@@ -231,14 +231,24 @@ class ExitPlan:
     legs: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ProtectPlan:
+    """Stops at the broker behind the watched exits: at so many times the credit, of the structure or of each leg."""
+
+    times: Decimal
+    each_short: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskPlan:
-    """Limits in dollars and the conditions that halt the bot."""
+    """Limits in dollars, the conditions that halt the bot, and its protection. max_unprotected in seconds."""
 
     max_loss_per_trade: Decimal | None
     daily_loss: Decimal | None
     halt_when: tuple[Rule, ...]
     undefined_risk: bool
+    protect: ProtectPlan | None = None
+    max_unprotected: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ CODES = {
     "RB223": "A market order where it is not allowed.",
     "RB224": "An ending of an order that does not fit where it stands.",
     "RB225": "A number of an order that makes no sense.",
+    "RB226": "A protection of short legs that cannot stand, or nothing to protect.",
     "RB230": "A strike with an impossible number.",
     "RB231": "A strike that refers to a leg it cannot stand on.",
     "RB232": "A structure the engine cannot hold: no leg, too many, or an impossible ratio.",

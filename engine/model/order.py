@@ -41,12 +41,13 @@ class TimeInForce(Enum):
 
 
 class Purpose(Enum):
-    """Why an order exists. TARGET and STOP rest at the broker; EXIT and UNWIND are worked by the engine."""
+    """Why an order exists. TARGET, STOP and PROTECT rest at the broker; EXIT and UNWIND are worked by the engine."""
 
     ENTRY = "entry"
     EXIT = "exit"
     TARGET = "target"
     STOP = "stop"
+    PROTECT = "protect"
     UNWIND = "unwind"
 
 

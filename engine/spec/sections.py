@@ -32,6 +32,7 @@ from engine.spec.spec import (
     Order,
     Path,
     Priority,
+    Protect,
     Risk,
     Side,
     Start,
@@ -204,8 +205,15 @@ def risk(tree: Tree) -> Risk:
         daily_loss=number(tree.get("daily_loss")),
         halt_when=conditions(tree.get("halt_when"), (*path, "halt_when")),
         undefined_risk=tree.get("undefined_risk") == "allow",
+        protect=_protect(mapping(tree["protect"])) if "protect" in tree else None,
+        max_unprotected=seconds(tree.get("max_unprotected")),
         path=path,
     )
+
+
+def _protect(tree: Tree) -> Protect:
+    cost = sure(amount(tree["cost"]))
+    return Protect(cost.value, tree.get("of") == "each_short")
 
 
 def lets(tree: Tree) -> tuple[Let, ...]:

@@ -353,14 +353,24 @@ class Exit:
 # ---------------------------------------------------------------- risk and the whole
 
 
+@dataclass(frozen=True, slots=True)
+class Protect:
+    """`protect:`: so many times the credit, of the whole structure or, with `of: each_short`, of each short leg."""
+
+    times: Decimal
+    each_short: bool
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Risk:
-    """Limits of this bot, in dollars."""
+    """Limits of this bot, in dollars, and its protection. max_unprotected in seconds."""
 
     max_loss_per_trade: Decimal | None = None
     daily_loss: Decimal | None = None
     halt_when: tuple[Condition, ...] = ()
     undefined_risk: bool = False
+    protect: Protect | None = None
+    max_unprotected: float | None = None
     path: Path = ("risk",)
 
 

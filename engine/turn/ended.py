@@ -9,9 +9,10 @@ from engine.model.position import Position
 from engine.record.record import Kind
 from engine.turn.choosing import still_holds
 from engine.turn.judging import wake
-from engine.turn.leaving import CLOSING, REFUSED_RETRY, UNWIND, is_trading, is_unwound, legs_to_close, pursue
+from engine.turn.leaving import CLOSING, REFUSED_RETRY, UNWIND, is_trading, is_unwound, leave, legs_to_close, pursue
 from engine.turn.opening import next_stage, send_opening
 from engine.turn.program import CompiledBot
+from engine.turn.protecting import PROTECT, note_gone
 from engine.turn.resting import REARM_LIMIT, RESTING, cancel, has_expired, place_resting, take_back
 from engine.turn.state import Trading
 from engine.turn.work import Work
@@ -55,6 +56,8 @@ def order_ended(work: Work, order: Order, *, asked: bool = False) -> None:
         _entry_ended(work, position, order)
     elif order.purpose in CLOSING:
         _closing_ended(work, position, order, asked=asked)
+    elif order.purpose is Purpose.PROTECT:
+        _protection_ended(work, position, order, asked=asked)
     else:
         _resting_ended(work, position, order, asked=asked)
 
@@ -262,6 +265,19 @@ def _resting_ended(work: Work, position: Position, order: Order, *, asked: bool)
         _put_back_anew(work, position, "a part of its group has filled")
     else:
         _somebody_cancelled(work, position)
+
+
+def _protection_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
+    """A protective stop that was hit has bought one short leg back: what is left of the position is closed."""
+    if position.state == "exiting":
+        _after_closing(work, position)
+    elif position.state == "open" and order.has_fills:
+        if not position.is_flat:
+            leave(work, position, PROTECT, f"the protective stop of {order.legs[0].option} was hit")
+        elif take_back(work, position, "the position is closed"):
+            closed(work, replace(position, exit_reason=PROTECT), "closed_out")
+    elif position.state == "open":
+        note_gone(work, position, order, asked=asked)
 
 
 def _watched_instead(work: Work, position: Position, order: Order) -> None:

@@ -23,6 +23,7 @@ from engine.turn.judging import confirmed, first_missing, judge, wake
 from engine.turn.opening import ticket
 from engine.turn.profit import structure
 from engine.turn.program import CompiledBot
+from engine.turn.protecting import UNPROTECTED, is_unprotected_too_long
 from engine.turn.resting import cancel, resting_orders
 from engine.turn.state import Reading
 from engine.turn.work import Work
@@ -44,6 +45,9 @@ def step_exits(work: Work, position: Position) -> None:
         return
     bot = work.governing(position)
     if _only_waits_for_expiry(work, position, bot):
+        return
+    if is_unprotected_too_long(work, position) and position.exit_reason != UNPROTECTED:
+        leave(work, position, UNPROTECTED, "a short leg has stood without protection for too long")
         return
     view = work.view()
     view.legs, view.held = structure(work, position)
@@ -120,6 +124,16 @@ def act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> 
     if position.state != "exiting":
         position = work.move(position, "exit")
     work.set_bot(position.bot, replace(work.bots[position.bot], waits=f"{reason}: closing"))
+    pursue(work, position)
+
+
+def leave(work: Work, position: Position, reason: str, why: str) -> None:
+    """Have the engine close all that is left, for a reason that is no exit of the spec."""
+    work.record(Kind.DECISION, position.bot, position.id, what="exit", reason=reason, kind=reason, values=[])
+    work.alarm(position.bot, f"{why}: the position is closed", position.id)
+    position = work.put_position(replace(position, exit_reason=reason, attempts=0, retry_at=None, suspended=False))
+    if position.state != "exiting":
+        position = work.move(position, "exit")
     pursue(work, position)
 
 
@@ -232,8 +246,8 @@ def _send_closing(work: Work, position: Position) -> None:
 
 def exit_ladder(bot: CompiledBot, reason: str) -> Ladder:
     """Return how this exit is worked."""
-    if reason == UNWIND:
-        return UNWIND_LADDER
+    if reason == UNPROTECTED:
+        return STOP_ORDER
     planned = next((found for found in bot.plan.exits if found.name == reason), None)
     if planned is None:
         return UNWIND_LADDER

@@ -22,7 +22,7 @@ from engine.record.record import Kind
 from engine.spec.spec import ExitKind
 from engine.turn.work import Work
 
-RESTING = (Purpose.TARGET, Purpose.STOP)
+RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
 CANCEL_PATIENCE = timedelta(seconds=10)
 REARM_LIMIT = 1
 """How often resting orders that somebody cancelled are put back before a person must look."""
@@ -220,6 +220,7 @@ def put_back(work: Work) -> None:
             continue
         work.record(Kind.DECISION, position.bot, position.id, what="resume", reason="its contract is free", values=[])
         place_resting(work, work.put_position(replace(position, suspended=False, retry_at=None)))
+        work.set_wake(position.bot, work.at)
 
 
 def _may_be_put_back(work: Work, position: Position) -> bool:

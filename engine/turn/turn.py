@@ -43,6 +43,7 @@ from engine.turn.linking import link_down, link_up
 from engine.turn.opening import entry_due
 from engine.turn.profit import structures
 from engine.turn.program import Program
+from engine.turn.protecting import place_protection
 from engine.turn.reports import on_commission, on_execution, on_message, on_order
 from engine.turn.resting import cancel_entries, option_has_expired, place_resting, put_back
 from engine.turn.state import NEVER, State, after_request
@@ -134,6 +135,7 @@ def _retry(work: Work, position: Position) -> None:
         next_opening(work, position)
     elif position.state == "open" and not position.suspended:
         place_resting(work, position)
+        place_protection(work, work.positions[position.id])
 
 
 def _enter(work: Work, names: set[str], blocked: dict[str, str]) -> None:

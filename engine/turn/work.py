@@ -55,6 +55,7 @@ class Work:
         self.indexed = state.indexed
         self.bases: Mapping[str, Decimal] = state.bases
         self.marks: Mapping[str, Decimal] = state.marks
+        self.unprotected: Mapping[str, datetime] = state.unprotected
         self.asked_at = state.asked_at
         self.absent = state.absent
         self._own: set[str] = set()
@@ -196,6 +197,14 @@ class Work:
         """Keep the last known profit of a position."""
         self._table("marks")[position] = made
 
+    def set_unprotected(self, position: str, since: datetime | None) -> None:
+        """Keep since when a position has stood without protection, None once it is protected."""
+        table = self._table("unprotected")
+        if since is None:
+            table.pop(position, None)
+        else:
+            table[position] = since
+
     def put_base(self, position: str, made: Decimal) -> None:
         """Keep what a position had made when the session began."""
         self._table("bases")[position] = made
@@ -269,6 +278,7 @@ class Work:
             indexed=self.indexed,
             bases=self.bases,
             marks=self.marks,
+            unprotected=self.unprotected,
             asked_at=self.asked_at,
             absent=self.absent,
             **changes,

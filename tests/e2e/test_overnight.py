@@ -1,4 +1,4 @@
-"""Nobody is connected from one day to the next: what filled meanwhile is in the books the next morning."""
+"""Nobody is connected for hours, or from one day to the next: what filled meanwhile is in the books afterwards."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from ib_async import IB, StartupFetchNONE
 from engine.model.event import Request
 from engine.model.order import OrderStatus, Purpose
 from engine.record.record import Kind
+from engine.run.aftermath.books import compare_books
 from engine.run.aftermath.day import Day, read_day
 from engine.run.desk import load_desk
 from engine.run.start import Run, RunOptions, execute
@@ -33,9 +34,11 @@ def new_york(hour: int, minute: int, day: int = 21) -> datetime:
     return datetime(2026, 10, day, hour + 4, minute, tzinfo=UTC)
 
 
-async def run(gateway: RunningGateway, store: Path, ends: Callable[[Run, datetime], None]) -> None:
-    """Run the seller attached to the gateway; `ends` asks it to stop, or dies."""
-    desk = load_desk(spec_files([SELLER]), {"stop_loss": "10%"}, None)
+async def run(
+    gateway: RunningGateway, store: Path, ends: Callable[[Run, datetime], None], spec: Path | None = None
+) -> None:
+    """Run a spec, or the seller, attached to the gateway; `ends` asks it to stop, or dies."""
+    desk = load_desk([str(spec)], {}, None) if spec else load_desk(spec_files([SELLER]), {"stop_loss": "10%"}, None)
     options = RunOptions(store=store, logs=None, sessions=None, install="")
     world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
     try:
@@ -123,3 +126,33 @@ def test_ci_a_stop_that_was_hit_while_nobody_listened_closes_the_books(tmp_path:
     assert any("at the stop price it had" in text for text in alarms(day))
     held = {leg.option.con_id: leg.signed_held for found in day.positions.values() for leg in found.legs if leg.held}
     assert held == {key: int(count) for key, count in day.ledger.positions.items() if count}
+
+
+@pytest.mark.long
+def test_ci_a_protective_stop_acts_without_the_engine_and_the_rest_is_closed_when_it_is_back(tmp_path: Path) -> None:
+    """The engine is away from 10:30 to 15:00 while the market falls through the short put."""
+    text = (Path(__file__).parents[2] / "examples" / "protected_condor.yaml").read_text(encoding="utf-8")
+    spec = tmp_path / "protected_condor.yaml"
+    spec.write_text(text.replace("cost: 4x credit", "cost: 1.3x credit"), encoding="utf-8")
+    store = tmp_path / "s.db"
+
+    async def body() -> Day:
+        gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=7, market_file="trend_down"))
+        try:
+            await run(gateway, store, stop_at(new_york(10, 30)), spec)
+            (resting,) = {view.ticket.order_type for view in gateway.exchange.open_orders()}
+            assert resting == "STP"
+            await live_on(gateway, new_york(15, 0))
+            await run(gateway, store, stop_at(new_york(15, 20)), spec)
+            assert gateway.ledger is not None
+            return read_day(store, gateway.ledger.totals(), {})
+        finally:
+            await gateway.stop()
+
+    day = asyncio.run(body())
+    (position,) = day.positions.values()
+    assert position.exit_reason == "protect"
+    assert position.state == "closed" or all(leg.sign > 0 for leg in position.legs if leg.held)
+    assert compare_books(day) == []
+    hit = [order for order in day.orders.values() if order.purpose is Purpose.PROTECT]
+    assert sorted(order.status.value for order in hit) == ["cancelled", "filled"]

@@ -1,0 +1,137 @@
+"""Protection: a wide stop at the broker on each short leg, so that a dead engine leaves no naked risk.
+
+Each rests by itself, GTC, as a single-leg stop order: that stops on a combo, or one group across combos, work at the
+broker is not known (language.md section 8). An exit takes them back before it closes (`pursue`). One that fills has
+bought a short leg back: what is left of the position is closed by the engine.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from engine.compile.plan import ProtectPlan
+from engine.model.command import Replace
+from engine.model.contract import product
+from engine.model.money import Rounding
+from engine.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
+from engine.model.position import Position, PositionLeg
+from engine.order.draft import closing_legs, draft
+from engine.turn.judging import wake
+from engine.turn.opening import ticket
+from engine.turn.resting import REARM_LIMIT, has_expired
+from engine.turn.work import Work
+
+PROTECT = "protect"
+UNPROTECTED = "unprotected"
+"""Reasons of an exit: a protective stop was hit; a short leg stood too long without protection."""
+ASK_AGAIN = timedelta(minutes=1)
+"""How long after the broker refused a protective stop it is asked again."""
+
+
+def place_protection(work: Work, position: Position) -> None:
+    """Put a stop on every short leg of an open position that has none; those that are there fit what is held."""
+    plan = work.governing(position).plan.risk.protect
+    if plan is None or position.state != "open" or position.suspended or position.on_hold:
+        return
+    if not work.state.is_linked or position.rearmed > REARM_LIMIT or has_expired(work, position):
+        return
+    if position.retry_at is not None and work.at < position.retry_at:
+        return
+    live = {order.legs[0].name: order for order in work.live_orders(position.id) if order.purpose is Purpose.PROTECT}
+    for leg in position.legs:
+        if leg.sign > 0 or leg.held <= 0:
+            continue
+        if (order := live.get(leg.name)) is None:
+            _place(work, position, leg, plan)
+        elif order.status is OrderStatus.WORKING and order.remaining != leg.held:
+            changed = work.put_order(replace(order, quantity=order.filled + leg.held))
+            work.commands.append(Replace(changed))
+
+
+def _place(work: Work, position: Position, leg: PositionLeg, plan: ProtectPlan) -> None:
+    price = stop_price(position, leg, plan)
+    if price is None:
+        return
+    (closing,) = closing_legs((leg,))
+    work.send(
+        draft(
+            ticket(work, position, Purpose.PROTECT, PROTECT),
+            (replace(closing, ratio=1),),
+            leg.held,
+            OrderType.STOP,
+            stop=price,
+            time_in_force=TimeInForce.GTC,
+        )
+    )
+
+
+def stop_price(position: Position, leg: PositionLeg, plan: ProtectPlan) -> Decimal | None:
+    """Return the price per share at which a short leg is bought back, on the tick; None while its credit is not known.
+
+    `each_short`: so many times what this leg brought. Else so many times the credit of the whole structure, shared by
+    the contracts of the leg in one structure: what one leg alone then costs, the structure costs at least, less what
+    its long legs bring.
+    """
+    if plan.each_short:
+        brought = leg.entry_cash / (leg.opened * leg.option.multiplier) if leg.opened else None
+    else:
+        entry = position.entry_price
+        brought = None if entry is None else entry / leg.ratio
+    if brought is None or brought <= 0:
+        return None
+    return product(leg.option.symbol).option_ticks.round(brought * plan.times, Rounding.UP)
+
+
+# ---------------------------------------------------------------- how long a short leg may stand alone
+
+
+def is_protected(work: Work, position: Position) -> bool:
+    """Say whether each short leg has a stop that rests at the broker, or a closing order that works."""
+    guards = [order for order in work.live_orders(position.id) if _guards(order)]
+    for leg in position.legs:
+        if leg.sign < 0 and leg.held > 0:
+            covered = sum(_covers(order, leg) for order in guards)
+            if covered < leg.held:
+                return False
+    return True
+
+
+def _guards(order: Order) -> bool:
+    is_closing = order.purpose in (Purpose.EXIT, Purpose.UNWIND, Purpose.STOP, Purpose.PROTECT)
+    return is_closing and order.status is OrderStatus.WORKING and order.ended is None
+
+
+def _covers(order: Order, leg: PositionLeg) -> int:
+    return sum(order.remaining * found.ratio for found in order.legs if found.name == leg.name)
+
+
+def is_unprotected_too_long(work: Work, position: Position) -> bool:
+    """Count how long a short leg has stood without protection; say whether that is longer than the spec allows."""
+    limit = work.governing(position).plan.risk.max_unprotected
+    if limit is None:
+        return False
+    since = work.unprotected.get(position.id)
+    if is_protected(work, position):
+        if since is not None:
+            work.set_unprotected(position.id, None)
+        return False
+    if since is None:
+        since = work.at
+        work.set_unprotected(position.id, since)
+    left = limit - (work.at - since).total_seconds()
+    if left > 0:
+        wake(work, position.bot, left)
+    return left <= 0
+
+
+def note_gone(work: Work, position: Position, order: Order, *, asked: bool) -> None:
+    """Say that an open position has lost a protective stop, and not by a fill: it is put back once."""
+    if asked or position.suspended or has_expired(work, position):
+        return
+    count = position.rearmed + 1
+    position = work.put_position(replace(position, rearmed=count, retry_at=work.at + ASK_AGAIN))
+    how = "refused" if order.status is OrderStatus.REFUSED else "cancelled, and not by us"
+    then = "it is put back" if count <= REARM_LIMIT else "it is not put back again: a person must look"
+    text = f"the protective stop of {order.legs[0].option} was {how}: {then}"
+    work.alarm(position.bot, f"{text} ({order.message})" if order.message else text, position.id)
+    wake(work, position.bot, ASK_AGAIN.total_seconds())

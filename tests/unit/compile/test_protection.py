@@ -1,0 +1,59 @@
+"""What may protect short legs, and what cannot."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.compile.build import build_plan, check
+from engine.compile.plan import ProtectPlan
+from engine.spec.load import load_text
+from engine.spec.shipped import shipped
+
+CONDOR = (shipped("specs") / "dte0_condor.yaml").read_text(encoding="utf-8")
+SELLER = (shipped("specs") / "spy_put_seller.yaml").read_text(encoding="utf-8")
+BOUGHT = (Path(__file__).parents[3] / "examples" / "debit_spread.yaml").read_text(encoding="utf-8")
+BOUGHT = BOUGHT.replace("risk: {max_loss_per_trade: $1500}", "\nrisk:\n  max_loss_per_trade: $1500")
+
+
+def with_risk(text: str, *lines: str) -> str:
+    head, _, rest = text.partition("\nrisk:\n")
+    return head + "\nrisk:\n" + "".join(f"  {line}\n" for line in lines) + rest
+
+
+def codes(text: str) -> list[str]:
+    loaded = load_text(text)
+    return [found.code for found in (*loaded.diagnostics, *check(loaded)) if found.is_error]
+
+
+def test_a_sold_structure_may_be_protected() -> None:
+    text = with_risk(CONDOR, "protect: {cost: 4x credit, of: each_short}", "max_unprotected: 5s")
+    loaded = load_text(text)
+    assert loaded.spec is not None, loaded.diagnostics
+    plan, _ = build_plan(loaded.spec, loaded.source)
+    assert plan is not None
+    assert plan.risk.protect == ProtectPlan(loaded.spec.risk.protect.times, True)  # type: ignore[union-attr]
+    assert (plan.risk.protect.times, plan.risk.max_unprotected) == (4, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "lines", "code"),
+    [
+        (SELLER, ("protect: {cost: 4x credit}",), "RB226"),
+        (BOUGHT, ("protect: {cost: 4x credit}",), "RB205"),
+        (CONDOR, ("protect: {cost: 0.9x credit}",), "RB226"),
+        (CONDOR, ("max_unprotected: 5s",), "RB226"),
+        (CONDOR, ("protect: {cost: 4x credit}", "max_unprotected: 0s"), "RB250"),
+        (CONDOR, ("protect: {of: each_short}",), "RB113"),
+    ],
+)
+def test_what_cannot_stand_is_said(text: str, lines: tuple[str, ...], code: str) -> None:
+    assert code in codes(with_risk(text, *lines))
+
+
+def test_a_resting_stop_is_protection_enough_for_a_limit() -> None:
+    assert codes(with_risk(SELLER, "max_unprotected: 30s")) == []
+
+
+def test_nothing_sold_is_nothing_to_protect() -> None:
+    lines = [line for line in BOUGHT.splitlines() if "short_call" not in line]
+    assert "RB226" in codes(with_risk("\n".join(lines), "max_unprotected: 5s"))

@@ -1,0 +1,193 @@
+"""Stops at the broker behind the watched exits, and how long a short leg may stand without."""
+
+from decimal import Decimal
+
+from hand_desk import Desk, put, text_of
+
+from engine.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
+
+CONDOR = """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+  short_call: {sell: call, strike: {delta: 0.10}}
+  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
+"""
+RISK = "{max_loss_per_trade: $2000, protect: {cost: 4x credit}}"
+EACH = "{max_loss_per_trade: $2000, protect: {cost: 4x credit, of: each_short}}"
+LIMITED = "{max_loss_per_trade: $2000, protect: {cost: 4x credit}, max_unprotected: 5s}"
+
+
+def opened(risk: str = RISK, **sections: str) -> Desk:
+    desk = Desk((text_of(risk=risk, **sections),))
+    desk.opened()
+    desk.tick(0)
+    return desk
+
+
+def guards(desk: Desk) -> list[Order]:
+    return [order for order in desk.live if order.purpose is Purpose.PROTECT]
+
+
+def ack_all(desk: Desk) -> None:
+    for order in guards(desk):
+        desk.ack(order)
+    desk.tick(0)
+
+
+def test_after_the_fill_a_wide_stop_rests_on_the_short_leg() -> None:
+    desk = opened()
+    (guard,) = guards(desk)
+    entry = desk.position.entry_price
+    assert entry is not None
+    assert guard.legs[0].option == put(5945)
+    assert (guard.kind, guard.time_in_force, guard.quantity) == (OrderType.STOP, TimeInForce.GTC, 1)
+    assert guard.stop_price is not None
+    assert 0 <= guard.stop_price - 4 * entry < Decimal("0.10")
+    assert not guard.oca_group
+
+
+def test_each_short_leg_has_its_own() -> None:
+    desk = opened(EACH, legs=CONDOR)
+    found = {guard.legs[0].name: guard for guard in guards(desk)}
+    assert sorted(found) == ["short_call", "short_put"]
+    for leg in desk.position.legs:
+        if leg.sign < 0:
+            own = leg.entry_cash / 100
+            price = found[leg.name].stop_price
+            assert price is not None
+            assert 0 <= price - 4 * own < Decimal("0.10")
+
+
+def test_it_is_placed_once() -> None:
+    desk = opened()
+    ack_all(desk)
+    before = len(desk.submitted)
+    for _ in range(10):
+        desk.tick(30)
+    assert len(desk.submitted) == before
+
+
+def test_an_exit_takes_it_back_and_closes_only_then() -> None:
+    desk = opened()
+    ack_all(desk)
+    (guard,) = guards(desk)
+    desk.until("15:45")
+    assert desk.order(guard.ref).status is OrderStatus.CANCELLING
+    assert desk.last.purpose is Purpose.PROTECT
+    desk.cancelled(guard)
+    desk.tick(1)
+    assert desk.last.purpose is Purpose.EXIT
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
+    assert not desk.live
+
+
+def test_when_it_is_hit_the_rest_is_closed() -> None:
+    desk = opened(legs=CONDOR)
+    ack_all(desk)
+    hit = next(guard for guard in guards(desk) if guard.legs[0].name == "short_put")
+    desk.fill(hit, price="6.00")
+    desk.tick(0)
+    assert desk.position.exit_reason == "protect"
+    other = next(guard for guard in guards(desk) if guard.legs[0].name == "short_call")
+    assert other.status is OrderStatus.CANCELLING
+    desk.cancelled(other)
+    for _ in range(20):
+        desk.tick(1)
+        for order in desk.live:
+            if order.purpose is Purpose.EXIT:
+                desk.fill(order)
+    assert desk.position.state == "closed"
+    assert desk.position.is_flat
+
+
+def test_a_guard_somebody_cancelled_is_put_back_once() -> None:
+    desk = opened()
+    ack_all(desk)
+    for expected in (1, 0):
+        (guard,) = guards(desk)
+        desk.cancelled(guard)
+        desk.tick(61)
+        assert len(guards(desk)) == expected
+        ack_all(desk)
+    assert any("a person must look" in text for text in desk.alarms)
+
+
+def test_it_comes_back_after_a_restart_of_the_link() -> None:
+    desk = opened()
+    ack_all(desk)
+    desk.unlink()
+    desk.link()
+    desk.tick(5)
+    assert len(guards(desk)) == 1
+    assert sum(order.purpose is Purpose.PROTECT for order in desk.submitted) == 1
+
+
+def test_a_short_leg_that_stands_alone_too_long_is_closed_at_market() -> None:
+    """The broker never answers the protective stop."""
+    desk = opened(LIMITED)
+    desk.tick(4)
+    assert desk.position.state == "open"
+    desk.tick(1)
+    assert desk.position.exit_reason == "unprotected"
+    (guard,) = guards(desk)
+    desk.cancelled(guard)
+    desk.tick(1)
+    assert desk.last.purpose is Purpose.EXIT
+    assert desk.is_market(desk.last)
+
+
+def test_an_acknowledged_guard_is_protection() -> None:
+    desk = opened(LIMITED)
+    ack_all(desk)
+    for _ in range(5):
+        desk.tick(10)
+    assert desk.position.state == "open"
+
+
+def test_a_refused_guard_leaves_it_unprotected() -> None:
+    desk = opened(LIMITED)
+    (guard,) = guards(desk)
+    desk.refuse(guard)
+    for _ in range(6):
+        desk.tick(1)
+    assert desk.position.exit_reason == "unprotected"
+    assert desk.is_market(desk.last)
+
+
+def test_a_closing_order_at_work_is_protection() -> None:
+    desk = opened(
+        LIMITED, exits='\n  - {name: out, time: "15:00"}\n', exit_order="{start: mid, wait: 60s, tries: 9, then: again}"
+    )
+    ack_all(desk)
+    (guard,) = guards(desk)
+    desk.until("15:00")
+    desk.cancelled(guard)
+    desk.tick(1)
+    desk.ack(desk.last)
+    for _ in range(4):
+        desk.tick(5)
+    assert desk.position.exit_reason == "out"
+
+
+def test_an_exit_that_waits_too_long_for_the_cancel_goes_out_at_market() -> None:
+    desk = opened(
+        LIMITED, exits='\n  - {name: out, time: "15:00"}\n', exit_order="{start: mid, wait: 60s, tries: 9, then: again}"
+    )
+    ack_all(desk)
+    (guard,) = guards(desk)
+    desk.until("15:00")
+    for _ in range(6):
+        desk.tick(1)
+    assert desk.position.exit_reason == "unprotected"
+    desk.cancelled(guard)
+    desk.tick(1)
+    assert desk.is_market(desk.last)
+
+
+def test_without_the_key_nothing_rests() -> None:
+    desk = Desk()
+    desk.opened()
+    desk.tick(10)
+    assert not guards(desk)
