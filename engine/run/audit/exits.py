@@ -1,9 +1,9 @@
 """Checks on exits: they reduce what is held, never more of it, however many of them work at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from engine.model.order import Order, Purpose
+from engine.model.order import Order, OrderStatus, Purpose
 from engine.record.record import Kind
 from engine.run.audit.books import Books
 from engine.run.audit.tape import Entry, Finding, Tape
@@ -37,6 +37,11 @@ class _Working:
     order: Order
     since: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def is_leaving(self) -> bool:
+        """True while a cancel is on its way."""
+        return self.order.status is OrderStatus.CANCELLING
+
     def remaining(self, leg: str) -> int:
         """Return contracts of a leg that it may still close."""
         order = self.order
@@ -51,13 +56,19 @@ class _Working:
 
 
 def never_more_at_work(tape: Tape) -> Iterator[Finding]:
-    """9: Working exits of a leg never exceed what is held; those of one OCA group count once, as the largest."""
+    """9: Working exits of a leg never exceed what is held; those of one OCA group count once, as the largest.
+
+    Where the broker has taken back a trade, an exit that is being cancelled for it counts no more.
+    """
     books = Books()
+    busted: set[str] = set()
     working: dict[str, _Working] = {}
     told: set[str] = set()
     for turn in tape.turns:
         touched: dict[str, Entry] = {}
         for entry in turn:
+            if entry.kind is Kind.FILL and _takes_back(books, entry):
+                busted.add(entry.record.position)
             if entry.kind in (Kind.POSITION, Kind.FILL, Kind.SETTLEMENT):
                 books.take(entry)
                 touched[entry.record.position] = entry
@@ -67,9 +78,16 @@ def never_more_at_work(tape: Tape) -> Iterator[Finding]:
                 _note_order(working, entry.order)
                 touched[entry.order.position] = entry
         for position, entry in touched.items():
-            if (text := _too_much(books, working, position)) and position not in told:
+            counted = [each for each in working.values() if position not in busted or not each.is_leaving]
+            if (text := _too_much(books, counted, position)) and position not in told:
                 told.add(position)
                 yield entry.finding(f"{position}: {text}")
+
+
+def _takes_back(books: Books, entry: Entry) -> bool:
+    """Say whether this fill is a correction to fewer contracts."""
+    before = books.fills.get(entry.text("exec_id").rpartition(".")[0])
+    return before is not None and int(entry.text("quantity")) < before.quantity
 
 
 def _note_fill(working: dict[str, _Working], entry: Entry) -> None:
@@ -97,8 +115,8 @@ def _note_order(working: dict[str, _Working], order: Order) -> None:
         known.order = order
 
 
-def _too_much(books: Books, working: dict[str, _Working], position: str) -> str:
-    live = [each for each in working.values() if each.order.position == position]
+def _too_much(books: Books, working: Iterable[_Working], position: str) -> str:
+    live = [each for each in working if each.order.position == position]
     for name in {leg.name: None for each in live for leg in each.order.legs}:
         groups: dict[str, int] = {}
         for each in live:

@@ -257,6 +257,20 @@ def test_a_correction_replaces_what_it_corrects() -> None:
     assert broken([*day[:index], wrong, right, day[index + 1], told, *day[index + 3 :]]) == {}
 
 
+def test_an_exit_that_is_cancelled_for_a_trade_taken_back_is_not_too_much() -> None:
+    """A bust leaves both resting orders with nothing to close; they are cancelled in the same turn, or it is told."""
+    day = sound_day()
+    end = index_of(day, of(Kind.FILL), 1)
+    bust = fill("10:30", 1, "e.1.02", "1.20", Purpose.ENTRY, 0)
+    gone = {**RESTING, "status": OrderStatus.CANCELLING}
+    leaving = [
+        entity("10:30", order(2, Purpose.TARGET, **gone, perm_id=901)),
+        entity("10:30", order(3, Purpose.STOP, **{**gone, "order_id": 3}, perm_id=902)),
+    ]
+    assert 9 in broken([*day[:end], bust])
+    assert 9 not in broken([*day[:end], bust, *leaving])
+
+
 def test_an_order_that_was_given_up_may_come_to_life() -> None:
     day = sound_day()
     dead = changed(day, of(Kind.ORDER, number=3), 2, status="abandoned")
