@@ -27,6 +27,7 @@ COMMANDS = {
     "summary": _Entry("engine.cli.summary:summary", "Sum up the trades of a day."),
     "why": _Entry("engine.cli.why:why", "Say why a bot did, or did not, trade."),
     "store": _Entry("engine.cli.store:store", "Audit, back up, restore and export what was recorded."),
+    "chaos": _Entry("engine.cli.chaos:chaos", "Try bots under faults and crashes; a verdict for each invariant."),
     "events": _Entry("engine.cli.events:events", "List and import event calendars."),
     "stop": _Entry("engine.cli.control:stop", "End the engine; positions stay as they are."),
     "pause": _Entry("engine.cli.control:pause", "Let no bot enter; exits go on."),

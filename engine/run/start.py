@@ -53,18 +53,25 @@ class Run:
 Watcher = Callable[[Run, datetime], None]
 
 
+def open_journal(options: RunOptions) -> SqlJournal:
+    """Return the journal of a run. Raises: StoreError."""
+    return SqlJournal(open_store(options.store), logs=options.logs)
+
+
 async def execute(
     desk: Desk,
     options: RunOptions,
     world: AbstractAsyncContextManager[World],
     started: Callable[[Run], None],
     watcher: Watcher,
+    opens: Callable[[RunOptions], SqlJournal] = open_journal,
 ) -> Run:
     """Run the bots of `desk` in `world` until their end; `started` is told once we are connected.
 
-    Raises: StoreError, BrokerError; the journal is closed in any case, with the reason why the run ended.
+    opens: returns the journal to write. Raises: StoreError, BrokerError; the journal is closed in any case, with the
+    reason why the run ended.
     """
-    journal = SqlJournal(open_store(options.store), logs=options.logs)
+    journal = opens(options)
     try:
         async with world as opened:
             first = await opened.ib.link.connect()

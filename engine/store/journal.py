@@ -98,8 +98,13 @@ class SqlJournal:
         try:
             self.flush()
         finally:
-            self._connection.close()
-            self._store.close()
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Close the store as a process that is killed leaves it: what waits is lost."""
+        self._pending.clear()
+        self._connection.close()
+        self._store.close()
 
     def _is_due(self) -> bool:
         if not self._pending:

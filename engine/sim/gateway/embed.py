@@ -57,6 +57,11 @@ class RunningGateway:
         faults = self.gateway.hub.faults
         return {} if faults is None else faults.fired
 
+    def calm(self) -> None:
+        """Let nothing new go wrong from now on."""
+        if (faults := self.gateway.hub.faults) is not None:
+            faults.calm()
+
     @property
     def untold(self) -> tuple[Row, ...]:
         """The ledger's rows of commissions that a fault has kept from the clients so far."""

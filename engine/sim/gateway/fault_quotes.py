@@ -83,6 +83,10 @@ class QuoteFaults:
         """Let a symbol be not subscribed, or delayed, from now on."""
         self._standing.append(fault)
 
+    def calm(self) -> None:
+        """Let every line that is asked for from now on open as it should."""
+        self._standing.clear()
+
     def opens(self, session: Session, line: Line) -> bool:
         """Say whether a line opens as it should: refused, delayed, or silent while quotes are stopped."""
         if isinstance(session, FaultySession):

@@ -109,6 +109,13 @@ class Faults:
 
     # ------------------------------------------------------------ time
 
+    def calm(self) -> None:
+        """Let nothing new go wrong; what has begun ends when it is due, and what stood without an end is over."""
+        self._plan = ()
+        self._timed.clear()
+        self._quotes.calm()
+        self._links.calm()
+
     def attach(self, fail: Callable[[BaseException], None]) -> None:
         """Learn how an error of our own ends the run."""
         self._agenda.attach(fail)

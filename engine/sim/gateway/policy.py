@@ -27,6 +27,9 @@ class Policy(Protocol):
     def fired(self) -> Mapping[int, int]:
         """How often each fault has done something, by its place in the plan."""
 
+    def calm(self) -> None:
+        """Let nothing new go wrong."""
+
     def attach(self, fail: Callable[[BaseException], None]) -> None:
         """Learn how an error of our own ends the run."""
 

@@ -1,0 +1,111 @@
+"""What positions held at every instant, by the broker's own executions: never a short leg alone, never closed twice."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+
+from engine.model.contract import Option, Right
+from engine.model.order import Purpose
+from engine.run.aftermath.books import executions
+from engine.run.aftermath.day import Day
+from engine.sim.exchange.ledger import Row
+
+
+@dataclass(slots=True)
+class _Holding:
+    """One position by executions: contracts of each option, + long, and what entries alone bought and sold."""
+
+    held: dict[Option, int] = field(default_factory=lambda: defaultdict(int))
+    entered: dict[Option, int] = field(default_factory=lambda: defaultdict(int))
+
+
+@dataclass(frozen=True, slots=True)
+class _Count:
+    """How an execution counts: by its position, option and purpose; `change` is signed."""
+
+    position: str
+    option: Option
+    is_entry: bool
+    change: int
+
+
+def uncovered_shorts(day: Day, rows: Iterable[Row], allowed: Collection[str]) -> Iterator[str]:
+    """Return fills after which a position was short more than it was long of one right.
+
+    allowed: bots whose specs take that risk. A position of which the broker itself took a trade back is left out.
+    """
+    busted = _busted(day, rows := list(rows))
+    for at, position, holding in _after_each_fill(day, rows):
+        owner = day.positions.get(position)
+        if owner is None or owner.bot in allowed or position in busted:
+            continue
+        for right in Right:
+            held = [count for option, count in holding.held.items() if option.right is right]
+            if sum(held) < 0:
+                yield f"{position} of {owner.bot} was short {-sum(held)} {right.value} without a long one at {at}"
+
+
+def closed_too_much(day: Day, rows: Iterable[Row]) -> Iterator[str]:
+    """Return fills after which the exits of a position had closed more of a leg than its entries had opened."""
+    busted = _busted(day, rows := list(rows))
+    for at, position, holding in _after_each_fill(day, rows):
+        if position in busted:
+            continue
+        for option, entered in holding.entered.items():
+            held = holding.held[option]
+            if held * entered < 0 or abs(held) > abs(entered):
+                yield f"{position} held {held} of {option} at {at}, its entries had made {entered}"
+        for option, held in holding.held.items():
+            if held and not holding.entered[option]:
+                yield f"{position} held {held} of {option} at {at}, its entries had made none"
+
+
+def _after_each_fill(day: Day, rows: Sequence[Row]) -> Iterator[tuple[str, str, _Holding]]:
+    """Yield time, position and holding after each fill; what fills at one instant under one reference is one."""
+    holdings: dict[str, _Holding] = defaultdict(_Holding)
+    counted: dict[str, _Count] = {}
+    for (at, _), group in groupby(executions(rows), lambda row: (str(row["at"]), str(row["order_ref"]))):
+        touched: dict[str, None] = {}
+        for row in group:
+            count = _count(day, row)
+            if count is None:
+                continue
+            base = str(row["exec_id"]).rpartition(".")[0]
+            before = counted.get(base)
+            counted[base] = count
+            _add(holdings[count.position], count, count.change - (before.change if before else 0))
+            touched[count.position] = None
+        for position in touched:
+            yield at, position, holdings[position]
+
+
+def _add(holding: _Holding, count: _Count, change: int) -> None:
+    holding.held[count.option] += change
+    if count.is_entry:
+        holding.entered[count.option] += change
+
+
+def _count(day: Day, row: Row) -> _Count | None:
+    """Return how an execution counts; None for one of an order that no row tells of, which others report."""
+    order = day.orders.get(str(row["order_ref"]))
+    position = None if order is None else day.positions.get(order.position)
+    con_id = int(str(row["con_id"]))
+    option = next((leg.option for leg in position.legs if leg.option.con_id == con_id), None) if position else None
+    if order is None or option is None:
+        return None
+    sign = 1 if str(row["side"]) in ("BOT", "BUY") else -1
+    return _Count(order.position, option, order.purpose is Purpose.ENTRY, sign * int(float(str(row["quantity"]))))
+
+
+def _busted(day: Day, rows: Sequence[Row]) -> set[str]:
+    """Return positions of which the broker took a trade back, or a part of one."""
+    seen: dict[str, object] = {}
+    found = set()
+    for row in executions(rows):
+        base = str(row["exec_id"]).rpartition(".")[0]
+        order = day.orders.get(str(row["order_ref"]))
+        if base in seen and seen[base] != row["quantity"] and order is not None:
+            found.add(order.position)
+        seen[base] = row["quantity"]
+    return found

@@ -1,0 +1,182 @@
+"""Draw a trial from a seed: the day, the market, the stretch around an entry window, faults and crashes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from random import Random
+
+from engine.model.errors import MisuseError
+from engine.model.session import EXCHANGE_ZONE, Session, session_from
+from engine.run.chaos.storm import Crash, Entry, Moment, Storm
+from engine.run.desk import Desk
+from engine.sim.gateway.fault_plan import KINDS, STANDING
+from engine.sim.gateway.timeline import BEFORE_OPEN
+from engine.spec.suggest import did_you_mean
+
+Value = str | int | float | bool
+
+CRASHES = ("crash", "power_cut")
+NOT_DRAWN = frozenset({"slow"})
+"""In lockstep a slow answer is late in real time alone, and a run could not be repeated."""
+CHOICE = (*(kind for kind in KINDS if kind not in NOT_DRAWN), *CRASHES)
+
+DAYS = (date(2026, 10, 21), date(2026, 10, 21), date(2026, 10, 22), date(2026, 11, 3), date(2026, 11, 27))
+"""The last one closes at 13:00."""
+MARKETS = (None, None, None, "whipsaw", "calm", "trend_down", "trend_up", "bad_quotes", "vix_spike", "dislocation")
+STRETCHES = (12, 20, 30, 45)
+"""Minutes in which things go wrong."""
+CALM_BEFORE_CLOSE = timedelta(minutes=20)
+LINK_KINDS = frozenset({"cut", "silence", "garbage", "farm_down", "competing_session"})
+MANY = frozenset({"duplicate", "execution_first", "late_commission", "no_commission", "warning"})
+"""Kinds of orders and fills that may meet each of them; others meet one, or an engine could never do anything."""
+
+
+def chosen_kinds(text: str | None) -> tuple[str, ...]:
+    """Return the kinds of a comma-separated list, all of them without one. Raises: MisuseError."""
+    if text is None:
+        return CHOICE
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if name not in CHOICE:
+            hint = did_you_mean(name, CHOICE)
+            listed = f"there is {', '.join(CHOICE)}"
+            raise MisuseError(f"no kind of fault is '{name}'", f"{hint}; {listed}" if hint else listed)
+    if not names:
+        raise MisuseError("--faults names no kind", f"there is {', '.join(CHOICE)}")
+    return tuple(dict.fromkeys(names))
+
+
+def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False) -> Storm:
+    """Return the trial of a seed."""
+    chance = Random(f"chaos {seed}")
+    session = session_from(chance.choice(DAYS))
+    market = chance.choice(MARKETS)
+    begins, calm_at = _stretch(chance, desk, session, whole_day=whole_day)
+    gateway = [kind for kind in kinds if kind not in CRASHES]
+    crashing = [kind for kind in kinds if kind in CRASHES]
+    count = chance.choice((1, 1, 2, 2, 3, 4, 6)) if gateway else 0
+    faults = tuple(_fault(chance, chance.choice(gateway), begins, calm_at) for _ in range(count))
+    ends = chance.choice((0, 1, 1, 2, 3, 5) if gateway else (1, 2, 3, 5)) if crashing else 0
+    crashes = tuple(_crash(chance, chance.choice(crashing), begins, calm_at) for _ in range(ends))
+    return Storm(
+        seed=seed,
+        day=session.date,
+        market=market,
+        begins=begins,
+        calm_at=calm_at,
+        ends_with_day=whole_day,
+        faults=faults,
+        crashes=crashes,
+    )
+
+
+def _stretch(chance: Random, desk: Desk, session: Session, *, whole_day: bool) -> tuple[datetime, datetime]:
+    """Return from when to when things go wrong: from minutes before one bot's window on, or the whole day."""
+    earliest, latest = session.open - timedelta(seconds=BEFORE_OPEN), session.close - CALM_BEFORE_CLOSE
+    if whole_day:
+        return earliest, latest
+    start, end = chance.choice([bot.window(session) for bot in desk.bots.values()])
+    if end - start > timedelta(hours=1) and chance.random() < 0.3:
+        start += timedelta(minutes=chance.randint(1, int((end - start) / timedelta(minutes=1)) - 30))
+    begins = max(start - timedelta(seconds=chance.choice((20, 60, 180, 300))), earliest)
+    return begins, min(begins + timedelta(minutes=chance.choice(STRETCHES)), latest)
+
+
+# ---------------------------------------------------------------- faults
+
+
+def _fault(chance: Random, kind: str, begins: datetime, calm_at: datetime) -> Entry:
+    triggers = [each for each in KINDS[kind].triggers if each != STANDING]
+    on = chance.choice([*triggers, "at", "order"] if {"at", "order"} <= set(triggers) else triggers)
+    entry: dict[str, Value] = {"kind": kind}
+    if on == "at":
+        entry["at"] = f"{_instant(chance, begins, calm_at).astimezone(EXCHANGE_ZONE):%H:%M:%S}"
+    else:
+        entry["on"] = on
+        entry |= _which(chance, kind, on)
+    return entry | PARAMETERS.get(kind, _nothing)(chance)
+
+
+def _instant(chance: Random, begins: datetime, calm_at: datetime) -> datetime:
+    """Return an instant, more often an early one: that is where the entries are."""
+    reach = int((calm_at - begins).total_seconds())
+    return begins + timedelta(seconds=chance.randint(1, chance.choice((min(reach, 420), reach))))
+
+
+def _which(chance: Random, kind: str, on: str) -> dict[str, Value]:
+    found: dict[str, Value] = {}
+    if kind in MANY and chance.random() < 0.5:
+        found = {"number": "each"} if chance.random() < 0.5 else {"chance": 0.5}
+    elif (number := chance.choice((1, 1, 1, 2, 2, 3, 4, 6))) > 1:
+        found["number"] = number
+    if on != "connect" and chance.random() < 0.25:
+        found["action"] = chance.choice(("BUY", "SELL"))
+    return found
+
+
+def _nothing(chance: Random) -> dict[str, Value]:
+    return {}
+
+
+def _seconds(*choices: int) -> Callable[[Random], dict[str, Value]]:
+    return lambda chance: {"seconds": chance.choice(choices)}
+
+
+def _lost(chance: Random) -> dict[str, Value]:
+    executions = chance.choice(("after", "after", "asked"))
+    return {
+        "seconds": chance.choice((2, 20, 45, 120)),
+        "restored": chance.choice(("1101", "1102")),
+        "executions": executions,
+    }
+
+
+def _correction(chance: Random) -> dict[str, Value]:
+    change: dict[str, Value] = {"price_by": chance.choice((-0.05, 0.05, 0.01))}
+    if chance.random() < 0.25:
+        change = {"quantity_by": -1}
+    return {"seconds": chance.choice((0, 5, 30, 120)), **change}
+
+
+def _reject(chance: Random) -> dict[str, Value]:
+    return {"code": chance.choice((201, 110, 10147)), "status": chance.choice(("Inactive", "Cancelled", "none"))}
+
+
+PARAMETERS: Mapping[str, Callable[[Random], dict[str, Value]]] = {
+    "cut": lambda chance: {"how": chance.choice(("reset", "fin")), "mid_frame": chance.random() < 0.5},
+    "silence": lambda chance: {"real_seconds": 0.01},
+    "lost_connectivity": _lost,
+    "execution_first": _seconds(1, 10, 45),
+    "late_fill": _seconds(0, 1, 5, 60),
+    "correction": _correction,
+    "late_commission": _seconds(1, 30, 90),
+    "id_in_use": lambda chance: {"attempts": chance.choice((1, 2))},
+    "reject": _reject,
+    "warning": lambda chance: {"code": chance.choice((399, 10349, 2109, 202, 10148))},
+    "farm_down": lambda chance: {"seconds": chance.choice((5, 60, 180)), "farm": chance.choice(("usopt", "usfarm"))},
+    "competing_session": _seconds(5, 60, 180),
+    "not_subscribed": lambda chance: {"symbol": chance.choice(("VIX", "SPX", "SPY", "all")), "code": "354"},
+    "delayed_data": lambda chance: {"symbol": chance.choice(("VIX", "SPX", "SPY", "all"))},
+    "garbage": lambda chance: {"what": chance.choice(("unknown", "short"))},
+}
+"""What a kind takes besides its trigger. An impossible length (garbage) would stop the clock of a lockstep run."""
+
+
+# ---------------------------------------------------------------- crashes
+
+
+def _crash(chance: Random, kind: str, begins: datetime, calm_at: datetime) -> Crash:
+    moment = chance.choice(tuple(Moment))
+    number = chance.randint(1, chance.choice((3, 12, 40)))
+    if moment is Moment.AFTER_COMMAND:
+        number = chance.randint(1, chance.choice((2, 6, 15)))
+    elif moment is Moment.AT_START:
+        number = chance.randint(1, 4)
+    is_timed = moment is Moment.AT_TIME
+    return Crash(
+        moment=moment,
+        number=1 if is_timed else number,
+        at=_instant(chance, begins, calm_at) if is_timed else None,
+        arrives=chance.random() < 0.6,
+        power=kind == "power_cut",
+        away=chance.choice((0, 0, 1, 3, 20, 90, 400)),
+    )

@@ -1,0 +1,132 @@
+"""Lets an engine die where its trial says: a journal and a broker that count, and then raise what nobody catches."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+
+from engine.model.order import Order
+from engine.ports import Broker
+from engine.record.record import Record
+from engine.run.chaos.storm import Crash, Moment
+from engine.run.start import RunOptions
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+
+NEVER = timedelta(days=1)
+"""The lag of a journal before a power cut: what is not durable is as good as not written."""
+
+
+class CrashedError(BaseException):
+    """The engine is dead from here on. No engine code catches it."""
+
+
+class Fate:
+    """Counts what the engines of one trial do and raises CrashedError where one is to die."""
+
+    def __init__(self, crashes: Sequence[Crash]) -> None:
+        self._left = list(crashes)
+        self._writes = 0
+        self._commands = 0
+        self._start_writes = 0
+        self._lives = 0
+        self.died: Crash | None = None
+        self.deaths: list[Crash] = []
+
+    def begin_life(self) -> None:
+        """Start an engine."""
+        self._lives += 1
+        self._start_writes = 0
+        self.died = None
+
+    def calm(self) -> None:
+        """Let no engine die any more."""
+        self._left.clear()
+
+    @property
+    def loses_what_waits(self) -> bool:
+        """True while a power cut may come."""
+        return any(crash.power for crash in self._left)
+
+    def before_write(self) -> None:
+        """Count a durable write. Raises: CrashedError."""
+        self._writes += 1
+        self._start_writes += 1
+        self._look(Moment.BEFORE_WRITE, lambda crash: self._writes >= crash.number)
+
+    def after_write(self) -> None:
+        """Know that it is done. Raises: CrashedError."""
+        self._look(Moment.AFTER_WRITE, lambda crash: self._writes >= crash.number)
+        if self._lives > 1:
+            self._look(Moment.AT_START, lambda crash: self._start_writes >= crash.number)
+
+    def after_command(self) -> None:
+        """Count an order, change or cancel that was given to the connection. Raises: CrashedError."""
+        self._commands += 1
+        self._look(Moment.AFTER_COMMAND, lambda crash: self._commands >= crash.number)
+
+    def after_instant(self, at: datetime) -> None:
+        """Know that everything of an instant is done. Raises: CrashedError."""
+        self._look(Moment.AT_TIME, lambda crash: crash.at is not None and at >= crash.at)
+
+    def _look(self, moment: Moment, is_due: Callable[[Crash], bool]) -> None:
+        for crash in self._left:
+            if crash.moment is moment and is_due(crash):
+                self._left.remove(crash)
+                self.died = crash
+                self.deaths.append(crash)
+                raise CrashedError(str(crash))
+
+
+class MortalJournal(SqlJournal):
+    """A journal whose engine may die at a write. Of a dead engine it takes nothing more."""
+
+    def __init__(self, options: RunOptions, fate: Fate) -> None:
+        store = open_store(options.store)
+        if fate.loses_what_waits:
+            super().__init__(store, logs=options.logs, lag=NEVER)
+        else:
+            super().__init__(store, logs=options.logs)
+        self._fate = fate
+
+    def append(self, records: Sequence[Record], *, durable: bool) -> None:
+        """Write, and die before or after it if that is due. Raises: CrashedError, StoreError."""
+        if self._fate.died is not None:
+            return
+        if durable:
+            self._fate.before_write()
+        super().append(records, durable=durable)
+        if durable:
+            self._fate.after_write()
+
+    def close(self) -> None:
+        """Close; what waits of a dead engine is lost."""
+        if self._fate.died is not None:
+            self.abandon()
+        else:
+            super().close()
+
+
+class MortalBroker:
+    """The Broker port of an engine that may die right after a command."""
+
+    def __init__(self, broker: Broker, fate: Fate) -> None:
+        self._broker = broker
+        self._fate = fate
+
+    def submit(self, order: Order) -> None:
+        """Send a new order."""
+        self._broker.submit(order)
+        self._fate.after_command()
+
+    def replace(self, order: Order) -> None:
+        """Send a change."""
+        self._broker.replace(order)
+        self._fate.after_command()
+
+    def cancel(self, order: Order) -> None:
+        """Ask to cancel."""
+        self._broker.cancel(order)
+        self._fate.after_command()
+
+    def inquire(self) -> None:
+        """Ask what is true, which changes nothing."""
+        self._broker.inquire()

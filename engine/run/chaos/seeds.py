@@ -1,0 +1,192 @@
+"""Try many seeds in as many processes as there are cores, and shrink the first ones that fail."""
+
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import field
+from multiprocessing import get_context
+from pathlib import Path
+
+from engine.model.values import dataclass
+from engine.run.chaos.draw import draw
+from engine.run.chaos.shrink import shrink
+from engine.run.chaos.storm import Storm, yaml_of
+from engine.run.chaos.trial import live_through
+from engine.run.chaos.verdicts import judge
+from engine.run.desk import Desk, load_desk
+
+SHRUNK = 5
+"""Failing seeds that are shrunk, at most: the first one of each set of invariants."""
+
+Violations = Mapping[int, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What to try: specs, overrides of their parameters, the account document, kinds of faults, and how long a day."""
+
+    specs: tuple[str, ...]
+    overrides: Mapping[str, str]
+    kinds: tuple[str, ...]
+    account: Path | None = None
+    whole_day: bool = False
+
+    def desk(self) -> Desk:
+        """Return the bots, compiled. Raises: SpecError, MisuseError, StoreError."""
+        return load_desk(self.specs, self.overrides, self.account)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """What came of one seed. fired: how often each kind did something. Units: `seconds` are real."""
+
+    seed: int
+    violations: Violations
+    fired: Mapping[str, int]
+    starts: int
+    orders: int
+    fills: int
+    trace: str
+    seconds: float
+    drawn: str
+
+
+@dataclass(frozen=True, slots=True)
+class Smallest:
+    """The smallest trial of a seed that still breaks one of the same invariants: as YAML, and what it breaks."""
+
+    seed: int
+    plan: str
+    violations: Violations
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What came of all seeds, in their order."""
+
+    tried: tuple[Tried, ...] = ()
+    smallest: tuple[Smallest, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """True when every invariant held for every seed."""
+        return not any(each.violations for each in self.tried)
+
+    @property
+    def fired(self) -> Counter[str]:
+        """How often each kind did something."""
+        found: Counter[str] = Counter()
+        for each in self.tried:
+            found.update(each.fired)
+        return found
+
+    def breakers(self, number: int) -> list[Tried]:
+        """Return the seeds that broke an invariant."""
+        return [each for each in self.tried if number in each.violations]
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Processes that each know the desk; `one` runs in this process."""
+
+    asked: Asked
+    pool: ProcessPoolExecutor | None = field(default=None)
+
+    def tries(self, seeds: Sequence[int]) -> Iterator[Tried]:
+        """Yield what came of each seed, in order."""
+        if self.pool is None:
+            desk = self.asked.desk()
+            yield from (try_seed(seed, self.asked, desk) for seed in seeds)
+        else:
+            yield from self.pool.map(_try, seeds)
+
+    def smallest(self, seeds: Sequence[int]) -> Iterator[Smallest]:
+        """Yield each of these failing seeds shrunk, in order."""
+        if self.pool is None:
+            desk = self.asked.desk()
+            yield from (shrink_seed(seed, self.asked, desk) for seed in seeds)
+        else:
+            yield from self.pool.map(_shrink, seeds)
+
+
+@contextmanager
+def workers(asked: Asked, seeds: int) -> Iterator[Workers]:
+    """Yield as many processes as there are cores, or none for a single seed."""
+    count = min(os.cpu_count() or 1, seeds)
+    if count == 1:
+        yield Workers(asked)
+        return
+    with ProcessPoolExecutor(count, get_context("spawn"), _begin, (asked,)) as pool:
+        try:
+            yield Workers(asked, pool)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def worth_shrinking(tried: Sequence[Tried]) -> list[int]:
+    """Return the first seed of each set of invariants that was broken."""
+    first: dict[frozenset[int], int] = {}
+    for each in tried:
+        if each.violations:
+            first.setdefault(frozenset(each.violations), each.seed)
+    return sorted(first.values())[:SHRUNK]
+
+
+# ---------------------------------------------------------------- one seed
+
+
+def try_seed(seed: int, asked: Asked, desk: Desk) -> Tried:
+    """Draw a seed's trial, live through it and judge it."""
+    return try_storm(draw(seed, desk, asked.kinds, whole_day=asked.whole_day), desk)
+
+
+def try_storm(storm: Storm, desk: Desk) -> Tried:
+    """Live through a trial in a folder that is gone afterwards, and judge it."""
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory(prefix="rulebot-chaos-", ignore_cleanup_errors=True) as folder:
+        left = live_through(storm, desk, Path(folder))
+        violations = judge(left, desk)
+    return Tried(
+        seed=storm.seed,
+        violations=violations,
+        fired=dict(left.kinds_fired),
+        starts=left.lives,
+        orders=len(left.day.orders),
+        fills=left.fills,
+        trace=left.trace,
+        seconds=time.perf_counter() - began,
+        drawn=yaml_of(storm),
+    )
+
+
+def shrink_seed(seed: int, asked: Asked, desk: Desk) -> Smallest:
+    """Return the smallest trial of a failing seed."""
+    storm = draw(seed, desk, asked.kinds, whole_day=asked.whole_day)
+    broken = set(try_storm(storm, desk).violations)
+    found = shrink(storm, lambda smaller: bool(broken & set(try_storm(smaller, desk).violations)))
+    return Smallest(seed, yaml_of(found), try_storm(found, desk).violations)
+
+
+# ---------------------------------------------------------------- inside a worker
+
+_KNOWN: list[tuple[Asked, Desk]] = []
+"""What this process tries; set once, when it begins."""
+
+
+def _begin(asked: Asked) -> None:
+    _KNOWN.append((asked, asked.desk()))
+
+
+def _try(seed: int) -> Tried:
+    asked, desk = _KNOWN[0]
+    return try_seed(seed, asked, desk)
+
+
+def _shrink(seed: int) -> Smallest:
+    asked, desk = _KNOWN[0]
+    return shrink_seed(seed, asked, desk)

@@ -1,0 +1,99 @@
+"""What goes wrong in one trial: faults of the gateway and crashes of the engine, on a stretch of a day."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from enum import Enum
+
+from engine.model.session import EXCHANGE_ZONE
+from engine.model.values import dataclass
+from engine.sim.gateway.fault_plan import FaultPlan, read_faults
+
+Entry = Mapping[str, str | int | float | bool]
+"""One fault as its file has it."""
+
+
+class Moment(Enum):
+    """Where in the engine's work a crash falls.
+
+    BEFORE_WRITE, AFTER_WRITE: of a durable write to the store. AFTER_COMMAND: an order, change or cancel was given to
+    the connection. AT_START: after a durable write of a start that follows another end. AT_TIME: an instant is done.
+    """
+
+    BEFORE_WRITE = "before write"
+    AFTER_WRITE = "after write"
+    AFTER_COMMAND = "after command"
+    AT_START = "in start, after write"
+    AT_TIME = "at"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crash:
+    """One crash of the engine.
+
+    number: of the writes or commands of all lives so far, or of the writes of the start. at: for AT_TIME. arrives: what
+    the engine has given to its connection still reaches the gateway. power: the power went too, so that only durable
+    writes are left. away: virtual seconds until the next engine is started.
+    """
+
+    moment: Moment
+    number: int = 1
+    at: datetime | None = None
+    arrives: bool = True
+    power: bool = False
+    away: int = 0
+
+    @property
+    def kind(self) -> str:
+        """Its name among the kinds of faults."""
+        return "power_cut" if self.power else "crash"
+
+    def __str__(self) -> str:
+        """Return the crash in words."""
+        when = f"{self.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}" if self.at is not None else str(self.number)
+        parts = [f"{self.kind}: {self.moment.value} {when}"]
+        parts += [] if self.arrives else ["what was sent is lost"]
+        parts += [f"away {self.away} s"] if self.away else []
+        return ", ".join(parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storm:
+    """One trial. Engine and faults begin at `begins`, faults end at `calm_at`; `ends` None is soon after that."""
+
+    seed: int
+    day: date
+    market: str | None
+    begins: datetime
+    calm_at: datetime
+    ends_with_day: bool = False
+    faults: tuple[Entry, ...] = ()
+    crashes: tuple[Crash, ...] = ()
+
+    @property
+    def plan(self) -> FaultPlan:
+        """The faults as the gateway follows them."""
+        return read_faults(json.dumps({"faults": list(self.faults)}), "faults.json")
+
+    @property
+    def pieces(self) -> int:
+        """How many faults and crashes there are."""
+        return len(self.faults) + len(self.crashes)
+
+    def keeping(self, places: Sequence[int]) -> "Storm":
+        """Return the same trial with some of its faults and crashes; places count faults first, from 0."""
+        wanted, first = set(places), len(self.faults)
+        faults = tuple(each for place, each in enumerate(self.faults) if place in wanted)
+        crashes = tuple(each for place, each in enumerate(self.crashes, first) if place in wanted)
+        return replace(self, faults=faults, crashes=crashes)
+
+
+def yaml_of(storm: Storm) -> str:
+    """Return the file that `rulebot gateway --faults` takes; crashes, which are not the gateway's, as comments."""
+    lines = [f"# {crash}" for crash in storm.crashes]
+    lines.append("faults:" if storm.faults else "faults: []")
+    for entry in storm.faults:
+        pairs = [f"{key}: {json.dumps(value)}" for key, value in entry.items()]
+        lines += [f"  - {pairs[0]}", *(f"    {pair}" for pair in pairs[1:])]
+    return "\n".join(lines) + "\n"

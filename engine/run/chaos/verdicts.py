@@ -1,0 +1,174 @@
+"""Judge what a trial left by the invariants, by number: from the store's journal and the broker's ledger alone."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime, timedelta
+from itertools import islice
+
+from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.position import Position
+from engine.model.session import session_from
+from engine.model.values import dataclass
+from engine.record.record import Kind
+from engine.run.aftermath.books import PREFIX, compare_books, fills_that_differ
+from engine.run.aftermath.exposure import closed_too_much, uncovered_shorts
+from engine.run.aftermath.findings import not_numbers, off_tick, without_partner
+from engine.run.aftermath.outside import (
+    more_than_cap,
+    outlived,
+    twice_at_broker,
+    unknown_to_broker,
+    unknown_to_store,
+)
+from engine.run.audit.audit import INVARIANTS as AUDITED
+from engine.run.audit.audit import audit
+from engine.run.audit.tape import Finding
+from engine.run.chaos.trial import Aftermath
+from engine.run.desk import Desk
+
+SHOWN = 3
+"""Offences that are kept of one invariant and trial."""
+
+Check = Callable[[Aftermath, Desk], Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """What must hold of every trial: its number, its sentence, and what looks besides the audit."""
+
+    number: int
+    says: str
+    check: Check
+
+
+def judge(aftermath: Aftermath, desk: Desk) -> Mapping[int, tuple[str, ...]]:
+    """Return the first offences against each invariant that does not hold, by its number."""
+    day = aftermath.day
+    audited = audit(enumerate(day.records, 1), broken=day.broken, tables=aftermath.tables)
+    said = {
+        each.number: [f"{one.at:%H:%M:%S} {one.text}" if one.at else one.text for one in each.first] for each in audited
+    }
+    found = {}
+    for each in INVARIANTS:
+        offences = [*said.get(each.number, []), *islice(each.check(aftermath, desk), SHOWN)]
+        if offences:
+            found[each.number] = tuple(offences[:SHOWN])
+    return found
+
+
+def _line(finding: Finding) -> str:
+    return finding.text if finding.at is None else f"{finding.at:%H:%M:%S} UTC, {finding.text}"
+
+
+# ---------------------------------------------------------------- what looks
+
+
+def _nothing(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+    return ()
+
+
+def _identities(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+    rows, orders = aftermath.outside.rows, aftermath.day.orders
+    yield from twice_at_broker(rows)
+    yield from unknown_to_store(orders, rows)
+
+
+def _books(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+    return compare_books(aftermath.day, aftermath.untold)
+
+
+def _executions(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+    return fills_that_differ(aftermath.day, aftermath.outside.rows)
+
+
+def _covered(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+    allowed = [name for name, bot in desk.bots.items() if bot.plan.risk.undefined_risk]
+    return uncovered_shorts(aftermath.day, aftermath.outside.rows, allowed)
+
+
+def _reduced(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+    return closed_too_much(aftermath.day, aftermath.outside.rows)
+
+
+def _in_session(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+    """Return orders that the broker first heard of outside the session."""
+    seen: set[str] = set()
+    for row in aftermath.outside.rows:
+        ref = str(row.get("order_ref", ""))
+        if row["kind"] != "order" or not ref.startswith(PREFIX) or ref in seen:
+            continue
+        seen.add(ref)
+        at = datetime.fromisoformat(str(row["at"]))
+        session = session_from(aftermath.storm.day)
+        if not session.open <= at < session.close:
+            yield f"{ref} reached the broker at {at:%H:%M:%S} UTC, outside the session"
+
+
+def _as_asked(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+    caps = {name: bot.plan.entry.per_day for name, bot in desk.bots.items()}
+    yield from more_than_cap(aftermath.day, aftermath.outside.rows, caps)
+    yield from off_tick(aftermath.day)
+    yield from not_numbers(aftermath.day)
+
+
+def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
+    """Return what is not as it should be once everything has been quiet for a while."""
+    day, outside = aftermath.day, aftermath.outside
+    yield from (f"{order.ref} ends {order.status.value}" for order in day.orders.values() if _is_unsettled(order))
+    yield from unknown_to_broker(day.orders, outside)
+    told = _told(aftermath)
+    for position in day.positions.values():
+        if position.id in told or position.on_hold:
+            continue
+        live = [order for order in day.orders.values() if order.position == position.id and order.status.is_live]
+        if position.state in ("entering", "exiting") and not live and not _is_due(position, outside.last):
+            yield f"{position.id} of {position.bot} ends {position.state} without an order"
+        if position.state == "open" and not position.suspended:
+            yield from _unprotected(position, live, desk)
+    yield from (each for each in without_partner(day) if each.partition(" ")[0] not in told)
+    if aftermath.storm.ends_with_day:
+        yield from outlived(day, outside)
+
+
+def _is_unsettled(order: Order) -> bool:
+    return order.status in (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.UNKNOWN)
+
+
+def _is_due(position: Position, now: datetime) -> bool:
+    """Say whether the next try of an entry or exit is still to come."""
+    return position.retry_at is not None and position.retry_at + timedelta(seconds=5) >= now
+
+
+def _told(aftermath: Aftermath) -> set[str]:
+    """Return the positions of which a person was told that something stands in the way."""
+    return {record.position for record in aftermath.day.records if record.kind is Kind.ALARM and record.position}
+
+
+def _unprotected(position: Position, live: list[Order], desk: Desk) -> Iterator[str]:
+    """Return an open position whose resting exits do not all rest at the broker."""
+    bot = desk.bots.get(position.bot)
+    wanted = 0 if bot is None else len(bot.resting)
+    resting = sum(order.purpose in (Purpose.TARGET, Purpose.STOP) for order in live)
+    if resting < wanted:
+        yield f"{position.id} of {position.bot} is open with {resting} of {wanted} resting orders"
+
+
+def _troubles(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
+    return aftermath.troubles
+
+
+CHECKS: Mapping[int, tuple[str, Check]] = {
+    2: ("a ref is one order, here and at the broker, and reaches it once", _identities),
+    4: ("books equal the broker's ledger to the cent", _books),
+    6: ("every execution of the broker is in the books, once", _executions),
+    7: ("no short leg is ever without its long one", _covered),
+    8: ("exits never close more than is held", _reduced),
+    11: ("nothing is sent outside the session, entries keep to their window", _in_session),
+    13: ("orders are of the size, number and price that is allowed", _as_asked),
+    23: ("when faults are over, nothing stays unknown, between two states or unprotected", _settled),
+    26: ("no engine fails by itself", _troubles),
+}
+_SAYS = {each.number: each.says for each in AUDITED} | {number: says for number, (says, _) in CHECKS.items()}
+INVARIANTS = tuple(
+    Invariant(number, says, CHECKS[number][1] if number in CHECKS else _nothing)
+    for number, says in sorted(_SAYS.items())
+)

@@ -1,0 +1,201 @@
+"""`rulebot chaos`: the same seed is the same trial, what is wrong is seen, and the shipped bots come through.
+
+By default a few seeds; `pytest -m long -k ci` runs more, `pytest -m long` many.
+"""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from engine.cli.main import main
+from engine.model.order import OrderStatus, Purpose
+from engine.model.session import session_from
+from engine.record.record import Kind
+from engine.run.chaos.draw import CHOICE, draw
+from engine.run.chaos.seeds import try_storm
+from engine.run.chaos.storm import Crash, Moment, Storm
+from engine.run.chaos.trial import Aftermath, live_through
+from engine.run.chaos.verdicts import judge
+from engine.run.desk import Desk, load_desk
+from engine.run.worlds import DEFAULT_DATE
+from tests.e2e.worlds import ALL_SPECS, spec_files
+
+SESSION = session_from(DEFAULT_DATE)
+SELLER, CONDOR = "spy_put_seller", "dte0_condor"
+
+
+def chaos(*words: str) -> Result:
+    return CliRunner().invoke(main, ["chaos", *words])
+
+
+@pytest.fixture(scope="module")
+def desk() -> Desk:
+    return load_desk(spec_files([SELLER, CONDOR]), {}, None)
+
+
+@pytest.fixture(scope="module")
+def calm(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> Aftermath:
+    """Return a morning on which nothing goes wrong and both bots trade."""
+    return live_through(morning(desk), desk, tmp_path_factory.mktemp("calm"))
+
+
+def morning(desk: Desk, **changes: object) -> Storm:
+    """Return a trial from the seller's window to a few minutes into the condor's."""
+    begins, start = (desk.bots[name].window(SESSION)[0] for name in (SELLER, CONDOR))
+    until = start + timedelta(minutes=3)
+    bare = replace(draw(7, desk, CHOICE), day=SESSION.date, market=None, faults=(), crashes=())
+    return replace(bare, begins=begins, calm_at=until, **changes)  # type: ignore[arg-type]
+
+
+def faults(*entries: dict[str, str | int]) -> dict[str, object]:
+    return {"faults": entries}
+
+
+# ---------------------------------------------------------------- the checks see
+
+
+def test_a_calm_morning_is_sound_and_both_bots_trade(calm: Aftermath, desk: Desk) -> None:
+    assert judge(calm, desk) == {}
+    assert calm.day.entered == {SELLER, CONDOR}
+    assert (calm.lives, calm.deaths, dict(calm.kinds_fired)) == (1, (), {})
+
+
+def test_what_is_wrong_is_seen_under_its_number(calm: Aftermath, desk: Desk) -> None:
+    day, outside = calm.day, calm.outside
+
+    def broken(**changes: object) -> set[int]:
+        ours = {name: value for name, value in changes.items() if name in ("records", "orders", "ledger", "positions")}
+        theirs = {name: value for name, value in changes.items() if name in ("rows", "working")}
+        rest = {name: value for name, value in changes.items() if name not in (*ours, *theirs)}
+        left = replace(calm, day=replace(day, **ours), outside=replace(outside, **theirs), **rest)  # type: ignore[arg-type]
+        return set(judge(left, desk))
+
+    fill = next(record for record in day.records if record.kind is Kind.FILL)
+    ref = str(fill.data["ref"])
+    sent = next(row for row in outside.rows if row.get("order_ref") == ref)
+    leg = next(row for row in outside.rows if row["kind"] == "execution" and row["sec_type"] == "OPT")
+    target = next(order for order in day.orders.values() if order.purpose is Purpose.TARGET)
+    dearer = {key: paid + Decimal("0.01") for key, paid in day.ledger.commissions.items()}
+    assert {5, 6, 21} <= broken(records=tuple(record for record in day.records if record is not fill))
+    assert {5, 6} <= broken(records=(*day.records, fill))
+    assert 2 in broken(orders={name: order for name, order in day.orders.items() if name != ref})
+    assert 2 in broken(rows=(*outside.rows, {**sent, "perm_id": 1}))
+    assert broken(ledger=replace(day.ledger, commissions=dearer)) == {4}
+    assert 7 in broken(rows=tuple(row for row in outside.rows if row.get("side") != "BOT"))
+    closing = {**leg, "side": "BOT", "order_ref": target.ref}
+    assert 8 not in broken(rows=(*outside.rows, {**closing, "exec_id": "x.1.01"}))
+    assert 8 in broken(rows=(*outside.rows, {**closing, "exec_id": "x.1.01"}, {**closing, "exec_id": "x.2.01"}))
+    assert 11 in broken(rows=({**sent, "at": "2026-10-21T12:00:00+00:00"}, *outside.rows))
+    assert broken(working=()) == {23}
+    unknown = replace(day.orders[ref], status=OrderStatus.UNKNOWN)
+    assert broken(orders={**day.orders, ref: unknown}) == {23}
+    between = {name: replace(each, state="exiting") for name, each in day.positions.items()}
+    assert 23 in broken(positions=between)
+    assert broken(troubles=("Traceback",)) == {26}
+    assert broken(tables=("fills",)) == {21}
+    assert 20 in broken(records=tuple(reversed(day.records)))
+
+
+def test_a_commission_that_was_never_told_is_not_missed(desk: Desk, tmp_path: Path) -> None:
+    """The ledger has it, the books cannot; without knowing of it they would be called wrong."""
+    never: dict[str, str | int] = {"kind": "no_commission", "on": "fill", "number": "each"}
+    left = live_through(morning(desk, **faults(never)), desk, tmp_path)
+    assert left.untold
+    assert judge(left, desk) == {}
+    assert set(judge(replace(left, untold=()), desk)) == {4}
+
+
+# ---------------------------------------------------------------- engines die
+
+
+def test_an_engine_that_dies_in_its_work_and_in_its_start_goes_on(desk: Desk) -> None:
+    crashes = (
+        Crash(moment=Moment.AFTER_WRITE, number=2, away=3),
+        Crash(moment=Moment.AT_START, number=2),
+        Crash(moment=Moment.BEFORE_WRITE, number=14, power=True),
+    )
+    found = try_storm(morning(desk, crashes=crashes), desk)
+    assert found.violations == {}
+    assert found.fired == {"crash": 2, "power_cut": 1}
+    assert found.starts == 4
+
+
+@pytest.mark.parametrize("how", ["reset", "fin"])
+def test_an_engine_whose_connection_is_cut_is_started_again(how: str, desk: Desk) -> None:
+    cut: dict[str, str | int] = {"kind": "cut", "at": "09:31:10", "how": how}
+    found = try_storm(morning(desk, **faults(cut)), desk)
+    assert (found.violations, found.fired, found.starts) == ({}, {"cut": 1}, 2)
+
+
+def test_two_runs_of_a_seed_leave_the_same_trace(desk: Desk) -> None:
+    for seed in (3, 7):
+        storm = draw(seed, desk, CHOICE)
+        first, second = (try_storm(storm, desk) for _ in range(2))
+        assert replace(first, seconds=0.0) == replace(second, seconds=0.0)
+
+
+# ---------------------------------------------------------------- the command
+
+
+def test_the_command_gives_a_verdict_of_each_invariant() -> None:
+    done = chaos("--seeds", "2", "--seed", "40", "--faults", "duplicate,execution_first,warning", *spec_files([SELLER]))
+    assert done.exit_code == 0
+    assert "  4  holds      2 of 2  books equal the broker's ledger to the cent" in done.output
+    assert "what fired:" in done.output
+
+
+def test_processes_do_not_change_what_comes_out() -> None:
+    """Two seeds in processes of their own, and each alone in this one: the same traces, in order of the seeds."""
+    words = ("--format", "json", "--faults", "duplicate,cut,crash", *spec_files([SELLER]))
+    both = json.loads(chaos("--seeds", "2", "--seed", "40", *words).output)
+    alone = [json.loads(chaos("--seeds", "1", "--seed", str(seed), *words).output) for seed in (40, 41)]
+    assert [each["trace"] for each in both["seeds"]] == [each["seeds"][0]["trace"] for each in alone]
+    assert [each["seed"] for each in both["seeds"]] == [40, 41]
+    assert all(len(each["trace"]) == 64 for each in both["seeds"])
+
+
+def test_what_cannot_be_meant_is_refused() -> None:
+    unknown = chaos("--faults", "cut,crush", *spec_files([SELLER]))
+    assert unknown.exit_code == 2
+    assert "no kind of fault is 'crush'" in unknown.output
+    assert "did you mean 'crash'" in unknown.output
+    assert "swallow_order" in unknown.output
+    assert chaos("no_such_file.yaml").exit_code == 2
+    assert chaos("--set", "nothing=1", *spec_files([SELLER])).exit_code == 2
+    assert chaos("--seeds", "0", *spec_files([SELLER])).exit_code == 2
+
+
+def test_a_spec_with_problems_is_told_and_not_run(tmp_path: Path) -> None:
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("rulebot: 1\nname: wrong\n")
+    done = chaos(str(wrong))
+    assert done.exit_code == 1
+    assert "error[RB" in done.output
+
+
+# ---------------------------------------------------------------- many seeds
+
+
+@pytest.mark.long
+def test_ci_the_shipped_bots_come_through() -> None:
+    done = chaos("--seeds", "24", "--seed", "160", *spec_files(ALL_SPECS))
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_the_shipped_bots_come_through_many_seeds() -> None:
+    done = chaos("--seeds", "400", "--seed", "1000", *spec_files(ALL_SPECS))
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_the_shipped_bots_come_through_whole_days() -> None:
+    done = chaos("--seeds", "20", "--seed", "1000", "--whole-day", *spec_files(ALL_SPECS))
+    assert done.exit_code == 0, done.output

@@ -1,0 +1,57 @@
+"""What `rulebot chaos` says of seeds that break something."""
+
+from engine.cli.chaos import _command, _document, _lines
+from engine.run.chaos.draw import CHOICE
+from engine.run.chaos.seeds import Asked, Smallest, Tally, Tried, worth_shrinking
+
+PLAN = '# crash: after write 2\nfaults:\n  - kind: "cut"\n    at: "10:31:00"\n'
+
+
+def tried(seed: int, *broken: int) -> Tried:
+    return Tried(
+        seed=seed,
+        violations={number: (f"what is wrong with {number}",) for number in broken},
+        fired={"cut": 1, "crash": seed},
+        starts=2,
+        orders=3,
+        fills=1,
+        trace="f" * 64,
+        seconds=1.0,
+        drawn=PLAN,
+    )
+
+
+ASKED = Asked(specs=("my specs/a.yaml",), overrides={"x": "1"}, kinds=CHOICE)
+TALLY = Tally((tried(1), tried(2, 4), tried(3, 4), tried(4, 4, 23), tried(5, 4)), (Smallest(2, PLAN, {4: ("less",)}),))
+
+
+def test_each_set_of_invariants_is_shrunk_once() -> None:
+    assert worth_shrinking(TALLY.tried) == [2, 4]
+    assert worth_shrinking([tried(seed, seed) for seed in range(1, 20)]) == [1, 2, 3, 4, 5]
+
+
+def test_a_broken_invariant_has_its_first_seeds_and_the_smallest_plan() -> None:
+    text = "\n".join(_lines(TALLY, "rulebot chaos --seed {seed}", 3.0))
+    assert "  4  BROKEN     1 of 5  books equal" in text
+    assert " 23  BROKEN     4 of 5  " in text
+    assert "  8  holds      5 of 5  " in text
+    assert "       seed 2: what is wrong with 4" in text
+    assert "       and 1 more: 5" in text
+    assert " seed 2, again with: rulebot chaos --seed 2\n   4: less\n" in text
+    assert '     # crash: after write 2\n     faults:\n       - kind: "cut"\n         at: "10:31:00"' in text
+    assert " what fired: crash 15, cut 5" in text
+    assert " 5 seeds, 10 starts, 15 orders, 5 executions in 3 s" in text
+
+
+def test_the_command_repeats_a_seed_as_it_was_asked_for() -> None:
+    again = _command(ASKED, "cut,crash", ("x=1",))
+    assert again.format(seed=7) == ("rulebot chaos --seeds 1 --seed 7 --faults cut,crash --set x=1 'my specs/a.yaml'")
+
+
+def test_machines_get_traces_and_plans() -> None:
+    found = _document(TALLY, ASKED)
+    assert found["holds"] is False
+    assert found["seeds"][1]["trace"] == "f" * 64
+    assert found["seeds"][1]["violations"] == {"4": ["what is wrong with 4"]}
+    assert found["smallest"] == [{"seed": 2, "plan": PLAN, "violations": {"4": ["less"]}}]
+    assert [each["number"] for each in found["invariants"] if each["broken_by"]] == [4, 23]

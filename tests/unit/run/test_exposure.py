@@ -1,0 +1,71 @@
+"""What positions held by the broker's executions: a short leg alone, and a leg that is closed twice, are seen."""
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+from engine_day import FLAT, ID, LEG, PUT, order
+
+from engine.model.order import OrderLeg, Purpose, Side
+from engine.run.aftermath.day import Day
+from engine.run.aftermath.exposure import closed_too_much, uncovered_shorts
+from engine.sim.exchange.ledger import LedgerTotals, Row
+
+LONG = replace(PUT, strike=Decimal(580), con_id=12)
+WING = replace(LEG, name="wing", option=LONG, sign=1)
+PAIR = replace(FLAT, quantity=1, legs=(LEG, WING))
+ENTRY = order(1, Purpose.ENTRY, legs=(OrderLeg("put", PUT, Side.SELL), OrderLeg("wing", LONG, Side.BUY)))
+EXIT = order(2, Purpose.EXIT, legs=(OrderLeg("put", PUT, Side.BUY), OrderLeg("wing", LONG, Side.SELL)))
+NOTHING = LedgerTotals(Decimal(0), Decimal(0), {}, {}, {}, {})
+DAY = Day((), {ID: PAIR}, {ENTRY.ref: ENTRY, EXIT.ref: EXIT}, (), NOTHING, {})
+
+
+def execution(at: str, ref: str, con_id: int, side: str, exec_id: str, quantity: int = 1) -> Row:
+    return {
+        "kind": "execution", "at": f"{date(2026, 11, 18)}T{at}", "order_ref": ref, "con_id": con_id, "side": side,
+        "exec_id": exec_id, "quantity": str(quantity), "price": "1", "sec_type": "OPT",
+    }  # fmt: skip
+
+
+SOLD = execution("15:00", ENTRY.ref, 11, "SLD", "e.1.02.01")
+COVERED = execution("15:00", ENTRY.ref, 12, "BOT", "e.1.03.01")
+BOUGHT_BACK = execution("16:00", EXIT.ref, 11, "BOT", "e.2.02.01")
+WING_SOLD = execution("16:00", EXIT.ref, 12, "SLD", "e.2.03.01")
+WHOLE = [SOLD, COVERED, BOUGHT_BACK, WING_SOLD]
+
+
+def test_a_pair_that_opens_and_closes_as_one_is_sound() -> None:
+    assert list(uncovered_shorts(DAY, WHOLE, ())) == []
+    assert list(closed_too_much(DAY, WHOLE)) == []
+
+
+def test_a_short_leg_without_its_long_one_is_seen_unless_it_is_allowed() -> None:
+    alone = [SOLD, {**COVERED, "at": "2026-11-18T15:00:05"}]
+    (found,) = uncovered_shorts(DAY, alone, ())
+    assert "short 1 put" in found
+    assert list(uncovered_shorts(DAY, alone, ("seller",))) == []
+
+
+def test_the_long_one_sold_first_is_seen() -> None:
+    (found,) = uncovered_shorts(DAY, [SOLD, COVERED, WING_SOLD], ())
+    assert "short 1 put" in found
+
+
+def test_an_exit_that_fills_twice_is_seen() -> None:
+    again = {**BOUGHT_BACK, "at": "2026-11-18T16:01", "exec_id": "e.3.02.01"}
+    assert len(list(closed_too_much(DAY, [*WHOLE, again]))) == 1
+
+
+def test_an_exit_of_what_was_never_opened_is_seen() -> None:
+    assert list(closed_too_much(DAY, [BOUGHT_BACK])) != []
+
+
+def test_a_corrected_execution_counts_once() -> None:
+    corrected = {**SOLD, "at": "2026-11-18T15:01", "exec_id": "e.1.02.02", "price": "2"}
+    assert list(uncovered_shorts(DAY, [SOLD, COVERED, corrected], ())) == []
+    assert list(closed_too_much(DAY, [SOLD, COVERED, corrected])) == []
+
+
+def test_a_trade_that_the_broker_takes_back_is_not_our_doing() -> None:
+    bust = {**COVERED, "at": "2026-11-18T15:01", "exec_id": "e.1.03.02", "quantity": "0"}
+    assert list(uncovered_shorts(DAY, [SOLD, COVERED, bust], ())) == []

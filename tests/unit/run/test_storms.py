@@ -1,0 +1,210 @@
+"""Chaos: what a seed draws, how a failing trial is made smaller, and what a mortal journal keeps."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from engine.model.errors import MisuseError
+from engine.model.session import session_from
+from engine.record.record import Kind, Record
+from engine.run.chaos.draw import CHOICE, CRASHES, NOT_DRAWN, chosen_kinds, draw
+from engine.run.chaos.fate import CrashedError, Fate, MortalJournal
+from engine.run.chaos.shrink import shrink
+from engine.run.chaos.storm import Crash, Moment, Storm, yaml_of
+from engine.run.desk import Desk, load_desk
+from engine.run.start import RunOptions
+from engine.sim.gateway.fault_plan import KINDS, read_faults
+from engine.spec.shipped import shipped
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+
+NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def desk() -> Desk:
+    return load_desk([str(shipped("specs") / f"{name}.yaml") for name in ("dte0_condor", "put_lite")], {}, None)
+
+
+def storm(*faults: str, crashes: int = 0) -> Storm:
+    return Storm(
+        seed=1,
+        day=date(2026, 10, 21),
+        market=None,
+        begins=NOON,
+        calm_at=NOON,
+        faults=tuple({"kind": kind, "on": "order", "number": number} for number, kind in enumerate(faults, 1)),
+        crashes=tuple(Crash(moment=Moment.AFTER_WRITE, number=number) for number in range(1, crashes + 1)),
+    )
+
+
+# ---------------------------------------------------------------- drawing
+
+
+def test_a_seed_draws_the_same_trial_and_another_seed_another(desk: Desk) -> None:
+    assert draw(7, desk, CHOICE) == draw(7, desk, CHOICE)
+    assert len({yaml_of(draw(seed, desk, CHOICE)) for seed in range(20)}) > 15
+
+
+def test_every_kind_is_drawn_and_every_plan_can_be_read(desk: Desk) -> None:
+    drawn = [draw(seed, desk, CHOICE) for seed in range(400)]
+    faults = Counter(str(entry["kind"]) for each in drawn for entry in each.faults)
+    crashes = Counter(crash.kind for each in drawn for crash in each.crashes)
+    assert set(faults) == set(KINDS) - NOT_DRAWN
+    assert set(crashes) == set(CRASHES)
+    assert {crash.moment for each in drawn for crash in each.crashes} == set(Moment)
+    for each in drawn:
+        assert len(each.plan.faults) == len(each.faults)
+
+
+def test_the_stretch_is_inside_the_session_and_near_a_window(desk: Desk) -> None:
+    for seed in range(200):
+        found = draw(seed, desk, CHOICE)
+        session = session_from(found.day)
+        windows = [bot.window(session) for bot in desk.bots.values()]
+        assert found.begins < found.calm_at < session.close
+        assert any(found.begins < end and start < found.calm_at for start, end in windows)
+
+
+def test_whole_days_begin_before_the_open(desk: Desk) -> None:
+    found = draw(3, desk, CHOICE, whole_day=True)
+    assert found.ends_with_day
+    assert found.begins < session_from(found.day).open
+
+
+def test_only_the_kinds_that_are_asked_for_are_drawn(desk: Desk) -> None:
+    drawn = [draw(seed, desk, ("cut", "crash")) for seed in range(50)]
+    assert {entry["kind"] for each in drawn for entry in each.faults} == {"cut"}
+    assert {crash.kind for each in drawn for crash in each.crashes} == {"crash"}
+    only = [draw(seed, desk, ("power_cut",)) for seed in range(50)]
+    assert all(not each.faults and each.crashes and all(crash.power for crash in each.crashes) for each in only)
+
+
+def test_kinds_are_named_and_an_unknown_one_is_refused_with_what_there_is() -> None:
+    assert chosen_kinds(None) == CHOICE
+    assert chosen_kinds("cut, crash,cut") == ("cut", "crash")
+    with pytest.raises(MisuseError, match="no kind of fault is 'cutt'") as refused:
+        chosen_kinds("cut,cutt")
+    assert refused.value.help is not None
+    assert "did you mean 'cut'" in refused.value.help
+    assert "power_cut" in refused.value.help
+    with pytest.raises(MisuseError, match="names no kind"):
+        chosen_kinds(" ,")
+
+
+# ---------------------------------------------------------------- a trial as text
+
+
+def test_the_yaml_is_what_the_gateway_takes(desk: Desk) -> None:
+    for seed in range(100):
+        found = draw(seed, desk, CHOICE)
+        assert read_faults(yaml_of(found)) == found.plan
+
+
+def test_crashes_stand_in_the_yaml_as_comments() -> None:
+    power = Crash(moment=Moment.AT_TIME, at=NOON, arrives=False, power=True, away=20)
+    text = yaml_of(replace(storm("cut"), crashes=(power,)))
+    assert text.startswith("# power_cut: at 12:00:00, what was sent is lost, away 20 s\nfaults:\n")
+
+
+# ---------------------------------------------------------------- shrinking
+
+
+def test_what_is_not_needed_is_left_out() -> None:
+    whole = storm("cut", "reject", "cut", "lose_ack", crashes=3)
+    needed = {"reject", "lose_ack"}
+    asked: list[Storm] = []
+
+    def fails(smaller: Storm) -> bool:
+        asked.append(smaller)
+        has_crash = any(crash.number == 2 for crash in smaller.crashes)
+        return has_crash and needed <= {str(entry["kind"]) for entry in smaller.faults}
+
+    found = shrink(whole, fails)
+    assert [entry["kind"] for entry in found.faults] == ["reject", "lose_ack"]
+    assert [crash.number for crash in found.crashes] == [2]
+    assert len({yaml_of(each) for each in asked}) == len(asked)
+
+
+def test_what_fails_without_anything_shrinks_to_nothing() -> None:
+    assert shrink(storm("cut", "reject", crashes=1), lambda smaller: True).pieces == 0
+
+
+def test_two_that_only_fail_together_both_stay() -> None:
+    whole = storm("cut", "reject", "cut")
+    assert shrink(whole, lambda smaller: len(smaller.faults) >= 2).pieces == 2
+
+
+# ---------------------------------------------------------------- dying
+
+
+def journal(folder: Path, fate: Fate) -> MortalJournal:
+    return MortalJournal(RunOptions(store=folder / "s.db", logs=None, sessions=1), fate)
+
+
+def kept(folder: Path) -> list[str]:
+    read = SqlJournal(open_store(folder / "s.db"))
+    try:
+        assert read.verify() is None
+        return [str(record.data["text"]) for record in read.read()]
+    finally:
+        read.close()
+
+
+def note(text: str, minute: int = 0) -> Record:
+    return Record(NOON.replace(minute=minute), Kind.ALARM, data={"text": text})
+
+
+@pytest.mark.parametrize(("moment", "left"), [(Moment.BEFORE_WRITE, ["a"]), (Moment.AFTER_WRITE, ["a", "b"])], ids=str)
+def test_a_crash_falls_before_or_after_a_write_and_nothing_is_written_later(
+    moment: Moment, left: list[str], tmp_path: Path
+) -> None:
+    fate = Fate([Crash(moment=moment, number=2)])
+    fate.begin_life()
+    written = journal(tmp_path, fate)
+    written.append([note("a")], durable=True)
+    with pytest.raises(CrashedError):
+        written.append([note("b")], durable=True)
+    written.append([note("c")], durable=True)
+    written.close()
+    assert kept(tmp_path) == left
+    assert [crash.kind for crash in fate.deaths] == ["crash"]
+
+
+@pytest.mark.parametrize(("power", "left"), [(False, ["a", "b"]), (True, ["a"])], ids=["crash", "power cut"])
+def test_a_power_cut_leaves_durable_writes_alone(power: bool, left: list[str], tmp_path: Path) -> None:
+    """What need not be durable is with the system minutes later, if only the process dies; on the disk it is not."""
+    fate = Fate([Crash(moment=Moment.AT_TIME, at=NOON, power=power)])
+    fate.begin_life()
+    written = journal(tmp_path, fate)
+    written.append([note("a")], durable=True)
+    written.append([note("b", minute=5)], durable=False)
+    with pytest.raises(CrashedError):
+        fate.after_instant(NOON)
+    written.close()
+    assert kept(tmp_path) == left
+
+
+def test_a_crash_in_a_start_waits_for_a_start_after_another_end() -> None:
+    fate = Fate([Crash(moment=Moment.AT_START, number=2)])
+    for _ in range(5):
+        fate.before_write()
+        fate.after_write()
+    fate.begin_life()
+    fate.begin_life()
+    fate.before_write()
+    fate.after_write()
+    fate.before_write()
+    with pytest.raises(CrashedError):
+        fate.after_write()
+
+
+def test_in_the_calm_nothing_dies() -> None:
+    fate = Fate([Crash(moment=Moment.AFTER_COMMAND)])
+    fate.calm()
+    fate.begin_life()
+    fate.after_command()
+    assert fate.deaths == []
