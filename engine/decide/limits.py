@@ -27,7 +27,8 @@ class Cap:
 class DayTrades:
     """Round trips within a day that the account may still make: `left` as the broker counts, None when without limit.
 
-    at_work: positions of today, held or being opened, that are to be closed today. closes_today: the entry is one more.
+    at_work: positions of today that are to be closed today, or were so lately that `left` may not know yet.
+    closes_today: the entry is one more.
     """
 
     left: int | None

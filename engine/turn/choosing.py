@@ -3,6 +3,7 @@
 from dataclasses import replace
 from decimal import Decimal
 
+from engine.decide.limits import halt_words
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import LegView, View
 from engine.evaluate.wording import describe
@@ -16,6 +17,7 @@ from engine.record.record import Json, Kind
 from engine.turn.judging import confirmed, failing, judge_all, rounded
 from engine.turn.missing import miss
 from engine.turn.program import CompiledBot
+from engine.turn.refusing import halted, skip
 from engine.turn.state import Reading
 from engine.turn.work import Work
 
@@ -96,9 +98,12 @@ def require_holds(
 
 
 def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
-    """Judge `when` and `require` again on the structure that is being entered."""
+    """Judge `when` and `require` again on the structure that is being entered; in a halt it does not hold."""
     view = work.view()
     name = position.bot
+    if reason := halt_words(halted(work, bot.plan.underlyings)):
+        skip(work, name, reason)
+        return False
     readings = judge_all(work, name, "when", bot.when, view)
     if not all(confirmed(work, name, "when", reading, view) is True for reading in readings):
         return False

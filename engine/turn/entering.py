@@ -1,6 +1,5 @@
 """From flat to an entry order: is there an opportunity, do its conditions hold, which legs, may it be sent."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -12,6 +11,7 @@ from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe
 from engine.model.money import ZERO
 from engine.model.order import Purpose
+from engine.model.position import Position
 from engine.order.band import price_band
 from engine.order.price import NetQuote, Part
 from engine.record.record import Kind
@@ -23,6 +23,7 @@ from engine.turn.missing import all_held_but, end_watch, miss
 from engine.turn.opening import entry_worst_case, send_entry
 from engine.turn.profit import account_today, bot_today
 from engine.turn.program import CompiledBot
+from engine.turn.refusing import halted, skip
 from engine.turn.resting import clear_the_way, in_the_way
 from engine.turn.state import Reading, Trading
 from engine.turn.work import Work
@@ -30,7 +31,8 @@ from engine.turn.work import Work
 RECHECK = 15.0
 """Seconds after which a watching bot is judged again even if nothing moved (data may have gone stale)."""
 
-_NO_DIGITS = str.maketrans("", "", "0123456789.,-")
+ACCOUNT_TOLD = timedelta(minutes=4)
+"""How old account values may be. Source: TWS API, reqAccountUpdates: every three minutes."""
 
 
 def step_entry(work: Work, bot: CompiledBot) -> None:
@@ -54,9 +56,9 @@ def step_entry(work: Work, bot: CompiledBot) -> None:
         return
     wake(work, name, RECHECK)
     work.set_bot(name, replace(work.bots[name], is_clearing=False))
-    if reason := halt_words(_stopped(work, plan.underlyings)):  # told before its missing quotes are
+    if reason := halt_words(halted(work, plan.underlyings)):  # told before its missing quotes are
         work.set_bot(name, replace(work.bots[name], waits=reason))
-        _skip(work, name, reason)
+        skip(work, name, reason)
         return
     _judge_entry(work, bot)
 
@@ -142,7 +144,7 @@ def _choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[R
     if reason := _gate(work, bot, view, selection, quote):
         work.set_bot(name, replace(work.bots[name], waits=reason))
         all_held_but(work, name, "limits", reason, readings)
-        _skip(work, name, reason)
+        skip(work, name, reason)
         return
     if in_the_way(work, selection):
         clear_the_way(work, selection)
@@ -182,7 +184,7 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
             conflicts=_conflicts(work, bot, selection),
             sent=work.sent,
             orders_per_minute=limits.orders_per_minute,
-            stopped=_stopped(work, plan.underlyings),
+            stopped=halted(work, plan.underlyings),
             together=worst_case_cap(work, selection, plan.quantity, commission),
             puts=cash_cap(work, selection, plan.quantity),
             contracts=sum(count for _, count in counts),
@@ -205,26 +207,21 @@ def _entries_today(work: Work) -> int:
     return sum(state.day.entries for state in work.bots.values() if state.day.date == today)
 
 
-def _stopped(work: Work, symbols: Iterable[str]) -> tuple[str, ...]:
-    """Return those symbols in which trading is halted: in themselves, or in an option on them."""
-    board = work.state.board
-    if not board.halted:
-        return ()
-    found = {contract.symbol for row in board.halted if (contract := board.contracts[row]) is not None}
-    return tuple(symbol for symbol in dict.fromkeys(symbols) if symbol in found)
-
-
 def _day_trades(work: Work, bot: CompiledBot, selection: Selection) -> DayTrades:
-    account, session = work.state.facts.account, work.state.session
-    at_work = sum(
-        1
-        for position in work.active_positions()
-        if position.session == session.date
-        and work.governing(position).closes_on_its_day(session, [leg.option for leg in position.legs])
-    )
-    options = [leg.option for leg in selection.legs]
-    closes_today = bot.closes_on_its_day(session, options)
+    account = work.state.facts.account
+    at_work = sum(1 for position in work.positions.values() if _needs_day_trade(work, position))
+    closes_today = bot.closes_on_its_day(work.state.session, [leg.option for leg in selection.legs])
     return DayTrades(account.day_trades_left, account.net_liquidation, at_work, closes_today)
+
+
+def _needs_day_trade(work: Work, position: Position) -> bool:
+    """Say whether a position of today will take a day trade, or took one that the account values may not show yet."""
+    session = work.state.session
+    if position.session != session.date:
+        return False
+    if position.closed_at is not None:
+        return position.opened_at is not None and work.at - position.closed_at < ACCOUNT_TOLD
+    return work.governing(position).closes_on_its_day(session, [leg.option for leg in position.legs])
 
 
 def _conflicts(work: Work, bot: CompiledBot, selection: Selection) -> tuple[str, ...]:
@@ -242,12 +239,3 @@ def _conflicts(work: Work, bot: CompiledBot, selection: Selection) -> tuple[str,
             if leg.held and wanted.get(leg.option, leg.sign) != leg.sign
         ]
     return tuple(found)
-
-
-def _skip(work: Work, name: str, reason: str) -> None:
-    """Record a refusal of the gate, once for the same words whatever their numbers are."""
-    state = work.bots[name]
-    key = f"skip {reason.translate(_NO_DIGITS)}"
-    if key not in state.alarmed:
-        work.set_bot(name, replace(state, alarmed=state.alarmed | {key}))
-        work.record(Kind.DECISION, name, what="skip", reason=reason, values=[])

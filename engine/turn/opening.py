@@ -75,7 +75,7 @@ def send_opening(work: Work, bot: CompiledBot, position: Position, attempt: int)
     quote = net_quote(parts, work.state.board, work.now)
     floor = credit_floor(work, bot, position, legs)
     net = rung(ladder, quote, parts, attempt, floor)
-    missing = _no_price(work, parts, quote, net) if ladder.start is not Start.MARKET else ""
+    missing = no_price(work, parts, quote, net) if ladder.start is not Start.MARKET else ""
     if missing:
         work.alarm(position.bot, f"no price for the entry: {missing}", position.id)
         if position.retry_at is None or position.attempts != attempt:
@@ -97,7 +97,7 @@ def send_opening(work: Work, bot: CompiledBot, position: Position, attempt: int)
     return work.send(order)
 
 
-def _no_price(work: Work, parts: tuple[Part, ...], quote: NetQuote, net: Decimal | None) -> str:
+def no_price(work: Work, parts: tuple[Part, ...], quote: NetQuote, net: Decimal | None) -> str:
     """Return why no order can be priced now, "" when one can; the band holds at every try, not at the first alone."""
     if net is None or quote.mid is None:
         return quote.missing.split(" for ")[0]

@@ -1,6 +1,7 @@
 """The account's limits at the gate, as an engine driven by hand meets them."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,10 +9,12 @@ from hand_desk import SELLER, Desk, put, text_of
 
 from engine.model.contract import Underlying
 from engine.model.event import AccountReport
-from engine.model.facts import Account
+from engine.model.facts import Account, EventCalendar
 from engine.record.record import Kind
+from engine.run.resume import resume
 from engine.spec.spec import Amount, Backing, Unit
 from engine.turn.program import AccountLimits
+from engine.turn.turn import begin
 
 HALF = Amount(Decimal("0.5"), Unit.MULTIPLE, "net_liquidation")
 CALLS = """
@@ -215,6 +218,17 @@ def test_a_halted_option_halts_its_underlying_for_us_and_no_other() -> None:
     other.enter()
 
 
+def test_an_entry_at_work_is_taken_back_in_a_halt() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    desk.board.halted.add(desk.board.rows[Underlying("SPX")])
+    desk.blind(*(leg.option for leg in order.legs))
+    desk.tick(10)
+    assert [taken.ref for taken in desk.cancels] == [order.ref]
+    assert refused(desk) == "trading is halted in SPX"
+
+
 NONE_LEFT = Account(net_liquidation=Decimal(24000), day_trades_left=0)
 
 
@@ -240,3 +254,32 @@ def test_positions_of_today_need_theirs() -> None:
     desk.opened()
     desk.until("10:05")
     assert "the broker allows 1, 1 of them for positions of today" in refused(desk, "two")
+
+
+def test_a_day_trade_just_made_counts_until_the_broker_has_told() -> None:
+    bots = (text_of("one"), text_of("two", entry='{window: {from: "10:05", to: "10:30"}}'))
+    desk = desk_of(*bots, account=replace(NONE_LEFT, day_trades_left=1))
+    desk.opened()
+    desk.now += timedelta(minutes=4)
+    leg = desk.position.legs[0].option
+    desk.quote(leg, 0.20, 0.30, -0.05)
+    desk.tick()
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
+    desk.until("10:05")
+    assert "the broker allows 1, 1 of them" in refused(desk, "two")
+    desk.send(AccountReport(desk.now, NONE_LEFT))
+    desk.until("10:10")
+    assert refused(desk, "two").startswith("no day trade is left: the broker allows 0, and")
+    assert [order.bot for order in desk.submitted if order.reason == "entry"] == ["one"]
+
+
+def test_entries_of_the_day_outlive_a_restart() -> None:
+    desk = desk_of(text_of("one"), text_of("later", entry='{at: "10:05"}'), entries_per_day=1)
+    desk.opened()
+    kept = resume(desk.records, desk.now, desk.board, EventCalendar()).state
+    desk.state = kept._replace(facts=desk.state.facts)
+    desk.take(begin(desk.program, desk.state, desk.now))
+    desk.link()
+    desk.until("10:05")
+    assert refused(desk, "later") == "all bots together have sent 1 today, entries_per_day is 1"
