@@ -299,3 +299,30 @@ def test_free_running_waits_until_a_timer_is_due() -> None:
             await world.link.close()
 
     run(scenario())
+
+
+def test_row_20_a_connection_that_carries_nothing_any_more_is_given_up() -> None:
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False, heartbeat_seconds=0.05) as (world, _):
+            (down,) = [event for event in await wait_for(world, LinkDown) if isinstance(event, LinkDown)]
+            assert "no answer for" in down.reason
+            assert not world.link.is_up
+            assert await fake.until_asked("49")
+            again = await world.link.connect()
+            assert isinstance(again.events[-1], LinkUp)
+
+    run(scenario())
+
+
+def test_row_20_a_quiet_connection_that_answers_is_kept() -> None:
+    async def scenario() -> None:
+        async with fake_tws() as fake:
+            fake.answers["49"] = lambda _: [(49, 1, 1764000000)]
+            async with connected(fake.port, lockstep=False, heartbeat_seconds=0.05) as (world, _):
+                waiting = asyncio.ensure_future(world.link.next(None))
+                await fake.until_asked("49", 5)
+                assert not waiting.done()
+                assert world.link.is_up
+                waiting.cancel()
+
+    run(scenario())

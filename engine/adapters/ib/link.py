@@ -223,8 +223,11 @@ class IbLink:
             left = None if until is None else (until - now).total_seconds()
             if left is not None and left <= 0:
                 return
+            if (beat := wire.beat()) is None:
+                return
+            left = beat if left is None else min(left, beat)
             if wire.pace.is_waiting:
-                left = PACED_SECONDS if left is None else min(left, PACED_SECONDS)
+                left = min(left, PACED_SECONDS)
             wire.arrived.clear()
             try:
                 await asyncio.wait_for(wire.arrived.wait(), left)

@@ -14,6 +14,8 @@ class IbSettings:
     port: TWS 7496 live, 7497 paper; IB Gateway 4001, 4002. client_id: 0 binds orders typed into TWS by hand.
     account: "" takes the only one there is. paper: refuse accounts with real money. lockstep: ask a simulated gateway
     to let its clock wait for us. max_lines: contracts streamed at once (the broker allows 100 by default).
+    heartbeat_seconds: after so much silence the broker is asked for the time; after three times as much the connection
+    is given up (faults.md row 20).
     Units: seconds of real time, also in lockstep; they guard against a broker that never answers.
     """
 
@@ -28,6 +30,7 @@ class IbSettings:
     connect_seconds: float = 15.0
     request_seconds: float = 30.0
     history_seconds: float = 60.0
+    heartbeat_seconds: float = 5.0
 
     def __post_init__(self) -> None:
         if not 0 < self.port < 65536:
@@ -38,7 +41,7 @@ class IbSettings:
             raise ValueError(f"market data lines are at least 1, is {self.max_lines}")
         if not 0 < self.messages_per_second <= MESSAGE_LIMIT:
             raise ValueError(f"messages in a second are 1 to {MESSAGE_LIMIT}, is {self.messages_per_second}")
-        if min(self.connect_seconds, self.request_seconds, self.history_seconds) <= 0:
+        if min(self.connect_seconds, self.request_seconds, self.history_seconds, self.heartbeat_seconds) <= 0:
             raise ValueError("time limits are above 0 seconds")
 
     @property

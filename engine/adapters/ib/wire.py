@@ -6,6 +6,7 @@ public table `ib.client.decoder.handlers`; no name that begins with an underscor
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +29,7 @@ log = logging.getLogger("rulebot.ib")
 REQUEST_IDS = 1_000_000_000
 """Request ids start here, far above order ids, so that errMsg can tell them apart."""
 OLDEST_VERSION = 157
+BEATS_MISSED = 3
 LOCKSTEP_OPTION = "+LOCKSTEP"
 LOCKSTEP_ZONE = "LOCKSTEP"
 
@@ -82,6 +84,7 @@ class Wire:
         self.pace = Pace(settings.messages_per_second)
         self.arrived = asyncio.Event()
         self.lost: str | None = None
+        self.heard_at = self.asked_at = time.monotonic()
         self._refused: asyncio.Future[BrokerError] = asyncio.get_running_loop().create_future()
         self._greeting = _Greeting(settings, self._refuse)
         self._listen()
@@ -90,8 +93,35 @@ class Wire:
     def _listen(self) -> None:
         # eventkit holds bound methods weakly; this object lives as long as its connection
         self.client.conn.hasData += self._greeting
+        if not self.settings.lockstep:
+            self.client.conn.hasData += self._on_data
         self.client.conn.disconnected += self._on_disconnect
         self.ib.updateEvent += self._on_update
+
+    def _on_data(self, _: bytes) -> None:
+        self.heard_at = time.monotonic()
+
+    def beat(self) -> float | None:
+        """Ask a silent broker for the time; return in how many seconds to look again, None when it was given up.
+
+        A connection that carries nothing looks like a quiet one: only an answer tells them apart.
+        """
+        every = self.settings.heartbeat_seconds
+        now = time.monotonic()
+        silent = now - self.heard_at
+        if silent >= BEATS_MISSED * every:
+            self._give_up(f"no answer for {silent:.0f} s")
+            return None
+        if silent >= every and now - self.asked_at >= every:
+            self.asked_at = now
+            self.client.reqCurrentTime()
+        return every
+
+    def _give_up(self, reason: str) -> None:
+        self.lost = reason
+        self.requests.lose()
+        if self.client.conn.transport is not None:
+            self.client.conn.transport.abort()
 
     def _refuse(self, problem: BrokerError) -> None:
         if not self._refused.done():
@@ -102,7 +132,7 @@ class Wire:
             self.arrived.set()
 
     def _on_disconnect(self, reason: str) -> None:
-        self.lost = reason or "the broker closed the connection"
+        self.lost = self.lost or reason or "the broker closed the connection"
         self.requests.lose()
         self.fence.lose()
         self.arrived.set()
