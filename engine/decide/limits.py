@@ -11,7 +11,7 @@ from engine.model.money import dollars
 from engine.model.values import dataclass
 
 DAY_TRADER_EQUITY = Decimal(25000)
-"""Dollars from which on an account may make as many day trades as it likes. Source: FINRA Rule 4210(f)(8)(B)(iv)a."""
+"""Dollars from which on an account may make as many day trades as it likes. Source: as of `_day_trades`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +207,10 @@ def _entries(proposal: Proposal) -> str:
 def _day_trades(proposal: Proposal) -> str:
     """Three day trades in five sessions under $25,000, by the broker's own count.
 
-    Source: FINRA Rule 4210(f)(8)(B): four or more day trades within five business days make a pattern day trader, who
-    must have $25,000. The broker tells how many are left (DayTradesRemaining, -1 for no limit), orders by hand counted,
-    so when the rule is changed its count changes with it.
+    Source: FINRA Rule 4210(f)(8)(B) as it stood until 2026: four or more day trades within five business days make a
+    pattern day trader, who must have $25,000. SR-FINRA-2025-017 (91 FR 20731) puts intraday margin in its place;
+    brokers have until October 2027 to change over. So we count nothing: the broker tells how many are left
+    (DayTradesRemaining, -1 for no limit), orders by hand included, for as long as it holds accounts to the old rule.
     """
     found = proposal.day_trades
     if found is None or found.left is None or not found.closes_today:

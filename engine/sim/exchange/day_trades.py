@@ -3,7 +3,8 @@
 A day trade is the opening and closing of one contract on one day; what one order closes is one, however many legs and
 fills it has. Under $25,000 of net liquidation three are allowed within five sessions. Settlement closes nothing.
 
-Source: FINRA Rule 4210(f)(8)(B); TWS API account key DayTradesRemaining, -1 when there is no limit.
+Source: FINRA Rule 4210(f)(8)(B) as brokers may apply it until October 2027 (91 FR 20731); TWS API account key
+DayTradesRemaining, -1 when there is no limit.
 """
 
 from dataclasses import dataclass, field
