@@ -11,20 +11,25 @@ _STORE = click.option(
 )
 
 
-def _leave(request: Request, bot: str, store: Path | None) -> Path:
+LATER = "no engine runs on {}: the next one does so before anything else"
+
+
+def _leave(request: Request, bot: str, store: Path | None, said: str) -> tuple[Path, bool]:
+    """Leave a request and say so; return the store and whether an engine runs on it."""
     from engine.run.inbox import post
     from engine.store.latest import chosen_store
 
     found = chosen_store(store)
-    post(found, request, bot)
-    return found
+    is_running = post(found, request, bot)
+    click.echo(f"asked the engine of {found} to {said}" if is_running else LATER.format(found))
+    return found, is_running
 
 
 @click.command()
 @_STORE
 def stop(store: Path | None) -> None:
     """End the engine: entries at work are cancelled, exits stay at the broker, positions stay as they are."""
-    click.echo(f"asked the engine of {_leave(Request.STOP, '', store)} to end")
+    _leave(Request.STOP, "", store, "end")
 
 
 @click.command()
@@ -32,8 +37,7 @@ def stop(store: Path | None) -> None:
 @_STORE
 def pause(bot: str, store: Path | None) -> None:
     """Let BOT (or all bots) enter nothing more; exits go on."""
-    found = _leave(Request.PAUSE, bot, store)
-    click.echo(f"asked the engine of {found} to pause {bot or 'all bots'}")
+    _leave(Request.PAUSE, bot, store, f"pause {bot or 'all bots'}")
 
 
 @click.command()
@@ -41,14 +45,27 @@ def pause(bot: str, store: Path | None) -> None:
 @_STORE
 def resume(bot: str, store: Path | None) -> None:
     """Let BOT (or all bots) enter again after a pause or a kill."""
-    found = _leave(Request.RESUME, bot, store)
-    click.echo(f"asked the engine of {found} to resume {bot or 'all bots'}")
+    _leave(Request.RESUME, bot, store, f"resume {bot or 'all bots'}")
 
 
 @click.command()
 @click.argument("bot", default="")
+@click.option("--flatten", is_flag=True, help="Close every position as well, at natural and then at market.")
 @_STORE
-def kill(bot: str, store: Path | None) -> None:
-    """Cancel every entry of BOT (or of all bots) and open nothing more; exits go on."""
-    found = _leave(Request.KILL, bot, store)
-    click.echo(f"asked the engine of {found} to kill {bot or 'all bots'}: it only reduces from now on")
+def kill(bot: str, flatten: bool, store: Path | None) -> None:
+    """Cancel every entry of BOT (or of all bots) and open nothing more; exits go on.
+
+    It holds over restarts until 'rulebot resume'. With --flatten everything that is open is closed, and resting orders
+    are taken back first. When no engine runs, --flatten starts one that only closes, and ends when nothing is open.
+    """
+    if not flatten:
+        _leave(Request.KILL, bot, store, f"kill {bot or 'all bots'}: it only reduces from now on")
+        return
+    found, is_running = _leave(
+        Request.FLATTEN, bot, store, f"close all that {bot or 'all bots'} hold, and open nothing"
+    )
+    if not is_running:
+        from engine.cli.run import close_all
+
+        click.echo("one is started that only closes")
+        close_all(found)

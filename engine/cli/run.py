@@ -72,7 +72,6 @@ def run(**options: Any) -> None:
     failed.
     """
     _check(options)
-    from engine.cli.screen import Screen
     from engine.cli.validate import parse_settings, show_problems
     from engine.run.desk import ProblemsError, check_overrides, load_desk
 
@@ -84,9 +83,50 @@ def run(**options: Any) -> None:
         raise click.exceptions.Exit(error.exit_code) from error
     check_overrides(desk, overrides)
     world, run_options = _world(options, desk)
-    screen = Screen(desk, run_options, plain=options["plain"])
+    _drive(desk, run_options, world, plain=options["plain"])
+
+
+def close_all(store: Path) -> None:
+    """Run an engine without bots on a store until all that its positions hold is closed. Raises: MisuseError.
+
+    It connects where the store's last run did; the texts that govern open positions are in the store.
+    """
+    from engine.run.desk import Desk
+    from engine.run.start import RunOptions
+    from engine.run.worlds import attached
+    from engine.store.queries import StoreReader
+
+    with StoreReader(store) as reader:
+        started = reader.run().started
+    settings: dict[str, Any] = dict(started.data["settings"]) if started is not None else {}  # type: ignore[arg-type]
+    gateway = str(settings.get("gateway") or "")
+    if not gateway:
+        raise MisuseError(
+            f"{store} was traded on a simulated market that ended with its run: nothing is left to be closed",
+            "attach runs to a 'rulebot gateway' to go on after their end",
+        )
+    host, _, port = gateway.rpartition(":")
+    world = attached(
+        host,
+        int(port) if port.isdigit() else None,
+        int(settings.get("client_id") or 1),
+        "" if settings.get("sim") else str(started.data["account"] if started is not None else ""),
+        lockstep=bool(settings.get("sim")),
+    )
+    said = {**settings, "flatten": True}
+    _drive(
+        Desk({}, (), None, ()), RunOptions(store=store, logs=None, sessions=None, until_flat=True, settings=said), world
+    )
+
+
+def _drive(
+    desk: "Desk", options: "RunOptions", world: "AbstractAsyncContextManager[World]", *, plain: bool = False
+) -> None:
+    from engine.cli.screen import Screen
+
+    screen = Screen(desk, options, plain=plain)
     _quiet_logs(screen)
-    asyncio.run(_run(desk, run_options, world, screen))
+    asyncio.run(_run(desk, options, world, screen))
 
 
 def _check(options: Mapping[str, Any]) -> None:
@@ -131,6 +171,7 @@ def _world(options: Mapping[str, Any], desk: "Desk") -> "tuple[AbstractAsyncCont
         store, logs = settings.store, settings.logs
         where = attached(settings.host, settings.port, settings.client_id, settings.account, lockstep=False)
         said: dict[str, Any] = {"mode": "paper", "gateway": f"{settings.host}:{settings.port or '4002 or 7497'}"}
+        said["client_id"] = settings.client_id
         return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said)
     seed = DEFAULT_SEED if options["seed"] is None else options["seed"]
     day: date = DEFAULT_DATE if options["day"] is None else options["day"].date()
@@ -138,7 +179,7 @@ def _world(options: Mapping[str, Any], desk: "Desk") -> "tuple[AbstractAsyncCont
     logs = options["logs"] or store.with_name(f"{store.stem}-logs")
     if options["address"]:
         where = attached(host or "127.0.0.1", port or 0, settings.client_id, "", lockstep=True)
-        said = {"mode": "paper", "gateway": options["address"], "sim": True}
+        said = {"mode": "paper", "gateway": options["address"], "sim": True, "client_id": settings.client_id}
         return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said)
     if store.is_file() and store.stat().st_size and not is_in_use(store):
         raise MisuseError(

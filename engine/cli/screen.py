@@ -145,7 +145,7 @@ def start_lines(desk: "Desk", run: "Run") -> list[str]:
     where = f"gateway {settings['gateway']}" if settings.get("gateway") else f"simulated gateway (seed {seed})"
     lines = [
         f"rulebot {release()}   {where}   account {run.world.ib.link.account}",
-        f" {_count(len(desk.bots), 'bot')}: {', '.join(sorted(desk.bots))}",
+        f" {_count(len(desk.bots), 'bot')}: {', '.join(sorted(desk.bots))}" if desk.bots else " what is open is closed",
         f" store {shown_path(run.options.store)}",
         *_resumed(run),
         " Ctrl+C stops: entries are cancelled, exits stay at the broker",

@@ -180,6 +180,7 @@ class Request(Enum):
     PAUSE = "pause"
     RESUME = "resume"
     KILL = "kill"
+    FLATTEN = "flatten"
 
 
 @dataclass(frozen=True, slots=True)

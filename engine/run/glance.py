@@ -152,7 +152,7 @@ def _bot_row(state: State, name: str, bot: BotState, *, is_alone: bool) -> BotRo
     closed = [p for p in state.positions.values() if p.bot == name and p.state == "closed" and p.opened_at is not None]
     if bot.day.halted:
         doing, waits = Doing.HALTED, bot.day.halted
-    elif name in state.paused or "" in state.paused:
+    elif state.standing.paused & {"", name}:
         doing, waits = Doing.PAUSED, "'rulebot resume' lets it enter again"
     elif bot.is_watching:
         doing, waits = Doing.WATCHING, bot.waits
@@ -224,6 +224,9 @@ def _notice(state: State) -> str:
         return "stopping: entries are cancelled, exits stay at the broker"
     if not state.is_linked:
         return "the connection to the gateway is lost; it is tried again, exits that rest stay at the broker"
-    if state.trading is not Trading.ACTIVE:
+    if state.standing.flattening:
+        whose = ", ".join(sorted(state.standing.flattening - {""})) or "all bots"
+        return f"flattened: what {whose} hold is closed, nothing is opened; 'rulebot resume' lets bots enter again"
+    if state.standing.trading is not Trading.ACTIVE:
         return "killed: nothing is opened, exits go on; 'rulebot resume' lets bots enter again"
     return ""

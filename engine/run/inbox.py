@@ -23,9 +23,13 @@ def inbox_of(store: Path) -> Path:
     return store.with_name(f"{store.name}.inbox")
 
 
-def post(store: Path, request: Request, bot: str = "") -> Path:
-    """Leave a request for the engine of `store`. Raises: StoreError when none runs or the folder cannot be written."""
-    if not is_in_use(store):
+def post(store: Path, request: Request, bot: str = "") -> bool:
+    """Leave a request for the engine of `store`; return whether one runs: else the next one acts on it first.
+
+    Raises: StoreError when the folder cannot be written, or an engine is to be stopped and none runs.
+    """
+    is_running = is_in_use(store)
+    if not is_running and (request is Request.STOP or not store.is_file()):
         raise StoreError(f"no engine is running on {store}", "'rulebot list' shows the bots of a store")
     folder = inbox_of(store)
     stamp = time.time_ns()
@@ -34,23 +38,24 @@ def post(store: Path, request: Request, bot: str = "") -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         partial = folder / f"{name}.partial"
         partial.write_text(json.dumps({"id": name, "request": request.value, "bot": bot}), encoding="utf-8")
-        final = folder / f"{name}.json"
-        partial.replace(final)
+        partial.replace(folder / f"{name}.json")
     except OSError as error:
         raise StoreError(f"the request cannot be left in {folder}: {error.strerror}") from error
-    return final
+    return is_running
 
 
 class Inbox:
     """The engine's side: looks into the folder a few times a second of real time.
 
-    What was left for an engine that is gone is removed at the start: a stop meant for it is not meant for the next one.
+    A stop that was left for an engine that is gone is removed at the start: it is not meant for the next one. What else
+    was asked for while none ran is.
     """
 
     def __init__(self, store: Path) -> None:
         self._folder = inbox_of(store)
-        for stale in self._folder.glob("*.json") if self._folder.is_dir() else ():
-            stale.unlink(missing_ok=True)
+        for left in self._folder.glob("*.json") if self._folder.is_dir() else ():
+            if _is_stop(left):
+                left.unlink(missing_ok=True)
         self._looked = 0.0
         self._taken: list[Path] = []
         self._own: list[Request] = []
@@ -77,6 +82,13 @@ class Inbox:
             path.unlink(missing_ok=True)
         self._taken = sorted(self._folder.glob("*.json")) if self._folder.is_dir() else []
         return [request for path in self._taken if (request := _read(path, at)) is not None]
+
+
+def _is_stop(path: Path) -> bool:
+    try:
+        return bool(json.loads(path.read_text(encoding="utf-8"))["request"] == Request.STOP.value)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def _read(path: Path, at: datetime) -> OperatorRequest | None:

@@ -64,8 +64,8 @@ class Loop:
     _prepared: date | None = None
     _prepare_again: datetime | None = None
 
-    async def run(self, first: Batch, ends: Callable[[datetime], bool]) -> None:
-        """Take the first batch (of `link.connect`), then go on until `ends` says so or an operator stops us.
+    async def run(self, first: Batch, ends: Callable[[datetime], str]) -> None:
+        """Take the first batch (of `link.connect`), then go on until `ends` says why it ends or an operator stops us.
 
         Raises: BrokerError when the link is lost for good, StoreError when nothing more can be recorded.
         """
@@ -82,8 +82,8 @@ class Loop:
             if self._is_prepare_due(batch.at):
                 await self._try_to_prepare(batch.at)
             self.watcher(self, batch.at)
-            if ends(batch.at):
-                self.reason = "the end of the last session"
+            if reason := ends(batch.at):
+                self.reason = reason
                 return
             if self.state.is_stopping:
                 left -= 1

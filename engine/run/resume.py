@@ -23,7 +23,7 @@ from engine.record.codec import decode
 from engine.record.record import Json, Kind, Record
 from engine.run.desk import SpecText
 from engine.turn.daily import is_over
-from engine.turn.state import BotState, State, Trading, after_request
+from engine.turn.state import BotState, Standing, State, after_request
 from engine.turn.work import active_ids, live_refs
 
 RECENT = timedelta(minutes=1)
@@ -63,7 +63,7 @@ def resume(records: Sequence[Record], at: datetime, board: Board, events: EventC
     bases: dict[str, Decimal] = {}
     texts: dict[str, SpecText] = {}
     requests: set[str] = set()
-    trading, paused = Trading.ACTIVE, frozenset[str]()
+    standing = Standing()
     install = ""
     for record in records:
         data = dict(record.data)
@@ -87,7 +87,7 @@ def resume(records: Sequence[Record], at: datetime, board: Board, events: EventC
                 bases[record.position] = marks[record.position]
         elif record.kind is Kind.OPERATOR:
             requests.add(str(data["id"]))
-            trading, paused = after_request(trading, paused, Request(data["request"]), record.bot)
+            standing = after_request(standing, Request(data["request"]), record.bot)
         elif record.kind is Kind.RUN_STARTED:
             install = str(data["install"])
             for text in _texts(data["specs"]):
@@ -97,8 +97,7 @@ def resume(records: Sequence[Record], at: datetime, board: Board, events: EventC
     known = {ref: o for ref, o in orders.items() if o.status.is_live or o.position in kept}
     sent = sorted(o.sent_at for o in known.values() if o.sent_at is not None and at - o.sent_at < RECENT)
     state = state._replace(
-        trading=trading,
-        paused=paused,
+        standing=standing,
         positions=kept,
         orders=known,
         live=live_refs(known),

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from engine.model.errors import RulebotError
+from engine.model.position import Position
 from engine.model.session import Session, session_after
 from engine.record.record import Json, Kind, Record
 from engine.run.calendars import load_calendar
@@ -26,13 +27,15 @@ AFTER_CLOSE = timedelta(minutes=6)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
-    """What a run was asked to do. `sessions` None goes on until somebody stops it."""
+    """What a run was asked to do. `sessions` None goes on until somebody stops it; `until_flat` ends it when nothing
+    that can be closed is open any more."""
 
     store: Path
     logs: Path | None
     sessions: int | None
     line_limit: int = 90
     install: str = ""
+    until_flat: bool = False
     settings: Mapping[str, Json] = field(default_factory=dict)
 
 
@@ -79,7 +82,7 @@ async def execute(
             journal.append([_start_record(run)], durable=True)
             started(run)
             try:
-                await run.loop.run(first, lambda at: run.last is not None and at >= run.last)
+                await run.loop.run(first, lambda at: _is_over(run, at))
             except RulebotError as error:
                 run.loop.reason = error.message
                 raise
@@ -110,6 +113,24 @@ def _assemble(
     last = None if options.sessions is None else end_of(resumed.state.session, options.sessions)
     run = Run(desk, options, world, loop, inbox, at, last, resumed)
     return run
+
+
+def _is_over(run: Run, at: datetime) -> str:
+    """Return why a run is over, "" while it is not."""
+    if run.last is not None and at >= run.last:
+        return "the end of the last session"
+    state = run.loop.state
+    if not run.options.until_flat or not state.standing.flattening or not state.is_ready or state.live:
+        return ""
+    closable = (state.positions[name] for name in state.active)
+    if any(not position.is_flat and not position.on_hold and not _only_dead(position) for position in closable):
+        return ""
+    return "all that can be closed is closed"
+
+
+def _only_dead(position: Position) -> bool:
+    """Say whether only long legs are left of a position that was closed: nobody bids for them."""
+    return position.state == "exiting" and all(leg.sign > 0 for leg in position.legs if leg.held)
 
 
 def end_of(first: Session, sessions: int) -> datetime:

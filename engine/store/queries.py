@@ -57,7 +57,7 @@ class Run:
         if self.started is None or self.ended is not None or not self.is_alive:
             return "stopped"
         asked = [record for record in self.requests if record.bot in ("", bot)]
-        if asked and asked[-1].data.get("request") in ("stop", "kill"):
+        if asked and asked[-1].data.get("request") in ("stop", "kill", "flatten"):
             return "stopping"
         return "running" if self.has_session else "starting"
 

@@ -100,9 +100,9 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
         return "nothing is left to be opened"
     if not is_trading(work):
         return "the session is over"
-    if work.state.trading is not Trading.ACTIVE or work.state.is_stopping:
+    if work.state.standing.trading is not Trading.ACTIVE or work.state.is_stopping:
         return "only reducing"
-    if {"", position.bot} & work.state.paused:
+    if {"", position.bot} & work.state.standing.paused:
         return "paused by the operator"
     if (state := work.bots.get(position.bot)) is not None and state.day.halted:
         return f"halted: {state.day.halted}"

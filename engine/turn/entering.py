@@ -169,8 +169,8 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
         Proposal(
             at=work.at,
             is_ready=work.state.is_ready and work.state.is_linked,
-            is_reducing=work.state.trading is not Trading.ACTIVE or work.state.is_stopping,
-            is_paused=plan.name in work.state.paused or "" in work.state.paused,
+            is_reducing=work.state.standing.trading is not Trading.ACTIVE or work.state.is_stopping,
+            is_paused=plan.name in work.state.standing.paused or "" in work.state.standing.paused,
             halted=state.day.halted,
             worst_case=None if worst is None else worst * multiplier * plan.quantity + commission,
             max_loss_per_trade=plan.risk.max_loss_per_trade,

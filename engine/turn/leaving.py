@@ -30,6 +30,8 @@ from engine.turn.work import Work
 
 CLOSING = (Purpose.EXIT, Purpose.UNWIND)
 UNWIND = "unwind"
+FLATTENED = "flattened"
+"""The operator closes it: nothing of the spec takes over any more."""
 RETRY_SECONDS = 1.0
 REFUSED_RETRY = timedelta(seconds=10)
 RECHECK = 15.0
@@ -45,6 +47,10 @@ def step_exits(work: Work, position: Position) -> None:
         return
     bot = work.governing(position)
     if _only_waits_for_expiry(work, position, bot):
+        return
+    if work.state.standing.is_flattening(position.bot):
+        if position.exit_reason != FLATTENED:
+            leave(work, position, FLATTENED)
         return
     if is_unprotected_too_long(work, position) and position.exit_reason != UNPROTECTED:
         leave(work, position, UNPROTECTED, "a short leg has stood without protection for too long")
@@ -127,10 +133,11 @@ def act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> 
     pursue(work, position)
 
 
-def leave(work: Work, position: Position, reason: str, why: str) -> None:
-    """Have the engine close all that is left, for a reason that is no exit of the spec."""
+def leave(work: Work, position: Position, reason: str, why: str = "") -> None:
+    """Have the engine close all that is left, for a reason that is no exit of the spec; `why` raises the alarm."""
     work.record(Kind.DECISION, position.bot, position.id, what="exit", reason=reason, kind=reason, values=[])
-    work.alarm(position.bot, f"{why}: the position is closed", position.id)
+    if why:
+        work.alarm(position.bot, f"{why}: the position is closed", position.id)
     position = work.put_position(replace(position, exit_reason=reason, attempts=0, retry_at=None, suspended=False))
     if position.state != "exiting":
         position = work.move(position, "exit")

@@ -47,7 +47,7 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
         elif order.status.is_live:
             not_found(work, order)
     _orphans(work, at_broker)
-    if work.state.trading is not Trading.ACTIVE:
+    if work.state.standing.trading is not Trading.ACTIVE:
         cancel_entries(work, "", "only what reduces may work")
     for name in work.bots:
         wake(work, name, 0.0)

@@ -39,20 +39,40 @@ class Trading(Enum):
     REDUCING = "reducing"
 
 
-def after_request(
-    trading: Trading, paused: frozenset[str], request: Request, bot: str
-) -> tuple[Trading, frozenset[str]]:
-    """Return what the engine may do after an operator's request; a restart folds the recorded ones the same way.
+class Standing(NamedTuple):
+    """What the operator has asked for and not taken back; a bot's name "" means all.
 
-    A kill of one bot pauses that bot; one of all leaves only what reduces.
+    paused: bots that enter nothing. flattening: bots whose positions are all closed.
     """
-    if request is Request.PAUSE or (request is Request.KILL and bot):
-        return trading, paused | {bot}
-    if request is Request.KILL:
-        return Trading.REDUCING, paused
+
+    trading: Trading = Trading.ACTIVE
+    paused: frozenset[str] = frozenset()
+    flattening: frozenset[str] = frozenset()
+
+    def may_enter(self, bot: str) -> bool:
+        """Say whether the bot may open anything."""
+        return self.trading is Trading.ACTIVE and not self.paused & {"", bot}
+
+    def is_flattening(self, bot: str) -> bool:
+        """Say whether all that the bot holds is to be closed."""
+        return bool(self.flattening & {"", bot})
+
+
+def after_request(standing: Standing, request: Request, bot: str) -> Standing:
+    """Return what stands after an operator's request; a restart folds the recorded ones the same way.
+
+    A kill of one bot pauses that bot; one of all leaves only what reduces. To flatten is to kill, and to close.
+    """
+    trading, paused, flattening = standing
+    if request is Request.FLATTEN:
+        flattening |= {bot}
+    if request is Request.PAUSE or (request in (Request.KILL, Request.FLATTEN) and bot):
+        return Standing(trading, paused | {bot}, flattening)
+    if request in (Request.KILL, Request.FLATTEN):
+        return Standing(Trading.REDUCING, paused, flattening)
     if request is Request.RESUME:
-        return (trading, paused - {bot}) if bot else (Trading.ACTIVE, frozenset())
-    return trading, paused
+        return Standing(trading, paused - {bot}, flattening - {bot}) if bot else Standing()
+    return standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +161,7 @@ class State(NamedTuple):
     lockstep: bool = False
     account: str = ""
     client_id: int = 0
-    trading: Trading = Trading.ACTIVE
-    paused: frozenset[str] = frozenset()
+    standing: Standing = Standing()
     is_stopping: bool = False
     bots: Mapping[str, BotState] = NOTHING
     positions: Mapping[str, Position] = NOTHING

@@ -222,12 +222,15 @@ def _on_operator(work: Work, event: OperatorRequest) -> dict[str, Any]:
         return {}
     work.record(Kind.OPERATOR, event.bot, "", id=event.id, request=event.request.value, bot=event.bot)
     changes: dict[str, Any] = {"requests": work.state.requests | {event.id}}
-    trading, paused = after_request(work.state.trading, work.state.paused, event.request, event.bot)
-    changes.update(trading=trading, paused=paused)
+    changes["standing"] = after_request(work.state.standing, event.request, event.bot)
     if event.request is Request.RESUME:
         _end_halts(work, event.bot)
     elif event.request is Request.KILL:
         cancel_entries(work, event.bot, "killed")
+    elif event.request is Request.FLATTEN:
+        cancel_entries(work, event.bot, "killed")
+        for name in work.bots if not event.bot else work.bots.keys() & {event.bot}:
+            work.set_wake(name, work.at)
     elif event.request is Request.STOP:
         changes["is_stopping"] = True
         cancel_entries(work, event.bot, "the engine stops")

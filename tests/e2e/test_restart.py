@@ -14,7 +14,8 @@ from engine.model.order import OrderStatus, Purpose
 from engine.run.aftermath.books import compare_books
 from engine.run.aftermath.day import read_day
 from engine.run.aftermath.findings import offences
-from engine.run.desk import load_desk
+from engine.run.desk import Desk, load_desk
+from engine.run.inbox import post
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import attached
 from engine.sim.gateway.embed import RunningGateway, start_gateway
@@ -97,6 +98,30 @@ def test_an_entry_at_work_is_cancelled_by_a_stop(tmp_path: Path) -> None:
         assert working(gateway) == []
 
     in_loop(body, tmp_path, seed=8)
+
+
+def test_with_no_engine_running_a_flatten_closes_everything_at_the_next_start(tmp_path: Path) -> None:
+    async def body(gateway: RunningGateway, folder: Path) -> None:
+        store = folder / "s.db"
+        await run_until(gateway, store, new_york(10, 0))
+        assert len(working(gateway)) == 2
+        assert not post(store, Request.FLATTEN)
+        desk = Desk({}, (), None, ())
+        options = RunOptions(store=store, logs=None, sessions=None, until_flat=True)
+        world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
+        run = await execute(desk, options, world, lambda run: None, lambda run, at: None)
+        assert run.loop.reason == "all that can be closed is closed"
+        assert working(gateway) == []
+        assert gateway.ledger is not None
+        day = read_day(store, gateway.ledger.totals(), {})
+        assert [found.exit_reason for found in day.positions.values()] == ["flattened"]
+        assert not any(day.ledger.positions.values())
+        assert compare_books(day) == []
+        assert offences(day) == {}
+        third = await run_until(gateway, store, new_york(10, 30))
+        assert not third.loop.state.live
+
+    in_loop(body, tmp_path, seed=7, days=2)
 
 
 @pytest.mark.long

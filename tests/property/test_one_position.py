@@ -192,8 +192,8 @@ class OnePosition(RuleBasedStateMachine):
         desk = self.desk
         position = desk.state.positions[order.position]
         if order.purpose is Purpose.ENTRY:
-            assert desk.state.trading.value == "active", "10: only what reduces"
-            assert not desk.state.paused
+            assert desk.state.standing.trading.value == "active", "10: only what reduces"
+            assert not desk.state.standing.paused
             assert clock("09:30") <= desk.now < clock("16:00")
             if position.attempts <= 1 and len(desk.state.positions) == 1:
                 start, end = self.window()
@@ -286,7 +286,7 @@ class OnePosition(RuleBasedStateMachine):
         assert dict(again.orders) == dict(state.orders)
         assert {name: found.day for name, found in again.bots.items()} == {n: b.day for n, b in state.bots.items()}
         assert dict(again.booked) == {base: found for base, found in state.booked.items() if found.position}
-        assert (again.trading, again.paused, again.requests) == (state.trading, state.paused, state.requests)
+        assert (again.standing, again.requests) == (state.standing, state.requests)
         assert (again.live, again.active) == (state.live, state.active)
         assert again.next_number == state.next_number
 

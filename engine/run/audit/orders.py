@@ -6,7 +6,7 @@ from engine.model.event import Request
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.record.record import Kind
 from engine.run.audit.tape import Entry, Finding, Tape
-from engine.turn.state import Trading, after_request
+from engine.turn.state import Standing, after_request
 
 _UNTOLD = (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.DENIED)
 _LEAVING = (OrderStatus.PREPARED, OrderStatus.SENDING)
@@ -102,14 +102,14 @@ def final_is_final(tape: Tape) -> Iterator[Finding]:
 
 def only_what_reduces(tape: Tape) -> Iterator[Finding]:
     """10: Between kill or pause and resume no entry leaves."""
-    trading, paused = Trading.ACTIVE, frozenset[str]()
+    standing = Standing()
     known: set[str] = set()
     for entry in tape.of(Kind.ORDER, Kind.OPERATOR):
         if entry.order is None:
-            trading, paused = after_request(trading, paused, Request(entry.text("request")), entry.record.bot)
+            standing = after_request(standing, Request(entry.text("request")), entry.record.bot)
         elif entry.order.ref not in known:
             known.add(entry.order.ref)
-            is_barred = trading is not Trading.ACTIVE or bool(paused & {"", entry.order.bot})
+            is_barred = not standing.may_enter(entry.order.bot)
             if is_barred and entry.order.purpose is Purpose.ENTRY:
                 yield entry.finding(f"{entry.order.ref} enters although the operator allows only what reduces")
 

@@ -10,7 +10,7 @@ from store_day import CONDOR, SELLER, WATCHER, at
 from engine.model.order import OrderStatus, Purpose
 from engine.model.session import session_on
 from engine.run.glance import Doing, Glance, glance, one_line, progress
-from engine.turn.state import State, Trading
+from engine.turn.state import Standing, State, Trading
 
 PROGRAM = day_program()
 
@@ -64,12 +64,12 @@ def test_many_positions_share_a_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "doing"),
-    [({"paused": frozenset({WATCHER})}, Doing.PAUSED), ({"paused": frozenset({""})}, Doing.PAUSED)],
+    "paused",
+    [WATCHER, ""],
 )
-def test_a_paused_bot(changes: dict[str, object], doing: Doing) -> None:
-    state = day_state("11:42")._replace(**changes)  # type: ignore[arg-type]
-    assert next(row for row in seen(state, "11:42").rows if row.bot == WATCHER).doing is doing
+def test_a_paused_bot(paused: str) -> None:
+    state = day_state("11:42")._replace(standing=Standing(paused=frozenset({paused})))
+    assert next(row for row in seen(state, "11:42").rows if row.bot == WATCHER).doing is Doing.PAUSED
 
 
 def test_notices() -> None:
@@ -77,7 +77,7 @@ def test_notices() -> None:
     assert seen(state, "11:42").notice == ""
     assert "stopping" in seen(state._replace(is_stopping=True), "11:42").notice
     assert "connection" in seen(state._replace(is_linked=False), "11:42").notice
-    assert "killed" in seen(state._replace(trading=Trading.REDUCING), "11:42").notice
+    assert "killed" in seen(state._replace(standing=Standing(Trading.REDUCING)), "11:42").notice
 
 
 def test_today_is_realised_and_open() -> None:

@@ -120,7 +120,7 @@ def test_a_request_acts_once_over_restarts() -> None:
     desk.ask(Request.RESUME, identity="two")
     restart(desk)
     desk.ask(Request.KILL, identity="one")
-    assert desk.state.trading is Trading.ACTIVE
+    assert desk.state.standing.trading is Trading.ACTIVE
 
 
 def seller() -> Desk:

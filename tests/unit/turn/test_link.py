@@ -255,7 +255,7 @@ def test_kill_takes_entries_back_and_lets_exits_go_on() -> None:
     desk.opened()
     desk.ask(Request.KILL)
     desk.until("15:45")
-    assert desk.state.trading is Trading.REDUCING
+    assert desk.state.standing.trading is Trading.REDUCING
     assert desk.last.purpose is Purpose.EXIT
 
 
@@ -304,7 +304,7 @@ def test_each_request_acts_once() -> None:
     desk.ask(Request.PAUSE, identity="same")
     desk.ask(Request.RESUME, identity="other")
     desk.ask(Request.PAUSE, identity="same")
-    assert not desk.state.paused
+    assert not desk.state.standing.paused
     assert len(desk.said(Kind.OPERATOR)) == 2
 
 

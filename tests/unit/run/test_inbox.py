@@ -1,0 +1,61 @@
+"""Requests from other processes: files beside the store, which outlive an engine that is not there."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from engine.model.errors import StoreError
+from engine.model.event import Request
+from engine.run.inbox import Inbox, inbox_of, post
+from engine.store.open import hold_store
+
+AT = datetime(2026, 11, 18, 15, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    path = tmp_path / "s.db"
+    path.write_bytes(b"")
+    return path
+
+
+def asked(inbox: Inbox) -> list[tuple[Request, str]]:
+    inbox._looked = 0.0
+    return [(found.request, found.bot) for found in inbox.read(AT)]
+
+
+def test_a_running_engine_reads_each_request_and_removes_its_file(store: Path) -> None:
+    with hold_store(store):
+        inbox = Inbox(store)
+        assert post(store, Request.PAUSE, "condor")
+        assert asked(inbox) == [(Request.PAUSE, "condor")]
+        asked(inbox)
+        assert not list(inbox_of(store).glob("*.json"))
+
+
+@pytest.mark.parametrize("request_", [Request.KILL, Request.FLATTEN, Request.PAUSE, Request.RESUME])
+def test_with_no_engine_a_request_waits_for_the_next_one(request_: Request, store: Path) -> None:
+    assert not post(store, request_)
+    assert asked(Inbox(store)) == [(request_, "")]
+
+
+def test_a_stop_is_for_an_engine_that_runs(store: Path) -> None:
+    with pytest.raises(StoreError, match="no engine is running"):
+        post(store, Request.STOP)
+    with hold_store(store):
+        post(store, Request.STOP)
+    assert asked(Inbox(store)) == []
+
+
+def test_a_store_that_is_not_there_takes_no_requests(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no engine is running"):
+        post(tmp_path / "other.db", Request.KILL)
+
+
+def test_what_cannot_be_read_is_set_aside(store: Path) -> None:
+    folder = inbox_of(store)
+    folder.mkdir()
+    (folder / "1.json").write_text("no json", encoding="utf-8")
+    assert asked(Inbox(store)) == []
+    assert [found.suffix for found in folder.iterdir()] == [".unreadable"]
