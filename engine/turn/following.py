@@ -16,6 +16,7 @@ from engine.turn.bounds import credit_floor
 from engine.turn.choosing import still_holds
 from engine.turn.judging import wake
 from engine.turn.leaving import CLOSING, exit_ladder
+from engine.turn.opening import no_price
 from engine.turn.reports import conclude
 from engine.turn.resting import CANCEL_PATIENCE, cancel
 from engine.turn.work import Work
@@ -110,6 +111,10 @@ def _reprice(work: Work, order: Order, ladder: Ladder, floor: Decimal | None) ->
         else:
             text = f"no price for the next try: {quote.missing.split(' for ')[0]}"
             work.alarm_of_price(order.bot, text, order.position)
+        return
+    if order.purpose is Purpose.ENTRY and (reason := no_price(work, parts, quote, net)):
+        work.alarm_of_price(order.bot, f"no price for the next try: {reason}", order.position)
+        cancel(work, order, f"its next try would be {reason}")
         return
     price = wire_price(net, order.side)
     attempt = order.attempt + 1

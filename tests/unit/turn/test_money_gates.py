@@ -185,6 +185,20 @@ def test_the_band_holds_at_every_new_order() -> None:
     assert [order.attempt for order in desk.submitted] == [1, 2]
 
 
+def test_the_band_holds_at_every_step_of_a_ladder() -> None:
+    order = "{start: mid, step: 0.05, wait: 10s, tries: 3, then: cancel}"
+    desk = desk_of(text_of(order=order), price_band=Amount(Decimal("0.03"), Unit.NUMBER))
+    first = desk.enter()
+    desk.ack(first)
+    desk.tick(10)
+    assert not desk.replaced
+    assert [found.ref for found in desk.cancels] == [first.ref]
+    desk.cancelled(first)
+    desk.tick(1)
+    assert desk.position.state == "closed"
+    assert len(desk.submitted) == 1
+
+
 def test_entries_of_all_bots_in_a_day() -> None:
     later = text_of("later", entry='{at: "10:05"}')
     desk = desk_of(text_of("one"), later, entries_per_day=1)
