@@ -181,6 +181,20 @@ async def test_row_29_a_corrected_price_replaces_the_first(running, client):
     assert round(totals.cash, 2) == Decimal(running.exchange.account_values()["TotalCashValue"])
 
 
+@at_open(
+    "kind: correction, on: fill, seconds: 5, price_by: -0.5", "kind: correction, on: fill, seconds: 5, price_by: -0.2"
+)
+async def test_row_29_what_was_corrected_is_corrected_again(running, client):
+    """Each has an id and a price of its own: the second begins where the first has ended."""
+    client.send(*buy(running))
+    found = exec_ids(await client.fence(5))
+    assert [each[-3:] for each in found] == [".01", ".02", ".03"]
+    prices = [Decimal(each.price) for each in running.exchange.executions()]
+    assert [price - prices[0] for price in prices] == [Decimal(0), Decimal("-0.5"), Decimal("-0.7")]
+    assert running.ledger is not None
+    assert running.ledger.totals().cash_flow == {con_id(running, 5890): -100 * prices[2]}
+
+
 @at_open("kind: correction, on: fill, seconds: 10, quantity_by: -1")
 async def test_row_29_a_bust_takes_the_position_away(running, client):
     client.send(*buy(running))

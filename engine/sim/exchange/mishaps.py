@@ -34,9 +34,13 @@ def fill_cancelled(desk: Desk, key: tuple[int, int]) -> list[Report]:
 
 
 def correct(desk: Desk, exec_id: str, price_by: Decimal, quantity_by: Decimal) -> list[Report]:
-    """Correct today's execution of a contract: its id with the last part raised, with another price or quantity."""
-    old = next((one for one in desk.executions if one.exec_id == exec_id), None)
-    paid = desk.commissions.get(exec_id)
+    """Correct today's execution of a contract: its id with the last part raised, with another price or quantity.
+
+    What was corrected before is corrected as it stands now.
+    """
+    base = exec_id.rpartition(".")[0]
+    old = next((one for one in reversed(desk.executions) if one.exec_id.rpartition(".")[0] == base), None)
+    paid = None if old is None else desk.commissions.get(old.exec_id)
     if old is None or paid is None:
         return []
     price, quantity = max(old.price + price_by, ZERO), max(old.quantity + quantity_by, ZERO)
