@@ -3,10 +3,11 @@
 import hashlib
 import json
 from collections.abc import Container, Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import MISSING, fields, is_dataclass, replace
 from decimal import Decimal
 from enum import Enum
 from functools import cache
+from typing import Any
 
 from engine.model.session import DayTime
 from engine.spec.spec import Spec
@@ -27,8 +28,20 @@ def with_digest(spec: Spec, in_expressions: Container[str] = ()) -> Spec:
 
 
 @cache
-def _kept(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind) if field.name not in _NOT_MEANING)
+def _kept(kind: type) -> tuple[tuple[str, object], ...]:
+    """Return the fields that mean something, each with what it is when a document does not say it."""
+    found = []
+    for field in fields(kind):
+        if field.name not in _NOT_MEANING:
+            unsaid = field.default if field.default_factory is MISSING else field.default_factory()
+            found.append((field.name, unsaid))
+    return tuple(found)
+
+
+def _said(value: Any) -> dict[str, object]:
+    """Return what a noun says; what is as it would be unsaid is left out, so that words to come change no digest."""
+    said = ((name, getattr(value, name), default) for name, default in _kept(type(value)))
+    return {name: _canonical(found) for name, found, default in said if found != default}
 
 
 def _canonical(value: object) -> object:
@@ -37,7 +50,7 @@ def _canonical(value: object) -> object:
     if isinstance(value, DayTime):
         return [value.anchor.value, value.offset.total_seconds()]
     if is_dataclass(value) and not isinstance(value, type):
-        return {"is": type(value).__name__, **{name: _canonical(getattr(value, name)) for name in _kept(type(value))}}
+        return {"is": type(value).__name__, **_said(value)}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Decimal | int) and not isinstance(value, bool):

@@ -120,6 +120,11 @@ def test_a_parameter_may_switch_an_exit_off() -> None:
     assert [exit.enabled for exit in spec_of(text, {"watch": "true"}).exits] == [True, True, True]
 
 
+def test_a_digest_outlives_versions() -> None:
+    """It governs open positions: a version that gives this text another digest cannot take them up."""
+    assert spec_of(VALID).digest == "707042a480e54cb8430b1c38b462ccdefff5b455c08e7792c645b9c8160030ab"
+
+
 def test_digest_counts_meaning_only() -> None:
     digest = spec_of(VALID).digest
     assert len(digest) == 64
