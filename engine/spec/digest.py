@@ -40,7 +40,7 @@ def _kept(kind: type) -> tuple[tuple[str, object], ...]:
 
 def _said(value: Any) -> dict[str, object]:
     """Return what a noun says; what is as it would be unsaid is left out, so that words to come change no digest."""
-    said = ((name, getattr(value, name), default) for name, default in _kept(type(value)))
+    said = ((name, getattr(value, name), default) for name, default in _kept(value.__class__))
     return {name: _canonical(found) for name, found, default in said if found != default}
 
 
