@@ -10,14 +10,20 @@ from engine.run.audit.tape import Entry, Finding, Tape
 
 
 def never_more_than_held(tape: Tape) -> Iterator[Finding]:
-    """8: No fill of an exit, and no settlement, closes more of a leg than is held at that moment."""
+    """8: No fill of an exit, and no settlement, closes more of a leg than is held at that moment.
+
+    Where the broker has taken back a trade, an exit that was already at work may do so.
+    """
     books = Books()
+    busted: set[str] = set()
     for entry in tape.of(Kind.POSITION, Kind.FILL, Kind.COMMISSION, Kind.SETTLEMENT):
+        if entry.kind is Kind.FILL and _takes_back(books, entry):
+            busted.add(entry.record.position)
         if books.take(entry) or entry.kind not in (Kind.FILL, Kind.SETTLEMENT):
             continue
         name = entry.text("leg")
         leg = books.leg(entry.record.position, name)
-        if leg.closed > leg.opened:
+        if leg.closed > leg.opened and entry.record.position not in busted:
             yield entry.finding(f"{entry.record.position}: {leg.closed} of {name} are closed, {leg.opened} were opened")
         if entry.kind is Kind.FILL and _is_wrong_way(books, entry):
             side = "buys" if entry.record.data.get("is_buy") else "sells"

@@ -22,6 +22,8 @@ def fill_cancelled(desk: Desk, key: tuple[int, int]) -> list[Report]:
     order = desk.book.orders.get(key)
     if order is None or order.status is not Status.CANCELLED or not order.transmitted or order.legs_in:
         return []
+    if order.is_stop and not order.triggered:
+        return []
     quotes = desk.quotes(leg.instrument.con_id for leg in order.legs)
     far = order_touch(order.legs, quotes).far(order.side)
     limit = order.ticket.limit_price

@@ -271,6 +271,14 @@ def test_an_exit_that_is_cancelled_for_a_trade_taken_back_is_not_too_much() -> N
     assert 9 not in broken([*day[:end], bust, *leaving])
 
 
+def test_an_exit_that_fills_although_its_entry_was_taken_back_is_the_broker_s_doing() -> None:
+    day = sound_day()
+    end = index_of(day, of(Kind.FILL), 1)
+    bust = fill("10:30", 1, "e.1.02", "1.20", Purpose.ENTRY, 0)
+    assert 8 not in broken([*day[:end], bust, day[end]])
+    assert 8 in broken([*day[:end], fill("11:01", 2, "e.9.01", "0.60", Purpose.TARGET, 3)])
+
+
 def test_an_order_that_was_given_up_may_come_to_life() -> None:
     day = sound_day()
     dead = changed(day, of(Kind.ORDER, number=3), 2, status="abandoned")

@@ -221,3 +221,15 @@ def test_executions_name_the_order_and_count_up() -> None:
     assert len({one.exec_id for one in done}) == 2
     assert all(one.exec_id.endswith(".01.01") for one in done)
     assert PositionChanged(P5000) in reports
+
+
+def test_only_what_could_have_traded_fills_after_its_cancel() -> None:
+    """A stop that was never triggered was at no exchange; a limit was."""
+    desk = Desktop()
+    for order_type, price in (("STP", {"stop": 9.0}), ("LMT", {"limit": 2.0})):
+        ticket = desk.ticket(P5000, "BUY", order_type=order_type, **price)
+        desk.broker.place(ticket)
+        desk.step()
+        desk.broker.cancel(ticket.client_id, ticket.order_id)
+        late = desk.broker.fill_cancelled(ticket.client_id, ticket.order_id)
+        assert ("Executed" in names(late)) is (order_type == "LMT")
