@@ -276,13 +276,14 @@ class Stopper:
     def ask(self) -> None:
         """Ask the engine to end; a second time, end it."""
         from engine.model.event import Request
+        from engine.run.loop import STOPPED
 
         assert self.run is not None
         assert self._task is not None
         at_once = self.was_asked or not self.run.loop.state.is_linked
         self.was_asked = True
         if at_once:
-            self.run.loop.reason = "stopped by the operator"
+            self.run.loop.reason = STOPPED
             self._task.cancel()
             return
         self.run.inbox.ask(Request.STOP)

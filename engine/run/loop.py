@@ -21,6 +21,8 @@ from engine.turn.program import Program
 from engine.turn.state import State
 from engine.turn.turn import begin, turn
 
+STOPPED = "stopped by the operator"
+
 log = logging.getLogger("rulebot.run")
 
 INBOX_EVERY = timedelta(seconds=1)
@@ -88,7 +90,7 @@ class Loop:
             if self.state.is_stopping:
                 left -= 1
                 if left <= 0 or not self._works_on_entries():
-                    self.reason = "stopped by the operator"
+                    self.reason = STOPPED
                     return
 
     async def _next(self) -> Batch:

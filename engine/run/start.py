@@ -1,5 +1,6 @@
 """One run from the command to its end: store, world, state, loop, and what stays behind."""
 
+import logging
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -9,17 +10,21 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from engine.model.errors import RulebotError
+from engine.model.event import Request
 from engine.model.position import Position
 from engine.model.session import Session, session_after
 from engine.record.record import Json, Kind, Record
 from engine.run.calendars import load_calendar
+from engine.run.crash_loop import TELLING, WORDS, is_crash_loop
 from engine.run.desk import Desk, compile_text
 from engine.run.inbox import Inbox
-from engine.run.loop import Loop
+from engine.run.loop import STOPPED, Loop
 from engine.run.resume import RESUMED, Resumed, resume
 from engine.run.worlds import World
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
+
+log = logging.getLogger("rulebot.run")
 
 AFTER_CLOSE = timedelta(minutes=6)
 """How long after the close a session is over: cash settlement and assignments are known five minutes after it."""
@@ -79,15 +84,18 @@ async def execute(
         async with world as opened:
             first = await opened.ib.link.connect()
             run = _assemble(desk, options, opened, journal, first.at, watcher)
+            _guard(run, journal)
             journal.append([_start_record(run)], durable=True)
             started(run)
+            is_clean = False
             try:
                 await run.loop.run(first, lambda at: _is_over(run, at))
+                is_clean = True
             except RulebotError as error:
                 run.loop.reason = error.message
                 raise
             finally:
-                _note_end(run, journal)
+                _note_end(run, journal, is_clean=is_clean or run.loop.reason == STOPPED)
             return run
     finally:
         journal.close()
@@ -113,6 +121,15 @@ def _assemble(
     last = None if options.sessions is None else end_of(resumed.state.session, options.sessions)
     run = Run(desk, options, world, loop, inbox, at, last, resumed)
     return run
+
+
+def _guard(run: Run, journal: SqlJournal) -> None:
+    """Let a run that follows several dead ones only reduce. In lockstep time is not ours, and crashes are made."""
+    if run.world.ib.link.is_lockstep or not is_crash_loop(journal.read(TELLING), run.first):
+        return
+    log.warning(WORDS)
+    journal.append([Record(run.first, Kind.ALARM, data={"text": WORDS})], durable=True)
+    run.inbox.ask(Request.KILL)
 
 
 def _is_over(run: Run, at: datetime) -> str:
@@ -163,10 +180,10 @@ def _start_record(run: Run) -> Record:
     return Record(run.first, Kind.RUN_STARTED, data=data)
 
 
-def _note_end(run: Run, journal: SqlJournal) -> None:
+def _note_end(run: Run, journal: SqlJournal, *, is_clean: bool) -> None:
     at = run.loop.at or run.first
     reason = run.loop.reason or "an error"
-    journal.append([Record(at, Kind.RUN_ENDED, data={"reason": reason})], durable=True)
+    journal.append([Record(at, Kind.RUN_ENDED, data={"reason": reason, "is_clean": is_clean})], durable=True)
 
 
 def release() -> str:
