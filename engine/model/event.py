@@ -66,7 +66,7 @@ class ExecutionReport:
     """One fill of one contract. Executions of a combo as a whole are marked `is_combo` and move no position.
 
     `exec_id` as sent; a correction repeats it with a higher last part. `quantity` is positive, `is_buy` the side.
-    `executed_at` is the broker's own time of it.
+    `executed_at` is the broker's own time of it. is_liquidation: the broker closed it for want of margin.
     """
 
     at: datetime
@@ -82,6 +82,7 @@ class ExecutionReport:
     price: Decimal
     executed_at: datetime
     symbol: str = ""
+    is_liquidation: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from engine.model.position import Position
 from engine.record.record import Kind
 from engine.turn.ended import closed, count_realized, order_ended, position_filled
 from engine.turn.judging import wake
-from engine.turn.resting import cancel, take_back
+from engine.turn.resting import cancel, cancel_entries, take_back
 from engine.turn.work import Work
 
 _FINAL = {
@@ -176,6 +176,11 @@ def _external(work: Work, event: ExecutionReport) -> None:
         return
     work.put_booked(base, Booked(event.exec_id, "", "", False, int(event.quantity), ZERO))
     text = f"not ours: {side} {event.quantity} {what} at {event.price}"
+    if event.is_liquidation:
+        text = f"the broker liquidates: {side} {event.quantity} {what} at {event.price}; no bot enters any more today"
+        for name in list(work.bots):
+            work.put_day(replace(work.bots[name].day, halted="the broker liquidates in this account"))
+        cancel_entries(work, "", "the broker liquidates")
     work.record(Kind.ALARM, "", "", text=text)
 
 

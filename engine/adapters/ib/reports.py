@@ -169,6 +169,7 @@ def execution(fields: list[str], at: datetime, account: str) -> ExecutionReport 
         price=price,
         executed_at=convert.instant(fields[15]),
         symbol=fields[4],
+        is_liquidation=fields[23] not in ("", "0"),
     )
 
 
