@@ -17,6 +17,7 @@ from engine.model.position import Position
 from engine.record.record import Kind
 from engine.turn.ended import closed, count_realized, order_ended, position_filled
 from engine.turn.judging import wake
+from engine.turn.leaving import UNWIND, is_unwound, leave
 from engine.turn.resting import cancel, cancel_entries, take_back
 from engine.turn.work import Work
 
@@ -231,8 +232,12 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
 
 
 def _after_correction(work: Work, position: Position) -> None:
-    """A bust may leave nothing: what rests for the position is taken back and its books are closed."""
-    if position.state != "open" or not position.is_flat:
+    """A bust may leave nothing, or a leg without its partner: books are closed, or what stands alone is."""
+    if position.state != "open":
+        return
+    if not position.is_flat:
+        if not is_unwound(position):
+            leave(work, position, UNWIND, "the exchange took a fill back, and a leg stands without its partner")
         return
     take_back(work, position, "its fills were taken back")
     work.alarm(position.bot, f"the exchange took the fills of {position.id} back", position.id)

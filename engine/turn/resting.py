@@ -60,6 +60,8 @@ def place_resting(work: Work, position: Position) -> None:
         return
     if live := resting_orders(work, position.id):
         _fit(work, position, live)
+        if _lacks_one(work, position, planned, live):
+            take_back(work, position, "its pair is not whole")
         return
     if has_expired(work, position) or position.structures == 0 or position.entry_price is None:
         return
@@ -67,6 +69,17 @@ def place_resting(work: Work, position: Position) -> None:
     for each in planned:
         _place(work, position, each, group)
     work.put_position(position)
+
+
+def _lacks_one(work: Work, position: Position, planned: tuple[ExitPlan, ...], live: list[Order]) -> bool:
+    """Say whether one of the group is missing while the others work: it never arrived, or ended by itself."""
+    if has_expired(work, position) or any(order.status is not OrderStatus.WORKING or order.ended for order in live):
+        return False
+    leg = next((leg for leg in position.legs if leg.held > 0), None)
+    there = {order.reason for order in live}
+    return leg is not None and any(
+        each.name not in there and level_price(position, leg, each) is not None for each in planned
+    )
 
 
 def has_expired(work: Work, position: Position) -> bool:

@@ -291,3 +291,23 @@ def test_the_resting_pair_needs_no_quotes_and_wakes_nobody() -> None:
     for _ in range(10):
         desk.tick(1)
     assert not [r for r in desk.records[before:] if r.kind in (Kind.VERDICT, Kind.ORDER)]
+
+
+def test_a_pair_of_which_one_never_arrived_is_made_whole() -> None:
+    """Found by chaos seed 1038: a crash between the two left the position with its target alone."""
+    desk = Desk((text_of("seller", **SELLER),), at="10:00")
+    desk.opened("10:01")
+    target, stop = (next(o for o in desk.live if o.purpose is kind) for kind in (Purpose.TARGET, Purpose.STOP))
+    desk.ack(target)
+    desk.tick(15)
+    desk.tick(30)
+    assert desk.order(stop.ref).status is OrderStatus.CANCELLING
+    desk.message(desk.order(stop.ref), 10147, "not found")
+    desk.tick(1)
+    assert desk.order(stop.ref).status is OrderStatus.ABANDONED
+    assert desk.order(target.ref).status is OrderStatus.CANCELLING
+    desk.cancelled(desk.order(target.ref))
+    desk.tick(1)
+    fresh = [order for order in desk.live if order.ref not in (target.ref, stop.ref)]
+    assert sorted(order.purpose.value for order in fresh) == ["stop", "target"]
+    assert len({order.oca_group for order in fresh}) == 1

@@ -564,3 +564,20 @@ def test_legs_with_a_pause_between_tries_come_to_an_end() -> None:
         desk.cancelled(desk.last)
     assert [order.legs[0].name for order in desk.submitted] == ["long_spx", "long_spx"]
     assert desk.position.state == "closed"
+
+
+def test_a_bust_of_one_leg_closes_what_has_lost_its_partner() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    reports = desk.executions_of(order, 1)
+    for report in reports:
+        desk.send(report)
+    desk.report(order, BrokerStatus.FILLED, 1)
+    short = next(report for report in reports if not report.is_buy)
+    desk.send(replace(short, exec_id=short.exec_id[:-1] + "2", quantity=Decimal(0)))
+    desk.tick(1)
+    assert desk.position.exit_reason == "unwind"
+    assert [leg.option for leg in desk.last.legs] == [next(r for r in reports if r.is_buy).option]
+    desk.fill(desk.last)
+    assert desk.position.is_flat
