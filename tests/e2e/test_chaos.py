@@ -125,18 +125,17 @@ def test_an_engine_that_dies_in_its_work_and_in_its_start_goes_on(desk: Desk) ->
     assert found.starts == 4
 
 
-@pytest.mark.parametrize("how", ["reset", "fin"])
-def test_an_engine_whose_connection_is_cut_is_started_again(how: str, desk: Desk) -> None:
-    cut: dict[str, str | int] = {"kind": "cut", "at": "09:31:10", "how": how}
+def test_an_engine_whose_connection_is_cut_is_started_again(desk: Desk) -> None:
+    cut: dict[str, str | int] = {"kind": "cut", "at": "09:31:10"}
     found = try_storm(morning(desk, **faults(cut)), desk)
     assert (found.violations, found.fired, found.starts) == ({}, {"cut": 1}, 2)
 
 
 def test_two_runs_of_a_seed_leave_the_same_trace(desk: Desk) -> None:
-    for seed in (3, 7):
-        storm = draw(seed, desk, CHOICE)
-        first, second = (try_storm(storm, desk) for _ in range(2))
-        assert replace(first, seconds=0.0) == replace(second, seconds=0.0)
+    storm = draw(3, desk, CHOICE)
+    first, second = (try_storm(storm, desk) for _ in range(2))
+    assert replace(first, seconds=0.0) == replace(second, seconds=0.0)
+    assert first.trace != try_storm(replace(storm, seed=4), desk).trace
 
 
 # ---------------------------------------------------------------- the command
@@ -149,7 +148,8 @@ def test_the_command_gives_a_verdict_of_each_invariant() -> None:
     assert "what fired:" in done.output
 
 
-def test_processes_do_not_change_what_comes_out() -> None:
+@pytest.mark.long
+def test_ci_processes_do_not_change_what_comes_out() -> None:
     """Two seeds in processes of their own, and each alone in this one: the same traces, in order of the seeds."""
     words = ("--format", "json", "--faults", "duplicate,cut,crash", *spec_files([SELLER]))
     both = json.loads(chaos("--seeds", "2", "--seed", "40", *words).output)

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from typing import NamedTuple
 
 from engine.model.money import CENT, ZERO
 from engine.record.record import Kind
@@ -54,7 +55,8 @@ def executions(rows: Iterable[Row]) -> Iterator[Row]:
 def fills_that_differ(day: Day, rows: Iterable[Row]) -> Iterator[str]:
     """Return executions that are counted twice, not at all, or otherwise than the ledger has them.
 
-    A correction takes the place of what it corrects, on both sides.
+    A correction takes the place of what it corrects, on both sides; what was booked unseen and then taken back for the
+    true execution is none.
     """
     fills = [record.data for record in day.records if record.kind is Kind.FILL]
     for exec_id, count in Counter(str(fill["exec_id"]) for fill in fills).items():
@@ -69,11 +71,18 @@ def fills_that_differ(day: Day, rows: Iterable[Row]) -> Iterator[str]:
         for row in executions(rows)
     }
     for base in sorted({*ours, *theirs}):
+        if base not in theirs and ours[base].quantity == 0:
+            continue
         if ours.get(base) != theirs.get(base):
             yield f"the execution {base}: ours {_shown(ours.get(base))}, the ledger's {_shown(theirs.get(base))}"
 
 
-_Terms = tuple[str, str, int, Decimal, Decimal]
+class _Terms(NamedTuple):
+    exec_id: str
+    ref: str
+    con_id: int
+    quantity: Decimal
+    price: Decimal
 
 
 def _base(exec_id: object) -> str:
@@ -81,11 +90,10 @@ def _base(exec_id: object) -> str:
 
 
 def _terms(exec_id: object, ref: object, con_id: object, quantity: object, price: object) -> _Terms:
-    return str(exec_id), str(ref), int(str(con_id)), Decimal(str(quantity)), Decimal(str(price))
+    return _Terms(str(exec_id), str(ref), int(str(con_id)), Decimal(str(quantity)), Decimal(str(price)))
 
 
 def _shown(terms: _Terms | None) -> str:
     if terms is None:
         return "has none"
-    exec_id, ref, con_id, quantity, price = terms
-    return f"{exec_id} of {ref}, {quantity} of {con_id} at {price}"
+    return f"{terms.exec_id} of {terms.ref}, {terms.quantity} of {terms.con_id} at {terms.price}"

@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from engine_day import FLAT, ID, LEG, PUT, order
+from engine_day import FLAT, ID, LEG, PUT, fill, order
 
 from engine.model.order import OrderLeg, Purpose, Side
+from engine.run.aftermath.books import fills_that_differ
 from engine.run.aftermath.day import Day
 from engine.run.aftermath.exposure import closed_too_much, uncovered_shorts
 from engine.sim.exchange.ledger import LedgerTotals, Row
@@ -69,3 +70,14 @@ def test_a_corrected_execution_counts_once() -> None:
 def test_a_trade_that_the_broker_takes_back_is_not_our_doing() -> None:
     bust = {**COVERED, "at": "2026-11-18T15:01", "exec_id": "e.1.03.02", "quantity": "0"}
     assert list(uncovered_shorts(DAY, [SOLD, COVERED, bust], ())) == []
+
+
+def test_what_was_booked_unseen_and_taken_back_is_no_execution() -> None:
+    """The true execution counts; a guess that still counts beside it is told."""
+    true = fill("10:30", 1, "e.1.01", "1.20", Purpose.ENTRY)
+    guess = fill("10:20", 1, "unseen:a.01", "1.10", Purpose.ENTRY)
+    gone = fill("10:30", 1, "unseen:a.02", "1.10", Purpose.ENTRY, 0)
+    row = execution("15:30", "rb:a:000001", 11, "SLD", "e.1.01") | {"price": "1.20"}
+    assert list(fills_that_differ(replace(DAY, records=(guess, true, gone)), [row])) == []
+    (found,) = fills_that_differ(replace(DAY, records=(guess, true)), [row])
+    assert "unseen:a" in found
