@@ -96,6 +96,7 @@ def test_what_is_wrong_is_seen_under_its_number(calm: Aftermath, desk: Desk) -> 
     assert broken(orders={**day.orders, ref: unknown}) == {23}
     between = {name: replace(each, state="exiting") for name, each in day.positions.items()}
     assert 23 in broken(positions=between)
+    assert 23 in broken(positions={name: replace(each, state="closed") for name, each in day.positions.items()})
     assert broken(troubles=("Traceback",)) == {26}
     assert broken(tables=("fills",)) == {21}
     assert 20 in broken(records=tuple(reversed(day.records)))

@@ -122,6 +122,8 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
         live = [order for order in day.orders.values() if order.position == position.id and order.status.is_live]
         if position.state in ("entering", "exiting") and not live and not _is_due(position, outside.last):
             yield f"{position.id} of {position.bot} ends {position.state} without an order"
+        if position.state == "closed" and not position.is_flat:
+            yield f"{position.id} of {position.bot} ends closed and holds something"
         if position.state == "open" and not position.suspended:
             yield from _unprotected(position, live, desk)
     yield from (each for each in without_partner(day) if each.partition(" ")[0] not in told)
