@@ -34,12 +34,16 @@ def position_filled(work: Work, position: Position, order: Order) -> None:
             _take_back_further_tries(work, position)
     elif order.purpose is Purpose.ENTRY and work.may(position, "late_fill"):
         reason = "" if position.state == "closed" else position.exit_reason
-        work.move(replace(position, closed_at=None, exit_reason=reason), "late_fill")
+        position = work.move(replace(position, closed_at=None, exit_reason=reason), "late_fill")
         count_realized(work, position.bot)
+        if position.state == "open" and not order.is_combo and not is_unwound(position):
+            leave(work, position, UNWIND, f"{order.ref} was over and has filled after all, without its partners")
     elif order.purpose in RESTING and position.state == "open":
         work.move(replace(position, exit_reason=order.reason), "rest_partly_filled")
     elif order.purpose in CLOSING and position.state == "exiting":
         work.move(position, "partly_filled")
+    if order.purpose is not Purpose.ENTRY and not order.status.is_live:
+        _closed_after_all(work, work.positions[position.id])
 
 
 def _take_back_further_tries(work: Work, position: Position) -> None:
@@ -47,6 +51,15 @@ def _take_back_further_tries(work: Work, position: Position) -> None:
     for other in work.live_orders(position.id):
         if other.purpose is Purpose.ENTRY and position.structures + other.remaining > position.quantity:
             cancel(work, other, "an earlier try has filled after all")
+
+
+def _closed_after_all(work: Work, position: Position) -> None:
+    """An order that was over has closed something after all: what works for the same contracts would close too much."""
+    live = work.live_orders(position.id)
+    for other in live:
+        cancel(work, other, "an earlier order has filled after all")
+    if position.is_flat and not live and position.state in ("open", "exiting"):
+        closed(work, position, "closed_out")
 
 
 def order_ended(work: Work, order: Order, *, asked: bool = False) -> None:

@@ -311,3 +311,44 @@ def test_a_pair_of_which_one_never_arrived_is_made_whole() -> None:
     fresh = [order for order in desk.live if order.ref not in (target.ref, stop.ref)]
     assert sorted(order.purpose.value for order in fresh) == ["stop", "target"]
     assert len({order.oca_group for order in fresh}) == 1
+
+
+def test_a_pair_is_taken_back_when_an_earlier_target_fills_after_its_cancel() -> None:
+    """Found by chaos seed 2027: the position was flat, and the new pair would have bought a second time."""
+    desk, target, stop = protected()
+    desk.cancelled(target)
+    desk.cancelled(stop)
+    desk.tick(1)
+    fresh = [order for order in desk.live if order.purpose in (Purpose.TARGET, Purpose.STOP)]
+    assert len(fresh) == 2
+    for order in fresh:
+        desk.ack(order)
+    for report in desk.executions_of(target, 1):
+        desk.send(report)
+    assert {desk.order(order.ref).status for order in fresh} == {OrderStatus.CANCELLING}
+    for order in fresh:
+        desk.cancelled(desk.order(order.ref))
+    assert desk.position.state == "closed"
+    assert not desk.live
+
+
+def test_a_closing_order_is_taken_back_when_an_earlier_one_fills_after_its_cancel() -> None:
+    desk = seller(
+        exits='\n  - {name: out, time: "15:00"}\n', exit_order="{start: mid, wait: 10s, tries: 1, then: market}"
+    )
+    desk.opened("10:01")
+    desk.until("15:00")
+    first = desk.last
+    desk.ack(first)
+    desk.tick(10)
+    desk.cancelled(first)
+    desk.tick(1)
+    second = desk.last
+    assert second.ref != first.ref
+    desk.ack(second)
+    for report in desk.executions_of(first, 1):
+        desk.send(report)
+    assert desk.order(second.ref).status is OrderStatus.CANCELLING
+    desk.cancelled(second)
+    assert desk.position.state == "closed"
+    assert desk.position.is_flat

@@ -581,3 +581,20 @@ def test_a_bust_of_one_leg_closes_what_has_lost_its_partner() -> None:
     assert [leg.option for leg in desk.last.legs] == [next(r for r in reports if r.is_buy).option]
     desk.fill(desk.last)
     assert desk.position.is_flat
+
+
+def test_a_leg_that_fills_after_its_order_was_over_is_closed() -> None:
+    """Found by chaos seed 2028: legs sent one by one, and the first fills after its cancel was confirmed."""
+    desk = Desk((text_of(**LEGGED),))
+    order = desk.enter()
+    desk.ack(order)
+    desk.ask_kill()
+    desk.cancelled(order)
+    assert desk.position.state == "closed"
+    for report in desk.executions_of(order, 1):
+        desk.send(report)
+    assert desk.position.exit_reason == "unwind"
+    desk.tick(1)
+    assert desk.last.purpose is Purpose.UNWIND
+    desk.fill(desk.last)
+    assert desk.position.is_flat
