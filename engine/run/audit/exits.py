@@ -64,7 +64,8 @@ class _Working:
 def never_more_at_work(tape: Tape) -> Iterator[Finding]:
     """9: Working exits of a leg never exceed what is held; those of one OCA group count once, as the largest.
 
-    Where the broker has taken back a trade, an exit that is being cancelled for it counts no more.
+    Where the broker has taken back a trade, or an exit that was over has filled after all, one that is being cancelled
+    for it counts no more.
     """
     books = Books()
     busted: set[str] = set()
@@ -73,7 +74,7 @@ def never_more_at_work(tape: Tape) -> Iterator[Finding]:
     for turn in tape.turns:
         touched: dict[str, Entry] = {}
         for entry in turn:
-            if entry.kind is Kind.FILL and _takes_back(books, entry):
+            if entry.kind is Kind.FILL and (_takes_back(books, entry) or _is_late(working, entry)):
                 busted.add(entry.record.position)
             if entry.kind in (Kind.POSITION, Kind.FILL, Kind.SETTLEMENT):
                 books.take(entry)
@@ -88,6 +89,11 @@ def never_more_at_work(tape: Tape) -> Iterator[Finding]:
             if (text := _too_much(books, counted, position)) and position not in told:
                 told.add(position)
                 yield entry.finding(f"{position}: {text}")
+
+
+def _is_late(working: dict[str, _Working], entry: Entry) -> bool:
+    """Say whether an exit that was over has filled."""
+    return entry.text("purpose") != Purpose.ENTRY.value and entry.text("ref") not in working
 
 
 def _takes_back(books: Books, entry: Entry) -> bool:
