@@ -120,7 +120,8 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
         if position.id in told or position.on_hold:
             continue
         live = [order for order in day.orders.values() if order.position == position.id and order.status.is_live]
-        if position.state in ("entering", "exiting") and not live and not _is_due(position, outside.last):
+        is_between = position.state in ("entering", "exiting") and not _waits_for_expiry(position)
+        if is_between and not live and not _is_due(position, outside.last):
             yield f"{position.id} of {position.bot} ends {position.state} without an order"
         if position.state == "closed" and not position.is_flat:
             yield f"{position.id} of {position.bot} ends closed and holds something"
@@ -133,6 +134,11 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
 
 def _is_unsettled(order: Order) -> bool:
     return order.status in (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.UNKNOWN)
+
+
+def _waits_for_expiry(position: Position) -> bool:
+    """Say whether only long legs are left of what an exit has closed: nobody bids for them, and they may expire."""
+    return position.state == "exiting" and all(leg.sign > 0 for leg in position.legs if leg.held)
 
 
 def _is_due(position: Position, now: datetime) -> bool:
