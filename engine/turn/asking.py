@@ -17,7 +17,7 @@ from engine.turn.ended import order_ended, stop_for_today
 from engine.turn.judging import wake
 from engine.turn.reports import revive
 from engine.turn.resting import cancel, option_has_expired
-from engine.turn.unseen import book_unseen, our_books
+from engine.turn.unseen import book_unseen, our_books, owes_fills
 from engine.turn.work import Work
 
 ASK_EVERY = timedelta(seconds=50)
@@ -38,7 +38,8 @@ def ask_at(work: Work) -> datetime | None:
 
 
 def _is_doubtful(work: Work, order: Order) -> bool:
-    return order.status in (OrderStatus.UNKNOWN, OrderStatus.CANCELLING) or order.ref in work.absent
+    is_answered = order.status not in (OrderStatus.UNKNOWN, OrderStatus.CANCELLING) and not owes_fills(order)
+    return not is_answered or order.ref in work.absent
 
 
 def step_asking(work: Work) -> None:
@@ -55,7 +56,7 @@ def orders_listed(work: Work, event: OrdersListed) -> dict[str, Any]:
     ours = [order for order in work.all_live_orders() if order.sent_at and asked_at and order.sent_at < asked_at]
     missing = [order for order in ours if order.ref not in event.order_refs]
     again = {order.ref for order in missing if order.ref in work.absent}
-    book_unseen(work, frozenset(order.ref for order in work.all_live_orders()) - again, {})
+    book_unseen(work, frozenset(order.ref for order in work.all_live_orders()) - again, {}, today=True)
     for order in missing:
         if order.ref in again:
             _missed(work, work.orders[order.ref])

@@ -19,7 +19,7 @@ from engine.turn.doubting import doubted, hold
 from engine.turn.judging import wake
 from engine.turn.resting import cancel_entries
 from engine.turn.state import Trading
-from engine.turn.unseen import book_unseen, our_books
+from engine.turn.unseen import book_unseen, our_books, owes_fills
 from engine.turn.work import Work
 
 PREFIX = "rb:"
@@ -44,7 +44,7 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     for order in list(work.orders.values()):
         if order.ref in at_broker:
             found(work, order)
-        elif order.status.is_live:
+        elif order.status.is_live and not owes_fills(order):
             not_found(work, order)
     _orphans(work, at_broker)
     if work.state.standing.trading is not Trading.ACTIVE:

@@ -144,7 +144,7 @@ def on_execution(work: Work, event: ExecutionReport) -> None:
         _unbook(work, order, known)
         order = work.orders[order.ref]
     else:
-        order = _replace_guess(work, order, event.option)
+        order = _replace_guess(work, order, event)
     _book(work, order, event, base, known)
 
 
@@ -158,14 +158,16 @@ def unseen_id(ref: str, leg: str) -> str:
     return f"unseen:{ref}:{leg}"
 
 
-def _replace_guess(work: Work, order: Order, option: Option) -> Order:
+def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
     """Take out what was booked for this leg when nobody had heard its fills: now they are told."""
-    leg = next((leg.name for leg in order.legs if leg.option == option), "")
+    leg = next((leg.name for leg in order.legs if leg.option == event.option), "")
     guess = work.booked.get(unseen_id(order.ref, leg))
     if guess is None or not guess.quantity:
         return order
     _unbook(work, order, guess)
-    work.put_booked(unseen_id(order.ref, leg), replace(guess, quantity=0, cash=ZERO))
+    taken = replace(event, exec_id=f"{unseen_id(order.ref, leg)}.02", quantity=ZERO)
+    work.put_booked(unseen_id(order.ref, leg), replace(guess, exec_id=taken.exec_id, quantity=0, cash=ZERO))
+    _record_fill(work, order, taken, leg)
     return work.orders[order.ref]
 
 
@@ -205,21 +207,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     work.put_booked(base, booked)
     work.put_order(add_fill(order, index, count))
     position = work.put_position(book(work.positions[order.position], booked, event.option))
-    work.record(
-        Kind.FILL,
-        order.bot,
-        order.position,
-        exec_id=event.exec_id,
-        ref=order.ref,
-        leg=leg_name,
-        con_id=event.option.con_id,
-        contract=str(event.option),
-        is_buy=event.is_buy,
-        quantity=count,
-        price=str(event.price),
-        executed_at=event.executed_at.isoformat(),
-        purpose=order.purpose.value,
-    )
+    _record_fill(work, order, event, leg_name)
     if any(leg.held < 0 for leg in position.legs):
         work.alarm(order.bot, f"more was closed of {order.position} than was held: a person must look", order.position)
     wake(work, order.bot, 0.0)
@@ -231,8 +219,33 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
         _after_correction(work, work.positions[order.position])
 
 
+def _record_fill(work: Work, order: Order, event: ExecutionReport, leg: str) -> None:
+    assert event.option is not None
+    work.record(
+        Kind.FILL,
+        order.bot,
+        order.position,
+        exec_id=event.exec_id,
+        ref=order.ref,
+        leg=leg,
+        con_id=event.option.con_id,
+        contract=str(event.option),
+        is_buy=event.is_buy,
+        quantity=int(event.quantity),
+        price=str(event.price),
+        executed_at=event.executed_at.isoformat(),
+        purpose=order.purpose.value,
+    )
+
+
 def _after_correction(work: Work, position: Position) -> None:
-    """A bust may leave nothing, or a leg without its partner: books are closed, or what stands alone is."""
+    """A bust may leave nothing, a leg without its partner, or open again what was closed: that is closed once more."""
+    if position.state == "closed" and any(leg.held > 0 for leg in position.legs):
+        reason = position.exit_reason or UNWIND
+        position = work.move(replace(position, closed_at=None), "late_fill")
+        count_realized(work, position.bot)
+        leave(work, position, reason, "the exchange took a closing fill back after the position was closed")
+        return
     if position.state != "open":
         return
     if not position.is_flat:

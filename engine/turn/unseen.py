@@ -35,9 +35,12 @@ class _Claim(NamedTuple):
         return self.order.legs[self.leg].option
 
 
-def book_unseen(work: Work, at_broker: frozenset[str], costs: Mapping[Option, Decimal]) -> None:
-    """Book what the account shows that our orders made of it; `costs` are its average costs, dollars a contract."""
-    gone = _of_groups([order for order in work.orders.values() if _may_have_filled(work, order, at_broker)])
+def book_unseen(work: Work, at_broker: frozenset[str], costs: Mapping[Option, Decimal], *, today: bool = False) -> None:
+    """Book what the account shows that our orders made of it; `costs` are its average costs, dollars a contract.
+
+    `today`: also of orders of this day that the broker has said to be filled, when it was asked in vain.
+    """
+    gone = _of_groups([order for order in work.orders.values() if _may_have_filled(work, order, at_broker, today)])
     claims = [claim for order in gone for claim in _claims(work, order)]
     filled: dict[tuple[str, int], int] = {}
     unclear: set[str] = set()
@@ -55,12 +58,17 @@ def book_unseen(work: Work, at_broker: frozenset[str], costs: Mapping[Option, De
             work.alarm(order.bot, f"{text}: look at the account's statement", order.position)
 
 
-def _may_have_filled(work: Work, order: Order, at_broker: frozenset[str]) -> bool:
+def _may_have_filled(work: Work, order: Order, at_broker: frozenset[str], today: bool) -> bool:
     """Say whether an order has gone on a day of which no executions are told, or after the broker said it filled."""
     if not order.status.is_live or order.ref in at_broker or order.status is OrderStatus.PREPARED:
         return False
     is_earlier = order.sent_at is not None and exchange_date(order.sent_at) < exchange_date(work.at)
-    return order.filled < order.quantity and (is_earlier or order.reported > order.filled)
+    return order.filled < order.quantity and (is_earlier or (today and owes_fills(order)))
+
+
+def owes_fills(order: Order) -> bool:
+    """Say whether the broker has said that more is filled than it has told executions of."""
+    return order.reported > order.filled
 
 
 def _of_groups(orders: Iterable[Order]) -> list[Order]:

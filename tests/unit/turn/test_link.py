@@ -9,7 +9,7 @@ from hand_desk import SELLER, Desk, put, text_of
 
 from engine.model.command import Submit
 from engine.model.contract import Underlying
-from engine.model.event import BrokerStatus, MarketMoved, Request
+from engine.model.event import BrokerStatus, MarketMoved, OrdersListed, Request
 from engine.model.order import OrderStatus, Purpose
 from engine.model.session import session_after
 from engine.record.record import Kind
@@ -112,16 +112,35 @@ def test_an_order_that_filled_unseen() -> None:
     assert desk.position.state == "open"
 
 
-def test_an_order_that_was_said_to_be_filled_is_booked_from_the_account_when_its_fills_are_nowhere() -> None:
+def test_fills_that_are_owed_are_waited_for_and_then_booked_from_the_account() -> None:
+    """The broker says that it filled and tells no executions (while 1100 lasts, say)."""
     desk = Desk()
     order = desk.enter()
     desk.ack(order)
     desk.report(order, BrokerStatus.FILLED, 1)
     desk.unlink()
     desk.link([], [(put(5945), -1), (put(5935), 1)])
+    assert desk.position.state == "entering"
+    for _ in range(3):
+        desk.tick(11)
+        desk.send(OrdersListed(desk.now, frozenset()))
     assert not desk.live
     assert desk.position.state == "open"
     assert any("filled while nobody listened" in text for text in desk.alarms)
+
+
+def test_fills_that_are_owed_and_told_in_time_are_counted_as_they_are() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    desk.report(order, BrokerStatus.FILLED, 1)
+    desk.unlink()
+    desk.link([], [(put(5945), -1), (put(5935), 1)])
+    desk.tick(5)
+    for report in desk.executions_of(order, 1):
+        desk.send(report)
+    assert desk.position.state == "open"
+    assert not any("nobody listened" in text for text in desk.alarms)
 
 
 def test_nothing_is_sent_while_unlinked() -> None:

@@ -212,6 +212,12 @@ def test_fills_that_are_told_after_all_replace_what_was_guessed() -> None:
     assert position.commissions == Decimal("0.65")
     desk.send(fill)
     assert desk.position.structures == 1
+    told = [(record.data["exec_id"], record.data["quantity"]) for record in desk.said(Kind.FILL)]
+    assert told == [
+        (f"unseen:{order.ref}:short_put.01", 1),
+        (f"unseen:{order.ref}:short_put.02", 0),
+        (fill.exec_id, 1),
+    ]
 
 
 def test_what_others_hold_in_other_contracts_means_nothing() -> None:

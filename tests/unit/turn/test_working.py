@@ -598,3 +598,26 @@ def test_a_leg_that_fills_after_its_order_was_over_is_closed() -> None:
     assert desk.last.purpose is Purpose.UNWIND
     desk.fill(desk.last)
     assert desk.position.is_flat
+
+
+def test_a_bust_of_a_closing_fill_opens_the_position_again_and_closes_it_once_more() -> None:
+    """Found by chaos seed 7035: the account was short a put in a position that was closed."""
+    desk = Desk()
+    desk.opened()
+    desk.until("15:45")
+    order = desk.last
+    desk.ack(order)
+    reports = desk.executions_of(order, 1)
+    for report in reports:
+        desk.send(report)
+    desk.report(order, BrokerStatus.FILLED, 1)
+    assert desk.position.state == "closed"
+    back = next(report for report in reports if report.is_buy)
+    desk.send(replace(back, exec_id=back.exec_id[:-1] + "2", quantity=Decimal(0)))
+    assert any("took a closing fill back" in text for text in desk.alarms)
+    desk.tick(1)
+    assert desk.position.state == "exiting"
+    assert [leg.option for leg in desk.last.legs] == [back.option]
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
+    assert desk.position.is_flat
