@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 from engine.model.contract import Option, Right
-from engine.model.order import Purpose
+from engine.model.order import OrderStatus, Purpose
+from engine.record.record import Kind
 from engine.run.aftermath.books import executions
 from engine.run.aftermath.day import Day
 from engine.sim.exchange.ledger import Row
@@ -47,8 +48,11 @@ def uncovered_shorts(day: Day, rows: Iterable[Row], allowed: Collection[str]) ->
 
 
 def closed_too_much(day: Day, rows: Iterable[Row]) -> Iterator[str]:
-    """Return fills after which the exits of a position had closed more of a leg than its entries had opened."""
-    busted = _busted(day, rows := list(rows))
+    """Return fills after which the exits of a position had closed more of a leg than its entries had opened.
+
+    A position of which the broker took a trade back, or filled an exit that it had called cancelled, is left out.
+    """
+    busted = _busted(day, rows := list(rows)) | _filled_after_the_end(day)
     for at, position, holding in _after_each_fill(day, rows):
         if position in busted:
             continue
@@ -108,4 +112,17 @@ def _busted(day: Day, rows: Sequence[Row]) -> set[str]:
         if base in seen and seen[base] != row["quantity"] and order is not None:
             found.add(order.position)
         seen[base] = row["quantity"]
+    return found
+
+
+def _filled_after_the_end(day: Day) -> set[str]:
+    """Return positions with an exit that filled although the broker had said that it was over."""
+    over: dict[str, bool] = {}
+    found = set()
+    for record in day.records:
+        if record.kind is Kind.ORDER:
+            over[str(record.data["ref"])] = not OrderStatus(record.data["status"]).is_live
+        elif record.kind is Kind.FILL:
+            is_exit = record.data["purpose"] != Purpose.ENTRY.value
+            found.update({record.position} if is_exit and over.get(str(record.data["ref"])) else ())
     return found

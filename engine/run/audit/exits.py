@@ -12,12 +12,18 @@ from engine.run.audit.tape import Entry, Finding, Tape
 def never_more_than_held(tape: Tape) -> Iterator[Finding]:
     """8: No fill of an exit, and no settlement, closes more of a leg than is held at that moment.
 
-    Where the broker has taken back a trade, an exit that was already at work may do so.
+    Where the broker has taken back a trade, or fills an exit that it had called over, an exit that was already at work
+    may do so.
     """
     books = Books()
     busted: set[str] = set()
-    for entry in tape.of(Kind.POSITION, Kind.FILL, Kind.COMMISSION, Kind.SETTLEMENT):
-        if entry.kind is Kind.FILL and _takes_back(books, entry):
+    over: set[str] = set()
+    for entry in tape.of(Kind.POSITION, Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.SETTLEMENT):
+        if entry.order is not None:
+            (over.discard if entry.order.status.is_live else over.add)(entry.order.ref)
+            continue
+        is_late = entry.kind is Kind.FILL and entry.text("purpose") != Purpose.ENTRY.value and entry.text("ref") in over
+        if is_late or (entry.kind is Kind.FILL and _takes_back(books, entry)):
             busted.add(entry.record.position)
         if books.take(entry) or entry.kind not in (Kind.FILL, Kind.SETTLEMENT):
             continue
