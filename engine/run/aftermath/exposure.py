@@ -118,11 +118,10 @@ def _busted(day: Day, rows: Sequence[Row]) -> set[str]:
 def _filled_after_the_end(day: Day) -> set[str]:
     """Return positions with an exit that filled although the broker had said that it was over."""
     over: dict[str, bool] = {}
-    found = set()
+    found: set[str] = set()
     for record in day.records:
         if record.kind is Kind.ORDER:
             over[str(record.data["ref"])] = not OrderStatus(record.data["status"]).is_live
-        elif record.kind is Kind.FILL:
-            is_exit = record.data["purpose"] != Purpose.ENTRY.value
-            found.update({record.position} if is_exit and over.get(str(record.data["ref"])) else ())
+        elif record.kind is Kind.FILL and record.data["purpose"] != Purpose.ENTRY.value:
+            found |= {record.position} if over.get(str(record.data["ref"])) else set()
     return found
