@@ -23,7 +23,7 @@ risk:
   entries_per_day: 4
   max_contracts_per_order: 8
   max_notional_per_order: $2000000
-  price_band: 0.03
+  price_band: 0.10
   cash_secured_puts: cash
   require:
     - worst_case_at_expiry: {at_most: 0.11x net_liquidation}
@@ -89,8 +89,8 @@ BOTS = {
     ),
     "wide": (text("wide", "10:00", width=50), "worst_case_at_expiry is at most $2,2"),
     "eager": (
-        text("eager", "10:00", order="{start: natural, wait: 10s, tries: 1, then: cancel}"),
-        "from the mid, price_band is 0.03",
+        text("eager", "10:00", order="{start: 3.00, wait: 10s, tries: 1, then: cancel}"),
+        "from the mid, price_band is 0.10",
     ),
     "first": (text("first", "10:10"), ""),
     "second": (text("second", "10:11"), ""),
