@@ -60,7 +60,7 @@ def parse_settings(settings: Sequence[str]) -> dict[str, str]:
 def problems_of(file: Path, overrides: Mapping[str, str]) -> tuple[Diagnostic, ...]:
     """Return all problems of one document: of its text, and of its meaning once it can be read. Raises: StoreError."""
     try:
-        loaded = load_document(file, overrides)
+        loaded = load_document(file, overrides, digested=False)
     except OSError as error:
         raise StoreError(f"cannot read '{file}': {error.strerror or error}") from error
     if loaded.spec is None:

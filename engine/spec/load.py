@@ -9,7 +9,6 @@ from engine.spec.account import account_document
 from engine.spec.checks import check
 from engine.spec.conditions import mapping
 from engine.spec.diagnostic import Diagnostic, in_file_order
-from engine.spec.digest import with_digest
 from engine.spec.kind import Kind, kind_of_document
 from engine.spec.parameters import Replaced, replace_parameters
 from engine.spec.schema import schema_problems
@@ -34,9 +33,9 @@ class Loaded:
         return not any(found.is_error for found in self.diagnostics)
 
 
-def load_document(file: File | str, overrides: Mapping[str, str] | None = None) -> Loaded:
-    """Return the document in a file. Raises: OSError when it cannot be read."""
-    return load(read_source(read_bytes(File(file)), str(file)), overrides=overrides)
+def load_document(file: File | str, overrides: Mapping[str, str] | None = None, *, digested: bool = True) -> Loaded:
+    """Return the document in a file; to be checked it needs no digest. Raises: OSError when it cannot be read."""
+    return load(read_source(read_bytes(File(file)), str(file)), overrides=overrides, digested=digested)
 
 
 def load_text(text: str, file: str = "<text>", overrides: Mapping[str, str] | None = None) -> Loaded:
@@ -44,17 +43,17 @@ def load_text(text: str, file: str = "<text>", overrides: Mapping[str, str] | No
     return load(read_source(text.encode("utf-8", "surrogatepass"), file), overrides=overrides)
 
 
-def load(source: Source, *, overrides: Mapping[str, str] | None = None) -> Loaded:
+def load(source: Source, *, overrides: Mapping[str, str] | None = None, digested: bool = True) -> Loaded:
     """Return what a source says, with every problem of its text, structure, scalars and names."""
     kind, problems = (None, ()) if source.is_cut_short else kind_of_document(source)
     if kind is None or not isinstance(source.tree, dict):
         return Loaded(source=source, diagnostics=in_file_order((*source.problems, *problems)))
     if kind is Kind.ACCOUNT:
         return _load_account(source, source.tree)
-    return _load_strategy(source, source.tree, overrides or {})
+    return _load_strategy(source, source.tree, overrides or {}, digested)
 
 
-def _load_strategy(source: Source, tree: dict[str, Plain], overrides: Mapping[str, str]) -> Loaded:
+def _load_strategy(source: Source, tree: dict[str, Plain], overrides: Mapping[str, str], digested: bool) -> Loaded:
     replaced = replace_parameters(source, tree, overrides)
     places = replaced.places
     problems = [*source.problems, *replaced.problems]
@@ -63,7 +62,12 @@ def _load_strategy(source: Source, tree: dict[str, Plain], overrides: Mapping[st
     found = in_file_order(problems)
     if any(problem.is_error for problem in found):
         return Loaded(source=source, diagnostics=found)
-    return Loaded(source=source, spec=_strategy(replaced), diagnostics=found)
+    spec = _strategy(replaced)
+    if digested:
+        from engine.spec.digest import with_digest
+
+        spec = with_digest(spec, replaced.in_expressions)
+    return Loaded(source=source, spec=spec, diagnostics=found)
 
 
 def _load_account(source: Source, tree: dict[str, Plain]) -> Loaded:
@@ -77,22 +81,19 @@ def _strategy(replaced: Replaced) -> Spec:
     underlyings = tree.get("underlyings", [tree.get("underlying")])
     quantity = tree.get("quantity", 1)
     exit_order = tree.get("exit_order")
-    return with_digest(
-        Spec(
-            version=1,
-            name=str(tree["name"]),
-            about=str(tree["about"]),
-            underlyings=tuple(str(symbol) for symbol in underlyings) if isinstance(underlyings, list) else (),
-            quantity=quantity if isinstance(quantity, int) else 1,
-            parameters=replaced.parameters,
-            lets=sections.lets(mapping(tree.get("let", {}))),
-            entry=sections.entry(mapping(tree["entry"])),
-            legs=sections.legs(mapping(tree["legs"])),
-            order=sections.order(tree["order"], ("order",)),
-            exits=sections.exits(tree["exits"]),
-            exit_order=None if exit_order is None else sections.order(exit_order, ("exit_order",), leaving=True),
-            risk=sections.risk(mapping(tree["risk"])),
-            accept={code: str(reason) for code, reason in mapping(tree.get("accept", {})).items()},
-        ),
-        replaced.in_expressions,
+    return Spec(
+        version=1,
+        name=str(tree["name"]),
+        about=str(tree["about"]),
+        underlyings=tuple(str(symbol) for symbol in underlyings) if isinstance(underlyings, list) else (),
+        quantity=quantity if isinstance(quantity, int) else 1,
+        parameters=replaced.parameters,
+        lets=sections.lets(mapping(tree.get("let", {}))),
+        entry=sections.entry(mapping(tree["entry"])),
+        legs=sections.legs(mapping(tree["legs"])),
+        order=sections.order(tree["order"], ("order",)),
+        exits=sections.exits(tree["exits"]),
+        exit_order=None if exit_order is None else sections.order(exit_order, ("exit_order",), leaving=True),
+        risk=sections.risk(mapping(tree["risk"])),
+        accept={code: str(reason) for code, reason in mapping(tree.get("accept", {})).items()},
     )
