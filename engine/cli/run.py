@@ -98,7 +98,8 @@ def close_all(store: Path) -> None:
 
     with StoreReader(store) as reader:
         started = reader.run().started
-    settings: dict[str, Any] = dict(started.data["settings"]) if started is not None else {}  # type: ignore[arg-type]
+    told = started.data if started is not None else {}
+    settings: Any = told.get("settings") or {}
     gateway = str(settings.get("gateway") or "")
     if not gateway:
         raise MisuseError(
@@ -110,7 +111,7 @@ def close_all(store: Path) -> None:
         host,
         int(port) if port.isdigit() else None,
         int(settings.get("client_id") or 1),
-        "" if settings.get("sim") else str(started.data["account"] if started is not None else ""),
+        "" if settings.get("sim") else str(told["account"]),
         lockstep=bool(settings.get("sim")),
     )
     said = {**settings, "flatten": True}

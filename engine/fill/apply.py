@@ -53,7 +53,7 @@ def _counted(position: Position, booked: Booked, option: Option, times: int) -> 
 
 def add_fill(order: Order, leg: int, count: int) -> Order:
     """Return the order with `count` more contracts of its leg number `leg` filled."""
-    filled = list(order.leg_filled or (0,) * len(order.legs))
+    filled = list(order.counts)
     filled[leg] += count
     return replace(order, leg_filled=tuple(filled))
 

@@ -149,6 +149,15 @@ class Order:
         """True when several legs are dealt as one."""
         return len(self.legs) > 1
 
+    def side_of(self, leg: OrderLeg) -> Side:
+        """Return what happens to a leg when the order fills: a single leg goes the order's own way."""
+        return leg.side if self.is_combo else self.side
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Contracts filled of each leg, from executions."""
+        return self.leg_filled or (0,) * len(self.legs)
+
     @property
     def filled(self) -> int:
         """Whole structures filled, from executions."""

@@ -84,6 +84,11 @@ class Position:
         return all(leg.held == 0 for leg in self.legs)
 
     @property
+    def waits_for_expiry(self) -> bool:
+        """True when an exit has left only long legs: nobody bids for them, and they may expire."""
+        return self.state == "exiting" and all(leg.sign > 0 for leg in self.legs if leg.held)
+
+    @property
     def entry_price(self) -> Decimal | None:
         """Signed net price per share of one structure, + received, average of the fills, commissions apart.
 

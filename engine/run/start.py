@@ -11,7 +11,6 @@ from pathlib import Path
 
 from engine.model.errors import RulebotError
 from engine.model.event import Request
-from engine.model.position import Position
 from engine.model.session import Session, session_after
 from engine.record.record import Json, Kind, Record
 from engine.run.calendars import load_calendar
@@ -140,14 +139,9 @@ def _is_over(run: Run, at: datetime) -> str:
     if not run.options.until_flat or not state.standing.flattening or not state.is_ready or state.live:
         return ""
     closable = (state.positions[name] for name in state.active)
-    if any(not position.is_flat and not position.on_hold and not _only_dead(position) for position in closable):
+    if any(not position.is_flat and not position.on_hold and not position.waits_for_expiry for position in closable):
         return ""
     return "all that can be closed is closed"
-
-
-def _only_dead(position: Position) -> bool:
-    """Say whether only long legs are left of a position that was closed: nobody bids for them."""
-    return position.state == "exiting" and all(leg.sign > 0 for leg in position.legs if leg.held)
 
 
 def end_of(first: Session, sessions: int) -> datetime:

@@ -68,21 +68,24 @@ async def simulated(settings: SimSettings, client_id: int) -> AsyncIterator[Worl
         gateway = await start_gateway(wanted)
     except ValueError as error:
         raise BrokerError(f"the simulated market cannot be set up: {error}") from error
-    ib = ib_world(
-        IbSettings(
-            port=gateway.port,
-            client_id=client_id,
-            lockstep=True,
-            connect_seconds=GENEROUS,
-            request_seconds=GENEROUS,
-            history_seconds=GENEROUS,
-        )
-    )
+    ib = ib_world(patient(gateway.port, client_id))
     try:
         yield World(ib, gateway)
     finally:
         await ib.link.close()
         await gateway.stop()
+
+
+def patient(port: int, client_id: int) -> IbSettings:
+    """Return settings of a client in lockstep that gives a gateway in its own process time."""
+    return IbSettings(
+        port=port,
+        client_id=client_id,
+        lockstep=True,
+        connect_seconds=GENEROUS,
+        request_seconds=GENEROUS,
+        history_seconds=GENEROUS,
+    )
 
 
 PAPER_PORTS = (4002, 7497)

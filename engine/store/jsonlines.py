@@ -198,7 +198,7 @@ def _strikes(order: Order) -> dict[str, Json]:
     """Return the strikes by what the position holds; null where it has no such leg."""
     found: dict[str, Json] = dict.fromkeys(("short_put", "long_put", "short_call", "long_call"))
     for leg in order.legs:
-        is_bought = (leg.side if order.is_combo else order.side) is Side.BUY
+        is_bought = order.side_of(leg) is Side.BUY
         held = "long" if is_bought is (order.purpose is Purpose.ENTRY) else "short"
         name = f"{held}_{'put' if leg.option.right is Right.PUT else 'call'}"
         if found[name] is None:

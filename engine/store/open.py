@@ -58,11 +58,11 @@ def open_store(path: Path) -> Store:
 
     Raises: StoreError when another engine has it, or the file or folder is not fit for it.
     """
-    with _sentences(path):
+    with sentences(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = _lock(path)
     try:
-        with _sentences(path):
+        with sentences(path):
             is_new = not path.exists() or path.stat().st_size == 0
             engine = _engine(path, f"file:{_quoted(path)}?mode=rwc", is_writer=True)
             if is_new:
@@ -80,7 +80,7 @@ def read_store(path: Path) -> Store:
     """Open a store that exists, read-only; a running engine is not disturbed. Raises: StoreError."""
     if not path.exists():
         raise StoreError(f"there is no store {path}", "name one with --store, or start a run first")
-    with _sentences(path):
+    with sentences(path):
         _check_header(path)
         has_log = Path(f"{path}-wal").exists()
         fixed = "" if has_log or os.access(path.parent, os.W_OK) else "&immutable=1"
@@ -105,7 +105,7 @@ def is_in_use(path: Path) -> bool:
 @contextmanager
 def hold_store(path: Path) -> Iterator[None]:
     """Keep engines out of a store while its file is replaced. Raises: StoreError when one has it."""
-    with _sentences(path):
+    with sentences(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = _lock(path)
     try:
@@ -121,7 +121,7 @@ def backup(path: Path, target: Path) -> None:
     if target.exists():
         raise StoreError(f"{target} exists already", "name a new file")
     read_store(path).close()
-    with _sentences(target), closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True)) as connection:
+    with sentences(target), closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True)) as connection:
         connection.execute("VACUUM INTO ?", (str(target),))
 
 
@@ -150,7 +150,8 @@ _MEANINGS = (
 
 
 @contextmanager
-def _sentences(path: Path) -> Iterator[None]:
+def sentences(path: Path) -> Iterator[None]:
+    """Say what a database or a disk refuses in a sentence. Raises: StoreError."""
     try:
         yield
     except (DatabaseError, sqlite3.Error, OSError) as error:

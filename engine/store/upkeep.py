@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import Connection, Table, create_engine, func, select
-from sqlalchemy.exc import DatabaseError
 from sqlalchemy.pool import StaticPool
 
 from engine.model.errors import StoreError
 from engine.record.codec import utc_time
 from engine.store.journal import rebuild, verify
-from engine.store.open import backup, hold_store, read_store, says
+from engine.store.open import backup, hold_store, read_store, sentences
 from engine.store.tables import PROJECTIONS, journal
 
 _COMPANIONS = ("", "-wal", "-shm")
@@ -32,7 +31,7 @@ def check_sound(path: Path) -> Sound:
     """Return what a store holds, once its pages and its hash chain are proved whole. Raises: StoreError."""
     store = read_store(path)
     try:
-        with _sentences(path), store.engine.connect() as connection:
+        with sentences(path), store.engine.connect() as connection:
             if (found := connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()) != "ok":
                 raise StoreError(f"the store {path} is corrupt ({found})", "use another backup")
             connection.rollback()
@@ -84,7 +83,7 @@ def differing_tables(path: Path) -> list[str]:
     """Return the tables that differ from what the journal makes of them; a copy in memory is rebuilt and compared."""
     read_store(path).close()
     memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-    with closing(memory), _sentences(path):
+    with closing(memory), sentences(path):
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source:
             source.backup(memory)
         engine = create_engine("sqlite://", creator=lambda: memory, poolclass=StaticPool)
@@ -106,7 +105,7 @@ def _rows(connection: Connection, table: Table) -> list[tuple[object, ...]]:
 def _copied(source: Path, fresh: Path) -> Sound:
     """Copy a store and prove the copy; it is on the disk when this returns."""
     backup(source, fresh)
-    with _sentences(fresh), fresh.open("rb+") as file:
+    with sentences(fresh), fresh.open("rb+") as file:
         os.fsync(file.fileno())
     return check_sound(fresh)
 
@@ -115,7 +114,7 @@ def _copied(source: Path, fresh: Path) -> Sound:
 def _fresh(beside: Path, named: Path) -> Iterator[Path]:
     """Give a path for a file in the making; what is left there in the end is removed."""
     fresh = beside.with_name(f"{beside.name}.new")
-    with _sentences(named):
+    with sentences(named):
         beside.parent.mkdir(parents=True, exist_ok=True)
         fresh.unlink(missing_ok=True)
         try:
@@ -137,11 +136,3 @@ def _set_aside(path: Path) -> Path | None:
         if (found := Path(f"{path}{companion}")).exists():
             found.replace(f"{kept}{companion}")
     return kept
-
-
-@contextmanager
-def _sentences(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except (DatabaseError, sqlite3.Error, OSError) as error:
-        raise says(error, path) from error

@@ -121,7 +121,7 @@ def _doubt_the_end(work: Work, order: Order) -> None:
     """What the account holds more than our books, on the side of an entry that ended unseen, may be that entry's."""
     ours = our_books(work)
     for leg in order.legs:
-        sign = leg.side.sign if order.is_combo else order.side.sign
+        sign = order.side_of(leg).sign
         held, known = work.state.holdings.get(leg.option, ZERO), ours.get(leg.option, ZERO)
         if (held - known) * sign > 0 and not option_has_expired(work, leg.option):
             text = f"{order.ref} may have filled unseen: the account holds {held} {leg.option}, our books {known}"

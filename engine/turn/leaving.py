@@ -122,26 +122,23 @@ def _known_again(work: Work, position: Position, name: str) -> None:
 
 def act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> None:
     """Have this exit close the position, or its part of it."""
-    reason = planned.name
-    kind = planned.kind.value
-    work.record(Kind.DECISION, position.bot, position.id, what="exit", reason=reason, kind=kind, values=[])
-    position = replace(position, exit_reason=reason, attempts=0, retry_at=None, suspended=False)
-    position = work.put_position(position)
-    if position.state != "exiting":
-        position = work.move(position, "exit")
-    work.set_bot(position.bot, replace(work.bots[position.bot], waits=f"{reason}: closing"))
+    position = _begin_closing(work, position, planned.name, planned.kind.value)
+    work.set_bot(position.bot, replace(work.bots[position.bot], waits=f"{planned.name}: closing"))
     pursue(work, position)
 
 
 def leave(work: Work, position: Position, reason: str, why: str = "") -> None:
     """Have the engine close all that is left, for a reason that is no exit of the spec; `why` raises the alarm."""
-    work.record(Kind.DECISION, position.bot, position.id, what="exit", reason=reason, kind=reason, values=[])
+    pursue(work, _begin_closing(work, position, reason, reason, why))
+
+
+def _begin_closing(work: Work, position: Position, reason: str, kind: str, why: str = "") -> Position:
+    """Record why the position is closed, and move it there."""
+    work.record(Kind.DECISION, position.bot, position.id, what="exit", reason=reason, kind=kind, values=[])
     if why:
         work.alarm(position.bot, f"{why}: the position is closed", position.id)
     position = work.put_position(replace(position, exit_reason=reason, attempts=0, retry_at=None, suspended=False))
-    if position.state != "exiting":
-        position = work.move(position, "exit")
-    pursue(work, position)
+    return position if position.state == "exiting" else work.move(position, "exit")
 
 
 def _may_act(position: Position, bot: CompiledBot, planned: ExitPlan) -> bool:

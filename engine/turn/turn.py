@@ -225,12 +225,11 @@ def _on_operator(work: Work, event: OperatorRequest) -> dict[str, Any]:
     changes["standing"] = after_request(work.state.standing, event.request, event.bot)
     if event.request is Request.RESUME:
         _end_halts(work, event.bot)
-    elif event.request is Request.KILL:
+    elif event.request in (Request.KILL, Request.FLATTEN):
         cancel_entries(work, event.bot, "killed")
-    elif event.request is Request.FLATTEN:
-        cancel_entries(work, event.bot, "killed")
-        for name in work.bots if not event.bot else work.bots.keys() & {event.bot}:
-            work.set_wake(name, work.at)
+        for name in work.bots if event.request is Request.FLATTEN else ():
+            if event.bot in ("", name):
+                work.set_wake(name, work.at)
     elif event.request is Request.STOP:
         changes["is_stopping"] = True
         cancel_entries(work, event.bot, "the engine stops")

@@ -44,8 +44,10 @@ def book_unseen(work: Work, at_broker: frozenset[str], costs: Mapping[Option, De
     claims = [claim for order in gone for claim in _claims(work, order)]
     filled: dict[tuple[str, int], int] = {}
     unclear: set[str] = set()
+    ours = our_books(work)
     for option in dict.fromkeys(claim.option for claim in claims):
-        _share_out(work, [claim for claim in claims if claim.option == option], filled, unclear)
+        differs = int(work.state.holdings.get(option, ZERO) - ours.get(option, ZERO))
+        _share_out(differs, [claim for claim in claims if claim.option == option], filled, unclear)
     for order in gone:
         counts = {leg: filled.get((order.ref, leg), 0) for leg in range(len(order.legs))}
         if order.ref in unclear or not _is_whole(order, counts):
@@ -82,19 +84,14 @@ def _of_groups(orders: Iterable[Order]) -> list[Order]:
 
 
 def _claims(work: Work, order: Order) -> Iterable[_Claim]:
-    counted = order.leg_filled or (0,) * len(order.legs)
-    for index, leg in enumerate(order.legs):
-        side = leg.side if order.is_combo else order.side
-        most = order.quantity * leg.ratio - counted[index]
+    for index, (leg, counted) in enumerate(zip(order.legs, order.counts, strict=True)):
+        most = order.quantity * leg.ratio - counted
         if most > 0 and not option_has_expired(work, leg.option):
-            yield _Claim(order, index, side.sign, most)
+            yield _Claim(order, index, order.side_of(leg).sign, most)
 
 
-def _share_out(work: Work, claims: list[_Claim], filled: dict[tuple[str, int], int], unclear: set[str]) -> None:
+def _share_out(differs: int, claims: list[_Claim], filled: dict[tuple[str, int], int], unclear: set[str]) -> None:
     """Give what the account holds more (or less) of one contract to the orders that may have made it."""
-    option = claims[0].option
-    ours = sum(leg.signed_held for position in work.positions.values() for leg in position.legs if leg.option == option)
-    differs = int(work.state.holdings.get(option, ZERO)) - ours
     wanted = [claim for claim in claims if claim.sign * differs > 0]
     if len(wanted) > 1 and sum(claim.most for claim in wanted) != abs(differs):
         unclear.update(claim.order.ref for claim in wanted)
@@ -107,8 +104,7 @@ def _share_out(work: Work, claims: list[_Claim], filled: dict[tuple[str, int], i
 
 def _is_whole(order: Order, counts: Mapping[int, int]) -> bool:
     """Say whether the legs of a combo have filled alike: it trades whole or not at all."""
-    counted = order.leg_filled or (0,) * len(order.legs)
-    return len({(counted[at] + count) / order.legs[at].ratio for at, count in counts.items()}) == 1
+    return len({(order.counts[at] + count) / order.legs[at].ratio for at, count in counts.items()}) == 1
 
 
 def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Option, Decimal]) -> None:
@@ -155,7 +151,6 @@ def _price_word(order: Order) -> str:
 
 def _execution(work: Work, order: Order, option: Option, at: int, count: int, price: Decimal) -> ExecutionReport:
     leg = order.legs[at]
-    side = leg.side if order.is_combo else order.side
     return ExecutionReport(
         at=work.at,
         exec_id=f"{unseen_id(order.ref, leg.name)}.01",
@@ -165,7 +160,7 @@ def _execution(work: Work, order: Order, option: Option, at: int, count: int, pr
         client_id=order.client_id,
         option=option,
         is_combo=False,
-        is_buy=side is Side.BUY,
+        is_buy=order.side_of(leg) is Side.BUY,
         quantity=Decimal(count),
         price=price,
         executed_at=order.sent_at if order.purpose is Purpose.ENTRY and order.sent_at is not None else work.at,

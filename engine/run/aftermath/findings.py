@@ -64,11 +64,6 @@ def unfinished(day: Day) -> list[str]:
     return [f"{p.id} ends {p.state}" for p in day.positions.values() if p.state in ("entering", "exiting")]
 
 
-def waits_for_expiry(position: Position) -> bool:
-    """Say whether only long legs are left of what an exit has closed."""
-    return position.state == "exiting" and all(leg.sign > 0 for leg in position.legs if leg.held)
-
-
 def without_partner(day: Day) -> list[str]:
     """Return positions that end with a leg beyond what whole structures hold.
 
@@ -77,7 +72,7 @@ def without_partner(day: Day) -> list[str]:
     return [
         f"{position.id} holds {leg.name} without its partner"
         for position in day.positions.values()
-        if not waits_for_expiry(position)
+        if not position.waits_for_expiry
         for leg in position.legs
         if leg.held > position.structures * leg.ratio
     ]

@@ -186,7 +186,7 @@ def _differences(books: Books, position: Position) -> Iterator[str]:
 
 
 def _order_differs(filled: Mapping[tuple[str, str], int], order: Order) -> str:
-    counts = order.leg_filled or (0,) * len(order.legs)
+    counts = order.counts
     for leg, count in zip(order.legs, counts, strict=True):
         ours = filled.get((order.ref, leg.name), 0)
         if ours != count:

@@ -126,7 +126,7 @@ def _note_order(working: dict[str, _Working], order: Order) -> None:
         return
     known = working.get(order.ref)
     if known is None or known.order.quantity != order.quantity:
-        counts = order.leg_filled or (0,) * len(order.legs)
+        counts = order.counts
         since = {leg.name: count for leg, count in zip(order.legs, counts, strict=True)}
         working[order.ref] = _Working(order, since)
     else:

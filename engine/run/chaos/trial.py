@@ -15,7 +15,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.world import ib_world
 from engine.model.errors import InvariantError, RulebotError, StoreError
 from engine.model.order import OrderStatus
@@ -27,7 +26,7 @@ from engine.run.chaos.fate import CrashedError, Fate, MortalBroker, MortalJourna
 from engine.run.chaos.storm import Storm
 from engine.run.desk import Desk
 from engine.run.start import Run, RunOptions, execute
-from engine.run.worlds import GENEROUS, World
+from engine.run.worlds import World, patient
 from engine.sim.exchange.ledger import Row
 from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
@@ -266,16 +265,7 @@ class _Trial:
 @asynccontextmanager
 async def _mortal(gateway: RunningGateway, fate: Fate) -> AsyncIterator[World]:
     """Yield the world of one engine. When it dies, its connection is dropped, and what it said last may be lost."""
-    ib = ib_world(
-        IbSettings(
-            port=gateway.port,
-            client_id=CLIENT_ID,
-            lockstep=True,
-            connect_seconds=GENEROUS,
-            request_seconds=GENEROUS,
-            history_seconds=GENEROUS,
-        )
-    )
+    ib = ib_world(patient(gateway.port, CLIENT_ID))
     try:
         yield World(ib, None)
     finally:

@@ -11,7 +11,7 @@ from engine.model.values import dataclass
 from engine.record.record import Kind
 from engine.run.aftermath.books import PREFIX, compare_books, fills_that_differ
 from engine.run.aftermath.exposure import closed_too_much, uncovered_shorts
-from engine.run.aftermath.findings import not_numbers, off_tick, waits_for_expiry, without_partner
+from engine.run.aftermath.findings import not_numbers, off_tick, without_partner
 from engine.run.aftermath.outside import (
     more_than_cap,
     outlived,
@@ -120,7 +120,7 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
         if position.id in told or position.on_hold:
             continue
         live = [order for order in day.orders.values() if order.position == position.id and order.status.is_live]
-        is_between = position.state in ("entering", "exiting") and not waits_for_expiry(position)
+        is_between = position.state in ("entering", "exiting") and not position.waits_for_expiry
         if is_between and not live and not _is_due(position, outside.last):
             yield f"{position.id} of {position.bot} ends {position.state} without an order"
         if position.state == "closed" and not position.is_flat:

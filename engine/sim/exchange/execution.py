@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -82,7 +83,7 @@ def _executions(desk: Desk, order: WorkingOrder, fill: Fill, parts: Sequence[Leg
         found = [first, *legs] if fill.quantity else legs
     for one in found:
         desk.executions.append(one)
-        _record(desk, one)
+        record(desk, one, one.at)
     return found
 
 
@@ -128,11 +129,12 @@ def _leg_execution(order: WorkingOrder, combo: Execution, part: LegFill, exec_id
     )
 
 
-def _record(desk: Desk, one: Execution) -> None:
+def record(desk: Desk, one: Execution, at: datetime) -> None:
+    """Write an execution to the ledger, told at `at`."""
     instrument = desk.market.catalogue.by_id(one.con_id) if one.con_id else None
     desk.ledger.write(
         "execution",
-        one.at,
+        at,
         exec_id=one.exec_id,
         perm_id=one.perm_id,
         client_id=one.client_id,

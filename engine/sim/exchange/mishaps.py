@@ -10,8 +10,8 @@ from engine.model.money import ZERO
 from engine.sim.exchange.account import Account
 from engine.sim.exchange.book import WorkingOrder
 from engine.sim.exchange.combo import order_touch
-from engine.sim.exchange.desk import Desk, contract_name
-from engine.sim.exchange.execution import execute, parts_of
+from engine.sim.exchange.desk import Desk
+from engine.sim.exchange.execution import execute, parts_of, record
 from engine.sim.exchange.matching import ADDED, Fill
 from engine.sim.exchange.oca import after_fill
 from engine.sim.seams import Commissioned, Executed, Execution, PositionChanged, Report, Status
@@ -48,7 +48,7 @@ def correct(desk: Desk, exec_id: str, price_by: Decimal, quantity_by: Decimal) -
     price, quantity = max(old.price + price_by, ZERO), max(old.quantity + quantity_by, ZERO)
     new = _corrected(desk, old, price, quantity)
     desk.executions.append(new)
-    _record(desk, new)
+    record(desk, new, desk.now)
     realized = _rebook(desk, old, new, closed=paid.realized is not None)
     moved = Commissioned(new.exec_id, paid.client_id, paid.commission, _sum(paid.realized, realized))
     desk.commissions[new.exec_id] = moved
@@ -85,24 +85,6 @@ def _corrected(desk: Desk, old: Execution, price: Decimal, quantity: Decimal) ->
 def _adjust(order: WorkingOrder, quantity: Decimal, value: Decimal) -> None:
     order.filled += quantity
     order.value += value
-
-
-def _record(desk: Desk, one: Execution) -> None:
-    desk.ledger.write(
-        "execution",
-        desk.now,
-        exec_id=one.exec_id,
-        perm_id=one.perm_id,
-        client_id=one.client_id,
-        order_id=one.order_id,
-        order_ref=one.order_ref,
-        con_id=one.con_id,
-        name=contract_name(desk.instrument(one.con_id)),
-        sec_type=one.sec_type,
-        side=one.side,
-        quantity=one.quantity,
-        price=one.price,
-    )
 
 
 def _rebook(desk: Desk, old: Execution, new: Execution, *, closed: bool) -> Decimal | None:
