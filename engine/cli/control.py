@@ -14,15 +14,14 @@ _STORE = click.option(
 LATER = "no engine runs on {}: the next one does so before anything else"
 
 
-def _leave(request: Request, bot: str, store: Path | None, said: str) -> tuple[Path, bool]:
-    """Leave a request and say so; return the store and whether an engine runs on it."""
+def _leave(request: Request, bot: str, store: Path | None, said: str) -> None:
+    """Leave a request for the engine of a store, or for the next one, and say so."""
     from engine.run.inbox import post
     from engine.store.latest import chosen_store
 
     found = chosen_store(store)
     is_running = post(found, request, bot)
     click.echo(f"asked the engine of {found} to {said}" if is_running else LATER.format(found))
-    return found, is_running
 
 
 @click.command()
@@ -58,14 +57,15 @@ def kill(bot: str, flatten: bool, store: Path | None) -> None:
     It holds over restarts until 'rulebot resume'. With --flatten everything that is open is closed, and resting orders
     are taken back first. When no engine runs, --flatten starts one that only closes, and ends when nothing is open.
     """
-    if not flatten:
-        _leave(Request.KILL, bot, store, f"kill {bot or 'all bots'}: it only reduces from now on")
-        return
-    found, is_running = _leave(
-        Request.FLATTEN, bot, store, f"close all that {bot or 'all bots'} hold, and open nothing"
-    )
-    if not is_running:
+    from engine.store.latest import chosen_store
+    from engine.store.open import is_in_use
+
+    found = chosen_store(store)
+    if flatten and not is_in_use(found):
         from engine.cli.run import close_all
 
-        click.echo("one is started that only closes")
-        close_all(found)
+        close_all(found, bot)
+    elif flatten:
+        _leave(Request.FLATTEN, bot, found, f"close all that {bot or 'all bots'} hold, and open nothing")
+    else:
+        _leave(Request.KILL, bot, found, f"kill {bot or 'all bots'}: it only reduces from now on")

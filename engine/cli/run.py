@@ -86,12 +86,14 @@ def run(**options: Any) -> None:
     _drive(desk, run_options, world, plain=options["plain"])
 
 
-def close_all(store: Path) -> None:
-    """Run an engine without bots on a store until all that its positions hold is closed. Raises: MisuseError.
+def close_all(store: Path, bot: str = "") -> None:
+    """Run an engine without bots on a store until all that BOT (or any bot) holds is closed. Raises: MisuseError.
 
     It connects where the store's last run did; the texts that govern open positions are in the store.
     """
+    from engine.model.event import Request
     from engine.run.desk import Desk
+    from engine.run.inbox import post
     from engine.run.start import RunOptions
     from engine.run.worlds import attached
     from engine.store.queries import StoreReader
@@ -106,6 +108,8 @@ def close_all(store: Path) -> None:
             f"{store} was traded on a simulated market that ended with its run: nothing is left to be closed",
             "attach runs to a 'rulebot gateway' to go on after their end",
         )
+    click.echo(f"no engine runs on {store}: one is started that only closes")
+    post(store, Request.FLATTEN, bot)
     host, _, port = gateway.rpartition(":")
     world = attached(
         host,

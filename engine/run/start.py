@@ -136,9 +136,13 @@ def _is_over(run: Run, at: datetime) -> str:
     if run.last is not None and at >= run.last:
         return "the end of the last session"
     state = run.loop.state
-    if not run.options.until_flat or not state.standing.flattening or not state.is_ready or state.live:
+    standing = state.standing
+    if not run.options.until_flat or not standing.flattening or not state.is_ready:
         return ""
-    closable = (state.positions[name] for name in state.active)
+    if any(standing.is_flattening(state.orders[ref].bot) for ref in state.live):
+        return ""
+    positions = (state.positions[name] for name in state.active)
+    closable = (position for position in positions if standing.is_flattening(position.bot))
     if any(not position.is_flat and not position.on_hold and not position.waits_for_expiry for position in closable):
         return ""
     return "all that can be closed is closed"

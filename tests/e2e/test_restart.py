@@ -124,6 +124,20 @@ def test_with_no_engine_running_a_flatten_closes_everything_at_the_next_start(tm
     in_loop(body, tmp_path, seed=7, days=2)
 
 
+def test_a_flatten_of_another_bot_ends_at_once_and_leaves_this_one_alone(tmp_path: Path) -> None:
+    async def body(gateway: RunningGateway, folder: Path) -> None:
+        store = folder / "s.db"
+        await run_until(gateway, store, new_york(10, 0))
+        post(store, Request.FLATTEN, "put_lite")
+        options = RunOptions(store=store, logs=None, sessions=None, until_flat=True)
+        world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
+        run = await execute(Desk({}, (), None, ()), options, world, lambda run: None, lambda run, at: None)
+        assert run.loop.reason == "all that can be closed is closed"
+        assert len(working(gateway)) == 2
+
+    in_loop(body, tmp_path, seed=7, days=2)
+
+
 @pytest.mark.long
 def test_ci_the_seller_sells_every_day_over_restarts(tmp_path: Path) -> None:
     """Three sessions, the engine restarted in each: a sale a day at most, every pair still at the broker."""
