@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from engine.cli.collector import no_collection
 from engine.model.errors import RulebotError
 
 STOPPED_BY_HAND = 130
@@ -48,7 +49,8 @@ class Commands(click.Group):
         entry = COMMANDS.get(cmd_name)
         if entry is None or find_spec(_module(entry)) is None:
             return None
-        command: click.Command = getattr(import_module(_module(entry)), entry.target.partition(":")[2])
+        with no_collection():
+            command: click.Command = getattr(import_module(_module(entry)), entry.target.partition(":")[2])
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -1,13 +1,12 @@
 """`rulebot validate`: every problem of every document, with its place. Touches neither broker nor database."""
 
-import gc
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 
+from engine.cli.collector import no_collection
 from engine.model.errors import StoreError
 from engine.spec.diagnostic import Diagnostic, as_github, as_json, in_file_order, not_accepted, render
 from engine.spec.files import find_files
@@ -27,23 +26,11 @@ def validate(paths: tuple[str, ...], settings: tuple[str, ...], form: str) -> No
     be read.
     """
     overrides = parse_settings(settings)
-    with _no_collection():
+    with no_collection():
         found = {str(file): problems_of(file, overrides) for file in find_files(paths)}
     show_problems(found, form)
     if any(problem.is_error for problems in found.values() for problem in problems):
         raise click.exceptions.Exit(PROBLEMS_FOUND)
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Leave garbage where it is meanwhile: a short process makes next to none, and looking for it takes time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, str]:

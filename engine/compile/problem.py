@@ -3,9 +3,9 @@
 Codes RB2xx are errors of meaning, RB3xx are lint. Each is explained by `rulebot explain CODE`.
 """
 
-from difflib import get_close_matches
 from typing import NamedTuple
 
+from engine.spec import suggest
 from engine.spec.spec import Path
 
 CODES = {
@@ -72,6 +72,6 @@ class Fault(Exception):
 
 def did_you_mean(name: str, known: "list[str] | tuple[str, ...]") -> str:
     """Return `did you mean 'vix_change'?`, the known names when few, or nothing."""
-    if close := get_close_matches(name, known, n=1, cutoff=0.6):
-        return f"did you mean '{close[0]}'?"
+    if (meant := suggest.did_you_mean(name, known)) is not None:
+        return meant
     return f"known here: {', '.join(known)}" if 0 < len(known) <= 8 else ""

@@ -9,11 +9,11 @@ from engine.spec.account import account_document
 from engine.spec.checks import check
 from engine.spec.conditions import mapping
 from engine.spec.diagnostic import Diagnostic, in_file_order
+from engine.spec.fits import fits
 from engine.spec.kind import Kind, kind_of_document
 from engine.spec.parameters import Replaced, replace_parameters
-from engine.spec.schema import schema_problems
 from engine.spec.source import Plain, Source
-from engine.spec.spec import AccountDocument, Spec
+from engine.spec.spec import AccountDocument, Path, Spec
 from engine.spec.text import read_bytes
 from engine.spec.walk import read_source
 
@@ -57,7 +57,7 @@ def _load_strategy(source: Source, tree: dict[str, Plain], overrides: Mapping[st
     replaced = replace_parameters(source, tree, overrides)
     places = replaced.places
     problems = [*source.problems, *replaced.problems]
-    problems += schema_problems(source, replaced.tree, "strategy", places)
+    problems += _schema_problems(source, replaced.tree, "strategy", places)
     problems += check(source, replaced.tree, places)
     found = in_file_order(problems)
     if any(problem.is_error for problem in found):
@@ -70,8 +70,16 @@ def _load_strategy(source: Source, tree: dict[str, Plain], overrides: Mapping[st
     return Loaded(source=source, spec=spec, diagnostics=found)
 
 
+def _schema_problems(source: Source, tree: Plain, kind: str, places: Mapping[Path, str]) -> list[Diagnostic]:
+    if fits(tree, kind):
+        return []
+    from engine.spec.schema import schema_problems  # jsonschema takes long to load
+
+    return schema_problems(source, tree, kind, places)
+
+
 def _load_account(source: Source, tree: dict[str, Plain]) -> Loaded:
-    found = in_file_order((*source.problems, *schema_problems(source, tree, "account", {})))
+    found = in_file_order((*source.problems, *_schema_problems(source, tree, "account", {})))
     account = None if found else account_document(tree)
     return Loaded(source=source, account=account, diagnostics=found)
 

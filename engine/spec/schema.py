@@ -5,7 +5,6 @@ Annotations of ours carry what a schema cannot say: `x-owed` (what the place owe
 passes over them. Never `anyOf` of condition kinds: its one error says nothing.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -17,8 +16,8 @@ from jsonschema.validators import extend
 from engine.model.values import dataclass
 from engine.spec.conditions import ENDINGS, LEAVING
 from engine.spec.diagnostic import Diagnostic
+from engine.spec.fits import read_schema
 from engine.spec.misfit import scalar_problem, shown
-from engine.spec.shipped import shipped
 from engine.spec.source import Plain, Source
 from engine.spec.spec import Path
 from engine.spec.suggest import closest, did_you_mean
@@ -27,8 +26,8 @@ from engine.spec.words import KEYS_TO_COME, MEASURES
 
 @lru_cache(maxsize=2)
 def validator(kind: str) -> Any:
-    """Return the validator of `strategy` or `account`; the schema is read once."""
-    schema = json.loads((shipped("schemas") / f"{kind}.schema.json").read_text(encoding="utf-8"))
+    """Return the validator of `strategy` or `account`, made once."""
+    schema = read_schema(kind)
     keywords = {"x-exactly-one": _exactly_one, "x-one-besides": _one_besides, "$ref": _within(schema["$defs"])}
     extended: Any = extend
     return extended(Draft202012Validator, keywords)(schema)

@@ -10,7 +10,7 @@ from engine.cli.main import COMMANDS, main
 from engine.spec.shipped import shipped
 
 DEFECTS = Path(__file__).parents[2] / "snapshot" / "defects"
-NOT_FOR_VALIDATE = ("sqlalchemy", "numpy", "ib_async", "rich", "asyncio", "transitions")
+NOT_FOR_VALIDATE = ("sqlalchemy", "numpy", "ib_async", "rich", "asyncio", "transitions", "jsonschema")
 NOT_OURS = ("engine.sim", "engine.store", "engine.adapters", "engine.run")
 
 
