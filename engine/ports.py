@@ -96,6 +96,9 @@ class Broker(Protocol):
     def cancel(self, order: Order) -> None:
         """Ask to cancel."""
 
+    def ask_margin(self, order: Order) -> None:
+        """Ask what margin this order would need, under its order id; MarginReport or OrderMessage answers."""
+
     def inquire(self) -> None:
         """Ask for today's executions and all open orders; what is new comes as events, OrdersListed last."""
 

@@ -45,7 +45,8 @@ class Proposal:
     whole position at its price, commissions included, None when it has no bound. bot_today, account_today: realised and
     open profit since the session began. conflicts: contracts of it that some bot holds, or has working, the other way
     round. sent: times of our orders of the last minute. stopped: what of it does not trade, by its exchange. together,
-    puts: the worst case of all bots and the cash for their short puts, with this entry, None when nothing limits them.
+    puts, margin: the worst case of all bots, the cash for their short puts and the account's initial margin, with this
+    entry, None when nothing limits them (margin: also until the broker has answered).
     contracts, notional: of all legs. entries_today: orders to enter that all bots sent. day_trades: None when the rule
     is passed over.
     """
@@ -70,6 +71,7 @@ class Proposal:
     stopped: tuple[str, ...]
     together: Cap | None
     puts: Cap | None
+    margin: Cap | None
     contracts: int
     max_contracts: int | None
     notional: Decimal
@@ -174,6 +176,10 @@ def _over(cap: Cap | None, words: str) -> str:
     return words.format(dollars(cap.amount), dollars(cap.limit)) if cap.amount > cap.limit else ""
 
 
+def _margin(proposal: Proposal) -> str:
+    return _over(proposal.margin, "the account would need {} of margin, margin is at most {}")
+
+
 def _size(proposal: Proposal) -> str:
     limit = proposal.max_contracts
     if limit is not None and proposal.contracts > limit:
@@ -237,6 +243,7 @@ CHECKS: tuple[Check, ...] = (
     _entries,
     _puts,
     _together,
+    _margin,
     _day_trades,
     _conflicts,
     _rate,

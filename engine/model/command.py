@@ -38,4 +38,11 @@ class Inquire:
     """Ask for today's executions and for the open orders of all clients; OrdersListed comes after both."""
 
 
-Command = Submit | Replace | Cancel | Watch | Inquire
+@dataclass(frozen=True, slots=True)
+class AskMargin:
+    """Ask what margin the account would need with this order, under its order id; nothing reaches an exchange."""
+
+    order: Order
+
+
+Command = Submit | Replace | Cancel | Watch | Inquire | AskMargin

@@ -167,6 +167,16 @@ class OrdersListed:
 
 
 @dataclass(frozen=True, slots=True)
+class MarginReport:
+    """The answer to a question of margin: dollars of initial margin with the order filled, and how many more."""
+
+    at: datetime
+    order_id: int
+    initial: Decimal
+    change: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class LinkDown:
     """The connection is gone; nothing more arrives until LinkUp."""
 
@@ -206,6 +216,7 @@ Event = (
     | ClosesReport
     | OpeningMoveReport
     | OrdersListed
+    | MarginReport
     | LinkUp
     | LinkDown
     | OperatorRequest

@@ -52,6 +52,7 @@ class Desk:
                 orders_per_minute=account.orders_per_minute,
                 entries_per_day=account.entries_per_day,
                 worst_case_at_expiry=account.worst_case_at_expiry,
+                margin=account.margin,
                 cash_secured_puts=account.cash_secured_puts,
                 max_contracts_per_order=account.max_contracts_per_order,
                 max_notional_per_order=account.max_notional_per_order,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
-from engine.model.command import Cancel, Command, Inquire, Replace, Submit, Watch
+from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit, Watch
 from engine.model.errors import BrokerError, RulebotError
 from engine.model.event import Event, MarketMoved, OperatorRequest
 from engine.model.order import Purpose
@@ -185,7 +185,7 @@ class Loop:
             self._do(command)
 
     def _write(self, records: tuple[Record, ...], commands: tuple[Command, ...]) -> None:
-        leaves = any(not isinstance(command, Watch | Inquire) for command in commands)
+        leaves = any(not isinstance(command, Watch | Inquire | AskMargin) for command in commands)
         durable = leaves or any(record.kind in DURABLE for record in records)
         self.journal.append(records, durable=durable)
         self.recorded(records)
@@ -197,6 +197,8 @@ class Loop:
             self.broker.replace(command.order)
         elif isinstance(command, Cancel):
             self.broker.cancel(command.order)
+        elif isinstance(command, AskMargin):
+            self.broker.ask_margin(command.order)
         elif isinstance(command, Inquire):
             self.broker.inquire()
         else:

@@ -416,8 +416,9 @@ class Backing(Enum):
 class AccountDocument:
     """What all bots together may do in one account (`rulebot_account: 1`). Dollars and counts; None is no limit.
 
-    worst_case_at_expiry: dollars, or a multiple of net liquidation (from `require`). price_band: a percentage or a
-    price per share; None is the usual one. pattern_day_trading: why the rule is passed over, "" while it is heeded.
+    worst_case_at_expiry, margin: dollars, or a multiple of net liquidation (from `require`). price_band: a percentage
+    or a price per share; None is the usual one. pattern_day_trading: why the rule is passed over, "" while it is
+    heeded.
     """
 
     version: int
@@ -428,6 +429,7 @@ class AccountDocument:
     orders_per_minute: int | None = None
     entries_per_day: int | None = None
     worst_case_at_expiry: Amount | None = None
+    margin: Amount | None = None
     cash_secured_puts: Backing | None = None
     max_contracts_per_order: int | None = None
     max_notional_per_order: Decimal | None = None

@@ -19,6 +19,7 @@ from engine.spec.spec import IfHeld, Start
 from engine.turn.choosing import note_selection, price_legs, require_holds
 from engine.turn.exposure import cash_cap, worst_case_cap
 from engine.turn.judging import confirmed, failing, judge_all, wake
+from engine.turn.margin import ask_margin, is_told, margin_cap
 from engine.turn.missing import all_held_but, end_watch, miss
 from engine.turn.opening import entry_worst_case, send_entry
 from engine.turn.profit import account_today, bot_today
@@ -146,6 +147,9 @@ def _choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[R
         all_held_but(work, name, "limits", reason, readings)
         skip(work, name, reason)
         return
+    if not is_told(work, bot, selection):
+        ask_margin(work, bot, view, selection)
+        return
     if in_the_way(work, selection):
         clear_the_way(work, selection)
         waits = "resting orders of the other side to be taken back"
@@ -187,6 +191,7 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
             stopped=halted(work, plan.underlyings),
             together=worst_case_cap(work, selection, plan.quantity, commission),
             puts=cash_cap(work, selection, plan.quantity),
+            margin=margin_cap(work, bot, selection),
             contracts=sum(count for _, count in counts),
             max_contracts=limits.max_contracts_per_order,
             notional=sum((option.strike * option.multiplier * count for option, count in counts), ZERO),

@@ -24,7 +24,7 @@ def worst_case_cap(work: Work, selection: Selection, quantity: int, commission: 
     bound = work.program.limits.worst_case_at_expiry
     if bound is None:
         return None
-    limit, missing = _limit(bound, work.state.facts.account)
+    limit, missing = bound_in_dollars(bound, work.state.facts.account, "worst_case_at_expiry")
     if limit is None:
         return Cap(None, None, missing)
     named = [(position.id, _ways(work, position)) for position in work.active_positions()]
@@ -55,22 +55,24 @@ def cash_cap(work: Work, selection: Selection, quantity: int) -> Cap | None:
     return Cap(cash_for_puts(proposed) + sum(held, ZERO), there, missing)
 
 
-def _limit(bound: Amount, account: Account) -> tuple[Decimal | None, str]:
+def bound_in_dollars(bound: Amount, account: Account, name: str) -> tuple[Decimal | None, str]:
+    """Return the dollars that a bound of the account document allows; None, and why, while they are not known."""
     if bound.unit is Unit.DOLLARS:
         return bound.value, ""
     if account.net_liquidation is None:
-        return None, "net_liquidation of the account is unknown, and worst_case_at_expiry is held against it"
+        return None, f"net_liquidation of the account is unknown, and {name} is held against it"
     return bound.value * max(account.net_liquidation, ZERO), ""
 
 
-def _is_opening(work: Work, position: Position) -> bool:
+def is_opening(work: Work, position: Position) -> bool:
+    """Say whether an entry of this position is under way."""
     return position.state == "entering" or work.has_live_entry(position.id)
 
 
 def _counts(work: Work, position: Position) -> list[Way]:
     """Return what the position holds, and what it will when its entry has filled; without prices."""
     now = tuple((leg.option, leg.signed_held, ZERO) for leg in position.legs)
-    if not _is_opening(work, position):
+    if not is_opening(work, position):
         return [now]
     filled = tuple((leg.option, leg.signed_held + leg.sign * _owed(position, leg), ZERO) for leg in position.legs)
     return [now, filled]
@@ -84,7 +86,7 @@ def _owed(position: Position, leg: PositionLeg) -> int:
 def _ways(work: Work, position: Position) -> list[Way | None]:
     """Return how the position may stand, with what was paid; None for a way whose prices are unknown."""
     now = tuple((leg.option, leg.signed_held, _paid(leg)) for leg in position.legs)
-    if not _is_opening(work, position):
+    if not is_opening(work, position):
         return [now]
     filled: list[Holding] = []
     for leg in position.legs:

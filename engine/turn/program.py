@@ -102,6 +102,7 @@ class AccountLimits:
     orders_per_minute: int | None = None
     entries_per_day: int | None = None
     worst_case_at_expiry: Amount | None = None
+    margin: Amount | None = None
     cash_secured_puts: Backing | None = None
     max_contracts_per_order: int | None = None
     max_notional_per_order: Decimal | None = None

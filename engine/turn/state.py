@@ -105,13 +105,34 @@ class Nearest:
     readings: tuple[Reading, ...]
 
 
+class MarginAnswer(NamedTuple):
+    """What the broker says an entry would need: dollars of initial margin with it, and how many of them are its own.
+
+    legs: what was asked for, with contracts. `initial` is None until it answers, and when it does not; then `problem`
+    says why. order_id: of the question.
+    """
+
+    legs: tuple[tuple[Option, int], ...]
+    order_id: int
+    asked_at: datetime
+    initial: Decimal | None = None
+    change: Decimal | None = None
+    problem: str = ""
+
+    @property
+    def is_owed(self) -> bool:
+        """True while the broker has still to answer."""
+        return self.initial is None and not self.problem
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotState:
     """One bot between events.
 
     judge_at: the next point of its `every` grid. readings: by (place, rule name). waits: one line for people. agenda:
     clock times of the session still ahead. blocked: contracts in which the broker refused our side today. is_clearing:
-    it waits only for resting orders of the other side to be taken back.
+    it waits only for resting orders of the other side to be taken back, or for an answer on margin. margin: the last
+    answer on it.
     """
 
     day: BotDay
@@ -128,6 +149,7 @@ class BotState:
     since: datetime | None = None
     blocked: frozenset[Option] = frozenset()
     is_clearing: bool = False
+    margin: MarginAnswer | None = None
 
 
 class Structure(NamedTuple):

@@ -22,6 +22,7 @@ from engine.model.event import (
     LinkDown,
     LinkUp,
     ListingReport,
+    MarginReport,
     MarketMoved,
     OpeningMoveReport,
     OperatorRequest,
@@ -40,6 +41,7 @@ from engine.turn.entering import step_entry
 from engine.turn.following import follow
 from engine.turn.leaving import pursue, step_exits
 from engine.turn.linking import link_down, link_up
+from engine.turn.margin import on_margin, take_refusal
 from engine.turn.opening import entry_due
 from engine.turn.profit import structures
 from engine.turn.program import Program
@@ -205,6 +207,11 @@ def _on_opening_move(work: Work, event: OpeningMoveReport) -> dict[str, Any]:
     return {"facts": replace(facts, opening_moves=moves)}
 
 
+def _on_message(work: Work, event: OrderMessage) -> None:
+    if not take_refusal(work, event):
+        on_message(work, event)
+
+
 def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
     holdings = {**work.state.holdings, event.contract: event.quantity}
     work.state = work.state._replace(holdings=holdings)
@@ -248,7 +255,7 @@ Handler = Callable[[Work, Any], dict[str, Any] | None]
 
 _HANDLERS: dict[type, Handler] = {
     OrderReport: on_order,
-    OrderMessage: on_message,
+    OrderMessage: _on_message,
     ExecutionReport: on_execution,
     CommissionReport: on_commission,
     PositionReport: _on_position,
@@ -257,6 +264,7 @@ _HANDLERS: dict[type, Handler] = {
     ClosesReport: _on_closes,
     OpeningMoveReport: _on_opening_move,
     OrdersListed: orders_listed,
+    MarginReport: on_margin,
     LinkUp: link_up,
     LinkDown: link_down,
     OperatorRequest: _on_operator,

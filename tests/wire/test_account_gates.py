@@ -26,7 +26,8 @@ risk:
   price_band: 0.10
   cash_secured_puts: cash
   require:
-    - worst_case_at_expiry: {at_most: 0.11x net_liquidation}
+    - worst_case_at_expiry: {at_most: 0.13x net_liquidation}
+    - margin: {at_most: $2050}
 """
 MARKET = """
 market: 1
@@ -87,7 +88,11 @@ BOTS = {
         ),
         "the short puts of all bots need $",
     ),
-    "wide": (text("wide", "10:00", width=50), "worst_case_at_expiry is at most $2,2"),
+    "wide": (text("wide", "10:00", width=50), "worst_case_at_expiry is at most $2,6"),
+    "dear": (
+        text("dear", "10:00", width=25),
+        "the account would need $2,500.00 of margin, margin is at most $2,050.00",
+    ),
     "eager": (
         text("eager", "10:00", order="{start: 3.00, wait: 10s, tries: 1, then: cancel}"),
         "from the mid, price_band is 0.10",

@@ -92,11 +92,15 @@ class IbBroker:
         """Send a new order under its order id. Raises: BrokerError, InvariantError; nothing was sent then."""
         self._place(order)
 
+    def ask_margin(self, order: Order) -> None:
+        """Ask by a what-if order."""
+        self._place(order, is_question=True)
+
     def replace(self, order: Order) -> None:
         """Send new price or quantity of a working order."""
         self._place(order)
 
-    def _place(self, order: Order) -> None:
+    def _place(self, order: Order, *, is_question: bool = False) -> None:
         if not 0 < order.order_id < REQUEST_IDS:
             raise InvariantError(f"order {order.ref} has order id {order.order_id}")
         if order.is_combo:
@@ -104,6 +108,7 @@ class IbBroker:
         else:
             contract = self._book.to_broker(order.legs[0].option)
         found = order_to_broker(order, self._link.account)
+        found.whatIf = is_question
         wire = self._link.wire
         if not wire.is_up:
             log.warning("order %s was not sent: the connection is gone", order.ref)

@@ -13,6 +13,7 @@ from engine.model.event import (
     CommissionReport,
     Event,
     ExecutionReport,
+    MarginReport,
     OrderMessage,
     OrderReport,
     PositionReport,
@@ -73,8 +74,8 @@ def _prices(fields: list[str], at: int) -> tuple[Decimal | None, Decimal | None]
     return limit, stop
 
 
-def open_order(fields: list[str], at: datetime, version: int, account: str) -> OrderReport | None:
-    """Return what openOrder (5) says; None for a what-if and for another account's order."""
+def open_order(fields: list[str], at: datetime, version: int, account: str) -> OrderReport | MarginReport | None:
+    """Return what openOrder (5) says; None for another account's order, and for a what-if without its margins yet."""
     if fields[20] != account:
         return None
     walk = _Cursor(fields, 34 if version >= FA_PROFILE_ENDS else 35)
@@ -86,7 +87,7 @@ def open_order(fields: list[str], at: datetime, version: int, account: str) -> O
     walk.skip_delta_neutral_and_algo()
     walk.skip(1)
     if convert.flag(walk.text()):
-        return None
+        return _margins(walk, at, convert.whole(fields[1]))
     limit, stop = _prices(fields, 15)
     return OrderReport(
         at=at,
@@ -99,6 +100,15 @@ def open_order(fields: list[str], at: datetime, version: int, account: str) -> O
         limit_price=limit,
         stop_price=stop,
     )
+
+
+def _margins(walk: _Cursor, at: datetime, order_id: int) -> MarginReport | None:
+    """Return the answer to a what-if: status, then initial, maintenance, equity; each before, as change, and after."""
+    walk.skip(4)
+    change = convert.decimal(walk.text())
+    walk.skip(2)
+    initial = convert.decimal(walk.text())
+    return None if initial is None or change is None else MarginReport(at, order_id, initial, change)
 
 
 def order_status(fields: list[str], at: datetime) -> OrderReport:

@@ -127,6 +127,10 @@ class MortalBroker:
         self._broker.cancel(order)
         self._fate.after_command()
 
+    def ask_margin(self, order: Order) -> None:
+        """Ask what an order would need."""
+        self._broker.ask_margin(order)
+
     def inquire(self) -> None:
         """Ask what is true, which changes nothing."""
         self._broker.inquire()

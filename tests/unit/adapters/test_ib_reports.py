@@ -7,7 +7,7 @@ import pytest
 
 from engine.adapters.ib import reports
 from engine.model.contract import Underlying
-from engine.model.event import BrokerStatus, CommissionReport, OrderMessage, OrderReport
+from engine.model.event import BrokerStatus, CommissionReport, MarginReport, OrderMessage, OrderReport
 
 AT = datetime(2025, 11, 24, 15, 0, tzinfo=UTC)
 ACCOUNT = "DU1234567"
@@ -74,12 +74,31 @@ def test_stop_price() -> None:
     assert (report.limit_price, report.stop_price) == (None, Decimal("3.15"))
 
 
-def test_what_ifs_and_other_accounts_say_nothing() -> None:
+def test_other_accounts_and_a_what_if_without_its_margins_say_nothing() -> None:
     assert reports.open_order(recorded(), AT, 173, "DU9") is None
     fields = recorded()
     status = fields.index("PreSubmitted")
     fields[status - 1] = "1"
     assert reports.open_order(fields, AT, 173, ACCOUNT) is None
+
+
+def test_a_what_if_tells_margins() -> None:
+    fields = recorded()
+    status = fields.index("PreSubmitted")
+    fields[status - 1] = "1"
+    fields[status + 1 : status + 10] = [
+        "1000.0",
+        "900.0",
+        "99000.0",
+        "250.5",
+        "200.0",
+        "-1.0",
+        "1250.5",
+        "1100.0",
+        "98999.0",
+    ]
+    found = reports.open_order(fields, AT, 173, ACCOUNT)
+    assert found == MarginReport(AT, 5, Decimal("1250.5"), Decimal("250.5"))
 
 
 def test_order_status() -> None:

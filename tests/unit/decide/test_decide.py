@@ -35,6 +35,7 @@ FREE = Proposal(
     orders_per_minute=2,
     stopped=(),
     together=Cap(Decimal(5000), Decimal(5000)),
+    margin=Cap(Decimal(7000), Decimal(7000)),
     puts=Cap(Decimal(60000), Decimal(60000)),
     contracts=4,
     max_contracts=4,
@@ -73,6 +74,11 @@ def test_a_proposal_within_every_limit_is_not_refused() -> None:
             {"together": Cap(Decimal("5000.01"), Decimal(5000))},
             "all bots together could lose $5,000.01 at expiry, worst_case_at_expiry is at most $5,000.00",
         ),
+        (
+            {"margin": Cap(Decimal("7000.01"), Decimal(7000))},
+            "the account would need $7,000.01 of margin, margin is at most $7,000.00",
+        ),
+        ({"margin": Cap(None, Decimal(7000), "silence")}, "silence"),
         ({"together": Cap(None, Decimal(5000), "has no bound: x")}, "has no bound: x"),
         ({"together": Cap(Decimal(1), None, "net_liquidation is unknown")}, "net_liquidation is unknown"),
         (
@@ -110,7 +116,7 @@ def test_each_limit_refuses_in_words(changes: dict[str, object], words: str) -> 
         {"account_max_open": None, "open_positions": 99},
         {"sent": (clock("09:59:00"), clock("09:59:30"))},
         {"orders_per_minute": None, "sent": (clock("10:00"),) * 9},
-        {"together": None, "puts": None},
+        {"together": None, "puts": None, "margin": None},
         {"max_contracts": None, "max_notional": None, "contracts": 10**6, "notional": Decimal(10**12)},
         {"price": Decimal("1.50")},
         {"price": Decimal("-0.20"), "mid": Decimal("0.20")},

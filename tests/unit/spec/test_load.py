@@ -171,7 +171,7 @@ def test_limits_of_the_account() -> None:
     found = account_of(
         "entries_per_day: 40, cash_secured_puts: net_liquidation, max_contracts_per_order: 8, "
         "max_notional_per_order: $250000, price_band: 10%, pattern_day_trading: {ignore: a cash account}, "
-        "require: [{worst_case_at_expiry: {at_most: 0.5x net_liquidation}}]"
+        "require: [{worst_case_at_expiry: {at_most: 0.5x net_liquidation}}, {margin: {at_most: $90000}}]"
     )
     assert found == AccountDocument(
         version=1,
@@ -184,6 +184,7 @@ def test_limits_of_the_account() -> None:
         price_band=Amount(Decimal(10), Unit.PERCENT),
         pattern_day_trading="a cash account",
         worst_case_at_expiry=Amount(Decimal("0.5"), Unit.MULTIPLE, "net_liquidation"),
+        margin=Amount(Decimal(90000), Unit.DOLLARS),
     )
     assert account_of("price_band: 0.25").price_band == Amount(Decimal("0.25"), Unit.NUMBER)
     bound = account_of("require: [{worst_case_at_expiry: {at_most: $25000}}]").worst_case_at_expiry
@@ -193,7 +194,9 @@ def test_limits_of_the_account() -> None:
 @pytest.mark.parametrize(
     ("risk", "codes"),
     [
-        ("require: [{margin: {at_most: 0.5x net_liquidation}}]", ["RB111"]),
+        ("require: [{margin: {at_most: 0.5}}]", ["RB152"]),
+        ("require: [{margin: {at_most: $1}}, {margin: {at_most: $2}}]", ["RB121"]),
+        ("require: [{net_gamma: {at_most: 0}}]", ["RB111"]),
         ("require: [{worst_case_at_expiry: {at_least: $100}}]", ["RB111"]),
         ("require: [{worst_case_at_expiry: {at_most: 0.5}}]", ["RB152"]),
         ("require: [{worst_case_at_expiry: {at_most: 0.5x buying_power}}]", ["RB152"]),

@@ -120,7 +120,7 @@ def test_keys_of_the_schema_are_fields_of_the_nouns() -> None:
 def test_keys_of_an_account_document_are_fields_of_its_noun() -> None:
     root = schema_of("account")
     assert {*root["properties"], *root["properties"]["risk"]["properties"]} == {
-        *names(nouns.AccountDocument, "version", "worst_case_at_expiry"),
+        *names(nouns.AccountDocument, "version", "worst_case_at_expiry", "margin"),
         "rulebot_account",
         "require",
         "risk",

@@ -1,0 +1,142 @@
+"""What margin the whole account would need with an entry, as the broker answers before the entry is sent (what-if).
+
+The question is an order that reaches no exchange. Its answer counts for these contracts for a short while; without one
+nothing is sent (faults.md row 47). Entries that still work are not in the broker's answer, so what they were said to
+need is added. Exits are never asked about.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from engine.decide.limits import Cap
+from engine.evaluate.select import Selection
+from engine.evaluate.snapshot import View
+from engine.model.command import AskMargin
+from engine.model.contract import Option
+from engine.model.event import MarginReport, OrderMessage
+from engine.model.money import ZERO
+from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side
+from engine.order.draft import Ticket, draft
+from engine.record.record import Kind
+from engine.spec.spec import Start
+from engine.turn.exposure import bound_in_dollars, is_opening
+from engine.turn.judging import wake
+from engine.turn.program import CompiledBot
+from engine.turn.reports import INFORMATION
+from engine.turn.state import MarginAnswer
+from engine.turn.work import Work
+
+PATIENCE = timedelta(seconds=3)
+"""How long an answer is waited for. Source: faults.md section 2, step 2."""
+GOOD_FOR = timedelta(seconds=15)
+"""How old an answer may be: then it is asked for anew."""
+
+
+def margin_cap(work: Work, bot: CompiledBot, selection: Selection) -> Cap | None:
+    """Return what the account would need and may need; None without such a limit, and while no answer is there."""
+    bound = work.program.limits.margin
+    if bound is None:
+        return None
+    limit, missing = bound_in_dollars(bound, work.state.facts.account, "margin")
+    if limit is None:
+        return Cap(None, None, missing)
+    answer = _answer(work, bot, selection)
+    if answer is None or answer.is_owed:
+        return None
+    if answer.initial is None:
+        return Cap(None, limit, answer.problem)
+    others = ZERO
+    for name, change in _of_entries_at_work(work, bot.plan.name):
+        if change is None:
+            return Cap(None, limit, f"what margin the entry of {name} at work needs is not known")
+        others += max(change, ZERO)
+    return Cap(answer.initial + others, limit)
+
+
+def is_told(work: Work, bot: CompiledBot, selection: Selection) -> bool:
+    """Say whether nothing is left to ask before this entry is sent."""
+    if work.program.limits.margin is None:
+        return True
+    answer = _answer(work, bot, selection)
+    return answer is not None and not answer.is_owed
+
+
+def ask_margin(work: Work, bot: CompiledBot, view: View, selection: Selection) -> None:
+    """Ask the broker, unless it was asked just now; the bot is judged again when it has answered, or should have."""
+    name = bot.plan.name
+    state = work.bots[name]
+    if _answer(work, bot, selection) is None:
+        order_id, work.next_order_id = work.next_order_id, work.next_order_id + 1
+        answer = MarginAnswer(_contracts(bot, selection), order_id, work.at)
+        work.commands.append(AskMargin(_question(work, bot, view, selection, order_id)))
+        wake(work, name, PATIENCE.total_seconds())
+        state = replace(state, margin=answer)
+    work.set_bot(name, replace(state, waits="the broker's answer on margin", is_clearing=True))
+
+
+def on_margin(work: Work, event: MarginReport) -> dict[str, Any]:
+    """Take an answer, and have its bot judged at once."""
+    for name, state in work.bots.items():
+        asked = state.margin
+        if asked is not None and asked.order_id == event.order_id and asked.is_owed:
+            answered = asked._replace(initial=event.initial, change=event.change)
+            work.set_bot(name, replace(state, margin=answered))
+            symbol = asked.legs[0][0].symbol
+            work.record(Kind.FACTS, name, symbol=symbol, what="margin", value=float(event.initial))
+            wake(work, name, 0.0)
+            break
+    return {}
+
+
+def take_refusal(work: Work, event: OrderMessage) -> bool:
+    """Take an error on a question of margin: the order would be refused. Say whether it was one."""
+    for name, state in work.bots.items():
+        asked = state.margin
+        if asked is None or asked.order_id != event.order_id:
+            continue
+        work.record(Kind.MESSAGE, name, code=event.code, text=event.text, ref="")
+        if event.code not in INFORMATION and asked.is_owed:
+            problem = f"the broker would refuse it: {event.code} {event.text}"
+            work.set_bot(name, replace(state, margin=asked._replace(problem=problem)))
+            wake(work, name, 0.0)
+        return True
+    return False
+
+
+def _answer(work: Work, bot: CompiledBot, selection: Selection) -> MarginAnswer | None:
+    """Return what was asked for these contracts lately; silence counts as an answer when its time is over."""
+    asked = work.bots[bot.plan.name].margin
+    if asked is None or asked.legs != _contracts(bot, selection) or work.at - asked.asked_at >= GOOD_FOR:
+        return None
+    if asked.is_owed and work.at - asked.asked_at >= PATIENCE:
+        seconds = PATIENCE.total_seconds()
+        return asked._replace(problem=f"the broker did not say within {seconds:.0f} s what margin it would need")
+    return asked
+
+
+def _contracts(bot: CompiledBot, selection: Selection) -> tuple[tuple[Option, int], ...]:
+    return tuple((leg.option, leg.sign * leg.ratio * bot.plan.quantity) for leg in selection.legs)
+
+
+def _question(work: Work, bot: CompiledBot, view: View, selection: Selection, order_id: int) -> Order:
+    """Return the whole structure as one order, also where its legs are sent one after the other."""
+    plan = bot.plan
+    legs = tuple(
+        OrderLeg(leg.name, leg.option, Side.BUY if leg.sign > 0 else Side.SELL, leg.ratio) for leg in selection.legs
+    )
+    at_market = plan.order.start is Start.MARKET
+    net = None if at_market else Decimal(f"{view.start_price or 0.0:.4f}")
+    ticket = Ticket("", 0, order_id, plan.name, "", Purpose.ENTRY, "margin", plan.digest, work.at)
+    return draft(ticket, legs, plan.quantity, OrderType.MARKET if at_market else OrderType.LIMIT, net=net)
+
+
+def _of_entries_at_work(work: Work, besides: str) -> list[tuple[str, Decimal | None]]:
+    """Return the bots whose entries are under way, with the margin that those were said to need."""
+    found: dict[str, Decimal | None] = {}
+    for position in work.active_positions():
+        if position.bot != besides and is_opening(work, position):
+            answer = work.bots[position.bot].margin if position.bot in work.bots else None
+            found[position.bot] = answer.change if answer is not None else None
+    return list(found.items())

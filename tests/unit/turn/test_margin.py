@@ -1,0 +1,156 @@
+"""Margin by what-if: what is asked, what an answer is good for, and what happens without one."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hand_desk import Desk, text_of
+
+from engine.model.command import AskMargin
+from engine.model.event import AccountReport, MarginReport, OrderMessage
+from engine.model.facts import Account
+from engine.record.record import Kind
+from engine.spec.spec import Amount, Unit
+from engine.turn.program import AccountLimits
+
+CALLS = """
+  expiry: {dte: 0}
+  short_call: {sell: call, strike: {delta: 0.10}}
+  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
+"""
+
+
+def desk_of(*texts: str, at_most: Amount | None = None, account: Account | None = None) -> Desk:
+    limit = at_most or Amount(Decimal(5000), Unit.DOLLARS)
+    desk = Desk(texts or (text_of(),), limits=AccountLimits(margin=limit))
+    desk.send(AccountReport(desk.now, account or Account(net_liquidation=Decimal(10000), cash=Decimal(10000))))
+    desk.until("10:00")
+    return desk
+
+
+def questions(desk: Desk) -> list[AskMargin]:
+    return [command for command in desk.commands if isinstance(command, AskMargin)]
+
+
+def answer(desk: Desk, initial: int, change: int = 1000, place: int = -1) -> None:
+    order_id = questions(desk)[place].order.order_id
+    desk.send(MarginReport(desk.now, order_id, Decimal(initial), Decimal(change)))
+    desk.settle(0.5)
+
+
+def refused(desk: Desk, bot: str = "spread") -> list[str]:
+    return [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "skip") if record.bot == bot]
+
+
+def test_an_entry_waits_for_the_answer() -> None:
+    desk = desk_of()
+    assert len(questions(desk)) == 1
+    assert not desk.submitted
+    assert desk.state.bots["spread"].waits == "the broker's answer on margin"
+    asked = questions(desk)[0].order
+    assert asked.ref == ""
+    answer(desk, 5000)
+    assert len(desk.submitted) == 1
+    assert (desk.last.legs, desk.last.quantity) == (asked.legs, asked.quantity)
+    assert desk.last.order_id > asked.order_id
+    assert len(questions(desk)) == 1
+
+
+def test_too_much_margin_is_refused_and_asked_again_later() -> None:
+    desk = desk_of()
+    answer(desk, 5001)
+    assert not desk.submitted
+    assert refused(desk) == ["the account would need $5,001.00 of margin, margin is at most $5,000.00"]
+    desk.tick(10)
+    assert len(questions(desk)) == 1
+    desk.tick(6)
+    assert len(questions(desk)) == 2
+    answer(desk, 4000)
+    assert len(desk.submitted) == 1
+
+
+def test_silence_is_a_refusal() -> None:
+    desk = desk_of()
+    desk.settle(2.9)
+    assert not refused(desk)
+    desk.settle(0.2)
+    assert refused(desk) == ["the broker did not say within 3 s what margin it would need"]
+    assert not desk.submitted
+    answer(desk, 4000)  # late, and for what is still wanted
+    assert len(desk.submitted) == 1
+
+
+def test_an_error_is_a_refusal() -> None:
+    desk = desk_of()
+    order_id = questions(desk)[0].order.order_id
+    desk.send(OrderMessage(desk.now, order_id, 399, "repriced so as not to cross"))
+    desk.settle(0.5)
+    assert not refused(desk)
+    desk.send(OrderMessage(desk.now, order_id, 201, "Order rejected - reason: no"))
+    desk.settle(0.5)
+    assert refused(desk) == ["the broker would refuse it: 201 Order rejected - reason: no"]
+    assert not desk.submitted
+
+
+def test_entries_at_work_of_other_bots_are_added() -> None:
+    desk = desk_of(text_of("one"), text_of("two", legs=CALLS))
+    answer(desk, 3000, change=2500, place=0)
+    assert [order.bot for order in desk.submitted] == ["one"]
+    answer(desk, 3000, change=2500, place=1)
+    assert refused(desk, "two") == ["the account would need $5,500.00 of margin, margin is at most $5,000.00"]
+    desk.fill(desk.last)
+    desk.tick(16)
+    answer(desk, 5000, change=2500)
+    assert [order.bot for order in desk.submitted] == ["one", "two"]
+
+
+def test_an_entry_at_work_that_was_never_asked_about_keeps_others_out() -> None:
+    patient = "{start: mid, wait: 600s, tries: 1, then: cancel}"
+    desk = Desk((text_of("one", order=patient), text_of("two", legs=CALLS, entry='{at: "10:05"}')))
+    desk.ack(desk.enter())
+    desk.program = type(desk.program)(
+        bots=desk.program.bots,
+        pinned={},
+        limits=AccountLimits(margin=Amount(Decimal(5000), Unit.DOLLARS)),
+        install="abc123",
+    )
+    desk.until("10:05")
+    answer(desk, 1000)
+    assert refused(desk, "two") == ["what margin the entry of one at work needs is not known"]
+
+
+@pytest.mark.parametrize("net", [None, Decimal(10000)])
+def test_half_of_net_liquidation(net: Decimal | None) -> None:
+    half = Amount(Decimal("0.5"), Unit.MULTIPLE, "net_liquidation")
+    desk = desk_of(at_most=half, account=Account(net_liquidation=net))
+    if net is None:
+        assert refused(desk) == ["net_liquidation of the account is unknown, and margin is held against it"]
+        assert not questions(desk)
+    else:
+        answer(desk, 5001)
+        assert refused(desk) == ["the account would need $5,001.00 of margin, margin is at most $5,000.00"]
+
+
+def test_exits_are_not_asked_about() -> None:
+    desk = desk_of()
+    answer(desk, 1000)
+    desk.fill(desk.last)
+    asked = len(questions(desk))
+    desk.until("15:45")
+    assert desk.last.purpose.value == "exit"
+    assert len(questions(desk)) == asked
+
+
+def test_the_answer_is_of_its_contracts() -> None:
+    """The strikes move on while the broker is asked: what it says of others does not count."""
+    desk = desk_of()
+    for strike in (5915, 5920, 5925, 5930, 5935, 5940, 5945):
+        row = next(row for contract, row in desk.board.rows.items() if str(contract).endswith(f"{strike}P"))
+        desk.board.delta[row] *= 0.5
+    answer(desk, 1000)
+    assert not desk.submitted
+    assert len(questions(desk)) == 2
+    assert questions(desk)[1].order.legs != questions(desk)[0].order.legs
+    desk.now += timedelta(seconds=0.5)
+    answer(desk, 1000)
+    assert len(desk.submitted) == 1
