@@ -28,6 +28,7 @@ from engine.model.event import (
 from engine.model.facts import Listing
 from engine.model.market import Board
 from engine.model.order import Order, Side
+from engine.model.pool import Pool
 from engine.model.position import Position
 from engine.record.record import Record
 from engine.spec.load import load_text
@@ -39,6 +40,7 @@ from engine.turn.turn import begin, turn
 def compiled(tasks: Iterable[Task]) -> Program:
     """Return the program of these bots. Raises: ValueError with the first problem of a document."""
     bots: dict[str, CompiledBot] = {}
+    pool = Pool()
     for task in tasks:
         loaded = load_text(document(task), f"{task.name}.yaml")
         if loaded.spec is None:
@@ -46,7 +48,7 @@ def compiled(tasks: Iterable[Task]) -> Program:
         plan, problems = build_plan(loaded.spec, loaded.source)
         if plan is None:
             raise ValueError(problems[0])
-        bots[plan.name] = compile_bot(plan)
+        bots[plan.name] = compile_bot(plan, pool)
     return Program(bots=bots, pinned={}, limits=AccountLimits(), install="bench", line_limit=1000)
 
 

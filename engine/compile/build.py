@@ -122,7 +122,7 @@ def _plan(
     return Plan(
         name=spec.name,
         digest=spec.digest,
-        spec=spec,
+        parameters=tuple(parameter.name for parameter in spec.parameters),
         underlyings=spec.underlyings,
         quantity=spec.quantity,
         opens_for=direction_of(spec),

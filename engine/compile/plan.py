@@ -28,7 +28,6 @@ from engine.spec.spec import (
     Op,
     Order,
     Path,
-    Spec,
     Strike,
 )
 
@@ -289,11 +288,14 @@ class Needs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """One bot, ready to run. `digest` names the text that governs it; `opens_for` is "credit" or "debit"."""
+    """One bot, ready to run. `digest` names the text that governs it; `opens_for` is "credit" or "debit".
+
+    `parameters` are the names of those that the text has.
+    """
 
     name: str
     digest: str
-    spec: Spec
+    parameters: tuple[str, ...]
     underlyings: tuple[str, ...]
     quantity: int
     opens_for: str

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from engine.compile.build import build_plan, check
 from engine.model.errors import MisuseError, SpecError, StoreError
+from engine.model.pool import Pool
 from engine.model.values import dataclass
 from engine.spec.diagnostic import Diagnostic, in_file_order, not_accepted, render
 from engine.spec.files import find_files
@@ -79,6 +80,7 @@ def load_desk(paths: Iterable[str], overrides: Mapping[str, str], account_file: 
     _refuse_same_names(found)
     account = _account(loaded, account_file, Path(files[0]))
     bots: dict[str, CompiledBot] = {}
+    pool = Pool()
     texts: list[SpecText] = []
     warnings: list[Diagnostic] = []
     for each in found:
@@ -88,7 +90,7 @@ def load_desk(paths: Iterable[str], overrides: Mapping[str, str], account_file: 
         if plan is None:
             raise SpecError("\n".join(render(problem) for problem in problems if problem.is_error))
         used = {p.name: p.text for p in each.spec.parameters if p.overridden}
-        bots[plan.name] = compile_bot(plan)
+        bots[plan.name] = compile_bot(plan, pool)
         texts.append(SpecText(plan.name, plan.digest, each.source.file, each.source.text, used))
     return Desk(bots, tuple(texts), account, tuple(warnings))
 
@@ -153,7 +155,7 @@ def _account(loaded: list[Loaded], named: Path | None, first: Path) -> AccountDo
 
 def check_overrides(desk: Desk, overrides: Mapping[str, str]) -> None:
     """Refuse a `--set` that no bot has a parameter for. Raises: MisuseError."""
-    known = {p.name for bot in desk.bots.values() for p in bot.plan.spec.parameters}
+    known = {name for bot in desk.bots.values() for name in bot.plan.parameters}
     for name in overrides:
         if name not in known:
             listed = ", ".join(sorted(known)) or "none of these bots has any"

@@ -1,17 +1,19 @@
 """What runs: every bot compiled once, with its rules as closures. Never changes while it runs."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import date, datetime
 from decimal import Decimal
 
 from engine.compile.plan import Call, ExitPlan, Holds, Plan, Rule
 from engine.decide.opportunity import window
+from engine.evaluate.reading import context_of
 from engine.evaluate.rules import Judge, compile_expected_move, compile_rule
 from engine.evaluate.select import ExpectedMove, expiry_on
 from engine.evaluate.watch import exit_levels, exit_reads, levels
 from engine.model.contract import Option, Underlying
 from engine.model.facts import Facts
+from engine.model.pool import Pool
 from engine.model.session import DayTime, Session
 from engine.model.values import dataclass
 from engine.spec.spec import Amount, Backing, Unit
@@ -131,27 +133,44 @@ class Program:
         return self.pinned[digest]
 
 
-def compile_bot(plan: Plan) -> CompiledBot:
-    """Return the plan with its rules made into closures."""
+def compile_bot(plan: Plan, pool: Pool | None = None) -> CompiledBot:
+    """Return the plan with its rules made into closures; bots compiled with one pool share what is the same."""
+    pool = pool or Pool()
+    plan = _sharing(plan, pool)
+    context = context_of(plan)
 
-    def compiled(rules: tuple[Rule, ...]) -> tuple[CompiledRule, ...]:
-        return tuple(CompiledRule(rule, compile_rule(rule, plan)) for rule in rules)
+    def compiled(rule: Rule) -> CompiledRule:
+        return pool.made("rule", lambda: CompiledRule(rule, compile_rule(rule, plan)), rule, context)
 
-    exits = tuple(
-        None if planned.rule is None else CompiledRule(planned.rule, compile_rule(planned.rule, plan))
-        for planned in plan.exits
-    )
     return CompiledBot(
         plan=plan,
-        when=compiled(plan.entry.when),
-        require=compiled(plan.require),
-        exits=exits,
-        halts=compiled(plan.risk.halt_when),
-        expected_move=compile_expected_move(plan),
-        levels=levels(plan),
+        when=tuple(compiled(rule) for rule in plan.entry.when),
+        require=tuple(compiled(rule) for rule in plan.require),
+        exits=tuple(None if planned.rule is None else compiled(planned.rule) for planned in plan.exits),
+        halts=tuple(compiled(rule) for rule in plan.risk.halt_when),
+        expected_move=pool.made("move", lambda: compile_expected_move(plan), plan.underlyings[0], context),
+        levels=pool.same(levels(plan)),
         exit_levels=exit_levels(plan),
         resting=tuple(planned for planned in plan.exits if planned.resting),
         exit_chains=frozenset(name[8:] for name in exit_reads(plan) if name.startswith("strikes:")),
+    )
+
+
+def _sharing(plan: Plan, pool: Pool) -> Plan:
+    """Return the same plan, made of parts that other plans have too."""
+    same = pool.same
+    return replace(
+        plan,
+        underlyings=same(plan.underlyings),
+        parameters=same(plan.parameters),
+        entry=replace(plan.entry, when=tuple(map(same, plan.entry.when))),
+        expiry=same(plan.expiry),
+        legs=tuple(map(same, plan.legs)),
+        require=tuple(map(same, plan.require)),
+        order=same(plan.order),
+        exits=tuple(same(planned) for planned in plan.exits),
+        risk=same(plan.risk),
+        needs=same(plan.needs),
     )
 
 

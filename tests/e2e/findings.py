@@ -11,6 +11,7 @@ from engine.run.aftermath.books import compare_books
 from engine.run.aftermath.day import Day
 from engine.run.aftermath.findings import broken_chain, not_numbers, off_tick, unfinished, without_partner
 from engine.run.desk import Desk
+from engine.spec.load import load_text
 from engine.spec.spec import Condition, ExitKind, ExpressionTest, Group, GroupKind, MeasureTest, Test
 
 EXIT_KINDS = (
@@ -68,7 +69,8 @@ def fired(day: Day, desk: Desk) -> Counter[str]:
     """Return how often each kind of exit acted, in the words of `EXIT_KINDS`, with a few more."""
     found: Counter[str] = Counter()
     plans = {(name, plan.name): plan for name, bot in desk.bots.items() for plan in bot.plan.exits}
-    tests = {(name, rule.name): rule.condition for name, bot in desk.bots.items() for rule in bot.plan.spec.exits}
+    specs = [load_text(text.text, text.file, text.overrides).spec for text in desk.texts]
+    tests = {(spec.name, rule.name): rule.condition for spec in specs if spec is not None for rule in spec.exits}
     for record in day.records:
         if record.kind is Kind.DECISION and record.data["what"] == "exit":
             key = (record.bot, str(record.data["reason"]))
