@@ -1,0 +1,55 @@
+"""How a row of profits is summed up: one formula each, used wherever such a figure is shown.
+
+**Sharpe ratio.** S = mean(d) / s(d) x sqrt(252), with d the net profit of each session in dollars, s its sample
+standard deviation (n - 1), and 252 sessions in a year. A session on which the bot ran and did not trade is one of zero.
+
+- Dollars, not returns: the quantity of a bot is fixed, and so is the capital behind it; divided by any fixed capital
+  the ratio is the same. Nor is a risk-free rate taken off, for that capital earns its interest beside the bot.
+- Fewer than `LEAST_SESSIONS`, or all alike, have none. Of few it says little, and `sharpe_error` says how little.
+
+Source: W. F. Sharpe, "The Sharpe Ratio", Journal of Portfolio Management 21 (1994), 49-58, the ex post ratio; the error
+of independent, identically distributed sessions: A. W. Lo, "The Statistics of Sharpe Ratios", Financial Analysts
+Journal 58 (2002), 36-52.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from math import sqrt
+from statistics import fmean, stdev
+
+SESSIONS_IN_A_YEAR = 252
+LEAST_SESSIONS = 20
+
+
+def sharpe(profits: Sequence[Decimal]) -> float | None:
+    """Return the Sharpe ratio of the net profits of sessions, a year's; None when there is none.
+
+    profits: a session each, also those without a trade. Units: dollars.
+    """
+    found = _of_a_session(profits)
+    return None if found is None else found * sqrt(SESSIONS_IN_A_YEAR)
+
+
+def sharpe_error(profits: Sequence[Decimal]) -> float | None:
+    """Return the standard error of `sharpe`: sqrt((1 + S^2 / 2) / n) of a session's ratio, a year's."""
+    found = _of_a_session(profits)
+    if found is None:
+        return None
+    return sqrt((1 + found * found / 2) / len(profits) * SESSIONS_IN_A_YEAR)
+
+
+def expectancy(profits: Sequence[Decimal]) -> Decimal | None:
+    """Return the mean net profit of a trade; None without trades."""
+    return sum(profits, Decimal(0)) / len(profits) if profits else None
+
+
+def win_rate(profits: Sequence[Decimal]) -> Decimal | None:
+    """Return the part of trades that made money after commissions, 0 to 1; None without trades."""
+    return Decimal(sum(profit > 0 for profit in profits)) / len(profits) if profits else None
+
+
+def _of_a_session(profits: Sequence[Decimal]) -> float | None:
+    if len(profits) < LEAST_SESSIONS or len(set(profits)) == 1:
+        return None
+    values = [float(profit) for profit in profits]
+    return fmean(values) / stdev(values)
