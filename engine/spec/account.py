@@ -7,7 +7,12 @@ from engine.spec.diagnostic import Diagnostic
 from engine.spec.scalar import amount
 from engine.spec.sections import number
 from engine.spec.source import Plain, Source
-from engine.spec.spec import AccountDocument, Amount, Backing
+from engine.spec.spec import AccountDocument, Amount, Backing, Demand, LiveRules, Op, Path, Shown
+
+OWED = (Shown.COMPLIANT_SESSIONS, Shown.EXPECTANCY)
+"""What no document may leave out: real money asks for sessions as planned, and for trades that pay."""
+_ENTRIES: Path = ("risk", "require")
+_LIVE: Path = ("live", "require")
 
 
 def account_document(tree: Tree) -> AccountDocument:
@@ -29,20 +34,42 @@ def account_document(tree: Tree) -> AccountDocument:
         max_notional_per_order=number(risk.get("max_notional_per_order")),
         price_band=amount(risk.get("price_band")),
         pattern_day_trading=str(mapping(risk.get("pattern_day_trading", {"ignore": ""}))["ignore"]),
+        live=_live(tree.get("live")),
     )
 
 
-def repeated(source: Source, tree: Tree) -> Iterator[Diagnostic]:
-    """Yield the conditions of `require` that stand there twice: which of the two held would be a guess."""
+def check_account(source: Source, tree: Tree) -> Iterator[Diagnostic]:
+    """Yield what no schema can say: conditions that stand twice, and those that `live.require` may not leave out."""
+    for path in (_ENTRIES, _LIVE):
+        yield from _repeated(source, tree, path)
+    named = [name for each in _conditions(tree, _LIVE) or () for name in each]
+    has_unknown = not set(named) <= {shown.value for shown in Shown}
+    for shown in OWED if _conditions(tree, _LIVE) is not None else ():
+        if shown.value not in named and not has_unknown:
+            example = "{above: $0}" if shown is Shown.EXPECTANCY else "{at_least: 20}"
+            message = f"'require' lacks '{shown.value}'"
+            yield source.diagnostic("RB113", _LIVE, message, f"as in '{shown.value}: {example}'", at_key=True)
+
+
+def _repeated(source: Source, tree: Tree, path: Path) -> Iterator[Diagnostic]:
+    """Yield the conditions of a list that stand there twice: which of the two held would be a guess."""
     seen: set[str] = set()
-    for place, each in enumerate(sequence(mapping(tree["risk"]).get("require", []))):
-        (name,) = mapping(each)
-        if name in seen:
-            path = ("risk", "require", place, name)
-            yield source.diagnostic(
-                "RB121", path, f"'require' holds '{name}' twice", "keep the tighter one", at_key=True
-            )
-        seen.add(name)
+    for place, each in enumerate(_conditions(tree, path) or ()):
+        for name in each:
+            if name in seen:
+                at = (*path, place, name)
+                yield source.diagnostic(
+                    "RB121", at, f"'require' holds '{name}' twice", "keep the tighter one", at_key=True
+                )
+            seen.add(name)
+
+
+def _conditions(tree: Tree, path: Path) -> list[Tree] | None:
+    """Return the conditions of a list, sound or not; None where there is no list."""
+    found: Plain = tree
+    for step in path:
+        found = found.get(str(step)) if isinstance(found, dict) else None
+    return [each if isinstance(each, dict) else {} for each in found] if isinstance(found, list) else None
 
 
 def _count(value: Plain) -> int | None:
@@ -55,3 +82,21 @@ def _bound(require: Plain, name: str) -> Amount | None:
         if name in mapping(each):
             return amount(mapping(mapping(each)[name])["at_most"])
     return None
+
+
+def _live(value: Plain) -> LiveRules | None:
+    if value is None:
+        return None
+    live = mapping(value)
+    good_for = amount(live["good_for"])
+    assert good_for is not None
+    require = tuple(_demand(mapping(each)) for each in sequence(live["require"]))
+    return LiveRules(account=str(live["account"]), require=require, good_for=int(good_for.value))
+
+
+def _demand(condition: Tree) -> Demand:
+    ((name, body),) = condition.items()
+    ((op, bound),) = mapping(body).items()
+    found = amount(bound)
+    assert found is not None
+    return Demand(Shown(name), Op(op), found.value)

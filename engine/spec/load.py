@@ -5,7 +5,7 @@ from pathlib import Path as File
 
 from engine.model.values import dataclass
 from engine.spec import sections
-from engine.spec.account import account_document, repeated
+from engine.spec.account import account_document, check_account
 from engine.spec.checks import check
 from engine.spec.conditions import mapping
 from engine.spec.diagnostic import Diagnostic, in_file_order
@@ -79,8 +79,8 @@ def _schema_problems(source: Source, tree: Plain, kind: str, places: Mapping[Pat
 
 
 def _load_account(source: Source, tree: dict[str, Plain]) -> Loaded:
-    problems = _schema_problems(source, tree, "account", {})
-    found = in_file_order((*source.problems, *problems, *(repeated(source, tree) if not problems else ())))
+    problems = (*source.problems, *_schema_problems(source, tree, "account", {}), *check_account(source, tree))
+    found = in_file_order(problems)
     account = None if found else account_document(tree)
     return Loaded(source=source, account=account, diagnostics=found)
 

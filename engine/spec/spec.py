@@ -412,6 +412,34 @@ class Backing(Enum):
     NET_LIQUIDATION = "net_liquidation"
 
 
+class Shown(Enum):
+    """What a bot's record on paper shows, and `live.require` may ask of it."""
+
+    COMPLIANT_SESSIONS = "compliant_sessions"
+    TRADES = "trades"
+    EXPECTANCY = "expectancy"
+    WIN_RATE = "win_rate"
+    SHARPE = "sharpe"
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """One condition on a bot's record: `op` is ABOVE or AT_LEAST. Units: counts, dollars, a percentage, a ratio."""
+
+    shown: Shown
+    op: Op
+    bound: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveRules:
+    """The account with real money, what admits a bot to it, and for how many sessions that is good."""
+
+    account: str
+    require: tuple[Demand, ...]
+    good_for: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDocument:
     """What all bots together may do in one account (`rulebot_account: 1`). Dollars and counts; None is no limit.
@@ -419,6 +447,7 @@ class AccountDocument:
     worst_case_at_expiry, margin: dollars, or a multiple of net liquidation (from `require`). price_band: a percentage
     or a price per share; None is the usual one. pattern_day_trading: why the rule is passed over, "" while it is
     heeded.
+    live: None when no bot of this document may trade real money.
     """
 
     version: int
@@ -435,3 +464,4 @@ class AccountDocument:
     max_notional_per_order: Decimal | None = None
     price_band: Amount | None = None
     pattern_day_trading: str = ""
+    live: LiveRules | None = None

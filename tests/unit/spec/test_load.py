@@ -11,11 +11,14 @@ from engine.spec.spec import (
     Backing,
     Comparison,
     Confirm,
+    Demand,
     ExitKind,
     Group,
     GroupKind,
+    LiveRules,
     MeasureTest,
     Op,
+    Shown,
     Spec,
     StrikeBy,
     Then,
@@ -213,6 +216,52 @@ def test_limits_of_the_account() -> None:
 )
 def test_limits_that_are_not_meant(risk: str, codes: list[str]) -> None:
     assert [found.code for found in load_text(f"{ACCOUNT}{risk}}}\n", "account.yaml").diagnostics] == codes
+
+
+LIVE = "account: U1234567, good_for: 20d, require: [{compliant_sessions: {at_least: 20}}, {expectancy: {above: $0}}"
+
+
+def live_text(live: str) -> str:
+    return f"{ACCOUNT}max_open: 3}}\nlive: {{{live}}}\n"
+
+
+def test_what_admits_a_bot_to_real_money() -> None:
+    loaded = load_text(
+        live_text(f"{LIVE}, {{win_rate: {{at_least: 62.5%}}}}, {{sharpe: {{above: 1.0}}}}]"), "account.yaml"
+    )
+    assert loaded.account is not None, loaded.diagnostics
+    assert loaded.account.live == LiveRules(
+        account="U1234567",
+        require=(
+            Demand(Shown.COMPLIANT_SESSIONS, Op.AT_LEAST, Decimal(20)),
+            Demand(Shown.EXPECTANCY, Op.ABOVE, Decimal(0)),
+            Demand(Shown.WIN_RATE, Op.AT_LEAST, Decimal("62.5")),
+            Demand(Shown.SHARPE, Op.ABOVE, Decimal("1.0")),
+        ),
+        good_for=20,
+    )
+
+
+@pytest.mark.parametrize(
+    ("live", "codes"),
+    [
+        (LIVE.replace("U1234567", "DU1234567") + "]", ["RB152"]),
+        (LIVE.replace("account: U1234567, ", "") + "]", ["RB113"]),
+        (LIVE.replace("good_for: 20d, ", "") + "]", ["RB113"]),
+        (LIVE.replace("20d", "20") + "]", ["RB152"]),
+        (LIVE.replace("$0", "0") + "]", ["RB152"]),
+        (LIVE.replace("above: $0", "at_most: $0") + "]", ["RB111"]),
+        (LIVE.replace("above: $0", "above: $0, at_least: $1") + "]", ["RB118"]),
+        (LIVE.replace("compliant_sessions", "compliant_session") + "]", ["RB111"]),
+        (LIVE.replace("expectancy: {above: $0}", "trades: {at_least: 20}") + "]", ["RB113"]),
+        (f"{LIVE}, {{compliant_sessions: {{at_least: 5}}}}]", ["RB121"]),
+        (f"{LIVE}, {{win_rate: {{at_least: 101%}}}}]", ["RB152"]),
+        (f"{LIVE}, {{sharpe: {{above: -1}}}}]", ["RB156"]),
+        ("account: U1234567, good_for: 20d, require: []", ["RB113", "RB113", "RB121"]),
+    ],
+)
+def test_what_admits_no_bot_to_real_money(live: str, codes: list[str]) -> None:
+    assert sorted(found.code for found in load_text(live_text(live), "account.yaml").diagnostics) == codes
 
 
 def test_every_problem_in_one_run_and_in_file_order() -> None:

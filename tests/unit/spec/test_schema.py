@@ -125,6 +125,8 @@ def test_keys_of_an_account_document_are_fields_of_its_noun() -> None:
         "require",
         "risk",
     }
+    assert set(root["properties"]["live"]["properties"]) == names(nouns.LiveRules)
+    assert set(root["$defs"]["demand"]["properties"]) == {shown.value for shown in nouns.Shown}
 
 
 def test_words_of_conditions_are_reserved() -> None:
