@@ -69,6 +69,12 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | No
     "--cash", type=click.FloatRange(0), default=1_000_000, show_default=True, help="Cash at the start, dollars."
 )
 @click.option(
+    "--account",
+    metavar="ID",
+    default="",
+    help="The account's id (default: DU and the seed). With U1234567 it plays a live account, still simulated.",
+)
+@click.option(
     "--positions",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Positions and resting orders at the start, JSON.",
@@ -120,6 +126,7 @@ def gateway(
     seed: int,
     market: str | None,
     cash: float,
+    account: str,
     positions: Path | None,
     faults: Path | None,
     data_seconds: int,
@@ -153,6 +160,7 @@ def gateway(
             fence_seconds=fence_seconds,
             holders=holders,
             cash=Decimal(str(cash)),
+            account=account,
             market_file=market,
             positions_file=positions,
             store_file=write_ledger,

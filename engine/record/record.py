@@ -17,7 +17,7 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 class Kind(Enum):
     """What a record is about; the fields of `data` are listed beside each.
 
-    run_started   version, specs {name: {digest, path, text}}, settings, account, seed, session, lockstep
+    run_started   version, specs {name: {digest, path, text}}, settings, account, session, lockstep, simulated
     run_ended     reason
     session       date, open, close, half             a trading day begins
     link          up, reason, account                 the connection

@@ -174,6 +174,7 @@ def _start_record(run: Run) -> Record:
         "install": run.loop.program.install,
         "session": run.loop.state.session.date.isoformat(),
         "lockstep": run.world.ib.link.is_lockstep,
+        "simulated": run.world.ib.link.is_simulated,
     }
     return Record(run.first, Kind.RUN_STARTED, data=data)
 

@@ -90,6 +90,8 @@ def patient(port: int, client_id: int) -> IbSettings:
 
 PAPER_PORTS = (4002, 7497)
 """Where IB Gateway and TWS listen for API clients of a paper login, unless told otherwise."""
+LIVE_PORTS = (4001, 7496)
+"""The same of a login with real money."""
 
 
 async def listening_port(host: str, ports: tuple[int, ...] = PAPER_PORTS) -> int:
@@ -106,14 +108,16 @@ async def listening_port(host: str, ports: tuple[int, ...] = PAPER_PORTS) -> int
 
 @asynccontextmanager
 async def attached(
-    host: str, port: int | None, client_id: int, account: str, *, lockstep: bool
+    host: str, port: int | None, client_id: int, account: str, *, lockstep: bool, live: bool = False
 ) -> AsyncIterator[World]:
-    """Yield a world behind a gateway that runs elsewhere: IB's (paper), or `rulebot gateway` with `lockstep`.
+    """Yield a world behind a gateway that runs elsewhere: IB's, or `rulebot gateway` with `lockstep`.
 
-    `port` None takes the first of the paper ports at which something listens.
+    It is a paper account, with `live` never one. `port` None takes the first of their usual ports at which something
+    listens.
     """
-    port = await listening_port(host) if port is None else port
-    ib = ib_world(IbSettings(host=host, port=port, client_id=client_id, account=account, paper=True, lockstep=lockstep))
+    port = await listening_port(host, LIVE_PORTS if live else PAPER_PORTS) if port is None else port
+    settings = IbSettings(host=host, port=port, client_id=client_id, account=account, paper=not live, lockstep=lockstep)
+    ib = ib_world(settings)
     try:
         yield World(ib, None)
     finally:

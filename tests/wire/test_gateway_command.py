@@ -27,6 +27,7 @@ def test_ports_of_the_real_tws_are_refused(port):
         (["--speed", "fast"], "above 0"),
         (["--data-seconds", "5", "--fence-seconds", "2"], "does not fall on fences"),
         (["--date", "tomorrow"], "tomorrow"),
+        (["--account", "mine"], "an account is letters and digits, as in U1234567 or DU1234567, is 'mine'"),
     ],
 )
 def test_misuse_is_2(options, said):

@@ -9,6 +9,7 @@ import pytest
 from ib_fake_tws import fake_tws
 from ib_session import connected, gateway, run
 
+from engine.adapters.ib.greeting import Greeting, greeting
 from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.world import IbWorld, ib_world
 from engine.model.contract import Underlying
@@ -82,6 +83,45 @@ def test_a_live_account_is_refused_on_paper() -> None:
             assert not [fields for fields in fake.asked if fields[0] == "3"]
             async with connected(fake.port, lockstep=False, paper=False) as (world, _):
                 assert world.link.account == "U7654321"
+
+    run(scenario())
+
+
+def test_a_paper_account_is_refused_live() -> None:
+    async def scenario() -> None:
+        async with fake_tws() as fake:
+            assert "DU1 is a paper account, and the mode is live" in (await refusal(fake.port, paper=False)).message
+
+    run(scenario())
+
+
+def test_a_greeting_says_whose_accounts_there_are_and_which_world_it_is() -> None:
+    async def scenario() -> None:
+        async with fake_tws(account="U7654321,U7654322,") as fake:
+            found = await greeting("127.0.0.1", fake.port)
+            assert found == Greeting(accounts=("U7654321", "U7654322"), is_simulated=False, told_at=None)
+            assert fake.writer is not None
+        async with gateway(holders=1, account="U1234567") as gw:
+            found = await greeting("127.0.0.1", gw.port)
+            assert (found.accounts, found.is_simulated) == (("U1234567",), True)
+            assert found.told_at == gw.gateway.hub.at
+            assert "U1234567 is not a paper account" in (await refusal(gw.port)).message
+            async with connected(gw.port, paper=False) as (world, _):
+                assert (world.link.account, world.link.is_simulated) == ("U1234567", True)
+
+    run(scenario())
+
+
+def test_a_run_does_not_go_on_in_another_world() -> None:
+    async def scenario() -> None:
+        async with fake_tws(account="U1234567") as fake:
+            port = fake.port
+            async with connected(port, lockstep=False, paper=False) as (world, _):
+                assert not world.link.is_simulated
+        async with gateway(holders=1, account="U1234567", port=port):
+            with pytest.raises(BrokerError, match="is a simulated gateway now, and this run began at a real one"):
+                await world.link.connect()
+            assert not world.link.is_up
 
     run(scenario())
 

@@ -60,6 +60,7 @@ class IbLink:
         self._book = book
         self._wire: Wire | None = None
         self._account = settings.account
+        self._is_simulated: bool | None = None
         self._now = clock.now()
         self._readers: dict[str, Reader] = {}
         self._values = AccountValues("")
@@ -79,6 +80,11 @@ class IbLink:
     def is_lockstep(self) -> bool:
         """True when the gateway's virtual clock waits for us."""
         return self._settings.lockstep
+
+    @property
+    def is_simulated(self) -> bool:
+        """True when the gateway said at the handshake that it is a simulated one."""
+        return bool(self._is_simulated)
 
     @property
     def is_up(self) -> bool:
@@ -103,6 +109,10 @@ class IbLink:
         await check_seams()
         wire = Wire(self._settings, self._feed.board)
         self._account = await wire.open()
+        if self._is_simulated not in (None, wire.offers_lockstep):
+            await wire.close()
+            raise trouble.other_world(self._settings, is_simulated=wire.offers_lockstep)
+        self._is_simulated = wire.offers_lockstep
         self._wire = wire
         self._begin(wire)
         try:

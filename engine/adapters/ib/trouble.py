@@ -84,6 +84,20 @@ def incomplete(settings: IbSettings, missing: Sequence[str]) -> BrokerError:
     )
 
 
+def other_world(settings: IbSettings, *, is_simulated: bool) -> BrokerError:
+    """A run that began at a real gateway finds a simulated one at its place, or the other way round."""
+    found, before = ("a simulated", "a real") if is_simulated else ("a real", "a simulated")
+    return BrokerError(
+        f"{settings.where} is {found} gateway now, and this run began at {before} one",
+        "end the run, and give each gateway a port of its own",
+    )
+
+
+def is_paper(account: str) -> bool:
+    """Say whether an account id is one of paper trading."""
+    return account.startswith(PAPER_PREFIXES)
+
+
 def check_account(settings: IbSettings, accounts: Sequence[str]) -> str:
     """Return the account to use. Raises: BrokerError when it is not there, not chosen, or real money on paper."""
     if settings.account and settings.account not in accounts:
@@ -96,10 +110,15 @@ def check_account(settings: IbSettings, accounts: Sequence[str]) -> str:
             f"{settings.where} has several accounts: {', '.join(accounts)}", "say which one by its account id"
         )
     chosen = settings.account or accounts[0]
-    if settings.paper and not chosen.startswith(PAPER_PREFIXES):
+    if settings.paper and not is_paper(chosen):
         raise BrokerError(
             f"account {chosen} is not a paper account (those begin with DU or DF), and the mode is paper",
             "connect to the paper login (TWS 7497, IB Gateway 4002), or run in live mode if real money is meant",
+        )
+    if not settings.paper and is_paper(chosen):
+        raise BrokerError(
+            f"account {chosen} is a paper account, and the mode is live",
+            "connect to the live login (TWS 7496, IB Gateway 4001), or run in paper mode",
         )
     return chosen
 

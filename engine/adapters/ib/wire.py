@@ -159,6 +159,15 @@ class Wire:
         plain = datetime.strptime(f"{self._greeting.time} +0000", "%Y%m%d %H:%M:%S %z")
         return plain.replace(tzinfo=EXCHANGE_ZONE).astimezone(UTC)
 
+    async def greet(self) -> tuple[str, ...]:
+        """Connect and return the accounts that are offered. Raises: BrokerError, with everything closed again."""
+        try:
+            await self._connect()
+        except BaseException:
+            await self.close()
+            raise
+        return tuple(self.client.getAccounts())
+
     async def open(self) -> str:
         """Connect and return the account. Raises: BrokerError, with everything closed again."""
         self.client.updateReqId(REQUEST_IDS)

@@ -108,6 +108,7 @@ def _exchange(settings: GatewaySettings, market: Market) -> SimExchange:
         market,
         seed=settings.seed,
         cash=Decimal(settings.cash),
+        account=settings.account or None,
         positions=book.positions,
         orders=book.orders,
         ledger=open_ledger(settings.store_file),

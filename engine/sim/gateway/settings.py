@@ -1,5 +1,6 @@
 """What a simulated gateway can be told."""
 
+import re
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -8,6 +9,7 @@ from engine.model.values import dataclass
 
 TWS_PORTS = frozenset({7496, 7497, 4001, 4002})
 DEFAULT_PORT = 14002
+_ACCOUNT = re.compile(r"[A-Z]{1,3}[0-9]{4,10}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +18,7 @@ class GatewaySettings:
 
     Units: `speed` is simulated seconds in a real second, None is as fast as the clients go; `watchdog_seconds` are
     real, `data_seconds` and `fence_seconds` simulated. Port 0 takes any free one. `holders` is how many clock
-    holders must have asked before time first moves (0: no wait).
+    holders must have asked before time first moves (0: no wait). `account` "" is a paper account named by the seed.
     """
 
     first_day: date
@@ -29,6 +31,7 @@ class GatewaySettings:
     lockstep: bool = True
     holders: int = 0
     cash: Decimal = Decimal(1_000_000)
+    account: str = ""
     market_file: Path | str | None = None
     positions_file: Path | None = None
     store_file: Path | None = None
@@ -48,5 +51,7 @@ class GatewaySettings:
             raise ValueError(f"data every {self.data_seconds} s does not fall on fences every {self.fence_seconds} s")
         if self.speed is not None and self.speed <= 0:
             raise ValueError(f"a speed is above 0, is {self.speed}")
+        if self.account and not _ACCOUNT.fullmatch(self.account):
+            raise ValueError(f"an account is letters and digits, as in U1234567 or DU1234567, is {self.account!r}")
         if self.bag_details_code not in (200, 321):
             raise ValueError(f"contract details of a combo are refused with 200 or 321, is {self.bag_details_code}")
