@@ -27,6 +27,7 @@ COMMANDS = {
     "list": _Entry("engine.cli.list:list_bots", "List the bots that ran."),
     "summary": _Entry("engine.cli.summary:summary", "Sum up the trades of a day."),
     "why": _Entry("engine.cli.why:why", "Say why a bot did, or did not, trade."),
+    "promote": _Entry("engine.cli.promote:promote", "Let a bot leave paper, if its sessions show what is demanded."),
     "store": _Entry("engine.cli.store:store", "Audit, back up, restore and export what was recorded."),
     "chaos": _Entry("engine.cli.chaos:chaos", "Try bots under faults and crashes; a verdict for each invariant."),
     "events": _Entry("engine.cli.events:events", "List and import event calendars."),

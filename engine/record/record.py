@@ -33,11 +33,12 @@ class Kind(Enum):
     mark          bid, ask, mid, spot, delta, gamma, theta, vega, iv, profit     a snapshot of an open position
     settlement    position, leg, quantity, price, how (worthless, cash, assigned, exercised)
     message       code, text, ref                     a broker message on an order
-    alarm         text                                something a person should know
+    alarm         text, contract of a fill not ours   something a person should know
     operator      id, request, bot
     facts         symbol, what, value                 closes, listing sizes, opening move
     account       net_liquidation, cash, buying_power
     batch         boundaries of a turn without lockstep: messages counted
+    promotion     the whole Promotion                 a bot may trade the account of this store with real money
     """
 
     RUN_STARTED = "run_started"
@@ -61,6 +62,7 @@ class Kind(Enum):
     FACTS = "facts"
     ACCOUNT = "account"
     BATCH = "batch"
+    PROMOTION = "promotion"
 
 
 DURABLE = frozenset((Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.POSITION, Kind.SETTLEMENT, Kind.OPERATOR))

@@ -141,16 +141,26 @@ def _refuse_same_names(found: list[Loaded]) -> None:
 
 def _account(loaded: list[Loaded], named: Path | None, first: Path) -> AccountDocument | None:
     found = [each.account for each in loaded if each.account is not None]
-    beside = first.parent.parent / "account.yaml"
-    if named is not None or (not found and beside.is_file()):
-        document = _load(named or beside, {})
-        _refuse_problems([document])
-        if document.account is None:
-            raise SpecError(f"{document.source.file} is no account document: it lacks the key 'rulebot_account: 1'")
-        found = [document.account]
+    if named is not None or not found:
+        return account_beside(named, first)
     if len(found) > 1:
         raise SpecError("two account documents were named; one account is traded at a time")
-    return found[0] if found else None
+    return found[0]
+
+
+def account_beside(named: Path | None, spec: Path) -> AccountDocument | None:
+    """Return the account document that is named, else the one beside the folder of a spec; None without one.
+
+    Raises: SpecError with every problem.
+    """
+    beside = spec.parent.parent / "account.yaml"
+    if named is None and not beside.is_file():
+        return None
+    document = _load(named or beside, {})
+    _refuse_problems([document])
+    if document.account is None:
+        raise SpecError(f"{document.source.file} is no account document: it lacks the key 'rulebot_account: 1'")
+    return document.account
 
 
 def check_overrides(desk: Desk, overrides: Mapping[str, str]) -> None:

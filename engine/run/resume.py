@@ -90,7 +90,7 @@ def resume(records: Sequence[Record], at: datetime, board: Board, events: EventC
             standing = after_request(standing, Request(data["request"]), record.bot)
         elif record.kind is Kind.RUN_STARTED:
             install = str(data["install"])
-            for text in _texts(data["specs"]):
+            for text in spec_texts(data["specs"]):
                 texts[text.digest] = text
     working = {o.position for o in orders.values() if o.status.is_live}
     kept = {name: found for name, found in positions.items() if name in working or not is_over(found, session)}
@@ -143,7 +143,8 @@ def _book(
     )
 
 
-def _texts(data: Json) -> list[SpecText]:
+def spec_texts(data: Json) -> list[SpecText]:
+    """Return the texts of the bots of a run, from `specs` of its first record."""
     assert isinstance(data, dict)
     found = []
     for name, each in data.items():

@@ -24,15 +24,18 @@ PREFIX = "RULEBOT_"
 class Settings:
     """Where the broker is, and where things are kept.
 
-    port: None takes the first of the paper ports, 4002 (IB Gateway) and 7497 (TWS), at which something listens.
+    port, live_port: None takes the first of the usual ports at which something listens: 4002 (IB Gateway) and 7497
+    (TWS) on paper, 4001 and 7496 live. Live runs have a store of their own.
     account: refuse any other one; "" takes the only account of the login. Times are those of New York, always.
     """
 
     host: str = "127.0.0.1"
     port: int | None = None
+    live_port: int | None = None
     client_id: int = 1
     account: str = ""
     store: Path = Path("rulebot.db")
+    live_store: Path = Path("live.db")
     logs: Path = Path("logs")
 
 
@@ -48,7 +51,8 @@ def load_settings(
     data: the folder in which store and logs are kept unless named. A path in the file is seen from the file's folder.
     Raises: SpecError with every problem of the text; MisuseError for environment and flags.
     """
-    chosen: dict[str, Any] = {"store": data / "runs" / "rulebot.db", "logs": data / "logs"}
+    runs = data / "runs"
+    chosen: dict[str, Any] = {"store": runs / "rulebot.db", "live_store": runs / "live.db", "logs": data / "logs"}
     chosen.update(_from_text(text, file))
     chosen.update(_from_environ(environ or {}))
     chosen.update(_from_flags(flags or {}))
@@ -108,9 +112,11 @@ def _path(value: object) -> Path:
 _CHECKS: Mapping[str, Callable[[object], object]] = {
     "host": _host,
     "port": _number(1, 65535),
+    "live_port": _number(1, 65535),
     "client_id": _number(0, 2**31 - 1),
     "account": _text,
     "store": _path,
+    "live_store": _path,
     "logs": _path,
 }
 assert set(_CHECKS) == {field.name for field in fields(Settings)}

@@ -161,6 +161,18 @@ class StoreReader:
                 found[name] = Listed(tuple(result.keys()), [tuple(row) for row in result])
         return found
 
+    def records(self, kinds: Collection[Kind]) -> Sequence[Record]:
+        """Return all records of some kinds, in order."""
+        with self._connection.begin():
+            return self._records(select(*_COLUMNS).where(journal.c.kind.in_(_values(kinds))))
+
+    def head(self) -> tuple[int, str]:
+        """Return number and hash of the last record; 0 and "" of an empty journal."""
+        query = select(journal.c.seq, journal.c.hash).order_by(journal.c.seq.desc()).limit(1)
+        with self._connection.begin():
+            found = self._connection.execute(query).first()
+        return (0, "") if found is None else (found.seq, found.hash)
+
     def numbered(self) -> list[tuple[int, Record | str]]:
         """Return all records with their numbers; in the place of one that cannot be read, why."""
         query = select(journal.c.seq, *_COLUMNS).order_by(journal.c.seq)

@@ -184,7 +184,7 @@ def _external(work: Work, event: ExecutionReport) -> None:
         for name in list(work.bots):
             work.put_day(replace(work.bots[name].day, halted="the broker liquidates in this account"))
         cancel_entries(work, "", "the broker liquidates")
-    work.record(Kind.ALARM, "", "", text=text)
+    work.record(Kind.ALARM, "", "", text=text, contract=str(what))
 
 
 def _leg_index(order: Order, option: Option) -> int:

@@ -82,12 +82,18 @@ def audit(
 
     `broken`: where the hash chain breaks. `tables`: those that differ from what the journal makes of them.
     """
-    tape = tape_of(rows)
+    return audit_tape(tape_of(rows), broken, tables)
+
+
+def audit_tape(
+    tape: Tape, broken: ChainBreak | None, tables: Sequence[str], shown: int | None = SHOWN
+) -> tuple[Verdict, ...]:
+    """Do the same on a tape; `shown` offences of each invariant are kept, None keeps all."""
     known = {
         20: _chain(tape, broken),
         21: [Finding(0, None, f"the table {name} is not its journal's") for name in tables],
     }
-    return tuple(_verdict(each, tape, known.get(each.number, [])) for each in INVARIANTS)
+    return tuple(_verdict(each, tape, known.get(each.number, []), shown) for each in INVARIANTS)
 
 
 def _chain(tape: Tape, broken: ChainBreak | None) -> list[Finding]:
@@ -97,9 +103,9 @@ def _chain(tape: Tape, broken: ChainBreak | None) -> list[Finding]:
     return [Finding(broken.seq, at, broken.why)]
 
 
-def _verdict(invariant: Invariant, tape: Tape, known: list[Finding]) -> Verdict:
+def _verdict(invariant: Invariant, tape: Tape, known: list[Finding], shown: int | None) -> Verdict:
     found = [*known, *(finding for check in invariant.checks for finding in _guarded(check, tape))]
-    return Verdict(invariant.number, invariant.says, len(found), tuple(islice(found, SHOWN)))
+    return Verdict(invariant.number, invariant.says, len(found), tuple(islice(found, shown)))
 
 
 def _guarded(check: Callable[[Tape], Iterator[Finding]], tape: Tape) -> Iterator[Finding]:

@@ -14,6 +14,8 @@ from engine.run.desk import SpecText, compile_text
 from engine.turn.program import CompiledBot
 
 _CONDITIONS = ("when", "require")
+_BEGINNINGS = (Kind.RUN_STARTED, Kind.PROMOTION)
+"""Records that are of no run before them."""
 _MOVES = frozenset((row.state, row.trigger, row.next) for row in LIFECYCLE.rows)
 
 
@@ -121,6 +123,6 @@ def in_order(tape: Tape) -> Iterator[Finding]:
     last: Entry | None = None
     for entry in tape.entries:
         is_back = last is not None and entry.record.at < last.record.at
-        if last is not None and is_back and entry.kind is not Kind.RUN_STARTED:
+        if last is not None and is_back and entry.kind not in _BEGINNINGS:
             yield entry.finding(f"it is earlier than number {last.seq}, {last.record.at:%Y-%m-%d %H:%M:%S} UTC")
         last = entry

@@ -12,7 +12,14 @@ DATA = Path("data")
 
 def test_without_anything_the_paper_gateway_is_meant() -> None:
     assert load_settings(data=DATA) == Settings(
-        host="127.0.0.1", port=None, client_id=1, account="", store=DATA / "runs" / "rulebot.db", logs=DATA / "logs"
+        host="127.0.0.1",
+        port=None,
+        live_port=None,
+        client_id=1,
+        account="",
+        store=DATA / "runs" / "rulebot.db",
+        live_store=DATA / "runs" / "live.db",
+        logs=DATA / "logs",
     )
 
 
@@ -26,14 +33,23 @@ def test_flags_go_over_the_environment_and_that_over_the_file() -> None:
 def test_every_setting_has_its_variable() -> None:
     environ = {
         "RULEBOT_HOST": "gateway",
-        "RULEBOT_PORT": "7496",
+        "RULEBOT_PORT": "7497",
+        "RULEBOT_LIVE_PORT": "7496",
         "RULEBOT_CLIENT_ID": "5",
         "RULEBOT_ACCOUNT": "U7",
         "RULEBOT_STORE": "other.db",
+        "RULEBOT_LIVE_STORE": "money.db",
         "RULEBOT_LOGS": "other-logs",
     }
     assert load_settings(environ=environ) == Settings(
-        host="gateway", port=7496, client_id=5, account="U7", store=Path("other.db"), logs=Path("other-logs")
+        host="gateway",
+        port=7497,
+        live_port=7496,
+        client_id=5,
+        account="U7",
+        store=Path("other.db"),
+        live_store=Path("money.db"),
+        logs=Path("other-logs"),
     )
 
 

@@ -1,0 +1,230 @@
+"""`rulebot promote`: a bot's sessions on paper against what the account document demands before real money."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.columns import aligned
+from engine.cli.stores import print_json, reads_store, shown_path
+from engine.model.errors import MisuseError
+from engine.model.money import dollars, signed_dollars
+from engine.store.latest import chosen_store, data_folder
+
+if TYPE_CHECKING:
+    from engine.run.desk import SpecText
+    from engine.run.promotion.assess import Assessment, Evidence
+    from engine.run.promotion.sessions import BotSession
+    from engine.spec.spec import AccountDocument
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.command("promote", short_help="Let a bot leave paper, if its sessions there show what is demanded.")
+@click.argument("bots", nargs=-1, required=True, metavar="BOT|SPEC...")
+@click.option("--account", type=_FILE, help="The account document (default: account.yaml beside specs/).")
+@click.option("--live-store", type=_FILE, help="The store of live runs, which keeps promotions (a setting, too).")
+@click.option("--settings", "settings_file", type=_FILE, help="The settings file (default: rulebot.toml).")
+@click.option("--sim", is_flag=True, help="Count sessions at simulated gateways, for a simulated live account only.")
+@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
+@reads_store
+@click.pass_context
+def promote(
+    ctx: click.Context,
+    bots: tuple[str, ...],
+    account: Path | None,
+    live_store: Path | None,
+    settings_file: Path | None,
+    sim: bool,
+    overrides: tuple[str, ...],
+    store: Path | None,
+    form: str,
+) -> None:
+    """Judge every session on paper of BOT (as it ran last) or SPEC (a file), and promote it if nothing falls short.
+
+    The demands are 'live.require' of the account document. A promotion is bound to the text of the bot and to the live
+    account, and is kept in the store of live runs; a changed spec needs a new one. Exit code 1 when any falls short.
+    """
+    from engine.cli.validate import parse_settings
+    from engine.run.promotion.assess import assess, promotion, read_evidence
+    from engine.run.promotion.promotion import keep
+    from engine.run.settings import read_settings
+
+    path = chosen_store(store)
+    evidence = read_evidence(path, simulated=sim)
+    texts = _texts(bots, evidence, parse_settings(overrides), account)
+    document = _document(account, Path(texts[0].file))
+    assert document.live is not None
+    folder = Path(texts[0].file).parent.parent
+    kept_in = live_store or read_settings(settings_file, folder, data_folder()).live_store
+    found = [assess(evidence, text.name, text.digest, document) for text in texts]
+    met = {each.bot: promotion(evidence, each, document.live.account) for each in found if each.is_met}
+    if met:
+        at = evidence.at if sim and evidence.at is not None else datetime.now(UTC)
+        keep(kept_in, at, met)
+    if form == "json":
+        print_json(_as_json(evidence, found, document, kept_in))
+    else:
+        for line in _lines(evidence, found, document, kept_in):
+            click.echo(line)
+    ctx.exit(0 if len(met) == len(found) else 1)
+
+
+def _texts(
+    bots: tuple[str, ...], evidence: "Evidence", overrides: dict[str, str], account: Path | None
+) -> "list[SpecText]":
+    """Return what is meant: the text a bot of the store ran under last, else the specs of a file or folder."""
+    from engine.run.desk import check_overrides, load_desk
+
+    ran = evidence.paper.last_texts
+    found = {name: ran[name] for name in bots if name in ran}
+    files = [name for name in bots if name not in ran]
+    if files:
+        desk = load_desk(files, overrides, account)
+        check_overrides(desk, overrides)
+        found |= {text.name: text for text in desk.texts}
+    elif overrides:
+        raise MisuseError("--set is for specs; a bot is judged by the text it ran under")
+    return [found[name] for name in sorted(found)]
+
+
+def _document(named: Path | None, spec: Path) -> "AccountDocument":
+    from engine.run.desk import account_beside
+
+    document = account_beside(named, spec)
+    if document is None:
+        raise MisuseError(
+            "no account document was found: it says what a bot must show on paper",
+            "name it with --account; docs/live.md has an example",
+        )
+    if document.live is None:
+        raise MisuseError(
+            "the account document has no 'live': it names the account with real money, and what is demanded before",
+            "docs/live.md has an example",
+        )
+    return document
+
+
+# ---------------------------------------------------------------- for eyes
+
+
+def _lines(
+    evidence: "Evidence", found: "list[Assessment]", document: "AccountDocument", kept_in: Path
+) -> Iterator[str]:
+    assert document.live is not None
+    for each in found:
+        yield from _bot_lines(evidence, each)
+        yield f" {_outcome(each, document, kept_in)}"
+        yield ""
+    for text in _passed_over(evidence):
+        yield f" {text}"
+    yield f" store {shown_path(evidence.store)}"
+
+
+def _bot_lines(evidence: "Evidence", found: "Assessment") -> Iterator[str]:
+    accounts = ", ".join(evidence.paper.accounts) or "none"
+    world = ", simulated" if evidence.simulated else ""
+    yield f" {found.bot}   text {found.digest[:8]}   paper account {accounts}{world}"
+    if found.sessions:
+        yield ""
+        yield from aligned([_session_row(each) for each in found.sessions], right=frozenset((2,)), indent="  ")
+    yield ""
+    rows = [(each.name, each.found, each.demanded, each.short or "met") for each in found.judged]
+    yield from aligned(rows, indent="  ")
+    yield f"  {_beside(found)}"
+
+
+def _session_row(session: "BotSession") -> tuple[str, str, str, str]:
+    said = [f"{session.closed} trade{'' if session.closed == 1 else 's'} closed"] if session.closed else []
+    said += [session.missed] if session.missed else []
+    return f"{session.date}", _judgement(session), signed_dollars(session.profit), "; ".join([*said, *session.faults])
+
+
+def _judgement(session: "BotSession") -> str:
+    if session.faults:
+        return "not compliant"
+    return "left out" if session.missed else "compliant"
+
+
+def _beside(found: "Assessment") -> str:
+    shown = found.figures
+    parts = [f"{shown.trades} closed trade{'' if shown.trades == 1 else 's'}, net {signed_dollars(shown.net)}"]
+    parts += [f"all sessions {signed_dollars(shown.marked)}, what is open at its marks"]
+    parts += [f"{shown.win_rate * 100:.1f} % won"] if shown.win_rate is not None else []
+    parts += [f"{dollars(shown.expectancy)} a trade"] if shown.expectancy is not None else []
+    parts += [f"{shown.expectancy_r:.2f} R a trade"] if shown.expectancy_r is not None else []
+    parts += [f"Sharpe {shown.sharpe:.2f} +- {shown.sharpe_error:.2f}"] if shown.sharpe is not None else []
+    text = "; ".join(parts)
+    if not found.others:
+        return text
+    count = f"{found.others} session{'' if found.others == 1 else 's'}"
+    return f"{text}\n  {count} under another text of {found.bot} show nothing of this one"
+
+
+def _outcome(found: "Assessment", document: "AccountDocument", kept_in: Path) -> str:
+    from engine.run.promotion.promotion import good_until
+
+    assert document.live is not None
+    if not found.is_met:
+        count = sum(bool(each.short) for each in found.judged)
+        return f"{found.bot} is not promoted: it falls short of {count} of {len(found.judged)} demands"
+    last = found.figures.last
+    assert last is not None
+    until = good_until(last, document.live.good_for)
+    return f"{found.bot} is promoted for {document.live.account} until {until}, kept in {shown_path(kept_in)}"
+
+
+def _passed_over(evidence: "Evidence") -> Iterator[str]:
+    why = {
+        "simulated": "at a simulated gateway do not count: real money asks for paper at a real one (--sim counts them)",
+        "real": "at a real gateway do not count for a simulated live account",
+        "live": "with real money do not count: they are not on paper",
+    }
+    for kind, days in sorted(evidence.paper.passed_over.items()):
+        yield f"{len(days)} session{'' if len(days) == 1 else 's'} {why[kind]}"
+
+
+# ---------------------------------------------------------------- for machines
+
+
+def _as_json(
+    evidence: "Evidence", found: "list[Assessment]", document: "AccountDocument", kept_in: Path
+) -> dict[str, Any]:
+    assert document.live is not None
+    return {
+        "account": document.live.account,
+        "simulated": evidence.simulated,
+        "store": shown_path(evidence.store),
+        "live_store": shown_path(kept_in),
+        "passed_over": {kind: len(days) for kind, days in evidence.paper.passed_over.items()},
+        "bots": [_bot_json(each) for each in found],
+    }
+
+
+def _bot_json(found: "Assessment") -> dict[str, Any]:
+    from engine.record.codec import encode
+
+    return {
+        "bot": found.bot,
+        "digest": found.digest,
+        "promoted": found.is_met,
+        "sessions": [
+            {
+                "date": each.date.isoformat(),
+                "judged": _judgement(each).replace(" ", "_"),
+                "profit": str(each.profit),
+                "closed": each.closed,
+                "missed": each.missed,
+                "faults": list(each.faults),
+            }
+            for each in found.sessions
+        ],
+        "figures": encode(found.figures),
+        "demands": [
+            {"name": each.name, "found": each.found, "demanded": each.demanded, "short": each.short}
+            for each in found.judged
+        ],
+        "sessions_under_other_texts": found.others,
+    }

@@ -1,0 +1,1 @@
+"""From paper to real money: sessions judged, demands compared, promotions kept, and live runs admitted."""

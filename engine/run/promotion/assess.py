@@ -1,0 +1,98 @@
+"""`rulebot promote`: a paper store read, its bots judged by what the account document demands, promotions made."""
+
+from datetime import datetime
+from pathlib import Path
+
+from engine.model.errors import StoreError
+from engine.model.position import Position
+from engine.model.values import dataclass
+from engine.run.audit.audit import audit_tape
+from engine.run.audit.tape import tape_of
+from engine.run.promotion.figures import Figures, Judged, compare, figures
+from engine.run.promotion.paper import Key, Paper, closed_trades, read_paper
+from engine.run.promotion.promotion import Promotion
+from engine.run.promotion.sessions import Audited, BotSession, audit_faults, days_of, judge
+from engine.spec.spec import AccountDocument
+from engine.store.queries import StoreReader
+from engine.store.upkeep import differing_tables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """A bot under one text: its sessions and trades, what they come to, and each demand. `others`: how many sessions
+    of this bot ran under other texts, which show nothing of this one."""
+
+    bot: str
+    digest: str
+    sessions: tuple[BotSession, ...]
+    trades: tuple[Position, ...]
+    figures: Figures
+    judged: tuple[Judged, ...]
+    others: int
+
+    @property
+    def is_met(self) -> bool:
+        """True when it falls short of nothing."""
+        return not any(each.short for each in self.judged)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """A paper journal as it was read, up to its last record (of `at`), and all that it says of one world."""
+
+    store: Path
+    paper: Paper
+    audited: Audited
+    records: int
+    hash: str
+    at: datetime | None
+    simulated: bool
+
+
+def read_evidence(path: Path, *, simulated: bool) -> Evidence:
+    """Read and audit a paper store. Raises: StoreError, also for one whose journal is not what was written."""
+    with StoreReader(path) as reader:
+        (number, hash), rows, broken = reader.head(), reader.numbered(), reader.verify()
+    if broken is not None:
+        raise StoreError(
+            f"the journal of {path} is not what was written, from number {broken.seq} on ({broken.why})",
+            "it proves nothing; 'rulebot store restore' puts a backup in its place",
+        )
+    tape = tape_of(rows)
+    audited = audit_faults(tape, audit_tape(tape, broken, differing_tables(path), shown=None))
+    paper = read_paper(tape, simulated=simulated)
+    at = tape.entries[-1].record.at if tape.entries else None
+    return Evidence(store=path, paper=paper, audited=audited, records=number, hash=hash, at=at, simulated=simulated)
+
+
+def assess(evidence: Evidence, bot: str, digest: str, document: AccountDocument) -> Assessment:
+    """Return how a bot under one text stands; the document must have `live`."""
+    assert document.live is not None
+    paper, key = evidence.paper, Key(bot, digest)
+    sessions = judge(paper, key, evidence.audited, document.daily_loss)
+    trades = tuple(closed_trades(paper, key))
+    found = figures(sessions, trades)
+    others = {day for of in paper.up if of.bot == bot and of != key for day in days_of(paper, of)}
+    return Assessment(
+        bot=bot,
+        digest=digest,
+        sessions=sessions,
+        trades=trades,
+        figures=found,
+        judged=compare(found, document.live.require),
+        others=len(others),
+    )
+
+
+def promotion(evidence: Evidence, found: Assessment, account: str) -> Promotion:
+    """Return the promotion that an assessment without a shortfall earns."""
+    return Promotion(
+        digest=found.digest,
+        account=account,
+        simulated=evidence.simulated,
+        figures=found.figures,
+        paper=tuple(evidence.paper.accounts),
+        store=str(evidence.store.absolute()),
+        records=evidence.records,
+        hash=evidence.hash,
+    )

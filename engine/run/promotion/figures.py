@@ -1,0 +1,152 @@
+"""What a bot's record on paper comes to, and what it falls short of."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+
+from engine.model.money import ZERO, dollars
+from engine.model.performance import LEAST_SESSIONS, expectancy, sharpe, sharpe_error, win_rate
+from engine.model.position import Position
+from engine.model.values import dataclass
+from engine.run.promotion.sessions import BotSession
+from engine.spec.spec import Demand, Op, Shown
+
+_PLACES = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """The record of a bot under one text, made of all its sessions; only `compliant_sessions` is of a row of them.
+
+    compliant_sessions: in a row up to the last, those left out passed over. since, last: the first and last of them.
+    R of a trade is what it could lose at expiry when it was opened; expectancy_r is over trades for which it has a
+    bound. net, marked: dollars of closed trades, and of all sessions with what is open. sharpe: see model/performance.
+    """
+
+    sessions: int
+    compliant_sessions: int
+    since: date | None
+    last: date | None
+    trades: int
+    net: Decimal
+    marked: Decimal
+    expectancy: Decimal | None
+    expectancy_r: Decimal | None
+    win_rate: Decimal | None
+    sharpe: Decimal | None
+    sharpe_error: Decimal | None
+
+
+def figures(sessions: Sequence[BotSession], trades: Sequence[Position]) -> Figures:
+    """Return the figures of sessions in order and of closed trades."""
+    row = _row(sessions)
+    profits = [session.profit for session in sessions]
+    made = [trade.net for trade in trades]
+    in_r = [trade.net / risk for trade in trades if (risk := _risked(trade))]
+    mean_r = expectancy(in_r)
+    return Figures(
+        sessions=len(sessions),
+        compliant_sessions=len(row),
+        since=row[0].date if row else None,
+        last=row[-1].date if row else None,
+        trades=len(trades),
+        net=sum(made, ZERO),
+        marked=sum(profits, ZERO),
+        expectancy=_rounded(expectancy(made)),
+        expectancy_r=_rounded(mean_r),
+        win_rate=_rounded(win_rate(made)),
+        sharpe=_rounded(sharpe(profits)),
+        sharpe_error=_rounded(sharpe_error(profits)),
+    )
+
+
+def _row(sessions: Sequence[BotSession]) -> list[BotSession]:
+    """Return the compliant sessions in a row up to the last, in order; those left out are passed over."""
+    row: list[BotSession] = []
+    for session in reversed(sessions):
+        if session.is_compliant:
+            row.append(session)
+        elif session.faults:
+            break
+    return row[::-1]
+
+
+def _risked(trade: Position) -> Decimal | None:
+    """Return what a trade could lose at expiry when it was opened, in dollars; None without a bound."""
+    if not trade.max_risk:
+        return None
+    return trade.max_risk * min(Decimal(leg.opened) / leg.ratio for leg in trade.legs) or None
+
+
+def _rounded(value: Decimal | float | None) -> Decimal | None:
+    return None if value is None else round(Decimal(value), _PLACES)
+
+
+# ---------------------------------------------------------------- demands
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One demand beside what was found: both in words, and by how much it falls short, "" when it is met."""
+
+    name: str
+    found: str
+    demanded: str
+    short: str
+
+
+def compare(found: Figures, require: Iterable[Demand]) -> tuple[Judged, ...]:
+    """Return each demand beside what was found, in the document's order."""
+    return tuple(_judged(found, demand) for demand in require)
+
+
+def _judged(found: Figures, demand: Demand) -> Judged:
+    value = _value(found, demand.shown)
+    op = "above" if demand.op is Op.ABOVE else "at least"
+    text = "unknown" if value is None else _said(demand.shown, value)
+    if demand.shown is Shown.COMPLIANT_SESSIONS:
+        text += " in a row"
+    return Judged(
+        name=demand.shown.value,
+        found=text,
+        demanded=f"{op} {_said(demand.shown, demand.bound)}",
+        short=_short(found, demand, value),
+    )
+
+
+def _short(found: Figures, demand: Demand, value: Decimal | None) -> str:
+    if value is None:
+        return _why_unknown(found, demand.shown)
+    if value > demand.bound or (value == demand.bound and demand.op is Op.AT_LEAST):
+        return ""
+    missing = demand.bound - value
+    return f"{_said(demand.shown, missing)} too little" if missing else "not more than that"
+
+
+def _why_unknown(found: Figures, shown: Shown) -> str:
+    if shown is not Shown.SHARPE:
+        return "no trade is closed"
+    if found.sessions < LEAST_SESSIONS:
+        return f"{LEAST_SESSIONS} sessions are needed, there are {found.sessions}"
+    return "all sessions made the same"
+
+
+def _value(found: Figures, shown: Shown) -> Decimal | None:
+    """Return what was found in the unit of the demand."""
+    if shown is Shown.WIN_RATE:
+        return None if found.win_rate is None else found.win_rate * 100
+    values = {
+        Shown.COMPLIANT_SESSIONS: Decimal(found.compliant_sessions),
+        Shown.TRADES: Decimal(found.trades),
+        Shown.EXPECTANCY: found.expectancy,
+        Shown.SHARPE: found.sharpe,
+    }
+    return values[shown]
+
+
+def _said(shown: Shown, value: Decimal) -> str:
+    if shown is Shown.EXPECTANCY:
+        return dollars(value)
+    if shown is Shown.WIN_RATE:
+        return f"{value:.1f} %"
+    return f"{value:.2f}" if shown is Shown.SHARPE else f"{value:f}"

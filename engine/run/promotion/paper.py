@@ -1,0 +1,237 @@
+"""What a journal says of the sessions of one world, gathered in one pass: who ran when, what was held and made."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from engine.model.event import Request
+from engine.model.money import ZERO
+from engine.model.position import Position
+from engine.model.session import Session, exchange_date, session_on
+from engine.record.record import Kind, Record
+from engine.run.audit.tape import Entry, Tape
+from engine.run.desk import SpecText
+from engine.run.resume import spec_texts
+from engine.turn.state import Standing, after_request
+
+PAPER, LIVE = "paper", "live"
+HALTS = "halts"
+
+
+class Span(NamedTuple):
+    """From when to when."""
+
+    start: datetime
+    end: datetime
+
+    def meets(self, start: datetime, end: datetime) -> bool:
+        """Say whether any of this lies between two instants."""
+        return self.start < end and start < self.end
+
+
+class Key(NamedTuple):
+    """A bot under one text."""
+
+    bot: str
+    digest: str
+
+
+def is_simulated(started: Record) -> bool:
+    """Say whether a run was one at a simulated gateway; one without a word of it had its clock in lockstep."""
+    return bool(started.data.get("simulated") or started.data.get("lockstep"))
+
+
+def mode_of(started: Record) -> str:
+    """Return whether a run was on paper or live."""
+    settings: Any = started.data.get("settings")
+    return str((settings or {}).get("mode") or PAPER)
+
+
+@dataclass(slots=True)
+class Paper:
+    """The runs on paper of one world.
+
+    up: when a bot ran and the broker could be reached. barred: when a person let a bot enter nothing. profits: what the
+    positions of a text made in a session, open ones at their marks. said: what stands against a bot in a session.
+    outside: fills in the account that are not ours, by session. passed_over: sessions of other runs, by what they were.
+    last_texts: what each bot ran under last, in any run.
+    """
+
+    texts: dict[str, SpecText] = field(default_factory=dict)
+    sessions: dict[date, Session] = field(default_factory=dict)
+    up: dict[Key, list[Span]] = field(default_factory=lambda: defaultdict(list))
+    barred: dict[str, list[Span]] = field(default_factory=lambda: defaultdict(list))
+    positions: dict[str, Position] = field(default_factory=dict)
+    profits: dict[tuple[Key, date], Decimal] = field(default_factory=lambda: defaultdict(lambda: ZERO))
+    said: dict[tuple[str, date], dict[str, None]] = field(default_factory=lambda: defaultdict(dict))
+    outside: dict[date, list[tuple[str, str]]] = field(default_factory=lambda: defaultdict(list))
+    passed_over: dict[str, set[date]] = field(default_factory=lambda: defaultdict(set))
+    accounts: dict[str, None] = field(default_factory=dict)
+    last_texts: dict[str, SpecText] = field(default_factory=dict)
+
+
+def read_paper(tape: Tape, *, simulated: bool) -> Paper:
+    """Return what a tape says of its runs on paper at simulated gateways, or at real ones."""
+    reader = _Reader(simulated)
+    for entry in tape.entries:
+        reader.take(entry)
+    reader.end()
+    return reader.paper
+
+
+@dataclass(slots=True)
+class _Reader:
+    """The pass: where it stands in the journal, and what it has gathered."""
+
+    simulated: bool
+    paper: Paper = field(default_factory=Paper)
+    other: str = "unknown"
+    digests: Mapping[str, str] = field(default_factory=dict)
+    session: Session | None = None
+    up_since: datetime | None = None
+    last_at: datetime | None = None
+    standing: Standing = field(default_factory=Standing)
+    barred_since: dict[str, datetime] = field(default_factory=dict)
+    worth: dict[str, Decimal] = field(default_factory=dict)
+    halting: dict[tuple[str, date], set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def take(self, entry: Entry) -> None:
+        record = entry.record
+        if record.kind is Kind.RUN_STARTED:
+            self._run(record)
+        elif (taker := _TAKERS.get(record.kind)) is not None and (not self.other or record.kind in _ALWAYS):
+            taker(self, entry)
+        self.last_at = record.at
+
+    def end(self) -> None:
+        """Close what is open where the journal ends."""
+        if self.last_at is not None:
+            self._down(self.last_at)
+            for bot in list(self.barred_since):
+                self._free(bot, self.last_at)
+
+    def _run(self, record: Record) -> None:
+        if self.last_at is not None:
+            self._down(self.last_at)
+        self.session, mode = None, mode_of(record)
+        texts = spec_texts(record.data["specs"])
+        self.paper.last_texts |= {text.name: text for text in texts}
+        self.other = "" if mode == PAPER and is_simulated(record) is self.simulated else mode
+        if mode == PAPER and self.other:
+            self.other = "simulated" if is_simulated(record) else "real"
+        self.digests = {}
+        if self.other:
+            return
+        self.paper.texts |= {text.digest: text for text in texts}
+        self.paper.accounts[str(record.data.get("account"))] = None
+        self.digests = {text.name: text.digest for text in texts}
+        for bot in self.digests:
+            self._bar(bot, record.at)
+
+    def _link(self, entry: Entry) -> None:
+        if entry.record.data.get("up"):
+            self.up_since = self.up_since or entry.record.at
+        else:
+            self._down(entry.record.at)
+
+    def _over(self, entry: Entry) -> None:
+        self._down(entry.record.at)
+
+    def _down(self, at: datetime) -> None:
+        if self.up_since is not None:
+            for bot, digest in self.digests.items():
+                self.paper.up[Key(bot, digest)].append(Span(self.up_since, at))
+        self.up_since = None
+
+    def _begin(self, entry: Entry) -> None:
+        self.session = session_on(date.fromisoformat(entry.text("date")))
+        if self.session is not None and self.other:
+            self.paper.passed_over[self.other].add(self.session.date)
+        elif self.session is not None:
+            self.paper.sessions[self.session.date] = self.session
+
+    def _operator(self, entry: Entry) -> None:
+        self.standing = after_request(self.standing, Request(entry.text("request")), entry.record.bot)
+        for bot in {*self.digests, *self.barred_since}:
+            self._bar(bot, entry.record.at)
+
+    def _bar(self, bot: str, at: datetime) -> None:
+        if self.standing.may_enter(bot):
+            self._free(bot, at)
+        else:
+            self.barred_since.setdefault(bot, at)
+
+    def _free(self, bot: str, at: datetime) -> None:
+        if (since := self.barred_since.pop(bot, None)) is not None:
+            self.paper.barred[bot].append(Span(since, at))
+
+    def _today(self, at: datetime) -> date:
+        return self.session.date if self.session is not None else exchange_date(at)
+
+    def _position(self, entry: Entry) -> None:
+        position = entry.position
+        assert position is not None
+        self.paper.positions[position.id] = position
+        if position.on_hold:
+            self._say(entry, f"{position.id} is on hold: {position.on_hold}")
+        if position.state == "closed":
+            self._is_worth(entry, position.net if position.is_flat else self.worth.get(position.id, ZERO))
+
+    def _mark(self, entry: Entry) -> None:
+        if entry.record.data.get("profit") is not None and entry.record.position in self.paper.positions:
+            self._is_worth(entry, Decimal(entry.text("profit")))
+
+    def _is_worth(self, entry: Entry, worth: Decimal) -> None:
+        id = entry.record.position
+        position = self.paper.positions[id]
+        gained = worth - self.worth.get(id, ZERO)
+        self.worth[id] = worth
+        if gained:
+            self.paper.profits[Key(position.bot, position.digest), self._today(entry.record.at)] += gained
+
+    def _verdict(self, entry: Entry) -> None:
+        if entry.text("place") == HALTS and entry.record.data.get("truth") is True:
+            self.halting[entry.record.bot, self._today(entry.record.at)].add(entry.text("rule"))
+
+    def _bot_day(self, entry: Entry) -> None:
+        """Hold a halt against the bot unless it is one of its plan's own."""
+        halted, day = entry.text("halted"), date.fromisoformat(entry.text("date"))
+        planned = self.halting[entry.record.bot, day]
+        if halted and not any(halted.startswith(f"{rule} ") for rule in planned):
+            self.paper.said[entry.record.bot, day][f"halted: {halted}"] = None
+
+    def _alarm(self, entry: Entry) -> None:
+        if contract := entry.text("contract"):
+            self.paper.outside[self._today(entry.record.at)].append((contract, entry.text("text")))
+
+    def _say(self, entry: Entry, text: str) -> None:
+        self.paper.said[entry.record.bot, self._today(entry.record.at)][text] = None
+
+
+_ALWAYS = (Kind.SESSION, Kind.OPERATOR)
+_TAKERS: dict[Kind, Callable[[_Reader, Entry], None]] = {
+    Kind.LINK: _Reader._link,
+    Kind.RUN_ENDED: _Reader._over,
+    Kind.SESSION: _Reader._begin,
+    Kind.OPERATOR: _Reader._operator,
+    Kind.POSITION: _Reader._position,
+    Kind.MARK: _Reader._mark,
+    Kind.VERDICT: _Reader._verdict,
+    Kind.BOT_DAY: _Reader._bot_day,
+    Kind.ALARM: _Reader._alarm,
+}
+
+
+def closed_trades(paper: Paper, key: Key) -> Iterator[Position]:
+    """Yield the closed trades of a bot under one text, in order of their end."""
+    found = (position for position in paper.positions.values() if Key(position.bot, position.digest) == key)
+    over = [position for position in found if position.state == "closed" and position.is_flat and was_opened(position)]
+    yield from sorted(over, key=lambda position: (position.closed_at is None, position.closed_at, position.id))
+
+
+def was_opened(position: Position) -> bool:
+    """Say whether anything of a position ever filled."""
+    return any(leg.opened for leg in position.legs)

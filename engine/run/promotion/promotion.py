@@ -1,0 +1,126 @@
+"""A promotion: the record that one text of a bot may trade one account with real money, and what that rests on.
+
+It is a record in the journal of the live store, written by the store's one writer, so the hash chain covers it. It is
+bound to the digest of the text, the live account, and the world it was earned in: sessions at a simulated gateway
+promote for a simulated account only. It carries the head of the paper journal that it was judged by.
+"""
+
+from collections.abc import Iterable
+from contextlib import closing
+from datetime import date, datetime
+from pathlib import Path
+
+from engine.model.errors import StoreError
+from engine.model.session import session_after
+from engine.model.values import dataclass
+from engine.record.codec import CodecError, decode, encode
+from engine.record.record import Json, Kind, Record
+from engine.run.promotion.figures import Figures
+from engine.run.promotion.paper import LIVE, is_simulated, mode_of
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.queries import StoreReader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promotion:
+    """`paper` are the accounts of its sessions; `store`, `records` and `hash` the paper journal when it was read."""
+
+    digest: str
+    account: str
+    simulated: bool
+    figures: Figures
+    paper: tuple[str, ...]
+    store: str
+    records: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveStore:
+    """What a live run must know of its store before it opens it: promotions by bot, newest last, and what is wrong."""
+
+    promotions: dict[str, tuple[Promotion, ...]]
+    problem: str = ""
+    held: int = 0
+
+
+def good_until(last: date, sessions: int) -> date:
+    """Return the last session at which a promotion is good, so many sessions after the last one it counts."""
+    day = last
+    for _ in range(sessions):
+        day = session_after(day).date
+    return day
+
+
+def read_live_store(path: Path, account: str, *, simulated: bool) -> LiveStore:
+    """Return what a live store holds, an empty one where there is none yet. Raises: StoreError."""
+    if not path.is_file() or not path.stat().st_size:
+        return LiveStore(promotions={})
+    with StoreReader(path) as reader:
+        broken = reader.verify()
+        if broken is not None:
+            text = f"the journal of {path} is not what was written, from number {broken.seq} on ({broken.why})"
+            return LiveStore(promotions={}, problem=f"{text}: its promotions prove nothing")
+        records = reader.records((Kind.PROMOTION, Kind.RUN_STARTED))
+        held = len(reader.view("open_positions"))
+    problem = _foreign(records, path, account, simulated)
+    return LiveStore(promotions=_promotions(records), problem=problem, held=held)
+
+
+def keep(path: Path, at: datetime, promotions: dict[str, Promotion]) -> None:
+    """Write promotions into a live store, which is made when it is not there.
+
+    Raises: StoreError, also while an engine runs on it or when it is no live store of this account.
+    """
+    for promotion in promotions.values():
+        found = read_live_store(path, promotion.account, simulated=promotion.simulated)
+        if found.problem:
+            raise StoreError(found.problem, "name another store with --live-store")
+    with closing(SqlJournal(open_store(path))) as journal:
+        records = [Record(at, Kind.PROMOTION, bot, data=_data(each)) for bot, each in sorted(promotions.items())]
+        journal.append(records, durable=True)
+
+
+def refuse_live_store(path: Path) -> None:
+    """Refuse to trade paper on the store of live runs. Raises: StoreError."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    with StoreReader(path) as reader:
+        records = reader.records((Kind.PROMOTION, Kind.RUN_STARTED))
+    if any(record.kind is Kind.PROMOTION or mode_of(record) == LIVE for record in records):
+        raise StoreError(
+            f"{path} is the store of live runs", "name another with --store; paper and live are kept apart"
+        )
+
+
+def _foreign(records: Iterable[Record], path: Path, account: str, simulated: bool) -> str:
+    for record in records:
+        if record.kind is Kind.PROMOTION:
+            continue
+        if mode_of(record) != LIVE:
+            return f"{path} holds runs on paper; live runs have a store of their own"
+        if record.data.get("account") != account:
+            return f"{path} holds runs of account {record.data.get('account')}, not {account}"
+        if is_simulated(record) is not simulated:
+            words = ("a real", "a simulated") if simulated else ("a simulated", "a real")
+            return f"{path} holds runs at {words[0]} gateway, this is {words[1]} one"
+    return ""
+
+
+def _promotions(records: Iterable[Record]) -> dict[str, tuple[Promotion, ...]]:
+    found: dict[str, tuple[Promotion, ...]] = {}
+    for record in records:
+        if record.kind is Kind.PROMOTION:
+            try:
+                each = decode(Promotion, dict(record.data))
+            except CodecError as error:
+                raise StoreError(f"a promotion of {record.bot} cannot be read: {error}") from error
+            found[record.bot] = (*found.get(record.bot, ()), each)
+    return found
+
+
+def _data(promotion: Promotion) -> dict[str, Json]:
+    data = encode(promotion)
+    assert isinstance(data, dict)
+    return data

@@ -1,0 +1,187 @@
+"""A bot's sessions on paper, judged: was each whole, did the bot do as its plan says, and what did it make.
+
+A session is **compliant** when it was whole and nothing is held against it. It is **left out** when the engine was not
+there for all that the bot could have done, or a person held the bot back: it neither counts nor ends a row of compliant
+ones. Anything else is held against it, and ends the row. What is made and lost counts in any case.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from engine.model.errors import RulebotError
+from engine.model.money import ZERO, dollars
+from engine.model.position import Position
+from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, session_on
+from engine.model.values import dataclass
+from engine.run.audit.audit import Verdict
+from engine.run.audit.tape import Tape
+from engine.run.desk import compile_text
+from engine.run.promotion.paper import Key, Paper, Span, was_opened
+from engine.turn.leaving import FLATTENED
+from engine.turn.program import CompiledBot
+from engine.turn.protecting import UNPROTECTED
+
+PATIENCE = timedelta(minutes=5)
+"""How long the engine, or its connection, may be away within a session that is whole."""
+Audited = Mapping[tuple[str, date | None], Sequence[str]]
+"""What an audit found, by bot ("": all) and session (None: all)."""
+BY_HAND = frozenset({FLATTENED, "closed_by_hand"})
+"""Exits that a person made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotSession:
+    """One session of a bot under one text. missed: why it is left out. faults: what is held against it."""
+
+    date: date
+    profit: Decimal
+    closed: int
+    missed: str = ""
+    faults: tuple[str, ...] = ()
+
+    @property
+    def is_compliant(self) -> bool:
+        """True for a whole session with nothing against it."""
+        return not self.missed and not self.faults
+
+
+def audit_faults(tape: Tape, verdicts: Iterable[Verdict]) -> Audited:
+    """Return what an audit found where."""
+    bots = {entry.seq: entry.record.bot for entry in tape.entries}
+    found: dict[tuple[str, date | None], list[str]] = {}
+    for verdict in verdicts:
+        for each in verdict.first:
+            day = None if each.at is None else exchange_date(each.at)
+            text = f"audit, number {verdict.number}: {each.text}"
+            found.setdefault((bots.get(each.seq, ""), day), []).append(text)
+    return found
+
+
+def judge(
+    paper: Paper,
+    key: Key,
+    audited: Audited,
+    account_loss: Decimal | None = None,
+) -> tuple[BotSession, ...]:
+    """Return the sessions of a bot under one text, in order. account_loss: the account's `daily_loss`."""
+    bot = _compiled(paper, key)
+    found = (_session(paper, key, bot, day, audited, account_loss) for day in days_of(paper, key))
+    return tuple(each for each in found if each is not None)
+
+
+def days_of(paper: Paper, key: Key) -> list[date]:
+    """Return the sessions in which a bot ran under a text, or a position of it made or lost anything."""
+    days = {day for of, day in paper.profits if of == key}
+    ran = paper.up.get(key, ())
+    days |= {day for day, each in paper.sessions.items() if any(span.meets(each.open, each.close) for span in ran)}
+    return sorted(days)
+
+
+def _session(
+    paper: Paper,
+    key: Key,
+    bot: CompiledBot | None,
+    day: date,
+    audited: Audited,
+    account_loss: Decimal | None,
+) -> BotSession | None:
+    session = session_on(day)
+    own = [position for position in paper.positions.values() if _was_held(position, key, day)]
+    profit = paper.profits.get((key, day), ZERO)
+    faults = [
+        *(text for of in (key.bot, "") for on in (day, None) for text in audited.get((of, on), ())),
+        *paper.said.get((key.bot, day), ()),
+        *_by_hand(paper, own, day),
+        *_limits(paper, own, bot, day, account_loss),
+    ]
+    missed = "no session of the exchange" if session is None else _missed(paper, key, bot, session, own)
+    return BotSession(
+        date=day,
+        profit=profit,
+        closed=sum(_ended(position, day) for position in own),
+        missed=missed,
+        faults=tuple(dict.fromkeys(faults)),
+    )
+
+
+def _was_held(position: Position, key: Key, day: date) -> bool:
+    is_over = position.closed_at is not None and exchange_date(position.closed_at) < day
+    return Key(position.bot, position.digest) == key and position.session <= day and not is_over
+
+
+def _ended(position: Position, day: date) -> bool:
+    is_over = position.state == "closed" and position.closed_at is not None and was_opened(position)
+    return is_over and position.closed_at is not None and exchange_date(position.closed_at) == day
+
+
+# ---------------------------------------------------------------- what is held against a session
+
+
+def _by_hand(paper: Paper, own: Sequence[Position], day: date) -> Iterator[str]:
+    contracts = {str(leg.option) for position in own for leg in position.legs}
+    yield from (f"by hand: {text}" for contract, text in paper.outside.get(day, ()) if contract in contracts)
+    for position in own:
+        if _ended(position, day) and position.exit_reason in BY_HAND:
+            yield f"{position.id} was closed by hand"
+        elif _ended(position, day) and not position.is_flat:
+            yield f"{position.id} is over, and something of it is still held"
+
+
+def _limits(
+    paper: Paper, own: Sequence[Position], bot: CompiledBot | None, day: date, account_loss: Decimal | None
+) -> Iterator[str]:
+    limit = None if bot is None else bot.plan.risk.max_loss_per_trade
+    for position in own:
+        if not _ended(position, day):
+            continue
+        if limit is not None and -position.cash > limit:
+            yield f"{position.id} lost {dollars(-position.cash)}, max_loss_per_trade is {dollars(limit)}"
+        if position.exit_reason == UNPROTECTED:
+            yield f"{position.id} stood without protection for longer than max_unprotected"
+    together = sum((made for (_, on), made in paper.profits.items() if on == day), ZERO)
+    if account_loss is not None and -together >= account_loss:
+        yield f"all bots together lost {dollars(-together)}, the account's daily_loss is {dollars(account_loss)}"
+
+
+# ---------------------------------------------------------------- whether it was whole
+
+
+def _missed(paper: Paper, key: Key, bot: CompiledBot | None, session: Session, own: Sequence[Position]) -> str:
+    start = session.open
+    is_held = any(position.session < session.date and was_opened(position) for position in own)
+    if bot is not None and not is_held:
+        start = min(max(bot.window(session)[0], session.open), session.close)
+    gap = _gap(paper.up.get(key, ()), start, session.close)
+    if gap is not None:
+        return f"no engine or no connection from {_clock(gap.start)} to {_clock(gap.end)}"
+    if any(span.meets(start, session.close) for span in paper.barred.get(key.bot, ())):
+        return "a person held the bot back (pause or kill)"
+    return ""
+
+
+def _gap(spans: Iterable[Span], start: datetime, end: datetime) -> Span | None:
+    """Return the first time between two instants that no span covers; short ones are passed over within it."""
+    at, is_first = start, True
+    for span in sorted(spans):
+        if span.end <= at:
+            continue
+        if span.start - at > (timedelta(0) if is_first else PATIENCE):
+            return Span(at, min(span.start, end))
+        at, is_first = span.end, False
+        if at >= end:
+            return None
+    return Span(at, end)
+
+
+def _clock(at: datetime) -> str:
+    return at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
+
+
+def _compiled(paper: Paper, key: Key) -> CompiledBot | None:
+    """Return a bot as it ran, None when this version cannot compile its text: then its window is the session."""
+    text = paper.texts.get(key.digest)
+    try:
+        return None if text is None else compile_text(text)
+    except RulebotError:
+        return None

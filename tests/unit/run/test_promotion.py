@@ -1,0 +1,259 @@
+"""Paper sessions judged, and what they come to, against values made by hand."""
+
+from dataclasses import replace
+from decimal import Decimal
+from math import sqrt
+
+import pytest
+from paper_days import BOT, FIRST, alarm, at, days, entity, halt, position, put, request, session, spec_text, together
+
+from engine.model.event import Request
+from engine.model.performance import sharpe
+from engine.record.record import Json, Kind, Record
+from engine.run.audit.audit import audit_tape
+from engine.run.audit.tape import tape_of
+from engine.run.promotion.figures import Figures, compare, figures
+from engine.run.promotion.paper import Key, Paper, closed_trades, read_paper
+from engine.run.promotion.promotion import good_until
+from engine.run.promotion.sessions import BotSession, audit_faults, judge
+from engine.spec.spec import Demand, Op, Shown
+
+KEY = Key(BOT, spec_text().digest)
+A, B, C = days(3)
+
+
+def paper(records: list[Record], *, simulated: bool = False) -> Paper:
+    return read_paper(tape_of(enumerate(records, 1)), simulated=simulated)
+
+
+def judged(*records: Record, account_loss: Decimal | None = None) -> tuple[BotSession, ...]:
+    return judge(paper(list(records)), KEY, {}, account_loss)
+
+
+def only(*records: Record, account_loss: Decimal | None = None) -> BotSession:
+    (found,) = judged(*records, account_loss=account_loss)
+    return found
+
+
+def verdict(clock: str, rule: str) -> Record:
+    data: dict[str, Json] = {"rule": rule, "place": "halts", "truth": True, "missing": ""}
+    return Record(at(A, clock), Kind.VERDICT, BOT, data=data)
+
+
+# ---------------------------------------------------------------- one session
+
+
+def test_a_session_with_a_trade_and_one_without_are_compliant() -> None:
+    first, second = judged(*session(A, "25"), *session(B))
+    assert first == BotSession(date=A, profit=Decimal(25), closed=1)
+    assert second == BotSession(date=B, profit=Decimal(0), closed=0)
+    assert first.is_compliant
+    assert second.is_compliant
+
+
+def test_an_engine_that_is_there_from_the_window_on_is_there() -> None:
+    assert only(*session(A, "25", starts="10:29")).is_compliant
+
+
+@pytest.mark.parametrize(
+    ("starts", "ends", "missed"),
+    [
+        ("10:31", "16:06", "no engine or no connection from 10:30 to 10:31"),
+        ("09:20", "15:59", "no engine or no connection from 15:59 to 16:00"),
+    ],
+)
+def test_an_engine_that_is_not_there_all_the_time_leaves_the_session_out(starts: str, ends: str, missed: str) -> None:
+    found = only(*session(A, "25", starts=starts, ends=ends))
+    assert (found.missed, found.faults, found.profit) == (missed, (), Decimal(25))
+
+
+def test_a_start_after_the_close_is_no_session() -> None:
+    assert judged(*session(A, starts="17:00", ends="17:05")) == ()
+
+
+def test_a_short_gap_is_passed_over_and_a_long_one_is_not() -> None:
+    lost = [Record(at(A, "11:00"), Kind.LINK, data={"up": False, "reason": "gone"})]
+    back = [Record(at(A, clock), Kind.LINK, data={"up": True, "reason": ""}) for clock in ("11:05", "11:06")]
+    assert only(*session(A, None, *lost, back[0])).is_compliant
+    assert only(*session(A, None, *lost, back[1])).missed == "no engine or no connection from 11:00 to 11:06"
+    died = session(A, None)[:-1]
+    assert only(*died, *session(A, None, starts="11:00")).missed == "no engine or no connection from 10:30 to 11:00"
+
+
+def test_whoever_carries_a_position_in_is_needed_from_the_open() -> None:
+    held = position(A, "0", state="open", closed_at=None, legs=(replace(position(A, "0").legs[0], closed=0),))
+    first = session(A, None, entity(at(A, "10:30"), held))
+    assert judged(*first, *session(B, None, starts="10:00"))[1].missed.endswith("from 09:30 to 10:00")
+
+
+def test_a_person_who_holds_the_bot_back_leaves_the_session_out() -> None:
+    pause, resume = request(A, "11:00", Request.PAUSE, BOT), request(A, "11:10", Request.RESUME, BOT)
+    assert only(*session(A, None, pause, resume)).missed == "a person held the bot back (pause or kill)"
+    other = request(A, "11:00", Request.PAUSE, "another")
+    assert only(*session(A, None, other)).is_compliant
+    killed = [*session(A, None, request(A, "16:03", Request.KILL)), *session(B), *session(C)]
+    assert [bool(each.missed) for each in judged(*killed)] == [False, True, True]
+
+
+def test_a_halt_of_the_plan_is_compliant_and_every_other_is_not() -> None:
+    planned = halt(A, "11:00", "day_range 37.2 pts, above 37.1")
+    assert only(*session(A, None, verdict("11:00", "day_range"), planned)).is_compliant
+    assert only(*session(A, None, planned)).faults == ("halted: day_range 37.2 pts, above 37.1",)
+    reason = "the day's loss is $150.00, daily_loss is $150.00"
+    assert only(*session(A, None, verdict("11:00", "day_range"), halt(A, "12:00", reason))).faults == (
+        f"halted: {reason}",
+    )
+
+
+def test_a_fill_by_hand_counts_in_the_bots_own_contracts_only() -> None:
+    mine, other = str(put(A)), str(put(A, 5800))
+    text = f"not ours: bought 1 {mine} at 0.5"
+    assert only(*session(A, "25", alarm(A, "13:00", text, mine))).faults == (f"by hand: {text}",)
+    assert only(*session(A, "25", alarm(A, "13:00", text, other))).is_compliant
+    assert only(*session(A, "25", alarm(A, "13:00", "no quote of SPY for 60 s"))).is_compliant
+
+
+def test_what_a_person_closed_and_what_is_on_hold() -> None:
+    assert only(*session(A, "25", exit_reason="flattened")).faults == ("P19 was closed by hand",)
+    assert only(*session(A, "25", on_hold="gone")).faults == ("P19 is on hold: gone",)
+    half = replace(position(A, "0").legs[0], opened=2)
+    assert only(*session(A, "0", legs=(half,))).faults == ("P19 is over, and something of it is still held",)
+
+
+def test_limits_that_were_passed() -> None:
+    """put_lite may lose $50 a trade by its stop, and its spread at most what `max_loss_per_trade` says."""
+    limit = "max_loss_per_trade is $500.00"
+    assert only(*session(A, "-502")).is_compliant  # $500 before commissions
+    assert only(*session(A, "-503")).faults == (f"P19 lost $501.00, {limit}",)
+    assert only(*session(A, "25", exit_reason="unprotected")).faults == (
+        "P19 stood without protection for longer than max_unprotected",
+    )
+    loss = only(*session(A, "-300"), account_loss=Decimal(300))
+    assert loss.faults == ("all bots together lost $300.00, the account's daily_loss is $300.00",)
+    assert only(*session(A, "-299"), account_loss=Decimal(300)).is_compliant
+
+
+def test_what_the_audit_finds_is_held_against_its_session() -> None:
+    """An entry order recorded as filled before it was ever sent, on the second day."""
+    records = [*session(A, "25"), *session(B, "25"), *session(C, "25")]
+    stray = Record(at(B, "11:00"), Kind.FILL, BOT, "P20", {"ref": "nobody's", "exec_id": "x.01"})
+    records.insert(-11, stray)
+    tape = tape_of(enumerate(sorted(records, key=lambda record: record.at), 1))
+    verdicts = [each for each in audit_tape(tape, None, (), shown=None) if each.number == 3]
+    found = judge(read_paper(tape, simulated=False), KEY, audit_faults(tape, verdicts))
+    assert [each.is_compliant for each in found] == [True, False, True]
+    assert found[1].faults == ("audit, number 3: a fill on nobody's: no such order recorded",)
+
+
+def test_what_has_no_time_is_held_against_every_session() -> None:
+    found = judge(paper([*session(A), *session(B)]), KEY, {("", None): ["audit, number 21: the table differs"]})
+    assert [each.is_compliant for each in found] == [False, False]
+
+
+# ---------------------------------------------------------------- which sessions count
+
+
+def test_each_world_is_judged_by_itself_and_live_counts_for_neither() -> None:
+    records = together(session(A, "1"), session(B, "2", simulated=True), session(C, "4", mode="live"))
+    real, simulated = paper(records), paper(records, simulated=True)
+    assert [each.date for each in judge(real, KEY, {})] == [A]
+    assert [each.date for each in judge(simulated, KEY, {})] == [B]
+    assert {kind: sorted(found) for kind, found in real.passed_over.items()} == {"simulated": [B], "live": [C]}
+    assert {kind: sorted(found) for kind, found in simulated.passed_over.items()} == {"real": [A], "live": [C]}
+
+
+def test_a_journal_that_says_nothing_of_its_world_was_simulated_when_its_clock_was() -> None:
+    old = session(A, "1", simulated=True)
+    told = {key: value for key, value in old[0].data.items() if key != "simulated"}
+    records = [replace(old[0], data=told), *old[1:]]
+    assert judge(paper(records), KEY, {}) == ()
+
+
+def test_another_text_of_the_bot_shows_nothing_of_this_one() -> None:
+    found = paper([*session(A, "1", digest="other"), *session(B, "2")])
+    assert [each.date for each in judge(found, KEY, {}) if not each.missed] == [B]
+
+
+def test_open_positions_count_at_their_marks() -> None:
+    """Marked at -40 on the first day and closed at +25 on the second: -40, then +65."""
+    held = position(A, "0", state="open", closed_at=None, legs=(replace(position(A, "0").legs[0], closed=0),))
+    mark = Record(at(A, "15:59"), Kind.MARK, BOT, held.id, {"profit": "-40"})
+    closed = position(A, "25", closed_at=at(B, "12:00"))
+    first = session(A, None, entity(at(A, "10:30"), held), mark)
+    found = judged(*first, *session(B, None, entity(at(B, "12:00"), closed)))
+    assert [each.profit for each in found] == [Decimal(-40), Decimal(65)]
+    assert [each.closed for each in found] == [0, 1]
+
+
+# ---------------------------------------------------------------- what they come to
+
+
+def figures_of(*made: str | None, faulty: int | None = None) -> Figures:
+    runs = []
+    for number, (day, each) in enumerate(zip(days(len(made)), made, strict=True)):
+        runs.append(session(day, each, *([halt(day, "12:30", "trouble")] if number == faulty else [])))
+    found = paper(together(*runs))
+    return figures(judge(found, KEY, {}), tuple(closed_trades(found, KEY)))
+
+
+def test_the_figures_of_a_week() -> None:
+    """Four trades of +50, -30, +10 and +30 at a risk of $200, and a day without."""
+    found = figures_of("50", "-30", None, "10", "30")
+    assert (found.sessions, found.compliant_sessions, found.trades) == (5, 5, 4)
+    assert (found.since, found.last) == (days(5)[0], days(5)[4])
+    assert (found.net, found.marked) == (Decimal(60), Decimal(60))
+    assert found.expectancy == 15
+    assert found.expectancy_r == Decimal("0.075")
+    assert found.win_rate == Decimal("0.75")
+    assert found.sharpe is None
+
+
+def test_sharpe_is_the_one_formula() -> None:
+    """Ten sessions of +30 and ten of -10 (see test_performance)."""
+    found = figures_of(*["30", "-10"] * 10)
+    assert float(found.sharpe or 0) == pytest.approx(10 / sqrt(8000 / 19) * sqrt(252), abs=1e-4)
+    assert found.sharpe == round(Decimal(sharpe([Decimal(30), Decimal(-10)] * 10) or 0), 4)
+
+
+def test_compliant_sessions_are_those_in_a_row_up_to_the_last() -> None:
+    assert figures_of("1", "1", "1", "1", "1", faulty=1).compliant_sessions == 3
+    assert figures_of("1", "1", faulty=1).compliant_sessions == 0
+    assert figures_of("1", "1", faulty=1).last is None
+    left_out = [*session(A, "1"), *session(B, "1", starts="12:00"), *session(C, "1")]
+    found = paper(left_out)
+    assert figures(judge(found, KEY, {}), ()).compliant_sessions == 2
+
+
+def test_a_trade_without_a_bound_has_no_r() -> None:
+    found = paper([*session(A, "20", max_risk=None), *session(B, "50")])
+    made = figures(judge(found, KEY, {}), tuple(closed_trades(found, KEY)))
+    assert (made.expectancy, made.expectancy_r) == (Decimal(35), Decimal("0.25"))
+
+
+@pytest.mark.parametrize(
+    ("demand", "short"),
+    [
+        (Demand(Shown.COMPLIANT_SESSIONS, Op.AT_LEAST, Decimal(4)), ""),
+        (Demand(Shown.COMPLIANT_SESSIONS, Op.AT_LEAST, Decimal(20)), "16 too little"),
+        (Demand(Shown.TRADES, Op.AT_LEAST, Decimal(5)), "1 too little"),
+        (Demand(Shown.EXPECTANCY, Op.ABOVE, Decimal(15)), "not more than that"),
+        (Demand(Shown.EXPECTANCY, Op.AT_LEAST, Decimal(15)), ""),
+        (Demand(Shown.EXPECTANCY, Op.ABOVE, Decimal("20.50")), "$5.50 too little"),
+        (Demand(Shown.WIN_RATE, Op.AT_LEAST, Decimal(85)), "10.0 % too little"),
+        (Demand(Shown.SHARPE, Op.ABOVE, Decimal(1)), "20 sessions are needed, there are 4"),
+    ],
+)
+def test_demands_say_by_how_much_they_are_missed(demand: Demand, short: str) -> None:
+    (found,) = compare(figures_of("50", "-30", "10", "30"), [demand])
+    assert found.short == short
+
+
+def test_a_bot_without_trades_meets_nothing() -> None:
+    found = figures_of(None, None)
+    demands = [Demand(shown, Op.AT_LEAST, Decimal(0)) for shown in (Shown.EXPECTANCY, Shown.WIN_RATE, Shown.SHARPE)]
+    assert all(each.short for each in compare(found, demands))
+
+
+def test_a_promotion_is_good_for_sessions_not_days() -> None:
+    assert good_until(FIRST, 1).isoformat() == "2026-10-20"
+    assert good_until(FIRST, 5).isoformat() == "2026-10-26"
