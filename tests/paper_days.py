@@ -10,6 +10,7 @@ from typing import Any, cast
 from engine.decide.bot_day import BotDay
 from engine.model.contract import Option, Right
 from engine.model.event import Request
+from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side
 from engine.model.position import Position, PositionLeg
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.codec import encode
@@ -34,9 +35,12 @@ def at(day: date, clock: str) -> datetime:
     return datetime.combine(day, time.fromisoformat(clock), EXCHANGE_ZONE).astimezone(UTC)
 
 
-def entity(when: datetime, value: Position | BotDay) -> Record:
+def entity(when: datetime, value: Order | Position | BotDay) -> Record:
     """Return the record of a whole value."""
-    kind, id = (Kind.POSITION, value.id) if isinstance(value, Position) else (Kind.BOT_DAY, "")
+    kind, id = Kind.BOT_DAY, ""
+    if isinstance(value, Order | Position):
+        is_order = isinstance(value, Order)
+        kind, id = (Kind.ORDER, value.position) if is_order else (Kind.POSITION, value.id)
     return Record(when, kind, value.bot, id, cast(dict[str, Json], encode(value)))
 
 
@@ -56,6 +60,69 @@ def position(day: date, made: str, **changes: Any) -> Position:
         opened_at=at(day, "10:30"), closed_at=at(day, "12:00"), max_risk=Decimal(200), exit_reason="target",
     )  # fmt: skip
     return replace(found, **changes)
+
+
+def sound_trade(day: date, made: str) -> list[Record]:
+    """Return the same trade with its orders, fills and moves, so that the audit finds nothing."""
+    closed = position(day, made)
+    (leg,) = closed.legs
+    flat = replace(leg, opened=0, closed=0, entry_cash=Decimal(0), exit_cash=Decimal(0), commissions=Decimal(0))
+    begun = replace(closed, state="entering", legs=(flat,), opened_at=None, closed_at=None, exit_reason="")
+    opened = replace(flat, opened=1, entry_cash=Decimal(100))
+    held = replace(begun, state="open", legs=(opened,), opened_at=at(day, "10:30"))
+    leaving = replace(held, state="exiting", exit_reason="target", legs=(replace(opened, commissions=Decimal(1)),))
+    parts = ((Purpose.ENTRY, "10:30", "1.00"), (Purpose.EXIT, "12:00", f"{-leg.exit_cash / 100}"))
+    sold, bought = (_dealt(day, closed, *part) for part in parts)
+    return [
+        _decided(day, "10:30", closed.id, "enter", "all conditions hold"),
+        _decided(day, "10:30", closed.id, "state", "enter", "flat", "entering"),
+        sold[0],
+        entity(at(day, "10:30"), begun),
+        *sold[1:3],
+        _decided(day, "10:30", closed.id, "state", "filled", "entering", "open"),
+        sold[3],
+        entity(at(day, "10:30"), held),
+        sold[4],
+        entity(at(day, "10:30"), replace(held, legs=leaving.legs)),
+        _decided(day, "12:00", closed.id, "state", "exit", "open", "exiting"),
+        entity(at(day, "12:00"), leaving),
+        *bought[:3],
+        bought[4],
+        _decided(day, "12:00", closed.id, "state", "closed_out", "exiting", "closed"),
+        bought[3],
+        entity(at(day, "12:00"), closed),
+    ]
+
+
+def _decided(day: date, clock: str, id: str, what: str, reason: str, *values: str) -> Record:
+    data: dict[str, Json] = {"what": what, "reason": reason, "values": list(values)}
+    return Record(at(day, clock), Kind.DECISION, BOT, id, data)
+
+
+def _dealt(day: date, of: Position, purpose: Purpose, clock: str, price: str) -> tuple[Record, ...]:
+    """Return an order as it was sent, working, its fill, itself filled, and the commission."""
+    when, option, number = at(day, clock), of.legs[0].option, 2 * day.toordinal() + (purpose is Purpose.EXIT)
+    side = Side.BUY if purpose is Purpose.EXIT else Side.SELL
+    sent = Order(
+        ref=f"rb:a:{number}", number=number, bot=BOT, position=of.id, purpose=purpose, reason=purpose.value,
+        legs=(OrderLeg("short_put", option, side),), side=side, quantity=1, kind=OrderType.LIMIT, order_id=number,
+        limit_price=Decimal(price), status=OrderStatus.SENDING, prepared_at=when, sent_at=when, changed_at=when,
+        digest=of.digest,
+    )  # fmt: skip
+    told: dict[str, Json] = {
+        "exec_id": f"e.{number}.01", "ref": sent.ref, "leg": "short_put", "con_id": option.con_id,
+        "contract": str(option), "is_buy": side is Side.BUY, "quantity": "1", "price": price, "position": of.id,
+        "executed_at": when.isoformat(), "purpose": purpose.value,
+    }  # fmt: skip
+    paid: dict[str, Json] = {"exec_id": f"e.{number}.01", "position": of.id, "leg": "short_put", "amount": "1"}
+    working = replace(sent, status=OrderStatus.WORKING, perm_id=number)
+    return (
+        entity(when, sent),
+        entity(when, working),
+        Record(when, Kind.FILL, BOT, of.id, told),
+        entity(when, replace(working, status=OrderStatus.FILLED, leg_filled=(1,))),
+        Record(when, Kind.COMMISSION, BOT, of.id, paid),
+    )
 
 
 def session(

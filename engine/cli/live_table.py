@@ -20,7 +20,10 @@ _SPARE = 2
 
 
 class LiveTable:
-    """Draws a Glance and the latest happenings in place; nothing is left of it when it is closed."""
+    """Draws a Glance and the latest happenings in place; nothing is left of it when it is closed.
+
+    `title` stands above it in red while it is not empty.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -29,6 +32,7 @@ class LiveTable:
         self._drawn: list[Text] = []
         self._latest: deque[Happening] = deque(maxlen=LATEST)
         self._note = ""
+        self.title = ""
         self._shown: Glance | None = None
         self.is_open = False
 
@@ -72,7 +76,8 @@ class LiveTable:
 
     def _lines(self, shown: Glance) -> list[Text]:
         width, height = self._console.size
-        lines = [Text(""), *glance_lines(shown, width - 1)]
+        title = [Text(f" {self.title}", style="bold white on red")] if self.title else []
+        lines = [Text(""), *title, *glance_lines(shown, width - 1)]
         if self._note and not shown.notice:
             lines.append(Text(f" {self._note}", style="bold yellow"))
         room = height - len(lines) - _SPARE

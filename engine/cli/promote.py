@@ -133,7 +133,7 @@ def _bot_lines(evidence: "Evidence", found: "Assessment") -> Iterator[str]:
     yield ""
     rows = [(each.name, each.found, each.demanded, each.short or "met") for each in found.judged]
     yield from aligned(rows, indent="  ")
-    yield f"  {_beside(found)}"
+    yield from _beside(found)
 
 
 def _session_row(session: "BotSession") -> tuple[str, str, str, str]:
@@ -148,19 +148,18 @@ def _judgement(session: "BotSession") -> str:
     return "left out" if session.missed else "compliant"
 
 
-def _beside(found: "Assessment") -> str:
+def _beside(found: "Assessment") -> Iterator[str]:
     shown = found.figures
-    parts = [f"{shown.trades} closed trade{'' if shown.trades == 1 else 's'}, net {signed_dollars(shown.net)}"]
-    parts += [f"all sessions {signed_dollars(shown.marked)}, what is open at its marks"]
-    parts += [f"{shown.win_rate * 100:.1f} % won"] if shown.win_rate is not None else []
+    closed = f"{shown.trades} closed trade{'' if shown.trades == 1 else 's'}, net {signed_dollars(shown.net)}"
+    yield f"  {closed}; all sessions {signed_dollars(shown.marked)}, what is open at its marks"
+    parts = [f"{shown.win_rate * 100:.1f} % won"] if shown.win_rate is not None else []
     parts += [f"{dollars(shown.expectancy)} a trade"] if shown.expectancy is not None else []
     parts += [f"{shown.expectancy_r:.2f} R a trade"] if shown.expectancy_r is not None else []
     parts += [f"Sharpe {shown.sharpe:.2f} +- {shown.sharpe_error:.2f}"] if shown.sharpe is not None else []
-    text = "; ".join(parts)
-    if not found.others:
-        return text
-    count = f"{found.others} session{'' if found.others == 1 else 's'}"
-    return f"{text}\n  {count} under another text of {found.bot} show nothing of this one"
+    if parts:
+        yield f"  {'; '.join(parts)}"
+    if found.others:
+        yield f"  {_sessions(found.others)} under another text of {found.bot}: nothing of this one is shown by that"
 
 
 def _outcome(found: "Assessment", document: "AccountDocument", kept_in: Path) -> str:
@@ -178,12 +177,16 @@ def _outcome(found: "Assessment", document: "AccountDocument", kept_in: Path) ->
 
 def _passed_over(evidence: "Evidence") -> Iterator[str]:
     why = {
-        "simulated": "at a simulated gateway do not count: real money asks for paper at a real one (--sim counts them)",
-        "real": "at a real gateway do not count for a simulated live account",
-        "live": "with real money do not count: they are not on paper",
+        "simulated": "at a simulated gateway: real money asks for paper at a real one (with --sim they count)",
+        "real": "at a real gateway: a simulated live account asks for simulated ones",
+        "live": "with real money: that is not on paper",
     }
     for kind, days in sorted(evidence.paper.passed_over.items()):
-        yield f"{len(days)} session{'' if len(days) == 1 else 's'} {why[kind]}"
+        yield f"not counted: {_sessions(len(days))} {why[kind]}"
+
+
+def _sessions(count: int) -> str:
+    return f"{count} session{'' if count == 1 else 's'}"
 
 
 # ---------------------------------------------------------------- for machines

@@ -1,4 +1,4 @@
-"""`rulebot run`: the bots of some specs, on paper, against a broker's gateway or the simulated one."""
+"""`rulebot run`: the bots of some specs, on paper or live, against a broker's gateway or the simulated one."""
 
 import asyncio
 import logging
@@ -16,23 +16,25 @@ from engine.model.errors import MisuseError
 if TYPE_CHECKING:
     from engine.cli.screen import Screen
     from engine.run.desk import Desk
+    from engine.run.settings import Settings
     from engine.run.start import Run, RunOptions
     from engine.run.worlds import World
 
-LIVE_REFUSED = "live trading is not built yet: order recovery and the money gates come first"
-LIVE_HELP = "use --paper; docs/getting-started.md says what paper needs"
+_OF_THE_MARKET = ("seed", "day", "market", "positions", "ledger", "speed")
 
 
 @click.command()
 @click.argument("specs", nargs=-1, required=True)
 @click.option("--paper", is_flag=True, help="Trade a paper account (refuses any other).")
-@click.option("--live", is_flag=True, help="Refused until order recovery is proven.")
+@click.option("--live", is_flag=True, help="Trade real money, with promoted bots only (docs/live.md).")
+@click.option("--yes-i-mean", metavar="ACCOUNT", help="Confirm the account of --live where nobody can type it.")
 @click.option("--sim", is_flag=True, help="Trade a simulated market: nothing else is needed.")
 @click.option(
     "--gateway",
     "address",
     metavar="HOST:PORT",
-    help="Where IB Gateway or TWS listens (default: port 4002 or 7497 here); with --sim a 'rulebot gateway'.",
+    help="Where IB Gateway or TWS listens (default: port 4002 or 7497 here, live 4001 or 7496); "
+    "with --sim a 'rulebot gateway'.",
 )
 @click.option("--client-id", type=click.IntRange(0, 2**31 - 1), help="The API client id (default 1).", metavar="N")
 @click.option(
@@ -57,6 +59,7 @@ LIVE_HELP = "use --paper; docs/getting-started.md says what paper needs"
 @click.option("--ledger", type=click.Path(path_type=Path), help="Where the simulated broker writes its own ledger.")
 @click.option("--speed", metavar="X", help="Simulated seconds in a second, or max (default max).")
 @click.option("--until", type=click.Choice(["close"]), help="End after this session instead of going on.")
+@click.option("--exits-only", is_flag=True, help="Enter nothing: watch the exits of what is open in the store.")
 @click.option("--plain", is_flag=True, help="Plain lines instead of the table, as in a pipe.")
 @click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
 def run(**options: Any) -> None:
@@ -68,12 +71,17 @@ def run(**options: Any) -> None:
     Ctrl+C ends the run: entries at work are cancelled, exits stay at the broker, everything is kept. The next start
     with the same --store goes on from there. A second Ctrl+C does not wait for the broker's answers.
 
-    Exit code: 0 when the run ended as it should, 1 for problems in SPECS, 2 for misuse, 3 when the gateway or the disk
-    failed.
+    --exits-only enters nothing: what is open in the store is watched, each position under the text that opened it.
+
+    --live trades real money: each bot must be promoted ('rulebot promote'), the account named in the account document
+    and offered by the gateway, and a person must type its id. All that is missing is said at once.
+
+    Exit code: 0 when the run ended as it should, 1 for problems in SPECS or a refused --live, 2 for misuse, 3 when the
+    gateway or the disk failed.
     """
     _check(options)
     from engine.cli.validate import parse_settings, show_problems
-    from engine.run.desk import ProblemsError, check_overrides, load_desk
+    from engine.run.desk import Desk, ProblemsError, check_overrides, load_desk
 
     overrides = parse_settings(options["overrides"])
     try:
@@ -82,7 +90,10 @@ def run(**options: Any) -> None:
         show_problems(error.found, "text", err=True)
         raise click.exceptions.Exit(error.exit_code) from error
     check_overrides(desk, overrides)
-    world, run_options = _world(options, desk)
+    folder = Path(desk.texts[0].file).parent.parent
+    if options["exits_only"]:
+        desk = Desk({}, (), desk.account, ())
+    world, run_options = _world(options, desk, folder)
     _drive(desk, run_options, world, plain=options["plain"])
 
 
@@ -111,12 +122,14 @@ def close_all(store: Path, bot: str = "") -> None:
     click.echo(f"no engine runs on {store}: one is started that only closes")
     post(store, Request.FLATTEN, bot)
     host, _, port = gateway.rpartition(":")
+    is_live = settings.get("mode") == "live"
     world = attached(
         host,
         int(port) if port.isdigit() else None,
         int(settings.get("client_id") or 1),
-        "" if settings.get("sim") else str(told["account"]),
+        "" if settings.get("sim") and not is_live else str(told["account"]),
         lockstep=bool(settings.get("sim")),
+        live=is_live,
     )
     said = {**settings, "flatten": True}
     _drive(
@@ -136,24 +149,36 @@ def _drive(
 
 def _check(options: Mapping[str, Any]) -> None:
     """Refuse what does not go together. Raises: MisuseError."""
-    if options["live"]:
-        raise MisuseError(LIVE_REFUSED, LIVE_HELP)
-    if not options["paper"]:
-        raise MisuseError("say which account is meant: --paper", "add --sim to trade a simulated market")
+    if options["live"] and options["paper"]:
+        raise MisuseError("--paper and --live are two runs, each with an account and a store of its own")
+    if options["live"] and options["sim"]:
+        raise MisuseError(
+            "--sim is no real money: --live does not go with it",
+            "to try --live, let 'rulebot gateway --account U1234567' play the account (docs/live.md)",
+        )
+    if not options["paper"] and not options["live"]:
+        raise MisuseError("say which account is meant: --paper or --live", "add --sim to trade a simulated market")
+    if options["yes_i_mean"] is not None and not options["live"]:
+        raise MisuseError("--yes-i-mean confirms the account of --live")
     if not options["sim"]:
-        for name in ("seed", "day", "market", "positions", "ledger", "speed"):
+        for name in _OF_THE_MARKET:
             if options[name] is not None:
                 raise MisuseError(f"--{'date' if name == 'day' else name} is for the simulated market: add --sim")
     if options["sim"] and options["address"]:
-        for name in ("seed", "day", "market", "positions", "ledger", "speed"):
+        for name in _OF_THE_MARKET:
             if options[name] is not None:
                 flag = "date" if name == "day" else name
                 raise MisuseError(f"--{flag} is the gateway's own: give it to 'rulebot gateway'")
+    if options["exits_only"] and options["sim"] and not options["address"]:
+        raise MisuseError("--exits-only has nothing to watch in a new simulated market", "attach with --gateway")
     if options["until"] and options["days"]:
         raise MisuseError("--until close is one session: leave --days out")
 
 
-def _world(options: Mapping[str, Any], desk: "Desk") -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
+def _world(
+    options: Mapping[str, Any], desk: "Desk", folder: Path
+) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
+    from engine.run.promotion.promotion import refuse_live_store
     from engine.run.settings import read_settings
     from engine.run.start import RunOptions
     from engine.run.worlds import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
@@ -161,30 +186,37 @@ def _world(options: Mapping[str, Any], desk: "Desk") -> "tuple[AbstractAsyncCont
     from engine.store.open import is_in_use
 
     host, port = _address(options["address"])
+    is_live = options["live"]
     flags = {
         "host": host,
-        "port": port,
+        "live_port" if is_live else "port": port,
         "client_id": options["client_id"],
-        "store": options["store"],
+        "live_store" if is_live else "store": options["store"],
         "logs": options["logs"],
-        "account": desk.account.account if desk.account is not None and not options["sim"] else None,
+        "account": desk.account.account
+        if desk.account is not None and options["paper"] and not options["sim"]
+        else None,
     }
-    folder = Path(desk.texts[0].file).parent.parent
     settings = read_settings(options["settings"], folder, data_folder(), flags=flags)
     sessions = options["days"] or (1 if options["sim"] or options["until"] else None)
+    if is_live:
+        return _live_world(options, settings, desk, sessions)
     if not options["sim"]:
         store, logs = settings.store, settings.logs
+        refuse_live_store(store)
         where = attached(settings.host, settings.port, settings.client_id, settings.account, lockstep=False)
         said: dict[str, Any] = {"mode": "paper", "gateway": f"{settings.host}:{settings.port or '4002 or 7497'}"}
-        said["client_id"] = settings.client_id
+        said |= {"client_id": settings.client_id, "exits_only": options["exits_only"]}
         return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said)
     seed = DEFAULT_SEED if options["seed"] is None else options["seed"]
     day: date = DEFAULT_DATE if options["day"] is None else options["day"].date()
     store = options["store"] or new_sim_store(day, seed)
+    refuse_live_store(store)
     logs = options["logs"] or store.with_name(f"{store.stem}-logs")
     if options["address"]:
         where = attached(host or "127.0.0.1", port or 0, settings.client_id, "", lockstep=True)
         said = {"mode": "paper", "gateway": options["address"], "sim": True, "client_id": settings.client_id}
+        said["exits_only"] = options["exits_only"]
         return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said)
     if store.is_file() and store.stat().st_size and not is_in_use(store):
         raise MisuseError(
@@ -205,6 +237,27 @@ def _world(options: Mapping[str, Any], desk: "Desk") -> "tuple[AbstractAsyncCont
     return simulated(sim, settings.client_id), RunOptions(
         store=store, logs=logs, sessions=sessions, install=install, settings=said
     )
+
+
+def _live_world(
+    options: Mapping[str, Any], settings: "Settings", desk: "Desk", sessions: int | None
+) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
+    """Return the world of real money once nothing is missing and a person has confirmed it. Raises: RulebotError."""
+    from engine.cli.live import admitted
+    from engine.run.start import RunOptions
+    from engine.run.worlds import attached
+
+    account, port, offered = admitted(desk, settings, options["yes_i_mean"])
+    said: dict[str, Any] = {
+        "mode": "live",
+        "gateway": f"{settings.host}:{port}",
+        "sim": offered.is_simulated,
+        "client_id": settings.client_id,
+        "exits_only": options["exits_only"],
+    }
+    where = attached(settings.host, port, settings.client_id, account, lockstep=offered.is_simulated, live=True)
+    logs = options["logs"] or settings.logs.with_name(f"{settings.logs.name}-live")
+    return where, RunOptions(store=settings.live_store, logs=logs, sessions=sessions, settings=said)
 
 
 def _address(text: str | None) -> tuple[str | None, int | None]:

@@ -59,6 +59,7 @@ class Screen:
         for line in start_lines(self._desk, run):
             self.say(line)
         if self._table is not None:
+            self._table.title = live_title(run)
             self._table.open()
 
     def _recorded(self, records: Sequence[Record]) -> None:
@@ -143,14 +144,38 @@ def start_lines(desk: "Desk", run: "Run") -> list[str]:
     settings = run.options.settings
     seed = settings.get("seed")
     where = f"gateway {settings['gateway']}" if settings.get("gateway") else f"simulated gateway (seed {seed})"
+    account = run.world.ib.link.account
     lines = [
-        f"rulebot {release()}   {where}   account {run.world.ib.link.account}",
-        f" {_count(len(desk.bots), 'bot')}: {', '.join(sorted(desk.bots))}" if desk.bots else " what is open is closed",
+        *_live_lines(live_title(run)),
+        f"rulebot {release()}   {where}   account {account}",
+        _what_runs(desk, run),
         f" store {shown_path(run.options.store)}",
         *_resumed(run),
         " Ctrl+C stops: entries are cancelled, exits stay at the broker",
     ]
     return [*lines, *(f" warning: {text}" for text in warnings(desk, run))]
+
+
+def _what_runs(desk: "Desk", run: "Run") -> str:
+    if desk.bots:
+        return f" {_count(len(desk.bots), 'bot')}: {', '.join(sorted(desk.bots))}"
+    watches = run.options.settings.get("exits_only")
+    return " nothing is entered, the exits of what is open are watched" if watches else " what is open is closed"
+
+
+def live_title(run: "Run") -> str:
+    """Return what nobody may overlook of a live run, "" on paper."""
+    link = run.world.ib.link
+    if run.options.settings.get("mode") != "live":
+        return ""
+    if link.is_simulated:
+        return f"LIVE, SIMULATED: account {link.account} is played by a simulated gateway, no real money"
+    return f"LIVE: REAL MONEY in account {link.account}"
+
+
+def _live_lines(title: str) -> list[str]:
+    bar = "=" * (len(title) + 6)
+    return [bar, f"== {title} ==", bar] if title else []
 
 
 def _resumed(run: "Run") -> list[str]:

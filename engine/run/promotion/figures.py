@@ -120,7 +120,8 @@ def _short(found: Figures, demand: Demand, value: Decimal | None) -> str:
     if value > demand.bound or (value == demand.bound and demand.op is Op.AT_LEAST):
         return ""
     missing = demand.bound - value
-    return f"{_said(demand.shown, missing)} too little" if missing else "not more than that"
+    word = "few" if demand.shown in (Shown.COMPLIANT_SESSIONS, Shown.TRADES) else "little"
+    return f"{_said(demand.shown, missing)} too {word}" if missing else "not more than that"
 
 
 def _why_unknown(found: Figures, shown: Shown) -> str:

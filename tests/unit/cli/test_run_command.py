@@ -72,7 +72,11 @@ def test_problems_are_shown_as_validate_shows_them() -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--live", SPEC), "live trading is not built yet"),
+        (("--live", "--sim", SPEC), "--sim is no real money: --live does not go with it"),
+        (("--live", "--paper", SPEC), "--paper and --live are two runs"),
+        (("--live", "--seed", "3", SPEC), "--seed is for the simulated market"),
+        (("--paper", "--sim", "--exits-only", SPEC), "--exits-only has nothing to watch in a new simulated market"),
+        (("--paper", "--yes-i-mean", "U1234567", SPEC), "--yes-i-mean confirms the account of --live"),
         ((SPEC,), "say which account is meant: --paper"),
         (("--paper", "--seed", "3", SPEC), "--seed is for the simulated market: add --sim"),
         (("--paper", "--sim", "--gateway", "nowhere", SPEC), "--gateway is HOST:PORT, is 'nowhere'"),

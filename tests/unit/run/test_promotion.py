@@ -234,8 +234,8 @@ def test_a_trade_without_a_bound_has_no_r() -> None:
     ("demand", "short"),
     [
         (Demand(Shown.COMPLIANT_SESSIONS, Op.AT_LEAST, Decimal(4)), ""),
-        (Demand(Shown.COMPLIANT_SESSIONS, Op.AT_LEAST, Decimal(20)), "16 too little"),
-        (Demand(Shown.TRADES, Op.AT_LEAST, Decimal(5)), "1 too little"),
+        (Demand(Shown.COMPLIANT_SESSIONS, Op.AT_LEAST, Decimal(20)), "16 too few"),
+        (Demand(Shown.TRADES, Op.AT_LEAST, Decimal(5)), "1 too few"),
         (Demand(Shown.EXPECTANCY, Op.ABOVE, Decimal(15)), "not more than that"),
         (Demand(Shown.EXPECTANCY, Op.AT_LEAST, Decimal(15)), ""),
         (Demand(Shown.EXPECTANCY, Op.ABOVE, Decimal("20.50")), "$5.50 too little"),

@@ -1,0 +1,86 @@
+"""`rulebot run --live`: what is missing is said at once, and then a person confirms the account."""
+
+import asyncio
+import sys
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.model.errors import BrokerError, StoreError
+from engine.model.session import exchange_date, session_from
+
+if TYPE_CHECKING:
+    from engine.adapters.ib.greeting import Greeting
+    from engine.run.desk import Desk
+    from engine.run.settings import Settings
+
+SIMULATED = "(a simulated gateway plays this account: no real money)"
+
+
+def admitted(desk: "Desk", settings: "Settings", yes_i_mean: str | None) -> "tuple[str, int, Greeting]":
+    """Return the live account, the port it is at, and what the gateway there said, once a person has confirmed it.
+
+    Raises: NotAdmittedError that names everything that is missing.
+    """
+    from engine.run.promotion.admission import Asked, missing, refusal
+    from engine.run.promotion.promotion import LiveStore, read_live_store
+
+    port, offered, unreachable = asyncio.run(_offered(settings))
+    rules = None if desk.account is None else desk.account.live
+    account = "" if rules is None else rules.account
+    is_simulated = offered is not None and offered.is_simulated
+    try:
+        store = read_live_store(settings.live_store, account, simulated=is_simulated)
+    except StoreError as error:
+        store = LiveStore(promotions={}, problem=error.message)
+    asked = Asked(
+        digests={text.name: text.digest for text in desk.texts},
+        document=desk.account,
+        where=f"{settings.host}:{port or settings.live_port or '4001 or 7496'}",
+        offered=offered,
+        unreachable=unreachable,
+        store=store,
+        today=_first_session(offered),
+        confirmed=yes_i_mean if yes_i_mean is not None else None if _is_terminal() else "",
+    )
+    if found := missing(asked):
+        raise refusal(found, settings.live_store, store.held)
+    assert offered is not None
+    assert port is not None
+    if yes_i_mean is None:
+        _confirm(account, desk, settings.live_store, is_simulated=is_simulated)
+    return account, port, offered
+
+
+async def _offered(settings: "Settings") -> "tuple[int | None, Greeting | None, str]":
+    """Return the port, what the gateway says there, and why nothing does."""
+    from engine.adapters.ib.greeting import greeting
+    from engine.run.worlds import LIVE_PORTS, listening_port
+
+    port = settings.live_port
+    try:
+        port = await listening_port(settings.host, LIVE_PORTS) if port is None else port
+        return port, await greeting(settings.host, port), ""
+    except BrokerError as error:
+        return port, None, error.message
+
+
+def _first_session(offered: "Greeting | None") -> date:
+    at = datetime.now(UTC) if offered is None or offered.told_at is None else offered.told_at
+    return session_from(exchange_date(at)).date
+
+
+def _is_terminal() -> bool:
+    return sys.stdin.isatty()
+
+
+def _confirm(account: str, desk: "Desk", store: Path, *, is_simulated: bool) -> None:
+    from engine.run.promotion.admission import NotAdmittedError
+
+    money = SIMULATED if is_simulated else "with real money"
+    click.echo(f"{', '.join(sorted(desk.bots))} will trade account {account} {money}, kept in {store}")
+    typed = click.prompt("type the account's id to confirm", default="", show_default=False).strip()
+    if typed != account:
+        raise NotAdmittedError(f"not confirmed: typed '{typed}', the account is {account}", "nothing was sent")
