@@ -2,9 +2,11 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,8 +17,33 @@ if TYPE_CHECKING:
     from engine.adapters.ib.greeting import Greeting
     from engine.run.desk import Desk
     from engine.run.settings import Settings
+    from engine.run.start import RunOptions
+    from engine.run.worlds import World
 
 SIMULATED = "(a simulated gateway plays this account: no real money)"
+
+
+def live_world(
+    desk: "Desk", settings: "Settings", sessions: int | None, options: Mapping[str, Any]
+) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
+    """Return the world of real money once nothing is missing and a person has confirmed it. Raises: RulebotError.
+
+    options: `yes_i_mean`, `exits_only` and `logs` of the command.
+    """
+    from engine.run.start import RunOptions
+    from engine.run.worlds import attached
+
+    account, port, offered = admitted(desk, settings, options["yes_i_mean"])
+    said: dict[str, Any] = {
+        "mode": "live",
+        "gateway": f"{settings.host}:{port}",
+        "sim": offered.is_simulated,
+        "client_id": settings.client_id,
+        "exits_only": options["exits_only"],
+    }
+    where = attached(settings.host, port, settings.client_id, account, lockstep=offered.is_simulated, live=True)
+    logs = options["logs"] or settings.logs.with_name(f"{settings.logs.name}-live")
+    return where, RunOptions(store=settings.live_store, logs=logs, sessions=sessions, settings=said)
 
 
 def admitted(desk: "Desk", settings: "Settings", yes_i_mean: str | None) -> "tuple[str, int, Greeting]":

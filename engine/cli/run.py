@@ -16,7 +16,6 @@ from engine.model.errors import MisuseError
 if TYPE_CHECKING:
     from engine.cli.screen import Screen
     from engine.run.desk import Desk
-    from engine.run.settings import Settings
     from engine.run.start import Run, RunOptions
     from engine.run.worlds import World
 
@@ -200,7 +199,9 @@ def _world(
     settings = read_settings(options["settings"], folder, data_folder(), flags=flags)
     sessions = options["days"] or (1 if options["sim"] or options["until"] else None)
     if is_live:
-        return _live_world(options, settings, desk, sessions)
+        from engine.cli.live import live_world
+
+        return live_world(desk, settings, sessions, options)
     if not options["sim"]:
         store, logs = settings.store, settings.logs
         refuse_live_store(store)
@@ -237,27 +238,6 @@ def _world(
     return simulated(sim, settings.client_id), RunOptions(
         store=store, logs=logs, sessions=sessions, install=install, settings=said
     )
-
-
-def _live_world(
-    options: Mapping[str, Any], settings: "Settings", desk: "Desk", sessions: int | None
-) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
-    """Return the world of real money once nothing is missing and a person has confirmed it. Raises: RulebotError."""
-    from engine.cli.live import admitted
-    from engine.run.start import RunOptions
-    from engine.run.worlds import attached
-
-    account, port, offered = admitted(desk, settings, options["yes_i_mean"])
-    said: dict[str, Any] = {
-        "mode": "live",
-        "gateway": f"{settings.host}:{port}",
-        "sim": offered.is_simulated,
-        "client_id": settings.client_id,
-        "exits_only": options["exits_only"],
-    }
-    where = attached(settings.host, port, settings.client_id, account, lockstep=offered.is_simulated, live=True)
-    logs = options["logs"] or settings.logs.with_name(f"{settings.logs.name}-live")
-    return where, RunOptions(store=settings.live_store, logs=logs, sessions=sessions, settings=said)
 
 
 def _address(text: str | None) -> tuple[str | None, int | None]:

@@ -52,7 +52,7 @@ def missing(asked: Asked) -> list[str]:
         *_unreachable(asked),
         *_not_offered(asked, live.account),
         *((asked.store.problem,) if asked.store.problem else ()),
-        *(text for bot, digest in sorted(asked.digests.items()) for text in _unpromoted(asked, live, bot, digest)),
+        *unpromoted(asked.digests, live, asked.store, asked.today, simulated=_is_simulated(asked)),
         *_unconfirmed(asked, live.account),
     ]
 
@@ -89,15 +89,26 @@ def _not_offered(asked: Asked, account: str) -> Iterator[str]:
         yield f"account {account} is not behind {asked.where}; there is {', '.join(asked.offered.accounts)}"
 
 
-def _unpromoted(asked: Asked, live: LiveRules, bot: str, digest: str) -> Iterator[str]:
-    if asked.store.problem:
-        return
-    is_simulated = asked.offered is not None and asked.offered.is_simulated
-    all_of_bot = asked.store.promotions.get(bot, ())
+def _is_simulated(asked: Asked) -> bool:
+    return asked.offered is not None and asked.offered.is_simulated
+
+
+def unpromoted(
+    digests: Mapping[str, str], live: LiveRules, store: LiveStore, today: date, *, simulated: bool
+) -> list[str]:
+    """Return what the promotions in a live store lack for bots under these texts, a sentence each."""
+    if store.problem:
+        return []
+    found = (_lacks(bot, digest, live, store, today, simulated) for bot, digest in sorted(digests.items()))
+    return [text for each in found for text in each]
+
+
+def _lacks(bot: str, digest: str, live: LiveRules, store: LiveStore, today: date, is_simulated: bool) -> Iterator[str]:
+    all_of_bot = store.promotions.get(bot, ())
     of_world = [each for each in all_of_bot if each.simulated is is_simulated and each.account == live.account]
     of_text = [each for each in of_world if each.digest == digest]
     if of_text:
-        yield from _worn_out(asked, live, bot, of_text[-1])
+        yield from _worn_out(bot, live, today, of_text[-1])
     elif of_world:
         yield (
             f"{bot} was promoted with another text ({_short(of_world[-1].digest)}, this one is {_short(digest)}): "
@@ -119,10 +130,10 @@ def _never(bot: str) -> str:
     return f"{bot} is not promoted: 'rulebot promote {bot}' judges its sessions on paper"
 
 
-def _worn_out(asked: Asked, live: LiveRules, bot: str, found: Promotion) -> Iterator[str]:
+def _worn_out(bot: str, live: LiveRules, today: date, found: Promotion) -> Iterator[str]:
     last = found.figures.last
     until = None if last is None else good_until(last, live.good_for)
-    if until is None or until < asked.today:
+    if until is None or until < today:
         since = f"its last session on paper was {last}, which is good for {live.good_for} sessions, until {until}"
         yield f"the promotion of {bot} is too old: {since}"
     for each in compare(found.figures, live.require):

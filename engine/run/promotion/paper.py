@@ -96,12 +96,15 @@ class _Reader:
     standing: Standing = field(default_factory=Standing)
     barred_since: dict[str, datetime] = field(default_factory=dict)
     worth: dict[str, Decimal] = field(default_factory=dict)
-    halting: dict[tuple[str, date], set[str]] = field(default_factory=lambda: defaultdict(set))
+    halting: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    planned: set[tuple[str, date, str]] = field(default_factory=set)
 
     def take(self, entry: Entry) -> None:
         record = entry.record
         if record.kind is Kind.RUN_STARTED:
             self._run(record)
+        elif record.data.get("specs") is not None and not self.other:
+            self._texts(record)
         elif (taker := _TAKERS.get(record.kind)) is not None and (not self.other or record.kind in _ALWAYS):
             taker(self, entry)
         self.last_at = record.at
@@ -117,16 +120,25 @@ class _Reader:
         if self.last_at is not None:
             self._down(self.last_at)
         self.session, mode = None, mode_of(record)
+        self.halting.clear()
         texts = spec_texts(record.data["specs"])
         self.paper.last_texts |= {text.name: text for text in texts}
         self.other = "" if mode == PAPER and is_simulated(record) is self.simulated else mode
         if mode == PAPER and self.other:
             self.other = "simulated" if is_simulated(record) else "real"
         self.digests = {}
-        if self.other:
-            return
+        if not self.other:
+            self.paper.accounts[str(record.data.get("account"))] = None
+            self._texts(record)
+
+    def _texts(self, record: Record) -> None:
+        """Take the texts that run from now on, at a start or within a run."""
+        was_up = self.up_since is not None
+        self._down(record.at)
+        self.up_since = record.at if was_up else None
+        texts = spec_texts(record.data["specs"])
         self.paper.texts |= {text.digest: text for text in texts}
-        self.paper.accounts[str(record.data.get("account"))] = None
+        self.paper.last_texts |= {text.name: text for text in texts}
         self.digests = {text.name: text.digest for text in texts}
         for bot in self.digests:
             self._bar(bot, record.at)
@@ -193,15 +205,17 @@ class _Reader:
             self.paper.profits[Key(position.bot, position.digest), self._today(entry.record.at)] += gained
 
     def _verdict(self, entry: Entry) -> None:
-        if entry.text("place") == HALTS and entry.record.data.get("truth") is True:
-            self.halting[entry.record.bot, self._today(entry.record.at)].add(entry.text("rule"))
+        if entry.text("place") == HALTS:
+            is_true = entry.record.data.get("truth") is True
+            (set.add if is_true else set.discard)(self.halting[entry.record.bot], entry.text("rule"))
 
     def _bot_day(self, entry: Entry) -> None:
-        """Hold a halt against the bot unless it is one of its plan's own."""
-        halted, day = entry.text("halted"), date.fromisoformat(entry.text("date"))
-        planned = self.halting[entry.record.bot, day]
-        if halted and not any(halted.startswith(f"{rule} ") for rule in planned):
-            self.paper.said[entry.record.bot, day][f"halted: {halted}"] = None
+        """Hold a halt against the bot unless a halt condition of its plan was true when it came."""
+        halted, day, bot = entry.text("halted"), date.fromisoformat(entry.text("date")), entry.record.bot
+        if any(halted.startswith(f"{rule} ") for rule in self.halting[bot]):
+            self.planned.add((bot, day, halted))
+        elif halted and (bot, day, halted) not in self.planned:
+            self.paper.said[bot, day][f"halted: {halted}"] = None
 
     def _alarm(self, entry: Entry) -> None:
         if contract := entry.text("contract"):

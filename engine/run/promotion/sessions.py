@@ -154,7 +154,7 @@ def _missed(paper: Paper, key: Key, bot: CompiledBot | None, session: Session, o
         start = min(max(bot.window(session)[0], session.open), session.close)
     gap = _gap(paper.up.get(key, ()), start, session.close)
     if gap is not None:
-        return f"no engine or no connection from {_clock(gap.start)} to {_clock(gap.end)}"
+        return f"not running, or not connected, from {_clock(gap.start)} to {_clock(gap.end)}"
     if any(span.meets(start, session.close) for span in paper.barred.get(key.bot, ())):
         return "a person held the bot back (pause or kill)"
     return ""

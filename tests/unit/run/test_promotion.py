@@ -58,8 +58,8 @@ def test_an_engine_that_is_there_from_the_window_on_is_there() -> None:
 @pytest.mark.parametrize(
     ("starts", "ends", "missed"),
     [
-        ("10:31", "16:06", "no engine or no connection from 10:30 to 10:31"),
-        ("09:20", "15:59", "no engine or no connection from 15:59 to 16:00"),
+        ("10:31", "16:06", "not running, or not connected, from 10:30 to 10:31"),
+        ("09:20", "15:59", "not running, or not connected, from 15:59 to 16:00"),
     ],
 )
 def test_an_engine_that_is_not_there_all_the_time_leaves_the_session_out(starts: str, ends: str, missed: str) -> None:
@@ -75,9 +75,9 @@ def test_a_short_gap_is_passed_over_and_a_long_one_is_not() -> None:
     lost = [Record(at(A, "11:00"), Kind.LINK, data={"up": False, "reason": "gone"})]
     back = [Record(at(A, clock), Kind.LINK, data={"up": True, "reason": ""}) for clock in ("11:05", "11:06")]
     assert only(*session(A, None, *lost, back[0])).is_compliant
-    assert only(*session(A, None, *lost, back[1])).missed == "no engine or no connection from 11:00 to 11:06"
+    assert only(*session(A, None, *lost, back[1])).missed == "not running, or not connected, from 11:00 to 11:06"
     died = session(A, None)[:-1]
-    assert only(*died, *session(A, None, starts="11:00")).missed == "no engine or no connection from 10:30 to 11:00"
+    assert only(*died, *session(A, None, starts="11:00")).missed == "not running, or not connected, from 10:30 to 11:00"
 
 
 def test_whoever_carries_a_position_in_is_needed_from_the_open() -> None:
@@ -103,6 +103,26 @@ def test_a_halt_of_the_plan_is_compliant_and_every_other_is_not() -> None:
     assert only(*session(A, None, verdict("11:00", "day_range"), halt(A, "12:00", reason))).faults == (
         f"halted: {reason}",
     )
+
+
+def test_a_halt_condition_that_was_true_since_yesterday_is_the_plans_too() -> None:
+    reason = "day_range 37.2 pts, above 37.1"
+    first = session(A, None, verdict("11:00", "day_range"), halt(A, "11:00", reason), ends="09:00:01")[:-1]
+    hours = next(record for record in session(B) if record.kind is Kind.SESSION)
+    later = [halt(B, "09:31", reason), Record(at(B, "16:06"), Kind.RUN_ENDED, data={"reason": "", "is_clean": True})]
+    assert [each.faults for each in judged(*first, hours, *later)] == [(), ()]
+
+
+def test_a_text_that_changes_within_a_run_leaves_both_sessions_out() -> None:
+    other = session(A, digest="other")[0].data["specs"]
+    changed = Record(at(A, "11:00"), Kind.FACTS, data={"specs": other})
+    found = paper(session(A, None, changed))
+    assert [each.missed for each in judge(found, KEY, {})] == ["not running, or not connected, from 11:00 to 16:00"]
+    assert [each.missed for each in judge(found, Key(BOT, "other"), {})] == [
+        "not running, or not connected, from 09:30 to 11:00"
+    ]
+    same = replace(changed, data={"specs": session(A)[0].data["specs"]})
+    assert only(*session(A, None, same)).is_compliant
 
 
 def test_a_fill_by_hand_counts_in_the_bots_own_contracts_only() -> None:
