@@ -77,6 +77,8 @@ class LiveTable:
     def _lines(self, shown: Glance) -> list[Text]:
         width, height = self._console.size
         title = [Text(f" {self.title}", style="bold white on red")] if self.title else []
+        for line in title:
+            line.truncate(width - 1, overflow="ellipsis")
         lines = [Text(""), *title, *glance_lines(shown, width - 1)]
         if self._note and not shown.notice:
             lines.append(Text(f" {self._note}", style="bold yellow"))

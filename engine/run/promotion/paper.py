@@ -18,6 +18,8 @@ from engine.run.resume import spec_texts
 from engine.turn.state import Standing, after_request
 
 PAPER, LIVE = "paper", "live"
+OTHERS = ("simulated", "real", LIVE)
+"""What the runs that are passed over may be: those of the other world, and those with real money."""
 HALTS = "halts"
 
 
@@ -88,7 +90,7 @@ class _Reader:
 
     simulated: bool
     paper: Paper = field(default_factory=Paper)
-    other: str = "unknown"
+    other: str = "no run"
     digests: Mapping[str, str] = field(default_factory=dict)
     session: Session | None = None
     up_since: datetime | None = None
@@ -160,10 +162,10 @@ class _Reader:
 
     def _begin(self, entry: Entry) -> None:
         self.session = session_on(date.fromisoformat(entry.text("date")))
-        if self.session is not None and self.other:
-            self.paper.passed_over[self.other].add(self.session.date)
-        elif self.session is not None:
+        if self.session is not None and not self.other:
             self.paper.sessions[self.session.date] = self.session
+        elif self.session is not None and self.other in OTHERS:
+            self.paper.passed_over[self.other].add(self.session.date)
 
     def _operator(self, entry: Entry) -> None:
         self.standing = after_request(self.standing, Request(entry.text("request")), entry.record.bot)

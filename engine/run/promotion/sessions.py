@@ -66,8 +66,7 @@ def judge(
 ) -> tuple[BotSession, ...]:
     """Return the sessions of a bot under one text, in order. account_loss: the account's `daily_loss`."""
     bot = _compiled(paper, key)
-    found = (_session(paper, key, bot, day, audited, account_loss) for day in days_of(paper, key))
-    return tuple(each for each in found if each is not None)
+    return tuple(_session(paper, key, bot, day, audited, account_loss) for day in days_of(paper, key))
 
 
 def days_of(paper: Paper, key: Key) -> list[date]:
@@ -85,7 +84,7 @@ def _session(
     day: date,
     audited: Audited,
     account_loss: Decimal | None,
-) -> BotSession | None:
+) -> BotSession:
     session = session_on(day)
     own = [position for position in paper.positions.values() if _was_held(position, key, day)]
     profit = paper.profits.get((key, day), ZERO)
@@ -111,8 +110,9 @@ def _was_held(position: Position, key: Key, day: date) -> bool:
 
 
 def _ended(position: Position, day: date) -> bool:
-    is_over = position.state == "closed" and position.closed_at is not None and was_opened(position)
-    return is_over and position.closed_at is not None and exchange_date(position.closed_at) == day
+    if position.state != "closed" or position.closed_at is None or not was_opened(position):
+        return False
+    return exchange_date(position.closed_at) == day
 
 
 # ---------------------------------------------------------------- what is held against a session
