@@ -177,7 +177,12 @@ def verify(connection: Connection) -> ChainBreak | None:
 
 def rebuild(connection: Connection) -> None:
     """Make all projections again from the journal alone, in one transaction."""
-    records = list(enumerate(read_records(connection), 1))
+    query = select(journal).where(journal.c.kind != Kind.BATCH.value).order_by(journal.c.seq)
+    with connection.begin():
+        records = [
+            (seq, Record(utc_time(at), Kind(kind), bot, position, json.loads(data)))
+            for seq, at, kind, bot, position, data, _ in connection.execute(query)
+        ]
     with connection.begin():
         for table in PROJECTIONS:
             connection.execute(table.delete())

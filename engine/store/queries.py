@@ -173,9 +173,17 @@ class StoreReader:
             found = self._connection.execute(query).first()
         return (0, "") if found is None else (found.seq, found.hash)
 
-    def numbered(self) -> list[tuple[int, Record | str]]:
-        """Return all records with their numbers; in the place of one that cannot be read, why."""
+    def numbered(self, without: Collection[Kind] = ()) -> list[tuple[int, Record | str]]:
+        """Return all records with their numbers; in the place of one that cannot be read, why.
+
+        without: kinds that are left out; a run's last record, which says when it ended, never is.
+        """
         query = select(journal.c.seq, *_COLUMNS).order_by(journal.c.seq)
+        if without:
+            starts = select(journal.c.seq - 1).where(journal.c.kind == Kind.RUN_STARTED.value)
+            last = select(func.max(journal.c.seq))
+            is_last = journal.c.seq.in_(starts) | (journal.c.seq == last.scalar_subquery())
+            query = query.where(journal.c.kind.not_in(_values(without)) | is_last)
         with self._connection.begin():
             return [(row[0], _readable(*row[1:])) for row in self._connection.execute(query)]
 

@@ -1,5 +1,6 @@
 """What `rulebot promote` says, and what `rulebot run --live` says is missing, to the letter."""
 
+import json
 from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
@@ -7,13 +8,13 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from paper_days import BOT, days, put, session, sound_trade, spec_text, together
+from paper_days import BOT, at, days, put, session, sound_trade, spec_text, together
 from paper_days import alarm as told
 from syrupy.assertion import SnapshotAssertion
 
 from engine.adapters.ib.greeting import Greeting
 from engine.cli.main import main
-from engine.record.record import Record
+from engine.record.record import Kind, Record
 from engine.run.promotion.admission import Asked, missing, refusal
 from engine.run.promotion.figures import Figures
 from engine.run.promotion.promotion import LiveStore, Promotion
@@ -95,6 +96,15 @@ def test_simulated_sessions_promote_for_a_simulated_account_only(tmp_path: Path,
     assert (found.exit_code, found.stdout) == (1, snapshot(name="for real"))
     simulated = again("--sim")
     assert (simulated.exit_code, simulated.stdout) == (0, snapshot(name="for a simulated account"))
+
+
+def test_an_engine_that_was_killed_ran_until_its_last_record(tmp_path: Path) -> None:
+    """It dies at 11:00 with a batch as its last word, and is back at 11:03."""
+    (day,) = days(1)
+    batches = [Record(at(day, clock), Kind.BATCH, data={"events": 1}) for clock in ("10:45", "11:00")]
+    promote(tmp_path, [session(day, None, *batches)[:-1], session(day, starts="11:03")])
+    found = json.loads(again("--format", "json").stdout)
+    assert [each["judged"] for each in found["bots"][0]["sessions"]] == ["compliant"]
 
 
 @pytest.mark.parametrize(
