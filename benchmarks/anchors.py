@@ -8,6 +8,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 FOLDER = HERE / ".anchors"
+INSTALLED = FOLDER / "installed.txt"
+"""What was installed: when `requirements.txt` says otherwise, it is done again."""
 
 
 def anchor(program: str) -> str | None:
@@ -18,7 +20,8 @@ def anchor(program: str) -> str | None:
 
 def install() -> bool:
     """Install the anchors unless they are there; say so when that fails. Returns whether they are there."""
-    if anchor("check-jsonschema") is not None:
+    wanted = (HERE / "requirements.txt").read_text(encoding="utf-8")
+    if INSTALLED.exists() and INSTALLED.read_text(encoding="utf-8") == wanted:
         return True
     print("installing the anchors (once) ...", file=sys.stderr)
     venv.create(FOLDER, with_pip=True, clear=True)
@@ -26,6 +29,8 @@ def install() -> bool:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         print(f"SKIPPED: the anchors cannot be installed:\n{done.stderr[-500:]}", file=sys.stderr)
+    else:
+        INSTALLED.write_text(wanted, encoding="utf-8")
     return done.returncode == 0
 
 

@@ -20,7 +20,7 @@ WORDS = (
 
 
 def is_crash_loop(records: Iterable[Record], at: datetime) -> bool:
-    """Say whether a run that starts at `at` is one too many. `records` are those of an engine's life, in order."""
+    """Say whether a run that starts at `at` is one too many. `records`: of engines' lives, in order, since `WITHIN`."""
     died: list[datetime] = []
     for record in records:
         if record.kind is Kind.RUN_STARTED:

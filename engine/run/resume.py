@@ -4,10 +4,11 @@ Orders, positions and bot days are entities: the last value recorded is the trut
 broker is compared with at LinkUp.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 
 from engine.decide.bot_day import BotDay
 from engine.fill.book import Booked
@@ -15,9 +16,9 @@ from engine.model.event import Request
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
 from engine.model.money import ZERO
-from engine.model.order import Order, Purpose
+from engine.model.order import FILLS_KEPT, Order, Purpose
 from engine.model.position import Position
-from engine.model.session import exchange_date, session_from
+from engine.model.session import at_exchange_time, exchange_date, session_from
 from engine.model.values import dataclass
 from engine.record.codec import decode
 from engine.record.record import Json, Kind, Record
@@ -29,16 +30,8 @@ from engine.turn.work import active_ids, live_refs
 RECENT = timedelta(minutes=1)
 """Orders sent since then still count against orders_per_minute."""
 
-RESUMED = (
-    Kind.ORDER,
-    Kind.POSITION,
-    Kind.BOT_DAY,
-    Kind.FILL,
-    Kind.COMMISSION,
-    Kind.MARK,
-    Kind.OPERATOR,
-    Kind.RUN_STARTED,
-)
+_KEYS = {Kind.ORDER: "ref", Kind.POSITION: "id", Kind.BOT_DAY: "bot"}
+"""What names an entity among the records of its kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +44,24 @@ class Resumed:
     is_fresh: bool
 
 
-def resume(records: Sequence[Record], at: datetime, board: Board, events: EventCalendar) -> Resumed:
-    """Return the state that the journal leads to, as of `at`."""
+def resume(
+    records: Sequence[Record],
+    at: datetime,
+    board: Board,
+    events: EventCalendar,
+    number: int = 0,
+    order_id: int = 0,
+) -> Resumed:
+    """Return the state that the journal leads to, as of `at`.
+
+    `records` are all of it, or those that matter (`store/recall.py`); then `number` and `order_id` are the highest of
+    all orders, told apart since not all of them are here.
+    """
     session = session_from(exchange_date(at))
+    forgotten = at_exchange_time(session.date, time()) - FILLS_KEPT
     state = State(session=session, board=board, facts=Facts(events=events))
-    orders: dict[str, Order] = {}
-    positions: dict[str, Position] = {}
-    days: dict[str, BotDay] = {}
+    entities: dict[Kind, dict[str, Mapping[str, Json]]] = {Kind.ORDER: {}, Kind.POSITION: {}, Kind.BOT_DAY: {}}
+    filled_at: dict[str, datetime] = {}
     booked: dict[str, Booked] = {}
     marks: dict[str, Decimal] = {}
     bases: dict[str, Decimal] = {}
@@ -66,17 +70,12 @@ def resume(records: Sequence[Record], at: datetime, board: Board, events: EventC
     standing = Standing()
     install = ""
     for record in records:
-        data = dict(record.data)
-        if record.kind is Kind.ORDER:
-            order = decode(Order, data)
-            orders[order.ref] = order
-        elif record.kind is Kind.POSITION:
-            position = decode(Position, data)
-            positions[position.id] = position
-        elif record.kind is Kind.BOT_DAY:
-            days[record.bot] = decode(BotDay, data)
+        data = record.data
+        if (key := _KEYS.get(record.kind)) is not None:
+            entities[record.kind][str(data[key])] = data
         elif record.kind is Kind.FILL:
-            _book(booked, record, data, positions, orders)
+            base = _book(booked, record, entities[Kind.ORDER])
+            filled_at[base] = record.at
         elif record.kind is Kind.COMMISSION:
             base = str(data["exec_id"]).rpartition(".")[0]
             if base in booked:
@@ -92,6 +91,9 @@ def resume(records: Sequence[Record], at: datetime, board: Board, events: EventC
             install = str(data["install"])
             for text in spec_texts(data["specs"]):
                 texts[text.digest] = text
+    orders = {ref: decode(Order, dict(data)) for ref, data in entities[Kind.ORDER].items()}
+    positions = {name: decode(Position, dict(data)) for name, data in entities[Kind.POSITION].items()}
+    days = {bot: decode(BotDay, dict(data)) for bot, data in entities[Kind.BOT_DAY].items()}
     working = {o.position for o in orders.values() if o.status.is_live}
     kept = {name: found for name, found in positions.items() if name in working or not is_over(found, session)}
     known = {ref: o for ref, o in orders.items() if o.status.is_live or o.position in kept}
@@ -103,32 +105,26 @@ def resume(records: Sequence[Record], at: datetime, board: Board, events: EventC
         live=live_refs(known),
         active=active_ids(kept),
         by_id={o.order_id: ref for ref, o in known.items() if o.order_id},
-        booked=booked,
+        booked={base: b for base, b in booked.items() if b.position in kept or filled_at[base] >= forgotten},
         sent=tuple(sent),
         marks={name: made for name, made in marks.items() if name in kept},
         bases={name: made for name, made in bases.items() if name in kept},
         bots={name: BotState(day=day) for name, day in days.items() if day.date == session.date},
-        next_number=max((o.number for o in orders.values()), default=0) + 1,
-        next_order_id=max((o.order_id for o in orders.values()), default=0) + 1,
+        next_number=max((number, *(o.number for o in orders.values()))) + 1,
+        next_order_id=max((order_id, *(o.order_id for o in orders.values()))) + 1,
         requests=frozenset(requests),
     )
     needed = {position.digest for position in kept.values()}
-    return Resumed(state, tuple(t for d, t in texts.items() if d in needed), install, not orders and not install)
+    return Resumed(state, tuple(texts[d] for d in sorted(needed & texts.keys())), install, not orders and not install)
 
 
-def _book(
-    booked: dict[str, Booked],
-    record: Record,
-    data: dict[str, Json],
-    positions: dict[str, Position],
-    orders: dict[str, Order],
-) -> None:
+def _book(booked: dict[str, Booked], record: Record, orders: Mapping[str, Mapping[str, Json]]) -> str:
+    """Book a fill; return its execution without its revision."""
+    data = record.data
     exec_id = str(data["exec_id"])
-    order = orders.get(str(data["ref"]))
     count = int(str(data["quantity"]))
-    multiplier = 100
-    if order is not None:
-        multiplier = order.legs[0].option.multiplier
+    order: Any = orders.get(str(data["ref"]))
+    multiplier = 100 if order is None else int(order["legs"][0]["option"]["multiplier"])
     sign = -1 if data["is_buy"] else 1
     base = exec_id.rpartition(".")[0]
     corrected = booked.get(base)
@@ -141,6 +137,7 @@ def _book(
         cash=Decimal(str(data["price"])) * count * multiplier * sign,
         commission=corrected.commission if corrected else ZERO,
     )
+    return base
 
 
 def spec_texts(data: Json) -> list[SpecText]:

@@ -14,11 +14,11 @@ from engine.model.event import Request
 from engine.model.session import Session, session_after
 from engine.record.record import Json, Kind, Record
 from engine.run.calendars import load_calendar
-from engine.run.crash_loop import TELLING, WORDS, is_crash_loop
+from engine.run.crash_loop import TELLING, WITHIN, WORDS, is_crash_loop
 from engine.run.desk import Desk, compile_text
 from engine.run.inbox import Inbox
 from engine.run.loop import STOPPED, Loop
-from engine.run.resume import RESUMED, Resumed, resume
+from engine.run.resume import Resumed, resume
 from engine.run.worlds import World
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
@@ -103,7 +103,8 @@ async def execute(
 def _assemble(
     desk: Desk, options: RunOptions, world: World, journal: SqlJournal, at: datetime, watcher: Watcher
 ) -> Run:
-    resumed = resume(journal.read(RESUMED), at, world.ib.feed.board, load_calendar())
+    recalled = journal.recall(at)
+    resumed = resume(recalled.records, at, world.ib.feed.board, load_calendar(), recalled.number, recalled.order_id)
     pinned = {text.digest: compile_text(text) for text in resumed.texts}
     install = resumed.install or options.install or secrets.token_hex(3)
     inbox = Inbox(options.store)
@@ -124,7 +125,7 @@ def _assemble(
 
 def _guard(run: Run, journal: SqlJournal) -> None:
     """Let a run that follows several dead ones only reduce. In lockstep time is not ours, and crashes are made."""
-    if run.world.ib.link.is_lockstep or not is_crash_loop(journal.read(TELLING), run.first):
+    if run.world.ib.link.is_lockstep or not is_crash_loop(journal.read(TELLING, run.first - WITHIN), run.first):
         return
     log.warning(WORDS)
     journal.append([Record(run.first, Kind.ALARM, data={"text": WORDS})], durable=True)

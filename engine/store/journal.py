@@ -22,6 +22,7 @@ from engine.record.record import Kind, Record
 from engine.store.jsonlines import KINDS, JsonLines
 from engine.store.open import Store, says
 from engine.store.project import Projector
+from engine.store.recall import COLUMNS, Recalled, read_rows, recall, recall_lines
 from engine.store.tables import PROJECTIONS, journal
 
 FIRST_HASH = "0" * 64
@@ -55,7 +56,7 @@ class SqlJournal:
         self._is_full = True
         self._projector = Projector()
         self._seq, self._hash = _head(self._connection)
-        self._lines = None if logs is None else JsonLines(logs, read_records(self._connection, KINDS))
+        self._lines = None if logs is None else JsonLines(logs, recall_lines(self._connection, KINDS))
         self.log_problem: StoreError | None = None
 
     def append(self, records: Sequence[Record], *, durable: bool) -> None:
@@ -78,11 +79,16 @@ class SqlJournal:
         if self._pending:
             self._commit(True)
 
-    def read(self, kinds: Collection[Kind] | None = None) -> Sequence[Record]:
-        """Return all records of this store in order, or only those of some kinds. What waits is included."""
-        stored = read_records(self._connection, kinds)
+    def recall(self, at: datetime) -> Recalled:
+        """Return what a start at `at` goes on from; what waits is written first. Raises: StoreError."""
+        self.flush()
+        return recall(self._connection, at)
+
+    def read(self, kinds: Collection[Kind] | None = None, since: datetime | None = None) -> Sequence[Record]:
+        """Return all records of this store in order, or only those of some kinds or times. What waits is included."""
+        stored = read_records(self._connection, kinds, since)
         waiting = (record for record in self._pending if kinds is None or record.kind in kinds)
-        return tuple(chain(stored, waiting))
+        return tuple(chain(stored, (record for record in waiting if since is None or record.at >= since)))
 
     def verify(self) -> ChainBreak | None:
         """Return the first break of the hash chain, None when it is whole."""
@@ -150,15 +156,17 @@ class SqlJournal:
             self._is_full = is_full
 
 
-def read_records(connection: Connection, kinds: Collection[Kind] | None = None) -> Iterator[Record]:
+def read_records(
+    connection: Connection, kinds: Collection[Kind] | None = None, since: datetime | None = None
+) -> Iterator[Record]:
     """Yield the stored records in order."""
-    query = select(journal.c.at, journal.c.kind, journal.c.bot, journal.c.position, journal.c.data)
+    query = select(*COLUMNS)
     if kinds is not None:
         query = query.where(journal.c.kind.in_(sorted(kind.value for kind in kinds)))
+    if since is not None:
+        query = query.where(journal.c.at >= utc_text(since))
     with connection.begin():
-        rows = connection.execute(query.order_by(journal.c.seq)).all()
-    for at, kind, bot, position, data in rows:
-        yield Record(utc_time(at), Kind(kind), bot, position, json.loads(data))
+        yield from read_rows(connection, query)
 
 
 def verify(connection: Connection) -> ChainBreak | None:

@@ -16,6 +16,7 @@ from engine.record.codec import utc_text, utc_time
 from engine.record.record import Kind, Record
 from engine.store.journal import ChainBreak, verify
 from engine.store.open import is_in_use, read_store, says
+from engine.store.recall import COLUMNS, Recalled, read_rows, recall
 from engine.store.tables import bot_day_rows, journal, trade_rows
 
 Row = Mapping[str, Any]
@@ -26,7 +27,6 @@ _VIEW_ORDER = {
     "account_summary": "1", "daily_summary": "date", "bot_days": "date, strategy_id", "risk_metrics": "1",
     "system_state": "1",
 }  # fmt: skip
-_COLUMNS = (journal.c.at, journal.c.kind, journal.c.bot, journal.c.position, journal.c.data)
 
 
 class Listed(NamedTuple):
@@ -102,7 +102,7 @@ class StoreReader:
             first = self._first(select(journal.c.seq).where(journal.c.kind == Kind.RUN_STARTED.value))
             since = 0 if first is None else first
             found = self._records(
-                select(*_COLUMNS).where(
+                select(*COLUMNS).where(
                     journal.c.kind.in_(_values((Kind.RUN_STARTED, Kind.RUN_ENDED, Kind.OPERATOR, Kind.SESSION))),
                     journal.c.seq >= since,
                 )
@@ -143,7 +143,7 @@ class StoreReader:
         """Return a bot's records of one exchange date, in order."""
         midnight = datetime.min.time()
         first, after = at_exchange_time(day, midnight), at_exchange_time(day + timedelta(days=1), midnight)
-        query = select(*_COLUMNS).where(
+        query = select(*COLUMNS).where(
             journal.c.kind.in_(_values(kinds)),
             journal.c.bot == bot,
             journal.c.at >= utc_text(first),
@@ -162,9 +162,9 @@ class StoreReader:
         return found
 
     def records(self, kinds: Collection[Kind]) -> Sequence[Record]:
-        """Return all records of some kinds, in order."""
+        """Return all records of some kinds, in order. Raises: ValueError for one that cannot be read."""
         with self._connection.begin():
-            return self._records(select(*_COLUMNS).where(journal.c.kind.in_(_values(kinds))))
+            return self._records(select(*COLUMNS).where(journal.c.kind.in_(_values(kinds))))
 
     def head(self) -> tuple[int, str]:
         """Return number and hash of the last record; 0 and "" of an empty journal."""
@@ -178,7 +178,7 @@ class StoreReader:
 
         without: kinds that are left out; a run's last record, which says when it ended, never is.
         """
-        query = select(journal.c.seq, *_COLUMNS).order_by(journal.c.seq)
+        query = select(journal.c.seq, *COLUMNS).order_by(journal.c.seq)
         if without:
             starts = select(journal.c.seq - 1).where(journal.c.kind == Kind.RUN_STARTED.value)
             last = select(func.max(journal.c.seq))
@@ -186,6 +186,10 @@ class StoreReader:
             query = query.where(journal.c.kind.not_in(_values(without)) | is_last)
         with self._connection.begin():
             return [(row[0], _readable(*row[1:])) for row in self._connection.execute(query)]
+
+    def recall(self, at: datetime) -> Recalled:
+        """Return what a start at `at` would go on from."""
+        return recall(self._connection, at)
 
     def verify(self) -> ChainBreak | None:
         """Return the first break of the journal's hash chain, None when it is whole."""
@@ -196,10 +200,7 @@ class StoreReader:
         return found
 
     def _records(self, query: Select[Any]) -> list[Record]:
-        return [
-            Record(utc_time(at), Kind(kind), bot, position, json.loads(data))
-            for at, kind, bot, position, data in self._connection.execute(query.order_by(journal.c.seq))
-        ]
+        return list(read_rows(self._connection, query))
 
 
 def _readable(at: str, kind: str, bot: str, position: str, data: str) -> Record | str:

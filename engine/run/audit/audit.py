@@ -17,6 +17,7 @@ from engine.run.audit.orders import (
     recorded_first,
 )
 from engine.run.audit.rules import declared_moves, in_order, inside_the_session, one_text, unknown_is_never_true
+from engine.run.audit.starts import differing_starts
 from engine.run.audit.tape import Check, Finding, Tape, tape_of
 from engine.store.journal import ChainBreak
 from engine.store.queries import StoreReader
@@ -65,6 +66,7 @@ INVARIANTS = (
     Invariant(18, "a position's text never changes", (one_text,)),
     Invariant(20, "the journal is whole and in order", (in_order,)),
     Invariant(21, "each change has its record, each table its journal", (changes_recorded,)),
+    Invariant(22, "a start goes on from what the whole journal says", ()),
 )
 
 
@@ -72,26 +74,38 @@ def audit_store(path: Path) -> tuple[Verdict, ...]:
     """Return a verdict of every invariant on a store, also while an engine writes it. Raises: StoreError."""
     with StoreReader(path) as reader:
         rows, broken = reader.numbered(), reader.verify()
-    return audit(rows, broken=broken, tables=() if broken else differing_tables(path))
+    if broken:
+        return audit(rows, broken=broken)
+    return audit(rows, tables=differing_tables(path), starts=differing_starts(path))
 
 
 def audit(
-    rows: Iterable[tuple[int, Record | str]], *, broken: ChainBreak | None = None, tables: Sequence[str] = ()
+    rows: Iterable[tuple[int, Record | str]],
+    *,
+    broken: ChainBreak | None = None,
+    tables: Sequence[str] = (),
+    starts: Sequence[str] = (),
 ) -> tuple[Verdict, ...]:
     """Return a verdict of every invariant on numbered records.
 
     `broken`: where the hash chain breaks. `tables`: those that differ from what the journal makes of them.
+    `starts`: what a start would know otherwise, in words.
     """
-    return audit_tape(tape_of(rows), broken, tables)
+    return audit_tape(tape_of(rows), broken, tables, starts)
 
 
 def audit_tape(
-    tape: Tape, broken: ChainBreak | None, tables: Sequence[str], shown: int | None = SHOWN
+    tape: Tape,
+    broken: ChainBreak | None,
+    tables: Sequence[str] = (),
+    starts: Sequence[str] = (),
+    shown: int | None = SHOWN,
 ) -> tuple[Verdict, ...]:
     """Do the same on a tape; `shown` offences of each invariant are kept, None keeps all."""
     known = {
         20: _chain(tape, broken),
         21: [Finding(0, None, f"the table {name} is not its journal's") for name in tables],
+        22: [Finding(0, None, words) for words in starts],
     }
     return tuple(_verdict(each, tape, known.get(each.number, []), shown) for each in INVARIANTS)
 

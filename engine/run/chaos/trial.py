@@ -22,6 +22,7 @@ from engine.model.values import dataclass
 from engine.record.record import Kind
 from engine.run.aftermath.day import Day, read_day
 from engine.run.aftermath.outside import Outside
+from engine.run.audit.starts import differing_starts
 from engine.run.chaos.fate import CrashedError, Fate, MortalBroker, MortalJournal
 from engine.run.chaos.storm import Storm
 from engine.run.desk import Desk
@@ -52,14 +53,16 @@ UNDER_WAY = (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.CANCELLING, 
 class Aftermath:
     """What a trial left, for whoever judges it.
 
-    tables: those that differ from their journal. untold: commissions that the broker kept from us. fired: how often
-    each fault did something, by its place. deaths: crashes that happened. troubles: what no engine may do, in words.
+    tables: those that differ from their journal. starts: what the next one would know otherwise. untold: commissions
+    that the broker kept from us. fired: how often each fault did something, by its place. deaths: crashes that
+    happened. troubles: what no engine may do, in words.
     """
 
     storm: Storm
     day: Day
     outside: Outside
     tables: tuple[str, ...]
+    starts: tuple[str, ...]
     untold: tuple[Row, ...]
     fired: Mapping[int, int]
     deaths: tuple[str, ...]
@@ -155,6 +158,7 @@ class _Trial:
             day=read_day(self.store, gateway.ledger.totals(), {}),
             outside=outside,
             tables=tuple(differing_tables(self.store)),
+            starts=tuple(differing_starts(self.store)),
             untold=gateway.untold,
             fired=dict(gateway.fired),
             deaths=tuple(crash.kind for crash in self.fate.deaths),

@@ -43,7 +43,7 @@ class Invariant:
 def judge(aftermath: Aftermath, desk: Desk) -> Mapping[int, tuple[str, ...]]:
     """Return the first offences against each invariant that does not hold, by its number."""
     day = aftermath.day
-    audited = audit(enumerate(day.records, 1), broken=day.broken, tables=aftermath.tables)
+    audited = audit(enumerate(day.records, 1), broken=day.broken, tables=aftermath.tables, starts=aftermath.starts)
     said = {
         each.number: [f"{one.at:%H:%M:%S} {one.text}" if one.at else one.text for one in each.first] for each in audited
     }

@@ -1,0 +1,35 @@
+"""Invariant 22: a start, which reads what stands, goes on from the state that the whole journal leads to."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from engine.model.facts import EventCalendar
+from engine.model.market import Board
+from engine.record.record import Kind, Record
+from engine.run.resume import resume
+from engine.store.queries import StoreReader
+from engine.turn.state import State
+
+LATER = (timedelta(0), timedelta(days=1), timedelta(days=4))
+"""How long after the last record a start is tried: at once, on the next day, after a long weekend."""
+
+
+def differing_starts(path: Path) -> list[str]:
+    """Return what a start would know otherwise, or why none is possible, in words. Raises: StoreError."""
+    with StoreReader(path) as reader:
+        try:
+            records = reader.records(tuple(Kind))
+            instants = [records[-1].at + later for later in LATER] if records else []
+            return [f"a start at {at:%Y-%m-%d %H:%M:%S} UTC would know other {name}"
+                    for at in instants for name in _differing(reader, records, at)]  # fmt: skip
+        except (ArithmeticError, KeyError, TypeError, ValueError) as error:
+            return [f"a start cannot read it: {error!r}"]
+
+
+def _differing(reader: StoreReader, records: Sequence[Record], at: datetime) -> list[str]:
+    board, recalled = Board(), reader.recall(at)
+    whole = resume(records, at, board, EventCalendar())
+    lean = resume(recalled.records, at, board, EventCalendar(), recalled.number, recalled.order_id)
+    names = [name for name in State._fields if getattr(whole.state, name) != getattr(lean.state, name)]
+    return names + (["texts"] if (whole.texts, whole.install) != (lean.texts, lean.install) else [])

@@ -1,0 +1,113 @@
+"""What a start needs of a journal, without reading all of it: what stands, and the last weeks.
+
+The projections say which positions and orders stand; their records, and only theirs, are read. The fold of these is the
+fold of the whole journal (`run/resume.py`), which a test holds it to.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, func, or_, select, union
+
+from engine.model.order import FILLS_KEPT, OrderStatus
+from engine.model.session import at_exchange_time, exchange_date, session_from
+from engine.model.values import dataclass
+from engine.record.codec import utc_text, utc_time
+from engine.record.record import Kind, Record
+from engine.store.tables import journal, order_rows, snapshot_rows, trade_rows
+
+LINES_KEPT = timedelta(days=10)
+COLUMNS = (journal.c.at, journal.c.kind, journal.c.bot, journal.c.position, journal.c.data)
+_OF_POSITIONS = (Kind.POSITION, Kind.ORDER, Kind.FILL, Kind.COMMISSION)
+_LIVE = tuple(status.value for status in OrderStatus if status.is_live)
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """Records in order, and the highest number and order id of all orders there ever were, 0 without one."""
+
+    records: tuple[Record, ...]
+    number: int
+    order_id: int
+
+
+def recall(connection: Connection, at: datetime) -> Recalled:
+    """Return what a start at `at` goes on from."""
+    midnight = at_exchange_time(session_from(exchange_date(at)).date, time())
+    stands = _standing(midnight)
+    parts = [
+        _of_kinds((Kind.OPERATOR,)),
+        select(func.max(journal.c.seq)).where(journal.c.kind == Kind.RUN_STARTED.value),
+        _texts_of(stands),
+        _of_kinds((Kind.BOT_DAY,), journal.c.at >= utc_text(midnight - LINES_KEPT)),
+        _of_positions(stands),
+        _of_kinds((Kind.FILL, Kind.COMMISSION), journal.c.at >= utc_text(midnight - FILLS_KEPT)),
+        _last_marks(stands),
+        _last_marks(stands, snapshot_rows.c.at < midnight),
+    ]
+    with connection.begin():
+        records = _numbered(connection, union(*parts))
+        highest = connection.execute(select(func.max(order_rows.c.number), func.max(order_rows.c.order_id))).one()
+    return Recalled(records, highest[0] or 0, highest[1] or 0)
+
+
+def recall_lines(connection: Connection, kinds: Iterable[Kind]) -> tuple[Record, ...]:
+    """Return what JSON Lines may still lack: the last run, the last days, and whole orders that stand."""
+    with connection.begin():
+        last = connection.execute(select(journal.c.at).order_by(journal.c.seq.desc()).limit(1)).scalar()
+        if last is None:
+            return ()
+        started = select(func.max(journal.c.at)).where(journal.c.kind == Kind.RUN_STARTED.value)
+        since = min(_ago(last, LINES_KEPT), connection.execute(started).scalar() or last)
+        recent = _of_kinds(tuple(kinds), journal.c.at >= since)
+        return _numbered(connection, union(recent, _of_positions(_standing(None))))
+
+
+def _ago(at: str, span: timedelta) -> str:
+    return utc_text(datetime.fromisoformat(at) - span)
+
+
+def _standing(midnight: datetime | None) -> Select[tuple[str]]:
+    """Return the positions that are not over, and those of working orders."""
+    is_open: ColumnElement[bool] = trade_rows.c.state != "closed"
+    if midnight is not None:
+        is_open = or_(is_open, trade_rows.c.exit_time.is_(None), trade_rows.c.exit_time >= midnight)
+    working = select(order_rows.c.position).where(order_rows.c.state.in_(_LIVE))
+    return select(union(select(trade_rows.c.position).where(is_open), working).subquery().c.position)
+
+
+def _of_kinds(kinds: tuple[Kind, ...], *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
+    return select(journal.c.seq).where(journal.c.kind.in_([kind.value for kind in kinds]), *conditions)
+
+
+def _of_positions(stands: Select[tuple[str]]) -> Select[tuple[int]]:
+    is_of_one = journal.c.position != ""  # lets SQLite use the index, which leaves out the others
+    return _of_kinds(_OF_POSITIONS, is_of_one, journal.c.position.in_(stands))
+
+
+def _texts_of(stands: Select[tuple[str]]) -> Select[tuple[int]]:
+    """Return the last start with the text of each position."""
+    governing = select(trade_rows.c.digest).where(trade_rows.c.position.in_(stands)).distinct().subquery()
+    has_it = func.instr(journal.c.data, governing.c.digest) > 0
+    started = governing.join(journal, (journal.c.kind == Kind.RUN_STARTED.value) & has_it)
+    last = select(func.max(journal.c.seq).label("seq")).select_from(started)
+    return select(last.group_by(governing.c.digest).subquery().c.seq)
+
+
+def _last_marks(stands: Select[tuple[str]], *conditions: ColumnElement[bool]) -> Select[tuple[int]]:
+    last = select(func.max(snapshot_rows.c.seq).label("seq"))
+    told = (snapshot_rows.c.position.in_(stands), snapshot_rows.c.profit.is_not(None), *conditions)
+    return select(last.where(*told).group_by(snapshot_rows.c.position).subquery().c.seq)
+
+
+def _numbered(connection: Connection, numbers: Select[tuple[int]] | CompoundSelect[int]) -> tuple[Record, ...]:
+    found = numbers.subquery()
+    return tuple(read_rows(connection, select(*COLUMNS).where(journal.c.seq.in_(select(found.c.seq)))))
+
+
+def read_rows(connection: Connection, query: Select[Any]) -> Iterator[Record]:
+    """Yield the records of a query for `COLUMNS`, in order."""
+    for at, kind, bot, position, data in connection.execute(query.order_by(journal.c.seq)).all():
+        yield Record(utc_time(at), Kind(kind), bot, position, json.loads(data))

@@ -1,0 +1,120 @@
+"""What a start reads of a long journal: all that stands, the last weeks, and nothing else."""
+
+import sqlite3
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from engine_day import at, sound_day
+
+from engine.model.facts import EventCalendar
+from engine.model.market import Board
+from engine.record.codec import utc_text
+from engine.record.record import Kind, Record
+from engine.run.audit.audit import audit_store
+from engine.run.audit.starts import differing_starts
+from engine.run.resume import Resumed, resume
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+
+NOON = at("12:00")
+
+
+def moved(record: Record, days: int) -> Record:
+    """Return the record as if it were of another day, with names of its own."""
+    day = f"{days:03d}"
+
+    def other(value: object) -> object:
+        if isinstance(value, dict):
+            return {key: other(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [other(item) for item in value]
+        is_name = isinstance(value, str) and value in names
+        return f"{value}{day}" if is_name and isinstance(value, str) else value
+
+    names = {str(record.data.get(key)) for key in ("ref", "id", "position", "exec_id")} | {record.position} - {""}
+    data = other(dict(record.data))
+    assert isinstance(data, dict)
+    if record.kind is Kind.POSITION and data["state"] == "closed":
+        data["closed_at"] = utc_text(record.at - timedelta(days=days))
+    if "exec_id" in data:
+        data["exec_id"] = f"d{day}{record.data['exec_id']}"
+    position = f"{record.position}{day}" if record.position else ""
+    return Record(record.at - timedelta(days=days), record.kind, record.bot, position, data)
+
+
+def written(path: Path, *, days: tuple[int, ...] = (), until: int | None = None) -> SqlJournal:
+    """Return the journal of the sound day, or its beginning, after the same happenings so many days earlier."""
+    journal = SqlJournal(open_store(path))
+    for back in days:
+        journal.append([moved(r, back) for r in sound_day() if r.kind is not Kind.RUN_STARTED], durable=True)
+    journal.append([moved(record, 0) for record in sound_day()][:until], durable=True)
+    return journal
+
+
+def from_all(journal: SqlJournal, at: datetime, board: Board) -> Resumed:
+    return resume(journal.read(), at, board, EventCalendar())
+
+
+def from_what_stands(journal: SqlJournal, at: datetime, board: Board) -> Resumed:
+    found = journal.recall(at)
+    return resume(found.records, at, board, EventCalendar(), found.number, found.order_id)
+
+
+@pytest.mark.parametrize("until", [None, 20, 9, 7])
+@pytest.mark.parametrize("later", [0, 1, 4, 40])
+def test_the_state_is_that_of_the_whole_journal(later: int, until: int | None, tmp_path: Path) -> None:
+    journal = written(tmp_path / "a.db", days=(60, 31, 8, 1), until=until)
+    when, board = sound_day()[-1].at + timedelta(days=later), Board()
+    assert from_what_stands(journal, when, board) == from_all(journal, when, board)
+    assert journal.recall(when).number > 0
+    journal.close()
+    assert differing_starts(tmp_path / "a.db") == []
+
+
+def test_what_is_over_is_not_read(tmp_path: Path) -> None:
+    journal = written(tmp_path / "a.db", days=(90, 60))
+    when = sound_day()[-1].at + timedelta(days=50)
+    recalled = journal.recall(when)
+    assert {record.kind for record in recalled.records} == {Kind.RUN_STARTED}
+    assert (recalled.number, recalled.order_id) == (3, 3)
+    board = Board()
+    assert from_what_stands(journal, when, board) == from_all(journal, when, board)
+    assert not from_all(journal, when, Board()).state.booked
+    assert len(from_all(journal, NOON, Board()).state.booked) == 2
+    journal.close()
+
+
+def test_a_store_without_records_is_a_fresh_start(tmp_path: Path) -> None:
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    found = journal.recall(NOON)
+    assert (found.records, found.number, found.order_id) == ((), 0, 0)
+    journal.close()
+    assert differing_starts(tmp_path / "a.db") == []
+
+
+def test_the_audit_finds_a_table_that_would_mislead_a_start(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    journal = SqlJournal(open_store(path))
+    journal.append(sound_day(), durable=True)
+    journal.close()
+    assert [each.number for each in audit_store(path) if not each.holds] == []
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE trade_rows SET state = 'closed', exit_time = '2020-01-01T00:00:00.000000Z'")
+        connection.execute("UPDATE order_rows SET state = 'filled'")
+    offences = {each.number: each.first for each in audit_store(path) if not each.holds}
+    assert "would know other positions" in offences[22][0].text
+
+
+def test_lines_that_a_killed_run_owes_are_added_from_what_is_recent(tmp_path: Path) -> None:
+    written(tmp_path / "a.db", days=(60,)).close()
+    SqlJournal(open_store(tmp_path / "a.db"), logs=tmp_path / "logs").close()
+    files = {file: file.read_text() for file in sorted((tmp_path / "logs").rglob("*.jsonl"))}
+    assert files
+    for file, text in files.items():
+        lines = text.splitlines(keepends=True)
+        file.write_text("".join(lines[:-1]))
+    SqlJournal(open_store(tmp_path / "a.db"), logs=tmp_path / "logs").close()
+    assert {file: sorted(file.read_text().splitlines()) for file in files} == {
+        file: sorted(text.splitlines()) for file, text in files.items()
+    }
