@@ -8,6 +8,7 @@ from engine.model.position import Position
 from engine.model.values import dataclass
 from engine.record.record import Kind
 from engine.run.audit.audit import audit_tape
+from engine.run.audit.starts import differing_starts
 from engine.run.audit.tape import tape_of
 from engine.run.promotion.figures import Figures, Judged, compare, figures
 from engine.run.promotion.paper import Key, Paper, closed_trades, read_paper
@@ -63,7 +64,7 @@ def read_evidence(path: Path, *, simulated: bool) -> Evidence:
             "it proves nothing; 'rulebot store restore' puts a backup in its place",
         )
     tape = tape_of(rows)
-    audited = audit_faults(tape, audit_tape(tape, broken, differing_tables(path), shown=None))
+    audited = audit_faults(tape, audit_tape(tape, broken, differing_tables(path), differing_starts(path), shown=None))
     paper = read_paper(tape, simulated=simulated)
     at = tape.entries[-1].record.at if tape.entries else None
     return Evidence(store=path, paper=paper, audited=audited, records=number, hash=hash, at=at, simulated=simulated)
