@@ -17,7 +17,8 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 class Kind(Enum):
     """What a record is about; the fields of `data` are listed beside each.
 
-    run_started   version, specs {name: {digest, path, text}}, settings, account, seed, session, lockstep
+    run_started   version, specs {name: {digest, path, text}}, settings, account, install, epoch,
+                  session, lockstep
     run_ended     reason
     session       date, open, close, half             a trading day begins
     link          up, reason, account                 the connection
@@ -34,7 +35,7 @@ class Kind(Enum):
     settlement    position, leg, quantity, price, how (worthless, cash, assigned, exercised)
     message       code, text, ref                     a broker message on an order
     alarm         text                                something a person should know
-    operator      id, request, bot
+    operator      id, request, bot, accepted (who else may trade this account, with a resume)
     facts         symbol, what, value                 closes, listing sizes, opening move
     account       net_liquidation, cash, buying_power
     batch         boundaries of a turn without lockstep: messages counted

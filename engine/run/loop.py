@@ -48,7 +48,8 @@ class Loop:
     """The engine running: the newest state and the four ports around it.
 
     inbox: returns operator requests that have come. watcher: is shown every batch's end (state, at). recorded: is told
-    what has been written, before the state follows. A Loop is used once.
+    what has been written, before the state follows. guard: is asked at every batch whether we may go on, and raises
+    when not. A Loop is used once.
     """
 
     program: Program
@@ -60,6 +61,7 @@ class Loop:
     inbox: Callable[[datetime], Sequence[OperatorRequest]]
     watcher: Callable[["Loop", datetime], None]
     recorded: Callable[[Sequence[Record]], None] = lambda _: None
+    guard: Callable[[], None] = lambda: None
     spent: Spent = field(default_factory=Spent)
     at: datetime | None = None
     reason: str = ""
@@ -128,6 +130,7 @@ class Loop:
                 raise LostError("stopped while the broker could not be reached", "the next run goes on from here")
 
     def _take_requests(self, at: datetime) -> None:
+        self.guard()
         for request in self.inbox(at):
             self._handle(request)
 

@@ -12,14 +12,17 @@ from pathlib import Path
 from engine.model.errors import RulebotError
 from engine.model.event import Request
 from engine.model.session import Session, session_after
+from engine.ports import Batch
 from engine.record.record import Json, Kind, Record
 from engine.run.calendars import load_calendar
 from engine.run.crash_loop import TELLING, WORDS, is_crash_loop
 from engine.run.desk import Desk, compile_text
+from engine.run.guard import Guard
 from engine.run.inbox import Inbox
 from engine.run.loop import STOPPED, Loop
 from engine.run.resume import RESUMED, Resumed, resume
 from engine.run.worlds import World
+from engine.store.account_lock import hold_account
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 
@@ -32,7 +35,8 @@ AFTER_CLOSE = timedelta(minutes=6)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """What a run was asked to do. `sessions` None goes on until somebody stops it; `until_flat` ends it when nothing
-    that can be closed is open any more."""
+    that can be closed is open any more. accounts: the folder of the locks of accounts, None where accounts are made up.
+    """
 
     store: Path
     logs: Path | None
@@ -40,6 +44,7 @@ class RunOptions:
     line_limit: int = 90
     install: str = ""
     until_flat: bool = False
+    accounts: Path | None = None
     settings: Mapping[str, Json] = field(default_factory=dict)
 
 
@@ -82,22 +87,25 @@ async def execute(
     try:
         async with world as opened:
             first = await opened.ib.link.connect()
-            run = _assemble(desk, options, opened, journal, first.at, watcher)
-            _guard(run, journal)
-            journal.append([_start_record(run)], durable=True)
-            started(run)
-            is_clean = False
-            try:
-                await run.loop.run(first, lambda at: _is_over(run, at))
-                is_clean = True
-            except RulebotError as error:
-                run.loop.reason = error.message
-                raise
-            finally:
-                _note_end(run, journal, is_clean=is_clean or run.loop.reason == STOPPED)
+            with hold_account(opened.ib.link.account, options.store, options.accounts):
+                run = _assemble(desk, options, opened, journal, first.at, watcher)
+                started(run)
+                await _drive(run, first, journal)
             return run
     finally:
         journal.close()
+
+
+async def _drive(run: Run, first: Batch, journal: SqlJournal) -> None:
+    is_clean = False
+    try:
+        await run.loop.run(first, lambda at: _is_over(run, at))
+        is_clean = True
+    except RulebotError as error:
+        run.loop.reason = error.message
+        raise
+    finally:
+        _note_end(run, journal, is_clean=is_clean or run.loop.reason == STOPPED)
 
 
 def _assemble(
@@ -116,9 +124,12 @@ def _assemble(
         journal=journal,
         inbox=inbox.read,
         watcher=lambda _, now: watcher(run, now),
+        guard=Guard(journal.check_held).look,
     )
     last = None if options.sessions is None else end_of(resumed.state.session, options.sessions)
     run = Run(desk, options, world, loop, inbox, at, last, resumed)
+    _guard(run, journal)
+    journal.append([_start_record(run, journal.epoch)], durable=True)
     return run
 
 
@@ -156,7 +167,7 @@ def end_of(first: Session, sessions: int) -> datetime:
     return session.close + AFTER_CLOSE
 
 
-def _start_record(run: Run) -> Record:
+def _start_record(run: Run, epoch: int) -> Record:
     specs: dict[str, Json] = {
         text.name: {
             "digest": text.digest,
@@ -172,6 +183,7 @@ def _start_record(run: Run) -> Record:
         "settings": dict(run.options.settings),
         "account": run.world.ib.link.account,
         "install": run.loop.program.install,
+        "epoch": epoch,
         "session": run.loop.state.session.date.isoformat(),
         "lockstep": run.world.ib.link.is_lockstep,
     }
