@@ -63,6 +63,7 @@ def resume(records: Sequence[Record], at: datetime, board: Board, events: EventC
     bases: dict[str, Decimal] = {}
     texts: dict[str, SpecText] = {}
     requests: set[str] = set()
+    accepted: set[str] = set()
     standing = Standing()
     install = ""
     for record in records:
@@ -88,6 +89,9 @@ def resume(records: Sequence[Record], at: datetime, board: Board, events: EventC
         elif record.kind is Kind.OPERATOR:
             requests.add(str(data["id"]))
             standing = after_request(standing, Request(data["request"]), record.bot)
+            let_be = data.get("accepted") or []
+            assert isinstance(let_be, list)
+            accepted.update(str(key) for key in let_be)
         elif record.kind is Kind.RUN_STARTED:
             install = str(data["install"])
             for text in _texts(data["specs"]):
@@ -111,6 +115,7 @@ def resume(records: Sequence[Record], at: datetime, board: Board, events: EventC
         next_number=max((o.number for o in orders.values()), default=0) + 1,
         next_order_id=max((o.order_id for o in orders.values()), default=0) + 1,
         requests=frozenset(requests),
+        accepted=frozenset(accepted),
     )
     needed = {position.digest for position in kept.values()}
     return Resumed(state, tuple(t for d, t in texts.items() if d in needed), install, not orders and not install)

@@ -58,6 +58,7 @@ class Work:
         self.unprotected: Mapping[str, datetime] = state.unprotected
         self.asked_at = state.asked_at
         self.absent = state.absent
+        self.rivals = state.rivals
         self._own: set[str] = set()
         self._readings: dict[str, dict[tuple[str, str], Reading]] = {}
         self._dirty_orders: dict[str, None] = {}
@@ -281,6 +282,7 @@ class Work:
             unprotected=self.unprotected,
             asked_at=self.asked_at,
             absent=self.absent,
+            rivals=self.rivals,
             **changes,
         )
         is_changed = self._dirty_orders or self._dirty_positions or self._dirty_days
