@@ -38,6 +38,7 @@ RESUMED = (
     Kind.MARK,
     Kind.OPERATOR,
     Kind.RUN_STARTED,
+    Kind.RELOAD,
 )
 
 
@@ -94,8 +95,8 @@ def resume(records: Sequence[Record], at: datetime, board: Board, events: EventC
             accepted.update(str(key) for key in let_be)
         elif record.kind is Kind.RUN_STARTED:
             install = str(data["install"])
-            for text in _texts(data["specs"]):
-                texts[text.digest] = text
+        if (specs := data.get("specs")) is not None:
+            texts.update({text.digest: text for text in _texts(specs)})
     working = {o.position for o in orders.values() if o.status.is_live}
     kept = {name: found for name, found in positions.items() if name in working or not is_over(found, session)}
     known = {ref: o for ref, o in orders.items() if o.status.is_live or o.position in kept}

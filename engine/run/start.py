@@ -20,6 +20,8 @@ from engine.run.desk import Desk, compile_text
 from engine.run.guard import Guard
 from engine.run.inbox import Inbox
 from engine.run.loop import STOPPED, Loop
+from engine.run.reload import Reloader
+from engine.run.reread import told_limits, told_sources, told_specs
 from engine.run.resume import RESUMED, Resumed, resume
 from engine.run.worlds import World
 from engine.store.account_lock import hold_account
@@ -60,6 +62,7 @@ class Run:
     first: datetime
     last: datetime | None
     resumed: Resumed
+    reloader: Reloader
 
 
 Watcher = Callable[[Run, datetime], None]
@@ -105,6 +108,7 @@ async def _drive(run: Run, first: Batch, journal: SqlJournal) -> None:
         run.loop.reason = error.message
         raise
     finally:
+        run.reloader.close()
         _note_end(run, journal, is_clean=is_clean or run.loop.reason == STOPPED)
 
 
@@ -126,8 +130,16 @@ def _assemble(
         watcher=lambda _, now: watcher(run, now),
         guard=Guard(journal.check_held).look,
     )
+    reloader = Reloader(
+        desk,
+        loop,
+        inbox.read,
+        account=world.ib.link.account,
+        is_sim=world.ib.link.is_lockstep,
+    )
+    loop.inbox, loop.between = reloader.read, reloader.step
     last = None if options.sessions is None else end_of(resumed.state.session, options.sessions)
-    run = Run(desk, options, world, loop, inbox, at, last, resumed)
+    run = Run(desk, options, world, loop, inbox, at, last, resumed, reloader)
     _guard(run, journal)
     journal.append([_start_record(run, journal.epoch)], durable=True)
     return run
@@ -168,18 +180,11 @@ def end_of(first: Session, sessions: int) -> datetime:
 
 
 def _start_record(run: Run, epoch: int) -> Record:
-    specs: dict[str, Json] = {
-        text.name: {
-            "digest": text.digest,
-            "path": text.file,
-            "text": text.text,
-            "overrides": dict(text.overrides),
-        }
-        for text in run.desk.texts
-    }
     data: dict[str, Json] = {
         "version": release(),
-        "specs": specs,
+        "specs": told_specs(run.desk),
+        "sources": told_sources(run.desk),
+        "limits": told_limits(run.desk),
         "settings": dict(run.options.settings),
         "account": run.world.ib.link.account,
         "install": run.loop.program.install,

@@ -83,7 +83,7 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     if coming is not None:
         changes = daily.open_day(work, coming)
         work.state = state._replace(**changes)
-    names = touched | {name for name, wake_at in work.wakes.items() if wake_at <= at}
+    names = (touched & work.bots.keys()) | {name for name, wake_at in work.wakes.items() if wake_at <= at}
     _clear_wakes(work, names)
     is_quiet = not names and at < state.step_at and work.indexed == state.board.version
     if work.state.is_linked:

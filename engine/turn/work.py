@@ -186,6 +186,11 @@ class Work:
         """Keep a new value of a bot's state."""
         self._table("bots")[name] = state
 
+    def drop_bot(self, name: str) -> None:
+        """Forget a bot that runs no more and holds nothing."""
+        self._table("bots").pop(name)
+        self._table("wakes").pop(name, None)
+
     def set_wake(self, name: str, at: datetime) -> None:
         """Keep when a bot must be judged next even if nothing moves."""
         self._table("wakes")[name] = at
