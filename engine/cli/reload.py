@@ -36,6 +36,8 @@ def reload(store: Path | None) -> None:
         raise StoreError(f"no engine is running on {found}", "nothing is to be done: the next start reads the files")
     with StoreReader(found) as reader:
         run = reader.run()
+    if run.started is not None and run.ended is not None:
+        raise StoreError(f"the engine of {found} is only starting", "it reads its files now; ask again if they change")
     told = run.started.data if run.started is not None else {}
     sources = sources_of(told.get("sources"))
     if sources is None:

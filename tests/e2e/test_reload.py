@@ -1,12 +1,13 @@
 """`rulebot reload` against the simulated gateway: when it is taken up, what it leaves alone, and what it refuses."""
 
+import asyncio
 import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,12 @@ from engine.run.desk import load_desk
 from engine.run.inbox import POLL_SECONDS
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import attached
-from engine.sim.gateway.embed import RunningGateway
+from engine.sim.gateway.embed import RunningGateway, start_gateway
+from engine.sim.gateway.settings import GatewaySettings
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
 from engine.store.queries import StoreReader
+from tests.e2e.test_real_time import free_running
 from tests.e2e.test_restart import in_loop, new_york
 
 Moment = Callable[[Run, datetime], bool]
@@ -275,6 +280,15 @@ def test_without_an_engine_the_command_says_so(tmp_path: Path, day_store: Path) 
     assert "the next start reads the files" in result.output
 
 
+def test_an_engine_that_is_only_starting_is_not_asked(day_store: Path) -> None:
+    journal = SqlJournal(open_store(day_store))
+    journal.append([Record(journal.read()[-1].at, Kind.RUN_ENDED, data={"reason": "", "is_clean": True})], durable=True)
+    result = CliRunner().invoke(main, ["reload", "--store", str(day_store)])
+    journal.close()
+    assert result.exit_code == 3
+    assert "is only starting" in result.output
+
+
 def test_the_command_shows_what_changes_and_the_engine_does_it(tmp_path: Path) -> None:
     async def body(gateway: RunningGateway, folder: Path) -> None:
         specs_in(folder, one=bot("one"), two=bot("two", start="14:00", leave="15:30"))
@@ -344,6 +358,38 @@ def test_a_reload_trades_as_a_stop_and_a_start_do(tmp_path: Path, what: str) -> 
         in_loop(body, tmp_path / body.__name__, seed=7)
     assert len(found[0]) > 4
     assert found[0] == found[1]
+
+
+# ---------------------------------------------------------------- as against a real gateway
+
+
+def test_without_lockstep_what_a_new_bot_needs_is_asked_for_beside_the_loop(tmp_path: Path) -> None:
+    async def body() -> None:
+        settings = GatewaySettings(first_day=date(2026, 10, 21), seed=7, speed=60.0, lockstep=False)
+        gateway = await start_gateway(settings)
+        try:
+            await asyncio.wait_for(trade(gateway), 90)
+        finally:
+            await gateway.stop()
+
+    async def trade(gateway: RunningGateway) -> None:
+        specs_in(tmp_path, one=bot("one", leave="15:00"))
+        desk = load_desk([str(tmp_path / "specs")], {}, None)
+        options = RunOptions(store=tmp_path / "s.db", logs=None, sessions=None)
+        added = writes(tmp_path, one=bot("one", leave="15:30"), two=bot("two", start="09:31", symbol="SPY"))
+
+        def has_entered(run: Run, now: datetime) -> bool:
+            return any(order.bot == "two" for order in run.loop.state.orders.values())
+
+        watcher = steps((at(9, 32), added), (has_entered, stop))
+        await execute(desk, options, free_running(gateway), lambda run: None, watcher)
+        assert gateway.ledger is not None
+        day = read_day(tmp_path / "s.db", gateway.ledger.totals(), {})
+        assert said(day) == ["asked", "waits", "applied"]
+        assert "the broker's answers" in str(reloads(day)[1].data["reason"])
+        assert "two" in {order.bot for order in entries(day)}
+
+    asyncio.run(body())
 
 
 # ---------------------------------------------------------------- real processes
