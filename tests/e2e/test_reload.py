@@ -37,7 +37,7 @@ Moment = Callable[[Run, datetime], bool]
 Step = tuple[Moment, Callable[[Run], None]]
 
 
-def bot(name: str, start: str = "09:45", leave: str = "12:00", order: str = "natural", symbol: str = "SPX") -> str:
+def bot(name: str, start: str = "09:45", leave: str = "10:40", order: str = "natural", symbol: str = "SPX") -> str:
     """Return a spread that is sold once a day from `start` and bought back at `leave`."""
     return f"""rulebot: 1
 name: {name}
@@ -139,18 +139,19 @@ def writes(folder: Path, **texts: str) -> Callable[[Run], None]:
 def test_an_added_bot_trades_and_a_changed_exit_is_for_new_positions(tmp_path: Path) -> None:
     async def body(gateway: RunningGateway, folder: Path) -> None:
         specs_in(folder, one=bot("one"))
-        added = bot("two", start="10:15", leave="12:30", symbol="SPY")
-        changed = writes(folder, one=bot("one", leave="13:00"), two=added)
-        day = await live(gateway, folder, (at(10, 0), changed), (at(10, 30), stop))
+        added = bot("two", start="10:15", leave="11:00", symbol="SPY")
+        changed = writes(folder, one=bot("one", leave="11:15"), two=added)
+        day = await live(gateway, folder, (at(10, 0), changed), (at(10, 20), stop))
         assert said(day) == ["asked", "applied"]
         first, second = entries(day)
         assert (first.bot, second.bot) == ("one", "two")
         assert second.legs[0].option.symbol == "SPY"
         assert second.prepared_at is not None
         assert new_york(10, 15) <= second.prepared_at < new_york(10, 16)
-        day = await live(gateway, folder, (at(13, 10), stop))
-        left = {order.bot: order.prepared_at for order in day.orders.values() if order.purpose is Purpose.EXIT}
-        assert left == {"one": new_york(12, 0), "two": new_york(12, 30)}
+        day = await live(gateway, folder, (at(11, 20), stop))
+        closing = [order for order in day.orders.values() if order.purpose is Purpose.EXIT]
+        left = {order.bot: order.prepared_at for order in reversed(closing)}
+        assert left == {"one": new_york(10, 40), "two": new_york(11, 0)}
         assert len(entries(day)) == 2
         check(day, folder / "s.db")
 
@@ -163,7 +164,7 @@ def test_a_removed_bot_enters_nothing_and_its_position_is_closed_by_its_text(tmp
             folder, one=bot("one"), two=bot("two", start="10:15"), three=bot("three", start="14:00", leave="15:30")
         )
         gone = writes(folder, three=bot("three", start="14:00", leave="15:30"))
-        day = await live(gateway, folder, (at(10, 0), gone), (at(12, 10), stop))
+        day = await live(gateway, folder, (at(10, 0), gone), (at(10, 45), stop))
         assert [order.bot for order in entries(day)] == ["one"]
         (position,) = day.positions.values()
         assert (position.state, position.exit_reason) == ("closed", "time")
@@ -185,8 +186,8 @@ def test_an_order_in_flight_is_waited_for(tmp_path: Path) -> None:
         def show(run: Run) -> None:
             shown.append(CliRunner().invoke(main, ["status", "--store", str(folder / "s.db")]).output)
 
-        changed = writes(folder, one=bot("one", leave="13:00"))
-        day = await live(gateway, folder, (at_work, changed), (at_work, show), (at(12, 10), stop))
+        changed = writes(folder, one=bot("one", leave="11:15"))
+        day = await live(gateway, folder, (at_work, changed), (at_work, show), (at(10, 45), stop))
         assert said(day) == ["asked", "waits", "applied"]
         (entry,) = entries(day)
         assert f"reload waits for {entry.position}, which is entering" in shown[0]
@@ -194,7 +195,7 @@ def test_an_order_in_flight_is_waited_for(tmp_path: Path) -> None:
         assert reloads(day)[-1].at >= filled
         (position,) = day.positions.values()
         assert position.closed_at is not None
-        assert position.closed_at < new_york(12, 5)
+        assert position.closed_at < new_york(10, 45)
         check(day, folder / "s.db")
 
     in_loop(body, tmp_path, seed=7)
@@ -235,7 +236,7 @@ def test_a_problem_in_any_file_changes_nothing_and_is_told_with_its_place(tmp_pa
         told: list[Result] = []
 
         def spoil(run: Run) -> None:
-            specs_in(folder, one=bot("one", start="10:45"), two=bot("two").replace("sell: put", "sell: putt"))
+            specs_in(folder, one=bot("one", start="10:30"), two=bot("two").replace("sell: put", "sell: putt"))
             told.append(command(folder))
             ask(run)
 
@@ -243,7 +244,7 @@ def test_a_problem_in_any_file_changes_nothing_and_is_told_with_its_place(tmp_pa
             specs_in(folder, one=bot("one"))
             deep = folder / "specs" / "deep"
             deep.mkdir()
-            (deep / "one.yaml").write_text(bot("one", start="10:45"), encoding="utf-8")
+            (deep / "one.yaml").write_text(bot("one", start="10:30"), encoding="utf-8")
             told.append(command(folder))
             ask(run)
 
@@ -299,7 +300,7 @@ def test_the_command_shows_what_changes_and_the_engine_does_it(tmp_path: Path) -
             time.sleep(POLL_SECONDS)
 
         def changed(run: Run) -> None:
-            specs_in(folder, one=bot("one", leave="13:00"), three=bot("three", start="14:30", leave="15:30"))
+            specs_in(folder, one=bot("one", leave="11:15"), three=bot("three", start="14:30", leave="15:30"))
             told.append(command(folder))
             time.sleep(POLL_SECONDS)
 
@@ -319,12 +320,13 @@ def test_the_command_shows_what_changes_and_the_engine_does_it(tmp_path: Path) -
 # ---------------------------------------------------------------- the same as a stop and a start
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("what", ["before its window", "with an open position"])
-def test_a_reload_trades_as_a_stop_and_a_start_do(tmp_path: Path, what: str) -> None:
-    old = bot("one", start="09:45" if what == "with an open position" else "10:30")
+def test_ci_a_reload_trades_as_a_stop_and_a_start_do(tmp_path: Path, what: str) -> None:
+    old = bot("one", start="09:45" if what == "with an open position" else "10:10")
     new = {
-        "one": bot("one", start="10:20", leave="13:00"),
-        "two": bot("two", start="10:40", leave="12:30", order="mid"),
+        "one": bot("one", start="10:20", leave="11:15"),
+        "two": bot("two", start="10:40", leave="11:00", order="mid"),
     }
 
     def traded(day: Day) -> list[tuple[object, ...]]:
@@ -339,7 +341,7 @@ def test_a_reload_trades_as_a_stop_and_a_start_do(tmp_path: Path, what: str) -> 
 
     async def reloaded(gateway: RunningGateway, folder: Path) -> None:
         specs_in(folder, one=old)
-        day = await live(gateway, folder, (at(10, 0), writes(folder, **new)), (at(13, 10), stop))
+        day = await live(gateway, folder, (at(10, 0), writes(folder, **new)), (at(11, 20), stop))
         assert said(day) == ["asked", "applied"]
         found.append(traded(day))
         check(day, folder / "s.db")
@@ -348,7 +350,7 @@ def test_a_reload_trades_as_a_stop_and_a_start_do(tmp_path: Path, what: str) -> 
         specs_in(folder, one=old)
         await live(gateway, folder, (at(10, 0), stop))
         specs_in(folder, **new)
-        day = await live(gateway, folder, (at(13, 10), stop))
+        day = await live(gateway, folder, (at(11, 20), stop))
         found.append(traded(day))
         check(day, folder / "s.db")
 
