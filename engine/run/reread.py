@@ -3,7 +3,7 @@
 The command and the engine both come here, so that what the one shows is what the other does.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import chdir
 from pathlib import Path
 from typing import Any
@@ -127,8 +127,3 @@ def told_specs(desk: Desk) -> dict[str, Json]:
 def digests_of(specs: Mapping[str, Any]) -> dict[str, str]:
     """Return the digests of what `told_specs` made."""
     return {name: str(found["digest"]) for name, found in specs.items()}
-
-
-def joined(words: Sequence[str]) -> str:
-    """Return parts of a sentence as one."""
-    return "; ".join(words)
