@@ -32,6 +32,7 @@ def live_world(
     """
     from engine.run.start import RunOptions
     from engine.run.worlds import attached
+    from engine.store.latest import accounts_folder
 
     account, port, offered = admitted(desk, settings, options["yes_i_mean"])
     said: dict[str, Any] = {
@@ -43,7 +44,13 @@ def live_world(
     }
     where = attached(settings.host, port, settings.client_id, account, lockstep=offered.is_simulated, live=True)
     logs = options["logs"] or settings.logs.with_name(f"{settings.logs.name}-live")
-    return where, RunOptions(store=settings.live_store, logs=logs, sessions=sessions, settings=said)
+    return where, RunOptions(
+        store=settings.live_store,
+        logs=logs,
+        sessions=sessions,
+        accounts=None if offered.is_simulated else accounts_folder(),
+        settings=said,
+    )
 
 
 def admitted(desk: "Desk", settings: "Settings", yes_i_mean: str | None) -> "tuple[str, int, Greeting]":

@@ -31,6 +31,7 @@ COMMANDS = {
     "store": _Entry("engine.cli.store:store", "Audit, back up, restore and export what was recorded."),
     "chaos": _Entry("engine.cli.chaos:chaos", "Try bots under faults and crashes; a verdict for each invariant."),
     "events": _Entry("engine.cli.events:events", "List and import event calendars."),
+    "reload": _Entry("engine.cli.reload:reload", "Let a running engine take up changed specs."),
     "stop": _Entry("engine.cli.control:stop", "End the engine; positions stay as they are."),
     "pause": _Entry("engine.cli.control:pause", "Let no bot enter; exits go on."),
     "resume": _Entry("engine.cli.control:resume", "Let bots enter again."),

@@ -106,6 +106,7 @@ def close_all(store: Path, bot: str = "") -> None:
     from engine.run.inbox import post
     from engine.run.start import RunOptions
     from engine.run.worlds import attached
+    from engine.store.latest import accounts_folder
     from engine.store.queries import StoreReader
 
     with StoreReader(store) as reader:
@@ -131,9 +132,9 @@ def close_all(store: Path, bot: str = "") -> None:
         live=is_live,
     )
     said = {**settings, "flatten": True}
-    _drive(
-        Desk({}, (), None, ()), RunOptions(store=store, logs=None, sessions=None, until_flat=True, settings=said), world
-    )
+    accounts = None if settings.get("sim") else accounts_folder()
+    options = RunOptions(store=store, logs=None, sessions=None, until_flat=True, accounts=accounts, settings=said)
+    _drive(Desk({}, (), None, ()), options, world)
 
 
 def _drive(
@@ -181,7 +182,7 @@ def _world(
     from engine.run.settings import read_settings
     from engine.run.start import RunOptions
     from engine.run.worlds import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
-    from engine.store.latest import data_folder, new_sim_store
+    from engine.store.latest import accounts_folder, data_folder, new_sim_store
     from engine.store.open import is_in_use
 
     host, port = _address(options["address"])
@@ -208,7 +209,7 @@ def _world(
         where = attached(settings.host, settings.port, settings.client_id, settings.account, lockstep=False)
         said: dict[str, Any] = {"mode": "paper", "gateway": f"{settings.host}:{settings.port or '4002 or 7497'}"}
         said |= {"client_id": settings.client_id, "exits_only": options["exits_only"]}
-        return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said)
+        return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said, accounts=accounts_folder())
     seed = DEFAULT_SEED if options["seed"] is None else options["seed"]
     day: date = DEFAULT_DATE if options["day"] is None else options["day"].date()
     store = options["store"] or new_sim_store(day, seed)

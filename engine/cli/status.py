@@ -9,6 +9,7 @@ import click
 from engine.cli.columns import aligned, price, signed
 from engine.cli.stores import print_json, reads_store, shown_path
 from engine.cli.structure import structure_of
+from engine.record.record import Record
 from engine.store.latest import chosen_store
 from engine.store.queries import Row, Run, StoreReader
 
@@ -47,6 +48,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
         "alarms_today": state.get("errors_today", 0),
         "realized_today": daily[0]["net_pnl"] if daily else 0.0,
         "unrealized": round(sum(marks), 6),
+        "reload": None if run.state() == "stopped" else _reload(run.reload),
         "positions": positions,
         "orders": [_order(row) for row in orders if row["ref"] not in resting],
         "halts": [
@@ -55,6 +57,14 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
             if row["halted"]
         ],
     }
+
+
+def _reload(record: Record | None) -> dict[str, Any] | None:
+    """Return a reload that was refused, or that waits and for what."""
+    if record is None:
+        return None
+    reason = str(record.data.get("reason") or "a quiet point")
+    return {"what": "refused" if record.data["what"] == "refused" else "waits", "reason": reason}
 
 
 def _position(row: Row, orders: Sequence[Row]) -> dict[str, Any]:
@@ -90,6 +100,9 @@ def _lines(document: dict[str, Any]) -> list[str]:
     if document["orders"]:
         lines += ["", *_order_lines(document["orders"])]
     lines += [f" halted: {halt['bot']}: {halt['reason']}" for halt in document["halts"]]
+    if reload := document["reload"]:
+        words = "reload refused: " if reload["what"] == "refused" else "reload waits for "
+        lines.append(f" {words}{reload['reason'].splitlines()[0]}")
     if count := document["alarms_today"]:
         lines.append(f" {count} alarm{'s' if count != 1 else ''} on {document['date']}")
     return [*lines, "", f" store {document['store']}"]

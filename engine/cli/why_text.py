@@ -26,6 +26,7 @@ def story_lines(bot: str, session: date, told: Story, trades: Sequence[Row]) -> 
     lines += [f"  {_trade_line(trade)}" for trade in trades]
     if not _opened(session, trades) and (moment := told.nearest or _last_look(told)):
         lines += ["", *moment_lines(moment)]
+    lines += [f"  {clock(at)}   {words}" for at, words in told.reloaded]
     lines += _unknown_lines(told.unknown)
     told_already = {one.rule for one in told.nearest.conditions} if told.nearest else set()
     lines += [f"  {clock(at)}   refused: {text}" for at, text in told.refused if text not in told_already]
@@ -191,6 +192,7 @@ def story_document(bot: str, session: date, told: Story, trades: Sequence[Row]) 
         "unknown_seconds": total(told.unknown).total_seconds(),
         "refused": [{"at": at.isoformat(), "reason": text} for at, text in told.refused],
         "unfilled": [{"at": at.isoformat(), "reason": text} for at, text in told.unfilled],
+        "reloaded": [{"at": at.isoformat(), "what": words} for at, words in told.reloaded],
         "ends": list(told.ends),
         "halted": told.halted,
         "skipped": told.skipped,

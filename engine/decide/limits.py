@@ -48,7 +48,7 @@ class Proposal:
     puts, margin: the worst case of all bots, the cash for their short puts and the account's initial margin, with this
     entry, None when nothing limits them (margin: also until the broker has answered).
     contracts, notional: of all legs. entries_today: orders to enter that all bots sent. day_trades: None when the rule
-    is passed over.
+    is passed over. rival: who else trades this account, in words.
     """
 
     at: datetime
@@ -82,6 +82,7 @@ class Proposal:
     entries_today: int
     entries_per_day: int | None
     day_trades: DayTrades | None
+    rival: str = ""
 
 
 Check = Callable[[Proposal], str]
@@ -100,6 +101,10 @@ def _trading(proposal: Proposal) -> str:
     if proposal.is_paused:
         return "paused by the operator"
     return "only reducing" if proposal.is_reducing else ""
+
+
+def _alone(proposal: Proposal) -> str:
+    return proposal.rival
 
 
 def _halted(proposal: Proposal) -> str:
@@ -233,6 +238,7 @@ def _day_trades(proposal: Proposal) -> str:
 CHECKS: tuple[Check, ...] = (
     _ready,
     _trading,
+    _alone,
     _halted,
     _stopped,
     _worst_case,

@@ -192,6 +192,7 @@ class Request(Enum):
     RESUME = "resume"
     KILL = "kill"
     FLATTEN = "flatten"
+    RELOAD = "reload"
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from engine.record.codec import utc_time
 from engine.record.record import Json, Kind, Record
 
 ENTRY_PLACES = ("when", "require")
+JUDGED_BY_THE_PRESENT = (*ENTRY_PLACES, "halts")
+"""Places whose rules are those of the present text; an exit's are those of the text its position was opened under."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +59,8 @@ class Story:
 
     entered: instants at which an entry was decided. last: the entry conditions as they were judged last. ends: why
     watching ended. refused: what the gate or the legs' requirements said, each text once. unfilled: entries that ended
-    without a fill, and why. halted, skipped: from the bot's day.
+    without a fill, and why. reloaded: when its text was another from then on, by digests. halted, skipped: from the
+    bot's day.
     """
 
     watched: tuple[Span, ...]
@@ -69,6 +72,7 @@ class Story:
     ends: tuple[str, ...]
     refused: tuple[tuple[datetime, str], ...]
     unfilled: tuple[tuple[datetime, str], ...]
+    reloaded: tuple[tuple[datetime, str], ...]
     halted: str
     skipped: str
 
@@ -89,6 +93,7 @@ def story(records: Sequence[Record]) -> Story:
         ends=tuple(dict.fromkeys(_reason(record) for record in _decisions(records, "stop watching"))),
         refused=_refused(records),
         unfilled=tuple((record.at, _reason(record)) for record in _decisions(records, "unfilled")),
+        reloaded=tuple((record.at, _reload_words(record)) for record in records if record.kind is Kind.RELOAD),
         halted=_on_one_line(day.get("halted")),
         skipped=_on_one_line(day.get("skipped") or day.get("decided")),
     )
@@ -100,6 +105,8 @@ def state_at(records: Iterable[Record], at: datetime, places: Sequence[str] = ()
     for record in records:
         if record.at > at:
             break
+        if record.kind is Kind.RELOAD:
+            last = {key: found for key, found in last.items() if found.place not in JUDGED_BY_THE_PRESENT}
         if record.kind is Kind.VERDICT and (not places or record.data.get("place") in places):
             condition = _condition(record.data, record)
             last[condition.place, condition.position, condition.rule] = condition
@@ -140,6 +147,11 @@ def _decisions(records: Iterable[Record], what: str) -> list[Record]:
 
 def _reason(record: Record) -> str:
     return _on_one_line(record.data.get("reason"))
+
+
+def _reload_words(record: Record) -> str:
+    was, now = (str(record.data.get(key) or "")[:8] for key in ("was", "now"))
+    return f"its spec was {record.data.get('what')}, {f'{was} to {now}' if was and now else was or now}"
 
 
 def _on_one_line(words: Json) -> str:
@@ -183,6 +195,9 @@ def _unknown(records: Sequence[Record], watched: Sequence[Span]) -> tuple[Span, 
     since: dict[str, tuple[datetime, str]] = {}
     end = watched[-1].end if watched else None
     for record in records:
+        if record.kind is Kind.RELOAD:
+            spans += [Span(start=at, end=record.at, rule=rule, why=why) for rule, (at, why) in since.items()]
+            since.clear()
         if record.kind is not Kind.VERDICT or record.data.get("place") not in ENTRY_PLACES:
             continue
         rule = str(record.data["rule"])

@@ -17,7 +17,8 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 class Kind(Enum):
     """What a record is about; the fields of `data` are listed beside each.
 
-    run_started   version, specs {name: {digest, path, text}}, settings, account, session, lockstep, simulated
+    run_started   version, specs {name: {digest, path, text}}, settings, sources, limits, account,
+                  install, epoch, session, lockstep, simulated
     run_ended     reason
     session       date, open, close, half             a trading day begins
     link          up, reason, account                 the connection
@@ -34,7 +35,9 @@ class Kind(Enum):
     settlement    position, leg, quantity, price, how (worthless, cash, assigned, exercised)
     message       code, text, ref                     a broker message on an order
     alarm         text, contract of a fill not ours   something a person should know
-    operator      id, request, bot
+    operator      id, request, bot, accepted (who else may trade this account, with a resume)
+    reload        of a bot: what (added, changed, removed), was, now (digests); of the engine: what (asked, waits,
+                  refused, nothing, applied), reason, changes, limit_changes; with applied: specs, limits
     facts         symbol, what, value                 closes, listing sizes, opening move
     account       net_liquidation, cash, buying_power
     batch         boundaries of a turn without lockstep: messages counted
@@ -59,13 +62,16 @@ class Kind(Enum):
     MESSAGE = "message"
     ALARM = "alarm"
     OPERATOR = "operator"
+    RELOAD = "reload"
     FACTS = "facts"
     ACCOUNT = "account"
     BATCH = "batch"
     PROMOTION = "promotion"
 
 
-DURABLE = frozenset((Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.POSITION, Kind.SETTLEMENT, Kind.OPERATOR))
+DURABLE = frozenset(
+    (Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.POSITION, Kind.SETTLEMENT, Kind.OPERATOR, Kind.RELOAD)
+)
 """Kinds that are on disk (FULL) before anything leaves; the others at most a second later."""
 
 

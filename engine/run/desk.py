@@ -34,33 +34,55 @@ class SpecText:
 
 
 @dataclass(frozen=True, slots=True)
+class Sources:
+    """What a desk was read from, so that it can be read again: the paths as they were given, seen from `folder`."""
+
+    paths: tuple[str, ...]
+    overrides: Mapping[str, str]
+    account: Path | None
+    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Desk:
-    """All bots of a run, compiled, with the texts they came from and the account document if there is one."""
+    """All bots of a run, compiled, with the texts they came from and the account document if there is one.
+
+    sources: None for a desk that was not read from files.
+    """
 
     bots: Mapping[str, CompiledBot]
     texts: tuple[SpecText, ...]
     account: AccountDocument | None
     warnings: tuple[Diagnostic, ...]
+    sources: Sources | None = None
+
+    @property
+    def digests(self) -> Mapping[str, str]:
+        """The digest of each bot's text."""
+        return {text.name: text.digest for text in self.texts}
+
+    def limits(self) -> AccountLimits:
+        """Return what all bots together may do."""
+        account = self.account
+        if account is None:
+            return AccountLimits()
+        return AccountLimits(
+            daily_loss=account.daily_loss,
+            max_open=account.max_open,
+            orders_per_minute=account.orders_per_minute,
+            entries_per_day=account.entries_per_day,
+            worst_case_at_expiry=account.worst_case_at_expiry,
+            margin=account.margin,
+            cash_secured_puts=account.cash_secured_puts,
+            max_contracts_per_order=account.max_contracts_per_order,
+            max_notional_per_order=account.max_notional_per_order,
+            price_band=account.price_band or USUAL_BAND,
+            heeds_day_trades=not account.pattern_day_trading,
+        )
 
     def program(self, install: str, pinned: Mapping[str, CompiledBot], line_limit: int) -> Program:
         """Return the program of this run."""
-        account = self.account
-        limits = AccountLimits()
-        if account is not None:
-            limits = AccountLimits(
-                daily_loss=account.daily_loss,
-                max_open=account.max_open,
-                orders_per_minute=account.orders_per_minute,
-                entries_per_day=account.entries_per_day,
-                worst_case_at_expiry=account.worst_case_at_expiry,
-                margin=account.margin,
-                cash_secured_puts=account.cash_secured_puts,
-                max_contracts_per_order=account.max_contracts_per_order,
-                max_notional_per_order=account.max_notional_per_order,
-                price_band=account.price_band or USUAL_BAND,
-                heeds_day_trades=not account.pattern_day_trading,
-            )
-        return Program(bots=self.bots, pinned=pinned, limits=limits, install=install, line_limit=line_limit)
+        return Program(bots=self.bots, pinned=pinned, limits=self.limits(), install=install, line_limit=line_limit)
 
 
 def load_desk(paths: Iterable[str], overrides: Mapping[str, str], account_file: Path | None) -> Desk:
@@ -69,7 +91,8 @@ def load_desk(paths: Iterable[str], overrides: Mapping[str, str], account_file: 
     The account document is `account_file`, else `account.yaml` beside the folder of the first spec, if it is there.
     Raises: SpecError with every problem; MisuseError when nothing is to be run, or an override fits no bot.
     """
-    files = find_files(list(paths))
+    paths = tuple(paths)
+    files = find_files(paths)
     if not files:
         raise MisuseError("no spec was named", "name files or folders, such as specs/*.yaml")
     loaded = [_load(Path(file), overrides) for file in files]
@@ -92,7 +115,8 @@ def load_desk(paths: Iterable[str], overrides: Mapping[str, str], account_file: 
         used = {p.name: p.text for p in each.spec.parameters if p.overridden}
         bots[plan.name] = compile_bot(plan, pool)
         texts.append(SpecText(plan.name, plan.digest, each.source.file, each.source.text, used))
-    return Desk(bots, tuple(texts), account, tuple(warnings))
+    sources = Sources(paths, dict(overrides), account_file, Path.cwd())
+    return Desk(bots, tuple(texts), account, tuple(warnings), sources)
 
 
 def compile_text(text: SpecText) -> CompiledBot:

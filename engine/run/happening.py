@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
+from typing import Any
 
 from engine.model.money import signed_dollars
 from engine.model.order import Order, OrderStatus, Purpose
@@ -13,6 +14,7 @@ from engine.record.codec import decode
 from engine.record.record import Kind, Record
 from engine.run.glance import one_line
 from engine.run.position_text import entry_text, exit_text, order_price, structure
+from engine.turn.reloading import BotChange
 from engine.turn.resting import RESTING
 from engine.turn.state import State
 
@@ -114,6 +116,26 @@ def _operator(record: Record, _: State) -> Happening:
     return Happening(record.at, "", f"asked by the operator: {record.data['request']}{who}")
 
 
+def _reload(record: Record, _: State) -> Happening | None:
+    if record.bot:
+        return None
+    data = record.data
+    found: Any = data.get("changes") or ()
+    reason = str(data.get("reason") or "").partition("\n")[0]
+    changes = [BotChange(str(each["bot"]), str(each["was"]), str(each["now"])).words for each in found]
+    limits: Any = data.get("limit_changes") or ()
+    what = "; ".join((*changes, *limits))
+    texts = {
+        "asked": (f"reload asked for: {what}", Tone.PLAIN),
+        "waits": (f"reload waits for {reason}", Tone.PLAIN),
+        "refused": (f"reload refused, nothing has changed: {one_line(reason)}", Tone.BAD),
+        "nothing": ("reload: the files say what runs already", Tone.PLAIN),
+        "applied": (f"reloaded: {what}", Tone.GOOD),
+    }
+    text, tone = texts[str(data["what"])]
+    return Happening(record.at, "", text, tone)
+
+
 _TELLERS: dict[Kind, Callable[[Record, State], Happening | None]] = {
     Kind.DECISION: _decision,
     Kind.ALARM: _alarm,
@@ -121,6 +143,7 @@ _TELLERS: dict[Kind, Callable[[Record, State], Happening | None]] = {
     Kind.ORDER: _order,
     Kind.SETTLEMENT: _settlement,
     Kind.OPERATOR: _operator,
+    Kind.RELOAD: _reload,
 }
 
 

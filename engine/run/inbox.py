@@ -16,6 +16,7 @@ from engine.model.event import OperatorRequest, Request
 from engine.store.open import is_in_use
 
 POLL_SECONDS = 0.2
+MEANT_FOR_THIS_ONE = (Request.STOP, Request.RELOAD)
 
 
 def inbox_of(store: Path) -> Path:
@@ -26,10 +27,10 @@ def inbox_of(store: Path) -> Path:
 def post(store: Path, request: Request, bot: str = "") -> bool:
     """Leave a request for the engine of `store`; return whether one runs: else the next one acts on it first.
 
-    Raises: StoreError when the folder cannot be written, or an engine is to be stopped and none runs.
+    Raises: StoreError when the folder cannot be written, or an engine is to be stopped or to reload and none runs.
     """
     is_running = is_in_use(store)
-    if not is_running and (request is Request.STOP or not store.is_file()):
+    if not is_running and (request in MEANT_FOR_THIS_ONE or not store.is_file()):
         raise StoreError(f"no engine is running on {store}", "'rulebot list' shows the bots of a store")
     folder = inbox_of(store)
     stamp = time.time_ns()
@@ -47,14 +48,14 @@ def post(store: Path, request: Request, bot: str = "") -> bool:
 class Inbox:
     """The engine's side: looks into the folder a few times a second of real time.
 
-    A stop that was left for an engine that is gone is removed at the start: it is not meant for the next one. What else
-    was asked for while none ran is.
+    A stop or a reload that was left for an engine that is gone is removed at the start: it is not meant for the next
+    one, which reads the files anyway. What else was asked for while none ran is.
     """
 
     def __init__(self, store: Path) -> None:
         self._folder = inbox_of(store)
         for left in self._folder.glob("*.json") if self._folder.is_dir() else ():
-            if _is_stop(left):
+            if _is_for_another(left):
                 left.unlink(missing_ok=True)
         self._looked = 0.0
         self._taken: list[Path] = []
@@ -84,9 +85,9 @@ class Inbox:
         return [request for path in self._taken if (request := _read(path, at)) is not None]
 
 
-def _is_stop(path: Path) -> bool:
+def _is_for_another(path: Path) -> bool:
     try:
-        return bool(json.loads(path.read_text(encoding="utf-8"))["request"] == Request.STOP.value)
+        return Request(json.loads(path.read_text(encoding="utf-8"))["request"]) in MEANT_FOR_THIS_ONE
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

@@ -6,7 +6,7 @@ Nothing else holds a variable that changes. One task runs it, so nothing needs a
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 
@@ -20,6 +20,7 @@ from engine.run.prepare import prepare
 from engine.turn.program import Program
 from engine.turn.state import State
 from engine.turn.turn import begin, turn
+from engine.turn.work import Turn
 
 STOPPED = "stopped by the operator"
 
@@ -43,12 +44,17 @@ class Spent:
     events: int = 0
 
 
+async def _nothing(_: datetime) -> None:
+    """Nothing waits to be done between two batches."""
+
+
 @dataclass(slots=True)
 class Loop:
     """The engine running: the newest state and the four ports around it.
 
     inbox: returns operator requests that have come. watcher: is shown every batch's end (state, at). recorded: is told
-    what has been written, before the state follows. A Loop is used once.
+    what has been written, before the state follows. guard: is asked at every batch whether we may go on, and raises
+    when not. between: is given the time between two batches, and may `exchange` the program. A Loop is used once.
     """
 
     program: Program
@@ -60,6 +66,8 @@ class Loop:
     inbox: Callable[[datetime], Sequence[OperatorRequest]]
     watcher: Callable[["Loop", datetime], None]
     recorded: Callable[[Sequence[Record]], None] = lambda _: None
+    guard: Callable[[], None] = lambda: None
+    between: Callable[[datetime], Awaitable[None]] = _nothing
     spent: Spent = field(default_factory=Spent)
     at: datetime | None = None
     reason: str = ""
@@ -81,6 +89,7 @@ class Loop:
             self.at = batch.at
             self._take(batch)
             self._take_requests(batch.at)
+            await self.between(batch.at)
             if self._is_prepare_due(batch.at):
                 await self._try_to_prepare(batch.at)
             self.watcher(self, batch.at)
@@ -128,6 +137,7 @@ class Loop:
                 raise LostError("stopped while the broker could not be reached", "the next run goes on from here")
 
     def _take_requests(self, at: datetime) -> None:
+        self.guard()
         for request in self.inbox(at):
             self._handle(request)
 
@@ -169,6 +179,20 @@ class Loop:
                 raise
             log.warning("%s; asked again in a minute", error.message)
             self._prepare_again = at + PREPARE_AGAIN
+
+    def note(self, *records: Record) -> None:
+        """Record what happened outside of a turn. Raises: StoreError."""
+        self._write(records, ())
+
+    def exchange(self, program: Program, result: Turn, facts: Iterable[Event], *records: Record) -> None:
+        """Go on with another program from the state of `result`; `records` are written with those of that turn.
+
+        facts: what the new program's bots have asked for. Raises: StoreError; then nothing has changed.
+        """
+        self._write((*records, *result.records), result.commands)
+        self.program, self.state = program, result.state
+        for event in facts:
+            self._handle(event)
 
     def _handle(self, event: Event) -> None:
         """One turn: new state, records written, then commands out. A failure to write leaves the old state."""

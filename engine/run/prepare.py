@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from engine.evaluate.select import expiry_on
 from engine.model.event import ClosesReport, Event, ListingReport, OpeningMoveReport
-from engine.model.facts import Listing
+from engine.model.facts import Facts, Listing
 from engine.model.session import Session
 from engine.ports import Feed
 from engine.turn.program import CompiledBot, Program
@@ -13,10 +13,15 @@ from engine.turn.program import CompiledBot, Program
 OPENING_MINUTE = timedelta(minutes=1)
 
 
-async def prepare(program: Program, feed: Feed, session: Session, at: datetime) -> AsyncIterator[Event]:
+NOTHING_KNOWN = Facts()
+
+
+async def prepare(
+    program: Program, feed: Feed, session: Session, at: datetime, known: Facts = NOTHING_KNOWN
+) -> AsyncIterator[Event]:
     """Yield listings with the strikes of the expiries in question, daily closes, and the open's expected move if it is
-    past. Raises: BrokerError naming what could not be had."""
-    listings: dict[tuple[str, str], Listing] = {}
+    past, as far as they are not `known` yet. Raises: BrokerError naming what could not be had."""
+    listings: dict[tuple[str, str], Listing] = dict(known.listings)
     for bot in program.bots.values():
         for symbol, trading_class, rule in bot.plan.needs.chains:
             key = (symbol, trading_class)
@@ -25,15 +30,18 @@ async def prepare(program: Program, feed: Feed, session: Session, at: datetime) 
             if expiry is not None and expiry not in listing.strikes:
                 listing = await feed.strikes(listing, expiry)
             listings[key] = listing
-    for position_listing in listings.values():
-        yield ListingReport(at, position_listing)
+    for key, listing in listings.items():
+        if listing != known.listings.get(key):
+            yield ListingReport(at, listing)
     for symbol, count in _daily(program).items():
-        yield ClosesReport(at, symbol, await feed.closes(symbol, count))
+        if len(known.closes.get(symbol, ())) < count:
+            yield ClosesReport(at, symbol, await feed.closes(symbol, count))
     if at < session.open + OPENING_MINUTE:
         return
     for bot in program.bots.values():
         async for event in _opening_moves(bot, feed, listings, session, at):
-            yield event
+            if (event.symbol, event.expiry) not in known.opening_moves:
+                yield event
 
 
 def _daily(program: Program) -> dict[str, int]:
@@ -47,7 +55,7 @@ def _daily(program: Program) -> dict[str, int]:
 
 async def _opening_moves(
     bot: CompiledBot, feed: Feed, listings: dict[tuple[str, str], Listing], session: Session, at: datetime
-) -> AsyncIterator[Event]:
+) -> AsyncIterator[OpeningMoveReport]:
     for symbol in bot.plan.needs.opening_move:
         leg = next((leg for leg in bot.plan.legs if leg.symbol == symbol), None)
         listing = listings.get((symbol, leg.trading_class)) if leg is not None else None

@@ -67,6 +67,7 @@ def resume(
     bases: dict[str, Decimal] = {}
     texts: dict[str, SpecText] = {}
     requests: set[str] = set()
+    accepted: set[str] = set()
     standing = Standing()
     install = ""
     for record in records:
@@ -87,10 +88,13 @@ def resume(
         elif record.kind is Kind.OPERATOR:
             requests.add(str(data["id"]))
             standing = after_request(standing, Request(data["request"]), record.bot)
+            let_be = data.get("accepted") or []
+            assert isinstance(let_be, list)
+            accepted.update(str(key) for key in let_be)
         elif record.kind is Kind.RUN_STARTED:
             install = str(data["install"])
-            for text in spec_texts(data["specs"]):
-                texts[text.digest] = text
+        if (specs := data.get("specs")) is not None:
+            texts.update({text.digest: text for text in spec_texts(specs)})
     orders = {ref: decode(Order, dict(data)) for ref, data in entities[Kind.ORDER].items()}
     positions = {name: decode(Position, dict(data)) for name, data in entities[Kind.POSITION].items()}
     days = {bot: decode(BotDay, dict(data)) for bot, data in entities[Kind.BOT_DAY].items()}
@@ -113,6 +117,7 @@ def resume(
         next_number=max((number, *(o.number for o in orders.values()))) + 1,
         next_order_id=max((order_id, *(o.order_id for o in orders.values()))) + 1,
         requests=frozenset(requests),
+        accepted=frozenset(accepted),
     )
     needed = {position.digest for position in kept.values()}
     return Resumed(state, tuple(texts[d] for d in sorted(needed & texts.keys())), install, not orders and not install)

@@ -12,14 +12,19 @@ from pathlib import Path
 from engine.model.errors import RulebotError
 from engine.model.event import Request
 from engine.model.session import Session, session_after
+from engine.ports import Batch
 from engine.record.record import Json, Kind, Record
 from engine.run.calendars import load_calendar
 from engine.run.crash_loop import TELLING, WITHIN, WORDS, is_crash_loop
 from engine.run.desk import Desk, compile_text
+from engine.run.guard import Guard
 from engine.run.inbox import Inbox
 from engine.run.loop import STOPPED, Loop
+from engine.run.reload import Reloader
+from engine.run.reread import LiveRun, told_limits, told_sources, told_specs
 from engine.run.resume import Resumed, resume
 from engine.run.worlds import World
+from engine.store.account_lock import hold_account
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 
@@ -32,7 +37,8 @@ AFTER_CLOSE = timedelta(minutes=6)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
     """What a run was asked to do. `sessions` None goes on until somebody stops it; `until_flat` ends it when nothing
-    that can be closed is open any more."""
+    that can be closed is open any more. accounts: the folder of the locks of accounts, None where accounts are made up.
+    """
 
     store: Path
     logs: Path | None
@@ -40,6 +46,7 @@ class RunOptions:
     line_limit: int = 90
     install: str = ""
     until_flat: bool = False
+    accounts: Path | None = None
     settings: Mapping[str, Json] = field(default_factory=dict)
 
 
@@ -55,6 +62,7 @@ class Run:
     first: datetime
     last: datetime | None
     resumed: Resumed
+    reloader: Reloader
 
 
 Watcher = Callable[[Run, datetime], None]
@@ -82,22 +90,26 @@ async def execute(
     try:
         async with world as opened:
             first = await opened.ib.link.connect()
-            run = _assemble(desk, options, opened, journal, first.at, watcher)
-            _guard(run, journal)
-            journal.append([_start_record(run)], durable=True)
-            started(run)
-            is_clean = False
-            try:
-                await run.loop.run(first, lambda at: _is_over(run, at))
-                is_clean = True
-            except RulebotError as error:
-                run.loop.reason = error.message
-                raise
-            finally:
-                _note_end(run, journal, is_clean=is_clean or run.loop.reason == STOPPED)
+            with hold_account(opened.ib.link.account, options.store, options.accounts):
+                run = _assemble(desk, options, opened, journal, first.at, watcher)
+                started(run)
+                await _drive(run, first, journal)
             return run
     finally:
         journal.close()
+
+
+async def _drive(run: Run, first: Batch, journal: SqlJournal) -> None:
+    is_clean = False
+    try:
+        await run.loop.run(first, lambda at: _is_over(run, at))
+        is_clean = True
+    except RulebotError as error:
+        run.loop.reason = error.message
+        raise
+    finally:
+        run.reloader.close()
+        _note_end(run, journal, is_clean=is_clean or run.loop.reason == STOPPED)
 
 
 def _assemble(
@@ -117,9 +129,21 @@ def _assemble(
         journal=journal,
         inbox=inbox.read,
         watcher=lambda _, now: watcher(run, now),
+        guard=Guard(journal.check_held).look,
     )
+    reloader = Reloader(
+        desk,
+        loop,
+        inbox.read,
+        account=world.ib.link.account,
+        is_sim=world.ib.link.is_lockstep,
+        live=LiveRun(options.store, world.ib.link.is_simulated) if options.settings.get("mode") == "live" else None,
+    )
+    loop.inbox, loop.between = reloader.read, reloader.step
     last = None if options.sessions is None else end_of(resumed.state.session, options.sessions)
-    run = Run(desk, options, world, loop, inbox, at, last, resumed)
+    run = Run(desk, options, world, loop, inbox, at, last, resumed, reloader)
+    _guard(run, journal)
+    journal.append([_start_record(run, journal.epoch)], durable=True)
     return run
 
 
@@ -157,22 +181,16 @@ def end_of(first: Session, sessions: int) -> datetime:
     return session.close + AFTER_CLOSE
 
 
-def _start_record(run: Run) -> Record:
-    specs: dict[str, Json] = {
-        text.name: {
-            "digest": text.digest,
-            "path": text.file,
-            "text": text.text,
-            "overrides": dict(text.overrides),
-        }
-        for text in run.desk.texts
-    }
+def _start_record(run: Run, epoch: int) -> Record:
     data: dict[str, Json] = {
         "version": release(),
-        "specs": specs,
+        "specs": told_specs(run.desk),
+        "sources": told_sources(run.desk),
+        "limits": told_limits(run.desk),
         "settings": dict(run.options.settings),
         "account": run.world.ib.link.account,
         "install": run.loop.program.install,
+        "epoch": epoch,
         "session": run.loop.state.session.date.isoformat(),
         "lockstep": run.world.ib.link.is_lockstep,
         "simulated": run.world.ib.link.is_simulated,

@@ -7,6 +7,7 @@ same transaction, so what a person reads never disagrees with the journal.
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
@@ -20,7 +21,8 @@ from engine.model.values import dataclass
 from engine.record.codec import json_text, line_of, utc_text, utc_time
 from engine.record.record import Kind, Record
 from engine.store.jsonlines import KINDS, JsonLines
-from engine.store.open import Store, says
+from engine.store.lease import check_lease, take_lease
+from engine.store.open import Store, says, sentences
 from engine.store.project import Projector
 from engine.store.recall import COLUMNS, Recalled, read_rows, recall, recall_lines
 from engine.store.tables import PROJECTIONS, journal
@@ -42,6 +44,7 @@ class ChainBreak:
 class SqlJournal:
     """The Journal of a store on disk (see `ports.Journal`). One per store; every append comes from one thread.
 
+    It takes the store's lease: `epoch` is higher than that of every journal before, and only the highest can write.
     `lag`: how long a record that need not be durable may wait, in the records' own time. `logs`: the folder of the JSON
     Lines; they follow from the journal, so when they cannot be written nothing stops: `log_problem` says so, and the
     next start adds what is missing.
@@ -51,6 +54,8 @@ class SqlJournal:
         self._store = store
         self._lag = lag
         self._connection = store.engine.connect()
+        with sentences(store.path):
+            self.epoch = take_lease(self._connection)
         self._pending: list[Record] = []
         self._committed_at: datetime | None = None
         self._is_full = True
@@ -62,7 +67,8 @@ class SqlJournal:
     def append(self, records: Sequence[Record], *, durable: bool) -> None:
         """Write; on return with `durable` they survive a power cut.
 
-        Raises: StoreError; then none of `records` is or will be written, and all that was committed is still there.
+        Raises: StoreError, also when another engine has taken the store or its file is gone; then none of `records` is
+        or will be written, and all that was committed is still there.
         InvariantError for a record without the fields of its kind, with the same effect.
         """
         before = len(self._pending)
@@ -78,6 +84,12 @@ class SqlJournal:
         """Commit what waits, durably. Raises: StoreError."""
         if self._pending:
             self._commit(True)
+
+    def check_held(self) -> None:
+        """Prove without writing that the file is in its place and this engine's. Raises: StoreError."""
+        self._store.check_in_place()
+        with sentences(self._store.path):
+            check_lease(self._connection, self.epoch, self._store.path)
 
     def recall(self, at: datetime) -> Recalled:
         """Return what a start at `at` goes on from; what waits is written first. Raises: StoreError."""
@@ -121,15 +133,17 @@ class SqlJournal:
 
     def _commit(self, durable: bool) -> None:
         if not self._pending:
+            self.check_held()
             return
         self._store.check_in_place()
         try:
             rows, head = _rows(self._pending, self._seq, self._hash)
             self._set_synchronous(durable)
             with self._connection.begin():
+                check_lease(self._connection, self.epoch, self._store.path)
                 self._connection.exec_driver_sql(_INSERT, rows)
                 self._projector.project(self._connection, list(enumerate(self._pending, self._seq + 1)))
-        except DatabaseError as error:
+        except (DatabaseError, sqlite3.Error) as error:
             self._projector.forget()
             raise says(error, self._store.path) from error
         except (SQLAlchemyError, ArithmeticError, KeyError, TypeError, ValueError) as error:

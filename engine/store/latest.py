@@ -28,6 +28,11 @@ def runs_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return data_folder(environ) / "runs"
 
 
+def accounts_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the folder of the locks of accounts: RULEBOT_DATA, else the system's own place, `accounts` in it."""
+    return data_folder(environ) / "accounts"
+
+
 def new_sim_store(day: date, seed: int, folder: Path | None = None) -> Path:
     """Return a path for a simulated run's store that is not taken yet: `runs/2026-11-18-7.db`, then `...-7-2.db`."""
     folder = Path("runs") if folder is None else folder

@@ -42,14 +42,18 @@ class Store:
         except OSError:
             found = 0
         if found != self.inode:
-            raise StoreError(f"the store {self.path} was deleted or replaced while in use", "restart on a sound store")
+            raise StoreError(
+                f"the store {self.path} was deleted or replaced while in use",
+                "nothing more is sent, what rests at the broker stays; put the file back, or a backup, and start",
+            )
 
     def close(self) -> None:
         """Close the file and let the next writer in."""
         self.engine.dispose()
         if self.lock is not None:
             with suppress(OSError):
-                _owner_file(self.path).unlink()
+                if _owner_file(self.path).read_text() == f"{os.getpid()}\n":
+                    _owner_file(self.path).unlink()
             self.lock.release()
 
 

@@ -20,7 +20,8 @@ from engine.store.recall import COLUMNS, Recalled, read_rows, recall
 from engine.store.tables import bot_day_rows, journal, trade_rows
 
 Row = Mapping[str, Any]
-STORY_KINDS = frozenset((Kind.VERDICT, Kind.DECISION, Kind.SELECTION, Kind.NEAREST, Kind.BOT_DAY))
+STORY_KINDS = frozenset((Kind.VERDICT, Kind.DECISION, Kind.SELECTION, Kind.NEAREST, Kind.BOT_DAY, Kind.RELOAD))
+_OF_A_RUN = frozenset((Kind.RUN_STARTED, Kind.RUN_ENDED, Kind.OPERATOR, Kind.SESSION, Kind.RELOAD))
 _VIEW_ORDER = {
     "trades": "id", "orders": "id", "fills": "executed_at, exec_id", "position_snapshots": "id",
     "open_positions": "strategy_id, id", "pending_orders": "id", "strategy_summary": "strategy_id",
@@ -38,19 +39,38 @@ class Listed(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """The last run of a store: its first record, what operators asked since, and whether an engine is alive now."""
+    """The last run of a store: its first record, what operators asked since, and whether an engine is alive now.
+
+    reloads: what came of each reload that was asked for, in order.
+    """
 
     started: Record | None
     ended: Record | None
     requests: tuple[Record, ...]
+    reloads: tuple[Record, ...] = ()
     has_session: bool
     is_alive: bool
 
     @property
     def specs(self) -> Mapping[str, Any]:
-        """The specs it ran, by name: digest, path, text."""
-        found: Any = self.started.data.get("specs") if self.started else None
+        """The specs it runs, or ran at last, by name: digest, path, text."""
+        told = [record for record in (self.started, *self.reloads) if record is not None and "specs" in record.data]
+        found: Any = told[-1].data["specs"] if told else None
         return found or {}
+
+    @property
+    def limits(self) -> Any:
+        """The limits over all bots as they are now, None without any."""
+        applied = [record for record in self.reloads if "specs" in record.data]
+        if applied:
+            return applied[-1].data.get("limits")
+        return None if self.started is None else self.started.data.get("limits")
+
+    @property
+    def reload(self) -> Record | None:
+        """The reload that was refused or still waits, None when none was, or the last one was taken up."""
+        last = self.reloads[-1] if self.reloads else None
+        return None if last is None or last.data["what"] in ("applied", "nothing") else last
 
     def state(self, bot: str = "") -> str:
         """Return stopped, starting, running or stopping, of one bot or of the engine."""
@@ -103,7 +123,7 @@ class StoreReader:
             since = 0 if first is None else first
             found = self._records(
                 select(*COLUMNS).where(
-                    journal.c.kind.in_(_values((Kind.RUN_STARTED, Kind.RUN_ENDED, Kind.OPERATOR, Kind.SESSION))),
+                    journal.c.kind.in_(_values(_OF_A_RUN)),
                     journal.c.seq >= since,
                 )
             )
@@ -112,6 +132,7 @@ class StoreReader:
             started=next(iter(by_kind[Kind.RUN_STARTED]), None),
             ended=next(iter(by_kind[Kind.RUN_ENDED]), None),
             requests=tuple(by_kind[Kind.OPERATOR]),
+            reloads=tuple(record for record in by_kind[Kind.RELOAD] if not record.bot),
             has_session=bool(by_kind[Kind.SESSION]),
             is_alive=is_in_use(self.path),
         )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, func, or_, select, union
+from sqlalchemy import ColumnElement, CompoundSelect, Connection, Select, func, literal, or_, select, union
 
 from engine.model.order import FILLS_KEPT, OrderStatus
 from engine.model.session import at_exchange_time, exchange_date, session_from
@@ -88,11 +88,11 @@ def _of_positions(stands: Select[tuple[str]]) -> Select[tuple[int]]:
 
 
 def _texts_of(stands: Select[tuple[str]]) -> Select[tuple[int]]:
-    """Return the last start with the text of each position."""
+    """Return the last start or reload that brought the text of each position."""
     governing = select(trade_rows.c.digest).where(trade_rows.c.position.in_(stands)).distinct().subquery()
-    has_it = func.instr(journal.c.data, governing.c.digest) > 0
-    started = governing.join(journal, (journal.c.kind == Kind.RUN_STARTED.value) & has_it)
-    last = select(func.max(journal.c.seq).label("seq")).select_from(started)
+    has_it = func.instr(journal.c.data, literal('"digest":"').concat(governing.c.digest).concat('"')) > 0
+    bringing = journal.c.kind.in_((Kind.RUN_STARTED.value, Kind.RELOAD.value))
+    last = select(func.max(journal.c.seq).label("seq")).select_from(governing.join(journal, bringing & has_it))
     return select(last.group_by(governing.c.digest).subquery().c.seq)
 
 

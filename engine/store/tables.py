@@ -1,7 +1,7 @@
 """The tables as they are on disk. People and other programs read the views of `views.py`, in dollars and local time.
 
-`journal` is the truth; every other table is a projection that `rebuild` makes again from it. Names, columns and units
-are explained in docs/store.md.
+`journal` is the truth; every other table is a projection that `rebuild` makes again from it, but for `lease`, which
+says who may write (`lease.py`). Names, columns and units are explained in docs/store.md.
 """
 
 from sqlalchemy import Column, Date, Float, Index, Integer, MetaData, Table, Text
@@ -15,6 +15,14 @@ APPLICATION_ID = 0x52424F54
 metadata = MetaData()
 
 schema_version = Table("schema_version", metadata, Column("version", Integer, primary_key=True))
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("epoch", Integer, nullable=False),
+    Column("owner", Text, nullable=False),
+)
 
 journal = Table(
     "journal",

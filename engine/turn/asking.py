@@ -17,6 +17,7 @@ from engine.turn.ended import order_ended, stop_for_today
 from engine.turn.judging import wake
 from engine.turn.reports import revive
 from engine.turn.resting import cancel, option_has_expired
+from engine.turn.rivals import note_refs
 from engine.turn.unseen import book_unseen, our_books, owes_fills
 from engine.turn.work import Work
 
@@ -63,6 +64,7 @@ def orders_listed(work: Work, event: OrdersListed) -> dict[str, Any]:
     for ref in sorted(event.order_refs & work.orders.keys()):
         found(work, work.orders[ref], ask_again=False)
     work.absent = frozenset(order.ref for order in missing if work.orders[order.ref].status.is_live)
+    note_refs(work, event.order_refs)
     return {}
 
 

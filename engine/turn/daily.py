@@ -53,13 +53,13 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
     orders = {ref: o for ref, o in work.orders.items() if o.status.is_live or o.position in positions}
     work.start_day(positions, orders)
     work.bases = bases
+    for name in [name for name, found in work.bots.items() if not _is_run(work, name, found, session)]:
+        work.drop_bot(name)
     for name in (*work.program.bots, *sorted({p.bot for p in work.positions.values()} - work.program.bots.keys())):
         previous = work.bots.get(name)
         kept = previous.day if previous is not None and previous.day.date == session.date else None
         day = kept or BotDay(bot=name, date=session.date)
-        bot = work.program.bots.get(name)
-        agenda = bot.instants(session) if bot is not None else ()
-        work.set_bot(name, BotState(day=day, agenda=agenda))
+        work.set_bot(name, BotState(day=day, agenda=agenda_of(work, name, session)))
         work.set_wake(name, work.at)
         work.put_day(day)
     return {
@@ -68,6 +68,20 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         "watch_at": None,
         "mark_at": None,
     }
+
+
+def _is_run(work: Work, name: str, state: BotState, session: Session) -> bool:
+    """Say whether a bot runs, holds something or has traded on the day that begins."""
+    holds = any(position.bot == name for position in work.positions.values())
+    return name in work.program.bots or holds or state.day.date == session.date
+
+
+def agenda_of(work: Work, name: str, session: Session) -> tuple[datetime, ...]:
+    """Return when a bot must be looked at by the clock: by its text, and by those its positions were opened under."""
+    texts = [work.governing(position) for position in work.positions_of(name)]
+    if (bot := work.program.bots.get(name)) is not None:
+        texts.append(bot)
+    return tuple(sorted({at for text in texts for at in text.instants(session)}))
 
 
 def is_over(position: Position, session: Session) -> bool:

@@ -26,6 +26,7 @@ from engine.turn.profit import account_today, bot_today
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import halted, skip
 from engine.turn.resting import clear_the_way, in_the_way
+from engine.turn.rivals import rival_words
 from engine.turn.state import Reading, Trading
 from engine.turn.work import Work
 
@@ -202,6 +203,7 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
             entries_today=_entries_today(work),
             entries_per_day=limits.entries_per_day,
             day_trades=_day_trades(work, bot, selection) if limits.heeds_day_trades else None,
+            rival=rival_words(work.rivals),
         )
     )
 

@@ -18,11 +18,10 @@ from engine.turn.asking import found, not_found
 from engine.turn.doubting import doubted, hold
 from engine.turn.judging import wake
 from engine.turn.resting import cancel_entries
+from engine.turn.rivals import note_refs
 from engine.turn.state import Trading
 from engine.turn.unseen import book_unseen, our_books, owes_fills
 from engine.turn.work import Work
-
-PREFIX = "rb:"
 
 
 def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
@@ -46,7 +45,7 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
             found(work, order)
         elif order.status.is_live and not owes_fills(order):
             not_found(work, order)
-    _orphans(work, at_broker)
+    note_refs(work, at_broker)
     if work.state.standing.trading is not Trading.ACTIVE:
         cancel_entries(work, "", "only what reduces may work")
     for name in work.bots:
@@ -65,14 +64,6 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
         "aims": None,
         "watch_at": None,
     }
-
-
-def _orphans(work: Work, at_broker: frozenset[str]) -> None:
-    """Orders that carry our prefix and that no record knows are shown, never touched."""
-    ours = f"{PREFIX}{work.program.install}:"
-    for ref in sorted(at_broker):
-        if ref.startswith(ours) and ref not in work.orders:
-            work.record(Kind.ALARM, text=f"orphan order {ref} works at the broker and is in no record of this store")
 
 
 def _compare_positions(work: Work, event: LinkUp) -> dict[Option, datetime]:

@@ -19,6 +19,7 @@ from engine.turn.ended import closed, count_realized, order_ended, position_fill
 from engine.turn.judging import wake
 from engine.turn.leaving import UNWIND, is_unwound, leave
 from engine.turn.resting import cancel, cancel_entries, take_back
+from engine.turn.rivals import note, note_completed
 from engine.turn.work import Work
 
 _FINAL = {
@@ -54,6 +55,7 @@ def on_order(work: Work, event: OrderReport) -> None:
     """Reduce one openOrder or orderStatus."""
     order = find_order(work, event.ref, event.order_id, event.perm_id)
     if order is None:
+        note_completed(work, event.ref)
         return
     changed = order
     if event.perm_id and event.perm_id != order.perm_id:
@@ -185,6 +187,7 @@ def _external(work: Work, event: ExecutionReport) -> None:
             work.put_day(replace(work.bots[name].day, halted="the broker liquidates in this account"))
         cancel_entries(work, "", "the broker liquidates")
     work.record(Kind.ALARM, "", "", text=text, contract=str(what))
+    note(work, event.ref, f"{side} {event.quantity} {what} today")
 
 
 def _leg_index(order: Order, option: Option) -> int:

@@ -169,10 +169,11 @@ class State(NamedTuple):
     be judged even if nothing it reads moves. bases: each position's profit when the session began; marks: the last one
     known. sent: times of orders sent in the last minute. asked_at: when the broker was last asked what it has; absent:
     refs of live orders that were not in its answer. unprotected: since when a position's short legs have stood without
-    protection, where the spec limits that. indexed: the version of the board that `dependents` (bots by board
-    row) and `structures` (what rules see of positions, by id) were made for, -1 when they must be made anew. aims:
-    where the bots' strikes lay when `streamed` was chosen, None when it must be chosen anew. step_at: when orders,
-    positions or bots are due although nothing moves; wake_at: the same, with marks and what is streamed.
+    protection, where the spec limits that. rivals: installs of others who trade this account, and refs of ours that no
+    record knows; accepted: those that a person lets be. indexed: the version of the board that `dependents` (bots by
+    board row) and `structures` (what rules see of positions, by id) were made for, -1 when they must be made anew.
+    aims: where the bots' strikes lay when `streamed` was chosen, None when it must be chosen anew. step_at: when
+    orders, positions or bots are due although nothing moves; wake_at: the same, with marks and what is streamed.
     """
 
     session: Session
@@ -201,6 +202,8 @@ class State(NamedTuple):
     next_order_id: int = 1
     sent: tuple[datetime, ...] = ()
     requests: frozenset[str] = frozenset()
+    rivals: frozenset[str] = frozenset()
+    accepted: frozenset[str] = frozenset()
     unprotected: Mapping[str, datetime] = NOTHING
     asked_at: datetime | None = None
     absent: frozenset[str] = frozenset()

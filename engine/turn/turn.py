@@ -33,7 +33,7 @@ from engine.model.event import (
     Request,
 )
 from engine.model.position import Position
-from engine.record.record import Kind
+from engine.record.record import Json, Kind
 from engine.turn import daily, doubting, settling, watching
 from engine.turn.asking import orders_listed, step_asking
 from engine.turn.ended import next_opening
@@ -83,7 +83,7 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     if coming is not None:
         changes = daily.open_day(work, coming)
         work.state = state._replace(**changes)
-    names = touched | {name for name, wake_at in work.wakes.items() if wake_at <= at}
+    names = (touched & work.bots.keys()) | {name for name, wake_at in work.wakes.items() if wake_at <= at}
     _clear_wakes(work, names)
     is_quiet = not names and at < state.step_at and work.indexed == state.board.version
     if work.state.is_linked:
@@ -227,8 +227,13 @@ def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
 def _on_operator(work: Work, event: OperatorRequest) -> dict[str, Any]:
     if event.id in work.state.requests:
         return {}
-    work.record(Kind.OPERATOR, event.bot, "", id=event.id, request=event.request.value, bot=event.bot)
     changes: dict[str, Any] = {"requests": work.state.requests | {event.id}}
+    told: dict[str, Json] = {}
+    if event.request is Request.RESUME and not event.bot and work.rivals:
+        told["accepted"] = [*sorted(work.rivals)]
+        changes["accepted"] = work.state.accepted | work.rivals
+        work.rivals = frozenset()
+    work.record(Kind.OPERATOR, event.bot, "", id=event.id, request=event.request.value, bot=event.bot, **told)
     changes["standing"] = after_request(work.state.standing, event.request, event.bot)
     if event.request is Request.RESUME:
         _end_halts(work, event.bot)

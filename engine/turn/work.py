@@ -58,6 +58,7 @@ class Work:
         self.unprotected: Mapping[str, datetime] = state.unprotected
         self.asked_at = state.asked_at
         self.absent = state.absent
+        self.rivals = state.rivals
         self._own: set[str] = set()
         self._readings: dict[str, dict[tuple[str, str], Reading]] = {}
         self._dirty_orders: dict[str, None] = {}
@@ -185,6 +186,11 @@ class Work:
         """Keep a new value of a bot's state."""
         self._table("bots")[name] = state
 
+    def drop_bot(self, name: str) -> None:
+        """Forget a bot that runs no more and holds nothing."""
+        self._table("bots").pop(name)
+        self._table("wakes").pop(name, None)
+
     def set_wake(self, name: str, at: datetime) -> None:
         """Keep when a bot must be judged next even if nothing moves."""
         self._table("wakes")[name] = at
@@ -281,6 +287,7 @@ class Work:
             unprotected=self.unprotected,
             asked_at=self.asked_at,
             absent=self.absent,
+            rivals=self.rivals,
             **changes,
         )
         is_changed = self._dirty_orders or self._dirty_positions or self._dirty_days

@@ -3,11 +3,13 @@
 Numbers in the names are those of the invariants there.
 """
 
+import re
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from math import isnan
 
-from hand_desk import SELLER, Desk, clock, put, text_of
+from hand_desk import SELLER, Desk, bot_of, clock, put, text_of
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -22,6 +24,7 @@ from engine.model.order import Order, OrderType, Purpose, Side
 from engine.record.record import Kind
 from engine.run.audit.audit import audit
 from engine.run.resume import resume
+from engine.turn.reloading import changes_between, not_quiet, reload
 from engine.turn.turn import begin
 
 INDEX = st.integers(0, 1000)
@@ -152,6 +155,21 @@ class OnePosition(RuleBasedStateMachine):
         desk.state = resume(desk.records, desk.now, desk.board, EventCalendar()).state._replace(facts=facts)
         desk.take(begin(desk.program, desk.state, desk.now))
         self.street.connect()
+        self.heard()
+
+    @rule(seconds=st.integers(10, 14))
+    def the_spec_is_edited(self, seconds: int) -> None:
+        """Another text is taken up when it is quiet; what is open keeps its own."""
+        desk = self.desk
+        text = re.sub(r"wait: \d+s", f"wait: {seconds}s", self.text(), count=1)
+        was = {name: bot.plan.digest for name, bot in desk.program.bots.items()}
+        bots = {name: bot_of(text) for name in was}
+        changes = changes_between(was, {name: bot.plan.digest for name, bot in bots.items()})
+        if not_quiet(desk.state, bots) or not changes:
+            return
+        pinned = {**desk.program.pinned, **{bot.plan.digest: bot for bot in desk.program.bots.values()}}
+        desk.program = replace(desk.program, bots=bots, pinned=pinned)
+        desk.take(reload(desk.program, desk.state, desk.now, changes))
         self.heard()
 
     @rule()

@@ -24,8 +24,8 @@ def inside_the_session(tape: Tape) -> Iterator[Finding]:
     session: Session | None = None
     known: set[str] = set()
     bots: dict[str, CompiledBot | None] = {}
-    for entry in tape.of(Kind.RUN_STARTED, Kind.SESSION, Kind.ORDER, Kind.DECISION):
-        if entry.kind is Kind.RUN_STARTED:
+    for entry in tape.of(Kind.RUN_STARTED, Kind.RELOAD, Kind.SESSION, Kind.ORDER, Kind.DECISION):
+        if entry.kind in (Kind.RUN_STARTED, Kind.RELOAD):
             bots |= {name: _compiled(name, found) for name, found in _specs(entry.record).items()}
         elif entry.kind is Kind.SESSION:
             session = _session(entry)
@@ -73,10 +73,12 @@ def _outside_window(entry: Entry, session: Session | None, bot: CompiledBot | No
 def unknown_is_never_true(tape: Tape) -> Iterator[Finding]:
     """16: No rule is true of what is missing, and a bot enters only when each of its conditions was true last."""
     truths: dict[tuple[str, str, str], object] = {}
-    for entry in tape.of(Kind.RUN_STARTED, Kind.VERDICT, Kind.DECISION):
+    for entry in tape.of(Kind.RUN_STARTED, Kind.RELOAD, Kind.VERDICT, Kind.DECISION):
         truth = entry.record.data.get("truth")
         if entry.kind is Kind.RUN_STARTED:
             truths.clear()
+        elif entry.kind is Kind.RELOAD:
+            truths = {key: last for key, last in truths.items() if key[0] != entry.record.bot}
         elif entry.kind is Kind.VERDICT:
             truths[entry.record.bot, entry.text("place"), entry.text("rule")] = truth
             if truth is True and entry.text("missing"):

@@ -62,6 +62,7 @@ def test_a_proposal_within_every_limit_is_not_refused() -> None:
         ({"is_paused": True}, "paused"),
         ({"is_reducing": True}, "only reducing"),
         ({"halted": "vix"}, "halted: vix"),
+        ({"rival": "another rulebot trades this account"}, "another rulebot"),
         ({"worst_case": None}, "no bound"),
         ({"worst_case": Decimal("1000.01")}, "max_loss_per_trade"),
         ({"bot_today": Decimal(-500)}, "the day's loss is $500.00"),

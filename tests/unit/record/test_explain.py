@@ -81,3 +81,21 @@ def test_changes_of_one_rule_and_the_last_selection() -> None:
     assert found is not None
     assert found.at == at("12:00")
     assert story(condor_records()).entered == (at("09:52"),)
+
+
+def test_a_reload_ends_what_the_old_text_said() -> None:
+    old, new = "1" * 64, "2" * 64
+    changed = Record(at("11:00"), Kind.RELOAD, WATCHER, "", {"what": "changed", "was": old, "now": new})
+    records = [
+        decision("10:30", "watch"),
+        verdict("10:30", "vix", None, None, missing="VIX: no price"),
+        verdict("10:30", "skew", False, 3.0),
+        changed,
+        verdict("11:00", "vix", True, 16.0),
+        decision("13:30", "stop watching", "its window is over"),
+    ]
+    told = story(records)
+    assert told.reloaded == ((at("11:00"), "its spec was changed, 11111111 to 22222222"),)
+    assert told.unknown == (Span(start=at("10:30"), end=at("11:00"), rule="vix", why="VIX: no price"),)
+    assert [one.rule for one in state_at(records, at("12:00")).conditions] == ["vix"]
+    assert [one.rule for one in state_at(records, at("10:59")).conditions] == ["vix", "skew"]

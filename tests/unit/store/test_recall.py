@@ -118,3 +118,21 @@ def test_lines_that_a_killed_run_owes_are_added_from_what_is_recent(tmp_path: Pa
     assert {file: sorted(file.read_text().splitlines()) for file in files} == {
         file: sorted(text.splitlines()) for file, text in files.items()
     }
+
+
+def test_the_text_of_an_open_position_may_have_come_with_a_reload(tmp_path: Path) -> None:
+    def spec(digest: str, file: str) -> dict[str, object]:
+        return {"seller": {"digest": digest, "path": file, "text": f"# {digest}", "overrides": {}}}
+
+    day = sound_day()[:13]
+    text = Record(day[0].at, Kind.RELOAD, data={"what": "applied", "changes": [], "specs": spec("d1", "old.yaml")})
+    later = day[-1].at + timedelta(minutes=1)
+    told = Record(later, Kind.RELOAD, "seller", data={"what": "changed", "was": "d1", "now": "d2"})
+    newer = Record(later, Kind.RELOAD, data={"what": "applied", "changes": [], "specs": spec("d2", "new.yaml")})
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    journal.append([day[0], text, *day[1:], told, newer], durable=True)
+    when, board = later + timedelta(hours=1), Board()
+    found = from_what_stands(journal, when, board)
+    assert found == from_all(journal, when, board)
+    assert [(each.digest, each.file) for each in found.texts] == [("d1", "old.yaml")]
+    journal.close()

@@ -166,16 +166,6 @@ def test_a_resting_pair_is_adopted() -> None:
     assert len(desk.submitted) == 3
 
 
-def test_orphans_are_shown_and_not_touched() -> None:
-    desk = Desk()
-    desk.unlink()
-    desk.link(["rb:abc123:000099", "rb:other:000001", "mine"])
-    assert [text for text in desk.alarms if "orphan" in text] == [
-        "orphan order rb:abc123:000099 works at the broker and is in no record of this store"
-    ]
-    assert not desk.cancels
-
-
 # ---------------------------------------------------------------- positions
 
 

@@ -1,0 +1,69 @@
+"""`rulebot reload`: changed specs for a running engine, checked and shown before it is asked."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.option(
+    "--store", type=click.Path(path_type=Path), help="The store of the engine that is meant; else the last run's."
+)
+def reload(store: Path | None) -> None:
+    """Let the running engine read its specs and the account document again, and take up what has changed.
+
+    The files are those that 'rulebot run' was given; folders are looked through anew. Open positions keep the text that
+    they were opened under, new entries follow the new one. It happens when no order of a bot that changes is in flight;
+    until then 'rulebot status' says what it waits for. A problem in any file, and nothing changes.
+
+    Exit code: 0 when the engine was asked, 1 for problems in the files, 2 when nothing is left to run, 3 when no engine
+    runs.
+    """
+    from engine.cli.validate import show_problems
+    from engine.model.errors import StoreError
+    from engine.model.event import Request
+    from engine.run.desk import ProblemsError
+    from engine.run.inbox import post
+    from engine.run.reread import LiveRun, digests_of, limit_words, refuse_account, reread, sources_of, told_limits
+    from engine.spec.diagnostic import headline
+    from engine.store.latest import chosen_store
+    from engine.store.open import is_in_use
+    from engine.store.queries import StoreReader
+    from engine.turn.reloading import changes_between
+
+    found = chosen_store(store)
+    if not is_in_use(found):
+        raise StoreError(f"no engine is running on {found}", "nothing is to be done: the next start reads the files")
+    with StoreReader(found) as reader:
+        run = reader.run()
+    if run.started is not None and run.ended is not None:
+        raise StoreError(f"the engine of {found} is only starting", "it reads its files now; ask again if they change")
+    told = run.started.data if run.started is not None else {}
+    sources = sources_of(told.get("sources"))
+    if sources is None:
+        raise StoreError(
+            f"the engine of {found} runs no specs that could be read again", "stop it and start it with the specs"
+        )
+    try:
+        desk = reread(sources)
+    except ProblemsError as error:
+        show_problems(error.found, "text", err=True)
+        raise click.exceptions.Exit(error.exit_code) from error
+    is_sim = bool(told.get("lockstep"))
+    settings: Any = told.get("settings") or {}
+    live = LiveRun(found, bool(told.get("simulated"))) if settings.get("mode") == "live" else None
+    today = date.fromisoformat(str(told["session"]))
+    refuse_account(desk, str(told.get("account")), today, had_limits=run.limits is not None, is_sim=is_sim, live=live)
+    for warning in dict.fromkeys(desk.warnings):
+        click.echo(f" warning: {headline(warning)}")
+    changes = changes_between(digests_of(run.specs), desk.digests)
+    lines = [*(each.words for each in changes), *limit_words(run.limits, told_limits(desk))]
+    post(found, Request.RELOAD)
+    for line in lines:
+        click.echo(f" {line}")
+    if not lines:
+        click.echo(f"the files say what the engine of {found} runs already")
+        return
+    click.echo(f"asked the engine of {found} to reload; it does so when these bots have nothing in flight")

@@ -1,0 +1,196 @@
+"""`rulebot reload` in the engine: the files of the run are read again and taken up at a quiet point.
+
+A request makes a plan of what changes, or is refused and nothing has changed. The plan waits until none of its bots has
+an order in flight or a position between two states; what it waits for is on record. What new bots need to know is asked
+for meanwhile, beside the loop, so that nothing that is open waits for it (in lockstep at once: time stands still).
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+
+from engine.model.errors import BrokerError, RulebotError
+from engine.model.event import Event, OperatorRequest, Request
+from engine.model.facts import Facts
+from engine.record.record import Json, Kind, Record
+from engine.run.desk import Desk
+from engine.run.loop import Loop
+from engine.run.prepare import prepare
+from engine.run.reread import LiveRun, limit_words, refuse_account, reread, told_limits, told_specs
+from engine.turn.program import CompiledBot, Program
+from engine.turn.reloading import BotChange, Change, changes_between, not_quiet, reload, told_changes
+
+ASK_AGAIN = timedelta(minutes=1)
+"""How long after the broker could not answer it is asked again."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What is to be taken up.
+
+    asking: the question for the facts that it needs; facts: the answer, None until it is here, good for one `session`.
+    """
+
+    desk: Desk
+    program: Program
+    changes: tuple[BotChange, ...]
+    limits: tuple[str, ...]
+    waits: str = ""
+    asking: "asyncio.Task[list[Event]] | None" = None
+    ask_at: datetime | None = None
+    facts: list[Event] | None = None
+    session: date | None = None
+
+
+@dataclass(slots=True)
+class Reloader:
+    """Stands between the inbox and the loop: takes what asks for a reload, and acts between two batches.
+
+    desk: what runs now. live: of a run with real money; its bots must be promoted.
+    """
+
+    desk: Desk
+    loop: Loop
+    inbox: Callable[[datetime], Sequence[OperatorRequest]]
+    account: str = ""
+    is_sim: bool = False
+    live: LiveRun | None = None
+    plan: Plan | None = None
+    _seen: set[str] = field(default_factory=set)
+
+    def read(self, at: datetime) -> Sequence[OperatorRequest]:
+        """Return what else was asked for; a reload is planned here."""
+        found = []
+        for request in self.inbox(at):
+            if request.request is not Request.RELOAD:
+                found.append(request)
+            elif request.id not in self._seen:
+                self._seen.add(request.id)
+                self._ask(request)
+        return found
+
+    async def step(self, at: datetime) -> None:
+        """Take up what is planned, if now is a quiet point. Raises: StoreError."""
+        plan = self.plan
+        if plan is None or self.loop.state.is_stopping:
+            return
+        waits = not_quiet(self.loop.state, self._concerned(plan)) or await self._missing(plan, at)
+        if not waits:
+            self._take_up(plan, at)
+        elif waits != plan.waits:
+            plan.waits = waits
+            self._note(at, "waits", reason=waits)
+
+    def close(self) -> None:
+        """Give up what is still asked for."""
+        self._drop()
+
+    # ------------------------------------------------------------ asking
+
+    def _ask(self, request: OperatorRequest) -> None:
+        self._drop()
+        try:
+            self.plan = self._planned()
+        except RulebotError as error:
+            self._note(request.at, "refused", id=request.id, reason=error.message)
+            return
+        plan = self.plan
+        if plan is None:
+            self._note(request.at, "nothing", id=request.id)
+            return
+        self._note(
+            request.at, "asked", id=request.id, changes=told_changes(plan.changes), limit_changes=list(plan.limits)
+        )
+
+    def _planned(self) -> Plan | None:
+        """Return what the files would change, None for nothing. Raises: RulebotError."""
+        if self.desk.sources is None:
+            raise BrokerError("this engine runs no specs: it only closes")
+        desk = reread(self.desk.sources)
+        refuse_account(
+            desk,
+            self.account,
+            self.loop.state.session.date,
+            had_limits=self.desk.account is not None,
+            is_sim=self.is_sim,
+            live=self.live,
+        )
+        changes = changes_between(self.desk.digests, desk.digests)
+        limits = limit_words(told_limits(self.desk), told_limits(desk))
+        if not changes and not limits:
+            return None
+        changed = {each.bot for each in changes}
+        bots = {name: bot if name in changed else self.desk.bots[name] for name, bot in desk.bots.items()}
+        return Plan(replace(desk, bots=bots), self._program(desk, bots), changes, limits)
+
+    def _program(self, desk: Desk, bots: Mapping[str, CompiledBot]) -> Program:
+        old = self.loop.program
+        pinned = {**old.pinned, **{bot.plan.digest: bot for bot in old.bots.values()}}
+        return replace(old, bots=bots, pinned=pinned, limits=desk.limits())
+
+    def _concerned(self, plan: Plan) -> Iterable[str]:
+        """Return the bots that must be at rest: all, when the limits over them change."""
+        return self.loop.state.bots if plan.limits else [each.bot for each in plan.changes]
+
+    # ------------------------------------------------------------ what new bots need to know
+
+    async def _missing(self, plan: Plan, at: datetime) -> str:
+        """Return what is not known yet of what the new texts read, "" when all is."""
+        today = self.loop.state.session.date
+        if plan.facts is not None and plan.session == today:
+            return ""
+        if plan.asking is None and (plan.ask_at is None or at >= plan.ask_at):
+            plan.asking = asyncio.ensure_future(self._facts(plan, at))
+        if plan.asking is not None and self.loop.link.is_lockstep:
+            await asyncio.wait((plan.asking,))
+        if plan.asking is None or not plan.asking.done():
+            return plan.waits or "the broker's answers on what the new specs read"
+        asked, plan.asking = plan.asking, None
+        try:
+            plan.facts, plan.session = asked.result(), today
+        except BrokerError as error:
+            plan.ask_at = at + ASK_AGAIN
+            return f"the broker's answers: {error.message}"
+        return ""
+
+    async def _facts(self, plan: Plan, at: datetime) -> list[Event]:
+        state = self.loop.state
+        renewed = [each.bot for each in plan.changes if each.change is not Change.REMOVED]
+        asking = replace(plan.program, bots={name: plan.program.bots[name] for name in renewed})
+        known: Facts = state.facts
+        return [event async for event in prepare(asking, self.loop.feed, state.session, at, known)]
+
+    # ------------------------------------------------------------ the change
+
+    def _take_up(self, plan: Plan, at: datetime) -> None:
+        self.plan = None
+        result = reload(plan.program, self.loop.state, at, plan.changes)
+        applied = self._record(
+            at,
+            "applied",
+            changes=told_changes(plan.changes),
+            limit_changes=list(plan.limits),
+            specs=told_specs(plan.desk),
+            limits=told_limits(plan.desk),
+        )
+        facts = [replace(event, at=at) for event in plan.facts or ()]
+        self.loop.exchange(plan.program, result, facts, applied)
+        self.desk = plan.desk
+
+    def _drop(self) -> None:
+        asking = None if self.plan is None else self.plan.asking
+        self.plan = None
+        if asking is None:
+            return
+        if not asking.done():
+            asking.cancel()
+        elif not asking.cancelled():
+            asking.exception()  # heard, so that asyncio does not say that nobody did
+
+    def _note(self, at: datetime, what: str, **data: Json) -> None:
+        self.loop.note(self._record(at, what, **data))
+
+    @staticmethod
+    def _record(at: datetime, what: str, **data: Json) -> Record:
+        return Record(at, Kind.RELOAD, data={"what": what, **data})

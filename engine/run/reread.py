@@ -1,0 +1,156 @@
+"""The files of a run, read again: what would change, told before anything does.
+
+The command and the engine both come here, so that what the one shows is what the other does.
+"""
+
+from collections.abc import Mapping
+from contextlib import chdir
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from engine.model.errors import MisuseError, SpecError, StoreError
+from engine.model.values import dataclass
+from engine.record.codec import encode
+from engine.record.record import Json
+from engine.run.desk import Desk, Sources, check_overrides, load_desk
+from engine.run.promotion.admission import unpromoted
+from engine.run.promotion.promotion import read_live_store
+from engine.spec.files import NoSuchFiles, find_files
+from engine.turn.program import AccountLimits
+
+
+def reread(sources: Sources) -> Desk:
+    """Read and compile the files of a run again. A path that names nothing any more is a spec that was removed.
+
+    Raises: SpecError with every problem; MisuseError when nothing is left to be run; StoreError.
+    """
+    try:
+        with chdir(sources.folder):
+            paths = [path for path in sources.paths if _is_there(path)]
+            if not paths:
+                raise MisuseError(
+                    "none of the files of this run is there any more",
+                    "'rulebot stop' ends it, 'rulebot pause' holds it",
+                )
+            if sources.account is not None and not sources.account.is_file():
+                raise SpecError(f"the account document {sources.account} is not there any more")
+            desk = load_desk(paths, sources.overrides, sources.account)
+    except OSError as error:
+        raise StoreError(f"{sources.folder} cannot be entered: {error.strerror}") from error
+    check_overrides(desk, sources.overrides)
+    return Desk(desk.bots, desk.texts, desk.account, desk.warnings, sources)
+
+
+def _is_there(path: str) -> bool:
+    try:
+        return bool(find_files([path]))
+    except NoSuchFiles:
+        return False
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRun:
+    """A run with real money, or with an account that a simulated gateway plays as such."""
+
+    store: Path
+    simulated: bool
+
+
+def refuse_account(
+    desk: Desk, account: str, today: date, *, had_limits: bool, is_sim: bool, live: LiveRun | None = None
+) -> None:
+    """Refuse what only a new start can do to the account, and bots that real money is not for. Raises: SpecError."""
+    if live is not None:
+        _refuse_unpromoted(desk, account, today, live)
+        return
+    if desk.account is None:
+        if had_limits:
+            raise SpecError(
+                "the account document is gone, and its limits would be off",
+                "put it back; to run without limits over all bots, stop and start",
+            )
+        return
+    if not is_sim and desk.account.account != account:
+        raise SpecError(
+            f"the account document is for {desk.account.account}, and {account} is traded", "stop and start for that"
+        )
+
+
+def _refuse_unpromoted(desk: Desk, account: str, today: date, live: LiveRun) -> None:
+    rules = None if desk.account is None else desk.account.live
+    if rules is None or rules.account != account:
+        named = "names no live account" if rules is None else f"has live account {rules.account}"
+        raise SpecError(f"the account document {named}, and {account} is traded", "stop and start for that")
+    promoted = read_live_store(live.store, account, simulated=live.simulated, verifies=False)
+    if lacks := unpromoted(desk.digests, rules, promoted, today, simulated=live.simulated):
+        raise SpecError("; ".join(lacks), "promote it, then reload")
+
+
+# ---------------------------------------------------------------- limits and sources, as records keep them
+
+
+def told_limits(desk: Desk) -> Json:
+    """Return the limits over all bots as a record keeps them, None without an account document."""
+    return None if desk.account is None else encode(desk.limits())
+
+
+def limit_words(was: Json, now: Json) -> tuple[str, ...]:
+    """Return which limits change, `max_open 3 to 2`; from and to those of no account document."""
+    before, after = _limits(was), _limits(now)
+    return tuple(
+        f"{name} {_shown(before.get(name))} to {_shown(after.get(name))}"
+        for name in dict.fromkeys((*before, *after))
+        if before.get(name) != after.get(name)
+    )
+
+
+def _limits(told: Json) -> Mapping[str, Json]:
+    found = encode(AccountLimits()) if told is None else told
+    assert isinstance(found, dict)
+    return found
+
+
+def _shown(limit: Json) -> str:
+    if isinstance(limit, Mapping):
+        return " ".join(str(part) for part in limit.values())
+    return "none" if limit is None else str(limit).lower() if isinstance(limit, bool) else str(limit)
+
+
+def told_sources(desk: Desk) -> Json:
+    """Return where a desk was read from, as a record keeps it."""
+    found = desk.sources
+    if found is None:
+        return None
+    return {
+        "paths": list(found.paths),
+        "overrides": dict(found.overrides),
+        "account": None if found.account is None else str(found.account),
+        "folder": str(found.folder),
+    }
+
+
+def sources_of(told: Any) -> Sources | None:
+    """Return what `told_sources` made, None when there is nothing."""
+    if not told:
+        return None
+    account = told["account"]
+    return Sources(
+        paths=tuple(told["paths"]),
+        overrides=dict(told["overrides"]),
+        account=None if account is None else Path(account),
+        folder=Path(told["folder"]),
+    )
+
+
+def told_specs(desk: Desk) -> dict[str, Json]:
+    """Return the texts of all bots as a record keeps them."""
+    return {
+        text.name: {"digest": text.digest, "path": text.file, "text": text.text, "overrides": dict(text.overrides)}
+        for text in desk.texts
+    }
+
+
+def digests_of(specs: Mapping[str, Any]) -> dict[str, str]:
+    """Return the digests of what `told_specs` made."""
+    return {name: str(found["digest"]) for name, found in specs.items()}

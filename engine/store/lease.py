@@ -1,0 +1,49 @@
+"""The lease of a store: which engine may write, told by a number that grows with each start.
+
+The lock beside the file (`open.py`) keeps a second engine out, and the system lets go of it when its process dies: a
+lease is taken over at once, and no time-out decides anything. Behind it stands the epoch: every commit asks inside its
+own transaction whether the epoch is still the writer's. So an engine that was overtaken all the same (its lock file was
+deleted, or the disk is a network's and its locks hold on one machine only) writes nothing more and sends nothing more.
+"""
+
+import os
+import platform
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from engine.model.errors import StoreError
+from engine.store.tables import lease
+
+_HELD = "SELECT epoch, owner FROM lease"
+
+
+def take_lease(connection: Connection) -> int:
+    """Make this process the one that writes; return its epoch, higher than every one before."""
+    owner = f"process {os.getpid()} on {platform.node() or 'this machine'}"
+    with connection.begin():
+        lease.create(connection, checkfirst=True)
+        connection.exec_driver_sql(
+            "INSERT INTO lease (id, epoch, owner) VALUES (1, 1, ?) "
+            "ON CONFLICT (id) DO UPDATE SET epoch = epoch + 1, owner = excluded.owner",
+            (owner,),
+        )
+        return int(connection.exec_driver_sql(_HELD).one()[0])
+
+
+def check_lease(connection: Connection, epoch: int, path: Path) -> None:
+    """Prove that no other engine has taken the store; within a transaction that writes it stays so to its end.
+
+    Raises: StoreError.
+    """
+    cursor = connection.connection.cursor()
+    try:
+        found = cursor.execute(_HELD).fetchone()
+    finally:
+        cursor.close()
+    if found is None or found[0] != epoch:
+        owner, now = ("nobody", 0) if found is None else (found[1], found[0])
+        raise StoreError(
+            f"the store {path} was taken over by another engine ({owner}, epoch {now}; this one has {epoch})",
+            "this engine writes and sends nothing more; the other one looks after what is at the broker",
+        )

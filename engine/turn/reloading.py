@@ -1,0 +1,133 @@
+"""Other texts take over between two turns: the state goes on as a restart with them would find it.
+
+Days are kept, so that what was entered counts on. A bot whose text is new or another begins without verdicts; what its
+open positions have come to stays, since the text that they were opened under goes on governing them.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from engine.decide.bot_day import BotDay
+from engine.model.order import OrderStatus, Purpose
+from engine.model.values import dataclass
+from engine.record.record import Json, Kind
+from engine.turn.daily import agenda_of
+from engine.turn.missing import end_watch
+from engine.turn.program import Program
+from engine.turn.state import NEVER, BotState, State
+from engine.turn.work import Turn, Work
+
+_IN_FLIGHT = (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.CANCELLING, OrderStatus.UNKNOWN)
+
+
+class Change(Enum):
+    """What a reload means to a bot."""
+
+    ADDED = "added"
+    CHANGED = "changed"
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class BotChange:
+    """One bot that a reload touches, by the digests of its texts: `was` "" when it is new, `now` "" when it goes."""
+
+    bot: str
+    was: str
+    now: str
+
+    @property
+    def change(self) -> Change:
+        """What happens to it."""
+        if not self.was:
+            return Change.ADDED
+        return Change.CHANGED if self.now else Change.REMOVED
+
+    @property
+    def words(self) -> str:
+        """Return it for people, digests shortened."""
+        if self.change is Change.CHANGED:
+            return f"{self.bot} changed, {self.was[:8]} to {self.now[:8]}"
+        return f"{self.bot} {self.change.value}, {(self.now or self.was)[:8]}"
+
+
+def changes_between(was: Mapping[str, str], now: Mapping[str, str]) -> tuple[BotChange, ...]:
+    """Return what changes between two sets of bots, given as digests by name; sorted by name."""
+    names = sorted(name for name in was.keys() | now.keys() if was.get(name) != now.get(name))
+    return tuple(BotChange(name, was.get(name, ""), now.get(name, "")) for name in names)
+
+
+def not_quiet(state: State, bots: Iterable[str]) -> str:
+    """Return what keeps other texts for these bots from being taken up now, "" when nothing does."""
+    if not state.is_ready:
+        return "the connection"
+    names = set(bots)
+    for name in state.active:
+        position = state.positions[name]
+        if position.bot in names and position.state in ("entering", "exiting"):
+            return f"{position.id}, which is {position.state}"
+    for ref in state.live:
+        order = state.orders[ref]
+        if order.bot in names and (order.status in _IN_FLIGHT or order.purpose is Purpose.ENTRY):
+            return f"the {order.purpose.value} order {ref} of {order.bot}"
+    return ""
+
+
+def reload(program: Program, state: State, at: datetime, changes: Iterable[BotChange]) -> Turn:
+    """Return the turn in which `program` takes over; `changes` are the bots in which it differs."""
+    work = Work(program, state, at)
+    for each in changes:
+        work.record(Kind.RELOAD, each.bot, what=each.change.value, was=each.was, now=each.now)
+        if each.change is Change.REMOVED:
+            _remove(work, each.bot)
+        else:
+            _begin(work, each.bot)
+    work.indexed = -1
+    renewed: dict[str, Any] = {"aims": None, "watch_at": None}
+    return work.finish(step_at=at, wake_at=at, **renewed)
+
+
+def _begin(work: Work, name: str) -> None:
+    session = work.state.session
+    before = work.bots.get(name)
+    if before is None or before.day.date != session.date:
+        before = BotState(day=BotDay(bot=name, date=session.date))
+    work.set_bot(
+        name,
+        BotState(
+            day=before.day,
+            readings=_of_positions(before.readings),
+            confirming=_of_positions(before.confirming),
+            unknown_since=before.unknown_since,
+            agenda=agenda_of(work, name, session),
+        ),
+    )
+    work.put_day(before.day)
+    work.set_wake(name, work.at)
+
+
+def _of_positions(found: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
+    """Return what was learned of exits: their texts have not changed."""
+    return {key: value for key, value in found.items() if key[0].startswith("exit:")}
+
+
+def _remove(work: Work, name: str) -> None:
+    """Let a bot enter nothing more; what it holds is governed as before, by the text it was opened under."""
+    if name not in work.bots:
+        return
+    if work.bots[name].is_watching:
+        end_watch(work, name, "its spec was removed")
+    held = any(True for _ in work.positions_of(name))
+    waits = "its spec was removed; what it holds is closed by the text it was opened under" if held else ""
+    agenda = agenda_of(work, name, work.state.session)
+    state = replace(work.bots[name], is_watching=False, nearest=None, selection=None, waits=waits, agenda=agenda)
+    work.set_bot(name, replace(state, readings=_of_positions(state.readings), is_clearing=False, margin=None))
+    work.set_wake(name, work.at if held else NEVER)
+
+
+def told_changes(changes: Iterable[BotChange]) -> list[Json]:
+    """Return changes as a record keeps them."""
+    return [{"bot": each.bot, "change": each.change.value, "was": each.was, "now": each.now} for each in changes]

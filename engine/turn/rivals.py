@@ -1,0 +1,67 @@
+"""Somebody else who trades this account as we do: another rulebot, or a copy of this store.
+
+Every order carries `rb:<install>:<number>`. An order that works at the broker, or an execution of today, with another
+install is another store's; one with ours that no record knows is of a copy of this store, or this store is a backup
+that was put back. Both together would trade what one is meant to: so nothing is entered until a person says so
+(`rulebot resume`), entries at work are taken back, and exits go on. Nothing of theirs is touched.
+"""
+
+from collections.abc import Iterable
+
+from engine.record.record import Kind
+from engine.turn.resting import cancel_entries
+from engine.turn.work import Work
+
+PREFIX = "rb:"
+HELP = "nothing is entered until 'rulebot resume'; exits go on"
+
+
+def note_refs(work: Work, refs: Iterable[str]) -> None:
+    """Look at the references of orders that work at the broker."""
+    for ref in sorted(refs):
+        note(work, ref, "works at the broker")
+
+
+def note(work: Work, ref: str, what: str) -> None:
+    """Look at one reference that the broker told; say so once when it is no order of this store."""
+    install, number = _parts(ref)
+    if not install or ref in work.orders:
+        return
+    is_copy = install == work.program.install
+    if is_copy:
+        work.next_number = max(work.next_number, number + 1)
+    key = ref if is_copy else install
+    if key in work.rivals or key in work.state.accepted:
+        return
+    work.rivals |= {key}
+    who = "orphan order" if is_copy else f"another rulebot (install {install}) trades this account:"
+    why = " and is in no record of this store: it is a backup, or has a copy that trades" if is_copy else ""
+    work.record(Kind.ALARM, text=f"{who} {ref} {what}{why}; {HELP}")
+    cancel_entries(work, "", "somebody else trades this account")
+
+
+def note_completed(work: Work, ref: str) -> None:
+    """Number our next order above one that is over and that no record knows: a name is used once."""
+    install, number = _parts(ref)
+    if install == work.program.install:
+        work.next_number = max(work.next_number, number + 1)
+
+
+def rival_words(rivals: frozenset[str]) -> str:
+    """Return why nothing may be entered, "" when we are alone."""
+    if not rivals:
+        return ""
+    installs = sorted(key for key in rivals if not key.startswith(PREFIX))
+    orders = sorted(key for key in rivals if key.startswith(PREFIX))
+    found = [f"another rulebot (install {', '.join(installs)}) trades this account"] if installs else []
+    if orders:
+        found.append(f"{orders[0]} is at the broker and in no record of this store")
+    return f"{' and '.join(found)}: 'rulebot resume' if that is meant"
+
+
+def _parts(ref: str) -> tuple[str, int]:
+    """Return install and number of a reference, ("", 0) for what no rulebot wrote."""
+    if not ref.startswith(PREFIX):
+        return "", 0
+    install, _, number = ref.removeprefix(PREFIX).rpartition(":")
+    return (install, int(number)) if number.isdigit() and number.isascii() else ("", 0)

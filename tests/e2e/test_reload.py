@@ -1,0 +1,428 @@
+"""`rulebot reload` against the simulated gateway: when it is taken up, what it leaves alone, and what it refuses."""
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from engine.cli.main import main
+from engine.model.event import Request
+from engine.model.order import Order, Purpose
+from engine.record.record import Kind, Record
+from engine.run.aftermath.books import compare_books
+from engine.run.aftermath.day import Day, read_day
+from engine.run.aftermath.findings import offences
+from engine.run.audit.audit import audit_store
+from engine.run.desk import load_desk
+from engine.run.inbox import POLL_SECONDS
+from engine.run.start import Run, RunOptions, execute
+from engine.run.worlds import attached
+from engine.sim.gateway.embed import RunningGateway, start_gateway
+from engine.sim.gateway.settings import GatewaySettings
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.queries import StoreReader
+from tests.e2e.test_real_time import free_running
+from tests.e2e.test_restart import in_loop, new_york
+
+Moment = Callable[[Run, datetime], bool]
+Step = tuple[Moment, Callable[[Run], None]]
+
+
+def bot(name: str, start: str = "09:45", leave: str = "10:40", order: str = "natural", symbol: str = "SPX") -> str:
+    """Return a spread that is sold once a day from `start` and bought back at `leave`."""
+    return f"""rulebot: 1
+name: {name}
+about: A bot of a test.
+underlying: {symbol}
+entry: {{window: {{from: "{start}", to: "15:00"}}, per_day: 1, when: [{{vix: {{below: 90}}}}]}}
+legs:
+  expiry: {{dte: 0}}
+  short_put: {{sell: put, strike: {{delta: 0.10}}}}
+  long_put: {{buy: put, strike: {{below: short_put, by: 10 pts}}}}
+order: {{start: {order}, wait: 40s, tries: 3, then: cancel}}
+exits:
+  - time: "{leave}"
+    order: market
+risk: {{max_loss_per_trade: $5000}}
+"""
+
+
+def specs_in(folder: Path, **texts: str) -> Path:
+    """Write texts as the only specs of a folder."""
+    place = folder / "specs"
+    place.mkdir(exist_ok=True)
+    for name in [file.stem for file in place.glob("*.yaml") if file.stem not in texts]:
+        (place / f"{name}.yaml").unlink()
+    for name, text in texts.items():
+        (place / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return place
+
+
+def at(hour: int, minute: int) -> Moment:
+    goal = new_york(hour, minute)
+    return lambda run, now: now >= goal
+
+
+def steps(*planned: Step) -> Callable[[Run, datetime], None]:
+    """Return a watcher that does each step once its moment has come, one after the other."""
+    left = list(planned)
+
+    def watcher(run: Run, now: datetime) -> None:
+        if left and left[0][0](run, now):
+            left.pop(0)[1](run)
+
+    return watcher
+
+
+def stop(run: Run) -> None:
+    run.inbox.ask(Request.STOP)
+
+
+def ask(run: Run) -> None:
+    run.inbox.ask(Request.RELOAD)
+
+
+async def live(gateway: RunningGateway, folder: Path, *planned: Step, store: str = "s.db", install: str = "x") -> Day:
+    desk = load_desk([str(folder / "specs")], {}, None)
+    options = RunOptions(store=folder / store, logs=None, sessions=None, install=install)
+    world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
+    await execute(desk, options, world, lambda run: None, steps(*planned))
+    assert gateway.ledger is not None
+    return read_day(folder / store, gateway.ledger.totals(), {})
+
+
+def reloads(day: Day) -> list[Record]:
+    return [record for record in day.records if record.kind is Kind.RELOAD and not record.bot]
+
+
+def said(day: Day) -> list[str]:
+    return [str(record.data["what"]) for record in reloads(day)]
+
+
+def entries(day: Day) -> list[Order]:
+    return [order for order in day.orders.values() if order.purpose is Purpose.ENTRY]
+
+
+def check(day: Day, store: Path) -> None:
+    """Prove that the books are the broker's, and that what must always hold held."""
+    assert compare_books(day) == []
+    assert offences(day) == {}
+    assert [verdict.first for verdict in audit_store(store) if not verdict.holds] == []
+
+
+def command(folder: Path, store: str = "s.db") -> Result:
+    return CliRunner().invoke(main, ["reload", "--store", str(folder / store)])
+
+
+def writes(folder: Path, **texts: str) -> Callable[[Run], None]:
+    """Return a step that puts these specs into the folder and asks for a reload."""
+
+    def step(run: Run) -> None:
+        specs_in(folder, **texts)
+        ask(run)
+
+    return step
+
+
+# ---------------------------------------------------------------- what is taken up
+
+
+def test_an_added_bot_trades_and_a_changed_exit_is_for_new_positions(tmp_path: Path) -> None:
+    async def body(gateway: RunningGateway, folder: Path) -> None:
+        specs_in(folder, one=bot("one"))
+        added = bot("two", start="10:15", leave="11:00", symbol="SPY")
+        changed = writes(folder, one=bot("one", leave="11:15"), two=added)
+        day = await live(gateway, folder, (at(10, 0), changed), (at(10, 20), stop))
+        assert said(day) == ["asked", "applied"]
+        first, second = entries(day)
+        assert (first.bot, second.bot) == ("one", "two")
+        assert second.legs[0].option.symbol == "SPY"
+        assert second.prepared_at is not None
+        assert new_york(10, 15) <= second.prepared_at < new_york(10, 16)
+        day = await live(gateway, folder, (at(11, 20), stop))
+        closing = [order for order in day.orders.values() if order.purpose is Purpose.EXIT]
+        left = {order.bot: order.prepared_at for order in reversed(closing)}
+        assert left == {"one": new_york(10, 40), "two": new_york(11, 0)}
+        assert len(entries(day)) == 2
+        check(day, folder / "s.db")
+
+    in_loop(body, tmp_path, seed=7)
+
+
+def test_a_removed_bot_enters_nothing_and_its_position_is_closed_by_its_text(tmp_path: Path) -> None:
+    async def body(gateway: RunningGateway, folder: Path) -> None:
+        specs_in(
+            folder, one=bot("one"), two=bot("two", start="10:15"), three=bot("three", start="14:00", leave="15:30")
+        )
+        gone = writes(folder, three=bot("three", start="14:00", leave="15:30"))
+        day = await live(gateway, folder, (at(10, 0), gone), (at(10, 45), stop))
+        assert [order.bot for order in entries(day)] == ["one"]
+        (position,) = day.positions.values()
+        assert (position.state, position.exit_reason) == ("closed", "time")
+        told = {record.bot: record.data["what"] for record in day.records if record.kind is Kind.RELOAD and record.bot}
+        assert told == {"one": "removed", "two": "removed"}
+        check(day, folder / "s.db")
+
+    in_loop(body, tmp_path, seed=7)
+
+
+def test_an_order_in_flight_is_waited_for(tmp_path: Path) -> None:
+    async def body(gateway: RunningGateway, folder: Path) -> None:
+        specs_in(folder, one=bot("one", order="mid"))
+        shown: list[str] = []
+
+        def at_work(run: Run, now: datetime) -> bool:
+            return any(order.purpose is Purpose.ENTRY for order in run.loop.state.orders.values())
+
+        def show(run: Run) -> None:
+            shown.append(CliRunner().invoke(main, ["status", "--store", str(folder / "s.db")]).output)
+
+        changed = writes(folder, one=bot("one", leave="11:15"))
+        day = await live(gateway, folder, (at_work, changed), (at_work, show), (at(10, 45), stop))
+        assert said(day) == ["asked", "waits", "applied"]
+        (entry,) = entries(day)
+        assert f"reload waits for {entry.position}, which is entering" in shown[0]
+        filled = next(record.at for record in day.records if record.kind is Kind.FILL)
+        assert reloads(day)[-1].at >= filled
+        (position,) = day.positions.values()
+        assert position.closed_at is not None
+        assert position.closed_at < new_york(10, 45)
+        check(day, folder / "s.db")
+
+    in_loop(body, tmp_path, seed=7)
+
+
+def test_limits_of_the_account_document_are_taken_up(tmp_path: Path) -> None:
+    def account(most: int) -> str:
+        return f"rulebot_account: 1\nabout: Limits of a test.\naccount: DU1234567\nrisk: {{max_open: {most}}}\n"
+
+    async def body(gateway: RunningGateway, folder: Path) -> None:
+        specs_in(folder, one=bot("one"), two=bot("two", start="10:15"))
+        (folder / "account.yaml").write_text(account(5), encoding="utf-8")
+
+        def tighten(run: Run) -> None:
+            (folder / "account.yaml").write_text(account(1), encoding="utf-8")
+            ask(run)
+
+        def take_away(run: Run) -> None:
+            (folder / "account.yaml").unlink()
+            ask(run)
+
+        day = await live(gateway, folder, (at(10, 0), tighten), (at(10, 20), take_away), (at(10, 30), stop))
+        assert said(day) == ["asked", "applied", "refused"]
+        assert reloads(day)[1].data["limit_changes"] == ["max_open 5 to 1"]
+        assert "the account document is gone" in str(reloads(day)[2].data["reason"])
+        assert [order.bot for order in entries(day)] == ["one"]
+        check(day, folder / "s.db")
+
+    in_loop(body, tmp_path, seed=7)
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+def test_a_problem_in_any_file_changes_nothing_and_is_told_with_its_place(tmp_path: Path) -> None:
+    async def body(gateway: RunningGateway, folder: Path) -> None:
+        specs_in(folder, one=bot("one", start="10:15"))
+        told: list[Result] = []
+
+        def spoil(run: Run) -> None:
+            specs_in(folder, one=bot("one", start="10:30"), two=bot("two").replace("sell: put", "sell: putt"))
+            told.append(command(folder))
+            ask(run)
+
+        def twice(run: Run) -> None:
+            specs_in(folder, one=bot("one"))
+            deep = folder / "specs" / "deep"
+            deep.mkdir()
+            (deep / "one.yaml").write_text(bot("one", start="10:30"), encoding="utf-8")
+            told.append(command(folder))
+            ask(run)
+
+        def vanish(run: Run) -> None:
+            shutil.rmtree(folder / "specs")
+            told.append(command(folder))
+            ask(run)
+
+        planned = (at(10, 0), spoil), (at(10, 2), twice), (at(10, 4), vanish), (at(10, 30), stop)
+        day = await live(gateway, folder, *planned)
+        assert said(day) == ["refused"] * 3
+        reasons = [str(record.data["reason"]) for record in reloads(day)]
+        assert [result.exit_code for result in told] == [1, 1, 2]
+        place = str(folder / "specs" / "two.yaml") + ":8:"
+        assert place in told[0].output
+        assert place in reasons[0]
+        for text in (told[1].output, reasons[1]):
+            assert "two documents are the bot 'one'" in text
+            assert str(folder / "specs" / "deep" / "one.yaml") in text
+            assert str(folder / "specs" / "one.yaml") in text
+        assert "none of the files of this run is there any more" in told[2].output
+        (entry,) = entries(day)
+        assert entry.prepared_at is not None
+        assert new_york(10, 15) <= entry.prepared_at < new_york(10, 16)
+        check(day, folder / "s.db")
+
+    in_loop(body, tmp_path, seed=7)
+
+
+def test_without_an_engine_the_command_says_so(tmp_path: Path, day_store: Path) -> None:
+    result = CliRunner().invoke(main, ["reload", "--store", str(day_store)])
+    assert result.exit_code == 3
+    assert f"no engine is running on {day_store}" in result.output
+    assert "the next start reads the files" in result.output
+
+
+def test_an_engine_that_is_only_starting_is_not_asked(day_store: Path) -> None:
+    journal = SqlJournal(open_store(day_store))
+    journal.append([Record(journal.read()[-1].at, Kind.RUN_ENDED, data={"reason": "", "is_clean": True})], durable=True)
+    result = CliRunner().invoke(main, ["reload", "--store", str(day_store)])
+    journal.close()
+    assert result.exit_code == 3
+    assert "is only starting" in result.output
+
+
+def test_the_command_shows_what_changes_and_the_engine_does_it(tmp_path: Path) -> None:
+    async def body(gateway: RunningGateway, folder: Path) -> None:
+        specs_in(folder, one=bot("one"), two=bot("two", start="14:00", leave="15:30"))
+        told: list[Result] = []
+
+        def same(run: Run) -> None:
+            told.append(command(folder))
+            time.sleep(POLL_SECONDS)
+
+        def changed(run: Run) -> None:
+            specs_in(folder, one=bot("one", leave="11:15"), three=bot("three", start="14:30", leave="15:30"))
+            told.append(command(folder))
+            time.sleep(POLL_SECONDS)
+
+        day = await live(gateway, folder, (at(10, 0), same), (at(10, 5), changed), (at(10, 10), stop))
+        assert said(day) == ["nothing", "asked", "applied"]
+        assert [result.exit_code for result in told] == [0, 0]
+        assert "runs already" in told[0].output
+        lines = told[1].output.splitlines()
+        assert [line.split(",")[0] for line in lines[:3]] == [" one changed", " three added", " two removed"]
+        assert lines[3].startswith("asked the engine of ")
+        with StoreReader(folder / "s.db") as reader:
+            assert set(reader.run().specs) == {"one", "three"}
+
+    in_loop(body, tmp_path, seed=7)
+
+
+# ---------------------------------------------------------------- the same as a stop and a start
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("what", ["before its window", "with an open position"])
+def test_ci_a_reload_trades_as_a_stop_and_a_start_do(tmp_path: Path, what: str) -> None:
+    old = bot("one", start="09:45" if what == "with an open position" else "10:10")
+    new = {
+        "one": bot("one", start="10:20", leave="11:15"),
+        "two": bot("two", start="10:40", leave="11:00", order="mid"),
+    }
+
+    def traded(day: Day) -> list[tuple[object, ...]]:
+        """Return every order with its prices and fills, and the times of both."""
+        orders = [
+            (order.bot, order.purpose, order.reason, order.legs, order.prepared_at, order.limit_price, order.status,
+             order.average_price)
+            for order in day.orders.values()
+        ]  # fmt: skip
+        fills = [(r.at, r.bot, r.data["price"], r.data["contract"]) for r in day.records if r.kind is Kind.FILL]
+        return [*orders, *fills]
+
+    async def reloaded(gateway: RunningGateway, folder: Path) -> None:
+        specs_in(folder, one=old)
+        day = await live(gateway, folder, (at(10, 0), writes(folder, **new)), (at(11, 20), stop))
+        assert said(day) == ["asked", "applied"]
+        found.append(traded(day))
+        check(day, folder / "s.db")
+
+    async def restarted(gateway: RunningGateway, folder: Path) -> None:
+        specs_in(folder, one=old)
+        await live(gateway, folder, (at(10, 0), stop))
+        specs_in(folder, **new)
+        day = await live(gateway, folder, (at(11, 20), stop))
+        found.append(traded(day))
+        check(day, folder / "s.db")
+
+    found: list[list[tuple[object, ...]]] = []
+    for body in (reloaded, restarted):
+        (tmp_path / body.__name__).mkdir()
+        in_loop(body, tmp_path / body.__name__, seed=7)
+    assert len(found[0]) > 4
+    assert found[0] == found[1]
+
+
+# ---------------------------------------------------------------- as against a real gateway
+
+
+def test_without_lockstep_what_a_new_bot_needs_is_asked_for_beside_the_loop(tmp_path: Path) -> None:
+    async def body() -> None:
+        settings = GatewaySettings(first_day=date(2026, 10, 21), seed=7, speed=60.0, lockstep=False)
+        gateway = await start_gateway(settings)
+        try:
+            await asyncio.wait_for(trade(gateway), 90)
+        finally:
+            await gateway.stop()
+
+    async def trade(gateway: RunningGateway) -> None:
+        specs_in(tmp_path, one=bot("one", leave="15:00"))
+        desk = load_desk([str(tmp_path / "specs")], {}, None)
+        options = RunOptions(store=tmp_path / "s.db", logs=None, sessions=None)
+        added = writes(tmp_path, one=bot("one", leave="15:30"), two=bot("two", start="09:31", symbol="SPY"))
+
+        def has_entered(run: Run, now: datetime) -> bool:
+            return any(order.bot == "two" for order in run.loop.state.orders.values())
+
+        watcher = steps((at(9, 32), added), (has_entered, stop))
+        await execute(desk, options, free_running(gateway), lambda run: None, watcher)
+        assert gateway.ledger is not None
+        day = read_day(tmp_path / "s.db", gateway.ledger.totals(), {})
+        assert said(day) == ["asked", "waits", "applied"]
+        assert "the broker's answers" in str(reloads(day)[1].data["reason"])
+        assert "two" in {order.bot for order in entries(day)}
+
+    asyncio.run(body())
+
+
+# ---------------------------------------------------------------- real processes
+
+
+def test_a_real_engine_takes_up_what_the_command_asks_for(tmp_path: Path) -> None:
+    specs = specs_in(tmp_path, one=bot("one", leave="15:00"))
+    store = tmp_path / "s.db"
+    environment = {**os.environ, "RULEBOT_DATA": str(tmp_path / "data"), "PYTHONUNBUFFERED": "1"}
+    start = [sys.executable, "-m", "engine.cli.main"]
+    with subprocess.Popen(
+        [*start, "run", "--paper", "--sim", "--speed", "600", "--store", str(store), str(specs)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=environment,
+    ) as engine:
+        try:
+            assert engine.stdout is not None
+            assert any("filled: sold" in line for line in engine.stdout)
+            specs_in(tmp_path, one=bot("one", leave="15:30"), two=bot("two", start="09:31"))
+            asked = subprocess.run(
+                [*start, "reload", "--store", str(store)], capture_output=True, text=True, env=environment, check=False
+            )
+            assert asked.returncode == 0, asked.stderr
+            assert " two added" in asked.stdout
+            lines = []
+            for line in engine.stdout:
+                lines.append(line)
+                if "two  filled: sold" in line:
+                    break
+            assert any("reloaded: one changed, " in line for line in lines)
+        finally:
+            engine.kill()

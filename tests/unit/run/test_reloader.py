@@ -1,0 +1,320 @@
+"""The engine's side of a reload: what is planned, what is waited for, and that nothing open waits for the broker."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from hand_desk import DAY, text_of
+from hand_desk import Desk as HandDesk
+
+from engine.model.errors import BrokerError, MisuseError, SpecError, StoreError
+from engine.model.event import OperatorRequest, Request
+from engine.model.facts import Listing
+from engine.record.record import Kind, Record
+from engine.run.desk import Sources, load_desk
+from engine.run.inbox import Inbox, inbox_of, post
+from engine.run.loop import Loop
+from engine.run.reload import ASK_AGAIN, Reloader
+from engine.run.reread import LiveRun, limit_words, refuse_account, reread, sources_of, told_limits, told_sources
+from engine.run.resume import resume
+from engine.store.open import hold_store
+from engine.turn.program import Program
+
+LATER = '{window: {from: "11:30", to: "13:00"}}'
+ACCOUNT = "rulebot_account: 1\nabout: Limits of a test.\naccount: DU1234567\nrisk: {max_open: 3, daily_loss: $500}\n"
+
+
+class SlowFeed:
+    """Answers on listings when it is let to; `problem` is raised instead."""
+
+    def __init__(self, listings: list[Listing]) -> None:
+        self.may_answer = asyncio.Event()
+        self.problem: BrokerError | None = None
+        self.asked = 0
+        self._listings = {(each.symbol, each.trading_class): each for each in listings}
+
+    async def listing(self, symbol: str, trading_class: str) -> Listing:
+        self.asked += 1
+        await self.may_answer.wait()
+        if self.problem is not None:
+            raise self.problem
+        return self._listings[symbol, trading_class]
+
+
+@dataclass
+class Engine:
+    """A loop played by hand, and the reloader between it and what is asked."""
+
+    folder: Path
+    hand: HandDesk = field(default_factory=HandDesk)
+    asked: list[OperatorRequest] = field(default_factory=list)
+    is_lockstep: bool = False
+
+    def __post_init__(self) -> None:
+        self.write(spread=text_of())
+        self.hand.until("10:00")
+        self.hand.fill(self.hand.last)
+        self.feed = SlowFeed(list(self.hand.listings()))
+        self.notes: list[Record] = []
+        desk = load_desk([str(self.folder / "specs")], {}, None)
+        self.hand.program = desk.program("abc123", {}, 90)
+        loop = SimpleNamespace(
+            program=self.hand.program,
+            state=self.hand.state,
+            feed=self.feed,
+            link=SimpleNamespace(is_lockstep=self.is_lockstep),
+            note=lambda *records: self.notes.extend(records),
+            exchange=self._exchange,
+        )
+        self.loop = loop
+        self.reloader = Reloader(desk, cast(Loop, loop), lambda at: [self.asked.pop()] if self.asked else [])
+
+    def _exchange(self, program: Program, result: Any, facts: Any, *records: Record) -> None:
+        self.notes.extend(records)
+        self.loop.program, self.loop.state = program, result.state
+        self.facts = list(facts)
+
+    def write(self, **texts: str) -> None:
+        place = self.folder / "specs"
+        place.mkdir(exist_ok=True)
+        for name, text in texts.items():
+            (place / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+    def ask(self) -> None:
+        at = self.hand.now
+        self.asked.append(OperatorRequest(at, f"r{len(self.notes)}", Request.RELOAD))
+        assert self.reloader.read(at) == []
+
+    async def step(self, seconds: float = 1.0) -> None:
+        self.hand.now += timedelta(seconds=seconds)
+        await self.reloader.step(self.hand.now)
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    @property
+    def said(self) -> list[tuple[str, str]]:
+        return [(str(note.data["what"]), str(note.data.get("reason", ""))) for note in self.notes]
+
+
+def played(test: Callable[[Engine], Coroutine[Any, Any, None]], folder: Path, **options: Any) -> None:
+    async def body() -> None:
+        await asyncio.wait_for(test(Engine(folder, **options)), 30)
+
+    asyncio.run(body())
+
+
+def forget_listings(engine: Engine) -> None:
+    state = engine.loop.state
+    engine.loop.state = state._replace(facts=replace(state.facts, listings={}))
+
+
+# ---------------------------------------------------------------- what a new bot needs to know
+
+
+def test_the_loop_goes_on_while_the_broker_is_asked_for_what_a_new_bot_needs(tmp_path: Path) -> None:
+    async def body(engine: Engine) -> None:
+        forget_listings(engine)
+        engine.write(other=text_of("other", entry=LATER))
+        engine.ask()
+        for _ in range(3):
+            await engine.step()
+        assert [what for what, _ in engine.said] == ["asked", "waits"]
+        assert "the broker's answers" in engine.said[-1][1]
+        assert engine.feed.asked == 1
+        engine.feed.may_answer.set()
+        await engine.step()
+        await engine.step()
+        assert engine.said[-1][0] == "applied"
+        assert set(engine.loop.program.bots) == {"spread", "other"}
+        assert {event.at for event in engine.facts} == {engine.hand.now}
+
+    played(body, tmp_path)
+
+
+def test_what_is_known_is_not_asked_again(tmp_path: Path) -> None:
+    async def body(engine: Engine) -> None:
+        engine.write(other=text_of("other", entry=LATER))
+        engine.ask()
+        await engine.step()
+        await engine.step()
+        assert engine.said[-1][0] == "applied"
+        assert (engine.feed.asked, engine.facts) == (0, [])
+
+    played(body, tmp_path)
+
+
+def test_a_broker_that_cannot_answer_is_asked_again_in_a_minute(tmp_path: Path) -> None:
+    async def body(engine: Engine) -> None:
+        forget_listings(engine)
+        engine.feed.may_answer.set()
+        engine.feed.problem = BrokerError("no answer")
+        engine.write(other=text_of("other", entry=LATER))
+        engine.ask()
+        for _ in range(5):
+            await engine.step()
+        assert engine.said[-1] == ("waits", "the broker's answers: no answer")
+        assert engine.feed.asked == 1
+        engine.feed.problem = None
+        await engine.step(ASK_AGAIN.total_seconds())
+        await engine.step()
+        assert engine.said[-1][0] == "applied"
+        assert engine.feed.asked == 2
+
+    played(body, tmp_path)
+
+
+def test_in_lockstep_it_is_asked_at_once(tmp_path: Path) -> None:
+    async def body(engine: Engine) -> None:
+        forget_listings(engine)
+        engine.feed.may_answer.set()
+        engine.write(other=text_of("other", entry=LATER))
+        engine.ask()
+        await engine.step()
+        assert [what for what, _ in engine.said] == ["asked", "applied"]
+
+    played(body, tmp_path, is_lockstep=True)
+
+
+# ---------------------------------------------------------------- one plan at a time
+
+
+def test_files_that_are_as_before_take_the_plan_back(tmp_path: Path) -> None:
+    async def body(engine: Engine) -> None:
+        forget_listings(engine)
+        engine.write(other=text_of("other", entry=LATER))
+        engine.ask()
+        await engine.step()
+        (engine.folder / "specs" / "other.yaml").unlink()
+        engine.ask()
+        engine.feed.may_answer.set()
+        for _ in range(3):
+            await engine.step()
+        assert [what for what, _ in engine.said] == ["asked", "waits", "nothing"]
+        assert set(engine.loop.program.bots) == {"spread"}
+
+    played(body, tmp_path)
+
+
+def test_the_old_text_stays_at_hand_for_what_is_open(tmp_path: Path) -> None:
+    async def body(engine: Engine) -> None:
+        old = engine.hand.position.digest
+        engine.write(spread=text_of(exits='[{time: "14:00", order: market}]'))
+        engine.ask()
+        await engine.step()
+        await engine.step()
+        program = engine.loop.program
+        assert program.bots["spread"].plan.digest != old
+        assert program.governing("spread", old).plan.digest == old
+        applied = engine.notes[-1]
+        again = resume([*engine.hand.records, applied], engine.hand.now, engine.hand.board, program_events(engine))
+        assert not again.texts
+        started = Record(applied.at, Kind.RUN_STARTED, data={"install": "abc123", "specs": specs_before(engine)})
+        found = resume(
+            [started, *engine.hand.records, applied], engine.hand.now, engine.hand.board, program_events(engine)
+        )
+        assert [text.digest for text in found.texts] == [old]
+
+    played(body, tmp_path)
+
+
+def program_events(engine: Engine) -> Any:
+    return engine.hand.state.facts.events
+
+
+def specs_before(engine: Engine) -> Any:
+    old = engine.hand.position.digest
+    return {"spread": {"digest": old, "path": "spread.yaml", "text": engine.hand.texts[0], "overrides": {}}}
+
+
+def test_other_requests_pass_through(tmp_path: Path) -> None:
+    async def body(engine: Engine) -> None:
+        pause = OperatorRequest(engine.hand.now, "p", Request.PAUSE)
+        engine.asked.append(pause)
+        assert engine.reloader.read(engine.hand.now) == [pause]
+        assert not engine.notes
+
+    played(body, tmp_path)
+
+
+# ---------------------------------------------------------------- the files, read again
+
+
+def sources(folder: Path, *paths: str) -> Sources:
+    return Sources(paths, {}, None, folder)
+
+
+def test_folders_are_looked_through_anew_and_files_that_are_gone_are_removed_bots(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text(text_of(name), encoding="utf-8")
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "three.yaml").write_text(text_of("three"), encoding="utf-8")
+    asked = sources(tmp_path, "one.yaml", "two.yaml", "more")
+    assert set(reread(asked).bots) == {"one", "two", "three"}
+    (tmp_path / "two.yaml").unlink()
+    (tmp_path / "more" / "four.yaml").write_text(text_of("four"), encoding="utf-8")
+    desk = reread(asked)
+    assert set(desk.bots) == {"one", "three", "four"}
+    assert desk.sources == asked
+    assert sources_of(told_sources(desk)) == asked
+
+
+def test_with_nothing_left_it_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(MisuseError, match="none of the files of this run is there any more"):
+        reread(sources(tmp_path, "one.yaml"))
+    with pytest.raises(StoreError, match="cannot be entered"):
+        reread(sources(tmp_path / "gone", "one.yaml"))
+
+
+def test_the_account_stays_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "one.yaml").write_text(text_of("one"), encoding="utf-8")
+    bare = reread(sources(tmp_path, "specs"))
+    (tmp_path / "account.yaml").write_text(ACCOUNT, encoding="utf-8")
+    limited = reread(sources(tmp_path, "specs"))
+    assert limit_words(told_limits(bare), told_limits(limited)) == ("daily_loss none to 500", "max_open none to 3")
+    assert limit_words(told_limits(limited), told_limits(limited)) == ()
+    refuse_account(limited, "DU1234567", DAY, had_limits=False, is_sim=False)
+    refuse_account(limited, "DU9", DAY, had_limits=False, is_sim=True)
+    with pytest.raises(SpecError, match="is for DU1234567, and DU9 is traded"):
+        refuse_account(limited, "DU9", DAY, had_limits=True, is_sim=False)
+    with pytest.raises(SpecError, match="its limits would be off"):
+        refuse_account(bare, "DU1234567", DAY, had_limits=True, is_sim=False)
+    refuse_account(bare, "DU1234567", DAY, had_limits=False, is_sim=False)
+    with pytest.raises(SpecError, match="is not there any more"):
+        reread(replace(sources(tmp_path, "specs"), account=tmp_path / "other.yaml"))
+
+
+def test_a_live_run_takes_up_promoted_bots_only(tmp_path: Path) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "one.yaml").write_text(text_of("one"), encoding="utf-8")
+    (tmp_path / "account.yaml").write_text(ACCOUNT, encoding="utf-8")
+    live = LiveRun(tmp_path / "live.db", simulated=True)
+    with pytest.raises(SpecError, match="names no live account, and U1234567 is traded"):
+        refuse_account(reread(sources(tmp_path, "specs")), "U1234567", DAY, had_limits=True, is_sim=True, live=live)
+    require = "[{compliant_sessions: {at_least: 2}}, {expectancy: {above: $0}}]"
+    rules = f"live: {{account: U1234567, require: {require}, good_for: 9d}}\n"
+    (tmp_path / "account.yaml").write_text(ACCOUNT + rules, encoding="utf-8")
+    desk = reread(sources(tmp_path, "specs"))
+    with pytest.raises(SpecError, match="has live account U1234567, and U2 is traded"):
+        refuse_account(desk, "U2", DAY, had_limits=True, is_sim=True, live=live)
+    with pytest.raises(SpecError, match="one is not promoted: 'rulebot promote one'"):
+        refuse_account(desk, "U1234567", DAY, had_limits=True, is_sim=True, live=live)
+
+
+# ---------------------------------------------------------------- the inbox
+
+
+def test_a_reload_is_for_an_engine_that_runs(tmp_path: Path) -> None:
+    store = tmp_path / "s.db"
+    store.write_bytes(b"")
+    with pytest.raises(StoreError, match="no engine is running"):
+        post(store, Request.RELOAD)
+    with hold_store(store):
+        assert post(store, Request.RELOAD)
+        Inbox(store)
+    assert not list(inbox_of(store).glob("*.json"))

@@ -1,0 +1,258 @@
+"""Other texts take over: days count on, positions keep their text, and it is as if the engine had been started anew."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hand_desk import Desk, bot_of, clock, text_of
+
+from engine.model.event import Request
+from engine.model.order import OrderStatus, Purpose
+from engine.model.session import session_after
+from engine.record.record import Kind, Record
+from engine.run.audit.rules import unknown_is_never_true
+from engine.run.audit.tape import tape_of
+from engine.run.resume import resume
+from engine.turn.program import Program
+from engine.turn.reloading import changes_between, not_quiet, reload
+from engine.turn.turn import begin
+
+LATER = '{window: {from: "11:30", to: "13:00"}, per_day: 2, max_open: 3, again: {after: [filled, unfilled], wait: 10m}}'
+TWO_A_DAY = (
+    '{window: {from: "10:00", to: "13:00"}, per_day: 2, max_open: 2, again: {after: [filled, unfilled], wait: 30m}}'
+)
+CALM = '{window: {from: "10:00", to: "13:00"}, when: [{vix: {below: 12}}]}'
+ROUGH = '{window: {from: "10:00", to: "13:00"}, when: [{vix: {above: 15}}]}'
+
+
+def program_of(desk: Desk, *texts: str) -> Program:
+    """Return what a reload of these texts makes of a desk's program."""
+    bots = {bot.plan.name: bot for bot in map(bot_of, texts)}
+    old = desk.program
+    pinned = {**old.pinned, **{bot.plan.digest: bot for bot in old.bots.values()}}
+    return replace(old, bots=bots, pinned=pinned)
+
+
+def reloaded(desk: Desk, *texts: str) -> None:
+    program = program_of(desk, *texts)
+    was = {name: bot.plan.digest for name, bot in desk.program.bots.items()}
+    changes = changes_between(was, {name: bot.plan.digest for name, bot in program.bots.items()})
+    assert not not_quiet(desk.state, [each.bot for each in changes])
+    desk.take(reload(program, desk.state, desk.now, changes))
+    desk.program = program
+
+
+def restarted(desk: Desk, *texts: str) -> Desk:
+    """Return a new engine on the journal of a desk, with these texts, in step with the same broker."""
+    again = Desk(desk.texts, at="09:59")
+    again.now, again.board = desk.now, desk.board
+    again.program = program_of(desk, *texts)
+    known = desk.state
+    again.state = resume(desk.records, desk.now, desk.board, known.facts.events).state
+    again.state = again.state._replace(facts=known.facts)
+    again.records, again.commands = [], []
+    again.executions, again.perm = desk.executions, desk.perm
+    again.take(begin(again.program, again.state, again.now))
+    again.link()
+    return again
+
+
+def acted(records: Sequence[Record]) -> list[tuple[object, ...]]:
+    """Return what was decided and sent, without what only a start or only a reload records."""
+    found = [record for record in records if record.kind in (Kind.DECISION, Kind.ORDER, Kind.SELECTION, Kind.POSITION)]
+    return [(record.at, record.kind, record.bot, record.position, dict(record.data)) for record in found]
+
+
+def digest(text: str) -> str:
+    return bot_of(text).plan.digest
+
+
+# ---------------------------------------------------------------- what changes
+
+
+def test_changes_are_told_by_digests() -> None:
+    found = changes_between(
+        {"a": "1" * 64, "b": "2" * 64, "c": "3" * 64}, {"a": "1" * 64, "b": "4" * 64, "d": "5" * 64}
+    )
+    assert [each.words for each in found] == [
+        "b changed, 22222222 to 44444444", "c removed, 33333333", "d added, 55555555"
+    ]  # fmt: skip
+
+
+def test_an_added_bot_trades_later_on_the_same_day() -> None:
+    desk = Desk((text_of("one"),))
+    desk.fill(desk.enter())
+    desk.until("11:00")
+    reloaded(desk, text_of("one"), text_of("two", entry=LATER))
+    desk.until("11:30", step=60)
+    assert desk.last.bot == "two"
+    told = [(record.bot, record.data["what"]) for record in desk.records if record.kind is Kind.RELOAD]
+    assert told == [("two", "added")]
+
+
+def test_what_was_entered_today_counts_on() -> None:
+    desk = Desk((text_of(),))
+    desk.fill(desk.enter())
+    reloaded(desk, text_of(entry='{window: {from: "10:00", to: "13:00"}, max_open: 3}'))
+    desk.until("12:00", step=60)
+    assert len([order for order in desk.submitted if order.purpose is Purpose.ENTRY]) == 1
+    reloaded(desk, text_of(entry=LATER))
+    desk.until("12:30", step=60)
+    assert len([order for order in desk.submitted if order.purpose is Purpose.ENTRY]) == 2
+    assert desk.state.bots["spread"].day.entries == 2
+
+
+def test_a_changed_exit_is_for_new_positions_only() -> None:
+    """Row 82: an open position keeps the text it was opened under."""
+    desk = Desk((text_of(entry=LATER, exits='[{time: "14:00", order: market}]'),))
+    desk.fill(desk.enter("11:30"))
+    old = desk.position
+    new = text_of(entry=LATER, exits='[{time: "15:00", order: market}]')
+    reloaded(desk, new)
+    desk.until("12:30", step=60)
+    entry = desk.last
+    assert (entry.purpose, entry.digest) == (Purpose.ENTRY, digest(new))
+    desk.fill(entry)
+    desk.until("14:00")
+    assert [(order.position, order.digest) for order in desk.submitted if order.purpose is Purpose.EXIT] == [
+        (old.id, old.digest)
+    ]
+    desk.fill(desk.last)
+    desk.until("15:00")
+    assert desk.last.position == entry.position
+
+
+def test_the_positions_of_a_removed_bot_are_closed_by_its_text() -> None:
+    """Row 83."""
+    desk = Desk((text_of("one"), text_of("two", entry=LATER)))
+    desk.fill(desk.enter())
+    reloaded(desk, text_of("two", entry=LATER))
+    assert "its spec was removed" in desk.state.bots["one"].waits
+    desk.until("15:45", step=300)
+    assert {order.bot for order in desk.submitted if order.purpose is Purpose.EXIT} >= {"one"}
+
+
+def test_a_removed_bot_that_watched_says_what_came_of_it_and_is_gone_the_next_day() -> None:
+    desk = Desk((text_of("one", entry=CALM), text_of("two", entry=LATER)))
+    desk.until("10:30", step=60)
+    reloaded(desk, text_of("two", entry=LATER))
+    assert "its spec was removed; nearest vix" in desk.state.bots["one"].day.skipped
+    desk.until("11:00", step=60)
+    tomorrow = session_after(desk.day)
+    desk.now = tomorrow.open
+    desk.tick(1)
+    assert set(desk.state.bots) == {"two"}
+
+
+def test_unchanged_bots_go_on_as_if_nothing_had_been() -> None:
+    desk = Desk((text_of("one", entry=CALM), text_of("two", entry=LATER)))
+    desk.until("10:30", step=60)
+    before = desk.state.bots["one"]
+    reloaded(desk, text_of("one", entry=CALM))
+    assert desk.state.bots["one"] is before
+
+
+def test_conditions_are_judged_by_the_new_text_alone() -> None:
+    desk = Desk((text_of(entry=CALM),))
+    desk.until("10:30", step=60)
+    assert not desk.submitted
+    reloaded(desk, text_of(entry=ROUGH))
+    desk.tick(1)
+    assert len(desk.submitted) == 1
+    assert list(unknown_is_never_true(tape_of(enumerate(desk.records, 1)))) == []
+
+
+def test_a_halt_and_a_pause_hold_over_a_reload() -> None:
+    desk = Desk((text_of(entry=ROUGH, risk="{max_loss_per_trade: $2000, halt_when: [{vix: {above: 10}}]}"),))
+    desk.until("10:05")
+    reloaded(desk, text_of(entry=ROUGH))
+    desk.until("10:30", step=60)
+    assert desk.state.bots["spread"].day.halted
+    assert not desk.submitted
+    desk.ask(Request.PAUSE, "spread")
+    desk.ask(Request.RESUME)
+    desk.ask(Request.PAUSE, "spread")
+    reloaded(desk, text_of(entry=TWO_A_DAY))
+    desk.until("10:40", step=60)
+    assert not desk.submitted
+
+
+# ---------------------------------------------------------------- when
+
+
+def test_an_order_in_flight_is_waited_for() -> None:
+    """Row 89."""
+    desk = Desk((text_of("one"), text_of("two", entry=LATER)))
+    entry = desk.enter()
+    assert not_quiet(desk.state, ["one"]) == f"{entry.position}, which is entering"
+    assert not not_quiet(desk.state, ["two"])
+    desk.ack(entry)
+    assert not_quiet(desk.state, ["one"])
+    desk.fill(entry)
+    assert not not_quiet(desk.state, ["one", "two"])
+    desk.until("15:45")
+    assert not_quiet(desk.state, ["one"]) == f"{entry.position}, which is exiting"
+    desk.fill(desk.last)
+    assert not not_quiet(desk.state, ["one"])
+
+
+def test_a_cancel_that_is_not_answered_is_waited_for() -> None:
+    desk = Desk()
+    entry = desk.enter()
+    desk.ack(entry)
+    desk.ask(Request.KILL)
+    assert desk.last.status is OrderStatus.CANCELLING
+    assert not_quiet(desk.state, ["spread"])
+    desk.cancelled(entry)
+    assert not not_quiet(desk.state, ["spread"])
+
+
+def test_without_a_connection_nothing_is_taken_up() -> None:
+    desk = Desk()
+    desk.unlink()
+    assert not_quiet(desk.state, ["spread"]) == "the connection"
+
+
+# ---------------------------------------------------------------- the same as a stop and a start
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        pytest.param((text_of(entry=TWO_A_DAY),), (text_of(entry=LATER),), id="entry"),
+        pytest.param((text_of(entry=LATER),), (text_of(entry=TWO_A_DAY),), id="window"),
+        pytest.param((text_of(),), (text_of(entry=TWO_A_DAY, exits='[{time: "12:40", order: market}]'),), id="exits"),
+        pytest.param(
+            (text_of("one"), text_of("two", entry=TWO_A_DAY)), (text_of("two", entry=TWO_A_DAY),), id="removed"
+        ),
+        pytest.param((text_of("one"),), (text_of("one"), text_of("two", entry=LATER)), id="added"),
+        pytest.param((text_of("one", entry=CALM),), (text_of("one", entry=ROUGH),), id="conditions"),
+    ],
+)
+@pytest.mark.parametrize("filled", [True, False])
+def test_a_reload_decides_as_a_new_start_would(before: tuple[str, ...], after: tuple[str, ...], filled: bool) -> None:
+    """From the same instant on, with the same answers of the broker, both do the same to the second."""
+    desk = Desk(before)
+    desk.until("10:00")
+    for order in list(desk.submitted):
+        if filled:
+            desk.fill(order)
+        else:
+            desk.ask(Request.PAUSE)
+            desk.ask(Request.RESUME)
+            desk.cancelled(order)
+    desk.until("10:20")
+    again = restarted(desk, *after)
+    reloaded(desk, *after)
+    starts = len(desk.records), len(again.records)
+    for minute in range(1, 330):
+        for each in (desk, again):
+            each.now = max(each.now, clock("10:20"))
+            for order in [order for order in each.live if order.status is OrderStatus.SENDING]:
+                each.fill(order) if minute % 3 == 0 else each.ack(order)
+            for order in [order for order in each.live if order.status is OrderStatus.CANCELLING]:
+                each.cancelled(order)
+            each.tick(60)
+    first, second = acted(desk.records[starts[0] :]), acted(again.records[starts[1] :])
+    assert first == second
+    assert first

@@ -1,0 +1,119 @@
+"""Another rulebot in the account, a copy of the store, or a backup put back: nothing is entered, exits go on."""
+
+from dataclasses import replace
+
+from hand_desk import Desk, text_of
+
+from engine.model.event import BrokerStatus, OrdersListed, Request
+from engine.model.order import Order, OrderStatus, Purpose
+from engine.record.record import Kind
+from engine.run.resume import resume
+
+AGAIN = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m}}'
+HELP = "nothing is entered until 'rulebot resume'; exits go on"
+
+
+def linked_with(desk: Desk, *refs: str) -> None:
+    desk.unlink()
+    desk.link([*(order.ref for order in desk.state.orders.values() if order.status.is_live), *refs])
+
+
+def of_another(order: Order, ref: str) -> Order:
+    return replace(order, ref=ref, order_id=77, number=900)
+
+
+def waits(desk: Desk) -> str:
+    return desk.state.bots["spread"].waits
+
+
+def test_an_order_of_another_install_keeps_entries_out_and_is_not_touched() -> None:
+    desk = Desk()
+    linked_with(desk, "rb:other:000001", "mine", "rb.other")
+    desk.until("10:00")
+    assert desk.alarms == [
+        f"another rulebot (install other) trades this account: rb:other:000001 works at the broker; {HELP}"
+    ]
+    assert not desk.submitted
+    assert not desk.cancels
+    assert waits(desk) == "another rulebot (install other) trades this account: 'rulebot resume' if that is meant"
+    linked_with(desk, "rb:other:000002")
+    assert len(desk.alarms) == 1
+
+
+def test_an_order_of_ours_that_no_record_knows_keeps_entries_out_too() -> None:
+    """A backup was put back, or the store was copied (faults.md row 80)."""
+    desk = Desk()
+    linked_with(desk, "rb:abc123:000099")
+    desk.until("10:00")
+    (text,) = desk.alarms
+    assert text.startswith("orphan order rb:abc123:000099 works at the broker and is in no record of this store")
+    assert not desk.submitted
+    assert "rb:abc123:000099 is at the broker and in no record" in waits(desk)
+
+
+def test_resume_lets_entries_go_on_beside_it_and_no_name_is_used_twice() -> None:
+    desk = Desk()
+    linked_with(desk, "rb:other:000001", "rb:abc123:000099")
+    desk.until("10:00")
+    desk.ask(Request.RESUME)
+    desk.tick(1)
+    assert desk.last.ref == "rb:abc123:000100"
+    linked_with(desk, "rb:other:000002", "rb:abc123:000099")
+    assert len(desk.alarms) == 2
+    assert desk.live
+    again = resume(desk.records, desk.now, desk.board, desk.state.facts.events).state
+    assert again.accepted == {"other", "rb:abc123:000099"}
+
+
+def test_resume_of_one_bot_accepts_nobody() -> None:
+    desk = Desk()
+    linked_with(desk, "rb:other:000001")
+    desk.ask(Request.RESUME, "spread")
+    desk.until("10:00")
+    assert not desk.submitted
+
+
+def test_their_fill_takes_our_entry_back_and_leaves_exits_alone() -> None:
+    desk = Desk((text_of("one"), text_of("two", entry='{window: {from: "10:05", to: "11:00"}}')))
+    desk.until("10:00")
+    first = desk.last
+    desk.fill(first)
+    desk.until("10:05")
+    entry = desk.last
+    desk.ack(entry)
+    (theirs, *_) = desk.executions_of(of_another(first, "rb:other:000007"), 1)
+    desk.send(theirs)
+    assert desk.order(entry.ref).status is OrderStatus.CANCELLING
+    assert "rb:other:000007" in desk.alarms[-1]
+    desk.cancelled(entry)
+    desk.until("15:45")
+    assert [order.purpose for order in desk.submitted] == [Purpose.ENTRY, Purpose.ENTRY, Purpose.EXIT]
+
+
+def test_their_order_in_an_answer_is_noticed_while_we_run() -> None:
+    desk = Desk((text_of(entry=AGAIN),))
+    entry = desk.enter()
+    desk.ack(entry)
+    desk.send(OrdersListed(desk.now, frozenset((entry.ref, "rb:other:000003"))))
+    assert desk.last.status is OrderStatus.CANCELLING
+
+
+def test_our_own_fills_told_again_are_no_rival() -> None:
+    desk = Desk()
+    entry = desk.enter()
+    desk.fill(entry)
+    told = desk.executions_of(entry, 1)
+    state = desk.state
+    desk.unlink()
+    for report, booked in zip(told, state.booked.values(), strict=False):
+        desk.send(replace(report, exec_id=booked.exec_id))
+    linked_with(desk)
+    assert not desk.alarms
+    assert not desk.state.rivals
+
+
+def test_an_order_that_ended_under_our_name_moves_our_numbers_on() -> None:
+    desk = Desk()
+    desk.report(of_another(Desk().enter(), "rb:abc123:000041"), BrokerStatus.CANCELLED, 0)
+    assert desk.enter().ref == "rb:abc123:000042"
+    assert not [record for record in desk.records if record.kind is Kind.ALARM]
