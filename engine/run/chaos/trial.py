@@ -24,6 +24,7 @@ from engine.run.aftermath.day import Day, read_day
 from engine.run.aftermath.outside import Outside
 from engine.run.chaos.fate import CrashedError, Fate, MortalBroker, MortalJournal
 from engine.run.chaos.storm import Storm
+from engine.run.chaos.virtual_loop import run_virtually
 from engine.run.desk import Desk
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import World, patient
@@ -90,10 +91,11 @@ class _OverError(BaseException):
     """The trial has seen enough."""
 
 
-def live_through(storm: Storm, desk: Desk, folder: Path) -> Aftermath:
+def live_through(storm: Storm, desk: Desk, folder: Path, *, tcp: bool = False) -> Aftermath:
     """Run one trial to its end; its store is left in `folder`. Raises: ValueError for a storm no gateway can follow."""
     with _Overheard() as heard:
-        return asyncio.run(_Trial(storm, desk, folder, heard).run())
+        trial = _Trial(storm, desk, folder, heard)
+        return asyncio.run(trial.run()) if tcp else run_virtually(lambda loop: trial.run())
 
 
 class _Overheard(logging.Handler):
