@@ -16,10 +16,11 @@ from engine.cli.main import main
 from engine.model.order import OrderStatus, Purpose
 from engine.model.session import session_from
 from engine.record.record import Kind
+from engine.run.chaos.aftermath import Aftermath
 from engine.run.chaos.draw import CHOICE, draw
 from engine.run.chaos.seeds import try_storm
 from engine.run.chaos.storm import Crash, Moment, Storm
-from engine.run.chaos.trial import Aftermath, live_through
+from engine.run.chaos.trial import live_through
 from engine.run.chaos.verdicts import judge
 from engine.run.desk import Desk, load_desk
 from engine.run.worlds import DEFAULT_DATE
@@ -48,7 +49,9 @@ def morning(desk: Desk, **changes: object) -> Storm:
     """Return a trial from the seller's window to a few minutes into the condor's."""
     begins, start = (desk.bots[name].window(SESSION)[0] for name in (SELLER, CONDOR))
     until = start + timedelta(minutes=3)
-    bare = replace(draw(7, desk, CHOICE), day=SESSION.date, market=None, faults=(), crashes=())
+    bare = replace(
+        draw(7, desk, CHOICE), day=SESSION.date, market=None, faults=(), crashes=(), lockstep=True, delay=0.0
+    )
     return replace(bare, begins=begins, calm_at=until, **changes)  # type: ignore[arg-type]
 
 

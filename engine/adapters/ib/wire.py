@@ -193,7 +193,12 @@ class Wire:
                 fetchFields=StartupFetchNONE,
             )
         )
-        await asyncio.wait((attempt, self._refused), return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait((attempt, self._refused), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            attempt.cancel()
+            attempt.add_done_callback(_pass_over)
+            raise
         if self._refused.done() and not attempt.done():
             attempt.cancel()
             await asyncio.wait((attempt,))
@@ -237,6 +242,12 @@ class Wire:
             await asyncio.wait_for(closed.wait(), self.settings.connect_seconds)
         except TimeoutError:
             log.warning("%s did not close the connection", self.settings.where)
+
+
+def _pass_over(attempt: "asyncio.Future[None]") -> None:
+    """Look at how an attempt ended that nobody waits for any more; else asyncio would print it."""
+    if not attempt.cancelled():
+        attempt.exception()
 
 
 def install(client: Any, quotes: Quotes, inbox: Inbox, requests: Requests, fence: Fence) -> None:

@@ -25,6 +25,10 @@ Handler = Callable[[asyncio.AbstractEventLoop, dict[str, Any]], object]
 
 log = logging.getLogger("rulebot.chaos")
 
+LATE = 1e-6
+"""Seconds by which a timer is late. None ever runs on time, and who asks whether more than a second has passed (as
+ib_async does) would else ask for ever."""
+
 
 class StuckError(RuntimeError):
     """Somebody waits, and nothing is ready and no timer is set."""
@@ -141,7 +145,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
         if not timers:
             self._nothing_left()
             return
-        self._now = max(self._now, timers[0][0])
+        self._now = max(self._now, timers[0][0] + LATE)
         while timers and timers[0][0] <= self._now:
             self._ready.append(heappop(timers)[2])
 

@@ -1,0 +1,27 @@
+"""Trials in which `rulebot chaos` found something: each by what was wrong."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from engine.model.session import session_from
+from engine.run.chaos.draw import CHOICE, draw
+from engine.run.chaos.trial import live_through
+from engine.run.chaos.verdicts import judge
+from engine.run.desk import load_desk
+from engine.run.worlds import DEFAULT_DATE
+from tests.e2e.worlds import spec_files
+
+
+def test_the_socket_is_read_while_the_broker_is_lost_and_marks_are_due(tmp_path: Path) -> None:
+    """After 1100 what was due stayed due, and the link returned at once without letting the event loop run."""
+    desk = load_desk(spec_files(["spy_put_seller"]), {}, None)
+    session = session_from(DEFAULT_DATE)
+    start = desk.bots["spy_put_seller"].window(session)[0]
+    minutes = [start + each * (session.close - session.open) / 390 for each in (0, 6, 4)]
+    lost: dict[str, str | int] = {"kind": "lost_connectivity", "at": "09:35:00", "seconds": 90}
+    bare = replace(draw(7, desk, CHOICE), day=session.date, market=None, faults=(lost,), crashes=())
+    storm = replace(bare, begins=minutes[0], calm_at=minutes[1], lockstep=False)
+    left = live_through(storm, desk, tmp_path)
+    assert judge(left, desk) == {}
+    assert dict(left.kinds_fired) == {"lost_connectivity": 1}
+    assert left.day.entered == {"spy_put_seller"}
