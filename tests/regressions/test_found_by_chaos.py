@@ -2,7 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+from engine.adapters.ib.contracts import ContractBook
+from engine.adapters.ib.feed import IbFeed
+from engine.adapters.ib.settings import IbSettings
+from engine.model.contract import Underlying
+from engine.model.market import Board
 from engine.model.session import session_from
 from engine.run.chaos.draw import CHOICE, draw
 from engine.run.chaos.trial import live_through
@@ -25,3 +32,24 @@ def test_the_socket_is_read_while_the_broker_is_lost_and_marks_are_due(tmp_path:
     assert judge(left, desk) == {}
     assert dict(left.kinds_fired) == {"lost_connectivity": 1}
     assert left.day.entered == {"spy_put_seller"}
+
+
+def test_what_is_to_be_streamed_when_the_connection_has_just_gone_waits_for_the_next_one() -> None:
+    """Lost between its last list and the first `watch`: an exception of ib_async ended the engine."""
+
+    def not_connected() -> int:
+        raise ConnectionError("Not connected")
+
+    gone: Any = SimpleNamespace(is_up=False, client=SimpleNamespace(getReqId=not_connected))
+    feed = IbFeed(IbSettings(), ContractBook(), Board())
+    feed.attach(gone, SimpleNamespace())  # type: ignore[arg-type]
+    feed.watch((Underlying("SPY"),))
+    asked: list[int] = []
+    back: Any = SimpleNamespace(
+        is_up=True,
+        client=SimpleNamespace(getReqId=lambda: 7),
+        quotes=SimpleNamespace(rows={}),
+        pace=SimpleNamespace(in_turn=asked.append),
+    )
+    feed.attach(back, SimpleNamespace())  # type: ignore[arg-type]
+    assert len(asked) == 1

@@ -49,6 +49,7 @@ class Fate:
         self._steps = 0
         self._lives = 0
         self._is_alive = False
+        self._calm: Points | None = None
 
     def begin_life(self) -> None:
         """Start an engine."""
@@ -63,11 +64,15 @@ class Fate:
 
     def calm(self) -> None:
         """Let no engine die any more."""
+        self._calm = self._calm or self._counted()
         self._left.clear()
 
     @property
     def points(self) -> Points:
-        """What was counted so far; the steps are those of the last life."""
+        """What was counted until the calm; the steps are those of the life that saw it come."""
+        return self._calm or self._counted()
+
+    def _counted(self) -> Points:
         return Points(steps=self._steps, writes=self._writes, sends=self._sends)
 
     @property

@@ -61,7 +61,7 @@ def live_through(storm: Storm, desk: Desk, folder: Path) -> Aftermath:
 
 
 def live_through_sockets(storm: Storm, desk: Desk, folder: Path) -> Aftermath:
-    """Run one trial in lockstep over TCP and on asyncio's own loop: the same trace, unless a crash counts steps."""
+    """Run one trial in lockstep over TCP and on asyncio's own loop: the same trace, unless steps or sends count."""
     assert storm.lockstep
     with Overheard() as heard:
         return asyncio.run(_Trial(storm, desk, folder, heard).run())
@@ -139,6 +139,8 @@ class _Trial:
         """Live once; say whether this was the last life."""
         self.lives += 1
         self.fate.begin_life()
+        if self.loop is not None:
+            self.loop.network.mend()
         self.engine = asyncio.ensure_future(self._engine(gateway))
         try:
             await self._watch(self.engine, gateway)
@@ -177,7 +179,7 @@ class _Trial:
     async def _watch(self, engine: "asyncio.Future[None]", gateway: RunningGateway) -> None:
         """Wait for the end of an engine; one that does nothing any more is ended. Raises: what the engine raises."""
         seen = gateway.now
-        while not (await asyncio.wait((engine,), timeout=STALLED))[0]:
+        while not (await asyncio.wait((engine,), timeout=STALLED if self.fate.died is None else 1.0))[0]:
             if self.fate.died is not None:
                 engine.cancel()  # it took the first time for the end of what it waited for
             elif self.storm.lockstep and gateway.now == seen:
@@ -185,12 +187,13 @@ class _Trial:
             elif not self.storm.ends_with_day and _now(gateway) > self.storm.calm_at + TOO_LATE:
                 self._give_up(f"an engine was not back at {_now(gateway):%H:%M:%S} UTC")
             seen = gateway.now
-        if not engine.cancelled():
-            engine.result()
-        elif self.fate.died is not None:
+        if self.fate.died is not None:
+            if not engine.cancelled():
+                engine.exception()  # of a dead engine nothing counts
             raise CrashedError(str(self.fate.died))
-        else:
+        if engine.cancelled():
             raise StoreError("given up")
+        engine.result()
 
     def _fails(self, error: BaseException, gateway: RunningGateway) -> None:
         self.failures += 1

@@ -41,6 +41,7 @@ class Network:
         self._listeners: dict[int, Listener] = {}
         self._clients: list[End] = []
         self._next_port = FIRST_PORT
+        self._is_severed = False
 
     def listen(self, protocols: Protocols, port: int) -> "Listener":
         """Return a listener. Raises: OSError when the port is in use."""
@@ -57,6 +58,8 @@ class Network:
     async def connect(self, protocols: Protocols, port: int) -> tuple["End", asyncio.BaseProtocol]:
         """Connect to a port. Raises: ConnectionRefusedError."""
         await asyncio.sleep(2 * self.delay)
+        if self._is_severed:
+            raise ConnectionAbortedError(103, "who connects is gone")
         if (listener := self._listeners.get(port)) is None:
             raise ConnectionRefusedError(111, f"nothing listens on port {port}")
         near = End(self, protocols(), self._free_port(), is_client=True)
@@ -68,10 +71,18 @@ class Network:
         return near, near.get_protocol()
 
     def sever(self, *, arrives: bool) -> None:
-        """Let all who connected be gone without a word more; what is under way from them arrives, or is lost."""
+        """Let all who connected be gone without a word more; what is under way from them arrives, or is lost.
+
+        Nobody connects until `mend`.
+        """
         for end in self._clients:
             end.vanish(arrives=arrives)
         self._clients.clear()
+        self._is_severed = True
+
+    def mend(self) -> None:
+        """Let connect again."""
+        self._is_severed = False
 
     def _free_port(self) -> int:
         self._next_port += 1
