@@ -54,7 +54,7 @@ SCENARIOS = (
     Scenario("entry, then a pair rests", "specs/spy_put_seller.yaml"),
     Scenario("entry by our own clock", "specs/spy_put_seller.yaml", lockstep=False, delay=0.05),
     Scenario("entry of four legs", "specs/dte0_condor.yaml"),
-    Scenario("entry leg by leg", "specs/spx_spy_parity.yaml", 6.0, market="dislocation"),
+    Scenario("entry leg by leg", "specs/spx_spy_parity.yaml", 9.0, market="dislocation"),
     Scenario("entry one leg after the other", "examples/one_leg_after_the_other.yaml"),
     Scenario("entry and exit", "examples/smallest.yaml", changes=SOON, minutes=2.5),
     Scenario("entry and exit by our own clock", "examples/smallest.yaml", 2.5, SOON, lockstep=False, delay=0.05),
