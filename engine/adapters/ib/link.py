@@ -232,6 +232,7 @@ class IbLink:
             wire.pace.release(now.timestamp())
             left = None if until is None else (until - now).total_seconds()
             if left is not None and left <= 0:
+                await asyncio.sleep(0)  # who always has something due must still let the socket be read
                 return
             if (beat := wire.beat()) is None:
                 return

@@ -15,9 +15,11 @@ from engine.spec.suggest import did_you_mean
 Value = str | int | float | bool
 
 CRASHES = ("crash", "power_cut")
-NOT_DRAWN = frozenset({"slow"})
-"""In lockstep a slow answer is late in real time alone, and a run could not be repeated."""
-CHOICE = (*(kind for kind in KINDS if kind not in NOT_DRAWN), *CRASHES)
+NEED_TIME = frozenset({"slow", "silence"})
+"""Kinds that mean nothing in lockstep, where time waits: with them it runs by itself."""
+CHOICE = (*KINDS, *CRASHES)
+DELAYS = (0.0, 0.0, 0.002, 0.05, 0.4)
+"""Seconds that what is said is under way, while time runs by itself."""
 
 DAYS = (date(2026, 10, 21), date(2026, 10, 21), date(2026, 10, 22), date(2026, 11, 3), date(2026, 11, 27))
 """The last one closes at 13:00."""
@@ -59,6 +61,9 @@ def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False
     faults = tuple(_fault(chance, chance.choice(gateway), begins, calm_at) for _ in range(count))
     ends = chance.choice((0, 1, 1, 2, 3, 5) if gateway else (1, 2, 3, 5)) if crashing else 0
     crashes = tuple(_crash(chance, chance.choice(crashing), begins, calm_at) for _ in range(ends))
+    lockstep = not any(fault["kind"] in NEED_TIME for fault in faults) and chance.random() < 0.5
+    if not lockstep:
+        faults = tuple(_without_lockstep(chance, fault) for fault in faults)
     return Storm(
         seed=seed,
         day=session.date,
@@ -68,6 +73,8 @@ def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False
         ends_with_day=whole_day,
         faults=faults,
         crashes=crashes,
+        lockstep=lockstep,
+        delay=0.0 if lockstep else chance.choice(DELAYS),
     )
 
 
@@ -102,6 +109,13 @@ def _instant(chance: Random, begins: datetime, calm_at: datetime) -> datetime:
     """Return an instant, more often an early one: that is where the entries are."""
     reach = int((calm_at - begins).total_seconds())
     return begins + timedelta(seconds=chance.randint(1, chance.choice((min(reach, 420), reach))))
+
+
+def _without_lockstep(chance: Random, fault: Entry) -> Entry:
+    """Return a fault, perhaps as it would stop the clock of lockstep."""
+    if fault["kind"] == "garbage" and chance.random() < 0.4:
+        return {**fault, "what": "length"}
+    return fault
 
 
 def _which(chance: Random, kind: str, on: str) -> dict[str, Value]:
@@ -145,7 +159,7 @@ def _reject(chance: Random) -> dict[str, Value]:
 
 PARAMETERS: Mapping[str, Callable[[Random], dict[str, Value]]] = {
     "cut": lambda chance: {"how": chance.choice(("reset", "fin")), "mid_frame": chance.random() < 0.5},
-    "silence": lambda chance: {"real_seconds": 0.01},
+    "silence": lambda chance: {"real_seconds": chance.choice((2, 8, 20, 60, 150))},
     "lost_connectivity": _lost,
     "execution_first": _seconds(1, 10, 45),
     "late_fill": _seconds(0, 1, 5, 60),
@@ -158,9 +172,10 @@ PARAMETERS: Mapping[str, Callable[[Random], dict[str, Value]]] = {
     "competing_session": _seconds(5, 60, 180),
     "not_subscribed": lambda chance: {"symbol": chance.choice(("VIX", "SPX", "SPY", "all")), "code": "354"},
     "delayed_data": lambda chance: {"symbol": chance.choice(("VIX", "SPX", "SPY", "all"))},
+    "slow": lambda chance: {"seconds": chance.choice((1, 4, 12, 40)), "lasts": chance.choice((20, 60, 240))},
     "garbage": lambda chance: {"what": chance.choice(("unknown", "short"))},
 }
-"""What a kind takes besides its trigger. An impossible length (garbage) would stop the clock of a lockstep run."""
+"""What a kind takes besides its trigger. Time is virtual, so `real_seconds` are seconds of the trial."""
 
 
 # ---------------------------------------------------------------- crashes
@@ -173,6 +188,12 @@ def _crash(chance: Random, kind: str, begins: datetime, calm_at: datetime) -> Cr
         number = chance.randint(1, chance.choice((2, 6, 15)))
     elif moment is Moment.AT_START:
         number = chance.randint(1, 4)
+    elif moment in (Moment.BEFORE_SEND, Moment.AFTER_SEND):
+        number = chance.randint(1, chance.choice((20, 100, 400)))
+    elif moment is Moment.START_STEP:
+        number = chance.randint(1, chance.choice((60, 400)))
+    elif moment is Moment.AT_STEP:
+        number = int(10 ** chance.uniform(0.5, 4.0))
     is_timed = moment is Moment.AT_TIME
     return Crash(
         moment=moment,

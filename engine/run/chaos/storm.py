@@ -18,23 +18,29 @@ class Moment(Enum):
     """Where in the engine's work a crash falls.
 
     BEFORE_WRITE, AFTER_WRITE: of a durable write to the store. AFTER_COMMAND: an order, change or cancel was given to
-    the connection. AT_START: after a durable write of a start that follows another end. AT_TIME: an instant is done.
+    the connection. BEFORE_SEND, AFTER_SEND: of anything that is written to the connection. AT_START: after a durable
+    write of a start that follows another end. AT_TIME: an instant is done. AT_STEP, START_STEP: before a step of the
+    event loop, of any life or of a start that follows another end; at every await there is one.
     """
 
     BEFORE_WRITE = "before write"
     AFTER_WRITE = "after write"
     AFTER_COMMAND = "after command"
+    BEFORE_SEND = "before send"
+    AFTER_SEND = "after send"
     AT_START = "in start, after write"
     AT_TIME = "at"
+    AT_STEP = "at step"
+    START_STEP = "in start, at step"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crash:
     """One crash of the engine.
 
-    number: of the writes or commands of all lives so far, or of the writes of the start. at: for AT_TIME. arrives: what
-    the engine has given to its connection still reaches the gateway. power: the power went too, so that only durable
-    writes are left. away: virtual seconds until the next engine is started.
+    number: of the writes, commands or sends of all lives so far; or of the writes of the start, or the steps of the
+    life. at: for AT_TIME. arrives: what the engine has given to its connection still reaches the gateway. power: the
+    power went too, so that only durable writes are left. away: virtual seconds until the next engine is started.
     """
 
     moment: Moment
@@ -60,7 +66,10 @@ class Crash:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storm:
-    """One trial. Engine and faults begin at `begins`, faults end at `calm_at`; `ends` None is soon after that."""
+    """One trial. Engine and faults begin at `begins`, faults end at `calm_at`; the trial ends soon after that.
+
+    lockstep: time waits for the engine; else it runs by itself, and what was said is under way for `delay` seconds.
+    """
 
     seed: int
     day: date
@@ -70,6 +79,8 @@ class Storm:
     ends_with_day: bool = False
     faults: tuple[Entry, ...] = ()
     crashes: tuple[Crash, ...] = ()
+    lockstep: bool = True
+    delay: float = 0.0
 
     @property
     def plan(self) -> FaultPlan:
@@ -91,7 +102,8 @@ class Storm:
 
 def yaml_of(storm: Storm) -> str:
     """Return the file that `rulebot gateway --faults` takes; crashes, which are not the gateway's, as comments."""
-    lines = [f"# {crash}" for crash in storm.crashes]
+    lines = [] if storm.lockstep else [f"# time runs by itself, and all that is said takes {storm.delay:g} s"]
+    lines += [f"# {crash}" for crash in storm.crashes]
     lines.append("faults:" if storm.faults else "faults: []")
     for entry in storm.faults:
         pairs = [f"{key}: {json.dumps(value)}" for key, value in entry.items()]

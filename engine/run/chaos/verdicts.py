@@ -22,7 +22,7 @@ from engine.run.aftermath.outside import (
 from engine.run.audit.audit import INVARIANTS as AUDITED
 from engine.run.audit.audit import audit
 from engine.run.audit.tape import Finding
-from engine.run.chaos.trial import Aftermath
+from engine.run.chaos.aftermath import Aftermath
 from engine.run.desk import Desk
 
 SHOWN = 3

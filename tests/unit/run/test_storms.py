@@ -10,7 +10,7 @@ import pytest
 from engine.model.errors import MisuseError
 from engine.model.session import session_from
 from engine.record.record import Kind, Record
-from engine.run.chaos.draw import CHOICE, CRASHES, NOT_DRAWN, chosen_kinds, draw
+from engine.run.chaos.draw import CHOICE, CRASHES, NEED_TIME, chosen_kinds, draw
 from engine.run.chaos.fate import CrashedError, Fate, MortalJournal
 from engine.run.chaos.shrink import shrink
 from engine.run.chaos.storm import Crash, Moment, Storm, yaml_of
@@ -53,11 +53,14 @@ def test_every_kind_is_drawn_and_every_plan_can_be_read(desk: Desk) -> None:
     drawn = [draw(seed, desk, CHOICE) for seed in range(400)]
     faults = Counter(str(entry["kind"]) for each in drawn for entry in each.faults)
     crashes = Counter(crash.kind for each in drawn for crash in each.crashes)
-    assert set(faults) == set(KINDS) - NOT_DRAWN
+    assert set(faults) == set(KINDS)
     assert set(crashes) == set(CRASHES)
     assert {crash.moment for each in drawn for crash in each.crashes} == set(Moment)
     for each in drawn:
         assert len(each.plan.faults) == len(each.faults)
+        assert not (each.lockstep and NEED_TIME & {str(entry["kind"]) for entry in each.faults})
+    assert {each.lockstep for each in drawn} == {True, False}
+    assert any(entry.get("what") == "length" for each in drawn for entry in each.faults)
 
 
 def test_the_stretch_is_inside_the_session_and_near_a_window(desk: Desk) -> None:
