@@ -12,7 +12,8 @@ from raw_client import DAY, Message, RawClient, con_id, contract, order, run
 
 from engine.cli.gateway import gateway
 from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.fault_plan import KINDS, FaultError, load_faults, read_faults
+from engine.sim.gateway.fault_kinds import KINDS
+from engine.sim.gateway.fault_plan import FaultError, load_faults, read_faults
 from engine.sim.gateway.settings import GatewaySettings
 from engine.sim.gateway.wire import take_frames
 
@@ -248,6 +249,175 @@ def test_row_45_a_warning_leaves_the_order_alive(code):
         assert len(running.exchange.open_orders()) == 1
 
     main()
+
+
+@at_open("kind: pacing, on: order")
+async def test_row_52_an_order_is_lost_for_pacing_and_error_100_names_no_order(running, client):
+    client.send(*buy(running))
+    found = await client.fence(3)
+    assert [each[2:4] for each in of("4", found)] == [["-1", "100"]]
+    assert running.exchange.open_orders() == []
+    assert running.exchange.executions() == []
+
+
+@at_open("kind: inactive, on: order, seconds: 12")
+async def test_row_46_an_order_that_works_is_shown_as_inactive_for_a_while(running, client):
+    client.send(*buy(running, limit="0.05"))
+    assert set(statuses(await client.fence(2))) == {"Inactive"}
+    assert len(running.exchange.open_orders()) == 1
+    assert statuses(await client.fence(2)) == ["Submitted"]
+
+
+@pytest.mark.parametrize(
+    ("what", "at", "echo"), [("price", 16, "0.25"), ("quantity", 14, "2"), ("tif", 18, "GTC")], ids=str
+)
+def test_row_51_a_preset_makes_another_order_of_it(what, at, echo):
+    @at_open(f"kind: preset, on: order, what: {what}, price_by: 0.2")
+    async def main(running, client):
+        client.send(*buy(running, limit="0.05"))
+        told = of("5", await client.fence(2))
+        assert told[0][at] == echo
+        (view,) = running.exchange.open_orders()
+        asked = view.ticket.limit_price, view.ticket.quantity, view.ticket.tif
+        assert asked != (Decimal("0.05"), 1, "DAY")
+
+    main()
+
+
+@at_open("kind: worse_fill, on: order, price_by: 0.5")
+async def test_row_50_a_fill_is_worse_than_its_limit(running, client):
+    client.send(*buy(running, limit="30.00"))
+    found = await client.fence(3)
+    assert [Decimal(each[20]) for each in of("11", found)] == [Decimal("30.5")]
+    assert running.ledger is not None
+    assert running.ledger.totals().cash_flow == {con_id(running, 5890): Decimal(-3050)}
+
+
+@at_open("kind: overfill, on: fill, seconds: 5")
+async def test_row_50_an_order_fills_once_more_than_it_was_for(running, client):
+    client.send(*buy(running))
+    found = await client.fence(4)
+    assert len(exec_ids(found)) == 2
+    assert [each[3] for each in of("3", found)][-1] == "2"
+    assert {each[14] for each in of("5", found)} == {"1"}
+    assert [each.quantity for each in running.exchange.positions()] == [Decimal(2)]
+
+
+def combo(running: RunningGateway, order_id: int = 1) -> list[object]:
+    legs = [(con_id(running, 5895), 1, "BUY"), (con_id(running, 5890), 1, "SELL")]
+    return order(order_id, legs=legs, limit="3.00")
+
+
+@at_open("kind: one_leg, on: order, leg: 2")
+async def test_row_49_one_leg_of_a_combo_trades_alone(running, client):
+    client.send(*combo(running))
+    found = await client.fence(3)
+    assert [each[5] for each in of("11", found)] == ["OPT"]
+    assert statuses(found)[-1] == "Cancelled"
+    assert [each.quantity for each in running.exchange.positions()] == [Decimal(-1)]
+
+
+@at_open("kind: expires, on: order, seconds: 5")
+async def test_row_48_what_remains_of_an_order_expires(running, client):
+    client.send(*buy(running, limit="0.05"))
+    found = await client.fence(4)
+    assert statuses(found)[-1] == "Cancelled"
+    assert 202 in errors(found)
+
+
+def test_row_26_what_comes_twice_can_be_chosen():
+    counts = {}
+    for what in ("status", "execution", "commission"):
+
+        @at_open(f"kind: duplicate, on: order, what: {what}")
+        async def main(running, client, what=what):
+            client.send(*buy(running))
+            found = await client.fence(4)
+            counts[what] = len(of("11", found)), len(of("59", found))
+
+        main()
+    assert counts == {"status": (1, 1), "execution": (2, 1), "commission": (1, 2)}
+
+
+@pytest.mark.parametrize(("status", "filled"), [("told", True), ("lost", False)])
+def test_row_25_an_execution_is_lost_and_found_by_asking(status, filled):
+    @at_open(f"kind: lost_execution, on: fill, status: {status}")
+    async def main(running, client):
+        client.send(*buy(running))
+        found = await client.fence(4)
+        assert not of("11", found)
+        assert not of("59", found)
+        assert ("Filled" in statuses(found)) is filled
+        client.send(7, 3, 5, 0, "", "", "", "", "", "")
+        asked = await client.until_kind(55)
+        assert (len(of("11", asked)), len(of("59", asked))) == (1, 1)
+
+    main()
+
+
+@at_open("kind: late_leg, on: fill, seconds: 10")
+async def test_row_19_one_leg_of_a_combo_is_told_later_than_the_other(running, client):
+    client.send(*combo(running))
+    first = await client.fence(2)
+    assert sorted(each[5] for each in of("11", first)) == ["BAG", "OPT"]
+    assert len(of("59", first)) == 1
+    client.send(7, 3, 5, 0, "", "", "", "", "", "")
+    assert len(of("11", await client.until_kind(55))) == 2
+    second = await client.fence(2)
+    assert ([each[5] for each in of("11", second)], len(of("59", second))) == (["OPT"], 1)
+
+
+@pytest.mark.parametrize(("kind", "late"), [("no_summary", 0), ("late_summary", 1)])
+def test_row_31_the_combos_own_execution_comes_late_or_never(kind, late):
+    words = ", seconds: 10" if late else ""
+
+    @at_open(f"kind: {kind}, on: fill{words}")
+    async def main(running, client):
+        client.send(*combo(running))
+        assert [each[5] for each in of("11", await client.fence(2))] == ["OPT", "OPT"]
+        assert [each[5] for each in of("11", await client.fence(3))] == ["BAG"] * late
+
+    main()
+
+
+@at_open("kind: unset_commission, on: fill, seconds: 10")
+async def test_row_32_a_commission_is_unset_and_then_true(running, client):
+    client.send(*buy(running))
+    unset, true = of("59", await client.fence(5))
+    assert float(unset[3]) > 1e308
+    assert 0 < float(true[3]) < 10
+
+
+@at_open("kind: swallow_cancel, on: cancel")
+async def test_row_10_a_cancel_is_not_heard(running, client):
+    client.send(*buy(running, limit="0.05"))
+    await client.fence(2)
+    client.send(4, 1, 1)
+    found = await client.fence(3)
+    assert not [each for each in found if each[0] in ORDERS]
+    assert len(running.exchange.open_orders()) == 1
+    client.send(4, 1, 1)
+    assert "Cancelled" in statuses(await client.fence(2))
+
+
+@at_open("kind: refuse_cancel, on: cancel")
+async def test_row_44_a_cancel_is_refused_although_the_order_works(running, client):
+    client.send(*buy(running, limit="0.05"))
+    await client.fence(2)
+    client.send(4, 1, 1)
+    assert errors(await client.fence(2)) == [10148]
+    assert len(running.exchange.open_orders()) == 1
+
+
+@at_open("kind: pending_cancel, on: cancel, seconds: 20")
+async def test_row_46_a_cancel_stays_pending(running, client):
+    client.send(*buy(running, limit="0.05"))
+    await client.fence(2)
+    client.send(4, 1, 1)
+    assert statuses(await client.fence(2)) == ["PendingCancel"]
+    client.send(4, 1, 1)
+    assert statuses(await client.fence(1)) == ["PendingCancel"]
+    assert statuses(await client.fence(4)) == ["Cancelled"]
 
 
 @at_open("kind: swallow_order, on: order, number: 2, order_ref: a., action: BUY")

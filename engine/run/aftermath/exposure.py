@@ -11,6 +11,7 @@ from engine.record.record import Kind
 from engine.run.aftermath.books import executions
 from engine.run.aftermath.day import Day
 from engine.sim.exchange.ledger import Row
+from engine.sim.seams import Status
 
 
 @dataclass(slots=True)
@@ -34,9 +35,10 @@ class _Count:
 def uncovered_shorts(day: Day, rows: Iterable[Row], allowed: Collection[str]) -> Iterator[str]:
     """Return fills after which a position was short more than it was long of one right.
 
-    allowed: bots whose specs take that risk. A position of which the broker itself took a trade back is left out.
+    allowed: bots whose specs take that risk. A position of which the broker itself took a trade back, or traded a combo
+    without all its legs, is left out.
     """
-    busted = _busted(day, rows := list(rows))
+    busted = _busted(day, rows := list(rows)) | _torn(day, rows)
     for at, position, holding in _after_each_fill(day, rows):
         owner = day.positions.get(position)
         if owner is None or owner.bot in allowed or position in busted:
@@ -112,6 +114,23 @@ def _busted(day: Day, rows: Sequence[Row]) -> set[str]:
         if base in seen and seen[base] != row["quantity"] and order is not None:
             found.add(order.position)
         seen[base] = row["quantity"]
+    return found
+
+
+def _torn(day: Day, rows: Sequence[Row]) -> set[str]:
+    """Return positions with a combo of which the broker traded some legs, and then ended it without the others."""
+    last = {str(row["order_ref"]): row["status"] for row in rows if row["kind"] == "order"}
+    traded: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    for row in executions(rows):
+        traded[str(row["order_ref"])][int(str(row["con_id"]))] += float(str(row["quantity"]))
+    found = set()
+    for ref, counts in traded.items():
+        order = day.orders.get(ref)
+        position = None if order is None else day.positions.get(order.position)
+        if order is not None and position is not None and order.is_combo and last.get(ref) != Status.FILLED.value:
+            ratios = {leg.option.con_id: leg.ratio for leg in position.legs}
+            whole = {count / ratios.get(con_id, 1) for con_id, count in counts.items()}
+            found |= {order.position} if len(whole) > 1 or len(counts) < len(order.legs) else set()
     return found
 
 

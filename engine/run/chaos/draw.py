@@ -8,7 +8,7 @@ from engine.model.errors import MisuseError
 from engine.model.session import EXCHANGE_ZONE, Session, session_from
 from engine.run.chaos.storm import Crash, Entry, Moment, Storm
 from engine.run.desk import Desk
-from engine.sim.gateway.fault_plan import KINDS, STANDING
+from engine.sim.gateway.fault_kinds import KINDS, STANDING, labels
 from engine.sim.gateway.timeline import BEFORE_OPEN
 from engine.spec.suggest import did_you_mean
 
@@ -17,6 +17,8 @@ Value = str | int | float | bool
 CRASHES = ("crash", "power_cut")
 NOT_DRAWN = frozenset({"slow"})
 """In lockstep a slow answer is late in real time alone, and a run could not be repeated."""
+LABELS_NOT_DRAWN = frozenset({"garbage length"})
+"""An impossible length would stop the clock of a lockstep run."""
 CHOICE = (*(kind for kind in KINDS if kind not in NOT_DRAWN), *CRASHES)
 
 DAYS = (date(2026, 10, 21), date(2026, 10, 21), date(2026, 10, 22), date(2026, 11, 3), date(2026, 11, 27))
@@ -26,9 +28,8 @@ STRETCHES = (12, 20, 30, 45)
 """Minutes in which things go wrong."""
 CALM_BEFORE_CLOSE = timedelta(minutes=20)
 LINK_KINDS = frozenset({"cut", "silence", "garbage", "farm_down", "competing_session"})
-MANY = frozenset(
-    {"duplicate", "execution_first", "late_commission", "no_commission", "warning", "late_fill", "correction"}
-)
+MANY = frozenset({"duplicate", "execution_first", "late_commission", "unset_commission", "no_commission", "warning"})
+MANY |= {"late_fill", "correction", "no_summary", "late_summary", "late_leg", "lost_execution"}
 """Kinds of orders and fills that may meet each of them; others meet one, or an engine could never do anything."""
 
 
@@ -45,6 +46,17 @@ def chosen_kinds(text: str | None) -> tuple[str, ...]:
     if not names:
         raise MisuseError("--faults names no kind", f"there is {', '.join(CHOICE)}")
     return tuple(dict.fromkeys(names))
+
+
+def labels_of(kinds: Sequence[str]) -> tuple[str, ...]:
+    """Return every name under which faults of these kinds may be counted, in the order of the kinds."""
+    found: list[str] = []
+    for kind in kinds:
+        if kind in CRASHES:
+            found += [f"{kind} {moment.value}" for moment in Moment]
+        else:
+            found += [each for each in labels(kind) if each not in LABELS_NOT_DRAWN]
+    return tuple(found)
 
 
 def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False) -> Storm:
@@ -123,6 +135,10 @@ def _seconds(*choices: int) -> Callable[[Random], dict[str, Value]]:
     return lambda chance: {"seconds": chance.choice(choices)}
 
 
+def _choice(name: str, *choices: str) -> Callable[[Random], dict[str, Value]]:
+    return lambda chance: {name: chance.choice(choices)}
+
+
 def _lost(chance: Random) -> dict[str, Value]:
     executions = chance.choice(("after", "after", "asked"))
     return {
@@ -140,13 +156,26 @@ def _correction(chance: Random) -> dict[str, Value]:
 
 
 def _reject(chance: Random) -> dict[str, Value]:
-    return {"code": chance.choice((201, 110, 10147)), "status": chance.choice(("Inactive", "Cancelled", "none"))}
+    code = chance.choice((103, 110, 200, 201, 201, 321, 460))
+    return {"code": code, "status": chance.choice(("Inactive", "Cancelled", "none"))}
 
 
 PARAMETERS: Mapping[str, Callable[[Random], dict[str, Value]]] = {
     "cut": lambda chance: {"how": chance.choice(("reset", "fin")), "mid_frame": chance.random() < 0.5},
     "silence": lambda chance: {"real_seconds": 0.01},
     "lost_connectivity": _lost,
+    "inactive": _seconds(5, 30, 90),
+    "preset": _choice("what", "price", "quantity", "tif"),
+    "worse_fill": lambda chance: {"price_by": chance.choice((0.05, 0.1, 0.5))},
+    "overfill": _seconds(0, 1, 10, 60),
+    "one_leg": lambda chance: {"leg": chance.choice((1, 2, 3, 4))},
+    "expires": _seconds(0, 1, 20, 60),
+    "duplicate": _choice("what", "all", "status", "execution", "commission"),
+    "lost_execution": _choice("status", "told", "lost"),
+    "late_leg": _seconds(5, 20, 60),
+    "late_summary": _seconds(5, 20, 60),
+    "unset_commission": _seconds(5, 30, 90),
+    "pending_cancel": _seconds(0, 5, 45, 90),
     "execution_first": _seconds(1, 10, 45),
     "late_fill": _seconds(0, 1, 5, 60),
     "correction": _correction,
@@ -160,7 +189,7 @@ PARAMETERS: Mapping[str, Callable[[Random], dict[str, Value]]] = {
     "delayed_data": lambda chance: {"symbol": chance.choice(("VIX", "SPX", "SPY", "all"))},
     "garbage": lambda chance: {"what": chance.choice(("unknown", "short"))},
 }
-"""What a kind takes besides its trigger. An impossible length (garbage) would stop the clock of a lockstep run."""
+"""What a kind takes besides its trigger."""
 
 
 # ---------------------------------------------------------------- crashes

@@ -49,6 +49,11 @@ class Crash:
         """Its name among the kinds of faults."""
         return "power_cut" if self.power else "crash"
 
+    @property
+    def label(self) -> str:
+        """The name under which it is counted: where it falls makes it a kind of its own."""
+        return f"{self.kind} {self.moment.value}"
+
     def __str__(self) -> str:
         """Return the crash in words."""
         when = f"{self.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}" if self.at is not None else str(self.number)

@@ -82,11 +82,12 @@ class Aftermath:
 
     @property
     def kinds_fired(self) -> Counter[str]:
-        """How often each kind of fault did something, crashes too."""
-        found = Counter({str(self.storm.faults[place - 1]["kind"]): 0 for place in self.fired})
+        """How often each kind of fault did something, crashes too, under the names of their labels."""
+        found: Counter[str] = Counter(self.deaths)
+        plan = self.storm.plan.faults
         for place, times in self.fired.items():
-            found[str(self.storm.faults[place - 1]["kind"])] += times
-        return found + Counter(self.deaths)
+            found[plan[place - 1].label] += times
+        return found
 
 
 class _OverError(BaseException):
@@ -161,7 +162,7 @@ class _Trial:
             starts=tuple(differing_starts(self.store)),
             untold=gateway.untold,
             fired=dict(gateway.fired),
-            deaths=tuple(crash.kind for crash in self.fate.deaths),
+            deaths=tuple(crash.label for crash in self.fate.deaths),
             lives=self.lives,
             troubles=(*self.troubles, *self.heard.found),
         )

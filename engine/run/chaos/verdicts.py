@@ -8,13 +8,13 @@ from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.session import session_from
 from engine.model.values import dataclass
-from engine.record.record import Kind
 from engine.run.aftermath.books import PREFIX, compare_books, fills_that_differ
 from engine.run.aftermath.exposure import closed_too_much, uncovered_shorts
 from engine.run.aftermath.findings import not_numbers, off_tick, without_partner
 from engine.run.aftermath.outside import (
     more_than_cap,
     outlived,
+    told_of,
     twice_at_broker,
     unknown_to_broker,
     unknown_to_store,
@@ -115,7 +115,7 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     day, outside = aftermath.day, aftermath.outside
     yield from (f"{order.ref} ends {order.status.value}" for order in day.orders.values() if _is_unsettled(order))
     yield from unknown_to_broker(day.orders, outside)
-    told = _told(aftermath)
+    told = told_of(day)
     for position in day.positions.values():
         if position.id in told or position.on_hold:
             continue
@@ -139,11 +139,6 @@ def _is_unsettled(order: Order) -> bool:
 def _is_due(position: Position, now: datetime) -> bool:
     """Say whether the next try of an entry or exit is still to come."""
     return position.retry_at is not None and position.retry_at + timedelta(seconds=5) >= now
-
-
-def _told(aftermath: Aftermath) -> set[str]:
-    """Return the positions of which a person was told that something stands in the way."""
-    return {record.position for record in aftermath.day.records if record.kind is Kind.ALARM and record.position}
 
 
 def _unprotected(position: Position, live: list[Order], desk: Desk) -> Iterator[str]:

@@ -17,8 +17,12 @@ from functools import partial
 from engine.model.session import EXCHANGE_ZONE
 from engine.sim.exchange.exchange import SimExchange
 from engine.sim.gateway.fault_agenda import Agenda
+from engine.sim.gateway.fault_cancels import OF_CANCELS, CancelFaults
+from engine.sim.gateway.fault_executions import OF_EXECUTIONS, ExecutionFaults
+from engine.sim.gateway.fault_intake import IntakeFaults
+from engine.sim.gateway.fault_kinds import CANCEL, CONNECT, FILL, ORDER
 from engine.sim.gateway.fault_links import LinkFaults
-from engine.sim.gateway.fault_plan import CANCEL, CONNECT, FILL, ORDER, Fault, FaultError, FaultPlan
+from engine.sim.gateway.fault_plan import Fault, FaultError, FaultPlan
 from engine.sim.gateway.fault_quotes import OF_LINES, QuoteFaults
 from engine.sim.gateway.fault_reports import OF_FILLS, OF_ORDERS, Key, ReportFaults
 from engine.sim.gateway.fault_session import FaultySession
@@ -30,17 +34,13 @@ from engine.sim.seams import (
     Commissioned,
     Executed,
     Execution,
-    OrderChanged,
     OrderError,
-    OrderView,
     Report,
-    Status,
     Ticket,
 )
 
 log = logging.getLogger("rulebot.gateway")
 
-FIRST_REFUSED_PERM_ID = 500_000_000
 CONNECTIVITY = {
     1100: "Connectivity between IB and Trader Workstation has been lost.",
     1101: "Connectivity between IB and Trader Workstation has been restored - data lost.",
@@ -49,7 +49,8 @@ CONNECTIVITY = {
 }
 OF_A_CLIENT = frozenset({"cut", "silence", "garbage"})
 """Kinds that do nothing while nobody is connected."""
-NEEDS_BROKER = frozenset({"late_fill", "correction"})
+AFTER_FILLS = frozenset({"correction", "overfill", "expires"})
+NEEDS_BROKER = frozenset({"late_fill", "worse_fill", "one_leg"}) | AFTER_FILLS
 
 
 @dataclass(slots=True)
@@ -74,10 +75,11 @@ class Faults:
         self._quotes = QuoteFaults(hub, self._agenda, self._note)
         self._links = LinkFaults(hub, self._agenda)
         self._tickets: dict[Key, Ticket] = {}
-        self._swallowed: set[Key] = set()
-        self._refused: set[Key] = set()
         self._greeted: dict[Session, list[Fault]] = {}
+        self._intake = IntakeFaults(self._note)
+        self._cancels = CancelFaults(hub.exchange, self._agenda.later, self._broker_says)
         self._orders = ReportFaults(self._filled, self._agenda.later, self._send)
+        self._executions = ExecutionFaults(self._agenda.later, self._send, self._note)
         self._lost: _Lost | None = None
         self._acts: dict[str, Callable[[Fault, int | None], None]] = {
             "cut": self._links.cut,
@@ -115,6 +117,7 @@ class Faults:
         self._timed.clear()
         self._quotes.calm()
         self._links.calm()
+        self._cancels.calm()
 
     def attach(self, fail: Callable[[BaseException], None]) -> None:
         """Learn how an error of our own ends the run."""
@@ -243,77 +246,69 @@ class Faults:
 
     def shows_execution(self, exec_id: str) -> bool:
         """Say whether the answer to reqExecutions has this execution: not while it is behind a lost link."""
-        return self._lost is None or exec_id not in self._lost.unseen
+        return exec_id not in self._executions.late and (self._lost is None or exec_id not in self._lost.unseen)
 
     def shows_commission(self, exec_id: str) -> bool:
         """Say whether the answer to reqExecutions has the commission of this execution."""
-        return exec_id not in self._orders.hidden
+        return exec_id not in self._orders.hidden and exec_id not in self._executions.unpaid
 
     # ------------------------------------------------------------ orders
 
     def place(self, ticket: Ticket) -> list[Report]:
-        """Give an order to the broker, unless a fault swallows or refuses it."""
+        """Give an order to the broker, unless a fault swallows, refuses or changes it."""
         key = ticket.client_id, ticket.order_id
-        if key in self._swallowed:
+        if self._intake.is_swallowed(key):
             return []
         known = key in self._tickets
         self._tickets[key] = ticket
         if known:
             again = OrderError(*key, 103, "Duplicate order id")
-            return [again] if key in self._refused else self._hub.exchange.place(ticket)
+            return [again] if self._intake.is_refused(key) else self._hub.exchange.place(ticket)
         hits = self._hits(ORDER, ticket.client_id, ticket)
         for fault in hits:
-            if fault.kind == "swallow_order":
-                self._note(fault)
-                self._swallowed.add(key)
-                return []
-            if fault.kind == "reject":
-                self._note(fault)
-                return self._refusal(fault, ticket)
+            if (answer := self._intake.keeps(fault, ticket)) is not None:
+                return answer
         for fault in hits:
             self._begin(fault, key)
         warned = [each for each in hits if each.kind == "warning"]
         for fault in warned:
             self._note(fault)
         warnings = [OrderError(*key, each.whole("code"), each.text("text")) for each in warned]
-        return [*self._hub.exchange.place(ticket), *warnings]
+        reports = self._hub.exchange.place(self._intake.taken_as(hits, ticket))
+        if isinstance(self._hub.exchange, SimExchange):
+            self._intake.hinder(hits, ticket, self._hub.exchange)
+        return [*reports, *warnings]
 
     def _begin(self, fault: Fault, key: Key) -> None:
         if fault.kind in OF_ORDERS:
             self._note(fault)
             self._orders.mark_order(fault, key)
+        elif fault.kind == "expires":
+            self._agenda.later(fault.seconds(), partial(self._expire, fault, key))
         else:
             self._act(fault, key[0])
 
-    def _refusal(self, fault: Fault, ticket: Ticket) -> list[Report]:
-        """Answer an order that the broker never sees."""
-        key = ticket.client_id, ticket.order_id
-        self._refused.add(key)
-        refused = OrderError(*key, fault.whole("code"), fault.text("text"))
-        if (status := fault.text("status")) == "none":
-            return [refused]
-        view = OrderView(
-            ticket=ticket,
-            perm_id=FIRST_REFUSED_PERM_ID + len(self._refused),
-            status=Status(status),
-            filled=Decimal(0),
-            remaining=ticket.quantity,
-            average_price=0.0,
-            last_price=0.0,
-        )
-        return [OrderChanged(view), refused]
+    def _expire(self, fault: Fault, key: Key) -> None:
+        assert isinstance(self._hub.exchange, SimExchange)
+        self._broker_sends(fault, self._hub.exchange.end(*key, "Order has expired"))
 
     def cancel(self, client_id: int, order_id: int) -> list[Report]:
-        """Give a cancel to the broker."""
-        exchange = self._hub.exchange
-        ticket = self._tickets.get((client_id, order_id))
+        """Give a cancel to the broker, unless a fault keeps it."""
+        key = client_id, order_id
+        ticket = self._tickets.get(key)
+        if (waits := self._cancels.waits(key)) is not None:
+            return waits
         hits = self._hits(CANCEL, client_id, ticket) if ticket is not None else []
+        for fault in hits:
+            if fault.kind in OF_CANCELS and (answer := self._cancels.takes(fault, key)) is not None:
+                self._note(fault)
+                return answer
         for fault in hits:
             if fault.kind == "late_fill":
                 self._agenda.later(fault.seconds(), partial(self._late_fill, fault, client_id, order_id))
             else:
                 self._act(fault, client_id)
-        return exchange.cancel(client_id, order_id)
+        return self._hub.exchange.cancel(client_id, order_id)
 
     def _late_fill(self, fault: Fault, client_id: int, order_id: int) -> None:
         assert isinstance(self._hub.exchange, SimExchange)
@@ -326,14 +321,25 @@ class Faults:
             if fault.kind in OF_FILLS:
                 self._note(fault)
                 self._orders.mark_fill(fault, done)
-            elif fault.kind == "correction":
-                self._correct_later(fault, done)
+            elif fault.kind in OF_EXECUTIONS:
+                self._executions.mark(fault, done)
+            elif fault.kind in AFTER_FILLS:
+                self._after_fill(fault, done)
             else:
                 self._act(fault, done.client_id)
 
-    def _correct_later(self, fault: Fault, done: Execution) -> None:
-        exec_id = _traded(done)
-        self._agenda.later(fault.seconds(), lambda: self._correct(fault, exec_id))
+    def _after_fill(self, fault: Fault, done: Execution) -> None:
+        if fault.kind == "correction":
+            exec_id = _traded(done)
+            self._agenda.later(fault.seconds(), lambda: self._correct(fault, exec_id))
+        elif fault.kind == "overfill":
+            self._agenda.later(fault.seconds(), lambda: self._overfill(fault, done.exec_id))
+        else:
+            self._agenda.later(fault.seconds(), partial(self._expire, fault, (done.client_id, done.order_id)))
+
+    def _overfill(self, fault: Fault, exec_id: str) -> None:
+        assert isinstance(self._hub.exchange, SimExchange)
+        self._broker_sends(fault, self._hub.exchange.fill_beyond(exec_id))
 
     def _correct(self, fault: Fault, exec_id: str) -> None:
         assert isinstance(self._hub.exchange, SimExchange)
@@ -343,13 +349,16 @@ class Faults:
     def _broker_sends(self, fault: Fault, reports: list[Report]) -> None:
         if reports:
             self._note(fault)
+        self._broker_says(reports)
+
+    def _broker_says(self, reports: list[Report]) -> None:
         deliver_unchanged(self._hub, self.reports(reports))
 
     # ------------------------------------------------------------ reports
 
     def reports(self, reports: list[Report]) -> list[Report]:
         """Return what the clients hear of these reports now."""
-        return self._unless_lost(self._orders.through(reports))
+        return self._unless_lost(self._executions.through(self._orders.through(reports)))
 
     def _unless_lost(self, reports: list[Report]) -> list[Report]:
         """Keep reports while the link is lost."""

@@ -16,7 +16,8 @@ from engine.run.chaos.shrink import shrink
 from engine.run.chaos.storm import Crash, Moment, Storm, yaml_of
 from engine.run.desk import Desk, load_desk
 from engine.run.start import RunOptions
-from engine.sim.gateway.fault_plan import KINDS, read_faults
+from engine.sim.gateway.fault_kinds import KINDS
+from engine.sim.gateway.fault_plan import read_faults
 from engine.spec.shipped import shipped
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
