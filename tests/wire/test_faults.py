@@ -572,6 +572,126 @@ def test_row_40_answers_are_slow_in_real_time():
     run(main)
 
 
+# ---------------------------------------------------------------- quotes and chains
+
+
+def quote_of(found: list[Message], kind: str) -> list[str]:
+    """Return the prices of a tick type (1 bid, 2 ask)."""
+    return [each[4] for each in found if each[0] == "1" and each[3] == kind]
+
+
+async def shown(client: RawClient, running: RunningGateway, *asks: int) -> tuple[list[float], list[float]]:
+    """Return the first bid and ask of a new line, and their sizes."""
+    found = await line(client, running, 77)
+    first = [next(each for each in found if each[0] == "1" and each[3] == kind) for kind in ("1", "2")]
+    return [float(each[4]) for each in first], [float(each[5]) for each in first]
+
+
+@pytest.mark.parametrize("kind", ["no_quote", "zero_size", "zero_bid", "crossed", "wide_spread", "spike"])
+def test_rows_53_to_55_quotes_are_shown_wrong_for_a_while_and_the_broker_trades_on_true_ones(kind):
+    @at_open(f'kind: {kind}, at: "09:30:05", seconds: 20')
+    async def main(running, client):
+        true = running.market.true.ticks([con_id(running, 5890)])
+        await client.fence(2)
+        (bid, ask), (bid_size, ask_size) = await shown(client, running)
+        expected = {
+            "no_quote": (bid, ask, bid_size) == (-1, -1, 0),
+            "zero_size": bid > 0 and bid_size == ask_size == 0,
+            "zero_bid": bid == 0 < ask,
+            "crossed": bid > ask > 0,
+            "wide_spread": ask - bid > bid,
+            "spike": bid > 5 * true.bid[0],
+        }
+        assert expected[kind]
+        client.send(*buy(running))
+        found = await client.fence(5)
+        assert 0 < float(of("11", found)[0][20]) < 2 * true.ask[0]
+        again = list(running.market.ticks([con_id(running, 5890)]))
+        assert [float(each[0]) for each in again[:4]] == [
+            float(each[0]) for each in running.market.true.ticks([con_id(running, 5890)])[:4]
+        ]
+
+    main()
+
+
+@at_open('kind: one_stale, at: "09:30:10", seconds: 600')
+async def test_row_56_one_contract_is_quoted_no_more_and_others_are(running, client):
+    await line(client, running)
+    client.send(1, 11, 8, *contract(con_id(running, 5900)), 0, "", 0, 0, "")
+    await client.fence(3)
+    found = await client.fence(20)
+    quoted = {each[2] for each in found if each[0] == "1" and each[3] in ("1", "2")}
+    assert len(quoted & {"7", "8"}) == 1
+
+
+@at_open('kind: frozen, at: "09:30:10", seconds: 10')
+async def test_row_57_lines_are_frozen_and_live_again(running, client):
+    await line(client, running)
+    found = await client.fence(6)
+    assert [each[3] for each in of("58", found)] == ["2", "1"]
+
+
+@pytest.mark.parametrize(("what", "at", "shown"), [("missing", 4, "-1"), ("zero_iv", 4, "0.000000")], ids=str)
+def test_row_58_greeks_are_missing_or_nothing(what, at, shown):
+    @at_open(f'kind: bad_greeks, at: "09:30:05", what: {what}')
+    async def main(running, client):
+        await client.fence(2)
+        model = of("21", await line(client, running))[0]
+        assert model[at] == shown
+
+    main()
+
+
+@at_open('kind: bad_greeks, at: "09:30:10", what: wrong_sign')
+async def test_row_58_a_delta_has_the_wrong_sign(running, client):
+    assert float(of("21", await line(client, running))[0][5]) < 0
+    assert float(of("21", await client.fence(2))[0][5]) > 0
+
+
+@at_open('kind: line_limit, at: "09:30:05", seconds: 30')
+async def test_row_59_no_line_is_left(running, client):
+    await client.fence(2)
+    assert 101 in errors(await line(client, running))
+    await client.fence(6)
+    assert ticks(await line(client, running, 9), 9)
+
+
+def details(running: RunningGateway, strike: float) -> list[object]:
+    named = ["0", "SPX", "OPT", "20251124", strike, "P", "", "SMART", "", "USD", "", ""]
+    return [9, 8, 5, *named, 0, "", ""]
+
+
+@at_open("kind: chain_hole, share: 1")
+async def test_row_60_a_strike_that_the_chain_names_does_not_exist(running, client):
+    client.send(*details(running, 5890))
+    assert 200 in errors(await client.fence())
+    client.send(78, 6, "SPX", "", "IND", running.market.catalogue.underlying("SPX").con_id)
+    assert any("5890" in each for each in of("75", await client.until_kind(76)))
+
+
+@at_open("kind: adjusted, symbol: SPX")
+async def test_row_60_an_option_has_an_adjusted_twin_with_another_multiplier(running, client):
+    client.send(*details(running, 5890))
+    found = [each for each in await client.until_kind(52) if each[0] == "10"]
+    assert len(found) == 2
+    first, second = ({each for each in row if each in ("100", "10")} for row in found)
+    assert ("10" in second, "10" in first) == (True, False) or len(first | second) == 2
+    assert any(each.startswith("2SPX") for each in found[1])
+
+
+@at_open('kind: halt, at: "09:30:10", seconds: 30, symbol: SPX')
+async def test_row_66_in_a_halt_nothing_is_quoted_and_nothing_trades(running, client):
+    await line(client, running)
+    client.send(*buy(running, limit="0.05"))
+    found = await client.fence(2)
+    assert "1" in [each[4] for each in of("45", found) if each[3] == "49"]
+    client.send(*buy(running, 2))
+    found = await client.fence(3)
+    assert quote_of(await line(client, running, 9), "1")[0].startswith("-1")
+    assert not of("11", found)
+    assert of("11", await client.fence(8))
+
+
 # ---------------------------------------------------------------- the broker's link
 
 

@@ -127,7 +127,7 @@ def _torn(day: Day, rows: Sequence[Row]) -> set[str]:
     for ref, counts in traded.items():
         order = day.orders.get(ref)
         position = None if order is None else day.positions.get(order.position)
-        if order is not None and position is not None and order.is_combo and last.get(ref) != Status.FILLED.value:
+        if order is not None and position is not None and order.is_combo and last.get(ref) == Status.CANCELLED.value:
             ratios = {leg.option.con_id: leg.ratio for leg in position.legs}
             whole = {count / ratios.get(con_id, 1) for con_id, count in counts.items()}
             found |= {order.position} if len(whole) > 1 or len(counts) < len(order.legs) else set()

@@ -24,6 +24,7 @@ CHOICE = (*(kind for kind in KINDS if kind not in NOT_DRAWN), *CRASHES)
 DAYS = (date(2026, 10, 21), date(2026, 10, 21), date(2026, 10, 22), date(2026, 11, 3), date(2026, 11, 27))
 """The last one closes at 13:00."""
 MARKETS = (None, None, None, "whipsaw", "calm", "trend_down", "trend_up", "bad_quotes", "vix_spike", "dislocation")
+SYMBOLS = ("all", "all", "SPX", "SPY")
 STRETCHES = (12, 20, 30, 45)
 """Minutes in which things go wrong."""
 CALM_BEFORE_CLOSE = timedelta(minutes=20)
@@ -120,7 +121,7 @@ def _which(chance: Random, kind: str, on: str) -> dict[str, Value]:
     found: dict[str, Value] = {}
     if kind in MANY and chance.random() < 0.5:
         found = {"number": "each"} if chance.random() < 0.5 else {"chance": 0.5}
-    elif (number := chance.choice((1, 1, 1, 2, 2, 3, 4, 6))) > 1:
+    elif (number := chance.choice((1, 1, 1, 2) if on == "connect" else (1, 1, 1, 2, 2, 3, 4, 6))) > 1:
         found["number"] = number
     if on != "connect" and chance.random() < 0.25:
         found["action"] = chance.choice(("BUY", "SELL"))
@@ -160,6 +161,14 @@ def _reject(chance: Random) -> dict[str, Value]:
     return {"code": code, "status": chance.choice(("Inactive", "Cancelled", "none"))}
 
 
+def _bad_quotes(chance: Random) -> dict[str, Value]:
+    return {
+        "seconds": chance.choice((5, 20, 60, 300)),
+        "symbol": chance.choice(SYMBOLS),
+        "of": chance.choice(("options", "options", "underlying", "all")),
+    }
+
+
 PARAMETERS: Mapping[str, Callable[[Random], dict[str, Value]]] = {
     "cut": lambda chance: {"how": chance.choice(("reset", "fin")), "mid_frame": chance.random() < 0.5},
     "silence": lambda chance: {"real_seconds": 0.01},
@@ -187,6 +196,18 @@ PARAMETERS: Mapping[str, Callable[[Random], dict[str, Value]]] = {
     "competing_session": _seconds(5, 60, 180),
     "not_subscribed": lambda chance: {"symbol": chance.choice(("VIX", "SPX", "SPY", "all")), "code": "354"},
     "delayed_data": lambda chance: {"symbol": chance.choice(("VIX", "SPX", "SPY", "all"))},
+    **dict.fromkeys(("no_quote", "zero_size", "zero_bid", "crossed", "wide_spread", "spike"), _bad_quotes),
+    "one_stale": _seconds(20, 60, 300),
+    "frozen": _seconds(20, 60, 300),
+    "halt": lambda chance: {"seconds": chance.choice((60, 300)), "symbol": chance.choice(SYMBOLS)},
+    "bad_greeks": lambda chance: {
+        "seconds": chance.choice((20, 60, 300)),
+        "symbol": chance.choice(SYMBOLS),
+        "what": chance.choice(("missing", "zero_iv", "wrong_sign")),
+    },
+    "line_limit": _seconds(20, 60, 300),
+    "chain_hole": lambda chance: {"seconds": chance.choice((0, 60)), "share": chance.choice((0.1, 0.3, 0.9))},
+    "adjusted": lambda chance: {"seconds": chance.choice((0, 60)), "symbol": chance.choice(SYMBOLS)},
     "garbage": lambda chance: {"what": chance.choice(("unknown", "short"))},
 }
 """What a kind takes besides its trigger."""

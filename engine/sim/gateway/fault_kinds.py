@@ -133,6 +133,21 @@ KINDS: dict[str, Kind] = {
     ),
     "farm_down": Kind(LINK, {"seconds": _for(30.0), "farm": Param("usopt")}),
     "competing_session": Kind(LINK, {"seconds": Param(NEVER_ENDS)}),
+    "no_quote": Kind(SOON, _QUOTES),
+    "zero_size": Kind(SOON, _QUOTES),
+    "zero_bid": Kind(SOON, _QUOTES),
+    "crossed": Kind(SOON, _QUOTES),
+    "wide_spread": Kind(SOON, _QUOTES),
+    "spike": Kind(SOON, _QUOTES),
+    "one_stale": Kind(SOON, {"seconds": _for(60.0)}),
+    "frozen": Kind(SOON, {"seconds": _for(60.0)}),
+    "halt": Kind(SOON, {"seconds": _for(300.0), "symbol": _SYMBOL}),
+    "bad_greeks": Kind(
+        SOON, {"seconds": _for(30.0), "symbol": _SYMBOL, "what": _one_of("missing", "zero_iv", "wrong_sign")}
+    ),
+    "line_limit": Kind((AT, CONNECT), {"seconds": _for(60.0)}),
+    "chain_hole": Kind((AT, CONNECT, STANDING), {"seconds": Param(NEVER_ENDS), "symbol": _SYMBOL, "share": Param(0.3)}),
+    "adjusted": Kind((AT, CONNECT, STANDING), {"seconds": Param(NEVER_ENDS), "symbol": _SYMBOL}),
     "not_subscribed": Kind(
         (AT, STANDING), {"symbol": _SYMBOL, "code": Param("354", ("354", "10089"), apart=("354", "10089"))}
     ),

@@ -26,6 +26,7 @@ from engine.sim.gateway.fault_plan import Fault, FaultError, FaultPlan
 from engine.sim.gateway.fault_quotes import OF_LINES, QuoteFaults
 from engine.sim.gateway.fault_reports import OF_FILLS, OF_ORDERS, Key, ReportFaults
 from engine.sim.gateway.fault_session import FaultySession
+from engine.sim.gateway.fault_views import OF_VIEWS, ViewFaults
 from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.lines import Line
 from engine.sim.gateway.orders import deliver_unchanged
@@ -73,6 +74,7 @@ class Faults:
         self._timed = sorted((self._epoch(each), each.place, each) for each in plan.faults if each.at is not None)
         self._agenda = Agenda(hub)
         self._quotes = QuoteFaults(hub, self._agenda, self._note)
+        self._views = ViewFaults(hub, self._agenda, self._quotes, self._note)
         self._links = LinkFaults(hub, self._agenda)
         self._tickets: dict[Key, Ticket] = {}
         self._greeted: dict[Session, list[Fault]] = {}
@@ -91,6 +93,7 @@ class Faults:
             "delayed_data": self._quotes.stand,
             "garbage": self._links.garbage,
             "slow": self._links.slow_down,
+            **dict.fromkeys(OF_VIEWS, self._views.begin),
         }
         self._check()
         for each in plan.faults:
@@ -115,6 +118,7 @@ class Faults:
         """Let nothing new go wrong; what has begun ends when it is due, and what stood without an end is over."""
         self._plan = ()
         self._timed.clear()
+        self._views.calm()
         self._quotes.calm()
         self._links.calm()
         self._cancels.calm()
@@ -150,7 +154,7 @@ class Faults:
         if (act := self._acts.get(fault.kind)) is None:
             return
         is_idle = fault.kind in OF_A_CLIENT and not self._links.clients(client_id)
-        if not is_idle and fault.kind not in OF_LINES:
+        if not is_idle and fault.kind not in OF_LINES and fault.kind not in OF_VIEWS:
             self._note(fault)
         act(fault, client_id)
 
