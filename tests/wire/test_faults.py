@@ -572,6 +572,184 @@ def test_row_40_answers_are_slow_in_real_time():
     run(main)
 
 
+# ---------------------------------------------------------------- a connection begins
+
+
+@at_open('kind: restart, at: "09:30:10", seconds: 20')
+async def test_row_35_a_gateway_restarts_and_nobody_can_connect_meanwhile(running, client):
+    client.send(*buy(running, limit="0.05"))
+    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+        await client.fence(10)
+    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError, AssertionError)):
+        await RawClient.connect(running.port, 1, OFFER)
+    for _ in range(5):
+        running.gateway.clock.turn()
+    assert await (await RawClient.connect(running.port, 1, OFFER)).fence(2)
+    assert len(running.exchange.open_orders()) == 1
+
+
+def test_row_36_a_client_is_turned_away_without_a_word():
+    async def main():
+        async with faulty("kind: hang_up, on: connect, attempts: 2") as running:
+            for _ in range(2):
+                client = await RawClient.dial(running.port)
+                client.write_raw(b"API\0\0\0\0\x09v157..178")
+                await client.read()
+                client.send(71, 2, 1, "")
+                assert await client.closed() == b""
+            assert (await RawClient.connect(running.port)).start
+
+    run(main)
+
+
+@pytest.mark.parametrize(("accounts", "told"), [("live", "U1234567"), ("several", "{own},DU7654321"), ("none", "")])
+def test_row_34_a_client_is_told_of_another_account(accounts, told):
+    async def main():
+        async with faulty(f"kind: wrong_account, on: connect, accounts: {accounts}") as running:
+            own = running.exchange.account
+            assert of("15", (await RawClient.connect(running.port)).start)[0][2] == told.format(own=own)
+            assert of("15", (await RawClient.connect(running.port, 2)).start)[0][2] == own
+
+    run(main)
+
+
+ASKING = {
+    "orders": ((16, 1), 53),
+    "positions": ((61, 1), 62),
+    "executions": ((7, 3, 5, 0, "", "", "", "", "", ""), 55),
+    "completed": ((99, 0), 102),
+    "account": ((6, 2, 1, ""), 54),
+}
+
+
+@pytest.mark.parametrize("what", ASKING)
+def test_row_38_the_end_of_a_list_is_not_told(what):
+    @at_open(f"kind: incomplete, on: connect, what: {what}")
+    async def main(running, client):
+        question, end = ASKING[what]
+        client.send(*question)
+        assert not of(str(end), await client.fence())
+        client.send(*question)
+        assert of(str(end), await client.fence())
+
+    main()
+
+
+@at_open("kind: incomplete, on: connect, what: positions, then: cut")
+async def test_row_38_a_connection_breaks_in_its_lists(running, client):
+    client.send(61, 1)
+    assert b"\x0062\x00" not in await client.closed()
+
+
+@pytest.mark.parametrize(("what", "kind"), [("orders", "5"), ("positions", "61"), ("executions", "11")])
+def test_row_38_a_list_lacks_rows_and_ends(what, kind):
+    @at_open(f"kind: short_list, on: connect, what: {what}, seconds: 10")
+    async def main(running, client):
+        client.send(*buy(running))
+        client.send(*buy(running, 2, limit="0.05"))
+        await client.fence(3)
+        question, end = ASKING[what]
+        client.send(*question)
+        assert not of(kind, await client.until_kind(end))
+        late = await client.fence(3)
+        assert bool(of(kind, late)) is (what == "positions")
+        client.send(*question)
+        assert of(kind, await client.until_kind(end))
+
+    main()
+
+
+@at_open('kind: read_only, at: "09:30:05", seconds: 20')
+async def test_row_37_orders_and_cancels_are_refused_for_a_while(running, client):
+    await client.fence(2)
+    client.send(*buy(running))
+    client.send(4, 1, 1)
+    assert errors(await client.fence(2)) == [321, 321]
+    await client.fence(3)
+    client.send(*buy(running, 2))
+    assert of("11", await client.fence(3))
+
+
+@at_open('kind: time_passes, at: "09:30:10", seconds: 300')
+async def test_row_63_time_passes_without_the_client(running, client):
+    before = running.now
+    client.send(*buy(running))
+    found = await client.fence(2)
+    assert running.now - before >= 300
+    assert len(of("49", found)) == 2
+    assert of("11", found)
+
+
+# ---------------------------------------------------------------- others in the account
+
+
+async def held(running, client) -> None:
+    """Buy one option and let another order rest."""
+    client.send(*buy(running))
+    client.send(*buy(running, 2, limit="0.05"))
+    await client.fence(2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "left"), [("person_closes", []), ("person_closes_part", []), ("person_adds", [2]), ("liquidation", [])]
+)
+def test_rows_69_70_and_30_others_trade_what_is_held(kind, left):
+    @at_open(f'kind: {kind}, at: "09:30:20", seconds: 5')
+    async def main(running, client):
+        await held(running, client)
+        client.send(61, 1)
+        found = await client.fence(6)
+        assert [int(each.quantity) for each in running.exchange.positions()] == left
+        assert [int(float(each[14])) for each in of("61", found)][-1] == sum(left)
+        told = of("11", found)
+        assert len(told) == (kind == "liquidation")
+        assert all((each[2], each[23], each[26]) == ("0", "1", "") for each in told)
+        rows = [row for row in running.ledger.rows if row["kind"] == "execution"]
+        assert [row["order_ref"] for row in rows][1:] == [""]
+
+    main()
+
+
+@at_open('kind: person_cancels, at: "09:30:20", seconds: 5')
+async def test_row_71_somebody_cancels_an_order(running, client):
+    await held(running, client)
+    found = await client.fence(5)
+    assert (statuses(found)[-1], errors(found)) == ("Cancelled", [202])
+    assert running.exchange.open_orders() == []
+
+
+@at_open('kind: person_changes, at: "09:30:20", seconds: 5, price_by: 0.1')
+async def test_row_71_somebody_changes_the_price_of_an_order(running, client):
+    await held(running, client)
+    found = await client.fence(5)
+    assert of("5", found)[-1][16] == "0.15"
+
+
+@at_open('kind: strange_order, at: "09:30:20", seconds: 5')
+async def test_row_41_another_client_has_an_order_in_the_account(running, client):
+    await line(client, running)
+    assert not of("5", await client.fence(6))
+    client.send(16, 1)
+    assert [each[24] for each in of("5", await client.until_kind(53))] == ["77"]
+
+
+def spy_put(running: RunningGateway) -> int:
+    found = running.market.catalogue.search(symbol="SPY", sec_type="OPT", right="P", last_trade="20251125")
+    spot = running.market.ticks([running.market.catalogue.underlying("SPY").con_id]).last[0]
+    return next(each.con_id for each in found if each.strike > spot)
+
+
+@at_open('kind: assignment, at: "09:30:20", seconds: 5')
+async def test_row_72_a_short_option_is_assigned_early(running, client):
+    con = spy_put(running)
+    client.send(*order(1, con, action="SELL", kind="MKT", limit=""))
+    await client.fence(2)
+    assert [int(each.quantity) for each in running.exchange.positions()] == [-1]
+    await client.fence(5)
+    (stock,) = running.exchange.positions()
+    assert (int(stock.quantity), running.market.catalogue.by_id(stock.con_id).symbol) == (100, "SPY")
+
+
 # ---------------------------------------------------------------- quotes and chains
 
 

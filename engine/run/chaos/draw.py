@@ -1,4 +1,4 @@
-"""Draw a trial from a seed: the day, the market, the stretch around an entry window, faults and crashes."""
+"""Draw a trial from a seed: the day, the market, the stretch around an entry window, faults, crashes and acts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -6,6 +6,7 @@ from random import Random
 
 from engine.model.errors import MisuseError
 from engine.model.session import EXCHANGE_ZONE, Session, session_from
+from engine.run.chaos.acts import ACTS, REQUESTS, Act
 from engine.run.chaos.storm import Crash, Entry, Moment, Storm
 from engine.run.desk import Desk
 from engine.sim.gateway.fault_kinds import KINDS, STANDING, labels
@@ -17,13 +18,16 @@ Value = str | int | float | bool
 CRASHES = ("crash", "power_cut")
 NOT_DRAWN = frozenset({"slow"})
 """In lockstep a slow answer is late in real time alone, and a run could not be repeated."""
-LABELS_NOT_DRAWN = frozenset({"garbage length"})
-"""An impossible length would stop the clock of a lockstep run."""
-CHOICE = (*(kind for kind in KINDS if kind not in NOT_DRAWN), *CRASHES)
+LABELS_NOT_DRAWN = frozenset({"garbage length", "wrong_account none"})
+"""A client that waits for the rest of a message, or for an account, stops the clock of a lockstep run."""
+CHOICE = (*(kind for kind in KINDS if kind not in NOT_DRAWN), *CRASHES, *ACTS)
 
 DAYS = (date(2026, 10, 21), date(2026, 10, 21), date(2026, 10, 22), date(2026, 11, 3), date(2026, 11, 27))
 """The last one closes at 13:00."""
 MARKETS = (None, None, None, "whipsaw", "calm", "trend_down", "trend_up", "bad_quotes", "vix_spike", "dislocation")
+LISTS = ("orders", "positions", "executions", "completed")
+ACCOUNT_KINDS: tuple[str, ...] = ("person_closes", "person_closes_part", "person_adds", "person_cancels")
+ACCOUNT_KINDS += ("strange_order", "liquidation", "assignment")
 SYMBOLS = ("all", "all", "SPX", "SPY")
 STRETCHES = (12, 20, 30, 45)
 """Minutes in which things go wrong."""
@@ -55,6 +59,8 @@ def labels_of(kinds: Sequence[str]) -> tuple[str, ...]:
     for kind in kinds:
         if kind in CRASHES:
             found += [f"{kind} {moment.value}" for moment in Moment]
+        elif kind in ACTS:
+            found.append(kind)
         else:
             found += [each for each in labels(kind) if each not in LABELS_NOT_DRAWN]
     return tuple(found)
@@ -66,12 +72,15 @@ def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False
     session = session_from(chance.choice(DAYS))
     market = chance.choice(MARKETS)
     begins, calm_at = _stretch(chance, desk, session, whole_day=whole_day)
-    gateway = [kind for kind in kinds if kind not in CRASHES]
+    gateway = [kind for kind in kinds if kind not in CRASHES and kind not in ACTS]
+    acting = [kind for kind in kinds if kind in ACTS]
     crashing = [kind for kind in kinds if kind in CRASHES]
     count = chance.choice((1, 1, 2, 2, 3, 4, 6)) if gateway else 0
     faults = tuple(_fault(chance, chance.choice(gateway), begins, calm_at) for _ in range(count))
     ends = chance.choice((0, 1, 1, 2, 3, 5) if gateway else (1, 2, 3, 5)) if crashing else 0
     crashes = tuple(_crash(chance, chance.choice(crashing), begins, calm_at) for _ in range(ends))
+    doing = chance.choice((0, 0, 1, 1, 2) if gateway or crashing else (1, 2, 3)) if acting else 0
+    acts = tuple(_act(chance, chance.choice(acting), begins, calm_at) for _ in range(doing))
     return Storm(
         seed=seed,
         day=session.date,
@@ -81,6 +90,7 @@ def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False
         ends_with_day=whole_day,
         faults=faults,
         crashes=crashes,
+        acts=acts,
     )
 
 
@@ -197,6 +207,18 @@ PARAMETERS: Mapping[str, Callable[[Random], dict[str, Value]]] = {
     "not_subscribed": lambda chance: {"symbol": chance.choice(("VIX", "SPX", "SPY", "all")), "code": "354"},
     "delayed_data": lambda chance: {"symbol": chance.choice(("VIX", "SPX", "SPY", "all"))},
     **dict.fromkeys(("no_quote", "zero_size", "zero_bid", "crossed", "wide_spread", "spike"), _bad_quotes),
+    "restart": _seconds(2, 20, 60),
+    "hang_up": lambda chance: {"attempts": chance.choice((1, 2))},
+    "wrong_account": _choice("accounts", "live", "several"),
+    "incomplete": lambda chance: {"what": chance.choice((*LISTS, "account")), "then": "cut"},
+    "short_list": lambda chance: {"what": chance.choice(LISTS), "seconds": chance.choice((5, 20, 60))},
+    "read_only": _seconds(5, 60, 300),
+    "time_passes": _seconds(10, 60, 300),
+    **dict.fromkeys(ACCOUNT_KINDS, _seconds(0, 5, 60, 200)),
+    "person_changes": lambda chance: {
+        "seconds": chance.choice((0, 5, 60)),
+        "price_by": chance.choice((-0.1, 0.1, 0.5)),
+    },
     "one_stale": _seconds(20, 60, 300),
     "frozen": _seconds(20, 60, 300),
     "halt": lambda chance: {"seconds": chance.choice((60, 300)), "symbol": chance.choice(SYMBOLS)},
@@ -213,7 +235,12 @@ PARAMETERS: Mapping[str, Callable[[Random], dict[str, Value]]] = {
 """What a kind takes besides its trigger."""
 
 
-# ---------------------------------------------------------------- crashes
+# ---------------------------------------------------------------- crashes and acts
+
+
+def _act(chance: Random, kind: str, begins: datetime, calm_at: datetime) -> Act:
+    at = _instant(chance, begins, calm_at)
+    return Act(kind=kind, at=at, request=chance.choice(tuple(REQUESTS)), times=chance.choice((1, 1, 2)))
 
 
 def _crash(chance: Random, kind: str, begins: datetime, calm_at: datetime) -> Crash:

@@ -23,6 +23,7 @@ from engine.record.record import Kind
 from engine.run.aftermath.day import Day, read_day
 from engine.run.aftermath.outside import Outside
 from engine.run.audit.starts import differing_starts
+from engine.run.chaos.acts import Acts
 from engine.run.chaos.fate import CrashedError, Fate, MortalBroker, MortalJournal
 from engine.run.chaos.storm import Storm
 from engine.run.desk import Desk
@@ -54,7 +55,7 @@ class Aftermath:
     """What a trial left, for whoever judges it.
 
     tables: those that differ from their journal. starts: what the next one would know otherwise. untold: commissions
-    that the broker kept from us. fired: how often each fault did something, by its place. deaths: crashes that
+    that the broker kept from us. fired: how often each fault did something, by its place. deaths: crashes and acts that
     happened. troubles: what no engine may do, in words.
     """
 
@@ -131,6 +132,7 @@ class _Trial:
         self.store = folder / "chaos.db"
         self.heard = heard
         self.fate = Fate(storm.crashes)
+        self.acts = Acts(storm.acts)
         self.troubles: list[str] = []
         self.lives = 0
         self.failures = 0
@@ -162,7 +164,7 @@ class _Trial:
             starts=tuple(differing_starts(self.store)),
             untold=gateway.untold,
             fired=dict(gateway.fired),
-            deaths=tuple(crash.label for crash in self.fate.deaths),
+            deaths=(*(crash.label for crash in self.fate.deaths), *self.acts.done),
             lives=self.lives,
             troubles=(*self.troubles, *self.heard.found),
         )
@@ -190,14 +192,16 @@ class _Trial:
         except _OverError:
             return True
         except (InvariantError, StoreError) as error:
-            self._fails(error, gateway)
+            if not self.acts.excuses(error):
+                self._fails(error, gateway)
         except RulebotError:
             self._wait(gateway, AWAY)
             return False
         except Exception as error:  # noqa: BLE001 - whatever an engine raises is what we look for
             self._fails(error, gateway)
         else:
-            return True
+            if not self.acts.stopped():
+                return True
         self._wait(gateway, AWAY)
         return False
 
@@ -209,11 +213,12 @@ class _Trial:
             _mortal(gateway, self.fate),
             self._started,
             lambda run, at: self._after_instant(run, at, gateway),
-            lambda asked: MortalJournal(asked, self.fate),
+            lambda asked: MortalJournal(asked, self.fate, self.acts),
         )
 
     def _started(self, run: Run) -> None:
         run.loop.broker = MortalBroker(run.loop.broker, self.fate)
+        self.acts.attend(run.loop)
 
     async def _watch(self, engine: "asyncio.Future[None]", gateway: RunningGateway) -> None:
         """Wait for the end of an engine; one that holds the clock is ended. Raises: what the engine raises."""
@@ -248,6 +253,7 @@ class _Trial:
         if not self.is_calm:
             self.is_calm = True
             self.fate.calm()
+            self.acts.calm()
             gateway.calm()
 
     # ------------------------------------------------------------ time without an engine

@@ -73,7 +73,7 @@ def _identities(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
 
 
 def _books(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
-    return compare_books(aftermath.day, aftermath.untold)
+    return compare_books(aftermath.day, aftermath.untold, aftermath.outside.rows)
 
 
 def _executions(aftermath: Aftermath, desk: Desk) -> Iterable[str]:

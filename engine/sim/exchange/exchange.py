@@ -31,6 +31,7 @@ from engine.sim.exchange.settle import settle_due
 from engine.sim.exchange.standing import account_values, position_views, present
 from engine.sim.exchange.start_book import PositionsError, StartPosition
 from engine.sim.exchange.stops import stop_reached
+from engine.sim.exchange.strangers import assign, trade
 from engine.sim.exchange.touch import Touch
 from engine.sim.seams import (
     Commissioned,
@@ -174,6 +175,14 @@ class SimExchange:
         """End an order that works, as the exchange or a person at the broker's window does."""
         order = self._desk.book.orders.get((client_id, order_id))
         return [] if order is None or order.is_final else end_cancelled(self._desk, order, reason)
+
+    def trade(self, con_id: int, quantity: int, *, liquidation: bool = False) -> list[Report]:
+        """Trade (signed) as a person at the broker's window does, or the broker itself."""
+        return trade(self._desk, con_id, quantity, liquidation=liquidation)
+
+    def assign(self, con_id: int) -> list[Report]:
+        """Assign what is short of an option on shares, before it expires."""
+        return assign(self._desk, con_id)
 
     def correct(self, exec_id: str, price_by: Decimal, quantity_by: Decimal) -> list[Report]:
         """Correct an execution of today; a combo's own has nothing to correct."""

@@ -63,6 +63,8 @@ def labels(kind: str) -> tuple[str, ...]:
 
 
 _SYMBOL = Param("all")
+_SOME_TIME = {"seconds": Param(5.0)}
+_LISTS = ("orders", "positions", "executions", "completed")
 _QUOTES = {"seconds": _for(30.0), "symbol": _SYMBOL, "of": Param("options", ("options", "underlying", "all"))}
 KINDS: dict[str, Kind] = {
     "cut": Kind(
@@ -133,6 +135,23 @@ KINDS: dict[str, Kind] = {
     ),
     "farm_down": Kind(LINK, {"seconds": _for(30.0), "farm": Param("usopt")}),
     "competing_session": Kind(LINK, {"seconds": Param(NEVER_ENDS)}),
+    "restart": Kind(LINK, {"seconds": _for(30.0)}),
+    "hang_up": Kind((CONNECT,), {"attempts": Param(1.0, least=1.0)}),
+    "wrong_account": Kind(
+        (CONNECT,), {"accounts": _one_of("live", "several", "none"), "attempts": Param(1.0, least=1.0)}
+    ),
+    "incomplete": Kind((CONNECT,), {"what": _one_of(*_LISTS, "account"), "then": Param("silence", ("silence", "cut"))}),
+    "short_list": Kind((CONNECT,), {"what": _one_of(*_LISTS), "seconds": Param(20.0)}),
+    "read_only": Kind((AT, ORDER, CONNECT), {"seconds": _for(60.0)}),
+    "time_passes": Kind(SOON, {"seconds": _for(300.0)}),
+    "person_closes": Kind(SOON, _SOME_TIME),
+    "person_closes_part": Kind(SOON, _SOME_TIME),
+    "person_adds": Kind(SOON, _SOME_TIME),
+    "person_cancels": Kind(SOON, _SOME_TIME),
+    "person_changes": Kind(SOON, {**_SOME_TIME, "price_by": Param(0.1, least=None)}),
+    "strange_order": Kind(SOON, _SOME_TIME),
+    "liquidation": Kind(SOON, _SOME_TIME),
+    "assignment": Kind(SOON, _SOME_TIME),
     "no_quote": Kind(SOON, _QUOTES),
     "zero_size": Kind(SOON, _QUOTES),
     "zero_bid": Kind(SOON, _QUOTES),

@@ -22,10 +22,12 @@ from engine.sim.gateway.fault_executions import OF_EXECUTIONS, ExecutionFaults
 from engine.sim.gateway.fault_intake import IntakeFaults
 from engine.sim.gateway.fault_kinds import CANCEL, CONNECT, FILL, ORDER
 from engine.sim.gateway.fault_links import LinkFaults
+from engine.sim.gateway.fault_people import OF_PEOPLE, PeopleFaults
 from engine.sim.gateway.fault_plan import Fault, FaultError, FaultPlan
 from engine.sim.gateway.fault_quotes import OF_LINES, QuoteFaults
 from engine.sim.gateway.fault_reports import OF_FILLS, OF_ORDERS, Key, ReportFaults
 from engine.sim.gateway.fault_session import FaultySession
+from engine.sim.gateway.fault_starts import Row, StartFaults
 from engine.sim.gateway.fault_views import OF_VIEWS, ViewFaults
 from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.lines import Line
@@ -51,7 +53,10 @@ CONNECTIVITY = {
 OF_A_CLIENT = frozenset({"cut", "silence", "garbage"})
 """Kinds that do nothing while nobody is connected."""
 AFTER_FILLS = frozenset({"correction", "overfill", "expires"})
-NEEDS_BROKER = frozenset({"late_fill", "worse_fill", "one_leg"}) | AFTER_FILLS
+NEEDS_BROKER = frozenset({"late_fill", "worse_fill", "one_leg"}) | AFTER_FILLS | OF_PEOPLE
+NOTED_LATER = OF_LINES | OF_VIEWS | OF_PEOPLE
+"""Kinds that are noted when they change something, not when they begin."""
+READ_ONLY = 321, "Error validating request.-'bA' : cause - The API interface is currently in Read-Only mode."
 
 
 @dataclass(slots=True)
@@ -76,6 +81,10 @@ class Faults:
         self._quotes = QuoteFaults(hub, self._agenda, self._note)
         self._views = ViewFaults(hub, self._agenda, self._quotes, self._note)
         self._links = LinkFaults(hub, self._agenda)
+        self._starts = StartFaults(hub, self._agenda, self._note)
+        self._people = PeopleFaults(hub, self._agenda, self._broker_sends)
+        self._read_only = 0
+        self._asleep_until = 0
         self._tickets: dict[Key, Ticket] = {}
         self._greeted: dict[Session, list[Fault]] = {}
         self._intake = IntakeFaults(self._note)
@@ -93,7 +102,11 @@ class Faults:
             "delayed_data": self._quotes.stand,
             "garbage": self._links.garbage,
             "slow": self._links.slow_down,
+            "restart": self._starts.restart,
+            "read_only": self._go_read_only,
+            "time_passes": self._fall_asleep,
             **dict.fromkeys(OF_VIEWS, self._views.begin),
+            **dict.fromkeys(OF_PEOPLE, self._people.begin),
         }
         self._check()
         for each in plan.faults:
@@ -120,6 +133,8 @@ class Faults:
         self._timed.clear()
         self._views.calm()
         self._quotes.calm()
+        self._starts.calm()
+        self._read_only = 0
         self._links.calm()
         self._cancels.calm()
 
@@ -154,7 +169,7 @@ class Faults:
         if (act := self._acts.get(fault.kind)) is None:
             return
         is_idle = fault.kind in OF_A_CLIENT and not self._links.clients(client_id)
-        if not is_idle and fault.kind not in OF_LINES and fault.kind not in OF_VIEWS:
+        if not is_idle and fault.kind not in NOTED_LATER:
             self._note(fault)
         act(fault, client_id)
 
@@ -184,7 +199,45 @@ class Faults:
                 self._note(fault)
                 self._roll_back(session.client_id, fault.whole("to"))
         self._greeted[session] = hits
+        self._starts.mark(session, hits)
         return False
+
+    @property
+    def is_down(self) -> bool:
+        """True while nobody can connect."""
+        return self._starts.is_down
+
+    @property
+    def asleep_until(self) -> int:
+        """The virtual time until which the machine of the clients sleeps."""
+        return self._asleep_until
+
+    def hangs_up(self, session: Session) -> bool:
+        """Say whether this client is turned away without a word."""
+        found = next((each for each in self._greeted[session] if each.kind == "hang_up"), None)
+        if found is None:
+            return False
+        self._note(found)
+        del self._greeted[session]
+        return True
+
+    def accounts(self, session: Session, own: str) -> str:
+        """Return the accounts that a client is told of."""
+        return self._starts.accounts(session, own)
+
+    def rows(self, session: Session, what: str, rows: list[Row], again: Callable[[list[Row]], None]) -> list[Row]:
+        """Return the rows of a list that a client gets."""
+        return self._starts.rows(session, what, rows, again)
+
+    def ends(self, session: Session, what: str) -> bool:
+        """Say whether the end of a list is told."""
+        return self._starts.ends(session, what)
+
+    def _go_read_only(self, fault: Fault, client_id: int | None) -> None:
+        self._read_only = self._hub.now + int(fault.seconds())
+
+    def _fall_asleep(self, fault: Fault, client_id: int | None) -> None:
+        self._asleep_until = self._hub.now + int(fault.seconds())
 
     def _roll_back(self, client_id: int, first: int) -> None:
         hub = self._hub
@@ -263,6 +316,8 @@ class Faults:
         key = ticket.client_id, ticket.order_id
         if self._intake.is_swallowed(key):
             return []
+        if self._hub.now < self._read_only:
+            return [OrderError(*key, *READ_ONLY)]
         known = key in self._tickets
         self._tickets[key] = ticket
         if known:
@@ -300,6 +355,8 @@ class Faults:
         """Give a cancel to the broker, unless a fault keeps it."""
         key = client_id, order_id
         ticket = self._tickets.get(key)
+        if self._hub.now < self._read_only:
+            return [OrderError(*key, *READ_ONLY)]
         if (waits := self._cancels.waits(key)) is not None:
             return waits
         hits = self._hits(CANCEL, client_id, ticket) if ticket is not None else []
