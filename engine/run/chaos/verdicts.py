@@ -9,7 +9,7 @@ from engine.model.position import Position
 from engine.model.session import session_from
 from engine.model.values import dataclass
 from engine.run.aftermath.books import PREFIX, compare_books, fills_that_differ
-from engine.run.aftermath.exposure import closed_too_much, uncovered_shorts
+from engine.run.aftermath.exposure import closed_too_much, closed_what_was_gone, uncovered_shorts
 from engine.run.aftermath.findings import not_numbers, off_tick, without_partner
 from engine.run.aftermath.outside import (
     more_than_cap,
@@ -86,7 +86,8 @@ def _covered(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
 
 
 def _reduced(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
-    return closed_too_much(aftermath.day, aftermath.outside.rows)
+    rows = aftermath.outside.rows
+    return (*closed_too_much(aftermath.day, rows), *closed_what_was_gone(aftermath.day, rows))
 
 
 def _in_session(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
