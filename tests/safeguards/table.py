@@ -74,8 +74,11 @@ def _many_entries(at_work: work.Work, bot: Any) -> None:
         entering._judge_entry(at_work, bot)
 
 
-def _no_window(entry: Any, session: Any, times: Any, day: Any, open_now: int, now: Any) -> opportunity.Opportunity:
-    return opportunity.opportunity(entry, session, (session.open, session.close), day, open_now, now)
+def _no_window(old: Any) -> Any:
+    def found(entry: Any, session: Any, times: Any, day: Any, open_now: int, now: Any) -> opportunity.Opportunity:
+        return old(entry, session, (session.open, session.close), day, open_now, now)
+
+    return found
 
 
 def _no_cap(old: Any) -> Any:
@@ -232,7 +235,7 @@ SAFEGUARDS = (
         "what comes to life late is taken back",
         "it works on, and nobody knows",
         _off((reports.revive, _nothing)),
-        "lose_ack,refuse_cancel,swallow_order,read_only",
+        "late_order",
     ),
     Safeguard("an execution counts once", "it counts as often as it is told", _counted_again, "duplicate,crash"),
     Safeguard("a correction replaces", "it is added", _off((reports.on_execution, _corrections_added)), "correction"),
@@ -276,19 +279,19 @@ SAFEGUARDS = (
         "crash,cut",
     ),
     Safeguard("prices on the tick", "a cent beside it", _switch(price.limit_net, _off_the_grid), "warning"),
-    Safeguard("the entry window", "entries all day", _off((entering.opportunity, _no_window)), "warning"),
+    Safeguard("the entry window", "entries all day", _switch(entering.opportunity, _no_window), "warning"),
     Safeguard("the cap of a day", "as many as fit", _switch(entering.opportunity, _no_cap), "warning,flatten"),
     Safeguard(
         "the floor of order ids",
         "the broker's number is taken",
         _off((linking.link_up, _their_id)),
-        "roll_back_ids,cut,crash",
+        "roll_back_ids,crash",
     ),
     Safeguard(
         "a resting pair is made whole",
         "a position stands without its stop",
         _off((resting._lacks_one, lambda *_: False)),
-        "swallow_order,reject,crash",
+        "crash",
         SELLER,
     ),
     Safeguard(

@@ -251,6 +251,16 @@ def test_row_45_a_warning_leaves_the_order_alive(code):
     main()
 
 
+@at_open("kind: late_order, on: order, seconds: 20")
+async def test_row_23_an_order_reaches_the_broker_late_after_its_cancel_was_not_found(running, client):
+    client.send(*buy(running, limit="0.05"))
+    assert not [each for each in await client.fence(2) if each[0] in ORDERS]
+    client.send(4, 1, 1)
+    assert errors(await client.fence(1)) == [10147]
+    assert statuses(await client.fence(4))[0] == "PreSubmitted"
+    assert len(running.exchange.open_orders()) == 1
+
+
 @at_open("kind: pacing, on: order")
 async def test_row_52_an_order_is_lost_for_pacing_and_error_100_names_no_order(running, client):
     client.send(*buy(running))

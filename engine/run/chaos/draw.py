@@ -183,6 +183,7 @@ PARAMETERS: Mapping[str, Callable[[Random], dict[str, Value]]] = {
     "cut": lambda chance: {"how": chance.choice(("reset", "fin")), "mid_frame": chance.random() < 0.5},
     "silence": lambda chance: {"real_seconds": 0.01},
     "lost_connectivity": _lost,
+    "late_order": _seconds(5, 20, 60, 90, 200),
     "inactive": _seconds(5, 30, 90),
     "preset": _choice("what", "price", "quantity", "tif"),
     "worse_fill": lambda chance: {"price_by": chance.choice((0.05, 0.1, 0.5))},

@@ -84,6 +84,7 @@ KINDS: dict[str, Kind] = {
         },
     ),
     "swallow_order": Kind((ORDER,)),
+    "late_order": Kind((ORDER,), {"seconds": _for(60.0)}),
     "pacing": Kind((ORDER,)),
     "lose_ack": Kind((ORDER,)),
     "inactive": Kind((ORDER,), {"seconds": _for(30.0)}),

@@ -85,6 +85,7 @@ class Faults:
         self._people = PeopleFaults(hub, self._agenda, self._broker_sends)
         self._read_only = 0
         self._asleep_until = 0
+        self._late: dict[Key, Ticket] = {}
         self._tickets: dict[Key, Ticket] = {}
         self._greeted: dict[Session, list[Fault]] = {}
         self._intake = IntakeFaults(self._note)
@@ -318,6 +319,9 @@ class Faults:
             return []
         if self._hub.now < self._read_only:
             return [OrderError(*key, *READ_ONLY)]
+        if key in self._late:
+            self._late[key] = ticket
+            return []
         known = key in self._tickets
         self._tickets[key] = ticket
         if known:
@@ -327,6 +331,11 @@ class Faults:
         for fault in hits:
             if (answer := self._intake.keeps(fault, ticket)) is not None:
                 return answer
+        if late := [each for each in hits if each.kind == "late_order"]:
+            self._note(late[0])
+            self._late[key] = ticket
+            self._agenda.later(late[0].seconds(), lambda: self._arrive(key))
+            return []
         for fault in hits:
             self._begin(fault, key)
         warned = [each for each in hits if each.kind == "warning"]
@@ -337,6 +346,10 @@ class Faults:
         if isinstance(self._hub.exchange, SimExchange):
             self._intake.hinder(hits, ticket, self._hub.exchange)
         return [*reports, *warnings]
+
+    def _arrive(self, key: Key) -> None:
+        """Let an order reach the broker after all."""
+        self._broker_says(self._hub.exchange.place(self._late.pop(key)))
 
     def _begin(self, fault: Fault, key: Key) -> None:
         if fault.kind in OF_ORDERS:
