@@ -4,18 +4,34 @@ Source: faults.md row 51. Only the first acknowledgement is compared: later ones
 """
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from engine.model.event import OrderReport
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.turn.resting import RESTING, cancel, take_back
 from engine.turn.work import Work
 
+UNDER_WAY = timedelta(seconds=10)
+"""How long the broker may still show an order as it was before we changed it."""
 _FIRST_HEARD = (OrderStatus.SENDING, OrderStatus.UNKNOWN)
 
 
 def is_first_echo(order: Order, event: OrderReport) -> bool:
     """Say whether this is the first word on an order, and tells what was taken."""
     return order.status in _FIRST_HEARD and event.quantity is not None
+
+
+def was_changed(order: Order, event: OrderReport, at: datetime) -> bool:
+    """Say whether a working order has become another one, long after we last changed it."""
+    if order.status is not OrderStatus.WORKING or event.quantity is None or at - order.changed_at < UNDER_WAY:
+        return False
+    return bool(difference(order, event))
+
+
+def tell_of_change(work: Work, order: Order, event: OrderReport) -> None:
+    """Tell a person that somebody has changed an order of ours (row 71); it is not changed back."""
+    text = f"{order.ref} was changed, and not by us: {difference(order, event)}"
+    work.alarm(order.bot, text, order.position)
 
 
 def difference(order: Order, event: OrderReport) -> str:

@@ -15,7 +15,7 @@ from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.record.record import Kind
-from engine.turn.echoes import difference, is_first_echo, on_other_order
+from engine.turn.echoes import difference, is_first_echo, on_other_order, tell_of_change, was_changed
 from engine.turn.ended import closed, count_realized, order_ended, position_filled
 from engine.turn.judging import wake
 from engine.turn.leaving import UNWIND, is_unwound, leave
@@ -69,6 +69,8 @@ def on_order(work: Work, event: OrderReport) -> None:
         changed = replace(changed, average_price=event.average_price)
     changed = _with_status(changed, event.status)
     other = difference(order, event) if is_first_echo(order, event) else ""
+    if was_changed(order, event, work.at):
+        tell_of_change(work, order, event)
     if changed != order:
         order = work.put_order(changed)
         wake(work, order.bot, 0.0)

@@ -65,6 +65,24 @@ def test_resting_orders_that_a_preset_had_changed_are_taken_back_and_watched() -
     assert desk.state.positions[first.position].suspended
 
 
+def test_an_order_that_a_person_had_changed_was_thought_to_be_as_it_was_sent() -> None:
+    """It is told, and not changed back; what the broker still shows of before our own change is no difference."""
+    desk = Desk((text_of("seller", **SELLER),), at="10:00")
+    desk.opened("10:01")
+    target = next(order for order in desk.live if order.limit_price is not None)
+    desk.ack(target)
+    target = desk.order(target.ref)
+    assert target.limit_price is not None
+    changed = report(desk, target, status=BrokerStatus.SUBMITTED, limit_price=target.limit_price + 1)
+    desk.send(changed)
+    assert desk.alarms == []
+    desk.tick(15)
+    desk.send(replace(changed, at=desk.now))
+    assert any("was changed, and not by us: limit" in text for text in desk.alarms)
+    assert desk.order(target.ref).limit_price == target.limit_price
+    assert desk.replaced == []
+
+
 def test_the_echo_of_what_was_sent_is_no_difference() -> None:
     desk = Desk((text_of(),))
     order = desk.enter()

@@ -55,8 +55,8 @@ def _swap(module: Any, old: Any, new: Any, undo: Undo) -> None:
 
 
 @contextmanager
-def method(holder: type, name: str, new: Any) -> Iterator[None]:
-    """Replace a method of a class."""
+def method(holder: Any, name: str, new: Any) -> Iterator[None]:
+    """Replace a method of a class, or a name in one module alone."""
     old = getattr(holder, name)
     setattr(holder, name, new)
     try:

@@ -297,7 +297,7 @@ SAFEGUARDS = (
     Safeguard(
         "a kill lasts over a restart",
         "the next start enters",
-        _off((resume.after_request, lambda standing, *_: standing)),
+        lambda: method(resume, "after_request", lambda standing, *_: standing),
         "kill,crash",
     ),
     Safeguard("a kill stops entries", "they go on", _off((limits._trading, lambda _: "")), "kill,pause"),
@@ -330,7 +330,8 @@ SAFEGUARDS = (
         "a cancel is repeated",
         "an order that was to go works on",
         _switch(FOLLOW, _ask_to_cancel_once),
-        "swallow_cancel,refuse_cancel,kill,flatten,preset",
+        "swallow_cancel,flatten",
+        SELLER,
     ),
     Safeguard(
         "what the broker took is compared",

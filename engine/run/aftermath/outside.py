@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.record.record import Kind
@@ -104,6 +105,20 @@ def unknown_to_broker(orders: Mapping[str, Order], outside: Outside) -> Iterator
             yield f"{order.ref} is {order.status.value} in the store and does not work at the broker"
         elif order.status is OrderStatus.FILLED and order.ref not in at_broker:
             yield f"{order.ref} is filled in the store and never was at the broker"
+
+
+def at_work_otherwise(day: Day, outside: Outside) -> Iterator[str]:
+    """Return orders that work at the broker with another price or size than in the store, and nobody was told."""
+    told = told_of(day)
+    for view in outside.working:
+        order, ticket = day.orders.get(view.ticket.order_ref), view.ticket
+        if order is None or not order.status.is_live or order.position in told:
+            continue
+        asked = Decimal(order.quantity * (1 if order.is_combo else order.legs[0].ratio))
+        ours = asked, order.limit_price, order.stop_price
+        theirs = ticket.quantity, ticket.limit_price, ticket.aux_price if ticket.order_type == "STP" else None
+        if ours != theirs:
+            yield f"{order.ref} works at the broker with {theirs}, in the store with {ours}"
 
 
 def outlived(day: Day, outside: Outside) -> Iterator[str]:

@@ -12,6 +12,7 @@ from engine.run.aftermath.books import PREFIX, compare_books, fills_that_differ
 from engine.run.aftermath.exposure import closed_too_much, closed_what_was_gone, uncovered_shorts
 from engine.run.aftermath.findings import not_numbers, off_tick, without_partner
 from engine.run.aftermath.outside import (
+    at_work_otherwise,
     more_than_cap,
     outlived,
     told_of,
@@ -25,6 +26,8 @@ from engine.run.audit.tape import Finding
 from engine.run.chaos.trial import Aftermath
 from engine.run.desk import Desk
 
+PATIENCE = timedelta(minutes=1)
+"""How long an order may be neither at work nor over in the quiet without anything being done about it."""
 SHOWN = 3
 """Offences that are kept of one invariant and trial."""
 
@@ -114,8 +117,10 @@ def _as_asked(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
 def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     """Return what is not as it should be once everything has been quiet for a while."""
     day, outside = aftermath.day, aftermath.outside
-    yield from (f"{order.ref} ends {order.status.value}" for order in day.orders.values() if _is_unsettled(order))
+    unsettled = (order for order in day.orders.values() if _is_unsettled(order, outside.last))
+    yield from (f"{order.ref} ends {order.status.value}" for order in unsettled)
     yield from unknown_to_broker(day.orders, outside)
+    yield from at_work_otherwise(day, outside)
     told = told_of(day)
     for position in day.positions.values():
         if position.id in told or position.on_hold:
@@ -128,12 +133,15 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
             yield f"{position.id} of {position.bot} ends closed and holds something"
         if position.state == "open" and not position.suspended:
             yield from _unprotected(position, live, desk)
-    yield from (each for each in without_partner(day) if each.partition(" ")[0] not in told)
+    excused = {name for name in told if name not in day.positions or day.positions[name].state != "open"}
+    yield from (each for each in without_partner(day) if each.partition(" ")[0] not in excused)
     if aftermath.storm.ends_with_day:
         yield from outlived(day, outside)
 
 
-def _is_unsettled(order: Order) -> bool:
+def _is_unsettled(order: Order, now: datetime) -> bool:
+    if order.status is OrderStatus.CANCELLING:
+        return now - order.changed_at > PATIENCE
     return order.status in (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.UNKNOWN)
 
 
