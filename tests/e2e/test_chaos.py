@@ -94,6 +94,12 @@ def test_what_is_wrong_is_seen_under_its_number(calm: Aftermath, desk: Desk) -> 
     assert broken(working=()) == {23}
     unknown = replace(day.orders[ref], status=OrderStatus.UNKNOWN)
     assert broken(orders={**day.orders, ref: unknown}) == {23}
+    going = replace(day.orders[ref], status=OrderStatus.CANCELLING)
+    assert 23 in broken(orders={**day.orders, ref: going})
+    other = tuple(
+        replace(view, ticket=replace(view.ticket, quantity=view.ticket.quantity + 1)) for view in outside.working
+    )
+    assert broken(working=other) == {23}
     between = {name: replace(each, state="exiting") for name, each in day.positions.items()}
     assert 23 in broken(positions=between)
     assert 23 in broken(positions={name: replace(each, state="closed") for name, each in day.positions.items()})
