@@ -34,7 +34,8 @@ class BrokerStatus(Enum):
 class OrderReport:
     """openOrder or orderStatus. `ref` is "" when the message does not carry it (orderStatus never does).
 
-    Prices are signed as the wire has them; None when the message does not say. quantity None likewise.
+    Prices are signed as the wire has them; None when the message does not say. quantity None and time_in_force "",
+    which is the broker's word, likewise.
     """
 
     at: datetime
@@ -49,6 +50,7 @@ class OrderReport:
     quantity: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    time_in_force: str = ""
 
 
 @dataclass(frozen=True, slots=True)

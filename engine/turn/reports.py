@@ -15,6 +15,7 @@ from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.record.record import Kind
+from engine.turn.echoes import difference, is_first_echo, on_other_order, tell_of_change, was_changed
 from engine.turn.ended import closed, count_realized, order_ended, position_filled
 from engine.turn.judging import wake
 from engine.turn.leaving import UNWIND, is_unwound, leave
@@ -67,18 +68,31 @@ def on_order(work: Work, event: OrderReport) -> None:
     if event.average_price is not None and event.filled:
         changed = replace(changed, average_price=event.average_price)
     changed = _with_status(changed, event.status)
+    other = difference(order, event) if is_first_echo(order, event) else ""
+    if was_changed(order, event, work.at):
+        tell_of_change(work, order, event)
     if changed != order:
         order = work.put_order(changed)
         wake(work, order.bot, 0.0)
+    if other and order.status.is_live:
+        on_other_order(work, order, other)
+        order = work.orders[order.ref]
     if order.status is OrderStatus.ABANDONED and event.status in _ALIVE:
         revive(work, order)
         return
-    if order.ended is not OrderStatus.REFUSED or order.message:
+    if order.ended is not OrderStatus.REFUSED or has_reason(order):
         conclude(work, order)
+
+
+def has_reason(order: Order) -> bool:
+    """Say whether the broker has said why it refuses: Inactive alone may be an order that it only holds."""
+    return order.message[:1].isdigit()
 
 
 def _with_status(order: Order, status: BrokerStatus | None) -> Order:
     if status is None or not order.status.is_live:
+        return order
+    if status is BrokerStatus.INACTIVE and order.status is OrderStatus.CANCELLING:
         return order
     if status in _FINAL:
         return replace(order, ended=_FINAL[status])
@@ -208,7 +222,9 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     commission = corrected.commission if corrected else ZERO
     booked = Booked(event.exec_id, order.position, leg_name, is_entry, count, cash, commission)
     work.put_booked(base, booked)
-    work.put_order(add_fill(order, index, count))
+    filled = work.put_order(add_fill(order, index, count))
+    if filled.counts[index] > filled.quantity * filled.legs[index].ratio:
+        _overfilled(work, filled)
     position = work.put_position(book(work.positions[order.position], booked, event.option))
     _record_fill(work, order, event, leg_name)
     if any(leg.held < 0 for leg in position.legs):
@@ -220,6 +236,13 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     conclude(work, work.orders[order.ref])
     if corrected is not None:
         _after_correction(work, work.positions[order.position])
+
+
+def _overfilled(work: Work, order: Order) -> None:
+    """The broker filled more than was asked for: what we hold is what filled, and a person must look (row 50)."""
+    work.alarm(order.bot, f"{order.ref} has filled more than its {order.quantity}: a person must look", order.position)
+    if order.bot in work.bots:
+        work.put_day(replace(work.bots[order.bot].day, halted="the broker filled more than was asked for"))
 
 
 def _record_fill(work: Work, order: Order, event: ExecutionReport, leg: str) -> None:

@@ -26,11 +26,11 @@ def test_the_socket_is_read_while_the_broker_is_lost_and_marks_are_due(tmp_path:
     start = desk.bots["spy_put_seller"].window(session)[0]
     minutes = [start + each * (session.close - session.open) / 390 for each in (0, 6, 4)]
     lost: dict[str, str | int] = {"kind": "lost_connectivity", "at": "09:35:00", "seconds": 90}
-    bare = replace(draw(7, desk, CHOICE), day=session.date, market=None, faults=(lost,), crashes=())
+    bare = replace(draw(7, desk, CHOICE), day=session.date, market=None, faults=(lost,), crashes=(), acts=())
     storm = replace(bare, begins=minutes[0], calm_at=minutes[1], lockstep=False)
     left = live_through(storm, desk, tmp_path)
     assert judge(left, desk) == {}
-    assert dict(left.kinds_fired) == {"lost_connectivity": 1}
+    assert dict(left.kinds_fired) == {"lost_connectivity 1102": 1}
     assert left.day.entered == {"spy_put_seller"}
 
 

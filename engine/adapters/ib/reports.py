@@ -99,6 +99,7 @@ def open_order(fields: list[str], at: datetime, version: int, account: str) -> O
         quantity=convert.decimal(fields[14]),
         limit_price=limit,
         stop_price=stop,
+        time_in_force=fields[18],
     )
 
 

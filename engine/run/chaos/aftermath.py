@@ -19,8 +19,8 @@ class Aftermath:
     """The store's day, what is outside of it, and what was seen from without.
 
     tables: those that differ from their journal. starts: what the next one would know otherwise. untold: commissions
-    that the broker kept from us. fired: how often each fault did something, by its place. deaths: crashes that
-    happened. points: where it could have died. troubles: what no engine may do, in words.
+    that the broker kept from us. fired: how often each fault did something, by its place. deaths: crashes and acts
+    that happened. points: where it could have died. troubles: what no engine may do, in words.
     """
 
     storm: Storm
@@ -48,8 +48,9 @@ class Aftermath:
 
     @property
     def kinds_fired(self) -> Counter[str]:
-        """How often each kind of fault did something, crashes too."""
-        found = Counter({str(self.storm.faults[place - 1]["kind"]): 0 for place in self.fired})
+        """How often each kind of fault did something, crashes too, under the names of their labels."""
+        found: Counter[str] = Counter(self.deaths)
+        plan = self.storm.plan.faults
         for place, times in self.fired.items():
-            found[str(self.storm.faults[place - 1]["kind"])] += times
-        return found + Counter(self.deaths)
+            found[plan[place - 1].label] += times
+        return found

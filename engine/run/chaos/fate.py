@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from engine.model.order import Order
 from engine.model.values import dataclass
 from engine.ports import Broker
 from engine.record.record import Record
+from engine.run.chaos.acts import Acts
 from engine.run.chaos.storm import Crash, Moment
 from engine.run.start import RunOptions
 from engine.store.journal import SqlJournal
@@ -148,13 +150,14 @@ def _nothing() -> None:
 class MortalJournal(SqlJournal):
     """A journal whose engine may die at a write. Of a dead engine it takes nothing more."""
 
-    def __init__(self, options: RunOptions, fate: Fate) -> None:
+    def __init__(self, options: RunOptions, fate: Fate, acts: Acts | None = None) -> None:
         store = open_store(options.store)
         if fate.loses_what_waits:
             super().__init__(store, logs=options.logs, lag=NEVER)
         else:
             super().__init__(store, logs=options.logs)
         self._fate = fate
+        self._acts = acts or Acts(())
 
     def append(self, records: Sequence[Record], *, durable: bool) -> None:
         """Write, and die before or after it if that is due. Raises: CrashedError, StoreError."""
@@ -162,7 +165,11 @@ class MortalJournal(SqlJournal):
             return
         if durable:
             self._fate.before_write()
-        super().append(records, durable=durable)
+        if durable and records:
+            driver, at = self._connection.connection.driver_connection, records[-1].at
+            self._acts.write(self._store.path, driver, at, partial(super().append, records, durable=True))
+        else:
+            super().append(records, durable=durable)
         if durable:
             self._fate.after_write()
 

@@ -8,6 +8,7 @@ from enum import Enum
 
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
+from engine.run.chaos.acts import Act
 from engine.sim.gateway.fault_plan import FaultPlan, read_faults
 
 Entry = Mapping[str, str | int | float | bool]
@@ -55,6 +56,11 @@ class Crash:
         """Its name among the kinds of faults."""
         return "power_cut" if self.power else "crash"
 
+    @property
+    def label(self) -> str:
+        """The name under which it is counted: where it falls makes it a kind of its own."""
+        return f"{self.kind} {self.moment.value}"
+
     def __str__(self) -> str:
         """Return the crash in words."""
         when = f"{self.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}" if self.at is not None else str(self.number)
@@ -79,6 +85,7 @@ class Storm:
     ends_with_day: bool = False
     faults: tuple[Entry, ...] = ()
     crashes: tuple[Crash, ...] = ()
+    acts: tuple[Act, ...] = ()
     lockstep: bool = True
     delay: float = 0.0
 
@@ -89,21 +96,23 @@ class Storm:
 
     @property
     def pieces(self) -> int:
-        """How many faults and crashes there are."""
-        return len(self.faults) + len(self.crashes)
+        """How many faults, crashes and acts there are."""
+        return len(self.faults) + len(self.crashes) + len(self.acts)
 
     def keeping(self, places: Sequence[int]) -> "Storm":
-        """Return the same trial with some of its faults and crashes; places count faults first, from 0."""
+        """Return the same trial with some of its faults, crashes and acts; places count in this order, from 0."""
         wanted, first = set(places), len(self.faults)
+        second = first + len(self.crashes)
         faults = tuple(each for place, each in enumerate(self.faults) if place in wanted)
         crashes = tuple(each for place, each in enumerate(self.crashes, first) if place in wanted)
-        return replace(self, faults=faults, crashes=crashes)
+        acts = tuple(each for place, each in enumerate(self.acts, second) if place in wanted)
+        return replace(self, faults=faults, crashes=crashes, acts=acts)
 
 
 def yaml_of(storm: Storm) -> str:
-    """Return the file that `rulebot gateway --faults` takes; crashes, which are not the gateway's, as comments."""
+    """Return the file that `rulebot gateway --faults` takes; crashes and acts, not the gateway's, as comments."""
     lines = [] if storm.lockstep else [f"# time runs by itself, and all that is said takes {storm.delay:g} s"]
-    lines += [f"# {crash}" for crash in storm.crashes]
+    lines += [f"# {each}" for each in (*storm.crashes, *storm.acts)]
     lines.append("faults:" if storm.faults else "faults: []")
     for entry in storm.faults:
         pairs = [f"{key}: {json.dumps(value)}" for key, value in entry.items()]

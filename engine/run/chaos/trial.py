@@ -20,6 +20,7 @@ from engine.model.order import OrderStatus
 from engine.run.aftermath.day import read_day
 from engine.run.aftermath.outside import Outside
 from engine.run.audit.starts import differing_starts
+from engine.run.chaos.acts import Acts
 from engine.run.chaos.aftermath import Aftermath
 from engine.run.chaos.fate import CrashedError, Fate, MortalBroker, MortalJournal
 from engine.run.chaos.overheard import Overheard, in_short
@@ -77,6 +78,7 @@ class _Trial:
         self.store = folder / "chaos.db"
         self.heard = heard
         self.fate = Fate(storm.crashes)
+        self.acts = Acts(storm.acts)
         self.troubles: list[str] = []
         self.lives = 0
         self.failures = 0
@@ -122,7 +124,7 @@ class _Trial:
             starts=tuple(differing_starts(self.store)),
             untold=gateway.untold,
             fired=dict(gateway.fired),
-            deaths=tuple(crash.kind for crash in self.fate.deaths),
+            deaths=(*(crash.label for crash in self.fate.deaths), *self.acts.done),
             lives=self.lives,
             points=self.fate.points,
             troubles=(*self.troubles, *self.heard.found),
@@ -151,13 +153,15 @@ class _Trial:
         except _OverError:
             return True
         except (InvariantError, StoreError) as error:
-            self._fails(error, gateway)
+            if not self.acts.excuses(error):
+                self._fails(error, gateway)
         except RulebotError:
             pass
         except Exception as error:  # noqa: BLE001 - whatever an engine raises is what we look for
             self._fails(error, gateway)
         else:
-            return True
+            if not self.acts.stopped():
+                return True
         finally:
             self.fate.end_life()
         died = self.fate.died
@@ -172,11 +176,12 @@ class _Trial:
             self._mortal(gateway),
             self._started,
             lambda run, at: self._after_instant(run, at, gateway),
-            lambda asked: MortalJournal(asked, self.fate),
+            lambda asked: MortalJournal(asked, self.fate, self.acts),
         )
 
     def _started(self, run: Run) -> None:
         run.loop.broker = MortalBroker(run.loop.broker, self.fate)
+        self.acts.attend(run.loop)
 
     async def _watch(self, engine: "asyncio.Future[None]", gateway: RunningGateway) -> None:
         """Wait for the end of an engine; one that does nothing any more is ended. Raises: what the engine raises."""
@@ -239,6 +244,7 @@ class _Trial:
         if not self.is_calm:
             self.is_calm = True
             self.fate.calm()
+            self.acts.calm()
             gateway.calm()
 
     @asynccontextmanager

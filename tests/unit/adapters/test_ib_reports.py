@@ -45,6 +45,7 @@ def test_open_order(version: int) -> None:
         client_id=100,
         status=BrokerStatus.PRE_SUBMITTED,
         quantity=Decimal(100),
+        time_in_force="DAY",
     )
 
 
