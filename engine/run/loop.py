@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit, Watch
@@ -26,7 +26,7 @@ STOPPED = "stopped by the operator"
 
 log = logging.getLogger("rulebot.run")
 
-INBOX_EVERY = timedelta(seconds=1)
+INBOX_EVERY = timedelta(seconds=0.25)
 """How often requests of people are looked for while nothing moves, in real time."""
 PREPARE_AHEAD, PREPARE_AGAIN = timedelta(hours=1), timedelta(minutes=1)
 FIRST_WAIT, LONGEST_WAIT = 2.0, 60.0
@@ -73,6 +73,8 @@ class Loop:
     reason: str = ""
     _prepared: date | None = None
     _prepare_again: datetime | None = None
+    _asking: "asyncio.Task[list[Event]] | None" = None
+    _asked_for: date | None = None
 
     async def run(self, first: Batch, ends: Callable[[datetime], str]) -> None:
         """Take the first batch (of `link.connect`), then go on until `ends` says why it ends or an operator stops us.
@@ -82,7 +84,14 @@ class Loop:
         self._begin(first.at)
         self._take(first)
         self.at = first.at
-        await self._prepare(first.at)
+        try:
+            await self._prepare(first.at)
+            await self._go_on(ends)
+        finally:
+            if self._asking is not None:
+                self._asking.cancel()
+
+    async def _go_on(self, ends: Callable[[datetime], str]) -> None:
         left = STOP_PATIENCE
         while True:
             batch = await self._next()
@@ -91,7 +100,8 @@ class Loop:
             self._take_requests(batch.at)
             await self.between(batch.at)
             if self._is_prepare_due(batch.at):
-                await self._try_to_prepare(batch.at)
+                await self._prepare(batch.at)
+            self._take_facts(batch.at)
             self.watcher(self, batch.at)
             if reason := ends(batch.at):
                 self.reason = reason
@@ -158,27 +168,47 @@ class Loop:
             self._handle(event)
 
     async def _prepare(self, at: datetime) -> None:
-        async for event in prepare(self.program, self.feed, self.state.session, at):
-            self._handle(event)
-        self._prepared = self.state.session.date
+        """Ask for the slow facts of the session: beside the loop, so that nothing open waits for the answers.
+
+        In lockstep they are waited for, since time stands still until we go on.
+        """
+        self._asking = asyncio.ensure_future(self._facts(at))
+        self._asked_for = self.state.session.date
+        if self.link.is_lockstep:
+            await asyncio.wait((self._asking,))
+            self._take_facts(at)
+
+    async def _facts(self, at: datetime) -> list[Event]:
+        return [event async for event in prepare(self.program, self.feed, self.state.session, at)]
+
+    def _take_facts(self, at: datetime) -> None:
+        """Take the answers when they are there. A gateway that cannot answer now is asked again.
+
+        Raises: BrokerError for what a run begins without and the broker does not have.
+        """
+        if self._asking is None or not self._asking.done():
+            return
+        asked, self._asking = self._asking, None
+        try:
+            facts = asked.result()
+        except BrokerError as error:
+            if self.link.is_lockstep or (self._prepared is None and self.link.is_up):
+                raise
+            log.warning("%s; asked again in a minute", error.message)
+            self._prepare_again = at + PREPARE_AGAIN
+            return
+        for event in facts:
+            self._handle(replace(event, at=at))
+        self._prepared, self._prepare_again = self._asked_for, None
 
     def _is_prepare_due(self, at: datetime) -> bool:
         """Say whether a new session's facts are to be asked for: from an hour before it opens, not at midnight."""
         session = self.state.session
+        if self._asking is not None:
+            return False
         if session.date == self._prepared or at < session.open - PREPARE_AHEAD or not self.state.is_linked:
             return False
         return self._prepare_again is None or at >= self._prepare_again
-
-    async def _try_to_prepare(self, at: datetime) -> None:
-        """Prepare; a gateway that cannot answer now is asked again, since positions are held meanwhile."""
-        try:
-            await self._prepare(at)
-            self._prepare_again = None
-        except BrokerError as error:
-            if self.link.is_lockstep:
-                raise
-            log.warning("%s; asked again in a minute", error.message)
-            self._prepare_again = at + PREPARE_AGAIN
 
     def note(self, *records: Record) -> None:
         """Record what happened outside of a turn. Raises: StoreError."""
