@@ -6,6 +6,7 @@ from enum import Enum
 
 from engine.model.contract import Contract, Option
 from engine.model.facts import Account, Listing
+from engine.model.order import Side
 from engine.model.values import dataclass
 
 
@@ -34,7 +35,8 @@ class BrokerStatus(Enum):
 class OrderReport:
     """openOrder or orderStatus. `ref` is "" when the message does not carry it (orderStatus never does).
 
-    Prices are signed as the wire has them; None when the message does not say. quantity None likewise.
+    Prices are signed as the wire has them; None when the message does not say. quantity and side None likewise.
+    kind, time_in_force: words of OrderType and TimeInForce, the broker's own word for any other, "" when not told.
     """
 
     at: datetime
@@ -49,6 +51,9 @@ class OrderReport:
     quantity: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    side: Side | None = None
+    kind: str = ""
+    time_in_force: str = ""
 
 
 @dataclass(frozen=True, slots=True)

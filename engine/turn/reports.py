@@ -18,6 +18,7 @@ from engine.record.record import Kind
 from engine.turn.ended import closed, count_realized, order_ended, position_filled
 from engine.turn.judging import wake
 from engine.turn.leaving import UNWIND, is_unwound, leave
+from engine.turn.mismatch import check_count, check_net_price, check_price, check_terms, is_second
 from engine.turn.resting import cancel, cancel_entries, take_back
 from engine.turn.rivals import note, note_completed
 from engine.turn.work import Work
@@ -38,25 +39,29 @@ NOT_FOUND = 10147
 INFORMATION = frozenset((105, 202, 399, 404, 10167, 10349, *range(2100, 2200)))
 
 
-def find_order(work: Work, ref: str, order_id: int, perm_id: int) -> Order | None:
-    """Return our order by its ref, else by its permanent id, else by its id of this connection."""
-    if ref and (order := work.orders.get(ref)) is not None:
+def find_order(work: Work, event: OrderReport | ExecutionReport) -> Order | None:
+    """Return our order by its ref, else by its permanent id, else by its id: other clients use the same numbers."""
+    if event.ref and (order := work.orders.get(event.ref)) is not None:
         return order
-    if perm_id:
+    if event.perm_id:
         for order in work.orders.values():
-            if order.perm_id == perm_id:
+            if order.perm_id == event.perm_id:
                 return order
-    if ref:
+    if event.ref or (found := work.orders.get(work.by_id.get(event.order_id, ""))) is None:
         return None
-    return work.orders.get(work.by_id.get(order_id, ""))
+    is_another = event.client_id != found.client_id or (event.perm_id and found.perm_id)
+    return None if is_another else found
 
 
 def on_order(work: Work, event: OrderReport) -> None:
     """Reduce one openOrder or orderStatus."""
-    order = find_order(work, event.ref, event.order_id, event.perm_id)
+    order = find_order(work, event)
     if order is None:
         note_completed(work, event.ref)
         return
+    if is_second(work, order, event):
+        return
+    is_first = not order.perm_id
     changed = order
     if event.perm_id and event.perm_id != order.perm_id:
         changed = replace(changed, perm_id=event.perm_id)
@@ -73,6 +78,8 @@ def on_order(work: Work, event: OrderReport) -> None:
     if order.status is OrderStatus.ABANDONED and event.status in _ALIVE:
         revive(work, order)
         return
+    check_terms(work, order, event, is_first=is_first)
+    order = work.orders[order.ref]
     if order.ended is not OrderStatus.REFUSED or order.message:
         conclude(work, order)
 
@@ -103,6 +110,7 @@ def conclude(work: Work, order: Order) -> None:
     asked = order.status is OrderStatus.CANCELLING
     order = work.put_order(replace(order, status=order.ended, attempt_until=None))
     wake(work, order.bot, 0.0)
+    check_net_price(work, order)
     order_ended(work, order, asked=asked)
 
 
@@ -134,7 +142,7 @@ def on_execution(work: Work, event: ExecutionReport) -> None:
     """Count one fill, once; a correction replaces what it corrects."""
     if event.is_combo:
         return
-    order = find_order(work, event.ref, event.order_id, event.perm_id)
+    order = find_order(work, event)
     if order is None or event.option is None:
         _external(work, event)
         return
@@ -147,6 +155,7 @@ def on_execution(work: Work, event: ExecutionReport) -> None:
         order = work.orders[order.ref]
     else:
         order = _replace_guess(work, order, event)
+        check_price(work, order, event.price)
     _book(work, order, event, base, known)
 
 
@@ -211,8 +220,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     work.put_order(add_fill(order, index, count))
     position = work.put_position(book(work.positions[order.position], booked, event.option))
     _record_fill(work, order, event, leg_name)
-    if any(leg.held < 0 for leg in position.legs):
-        work.alarm(order.bot, f"more was closed of {order.position} than was held: a person must look", order.position)
+    check_count(work, order, position)
     wake(work, order.bot, 0.0)
     position_filled(work, position, work.orders[order.ref])
     if position.state == "closed":

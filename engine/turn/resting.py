@@ -107,10 +107,7 @@ def _fit(work: Work, position: Position, live: list[Order]) -> None:
         price = level_price(position, leg, planned)
         if price is None:
             continue
-        changed = replace(order, quantity=order.filled + leg.held)
-        is_stop = order.kind is OrderType.STOP
-        changed = replace(changed, stop_price=price) if is_stop else replace(changed, limit_price=price)
-        work.put_order(changed)
+        changed = work.put_order(order.with_terms(order.filled + leg.held, price))
         work.commands.append(ReplaceOrder(changed))
 
 
