@@ -48,7 +48,8 @@ class Proposal:
     puts, margin: the worst case of all bots, the cash for their short puts and the account's initial margin, with this
     entry, None when nothing limits them (margin: also until the broker has answered).
     contracts, notional: of all legs. entries_today: orders to enter that all bots sent. day_trades: None when the rule
-    is passed over. rival: who else trades this account, in words.
+    is passed over. rival: who else trades this account, in words. unvalued, account_unvalued: positions of the bot, and
+    of all, that have no sound quote now, so that today's profit is not known.
     """
 
     at: datetime
@@ -83,6 +84,8 @@ class Proposal:
     entries_per_day: int | None
     day_trades: DayTrades | None
     rival: str = ""
+    unvalued: tuple[str, ...] = ()
+    account_unvalued: tuple[str, ...] = ()
 
 
 Check = Callable[[Proposal], str]
@@ -129,7 +132,9 @@ def _daily(proposal: Proposal) -> str:
     limit = proposal.account_daily_loss
     if limit is not None and proposal.account_today <= -limit:
         return f"the account's loss today is {dollars(-proposal.account_today)}, its daily_loss is {dollars(limit)}"
-    return ""
+    unknown = proposal.unvalued if proposal.bot_daily_loss is not None else ()
+    unknown = proposal.account_unvalued if limit is not None else unknown
+    return f"the day's loss is unknown (daily_loss): no sound quote for {unknown[0]}" if unknown else ""
 
 
 def _open(proposal: Proposal) -> str:

@@ -50,7 +50,8 @@ class Position:
     prices instead. on_hold: why nothing is sent for it ("" while all is well): the account does not hold what our books
     say, and nothing is ever traded to make them agree. rearmed: how often resting orders that somebody cancelled were
     put back. retry_at, attempts: when the next order of an entry or exit is due, and how many tries were made.
-    max_risk: worst case at expiry in dollars a structure, None when undefined.
+    max_risk: worst case at expiry in dollars a structure, None when undefined. setbacks: how many of its closing orders
+    somebody cancelled, or the exchange took back, in this session.
     """
 
     id: str
@@ -69,6 +70,7 @@ class Position:
     exit_reason: str = ""
     suspended: bool = False
     on_hold: str = ""
+    setbacks: int = 0
     rearmed: int = 0
     retry_at: datetime | None = None
     attempts: int = 0

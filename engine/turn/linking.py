@@ -15,12 +15,13 @@ from engine.model.money import ZERO
 from engine.model.order import OrderStatus
 from engine.record.record import Kind
 from engine.turn.asking import found, not_found
-from engine.turn.doubting import doubted, hold
+from engine.turn.caution import remind
+from engine.turn.doubting import doubted, hold, note_numbers, our_books
 from engine.turn.judging import wake
 from engine.turn.resting import cancel_entries
 from engine.turn.rivals import note_refs
 from engine.turn.state import Trading
-from engine.turn.unseen import book_unseen, our_books, owes_fills
+from engine.turn.unseen import book_unseen, owes_fills
 from engine.turn.work import Work
 
 
@@ -39,6 +40,7 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     work.state = work.state._replace(holdings=dict(event.positions))
     at_broker = frozenset(event.order_refs)
     book_unseen(work, at_broker, {held: cost for held, cost in event.costs if isinstance(held, Option)})
+    note_numbers(work, (contract for contract, _ in event.positions))
     doubts = _compare_positions(work, event)
     for order in list(work.orders.values()):
         if order.ref in at_broker:
@@ -48,6 +50,7 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     note_refs(work, at_broker)
     if work.state.standing.trading is not Trading.ACTIVE:
         cancel_entries(work, "", "only what reduces may work")
+    remind(work)
     for name in work.bots:
         wake(work, name, 0.0)
     work.next_order_id = max(work.next_order_id, event.next_order_id)

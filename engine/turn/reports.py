@@ -15,6 +15,7 @@ from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.record.record import Kind
+from engine.turn.caution import note_bust
 from engine.turn.ended import closed, count_realized, order_ended, position_filled
 from engine.turn.judging import wake
 from engine.turn.leaving import UNWIND, is_unwound, leave
@@ -153,6 +154,9 @@ def on_execution(work: Work, event: ExecutionReport) -> None:
             return
         _unbook(work, order, known)
         order = work.orders[order.ref]
+        if event.quantity < known.quantity and not known.is_entry:
+            note_bust(work, order)
+            order = work.orders[order.ref]
     else:
         order = _replace_guess(work, order, event)
         check_price(work, order, event.price)

@@ -36,6 +36,7 @@ from engine.model.position import Position
 from engine.record.record import Json, Kind
 from engine.turn import daily, doubting, settling, watching
 from engine.turn.asking import orders_listed, step_asking
+from engine.turn.caution import go_on
 from engine.turn.ended import next_opening
 from engine.turn.entering import step_entry
 from engine.turn.following import follow
@@ -217,6 +218,7 @@ def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
     work.state = work.state._replace(holdings=holdings)
     if isinstance(event.contract, Option) and not event.quantity and option_has_expired(work, event.contract):
         settling.settle(work, event.contract)
+    doubting.note_numbers(work, [event.contract])
     doubts = doubting.doubted(work, work.state.doubts) if isinstance(event.contract, Option) else work.state.doubts
     return {"holdings": holdings, "doubts": doubts}
 
@@ -254,6 +256,7 @@ def _end_halts(work: Work, bot: str) -> None:
         if bot in ("", name) and state.day.halted:
             work.put_day(replace(state.day, halted=""))
             work.set_wake(name, work.at)
+    go_on(work, bot)
 
 
 Handler = Callable[[Work, Any], dict[str, Any] | None]

@@ -17,6 +17,7 @@ from engine.model.event import ExecutionReport
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order, OrderStatus, Purpose, Side
 from engine.model.session import exchange_date
+from engine.turn.doubting import our_books
 from engine.turn.reports import count_fill, unseen_id
 from engine.turn.resting import option_has_expired
 from engine.turn.work import Work
@@ -165,13 +166,3 @@ def _execution(work: Work, order: Order, option: Option, at: int, count: int, pr
         price=price,
         executed_at=order.sent_at if order.purpose is Purpose.ENTRY and order.sent_at is not None else work.at,
     )
-
-
-def our_books(work: Work) -> dict[Option, Decimal]:
-    """Return what our positions hold of each option that has not expired, negative when short."""
-    ours: dict[Option, Decimal] = {}
-    for position in work.positions.values():
-        for leg in position.legs:
-            if leg.held and not option_has_expired(work, leg.option):
-                ours[leg.option] = ours.get(leg.option, ZERO) + leg.signed_held
-    return ours
