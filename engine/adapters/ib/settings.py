@@ -4,7 +4,7 @@ from engine.model.values import dataclass
 
 MAX_CLIENT_ID = 2**31 - 1
 MESSAGE_LIMIT = 45
-"""Messages in a second; TWS warns from 50 on and then closes the socket."""
+"""Messages in a second, orders apart; TWS warns from 50 on and then closes the socket."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,8 @@ REQUEST_IDS = 1_000_000_000
 """Request ids start here, far above order ids, so that errMsg can tell them apart."""
 OLDEST_VERSION = 157
 BEATS_MISSED = 3
+MOST_MESSAGES = 49
+"""What ib_async lets through in a second before it queues; `Pace` stays below it."""
 LOCKSTEP_OPTION = "+LOCKSTEP"
 LOCKSTEP_ZONE = "LOCKSTEP"
 
@@ -171,6 +173,7 @@ class Wire:
     async def open(self) -> str:
         """Connect and return the account. Raises: BrokerError, with everything closed again."""
         self.client.updateReqId(REQUEST_IDS)
+        self.client.MaxRequests = MOST_MESSAGES
         if self.settings.lockstep:
             self.client.MaxRequests = 0
             self.client.setConnectOptions(LOCKSTEP_OPTION)
