@@ -189,6 +189,14 @@ class LinkDown:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class ClocksApart:
+    """This computer's clock is so many seconds ahead of the broker's (negative: behind), 0.0 once they agree again."""
+
+    at: datetime
+    seconds: float
+
+
 class Request(Enum):
     """What an operator can ask for."""
 
@@ -225,5 +233,6 @@ Event = (
     | MarginReport
     | LinkUp
     | LinkDown
+    | ClocksApart
     | OperatorRequest
 )

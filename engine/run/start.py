@@ -15,6 +15,7 @@ from engine.model.session import Session, session_after
 from engine.ports import Batch
 from engine.record.record import Json, Kind, Record
 from engine.run.calendars import load_calendar
+from engine.run.connecting import first_batch
 from engine.run.crash_loop import TELLING, WITHIN, WORDS, is_crash_loop
 from engine.run.desk import Desk, compile_text
 from engine.run.guard import Guard
@@ -89,7 +90,7 @@ async def execute(
     journal = opens(options)
     try:
         async with world as opened:
-            first = await opened.ib.link.connect()
+            first = await first_batch(opened.ib.link, options.install or str(options.store))
             with hold_account(opened.ib.link.account, options.store, options.accounts):
                 run = _assemble(desk, options, opened, journal, first.at, watcher)
                 started(run)

@@ -204,6 +204,7 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
             entries_per_day=limits.entries_per_day,
             day_trades=_day_trades(work, bot, selection) if limits.heeds_day_trades else None,
             rival=rival_words(work.rivals),
+            clocks_apart=work.state.clocks_apart,
             unvalued=unvalued(work, plan.name),
             account_unvalued=unvalued(work),
         )

@@ -9,8 +9,9 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from engine.decide.limits import clock_words
 from engine.model.contract import Option
-from engine.model.event import LinkDown, LinkUp
+from engine.model.event import ClocksApart, LinkDown, LinkUp
 from engine.model.money import ZERO
 from engine.model.order import OrderStatus
 from engine.record.record import Kind
@@ -78,3 +79,16 @@ def _compare_positions(work: Work, event: LinkUp) -> dict[Option, datetime]:
     doubts = doubted(work, {})
     hold(work, set(doubts), set(doubts))
     return doubts
+
+
+def clocks_apart(work: Work, event: ClocksApart) -> dict[str, Any]:
+    """Enter nothing while our clock and the broker's disagree: every window and every exit goes by it."""
+    if event.seconds:
+        text = f"this computer's clock is {clock_words(event.seconds)} the broker's: set it (NTP)"
+        work.record(Kind.ALARM, text=f"{text}; nothing is entered until they agree, exits go on by this one")
+        cancel_entries(work, "", "our clock and the broker's disagree")
+    else:
+        work.record(Kind.ALARM, text="this computer's clock and the broker's agree again")
+    for name in work.bots:
+        wake(work, name, 0.0)
+    return {"clocks_apart": event.seconds}

@@ -15,6 +15,7 @@ from typing import Any
 from engine.model.contract import Option
 from engine.model.event import (
     AccountReport,
+    ClocksApart,
     ClosesReport,
     CommissionReport,
     Event,
@@ -41,7 +42,7 @@ from engine.turn.ended import next_opening
 from engine.turn.entering import step_entry
 from engine.turn.following import follow
 from engine.turn.leaving import pursue, step_exits
-from engine.turn.linking import link_down, link_up
+from engine.turn.linking import clocks_apart, link_down, link_up
 from engine.turn.margin import on_margin, take_refusal
 from engine.turn.opening import entry_due
 from engine.turn.profit import structures
@@ -275,5 +276,6 @@ _HANDLERS: dict[type, Handler] = {
     MarginReport: on_margin,
     LinkUp: link_up,
     LinkDown: link_down,
+    ClocksApart: clocks_apart,
     OperatorRequest: _on_operator,
 }

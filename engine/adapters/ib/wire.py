@@ -112,14 +112,15 @@ class Wire:
         now = time.monotonic()
         silent = now - self.heard_at
         if silent >= BEATS_MISSED * every:
-            self._give_up(f"no answer for {silent:.0f} s")
+            self.give_up(f"no answer for {silent:.0f} s")
             return None
         if silent >= every and now - self.asked_at >= every:
             self.asked_at = now
             self.client.reqCurrentTime()
         return every
 
-    def _give_up(self, reason: str) -> None:
+    def give_up(self, reason: str) -> None:
+        """Drop the connection at once; `lost` says why."""
         self.lost = reason
         self.requests.lose()
         if self.client.conn.transport is not None:

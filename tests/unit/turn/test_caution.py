@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from hand_desk import Desk, call, put, text_of
 
-from engine.model.event import BrokerStatus, Request
-from engine.model.order import Order
+from engine.model.event import BrokerStatus, ClocksApart, Request
+from engine.model.order import Order, OrderStatus
 from engine.record.record import Kind
 from engine.turn.program import AccountLimits
 
@@ -167,3 +167,23 @@ def test_74_the_same_at_a_connection() -> None:
     desk.unlink()
     desk.link([], held.items())
     assert "another contract?" in desk.position.on_hold
+
+
+# ---------------------------------------------------------------- clocks
+
+
+def test_62_nothing_is_entered_while_the_clocks_disagree() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    desk.send(ClocksApart(desk.now, 3600.4))
+    assert desk.order(order.ref).status is OrderStatus.CANCELLING
+    assert "3,600 s ahead of the broker's: set it (NTP)" in desk.alarms[-1]
+    desk = Desk()
+    desk.send(ClocksApart(desk.now, -12.0))
+    desk.until("10:01")
+    assert not desk.submitted
+    assert desk.state.bots["spread"].waits == "this computer's clock is 12 s behind the broker's"
+    desk.send(ClocksApart(desk.now, 0.0))
+    desk.tick(15)
+    assert len(desk.submitted) == 1
