@@ -6,7 +6,7 @@ has none, ABANDONED. Nothing is ever traded to make books agree: what the accoun
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from engine.decide.limits import clock_words
@@ -25,6 +25,8 @@ from engine.turn.state import Trading
 from engine.turn.unseen import book_unseen, owes_fills
 from engine.turn.work import Work
 
+TOLD_AWAY = timedelta(minutes=1)
+
 
 def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
     """Nothing is known of live orders until the next LinkUp; quotes are forgotten."""
@@ -32,7 +34,7 @@ def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
     for order in work.all_live_orders():
         if order.status is OrderStatus.SENDING:
             work.put_order(replace(order, status=OrderStatus.UNKNOWN, message="the link went down"))
-    return {"is_linked": False, "is_ready": False}
+    return {"is_linked": False, "is_ready": False, "down_at": work.state.down_at or event.at}
 
 
 def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
@@ -43,14 +45,16 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     book_unseen(work, at_broker, {held: cost for held, cost in event.costs if isinstance(held, Option)})
     note_numbers(work, (contract for contract, _ in event.positions))
     doubts = _compare_positions(work, event)
-    for order in list(work.orders.values()):
-        if order.ref in at_broker:
+    for ref in list(work.orders):
+        order = work.orders[ref]  # the end of one may have changed another
+        if ref in at_broker:
             found(work, order)
         elif order.status.is_live and not owes_fills(order):
             not_found(work, order)
     note_refs(work, at_broker)
     if work.state.standing.trading is not Trading.ACTIVE:
         cancel_entries(work, "", "only what reduces may work")
+    _tell_away(work)
     remind(work)
     for name in work.bots:
         wake(work, name, 0.0)
@@ -58,6 +62,7 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     work.asked_at, work.absent = work.at, frozenset()
     return {
         "is_linked": True,
+        "down_at": None,
         "is_ready": True,
         "account": event.account,
         "client_id": event.client_id,
@@ -68,6 +73,20 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
         "aims": None,
         "watch_at": None,
     }
+
+
+def _tell_away(work: Work) -> None:
+    """Say how much of the session nobody watched what is open, if it was a minute or more."""
+    session, lost = work.state.session, work.state.down_at
+    if lost is None:
+        return
+    away = min(work.at, session.close) - max(lost, session.open)
+    count = sum(not position.is_flat for position in work.active_positions())
+    if count and away >= TOLD_AWAY:
+        what = "an open position was" if count == 1 else f"{count} open positions were"
+        minutes = away // timedelta(minutes=1)
+        text = f"connected again: {what} not watched for {minutes} min of the session"
+        work.record(Kind.ALARM, text=text)
 
 
 def _compare_positions(work: Work, event: LinkUp) -> dict[Option, datetime]:

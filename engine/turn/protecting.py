@@ -18,7 +18,7 @@ from engine.model.position import Position, PositionLeg
 from engine.order.draft import closing_legs, draft
 from engine.turn.judging import wake
 from engine.turn.opening import ticket
-from engine.turn.resting import REARM_LIMIT, has_expired
+from engine.turn.resting import REARM_LIMIT, has_expired, is_restarting
 from engine.turn.work import Work
 
 PROTECT = "protect"
@@ -36,6 +36,8 @@ def place_protection(work: Work, position: Position) -> None:
     if not work.state.is_linked or position.rearmed > REARM_LIMIT or has_expired(work, position):
         return
     if position.retry_at is not None and work.at < position.retry_at:
+        return
+    if is_restarting(work, position.bot):
         return
     live = {order.legs[0].name: order for order in work.live_orders(position.id) if order.purpose is Purpose.PROTECT}
     for leg in position.legs:
