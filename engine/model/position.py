@@ -14,7 +14,7 @@ class PositionLeg:
 
     Units: `opened` and `closed` count contracts, of all structures together; cash in dollars, + received, - paid,
     multiplier included, commissions apart (paid: positive). `settled` contracts left by expiry and are part of
-    `closed`.
+    `closed`. `owed`: executions whose commission the broker has not told yet.
     """
 
     name: str
@@ -27,6 +27,7 @@ class PositionLeg:
     entry_cash: Decimal = ZERO
     exit_cash: Decimal = ZERO
     commissions: Decimal = ZERO
+    owed: int = 0
 
     @property
     def held(self) -> int:
@@ -117,6 +118,11 @@ class Position:
     def commissions(self) -> Decimal:
         """Dollars paid so far."""
         return sum((leg.commissions for leg in self.legs), ZERO)
+
+    @property
+    def owed(self) -> int:
+        """Executions whose commission is not told yet: until then every profit is provisional."""
+        return sum(leg.owed for leg in self.legs)
 
     @property
     def cash(self) -> Decimal:

@@ -8,7 +8,7 @@ move positions: the summary execution of a combo is passed over.
 from dataclasses import replace
 
 from engine.fill.apply import add_commission, add_fill, book, unbook
-from engine.fill.book import Booked
+from engine.fill.book import UNSEEN, Booked, owes_none
 from engine.model.contract import Option
 from engine.model.event import BrokerStatus, CommissionReport, ExecutionReport, OrderMessage, OrderReport
 from engine.model.money import ZERO
@@ -170,7 +170,7 @@ def count_fill(work: Work, order: Order, event: ExecutionReport) -> None:
 
 def unseen_id(ref: str, leg: str) -> str:
     """Return the execution id, without its revision, that is given to what a leg of an order filled unseen."""
-    return f"unseen:{ref}:{leg}"
+    return f"{UNSEEN}{ref}:{leg}"
 
 
 def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
@@ -219,7 +219,8 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     is_entry = order.purpose is Purpose.ENTRY
     leg_name = order.legs[index].name
     commission = corrected.commission if corrected else ZERO
-    booked = Booked(event.exec_id, order.position, leg_name, is_entry, count, cash, commission)
+    is_paid = owes_none(event.exec_id, count) or (corrected is not None and corrected.is_paid)
+    booked = Booked(event.exec_id, order.position, leg_name, is_entry, count, cash, commission, is_paid)
     work.put_booked(base, booked)
     work.put_order(add_fill(order, index, count))
     position = work.put_position(book(work.positions[order.position], booked, event.option))
@@ -283,14 +284,14 @@ def on_commission(work: Work, event: CommissionReport) -> None:
     """Add (or correct) the commission of one execution."""
     base = event.exec_id.rpartition(".")[0]
     known = work.booked.get(base)
-    if known is None or not known.position or known.commission == event.commission:
+    if known is None or not known.position or (known.is_paid and known.commission == event.commission):
         return
     difference = event.commission - known.commission
-    work.put_booked(base, replace(known, commission=event.commission))
+    work.put_booked(base, replace(known, commission=event.commission, is_paid=True))
     position = work.positions.get(known.position)
     if position is None:
         return
-    work.put_position(add_commission(position, known.leg, difference))
+    work.put_position(add_commission(position, known.leg, difference, is_first=not known.is_paid))
     work.record(
         Kind.COMMISSION,
         position.bot,
