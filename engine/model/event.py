@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import Enum
 
 from engine.model.contract import Contract, Option
-from engine.model.facts import Account, Listing
+from engine.model.facts import Account, Dividend, Listing
 from engine.model.order import Side
 from engine.model.values import dataclass
 
@@ -144,6 +144,15 @@ class OpeningMoveReport:
     points: float
 
 
+@dataclass(frozen=True, slots=True)
+class DividendReport:
+    """The next dividend of an underlying."""
+
+    at: datetime
+    symbol: str
+    dividend: Dividend
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkUp:
     """Connected and in step: every complete snapshot has been read in one connection.
@@ -231,6 +240,7 @@ Event = (
     | OpeningMoveReport
     | OrdersListed
     | MarginReport
+    | DividendReport
     | LinkUp
     | LinkDown
     | ClocksApart

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from engine.fill.apply import with_leg
-from engine.model.contract import Contract, Option
+from engine.model.contract import Contract, Option, Underlying
 from engine.model.money import ZERO
 from engine.turn.caution import is_stopped, stop
 from engine.turn.resting import cancel, option_has_expired
@@ -48,7 +48,9 @@ def hold(work: Work, missing: set[Option], doubtful: set[Option]) -> None:
         options = {leg.option for leg in position.legs if leg.held}
         gone = sorted(options & missing, key=str)
         if gone and not position.on_hold:
-            text = f"the account holds less {gone[0]} than our books: closed by hand? nothing is sent for it any more"
+            shares = work.state.holdings.get(Underlying(gone[0].symbol), ZERO)
+            how = f"closed by hand, or assigned (it holds {shares} {gone[0].symbol})" if shares else "closed by hand"
+            text = f"the account holds less {gone[0]} than our books: {how}? nothing is sent for it any more"
             work.alarm(position.bot, text, position.id)
             work.put_position(replace(position, on_hold=text))
             for order in work.live_orders(position.id):

@@ -18,6 +18,7 @@ from engine.model.event import (
     ClocksApart,
     ClosesReport,
     CommissionReport,
+    DividendReport,
     Event,
     ExecutionReport,
     LinkDown,
@@ -38,6 +39,7 @@ from engine.record.record import Json, Kind
 from engine.turn import daily, doubting, settling, watching
 from engine.turn.asking import orders_listed, step_asking
 from engine.turn.caution import go_on
+from engine.turn.dividends import warn_of_dividends
 from engine.turn.ended import next_opening
 from engine.turn.entering import step_entry
 from engine.turn.following import follow
@@ -158,6 +160,7 @@ def _by_the_clock(work: Work, changes: dict[str, Any]) -> None:
     in_hours = session.open <= work.at < session.close
     if in_hours and (state.mark_at is None or work.at >= state.mark_at):
         daily.mark_positions(work)
+        warn_of_dividends(work)
         changes["mark_at"] = work.at + daily.MARK_EVERY
     if not in_hours and state.mark_at is not None and work.at >= state.mark_at:
         changes["mark_at"] = None
@@ -207,6 +210,17 @@ def _on_opening_move(work: Work, event: OpeningMoveReport) -> dict[str, Any]:
         Kind.FACTS, symbol=event.symbol, what="opening_move", value=event.points, expiry=event.expiry.isoformat()
     )
     return {"facts": replace(facts, opening_moves=moves)}
+
+
+def _on_dividend(work: Work, event: DividendReport) -> dict[str, Any]:
+    facts = work.state.facts
+    if facts.dividends.get(event.symbol) == event.dividend:
+        return {}
+    told = event.dividend
+    work.record(
+        Kind.FACTS, symbol=event.symbol, what="dividend", value=str(told.amount), ex_date=told.ex_date.isoformat()
+    )
+    return {"facts": replace(facts, dividends={**facts.dividends, event.symbol: told})}
 
 
 def _on_message(work: Work, event: OrderMessage) -> None:
@@ -271,6 +285,7 @@ _HANDLERS: dict[type, Handler] = {
     AccountReport: _on_account,
     ListingReport: _on_listing,
     ClosesReport: _on_closes,
+    DividendReport: _on_dividend,
     OpeningMoveReport: _on_opening_move,
     OrdersListed: orders_listed,
     MarginReport: on_margin,

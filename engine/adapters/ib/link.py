@@ -29,6 +29,7 @@ from engine.model.event import (
     AccountReport,
     ClocksApart,
     CommissionReport,
+    DividendReport,
     Event,
     ExecutionReport,
     LinkDown,
@@ -199,6 +200,7 @@ class IbLink:
         rows = wire.quotes.settle(at.timestamp())
         if wire.quotes.failures:
             raise BrokerError(wire.quotes.failures[0])
+        events += _dividends(wire, at)
         events.append(MarketMoved(at, rows))
         codes = [code for code, _ in wire.inbox.notices]
         texts = dict(wire.inbox.notices)
@@ -314,3 +316,11 @@ class IbLink:
         if wire is not None:
             self._feed.detach()
             await wire.close()
+
+
+def _dividends(wire: Wire, at: datetime) -> list[Event]:
+    """Return the dividends that were told since the last batch."""
+    told, wire.quotes.dividends = wire.quotes.dividends, {}
+    contracts = wire.quotes.board.contracts
+    named = ((contract.symbol, told[row]) for row in told if (contract := contracts[row]) is not None)
+    return [DividendReport(at, symbol, dividend) for symbol, dividend in named]
