@@ -173,6 +173,12 @@ def unseen_id(ref: str, leg: str) -> str:
     return f"{UNSEEN}{ref}:{leg}"
 
 
+def revised(exec_id: str) -> str:
+    """Return the id of an execution that replaces this one."""
+    base, _, revision = exec_id.rpartition(".")
+    return f"{base}.{int(revision) + 1:02d}"
+
+
 def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
     """Take out what was booked for this leg when nobody had heard its fills: now they are told."""
     leg = next((leg.name for leg in order.legs if leg.option == event.option), "")
@@ -180,7 +186,7 @@ def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
     if guess is None or not guess.quantity:
         return order
     _unbook(work, order, guess)
-    taken = replace(event, exec_id=f"{unseen_id(order.ref, leg)}.02", quantity=ZERO)
+    taken = replace(event, exec_id=revised(guess.exec_id), quantity=ZERO)
     work.put_booked(unseen_id(order.ref, leg), replace(guess, exec_id=taken.exec_id, quantity=0, cash=ZERO))
     _record_fill(work, order, taken, leg)
     return work.orders[order.ref]
@@ -225,13 +231,15 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     work.put_order(add_fill(order, index, count))
     position = work.put_position(book(work.positions[order.position], booked, event.option))
     _record_fill(work, order, event, leg_name)
-    check_count(work, order, position)
     wake(work, order.bot, 0.0)
-    position_filled(work, position, work.orders[order.ref])
+    is_same = corrected is not None and corrected.quantity == count
+    if not is_same:
+        check_count(work, order, position)
+        position_filled(work, position, work.orders[order.ref])
     if position.state == "closed":
         count_realized(work, position.bot)
     conclude(work, work.orders[order.ref])
-    if corrected is not None:
+    if corrected is not None and not is_same:
         _after_correction(work, work.positions[order.position])
 
 

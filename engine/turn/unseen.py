@@ -123,7 +123,8 @@ def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Op
     net = sum((price * leg.ratio * -leg.side.sign for price, leg in zip(prices, order.legs, strict=True)), ZERO)
     shown = f"{abs(net if order.is_combo else prices[0]):f}"
     text = f"{order.ref} filled while nobody listened: {max(counts.values())} booked {how}, {shown}"
-    work.alarm(order.bot, f"{text}. Compare it with the account's statement", order.position)
+    help = f"Compare it with the account's statement; 'rulebot store correct {order.ref} PRICE' puts it right"
+    work.alarm(order.bot, f"{text}. {help}", order.position)
     if work.positions[order.position].is_flat:
         work.put_base(order.position, work.positions[order.position].net)  # it was not made today
 
