@@ -4,11 +4,14 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+import pytest
 from hand_desk import Desk, call, put, text_of
 
+from engine.compile.build import build_plan
 from engine.model.event import BrokerStatus, ClocksApart, Request
 from engine.model.order import Order, OrderStatus
 from engine.record.record import Kind
+from engine.spec.load import load_text
 from engine.turn.program import AccountLimits
 
 CALLS = """
@@ -127,6 +130,34 @@ def test_nothing_is_entered_while_the_days_loss_is_unknown() -> None:
         desk.quote(option, 0.50, 0.60)
     desk.tick(15)
     assert desk.last.bot == "later"
+
+
+def test_a_daily_loss_in_units_of_what_one_trade_may_lose() -> None:
+    desk = Desk((text_of(risk="{max_loss_per_trade: $2000, daily_loss: 0.05x max_loss_per_trade}"),))
+    assert desk.program.bots["spread"].plan.risk.daily_loss == Decimal(100)
+    desk.opened()
+    short = next(leg.option for leg in desk.position.legs if leg.sign < 0)
+    desk.quote(short, desk.board.bid[desk.board.rows[short]] + 2, desk.board.ask[desk.board.rows[short]] + 2)
+    desk.tick(1)
+    assert desk.day_of().halted.startswith("the day's loss is $200")  # type: ignore[attr-defined]
+    assert desk.day_of().halted.endswith("daily_loss is $100.00")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("risk", "words"),
+    [
+        ("{undefined_risk: allow, daily_loss: 2x max_loss_per_trade}", "'max_loss_per_trade', which is not given"),
+        ("{max_loss_per_trade: $2000, daily_loss: 0x max_loss_per_trade}", "'daily_loss' is written positive"),
+        ("{max_loss_per_trade: $2000, daily_loss: 2R}", "a day's loss is dollars, or a multiple of max_loss_per_trade"),
+        ("{max_loss_per_trade: $2000, daily_loss: 2x credit}", "a day's loss is dollars, or a multiple of"),
+    ],
+)
+def test_a_daily_loss_that_cannot_be_meant_is_refused(risk: str, words: str) -> None:
+    loaded = load_text(text_of(risk=risk))
+    found = list(loaded.diagnostics)
+    if loaded.spec is not None:
+        found += build_plan(loaded.spec, loaded.source)[1]
+    assert words in " ".join(each.message for each in found if each.is_error)
 
 
 def test_without_such_a_limit_nothing_is_asked_of_quotes() -> None:
