@@ -12,6 +12,8 @@ import click
 from engine.cli.stores import print_json
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from engine.run.chaos.seeds import Asked, Smallest, Tally, Tried, Workers
 
 SHOWN = 3
@@ -69,7 +71,7 @@ def chaos(
         print_json(_document(tally, asked))
     else:
         again = _command(asked, kinds, overrides)
-        for line in _lines(tally, again, time.monotonic() - began):
+        for line in _lines(tally, asked.kinds, again, time.monotonic() - began):
             click.echo(line)
     ctx.exit(0 if tally.holds else 1)
 
@@ -102,7 +104,7 @@ def _progress(text: str) -> None:
 # ---------------------------------------------------------------- for eyes
 
 
-def _lines(tally: "Tally", again: str, seconds: float) -> Iterator[str]:
+def _lines(tally: "Tally", kinds: Sequence[str], again: str, seconds: float) -> Iterator[str]:
     from engine.run.chaos.verdicts import INVARIANTS
 
     smallest = {each.seed: each for each in tally.smallest}
@@ -120,7 +122,10 @@ def _lines(tally: "Tally", again: str, seconds: float) -> Iterator[str]:
         yield from (f"   {number}: {text}" for number, said in each_smallest.violations.items() for text in said[:1])
         yield "   the least that breaks it:"
         yield from (f"     {line}" for line in each_smallest.plan.splitlines())
-    yield "\n what fired: " + (_counts(tally.fired) or "nothing")
+    fired = tally.fired
+    yield f"\n what fired ({len(+fired)} kinds, {fired.total()} times): " + (_counts(+fired) or "nothing")
+    if never := tally.never_fired(kinds):
+        yield f" what never fired ({len(never)} kinds): {', '.join(never)}"
     yield f" {_totals(tally)} in {seconds:.0f} s"
 
 
@@ -129,7 +134,7 @@ def _some(tried: "Sequence[Tried]") -> str:
     return named if len(tried) <= 12 else f"{named}, ..."
 
 
-def _counts(fired: Mapping[str, int]) -> str:
+def _counts(fired: "Counter[str]") -> str:
     return ", ".join(f"{kind} {fired[kind]}" for kind in sorted(fired, key=lambda kind: (-fired[kind], kind)))
 
 
@@ -177,6 +182,7 @@ def _document(tally: "Tally", asked: "Asked") -> dict[str, Any]:
             {"seed": each.seed, "plan": each.plan, "violations": _said(each.violations)} for each in tally.smallest
         ],
         "fired": dict(tally.fired),
+        "never_fired": tally.never_fired(asked.kinds),
     }
 
 

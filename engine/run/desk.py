@@ -1,6 +1,7 @@
 """From spec files to the program that runs: everything is validated and compiled before anything connects."""
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from engine.compile.build import build_plan, check
@@ -121,11 +122,16 @@ def load_desk(paths: Iterable[str], overrides: Mapping[str, str], account_file: 
 
 def compile_text(text: SpecText) -> CompiledBot:
     """Compile a text that an earlier run kept. Raises: StoreError when this version cannot read it any more."""
-    loaded = load_text(text.text, text.file, text.overrides)
+    return _compiled(text.name, text.digest, text.file, text.text, tuple(sorted(text.overrides.items())))
+
+
+@lru_cache(maxsize=64)
+def _compiled(name: str, digest: str, file: str, text: str, overrides: tuple[tuple[str, str], ...]) -> CompiledBot:
+    loaded = load_text(text, file, dict(overrides))
     plan = None if loaded.spec is None else build_plan(loaded.spec, loaded.source)[0]
-    if plan is None or plan.digest != text.digest:
+    if plan is None or plan.digest != digest:
         raise StoreError(
-            f"the text that governs open positions of {text.name} cannot be compiled by this version",
+            f"the text that governs open positions of {name} cannot be compiled by this version",
             "finish those positions with the version that opened them",
         )
     return compile_bot(plan)

@@ -7,7 +7,7 @@ read is recorded with its id before its file is removed: it acts once, also when
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -46,18 +46,19 @@ def post(store: Path, request: Request, bot: str = "") -> bool:
 
 
 class Inbox:
-    """The engine's side: looks into the folder a few times a second of real time.
+    """The engine's side: looks into the folder a few times a second of `clock`.
 
     A stop or a reload that was left for an engine that is gone is removed at the start: it is not meant for the next
     one, which reads the files anyway. What else was asked for while none ran is.
     """
 
-    def __init__(self, store: Path) -> None:
+    def __init__(self, store: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._folder = inbox_of(store)
         for left in self._folder.glob("*.json") if self._folder.is_dir() else ():
             if _is_for_another(left):
                 left.unlink(missing_ok=True)
-        self._looked = 0.0
+        self._looked = -POLL_SECONDS
         self._taken: list[Path] = []
         self._own: list[Request] = []
         self._count = 0
@@ -73,8 +74,8 @@ class Inbox:
             self._count += 1
             found.append(OperatorRequest(at, f"own-{at.isoformat()}-{self._count}", request))
         self._own.clear()
-        if time.monotonic() - self._looked >= POLL_SECONDS:
-            self._looked = time.monotonic()
+        if (now := self._clock()) - self._looked >= POLL_SECONDS:
+            self._looked = now
             found += self._files(at)
         return found
 

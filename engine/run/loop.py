@@ -117,13 +117,14 @@ class Loop:
         return await self._reconnect()
 
     async def _reconnect(self) -> Batch:
-        lost, told = time.monotonic(), False
+        clock, told = asyncio.get_running_loop().time, False
+        lost = clock()
         for wait in waits(self.program.install):
             try:
                 return await self.link.connect()
             except BrokerError as error:
                 log.warning("%s; tried again in %.0f s", error.message, wait)
-                away = time.monotonic() - lost
+                away = clock() - lost
                 if away >= UNWATCHED and not told:
                     told = self._tell_unwatched(away)
                 await self._wait_for_requests(wait)

@@ -1,5 +1,6 @@
 """One run from the command to its end: store, world, state, loop, and what stays behind."""
 
+import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Mapping
@@ -95,7 +96,7 @@ async def execute(
             with hold_account(opened.ib.link.account, options.store, options.accounts):
                 run = _assemble(desk, options, opened, journal, first.at, watcher)
                 started(run)
-                async with watched(lambda words: _tell(run, words), is_on=not opened.ib.link.is_lockstep):
+                async with watched(lambda words: _tell(run, words), is_on=options.accounts is not None):
                     await _drive(run, first, journal)
             return run
     finally:
@@ -127,7 +128,7 @@ def _assemble(
     resumed = resume(recalled.records, at, world.ib.feed.board, load_calendar(), recalled.number, recalled.order_id)
     pinned = {text.digest: compile_text(text) for text in resumed.texts}
     install = resumed.install or options.install or secrets.token_hex(3)
-    inbox = Inbox(options.store)
+    inbox = Inbox(options.store, asyncio.get_running_loop().time)
     loop = Loop(
         program=desk.program(install, pinned, options.line_limit),
         state=resumed.state,

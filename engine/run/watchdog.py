@@ -43,7 +43,7 @@ class Pulse:
 async def watched(tell: Callable[[str], None], *, is_on: bool) -> AsyncIterator[None]:
     """Have the event loop watched meanwhile; `tell` is given words for a person once it turns again.
 
-    is_on: False where time is not the computer's, so that nothing is late.
+    is_on: False where the account is made up and time may be too.
     """
     if not is_on:
         yield

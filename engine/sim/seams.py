@@ -289,6 +289,7 @@ class Execution:
     average_price: float
     order_ref: str
     liquidity: int = 2
+    liquidation: bool = False
 
 
 # Reports, in the order the broker sends them.

@@ -27,6 +27,9 @@ MARK_EVERY = timedelta(seconds=60)
 DAILY_LOSS = "daily_loss"
 UNVALUED_GRACE = timedelta(seconds=30)
 """How long a position may be without a sound quote before a person is told that daily_loss does not see it."""
+FAR_EVERY, FAR = 5, timedelta(days=7)
+"""Minutes between the snapshots on record of a position none of whose legs expires within `FAR`: it changes slowly, and
+a seller who holds sixty of them for months would fill the store."""
 OPENING_MINUTES = timedelta(minutes=5)
 """The expected move of the open is taken at the first sound instant, not later than this."""
 
@@ -190,15 +193,18 @@ def note_opening_moves(work: Work) -> Facts:
 
 
 def mark_positions(work: Work) -> None:
-    """Record a snapshot of every open position and keep its profit."""
+    """Keep the profit of every open position, and a snapshot of those that are due."""
     board = work.state.board
+    session = work.state.session
+    is_far_due = int(work.now // 60) % FAR_EVERY == 0 or work.at >= session.close - MARK_EVERY
     for position in work.active_positions():
         if position.is_flat:
             continue
         made = profit(position, board, work.now)
         if made is not None:
             work.put_mark(position.id, made)
-        _mark(work, position, made)
+        if is_far_due or min(leg.option.expiry for leg in position.legs) < session.date + FAR:
+            _mark(work, position, made)
 
 
 def _mark(work: Work, position: Position, made: Decimal | None) -> None:

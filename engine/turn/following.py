@@ -17,7 +17,7 @@ from engine.turn.choosing import still_holds
 from engine.turn.judging import wake
 from engine.turn.leaving import CLOSING, exit_ladder
 from engine.turn.opening import no_price
-from engine.turn.reports import conclude
+from engine.turn.reports import conclude, has_reason
 from engine.turn.resting import CANCEL_PATIENCE, cancel
 from engine.turn.work import Work
 
@@ -36,7 +36,10 @@ def follow(work: Work, order: Order) -> None:
     """Take the step that is due for a live order, if one is."""
     if order.ended is not None:
         left = (order.changed_at + REASON_PATIENCE - work.at).total_seconds()
-        if left <= 0:
+        if left <= 0 and order.ended is OrderStatus.REFUSED and not has_reason(order):
+            work.alarm(order.bot, f"{order.ref} is inactive, and nobody says why: it is taken back", order.position)
+            cancel(work, replace(order, ended=None), "it was inactive without a reason")
+        elif left <= 0:
             conclude(work, order)
         else:
             wake(work, order.bot, left)

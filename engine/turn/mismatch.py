@@ -16,7 +16,7 @@ from engine.model.order import Order, OrderType, Purpose
 from engine.model.position import Position
 from engine.order.draft import net_price
 from engine.turn.ended import stop_for_today
-from engine.turn.resting import cancel, cancel_entries
+from engine.turn.resting import REARM_LIMIT, RESTING, cancel, cancel_entries, take_back
 from engine.turn.work import Work
 
 AGAIN_AFTER = timedelta(minutes=1)
@@ -53,7 +53,7 @@ def check_terms(work: Work, order: Order, event: OrderReport, *, is_first: bool)
     found = _differences(order, event)
     if not found:
         return
-    why = "look at the order presets of TWS" if is_first else "somebody has changed it"
+    why = "look at the presets of TWS" if is_first else "somebody has changed it"
     text = f"the broker has {order.ref} as {', '.join(found)} ({why})"
     position = work.positions[order.position]
     if order.purpose is Purpose.ENTRY:
@@ -61,8 +61,12 @@ def check_terms(work: Work, order: Order, event: OrderReport, *, is_first: bool)
         cancel(work, work.orders[order.ref], "the broker has it otherwise than it was sent")
     elif _closes_more(order, event):
         work.alarm(order.bot, f"{text}: it would close more than was meant and is taken back", position.id)
-        work.put_position(replace(position, retry_at=work.at + AGAIN_AFTER))
-        cancel(work, order, "it would close more than was meant")
+        if order.purpose in RESTING:  # the next one would be no better: the engine watches its price
+            work.put_position(replace(position, suspended=True, rearmed=REARM_LIMIT + 1))
+            take_back(work, work.positions[position.id], "one of them would close more than was meant")
+        else:
+            work.put_position(replace(position, retry_at=work.at + AGAIN_AFTER))
+            cancel(work, order, "it would close more than was meant")
     else:
         work.alarm(order.bot, f"{text}: it is left as it is", position.id)
 
@@ -97,8 +101,11 @@ def _closes_more(order: Order, event: OrderReport) -> bool:
 
 def check_count(work: Work, order: Order, position: Position) -> None:
     """Say when more was opened than was asked for, or more closed than was held."""
+    most = max(each.quantity for each in (*order.former, order.terms))
     if any(leg.held < 0 for leg in position.legs):
         distrust(work, position, f"more was closed of {position.id} than was held")
+    elif any(count > most * leg.ratio for count, leg in zip(order.counts, order.legs, strict=True)):
+        distrust(work, position, f"{order.ref} has filled more than its {order.quantity}")
     elif order.purpose is Purpose.ENTRY and any(leg.opened > position.quantity * leg.ratio for leg in position.legs):
         distrust(work, position, f"more was opened of {position.id} than the {position.quantity} that were asked for")
 

@@ -81,12 +81,19 @@ def on_order(work: Work, event: OrderReport) -> None:
         return
     check_terms(work, order, event, is_first=is_first)
     order = work.orders[order.ref]
-    if order.ended is not OrderStatus.REFUSED or order.message:
+    if order.ended is not OrderStatus.REFUSED or has_reason(order):
         conclude(work, order)
+
+
+def has_reason(order: Order) -> bool:
+    """Say whether the broker has said why it refuses: Inactive alone may be an order that it only holds."""
+    return order.message[:1].isdigit()
 
 
 def _with_status(order: Order, status: BrokerStatus | None) -> Order:
     if status is None or not order.status.is_live:
+        return order
+    if status is BrokerStatus.INACTIVE and order.status is OrderStatus.CANCELLING:
         return order
     if status in _FINAL:
         return replace(order, ended=_FINAL[status])
@@ -228,7 +235,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     is_paid = owes_none(event.exec_id, count) or (corrected is not None and corrected.is_paid)
     booked = Booked(event.exec_id, order.position, leg_name, is_entry, count, cash, commission, is_paid)
     work.put_booked(base, booked)
-    work.put_order(add_fill(order, index, count))
+    order = work.put_order(add_fill(order, index, count))
     position = work.put_position(book(work.positions[order.position], booked, event.option))
     _record_fill(work, order, event, leg_name)
     wake(work, order.bot, 0.0)

@@ -9,7 +9,7 @@ entry rule that cannot be judged never holds up an exit.
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from engine.model.contract import Option
@@ -54,6 +54,9 @@ from engine.turn.reports import on_commission, on_execution, on_message, on_orde
 from engine.turn.resting import cancel_entries, option_has_expired, place_resting, put_back
 from engine.turn.state import NEVER, State, after_request
 from engine.turn.work import Turn, Work
+
+UNLINKED_AGAIN = timedelta(seconds=1)
+"""While the broker is lost what is due stays due; to be asked again at once would leave no time to listen."""
 
 
 def turn(program: Program, state: State, event: Event) -> Turn:
@@ -100,6 +103,8 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
         changes["watch_at"] = watching.sooner(changes.get("watch_at", state.watch_at), at + datetime.resolution)
     mark_at, watch_at = changes.get("mark_at", state.mark_at), changes.get("watch_at", state.watch_at)
     wake_at = min(found for found in (step_at, mark_at, watch_at) if found is not None)
+    if not work.state.is_linked:
+        wake_at = max(wake_at, at + UNLINKED_AGAIN)
     return work.finish(step_at=step_at, wake_at=wake_at, **changes)
 
 

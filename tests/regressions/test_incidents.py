@@ -175,3 +175,12 @@ def _stranger(desk: Desk, option: Option) -> ExecutionReport:
         price=Decimal("3.10"),
         executed_at=desk.now,
     )
+
+
+def test_a_lost_broker_does_not_leave_the_engine_with_something_due_at_once_for_ever() -> None:
+    """Found by `rulebot chaos` in virtual time: after 1100 with a position open, the socket was never read again."""
+    desk = seller()
+    desk.unlink()
+    for _ in range(200):
+        desk.tick(1, quiet=True)
+        assert desk.state.wake_at > desk.now

@@ -12,7 +12,8 @@ from raw_client import DAY, Message, RawClient, con_id, contract, order, run
 
 from engine.cli.gateway import gateway
 from engine.sim.gateway.embed import RunningGateway, start_gateway
-from engine.sim.gateway.fault_plan import KINDS, FaultError, load_faults, read_faults
+from engine.sim.gateway.fault_kinds import KINDS
+from engine.sim.gateway.fault_plan import FaultError, load_faults, read_faults
 from engine.sim.gateway.settings import GatewaySettings
 from engine.sim.gateway.wire import take_frames
 
@@ -250,6 +251,185 @@ def test_row_45_a_warning_leaves_the_order_alive(code):
     main()
 
 
+@at_open("kind: late_order, on: order, seconds: 20")
+async def test_row_23_an_order_reaches_the_broker_late_after_its_cancel_was_not_found(running, client):
+    client.send(*buy(running, limit="0.05"))
+    assert not [each for each in await client.fence(2) if each[0] in ORDERS]
+    client.send(4, 1, 1)
+    assert errors(await client.fence(1)) == [10147]
+    assert statuses(await client.fence(4))[0] == "PreSubmitted"
+    assert len(running.exchange.open_orders()) == 1
+
+
+@at_open("kind: pacing, on: order")
+async def test_row_52_an_order_is_lost_for_pacing_and_error_100_names_no_order(running, client):
+    client.send(*buy(running))
+    found = await client.fence(3)
+    assert [each[2:4] for each in of("4", found)] == [["-1", "100"]]
+    assert running.exchange.open_orders() == []
+    assert running.exchange.executions() == []
+
+
+@at_open("kind: inactive, on: order, seconds: 12")
+async def test_row_46_an_order_that_works_is_shown_as_inactive_for_a_while(running, client):
+    client.send(*buy(running, limit="0.05"))
+    assert set(statuses(await client.fence(2))) == {"Inactive"}
+    assert len(running.exchange.open_orders()) == 1
+    assert statuses(await client.fence(2)) == ["Submitted"]
+
+
+@pytest.mark.parametrize(
+    ("what", "at", "echo"), [("price", 16, "0.25"), ("quantity", 14, "2"), ("tif", 18, "GTC")], ids=str
+)
+def test_row_51_a_preset_makes_another_order_of_it(what, at, echo):
+    @at_open(f"kind: preset, on: order, what: {what}, price_by: 0.2")
+    async def main(running, client):
+        client.send(*buy(running, limit="0.05"))
+        told = of("5", await client.fence(2))
+        assert told[0][at] == echo
+        (view,) = running.exchange.open_orders()
+        asked = view.ticket.limit_price, view.ticket.quantity, view.ticket.tif
+        assert asked != (Decimal("0.05"), 1, "DAY")
+
+    main()
+
+
+@at_open("kind: worse_fill, on: order, price_by: 0.5")
+async def test_row_50_a_fill_is_worse_than_its_limit(running, client):
+    client.send(*buy(running, limit="30.00"))
+    found = await client.fence(3)
+    assert [Decimal(each[20]) for each in of("11", found)] == [Decimal("30.5")]
+    assert running.ledger is not None
+    assert running.ledger.totals().cash_flow == {con_id(running, 5890): Decimal(-3050)}
+
+
+@at_open("kind: overfill, on: fill, seconds: 5")
+async def test_row_50_an_order_fills_once_more_than_it_was_for(running, client):
+    client.send(*buy(running))
+    found = await client.fence(4)
+    assert len(exec_ids(found)) == 2
+    assert [each[3] for each in of("3", found)][-1] == "2"
+    assert {each[14] for each in of("5", found)} == {"1"}
+    assert [each.quantity for each in running.exchange.positions()] == [Decimal(2)]
+
+
+def combo(running: RunningGateway, order_id: int = 1) -> list[object]:
+    legs = [(con_id(running, 5895), 1, "BUY"), (con_id(running, 5890), 1, "SELL")]
+    return order(order_id, legs=legs, limit="3.00")
+
+
+@at_open("kind: one_leg, on: order, leg: 2")
+async def test_row_49_one_leg_of_a_combo_trades_alone(running, client):
+    client.send(*combo(running))
+    found = await client.fence(3)
+    assert [each[5] for each in of("11", found)] == ["OPT"]
+    assert statuses(found)[-1] == "Cancelled"
+    assert [each.quantity for each in running.exchange.positions()] == [Decimal(-1)]
+
+
+@at_open("kind: expires, on: order, seconds: 5")
+async def test_row_48_what_remains_of_an_order_expires(running, client):
+    client.send(*buy(running, limit="0.05"))
+    found = await client.fence(4)
+    assert statuses(found)[-1] == "Cancelled"
+    assert 202 in errors(found)
+
+
+def test_row_26_what_comes_twice_can_be_chosen():
+    counts = {}
+    for what in ("status", "execution", "commission"):
+
+        @at_open(f"kind: duplicate, on: order, what: {what}")
+        async def main(running, client, what=what):
+            client.send(*buy(running))
+            found = await client.fence(4)
+            counts[what] = len(of("11", found)), len(of("59", found))
+
+        main()
+    assert counts == {"status": (1, 1), "execution": (2, 1), "commission": (1, 2)}
+
+
+@pytest.mark.parametrize(("status", "filled"), [("told", True), ("lost", False)])
+def test_row_25_an_execution_is_lost_and_found_by_asking(status, filled):
+    @at_open(f"kind: lost_execution, on: fill, status: {status}")
+    async def main(running, client):
+        client.send(*buy(running))
+        found = await client.fence(4)
+        assert not of("11", found)
+        assert not of("59", found)
+        assert ("Filled" in statuses(found)) is filled
+        client.send(7, 3, 5, 0, "", "", "", "", "", "")
+        asked = await client.until_kind(55)
+        assert (len(of("11", asked)), len(of("59", asked))) == (1, 1)
+
+    main()
+
+
+@at_open("kind: late_leg, on: fill, seconds: 10")
+async def test_row_19_one_leg_of_a_combo_is_told_later_than_the_other(running, client):
+    client.send(*combo(running))
+    first = await client.fence(2)
+    assert sorted(each[5] for each in of("11", first)) == ["BAG", "OPT"]
+    assert len(of("59", first)) == 1
+    client.send(7, 3, 5, 0, "", "", "", "", "", "")
+    assert len(of("11", await client.until_kind(55))) == 2
+    second = await client.fence(2)
+    assert ([each[5] for each in of("11", second)], len(of("59", second))) == (["OPT"], 1)
+
+
+@pytest.mark.parametrize(("kind", "late"), [("no_summary", 0), ("late_summary", 1)])
+def test_row_31_the_combos_own_execution_comes_late_or_never(kind, late):
+    words = ", seconds: 10" if late else ""
+
+    @at_open(f"kind: {kind}, on: fill{words}")
+    async def main(running, client):
+        client.send(*combo(running))
+        assert [each[5] for each in of("11", await client.fence(2))] == ["OPT", "OPT"]
+        assert [each[5] for each in of("11", await client.fence(3))] == ["BAG"] * late
+
+    main()
+
+
+@at_open("kind: unset_commission, on: fill, seconds: 10")
+async def test_row_32_a_commission_is_unset_and_then_true(running, client):
+    client.send(*buy(running))
+    unset, true = of("59", await client.fence(5))
+    assert float(unset[3]) > 1e308
+    assert 0 < float(true[3]) < 10
+
+
+@at_open("kind: swallow_cancel, on: cancel")
+async def test_row_10_a_cancel_is_not_heard(running, client):
+    client.send(*buy(running, limit="0.05"))
+    await client.fence(2)
+    client.send(4, 1, 1)
+    found = await client.fence(3)
+    assert not [each for each in found if each[0] in ORDERS]
+    assert len(running.exchange.open_orders()) == 1
+    client.send(4, 1, 1)
+    assert "Cancelled" in statuses(await client.fence(2))
+
+
+@at_open("kind: refuse_cancel, on: cancel")
+async def test_row_44_a_cancel_is_refused_although_the_order_works(running, client):
+    client.send(*buy(running, limit="0.05"))
+    await client.fence(2)
+    client.send(4, 1, 1)
+    assert errors(await client.fence(2)) == [10148]
+    assert len(running.exchange.open_orders()) == 1
+
+
+@at_open("kind: pending_cancel, on: cancel, seconds: 20")
+async def test_row_46_a_cancel_stays_pending(running, client):
+    client.send(*buy(running, limit="0.05"))
+    await client.fence(2)
+    client.send(4, 1, 1)
+    assert statuses(await client.fence(2)) == ["PendingCancel"]
+    client.send(4, 1, 1)
+    assert statuses(await client.fence(1)) == ["PendingCancel"]
+    assert statuses(await client.fence(4)) == ["Cancelled"]
+
+
 @at_open("kind: swallow_order, on: order, number: 2, order_ref: a., action: BUY")
 async def test_a_fault_is_for_the_orders_it_names(running, client):
     for number, ref in enumerate(("a.1", "b.1", "a.2", "a.3"), 1):
@@ -400,6 +580,304 @@ def test_row_40_answers_are_slow_in_real_time():
             assert asyncio.get_running_loop().time() - began >= 0.19
 
     run(main)
+
+
+# ---------------------------------------------------------------- a connection begins
+
+
+@at_open('kind: restart, at: "09:30:10", seconds: 20')
+async def test_row_35_a_gateway_restarts_and_nobody_can_connect_meanwhile(running, client):
+    client.send(*buy(running, limit="0.05"))
+    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+        await client.fence(10)
+    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError, AssertionError)):
+        await RawClient.connect(running.port, 1, OFFER)
+    for _ in range(5):
+        running.gateway.clock.turn()
+    assert await (await RawClient.connect(running.port, 1, OFFER)).fence(2)
+    assert len(running.exchange.open_orders()) == 1
+
+
+def test_row_36_a_client_is_turned_away_without_a_word():
+    async def main():
+        async with faulty("kind: hang_up, on: connect, attempts: 2") as running:
+            for _ in range(2):
+                client = await RawClient.dial(running.port)
+                client.write_raw(b"API\0\0\0\0\x09v157..178")
+                await client.read()
+                client.send(71, 2, 1, "")
+                assert await client.closed() == b""
+            assert (await RawClient.connect(running.port)).start
+
+    run(main)
+
+
+@pytest.mark.parametrize(("accounts", "told"), [("live", "U1234567"), ("several", "{own},DU7654321"), ("none", "")])
+def test_row_34_a_client_is_told_of_another_account(accounts, told):
+    async def main():
+        async with faulty(f"kind: wrong_account, on: connect, accounts: {accounts}") as running:
+            own = running.exchange.account
+            assert of("15", (await RawClient.connect(running.port)).start)[0][2] == told.format(own=own)
+            assert of("15", (await RawClient.connect(running.port, 2)).start)[0][2] == own
+
+    run(main)
+
+
+ASKING = {
+    "orders": ((16, 1), 53),
+    "positions": ((61, 1), 62),
+    "executions": ((7, 3, 5, 0, "", "", "", "", "", ""), 55),
+    "completed": ((99, 0), 102),
+    "account": ((6, 2, 1, ""), 54),
+}
+
+
+@pytest.mark.parametrize("what", ASKING)
+def test_row_38_the_end_of_a_list_is_not_told(what):
+    @at_open(f"kind: incomplete, on: connect, what: {what}")
+    async def main(running, client):
+        question, end = ASKING[what]
+        client.send(*question)
+        assert not of(str(end), await client.fence())
+        client.send(*question)
+        assert of(str(end), await client.fence())
+
+    main()
+
+
+@at_open("kind: incomplete, on: connect, what: positions, then: cut")
+async def test_row_38_a_connection_breaks_in_its_lists(running, client):
+    client.send(61, 1)
+    assert b"\x0062\x00" not in await client.closed()
+
+
+@pytest.mark.parametrize(("what", "kind"), [("orders", "5"), ("positions", "61"), ("executions", "11")])
+def test_row_38_a_list_lacks_rows_and_ends(what, kind):
+    @at_open(f"kind: short_list, on: connect, what: {what}, seconds: 10")
+    async def main(running, client):
+        client.send(*buy(running))
+        client.send(*buy(running, 2, limit="0.05"))
+        await client.fence(3)
+        question, end = ASKING[what]
+        client.send(*question)
+        assert not of(kind, await client.until_kind(end))
+        late = await client.fence(3)
+        assert bool(of(kind, late)) is (what == "positions")
+        client.send(*question)
+        assert of(kind, await client.until_kind(end))
+
+    main()
+
+
+@at_open('kind: read_only, at: "09:30:05", seconds: 20')
+async def test_row_37_orders_and_cancels_are_refused_for_a_while(running, client):
+    await client.fence(2)
+    client.send(*buy(running))
+    client.send(4, 1, 1)
+    assert errors(await client.fence(2)) == [321, 321]
+    await client.fence(3)
+    client.send(*buy(running, 2))
+    assert of("11", await client.fence(3))
+
+
+@at_open('kind: time_passes, at: "09:30:10", seconds: 300')
+async def test_row_63_time_passes_without_the_client(running, client):
+    before = running.now
+    client.send(*buy(running))
+    found = await client.fence(2)
+    assert running.now - before >= 300
+    assert len(of("49", found)) == 2
+    assert of("11", found)
+
+
+# ---------------------------------------------------------------- others in the account
+
+
+async def held(running, client) -> None:
+    """Buy one option and let another order rest."""
+    client.send(*buy(running))
+    client.send(*buy(running, 2, limit="0.05"))
+    await client.fence(2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "left"), [("person_closes", []), ("person_closes_part", []), ("person_adds", [2]), ("liquidation", [])]
+)
+def test_rows_69_70_and_30_others_trade_what_is_held(kind, left):
+    @at_open(f'kind: {kind}, at: "09:30:20", seconds: 5')
+    async def main(running, client):
+        await held(running, client)
+        client.send(61, 1)
+        found = await client.fence(6)
+        assert [int(each.quantity) for each in running.exchange.positions()] == left
+        assert [int(float(each[14])) for each in of("61", found)][-1] == sum(left)
+        told = of("11", found)
+        assert len(told) == (kind == "liquidation")
+        assert all((each[2], each[23], each[26]) == ("0", "1", "") for each in told)
+        rows = [row for row in running.ledger.rows if row["kind"] == "execution"]
+        assert [row["order_ref"] for row in rows][1:] == [""]
+
+    main()
+
+
+@at_open('kind: person_cancels, at: "09:30:20", seconds: 5')
+async def test_row_71_somebody_cancels_an_order(running, client):
+    await held(running, client)
+    found = await client.fence(5)
+    assert (statuses(found)[-1], errors(found)) == ("Cancelled", [202])
+    assert running.exchange.open_orders() == []
+
+
+@at_open('kind: person_changes, at: "09:30:20", seconds: 5, price_by: 0.1')
+async def test_row_71_somebody_changes_the_price_of_an_order(running, client):
+    await held(running, client)
+    found = await client.fence(5)
+    assert of("5", found)[-1][16] == "0.15"
+
+
+@at_open('kind: strange_order, at: "09:30:20", seconds: 5')
+async def test_row_41_another_client_has_an_order_in_the_account(running, client):
+    await line(client, running)
+    assert not of("5", await client.fence(6))
+    client.send(16, 1)
+    assert [each[24] for each in of("5", await client.until_kind(53))] == ["77"]
+
+
+def spy_put(running: RunningGateway) -> int:
+    found = running.market.catalogue.search(symbol="SPY", sec_type="OPT", right="P", last_trade="20251125")
+    spot = running.market.ticks([running.market.catalogue.underlying("SPY").con_id]).last[0]
+    return next(each.con_id for each in found if each.strike > spot)
+
+
+@at_open('kind: assignment, at: "09:30:20", seconds: 5')
+async def test_row_72_a_short_option_is_assigned_early(running, client):
+    con = spy_put(running)
+    client.send(*order(1, con, action="SELL", kind="MKT", limit=""))
+    await client.fence(2)
+    assert [int(each.quantity) for each in running.exchange.positions()] == [-1]
+    await client.fence(5)
+    (stock,) = running.exchange.positions()
+    assert (int(stock.quantity), running.market.catalogue.by_id(stock.con_id).symbol) == (100, "SPY")
+
+
+# ---------------------------------------------------------------- quotes and chains
+
+
+def quote_of(found: list[Message], kind: str) -> list[str]:
+    """Return the prices of a tick type (1 bid, 2 ask)."""
+    return [each[4] for each in found if each[0] == "1" and each[3] == kind]
+
+
+async def shown(client: RawClient, running: RunningGateway, *asks: int) -> tuple[list[float], list[float]]:
+    """Return the first bid and ask of a new line, and their sizes."""
+    found = await line(client, running, 77)
+    first = [next(each for each in found if each[0] == "1" and each[3] == kind) for kind in ("1", "2")]
+    return [float(each[4]) for each in first], [float(each[5]) for each in first]
+
+
+@pytest.mark.parametrize("kind", ["no_quote", "zero_size", "zero_bid", "crossed", "wide_spread", "spike"])
+def test_rows_53_to_55_quotes_are_shown_wrong_for_a_while_and_the_broker_trades_on_true_ones(kind):
+    @at_open(f'kind: {kind}, at: "09:30:05", seconds: 20')
+    async def main(running, client):
+        true = running.market.true.ticks([con_id(running, 5890)])
+        await client.fence(2)
+        (bid, ask), (bid_size, ask_size) = await shown(client, running)
+        expected = {
+            "no_quote": (bid, ask, bid_size) == (-1, -1, 0),
+            "zero_size": bid > 0 and bid_size == ask_size == 0,
+            "zero_bid": bid == 0 < ask,
+            "crossed": bid > ask > 0,
+            "wide_spread": ask - bid > bid,
+            "spike": bid > 5 * true.bid[0],
+        }
+        assert expected[kind]
+        client.send(*buy(running))
+        found = await client.fence(5)
+        assert 0 < float(of("11", found)[0][20]) < 2 * true.ask[0]
+        again = list(running.market.ticks([con_id(running, 5890)]))
+        assert [float(each[0]) for each in again[:4]] == [
+            float(each[0]) for each in running.market.true.ticks([con_id(running, 5890)])[:4]
+        ]
+
+    main()
+
+
+@at_open('kind: one_stale, at: "09:30:10", seconds: 600')
+async def test_row_56_one_contract_is_quoted_no_more_and_others_are(running, client):
+    await line(client, running)
+    client.send(1, 11, 8, *contract(con_id(running, 5900)), 0, "", 0, 0, "")
+    await client.fence(3)
+    found = await client.fence(20)
+    quoted = {each[2] for each in found if each[0] == "1" and each[3] in ("1", "2")}
+    assert len(quoted & {"7", "8"}) == 1
+
+
+@at_open('kind: frozen, at: "09:30:10", seconds: 10')
+async def test_row_57_lines_are_frozen_and_live_again(running, client):
+    await line(client, running)
+    found = await client.fence(6)
+    assert [each[3] for each in of("58", found)] == ["2", "1"]
+
+
+@pytest.mark.parametrize(("what", "at", "shown"), [("missing", 4, "-1"), ("zero_iv", 4, "0.000000")], ids=str)
+def test_row_58_greeks_are_missing_or_nothing(what, at, shown):
+    @at_open(f'kind: bad_greeks, at: "09:30:05", what: {what}')
+    async def main(running, client):
+        await client.fence(2)
+        model = of("21", await line(client, running))[0]
+        assert model[at] == shown
+
+    main()
+
+
+@at_open('kind: bad_greeks, at: "09:30:10", what: wrong_sign')
+async def test_row_58_a_delta_has_the_wrong_sign(running, client):
+    assert float(of("21", await line(client, running))[0][5]) < 0
+    assert float(of("21", await client.fence(2))[0][5]) > 0
+
+
+@at_open('kind: line_limit, at: "09:30:05", seconds: 30')
+async def test_row_59_no_line_is_left(running, client):
+    await client.fence(2)
+    assert 101 in errors(await line(client, running))
+    await client.fence(6)
+    assert ticks(await line(client, running, 9), 9)
+
+
+def details(running: RunningGateway, strike: float) -> list[object]:
+    named = ["0", "SPX", "OPT", "20251124", strike, "P", "", "SMART", "", "USD", "", ""]
+    return [9, 8, 5, *named, 0, "", ""]
+
+
+@at_open("kind: chain_hole, share: 1")
+async def test_row_60_a_strike_that_the_chain_names_does_not_exist(running, client):
+    client.send(*details(running, 5890))
+    assert 200 in errors(await client.fence())
+    client.send(78, 6, "SPX", "", "IND", running.market.catalogue.underlying("SPX").con_id)
+    assert any("5890" in each for each in of("75", await client.until_kind(76)))
+
+
+@at_open("kind: adjusted, symbol: SPX")
+async def test_row_60_an_option_has_an_adjusted_twin_with_another_multiplier(running, client):
+    client.send(*details(running, 5890))
+    found = [each for each in await client.until_kind(52) if each[0] == "10"]
+    assert len(found) == 2
+    first, second = ({each for each in row if each in ("100", "10")} for row in found)
+    assert ("10" in second, "10" in first) == (True, False) or len(first | second) == 2
+    assert any(each.startswith("2SPX") for each in found[1])
+
+
+@at_open('kind: halt, at: "09:30:10", seconds: 30, symbol: SPX')
+async def test_row_66_in_a_halt_nothing_is_quoted_and_nothing_trades(running, client):
+    await line(client, running)
+    client.send(*buy(running, limit="0.05"))
+    found = await client.fence(2)
+    assert "1" in [each[4] for each in of("45", found) if each[3] == "49"]
+    client.send(*buy(running, 2))
+    found = await client.fence(3)
+    assert quote_of(await line(client, running, 9), "1")[0].startswith("-1")
+    assert not of("11", found)
+    assert of("11", await client.fence(8))
 
 
 # ---------------------------------------------------------------- the broker's link

@@ -103,8 +103,8 @@ class IbFeed:
             names = ", ".join(map(str, rest))
             log.warning("%d contracts are beyond the limit of %d lines: %s", len(rest), len(kept), names)
         self.unwatched = rest
-        if self._wire is None:
-            return
+        if self._wire is None or not self._wire.is_up:
+            return  # the next connection streams them
         stays = set(kept)
         for contract in [each for each in self._lines if each not in stays]:
             self._cancel(self._wire, contract)

@@ -137,13 +137,10 @@ class IbLink:
         wire.inbox.queue.clear()  # every list is asked for again, complete
 
     async def _settled(self, wire: Wire) -> list[Event]:
-        """Read every list until they agree; time has passed then."""
-        events = await settled(
+        """Read every list until they agree; all of them count as of the first."""
+        return await settled(
             self._settings, lambda: self._lists(wire), lambda: (dict(self._refs), dict(self._positions))
         )
-        if not self.is_lockstep:
-            self._now = max(self._clock.now(), self._now)
-        return events
 
     async def _lists(self, wire: Wire) -> list[Event]:
         """Ask for every list, see each one's end, and return what they said in the order it came."""
@@ -248,6 +245,7 @@ class IbLink:
             wire.pace.release(now.timestamp())
             left = None if until is None else (until - now).total_seconds()
             if left is not None and left <= 0:
+                await asyncio.sleep(0)  # who always has something due must still let the socket be read
                 return
             if (beat := wire.beat()) is None:
                 return

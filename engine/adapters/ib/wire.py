@@ -6,7 +6,6 @@ public table `ib.client.decoder.handlers`; no name that begins with an underscor
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -86,7 +85,8 @@ class Wire:
         self.pace = Pace(settings.messages_per_second)
         self.arrived = asyncio.Event()
         self.lost: str | None = None
-        self.heard_at = self.asked_at = time.monotonic()
+        self._clock = asyncio.get_running_loop().time
+        self.heard_at = self.asked_at = self._clock()
         self._refused: asyncio.Future[BrokerError] = asyncio.get_running_loop().create_future()
         self._greeting = _Greeting(settings, self._refuse)
         self._listen()
@@ -101,7 +101,7 @@ class Wire:
         self.ib.updateEvent += self._on_update
 
     def _on_data(self, _: bytes) -> None:
-        self.heard_at = time.monotonic()
+        self.heard_at = self._clock()
 
     def beat(self) -> float | None:
         """Ask a silent broker for the time; return in how many seconds to look again, None when it was given up.
@@ -109,7 +109,7 @@ class Wire:
         A connection that carries nothing looks like a quiet one: only an answer tells them apart.
         """
         every = self.settings.heartbeat_seconds
-        now = time.monotonic()
+        now = self._clock()
         silent = now - self.heard_at
         if silent >= BEATS_MISSED * every:
             self.give_up(f"no answer for {silent:.0f} s")
@@ -206,7 +206,12 @@ class Wire:
                 fetchFields=StartupFetchNONE,
             )
         )
-        await asyncio.wait((attempt, self._refused), return_when=asyncio.FIRST_COMPLETED)
+        try:
+            await asyncio.wait((attempt, self._refused), return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            attempt.cancel()
+            attempt.add_done_callback(_pass_over)
+            raise
         if self._refused.done() and not attempt.done():
             attempt.cancel()
             await asyncio.wait((attempt,))
@@ -250,6 +255,12 @@ class Wire:
             await asyncio.wait_for(closed.wait(), self.settings.connect_seconds)
         except TimeoutError:
             log.warning("%s did not close the connection", self.settings.where)
+
+
+def _pass_over(attempt: "asyncio.Future[None]") -> None:
+    """Look at how an attempt ended that nobody waits for any more; else asyncio would print it."""
+    if not attempt.cancelled():
+        attempt.exception()
 
 
 def install(client: Any, quotes: Quotes, inbox: Inbox, requests: Requests, fence: Fence) -> None:

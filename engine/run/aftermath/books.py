@@ -1,6 +1,6 @@
 """The engine's books against the ledger of its broker: cash, commissions, holdings and every execution, to the cent."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import NamedTuple
@@ -9,18 +9,22 @@ from engine.model.money import CENT, ZERO
 from engine.record.record import Kind
 from engine.run.aftermath.day import Day
 from engine.sim.exchange.ledger import Row, money_of
+from engine.sim.exchange.strangers import EARLY
 
 FIRST_OPTION_ID = 20_000_001
 """Contract ids from here on are options; cash flows of the others come from deliveries."""
+OPTION_MULTIPLIER = 100
 PREFIX = "rb:"
 """How the reference of each of our orders begins."""
 
 
-def compare_books(day: Day, untold: Iterable[Row] = ()) -> list[str]:
+def compare_books(day: Day, untold: Iterable[Row] = (), rows: Iterable[Row] = ()) -> list[str]:
     """Return every difference between the engine's books and the gateway's ledger, to the cent.
 
-    untold: commission rows of the ledger that the broker has kept from us so far; our books cannot have them.
+    untold: commission rows of the ledger that the broker has kept from us so far; our books cannot have them. rows: of
+    the ledger; what others did in the account is taken out of its figures.
     """
+    others = _of_others(rows)
     cash, paid, held = dict[int, Decimal](), dict[int, Decimal](), dict[int, Decimal]()
     for position in day.positions.values():
         for leg in position.legs:
@@ -41,8 +45,26 @@ def compare_books(day: Day, untold: Iterable[Row] = ()) -> list[str]:
         f"{what} of {key}: ours {ours.get(key, ZERO)}, the ledger's {theirs.get(key, ZERO)}"
         for key in sorted(options)
         for what, ours, theirs in sums
-        if abs(ours.get(key, ZERO) - theirs.get(key, ZERO)) >= CENT / 2
+        if abs(ours.get(key, ZERO) - theirs.get(key, ZERO) + others.get((what, key), ZERO)) >= CENT / 2
     ]
+
+
+def _of_others(rows: Iterable[Row]) -> dict[tuple[str, int], Decimal]:
+    """Return cash, commissions and contracts, by contract, of trades that are not ours and of early assignments."""
+    found: dict[tuple[str, int], Decimal] = defaultdict(Decimal)
+    strange: set[str] = set()
+    for row in rows:
+        con_id = int(str(row.get("con_id", 0)))
+        if row["kind"] == "execution" and row["sec_type"] == "OPT" and not str(row["order_ref"]).startswith(PREFIX):
+            strange.add(str(row["exec_id"]))
+            quantity = money_of(row, "quantity") * (1 if row["side"] == "BOT" else -1)
+            found["held", con_id] += quantity
+            found["cash", con_id] -= quantity * money_of(row, "price") * OPTION_MULTIPLIER
+        elif row["kind"] == "commission" and str(row["exec_id"]) in strange:
+            found["commission", con_id] += money_of(row, "commission")
+        elif row["kind"] == "settlement" and row["outcome"] == EARLY:
+            found["held", con_id] += money_of(row, "quantity")
+    return found
 
 
 def executions(rows: Iterable[Row]) -> Iterator[Row]:

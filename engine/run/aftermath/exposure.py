@@ -3,14 +3,20 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from itertools import groupby
 
 from engine.model.contract import Option, Right
 from engine.model.order import OrderStatus, Purpose
 from engine.record.record import Kind
-from engine.run.aftermath.books import executions
+from engine.run.aftermath.books import PREFIX, executions
 from engine.run.aftermath.day import Day
 from engine.sim.exchange.ledger import Row
+from engine.sim.exchange.strangers import EARLY
+from engine.sim.seams import Status
+
+KNOWN = timedelta(minutes=1)
+"""How long an engine may not know that somebody else has closed what it holds."""
 
 
 @dataclass(slots=True)
@@ -34,9 +40,10 @@ class _Count:
 def uncovered_shorts(day: Day, rows: Iterable[Row], allowed: Collection[str]) -> Iterator[str]:
     """Return fills after which a position was short more than it was long of one right.
 
-    allowed: bots whose specs take that risk. A position of which the broker itself took a trade back is left out.
+    allowed: bots whose specs take that risk. A position of which the broker itself took a trade back, or traded a combo
+    without all its legs, is left out.
     """
-    busted = _busted(day, rows := list(rows))
+    busted = _busted(day, rows := list(rows)) | _torn(day, rows)
     for at, position, holding in _after_each_fill(day, rows):
         owner = day.positions.get(position)
         if owner is None or owner.bot in allowed or position in busted:
@@ -63,6 +70,44 @@ def closed_too_much(day: Day, rows: Iterable[Row]) -> Iterator[str]:
         for option, held in holding.held.items():
             if held and not holding.entered[option]:
                 yield f"{position} held {held} of {option} at {at}, its entries had made none"
+
+
+def closed_what_was_gone(day: Day, rows: Iterable[Row]) -> Iterator[str]:
+    """Return exits that closed nothing: the account had not held the contract for a minute when they were sent.
+
+    Somebody else had closed it, or it was assigned. Until then a fill may be told after the position that it made.
+    """
+    held: dict[int, int] = defaultdict(int)
+    changed: dict[int, datetime] = {}
+    sent: dict[str, datetime] = {}
+    counted: dict[str, int] = {}
+    for row in rows:
+        at, ref = datetime.fromisoformat(str(row["at"])), str(row.get("order_ref", ""))
+        if row["kind"] == "order":
+            sent.setdefault(ref, at)
+        change = _change(row, counted)
+        if not change:
+            continue
+        con_id = int(str(row["con_id"]))
+        order = day.orders.get(ref)
+        is_exit = order is not None and order.purpose is not Purpose.ENTRY and con_id in changed
+        if is_exit and held[con_id] * change >= 0 and sent[ref] - changed[con_id] >= KNOWN:
+            yield f"{ref} traded {change} of {row['name']} at {at}, and the account held {held[con_id]}"
+        held[con_id] += change
+        if not ref.startswith(PREFIX):
+            changed[con_id] = at
+
+
+def _change(row: Row, counted: dict[str, int]) -> int:
+    """Return what a row changes of the account's holding of an option: + bought. Corrections change the difference."""
+    if row["kind"] == "settlement" and row["outcome"] == EARLY:
+        return int(float(str(row["quantity"])))
+    if row["kind"] != "execution" or row["sec_type"] != "OPT":
+        return 0
+    base = str(row["exec_id"]).rpartition(".")[0]
+    count = int(float(str(row["quantity"]))) * (1 if row["side"] == "BOT" else -1)
+    before, counted[base] = counted.get(base, 0), count
+    return count - before
 
 
 def _after_each_fill(day: Day, rows: Sequence[Row]) -> Iterator[tuple[str, str, _Holding]]:
@@ -112,6 +157,23 @@ def _busted(day: Day, rows: Sequence[Row]) -> set[str]:
         if base in seen and seen[base] != row["quantity"] and order is not None:
             found.add(order.position)
         seen[base] = row["quantity"]
+    return found
+
+
+def _torn(day: Day, rows: Sequence[Row]) -> set[str]:
+    """Return positions with a combo of which the broker traded some legs, and then ended it without the others."""
+    last = {str(row["order_ref"]): row["status"] for row in rows if row["kind"] == "order"}
+    traded: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
+    for row in executions(rows):
+        traded[str(row["order_ref"])][int(str(row["con_id"]))] += float(str(row["quantity"]))
+    found = set()
+    for ref, counts in traded.items():
+        order = day.orders.get(ref)
+        position = None if order is None else day.positions.get(order.position)
+        if order is not None and position is not None and order.is_combo and last.get(ref) == Status.CANCELLED.value:
+            ratios = {leg.option.con_id: leg.ratio for leg in position.legs}
+            whole = {count / ratios.get(con_id, 1) for con_id, count in counts.items()}
+            found |= {order.position} if len(whole) > 1 or len(counts) < len(order.legs) else set()
     return found
 
 

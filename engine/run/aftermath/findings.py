@@ -72,7 +72,7 @@ def without_partner(day: Day) -> list[str]:
     return [
         f"{position.id} holds {leg.name} without its partner"
         for position in day.positions.values()
-        if not position.waits_for_expiry
+        if not position.waits_for_expiry and not position.on_hold
         for leg in position.legs
         if leg.held > position.structures * leg.ratio
     ]

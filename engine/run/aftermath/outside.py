@@ -4,8 +4,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 
 from engine.model.order import Order, OrderStatus, Purpose
+from engine.record.record import Kind
 from engine.run.aftermath.books import PREFIX, executions
 from engine.run.aftermath.day import Day
 from engine.sim.exchange.ledger import Row
@@ -57,9 +59,31 @@ def more_than_cap(day: Day, rows: Sequence[Row], caps: Mapping[str, int]) -> Ite
     for (bot, session), ids in opened.items():
         if bot in caps and len(ids) > caps[bot]:
             yield f"{bot} opened {len(ids)} positions on {session}: {sorted(ids)}"
+    overfilled = filled_beyond(day, rows) & told_of(day)
     for position in day.positions.values():
-        if any(leg.opened > position.quantity * leg.ratio for leg in position.legs):
+        if position.id not in overfilled and any(leg.opened > position.quantity * leg.ratio for leg in position.legs):
             yield f"{position.id} is larger than asked for"
+
+
+def told_of(day: Day) -> set[str]:
+    """Return the positions of which a person was told that something stands in the way."""
+    return {record.position for record in day.records if record.kind is Kind.ALARM and record.position}
+
+
+def filled_beyond(day: Day, rows: Sequence[Row]) -> set[str]:
+    """Return positions of which the broker filled, of one order, more than was asked: no engine can prevent it."""
+    filled: dict[tuple[str, str], int] = defaultdict(int)
+    counted: dict[str, int] = {}
+    for row in executions(rows):
+        base, count = str(row["exec_id"]).rpartition(".")[0], int(float(str(row["quantity"])))
+        filled[str(row["order_ref"]), str(row["con_id"])] += count - counted.get(base, 0)
+        counted[base] = count
+    found = set()
+    for (ref, _), count in filled.items():
+        order = day.orders.get(ref)
+        if order is not None and count > order.quantity * max(leg.ratio for leg in order.legs):
+            found.add(order.position)
+    return found
 
 
 def unknown_to_store(orders: Mapping[str, Order], rows: Sequence[Row]) -> Iterator[str]:
@@ -81,6 +105,20 @@ def unknown_to_broker(orders: Mapping[str, Order], outside: Outside) -> Iterator
             yield f"{order.ref} is {order.status.value} in the store and does not work at the broker"
         elif order.status is OrderStatus.FILLED and order.ref not in at_broker:
             yield f"{order.ref} is filled in the store and never was at the broker"
+
+
+def at_work_otherwise(day: Day, outside: Outside) -> Iterator[str]:
+    """Return orders that work at the broker with another price or size than in the store, and nobody was told."""
+    told = told_of(day)
+    for view in outside.working:
+        order, ticket = day.orders.get(view.ticket.order_ref), view.ticket
+        if order is None or not order.status.is_live or order.position in told:
+            continue
+        asked = Decimal(order.quantity * (1 if order.is_combo else order.legs[0].ratio))
+        ours = asked, order.limit_price, order.stop_price
+        theirs = ticket.quantity, ticket.limit_price, ticket.aux_price if ticket.order_type == "STP" else None
+        if ours != theirs:
+            yield f"{order.ref} works at the broker with {theirs}, in the store with {ours}"
 
 
 def outlived(day: Day, outside: Outside) -> Iterator[str]:

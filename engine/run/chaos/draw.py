@@ -1,4 +1,4 @@
-"""Draw a trial from a seed: the day, the market, the stretch around an entry window, faults and crashes."""
+"""Draw a trial from a seed: the day, the market, the stretch around an entry window, faults, crashes and acts."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime, timedelta
@@ -6,29 +6,37 @@ from random import Random
 
 from engine.model.errors import MisuseError
 from engine.model.session import EXCHANGE_ZONE, Session, session_from
+from engine.run.chaos.acts import ACTS, REQUESTS, Act
 from engine.run.chaos.storm import Crash, Entry, Moment, Storm
 from engine.run.desk import Desk
-from engine.sim.gateway.fault_plan import KINDS, STANDING
+from engine.sim.gateway.fault_kinds import KINDS, STANDING, labels
 from engine.sim.gateway.timeline import BEFORE_OPEN
 from engine.spec.suggest import did_you_mean
 
 Value = str | int | float | bool
 
 CRASHES = ("crash", "power_cut")
-NOT_DRAWN = frozenset({"slow"})
-"""In lockstep a slow answer is late in real time alone, and a run could not be repeated."""
-CHOICE = (*(kind for kind in KINDS if kind not in NOT_DRAWN), *CRASHES)
+NEED_TIME = frozenset({"slow", "silence"})
+"""Kinds that mean nothing in lockstep, where time waits: with them it runs by itself."""
+LABELS_NOT_DRAWN = frozenset({"wrong_account none"})
+"""A client that waits for an account stops the clock of a lockstep run."""
+CHOICE = (*KINDS, *CRASHES, *ACTS)
+DELAYS = (0.0, 0.0, 0.002, 0.05, 0.4)
+"""Seconds that what is said is under way, while time runs by itself."""
 
 DAYS = (date(2026, 10, 21), date(2026, 10, 21), date(2026, 10, 22), date(2026, 11, 3), date(2026, 11, 27))
 """The last one closes at 13:00."""
 MARKETS = (None, None, None, "whipsaw", "calm", "trend_down", "trend_up", "bad_quotes", "vix_spike", "dislocation")
+LISTS = ("orders", "positions", "executions", "completed")
+ACCOUNT_KINDS: tuple[str, ...] = ("person_closes", "person_closes_part", "person_adds", "person_cancels")
+ACCOUNT_KINDS += ("strange_order", "liquidation", "assignment")
+SYMBOLS = ("all", "all", "SPX", "SPY")
 STRETCHES = (12, 20, 30, 45)
 """Minutes in which things go wrong."""
 CALM_BEFORE_CLOSE = timedelta(minutes=20)
 LINK_KINDS = frozenset({"cut", "silence", "garbage", "farm_down", "competing_session"})
-MANY = frozenset(
-    {"duplicate", "execution_first", "late_commission", "no_commission", "warning", "late_fill", "correction"}
-)
+MANY = frozenset({"duplicate", "execution_first", "late_commission", "unset_commission", "no_commission", "warning"})
+MANY |= {"late_fill", "correction", "no_summary", "late_summary", "late_leg", "lost_execution"}
 """Kinds of orders and fills that may meet each of them; others meet one, or an engine could never do anything."""
 
 
@@ -47,18 +55,37 @@ def chosen_kinds(text: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def labels_of(kinds: Sequence[str]) -> tuple[str, ...]:
+    """Return every name under which faults of these kinds may be counted, in the order of the kinds."""
+    found: list[str] = []
+    for kind in kinds:
+        if kind in CRASHES:
+            found += [f"{kind} {moment.value}" for moment in Moment]
+        elif kind in ACTS:
+            found.append(kind)
+        else:
+            found += [each for each in labels(kind) if each not in LABELS_NOT_DRAWN]
+    return tuple(found)
+
+
 def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False) -> Storm:
     """Return the trial of a seed."""
     chance = Random(f"chaos {seed}")
     session = session_from(chance.choice(DAYS))
     market = chance.choice(MARKETS)
     begins, calm_at = _stretch(chance, desk, session, whole_day=whole_day)
-    gateway = [kind for kind in kinds if kind not in CRASHES]
+    gateway = [kind for kind in kinds if kind not in CRASHES and kind not in ACTS]
+    acting = [kind for kind in kinds if kind in ACTS]
     crashing = [kind for kind in kinds if kind in CRASHES]
     count = chance.choice((1, 1, 2, 2, 3, 4, 6)) if gateway else 0
     faults = tuple(_fault(chance, chance.choice(gateway), begins, calm_at) for _ in range(count))
     ends = chance.choice((0, 1, 1, 2, 3, 5) if gateway else (1, 2, 3, 5)) if crashing else 0
     crashes = tuple(_crash(chance, chance.choice(crashing), begins, calm_at) for _ in range(ends))
+    doing = chance.choice((0, 0, 1, 1, 2) if gateway or crashing else (1, 2, 3)) if acting else 0
+    acts = tuple(_act(chance, chance.choice(acting), begins, calm_at) for _ in range(doing))
+    lockstep = not any(fault["kind"] in NEED_TIME for fault in faults) and chance.random() < 0.5
+    if not lockstep:
+        faults = tuple(_without_lockstep(chance, fault) for fault in faults)
     return Storm(
         seed=seed,
         day=session.date,
@@ -68,6 +95,9 @@ def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False
         ends_with_day=whole_day,
         faults=faults,
         crashes=crashes,
+        acts=acts,
+        lockstep=lockstep,
+        delay=0.0 if lockstep else chance.choice(DELAYS),
     )
 
 
@@ -104,11 +134,18 @@ def _instant(chance: Random, begins: datetime, calm_at: datetime) -> datetime:
     return begins + timedelta(seconds=chance.randint(1, chance.choice((min(reach, 420), reach))))
 
 
+def _without_lockstep(chance: Random, fault: Entry) -> Entry:
+    """Return a fault, perhaps as it would stop the clock of lockstep."""
+    if fault["kind"] == "garbage" and chance.random() < 0.4:
+        return {**fault, "what": "length"}
+    return fault
+
+
 def _which(chance: Random, kind: str, on: str) -> dict[str, Value]:
     found: dict[str, Value] = {}
     if kind in MANY and chance.random() < 0.5:
         found = {"number": "each"} if chance.random() < 0.5 else {"chance": 0.5}
-    elif (number := chance.choice((1, 1, 1, 2, 2, 3, 4, 6))) > 1:
+    elif (number := chance.choice((1, 1, 1, 2) if on == "connect" else (1, 1, 1, 2, 2, 3, 4, 6))) > 1:
         found["number"] = number
     if on != "connect" and chance.random() < 0.25:
         found["action"] = chance.choice(("BUY", "SELL"))
@@ -121,6 +158,10 @@ def _nothing(chance: Random) -> dict[str, Value]:
 
 def _seconds(*choices: int) -> Callable[[Random], dict[str, Value]]:
     return lambda chance: {"seconds": chance.choice(choices)}
+
+
+def _choice(name: str, *choices: str) -> Callable[[Random], dict[str, Value]]:
+    return lambda chance: {name: chance.choice(choices)}
 
 
 def _lost(chance: Random) -> dict[str, Value]:
@@ -140,13 +181,35 @@ def _correction(chance: Random) -> dict[str, Value]:
 
 
 def _reject(chance: Random) -> dict[str, Value]:
-    return {"code": chance.choice((201, 110, 10147)), "status": chance.choice(("Inactive", "Cancelled", "none"))}
+    code = chance.choice((103, 110, 200, 201, 201, 321, 460))
+    return {"code": code, "status": chance.choice(("Inactive", "Cancelled", "none"))}
+
+
+def _bad_quotes(chance: Random) -> dict[str, Value]:
+    return {
+        "seconds": chance.choice((5, 20, 60, 300)),
+        "symbol": chance.choice(SYMBOLS),
+        "of": chance.choice(("options", "options", "underlying", "all")),
+    }
 
 
 PARAMETERS: Mapping[str, Callable[[Random], dict[str, Value]]] = {
     "cut": lambda chance: {"how": chance.choice(("reset", "fin")), "mid_frame": chance.random() < 0.5},
-    "silence": lambda chance: {"real_seconds": 0.01},
+    "silence": lambda chance: {"real_seconds": chance.choice((2, 8, 20, 60, 150))},
     "lost_connectivity": _lost,
+    "late_order": _seconds(5, 20, 60, 90, 200),
+    "inactive": _seconds(5, 30, 90),
+    "preset": _choice("what", "price", "quantity", "tif"),
+    "worse_fill": lambda chance: {"price_by": chance.choice((0.05, 0.1, 0.5))},
+    "overfill": _seconds(0, 1, 10, 60),
+    "one_leg": lambda chance: {"leg": chance.choice((1, 2, 3, 4))},
+    "expires": _seconds(0, 1, 20, 60),
+    "duplicate": _choice("what", "all", "status", "execution", "commission"),
+    "lost_execution": _choice("status", "told", "lost"),
+    "late_leg": _seconds(5, 20, 60),
+    "late_summary": _seconds(5, 20, 60),
+    "unset_commission": _seconds(5, 30, 90),
+    "pending_cancel": _seconds(0, 5, 45, 90),
     "execution_first": _seconds(1, 10, 45),
     "late_fill": _seconds(0, 1, 5, 60),
     "correction": _correction,
@@ -158,12 +221,42 @@ PARAMETERS: Mapping[str, Callable[[Random], dict[str, Value]]] = {
     "competing_session": _seconds(5, 60, 180),
     "not_subscribed": lambda chance: {"symbol": chance.choice(("VIX", "SPX", "SPY", "all")), "code": "354"},
     "delayed_data": lambda chance: {"symbol": chance.choice(("VIX", "SPX", "SPY", "all"))},
+    "slow": lambda chance: {"seconds": chance.choice((1, 4, 12, 40)), "lasts": chance.choice((20, 60, 240))},
+    **dict.fromkeys(("no_quote", "zero_size", "zero_bid", "crossed", "wide_spread", "spike"), _bad_quotes),
+    "restart": _seconds(2, 20, 60),
+    "hang_up": lambda chance: {"attempts": chance.choice((1, 2))},
+    "wrong_account": _choice("accounts", "live", "several"),
+    "incomplete": lambda chance: {"what": chance.choice((*LISTS, "account")), "then": "cut"},
+    "short_list": lambda chance: {"what": chance.choice(LISTS), "seconds": chance.choice((5, 20, 60))},
+    "read_only": _seconds(5, 60, 300),
+    "time_passes": _seconds(10, 60, 300),
+    **dict.fromkeys(ACCOUNT_KINDS, _seconds(0, 5, 60, 200)),
+    "person_changes": lambda chance: {
+        "seconds": chance.choice((0, 5, 60)),
+        "price_by": chance.choice((-0.1, 0.1, 0.5)),
+    },
+    "one_stale": _seconds(20, 60, 300),
+    "frozen": _seconds(20, 60, 300),
+    "halt": lambda chance: {"seconds": chance.choice((60, 300)), "symbol": chance.choice(SYMBOLS)},
+    "bad_greeks": lambda chance: {
+        "seconds": chance.choice((20, 60, 300)),
+        "symbol": chance.choice(SYMBOLS),
+        "what": chance.choice(("missing", "zero_iv", "wrong_sign")),
+    },
+    "line_limit": _seconds(20, 60, 300),
+    "chain_hole": lambda chance: {"seconds": chance.choice((0, 60)), "share": chance.choice((0.1, 0.3, 0.9))},
+    "adjusted": lambda chance: {"seconds": chance.choice((0, 60)), "symbol": chance.choice(SYMBOLS)},
     "garbage": lambda chance: {"what": chance.choice(("unknown", "short"))},
 }
-"""What a kind takes besides its trigger. An impossible length (garbage) would stop the clock of a lockstep run."""
+"""What a kind takes besides its trigger. Time is virtual, so `real_seconds` are seconds of the trial."""
 
 
-# ---------------------------------------------------------------- crashes
+# ---------------------------------------------------------------- crashes and acts
+
+
+def _act(chance: Random, kind: str, begins: datetime, calm_at: datetime) -> Act:
+    at = _instant(chance, begins, calm_at)
+    return Act(kind=kind, at=at, request=chance.choice(tuple(REQUESTS)), times=chance.choice((1, 1, 2)))
 
 
 def _crash(chance: Random, kind: str, begins: datetime, calm_at: datetime) -> Crash:
@@ -173,6 +266,12 @@ def _crash(chance: Random, kind: str, begins: datetime, calm_at: datetime) -> Cr
         number = chance.randint(1, chance.choice((2, 6, 15)))
     elif moment is Moment.AT_START:
         number = chance.randint(1, 4)
+    elif moment in (Moment.BEFORE_SEND, Moment.AFTER_SEND):
+        number = chance.randint(1, chance.choice((20, 100, 400)))
+    elif moment is Moment.START_STEP:
+        number = chance.randint(1, chance.choice((60, 400)))
+    elif moment is Moment.AT_STEP:
+        number = int(10 ** chance.uniform(0.5, 4.0))
     is_timed = moment is Moment.AT_TIME
     return Crash(
         moment=moment,

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from engine.model.order import Order
+from engine.model.values import dataclass
 from engine.ports import Broker
 from engine.record.record import Record
+from engine.run.chaos.acts import Acts
 from engine.run.chaos.storm import Crash, Moment
 from engine.run.start import RunOptions
 from engine.store.journal import SqlJournal
@@ -19,32 +22,86 @@ class CrashedError(BaseException):
     """The engine is dead from here on. No engine code catches it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Points:
+    """Where an engine could have died: steps of its loop, durable writes, and writes to its connection."""
+
+    steps: int
+    writes: int
+    sends: int
+
+
 class Fate:
-    """Counts what the engines of one trial do and raises CrashedError where one is to die."""
+    """Counts what the engines of one trial do, and ends them where they are to die.
+
+    In its own work an engine ends by a CrashedError. Where none can be raised, in a step of the loop or below ib_async,
+    `kill` is called. falls: is told of each death first, so that nothing of the engine gets out any more.
+    """
 
     def __init__(self, crashes: Sequence[Crash]) -> None:
+        self.died: Crash | None = None
+        self.deaths: list[Crash] = []
+        self.falls: Callable[[Crash], None] = _nobody
+        self.kill: Callable[[], object] = _nothing
         self._left = list(crashes)
         self._writes = 0
         self._commands = 0
+        self._sends = 0
         self._start_writes = 0
+        self._steps = 0
         self._lives = 0
-        self.died: Crash | None = None
-        self.deaths: list[Crash] = []
+        self._is_alive = False
+        self._calm: Points | None = None
 
     def begin_life(self) -> None:
         """Start an engine."""
         self._lives += 1
-        self._start_writes = 0
+        self._start_writes = self._steps = 0
+        self._is_alive = True
         self.died = None
+
+    def end_life(self) -> None:
+        """Know that the engine has ended, however it did."""
+        self._is_alive = False
 
     def calm(self) -> None:
         """Let no engine die any more."""
+        self._calm = self._calm or self._counted()
         self._left.clear()
+
+    @property
+    def points(self) -> Points:
+        """What was counted until the calm; the steps are those of the life that saw it come."""
+        return self._calm or self._counted()
+
+    def _counted(self) -> Points:
+        return Points(steps=self._steps, writes=self._writes, sends=self._sends)
 
     @property
     def loses_what_waits(self) -> bool:
         """True while a power cut may come."""
         return any(crash.power for crash in self._left)
+
+    def before_step(self) -> None:
+        """Count a step of the loop."""
+        if not self._is_alive or self.died is not None:
+            return
+        self._steps += 1
+        if not self._left:
+            return
+        self._look(Moment.AT_STEP, lambda crash: self._steps >= crash.number, raises=False)
+        if self._lives > 1:
+            self._look(Moment.START_STEP, lambda crash: self._steps >= crash.number, raises=False)
+
+    def before_send(self) -> None:
+        """Count a write to the connection."""
+        if self.died is None:
+            self._sends += 1
+            self._look(Moment.BEFORE_SEND, lambda crash: self._sends >= crash.number, raises=False)
+
+    def after_send(self) -> None:
+        """Know that it is done."""
+        self._look(Moment.AFTER_SEND, lambda crash: self._sends >= crash.number, raises=False)
 
     def before_write(self) -> None:
         """Count a durable write. Raises: CrashedError."""
@@ -67,25 +124,40 @@ class Fate:
         """Know that everything of an instant is done. Raises: CrashedError."""
         self._look(Moment.AT_TIME, lambda crash: crash.at is not None and at >= crash.at)
 
-    def _look(self, moment: Moment, is_due: Callable[[Crash], bool]) -> None:
+    def _look(self, moment: Moment, is_due: Callable[[Crash], bool], *, raises: bool = True) -> None:
+        if self.died is not None:
+            return
         for crash in self._left:
             if crash.moment is moment and is_due(crash):
                 self._left.remove(crash)
                 self.died = crash
                 self.deaths.append(crash)
-                raise CrashedError(str(crash))
+                self.falls(crash)
+                if raises:
+                    raise CrashedError(str(crash))
+                self.kill()
+                return
+
+
+def _nobody(crash: Crash) -> None:
+    """Stand for who is told of a death."""
+
+
+def _nothing() -> None:
+    """Stand for what ends an engine."""
 
 
 class MortalJournal(SqlJournal):
     """A journal whose engine may die at a write. Of a dead engine it takes nothing more."""
 
-    def __init__(self, options: RunOptions, fate: Fate) -> None:
+    def __init__(self, options: RunOptions, fate: Fate, acts: Acts | None = None) -> None:
         store = open_store(options.store)
         if fate.loses_what_waits:
             super().__init__(store, logs=options.logs, lag=NEVER)
         else:
             super().__init__(store, logs=options.logs)
         self._fate = fate
+        self._acts = acts or Acts(())
 
     def append(self, records: Sequence[Record], *, durable: bool) -> None:
         """Write, and die before or after it if that is due. Raises: CrashedError, StoreError."""
@@ -93,7 +165,11 @@ class MortalJournal(SqlJournal):
             return
         if durable:
             self._fate.before_write()
-        super().append(records, durable=durable)
+        if durable and records:
+            driver, at = self._connection.connection.driver_connection, records[-1].at
+            self._acts.write(self._store.path, driver, at, partial(super().append, records, durable=True))
+        else:
+            super().append(records, durable=durable)
         if durable:
             self._fate.after_write()
 

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from engine.model.values import dataclass
-from engine.run.chaos.draw import draw
+from engine.run.chaos.draw import draw, labels_of
 from engine.run.chaos.shrink import shrink
 from engine.run.chaos.storm import Storm, yaml_of
 from engine.run.chaos.trial import live_through
@@ -83,6 +83,11 @@ class Tally:
         for each in self.tried:
             found.update(each.fired)
         return found
+
+    def never_fired(self, kinds: Sequence[str]) -> list[str]:
+        """Return what could have fired of these kinds and never did."""
+        fired = self.fired
+        return [each for each in labels_of(kinds) if not fired[each]]
 
     def breakers(self, number: int) -> list[Tried]:
         """Return the seeds that broke an invariant."""

@@ -8,6 +8,7 @@ from enum import Enum
 
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
+from engine.run.chaos.acts import Act
 from engine.sim.gateway.fault_plan import FaultPlan, read_faults
 
 Entry = Mapping[str, str | int | float | bool]
@@ -18,23 +19,29 @@ class Moment(Enum):
     """Where in the engine's work a crash falls.
 
     BEFORE_WRITE, AFTER_WRITE: of a durable write to the store. AFTER_COMMAND: an order, change or cancel was given to
-    the connection. AT_START: after a durable write of a start that follows another end. AT_TIME: an instant is done.
+    the connection. BEFORE_SEND, AFTER_SEND: of anything that is written to the connection. AT_START: after a durable
+    write of a start that follows another end. AT_TIME: an instant is done. AT_STEP, START_STEP: before a step of the
+    event loop, of any life or of a start that follows another end; at every await there is one.
     """
 
     BEFORE_WRITE = "before write"
     AFTER_WRITE = "after write"
     AFTER_COMMAND = "after command"
+    BEFORE_SEND = "before send"
+    AFTER_SEND = "after send"
     AT_START = "in start, after write"
     AT_TIME = "at"
+    AT_STEP = "at step"
+    START_STEP = "in start, at step"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Crash:
     """One crash of the engine.
 
-    number: of the writes or commands of all lives so far, or of the writes of the start. at: for AT_TIME. arrives: what
-    the engine has given to its connection still reaches the gateway. power: the power went too, so that only durable
-    writes are left. away: virtual seconds until the next engine is started.
+    number: of the writes, commands or sends of all lives so far; or of the writes of the start, or the steps of the
+    life. at: for AT_TIME. arrives: what the engine has given to its connection still reaches the gateway. power: the
+    power went too, so that only durable writes are left. away: virtual seconds until the next engine is started.
     """
 
     moment: Moment
@@ -49,6 +56,11 @@ class Crash:
         """Its name among the kinds of faults."""
         return "power_cut" if self.power else "crash"
 
+    @property
+    def label(self) -> str:
+        """The name under which it is counted: where it falls makes it a kind of its own."""
+        return f"{self.kind} {self.moment.value}"
+
     def __str__(self) -> str:
         """Return the crash in words."""
         when = f"{self.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}" if self.at is not None else str(self.number)
@@ -60,7 +72,10 @@ class Crash:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Storm:
-    """One trial. Engine and faults begin at `begins`, faults end at `calm_at`; `ends` None is soon after that."""
+    """One trial. Engine and faults begin at `begins`, faults end at `calm_at`; the trial ends soon after that.
+
+    lockstep: time waits for the engine; else it runs by itself, and what was said is under way for `delay` seconds.
+    """
 
     seed: int
     day: date
@@ -70,6 +85,9 @@ class Storm:
     ends_with_day: bool = False
     faults: tuple[Entry, ...] = ()
     crashes: tuple[Crash, ...] = ()
+    acts: tuple[Act, ...] = ()
+    lockstep: bool = True
+    delay: float = 0.0
 
     @property
     def plan(self) -> FaultPlan:
@@ -78,20 +96,23 @@ class Storm:
 
     @property
     def pieces(self) -> int:
-        """How many faults and crashes there are."""
-        return len(self.faults) + len(self.crashes)
+        """How many faults, crashes and acts there are."""
+        return len(self.faults) + len(self.crashes) + len(self.acts)
 
     def keeping(self, places: Sequence[int]) -> "Storm":
-        """Return the same trial with some of its faults and crashes; places count faults first, from 0."""
+        """Return the same trial with some of its faults, crashes and acts; places count in this order, from 0."""
         wanted, first = set(places), len(self.faults)
+        second = first + len(self.crashes)
         faults = tuple(each for place, each in enumerate(self.faults) if place in wanted)
         crashes = tuple(each for place, each in enumerate(self.crashes, first) if place in wanted)
-        return replace(self, faults=faults, crashes=crashes)
+        acts = tuple(each for place, each in enumerate(self.acts, second) if place in wanted)
+        return replace(self, faults=faults, crashes=crashes, acts=acts)
 
 
 def yaml_of(storm: Storm) -> str:
-    """Return the file that `rulebot gateway --faults` takes; crashes, which are not the gateway's, as comments."""
-    lines = [f"# {crash}" for crash in storm.crashes]
+    """Return the file that `rulebot gateway --faults` takes; crashes and acts, not the gateway's, as comments."""
+    lines = [] if storm.lockstep else [f"# time runs by itself, and all that is said takes {storm.delay:g} s"]
+    lines += [f"# {each}" for each in (*storm.crashes, *storm.acts)]
     lines.append("faults:" if storm.faults else "faults: []")
     for entry in storm.faults:
         pairs = [f"{key}: {json.dumps(value)}" for key, value in entry.items()]

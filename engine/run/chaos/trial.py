@@ -1,34 +1,34 @@
 """Live through one trial: engines that die and are started again on one store, beside one gateway that lives on.
 
-Everything runs in one event loop and in lockstep, so the same storm gives the same records and the same ledger.
+Everything runs in one virtual-time loop, so the same storm takes the same steps, and leaves the same records and the
+same ledger. In lockstep time waits for the engine; else it runs by itself, and the engine lives as it does with a
+real broker: by its clock, with heartbeats, and connecting again.
 """
 
 import asyncio
-import hashlib
-import json
-import logging
-import traceback
-from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+import gc
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.world import ib_world
 from engine.model.errors import InvariantError, RulebotError, StoreError
 from engine.model.order import OrderStatus
-from engine.model.values import dataclass
-from engine.record.record import Kind
-from engine.run.aftermath.day import Day, read_day
+from engine.run.aftermath.day import read_day
 from engine.run.aftermath.outside import Outside
 from engine.run.audit.starts import differing_starts
+from engine.run.chaos.acts import Acts
+from engine.run.chaos.aftermath import Aftermath
 from engine.run.chaos.fate import CrashedError, Fate, MortalBroker, MortalJournal
-from engine.run.chaos.storm import Storm
+from engine.run.chaos.overheard import Overheard, in_short
+from engine.run.chaos.storm import Crash, Storm
+from engine.run.chaos.virtual_loop import VirtualLoop, run_virtually
 from engine.run.desk import Desk
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import World, patient
-from engine.sim.exchange.ledger import Row
 from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
 from engine.store.upkeep import differing_tables
@@ -36,57 +36,19 @@ from engine.store.upkeep import differing_tables
 CLIENT_ID = 1
 QUIET, LONGEST_QUIET = timedelta(minutes=3), timedelta(minutes=15)
 """How long an engine is left alone after the last fault, at least, and until it has nothing under way."""
+TOO_LATE = timedelta(minutes=25)
+"""How long after the last fault an engine must have been seen."""
 AWAY = 5
 """Virtual seconds until an engine that ended by itself is started again."""
 MOST_LIVES = 40
 MOST_FAILURES = 3
+MOST_STEPS = 3_000_000
+"""Steps of the loop that a trial may take; a whole day takes a tenth of it."""
 STALLED = 40.0
-"""Real seconds an engine may hold the clock without letting it move."""
+"""Seconds an engine in lockstep may hold the clock without letting it move."""
 CYCLES_TO_ARRIVE = 5
-"""Cycles of the event loop in which what was written on this machine is read at its other end."""
-SILENCED = ("ib_async", "eventkit")
-"""What these log is shown to nobody; the engine reads the messages itself."""
+"""Cycles of an event loop with sockets in which what was written on this machine is read at its other end."""
 UNDER_WAY = (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.CANCELLING, OrderStatus.UNKNOWN)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Aftermath:
-    """What a trial left, for whoever judges it.
-
-    tables: those that differ from their journal. starts: what the next one would know otherwise. untold: commissions
-    that the broker kept from us. fired: how often each fault did something, by its place. deaths: crashes that
-    happened. troubles: what no engine may do, in words.
-    """
-
-    storm: Storm
-    day: Day
-    outside: Outside
-    tables: tuple[str, ...]
-    starts: tuple[str, ...]
-    untold: tuple[Row, ...]
-    fired: Mapping[int, int]
-    deaths: tuple[str, ...]
-    lives: int
-    troubles: tuple[str, ...] = ()
-
-    @property
-    def trace(self) -> str:
-        """A hash over everything that was decided, everything that happened, and all that the broker wrote down."""
-        rows = json.dumps([self.day.decisions, *self.outside.rows], sort_keys=True)
-        return hashlib.sha256(rows.encode()).hexdigest()
-
-    @property
-    def fills(self) -> int:
-        """How many executions are in the books."""
-        return sum(record.kind is Kind.FILL for record in self.day.records)
-
-    @property
-    def kinds_fired(self) -> Counter[str]:
-        """How often each kind of fault did something, crashes too."""
-        found = Counter({str(self.storm.faults[place - 1]["kind"]): 0 for place in self.fired})
-        for place, times in self.fired.items():
-            found[str(self.storm.faults[place - 1]["kind"])] += times
-        return found + Counter(self.deaths)
 
 
 class _OverError(BaseException):
@@ -95,53 +57,54 @@ class _OverError(BaseException):
 
 def live_through(storm: Storm, desk: Desk, folder: Path) -> Aftermath:
     """Run one trial to its end; its store is left in `folder`. Raises: ValueError for a storm no gateway can follow."""
-    with _Overheard() as heard:
+    with Overheard() as heard:
+        trial = _Trial(storm, desk, folder, heard)
+        return _undisturbed(lambda: run_virtually(trial.run_in))
+
+
+def live_through_sockets(storm: Storm, desk: Desk, folder: Path) -> Aftermath:
+    """Run one trial in lockstep over TCP and on asyncio's own loop: the same trace, unless steps or sends count."""
+    assert storm.lockstep
+    with Overheard() as heard:
         return asyncio.run(_Trial(storm, desk, folder, heard).run())
-
-
-class _Overheard(logging.Handler):
-    """Hears what would have been printed with a traceback, and keeps everything else quiet meanwhile."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.ERROR)
-        self.found: list[str] = []
-        self._before: list[logging.Handler] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Keep a record that has an exception."""
-        if record.name.partition(".")[0] not in SILENCED and record.exc_info and record.exc_info[1] is not None:
-            self.found.append(f"logged by {record.name}: {record.getMessage()}: {_shown(record.exc_info[1])}")
-
-    def __enter__(self) -> "_Overheard":
-        root = logging.getLogger()
-        self._before, root.handlers = root.handlers, [self]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        logging.getLogger().handlers = self._before
 
 
 class _Trial:
     """One trial under way."""
 
-    def __init__(self, storm: Storm, desk: Desk, folder: Path, heard: _Overheard) -> None:
+    def __init__(self, storm: Storm, desk: Desk, folder: Path, heard: Overheard) -> None:
         self.storm = storm
         self.desk = desk
         self.store = folder / "chaos.db"
         self.heard = heard
         self.fate = Fate(storm.crashes)
+        self.acts = Acts(storm.acts)
         self.troubles: list[str] = []
         self.lives = 0
         self.failures = 0
         self.is_calm = False
+        self.engine: asyncio.Future[None] | None = None
+        self.loop: VirtualLoop | None = None
+
+    def run_in(self, loop: VirtualLoop) -> Coroutine[Any, Any, Aftermath]:
+        """Return the run, with every step and every write of this loop counted."""
+        self.loop = loop
+        loop.before_step = self._before_step
+        loop.stuck = lambda: self._give_up("nothing is left to do, and somebody waits")
+        loop.network.delay = self.storm.delay
+        loop.network.before_write, loop.network.after_write = self.fate.before_send, self.fate.after_send
+        self.fate.falls = self._fall
+        self.fate.kill = self._end_engine
+        return self.run()
 
     async def run(self) -> Aftermath:
         asyncio.get_running_loop().set_exception_handler(self._unheard)
         storm = self.storm
-        settings = GatewaySettings(first_day=storm.day, seed=storm.seed, market_file=storm.market)
+        speed = None if storm.lockstep else 1.0
+        settings = GatewaySettings(first_day=storm.day, seed=storm.seed, market_file=storm.market, speed=speed)
         gateway = await start_gateway(settings, faults=storm.plan)
         try:
-            self._pass(gateway, storm.begins)
+            await self._pass(gateway, storm.begins)
             await self._lives(gateway)
             return self._aftermath(gateway)
         finally:
@@ -151,7 +114,7 @@ class _Trial:
         assert gateway.ledger is not None
         failed = gateway.gateway.failure
         if failed.done() and (problem := failed.exception()) is not None:
-            self.troubles.append(f"the simulated gateway failed: {_shown(problem)}")
+            self.troubles.append(f"the simulated gateway failed: {in_short(problem)}")
         outside = Outside(tuple(gateway.ledger.rows), tuple(gateway.exchange.open_orders()), _now(gateway))
         return Aftermath(
             storm=self.storm,
@@ -161,8 +124,9 @@ class _Trial:
             starts=tuple(differing_starts(self.store)),
             untold=gateway.untold,
             fired=dict(gateway.fired),
-            deaths=tuple(crash.kind for crash in self.fate.deaths),
+            deaths=(*(crash.label for crash in self.fate.deaths), *self.acts.done),
             lives=self.lives,
+            points=self.fate.points,
             troubles=(*self.troubles, *self.heard.found),
         )
 
@@ -179,25 +143,29 @@ class _Trial:
         """Live once; say whether this was the last life."""
         self.lives += 1
         self.fate.begin_life()
-        engine = asyncio.ensure_future(self._engine(gateway))
+        if self.loop is not None:
+            self.loop.network.mend()
+        self.engine = asyncio.ensure_future(self._engine(gateway))
         try:
-            await self._watch(engine, gateway)
+            await self._watch(self.engine, gateway)
         except CrashedError:
-            assert self.fate.died is not None
-            self._wait(gateway, self.fate.died.away)
-            return False
+            pass
         except _OverError:
             return True
         except (InvariantError, StoreError) as error:
-            self._fails(error, gateway)
+            if not self.acts.excuses(error):
+                self._fails(error, gateway)
         except RulebotError:
-            self._wait(gateway, AWAY)
-            return False
+            pass
         except Exception as error:  # noqa: BLE001 - whatever an engine raises is what we look for
             self._fails(error, gateway)
         else:
-            return True
-        self._wait(gateway, AWAY)
+            if not self.acts.stopped():
+                return True
+        finally:
+            self.fate.end_life()
+        died = self.fate.died
+        await self._pass(gateway, _now(gateway) + timedelta(seconds=AWAY if died is None else died.away))
         return False
 
     async def _engine(self, gateway: RunningGateway) -> None:
@@ -205,32 +173,61 @@ class _Trial:
         await execute(
             self.desk,
             options,
-            _mortal(gateway, self.fate),
+            self._mortal(gateway),
             self._started,
             lambda run, at: self._after_instant(run, at, gateway),
-            lambda asked: MortalJournal(asked, self.fate),
+            lambda asked: MortalJournal(asked, self.fate, self.acts),
         )
 
     def _started(self, run: Run) -> None:
         run.loop.broker = MortalBroker(run.loop.broker, self.fate)
+        self.acts.attend(run.loop)
 
     async def _watch(self, engine: "asyncio.Future[None]", gateway: RunningGateway) -> None:
-        """Wait for the end of an engine; one that holds the clock is ended. Raises: what the engine raises."""
+        """Wait for the end of an engine; one that does nothing any more is ended. Raises: what the engine raises."""
         seen = gateway.now
-        while not (await asyncio.wait((engine,), timeout=STALLED))[0]:
-            if gateway.now == seen:
-                self.troubles.append(f"an engine held the clock for {STALLED:.0f} s at {_now(gateway):%H:%M:%S} UTC")
-                self.failures = MOST_FAILURES
-                engine.cancel()
-                await asyncio.wait((engine,))
-                raise StoreError("stalled")
+        while not (await asyncio.wait((engine,), timeout=STALLED if self.fate.died is None else 1.0))[0]:
+            if self.fate.died is not None:
+                engine.cancel()  # it took the first time for the end of what it waited for
+            elif self.storm.lockstep and gateway.now == seen:
+                self._give_up(f"an engine held the clock for {STALLED:.0f} s at {_now(gateway):%H:%M:%S} UTC")
+            elif not self.storm.ends_with_day and _now(gateway) > self.storm.calm_at + TOO_LATE:
+                self._give_up(f"an engine was not back at {_now(gateway):%H:%M:%S} UTC")
             seen = gateway.now
+        if self.fate.died is not None:
+            if not engine.cancelled():
+                engine.exception()  # of a dead engine nothing counts
+            raise CrashedError(str(self.fate.died))
+        if engine.cancelled():
+            raise StoreError("given up")
         engine.result()
 
     def _fails(self, error: BaseException, gateway: RunningGateway) -> None:
         self.failures += 1
-        if not self.troubles or "held the clock" not in self.troubles[-1]:
-            self.troubles.append(f"at {_now(gateway):%H:%M:%S} UTC: {_shown(error)}")
+        if self.failures < MOST_FAILURES:
+            self.troubles.append(f"at {_now(gateway):%H:%M:%S} UTC: {in_short(error)}")
+
+    def _give_up(self, why: str) -> None:
+        """End the engine, and the trial with it."""
+        if self.failures < MOST_FAILURES:
+            self.troubles.append(why)
+            self.failures = MOST_FAILURES
+        self._end_engine()
+
+    def _end_engine(self) -> None:
+        if self.engine is not None:
+            self.engine.cancel()
+
+    def _before_step(self) -> None:
+        assert self.loop is not None
+        if self.loop.steps == MOST_STEPS:
+            self._give_up(f"the trial was not over after {MOST_STEPS} steps of the loop")
+        self.fate.before_step()
+
+    def _fall(self, crash: Crash) -> None:
+        """Let nothing leave a dead engine any more."""
+        assert self.loop is not None
+        self.loop.network.sever(arrives=crash.arrives)
 
     def _after_instant(self, run: Run, at: datetime, gateway: RunningGateway) -> None:
         """Look at the clock after each instant: a crash, the calm or the end may be due."""
@@ -247,37 +244,68 @@ class _Trial:
         if not self.is_calm:
             self.is_calm = True
             self.fate.calm()
+            self.acts.calm()
             gateway.calm()
+
+    @asynccontextmanager
+    async def _mortal(self, gateway: RunningGateway) -> AsyncIterator[World]:
+        """Yield the world of one engine. When it dies, its connection is dropped, and what it said last may be lost."""
+        if self.storm.lockstep:
+            ib = ib_world(patient(gateway.port, CLIENT_ID))
+        else:
+            ib = ib_world(IbSettings(port=gateway.port, client_id=CLIENT_ID), _LoopClock(gateway))
+        try:
+            yield World(ib, None)
+        finally:
+            if self.fate.died is not None and self.loop is None:
+                for _ in range(CYCLES_TO_ARRIVE if self.fate.died.arrives else 0):
+                    await asyncio.sleep(0)
+                gateway.cut(CLIENT_ID)
+            await ib.link.close()
 
     # ------------------------------------------------------------ time without an engine
 
-    def _wait(self, gateway: RunningGateway, seconds: int) -> None:
-        self._pass(gateway, _now(gateway) + timedelta(seconds=seconds))
-
-    def _pass(self, gateway: RunningGateway, until: datetime) -> None:
+    async def _pass(self, gateway: RunningGateway, until: datetime) -> None:
+        """Let time come to `until`, faults that end on the way."""
         while _now(gateway) < until and not gateway.finished:
-            gateway.gateway.clock.turn()
+            if self.storm.lockstep:
+                gateway.gateway.clock.turn()
+            else:
+                await asyncio.sleep(1.0)
             if _now(gateway) >= self.storm.calm_at:
                 self._calm(gateway)
 
     def _unheard(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         problem = context.get("exception")
         if isinstance(problem, Exception) and not isinstance(problem, ConnectionError):
-            self.troubles.append(f"nobody heard of: {context.get('message')}: {_shown(problem)}")
+            self.troubles.append(f"nobody heard of: {context.get('message')}: {in_short(problem)}")
 
 
-@asynccontextmanager
-async def _mortal(gateway: RunningGateway, fate: Fate) -> AsyncIterator[World]:
-    """Yield the world of one engine. When it dies, its connection is dropped, and what it said last may be lost."""
-    ib = ib_world(patient(gateway.port, CLIENT_ID))
+class _LoopClock:
+    """The gateway's time between its instants too, by the loop."""
+
+    def __init__(self, gateway: RunningGateway) -> None:
+        self._time = asyncio.get_running_loop().time
+        self._ahead = gateway.now - int(self._time())
+
+    def now(self) -> datetime:
+        """Return the present instant, UTC."""
+        return datetime.fromtimestamp(self._ahead + self._time(), UTC)
+
+    def elapsed(self) -> float:
+        """Return the loop's seconds."""
+        return self._time()
+
+
+def _undisturbed(run: Callable[[], Aftermath]) -> Aftermath:
+    """Run without the garbage collector, which would end forgotten things at moments of its own."""
+    was_on = gc.isenabled()
+    gc.disable()
     try:
-        yield World(ib, None)
+        return run()
     finally:
-        if fate.died is not None:
-            for _ in range(CYCLES_TO_ARRIVE if fate.died.arrives else 0):
-                await asyncio.sleep(0)
-            gateway.cut(CLIENT_ID)
-        await ib.link.close()
+        if was_on:
+            gc.enable()
 
 
 def _is_busy(run: Run) -> bool:
@@ -289,10 +317,3 @@ def _is_busy(run: Run) -> bool:
 
 def _now(gateway: RunningGateway) -> datetime:
     return datetime.fromtimestamp(gateway.now, UTC)
-
-
-def _shown(error: BaseException) -> str:
-    """Return an exception with the place it comes from, on one line and without a path of this machine."""
-    frames = traceback.extract_tb(error.__traceback__)
-    places = " < ".join(f"{Path(each.filename).name}:{each.lineno} {each.name}" for each in reversed(frames[-3:]))
-    return f"{type(error).__name__}: {str(error)[:300]} ({places})"

@@ -8,13 +8,14 @@ from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.session import session_from
 from engine.model.values import dataclass
-from engine.record.record import Kind
 from engine.run.aftermath.books import PREFIX, compare_books, fills_that_differ
-from engine.run.aftermath.exposure import closed_too_much, uncovered_shorts
+from engine.run.aftermath.exposure import closed_too_much, closed_what_was_gone, uncovered_shorts
 from engine.run.aftermath.findings import not_numbers, off_tick, without_partner
 from engine.run.aftermath.outside import (
+    at_work_otherwise,
     more_than_cap,
     outlived,
+    told_of,
     twice_at_broker,
     unknown_to_broker,
     unknown_to_store,
@@ -22,9 +23,11 @@ from engine.run.aftermath.outside import (
 from engine.run.audit.audit import INVARIANTS as AUDITED
 from engine.run.audit.audit import audit
 from engine.run.audit.tape import Finding
-from engine.run.chaos.trial import Aftermath
+from engine.run.chaos.aftermath import Aftermath
 from engine.run.desk import Desk
 
+PATIENCE = timedelta(minutes=1)
+"""How long an order may be neither at work nor over in the quiet without anything being done about it."""
 SHOWN = 3
 """Offences that are kept of one invariant and trial."""
 
@@ -73,7 +76,7 @@ def _identities(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
 
 
 def _books(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
-    return compare_books(aftermath.day, aftermath.untold)
+    return compare_books(aftermath.day, aftermath.untold, aftermath.outside.rows)
 
 
 def _executions(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
@@ -86,7 +89,8 @@ def _covered(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
 
 
 def _reduced(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
-    return closed_too_much(aftermath.day, aftermath.outside.rows)
+    rows = aftermath.outside.rows
+    return (*closed_too_much(aftermath.day, rows), *closed_what_was_gone(aftermath.day, rows))
 
 
 def _in_session(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
@@ -113,9 +117,11 @@ def _as_asked(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
 def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     """Return what is not as it should be once everything has been quiet for a while."""
     day, outside = aftermath.day, aftermath.outside
-    yield from (f"{order.ref} ends {order.status.value}" for order in day.orders.values() if _is_unsettled(order))
+    unsettled = (order for order in day.orders.values() if _is_unsettled(order, outside.last))
+    yield from (f"{order.ref} ends {order.status.value}" for order in unsettled)
     yield from unknown_to_broker(day.orders, outside)
-    told = _told(aftermath)
+    yield from at_work_otherwise(day, outside)
+    told = told_of(day)
     for position in day.positions.values():
         if position.id in told or position.on_hold:
             continue
@@ -127,23 +133,21 @@ def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
             yield f"{position.id} of {position.bot} ends closed and holds something"
         if position.state == "open" and not position.suspended:
             yield from _unprotected(position, live, desk)
-    yield from (each for each in without_partner(day) if each.partition(" ")[0] not in told)
+    excused = {name for name in told if name not in day.positions or day.positions[name].state != "open"}
+    yield from (each for each in without_partner(day) if each.partition(" ")[0] not in excused)
     if aftermath.storm.ends_with_day:
         yield from outlived(day, outside)
 
 
-def _is_unsettled(order: Order) -> bool:
+def _is_unsettled(order: Order, now: datetime) -> bool:
+    if order.status is OrderStatus.CANCELLING:
+        return now - order.changed_at > PATIENCE
     return order.status in (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.UNKNOWN)
 
 
 def _is_due(position: Position, now: datetime) -> bool:
     """Say whether the next try of an entry or exit is still to come."""
     return position.retry_at is not None and position.retry_at + timedelta(seconds=5) >= now
-
-
-def _told(aftermath: Aftermath) -> set[str]:
-    """Return the positions of which a person was told that something stands in the way."""
-    return {record.position for record in aftermath.day.records if record.kind is Kind.ALARM and record.position}
 
 
 def _unprotected(position: Position, live: list[Order], desk: Desk) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """The broker's orders: one record each while it lives, and the ids that were ever used."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -14,7 +15,11 @@ FINAL = frozenset({Status.FILLED, Status.CANCELLED, Status.INACTIVE})
 
 @dataclass(slots=True, eq=False)
 class WorkingOrder:
-    """An order as the broker keeps it; `value` is the signed sum of price x quantity of its fills."""
+    """An order as the broker keeps it; `value` is the signed sum of price x quantity of its fills.
+
+    What goes wrong with it: `slip` is how much worse than it should it fills; of `lone_leg` (from 1) alone a combo
+    trades, and then it ends. `met` is told when that happens.
+    """
 
     ticket: Ticket
     perm_id: int
@@ -38,6 +43,9 @@ class WorkingOrder:
     parent: "WorkingOrder | None" = None
     completed_at: datetime | None = None
     completed_status: str = ""
+    slip: Decimal = ZERO
+    lone_leg: int = 0
+    met: Callable[[], None] | None = None
 
     @property
     def key(self) -> Key:

@@ -5,11 +5,12 @@ market, in order of perm id. Chance is drawn from names (seed, perm id, instant)
 else is asked of the broker between instants.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+from engine.model.money import ZERO
 from engine.model.session import session_from
 from engine.sim.exchange.account import Account, Holding
 from engine.sim.exchange.agenda import is_midnight, next_time
@@ -23,13 +24,14 @@ from engine.sim.exchange.ledger import Ledger
 from engine.sim.exchange.legging import leg_in
 from engine.sim.exchange.lifecycle import end_cancelled
 from engine.sim.exchange.matching import Moment, match
-from engine.sim.exchange.mishaps import correct, fill_cancelled
+from engine.sim.exchange.mishaps import correct, fill_beyond, fill_cancelled, go_wrong
 from engine.sim.exchange.oca import after_fill
 from engine.sim.exchange.settings import ExchangeSettings
 from engine.sim.exchange.settle import settle_due
 from engine.sim.exchange.standing import account_values, position_views, present
 from engine.sim.exchange.start_book import PositionsError, StartPosition
 from engine.sim.exchange.stops import stop_reached
+from engine.sim.exchange.strangers import assign, trade
 from engine.sim.exchange.touch import Touch
 from engine.sim.seams import (
     Commissioned,
@@ -157,6 +159,31 @@ class SimExchange:
         """Fill what remained of a cancelled order: the fill had won, and is heard of late."""
         return fill_cancelled(self._desk, (client_id, order_id))
 
+    def hinder(
+        self, client_id: int, order_id: int, *, met: Callable[[], None], slip: Decimal = ZERO, lone_leg: int = 0
+    ) -> None:
+        """Let an order, when it first trades, fill worse than it may, or (a combo) with one of its legs alone."""
+        order = self._desk.book.orders.get((client_id, order_id))
+        if order is not None and not order.is_final:
+            order.met, order.slip, order.lone_leg = met, slip, lone_leg
+
+    def fill_beyond(self, exec_id: str) -> list[Report]:
+        """Fill the order of an execution once more, although it is filled."""
+        return fill_beyond(self._desk, exec_id)
+
+    def end(self, client_id: int, order_id: int, reason: str) -> list[Report]:
+        """End an order that works, as the exchange or a person at the broker's window does."""
+        order = self._desk.book.orders.get((client_id, order_id))
+        return [] if order is None or order.is_final else end_cancelled(self._desk, order, reason)
+
+    def trade(self, con_id: int, quantity: int, *, liquidation: bool = False) -> list[Report]:
+        """Trade (signed) as a person at the broker's window does, or the broker itself."""
+        return trade(self._desk, con_id, quantity, liquidation=liquidation)
+
+    def assign(self, con_id: int) -> list[Report]:
+        """Assign what is short of an option on shares, before it expires."""
+        return assign(self._desk, con_id)
+
     def correct(self, exec_id: str, price_by: Decimal, quantity_by: Decimal) -> list[Report]:
         """Correct an execution of today; a combo's own has nothing to correct."""
         return correct(self._desk, exec_id, price_by, quantity_by)
@@ -262,6 +289,8 @@ class SimExchange:
             batches = [batch] if batch else []
         else:
             batches = [(fill, parts_of(order, fill, quotes)) for fill in match(order, touch, moment)]
+        if order.met is not None and batches:
+            return go_wrong(desk, order, batches[0][0], quotes)
         reports: list[Report] = []
         for fill, parts in batches:
             first = not order.filled and fill.quantity

@@ -1,6 +1,6 @@
-"""What goes wrong at a broker: an order that fills although it was cancelled, and a trade that is corrected.
+"""What goes wrong at a broker: fills that should not be (late, too many, too dear, of one leg), and corrected trades.
 
-Both move the books and the ledger as an ordinary trade does, so that the ledger stays the truth.
+All move the books and the ledger as an ordinary trade does, so that the ledger stays the truth.
 """
 
 from dataclasses import replace
@@ -12,9 +12,11 @@ from engine.sim.exchange.book import WorkingOrder
 from engine.sim.exchange.combo import order_touch
 from engine.sim.exchange.desk import Desk
 from engine.sim.exchange.execution import execute, parts_of, record
+from engine.sim.exchange.lifecycle import end_cancelled
 from engine.sim.exchange.matching import ADDED, Fill
 from engine.sim.exchange.oca import after_fill
-from engine.sim.seams import Commissioned, Executed, Execution, PositionChanged, Report, Status
+from engine.sim.exchange.touch import Touch
+from engine.sim.seams import Commissioned, Executed, Execution, OrderChanged, PositionChanged, Report, Status
 
 
 def fill_cancelled(desk: Desk, key: tuple[int, int]) -> list[Report]:
@@ -33,6 +35,49 @@ def fill_cancelled(desk: Desk, key: tuple[int, int]) -> list[Report]:
     fill = Fill(price, int(order.remaining), ADDED)
     reports = execute(desk, order, parts_of(order, fill, quotes), fill, quotes)
     return [*reports, *after_fill(desk, order, fill.quantity)]
+
+
+def go_wrong(desk: Desk, order: WorkingOrder, fill: Fill, quotes: dict[int, Touch]) -> list[Report]:
+    """Let the first trade of an order that is hindered go wrong, once."""
+    met, order.met = order.met, None
+    assert met is not None
+    if order.lone_leg:
+        if not 0 < order.lone_leg <= len(order.legs) or not order.is_combo:
+            return []
+        met()
+        part = parts_of(order, fill, quotes)[order.lone_leg - 1]
+        reports = execute(desk, order, [part], Fill(fill.price, 0, fill.liquidity), quotes)
+        return [*reports, *end_cancelled(desk, order, "The other legs did not trade")]
+    limit = order.ticket.limit_price
+    price = None if limit is None else limit + order.side * order.slip
+    if price is None or (price <= 0 and not order.is_combo):
+        return []
+    met()
+    worse = fill._replace(price=price)
+    reports = execute(desk, order, parts_of(order, worse, quotes), worse, quotes)
+    return [*reports, *after_fill(desk, order, worse.quantity)]
+
+
+def fill_beyond(desk: Desk, exec_id: str) -> list[Report]:
+    """Fill one more of an order that is filled, at its last price; the order says what it was to be."""
+    old = next((one for one in desk.executions if one.exec_id == exec_id), None)
+    order = None if old is None else desk.book.orders.get((old.client_id, old.order_id))
+    if order is None or order.status is not Status.FILLED or order.legs_in:
+        return []
+    quotes = desk.quotes(leg.instrument.con_id for leg in order.legs)
+    asked = order.ticket.quantity
+    order.resize(asked + 1)
+    fill = Fill(order.last_price, 1, ADDED)
+    reports = execute(desk, order, parts_of(order, fill, quotes), fill, quotes)
+    order.resize(asked)
+    return [_with_quantity(report, asked) for report in reports]
+
+
+def _with_quantity(report: Report, quantity: Decimal) -> Report:
+    if not isinstance(report, OrderChanged):
+        return report
+    view = report.order
+    return replace(report, order=replace(view, ticket=replace(view.ticket, quantity=quantity)))
 
 
 def correct(desk: Desk, exec_id: str, price_by: Decimal, quantity_by: Decimal) -> list[Report]:

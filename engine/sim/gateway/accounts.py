@@ -68,7 +68,8 @@ def account_updates(hub: Hub, session: Session, fields: Fields) -> None:
     for held in hub.exchange.positions():
         _send_portfolio(hub, session, held)
     _send_clock(hub, session)
-    session.send(54, 1, hub.exchange.account)
+    if hub.ends(session, "account"):
+        session.send(54, 1, hub.exchange.account)
 
 
 def _send_values(hub: Hub, session: Session) -> None:
@@ -152,9 +153,14 @@ def cancel_account_summary(hub: Hub, session: Session, fields: Fields) -> None:
 def positions(hub: Hub, session: Session, fields: Fields) -> None:
     """Message 61: all rows and End, then every change."""
     session.wants.positions = True
-    for held in hub.exchange.positions():
-        _send_position(hub, session, held)
-    session.send(62, 1)
+
+    def send(rows: list[PositionView]) -> None:
+        for held in rows:
+            _send_position(hub, session, held)
+
+    send(hub.told(session, "positions", hub.exchange.positions(), send))
+    if hub.ends(session, "positions"):
+        session.send(62, 1)
 
 
 def cancel_positions(hub: Hub, session: Session, fields: Fields) -> None:

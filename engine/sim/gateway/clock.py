@@ -137,6 +137,8 @@ class Clock:
     def turn(self) -> None:
         """Play one instant and send the fences."""
         self._step()
+        while self.hub.faults is not None and self.hub.now < self.hub.faults.asleep_until and not self.finished:
+            self._step()
         for session in self._asked:
             session.send(49, 1, self.hub.now)
         self.hub.traffic.fences += 1

@@ -8,6 +8,7 @@ from engine.model.values import dataclass
 from engine.sim.exchange.exchange import SimExchange
 from engine.sim.exchange.ledger import Ledger, Row, open_ledger
 from engine.sim.exchange.start_book import StartBook, load_positions
+from engine.sim.gateway.fault_market import HaltingMarket, ShownMarket
 from engine.sim.gateway.fault_plan import FaultPlan, load_faults
 from engine.sim.gateway.faults import Faults
 from engine.sim.gateway.hub import Hub
@@ -123,15 +124,19 @@ def build_hub(
         faults = load_faults(settings.faults_file)
     timeline = Timeline(settings.first_day, settings.days, settings.fence_seconds, settings.data_seconds)
     market = market or _market(settings)
+    shown = None
+    if faults is not None and faults.faults:
+        halting = HaltingMarket(market)
+        market, shown = halting, ShownMarket(halting)
     market.advance(from_epoch(timeline.first))
     exchange = exchange or _exchange(settings, market)
     exchange.advance(from_epoch(timeline.first))
     hub = Hub(
         settings=settings,
-        market=market,
+        market=shown or market,
         exchange=exchange,
         timeline=timeline,
-        feed=TickFeed(market),
+        feed=TickFeed(shown or market),
         now=timeline.first,
     )
     for view in (*exchange.open_orders(), *exchange.completed_orders()):

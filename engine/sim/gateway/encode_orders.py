@@ -325,7 +325,7 @@ def execution(version: int, req_id: int, done: Execution, found: Instrument | No
     exchange = "SMART" if found is None else found.primary_exchange or found.exchange
     out: list[Value] = [11, req_id, done.order_id, *contract, done.exec_id, exchange_time(done.at), done.account]
     out += [exchange, done.side, done.quantity, done.price, done.perm_id, done.client_id]
-    out += [1 if done.order_id == 0 else 0, done.cumulative, number(done.average_price), done.order_ref]
+    out += [1 if done.liquidation else 0, done.cumulative, number(done.average_price), done.order_ref]
     out += ["", "", "", done.liquidity]
     return [*out, "0"] if version >= 178 else out
 

@@ -4,7 +4,8 @@ from collections import deque
 from dataclasses import dataclass
 
 from engine.sim.gateway.fault_agenda import Agenda
-from engine.sim.gateway.fault_plan import NEVER_ENDS, Fault
+from engine.sim.gateway.fault_kinds import NEVER_ENDS
+from engine.sim.gateway.fault_plan import Fault
 from engine.sim.gateway.fault_session import FaultySession
 from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.requests import answer

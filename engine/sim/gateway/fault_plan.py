@@ -17,88 +17,19 @@ from ruamel.yaml.error import YAMLError
 
 from engine.model.values import dataclass
 from engine.sim.exchange.chance import chance
+from engine.sim.gateway.fault_kinds import AT, CONNECT, EVENTS, KINDS, STANDING, Kind, Param, label
 from engine.sim.seams import Ticket
 
-ORDER, FILL, CANCEL, CONNECT = "order", "fill", "cancel", "connect"
-AT = "at"
-STANDING = "standing"
-"""A fault that needs no trigger: without `at` it holds from the start."""
 EACH = 0
 """The number of a fault that hits every event."""
-NEVER_ENDS = 0.0
 
 FIRST, LAST = time(9, 29), time(16, 6)
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?")
-_LINK = (AT, ORDER, FILL, CANCEL, CONNECT)
 _COMMON = ("kind", "at", "session", "on", "number", "chance", "client", "order_ref", "action")
 
 
 class FaultError(ValueError):
     """A fault plan that cannot be used; the text names the file and the key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Param:
-    """One parameter of a kind. A number unless it has choices or its default is a text or a flag."""
-
-    default: Any
-    choices: tuple[str, ...] = ()
-    least: float | None = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """What a kind of fault can be triggered by, and its parameters."""
-
-    triggers: tuple[str, ...]
-    params: Mapping[str, Param] = field(default_factory=dict)
-
-
-_SYMBOL = Param("all")
-KINDS: dict[str, Kind] = {
-    "cut": Kind(_LINK, {"how": Param("reset", ("reset", "fin")), "mid_frame": Param(False)}),
-    "silence": Kind(_LINK, {"real_seconds": Param(NEVER_ENDS)}),
-    "lost_connectivity": Kind(
-        (AT, ORDER, FILL),
-        {
-            "seconds": Param(30.0, least=1.0),
-            "restored": Param("1102", ("1101", "1102")),
-            "executions": Param("after", ("after", "asked")),
-        },
-    ),
-    "swallow_order": Kind((ORDER,)),
-    "lose_ack": Kind((ORDER,)),
-    "duplicate": Kind((ORDER, FILL)),
-    "execution_first": Kind((ORDER,), {"seconds": Param(10.0, least=1.0)}),
-    "late_fill": Kind((CANCEL,), {"seconds": Param(5.0)}),
-    "correction": Kind(
-        (FILL,),
-        {"seconds": Param(30.0), "price_by": Param(0.0, least=None), "quantity_by": Param(0.0, least=None)},
-    ),
-    "late_commission": Kind((ORDER, FILL), {"seconds": Param(30.0, least=1.0)}),
-    "no_commission": Kind((ORDER, FILL)),
-    "roll_back_ids": Kind((CONNECT,), {"to": Param(1.0, least=1.0)}),
-    "id_in_use": Kind((CONNECT,), {"attempts": Param(1.0, least=1.0)}),
-    "reject": Kind(
-        (ORDER,),
-        {
-            "code": Param(201.0),
-            "text": Param("Order rejected - reason:The order was refused by a fault plan"),
-            "status": Param("Inactive", ("Inactive", "Cancelled", "none")),
-        },
-    ),
-    "warning": Kind((ORDER,), {"code": Param(399.0), "text": Param("Order Message:\nWarning: nothing has changed")}),
-    "farm_down": Kind(_LINK, {"seconds": Param(30.0, least=1.0), "farm": Param("usopt")}),
-    "competing_session": Kind(_LINK, {"seconds": Param(NEVER_ENDS)}),
-    "not_subscribed": Kind((AT, STANDING), {"symbol": _SYMBOL, "code": Param("354", ("354", "10089"))}),
-    "delayed_data": Kind((AT, STANDING), {"symbol": _SYMBOL}),
-    "garbage": Kind(_LINK, {"what": Param("unknown", ("unknown", "short", "length"))}),
-    "slow": Kind(
-        (*_LINK, STANDING),
-        {"seconds": Param(0.0), "real_seconds": Param(0.0), "lasts": Param(NEVER_ENDS)},
-    ),
-}
-_EVENTS = (ORDER, FILL, CANCEL, CONNECT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +47,11 @@ class Fault:
     order_ref: str = ""
     action: str = ""
     values: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """The name under which it is counted: its kind, and what makes it one of its own."""
+        return label(self.kind, self.values)
 
     def text(self, name: str) -> str:
         """Return a parameter as text."""
@@ -251,7 +187,7 @@ def _fault(item: object, place: int, name: str) -> Fault:
         kind=kind_name,
         at=_clock(entry),
         session=entry.whole("session", 1, 1),
-        on=entry.choice("on", "", _EVENTS) if entry.has("on") else "",
+        on=entry.choice("on", "", EVENTS) if entry.has("on") else "",
         number=_number(entry),
         chance=_chance(entry),
         client=entry.whole("client", 0, 0) if entry.has("client") else None,
@@ -266,7 +202,7 @@ def _fault(item: object, place: int, name: str) -> Fault:
 
 def _check_trigger(entry: _Entry, name: str, kind: Kind) -> None:
     """Let a fault have one trigger, which its kind knows, and the keys that belong to that trigger."""
-    events = tuple(each for each in kind.triggers if each in _EVENTS)
+    events = tuple(each for each in kind.triggers if each in EVENTS)
     ways = [*(["at"] if AT in kind.triggers else []), *([f"on: {', '.join(events)}"] if events else [])]
     if entry.has("at") and entry.has("on"):
         raise entry.wrong("on", "is there with at; a fault has one of them")

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from engine.sim.gateway.fault_agenda import Agenda
-from engine.sim.gateway.fault_plan import NEVER_ENDS, Fault
+from engine.sim.gateway.fault_kinds import NEVER_ENDS
+from engine.sim.gateway.fault_plan import Fault
 from engine.sim.gateway.fault_session import FaultySession
 from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.lines import Line
@@ -33,6 +34,9 @@ class QuoteFaults:
         self._quiet: Counter[str] = Counter()
         self._competing = False
         self._standing: list[Fault] = []
+        self._limits: list[Fault] = []
+        self.data_type = 1
+        """The market data type that lines are told while no quotes go out."""
 
     @property
     def stopped(self) -> bool:
@@ -83,6 +87,11 @@ class QuoteFaults:
         """Let a symbol be not subscribed, or delayed, from now on."""
         self._standing.append(fault)
 
+    def limit_lines(self, fault: Fault) -> Callable[[], None]:
+        """Let no further line be opened; return what ends that."""
+        self._limits.append(fault)
+        return lambda: self._limits.remove(fault)
+
     def calm(self) -> None:
         """Let every line that is asked for from now on open as it should."""
         self._standing.clear()
@@ -91,6 +100,10 @@ class QuoteFaults:
         """Say whether a line opens as it should: refused, delayed, or silent while quotes are stopped."""
         if isinstance(session, FaultySession):
             session.delayed.discard(line.req_id)
+        for fault in self._limits:
+            self._fired(fault)
+            session.error(line.req_id, 101, "Max number of tickers has been reached")
+            return False
         for fault in self._standing:
             if self._is_of(fault, session, line) and not self._opens_so(fault, session, line):
                 return False
@@ -100,6 +113,8 @@ class QuoteFaults:
         if self.stopped:
             session.wants.lines[line.req_id] = line
             self._hub.feed.lines_changed()
+            if self.data_type != 1:
+                session.send(58, 1, line.req_id, self.data_type)
             return False
         return True
 

@@ -1,6 +1,7 @@
 """Faults in what a client hears of its orders: reports that are lost, doubled, late or out of order."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import NamedTuple
 
 from engine.sim.gateway.fault_plan import Fault
@@ -17,7 +18,7 @@ from engine.sim.seams import (
 Key = tuple[int, int]
 Later = Callable[[float, Callable[[], None]], None]
 FINAL = frozenset({Status.FILLED, Status.CANCELLED, Status.INACTIVE})
-OF_ORDERS = frozenset({"lose_ack", "duplicate", "execution_first", "late_commission", "no_commission"})
+OF_ORDERS = frozenset({"lose_ack", "inactive", "duplicate", "execution_first", "late_commission", "no_commission"})
 OF_FILLS = frozenset({"duplicate", "late_commission", "no_commission"})
 
 
@@ -44,6 +45,7 @@ class ReportFaults:
         self._fills: set[str] = set()
         self._of_execution: dict[str, Key] = {}
         self._kept: dict[Key, list[Report]] = {}
+        self._latest: dict[Key, Report] = {}
         self._executed: set[Key] = set()
         self.hidden: set[str] = set()
         """Executions whose commission is not known yet, or never."""
@@ -53,6 +55,8 @@ class ReportFaults:
         self._marks[fault.kind, _Name(order)] = fault
         if fault.kind == "execution_first":
             self._later(fault.seconds(), lambda: self._give_up(order))
+        elif fault.kind == "inactive":
+            self._later(fault.seconds(), lambda: self._activate(order))
 
     def mark_fill(self, fault: Fault, done: Execution) -> None:
         """Let a fault act on the reports of a fill."""
@@ -69,7 +73,7 @@ class ReportFaults:
             if isinstance(report, Executed):
                 self._meet(report.execution)
             passed = self._passed(report, name)
-            found += [each for one in passed for each in (one, one)] if self._mark("duplicate", name) else passed
+            found += [each for one in passed for each in [one] * self._times(one, name)]
         return found
 
     def _name(self, report: Report) -> _Name | None:
@@ -95,6 +99,12 @@ class ReportFaults:
         found = self._marks.get((kind, _Name(name.order)))
         return found or (self._marks.get((kind, name)) if name.fill else None)
 
+    def _times(self, report: Report, name: _Name) -> int:
+        """Return how often a report goes out."""
+        fault = self._mark("duplicate", name)
+        what = {OrderChanged: "status", Executed: "execution", Commissioned: "commission"}.get(type(report), "all")
+        return 2 if fault is not None and fault.text("what") in ("all", what) else 1
+
     def _passed(self, report: Report, name: _Name) -> list[Report]:
         if isinstance(report, OrderChanged):
             return self._order_changed(report, name)
@@ -109,6 +119,9 @@ class ReportFaults:
         view = report.order
         if self._mark("lose_ack", name) and not view.filled and view.status not in FINAL:
             return []
+        if self._mark("inactive", name) and view.status not in FINAL:
+            self._latest[name.order] = report
+            return [replace(report, order=replace(view, status=Status.INACTIVE))]
         if not self._mark("execution_first", name):
             return [report]
         kept = self._kept.setdefault(name.order, [])
@@ -120,6 +133,12 @@ class ReportFaults:
     def _release(self, order: Key) -> list[Report]:
         self._marks.pop(("execution_first", _Name(order)), None)
         return self._kept.pop(order, [])
+
+    def _activate(self, order: Key) -> None:
+        """Say how an order stands that was shown as inactive."""
+        self._marks.pop(("inactive", _Name(order)), None)
+        if (latest := self._latest.pop(order, None)) is not None:
+            self._send([latest])
 
     def _give_up(self, order: Key) -> None:
         """Acknowledge an order that did not fill in time."""

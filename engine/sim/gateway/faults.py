@@ -17,11 +17,18 @@ from functools import partial
 from engine.model.session import EXCHANGE_ZONE
 from engine.sim.exchange.exchange import SimExchange
 from engine.sim.gateway.fault_agenda import Agenda
+from engine.sim.gateway.fault_cancels import OF_CANCELS, CancelFaults
+from engine.sim.gateway.fault_executions import OF_EXECUTIONS, ExecutionFaults
+from engine.sim.gateway.fault_intake import IntakeFaults
+from engine.sim.gateway.fault_kinds import CANCEL, CONNECT, FILL, ORDER
 from engine.sim.gateway.fault_links import LinkFaults
-from engine.sim.gateway.fault_plan import CANCEL, CONNECT, FILL, ORDER, Fault, FaultError, FaultPlan
+from engine.sim.gateway.fault_people import OF_PEOPLE, PeopleFaults
+from engine.sim.gateway.fault_plan import Fault, FaultError, FaultPlan
 from engine.sim.gateway.fault_quotes import OF_LINES, QuoteFaults
 from engine.sim.gateway.fault_reports import OF_FILLS, OF_ORDERS, Key, ReportFaults
 from engine.sim.gateway.fault_session import FaultySession
+from engine.sim.gateway.fault_starts import Row, StartFaults
+from engine.sim.gateway.fault_views import OF_VIEWS, ViewFaults
 from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.lines import Line
 from engine.sim.gateway.orders import deliver_unchanged
@@ -30,17 +37,13 @@ from engine.sim.seams import (
     Commissioned,
     Executed,
     Execution,
-    OrderChanged,
     OrderError,
-    OrderView,
     Report,
-    Status,
     Ticket,
 )
 
 log = logging.getLogger("rulebot.gateway")
 
-FIRST_REFUSED_PERM_ID = 500_000_000
 CONNECTIVITY = {
     1100: "Connectivity between IB and Trader Workstation has been lost.",
     1101: "Connectivity between IB and Trader Workstation has been restored - data lost.",
@@ -49,7 +52,11 @@ CONNECTIVITY = {
 }
 OF_A_CLIENT = frozenset({"cut", "silence", "garbage"})
 """Kinds that do nothing while nobody is connected."""
-NEEDS_BROKER = frozenset({"late_fill", "correction"})
+AFTER_FILLS = frozenset({"correction", "overfill", "expires"})
+NEEDS_BROKER = frozenset({"late_fill", "worse_fill", "one_leg"}) | AFTER_FILLS | OF_PEOPLE
+NOTED_LATER = OF_LINES | OF_VIEWS | OF_PEOPLE
+"""Kinds that are noted when they change something, not when they begin."""
+READ_ONLY = 321, "Error validating request.-'bA' : cause - The API interface is currently in Read-Only mode."
 
 
 @dataclass(slots=True)
@@ -72,12 +79,19 @@ class Faults:
         self._timed = sorted((self._epoch(each), each.place, each) for each in plan.faults if each.at is not None)
         self._agenda = Agenda(hub)
         self._quotes = QuoteFaults(hub, self._agenda, self._note)
+        self._views = ViewFaults(hub, self._agenda, self._quotes, self._note)
         self._links = LinkFaults(hub, self._agenda)
+        self._starts = StartFaults(hub, self._agenda, self._note)
+        self._people = PeopleFaults(hub, self._agenda, self._broker_sends)
+        self._read_only = 0
+        self._asleep_until = 0
+        self._late: dict[Key, Ticket] = {}
         self._tickets: dict[Key, Ticket] = {}
-        self._swallowed: set[Key] = set()
-        self._refused: set[Key] = set()
         self._greeted: dict[Session, list[Fault]] = {}
+        self._intake = IntakeFaults(self._note)
+        self._cancels = CancelFaults(hub.exchange, self._agenda.later, self._broker_says)
         self._orders = ReportFaults(self._filled, self._agenda.later, self._send)
+        self._executions = ExecutionFaults(self._agenda.later, self._send, self._note)
         self._lost: _Lost | None = None
         self._acts: dict[str, Callable[[Fault, int | None], None]] = {
             "cut": self._links.cut,
@@ -89,6 +103,11 @@ class Faults:
             "delayed_data": self._quotes.stand,
             "garbage": self._links.garbage,
             "slow": self._links.slow_down,
+            "restart": self._starts.restart,
+            "read_only": self._go_read_only,
+            "time_passes": self._fall_asleep,
+            **dict.fromkeys(OF_VIEWS, self._views.begin),
+            **dict.fromkeys(OF_PEOPLE, self._people.begin),
         }
         self._check()
         for each in plan.faults:
@@ -113,8 +132,12 @@ class Faults:
         """Let nothing new go wrong; what has begun ends when it is due, and what stood without an end is over."""
         self._plan = ()
         self._timed.clear()
+        self._views.calm()
         self._quotes.calm()
+        self._starts.calm()
+        self._read_only = 0
         self._links.calm()
+        self._cancels.calm()
 
     def attach(self, fail: Callable[[BaseException], None]) -> None:
         """Learn how an error of our own ends the run."""
@@ -147,7 +170,7 @@ class Faults:
         if (act := self._acts.get(fault.kind)) is None:
             return
         is_idle = fault.kind in OF_A_CLIENT and not self._links.clients(client_id)
-        if not is_idle and fault.kind not in OF_LINES:
+        if not is_idle and fault.kind not in NOTED_LATER:
             self._note(fault)
         act(fault, client_id)
 
@@ -177,7 +200,45 @@ class Faults:
                 self._note(fault)
                 self._roll_back(session.client_id, fault.whole("to"))
         self._greeted[session] = hits
+        self._starts.mark(session, hits)
         return False
+
+    @property
+    def is_down(self) -> bool:
+        """True while nobody can connect."""
+        return self._starts.is_down
+
+    @property
+    def asleep_until(self) -> int:
+        """The virtual time until which the machine of the clients sleeps."""
+        return self._asleep_until
+
+    def hangs_up(self, session: Session) -> bool:
+        """Say whether this client is turned away without a word."""
+        found = next((each for each in self._greeted[session] if each.kind == "hang_up"), None)
+        if found is None:
+            return False
+        self._note(found)
+        del self._greeted[session]
+        return True
+
+    def accounts(self, session: Session, own: str) -> str:
+        """Return the accounts that a client is told of."""
+        return self._starts.accounts(session, own)
+
+    def rows(self, session: Session, what: str, rows: list[Row], again: Callable[[list[Row]], None]) -> list[Row]:
+        """Return the rows of a list that a client gets."""
+        return self._starts.rows(session, what, rows, again)
+
+    def ends(self, session: Session, what: str) -> bool:
+        """Say whether the end of a list is told."""
+        return self._starts.ends(session, what)
+
+    def _go_read_only(self, fault: Fault, client_id: int | None) -> None:
+        self._read_only = self._hub.now + int(fault.seconds())
+
+    def _fall_asleep(self, fault: Fault, client_id: int | None) -> None:
+        self._asleep_until = self._hub.now + int(fault.seconds())
 
     def _roll_back(self, client_id: int, first: int) -> None:
         hub = self._hub
@@ -243,77 +304,85 @@ class Faults:
 
     def shows_execution(self, exec_id: str) -> bool:
         """Say whether the answer to reqExecutions has this execution: not while it is behind a lost link."""
-        return self._lost is None or exec_id not in self._lost.unseen
+        return exec_id not in self._executions.late and (self._lost is None or exec_id not in self._lost.unseen)
 
     def shows_commission(self, exec_id: str) -> bool:
         """Say whether the answer to reqExecutions has the commission of this execution."""
-        return exec_id not in self._orders.hidden
+        return exec_id not in self._orders.hidden and exec_id not in self._executions.unpaid
 
     # ------------------------------------------------------------ orders
 
     def place(self, ticket: Ticket) -> list[Report]:
-        """Give an order to the broker, unless a fault swallows or refuses it."""
+        """Give an order to the broker, unless a fault swallows, refuses or changes it."""
         key = ticket.client_id, ticket.order_id
-        if key in self._swallowed:
+        if self._intake.is_swallowed(key):
+            return []
+        if self._hub.now < self._read_only:
+            return [OrderError(*key, *READ_ONLY)]
+        if key in self._late:
+            self._late[key] = ticket
             return []
         known = key in self._tickets
         self._tickets[key] = ticket
         if known:
             again = OrderError(*key, 103, "Duplicate order id")
-            return [again] if key in self._refused else self._hub.exchange.place(ticket)
+            return [again] if self._intake.is_refused(key) else self._hub.exchange.place(ticket)
         hits = self._hits(ORDER, ticket.client_id, ticket)
         for fault in hits:
-            if fault.kind == "swallow_order":
-                self._note(fault)
-                self._swallowed.add(key)
-                return []
-            if fault.kind == "reject":
-                self._note(fault)
-                return self._refusal(fault, ticket)
+            if (answer := self._intake.keeps(fault, ticket)) is not None:
+                return answer
+        if late := [each for each in hits if each.kind == "late_order"]:
+            self._note(late[0])
+            self._late[key] = ticket
+            self._agenda.later(late[0].seconds(), lambda: self._arrive(key))
+            return []
         for fault in hits:
             self._begin(fault, key)
         warned = [each for each in hits if each.kind == "warning"]
         for fault in warned:
             self._note(fault)
         warnings = [OrderError(*key, each.whole("code"), each.text("text")) for each in warned]
-        return [*self._hub.exchange.place(ticket), *warnings]
+        reports = self._hub.exchange.place(self._intake.taken_as(hits, ticket))
+        if isinstance(self._hub.exchange, SimExchange):
+            self._intake.hinder(hits, ticket, self._hub.exchange)
+        return [*reports, *warnings]
+
+    def _arrive(self, key: Key) -> None:
+        """Let an order reach the broker after all."""
+        self._broker_says(self._hub.exchange.place(self._late.pop(key)))
 
     def _begin(self, fault: Fault, key: Key) -> None:
         if fault.kind in OF_ORDERS:
             self._note(fault)
             self._orders.mark_order(fault, key)
+        elif fault.kind == "expires":
+            self._agenda.later(fault.seconds(), partial(self._expire, fault, key))
         else:
             self._act(fault, key[0])
 
-    def _refusal(self, fault: Fault, ticket: Ticket) -> list[Report]:
-        """Answer an order that the broker never sees."""
-        key = ticket.client_id, ticket.order_id
-        self._refused.add(key)
-        refused = OrderError(*key, fault.whole("code"), fault.text("text"))
-        if (status := fault.text("status")) == "none":
-            return [refused]
-        view = OrderView(
-            ticket=ticket,
-            perm_id=FIRST_REFUSED_PERM_ID + len(self._refused),
-            status=Status(status),
-            filled=Decimal(0),
-            remaining=ticket.quantity,
-            average_price=0.0,
-            last_price=0.0,
-        )
-        return [OrderChanged(view), refused]
+    def _expire(self, fault: Fault, key: Key) -> None:
+        assert isinstance(self._hub.exchange, SimExchange)
+        self._broker_sends(fault, self._hub.exchange.end(*key, "Order has expired"))
 
     def cancel(self, client_id: int, order_id: int) -> list[Report]:
-        """Give a cancel to the broker."""
-        exchange = self._hub.exchange
-        ticket = self._tickets.get((client_id, order_id))
+        """Give a cancel to the broker, unless a fault keeps it."""
+        key = client_id, order_id
+        ticket = self._tickets.get(key)
+        if self._hub.now < self._read_only:
+            return [OrderError(*key, *READ_ONLY)]
+        if (waits := self._cancels.waits(key)) is not None:
+            return waits
         hits = self._hits(CANCEL, client_id, ticket) if ticket is not None else []
+        for fault in hits:
+            if fault.kind in OF_CANCELS and (answer := self._cancels.takes(fault, key)) is not None:
+                self._note(fault)
+                return answer
         for fault in hits:
             if fault.kind == "late_fill":
                 self._agenda.later(fault.seconds(), partial(self._late_fill, fault, client_id, order_id))
             else:
                 self._act(fault, client_id)
-        return exchange.cancel(client_id, order_id)
+        return self._hub.exchange.cancel(client_id, order_id)
 
     def _late_fill(self, fault: Fault, client_id: int, order_id: int) -> None:
         assert isinstance(self._hub.exchange, SimExchange)
@@ -326,14 +395,25 @@ class Faults:
             if fault.kind in OF_FILLS:
                 self._note(fault)
                 self._orders.mark_fill(fault, done)
-            elif fault.kind == "correction":
-                self._correct_later(fault, done)
+            elif fault.kind in OF_EXECUTIONS:
+                self._executions.mark(fault, done)
+            elif fault.kind in AFTER_FILLS:
+                self._after_fill(fault, done)
             else:
                 self._act(fault, done.client_id)
 
-    def _correct_later(self, fault: Fault, done: Execution) -> None:
-        exec_id = _traded(done)
-        self._agenda.later(fault.seconds(), lambda: self._correct(fault, exec_id))
+    def _after_fill(self, fault: Fault, done: Execution) -> None:
+        if fault.kind == "correction":
+            exec_id = _traded(done)
+            self._agenda.later(fault.seconds(), lambda: self._correct(fault, exec_id))
+        elif fault.kind == "overfill":
+            self._agenda.later(fault.seconds(), lambda: self._overfill(fault, done.exec_id))
+        else:
+            self._agenda.later(fault.seconds(), partial(self._expire, fault, (done.client_id, done.order_id)))
+
+    def _overfill(self, fault: Fault, exec_id: str) -> None:
+        assert isinstance(self._hub.exchange, SimExchange)
+        self._broker_sends(fault, self._hub.exchange.fill_beyond(exec_id))
 
     def _correct(self, fault: Fault, exec_id: str) -> None:
         assert isinstance(self._hub.exchange, SimExchange)
@@ -343,13 +423,16 @@ class Faults:
     def _broker_sends(self, fault: Fault, reports: list[Report]) -> None:
         if reports:
             self._note(fault)
+        self._broker_says(reports)
+
+    def _broker_says(self, reports: list[Report]) -> None:
         deliver_unchanged(self._hub, self.reports(reports))
 
     # ------------------------------------------------------------ reports
 
     def reports(self, reports: list[Report]) -> list[Report]:
         """Return what the clients hear of these reports now."""
-        return self._unless_lost(self._orders.through(reports))
+        return self._unless_lost(self._executions.through(self._orders.through(reports)))
 
     def _unless_lost(self, reports: list[Report]) -> list[Report]:
         """Keep reports while the link is lost."""

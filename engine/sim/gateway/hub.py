@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 
 from engine.sim.gateway.policy import Policy
 from engine.sim.gateway.session import Session, Traffic
@@ -15,6 +16,7 @@ from engine.sim.seams import Exchange, Market, Report
 
 log = logging.getLogger("rulebot.gateway")
 
+Row = TypeVar("Row")
 Command = Callable[[], list[Report]]
 
 
@@ -64,6 +66,14 @@ class Hub:
     def next_id(self, client_id: int) -> int:
         """Return an order id above every one this client id ever used."""
         return self.highest_id.get(client_id, 0) + 1
+
+    def told(self, session: Session, what: str, rows: list[Row], again: Callable[[list[Row]], None]) -> list[Row]:
+        """Return the rows of a list that a client is told; what a fault leaves out may come `again`."""
+        return rows if self.faults is None else self.faults.rows(session, what, rows, again)
+
+    def ends(self, session: Session, what: str) -> bool:
+        """Say whether a client is told the end of a list."""
+        return self.faults is None or self.faults.ends(session, what)
 
     def lines_used(self) -> int:
         """Count the market data lines of all clients."""

@@ -1,5 +1,6 @@
 """Order requests, and the delivery of what the broker reports to the clients it concerns."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from engine.sim.gateway import encode_orders
@@ -202,11 +203,16 @@ def all_open_orders(hub: Hub, session: Session, fields: Fields) -> None:
 
 
 def _send_orders(hub: Hub, session: Session, *, own_only: bool) -> None:
-    for view in hub.exchange.open_orders():
-        if not own_only or view.ticket.client_id == session.client_id:
-            send_open_order(hub, session, view)
-            encode_orders.send_status(session, view)
-    session.send(53, 1)
+    views = [each for each in hub.exchange.open_orders() if not own_only or each.ticket.client_id == session.client_id]
+    for view in hub.told(session, "orders", views, nothing):
+        send_open_order(hub, session, view)
+        encode_orders.send_status(session, view)
+    if hub.ends(session, "orders"):
+        session.send(53, 1)
+
+
+def nothing(rows: Sequence[object]) -> None:
+    """Leave it at that: rows that were left out of an answer are not sent by themselves."""
 
 
 def open_orders_unasked(hub: Hub, session: Session) -> None:
@@ -227,9 +233,10 @@ def auto_open_orders(hub: Hub, session: Session, fields: Fields) -> None:
 
 def completed_orders(hub: Hub, session: Session, fields: Fields) -> None:
     """Message 99: today's finished orders of the account."""
-    for view in hub.exchange.completed_orders():
+    for view in hub.told(session, "completed", hub.exchange.completed_orders(), nothing):
         session.send(*encode_orders.completed_order(session.version, view, _instrument(hub, view.ticket)))
-    session.send(102)
+    if hub.ends(session, "completed"):
+        session.send(102)
 
 
 def executions(hub: Hub, session: Session, fields: Fields) -> None:
@@ -241,7 +248,7 @@ def executions(hub: Hub, session: Session, fields: Fields) -> None:
     symbol, sec_type, _, side = fields.text().upper(), fields.text().upper(), fields.text(), fields.text().upper()
     sees_all = session.client_id in (0, hub.settings.master_client_id)
     side = {"BUY": "BOT", "SELL": "SLD", "SSHORT": "SLD"}.get(side, side)
-    for done in hub.exchange.executions():
+    for done in hub.told(session, "executions", hub.exchange.executions(), nothing):
         wanted = (
             (sees_all or done.client_id == session.client_id)
             and client_id in (0, done.client_id)
@@ -257,7 +264,8 @@ def executions(hub: Hub, session: Session, fields: Fields) -> None:
         hidden = hub.faults is not None and not hub.faults.shows_commission(done.exec_id)
         if not hidden and (paid := hub.exchange.commission_of(done.exec_id)) is not None:
             encode_orders.send_commission(session, paid)
-    session.send(55, 1, req_id)
+    if hub.ends(session, "executions"):
+        session.send(55, 1, req_id)
 
 
 def next_ids(hub: Hub, session: Session, fields: Fields) -> None:

@@ -5,11 +5,13 @@ A gateway without faults has no policy (None), and asks nothing.
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from engine.sim.gateway.lines import Line
 from engine.sim.gateway.session import Session, Traffic
 from engine.sim.seams import Report, Ticket
+
+Row = TypeVar("Row")
 
 
 class Policy(Protocol):
@@ -36,8 +38,28 @@ class Policy(Protocol):
     def session(self, transport: asyncio.Transport, traffic: Traffic, queue_bytes: int) -> Session:
         """Return a client whose connection can misbehave."""
 
+    @property
+    def is_down(self) -> bool:
+        """True while nobody can connect."""
+
+    @property
+    def asleep_until(self) -> int:
+        """The virtual time until which the machine of the clients sleeps: time passes without them."""
+
     def refuses(self, session: Session) -> bool:
         """Say whether this client is told that its id is in use."""
+
+    def hangs_up(self, session: Session) -> bool:
+        """Say whether this client is turned away without a word."""
+
+    def accounts(self, session: Session, own: str) -> str:
+        """Return the accounts that a client is told of."""
+
+    def rows(self, session: Session, what: str, rows: list[Row], again: Callable[[list[Row]], None]) -> list[Row]:
+        """Return the rows of a list that a client gets; those that are left out come `again` later, if at all."""
+
+    def ends(self, session: Session, what: str) -> bool:
+        """Say whether the end of a list is told."""
 
     def connected(self, session: Session) -> None:
         """Act on a client that has just had its greeting."""

@@ -106,11 +106,15 @@ class Gateway:
             session.error(-1, 326, words)
             session.close()
             return False
+        if hub.faults is not None and hub.faults.hangs_up(session):
+            session.close()
+            return False
         session.started = True
         role = ", holds the clock" if hub.settings.lockstep and session.asks_lockstep else ""
         log.info("client %d connected (API version %d%s)", client_id, session.version, role)
         hub.sessions[client_id] = session
-        session.send(15, 1, hub.exchange.account)
+        own = hub.exchange.account
+        session.send(15, 1, own if hub.faults is None else hub.faults.accounts(session, own))
         session.send(9, 1, hub.next_id(client_id))
         for code, words in FARMS:
             session.error(-1, code, words)
@@ -146,7 +150,10 @@ class Connection(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._gateway.connections.add(self)
-        if len(self._gateway.connections) > self._gateway.hub.settings.max_clients:
+        faults = self._gateway.hub.faults
+        if faults is not None and faults.is_down:
+            self.abort()
+        elif len(self._gateway.connections) > self._gateway.hub.settings.max_clients:
             self.close()
 
     def connection_lost(self, problem: Exception | None) -> None:

@@ -11,7 +11,7 @@ def tried(seed: int, *broken: int) -> Tried:
     return Tried(
         seed=seed,
         violations={number: (f"what is wrong with {number}",) for number in broken},
-        fired={"cut": 1, "crash": seed},
+        fired={"cut fin": 1, "crash at": seed},
         starts=2,
         orders=3,
         fills=1,
@@ -31,7 +31,7 @@ def test_each_set_of_invariants_is_shrunk_once() -> None:
 
 
 def test_a_broken_invariant_has_its_first_seeds_and_the_smallest_plan() -> None:
-    text = "\n".join(_lines(TALLY, "rulebot chaos --seed {seed}", 3.0))
+    text = "\n".join(_lines(TALLY, ("cut", "crash"), "rulebot chaos --seed {seed}", 3.0))
     assert "  4  BROKEN     1 of 5  books equal" in text
     assert " 23  BROKEN     4 of 5  " in text
     assert "  8  holds      5 of 5  " in text
@@ -39,7 +39,8 @@ def test_a_broken_invariant_has_its_first_seeds_and_the_smallest_plan() -> None:
     assert "       and 1 more: 5" in text
     assert " seed 2, again with: rulebot chaos --seed 2\n   4: less\n" in text
     assert '     # crash: after write 2\n     faults:\n       - kind: "cut"\n         at: "10:31:00"' in text
-    assert " what fired: crash 15, cut 5" in text
+    assert " what fired (2 kinds, 20 times): crash at 15, cut fin 5" in text
+    assert " what never fired (10 kinds): cut mid_frame, cut reset, crash before write, crash after write, " in text
     assert " 5 seeds, 10 starts, 15 orders, 5 executions in 3 s" in text
 
 
@@ -55,3 +56,6 @@ def test_machines_get_traces_and_plans() -> None:
     assert found["seeds"][1]["violations"] == {"4": ["what is wrong with 4"]}
     assert found["smallest"] == [{"seed": 2, "plan": PLAN, "violations": {"4": ["less"]}}]
     assert [each["number"] for each in found["invariants"] if each["broken_by"]] == [4, 23]
+    assert found["fired"] == {"cut fin": 5, "crash at": 15}
+    assert "cut reset" in found["never_fired"]
+    assert "cut fin" not in found["never_fired"]

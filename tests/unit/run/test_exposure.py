@@ -9,7 +9,7 @@ from engine_day import FLAT, ID, LEG, PUT, fill, order
 from engine.model.order import OrderLeg, Purpose, Side
 from engine.run.aftermath.books import fills_that_differ
 from engine.run.aftermath.day import Day
-from engine.run.aftermath.exposure import closed_too_much, uncovered_shorts
+from engine.run.aftermath.exposure import closed_too_much, closed_what_was_gone, uncovered_shorts
 from engine.sim.exchange.ledger import LedgerTotals, Row
 
 LONG = replace(PUT, strike=Decimal(580), con_id=12)
@@ -81,3 +81,31 @@ def test_what_was_booked_unseen_and_taken_back_is_no_execution() -> None:
     assert list(fills_that_differ(replace(DAY, records=(guess, true, gone)), [row])) == []
     (found,) = fills_that_differ(replace(DAY, records=(guess, true)), [row])
     assert "unseen:a" in found
+
+
+# ---------------------------------------------------------------- others in the account
+
+SENT = {"kind": "order", "at": "2026-11-18T16:00:00", "order_ref": EXIT.ref, "status": "Submitted"}
+
+
+def by_hand(at: str, con_id: int, side: str) -> dict[str, object]:
+    return {**execution(at, "", con_id, side, f"h.{con_id}.01"), "name": "P"}
+
+
+def test_an_exit_of_what_somebody_else_has_closed_is_seen() -> None:
+    rows = [SOLD, COVERED, by_hand("15:30", 11, "BOT"), SENT, {**BOUGHT_BACK, "name": "P"}]
+    (found,) = closed_what_was_gone(DAY, rows)
+    assert "the account held 0" in found
+
+
+def test_an_exit_that_was_sent_before_anybody_could_know_is_not() -> None:
+    soon = by_hand("15:59:30", 11, "BOT")
+    assert list(closed_what_was_gone(DAY, [SOLD, COVERED, soon, SENT, {**BOUGHT_BACK, "name": "P"}])) == []
+    assert list(closed_what_was_gone(DAY, [*WHOLE[:2], SENT, *WHOLE[2:]])) == []
+
+
+def test_a_combo_that_the_broker_tore_is_no_fault_of_ours() -> None:
+    """Only one that it ended without its other legs; one that it calls filled is looked at."""
+    entry = {"kind": "order", "at": "2026-11-18T15:00:01", "order_ref": ENTRY.ref}
+    assert list(uncovered_shorts(DAY, [SOLD, {**entry, "status": "Cancelled"}], ())) == []
+    assert len(list(uncovered_shorts(DAY, [SOLD, {**entry, "status": "Filled"}], ()))) == 1

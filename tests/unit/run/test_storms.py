@@ -10,13 +10,15 @@ import pytest
 from engine.model.errors import MisuseError
 from engine.model.session import session_from
 from engine.record.record import Kind, Record
-from engine.run.chaos.draw import CHOICE, CRASHES, NOT_DRAWN, chosen_kinds, draw
+from engine.run.chaos.acts import ACTS
+from engine.run.chaos.draw import CHOICE, CRASHES, NEED_TIME, chosen_kinds, draw
 from engine.run.chaos.fate import CrashedError, Fate, MortalJournal
 from engine.run.chaos.shrink import shrink
 from engine.run.chaos.storm import Crash, Moment, Storm, yaml_of
 from engine.run.desk import Desk, load_desk
 from engine.run.start import RunOptions
-from engine.sim.gateway.fault_plan import KINDS, read_faults
+from engine.sim.gateway.fault_kinds import KINDS
+from engine.sim.gateway.fault_plan import read_faults
 from engine.spec.shipped import shipped
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
@@ -50,14 +52,18 @@ def test_a_seed_draws_the_same_trial_and_another_seed_another(desk: Desk) -> Non
 
 
 def test_every_kind_is_drawn_and_every_plan_can_be_read(desk: Desk) -> None:
-    drawn = [draw(seed, desk, CHOICE) for seed in range(400)]
+    drawn = [draw(seed, desk, CHOICE) for seed in range(1500)]
     faults = Counter(str(entry["kind"]) for each in drawn for entry in each.faults)
     crashes = Counter(crash.kind for each in drawn for crash in each.crashes)
-    assert set(faults) == set(KINDS) - NOT_DRAWN
+    assert set(faults) == set(KINDS)
     assert set(crashes) == set(CRASHES)
+    assert {act.kind for each in drawn for act in each.acts} == set(ACTS)
     assert {crash.moment for each in drawn for crash in each.crashes} == set(Moment)
     for each in drawn:
         assert len(each.plan.faults) == len(each.faults)
+        assert not (each.lockstep and NEED_TIME & {str(entry["kind"]) for entry in each.faults})
+    assert {each.lockstep for each in drawn} == {True, False}
+    assert any(entry.get("what") == "length" for each in drawn for entry in each.faults)
 
 
 def test_the_stretch_is_inside_the_session_and_near_a_window(desk: Desk) -> None:

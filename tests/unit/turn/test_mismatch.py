@@ -65,7 +65,7 @@ def test_51_an_entry_that_a_preset_changed_is_taken_back(changes: dict[str, Any]
     order = desk.enter()
     desk.send(echo(desk, order, **changes))
     assert words in desk.alarms[-1]
-    assert "look at the order presets" in desk.alarms[-1]
+    assert "look at the presets" in desk.alarms[-1]
     assert [found.ref for found in desk.cancels] == [order.ref]
     desk.cancelled(order)
     desk.until("10:30", step=60)
@@ -93,12 +93,18 @@ def test_51_an_exit_with_other_terms_stays_as_it_is() -> None:
     assert not desk.cancels
 
 
-def test_51_an_exit_that_would_close_too_much_is_taken_back_and_sent_again_later() -> None:
+def test_51_a_resting_exit_that_would_close_too_much_is_taken_back_and_watched() -> None:
     desk = seller()
     stop = next(order for order in desk.live if order.purpose is Purpose.STOP)
     desk.send(echo(desk, stop, quantity=Decimal(3)))
     assert "would close more than was meant" in desk.alarms[-1]
     assert stop.ref in {order.ref for order in desk.cancels}
+    sent = len(desk.submitted)
+    for order in desk.live:
+        desk.cancelled(order)
+    desk.until("10:30", step=60)
+    assert len(desk.submitted) == sent
+    assert desk.position.suspended
 
 
 def test_71_a_price_that_somebody_changed_at_the_broker_is_not_fought() -> None:
@@ -155,7 +161,7 @@ def test_50_more_contracts_than_were_asked_for() -> None:
     desk.ack(order)
     for report in desk.executions_of(order, 2):
         desk.send(report)
-    assert "more was opened" in desk.alarms[-1]
+    assert "has filled more than its 1" in desk.alarms[-1]
     assert desk.position.structures == 2
     desk.report(order, BrokerStatus.FILLED, 2)
     desk.until("15:45", step=600)

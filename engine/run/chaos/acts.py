@@ -1,0 +1,151 @@
+"""What people do to an engine, and what its disk does: requests of an operator, and a store that fails.
+
+The store fails by itself: another connection holds it, its file may not grow, or may not be written. The errors are
+SQLite's own.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from engine.model.errors import StoreError
+from engine.model.event import OperatorRequest, Request
+from engine.model.session import EXCHANGE_ZONE
+from engine.model.values import dataclass
+from engine.run.loop import Loop
+from engine.store.open import BUSY_MS
+
+REQUESTS = {
+    "kill": Request.KILL,
+    "flatten": Request.FLATTEN,
+    "pause": Request.PAUSE,
+    "resume": Request.RESUME,
+    "stop": Request.STOP,
+}
+OF_STORE = ("store_busy", "disk_full", "store_read_only", "commit_unknown")
+ACTS = (*REQUESTS, "request_twice", *OF_STORE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act:
+    """One act. request: of `request_twice`, which comes a second time under the same id. times: writes that fail."""
+
+    kind: str
+    at: datetime
+    request: str = "kill"
+    times: int = 1
+
+    def __str__(self) -> str:
+        """Return the act in words."""
+        what = f" {self.request}" if self.kind == "request_twice" else ""
+        more = f", {self.times} writes" if self.times > 1 else ""
+        return f"{self.kind}{what}: at {self.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}{more}"
+
+
+class Acts:
+    """Does what is due to the engines of one trial. `done` has the kinds of what had an effect."""
+
+    def __init__(self, acts: Sequence[Act]) -> None:
+        self._requests = sorted((each for each in acts if each.kind not in OF_STORE), key=lambda each: each.at)
+        self._failures = sorted((each for each in acts if each.kind in OF_STORE), key=lambda each: each.at)
+        self._left = 0
+        self._excused = False
+        self._again: list[OperatorRequest] = []
+        self._count = 0
+        self.done: list[str] = []
+        self.was_stopped = False
+
+    def calm(self) -> None:
+        """Let nobody do anything any more."""
+        self._requests.clear()
+        self._failures.clear()
+
+    # ------------------------------------------------------------ an operator
+
+    def attend(self, loop: Loop) -> None:
+        """Let an engine that starts find the requests of the trial among its own."""
+        own = loop.inbox
+        loop.inbox = lambda at: [*own(at), *self._due(at)]
+
+    def _due(self, at: datetime) -> list[OperatorRequest]:
+        found, self._again = [replace(each, at=at) for each in self._again], []
+        while self._requests and self._requests[0].at <= at:
+            act = self._requests.pop(0)
+            self._count += 1
+            request = REQUESTS[act.request if act.kind == "request_twice" else act.kind]
+            made = OperatorRequest(at, f"chaos-{self._count}", request)
+            found.append(made)
+            if act.kind == "request_twice":
+                self._again.append(made)
+            self.done.append(act.kind)
+            self.was_stopped |= request is Request.STOP
+        return found
+
+    def stopped(self) -> bool:
+        """Say, once, whether an engine has ended because it was asked to."""
+        was, self.was_stopped = self.was_stopped, False
+        return was
+
+    # ------------------------------------------------------------ the store
+
+    def excuses(self, error: BaseException) -> bool:
+        """Say whether an engine ended because its store was made to fail."""
+        excused, self._excused = self._excused, False
+        return excused and isinstance(error, StoreError)
+
+    def write(self, path: Path, connection: Any, at: datetime, write: Callable[[], None]) -> None:
+        """Do a durable write, or let it fail. Raises: StoreError."""
+        act = self._failures[0] if self._failures and self._failures[0].at <= at else None
+        if act is None:
+            write()
+            return
+        try:
+            with _failing(act.kind, path, connection):
+                write()
+            if act.kind == "commit_unknown":
+                raise StoreError(f"whether {path} took what was written is not known")
+        except StoreError:
+            self._failed(act)
+            raise
+
+    def _failed(self, act: Act) -> None:
+        self._excused = True
+        self._left = self._left or act.times
+        if self._left == act.times:
+            self.done.append(act.kind)
+        self._left -= 1
+        if not self._left:
+            self._failures.pop(0)
+
+
+@contextmanager
+def _failing(kind: str, path: Path, connection: Any) -> Iterator[None]:
+    """Let SQLite refuse to write to a store."""
+    if kind == "store_busy":
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            connection.execute("PRAGMA busy_timeout=0").close()
+            try:
+                yield
+            finally:
+                other.execute("ROLLBACK")
+                connection.execute(f"PRAGMA busy_timeout={BUSY_MS}").close()
+    elif kind == "disk_full":
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count={pages}").close()
+        try:
+            yield
+        finally:
+            connection.execute("PRAGMA max_page_count=1073741823").close()
+    elif kind == "store_read_only":
+        connection.execute("PRAGMA query_only=on").close()
+        try:
+            yield
+        finally:
+            connection.execute("PRAGMA query_only=off").close()
+    else:
+        yield

@@ -1,0 +1,56 @@
+"""What a trial left, for whoever judges it."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+
+from engine.model.values import dataclass
+from engine.record.record import Kind
+from engine.run.aftermath.day import Day
+from engine.run.aftermath.outside import Outside
+from engine.run.chaos.fate import Points
+from engine.run.chaos.storm import Storm
+from engine.sim.exchange.ledger import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aftermath:
+    """The store's day, what is outside of it, and what was seen from without.
+
+    tables: those that differ from their journal. starts: what the next one would know otherwise. untold: commissions
+    that the broker kept from us. fired: how often each fault did something, by its place. deaths: crashes and acts
+    that happened. points: where it could have died. troubles: what no engine may do, in words.
+    """
+
+    storm: Storm
+    day: Day
+    outside: Outside
+    tables: tuple[str, ...]
+    starts: tuple[str, ...]
+    untold: tuple[Row, ...]
+    fired: Mapping[int, int]
+    deaths: tuple[str, ...]
+    lives: int
+    points: Points
+    troubles: tuple[str, ...] = ()
+
+    @property
+    def trace(self) -> str:
+        """A hash over everything that was decided, everything that happened, and all that the broker wrote down."""
+        rows = json.dumps([self.day.decisions, *self.outside.rows], sort_keys=True)
+        return hashlib.sha256(rows.encode()).hexdigest()
+
+    @property
+    def fills(self) -> int:
+        """How many executions are in the books."""
+        return sum(record.kind is Kind.FILL for record in self.day.records)
+
+    @property
+    def kinds_fired(self) -> Counter[str]:
+        """How often each kind of fault did something, crashes too, under the names of their labels."""
+        found: Counter[str] = Counter(self.deaths)
+        plan = self.storm.plan.faults
+        for place, times in self.fired.items():
+            found[plan[place - 1].label] += times
+        return found

@@ -1,0 +1,93 @@
+"""What happens in the account that no client asked for: trades at the broker's window, liquidation, assignment.
+
+All of it moves the books and the ledger as any trade does, under no order reference of a client.
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from engine.model.money import CENT, ZERO
+from engine.sim.exchange.book import WorkingOrder
+from engine.sim.exchange.combo import order_touch, weighted
+from engine.sim.exchange.desk import Desk, contract_name
+from engine.sim.exchange.execution import execute, parts_of
+from engine.sim.exchange.matching import REMOVED, Fill
+from engine.sim.exchange.tick_rules import tick_rule
+from engine.sim.instrument import Settle
+from engine.sim.seams import Commissioned, Executed, PositionChanged, Report, Ticket
+
+WINDOW = 0
+"""The client id of who has none: the broker's own window, and the broker."""
+EARLY = "assigned early"
+"""The outcome of an assignment before expiry, in the ledger."""
+
+
+def trade(desk: Desk, con_id: int, quantity: int, *, liquidation: bool = False) -> list[Report]:
+    """Trade so many contracts (signed) at the far side of the market; nothing when nobody quotes."""
+    instrument = desk.instrument(con_id)
+    quotes = desk.quotes([con_id])
+    side = 1 if quantity > 0 else -1
+    order = WorkingOrder(
+        _ticket(con_id, instrument.symbol, instrument.sec_type.value, side, abs(quantity)),
+        desk.book.next_perm(),
+        weighted([(instrument, 1, 1)]),
+        tick_rule(instrument),
+        since=desk.now,
+        expires=None,
+    )
+    touch = order_touch(order.legs, quotes)
+    price = touch.far(side) or touch.near(side)
+    if price is None:
+        return []
+    fill = Fill(price, abs(quantity), REMOVED)
+    reports = execute(desk, order, parts_of(order, fill, quotes), fill, quotes)
+    kept = [each for each in reports if isinstance(each, Executed | Commissioned | PositionChanged)]
+    return [_liquidating(each) if liquidation and isinstance(each, Executed) else each for each in kept]
+
+
+def _liquidating(report: Executed) -> Executed:
+    return Executed(replace(report.execution, liquidation=True))
+
+
+def _ticket(con_id: int, symbol: str, sec_type: str, side: int, quantity: int) -> Ticket:
+    return Ticket(
+        client_id=WINDOW,
+        order_id=0,
+        con_id=con_id,
+        symbol=symbol,
+        sec_type=sec_type,
+        action="BUY" if side > 0 else "SELL",
+        quantity=Decimal(quantity),
+        order_type="MKT",
+        limit_price=None,
+        aux_price=None,
+        tif="DAY",
+        oca_group="",
+        oca_type=0,
+        account="",
+        order_ref="",
+        transmit=True,
+        parent_id=0,
+        outside_rth=False,
+        algo="",
+        algo_params=(),
+        what_if=False,
+    )
+
+
+def assign(desk: Desk, con_id: int) -> list[Report]:
+    """Assign a short option on shares before it expires: it is gone, and the shares come or go at the strike."""
+    instrument = desk.instrument(con_id)
+    held = desk.account.quantity(con_id)
+    if instrument.settle is not Settle.SHARES or held >= 0:
+        return []
+    strike = Decimal(str(instrument.strike))
+    shares = held * instrument.multiplier * (1 if instrument.right == "C" else -1)
+    realized = desk.account.extinguish(con_id, ZERO)
+    fields = {"con_id": con_id, "name": contract_name(instrument), "quantity": -held, "price": CENT}
+    desk.ledger.write("settlement", desk.now, **fields, realized=realized, outcome=EARLY)
+    desk.position(con_id)
+    desk.account.trade(instrument.underlying_id, shares, shares * strike, ZERO)
+    desk.cash(instrument.underlying_id, -shares * strike, "delivery")
+    desk.position(instrument.underlying_id)
+    return [PositionChanged(con_id), PositionChanged(instrument.underlying_id)]

@@ -1,0 +1,220 @@
+"""Kill the engine at every step of its event loop, every durable write and every write to its connection.
+
+    python -m tests.e2e.every_point --stride 10
+
+Each of twelve short scenarios is lived through once undisturbed, which counts its points. Then it is lived through
+once for each point, with the engine killed there and 0 to 3 times more while it starts again (drawn from the point).
+docs/reliability.md says what must hold.
+"""
+
+import argparse
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from random import Random
+
+from engine.model.session import session_from
+from engine.run.chaos.aftermath import Aftermath
+from engine.run.chaos.storm import Crash, Entry, Moment, Storm
+from engine.run.chaos.trial import live_through
+from engine.run.chaos.verdicts import judge
+from engine.run.desk import Desk, load_desk
+from engine.run.worlds import DEFAULT_DATE
+
+ROOT = Path(__file__).parents[2]
+SESSION = session_from(DEFAULT_DATE)
+SOON = {'time: "15:45"': 'time: "10:01"'}
+
+Ends = Counter[tuple[str, str, tuple[str, ...]]]
+"""How positions that were opened ended: bot, state, and the purposes of what rests at the broker for them."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A stretch of one bot. changes: what is another text in its spec. Units: `minutes` from its window on."""
+
+    name: str
+    spec: str
+    minutes: float = 2.0
+    changes: dict[str, str] = field(default_factory=dict)
+    faults: tuple[Entry, ...] = ()
+    market: str | None = None
+    lockstep: bool = True
+    delay: float = 0.0
+
+
+SCENARIOS = (
+    Scenario("entry, then a pair rests", "specs/spy_put_seller.yaml"),
+    Scenario("entry by our own clock", "specs/spy_put_seller.yaml", lockstep=False, delay=0.05),
+    Scenario("entry of four legs", "specs/dte0_condor.yaml"),
+    Scenario("entry leg by leg", "specs/spx_spy_parity.yaml", 9.0, market="dislocation"),
+    Scenario("entry one leg after the other", "examples/one_leg_after_the_other.yaml"),
+    Scenario("entry and exit", "examples/smallest.yaml", changes=SOON, minutes=2.5),
+    Scenario("entry and exit by our own clock", "examples/smallest.yaml", 2.5, SOON, lockstep=False, delay=0.05),
+    Scenario("the pair is cancelled for an exit", "examples/resting_put.yaml", changes=SOON, minutes=2.5),
+    Scenario("protective orders are placed", "examples/protected_condor.yaml"),
+    Scenario(
+        "an order cancelled for an exit fills all the same",
+        "examples/resting_put.yaml",
+        minutes=2.5,
+        changes=SOON,
+        faults=({"kind": "late_fill", "on": "cancel", "seconds": 1},),
+    ),
+    Scenario(
+        "the connection is cut", "specs/spy_put_seller.yaml", faults=({"kind": "cut", "on": "order"},), lockstep=False
+    ),
+    Scenario(
+        "the broker is lost over a fill",
+        "specs/spy_put_seller.yaml",
+        faults=({"kind": "lost_connectivity", "on": "order", "seconds": 20},),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """A place where the engine is killed: which one of its kind."""
+
+    scenario: int
+    moment: Moment
+    number: int
+
+
+@dataclass(frozen=True)
+class Found:
+    """What came of a point: how often the engine died, how the end compares, and what did not hold."""
+
+    point: Point
+    deaths: int
+    end: str
+    violations: dict[int, tuple[str, ...]]
+
+
+@cache
+def desk_of(number: int) -> Desk:
+    scenario = SCENARIOS[number]
+    text = (ROOT / scenario.spec).read_text(encoding="utf-8")
+    for old, new in scenario.changes.items():
+        assert old in text, f"{scenario.spec} has no {old}"
+        text = text.replace(old, new)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, Path(scenario.spec).name)
+        path.write_text(text, encoding="utf-8")
+        return load_desk((str(path),), {}, None)
+
+
+def storm_of(number: int, crashes: Sequence[Crash] = ()) -> Storm:
+    scenario = SCENARIOS[number]
+    (bot,) = desk_of(number).bots.values()
+    start = bot.window(SESSION)[0]
+    return Storm(
+        seed=7,
+        day=SESSION.date,
+        market=scenario.market,
+        begins=start - timedelta(seconds=10),
+        calm_at=start + timedelta(minutes=scenario.minutes),
+        faults=scenario.faults,
+        crashes=tuple(crashes),
+        lockstep=scenario.lockstep,
+        delay=scenario.delay,
+    )
+
+
+def live(number: int, crashes: Sequence[Crash] = ()) -> Aftermath:
+    with tempfile.TemporaryDirectory(prefix="every-point-", ignore_cleanup_errors=True) as folder:
+        return live_through(storm_of(number, crashes), desk_of(number), Path(folder))
+
+
+def crashes_of(point: Point) -> list[Crash]:
+    """Return the kill at a point, and 0 to 3 more while the engine starts again."""
+    chance = Random(f"{point.scenario} {point.moment.value} {point.number}")
+    away = (0, 0, 2, 15)
+
+    def crash(moment: Moment, number: int) -> Crash:
+        arrives, power = chance.random() < 0.5, chance.random() < 0.2
+        return Crash(moment=moment, number=number, arrives=arrives, power=power, away=chance.choice(away))
+
+    more = [crash(Moment.START_STEP, chance.randint(1, 200)) for _ in range(chance.randint(0, 3))]
+    return [crash(point.moment, point.number), *more]
+
+
+@cache
+def undisturbed(number: int) -> Aftermath:
+    return live(number)
+
+
+def points_of(number: int, stride: int) -> Iterator[Point]:
+    counted = undisturbed(number).points
+    first = 1 + number % stride
+    for moment in (Moment.BEFORE_WRITE, Moment.AFTER_WRITE):
+        yield from (Point(number, moment, each) for each in range(1, counted.writes + 1))
+    for moment in (Moment.BEFORE_SEND, Moment.AFTER_SEND):
+        yield from (Point(number, moment, each) for each in range(first, counted.sends + 1, stride))
+    yield from (Point(number, Moment.AT_STEP, each) for each in range(first, counted.steps + 1, stride))
+
+
+def ends(left: Aftermath) -> Ends:
+    """Return how the positions ended."""
+    found: Ends = Counter()
+    at_work = left.outside.refs_at_work
+    for position in left.day.positions.values():
+        if position.opened_at is not None:
+            orders = (order for order in left.day.orders.values() if order.position == position.id)
+            resting = tuple(sorted(order.purpose.value for order in orders if order.ref in at_work))
+            found[position.bot, position.state, resting] += 1
+    return found
+
+
+def strike(point: Point) -> Found:
+    """Kill the engine at a point, and judge what is left."""
+    left = live(point.scenario, crashes_of(point))
+    end = _compared(ends(left), ends(undisturbed(point.scenario)))
+    return Found(point, len(left.deaths), end, dict(judge(left, desk_of(point.scenario))))
+
+
+def _compared(here: Ends, there: Ends) -> str:
+    """Say how an end compares with the undisturbed one: a killed engine may miss its window, or unwind."""
+    if here == there:
+        return "same"
+    if not here:
+        return "not entered"
+    if sum(here.values()) == sum(there.values()) and all(end[1:] == ("closed", ()) for end in here):
+        return "unwound"
+    return f"other: {sorted(here)} for {sorted(there)}"
+
+
+def main() -> int:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--stride", type=int, default=1, help="every so many steps and sends only; all durable writes")
+    asked.add_argument("--scenario", type=int, help="this one alone, from 1")
+    given = asked.parse_args()
+    numbers = range(len(SCENARIOS)) if given.scenario is None else (given.scenario - 1,)
+    wrong = 0
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+        for number in numbers:
+            found = list(pool.map(strike, points_of(number, given.stride), chunksize=4))
+            wrong += _show(number, found)
+    print(f"{wrong} points with something wrong")
+    return 1 if wrong else 0
+
+
+def _show(number: int, found: Sequence[Found]) -> int:
+    kinds = Counter(each.point.moment.value.split()[-1] for each in found)
+    deaths, same = sum(each.deaths for each in found), Counter(each.end.partition(":")[0] for each in found)
+    counted = ", ".join(f"{kinds[kind]} {kind}s" for kind in ("step", "write", "send"))
+    print(f"{number + 1:>2} {SCENARIOS[number].name}: {len(found)} points ({counted}), {deaths} kills; {dict(same)}")
+    bad = [each for each in found if each.violations or each.end.startswith("other")]
+    for each in bad[:5]:
+        print(f"     {each.point.moment.value} {each.point.number}: {each.end}; {each.violations}", flush=True)
+    return len(bad)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

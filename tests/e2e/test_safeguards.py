@@ -1,0 +1,47 @@
+"""Safeguards switched off: chaos sees it. Four whose seeds are quick; `pytest -m long` tries all of them."""
+
+import pytest
+
+from tests.safeguards.run import hunt
+from tests.safeguards.swap import swapped
+from tests.safeguards.table import SAFEGUARDS, Safeguard
+
+QUICK = {
+    "prices on the tick": 13,
+    "an UNKNOWN order is taken back": 23,
+    "an execution counts once": 4,
+    "a fill beyond the order is told": 13,
+}
+BY_NAME = {each.name: each for each in SAFEGUARDS}
+
+
+def test_there_are_at_least_25_and_each_has_a_name_of_its_own() -> None:
+    assert len(BY_NAME) == len(SAFEGUARDS) >= 25
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_chaos_sees_a_safeguard_that_is_off(name: str) -> None:
+    found = hunt(BY_NAME[name], 12)
+    assert (found.seeds is not None, found.number) == (True, QUICK[name]), found
+
+
+def test_everything_is_back_in_its_place_afterwards() -> None:
+    from engine.turn import turn
+    from engine.turn.reports import on_execution
+
+    safeguard = BY_NAME["a correction replaces"]
+    with safeguard.off():
+        assert on_execution not in turn._HANDLERS.values()
+    assert on_execution in turn._HANDLERS.values()
+
+
+def test_what_no_module_holds_cannot_be_switched_off() -> None:
+    with pytest.raises(LookupError), swapped((object(), None)):
+        pass
+
+
+@pytest.mark.long
+@pytest.mark.timeout(36000)
+@pytest.mark.parametrize("safeguard", SAFEGUARDS, ids=lambda each: each.name)
+def test_chaos_sees_each_of_them_within_500_seeds(safeguard: Safeguard) -> None:
+    assert hunt(safeguard).seeds is not None

@@ -1,0 +1,49 @@
+"""Live through each seed in two processes with different hash seeds, and compare the trace hashes.
+
+python -m tests.e2e.trace_check --seeds 1000
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+
+from tests.e2e.worlds import spec_files
+
+
+def traces(seeds: int, first: int, specs: Sequence[str], hash_seed: int) -> list[str]:
+    """Return the trace hash of each seed, from processes with this PYTHONHASHSEED. Raises: RuntimeError."""
+    words = ["chaos", "--format", "json", "--seeds", str(seeds), "--seed", str(first), *specs]
+    done = subprocess.run(
+        [sys.executable, "-m", "engine.cli.main", *words],
+        env={**os.environ, "PYTHONHASHSEED": str(hash_seed)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode not in (0, 1):
+        raise RuntimeError(done.stderr)
+    return [str(each["trace"]) for each in json.loads(done.stdout)["seeds"]]
+
+
+def differing(seeds: int, first: int, specs: Sequence[str]) -> list[int]:
+    """Return the seeds whose two runs left different traces."""
+    one, other = (traces(seeds, first, specs, hash_seed) for hash_seed in (1, 2))
+    assert len(one) == len(other) == seeds
+    return [first + place for place in range(seeds) if one[place] != other[place]]
+
+
+def main() -> int:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--seeds", type=int, default=20)
+    asked.add_argument("--seed", type=int, default=1, help="the first one")
+    given = asked.parse_args()
+    wrong = differing(given.seeds, given.seed, spec_files())
+    print(f"{given.seeds - len(wrong)} of {given.seeds} equal" + (f"; different: {wrong}" if wrong else ""))
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

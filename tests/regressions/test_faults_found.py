@@ -1,0 +1,102 @@
+"""What faults that the simulated gateway makes have found in this engine, each by what went wrong."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hand_desk import SELLER, Desk, text_of
+
+from engine.model.event import BrokerStatus, OrderReport
+from engine.model.order import Order, OrderStatus
+
+
+def report(desk: Desk, order: Order, **changes: object) -> OrderReport:
+    """Return openOrder as the broker sends it when it has taken an order as it was sent."""
+    whole = OrderReport(
+        at=desk.now,
+        ref=order.ref,
+        order_id=order.order_id,
+        perm_id=5000 + order.number,
+        client_id=desk.state.client_id,
+        status=BrokerStatus.PRE_SUBMITTED,
+        quantity=Decimal(order.quantity),
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        time_in_force=order.time_in_force.value,
+    )
+    return replace(whole, **changes)  # type: ignore[arg-type]
+
+
+def test_an_order_that_was_only_held_was_taken_for_refused_and_another_sent() -> None:
+    """Inactive without a reason may be an order that lives: it is taken back, and over when the broker says so."""
+    desk = Desk((text_of(),))
+    order = desk.enter()
+    desk.send(report(desk, order, status=BrokerStatus.INACTIVE))
+    desk.tick(3)
+    assert desk.order(order.ref).status is OrderStatus.CANCELLING
+    assert [each.ref for each in desk.cancels] == [order.ref]
+    desk.send(report(desk, order, status=BrokerStatus.INACTIVE))
+    desk.tick(3)
+    assert desk.order(order.ref).status is OrderStatus.CANCELLING
+    assert desk.position.state == "entering"
+    assert any("inactive, and nobody says why" in text for text in desk.alarms)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"quantity": Decimal(2)}, {"limit_price": Decimal("-0.01")}, {"time_in_force": "gtc"}],
+    ids=["quantity", "price", "tif"],
+)
+def test_an_entry_that_a_preset_had_changed_was_left_to_work(changes: dict[str, object]) -> None:
+    desk = Desk((text_of(),))
+    order = desk.enter()
+    desk.send(report(desk, order, **changes))
+    assert desk.order(order.ref).status is OrderStatus.CANCELLING
+    assert any("look at the presets" in text for text in desk.alarms)
+    assert "look at the presets" in desk.state.bots[order.bot].day.halted
+
+
+def test_resting_orders_that_a_preset_had_changed_are_taken_back_and_watched() -> None:
+    desk = Desk((text_of("seller", **SELLER),), at="10:00")
+    desk.opened("10:01")
+    first, second = desk.live
+    desk.send(report(desk, first, quantity=Decimal(2)))
+    assert {desk.order(each.ref).status for each in (first, second)} == {OrderStatus.CANCELLING}
+    assert desk.state.positions[first.position].suspended
+
+
+def test_an_order_that_a_person_had_changed_was_thought_to_be_as_it_was_sent() -> None:
+    """It is told, and not changed back."""
+    desk = Desk((text_of("seller", **SELLER),), at="10:00")
+    desk.opened("10:01")
+    target = next(order for order in desk.live if order.limit_price is not None)
+    desk.ack(target)
+    target = desk.order(target.ref)
+    assert target.limit_price is not None
+    changed = report(desk, target, status=BrokerStatus.SUBMITTED, limit_price=target.limit_price + 1)
+    desk.send(changed)
+    assert any("somebody has changed it" in text for text in desk.alarms)
+    desk.tick(15)
+    desk.send(replace(changed, at=desk.now))
+    assert len([text for text in desk.alarms if "somebody has changed it" in text]) == 1
+    assert desk.order(target.ref).limit_price == target.limit_price
+    assert desk.replaced == []
+
+
+def test_the_echo_of_what_was_sent_is_no_difference() -> None:
+    desk = Desk((text_of(),))
+    order = desk.enter()
+    desk.send(report(desk, order))
+    assert desk.order(order.ref).status is OrderStatus.WORKING
+    assert desk.alarms == []
+
+
+def test_more_filled_than_was_asked_for_and_nobody_was_told() -> None:
+    desk = Desk((text_of(),))
+    order = desk.enter()
+    desk.ack(order)
+    for each in [*desk.executions_of(order, 1), *desk.executions_of(order, 1)]:
+        desk.send(each)
+    assert desk.position.structures == 2
+    assert any("has filled more than its 1" in text for text in desk.alarms)
+    assert "filled more than its 1" in desk.state.bots[order.bot].day.halted

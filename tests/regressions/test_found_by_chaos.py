@@ -1,0 +1,55 @@
+"""Trials in which `rulebot chaos` found something: each by what was wrong."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from engine.adapters.ib.contracts import ContractBook
+from engine.adapters.ib.feed import IbFeed
+from engine.adapters.ib.settings import IbSettings
+from engine.model.contract import Underlying
+from engine.model.market import Board
+from engine.model.session import session_from
+from engine.run.chaos.draw import CHOICE, draw
+from engine.run.chaos.trial import live_through
+from engine.run.chaos.verdicts import judge
+from engine.run.desk import load_desk
+from engine.run.worlds import DEFAULT_DATE
+from tests.e2e.worlds import spec_files
+
+
+def test_the_socket_is_read_while_the_broker_is_lost_and_marks_are_due(tmp_path: Path) -> None:
+    """After 1100 what was due stayed due, and the link returned at once without letting the event loop run."""
+    desk = load_desk(spec_files(["spy_put_seller"]), {}, None)
+    session = session_from(DEFAULT_DATE)
+    start = desk.bots["spy_put_seller"].window(session)[0]
+    minutes = [start + each * (session.close - session.open) / 390 for each in (0, 6, 4)]
+    lost: dict[str, str | int] = {"kind": "lost_connectivity", "at": "09:35:00", "seconds": 90}
+    bare = replace(draw(7, desk, CHOICE), day=session.date, market=None, faults=(lost,), crashes=(), acts=())
+    storm = replace(bare, begins=minutes[0], calm_at=minutes[1], lockstep=False)
+    left = live_through(storm, desk, tmp_path)
+    assert judge(left, desk) == {}
+    assert dict(left.kinds_fired) == {"lost_connectivity 1102": 1}
+    assert left.day.entered == {"spy_put_seller"}
+
+
+def test_what_is_to_be_streamed_when_the_connection_has_just_gone_waits_for_the_next_one() -> None:
+    """Lost between its last list and the first `watch`: an exception of ib_async ended the engine."""
+
+    def not_connected() -> int:
+        raise ConnectionError("Not connected")
+
+    gone: Any = SimpleNamespace(is_up=False, client=SimpleNamespace(getReqId=not_connected))
+    feed = IbFeed(IbSettings(), ContractBook(), Board())
+    feed.attach(gone, SimpleNamespace())  # type: ignore[arg-type]
+    feed.watch((Underlying("SPY"),))
+    asked: list[int] = []
+    back: Any = SimpleNamespace(
+        is_up=True,
+        client=SimpleNamespace(getReqId=lambda: 7),
+        quotes=SimpleNamespace(rows={}),
+        pace=SimpleNamespace(in_turn=asked.append),
+    )
+    feed.attach(back, SimpleNamespace())  # type: ignore[arg-type]
+    assert len(asked) == 1

@@ -1,0 +1,349 @@
+"""The safeguards, each with what switches it off and the kinds of faults that are aimed at it."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import Any
+
+from engine.adapters.ib import trouble
+from engine.adapters.ib.link import IbLink
+from engine.decide import limits, opportunity
+from engine.fill.book import Booked
+from engine.model.command import Submit
+from engine.model.event import ExecutionReport
+from engine.model.order import Order, OrderStatus, Purpose
+from engine.order import price
+from engine.run import loop, resume
+from engine.turn import asking, doubting, entering, following, leaving, linking, mismatch, reports, resting, work
+from tests.safeguards.swap import method, swapped
+
+Off = Callable[[], AbstractContextManager[None]]
+BOTH = ("dte0_condor", "spy_put_seller")
+SELLER = ("spy_put_seller",)
+CONDOR = ("dte0_condor",)
+
+
+@dataclass(frozen=True)
+class Safeguard:
+    """One safeguard: its name, what happens without it, the kinds that try it, and the bots."""
+
+    name: str
+    without: str
+    off: Off
+    kinds: str
+    bots: tuple[str, ...] = BOTH
+
+
+def _nothing(*_: Any, **__: Any) -> None:
+    return None
+
+
+def _off(*pairs: tuple[Any, Any]) -> Off:
+    return lambda: swapped(*pairs)
+
+
+# ---------------------------------------------------------------- sending
+
+
+def _send_then_write(self: loop.Loop, event: Any) -> None:
+    result = loop.turn(self.program, self.state, event)
+    for command in result.commands:
+        self._do(command)
+    if result.records or result.commands:
+        self._write(result.records, result.commands)
+    self.state = result.state
+
+
+def _follow_and_resend(old: Any) -> Any:
+    def follow(at_work: work.Work, order: Order) -> None:
+        if order.status is OrderStatus.UNKNOWN and order.purpose is Purpose.ENTRY:
+            _, order_id = at_work.take_numbers()
+            again = replace(order, order_id=order_id, status=OrderStatus.SENDING, sent_at=at_work.at)
+            at_work.commands.append(Submit(at_work.put_order(again)))
+            return
+        old(at_work, order)
+
+    return follow
+
+
+def _many_entries(at_work: work.Work, bot: Any) -> None:
+    """Judge without looking whether an entry is at work already, until two positions are."""
+    start, end = bot.window(at_work.state.session)
+    if start <= at_work.at < end and len(list(at_work.positions_of(bot.plan.name))) < 2:
+        entering._judge_entry(at_work, bot)
+
+
+def _no_window(old: Any) -> Any:
+    def found(entry: Any, session: Any, times: Any, day: Any, open_now: int, now: Any) -> opportunity.Opportunity:
+        return old(entry, session, (session.open, session.close), day, open_now, now)
+
+    return found
+
+
+def _no_cap(old: Any) -> Any:
+    def found(entry: Any, session: Any, times: Any, day: Any, open_now: int, now: Any) -> opportunity.Opportunity:
+        fresh = replace(day, opened=0, entries=0, agains=0)
+        return old(entry, session, times, fresh, 0, now)
+
+    return found
+
+
+def _off_the_grid(old: Any) -> Any:
+    return lambda *args, **named: old(*args, **named) + Decimal("0.01")
+
+
+# ---------------------------------------------------------------- executions
+
+
+def _every_time(at_work: work.Work, event: ExecutionReport) -> None:
+    base = event.exec_id.rpartition(".")[0]
+    at_work.booked = {key: value for key, value in at_work.booked.items() if key != base}
+    at_work._own.add("booked")
+    _ON_EXECUTION(at_work, event)
+
+
+def _corrections_added(at_work: work.Work, event: ExecutionReport) -> None:
+    base, _, revision = event.exec_id.rpartition(".")
+    if revision != "01":
+        event = replace(event, exec_id=f"{base}{revision}.01")
+    _ON_EXECUTION(at_work, event)
+
+
+def _summary_counted(at_work: work.Work, event: ExecutionReport) -> None:
+    order = reports.find_order(at_work, event.ref, event.order_id, event.perm_id) if event.is_combo else None
+    if order is not None:
+        event = replace(event, is_combo=False, option=order.legs[0].option)
+    _ON_EXECUTION(at_work, event)
+
+
+def _only_of_live_orders(at_work: work.Work, event: ExecutionReport) -> None:
+    order = reports.find_order(at_work, event.ref, event.order_id, event.perm_id)
+    if order is None or order.status.is_live:
+        _ON_EXECUTION(at_work, event)
+
+
+_ON_EXECUTION = reports.on_execution
+
+
+def _seen_or_not(self: IbLink, event: Any, *, is_open: bool) -> Any:
+    self._seen.clear()
+    return _NOTED(self, event, is_open=is_open)
+
+
+_NOTED = IbLink._noted
+
+
+@contextmanager
+def _counted_again() -> Any:
+    with ExitStack() as both:
+        both.enter_context(swapped((reports.on_execution, _every_time)))
+        both.enter_context(method(IbLink, "_noted", _seen_or_not))
+        yield
+
+
+def _commission_again(at_work: work.Work, event: Any) -> None:
+    base = event.exec_id.rpartition(".")[0]
+    known: Booked | None = at_work.booked.get(base)
+    if known is not None and known.commission:
+        at_work.put_booked(base, replace(known, commission=Decimal(0)))
+    _ON_COMMISSION(at_work, event)
+
+
+_ON_COMMISSION = reports.on_commission
+
+
+@contextmanager
+def _commissions_again() -> Any:
+    with ExitStack() as both:
+        both.enter_context(swapped((reports.on_commission, _commission_again)))
+        both.enter_context(method(IbLink, "_noted", _seen_or_not))
+        yield
+
+
+# ---------------------------------------------------------------- orders that end, or do not
+
+
+def _any_code_ends(at_work: work.Work, event: Any) -> None:
+    order = at_work.orders.get(at_work.by_id.get(event.order_id, ""))
+    if order is not None and order.status.is_live:
+        order = at_work.put_order(replace(order, message=f"{event.code} {event.text}", ended=OrderStatus.CANCELLED))
+        reports.conclude(at_work, order)
+
+
+def _never_take_back(old: Any) -> Any:
+    def follow(at_work: work.Work, order: Order) -> None:
+        if order.status is not OrderStatus.UNKNOWN:
+            old(at_work, order)
+
+    return follow
+
+
+def _ask_to_cancel_once(old: Any) -> Any:
+    def follow(at_work: work.Work, order: Order) -> None:
+        if order.status is not OrderStatus.CANCELLING:
+            old(at_work, order)
+
+    return follow
+
+
+def _no_lists(self: IbLink, wire: Any) -> Any:
+    async def empty() -> list[Any]:
+        return []
+
+    return empty()
+
+
+def _their_id(self: Any, event: Any) -> Any:
+    state = _LINK_UP(self, event)
+    self.next_order_id = event.next_order_id
+    return state
+
+
+_LINK_UP = linking.link_up
+
+
+# ---------------------------------------------------------------- exits
+
+
+def _at_once(at_work: work.Work, position: Any) -> None:
+    """Send the closing order while everything else of the position still works."""
+    closing = [each for each in at_work.live_orders(position.id) if each.purpose in leaving.CLOSING]
+    if position.state == "exiting" and not position.on_hold and leaving.is_trading(at_work) and not closing:
+        leaving._send_closing(at_work, position)
+
+
+def _one_more(old: Any) -> Any:
+    return lambda position, bot: [(leg, count + 1) for leg, count in old(position, bot)]
+
+
+def _switch(function: Any, make: Any) -> Off:
+    return lambda: swapped((function, make(function)))
+
+
+FOLLOW = following.follow
+SAFEGUARDS = (
+    Safeguard("one entry at a time", "a second one is sent", _off((entering.step_entry, _many_entries)), "lose_ack"),
+    Safeguard(
+        "written before it is sent",
+        "a crash between leaves an order of which no record is",
+        lambda: method(loop.Loop, "_handle", _send_then_write),
+        "crash,power_cut",
+    ),
+    Safeguard("never sent again", "UNKNOWN is sent anew", _switch(FOLLOW, _follow_and_resend), "lose_ack,cut,crash"),
+    Safeguard(
+        "what comes to life late is taken back",
+        "it works on, and nobody knows",
+        _off((reports.revive, _nothing)),
+        "late_order",
+    ),
+    Safeguard("an execution counts once", "it counts as often as it is told", _counted_again, "duplicate,crash"),
+    Safeguard("a correction replaces", "it is added", _off((reports.on_execution, _corrections_added)), "correction"),
+    Safeguard(
+        "a combo's own execution moves nothing",
+        "it is booked as a leg's",
+        _off((reports.on_execution, _summary_counted)),
+        "duplicate",
+        CONDOR,
+    ),
+    Safeguard("a commission counts once", "it counts twice", _commissions_again, "duplicate,correction"),
+    Safeguard(
+        "a done order's fill counts",
+        "it is passed over",
+        _off((reports.on_execution, _only_of_live_orders)),
+        "late_fill,late_leg,flatten",
+    ),
+    Safeguard(
+        "what the account lacks is on hold",
+        "it is closed once more",
+        _off((doubting.hold, _nothing)),
+        "person_closes,flatten",
+    ),
+    Safeguard(
+        "nothing else works when an exit is sent",
+        "target, stop and exit fill together",
+        _off((leaving.pursue, _at_once)),
+        "flatten",
+        SELLER,
+    ),
+    Safeguard(
+        "an exit is no larger than what is held",
+        "one more is closed",
+        _switch(leaving.legs_to_close, _one_more),
+        "flatten",
+    ),
+    Safeguard(
+        "nothing is traded before the lists are complete",
+        "what is not listed is taken for gone",
+        lambda: method(IbLink, "_lists", _no_lists),
+        "crash,cut",
+    ),
+    Safeguard("prices on the tick", "a cent beside it", _switch(price.limit_net, _off_the_grid), "warning"),
+    Safeguard("the entry window", "entries all day", _switch(entering.opportunity, _no_window), "warning"),
+    Safeguard("the cap of a day", "as many as fit", _switch(entering.opportunity, _no_cap), "warning,flatten"),
+    Safeguard(
+        "the floor of order ids",
+        "the broker's number is taken",
+        _off((linking.link_up, _their_id)),
+        "roll_back_ids,crash",
+    ),
+    Safeguard(
+        "a resting pair is made whole",
+        "a position stands without its stop",
+        _off((resting._lacks_one, lambda *_: False)),
+        "crash",
+        SELLER,
+    ),
+    Safeguard(
+        "a kill lasts over a restart",
+        "the next start enters",
+        lambda: method(resume, "after_request", lambda standing, *_: standing),
+        "kill,crash",
+    ),
+    Safeguard("a kill stops entries", "they go on", _off((limits._trading, lambda _: "")), "kill,pause"),
+    Safeguard(
+        "a warning does not end an order", "it is given up", _off((reports.on_message, _any_code_ends)), "warning"
+    ),
+    Safeguard(
+        "Inactive alone does not end an order",
+        "it is given up, and another sent",
+        _off((reports.has_reason, lambda _: True)),
+        "inactive",
+    ),
+    Safeguard(
+        "what has no partner is closed",
+        "a leg stands alone",
+        _off((leaving.is_unwound, lambda _: True)),
+        "one_leg,correction",
+        CONDOR,
+    ),
+    Safeguard(
+        "what is not answered is asked for",
+        "a fill is never heard of",
+        _off((asking.step_asking, _nothing)),
+        "lost_execution,swallow_order",
+    ),
+    Safeguard(
+        "an UNKNOWN order is taken back", "it stays UNKNOWN", _switch(FOLLOW, _never_take_back), "swallow_order,pacing"
+    ),
+    Safeguard(
+        "a cancel is repeated",
+        "an order that was to go works on",
+        _switch(FOLLOW, _ask_to_cancel_once),
+        "swallow_cancel,flatten",
+        SELLER,
+    ),
+    Safeguard(
+        "what the broker took is compared",
+        "an order of another size works",
+        _off((mismatch._differences, lambda *_: [])),
+        "preset",
+    ),
+    Safeguard("a fill beyond the order is told", "nobody looks", _off((mismatch.check_count, _nothing)), "overfill"),
+    Safeguard(
+        "the account is checked",
+        "another account is traded",
+        _off((trouble.check_account, lambda _, accounts: accounts[0])),
+        "wrong_account",
+    ),
+)

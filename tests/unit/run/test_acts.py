@@ -1,0 +1,99 @@
+"""What an operator and a disk do in a trial: requests come once or twice, a store fails with SQLite's own errors."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from engine.model.errors import StoreError
+from engine.model.event import Request
+from engine.record.record import Kind, Record
+from engine.run.chaos.acts import ACTS, OF_STORE, Act, Acts
+from engine.run.chaos.fate import Fate, MortalJournal
+from engine.run.chaos.storm import Storm, yaml_of
+from engine.run.start import RunOptions
+
+NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)
+
+
+def note(text: str, second: int = 0) -> Record:
+    return Record(NOON + timedelta(seconds=second), Kind.ALARM, data={"text": text})
+
+
+def journal(folder: Path, acts: Acts) -> MortalJournal:
+    fate = Fate(())
+    fate.begin_life()
+    return MortalJournal(RunOptions(store=folder / "s.db", logs=None, sessions=1), fate, acts)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("store_busy", "locked by another program"),
+        ("disk_full", "the disk is full"),
+        ("store_read_only", "cannot be written"),
+        ("commit_unknown", "is not known"),
+    ],
+)
+def test_a_store_fails_as_often_as_it_is_to_and_then_goes_on(kind: str, words: str, tmp_path: Path) -> None:
+    """Nothing of a write that failed is kept, but of the one of which it is not known."""
+    acts = Acts((Act(kind=kind, at=NOON, times=2),))
+    written = journal(tmp_path, acts)
+    written.append([note("before", -5)], durable=True)
+    said: list[StoreError] = []
+    for number in range(200):  # a full disk has room left in the pages that it has
+        try:
+            written.append([note(f"{number} " + 2000 * "x")], durable=True)
+        except StoreError as error:
+            said.append(error)
+    assert len(said) == 2
+    assert all(words in str(error) for error in said)
+    assert acts.excuses(said[-1])
+    assert acts.done == [kind]
+    kept = [str(record.data["text"]) for record in written.read()]
+    assert len(kept) == 201 - (0 if kind == "commit_unknown" else 2)
+    assert written.verify() is None
+    written.close()
+
+
+def test_a_failure_that_was_not_made_is_not_excused() -> None:
+    assert not Acts(()).excuses(StoreError("by itself"))
+
+
+class _Idle:
+    inbox = staticmethod(lambda at: [])
+
+
+def requests(*acts: Act) -> tuple[Acts, list[tuple[str, Request]]]:
+    made, loop = Acts(acts), _Idle()
+    made.attend(loop)  # type: ignore[arg-type]
+    found = [each for second in range(10) for each in loop.inbox(NOON + timedelta(seconds=second))]
+    return made, [(each.id, each.request) for each in found]
+
+
+def test_requests_come_at_their_time_and_a_double_click_has_one_id() -> None:
+    made, found = requests(
+        Act(kind="request_twice", at=NOON + timedelta(seconds=3), request="pause"), Act(kind="kill", at=NOON)
+    )
+    assert [request for _, request in found] == [Request.KILL, Request.PAUSE, Request.PAUSE]
+    assert found[1] == found[2]
+    assert made.done == ["kill", "request_twice"]
+    assert not made.stopped()
+
+
+def test_a_stop_is_told_once() -> None:
+    made, _ = requests(Act(kind="stop", at=NOON))
+    assert (made.stopped(), made.stopped()) == (True, False)
+
+
+def test_acts_stand_in_the_plan_as_comments_and_can_be_left_out() -> None:
+    acts = (Act(kind="kill", at=NOON), Act(kind="disk_full", at=NOON, times=2))
+    storm = Storm(seed=1, day=NOON.date(), market=None, begins=NOON, calm_at=NOON, acts=acts)
+    assert yaml_of(storm) == "# kill: at 12:00:00\n# disk_full: at 12:00:00, 2 writes\nfaults: []\n"
+    assert storm.pieces == 2
+    assert storm.keeping([1]).acts == acts[1:]
+
+
+def test_every_act_has_a_name_of_its_own() -> None:
+    assert len(set(ACTS)) == len(ACTS)
+    assert set(OF_STORE) < set(ACTS)

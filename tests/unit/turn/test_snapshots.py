@@ -1,0 +1,45 @@
+"""Snapshots of open positions: how often, and what is kept between them."""
+
+from datetime import timedelta
+
+from hand_desk import SELLER, Desk, clock, text_of
+
+from engine.record.record import Kind
+
+
+def minutes_of(desk: Desk) -> list[str]:
+    """Return the minutes of New York at which a snapshot was recorded."""
+    return [f"{record.at - timedelta(hours=5):%H:%M}" for record in desk.records if record.kind is Kind.MARK]
+
+
+def test_what_expires_soon_has_one_a_minute() -> None:
+    desk = Desk()
+    desk.opened()
+    desk.records.clear()
+    desk.until("10:20", step=20)
+    found = minutes_of(desk)
+    assert len(found) == len(set(found))
+    assert len(found) in (19, 20)
+
+
+def test_what_expires_in_months_has_one_in_five_minutes_and_one_before_the_close() -> None:
+    desk = Desk((text_of(**SELLER),))
+    desk.until("10:01")
+    desk.fill(desk.last)
+    desk.records.clear()
+    desk.until("10:31", step=20)
+    found = minutes_of(desk)
+    assert found
+    assert {int(minute[3:]) % 5 for minute in found} == {0}
+    assert len(found) == len(set(found)) == 6
+    (position,) = desk.state.positions
+    before = desk.state.marks[position]
+    for leg in desk.state.positions[position].legs:
+        row = desk.board.rows[leg.option]
+        desk.board.bid[row], desk.board.ask[row] = 9.0, 9.1
+    desk.until("10:33", step=20)
+    assert minutes_of(desk) == found
+    assert desk.state.marks[position] != before
+    desk.now = clock("15:58:30")
+    desk.until("15:59:59", step=10)
+    assert minutes_of(desk)[-1] == "15:59"
