@@ -1,5 +1,6 @@
 """The wall clock; the only place that reads it."""
 
+import time
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -10,6 +11,9 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """Return the present instant, UTC."""
 
+    def elapsed(self) -> float:
+        """Return seconds that only ever count up, whatever the clock is set to; a sleeping computer does not count."""
+
 
 class WallClock:
     """The machine's clock."""
@@ -17,3 +21,7 @@ class WallClock:
     def now(self) -> datetime:
         """Return the present instant, UTC."""
         return datetime.now(UTC)
+
+    def elapsed(self) -> float:
+        """Return the seconds of the machine's own count."""
+        return time.monotonic()

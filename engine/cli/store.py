@@ -1,6 +1,8 @@
 """`rulebot store`: audit what is recorded, back it up, put a backup in place, write tables to files."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +14,23 @@ from engine.store.latest import chosen_store
 if TYPE_CHECKING:
     from engine.run.audit.audit import Verdict
 
+MOST = 100_000
+"""Dollars that nothing a fill says can come to."""
 EXPORTED = ("trades", "orders", "fills", "position_snapshots", "daily_summary")
+
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _named_store = click.option("--store", "named", type=_FILE, help="The store meant (default: the last run's).")
+
+
+def _price(_: click.Context, parameter: click.Parameter, value: str | None) -> Decimal | None:
+    """Return dollars and cents, exactly as typed."""
+    try:
+        found = None if value is None else Decimal(value)
+    except ArithmeticError:
+        found = Decimal(-1)
+    if found is not None and not (found.is_finite() and 0 <= found < MOST):
+        raise click.BadParameter(f"'{value}' is no price", param=parameter)
+    return found
 
 
 @click.group("store", short_help="audit, back up, restore and export what was recorded")
@@ -69,6 +85,23 @@ def restore_store(file: Path, named: Path | None) -> None:
     click.echo(f"{shown_path(path)} is restored: {done.sound.records} records{last}")
     if done.kept is not None:
         click.echo(f"what was there before is kept as {shown_path(done.kept)}")
+
+
+@store.command("correct", short_help="correct a fill that was taken up from the account")
+@click.argument("ref")
+@click.argument("price", callback=_price)
+@click.option("--leg", default="", help="Which leg, when several were taken up.")
+@click.option("--commission", callback=_price, help="Dollars of commission that the statement shows beside the price.")
+@_named_store
+def correct_fill(ref: str, price: Decimal, leg: str, commission: Decimal | None, named: Path | None) -> None:
+    """Give the fill of order REF, which nobody told, the PRICE (a share) that the account's statement shows.
+
+    Only what was taken up from the account can be corrected, while no engine runs on the store. The fill is recorded
+    anew, as a correction of the exchange is; nothing that was recorded before is changed.
+    """
+    from engine.run.correct import correct
+
+    click.echo(correct(chosen_store(named), ref, price, leg=leg, commission=commission, at=datetime.now(UTC)))
 
 
 @store.command("export", short_help="write tables as CSV or JSON")

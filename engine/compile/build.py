@@ -21,7 +21,7 @@ from engine.spec.diagnostic import Diagnostic, Span, in_file_order
 from engine.spec.load import Loaded
 from engine.spec.scalar import amount
 from engine.spec.source import Source
-from engine.spec.spec import Amount, Spec, Unit
+from engine.spec.spec import Amount, Risk, Spec, Unit
 
 Check = Callable[[Spec], Iterator[Problem]]
 
@@ -91,10 +91,21 @@ def _let_problems(spec: Spec) -> Iterator[Problem]:
 def _risk_problems(spec: Spec) -> Iterator[Problem]:
     if spec.quantity < 1:
         yield Problem("RB250", ("quantity",), f"a quantity is at least 1, is {spec.quantity}")
-    for name in ("max_loss_per_trade", "daily_loss"):
-        value: Decimal | None = getattr(spec.risk, name)
+    most, day = spec.risk.max_loss_per_trade, spec.risk.daily_loss
+    for name, given in (("max_loss_per_trade", most), ("daily_loss", day)):
+        value = given.value if isinstance(given, Amount) else given
         if value is not None and value <= 0:
-            yield Problem("RB250", (*spec.risk.path, name), f"'{name}' is written positive, is ${value:f}")
+            yield Problem("RB250", (*spec.risk.path, name), f"'{name}' is written positive, is {value:f}")
+    if isinstance(day, Amount) and most is None:
+        message = "'daily_loss' is a multiple of 'max_loss_per_trade', which is not given"
+        yield Problem("RB250", (*spec.risk.path, "daily_loss"), message, "give it, or write dollars")
+
+
+def _daily_loss(risk: Risk) -> Decimal | None:
+    """Return the loss in dollars at which the bot halts for the day."""
+    if not isinstance(risk.daily_loss, Amount):
+        return risk.daily_loss
+    return None if risk.max_loss_per_trade is None else risk.daily_loss.value * risk.max_loss_per_trade
 
 
 CHECKS: tuple[Check, ...] = (
@@ -135,7 +146,7 @@ def _plan(
         exits=exits,
         risk=RiskPlan(
             max_loss_per_trade=spec.risk.max_loss_per_trade,
-            daily_loss=spec.risk.daily_loss,
+            daily_loss=_daily_loss(spec.risk),
             halt_when=halt_when,
             undefined_risk=spec.risk.undefined_risk,
             protect=protect_plan(spec),

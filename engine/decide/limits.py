@@ -48,7 +48,8 @@ class Proposal:
     puts, margin: the worst case of all bots, the cash for their short puts and the account's initial margin, with this
     entry, None when nothing limits them (margin: also until the broker has answered).
     contracts, notional: of all legs. entries_today: orders to enter that all bots sent. day_trades: None when the rule
-    is passed over. rival: who else trades this account, in words.
+    is passed over. rival: who else trades this account, in words. clocks_apart: seconds our clock is ahead of the
+    broker's. unvalued, account_unvalued: positions of the bot, and of all, without a sound quote, so without a profit.
     """
 
     at: datetime
@@ -83,6 +84,9 @@ class Proposal:
     entries_per_day: int | None
     day_trades: DayTrades | None
     rival: str = ""
+    clocks_apart: float = 0.0
+    unvalued: tuple[str, ...] = ()
+    account_unvalued: tuple[str, ...] = ()
 
 
 Check = Callable[[Proposal], str]
@@ -107,6 +111,16 @@ def _alone(proposal: Proposal) -> str:
     return proposal.rival
 
 
+def _clock(proposal: Proposal) -> str:
+    found = proposal.clocks_apart
+    return f"this computer's clock is {clock_words(found)} the broker's" if found else ""
+
+
+def clock_words(seconds: float) -> str:
+    """Return `3,600 s ahead of` or `12 s behind`."""
+    return f"{abs(seconds):,.0f} s {'ahead of' if seconds > 0 else 'behind'}"
+
+
 def _halted(proposal: Proposal) -> str:
     return f"halted: {proposal.halted}" if proposal.halted else ""
 
@@ -129,7 +143,9 @@ def _daily(proposal: Proposal) -> str:
     limit = proposal.account_daily_loss
     if limit is not None and proposal.account_today <= -limit:
         return f"the account's loss today is {dollars(-proposal.account_today)}, its daily_loss is {dollars(limit)}"
-    return ""
+    unknown = proposal.unvalued if proposal.bot_daily_loss is not None else ()
+    unknown = proposal.account_unvalued if limit is not None else unknown
+    return f"the day's loss is unknown (daily_loss): no sound quote for {unknown[0]}" if unknown else ""
 
 
 def _open(proposal: Proposal) -> str:
@@ -239,6 +255,7 @@ CHECKS: tuple[Check, ...] = (
     _ready,
     _trading,
     _alone,
+    _clock,
     _halted,
     _stopped,
     _worst_case,

@@ -46,6 +46,7 @@ def _counted(position: Position, booked: Booked, option: Option, times: int) -> 
     leg = leg_of(position, booked.leg)
     known = option if option.con_id else leg.option
     count, cash = times * booked.quantity, times * booked.cash
+    position = with_leg(position, leg.name, owed=leg.owed + (0 if booked.is_paid else times))
     if booked.is_entry:
         return with_leg(position, leg.name, option=known, opened=leg.opened + count, entry_cash=leg.entry_cash + cash)
     return with_leg(position, leg.name, option=known, closed=leg.closed + count, exit_cash=leg.exit_cash + cash)
@@ -58,9 +59,13 @@ def add_fill(order: Order, leg: int, count: int) -> Order:
     return replace(order, leg_filled=tuple(filled))
 
 
-def add_commission(position: Position, leg: str, amount: Decimal) -> Position:
-    """Return the position with dollars of commission added to a leg (negative takes a correction back)."""
-    return with_leg(position, leg, commissions=leg_of(position, leg).commissions + amount)
+def add_commission(position: Position, name: str, amount: Decimal, *, is_first: bool) -> Position:
+    """Return the position with dollars of commission added to a leg (negative takes a correction back).
+
+    is_first: none was told of its execution before.
+    """
+    leg = leg_of(position, name)
+    return with_leg(position, name, commissions=leg.commissions + amount, owed=max(leg.owed - is_first, 0))
 
 
 def how_settled(leg: PositionLeg, level: Decimal) -> str:

@@ -10,7 +10,7 @@ from engine.model.values import dataclass
 class Booked:
     """One execution as it was booked: enough to replace it by its correction and to give it its commission.
 
-    `position` is "" for an execution that is not ours.
+    `position` is "" for an execution that is not ours. is_paid: its commission was told, or none will be.
     """
 
     exec_id: str
@@ -20,3 +20,13 @@ class Booked:
     quantity: int
     cash: Decimal
     commission: Decimal = ZERO
+    is_paid: bool = False
+
+
+UNSEEN = "unseen:"
+"""How the ids of executions begin that nobody told, and that were taken up from the account."""
+
+
+def owes_none(exec_id: str, quantity: int) -> bool:
+    """Say whether no commission will be told of an execution: it was taken back, or taken up from the account."""
+    return not quantity or exec_id.startswith(UNSEEN)

@@ -28,6 +28,10 @@ class BrokerError(RulebotError):
     """The world's fault: the broker, or the line to it."""
 
 
+class IdInUseError(BrokerError):
+    """Another program is connected under our client id, or an older run of ours still is."""
+
+
 class StoreError(RulebotError):
     """The world's fault: the database, a file or a folder."""
 

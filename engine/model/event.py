@@ -5,7 +5,8 @@ from decimal import Decimal
 from enum import Enum
 
 from engine.model.contract import Contract, Option
-from engine.model.facts import Account, Listing
+from engine.model.facts import Account, Dividend, Listing
+from engine.model.order import Side
 from engine.model.values import dataclass
 
 
@@ -34,8 +35,8 @@ class BrokerStatus(Enum):
 class OrderReport:
     """openOrder or orderStatus. `ref` is "" when the message does not carry it (orderStatus never does).
 
-    Prices are signed as the wire has them; None when the message does not say. quantity None and time_in_force "",
-    which is the broker's word, likewise.
+    Prices are signed as the wire has them; None when the message does not say. quantity and side None likewise.
+    kind, time_in_force: words of OrderType and TimeInForce, the broker's own word for any other, "" when not told.
     """
 
     at: datetime
@@ -50,6 +51,8 @@ class OrderReport:
     quantity: Decimal | None = None
     limit_price: Decimal | None = None
     stop_price: Decimal | None = None
+    side: Side | None = None
+    kind: str = ""
     time_in_force: str = ""
 
 
@@ -141,6 +144,15 @@ class OpeningMoveReport:
     points: float
 
 
+@dataclass(frozen=True, slots=True)
+class DividendReport:
+    """The next dividend of an underlying."""
+
+    at: datetime
+    symbol: str
+    dividend: Dividend
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LinkUp:
     """Connected and in step: every complete snapshot has been read in one connection.
@@ -186,6 +198,14 @@ class LinkDown:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class ClocksApart:
+    """This computer's clock is so many seconds ahead of the broker's (negative: behind), 0.0 once they agree again."""
+
+    at: datetime
+    seconds: float
+
+
 class Request(Enum):
     """What an operator can ask for."""
 
@@ -220,7 +240,9 @@ Event = (
     | OpeningMoveReport
     | OrdersListed
     | MarginReport
+    | DividendReport
     | LinkUp
     | LinkDown
+    | ClocksApart
     | OperatorRequest
 )

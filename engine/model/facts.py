@@ -63,11 +63,19 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Dividend:
+    """The next dividend of an underlying: the first day without it, and dollars a share."""
+
+    ex_date: date
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """Everything slow that rules read.
 
     closes: daily closes of finished sessions by symbol, oldest first. opening_moves: expected move in points at the
-    session's first sound minute, by (symbol, expiry). listings: by (symbol, trading class).
+    session's first sound minute, by (symbol, expiry). listings: by (symbol, trading class). dividends: by symbol.
     """
 
     closes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -75,3 +83,4 @@ class Facts:
     listings: Mapping[tuple[str, str], Listing] = field(default_factory=dict)
     events: EventCalendar = field(default_factory=EventCalendar)
     account: Account = field(default_factory=Account)
+    dividends: Mapping[str, Dividend] = field(default_factory=dict)

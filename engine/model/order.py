@@ -1,5 +1,6 @@
 """Our orders, from the intent that is written before anything is sent to the last report about them."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -91,6 +92,18 @@ _LIVE = frozenset(
 )
 
 
+TERMS_KEPT = 5
+"""How many terms of an order that was changed are remembered: reports of earlier ones are still on their way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What can be changed of an order that works: structures, and its limit or stop price as the wire has it."""
+
+    quantity: int
+    price: Decimal | None
+
+
 @dataclass(frozen=True, slots=True)
 class OrderLeg:
     """One leg of an order: `side` is what happens to it when the order's structure is bought as written."""
@@ -112,7 +125,7 @@ class Order:
     broker says are filled. ended: the final status the broker gave while executions are still owed. limit_price,
     stop_price: signed as the wire has them. attempt: the ladder's try, from 1. attempt_until: when that try ends.
     mid: signed mid (as limit_price) when it was first priced, for slippage. digest: of the spec text that governs it.
-    message: the broker's or the gate's last words.
+    message: the broker's or the gate's last words. former: what it was sent with before it was changed, oldest first.
     """
 
     ref: str
@@ -146,6 +159,33 @@ class Order:
     changed_at: datetime
     digest: str = ""
     message: str = ""
+    former: tuple[Terms, ...] = ()
+
+    @property
+    def terms(self) -> Terms:
+        """What it is to work with now."""
+        return Terms(self.quantity, self.limit_price if self.kind is OrderType.LIMIT else self.stop_price)
+
+    def with_terms(self, quantity: int, price: Decimal | None) -> "Order":
+        """Return the order with another quantity and price (a stop's is its stop price)."""
+        now = Terms(quantity, price)
+        former = self.former if now == self.terms else (*self.former, self.terms)[-TERMS_KEPT:]
+        if self.kind is OrderType.LIMIT:
+            return replace(self, quantity=quantity, limit_price=price, former=former)
+        return replace(self, quantity=quantity, stop_price=price, former=former)
+
+    @property
+    def wire_side(self) -> Side:
+        """The side the broker is told: a combo is always bought."""
+        return Side.BUY if self.is_combo else self.side
+
+    @property
+    def worst_limit(self) -> Decimal | None:
+        """The worst price it may trade at, also while a change of it is on its way; None without a limit."""
+        if self.kind is not OrderType.LIMIT:
+            return None
+        prices = [each.price for each in (*self.former, self.terms) if each.price is not None]
+        return max(prices, key=lambda price: price * self.wire_side.sign, default=None)
 
     @property
     def is_combo(self) -> bool:

@@ -14,7 +14,7 @@ class PositionLeg:
 
     Units: `opened` and `closed` count contracts, of all structures together; cash in dollars, + received, - paid,
     multiplier included, commissions apart (paid: positive). `settled` contracts left by expiry and are part of
-    `closed`.
+    `closed`. `owed`: executions whose commission the broker has not told yet.
     """
 
     name: str
@@ -27,6 +27,7 @@ class PositionLeg:
     entry_cash: Decimal = ZERO
     exit_cash: Decimal = ZERO
     commissions: Decimal = ZERO
+    owed: int = 0
 
     @property
     def held(self) -> int:
@@ -50,7 +51,8 @@ class Position:
     prices instead. on_hold: why nothing is sent for it ("" while all is well): the account does not hold what our books
     say, and nothing is ever traded to make them agree. rearmed: how often resting orders that somebody cancelled were
     put back. retry_at, attempts: when the next order of an entry or exit is due, and how many tries were made.
-    max_risk: worst case at expiry in dollars a structure, None when undefined.
+    max_risk: worst case at expiry in dollars a structure, None when undefined. setbacks: how many of its closing orders
+    somebody cancelled, or the exchange took back, in this session.
     """
 
     id: str
@@ -69,6 +71,7 @@ class Position:
     exit_reason: str = ""
     suspended: bool = False
     on_hold: str = ""
+    setbacks: int = 0
     rearmed: int = 0
     retry_at: datetime | None = None
     attempts: int = 0
@@ -115,6 +118,11 @@ class Position:
     def commissions(self) -> Decimal:
         """Dollars paid so far."""
         return sum((leg.commissions for leg in self.legs), ZERO)
+
+    @property
+    def owed(self) -> int:
+        """Executions whose commission is not told yet: until then every profit is provisional."""
+        return sum(leg.owed for leg in self.legs)
 
     @property
     def cash(self) -> Decimal:

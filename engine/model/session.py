@@ -17,6 +17,7 @@ EXCHANGE_ZONE = ZoneInfo("America/New_York")
 OPEN_TIME = time(9, 30)
 FULL_CLOSE = time(16, 0)
 HALF_CLOSE = time(13, 0)
+RESTARTS_BEGIN, RESTARTS_END = time(23, 0), time(3, 0)
 
 
 class CalendarError(ValueError):
@@ -63,6 +64,19 @@ def at_exchange_time(day: date, clock: time) -> datetime:
 def exchange_date(at: datetime) -> date:
     """Return the New York calendar date of an aware instant."""
     return at.astimezone(EXCHANGE_ZONE).date()
+
+
+def restarts_over(at: datetime) -> datetime | None:
+    """Return when the broker's and TWS's nightly restarts are over, None outside of them.
+
+    Source: IBKR system status, North America: daily 00:15 to 01:45, Fridays 23:00 to 03:00; TWS restarts itself at
+    23:45 unless told otherwise. One span holds all of them.
+    """
+    clock = at.astimezone(EXCHANGE_ZONE).time()
+    if RESTARTS_END <= clock < RESTARTS_BEGIN:
+        return None
+    day = exchange_date(at) if clock < RESTARTS_END else exchange_date(at) + timedelta(days=1)
+    return at_exchange_time(day, RESTARTS_END)
 
 
 def _check(day: date) -> None:

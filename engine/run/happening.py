@@ -13,7 +13,7 @@ from engine.model.values import dataclass
 from engine.record.codec import decode
 from engine.record.record import Kind, Record
 from engine.run.glance import one_line
-from engine.run.position_text import entry_text, exit_text, order_price, structure
+from engine.run.position_text import entry_text, exit_text, order_price, provisional_text, structure
 from engine.turn.reloading import BotChange
 from engine.turn.resting import RESTING
 from engine.turn.state import State
@@ -183,6 +183,8 @@ def _closed(record: Record, _: State, position: Position | None) -> Told:
         net, paid = position.net, position.commissions
     how = "" if position is None else f" {exit_text(position)}"
     text = f"closed: {record.data['reason']},{how}, {signed_dollars(net)} after ${paid:,.2f} of commissions"
+    if position is not None:
+        text += provisional_text(position)
     return text, Tone.BAD if net < 0 else Tone.GOOD
 
 

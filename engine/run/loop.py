@@ -16,6 +16,7 @@ from engine.model.event import Event, MarketMoved, OperatorRequest
 from engine.model.order import Purpose
 from engine.ports import Batch, Broker, Feed, Journal, Link
 from engine.record.record import DURABLE, Kind, Record
+from engine.run.connecting import waits
 from engine.run.prepare import prepare
 from engine.turn.program import Program
 from engine.turn.state import State
@@ -29,8 +30,8 @@ log = logging.getLogger("rulebot.run")
 INBOX_EVERY = timedelta(seconds=0.25)
 """How often requests of people are looked for while nothing moves, in real time."""
 PREPARE_AHEAD, PREPARE_AGAIN = timedelta(hours=1), timedelta(minutes=1)
-FIRST_WAIT, LONGEST_WAIT = 2.0, 60.0
-"""Seconds between attempts to connect again: doubled from the first to the longest."""
+UNWATCHED = 600.0
+"""Seconds without a broker after which a person is told that nobody watches what is open."""
 STOP_PATIENCE = 30
 """Batches after a stop was asked for in which cancels of entries may still be answered."""
 
@@ -126,16 +127,27 @@ class Loop:
         return await self._reconnect()
 
     async def _reconnect(self) -> Batch:
-        wait = FIRST_WAIT
-        while True:
+        clock, told = asyncio.get_running_loop().time, False
+        lost = clock()
+        for wait in waits(self.program.install):
             try:
-                batch = await self.link.connect()
+                return await self.link.connect()
             except BrokerError as error:
                 log.warning("%s; tried again in %.0f s", error.message, wait)
+                away = clock() - lost
+                if away >= UNWATCHED and not told:
+                    told = self._tell_unwatched(away)
                 await self._wait_for_requests(wait)
-                wait = min(wait * 2, LONGEST_WAIT)
-            else:
-                return batch
+        raise AssertionError("waits never end")
+
+    def _tell_unwatched(self, away: float) -> bool:
+        """Record that nobody watches what is open; True, since once is enough."""
+        held = [self.state.positions[name] for name in self.state.active]
+        count = sum(not position.is_flat for position in held)
+        if count and self.at is not None:
+            text = f"no connection to the broker for {away / 60:.0f} minutes: {count} open positions are not watched"
+            self.note(Record(self.at + timedelta(seconds=away), Kind.ALARM, data={"text": text}))
+        return True
 
     async def _wait_for_requests(self, seconds: float) -> None:
         """Let time pass while there is no broker; a person may still end the run. Raises: LostError."""

@@ -13,7 +13,7 @@ from engine.model.position import Position
 from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
 from engine.run.glance import one_line, today_of
-from engine.run.position_text import entry_text, exit_text, live_orders, order_price, resting_text
+from engine.run.position_text import entry_text, exit_text, live_orders, order_price, provisional_text, resting_text
 from engine.turn.leaving import CLOSING
 from engine.turn.state import BotState, State
 
@@ -111,7 +111,7 @@ def _position(state: State, position: Position) -> Iterator[str]:
     else:
         yield "open" if position.state == "open" else f"{position.exit_reason or 'its entry'} at work"
         yield _protection(state, position)
-    yield f"commissions ${position.commissions:,.2f}"
+    yield f"commissions ${position.commissions:,.2f}{provisional_text(position)}"
 
 
 def _left_at(state: State, position: Position) -> datetime | None:

@@ -149,3 +149,9 @@ def _rule_text(planned: ExitPlan, reading: Reading | None) -> str:
     if not _is_breach(rule):
         return said
     return f"{planned.name} {rule.text.removeprefix('spot_')} (now {reading.verdict.value:.1f})"
+
+
+def provisional_text(position: Position) -> str:
+    """Return that commissions are missing in a position's profit, "" when none is."""
+    fills = "1 fill" if position.owed == 1 else f"{position.owed} fills"
+    return f", provisional: the commission of {fills} is not told yet" if position.owed > 0 else ""

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.decide.bot_day import BotDay
-from engine.fill.book import Booked
+from engine.fill.book import Booked, owes_none
 from engine.model.event import Request
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
@@ -80,7 +80,7 @@ def resume(
         elif record.kind is Kind.COMMISSION:
             base = str(data["exec_id"]).rpartition(".")[0]
             if base in booked:
-                booked[base] = replace(booked[base], commission=Decimal(str(data["amount"])))
+                booked[base] = replace(booked[base], commission=Decimal(str(data["amount"])), is_paid=True)
         elif record.kind is Kind.MARK and data.get("profit") is not None:
             marks[record.position] = Decimal(str(data["profit"]))
             if exchange_date(record.at) < session.date:
@@ -141,6 +141,7 @@ def _book(booked: dict[str, Booked], record: Record, orders: Mapping[str, Mappin
         quantity=count,
         cash=Decimal(str(data["price"])) * count * multiplier * sign,
         commission=corrected.commission if corrected else ZERO,
+        is_paid=owes_none(exec_id, count) or (corrected is not None and corrected.is_paid),
     )
     return base
 

@@ -4,18 +4,19 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from engine.model.errors import RulebotError
+from engine.model.errors import RulebotError, StoreError
 from engine.model.event import Request
 from engine.model.session import Session, session_after
 from engine.ports import Batch
 from engine.record.record import Json, Kind, Record
 from engine.run.calendars import load_calendar
+from engine.run.connecting import first_batch
 from engine.run.crash_loop import TELLING, WITHIN, WORDS, is_crash_loop
 from engine.run.desk import Desk, compile_text
 from engine.run.guard import Guard
@@ -24,6 +25,7 @@ from engine.run.loop import STOPPED, Loop
 from engine.run.reload import Reloader
 from engine.run.reread import LiveRun, told_limits, told_sources, told_specs
 from engine.run.resume import Resumed, resume
+from engine.run.watchdog import watched
 from engine.run.worlds import World
 from engine.store.account_lock import hold_account
 from engine.store.journal import SqlJournal
@@ -90,14 +92,20 @@ async def execute(
     journal = opens(options)
     try:
         async with world as opened:
-            first = await opened.ib.link.connect()
+            first = await first_batch(opened.ib.link, options.install or str(options.store))
             with hold_account(opened.ib.link.account, options.store, options.accounts):
                 run = _assemble(desk, options, opened, journal, first.at, watcher)
                 started(run)
-                await _drive(run, first, journal)
+                async with watched(lambda words: _tell(run, words), is_on=options.accounts is not None):
+                    await _drive(run, first, journal)
             return run
     finally:
         journal.close()
+
+
+def _tell(run: Run, words: str) -> None:
+    with suppress(StoreError):  # the loop meets it too, and ends
+        run.loop.note(Record(run.loop.at or run.first, Kind.ALARM, data={"text": words}))
 
 
 async def _drive(run: Run, first: Batch, journal: SqlJournal) -> None:

@@ -19,6 +19,7 @@ from engine.spec.scalar import amount, day_time, seconds
 from engine.spec.source import Plain
 from engine.spec.spec import (
     Again,
+    Amount,
     DteRule,
     Entry,
     Exit,
@@ -39,6 +40,7 @@ from engine.spec.spec import (
     Strike,
     StrikeBy,
     Then,
+    Unit,
 )
 
 ATTEMPT_SECONDS = 300.0
@@ -202,13 +204,19 @@ def risk(tree: Tree) -> Risk:
     path: Path = ("risk",)
     return Risk(
         max_loss_per_trade=number(tree.get("max_loss_per_trade")),
-        daily_loss=number(tree.get("daily_loss")),
+        daily_loss=_daily_loss(tree.get("daily_loss")),
         halt_when=conditions(tree.get("halt_when"), (*path, "halt_when")),
         undefined_risk=tree.get("undefined_risk") == "allow",
         protect=_protect(mapping(tree["protect"])) if "protect" in tree else None,
         max_unprotected=seconds(tree.get("max_unprotected")),
         path=path,
     )
+
+
+def _daily_loss(value: Plain) -> Decimal | Amount | None:
+    """Return dollars as a number, and a multiple as what it is."""
+    found = amount(value)
+    return found if found is None or found.unit is Unit.MULTIPLE else found.value
 
 
 def _protect(tree: Tree) -> Protect:

@@ -363,10 +363,13 @@ class Protect:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Risk:
-    """Limits of this bot, in dollars, and its protection. max_unprotected in seconds."""
+    """Limits of this bot, in dollars, and its protection. max_unprotected in seconds.
+
+    daily_loss: dollars, or a multiple of max_loss_per_trade.
+    """
 
     max_loss_per_trade: Decimal | None = None
-    daily_loss: Decimal | None = None
+    daily_loss: Decimal | Amount | None = None
     halt_when: tuple[Condition, ...] = ()
     undefined_risk: bool = False
     protect: Protect | None = None

@@ -13,12 +13,13 @@ from engine.model.command import Cancel, Inquire
 from engine.model.event import OrdersListed
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose
+from engine.turn.doubting import our_books
 from engine.turn.ended import order_ended, stop_for_today
 from engine.turn.judging import wake
 from engine.turn.reports import revive
 from engine.turn.resting import cancel, option_has_expired
 from engine.turn.rivals import note_refs
-from engine.turn.unseen import book_unseen, our_books, owes_fills
+from engine.turn.unseen import book_unseen, owes_fills
 from engine.turn.work import Work
 
 ASK_EVERY = timedelta(seconds=50)

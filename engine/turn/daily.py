@@ -14,15 +14,19 @@ from engine.model.position import Position
 from engine.model.quotes import level_of
 from engine.model.session import Session, exchange_date, session_from
 from engine.record.record import Kind
-from engine.turn.judging import first_missing, judge_all, rounded
+from engine.turn.caution import begin_session
+from engine.turn.judging import first_missing, judge_all, rounded, wake
 from engine.turn.missing import end_watch
-from engine.turn.profit import bot_today
+from engine.turn.profit import bot_today, unvalued
 from engine.turn.program import CompiledBot
 from engine.turn.resting import cancel_entries
 from engine.turn.state import BotState
 from engine.turn.work import Work
 
 MARK_EVERY = timedelta(seconds=60)
+DAILY_LOSS = "daily_loss"
+UNVALUED_GRACE = timedelta(seconds=30)
+"""How long a position may be without a sound quote before a person is told that daily_loss does not see it."""
 FAR_EVERY, FAR = 5, timedelta(days=7)
 """Minutes between the snapshots on record of a position none of whose legs expires within `FAR`: it changes slowly, and
 a seller who holds sixty of them for months would fill the store."""
@@ -56,6 +60,8 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
     orders = {ref: o for ref, o in work.orders.items() if o.status.is_live or o.position in positions}
     work.start_day(positions, orders)
     work.bases = bases
+    if not resumed:
+        begin_session(work)
     for name in [name for name, found in work.bots.items() if not _is_run(work, name, found, session)]:
         work.drop_bot(name)
     for name in (*work.program.bots, *sorted({p.bot for p in work.positions.values()} - work.program.bots.keys())):
@@ -113,6 +119,8 @@ def step_halts(work: Work, bot: CompiledBot) -> str:
     if state.day.halted or not session.open <= work.at < session.close:
         return ""
     limit = bot.plan.risk.daily_loss
+    if limit is not None or work.program.limits.daily_loss is not None:
+        _note_unvalued(work, name)
     today = bot_today(work, name) if limit is not None else ZERO
     if limit is not None and today <= -limit:
         _halt(work, name, f"the day's loss is {dollars(-today)}, daily_loss is {dollars(limit)}")
@@ -128,6 +136,23 @@ def step_halts(work: Work, bot: CompiledBot) -> str:
     if unknown is None:
         return ""
     return f"halt condition {unknown.rule.name} unknown: {first_missing(unknown.verdict)}"
+
+
+def _note_unvalued(work: Work, name: str) -> None:
+    """Say when a loss of the day has been judged for a while on what a position was last known to be worth."""
+    state = work.bots[name]
+    now = {(position, DAILY_LOSS) for position in unvalued(work, name)}
+    since = {key: at for key, at in state.unknown_since.items() if key[1] != DAILY_LOSS or key in now}
+    since.update({key: work.at for key in now if key not in since})
+    if since != state.unknown_since:
+        work.set_bot(name, replace(state, unknown_since=since))
+    for key in sorted(now):
+        left = (since[key] + UNVALUED_GRACE - work.at).total_seconds()
+        if left > 0:
+            wake(work, name, left)
+            continue
+        text = f"daily_loss counts what {key[0]} was last known to be worth: its quotes are not sound"
+        work.alarm(name, text, key[0])
 
 
 def _halt(work: Work, name: str, reason: str) -> None:

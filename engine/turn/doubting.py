@@ -1,11 +1,16 @@
-"""The account holds less of an option than our books say: wait for fills to be told, then put the position on hold."""
+"""What our books hold against what the account has.
 
-from collections.abc import Mapping
+Where it holds less of an option, fills are waited for, then the position is put on hold.
+"""
+
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from engine.model.contract import Option
+from engine.fill.apply import with_leg
+from engine.model.contract import Contract, Option, Underlying
 from engine.model.money import ZERO
+from engine.turn.caution import is_stopped, stop
 from engine.turn.resting import cancel, option_has_expired
 from engine.turn.work import Work
 
@@ -13,19 +18,21 @@ DOUBT = timedelta(seconds=30)
 """How long the account may hold less than our books say: a fill may be told after the position it made."""
 
 
-def doubted(work: Work, doubts: Mapping[Option, datetime]) -> dict[Option, datetime]:
-    """Return the options of which the account holds less than our books say, and since when."""
+def our_books(work: Work) -> dict[Option, int]:
+    """Return what our positions hold of each option that has not expired, negative when short."""
     ours: dict[Option, int] = {}
     for position in work.active_positions():
         for leg in position.legs:
-            if leg.held:
+            if leg.held and not option_has_expired(work, leg.option):
                 ours[leg.option] = ours.get(leg.option, 0) + leg.signed_held
-    found = {}
-    for option, count in ours.items():
-        theirs = work.state.holdings.get(option, ZERO)
-        if count and theirs * count < count * count and not option_has_expired(work, option):
-            found[option] = doubts.get(option, work.at)
-    return found
+    return ours
+
+
+def doubted(work: Work, doubts: Mapping[Option, datetime]) -> dict[Option, datetime]:
+    """Return the options of which the account holds less than our books say, and since when."""
+    held = work.state.holdings
+    short = (option for option, count in our_books(work).items() if held.get(option, ZERO) * count < count * count)
+    return {option: doubts.get(option, work.at) for option in short}
 
 
 def step_doubts(work: Work) -> dict[Option, datetime]:
@@ -41,10 +48,28 @@ def hold(work: Work, missing: set[Option], doubtful: set[Option]) -> None:
         options = {leg.option for leg in position.legs if leg.held}
         gone = sorted(options & missing, key=str)
         if gone and not position.on_hold:
-            text = f"the account holds less {gone[0]} than our books: closed by hand? nothing is sent for it any more"
+            shares = work.state.holdings.get(Underlying(gone[0].symbol), ZERO)
+            how = f"closed by hand, or assigned (it holds {shares} {gone[0].symbol})" if shares else "closed by hand"
+            text = f"the account holds less {gone[0]} than our books: {how}? nothing is sent for it any more"
             work.alarm(position.bot, text, position.id)
             work.put_position(replace(position, on_hold=text))
             for order in work.live_orders(position.id):
                 cancel(work, order, "its position is not in the account")
-        elif position.on_hold and not options & doubtful and options:
+        elif position.on_hold and not is_stopped(position) and not options & doubtful and options:
             work.put_position(replace(position, on_hold=""))
+
+
+def note_numbers(work: Work, contracts: Iterable[Contract]) -> None:
+    """Stop what holds an option that the broker numbers otherwise than before: it may be another contract now.
+
+    After a corporate action the same strike and expiry may name what delivers something else (faults.md row 74).
+    """
+    numbers = {option: option for option in contracts if isinstance(option, Option) and option.con_id}
+    for position in work.active_positions():
+        for leg in position.legs:
+            now = numbers.get(leg.option)
+            if leg.held and now is not None and leg.option.con_id and now.con_id != leg.option.con_id:
+                text = (
+                    f"the broker numbers {leg.option} {now.con_id}, and it was {leg.option.con_id}: another contract?"
+                )
+                stop(work, work.put_position(with_leg(work.positions[position.id], leg.name, option=now)), text)

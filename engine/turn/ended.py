@@ -7,9 +7,10 @@ from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.record.record import Kind
+from engine.turn.caution import FIRST_RETRY, note_setback, retry_after
 from engine.turn.choosing import still_holds
 from engine.turn.judging import wake
-from engine.turn.leaving import CLOSING, REFUSED_RETRY, UNWIND, is_trading, is_unwound, leave, legs_to_close, pursue
+from engine.turn.leaving import CLOSING, UNWIND, is_trading, is_unwound, leave, legs_to_close, pursue
 from engine.turn.opening import next_stage, send_opening
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import PROTECT, note_gone
@@ -205,10 +206,12 @@ def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool)
     if order.status is OrderStatus.REFUSED:
         text = f"the broker refused a closing order: {order.message}"
         work.alarm(position.bot, text, position.id)
-        position = work.put_position(replace(position, retry_at=work.at + REFUSED_RETRY))
+        position = work.put_position(replace(position, retry_at=work.at + retry_after(work, position)))
     elif order.status is OrderStatus.CANCELLED and not asked:
         work.alarm(position.bot, "a closing order was cancelled, and not by us: it is sent again", position.id)
-        position = work.put_position(replace(position, retry_at=work.at + REFUSED_RETRY))
+        position = work.put_position(replace(position, retry_at=work.at + FIRST_RETRY))
+        if is_trading(work):  # at the close all orders of the day are
+            position = note_setback(work, position, "a closing order was cancelled, and not by us")
     elif order.status is OrderStatus.FILLED:
         position = work.put_position(replace(position, attempts=0))
     _after_closing(work, position)

@@ -22,7 +22,7 @@ from engine.turn.judging import confirmed, failing, judge_all, wake
 from engine.turn.margin import ask_margin, is_told, margin_cap
 from engine.turn.missing import all_held_but, end_watch, miss
 from engine.turn.opening import entry_worst_case, send_entry
-from engine.turn.profit import account_today, bot_today
+from engine.turn.profit import account_today, bot_today, unvalued
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import halted, skip
 from engine.turn.resting import clear_the_way, in_the_way
@@ -204,6 +204,9 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
             entries_per_day=limits.entries_per_day,
             day_trades=_day_trades(work, bot, selection) if limits.heeds_day_trades else None,
             rival=rival_words(work.rivals),
+            clocks_apart=work.state.clocks_apart,
+            unvalued=unvalued(work, plan.name),
+            account_unvalued=unvalued(work),
         )
     )
 

@@ -122,7 +122,7 @@ def _reprice(work: Work, order: Order, ladder: Ladder, floor: Decimal | None) ->
     price = wire_price(net, order.side)
     attempt = order.attempt + 1
     until = work.at + timedelta(seconds=ladder.wait)
-    changed = replace(order, limit_price=price, attempt=attempt, attempt_until=until)
+    changed = replace(order.with_terms(order.quantity, price), attempt=attempt, attempt_until=until)
     work.put_order(changed)
     position = work.positions[order.position]
     work.put_position(replace(position, attempts=attempt))

@@ -19,6 +19,7 @@ from engine.order.price import net_quote
 from engine.record.record import Kind
 from engine.spec.spec import ExitKind, IfUnknown, Start, Then
 from engine.spec.spec import Order as Ladder
+from engine.turn.caution import check_exit_price
 from engine.turn.judging import confirmed, first_missing, judge, wake
 from engine.turn.opening import ticket
 from engine.turn.profit import structure
@@ -33,7 +34,6 @@ UNWIND = "unwind"
 FLATTENED = "flattened"
 """The operator closes it: nothing of the spec takes over any more."""
 RETRY_SECONDS = 1.0
-REFUSED_RETRY = timedelta(seconds=10)
 RECHECK = 15.0
 STOP_ORDER = Ladder(start=Start.MARKET, path=("exits",))
 """A resting stop that the engine watches for a while acts as the stop order would: at market."""
@@ -230,6 +230,8 @@ def _send_closing(work: Work, position: Position) -> None:
         work.alarm_of_price(position.bot, text, position.id)
         wake(work, position.bot, RETRY_SECONDS)
         return
+    check_exit_price(work, position, parts, quote, net)
+    position = work.positions[position.id]
     mid = None if quote.mid is None else Decimal(f"{quote.mid:.4f}")
     purpose = Purpose.UNWIND if position.exit_reason == UNWIND else Purpose.EXIT
     order = draft(

@@ -6,22 +6,26 @@ has none, ABANDONED. Nothing is ever traded to make books agree: what the accoun
 """
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
+from engine.decide.limits import clock_words
 from engine.model.contract import Option
-from engine.model.event import LinkDown, LinkUp
+from engine.model.event import ClocksApart, LinkDown, LinkUp
 from engine.model.money import ZERO
 from engine.model.order import OrderStatus
 from engine.record.record import Kind
 from engine.turn.asking import found, not_found
-from engine.turn.doubting import doubted, hold
+from engine.turn.caution import remind
+from engine.turn.doubting import doubted, hold, note_numbers, our_books
 from engine.turn.judging import wake
 from engine.turn.resting import cancel_entries
 from engine.turn.rivals import note_refs
 from engine.turn.state import Trading
-from engine.turn.unseen import book_unseen, our_books, owes_fills
+from engine.turn.unseen import book_unseen, owes_fills
 from engine.turn.work import Work
+
+TOLD_AWAY = timedelta(minutes=1)
 
 
 def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
@@ -30,7 +34,7 @@ def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
     for order in work.all_live_orders():
         if order.status is OrderStatus.SENDING:
             work.put_order(replace(order, status=OrderStatus.UNKNOWN, message="the link went down"))
-    return {"is_linked": False, "is_ready": False}
+    return {"is_linked": False, "is_ready": False, "down_at": work.state.down_at or event.at}
 
 
 def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
@@ -39,21 +43,26 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     work.state = work.state._replace(holdings=dict(event.positions))
     at_broker = frozenset(event.order_refs)
     book_unseen(work, at_broker, {held: cost for held, cost in event.costs if isinstance(held, Option)})
+    note_numbers(work, (contract for contract, _ in event.positions))
     doubts = _compare_positions(work, event)
-    for order in list(work.orders.values()):
-        if order.ref in at_broker:
+    for ref in list(work.orders):
+        order = work.orders[ref]  # the end of one may have changed another
+        if ref in at_broker:
             found(work, order)
         elif order.status.is_live and not owes_fills(order):
             not_found(work, order)
     note_refs(work, at_broker)
     if work.state.standing.trading is not Trading.ACTIVE:
         cancel_entries(work, "", "only what reduces may work")
+    _tell_away(work)
+    remind(work)
     for name in work.bots:
         wake(work, name, 0.0)
     work.next_order_id = max(work.next_order_id, event.next_order_id)
     work.asked_at, work.absent = work.at, frozenset()
     return {
         "is_linked": True,
+        "down_at": None,
         "is_ready": True,
         "account": event.account,
         "client_id": event.client_id,
@@ -66,6 +75,20 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     }
 
 
+def _tell_away(work: Work) -> None:
+    """Say how much of the session nobody watched what is open, if it was a minute or more."""
+    session, lost = work.state.session, work.state.down_at
+    if lost is None:
+        return
+    away = min(work.at, session.close) - max(lost, session.open)
+    count = sum(not position.is_flat for position in work.active_positions())
+    if count and away >= TOLD_AWAY:
+        what = "an open position was" if count == 1 else f"{count} open positions were"
+        minutes = away // timedelta(minutes=1)
+        text = f"connected again: {what} not watched for {minutes} min of the session"
+        work.record(Kind.ALARM, text=text)
+
+
 def _compare_positions(work: Work, event: LinkUp) -> dict[Option, datetime]:
     """Say where the account differs from our books; what it does not have is put on hold."""
     for option, quantity in our_books(work).items():
@@ -75,3 +98,16 @@ def _compare_positions(work: Work, event: LinkUp) -> dict[Option, datetime]:
     doubts = doubted(work, {})
     hold(work, set(doubts), set(doubts))
     return doubts
+
+
+def clocks_apart(work: Work, event: ClocksApart) -> dict[str, Any]:
+    """Enter nothing while our clock and the broker's disagree: every window and every exit goes by it."""
+    if event.seconds:
+        text = f"this computer's clock is {clock_words(event.seconds)} the broker's: set it (NTP)"
+        work.record(Kind.ALARM, text=f"{text}; nothing is entered until they agree, exits go on by this one")
+        cancel_entries(work, "", "our clock and the broker's disagree")
+    else:
+        work.record(Kind.ALARM, text="this computer's clock and the broker's agree again")
+    for name in work.bots:
+        wake(work, name, 0.0)
+    return {"clocks_apart": event.seconds}

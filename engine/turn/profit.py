@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from engine.fill.pnl import held, leg_views, profit
+from engine.fill.pnl import held, leg_views, open_value, profit
 from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.turn.state import Structure
@@ -15,6 +15,16 @@ def marked(work: Work, position: Position) -> Decimal:
     if found is not None:
         return found
     return work.marks.get(position.id, work.bases.get(position.id, ZERO))
+
+
+def unvalued(work: Work, bot: str = "") -> tuple[str, ...]:
+    """Return the positions of a bot ("": of all) that hold something and cannot be valued now."""
+    board = work.state.board
+    return tuple(
+        position.id
+        for position in work.active_positions()
+        if bot in ("", position.bot) and not position.is_flat and open_value(position, board, work.now) is None
+    )
 
 
 def bot_today(work: Work, bot: str) -> Decimal:

@@ -18,7 +18,7 @@ from engine.model.position import Position, PositionLeg
 from engine.order.draft import closing_legs, draft
 from engine.turn.judging import wake
 from engine.turn.opening import ticket
-from engine.turn.resting import REARM_LIMIT, has_expired
+from engine.turn.resting import REARM_LIMIT, has_expired, is_restarting
 from engine.turn.work import Work
 
 PROTECT = "protect"
@@ -37,6 +37,8 @@ def place_protection(work: Work, position: Position) -> None:
         return
     if position.retry_at is not None and work.at < position.retry_at:
         return
+    if is_restarting(work, position.bot):
+        return
     live = {order.legs[0].name: order for order in work.live_orders(position.id) if order.purpose is Purpose.PROTECT}
     for leg in position.legs:
         if leg.sign > 0 or leg.held <= 0:
@@ -44,7 +46,7 @@ def place_protection(work: Work, position: Position) -> None:
         if (order := live.get(leg.name)) is None:
             _place(work, position, leg, plan)
         elif order.status is OrderStatus.WORKING and order.remaining != leg.held:
-            changed = work.put_order(replace(order, quantity=order.filled + leg.held))
+            changed = work.put_order(order.with_terms(order.filled + leg.held, order.stop_price))
             work.commands.append(Replace(changed))
 
 

@@ -8,17 +8,18 @@ move positions: the summary execution of a combo is passed over.
 from dataclasses import replace
 
 from engine.fill.apply import add_commission, add_fill, book, unbook
-from engine.fill.book import Booked
+from engine.fill.book import UNSEEN, Booked, owes_none
 from engine.model.contract import Option
 from engine.model.event import BrokerStatus, CommissionReport, ExecutionReport, OrderMessage, OrderReport
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.record.record import Kind
-from engine.turn.echoes import difference, is_first_echo, on_other_order, tell_of_change, was_changed
+from engine.turn.caution import note_bust
 from engine.turn.ended import closed, count_realized, order_ended, position_filled
 from engine.turn.judging import wake
 from engine.turn.leaving import UNWIND, is_unwound, leave
+from engine.turn.mismatch import check_count, check_net_price, check_price, check_terms, is_second
 from engine.turn.resting import cancel, cancel_entries, take_back
 from engine.turn.rivals import note, note_completed
 from engine.turn.work import Work
@@ -39,25 +40,29 @@ NOT_FOUND = 10147
 INFORMATION = frozenset((105, 202, 399, 404, 10167, 10349, *range(2100, 2200)))
 
 
-def find_order(work: Work, ref: str, order_id: int, perm_id: int) -> Order | None:
-    """Return our order by its ref, else by its permanent id, else by its id of this connection."""
-    if ref and (order := work.orders.get(ref)) is not None:
+def find_order(work: Work, event: OrderReport | ExecutionReport) -> Order | None:
+    """Return our order by its ref, else by its permanent id, else by its id: other clients use the same numbers."""
+    if event.ref and (order := work.orders.get(event.ref)) is not None:
         return order
-    if perm_id:
+    if event.perm_id:
         for order in work.orders.values():
-            if order.perm_id == perm_id:
+            if order.perm_id == event.perm_id:
                 return order
-    if ref:
+    if event.ref or (found := work.orders.get(work.by_id.get(event.order_id, ""))) is None:
         return None
-    return work.orders.get(work.by_id.get(order_id, ""))
+    is_another = event.client_id != found.client_id or (event.perm_id and found.perm_id)
+    return None if is_another else found
 
 
 def on_order(work: Work, event: OrderReport) -> None:
     """Reduce one openOrder or orderStatus."""
-    order = find_order(work, event.ref, event.order_id, event.perm_id)
+    order = find_order(work, event)
     if order is None:
         note_completed(work, event.ref)
         return
+    if is_second(work, order, event):
+        return
+    is_first = not order.perm_id
     changed = order
     if event.perm_id and event.perm_id != order.perm_id:
         changed = replace(changed, perm_id=event.perm_id)
@@ -68,18 +73,14 @@ def on_order(work: Work, event: OrderReport) -> None:
     if event.average_price is not None and event.filled:
         changed = replace(changed, average_price=event.average_price)
     changed = _with_status(changed, event.status)
-    other = difference(order, event) if is_first_echo(order, event) else ""
-    if was_changed(order, event, work.at):
-        tell_of_change(work, order, event)
     if changed != order:
         order = work.put_order(changed)
         wake(work, order.bot, 0.0)
-    if other and order.status.is_live:
-        on_other_order(work, order, other)
-        order = work.orders[order.ref]
     if order.status is OrderStatus.ABANDONED and event.status in _ALIVE:
         revive(work, order)
         return
+    check_terms(work, order, event, is_first=is_first)
+    order = work.orders[order.ref]
     if order.ended is not OrderStatus.REFUSED or has_reason(order):
         conclude(work, order)
 
@@ -117,6 +118,7 @@ def conclude(work: Work, order: Order) -> None:
     asked = order.status is OrderStatus.CANCELLING
     order = work.put_order(replace(order, status=order.ended, attempt_until=None))
     wake(work, order.bot, 0.0)
+    check_net_price(work, order)
     order_ended(work, order, asked=asked)
 
 
@@ -148,7 +150,7 @@ def on_execution(work: Work, event: ExecutionReport) -> None:
     """Count one fill, once; a correction replaces what it corrects."""
     if event.is_combo:
         return
-    order = find_order(work, event.ref, event.order_id, event.perm_id)
+    order = find_order(work, event)
     if order is None or event.option is None:
         _external(work, event)
         return
@@ -159,8 +161,12 @@ def on_execution(work: Work, event: ExecutionReport) -> None:
             return
         _unbook(work, order, known)
         order = work.orders[order.ref]
+        if event.quantity < known.quantity and not known.is_entry:
+            note_bust(work, order)
+            order = work.orders[order.ref]
     else:
         order = _replace_guess(work, order, event)
+        check_price(work, order, event.price)
     _book(work, order, event, base, known)
 
 
@@ -171,7 +177,13 @@ def count_fill(work: Work, order: Order, event: ExecutionReport) -> None:
 
 def unseen_id(ref: str, leg: str) -> str:
     """Return the execution id, without its revision, that is given to what a leg of an order filled unseen."""
-    return f"unseen:{ref}:{leg}"
+    return f"{UNSEEN}{ref}:{leg}"
+
+
+def revised(exec_id: str) -> str:
+    """Return the id of an execution that replaces this one."""
+    base, _, revision = exec_id.rpartition(".")
+    return f"{base}.{int(revision) + 1:02d}"
 
 
 def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
@@ -181,7 +193,7 @@ def _replace_guess(work: Work, order: Order, event: ExecutionReport) -> Order:
     if guess is None or not guess.quantity:
         return order
     _unbook(work, order, guess)
-    taken = replace(event, exec_id=f"{unseen_id(order.ref, leg)}.02", quantity=ZERO)
+    taken = replace(event, exec_id=revised(guess.exec_id), quantity=ZERO)
     work.put_booked(unseen_id(order.ref, leg), replace(guess, exec_id=taken.exec_id, quantity=0, cash=ZERO))
     _record_fill(work, order, taken, leg)
     return work.orders[order.ref]
@@ -220,29 +232,22 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     is_entry = order.purpose is Purpose.ENTRY
     leg_name = order.legs[index].name
     commission = corrected.commission if corrected else ZERO
-    booked = Booked(event.exec_id, order.position, leg_name, is_entry, count, cash, commission)
+    is_paid = owes_none(event.exec_id, count) or (corrected is not None and corrected.is_paid)
+    booked = Booked(event.exec_id, order.position, leg_name, is_entry, count, cash, commission, is_paid)
     work.put_booked(base, booked)
-    filled = work.put_order(add_fill(order, index, count))
-    if filled.counts[index] > filled.quantity * filled.legs[index].ratio:
-        _overfilled(work, filled)
+    order = work.put_order(add_fill(order, index, count))
     position = work.put_position(book(work.positions[order.position], booked, event.option))
     _record_fill(work, order, event, leg_name)
-    if any(leg.held < 0 for leg in position.legs):
-        work.alarm(order.bot, f"more was closed of {order.position} than was held: a person must look", order.position)
     wake(work, order.bot, 0.0)
-    position_filled(work, position, work.orders[order.ref])
+    is_same = corrected is not None and corrected.quantity == count
+    if not is_same:
+        check_count(work, order, position)
+        position_filled(work, position, work.orders[order.ref])
     if position.state == "closed":
         count_realized(work, position.bot)
     conclude(work, work.orders[order.ref])
-    if corrected is not None:
+    if corrected is not None and not is_same:
         _after_correction(work, work.positions[order.position])
-
-
-def _overfilled(work: Work, order: Order) -> None:
-    """The broker filled more than was asked for: what we hold is what filled, and a person must look (row 50)."""
-    work.alarm(order.bot, f"{order.ref} has filled more than its {order.quantity}: a person must look", order.position)
-    if order.bot in work.bots:
-        work.put_day(replace(work.bots[order.bot].day, halted="the broker filled more than was asked for"))
 
 
 def _record_fill(work: Work, order: Order, event: ExecutionReport, leg: str) -> None:
@@ -294,14 +299,14 @@ def on_commission(work: Work, event: CommissionReport) -> None:
     """Add (or correct) the commission of one execution."""
     base = event.exec_id.rpartition(".")[0]
     known = work.booked.get(base)
-    if known is None or not known.position or known.commission == event.commission:
+    if known is None or not known.position or (known.is_paid and known.commission == event.commission):
         return
     difference = event.commission - known.commission
-    work.put_booked(base, replace(known, commission=event.commission))
+    work.put_booked(base, replace(known, commission=event.commission, is_paid=True))
     position = work.positions.get(known.position)
     if position is None:
         return
-    work.put_position(add_commission(position, known.leg, difference))
+    work.put_position(add_commission(position, known.leg, difference, is_first=not known.is_paid))
     work.record(
         Kind.COMMISSION,
         position.bot,

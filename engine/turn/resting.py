@@ -17,9 +17,11 @@ from engine.model.contract import Option, product
 from engine.model.money import Rounding
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.model.position import Position, PositionLeg
+from engine.model.session import restarts_over
 from engine.order.draft import Ticket, closing_legs, draft
 from engine.record.record import Kind
 from engine.spec.spec import ExitKind
+from engine.turn.judging import wake
 from engine.turn.work import Work
 
 RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
@@ -58,6 +60,8 @@ def place_resting(work: Work, position: Position) -> None:
     planned = work.governing(position).resting
     if not planned:
         return
+    if is_restarting(work, position.bot):
+        return
     if live := resting_orders(work, position.id):
         _fit(work, position, live)
         if _lacks_one(work, position, planned, live):
@@ -69,6 +73,14 @@ def place_resting(work: Work, position: Position) -> None:
     for each in planned:
         _place(work, position, each, group)
     work.put_position(position)
+
+
+def is_restarting(work: Work, bot: str) -> bool:
+    """Say whether the broker's nightly restarts are on: nothing is sent then, and the bot is woken after them."""
+    over = restarts_over(work.at)
+    if over is not None:
+        wake(work, bot, (over - work.at).total_seconds())
+    return over is not None
 
 
 def _lacks_one(work: Work, position: Position, planned: tuple[ExitPlan, ...], live: list[Order]) -> bool:
@@ -107,10 +119,7 @@ def _fit(work: Work, position: Position, live: list[Order]) -> None:
         price = level_price(position, leg, planned)
         if price is None:
             continue
-        changed = replace(order, quantity=order.filled + leg.held)
-        is_stop = order.kind is OrderType.STOP
-        changed = replace(changed, stop_price=price) if is_stop else replace(changed, limit_price=price)
-        work.put_order(changed)
+        changed = work.put_order(order.with_terms(order.filled + leg.held, price))
         work.commands.append(ReplaceOrder(changed))
 
 

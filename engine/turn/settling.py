@@ -9,6 +9,7 @@ from engine.model.contract import Option, Underlying
 from engine.model.position import Position, PositionLeg
 from engine.model.session import session_before
 from engine.record.record import Kind
+from engine.turn.caution import is_stopped
 from engine.turn.ended import closed
 from engine.turn.resting import option_has_expired
 from engine.turn.work import Work
@@ -88,7 +89,7 @@ def _after_settlement(work: Work, position: Position) -> None:
         return
     levels_of = ((leg, settlement_level(work, leg.option)) for leg in position.legs if leg.settled)
     hows = {how_settled(leg, level) for leg, level in levels_of if level is not None}
-    reason = "closed_by_hand" if position.on_hold else position.exit_reason
+    reason = "closed_by_hand" if position.on_hold and not is_stopped(position) else position.exit_reason
     if not reason:
         reason = "assigned" if "assigned" in hows else ("expired_worthless" if hows <= {"worthless"} else "settled")
     closed(work, replace(position, exit_reason=reason), "settled")

@@ -170,10 +170,12 @@ class State(NamedTuple):
     known. sent: times of orders sent in the last minute. asked_at: when the broker was last asked what it has; absent:
     refs of live orders that were not in its answer. unprotected: since when a position's short legs have stood without
     protection, where the spec limits that. rivals: installs of others who trade this account, and refs of ours that no
-    record knows; accepted: those that a person lets be. indexed: the version of the board that `dependents` (bots by
-    board row) and `structures` (what rules see of positions, by id) were made for, -1 when they must be made anew.
-    aims: where the bots' strikes lay when `streamed` was chosen, None when it must be chosen anew. step_at: when
-    orders, positions or bots are due although nothing moves; wake_at: the same, with marks and what is streamed.
+    record knows; accepted: those that a person lets be. clocks_apart: seconds our clock is ahead of the broker's.
+    down_at: when the connection was lost, None while it stands.
+    indexed: the version of the board that `dependents` (bots by board row) and `structures` (what rules see of
+    positions, by id) were made for, -1 when they must be made anew. aims: where the bots' strikes lay when `streamed`
+    was chosen, None when it must be chosen anew. step_at: when orders, positions or bots are due although nothing
+    moves; wake_at: the same, with marks and what is streamed.
     """
 
     session: Session
@@ -182,6 +184,8 @@ class State(NamedTuple):
     is_linked: bool = False
     is_ready: bool = False
     lockstep: bool = False
+    clocks_apart: float = 0.0
+    down_at: datetime | None = None
     account: str = ""
     client_id: int = 0
     standing: Standing = Standing()

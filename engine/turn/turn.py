@@ -15,8 +15,10 @@ from typing import Any
 from engine.model.contract import Option
 from engine.model.event import (
     AccountReport,
+    ClocksApart,
     ClosesReport,
     CommissionReport,
+    DividendReport,
     Event,
     ExecutionReport,
     LinkDown,
@@ -36,11 +38,13 @@ from engine.model.position import Position
 from engine.record.record import Json, Kind
 from engine.turn import daily, doubting, settling, watching
 from engine.turn.asking import orders_listed, step_asking
+from engine.turn.caution import go_on
+from engine.turn.dividends import warn_of_dividends
 from engine.turn.ended import next_opening
 from engine.turn.entering import step_entry
 from engine.turn.following import follow
 from engine.turn.leaving import pursue, step_exits
-from engine.turn.linking import link_down, link_up
+from engine.turn.linking import clocks_apart, link_down, link_up
 from engine.turn.margin import on_margin, take_refusal
 from engine.turn.opening import entry_due
 from engine.turn.profit import structures
@@ -161,6 +165,7 @@ def _by_the_clock(work: Work, changes: dict[str, Any]) -> None:
     in_hours = session.open <= work.at < session.close
     if in_hours and (state.mark_at is None or work.at >= state.mark_at):
         daily.mark_positions(work)
+        warn_of_dividends(work)
         changes["mark_at"] = work.at + daily.MARK_EVERY
     if not in_hours and state.mark_at is not None and work.at >= state.mark_at:
         changes["mark_at"] = None
@@ -212,6 +217,17 @@ def _on_opening_move(work: Work, event: OpeningMoveReport) -> dict[str, Any]:
     return {"facts": replace(facts, opening_moves=moves)}
 
 
+def _on_dividend(work: Work, event: DividendReport) -> dict[str, Any]:
+    facts = work.state.facts
+    if facts.dividends.get(event.symbol) == event.dividend:
+        return {}
+    told = event.dividend
+    work.record(
+        Kind.FACTS, symbol=event.symbol, what="dividend", value=str(told.amount), ex_date=told.ex_date.isoformat()
+    )
+    return {"facts": replace(facts, dividends={**facts.dividends, event.symbol: told})}
+
+
 def _on_message(work: Work, event: OrderMessage) -> None:
     if not take_refusal(work, event):
         on_message(work, event)
@@ -222,6 +238,7 @@ def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
     work.state = work.state._replace(holdings=holdings)
     if isinstance(event.contract, Option) and not event.quantity and option_has_expired(work, event.contract):
         settling.settle(work, event.contract)
+    doubting.note_numbers(work, [event.contract])
     doubts = doubting.doubted(work, work.state.doubts) if isinstance(event.contract, Option) else work.state.doubts
     return {"holdings": holdings, "doubts": doubts}
 
@@ -259,6 +276,7 @@ def _end_halts(work: Work, bot: str) -> None:
         if bot in ("", name) and state.day.halted:
             work.put_day(replace(state.day, halted=""))
             work.set_wake(name, work.at)
+    go_on(work, bot)
 
 
 Handler = Callable[[Work, Any], dict[str, Any] | None]
@@ -272,10 +290,12 @@ _HANDLERS: dict[type, Handler] = {
     AccountReport: _on_account,
     ListingReport: _on_listing,
     ClosesReport: _on_closes,
+    DividendReport: _on_dividend,
     OpeningMoveReport: _on_opening_move,
     OrdersListed: orders_listed,
     MarginReport: on_margin,
     LinkUp: link_up,
     LinkDown: link_down,
+    ClocksApart: clocks_apart,
     OperatorRequest: _on_operator,
 }

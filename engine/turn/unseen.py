@@ -17,6 +17,7 @@ from engine.model.event import ExecutionReport
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order, OrderStatus, Purpose, Side
 from engine.model.session import exchange_date
+from engine.turn.doubting import our_books
 from engine.turn.reports import count_fill, unseen_id
 from engine.turn.resting import option_has_expired
 from engine.turn.work import Work
@@ -122,7 +123,8 @@ def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Op
     net = sum((price * leg.ratio * -leg.side.sign for price, leg in zip(prices, order.legs, strict=True)), ZERO)
     shown = f"{abs(net if order.is_combo else prices[0]):f}"
     text = f"{order.ref} filled while nobody listened: {max(counts.values())} booked {how}, {shown}"
-    work.alarm(order.bot, f"{text}. Compare it with the account's statement", order.position)
+    help = f"Compare it with the account's statement; 'rulebot store correct {order.ref} PRICE' puts it right"
+    work.alarm(order.bot, f"{text}. {help}", order.position)
     if work.positions[order.position].is_flat:
         work.put_base(order.position, work.positions[order.position].net)  # it was not made today
 
@@ -165,13 +167,3 @@ def _execution(work: Work, order: Order, option: Option, at: int, count: int, pr
         price=price,
         executed_at=order.sent_at if order.purpose is Purpose.ENTRY and order.sent_at is not None else work.at,
     )
-
-
-def our_books(work: Work) -> dict[Option, Decimal]:
-    """Return what our positions hold of each option that has not expired, negative when short."""
-    ours: dict[Option, Decimal] = {}
-    for position in work.positions.values():
-        for leg in position.legs:
-            if leg.held and not option_has_expired(work, leg.option):
-                ours[leg.option] = ours.get(leg.option, ZERO) + leg.signed_held
-    return ours

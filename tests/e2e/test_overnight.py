@@ -2,23 +2,30 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from ib_async import IB, StartupFetchNONE
 
+from engine.cli.main import main as rulebot
 from engine.model.event import Request
 from engine.model.order import OrderStatus, Purpose
+from engine.model.position import Position
+from engine.record.codec import decode
 from engine.record.record import Kind
 from engine.run.aftermath.books import compare_books
 from engine.run.aftermath.day import Day, read_day
+from engine.run.audit.audit import audit_store
 from engine.run.desk import load_desk
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import attached
 from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
+from engine.store.queries import StoreReader
 from tests.e2e.worlds import spec_files
 
 DAY = date(2026, 10, 21)
@@ -113,6 +120,33 @@ def test_an_entry_that_filled_after_the_engine_had_died_is_a_protected_position_
     live = [order for order in day.orders.values() if order.status is OrderStatus.WORKING]
     assert {order.purpose for order in live if order.position == first.id} == {Purpose.TARGET, Purpose.STOP}
     assert any("filled while nobody listened" in text for text in alarms(day))
+    _correct_it(tmp_path / "s.db", first)
+
+
+def _correct_it(store: Path, position: Position) -> None:
+    """Put the price of the statement in, by hand: the books follow, and the audit holds."""
+    with StoreReader(store) as reader:
+        fills = reader.records([Kind.FILL])
+    guess = next(record for record in fills if str(record.data["exec_id"]).startswith("unseen:"))
+    ref, option = str(guess.data["ref"]), position.legs[0].option
+    asked = ["store", "correct", ref, "4.20", "--commission", "1.04", "--store", str(store)]
+    done = CliRunner().invoke(rulebot, asked)
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith(f"{ref} short_put: 1 at 4.20 instead of ")
+    with StoreReader(store) as reader:
+        after = decode(Position, dict(reader.records([Kind.POSITION])[-1].data))
+    assert after.id == position.id
+    assert after.entry_price == Decimal("4.20")
+    assert after.commissions == Decimal("1.04")
+    assert after.cash == Decimal("4.20") * option.multiplier
+    assert replace(after, legs=position.legs) == position
+    assert all(verdict.holds for verdict in audit_store(store))
+    again = CliRunner().invoke(rulebot, [*asked[:3], "4.25", *asked[4:]])
+    assert (again.exit_code, "at 4.25 instead of 4.20" in again.output) == (0, True)
+    assert all(verdict.holds for verdict in audit_store(store))
+    strange = CliRunner().invoke(rulebot, [*asked[:2], "rb:none:1", *asked[3:]])
+    assert strange.exit_code == 2
+    assert f"fills that were, and that nobody told since: {ref}" in strange.output + strange.stderr
 
 
 @pytest.mark.long

@@ -32,11 +32,15 @@ class GatewayClock:
         """Return the gateway's present second."""
         return datetime.fromtimestamp(self._gateway.now, UTC)
 
+    def elapsed(self) -> float:
+        """Return the same as seconds: it never jumps."""
+        return self._gateway.now
+
 
 @asynccontextmanager
 async def free_running(gateway: RunningGateway) -> AsyncIterator[World]:
     """Yield a world whose clock nobody holds."""
-    settings = IbSettings(port=gateway.port, client_id=1, lockstep=False)
+    settings = IbSettings(port=gateway.port, client_id=1, lockstep=False, rounds_apart=0.05)
     ib = ib_world(settings, GatewayClock(gateway))
     try:
         yield World(ib, None)

@@ -16,13 +16,13 @@ def report(desk: Desk, order: Order, **changes: object) -> OrderReport:
         at=desk.now,
         ref=order.ref,
         order_id=order.order_id,
-        perm_id=9000 + order.number,
+        perm_id=5000 + order.number,
         client_id=desk.state.client_id,
         status=BrokerStatus.PRE_SUBMITTED,
         quantity=Decimal(order.quantity),
         limit_price=order.limit_price,
         stop_price=order.stop_price,
-        time_in_force=order.time_in_force.value.upper(),
+        time_in_force=order.time_in_force.value,
     )
     return replace(whole, **changes)  # type: ignore[arg-type]
 
@@ -44,7 +44,7 @@ def test_an_order_that_was_only_held_was_taken_for_refused_and_another_sent() ->
 
 @pytest.mark.parametrize(
     "changes",
-    [{"quantity": Decimal(2)}, {"limit_price": Decimal("-0.01")}, {"time_in_force": "GTC"}],
+    [{"quantity": Decimal(2)}, {"limit_price": Decimal("-0.01")}, {"time_in_force": "gtc"}],
     ids=["quantity", "price", "tif"],
 )
 def test_an_entry_that_a_preset_had_changed_was_left_to_work(changes: dict[str, object]) -> None:
@@ -53,7 +53,7 @@ def test_an_entry_that_a_preset_had_changed_was_left_to_work(changes: dict[str, 
     desk.send(report(desk, order, **changes))
     assert desk.order(order.ref).status is OrderStatus.CANCELLING
     assert any("look at the presets" in text for text in desk.alarms)
-    assert "changes what we send" in desk.state.bots[order.bot].day.halted
+    assert "look at the presets" in desk.state.bots[order.bot].day.halted
 
 
 def test_resting_orders_that_a_preset_had_changed_are_taken_back_and_watched() -> None:
@@ -66,7 +66,7 @@ def test_resting_orders_that_a_preset_had_changed_are_taken_back_and_watched() -
 
 
 def test_an_order_that_a_person_had_changed_was_thought_to_be_as_it_was_sent() -> None:
-    """It is told, and not changed back; what the broker still shows of before our own change is no difference."""
+    """It is told, and not changed back."""
     desk = Desk((text_of("seller", **SELLER),), at="10:00")
     desk.opened("10:01")
     target = next(order for order in desk.live if order.limit_price is not None)
@@ -75,10 +75,10 @@ def test_an_order_that_a_person_had_changed_was_thought_to_be_as_it_was_sent() -
     assert target.limit_price is not None
     changed = report(desk, target, status=BrokerStatus.SUBMITTED, limit_price=target.limit_price + 1)
     desk.send(changed)
-    assert desk.alarms == []
+    assert any("somebody has changed it" in text for text in desk.alarms)
     desk.tick(15)
     desk.send(replace(changed, at=desk.now))
-    assert any("was changed, and not by us: limit" in text for text in desk.alarms)
+    assert len([text for text in desk.alarms if "somebody has changed it" in text]) == 1
     assert desk.order(target.ref).limit_price == target.limit_price
     assert desk.replaced == []
 
@@ -99,4 +99,4 @@ def test_more_filled_than_was_asked_for_and_nobody_was_told() -> None:
         desk.send(each)
     assert desk.position.structures == 2
     assert any("has filled more than its 1" in text for text in desk.alarms)
-    assert "more than was asked for" in desk.state.bots[order.bot].day.halted
+    assert "filled more than its 1" in desk.state.bots[order.bot].day.halted

@@ -15,7 +15,7 @@ from engine.model.event import ExecutionReport
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.order import price
 from engine.run import loop, resume
-from engine.turn import asking, doubting, echoes, entering, following, leaving, linking, reports, resting, work
+from engine.turn import asking, doubting, entering, following, leaving, linking, mismatch, reports, resting, work
 from tests.safeguards.swap import method, swapped
 
 Off = Callable[[], AbstractContextManager[None]]
@@ -336,10 +336,10 @@ SAFEGUARDS = (
     Safeguard(
         "what the broker took is compared",
         "an order of another size works",
-        _off((echoes.difference, lambda *_: "")),
+        _off((mismatch._differences, lambda *_: [])),
         "preset",
     ),
-    Safeguard("a fill beyond the order is told", "nobody looks", _off((reports._overfilled, _nothing)), "overfill"),
+    Safeguard("a fill beyond the order is told", "nobody looks", _off((mismatch.check_count, _nothing)), "overfill"),
     Safeguard(
         "the account is checked",
         "another account is traded",

@@ -37,7 +37,7 @@ async def gateway(**changes: object) -> AsyncIterator[RunningGateway]:
 @asynccontextmanager
 async def connected(port: int, **changes: object) -> AsyncIterator[tuple[IbWorld, tuple[Event, ...]]]:
     """A connected world and the events of its first batch."""
-    world = ib_world(IbSettings(**({"port": port, "lockstep": True} | changes)))  # type: ignore[arg-type]
+    world = ib_world(IbSettings(**({"port": port, "lockstep": True, "rounds_apart": 0.01} | changes)))  # type: ignore[arg-type]
     batch = await world.link.connect()
     try:
         yield world, batch.events

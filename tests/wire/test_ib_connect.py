@@ -16,6 +16,7 @@ from engine.model.contract import Underlying
 from engine.model.errors import BrokerError
 from engine.model.event import (
     AccountReport,
+    ClocksApart,
     ExecutionReport,
     LinkDown,
     LinkUp,
@@ -32,7 +33,7 @@ EXECUTION = (
 
 
 async def refusal(port: int, **changes: object) -> BrokerError:
-    world = ib_world(IbSettings(**({"port": port, "connect_seconds": 3.0} | changes)))  # type: ignore[arg-type]
+    world = ib_world(IbSettings(**({"port": port, "connect_seconds": 3.0, "rounds_apart": 0.01} | changes)))  # type: ignore[arg-type]
     with pytest.raises(BrokerError) as caught:
         await world.link.connect()
     return caught.value
@@ -311,12 +312,115 @@ def test_each_execution_and_each_correction_comes_once() -> None:
     run(scenario())
 
 
-def test_an_unreadable_order_message_is_raised_not_swallowed() -> None:
+def test_39_an_unreadable_order_message_ends_the_connection_and_not_the_run() -> None:
     async def scenario() -> None:
         async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
             fake.push(3, 41, "Filled", "much", 0, 2.5, 77, 0, 2.5, 1, "", 0)
-            with pytest.raises(BrokerError, match="much"):
-                await world.link.next(None)
+            down = (await world.link.next(None)).events[-1]
+            assert isinstance(down, LinkDown)
+            assert "could not be read" in down.reason
+            assert not world.link.is_up
+            assert isinstance((await world.link.connect()).events[-1], LinkUp)
+
+    run(scenario())
+
+
+def test_38_lists_count_once_two_rounds_agree() -> None:
+    """TWS has just logged in: at first it tells no positions, then half of them."""
+    told = iter(([], [1], [1, 2], [1, 2], [1, 2]))
+
+    def positions(_: list[str]) -> list[tuple[object, ...]]:
+        rows = [
+            (61, 3, "DU1", 900 + each, "SPY", "OPT", "20261218", 600 + each, "P", 100, "", "USD", "", "SPY", -1, 250.0)
+            for each in next(told)
+        ]
+        return [*rows, (62, 1)]
+
+    async def scenario() -> None:
+        async with (
+            fake_tws(answers={"61": positions}) as fake,
+            connected(fake.port, lockstep=False) as (_, events),
+        ):
+            up = events[-1]
+            assert isinstance(up, LinkUp)
+            assert sorted(contract.con_id for contract, _ in up.positions) == [901, 902]
+
+    run(scenario())
+
+
+def test_38_lists_that_never_agree_are_no_start() -> None:
+    numbers = iter(range(1000))
+
+    def positions(_: list[str]) -> list[tuple[object, ...]]:
+        count = -next(numbers)
+        option = ("SPY", "OPT", "20261218", 600, "P", 100, "", "USD", "", "SPY")
+        return [(61, 3, "DU1", 900, *option, count, 250.0), (62, 1)]
+
+    async def scenario() -> None:
+        async with fake_tws(answers={"61": positions}) as fake:
+            assert "are others each time" in (await refusal(fake.port)).message
+
+    run(scenario())
+
+
+class HandClock:
+    """A clock that stands where it is put; `ran` counts on its own."""
+
+    def __init__(self) -> None:
+        self.at = datetime(2025, 11, 24, 15, 0, tzinfo=UTC)
+        self.ran = 0.0
+
+    def now(self) -> datetime:
+        return self.at
+
+    def elapsed(self) -> float:
+        return self.ran
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(10800, "the computer slept"), (-3600, "was set back by 3600 s")])
+def test_62_63_a_clock_that_jumps_is_a_lost_connection(seconds: int, words: str) -> None:
+    async def scenario() -> None:
+        clock = HandClock()
+        async with fake_tws() as fake:
+            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
+            await world.link.connect()
+            clock.at += timedelta(seconds=30)
+            clock.ran += 30
+            assert isinstance((await world.link.next(clock.at)).events[-1], MarketMoved)
+            clock.at += timedelta(seconds=seconds)
+            down = (await world.link.next(clock.at)).events[-1]
+            assert isinstance(down, LinkDown)
+            assert words in down.reason
+            up = (await world.link.connect()).events[-1]
+            assert isinstance(up, LinkUp)
+            assert up.at == clock.at
+            await world.link.close()
+
+    run(scenario())
+
+
+def test_62_a_clock_that_disagrees_with_the_brokers_is_told_and_told_again_when_it_is_right() -> None:
+    async def scenario() -> None:
+        clock = HandClock()
+        broker = {"at": clock.at.timestamp() + 3600}
+        answers = {"49": lambda _: [(49, 1, int(broker["at"]))]}
+        found: list[float] = []
+        async with fake_tws(answers=answers) as fake:
+            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=clock)
+            await world.link.connect()
+            for number in range(400):
+                clock.at += timedelta(seconds=1)
+                clock.ran += 1
+                broker["at"] += 1
+                if number == 200:
+                    broker["at"] -= 3600
+                batch = await world.link.next(clock.at)
+                await asyncio.sleep(0)
+                found += [event.seconds for event in batch.events if isinstance(event, ClocksApart)]
+            await world.link.close()
+        assert len(found) == 2
+        assert -3605 < found[0] < -3595
+        assert found[1] == 0.0
 
     run(scenario())
 
@@ -326,9 +430,12 @@ def test_free_running_waits_until_a_timer_is_due() -> None:
         def now(self) -> datetime:
             return datetime(2025, 11, 24, 15, 0, tzinfo=UTC)
 
+        def elapsed(self) -> float:
+            return 0.0
+
     async def scenario() -> None:
         async with fake_tws() as fake:
-            world = ib_world(IbSettings(port=fake.port), clock=Still())
+            world = ib_world(IbSettings(port=fake.port, rounds_apart=0.01), clock=Still())
             await world.link.connect()
             due = Still().now()
             batch = await world.link.next(due)

@@ -11,9 +11,11 @@ import pytest
 from ib_fake_tws import Fields, fake_tws
 from ib_session import DAY, SPX, chain, connected, gateway, leg, near, order, play, put, run
 
+from engine.adapters.ib import convert
 from engine.model.contract import Option, Right, Underlying
 from engine.model.errors import BrokerError
-from engine.model.event import Event, MarketMoved
+from engine.model.event import DividendReport, Event, MarketMoved
+from engine.model.facts import Dividend
 from engine.model.order import Side
 from engine.model.session import session_on
 
@@ -290,3 +292,27 @@ def test_a_question_without_an_answer_is_given_up() -> None:
                 await asking
 
     run(scenario())
+
+
+def test_72_the_next_dividend_of_a_stock_is_told() -> None:
+    def line(fields: list[str]) -> list[tuple[object, ...]]:
+        dividends = "6.90,7.30,20251219,1.83" if "456" in fields else "none of these"
+        return [(46, 6, fields[2], 59, dividends), (46, 6, fields[2], 45, "1763999999")] if fields[4] == "SPY" else []
+
+    async def scenario() -> None:
+        async with fake_tws(answers={"1": line}) as fake, connected(fake.port, lockstep=False) as (world, _):
+            world.feed.watch([Underlying("SPX"), Underlying("SPY")])
+            asked = await fake.until_asked("1", 2)
+            assert [("456" in fields) for fields in asked] == [False, True]
+            events = (await world.link.next(None)).events
+            told = [event for event in events if isinstance(event, DividendReport)]
+            assert [(each.symbol, each.dividend) for each in told] == [
+                ("SPY", Dividend(date(2025, 12, 19), Decimal("1.83")))
+            ]
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("text", [",,,", "6.90,7.30,,", "6.90,7.30,20251219,"])
+def test_72_no_dividend_is_announced(text: str) -> None:
+    assert convert.dividend(text) is None

@@ -11,9 +11,10 @@ import ib_async
 
 from engine.adapters.ib.contracts import CURRENCY, SMART, ContractBook
 from engine.adapters.ib.link import IbLink
+from engine.adapters.ib.pace import Rank
 from engine.adapters.ib.wire import REQUEST_IDS
 from engine.model.errors import BrokerError, InvariantError
-from engine.model.order import Order, OrderLeg, OrderType, Side, TimeInForce
+from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
 
 log = logging.getLogger("rulebot.ib")
 
@@ -113,7 +114,8 @@ class IbBroker:
         if not wire.is_up:
             log.warning("order %s was not sent: the connection is gone", order.ref)
             return
-        wire.pace.at_once(lambda: wire.client.placeOrder(order.order_id, contract, found))
+        rank = Rank.OPENING if is_question or order.purpose is Purpose.ENTRY else Rank.REDUCING
+        wire.pace.order(order.order_id, rank, lambda: wire.client.placeOrder(order.order_id, contract, found))
 
     def cancel(self, order: Order) -> None:
         """Ask to cancel by order id."""
@@ -121,7 +123,7 @@ class IbBroker:
         if not wire.is_up:
             log.warning("cancel of %s was not sent: the connection is gone", order.ref)
             return
-        wire.pace.at_once(lambda: wire.client.cancelOrder(order.order_id, ""))
+        wire.pace.order(order.order_id, Rank.REDUCING, lambda: wire.client.cancelOrder(order.order_id, ""))
 
     def inquire(self) -> None:
         """Ask for today's executions, then for the open orders of all clients."""

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.event import BrokerStatus
+from engine.model.facts import Dividend
 from engine.model.session import EXCHANGE_ZONE
 
 UNSET_INTEGERS = frozenset(("", "2147483647", "9223372036854775807"))
@@ -53,6 +54,16 @@ def status(text: str) -> BrokerStatus | None:
 def day(text: str) -> date:
     """Return the date of `YYYYMMDD`, whatever follows it. Raises: ValueError."""
     return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+
+
+def dividend(text: str) -> Dividend | None:
+    """Return the next dividend of tick 59 (`past year,next year,YYYYMMDD,amount`), None when none is announced.
+
+    Raises: ValueError.
+    """
+    _, _, on, amount = text.split(",")
+    paid = decimal(amount)
+    return Dividend(day(on), paid) if on and paid else None
 
 
 @lru_cache(maxsize=32)

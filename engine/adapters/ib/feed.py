@@ -29,6 +29,8 @@ log = logging.getLogger("rulebot.ib")
 NOT_SUBSCRIBED = frozenset((354, 10089, 10168, 10186))
 DELAYED, PARTLY, ELSEWHERE, LINES_USED_UP, NO_CONTRACT = 10167, 10090, 10197, 101, 200
 UNKNOWN_TICKER = 300
+DIVIDENDS = "456"
+"""The generic tick of a stock's dividends, which come as tick 59. Source: TWS API, available tick types."""
 FARM_BROKEN, FARM_CONNECTED = 2103, 2104
 
 
@@ -115,7 +117,9 @@ class IbFeed:
         self._lines[contract] = req_id
         wire.quotes.rows[str(req_id)] = self._board.add(contract)
         asked = self._book.to_broker(contract)
-        wire.pace.in_turn(lambda: wire.client.reqMktData(req_id, asked, "", False, False, []))
+        has_dividends = isinstance(contract, Underlying) and not is_index(contract.symbol)
+        more = DIVIDENDS if has_dividends else ""
+        wire.pace.in_turn(lambda: wire.client.reqMktData(req_id, asked, more, False, False, []))
 
     def _cancel(self, wire: Wire, contract: Contract) -> None:
         req_id = self._lines[contract]

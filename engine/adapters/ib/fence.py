@@ -39,6 +39,11 @@ class Fence:
         told, self.told, self._is_asked = self.told, None, False
         return told
 
+    def take(self) -> datetime | None:
+        """Return the broker's time if it was told since the last look; where nobody waits for it."""
+        told, self.told = self.told, None
+        return told
+
     def lose(self) -> None:
         """Give up waiting: the connection is gone."""
         self._is_lost = True

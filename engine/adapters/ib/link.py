@@ -7,9 +7,7 @@ cycle of the event loop, stamped by the clock that was handed in.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any
 
 from ib_async import ExecutionFilter
 
@@ -18,17 +16,20 @@ from engine.adapters.ib import convert, trouble
 from engine.adapters.ib.account import AccountValues
 from engine.adapters.ib.contracts import ContractBook
 from engine.adapters.ib.feed import IbFeed
-from engine.adapters.ib.inbox import ENDS
+from engine.adapters.ib.lists import ask_all, settled
 from engine.adapters.ib.quotes import FAULTS
 from engine.adapters.ib.reports import Reader, readers
 from engine.adapters.ib.self_check import check_seams
 from engine.adapters.ib.settings import IbSettings
+from engine.adapters.ib.timekeeping import Timekeeper
 from engine.adapters.ib.wire import REQUEST_IDS, Wire
 from engine.model.contract import Contract, Option
 from engine.model.errors import BrokerError
 from engine.model.event import (
     AccountReport,
+    ClocksApart,
     CommissionReport,
+    DividendReport,
     Event,
     ExecutionReport,
     LinkDown,
@@ -59,6 +60,7 @@ class IbLink:
         self._feed = feed
         self._book = book
         self._wire: Wire | None = None
+        self._time = Timekeeper(clock)
         self._account = settings.account
         self._is_simulated: bool | None = None
         self._now = clock.now()
@@ -116,7 +118,7 @@ class IbLink:
         self._wire = wire
         self._begin(wire)
         try:
-            events = await self._lists(wire)
+            events = await self._settled(wire)
         except BaseException:
             await self.close()
             raise
@@ -125,6 +127,7 @@ class IbLink:
 
     def _begin(self, wire: Wire) -> None:
         self._now = wire.greeted_at if self.is_lockstep else self._clock.now()
+        self._time = Timekeeper(self._clock)
         wire.pace.release(self._now.timestamp())
         self._readers = dict(readers(wire.version, self._account))
         self._values = AccountValues(self._account)
@@ -133,28 +136,17 @@ class IbLink:
         self._listed = None
         wire.inbox.queue.clear()  # every list is asked for again, complete
 
+    async def _settled(self, wire: Wire) -> list[Event]:
+        """Read every list until they agree; all of them count as of the first."""
+        return await settled(
+            self._settings, lambda: self._lists(wire), lambda: (dict(self._refs), dict(self._positions))
+        )
+
     async def _lists(self, wire: Wire) -> list[Event]:
         """Ask for every list, see each one's end, and return what they said in the order it came."""
-        ib = wire.ib
-        ours = ExecutionFilter(acctCode=self._account)
         self._refs.clear()
         self._positions.clear()
-        questions: tuple[Callable[[], Awaitable[Any]], ...] = (
-            ib.reqAllOpenOrdersAsync,
-            lambda: ib.reqCompletedOrdersAsync(False),
-            ib.reqPositionsAsync,
-            lambda: ib.reqAccountUpdatesAsync(self._account),
-            lambda: ib.reqExecutionsAsync(ours),
-        )
-        wire.inbox.ends.clear()
-        for question in questions:
-            try:
-                await asyncio.wait_for(question(), self._settings.request_seconds)
-            except (TimeoutError, ConnectionError):
-                break
-        missing = [name for name in ENDS.values() if name not in wire.inbox.ends]
-        if missing:
-            raise trouble.incomplete(self._settings, missing)
+        await ask_all(wire, self._account)
         return self._drain(wire)
 
     def _up(self, wire: Wire) -> LinkUp:
@@ -183,7 +175,13 @@ class IbLink:
                 self._now = max(self._clock.now(), self._now)
         except ConnectionError:
             return self._down(wire)
-        return await self._batch(wire)
+        if self.is_lockstep:
+            return await self._batch(wire)
+        try:
+            return await self._batch(wire)
+        except BrokerError as problem:  # what was read is read again, by the next connection
+            wire.give_up(problem.message)
+            return self._down(wire, [])
 
     def inquire(self) -> None:
         """Ask what the broker has; OrdersListed follows once the list of open orders is complete."""
@@ -199,6 +197,7 @@ class IbLink:
         rows = wire.quotes.settle(at.timestamp())
         if wire.quotes.failures:
             raise BrokerError(wire.quotes.failures[0])
+        events += _dividends(wire, at)
         events.append(MarketMoved(at, rows))
         codes = [code for code, _ in wire.inbox.notices]
         texts = dict(wire.inbox.notices)
@@ -208,13 +207,27 @@ class IbLink:
             events.append(LinkDown(at, f"{texts[broken]} (error {broken})"))
         if any(code in RESTORED for code in codes):
             events += await self._restored(wire, lost_lines=1101 in codes)
+        if not self.is_lockstep:
+            events += self._check_clock(wire)
         if wire.lost is not None:
             return self._down(wire, events)
         return Batch(at, tuple(events))
 
+    def _check_clock(self, wire: Wire) -> list[Event]:
+        """Give the connection up when our clock has jumped; return what is new about the broker's clock and ours."""
+        if jumped := self._time.look():
+            wire.give_up(jumped)
+        told = wire.fence.take()
+        if self.is_simulated or not wire.is_up:
+            return []
+        if self._time.is_due():
+            wire.client.reqCurrentTime()
+        ahead = None if told is None else self._time.heard(told)
+        return [] if ahead is None else [ClocksApart(self._now, ahead)]
+
     async def _restored(self, wire: Wire, *, lost_lines: bool) -> list[Event]:
         """Read every list again after the gateway found the broker; fills may have happened meanwhile."""
-        events = await self._lists(wire)
+        events = await self._settled(wire)
         if lost_lines:
             self._feed.attach(wire, self)
         return [*events, self._up(wire)]
@@ -301,3 +314,11 @@ class IbLink:
         if wire is not None:
             self._feed.detach()
             await wire.close()
+
+
+def _dividends(wire: Wire, at: datetime) -> list[Event]:
+    """Return the dividends that were told since the last batch."""
+    told, wire.quotes.dividends = wire.quotes.dividends, {}
+    contracts = wire.quotes.board.contracts
+    named = ((contract.symbol, told[row]) for row in told if (contract := contracts[row]) is not None)
+    return [DividendReport(at, symbol, dividend) for symbol, dividend in named]

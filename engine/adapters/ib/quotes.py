@@ -11,6 +11,8 @@ from array import array
 from collections.abc import Callable
 from math import nan
 
+from engine.adapters.ib import convert
+from engine.model.facts import Dividend
 from engine.model.market import Board
 
 Handler = Callable[[list[str]], None]
@@ -24,6 +26,7 @@ _BIDS, _ASKS = ("1", "66"), ("2", "67")
 _BID_SIZES, _ASK_SIZES = ("0", "69"), ("3", "70")
 _VOLUMES = ("8", "74")
 _HALTED = ("49", "90")
+_DIVIDENDS = "59"
 _DELAYED_QUOTES = frozenset(("66", "67", "69", "70", "74"))
 UNSET_GREEK = -2
 
@@ -47,6 +50,7 @@ class Quotes:
         self._touched: set[int] = set()
         self._heard = False
         self._withheld: dict[tuple[int, int], float] = {}
+        self.dividends: dict[int, Dividend] = {}
 
     @property
     def is_waiting(self) -> bool:
@@ -77,6 +81,7 @@ class Quotes:
             changed.discard(row)
         self._withheld.pop((0, row), None)
         self._withheld.pop((1, row), None)
+        self.dividends.pop(row, None)
 
     def freeze(self, row: int) -> None:
         """Mark a row as not live."""
@@ -95,7 +100,7 @@ class Quotes:
             2: self._size_handler(),
             21: self._model_handler(),
             45: self._generic_handler(),
-            46: self._hear,
+            46: self._take_text,
             58: self._type_handler(),
         }
 
@@ -104,6 +109,19 @@ class Quotes:
 
     def _hear(self, _fields: list[str]) -> None:
         self._heard = True
+
+    def _take_text(self, fields: list[str]) -> None:
+        """Take the next dividend; every other text is only heard."""
+        self._heard = True
+        row = self.rows.get(fields[2])
+        if fields[3] != _DIVIDENDS or row is None:
+            return
+        try:
+            if (found := convert.dividend(fields[4])) is not None:
+                self.dividends[row] = found
+                self._touched.add(row)
+        except FAULTS as problem:
+            self._fail(fields, problem)
 
     def _withhold(self, side: int, row: int, price: float) -> float:
         """Keep a price that came without a size, in case the size follows; what is shown is nan."""

@@ -18,12 +18,15 @@ from engine.model.event import (
     OrderReport,
     PositionReport,
 )
+from engine.model.order import OrderType, Side
 
 FA_PROFILE_ENDS = 177
 """The first server version without the field faProfile."""
 
 _LIMITED = frozenset(("LMT", "STP LMT", "LIT", "TRAIL LIMIT", "LOC", "REL"))
 _STOPPED = frozenset(("STP", "STP LMT", "MIT", "LIT"))
+_SIDES = {"BUY": Side.BUY, "SELL": Side.SELL}
+_KINDS = {"LMT": OrderType.LIMIT.value, "MKT": OrderType.MARKET.value, "STP": OrderType.STOP.value}
 
 
 class _Cursor:
@@ -99,7 +102,9 @@ def open_order(fields: list[str], at: datetime, version: int, account: str) -> O
         quantity=convert.decimal(fields[14]),
         limit_price=limit,
         stop_price=stop,
-        time_in_force=fields[18],
+        side=_SIDES.get(fields[13]),
+        kind=_KINDS.get(fields[15], fields[15]),
+        time_in_force=fields[18].lower(),
     )
 
 

@@ -4,7 +4,7 @@ from engine.model.values import dataclass
 
 MAX_CLIENT_ID = 2**31 - 1
 MESSAGE_LIMIT = 45
-"""Messages in a second; TWS warns from 50 on and then closes the socket."""
+"""Messages in a second, orders apart; TWS warns from 50 on and then closes the socket."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,7 +15,7 @@ class IbSettings:
     account: "" takes the only one there is. paper: refuse accounts with real money. lockstep: ask a simulated gateway
     to let its clock wait for us. max_lines: contracts streamed at once (the broker allows 100 by default).
     heartbeat_seconds: after so much silence the broker is asked for the time; after three times as much the connection
-    is given up (faults.md row 20).
+    is given up (faults.md row 20). rounds_apart: between two readings of every list, which must agree.
     Units: seconds of real time, also in lockstep; they guard against a broker that never answers.
     """
 
@@ -31,6 +31,7 @@ class IbSettings:
     request_seconds: float = 30.0
     history_seconds: float = 60.0
     heartbeat_seconds: float = 5.0
+    rounds_apart: float = 2.0
 
     def __post_init__(self) -> None:
         if not 0 < self.port < 65536:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from engine.adapters.ib.settings import IbSettings
-from engine.model.errors import BrokerError
+from engine.model.errors import BrokerError, IdInUseError
 
 ID_IN_USE = 326
 PAPER_PREFIXES = ("DU", "DF")
@@ -56,9 +56,9 @@ def too_old(settings: IbSettings, version: int) -> BrokerError:
 def turned_away(settings: IbSettings, notices: Sequence[tuple[int, str]], reason: str) -> BrokerError:
     """The peer closed the connection before it was ready."""
     if any(code == ID_IN_USE for code, _ in notices):
-        return BrokerError(
+        return IdInUseError(
             f"client id {settings.client_id} is in use on {settings.where}",
-            "another program, or an older run of this one, is connected with it; end that one or choose another id",
+            "another program, or an older run of this one, is connected with it: end that one, and start again",
         )
     words = notices[-1][1] if notices else reason
     tail = f": {words}" if words else ""
@@ -80,6 +80,14 @@ def incomplete(settings: IbSettings, missing: Sequence[str]) -> BrokerError:
     """Connected, but lists without which nothing may be traded did not arrive."""
     return BrokerError(
         f"{settings.where} is connected but did not send all of: {', '.join(missing)}",
+        "wait until TWS or IB Gateway has loaded the account, then connect again",
+    )
+
+
+def unsettled(settings: IbSettings) -> BrokerError:
+    """Every list came, and came otherwise each time."""
+    return BrokerError(
+        f"{settings.where} is connected, but its orders and positions are others each time they are asked for",
         "wait until TWS or IB Gateway has loaded the account, then connect again",
     )
 

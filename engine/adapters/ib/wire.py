@@ -29,6 +29,8 @@ REQUEST_IDS = 1_000_000_000
 """Request ids start here, far above order ids, so that errMsg can tell them apart."""
 OLDEST_VERSION = 157
 BEATS_MISSED = 3
+MOST_MESSAGES = 49
+"""What ib_async lets through in a second before it queues; `Pace` stays below it."""
 LOCKSTEP_OPTION = "+LOCKSTEP"
 LOCKSTEP_ZONE = "LOCKSTEP"
 
@@ -110,14 +112,15 @@ class Wire:
         now = self._clock()
         silent = now - self.heard_at
         if silent >= BEATS_MISSED * every:
-            self._give_up(f"no answer for {silent:.0f} s")
+            self.give_up(f"no answer for {silent:.0f} s")
             return None
         if silent >= every and now - self.asked_at >= every:
             self.asked_at = now
             self.client.reqCurrentTime()
         return every
 
-    def _give_up(self, reason: str) -> None:
+    def give_up(self, reason: str) -> None:
+        """Drop the connection at once; `lost` says why."""
         self.lost = reason
         self.requests.lose()
         if self.client.conn.transport is not None:
@@ -171,6 +174,7 @@ class Wire:
     async def open(self) -> str:
         """Connect and return the account. Raises: BrokerError, with everything closed again."""
         self.client.updateReqId(REQUEST_IDS)
+        self.client.MaxRequests = MOST_MESSAGES
         if self.settings.lockstep:
             self.client.MaxRequests = 0
             self.client.setConnectOptions(LOCKSTEP_OPTION)

@@ -292,6 +292,10 @@ class _LoopClock:
         """Return the present instant, UTC."""
         return datetime.fromtimestamp(self._ahead + self._time(), UTC)
 
+    def elapsed(self) -> float:
+        """Return the loop's seconds."""
+        return self._time()
+
 
 def _undisturbed(run: Callable[[], Aftermath]) -> Aftermath:
     """Run without the garbage collector, which would end forgotten things at moments of its own."""

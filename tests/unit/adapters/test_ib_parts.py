@@ -14,7 +14,7 @@ from engine.adapters.ib import history, self_check
 from engine.adapters.ib.account import AccountValues
 from engine.adapters.ib.broker import combo_to_broker, order_to_broker
 from engine.adapters.ib.contracts import ContractBook, subscription
-from engine.adapters.ib.pace import Pace
+from engine.adapters.ib.pace import ORDER_ROOM, Pace, Rank
 from engine.adapters.ib.settings import IbSettings
 from engine.model.contract import Option, Right, Underlying
 from engine.model.errors import BrokerError, InvariantError
@@ -35,12 +35,43 @@ def test_pace_holds_back_market_data_and_never_orders() -> None:
     pace.release(100.0)
     for number in range(5):
         pace.in_turn(lambda number=number: sent.append(number))
-    pace.at_once(lambda: sent.append(99))
+    pace.order(1, Rank.OPENING, lambda: sent.append(99))
     assert sent == [0, 1, 2, 99]
     pace.release(100.9)
     assert pace.is_waiting
     pace.release(101.0)
     assert sent == [0, 1, 2, 99, 3, 4]
+    assert not pace.is_waiting
+
+
+def test_52_orders_have_room_of_their_own_and_exits_go_first() -> None:
+    sent: list[str] = []
+    pace = Pace(2)
+    pace.release(100.0)
+    for name in "ab":
+        pace.in_turn(lambda name=name: sent.append(name))
+    for number in range(ORDER_ROOM):
+        pace.order(number, Rank.OPENING, lambda number=number: sent.append(f"order {number}"))
+    pace.in_turn(lambda: sent.append("data"))
+    pace.order(10, Rank.OPENING, lambda: sent.append("entry"))
+    pace.order(10, Rank.REDUCING, lambda: sent.append("its cancel"))
+    pace.order(11, Rank.REDUCING, lambda: sent.append("exit"))
+    assert sent == ["a", "b", "order 0", "order 1", "order 2"]
+    assert pace.is_waiting
+    pace.release(101.0)
+    assert sent[5:] == ["exit", "entry", "its cancel"]
+    pace.release(102.0)
+    assert sent[8:] == ["data"]
+
+
+def test_what_waits_is_forgotten_with_its_connection() -> None:
+    sent: list[int] = []
+    pace = Pace(1)
+    for number in range(9):
+        pace.order(number, Rank.REDUCING, lambda number=number: sent.append(number))
+    pace.clear()
+    pace.release(5.0)
+    assert len(sent) == 1 + ORDER_ROOM
     assert not pace.is_waiting
 
 

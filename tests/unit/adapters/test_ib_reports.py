@@ -8,6 +8,7 @@ import pytest
 from engine.adapters.ib import reports
 from engine.model.contract import Underlying
 from engine.model.event import BrokerStatus, CommissionReport, MarginReport, OrderMessage, OrderReport
+from engine.model.order import Side
 
 AT = datetime(2025, 11, 24, 15, 0, tzinfo=UTC)
 ACCOUNT = "DU1234567"
@@ -45,7 +46,9 @@ def test_open_order(version: int) -> None:
         client_id=100,
         status=BrokerStatus.PRE_SUBMITTED,
         quantity=Decimal(100),
-        time_in_force="DAY",
+        side=Side.BUY,
+        kind="market",
+        time_in_force="day",
     )
 
 

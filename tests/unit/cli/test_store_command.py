@@ -122,3 +122,20 @@ def test_a_store_must_be_named_or_left_by_a_run(sound: Path) -> None:
     found = run("audit")
     assert found.exit_code == 3
     assert "no run has left a store yet" in found.stderr
+
+
+@pytest.mark.parametrize("price", ["much", "-1", "nan", "inf", "1e9", ""])
+def test_correct_wants_a_price(sound: Path, price: str) -> None:
+    found = run("correct", "rb:a:1", price, "--store", str(sound))
+    assert found.exit_code == 2
+    assert f"'{price}' is no price" in found.output + found.stderr or price.startswith("-")
+
+
+def test_correct_changes_estimates_alone(sound: Path) -> None:
+    before = sound.read_bytes()
+    with sqlite3.connect(sound) as connection:
+        ref = connection.execute("SELECT ref FROM order_rows LIMIT 1").fetchone()[0]
+    found = run("correct", ref, "1.20", "--store", str(sound))
+    assert found.exit_code == 2
+    assert f"no fill of '{ref}' was taken up from the account" in found.output + found.stderr
+    assert len(sound.read_bytes()) == len(before)

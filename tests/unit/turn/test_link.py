@@ -5,13 +5,13 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hand_desk import SELLER, Desk, put, text_of
+from hand_desk import SELLER, Desk, clock, put, text_of
 
 from engine.model.command import Submit
 from engine.model.contract import Underlying
 from engine.model.event import BrokerStatus, MarketMoved, OrdersListed, Request
 from engine.model.order import OrderStatus, Purpose
-from engine.model.session import session_after
+from engine.model.session import EXCHANGE_ZONE, restarts_over, session_after
 from engine.record.record import Kind
 from engine.turn.state import Trading
 
@@ -406,3 +406,65 @@ def test_a_quiet_market_costs_nothing() -> None:
     result = desk.send(MarketMoved(desk.now + timedelta(milliseconds=1), ()))
     assert result.state is before
     assert not any(isinstance(command, Submit) for command in result.commands)
+
+
+# ---------------------------------------------------------------- nights, and time without a broker
+
+
+def test_35_nothing_is_sent_during_the_nightly_restarts() -> None:
+    """The pair that was lost in the evening is put back when they are over, before the next session."""
+    desk = Desk((text_of("seller", **SELLER),))
+    desk.opened("10:01")
+    pair = desk.live
+    for order in pair:
+        desk.ack(order)
+    desk.until("23:20")
+    sent = len(desk.submitted)
+    desk.unlink()
+    desk.link([])
+    for order in pair:
+        desk.cancelled(order)
+    desk.settle(3600)
+    assert len(desk.submitted) == sent
+    desk.settle(160 * 60 + 1)
+    assert len(desk.submitted) == sent + 2
+    assert clock("03:00", session_after(desk.day).date) == desk.submitted[-1].prepared_at
+    assert not desk.position.suspended
+
+
+@pytest.mark.parametrize(
+    ("at", "over"),
+    [("22:59", ""), ("23:00", "03:00"), ("02:59", "03:00"), ("03:00", ""), ("10:00", "")],
+)
+def test_35_the_span_of_the_restarts(at: str, over: str) -> None:
+    found = restarts_over(clock(at))
+    if not over:
+        assert found is None
+        return
+    assert found is not None
+    assert found.astimezone(EXCHANGE_ZONE).strftime("%H:%M") == over
+    assert found > clock(at)
+
+
+def test_36_the_minutes_that_nobody_watched_are_counted() -> None:
+    desk = Desk()
+    desk.opened()
+    desk.unlink()
+    desk.now += timedelta(minutes=83)
+    desk.unlink()
+    desk.link()
+    assert desk.alarms == ["connected again: an open position was not watched for 83 min of the session"]
+    desk.link()
+    assert len(desk.alarms) == 1
+
+
+def test_36_a_night_without_a_connection_is_no_alarm() -> None:
+    desk = Desk((text_of("seller", **SELLER),))
+    desk.opened("10:01")
+    for order in desk.live:
+        desk.ack(order)
+    desk.until("16:01")
+    desk.unlink()
+    desk.now += timedelta(hours=8)
+    desk.link()
+    assert not desk.alarms

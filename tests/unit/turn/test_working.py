@@ -7,8 +7,11 @@ import pytest
 from hand_desk import SELLER, Desk, call, put, text_of
 
 from engine.model.event import BrokerStatus, CommissionReport
+from engine.model.facts import EventCalendar
 from engine.model.order import OrderStatus, OrderType, Purpose, Side
 from engine.record.record import Kind
+from engine.run.position_text import provisional_text
+from engine.run.resume import resume
 
 LEGS = text_of().partition("legs:")[2].partition("order:")[0]
 LADDER = "{start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}"
@@ -621,3 +624,35 @@ def test_a_bust_of_a_closing_fill_opens_the_position_again_and_closes_it_once_mo
     desk.fill(desk.last)
     assert desk.position.state == "closed"
     assert desk.position.is_flat
+
+
+def test_32_a_profit_is_provisional_until_every_commission_is_told() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    reports = desk.executions_of(order, 1)
+    for report in reports:
+        desk.send(report)
+    desk.report(order, BrokerStatus.FILLED, 1)
+    assert desk.position.owed == 2
+    assert provisional_text(desk.position) == ", provisional: the commission of 2 fills is not told yet"
+    desk.commission(reports[0], "0.65")
+    desk.commission(reports[0], "0.65")
+    desk.commission(reports[0], "0.70")
+    assert provisional_text(desk.position) == ", provisional: the commission of 1 fill is not told yet"
+    desk.commission(reports[1], "0")
+    assert (desk.position.owed, desk.position.commissions) == (0, Decimal("0.70"))
+    assert not provisional_text(desk.position)
+    again = resume(desk.records, desk.now, desk.board, EventCalendar()).state
+    assert again.booked == desk.state.booked
+    assert again.positions == desk.state.positions
+
+
+def test_32_a_fill_that_was_taken_back_owes_no_commission() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    report = desk.executions_of(order, 1)[0]
+    desk.send(report)
+    desk.send(replace(report, exec_id=report.exec_id[:-1] + "2", quantity=Decimal(0)))
+    assert desk.position.owed == 0

@@ -1,0 +1,42 @@
+"""How long to wait for a broker that cannot be reached, and for a client id that somebody still has."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from itertools import count
+from zlib import crc32
+
+from engine.model.errors import IdInUseError
+from engine.ports import Batch, Link
+
+log = logging.getLogger("rulebot.run")
+
+FIRST_WAIT, LONGEST_WAIT = 2.0, 60.0
+"""Seconds between attempts to connect again: doubled from the first to the longest, each up to a quarter off."""
+PATIENCE = 60.0
+"""Seconds that a start waits for its client id: an older run that was killed may still be connected."""
+
+
+def waits(name: str) -> Iterator[float]:
+    """Yield how long to wait before each further attempt; engines of other names do not wait in step."""
+    for number in count():
+        off = crc32(f"{name}:{number}".encode()) / 2**32 - 0.5
+        yield min(FIRST_WAIT * 2.0 ** min(number, 9), LONGEST_WAIT) * (1 + off / 2)
+
+
+async def first_batch(link: Link, name: str) -> Batch:
+    """Connect for the first time, with the one client id: another one would be no fence against a second engine.
+
+    Raises: BrokerError; for an id in use after a minute, in lockstep at once, since no time passes there.
+    """
+    waited = 0.0
+    for wait in waits(name):
+        try:
+            return await link.connect()
+        except IdInUseError as error:
+            if link.is_lockstep or waited >= PATIENCE:
+                raise
+            log.warning("%s; tried again in %.0f s", error.message, wait)
+            await asyncio.sleep(wait)
+            waited += wait
+    raise AssertionError("waits never end")

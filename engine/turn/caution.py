@@ -1,0 +1,106 @@
+"""Where an exit is not simply tried again: closing orders that come to nothing, and prices that look wrong.
+
+An exit that somebody cancels, or whose fills the exchange takes back, is sent again; after the third time in a session
+it is no longer a mishap, and sending on would fight a person or deal for ever: nothing more is sent for the position
+until `rulebot resume`. A refusal is answered by longer and longer waits, never by giving up.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from engine.decide.limits import price_problem
+from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.position import Position
+from engine.order.band import price_band
+from engine.order.price import NetQuote, Part
+from engine.turn.resting import cancel
+from engine.turn.work import Work
+
+SETBACKS = 3
+"""How many closing orders of a position may come to nothing in one session."""
+BUSTED = "the exchange took a closing fill back"
+FIRST_RETRY, LONGEST_RETRY = timedelta(seconds=10), timedelta(minutes=5)
+"""How long after the broker refused a closing order it is sent again: doubled from the first to the longest."""
+
+
+def is_stopped(position: Position) -> bool:
+    """Say whether nothing is sent for a position until a person says so."""
+    return position.setbacks >= SETBACKS
+
+
+def note_setback(work: Work, position: Position, what: str) -> Position:
+    """Count a closing order that came to nothing; too many put the position on hold."""
+    position = work.put_position(replace(position, setbacks=position.setbacks + 1))
+    return stop(work, position, f"{what}, the {SETBACKS}rd time today") if is_stopped(position) else position
+
+
+def stop(work: Work, position: Position, why: str) -> Position:
+    """Send nothing more for a position, and take back what works for it, until a person says so."""
+    text = f"{why}: nothing is sent for {position.id} any more until 'rulebot resume'"
+    work.alarm(position.bot, f"{text}. A person must look", position.id)
+    for order in work.live_orders(position.id):
+        cancel(work, order, "its position is on hold")
+    return work.put_position(replace(work.positions[position.id], on_hold=text, setbacks=SETBACKS))
+
+
+def note_bust(work: Work, order: Order) -> None:
+    """Count a closing order of which the exchange takes fills back: once, however many of its legs are."""
+    if order.message != BUSTED:
+        order = work.put_order(replace(order, message=BUSTED))
+        note_setback(work, work.positions[order.position], BUSTED)
+
+
+def go_on(work: Work, bot: str) -> None:
+    """Send again for the positions of a bot ("": of all): a person says so."""
+    for position in work.active_positions():
+        if position.setbacks and bot in ("", position.bot):
+            on_hold = "" if is_stopped(position) else position.on_hold
+            work.put_position(replace(position, setbacks=0, on_hold=on_hold, retry_at=None))
+
+
+def begin_session(work: Work) -> None:
+    """Count anew, but for positions that are stopped: those are told again."""
+    for position in work.active_positions():
+        if position.setbacks and not is_stopped(position):
+            work.put_position(replace(position, setbacks=0))
+    remind(work)
+
+
+def remind(work: Work) -> None:
+    """Say again, after a start or a lost connection, which positions nobody closes."""
+    for position in work.active_positions():
+        if is_stopped(position):
+            work.alarm(position.bot, f"{position.on_hold}. A person must look", position.id)
+
+
+def retry_after(work: Work, position: Position) -> timedelta:
+    """Return how long to wait after a refusal: by how many closing orders were refused on end."""
+    count = 0
+    for order in reversed(work.orders_of(position.id)):
+        if order.purpose not in (Purpose.EXIT, Purpose.UNWIND) or order.status is not OrderStatus.REFUSED:
+            break
+        count += 1
+    if count == SETBACKS:
+        text = f"the broker has refused {count} closing orders of {position.id} on end: a person must look"
+        work.alarm(position.bot, text, position.id)
+    return min(FIRST_RETRY * (1 << max(min(count, 9) - 1, 0)), LONGEST_RETRY)
+
+
+def check_exit_price(
+    work: Work, position: Position, parts: tuple[Part, ...], quote: NetQuote, net: Decimal | None
+) -> None:
+    """Say when an exit is about to be dealt at a price that no entry would be sent at; it is sent all the same.
+
+    net: its limit, None for a market order, which is judged by the price that fills at once.
+    """
+    if quote.mid is None or quote.natural is None:
+        if net is None:
+            work.alarm_of_price(position.bot, f"{position.id} is closed at market without a sound quote", position.id)
+        return
+    price = Decimal(f"{quote.natural:.4f}") if net is None else net
+    mid = Decimal(f"{quote.mid:.4f}")
+    band = price_band(work.program.limits.price_band, parts, work.state.board)
+    if price < mid and price_problem(price, mid, band):
+        text = f"{position.id} is closed at a price further from the mid than price_band: look at its quotes"
+        work.alarm(position.bot, text, position.id)

@@ -1,0 +1,137 @@
+"""What the broker has or does that nobody asked for: other terms, a second order, more contracts, a worse price.
+
+A person is told, and the bot enters nothing more today. An entry with other terms is taken back, since its worst case
+was checked as it was sent; an exit is left as it is unless it would close more than was meant. What a position holds is
+always what has filled (faults.md rows 11, 50 and 51).
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+from engine.model.command import Cancel
+from engine.model.event import BrokerStatus, OrderReport
+from engine.model.money import CENT
+from engine.model.order import Order, OrderType, Purpose
+from engine.model.position import Position
+from engine.order.draft import net_price
+from engine.turn.ended import stop_for_today
+from engine.turn.resting import REARM_LIMIT, RESTING, cancel, cancel_entries, take_back
+from engine.turn.work import Work
+
+AGAIN_AFTER = timedelta(minutes=1)
+"""How long after an exit with more contracts than were meant was taken back the next one is sent."""
+
+_WORKS = (BrokerStatus.PRE_SUBMITTED, BrokerStatus.SUBMITTED)
+
+
+def distrust(work: Work, position: Position, text: str) -> None:
+    """Tell a person; the bot enters nothing more today, and what it has at work to enter is taken back."""
+    work.alarm(position.bot, f"{text}. {position.bot} enters nothing more today: a person must look", position.id)
+    stop_for_today(work, position, text)
+    cancel_entries(work, position.bot, "halted")
+
+
+# ---------------------------------------------------------------- orders
+
+
+def is_second(work: Work, order: Order, event: OrderReport) -> bool:
+    """Say whether a report is of a second order under our reference; then that one is taken back."""
+    if not event.perm_id or not order.perm_id or event.perm_id == order.perm_id or event.status not in _WORKS:
+        return False
+    text = f"two orders work at the broker as {order.ref}, with permanent ids {order.perm_id} and {event.perm_id}"
+    distrust(work, work.positions[order.position], f"{text}: the second is taken back")
+    if event.order_id and event.client_id == work.state.client_id:
+        work.commands.append(Cancel(replace(order, order_id=event.order_id, perm_id=event.perm_id)))
+    return True
+
+
+def check_terms(work: Work, order: Order, event: OrderReport, *, is_first: bool) -> None:
+    """Compare what the broker says an order is with what was sent. `is_first`: it says so for the first time."""
+    if event.quantity is None or event.status not in _WORKS or not order.status.is_live:
+        return
+    found = _differences(order, event)
+    if not found:
+        return
+    why = "look at the presets of TWS" if is_first else "somebody has changed it"
+    text = f"the broker has {order.ref} as {', '.join(found)} ({why})"
+    position = work.positions[order.position]
+    if order.purpose is Purpose.ENTRY:
+        distrust(work, position, f"{text}: it is taken back")
+        cancel(work, work.orders[order.ref], "the broker has it otherwise than it was sent")
+    elif _closes_more(order, event):
+        work.alarm(order.bot, f"{text}: it would close more than was meant and is taken back", position.id)
+        if order.purpose in RESTING:  # the next one would be no better: the engine watches its price
+            work.put_position(replace(position, suspended=True, rearmed=REARM_LIMIT + 1))
+            take_back(work, work.positions[position.id], "one of them would close more than was meant")
+        else:
+            work.put_position(replace(position, retry_at=work.at + AGAIN_AFTER))
+            cancel(work, order, "it would close more than was meant")
+    else:
+        work.alarm(order.bot, f"{text}: it is left as it is", position.id)
+
+
+def _differences(order: Order, event: OrderReport) -> list[str]:
+    """Return in words what the broker has otherwise; what it was sent with before a change may still be told."""
+    known = (*order.former, order.terms)
+    found = []
+    if event.side is not None and event.side is not order.wire_side:
+        found.append(f"{event.side.value} instead of {order.wire_side.value}")
+    if event.kind and event.kind != order.kind.value:
+        found.append(f"{event.kind} instead of {order.kind.value}")
+    if event.time_in_force and event.time_in_force != order.time_in_force.value:
+        found.append(f"{event.time_in_force} instead of {order.time_in_force.value}")
+    if event.quantity not in [each.quantity for each in known]:
+        found.append(f"{event.quantity} instead of {order.quantity}")
+    price = event.stop_price if order.kind is OrderType.STOP else event.limit_price
+    if price is not None and price not in [each.price for each in known]:
+        found.append(f"{price} instead of {order.terms.price}")
+    return found
+
+
+def _closes_more(order: Order, event: OrderReport) -> bool:
+    """Say whether an exit as the broker has it would go beyond what was meant to be closed."""
+    most = max(each.quantity for each in (*order.former, order.terms))
+    is_more = event.quantity is not None and event.quantity > most
+    return is_more or (event.side is not None and event.side is not order.wire_side)
+
+
+# ---------------------------------------------------------------- fills
+
+
+def check_count(work: Work, order: Order, position: Position) -> None:
+    """Say when more was opened than was asked for, or more closed than was held."""
+    most = max(each.quantity for each in (*order.former, order.terms))
+    if any(leg.held < 0 for leg in position.legs):
+        distrust(work, position, f"more was closed of {position.id} than was held")
+    elif any(count > most * leg.ratio for count, leg in zip(order.counts, order.legs, strict=True)):
+        distrust(work, position, f"{order.ref} has filled more than its {order.quantity}")
+    elif order.purpose is Purpose.ENTRY and any(leg.opened > position.quantity * leg.ratio for leg in position.legs):
+        distrust(work, position, f"more was opened of {position.id} than the {position.quantity} that were asked for")
+
+
+def check_price(work: Work, order: Order, price: Decimal) -> None:
+    """Say when an order of one leg has traded at a worse price than its limit."""
+    if order.is_combo or (limit := order.worst_limit) is None:
+        return
+    if (price - limit) * order.side.sign > 0:
+        text = f"{order.ref} has filled at {price}, worse than its limit of {limit}"
+        distrust(work, work.positions[order.position], text)
+
+
+def check_net_price(work: Work, order: Order) -> None:
+    """Say when the combos that opened, or closed, a position have traded at a worse net price than their limits."""
+    is_entry = order.purpose is Purpose.ENTRY
+    position = work.positions[order.position]
+    alike = [
+        each for each in work.orders_of(position.id) if each.has_fills and (each.purpose is Purpose.ENTRY) is is_entry
+    ]
+    limits = [each.worst_limit for each in alike if each.is_combo]
+    price = position.entry_price if is_entry else position.exit_price
+    if not order.has_fills or price is None or len(limits) < len(alike) or None in limits:
+        return
+    worst = min(net_price(limit, order.wire_side) for limit in limits if limit is not None)
+    if price < worst - CENT / 2:
+        what = "opened" if is_entry else "closed"
+        text = f"{position.id} was {what} at a net price of {price:.2f}, worse than its limit of {worst}"
+        distrust(work, position, text)

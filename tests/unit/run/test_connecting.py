@@ -1,0 +1,75 @@
+"""How long a start waits for its client id, and an engine for its broker."""
+
+import asyncio
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+import pytest
+
+from engine.model.errors import BrokerError, IdInUseError
+from engine.ports import Batch
+from engine.run import connecting
+from engine.run.connecting import FIRST_WAIT, LONGEST_WAIT, first_batch, waits
+
+BATCH = Batch(datetime(2026, 11, 18, 15, tzinfo=UTC), ())
+
+
+class Door:
+    """A link whose first attempts fail."""
+
+    def __init__(self, *failures: BrokerError, is_lockstep: bool = False) -> None:
+        self.failures = list(failures)
+        self.is_lockstep = is_lockstep
+        self.attempts = 0
+
+    async def connect(self) -> Batch:
+        self.attempts += 1
+        if self.failures:
+            raise self.failures.pop(0)
+        return BATCH
+
+
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Waits are noted and not waited for."""
+    found: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        found.append(seconds)
+
+    monkeypatch.setattr(connecting.asyncio, "sleep", sleep)
+    return found
+
+
+def first(door: Any) -> Batch:
+    return asyncio.run(first_batch(door, "abc123"))
+
+
+def test_waits_are_doubled_to_the_longest_and_differ_from_engine_to_engine() -> None:
+    ours, theirs = (list(islice(waits(name), 12)) for name in ("abc123", "def456"))
+    assert ours == list(islice(waits("abc123"), 12))
+    assert ours != theirs
+    for number, wait in enumerate(ours):
+        plain = min(FIRST_WAIT * 2**number, LONGEST_WAIT)
+        assert 0.75 * plain <= wait <= 1.25 * plain
+
+
+def test_33_an_id_in_use_is_waited_for_and_never_changed(slept: list[float]) -> None:
+    door = Door(IdInUseError("client id 1 is in use"), IdInUseError("client id 1 is in use"))
+    assert first(door) is BATCH
+    assert (door.attempts, len(slept)) == (3, 2)
+
+
+def test_33_after_a_minute_a_person_is_told(slept: list[float]) -> None:
+    door = Door(*[IdInUseError("client id 1 is in use")] * 50)
+    with pytest.raises(IdInUseError):
+        first(door)
+    assert 60 <= sum(slept) < 140
+
+
+@pytest.mark.parametrize("door", [Door(BrokerError("nothing listens")), Door(IdInUseError("x"), is_lockstep=True)])
+def test_other_failures_and_a_simulated_gateway_are_told_at_once(door: Door, slept: list[float]) -> None:
+    with pytest.raises(BrokerError):
+        first(door)
+    assert (door.attempts, slept) == (1, [])

@@ -1,0 +1,220 @@
+"""Exits that come to nothing again and again, prices that look wrong, and a daily loss that cannot be seen."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hand_desk import Desk, call, put, text_of
+
+from engine.compile.build import build_plan
+from engine.model.event import BrokerStatus, ClocksApart, Request
+from engine.model.order import Order, OrderStatus
+from engine.record.record import Kind
+from engine.spec.load import load_text
+from engine.turn.program import AccountLimits
+
+CALLS = """
+  expiry: {dte: 0}
+  short_call: {sell: call, strike: {delta: 0.10}}
+  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
+"""
+
+
+def exiting() -> Desk:
+    desk = Desk()
+    desk.opened()
+    desk.until("15:45")
+    return desk
+
+
+def bust(desk: Desk, order: Order) -> None:
+    """Fill a closing order, and have the exchange take every fill of it back."""
+    desk.ack(order)
+    reports = desk.executions_of(order, 1)
+    for report in reports:
+        desk.send(report)
+    desk.report(order, BrokerStatus.FILLED, 1)
+    for report in reports:
+        desk.send(replace(report, exec_id=report.exec_id[:-1] + "2", quantity=Decimal(0)))
+    desk.tick(1)
+
+
+def test_the_third_bust_of_an_exit_stops_it_until_a_person_says_so() -> None:
+    desk = exiting()
+    for _ in range(3):
+        assert not desk.position.on_hold
+        bust(desk, desk.last)
+    sent = len(desk.submitted)
+    assert "took a closing fill back, the 3rd time today" in desk.position.on_hold
+    assert any("A person must look" in text for text in desk.alarms)
+    desk.until("15:50", step=10)
+    assert len(desk.submitted) == sent
+    for order in desk.live:
+        desk.cancelled(order)
+    desk.link()
+    desk.tick(60)
+    assert desk.position.on_hold
+    desk.ask(Request.RESUME)
+    desk.tick(1)
+    assert not desk.position.on_hold
+    assert len(desk.submitted) == sent + 1
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
+
+
+def test_an_exit_that_somebody_cancels_again_and_again_is_not_fought() -> None:
+    desk = exiting()
+    for _ in range(3):
+        desk.ack(desk.last)
+        desk.cancelled(desk.last)
+        desk.tick(10)
+    sent = len(desk.submitted)
+    assert "cancelled, and not by us, the 3rd time today" in desk.position.on_hold
+    desk.until("15:55", step=10)
+    assert len(desk.submitted) == sent == 4
+
+
+def test_a_refused_exit_is_sent_again_after_longer_and_longer_waits() -> None:
+    desk = exiting()
+    waits = []
+    for _ in range(7):
+        at, sent = desk.now, len(desk.submitted)
+        desk.refuse(desk.last)
+        while len(desk.submitted) == sent:
+            desk.tick(5)
+        waits.append((desk.now - at) // timedelta(seconds=1))
+    assert waits[:5] == [10, 20, 40, 80, 160]
+    assert not desk.position.on_hold
+    assert any("refused 3 closing orders" in text for text in desk.alarms)
+
+
+def test_an_exit_far_from_the_mid_is_sent_and_said() -> None:
+    desk = Desk()
+    desk.opened()
+    short, long = (leg.option for leg in sorted(desk.position.legs, key=lambda leg: leg.sign))
+    desk.quote(short, 0.10, 9.90)
+    desk.quote(long, 0.05, 9.80)
+    desk.until("15:45")
+    assert desk.is_market(desk.last)
+    assert any("further from the mid than price_band" in text for text in desk.alarms)
+
+
+def test_an_exit_at_the_usual_width_says_nothing() -> None:
+    assert not exiting().alarms
+
+
+# ---------------------------------------------------------------- the day's loss
+
+
+def test_a_position_without_quotes_is_told_when_the_daily_loss_counts() -> None:
+    desk = Desk((text_of(risk="{max_loss_per_trade: $2000, daily_loss: $500}"),))
+    desk.opened()
+    desk.blind(*(leg.option for leg in desk.position.legs))
+    desk.tick(20)
+    assert not [text for text in desk.alarms if "daily_loss" in text]
+    desk.tick(30)
+    assert any("daily_loss counts what spread-20261118-1 was last known" in text for text in desk.alarms)
+
+
+def test_nothing_is_entered_while_the_days_loss_is_unknown() -> None:
+    later = text_of("later", legs=CALLS, entry='{at: "10:05"}')
+    desk = Desk((text_of(), later), limits=AccountLimits(daily_loss=Decimal(5000)))
+    desk.opened()
+    held = [leg.option for leg in desk.position.legs]
+    desk.blind(*held)
+    desk.until("10:05")
+    reasons = [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "skip")]
+    assert reasons == ["the day's loss is unknown (daily_loss): no sound quote for spread-20261118-1"]
+    for option in held:
+        desk.quote(option, 0.50, 0.60)
+    desk.tick(15)
+    assert desk.last.bot == "later"
+
+
+def test_a_daily_loss_in_units_of_what_one_trade_may_lose() -> None:
+    desk = Desk((text_of(risk="{max_loss_per_trade: $2000, daily_loss: 0.05x max_loss_per_trade}"),))
+    assert desk.program.bots["spread"].plan.risk.daily_loss == Decimal(100)
+    desk.opened()
+    short = next(leg.option for leg in desk.position.legs if leg.sign < 0)
+    desk.quote(short, desk.board.bid[desk.board.rows[short]] + 2, desk.board.ask[desk.board.rows[short]] + 2)
+    desk.tick(1)
+    assert desk.day_of().halted.startswith("the day's loss is $200")  # type: ignore[attr-defined]
+    assert desk.day_of().halted.endswith("daily_loss is $100.00")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("risk", "words"),
+    [
+        ("{undefined_risk: allow, daily_loss: 2x max_loss_per_trade}", "'max_loss_per_trade', which is not given"),
+        ("{max_loss_per_trade: $2000, daily_loss: 0x max_loss_per_trade}", "'daily_loss' is written positive"),
+        ("{max_loss_per_trade: $2000, daily_loss: 2R}", "a day's loss is dollars, or a multiple of max_loss_per_trade"),
+        ("{max_loss_per_trade: $2000, daily_loss: 2x credit}", "a day's loss is dollars, or a multiple of"),
+    ],
+)
+def test_a_daily_loss_that_cannot_be_meant_is_refused(risk: str, words: str) -> None:
+    loaded = load_text(text_of(risk=risk))
+    found = list(loaded.diagnostics)
+    if loaded.spec is not None:
+        found += build_plan(loaded.spec, loaded.source)[1]
+    assert words in " ".join(each.message for each in found if each.is_error)
+
+
+def test_without_such_a_limit_nothing_is_asked_of_quotes() -> None:
+    desk = Desk()
+    desk.opened()
+    desk.blind(put(5900), call(6100))
+    desk.tick(60)
+    assert not [text for text in desk.alarms if "daily_loss" in text]
+
+
+# ---------------------------------------------------------------- another contract under the same name
+
+
+def test_74_a_contract_that_the_broker_numbers_anew_is_left_alone() -> None:
+    desk = Desk()
+    desk.opened()
+    short = next(leg for leg in desk.position.legs if leg.sign < 0)
+    desk.holds(short.option, -1)
+    assert not desk.position.on_hold
+    desk.holds(replace(short.option, con_id=424242), -1)
+    assert "numbers" in desk.position.on_hold
+    assert "424242" in desk.alarms[-1]
+    desk.until("15:50", step=600)
+    assert len(desk.submitted) == 1
+    desk.ask(Request.RESUME, "spread")
+    desk.holds(replace(short.option, con_id=424242), -1)
+    desk.tick(1)
+    assert len(desk.submitted) == 2
+
+
+def test_74_the_same_at_a_connection() -> None:
+    desk = Desk()
+    desk.opened()
+    held = {replace(option, con_id=99): count for option, count in desk.books().items()}
+    desk.unlink()
+    desk.link([], held.items())
+    assert "another contract?" in desk.position.on_hold
+    desk.unlink()
+    desk.link([], held.items())
+    assert "another contract?" in desk.position.on_hold
+
+
+# ---------------------------------------------------------------- clocks
+
+
+def test_62_nothing_is_entered_while_the_clocks_disagree() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    desk.send(ClocksApart(desk.now, 3600.4))
+    assert desk.order(order.ref).status is OrderStatus.CANCELLING
+    assert "3,600 s ahead of the broker's: set it (NTP)" in desk.alarms[-1]
+    desk = Desk()
+    desk.send(ClocksApart(desk.now, -12.0))
+    desk.until("10:01")
+    assert not desk.submitted
+    assert desk.state.bots["spread"].waits == "this computer's clock is 12 s behind the broker's"
+    desk.send(ClocksApart(desk.now, 0.0))
+    desk.tick(15)
+    assert len(desk.submitted) == 1

@@ -1,0 +1,206 @@
+"""What the broker has or does that nobody asked for: other terms, a second order, more contracts, a worse price."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hand_desk import SELLER, Desk, text_of
+
+from engine.model.event import BrokerStatus, OrderReport
+from engine.model.order import Order, OrderStatus, Purpose, Side
+
+WIDE = "{max_loss_per_trade: $9000}"
+
+
+def echo(desk: Desk, order: Order, **changes: Any) -> OrderReport:
+    """Return an openOrder that says what was sent, with changes."""
+    report = OrderReport(
+        at=desk.now,
+        ref=order.ref,
+        order_id=order.order_id,
+        perm_id=5000 + order.number,
+        client_id=7,
+        status=BrokerStatus.SUBMITTED,
+        quantity=Decimal(order.quantity),
+        limit_price=order.limit_price,
+        stop_price=order.stop_price,
+        side=order.wire_side,
+        kind=order.kind.value,
+        time_in_force=order.time_in_force.value,
+    )
+    return replace(report, **changes)
+
+
+def seller() -> Desk:
+    """A put seller whose target and stop rest at the broker."""
+    desk = Desk((text_of("seller", **SELLER),))
+    desk.opened("10:01")
+    return desk
+
+
+# ---------------------------------------------------------------- terms
+
+
+def test_an_echo_of_what_was_sent_says_nothing() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.send(echo(desk, order))
+    assert desk.order(order.ref).status is OrderStatus.WORKING
+    assert not desk.alarms
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"time_in_force": "gtc"}, "gtc instead of day"),
+        ({"kind": "MIDPRICE"}, "MIDPRICE instead of limit"),
+        ({"quantity": Decimal(5)}, "5 instead of 1"),
+        ({"limit_price": Decimal("-9.00")}, "-9.00 instead of"),
+        ({"side": Side.SELL}, "sell instead of buy"),
+    ],
+)
+def test_51_an_entry_that_a_preset_changed_is_taken_back(changes: dict[str, Any], words: str) -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.send(echo(desk, order, **changes))
+    assert words in desk.alarms[-1]
+    assert "look at the presets" in desk.alarms[-1]
+    assert [found.ref for found in desk.cancels] == [order.ref]
+    desk.cancelled(order)
+    desk.until("10:30", step=60)
+    assert len(desk.submitted) == 1
+
+
+def test_51_an_echo_of_the_price_before_a_change_is_no_surprise() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.send(echo(desk, order))
+    desk.tick(10)
+    changed = desk.replaced[-1]
+    assert changed.limit_price != order.limit_price
+    desk.send(echo(desk, order))
+    desk.send(echo(desk, changed))
+    assert not desk.alarms
+
+
+def test_51_an_exit_with_other_terms_stays_as_it_is() -> None:
+    desk = seller()
+    stop = next(order for order in desk.live if order.purpose is Purpose.STOP)
+    desk.send(echo(desk, stop, time_in_force="day"))
+    assert "day instead of gtc" in desk.alarms[-1]
+    assert "left as it is" in desk.alarms[-1]
+    assert not desk.cancels
+
+
+def test_51_a_resting_exit_that_would_close_too_much_is_taken_back_and_watched() -> None:
+    desk = seller()
+    stop = next(order for order in desk.live if order.purpose is Purpose.STOP)
+    desk.send(echo(desk, stop, quantity=Decimal(3)))
+    assert "would close more than was meant" in desk.alarms[-1]
+    assert stop.ref in {order.ref for order in desk.cancels}
+    sent = len(desk.submitted)
+    for order in desk.live:
+        desk.cancelled(order)
+    desk.until("10:30", step=60)
+    assert len(desk.submitted) == sent
+    assert desk.position.suspended
+
+
+def test_71_a_price_that_somebody_changed_at_the_broker_is_not_fought() -> None:
+    desk = seller()
+    for order in desk.live:
+        desk.ack(order)
+    target = next(order for order in desk.live if order.purpose is Purpose.TARGET)
+    desk.send(echo(desk, target, limit_price=Decimal("0.20")))
+    assert "somebody has changed it" in desk.alarms[-1]
+    desk.until("10:30", step=60)
+    assert not desk.cancels
+    assert not desk.replaced
+
+
+# ---------------------------------------------------------------- whose report
+
+
+def test_11_a_second_order_under_one_reference_is_taken_back() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    desk.send(echo(desk, order, perm_id=777, order_id=order.order_id + 50))
+    assert "two orders work at the broker" in desk.alarms[-1]
+    assert order.order_id + 50 in {found.order_id for found in desk.cancels}
+    assert desk.order(order.ref).perm_id == 5000 + order.number
+
+
+def test_a_status_of_another_client_with_the_same_order_id_is_not_ours() -> None:
+    desk = Desk()
+    order = desk.enter()
+    theirs = OrderReport(
+        at=desk.now,
+        ref="",
+        order_id=order.order_id,
+        perm_id=88,
+        client_id=31,
+        status=BrokerStatus.FILLED,
+        filled=Decimal(1),
+    )
+    desk.send(theirs)
+    assert desk.order(order.ref).status is OrderStatus.SENDING
+    desk.ack(order)
+    desk.send(replace(theirs, client_id=7))
+    assert desk.order(order.ref).status is OrderStatus.WORKING
+    assert not desk.order(order.ref).ended
+
+
+# ---------------------------------------------------------------- fills
+
+
+def test_50_more_contracts_than_were_asked_for() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    for report in desk.executions_of(order, 2):
+        desk.send(report)
+    assert "has filled more than its 1" in desk.alarms[-1]
+    assert desk.position.structures == 2
+    desk.report(order, BrokerStatus.FILLED, 2)
+    desk.until("15:45", step=600)
+    assert desk.last.purpose is Purpose.EXIT
+    assert desk.last.quantity == 2
+    assert desk.day_of().halted  # type: ignore[attr-defined]
+
+
+def test_50_a_fill_worse_than_the_limit() -> None:
+    desk = Desk((text_of("seller", **SELLER),))
+    order = desk.enter("10:01")
+    assert order.limit_price is not None
+    desk.fill(order, price=str(order.limit_price - Decimal("0.50")))
+    assert any("worse than its limit" in text for text in desk.alarms)
+    assert desk.day_of("seller").halted  # type: ignore[attr-defined]
+    assert desk.position.state == "open"
+
+
+def test_50_a_combo_is_judged_by_its_net_price() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    short = next(leg for leg in order.legs if leg.name == "short_put")
+    for report in desk.executions_of(order, 1):
+        is_short = report.option is not None and report.option.strike == short.option.strike
+        desk.send(replace(report, price=report.price - Decimal(1)) if is_short else report)
+    desk.report(order, BrokerStatus.FILLED, 1)
+    assert any("worse than its limit" in text for text in desk.alarms)
+
+
+def test_50_a_fill_at_the_limit_before_the_last_change_is_fair() -> None:
+    desk = Desk(
+        (text_of("seller", **{**SELLER, "order": "{start: mid, step: 0.05, wait: 10s, tries: 3, then: cancel}"}),)
+    )
+    order = desk.enter("10:01")
+    desk.ack(order)
+    desk.tick(10)
+    changed = desk.replaced[-1]
+    assert order.limit_price is not None
+    assert changed.worst_limit == min(order.limit_price, changed.limit_price or Decimal(0))
+    desk.fill(order, price=str(changed.worst_limit))
+    assert not desk.alarms
