@@ -6,15 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.stores import print_json, reads_store, shown_path
+from engine.cli.stores import STORE, print_json, reads_store, shown_path
 from engine.store.latest import chosen_store
+from engine.store.place import Place
 
 if TYPE_CHECKING:
     from engine.run.audit.audit import Verdict
 
 EXPORTED = ("trades", "orders", "fills", "position_snapshots", "daily_summary")
 _FILE = click.Path(dir_okay=False, path_type=Path)
-_named_store = click.option("--store", "named", type=_FILE, help="The store meant (default: the last run's).")
+_named_store = click.option(
+    "--store", "named", type=STORE, metavar="STORE", help="The store meant (default: the last run's)."
+)
 
 
 @click.group("store", short_help="audit, back up, restore and export what was recorded")
@@ -25,7 +28,7 @@ def store() -> None:
 @store.command("audit", short_help="check what must always be true")
 @reads_store
 @click.pass_context
-def audit(ctx: click.Context, store: Path | None, form: str) -> None:
+def audit(ctx: click.Context, store: Place | None, form: str) -> None:
     """Check that everything that must always be true was true; exit code 1 and the places where it was not."""
     from engine.run.audit.audit import audit_store
 
@@ -44,7 +47,7 @@ def audit(ctx: click.Context, store: Path | None, form: str) -> None:
 @store.command("backup", short_help="copy the store, proved sound")
 @click.argument("file", type=_FILE)
 @_named_store
-def back_up_store(file: Path, named: Path | None) -> None:
+def back_up_store(file: Path, named: Place | None) -> None:
     """Write a copy of the store to FILE, also while an engine runs; it is opened and its hash chain checked."""
     from engine.store.upkeep import back_up
 
@@ -56,7 +59,7 @@ def back_up_store(file: Path, named: Path | None) -> None:
 @store.command("restore", short_help="put a backup in place")
 @click.argument("file", type=_FILE)
 @_named_store
-def restore_store(file: Path, named: Path | None) -> None:
+def restore_store(file: Path, named: Place | None) -> None:
     """Put the backup FILE in the store's place; the present store is kept under another name.
 
     Refused while an engine runs on it, or when the backup is not sound.
@@ -75,7 +78,7 @@ def restore_store(file: Path, named: Path | None) -> None:
 @click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where to.")
 @_named_store
 @click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", help="The kind of files.")
-def export(folder: Path, named: Path | None, form: str) -> None:
+def export(folder: Path, named: Place | None, form: str) -> None:
     """Write trades, orders, fills, snapshots and daily sums into FOLDER, one file each, all of one instant."""
     from engine.store.export import export_views
 
