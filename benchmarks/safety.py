@@ -141,6 +141,10 @@ class _GatewayClock:
         """Return the present instant, UTC."""
         return datetime.fromtimestamp(self._ahead + time.monotonic(), UTC)
 
+    def elapsed(self) -> float:
+        """Return the seconds of the machine's own count."""
+        return time.monotonic()
+
 
 # ---------------------------------------------------------------- connections and kills
 

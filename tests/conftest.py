@@ -1,12 +1,43 @@
 """What every folder of tests may use; being here, it also lets them import `store_day`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from postgres_server import PostgresServer, running_server
 from store_day import small_day
 
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
+from engine.store.place import Place
+
+BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """Return the server that tests share; each store has a user and a schema of its own."""
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(params=BOTH)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Return where a new store goes: a file, and once more a schema of a server."""
+    if request.param == "sqlite":
+        return tmp_path / "a.db"
+    server = request.getfixturevalue("postgres_server")
+    assert isinstance(server, PostgresServer)
+    return server.place()
+
+
+@pytest.fixture
+def day_place(place: Place) -> Place:
+    """Return the place of a closed store that holds the small hand-made day, on both databases."""
+    journal = SqlJournal(open_store(place))
+    journal.append(small_day(), durable=True)
+    journal.close()
+    return place
 
 
 @pytest.fixture

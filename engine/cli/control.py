@@ -1,20 +1,20 @@
 """`rulebot stop`, `pause`, `resume` and `kill`: requests left for a running engine, which alone acts on them."""
 
-from pathlib import Path
-
 import click
 
+from engine.cli.stores import STORE
 from engine.model.event import Request
+from engine.store.place import Place
 
 _STORE = click.option(
-    "--store", type=click.Path(path_type=Path), help="The store of the engine that is meant; else the last run's."
+    "--store", type=STORE, metavar="STORE", help="The store of the engine that is meant; else the last run's."
 )
 
 
 LATER = "no engine runs on {}: the next one does so before anything else"
 
 
-def _leave(request: Request, bot: str, store: Path | None, said: str) -> None:
+def _leave(request: Request, bot: str, store: Place | None, said: str) -> None:
     """Leave a request for the engine of a store, or for the next one, and say so."""
     from engine.run.inbox import post
     from engine.store.latest import chosen_store
@@ -26,7 +26,7 @@ def _leave(request: Request, bot: str, store: Path | None, said: str) -> None:
 
 @click.command()
 @_STORE
-def stop(store: Path | None) -> None:
+def stop(store: Place | None) -> None:
     """End the engine: entries at work are cancelled, exits stay at the broker, positions stay as they are."""
     _leave(Request.STOP, "", store, "end")
 
@@ -34,7 +34,7 @@ def stop(store: Path | None) -> None:
 @click.command()
 @click.argument("bot", default="")
 @_STORE
-def pause(bot: str, store: Path | None) -> None:
+def pause(bot: str, store: Place | None) -> None:
     """Let BOT (or all bots) enter nothing more; exits go on."""
     _leave(Request.PAUSE, bot, store, f"pause {bot or 'all bots'}")
 
@@ -42,7 +42,7 @@ def pause(bot: str, store: Path | None) -> None:
 @click.command()
 @click.argument("bot", default="")
 @_STORE
-def resume(bot: str, store: Path | None) -> None:
+def resume(bot: str, store: Place | None) -> None:
     """Let BOT (or all bots) enter again after a pause or a kill."""
     _leave(Request.RESUME, bot, store, f"resume {bot or 'all bots'}")
 
@@ -51,7 +51,7 @@ def resume(bot: str, store: Path | None) -> None:
 @click.argument("bot", default="")
 @click.option("--flatten", is_flag=True, help="Close every position as well, at natural and then at market.")
 @_STORE
-def kill(bot: str, flatten: bool, store: Path | None) -> None:
+def kill(bot: str, flatten: bool, store: Place | None) -> None:
     """Cancel every entry of BOT (or of all bots) and open nothing more; exits go on.
 
     It holds over restarts until 'rulebot resume'. With --flatten everything that is open is closed, and resting orders

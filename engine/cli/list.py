@@ -1,6 +1,5 @@
 """`rulebot list`: the bots of the last run, or of specs, and what they are doing."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -10,13 +9,14 @@ from engine.cli.stores import print_json, reads_store, shown_path
 from engine.model.errors import StoreError
 from engine.model.session import EXCHANGE_ZONE
 from engine.store.latest import chosen_store
+from engine.store.place import Place
 from engine.store.queries import StoreReader
 
 
 @click.command("list", short_help="List the bots that ran.")
 @click.argument("specs", nargs=-1, metavar="[SPEC]...")
 @reads_store
-def list_bots(specs: tuple[str, ...], store: Path | None, form: str) -> None:
+def list_bots(specs: tuple[str, ...], store: Place | None, form: str) -> None:
     """List the bots of the last run, or those of the files, folders or patterns in SPEC.
 
     A bot is stopped, starting, running or stopping.
@@ -33,7 +33,7 @@ def list_bots(specs: tuple[str, ...], store: Path | None, form: str) -> None:
     click.echo(f"\n store {shown_path(path)}" if path else "\n no run has left a store yet")
 
 
-def _path(store: Path | None, may_lack: bool) -> Path | None:
+def _path(store: Place | None, may_lack: bool) -> Place | None:
     try:
         return chosen_store(store)
     except StoreError:
@@ -46,7 +46,7 @@ def _unknown(name: str) -> dict[str, Any]:
     return {"bot": name, "state": "stopped", "mode": None, "digest": None, "path": None, "last_activity": None}
 
 
-def _of_store(path: Path) -> dict[str, dict[str, Any]]:
+def _of_store(path: Place) -> dict[str, dict[str, Any]]:
     with StoreReader(path) as reader:
         run = reader.run()
         settings: Any = run.started.data.get("settings") if run.started else None

@@ -5,7 +5,6 @@ import sys
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from engine.run.settings import Settings
     from engine.run.start import RunOptions
     from engine.run.worlds import World
+    from engine.store.place import Place
 
 SIMULATED = "(a simulated gateway plays this account: no real money)"
 
@@ -110,7 +110,7 @@ def _is_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _confirm(account: str, desk: "Desk", store: Path, *, is_simulated: bool) -> None:
+def _confirm(account: str, desk: "Desk", store: "Place", *, is_simulated: bool) -> None:
     from engine.run.promotion.admission import NotAdmittedError
 
     money = SIMULATED if is_simulated else "with real money"

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.columns import aligned
-from engine.cli.stores import print_json, reads_store, shown_path
+from engine.cli.stores import STORE, print_json, reads_store, shown_path
 from engine.model.errors import MisuseError
 from engine.model.money import dollars, signed_dollars
 from engine.store.latest import chosen_store, data_folder
+from engine.store.place import Place
 
 if TYPE_CHECKING:
     from engine.run.desk import SpecText
@@ -25,7 +26,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
 @click.command("promote", short_help="Let a bot leave paper, if its sessions there show what is demanded.")
 @click.argument("bots", nargs=-1, required=True, metavar="BOT|SPEC...")
 @click.option("--account", type=_FILE, help="The account document (default: account.yaml beside specs/).")
-@click.option("--live-store", type=_FILE, help="The store of live runs, which keeps promotions (a setting, too).")
+@click.option(
+    "--live-store", type=STORE, metavar="STORE", help="The store of live runs, which keeps promotions (a setting, too)."
+)
 @click.option("--settings", "settings_file", type=_FILE, help="The settings file (default: rulebot.toml).")
 @click.option("--sim", is_flag=True, help="Count sessions at simulated gateways, for a simulated live account only.")
 @click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
@@ -35,11 +38,11 @@ def promote(
     ctx: click.Context,
     bots: tuple[str, ...],
     account: Path | None,
-    live_store: Path | None,
+    live_store: Place | None,
     settings_file: Path | None,
     sim: bool,
     overrides: tuple[str, ...],
-    store: Path | None,
+    store: Place | None,
     form: str,
 ) -> None:
     """Judge every session on paper of BOT (as it ran last) or SPEC (a file), and promote it if nothing falls short.
@@ -111,7 +114,7 @@ def _document(named: Path | None, spec: Path) -> "AccountDocument":
 
 
 def _lines(
-    evidence: "Evidence", found: "list[Assessment]", document: "AccountDocument", kept_in: Path
+    evidence: "Evidence", found: "list[Assessment]", document: "AccountDocument", kept_in: Place
 ) -> Iterator[str]:
     assert document.live is not None
     for each in found:
@@ -162,7 +165,7 @@ def _beside(found: "Assessment") -> Iterator[str]:
         yield f"  {_sessions(found.others)} under another text of {found.bot}: nothing of this one is shown by that"
 
 
-def _outcome(found: "Assessment", document: "AccountDocument", kept_in: Path) -> str:
+def _outcome(found: "Assessment", document: "AccountDocument", kept_in: Place) -> str:
     from engine.run.promotion.promotion import good_until
 
     assert document.live is not None
@@ -193,7 +196,7 @@ def _sessions(count: int) -> str:
 
 
 def _as_json(
-    evidence: "Evidence", found: "list[Assessment]", document: "AccountDocument", kept_in: Path
+    evidence: "Evidence", found: "list[Assessment]", document: "AccountDocument", kept_in: Place
 ) -> dict[str, Any]:
     assert document.live is not None
     return {

@@ -1,17 +1,19 @@
 """`rulebot reload`: changed specs for a running engine, checked and shown before it is asked."""
 
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import click
 
+from engine.cli.stores import STORE
+from engine.store.place import Place
+
 
 @click.command()
 @click.option(
-    "--store", type=click.Path(path_type=Path), help="The store of the engine that is meant; else the last run's."
+    "--store", type=STORE, metavar="STORE", help="The store of the engine that is meant; else the last run's."
 )
-def reload(store: Path | None) -> None:
+def reload(store: Place | None) -> None:
     """Let the running engine read its specs and the account document again, and take up what has changed.
 
     The files are those that 'rulebot run' was given; folders are looked through anew. Open positions keep the text that

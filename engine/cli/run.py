@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.stores import STORE
 from engine.model.errors import MisuseError
+from engine.store.place import Place, beside
 
 if TYPE_CHECKING:
     from engine.cli.screen import Screen
@@ -41,7 +43,12 @@ _OF_THE_MARKET = ("seed", "day", "market", "positions", "ledger", "speed")
     type=click.Path(path_type=Path),
     help="The account document: limits over all bots (default: account.yaml beside specs/).",
 )
-@click.option("--store", type=click.Path(path_type=Path), help="The store to write (default: one for each --sim run).")
+@click.option(
+    "--store",
+    type=STORE,
+    metavar="STORE",
+    help="The store to write: a file or a postgresql:// URL (default: one for each --sim run).",
+)
 @click.option("--logs", type=click.Path(path_type=Path), help="The folder of the JSON Lines logs.")
 @click.option("--settings", type=click.Path(path_type=Path), help="The settings file (default: rulebot.toml).")
 @click.option("--seed", type=click.IntRange(0), metavar="N", help="The simulated market's seed (default 7).")
@@ -96,7 +103,7 @@ def run(**options: Any) -> None:
     _drive(desk, run_options, world, plain=options["plain"])
 
 
-def close_all(store: Path, bot: str = "") -> None:
+def close_all(store: Place, bot: str = "") -> None:
     """Run an engine without bots on a store until all that BOT (or any bot) holds is closed. Raises: MisuseError.
 
     It connects where the store's last run did; the texts that govern open positions are in the store.
@@ -183,7 +190,7 @@ def _world(
     from engine.run.start import RunOptions
     from engine.run.worlds import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
     from engine.store.latest import accounts_folder, data_folder, new_sim_store
-    from engine.store.open import is_in_use
+    from engine.store.open import is_in_use, is_there
 
     host, port = _address(options["address"])
     is_live = options["live"]
@@ -214,13 +221,13 @@ def _world(
     day: date = DEFAULT_DATE if options["day"] is None else options["day"].date()
     store = options["store"] or new_sim_store(day, seed)
     refuse_live_store(store)
-    logs = options["logs"] or store.with_name(f"{store.stem}-logs")
+    logs = options["logs"] or beside(store, data_folder(), "-logs")
     if options["address"]:
         where = attached(host or "127.0.0.1", port or 0, settings.client_id, "", lockstep=True)
         said = {"mode": "paper", "gateway": options["address"], "sim": True, "client_id": settings.client_id}
         said["exits_only"] = options["exits_only"]
         return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said)
-    if store.is_file() and store.stat().st_size and not is_in_use(store):
+    if is_there(store) and not is_in_use(store):
         raise MisuseError(
             f"{store} holds an earlier run, and the account of a new --sim run knows nothing of it",
             "leave --store out, or let 'rulebot gateway' stand and attach to it with --gateway",

@@ -1,7 +1,6 @@
 """`rulebot status`: what is open, what protects it, what works, and whether the engine may trade."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +10,7 @@ from engine.cli.stores import print_json, reads_store, shown_path
 from engine.cli.structure import structure_of
 from engine.record.record import Record
 from engine.store.latest import chosen_store
+from engine.store.place import Place
 from engine.store.queries import Row, Run, StoreReader
 
 _RESTING = ("target", "stop", "protect")
@@ -18,7 +18,7 @@ _RESTING = ("target", "stop", "protect")
 
 @click.command("status", short_help="Show what is open and what protects it.")
 @reads_store
-def status(store: Path | None, form: str) -> None:
+def status(store: Place | None, form: str) -> None:
     """Show open positions with their protection, working orders, today's profit, halts and the trading state."""
     path = chosen_store(store)
     with StoreReader(path) as reader:

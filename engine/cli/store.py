@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.stores import print_json, reads_store, shown_path
+from engine.cli.stores import STORE, print_json, reads_store, shown_path
 from engine.store.latest import chosen_store
+from engine.store.place import Place
 
 if TYPE_CHECKING:
     from engine.run.audit.audit import Verdict
@@ -19,7 +20,9 @@ MOST = 100_000
 EXPORTED = ("trades", "orders", "fills", "position_snapshots", "daily_summary")
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
-_named_store = click.option("--store", "named", type=_FILE, help="The store meant (default: the last run's).")
+_named_store = click.option(
+    "--store", "named", type=STORE, metavar="STORE", help="The store meant (default: the last run's)."
+)
 
 
 def _price(_: click.Context, parameter: click.Parameter, value: str | None) -> Decimal | None:
@@ -41,7 +44,7 @@ def store() -> None:
 @store.command("audit", short_help="check what must always be true")
 @reads_store
 @click.pass_context
-def audit(ctx: click.Context, store: Path | None, form: str) -> None:
+def audit(ctx: click.Context, store: Place | None, form: str) -> None:
     """Check that everything that must always be true was true; exit code 1 and the places where it was not."""
     from engine.run.audit.audit import audit_store
 
@@ -60,7 +63,7 @@ def audit(ctx: click.Context, store: Path | None, form: str) -> None:
 @store.command("backup", short_help="copy the store, proved sound")
 @click.argument("file", type=_FILE)
 @_named_store
-def back_up_store(file: Path, named: Path | None) -> None:
+def back_up_store(file: Path, named: Place | None) -> None:
     """Write a copy of the store to FILE, also while an engine runs; it is opened and its hash chain checked."""
     from engine.store.upkeep import back_up
 
@@ -72,7 +75,7 @@ def back_up_store(file: Path, named: Path | None) -> None:
 @store.command("restore", short_help="put a backup in place")
 @click.argument("file", type=_FILE)
 @_named_store
-def restore_store(file: Path, named: Path | None) -> None:
+def restore_store(file: Path, named: Place | None) -> None:
     """Put the backup FILE in the store's place; the present store is kept under another name.
 
     Refused while an engine runs on it, or when the backup is not sound.
@@ -93,7 +96,7 @@ def restore_store(file: Path, named: Path | None) -> None:
 @click.option("--leg", default="", help="Which leg, when several were taken up.")
 @click.option("--commission", callback=_price, help="Dollars of commission that the statement shows beside the price.")
 @_named_store
-def correct_fill(ref: str, price: Decimal, leg: str, commission: Decimal | None, named: Path | None) -> None:
+def correct_fill(ref: str, price: Decimal, leg: str, commission: Decimal | None, named: Place | None) -> None:
     """Give the fill of order REF, which nobody told, the PRICE (a share) that the account's statement shows.
 
     Only what was taken up from the account can be corrected, while no engine runs on the store. The fill is recorded
@@ -108,7 +111,7 @@ def correct_fill(ref: str, price: Decimal, leg: str, commission: Decimal | None,
 @click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where to.")
 @_named_store
 @click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", help="The kind of files.")
-def export(folder: Path, named: Path | None, form: str) -> None:
+def export(folder: Path, named: Place | None, form: str) -> None:
     """Write trades, orders, fills, snapshots and daily sums into FOLDER, one file each, all of one instant."""
     from engine.store.export import export_views
 

@@ -8,30 +8,54 @@ from typing import Any, TypeVar
 
 import click
 
+from engine.model.errors import MisuseError
 from engine.spec.suggest import did_you_mean
+from engine.store.place import Place, is_url, place_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class StoreParam(click.Path):
+    """A store: a path, or the URL of a PostgreSQL database, which is never repeated as it was typed."""
+
+    name = "store"
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the place."""
+        if not isinstance(value, str) or not is_url(value):
+            return super().convert(value, param, ctx)
+        try:
+            return place_of(value)
+        except MisuseError as error:
+            self.fail(f"{error.message}; {error.help}" if error.help else error.message, param, ctx)
+
+
+STORE = StoreParam()
+
+
 def reads_store(command: F) -> F:
     """Give a command `--store` and `--format`."""
-    store = click.option(
-        "--store", type=click.Path(dir_okay=False, path_type=Path), help="The store to read (default: the last run's)."
-    )
+    help = "The store to read: a file or a postgresql:// URL (default: the last run's)."
+    store = click.option("--store", type=STORE, metavar="STORE", help=help)
     form = click.option(
         "--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines."
     )
     return store(form(command))
 
 
-def shown_path(path: Path) -> str:
-    """Return a path as a person in this folder would write it."""
+def shown_path(path: Place) -> str:
+    """Return a path as a person in this folder would write it, or a URL without its password."""
+    if not isinstance(path, Path):
+        return str(path)
     with suppress(ValueError):
         return str(path.absolute().relative_to(Path.cwd()))
     return str(path)
 
 
-def check_bot(bot: str, known: Iterable[str], path: Path) -> None:
+def check_bot(bot: str, known: Iterable[str], path: Place) -> None:
     """Raise click.UsageError for a bot that the store does not know."""
     names = list(known)
     if bot in names:

@@ -1,6 +1,5 @@
 """`rulebot summary`: what the closed trades of a store add up to, by bot and together."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -8,6 +7,7 @@ import click
 from engine.cli.columns import aligned, signed
 from engine.cli.stores import check_bot, print_json, reads_store, shown_path
 from engine.store.latest import chosen_store
+from engine.store.place import Place
 from engine.store.queries import StoreReader
 
 _COUNTS = ("total_trades", "wins", "losses")
@@ -21,7 +21,7 @@ NOTHING: dict[str, Any] = (
 @click.command("summary", short_help="Sum up the closed trades.")
 @click.argument("bot", required=False)
 @reads_store
-def summary(bot: str | None, store: Path | None, form: str) -> None:
+def summary(bot: str | None, store: Place | None, form: str) -> None:
     """Sum up the closed trades of BOT, or of every bot and all together.
 
     A win is a trade with a profit after commissions; max_drawdown is the deepest fall of the summed net profit below

@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, datetime, time
-from pathlib import Path
 from typing import Any
 
 import click
@@ -24,6 +23,7 @@ from engine.record.explain import history, selection_at, state_at, story
 from engine.record.record import Record
 from engine.spec.suggest import did_you_mean
 from engine.store.latest import chosen_store
+from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
 
 
@@ -49,7 +49,7 @@ def _clock_time(_: click.Context, __: click.Parameter, value: str | None) -> tim
 )
 @click.option("--rule", help="One rule, or one leg (how its strike was chosen).")
 @reads_store
-def why(bot: str, day: datetime | None, clock: time | None, rule: str | None, store: Path | None, form: str) -> None:
+def why(bot: str, day: datetime | None, clock: time | None, rule: str | None, store: Place | None, form: str) -> None:
     """Say whether BOT traded on a day, when it watched, and what it lacked when it came nearest."""
     path = chosen_store(store)
     with StoreReader(path) as reader:
@@ -76,7 +76,7 @@ def _is_of(trade: Row, session: date | None) -> bool:
     return str(session) in (str(trade["trade_date"]), str(trade["exit_time"] or "")[:10])
 
 
-def _show(document: dict[str, Any], lines: Sequence[str], path: Path, form: str) -> None:
+def _show(document: dict[str, Any], lines: Sequence[str], path: Place, form: str) -> None:
     if form == "json":
         print_json(document | {"store": shown_path(path)})
         return

@@ -18,19 +18,20 @@ from engine.run.desk import compile_text
 from engine.run.resume import resume
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
+from engine.store.place import Place
 from engine.turn.program import AccountLimits, Program
 from engine.turn.reports import revised
 from engine.turn.turn import turn
 
 
 def correct(
-    store: Path, ref: str, price: Decimal, *, leg: str = "", commission: Decimal | None = None, at: datetime
+    store: Place, ref: str, price: Decimal, *, leg: str = "", commission: Decimal | None = None, at: datetime
 ) -> str:
     """Record the fill anew and return what was done, in words.
 
     Raises: MisuseError when there is no such estimate; StoreError when an engine runs on the store.
     """
-    if not store.is_file():
+    if isinstance(store, Path) and not store.is_file():
         raise MisuseError(f"there is no store {store}")
     journal = SqlJournal(open_store(store))
     try:

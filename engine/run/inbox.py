@@ -1,7 +1,7 @@
-"""Requests from other processes to a running engine: one atomic file for each, in a folder beside its store.
+"""Requests from other processes to a running engine: left in the box of its store (`store/requests.py`).
 
-The engine's one task reads the folder between two instants, so nothing else ever writes its state. A request that is
-read is recorded with its id before its file is removed: it acts once, also when the engine dies in between.
+The engine's one task looks into the box between two instants, so nothing else ever writes its state. A request that is
+read is recorded with its id before it is removed: it acts once, also when the engine dies in between.
 """
 
 import json
@@ -9,57 +9,50 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from pathlib import Path
 
 from engine.model.errors import StoreError
 from engine.model.event import OperatorRequest, Request
-from engine.store.open import is_in_use
+from engine.store.open import is_in_use, is_there
+from engine.store.place import Place, Server
+from engine.store.requests import box_of
 
 POLL_SECONDS = 0.2
 MEANT_FOR_THIS_ONE = (Request.STOP, Request.RELOAD)
 
 
-def inbox_of(store: Path) -> Path:
-    """Return the folder of requests to the engine that writes `store`."""
-    return store.with_name(f"{store.name}.inbox")
-
-
-def post(store: Path, request: Request, bot: str = "") -> bool:
+def post(store: Place, request: Request, bot: str = "") -> bool:
     """Leave a request for the engine of `store`; return whether one runs: else the next one acts on it first.
 
-    Raises: StoreError when the folder cannot be written, or an engine is to be stopped or to reload and none runs.
+    Raises: StoreError when it cannot be left, or an engine is to be stopped or to reload and none runs.
     """
     is_running = is_in_use(store)
-    if not is_running and (request in MEANT_FOR_THIS_ONE or not store.is_file()):
+    if not is_running and (request in MEANT_FOR_THIS_ONE or not _is_known(store)):
         raise StoreError(f"no engine is running on {store}", "'rulebot list' shows the bots of a store")
-    folder = inbox_of(store)
     stamp = time.time_ns()
     name = f"{stamp:020d}-{os.getpid()}"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / f"{name}.partial"
-        partial.write_text(json.dumps({"id": name, "request": request.value, "bot": bot}), encoding="utf-8")
-        partial.replace(folder / f"{name}.json")
-    except OSError as error:
-        raise StoreError(f"the request cannot be left in {folder}: {error.strerror}") from error
+    box_of(store).put(name, json.dumps({"id": name, "request": request.value, "bot": bot}))
     return is_running
 
 
+def _is_known(store: Place) -> bool:
+    return is_there(store) if isinstance(store, Server) else store.is_file()
+
+
 class Inbox:
-    """The engine's side: looks into the folder a few times a second of `clock`.
+    """The engine's side: looks into the box a few times a second of `clock`.
 
     A stop or a reload that was left for an engine that is gone is removed at the start: it is not meant for the next
     one, which reads the files anyway. What else was asked for while none ran is.
     """
 
-    def __init__(self, store: Path, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, store: Place, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._folder = inbox_of(store)
-        for left in self._folder.glob("*.json") if self._folder.is_dir() else ():
-            if _is_for_another(left):
-                left.unlink(missing_ok=True)
+        self._box = box_of(store)
+        for name, body in self._box.found():
+            if _is_for_another(body):
+                self._box.remove(name)
         self._looked = -POLL_SECONDS
-        self._taken: list[Path] = []
+        self._taken: list[str] = []
         self._own: list[Request] = []
         self._count = 0
 
@@ -68,7 +61,7 @@ class Inbox:
         self._own.append(request)
 
     def read(self, at: datetime) -> Sequence[OperatorRequest]:
-        """Return what has come, oldest first; files taken last time are removed now, since their records are kept."""
+        """Return what has come, oldest first; those taken last time are removed now, since their records are kept."""
         found = []
         for request in self._own:
             self._count += 1
@@ -76,28 +69,38 @@ class Inbox:
         self._own.clear()
         if (now := self._clock()) - self._looked >= POLL_SECONDS:
             self._looked = now
-            found += self._files(at)
+            found += self._left(at)
         return found
 
-    def _files(self, at: datetime) -> list[OperatorRequest]:
-        for path in self._taken:
-            path.unlink(missing_ok=True)
-        self._taken = sorted(self._folder.glob("*.json")) if self._folder.is_dir() else []
-        return [request for path in self._taken if (request := _read(path, at)) is not None]
+    def close(self) -> None:
+        """Let go of the box."""
+        self._box.close()
+
+    def _left(self, at: datetime) -> list[OperatorRequest]:
+        for name in self._taken:
+            self._box.remove(name)
+        self._taken.clear()
+        found = []
+        for name, body in self._box.found():
+            request = _read(body, at)
+            if request is None:
+                self._box.set_aside(name)
+            else:
+                self._taken.append(name)
+                found.append(request)
+        return found
 
 
-def _is_for_another(path: Path) -> bool:
+def _is_for_another(body: str) -> bool:
     try:
-        return Request(json.loads(path.read_text(encoding="utf-8"))["request"]) in MEANT_FOR_THIS_ONE
-    except (OSError, ValueError, KeyError, TypeError):
+        return Request(json.loads(body)["request"]) in MEANT_FOR_THIS_ONE
+    except (ValueError, KeyError, TypeError):
         return False
 
 
-def _read(path: Path, at: datetime) -> OperatorRequest | None:
-    """Return the request in a file; one that cannot be read is set aside under another name."""
+def _read(body: str, at: datetime) -> OperatorRequest | None:
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(body)
         return OperatorRequest(at, str(data["id"]), Request(data["request"]), str(data.get("bot", "")))
-    except (OSError, ValueError, KeyError, TypeError):
-        path.replace(path.with_suffix(".unreadable"))
+    except (ValueError, KeyError, TypeError):
         return None

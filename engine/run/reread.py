@@ -17,6 +17,7 @@ from engine.run.desk import Desk, Sources, check_overrides, load_desk
 from engine.run.promotion.admission import unpromoted
 from engine.run.promotion.promotion import read_live_store
 from engine.spec.files import NoSuchFiles, find_files
+from engine.store.place import Place
 from engine.turn.program import AccountLimits
 
 
@@ -53,7 +54,7 @@ def _is_there(path: str) -> bool:
 class LiveRun:
     """A run with real money, or with an account that a simulated gateway plays as such."""
 
-    store: Path
+    store: Place
     simulated: bool
 
 

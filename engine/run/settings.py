@@ -15,6 +15,7 @@ from engine.model.errors import MisuseError, SpecError, StoreError
 from engine.model.values import dataclass
 from engine.spec.diagnostic import Diagnostic, Severity, in_file_order, render
 from engine.spec.suggest import did_you_mean
+from engine.store.place import Place, Server, beside, place_of, without_urls
 
 FILE_NAME = "rulebot.toml"
 PREFIX = "RULEBOT_"
@@ -34,8 +35,8 @@ class Settings:
     live_port: int | None = None
     client_id: int = 1
     account: str = ""
-    store: Path = Path("rulebot.db")
-    live_store: Path = Path("live.db")
+    store: Place = Path("rulebot.db")
+    live_store: Place = Path("live.db")
     logs: Path = Path("logs")
 
 
@@ -49,6 +50,7 @@ def load_settings(
     """Return the settings of a TOML text, an environment and flags (None is a flag not given).
 
     data: the folder in which store and logs are kept unless named. A path in the file is seen from the file's folder.
+    A store on a server has a log folder of its own there.
     Raises: SpecError with every problem of the text; MisuseError for environment and flags.
     """
     runs = data / "runs"
@@ -56,6 +58,8 @@ def load_settings(
     chosen.update(_from_text(text, file))
     chosen.update(_from_environ(environ or {}))
     chosen.update(_from_flags(flags or {}))
+    if isinstance(chosen["store"], Server) and chosen["logs"] == data / "logs":
+        chosen["logs"] = beside(chosen["store"], data, "-logs")
     return Settings(**chosen)
 
 
@@ -109,14 +113,27 @@ def _path(value: object) -> Path:
     raise ValueError("a path is owed")
 
 
+def _place(value: object) -> Place:
+    if isinstance(value, Server):
+        return value
+    path = _path(value)
+    if not isinstance(value, str):
+        return path
+    try:
+        found = place_of(value)
+    except MisuseError as error:
+        raise ValueError(f"{error.message} ({error.help})") from None
+    return found if isinstance(found, Server) else path
+
+
 _CHECKS: Mapping[str, Callable[[object], object]] = {
     "host": _host,
     "port": _number(1, 65535),
     "live_port": _number(1, 65535),
     "client_id": _number(0, 2**31 - 1),
     "account": _text,
-    "store": _path,
-    "live_store": _path,
+    "store": _place,
+    "live_store": _place,
     "logs": _path,
 }
 assert set(_CHECKS) == {field.name for field in fields(Settings)}
@@ -136,7 +153,7 @@ def _from_text(text: str, file: str) -> dict[str, object]:
         try:
             found[key] = _CHECKS[key](value)
         except ValueError as error:
-            problems.append(_at_key(key, text, file, "RB613", f"{error}, is {value!r}"))
+            problems.append(_at_key(key, text, file, "RB613", f"{error}, is {without_urls(repr(value))}"))
     if problems:
         raise SpecError("\n".join(render(problem) for problem in in_file_order(problems)))
     return {key: Path(file).parent / value if isinstance(value, Path) else value for key, value in found.items()}
@@ -159,7 +176,7 @@ def _checked(key: str, value: object, said: str) -> object:
     try:
         return _CHECKS[key](value)
     except ValueError as error:
-        raise MisuseError(f"{said}: {error}, is {str(value)!r}") from error
+        raise MisuseError(f"{said}: {error}, is {without_urls(repr(str(value)))}") from error
 
 
 def _not_toml(error: tomllib.TOMLDecodeError, text: str, file: str) -> Diagnostic:
@@ -194,5 +211,5 @@ def _diagnostic(
         severity=Severity.ERROR,
         message=message,
         help=help,
-        text=lines[line - 1] if line <= len(lines) else "",
+        text=without_urls(lines[line - 1]) if line <= len(lines) else "",
     )

@@ -30,6 +30,7 @@ from engine.run.worlds import World
 from engine.store.account_lock import hold_account
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
+from engine.store.place import Place
 
 log = logging.getLogger("rulebot.run")
 
@@ -43,7 +44,7 @@ class RunOptions:
     that can be closed is open any more. accounts: the folder of the locks of accounts, None where accounts are made up.
     """
 
-    store: Path
+    store: Place
     logs: Path | None
     sessions: int | None
     line_limit: int = 90
@@ -118,6 +119,7 @@ async def _drive(run: Run, first: Batch, journal: SqlJournal) -> None:
         raise
     finally:
         run.reloader.close()
+        run.inbox.close()
         _note_end(run, journal, is_clean=is_clean or run.loop.reason == STOPPED)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from engine.model.errors import StoreError
+from engine.store.place import Place, full_name
 
 log = logging.getLogger("rulebot.store")
 
@@ -21,7 +22,7 @@ _PATIENCE = 0.3
 
 
 @contextmanager
-def hold_account(account: str, store: Path, folder: Path | None) -> Iterator[None]:
+def hold_account(account: str, store: Place, folder: Path | None) -> Iterator[None]:
     """Keep other engines out of an account; `folder` None (a simulated account) keeps nobody out.
 
     Raises: StoreError when another engine has it. A folder that cannot be written is said, and nobody is kept out.
@@ -46,7 +47,7 @@ def hold_account(account: str, store: Path, folder: Path | None) -> Iterator[Non
         return
     try:
         with suppress(OSError):
-            owner.write_text(f"process {os.getpid()}, store {store.absolute()}\n", encoding="utf-8")
+            owner.write_text(f"process {os.getpid()}, store {full_name(store)}\n", encoding="utf-8")
         yield
     finally:
         with suppress(OSError):

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TextIO
 
 from engine.model.errors import StoreError
+from engine.store.place import Place
 from engine.store.queries import Listed, StoreReader
 
 
-def export_views(path: Path, folder: Path, views: Sequence[str], form: str) -> Iterator[tuple[Path, int]]:
+def export_views(path: Place, folder: Path, views: Sequence[str], form: str) -> Iterator[tuple[Path, int]]:
     """Write views of a store into a folder, one file each, all of one instant; yield each file and its rows.
 
     `form`: csv or json. A file of the same name is replaced once the new one is whole. Raises: StoreError.

@@ -7,30 +7,30 @@ same transaction, so what a person reads never disagrees with the journal.
 
 import hashlib
 import json
-import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
 
 from sqlalchemy import Connection, select
-from sqlalchemy.exc import DatabaseError, SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from engine.model.errors import InvariantError, StoreError
 from engine.model.values import dataclass
 from engine.record.codec import json_text, line_of, utc_text, utc_time
 from engine.record.record import Kind, Record
+from engine.store.dialect import dialect_of
+from engine.store.failures import failures, says, sentences
 from engine.store.jsonlines import KINDS, JsonLines
 from engine.store.lease import check_lease, take_lease
-from engine.store.open import Store, says, sentences
 from engine.store.project import Projector
 from engine.store.recall import COLUMNS, Recalled, read_rows, recall, recall_lines
+from engine.store.store import Store
 from engine.store.tables import PROJECTIONS, journal
 
 FIRST_HASH = "0" * 64
 _LAG = timedelta(seconds=1)
 _MANY = 5000
-_INSERT = "INSERT INTO journal (seq, at, kind, bot, position, data, hash) VALUES (?, ?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,8 @@ class SqlJournal:
             self.epoch = take_lease(self._connection)
         self._pending: list[Record] = []
         self._committed_at: datetime | None = None
-        self._is_full = True
+        self._is_durable: bool | None = True
+        self._sql = dialect_of(self._connection)
         self._projector = Projector()
         self._seq, self._hash = _head(self._connection)
         self._lines = None if logs is None else JsonLines(logs, recall_lines(self._connection, KINDS))
@@ -86,10 +87,13 @@ class SqlJournal:
             self._commit(True)
 
     def check_held(self) -> None:
-        """Prove without writing that the file is in its place and this engine's. Raises: StoreError."""
+        """Prove without writing that the store is in its place and this engine's. Raises: StoreError."""
         self._store.check_in_place()
-        with sentences(self._store.path):
+        try:
             check_lease(self._connection, self.epoch, self._store.path)
+        except failures() as error:
+            if not self._stands_at((self._seq, self._hash)):
+                raise says(error, self._store.path) from error
 
     def recall(self, at: datetime) -> Recalled:
         """Return what a start at `at` goes on from; what waits is written first. Raises: StoreError."""
@@ -138,15 +142,19 @@ class SqlJournal:
         self._store.check_in_place()
         try:
             rows, head = _rows(self._pending, self._seq, self._hash)
-            self._set_synchronous(durable)
+            self._set_durable(durable)
             with self._connection.begin():
                 check_lease(self._connection, self.epoch, self._store.path)
-                self._connection.exec_driver_sql(_INSERT, rows)
+                self._connection.exec_driver_sql(self._sql.insert, rows)
                 self._projector.project(self._connection, list(enumerate(self._pending, self._seq + 1)))
-        except (DatabaseError, sqlite3.Error) as error:
+        except (DataError, ArithmeticError, KeyError, TypeError, ValueError) as error:
             self._projector.forget()
-            raise says(error, self._store.path) from error
-        except (SQLAlchemyError, ArithmeticError, KeyError, TypeError, ValueError) as error:
+            raise InvariantError(f"a record has not the fields of its kind: {error!r}") from error
+        except failures() as error:
+            self._projector.forget()
+            if not self._stands_at(head):
+                raise says(error, self._store.path) from error
+        except SQLAlchemyError as error:
             self._projector.forget()
             raise InvariantError(f"a record has not the fields of its kind: {error!r}") from error
         self._seq, self._hash = head
@@ -162,12 +170,33 @@ class SqlJournal:
         except StoreError as error:
             self.log_problem = error
 
-    def _set_synchronous(self, is_full: bool) -> None:
-        if is_full is not self._is_full:
+    def _stands_at(self, head: tuple[int, str]) -> bool:
+        """Say, when the connection to a server was lost, whether the journal ends with a record all the same.
+
+        Whether a commit got through that had no answer is asked of the journal itself, in a session that has the lock:
+        no other one can still be writing. Raises: StoreError when the server does not come back.
+        """
+        connection = self._store.reconnected(self._connection)
+        if connection is None:
+            return False
+        self._connection, self._is_durable = connection, None
+        with sentences(self._store.path):
+            check_lease(connection, self.epoch, self._store.path)
+            found = _head(connection)
+        if found not in (head, (self._seq, self._hash)):
+            raise StoreError(
+                f"the store {self._store.path} lost its last records with its server: it ends at {found[0]}, "
+                f"was at {self._seq}",
+                "they were not yet durable, and nothing was sent on them: start again, it goes on from what is there",
+            )
+        return found == head
+
+    def _set_durable(self, is_durable: bool) -> None:
+        if is_durable is not self._is_durable:
             cursor = self._connection.connection.cursor()
-            cursor.execute(f"PRAGMA synchronous={'full' if is_full else 'normal'}")
+            cursor.execute(self._sql.durable if is_durable else self._sql.soon)
             cursor.close()
-            self._is_full = is_full
+            self._is_durable = is_durable
 
 
 def read_records(

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import platformdirs
 
-from engine.model.errors import StoreError
+from engine.model.errors import MisuseError, StoreError
+from engine.store.place import Place, Server, full_name, place_of
 
 DATA_VARIABLE = "RULEBOT_DATA"
 _POINTER = "last_store"
@@ -43,26 +44,27 @@ def new_sim_store(day: date, seed: int, folder: Path | None = None) -> Path:
     return path
 
 
-def remember_store(path: Path, environ: Mapping[str, str] = os.environ) -> None:
-    """Keep the path of the store a run has just opened; a folder that cannot be written only forgets it."""
+def remember_store(path: Place, environ: Mapping[str, str] = os.environ) -> None:
+    """Keep the place of the store a run has just opened, without a password; it is only forgotten if that fails."""
     folder = runs_folder(environ)
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         fresh = folder / f"{_POINTER}.new"
-        fresh.write_text(f"{path.absolute()}\n", encoding="utf-8")
+        fresh.write_text(f"{full_name(path)}\n", encoding="utf-8")
         fresh.replace(folder / _POINTER)
 
 
-def last_store(environ: Mapping[str, str] = os.environ) -> Path | None:
+def last_store(environ: Mapping[str, str] = os.environ) -> Place | None:
     """Return the store of the last run, None when there is none or it is gone."""
     try:
-        path = Path((runs_folder(environ) / _POINTER).read_text(encoding="utf-8").strip())
-    except (OSError, UnicodeDecodeError):
+        said = (runs_folder(environ) / _POINTER).read_text(encoding="utf-8").strip()
+        place = place_of(said)
+    except (OSError, UnicodeDecodeError, MisuseError):
         return None
-    return path if path.is_file() else None
+    return place if isinstance(place, Server) or place.is_file() else None
 
 
-def chosen_store(named: Path | None, environ: Mapping[str, str] = os.environ) -> Path:
+def chosen_store(named: Place | None, environ: Mapping[str, str] = os.environ) -> Place:
     """Return the store a command reads. Raises: StoreError when none is named and none was left by a run."""
     if named is not None:
         return named

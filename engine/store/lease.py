@@ -1,21 +1,27 @@
 """The lease of a store: which engine may write, told by a number that grows with each start.
 
-The lock beside the file (`open.py`) keeps a second engine out, and the system lets go of it when its process dies: a
-lease is taken over at once, and no time-out decides anything. Behind it stands the epoch: every commit asks inside its
-own transaction whether the epoch is still the writer's. So an engine that was overtaken all the same (its lock file was
-deleted, or the disk is a network's and its locks hold on one machine only) writes nothing more and sends nothing more.
+The lock beside the file (`sqlite.py`), or of a session at a server (`postgres.py`), keeps a second engine out, and the
+system lets go of it when its process dies: a lease is taken over at once, and no time-out decides anything. Behind it
+stands the epoch: every commit asks inside its own transaction whether the epoch is still the writer's. So an engine
+that was overtaken all the same (its lock file was deleted, or the disk is a network's and its locks hold on one machine
+only, or its session was ended behind its back) writes nothing more and sends nothing more.
 """
 
 import os
 import platform
-from pathlib import Path
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from engine.model.errors import StoreError
+from engine.store.dialect import dialect_of
+from engine.store.place import Place
 from engine.store.tables import lease
 
 _HELD = "SELECT epoch, owner FROM lease"
+_TAKE = text(
+    "INSERT INTO lease (id, epoch, owner) VALUES (1, 1, :owner) "
+    "ON CONFLICT (id) DO UPDATE SET epoch = lease.epoch + 1, owner = excluded.owner"
+)
 
 
 def take_lease(connection: Connection) -> int:
@@ -23,15 +29,13 @@ def take_lease(connection: Connection) -> int:
     owner = f"process {os.getpid()} on {platform.node() or 'this machine'}"
     with connection.begin():
         lease.create(connection, checkfirst=True)
-        connection.exec_driver_sql(
-            "INSERT INTO lease (id, epoch, owner) VALUES (1, 1, ?) "
-            "ON CONFLICT (id) DO UPDATE SET epoch = epoch + 1, owner = excluded.owner",
-            (owner,),
-        )
+        if lock := dialect_of(connection).lock_lease:
+            connection.exec_driver_sql(lock)
+        connection.execute(_TAKE, {"owner": owner})
         return int(connection.exec_driver_sql(_HELD).one()[0])
 
 
-def check_lease(connection: Connection, epoch: int, path: Path) -> None:
+def check_lease(connection: Connection, epoch: int, path: Place) -> None:
     """Prove that no other engine has taken the store; within a transaction that writes it stays so to its end.
 
     Raises: StoreError.

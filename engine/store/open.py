@@ -1,242 +1,47 @@
-"""Open a store: one writer with a lock beside it, any number of read-only readers.
+"""Open a store: one writer that keeps others out, any number of read-only readers.
 
-A file that is not a sound store of this version is refused with a sentence that says what to do, never repaired.
+What is not a sound store of this version is refused with a sentence that says what to do, never repaired.
 """
 
-import os
-import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from pathlib import Path
-from typing import Any
-
-from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.exc import DatabaseError
-from sqlalchemy.pool import NullPool
-
-from engine.model.errors import StoreError
-from engine.model.values import dataclass
-from engine.store.tables import APPLICATION_ID, SCHEMA_VERSION, TRIGGERS, metadata, schema_version
-from engine.store.views import VIEWS
-
-BUSY_MS = 5000
-_PATIENCE = 0.3
-"""Seconds a writer waits for the lock: longer than `is_in_use` holds it."""
-_HEADER = b"SQLite format 3\x00"
+from engine.store.place import Place, Server
+from engine.store.sqlite import file_is_in_use, open_file, read_file
+from engine.store.store import Store
 
 
-@dataclass(frozen=True, slots=True)
-class Store:
-    """An open store: its file, its engine, and the lock that only a writer holds."""
-
-    path: Path
-    engine: Engine
-    lock: FileLock | None = None
-    inode: int = 0
-
-    def check_in_place(self) -> None:
-        """Raise StoreError when the file was deleted or replaced while it was open."""
-        try:
-            found = os.stat(self.path).st_ino
-        except OSError:
-            found = 0
-        if found != self.inode:
-            raise StoreError(
-                f"the store {self.path} was deleted or replaced while in use",
-                "nothing more is sent, what rests at the broker stays; put the file back, or a backup, and start",
-            )
-
-    def close(self) -> None:
-        """Close the file and let the next writer in."""
-        self.engine.dispose()
-        if self.lock is not None:
-            with suppress(OSError):
-                if _owner_file(self.path).read_text() == f"{os.getpid()}\n":
-                    _owner_file(self.path).unlink()
-            self.lock.release()
-
-
-def open_store(path: Path) -> Store:
+def open_store(place: Place) -> Store:
     """Open a store for writing; create it when there is none.
 
-    Raises: StoreError when another engine has it, or the file or folder is not fit for it.
+    Raises: StoreError when another engine has it, or the file, folder or server is not fit for it.
     """
-    with sentences(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = _lock(path)
-    try:
-        with sentences(path):
-            is_new = not path.exists() or path.stat().st_size == 0
-            engine = _engine(path, f"file:{_quoted(path)}?mode=rwc", is_writer=True)
-            if is_new:
-                _create(engine)
-            else:
-                _check_header(path)
-            _check(engine, path, is_writer=True)
-            return Store(path, engine, lock, os.stat(path).st_ino)
-    except BaseException:
-        lock.release()
-        raise
+    if isinstance(place, Server):
+        from engine.store.postgres import open_server
+
+        return open_server(place)
+    return open_file(place)
 
 
-def read_store(path: Path) -> Store:
+def read_store(place: Place) -> Store:
     """Open a store that exists, read-only; a running engine is not disturbed. Raises: StoreError."""
-    if not path.exists():
-        raise StoreError(f"there is no store {path}", "name one with --store, or start a run first")
-    with sentences(path):
-        _check_header(path)
-        has_log = Path(f"{path}-wal").exists()
-        fixed = "" if has_log or os.access(path.parent, os.W_OK) else "&immutable=1"
-        engine = _engine(path, f"file:{_quoted(path)}?mode=ro{fixed}", is_writer=False)
-        _check(engine, path, is_writer=False)
-        return Store(path, engine)
+    if isinstance(place, Server):
+        from engine.store.postgres import read_server
+
+        return read_server(place)
+    return read_file(place)
 
 
-def is_in_use(path: Path) -> bool:
-    """Say whether an engine has the store open now."""
-    if not Path(f"{path}.lock").exists():
-        return False
-    lock = FileLock(f"{path}.lock", thread_local=False)
-    try:
-        lock.acquire(timeout=0)
-    except (Timeout, OSError):
-        return True
-    lock.release()
-    return False
+def is_in_use(place: Place) -> bool:
+    """Say whether an engine has the store open now. Raises: StoreError when a server cannot be asked."""
+    if isinstance(place, Server):
+        from engine.store.postgres import server_is_in_use
+
+        return server_is_in_use(place)
+    return file_is_in_use(place)
 
 
-@contextmanager
-def hold_store(path: Path) -> Iterator[None]:
-    """Keep engines out of a store while its file is replaced. Raises: StoreError when one has it."""
-    with sentences(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = _lock(path)
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            _owner_file(path).unlink()
-        lock.release()
+def is_there(place: Place) -> bool:
+    """Say whether there is a store to be read. Raises: StoreError when a server cannot be asked."""
+    if isinstance(place, Server):
+        from engine.store.postgres import server_has_store
 
-
-def backup(path: Path, target: Path) -> None:
-    """Write a sound copy of a store to `target`, also while an engine writes. Raises: StoreError."""
-    if target.exists():
-        raise StoreError(f"{target} exists already", "name a new file")
-    read_store(path).close()
-    with sentences(target), closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True)) as connection:
-        connection.execute("VACUUM INTO ?", (str(target),))
-
-
-def says(error: BaseException, path: Path) -> StoreError:
-    """Return what a failure of the database or its folder means, and what to do."""
-    cause = str(getattr(error, "orig", None) or error)
-    for sign, sentence, help in _MEANINGS:
-        if sign in cause.lower():
-            return StoreError(f"the store {path} {sentence} ({cause})", help)
-    return StoreError(f"the store {path} failed: {cause}", "look at the disk and the file before the next start")
-
-
-_RESTORE = "restore it from a backup (docs/store.md); the broken file may hold records that the backup lacks"
-_MEANINGS = (
-    ("full", "cannot grow: the disk is full", "free space and start again; nothing recorded before was lost"),
-    ("no space", "cannot grow: the disk is full", "free space and start again; nothing recorded before was lost"),
-    ("readonly", "cannot be written", "make the file and its folder writable"),
-    ("read-only", "cannot be written", "make the file and its folder writable"),
-    ("permission", "cannot be written", "make the file and its folder writable"),
-    ("unable to open", "cannot be opened", "make the file and its folder readable and writable"),
-    ("locked", "is locked by another program", "close what holds it, such as an open sqlite3 shell"),
-    ("malformed", "is corrupt", _RESTORE),
-    ("not a database", "is not a database", "name another file, or restore it from a backup"),
-    ("i/o error", "cannot be read or written", "look at the disk before the next start"),
-)
-
-
-@contextmanager
-def sentences(path: Path) -> Iterator[None]:
-    """Say what a database or a disk refuses in a sentence. Raises: StoreError."""
-    try:
-        yield
-    except (DatabaseError, sqlite3.Error, OSError) as error:
-        raise says(error, path) from error
-
-
-def _owner_file(path: Path) -> Path:
-    return path.with_name(f"{path.name}.owner")
-
-
-def _lock(path: Path) -> FileLock:
-    lock = FileLock(f"{path}.lock", thread_local=False)
-    try:
-        lock.acquire(timeout=_PATIENCE)
-    except Timeout as error:
-        try:
-            owner = f" (process {_owner_file(path).read_text().strip()})"
-        except OSError:
-            owner = ""
-        raise StoreError(
-            f"the store {path} is in use by another engine{owner}", "stop it first, or name another store with --store"
-        ) from error
-    _owner_file(path).write_text(f"{os.getpid()}\n")
-    return lock
-
-
-def _quoted(path: Path) -> str:
-    """Return an absolute path for a SQLite URI."""
-    return path.absolute().as_uri().removeprefix("file://")
-
-
-def _engine(path: Path, uri: str, *, is_writer: bool) -> Engine:
-    def connect() -> sqlite3.Connection:
-        return sqlite3.connect(uri, uri=True, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
-
-    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
-    event.listen(engine, "connect", _set_up_writer if is_writer else _set_up_reader)
-    begin = "BEGIN IMMEDIATE" if is_writer else "BEGIN"
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-    return engine
-
-
-def _set_up_writer(connection: Any, _: object) -> None:
-    for pragma in ("journal_mode=wal", "synchronous=full", "foreign_keys=on", f"busy_timeout={BUSY_MS}"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _set_up_reader(connection: Any, _: object) -> None:
-    for pragma in ("query_only=on", f"busy_timeout={BUSY_MS}"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _create(engine: Engine) -> None:
-    with engine.begin() as connection:
-        connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
-        metadata.create_all(connection)
-        for statement in (*TRIGGERS, *VIEWS):
-            connection.exec_driver_sql(statement)
-        connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
-
-
-def _check_header(path: Path) -> None:
-    with path.open("rb") as file:
-        if file.read(16) != _HEADER:
-            raise StoreError(f"{path} is not a store: no SQLite database", "name another file with --store")
-
-
-def _check(engine: Engine, path: Path, *, is_writer: bool) -> None:
-    with engine.connect() as connection:
-        if connection.execute(text("PRAGMA application_id")).scalar() != APPLICATION_ID:
-            raise StoreError(f"{path} is a database of another program", "name another file with --store")
-        _check_version(connection, path)
-        if is_writer and (found := connection.execute(text("PRAGMA quick_check(1)")).scalar()) != "ok":
-            raise StoreError(f"the store {path} is corrupt ({found})", _RESTORE)
-
-
-def _check_version(connection: Connection, path: Path) -> None:
-    found = connection.execute(schema_version.select()).scalar()
-    if found is not None and found > SCHEMA_VERSION:
-        raise StoreError(
-            f"the store {path} has version {found}, this rulebot knows {SCHEMA_VERSION}", "use the newer rulebot"
-        )
-    if found is None or found < SCHEMA_VERSION:
-        raise StoreError(f"the store {path} has version {found}, which no rulebot wrote", _RESTORE)
+        return server_has_store(place)
+    return place.is_file() and place.stat().st_size > 0

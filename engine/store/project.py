@@ -11,13 +11,14 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Table, Update, bindparam, case, func, select, update
-from sqlalchemy.dialects.sqlite import Insert, insert
+from sqlalchemy import Connection, Insert, Table, Update, bindparam, case, func, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from engine.model.order import Order
 from engine.model.position import Position
 from engine.record.codec import decode
 from engine.record.record import Kind, Record
+from engine.store.dialect import dialect_of, members
 from engine.store.order_row import execution, fill_row, money, order_row
 from engine.store.tables import bot_day_rows, fill_rows, journal, order_rows, snapshot_rows, trade_rows
 from engine.store.trade_row import Beside, Closing, trade_row
@@ -73,13 +74,13 @@ class Projector:
 def _upsert(connection: Connection, table: Table, rows: Sequence[dict[str, object]]) -> None:
     """Insert rows, or overwrite the columns they have where the primary key is known."""
     if rows:
-        connection.execute(_upsert_statement(table, tuple(rows[0])), rows)
+        connection.execute(_upsert_statement(table, tuple(rows[0]), dialect_of(connection).is_server), rows)
 
 
 @cache
-def _upsert_statement(table: Table, names: tuple[str, ...]) -> Insert:
+def _upsert_statement(table: Table, names: tuple[str, ...], is_server: bool) -> Insert:
     keys = [column.name for column in table.primary_key]
-    statement = insert(table)
+    statement = postgresql.insert(table) if is_server else sqlite.insert(table)
     changed = {name: statement.excluded[name] for name in names if name not in keys}
     return statement.on_conflict_do_update(index_elements=keys, set_=changed)
 
@@ -134,7 +135,7 @@ def _fill_of_order() -> Update:
     of_order = fill_rows.c.ref == order_rows.c.ref
     filled_at = select(func.max(fill_rows.c.executed_at)).where(of_order).scalar_subquery()
     con_id = select(func.max(fill_rows.c.con_id)).where(of_order).scalar_subquery()
-    single = func.json_array_length(order_rows.c.legs) == 1
+    single = members(order_rows.c.legs) == 1
     known = case((single, func.coalesce(order_rows.c.con_id, con_id)), else_=None)
     return update(order_rows).where(order_rows.c.ref == bindparam("of")).values(fill_time=filled_at, con_id=known)
 

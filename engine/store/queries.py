@@ -3,19 +3,19 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from sqlalchemy import Select, func, select, text, union
-from sqlalchemy.exc import DatabaseError
 
 from engine.model.session import at_exchange_time, exchange_date
 from engine.model.values import dataclass
 from engine.record.codec import utc_text, utc_time
 from engine.record.record import Kind, Record
+from engine.store.failures import failures, says
 from engine.store.journal import ChainBreak, verify
-from engine.store.open import is_in_use, read_store, says
+from engine.store.open import is_in_use, read_store
+from engine.store.place import Place
 from engine.store.recall import COLUMNS, Recalled, read_rows, recall
 from engine.store.tables import bot_day_rows, journal, trade_rows
 
@@ -93,7 +93,7 @@ class Run:
 class StoreReader:
     """A store, open for reading; use it with `with`. Every answer is of one instant. Raises: StoreError."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Place) -> None:
         self.path = path
         self._store = read_store(path)
         self._connection = self._store.engine.connect()
@@ -103,10 +103,10 @@ class StoreReader:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Close the file; a failure of the database becomes a StoreError."""
+        """Close the store; a failure of the database becomes a StoreError."""
         self._connection.close()
         self._store.close()
-        if isinstance(error, DatabaseError):
+        if isinstance(error, failures()):
             raise says(error, self.path) from error
 
     def view(self, name: str, **equal: object) -> list[Row]:

@@ -16,6 +16,7 @@ from engine.model.session import at_exchange_time, exchange_date, session_from
 from engine.model.values import dataclass
 from engine.record.codec import utc_text, utc_time
 from engine.record.record import Kind, Record
+from engine.store.dialect import place_in
 from engine.store.tables import journal, order_rows, snapshot_rows, trade_rows
 
 LINES_KEPT = timedelta(days=10)
@@ -90,7 +91,7 @@ def _of_positions(stands: Select[tuple[str]]) -> Select[tuple[int]]:
 def _texts_of(stands: Select[tuple[str]]) -> Select[tuple[int]]:
     """Return the last start or reload that brought the text of each position."""
     governing = select(trade_rows.c.digest).where(trade_rows.c.position.in_(stands)).distinct().subquery()
-    has_it = func.instr(journal.c.data, literal('"digest":"').concat(governing.c.digest).concat('"')) > 0
+    has_it = place_in(journal.c.data, literal('"digest":"').concat(governing.c.digest).concat('"')) > 0
     bringing = journal.c.kind.in_((Kind.RUN_STARTED.value, Kind.RELOAD.value))
     last = select(func.max(journal.c.seq).label("seq")).select_from(governing.join(journal, bringing & has_it))
     return select(last.group_by(governing.c.digest).subquery().c.seq)

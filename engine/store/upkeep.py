@@ -13,9 +13,12 @@ from sqlalchemy.pool import StaticPool
 
 from engine.model.errors import StoreError
 from engine.record.codec import utc_time
+from engine.store.failures import sentences
 from engine.store.journal import rebuild, verify
-from engine.store.open import backup, hold_store, read_store, sentences
-from engine.store.tables import PROJECTIONS, journal
+from engine.store.open import read_store
+from engine.store.place import Place, Server
+from engine.store.sqlite import backup, hold_store
+from engine.store.tables import PROJECTIONS, journal, metadata
 
 _COMPANIONS = ("", "-wal", "-shm")
 
@@ -45,11 +48,16 @@ def check_sound(path: Path) -> Sound:
         store.close()
 
 
-def back_up(path: Path, target: Path) -> Sound:
+def back_up(path: Place, target: Path) -> Sound:
     """Write a copy of a store, also while an engine writes; it bears its name once it is proved sound.
 
-    Raises: StoreError; then nothing is left of it.
+    Raises: StoreError; then nothing is left of it. Of a server, always.
     """
+    if isinstance(path, Server):
+        raise StoreError(
+            f"the store {path} is backed up by its server's own tools",
+            f"pg_dump --format=custom --file={target} '{path}'",
+        )
     if target.exists():
         raise StoreError(f"{target} exists already", "name a new file")
     with _fresh(target, target) as fresh:
@@ -65,11 +73,17 @@ class Restored(NamedTuple):
     kept: Path | None
 
 
-def restore(source: Path, path: Path) -> Restored:
+def restore(source: Path, path: Place) -> Restored:
     """Put a backup in a store's place; the store that is there is kept beside it under another name.
 
-    Raises: StoreError when an engine runs on it or the backup is not sound; then nothing has changed.
+    Raises: StoreError when an engine runs on it or the backup is not sound; then nothing has changed. Of a server,
+    always.
     """
+    if isinstance(path, Server):
+        raise StoreError(
+            f"the store {path} is restored by its server's own tools",
+            f"stop the engine, make an empty database, then pg_restore --dbname='postgresql://.../NEW' {source}",
+        )
     if path.exists() and source.exists() and source.samefile(path):
         raise StoreError(f"{source} is the store itself", "name a backup of it")
     with hold_store(path), _fresh(path, source) as fresh:
@@ -79,8 +93,10 @@ def restore(source: Path, path: Path) -> Restored:
     return Restored(sound, kept)
 
 
-def differing_tables(path: Path) -> list[str]:
+def differing_tables(path: Place) -> list[str]:
     """Return the tables that differ from what the journal makes of them; a copy in memory is rebuilt and compared."""
+    if isinstance(path, Server):
+        return _differing_on(path)
     read_store(path).close()
     memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
     with closing(memory), sentences(path):
@@ -94,6 +110,29 @@ def differing_tables(path: Path) -> list[str]:
             found = [table.name for table in PROJECTIONS if _rows(connection, table) != before[table.name]]
         engine.dispose()
     return found
+
+
+def _differing_on(server: Server) -> list[str]:
+    """Return the same of a server: its journal is copied into memory, all of one instant with its tables."""
+    store = read_store(server)
+    with sentences(server), store.engine.connect() as source, source.begin():
+        records = [dict(row) for row in source.execute(select(journal)).mappings()]
+        before = {table.name: _values(source, table) for table in PROJECTIONS}
+    store.close()
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    with engine.connect() as connection:
+        metadata.create_all(connection)
+        if records:
+            connection.execute(journal.insert(), records)
+        connection.commit()
+        rebuild(connection)
+        found = [table.name for table in PROJECTIONS if _values(connection, table) != before[table.name]]
+    engine.dispose()
+    return found
+
+
+def _values(connection: Connection, table: Table) -> list[tuple[object, ...]]:
+    return [tuple(row) for row in connection.execute(select(table).order_by(*table.primary_key))]
 
 
 def _rows(connection: Connection, table: Table) -> list[tuple[object, ...]]:

@@ -4,83 +4,9 @@ Dollars as plain numbers, New York dates and times as text. `trades` and its kin
 under its asked name; docs/store.md explains each.
 """
 
-from engine.store.types import MICROS
-
-
-def new_york(column: str) -> str:
-    """Return SQL for a UTC text column as New York text: `2026-11-18 09:52:00`.
-
-    Daylight time runs from the second Sunday of March, 07:00 UTC, to the first Sunday of November, 06:00 UTC
-    (Energy Policy Act of 2005, in force since 2007). SQLite knows no zones but the machine's own.
-    """
-    year = f"substr({column}, 1, 4)"
-    begin = f"datetime({year} || '-03-01', 'weekday 0', '+7 days', '+7 hours')"
-    end = f"datetime({year} || '-11-01', 'weekday 0', '+6 hours')"
-    is_summer = f"datetime({column}) >= {begin} AND datetime({column}) < {end}"
-    return f"datetime({column}, CASE WHEN {is_summer} THEN '-4 hours' ELSE '-5 hours' END)"
-
-
-def dollars(column: str) -> str:
-    """Return SQL for a money column in dollars."""
-    return f"{column} / {MICROS}.0"
-
-
-def _money(*columns: str) -> str:
-    return ", ".join(f"{dollars(column)} AS {column}" for column in columns)
-
+from engine.store.dialect import Dialect
 
 _WHEN_CLOSED = "CASE WHEN status = 'CLOSED' THEN {} END"
-
-_TRADES = f"""
-CREATE VIEW trades AS SELECT
-  id, bot AS strategy_id, trade_date, symbol, {dollars("strike")} AS strike, expiration, quantity,
-  {_money("entry_price")}, {new_york("entry_time")} AS entry_time, {_money("exit_price")},
-  {new_york("exit_time")} AS exit_time, exit_reason, exit_name,
-  {_WHEN_CLOSED.format(dollars("cash"))} AS realized_pnl,
-  {dollars("(exit_price - expected_exit_price)")} AS slippage,
-  {_money("expected_exit_price", "entry_mid")},
-  status,
-  {_money("spy_price", "spx_price", "spy_strike", "spx_strike")},
-  {_money("spy_entry_bid", "spy_entry_ask", "spx_entry_bid", "spx_entry_ask")},
-  {dollars("entry_cash")} AS entry_credit, is_filled AS entry_filled,
-  {_money("spy_exit_price", "spx_exit_price")},
-  CASE WHEN status = 'CLOSED' THEN 0 - {dollars("exit_cash")} END AS exit_cost,
-  {_WHEN_CLOSED.format(dollars("(cash - commissions)"))} AS final_pnl,
-  {_money("commissions", "max_risk")}, position, state, digest, legs
-FROM trade_rows WHERE status <> 'NONE'
-"""
-
-_ORDERS = f"""
-CREATE VIEW orders AS SELECT
-  number AS id, ref, bot AS strategy_id, position, order_id AS ibkr_order_id, perm_id AS ibkr_perm_id,
-  con_id AS ibkr_con_id, parent_order_id, action,
-  CASE purpose WHEN 'entry' THEN 'PARENT' WHEN 'target' THEN 'TAKE_PROFIT' WHEN 'stop' THEN 'STOP_LOSS' END
-    AS bracket_type,
-  CASE WHEN state IN ('prepared', 'sending', 'unknown') THEN 'PENDING'
-       WHEN state IN ('working', 'cancelling') THEN 'SUBMITTED'
-       WHEN state = 'filled' THEN 'FILLED' ELSE 'CANCELLED' END AS status,
-  {_money("fill_price")}, {new_york("fill_time")} AS fill_time, quantity, filled,
-  CASE WHEN algo_priority IS NULL THEN NULL ELSE 'Adaptive' END AS algo_strategy, algo_priority,
-  kind AS order_type, {_money("limit_price", "stop_price", "mid")}, purpose, reason, state, message, attempt,
-  oca_group, {new_york("prepared_at")} AS prepared_at, {new_york("changed_at")} AS changed_at, legs
-FROM order_rows
-"""
-
-_FILLS = f"""
-CREATE VIEW fills AS SELECT
-  exec_id, ref, bot AS strategy_id, position, leg, contract, con_id, purpose, action,
-  CAST(quantity AS REAL) AS quantity, {_money("price", "commission")},
-  {new_york("executed_at")} AS executed_at
-FROM fill_rows
-"""
-
-_SNAPSHOTS = f"""
-CREATE VIEW position_snapshots AS SELECT
-  s.seq AS id, t.id AS trade_id, s.position, s.bot AS strategy_id, {new_york("s.at")} AS snapshot_time,
-  {dollars("s.bid")} AS current_bid, {dollars("s.ask")} AS current_ask, {dollars("s.mid")} AS current_mid,
-  {dollars("s.spot")} AS underlying_price, delta, gamma, theta, vega, iv, {dollars("s.profit")} AS unrealized_pnl
-FROM snapshot_rows s LEFT JOIN trade_rows t ON t.position = s.position
-"""
 
 _OPEN_POSITIONS = """
 CREATE VIEW open_positions AS SELECT
@@ -104,76 +30,165 @@ FROM open_positions
 
 _PENDING = "CREATE VIEW pending_orders AS SELECT * FROM orders WHERE status IN ('PENDING', 'SUBMITTED')"
 
+NAMES = (
+    "trades", "orders", "fills", "position_snapshots", "open_positions", "risk_metrics", "pending_orders",
+    "strategy_summary", "account_summary", "daily_summary", "bot_days", "system_state",
+)  # fmt: skip
 
-def _running(group: str) -> str:
+
+def views(sql: Dialect) -> tuple[str, ...]:
+    """Return the statements that make all views, in an order in which they can be made."""
+    return (
+        _trades(sql),
+        _orders(sql),
+        _fills(sql),
+        _snapshots(sql),
+        _OPEN_POSITIONS,
+        _RISK,
+        _PENDING,
+        _strategy_summary(sql),
+        _account_summary(sql),
+        _daily_summary(sql),
+        _bot_days(sql),
+        _system_state(sql),
+    )
+
+
+def _money(sql: Dialect, *columns: str) -> str:
+    return ", ".join(f"{sql.dollars(column)} AS {column}" for column in columns)
+
+
+def _trades(sql: Dialect) -> str:
+    return f"""
+CREATE VIEW trades AS SELECT
+  id, bot AS strategy_id, {sql.date("trade_date")} AS trade_date, symbol, {sql.dollars("strike")} AS strike,
+  {sql.date("expiration")} AS expiration, quantity,
+  {_money(sql, "entry_price")}, {sql.new_york("entry_time")} AS entry_time, {_money(sql, "exit_price")},
+  {sql.new_york("exit_time")} AS exit_time, exit_reason, exit_name,
+  {_WHEN_CLOSED.format(sql.dollars("cash"))} AS realized_pnl,
+  {sql.dollars("(exit_price - expected_exit_price)")} AS slippage,
+  {_money(sql, "expected_exit_price", "entry_mid")},
+  status,
+  {_money(sql, "spy_price", "spx_price", "spy_strike", "spx_strike")},
+  {_money(sql, "spy_entry_bid", "spy_entry_ask", "spx_entry_bid", "spx_entry_ask")},
+  {sql.dollars("entry_cash")} AS entry_credit, is_filled AS entry_filled,
+  {_money(sql, "spy_exit_price", "spx_exit_price")},
+  CASE WHEN status = 'CLOSED' THEN 0 - {sql.dollars("exit_cash")} END AS exit_cost,
+  {_WHEN_CLOSED.format(sql.dollars("(cash - commissions)"))} AS final_pnl,
+  {_money(sql, "commissions", "max_risk")}, position, state, digest, legs
+FROM trade_rows WHERE status <> 'NONE'
+"""
+
+
+def _orders(sql: Dialect) -> str:
+    return f"""
+CREATE VIEW orders AS SELECT
+  number AS id, ref, bot AS strategy_id, position, order_id AS ibkr_order_id, perm_id AS ibkr_perm_id,
+  con_id AS ibkr_con_id, parent_order_id, action,
+  CASE purpose WHEN 'entry' THEN 'PARENT' WHEN 'target' THEN 'TAKE_PROFIT' WHEN 'stop' THEN 'STOP_LOSS' END
+    AS bracket_type,
+  CASE WHEN state IN ('prepared', 'sending', 'unknown') THEN 'PENDING'
+       WHEN state IN ('working', 'cancelling') THEN 'SUBMITTED'
+       WHEN state = 'filled' THEN 'FILLED' ELSE 'CANCELLED' END AS status,
+  {_money(sql, "fill_price")}, {sql.new_york("fill_time")} AS fill_time, quantity, filled,
+  CASE WHEN algo_priority IS NULL THEN NULL ELSE 'Adaptive' END AS algo_strategy, algo_priority,
+  kind AS order_type, {_money(sql, "limit_price", "stop_price", "mid")}, purpose, reason, state, message, attempt,
+  oca_group, {sql.new_york("prepared_at")} AS prepared_at, {sql.new_york("changed_at")} AS changed_at, legs
+FROM order_rows
+"""
+
+
+def _fills(sql: Dialect) -> str:
+    return f"""
+CREATE VIEW fills AS SELECT
+  exec_id, ref, bot AS strategy_id, position, leg, contract, con_id, purpose, action,
+  {sql.real("quantity")} AS quantity, {_money(sql, "price", "commission")},
+  {sql.new_york("executed_at")} AS executed_at
+FROM fill_rows
+"""
+
+
+def _snapshots(sql: Dialect) -> str:
+    return f"""
+CREATE VIEW position_snapshots AS SELECT
+  s.seq AS id, t.id AS trade_id, s.position, s.bot AS strategy_id, {sql.new_york("s.at")} AS snapshot_time,
+  {sql.dollars("s.bid")} AS current_bid, {sql.dollars("s.ask")} AS current_ask, {sql.dollars("s.mid")} AS current_mid,
+  {sql.dollars("s.spot")} AS underlying_price, delta, gamma, theta, vega, iv,
+  {sql.dollars("s.profit")} AS unrealized_pnl
+FROM snapshot_rows s LEFT JOIN trade_rows t ON t.position = s.position
+"""
+
+
+def _running(sql: Dialect, group: str) -> str:
     """Return SQL for closed trades with the worst fall from a peak so far, per group, in order of their end."""
     order = "ORDER BY exit_time, id"
+    best = sql.most("0", f"max(total) OVER (PARTITION BY grouped {order})")
     return f"""
 closed AS (SELECT *, {group} AS grouped, cash - commissions AS net FROM trade_rows WHERE status = 'CLOSED'),
 run AS (SELECT *, sum(net) OVER (PARTITION BY grouped {order}) AS total FROM closed),
-peak AS (SELECT *, max(0, max(total) OVER (PARTITION BY grouped {order})) - total AS fall FROM run)
+peak AS (SELECT *, {best} - total AS fall FROM run)
 """
 
 
-_STATISTICS = f"""
-  count(*) AS total_trades, sum(net > 0) AS wins, sum(net < 0) AS losses,
-  1.0 * sum(net > 0) / count(*) AS win_rate, {dollars("sum(cash)")} AS gross_pnl,
-  {dollars("sum(commissions)")} AS total_commission, {dollars("sum(net)")} AS net_pnl,
-  {dollars("sum(net)")} / count(*) AS avg_pnl, {dollars("max(0, max(net))")} AS max_win,
-  {dollars("min(0, min(net))")} AS max_loss, {dollars("max(fall)")} AS max_drawdown
+def _statistics(sql: Dialect) -> str:
+    return f"""
+  count(*) AS total_trades, {sql.count("net > 0")} AS wins, {sql.count("net < 0")} AS losses,
+  {sql.real(sql.count("net > 0"))} / count(*) AS win_rate, {sql.dollars("sum(cash)")} AS gross_pnl,
+  {sql.dollars("sum(commissions)")} AS total_commission, {sql.dollars("sum(net)")} AS net_pnl,
+  {sql.dollars("sum(net)")} / count(*) AS avg_pnl, {sql.dollars(sql.most("0", "max(net)"))} AS max_win,
+  {sql.dollars(sql.least("0", "min(net)"))} AS max_loss, {sql.dollars("max(fall)")} AS max_drawdown
 """
 
-_STRATEGY_SUMMARY = f"""
-CREATE VIEW strategy_summary AS WITH {_running("bot")}
-SELECT grouped AS strategy_id, {_STATISTICS} FROM peak GROUP BY grouped
+
+def _strategy_summary(sql: Dialect) -> str:
+    return f"""
+CREATE VIEW strategy_summary AS WITH {_running(sql, "bot")}
+SELECT grouped AS strategy_id, {_statistics(sql)} FROM peak GROUP BY grouped
 """
 
-_ACCOUNT_SUMMARY = f"""
-CREATE VIEW account_summary AS WITH {_running("''")}
-SELECT {_STATISTICS} FROM peak GROUP BY grouped
+
+def _account_summary(sql: Dialect) -> str:
+    return f"""
+CREATE VIEW account_summary AS WITH {_running(sql, "''")}
+SELECT {_statistics(sql)} FROM peak GROUP BY grouped
 """
 
-_DAILY_SUMMARY = f"""
-CREATE VIEW daily_summary AS WITH {_running(f"date({new_york('exit_time')})")}
-SELECT grouped AS date, count(*) AS trades_count, sum(net > 0) AS winning_trades, sum(net < 0) AS losing_trades,
-  {dollars("sum(cash)")} AS total_pnl, {dollars("sum(commissions)")} AS total_commissions,
-  {dollars("sum(net)")} AS net_pnl, {dollars("max(fall)")} AS max_drawdown
+
+def _daily_summary(sql: Dialect) -> str:
+    return f"""
+CREATE VIEW daily_summary AS WITH {_running(sql, sql.day(sql.new_york("exit_time")))}
+SELECT grouped AS date, count(*) AS trades_count, {sql.count("net > 0")} AS winning_trades,
+  {sql.count("net < 0")} AS losing_trades,
+  {sql.dollars("sum(cash)")} AS total_pnl, {sql.dollars("sum(commissions)")} AS total_commissions,
+  {sql.dollars("sum(net)")} AS net_pnl, {sql.dollars("max(fall)")} AS max_drawdown
 FROM peak GROUP BY grouped
 """
 
-_BOT_DAYS = f"""
+
+def _bot_days(sql: Dialect) -> str:
+    return f"""
 CREATE VIEW bot_days AS SELECT
-  bot AS strategy_id, date, entries, opened, agains, last_end, decided, halted, skipped, {_money("realized")}
+  bot AS strategy_id, {sql.date("date")} AS date, entries, opened, agains, last_end, decided, halted, skipped,
+  {_money(sql, "realized")}
 FROM bot_day_rows
 """
 
-_SYSTEM_STATE = f"""
+
+def _system_state(sql: Dialect) -> str:
+    today = sql.day(sql.new_york("at"))
+    is_trading = """(SELECT kind = 'run_started' FROM journal WHERE seq = (SELECT seq FROM run))
+    AND coalesce((SELECT request = 'resume' FROM asked), TRUE)"""
+    return f"""
 CREATE VIEW system_state AS WITH
-now AS (SELECT at, date({new_york("at")}) AS today FROM journal WHERE seq = (SELECT max(seq) FROM journal)),
+now AS (SELECT at, {today} AS today FROM journal WHERE seq = (SELECT max(seq) FROM journal)),
 run AS (SELECT max(seq) AS seq FROM journal WHERE kind IN ('run_started', 'run_ended')),
-asked AS (SELECT json_extract(data, '$.request') AS request FROM journal
+asked AS (SELECT {sql.member("data", "request")} AS request FROM journal
   WHERE kind = 'operator' AND bot = '' AND seq > (SELECT seq FROM run) ORDER BY seq DESC LIMIT 1)
-SELECT {new_york("now.at")} AS last_updated,
-  (SELECT kind = 'run_started' FROM journal WHERE seq = (SELECT seq FROM run))
-    AND coalesce((SELECT request = 'resume' FROM asked), 1) AS is_trading,
+SELECT {sql.new_york("now.at")} AS last_updated,
+  {sql.flag(is_trading)} AS is_trading,
   (SELECT count(*) FROM trade_rows WHERE status = 'OPEN') AS open_positions,
   coalesce((SELECT net_pnl FROM daily_summary WHERE date = now.today), 0.0) AS daily_pnl,
-  (SELECT count(*) FROM trades WHERE date(entry_time) = now.today) AS trades_today,
-  (SELECT count(*) FROM journal WHERE kind = 'alarm' AND date({new_york("at")}) = now.today) AS errors_today
+  (SELECT count(*) FROM trades WHERE {sql.day("entry_time")} = now.today) AS trades_today,
+  (SELECT count(*) FROM journal WHERE kind = 'alarm' AND {today} = now.today) AS errors_today
 FROM now
 """
-
-VIEWS = (
-    _TRADES,
-    _ORDERS,
-    _FILLS,
-    _SNAPSHOTS,
-    _OPEN_POSITIONS,
-    _RISK,
-    _PENDING,
-    _STRATEGY_SUMMARY,
-    _ACCOUNT_SUMMARY,
-    _DAILY_SUMMARY,
-    _BOT_DAYS,
-    _SYSTEM_STATE,
-)

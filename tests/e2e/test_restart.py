@@ -16,11 +16,13 @@ from engine.run.aftermath.day import read_day
 from engine.run.aftermath.findings import offences
 from engine.run.desk import Desk, load_desk
 from engine.run.inbox import post
-from engine.run.start import Run, RunOptions, execute
+from engine.run.start import Run, RunOptions, execute, open_journal
 from engine.run.worlds import attached
 from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
 from engine.sim.seams import OrderView, Status
+from engine.store.journal import SqlJournal
+from engine.store.place import Place
 from tests.e2e.worlds import spec_files
 
 DAY = date(2026, 10, 21)
@@ -32,7 +34,13 @@ def new_york(hour: int, minute: int, day: int = 21) -> datetime:
     return datetime(2026, 10, day, hour + 4, minute, tzinfo=UTC)
 
 
-async def run_until(gateway: RunningGateway, store: Path, stop_at: datetime, specs: Sequence[str] = (SELLER,)) -> Run:
+async def run_until(
+    gateway: RunningGateway,
+    store: Place,
+    stop_at: datetime,
+    specs: Sequence[str] = (SELLER,),
+    opens: Callable[[RunOptions], SqlJournal] = open_journal,
+) -> Run:
     """Run bots attached to the gateway, and ask the engine to stop at an instant."""
     desk = load_desk(spec_files(specs), {}, None)
     options = RunOptions(store=store, logs=None, sessions=None, install="")
@@ -44,7 +52,7 @@ async def run_until(gateway: RunningGateway, store: Path, stop_at: datetime, spe
             run.inbox.ask(Request.STOP)
 
     world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
-    return await execute(desk, options, world, lambda run: None, watcher)
+    return await execute(desk, options, world, lambda run: None, watcher, opens)
 
 
 def working(gateway: RunningGateway) -> list[OrderView]:

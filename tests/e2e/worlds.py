@@ -12,6 +12,7 @@ from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import DEFAULT_DATE, SimSettings, simulated
 from engine.sim.exchange.ledger import LedgerTotals
 from engine.spec.shipped import shipped
+from engine.store.place import Place
 
 ALL_SPECS = ("calm_tape_condor", "dte0_condor", "put_lite", "spx_spy_parity", "spy_put_seller")
 
@@ -33,12 +34,13 @@ def run_days(
     positions: Path | None = None,
     data_seconds: int = 5,
     overrides: dict[str, str] | None = None,
+    place: Place | None = None,
 ) -> Day:
-    """Run whole sessions and return what they left."""
+    """Run whole sessions and return what they left; `place`: the store, else a file in the folder."""
 
     desk = load_desk(specs, overrides or {}, None)
     name = Path(market).stem if market else "plain"
-    store = folder / f"{name}-{seed}-{days}-{speed or 'max'}.db"
+    store = place or folder / f"{name}-{seed}-{days}-{speed or 'max'}.db"
     options = RunOptions(store=store, logs=None, sessions=days, install=f"s{seed}")
     sim = SimSettings(
         first_day=first_day,

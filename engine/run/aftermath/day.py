@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from engine.decide.bot_day import BotDay
 from engine.model.order import Order
@@ -13,6 +12,7 @@ from engine.record.record import Kind, Record
 from engine.sim.exchange.ledger import LedgerTotals
 from engine.store.journal import ChainBreak, SqlJournal
 from engine.store.open import open_store
+from engine.store.place import Place
 
 DECISIONS = frozenset(Kind) - {Kind.RUN_STARTED, Kind.RUN_ENDED}
 """What a repeated run repeats; the start has the paths of this machine, the end what was done by hand."""
@@ -55,7 +55,7 @@ def _hash(records: Iterable[Record]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def read_day(store: Path, ledger: LedgerTotals, seconds: dict[str, float]) -> Day:
+def read_day(store: Place, ledger: LedgerTotals, seconds: dict[str, float]) -> Day:
     """Return what a store holds, read back from its journal. Raises: StoreError."""
     journal = SqlJournal(open_store(store))
     try:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from pathlib import Path
 
 from engine.model.values import dataclass
 from engine.record.record import Record
@@ -20,6 +19,7 @@ from engine.run.audit.rules import declared_moves, in_order, inside_the_session,
 from engine.run.audit.starts import differing_starts
 from engine.run.audit.tape import Check, Finding, Tape, tape_of
 from engine.store.journal import ChainBreak
+from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.store.upkeep import differing_tables
 
@@ -70,7 +70,7 @@ INVARIANTS = (
 )
 
 
-def audit_store(path: Path) -> tuple[Verdict, ...]:
+def audit_store(path: Place) -> tuple[Verdict, ...]:
     """Return a verdict of every invariant on a store, also while an engine writes it. Raises: StoreError."""
     with StoreReader(path) as reader:
         rows, broken = reader.numbered(), reader.verify()

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
 from engine.record.record import Kind, Record
 from engine.run.resume import resume
+from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.turn.state import State
 
@@ -15,7 +15,7 @@ LATER = (timedelta(0), timedelta(days=1), timedelta(days=4))
 """How long after the last record a start is tried: at once, on the next day, after a long weekend."""
 
 
-def differing_starts(path: Path) -> list[str]:
+def differing_starts(path: Place) -> list[str]:
     """Return what a start would know otherwise, or why none is possible, in words. Raises: StoreError."""
     with StoreReader(path) as reader:
         try:

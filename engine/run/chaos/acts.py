@@ -17,7 +17,8 @@ from engine.model.event import OperatorRequest, Request
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
 from engine.run.loop import Loop
-from engine.store.open import BUSY_MS
+from engine.store.place import Place
+from engine.store.sqlite import BUSY_MS
 
 REQUESTS = {
     "kill": Request.KILL,
@@ -97,12 +98,14 @@ class Acts:
         excused, self._excused = self._excused, False
         return excused and isinstance(error, StoreError)
 
-    def write(self, path: Path, connection: Any, at: datetime, write: Callable[[], None]) -> None:
-        """Do a durable write, or let it fail. Raises: StoreError."""
+    def write(self, path: Place, connection: Any, at: datetime, write: Callable[[], None]) -> None:
+        """Do a durable write, or let it fail. Raises: StoreError; ValueError when the store is not a file."""
         act = self._failures[0] if self._failures and self._failures[0].at <= at else None
         if act is None:
             write()
             return
+        if not isinstance(path, Path):
+            raise ValueError(f"{act}: only a store in a file can be made to fail")
         try:
             with _failing(act.kind, path, connection):
                 write()

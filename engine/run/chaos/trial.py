@@ -31,9 +31,11 @@ from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import World, patient
 from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
+from engine.store.place import Place
 from engine.store.upkeep import differing_tables
 
 CLIENT_ID = 1
+STORE = "chaos.db"
 QUIET, LONGEST_QUIET = timedelta(minutes=3), timedelta(minutes=15)
 """How long an engine is left alone after the last fault, at least, and until it has nothing under way."""
 TOO_LATE = timedelta(minutes=25)
@@ -55,10 +57,13 @@ class _OverError(BaseException):
     """The trial has seen enough."""
 
 
-def live_through(storm: Storm, desk: Desk, folder: Path) -> Aftermath:
-    """Run one trial to its end; its store is left in `folder`. Raises: ValueError for a storm no gateway can follow."""
+def live_through(storm: Storm, desk: Desk, folder: Path, place: Place | None = None) -> Aftermath:
+    """Run one trial to its end; its store is `place`, else left in `folder`.
+
+    Raises: ValueError for a storm no gateway can follow.
+    """
     with Overheard() as heard:
-        trial = _Trial(storm, desk, folder, heard)
+        trial = _Trial(storm, desk, place or folder / STORE, heard)
         return _undisturbed(lambda: run_virtually(trial.run_in))
 
 
@@ -66,16 +71,16 @@ def live_through_sockets(storm: Storm, desk: Desk, folder: Path) -> Aftermath:
     """Run one trial in lockstep over TCP and on asyncio's own loop: the same trace, unless steps or sends count."""
     assert storm.lockstep
     with Overheard() as heard:
-        return asyncio.run(_Trial(storm, desk, folder, heard).run())
+        return asyncio.run(_Trial(storm, desk, folder / STORE, heard).run())
 
 
 class _Trial:
     """One trial under way."""
 
-    def __init__(self, storm: Storm, desk: Desk, folder: Path, heard: Overheard) -> None:
+    def __init__(self, storm: Storm, desk: Desk, store: Place, heard: Overheard) -> None:
         self.storm = storm
         self.desk = desk
-        self.store = folder / "chaos.db"
+        self.store = store
         self.heard = heard
         self.fate = Fate(storm.crashes)
         self.acts = Acts(storm.acts)

@@ -1,7 +1,6 @@
 """`rulebot promote`: a paper store read, its bots judged by what the account document demands, promotions made."""
 
 from datetime import datetime
-from pathlib import Path
 
 from engine.model.errors import StoreError
 from engine.model.position import Position
@@ -15,6 +14,7 @@ from engine.run.promotion.paper import Key, Paper, closed_trades, read_paper
 from engine.run.promotion.promotion import Promotion
 from engine.run.promotion.sessions import Audited, BotSession, audit_faults, days_of, judge
 from engine.spec.spec import AccountDocument
+from engine.store.place import Place, full_name
 from engine.store.queries import StoreReader
 from engine.store.upkeep import differing_tables
 
@@ -45,7 +45,7 @@ class Assessment:
 class Evidence:
     """A paper journal as it was read, up to its last record (of `at`), and all that it says of one world."""
 
-    store: Path
+    store: Place
     paper: Paper
     audited: Audited
     records: int
@@ -54,7 +54,7 @@ class Evidence:
     simulated: bool
 
 
-def read_evidence(path: Path, *, simulated: bool) -> Evidence:
+def read_evidence(path: Place, *, simulated: bool) -> Evidence:
     """Read and audit a paper store. Raises: StoreError, also for one whose journal is not what was written."""
     with StoreReader(path) as reader:
         (number, hash), rows, broken = reader.head(), reader.numbered(without=UNTOLD), reader.verify()
@@ -97,7 +97,7 @@ def promotion(evidence: Evidence, found: Assessment, account: str) -> Promotion:
         simulated=evidence.simulated,
         figures=found.figures,
         paper=tuple(evidence.paper.accounts),
-        store=str(evidence.store.absolute()),
+        store=full_name(evidence.store),
         records=evidence.records,
         hash=evidence.hash,
     )

@@ -8,7 +8,6 @@ promote for a simulated account only. It carries the head of the paper journal t
 from collections.abc import Iterable
 from contextlib import closing
 from datetime import date, datetime
-from pathlib import Path
 
 from engine.model.errors import StoreError
 from engine.model.session import session_after
@@ -18,7 +17,8 @@ from engine.record.record import Json, Kind, Record
 from engine.run.promotion.figures import Figures
 from engine.run.promotion.paper import LIVE, is_simulated, mode_of
 from engine.store.journal import SqlJournal
-from engine.store.open import open_store
+from engine.store.open import is_there, open_store
+from engine.store.place import Place
 from engine.store.queries import StoreReader
 
 
@@ -53,12 +53,12 @@ def good_until(last: date, sessions: int) -> date:
     return day
 
 
-def read_live_store(path: Path, account: str, *, simulated: bool, verifies: bool = True) -> LiveStore:
+def read_live_store(path: Place, account: str, *, simulated: bool, verifies: bool = True) -> LiveStore:
     """Return what a live store holds, an empty one where there is none yet; `verifies` the hash chain.
 
     Raises: StoreError.
     """
-    if not path.is_file() or not path.stat().st_size:
+    if not is_there(path):
         return LiveStore(promotions={})
     with StoreReader(path) as reader:
         broken = reader.verify() if verifies else None
@@ -71,7 +71,7 @@ def read_live_store(path: Path, account: str, *, simulated: bool, verifies: bool
     return LiveStore(promotions=_promotions(records), problem=problem, held=held)
 
 
-def keep(path: Path, at: datetime, promotions: dict[str, Promotion]) -> None:
+def keep(path: Place, at: datetime, promotions: dict[str, Promotion]) -> None:
     """Write promotions into a live store, which is made when it is not there.
 
     Raises: StoreError, also while an engine runs on it or when it is no live store of this account.
@@ -85,9 +85,9 @@ def keep(path: Path, at: datetime, promotions: dict[str, Promotion]) -> None:
         journal.append(records, durable=True)
 
 
-def refuse_live_store(path: Path) -> None:
+def refuse_live_store(path: Place) -> None:
     """Refuse to trade paper on the store of live runs. Raises: StoreError."""
-    if not path.is_file() or not path.stat().st_size:
+    if not is_there(path):
         return
     with StoreReader(path) as reader:
         records = reader.records((Kind.PROMOTION, Kind.RUN_STARTED))
@@ -97,7 +97,7 @@ def refuse_live_store(path: Path) -> None:
         )
 
 
-def _foreign(records: Iterable[Record], path: Path, account: str, simulated: bool) -> str:
+def _foreign(records: Iterable[Record], path: Place, account: str, simulated: bool) -> str:
     for record in records:
         if record.kind is Kind.PROMOTION:
             continue

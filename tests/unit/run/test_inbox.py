@@ -7,8 +7,9 @@ import pytest
 
 from engine.model.errors import StoreError
 from engine.model.event import Request
-from engine.run.inbox import Inbox, inbox_of, post
-from engine.store.open import hold_store
+from engine.run.inbox import Inbox, post
+from engine.store.requests import folder_of
+from engine.store.sqlite import hold_store
 
 AT = datetime(2026, 11, 18, 15, 0, tzinfo=UTC)
 
@@ -31,7 +32,7 @@ def test_a_running_engine_reads_each_request_and_removes_its_file(store: Path) -
         assert post(store, Request.PAUSE, "condor")
         assert asked(inbox) == [(Request.PAUSE, "condor")]
         asked(inbox)
-        assert not list(inbox_of(store).glob("*.json"))
+        assert not list(folder_of(store).glob("*.json"))
 
 
 @pytest.mark.parametrize("request_", [Request.KILL, Request.FLATTEN, Request.PAUSE, Request.RESUME])
@@ -54,7 +55,7 @@ def test_a_store_that_is_not_there_takes_no_requests(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_read_is_set_aside(store: Path) -> None:
-    folder = inbox_of(store)
+    folder = folder_of(store)
     folder.mkdir()
     (folder / "1.json").write_text("no json", encoding="utf-8")
     assert asked(Inbox(store)) == []

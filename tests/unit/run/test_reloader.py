@@ -17,12 +17,13 @@ from engine.model.event import OperatorRequest, Request
 from engine.model.facts import Listing
 from engine.record.record import Kind, Record
 from engine.run.desk import Sources, load_desk
-from engine.run.inbox import Inbox, inbox_of, post
+from engine.run.inbox import Inbox, post
 from engine.run.loop import Loop
 from engine.run.reload import ASK_AGAIN, Reloader
 from engine.run.reread import LiveRun, limit_words, refuse_account, reread, sources_of, told_limits, told_sources
 from engine.run.resume import resume
-from engine.store.open import hold_store
+from engine.store.requests import folder_of
+from engine.store.sqlite import hold_store
 from engine.turn.program import Program
 
 LATER = '{window: {from: "11:30", to: "13:00"}}'
@@ -317,4 +318,4 @@ def test_a_reload_is_for_an_engine_that_runs(tmp_path: Path) -> None:
     with hold_store(store):
         assert post(store, Request.RELOAD)
         Inbox(store)
-    assert not list(inbox_of(store).glob("*.json"))
+    assert not list(folder_of(store).glob("*.json"))

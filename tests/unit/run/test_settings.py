@@ -6,6 +6,7 @@ import pytest
 
 from engine.model.errors import MisuseError, SpecError, StoreError
 from engine.run.settings import Settings, load_settings, read_settings
+from engine.store.place import beside, place_of
 
 DATA = Path("data")
 
@@ -118,3 +119,30 @@ def test_the_file_beside_the_specs_is_read(tmp_path: Path) -> None:
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot be read"):
         read_settings(tmp_path / "none.toml", tmp_path, DATA, {})
+
+
+def test_a_store_may_be_on_a_server_and_its_logs_lie_in_a_folder_of_their_own() -> None:
+    url = "postgresql://me@db/bots"
+    for found in (
+        load_settings(f'store = "{url}"', data=DATA),
+        load_settings(environ={"RULEBOT_STORE": url}, data=DATA),
+        load_settings(flags={"store": place_of(url)}, data=DATA),
+    ):
+        assert found.store == place_of(url)
+        assert found.logs == beside(place_of(url), DATA, "-logs")
+    assert load_settings(f'store = "{url}"\nlogs = "mine"', data=DATA).logs == Path("mine")
+    assert load_settings(f'live_store = "{url}"', data=DATA).live_store == place_of(url)
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:hidden@db", "postgresql://me:hidden@db:x/y", "mysql://me:hidden@db/y"]
+)
+def test_a_url_that_cannot_be_meant_is_refused_without_its_password(url: str) -> None:
+    tries = (lambda: load_settings(f'store = "{url}"'), lambda: load_settings(environ={"RULEBOT_LIVE_STORE": url}))
+    for each in tries:
+        with pytest.raises((SpecError, MisuseError), match=r"the store|a store") as caught:
+            each()
+        assert "hidden" not in f"{caught.value}"
+    with pytest.raises(SpecError) as told:
+        load_settings(f'prot = "{url.replace("mysql", "postgres")}"')
+    assert "hidden" not in str(told.value)

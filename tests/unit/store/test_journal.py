@@ -1,6 +1,5 @@
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -8,12 +7,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from places import drop_triggers, records_of, run, spelled
 from store_day import at, small_day, verdict
 
 from engine.model.errors import InvariantError, StoreError
 from engine.record.record import Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store, read_store
+from engine.store.place import Place
 from engine.store.queries import StoreReader
 
 NOON = at("12:00")
@@ -23,49 +24,43 @@ def operator(number: int) -> Record:
     return Record(NOON, Kind.OPERATOR, "", "", {"id": f"{number}", "request": "pause", "bot": ""})
 
 
-def on_disk(path: Path) -> int:
-    with sqlite3.connect(path) as connection:
-        return int(connection.execute("SELECT count(*) FROM journal").fetchone()[0])
-
-
-def test_what_is_read_is_what_was_written(tmp_path: Path) -> None:
-    journal = SqlJournal(open_store(tmp_path / "a.db"))
+def test_what_is_read_is_what_was_written(place: Place) -> None:
+    journal = SqlJournal(open_store(place))
     for record in small_day():
         journal.append([record], durable=record.kind is Kind.ORDER)
     assert list(journal.read()) == small_day()
     journal.close()
-    again = SqlJournal(open_store(tmp_path / "a.db"))
+    again = SqlJournal(open_store(place))
     assert list(again.read()) == small_day()
     assert [record.kind for record in again.read({Kind.SESSION})] == [Kind.SESSION]
     assert again.verify() is None
     again.close()
 
 
-def test_a_record_may_wait_one_second_of_its_own_time(tmp_path: Path) -> None:
-    journal = SqlJournal(open_store(tmp_path / "a.db"))
+def test_a_record_may_wait_one_second_of_its_own_time(place: Place) -> None:
+    journal = SqlJournal(open_store(place))
     for second in (0.0, 0.5, 0.9):
         journal.append([Record(NOON + timedelta(seconds=second), Kind.VERDICT)], durable=False)
-    assert on_disk(tmp_path / "a.db") == 0
+    assert records_of(place) == 0
     journal.append([Record(NOON + timedelta(seconds=1), Kind.VERDICT)], durable=False)
-    assert on_disk(tmp_path / "a.db") == 4
+    assert records_of(place) == 4
     journal.append([Record(NOON + timedelta(seconds=1.1), Kind.VERDICT)], durable=False)
     journal.append([operator(1)], durable=True)
-    assert on_disk(tmp_path / "a.db") == 6
+    assert records_of(place) == 6
     assert [record.kind for record in journal.read()][-2:] == [Kind.VERDICT, Kind.OPERATOR]
     journal.close()
 
 
-def test_a_killed_engine_loses_no_durable_record(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
+def test_a_killed_engine_loses_no_durable_record(place: Place) -> None:
     program = f"""
         import os, signal, sys
         sys.path[:0] = {[str(Path(__file__).parents[2]), str(Path(__file__).parents[3])]!r}
-        from pathlib import Path
         from store_day import verdict
         from engine.record.record import Kind, Record
         from engine.store.journal import SqlJournal
         from engine.store.open import open_store
-        journal = SqlJournal(open_store(Path({str(path)!r})))
+        from engine.store.place import place_of
+        journal = SqlJournal(open_store(place_of({spelled(place)!r})))
         journal.append([verdict("10:00", "vix", True, 1.0)], durable=False)
         journal.append([Record(verdict("10:00", "vix", True, 1.0).at, Kind.OPERATOR)], durable=True)
         journal.append([verdict("10:00", "vix", False, 2.0)], durable=False)
@@ -73,7 +68,7 @@ def test_a_killed_engine_loses_no_durable_record(tmp_path: Path) -> None:
     """
     killed = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=False)
     assert killed.returncode == -signal.SIGKILL
-    journal = SqlJournal(open_store(path))
+    journal = SqlJournal(open_store(place))
     assert [record.kind for record in journal.read()] == [Kind.VERDICT, Kind.OPERATOR]
     assert journal.verify() is None
     journal.append([operator(2)], durable=True)
@@ -81,13 +76,13 @@ def test_a_killed_engine_loses_no_durable_record(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_the_journal_is_append_only(day_store: Path) -> None:
-    with sqlite3.connect(day_store) as connection:
-        for statement in ("UPDATE journal SET bot = ''", "DELETE FROM journal WHERE seq = 3"):
-            with pytest.raises(sqlite3.IntegrityError, match="append-only"):
-                connection.execute(statement)
-        with pytest.raises(sqlite3.IntegrityError, match="no gaps"):
-            connection.execute("INSERT INTO journal VALUES (999, '', '', '', '', '', '')")
+def test_the_journal_is_append_only(day_place: Place) -> None:
+    for statement in ("UPDATE journal SET bot = ''", "DELETE FROM journal WHERE seq = 3"):
+        with pytest.raises(Exception, match="append-only"):
+            run(day_place, statement)
+    with pytest.raises(Exception, match="no gaps"):
+        run(day_place, "INSERT INTO journal VALUES (999, '', '', '', '', '', '')")
+    assert records_of(day_place) == len(small_day())
 
 
 @pytest.mark.parametrize(
@@ -100,12 +95,10 @@ def test_the_journal_is_append_only(day_store: Path) -> None:
         ("DELETE FROM journal WHERE seq = 1", "number 1 is missing"),
     ],
 )
-def test_a_change_behind_our_back_is_found(day_store: Path, statement: str, why: str) -> None:
-    with sqlite3.connect(day_store) as connection:
-        connection.execute("DROP TRIGGER journal_no_update")
-        connection.execute("DROP TRIGGER journal_no_delete")
-        connection.execute(statement)
-    with StoreReader(day_store) as reader:
+def test_a_change_behind_our_back_is_found(day_place: Place, statement: str, why: str) -> None:
+    drop_triggers(day_place)
+    assert run(day_place, statement) > 0
+    with StoreReader(day_place) as reader:
         found = reader.verify()
     assert found is not None
     assert found.why == why
@@ -123,7 +116,7 @@ def test_a_full_disk_loses_nothing_that_was_there(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="disk is full") as caught:
         journal.append([big], durable=True)
     assert "nothing recorded before was lost" in str(caught.value.help)
-    assert on_disk(tmp_path / "a.db") == len(small_day())
+    assert records_of(tmp_path / "a.db") == len(small_day())
     journal._connection.exec_driver_sql("PRAGMA max_page_count = 100000")
     journal._connection.commit()
     journal.append([operator(1)], durable=True)
@@ -140,11 +133,11 @@ def test_a_full_disk_loses_nothing_that_was_there(tmp_path: Path) -> None:
         Record(NOON, Kind.VERDICT, "a", "", {"value": float("nan")}),
     ],
 )
-def test_a_malformed_record_is_our_fault_and_leaves_no_trace(tmp_path: Path, record: Record) -> None:
-    journal = SqlJournal(open_store(tmp_path / "a.db"))
+def test_a_malformed_record_is_our_fault_and_leaves_no_trace(place: Place, record: Record) -> None:
+    journal = SqlJournal(open_store(place))
     with pytest.raises(InvariantError):
         journal.append([operator(1), record], durable=True)
-    assert on_disk(tmp_path / "a.db") == 0
+    assert records_of(place) == 0
     journal.append([operator(2)], durable=True)
     assert len(journal.read()) == 1
     journal.close()
@@ -159,17 +152,16 @@ def test_a_store_that_was_replaced_stops_the_engine(tmp_path: Path) -> None:
         journal.append([operator(2)], durable=True)
 
 
-def test_readers_see_whole_commits_while_an_engine_writes(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
-    journal = SqlJournal(open_store(path))
+def test_readers_see_whole_commits_while_an_engine_writes(place: Place) -> None:
+    journal = SqlJournal(open_store(place))
     journal.append(small_day(), durable=True)
-    with StoreReader(path) as reader:
+    with StoreReader(place) as reader:
         before = reader.view("trades")
         journal.append([operator(1)], durable=True)
         assert reader.view("trades") == before
         assert len(reader.run().requests) == 1
-    store = read_store(path)
-    with store.engine.connect() as connection, pytest.raises(Exception, match="readonly"):
+    store = read_store(place)
+    with store.engine.connect() as connection, pytest.raises(Exception, match=r"readonly|read-only"):
         connection.exec_driver_sql("DELETE FROM trade_rows")
     store.close()
     journal.close()

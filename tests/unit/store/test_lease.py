@@ -2,19 +2,20 @@
 
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
 import pytest
+from places import rows, run, spelled
 from store_day import at
 
 from engine.model.errors import StoreError
 from engine.record.record import Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
+from engine.store.place import Place
 
 ROOT = Path(__file__).parents[3]
 
@@ -23,47 +24,52 @@ def request(number: int) -> Record:
     return Record(at("12:00"), Kind.OPERATOR, "", "", {"id": f"{number}", "request": "pause", "bot": ""})
 
 
-def lease_of(path: Path) -> tuple[int, str]:
-    with sqlite3.connect(path) as connection:
-        epoch, owner = connection.execute("SELECT epoch, owner FROM lease").fetchone()
-    return int(epoch), str(owner)
+def lease_of(place: Place) -> tuple[int, str]:
+    (found,) = rows(place, "SELECT epoch, owner FROM lease")
+    return int(found["epoch"]), str(found["owner"])
 
 
-def overtaken(path: Path) -> tuple[SqlJournal, SqlJournal]:
-    """Return a journal whose lock file somebody deleted, and the one that came in thereby."""
-    first = SqlJournal(open_store(path))
+def overtaken(place: Place) -> tuple[SqlJournal, SqlJournal]:
+    """Return a journal whose lock was taken from it, and the one that came in thereby.
+
+    The lock of a file is deleted. That of a session goes with the session; here it is given up in it, so that what
+    keeps the first one from writing is the lease alone.
+    """
+    first = SqlJournal(open_store(place))
     first.append([request(1)], durable=True)
-    Path(f"{path}.lock").unlink()
-    return first, SqlJournal(open_store(path))
+    if isinstance(place, Path):
+        Path(f"{place}.lock").unlink()
+    else:
+        first._connection.exec_driver_sql("SELECT pg_advisory_unlock_all()")
+        first._connection.commit()
+    return first, SqlJournal(open_store(place))
 
 
-def test_each_start_has_a_higher_epoch_and_says_who_it_is(tmp_path: Path) -> None:
+def test_each_start_has_a_higher_epoch_and_says_who_it_is(place: Place) -> None:
     for epoch in (1, 2, 3):
-        journal = SqlJournal(open_store(tmp_path / "a.db"))
+        journal = SqlJournal(open_store(place))
         assert journal.epoch == epoch
         journal.close()
-    assert lease_of(tmp_path / "a.db")[0] == 3
-    assert lease_of(tmp_path / "a.db")[1].startswith(f"process {os.getpid()} on ")
+    assert lease_of(place)[0] == 3
+    assert lease_of(place)[1].startswith(f"process {os.getpid()} on ")
 
 
-def test_a_store_from_before_there_were_leases_gets_one(day_store: Path) -> None:
-    with sqlite3.connect(day_store) as connection:
-        connection.execute("DROP TABLE lease")
-    journal = SqlJournal(open_store(day_store))
+def test_a_store_from_before_there_were_leases_gets_one(day_place: Place) -> None:
+    run(day_place, "DROP TABLE lease")
+    journal = SqlJournal(open_store(day_place))
     assert journal.epoch == 1
     assert journal.verify() is None
     journal.close()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL there")
-def test_the_lease_of_a_killed_process_is_taken_over_at_once(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
+def test_the_lease_of_a_killed_process_is_taken_over_at_once(place: Place) -> None:
     program = f"""
         import time
-        from pathlib import Path
         from engine.store.journal import SqlJournal
         from engine.store.open import open_store
-        journal = SqlJournal(open_store(Path({str(path)!r})))
+        from engine.store.place import place_of
+        journal = SqlJournal(open_store(place_of({spelled(place)!r})))
         print(journal.epoch, flush=True)
         time.sleep(600)
     """
@@ -72,20 +78,19 @@ def test_the_lease_of_a_killed_process_is_taken_over_at_once(tmp_path: Path) -> 
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "1\n"
-        with pytest.raises(StoreError, match=rf"in use by another engine \(process {holder.pid}\)"):
-            open_store(path)
-        assert lease_of(path)[0] == 1
+        with pytest.raises(StoreError, match=rf"in use by another engine \(process {holder.pid}( on .*)?\)"):
+            open_store(place)
+        assert lease_of(place)[0] == 1
         holder.send_signal(signal.SIGKILL)
         holder.wait()
-    journal = SqlJournal(open_store(path))
+    journal = SqlJournal(open_store(place))
     assert journal.epoch == 2
     journal.close()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file is not deleted there")
-def test_an_engine_that_was_overtaken_writes_nothing_more(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
-    first, second = overtaken(path)
+def test_an_engine_that_was_overtaken_writes_nothing_more(place: Place) -> None:
+    first, second = overtaken(place)
     with pytest.raises(
         StoreError, match=r"taken over by another engine \(process \d+ on .*, epoch 2; this one has 1\)"
     ):
@@ -98,8 +103,8 @@ def test_an_engine_that_was_overtaken_writes_nothing_more(tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file is not deleted there")
-def test_what_leaves_without_a_record_asks_too(tmp_path: Path) -> None:
-    first, second = overtaken(tmp_path / "a.db")
+def test_what_leaves_without_a_record_asks_too(place: Place) -> None:
+    first, second = overtaken(place)
     with pytest.raises(StoreError, match="taken over"):
         first.append([], durable=True)
     second.append([], durable=True)
@@ -108,13 +113,19 @@ def test_what_leaves_without_a_record_asks_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="an open file is not deleted there")
-def test_a_quiet_engine_notices_it_too(tmp_path: Path) -> None:
-    first, second = overtaken(tmp_path / "a.db")
+def test_a_quiet_engine_notices_it_too(place: Place) -> None:
+    first, second = overtaken(place)
     second.check_held()
     with pytest.raises(StoreError, match="taken over"):
         first.check_held()
+    first.abandon()
+    second.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="an open file is not deleted there")
+def test_a_quiet_engine_notices_that_its_file_is_gone(tmp_path: Path) -> None:
+    second = SqlJournal(open_store(tmp_path / "a.db"))
     (tmp_path / "a.db").unlink()
     with pytest.raises(StoreError, match="deleted or replaced"):
         second.check_held()
-    first.abandon()
     second.abandon()

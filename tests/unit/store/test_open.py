@@ -6,8 +6,11 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from engine.model.errors import StoreError
-from engine.store.open import backup, is_in_use, open_store, read_store, says
+from engine.store.failures import says
+from engine.store.open import is_in_use, open_store, read_store
+from engine.store.place import place_of
 from engine.store.queries import StoreReader
+from engine.store.sqlite import backup
 
 
 def test_pragmas_of_a_writer(tmp_path: Path) -> None:
@@ -110,6 +113,27 @@ def test_failures_are_one_sentence_with_what_to_do(cause: str, words: str) -> No
     assert words in found.message
     assert found.help
     assert found.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        ("could not extend file: No space left on device", "the server's disk is full"),
+        ('permission denied for database "bots"', "cannot be written"),
+        ("cannot set transaction read-write mode during recovery", "cannot be written"),
+        ("canceling statement due to lock timeout", "is locked by another session"),
+        ("server closed the connection unexpectedly\n\tThis probably means\n", "has lost its server"),
+        ('connection to server at "db" failed: FATAL:  the database system is starting up', "cannot be reached"),
+        ("something new about my-secret", "failed: something new about ***"),
+    ],
+)
+def test_failures_of_a_server_are_one_sentence_too(cause: str, words: str) -> None:
+    place = place_of("postgresql://me:my-secret@db/bots")
+    found = says(OperationalError("INSERT", {}, RuntimeError(cause)), place)
+    assert words in found.message
+    assert found.message.startswith("the store postgresql://me@db/bots ")
+    assert [part for part in ("my-secret", "\n") if part in found.message] == []
+    assert found.help
 
 
 def test_a_backup_is_a_whole_store_also_while_an_engine_writes(day_store: Path, tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
+from places import rows
 from store_day import CONDOR, DAY, SELLER, at, condor_records, entity, seller_records, small_day
 
 from engine.model.contract import Option, Right
@@ -18,14 +18,15 @@ from engine.model.position import Position, PositionLeg
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.codec import decode
 from engine.record.record import Kind, Record
+from engine.store.dialect import SQLITE
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
+from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.store.tables import PROJECTIONS
-from engine.store.views import new_york
 
 
-def store_of(path: Path, records: Sequence[Record], pieces: int = 1) -> Path:
+def store_of(path: Place, records: Sequence[Record], pieces: int = 1) -> Place:
     journal = SqlJournal(open_store(path))
     for begin in range(0, len(records), pieces):
         journal.append(records[begin : begin + pieces], durable=True)
@@ -33,19 +34,13 @@ def store_of(path: Path, records: Sequence[Record], pieces: int = 1) -> Path:
     return path
 
 
-def rows(path: Path, query: str) -> list[dict[str, Any]]:
-    with sqlite3.connect(path) as connection:
-        connection.row_factory = sqlite3.Row
-        return [dict(row) for row in connection.execute(query)]
-
-
-def dump(path: Path) -> dict[str, list[dict[str, Any]]]:
+def dump(path: Place) -> dict[str, list[dict[str, Any]]]:
     return {table.name: rows(path, f"SELECT * FROM {table.name} ORDER BY 1, 2") for table in PROJECTIONS}
 
 
 @pytest.mark.parametrize("pieces", [1, 2, 3, 7, 1000])
-def test_the_tables_follow_from_the_journal_alone(tmp_path: Path, pieces: int) -> None:
-    path = store_of(tmp_path / "a.db", small_day(), pieces)
+def test_the_tables_follow_from_the_journal_alone(place: Place, pieces: int) -> None:
+    path = store_of(place, small_day(), pieces)
     before = dump(path)
     assert all(before.values())
     journal = SqlJournal(open_store(path))
@@ -54,8 +49,8 @@ def test_the_tables_follow_from_the_journal_alone(tmp_path: Path, pieces: int) -
     assert dump(path) == before
 
 
-def test_a_condor_in_trades(day_store: Path) -> None:
-    (trade,) = rows(day_store, f"SELECT * FROM trades WHERE strategy_id = '{CONDOR}'")
+def test_a_condor_in_trades(day_place: Place) -> None:
+    (trade,) = rows(day_place, f"SELECT * FROM trades WHERE strategy_id = '{CONDOR}'")
     legs = json.loads(trade.pop("legs"))
     wanted = {
         "trade_date": "2026-11-18", "symbol": "SPX", "strike": None, "expiration": "2026-11-18", "quantity": 1,
@@ -74,18 +69,18 @@ def test_a_condor_in_trades(day_store: Path) -> None:
     )
 
 
-def test_the_profit_formula_holds_in_every_row(day_store: Path) -> None:
-    for trade in rows(day_store, "SELECT * FROM trades WHERE status = 'CLOSED'"):
+def test_the_profit_formula_holds_in_every_row(day_place: Place) -> None:
+    for trade in rows(day_place, "SELECT * FROM trades WHERE status = 'CLOSED'"):
         formula = (trade["entry_price"] - trade["exit_price"]) * trade["quantity"] * 100
         assert trade["realized_pnl"] == pytest.approx(formula)
         assert trade["final_pnl"] == pytest.approx(trade["realized_pnl"] - trade["commissions"])
 
 
-def test_a_short_put_in_trades_and_its_bracket_in_orders(day_store: Path) -> None:
-    (trade,) = rows(day_store, f"SELECT * FROM trades WHERE strategy_id = '{SELLER}'")
+def test_a_short_put_in_trades_and_its_bracket_in_orders(day_place: Place) -> None:
+    (trade,) = rows(day_place, f"SELECT * FROM trades WHERE strategy_id = '{SELLER}'")
     assert (trade["strike"], trade["entry_price"], trade["status"]) == (547.0, 5.07, "OPEN")
     assert (trade["spy_strike"], trade["spy_price"], trade["realized_pnl"]) == (547.0, 599.93, None)
-    orders = rows(day_store, f"SELECT * FROM orders WHERE strategy_id = '{SELLER}' ORDER BY id")
+    orders = rows(day_place, f"SELECT * FROM orders WHERE strategy_id = '{SELLER}' ORDER BY id")
     assert [(o["bracket_type"], o["status"], o["parent_order_id"], o["action"]) for o in orders] == [
         ("PARENT", "FILLED", None, "SELL"),
         ("TAKE_PROFIT", "SUBMITTED", 103, "BUY"),
@@ -96,35 +91,35 @@ def test_a_short_put_in_trades_and_its_bracket_in_orders(day_store: Path) -> Non
     assert (orders[1]["limit_price"], orders[2]["stop_price"]) == (2.03, 15.21)
 
 
-def test_open_positions_carry_the_latest_snapshot(day_store: Path) -> None:
-    (held,) = rows(day_store, "SELECT * FROM open_positions")
+def test_open_positions_carry_the_latest_snapshot(day_place: Place) -> None:
+    (held,) = rows(day_place, "SELECT * FROM open_positions")
     assert (held["current_bid"], held["current_ask"], held["current_mid"]) == (4.98, 5.02, 5.0)
     assert (held["snapshot_time"], held["unrealized_pnl"]) == ("2026-11-18 15:59:00", 7.0)
-    (risk,) = rows(day_store, "SELECT * FROM risk_metrics")
+    (risk,) = rows(day_place, "SELECT * FROM risk_metrics")
     assert (risk["open_positions"], risk["undefined_risk"]) == (1, 1)
     assert (risk["total_delta"], risk["total_theta"]) == (2.0, 90.0)
-    assert len(rows(day_store, "SELECT * FROM pending_orders")) == 2
+    assert len(rows(day_place, "SELECT * FROM pending_orders")) == 2
 
 
-def test_days_and_state(day_store: Path) -> None:
-    assert rows(day_store, "SELECT * FROM daily_summary") == [
+def test_days_and_state(day_place: Place) -> None:
+    assert rows(day_place, "SELECT * FROM daily_summary") == [
         {"date": "2026-11-18", "trades_count": 1, "winning_trades": 1, "losing_trades": 0, "total_pnl": 45.0,
          "total_commissions": 8.2, "net_pnl": 36.8, "max_drawdown": 0.0}
     ]  # fmt: skip
-    assert rows(day_store, "SELECT * FROM system_state") == [
+    assert rows(day_place, "SELECT * FROM system_state") == [
         {"last_updated": "2026-11-18 15:59:00", "is_trading": 1, "open_positions": 1, "daily_pnl": 36.8,
          "trades_today": 2, "errors_today": 1}
     ]  # fmt: skip
-    skipped = rows(day_store, "SELECT skipped FROM bot_days WHERE strategy_id = 'calm_tape_condor'")
+    skipped = rows(day_place, "SELECT skipped FROM bot_days WHERE strategy_id = 'calm_tape_condor'")
     assert skipped == [{"skipped": "its window is over"}]
 
 
-def test_fills_with_their_commission_and_a_correction(tmp_path: Path) -> None:
+def test_fills_with_their_commission_and_a_correction(place: Place) -> None:
     data = {"exec_id": "0000.5.01.01", "ref": "r", "leg": "a", "is_buy": True, "quantity": "1", "price": "1.05"}
     fill = Record(at("10:00"), Kind.FILL, CONDOR, "P1", {**data, "executed_at": at("09:59").isoformat()})
     fee = Record(at("10:00"), Kind.COMMISSION, CONDOR, "P1", {"exec_id": "0000.5.01.01", "amount": "1.0249999999"})
     corrected = replace(fill, data={**fill.data, "exec_id": "0000.5.01.02", "price": "1.10"})
-    path = store_of(tmp_path / "a.db", [fill, fee, corrected])
+    path = store_of(place, [fill, fee, corrected])
     (found,) = rows(path, "SELECT exec_id, price, commission, executed_at, action FROM fills")
     assert found == {
         "exec_id": "0000.5.01.02", "price": 1.10, "commission": 1.025, "executed_at": "2026-11-18 09:59:00",
@@ -156,30 +151,30 @@ def closed_put(cash: str, reason: str = "", settled: int = 0) -> Position:
         (closed_put("-900", settled=1), "cash", "CASH_SETTLED"),
     ],
 )
-def test_the_word_for_how_a_trade_ended(tmp_path: Path, position: Position, settled: str, reason: str) -> None:
+def test_the_word_for_how_a_trade_ended(place: Place, position: Position, settled: str, reason: str) -> None:
     records = [entity(Kind.POSITION, at("15:00"), position)]
     if settled:
         data = {"position": "P2", "leg": "short_put", "quantity": 1, "price": "0", "how": settled}
         records.append(Record(at("16:00"), Kind.SETTLEMENT, SELLER, "P2", data))
-    path = store_of(tmp_path / "a.db", records)
+    path = store_of(place, records)
     (trade,) = rows(path, "SELECT * FROM trades")
     assert (trade["exit_reason"], trade["status"]) == (reason, "CLOSED")
     assert trade["exit_price"] == -float(position.legs[0].exit_cash) / 100
 
 
-def test_a_leg_left_to_expire_does_not_hide_the_exit(tmp_path: Path) -> None:
+def test_a_leg_left_to_expire_does_not_hide_the_exit(place: Place) -> None:
     (data,) = [r.data for r in condor_records() if r.kind is Kind.POSITION and r.data["state"] == "closed"]
     position = decode(Position, dict(data))
     legs = (*position.legs[:3], replace(position.legs[3], settled=1))
     worthless = Record(at("16:00"), Kind.SETTLEMENT, CONDOR, "P1", {"leg": "long_call", "how": "worthless"})
-    path = store_of(tmp_path / "a.db", [worthless, entity(Kind.POSITION, at("16:00"), replace(position, legs=legs))])
+    path = store_of(place, [worthless, entity(Kind.POSITION, at("16:00"), replace(position, legs=legs))])
     assert rows(path, "SELECT exit_reason FROM trades") == [{"exit_reason": "TAKE_PROFIT"}]
 
 
-def test_only_a_change_that_shows_is_projected_and_rows_stay_right(tmp_path: Path) -> None:
+def test_only_a_change_that_shows_is_projected_and_rows_stay_right(place: Place) -> None:
     waiting = [put_seller(retry_at=at("10:00") + timedelta(seconds=second), attempts=second) for second in range(5)]
     records = [entity(Kind.POSITION, at("10:00"), position) for position in waiting]
-    path = store_of(tmp_path / "a.db", [*records, entity(Kind.POSITION, at("10:01"), closed_put("-203", "target"))])
+    path = store_of(place, [*records, entity(Kind.POSITION, at("10:01"), closed_put("-203", "target"))])
     assert rows(path, "SELECT status, exit_reason FROM trades") == [{"status": "CLOSED", "exit_reason": "TAKE_PROFIT"}]
     before = dump(path)
     journal = SqlJournal(open_store(path))
@@ -188,7 +183,7 @@ def test_only_a_change_that_shows_is_projected_and_rows_stay_right(tmp_path: Pat
     assert dump(path) == before
 
 
-def test_an_order_sent_without_a_contract_id_learns_it_from_its_fill(tmp_path: Path) -> None:
+def test_an_order_sent_without_a_contract_id_learns_it_from_its_fill(place: Place) -> None:
     (data,) = [r.data for r in seller_records() if r.kind is Kind.ORDER and r.data["purpose"] == "entry"]
     order = decode(Order, dict(data))
     leg = replace(order.legs[0], option=replace(order.legs[0].option, con_id=0))
@@ -196,34 +191,34 @@ def test_an_order_sent_without_a_contract_id_learns_it_from_its_fill(tmp_path: P
         "exec_id": "e", "ref": order.ref, "leg": "short_put", "con_id": 77, "is_buy": False, "quantity": 1,
         "price": "5.07", "executed_at": at("09:32").isoformat(),
     })  # fmt: skip
-    path = store_of(tmp_path / "a.db", [entity(Kind.ORDER, at("09:31"), replace(order, legs=(leg,))), fill])
+    path = store_of(place, [entity(Kind.ORDER, at("09:31"), replace(order, legs=(leg,))), fill])
     (found,) = rows(path, "SELECT ibkr_con_id, fill_time FROM orders")
     assert found == {"ibkr_con_id": 77, "fill_time": "2026-11-18 09:32:00"}
 
 
-def test_an_exit_named_by_its_author_is_known_by_its_kind(tmp_path: Path) -> None:
+def test_an_exit_named_by_its_author_is_known_by_its_kind(place: Place) -> None:
     decision = Record(at("15:00"), Kind.DECISION, SELLER, "P2", {"what": "exit", "reason": "quick", "kind": "target"})
-    path = store_of(tmp_path / "a.db", [entity(Kind.POSITION, at("15:00"), closed_put("-203", "quick")), decision])
+    path = store_of(place, [entity(Kind.POSITION, at("15:00"), closed_put("-203", "quick")), decision])
     (trade,) = rows(path, "SELECT exit_reason, exit_name FROM trades")
     assert trade == {"exit_reason": "TAKE_PROFIT", "exit_name": "quick"}
 
 
-def test_a_position_that_never_opened_is_no_trade(tmp_path: Path) -> None:
+def test_a_position_that_never_opened_is_no_trade(place: Place) -> None:
     held = put_seller()
     empty = replace(held.legs[0], opened=0, entry_cash=Decimal(0), commissions=Decimal(0))
     waiting = replace(held, state="entering", legs=(empty,), opened_at=None)
-    path = store_of(tmp_path / "a.db", [entity(Kind.POSITION, at("09:31"), waiting)])
+    path = store_of(place, [entity(Kind.POSITION, at("09:31"), waiting)])
     assert rows(path, "SELECT status FROM trades") == [{"status": "PENDING"}]
     store_of(path, [entity(Kind.POSITION, at("09:36"), replace(waiting, state="closed"))])
     assert rows(path, "SELECT status FROM trades") == []
 
 
-def test_what_vanished_while_held_is_an_error(tmp_path: Path) -> None:
-    path = store_of(tmp_path / "a.db", [entity(Kind.POSITION, at("09:31"), put_seller(state="closed"))])
+def test_what_vanished_while_held_is_an_error(place: Place) -> None:
+    path = store_of(place, [entity(Kind.POSITION, at("09:31"), put_seller(state="closed"))])
     assert rows(path, "SELECT status FROM trades") == [{"status": "ERROR"}]
 
 
-def test_two_underlyings_fill_the_columns_of_both(tmp_path: Path) -> None:
+def test_two_underlyings_fill_the_columns_of_both(place: Place) -> None:
     spx = Option("SPX", "SPXW", DAY, Decimal(6000), Right.CALL)
     spy = Option("SPY", "SPY", DAY, Decimal(600), Right.CALL)
     legs = (
@@ -239,7 +234,7 @@ def test_two_underlyings_fill_the_columns_of_both(tmp_path: Path) -> None:
     candidates = [{"strike": "595", "bid": 7.1}, {"strike": "600", "bid": 2.95, "ask": 2.96, "delta": 0.5}]
     chosen = {"legs": [{"name": "short_spy", "candidates": candidates}], "spots": {"SPX": 6001.5, "SPY": "600.12"}}
     selection = Record(at("09:35"), Kind.SELECTION, "spx_spy_parity", "P7", chosen)
-    path = store_of(tmp_path / "a.db", [selection, entity(Kind.POSITION, at("15:45"), position)])
+    path = store_of(place, [selection, entity(Kind.POSITION, at("15:45"), position)])
     (trade,) = rows(path, "SELECT * FROM trades")
     wanted = {
         "symbol": "SPX/SPY", "spx_price": 6001.5, "spy_price": 600.12, "spx_strike": 6000.0, "spy_strike": 600.0,
@@ -249,7 +244,7 @@ def test_two_underlyings_fill_the_columns_of_both(tmp_path: Path) -> None:
     assert {name: trade[name] for name in wanted} == wanted
 
 
-def test_drawdown_and_win_rate(tmp_path: Path) -> None:
+def test_drawdown_and_win_rate(place: Place) -> None:
     records = []
     for number, cash in enumerate(("-407", "-807", "-607", "-107")):
         position = closed_put(cash)
@@ -257,7 +252,7 @@ def test_drawdown_and_win_rate(tmp_path: Path) -> None:
         leg = replace(position.legs[0], commissions=Decimal(0))
         position = replace(position, id=f"P{number}", closed_at=closed_at, legs=(leg,))
         records.append(entity(Kind.POSITION, closed_at, position))
-    path = store_of(tmp_path / "a.db", records)
+    path = store_of(place, records)
     with StoreReader(path) as reader:
         (found,) = reader.view("strategy_summary", strategy_id=SELLER)
     wanted = {"total_trades": 4, "wins": 2, "losses": 2, "win_rate": 0.5, "net_pnl": 100.0, "avg_pnl": 25.0,
@@ -273,11 +268,11 @@ def test_new_york_time_in_sql_is_that_of_the_zone_database(year: int) -> None:
     with sqlite3.connect(":memory:") as connection:
         connection.execute("CREATE TABLE t (at TEXT)")
         connection.executemany("INSERT INTO t VALUES (?)", texts)
-        found = [row[0] for row in connection.execute(f"SELECT {new_york('at')} FROM t ORDER BY at")]
+        found = [row[0] for row in connection.execute(f"SELECT {SQLITE.new_york('at')} FROM t ORDER BY at")]
     assert found == [f"{instant.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}" for instant in instants]
 
 
-def test_asked_columns_are_there(day_store: Path) -> None:
+def test_asked_columns_are_there(day_place: Place) -> None:
     asked = {
         "trades": "strategy_id trade_date symbol strike expiration quantity entry_price entry_time exit_price "
         "exit_time exit_reason realized_pnl slippage status id spy_price spx_price spy_strike spx_strike spy_entry_bid "
@@ -292,5 +287,5 @@ def test_asked_columns_are_there(day_store: Path) -> None:
         "system_state": "last_updated is_trading open_positions daily_pnl trades_today errors_today",
     }
     for view, columns in asked.items():
-        (row,) = rows(day_store, f"SELECT * FROM {view} LIMIT 1")
+        (row,) = rows(day_place, f"SELECT * FROM {view} LIMIT 1")
         assert set(columns.split()) <= row.keys()

@@ -1,11 +1,11 @@
 """What a start reads of a long journal: all that stands, the last weeks, and nothing else."""
 
-import sqlite3
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from engine_day import at, sound_day
+from places import run
 
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
@@ -16,6 +16,7 @@ from engine.run.audit.starts import differing_starts
 from engine.run.resume import Resumed, resume
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
+from engine.store.place import Place
 
 NOON = at("12:00")
 
@@ -43,7 +44,7 @@ def moved(record: Record, days: int) -> Record:
     return Record(record.at - timedelta(days=days), record.kind, record.bot, position, data)
 
 
-def written(path: Path, *, days: tuple[int, ...] = (), until: int | None = None) -> SqlJournal:
+def written(path: Place, *, days: tuple[int, ...] = (), until: int | None = None) -> SqlJournal:
     """Return the journal of the sound day, or its beginning, after the same happenings so many days earlier."""
     journal = SqlJournal(open_store(path))
     for back in days:
@@ -63,17 +64,17 @@ def from_what_stands(journal: SqlJournal, at: datetime, board: Board) -> Resumed
 
 @pytest.mark.parametrize("until", [None, 20, 9, 7])
 @pytest.mark.parametrize("later", [0, 1, 4, 40])
-def test_the_state_is_that_of_the_whole_journal(later: int, until: int | None, tmp_path: Path) -> None:
-    journal = written(tmp_path / "a.db", days=(60, 31, 8, 1), until=until)
+def test_the_state_is_that_of_the_whole_journal(later: int, until: int | None, place: Place) -> None:
+    journal = written(place, days=(60, 31, 8, 1), until=until)
     when, board = sound_day()[-1].at + timedelta(days=later), Board()
     assert from_what_stands(journal, when, board) == from_all(journal, when, board)
     assert journal.recall(when).number > 0
     journal.close()
-    assert differing_starts(tmp_path / "a.db") == []
+    assert differing_starts(place) == []
 
 
-def test_what_is_over_is_not_read(tmp_path: Path) -> None:
-    journal = written(tmp_path / "a.db", days=(90, 60))
+def test_what_is_over_is_not_read(place: Place) -> None:
+    journal = written(place, days=(90, 60))
     when = sound_day()[-1].at + timedelta(days=50)
     recalled = journal.recall(when)
     assert {record.kind for record in recalled.records} == {Kind.RUN_STARTED}
@@ -85,42 +86,40 @@ def test_what_is_over_is_not_read(tmp_path: Path) -> None:
     journal.close()
 
 
-def test_a_store_without_records_is_a_fresh_start(tmp_path: Path) -> None:
-    journal = SqlJournal(open_store(tmp_path / "a.db"))
+def test_a_store_without_records_is_a_fresh_start(place: Place) -> None:
+    journal = SqlJournal(open_store(place))
     found = journal.recall(NOON)
     assert (found.records, found.number, found.order_id) == ((), 0, 0)
     journal.close()
-    assert differing_starts(tmp_path / "a.db") == []
+    assert differing_starts(place) == []
 
 
-def test_the_audit_finds_a_table_that_would_mislead_a_start(tmp_path: Path) -> None:
-    path = tmp_path / "a.db"
-    journal = SqlJournal(open_store(path))
+def test_the_audit_finds_a_table_that_would_mislead_a_start(place: Place) -> None:
+    journal = SqlJournal(open_store(place))
     journal.append(sound_day(), durable=True)
     journal.close()
-    assert [each.number for each in audit_store(path) if not each.holds] == []
-    with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE trade_rows SET state = 'closed', exit_time = '2020-01-01T00:00:00.000000Z'")
-        connection.execute("UPDATE order_rows SET state = 'filled'")
-    offences = {each.number: each.first for each in audit_store(path) if not each.holds}
+    assert [each.number for each in audit_store(place) if not each.holds] == []
+    closed = "UPDATE trade_rows SET state = 'closed', exit_time = '2020-01-01T00:00:00.000000Z'"
+    assert run(place, closed, "UPDATE order_rows SET state = 'filled'") > 0
+    offences = {each.number: each.first for each in audit_store(place) if not each.holds}
     assert "would know other positions" in offences[22][0].text
 
 
-def test_lines_that_a_killed_run_owes_are_added_from_what_is_recent(tmp_path: Path) -> None:
-    written(tmp_path / "a.db", days=(60,)).close()
-    SqlJournal(open_store(tmp_path / "a.db"), logs=tmp_path / "logs").close()
+def test_lines_that_a_killed_run_owes_are_added_from_what_is_recent(place: Place, tmp_path: Path) -> None:
+    written(place, days=(60,)).close()
+    SqlJournal(open_store(place), logs=tmp_path / "logs").close()
     files = {file: file.read_text() for file in sorted((tmp_path / "logs").rglob("*.jsonl"))}
     assert files
     for file, text in files.items():
         lines = text.splitlines(keepends=True)
         file.write_text("".join(lines[:-1]))
-    SqlJournal(open_store(tmp_path / "a.db"), logs=tmp_path / "logs").close()
+    SqlJournal(open_store(place), logs=tmp_path / "logs").close()
     assert {file: sorted(file.read_text().splitlines()) for file in files} == {
         file: sorted(text.splitlines()) for file, text in files.items()
     }
 
 
-def test_the_text_of_an_open_position_may_have_come_with_a_reload(tmp_path: Path) -> None:
+def test_the_text_of_an_open_position_may_have_come_with_a_reload(place: Place) -> None:
     def spec(digest: str, file: str) -> dict[str, object]:
         return {"seller": {"digest": digest, "path": file, "text": f"# {digest}", "overrides": {}}}
 
@@ -129,7 +128,7 @@ def test_the_text_of_an_open_position_may_have_come_with_a_reload(tmp_path: Path
     later = day[-1].at + timedelta(minutes=1)
     told = Record(later, Kind.RELOAD, "seller", data={"what": "changed", "was": "d1", "now": "d2"})
     newer = Record(later, Kind.RELOAD, data={"what": "applied", "changes": [], "specs": spec("d2", "new.yaml")})
-    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    journal = SqlJournal(open_store(place))
     journal.append([day[0], text, *day[1:], told, newer], durable=True)
     when, board = later + timedelta(hours=1), Board()
     found = from_what_stands(journal, when, board)

@@ -6,22 +6,21 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from places import drop_triggers, run
 
 from engine.model.errors import StoreError
 from engine.store.export import export_views
 from engine.store.open import open_store
+from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.store.upkeep import back_up, check_sound, differing_tables, restore
 
 
-def tamper(path: Path, *statements: str) -> None:
+def tamper(place: Place, *statements: str) -> None:
     """Change a store behind its triggers' back."""
-    with sqlite3.connect(path) as connection:
-        for trigger in ("journal_no_update", "journal_no_delete", "journal_no_gap"):
-            connection.execute(f"DROP TRIGGER {trigger}")
-        for statement in statements:
-            assert connection.execute(statement).rowcount > 0
-    connection.close()
+    drop_triggers(place)
+    for statement in statements:
+        assert run(place, statement) > 0
 
 
 def trades(path: Path) -> list[object]:
@@ -122,44 +121,44 @@ def test_what_is_no_backup_is_refused(day_store: Path, tmp_path: Path, source: s
     assert sorted(path.name for path in tmp_path.iterdir() if not path.name.endswith(".lock")) == before
 
 
-def test_tables_follow_from_the_journal(day_store: Path) -> None:
-    assert differing_tables(day_store) == []
-    tamper(day_store, "DELETE FROM order_rows WHERE number = 1", "UPDATE trade_rows SET cash = cash + 10000")
-    assert differing_tables(day_store) == ["order_rows", "trade_rows"]
-    with StoreReader(day_store) as reader:
+def test_tables_follow_from_the_journal(day_place: Place) -> None:
+    assert differing_tables(day_place) == []
+    tamper(day_place, "DELETE FROM order_rows WHERE number = 1", "UPDATE trade_rows SET cash = cash + 10000")
+    assert differing_tables(day_place) == ["order_rows", "trade_rows"]
+    with StoreReader(day_place) as reader:
         assert reader.verify() is None
 
 
-def test_records_that_cannot_be_read_are_numbered_too(day_store: Path) -> None:
+def test_records_that_cannot_be_read_are_numbered_too(day_place: Place) -> None:
     tamper(
-        day_store,
+        day_place,
         "UPDATE journal SET data = '{' WHERE seq = 2",
         "UPDATE journal SET kind = 'wish' WHERE seq = 3",
         "UPDATE journal SET data = '[]' WHERE seq = 4",
         "UPDATE journal SET at = 'noon' WHERE seq = 5",
     )
-    with StoreReader(day_store) as reader:
+    with StoreReader(day_place) as reader:
         found = reader.numbered()
     assert [seq for seq, _ in found] == list(range(1, len(found) + 1))
     assert [seq for seq, record in found if isinstance(record, str)] == [2, 3, 4, 5]
 
 
-def test_exported_files_have_the_columns_of_the_view(day_store: Path, tmp_path: Path) -> None:
+def test_exported_files_have_the_columns_of_the_view(day_place: Place, tmp_path: Path) -> None:
     views = ("trades", "fills", "position_snapshots")
-    assert [count for _, count in export_views(day_store, tmp_path / "out", views, "csv")] == [2, 8, 3]
-    with StoreReader(day_store) as reader:
+    assert [count for _, count in export_views(day_place, tmp_path / "out", views, "csv")] == [2, 8, 3]
+    with StoreReader(day_place) as reader:
         rows = reader.view("trades")
     with (tmp_path / "out" / "trades.csv").open(newline="") as file:
         found = list(csv.DictReader(file))
     assert list(found[0]) == list(rows[0])
     assert [row["final_pnl"] for row in found] == ["" if r["final_pnl"] is None else str(r["final_pnl"]) for r in rows]
-    list(export_views(day_store, tmp_path / "out", ("trades",), "json"))
+    list(export_views(day_place, tmp_path / "out", ("trades",), "json"))
     assert json.loads((tmp_path / "out" / "trades.json").read_text()) == rows
 
 
-def test_an_empty_view_is_a_file_with_its_columns(tmp_path: Path) -> None:
-    open_store(tmp_path / "empty.db").close()
-    list(export_views(tmp_path / "empty.db", tmp_path / "out", ("trades",), "csv"))
+def test_an_empty_view_is_a_file_with_its_columns(place: Place, tmp_path: Path) -> None:
+    open_store(place).close()
+    list(export_views(place, tmp_path / "out", ("trades",), "csv"))
     assert (tmp_path / "out" / "trades.csv").read_text().startswith("id,strategy_id,")
 
 

@@ -1,0 +1,153 @@
+"""Where requests to a running engine are left: files in a folder beside a store, or rows of the server's own table.
+
+On a server they are rows, so that they reach the engine from any machine, however the server is named.
+"""
+
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from engine.model.errors import StoreError
+from engine.store.failures import says
+from engine.store.place import Place, Server
+
+if TYPE_CHECKING:
+    import psycopg
+
+
+class Box(Protocol):
+    """A place for requests; each has a name, which says their order, and a text."""
+
+    def put(self, name: str, body: str) -> None:
+        """Leave a request, whole or not at all. Raises: StoreError."""
+
+    def found(self) -> list[tuple[str, str]]:
+        """Return names and texts, oldest first; the text of one that cannot be read is empty. Raises: StoreError."""
+
+    def remove(self, name: str) -> None:
+        """Remove one, if it is there."""
+
+    def set_aside(self, name: str) -> None:
+        """Take one that cannot be meant out of the way."""
+
+    def close(self) -> None:
+        """Let go of what it holds."""
+
+
+def box_of(place: Place) -> Box:
+    """Return the box of a store."""
+    return ServerBox(place) if isinstance(place, Server) else FileBox(folder_of(place))
+
+
+def folder_of(store: Path) -> Path:
+    """Return the folder of requests to the engine that writes a file."""
+    return store.with_name(f"{store.name}.inbox")
+
+
+class FileBox:
+    """One atomic file for each request."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def put(self, name: str, body: str) -> None:
+        """Leave a request, whole or not at all. Raises: StoreError."""
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            partial = self._folder / f"{name}.partial"
+            partial.write_text(body, encoding="utf-8")
+            partial.replace(self._path(name))
+        except OSError as error:
+            raise StoreError(f"the request cannot be left in {self._folder}: {error.strerror}") from error
+
+    def found(self) -> list[tuple[str, str]]:
+        """Return names and texts, oldest first; the text of one that cannot be read is empty."""
+        paths = sorted(self._folder.glob("*.json")) if self._folder.is_dir() else []
+        return [(path.stem, _text(path)) for path in paths]
+
+    def remove(self, name: str) -> None:
+        """Remove one, if it is there."""
+        self._path(name).unlink(missing_ok=True)
+
+    def set_aside(self, name: str) -> None:
+        """Rename one that cannot be meant."""
+        path = self._path(name)
+        path.replace(path.with_suffix(".unreadable"))
+
+    def close(self) -> None:
+        """Let go of nothing: there is nothing held."""
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{name}.json"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return ""
+
+
+class ServerBox:
+    """One row for each request, read in a session of its own.
+
+    A session that is lost is made anew at the next look, while the journal waits for its server too. When it cannot be
+    had for longer, that is a failure: an engine must not go on that nobody can reach.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._session: psycopg.Connection[Any] | None = None
+        self._silent_since: float | None = None
+
+    def put(self, name: str, body: str) -> None:
+        """Leave a request. Raises: StoreError."""
+        from engine.store.postgres import ask_server
+
+        ask_server(self._server, "INSERT INTO requests (name, body) VALUES (%s, %s)", (name, body))
+
+    def found(self) -> list[tuple[str, str]]:
+        """Return names and texts, oldest first; none while the server is away. Raises: StoreError."""
+        return self._ask("SELECT name, body FROM requests ORDER BY name")
+
+    def remove(self, name: str) -> None:
+        """Remove one, if it is there."""
+        self._ask("DELETE FROM requests WHERE name = %s", name)
+
+    def set_aside(self, name: str) -> None:
+        """Remove one that cannot be meant: whoever can write the table can also see what it was."""
+        self.remove(name)
+
+    def close(self) -> None:
+        """End the session."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _ask(self, question: str, *values: str) -> list[tuple[str, str]]:
+        import psycopg
+
+        from engine.store.postgres import connect_to
+
+        try:
+            if self._session is None:
+                self._session = connect_to(self._server)
+            cursor = self._session.execute(question.encode(), values or None)
+            self._silent_since = None
+            return cursor.fetchall() if cursor.description else []
+        except psycopg.Error as error:
+            with suppress(psycopg.Error):
+                self.close()
+            self._session = None
+            self._bear(error)
+            return []
+
+    def _bear(self, error: Exception) -> None:
+        """Raise StoreError when the server has been silent for too long."""
+        from engine.store.postgres import RETURN_SECONDS
+
+        now = time.monotonic()
+        self._silent_since = now if self._silent_since is None else self._silent_since
+        if now - self._silent_since > RETURN_SECONDS:
+            raise says(error, self._server) from None

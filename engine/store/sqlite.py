@@ -1,0 +1,189 @@
+"""A store in a file: SQLite, and beside it the lock that one writer holds."""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy.pool import NullPool
+
+from engine.model.errors import StoreError
+from engine.store.failures import RESTORE, sentences
+from engine.store.schema import check_version, create
+from engine.store.store import Store
+from engine.store.tables import APPLICATION_ID
+
+BUSY_MS = 5000
+_PATIENCE = 0.3
+"""Seconds a writer waits for the lock: longer than `file_is_in_use` holds it."""
+_HEADER = b"SQLite format 3\x00"
+
+
+class FileStore(Store):
+    """A file that is open for writing, and the lock that goes with it."""
+
+    def __init__(self, path: Path, engine: Engine, lock: FileLock) -> None:
+        super().__init__(path, engine)
+        self._file = path
+        self._lock = lock
+        self._inode = os.stat(path).st_ino
+
+    def check_in_place(self) -> None:
+        """Raise StoreError when the file was deleted or replaced while it was open."""
+        try:
+            found = os.stat(self._file).st_ino
+        except OSError:
+            found = 0
+        if found != self._inode:
+            raise StoreError(
+                f"the store {self.path} was deleted or replaced while in use",
+                "nothing more is sent, what rests at the broker stays; put the file back, or a backup, and start",
+            )
+
+    def close(self) -> None:
+        """Close the file and let the next writer in."""
+        super().close()
+        with suppress(OSError):
+            if _owner_file(self._file).read_text() == f"{os.getpid()}\n":
+                _owner_file(self._file).unlink()
+        self._lock.release()
+
+
+def open_file(path: Path) -> Store:
+    """Open a file for writing; create it when there is none. Raises: StoreError."""
+    with sentences(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = _lock(path)
+    try:
+        with sentences(path):
+            is_new = not path.exists() or path.stat().st_size == 0
+            engine = _engine(path, f"file:{_quoted(path)}?mode=rwc", is_writer=True)
+            if is_new:
+                _create(engine)
+            else:
+                _check_header(path)
+            _check(engine, path, is_writer=True)
+            return FileStore(path, engine, lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def read_file(path: Path) -> Store:
+    """Open a file that exists, read-only. Raises: StoreError."""
+    if not path.exists():
+        raise StoreError(f"there is no store {path}", "name one with --store, or start a run first")
+    with sentences(path):
+        _check_header(path)
+        has_log = Path(f"{path}-wal").exists()
+        fixed = "" if has_log or os.access(path.parent, os.W_OK) else "&immutable=1"
+        engine = _engine(path, f"file:{_quoted(path)}?mode=ro{fixed}", is_writer=False)
+        _check(engine, path, is_writer=False)
+        return Store(path, engine)
+
+
+def file_is_in_use(path: Path) -> bool:
+    """Say whether an engine has the file open now."""
+    if not Path(f"{path}.lock").exists():
+        return False
+    lock = FileLock(f"{path}.lock", thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError):
+        return True
+    lock.release()
+    return False
+
+
+@contextmanager
+def hold_store(path: Path) -> Iterator[None]:
+    """Keep engines out of a store while its file is replaced. Raises: StoreError when one has it."""
+    with sentences(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = _lock(path)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            _owner_file(path).unlink()
+        lock.release()
+
+
+def backup(path: Path, target: Path) -> None:
+    """Write a sound copy of a store to `target`, also while an engine writes. Raises: StoreError."""
+    if target.exists():
+        raise StoreError(f"{target} exists already", "name a new file")
+    read_file(path).close()
+    with sentences(target), closing(sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True)) as connection:
+        connection.execute("VACUUM INTO ?", (str(target),))
+
+
+def _owner_file(path: Path) -> Path:
+    return path.with_name(f"{path.name}.owner")
+
+
+def _lock(path: Path) -> FileLock:
+    lock = FileLock(f"{path}.lock", thread_local=False)
+    try:
+        lock.acquire(timeout=_PATIENCE)
+    except Timeout as error:
+        try:
+            owner = f" (process {_owner_file(path).read_text().strip()})"
+        except OSError:
+            owner = ""
+        raise StoreError(
+            f"the store {path} is in use by another engine{owner}", "stop it first, or name another store with --store"
+        ) from error
+    _owner_file(path).write_text(f"{os.getpid()}\n")
+    return lock
+
+
+def _quoted(path: Path) -> str:
+    """Return an absolute path for a SQLite URI."""
+    return path.absolute().as_uri().removeprefix("file://")
+
+
+def _engine(path: Path, uri: str, *, is_writer: bool) -> Engine:
+    def connect() -> sqlite3.Connection:
+        return sqlite3.connect(uri, uri=True, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
+
+    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    event.listen(engine, "connect", _set_up_writer if is_writer else _set_up_reader)
+    begin = "BEGIN IMMEDIATE" if is_writer else "BEGIN"
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
+    return engine
+
+
+def _set_up_writer(connection: Any, _: object) -> None:
+    for pragma in ("journal_mode=wal", "synchronous=full", "foreign_keys=on", f"busy_timeout={BUSY_MS}"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _set_up_reader(connection: Any, _: object) -> None:
+    for pragma in ("query_only=on", f"busy_timeout={BUSY_MS}"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _create(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"PRAGMA application_id={APPLICATION_ID}")
+        create(connection)
+
+
+def _check_header(path: Path) -> None:
+    with path.open("rb") as file:
+        if file.read(16) != _HEADER:
+            raise StoreError(f"{path} is not a store: no SQLite database", "name another file with --store")
+
+
+def _check(engine: Engine, path: Path, *, is_writer: bool) -> None:
+    with engine.connect() as connection:
+        if connection.execute(text("PRAGMA application_id")).scalar() != APPLICATION_ID:
+            raise StoreError(f"{path} is a database of another program", "name another file with --store")
+        check_version(connection, path)
+        if is_writer and (found := connection.execute(text("PRAGMA quick_check(1)")).scalar()) != "ok":
+            raise StoreError(f"the store {path} is corrupt ({found})", RESTORE)

@@ -1,0 +1,24 @@
+"""An open store, as what writes and reads it knows it."""
+
+from sqlalchemy import Connection, Engine
+
+from engine.store.place import Place
+
+
+class Store:
+    """An open store: where it is, and its engine. `sqlite.py` and `postgres.py` have those that can be written."""
+
+    def __init__(self, path: Place, engine: Engine) -> None:
+        self.path = path
+        self.engine = engine
+
+    def check_in_place(self) -> None:
+        """Raise StoreError when the file was deleted or replaced while it was open."""
+
+    def reconnected(self, lost: Connection) -> Connection | None:
+        """Return another connection for one that was lost, None when it was not. Raises: StoreError."""
+        return None
+
+    def close(self) -> None:
+        """Close the store and let the next writer in."""
+        self.engine.dispose()

@@ -1,0 +1,176 @@
+"""A server that is lost while something is committed (faults.md row 79): what was written is asked of the journal."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from cutting_proxy import Cut, CuttingProxy
+from places import rows
+from postgres_server import PostgresServer, running_server
+from store_day import at, condor_records, small_day
+
+from engine.model.errors import StoreError
+from engine.record.record import Kind, Record
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.place import Server
+from engine.store.upkeep import differing_tables
+
+pytestmark = pytest.mark.postgres
+
+
+def pause(number: int) -> Record:
+    return Record(at("12:00"), Kind.OPERATOR, "", "", {"id": f"{number}", "request": "pause", "bot": ""})
+
+
+def asked(server: Server) -> list[int]:
+    return [row["seq"] for row in rows(server, "SELECT seq FROM journal WHERE kind = 'operator' ORDER BY seq")]
+
+
+@pytest.fixture
+def server(postgres_server: PostgresServer) -> Server:
+    """Return where a new store goes."""
+    return postgres_server.place()
+
+
+@pytest.fixture
+def line(postgres_server: PostgresServer) -> Iterator[CuttingProxy]:
+    """Return a line to the server that can be cut."""
+    with CuttingProxy(postgres_server.port) as proxy:
+        yield proxy
+
+
+def through(server: Server, line: CuttingProxy) -> Server:
+    return Server({**server.what, "port": str(line.port)})
+
+
+def test_a_commit_that_was_kept_is_known_to_be(server: Server, line: CuttingProxy) -> None:
+    journal = SqlJournal(open_store(through(server, line)))
+    journal.append(small_day()[:20], durable=True)
+    line.cut = Cut.AFTER
+    journal.append([*small_day()[20:], pause(1)], durable=True)
+    assert line.cuts == 1
+    journal.append([pause(2)], durable=True)
+    assert (journal.verify(), len(asked(server))) == (None, 2)
+    journal.close()
+    assert differing_tables(server) == []
+
+
+@pytest.mark.parametrize("cut", [Cut.BEFORE, Cut.STUCK])
+def test_a_commit_that_was_not_kept_is_a_failure_and_nothing_of_it_remains(
+    server: Server, line: CuttingProxy, cut: Cut
+) -> None:
+    journal = SqlJournal(open_store(through(server, line)))
+    journal.append([pause(1)], durable=True)
+    line.cut = cut
+    with pytest.raises(StoreError, match="has lost its server"):
+        journal.append([pause(2), *condor_records()], durable=True)
+    assert line.cuts == 1
+    assert not line.deliver()
+    assert asked(server) == [1]
+    journal.append([pause(3)], durable=True)
+    assert [record.data["id"] for record in journal.read()] == ["1", "3"]
+    assert journal.verify() is None
+    journal.close()
+    assert differing_tables(server) == []
+
+
+def test_what_waited_before_a_lost_commit_is_written_with_the_next(server: Server, line: CuttingProxy) -> None:
+    journal = SqlJournal(open_store(through(server, line)))
+    journal.append([Record(at("12:00"), Kind.VERDICT)], durable=False)
+    line.cut = Cut.BEFORE
+    with pytest.raises(StoreError):
+        journal.append([pause(1)], durable=True)
+    journal.append([pause(2)], durable=True)
+    assert [record.kind for record in journal.read()] == [Kind.VERDICT, Kind.OPERATOR]
+    journal.close()
+
+
+# ---------------------------------------------------------------- the server itself dies
+
+
+@pytest.fixture(scope="module")
+def mortal() -> Iterator[PostgresServer]:
+    """Return a server of these tests alone."""
+    with running_server() as server:
+        yield server
+
+
+def restarted(server: PostgresServer) -> threading.Thread:
+    """Kill a server, and let it come back while somebody waits for it."""
+    server.kill()
+    coming = threading.Thread(target=server.start)
+    coming.start()
+    return coming
+
+
+def test_a_server_that_restarts_between_commits(mortal: PostgresServer) -> None:
+    place = mortal.place()
+    journal = SqlJournal(open_store(place))
+    journal.append([pause(1)], durable=True)
+    coming = restarted(mortal)
+    with pytest.raises(StoreError, match="has lost its server"):
+        journal.append([pause(2)], durable=True)
+    coming.join()
+    journal.append([pause(3)], durable=True)
+    assert [record.data["id"] for record in journal.read()] == ["1", "3"]
+    assert journal.verify() is None
+    with pytest.raises(StoreError, match="in use by another engine"):
+        open_store(place)
+    journal.close()
+
+
+def test_a_quiet_engine_waits_for_a_server_that_restarts(mortal: PostgresServer) -> None:
+    journal = SqlJournal(open_store(mortal.place()))
+    journal.append([pause(1)], durable=True)
+    coming = restarted(mortal)
+    journal.check_held()
+    coming.join()
+    journal.append([pause(2)], durable=True)
+    assert len(journal.read()) == 2
+    journal.close()
+
+
+def test_a_server_that_does_not_come_back_ends_the_engine(
+    mortal: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.store.postgres.RETURN_SECONDS", 0.3)
+    place = mortal.place()
+    journal = SqlJournal(open_store(place))
+    journal.append([pause(1)], durable=True)
+    mortal.kill()
+    for _ in range(2):
+        with pytest.raises(
+            StoreError, match=r"lost its server, and it did not come back: .* cannot be reached"
+        ) as caught:
+            journal.append([pause(2)], durable=True)
+        assert "not known" in str(caught.value.help)
+    with pytest.raises(StoreError, match="did not come back"):
+        journal.check_held()
+    journal.abandon()
+    mortal.start()
+    again = SqlJournal(open_store(place))
+    assert [record.data["id"] for record in again.read()] == ["1"]
+    again.close()
+
+
+def test_a_server_that_forgot_what_was_not_durable_ends_the_engine(
+    postgres_server: PostgresServer, server: Server
+) -> None:
+    """As after a power cut: the last record, whose commit did not wait for the disk, is not there any more."""
+    journal = SqlJournal(open_store(server), lag=timedelta(0))
+    journal.append([pause(1)], durable=True)
+    journal.append([Record(at("12:00"), Kind.VERDICT)], durable=False)
+    user = server.what["user"]
+    postgres_server.run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{user}'")
+    postgres_server.run(f"SET session_replication_role = replica; DELETE FROM {user}.journal WHERE seq = 2")
+    with pytest.raises(StoreError, match="lost its last records with its server: it ends at 1, was at 2"):
+        journal.append([pause(2)], durable=True)
+    with pytest.raises(StoreError, match="no gaps"):
+        journal.append([pause(2)], durable=True)
+    journal.abandon()
+    again = SqlJournal(open_store(server))
+    assert [record.data["id"] for record in again.read()] == ["1"]
+    assert again.verify() is None
+    again.close()
