@@ -11,7 +11,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Insert, Table, Update, bindparam, case, func, insert, select, update
+from sqlalchemy import BindParameter, Connection, Insert, Table, Update, bindparam, case, func, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from engine.model.order import Order
@@ -127,7 +127,7 @@ def _orders(connection: Connection, orders: Numbered, fills: Numbered) -> None:
     for ref in sorted({*last, *filled}):
         connection.execute(_FILL_OF_ORDER, {"of": ref})
     for position in sorted({str(row["position"]) for row in rows}):
-        _set_parent(connection, position)
+        connection.execute(_PARENT_OF_ORDERS, {"of": position})
 
 
 def _fill_of_order() -> Update:
@@ -143,12 +143,17 @@ def _fill_of_order() -> Update:
 _FILL_OF_ORDER = _fill_of_order()
 
 
-def _set_parent(connection: Connection, position: str) -> None:
-    """Give the closing orders of a position the order id of the entry that opened it."""
-    entries = select(order_rows.c.order_id).where(order_rows.c.position == position, order_rows.c.purpose == "entry")
-    best = entries.order_by(order_rows.c.filled.desc(), order_rows.c.number.desc()).limit(1)
-    closing = update(order_rows).where(order_rows.c.position == position, order_rows.c.purpose != "entry")
-    connection.execute(closing.values(parent_order_id=connection.execute(best).scalar()))
+def _parent_of_orders() -> Update:
+    """Return the update that gives the closing orders of a position the order id of the entry that opened it."""
+    entry = order_rows.alias("entry")
+    of: BindParameter[str] = bindparam("of")
+    entries = select(entry.c.order_id).where(entry.c.position == of, entry.c.purpose == "entry")
+    best = entries.order_by(entry.c.filled.desc(), entry.c.number.desc()).limit(1).scalar_subquery()
+    closing = update(order_rows).where(order_rows.c.position == of, order_rows.c.purpose != "entry")
+    return closing.values(parent_order_id=best)
+
+
+_PARENT_OF_ORDERS = _parent_of_orders()
 
 
 def _touched(by_kind: dict[Kind, list[tuple[int, Record]]]) -> set[str]:
@@ -184,13 +189,14 @@ def _trades(connection: Connection, positions: Sequence[Record], touched: set[st
 
 def _numbers(connection: Connection, positions: list[str]) -> dict[str, int]:
     """Return each position's number in `trades`: counted in the order in which they first appear."""
+    if not positions:
+        return {}
     known = select(trade_rows.c.position, trade_rows.c.id).where(trade_rows.c.position.in_(positions))
     numbers: dict[str, int] = {row.position: row.id for row in connection.execute(known)}
-    following = (connection.execute(select(func.max(trade_rows.c.id))).scalar() or 0) + 1
-    for position in positions:
-        if position not in numbers:
-            numbers[position] = following
-            following += 1
+    unknown = [position for position in positions if position not in numbers]
+    if unknown:
+        last = connection.execute(select(func.max(trade_rows.c.id))).scalar() or 0
+        numbers |= {position: number for number, position in enumerate(unknown, last + 1)}
     return numbers
 
 
