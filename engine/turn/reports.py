@@ -86,8 +86,9 @@ def on_order(work: Work, event: OrderReport) -> None:
 
 
 def has_reason(order: Order) -> bool:
-    """Say whether the broker has said why it refuses: Inactive alone may be an order that it only holds."""
-    return order.message[:1].isdigit()
+    """Say whether the broker has said why it refuses: Inactive, alone or beside a warning, may be an order it holds."""
+    code = order.message.partition(" ")[0]
+    return code.isdigit() and int(code) in REFUSALS
 
 
 def _with_status(order: Order, status: BrokerStatus | None) -> Order:
@@ -137,7 +138,7 @@ def on_message(work: Work, event: OrderMessage) -> None:
     elif event.code == NOT_FOUND and order.status is OrderStatus.CANCELLING and not order.perm_id:
         order = work.put_order(replace(order, ended=OrderStatus.ABANDONED))
         conclude(work, order)
-    elif order.ended is OrderStatus.REFUSED:
+    elif order.ended is OrderStatus.REFUSED and has_reason(order):
         conclude(work, order)
     elif event.code in REFUSALS and order.status is OrderStatus.WORKING:
         work.alarm(order.bot, f"the broker refused a change of {order.ref}: {event.text}", order.position)

@@ -42,6 +42,22 @@ def test_an_order_that_was_only_held_was_taken_for_refused_and_another_sent() ->
     assert any("inactive, and nobody says why" in text for text in desk.alarms)
 
 
+@pytest.mark.parametrize("is_warned_first", [True, False])
+def test_a_warning_beside_inactive_was_taken_for_the_reason_of_a_refusal(is_warned_first: bool) -> None:
+    """Seed 175: the order was given up as refused, came back to life, and worked beside the next one."""
+    desk = Desk((text_of(),))
+    order = desk.enter()
+    if is_warned_first:
+        desk.message(order, 10148, "Warning: nothing has changed")
+    desk.send(report(desk, order, status=BrokerStatus.INACTIVE))
+    if not is_warned_first:
+        desk.message(order, 10148, "Warning: nothing has changed")
+    assert desk.order(order.ref).status.is_live
+    desk.tick(3)
+    assert desk.order(order.ref).status is OrderStatus.CANCELLING
+    assert desk.position.state == "entering"
+
+
 @pytest.mark.parametrize(
     "changes",
     [{"quantity": Decimal(2)}, {"limit_price": Decimal("-0.01")}, {"time_in_force": "gtc"}],
