@@ -149,8 +149,9 @@ def test_two_runs_of_a_seed_leave_the_same_trace(desk: Desk) -> None:
     assert first.trace != try_storm(replace(storm, seed=4), desk).trace
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1, 3, 8])
-def test_the_connection_in_memory_leaves_the_trace_that_sockets_leave(seed: int, desk: Desk, tmp_path: Path) -> None:
+def test_ci_the_connection_in_memory_leaves_the_trace_that_sockets_leave(seed: int, desk: Desk, tmp_path: Path) -> None:
     """In lockstep, with all that happens at times, commands or writes; only our own loop counts steps and sends."""
     kinds = (Moment.AT_STEP, Moment.START_STEP, Moment.BEFORE_SEND, Moment.AFTER_SEND)
     drawn = draw(seed, desk, [kind for kind in CHOICE if kind not in NEED_TIME])
@@ -161,7 +162,8 @@ def test_the_connection_in_memory_leaves_the_trace_that_sockets_leave(seed: int,
     assert live_through(storm, desk, tmp_path).trace == live_through_sockets(storm, desk, tmp_path / "tcp").trace
 
 
-def test_traces_do_not_depend_on_the_process_or_its_hash_seed() -> None:
+@pytest.mark.long
+def test_ci_traces_do_not_depend_on_the_process_or_its_hash_seed() -> None:
     assert differing(6, 1, spec_files([SELLER])) == []
 
 

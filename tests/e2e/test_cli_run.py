@@ -66,7 +66,8 @@ def test_the_store_answers(day: tuple[Result, Path]) -> None:
     assert "put_lite traded on 2026-10-21." in asked(store, "why", "put_lite")
 
 
-def test_a_second_day_begins(tmp_path: Path) -> None:
+@pytest.mark.long
+def test_ci_a_second_day_begins(tmp_path: Path) -> None:
     arguments = ["run", "--paper", "--sim", "--days", "2", "--store", str(tmp_path / "two.db"), SPEC]
     result = CliRunner(env={"RULEBOT_DATA": str(tmp_path / "data")}).invoke(main, arguments)
     assert result.exit_code == 0, result.output

@@ -31,8 +31,9 @@ def test_a_point_is_struck_and_more_kills_follow_in_the_start() -> None:
     assert drawn[4] == crashes_of(Point(0, Moment.AT_STEP, 5))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", range(len(SCENARIOS)), ids=[each.name for each in SCENARIOS])
-def test_a_scenario_holds_at_a_few_of_its_points(number: int) -> None:
+def test_ci_a_scenario_holds_at_a_few_of_its_points(number: int) -> None:
     left = undisturbed(number)
     assert [(state, resting) for _, state, resting in ends(left)] == [EXPECTED[number]]
     found = list(points_of(number, 1))

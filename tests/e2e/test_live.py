@@ -76,7 +76,8 @@ def gateway(account: str) -> Iterator[str]:
             process.terminate()
 
 
-def test_from_paper_to_live(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.long
+def test_ci_from_paper_to_live(desk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     short = rulebot("promote", "--sim", "--store", "paper.db", "put_lite")
     assert short.exit_code == 1
     assert "compliant_sessions  1 in a row  at least 2   1 too few" in short.stdout

@@ -119,7 +119,8 @@ def test_an_engine_that_is_overtaken_ends_and_leaves_the_journal_to_the_other(tm
     other.close()
 
 
-def test_a_second_store_for_the_account_is_refused_on_this_machine(tmp_path: Path) -> None:
+@pytest.mark.long
+def test_ci_a_second_store_for_the_account_is_refused_on_this_machine(tmp_path: Path) -> None:
     async def body() -> None:
         settings = GatewaySettings(first_day=date(2026, 10, 21), seed=7, speed=1.0, lockstep=False)
         gateway = await start_gateway(settings)
@@ -159,7 +160,8 @@ def test_a_second_store_for_the_account_is_refused_on_this_machine(tmp_path: Pat
 # ---------------------------------------------------------------- where no lock reaches: the names of orders
 
 
-def test_a_second_store_at_the_broker_enters_nothing_until_a_person_says_so(tmp_path: Path) -> None:
+@pytest.mark.long
+def test_ci_a_second_store_at_the_broker_enters_nothing_until_a_person_says_so(tmp_path: Path) -> None:
     async def body(gateway: RunningGateway, folder: Path) -> None:
         await run_until(gateway, folder / "one.db", new_york(10, 0))
         resting = [view.perm_id for view in working(gateway)]

@@ -365,7 +365,8 @@ def test_ci_a_reload_trades_as_a_stop_and_a_start_do(tmp_path: Path, what: str) 
 # ---------------------------------------------------------------- as against a real gateway
 
 
-def test_without_lockstep_what_a_new_bot_needs_is_asked_for_beside_the_loop(tmp_path: Path) -> None:
+@pytest.mark.long
+def test_ci_without_lockstep_what_a_new_bot_needs_is_asked_for_beside_the_loop(tmp_path: Path) -> None:
     async def body() -> None:
         settings = GatewaySettings(first_day=date(2026, 10, 21), seed=7, speed=60.0, lockstep=False)
         gateway = await start_gateway(settings)
@@ -397,7 +398,8 @@ def test_without_lockstep_what_a_new_bot_needs_is_asked_for_beside_the_loop(tmp_
 # ---------------------------------------------------------------- real processes
 
 
-def test_a_real_engine_takes_up_what_the_command_asks_for(tmp_path: Path) -> None:
+@pytest.mark.long
+def test_ci_a_real_engine_takes_up_what_the_command_asks_for(tmp_path: Path) -> None:
     specs = specs_in(tmp_path, one=bot("one", leave="15:00"))
     store = tmp_path / "s.db"
     environment = {**os.environ, "RULEBOT_DATA": str(tmp_path / "data"), "PYTHONUNBUFFERED": "1"}

@@ -19,8 +19,9 @@ def test_there_are_at_least_25_and_each_has_a_name_of_its_own() -> None:
     assert len(BY_NAME) == len(SAFEGUARDS) >= 25
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", QUICK)
-def test_chaos_sees_a_safeguard_that_is_off(name: str) -> None:
+def test_ci_chaos_sees_a_safeguard_that_is_off(name: str) -> None:
     found = hunt(BY_NAME[name], 12)
     assert (found.seeds is not None, found.number) == (True, QUICK[name]), found
 
