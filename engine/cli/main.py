@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from engine.cli.collector import no_collection
+from engine.model.collector import no_collection
 from engine.model.errors import RulebotError
 
 STOPPED_BY_HAND = 130

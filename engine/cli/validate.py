@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from engine.cli.collector import no_collection
+from engine.model.collector import no_collection
 from engine.model.errors import StoreError
 from engine.spec.diagnostic import Diagnostic, as_github, as_json, in_file_order, not_accepted, render
 from engine.spec.files import find_files

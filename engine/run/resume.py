@@ -32,6 +32,8 @@ RECENT = timedelta(minutes=1)
 
 _KEYS = {Kind.ORDER: "ref", Kind.POSITION: "id", Kind.BOT_DAY: "bot"}
 """What names an entity among the records of its kind."""
+RESUMED = (*_KEYS, Kind.FILL, Kind.COMMISSION, Kind.MARK, Kind.OPERATOR, Kind.RUN_STARTED, Kind.RELOAD)
+"""The kinds that a state follows from; of the others nothing needs to be read."""
 
 
 @dataclass(frozen=True, slots=True)

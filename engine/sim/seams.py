@@ -215,12 +215,12 @@ class Ticket:
     oca_type: int
     account: str
     order_ref: str
-    transmit: bool
-    parent_id: int
-    outside_rth: bool
-    algo: str
-    algo_params: tuple[tuple[str, str], ...]
-    what_if: bool
+    transmit: bool = True
+    parent_id: int = 0
+    outside_rth: bool = False
+    algo: str = ""
+    algo_params: tuple[tuple[str, str], ...] = ()
+    what_if: bool = False
     non_guaranteed: bool = False
     good_till: str = ""
     echo: dict[str, str] = field(default_factory=dict)

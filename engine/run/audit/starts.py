@@ -5,21 +5,21 @@ from datetime import datetime, timedelta
 
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
-from engine.record.record import Kind, Record
-from engine.run.resume import resume
+from engine.record.record import Record
+from engine.run.resume import RESUMED, resume
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.turn.state import State
 
 LATER = (timedelta(0), timedelta(days=1), timedelta(days=4))
-"""How long after the last record a start is tried: at once, on the next day, after a long weekend."""
+"""How long after the last record that it reads a start is tried: at once, on the next day, after a long weekend."""
 
 
 def differing_starts(path: Place) -> list[str]:
     """Return what a start would know otherwise, or why none is possible, in words. Raises: StoreError."""
     with StoreReader(path) as reader:
         try:
-            records = reader.records(tuple(Kind))
+            records = reader.records(RESUMED)
             instants = [records[-1].at + later for later in LATER] if records else []
             return [f"a start at {at:%Y-%m-%d %H:%M:%S} UTC would know other {name}"
                     for at in instants for name in _differing(reader, records, at)]  # fmt: skip

@@ -34,7 +34,6 @@ SYMBOLS = ("all", "all", "SPX", "SPY")
 STRETCHES = (12, 20, 30, 45)
 """Minutes in which things go wrong."""
 CALM_BEFORE_CLOSE = timedelta(minutes=20)
-LINK_KINDS = frozenset({"cut", "silence", "garbage", "farm_down", "competing_session"})
 MANY = frozenset({"duplicate", "execution_first", "late_commission", "unset_commission", "no_commission", "warning"})
 MANY |= {"late_fill", "correction", "no_summary", "late_summary", "late_leg", "lost_execution"}
 """Kinds of orders and fills that may meet each of them; others meet one, or an engine could never do anything."""

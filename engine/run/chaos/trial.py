@@ -6,8 +6,7 @@ real broker: by its clock, with heartbeats, and connecting again.
 """
 
 import asyncio
-import gc
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.world import ib_world
+from engine.model.collector import no_collection
 from engine.model.errors import InvariantError, RulebotError, StoreError
 from engine.model.order import OrderStatus
 from engine.run.aftermath.day import read_day
@@ -64,7 +64,8 @@ def live_through(storm: Storm, desk: Desk, folder: Path, place: Place | None = N
     """
     with Overheard() as heard:
         trial = _Trial(storm, desk, place or folder / STORE, heard)
-        return _undisturbed(lambda: run_virtually(trial.run_in))
+        with no_collection():
+            return run_virtually(trial.run_in)
 
 
 def live_through_sockets(storm: Storm, desk: Desk, folder: Path) -> Aftermath:
@@ -300,17 +301,6 @@ class _LoopClock:
     def elapsed(self) -> float:
         """Return the loop's seconds."""
         return self._time()
-
-
-def _undisturbed(run: Callable[[], Aftermath]) -> Aftermath:
-    """Run without the garbage collector, which would end forgotten things at moments of its own."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        return run()
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _is_busy(run: Run) -> bool:

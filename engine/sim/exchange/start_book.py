@@ -132,10 +132,4 @@ def _ticket(row: Mapping[str, object], catalogue: Catalogue, where: str) -> Tick
         oca_type=int(_optional(row, "oca_type", where) or 1),
         account="",
         order_ref=str(row.get("order_ref", "")),
-        transmit=True,
-        parent_id=0,
-        outside_rth=False,
-        algo="",
-        algo_params=(),
-        what_if=False,
     )

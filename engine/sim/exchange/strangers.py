@@ -66,12 +66,6 @@ def _ticket(con_id: int, symbol: str, sec_type: str, side: int, quantity: int) -
         oca_type=0,
         account="",
         order_ref="",
-        transmit=True,
-        parent_id=0,
-        outside_rth=False,
-        algo="",
-        algo_params=(),
-        what_if=False,
     )
 
 

@@ -9,7 +9,7 @@ from engine.sim.exchange.exchange import SimExchange
 from engine.sim.gateway.fault_agenda import Agenda
 from engine.sim.gateway.fault_plan import Fault
 from engine.sim.gateway.hub import Hub
-from engine.sim.seams import Executed, OrderView, PositionView, Report, Ticket, TicketLeg
+from engine.sim.seams import Executed, OrderView, PositionView, Report, Ticket
 
 STRANGER = 77
 """The client id of another program in the account."""
@@ -125,14 +125,12 @@ class PeopleFaults:
 
 
 def _strange(order_id: int, con_id: int, symbol: str, account: str) -> Ticket:
-    legs: tuple[TicketLeg, ...] = ()
     return Ticket(
         client_id=STRANGER,
         order_id=order_id,
         con_id=con_id,
         symbol=symbol,
         sec_type="OPT",
-        legs=legs,
         action="BUY",
         quantity=Decimal(1),
         order_type="LMT",
@@ -143,12 +141,6 @@ def _strange(order_id: int, con_id: int, symbol: str, account: str) -> Ticket:
         oca_type=0,
         account=account,
         order_ref="somebody else's",
-        transmit=True,
-        parent_id=0,
-        outside_rth=False,
-        algo="",
-        algo_params=(),
-        what_if=False,
     )
 
 

@@ -1,4 +1,4 @@
-"""The garbage collector of a command: where it would only cost time."""
+"""The garbage collector, kept out of where it would only cost time, or end forgotten things at moments of its own."""
 
 import gc
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def no_collection() -> Iterator[None]:
-    """Leave garbage where it is meanwhile: imports and a short piece of work make next to none."""
+    """Leave garbage where it is meanwhile: for imports, short pieces of work, and trials that must be repeatable."""
     was_on = gc.isenabled()
     gc.disable()
     try:
