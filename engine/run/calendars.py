@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from datetime import date
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -33,6 +34,7 @@ def calendar_folder(data: Path) -> Path:
     return data / "calendars"
 
 
+@cache
 def shipped_dates() -> tuple[Published, ...]:
     """Return the dates that came with this version."""
     folder = files("engine") / "calendars"
@@ -53,7 +55,12 @@ def load_calendar(data: Path | None = None) -> EventCalendar:
 
     Raises: SpecError, StoreError.
     """
-    return event_calendar((*shipped_dates(), *imported_dates(data_folder() if data is None else data)))
+    return _laid_out((*shipped_dates(), *imported_dates(data_folder() if data is None else data)))
+
+
+@lru_cache(maxsize=2)
+def _laid_out(published: tuple[Published, ...]) -> EventCalendar:
+    return event_calendar(published)
 
 
 def import_calendar(path: Path, data: Path) -> Imported:

@@ -10,7 +10,7 @@ from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, session_
 from engine.sim.exchange.tick_rules import EQUITY_OPTION, INDEX_OPTION, PENNY, tick_rule
 from engine.sim.gateway.encode_orders import day, strike
 from engine.sim.gateway.hub import Hub
-from engine.sim.gateway.wire import Value, prose, text
+from engine.sim.gateway.wire import Value, joined, prose, text
 from engine.sim.instrument import Instrument, SecType
 
 CHICAGO = ZoneInfo("US/Central")
@@ -85,13 +85,20 @@ def hours(zone: ZoneInfo, is_stock: bool, today: date) -> tuple[str, str]:
 
 
 def contract_data(hub: Hub, version: int, req_id: int, found: Instrument) -> list[Value]:
-    """Return the fields of contractData for a client's version."""
-    exchanges = _exchanges(found)
+    """Return the fields of contractData for a client's version; all after the id are one value, joined already."""
     under = hub.market.catalogue.by_id(found.underlying_id) if found.is_option else None
-    trading, liquid = hours(_zone(found), found.sec_type is SecType.STOCK, exchange_date(hub.at))
+    head = (10, 8) if version < 164 else (10,)
+    return [*head, req_id, _described(found, under, version, exchange_date(hub.at))]
+
+
+@lru_cache(maxsize=8192)
+def _described(found: Instrument, under: Instrument | None, version: int, today: date) -> str:
+    """Return what contractData says of a contract on a day. Kept, since a whole chain is asked for at every start."""
+    exchanges = _exchanges(found)
+    trading, liquid = hours(_zone(found), found.sec_type is SecType.STOCK, today)
     is_index = found.sec_type is SecType.INDEX
     exchange = found.exchange if is_index else "SMART"
-    out: list[Value] = [10, *((8,) if version < 164 else ()), req_id, found.symbol, found.sec_type.value]
+    out: list[Value] = [found.symbol, found.sec_type.value]
     out += [day(found), strike(found.strike), found.right, exchange, found.currency, found.local_symbol]
     out += [found.trading_class, found.trading_class, found.con_id, min_tick(found)]
     out += ["100"] if version < 164 else []
@@ -103,7 +110,8 @@ def contract_data(hub: Hub, version: int, req_id: int, found: Instrument) -> lis
     out += [",".join(str(rule_of(found)) for _ in exchanges.split(","))]
     out += [f"{found.settle_date:%Y%m%d}" if found.settle_date else ""]
     out += ["" if found.sec_type is not SecType.STOCK else _stock_type(found)]
-    return out + (["1", "1", "1" if found.is_option else "100"] if version >= 164 else _increment(version))
+    out += ["1", "1", "1" if found.is_option else "100"] if version >= 164 else _increment(version)
+    return joined(*out)
 
 
 def _increment(version: int) -> list[Value]:

@@ -59,14 +59,19 @@ def plain(value: Decimal) -> str:
 
 def frame(*values: Value) -> bytes:
     """Encode one message, length included."""
-    return pack("\0".join(map(text, values)))
+    return pack(joined(*values))
 
 
-def pack(joined: str) -> bytes:
+def joined(*values: Value) -> str:
+    """Print fields and join them by NUL, without a last one."""
+    return "\0".join(map(text, values))
+
+
+def pack(fields: str) -> bytes:
     """Encode fields that are already joined by NUL (without the last NUL)."""
-    if not joined.isascii():
-        joined = escape(joined)
-    payload = joined.encode("ascii") + b"\0"
+    if not fields.isascii():
+        fields = escape(fields)
+    payload = fields.encode("ascii") + b"\0"
     return len(payload).to_bytes(4, "big") + payload
 
 
