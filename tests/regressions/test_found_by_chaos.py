@@ -1,6 +1,7 @@
 """Trials in which `rulebot chaos` found something: each by what was wrong."""
 
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -53,3 +54,19 @@ def test_what_is_to_be_streamed_when_the_connection_has_just_gone_waits_for_the_
     )
     feed.attach(back, SimpleNamespace())  # type: ignore[arg-type]
     assert len(asked) == 1
+
+
+def test_a_corrected_trade_of_a_person_counts_once_when_books_are_compared(tmp_path: Path) -> None:
+    """It was taken out of the ledger's figures as it was told first and as it was corrected: one contract too many."""
+    desk = load_desk(spec_files(["put_lite"]), {}, None)
+    session = session_from(DEFAULT_DATE)
+    begins = desk.bots["put_lite"].window(session)[0]
+    faults: tuple[dict[str, str | int | float], ...] = (
+        {"kind": "correction", "on": "fill", "number": "each", "seconds": 0, "price_by": 0.01},
+        {"kind": "person_adds", "on": "fill", "seconds": 5},
+    )
+    bare = replace(draw(7, desk, CHOICE), day=session.date, market="calm", faults=faults, crashes=(), acts=())
+    storm = replace(bare, begins=begins, calm_at=begins + timedelta(minutes=12), lockstep=True)
+    left = live_through(storm, desk, tmp_path)
+    assert judge(left, desk) == {}
+    assert {"correction", "person_adds"} <= set(dict(left.kinds_fired))

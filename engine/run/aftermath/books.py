@@ -50,20 +50,24 @@ def compare_books(day: Day, untold: Iterable[Row] = (), rows: Iterable[Row] = ()
 
 
 def _of_others(rows: Iterable[Row]) -> dict[tuple[str, int], Decimal]:
-    """Return cash, commissions and contracts, by contract, of trades that are not ours and of early assignments."""
+    """Return cash, commissions and contracts, by contract, of trades that are not ours and of early assignments.
+
+    A trade that was corrected counts as it stands now.
+    """
     found: dict[tuple[str, int], Decimal] = defaultdict(Decimal)
-    strange: set[str] = set()
+    trades: dict[str, Row] = {}
     for row in rows:
         con_id = int(str(row.get("con_id", 0)))
         if row["kind"] == "execution" and row["sec_type"] == "OPT" and not str(row["order_ref"]).startswith(PREFIX):
-            strange.add(str(row["exec_id"]))
-            quantity = money_of(row, "quantity") * (1 if row["side"] == "BOT" else -1)
-            found["held", con_id] += quantity
-            found["cash", con_id] -= quantity * money_of(row, "price") * OPTION_MULTIPLIER
-        elif row["kind"] == "commission" and str(row["exec_id"]) in strange:
+            trades[_base(row["exec_id"])] = row
+        elif row["kind"] == "commission" and _base(row["exec_id"]) in trades:
             found["commission", con_id] += money_of(row, "commission")
         elif row["kind"] == "settlement" and row["outcome"] == EARLY:
             found["held", con_id] += money_of(row, "quantity")
+    for row in trades.values():
+        con_id, quantity = int(str(row["con_id"])), money_of(row, "quantity") * (1 if row["side"] == "BOT" else -1)
+        found["held", con_id] += quantity
+        found["cash", con_id] -= quantity * money_of(row, "price") * OPTION_MULTIPLIER
     return found
 
 
