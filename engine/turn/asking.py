@@ -1,5 +1,8 @@
 """What the broker has not said it is asked for: its open orders and today's executions; what they show is taken over.
 
+It is asked for the rest of the day when all orders are over as well: a fill after the end, or a correction of one, is
+told by itself only once.
+
 An order that it lists is adopted, one that it does not list in two answers on end is over. One that we thought at work
 is first taken back, since a list may be wrong: an order that lives on unseen is worse than one that is missed
 (faults.md section 2, rows 24 to 26 and 44).
@@ -13,7 +16,7 @@ from engine.model.command import Cancel, Inquire
 from engine.model.event import OrdersListed
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose
-from engine.turn.doubting import our_books
+from engine.turn.doubting import DOUBT, our_books
 from engine.turn.ended import order_ended, stop_for_today
 from engine.turn.judging import wake
 from engine.turn.reports import revive
@@ -23,20 +26,31 @@ from engine.turn.unseen import book_unseen, owes_fills
 from engine.turn.work import Work
 
 ASK_EVERY = timedelta(seconds=50)
-"""How often it is asked while anything works there: a lost message is noticed within a minute."""
+"""How often it is asked while there may be anything to hear: a lost message is noticed within a minute."""
 ASK_AGAIN = timedelta(seconds=10)
-"""The same while an order is not answered for."""
+"""The same while an order is not answered for, and before what the account lacks is taken for closed by somebody."""
 
 
 def ask_at(work: Work) -> datetime | None:
-    """Return when the broker is to be asked next, None while nothing of ours is there."""
-    orders = work.all_live_orders()
-    if not orders or not work.state.is_linked:
+    """Return when the broker is to be asked next, None while it has nothing to say of ours."""
+    is_open = _is_open(work)
+    if not work.state.is_linked or not (is_open or _may_hear(work)):
         return None
     if work.asked_at is None:
         return work.at
-    is_open = any(_is_doubtful(work, order) for order in orders)
     return work.asked_at + (ASK_AGAIN if is_open else ASK_EVERY)
+
+
+def _may_hear(work: Work) -> bool:
+    """Say whether an order works or was over only today: of earlier days the broker tells no executions."""
+    opened = work.state.session.open
+    return bool(work.live) or any(order.changed_at >= opened for order in work.orders.values())
+
+
+def _is_open(work: Work) -> bool:
+    """Say whether we wait for the broker's word: on an order, or on where contracts have gone."""
+    is_new = any(work.at - since < DOUBT for since in work.state.doubts.values())
+    return is_new or any(_is_doubtful(work, order) for order in work.all_live_orders())
 
 
 def _is_doubtful(work: Work, order: Order) -> bool:

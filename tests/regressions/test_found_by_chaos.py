@@ -6,6 +6,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from engine.adapters.ib.contracts import ContractBook
 from engine.adapters.ib.feed import IbFeed
 from engine.adapters.ib.settings import IbSettings
@@ -70,3 +72,22 @@ def test_a_corrected_trade_of_a_person_counts_once_when_books_are_compared(tmp_p
     left = live_through(storm, desk, tmp_path)
     assert judge(left, desk) == {}
     assert {"correction", "person_adds"} <= set(dict(left.kinds_fired))
+
+
+@pytest.mark.parametrize("change", [{"quantity_by": -1}, {"price_by": -0.05}], ids=["bust", "price"])
+def test_a_correction_that_was_not_told_was_never_heard_of_once_no_order_worked(
+    tmp_path: Path, change: dict[str, float]
+) -> None:
+    """Seed 100099: the fill was found by asking, then nothing was asked any more, and the account said otherwise."""
+    desk = load_desk(spec_files(["put_lite"]), {}, None)
+    session = session_from(DEFAULT_DATE)
+    start = desk.bots["put_lite"].window(session)[0]
+    minute = (session.close - session.open) / session.minutes
+    silent: dict[str, str | int] = {"kind": "lost_execution", "on": "fill", "number": "each", "status": "lost"}
+    corrected: dict[str, str | float] = {"kind": "correction", "on": "fill", "number": 1, "seconds": 120, **change}
+    quiet = replace(draw(7, desk, CHOICE), day=session.date, market=None, crashes=(), acts=(), lockstep=True)
+    storm = replace(quiet, begins=start - minute, calm_at=start + 8 * minute, faults=(silent, corrected))
+    left = live_through(storm, desk, tmp_path)
+    assert judge(left, desk) == {}
+    assert left.kinds_fired["correction"] == 1
+    assert left.kinds_fired["lost_execution lost"] >= 1

@@ -1,12 +1,17 @@
 """The broker is asked for what it has not said: orders are adopted, taken back or ended by its complete lists."""
 
+from datetime import timedelta
+
+import pytest
 from hand_desk import SELLER, Desk, text_of
 
 from engine.model.command import Inquire
-from engine.model.event import OrdersListed
+from engine.model.event import MarketMoved, OrdersListed, Request
 from engine.model.order import OrderStatus, Purpose
+from engine.model.session import session_after
 
 AGAIN = '{window: {from: "10:00", to: "11:00"}, again: {after: [unfilled], wait: 1m}}'
+WITHOUT_ORDERS = {**SELLER, "entry": "{at: open + 31m, max_open: 1}", "exits": "\n  - dte: {at_most: 30}\n"}
 
 
 def asked(desk: Desk) -> int:
@@ -23,10 +28,67 @@ def waited(desk: Desk, seconds: int) -> None:
         desk.tick(5)
 
 
-def test_nothing_is_asked_while_nothing_works() -> None:
-    desk = Desk()
-    waited(desk, 50)
+def next_morning(desk: Desk) -> None:
+    """The next session begins; the connection stands."""
+    desk.day = session_after(desk.day).date
+    desk.now = session_after(desk.now.date()).open - timedelta(minutes=30)
+    desk.freshen()
+    desk.send(MarketMoved(desk.now, ()))
+
+
+def test_nothing_is_asked_before_anything_was_sent() -> None:
+    desk = Desk(at="09:50")
+    waited(desk, 300)
     assert not asked(desk)
+
+
+def test_when_no_order_works_any_more_the_broker_is_asked_within_every_minute_all_day() -> None:
+    """Faults 25 and 29: a correction that was lost is told to who asks, also in the evening."""
+    desk = Desk((text_of(exits="\n  - time: '15:45'\n"),))
+    desk.opened()
+    assert not desk.live
+    before = asked(desk)
+    waited(desk, 300)
+    assert 5 <= asked(desk) - before <= 7
+    desk.ask(Request.FLATTEN)
+    desk.tick(5)
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
+    desk.until("19:00")
+    before = asked(desk)
+    waited(desk, 300)
+    assert 5 <= asked(desk) - before <= 7
+
+
+def test_of_earlier_days_nothing_is_asked() -> None:
+    """The broker tells the executions of the current day only."""
+    desk = Desk((text_of("seller", **WITHOUT_ORDERS),), at="10:00")
+    desk.opened("10:01")
+    desk.tick(1)
+    assert not desk.live
+    next_morning(desk)
+    before = asked(desk)
+    waited(desk, 300)
+    assert desk.position.state == "open"
+    assert asked(desk) == before
+
+
+@pytest.mark.parametrize("is_of_today", [True, False])
+def test_what_the_account_lacks_is_asked_for_before_it_is_taken_for_closed_by_hand(is_of_today: bool) -> None:
+    """A fill, or what others did, may be told to who asks alone."""
+    desk = Desk((text_of("seller", **WITHOUT_ORDERS),), at="10:00")
+    option = desk.opened("10:01").legs[0].option
+    waited(desk, 10)
+    if not is_of_today:
+        next_morning(desk)
+    before = asked(desk)
+    desk.holds(option, 0)
+    waited(desk, 10)
+    assert asked(desk) > before
+    assert not desk.position.on_hold
+    waited(desk, 30)
+    assert desk.position.on_hold
+    assert asked(desk) - before <= 4
 
 
 def test_while_an_order_works_the_broker_is_asked_within_every_minute() -> None:
