@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 
 from engine.compile.condition import rules_of
 from engine.compile.expression import number_of_name
-from engine.compile.leaving import basis_problems, direction_of, ending_problems, exit_plans
+from engine.compile.leaving import basis_problems, closing_problems, direction_of, ending_problems, exit_plans
 from engine.compile.lifecycle import LIFECYCLE, sound
 from engine.compile.lint import lint, unaccepted
 from engine.compile.orders import order_problems
@@ -114,6 +114,7 @@ CHECKS: tuple[Check, ...] = (
     entry_problems,
     order_problems,
     ending_problems,
+    closing_problems,
     basis_problems,
     _risk_problems,
     protection_problems,

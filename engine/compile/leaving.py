@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from engine.compile.condition import rule_of
 from engine.compile.orders import exit_order_of, ordered_out
 from engine.compile.plan import Call, Constant, ExitPlan, Order, Quantity
-from engine.compile.problem import Problem
+from engine.compile.problem import Problem, did_you_mean
 from engine.compile.reads import calls_of
 from engine.compile.scope import Scope
 from engine.compile.structure import certain_direction
@@ -23,6 +23,7 @@ from engine.spec.spec import (
     Word,
 )
 
+SIDES = {"put_side": "put", "call_side": "call"}
 _NEEDS_NO_DATA = ("time", "dte")
 _OTHER_WAY = {
     "credit": (("debit", "credit"), ("value", "cost")),
@@ -35,15 +36,25 @@ def ending_problems(spec: Spec) -> Iterator[Problem]:
     """Yield RB208 when no exit would act with the market data gone."""
     if any(rule.enabled and _needs_no_data(rule) for rule in spec.exits):
         return
-    off = [rule.name for rule in spec.exits if not rule.enabled and _needs_no_data(rule)]
-    reason = f"; '{off[0]}' is switched off" if off else ""
+    reason = next(filter(None, map(_why_no_ending, spec.exits)), "")
     message = f"no exit acts without market data: a position could stay open for ever{reason}"
     yield Problem(
         "RB208", ("exits",), message, "add 'time: \"15:45\"', 'dte: {at_most: 30}' or 'at_expiry: settle'", None, True
     )
 
 
+def _why_no_ending(rule: Exit) -> str:
+    """Return why an exit that needs no data is no ending all the same, "" when it needs data anyway."""
+    if not _acts_without_data(rule):
+        return ""
+    return f"; '{rule.name}' is switched off" if not rule.enabled else f"; '{rule.name}' closes only a part"
+
+
 def _needs_no_data(rule: Exit) -> bool:
+    return _acts_without_data(rule) and rule.close_part in (None, 1) and not rule.close_legs
+
+
+def _acts_without_data(rule: Exit) -> bool:
     return rule.kind is ExitKind.AT_EXPIRY or (rule.condition is not None and _is_clock(rule.condition))
 
 
@@ -57,6 +68,33 @@ def _is_clock(condition: Condition) -> bool:
             return all(_is_clock(member) for member in members)
         case _:
             return False
+
+
+def closing_problems(spec: Spec) -> Iterator[Problem]:
+    """Yield RB201 and RB227 where an exit closes what the structure does not have, or nothing, or cannot rest."""
+    names = tuple(leg.name for leg in spec.legs.legs)
+    for rule in spec.exits:
+        where = (*rule.path, "close")
+        for name in rule.close_legs:
+            if name not in SIDES and name not in names:
+                yield Problem("RB201", where, f"unknown leg '{name}'", did_you_mean(name, (*names, *SIDES, "all")))
+            elif not named_legs((name,), spec):
+                yield Problem("RB227", where, f"this structure has no {SIDES[name]}", f"its legs: {', '.join(names)}")
+        if rule.close_part is not None and not 0 < rule.close_part <= 1:
+            message = f"a part is more than 0% and at most 100%, is {(rule.close_part * 100).normalize():f}%"
+            yield Problem("RB227", where, message)
+        if rule.resting and (rule.close_part is not None or rule.close_legs):
+            message = f"'{rule.name}' rests at the broker, and what rests closes all that is held"
+            yield Problem("RB220", where, message, "without 'resting' the engine watches it", on_key=True)
+        if rule.repeat and rule.close_part is None:
+            message = "only a part can be closed again"
+            yield Problem("RB227", (*rule.path, "repeat"), message, "add 'close: 50%', or take it away", on_key=True)
+
+
+def named_legs(names: tuple[str, ...], spec: Spec) -> set[str]:
+    """Return the legs that these words name: legs themselves, or a side."""
+    rights = {"put" if name == "put_side" else "call" for name in names if name in SIDES}
+    return {leg.name for leg in spec.legs.legs if leg.name in names or leg.right in rights}
 
 
 # ---------------------------------------------------------------- bases
@@ -148,7 +186,9 @@ def _exit_plan(rule: Exit, spec: Spec, scope: Scope, default: Order) -> tuple[Ex
         level=level,
         level_quantity=quantity,
         level_of=of,
-        legs=_closed_legs(rule, [] if compiled is None else list(calls_of(compiled.test))),
+        legs=_closed_legs(rule, spec, [] if compiled is None else list(calls_of(compiled.test))),
+        part=None if rule.close_part == 1 else rule.close_part,
+        repeat=rule.repeat,
     )
     return plan, problems
 
@@ -174,9 +214,11 @@ def _level_of(operand: Amount) -> Constant:
     return Constant(value, Quantity.DOLLARS if operand.unit is Unit.DOLLARS else Quantity.PRICE)
 
 
-def _closed_legs(rule: Exit, calls: list[Call]) -> tuple[str, ...]:
-    """Return the legs an exit closes: those its `of` names, else none, which means all (also with `close: all`)."""
-    if rule.close_all:
+def _closed_legs(rule: Exit, spec: Spec, calls: list[Call]) -> tuple[str, ...]:
+    """Return the legs an exit closes: those of `close`, else those its `of` names, else none, which means all."""
+    if rule.close_legs:
+        return tuple(leg.name for leg in spec.legs.legs if leg.name in named_legs(rule.close_legs, spec))
+    if rule.close_all or rule.close_part is not None:
         return ()
     test = rule.condition.test if rule.condition else None
     if not isinstance(test, MeasureTest) or "of" not in test.arguments or not calls:

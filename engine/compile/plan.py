@@ -213,7 +213,8 @@ class ExitPlan:
     """One exit; `rule` is None for AT_EXPIRY.
 
     A resting target or stop also has `basis` (profit, loss, cost or value), `level` and `level_quantity`, from which
-    its price at the broker follows.
+    its price at the broker follows. `legs`: those it closes, () is all. `part`: of the structures open, None is all of
+    them; once a position, or with `repeat` each time its rule is true anew.
     """
 
     name: str
@@ -228,6 +229,8 @@ class ExitPlan:
     level_quantity: Quantity | None = None
     level_of: str | None = None
     legs: tuple[str, ...] = ()
+    part: Decimal | None = None
+    repeat: bool = False
 
 
 @dataclass(frozen=True, slots=True)

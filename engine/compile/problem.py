@@ -30,6 +30,7 @@ CODES = {
     "RB224": "An ending of an order that does not fit where it stands.",
     "RB225": "A number of an order that makes no sense.",
     "RB226": "A protection of short legs that cannot stand, or nothing to protect.",
+    "RB227": "An exit that closes what is not there, or no part of it.",
     "RB230": "A strike with an impossible number.",
     "RB231": "A strike that refers to a leg it cannot stand on.",
     "RB232": "A structure the engine cannot hold: no leg, too many, or an impossible ratio.",

@@ -64,9 +64,9 @@ def _target_path(strike: Strike) -> Path:
 
 
 def _modifier_problems(strike: Strike) -> Iterator[Problem]:
-    for name in ("multiple_of", "at_least_from_spot", "within"):
+    for name in ("multiple_of", "prefer_multiple_of", "at_least_from_spot", "within"):
         value: Decimal | None = getattr(strike, name)
-        if value is not None and (value < 0 or (value == 0 and name == "multiple_of")):
+        if value is not None and (value < 0 or (value == 0 and name.endswith("multiple_of"))):
             yield Problem("RB230", (*strike.path, name), f"'{name}' is positive, is {value:f}")
 
 

@@ -191,7 +191,7 @@ class _Chooser:
         )
         if not ranked:
             return LegChoice(leg.name, asked, None), "", f"{leg.name}: no listed strike qualifies for {asked}"
-        best = ranked[0]
+        best = self._preferred(ranked[0], ranked)
         shown = self._shown((strike, abs(float(strike) - target)) for strike in ranked[:3])
         within = leg.strike.within
         if within is not None and abs(float(best) - target) > float(within) * unit:
@@ -275,7 +275,7 @@ class _Chooser:
         ordered = sorted(
             bracket, key=lambda strike: (round(abs(known[strike] - target), 9), -self._distance_out(strike))
         )
-        best = self._moved_out(ordered[0], strikes)
+        best = self._moved_out(self._preferred(ordered[0], strikes), strikes)
         if best is None:
             return LegChoice(leg.name, asked, None, shown), "", f"{leg.name}: no listed strike is far enough out"
         within = leg.strike.within
@@ -325,7 +325,16 @@ class _Chooser:
         out = -1 if self.leg.right is Right.PUT else 1
         edge = self.spot + out * float(self.leg.strike.at_least_from_spot or 0)
         near = outward(self.leg, list(neighbours(strikes, edge, REACH)))
-        return next((found for found in near if self._is_far_enough(found) and self._on_grid(found)), None)
+        enough = [found for found in near if self._is_far_enough(found) and self._on_grid(found)]
+        step = self.leg.strike.prefer_multiple_of
+        wanted = (found for found in enough if step is not None and found % step == 0 and abs(found - enough[0]) < step)
+        return next(wanted, enough[0]) if enough else None
+
+    def _preferred(self, strike: Decimal, strikes: Iterable[Decimal]) -> Decimal:
+        """Return the nearest of these strikes that `prefer_multiple_of` would rather have, else the strike itself."""
+        wanted = preferred(self.leg.strike.prefer_multiple_of, strike, strikes)
+        allowed = [found for found in wanted if self._on_grid(found)]
+        return min(allowed, key=lambda found: (abs(found - strike), -self._distance_out(found)), default=strike)
 
     def _nearest_known(self, known: dict[Decimal, float], target: float) -> tuple[Candidate, ...]:
         if not self.explain:
@@ -347,6 +356,13 @@ class _Chooser:
             return None if isnan(number) else number
 
         return Candidate(strike, value(board.bid[row]), value(board.ask[row]), value(board.delta[row]), distance)
+
+
+def preferred(step: Decimal | None, strike: Decimal, strikes: Iterable[Decimal]) -> list[Decimal]:
+    """Return those of the strikes that are a multiple of `step`, at most half of it away; none without a step."""
+    if step is None:
+        return []
+    return [found for found in strikes if found % step == 0 and abs(found - strike) * 2 <= step]
 
 
 def neighbours(strikes: tuple[Decimal, ...], level: float, count: int) -> tuple[Decimal, ...]:

@@ -13,7 +13,7 @@ from statistics import NormalDist
 from typing import NamedTuple
 
 from engine.compile.plan import LegPlan, Plan
-from engine.evaluate.select import listing_of, neighbours, option_of, outward, place_of
+from engine.evaluate.select import listing_of, neighbours, option_of, outward, place_of, preferred
 from engine.evaluate.snapshot import View
 from engine.model.contract import Contract, Option, Right, Underlying, listed
 from engine.model.facts import Facts
@@ -100,8 +100,9 @@ def entry_wish(plan: Plan, aims: Iterable[Aim | None], facts: Facts) -> Wish:
             kept.add(place)
             keep.update(_money(leg, aim.expiry, listed, aim.money, MONEY_BAND + 2))
         strikes = _grid(leg, listed)
-        need.update(dict.fromkeys(option_of(leg, aim.expiry, each) for each in _band(strikes, aim.centre, BAND)))
-        keep.update(option_of(leg, aim.expiry, strike) for strike in _band(strikes, aim.centre, KEPT))
+        band = [*_band(strikes, aim.centre, BAND), *_preferred(leg, strikes, aim.centre)]
+        need.update(dict.fromkeys(option_of(leg, aim.expiry, each) for each in band))
+        keep.update(option_of(leg, aim.expiry, each) for each in (*_band(strikes, aim.centre, KEPT), *band))
     return Wish(tuple(need), frozenset(keep))
 
 
@@ -153,6 +154,12 @@ def _listed(leg: LegPlan, plan: Plan, view: View) -> tuple[date, tuple[Decimal, 
 def _grid(leg: LegPlan, strikes: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
     step = leg.strike.multiple_of
     return strikes if step is None else tuple(strike for strike in strikes if strike % step == 0)
+
+
+def _preferred(leg: LegPlan, strikes: tuple[Decimal, ...], centre: int) -> list[Decimal]:
+    """Return the preferred strikes that one of the band may lead to."""
+    step, band = leg.strike.prefer_multiple_of, _band(strikes, centre, BAND)
+    return sorted({found for strike in band for found in preferred(step, strike, strikes)} - {*band})
 
 
 def _money(

@@ -51,6 +51,7 @@ class Position:
     prices instead. on_hold: why nothing is sent for it ("" while all is well): the account does not hold what our books
     say, and nothing is ever traded to make them agree. rearmed: how often resting orders that somebody cancelled were
     put back. retry_at, attempts: when the next order of an entry or exit is due, and how many tries were made.
+    keep: structures that the exit at work leaves open. acted: exits that have closed their part and do not again.
     max_risk: worst case at expiry in dollars a structure, None when undefined. setbacks: how many of its closing orders
     somebody cancelled, or the exchange took back, in this session.
     """
@@ -75,6 +76,8 @@ class Position:
     rearmed: int = 0
     retry_at: datetime | None = None
     attempts: int = 0
+    keep: int = 0
+    acted: tuple[str, ...] = ()
 
     @property
     def structures(self) -> int:

@@ -161,6 +161,8 @@ def _stop_watching(record: Record, state: State, _: Position | None) -> Told:
 
 
 def _moved(record: Record, _: State, position: Position | None) -> Told:
+    if record.data["reason"] == "ended" and position is not None and position.structures:
+        return f"its part is closed: {position.structures} of {position.quantity} stay open"
     if record.data["reason"] not in ("filled", "ended_partly") or position is None or position.state == "closed":
         return None
     values = record.data["values"]
@@ -172,7 +174,9 @@ def _moved(record: Record, _: State, position: Position | None) -> Told:
 
 def _exit(record: Record, _: State, position: Position | None) -> Told:
     what = "" if position is None else f" {structure(position)}"
-    return f"{record.data['reason']}: closing{what}"
+    closing = 0 if position is None else position.structures - position.keep
+    count = f" {closing} of" if position is not None and 0 < closing < position.quantity else ""
+    return f"{record.data['reason']}: closing{count}{what}"
 
 
 def _closed(record: Record, _: State, position: Position | None) -> Told:

@@ -143,6 +143,6 @@ def _settling(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         if not isinstance(item, dict) or "at_expiry" not in item:
             continue
         for key in item:
-            if key in ("confirm", "max_age", "resting", "order", "unknown", "grace", "close"):
+            if key in ("confirm", "max_age", "resting", "order", "unknown", "grace", "close", "repeat"):
                 message = f"'{key}' means nothing beside 'at_expiry'"
                 yield source.diagnostic("RB122", ("exits", at, key), message, "remove it", at_key=True)

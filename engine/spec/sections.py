@@ -1,6 +1,7 @@
 """The sections of a strategy: from a checked tree to the nouns of `spec.py`."""
 
 from decimal import Decimal
+from typing import Any
 
 from engine.spec.conditions import (
     LEAVING,
@@ -134,6 +135,7 @@ def _strike(tree: Tree, path: Path) -> Strike:
         target=target,
         reference=reference,
         multiple_of=number(tree.get("multiple_of")),
+        prefer_multiple_of=number(tree.get("prefer_multiple_of")),
         at_least_from_spot=number(tree.get("at_least_from_spot")),
         within=number(tree.get("within")),
         path=path,
@@ -194,9 +196,20 @@ def _exit(tree: Tree, path: Path) -> Exit:
         order=order(tree["order"], (*path, "order"), leaving=True) if "order" in tree else None,
         if_unknown=IfUnknown(tree.get("unknown", "hold")),
         grace=30.0 if grace is None else grace,
-        close_all=tree.get("close") == "all",
+        **_closes(tree.get("close")),
+        repeat=tree.get("repeat") is True,
         path=path,
     )
+
+
+def _closes(value: Plain) -> dict[str, Any]:
+    """Return what `close:` says as fields of an exit."""
+    if value is None or value == "all":
+        return {"close_all": value == "all"}
+    part = amount(value) if isinstance(value, str) else None
+    if part is not None and part.unit is Unit.PERCENT:
+        return {"close_part": part.value / 100}
+    return {"close_legs": texts(sequence(value))}
 
 
 def risk(tree: Tree) -> Risk:

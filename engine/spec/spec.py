@@ -207,6 +207,7 @@ class Strike:
     target: Decimal | None = None
     reference: str | None = None
     multiple_of: Decimal | None = None
+    prefer_multiple_of: Decimal | None = None
     at_least_from_spot: Decimal | None = None
     within: Decimal | None = None
     path: Path
@@ -335,7 +336,9 @@ class Exit:
     """One exit, in order of priority. `condition` is None for AT_EXPIRY (whatever is left settles).
 
     A target or stop is a MeasureTest on profit, loss, cost or value with the comparison of its kind. Units: grace in
-    seconds. `close_all`: it closes the whole position, not only the legs that its `of` judged.
+    seconds. What it closes: `close_all` the whole position, `close_part` that part of what is open (0.5 is half),
+    `close_legs` legs by name, `put_side` or `call_side`; with none of them the legs that its `of` judged, else all.
+    `repeat`: a part is closed again each time the condition becomes true anew.
     """
 
     name: str
@@ -347,6 +350,9 @@ class Exit:
     if_unknown: IfUnknown = IfUnknown.HOLD
     grace: float = 30.0
     close_all: bool = False
+    close_part: Decimal | None = None
+    close_legs: tuple[str, ...] = ()
+    repeat: bool = False
     path: Path
 
 

@@ -227,7 +227,7 @@ def _after_closing(work: Work, position: Position) -> None:
             closed(work, position, "filled")
     elif not legs_to_close(position, work.governing(position)) and not work.live_orders(position.id):
         was_unwinding = position.exit_reason == UNWIND
-        position = work.move(replace(position, exit_reason="", attempts=0), "ended")
+        position = work.move(replace(position, exit_reason="", attempts=0, keep=0), "ended")
         if was_unwinding:
             _end_of_entry(work, position, "filled")
     else:

@@ -7,6 +7,7 @@ or any other when a target is at work, takes over (language.md section 7).
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from math import ceil
 
 from engine.compile.plan import ExitPlan
 from engine.evaluate.evaluation import NOT_OPEN
@@ -74,11 +75,21 @@ def step_exits(work: Work, position: Position) -> None:
             _known_again(work, position, planned.name)
         if truth:
             true.append(planned)
+        elif planned.repeat and truth is False:
+            _acts_anew(work, position, planned)
     wake(work, position.bot, RECHECK)
     position = work.positions[position.id]
     acting = next((planned for planned in true if _may_act(position, bot, planned)), None)
     if acting is not None:
         act(work, position, bot, acting)
+
+
+def _acts_anew(work: Work, position: Position, planned: ExitPlan) -> None:
+    """Let an exit close its part once more when it is true again, since it no longer is."""
+    position = work.positions[position.id]
+    if planned.name in position.acted and position.exit_reason != planned.name:
+        left = tuple(name for name in position.acted if name != planned.name)
+        work.put_position(replace(position, acted=left))
 
 
 def _only_waits_for_expiry(work: Work, position: Position, bot: CompiledBot) -> bool:
@@ -123,8 +134,17 @@ def _known_again(work: Work, position: Position, name: str) -> None:
 def act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> None:
     """Have this exit close the position, or its part of it."""
     position = _begin_closing(work, position, planned.name, planned.kind.value)
+    if planned.part is not None:
+        position = work.put_position(
+            replace(position, keep=kept(position, planned.part), acted=(*position.acted, planned.name))
+        )
     work.set_bot(position.bot, replace(work.bots[position.bot], waits=f"{planned.name}: closing"))
     pursue(work, position)
+
+
+def kept(position: Position, part: Decimal) -> int:
+    """Return how many structures stay open when a part of them is closed, rounded up."""
+    return position.structures - ceil(part * position.structures)
 
 
 def leave(work: Work, position: Position, reason: str, why: str = "") -> None:
@@ -137,13 +157,17 @@ def _begin_closing(work: Work, position: Position, reason: str, kind: str, why: 
     work.record(Kind.DECISION, position.bot, position.id, what="exit", reason=reason, kind=kind, values=[])
     if why:
         work.alarm(position.bot, f"{why}: the position is closed", position.id)
-    position = work.put_position(replace(position, exit_reason=reason, attempts=0, retry_at=None, suspended=False))
+    position = work.put_position(
+        replace(position, exit_reason=reason, attempts=0, retry_at=None, suspended=False, keep=0)
+    )
     return position if position.state == "exiting" else work.move(position, "exit")
 
 
 def _may_act(position: Position, bot: CompiledBot, planned: ExitPlan) -> bool:
     """Say whether a true exit has something to close, and takes over the one that is at work, if one is."""
     if planned.legs and not any(leg.held for leg in position.legs if leg.name in planned.legs):
+        return False
+    if planned.name in position.acted:
         return False
     if position.state != "exiting":
         return True
@@ -168,10 +192,11 @@ def _takes_over(bot: CompiledBot, position: Position, planned: ExitPlan) -> bool
 
 def _closes_more(position: Position, planned: ExitPlan, at_work: ExitPlan) -> bool:
     held = {leg.name for leg in position.legs if leg.held}
-    return _part(at_work, held) < _part(planned, held)
+    legs, more = _legs_of(at_work, held), _legs_of(planned, held)
+    return legs < more or (legs == more and (at_work.part or 1) < (planned.part or 1))
 
 
-def _part(planned: ExitPlan, held: set[str]) -> set[str]:
+def _legs_of(planned: ExitPlan, held: set[str]) -> set[str]:
     return held & set(planned.legs) if planned.legs else held
 
 
@@ -284,7 +309,7 @@ def closing_stage(work: Work, position: Position, bot: CompiledBot) -> tuple[tup
 
 def legs_to_close(position: Position, bot: CompiledBot) -> list[tuple[PositionLeg, int]]:
     """Return the legs the present exit closes, with their contracts; empty once its part is done."""
-    keep = position.structures if position.exit_reason == UNWIND else 0
+    keep = position.structures if position.exit_reason == UNWIND else position.keep
     planned = next((found for found in bot.plan.exits if found.name == position.exit_reason), None)
     names = planned.legs if planned is not None and planned.legs else tuple(leg.name for leg in position.legs)
     found = ((leg, leg.held - keep * leg.ratio) for leg in position.legs if leg.name in names)

@@ -84,6 +84,20 @@ def test_only_multiples() -> None:
     assert strike_of(chosen("{delta: 0.10, multiple_of: 20}", desk=desk)) in (5940,)
 
 
+def test_a_preferred_multiple_is_taken_where_one_is_near() -> None:
+    around = {5945: -0.12, 5940: -0.102, 5935: -0.095}
+    assert strike_of(chosen("{delta: 0.10}", desk=deltas(around))) == 5940
+    assert strike_of(chosen("{delta: 0.10, prefer_multiple_of: 25}", desk=deltas(around))) == 5950
+    assert strike_of(chosen("{delta: 0.10, prefer_multiple_of: 15}", desk=deltas(around))) == 5940, "5940 is one"
+    assert strike_of(chosen("{delta: 0.10, prefer_multiple_of: 7}", desk=deltas(around))) == 5940, "none is near"
+
+
+def test_a_preferred_multiple_keeps_its_distance_from_spot() -> None:
+    around = {5950: -0.11, 5945: -0.095}
+    strike = "{delta: 0.10, at_least_from_spot: 60 pts, prefer_multiple_of: 25}"
+    assert strike_of(chosen(strike, desk=deltas(around))) == 5925
+
+
 def test_at_least_from_spot_moves_out() -> None:
     desk = deltas({5985: -0.12, 5980: -0.095})
     assert strike_of(chosen("{delta: 0.10, at_least_from_spot: 30 pts}", desk=desk)) == 5970

@@ -1,0 +1,139 @@
+"""Exits that close a part, a side or named legs (language.md section 7)."""
+
+import pytest
+from hand_desk import Desk, call, put, text_of
+
+from engine.model.order import Order, Purpose
+from engine.record.record import Kind
+
+RISK = "{max_loss_per_trade: $20000}"
+ENDING = '\n  - time: "15:45"\n    order: market\n'
+
+
+def held(exits: str, quantity: int = 3, **sections: str) -> Desk:
+    """Return a desk that holds so many spreads, each 0.70 sold, with these exits."""
+    desk = Desk((text_of(exits=ENDING + exits, quantity=str(quantity), risk=RISK, **sections),))
+    desk.opened()
+    return desk
+
+
+def cost(desk: Desk, amount: float) -> None:
+    """Quote the spread so that closing costs so much at mid; then let a second pass."""
+    desk.quote(put(5945), 0.25 + amount, 0.35 + amount, -0.104)
+    desk.quote(put(5935), 0.25, 0.35, -0.07)
+    desk.tick(1)
+
+
+def closing(desk: Desk) -> list[Order]:
+    return [order for order in desk.submitted if order.purpose is Purpose.EXIT]
+
+
+def reasons(desk: Desk) -> list[str]:
+    return [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "exit")]
+
+
+def test_half_of_three_is_two_and_the_rest_stays_open() -> None:
+    desk = held("  - stop: {cost: 2x credit}\n    close: 50%\n")
+    cost(desk, 1.60)
+    assert [order.quantity for order in closing(desk)] == [2]
+    desk.fill(desk.last)
+    assert (desk.position.state, desk.position.structures) == ("open", 1)
+    for _ in range(5):
+        cost(desk, 1.80)
+    assert len(closing(desk)) == 1, "once per exit"
+
+
+def test_half_of_one_is_all() -> None:
+    desk = held("  - stop: {cost: 2x credit}\n    close: 50%\n", quantity=1)
+    cost(desk, 1.60)
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
+
+
+def test_a_part_that_repeats_closes_again_when_its_condition_is_true_anew() -> None:
+    desk = held("  - stop: {cost: 2x credit}\n    close: 50%\n    repeat: true\n", quantity=4)
+    cost(desk, 1.60)
+    desk.fill(desk.last)
+    cost(desk, 1.80)
+    assert [order.quantity for order in closing(desk)] == [2]
+    cost(desk, 0.90)
+    cost(desk, 1.60)
+    assert [order.quantity for order in closing(desk)] == [2, 1]
+    desk.fill(desk.last)
+    assert (desk.position.state, desk.position.structures) == ("open", 1)
+
+
+def test_what_closes_all_takes_a_part_over_and_closes_all() -> None:
+    desk = held("  - stop: {cost: 2x credit}\n    close: 50%\n")
+    cost(desk, 1.60)
+    part = desk.last
+    desk.ack(part)
+    desk.until("15:45")
+    desk.cancelled(desk.order(part.ref))
+    desk.tick(0)
+    assert [order.quantity for order in closing(desk)] == [2, 3]
+    assert reasons(desk) == ["stop", "time"]
+
+
+def test_a_part_does_not_take_over_what_closes_all() -> None:
+    desk = held("  - stop: {cost: 2x credit}\n  - name: half\n    cost: {at_least: 1.50}\n    close: 50%\n")
+    cost(desk, 1.60)
+    assert reasons(desk) == ["stop"]
+    cost(desk, 1.60)
+    assert reasons(desk) == ["stop"]
+    assert [order.quantity for order in closing(desk)] == [3]
+
+
+def test_tiers_close_one_after_the_other() -> None:
+    desk = held(
+        "  - name: first\n    profit: {at_least: 30%}\n    close: 50%\n"
+        "  - name: second\n    profit: {at_least: 60%}\n    close: 50%\n",
+        quantity=4,
+    )
+    cost(desk, 0.45)
+    desk.fill(desk.last)
+    cost(desk, 0.20)
+    desk.fill(desk.last)
+    assert [order.quantity for order in closing(desk)] == [2, 1]
+    assert reasons(desk) == ["first", "second"]
+    assert (desk.position.state, desk.position.structures) == ("open", 1)
+
+
+def test_a_part_taken_by_a_restart_is_not_taken_again() -> None:
+    desk = held("  - stop: {cost: 2x credit}\n    close: 50%\n")
+    cost(desk, 1.60)
+    desk.fill(desk.last)
+    position = desk.position
+    kept = [record for record in desk.records if record.kind is Kind.POSITION][-1]
+    assert kept.data["acted"] == ["stop"]
+    assert (position.keep, position.acted) == (0, ("stop",))
+
+
+CONDOR = """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+  short_call: {sell: call, strike: {delta: 0.10}}
+  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("close", "closed"),
+    [("put_side", ["short_put", "long_put"]), ("[short_call, long_call]", ["short_call", "long_call"])],
+)
+def test_a_side_or_named_legs_are_closed_and_the_rest_stays(close: str, closed: list[str]) -> None:
+    desk = held(f"  - name: danger\n    leg_delta: {{beyond: 0.25}}\n    close: {close}\n", quantity=1, legs=CONDOR)
+    desk.quote(put(5945), 2.0, 2.1, -0.30)
+    desk.tick(1)
+    desk.tick(1)
+    names = {leg.name for order in closing(desk) for leg in order.legs}
+    assert names == set(closed)
+    desk.fill(desk.last)
+    assert desk.position.state == "open"
+    assert [leg.name for leg in desk.position.legs if leg.held] == [
+        leg.name for leg in desk.position.legs if leg.name not in closed
+    ]
+    desk.quote(call(6055), 2.0, 2.1, 0.30)
+    desk.tick(1)
+    assert len(closing(desk)) == 1, "its legs are gone"
