@@ -3,7 +3,7 @@
 `Desk` plays the loop, the market and the broker. Nothing is decided here: each test says what the broker answers.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -121,13 +121,17 @@ def call(strike: int, symbol: str = "SPX", expiry: date = DAY) -> Option:
 
 @dataclass
 class Desk:
-    """One engine and its world, at `now`; `records` and `commands` are all that ever left it."""
+    """One engine and its world, at `now`; `records` and `commands` are all that ever left it.
+
+    is_shown: after each fill the account tells what it holds, as a broker does.
+    """
 
     texts: tuple[str, ...] = (text_of(),)
     limits: AccountLimits = NO_LIMITS
     at: str = "09:59"
     day: date = DAY
     linked: bool = True
+    is_shown: bool = True
     now: datetime = field(init=False)
     program: Program = field(init=False)
     state: State = field(init=False)
@@ -163,7 +167,17 @@ class Desk:
     def send(self, event: Event) -> Turn:
         """Hand one event to the engine, as the loop does."""
         self.events.append(event)
-        return self.take(turn(self.program, self.state, event))
+        before = self.books()
+        result = self.take(turn(self.program, self.state, event))
+        if isinstance(event, ExecutionReport) and self.is_shown:
+            self.show(before)
+        return result
+
+    def show(self, before: Mapping[Contract, int]) -> None:
+        """Tell what the account holds where a fill has changed our books: it agrees with them."""
+        for contract, count in self.books().items():
+            if count != before.get(contract, 0):
+                self.holds(contract, count)
 
     def tick(self, seconds: float = 0.0, *, quiet: bool = False) -> Turn:
         """Let time pass; unless `quiet`, every quote is fresh and moved."""

@@ -1,6 +1,8 @@
 """What our books hold against what the account has.
 
-Where it holds less of an option, fills are waited for, then the position is put on hold.
+Where it holds less of an option, fills are waited for, then the position is put on hold. Nothing new is sent for the
+position meanwhile: to close what the account does not hold would open the other side. Both sides are compared whenever
+one of them changes, for a fill may be told after the account has shown it and has lost it again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,9 +21,12 @@ DOUBT = timedelta(seconds=30)
 
 
 def our_books(work: Work) -> dict[Option, int]:
-    """Return what our positions hold of each option that has not expired, negative when short."""
+    """Return what our positions hold of each option that has not expired, negative when short.
+
+    Of all positions: one that was closed holds something between a fill that is told late and what follows from it.
+    """
     ours: dict[Option, int] = {}
-    for position in work.active_positions():
+    for position in work.positions.values():
         for leg in position.legs:
             if leg.held and not option_has_expired(work, leg.option):
                 ours[leg.option] = ours.get(leg.option, 0) + leg.signed_held
@@ -33,6 +38,11 @@ def doubted(work: Work, doubts: Mapping[Option, datetime]) -> dict[Option, datet
     held = work.state.holdings
     short = (option for option, count in our_books(work).items() if held.get(option, ZERO) * count < count * count)
     return {option: doubts.get(option, work.at) for option in short}
+
+
+def doubt_anew(work: Work) -> None:
+    """Compare again after a fill: it may be of what somebody has closed before it was told."""
+    work.state = work.state._replace(doubts=doubted(work, work.state.doubts))
 
 
 def step_doubts(work: Work) -> dict[Option, datetime]:

@@ -142,7 +142,7 @@ def _entry_over(work: Work, position: Position, reason: str, *, refused: bool) -
         full = position.structures >= position.quantity
         position = work.move(position, "filled" if full else "ended_partly")
         _end_of_entry(work, position, "filled")
-        place_resting(work, position)
+        place_resting(work, position, at_once=True)
 
 
 def _tries_again(work: Work, position: Position, order: Order) -> bool:

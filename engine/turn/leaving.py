@@ -215,7 +215,7 @@ def pursue(work: Work, position: Position) -> None:
     opposed = _opposed(work, position)
     for order in opposed:
         cancel(work, order, f"{position.exit_reason} of {position.id} goes first")
-    if others or closing or opposed or not is_trading(work):
+    if others or closing or opposed or not is_trading(work) or work.is_doubted(position):
         return
     if not legs_to_close(position, work.governing(position)):
         return

@@ -35,6 +35,8 @@ def place_protection(work: Work, position: Position) -> None:
         return
     if not work.state.is_linked or position.rearmed > REARM_LIMIT or has_expired(work, position):
         return
+    if work.is_doubted(position):
+        return
     if position.retry_at is not None and work.at < position.retry_at:
         return
     if is_restarting(work, position.bot):

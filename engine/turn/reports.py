@@ -16,6 +16,7 @@ from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.record.record import Kind
 from engine.turn.caution import note_bust
+from engine.turn.doubting import doubt_anew
 from engine.turn.ended import closed, count_realized, order_ended, position_filled
 from engine.turn.judging import wake
 from engine.turn.leaving import UNWIND, is_unwound, leave
@@ -239,6 +240,7 @@ def _book(work: Work, order: Order, event: ExecutionReport, base: str, corrected
     order = work.put_order(add_fill(order, index, count))
     position = work.put_position(book(work.positions[order.position], booked, event.option))
     _record_fill(work, order, event, leg_name)
+    doubt_anew(work)
     wake(work, order.bot, 0.0)
     is_same = corrected is not None and corrected.quantity == count
     if not is_same:

@@ -53,9 +53,14 @@ def resting_orders(work: Work, position: str) -> list[Order]:
     return [order for order in work.live_orders(position) if order.purpose in RESTING]
 
 
-def place_resting(work: Work, position: Position) -> None:
-    """Put the position's resting exits to the broker as one OCA group; those that are there fit what is held."""
+def place_resting(work: Work, position: Position, *, at_once: bool = False) -> None:
+    """Put the position's resting exits to the broker as one OCA group; those that are there fit what is held.
+
+    `at_once`: a fill has just made the position, and they do not wait until the account shows it.
+    """
     if position.state != "open" or position.suspended or position.on_hold or not work.state.is_linked:
+        return
+    if not at_once and work.is_doubted(position):
         return
     planned = work.governing(position).resting
     if not planned:

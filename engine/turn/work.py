@@ -109,6 +109,10 @@ class Work:
         """Return contracts in which the broker has refused the bot's side today (orders of others work there)."""
         return self.bots[bot].blocked
 
+    def is_doubted(self, position: Position) -> bool:
+        """Say whether the account holds less than our books of something that the position holds."""
+        return any(leg.held and leg.option in self.state.doubts for leg in position.legs)
+
     def is_about_to_enter(self, bot: str) -> bool:
         """Say whether the bot waits only for resting orders to be taken back before it enters."""
         return self.bots[bot].is_clearing

@@ -4,10 +4,10 @@ from dataclasses import replace
 from decimal import Decimal
 
 import pytest
-from hand_desk import SELLER, Desk, text_of
+from hand_desk import SELLER, Desk, put, text_of
 
 from engine.model.event import BrokerStatus, OrderReport
-from engine.model.order import Order, OrderStatus
+from engine.model.order import Order, OrderStatus, Purpose
 
 
 def report(desk: Desk, order: Order, **changes: object) -> OrderReport:
@@ -116,3 +116,46 @@ def test_more_filled_than_was_asked_for_and_nobody_was_told() -> None:
     assert desk.position.structures == 2
     assert any("has filled more than its 1" in text for text in desk.alarms)
     assert "filled more than its 1" in desk.state.bots[order.bot].day.halted
+
+
+def told_late(desk: Desk) -> None:
+    """Fill the entry at once; a minute later tell of its short leg, which somebody has bought back meanwhile."""
+    order = desk.enter()
+    desk.ack(order)
+    short, long = desk.executions_of(order, 1)
+    for contract, count in ((put(5945), -1), (put(5935), 1), (put(5945), 0)):
+        desk.holds(contract, count)
+    desk.send(long)
+    desk.report(order, BrokerStatus.FILLED, 1)
+    desk.tick(60)
+    assert desk.position.state == "entering"
+    desk.send(replace(short, at=desk.now))
+    assert desk.position.state == "open"
+
+
+def test_a_leg_was_closed_that_somebody_had_closed_before_its_fill_was_told() -> None:
+    """Seed 100445: the account had not had it for a minute, and only what it told next was compared with the books."""
+    desk = Desk(is_shown=False)
+    told_late(desk)
+    desk.quote(put(5945), 0.15, 0.25, -0.05)
+    desk.tick(1)
+    assert desk.position.state == "exiting"
+    for _ in range(40):
+        desk.tick(1)
+    assert [order.purpose for order in desk.submitted] == [Purpose.ENTRY]
+    assert "the account holds less" in desk.position.on_hold
+    assert any("closed by hand" in text for text in desk.alarms)
+
+
+def test_an_exit_that_waited_is_sent_as_soon_as_the_account_shows_what_is_to_be_closed() -> None:
+    desk = Desk(is_shown=False)
+    told_late(desk)
+    desk.quote(put(5945), 0.15, 0.25, -0.05)
+    desk.tick(10)
+    assert desk.position.state == "exiting"
+    assert len(desk.submitted) == 1
+    desk.holds(put(5945), -1)
+    desk.tick(1)
+    assert desk.last.purpose is Purpose.EXIT
+    assert not desk.position.on_hold
+    assert not any("closed by hand" in text for text in desk.alarms)

@@ -207,6 +207,74 @@ def test_closed_by_hand_while_we_watch_is_put_on_hold_after_a_while() -> None:
     assert {order.status for order in desk.live} == {OrderStatus.CANCELLING}
 
 
+def test_an_exit_waits_while_the_account_holds_less() -> None:
+    desk = Desk()
+    desk.opened()
+    desk.until("15:44:50")
+    desk.holds(put(5945), 0)
+    desk.tick(10)
+    assert desk.position.state == "exiting"
+    assert len(desk.submitted) == 1
+    desk.holds(put(5945), -1)
+    desk.tick(1)
+    assert desk.last.purpose is Purpose.EXIT
+
+
+def test_a_fill_that_the_account_never_shows_is_put_on_hold() -> None:
+    """Somebody was quicker than the list of positions: it tells neither what came nor that it went."""
+    desk = Desk(is_shown=False)
+    desk.opened()
+    desk.settle(60)
+    assert desk.position.on_hold
+    assert any("closed by hand" in text for text in desk.alarms)
+
+
+def test_what_rests_does_not_wait_for_the_account_when_an_entry_has_just_filled() -> None:
+    desk = Desk((text_of("seller", **SELLER),), at="10:00", is_shown=False)
+    desk.opened("10:01")
+    assert [order.purpose for order in desk.live] == [Purpose.TARGET, Purpose.STOP]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [text_of("seller", **SELLER), text_of(risk="{max_loss_per_trade: $2000, protect: {cost: 4x credit}}")],
+    ids=["pair", "protective stop"],
+)
+def test_nothing_rests_for_a_late_fill_until_the_account_shows_it(text: str) -> None:
+    desk = Desk((text,), at="09:59", is_shown=False)
+    entry = desk.enter("10:00" if "protect" in text else "10:01")
+    desk.ack(entry)
+    desk.cancelled(entry)
+    assert desk.position.state == "closed"
+    for report in desk.executions_of(entry, 1):
+        desk.send(report)
+    for _ in range(5):
+        desk.tick(1)
+    assert desk.position.state == "open"
+    assert len(desk.submitted) == 1
+    for contract, count in desk.books().items():
+        desk.holds(contract, count)
+    desk.tick(1)
+    assert {order.purpose for order in desk.live} <= {Purpose.TARGET, Purpose.STOP, Purpose.PROTECT}
+    assert desk.live
+
+
+def test_a_late_leg_without_its_partners_is_not_closed_when_the_account_does_not_hold_it() -> None:
+    ladder = "{leg_by_leg: [long_put, short_put], start: natural, wait: 30s, tries: 2, then: unwind}"
+    desk = Desk((text_of(order=ladder),), is_shown=False)
+    entry = desk.enter()
+    desk.ack(entry)
+    desk.cancelled(entry)
+    assert desk.position.state == "closed"
+    for report in desk.executions_of(entry, 1):
+        desk.send(report)
+    for _ in range(40):
+        desk.tick(1)
+    assert desk.position.exit_reason == "unwind"
+    assert [order.purpose for order in desk.submitted] == [Purpose.ENTRY]
+    assert desk.position.on_hold
+
+
 def test_a_position_told_before_its_fill_is_no_doubt() -> None:
     desk = Desk()
     desk.opened()
