@@ -11,6 +11,9 @@ from engine.compile.plan import EntryPlan
 from engine.decide.bot_day import BotDay
 from engine.model.session import Session
 
+ANY_END = "any"
+"""What `again: {after: [any]}` names: whatever the one before came to."""
+
 
 class Opportunity(NamedTuple):
     """Whether entries are possible now, and if not, why in words and when to look again (None: not today)."""
@@ -63,7 +66,7 @@ def _again(entry: EntryPlan, session: Session, day: BotDay, now: datetime) -> Op
         return Opportunity(False, f"entered again {day.agains} times, at most {again.at_most}", None, True)
     if not day.last_end or day.last_end_at is None:
         return Opportunity(False, "its entry is at work")
-    if day.last_end not in again.after:
+    if day.last_end not in again.after and ANY_END not in again.after:
         return Opportunity(False, f"not again after {day.last_end}", None, True)
     if again.until is not None and now > again.until.on(session):
         return Opportunity(False, f"not again after {again.until}", None, True)

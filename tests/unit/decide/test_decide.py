@@ -192,6 +192,12 @@ def test_again(changes: dict[str, object], is_open: bool) -> None:
     assert found(AGAIN, replace(ENDED, **changes)).is_open is is_open  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("end", ["unfilled", "filled", "stop", "flattened"])
+def test_again_after_any_is_after_every_end(end: str) -> None:
+    assert found(AGAIN.replace("[unfilled]", "[any]"), replace(ENDED, last_end=end)).is_open
+    assert not found(AGAIN.replace("[unfilled]", "[any]"), replace(ENDED, last_end="", last_end_at=None)).is_open
+
+
 def test_again_waits_until() -> None:
     assert found(AGAIN, replace(ENDED, last_end_at=clock("10:29"))).look_again == clock("10:29") + timedelta(minutes=5)
 
