@@ -29,6 +29,7 @@ from engine.spec.spec import (
     Order,
     Path,
     Strike,
+    Window,
 )
 
 __all__ = [
@@ -192,17 +193,18 @@ class LegPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryPlan:
-    """When to enter. `start` to `end` (or `lasts` seconds from start); `every` seconds between judgements or None.
+    """When to enter: in each of `windows` once; `every` seconds between judgements or None.
 
-    `end` already ends at the first `time` exit (language.md section 2). Caps have their defaults filled in.
+    Windows already end at the first `time` exit (language.md section 2). `days`: week days, Monday is 0, () is all of
+    them. Caps have their defaults filled in.
     """
 
-    start: DayTime
-    end: DayTime | None
-    lasts: float | None
+    windows: tuple[Window, ...]
+    days: tuple[int, ...]
     every: float | None
     once: bool
     per_day: int
+    per_week: int | None
     max_open: int
     again: Again | None
     when: tuple[Rule, ...]

@@ -1,16 +1,18 @@
 """When the bot enters: windows inside the session, their end at the first time exit, caps, second entries."""
 
 from collections.abc import Iterator
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 
 from engine.compile.plan import EntryPlan, Rule
 from engine.compile.problem import Problem, did_you_mean
 from engine.model.session import DayTime, Session, session_on
-from engine.spec.spec import Again, DteRule, Entry, Exit, ExitKind, MeasureTest, Spec
+from engine.spec.spec import Again, DteRule, Entry, Exit, ExitKind, MeasureTest, Path, Spec, Window
 
 _FULL_DAY = date(2025, 6, 3)
 """Any full session: times of day are compared on it."""
 
+WEEK_DAYS = ("mon", "tue", "wed", "thu", "fri")
 _OUTCOMES = ("filled", "unfilled", "any")
 
 
@@ -38,7 +40,7 @@ def entry_problems(spec: Spec) -> Iterator[Problem]:
     """Yield what is wrong with the window, the caps and `again`."""
     entry = spec.entry
     yield from _window_problems(spec)
-    for name in ("per_day", "max_open"):
+    for name in ("per_day", "per_week", "max_open"):
         value: int | None = getattr(entry, name)
         if value is not None and value < 1:
             yield Problem("RB241", (*entry.path, name), f"'{name}' is at least 1, is {value}")
@@ -51,25 +53,46 @@ def entry_problems(spec: Spec) -> Iterator[Problem]:
 
 def _window_problems(spec: Spec) -> Iterator[Problem]:
     entry, session = spec.entry, _full_session()
-    where = (*entry.path, "window", "from") if entry.end is not None else (*entry.path, "at")
-    start = entry.start.on(session)
-    if not session.open <= start < session.close:
-        yield Problem("RB240", where, f"{entry.start} is outside the session, 09:30 to 16:00")
-        return
-    if entry.end is not None:
-        yield from _end_problems(entry, entry.end, session)
     ends = time_exits(spec)
-    if ends and ends[0][1].before_close(session) <= start:
-        message = f"{entry.start} is not before the time exit {ends[0][1]}: no entry would ever be made"
-        yield Problem("RB240", where, message)
+    before: Window | None = None
+    for window, where in zip(windows_of(entry), _places(entry), strict=True):
+        start = window.start.on(session)
+        at_start = (*where, "from") if window.end is not None else where
+        if not session.open <= start < session.close:
+            yield Problem("RB240", at_start, f"{window.start} is outside the session, 09:30 to 16:00")
+            return
+        if window.end is not None:
+            yield from _end_problems(window, window.end, session, (*where, "to"))
+        if ends and ends[0][1].before_close(session) <= start:
+            message = f"{window.start} is not before the time exit {ends[0][1]}: no entry would ever be made"
+            yield Problem("RB240", at_start, message)
+        if before is not None and start < _end_of(before, session):
+            message = f"{window.start} is before the end of the one above, which began at {before.start}"
+            yield Problem("RB240", at_start, message, "windows and times stand in order and do not overlap")
+        before = window
     if entry.every is not None and entry.every <= 0:
         yield Problem("RB240", (*entry.path, "every"), "'every' is longer than 0 s")
 
 
-def _end_problems(entry: Entry, end: DayTime, session: Session) -> Iterator[Problem]:
-    where = (*entry.path, "window", "to")
-    if end.on(session) <= entry.start.on(session):
-        yield Problem("RB240", where, f"the window ends at {end}, which is not after {entry.start}")
+def windows_of(entry: Entry) -> tuple[Window, ...]:
+    """Return all windows or times of an entry, in order."""
+    return (Window(start=entry.start, end=entry.end, lasts=entry.lasts), *entry.others)
+
+
+def _places(entry: Entry) -> list[Path]:
+    where = (*entry.path, "window" if entry.end is not None else "at")
+    return [(*where, at) for at in range(1 + len(entry.others))] if entry.others else [where]
+
+
+def _end_of(window: Window, session: Session) -> datetime:
+    if window.end is not None:
+        return window.end.on(session)
+    return window.start.on(session) + timedelta(seconds=window.lasts or 0.0)
+
+
+def _end_problems(window: Window, end: DayTime, session: Session, where: Path) -> Iterator[Problem]:
+    if end.on(session) <= window.start.on(session):
+        yield Problem("RB240", where, f"the window ends at {end}, which is not after {window.start}")
     elif end.on(session) > session.close:
         yield Problem("RB240", where, f"{end} is outside the session, 09:30 to 16:00")
 
@@ -102,14 +125,15 @@ def _again_problems(again: Again, spec: Spec) -> Iterator[Problem]:
 def entry_plan(spec: Spec, when: tuple[Rule, ...]) -> EntryPlan:
     """Return the entry with its defaults: one a window, as many open as a day may open, cut at the first time exit."""
     entry = spec.entry
-    per_day = entry.per_day or 1
+    windows = tuple(replace(each, end=_cut(each.end, spec)) for each in windows_of(entry))
+    per_day = entry.per_day or len(windows)
     return EntryPlan(
-        start=entry.start,
-        end=_cut(entry.end, spec),
-        lasts=entry.lasts,
+        windows=windows,
+        days=tuple(WEEK_DAYS.index(day) for day in entry.days),
         every=entry.every,
         once=entry.once,
         per_day=per_day,
+        per_week=entry.per_week,
         max_open=entry.max_open or per_day,
         again=entry.again,
         when=when,

@@ -15,7 +15,8 @@ class BotDay:
     position ended ("unfilled", "filled", or the name of an exit) and when; `again` counts from there. agains: entries
     beyond the first. decided: the opportunity was decided once and for all (`try: once`), with the reason. halted: why
     no more entries today, "" while free. realized: dollars of positions closed today, after commissions. skipped: why
-    the day is over without an entry, in words.
+    the day is over without an entry, in words. window: which of the session's windows `tried`, `agains`, `last_end`
+    and `decided` are of; before: entries sent in earlier ones. week: positions opened earlier in this week.
     """
 
     bot: str
@@ -29,3 +30,11 @@ class BotDay:
     halted: str = ""
     realized: Decimal = ZERO
     skipped: str = ""
+    window: int = 0
+    before: int = 0
+    week: int = 0
+
+    @property
+    def tried(self) -> int:
+        """Entries sent in the present window."""
+        return self.entries - self.before

@@ -4,12 +4,18 @@ Each window of a session is one opportunity, and one opportunity sends one entry
 more of it (language.md section 6).
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from engine.compile.plan import EntryPlan
 from engine.decide.bot_day import BotDay
 from engine.model.session import Session
+from engine.spec.spec import Window
+
+ANY_END = "any"
+"""What `again: {after: [any]}` names: whatever the one before came to."""
 
 
 class Opportunity(NamedTuple):
@@ -21,21 +27,59 @@ class Opportunity(NamedTuple):
     is_over: bool = False
 
 
-def window(entry: EntryPlan, session: Session, latest: datetime) -> tuple[datetime, datetime]:
-    """Return start and end of today's window in UTC; it ends at `latest` (the first time exit) or the close."""
-    start = entry.start.on(session)
-    if entry.end is not None:
-        end = entry.end.on(session)
-    else:
-        end = start + timedelta(seconds=entry.lasts or 0.0)
-    return start, min(end, latest, session.close)
+Span = tuple[datetime, datetime]
+
+
+def spans(entry: EntryPlan, session: Session, latest: datetime) -> tuple[Span, ...]:
+    """Return start and end of today's windows in UTC; they end at `latest` (the first time exit) or the close.
+
+    On a week day on which the bot does not enter each is empty.
+    """
+    if entry.days and session.date.weekday() not in entry.days:
+        return tuple((session.close, session.close) for _ in entry.windows)
+    return tuple(_span(each, session, min(latest, session.close)) for each in entry.windows)
+
+
+def _span(window: Window, session: Session, latest: datetime) -> Span:
+    start = window.start.on(session)
+    end = start + timedelta(seconds=window.lasts or 0.0) if window.end is None else window.end.on(session)
+    return start, min(end, latest)
+
+
+def at_hand(found: Sequence[Span], now: datetime) -> int:
+    """Return which window is on or comes next; the last one when none does."""
+    return next((at for at, (start, end) in enumerate(found) if now < end and start < end), len(found) - 1)
+
+
+def in_window(day: BotDay, number: int) -> BotDay:
+    """Return the day with a fresh opportunity when another window than before is at hand."""
+    if day.window == number:
+        return day
+    return replace(day, window=number, before=day.entries, agains=0, decided="", last_end="", last_end_at=None)
+
+
+def is_spent(entry: EntryPlan, day: BotDay) -> bool:
+    """Say whether nothing more can be entered in the window that the day is in, whatever comes."""
+    if day.halted or day.decided or day.opened >= entry.per_day or _weeks_cap(entry, day):
+        return True
+    return day.tried > 0 and entry.again is None
+
+
+def _weeks_cap(entry: EntryPlan, day: BotDay) -> str:
+    opened = day.week + day.opened
+    return f"{opened} of {entry.per_week} a week" if entry.per_week is not None and opened >= entry.per_week else ""
 
 
 def opportunity(
-    entry: EntryPlan, session: Session, times: tuple[datetime, datetime], day: BotDay, open_now: int, now: datetime
+    entry: EntryPlan, session: Session, times: Span, day: BotDay, open_now: int, now: datetime
 ) -> Opportunity:
-    """Return whether a new entry may be judged. `open_now` counts positions open or working, `times` is the window."""
+    """Return whether a new entry may be judged.
+
+    open_now: counts positions open or working. times: the window at hand, which `day` is in.
+    """
     start, end = times
+    if entry.days and session.date.weekday() not in entry.days:
+        return Opportunity(False, f"it does not enter on a {session.date:%A}", None, True)
     if start >= end:
         return Opportunity(False, "its window is empty today (early close)", None, True)
     if now < start:
@@ -48,13 +92,15 @@ def opportunity(
         return Opportunity(False, f"decided once: {day.decided}", None, True)
     if day.opened >= entry.per_day:
         return Opportunity(False, f"{day.opened} of {entry.per_day} a day", None, True)
+    if reason := _weeks_cap(entry, day):
+        return Opportunity(False, reason, None, True)
     if open_now >= entry.max_open:
         return Opportunity(False, f"{open_now} of {entry.max_open} open at once", end)
     return _again(entry, session, day, now)
 
 
 def _again(entry: EntryPlan, session: Session, day: BotDay, now: datetime) -> Opportunity:
-    if not day.entries:
+    if not day.tried:
         return Opportunity(True)
     again = entry.again
     if again is None:
@@ -63,7 +109,7 @@ def _again(entry: EntryPlan, session: Session, day: BotDay, now: datetime) -> Op
         return Opportunity(False, f"entered again {day.agains} times, at most {again.at_most}", None, True)
     if not day.last_end or day.last_end_at is None:
         return Opportunity(False, "its entry is at work")
-    if day.last_end not in again.after:
+    if day.last_end not in again.after and ANY_END not in again.after:
         return Opportunity(False, f"not again after {day.last_end}", None, True)
     if again.until is not None and now > again.until.on(session):
         return Opportunity(False, f"not again after {again.until}", None, True)

@@ -169,10 +169,11 @@ class DayTime:
         return plain
 
     def __str__(self) -> str:
-        minutes = int(self.offset.total_seconds()) // 60
+        seconds = int(self.offset.total_seconds())
         if self.anchor is Anchor.CLOCK:
-            return f"{minutes // 60:02d}:{minutes % 60:02d}"
-        if not minutes:
+            clock = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}"
+            return f"{clock}:{seconds % 60:02d}" if seconds % 60 else clock
+        if not seconds:
             return str(self.anchor.value)
-        sign = "+" if minutes > 0 else "-"
-        return f"{self.anchor.value} {sign} {abs(minutes)}m"
+        length = f"{abs(seconds)}s" if seconds % 60 else f"{abs(seconds) // 60}m"
+        return f"{self.anchor.value} {'+' if seconds > 0 else '-'} {length}"

@@ -42,6 +42,7 @@ from engine.spec.spec import (
     StrikeBy,
     Then,
     Unit,
+    Window,
 )
 
 ATTEMPT_SECONDS = 300.0
@@ -51,20 +52,30 @@ NOT_LEGS = frozenset({"expiry", "require", "if_held"})
 def entry(tree: Tree) -> Entry:
     """Return `entry:`; a time without `for` stands open for five minutes."""
     path: Path = ("entry",)
-    window = tree.get("window")
-    start, end = (mapping(window)["from"], mapping(window)["to"]) if window is not None else (tree["at"], None)
+    first, *others = _windows(tree)
     return Entry(
-        start=sure(day_time(start)),
-        end=None if end is None else sure(day_time(end)),
-        lasts=None if end is not None else seconds(tree.get("for")) or ATTEMPT_SECONDS,
+        start=first.start,
+        end=first.end,
+        lasts=first.lasts,
+        others=tuple(others),
         every=seconds(tree.get("every")),
         once=tree.get("try") == "once",
+        days=texts(sequence(tree.get("days"))),
         per_day=_count(tree.get("per_day")),
+        per_week=_count(tree.get("per_week")),
         max_open=_count(tree.get("max_open")),
         again=_again(tree.get("again"), (*path, "again")),
         when=conditions(tree.get("when"), (*path, "when")),
         path=path,
     )
+
+
+def _windows(tree: Tree) -> list[Window]:
+    if "window" in tree:
+        spans = [mapping(each) for each in sequence(tree["window"])]
+        return [Window(start=sure(day_time(each["from"])), end=sure(day_time(each["to"]))) for each in spans]
+    lasts = seconds(tree.get("for")) or ATTEMPT_SECONDS
+    return [Window(start=sure(day_time(each)), lasts=lasts) for each in sequence(tree["at"])]
 
 
 def _count(value: Plain) -> int | None:

@@ -156,10 +156,21 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A part of the session in which to enter: to `end`, or open for `lasts` seconds."""
+
+    start: DayTime
+    end: DayTime | None = None
+    lasts: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """When to enter. A window has `start` and `end`; a time (`at`) has `start` and `lasts` seconds.
 
-    Units: `every` and `lasts` in seconds. `per_day` None means the default (1); `max_open` None means per_day.
+    `others`: the windows or times after the first, in order. `days`: week days on which it enters, () is all of them.
+    Units: `every` and `lasts` in seconds. `per_day` None means the default, one a window; `max_open` None means
+    per_day.
     """
 
     start: DayTime
@@ -167,7 +178,10 @@ class Entry:
     lasts: float | None = None
     every: float | None = None
     once: bool = False
+    others: tuple[Window, ...] = ()
+    days: tuple[str, ...] = ()
     per_day: int | None = None
+    per_week: int | None = None
     max_open: int | None = None
     again: Again | None = None
     when: tuple[Condition, ...] = ()

@@ -67,7 +67,7 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
     for name in (*work.program.bots, *sorted({p.bot for p in work.positions.values()} - work.program.bots.keys())):
         previous = work.bots.get(name)
         kept = previous.day if previous is not None and previous.day.date == session.date else None
-        day = kept or BotDay(bot=name, date=session.date)
+        day = kept or BotDay(bot=name, date=session.date, week=_opened_this_week(previous, session))
         work.set_bot(name, BotState(day=day, agenda=agenda_of(work, name, session)))
         work.set_wake(name, work.at)
         work.put_day(day)
@@ -77,6 +77,13 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         "watch_at": None,
         "mark_at": None,
     }
+
+
+def _opened_this_week(previous: BotState | None, session: Session) -> int:
+    """Return how many positions a bot has opened on earlier days of the week that this session is in."""
+    if previous is None or previous.day.date.isocalendar()[:2] != session.date.isocalendar()[:2]:
+        return 0
+    return previous.day.week + previous.day.opened
 
 
 def _is_run(work: Work, name: str, state: BotState, session: Session) -> bool:

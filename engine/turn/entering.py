@@ -5,13 +5,14 @@ from datetime import timedelta
 from decimal import Decimal
 
 from engine.decide.limits import DayTrades, Proposal, halt_words, refusal
-from engine.decide.opportunity import Opportunity, opportunity
+from engine.decide.opportunity import Opportunity, at_hand, in_window, opportunity
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe
 from engine.model.money import ZERO
 from engine.model.order import Purpose
 from engine.model.position import Position
+from engine.model.session import DayTime
 from engine.order.band import price_band
 from engine.order.price import NetQuote, Part
 from engine.record.record import Kind
@@ -46,6 +47,8 @@ def step_entry(work: Work, bot: CompiledBot) -> None:
         return
     if any(position.state == "entering" for position in work.positions_of(name)):
         return
+    _enter_window(work, bot)
+    state = work.bots[name]
     found = _opportunity(work, bot)
     if not found.is_open:
         _not_open(work, bot, found)
@@ -65,11 +68,23 @@ def step_entry(work: Work, bot: CompiledBot) -> None:
     _judge_entry(work, bot)
 
 
+def _enter_window(work: Work, bot: CompiledBot) -> None:
+    """Begin a fresh opportunity when another window is at hand than at the last look."""
+    state = work.bots[bot.plan.name]
+    number = at_hand(bot.windows(work.state.session), work.at)
+    if state.day.window == number:
+        return
+    work.put_day(in_window(state.day, number))
+    if state.is_watching:
+        work.set_bot(bot.plan.name, replace(work.bots[bot.plan.name], is_watching=False, since=work.at))
+        end_watch(work, bot.plan.name, "its window is over")
+
+
 def _opportunity(work: Work, bot: CompiledBot) -> Opportunity:
     state = work.bots[bot.plan.name]
     open_now = sum(1 for _ in work.positions_of(bot.plan.name))
     session = work.state.session
-    return opportunity(bot.plan.entry, session, bot.window(session), state.day, open_now, work.at)
+    return opportunity(bot.plan.entry, session, bot.window(session, work.at), state.day, open_now, work.at)
 
 
 def _is_due(work: Work, bot: CompiledBot) -> bool:
@@ -98,12 +113,16 @@ def _not_open(work: Work, bot: CompiledBot, found: Opportunity) -> None:
         state = replace(state, is_watching=False, since=work.at)
         work.set_bot(name, state)
         end_watch(work, name, found.reason)
-    waits = found.reason or f"its window, from {bot.plan.entry.start}"
+    waits = found.reason or f"its window, from {_next_start(work, bot)}"
     state = work.bots[name]
     if waits != state.waits:
         work.set_bot(name, replace(state, waits=waits))
     if found.look_again is not None:
         wake(work, name, (found.look_again - work.at).total_seconds())
+
+
+def _next_start(work: Work, bot: CompiledBot) -> DayTime:
+    return bot.plan.entry.windows[at_hand(bot.windows(work.state.session), work.at)].start
 
 
 def _judge_entry(work: Work, bot: CompiledBot) -> None:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from engine.compile.plan import Call, ExitPlan, Holds, Plan, Rule
-from engine.decide.opportunity import window
+from engine.decide.opportunity import Span, at_hand, spans
 from engine.evaluate.reading import context_of
 from engine.evaluate.rules import Judge, compile_expected_move, compile_rule
 from engine.evaluate.select import ExpectedMove, expiry_on
@@ -48,13 +48,18 @@ class CompiledBot:
     exit_levels: tuple[Underlying, ...]
     exit_chains: frozenset[str]
     resting: tuple[ExitPlan, ...]
-    _windows: dict[date, tuple[datetime, datetime]] = field(default_factory=dict, compare=False, repr=False)
+    _windows: dict[date, tuple[Span, ...]] = field(default_factory=dict, compare=False, repr=False)
 
-    def window(self, session: Session) -> tuple[datetime, datetime]:
-        """Return start and end of this session's entry window, UTC; kept, since every turn asks."""
+    def windows(self, session: Session) -> tuple[Span, ...]:
+        """Return start and end of this session's entry windows, UTC; kept, since every turn asks."""
         if (found := self._windows.get(session.date)) is None:
-            found = self._windows[session.date] = window(self.plan.entry, session, self.latest_entry(session))
+            found = self._windows[session.date] = spans(self.plan.entry, session, self.latest_entry(session))
         return found
+
+    def window(self, session: Session, at: datetime) -> Span:
+        """Return the window that is on or comes next, the last one when none does."""
+        found = self.windows(session)
+        return found[at_hand(found, at)]
 
     def latest_entry(self, session: Session) -> datetime:
         """Return when entries end at the latest: the first time exit, else the close."""
@@ -85,7 +90,7 @@ class CompiledBot:
 
     def instants(self, session: Session) -> tuple[datetime, ...]:
         """Return the times of this session at which a rule of the bot can change by the clock alone, sorted."""
-        found = set(self.window(session))
+        found = {at for span in self.windows(session) for at in span}
         for compiled in (*self.when, *self.halts, *(rule for rule in self.exits if rule is not None)):
             found.update(at.before_close(session) for at in _times(compiled.rule.test))
         return tuple(sorted(found))

@@ -3,6 +3,7 @@
 from datetime import datetime, time, timedelta
 from typing import Any
 
+from engine.decide.opportunity import at_hand, in_window, is_spent
 from engine.evaluate.watch import Aim, Wish, entry_aims, entry_wish, money_wish, watch_list
 from engine.model.command import Watch
 from engine.model.contract import Contract, Option, Underlying
@@ -31,7 +32,8 @@ def next_watch(work: Work, *, is_moving: bool) -> datetime:
     soon = max(work.at + WATCH_EVERY, session.open - WATCH_AHEAD)
     if is_moving:
         return soon
-    reached = (bot.window(session)[0] - WATCH_AHEAD for bot in work.program.bots.values())
+    bots = work.program.bots.values()
+    reached = (start - WATCH_AHEAD for bot in bots for start, _ in bot.windows(session))
     coming = min((at for at in reached if at > work.at), default=session.close)
     return soon + max(-((soon - coming) // WATCH_EVERY), 0) * WATCH_EVERY
 
@@ -110,17 +112,16 @@ def _aims(work: Work) -> dict[str, tuple[Aim | None, ...]]:
 def _is_in_reach(work: Work, bot: CompiledBot, is_entering: bool) -> bool:
     session = work.state.session
     state = work.bots[bot.plan.name]
-    start, end = bot.window(session)
-    in_reach = is_entering or (start - WATCH_AHEAD <= work.at < end and not _is_over(state, bot))
+    start, end = bot.window(session, work.at)
+    in_reach = is_entering or (start - WATCH_AHEAD <= work.at < end and not _is_over(work, state, bot))
     early = bool(bot.plan.needs.opening_move) and work.at < session.open + OPENING_MINUTES
     return in_reach or early
 
 
-def _is_over(state: BotState, bot: CompiledBot) -> bool:
-    day = state.day
-    if day.halted or day.decided or day.opened >= bot.plan.entry.per_day:
-        return True
-    return bool(day.entries) and bot.plan.entry.again is None
+def _is_over(work: Work, state: BotState, bot: CompiledBot) -> bool:
+    """Say whether the window at hand can bring no entry any more."""
+    number = at_hand(bot.windows(work.state.session), work.at)
+    return is_spent(bot.plan.entry, in_window(state.day, number))
 
 
 def index_rows(work: Work) -> dict[int, tuple[str, ...]]:
@@ -137,10 +138,10 @@ def index_rows(work: Work) -> dict[int, tuple[str, ...]]:
 def _entry_rows(work: Work, name: str) -> frozenset[int]:
     """Return the rows its halts and entry conditions read now: none once its day is over."""
     bot = work.program.bots.get(name)
-    if bot is None or _is_over(work.bots[name], bot):
+    if bot is None or _is_over(work, work.bots[name], bot):
         return frozenset()
     session = work.state.session
-    start, end = bot.window(session)
+    start, end = bot.window(session, work.at)
     rows = work.state.board.rows
     found: set[int] = set()
     if work.at < end and (work.at >= start or bot.halts):

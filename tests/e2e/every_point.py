@@ -113,7 +113,7 @@ def desk_of(number: int) -> Desk:
 def storm_of(number: int, crashes: Sequence[Crash] = ()) -> Storm:
     scenario = SCENARIOS[number]
     (bot,) = desk_of(number).bots.values()
-    start = bot.window(SESSION)[0]
+    start = bot.windows(SESSION)[0][0]
     return Storm(
         seed=7,
         day=SESSION.date,

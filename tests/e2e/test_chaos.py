@@ -48,7 +48,7 @@ def calm(desk: Desk, tmp_path_factory: pytest.TempPathFactory) -> Aftermath:
 
 def morning(desk: Desk, **changes: object) -> Storm:
     """Return a trial from the seller's window to a few minutes into the condor's."""
-    begins, start = (desk.bots[name].window(SESSION)[0] for name in (SELLER, CONDOR))
+    begins, start = (desk.bots[name].windows(SESSION)[0][0] for name in (SELLER, CONDOR))
     until = start + timedelta(minutes=3)
     bare = replace(
         draw(7, desk, CHOICE), day=SESSION.date, market=None, faults=(), crashes=(), acts=(), lockstep=True, delay=0.0

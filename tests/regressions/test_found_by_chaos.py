@@ -26,7 +26,7 @@ def test_the_socket_is_read_while_the_broker_is_lost_and_marks_are_due(tmp_path:
     """After 1100 what was due stayed due, and the link returned at once without letting the event loop run."""
     desk = load_desk(spec_files(["spy_put_seller"]), {}, None)
     session = session_from(DEFAULT_DATE)
-    start = desk.bots["spy_put_seller"].window(session)[0]
+    start = desk.bots["spy_put_seller"].windows(session)[0][0]
     minutes = [start + each * (session.close - session.open) / 390 for each in (0, 6, 4)]
     lost: dict[str, str | int] = {"kind": "lost_connectivity", "at": "09:35:00", "seconds": 90}
     bare = replace(draw(7, desk, CHOICE), day=session.date, market=None, faults=(lost,), crashes=(), acts=())
@@ -62,7 +62,7 @@ def test_a_corrected_trade_of_a_person_counts_once_when_books_are_compared(tmp_p
     """It was taken out of the ledger's figures as it was told first and as it was corrected: one contract too many."""
     desk = load_desk(spec_files(["put_lite"]), {}, None)
     session = session_from(DEFAULT_DATE)
-    begins = desk.bots["put_lite"].window(session)[0]
+    begins = desk.bots["put_lite"].windows(session)[0][0]
     faults: tuple[dict[str, str | int | float], ...] = (
         {"kind": "correction", "on": "fill", "number": "each", "seconds": 0, "price_by": 0.01},
         {"kind": "person_adds", "on": "fill", "seconds": 5},
@@ -81,7 +81,7 @@ def test_a_correction_that_was_not_told_was_never_heard_of_once_no_order_worked(
     """Seed 100099: the fill was found by asking, then nothing was asked any more, and the account said otherwise."""
     desk = load_desk(spec_files(["put_lite"]), {}, None)
     session = session_from(DEFAULT_DATE)
-    start = desk.bots["put_lite"].window(session)[0]
+    start = desk.bots["put_lite"].windows(session)[0][0]
     minute = (session.close - session.open) / session.minutes
     silent: dict[str, str | int] = {"kind": "lost_execution", "on": "fill", "number": "each", "status": "lost"}
     corrected: dict[str, str | float] = {"kind": "correction", "on": "fill", "number": 1, "seconds": 120, **change}

@@ -69,7 +69,7 @@ def _follow_and_resend(old: Any) -> Any:
 
 def _many_entries(at_work: work.Work, bot: Any) -> None:
     """Judge without looking whether an entry is at work already, until two positions are."""
-    start, end = bot.window(at_work.state.session)
+    start, end = bot.window(at_work.state.session, at_work.at)
     if start <= at_work.at < end and len(list(at_work.positions_of(bot.plan.name))) < 2:
         entering._judge_entry(at_work, bot)
 
@@ -83,7 +83,7 @@ def _no_window(old: Any) -> Any:
 
 def _no_cap(old: Any) -> Any:
     def found(entry: Any, session: Any, times: Any, day: Any, open_now: int, now: Any) -> opportunity.Opportunity:
-        fresh = replace(day, opened=0, entries=0, agains=0)
+        fresh = replace(day, opened=0, entries=0, agains=0, before=0)
         return old(entry, session, times, fresh, 0, now)
 
     return found

@@ -63,11 +63,10 @@ def _is_within(session: Session | None, at: datetime) -> bool:
 def _outside_window(entry: Entry, session: Session | None, bot: CompiledBot | None) -> Iterator[Finding]:
     if bot is None or session is None:
         return
-    start, end = bot.window(session)
-    if not start <= entry.record.at < end:
-        yield entry.finding(
-            f"{entry.record.position} begins outside its window, {start:%H:%M:%S} to {end:%H:%M:%S} UTC"
-        )
+    spans = bot.windows(session)
+    if not any(start <= entry.record.at < end for start, end in spans):
+        words = ", ".join(f"{start:%H:%M:%S} to {end:%H:%M:%S} UTC" for start, end in spans)
+        yield entry.finding(f"{entry.record.position} begins outside its window, {words}")
 
 
 def unknown_is_never_true(tape: Tape) -> Iterator[Finding]:

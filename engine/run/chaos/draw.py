@@ -105,7 +105,7 @@ def _stretch(chance: Random, desk: Desk, session: Session, *, whole_day: bool) -
     earliest, latest = session.open - timedelta(seconds=BEFORE_OPEN), session.close - CALM_BEFORE_CLOSE
     if whole_day:
         return earliest, latest
-    start, end = chance.choice([bot.window(session) for bot in desk.bots.values()])
+    start, end = chance.choice([span for bot in desk.bots.values() for span in bot.windows(session)])
     if end - start > timedelta(hours=1) and chance.random() < 0.3:
         start += timedelta(minutes=chance.randint(1, int((end - start) / timedelta(minutes=1)) - 30))
     begins = max(start - timedelta(seconds=chance.choice((20, 60, 180, 300))), earliest)

@@ -151,7 +151,7 @@ def _missed(paper: Paper, key: Key, bot: CompiledBot | None, session: Session, o
     start = session.open
     is_held = any(position.session < session.date and was_opened(position) for position in own)
     if bot is not None and not is_held:
-        start = min(max(bot.window(session)[0], session.open), session.close)
+        start = min(max(bot.windows(session)[0][0], session.open), session.close)
     gap = _gap(paper.up.get(key, ()), start, session.close)
     if gap is not None:
         return f"not running, or not connected, from {_clock(gap.start)} to {_clock(gap.end)}"

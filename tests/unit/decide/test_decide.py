@@ -140,7 +140,7 @@ def found(entry: str, day: BotDay | None = None, now: str = "10:30", open_now: i
     bot = bot_of(text_of(entry=entry))
     session = session_from(DAY)
     return opportunity(
-        bot.plan.entry, session, bot.window(session), day or BotDay(bot="b", date=DAY), open_now, clock(now)
+        bot.plan.entry, session, bot.window(session, clock(now)), day or BotDay(bot="b", date=DAY), open_now, clock(now)
     )
 
 
@@ -192,14 +192,20 @@ def test_again(changes: dict[str, object], is_open: bool) -> None:
     assert found(AGAIN, replace(ENDED, **changes)).is_open is is_open  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("end", ["unfilled", "filled", "stop", "flattened"])
+def test_again_after_any_is_after_every_end(end: str) -> None:
+    assert found(AGAIN.replace("[unfilled]", "[any]"), replace(ENDED, last_end=end)).is_open
+    assert not found(AGAIN.replace("[unfilled]", "[any]"), replace(ENDED, last_end="", last_end_at=None)).is_open
+
+
 def test_again_waits_until() -> None:
     assert found(AGAIN, replace(ENDED, last_end_at=clock("10:29"))).look_again == clock("10:29") + timedelta(minutes=5)
 
 
 def test_a_window_ends_at_the_first_time_exit() -> None:
     bot = bot_of(text_of(entry='{window: {from: "10:00", to: "15:59"}}'))
-    assert bot.window(session_from(DAY))[1] == clock("15:45")
-    assert bot.window(session_from(HALF_DAY))[1] == clock("12:45", HALF_DAY)
+    assert bot.windows(session_from(DAY))[0][1] == clock("15:45")
+    assert bot.windows(session_from(HALF_DAY))[0][1] == clock("12:45", HALF_DAY)
 
 
 # ---------------------------------------------------------------- the lifecycle

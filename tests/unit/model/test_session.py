@@ -127,6 +127,9 @@ def test_a_time_exit_inside_a_full_session_is_before_every_close(minutes: int) -
         (DayTime(Anchor.CLOSE, -timedelta(minutes=15)), "close - 15m"),
         (DayTime(Anchor.OPEN, timedelta(minutes=30)), "open + 30m"),
         (DayTime(Anchor.OPEN, timedelta()), "open"),
+        (DayTime(Anchor.OPEN, timedelta(seconds=90)), "open + 90s"),
+        (DayTime(Anchor.CLOSE, -timedelta(seconds=5)), "close - 5s"),
+        (DayTime(Anchor.CLOCK, timedelta(hours=9, minutes=45, seconds=5)), "09:45:05"),
     ],
 )
 def test_a_time_of_day_reads_as_it_is_written(written: DayTime, text: str) -> None:

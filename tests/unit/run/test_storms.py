@@ -70,7 +70,7 @@ def test_the_stretch_is_inside_the_session_and_near_a_window(desk: Desk) -> None
     for seed in range(200):
         found = draw(seed, desk, CHOICE)
         session = session_from(found.day)
-        windows = [bot.window(session) for bot in desk.bots.values()]
+        windows = [span for bot in desk.bots.values() for span in bot.windows(session)]
         assert found.begins < found.calm_at < session.close
         assert any(found.begins < end and start < found.calm_at for start, end in windows)
 

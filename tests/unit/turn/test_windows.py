@@ -1,0 +1,116 @@
+"""Several windows or times a day, week days, and a cap of the week (language.md section 6)."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from hand_desk import Desk, clock, text_of
+
+from engine.decide.opportunity import opportunity
+from engine.model.order import Purpose
+from engine.record.record import Kind
+
+THURSDAY, MONDAY = date(2026, 11, 19), date(2026, 11, 23)
+EXITS = '\n  - time: "15:45"\n'
+WHEN = "max_open: 5, when: [{vix: {between: [12, 22]}}]"
+TWO = '{window: [{from: "10:00", to: "10:30"}, {from: "11:00", to: "11:30"}], ' + WHEN + "}"
+TIMES = '{at: ["10:00", "11:00"], for: 10m, ' + WHEN + "}"
+
+
+def desk_of(entry: str, day: date | None = None) -> Desk:
+    text = text_of(entry=entry, exits=EXITS, risk="{max_loss_per_trade: $9000}", legs=LEGS)
+    return Desk((text,)) if day is None else Desk((text,), day=day)
+
+
+LEGS = """
+  expiry: {dte: 0}
+  if_held: allow
+  short_put: {sell: put, strike: {delta: 0.10}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+"""
+
+
+def entries(desk: Desk) -> int:
+    return sum(1 for order in desk.submitted if order.purpose is Purpose.ENTRY)
+
+
+@pytest.mark.parametrize("entry", [TWO, TIMES])
+def test_each_window_sends_one_entry(entry: str) -> None:
+    desk = desk_of(entry)
+    desk.until("10:05")
+    assert entries(desk) == 1
+    desk.fill(desk.last)
+    desk.until("10:59")
+    assert entries(desk) == 1
+    desk.until("11:05")
+    assert entries(desk) == 2
+    desk.fill(desk.last)
+    desk.until("12:00")
+    assert entries(desk) == 2
+    day = desk.state.bots["spread"].day
+    assert (day.entries, day.opened, day.window, day.tried) == (2, 2, 1, 1)
+
+
+def test_a_window_that_ended_unfilled_takes_nothing_from_the_next() -> None:
+    desk = desk_of(TWO)
+    desk.until("10:05")
+    desk.cancelled(desk.last)
+    desk.until("11:05")
+    assert entries(desk) == 2
+
+
+def test_a_cap_of_the_day_is_of_all_windows() -> None:
+    desk = desk_of(TWO.replace("max_open", "per_day: 1, max_open"))
+    desk.until("10:05")
+    desk.fill(desk.last)
+    desk.until("11:05")
+    assert entries(desk) == 1
+    assert desk.state.bots["spread"].waits == "1 of 1 a day"
+
+
+def test_what_was_decided_once_is_open_again_in_the_next_window() -> None:
+    desk = desk_of(TWO.replace("max_open", "try: once, max_open"))
+    desk.level("VIX", 30.0)
+    desk.until("10:05")
+    assert desk.state.bots["spread"].day.decided
+    desk.level("VIX", 16.0)
+    desk.until("10:29")
+    assert entries(desk) == 0
+    desk.until("11:01")
+    assert entries(desk) == 1
+
+
+def test_between_two_windows_it_waits_for_the_next() -> None:
+    desk = desk_of(TIMES)
+    desk.until("10:05")
+    desk.fill(desk.last)
+    desk.until("10:15")
+    assert desk.state.bots["spread"].waits == "its window, from 11:00"
+
+
+def test_it_enters_on_its_week_days_only() -> None:
+    desk = desk_of(TIMES.replace("max_open", "days: [mon, tue], max_open"))
+    desk.until("12:00")
+    assert (entries(desk), desk.state.bots["spread"].waits) == (0, "it does not enter on a Wednesday")
+    assert not desk.said(Kind.DECISION, "watch")
+
+
+def test_a_cap_of_the_week_counts_what_earlier_days_opened() -> None:
+    desk = desk_of(TIMES.replace("max_open", "per_week: 3, max_open"))
+    for at in ("10:05", "11:05"):
+        desk.until(at)
+        desk.fill(desk.last)
+    desk.tick((clock("09:30", THURSDAY) - desk.now).total_seconds(), quiet=True)
+    assert desk.state.bots["spread"].day.week == 2
+    assert at_ten(desk, 0) == ""
+    assert at_ten(desk, 1) == "3 of 3 a week"
+    desk.tick((clock("09:30", MONDAY) - desk.now).total_seconds(), quiet=True)
+    assert desk.state.bots["spread"].day.week == 0
+
+
+def at_ten(desk: Desk, opened: int) -> str:
+    """Return why the bot may not enter at ten o'clock of the desk's present session, "" when it may."""
+    state, bot = desk.state, desk.program.bots["spread"]
+    start = bot.windows(state.session)[0]
+    day = replace(state.bots["spread"].day, opened=opened)
+    return opportunity(bot.plan.entry, state.session, start, day, 0, start[0]).reason
