@@ -22,18 +22,14 @@ from engine.compile.plan import (
 from engine.compile.units import number_quantity
 from engine.compile.vocabulary import VOCABULARY
 from engine.evaluate.evaluation import Verdict
+from engine.evaluate.phrases import phrase
 from engine.spec.spec import Unit
 
-_OP_WORDS = {op: op.value.replace("_", " ") for op in Op} | {Op.BETWEEN: "in"}
+OP_WORDS = {op: op.value.replace("_", " ") for op in Op} | {Op.BETWEEN: "in"}
+"""How a comparison is said, before its bound."""
 _LEVELS = ("spot", "strike")
 _LEAST_MISS = 1e-9
 """What a rule lacks whose value lies on a bound that it must pass."""
-_PHRASES = {
-    "expected_move": "the expected move",
-    "max_risk": "the most it can lose",
-    "iv": "implied volatility",
-    "rv": "realised volatility",
-}
 
 
 def describe(rule: Rule, verdict: Verdict) -> str:
@@ -62,7 +58,7 @@ def _words_of(test: Truth) -> str:
     match test:
         case Compare(op, left, right) if op is not Op.IS:
             ends = [shown(end.value, left) for end in right if isinstance(end, Constant)]
-            return f"{_OP_WORDS[op]} {' to '.join(ends)}"
+            return f"{OP_WORDS[op]} {' to '.join(ends)}"
         case Compare():
             return " ".join(end.value for end in test.right if isinstance(end, Text))
         case Holds(call):
@@ -89,26 +85,18 @@ def _bound_words(test: Compare, verdict: Verdict, text: str) -> str:
     bound = test.right[0]
     if all(not isinstance(number, Call | Arithmetic) for number in test.right) or verdict.low is None:
         return text
-    op = _OP_WORDS[test.op]
+    op = OP_WORDS[test.op]
     if len(test.right) > 1:
         ends = [shown(end, test.left, bare=True) for end in (verdict.low, verdict.high) if end is not None]
         return f"{op} {' to '.join(ends)}"
     match bound:
         case Arithmetic("*", (Constant(factor), Call() as call)) if factor:
             times = f"{factor:g} x {shown(verdict.low / factor, call, bare=True)}"
-            return f"{op} {times} = {shown(verdict.low, call, bare=True)} ({_phrase(call)})"
+            return f"{op} {times} = {shown(verdict.low, call, bare=True)} ({phrase(call)})"
         case Call():
-            return f"{op} {shown(verdict.low, bound, bare=True)} ({_phrase(bound)})"
+            return f"{op} {shown(verdict.low, bound, bare=True)} ({phrase(bound)})"
         case _:
             return f"{op} {shown(verdict.low, test.left, bare=True)}"
-
-
-def _phrase(call: Call) -> str:
-    if dict(call.arguments).get("asof") == "open":
-        return "the open's expected move"
-    if call.measure.startswith("vix") and not call.arguments:
-        return call.measure.upper()
-    return _PHRASES.get(call.measure, f"the {call.measure.replace('_', ' ')}")
 
 
 def _miss(test: Compare, verdict: Verdict) -> str:

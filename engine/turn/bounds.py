@@ -1,11 +1,12 @@
 """How far an entry's price may go: never past a bound of `require`, nor past what a trade may lose."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
-from engine.compile.plan import AllOf, Call, Compare, Constant, Op, Quantity, Truth
+from engine.compile.plan import AllOf, Call, Compare, Constant, Op, Quantity, Rule, Truth
 from engine.model.commission import estimate
 from engine.model.money import ZERO
-from engine.model.payoff import worst_case
+from engine.model.payoff import Part, worst_case
 from engine.model.position import Position, PositionLeg
 from engine.turn.program import CompiledBot
 from engine.turn.work import Work
@@ -33,25 +34,29 @@ def credit_floor(work: Work, bot: CompiledBot, position: Position, legs: tuple[P
 
 
 def _structure_floor(bot: CompiledBot, position: Position, work: Work) -> Decimal | None:
-    floors = [
-        floor
-        for compiled in bot.require
-        for test in _flat(compiled.rule.test)
-        if (floor := _floor_of(test, position, work)) is not None
-    ]
-    if (least := _risk_floor(bot, position, work)) is not None:
-        floors.append(least)
-    return max(floors, default=None)
+    shares = position.legs[0].option.multiplier * position.quantity
+    commission = _commission(position, work)
+    parts = [(leg.option, leg.sign * leg.ratio) for leg in position.legs]
+    stated = stated_floor((compiled.rule for compiled in bot.require), shares, commission)
+    least = risk_floor(bot.plan.risk.max_loss_per_trade, parts, shares, commission)
+    return max((floor for floor in (stated, least) if floor is not None), default=None)
 
 
-def _risk_floor(bot: CompiledBot, position: Position, work: Work) -> Decimal | None:
+def stated_floor(require: Iterable[Rule], shares: int, commission: Decimal) -> Decimal | None:
+    """Return the least net price (+ received) per share of one structure that `require` allows, None without a bound.
+
+    Units: `shares` of the whole position, `commission` the dollars of opening it.
+    """
+    tests = (test for rule in require for test in _flat(rule.test))
+    return max((floor for test in tests if (floor := _floor_of(test, shares, commission)) is not None), default=None)
+
+
+def risk_floor(limit: Decimal | None, parts: Iterable[Part], shares: int, commission: Decimal) -> Decimal | None:
     """Return the price below which the worst case would pass `max_loss_per_trade`, None without one."""
-    limit = bot.plan.risk.max_loss_per_trade
-    worst = worst_case(((leg.option, leg.sign * leg.ratio) for leg in position.legs), ZERO)
+    worst = worst_case(parts, ZERO)
     if limit is None or worst is None:
         return None
-    shares = position.legs[0].option.multiplier * position.quantity
-    return worst - (limit - _commission(position, work)) / shares
+    return worst - (limit - commission) / shares
 
 
 def _flat(test: Truth) -> list[Truth]:
@@ -60,7 +65,7 @@ def _flat(test: Truth) -> list[Truth]:
     return [test]
 
 
-def _floor_of(test: Truth, position: Position, work: Work) -> Decimal | None:
+def _floor_of(test: Truth, shares: int, commission: Decimal) -> Decimal | None:
     if not isinstance(test, Compare) or not isinstance(test.left, Call):
         return None
     bound: Decimal | None = None
@@ -71,8 +76,7 @@ def _floor_of(test: Truth, position: Position, work: Work) -> Decimal | None:
     if bound is None:
         return None
     if test.left.quantity is Quantity.DOLLARS:
-        shares = position.legs[0].option.multiplier * position.quantity
-        bound = (bound + _commission(position, work)) / shares
+        bound = (bound + commission) / shares
     return bound + (_STRICTLY if test.op in (Op.ABOVE, Op.BELOW) else ZERO)
 
 

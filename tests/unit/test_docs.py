@@ -5,8 +5,9 @@ from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from engine.cli.main import COMMANDS
+from engine.cli.main import COMMANDS, main
 from engine.run.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
@@ -43,3 +44,11 @@ def test_every_setting_and_its_variable_are_documented() -> None:
     text = READ[ROOT / "docs" / "settings.md"]
     for field in fields(Settings):
         assert f"| `{field.name}` | `{PREFIX}{field.name.upper()}` |" in text
+
+
+def test_what_explain_is_said_to_print_is_what_it_prints() -> None:
+    page = READ[ROOT / "docs" / "explain.md"]
+    shown = re.findall(r"```\n\$ rulebot explain (\S+)\n(.*?)\n```", page, re.DOTALL)
+    assert len(shown) == 2
+    for what, printed in shown:
+        assert CliRunner().invoke(main, ["explain", str(ROOT / what) if "/" in what else what]).stdout == printed + "\n"

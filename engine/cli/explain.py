@@ -1,0 +1,141 @@
+"""`rulebot explain`: specs, the account document and words of the language, in plain English."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from engine.review.explanation import Explanation
+
+PROBLEMS_FOUND = 1
+DIAGRAMS = ("text", "mermaid", "svg")
+
+
+@click.command("explain", short_help="Say in words what a spec does, or what a word means.")
+@click.argument("what", nargs=-1, required=True, metavar="WHAT...")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Override a parameter of the specs.")
+@click.option("--diagram", type=click.Choice(DIAGRAMS), help="Draw the states of a position instead.")
+@click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a page.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
+def explain(
+    what: tuple[str, ...], settings: tuple[str, ...], diagram: str | None, page: Path | None, form: str
+) -> None:
+    """Say what each WHAT is: a spec or an account document (a file, folder, pattern, or the name of a shipped spec), or
+    a word of the language (a measure, a key, a word that a key takes).
+
+    Of a spec: when it enters, which legs, how it orders, when it leaves, what it risks, with prices and dollars on one
+    example. Neither broker nor store is asked.
+
+    Exit code: 0, 1 when a spec has errors, 2 for what is neither a file nor a word, 3 when a file cannot be read or
+    written.
+    """
+    if diagram is not None and (form != "text" or page is not None):
+        raise click.UsageError("--diagram draws for eyes: leave --format and --html away")
+    found = _explained(what, settings)
+    if diagram is not None:
+        _draw(found, diagram)
+    elif page is not None:
+        _write(found, page)
+    else:
+        _show(found, form)
+
+
+def _explained(what: tuple[str, ...], settings: tuple[str, ...]) -> "list[Explanation]":
+    """Return what is said of each argument; when documents have errors, those of all are shown and nothing else."""
+    from engine.cli.validate import parse_settings, problems_of, show_problems
+
+    overrides = parse_settings(settings)
+    found, faulty = [], {}
+    for target in _targets(what):
+        explained = _document(target, overrides) if isinstance(target, Path) else target
+        if explained is not None:
+            found.append(explained)
+        elif isinstance(target, Path):
+            faulty[str(target)] = problems_of(target, overrides)
+    if faulty:
+        show_problems(faulty, "text", err=True)
+        raise click.exceptions.Exit(PROBLEMS_FOUND)
+    return found
+
+
+def _targets(what: tuple[str, ...]) -> "Iterator[Explanation | Path]":
+    """Yield the page of every word and the files of everything else; a file that is called like a word is a file."""
+    from engine.review.word_page import word_page
+    from engine.spec.files import NoSuchFiles, find_files
+
+    for each in what:
+        page = None if Path(each).is_file() else word_page(each)
+        if page is not None:
+            yield page
+            continue
+        try:
+            yield from find_files([each])
+        except NoSuchFiles:
+            raise _neither(each) from None
+
+
+def _neither(word: str) -> click.UsageError:
+    from engine.review.word_page import did_you_mean
+    from engine.spec.files import shipped_names
+
+    hint = did_you_mean(word, shipped_names()) or "it takes files, shipped specs, measures and keys"
+    return click.UsageError(f"'{word}' is neither a file nor a word of the language; {hint}")
+
+
+def _document(file: Path, overrides: Mapping[str, str]) -> "Explanation | None":
+    """Return what one document comes to, None when it has errors. Raises: StoreError when it cannot be read."""
+    from engine.compile.build import build_plan
+    from engine.model.errors import StoreError
+    from engine.review.account import explain_account
+    from engine.review.explain import explain_bot
+    from engine.spec.load import load_document
+
+    try:
+        loaded = load_document(file, overrides)
+    except OSError as error:
+        raise StoreError(f"cannot read '{file}': {error.strerror or error}") from error
+    if loaded.account is not None:
+        return explain_account(loaded.account)
+    plan = None if loaded.spec is None else build_plan(loaded.spec, loaded.source)[0]
+    return None if loaded.spec is None or plan is None else explain_bot(loaded.spec, plan)
+
+
+# ---------------------------------------------------------------- what is shown
+
+
+def _show(found: "list[Explanation]", form: str) -> None:
+    from engine.review.document import document_of
+    from engine.review.text import text_of
+
+    if form == "json":
+        click.echo(json.dumps({"explained": [document_of(each) for each in found]}, indent=2, allow_nan=False))
+        return
+    click.echo("\n\n".join(text_of(each) for each in found))
+
+
+def _draw(found: "list[Explanation]", diagram: str) -> None:
+    """Print the states of each bot; what has none is misuse."""
+    from engine.review.diagram import mermaid, text_diagram
+    from engine.review.state_svg import state_svg
+
+    for each in found:
+        if each.lifecycle is None:
+            raise click.UsageError(f"'{each.name}' has no states: --diagram draws those of a bot")
+        if diagram == "text":
+            click.echo(text_diagram(each.name, each.lifecycle, each.labels))
+        else:
+            click.echo((mermaid if diagram == "mermaid" else state_svg)(each.lifecycle, each.labels))
+
+
+def _write(found: "list[Explanation]", page: Path) -> None:
+    from engine.model.errors import StoreError
+    from engine.review.page import page_of
+
+    try:
+        page.write_text(page_of(found), encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"cannot write '{page}': {error.strerror or error}") from error
+    click.echo(f"{page} written: {', '.join(each.name for each in found)}")

@@ -1,0 +1,160 @@
+"""What each measure is called in a sentence: one entry a measure, for `why`, `explain` and all that words a rule."""
+
+from collections.abc import Callable, Mapping
+
+from engine.compile.plan import Argument, Call, Plan
+from engine.model.values import dataclass
+
+Phrase = Callable[["Words"], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cast:
+    """Who may be meant: a bot's underlyings and legs. Without any a measure is named without its symbol.
+
+    entry: what its structure is opened for, "credit" or "debit", where that is known.
+    """
+
+    symbols: tuple[str, ...] = ()
+    shorts: tuple[str, ...] = ()
+    longs: tuple[str, ...] = ()
+    entry: str = "entry price"
+
+    @property
+    def legs(self) -> tuple[str, ...]:
+        """All legs, the short ones first."""
+        return (*self.shorts, *self.longs)
+
+
+NOBODY = Cast()
+
+
+def cast_of(plan: Plan) -> Cast:
+    """Return whom the rules of a plan speak of."""
+    return Cast(
+        symbols=plan.underlyings,
+        shorts=tuple(leg.name for leg in plan.legs if leg.sign < 0),
+        longs=tuple(leg.name for leg in plan.legs if leg.sign > 0),
+        entry=plan.opens_for,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One call with the cast it is said among."""
+
+    call: Call
+    cast: Cast
+
+    def given(self, name: str) -> Argument:
+        """Return an argument, None when it was left out."""
+        return dict(self.call.arguments).get(name)
+
+    @property
+    def symbol(self) -> str:
+        """The underlying that is measured, `spot` when the call names none."""
+        of = self.given("of")
+        return of if isinstance(of, str) else "spot"
+
+    @property
+    def of_symbol(self) -> str:
+        """` of SPY` where the bot has several underlyings, else nothing."""
+        return f" of {self.symbol}" if len(self.cast.symbols) > 1 else ""
+
+    @property
+    def since(self) -> str:
+        """Where a change is counted from."""
+        return "since the open" if self.given("since") == "open" else "since the previous close"
+
+    @property
+    def at_natural(self) -> str:
+        """` at natural` when that price is meant, else nothing: mid is what everybody expects."""
+        return {"natural": " at natural", "mid": ""}.get(str(self.given("at")), "")
+
+    def one_leg(self) -> str:
+        """Return the legs that are judged each for itself: `a short leg`, `short_put`, `short_put or short_call`."""
+        return legs_words(self.given("of"), self.cast, "a", "or")
+
+    def all_legs(self) -> str:
+        """Return the same as a group: `the legs`, `the short legs`, `short_put and short_call`."""
+        return legs_words(self.given("of"), self.cast, "the", "and")
+
+
+def legs_words(of: Argument, cast: Cast, article: str, between: str) -> str:
+    """Return a choice of legs in words. A group of one is called by its name."""
+    names = of if isinstance(of, tuple) else (str(of),)
+    if len(names) > 1:
+        ending = "s" if article == "the" else ""
+        for kind, group in (("short ", cast.shorts), ("long ", cast.longs), ("", cast.legs)):
+            if set(names) == set(group):
+                return f"{article} {kind}leg{ending}"
+    return listed(names, between)
+
+
+def listed(names: tuple[str, ...], between: str) -> str:
+    """Return `CPI, FOMC or NFP`."""
+    return f"{', '.join(names[:-1])} {between} {names[-1]}" if len(names) > 1 else "".join(names)
+
+
+def _fixed(text: str) -> Phrase:
+    return lambda words: text
+
+
+def _expected_move(words: Words) -> str:
+    by = " by implied volatility" if words.given("method") == "iv" else ""
+    whose = "the open's" if words.given("asof") == "open" else "the"
+    return f"{whose} expected move{words.of_symbol}{by}"
+
+
+def _events(words: Words) -> str:
+    of = words.given("of")
+    return listed(of if isinstance(of, tuple) else (str(of),), "or")
+
+
+def _sessions(words: Words) -> str:
+    window = words.given("window")
+    return f" ({window} sessions)" if window is not None else ""
+
+
+PHRASES: Mapping[str, Phrase] = {
+    "spot": lambda words: words.symbol,
+    "vix": _fixed("VIX"),
+    "vix9d": _fixed("VIX9D"),
+    "vix1d": _fixed("VIX1D"),
+    "vix3m": _fixed("VIX3M"),
+    "vix_change": lambda words: f"the change of VIX {words.since}",
+    "move": lambda words: f"the move of {words.symbol} {words.since}",
+    "vix_spike": _fixed("the rise of VIX above its lowest of the session"),
+    "spx_spy_ratio": _fixed("SPX / SPY"),
+    "gap": lambda words: f"the gap of {words.symbol} between the previous close and the open",
+    "day_range": lambda words: f"the day's range{words.of_symbol}",
+    "iv": lambda words: f"implied volatility{words.of_symbol}",
+    "rv": lambda words: f"realised volatility{words.of_symbol}{_sessions(words)}",
+    "iv_over_rv": lambda words: f"implied over realised volatility{words.of_symbol}{_sessions(words)}",
+    "expected_move": _expected_move,
+    "no_event": lambda words: f"no {_events(words)}",
+    "event": _events,
+    "time": lambda words: str(words.given("at")),
+    "session": _fixed("the session"),
+    "quote_width": lambda words: f"the quote of {words.one_leg()}",
+    "credit": lambda words: f"the credit{words.at_natural}",
+    "debit": lambda words: f"the debit{words.at_natural}",
+    "max_risk": _fixed("the most it can lose"),
+    "strike": lambda words: f"the strike of {words.given('of')}",
+    "dte": _fixed("the days to expiry"),
+    "cost": lambda words: f"the cost of closing{words.at_natural}",
+    "value": lambda words: f"what closing brings{words.at_natural}",
+    "profit": lambda words: f"the profit{words.at_natural}",
+    "loss": lambda words: f"the loss{words.at_natural}",
+    "breach": lambda words: f"the strike of {words.one_leg()}",
+    "leg_delta": lambda words: f"the absolute delta of {words.one_leg()}",
+    "position_delta": _fixed("the position's delta"),
+    "time_in_trade": _fixed("the time since the first fill"),
+}
+"""Every measure of the vocabulary; a test asks for each."""
+
+
+def phrase(call: Call, cast: Cast = NOBODY) -> str:
+    """Return what a measure with its arguments is called: `the open's expected move`, `VIX`, `SPX`."""
+    found = PHRASES.get(call.measure)
+    return found(Words(call, cast)) if found is not None else f"the {call.measure.replace('_', ' ')}"

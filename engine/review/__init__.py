@@ -1,0 +1,1 @@
+"""What a spec comes to, for those who judge it: sentences, an example in prices and dollars, diagrams, pages."""

@@ -1,0 +1,131 @@
+"""An account document in words: what all bots together may do, and what admits one to real money."""
+
+from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
+
+from engine.review import amounts
+from engine.review.explanation import Explanation, Line, Section
+from engine.spec.spec import AccountDocument, Amount, Backing, Demand, LiveRules, Op, Shown, Unit
+from engine.turn.program import USUAL_BAND
+
+
+def explain_account(document: AccountDocument) -> Explanation:
+    """Return the limits that are set, those that are not, and the way to real money."""
+    lines = (
+        Line(words="before every entry of any bot; what reduces is never refused:"),
+        *_limits(document),
+        *_not_set(document),
+    )
+    return Explanation(
+        kind="account",
+        name=document.account,
+        about=document.about,
+        sections=(Section("Limits", lines), Section("Live", tuple(_live(document.live)))),
+    )
+
+
+# ---------------------------------------------------------------- limits
+
+
+def _in_dollars(bound: Amount) -> str:
+    if bound.unit is Unit.MULTIPLE:
+        return f"{amounts.plain(bound.value)} times the net liquidation"
+    return amounts.money(bound.value)
+
+
+def _band(band: Amount) -> str:
+    if band.unit is Unit.PERCENT:
+        return f"{amounts.plain(band.value)}% of what the legs are worth at mid, added up, and at least 0.50"
+    return f"{amounts.price(band.value)} per share"
+
+
+BACKINGS: Mapping[Backing, str] = {Backing.CASH: "the cash", Backing.NET_LIQUIDATION: "the net liquidation"}
+
+LIMITS: Mapping[str, Callable[[AccountDocument], str]] = {
+    "daily_loss": lambda d: (
+        f"no entry once all bots together have lost {_dollars(d.daily_loss)} since the session began, or while a "
+        "position that counts has no sound quote"
+    ),
+    "max_open": lambda d: f"at most {amounts.counted(d.max_open or 0, 'position')} open",
+    "orders_per_minute": lambda d: f"at most {amounts.counted(d.orders_per_minute or 0, 'order')} sent within a minute",
+    "entries_per_day": lambda d: (
+        f"at most {amounts.counted(d.entries_per_day or 0, 'entry order')} a session, filled or not"
+    ),
+    "max_contracts_per_order": lambda d: (
+        f"at most {amounts.counted(d.max_contracts_per_order or 0, 'contract')} in an entry, all legs added up"
+    ),
+    "max_notional_per_order": lambda d: (
+        f"strike x multiplier x contracts of an entry, all legs added up, at most {_dollars(d.max_notional_per_order)}"
+    ),
+    "price_band": lambda d: f"priced at most {_band(d.price_band or USUAL_BAND)} from the mid, at every try",
+    "cash_secured_puts": lambda d: (
+        "strike x multiplier of all short puts that no long put covers, at most "
+        f"{BACKINGS[d.cash_secured_puts] if d.cash_secured_puts else ''} of the account"
+    ),
+    "worst_case_at_expiry": lambda d: (
+        "what all positions could lose together at expiry, the entry included, at most "
+        f"{_bound(d.worst_case_at_expiry)}"
+    ),
+    "margin": lambda d: (
+        "the initial margin of the whole account with the entry, as the broker answers before it, at most "
+        f"{_bound(d.margin)}"
+    ),
+    "pattern_day_trading": lambda d: f"passed over: {d.pattern_day_trading}",
+}
+"""Every limit of the document; a test asks for each field."""
+
+
+def _dollars(amount: Decimal | None) -> str:
+    return amounts.money(amount or Decimal(0))
+
+
+def _bound(bound: Amount | None) -> str:
+    return _in_dollars(bound) if bound is not None else ""
+
+
+def _limits(document: AccountDocument) -> Iterator[Line]:
+    for name, words in LIMITS.items():
+        if getattr(document, name) or name == "price_band":
+            usual = " (the usual one)" if name == "price_band" and document.price_band is None else ""
+            yield Line(name=name, words=f"{words(document)}{usual}")
+
+
+def _not_set(document: AccountDocument) -> Iterator[Line]:
+    """Name what nothing limits: a limit that is not there does not limit."""
+    missing = [name for name in LIMITS if not getattr(document, name) and name not in UNSAID]
+    if missing:
+        yield Line(words=f"not limited: {', '.join(missing)}")
+    if not document.pattern_day_trading:
+        yield Line(words="no bot that closes on the same day enters while the broker counts no day trade left")
+
+
+UNSAID = ("price_band", "pattern_day_trading")
+"""What holds without being written."""
+
+
+# ---------------------------------------------------------------- real money
+
+
+SHOWN: Mapping[Shown, Callable[[Demand], str]] = {
+    Shown.COMPLIANT_SESSIONS: lambda d: f"{_least(d)} whole sessions in a row on which it did as its plan says",
+    Shown.TRADES: lambda d: f"{_least(d)} closed trades",
+    Shown.EXPECTANCY: lambda d: f"a mean net profit of its closed trades {_least(d, amounts.money)}",
+    Shown.WIN_RATE: lambda d: f"{_least(d, lambda bound: f'{amounts.plain(bound)}%')} of its trades made money",
+    Shown.SHARPE: lambda d: f"a Sharpe ratio of its sessions, a year's, {_least(d)}",
+}
+"""What a record on paper may have to show; a test asks for each."""
+
+
+def _least(demand: Demand, said: Callable[[Decimal], str] = amounts.plain) -> str:
+    return f"{'above' if demand.op is Op.ABOVE else 'at least'} {said(demand.bound)}"
+
+
+def _live(live: LiveRules | None) -> Iterator[Line]:
+    if live is None:
+        yield Line(words="nothing trades real money: the document has no 'live'")
+        return
+    yield Line(words=f"{live.account} trades real money with bots that have shown on paper, all of it:")
+    for demand in live.require:
+        yield Line(name=demand.shown.value, words=SHOWN[demand.shown](demand))
+    sessions = amounts.counted(live.good_for, "session")
+    yield Line(words=f"that is good for {sessions} after the last of them on paper")

@@ -1,0 +1,112 @@
+"""The section Enters: the window, how often, what must hold, and what makes a second entry."""
+
+from collections.abc import Iterable, Sequence
+
+from engine.compile.plan import Again, EntryPlan, Rule
+from engine.evaluate.phrases import Cast, listed
+from engine.model.session import Anchor, DayTime, Session
+from engine.review import amounts
+from engine.review.amounts import FULL_DAY, HALF_DAY
+from engine.review.explanation import Line, Section, sentence_line
+from engine.review.sentences import outline
+from engine.review.subject import Subject
+from engine.turn.program import CompiledBot
+
+
+def enters(subject: Subject) -> Section:
+    """Return when the bot may enter, how often, and only if what."""
+    entry, cast = subject.plan.entry, subject.cast
+    lines = [sentence_line(window_words(subject), caps_words(entry), _judged(entry))]
+    if entry.again is not None:
+        lines.append(Line(words=again_words(entry.again)))
+    if entry.when:
+        head = "when all of these hold" if len(entry.when) > 1 else "when this holds"
+        lines.append(Line(words=f"{head} (what is unknown does not):"))
+    else:
+        lines.append(Line(words="without a condition"))
+    return Section("Enters", (*lines, *rule_lines(entry.when, cast)))
+
+
+def rule_lines(rules: Iterable[Rule], cast: Cast) -> tuple[Line, ...]:
+    """Return every rule with its name, groups with their members below."""
+    found = (said for rule in rules for said in outline(rule, cast))
+    return tuple(Line(words=said.words, name=said.name, depth=said.depth) for said in found)
+
+
+# ---------------------------------------------------------------- the window
+
+
+def window_words(subject: Subject) -> str:
+    """Return `10:30 to 13:30, half days to 12:30`, and why it ends before the spec says."""
+    written = subject.spec.entry
+    if written.end is None:
+        span = f"at {_at(written.start)}, open for {amounts.duration(written.lasts or 0.0)}"
+    else:
+        span = f"{_at(written.start)} to {_end(subject.bot, written.end)}"
+    return f"{span}{_on_half_days(subject.bot)}"
+
+
+def _at(at: DayTime) -> str:
+    clock = amounts.clock(at.on(FULL_DAY))
+    return clock if at.anchor is Anchor.CLOCK else f"{clock} ({amounts.anchored(at)})"
+
+
+def _end(bot: CompiledBot, end: DayTime) -> str:
+    last = bot.window(FULL_DAY)[1]
+    if end.on(FULL_DAY) <= last:
+        return _at(end)
+    return f"{amounts.clock(last)} (the first time exit; its own end is {_at(end)})"
+
+
+def _on_half_days(bot: CompiledBot) -> str:
+    """Return what an early close makes of the window, nothing when it stays as it is."""
+    full, half = (_clocks(bot, day) for day in (FULL_DAY, HALF_DAY))
+    if half[0] >= half[1]:
+        return ", half days no entry"
+    if half == full:
+        return ""
+    since = f"{half[0]} " if half[0] != full[0] else ""
+    return f", half days {since}to {half[1]}"
+
+
+def _clocks(bot: CompiledBot, day: Session) -> tuple[str, str]:
+    start, end = bot.window(day)
+    return amounts.clock(start), amounts.clock(end)
+
+
+# ---------------------------------------------------------------- how often
+
+
+def caps_words(entry: EntryPlan) -> str:
+    """Return `once a day`, with how many may be open at once where that is another number."""
+    day = f"{amounts.times(entry.per_day)} a day" + (" at most" if entry.per_day > 1 else "")
+    return day if entry.max_open == entry.per_day else f"{day}, {entry.max_open} open at once"
+
+
+def _judged(entry: EntryPlan) -> str:
+    often = f"judged every {amounts.duration(entry.every).removeprefix('1 ')}" if entry.every else ""
+    once = "decided by the first clear answer (try: once)" if entry.once else ""
+    return ", ".join(part for part in (often, once) if part)
+
+
+OUTCOMES = {
+    "filled": "an entry that filled",
+    "unfilled": "an entry that did not fill",
+    "any": "whatever the one before came to",
+}
+"""What `again: {after: ..}` may name besides exits; a test asks for each."""
+
+
+def again_words(again: Again) -> str:
+    """Return what must have happened before another entry, and when."""
+    exits = tuple(name for name in again.after if name not in OUTCOMES)
+    after = [OUTCOMES[name] for name in again.after if name in OUTCOMES]
+    if exits:
+        after.append(f"a position closed by {listed(exits, 'or')}")
+    until = f" until {_at(again.until)}" if again.until is not None else ""
+    most = f", {amounts.counted(again.at_most, 'time')} at most" if again.at_most is not None else ""
+    return f"enters again {amounts.duration(again.wait)} after {_either(after)}{until}{most}"
+
+
+def _either(parts: Sequence[str]) -> str:
+    return listed(tuple(parts), "or")

@@ -1,0 +1,196 @@
+"""One example of a bot's position: which strikes, at what price, with what commissions; and where its exits lie."""
+
+from decimal import Decimal
+
+from engine.compile.plan import Plan
+from engine.evaluate.rules import compile_expected_move
+from engine.evaluate.select import Selection, select
+from engine.evaluate.snapshot import View
+from engine.model.commission import estimate
+from engine.model.contract import Option
+from engine.model.money import CENT, ZERO, Rounding, on_tick
+from engine.model.payoff import worst_case
+from engine.model.position import Position, PositionLeg
+from engine.model.structure import Strike, structure_text
+from engine.model.values import dataclass
+from engine.order.ladder import start_net
+from engine.order.price import Part, ticks_of
+from engine.review.amounts import FULL_DAY, clock, plain
+from engine.review.market import deviation, example_view, level
+from engine.turn.bounds import risk_floor, stated_floor
+from engine.turn.choosing import opening_commission, price_legs
+
+_FURTHEST = 10.0
+"""By how much the legs' prices are scaled at most to come to the example's: nothing is learnt from more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """A position as it might be opened. `market` says where, `basis` at which price: as in "the least credit".
+
+    Units: net per share of one structure, + received; commission the dollars of opening all of it; worst the dollars
+    of the whole position at expiry, opening commissions included, None without a bound. mids: per share of each leg.
+    is_bound: the price is the worst that `require` allows. floor: the least net price by `max_loss_per_trade`.
+    """
+
+    position: Position
+    net: Decimal
+    commission: Decimal
+    worst: Decimal | None
+    market: str
+    basis: str
+    is_bound: bool
+    floor: Decimal | None
+    mids: tuple[float, ...]
+
+    @property
+    def shares(self) -> int:
+        """What a price per share of one structure is multiplied by to be dollars of the position."""
+        return self.position.legs[0].option.multiplier * self.position.quantity
+
+    @property
+    def structure(self) -> str:
+        """The strikes: `5935/5945p 6055/6065c`."""
+        return structure_text(
+            Strike(leg.option.symbol, leg.option.right.value, leg.option.strike, leg.ratio)
+            for leg in self.position.legs
+        )
+
+    @property
+    def verb(self) -> str:
+        """What was done with the structure: sold for a credit, or bought."""
+        return "sold" if self.net >= 0 else "bought"
+
+    def closed_at(self, net: Decimal) -> Decimal:
+        """Return the dollars made when all of it is closed at this net price (- is paid), commissions both ways."""
+        return (self.net + net) * self.shares - self.commission - self.closing_commission(net)
+
+    def closing_commission(self, net: Decimal) -> Decimal:
+        """Return an estimate of the dollars of closing: each leg's price goes with that of the whole."""
+        times = abs(float(net / self.net)) if self.net else 1.0
+        legs = zip(self.position.legs, self.mids, strict=True)
+        return _commission([(leg.option, leg.opened, mid * times) for leg, mid in legs])
+
+
+def _commission(parts: list[tuple[Option, int, float]]) -> Decimal:
+    by_symbol: dict[str, list[tuple[Option, int, float]]] = {}
+    for part in parts:
+        by_symbol.setdefault(part[0].symbol, []).append(part)
+    return sum((estimate(group) for group in by_symbol.values()), ZERO)
+
+
+def example_of(plan: Plan) -> Example | None:
+    """Return the position that the bot would open in the example's market; None when it finds no strikes there."""
+    view = example_view(plan)
+    selection = select(plan.legs, plan.expiry, view, compile_expected_move(plan))
+    if not selection.is_complete:
+        return None
+    quote = price_legs(selection, view)
+    parts = tuple(Part(leg.option, -leg.sign, leg.ratio) for leg in selection.legs)
+    net = start_net(plan.order, quote, parts, None)
+    commission = opening_commission(selection, view, plan.quantity)
+    floor, stated = floors(plan, selection, commission)
+    if stated is not None:
+        least = stated if floor is None else max(stated, floor)
+        is_one = len({leg.option.symbol for leg in selection.legs}) == 1
+        net = ticks_of(parts).round(least, Rounding.UP) if is_one else on_tick(least, CENT, Rounding.UP)
+    if net is None:
+        return None
+    if floor is not None:
+        floor = on_tick(floor, ticks_of(parts).tick(floor), Rounding.UP)
+    return _example(plan, view, selection, net, commission, is_bound=stated is not None, floor=floor)
+
+
+def floors(plan: Plan, selection: Selection, commission: Decimal) -> tuple[Decimal | None, Decimal | None]:
+    """Return the least net prices per share that `max_loss_per_trade` and `require` allow."""
+    parts = [(leg.option, leg.sign * leg.ratio) for leg in selection.legs]
+    shares = selection.legs[0].option.multiplier * plan.quantity
+    by_risk = risk_floor(plan.risk.max_loss_per_trade, parts, shares, commission)
+    return by_risk, stated_floor(plan.require, shares, commission)
+
+
+def _example(
+    plan: Plan,
+    view: View,
+    selection: Selection,
+    net: Decimal,
+    commission: Decimal,
+    *,
+    is_bound: bool,
+    floor: Decimal | None,
+) -> Example:
+    shares = selection.legs[0].option.multiplier * plan.quantity
+    worst = worst_case(((leg.option, leg.sign * leg.ratio) for leg in selection.legs), net)
+    mids = _scaled(selection, view, net)
+    position = Position(
+        id="example",
+        bot=plan.name,
+        digest=plan.digest,
+        state="open",
+        session=FULL_DAY.date,
+        quantity=plan.quantity,
+        legs=_legs(selection, mids, plan.quantity, net, commission),
+        opened_at=plan.entry.start.on(FULL_DAY),
+        max_risk=None if worst is None else worst * selection.legs[0].option.multiplier,
+    )
+    return Example(
+        position=position,
+        net=net,
+        commission=commission,
+        worst=None if worst is None else worst * shares + commission,
+        market=_market(plan, selection),
+        basis=_basis(plan, net, is_bound=is_bound),
+        is_bound=is_bound,
+        floor=floor,
+        mids=mids,
+    )
+
+
+def _basis(plan: Plan, net: Decimal, *, is_bound: bool) -> str:
+    if is_bound:
+        return "the least credit" if net >= 0 else "the largest debit"
+    return "its own price" if plan.order.price is not None else f"{plan.order.start.value} in the example"
+
+
+def _scaled(selection: Selection, view: View, net: Decimal) -> tuple[float, ...]:
+    """Return each leg's price so that together they come to `net`, each in its share of what it is worth."""
+    mids = [_mid(view, leg.row) for leg in selection.legs]
+    together = -sum(leg.sign * leg.ratio * mid for leg, mid in zip(selection.legs, mids, strict=True))
+    times = float(net) / together if together else 0.0
+    return tuple(mid * times if 1 / _FURTHEST <= times <= _FURTHEST else mid for mid in mids)
+
+
+def _mid(view: View, row: int) -> float:
+    bid, ask = view.board.bid[row], view.board.ask[row]
+    return ((bid if bid == bid else 0.0) + ask) / 2
+
+
+def _legs(
+    selection: Selection, mids: tuple[float, ...], quantity: int, net: Decimal, commission: Decimal
+) -> tuple[PositionLeg, ...]:
+    """Return the legs as filled; what rounding leaves is the first leg's, so that the whole has its price exactly."""
+    prices = [Decimal(f"{mid:.4f}") for mid in mids]
+    first = selection.legs[0]
+    rest = net + sum(leg.sign * leg.ratio * price for leg, price in zip(selection.legs, prices, strict=True))
+    prices[0] -= rest * first.sign / first.ratio
+    return tuple(
+        PositionLeg(
+            name=leg.name,
+            option=leg.option,
+            sign=leg.sign,
+            ratio=leg.ratio,
+            opened=leg.ratio * quantity,
+            entry_cash=-leg.sign * price * leg.ratio * quantity * leg.option.multiplier,
+            commissions=commission if at == 0 else ZERO,
+        )
+        for at, (leg, price) in enumerate(zip(selection.legs, prices, strict=True))
+    )
+
+
+def _market(plan: Plan, selection: Selection) -> str:
+    """Return `SPX 6000 at 10:30, expected move 35 points`."""
+    at = plan.entry.start.on(FULL_DAY)
+    levels = ", ".join(f"{symbol} {plain(level(symbol))}" for symbol in plan.underlyings)
+    option = selection.legs[0].option
+    points = deviation(option.symbol, option.expiry, at)
+    return f"{levels} at {clock(at)}, expected move {points:.0f} points"

@@ -1,0 +1,89 @@
+"""The front door: a spec and its plan to an Explanation."""
+
+from engine.compile.build import values_of
+from engine.compile.expression import number_of_name
+from engine.compile.plan import Plan
+from engine.compile.scope import scope_of
+from engine.compile.vocabulary import Place
+from engine.review.amounts import price
+from engine.review.enters import enters
+from engine.review.explanation import Explanation, Line, Section
+from engine.review.leaves import leaves
+from engine.review.levels import level_of
+from engine.review.market import level
+from engine.review.numbers import number_words
+from engine.review.orders import orders
+from engine.review.payoff import Payoff, payoff_of
+from engine.review.risks import risks
+from engine.review.states import labels, paths
+from engine.review.structure import legs
+from engine.review.subject import Subject, subject_of
+from engine.review.worst import worst_of
+from engine.spec.spec import Let, Spec
+
+
+def explain_bot(spec: Spec, plan: Plan) -> Explanation:
+    """Return what a bot does, in sentences, on one example, and as drawings."""
+    subject = subject_of(spec, plan)
+    told = (_values(subject), enters(subject), legs(subject), orders(subject), leaves(subject), risks(subject))
+    sections = (*told, _accepts(subject))
+    return Explanation(
+        kind="bot",
+        name=spec.name,
+        about=spec.about,
+        sections=tuple(section for section in sections if section.lines),
+        states=paths(subject),
+        labels=labels(subject),
+        lifecycle=plan.lifecycle,
+        payoff=_payoff(subject),
+        figures=_figures(subject),
+    )
+
+
+def _values(subject: Subject) -> Section:
+    """Return the parameters with their values, and what each let names."""
+    spec = subject.spec
+    given = [f"{each.name} {each.text.strip()}{' (--set)' if each.overridden else ''}" for each in spec.parameters]
+    lines = [Line(words=", ".join(given))] if given else []
+    if named := [f"{let.name} is {_let_words(let, subject)}" for let in spec.lets]:
+        lines.append(Line(words=", ".join(named)))
+    return Section("Values", tuple(lines))
+
+
+def _accepts(subject: Subject) -> Section:
+    """Return the warnings that the spec switches off, with their reasons."""
+    accepted = subject.spec.accept.items()
+    return Section("Accepts", tuple(Line(name=code, words=reason) for code, reason in accepted))
+
+
+def _let_words(let: Let, subject: Subject) -> str:
+    scope = scope_of(subject.spec, Place.EXIT, values_of(subject.spec))
+    return number_words(number_of_name(let.name, scope, let.path), subject.cast)
+
+
+def _payoff(subject: Subject) -> Payoff | None:
+    example = subject.example
+    if example is None:
+        return None
+    levels = [(symbol, level(symbol)) for symbol in subject.plan.underlyings]
+    return payoff_of(example.position.legs, levels, example.position.net)
+
+
+def _figures(subject: Subject) -> dict[str, object]:
+    example, worst = subject.example, worst_of(subject)
+    if example is None:
+        return {}
+    found = {planned.name: level_of(planned, example) for planned in subject.plan.exits}
+    return {
+        "market": example.market,
+        "structure": example.structure,
+        "price": price(example.net),
+        "opens_for": subject.plan.opens_for,
+        "commission": str(example.commission),
+        "worst_case": None if worst is None or worst.amount is None else str(worst.amount),
+        "exits": {
+            name: {"price": price(round(found.net, 2)), "dollars": str(round(found.made, 2))}
+            for name, found in found.items()
+            if found is not None
+        },
+    }

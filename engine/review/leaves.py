@@ -1,0 +1,202 @@
+"""The section Leaves: every exit in order of priority, what it means on the example, what rests, what expiry does."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from engine.compile.plan import ExitPlan, Holds
+from engine.evaluate.phrases import listed
+from engine.model.contract import Settlement, product
+from engine.review import amounts
+from engine.review.explanation import Line, Section
+from engine.review.levels import level_of, level_words, protection_prices, with_level
+from engine.review.orders import ladder_words
+from engine.review.sentences import ending, judging, outline
+from engine.review.subject import Subject
+from engine.spec.spec import Exit, ExitKind, IfUnknown
+
+
+def leaves(subject: Subject) -> Section:
+    """Return the exits by priority, and below them what the engine, the broker and expiry do with the rest."""
+    lines = list(_head(subject))
+    for at, planned in enumerate(subject.plan.exits, start=1):
+        lines += _exit_lines(at, planned, subject)
+    lines += [*_switched_off(subject), *_unknown(subject), *_resting(subject), *_expiry(subject)]
+    return Section("Leaves", tuple(lines))
+
+
+def _head(subject: Subject) -> Iterator[Line]:
+    example = subject.example
+    words = "the first that holds acts, one above it takes over"
+    if example is None:
+        yield Line(words=words)
+        return
+    sold = f"{amounts.price(example.net)} {example.verb}, {example.basis}"
+    yield Line(words=f"{words}; dollars are those of {sold}, after all commissions")
+
+
+# ---------------------------------------------------------------- one exit
+
+
+def _exit_lines(at: int, planned: ExitPlan, subject: Subject) -> Iterator[Line]:
+    if planned.rule is None:
+        yield Line(mark=str(at), name=planned.name, words="what is left settles at expiry")
+        return
+    head, *members = outline(planned.rule, subject.cast)
+    words = [_said(planned, head.words, subject), *_how(planned, _written(planned, subject))]
+    yield Line(mark=str(at), name=planned.name, words="; ".join(words), note=_note(planned, subject))
+    for said in members:
+        yield Line(name=said.name, words=said.words, depth=said.depth)
+
+
+def _written(planned: ExitPlan, subject: Subject) -> Exit:
+    return next(rule for rule in subject.spec.exits if rule.name == planned.name)
+
+
+def _said(planned: ExitPlan, words: str, subject: Subject) -> str:
+    """Return what makes the exit act; targets and stops are said as what they are, a time as an instant."""
+    rule = planned.rule
+    assert rule is not None
+    if isinstance(rule.test, Holds) and rule.test.call.measure == "time":
+        return f"at {words.removeprefix('from ')}"
+    if planned.basis is not None:
+        return f"{ending(rule.test, subject.cast)}{judging(rule)}"
+    return words
+
+
+def _how(planned: ExitPlan, written: Exit) -> Iterator[str]:
+    """Return what is particular to this exit: its own order, what of the position it closes, where it rests."""
+    if planned.resting:
+        yield RESTING[planned.kind]
+    elif written.order is not None:
+        yield ladder_words(planned.order)
+    if planned.legs:
+        yield f"closes {listed(planned.legs, 'and')} alone"
+    elif written.close_all:
+        yield "closes the whole position"
+
+
+RESTING: Mapping[ExitKind, str] = {
+    ExitKind.TARGET: "a limit order at the broker",
+    ExitKind.STOP: "a stop order at the broker, at market once touched",
+}
+
+
+def _note(planned: ExitPlan, subject: Subject) -> str:
+    example = subject.example
+    if example is None or with_level(planned) is None:
+        return ""
+    level = level_of(planned, example)
+    return "no price comes to this" if level is None else level_words(level, example)
+
+
+# ---------------------------------------------------------------- what holds for all
+
+
+def _switched_off(subject: Subject) -> Iterator[Line]:
+    off = tuple(rule.name for rule in subject.spec.exits if not rule.enabled)
+    if off:
+        yield Line(words=f"switched off: {listed(off, 'and')}")
+
+
+def _unknown(subject: Subject) -> Iterator[Line]:
+    """Say what exits do that cannot be judged; timed ones always can."""
+    judged = [planned for planned in subject.plan.exits if planned.rule is not None and _needs_data(planned)]
+    for does, words in UNKNOWN.items():
+        for grace in sorted({planned.grace for planned in judged if planned.if_unknown is does}):
+            names = tuple(each.name for each in judged if (each.if_unknown, each.grace) == (does, grace))
+            does_what = words[len(names) > 1]
+            yield Line(words=f"{amounts.duration(grace)} without data: {listed(names, 'and')} {does_what}")
+
+
+def _needs_data(planned: ExitPlan) -> bool:
+    return planned.rule is not None and not planned.rule.reads <= {"time"}
+
+
+UNKNOWN: Mapping[IfUnknown, tuple[str, str]] = {
+    IfUnknown.HOLD: ("waits and raises the alarm", "wait and raise the alarm"),
+    IfUnknown.EXIT: ("raises the alarm and acts as if true", "raise the alarm and act as if true"),
+}
+"""What one exit does, and what several do, that cannot be judged; a test asks for each."""
+
+
+def _resting(subject: Subject) -> Iterator[Line]:
+    """Say what the engine has to watch, and what rests at the broker."""
+    if protection := protect_words(subject):
+        yield Line(words=protection)
+    marks = [at for at, each in enumerate(subject.plan.exits, start=1) if each.rule is not None and not each.resting]
+    if marks:
+        nothing = "" if protection or _at_broker(subject) else "nothing rests at the broker: "
+        yield Line(words=f"{nothing}{spanned(marks)} need{'' if len(marks) > 1 else 's'} a running engine")
+
+
+def _at_broker(subject: Subject) -> tuple[str, ...]:
+    return tuple(planned.name for planned in subject.plan.exits if planned.resting)
+
+
+def spanned(marks: Sequence[int]) -> str:
+    """Return places in the list: `1 to 4`, `1 and 3`."""
+    if len(marks) > 2 and marks[-1] - marks[0] == len(marks) - 1:
+        return f"{marks[0]} to {marks[-1]}"
+    return listed(tuple(str(mark) for mark in marks), "and")
+
+
+def acts_without_engine(subject: Subject) -> str:
+    """Return what still acts for an open position while no engine runs, "" when nothing does."""
+    resting = _at_broker(subject)
+    acting = []
+    if resting:
+        verb = "rest" if len(resting) > 1 else "rests"
+        pair = ", one cancels the other" if len(resting) > 1 else ""
+        acting.append(f"{listed(resting, 'and')} {verb} at the broker (good till cancelled{pair})")
+    if subject.plan.risk.protect is not None:
+        acting.append("the stops on the short legs stand at the broker (good till cancelled)")
+    return "; ".join(acting)
+
+
+def protect_words(subject: Subject) -> str:
+    """Return what stands behind the watched exits at the broker, "" when nothing does."""
+    plan = subject.plan.risk.protect
+    if plan is None:
+        return ""
+    basis = "what that leg brought" if plan.each_short else "the credit of the structure"
+    stop = f"it is bought back once it costs {amounts.plain(plan.times)} times {basis}"
+    words = f"each short leg has a stop order at the broker: {stop}"
+    prices = {} if subject.example is None else protection_prices(subject.example, plan)
+    example = ", ".join(f"{name} at {amounts.price(price)}" for name, price in prices.items())
+    return f"{words} ({example})" if example else words
+
+
+# ---------------------------------------------------------------- expiry
+
+
+def _expiry(subject: Subject) -> Iterator[Line]:
+    """Say how each leg ends that is still held when it expires."""
+    groups: dict[str, list[str]] = {}
+    for leg in subject.plan.legs:
+        how = settles(leg.symbol, leg.trading_class)
+        words = SETTLES[how, leg.sign if how is Settlement.SHARES else 0]
+        groups.setdefault(words, []).append(leg.name)
+    parts = [_ending_legs(tuple(names), words, len(groups) == 1) for words, names in groups.items()]
+    yield Line(words=f"held to expiry, {'; '.join(parts)}")
+
+
+def _ending_legs(names: tuple[str, ...], words: str, are_all: bool) -> str:
+    if are_all and len(names) > 1:
+        return f"every leg is {words}"
+    return f"{listed(names, 'and')} {'is' if len(names) == 1 else 'are'} {words}"
+
+
+def settles(symbol: str, trading_class: str) -> Settlement:
+    """Return how options of this class end; of an index only the class that expires at the close ends there."""
+    facts = product(symbol)
+    if facts.settlement is Settlement.PM_CASH and trading_class != facts.same_day_class:
+        return Settlement.AM_CASH
+    return facts.settlement
+
+
+SETTLES: Mapping[tuple[Settlement, int], str] = {
+    (Settlement.PM_CASH, 0): "settled in cash at the index's close",
+    (Settlement.AM_CASH, 0): "settled in cash at the opening prints of the day after its last",
+    (Settlement.SHARES, -1): "assigned from 0.01 in the money, in shares, perhaps before expiry",
+    (Settlement.SHARES, 1): "exercised from 0.01 in the money, in shares",
+}
+"""How legs end, bought (1) or sold (-1) where that differs; a test asks for each settlement."""

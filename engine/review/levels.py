@@ -1,0 +1,78 @@
+"""At which price an exit acts on the example, and what that makes, by the engine's own arithmetic."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from engine.compile.plan import Arithmetic, Call, Compare, Constant, ExitPlan, Number, ProtectPlan, Quantity
+from engine.model.values import dataclass
+from engine.review import amounts
+from engine.review.example import Example
+from engine.turn.protecting import stop_price
+from engine.turn.resting import level_net, level_price
+
+_MEASURES = ("profit", "loss", "cost", "value")
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """Where an exit acts: the net price of closing (- is paid) per share, and the dollars made after commissions."""
+
+    net: Decimal
+    made: Decimal
+
+
+def level_of(planned: ExitPlan, example: Example) -> Level | None:
+    """Return where this exit acts on the example, None when no price alone decides it, or none can reach it."""
+    priced = with_level(planned)
+    if priced is None:
+        return None
+    net = level_net(example.position, priced)
+    if net is None or net * example.net > 0:
+        return None
+    if planned.resting and (resting := level_price(example.position, example.position.legs[0], priced)) is not None:
+        net = resting if example.net < 0 else -resting
+    return Level(net, example.closed_at(net))
+
+
+def with_level(planned: ExitPlan) -> ExitPlan | None:
+    """Return an exit with its basis and level; those of a condition on profit, loss, cost or value are read from it."""
+    if planned.basis is not None:
+        return planned
+    test = planned.rule.test if planned.rule is not None else None
+    if not isinstance(test, Compare) or not isinstance(test.left, Call) or test.left.measure not in _MEASURES:
+        return None
+    found = _level(test.right[0])
+    if len(test.right) > 1 or found is None:
+        return None
+    value, quantity, of = found
+    return replace(planned, basis=test.left.measure, level=value, level_quantity=quantity, level_of=of)
+
+
+def _level(bound: Number) -> tuple[float, Quantity, str | None] | None:
+    match bound:
+        case Constant(value, quantity):
+            return value, quantity, None
+        case Call(measure):
+            return 1.0, Quantity.PRICE, measure
+        case Arithmetic("*", (Constant(value), Call(measure))):
+            return value, Quantity.PRICE, measure
+        case _:
+            return None
+
+
+def level_words(level: Level, example: Example) -> str:
+    """Return `0.50 sold: bought back at 0.25, +$15`."""
+    entry, price = amounts.price(example.net), amounts.price(round(level.net, 2))
+    closing = "bought back" if example.net >= 0 else "sold"
+    return f"{entry} {example.verb}: {closing} at {price}, {amounts.about(level.made)}"
+
+
+def unreachable(planned: ExitPlan, example: Example) -> bool:
+    """Say whether an exit on a price has a level that no price comes to."""
+    return with_level(planned) is not None and level_of(planned, example) is None
+
+
+def protection_prices(example: Example, plan: ProtectPlan) -> dict[str, Decimal]:
+    """Return at which price the stop on each short leg rests."""
+    found = {leg.name: stop_price(example.position, leg, plan) for leg in example.position.legs if leg.sign < 0}
+    return {name: price for name, price in found.items() if price is not None}

@@ -1,0 +1,204 @@
+"""How comparisons are said, and the measures that read better in a way of their own.
+
+A new measure needs no entry here: `the measure is above 3` is the usual way. One that is true or false by itself does.
+"""
+
+from collections.abc import Callable, Mapping
+
+from engine.compile.plan import Arithmetic, Call, Compare, Constant, Number, Op, Quantity
+from engine.compile.units import number_quantity
+from engine.evaluate.phrases import Cast, Words, phrase
+from engine.evaluate.wording import OP_WORDS
+from engine.model.session import DayTime
+from engine.review import amounts
+from engine.review.numbers import bound_words, number_words, operand_words
+
+
+def compared(test: Compare, cast: Cast) -> str:
+    """Return a comparison as most measures have it: `VIX is above 20`."""
+    return f"{number_words(test.left, cast)} {_is(test, cast)}"
+
+
+def _is(test: Compare, cast: Cast) -> str:
+    bounds = [bound_words(bound, test.left, cast) for bound in test.right]
+    if test.op is Op.BEYOND:
+        return f"is more than {bounds[0]}, up or down"
+    if test.op is Op.BETWEEN:
+        return f"is {bounds[0]} to {bounds[-1]}"
+    return f"is {OP_WORDS[test.op]} {' to '.join(bounds)}" if test.op is not Op.IS else f"is {bounds[0]}"
+
+
+# ---------------------------------------------------------------- measures with a way of their own
+
+
+def _changed(subject: Callable[[Words], str], tail: Callable[[Words], str]) -> Callable[[Compare, Cast], str]:
+    """Return how a signed change is said: up, down or both, whatever the sign of its bound."""
+
+    def words(test: Compare, cast: Cast) -> str:
+        assert isinstance(test.left, Call)
+        among = Words(test.left, cast)
+        said = _moved(test, [_signed(bound, test.left, cast) for bound in test.right], tail(among))
+        return f"{subject(among)} {said}"
+
+    return words
+
+
+def _signed(bound: Number, left: Number, cast: Cast) -> tuple[int, str]:
+    """Return the sign of a bound and its size in words."""
+    match bound:
+        case Constant(value, quantity):
+            return _sign(value), amounts.constant(Constant(abs(value), quantity), left)
+        case Arithmetic("*", (factor, other)) if (times := _constant(factor)) is not None:
+            return _sign(times), f"{amounts.plain(abs(times))} times {operand_words(other, cast)}"
+        case _:
+            return 1, number_words(bound, cast)
+
+
+def _sign(value: float) -> int:
+    return (value > 0) - (value < 0)
+
+
+def _constant(number: Number) -> float | None:
+    match number:
+        case Constant(value):
+            return value
+        case Arithmetic("neg", (Constant(value),)):
+            return -value
+        case _:
+            return None
+
+
+_MOVED = {
+    Op.ABOVE: ("is up {}", "is up more than {} {}", "is up, or down less than {} {}"),
+    Op.AT_LEAST: ("is up or unchanged {}", "is up {} or more {}", "is up, or down {} at most {}"),
+    Op.BELOW: ("is down {}", "is up less than {} {}, or down", "is down more than {} {}"),
+    Op.AT_MOST: ("is down or unchanged {}", "is up {} at most {}, or down", "is down {} or more {}"),
+}
+"""By comparison: against nothing, against a rise, against a fall."""
+
+
+def _moved(test: Compare, bounds: list[tuple[int, str]], since: str) -> str:
+    sign, size = bounds[0]
+    if test.op is Op.BEYOND:
+        return f"is up or down more than {size} {since}"
+    if test.op in _MOVED:
+        return _MOVED[test.op][sign].format(*((size, since) if sign else (since,)))
+    ends = [f"{'down ' if sign < 0 else 'up ' if sign > 0 else ''}{size}" for sign, size in bounds]
+    return f"is {'outside' if test.op is Op.OUTSIDE else 'between'} {' and '.join(ends)} {since}"
+
+
+_OF_ALL = {Op.AT_MOST: "each leg", Op.BELOW: "each leg", Op.ABOVE: "some leg", Op.AT_LEAST: "some leg"}
+"""The widest quote stands for all: whom a bound on it speaks of."""
+
+
+def _width(test: Compare, cast: Cast) -> str:
+    assert isinstance(test.left, Call)
+    words = Words(test.left, cast)
+    legs = words.given("of")
+    subject = words.all_legs()
+    if isinstance(legs, tuple) and len(legs) > 1:
+        whole = set(legs) == set(cast.legs)
+        subject = f"{_OF_ALL.get(test.op, 'the widest leg')}{'' if whole else f' of {subject}'}"
+    bounds = [bound_words(bound, test.left, cast).removesuffix(" per share") for bound in test.right]
+    of = " of its mid" if number_quantity(test.left) is Quantity.FRACTION else ""
+    return f"{subject} is quoted {OP_WORDS[test.op]} {' to '.join(bounds)}{of} wide"
+
+
+def _priced(test: Compare, cast: Cast) -> str:
+    """Return a comparison of money, with what its unit takes in: dollars count commissions, a part is of the entry."""
+    return f"{compared(test, cast)}{basis_words(test, cast)}"
+
+
+def basis_words(test: Compare, cast: Cast) -> str:
+    """Return what a bound in money or in parts is counted of: ` of the credit`, ` with commissions`."""
+    assert isinstance(test.left, Call)
+    quantity = number_quantity(test.left)
+    if quantity is Quantity.FRACTION:
+        return f" of the {cast.entry}"
+    is_before = test.left.measure in ("credit", "debit")
+    if quantity is not Quantity.DOLLARS:
+        return ""
+    return " after commissions" if is_before else " with commissions"
+
+
+def _absolute(test: Compare, cast: Cast) -> str:
+    """An absolute delta is beyond a bound when it is above it."""
+    op = Op.ABOVE if test.op is Op.BEYOND else test.op
+    return compared(Compare(op, test.left, test.right), cast)
+
+
+def _days(test: Compare, cast: Cast) -> str:
+    bounds = [bound_words(bound, test.left, cast) for bound in test.right]
+    return f"{OP_WORDS[test.op]} {' to '.join(bounds)} to the expiry"
+
+
+def _session_kind(test: Compare, cast: Cast) -> str:
+    return f"a {number_words(test.right[0], cast)} session"
+
+
+COMPARED: Mapping[str, Callable[[Compare, Cast], str]] = {
+    "vix_change": _changed(lambda words: "VIX", lambda words: words.since),
+    "move": _changed(lambda words: words.symbol, lambda words: words.since),
+    "gap": _changed(lambda words: f"the open of {words.symbol}", lambda words: "from the previous close"),
+    "quote_width": _width,
+    "credit": _priced,
+    "debit": _priced,
+    "profit": _priced,
+    "loss": _priced,
+    "leg_delta": _absolute,
+    "dte": _days,
+    "session": _session_kind,
+}
+"""Measures that read better in another way than `the measure is above 3`."""
+
+
+# ---------------------------------------------------------------- what is true by itself
+
+
+def _time(words: Words) -> str:
+    at = words.given("at")
+    assert isinstance(at, DayTime)
+    return f"from {amounts.from_on(at)}"
+
+
+def _before(words: Words) -> str:
+    at = words.given("at")
+    assert isinstance(at, DayTime)
+    return f"before {amounts.from_on(at)}"
+
+
+def _breach(words: Words) -> str:
+    within, beyond = words.given("spot_within"), words.given("spot_beyond")
+    if isinstance(within, float):
+        return f"spot is within {amounts.counted(within, 'point')} of {phrase(words.call, words.cast)}, or past it"
+    size = amounts.counted(beyond if isinstance(beyond, float) else 0.0, "point")
+    return f"spot is more than {size} past {phrase(words.call, words.cast)}, in the money"
+
+
+def _no_event(words: Words) -> str:
+    return f"{phrase(words.call, words.cast)} {_around(words, 'nor')}"
+
+
+def _event(words: Words) -> str:
+    return f"{phrase(words.call, words.cast)} {_around(words, 'or')}"
+
+
+def _around(words: Words, between: str) -> str:
+    """Return the time in which an event counts; a span `before` it is what lies ahead of now."""
+    spans = ((words.given("before"), "in the next"), (words.given("after"), "in the last"))
+    said = [f"{when} {amounts.duration(span)}" for span, when in spans if isinstance(span, float) and span]
+    if words.given("until") == "expiry":
+        said.append("from today until the expiry")
+    return f" {between} ".join(said) or "today"
+
+
+HELD: Mapping[str, Callable[[Words], str]] = {
+    "time": _time,
+    "breach": _breach,
+    "no_event": _no_event,
+    "event": _event,
+}
+"""Every measure that is true or false by itself; a test asks for each."""
+
+HELD_NOT: Mapping[str, Callable[[Words], str]] = {"time": _before}
+"""Those whose `not` has words of its own."""

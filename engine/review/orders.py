@@ -1,0 +1,131 @@
+"""The section Orders: how an order is priced, stepped and ended, on the way in and on the way out."""
+
+from decimal import Decimal
+
+from engine.compile.orders import exit_order_of
+from engine.compile.plan import EntryPlan, Order
+from engine.evaluate.phrases import listed
+from engine.review import amounts
+from engine.review.explanation import Line, Section, sentence_line
+from engine.review.subject import Subject
+from engine.review.worst import is_fixed
+from engine.spec.spec import Start, Then
+from engine.turn.leaving import UNWIND_LADDER
+
+
+def orders(subject: Subject) -> Section:
+    """Return how entries are worked, then how exits are that say nothing else."""
+    order = subject.plan.order
+    lines = [
+        sentence_line(f"in: {_together(subject, order)}{ladder_words(order)}", floor_words(subject)),
+        Line(words=f"{_judged_again(order)}{ending_words(order, subject.plan.entry)}"),
+    ]
+    leaving = exit_order_of(subject.spec)
+    if any(
+        rule.condition is not None and rule.enabled and not rule.resting and rule.order is None
+        for rule in subject.spec.exits
+    ):
+        lines.append(
+            Line(words=f"out: {_one_by_one_out(leaving) or _together(subject, leaving)}{ladder_words(leaving)}")
+        )
+    return Section("Orders", tuple(lines))
+
+
+def _together(subject: Subject, order: Order) -> str:
+    """Return which legs one order holds, and in which sequence those go that are sent one by one."""
+    if not order.leg_by_leg:
+        return "one combo of all legs, " if len(subject.plan.legs) > 1 else ""
+    first, *others = order.leg_by_leg
+    return f"{first} first, then {listed(tuple(others), 'and')} for what the one before has filled, each "
+
+
+def _one_by_one_out(order: Order) -> str:
+    return f"{', then '.join(order.leg_by_leg)}, each " if order.leg_by_leg else ""
+
+
+# ---------------------------------------------------------------- one ladder
+
+
+def ladder_words(order: Order) -> str:
+    """Return how an order is priced and stepped: `a limit at mid, 0.05 worse every 10 s, 6 tries`."""
+    if order.start is Start.MARKET and order.price is None and not order.adaptive:
+        return "at market"
+    parts = [f"a limit at {start_words(order)}", _stepped(order), _algorithm(order), _after(order)]
+    return ", ".join(part for part in parts if part)
+
+
+def start_words(order: Order) -> str:
+    """Return where the first try is priced."""
+    return amounts.price(order.price) if order.price is not None else order.start.value
+
+
+def _stepped(order: Order) -> str:
+    wait = amounts.duration(order.wait)
+    tries = "1 try" if order.tries == 1 else f"{order.tries} tries"
+    is_endless = order.then is Then.AGAIN
+    pause = f" and a pause of {amounts.duration(order.pause)} between two" if order.pause and order.tries > 1 else ""
+    if order.step is None or (order.tries == 1 and not is_endless):
+        moves = f"set anew to the quote every {wait}" if is_endless or order.tries > 1 else f"for {wait}"
+        return moves if is_endless else f"{moves}, {tries}{pause}"
+    step = f"{amounts.price(order.step)} worse every {wait}"
+    return (
+        f"{step}, never past natural" if is_endless else f"{step}, {tries}{pause}{_furthest(order)}, never past natural"
+    )
+
+
+def _furthest(order: Order) -> str:
+    """Return how far from its start the last try is."""
+    away: Decimal = (order.step or Decimal(0)) * (order.tries - 1)
+    return f" ({amounts.price(away)} from {start_words(order)} at the last)" if order.tries > 1 else ""
+
+
+def _algorithm(order: Order) -> str:
+    if not order.adaptive:
+        return ""
+    names = [priority.value for priority in order.adaptive]
+    return f"given to the broker's adaptive algorithm ({', then '.join(names)})"
+
+
+def _after(order: Order) -> str:
+    return {Then.AGAIN: "until done", Then.MARKET: "then at market"}.get(order.then, "")
+
+
+# ---------------------------------------------------------------- the entry's own
+
+
+def floor_words(subject: Subject) -> str:
+    """Return the price that no try goes past, and what says so."""
+    example = subject.example
+    if example is None:
+        return ""
+    if example.is_bound:
+        word = "under" if example.net >= 0 else "over"
+        is_by_risk = example.floor is not None and example.floor >= example.net
+        source = "max_loss_per_trade" if is_by_risk else "require"
+        return f"never {word} {amounts.price(example.net)} ({source})"
+    if example.floor is None or not is_fixed(subject.plan.legs) or example.floor * example.net <= 0:
+        return ""
+    word = "under" if example.floor > 0 else "over"
+    return f"never {word} {amounts.price(example.floor)} (max_loss_per_trade)"
+
+
+def _judged_again(order: Order) -> str:
+    if order.tries == 1:
+        return ""
+    of = f" of {order.leg_by_leg[0]}" if order.leg_by_leg else ""
+    return f"before each try{of} all conditions are judged again; "
+
+
+def ending_words(order: Order, entry: EntryPlan) -> str:
+    """Return what follows the last try, and whether the day goes on."""
+    last = "then" if order.tries == 1 else "after the last"
+    if order.then is Then.UNWIND:
+        steps = amounts.counted(UNWIND_LADDER.tries, "time")
+        how = f"at natural {steps} for {amounts.duration(UNWIND_LADDER.wait)}, then at market"
+        kept = f"{last} it is cancelled, and a leg without its partner is closed: {how}"
+    else:
+        kept = f"{last} it is cancelled; what filled stays"
+    again = entry.again is not None and ({"unfilled", "any"} & set(entry.again.after))
+    if again and entry.again is not None:
+        return f"{kept}; unfilled it may enter again {amounts.duration(entry.again.wait)} later"
+    return f"{kept}; unfilled it does not enter again that day"

@@ -1,0 +1,83 @@
+"""What a position makes at expiry by the price of its underlying: the corners of a line, where it is 0, its best and
+worst.
+
+Commissions of opening are taken off. With two underlyings the second is taken to move with the first, in the ratio of
+their levels in the example.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import pairwise
+
+from engine.model.contract import Right
+from engine.model.money import ZERO
+from engine.model.payoff import intrinsic
+from engine.model.position import PositionLeg
+from engine.model.values import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payoff:
+    """Corners (price of the first underlying, dollars), lowest price first, with the ends of the drawing.
+
+    break_evens: prices at which it makes nothing. best, worst: dollars at expiry wherever the price goes, None without
+    a bound. assumed: what is taken for granted beside, "" for one underlying; best and worst have no bound then, since
+    nothing holds the two together.
+    """
+
+    symbol: str
+    spot: Decimal
+    points: tuple[tuple[Decimal, Decimal], ...]
+    break_evens: tuple[Decimal, ...]
+    best: Decimal | None
+    worst: Decimal | None
+    assumed: str = ""
+
+
+def payoff_of(legs: Sequence[PositionLeg], levels: Sequence[tuple[str, int]], net: Decimal) -> Payoff:
+    """Return the payoff of a position whose dollars so far are `net`: what came in less what went out."""
+    symbol, spot = levels[0]
+    ratios = {name: Decimal(level) / spot for name, level in levels}
+    corners = sorted({leg.option.strike / ratios[leg.option.symbol] for leg in legs})
+
+    def made(price: Decimal) -> Decimal:
+        return net + sum((_worth(leg, price * ratios[leg.option.symbol]) for leg in legs), ZERO)
+
+    margin = max((corners[-1] - corners[0]) * 2 / 3, corners[-1] / 100)
+    ends = (max(corners[0] - margin, ZERO), corners[-1] + margin)
+    points = tuple((price, made(price)) for price in (ends[0], *corners, ends[1]))
+    slope = _slope_above(legs, ratios)
+    others = [f"{name} at {symbol} x {ratios[name].normalize():f}" for name, _ in levels[1:]]
+    extremes = [made(price) for price in (ZERO, *corners)]
+    return Payoff(
+        symbol=symbol,
+        spot=Decimal(spot),
+        points=points,
+        break_evens=break_evens(points),
+        best=None if slope > 0 or others else max(extremes),
+        worst=None if slope < 0 or others else min(extremes),
+        assumed=", ".join(others),
+    )
+
+
+def _worth(leg: PositionLeg, price: Decimal) -> Decimal:
+    return intrinsic(leg.option, price) * leg.signed_held * leg.option.multiplier
+
+
+def _slope_above(legs: Sequence[PositionLeg], ratios: dict[str, Decimal]) -> Decimal:
+    """Return the dollars that one more point of the first underlying makes above all strikes."""
+    calls = (leg for leg in legs if leg.option.right is Right.CALL)
+    return sum((leg.signed_held * leg.option.multiplier * ratios[leg.option.symbol] for leg in calls), ZERO)
+
+
+def break_evens(points: Sequence[tuple[Decimal, Decimal]]) -> tuple[Decimal, ...]:
+    """Return where a line through these points is 0, to the cent of the price."""
+    found = []
+    for (left, low), (right, high) in pairwise(points):
+        if low == 0:
+            found.append(left)
+        elif low * high < 0:
+            found.append(left + (right - left) * -low / (high - low))
+    if points and points[-1][1] == 0:
+        found.append(points[-1][0])
+    return tuple(dict.fromkeys(round(price, 2) for price in found))

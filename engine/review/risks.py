@@ -1,0 +1,146 @@
+"""The section Risks: what a trade and a day may lose, what halts the bot, what stands while no engine runs."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from engine.compile.timing import outlives_its_day
+from engine.evaluate.phrases import listed
+from engine.review import amounts
+from engine.review.enters import rule_lines
+from engine.review.example import Example
+from engine.review.explanation import Line, Section
+from engine.review.leaves import acts_without_engine
+from engine.review.subject import Subject
+from engine.review.worst import Sure, Worst, worst_of
+
+
+def risks(subject: Subject) -> Section:
+    """Return what may be lost: a trade, all that is open, a day; then what stops the bot."""
+    return Section("Risks", (*_trade(subject), *_together(subject), *_halts(subject), *_unwatched(subject)))
+
+
+# ---------------------------------------------------------------- one trade
+
+
+def _trade(subject: Subject) -> Iterator[Line]:
+    worst, limit = worst_of(subject), subject.plan.risk.max_loss_per_trade
+    if worst is None:
+        yield Line(words="nothing bounds what a trade may lose but its strikes")
+        return
+    yield Line(words=_words_of(worst, subject))
+    example = subject.example
+    if limit is None or example is None:
+        return
+    if example.worst is not None and example.worst > limit:
+        yield Line(words=f"the example could lose {amounts.money(example.worst)}: it would be refused")
+    elif worst.sure is Sure.STRIKES:
+        yield Line(words=f"an entry that could lose more than {amounts.money(limit)} is refused (max_loss_per_trade)")
+
+
+def _words_of(worst: Worst, subject: Subject) -> str:
+    example = subject.example
+    if worst.amount is None:
+        return f"without a bound: {_bare(subject)} (undefined_risk: allow)"
+    most = f"at most {amounts.money(round(worst.amount))} a trade at expiry"
+    if worst.sure is Sure.LIMIT:
+        return f"{most}: an entry that could lose more is refused (max_loss_per_trade){_in_example(example)}"
+    assert example is not None
+    if worst.sure is Sure.STRIKES:
+        return f"{most}: {_computed(worst, subject, example)}"
+    return f"{amounts.money(round(worst.amount))} a trade at expiry in the example: {_single(subject, example)}"
+
+
+def _in_example(example: Example | None) -> str:
+    if example is None or example.worst is None:
+        return ""
+    loss = amounts.money(round(example.worst))
+    return f"; the example, {example.structure} at {amounts.price(example.net)}, could lose {loss}"
+
+
+def _computed(worst: Worst, subject: Subject, example: Example) -> str:
+    """Return the sum: width less credit, or the debit, times shares, and commissions."""
+    times = f"x {example.shares}, plus about {amounts.money(round(example.commission))} of commissions"
+    price = amounts.price(example.net)
+    if not worst.width:
+        return f"{example.basis}, {price}, {times}"
+    less = f" less {example.basis}, {price}," if example.is_bound and example.net > 0 else ""
+    more = f" and {example.basis}, {price}," if example.is_bound and example.net < 0 else ""
+    return f"{amounts.counted(worst.width, 'point')} from strike to strike{less}{more} {times}"
+
+
+def _single(subject: Subject, example: Example) -> str:
+    sold = tuple(leg.name for leg in example.position.legs if leg.sign < 0)
+    at_zero = f"{listed(sold, 'and')} with the underlying at 0" if sold else "all that was paid"
+    allowed = " (undefined_risk: allow)" if subject.plan.risk.undefined_risk else ""
+    return f"{example.structure} at {amounts.price(example.net)}, {at_zero}{allowed}"
+
+
+def _bare(subject: Subject) -> str:
+    """Return the short calls that no long call of the same underlying covers."""
+    calls = [leg for leg in subject.plan.legs if leg.right.value == "call"]
+    net = {leg.symbol: sum(each.sign * each.ratio for each in calls if each.symbol == leg.symbol) for leg in calls}
+    names = tuple(leg.name for leg in calls if leg.sign < 0 and net[leg.symbol] < 0)
+    return f"no contract covers {listed(names, 'and')}"
+
+
+# ---------------------------------------------------------------- together
+
+
+def _together(subject: Subject) -> Iterator[Line]:
+    plan, worst = subject.plan, worst_of(subject)
+    count = plan.entry.max_open
+    most = "" if worst is None or worst.amount is None else amounts.money(round(worst.amount * count))
+    at_once = f"open at once: {count}" + (f", {most} together" if most and count > 1 else "")
+    day = worst_day(subject)
+    yield Line(words=f"{at_once}; {day}" if day else at_once)
+    if plan.risk.daily_loss is not None:
+        words = f"at a loss of {amounts.money(plan.risk.daily_loss)} since the session began, open positions included"
+        yield Line(words=f"{words}, it enters no more that day (daily_loss); exits go on")
+
+
+def worst_day(subject: Subject) -> str:
+    """Return the most that a day may lose and why, "" where nothing is known of a trade."""
+    worst = worst_of(subject)
+    if worst is None:
+        return ""
+    if worst.amount is None:
+        return "a day's worst case has no bound either"
+    entry, limit = subject.plan.entry, subject.plan.risk.daily_loss
+    held = entry.max_open if outlives_its_day(subject.spec) else 0
+    by_count = (entry.per_day + held) * worst.amount
+    by_halt = None if limit is None else limit + entry.max_open * worst.amount
+    words = f"a day's worst case {amounts.money(round(_least(by_count, by_halt)))}"
+    if by_halt is not None and by_halt < by_count:
+        return f"{words}: just under daily_loss, and then all that may be open"
+    if held:
+        return f"{words}: {held} open from before and {entry.per_day} of the day"
+    return words if entry.per_day == 1 else f"{words}: {entry.per_day} entries"
+
+
+def _least(amount: Decimal, other: Decimal | None) -> Decimal:
+    return amount if other is None else min(amount, other)
+
+
+# ---------------------------------------------------------------- what stops it
+
+
+def _halts(subject: Subject) -> Iterator[Line]:
+    rules = subject.plan.risk.halt_when
+    if not rules:
+        return
+    yield Line(words="halts for the day, exits go on, as soon as one of these holds; unknown, no entry meanwhile:")
+    yield from rule_lines(rules, subject.cast)
+
+
+def _unwatched(subject: Subject) -> Iterator[Line]:
+    yield Line(words=f"while no engine runs {acts_without_engine(subject) or _nothing_acts(subject)}")
+    seconds = subject.plan.risk.max_unprotected
+    if seconds is not None:
+        words = f"a short leg without a stop at the broker or a closing order for {amounts.duration(seconds)}"
+        yield Line(words=f"{words} closes the position at market (max_unprotected)")
+
+
+def _nothing_acts(subject: Subject) -> str:
+    worst = worst_of(subject)
+    bound = "nothing bounds its loss" if worst is None or worst.amount is None else "the worst case is its only bound"
+    return f"nothing closes a position, and {bound}"

@@ -1,0 +1,71 @@
+"""The life of a position in words: what each move of the lifecycle's table means, and a bot's own way through it."""
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+
+from engine.compile.plan import Lifecycle, Row
+from engine.evaluate.phrases import listed
+from engine.review.subject import Subject
+
+TRIGGERS: Mapping[str, str] = {
+    "enter": "an entry order is sent",
+    "partly_filled": "a part has filled, the order works on",
+    "filled": "the order has filled",
+    "ended_empty": "the entry ended without a fill",
+    "ended_partly": "the entry ended, whole structures filled",
+    "ended": "the closing order ended, something is left",
+    "refused": "the broker refused the order",
+    "exit": "an exit acts",
+    "unwind": "a leg stands without its partner",
+    "late_fill": "a fill came after the order was over",
+    "rest_partly_filled": "a resting order filled in part",
+    "closed_out": "a resting order, or a person, closed it",
+    "settled": "it expired",
+    "vanished": "the account has it no more",
+}
+"""What every trigger of the table means; a test asks for each."""
+
+
+def paths(subject: Subject) -> tuple[str, ...]:
+    """Return the usual way of a position, and the ways that this bot's exits add."""
+    table = subject.plan.lifecycle
+    found = [_chain(_forward(table))]
+    if any(planned.resting for planned in subject.plan.exits):
+        found += _aside(table, "closed_out")
+    if any(planned.rule is None for planned in subject.plan.exits):
+        found += _aside(table, "settled")
+    return tuple(found)
+
+
+def _forward(table: Lifecycle) -> tuple[Row, ...]:
+    """Return the first row from every state to the next one, in the order of the table's states."""
+    rows = (next((row for row in table.rows if (row.state, row.next) == pair), None) for pair in pairwise(table.states))
+    return tuple(row for row in rows if row is not None)
+
+
+def _chain(rows: tuple[Row, ...]) -> str:
+    if not rows:
+        return ""
+    return rows[0].state + "".join(f" ──{row.trigger}──▶ {row.next}" for row in rows)
+
+
+def _aside(table: Lifecycle, trigger: str) -> Iterator[str]:
+    """Yield the row of an open position for a trigger, as a line with its meaning."""
+    for row in table.rows:
+        if row.trigger == trigger and row.state == "open":
+            yield f"{_chain((row,))}   {TRIGGERS[trigger]}"
+
+
+def labels(subject: Subject) -> dict[tuple[str, str], str]:
+    """Return what this bot's own rules make of a move, by (state, trigger): its window, its exits."""
+    plan = subject.plan
+    entry = plan.entry
+    end = f" to {entry.end}" if entry.end is not None else ""
+    acting = tuple(each.name for each in plan.exits if each.rule is not None and not each.resting)
+    resting = tuple(each.name for each in plan.exits if each.resting)
+    found = {("flat", "enter"): f"{entry.start}{end}"}
+    if acting:
+        found["open", "exit"] = listed(acting, "or")
+    if resting:
+        found["open", "closed_out"] = listed(resting, "or")
+    return found

@@ -1,0 +1,32 @@
+"""What an explanation is about: one bot as written, as compiled, and as it might trade."""
+
+from engine.compile.plan import Plan
+from engine.evaluate.phrases import Cast, cast_of
+from engine.model.values import dataclass
+from engine.review.example import Example, example_of
+from engine.spec.spec import Spec
+from engine.turn.program import CompiledBot, compile_bot
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One bot. `example` is None when the example's market has no strikes that its legs would take."""
+
+    spec: Spec
+    bot: CompiledBot
+    example: Example | None
+
+    @property
+    def plan(self) -> Plan:
+        """Return the bot, compiled."""
+        return self.bot.plan
+
+    @property
+    def cast(self) -> Cast:
+        """Return whom its rules speak of."""
+        return cast_of(self.plan)
+
+
+def subject_of(spec: Spec, plan: Plan) -> Subject:
+    """Return the bot with its example."""
+    return Subject(spec, compile_bot(plan), example_of(plan))

@@ -1,0 +1,95 @@
+"""What one trade may lose at most, and how sure that is: by its strikes, by its limit, or only in the example."""
+
+from decimal import Decimal
+from enum import Enum
+
+from engine.compile.plan import LegPlan, Plan
+from engine.model.money import ZERO
+from engine.model.payoff import worst_case
+from engine.model.values import dataclass
+from engine.review.example import Example
+from engine.review.subject import Subject
+from engine.spec.spec import StrikeBy
+
+_REFERRING = (StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE)
+
+
+class Sure(Enum):
+    """What makes an amount the most: the strikes and the price, max_loss_per_trade, or nothing but the example."""
+
+    STRIKES = "strikes"
+    LIMIT = "limit"
+    EXAMPLE = "example"
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """The most one trade can lose, dollars of the whole position with opening commissions; None without a bound.
+
+    width: points of the strikes that stand behind it, where they alone decide it.
+    """
+
+    amount: Decimal | None
+    sure: Sure
+    width: Decimal | None = None
+
+
+def worst_of(subject: Subject) -> Worst | None:
+    """Return the most that one trade may lose, None when there is no example to count on."""
+    plan, example = subject.plan, subject.example
+    if example is None:
+        limit = plan.risk.max_loss_per_trade
+        return None if limit is None else Worst(limit, Sure.LIMIT)
+    if example.worst is None:
+        return Worst(None, Sure.STRIKES)
+    return _bounded(plan, example, example.worst)
+
+
+def _bounded(plan: Plan, example: Example, of_example: Decimal) -> Worst:
+    limit = plan.risk.max_loss_per_trade
+    by_strikes = _by_strikes(plan, example, of_example)
+    if by_strikes is not None and by_strikes.amount is not None and (limit is None or by_strikes.amount <= limit):
+        return by_strikes
+    if limit is not None:
+        return Worst(limit, Sure.LIMIT)
+    return by_strikes or Worst(of_example, Sure.EXAMPLE)
+
+
+def _by_strikes(plan: Plan, example: Example, of_example: Decimal) -> Worst | None:
+    """Return what the widths in the text bound: less the least credit or with the largest debit, where one is given."""
+    if not is_fixed(plan.legs):
+        return None
+    width = gross(example)
+    if example.is_bound:
+        return Worst(of_example, Sure.STRIKES, width)
+    if example.net >= 0:
+        return Worst(width * example.shares + example.commission, Sure.STRIKES, width)
+    return None
+
+
+def gross(example: Example) -> Decimal:
+    """Return the worst case at expiry per share before the price: the width of the widest side, 0 of what is bought."""
+    parts = [(leg.option, leg.sign * leg.ratio) for leg in example.position.legs]
+    return worst_case(parts, ZERO) or ZERO
+
+
+def is_fixed(legs: tuple[LegPlan, ...]) -> bool:
+    """Say whether the widths of a structure stand in its text: every leg of a right hangs on the same one."""
+    groups: dict[tuple[str, str], list[LegPlan]] = {}
+    for leg in legs:
+        groups.setdefault((leg.symbol, leg.right.value), []).append(leg)
+    by_name = {leg.name: leg for leg in legs}
+    return all(_hangs_together(group, by_name) for group in groups.values())
+
+
+def _hangs_together(group: list[LegPlan], by_name: dict[str, LegPlan]) -> bool:
+    if all(leg.sign > 0 for leg in group):
+        return True
+    covered = sum(leg.sign * leg.ratio for leg in group) >= 0
+    return covered and len({_root(leg, by_name) for leg in group}) == 1
+
+
+def _root(leg: LegPlan, by_name: dict[str, LegPlan]) -> str:
+    while leg.strike.by in _REFERRING and leg.strike.reference in by_name:
+        leg = by_name[leg.strike.reference]
+    return leg.name

@@ -1,0 +1,120 @@
+"""`rulebot explain`: what it takes, what it refuses, and what it writes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from engine.cli.main import main
+from engine.spec.shipped import shipped
+
+BAD = "rulebot: 1\nname: bad\n"
+
+
+def rulebot(*words: str) -> Result:
+    return CliRunner().invoke(main, ["explain", *words])
+
+
+def test_a_shipped_spec_by_its_name_and_several_in_one_call() -> None:
+    result = rulebot("put_lite", "vix", "dte0_condor")
+    assert result.exit_code == 0
+    assert [line.split(" ")[0] for line in result.stdout.split("\n") if line and line[0] != " "] == [
+        "put_lite",
+        "vix",
+        "dte0_condor",
+    ]
+
+
+def test_set_changes_what_is_explained() -> None:
+    result = rulebot("dte0_condor", "--set", "delta=0.10")
+    assert "delta 0.10 (--set), wing 10 pts, floor 30 pts" in result.stdout
+    assert "sells the put whose delta is nearest 0.10" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("per_dya",), 2, "did you mean 'per_day'?"),
+        (("iv_rank",), 2, "is kept for a measure that this version does not have yet"),
+        (("put_lit",), 2, "did you mean 'put_lite'?"),
+        (("nosuch/spec.yaml",), 2, "is neither a file nor a word of the language"),
+        (("put_lite", "--set", "delta"), 2, "--set takes NAME=VALUE"),
+        (("put_lite", "--set", "delta=1"), 1, "--set names the parameter 'delta'"),
+        (("vix", "--diagram", "svg"), 2, "has no states"),
+        (("put_lite", "--diagram", "svg", "--format", "json"), 2, "--diagram draws for eyes"),
+        ((), 2, "Missing argument"),
+    ],
+)
+def test_what_is_refused(words: tuple[str, ...], code: int, said: str) -> None:
+    result = rulebot(*words)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_problems_of_all_documents_are_shown_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("bad", "worse"):
+        (tmp_path / f"{name}.yaml").write_text(BAD)
+    result = rulebot("put_lite", str(tmp_path), "--html", str(tmp_path / "page.html"))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "2 files: 2 with" in result.stderr
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_a_file_called_like_a_word_is_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "order").write_text(BAD)
+    assert rulebot("order").exit_code == 1
+
+
+def test_json_is_for_machines() -> None:
+    (bot, word) = json.loads(rulebot("calm_tape_condor", "per_day", "--format", "json").stdout)["explained"]
+    assert (bot["kind"], word["kind"]) == ("bot", "word")
+    assert [section["title"] for section in bot["sections"]] == [
+        "Values",
+        "Enters",
+        "Legs",
+        "Orders",
+        "Leaves",
+        "Risks",
+    ]
+    assert bot["example"]["exits"]["target"]["price"] == "0.25"
+    assert bot["payoff"]["break_evens"] == ["5959.55", "6040.45"]
+    assert {"state": "flat", "trigger": "enter", "next": "entering"} in bot["states"]["moves"]
+
+
+def test_a_page_is_written_and_said(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    result = rulebot("put_lite", "vix", "--html", str(page))
+    assert result.stdout == f"{page} written: put_lite, vix\n"
+    assert page.read_text(encoding="utf-8").count("<svg") == 2
+
+
+def test_a_page_that_cannot_be_written(tmp_path: Path) -> None:
+    result = rulebot("put_lite", "--html", str(tmp_path / "no" / "page.html"))
+    assert result.exit_code == 3
+    assert "cannot write" in result.stderr
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "bot.yaml"
+    file.touch()
+
+    def refuse(_: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("engine.spec.load.read_bytes", refuse)
+    result = rulebot(str(file))
+    assert (result.exit_code, result.stderr) == (3, f"error: cannot read '{file}': Permission denied\n")
+
+
+def test_it_starts_light() -> None:
+    command = [sys.executable, "-X", "importtime", "-m", "engine.cli.main", "explain", str(shipped("specs"))]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    heavy = ("jsonschema", "sqlalchemy", "ib_async", "numpy", "rich", "asyncio", "engine.adapters", "engine.sim")
+    assert "engine.review.explain" in imported
+    assert [name for name in imported if name.startswith(heavy)] == []

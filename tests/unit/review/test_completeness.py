@@ -1,0 +1,80 @@
+"""Nothing that a spec or account document can say is without words."""
+
+from dataclasses import fields
+
+from engine.compile.lifecycle import LIFECYCLE
+from engine.compile.timing import _OUTCOMES
+from engine.compile.vocabulary import FUNCTIONS as EXPRESSION_FUNCTIONS
+from engine.compile.vocabulary import VOCABULARY
+from engine.model.contract import Settlement
+from engine.review.account import BACKINGS, LIMITS, SHOWN
+from engine.review.enters import OUTCOMES
+from engine.review.leaves import RESTING, SETTLES, UNKNOWN
+from engine.review.lexicon import given, lexicon
+from engine.review.meanings import COMPARISONS, FUNCTIONS, VALUES
+from engine.review.states import TRIGGERS
+from engine.review.structure import EXPIRIES, IF_HELD, MODIFIERS, STRIKES
+from engine.review.word_page import known_words, word_page
+from engine.spec.fits import read_schema
+from engine.spec.spec import (
+    AccountDocument,
+    Backing,
+    DteRule,
+    ExitKind,
+    IfHeld,
+    IfUnknown,
+    Op,
+    Shown,
+    Strike,
+    StrikeBy,
+)
+
+HEAD = {"version", "about", "account", "live"}
+
+
+def test_every_choice_of_a_spec_has_words() -> None:
+    assert STRIKES.keys() == set(StrikeBy)
+    assert MODIFIERS.keys() == {each.name for each in fields(Strike)} - {"by", "target", "reference", "path"}
+    assert EXPIRIES.keys() == set(DteRule)
+    assert IF_HELD.keys() == set(IfHeld)
+    assert UNKNOWN.keys() == set(IfUnknown)
+    assert RESTING.keys() == {ExitKind.TARGET, ExitKind.STOP}
+    assert OUTCOMES.keys() == set(_OUTCOMES)
+    assert {how for how, _ in SETTLES} == set(Settlement)
+
+
+def test_every_move_of_the_lifecycle_has_a_meaning() -> None:
+    assert TRIGGERS.keys() == {row.trigger for row in LIFECYCLE.rows}
+
+
+def test_every_limit_and_every_figure_of_the_account_has_words() -> None:
+    assert LIMITS.keys() == {each.name for each in fields(AccountDocument)} - HEAD
+    assert SHOWN.keys() == set(Shown)
+    assert BACKINGS.keys() == set(Backing)
+
+
+def test_every_word_that_a_key_takes_has_a_meaning() -> None:
+    assert given().keys() - VALUES.keys() == set()
+    assert COMPARISONS.keys() == {op.value for op in Op}
+    assert set(EXPRESSION_FUNCTIONS) <= FUNCTIONS.keys()
+
+
+def keys_of(node: object) -> set[str]:
+    """Return every key of a schema, wherever it stands."""
+    if isinstance(node, list):
+        return set().union(*map(keys_of, node))
+    if not isinstance(node, dict):
+        return set()
+    own = set(node.get("properties", ())) if isinstance(node.get("properties"), dict) else set()
+    return own.union(*(keys_of(child) for name, child in node.items() if name != "examples"))
+
+
+def test_every_key_of_the_schemas_and_every_measure_has_a_page() -> None:
+    keys = keys_of(read_schema("strategy")) | keys_of(read_schema("account"))
+    assert keys - set(known_words()) == set()
+    assert VOCABULARY.keys() <= set(known_words())
+    assert [word for word in known_words() if (word_page(word) or None) is None] == []
+
+
+def test_every_place_says_what_it_is() -> None:
+    assert [place.path for places in lexicon().values() for place in places if not place.description] == []

@@ -1,0 +1,117 @@
+"""The example: the engine's own choice and arithmetic, checked by hand; the worst case and how sure it is."""
+
+from decimal import Decimal
+
+import pytest
+
+from engine.compile.build import build_plan
+from engine.review.levels import level_of, level_words
+from engine.review.subject import Subject, subject_of
+from engine.review.worst import Sure, Worst, worst_of
+from engine.spec.load import load_text
+from tests.unit.compile.document import CONDOR, changed
+
+
+def subject(text: str = CONDOR) -> Subject:
+    loaded = load_text(text)
+    assert loaded.spec is not None, loaded.diagnostics
+    plan, problems = build_plan(loaded.spec, loaded.source)
+    assert plan is not None, problems
+    return subject_of(loaded.spec, plan)
+
+
+def levels(text: str) -> dict[str, str]:
+    """Return what each exit comes to on the example."""
+    found = subject(text)
+    assert found.example is not None
+    priced = {planned.name: level_of(planned, found.example) for planned in found.plan.exits}
+    return {name: level_words(level, found.example) for name, level in priced.items() if level is not None}
+
+
+def test_the_example_is_sold_at_the_least_credit() -> None:
+    example = subject().example
+    assert example is not None
+    assert (example.net, example.basis, example.verb) == (Decimal("0.50"), "the least credit", "sold")
+    assert example.position.entry_price == Decimal("0.50")
+    assert example.worst == Decimal(1000) - 50 + example.commission
+
+
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [
+        ("target: {profit: 50%}", "0.50 sold: bought back at 0.25"),
+        ("target: {cost: 0.4x credit}", "0.50 sold: bought back at 0.20"),
+        ("target: {cost: 0.05}", "0.50 sold: bought back at 0.05"),
+        ("stop: {loss: 200%}", "0.50 sold: bought back at 1.50"),
+        ("stop: {cost: 2x credit}", "0.50 sold: bought back at 1.00"),
+        ("stop: {loss: $50}", "0.50 sold: bought back at 0.95"),
+        ("stop: {loss: 0.5x max_risk}", "0.50 sold: bought back at 5.25"),
+        ("{name: ending, loss: {above: 100%}}", "0.50 sold: bought back at 1.00"),
+        ("{name: ending, cost: {above: 2x credit}}", "0.50 sold: bought back at 1.00"),
+    ],
+)
+def test_both_ways_of_an_ending_are_said_as_prices(ending: str, words: str) -> None:
+    name = "target" if ending.startswith("target") else "stop" if ending.startswith("stop") else "ending"
+    text = changed("  - target: {profit: 50%}\n  - stop: {loss: $50}\n    confirm: 2 quotes\n", f"  - {ending}\n")
+    assert levels(text)[name].startswith(f"{words}, ")
+
+
+def test_dollars_are_after_all_commissions() -> None:
+    assert levels(CONDOR)["target"] == "0.50 sold: bought back at 0.25, +$15"
+    assert levels(CONDOR)["stop"] == "0.50 sold: bought back at 0.95, -$55"
+
+
+def test_a_profit_that_no_price_brings_has_no_level() -> None:
+    assert "target" not in levels(changed("target: {profit: 50%}", "target: {profit: 150%}"))
+
+
+def test_what_is_bought_is_sold_again() -> None:
+    text = CONDOR[: CONDOR.index("  short_put:")] + (
+        "  long_call: {buy: call, strike: {delta: 0.40}}\n  require:\n    - debit: {at_most: 9.00}\n"
+        "order: {start: mid, step: 0.05, wait: 10s, tries: 6, then: cancel}\n"
+        "exits:\n  - time: '15:30'\n  - target: {profit: 40%}\n  - stop: {value: 0.5x debit}\n"
+        "risk:\n  max_loss_per_trade: $1000\n"
+    )
+    text = text.replace("parameters: {floor: 30 pts}\n", "")
+    assert levels(text) == {
+        "target": "9.00 bought: sold at 12.60, +$357",
+        "stop": "9.00 bought: sold at 4.50, -$453",
+    }
+    assert worst_of(subject(text)) == Worst(Decimal("901.34"), Sure.STRIKES, Decimal(0))
+
+
+# ---------------------------------------------------------------- the worst case
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "amount", "sure"),
+    [
+        ("max_loss_per_trade: $1000", "max_loss_per_trade: $1000", "955.36", Sure.STRIKES),
+        ("max_loss_per_trade: $1000", "max_loss_per_trade: $900", "895.36", Sure.STRIKES),
+        ("  require:\n    - credit: {at_least: 0.50}\n", "", "1000", Sure.LIMIT),
+        ("{above: short_call, by: 10 pts}", "{delta: 0.05}", "1000", Sure.LIMIT),
+    ],
+)
+def test_what_bounds_a_trade(old: str, new: str, amount: str, sure: Sure) -> None:
+    worst = worst_of(subject(changed(old, new)))
+    assert worst is not None
+    assert (str(worst.amount), worst.sure) == (amount, sure)
+
+
+def test_widths_bound_a_trade_without_a_limit() -> None:
+    text = changed("  max_loss_per_trade: $1000", "  daily_loss: $500").replace(
+        "credit: {at_least: 0.50}", "max_risk: {below: $990}"
+    )
+    assert worst_of(subject(text)) == Worst(Decimal("1005.36"), Sure.STRIKES, Decimal(10))
+
+
+def test_a_short_call_alone_has_no_bound() -> None:
+    text = CONDOR.replace("  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}\n", "")
+    worst = worst_of(subject(text.replace("risk:\n", "risk:\n  undefined_risk: allow\n")))
+    assert worst == Worst(None, Sure.STRIKES)
+
+
+def test_without_strikes_in_reach_there_is_no_example() -> None:
+    found = subject(changed("{delta: 0.10}", "{delta: 0.10, at_least_from_spot: 5000 pts}"))
+    assert found.example is None
+    assert worst_of(found) == Worst(Decimal(1000), Sure.LIMIT)

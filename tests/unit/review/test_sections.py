@@ -1,0 +1,156 @@
+"""What one change of a spec changes in its explanation."""
+
+import pytest
+
+from engine.compile.build import build_plan
+from engine.review.account import explain_account
+from engine.review.explain import explain_bot
+from engine.review.text import text_of
+from engine.spec.load import load_text
+from tests.unit.compile.document import CONDOR, changed
+
+
+def told(text: str = CONDOR) -> str:
+    """Return the explanation of a text with its wrapped lines joined again."""
+    loaded = load_text(text)
+    assert loaded.spec is not None, loaded.diagnostics
+    plan, problems = build_plan(loaded.spec, loaded.source)
+    assert plan is not None, problems
+    return text_of(explain_bot(loaded.spec, plan), width=10_000)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        (
+            '{from: "10:00", to: "13:30"}',
+            '{from: "10:00", to: "15:45"}',
+            "10:00 to 15:30 (the first time exit; its own end is 15:45), half days to 12:30",
+        ),
+        (
+            'window: {from: "10:00", to: "13:30"}',
+            'at: "13:15"',
+            "at 13:15, open for 5 minutes, half days no entry, once a day",
+        ),
+        (
+            'window: {from: "10:00", to: "13:30"}',
+            "at: close - 1h\n  for: 90s",
+            "at 15:00 (1 hour before the close), open for 90 s, half days 12:00 to 12:01:30",
+        ),
+        (
+            "  per_day: 1\n",
+            "  per_day: 3\n  max_open: 2\n  every: 1m\n",
+            "3 times a day at most, 2 open at once, judged every minute",
+        ),
+        ("  per_day: 1\n", "  per_day: 1\n  try: once\n", "once a day, decided by the first clear answer (try: once)"),
+        (
+            "  per_day: 1\n",
+            '  per_day: 2\n  again: {after: [unfilled, stop, target], wait: 2m, until: "12:00", at_most: 1}\n',
+            "after an entry that did not fill or a position closed by stop or target until 12:00, 1 time at most",
+        ),
+        (
+            "  expiry: {dte: 0}\n",
+            "  expiry: {dte: {between: [30, 45]}, class: SPX}\n",
+            "SPX options of the earliest expiry 30 to 45 days from now:",
+        ),
+        (
+            "  expiry: {dte: 0}\n",
+            "  expiry: {dte: {at_least: 49}}\n",
+            "SPXW options of the earliest expiry 49 days or more from now:",
+        ),
+        ("  expiry: {dte: 0}\n", "  expiry: {dte: 3}\n", "SPXW options that expire in exactly 3 days:"),
+        ("underlying: SPX\n", "underlying: SPX\nquantity: 2\n", "2 of this structure; same-day SPXW options:"),
+        (
+            "{delta: 0.10}",
+            "{expected_move: 1.2x, multiple_of: 25, within: 0.1x}",
+            "of strikes that are multiples of 25, no trade if the nearest is more than 0.1 expected moves away",
+        ),
+        (
+            "  require:\n",
+            "  if_held: allow\n  require:\n",
+            "also while another bot holds one of these contracts the other way round",
+        ),
+        (
+            "tries: 6",
+            "tries: 6, pause: 30s",
+            "6 tries and a pause of 30 s between two (0.25 from mid at the last), never past natural",
+        ),
+        ("start: mid, step: 0.05", "start: 0.80, step: 0.05", "a limit at 0.80, 0.05 worse every 10 s"),
+        (
+            "start: mid, step: 0.05, wait: 10s, tries: 6",
+            "start: natural, tries: 1",
+            "in: one combo of all legs, a limit at natural, for 10 s, 1 try, never under 0.50 (require)",
+        ),
+        ("max_loss_per_trade: $1000", "max_loss_per_trade: $800", "never under 2.10 (max_loss_per_trade)"),
+        (
+            '  - time: "15:30"\n',
+            '  - time: "15:30"\n    order: {start: mid, step: 0.05, wait: 2s, tries: 2, then: market}\n',
+            "; a limit at mid, 0.05 worse every 2 s, 2 tries (0.05 from mid at the last), never past natural, then at",
+        ),
+        (
+            "  - breach: {spot_within: 5 pts}\n",
+            "  - breach: {spot_within: 5 pts, of: short_call}\n",
+            "of the strike of short_call, or past it; closes short_call alone",
+        ),
+        (
+            "  - breach: {spot_within: 5 pts}\n",
+            "  - breach: {spot_within: 5 pts}\n    unknown: exit\n    grace: 1m\n",
+            "1 minute without data: breach raises the alarm and acts as if true",
+        ),
+        (
+            "  - breach: {spot_within: 5 pts}\n",
+            "  - breach: {spot_within: 5 pts}\n    enabled: false\n",
+            "switched off: breach",
+        ),
+        ("target: {profit: 50%}", "target: {profit: 150%}", "no price comes to this"),
+        (
+            "risk:\n",
+            "risk:\n  protect: {cost: 4x credit}\n  max_unprotected: 5s\n",
+            "once it costs 4 times the credit of the structure (short_put at 2.00, short_call at 2.00)",
+        ),
+        (
+            "risk:\n",
+            "risk:\n  protect: {cost: 4x credit}\n",
+            "while no engine runs the stops on the short legs stand at the broker (good till cancelled)",
+        ),
+        (
+            "risk:\n",
+            "risk:\n  protect: {cost: 4x credit}\n  max_unprotected: 5s\n",
+            "a closing order for 5 s closes the position at market (max_unprotected)",
+        ),
+        ("  per_day: 1\n", "  per_day: 4\n  max_open: 1\n", "open at once: 1; a day's worst case $3,821: 4 entries"),
+        (
+            "risk:\n",
+            "risk:\n  daily_loss: 2x max_loss_per_trade\n",
+            "at a loss of $2,000 since the session began, open positions included",
+        ),
+        (
+            "max_loss_per_trade: $1000",
+            "max_loss_per_trade: $1000",
+            "an entry that could lose more than $1,000 is refused (max_loss_per_trade)",
+        ),
+    ],
+)
+def test_a_change_is_told(old: str, new: str, line: str) -> None:
+    assert line in told(changed(old, new))
+    assert old == new or line not in told()
+
+
+def test_am_settled_options_end_at_the_open() -> None:
+    text = changed("  expiry: {dte: 0}\n", "  expiry: {dte: {at_least: 10}, class: SPX}\n").replace(
+        "  per_day: 1", "  max_open: 1"
+    )
+    assert "settled in cash at the opening prints of the day after its last" in told(text)
+
+
+def test_an_account_without_limits_says_so() -> None:
+    risk = "{max_open: 1, price_band: 0.25, pattern_day_trading: {ignore: cash}}"
+    text = f"rulebot_account: 1\nabout: One.\naccount: DU1234567\nrisk: {risk}\n"
+    account = load_text(text, "account.yaml").account
+    assert account is not None
+    words = text_of(explain_account(account), width=10_000)
+    assert "max_open             at most 1 position open" in words
+    assert "priced at most 0.25 per share from the mid, at every try" in words
+    assert "passed over: cash" in words
+    assert "not limited: daily_loss, orders_per_minute, entries_per_day, max_contracts_per_order" in words
+    assert "nothing trades real money: the document has no 'live'" in words

@@ -1,0 +1,229 @@
+"""Rules as sentences: each measure and comparison, what is said of both sides of zero, groups, confirmation."""
+
+import pytest
+
+from engine.compile.plan import Op, Quantity
+from engine.compile.vocabulary import VOCABULARY
+from engine.evaluate.phrases import PHRASES, cast_of
+from engine.review.amounts import SAID
+from engine.review.manners import COMPARED, HELD
+from engine.review.sentences import ENDINGS, outline, rule_words
+from engine.spec.fits import read_schema
+from tests.unit.compile.document import CONDOR, changed, plan_of
+
+WHEN = CONDOR[CONDOR.index("    - vix: {") : CONDOR.index("legs:")]
+
+
+def said(condition: str) -> str:
+    """Return one entry condition as a sentence."""
+    plan = plan_of(changed(WHEN, f"    - {condition}\n    - {{name: other, expected_move: {{below: day_move}}}}\n"))
+    return rule_words(plan.entry.when[0], cast_of(plan))
+
+
+def asked(condition: str) -> str:
+    """Return one condition of `require` as a sentence."""
+    plan = plan_of(changed("    - credit: {at_least: 0.50}\n", f"    - {condition}\n"))
+    return rule_words(plan.require[0], cast_of(plan))
+
+
+def leaves(condition: str) -> str:
+    """Return one exit as a sentence."""
+    plan = plan_of(changed("  - breach: {spot_within: 5 pts}\n", f"  - {condition}\n"))
+    rule = plan.exits[1].rule
+    assert rule is not None
+    return rule_words(rule, cast_of(plan))
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ("vix: {above: 20}", "VIX is above 20"),
+        ("vix: {between: [12, 22.5]}", "VIX is 12 to 22.5"),
+        ("vix: {outside: [12, 22]}", "VIX is outside 12 to 22"),
+        ("vix9d: {below: 0.95x vix}", "VIX9D is below 0.95 times VIX"),
+        ("spot: {at_least: 6000}", "SPX is at least 6000"),
+        ("day_range: {below: day_move}", "the day's range is below the open's expected move"),
+        ("iv: {at_most: 12%}", "implied volatility is at most 12%"),
+        ("vix_spike: {above: 3 pts}", "the rise of VIX above its lowest of the session is above 3 points"),
+        ("no_event: [CPI, FOMC, NFP]", "no CPI, FOMC or NFP today"),
+        ("event: {of: [FOMC], before: 2h, after: 30m}", "FOMC in the next 2 hours or in the last 30 minutes"),
+        ("no_event: {of: [CPI], until: expiry}", "no CPI from today until the expiry"),
+        ("session: {is: half}", "a half session"),
+        ('not: {time: "12:45"}', "before 12:45"),
+        ('time: "13:30"', "from 13:30 (half days 10:30)"),
+        ("time: close - 2h", "from 2 hours before the close, 14:00 (half days 11:00)"),
+        ("not: {vix: {above: 20}}", "not: VIX is above 20"),
+    ],
+)
+def test_filters(condition: str, words: str) -> None:
+    assert said(condition) == words
+
+
+@pytest.mark.parametrize(
+    ("comparison", "words"),
+    [
+        ("above: 0 pts", "VIX is up since the previous close"),
+        ("above: 3 pts", "VIX is up more than 3 points since the previous close"),
+        ("above: -1 pts", "VIX is up, or down less than 1 point since the previous close"),
+        ("at_least: 20%", "VIX is up 20% or more since the previous close"),
+        ("at_least: -2%", "VIX is up, or down 2% at most since the previous close"),
+        ("below: 3 pts", "VIX is up less than 3 points since the previous close, or down"),
+        ("below: 0 pts", "VIX is down since the previous close"),
+        ("below: -1.5 pts", "VIX is down more than 1.5 points since the previous close"),
+        ("at_most: 0%", "VIX is down or unchanged since the previous close"),
+        ("at_most: -4%", "VIX is down 4% or more since the previous close"),
+        ("between: [-1 pts, 2 pts]", "VIX is between down 1 point and up 2 points since the previous close"),
+        ("beyond: 3 pts", "VIX is up or down more than 3 points since the previous close"),
+        ("since: open, above: 1 pts", "VIX is up more than 1 point since the open"),
+    ],
+)
+def test_a_change_is_said_as_up_or_down(comparison: str, words: str) -> None:
+    assert said(f"vix_change: {{{comparison}}}") == words
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        (
+            "move: {beyond: 1.25x day_move}",
+            "SPX is up or down more than 1.25 times the open's expected move since the open",
+        ),
+        (
+            "{name: x, expr: move < -1.2 * expected_move}",
+            "SPX is down more than 1.2 times the expected move since the open",
+        ),
+        ("{name: x, expr: abs(move) > 20}", "the size of the move of SPX since the open is above 20 points"),
+        (
+            "{name: x, expr: spot - 10 > 5990 + 2 * day_range}",
+            "SPX less 10 points is above 5990 points plus (2 times the day's range)",
+        ),
+    ],
+)
+def test_arithmetic_is_read_aloud(condition: str, words: str) -> None:
+    assert said(condition) == words
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ("credit: {at_least: 0.50}", "the credit is at least 0.50 per share"),
+        ("credit: {above: $40, at: natural}", "the credit at natural is above $40 after commissions"),
+        ("quote_width: {at_most: 0.30}", "each leg is quoted at most 0.30 wide"),
+        ("quote_width: {of: short_put, at_most: 20%}", "short_put is quoted at most 20% of its mid wide"),
+        ("quote_width: {of: short_legs, below: 0.20}", "each leg of the short legs is quoted below 0.20 wide"),
+        ("quote_width: {above: 1.00}", "some leg is quoted above 1.00 wide"),
+        ("max_risk: {below: $900}", "the most it can lose is below $900"),
+        ("dte: {at_most: 1}", "at most 1 day to the expiry"),
+    ],
+)
+def test_requirements(condition: str, words: str) -> None:
+    assert asked(condition) == words
+
+
+@pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        ("breach: {spot_within: 15 pts}", "spot is within 15 points of the strike of a short leg, or past it"),
+        (
+            "breach: {spot_beyond: 10 pts, of: short_call}",
+            "spot is more than 10 points past the strike of short_call, in the money",
+        ),
+        ("leg_delta: {beyond: 0.15}", "the absolute delta of a short leg is above 0.15"),
+        ("position_delta: {below: -0.2}", "the position's delta is below -0.20"),
+        ("time_in_trade: {above: 2h}", "the time since the first fill is above 2 hours"),
+        ("profit: {above: 40%}", "the profit is above 40% of the credit"),
+        ("loss: {above: $50}", "the loss is above $50 with commissions"),
+        ("loss: {above: 0.5x max_risk}", "the loss is above 0.5 times the most it can lose"),
+        (
+            "cost: {above: 2x credit}\n    confirm: 2 quotes",
+            "the cost of closing is above 2 times the credit, 2 readings in a row",
+        ),
+        (
+            "vix: {above: 30}\n    confirm: 5s\n    max_age: 30s",
+            "VIX is above 30, for 5 s without a break, on data at most 30 s old",
+        ),
+    ],
+)
+def test_exits(condition: str, words: str) -> None:
+    assert leaves(condition) == words
+
+
+GROUP = """\
+    - name: quiet
+      any:
+        - day_range: {below: 20 pts}
+        - name: rising
+          all:
+            - move: {above: 0 pts}
+            - gap: {above: 0%}
+"""
+
+
+def test_a_group_has_a_line_for_every_member() -> None:
+    plan = plan_of(changed(WHEN, GROUP))
+    lines = [(line.depth, line.name, line.words) for line in outline(plan.entry.when[0], cast_of(plan))]
+    assert lines == [
+        (0, "quiet", "any of"),
+        (1, "day_range", "the day's range is below 20 points"),
+        (1, "rising", "all of"),
+        (2, "move", "SPX is up since the open"),
+        (2, "gap", "the open of SPX is up from the previous close"),
+    ]
+    assert rule_words(plan.entry.when[0], cast_of(plan)) == (
+        "the day's range is below 20 points or "
+        "(SPX is up since the open and the open of SPX is up from the previous close)"
+    )
+
+
+def test_with_two_underlyings_each_is_named() -> None:
+    two = CONDOR.replace("underlying: SPX", "underlyings: [SPX, SPY]").replace("sell: put,", "sell: put, of: SPX,")
+    two = two.replace("buy: put,", "buy: put, of: SPX,").replace("sell: call,", "sell: call, of: SPX,")
+    two = two.replace("buy: call,", "buy: call, of: SPX,").replace("{asof: open}", "{asof: open, of: SPX}")
+    two = two.replace("day_range: {", "day_range: {of: SPY, ")
+    plan = plan_of(two)
+    assert rule_words(plan.entry.when[2], cast_of(plan)) == (
+        "the day's range of SPY is below 0.6 times the open's expected move of SPX"
+    )
+
+
+# ---------------------------------------------------------------- nothing is without words
+
+
+def test_every_measure_has_its_phrase() -> None:
+    assert PHRASES.keys() == VOCABULARY.keys()
+
+
+def test_every_measure_that_is_a_truth_has_its_sentence() -> None:
+    assert HELD.keys() == {name for name, measure in VOCABULARY.items() if measure.is_truth}
+    assert COMPARED.keys() <= VOCABULARY.keys() - HELD.keys()
+
+
+def test_every_quantity_is_said() -> None:
+    assert set(SAID) == set(Quantity)
+
+
+def test_every_basis_of_a_target_or_stop_has_words() -> None:
+    definitions = read_schema("strategy")["$defs"]
+    assert ENDINGS.keys() == {*definitions["target"]["properties"], *definitions["stop"]["properties"]}
+
+
+EXAMPLES = {
+    Quantity.PLAIN: "1.5", Quantity.LEVEL: "14", Quantity.POINTS: "30 pts", Quantity.PRICE: "0.25",
+    Quantity.DOLLARS: "$50", Quantity.FRACTION: "10%", Quantity.PERCENT: "12%", Quantity.DELTA: "0.2",
+    Quantity.SECONDS: "2h", Quantity.DAYS: "5",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [n for n, m in VOCABULARY.items() if m.quantity in EXAMPLES and n != "strike"])
+@pytest.mark.parametrize("op", [op for op in Op if op is not Op.IS])
+def test_every_measure_is_said_with_every_comparison_it_takes(name: str, op: Op) -> None:
+    if op.value not in read_schema("strategy")["$defs"][f"m_{name}"]["properties"]:
+        return
+    unit = VOCABULARY[name].units[0][0].value
+    bound = EXAMPLES[VOCABULARY[name].quantity]
+    bound = f"{bound} pts" if unit == "pts" and "pts" not in bound else bound
+    bound = {"spot": "6000", "max_risk": "$50"}.get(name, bound)
+    body = f"[{bound}, {bound}]" if op in (Op.BETWEEN, Op.OUTSIDE) else bound
+    words = leaves(f"{{name: tried, {name}: {{{op.value}: {body}}}}}") if name not in ("debit", "value") else ""
+    assert "{" not in words
+    assert not words or words[0] != " "
