@@ -1,8 +1,12 @@
 """The section Enters: the window, how often, what must hold, and what makes a second entry."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime
 
 from engine.compile.plan import Again, EntryPlan, Rule
+from engine.compile.timing import windows_of
+from engine.decide.opportunity import spans
 from engine.evaluate.phrases import Cast, listed
 from engine.model.session import Anchor, DayTime, Session
 from engine.review import amounts
@@ -10,6 +14,7 @@ from engine.review.amounts import FULL_DAY, HALF_DAY
 from engine.review.explanation import Line, Section, sentence_line
 from engine.review.sentences import outline
 from engine.review.subject import Subject
+from engine.spec.spec import Window
 from engine.turn.program import CompiledBot
 
 
@@ -37,13 +42,24 @@ def rule_lines(rules: Iterable[Rule], cast: Cast) -> tuple[Line, ...]:
 
 
 def window_words(subject: Subject) -> str:
-    """Return `10:30 to 13:30, half days to 12:30`, and why it ends before the spec says."""
-    written = subject.spec.entry
-    if written.end is None:
-        span = f"at {_at(written.start)}, open for {amounts.duration(written.lasts or 0.0)}"
+    """Return `10:30 to 13:30, half days to 12:30`, and why it ends before the spec says; on which days."""
+    written = windows_of(subject.spec.entry)
+    if written[0].end is None:
+        times = listed(tuple(_at(each.start) for each in written), "and")
+        each = ", each" if len(written) > 1 else ","
+        span = f"at {times}{each} open for {amounts.duration(written[0].lasts or 0.0)}"
     else:
-        span = f"{_at(written.start)} to {_end(subject.bot, written.end)}"
-    return f"{span}{_on_half_days(subject.bot)}"
+        ends = (end for _, end in subject.bot.windows(FULL_DAY))
+        span = listed(tuple(_span(each, last) for each, last in zip(written, ends, strict=True)), "and")
+    return f"{span}{_on_half_days(subject.bot)}{_on_days(subject.plan.entry)}"
+
+
+def _on_days(entry: EntryPlan) -> str:
+    names = tuple(DAYS[day] for day in entry.days)
+    return f", on {listed(names, 'and')} only" if names else ""
+
+
+DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays")
 
 
 def _at(at: DayTime) -> str:
@@ -51,27 +67,32 @@ def _at(at: DayTime) -> str:
     return clock if at.anchor is Anchor.CLOCK else f"{clock} ({amounts.anchored(at)})"
 
 
-def _end(bot: CompiledBot, end: DayTime) -> str:
-    last = bot.window(FULL_DAY)[1]
+def _span(written: Window, last: datetime) -> str:
+    """Return the window as written, or that a time exit ends it at `last`."""
+    end = written.end
+    assert end is not None
     if end.on(FULL_DAY) <= last:
-        return _at(end)
-    return f"{amounts.clock(last)} (the first time exit; its own end is {_at(end)})"
+        return f"{_at(written.start)} to {_at(end)}"
+    return f"{_at(written.start)} to {amounts.clock(last)} (the first time exit; its own end is {_at(end)})"
 
 
 def _on_half_days(bot: CompiledBot) -> str:
     """Return what an early close makes of the window, nothing when it stays as it is."""
     full, half = (_clocks(bot, day) for day in (FULL_DAY, HALF_DAY))
-    if half[0] >= half[1]:
+    if not half:
         return ", half days no entry"
     if half == full:
         return ""
-    since = f"{half[0]} " if half[0] != full[0] else ""
-    return f", half days {since}to {half[1]}"
+    if len(full) > 1:
+        return f", half days {listed(tuple(f'{start} to {end}' for start, end in half), 'and')}"
+    since = f"{half[0][0]} " if half[0][0] != full[0][0] else ""
+    return f", half days {since}to {half[0][1]}"
 
 
-def _clocks(bot: CompiledBot, day: Session) -> tuple[str, str]:
-    start, end = bot.window(day)
-    return amounts.clock(start), amounts.clock(end)
+def _clocks(bot: CompiledBot, day: Session) -> list[tuple[str, str]]:
+    """Return the windows of a session that are not empty, whatever its week day."""
+    found = spans(replace(bot.plan.entry, days=()), day, bot.latest_entry(day))
+    return [(amounts.clock(start), amounts.clock(end)) for start, end in found if start < end]
 
 
 # ---------------------------------------------------------------- how often
@@ -80,6 +101,8 @@ def _clocks(bot: CompiledBot, day: Session) -> tuple[str, str]:
 def caps_words(entry: EntryPlan) -> str:
     """Return `once a day`, with how many may be open at once where that is another number."""
     day = f"{amounts.times(entry.per_day)} a day" + (" at most" if entry.per_day > 1 else "")
+    if entry.per_week is not None:
+        day = f"{day}, {amounts.times(entry.per_week)} a week at most"
     return day if entry.max_open == entry.per_day else f"{day}, {entry.max_open} open at once"
 
 

@@ -130,7 +130,7 @@ def _example(
         session=FULL_DAY.date,
         quantity=plan.quantity,
         legs=_legs(selection, mids, plan.quantity, net, commission),
-        opened_at=plan.entry.start.on(FULL_DAY),
+        opened_at=plan.entry.windows[0].start.on(FULL_DAY),
         max_risk=None if worst is None else worst * selection.legs[0].option.multiplier,
     )
     return Example(
@@ -189,7 +189,7 @@ def _legs(
 
 def _market(plan: Plan, selection: Selection) -> str:
     """Return `SPX 6000 at 10:30, expected move 35 points`."""
-    at = plan.entry.start.on(FULL_DAY)
+    at = plan.entry.windows[0].start.on(FULL_DAY)
     levels = ", ".join(f"{symbol} {plain(level(symbol))}" for symbol in plan.underlyings)
     option = selection.legs[0].option
     points = deviation(option.symbol, option.expiry, at)

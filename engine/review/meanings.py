@@ -7,6 +7,11 @@ lists.
 from collections.abc import Mapping
 
 VALUES: Mapping[str, str] = {
+    "mon": "Monday",
+    "tue": "Tuesday",
+    "wed": "Wednesday",
+    "thu": "Thursday",
+    "fri": "Friday",
     "mid": "halfway between bid and ask; of a structure, of all its legs added up",
     "natural": "the price that fills at once: what is sold at the bid, what is bought at the ask",
     "market": "a market order: it fills at any price",

@@ -71,13 +71,9 @@ def _slope_above(legs: Sequence[PositionLeg], ratios: dict[str, Decimal]) -> Dec
 
 
 def break_evens(points: Sequence[tuple[Decimal, Decimal]]) -> tuple[Decimal, ...]:
-    """Return where a line through these points is 0, to the cent of the price."""
-    found = []
+    """Return where a line through these points crosses or leaves 0, to the cent of the price; its ends do not count."""
+    found = [price for price, made in points[1:-1] if made == 0]
     for (left, low), (right, high) in pairwise(points):
-        if low == 0:
-            found.append(left)
-        elif low * high < 0:
+        if low * high < 0:
             found.append(left + (right - left) * -low / (high - low))
-    if points and points[-1][1] == 0:
-        found.append(points[-1][0])
-    return tuple(dict.fromkeys(round(price, 2) for price in found))
+    return tuple(dict.fromkeys(round(price, 2) for price in sorted(found)))

@@ -6,6 +6,7 @@ from itertools import pairwise
 from engine.compile.plan import Lifecycle, Row
 from engine.evaluate.phrases import listed
 from engine.review.subject import Subject
+from engine.spec.spec import Window
 
 TRIGGERS: Mapping[str, str] = {
     "enter": "an entry order is sent",
@@ -56,14 +57,16 @@ def _aside(table: Lifecycle, trigger: str) -> Iterator[str]:
             yield f"{_chain((row,))}   {TRIGGERS[trigger]}"
 
 
+def _window(window: Window) -> str:
+    return str(window.start) if window.end is None else f"{window.start} to {window.end}"
+
+
 def labels(subject: Subject) -> dict[tuple[str, str], str]:
     """Return what this bot's own rules make of a move, by (state, trigger): its window, its exits."""
     plan = subject.plan
-    entry = plan.entry
-    end = f" to {entry.end}" if entry.end is not None else ""
     acting = tuple(each.name for each in plan.exits if each.rule is not None and not each.resting)
     resting = tuple(each.name for each in plan.exits if each.resting)
-    found = {("flat", "enter"): f"{entry.start}{end}"}
+    found = {("flat", "enter"): ", ".join(map(_window, plan.entry.windows))}
     if acting:
         found["open", "exit"] = listed(acting, "or")
     if resting:
