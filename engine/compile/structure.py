@@ -216,7 +216,7 @@ def _group_direction(group: list[Leg]) -> str | None:
 
 
 def _is_further(leg: Leg, near: Leg, group: list[Leg]) -> bool:
-    (root, shift), (other_root, other_shift) = _place(leg, group), _place(near, group)
+    (root, shift), (other_root, other_shift) = place_of(leg, group), place_of(near, group)
     outward = -1 if leg.right == "put" else 1
     if root is other_root:
         return (shift - other_shift) * outward > 0
@@ -228,7 +228,7 @@ def _is_further(leg: Leg, near: Leg, group: list[Leg]) -> bool:
     return one.by is StrikeBy.EXPECTED_MOVE and one.target > other.target
 
 
-def _place(leg: Leg, group: list[Leg]) -> tuple[Leg, Decimal]:
+def place_of(leg: Leg, group: list[Leg]) -> tuple[Leg, Decimal]:
     """Return the leg whose strike this one counts from, and the points between them."""
     legs = {each.name: each for each in group}
     shift = Decimal(0)

@@ -1,0 +1,274 @@
+"""What every subject can be at all: by its nature, by the structure, and by when the bot looks at it.
+
+A new measure needs its line in NATURE. A test fails when one is missing.
+"""
+
+from collections.abc import Mapping
+from math import inf
+from types import MappingProxyType
+
+from engine.compile.lint.clauses import Reach, legs_of
+from engine.compile.lint.literals import KIND, TIME, Literal, Subject, Terms, literal, seconds_into
+from engine.compile.lint.ranges import (
+    ALL,
+    FALSE,
+    NOT_NEGATIVE,
+    POSITIVE,
+    TRUE,
+    TRUE_OR_FALSE,
+    Range,
+    meet,
+    stretch,
+)
+from engine.compile.lint.worth import COMMISSION, MULTIPLIER, Worth
+from engine.compile.plan import AllOf, Compare, Plan, Quantity, Rule, Truth
+from engine.compile.timing import first_time_exit, outlives_its_day
+from engine.model.session import Session
+from engine.model.values import dataclass
+from engine.spec.spec import DteRule, Expiry, Spec, Strike, StrikeBy
+
+NATURE: Mapping[str, Range] = {
+    "spot": POSITIVE,
+    "vix": POSITIVE,
+    "vix9d": POSITIVE,
+    "vix1d": POSITIVE,
+    "vix3m": POSITIVE,
+    "vix_change": ALL,
+    "move": ALL,
+    "vix_spike": NOT_NEGATIVE,
+    "spx_spy_ratio": POSITIVE,
+    "gap": ALL,
+    "day_range": NOT_NEGATIVE,
+    "iv": POSITIVE,
+    "rv": NOT_NEGATIVE,
+    "iv_over_rv": POSITIVE,
+    "expected_move": POSITIVE,
+    "no_event": TRUE_OR_FALSE,
+    "event": TRUE_OR_FALSE,
+    "time": ALL,
+    "session": TRUE_OR_FALSE,
+    "quote_width": NOT_NEGATIVE,
+    "credit": ALL,
+    "debit": ALL,
+    "max_risk": NOT_NEGATIVE,
+    "strike": POSITIVE,
+    "dte": NOT_NEGATIVE,
+    "cost": ALL,
+    "value": ALL,
+    "profit": ALL,
+    "loss": ALL,
+    "breach": ALL,
+    "leg_delta": stretch(0.0, 1.0),
+    "position_delta": ALL,
+    "time_in_trade": NOT_NEGATIVE,
+}
+"""Every measure of the vocabulary, and the numbers that it can be."""
+
+_CHANGES = ("vix_change", "move", "gap")
+_LOST_WHOLE = stretch(-1.0, inf, low_open=True)
+_NEAR = 0.75
+"""A strike chosen by delta has at least so much of it: no listed strike lies further off."""
+
+
+def by_nature(subject: Subject) -> Range:
+    """Return what a subject can be, whatever bot asks."""
+    if subject.measure not in NATURE:
+        return TRUE_OR_FALSE if not subject.measure else ALL
+    if subject.of is not None:
+        return NATURE[subject.measure] if NATURE[subject.measure] in (POSITIVE, NOT_NEGATIVE) else ALL
+    if subject.measure in _CHANGES and subject.quantity is Quantity.FRACTION:
+        return _LOST_WHOLE
+    return NATURE[subject.measure]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceBounds:
+    """The least and the most that `require` lets one structure bring, per share; for what is bought, cost."""
+
+    least: float
+    most: float
+
+
+def price_bounds(plan: Plan, worth: Worth, terms: Terms) -> PriceBounds:
+    """Return the bounds that `require` sets on the price of the structure; none when no price can keep to them."""
+    shares = MULTIPLIER * plan.quantity
+    found = stretch(0.0, inf)
+    for subject, passing in _literals(plan.require, terms):
+        if subject.measure == plan.opens_for and subject.of is None:
+            scale = shares if subject.quantity is Quantity.DOLLARS else 1
+            found = meet(found, tuple(((low / scale, a), (high / scale, b)) for (low, a), (high, b) in passing))
+    most = worth.most_cost if plan.opens_for == "credit" else worth.most_value
+    if not found or (most is not None and found[0][0][0] >= most):
+        return PriceBounds(0.0, inf)
+    return PriceBounds(found[0][0][0], found[-1][1][0])
+
+
+def _literals(rules: tuple[Rule, ...], terms: Terms) -> list[Literal]:
+    return [literal(test, terms) for rule in rules for test in _flat(rule.test) if isinstance(test, Compare)]
+
+
+def _flat(test: Truth) -> list[Truth]:
+    return [found for member in test.members for found in _flat(member)] if isinstance(test, AllOf) else [test]
+
+
+# ---------------------------------------------------------------- places
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What subjects can be at entry, while a position is open, and at the moment it has been opened."""
+
+    entry: Reach
+    open: Reach
+    opened: Reach
+
+
+def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: Terms) -> Places:
+    """Return the reaches of one bot on one kind of session."""
+    session = terms.session
+    start, end = window_seconds(spec, session)
+    day = (session.close - session.open).total_seconds()
+    in_window = {KIND: TRUE if session.is_half else TRUE_OR_FALSE, TIME: stretch(start, end, high_open=True)}
+    is_same_day = not outlives_its_day(spec)
+    money = _money(plan, worth, bounds)
+    held = in_window | money | {TIME: stretch(start if is_same_day else 0.0, day, high_open=True)}
+    fewest, most = dte_range(spec.legs.expiry)
+    lasting = stretch(0.0, day - start) if is_same_day else NOT_NEGATIVE
+    return Places(
+        entry=_reach(in_window | _prices(plan, worth)),
+        open=_reach(held, {"dte": stretch(0.0, most), "time_in_trade": lasting}),
+        opened=_reach(
+            held | in_window | _UNMOVED, {"dte": stretch(fewest, most), "time_in_trade": FALSE}, _chosen(plan)
+        ),
+    )
+
+
+def _reach(
+    subjects: Mapping[Subject, Range],
+    measures: Mapping[str, Range] = MappingProxyType({}),
+    legs: Mapping[str, Mapping[str, Range]] = MappingProxyType({}),
+) -> Reach:
+    """Return a reach. Money is looked up whatever its `at` is; what is of several legs is the worst of them."""
+
+    def reach(subject: Subject) -> Range:
+        for known in (subject, Subject(subject.measure, subject.quantity, (), subject.of)):
+            if known in subjects:
+                return subjects[known]
+        if subject.of is None and subject.measure in legs:
+            return _worst_of(subject, legs[subject.measure])
+        return measures[subject.measure] if subject.measure in measures else by_nature(subject)
+
+    return reach
+
+
+def _worst_of(subject: Subject, ranges: Mapping[str, Range]) -> Range:
+    """Return what the largest delta, or the least distance, of some legs can be."""
+    known = [ranges[name] for name in sorted(legs_of(subject)) if name in ranges]
+    if subject.measure == "breach":
+        return stretch(-inf, min((found[-1][1][0] for found in known), default=inf))
+    return stretch(max((found[0][0][0] for found in known), default=0.0), 1.0)
+
+
+def window_seconds(spec: Spec, session: Session) -> tuple[float, float]:
+    """Return when the entry's window opens and closes on a session, in seconds since its open.
+
+    It closes at the first time exit or the session's close at the latest; on some half days before it opens.
+    """
+    entry = spec.entry
+    start = (entry.start.on(session) - session.open).total_seconds()
+    end = (entry.end.on(session) - session.open).total_seconds() if entry.end else start + (entry.lasts or 0.0)
+    ends = [end, (session.close - session.open).total_seconds()]
+    if (first := first_time_exit(spec, session)) is not None:
+        ends.append(seconds_into(first, session))
+    return start, min(ends)
+
+
+def dte_range(expiry: Expiry) -> tuple[float, float]:
+    """Return the fewest and the most days to expiry that the rule can choose; one that says `nearest` is not sure."""
+    days = [float(day) for day in expiry.days]
+    match expiry.rule:
+        case DteRule.EXACT:
+            return days[0], days[0]
+        case DteRule.AT_MOST:
+            return 0.0, days[0]
+        case DteRule.BETWEEN:
+            return days[0], days[1]
+        case DteRule.AT_LEAST:
+            return days[0], inf
+        case DteRule.NEAREST:
+            return days[0] / 2, inf
+
+
+# ---------------------------------------------------------------- money
+
+
+def _prices(plan: Plan, worth: Worth) -> dict[Subject, Range]:
+    """At entry: what is sold brings less than it could ever cost, what is bought costs less than it could bring."""
+    found: dict[Subject, Range] = {}
+    most = worth.most_cost if plan.opens_for == "credit" else worth.most_value
+    if most is None:
+        return found
+    shares = MULTIPLIER * plan.quantity
+    for quantity, scale in ((Quantity.PRICE, 1), (Quantity.DOLLARS, shares)):
+        found[Subject(plan.opens_for, quantity)] = stretch(-inf, most * scale, high_open=True)
+    return found
+
+
+def _money(plan: Plan, worth: Worth, bounds: PriceBounds) -> dict[Subject, Range]:
+    """While it is open: a profit is less than the credit, a loss at most what the structure can be worth less it."""
+    is_sold = plan.opens_for == "credit"
+    if is_sold:
+        gain, lost, cost = _of_sold(worth, bounds)
+    else:
+        gain, lost, cost = _of_bought(worth, bounds)
+    shares = MULTIPLIER * plan.quantity
+    fees = float(COMMISSION) * 2 * plan.quantity * sum(leg.ratio for leg in plan.legs)
+    base = bounds.least if is_sold else 1.0
+    part_lost = lost / base if is_sold and base else (1.0 if not is_sold else inf)
+    part_won = 1.0 if is_sold else (gain / bounds.least if bounds.least else inf)
+    return {
+        Subject("gain", Quantity.FRACTION): stretch(-part_lost, part_won, low_open=True, high_open=True),
+        Subject("gain in dollars", Quantity.DOLLARS): stretch(-lost * shares - fees, gain * shares, high_open=True),
+        Subject("gain in risk", Quantity.FRACTION): stretch(-1.0, inf, low_open=True),
+        Subject("cost", Quantity.PRICE): cost,
+    }
+
+
+def _of_sold(worth: Worth, bounds: PriceBounds) -> tuple[float, float, Range]:
+    most = inf if worth.most_cost is None else worth.most_cost
+    return min(bounds.most, most), most - bounds.least, stretch(0.0, most, low_open=True)
+
+
+def _of_bought(worth: Worth, bounds: PriceBounds) -> tuple[float, float, Range]:
+    most = inf if worth.most_value is None else worth.most_value
+    return most - bounds.least, min(bounds.most, most), stretch(-most, 0.0, low_open=True, high_open=True)
+
+
+_AT_MID = (("at", "mid"),)
+_UNMOVED: dict[Subject, Range] = {
+    Subject("gain", Quantity.FRACTION, _AT_MID): FALSE,
+    Subject("gain in dollars", Quantity.DOLLARS, _AT_MID): stretch(-inf, 0.0),
+}
+"""Right after the fill nothing has been won or lost, at mid."""
+
+
+def _chosen(plan: Plan) -> dict[str, dict[str, Range]]:
+    """Right after the fill strikes stand where they were chosen."""
+    return {
+        "leg_delta": {leg.name: _delta_chosen(leg.strike) for leg in plan.legs},
+        "breach": {leg.name: _distance_chosen(leg.strike) for leg in plan.legs},
+    }
+
+
+def _delta_chosen(strike: Strike) -> Range:
+    moved = strike.at_least_from_spot is not None or strike.multiple_of is not None
+    if strike.by is not StrikeBy.DELTA or strike.target is None or moved:
+        return stretch(0.0, 1.0)
+    return stretch(float(strike.target) * _NEAR, 1.0)
+
+
+def _distance_chosen(strike: Strike) -> Range:
+    if strike.by is not StrikeBy.AT_SPOT or strike.multiple_of is None or strike.at_least_from_spot is not None:
+        return ALL
+    half = float(strike.multiple_of) / 2
+    return stretch(-half, half)
