@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from textwrap import fill
 
 from engine.compile import problem
 from engine.model.values import dataclass
@@ -16,6 +17,7 @@ from engine.spec import codes
 CODES: Mapping[str, str] = dict(sorted({**problem.CODES, **codes.CODES}.items()))
 """What each code means, in one line."""
 
+WIDTH = 100
 _CHAPTERS = (("RB1", "Text, structure, scalars and names"), ("RB2", "Meaning"), ("RB3", "Lint"))
 _EXAMPLE = re.compile(r"```yaml (wrong|right)(?: on (\d{4}-\d\d-\d\d))?\n(.*?)```\n", re.DOTALL)
 
@@ -49,7 +51,7 @@ def page_of(code: str) -> str | None:
         f"Right{on}",
         _indented(page.right),
         "",
-        page.why,
+        fill(page.why, WIDTH),
     )
     return "\n".join(parts)
 
