@@ -10,7 +10,7 @@ from engine.compile.lint.ranges import ALL, Range
 from engine.compile.lint.wording import dates, said
 from engine.compile.plan import ExitPlan, Rule
 from engine.compile.problem import Problem
-from engine.spec.spec import Confirm, ExitKind
+from engine.spec.spec import Confirm, ExitKind, IfUnknown
 
 _GAINS = ("gain", "gain in dollars", "gain in risk", "cost")
 
@@ -20,7 +20,8 @@ def idle(look: Look) -> Iterator[Problem]:
     above: list[tuple[ExitPlan, Rule]] = []
     for planned, rule in look.exit_rules():
         if not _may_act(look, rule):
-            if ends(look, look.terms, look.places) or not _is_clock(rule):
+            is_told = _is_clock(rule) and not ends(look, look.terms, look.places)
+            if not is_told and planned.if_unknown is not IfUnknown.EXIT:
                 yield _never(look, rule)
             continue
         if not can_hold([(rule.test, False)], look.places.opened, look.terms):
@@ -42,7 +43,7 @@ def _is_clock(rule: Rule) -> bool:
 def idle_halts(look: Look) -> Iterator[Problem]:
     """Yield RB333 for a halt that can never be."""
     for rule in look.plan.risk.halt_when:
-        if not can_hold([(rule.test, True)], look.places.open, look.terms):
+        if not can_hold([(rule.test, True)], look.places.halt, look.terms):
             yield Problem("RB333", look.marked(rule), f"{said(rule)} can never be true: nothing is halted by it")
 
 
@@ -129,7 +130,7 @@ def _leaves_nothing(other: ExitPlan, wider: Rule, planned: ExitPlan, rule: Rule)
 
     A target at work is taken over by what is none. What rests at the broker is filled there, in whatever order.
     """
-    if other.resting or planned.resting:
+    if other.resting or planned.resting or planned.if_unknown is IfUnknown.EXIT:
         return False
     if other.kind is ExitKind.TARGET and planned.kind is not ExitKind.TARGET:
         return False

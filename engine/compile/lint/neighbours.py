@@ -6,11 +6,12 @@ time; anything less is chance, and nothing is said.
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import combinations, permutations
+from itertools import islice
 
+from engine.compile.distance import place_of
 from engine.compile.lint.reach import window_seconds
 from engine.compile.problem import Problem
-from engine.compile.structure import place_of, symbol_of
+from engine.compile.structure import symbol_of
 from engine.compile.timing import full_session
 from engine.model.contract import product
 from engine.model.values import dataclass
@@ -72,24 +73,34 @@ def _meet(one: Stake, other: Stake) -> bool:
     return one.spec.name != other.spec.name and begins < ends
 
 
+def _named(stakes: list[Stake]) -> str:
+    """Return the first of some legs with its bot; that there are others is said, and not which."""
+    first = f"'{stakes[0].leg.name}' of {stakes[0].spec.name}"
+    return first if len(stakes) == 1 else f"{first}, among others,"
+
+
 # ---------------------------------------------------------------- held the other way round
 
 
 def _held_the_other_way(stakes: list[Stake]) -> Iterator[tuple[int, Problem]]:
-    for first, second in combinations(stakes, 2):
-        if not _meet(first, second) or first.leg.side is second.leg.side:
+    """Yield RB350 for those that come second, or first if the second nets, once a leg."""
+    for stake in stakes:
+        if stake.spec.legs.if_held is not IfHeld.SKIP:
             continue
-        skipping = next((each for each in (second, first) if each.spec.legs.if_held is IfHeld.SKIP), None)
-        if skipping is None:
-            continue
-        other = first if skipping is second else second
-        done, others = _dealt(skipping.leg), _dealt(other.leg)
-        message = (
-            f"'{skipping.leg.name}' {done} the option that '{other.leg.name}' of {other.spec.name} {others} at the "
-            "same time: what one holds the other skips"
-        )
-        help_text = "choose another strike, expiry or time; 'if_held: allow' lets the broker net the two"
-        yield skipping.bot, Problem("RB350", skipping.leg.path, message, help_text, None, True)
+        others = (other for other in stakes if other.leg.side is not stake.leg.side and _gives_way(stake, other))
+        found = list(islice((other for other in others if _meet(stake, other)), 2))
+        if found:
+            message = (
+                f"'{stake.leg.name}' {_dealt(stake.leg)} the option that {_named(found)} {_dealt(found[0].leg)} at the "
+                "same time: what one holds the other skips"
+            )
+            help_text = "choose another strike, expiry or time; 'if_held: allow' lets the broker net the two"
+            yield stake.bot, Problem("RB350", stake.leg.path, message, help_text, None, True)
+
+
+def _gives_way(stake: Stake, other: Stake) -> bool:
+    """Say whether it is this one of the two that is told."""
+    return other.bot < stake.bot or other.spec.legs.if_held is not IfHeld.SKIP
 
 
 def _dealt(leg: Leg) -> str:
@@ -101,16 +112,18 @@ def _dealt(leg: Leg) -> str:
 
 def _resting_in_the_way(stakes: list[Stake]) -> Iterator[tuple[int, Problem]]:
     """The broker takes no orders on both sides of one option, so what rests gives way to an entry of one leg."""
-    for resting, entering in permutations(stakes, 2):
+    entering = [stake for stake in stakes if len(stake.spec.legs.legs) == 1 or stake.spec.order.leg_by_leg]
+    for resting in stakes:
         path = _resting_path(resting)
-        is_alone = len(entering.spec.legs.legs) == 1 or bool(entering.spec.order.leg_by_leg)
-        if path is None or not is_alone or not _meet(resting, entering) or resting.leg.side is not entering.leg.side:
+        if path is None:
             continue
-        message = (
-            f"'{entering.leg.name}' of {entering.spec.name} {_dealt(entering.leg)} the same option at the same time: "
-            "while that order works, these resting orders are taken back and the engine alone watches"
-        )
-        yield resting.bot, Problem("RB351", path, message, "choose another strike, expiry or time", None, True)
+        others = (other for other in entering if other.leg.side is resting.leg.side and _meet(resting, other))
+        if found := list(islice(others, 2)):
+            message = (
+                f"{_named(found)} {_dealt(resting.leg)} the same option at the same time: while that order works, "
+                "these resting orders are taken back and the engine alone watches"
+            )
+            yield resting.bot, Problem("RB351", path, message, "choose another strike, expiry or time", None, True)
 
 
 def _resting_path(stake: Stake) -> Path | None:

@@ -4,12 +4,22 @@ import re
 from collections.abc import Iterator, Mapping
 
 from engine.compile.lint.look import Look
-from engine.compile.lint.reach import dte_range
 from engine.compile.problem import Problem, did_you_mean
 from engine.compile.timing import outlives_its_day
 from engine.model.events import calendars_of, expiry_warnings
 from engine.model.facts import EventCalendar
-from engine.spec.spec import Argument, Condition, ExpressionTest, Group, GroupKind, MeasureTest, Path, Spec
+from engine.spec.spec import (
+    Argument,
+    Condition,
+    DteRule,
+    Expiry,
+    ExpressionTest,
+    Group,
+    GroupKind,
+    MeasureTest,
+    Path,
+    Spec,
+)
 
 LONG = 7
 """Days to expiry from which an event of today is the least of those that may come."""
@@ -81,17 +91,24 @@ def _in_arguments(arguments: Mapping[str, Argument], path: Path) -> Iterator[Nam
 
 def short_blackouts(look: Look) -> Iterator[Problem]:
     """Yield RB313 where only today's events keep a position of weeks out."""
-    days = dte_range(look.spec.legs.expiry)[0]
-    if days < LONG or not outlives_its_day(look.spec):
+    expiry = look.spec.legs.expiry
+    if expiry.rule is DteRule.AT_MOST or expiry.days[0] < LONG or not outlives_its_day(look.spec):
         return
     for condition in look.spec.entry.when:
         for test in _blackouts(condition, wanted=True):
             names = _listed(test)
             if not calendars_of(names.split(", "), look.spec.underlyings):
                 continue
-            message = f"this looks for {names} today only, and the position may live {days:g} days or more"
+            message = f"this looks for {names} today only, and the position may live for {_lasting(expiry)}"
             help_text = f"'{{of: [{names}], until: expiry}}' looks as far as the position lives"
             yield Problem("RB313", test.path, message, help_text)
+
+
+def _lasting(expiry: Expiry) -> str:
+    days = " to ".join(str(day) for day in expiry.days)
+    return {DteRule.NEAREST: f"about {days} days", DteRule.AT_LEAST: f"{days} days or more"}.get(
+        expiry.rule, f"{days} days"
+    )
 
 
 def _blackouts(condition: Condition, *, wanted: bool) -> Iterator[MeasureTest]:

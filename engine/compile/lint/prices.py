@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import NamedTuple
 
 from engine.compile.lint.look import Look
 from engine.compile.problem import Problem
 from engine.compile.structure import symbol_of
 from engine.model.contract import product
 from engine.model.money import Rounding, TickRule, on_tick
-from engine.spec.spec import Amount, Condition, Group, MeasureTest, Order, Path, Spec, Unit
+from engine.spec.spec import Amount, Condition, Group, Leg, MeasureTest, Order, Path, Spec, Unit
 
 
 def off_tick(look: Look) -> Iterator[Problem]:
@@ -25,42 +26,52 @@ def off_tick(look: Look) -> Iterator[Problem]:
         *((each, ("cost", "value")) for each in resting),
     ):
         for path, price in _prices(condition, measures):
-            yield from _between_ticks(path, price, _whole_ticks(spec), spec, "price")
+            yield from _between_ticks(path, price, _whole(spec))
 
 
 def _order_prices(order: Order, spec: Spec) -> Iterator[Problem]:
     is_single = bool(spec.order.leg_by_leg or order.leg_by_leg)
-    rules = _single_ticks(spec) if is_single else (_whole_ticks(spec),)
+    grids = tuple(_single(leg, spec) for leg in spec.legs.legs) if is_single else (_whole(spec),)
     if order.step is not None:
-        coarsest = max(rules, key=lambda rule: rule.steps[0][1])
-        yield from _between_ticks((*order.path, "step"), order.step, TickRule(coarsest.steps[:1]), spec, "step")
+        coarsest = max(grids, key=lambda grid: grid.ticks.steps[0][1])
+        yield from _between_ticks((*order.path, "step"), order.step, coarsest._replace(is_step=True))
     if order.price is not None:
-        coarsest = max(rules, key=lambda rule: rule.tick(order.price or Decimal(0)))
-        yield from _between_ticks((*order.path, "start"), order.price, coarsest, spec, "price")
+        price = order.price
+        yield from _between_ticks((*order.path, "start"), price, max(grids, key=lambda grid: grid.ticks.tick(price)))
 
 
-def _whole_ticks(spec: Spec) -> TickRule:
+class Grid(NamedTuple):
+    """The prices that orders of a kind can have; `is_step`: the finest of them, which a step goes by."""
+
+    what: str
+    ticks: TickRule
+    is_step: bool = False
+
+
+def _whole(spec: Spec) -> Grid:
     """Return the grid of an order for the whole structure."""
     legs = spec.legs.legs
-    facts = product(symbol_of(legs[0], spec))
-    return facts.option_ticks if len(legs) == 1 else facts.combo_ticks
+    symbol = symbol_of(legs[0], spec)
+    return _single(legs[0], spec) if len(legs) == 1 else Grid(f"{symbol} combos", product(symbol).combo_ticks)
 
 
-def _single_ticks(spec: Spec) -> tuple[TickRule, ...]:
-    return tuple(product(symbol_of(leg, spec)).option_ticks for leg in spec.legs.legs)
+def _single(leg: Leg, spec: Spec) -> Grid:
+    symbol = symbol_of(leg, spec)
+    return Grid(f"{symbol} options", product(symbol).option_ticks)
 
 
-def _between_ticks(path: Path, price: Decimal, rule: TickRule, spec: Spec, what: str) -> Iterator[Problem]:
-    tick = rule.tick(price)
+def _between_ticks(path: Path, price: Decimal, grid: Grid) -> Iterator[Problem]:
+    tick = grid.ticks.steps[0][1] if grid.is_step else grid.ticks.tick(price)
     below, above = on_tick(price, tick, Rounding.DOWN), on_tick(price, tick, Rounding.UP)
     if below == above:
         return
-    kind = "options" if len(spec.legs.legs) == 1 or spec.order.leg_by_leg else "combos"
-    message = f"{spec.underlyings[0]} {kind} are priced in steps of {tick}: a {what} of {price:f} lies between"
-    if what == "step" and price < tick:
-        yield Problem("RB340", path, message, f"write {above}: below that several tries have the same price")
-        return
-    yield Problem("RB340", path, message, f"write {above}" if below <= 0 else f"write {below} or {above}")
+    word = "step" if grid.is_step else "price"
+    message = f"{grid.what} are priced in steps of {tick}: a {word} of {price:f} lies between"
+    if below <= 0:
+        help_text = f"write {above}" + (": with less several tries have the same price" if grid.is_step else "")
+    else:
+        help_text = f"write {below} or {above}"
+    yield Problem("RB340", path, message, help_text)
 
 
 def _prices(condition: Condition, measures: tuple[str, ...]) -> Iterator[tuple[Path, Decimal]]:

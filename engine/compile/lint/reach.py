@@ -22,6 +22,7 @@ from engine.compile.lint.ranges import (
 )
 from engine.compile.lint.worth import COMMISSION, MULTIPLIER, Worth
 from engine.compile.plan import AllOf, Compare, Plan, Quantity, Rule, Truth
+from engine.compile.structure import certain_direction
 from engine.compile.timing import first_time_exit, outlives_its_day
 from engine.model.session import Session
 from engine.model.values import dataclass
@@ -90,7 +91,7 @@ class PriceBounds:
 
 
 def price_bounds(plan: Plan, worth: Worth, terms: Terms) -> PriceBounds:
-    """Return the bounds that `require` sets on the price of the structure; none when no price can keep to them."""
+    """Return the bounds that `require` sets on the price of the structure, which is never more than it can be worth."""
     shares = MULTIPLIER * plan.quantity
     found = stretch(0.0, inf)
     for subject, passing in _literals(plan.require, terms):
@@ -98,9 +99,10 @@ def price_bounds(plan: Plan, worth: Worth, terms: Terms) -> PriceBounds:
             scale = shares if subject.quantity is Quantity.DOLLARS else 1
             found = meet(found, tuple(((low / scale, a), (high / scale, b)) for (low, a), (high, b) in passing))
     most = worth.most_cost if plan.opens_for == "credit" else worth.most_value
-    if not found or (most is not None and found[0][0][0] >= most):
-        return PriceBounds(0.0, inf)
-    return PriceBounds(found[0][0][0], found[-1][1][0])
+    top = inf if most is None else most
+    if not found or found[0][0][0] >= top:
+        return PriceBounds(0.0, top)
+    return PriceBounds(found[0][0][0], min(found[-1][1][0], top))
 
 
 def _literals(rules: tuple[Rule, ...], terms: Terms) -> list[Literal]:
@@ -116,11 +118,12 @@ def _flat(test: Truth) -> list[Truth]:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """What subjects can be at entry, while a position is open, and at the moment it has been opened."""
+    """What subjects can be at entry, while a position is open, when it has just been opened, and all day long."""
 
     entry: Reach
     open: Reach
     opened: Reach
+    halt: Reach
 
 
 def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: Terms) -> Places:
@@ -130,17 +133,23 @@ def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: 
     day = (session.close - session.open).total_seconds()
     in_window = {KIND: TRUE if session.is_half else TRUE_OR_FALSE, TIME: stretch(start, end, high_open=True)}
     is_same_day = not outlives_its_day(spec)
-    money = _money(plan, worth, bounds)
+    money = _money(plan, worth, bounds, terms) if _is_sure(spec, bounds) else {}
     held = in_window | money | {TIME: stretch(start if is_same_day else 0.0, day, high_open=True)}
     fewest, most = dte_range(spec.legs.expiry)
     lasting = stretch(0.0, day - start) if is_same_day else NOT_NEGATIVE
     return Places(
+        halt=_reach(in_window | {TIME: stretch(0.0, day, high_open=True)}),
         entry=_reach(in_window | _prices(plan, worth)),
         open=_reach(held, {"dte": stretch(0.0, most), "time_in_trade": lasting}),
         opened=_reach(
             held | in_window | _UNMOVED, {"dte": stretch(fewest, most), "time_in_trade": FALSE}, _chosen(plan)
         ),
     )
+
+
+def _is_sure(spec: Spec, bounds: PriceBounds) -> bool:
+    """Say whether the structure is sold, or bought, whatever the market: by its strikes, or by what `require` asks."""
+    return certain_direction(spec) is not None or bounds.least > 0
 
 
 def _reach(
@@ -204,44 +213,48 @@ def dte_range(expiry: Expiry) -> tuple[float, float]:
 
 def _prices(plan: Plan, worth: Worth) -> dict[Subject, Range]:
     """At entry: what is sold brings less than it could ever cost, what is bought costs less than it could bring."""
-    found: dict[Subject, Range] = {}
     most = worth.most_cost if plan.opens_for == "credit" else worth.most_value
     if most is None:
-        return found
-    shares = MULTIPLIER * plan.quantity
-    for quantity, scale in ((Quantity.PRICE, 1), (Quantity.DOLLARS, shares)):
-        found[Subject(plan.opens_for, quantity)] = stretch(-inf, most * scale, high_open=True)
-    return found
+        return {}
+    sizes = ((Quantity.PRICE, 1), (Quantity.DOLLARS, MULTIPLIER * plan.quantity))
+    return {Subject(plan.opens_for, quantity): stretch(-inf, most * size, high_open=True) for quantity, size in sizes}
 
 
-def _money(plan: Plan, worth: Worth, bounds: PriceBounds) -> dict[Subject, Range]:
-    """While it is open: a profit is less than the credit, a loss at most what the structure can be worth less it."""
-    is_sold = plan.opens_for == "credit"
-    if is_sold:
-        gain, lost, cost = _of_sold(worth, bounds)
-    else:
-        gain, lost, cost = _of_bought(worth, bounds)
+def _money(plan: Plan, worth: Worth, bounds: PriceBounds, terms: Terms) -> dict[Subject, Range]:
+    """While it is open: what closing it may cost, and what follows for its profit and loss.
+
+    Nothing is claimed of a structure that may as well be bought as sold. A position of which parts are closed one
+    after the other may lose on one side after the other.
+    """
+    cost = _cost_range(worth)
+    paid = (bounds.least, bounds.most) if plan.opens_for == "credit" else (-bounds.most, -bounds.least)
+    lost, won = cost[1] - paid[0], paid[1] - cost[0]
+    part_lost, part_won = _parts(plan, cost, bounds)
+    if not terms.is_whole:
+        lost = part_lost = inf
     shares = MULTIPLIER * plan.quantity
     fees = float(COMMISSION) * 2 * plan.quantity * sum(leg.ratio for leg in plan.legs)
-    base = bounds.least if is_sold else 1.0
-    part_lost = lost / base if is_sold and base else (1.0 if not is_sold else inf)
-    part_won = 1.0 if is_sold else (gain / bounds.least if bounds.least else inf)
     return {
         Subject("gain", Quantity.FRACTION): stretch(-part_lost, part_won, low_open=True, high_open=True),
-        Subject("gain in dollars", Quantity.DOLLARS): stretch(-lost * shares - fees, gain * shares, high_open=True),
-        Subject("gain in risk", Quantity.FRACTION): stretch(-1.0, inf, low_open=True),
-        Subject("cost", Quantity.PRICE): cost,
+        Subject("gain in dollars", Quantity.DOLLARS): stretch(-lost * shares - fees, won * shares, high_open=True),
+        Subject("gain in risk", Quantity.FRACTION): stretch(-1.0 if terms.is_whole else -inf, inf, low_open=True),
+        Subject("cost", Quantity.PRICE): stretch(*cost, low_open=True, high_open=not cost[1]),
     }
 
 
-def _of_sold(worth: Worth, bounds: PriceBounds) -> tuple[float, float, Range]:
-    most = inf if worth.most_cost is None else worth.most_cost
-    return min(bounds.most, most), most - bounds.least, stretch(0.0, most, low_open=True)
+def _cost_range(worth: Worth) -> tuple[float, float]:
+    """Return the least and the most that closing costs; what it brings is a cost below 0."""
+    least = -inf if worth.most_value is None else 0.0 - worth.most_value
+    return least, inf if worth.most_cost is None else worth.most_cost
 
 
-def _of_bought(worth: Worth, bounds: PriceBounds) -> tuple[float, float, Range]:
-    most = inf if worth.most_value is None else worth.most_value
-    return most - bounds.least, min(bounds.most, most), stretch(-most, 0.0, low_open=True, high_open=True)
+def _parts(plan: Plan, cost: tuple[float, float], bounds: PriceBounds) -> tuple[float, float]:
+    """Return the most that can be lost and won, as parts of the entry price: more of a small one than of a large."""
+    least, most = cost
+    base = bounds.least
+    if plan.opens_for == "credit":
+        return (most / base - 1 if base else inf), (1.0 if not least else 1 - least / base if base else inf)
+    return (1.0 if not most else 1 + most / base if base else inf), (-least / base - 1 if base else inf)
 
 
 _AT_MID = (("at", "mid"),)

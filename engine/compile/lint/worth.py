@@ -1,19 +1,15 @@
 """What a structure can be worth at most, from the distances between its strikes, before any market is there.
 
 A structure whose strikes all hang on one of them pays off within known bounds: a put spread of 10 points costs at most
-10.00 to close, whatever happens. Source: the payoff of options with one expiry is piecewise linear, so its extremes lie
-at a strike or beyond the outermost, where it is flat when as many are sold as bought.
+10.00 to close, whatever happens.
 """
 
-from collections.abc import Iterable
 from decimal import Decimal
 
-from engine.compile.structure import place_of, symbol_of
+from engine.compile.distance import NOTHING, Ends, ends_of, place_of
+from engine.compile.structure import group_direction, symbol_of
 from engine.model.values import dataclass
-from engine.spec.spec import Leg, Side, Spec, StrikeBy
-
-Ends = tuple[Decimal, Decimal]
-"""The least and the most that some legs pay at expiry, per share."""
+from engine.spec.spec import Leg, Spec, StrikeBy
 
 MULTIPLIER = 100
 COMMISSION = Decimal("1.40")
@@ -22,7 +18,10 @@ COMMISSION = Decimal("1.40")
 
 @dataclass(frozen=True, slots=True)
 class Worth:
-    """The most that closing one structure can cost, and bring, per share; None without a bound."""
+    """The most that closing one structure can cost, and bring, per share; None without a bound.
+
+    Both are never negative: what is sold brings 0 at most unless it has a side that is bought.
+    """
 
     most_cost: float | None
     most_value: float | None
@@ -34,40 +33,30 @@ def worth_of(spec: Spec) -> Worth:
     for leg in spec.legs.legs:
         groups.setdefault(symbol_of(leg, spec), {}).setdefault(leg.right, []).append(leg)
     ends = [_together(sides) for sides in groups.values()]
-    known = [each for each in ends if each is not None]
-    if len(known) < len(ends):
-        return Worth(None, None)
-    least, most = (sum((each[side] for each in known), Decimal(0)) for side in (0, 1))
-    return Worth(float(-least), float(most))
+    least, most = _added([each[0] for each in ends]), _added([each[1] for each in ends])
+    return Worth(None if least is None else float(-least), None if most is None else float(most))
 
 
-def _together(sides: dict[str, list[Leg]]) -> Ends | None:
+def _added(parts: list[Decimal | None]) -> Decimal | None:
+    known = [part for part in parts if part is not None]
+    return sum(known, NOTHING) if len(known) == len(parts) else None
+
+
+def _together(sides: dict[str, list[Leg]]) -> Ends:
     """Puts and calls on one underlying. Where no put stands above a call only one of the two sides can be worth
     anything at the end; else both count."""
-    ends = {right: _ends(legs) for right, legs in sides.items()}
-    found = [each for each in ends.values() if each is not None]
-    if len(found) < len(ends):
-        return None
-    if len(found) == 1:
-        return found[0]
-    joined = max if _stand_apart(sides) else sum
-    least, most = (joined(abs(each[side]) for each in found) for side in (0, 1))
-    return Decimal(-least), Decimal(most)
+    ends = [_ends(legs) for legs in sides.values()]
+    least, most = _added([each[0] for each in ends]), _added([each[1] for each in ends])
+    if len(ends) > 1 and _stand_apart(sides):
+        least = least and min(each[0] or NOTHING for each in ends)
+        most = most and max(each[1] or NOTHING for each in ends)
+    return least, most
 
 
-def _ends(legs: list[Leg]) -> Ends | None:
-    places = [place_of(leg, legs) for leg in legs]
-    counts = [leg.ratio if leg.side is Side.BUY else -leg.ratio for leg in legs]
-    if sum(counts) or len({root.name for root, _ in places}) > 1:
-        return None
-    shifts = [shift for _, shift in places]
-    pays = [_payoff(legs[0].right, zip(shifts, counts, strict=True), at) for at in shifts]
-    return min(*pays, Decimal(0)), max(*pays, Decimal(0))
-
-
-def _payoff(right: str, parts: Iterable[tuple[Decimal, int]], spot: Decimal) -> Decimal:
-    outward = 1 if right == "put" else -1
-    return sum((count * max((strike - spot) * outward, Decimal(0)) for strike, count in parts), Decimal(0))
+def _ends(legs: list[Leg]) -> Ends:
+    """Where strikes are chosen one by one, at no known distance, the sign may be known and the size is not."""
+    unsized: dict[str | None, Ends] = {"credit": (None, NOTHING), "debit": (NOTHING, None)}
+    return ends_of(legs) or unsized.get(group_direction(legs), (None, None))
 
 
 def _stand_apart(sides: dict[str, list[Leg]]) -> bool:

@@ -79,6 +79,26 @@ def within(points: int, more: str = "") -> str:
     return f"- breach: {{spot_within: {points} pts{more}}}"
 
 
+def legs(text: str) -> str:
+    start, end = CONDOR.index("  short_put:"), CONDOR.index("order:")
+    return (
+        CONDOR[:start].replace("parameters: {floor: 30 pts}\n", "") + text + CONDOR[end:] + "  undefined_risk: allow\n"
+    )
+
+
+REVERSAL = """\
+  short_put: {sell: put, strike: {delta: 0.25}}
+  long_call: {buy: call, strike: {delta: 0.25}}
+"""
+BROKEN_WING = """\
+  long_put: {buy: put, strike: {delta: 0.30}}
+  short_put: {sell: put, ratio: 2, strike: {below: long_put, by: 10 pts}}
+  wing: {buy: put, strike: {below: short_put, by: 30 pts}}
+  require:
+    - credit: {at_least: 0.50}
+"""
+
+
 def warnings(text: str) -> list[Diagnostic]:
     loaded = load_text(text)
     assert loaded.spec is not None, [found.message for found in loaded.diagnostics]
@@ -89,6 +109,8 @@ def places(text: str) -> list[tuple[str, str]]:
     return [(found.code, found.text[found.col - 1 : found.end_col - 1]) for found in warnings(text)]
 
 
+PAYS = "credit: {at_least: 0.50}"
+WIDE = "credit: {between: [0.50, 1.00]}"
 LAST = '- time: "15:30"'
 PAST = "- {name: past, breach: {spot_beyond: 0 pts}}"
 OF_PUT = "breach: {spot_within: 5 pts, of: short_put}"
@@ -146,6 +168,12 @@ FOUND = [
     (exits(LAST, "- stop: {cost: 21x credit}"), "RB331", "21x credit"),
     (exits(LAST, "- loss: {at_least: 1900%}"), "RB331", "1900%"),
     (exits(LAST, "- loss: {above: 1x max_risk}"), "RB331", "1x max_risk"),
+    (
+        legs(BROKEN_WING).replace("profit: 50%", "profit: $1100").replace("credit: {at_least: 0.50}", WIDE),
+        "RB330",
+        "$1100",
+    ),
+    (legs(BROKEN_WING).replace("{loss: $50}", "{loss: $2000}"), "RB331", "$2000"),
     (exits(LAST, '- {name: later, time: "15:45", order: market}'), "RB332", '"15:45"'),
     (exits(LAST, within(15), f"- {{name: near, {within(5)[2:]}}}"), "RB332", "{spot_within: 5 pts}"),
     (
@@ -223,6 +251,14 @@ QUIET = [
     seller((OPEN, OPEN + "  when:\n    - no_event: {of: [CPI], until: expiry}\n")),
     seller((OPEN, OPEN + "  when:\n    - no_event: [earnings]\n")),
     seller(("step: 0.01", "step: 0.03")),
+    # what may be sold or bought, and what is closed part by part, may win or lose more than its width or credit
+    legs(REVERSAL).replace("profit: 50%", "profit: 500%"),
+    legs(REVERSAL).replace("profit: 50%", "profit: $5000"),
+    legs(BROKEN_WING).replace("profit: 50%", "profit: 150%"),
+    exits(LAST, f"- {{name: n, {OF_PUT}}}", "- stop: {loss: $1500}"),
+    exits(LAST, f"- {{{within(15)[2:]}}}", f"- {{name: n, {OF_PUT}, unknown: exit}}"),
+    exits(LAST, "- {stop: {cost: 12.00}, unknown: exit}"),
+    changed((RISK, RISK + '  halt_when:\n    - not: {time: "09:45"}\n')),
 ]
 
 
