@@ -63,9 +63,9 @@ def _never(look: Look, rule: Rule) -> Problem:
     if gain is None:
         return Problem("RB333", where, f"{said(rule)} can never be true: this exit never acts")
     if _is_loss(gain, against[gain], look.places.open(gain)):
-        message = f"{said(rule)} is more than this position can lose: the stop never acts"
+        message = f"{said(rule)} lies beyond what this position can lose: the stop never acts"
         return Problem("RB331", where, message, _most_lost(look, gain))
-    message = f"{said(rule)} is more than this position can win: the target is never reached"
+    message = f"{said(rule)} asks for more than this position can win: the target is never reached"
     return Problem("RB330", where, message, _most_won(look, gain))
 
 
