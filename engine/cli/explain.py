@@ -24,7 +24,7 @@ def explain(
     what: tuple[str, ...], settings: tuple[str, ...], diagram: str | None, page: Path | None, form: str
 ) -> None:
     """Say what each WHAT is: a spec or an account document (a file, folder, pattern, or the name of a shipped spec), or
-    a word of the language (a measure, a key, a word that a key takes).
+    a word of the language (a measure, a key, a word that a key takes), or a code (RB204).
 
     Of a spec: when it enters, which legs, how it orders, when it leaves, what it risks, with prices and dollars on one
     example. Neither broker nor store is asked.
@@ -63,11 +63,12 @@ def _explained(what: tuple[str, ...], settings: tuple[str, ...]) -> "list[Explan
 
 def _targets(what: tuple[str, ...]) -> "Iterator[Explanation | Path]":
     """Yield the page of every word and the files of everything else; a file that is called like a word is a file."""
+    from engine.review.code_pages import page_of
     from engine.review.word_page import word_page
     from engine.spec.files import NoSuchFiles, find_files
 
     for each in what:
-        page = None if Path(each).is_file() else word_page(each)
+        page = None if Path(each).is_file() else page_of(each) or word_page(each)
         if page is not None:
             yield page
             continue

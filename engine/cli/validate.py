@@ -2,35 +2,58 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from engine.model.collector import no_collection
 from engine.model.errors import StoreError
-from engine.spec.diagnostic import Diagnostic, as_github, as_json, in_file_order, not_accepted, render
+from engine.model.session import EXCHANGE_ZONE, half_days
+from engine.spec.diagnostic import Diagnostic, as_error, as_github, as_json, in_file_order, not_accepted, render
 from engine.spec.files import find_files
-from engine.spec.load import load_document
+from engine.spec.load import Loaded, load_document
+
+if TYPE_CHECKING:
+    from engine.compile.lint.look import Outside
+    from engine.model.facts import EventCalendar
 
 PROBLEMS_FOUND = 1
+COMING_YEAR = timedelta(days=365)
 
 
 @click.command("validate", short_help="Check specs; say every problem with its place.")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Override a parameter of the specs.")
+@click.option("--strict", is_flag=True, help="Take warnings for errors.")
+@click.option(
+    "--date",
+    "day",
+    type=click.DateTime(["%Y-%m-%d"]),
+    help="The day to judge half days and calendars from (default: today in New York).",
+)
 @click.option("--format", "form", type=click.Choice(["text", "json", "github"]), default="text", help="For whom.")
-def validate(paths: tuple[str, ...], settings: tuple[str, ...], form: str) -> None:
+def validate(paths: tuple[str, ...], settings: tuple[str, ...], strict: bool, day: datetime | None, form: str) -> None:
     """Check the documents in PATH: files, folders with all below them, or patterns.
 
-    Exit code: 0 without errors (there may be warnings), 1 with errors, 2 when PATH names nothing, 3 when a file cannot
-    be read.
+    Exit code: 0 without errors (there may be warnings, unless --strict), 1 with errors, 2 when PATH names nothing, 3
+    when a file cannot be read.
     """
     overrides = parse_settings(settings)
     with no_collection():
-        found = {str(file): problems_of(file, overrides) for file in find_files(paths)}
+        found = problems_in(find_files(paths), overrides, day.date() if day else today())
+    if strict:
+        found = {file: tuple(map(as_error, problems)) for file, problems in found.items()}
     show_problems(found, form)
     if any(problem.is_error for problems in found.values() for problem in problems):
         raise click.exceptions.Exit(PROBLEMS_FOUND)
+
+
+def today() -> date:
+    """Return the date in New York."""
+    return datetime.now(EXCHANGE_ZONE).date()
 
 
 def parse_settings(settings: Sequence[str]) -> dict[str, str]:
@@ -44,17 +67,54 @@ def parse_settings(settings: Sequence[str]) -> dict[str, str]:
     return overrides
 
 
+def problems_in(files: Sequence[Path], overrides: Mapping[str, str], day: date) -> dict[str, tuple[Diagnostic, ...]]:
+    """Return the problems of some documents by file: each one's own, and where their bots stand in each other's way.
+
+    Raises: StoreError; SpecError when an event calendar of this machine is broken.
+    """
+    loaded = [_load(file, overrides) for file in files]
+    bots = sum(each.spec is not None for each in loaded)
+    outside = _outside(day) if bots else None
+    found = [_problems(each, outside) for each in loaded]
+    if bots > 1:
+        from engine.compile.build import check_together
+
+        found = [in_file_order((*own, *more)) for own, more in zip(found, check_together(loaded), strict=True)]
+    return dict(zip(map(str, files), found, strict=True))
+
+
 def problems_of(file: Path, overrides: Mapping[str, str]) -> tuple[Diagnostic, ...]:
-    """Return all problems of one document: of its text, and of its meaning once it can be read. Raises: StoreError."""
+    """Return the problems of one document that hold on any day. Raises: StoreError."""
+    return _problems(_load(file, overrides), None)
+
+
+def _load(file: Path, overrides: Mapping[str, str]) -> Loaded:
     try:
-        loaded = load_document(file, overrides, digested=False)
+        return load_document(file, overrides, digested=False)
     except OSError as error:
         raise StoreError(f"cannot read '{file}': {error.strerror or error}") from error
+
+
+def _problems(loaded: Loaded, outside: "Outside | None") -> tuple[Diagnostic, ...]:
+    """Return the problems of a document's text, and of its meaning once it can be read."""
     if loaded.spec is None:
         return loaded.diagnostics
     from engine.compile.build import check
 
-    return in_file_order(not_accepted((*loaded.diagnostics, *check(loaded)), loaded.spec.accept))
+    return in_file_order(not_accepted((*loaded.diagnostics, *check(loaded, outside)), loaded.spec.accept))
+
+
+def _outside(day: date) -> "Outside":
+    """Return what lint knows of a day; calendars are read once a spec names an event."""
+    from engine.compile.lint.look import Outside
+
+    return Outside(day, half_days(day, day + COMING_YEAR), cache(_calendars))
+
+
+def _calendars() -> "EventCalendar":
+    from engine.run.calendars import load_ends
+
+    return load_ends()
 
 
 def show_problems(found: Mapping[str, Sequence[Diagnostic]], form: str, *, err: bool = False) -> None:

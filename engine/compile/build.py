@@ -1,13 +1,15 @@
 """The front door: a Spec to a Plan, with every problem of its meaning, in the order of the file."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
 from engine.compile.condition import rules_of
 from engine.compile.expression import number_of_name
 from engine.compile.leaving import basis_problems, closing_problems, direction_of, ending_problems, exit_plans
 from engine.compile.lifecycle import LIFECYCLE, sound
-from engine.compile.lint import lint, unaccepted
+from engine.compile.lint.lint import lint, unaccepted
+from engine.compile.lint.look import Outside
+from engine.compile.lint.neighbours import in_each_others_way
 from engine.compile.orders import order_problems
 from engine.compile.plan import ExitPlan, Plan, RiskPlan, Rule
 from engine.compile.problem import Fault, Problem
@@ -36,17 +38,36 @@ def build_plan(spec: Spec, source: Source | None = None) -> tuple[Plan | None, l
     return plan, list(in_file_order(_diagnostic(problem, place) for problem in problems))
 
 
-def check(loaded: Loaded) -> list[Diagnostic]:
-    """Return the problems of meaning of a document, for `validate`: nothing for one that could not be read."""
+def check(loaded: Loaded, outside: Outside | None = None) -> list[Diagnostic]:
+    """Return the problems of meaning of a document, for `validate`: nothing for one that could not be read.
+
+    outside: the day and what is known on it; None leaves out the warnings that depend on it.
+    """
     if loaded.spec is None:
         return []
     seen = frozenset(found.code for found in loaded.diagnostics)
-    problems = compiled(loaded.spec, seen)[1]
+    problems = compiled(loaded.spec, seen, outside)[1]
     return list(in_file_order(_diagnostic(problem, loaded.source) for problem in problems))
 
 
-def compiled(spec: Spec, elsewhere: frozenset[str] = frozenset()) -> tuple[Plan | None, list[Problem]]:
-    """Return the plan, or None, and every problem. `elsewhere` are codes of warnings the reader already gave."""
+def check_together(loaded: Sequence[Loaded]) -> list[list[Diagnostic]]:
+    """Return for each of some documents where its bot and another of them stand in each other's way."""
+    found: list[list[Diagnostic]] = [[] for _ in loaded]
+    bots = [(number, each.spec) for number, each in enumerate(loaded) if each.spec is not None]
+    for at, problem in in_each_others_way([spec for _, spec in bots]):
+        number, spec = bots[at]
+        if problem.code not in spec.accept:
+            found[number].append(_diagnostic(problem, loaded[number].source))
+    return found
+
+
+def compiled(
+    spec: Spec, elsewhere: frozenset[str] = frozenset(), outside: Outside | None = None
+) -> tuple[Plan | None, list[Problem]]:
+    """Return the plan, or None, and every problem. `elsewhere` are codes of warnings the reader already gave.
+
+    A spec with errors gets no warnings: they would be about a bot that there is not.
+    """
     problems = [problem for found in CHECKS for problem in found(spec)]
     values = values_of(spec)
     lists = (
@@ -56,10 +77,11 @@ def compiled(spec: Spec, elsewhere: frozenset[str] = frozenset()) -> tuple[Plan 
     )
     exits, found = exit_plans(spec, scope_of(spec, Place.EXIT, values))
     problems += [problem for _, of_list in lists for problem in of_list] + found
-    has_errors = bool(problems)
-    problems += unaccepted(spec, list(lint(spec, exits)), elsewhere)
+    if problems:
+        return None, problems
     when, require, halt_when = (rules for rules, _ in lists)
-    return (None if has_errors else _plan(spec, when, require, halt_when, exits)), problems
+    plan = _plan(spec, when, require, halt_when, exits)
+    return plan, unaccepted(spec, list(lint(spec, plan, outside)), elsewhere)
 
 
 def values_of(spec: Spec) -> Mapping[str, Amount]:

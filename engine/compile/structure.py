@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
+from engine.compile.distance import REFERRING, ends_of, place_of
 from engine.compile.plan import LegPlan
 from engine.compile.problem import Problem, did_you_mean
 from engine.model.contract import Kind, Right, product
@@ -11,7 +12,6 @@ from engine.spec.spec import DteRule, Expiry, Leg, Path, Side, Spec, Strike, Str
 MAX_LEGS = 8
 MAX_RATIO = 100
 MAX_DTE = 1100
-_REFERRING = (StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE)
 
 
 def symbol_of(leg: Leg, spec: Spec) -> str:
@@ -54,7 +54,7 @@ def _strike_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
     if strike.by in (StrikeBy.BELOW, StrikeBy.ABOVE) and (target is None or target <= 0):
         yield Problem("RB230", where, f"a width is positive, is {target}", "'below' and 'above' give the side")
     yield from _modifier_problems(strike)
-    if strike.by in _REFERRING:
+    if strike.by in REFERRING:
         yield from _reference_problems(leg, spec)
 
 
@@ -83,7 +83,7 @@ def _reference_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
 
 
 def _circles(legs: tuple[Leg, ...]) -> Iterator[Problem]:
-    references = {leg.name: leg.strike.reference for leg in legs if leg.strike.by in _REFERRING}
+    references = {leg.name: leg.strike.reference for leg in legs if leg.strike.by in REFERRING}
     told: set[str] = set()
     for leg in legs:
         circle = _circle_from(leg.name, references)
@@ -170,7 +170,7 @@ def leg_plans(spec: Spec) -> tuple[LegPlan, ...]:
     placed: dict[str, Leg] = {}
     waiting = list(spec.legs.legs)
     while waiting:
-        ready = next(leg for leg in waiting if leg.strike.by not in _REFERRING or leg.strike.reference in placed)
+        ready = next(leg for leg in waiting if leg.strike.by not in REFERRING or leg.strike.reference in placed)
         waiting.remove(ready)
         placed[ready.name] = ready
     return tuple(_leg_plan(leg, spec) for leg in placed.values())
@@ -192,7 +192,7 @@ def _leg_plan(leg: Leg, spec: Spec) -> LegPlan:
 
 def certain_direction(spec: Spec) -> str | None:
     """Return "credit" or "debit" when the legs alone decide it, whatever the market: None when they do not."""
-    kinds = {_group_direction(group) for group in _groups(spec)}
+    kinds = {group_direction(group) for group in _groups(spec)}
     return next(iter(kinds)) if len(kinds) == 1 else None
 
 
@@ -203,20 +203,39 @@ def _groups(spec: Spec) -> Iterable[list[Leg]]:
     return groups.values()
 
 
-def _group_direction(group: list[Leg]) -> str | None:
-    """A group of one right is sold when every long stands further out of the money than a short, and the reverse."""
+def group_direction(group: list[Leg]) -> str | None:
+    """Return "credit" or "debit" for legs of one right, None when that is not certain.
+
+    What never pays anything at expiry is sold, what never costs anything is bought. Where strikes are chosen one by one
+    it is sold when every option bought has one of its own among the sold that is dearer, and the reverse. A butterfly
+    with a broken wing is neither.
+    """
+    ends = ends_of(group)
+    if ends is not None:
+        return {(True, False): "debit", (False, True): "credit"}.get((ends[0] == 0, ends[1] == 0))
     longs = [leg for leg in group if leg.side is Side.BUY]
     shorts = [leg for leg in group if leg.side is Side.SELL]
-    sold, bought = sum(leg.ratio for leg in shorts), sum(leg.ratio for leg in longs)
-    if sold >= bought and all(any(_is_further(leg, near, group) for near in shorts) for leg in longs):
+    if _are_outdone(longs, shorts, group):
         return "credit"
-    if bought >= sold and all(any(_is_further(leg, near, group) for near in longs) for leg in shorts):
-        return "debit"
-    return None
+    return "debit" if _are_outdone(shorts, longs, group) else None
+
+
+def _are_outdone(cheap: list[Leg], dear: list[Leg], group: list[Leg]) -> bool:
+    """Say whether each of these has a leg of its own among the others that stands nearer to the money."""
+    nearer = {leg.name: [near for near in dear if _is_further(leg, near, group)] for leg in cheap}
+    left = {near.name: near.ratio for near in dear}
+    for leg in sorted(cheap, key=lambda each: len(nearer[each.name])):
+        owed = leg.ratio
+        for near in nearer[leg.name]:
+            taken = min(owed, left[near.name])
+            owed, left[near.name] = owed - taken, left[near.name] - taken
+        if owed:
+            return False
+    return True
 
 
 def _is_further(leg: Leg, near: Leg, group: list[Leg]) -> bool:
-    (root, shift), (other_root, other_shift) = _place(leg, group), _place(near, group)
+    (root, shift), (other_root, other_shift) = place_of(leg, group), place_of(near, group)
     outward = -1 if leg.right == "put" else 1
     if root is other_root:
         return (shift - other_shift) * outward > 0
@@ -226,16 +245,3 @@ def _is_further(leg: Leg, near: Leg, group: list[Leg]) -> bool:
     if one.by is StrikeBy.DELTA:
         return one.target < other.target
     return one.by is StrikeBy.EXPECTED_MOVE and one.target > other.target
-
-
-def _place(leg: Leg, group: list[Leg]) -> tuple[Leg, Decimal]:
-    """Return the leg whose strike this one counts from, and the points between them."""
-    legs = {each.name: each for each in group}
-    shift = Decimal(0)
-    for _ in group:
-        if leg.strike.by not in _REFERRING or (leg.strike.reference or "") not in legs:
-            break
-        width = leg.strike.target or Decimal(0)
-        shift += {StrikeBy.BELOW: -width, StrikeBy.ABOVE: width}.get(leg.strike.by, Decimal(0))
-        leg = legs[leg.strike.reference or ""]
-    return leg, shift

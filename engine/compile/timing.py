@@ -10,13 +10,14 @@ from engine.model.session import DayTime, Session, session_on
 from engine.spec.spec import Again, DteRule, Entry, Exit, ExitKind, MeasureTest, Path, Spec, Window
 
 _FULL_DAY = date(2025, 6, 3)
-"""Any full session: times of day are compared on it."""
+"""Any full session."""
 
 WEEK_DAYS = ("mon", "tue", "wed", "thu", "fri")
 _OUTCOMES = ("filled", "unfilled", "any")
 
 
-def _full_session() -> Session:
+def full_session() -> Session:
+    """Return a session that is no half day: times of day are compared on it."""
     session = session_on(_FULL_DAY)
     assert session is not None
     return session
@@ -25,7 +26,13 @@ def _full_session() -> Session:
 def time_exits(spec: Spec) -> tuple[tuple[Exit, DayTime], ...]:
     """Return the exits that act at a time of day and need nothing else, the earliest on a full day first."""
     found = [(rule, at) for rule in spec.exits if rule.enabled and (at := _time_of(rule)) is not None]
-    return tuple(sorted(found, key=lambda pair: pair[1].before_close(_full_session())))
+    return tuple(sorted(found, key=lambda pair: pair[1].before_close(full_session())))
+
+
+def first_time_exit(spec: Spec, session: Session) -> DayTime | None:
+    """Return the time exit that acts first on a session."""
+    times = [at for _, at in time_exits(spec)]
+    return min(times, key=lambda at: at.before_close(session), default=None)
 
 
 def _time_of(rule: Exit) -> DayTime | None:
@@ -52,7 +59,7 @@ def entry_problems(spec: Spec) -> Iterator[Problem]:
 
 
 def _window_problems(spec: Spec) -> Iterator[Problem]:
-    entry, session = spec.entry, _full_session()
+    entry, session = spec.entry, full_session()
     ends = time_exits(spec)
     before: Window | None = None
     for window, where in zip(windows_of(entry), _places(entry), strict=True):
@@ -118,7 +125,7 @@ def _again_problems(again: Again, spec: Spec) -> Iterator[Problem]:
         yield Problem("RB242", (*again.path, "after"), "'after' names nothing")
     if again.at_most is not None and again.at_most < 1:
         yield Problem("RB242", (*again.path, "at_most"), f"'at_most' is at least 1, is {again.at_most}")
-    if again.until is not None and again.until.on(_full_session()) <= spec.entry.start.on(_full_session()):
+    if again.until is not None and again.until.on(full_session()) <= spec.entry.start.on(full_session()):
         yield Problem("RB242", (*again.path, "until"), f"{again.until} is not after {spec.entry.start}")
 
 
@@ -142,7 +149,7 @@ def entry_plan(spec: Spec, when: tuple[Rule, ...]) -> EntryPlan:
 
 def _cut(end: DayTime | None, spec: Spec) -> DayTime | None:
     ends = time_exits(spec)
-    session = _full_session()
+    session = full_session()
     if end is None or not ends or end.on(session) <= ends[0][1].before_close(session):
         return end
     return ends[0][1]

@@ -10,8 +10,8 @@ from engine.evaluate.measure_structure import legs_named, names_of
 from engine.evaluate.measure_volatility import expiry_in
 from engine.evaluate.reading import Context, Reading, Unknown, exact
 from engine.evaluate.snapshot import LegView, View
-from engine.model.contract import Kind, Right, product
-from engine.model.events import earnings_of
+from engine.model.contract import Right
+from engine.model.events import calendars_of
 from engine.model.facts import EventCalendar, EventDay
 from engine.model.session import DayTime
 
@@ -91,7 +91,7 @@ def no_event(call: Call, context: Context) -> Judge:
 
 def _event_judge(call: Call, context: Context, wanted: bool) -> Judge:
     arguments = dict(call.arguments)
-    calendars = _calendars(names_of(call), context.symbols)
+    calendars = calendars_of(names_of(call), context.symbols)
     before, after = arguments.get("before"), arguments.get("after")
     is_timed = before is not None or after is not None
     span = (float(str(before or 0)), float(str(after or 0)))
@@ -114,17 +114,6 @@ def _event_judge(call: Call, context: Context, wanted: bool) -> Judge:
         return Verdict(not wanted, detail=_next(calendar, calendars, view.session.date))
 
     return judge
-
-
-def _calendars(names: tuple[str, ...], symbols: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the calendars to look in; earnings are those of companies, and indices and ETFs have none."""
-    found: list[str] = []
-    for name in names:
-        if name == "earnings":
-            found += [earnings_of(symbol) for symbol in symbols if product(symbol).kind is Kind.STOCK]
-        else:
-            found.append(name)
-    return tuple(found)
 
 
 def _events_on(calendar: EventCalendar, names: tuple[str, ...], first: date, last: date) -> list[EventDay]:

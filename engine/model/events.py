@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 
+from engine.model.contract import Kind, product
 from engine.model.exchange_days import FIRST_YEAR, LAST_YEAR
 from engine.model.facts import EventCalendar, EventDay
 from engine.model.session import at_exchange_time, is_session
@@ -93,6 +94,13 @@ def earnings_of(symbol: str) -> str:
     return f"earnings.{symbol}"
 
 
+def calendars_of(names: Iterable[str], symbols: Iterable[str]) -> tuple[str, ...]:
+    """Return the calendars to look in for these events; earnings are those of companies, indices and ETFs have none."""
+    symbols = tuple(symbols)
+    companies = tuple(earnings_of(symbol) for symbol in symbols if product(symbol).kind is Kind.STOCK)
+    return tuple(found for name in names for found in (companies if name == "earnings" else (name,)))
+
+
 def projected_days(name: str, first: date, last: date) -> tuple[EventDay, ...]:
     """Return every day from `first` to `last` on which the event may fall; none for an event without a usual rule."""
     rule = PROJECTIONS.get(name)
@@ -110,16 +118,31 @@ def event_calendar(published: Iterable[Published], known_until: date = KNOWN_UNT
     Of two that speak about the same day the one verified later counts. An event without a usual rule is unknown after
     its published dates; one with a rule is known to `known_until`, and to its published dates if they reach further.
     """
-    by_name: dict[str, list[Published]] = defaultdict(list)
+    by_name = _by_name(published)
+    ends = _ends(by_name, known_until)
+    return EventCalendar(
+        days={name: _laid_over(name, layers, ends.known_until[name]) for name, layers in by_name.items()},
+        published_until=ends.published_until,
+        known_until=ends.known_until,
+    )
+
+
+def calendar_ends(published: Iterable[Published], known_until: date = KNOWN_UNTIL) -> EventCalendar:
+    """Return a calendar that knows which events there are and how long, and none of their days: quicker to make."""
+    return _ends(_by_name(published), known_until)
+
+
+def _by_name(published: Iterable[Published]) -> Mapping[str, list[Published]]:
+    found: dict[str, list[Published]] = defaultdict(list)
     for dates in sorted(published, key=lambda dates: (dates.verified, dates.first)):
-        by_name[dates.name].append(dates)
+        found[dates.name].append(dates)
+    return found
+
+
+def _ends(by_name: Mapping[str, list[Published]], known_until: date) -> EventCalendar:
     until = {name: unbroken_until(layers) for name, layers in by_name.items()}
     ends = {name: max(known_until, until[name]) if name in PROJECTIONS else until[name] for name in by_name}
-    return EventCalendar(
-        days={name: _laid_over(name, layers, ends[name]) for name, layers in by_name.items()},
-        published_until=until,
-        known_until=ends,
-    )
+    return EventCalendar(published_until=until, known_until=ends)
 
 
 def unbroken_until(layers: Collection[Published]) -> date:

@@ -130,6 +130,12 @@ def sessions(first: date, last: date) -> Iterator[Session]:
         day += timedelta(days=1)
 
 
+def half_days(first: date, last: date) -> tuple[Session, ...]:
+    """Return the sessions with an early close from `first` to `last`, as far as the table reaches."""
+    days = sorted(day for day in _special_days()[1] if first <= day <= last)
+    return tuple(found for day in days if (found := session_on(day)) is not None)
+
+
 class Anchor(Enum):
     """What a time of day is counted from."""
 

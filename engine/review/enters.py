@@ -6,7 +6,7 @@ from datetime import datetime
 
 from engine.compile.plan import Again, EntryPlan, Rule
 from engine.compile.timing import windows_of
-from engine.decide.opportunity import spans
+from engine.decide.opportunity import Span, spans
 from engine.evaluate.phrases import Cast, listed
 from engine.model.session import Anchor, DayTime, Session
 from engine.review import amounts
@@ -21,7 +21,7 @@ from engine.turn.program import CompiledBot
 def enters(subject: Subject) -> Section:
     """Return when the bot may enter, how often, and only if what."""
     entry, cast = subject.plan.entry, subject.cast
-    lines = [sentence_line(window_words(subject), caps_words(entry), _judged(entry))]
+    lines = [sentence_line(days_words(entry), window_words(subject), caps_words(entry), _judged(entry))]
     if entry.again is not None:
         lines.append(Line(words=again_words(entry.again)))
     if entry.when:
@@ -38,28 +38,37 @@ def rule_lines(rules: Iterable[Rule], cast: Cast) -> tuple[Line, ...]:
     return tuple(Line(words=said.words, name=said.name, depth=said.depth) for said in found)
 
 
-# ---------------------------------------------------------------- the window
-
-
-def window_words(subject: Subject) -> str:
-    """Return `10:30 to 13:30, half days to 12:30`, and why it ends before the spec says; on which days."""
-    written = windows_of(subject.spec.entry)
-    if written[0].end is None:
-        times = listed(tuple(_at(each.start) for each in written), "and")
-        each = ", each" if len(written) > 1 else ","
-        span = f"at {times}{each} open for {amounts.duration(written[0].lasts or 0.0)}"
-    else:
-        ends = (end for _, end in subject.bot.windows(FULL_DAY))
-        span = listed(tuple(_span(each, last) for each, last in zip(written, ends, strict=True)), "and")
-    return f"{span}{_on_half_days(subject.bot)}{_on_days(subject.plan.entry)}"
-
-
-def _on_days(entry: EntryPlan) -> str:
-    names = tuple(DAYS[day] for day in entry.days)
-    return f", on {listed(names, 'and')} only" if names else ""
+# ---------------------------------------------------------------- the windows
 
 
 DAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays")
+"""Every week day of the exchange; a test asks for each that `days` may name."""
+
+
+def days_words(entry: EntryPlan) -> str:
+    """Return on which week days it enters, nothing when it does on all."""
+    return f"on {listed(tuple(DAYS[day] for day in entry.days), 'and')}" if entry.days else ""
+
+
+def window_words(subject: Subject) -> str:
+    """Return `10:30 to 13:30, half days to 12:30`, and why a window ends before the spec says."""
+    written = windows_of(subject.spec.entry)
+    ends = [end for _, end in _spans(subject.bot, FULL_DAY)]
+    if written[0].end is None:
+        each = "each " if len(written) > 1 else ""
+        times = listed(tuple(_at(window.start) for window in written), "and")
+        said = f"at {times}, {each}open for {amounts.duration(written[0].lasts or 0.0)}"
+    else:
+        said = listed(tuple(_span(window, end) for window, end in zip(written, ends, strict=True)), "and")
+    return f"{said}{_on_half_days(subject.bot)}"
+
+
+def _span(window: Window, last: datetime) -> str:
+    assert window.end is not None
+    start = _at(window.start)
+    if window.end.on(FULL_DAY) <= last:
+        return f"{start} to {_at(window.end)}"
+    return f"{start} to {amounts.clock(last)} (the first time exit; its own end is {_at(window.end)})"
 
 
 def _at(at: DayTime) -> str:
@@ -67,32 +76,26 @@ def _at(at: DayTime) -> str:
     return clock if at.anchor is Anchor.CLOCK else f"{clock} ({amounts.anchored(at)})"
 
 
-def _span(written: Window, last: datetime) -> str:
-    """Return the window as written, or that a time exit ends it at `last`."""
-    end = written.end
-    assert end is not None
-    if end.on(FULL_DAY) <= last:
-        return f"{_at(written.start)} to {_at(end)}"
-    return f"{_at(written.start)} to {amounts.clock(last)} (the first time exit; its own end is {_at(end)})"
-
-
 def _on_half_days(bot: CompiledBot) -> str:
-    """Return what an early close makes of the window, nothing when it stays as it is."""
+    """Return what an early close makes of the windows, nothing when they stay as they are."""
     full, half = (_clocks(bot, day) for day in (FULL_DAY, HALF_DAY))
-    if not half:
-        return ", half days no entry"
-    if half == full:
+    if full == half:
         return ""
-    if len(full) > 1:
-        return f", half days {listed(tuple(f'{start} to {end}' for start, end in half), 'and')}"
-    since = f"{half[0][0]} " if half[0][0] != full[0][0] else ""
-    return f", half days {since}to {half[0][1]}"
+    left = [(start, end) for start, end in half if start < end]
+    if not left:
+        return ", half days no entry"
+    if len(full) == 1 and left[0][0] == full[0][0]:
+        return f", half days to {left[0][1]}"
+    return f", half days {listed(tuple(f'{start} to {end}' for start, end in left), 'and')}"
 
 
 def _clocks(bot: CompiledBot, day: Session) -> list[tuple[str, str]]:
-    """Return the windows of a session that are not empty, whatever its week day."""
-    found = spans(replace(bot.plan.entry, days=()), day, bot.latest_entry(day))
-    return [(amounts.clock(start), amounts.clock(end)) for start, end in found if start < end]
+    return [(amounts.clock(start), amounts.clock(end)) for start, end in _spans(bot, day)]
+
+
+def _spans(bot: CompiledBot, day: Session) -> tuple[Span, ...]:
+    """Return the windows on a day of this length, whatever week day it is."""
+    return spans(replace(bot.plan.entry, days=()), day, bot.latest_entry(day))
 
 
 # ---------------------------------------------------------------- how often
@@ -100,10 +103,12 @@ def _clocks(bot: CompiledBot, day: Session) -> list[tuple[str, str]]:
 
 def caps_words(entry: EntryPlan) -> str:
     """Return `once a day`, with how many may be open at once where that is another number."""
-    day = f"{amounts.times(entry.per_day)} a day" + (" at most" if entry.per_day > 1 else "")
+    parts = [f"{amounts.times(entry.per_day)} a day" + (" at most" if entry.per_day > 1 else "")]
     if entry.per_week is not None:
-        day = f"{day}, {amounts.times(entry.per_week)} a week at most"
-    return day if entry.max_open == entry.per_day else f"{day}, {entry.max_open} open at once"
+        parts.append(f"{amounts.times(entry.per_week)} a week at most")
+    if entry.max_open != entry.per_day:
+        parts.append(f"{entry.max_open} open at once")
+    return ", ".join(parts)
 
 
 def _judged(entry: EntryPlan) -> str:

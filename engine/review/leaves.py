@@ -68,16 +68,13 @@ def _how(planned: ExitPlan, written: Exit) -> Iterator[str]:
         yield RESTING[planned.kind]
     elif written.order is not None:
         yield ladder_words(planned.order)
-    if planned.legs:
+    if planned.part is not None:
+        again = "each time it becomes true anew" if planned.repeat else "once"
+        yield f"closes {amounts.percent(planned.part)} of the structures open, rounded up, {again}"
+    elif planned.legs:
         yield f"closes {listed(planned.legs, 'and')} alone"
-    elif planned.part is not None:
-        yield f"closes {amounts.percent(planned.part)} of what is open, rounded up, {_how_often(planned)}"
     elif written.close_all:
         yield "closes the whole position"
-
-
-def _how_often(planned: ExitPlan) -> str:
-    return "each time it holds anew" if planned.repeat else "once"
 
 
 RESTING: Mapping[ExitKind, str] = {
@@ -90,10 +87,10 @@ def _note(planned: ExitPlan, subject: Subject) -> str:
     example = subject.example
     if example is None or with_level(planned) is None:
         return ""
-    if planned.part is not None:
-        return ""  # what the part makes depends on what is open then
     level = level_of(planned, example)
-    return "no price comes to this" if level is None else level_words(level, example)
+    if level is None:
+        return "no price comes to this"
+    return level_words(level, example, whole=planned.part is None and not planned.legs)
 
 
 # ---------------------------------------------------------------- what holds for all

@@ -60,11 +60,12 @@ def _level(bound: Number) -> tuple[float, Quantity, str | None] | None:
             return None
 
 
-def level_words(level: Level, example: Example) -> str:
-    """Return `0.50 sold: bought back at 0.25, +$15`."""
+def level_words(level: Level, example: Example, *, whole: bool = True) -> str:
+    """Return `0.50 sold: bought back at 0.25, +$15`; the dollars are of all of it, so a part goes without them."""
     entry, price = amounts.price(example.net), amounts.price(round(level.net, 2))
     closing = "bought back" if example.net >= 0 else "sold"
-    return f"{entry} {example.verb}: {closing} at {price}, {amounts.about(level.made)}"
+    said = f"{entry} {example.verb}: {closing} at {price}"
+    return f"{said}, {amounts.about(level.made)}" if whole else said
 
 
 def unreachable(planned: ExitPlan, example: Example) -> bool:

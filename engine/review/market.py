@@ -41,7 +41,7 @@ def level(symbol: str) -> int:
 
 
 def example_view(plan: Plan) -> View:
-    """Return the market at the start of the bot's window: levels and the chains that its legs take."""
+    """Return the market at the start of the bot's first window: levels and the chains that its legs take."""
     at = plan.entry.windows[0].start.on(FULL_DAY)
     board = Board()
     board.alive_at = at.timestamp()

@@ -7,11 +7,6 @@ lists.
 from collections.abc import Mapping
 
 VALUES: Mapping[str, str] = {
-    "mon": "Monday",
-    "tue": "Tuesday",
-    "wed": "Wednesday",
-    "thu": "Thursday",
-    "fri": "Friday",
     "mid": "halfway between bid and ask; of a structure, of all its legs added up",
     "natural": "the price that fills at once: what is sold at the bid, what is bought at the ask",
     "market": "a market order: it fills at any price",
@@ -31,6 +26,13 @@ VALUES: Mapping[str, str] = {
     "hold": "nothing is done but to raise the alarm",
     "exit": "it acts as if it were true, and raises the alarm",
     "all": "the whole position",
+    "put_side": "every put of the structure",
+    "call_side": "every call of the structure",
+    "mon": "Monday",
+    "tue": "Tuesday",
+    "wed": "Wednesday",
+    "thu": "Thursday",
+    "fri": "Friday",
     "settle": "what is left expires: cash, exercise or assignment",
     "each_short": "each short leg counts by itself",
     "short_legs": "every leg that was sold",

@@ -128,5 +128,4 @@ def ending_words(order: Order, entry: EntryPlan) -> str:
     again = entry.again is not None and ({"unfilled", "any"} & set(entry.again.after))
     if again and entry.again is not None:
         return f"{kept}; unfilled it may enter again {amounts.duration(entry.again.wait)} later"
-    when = "in that window" if len(entry.windows) > 1 else "that day"
-    return f"{kept}; unfilled it does not enter again {when}"
+    return f"{kept}; unfilled it does not enter again {'that day' if len(entry.windows) == 1 else 'in that window'}"

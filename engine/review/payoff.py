@@ -71,9 +71,9 @@ def _slope_above(legs: Sequence[PositionLeg], ratios: dict[str, Decimal]) -> Dec
 
 
 def break_evens(points: Sequence[tuple[Decimal, Decimal]]) -> tuple[Decimal, ...]:
-    """Return where a line through these points crosses or leaves 0, to the cent of the price; its ends do not count."""
-    found = [price for price, made in points[1:-1] if made == 0]
-    for (left, low), (right, high) in pairwise(points):
-        if low * high < 0:
-            found.append(left + (right - left) * -low / (high - low))
-    return tuple(dict.fromkeys(round(price, 2) for price in sorted(found)))
+    """Return where a line through these points is 0, to the cent of the price; its ends are those of the drawing."""
+    crossed = [
+        left + (right - left) * -low / (high - low) for (left, low), (right, high) in pairwise(points) if low * high < 0
+    ]
+    touched = [price for price, made in points[1:-1] if made == 0]
+    return tuple(sorted({round(price, 2) for price in (*crossed, *touched)}))

@@ -53,7 +53,7 @@ def _outlined(name: str, shown: str, test: Truth, cast: Cast, depth: int) -> tup
     """Return a test's lines; members are shown without the name of their group, which stands above them."""
     if not isinstance(test, AllOf | AnyOf):
         return (Said(depth, shown, sentence(test, cast)),)
-    head = Said(depth, shown, "all of" if isinstance(test, AllOf) else "any of")
+    head = Said(depth, shown, "all of these" if isinstance(test, AllOf) else "any of these")
     members = [
         _outlined(each, each.removeprefix(f"{name}."), member, cast, depth + 1)
         for each, member in zip(test.names, test.members, strict=True)

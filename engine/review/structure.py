@@ -116,7 +116,7 @@ def _within(strike: Strike) -> str:
 MODIFIERS: Mapping[str, Callable[[Strike], str]] = {
     "multiple_of": lambda strike: f"of strikes that are multiples of {amounts.plain(strike.multiple_of or 0)}",
     "prefer_multiple_of": lambda strike: (
-        f"or the multiple of {amounts.plain(strike.prefer_multiple_of or 0)} within half of it, where one is listed"
+        f"on the nearest multiple of {amounts.plain(strike.prefer_multiple_of or 0)} where one is listed"
     ),
     "at_least_from_spot": lambda strike: (
         f"moved out to at least {amounts.counted(strike.at_least_from_spot or 0, 'point')} from spot"

@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from engine.model.errors import MisuseError, SpecError, StoreError
-from engine.model.events import Published, event_calendar, months_without, unbroken_until
+from engine.model.events import Published, calendar_ends, event_calendar, months_without, unbroken_until
 from engine.model.facts import EventCalendar, EventDay
 from engine.model.values import dataclass
 from engine.run.calendar_file import CalendarFile, read_calendar
@@ -56,6 +56,11 @@ def load_calendar(data: Path | None = None) -> EventCalendar:
     Raises: SpecError, StoreError.
     """
     return _laid_out((*shipped_dates(), *imported_dates(data_folder() if data is None else data)))
+
+
+def load_ends(data: Path | None = None) -> EventCalendar:
+    """Return which events are known here and how long, without their days. Raises: SpecError, StoreError."""
+    return calendar_ends((*shipped_dates(), *imported_dates(data_folder() if data is None else data)))
 
 
 @lru_cache(maxsize=2)

@@ -16,6 +16,7 @@ from engine.spec.words import RESERVED
 
 Tree = dict[str, Plain]
 
+_OUTCOMES = ("filled", "unfilled", "any")
 _LISTS: tuple[Path, ...] = (("entry", "when"), ("legs", "require"), ("exits",), ("risk", "halt_when"))
 
 
@@ -25,6 +26,7 @@ def check(source: Source, tree: Tree, places: Mapping[Path, str]) -> list[Diagno
     for path in _LISTS:
         found += _names(source, _at(tree, path), path)
     found += _lets(source, tree, places)
+    found += _hiding_exits(source, tree)
     found += _tolerances(source, tree)
     found += _settling(source, tree)
     return found
@@ -115,6 +117,15 @@ def _lets(source: Source, tree: Tree, places: Mapping[Path, str]) -> Iterator[Di
         if not isinstance(body, dict | list) and body is not None and path not in places:
             message = f"a let is a measure with its arguments, is '{body}'"
             yield source.diagnostic("RB152", path, message, "a value of its own is a parameter: put it there")
+
+
+def _hiding_exits(source: Source, tree: Tree) -> Iterator[Diagnostic]:
+    """An exit called like the outcome of an entry would be meant by `after`, too."""
+    exits = tree.get("exits")
+    for at, item in enumerate(exits if isinstance(exits, list) else ()):
+        if isinstance(item, dict) and item.get("name") in _OUTCOMES:
+            message = f"an exit called '{item['name']}' is hard to tell from what 'after' calls '{item['name']}'"
+            yield source.diagnostic("RB303", ("exits", at, "name"), message, "give it another name", "warning")
 
 
 def _tolerances(source: Source, tree: Tree) -> Iterator[Diagnostic]:

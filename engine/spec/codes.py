@@ -36,4 +36,5 @@ CODES = {
     "RB214": "A let or a leg whose name is already a word of the language.",
     "RB270": "Two rules of one list with the same name.",
     "RB301": "A parameter that stands nowhere.",
+    "RB303": "A name that hides a word of the language where that word is looked for.",
 }

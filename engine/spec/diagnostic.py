@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Container, Iterable, Sequence
-from dataclasses import field
+from dataclasses import field, replace
 from enum import StrEnum
 
 from engine.model.values import dataclass
@@ -52,6 +52,11 @@ def in_file_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
 def not_accepted(diagnostics: Iterable[Diagnostic], accept: Container[str]) -> tuple[Diagnostic, ...]:
     """Return the diagnostics without the warnings that a spec accepts; errors always stay."""
     return tuple(found for found in diagnostics if found.is_error or found.code not in accept)
+
+
+def as_error(diagnostic: Diagnostic) -> Diagnostic:
+    """Return a warning as the error that it is taken for."""
+    return replace(diagnostic, severity=Severity.ERROR)
 
 
 def printable(text: str) -> str:

@@ -24,8 +24,8 @@ def scalar_problem(
 ) -> Diagnostic:
     """Return the diagnostic for a scalar that is not what the schema of its place owes."""
     owed = str(schema.get("x-owed", "this is another value"))
-    if owed.startswith("this ") and path and isinstance(path[-1], str):
-        owed = owed.replace("this", f"'{path[-1]}'", 1)
+    if owed.startswith("this is ") and path and isinstance(path[-1], str):
+        owed = owed.replace("this is", f"'{path[-1]}' takes", 1)
     code = str(schema.get("x-code", "RB152"))
     if code == "RB157" and not isinstance(value, int | Decimal):
         code = "RB152"
@@ -71,11 +71,12 @@ def _words(value: Plain, schema: Mapping[str, Any]) -> str | None:
 
 
 def _unit(value: Plain, schema: Mapping[str, Any]) -> str | None:
+    """Return a bare number with the units it may have; one with another unit is no number of these."""
     units = schema.get("x-units")
     found = amount(value)
-    if not units or found is None:
+    if not units or found is None or found.unit is not Unit.NUMBER:
         return None
-    number = _plain(found.value) if found.unit is not Unit.SECONDS else "10"
+    number = _plain(found.value)
     written = [f"'${number}'" if unit == "$" else f"'{number}{' ' if unit == 'pts' else ''}{unit}'" for unit in units]
     return f"write {' or '.join(written)}"
 

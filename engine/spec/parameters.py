@@ -10,6 +10,7 @@ from engine.spec.source import Plain, Source
 from engine.spec.spec import Parameter, Path
 from engine.spec.suggest import did_you_mean
 from engine.spec.walk import number_problem, plain_scalar
+from engine.spec.words import MEASURES
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ def replace_parameters(source: Source, tree: dict[str, Plain], overrides: Mappin
     problems += [_undeclared(source, path, name, values) for path, name in places.items() if name not in values]
     in_expressions = frozenset(_expression_words(tree)) & values.keys()
     problems += _unused(source, values, {*places.values(), *in_expressions})
+    problems += _hiding(source, in_expressions)
     parameters = tuple(_parameter(source, name, overrides) for name in values)
     return Replaced(new, parameters, places, in_expressions, tuple(problems))
 
@@ -96,6 +98,21 @@ def _undeclared(source: Source, path: Path, name: str, values: Mapping[str, Plai
 
 def _known(values: Mapping[str, Plain]) -> str:
     return f"its parameters: {', '.join(values)}" if values else "it has none; they stand under 'parameters'"
+
+
+def _hiding(source: Source, in_expressions: frozenset[str]) -> list[Diagnostic]:
+    """In an `expr:` the bare name of a parameter is its value, also where the word is that of a measure."""
+    return [
+        source.diagnostic(
+            "RB303",
+            ("parameters", name),
+            f"in an expression '{name}' is this parameter, and no longer the measure of that name",
+            f"call it otherwise, as in 'my_{name}'",
+            severity="warning",
+            at_key=True,
+        )
+        for name in sorted(in_expressions & MEASURES)
+    ]
 
 
 def _unused(source: Source, values: Mapping[str, Plain], used: set[str]) -> list[Diagnostic]:

@@ -1,6 +1,8 @@
 """Whatever a file holds, reading it ends soon, with a place in the file and no exception."""
 
+import re
 import time
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -8,12 +10,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.compile.build import check
+from engine.compile.lint.look import Outside
+from engine.model.facts import EventCalendar
+from engine.model.session import half_days
 from engine.spec.diagnostic import as_json, render
 from engine.spec.load import Loaded, load
 from engine.spec.shipped import shipped
 from engine.spec.walk import read_source
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 SPECS = [file.read_bytes() for file in sorted(shipped("specs").glob("*.yaml"))]
+SOUND = [*SPECS, *(file.read_bytes() for file in sorted(EXAMPLES.glob("[b-z]*.yaml")))]
+NUMBERS = [b"0", b"0.01", b"0.5", b"1", b"2", b"7", b"30", b"100", b"1000", b"-1"]
+TODAY = date(2026, 11, 2)
+CALENDAR = EventCalendar(published_until={"CPI": TODAY}, known_until={"CPI": TODAY})
+OUTSIDE = Outside(TODAY, half_days(TODAY, date(2027, 11, 2)), lambda: CALENDAR)
 PIECES = [
     b"{",
     b"}",
@@ -70,7 +81,7 @@ VALUES = [
 def read(content: bytes) -> Loaded:
     began = time.perf_counter()
     loaded = load(read_source(content, "spec.yaml"))
-    found = [*loaded.diagnostics, *check(loaded)]
+    found = [*loaded.diagnostics, *check(loaded, OUTSIDE)]
     assert time.perf_counter() - began < 5.0
     lines = loaded.source.lines
     for problem in found:
@@ -111,6 +122,17 @@ def test_specs_with_another_value_in_one_place(spec: bytes, which: int, value: s
     line = lines[span.line - 1]
     lines[span.line - 1] = line[: span.col - 1] + value + line[span.end_col - 1 :]
     read("\n".join(lines).encode())
+
+
+@given(st.sampled_from(SOUND), st.lists(st.tuples(st.integers(0, 200), st.sampled_from(NUMBERS)), max_size=4))
+@settings(max_examples=200, deadline=None)
+def test_sound_specs_with_other_numbers(spec: bytes, changes: list[tuple[int, bytes]]) -> None:
+    """Most of these have no error, so that all of lint looks at them."""
+    for which, number in changes:
+        places = [found.span() for found in re.finditer(rb"(?<![\w.:\"$])[0-9]+(\.[0-9]+)?(?![\w.:\"])", spec)]
+        start, end = places[which % len(places)]
+        spec = spec[:start] + number + spec[end:]
+    read(spec)
 
 
 @pytest.mark.parametrize(

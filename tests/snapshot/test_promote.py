@@ -111,7 +111,7 @@ def test_an_engine_that_was_killed_ran_until_its_last_record(tmp_path: Path) -> 
     ("account", "words"),
     [
         (ACCOUNT.partition("live:")[0], "the account document has no 'live'"),
-        (ACCOUNT.replace("U1234567\n  req", "DU1234567\n  req"), "'account' is an account with real money"),
+        (ACCOUNT.replace("U1234567\n  req", "DU1234567\n  req"), "'account' takes an account with real money"),
     ],
 )
 def test_documents_that_admit_nobody(tmp_path: Path, account: str, words: str) -> None:

@@ -1,16 +1,24 @@
 import json
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
+from time import process_time
 
 import pytest
 from click.testing import CliRunner, Result
 
 from engine.cli.main import COMMANDS, main
+from engine.cli.validate import problems_in
 from engine.spec.shipped import shipped
 
 DEFECTS = Path(__file__).parents[2] / "snapshot" / "defects"
 NOT_FOR_VALIDATE = ("sqlalchemy", "numpy", "ib_async", "rich", "asyncio", "transitions", "jsonschema")
+FOR_EVENTS = {"engine.run", "engine.run.calendars", "engine.run.calendar_file"} | {
+    "engine.store",
+    "engine.store.latest",
+    "engine.store.place",
+}
 NOT_OURS = ("engine.sim", "engine.store", "engine.adapters", "engine.run")
 
 
@@ -29,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_shipped_specs_are_fine() -> None:
-    result = rulebot("validate", str(shipped("specs")))
+    result = rulebot("validate", "--date", "2026-11-02", str(shipped("specs")))
     assert (result.exit_code, result.stdout) == (0, "6 files: 6 fine\n")
 
 
@@ -72,6 +80,41 @@ def test_warnings_are_counted_and_do_not_fail(folder: Path) -> None:
     assert rulebot("validate", str(file)).stdout == "1 file: 1 fine\n"
 
 
+def test_strict_takes_warnings_for_errors(folder: Path) -> None:
+    file = folder / "condor.yaml"
+    file.write_text(file.read_text().replace("target: {profit: 50%}", "target: {profit: 100%}"))
+    result = rulebot("validate", "--strict", str(file))
+    assert result.exit_code == 1
+    assert "error[RB330]" in result.stdout
+    assert result.stdout.endswith("\n1 file: 1 with 1 error\n")
+    (row,) = json.loads(rulebot("validate", "--strict", "--format", "json", str(file)).stdout)
+    assert (row["code"], row["severity"]) == ("RB330", "error")
+    (row,) = json.loads(rulebot("validate", "--format", "json", str(file)).stdout)
+    assert row["severity"] == "warning"
+    assert rulebot("validate", "--format", "github", str(file)).stdout.startswith("::warning file=")
+
+
+def test_half_days_and_calendars_are_those_of_the_year_from_a_date(folder: Path) -> None:
+    file = folder / "condor.yaml"
+    text = file.read_text().replace('from: "10:30"', 'from: "13:00"')
+    file.write_text(text.replace("- vix: {between: [12, 22]}", "- no_event: [CPI]"))
+    shown = rulebot("validate", "--date", "2026-12-10", str(file)).stdout
+    assert "warning[RB320]: no entry on 2026-12-24 and 2027-11-26: on a half day" in shown
+    assert "warning[RB315]: CPI: published dates end on 2026-12-31, in 21 days" in shown
+    shown = rulebot("validate", "--date", "2026-11-28", str(file)).stdout
+    assert "no entry on 2026-12-24 and 2027-11-26" in shown
+    assert "RB315" not in shown
+
+
+def test_bots_of_one_call_are_looked_at_together(folder: Path) -> None:
+    text = (folder / "condor.yaml").read_text()
+    turned = text.replace("{sell: put", "{put").replace("{buy: put", "{sell: put").replace("{put", "{buy: put")
+    (folder / "odd.yaml").write_text(turned.replace("name: condor", "name: odd"))
+    assert "warning[RB350]" not in rulebot("validate", str(folder / "odd.yaml")).stdout
+    shown = rulebot("validate", str(folder)).stdout
+    assert "odd.yaml:19:3: warning[RB350]: 'short_put' buys the option that 'short_put' of condor sells" in shown
+
+
 @pytest.mark.parametrize(
     "arguments", [("nowhere.yaml",), (), ("specs", "--set", "delta"), ("specs", "--format", "xml")]
 )
@@ -108,9 +151,30 @@ def test_commands_have_a_line_each_and_unknown_ones_are_misuse() -> None:
     assert rulebot("vaildate").exit_code == 2
 
 
-def test_validate_starts_light() -> None:
-    command = [sys.executable, "-X", "importtime", "-m", "engine.cli.main", "validate", str(shipped("specs"))]
+def test_a_spec_is_checked_in_a_fraction_of_a_second() -> None:
+    files = sorted(shipped("specs").glob("*.yaml"))
+    problems_in(files, {}, date(2026, 11, 2))
+    spent = []
+    for _ in range(5):
+        began = process_time()
+        problems_in(files, {}, date(2026, 11, 2))
+        spent.append((process_time() - began) / len(files))
+    assert min(spent) < 0.05
+
+
+def imported_for(spec: str) -> set[str]:
+    command = [sys.executable, "-X", "importtime", "-m", "engine.cli.main", "validate", str(shipped("specs") / spec)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+
+
+def test_validate_starts_light() -> None:
+    imported = imported_for("dte0_condor.yaml")
     assert "engine.compile.build" in imported
     assert [name for name in imported if name.split(".")[0] in NOT_FOR_VALIDATE or name.startswith(NOT_OURS)] == []
+
+
+def test_calendars_are_read_only_for_a_spec_that_names_an_event() -> None:
+    imported = imported_for("put_lite.yaml")
+    assert {name for name in imported if name.startswith(NOT_OURS)} == FOR_EVENTS
+    assert [name for name in imported if name.split(".")[0] in NOT_FOR_VALIDATE] == []

@@ -61,3 +61,27 @@ def test_every_measure_names_its_formula_and_its_places() -> None:
         assert measure.formula.endswith(".")
         assert measure.places
         assert measure.reads
+
+
+FLY = """\
+  long_put: {{buy: put, strike: {{delta: 0.30}}}}
+  short_put: {{sell: put, ratio: 2, strike: {{below: long_put, by: 10 pts}}}}
+  wing: {{buy: put, strike: {{below: short_put, by: {wing} pts}}}}
+  require:
+    - {asked}
+"""
+
+
+@pytest.mark.parametrize(
+    ("wing", "asked", "opens_for"),
+    [
+        (30, "credit: {at_least: 0.50}", "credit"),
+        (30, "debit: {at_most: 1.00}", "debit"),
+        (10, "quote_width: {at_most: 1.00}", "debit"),
+    ],
+)
+def test_a_butterfly_is_bought_and_a_broken_one_is_what_it_asks(wing: int, asked: str, opens_for: str) -> None:
+    start, end = CONDOR.index("  short_put:"), CONDOR.index("order:")
+    head = CONDOR[:start].replace("parameters: {floor: 30 pts}\n", "")
+    text = head + FLY.format(wing=wing, asked=asked) + CONDOR[end:]
+    assert plan_of(text).opens_for == opens_for

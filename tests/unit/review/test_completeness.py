@@ -3,12 +3,12 @@
 from dataclasses import fields
 
 from engine.compile.lifecycle import LIFECYCLE
-from engine.compile.timing import _OUTCOMES
+from engine.compile.timing import _OUTCOMES, WEEK_DAYS
 from engine.compile.vocabulary import FUNCTIONS as EXPRESSION_FUNCTIONS
 from engine.compile.vocabulary import VOCABULARY
 from engine.model.contract import Settlement
 from engine.review.account import BACKINGS, LIMITS, SHOWN
-from engine.review.enters import OUTCOMES
+from engine.review.enters import DAYS, OUTCOMES
 from engine.review.leaves import RESTING, SETTLES, UNKNOWN
 from engine.review.lexicon import given, lexicon
 from engine.review.meanings import COMPARISONS, FUNCTIONS, VALUES
@@ -40,6 +40,7 @@ def test_every_choice_of_a_spec_has_words() -> None:
     assert UNKNOWN.keys() == set(IfUnknown)
     assert RESTING.keys() == {ExitKind.TARGET, ExitKind.STOP}
     assert OUTCOMES.keys() == set(_OUTCOMES)
+    assert [day[:3].lower() for day in DAYS] == list(WEEK_DAYS)
     assert {how for how, _ in SETTLES} == set(Settlement)
 
 

@@ -60,9 +60,9 @@ def test_a_line_that_touches_zero_breaks_even_once() -> None:
     assert break_evens(line) == (Decimal(2),)
 
 
-def test_where_it_makes_nothing_all_along_only_the_end_of_that_is_told() -> None:
-    held = [leg(-1, 90, Right.CALL, symbol="XYZ"), leg(-1, 94, Right.CALL, symbol="XYZ")]
-    assert payoff_of(held, [("XYZ", 100)], Decimal(0)).break_evens == (Decimal(90),)
+def test_a_line_that_lies_on_zero_breaks_even_where_it_leaves_it() -> None:
+    found = payoff_of((leg(-1, 90, Right.CALL), leg(-1, 106, Right.CALL)), [("SPX", 100)], Decimal(0))
+    assert found.break_evens == (Decimal(90),)
 
 
 legs = st.lists(

@@ -154,3 +154,36 @@ def test_an_account_without_limits_says_so() -> None:
     assert "passed over: cash" in words
     assert "not limited: daily_loss, orders_per_minute, entries_per_day, max_contracts_per_order" in words
     assert "nothing trades real money: the document has no 'live'" in words
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        (
+            'window: {from: "10:00", to: "13:30"}\n  per_day: 1\n',
+            'window: [{from: "10:00", to: "11:00"}, {from: "13:00", to: "14:00"}]\n  days: [mon, wed]\n  per_week: 3\n',
+            "on Mondays and Wednesdays, 10:00 to 11:00 and 13:00 to 14:00, half days 10:00 to 11:00, twice a day "
+            "at most, 3 times a week at most",
+        ),
+        (
+            'window: {from: "10:00", to: "13:30"}\n  per_day: 1\n',
+            'at: ["10:00", "11:00"]\n',
+            "at 10:00 and 11:00, each open for 5 minutes, twice a day at most",
+        ),
+        ("{delta: 0.10}", "{delta: 0.10, prefer_multiple_of: 25}", "on the nearest multiple of 25 where one is listed"),
+        ("target: {profit: 50%}", "target: {profit: 50%}\n    close: put_side", "closes short_put and long_put alone"),
+        (
+            "target: {profit: 50%}",
+            "target: {profit: 50%}\n    close: 50%\n    repeat: true",
+            "closes 50% of the structures open, rounded up, each time it becomes true anew",
+        ),
+    ],
+)
+def test_windows_parts_and_preferences_are_told(old: str, new: str, line: str) -> None:
+    assert line in told(changed(old, new))
+    assert line not in told()
+
+
+def test_a_part_is_priced_without_the_dollars_of_the_whole() -> None:
+    text = told(changed("target: {profit: 50%}", "target: {profit: 50%}\n    close: 50%"))
+    assert "0.50 sold: bought back at 0.25\n" in text

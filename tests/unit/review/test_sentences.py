@@ -163,9 +163,9 @@ def test_a_group_has_a_line_for_every_member() -> None:
     plan = plan_of(changed(WHEN, GROUP))
     lines = [(line.depth, line.name, line.words) for line in outline(plan.entry.when[0], cast_of(plan))]
     assert lines == [
-        (0, "quiet", "any of"),
+        (0, "quiet", "any of these"),
         (1, "day_range", "the day's range is below 20 points"),
-        (1, "rising", "all of"),
+        (1, "rising", "all of these"),
         (2, "move", "SPX is up since the open"),
         (2, "gap", "the open of SPX is up from the previous close"),
     ]

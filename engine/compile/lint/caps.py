@@ -1,0 +1,65 @@
+"""Caps and second entries that the window leaves no room for."""
+
+from collections.abc import Iterator
+from math import inf
+
+from engine.compile.lint.look import Look
+from engine.compile.lint.reach import spans_in_seconds
+from engine.compile.lint.wording import duration, several, window_words
+from engine.compile.plan import Again
+from engine.compile.problem import Problem
+from engine.compile.timing import outlives_its_day
+
+
+def out_of_reach(look: Look) -> Iterator[Problem]:
+    """Yield RB322 for an `again` without time, RB323 for a cap that no day can reach."""
+    again, entry = look.spec.entry.again, look.spec.entry
+    if again is not None and _room(look, again) < again.wait:
+        left = duration(_room(look, again))
+        message = f"'again' waits {duration(again.wait)}, and the window leaves {left}: there is no second entry"
+        yield Problem("RB322", (*again.path, "wait"), message, f"the window is {window_words(look.plan.entry)}")
+        return
+    most, why = _most_a_day(look)
+    per_day = look.plan.entry.per_day
+    if per_day > most:
+        message = f"'per_day' is {per_day}, and never more than {several(int(most), 'position')} a day can be opened"
+        yield Problem("RB323", (*entry.path, "per_day"), message, why)
+    most = min(per_day, most)
+    yield from _of_a_week(look, most)
+    if entry.max_open is not None and entry.max_open > most and not outlives_its_day(look.spec):
+        message = f"'max_open' is {entry.max_open}, and no day opens more than {several(int(most), 'position')}"
+        yield Problem("RB323", (*entry.path, "max_open"), message, "a position is over on the day of its entry")
+
+
+def _of_a_week(look: Look, a_day: float) -> Iterator[Problem]:
+    entry = look.spec.entry
+    most = a_day * (len(entry.days) or 5)
+    if entry.per_week is not None and entry.per_week > most:
+        can = several(int(most), "position")
+        message = f"'per_week' is {entry.per_week}, and never more than {can} a week can be opened"
+        yield Problem("RB323", (*entry.path, "per_week"), message)
+
+
+def _room(look: Look, again: Again) -> float:
+    """Return the seconds in which a second entry could still be made, in the longest window."""
+    spans = spans_in_seconds(look.spec, look.terms.session)
+    latest = inf
+    if again.until is not None:
+        latest = (again.until.on(look.terms.session) - look.terms.session.open).total_seconds()
+    return max(min(end, latest) - start for start, end in spans)
+
+
+def _most_a_day(look: Look) -> tuple[float, str]:
+    """Return how many positions a day can open, and what allows no more."""
+    again, windows = look.spec.entry.again, len(look.plan.entry.windows)
+    if again is None:
+        why = "one window sends one entry; 'again' would make it more, as in 'again: {after: [filled]}'"
+        return windows, why
+    if set(again.after) == {"unfilled"}:
+        why = "'again' follows an entry that filled nothing; 'filled', 'any' or an exit would open another position"
+        return windows, why
+    by_time = windows * (1 + _room(look, again) // again.wait) if again.wait else inf
+    by_count = inf if again.at_most is None else windows * (1 + again.at_most)
+    if by_count <= by_time:
+        return by_count, f"'again' says 'at_most: {again.at_most}'"
+    return by_time, f"'again' waits {duration(again.wait)} each time, in a window of {window_words(look.plan.entry)}"

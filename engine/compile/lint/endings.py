@@ -1,0 +1,75 @@
+"""Short options that nothing closes on some path: without data, or when the market goes against them."""
+
+from collections.abc import Iterator
+
+from engine.compile.lint.clauses import Clause, holding
+from engine.compile.lint.literals import TIME, Terms
+from engine.compile.lint.look import Look
+from engine.compile.lint.reach import Places
+from engine.compile.lint.wording import dates
+from engine.compile.problem import Problem
+from engine.compile.structure import symbol_of
+from engine.spec.spec import ExitKind, Side
+
+_CLOCKS = ("time", "dte")
+_MARKET = ("spot", "legs", "index", "strikes")
+
+
+def unended(look: Look) -> Iterator[Problem]:
+    """Yield RB335 where a short option would stay open once the data is gone, RB336 where no exit bounds its loss."""
+    if not _sells(look):
+        return
+    yield from _without_data(look)
+    yield from _without_bound(look)
+
+
+def _sells(look: Look) -> bool:
+    return any(leg.sign < 0 for leg in look.plan.legs)
+
+
+def _without_data(look: Look) -> Iterator[Problem]:
+    where = ("exits",)
+    help_text = "add 'time: close - 15m', or 'at_expiry: settle' if it may be held to the end"
+    if not ends(look, look.terms, look.places):
+        message = "no exit that needs no market data is ever reached: blind, the short options would stay open"
+        yield Problem("RB335", where, message, help_text, None, True)
+        return
+    found = [terms.session for terms, places in look.halves if not ends(look, terms, places)]
+    if found:
+        message = f"on {dates(found)} no exit that needs no market data is reached: the short options would stay open"
+        yield Problem("RB335", where, message, help_text, None, True)
+
+
+def ends(look: Look, terms: Terms, places: Places) -> bool:
+    """Say whether some exit comes true by the clock and the calendar alone, or nothing is sold that needs one."""
+    if not _sells(look):
+        return True
+    for planned in look.plan.exits:
+        if planned.rule is None:
+            return True
+        ways = holding([(planned.rule.test, True)], places.open, terms)
+        if ways is None or any(_is_by_clock(way) for way in ways):
+            return True
+    return False
+
+
+def _is_by_clock(way: Clause) -> bool:
+    return all(subject == TIME or subject.measure in _CLOCKS for subject in way)
+
+
+def _without_bound(look: Look) -> Iterator[Problem]:
+    for symbol in dict.fromkeys(leg.symbol for leg in look.plan.legs):
+        calls = [leg for leg in look.spec.legs.legs if leg.right == "call" and symbol_of(leg, look.spec) == symbol]
+        sold = [leg for leg in calls if leg.side is Side.SELL]
+        if sum(leg.ratio for leg in sold) <= sum(leg.ratio for leg in calls if leg.side is Side.BUY):
+            continue
+        if look.plan.risk.protect is None and not any(_watches(look)):
+            message = f"the call sold by '{sold[-1].name}' can lose without bound, and no exit acts when it does"
+            help_text = "add a stop, a breach or 'protect: {cost: 4x credit}'"
+            yield Problem("RB336", sold[-1].path, message, help_text, None, True)
+
+
+def _watches(look: Look) -> Iterator[bool]:
+    """Say of each exit but targets whether it looks at the market at all."""
+    for planned, rule in look.exit_rules():
+        yield planned.kind is not ExitKind.TARGET and any(name.partition(":")[0] in _MARKET for name in rule.reads)

@@ -1,0 +1,60 @@
+"""Lint: what is legal and unlikely. `accept: {RB310: reason}` switches a warning off for one spec."""
+
+from collections.abc import Iterator
+
+from engine.compile.lint.caps import out_of_reach
+from engine.compile.lint.endings import unended
+from engine.compile.lint.entering import excluded, windowless
+from engine.compile.lint.exits import idle, idle_halts
+from engine.compile.lint.look import Check, Outside, look_at
+from engine.compile.lint.names import unused_lets
+from engine.compile.lint.news import short_blackouts, unknown_events
+from engine.compile.lint.orders import hardly_protected, naked_between, on_one_reading
+from engine.compile.lint.prices import off_tick
+from engine.compile.plan import Plan
+from engine.compile.problem import CODES, Problem, did_you_mean
+from engine.spec.codes import CODES as READERS
+from engine.spec.spec import Spec
+
+WARNINGS = tuple(sorted(code for code in {*CODES, *READERS} if code.startswith("RB3")))
+
+OF_THE_DAY = frozenset({"RB314", "RB315", "RB320", "RB321", "RB335", "RB350", "RB351"})
+"""Warnings that come and go with the day, the calendars and the other specs of a call: an `accept` of one may wait."""
+
+CHECKS: tuple[Check, ...] = (
+    unused_lets,
+    excluded,
+    windowless,
+    out_of_reach,
+    unknown_events,
+    short_blackouts,
+    off_tick,
+    naked_between,
+    idle,
+    idle_halts,
+    unended,
+    on_one_reading,
+    hardly_protected,
+)
+
+
+def lint(spec: Spec, plan: Plan, outside: Outside | None) -> Iterator[Problem]:
+    """Yield the warnings of a sound spec, whether accepted or not."""
+    look = look_at(spec, plan, outside)
+    for check in CHECKS:
+        yield from check(look)
+
+
+def unaccepted(spec: Spec, warnings: list[Problem], others: frozenset[str]) -> list[Problem]:
+    """Return the warnings that no `accept` switches off, and RB300 for every `accept` that switches off none.
+
+    `others` are codes of warnings found elsewhere (by the reader of the document).
+    """
+    found = {warning.code for warning in warnings} | others | OF_THE_DAY
+    left = [warning for warning in warnings if warning.code not in spec.accept]
+    for code in spec.accept:
+        if code not in found:
+            message = f"'{code}' is accepted, and nothing in this spec warns of it"
+            known = did_you_mean(code, WARNINGS) if code not in WARNINGS else "take it away"
+            left.append(Problem("RB300", ("accept", code), message, known, None, True))
+    return left

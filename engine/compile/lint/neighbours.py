@@ -1,0 +1,135 @@
+"""Bots that stand in each other's way: what one holds or rests in, another of the same call trades the other way.
+
+Two bots meet in one contract for certain when they choose a strike in the same way, of the same expiry, at the same
+time; anything less is chance, and nothing is said.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import islice
+
+from engine.compile.distance import place_of
+from engine.compile.lint.reach import window_seconds
+from engine.compile.problem import Problem
+from engine.compile.structure import symbol_of
+from engine.compile.timing import full_session
+from engine.model.contract import product
+from engine.model.values import dataclass
+from engine.spec.spec import DteRule, Expiry, IfHeld, Leg, Path, Side, Spec, Strike, StrikeBy
+
+Terms = tuple[object, ...]
+"""How a contract is chosen: underlying, class, right, days to expiry, and by what its strike."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stake:
+    """One leg of one of the bots, and in which part of the session it is dealt (seconds since the open)."""
+
+    bot: int
+    spec: Spec
+    leg: Leg
+    window: tuple[float, float]
+
+
+def in_each_others_way(specs: Sequence[Spec]) -> Iterator[tuple[int, Problem]]:
+    """Yield RB350 and RB351, each with the number of the spec that it is about."""
+    stakes: dict[Terms, list[Stake]] = defaultdict(list)
+    for number, spec in enumerate(specs):
+        window = window_seconds(spec, full_session())
+        for leg in spec.legs.legs:
+            stakes[_terms(leg, spec)].append(Stake(number, spec, leg, window))
+    for found in stakes.values():
+        if len(found) > 1:
+            yield from _held_the_other_way(found)
+            yield from _resting_in_the_way(found)
+
+
+def _terms(leg: Leg, spec: Spec) -> Terms:
+    symbol = symbol_of(leg, spec)
+    alike = [each for each in spec.legs.legs if each.right == leg.right and symbol_of(each, spec) == symbol]
+    root, shift = place_of(leg, alike)
+    trading_class = spec.legs.expiry.trading_class or product(symbol).same_day_class
+    return symbol, trading_class, leg.right, _days(spec.legs.expiry), _chosen(root.strike, spec), shift
+
+
+def _days(expiry: Expiry) -> tuple[object, ...]:
+    """Where an expiry is listed for every day, at most so many days is the same day."""
+    return (DteRule.EXACT, (0,)) if expiry.rule is DteRule.AT_MOST else (expiry.rule, expiry.days)
+
+
+def _chosen(strike: Strike, spec: Spec) -> tuple[object, ...]:
+    """A strike that hangs on a leg of the other right is told by that leg's choice, if it is at the same strike."""
+    if strike.by in (StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE):
+        legs = {leg.name: leg for leg in spec.legs.legs}
+        way = (strike.by, strike.target)
+        other = legs.get(strike.reference or "")
+        return (*way, other.strike.by, other.strike.target) if other is not None else way
+    return strike.by, strike.target
+
+
+def _meet(one: Stake, other: Stake) -> bool:
+    """Say whether two different bots choose at the same time of the day."""
+    begins, ends = max(one.window[0], other.window[0]), min(one.window[1], other.window[1])
+    return one.spec.name != other.spec.name and begins < ends
+
+
+def _named(stakes: list[Stake]) -> str:
+    """Return the first of some legs with its bot; that there are others is said, and not which."""
+    first = f"'{stakes[0].leg.name}' of {stakes[0].spec.name}"
+    return first if len(stakes) == 1 else f"{first}, among others,"
+
+
+# ---------------------------------------------------------------- held the other way round
+
+
+def _held_the_other_way(stakes: list[Stake]) -> Iterator[tuple[int, Problem]]:
+    """Yield RB350 for those that come second, or first if the second nets, once a leg."""
+    for stake in stakes:
+        if stake.spec.legs.if_held is not IfHeld.SKIP:
+            continue
+        others = (other for other in stakes if other.leg.side is not stake.leg.side and _gives_way(stake, other))
+        found = list(islice((other for other in others if _meet(stake, other)), 2))
+        if found:
+            message = (
+                f"'{stake.leg.name}' {_dealt(stake.leg)} the option that {_named(found)} {_dealt(found[0].leg)} at the "
+                "same time: what one holds the other skips"
+            )
+            help_text = "choose another strike, expiry or time; 'if_held: allow' lets the broker net the two"
+            yield stake.bot, Problem("RB350", stake.leg.path, message, help_text, None, True)
+
+
+def _gives_way(stake: Stake, other: Stake) -> bool:
+    """Say whether it is this one of the two that is told."""
+    return other.bot < stake.bot or other.spec.legs.if_held is not IfHeld.SKIP
+
+
+def _dealt(leg: Leg) -> str:
+    return "sells" if leg.side is Side.SELL else "buys"
+
+
+# ---------------------------------------------------------------- resting in the way
+
+
+def _resting_in_the_way(stakes: list[Stake]) -> Iterator[tuple[int, Problem]]:
+    """The broker takes no orders on both sides of one option, so what rests gives way to an entry of one leg."""
+    entering = [stake for stake in stakes if len(stake.spec.legs.legs) == 1 or stake.spec.order.leg_by_leg]
+    for resting in stakes:
+        path = _resting_path(resting)
+        if path is None:
+            continue
+        others = (other for other in entering if other.leg.side is resting.leg.side and _meet(resting, other))
+        if found := list(islice(others, 2)):
+            message = (
+                f"{_named(found)} {_dealt(resting.leg)} the same option at the same time: while that order works, "
+                "these resting orders are taken back and the engine alone watches"
+            )
+            yield resting.bot, Problem("RB351", path, message, "choose another strike, expiry or time", None, True)
+
+
+def _resting_path(stake: Stake) -> Path | None:
+    """Return where it is said that an order of the other side rests at the broker for this leg."""
+    risk = stake.spec.risk
+    if risk.protect is not None and stake.leg.side is Side.SELL:
+        return (*risk.path, "protect")
+    found = next((rule for rule in stake.spec.exits if rule.resting and rule.enabled), None)
+    return None if found is None else (*found.path, "resting")

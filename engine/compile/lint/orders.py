@@ -1,0 +1,94 @@
+"""Orders that do what their author hardly means: at market on one reading, or short without cover between two legs."""
+
+from collections.abc import Iterator
+
+from engine.compile.lint.look import Look
+from engine.compile.lint.wording import duration
+from engine.compile.problem import Problem
+from engine.compile.structure import symbol_of
+from engine.spec.spec import Leg, Order, Side, Spec, Start
+
+_QUOTED = ("legs", "spot", "strikes", "index")
+LEAST_PROMISE = 2.0
+"""Seconds: an order and its answer take so long when the broker is busy; less cannot be promised."""
+
+
+def on_one_reading(look: Look) -> Iterator[Problem]:
+    """Yield RB310 for an exit at market that one broken quote can send."""
+    own = {rule.name: rule.order for rule in look.spec.exits}
+    for planned, rule in look.exit_rules():
+        if planned.resting or planned.order.start is not Start.MARKET or rule.confirm is not None:
+            continue
+        if any(name.partition(":")[0] in _QUOTED for name in rule.reads):
+            message = (
+                f"'{rule.name}' sends a market order on one reading: one broken quote can close a position at any price"
+            )
+            where = (*rule.path, "order") if own[planned.name] is not None else rule.path
+            help_text = "add 'confirm: 2 quotes', or accept it: 'accept: {RB310: \"reason\"}'"
+            yield Problem("RB310", where, message, help_text)
+
+
+# ---------------------------------------------------------------- one leg after the other
+
+
+def naked_between(look: Look) -> Iterator[Problem]:
+    """Yield RB342 where legs sent one by one sell an option before the one that covers it is bought."""
+    spec = look.spec
+    legs = {leg.name: leg for leg in spec.legs.legs}
+    sent = [legs[name] for name in spec.order.leg_by_leg]
+    for at, leg in enumerate(sent):
+        cover = [later for later in sent[at + 1 :] if later.side is Side.BUY and _is_alike(leg, later, spec)]
+        if leg.side is Side.SELL and cover and _bare(sent[: at + 1], leg, spec) > max(_bare(sent, leg, spec), 0):
+            message = f"'{leg.name}' is sold before '{cover[0].name}' is bought: between them it is naked"
+            first = [each.name for each in sorted(sent, key=lambda each: each.side is Side.SELL)]
+            help_text = f"buy first: 'leg_by_leg: [{', '.join(first)}]'"
+            yield Problem("RB342", (*spec.order.path, "leg_by_leg", at), message, help_text)
+
+
+def _is_alike(one: Leg, other: Leg, spec: Spec) -> bool:
+    return one.right == other.right and symbol_of(one, spec) == symbol_of(other, spec)
+
+
+def _bare(sent: list[Leg], leg: Leg, spec: Spec) -> int:
+    """Return how many options like this leg are sold and not bought once these legs have been dealt."""
+    alike = [each for each in sent if _is_alike(leg, each, spec)]
+    return sum(each.ratio if each.side is Side.SELL else -each.ratio for each in alike)
+
+
+# ---------------------------------------------------------------- what max_unprotected can promise
+
+
+def hardly_protected(look: Look) -> Iterator[Problem]:
+    """Yield RB341 where short legs must stand without protection for longer than `max_unprotected` allows."""
+    limit = look.spec.risk.max_unprotected
+    if limit is None:
+        return
+    where = (*look.spec.risk.path, "max_unprotected")
+    then = f"after {duration(limit)} the position is closed at market"
+    if limit < LEAST_PROMISE:
+        message = f"a stop rests once the broker has answered, which can take longer than {duration(limit)}: {then}"
+        yield Problem("RB341", where, message, f"write {duration(LEAST_PROMISE)} or more")
+    elif (seconds := _entry_seconds(look)) > limit:
+        message = f"an entry in parts works for {duration(seconds)}, and its stops rest when it is done: {then}"
+        yield Problem("RB341", where, message, f"write {duration(seconds)} or more, or shorten 'order'")
+    else:
+        for planned in look.plan.exits:
+            if planned.rule is not None and _has_pause(planned.order) and planned.order.pause >= limit:
+                pause = duration(planned.order.pause)
+                message = f"'{planned.name}' pauses for {pause} between two tries, with no order at the broker: {then}"
+                yield Problem("RB341", where, message, f"write more than {pause}, or take the pause away")
+                return
+
+
+def _has_pause(order: Order) -> bool:
+    return order.start is not Start.MARKET and order.pause > 0
+
+
+def _entry_seconds(look: Look) -> float:
+    """Return how long an entry that has filled in part may go on working; 0 for one that fills whole or not."""
+    order, legs = look.spec.order, look.spec.legs.legs
+    is_whole = look.plan.quantity == 1 and not order.leg_by_leg and (len(legs) > 1 or legs[0].ratio == 1)
+    if is_whole:
+        return 0.0
+    rounds = len(order.leg_by_leg) or 1
+    return rounds * (order.tries * order.wait + (order.tries - 1) * order.pause)

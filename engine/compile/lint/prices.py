@@ -1,0 +1,96 @@
+"""Prices that no order can have: the exchange deals in ticks, and the engine rounds what lies between."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import NamedTuple
+
+from engine.compile.lint.look import Look
+from engine.compile.problem import Problem
+from engine.compile.structure import symbol_of
+from engine.model.contract import product
+from engine.model.money import Rounding, TickRule, on_tick
+from engine.spec.spec import Amount, Condition, Group, Leg, MeasureTest, Order, Path, Spec, Unit
+
+
+def off_tick(look: Look) -> Iterator[Problem]:
+    """Yield RB340 for steps, starts, bounds on the price and resting prices that lie between two ticks."""
+    spec = look.spec
+    for order in (spec.order, spec.exit_order, *(rule.order for rule in spec.exits)):
+        if order is not None:
+            yield from _order_prices(order, spec)
+    if spec.order.leg_by_leg:
+        return
+    resting = tuple(rule.condition for rule in spec.exits if rule.resting and rule.condition is not None)
+    for condition, measures in (
+        *((each, ("credit", "debit")) for each in spec.legs.require),
+        *((each, ("cost", "value")) for each in resting),
+    ):
+        for path, price in _prices(condition, measures):
+            yield from _between_ticks(path, price, _whole(spec))
+
+
+def _order_prices(order: Order, spec: Spec) -> Iterator[Problem]:
+    is_single = bool(spec.order.leg_by_leg or order.leg_by_leg)
+    grids = tuple(_single(leg, spec) for leg in spec.legs.legs) if is_single else (_whole(spec),)
+    if order.step is not None:
+        coarsest = max(grids, key=lambda grid: grid.ticks.steps[0][1])
+        yield from _between_ticks((*order.path, "step"), order.step, coarsest._replace(is_step=True))
+    if order.price is not None:
+        price = order.price
+        yield from _between_ticks((*order.path, "start"), price, max(grids, key=lambda grid: grid.ticks.tick(price)))
+
+
+class Grid(NamedTuple):
+    """The prices that orders of a kind can have; `is_step`: the finest of them, which a step goes by."""
+
+    what: str
+    ticks: TickRule
+    is_step: bool = False
+
+
+def _whole(spec: Spec) -> Grid:
+    """Return the grid of an order for the whole structure."""
+    legs = spec.legs.legs
+    symbol = symbol_of(legs[0], spec)
+    return _single(legs[0], spec) if len(legs) == 1 else Grid(f"{symbol} combos", product(symbol).combo_ticks)
+
+
+def _single(leg: Leg, spec: Spec) -> Grid:
+    symbol = symbol_of(leg, spec)
+    return Grid(f"{symbol} options", product(symbol).option_ticks)
+
+
+def _between_ticks(path: Path, price: Decimal, grid: Grid) -> Iterator[Problem]:
+    tick = grid.ticks.steps[0][1] if grid.is_step else grid.ticks.tick(price)
+    below, above = on_tick(price, tick, Rounding.DOWN), on_tick(price, tick, Rounding.UP)
+    if below == above:
+        return
+    word = "step" if grid.is_step else "price"
+    message = f"{grid.what} are priced in steps of {tick}: a {word} of {price:f} lies between"
+    if below <= 0:
+        help_text = f"write {above}" + (": with less several tries have the same price" if grid.is_step else "")
+    else:
+        help_text = f"write {below} or {above}"
+    yield Problem("RB340", path, message, help_text)
+
+
+def _prices(condition: Condition, measures: tuple[str, ...]) -> Iterator[tuple[Path, Decimal]]:
+    """Yield the prices per share that a condition compares one of these measures with."""
+    test = condition.test
+    if isinstance(test, Group):
+        for member in test.members:
+            yield from _prices(member, measures)
+    if not isinstance(test, MeasureTest) or test.measure not in measures or test.comparison is None:
+        return
+    several = len(test.comparison.operands) > 1
+    for at, operand in enumerate(test.comparison.operands):
+        if isinstance(operand, Amount) and operand.unit is Unit.NUMBER:
+            yield _bound_path(test, at if several else None), operand.value
+
+
+def _bound_path(test: MeasureTest, at: int | None) -> Path:
+    if len(test.path) > 1 and test.path[-2] in ("target", "stop"):
+        return test.path
+    assert test.comparison is not None
+    path: Path = (*test.path, test.comparison.op.value)
+    return path if at is None else (*path, at)

@@ -1,0 +1,299 @@
+"""What every subject can be at all: by its nature, by the structure, and by when the bot looks at it.
+
+A new measure needs its line in NATURE. A test fails when one is missing.
+"""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from math import inf
+from types import MappingProxyType
+
+from engine.compile.lint.clauses import Reach, legs_of
+from engine.compile.lint.literals import KIND, TIME, Literal, Subject, Terms, literal
+from engine.compile.lint.ranges import (
+    ALL,
+    FALSE,
+    NOT_NEGATIVE,
+    POSITIVE,
+    TRUE,
+    TRUE_OR_FALSE,
+    Range,
+    meet,
+    stretch,
+)
+from engine.compile.lint.worth import COMMISSION, MULTIPLIER, Worth
+from engine.compile.plan import AllOf, Compare, Plan, Quantity, Rule, Truth
+from engine.compile.structure import certain_direction
+from engine.compile.timing import first_time_exit, outlives_its_day, windows_of
+from engine.model.session import Session
+from engine.model.values import dataclass
+from engine.spec.spec import DteRule, Expiry, Spec, Strike, StrikeBy
+
+NATURE: Mapping[str, Range] = {
+    "spot": POSITIVE,
+    "vix": POSITIVE,
+    "vix9d": POSITIVE,
+    "vix1d": POSITIVE,
+    "vix3m": POSITIVE,
+    "vix_change": ALL,
+    "move": ALL,
+    "vix_spike": NOT_NEGATIVE,
+    "spx_spy_ratio": POSITIVE,
+    "gap": ALL,
+    "day_range": NOT_NEGATIVE,
+    "iv": POSITIVE,
+    "rv": NOT_NEGATIVE,
+    "iv_over_rv": POSITIVE,
+    "expected_move": POSITIVE,
+    "no_event": TRUE_OR_FALSE,
+    "event": TRUE_OR_FALSE,
+    "time": ALL,
+    "session": TRUE_OR_FALSE,
+    "quote_width": NOT_NEGATIVE,
+    "credit": ALL,
+    "debit": ALL,
+    "max_risk": NOT_NEGATIVE,
+    "strike": POSITIVE,
+    "dte": NOT_NEGATIVE,
+    "cost": ALL,
+    "value": ALL,
+    "profit": ALL,
+    "loss": ALL,
+    "breach": ALL,
+    "leg_delta": stretch(0.0, 1.0),
+    "position_delta": ALL,
+    "time_in_trade": NOT_NEGATIVE,
+}
+"""Every measure of the vocabulary, and the numbers that it can be."""
+
+_CHANGES = ("vix_change", "move", "gap")
+_LOST_WHOLE = stretch(-1.0, inf, low_open=True)
+_NEAR = 0.75
+"""A strike chosen by delta has at least so much of it: no listed strike lies further off."""
+
+
+def by_nature(subject: Subject) -> Range:
+    """Return what a subject can be, whatever bot asks."""
+    if subject.measure not in NATURE:
+        return TRUE_OR_FALSE if not subject.measure else ALL
+    if subject.of is not None:
+        return NATURE[subject.measure] if NATURE[subject.measure] in (POSITIVE, NOT_NEGATIVE) else ALL
+    if subject.measure in _CHANGES and subject.quantity is Quantity.FRACTION:
+        return _LOST_WHOLE
+    return NATURE[subject.measure]
+
+
+@dataclass(frozen=True, slots=True)
+class PriceBounds:
+    """The least and the most that `require` lets one structure bring, per share; for what is bought, cost."""
+
+    least: float
+    most: float
+
+
+def price_bounds(plan: Plan, worth: Worth, terms: Terms) -> PriceBounds:
+    """Return the bounds that `require` sets on the price of the structure, which is never more than it can be worth."""
+    shares = MULTIPLIER * plan.quantity
+    found = stretch(0.0, inf)
+    for subject, passing in _literals(plan.require, terms):
+        if subject.measure == plan.opens_for and subject.of is None:
+            scale = shares if subject.quantity is Quantity.DOLLARS else 1
+            found = meet(found, tuple(((low / scale, a), (high / scale, b)) for (low, a), (high, b) in passing))
+    most = worth.most_cost if plan.opens_for == "credit" else worth.most_value
+    top = inf if most is None else most
+    if not found or found[0][0][0] >= top:
+        return PriceBounds(0.0, top)
+    return PriceBounds(found[0][0][0], min(found[-1][1][0], top))
+
+
+def _literals(rules: tuple[Rule, ...], terms: Terms) -> list[Literal]:
+    return [literal(test, terms) for rule in rules for test in _flat(rule.test) if isinstance(test, Compare)]
+
+
+def _flat(test: Truth) -> list[Truth]:
+    return [found for member in test.members for found in _flat(member)] if isinstance(test, AllOf) else [test]
+
+
+# ---------------------------------------------------------------- places
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What subjects can be at entry, while a position is open, when it has just been opened, and all day long."""
+
+    entry: Reach
+    open: Reach
+    opened: Reach
+    halt: Reach
+
+
+def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: Terms) -> Places:
+    """Return the reaches of one bot on one kind of session."""
+    session = terms.session
+    start, end = window_seconds(spec, session)
+    day = (session.close - session.open).total_seconds()
+    in_window = {KIND: TRUE if session.is_half else TRUE_OR_FALSE, TIME: stretch(start, end, high_open=True)}
+    is_same_day = not outlives_its_day(spec)
+    money = _money(plan, worth, bounds, terms) if _is_sure(spec, bounds) else {}
+    held = in_window | money | {TIME: stretch(start if is_same_day else 0.0, day, high_open=True)}
+    fewest, most = dte_range(spec.legs.expiry)
+    lasting = stretch(0.0, day - start) if is_same_day else NOT_NEGATIVE
+    return Places(
+        halt=_reach(in_window | {TIME: stretch(0.0, day, high_open=True)}),
+        entry=_reach(in_window | _prices(plan, worth)),
+        open=_reach(held, {"dte": stretch(0.0, most), "time_in_trade": lasting}),
+        opened=_reach(
+            held | in_window | _UNMOVED, {"dte": stretch(fewest, most), "time_in_trade": FALSE}, _chosen(plan)
+        ),
+    )
+
+
+def _is_sure(spec: Spec, bounds: PriceBounds) -> bool:
+    """Say whether the structure is sold, or bought, whatever the market: by its strikes, or by what `require` asks."""
+    return certain_direction(spec) is not None or bounds.least > 0
+
+
+def _reach(
+    subjects: Mapping[Subject, Range],
+    measures: Mapping[str, Range] = MappingProxyType({}),
+    legs: Mapping[str, Mapping[str, Range]] = MappingProxyType({}),
+) -> Reach:
+    """Return a reach. Money is looked up whatever its `at` is; what is of several legs is the worst of them."""
+
+    def reach(subject: Subject) -> Range:
+        for known in (subject, Subject(subject.measure, subject.quantity, (), subject.of)):
+            if known in subjects:
+                return subjects[known]
+        if subject.of is None and subject.measure in legs:
+            return _worst_of(subject, legs[subject.measure])
+        return measures[subject.measure] if subject.measure in measures else by_nature(subject)
+
+    return reach
+
+
+def _worst_of(subject: Subject, ranges: Mapping[str, Range]) -> Range:
+    """Return what the largest delta, or the least distance, of some legs can be."""
+    known = [ranges[name] for name in sorted(legs_of(subject)) if name in ranges]
+    if subject.measure == "breach":
+        return stretch(-inf, min((found[-1][1][0] for found in known), default=inf))
+    return stretch(max((found[0][0][0] for found in known), default=0.0), 1.0)
+
+
+def window_seconds(spec: Spec, session: Session) -> tuple[float, float]:
+    """Return when the first of the entry's windows opens and the last one closes, in seconds since the session's open.
+
+    On some half days, where none is left, it closes before it opens.
+    """
+    found = spans_in_seconds(spec, session)
+    left = [(start, end) for start, end in found if start < end]
+    return (left[0][0], left[-1][1]) if left else found[0]
+
+
+def spans_in_seconds(spec: Spec, session: Session) -> list[tuple[float, float]]:
+    """Return when each window opens and closes, in seconds since the session's open.
+
+    It closes at the first time exit or the session's close at the latest; on some half days before it opens.
+    """
+    first = first_time_exit(spec, session)
+    latest = session.close if first is None else min(session.close, first.before_close(session))
+    found = []
+    for window in windows_of(spec.entry):
+        start = window.start.on(session)
+        end = start + timedelta(seconds=window.lasts or 0.0) if window.end is None else window.end.on(session)
+        found.append(((start - session.open).total_seconds(), (min(end, latest) - session.open).total_seconds()))
+    return found
+
+
+def dte_range(expiry: Expiry) -> tuple[float, float]:
+    """Return the fewest and the most days to expiry that the rule can choose; one that says `nearest` is not sure."""
+    days = [float(day) for day in expiry.days]
+    match expiry.rule:
+        case DteRule.EXACT:
+            return days[0], days[0]
+        case DteRule.AT_MOST:
+            return 0.0, days[0]
+        case DteRule.BETWEEN:
+            return days[0], days[1]
+        case DteRule.AT_LEAST:
+            return days[0], inf
+        case DteRule.NEAREST:
+            return days[0] / 2, inf
+
+
+# ---------------------------------------------------------------- money
+
+
+def _prices(plan: Plan, worth: Worth) -> dict[Subject, Range]:
+    """At entry: what is sold brings less than it could ever cost, what is bought costs less than it could bring."""
+    most = worth.most_cost if plan.opens_for == "credit" else worth.most_value
+    if most is None:
+        return {}
+    sizes = ((Quantity.PRICE, 1), (Quantity.DOLLARS, MULTIPLIER * plan.quantity))
+    return {Subject(plan.opens_for, quantity): stretch(-inf, most * size, high_open=True) for quantity, size in sizes}
+
+
+def _money(plan: Plan, worth: Worth, bounds: PriceBounds, terms: Terms) -> dict[Subject, Range]:
+    """While it is open: what closing it may cost, and what follows for its profit and loss.
+
+    Nothing is claimed of a structure that may as well be bought as sold. A position of which parts are closed one
+    after the other may lose on one side after the other.
+    """
+    cost = _cost_range(worth)
+    paid = (bounds.least, bounds.most) if plan.opens_for == "credit" else (-bounds.most, -bounds.least)
+    lost, won = cost[1] - paid[0], paid[1] - cost[0]
+    part_lost, part_won = _parts(plan, cost, bounds)
+    if not terms.is_whole:
+        lost = part_lost = inf
+    shares = MULTIPLIER * plan.quantity
+    fees = float(COMMISSION) * 2 * plan.quantity * sum(leg.ratio for leg in plan.legs)
+    return {
+        Subject("gain", Quantity.FRACTION): stretch(-part_lost, part_won, low_open=True, high_open=True),
+        Subject("gain in dollars", Quantity.DOLLARS): stretch(-lost * shares - fees, won * shares, high_open=True),
+        Subject("gain in risk", Quantity.FRACTION): stretch(-1.0 if terms.is_whole else -inf, inf, low_open=True),
+        Subject("cost", Quantity.PRICE): stretch(*cost, low_open=True, high_open=not cost[1]),
+    }
+
+
+def _cost_range(worth: Worth) -> tuple[float, float]:
+    """Return the least and the most that closing costs; what it brings is a cost below 0."""
+    least = -inf if worth.most_value is None else 0.0 - worth.most_value
+    return least, inf if worth.most_cost is None else worth.most_cost
+
+
+def _parts(plan: Plan, cost: tuple[float, float], bounds: PriceBounds) -> tuple[float, float]:
+    """Return the most that can be lost and won, as parts of the entry price: more of a small one than of a large."""
+    least, most = cost
+    base = bounds.least
+    if plan.opens_for == "credit":
+        return (most / base - 1 if base else inf), (1.0 if not least else 1 - least / base if base else inf)
+    return (1.0 if not most else 1 + most / base if base else inf), (-least / base - 1 if base else inf)
+
+
+_AT_MID = (("at", "mid"),)
+_UNMOVED: dict[Subject, Range] = {
+    Subject("gain", Quantity.FRACTION, _AT_MID): FALSE,
+    Subject("gain in dollars", Quantity.DOLLARS, _AT_MID): stretch(-inf, 0.0),
+}
+"""Right after the fill nothing has been won or lost, at mid."""
+
+
+def _chosen(plan: Plan) -> dict[str, dict[str, Range]]:
+    """Right after the fill strikes stand where they were chosen."""
+    return {
+        "leg_delta": {leg.name: _delta_chosen(leg.strike) for leg in plan.legs},
+        "breach": {leg.name: _distance_chosen(leg.strike) for leg in plan.legs},
+    }
+
+
+def _delta_chosen(strike: Strike) -> Range:
+    moved = strike.at_least_from_spot is not None or strike.multiple_of is not None
+    if strike.by is not StrikeBy.DELTA or strike.target is None or moved:
+        return stretch(0.0, 1.0)
+    return stretch(float(strike.target) * _NEAR, 1.0)
+
+
+def _distance_chosen(strike: Strike) -> Range:
+    if strike.by is not StrikeBy.AT_SPOT or strike.multiple_of is None or strike.at_least_from_spot is not None:
+        return ALL
+    half = float(strike.multiple_of) / 2
+    return stretch(-half, half)

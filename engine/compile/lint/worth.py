@@ -1,0 +1,77 @@
+"""What a structure can be worth at most, from the distances between its strikes, before any market is there.
+
+A structure whose strikes all hang on one of them pays off within known bounds: a put spread of 10 points costs at most
+10.00 to close, whatever happens.
+"""
+
+from decimal import Decimal
+
+from engine.compile.distance import NOTHING, Ends, ends_of, place_of
+from engine.compile.structure import group_direction, symbol_of
+from engine.model.values import dataclass
+from engine.spec.spec import Leg, Spec, StrikeBy
+
+MULTIPLIER = 100
+COMMISSION = Decimal("1.40")
+"""Dollars a contract and side, more than any product's: what a stop in dollars may be missed by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worth:
+    """The most that closing one structure can cost, and bring, per share; None without a bound.
+
+    Both are never negative: what is sold brings 0 at most unless it has a side that is bought.
+    """
+
+    most_cost: float | None
+    most_value: float | None
+
+
+def worth_of(spec: Spec) -> Worth:
+    """Return what one structure can be worth at most at expiry."""
+    groups: dict[str, dict[str, list[Leg]]] = {}
+    for leg in spec.legs.legs:
+        groups.setdefault(symbol_of(leg, spec), {}).setdefault(leg.right, []).append(leg)
+    ends = [_together(sides) for sides in groups.values()]
+    least, most = _added([each[0] for each in ends]), _added([each[1] for each in ends])
+    return Worth(None if least is None else float(-least), None if most is None else float(most))
+
+
+def _added(parts: list[Decimal | None]) -> Decimal | None:
+    known = [part for part in parts if part is not None]
+    return sum(known, NOTHING) if len(known) == len(parts) else None
+
+
+def _together(sides: dict[str, list[Leg]]) -> Ends:
+    """Puts and calls on one underlying. Where no put stands above a call only one of the two sides can be worth
+    anything at the end; else both count."""
+    ends = [_ends(legs) for legs in sides.values()]
+    least, most = _added([each[0] for each in ends]), _added([each[1] for each in ends])
+    if len(ends) > 1 and _stand_apart(sides):
+        least = least and min(each[0] or NOTHING for each in ends)
+        most = most and max(each[1] or NOTHING for each in ends)
+    return least, most
+
+
+def _ends(legs: list[Leg]) -> Ends:
+    """Where strikes are chosen one by one, at no known distance, the sign may be known and the size is not."""
+    unsized: dict[str | None, Ends] = {"credit": (None, NOTHING), "debit": (NOTHING, None)}
+    return ends_of(legs) or unsized.get(group_direction(legs), (None, None))
+
+
+def _stand_apart(sides: dict[str, list[Leg]]) -> bool:
+    """Say whether the sold options are chosen at or out of the money, and the bought ones further out."""
+    roots = [place_of(leg, legs)[0] for legs in sides.values() for leg in legs]
+    outward = all(_is_outward(leg) for legs in sides.values() for leg in legs)
+    return outward and all(_is_out_of_the_money(root) for root in roots)
+
+
+def _is_outward(leg: Leg) -> bool:
+    return leg.strike.by is not (StrikeBy.ABOVE if leg.right == "put" else StrikeBy.BELOW)
+
+
+def _is_out_of_the_money(leg: Leg) -> bool:
+    strike = leg.strike
+    if strike.by is StrikeBy.DELTA:
+        return strike.target is not None and strike.target <= Decimal("0.5")
+    return strike.by in (StrikeBy.EXPECTED_MOVE, StrikeBy.AT_SPOT, StrikeBy.AT_LEG)

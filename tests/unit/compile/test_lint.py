@@ -1,0 +1,342 @@
+"""Every warning of the compiler: one change to a sound spec, its code and what is marked; and what is let alone."""
+
+from dataclasses import fields
+from datetime import date
+
+import pytest
+from document import CONDOR
+
+from engine.compile.build import check, check_together
+from engine.compile.lint.look import Outside
+from engine.compile.lint.reach import NATURE
+from engine.compile.plan import ExitPlan
+from engine.compile.vocabulary import VOCABULARY
+from engine.model.facts import EventCalendar
+from engine.model.session import half_days
+from engine.spec.diagnostic import Diagnostic
+from engine.spec.load import load_text
+from engine.spec.spec import Entry, Exit
+
+TODAY = date(2026, 11, 2)
+ENDS = EventCalendar(
+    published_until={"CPI": date(2026, 12, 31), "FOMC": date(2026, 11, 20)},
+    known_until={"CPI": date(2027, 12, 31), "FOMC": date(2027, 12, 31)},
+)
+OUTSIDE = Outside(TODAY, half_days(TODAY, date(2027, 11, 2)), lambda: ENDS)
+
+WINDOW = '  window: {from: "10:00", to: "13:30"}\n'
+VIX = "    - vix: {between: [12, 22]}\n"
+REQUIRE = "    - credit: {at_least: 0.50}\n"
+TIME = '  - time: "15:30"\n'
+BREACH = "  - breach: {spot_within: 5 pts}\n"
+TARGET = "  - target: {profit: 50%}\n"
+STOP = "  - stop: {loss: $50}\n    confirm: 2 quotes\n"
+RISK = "  max_loss_per_trade: $1000\n"
+ORDER = "order: {start: mid, step: 0.05, wait: 10s, tries: 6, then: cancel}\n"
+
+SELLER = """\
+rulebot: 1
+name: seller
+about: Sells a put far out, every day.
+underlying: SPY
+entry:
+  at: open + 1m
+  max_open: 30
+legs:
+  expiry: {dte: {nearest: 45}}
+  short_put: {sell: put, strike: {delta: 0.15}}
+order: {start: mid, step: 0.01, wait: 10s, tries: 6, then: cancel}
+exits:
+  - dte: {at_most: 21}
+  - stop: {loss: 200%}
+    resting: true
+risk:
+  undefined_risk: allow
+"""
+
+
+def changed(*changes: tuple[str, str], text: str = CONDOR) -> str:
+    """Return the text with each first piece replaced by the second."""
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    return text
+
+
+def when(*conditions: str) -> str:
+    return changed((VIX, "".join(f"    - {condition}\n" for condition in conditions)))
+
+
+def exits(*lines: str) -> str:
+    return changed((TIME + BREACH + TARGET + STOP, "".join(f"  {line}\n" for line in lines)))
+
+
+def seller(*changes: tuple[str, str]) -> str:
+    return changed(*changes, text=SELLER)
+
+
+def within(points: int, more: str = "") -> str:
+    return f"- breach: {{spot_within: {points} pts{more}}}"
+
+
+def legs(text: str) -> str:
+    start, end = CONDOR.index("  short_put:"), CONDOR.index("order:")
+    return (
+        CONDOR[:start].replace("parameters: {floor: 30 pts}\n", "") + text + CONDOR[end:] + "  undefined_risk: allow\n"
+    )
+
+
+REVERSAL = """\
+  short_put: {sell: put, strike: {delta: 0.25}}
+  long_call: {buy: call, strike: {delta: 0.25}}
+"""
+BROKEN_WING = """\
+  long_put: {buy: put, strike: {delta: 0.30}}
+  short_put: {sell: put, ratio: 2, strike: {below: long_put, by: 10 pts}}
+  wing: {buy: put, strike: {below: short_put, by: 30 pts}}
+  require:
+    - credit: {at_least: 0.50}
+"""
+
+
+def warnings(text: str) -> list[Diagnostic]:
+    loaded = load_text(text)
+    assert loaded.spec is not None, [found.message for found in loaded.diagnostics]
+    return [*loaded.diagnostics, *check(loaded, OUTSIDE)]
+
+
+def places(text: str) -> list[tuple[str, str]]:
+    return [(found.code, found.text[found.col - 1 : found.end_col - 1]) for found in warnings(text)]
+
+
+PAYS = "credit: {at_least: 0.50}"
+WIDE = "credit: {between: [0.50, 1.00]}"
+LAST = '- time: "15:30"'
+PAST = "- {name: past, breach: {spot_beyond: 0 pts}}"
+OF_PUT = "breach: {spot_within: 5 pts, of: short_put}"
+DELTA = "- leg_delta: {beyond: 0.20}"
+OPEN = "  max_open: 30\n"
+RESTING = "  - stop: {loss: 200%}\n    resting: true\n"
+PROTECTED = RISK + "  protect: {cost: 4x credit}\n  max_unprotected: 5s\n"
+ONE_BY_ONE = "long_put, short_put, short_call, long_call"
+
+FOUND = [
+    # names
+    (changed(("day_range: {below: 0.6x day_move}", "day_range: {below: 20 pts}")), "RB302", "day_move"),
+    (
+        changed(("{floor: 30 pts}", "{floor: 30 pts, vix: 20}"), (VIX, "    - {name: e, expr: vix9d < vix}\n")),
+        "RB303",
+        "vix",
+    ),
+    (exits(LAST, "- name: any", "  breach: {spot_within: 5 pts}"), "RB303", "any"),
+    # conditions of entry
+    (when("vix: {below: 12}", "{name: high, vix: {above: 20}}"), "RB311", "20"),
+    (when("vix: {above: 20}", "{name: e, expr: vix9d > 2 and 12 > vix}"), "RB311", "vix9d > 2 and 12 > vix"),
+    (when("vix: {above: 20}", "{name: e, expr: 12 > vix}"), "RB311", "12 > vix"),
+    (when("vix: {above: 20}", "not: {vix: {at_least: 15}}"), "RB311", "not: {vix: {at_least: 15}}"),
+    (when('time: "14:00"'), "RB311", '"14:00"'),
+    (when("no_event: [CPI]", "event: [CPI]"), "RB311", "[CPI]"),
+    (when("no_event: [CPI]", "{name: e, expr: event(CPI)}"), "RB311", "event(CPI)"),
+    (when("vix_spike: {below: 0 pts}"), "RB311", "0 pts"),
+    (changed((REQUIRE, "    - credit: {at_least: 11.00}\n")), "RB311", "11.00"),
+    (changed((REQUIRE, "    - credit: {at_least: $1200}\n")), "RB311", "$1200"),
+    (changed((RISK, RISK + "  halt_when:\n    - vix: {above: 10}\n")), "RB312", "10"),
+    (changed((RISK, RISK + "  halt_when:\n    - day_range: {below: 1x day_move}\n")), "RB312", "1x day_move"),
+    # sessions of the year
+    (changed((WINDOW, '  window: {from: "13:00", to: "14:00"}\n')), "RB320", '{from: "13:00", to: "14:00"}'),
+    (changed((TIME, "  - time: open + 4h\n  - at_expiry: settle\n")), "RB321", "open + 4h"),
+    (exits(LAST, "- time_in_trade: {above: 3h}"), "RB321", "3h"),
+    # again and caps
+    (changed(("  per_day: 1\n", "  per_day: 2\n  again: {after: [any], wait: 4h}\n")), "RB322", "4h"),
+    (changed(("  per_day: 1\n", "  per_day: 3\n")), "RB323", "3"),
+    (changed(("  per_day: 1\n", "  per_day: 2\n  again: {after: [unfilled]}\n")), "RB323", "2"),
+    (changed(("  per_day: 1\n", "  per_day: 9\n  again: {after: [any], wait: 1h}\n")), "RB323", "9"),
+    (changed(("  per_day: 1\n", "  per_day: 4\n  again: {after: [any], at_most: 2}\n")), "RB323", "4"),
+    (changed(("  per_day: 1\n", "  per_day: 1\n  max_open: 2\n")), "RB323", "2"),
+    # events
+    (when("no_event: [CPI, cpi_eve]"), "RB314", "cpi_eve"),
+    (when("no_event: {of: [CPI, my_day], before: 2h}"), "RB314", "my_day"),
+    (when("{name: e, expr: no_event(my_day)}"), "RB314", "no_event(my_day)"),
+    (when("no_event: [FOMC]"), "RB315", "FOMC"),
+    (seller((OPEN, OPEN + "  when:\n    - no_event: [CPI]\n")), "RB313", "[CPI]"),
+    # exits
+    (exits(LAST, "- target: {profit: 100%}"), "RB330", "100%"),
+    (exits(LAST, "- target: {cost: 0.00}"), "RB330", "0.00"),
+    (exits(LAST, "- target: {profit: $1000}"), "RB330", "$1000"),
+    (exits(LAST, "- stop: {cost: 10.50}"), "RB331", "10.50"),
+    (exits(LAST, "- stop: {loss: $1000}"), "RB331", "$1000"),
+    (exits(LAST, "- stop: {cost: 21x credit}"), "RB331", "21x credit"),
+    (exits(LAST, "- loss: {at_least: 1900%}"), "RB331", "1900%"),
+    (exits(LAST, "- loss: {above: 1x max_risk}"), "RB331", "1x max_risk"),
+    (
+        legs(BROKEN_WING).replace("profit: 50%", "profit: $1100").replace("credit: {at_least: 0.50}", WIDE),
+        "RB330",
+        "$1100",
+    ),
+    (legs(BROKEN_WING).replace("{loss: $50}", "{loss: $2000}"), "RB331", "$2000"),
+    (exits(LAST, '- {name: later, time: "15:45", order: market}'), "RB332", '"15:45"'),
+    (exits(LAST, within(15), f"- {{name: near, {within(5)[2:]}}}"), "RB332", "{spot_within: 5 pts}"),
+    (
+        exits(LAST, within(15), f"- {{name: near, {within(5, ', of: short_put')[2:]}}}"),
+        "RB332",
+        "{spot_within: 5 pts, of: short_put}",
+    ),
+    (exits(LAST, PAST, PAST.replace("past", "far").replace("0 pts", "5 pts")), "RB332", "{spot_beyond: 5 pts}"),
+    (exits(LAST, "- stop: {cost: 2x credit}", "- {name: second, stop: {loss: 100%}}"), "RB332", "100%"),
+    (exits(LAST, DELTA, "- {name: e, all: [{leg_delta: {beyond: 0.30}}, {vix: {above: 20}}]}"), "RB332", None),
+    (exits(LAST, "- name: both", "  all: [{profit: {above: 50%}}, {cost: {above: 1x credit}}]"), "RB333", None),
+    (changed((TIME, "  - time: close\n  - {name: out, time: close - 15m}\n")), "RB333", "close"),
+    (exits(LAST, "- leg_delta: {beyond: 1}"), "RB333", "1"),
+    (changed((RISK, RISK + "  halt_when:\n    - vix_spike: {below: 0 pts}\n")), "RB333", "0 pts"),
+    (exits(LAST, "- leg_delta: {beyond: 0.05}"), "RB334", "0.05"),
+    (exits(LAST, "- stop: {cost: 1x credit}"), "RB334", "1x credit"),
+    (seller(("dte: {at_most: 21}", "dte: {at_most: 60}"), ("nearest: 45", "between: [30, 45]")), "RB334", "60"),
+    # endings
+    (seller(("dte: {at_most: 21}", "dte: {above: 60}"), ("nearest: 45", "between: [30, 45]")), "RB335", "exits"),
+    (changed((TIME, "  - time: open + 4h\n")), "RB335", "exits"),
+    (
+        seller(("short_put: {sell: put", "short_call: {sell: call"), (RESTING, "")),
+        "RB336",
+        "short_call",
+    ),
+    # orders and prices
+    (changed((BREACH, f"{BREACH}    order: market\n")), "RB310", "market"),
+    (changed(("step: 0.05", "step: 0.01")), "RB340", "0.01"),
+    (changed(("step: 0.05", "step: 0.12")), "RB340", "0.12"),
+    (changed(("start: mid", "start: 0.52")), "RB340", "0.52"),
+    (changed((REQUIRE, "    - credit: {at_least: 0.52}\n")), "RB340", "0.52"),
+    (changed((REQUIRE, "    - credit: {between: [0.50, 0.93]}\n")), "RB340", "0.93"),
+    (changed((BREACH, f"{BREACH}    order: {{step: 0.02}}\n")), "RB340", "0.02"),
+    (changed((RISK, RISK + "  protect: {cost: 4x credit}\n  max_unprotected: 1s\n")), "RB341", "1s"),
+    (changed((RISK, PROTECTED), ("underlying: SPX", "underlying: SPX\nquantity: 3")), "RB341", "5s"),
+    (changed((RISK, PROTECTED), (BREACH, BREACH + "    order: {tries: 3, pause: 10s}\n")), "RB341", "5s"),
+    (changed(("then: cancel", f"leg_by_leg: [{ONE_BY_ONE}], then: unwind")), "RB342", "short_call"),
+]
+
+
+@pytest.mark.parametrize(("text", "code", "marked"), FOUND, ids=[f"{n}-{case[1]}" for n, case in enumerate(FOUND)])
+def test_one_warning_at_its_place(text: str, code: str, marked: str | None) -> None:
+    found = places(text)
+    assert [each for each, _ in found] == [code]
+    assert marked is None or found[0][1] == marked
+
+
+def test_a_sound_spec_has_no_warning() -> None:
+    assert places(CONDOR) == places(SELLER) == []
+
+
+QUIET = [
+    when("vix: {below: 20}", "{name: again, vix: {above: 12}}"),
+    when("vix: {at_most: 20}", "{name: again, vix: {at_least: 20}}"),
+    when("vix: {above: 20}", "vix9d: {below: 12}"),
+    when("{name: e, vix_change: {above: 3%}}"),
+    when("{name: e, any: [{vix: {below: 12}}, {name: high, vix: {above: 20}}]}", "{name: f, vix: {above: 18}}"),
+    when("session: {is: half}").replace("13:30", "12:30"),
+    when("session: {is: full}").replace('from: "10:00", to: "13:30"', 'from: "13:00", to: "14:00"'),
+    changed((WINDOW, "  window: {from: close - 3h, to: close - 1h}\n")),
+    changed((RISK, RISK + "  halt_when:\n    - vix: {above: 20}\n    - day_range: {above: day_move}\n")),
+    changed(("  per_day: 1\n", "  per_day: 2\n  max_open: 2\n  again: {after: [filled], wait: 30m}\n")),
+    exits(LAST, "- breach: {spot_within: 5 pts}", "- {name: wider, breach: {spot_within: 15 pts}}"),
+    exits(LAST, f"- {{{within(15)[2:]}, confirm: 30s}}", "- {name: near, breach: {spot_within: 5 pts}}"),
+    exits(LAST, "- breach: {spot_within: 15 pts, of: short_put}", "- {name: near, breach: {spot_within: 5 pts}}"),
+    exits(LAST, within(15, ", of: short_put"), f"- {{name: n, {OF_PUT}, close: all}}"),
+    exits(LAST, "- target: {profit: 30%}", "- {name: e, all: [{profit: {above: 40%}}, {time_in_trade: {above: 1h}}]}"),
+    exits(LAST, "- {target: {profit: 40%}, max_age: 2s}", "- {name: more, target: {profit: 50%}}"),
+    exits(LAST, "- {stop: {cost: 2x credit}, unknown: exit}", "- target: {cost: 0.4x credit}"),
+    exits(LAST, "- stop: {loss: 300%}"),
+    exits(LAST, "- stop: {loss: $900}"),
+    exits(LAST, "- leg_delta: {beyond: 0.12}"),
+    exits(LAST, "- time_in_trade: {above: 2h}"),
+    changed((REQUIRE, "    - credit: {at_least: 3.00}\n"), ("{loss: $50}", "{cost: 2x credit}")),
+    seller((OPEN, OPEN + "  when:\n    - no_event: {of: [CPI], until: expiry}\n")),
+    seller((OPEN, OPEN + "  when:\n    - no_event: [earnings]\n")),
+    seller(("step: 0.01", "step: 0.03")),
+    # what may be sold or bought, and what is closed part by part, may win or lose more than its width or credit
+    legs(REVERSAL).replace("profit: 50%", "profit: 500%"),
+    legs(REVERSAL).replace("profit: 50%", "profit: $5000"),
+    legs(BROKEN_WING).replace("profit: 50%", "profit: 150%"),
+    exits(LAST, f"- {{name: n, {OF_PUT}}}", "- stop: {loss: $1500}"),
+    exits(LAST, f"- {{{within(15)[2:]}}}", f"- {{name: n, {OF_PUT}, unknown: exit}}"),
+    exits(LAST, "- {stop: {cost: 12.00}, unknown: exit}"),
+    changed((RISK, RISK + '  halt_when:\n    - not: {time: "09:45"}\n')),
+]
+
+
+@pytest.mark.parametrize("text", QUIET, ids=range(len(QUIET)))
+def test_what_may_well_be_meant_is_let_alone(text: str) -> None:
+    assert places(text) == []
+
+
+def test_a_spec_with_errors_gets_no_warnings() -> None:
+    both = exits(LAST, "- target: {profit: 100%}").replace("below: short_put", "below: short_pat")
+    assert [code for code, _ in places(both)] == ["RB201"]
+
+
+def test_without_the_day_nothing_is_said_that_depends_on_it() -> None:
+    loaded = load_text(when("no_event: [my_day]").replace('from: "10:00", to: "13:30"', 'from: "13:00", to: "14:00"'))
+    assert check(loaded) == []
+
+
+def test_accepting_what_comes_and_goes_is_never_called_useless() -> None:
+    codes = [
+        code for code, _ in places(changed(("about:", "accept: {RB320: later, RB315: later, RB332: why}\nabout:")))
+    ]
+    assert codes == ["RB300"]
+
+
+# ---------------------------------------------------------------- bots beside each other
+
+
+def together(*texts: str) -> list[list[tuple[str, str]]]:
+    found = check_together([load_text(text) for text in texts])
+    return [[(each.code, each.text[each.col - 1 : each.end_col - 1]) for each in of_file] for of_file in found]
+
+
+def named(name: str, text: str) -> str:
+    return text.replace("name: condor", f"name: {name}").replace("name: seller", f"name: {name}")
+
+
+def test_what_one_sells_and_the_other_buys_is_skipped_by_one_of_them() -> None:
+    turned = CONDOR.replace("short_put: {sell", "short_put: {buy").replace("long_put: {buy", "long_put: {sell")
+    other = named("other", turned)
+    assert together(CONDOR, other) == [[], [("RB350", "short_put"), ("RB350", "long_put")]]
+    netted = other.replace("  require:", "  if_held: allow\n  require:")
+    assert together(CONDOR, netted) == [[("RB350", "short_put"), ("RB350", "long_put")], []]
+
+
+def test_another_time_delta_or_expiry_is_another_option() -> None:
+    bought = named("bought", SELLER).replace("sell: put", "buy: put")
+    assert together(SELLER, bought)[1] != []
+    for old, new in (("delta: 0.15", "delta: 0.16"), ("nearest: 45", "nearest: 44"), ("open + 1m", "open + 1h")):
+        assert together(SELLER, bought.replace(old, new)) == [[], []]
+    assert together(SELLER, SELLER.replace("sell: put", "buy: put")) == [[], []], "the same bot twice is no neighbour"
+
+
+def test_an_entry_of_one_leg_takes_back_what_rests() -> None:
+    other = named("other", SELLER).replace(RESTING, "")
+    assert together(SELLER, other) == [[("RB351", "resting")], []]
+    assert together(SELLER.replace("about:", "accept: {RB351: meant}\nabout:"), other) == [[], []]
+    assert together(CONDOR.replace(RISK, PROTECTED), named("b", CONDOR)) == [[], []], (
+        "a combo is no order of one option"
+    )
+
+
+# ---------------------------------------------------------------- what must be thought of when the language grows
+
+
+def test_every_measure_has_its_nature() -> None:
+    assert NATURE.keys() == VOCABULARY.keys()
+
+
+def test_lint_has_looked_at_every_field_of_an_exit() -> None:
+    """A new one may arm an exit late, or close a part: `exits.py` must know before it says what never acts."""
+    noun = "name kind condition enabled resting order if_unknown grace close_all close_part close_legs repeat path"
+    plan = "name kind rule resting order if_unknown grace basis level level_quantity level_of legs part repeat"
+    assert {field.name for field in fields(Exit)} == set(noun.split())
+    assert {field.name for field in fields(ExitPlan)} == set(plan.split())
+
+
+def test_lint_has_looked_at_every_field_of_an_entry() -> None:
+    """Whatever makes or takes an opportunity: `caps.py` and `spans_in_seconds` count them."""
+    noun = "start end lasts every once others days per_day per_week max_open again when path"
+    assert {field.name for field in fields(Entry)} == set(noun.split())
