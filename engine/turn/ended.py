@@ -43,8 +43,8 @@ def position_filled(work: Work, position: Position, order: Order) -> None:
         work.move(replace(position, exit_reason=order.reason), "rest_partly_filled")
     elif order.purpose in CLOSING and position.state == "exiting":
         work.move(position, "partly_filled")
-    if order.purpose is not Purpose.ENTRY and not order.status.is_live:
-        _closed_after_all(work, work.positions[position.id])
+    if order.purpose is not Purpose.ENTRY:
+        (_take_back_too_much if order.status.is_live else _closed_after_all)(work, work.positions[position.id], order)
 
 
 def _take_back_further_tries(work: Work, position: Position) -> None:
@@ -54,7 +54,21 @@ def _take_back_further_tries(work: Work, position: Position) -> None:
             cancel(work, other, "an earlier try has filled after all")
 
 
-def _closed_after_all(work: Work, position: Position) -> None:
+def _take_back_too_much(work: Work, position: Position, order: Order) -> None:
+    """An order that was given up and came to life has closed something: beside it too much may be at work now.
+
+    What is of the order's own group the broker takes back.
+    """
+    held = {leg.name: leg.held for leg in position.legs}
+    for other in work.live_orders(position.id):
+        is_alike = other.ref == order.ref or (order.oca_group and other.oca_group == order.oca_group)
+        if other.purpose is Purpose.ENTRY or is_alike:
+            continue
+        if any(other.remaining * leg.ratio > held[leg.name] for leg in other.legs):
+            cancel(work, other, f"{order.ref} has closed a part of it")
+
+
+def _closed_after_all(work: Work, position: Position, order: Order) -> None:
     """An order that was over has closed something after all: what works for the same contracts would close too much."""
     live = work.live_orders(position.id)
     for other in live:

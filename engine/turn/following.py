@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-from engine.model.command import Cancel, Replace
+from engine.model.command import Replace
 from engine.model.order import Order, OrderStatus, OrderType, Purpose
 from engine.model.quotes import NO_BID
 from engine.order.draft import parts_of, wire_price
@@ -17,8 +17,8 @@ from engine.turn.choosing import still_holds
 from engine.turn.judging import wake
 from engine.turn.leaving import CLOSING, exit_ladder
 from engine.turn.opening import no_price
-from engine.turn.reports import conclude, has_reason
-from engine.turn.resting import CANCEL_PATIENCE, cancel
+from engine.turn.reports import conclude, has_reason, is_not_found
+from engine.turn.resting import GRACE, ask_back, cancel
 from engine.turn.work import Work
 
 MARKET_PATIENCE = timedelta(seconds=10)
@@ -27,9 +27,6 @@ REASON_PATIENCE = timedelta(seconds=1)
 """How long a refused order waits for the message that says why; it may come after the status."""
 SILENCE = timedelta(seconds=10)
 """How long an order may stay without an answer before it is UNKNOWN (faults.md section 2, step 8)."""
-
-GRACE = timedelta(seconds=40)
-"""How long after it was sent an UNKNOWN order is taken back: the broker's answer to the cancel says what it has."""
 
 
 def follow(work: Work, order: Order) -> None:
@@ -54,9 +51,9 @@ def follow(work: Work, order: Order) -> None:
     if order.attempt_until is None or work.at < order.attempt_until:
         return
     if order.status is OrderStatus.CANCELLING:
-        work.alarm(order.bot, f"no answer to the cancel of {order.ref}", order.position)
-        order = work.put_order(replace(order, attempt_until=work.at + CANCEL_PATIENCE))
-        work.commands.append(Cancel(order))
+        if not is_not_found(order):
+            work.alarm(order.bot, f"no answer to the cancel of {order.ref}", order.position)
+        ask_back(work, order)
     elif order.status is OrderStatus.WORKING and order.purpose is Purpose.ENTRY:
         _next_entry_try(work, order)
     elif order.status is OrderStatus.WORKING and order.purpose in CLOSING:

@@ -21,7 +21,7 @@ from engine.turn.ended import closed, count_realized, order_ended, position_fill
 from engine.turn.judging import wake
 from engine.turn.leaving import UNWIND, is_unwound, leave
 from engine.turn.mismatch import check_count, check_net_price, check_price, check_terms, is_second
-from engine.turn.resting import cancel, cancel_entries, take_back
+from engine.turn.resting import cancel, cancel_entries, is_too_early, take_back
 from engine.turn.rivals import note, note_completed
 from engine.turn.work import Work
 
@@ -137,12 +137,25 @@ def on_message(work: Work, event: OrderMessage) -> None:
         order = work.put_order(replace(order, ended=OrderStatus.REFUSED))
         conclude(work, order)
     elif event.code == NOT_FOUND and order.status is OrderStatus.CANCELLING and not order.perm_id:
-        order = work.put_order(replace(order, ended=OrderStatus.ABANDONED))
-        conclude(work, order)
+        _not_there(work, order)
     elif order.ended is OrderStatus.REFUSED and has_reason(order):
         conclude(work, order)
     elif event.code in REFUSALS and order.status is OrderStatus.WORKING:
         work.alarm(order.bot, f"the broker refused a change of {order.ref}: {event.text}", order.position)
+
+
+def is_not_found(order: Order) -> bool:
+    """Say whether the broker's last word on an order was that it has none."""
+    return order.message.startswith(f"{NOT_FOUND} ")
+
+
+def _not_there(work: Work, order: Order) -> None:
+    """Give an order up that the broker does not have, unless it was asked while the order may have been on its way."""
+    if is_too_early(work, order):
+        text = f"the broker has no {order.ref}, which may still be on its way: it is asked again"
+        work.alarm(order.bot, text, order.position)
+        return
+    conclude(work, work.put_order(replace(order, ended=OrderStatus.ABANDONED)))
 
 
 # ---------------------------------------------------------------- executions

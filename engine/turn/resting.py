@@ -26,6 +26,9 @@ from engine.turn.work import Work
 
 RESTING = (Purpose.TARGET, Purpose.STOP, Purpose.PROTECT)
 CANCEL_PATIENCE = timedelta(seconds=10)
+GRACE = timedelta(seconds=40)
+"""How long an order of which nothing was heard may still be on its way: only what the broker is asked after that says
+whether it has it."""
 REARM_LIMIT = 1
 """How often resting orders that somebody cancelled are put back before a person must look."""
 
@@ -34,11 +37,28 @@ def cancel(work: Work, order: Order, reason: str) -> Order:
     """Ask for an order to be taken back, once; fills may still win."""
     if not order.status.is_live or order.status is OrderStatus.CANCELLING:
         return order
-    order = work.put_order(
-        replace(order, status=OrderStatus.CANCELLING, message=reason, attempt_until=work.at + CANCEL_PATIENCE)
-    )
+    order = work.put_order(replace(order, status=OrderStatus.CANCELLING, message=reason))
+    return ask_back(work, order)
+
+
+def ask_back(work: Work, order: Order) -> Order:
+    """Send the cancel of an order, for the first time or again, and note whether its answer will say anything."""
+    order = work.put_order(replace(order, attempt_until=work.at + CANCEL_PATIENCE))
+    if not order.perm_id and order.sent_at is not None and work.at - order.sent_at < GRACE:
+        work.count_early(order.ref, 1)
     work.commands.append(Cancel(order))
     return order
+
+
+def is_too_early(work: Work, order: Order) -> bool:
+    """Say whether a "not found" answers a cancel that left while the order may have been on its way; count it off.
+
+    The broker answers in the order in which it was asked.
+    """
+    if not work.early.get(order.ref):
+        return False
+    work.count_early(order.ref, -1)
+    return True
 
 
 def cancel_entries(work: Work, bot: str, reason: str) -> None:

@@ -21,7 +21,7 @@ from engine.model.position import Position
 from engine.record.codec import encode
 from engine.record.record import Json, Kind, Record
 from engine.turn.program import CompiledBot, Program
-from engine.turn.state import BotState, Reading, State
+from engine.turn.state import NOTHING, BotState, Reading, State
 
 
 class Turn(NamedTuple):
@@ -58,6 +58,7 @@ class Work:
         self.unprotected: Mapping[str, datetime] = state.unprotected
         self.asked_at = state.asked_at
         self.absent = state.absent
+        self.early: Mapping[str, int] = state.early
         self.rivals = state.rivals
         self._own: set[str] = set()
         self._readings: dict[str, dict[tuple[str, str], Reading]] = {}
@@ -215,14 +216,19 @@ class Work:
         else:
             table[position] = since
 
+    def count_early(self, ref: str, change: int) -> None:
+        """Keep one more, or one less, cancel of an order that left too early for its answer to say anything."""
+        table = self._table("early")
+        table[ref] = table.get(ref, 0) + change
+
     def put_base(self, position: str, made: Decimal) -> None:
         """Keep what a position had made when the session began."""
         self._table("bases")[position] = made
 
     def start_day(self, positions: Mapping[str, Position], orders: Mapping[str, Order]) -> None:
         """Keep only these positions and orders from earlier days."""
-        self.positions, self.orders = positions, orders
-        self._own -= {"positions", "orders"}
+        self.positions, self.orders, self.early = positions, orders, NOTHING
+        self._own -= {"positions", "orders", "early"}
         self.live, self.active = live_refs(orders), active_ids(positions)
 
     def _table(self, name: str) -> Any:
@@ -291,6 +297,7 @@ class Work:
             unprotected=self.unprotected,
             asked_at=self.asked_at,
             absent=self.absent,
+            early=self.early,
             rivals=self.rivals,
             **changes,
         )

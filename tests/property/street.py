@@ -5,6 +5,7 @@ the lists of the next LinkUp say it).
 """
 
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 
 from hand_desk import Desk
@@ -21,17 +22,27 @@ from engine.model.event import (
     OrdersListed,
 )
 from engine.model.order import Order
+from engine.turn.resting import GRACE
 
 
 @dataclass
 class Known:
-    """One order as the broker sees it: in transit, working, done, or lost before it arrived."""
+    """One order as the broker sees it: in transit, working, done, or lost before it arrived.
+
+    asked: when the cancels left that are still to be answered on this connection.
+    """
 
     order: Order
     state: str = "transit"
     filled: int = 0
     final: BrokerStatus | None = None
     was_asked_to_cancel: bool = False
+    asked: list[datetime] = field(default_factory=list)
+
+    @property
+    def is_to_be_answered(self) -> bool:
+        """True when a cancel waits for an answer that can be given."""
+        return self.was_asked_to_cancel if self.state == "working" else bool(self.asked)
 
 
 @dataclass
@@ -59,6 +70,7 @@ class Street:
                 known.order = replace(command.order, quantity=max(command.order.quantity, known.filled))
             elif isinstance(command, Cancel):
                 self.orders[command.order.ref].was_asked_to_cancel = True
+                self.orders[command.order.ref].asked.append(self.desk.now)
             elif isinstance(command, Inquire):
                 self.outbox.append(self._lists())
         self.seen = len(self.desk.commands)
@@ -108,10 +120,13 @@ class Street:
                     self._finish(other, BrokerStatus.CANCELLED)
 
     def cancel(self, known: Known) -> None:
-        """End a working order; one that never arrived is not known."""
+        """End a working order; one that has not arrived is not known. It does so within its grace, or never."""
         if known.state == "working":
             self._finish(known, BrokerStatus.CANCELLED)
-        elif known.state == "lost" and known.was_asked_to_cancel:
+        elif known.state in ("lost", "transit") and known.asked:
+            assert known.order.sent_at is not None
+            if known.asked.pop(0) - known.order.sent_at >= GRACE:
+                known.state = "lost"
             self.outbox.append(OrderMessage(self.desk.now, known.order.order_id, 10147, "not found"))
 
     def _finish(self, known: Known, status: BrokerStatus) -> None:
@@ -154,8 +169,10 @@ class Street:
         self.desk.unlink()
 
     def connect(self) -> None:
-        """Say everything that is so, then LinkUp."""
+        """Say everything that is so, then LinkUp. What was asked on the connection before is not answered any more."""
         self.outbox.clear()
+        for known in self.orders.values():
+            known.asked.clear()
         for known in self.in_state("working", "done"):
             self.desk.send(self._status(known))
         for report in self.executions:

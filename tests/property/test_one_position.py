@@ -105,7 +105,7 @@ class OnePosition(RuleBasedStateMachine):
 
     @rule(index=INDEX)
     def a_cancel_is_answered(self, index: int) -> None:
-        asked = [known for known in self.street.in_state("working", "lost") if known.was_asked_to_cancel]
+        asked = [known for known in self.street.in_state("working", "lost", "transit") if known.is_to_be_answered]
         if asked:
             self.street.cancel(asked[index % len(asked)])
 
@@ -202,6 +202,18 @@ class OnePosition(RuleBasedStateMachine):
     def somebody_asks(self, request: Request) -> None:
         self.desk.ask(request)
         self.heard()
+
+    @rule()
+    def it_is_closed_before_orders_arrive(self) -> None:
+        """The broker has none of what is on its way, and says so at once; it may arrive all the same."""
+        if not self.desk.state.is_linked:
+            return
+        self.desk.ask(Request.FLATTEN)
+        self.desk.tick(0.5)
+        self.heard()
+        for known in self.street.in_state("transit"):
+            self.street.cancel(known)
+        self.everything_is_said()
 
     # ------------------------------------------------------------ what must hold
 

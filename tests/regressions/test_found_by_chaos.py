@@ -7,13 +7,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from hand_desk import SELLER, Desk, text_of
 
 from engine.adapters.ib.contracts import ContractBook
 from engine.adapters.ib.feed import IbFeed
 from engine.adapters.ib.settings import IbSettings
 from engine.model.contract import Underlying
+from engine.model.event import Request
 from engine.model.market import Board
+from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.session import session_from
+from engine.run.chaos.acts import Act
 from engine.run.chaos.draw import CHOICE, draw
 from engine.run.chaos.trial import live_through
 from engine.run.chaos.verdicts import judge
@@ -91,3 +95,86 @@ def test_a_correction_that_was_not_told_was_never_heard_of_once_no_order_worked(
     assert judge(left, desk) == {}
     assert left.kinds_fired["correction"] == 1
     assert left.kinds_fired["lost_execution lost"] >= 1
+
+
+# ---------------------------------------------------------------- an order that the broker has not, and that arrives
+
+
+def test_an_exit_waits_for_a_stop_that_the_broker_has_not_while_it_may_be_on_its_way(tmp_path: Path) -> None:
+    """Seed 100324: a stop and its cancel were on their way for 40 s; "not found" was the answer to a question asked at
+    once, the exit was sent, and the stop came to life beside it."""
+    desk = load_desk(spec_files(["spy_put_seller"]), {}, None)
+    session = session_from(DEFAULT_DATE)
+    faults: tuple[dict[str, str | int], ...] = (
+        {"kind": "slow", "on": "order", "seconds": 40, "lasts": 60},
+        {"kind": "late_order", "on": "order", "number": 3, "seconds": 20},
+    )
+    bare = replace(draw(100324, desk, CHOICE), day=session.date, market=None, faults=faults, crashes=(), delay=0.0)
+    flatten = Act(kind="flatten", at=session.open + timedelta(minutes=2, seconds=9))
+    begins, calm_at = session.open - timedelta(minutes=1), session.open + timedelta(minutes=11)
+    storm = replace(bare, begins=begins, calm_at=calm_at, lockstep=False, acts=(flatten,))
+    left = live_through(storm, desk, tmp_path)
+    assert judge(left, desk) == {}
+    assert dict(left.kinds_fired) == {"slow": 1, "late_order": 1, "flatten": 1}
+    statuses = {order.purpose: order.status for order in left.day.orders.values()}
+    assert statuses[Purpose.STOP] is OrderStatus.CANCELLED
+    assert statuses[Purpose.EXIT] is OrderStatus.FILLED
+
+
+def flattened_before_its_stop_was_heard_of() -> tuple[Desk, Order]:
+    """Return a seller whose target works and whose stop nobody has heard of, when it is to be closed; and the stop."""
+    desk = Desk((text_of("seller", **SELLER),), at="10:00")
+    desk.opened("10:01")
+    target, stop = (next(o for o in desk.live if o.purpose is kind) for kind in (Purpose.TARGET, Purpose.STOP))
+    desk.ack(target)
+    desk.ask(Request.FLATTEN)
+    desk.tick(1)
+    desk.cancelled(desk.order(target.ref))
+    return desk, stop
+
+
+def test_what_the_broker_has_not_yet_is_asked_for_again_before_it_is_given_up() -> None:
+    desk, stop = flattened_before_its_stop_was_heard_of()
+    for _ in range(4):
+        desk.message(stop, 10147, "not found")
+        assert desk.order(stop.ref).status is OrderStatus.CANCELLING
+        desk.tick(10)
+    assert desk.last.purpose is not Purpose.EXIT
+    assert any("may still be on its way" in text for text in desk.alarms)
+    assert not any("no answer to the cancel" in text and stop.ref in text for text in desk.alarms)
+    desk.message(stop, 10147, "not found")
+    assert desk.order(stop.ref).status is OrderStatus.ABANDONED
+    assert desk.last.purpose is Purpose.EXIT, "an exit is done all the same"
+
+
+def test_an_answer_that_comes_late_is_that_to_the_question_that_was_asked_first() -> None:
+    """Four cancels left while the stop may have been on its way; all are answered when the grace is over."""
+    desk, stop = flattened_before_its_stop_was_heard_of()
+    for _ in range(4):
+        desk.tick(10)
+    assert len([found for found in desk.cancels if found.ref == stop.ref]) == 5
+    for _ in range(4):
+        desk.message(stop, 10147, "not found")
+    assert desk.order(stop.ref).status is OrderStatus.CANCELLING
+    desk.ack(stop)
+    desk.cancelled(desk.order(stop.ref))
+    assert desk.last.purpose is Purpose.EXIT
+
+
+def test_an_exit_is_taken_back_when_a_stop_that_was_given_up_fills_beside_it() -> None:
+    """It stayed at work although nothing was held any more, and would have bought a second time."""
+    desk, stop = flattened_before_its_stop_was_heard_of()
+    for _ in range(4):
+        desk.tick(10)
+    for _ in range(5):
+        desk.message(stop, 10147, "not found")
+    exit_order = desk.last
+    assert exit_order.purpose is Purpose.EXIT
+    desk.ack(exit_order)
+    desk.ack(stop)
+    assert desk.order(stop.ref).status is OrderStatus.CANCELLING
+    desk.fill(stop)
+    assert desk.order(exit_order.ref).status is OrderStatus.CANCELLING
+    desk.cancelled(desk.order(exit_order.ref))
+    assert desk.position.is_flat
+    assert desk.position.state == "closed"

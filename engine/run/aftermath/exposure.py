@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from engine.model.contract import Option, Right
-from engine.model.order import OrderStatus, Purpose
+from engine.model.order import Order, Purpose
+from engine.record.codec import decode
 from engine.record.record import Kind
 from engine.run.aftermath.books import PREFIX, executions
 from engine.run.aftermath.day import Day
+from engine.run.audit.given_up import GivenUp
 from engine.sim.exchange.ledger import Row
 from engine.sim.exchange.strangers import EARLY
 from engine.sim.seams import Status
@@ -57,7 +59,8 @@ def uncovered_shorts(day: Day, rows: Iterable[Row], allowed: Collection[str]) ->
 def closed_too_much(day: Day, rows: Iterable[Row]) -> Iterator[str]:
     """Return fills after which the exits of a position had closed more of a leg than its entries had opened.
 
-    A position of which the broker took a trade back, or filled an exit that it had called cancelled, is left out.
+    A position of which the broker took a trade back, or filled an exit that it had called cancelled or said it had not,
+    is left out.
     """
     busted = _busted(day, rows := list(rows)) | _filled_after_the_end(day)
     for at, position, holding in _after_each_fill(day, rows):
@@ -178,12 +181,16 @@ def _torn(day: Day, rows: Sequence[Row]) -> set[str]:
 
 
 def _filled_after_the_end(day: Day) -> set[str]:
-    """Return positions with an exit that filled although the broker had said that it was over."""
+    """Return positions with an exit that filled although the broker had said that it was over, or that it had none."""
     over: dict[str, bool] = {}
+    given_up = GivenUp()
     found: set[str] = set()
     for record in day.records:
         if record.kind is Kind.ORDER:
-            over[str(record.data["ref"])] = not OrderStatus(record.data["status"]).is_live
+            order = decode(Order, dict(record.data))
+            over[order.ref] = not order.status.is_live
+            given_up.note(order, record.at)
         elif record.kind is Kind.FILL and record.data["purpose"] != Purpose.ENTRY.value:
-            found |= {record.position} if over.get(str(record.data["ref"])) else set()
+            ref = str(record.data["ref"])
+            found |= {record.position} if over.get(ref) or ref in given_up else set()
     return found

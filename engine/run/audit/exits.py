@@ -6,23 +6,27 @@ from dataclasses import dataclass, field
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.record.record import Kind
 from engine.run.audit.books import Books
+from engine.run.audit.given_up import GivenUp
 from engine.run.audit.tape import Entry, Finding, Tape
 
 
 def never_more_than_held(tape: Tape) -> Iterator[Finding]:
     """8: No fill of an exit, and no settlement, closes more of a leg than is held at that moment.
 
-    Where the broker has taken back a trade, or fills an exit that it had called over, an exit that was already at work
-    may do so.
+    Where the broker has taken back a trade, or fills an exit that it had called over or said it had not, an exit that
+    was already at work may do so.
     """
     books = Books()
     busted: set[str] = set()
     over: set[str] = set()
+    given_up = GivenUp()
     for entry in tape.of(Kind.POSITION, Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.SETTLEMENT):
         if entry.order is not None:
             (over.discard if entry.order.status.is_live else over.add)(entry.order.ref)
+            given_up.note(entry.order, entry.record.at)
             continue
-        is_late = entry.kind is Kind.FILL and entry.text("purpose") != Purpose.ENTRY.value and entry.text("ref") in over
+        is_exit = entry.kind is Kind.FILL and entry.text("purpose") != Purpose.ENTRY.value
+        is_late = is_exit and (entry.text("ref") in over or entry.text("ref") in given_up)
         if is_late or (entry.kind is Kind.FILL and _takes_back(books, entry)):
             busted.add(entry.record.position)
         if books.take(entry) or entry.kind not in (Kind.FILL, Kind.SETTLEMENT):
@@ -44,10 +48,14 @@ def _is_wrong_way(books: Books, entry: Entry) -> bool:
 
 @dataclass(slots=True)
 class _Working:
-    """A live exit: the order as last recorded, and what its group filled since its quantity was set, by leg."""
+    """A live exit: the order as last recorded, and what its group filled since its quantity was set, by leg.
+
+    beside: of one that had been given up, the exits that were live when it came to life.
+    """
 
     order: Order
     since: dict[str, int] = field(default_factory=dict)
+    beside: frozenset[str] | None = None
 
     @property
     def is_leaving(self) -> bool:
@@ -71,11 +79,13 @@ def never_more_at_work(tape: Tape) -> Iterator[Finding]:
     """9: Working exits of a leg never exceed what is held; those of one OCA group count once, as the largest.
 
     Where the broker has taken back a trade, or an exit that was over has filled after all, one that is being cancelled
-    for it counts no more.
+    for it counts no more. Neither does one that was given up and has come to life, while it is being taken back beside
+    exits that had been sent before.
     """
     books = Books()
     busted: set[str] = set()
     working: dict[str, _Working] = {}
+    given_up = GivenUp()
     told: set[str] = set()
     for turn in tape.turns:
         touched: dict[str, Entry] = {}
@@ -88,18 +98,26 @@ def never_more_at_work(tape: Tape) -> Iterator[Finding]:
             if entry.kind is Kind.FILL:
                 _note_fill(working, entry)
             if entry.order is not None and entry.order.purpose is not Purpose.ENTRY:
-                _note_order(working, entry.order)
+                given_up.note(entry.order, entry.record.at)
+                _note_order(working, entry.order, given_up)
                 touched[entry.order.position] = entry
         for position, entry in touched.items():
-            counted = [each for each in working.values() if position not in busted or not each.is_leaving]
+            live = [each for each in working.values() if each.order.position == position]
+            counted = [each for each in live if not each.is_leaving or (position not in busted and _counts(each, live))]
             if (text := _too_much(books, counted, position)) and position not in told:
                 told.add(position)
                 yield entry.finding(f"{position}: {text}")
 
 
 def _is_late(working: dict[str, _Working], entry: Entry) -> bool:
-    """Say whether an exit that was over has filled."""
-    return entry.text("purpose") != Purpose.ENTRY.value and entry.text("ref") not in working
+    """Say whether an exit that was over, or had been given up, has filled."""
+    known = working.get(entry.text("ref"))
+    return entry.text("purpose") != Purpose.ENTRY.value and (known is None or known.beside is not None)
+
+
+def _counts(each: _Working, live: Iterable[_Working]) -> bool:
+    """Say no of an exit that had been given up when it came to life, unless another one was sent since."""
+    return each.beside is None or any(other is not each and other.order.ref not in each.beside for other in live)
 
 
 def _takes_back(books: Books, entry: Entry) -> bool:
@@ -120,7 +138,7 @@ def _note_fill(working: dict[str, _Working], entry: Entry) -> None:
             each.since[leg] = each.since.get(leg, 0) + count
 
 
-def _note_order(working: dict[str, _Working], order: Order) -> None:
+def _note_order(working: dict[str, _Working], order: Order, given_up: GivenUp) -> None:
     if not order.status.is_live:
         working.pop(order.ref, None)
         return
@@ -128,13 +146,13 @@ def _note_order(working: dict[str, _Working], order: Order) -> None:
     if known is None or known.order.quantity != order.quantity:
         counts = order.counts
         since = {leg.name: count for leg, count in zip(order.legs, counts, strict=True)}
-        working[order.ref] = _Working(order, since)
+        beside = frozenset(working) if known is None and order.ref in given_up else None
+        working[order.ref] = _Working(order, since, beside)
     else:
         known.order = order
 
 
-def _too_much(books: Books, working: Iterable[_Working], position: str) -> str:
-    live = [each for each in working if each.order.position == position]
+def _too_much(books: Books, live: list[_Working], position: str) -> str:
     for name in {leg.name: None for each in live for leg in each.order.legs}:
         groups: dict[str, int] = {}
         for each in live:

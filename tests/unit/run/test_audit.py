@@ -287,6 +287,39 @@ def test_an_order_that_was_given_up_may_come_to_life() -> None:
     assert 17 not in broken(back)
 
 
+def given_up(asked_at: str, status: OrderStatus = OrderStatus.CANCELLING) -> Days:
+    """Return a day on which a stop was given up, an exit was sent, and the stop came to life at 10:02."""
+    day = sound_day()
+    stop = order(3, Purpose.STOP, **{**RESTING, "order_id": 3})
+    return [
+        *day[: index_of(day, of(Kind.ORDER, number=2))],
+        entity("10:00:06", stop),
+        entity(asked_at, replace(stop, status=OrderStatus.CANCELLING)),
+        entity("10:01", replace(stop, status=OrderStatus.ABANDONED)),
+        entity("10:01:01", order(4, Purpose.EXIT)),
+        entity("10:02", replace(stop, status=status, perm_id=902)),
+    ]
+
+
+def test_an_exit_beside_a_stop_that_was_given_up_and_comes_to_life_is_not_too_much_when_nobody_could_know() -> None:
+    assert 9 not in broken(given_up("10:00:46"))
+    assert "4 of put work to be closed" in broken(given_up("10:00:45"))[9], "it may have been on its way"
+    assert 9 in broken(given_up("10:00:46", OrderStatus.WORKING)), "it is to be taken back"
+    gone = entity("10:02:01", order(4, Purpose.EXIT, status=OrderStatus.CANCELLED))
+    again = entity("10:02:02", order(5, Purpose.EXIT))
+    assert 9 in broken([*given_up("10:00:46"), gone, again]), "a new one waits for its end"
+
+
+def test_when_a_stop_that_was_given_up_fills_the_exit_beside_it_is_to_be_taken_back() -> None:
+    stop = fill("10:02:05", 3, "e.3.01", "2.00", Purpose.STOP, 2)
+    leaving = entity("10:02:05", order(4, Purpose.EXIT, status=OrderStatus.CANCELLING))
+    both = fill("10:02:06", 4, "e.4.01", "2.00", Purpose.EXIT, 2)
+    assert 9 in broken([*given_up("10:00:46"), stop])
+    assert 9 not in broken([*given_up("10:00:46"), stop, leaving])
+    assert 8 not in broken([*given_up("10:00:46"), stop, leaving, both])
+    assert 8 in broken([*given_up("10:00:45"), stop, leaving, both])
+
+
 def test_entries_keep_to_the_window_of_the_text_they_ran_under() -> None:
     file = shipped("specs") / "put_lite.yaml"
     (text,) = load_desk([str(file)], {}, None).texts

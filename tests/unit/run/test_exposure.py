@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
-from engine_day import FLAT, ID, LEG, PUT, fill, order
+from engine_day import FLAT, ID, LEG, PUT, entity, fill, order
 
-from engine.model.order import OrderLeg, Purpose, Side
+from engine.model.order import OrderLeg, OrderStatus, Purpose, Side
 from engine.run.aftermath.books import fills_that_differ
 from engine.run.aftermath.day import Day
 from engine.run.aftermath.exposure import closed_too_much, closed_what_was_gone, uncovered_shorts
@@ -55,6 +55,19 @@ def test_the_long_one_sold_first_is_seen() -> None:
 def test_an_exit_that_fills_twice_is_seen() -> None:
     again = {**BOUGHT_BACK, "at": "2026-11-18T16:01", "exec_id": "e.3.02.01"}
     assert len(list(closed_too_much(DAY, [*WHOLE, again]))) == 1
+
+
+def test_an_exit_that_was_given_up_and_fills_beside_the_next_one_is_not_our_doing() -> None:
+    """The broker had said that it has none; unless it was asked while the exit may have been on its way."""
+    again = {**BOUGHT_BACK, "at": "2026-11-18T16:01", "exec_id": "e.3.02.01"}
+    for asked_at, count in (("10:00:40", 0), ("10:00:39", 1)):
+        records = (
+            entity(asked_at, replace(EXIT, status=OrderStatus.CANCELLING)),
+            entity("10:01", replace(EXIT, status=OrderStatus.ABANDONED)),
+            entity("10:02", replace(EXIT, status=OrderStatus.CANCELLING, perm_id=902)),
+            fill("11:00", 2, "e.2.02.01", "1", Purpose.EXIT),
+        )
+        assert len(list(closed_too_much(replace(DAY, records=records), [*WHOLE, again]))) == count
 
 
 def test_an_exit_of_what_was_never_opened_is_seen() -> None:
