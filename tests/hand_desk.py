@@ -25,6 +25,7 @@ from engine.model.event import (
     OperatorRequest,
     OrderMessage,
     OrderReport,
+    OrdersListed,
     PositionReport,
     Request,
 )
@@ -286,6 +287,20 @@ class Desk:
                 costs=tuple((contract, Decimal(cost)) for contract, cost in costs),
             )
         )
+
+    def listed(self, *refs: str) -> None:
+        """Answer what the engine asked: these orders are open at the broker."""
+        self.send(OrdersListed(self.now, frozenset(refs)))
+        self.tick(0)
+
+    def confirm_gone(self, *refs: str, seconds: float = 3) -> None:
+        """Answer as a broker that has these orders alone: further lists lack the others, and cancels find nothing."""
+        for _ in range(3):
+            self.tick(seconds)
+            for order in self.live:
+                if order.status is OrderStatus.CANCELLING and order.ref not in refs:
+                    self.message(order, 10148, "cannot be cancelled, state: Cancelled")
+            self.listed(*refs)
 
     def unlink(self) -> Turn:
         return self.send(LinkDown(self.now, "gone"))

@@ -1,26 +1,27 @@
 """What the broker has not said it is asked for: its open orders and today's executions; what they show is taken over.
 
+A list may be wrong, also the one that comes with a connection, and an order that lives on unseen is worse than one that
+is missed. So an order that it lists is adopted, whatever we thought of it; one that a list lacks is UNKNOWN, and asked
+for again; one that two on end lack is first taken back, and over when the next one lacks it too (faults.md section 2,
+rows 24 to 26, 38 and 44).
+
 It is asked for the rest of the day when all orders are over as well: a fill after the end, or a correction of one, is
 told by itself only once.
-
-An order that it lists is adopted, one that it does not list in two answers on end is over. One that we thought at work
-is first taken back, since a list may be wrong: an order that lives on unseen is worse than one that is missed
-(faults.md section 2, rows 24 to 26 and 44).
 """
 
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from engine.model.command import Cancel, Inquire
 from engine.model.event import OrdersListed
 from engine.model.money import ZERO
-from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.order import Order, OrderStatus, Purpose, TimeInForce
+from engine.model.session import exchange_date
 from engine.turn.doubting import DOUBT, our_books
 from engine.turn.ended import order_ended, stop_for_today
 from engine.turn.judging import wake
-from engine.turn.reports import revive
-from engine.turn.resting import cancel, option_has_expired
+from engine.turn.resting import ask_back, cancel, option_has_expired
+from engine.turn.reviving import adopted, revive
 from engine.turn.rivals import note_refs
 from engine.turn.unseen import book_unseen, owes_fills
 from engine.turn.work import Work
@@ -29,15 +30,21 @@ ASK_EVERY = timedelta(seconds=50)
 """How often it is asked while there may be anything to hear: a lost message is noticed within a minute."""
 ASK_AGAIN = timedelta(seconds=10)
 """The same while an order is not answered for, and before what the account lacks is taken for closed by somebody."""
+ASK_SOON = timedelta(seconds=2)
+"""The same while an order is in doubt that was at work, or is told to work although it is over: exits and protection
+wait for the answer."""
+UNLISTED = "the broker does not list it"
 
 
 def ask_at(work: Work) -> datetime | None:
     """Return when the broker is to be asked next, None while it has nothing to say of ours."""
     is_open = _is_open(work)
-    if not work.state.is_linked or not (is_open or _may_hear(work)):
+    if not work.state.is_linked or not (is_open or work.risen or _may_hear(work)):
         return None
     if work.asked_at is None:
         return work.at
+    if work.risen or any(_was_at_work(work, order) for order in work.all_live_orders()):
+        return work.asked_at + ASK_SOON
     return work.asked_at + (ASK_AGAIN if is_open else ASK_EVERY)
 
 
@@ -53,6 +60,11 @@ def _is_open(work: Work) -> bool:
     return is_new or any(_is_doubtful(work, order) for order in work.all_live_orders())
 
 
+def _was_at_work(work: Work, order: Order) -> bool:
+    """Say whether the last list lacks an order that was acknowledged, and that is not being taken back."""
+    return bool(order.perm_id) and order.status is OrderStatus.UNKNOWN and order.ref in work.absent
+
+
 def _is_doubtful(work: Work, order: Order) -> bool:
     is_answered = order.status not in (OrderStatus.UNKNOWN, OrderStatus.CANCELLING) and not owes_fills(order)
     return not is_answered or order.ref in work.absent
@@ -62,8 +74,7 @@ def step_asking(work: Work) -> None:
     """Ask when it is time."""
     due = ask_at(work)
     if due is not None and work.at >= due:
-        work.asked_at = work.at
-        work.commands.append(Inquire())
+        work.ask_broker()
 
 
 def orders_listed(work: Work, event: OrdersListed) -> dict[str, Any]:
@@ -74,17 +85,64 @@ def orders_listed(work: Work, event: OrdersListed) -> dict[str, Any]:
     again = {order.ref for order in missing if order.ref in work.absent}
     book_unseen(work, frozenset(order.ref for order in work.all_live_orders()) - again, {}, today=True)
     for order in missing:
-        if order.ref in again:
-            _missed(work, work.orders[order.ref])
+        missed = _missed_again if order.ref in again else _missed_once
+        missed(work, work.orders[order.ref])
     for ref in sorted(event.order_refs & work.orders.keys()):
         found(work, work.orders[ref], ask_again=False)
     work.absent = frozenset(order.ref for order in missing if work.orders[order.ref].status.is_live)
+    work.risen = frozenset()
     note_refs(work, event.order_refs)
     return {}
 
 
-def _missed(work: Work, order: Order) -> None:
-    if order.status is OrderStatus.WORKING and order.ended is None:
+def listed_at_first(work: Work, at_broker: frozenset[str]) -> None:
+    """Compare our orders with the list that came with a connection: alone it ends nothing that may still work.
+
+    Those of which the broker owes executions are left to the lists that follow.
+    """
+    missing = []
+    for ref in list(work.orders):
+        order = work.orders[ref]  # the end of one may have changed another
+        if ref in at_broker:
+            found(work, order)
+        elif order.status.is_live and not owes_fills(order):
+            missing.append(ref)
+            _missing_at_first(work, order)
+    work.absent = frozenset(ref for ref in missing if work.orders[ref].status.is_live)
+    work.asked_at = work.at
+    work.risen = frozenset()
+    note_refs(work, at_broker)
+
+
+def _missing_at_first(work: Work, order: Order) -> None:
+    if _must_be_over(work, order):
+        not_found(work, order)
+    elif order.status is OrderStatus.CANCELLING:
+        ask_back(work, order)  # it may have been lost, and a list may be wrong
+    elif order.status is OrderStatus.SENDING and order.ended is None:
+        work.put_order(replace(order, status=OrderStatus.UNKNOWN, message=UNLISTED))
+    else:
+        _missed_once(work, order)
+
+
+def _must_be_over(work: Work, order: Order) -> bool:
+    """Say whether an order that is not listed cannot work: nothing was sent, all has filled, or its day is over."""
+    if order.status is OrderStatus.PREPARED or order.filled >= order.quantity:
+        return True
+    is_of_a_day = order.time_in_force is TimeInForce.DAY and order.sent_at is not None
+    return is_of_a_day and exchange_date(order.sent_at or work.at) < exchange_date(work.at)
+
+
+def _missed_once(work: Work, order: Order) -> None:
+    """One list lacks an order that we thought at work: nothing of it is changed until the next one."""
+    if order.status is OrderStatus.WORKING and order.ended is None and order.filled < order.quantity:
+        work.put_order(replace(order, status=OrderStatus.UNKNOWN, message=UNLISTED))
+
+
+def _missed_again(work: Work, order: Order) -> None:
+    """Two lists on end lack an order: one that was acknowledged is first taken back."""
+    is_asked = order.status is OrderStatus.CANCELLING
+    if order.perm_id and order.ended is None and order.filled < order.quantity and not is_asked:
         work.alarm(order.bot, f"the broker does not list {order.ref} any more: it is taken back", order.position)
         cancel(work, order, "the broker does not list it any more")
     elif order.status.is_live:
@@ -95,14 +153,17 @@ def _missed(work: Work, order: Order) -> None:
 
 
 def found(work: Work, order: Order, *, ask_again: bool = True) -> None:
-    """An order that works at the broker: adopted. `ask_again`: a cancel that was asked for may have been lost."""
-    if order.status is OrderStatus.ABANDONED:
+    """An order that works at the broker: adopted. `ask_again`: a cancel that was asked for may have been lost.
+
+    One that is over in our books comes back only when it was also told to work: rows of dead orders may be listed too.
+    """
+    if order.status is OrderStatus.ABANDONED or (order.ref in work.risen and not order.status.is_live):
         revive(work, order)
     elif order.status is OrderStatus.CANCELLING:
         if ask_again:
-            work.commands.append(Cancel(order))
+            ask_back(work, order)
     elif order.status.is_live and order.status is not OrderStatus.WORKING and order.ended is None:
-        work.put_order(replace(order, status=OrderStatus.WORKING))
+        work.put_order(adopted(order))
         wake(work, order.bot, 0.0)
 
 
@@ -122,7 +183,7 @@ def not_found(work: Work, order: Order) -> None:
         ended = OrderStatus.CANCELLED
     else:
         if order.status is OrderStatus.SENDING:
-            work.put_order(replace(order, status=OrderStatus.UNKNOWN, message="not at the broker"))
+            work.put_order(replace(order, status=OrderStatus.UNKNOWN, message=UNLISTED))
         return
     text = f"{order.ref} is not at the broker any more: {ended.value}"
     if order.filled < order.quantity:

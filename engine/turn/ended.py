@@ -97,8 +97,8 @@ def _entry_ended(work: Work, position: Position, order: Order) -> None:
     if position.state == "exiting":
         _after_closing(work, position)
         return
-    if position.state != "entering":
-        return
+    if position.state != "entering" or work.has_live_entry(position.id):
+        return  # of two that work at once, since one came back to life, the last one ends it
     if order.status is OrderStatus.ABANDONED:
         stop_for_today(work, position, f"{order.ref} was never answered and may still come to life")
     elif order.status is not OrderStatus.FILLED and not order.has_fills and _tries_again(work, position, order):

@@ -1,7 +1,7 @@
 """Orders that work, followed until they are done: the ladder's next step, its end, and silence."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from engine.model.command import Replace
@@ -45,8 +45,8 @@ def follow(work: Work, order: Order) -> None:
         work.alarm(order.bot, f"no answer about order {order.ref}", order.position)
         work.put_order(replace(order, status=OrderStatus.UNKNOWN, message="no answer in 10 s"))
         return
-    if order.status is OrderStatus.UNKNOWN and order.sent_at is not None and work.at - order.sent_at >= GRACE:
-        cancel(work, order, "it was never answered")
+    if order.status is OrderStatus.UNKNOWN and work.at - (_unknown_since(order) or work.at) >= GRACE:
+        cancel(work, order, "nobody answers for it")
         return
     if order.attempt_until is None or work.at < order.attempt_until:
         return
@@ -58,6 +58,11 @@ def follow(work: Work, order: Order) -> None:
         _next_entry_try(work, order)
     elif order.status is OrderStatus.WORKING and order.purpose in CLOSING:
         _next_closing_try(work, order)
+
+
+def _unknown_since(order: Order) -> datetime | None:
+    """Return since when a word of the broker is waited for; one that was acknowledged was missing from a list then."""
+    return order.changed_at if order.perm_id else order.sent_at
 
 
 def _next_entry_try(work: Work, order: Order) -> None:

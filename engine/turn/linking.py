@@ -1,8 +1,9 @@
 """The connection comes and goes: start-up and reconnect are one path, which compares our books with the broker's.
 
-What the broker still has is adopted by its ref; what filled on an earlier day is taken up from the account; what the
-broker does not have and never confirmed is UNKNOWN until its grace is over, then it is taken back and, when the broker
-has none, ABANDONED. Nothing is ever traded to make books agree: what the account does not hold is put on hold.
+What the broker still has is adopted by its ref; what filled on an earlier day is taken up from the account. What is not
+listed is UNKNOWN: what was acknowledged is asked for again (`asking.py`), the other is taken back when its grace is
+over and, when the broker has none, ABANDONED. Nothing is ever traded to make books agree: what the account does not
+hold is put on hold.
 """
 
 from dataclasses import replace
@@ -15,14 +16,13 @@ from engine.model.event import ClocksApart, LinkDown, LinkUp
 from engine.model.money import ZERO
 from engine.model.order import OrderStatus
 from engine.record.record import Kind
-from engine.turn.asking import found, not_found
+from engine.turn.asking import listed_at_first
 from engine.turn.caution import remind
 from engine.turn.doubting import doubted, hold, note_numbers, our_books
 from engine.turn.judging import wake
 from engine.turn.resting import cancel_entries
-from engine.turn.rivals import note_refs
 from engine.turn.state import Trading
-from engine.turn.unseen import book_unseen, owes_fills
+from engine.turn.unseen import book_unseen
 from engine.turn.work import Work
 
 TOLD_AWAY = timedelta(minutes=1)
@@ -31,6 +31,7 @@ TOLD_AWAY = timedelta(minutes=1)
 def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
     """Nothing is known of live orders until the next LinkUp; quotes are forgotten."""
     work.record(Kind.LINK, up=False, reason=event.reason)
+    work.risen = frozenset()
     for order in work.all_live_orders():
         if order.status is OrderStatus.SENDING:
             work.put_order(replace(order, status=OrderStatus.UNKNOWN, message="the link went down"))
@@ -38,20 +39,14 @@ def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
 
 
 def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
-    """Adopt what the broker has, end what it cannot have, and compare positions; then READY."""
+    """Adopt what the broker has, doubt what it does not list, and compare positions; then READY."""
     work.record(Kind.LINK, up=True, reason="", account=event.account, lockstep=event.lockstep)
     work.state = work.state._replace(holdings=dict(event.positions))
     at_broker = frozenset(event.order_refs)
     book_unseen(work, at_broker, {held: cost for held, cost in event.costs if isinstance(held, Option)})
     note_numbers(work, (contract for contract, _ in event.positions))
     doubts = _compare_positions(work, event)
-    for ref in list(work.orders):
-        order = work.orders[ref]  # the end of one may have changed another
-        if ref in at_broker:
-            found(work, order)
-        elif order.status.is_live and not owes_fills(order):
-            not_found(work, order)
-    note_refs(work, at_broker)
+    listed_at_first(work, at_broker)
     if work.state.standing.trading is not Trading.ACTIVE:
         cancel_entries(work, "", "only what reduces may work")
     _tell_away(work)
@@ -59,7 +54,6 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     for name in work.bots:
         wake(work, name, 0.0)
     work.next_order_id = max(work.next_order_id, event.next_order_id)
-    work.asked_at, work.absent = work.at, frozenset()
     return {
         "is_linked": True,
         "down_at": None,

@@ -21,7 +21,8 @@ from engine.turn.ended import closed, count_realized, order_ended, position_fill
 from engine.turn.judging import wake
 from engine.turn.leaving import UNWIND, is_unwound, leave
 from engine.turn.mismatch import check_count, check_net_price, check_price, check_terms, is_second
-from engine.turn.resting import cancel, cancel_entries, is_too_early, take_back
+from engine.turn.resting import cancel_entries, is_too_early, take_back
+from engine.turn.reviving import adopted, told_to_work
 from engine.turn.rivals import note, note_completed
 from engine.turn.work import Work
 
@@ -38,6 +39,8 @@ REFUSALS = frozenset((103, 109, 110, 200, 201, 203, 321, 382, 383, 387, 388, 460
 """Codes that refuse an order which was never acknowledged (TWS API message codes)."""
 NOT_FOUND = 10147
 """The broker has no order under the id that was to be cancelled."""
+NOT_CANCELLED = frozenset((161, NOT_FOUND, 10148))
+"""Codes that say of a cancel that it did nothing: the order is over, or it works on."""
 INFORMATION = frozenset((105, 202, 399, 404, 10167, 10349, *range(2100, 2200)))
 
 
@@ -77,8 +80,8 @@ def on_order(work: Work, event: OrderReport) -> None:
     if changed != order:
         order = work.put_order(changed)
         wake(work, order.bot, 0.0)
-    if order.status is OrderStatus.ABANDONED and event.status in _ALIVE:
-        revive(work, order)
+    if not order.status.is_live and event.status in _ALIVE:
+        told_to_work(work, order)
         return
     check_terms(work, order, event, is_first=is_first)
     order = work.orders[order.ref]
@@ -100,14 +103,8 @@ def _with_status(order: Order, status: BrokerStatus | None) -> Order:
     if status in _FINAL:
         return replace(order, ended=_FINAL[status])
     if status in _ALIVE and order.status in (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.UNKNOWN):
-        return replace(order, status=OrderStatus.WORKING, ended=None)
+        return adopted(order)
     return order
-
-
-def revive(work: Work, order: Order) -> None:
-    """An order that was given up works at the broker after all: nobody waits for it any more, so it is taken back."""
-    work.alarm(order.bot, f"{order.ref} was given up and works after all: it is taken back", order.position)
-    cancel(work, work.put_order(replace(order, status=OrderStatus.WORKING, ended=None)), "it came to life too late")
 
 
 def conclude(work: Work, order: Order) -> None:
@@ -138,6 +135,8 @@ def on_message(work: Work, event: OrderMessage) -> None:
         conclude(work, order)
     elif event.code == NOT_FOUND and order.status is OrderStatus.CANCELLING and not order.perm_id:
         _not_there(work, order)
+    elif event.code in NOT_CANCELLED and order.status is OrderStatus.CANCELLING:
+        work.ask_broker()  # its lists decide
     elif order.ended is OrderStatus.REFUSED and has_reason(order):
         conclude(work, order)
     elif event.code in REFUSALS and order.status is OrderStatus.WORKING:

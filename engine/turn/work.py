@@ -14,7 +14,7 @@ from engine.decide.bot_day import BotDay
 from engine.decide.machine import can, next_state
 from engine.evaluate.snapshot import View
 from engine.fill.book import Booked
-from engine.model.command import Command, Submit
+from engine.model.command import Command, Inquire, Submit
 from engine.model.contract import Option
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
@@ -57,7 +57,7 @@ class Work:
         self.marks: Mapping[str, Decimal] = state.marks
         self.unprotected: Mapping[str, datetime] = state.unprotected
         self.asked_at = state.asked_at
-        self.absent = state.absent
+        self.absent, self.risen = state.absent, state.risen
         self.early: Mapping[str, int] = state.early
         self.rivals = state.rivals
         self._own: set[str] = set()
@@ -254,6 +254,12 @@ class Work:
         self.commands.append(Submit(order))
         return order
 
+    def ask_broker(self) -> None:
+        """Ask what the broker has, once an instant."""
+        if self.asked_at != self.at:
+            self.asked_at = self.at
+            self.commands.append(Inquire())
+
     def ref(self, number: int) -> str:
         """Return the orderRef of an intent."""
         return f"rb:{self.program.install}:{number:06d}"
@@ -298,6 +304,7 @@ class Work:
             asked_at=self.asked_at,
             absent=self.absent,
             early=self.early,
+            risen=self.risen,
             rivals=self.rivals,
             **changes,
         )

@@ -15,7 +15,19 @@ from engine.model.event import ExecutionReport
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.order import price
 from engine.run import loop, resume
-from engine.turn import asking, doubting, entering, following, leaving, linking, mismatch, reports, resting, work
+from engine.turn import (
+    asking,
+    doubting,
+    entering,
+    following,
+    leaving,
+    linking,
+    mismatch,
+    reports,
+    resting,
+    reviving,
+    work,
+)
 from tests.safeguards.swap import method, swapped
 
 Off = Callable[[], AbstractContextManager[None]]
@@ -234,7 +246,7 @@ SAFEGUARDS = (
     Safeguard(
         "what comes to life late is taken back",
         "it works on, and nobody knows",
-        _off((reports.revive, _nothing)),
+        _off((reviving.revive, _nothing)),
         "late_order",
     ),
     Safeguard("an execution counts once", "it counts as often as it is told", _counted_again, "duplicate,crash"),
@@ -277,6 +289,13 @@ SAFEGUARDS = (
         "what is not listed is taken for gone",
         lambda: method(IbLink, "_lists", _no_lists),
         "crash,cut",
+    ),
+    Safeguard(
+        "one list ends no order",
+        "a stop that works is put back beside itself",
+        _off((asking._missing_at_first, asking.not_found)),
+        "short_list,crash",
+        SELLER,
     ),
     Safeguard("prices on the tick", "a cent beside it", _switch(price.limit_net, _off_the_grid), "warning"),
     Safeguard("the entry window", "entries all day", _switch(entering.opportunity, _no_window), "warning"),

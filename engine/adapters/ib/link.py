@@ -186,7 +186,7 @@ class IbLink:
     def inquire(self) -> None:
         """Ask what the broker has; OrdersListed follows once the list of open orders is complete."""
         wire = self.wire
-        self._listed = set()
+        self._listed = self._listed or set()  # while an answer is still coming, what it has told counts
         wire.client.reqExecutions(wire.client.getReqId(), ExecutionFilter(acctCode=self._account))
         wire.client.reqAllOpenOrders()
 

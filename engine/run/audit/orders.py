@@ -85,7 +85,7 @@ def recorded_first(tape: Tape) -> Iterator[Finding]:
 
 
 def final_is_final(tape: Tape) -> Iterator[Finding]:
-    """17, of orders: what has ended stays so; only one that was given up may turn out to be alive."""
+    """17, of orders: what has ended stays so, unless it works at the broker after all and is taken back."""
     last: dict[str, OrderStatus] = {}
     for entry in tape.of(Kind.ORDER):
         order = entry.order
@@ -94,7 +94,8 @@ def final_is_final(tape: Tape) -> Iterator[Finding]:
         last[order.ref] = order.status
         if before is None or before is order.status:
             continue
-        is_revived = before is OrderStatus.ABANDONED and order.status.is_live
+        was_given_up = before is OrderStatus.ABANDONED and order.status.is_live
+        is_revived = was_given_up or order.status is OrderStatus.CANCELLING
         goes_back = order.status in _LEAVING and before not in _LEAVING
         if (not before.is_live and not is_revived) or goes_back:
             yield entry.finding(f"{order.ref} was {before.value} and is {order.status.value}")

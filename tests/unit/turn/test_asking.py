@@ -6,7 +6,7 @@ import pytest
 from hand_desk import SELLER, Desk, text_of
 
 from engine.model.command import Inquire
-from engine.model.event import MarketMoved, OrdersListed, Request
+from engine.model.event import MarketMoved, Request
 from engine.model.order import OrderStatus, Purpose
 from engine.model.session import session_after
 
@@ -19,8 +19,7 @@ def asked(desk: Desk) -> int:
 
 
 def answer(desk: Desk, *refs: str) -> None:
-    desk.send(OrdersListed(desk.now, frozenset(refs)))
-    desk.tick(0)
+    desk.listed(*refs)
 
 
 def waited(desk: Desk, seconds: int) -> None:
@@ -151,7 +150,11 @@ def test_one_list_without_it_is_not_believed() -> None:
     answer(desk, *(order.ref for order in desk.live))
     waited(desk, 10)
     answer(desk)
+    assert {order.status for order in desk.live} == {OrderStatus.UNKNOWN}
+    answer(desk, *(order.ref for order in desk.live))
     assert {order.status for order in desk.live} == {OrderStatus.WORKING}
+    assert len(desk.live) == 2
+    assert not desk.cancels
 
 
 def test_a_resting_order_that_two_lists_lack_is_taken_back_before_it_is_put_back() -> None:

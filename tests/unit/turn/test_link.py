@@ -75,6 +75,7 @@ def test_an_entry_that_may_have_filled_unseen_ends_the_day_of_its_bot() -> None:
     desk.ack(order)
     desk.unlink()
     desk.link([], {order.legs[0].option: order.legs[0].side.sign})
+    desk.confirm_gone()
     assert [text for text in desk.alarms if "may have filled unseen" in text]
     desk.until("10:30", step=30)
     assert len(desk.submitted) == 1
@@ -85,6 +86,7 @@ def test_an_entry_that_ended_unseen_and_empty_may_be_tried_again() -> None:
     desk.ack(desk.enter())
     desk.unlink()
     desk.link([])
+    desk.confirm_gone()
     desk.until("10:30", step=30)
     assert len(desk.submitted) > 1
 
@@ -96,6 +98,7 @@ def test_an_order_that_ended_unseen_is_cancelled_and_its_cancel_was_ours() -> No
     desk.ask(Request.KILL)
     desk.unlink()
     desk.link([])
+    desk.confirm_gone()
     assert desk.last.status is OrderStatus.CANCELLED
     assert desk.position.state == "closed"
 

@@ -128,6 +128,7 @@ def test_a_target_or_stop_that_filled_in_the_night_closes_the_books_at_the_worse
     stop = next(order for order in desk.live if order.purpose is Purpose.STOP)
     night(desk)
     desk.link([], {})
+    desk.confirm_gone()
     position = desk.position
     assert (position.state, position.exit_reason) == ("closed", "stop")
     assert position.exit_price == -(stop.stop_price or Decimal(0))
@@ -173,6 +174,7 @@ def test_of_two_positions_in_one_contract_the_one_whose_orders_are_gone_was_clos
     of_two = [order.ref for order in desk.live if order.bot == "two"]
     night(desk)
     desk.link(of_two, {option: -1})
+    desk.confirm_gone(*of_two)
     states = {found.bot: found.state for found in desk.state.positions.values()}
     assert states == {"one": "closed", "two": "open"}
 
@@ -192,6 +194,7 @@ def test_on_the_same_day_the_broker_tells_its_executions_and_nothing_is_guessed(
     desk.ack(order)
     desk.unlink()
     desk.link([], {order.legs[0].option: -1}, [(order.legs[0].option, "411")])
+    desk.confirm_gone()
     assert desk.position.state == "closed"
     assert any("may have filled unseen" in text for text in desk.alarms)
 

@@ -1,0 +1,40 @@
+"""Orders that the broker has after all: one that was in doubt goes on, one that was over is taken back."""
+
+from dataclasses import replace
+
+from engine.model.order import Order, OrderStatus, Purpose
+from engine.turn.leaving import CLOSING
+from engine.turn.mismatch import distrust
+from engine.turn.resting import cancel
+from engine.turn.work import Work
+
+
+def adopted(order: Order) -> Order:
+    """Return an order that the broker has; why it was UNKNOWN is no word on it any more."""
+    message = "" if order.status is OrderStatus.UNKNOWN else order.message
+    return replace(order, status=OrderStatus.WORKING, ended=None, message=message)
+
+
+def told_to_work(work: Work, order: Order) -> None:
+    """An order that is over is said to work. A report may be old: what was not given up is asked for first."""
+    if order.status is OrderStatus.ABANDONED:
+        revive(work, order)
+    else:
+        work.risen |= {order.ref}
+
+
+def revive(work: Work, order: Order) -> None:
+    """An order that was over works at the broker after all: nobody waits for it any more, so it is taken back.
+
+    What was sent instead of it would open or close the same once more, and goes too; what rests as protection stays.
+    """
+    was = "given up" if order.status is OrderStatus.ABANDONED else order.status.value
+    text = f"{order.ref} was {was} and works after all"
+    if order.purpose is Purpose.ENTRY:
+        distrust(work, work.positions[order.position], text)
+    else:
+        work.alarm(order.bot, f"{text}: it is taken back", order.position)
+    for other in work.live_orders(order.position):
+        if order.purpose in CLOSING and other.purpose in CLOSING:
+            cancel(work, other, f"{order.ref} works after all")
+    cancel(work, work.put_order(replace(order, status=OrderStatus.WORKING, ended=None)), "it came to life too late")
