@@ -27,6 +27,6 @@ GRAMMAR = _words(
 RESERVED = MEASURES | GRAMMAR
 
 KEYS_TO_COME = _words(
-    """extends universe choose armed_by close roll repeat r days per_week with take cycle
+    """universe choose armed_by close roll repeat r days per_week with take cycle
     premium side_credit otm round prefer_multiple_of not_below not_above method bars live require overwrite"""
 )
