@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.spec.diagnostic import Span
 from engine.spec.lineage import EXTENDS
-from engine.spec.place import Place, root_place
+from engine.spec.slot import Slot, root_slot
 from engine.spec.source import Plain, Source
 from engine.spec.spec import Path
 
@@ -28,7 +28,7 @@ def laid_over(source: Source, parents: tuple[Source, ...]) -> Source:
     for above, parent in enumerate(parents, 1):
         assert isinstance(parent.tree, dict)
         inherited = {key: value for key, value in parent.tree.items() if key not in OWN}
-        tree = join.under(tree, inherited, (), root_place("strategy"), above)
+        tree = join.under(tree, inherited, (), root_slot("strategy"), above)
     return join.joined(source, parents, _in_order(tree))
 
 
@@ -49,15 +49,15 @@ class _Join:
             self.claim((*path, step), item, above)
 
     def under(
-        self, upper: dict[str, Plain], lower: dict[str, Plain], path: Path, place: Place, above: int
+        self, upper: dict[str, Plain], lower: dict[str, Plain], path: Path, slot: Slot, above: int
     ) -> dict[str, Plain]:
         """Return `upper` with what `lower` adds to it, in the order of `lower`."""
         new: dict[str, Plain] = {}
-        covered = _covered(upper, lower, place.schema)
+        covered = _covered(upper, lower, slot.schema)
         for key, value in lower.items():
             here, over = (*path, key), upper.get(key)
             if isinstance(over, dict) and isinstance(value, dict):
-                new[key] = self.under(over, value, here, place.below(key, value), above)
+                new[key] = self.under(over, value, here, slot.below(key, value), above)
             elif key in upper:
                 new[key] = over
             elif key not in covered:

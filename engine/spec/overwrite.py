@@ -20,9 +20,3 @@ def overwrite(file: File, content: bytes) -> None:
     except BaseException:
         File(name).unlink(missing_ok=True)
         raise
-
-
-def create(file: File, content: bytes) -> None:
-    """Write a file that must not be there yet. Raises: FileExistsError, OSError."""
-    with file.open("xb") as stream:
-        stream.write(content)

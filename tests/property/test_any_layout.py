@@ -65,3 +65,43 @@ def test_any_sentence_is_written_so_that_it_is_read_again(sentence: str) -> None
     source = read_source(text_of(tree).encode(), "x.yaml")
     assert source.problems == ()
     assert source.tree == tree
+
+
+PIECES = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ": ",
+    "- ",
+    "\n",
+    "  ",
+    "'",
+    '"',
+    " # c\n",
+    "\n# c\n",
+    "\n      # c\n",
+    "\n\n",
+    "|\n",
+    ">",
+    "? ",
+    ", ",
+]
+
+
+@given(
+    st.sampled_from(sorted(TEXTS)),
+    st.integers(0, 2000),
+    st.integers(0, 4),
+    st.lists(st.sampled_from(PIECES), max_size=3),
+)
+@settings(max_examples=80, deadline=None)
+def test_whatever_can_be_read_can_be_laid_out(name: str, at: int, cut: int, pieces: list[str]) -> None:
+    text = TEXTS[name]
+    at %= len(text)
+    text = text[:at] + "".join(pieces) + text[at + cut :]
+    source = read_source(text.encode(), name)
+    if source.problems or not isinstance(source.tree, dict):
+        return
+    once = formatted(text, name, kind_of(name))
+    assert formatted(once, name, kind_of(name)) == once

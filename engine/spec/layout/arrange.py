@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from engine.spec.layout.page import Collection, Entry, Page, Scalar
 from engine.spec.layout.scalars import is_plain_in_braces
-from engine.spec.place import Place
+from engine.spec.slot import Slot
 from engine.spec.source import Plain
 
 _BEHIND_NAMES = ("require", "if_held")
@@ -19,24 +19,24 @@ _SPREAD = ("legs", "exits")
 """Keys of the document that are never in braces."""
 
 
-def arrange(page: Page, place: Place) -> None:
-    """Put a page in order. place: what its kind of document may hold, and in which order."""
-    _arrange(page.root, place)
+def arrange(page: Page, slot: Slot) -> None:
+    """Put a page in order. slot: what its kind of document may hold, and in which order."""
+    _arrange(page.root, slot)
     page.root.is_flow = False
     for entry in page.root.entries:
         if isinstance(entry.value, Collection):
             _style(entry.value, entry, depth=1)
 
 
-def _arrange(collection: Collection, place: Place) -> None:
+def _arrange(collection: Collection, slot: Slot) -> None:
     for entry in collection.entries:
         if isinstance(entry.value, Collection):
             shape = _shape(entry.value)
-            below = place.item(shape) if entry.key is None else place.below(entry.key, shape)
+            below = slot.item(shape) if entry.key is None else slot.below(entry.key, shape)
             entry.value.is_rule = "x-one-besides" in below.schema
             _arrange(entry.value, below)
     if collection.is_mapping:
-        ranks = _ranks(collection, place)
+        ranks = _ranks(collection, slot)
         collection.entries.sort(key=lambda entry: ranks[entry.key])
 
 
@@ -47,11 +47,11 @@ def _shape(collection: Collection) -> Plain:
     return {entry.key: None for entry in collection.entries if entry.key is not None}
 
 
-def _ranks(collection: Collection, place: Place) -> Mapping[str | None, int]:
+def _ranks(collection: Collection, slot: Slot) -> Mapping[str | None, int]:
     """Return where each key of a mapping belongs; equal ranks stay as written."""
-    known = list(place.schema.get("properties", ()))
-    besides = place.schema.get("x-one-besides", ())
-    has_names = isinstance(place.schema.get("additionalProperties"), Mapping)
+    known = list(slot.schema.get("properties", ()))
+    besides = slot.schema.get("x-one-besides", ())
+    has_names = isinstance(slot.schema.get("additionalProperties"), Mapping)
     behind = [key for key in known if (has_names and key in _BEHIND_NAMES) or (key in besides and key != "name")]
     front = ["name"] if besides else [key for key in known if key not in behind]
     order = {key: at for at, key in enumerate([*front, None, *behind])}

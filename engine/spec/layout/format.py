@@ -7,7 +7,7 @@ from engine.spec.layout.page import Collection, Entry, Page, Scalar
 from engine.spec.layout.read import comments_of, read_page
 from engine.spec.layout.scalars import written
 from engine.spec.layout.write import write
-from engine.spec.place import Place, root_place
+from engine.spec.slot import Slot, root_slot
 from engine.spec.source import Plain
 from engine.spec.walk import read_source
 
@@ -23,7 +23,7 @@ def formatted(text: str, file: str, kind: Kind) -> str:
     Raises: InvariantError when that would change what it says, or lose a comment.
     """
     page = read_page(text)
-    arrange(page, _place(kind))
+    arrange(page, _slot(kind))
     new = write(page)
     before, after = read_source(text.encode(), file), read_source(new.encode(), file)
     if after.problems or _ordered(before.tree) != _ordered(after.tree):
@@ -56,13 +56,13 @@ def text_of(tree: dict[str, Plain]) -> str:
         else:
             entry.value.written = written(tree[entry.key or ""], in_braces=False)
     page = Page(root)
-    arrange(page, _place(kind))
+    arrange(page, _slot(kind))
     return write(page)
 
 
-def _place(kind: Kind) -> Place:
+def _slot(kind: Kind) -> Slot:
     """Return what is known of a kind of document; of one without a schema nothing, so its keys stay as written."""
-    return root_place(_SCHEMAS[kind]) if kind in _SCHEMAS else Place({}, {})
+    return root_slot(_SCHEMAS[kind]) if kind in _SCHEMAS else Slot({}, {})
 
 
 def _collection(tree: dict[str, Plain] | list[Plain]) -> Collection:

@@ -3,8 +3,9 @@
 import re
 from typing import Any
 
+from engine.spec.layout.cover import Cover
 from engine.spec.layout.page import At, Collection, Entry, Page, Scalar
-from engine.spec.layout.remarks import comments, put_remarks
+from engine.spec.layout.remarks import put_remarks
 from engine.spec.layout.scalars import rewritten
 from engine.spec.yaml_events import events
 
@@ -16,7 +17,7 @@ def read_page(text: str) -> Page:
     """Return the page of a document whose root is a mapping, with all its comments."""
     reader = _Reader(text)
     page = Page(reader.root())
-    put_remarks(page, reader.lines, reader.covered)
+    put_remarks(page, reader.lines, reader.cover)
     return page
 
 
@@ -24,16 +25,16 @@ def comments_of(text: str) -> list[str]:
     """Return every comment of a document, sorted."""
     reader = _Reader(text)
     reader.root()
-    return sorted(comments(reader.lines, reader.covered))
+    return sorted(reader.cover.comments(reader.lines))
 
 
 class _Reader:
-    """Goes once through the parser's events; `covered` are the places of all scalars, keys too."""
+    """Goes once through the parser's events."""
 
     def __init__(self, text: str) -> None:
         self.lines = text.removesuffix("\n").split("\n")
         self.events = (event for event in events(text) if type(event).__name__ not in _SKIPPED)
-        self.covered: list[tuple[At, At]] = []
+        self.cover = Cover()
 
     def root(self) -> Collection:
         """Return the whole document."""
@@ -66,16 +67,17 @@ class _Reader:
 
     def _dash_line(self, line: int, col: int) -> int:
         """Return the line of the dash in a column, at or above the line on which its item begins."""
-        while self.lines[line][col : col + 1] != "-" or self.lines[line][:col].strip(" -"):
-            line -= 1
-        return line
+        up = range(line, -1, -1)
+        return next(
+            (n for n in up if self.lines[n][col : col + 1] == "-" and not self.lines[n][:col].strip(" -:")), line
+        )
 
     def _scalar(self, event: Any, col: int) -> Scalar:
         at = (event.start_mark.line, event.start_mark.column)
         if event.style in ("|", ">"):
             return self._text_block(at, col)
         end = (event.end_mark.line, event.end_mark.column)
-        self.covered.append((at, end))
+        self.cover.add(at, end)
         return Scalar(rewritten(str(event.value), event.style), at, end)
 
     def _text_block(self, at: At, col: int) -> Scalar:
@@ -85,13 +87,13 @@ class _Reader:
         digit = next((int(letter) for letter in header["rest"] if letter.isdigit()), 0)
         below = self.lines[at[0] + 1 :]
         first = next((line for line in below if line.strip()), "")
-        indent = col + digit if digit else len(first) - len(first.lstrip(" "))
+        indent = max(col + digit if digit else len(first) - len(first.lstrip(" ")), col + 1)
         count = next((n for n, line in enumerate(below) if line.strip() and line[:indent].strip(" ")), len(below))
         while "+" not in header["rest"] and count and not below[count - 1].strip():
             count -= 1
         ends = (at[0] + count, len(self.lines[at[0] + count]))
-        self.covered += (
-            [(at, (at[0], header.end())), ((at[0] + 1, 0), ends)] if count else [(at, (at[0], header.end()))]
-        )
+        self.cover.add(at, (at[0], header.end()))
+        if count:
+            self.cover.add((at[0], len(self.lines[at[0]])), ends)
         rest = re.sub("[0-9]", "2", header["rest"])
         return Scalar(header["style"] + rest, at, ends, tuple(line[indent:] for line in below[:count]))

@@ -8,45 +8,22 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from engine.spec.layout.cover import Cover
 from engine.spec.layout.page import At, Collection, Entry, Page, Remark, Scalar
 
 
-def put_remarks(page: Page, lines: list[str], covered: list[tuple[At, At]]) -> None:
-    """Give every comment and blank line of a text its place. covered: where scalars stand, first place and end."""
-    inside = _within_scalars(covered)
+def put_remarks(page: Page, lines: list[str], cover: Cover) -> None:
+    """Give every comment and blank line of a text its place. cover: where its values stand."""
     walk = _Walk(page, list(_spots(page.root, None)))
     gap: list[tuple[int, str]] = []
     for number, line in enumerate(lines):
-        if number not in inside and line.lstrip()[:1] in ("", "#"):
+        if not cover.begins_within(number) and line.lstrip()[:1] in ("", "#"):
             gap.append((number, line.rstrip()))
             continue
         walk.between(gap)
         gap = []
-        walk.behind(number, _comment_column(line, number, covered), line)
+        walk.behind(number, cover.comment_column(number, line), line)
     walk.between(gap)
-
-
-def comments(lines: list[str], covered: list[tuple[At, At]]) -> Iterator[str]:
-    """Yield every comment of a text, from its top to its end."""
-    inside = _within_scalars(covered)
-    for number, line in enumerate(lines):
-        if number not in inside and line.lstrip()[:1] == "#":
-            yield line.strip()
-        elif (col := _comment_column(line, number, covered)) is not None:
-            yield line[col:].rstrip()
-
-
-def _within_scalars(covered: list[tuple[At, At]]) -> set[int]:
-    """Return the lines that begin inside a value of several lines."""
-    return {line for first, end in covered for line in range(first[0] + 1, end[0] + 1)}
-
-
-def _comment_column(line: str, number: int, covered: list[tuple[At, At]]) -> int | None:
-    """Return where the comment of a line with something before it begins."""
-    for col in (at for at, letter in enumerate(line) if letter == "#" and at and line[at - 1] in " \t"):
-        if not any(first <= (number, col) < end for first, end in covered):
-            return col
-    return None
 
 
 @dataclass(slots=True)
@@ -112,7 +89,7 @@ class _Walk:
 
     def _outside(self, here: At, texts: list[str]) -> None:
         """Keep at the top what a blank line parts from the first key, or all of it when none does."""
-        if here > self.places[0]:  # behind the bracket that closes the whole document
+        if not self.places or here > self.places[0]:  # behind the bracket that closes the whole document
             self.page.root.tail += [text for text in texts if text]
             return
         cut = max((at for at, text in enumerate(texts) if not text), default=len(texts))
@@ -127,7 +104,7 @@ class _Walk:
         elif spot.collection.is_flow:
             at = next(n for n, entry in enumerate(spot.collection.entries) if entry is spot.entry)
             _into(spot.collection, at + 1, texts)
-        elif value.at > here and (isinstance(value, Scalar) or value.is_flow):
+        elif value.at > here and (bool(value.written) if isinstance(value, Scalar) else value.is_flow):
             spot.entry.above += texts
         else:
             return False

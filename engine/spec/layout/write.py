@@ -83,14 +83,14 @@ def _remarked(line: str, remark: Remark | None) -> str:
 def flow_text(value: Scalar | Collection) -> str:
     """Return a value on one line."""
     if isinstance(value, Scalar):
-        return value.written
+        return value.written or "null"
     cells = _cells(value)
     return f"{{{', '.join(cells)}}}" if value.is_mapping else f"[{', '.join(cells)}]"
 
 
 def _cells(collection: Collection) -> list[str]:
     texts = [(entry.key, flow_text(entry.value)) for entry in collection.entries]
-    return [text if key is None else f"{key_text(key)}: {text}".rstrip() for key, text in texts]
+    return [text if key is None else f"{key_text(key)}: {text}" for key, text in texts]
 
 
 def _wrapped(collection: Collection, start: str) -> list[str]:

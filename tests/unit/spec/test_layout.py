@@ -86,6 +86,10 @@ def laid_out(text: str) -> str:
         ("about: |2-\n   one\n  two\n", "about: |2-\n   one\n  two\n"),
         ("about: |+\n  one\n\n\nname: a\n", "name: a\nabout: |+\n  one\n\n\n"),
         ("accept:\n  RB310: |\n    one\n    two\n", "accept:\n  RB310: |\n    one\n    two\n"),
+        ("about: |\nname: a\n", "name: a\nabout: |\n"),
+        # what says nothing
+        ("order:\n  start:\n  wait: 5s\n", "order: {start: null, wait: 5s}\n"),
+        ("name:\n\nabout: a\n", "name:\n\nabout: a\n"),
         # the document
         ("---\nrulebot: 1\n...\n", "rulebot: 1\n"),
         ("--- # top\nrulebot: 1\n", "# top\nrulebot: 1\n"),
