@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from engine.cli.columns import aligned
+from engine.cli.paths import SPECS
 from engine.cli.stores import print_json, reads_store, shown_path
 from engine.model.errors import StoreError
 from engine.model.session import EXCHANGE_ZONE
@@ -14,7 +15,7 @@ from engine.store.queries import StoreReader
 
 
 @click.command("list", short_help="List the bots that ran.")
-@click.argument("specs", nargs=-1, metavar="[SPEC]...")
+@click.argument("specs", nargs=-1, metavar="[SPEC]...", type=SPECS)
 @reads_store
 def list_bots(specs: tuple[str, ...], store: Place | None, form: str) -> None:
     """List the bots of the last run, or those of the files, folders or patterns in SPEC.

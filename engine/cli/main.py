@@ -2,12 +2,15 @@
 
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from engine.model.collector import no_collection
 from engine.model.errors import RulebotError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 STOPPED_BY_HAND = 130
 
@@ -19,25 +22,43 @@ class _Entry(NamedTuple):
     help: str
 
 
-COMMANDS = {
-    "validate": _Entry("engine.cli.validate:validate", "Check specs; say every problem with its place."),
-    "explain": _Entry("engine.cli.explain:explain", "Say in words what a spec does, or what a word means."),
-    "run": _Entry("engine.cli.run:run", "Run bots, on paper or live."),
-    "gateway": _Entry("engine.cli.gateway:gateway", "Serve a simulated market to any TWS client."),
-    "status": _Entry("engine.cli.status:status", "Show what is open and what each bot waits for."),
-    "list": _Entry("engine.cli.list:list_bots", "List the bots that ran."),
-    "summary": _Entry("engine.cli.summary:summary", "Sum up the trades of a day."),
-    "why": _Entry("engine.cli.why:why", "Say why a bot did, or did not, trade."),
-    "promote": _Entry("engine.cli.promote:promote", "Let a bot leave paper, if its sessions show what is demanded."),
-    "store": _Entry("engine.cli.store:store", "Audit, back up, restore and export what was recorded."),
-    "chaos": _Entry("engine.cli.chaos:chaos", "Try bots under faults and crashes; a verdict for each invariant."),
-    "events": _Entry("engine.cli.events:events", "List and import event calendars."),
-    "reload": _Entry("engine.cli.reload:reload", "Let a running engine take up changed specs."),
-    "stop": _Entry("engine.cli.control:stop", "End the engine; positions stay as they are."),
-    "pause": _Entry("engine.cli.control:pause", "Let no bot enter; exits go on."),
-    "resume": _Entry("engine.cli.control:resume", "Let bots enter again."),
-    "kill": _Entry("engine.cli.control:kill", "Cancel all orders and let nothing trade."),
+SECTIONS = {
+    "Write a bot": {
+        "new": _Entry("engine.cli.new:new", "Begin a spec that is sound from its first line on."),
+        "validate": _Entry("engine.cli.validate:validate", "Check specs; say every problem with its place."),
+        "explain": _Entry("engine.cli.explain:explain", "Say in words what a spec does, or what a word means."),
+        "fmt": _Entry("engine.cli.fmt:fmt", "Lay specs out alike; meaning and comments stay."),
+        "schema": _Entry("engine.cli.schema:schema", "Print the schema that editors complete from."),
+    },
+    "Try it without a broker": {
+        "gateway": _Entry("engine.cli.gateway:gateway", "Serve a simulated market to any TWS client."),
+        "chaos": _Entry("engine.cli.chaos:chaos", "Try bots under faults and crashes; a verdict for each invariant."),
+    },
+    "Run it": {
+        "run": _Entry("engine.cli.run:run", "Run bots, on paper or live."),
+        "promote": _Entry(
+            "engine.cli.promote:promote", "Let a bot leave paper, if its sessions show what is demanded."
+        ),
+    },
+    "Look": {
+        "status": _Entry("engine.cli.status:status", "Show what is open and what each bot waits for."),
+        "list": _Entry("engine.cli.list:list_bots", "List the bots that ran."),
+        "summary": _Entry("engine.cli.summary:summary", "Sum up the trades of a day."),
+        "why": _Entry("engine.cli.why:why", "Say why a bot did, or did not, trade."),
+    },
+    "Operate": {
+        "pause": _Entry("engine.cli.control:pause", "Let no bot enter; exits go on."),
+        "resume": _Entry("engine.cli.control:resume", "Let bots enter again."),
+        "reload": _Entry("engine.cli.reload:reload", "Let a running engine take up changed specs."),
+        "stop": _Entry("engine.cli.control:stop", "End the engine; positions stay as they are."),
+        "kill": _Entry("engine.cli.control:kill", "Cancel all orders and let nothing trade."),
+        "store": _Entry("engine.cli.store:store", "Audit, back up, restore and export what was recorded."),
+        "events": _Entry("engine.cli.events:events", "List and import event calendars."),
+    },
 }
+"""Every command, by what a person is about."""
+COMMANDS = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+_WIDEST = max(len(name) for name in COMMANDS)
 
 
 class Commands(click.Group):
@@ -57,9 +78,20 @@ class Commands(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands without importing any."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, COMMANDS[name].help) for name in self.list_commands(ctx)])
+        """Write the commands by what a person is about, without importing any."""
+        there = set(self.list_commands(ctx))
+        for title, section in SECTIONS.items():
+            if rows := [(name.ljust(_WIDEST), entry.help) for name, entry in section.items() if name in there]:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
+        """Return the commands and options that begin like this, without importing any command."""
+        from click.shell_completion import CompletionItem
+
+        fitting = [name for name in self.list_commands(ctx) if name.startswith(incomplete)]
+        commands = [CompletionItem(name, help=COMMANDS[name].help) for name in fitting]
+        return [*commands, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what is wrong with the world becomes one line, an interrupt none."""

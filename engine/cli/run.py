@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.paths import SPECS
 from engine.cli.stores import STORE
 from engine.model.errors import MisuseError
 from engine.store.place import Place, beside
@@ -25,7 +26,7 @@ _OF_THE_MARKET = ("seed", "day", "market", "positions", "ledger", "speed")
 
 
 @click.command()
-@click.argument("specs", nargs=-1, required=True)
+@click.argument("specs", nargs=-1, required=True, type=SPECS)
 @click.option("--paper", is_flag=True, help="Trade a paper account (refuses any other).")
 @click.option("--live", is_flag=True, help="Trade real money, with promoted bots only (docs/live.md).")
 @click.option("--yes-i-mean", metavar="ACCOUNT", help="Confirm the account of --live where nobody can type it.")

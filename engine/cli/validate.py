@@ -1,7 +1,7 @@
 """`rulebot validate`: every problem of every document, with its place. Touches neither broker nor database."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from engine.cli.paths import SPECS
 from engine.model.collector import no_collection
 from engine.model.errors import StoreError
 from engine.model.session import EXCHANGE_ZONE, half_days
@@ -25,7 +26,7 @@ COMING_YEAR = timedelta(days=365)
 
 
 @click.command("validate", short_help="Check specs; say every problem with its place.")
-@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...", type=SPECS)
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Override a parameter of the specs.")
 @click.option("--strict", is_flag=True, help="Take warnings for errors.")
 @click.option(
@@ -92,7 +93,7 @@ def _load(file: Path, overrides: Mapping[str, str]) -> Loaded:
     try:
         return load_document(file, overrides, digested=False)
     except OSError as error:
-        raise StoreError(f"cannot read '{file}': {error.strerror or error}") from error
+        raise StoreError(f"cannot read '{error.filename or file}': {error.strerror or error}") from error
 
 
 def _problems(loaded: Loaded, outside: "Outside | None") -> tuple[Diagnostic, ...]:
@@ -118,8 +119,11 @@ def _calendars() -> "EventCalendar":
 
 
 def show_problems(found: Mapping[str, Sequence[Diagnostic]], form: str, *, err: bool = False) -> None:
-    """Print the problems of some files, by name of the file, and a count; `err` is for standard error."""
-    problems = [problem for of_file in found.values() for problem in of_file]
+    """Print the problems of some files, by name of the file, and a count; `err` is for standard error.
+
+    What several files inherit is printed once.
+    """
+    problems = _each_once(found.values())
     if form == "json":
         click.echo(as_json(problems))
         return
@@ -137,15 +141,27 @@ def _coloured(problem: Diagnostic) -> str:
 
 
 def summary(found: Sequence[Sequence[Diagnostic]]) -> str:
-    """Return `8 files: 7 fine, 1 with 2 errors`, and the number of warnings when there are any."""
-    errors = [count for problems in found if (count := sum(problem.is_error for problem in problems))]
-    warnings = sum(not problem.is_error for problems in found for problem in problems)
-    parts = [f"{len(found) - len(errors)} fine"] if len(errors) < len(found) else []
+    """Return `8 files: 7 fine, 1 with 2 errors`, and the number of warnings when there are any.
+
+    A problem that several files inherit counts once.
+    """
+    problems = _each_once(found)
+    errors = sum(problem.is_error for problem in problems)
+    faulty = sum(any(problem.is_error for problem in of_file) for of_file in found)
+    parts = [f"{len(found) - faulty} fine"] if faulty < len(found) else []
     if errors:
-        parts.append(f"{len(errors)} with {_count(sum(errors), 'error')}")
-    if warnings:
-        parts.append(_count(warnings, "warning"))
+        parts.append(f"{faulty} with {_count(errors, 'error')}")
+    if len(problems) > errors:
+        parts.append(_count(len(problems) - errors, "warning"))
     return f"{_count(len(found), 'file')}: {', '.join(parts)}"
+
+
+def _each_once(found: Iterable[Sequence[Diagnostic]]) -> list[Diagnostic]:
+    """Return the problems of several files; one that others inherit is the same in all of them."""
+    once: dict[tuple[str, int, int, str, str], Diagnostic] = {}
+    for problem in (problem for of_file in found for problem in of_file):
+        once.setdefault((problem.file, problem.line, problem.col, problem.code, problem.message), problem)
+    return list(once.values())
 
 
 def _count(number: int, word: str) -> str:

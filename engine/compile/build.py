@@ -1,6 +1,6 @@
 """The front door: a Spec to a Plan, with every problem of its meaning, in the order of the file."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 
 from engine.compile.condition import rules_of
@@ -35,7 +35,7 @@ def build_plan(spec: Spec, source: Source | None = None) -> tuple[Plan | None, l
     """
     plan, problems = compiled(spec)
     place = source or Source(file=f"{spec.name}.yaml", text="")
-    return plan, list(in_file_order(_diagnostic(problem, place) for problem in problems))
+    return plan, _diagnostics(problems, place)
 
 
 def check(loaded: Loaded, outside: Outside | None = None) -> list[Diagnostic]:
@@ -47,7 +47,7 @@ def check(loaded: Loaded, outside: Outside | None = None) -> list[Diagnostic]:
         return []
     seen = frozenset(found.code for found in loaded.diagnostics)
     problems = compiled(loaded.spec, seen, outside)[1]
-    return list(in_file_order(_diagnostic(problem, loaded.source) for problem in problems))
+    return _diagnostics(problems, loaded.source)
 
 
 def check_together(loaded: Sequence[Loaded]) -> list[list[Diagnostic]]:
@@ -183,6 +183,12 @@ def _plan(
 # ---------------------------------------------------------------- places
 
 
+def _diagnostics(problems: Iterable[Problem], source: Source) -> list[Diagnostic]:
+    """Return the problems with their places; an `accept` that is inherited need not switch anything off here."""
+    own = (one for one in problems if one.code != "RB300" or not source.span(one.path, key=True).above)
+    return list(in_file_order(_diagnostic(problem, source) for problem in own))
+
+
 def _diagnostic(problem: Problem, source: Source) -> Diagnostic:
     severity = "warning" if problem.is_warning else "error"
     span = source.span(problem.path, key=problem.on_key)
@@ -201,4 +207,4 @@ def _inside(span: Span, columns: tuple[int, int], written: str) -> Span:
     if written[:1] in ("|", ">") or columns[1] > len(inner) or "\\" in inner or "''" in inner:
         return span
     start = span.col + columns[0] + quoted
-    return Span(span.line, start, start + columns[1] - columns[0])
+    return Span(span.line, start, start + columns[1] - columns[0], span.above)

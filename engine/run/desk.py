@@ -5,12 +5,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from engine.compile.build import build_plan, check
+from engine.compile.plan import Plan
 from engine.model.errors import MisuseError, SpecError, StoreError
 from engine.model.pool import Pool
 from engine.model.values import dataclass
 from engine.spec.diagnostic import Diagnostic, in_file_order, not_accepted, render
 from engine.spec.files import find_files
 from engine.spec.load import Loaded, load_document, load_text
+from engine.spec.resolved import governing_text
 from engine.spec.spec import AccountDocument
 from engine.turn.program import USUAL_BAND, AccountLimits, CompiledBot, Program, compile_bot
 
@@ -115,9 +117,20 @@ def load_desk(paths: Iterable[str], overrides: Mapping[str, str], account_file: 
             raise SpecError("\n".join(render(problem) for problem in problems if problem.is_error))
         used = {p.name: p.text for p in each.spec.parameters if p.overridden}
         bots[plan.name] = compile_bot(plan, pool)
-        texts.append(SpecText(plan.name, plan.digest, each.source.file, each.source.text, used))
+        texts.append(_text(plan, each, used))
     sources = Sources(paths, dict(overrides), account_file, Path.cwd())
     return Desk(bots, tuple(texts), account, tuple(warnings), sources)
+
+
+def _text(plan: Plan, loaded: Loaded, used: Mapping[str, str]) -> SpecText:
+    """Return the text that governs what a bot opens. Of one that extends another it is the whole, as of now."""
+    text = SpecText(plan.name, plan.digest, loaded.source.file, governing_text(loaded.source), used)
+    if loaded.source.above:
+        try:
+            compile_text(text)
+        except StoreError as error:
+            raise SpecError(f"{text.file} and what it extends cannot be kept as one text", "write it out") from error
+    return text
 
 
 def compile_text(text: SpecText) -> CompiledBot:
@@ -144,7 +157,7 @@ def _load(file: Path, overrides: Mapping[str, str]) -> Loaded:
         used = {name: text for name, text in overrides.items() if name in names}
         return load_document(file, used) if used else loaded
     except OSError as error:
-        raise StoreError(f"{file} cannot be read: {error.strerror}") from error
+        raise StoreError(f"{error.filename or file} cannot be read: {error.strerror}") from error
 
 
 def _refuse_problems(loaded: list[Loaded]) -> None:

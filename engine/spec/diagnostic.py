@@ -17,11 +17,15 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A place in a text. Units: line and columns count characters from 1; `end_col` is the first column after it."""
+    """A place in a text. Units: line and columns count characters from 1; `end_col` is the first column after it.
+
+    above: in whose text, counted from the document itself (0) up along `extends`.
+    """
 
     line: int
     col: int
     end_col: int
+    above: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +49,9 @@ class Diagnostic:
 
 
 def in_file_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
-    """Return the diagnostics of one file from its top to its bottom, each once."""
-    return tuple(sorted(dict.fromkeys(diagnostics), key=lambda found: (found.line, found.col, found.code)))
+    """Return the diagnostics from the top of a file to its bottom, each once; of several files, by name."""
+    places = sorted(dict.fromkeys(diagnostics), key=lambda found: (found.file, found.line, found.col, found.code))
+    return tuple(places)
 
 
 def not_accepted(diagnostics: Iterable[Diagnostic], accept: Container[str]) -> tuple[Diagnostic, ...]:

@@ -22,9 +22,14 @@ def with_digest(spec: Spec, in_expressions: Container[str] = ()) -> Spec:
     Numbers count by value (0.50 is 0.5), places in the file not at all, parameters by the values they gave; only those
     that an `expr:` names count by name.
     """
-    named = {one.name: _canonical(plain_scalar(one.text)) for one in spec.parameters if one.name in in_expressions}
+    named = {one.name: _named(one.text) for one in spec.parameters if one.name in in_expressions}
     text = json.dumps([_canonical(spec), named], sort_keys=True, separators=(",", ":"))
     return replace(spec, digest=hashlib.sha256(text.encode()).hexdigest())
+
+
+def _named(text: str) -> object:
+    """Return what a parameter says to an expression, to which quotes mean nothing."""
+    return _canonical(plain_scalar(text.strip().strip("\"'")))
 
 
 @cache

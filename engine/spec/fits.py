@@ -126,6 +126,13 @@ def _named(count: int, *, besides: bool) -> Callable[..., bool]:
     return check
 
 
+def _if(value: Plain, owed: Schema, schema: Schema, definitions: Schema) -> bool:
+    if owed.keys() != {"required"}:  # of anything else a False would not be a no
+        return False
+    follows = schema.get("then" if _fits(value, owed, definitions) else "else")
+    return follows is None or _fits(value, follows, definitions)
+
+
 _CHECKS: Mapping[str, Callable[..., bool]] = {
     "$ref": _ref,
     "type": _type,
@@ -149,10 +156,11 @@ _CHECKS: Mapping[str, Callable[..., bool]] = {
     "minimum": _range(lambda have, owed: have >= owed),
     "maximum": _range(lambda have, owed: have <= owed),
     "exclusiveMinimum": _range(lambda have, owed: have > owed),
+    "if": _if,
     "x-exactly-one": _named(1, besides=False),
     "x-one-besides": _named(1, besides=True),
 }
 _SAYS_NOTHING = frozenset(
     {"$schema", "$id", "$defs", "title", "description", "examples", "x-owed", "x-code", "x-units", "x-words"}
-    | {"x-applies", "x-unknown"}
+    | {"x-applies", "x-unknown", "then", "else"}
 )

@@ -11,6 +11,7 @@ from engine.spec.conditions import mapping
 from engine.spec.diagnostic import Diagnostic, in_file_order
 from engine.spec.fits import fits
 from engine.spec.kind import Kind, kind_of_document
+from engine.spec.lineage import EXTENDS, Beside, beside, parents_of
 from engine.spec.parameters import Replaced, replace_parameters
 from engine.spec.source import Plain, Source
 from engine.spec.spec import AccountDocument, Path, Spec
@@ -20,7 +21,10 @@ from engine.spec.walk import read_source
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """What one document is. Without errors exactly one of `spec` and `account` is set; with errors neither."""
+    """What one document is. Without errors exactly one of `spec` and `account` is set; with errors neither.
+
+    source: with what it extends laid under it, unless that was not to be had.
+    """
 
     source: Source
     spec: Spec | None = None
@@ -35,22 +39,47 @@ class Loaded:
 
 def load_document(file: File | str, overrides: Mapping[str, str] | None = None, *, digested: bool = True) -> Loaded:
     """Return the document in a file; to be checked it needs no digest. Raises: OSError when it cannot be read."""
-    return load(read_source(read_bytes(File(file)), str(file)), overrides=overrides, digested=digested)
+    source = read_source(read_bytes(File(file)), str(file))
+    return load(source, overrides=overrides, digested=digested, read=beside(File(file)))
 
 
-def load_text(text: str, file: str = "<text>", overrides: Mapping[str, str] | None = None) -> Loaded:
-    """Return the document in a text; its name is compared with that of `file` when that ends in .yaml or .yml."""
-    return load(read_source(text.encode("utf-8", "surrogatepass"), file), overrides=overrides)
+def load_text(
+    text: str, file: str = "<text>", overrides: Mapping[str, str] | None = None, *, read: Beside | None = None
+) -> Loaded:
+    """Return the document in a text; its name is compared with that of `file` when that ends in .yaml or .yml.
+
+    read: gives what it `extends`; without it that is refused.
+    """
+    return load(read_source(text.encode("utf-8", "surrogatepass"), file), overrides=overrides, read=read)
 
 
-def load(source: Source, *, overrides: Mapping[str, str] | None = None, digested: bool = True) -> Loaded:
+def load(
+    source: Source,
+    *,
+    overrides: Mapping[str, str] | None = None,
+    digested: bool = True,
+    read: Beside | None = None,
+) -> Loaded:
     """Return what a source says, with every problem of its text, structure, scalars and names."""
     kind, problems = (None, ()) if source.is_cut_short else kind_of_document(source)
     if kind is None or not isinstance(source.tree, dict):
         return Loaded(source=source, diagnostics=in_file_order((*source.problems, *problems)))
     if kind is Kind.ACCOUNT:
         return _load_account(source, source.tree)
-    return _load_strategy(source, source.tree, overrides or {}, digested)
+    if EXTENDS not in source.tree:
+        return _load_strategy(source, source.tree, overrides or {}, digested)
+    return _load_child(source, read, overrides or {}, digested)
+
+
+def _load_child(source: Source, read: Beside | None, overrides: Mapping[str, str], digested: bool) -> Loaded:
+    from engine.spec.overlay import laid_over  # most documents extend nothing
+
+    parents, problems = parents_of(source, read)
+    if problems:
+        return Loaded(source=source, diagnostics=in_file_order((*source.problems, *problems)))
+    whole = laid_over(source, parents)
+    assert isinstance(whole.tree, dict)
+    return _load_strategy(whole, whole.tree, overrides, digested)
 
 
 def _load_strategy(source: Source, tree: dict[str, Plain], overrides: Mapping[str, str], digested: bool) -> Loaded:

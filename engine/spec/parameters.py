@@ -116,6 +116,7 @@ def _hiding(source: Source, in_expressions: frozenset[str]) -> list[Diagnostic]:
 
 
 def _unused(source: Source, values: Mapping[str, Plain], used: set[str]) -> list[Diagnostic]:
+    """Return a warning for each own parameter that stands nowhere; one that is inherited need not be used here."""
     return [
         source.diagnostic(
             "RB301",
@@ -126,5 +127,5 @@ def _unused(source: Source, values: Mapping[str, Plain], used: set[str]) -> list
             at_key=True,
         )
         for name in values
-        if name not in used
+        if name not in used and not source.span(("parameters", name), key=True).above
     ]

@@ -169,7 +169,7 @@ def _known(known: list[str], measure: bool) -> str:
 
 
 def _missing_keys(source: Source, path: Path, error: Any) -> Iterator[Diagnostic]:
-    properties = _schema(error).get("properties", {})
+    properties = _schema(error).get("properties", {} if path else validator("strategy").schema["properties"])
     if error.validator == "dependentRequired":
         for key, owed in error.validator_value.items():
             if key in error.instance:

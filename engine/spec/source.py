@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import field
 from decimal import Decimal
+from pathlib import PurePath
 
 from engine.model.values import dataclass
 from engine.spec.diagnostic import Diagnostic, Severity, Span
@@ -17,7 +18,8 @@ class Source:
     """One document, and the problems of its syntax. `is_cut_short`: reading ended at one, `tree` is not the whole.
 
     `keys` and `values` lead from a path to the place of the key that ends it, and of its value. `spoiled` holds the
-    paths whose value is already among the problems.
+    paths whose value is already among the problems. above: the documents it extends, the nearest first; then `tree`
+    is all of them laid over each other, and every place says in whose text it lies.
     """
 
     file: str
@@ -28,6 +30,7 @@ class Source:
     problems: tuple[Diagnostic, ...] = ()
     spoiled: frozenset[Path] = frozenset()
     is_cut_short: bool = False
+    above: tuple["Source", ...] = ()
     lines: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -37,6 +40,10 @@ class Source:
     def line(self, number: int) -> str:
         """Return a line of the text, counted from 1; an empty one past the end."""
         return self.lines[number - 1] if 0 < number <= len(self.lines) else ""
+
+    def holder(self, span: Span) -> "Source":
+        """Return the document in whose text a place lies: this one, or one that it extends."""
+        return self.above[span.above - 1] if span.above else self
 
     def span(self, path: Path, key: bool = False) -> Span:
         """Return the place of the value at `path` (or of its key), else of the nearest thing around it."""
@@ -55,7 +62,7 @@ class Source:
     def written(self, path: Path) -> str:
         """Return the value at `path` as it stands in the text (its first line)."""
         span = self.values.get(path)
-        return self.line(span.line)[span.col - 1 : span.end_col - 1] if span else ""
+        return self.holder(span).line(span.line)[span.col - 1 : span.end_col - 1] if span else ""
 
     def diagnostic(
         self,
@@ -72,9 +79,13 @@ class Source:
     def diagnostic_at(
         self, code: str, span: Span, message: str, help: str | None = None, severity: str = "error"
     ) -> Diagnostic:
-        """Return a diagnostic that stands at a place of the text."""
+        """Return a diagnostic that stands at a place of the text, or of that of a document above."""
+        holder = self.holder(span)
+        if span.above:
+            whose = f"found in '{PurePath(self.file).stem}', which extends this"
+            help = f"{help} ({whose})" if help else whose
         return Diagnostic(
-            file=self.file,
+            file=holder.file,
             line=span.line,
             col=span.col,
             end_col=max(span.end_col, span.col + 1),
@@ -82,5 +93,5 @@ class Source:
             severity=Severity(severity),
             message=message,
             help=help,
-            text=self.line(span.line),
+            text=holder.line(span.line),
         )

@@ -158,6 +158,26 @@ def test_an_added_bot_trades_and_a_changed_exit_is_for_new_positions(tmp_path: P
     in_loop(body, tmp_path, seed=7)
 
 
+def test_a_changed_parent_is_for_new_positions_over_a_restart_too(tmp_path: Path) -> None:
+    def child(name: str) -> str:
+        return (
+            f"rulebot: 1\nname: {name}\nabout: As its parent.\nextends: above\nentry: {{window: {{from: '09:45'}}}}\n"
+        )
+
+    async def body(gateway: RunningGateway, folder: Path) -> None:
+        specs_in(folder, one=child("one"), above=bot("above", start="10:35"))
+        changed = writes(folder, one=child("one"), above=bot("above", start="10:35", leave="11:15"))
+        day = await live(gateway, folder, (at(10, 0), changed), (at(10, 20), stop))
+        assert [change["bot"] for change in reloads(day)[-1].data["changes"]] == ["above", "one"]  # type: ignore[index,union-attr]
+        specs_in(folder, other=bot("other", start="14:00", leave="15:30"))
+        day = await live(gateway, folder, (at(11, 20), stop))
+        (position,) = day.positions.values()
+        assert (position.bot, position.closed_at is not None and position.closed_at < new_york(10, 45)) == ("one", True)
+        check(day, folder / "s.db")
+
+    in_loop(body, tmp_path, seed=7)
+
+
 def test_a_removed_bot_enters_nothing_and_its_position_is_closed_by_its_text(tmp_path: Path) -> None:
     async def body(gateway: RunningGateway, folder: Path) -> None:
         specs_in(

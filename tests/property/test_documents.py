@@ -15,6 +15,7 @@ from engine.model.facts import EventCalendar
 from engine.model.session import half_days
 from engine.spec.diagnostic import as_json, render
 from engine.spec.load import Loaded, load
+from engine.spec.resolved import governing_text
 from engine.spec.shipped import shipped
 from engine.spec.walk import read_source
 
@@ -161,3 +162,28 @@ def test_a_file_larger_than_allowed_is_not_read_whole(tmp_path: Path) -> None:
     with large.open("wb") as stream:
         stream.truncate(4 * 1024**3)
     assert [problem.code for problem in load_document(large).diagnostics] == ["RB109"]
+
+
+@given(
+    st.sampled_from(SPECS),
+    st.integers(0, 2000),
+    st.integers(0, 12),
+    st.lists(st.sampled_from(PIECES), max_size=2),
+    st.lists(st.sampled_from([b"legs:", b"entry:", b"risk:", b"parameters:", b"exits:", *PIECES]), max_size=8),
+)
+@settings(max_examples=100, deadline=None)
+def test_a_document_over_a_broken_one(spec: bytes, at: int, cut: int, into: list[bytes], pieces: list[bytes]) -> None:
+    at %= len(spec)
+    parent = spec[:at] + b"".join(into) + spec[at + cut :]
+    child = b"rulebot: 1\nname: child\nabout: A child.\nextends: parent\n" + b"".join(pieces)
+    loaded = load(read_source(child, "child.yaml"), read=lambda name: parent)
+    texts = {"child.yaml": child, "parent.yaml": parent}
+    for problem in (*loaded.diagnostics, *check(loaded)):
+        lines = texts[problem.file].decode("utf-8", "replace").splitlines()
+        assert 1 <= problem.line <= max(1, len(lines) + 1)
+        assert 1 <= problem.col < problem.end_col
+        assert render(problem)
+    if loaded.spec is not None:
+        again = load(read_source(governing_text(loaded.source).encode(), "child.yaml"))
+        assert again.spec is not None, again.diagnostics
+        assert again.spec.digest == loaded.spec.digest

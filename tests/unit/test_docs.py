@@ -29,6 +29,12 @@ def test_commands_that_are_named_exist(page: Path) -> None:
     assert sorted(named - set(COMMANDS)) == []
 
 
+def test_every_command_is_documented() -> None:
+    texts = [READ[page] for page in PAGES if page.name != "CHANGELOG.md"]
+    named = {name for text in texts for code in CODE.findall(text) for name in COMMAND.findall(code)}
+    assert sorted(set(COMMANDS) - named) == []
+
+
 def test_readme_shows_the_spec_that_is_shipped() -> None:
     shipped = (ROOT / "specs" / "calm_tape_condor.yaml").read_text(encoding="utf-8")
     assert shipped.partition("\n")[2] in READ[ROOT / "README.md"]

@@ -57,7 +57,15 @@ def completed(example: str) -> str:
 
 def loaded(example: str, encoding: str, name: str) -> Loaded:
     text = completed(example)
-    return load(read_source(text.replace("name: condor\n", f"name: {name}\n").encode(encoding), f"{name}.yaml"))
+    written = text.replace("name: condor\n", f"name: {name}\n").encode(encoding)
+    return load(read_source(written, f"{name}.yaml"), read=beside)
+
+
+def beside(name: str) -> bytes:
+    """Return the one document that stands beside the examples."""
+    if name != "base.yaml":
+        raise FileNotFoundError(name)
+    return REST.replace("name: condor\n", "name: base\n").encode()
 
 
 def outside(on: str) -> Outside:

@@ -35,3 +35,9 @@ def test_every_word_of_the_schemas_is_explained() -> None:
 def test_the_account_example_is_true() -> None:
     (example,) = (block for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "rulebot_account" in block)
     assert load_text(example, "account.yaml").account is not None
+
+
+def test_the_example_that_extends_is_true() -> None:
+    (example,) = (block for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "extends:" in block)
+    loaded = load_text(example, "put_wide.yaml", read=lambda name: (shipped("specs") / name).read_bytes())
+    assert loaded.diagnostics == ()

@@ -144,6 +144,7 @@ def test_a_parameter_named_in_an_expression_is_used_and_counts() -> None:
     )
     assert codes_of(text) == []
     assert spec_of(text).digest == spec_of(text.replace("top: 6000}", "top: 6000.0}")).digest
+    assert spec_of(text).digest == spec_of(text.replace("top: 6000}", "top: '6000'}")).digest
     assert spec_of(text).digest != spec_of(text, {"top": "6100"}).digest
 
 

@@ -1,0 +1,1 @@
+"""How a document is laid out: its text taken apart with all comments, put in order, and written again."""

@@ -1,0 +1,107 @@
+"""`rulebot fmt` on documents as people leave them: once is enough, nothing changes its meaning, no comment is lost."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from messy import Messy
+
+from engine.spec.kind import Kind, kind_of_document
+from engine.spec.layout.format import formatted, text_of
+from engine.spec.lineage import beside
+from engine.spec.load import load_text
+from engine.spec.shipped import shipped
+from engine.spec.walk import read_source
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+FILES = {file.name: file for file in [*shipped("specs").glob("*.yaml"), *EXAMPLES.glob("*.yaml")]}
+TEXTS = {name: file.read_text(encoding="utf-8") for name, file in sorted(FILES.items())}
+TREES = {name: read_source(text.encode(), name).tree for name, text in TEXTS.items()}
+
+
+def kind_of(name: str) -> Kind:
+    kind, _ = kind_of_document(read_source(TEXTS[name].encode(), name))
+    assert kind is not None
+    return kind
+
+
+def meaning(text: str, name: str) -> object:
+    loaded = load_text(text, name, read=beside(FILES[name]))
+    assert loaded.is_fine, loaded.diagnostics
+    return loaded.account or (loaded.spec and loaded.spec.digest)
+
+
+@pytest.mark.parametrize("name", list(TEXTS))
+def test_what_is_shipped_is_laid_out_already(name: str) -> None:
+    assert formatted(TEXTS[name], name, kind_of(name)) == TEXTS[name]
+
+
+@given(st.sampled_from(sorted(TREES)), st.integers(0, 10**9))
+@settings(max_examples=60, deadline=None)
+def test_once_is_enough_and_nothing_changes(name: str, seed: int) -> None:
+    tree = TREES[name]
+    assert isinstance(tree, dict)
+    messy = Messy(seed).text(tree)
+    once = formatted(messy, name, kind_of(name))
+    assert formatted(once, name, kind_of(name)) == once
+    assert meaning(once, name) == meaning(messy, name)
+
+
+@pytest.mark.parametrize("name", sorted(TREES))
+def test_a_tree_is_written_as_a_document_that_is_laid_out(name: str) -> None:
+    tree = TREES[name]
+    assert isinstance(tree, dict)
+    text = text_of(tree)
+    assert read_source(text.encode(), name).tree == tree
+    assert formatted(text, name, kind_of(name)) == text
+    assert meaning(text, name) == meaning(TEXTS[name], name)
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=60))
+@settings(max_examples=60, deadline=None)
+def test_any_sentence_is_written_so_that_it_is_read_again(sentence: str) -> None:
+    tree = {"rulebot": 1, "about": sentence, "accept": {"RB310": sentence}}
+    source = read_source(text_of(tree).encode(), "x.yaml")
+    assert source.problems == ()
+    assert source.tree == tree
+
+
+PIECES = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ": ",
+    "- ",
+    "\n",
+    "  ",
+    "'",
+    '"',
+    " # c\n",
+    "\n# c\n",
+    "\n      # c\n",
+    "\n\n",
+    "|\n",
+    ">",
+    "? ",
+    ", ",
+]
+
+
+@given(
+    st.sampled_from(sorted(TEXTS)),
+    st.integers(0, 2000),
+    st.integers(0, 4),
+    st.lists(st.sampled_from(PIECES), max_size=3),
+)
+@settings(max_examples=80, deadline=None)
+def test_whatever_can_be_read_can_be_laid_out(name: str, at: int, cut: int, pieces: list[str]) -> None:
+    text = TEXTS[name]
+    at %= len(text)
+    text = text[:at] + "".join(pieces) + text[at + cut :]
+    source = read_source(text.encode(), name)
+    if source.problems or not isinstance(source.tree, dict):
+        return
+    once = formatted(text, name, kind_of(name))
+    assert formatted(once, name, kind_of(name)) == once
