@@ -9,6 +9,7 @@ import click
 
 if TYPE_CHECKING:
     from engine.review.explanation import Explanation
+    from engine.spec.load import Loaded
 
 PROBLEMS_FOUND = 1
 DIAGRAMS = ("text", "mermaid", "svg")
@@ -17,11 +18,17 @@ DIAGRAMS = ("text", "mermaid", "svg")
 @click.command("explain", short_help="Say in words what a spec does, or what a word means.")
 @click.argument("what", nargs=-1, required=True, metavar="WHAT...")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Override a parameter of the specs.")
+@click.option("--resolved", is_flag=True, help="Print the whole spec as YAML, with what it extends laid under it.")
 @click.option("--diagram", type=click.Choice(DIAGRAMS), help="Draw the states of a position instead.")
 @click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a page.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
 def explain(
-    what: tuple[str, ...], settings: tuple[str, ...], diagram: str | None, page: Path | None, form: str
+    what: tuple[str, ...],
+    settings: tuple[str, ...],
+    resolved: bool,
+    diagram: str | None,
+    page: Path | None,
+    form: str,
 ) -> None:
     """Say what each WHAT is: a spec or an account document (a file, folder, pattern, or the name of a shipped spec), or
     a word of the language (a measure, a key, a word that a key takes), or a code (RB204).
@@ -34,6 +41,11 @@ def explain(
     """
     if diagram is not None and (form != "text" or page is not None):
         raise click.UsageError("--diagram draws for eyes: leave --format and --html away")
+    if resolved and (diagram is not None or form != "text" or page is not None or settings):
+        raise click.UsageError("--resolved prints specs as they are written: leave the other options away")
+    if resolved:
+        _print_resolved(what)
+        return
     found = _explained(what, settings)
     if diagram is not None:
         _draw(found, diagram)
@@ -59,6 +71,26 @@ def _explained(what: tuple[str, ...], settings: tuple[str, ...]) -> "list[Explan
         show_problems(faulty, "text", err=True)
         raise click.exceptions.Exit(PROBLEMS_FOUND)
     return found
+
+
+def _print_resolved(what: tuple[str, ...]) -> None:
+    """Print each spec as one text that extends nothing. Raises: StoreError when a file cannot be read."""
+    from engine.spec.resolved import resolved_text
+
+    faulty = {}
+    for target in _targets(what):
+        if not isinstance(target, Path):
+            raise click.UsageError(f"'{target.name}' is no spec: only a spec can be resolved")
+        loaded = _loaded(target, {})
+        if loaded.spec is None:
+            faulty[str(target)] = loaded.diagnostics
+            continue
+        click.echo(resolved_text(loaded.source), nl=False)
+    if faulty:
+        from engine.cli.validate import show_problems
+
+        show_problems(faulty, "text", err=True)
+        raise click.exceptions.Exit(PROBLEMS_FOUND)
 
 
 def _targets(what: tuple[str, ...]) -> "Iterator[Explanation | Path]":
@@ -89,19 +121,24 @@ def _neither(word: str) -> click.UsageError:
 def _document(file: Path, overrides: Mapping[str, str]) -> "Explanation | None":
     """Return what one document comes to, None when it has errors. Raises: StoreError when it cannot be read."""
     from engine.compile.build import build_plan
-    from engine.model.errors import StoreError
     from engine.review.account import explain_account
     from engine.review.explain import explain_bot
-    from engine.spec.load import load_document
 
-    try:
-        loaded = load_document(file, overrides)
-    except OSError as error:
-        raise StoreError(f"cannot read '{file}': {error.strerror or error}") from error
+    loaded = _loaded(file, overrides)
     if loaded.account is not None:
         return explain_account(loaded.account)
     plan = None if loaded.spec is None else build_plan(loaded.spec, loaded.source)[0]
     return None if loaded.spec is None or plan is None else explain_bot(loaded.spec, plan)
+
+
+def _loaded(file: Path, overrides: Mapping[str, str]) -> "Loaded":
+    from engine.model.errors import StoreError
+    from engine.spec.load import load_document
+
+    try:
+        return load_document(file, overrides)
+    except OSError as error:
+        raise StoreError(f"cannot read '{error.filename or file}': {error.strerror or error}") from error
 
 
 # ---------------------------------------------------------------- what is shown

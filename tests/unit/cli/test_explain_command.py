@@ -1,6 +1,7 @@
 """`rulebot explain`: what it takes, what it refuses, and what it writes."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from engine.cli.main import main
+from engine.spec.load import load_document
 from engine.spec.shipped import shipped
 
 BAD = "rulebot: 1\nname: bad\n"
@@ -118,3 +120,30 @@ def test_it_starts_light() -> None:
     heavy = ("jsonschema", "sqlalchemy", "ib_async", "numpy", "rich", "asyncio", "engine.adapters", "engine.sim")
     assert "engine.review.explain" in imported
     assert [name for name in imported if name.startswith(heavy)] == []
+
+
+def test_resolved_prints_what_a_bot_extends_laid_under_it(tmp_path: Path) -> None:
+    shutil.copy(shipped("specs") / "put_lite.yaml", tmp_path / "put_lite.yaml")
+    child = tmp_path / "early.yaml"
+    child.write_text(
+        "rulebot: 1\nname: early\nabout: In the morning.\nextends: put_lite\n"
+        'entry: {window: {from: "09:45", to: "10:15"}}\n'
+    )
+    result = rulebot("--resolved", str(child))
+    assert result.exit_code == 0
+    assert "extends" not in result.stdout
+    assert "name: early" in result.stdout
+    assert "iv_over_rv" in result.stdout
+    assert '"09:45"' in result.stdout
+    whole = tmp_path / "again" / "early.yaml"
+    whole.parent.mkdir()
+    whole.write_text(result.stdout)
+    one, other = (load_document(file).spec for file in (child, whole))
+    assert one is not None
+    assert other is not None
+    assert one.digest == other.digest
+
+
+def test_resolved_is_of_specs_alone() -> None:
+    assert rulebot("--resolved", "vix_spike").exit_code == 2
+    assert rulebot("--resolved", "--format", "json", "put_lite").exit_code == 2
