@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from engine.compile.condition import rule_of
+from engine.compile.condition import rule_of, rules_of
 from engine.compile.orders import exit_order_of, ordered_out
 from engine.compile.plan import Call, Constant, ExitPlan, Order, Quantity
 from engine.compile.problem import Problem, did_you_mean
@@ -47,11 +47,15 @@ def _why_no_ending(rule: Exit) -> str:
     """Return why an exit that needs no data is no ending all the same, "" when it needs data anyway."""
     if not _acts_without_data(rule):
         return ""
-    return f"; '{rule.name}' is switched off" if not rule.enabled else f"; '{rule.name}' closes only a part"
+    if not rule.enabled:
+        return f"; '{rule.name}' is switched off"
+    part = rule.close_part not in (None, 1) or rule.close_legs
+    return f"; '{rule.name}' closes only a part" if part else f"; '{rule.name}' exists only once it is armed"
 
 
 def _needs_no_data(rule: Exit) -> bool:
-    return _acts_without_data(rule) and rule.close_part in (None, 1) and not rule.close_legs
+    closes_all = rule.close_part in (None, 1) and not rule.close_legs
+    return _acts_without_data(rule) and closes_all and all(map(_is_clock, rule.armed_by))
 
 
 def _acts_without_data(rule: Exit) -> bool:
@@ -86,6 +90,11 @@ def closing_problems(spec: Spec) -> Iterator[Problem]:
         if rule.resting and (rule.close_part is not None or rule.close_legs):
             message = f"'{rule.name}' rests at the broker, and what rests closes all that is held"
             yield Problem("RB220", where, message, "without 'resting' the engine watches it", on_key=True)
+        if rule.resting and rule.armed_by:
+            message = f"'{rule.name}' rests at the broker from the first fill on, and cannot be armed later"
+            yield Problem(
+                "RB220", (*rule.path, "armed_by"), message, "without 'resting' the engine watches it", on_key=True
+            )
         if rule.repeat and rule.close_part is None:
             message = "only a part can be closed again"
             yield Problem("RB227", (*rule.path, "repeat"), message, "add 'close: 50%', or take it away", on_key=True)
@@ -171,7 +180,9 @@ def exit_plans(spec: Spec, scope: Scope) -> tuple[tuple[ExitPlan, ...], list[Pro
 
 def _exit_plan(rule: Exit, spec: Spec, scope: Scope, default: Order) -> tuple[ExitPlan | None, list[Problem]]:
     compiled, problems = (None, []) if rule.condition is None else rule_of(rule.condition, scope)
-    if compiled is None and rule.condition is not None:
+    armed_by, more = rules_of(rule.armed_by, scope)
+    problems = [*problems, *more]
+    if (compiled is None and rule.condition is not None) or more:
         return None, problems
     basis, level, quantity, of = _level(rule)
     plan = ExitPlan(
@@ -189,6 +200,7 @@ def _exit_plan(rule: Exit, spec: Spec, scope: Scope, default: Order) -> tuple[Ex
         legs=_closed_legs(rule, spec, [] if compiled is None else list(calls_of(compiled.test))),
         part=None if rule.close_part == 1 else rule.close_part,
         repeat=rule.repeat,
+        armed_by=armed_by,
     )
     return plan, problems
 

@@ -216,7 +216,8 @@ class ExitPlan:
 
     A resting target or stop also has `basis` (profit, loss, cost or value), `level` and `level_quantity`, from which
     its price at the broker follows. `legs`: those it closes, () is all. `part`: of the structures open, None is all of
-    them; once a position, or with `repeat` each time its rule is true anew.
+    them; once a position, or with `repeat` each time its rule is true anew. `armed_by`: it is judged only from the
+    moment on at which all of these were true.
     """
 
     name: str
@@ -233,6 +234,7 @@ class ExitPlan:
     legs: tuple[str, ...] = ()
     part: Decimal | None = None
     repeat: bool = False
+    armed_by: tuple[Rule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

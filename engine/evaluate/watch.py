@@ -42,7 +42,8 @@ def levels(plan: Plan) -> tuple[Underlying, ...]:
 
 def exit_reads(plan: Plan) -> frozenset[str]:
     """Return the names of what its exits look at."""
-    return frozenset(name for planned in plan.exits if planned.rule is not None for name in planned.rule.reads)
+    rules = (rule for planned in plan.exits for rule in (planned.rule, *planned.armed_by) if rule is not None)
+    return frozenset(name for rule in rules for name in rule.reads)
 
 
 def exit_levels(plan: Plan) -> tuple[Underlying, ...]:

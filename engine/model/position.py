@@ -52,8 +52,8 @@ class Position:
     say, and nothing is ever traded to make them agree. rearmed: how often resting orders that somebody cancelled were
     put back. retry_at, attempts: when the next order of an entry or exit is due, and how many tries were made.
     keep: structures that the exit at work leaves open. acted: exits that have closed their part and do not again.
-    max_risk: worst case at expiry in dollars a structure, None when undefined. setbacks: how many of its closing orders
-    somebody cancelled, or the exchange took back, in this session.
+    armed: exits with `armed_by` that exist by now. max_risk: worst case at expiry in dollars a structure, None when
+    undefined. setbacks: how many of its closing orders somebody cancelled, or the exchange took back, in this session.
     """
 
     id: str
@@ -78,6 +78,7 @@ class Position:
     attempts: int = 0
     keep: int = 0
     acted: tuple[str, ...] = ()
+    armed: tuple[str, ...] = ()
 
     @property
     def structures(self) -> int:

@@ -3,13 +3,13 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from engine.compile.plan import ExitPlan, Holds
-from engine.evaluate.phrases import listed
+from engine.evaluate.phrases import Cast, listed
 from engine.model.contract import Settlement, product
 from engine.review import amounts
 from engine.review.explanation import Line, Section
 from engine.review.levels import level_of, level_words, protection_prices, with_level
 from engine.review.orders import ladder_words
-from engine.review.sentences import ending, judging, outline
+from engine.review.sentences import ending, judging, outline, rule_words
 from engine.review.subject import Subject
 from engine.spec.spec import Exit, ExitKind, IfUnknown
 
@@ -41,7 +41,7 @@ def _exit_lines(at: int, planned: ExitPlan, subject: Subject) -> Iterator[Line]:
         yield Line(mark=str(at), name=planned.name, words="what is left settles at expiry")
         return
     head, *members = outline(planned.rule, subject.cast)
-    words = [_said(planned, head.words, subject), *_how(planned, _written(planned, subject))]
+    words = [_said(planned, head.words, subject), *_how(planned, _written(planned, subject), subject.cast)]
     yield Line(mark=str(at), name=planned.name, words="; ".join(words), note=_note(planned, subject))
     for said in members:
         yield Line(name=said.name, words=said.words, depth=said.depth)
@@ -62,8 +62,10 @@ def _said(planned: ExitPlan, words: str, subject: Subject) -> str:
     return words
 
 
-def _how(planned: ExitPlan, written: Exit) -> Iterator[str]:
-    """Return what is particular to this exit: its own order, what of the position it closes, where it rests."""
+def _how(planned: ExitPlan, written: Exit, cast: Cast) -> Iterator[str]:
+    """Return what is particular to this exit: what arms it, its own order, what it closes, where it rests."""
+    if planned.armed_by:
+        yield f"only from the moment on at which {' and '.join(rule_words(rule, cast) for rule in planned.armed_by)}"
     if planned.resting:
         yield RESTING[planned.kind]
     elif written.order is not None:

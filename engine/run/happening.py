@@ -200,6 +200,7 @@ _DECISIONS: dict[str, Callable[[Record, State, Position | None], Told]] = {
     "watch": lambda *_: "watching: its window is open",
     "stop watching": _stop_watching,
     "state": _moved,
+    "armed": lambda record, *_: f"{record.data['reason']} is armed",
     "exit": _exit,
     "closed": _closed,
     "halt": _reason("halted: ", Tone.BAD),

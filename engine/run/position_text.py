@@ -103,6 +103,9 @@ def exits_text(program: Program, state: State, position: Position, now: float) -
     for planned in sorted(bot.plan.exits, key=_rank):
         if planned.rule is None or (planned.resting and resting):
             continue
+        if planned.armed_by and planned.name not in position.armed:
+            parts.append(f"{planned.name}, once {' and '.join(rule.name for rule in planned.armed_by)} arms it")
+            continue
         level = level_net(position, planned) if planned.basis in _LEVELS else None
         if level is None:
             parts.append(_rule_text(planned, _reading(state.bots.get(position.bot), position, planned)))

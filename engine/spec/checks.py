@@ -29,6 +29,7 @@ def check(source: Source, tree: Tree, places: Mapping[Path, str]) -> list[Diagno
     found += _hiding_exits(source, tree)
     found += _tolerances(source, tree)
     found += _settling(source, tree)
+    found += _arming(source, tree)
     return found
 
 
@@ -63,6 +64,19 @@ def _accepted(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         if code.startswith("RB") and code[2:].isdigit() and not code.startswith("RB3"):
             message = f"only warnings can be accepted, '{code}' is an error"
             yield source.diagnostic("RB123", ("accept", code), message, "warnings are RB3..", at_key=True)
+
+
+def _arming(source: Source, tree: Tree) -> Iterator[Diagnostic]:
+    """Yield the same of the conditions that arm exits."""
+    exits = tree.get("exits")
+    for at, item in enumerate(exits if isinstance(exits, list) else ()):
+        armed_by = item.get("armed_by") if isinstance(item, dict) else None
+        path: Path = ("exits", at, "armed_by")
+        yield from _names(source, armed_by, path)
+        if isinstance(armed_by, dict):
+            yield from _below(source, armed_by, path)
+            if own_name(armed_by) is None:
+                yield from _unnamed(source, armed_by, path)
 
 
 def _names(source: Source, members: Plain, path: Path) -> Iterator[Diagnostic]:
@@ -154,6 +168,6 @@ def _settling(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         if not isinstance(item, dict) or "at_expiry" not in item:
             continue
         for key in item:
-            if key in ("confirm", "max_age", "resting", "order", "unknown", "grace", "close", "repeat"):
+            if key in ("confirm", "max_age", "resting", "order", "unknown", "grace", "close", "repeat", "armed_by"):
                 message = f"'{key}' means nothing beside 'at_expiry'"
                 yield source.diagnostic("RB122", ("exits", at, key), message, "remove it", at_key=True)

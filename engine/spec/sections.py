@@ -21,6 +21,7 @@ from engine.spec.source import Plain
 from engine.spec.spec import (
     Again,
     Amount,
+    Condition,
     DteRule,
     Entry,
     Exit,
@@ -209,8 +210,15 @@ def _exit(tree: Tree, path: Path) -> Exit:
         grace=30.0 if grace is None else grace,
         **_closes(tree.get("close")),
         repeat=tree.get("repeat") is True,
+        armed_by=_armed_by(tree.get("armed_by"), (*path, "armed_by")),
         path=path,
     )
+
+
+def _armed_by(value: Plain, path: Path) -> tuple[Condition, ...]:
+    if isinstance(value, dict):
+        return (condition(value, path),)
+    return conditions(value, path)
 
 
 def _closes(value: Plain) -> dict[str, Any]:

@@ -352,7 +352,8 @@ class Exit:
     A target or stop is a MeasureTest on profit, loss, cost or value with the comparison of its kind. Units: grace in
     seconds. What it closes: `close_all` the whole position, `close_part` that part of what is open (0.5 is half),
     `close_legs` legs by name, `put_side` or `call_side`; with none of them the legs that its `of` judged, else all.
-    `repeat`: a part is closed again each time the condition becomes true anew.
+    `repeat`: a part is closed again each time the condition becomes true anew. `armed_by`: it exists from the first
+    moment at which all of these were true; () is from the first fill on.
     """
 
     name: str
@@ -367,6 +368,7 @@ class Exit:
     close_part: Decimal | None = None
     close_legs: tuple[str, ...] = ()
     repeat: bool = False
+    armed_by: tuple[Condition, ...] = ()
     path: Path
 
 

@@ -11,6 +11,7 @@ from math import ceil
 
 from engine.compile.plan import ExitPlan
 from engine.evaluate.evaluation import NOT_OPEN
+from engine.evaluate.snapshot import View
 from engine.model.order import Order, OrderLeg, OrderType, Purpose
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import NO_BID, quote_problem
@@ -24,7 +25,7 @@ from engine.turn.caution import check_exit_price
 from engine.turn.judging import confirmed, first_missing, judge, wake
 from engine.turn.opening import ticket
 from engine.turn.profit import structure
-from engine.turn.program import CompiledBot
+from engine.turn.program import CompiledBot, CompiledRule
 from engine.turn.protecting import UNPROTECTED, is_unprotected_too_long
 from engine.turn.resting import cancel, resting_orders
 from engine.turn.state import Reading
@@ -62,8 +63,10 @@ def step_exits(work: Work, position: Position) -> None:
     true: list[ExitPlan] = []
     protected = bool(bot.resting and resting_orders(work, position.id)) and not position.suspended
     place = f"exit:{position.id}"
-    for planned, compiled in zip(bot.plan.exits, bot.exits, strict=True):
+    for planned, compiled, arming in zip(bot.plan.exits, bot.exits, bot.arming, strict=True):
         if compiled is None or (planned.resting and protected):
+            continue
+        if arming and not _is_armed(work, position, planned, arming, view):
             continue
         reading = judge(work, position.bot, place, compiled, view, position.id)
         truth = confirmed(work, position.bot, place, reading, view)
@@ -82,6 +85,21 @@ def step_exits(work: Work, position: Position) -> None:
     acting = next((planned for planned in true if _may_act(position, bot, planned)), None)
     if acting is not None:
         act(work, position, bot, acting)
+
+
+def _is_armed(work: Work, position: Position, planned: ExitPlan, arming: tuple[CompiledRule, ...], view: View) -> bool:
+    """Say whether an exit with `armed_by` exists: from the first moment at which all of that was true."""
+    if planned.name in work.positions[position.id].armed:
+        return True
+    place = f"armed_by {planned.name}:{position.id}"
+    readings = [judge(work, position.bot, place, compiled, view, position.id) for compiled in arming]
+    truths = [confirmed(work, position.bot, place, reading, view) for reading in readings]
+    if not all(truth is True for truth in truths):
+        return False
+    now = work.positions[position.id]
+    work.record(Kind.DECISION, position.bot, position.id, what="armed", reason=planned.name, values=[])
+    work.put_position(replace(now, armed=(*now.armed, planned.name)))
+    return True
 
 
 def _acts_anew(work: Work, position: Position, planned: ExitPlan) -> None:

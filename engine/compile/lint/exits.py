@@ -24,7 +24,9 @@ def idle(look: Look) -> Iterator[Problem]:
             if not is_told and planned.if_unknown is not IfUnknown.EXIT:
                 yield _never(look, rule)
             continue
-        if not can_hold([(rule.test, False)], look.places.opened, look.terms):
+        if planned.armed_by:
+            yield from _on_half_days(look, rule)
+        elif not can_hold([(rule.test, False)], look.places.opened, look.terms):
             message = f"{said(rule)} is true as soon as the position is open: it would be closed at once"
             yield Problem("RB334", look.marked(rule), message)
         elif (other := _shadowing(look, above, planned, rule)) is not None:
@@ -131,6 +133,8 @@ def _leaves_nothing(other: ExitPlan, wider: Rule, planned: ExitPlan, rule: Rule)
     A target at work is taken over by what is none. What rests at the broker is filled there, in whatever order.
     """
     if other.resting or planned.resting or planned.if_unknown is IfUnknown.EXIT or other.part is not None:
+        return False
+    if other.armed_by:
         return False
     if other.kind is ExitKind.TARGET and planned.kind is not ExitKind.TARGET:
         return False
