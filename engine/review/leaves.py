@@ -41,7 +41,7 @@ def _exit_lines(at: int, planned: ExitPlan, subject: Subject) -> Iterator[Line]:
         yield Line(mark=str(at), name=planned.name, words="what is left settles at expiry")
         return
     head, *members = outline(planned.rule, subject.cast)
-    words = [_said(planned, head.words, subject), *_how(planned, _written(planned, subject))]
+    words = [acting(planned, head.words, subject), *_how(planned, _written(planned, subject))]
     yield Line(mark=str(at), name=planned.name, words="; ".join(words), note=_note(planned, subject))
     for said in members:
         yield Line(name=said.name, words=said.words, depth=said.depth)
@@ -51,7 +51,7 @@ def _written(planned: ExitPlan, subject: Subject) -> Exit:
     return next(rule for rule in subject.spec.exits if rule.name == planned.name)
 
 
-def _said(planned: ExitPlan, words: str, subject: Subject) -> str:
+def acting(planned: ExitPlan, words: str, subject: Subject) -> str:
     """Return what makes the exit act; targets and stops are said as what they are, a time as an instant."""
     rule = planned.rule
     assert rule is not None
@@ -68,12 +68,17 @@ def _how(planned: ExitPlan, written: Exit) -> Iterator[str]:
         yield RESTING[planned.kind]
     elif written.order is not None:
         yield ladder_words(planned.order)
+    if planned.legs or planned.part is not None or written.close_all:
+        yield f"closes {closed_words(planned)}"
+
+
+def closed_words(planned: ExitPlan) -> str:
+    """Return what of the position an exit closes."""
     if planned.legs:
-        yield f"closes {listed(planned.legs, 'and')} alone"
-    elif planned.part is not None:
-        yield f"closes {amounts.percent(planned.part)} of what is open, rounded up, {_how_often(planned)}"
-    elif written.close_all:
-        yield "closes the whole position"
+        return f"{listed(planned.legs, 'and')} alone"
+    if planned.part is not None:
+        return f"{amounts.percent(planned.part)} of what is open, rounded up, {_how_often(planned)}"
+    return "the whole position"
 
 
 def _how_often(planned: ExitPlan) -> str:

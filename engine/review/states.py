@@ -57,7 +57,8 @@ def _aside(table: Lifecycle, trigger: str) -> Iterator[str]:
             yield f"{_chain((row,))}   {TRIGGERS[trigger]}"
 
 
-def _window(window: Window) -> str:
+def window_text(window: Window) -> str:
+    """Return `10:30 to 13:30`, or the time at which it opens."""
     return str(window.start) if window.end is None else f"{window.start} to {window.end}"
 
 
@@ -66,7 +67,7 @@ def labels(subject: Subject) -> dict[tuple[str, str], str]:
     plan = subject.plan
     acting = tuple(each.name for each in plan.exits if each.rule is not None and not each.resting)
     resting = tuple(each.name for each in plan.exits if each.resting)
-    found = {("flat", "enter"): ", ".join(map(_window, plan.entry.windows))}
+    found = {("flat", "enter"): ", ".join(map(window_text, plan.entry.windows))}
     if acting:
         found["open", "exit"] = listed(acting, "or")
     if resting:
