@@ -22,6 +22,7 @@ class _Entry(NamedTuple):
 COMMANDS = {
     "validate": _Entry("engine.cli.validate:validate", "Check specs; say every problem with its place."),
     "explain": _Entry("engine.cli.explain:explain", "Say in words what a spec does, or what a word means."),
+    "diff": _Entry("engine.cli.diff:diff", "Say what an edit of specs means, and mark what risks more."),
     "run": _Entry("engine.cli.run:run", "Run bots, on paper or live."),
     "gateway": _Entry("engine.cli.gateway:gateway", "Serve a simulated market to any TWS client."),
     "status": _Entry("engine.cli.status:status", "Show what is open and what each bot waits for."),

@@ -1,6 +1,7 @@
 """The section Leaves: every exit in order of priority, what it means on the example, what rests, what expiry does."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 
 from engine.compile.plan import ExitPlan, Holds
 from engine.evaluate.phrases import listed
@@ -69,16 +70,15 @@ def _how(planned: ExitPlan, written: Exit) -> Iterator[str]:
     elif written.order is not None:
         yield ladder_words(planned.order)
     if planned.legs or planned.part is not None or written.close_all:
-        yield f"closes {closed_words(planned)}"
+        often = "" if planned.legs or planned.part is None else f", {_how_often(planned)}"
+        yield f"closes {closed_words(planned.legs, planned.part)}{often}"
 
 
-def closed_words(planned: ExitPlan) -> str:
-    """Return what of the position an exit closes."""
-    if planned.legs:
-        return f"{listed(planned.legs, 'and')} alone"
-    if planned.part is not None:
-        return f"{amounts.percent(planned.part)} of what is open, rounded up, {_how_often(planned)}"
-    return "the whole position"
+def closed_words(legs: tuple[str, ...], part: Decimal | None) -> str:
+    """Return what of the position an exit closes: these legs (none named is all), or a part of what is open."""
+    if legs:
+        return f"{listed(legs, 'and')} alone"
+    return "the whole position" if part is None else f"{amounts.percent(part)} of what is open, rounded up"
 
 
 def _how_often(planned: ExitPlan) -> str:
