@@ -10,7 +10,7 @@ from engine.review.change.difference import Change, Difference, Kind, Loss, Stat
 from engine.review.change.edits import changes_of
 from engine.review.change.entering import open_worst
 from engine.review.change.facet import Sides
-from engine.review.change.names import leg_names, with_names
+from engine.review.change.names import aligned, leg_names
 from engine.review.change.parameters import split
 from engine.review.change.parts import parts_of
 from engine.review.change.reach import reach_of
@@ -34,8 +34,8 @@ def compare_bots(was: Bot, now: Bot) -> Difference:
     """Return what becomes of a bot."""
     names = leg_names(was.spec, now.spec)
     bare, by_parameter = split(was, now)
-    sides = Sides(subject(was.spec), subject(with_names(bare, names)))
-    whole = Sides(sides.was, subject(with_names(now.spec, names)))
+    sides = Sides(subject(was.spec), subject(aligned(bare, was.spec, names)))
+    whole = Sides(sides.was, subject(aligned(now.spec, was.spec, names)))
     changes = (*_renamed_legs(names), *by_parameter, *_changes(sides))
     return Difference(
         name=now.spec.name,

@@ -29,10 +29,12 @@ def _is_same(was: Leg, now: Leg, names: Mapping[str, str]) -> bool:
     return replace(now, name=was.name, strike=strike, path=was.path) == was
 
 
-def with_names(spec: Spec, names: Mapping[str, str]) -> Spec:
-    """Return the spec with its legs called by their old names."""
+def aligned(spec: Spec, was: Spec, names: Mapping[str, str]) -> Spec:
+    """Return the spec with its legs called by their old names and in their old order: that of keys means nothing."""
     renamed: Spec = _renamed(spec, names) if names else spec
-    return renamed
+    order = [leg.name for leg in was.legs.legs]
+    legs = sorted(renamed.legs.legs, key=lambda leg: order.index(leg.name) if leg.name in order else len(order))
+    return replace(renamed, legs=replace(renamed.legs, legs=tuple(legs)))
 
 
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:

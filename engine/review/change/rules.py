@@ -7,6 +7,7 @@ from engine.compile.plan import Rule, Truth
 from engine.review import amounts
 from engine.review.change.facet import Edit, Facet, Judge, Part, Verdict
 from engine.review.change.key import Key, Keys, Within, facets
+from engine.review.change.legs import trade_words
 from engine.review.change.looser import Holding, holding
 from engine.review.sentences import confirmed, sentence
 from engine.review.subject import Subject
@@ -28,11 +29,20 @@ _UNCLEAR = "which of the two holds more often depends on the market: read both"
 
 
 def judge_test(edit: Edit) -> Verdict:
-    """Judge another test of a rule by what its list does with it."""
+    """Judge another test of a rule by what its list does with it; a bound on the price by the worst that is paid."""
     does, found = LISTS[edit.now.place], holding(edit.old, edit.new)
-    if found is Holding.OTHERWISE:
-        return Verdict(_UNCLEAR, is_worse=True)
-    return Verdict(_SAID.get((does, found), ""), is_worse=found is _WORSE[does])
+    said = _UNCLEAR if found is Holding.OTHERWISE else _SAID.get((does, found), "")
+    words = "; ".join(part for part in (said, _price_words(edit)) if part)
+    return Verdict(words, is_worse=found in (Holding.OTHERWISE, _WORSE[does]))
+
+
+def _price_words(edit: Edit) -> str:
+    """Return the worst price that a bound on credit or debit allows, before and after."""
+    was, now = (side.example for side in edit.sides.both)
+    if edit.now.place != "legs.require" or was is None or now is None or was.net == now.net:
+        return ""
+    price = f"may be {now.verb} at {amounts.price(now.net)}, before at {amounts.price(was.net)}"
+    return "; ".join(part for part in (price, trade_words(edit.sides)) if part)
 
 
 # ---------------------------------------------------------------- how a rule is judged
