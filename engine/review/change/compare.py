@@ -63,7 +63,7 @@ def _changes(sides: Sides) -> tuple[Change, ...]:
 
 def _renamed_legs(names: Mapping[str, str]) -> Iterator[Change]:
     for new, old in names.items():
-        words = f"the same leg; below it is called {old} as before"
+        words = f"the same leg; in the sentences here it is called {old} as before"
         yield Change(
             kind=Kind.RENAMED,
             path=f"legs.{new}",
@@ -71,7 +71,6 @@ def _renamed_legs(names: Mapping[str, str]) -> Iterator[Change]:
             old=old,
             new=new,
             words=words,
-            is_worse=True,
             applies=reach_of("legs"),
         )
 

@@ -113,7 +113,8 @@ def _edited(key: str, pair: Pair, sides: Sides) -> Change:
 
 def _renamed(pair: Pair) -> Change:
     was, now = pair
-    words = f"what is recorded stays under '{was.name}', and an open position goes on by that name"
+    pinned = ", and an open position goes on by that name" if was.place == "exits" else ""
+    words = f"what is recorded stays under '{was.name}'{pinned}"
     return Change(
         kind=Kind.RENAMED,
         path=now.path,

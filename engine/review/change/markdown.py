@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from engine.review.change.difference import Change, Difference, Kind, Status
 from engine.review.change.text import facts, head, text_of
 
-_ESCAPED = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]<>|~#"} | {"\n": " ", "@": "&#64;"})
+_ESCAPED = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]|~#"} | {"\n": " ", "@": "&#64;", "<": "&lt;"})
 """What a document says is shown as it stands: nothing in it becomes a link, a mention or a picture."""
 
 

@@ -9,8 +9,12 @@ from engine.review.change.difference import Change, Difference, Kind, Loss, Stat
 from engine.review.change.reach import ORDER, REACHES
 
 WIDTH = 120
-_MARK, _SIDE = "(!)", 28
-"""How a change that makes a loss larger, likelier or longer is marked; how long a value may be to stand on one line."""
+_MARK, _SIDE = "(!)", 32
+"""How a change that risks more is marked; how long two values may be together to stand on one line."""
+
+
+_WORDS = {Kind.REMOVED: ("gone", ""), Kind.ADDED: ("", "new")}
+"""What stands before the old and the new value, where it is not `was` and `now`."""
 
 
 def text_of(found: Difference, width: int = WIDTH) -> str:
@@ -68,7 +72,7 @@ def _change(change: Change, paths: int, column: int, width: int) -> Iterator[str
         yield from _flowed(f"{lead}{values(change).ljust(column)}  ", change.words, width)
         return
     below = " " * (8 + paths)
-    for word, value in (("was", change.old), ("now", change.new)):
+    for word, value in zip(_WORDS.get(change.kind, ("was", "now")), (change.old, change.new), strict=True):
         if value:
             yield from _flowed(f"{lead}{word} ", value, width)
             lead = below
@@ -83,13 +87,15 @@ def path_of(change: Change) -> str:
 
 def is_short(change: Change) -> bool:
     """Say whether both values fit on one line."""
-    return max(len(change.old), len(change.new)) <= _SIDE and change.kind is not Kind.MOVED
+    return len(values(change)) <= _SIDE and change.kind is not Kind.MOVED
 
 
 def values(change: Change) -> str:
     """Return `0.06 -> 0.10`."""
     if change.kind is Kind.RENAMED:
         return f"renamed from {change.old}"
+    if change.kind in _WORDS:
+        return f"{''.join(_WORDS[change.kind])} {change.old}{change.new}"
     return f"{change.old or 'none'} -> {change.new or 'none'}"
 
 
@@ -105,13 +111,22 @@ def facts(found: Difference) -> Iterator[tuple[str, str]]:
     """Yield what is said below the changes, each under its title."""
     if found.losses:
         yield "Worst case", "   ".join(map(loss_words, found.losses))
-    was, now = found.priorities
-    if was == now and now:
-        yield "Exits", f"priority unchanged: {', '.join(now)}"
+    if priority := priority_words(found):
+        yield "Exits", priority
     if found.kind == "bot":
         yield "States", found.states or "unchanged"
     for number, (applies, places) in enumerate(reached(found)):
         yield "" if number else "Reaches", f"{REACHES[applies]}: {places}"
+
+
+def priority_words(found: Difference) -> str:
+    """Return the order of the exits where it is no change of its own; "" where it is."""
+    was, now = found.priorities
+    if not now or any(change.path == "exits" for change in found.changes):
+        return ""
+    renamed = {change.old: change.new for change in found.changes if change.kind is Kind.RENAMED}
+    kept = tuple(renamed.get(name, name) for name in was) == now
+    return f"priority {'unchanged' if kept else 'of those that stay unchanged'}: {', '.join(now)}"
 
 
 def loss_words(loss: Loss) -> str:

@@ -31,7 +31,7 @@ TABLES: Mapping[type, tuple[Keys, ...]] = {
 }
 ELSEWHERE = {
     "from": "window", "to": "window", "buy": "side", "sell": "side", "underlyings": "underlying", "dte": "expiry",
-    "class": "expiry", "exactly": "expiry", "nearest": "expiry", "after": "again", "wait": "again", "until": "again",
+    "class": "expiry", "nearest": "expiry", "after": "again", "wait": "again", "until": "again",
     "expr": "test", "all": "test", "any": "test", "not": "test", "target": "test", "stop": "test", "at_expiry": "test",
     "delta": "strike", "expected_move": "strike", "below": "strike", "above": "strike", "by": "strike", "at": "strike",
     "cost": "protect", "parameters": "parameters", "let": "let", "accept": "accept", "when": "entry.when",

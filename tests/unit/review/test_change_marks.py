@@ -55,19 +55,34 @@ def change_at(found: Difference, path: str) -> Change:
 
 STOP = "  - stop: {loss: $50}\n    confirm: 2 quotes\n"
 BREACH = "  - breach: {spot_within: 5 pts}\n"
-ENTRY_END = "    - day_range: {below: 0.6x day_move}\n"
+
 
 ROWS = [
     # a word for another, told by prices or sentences
-    ("stop: {loss: $50}", "stop: {cost: 2x credit}", "exits.stop", "0.50 sold: bought back at 0.95, -$55 -> bought back at 1.00"),
+    (
+        "stop: {loss: $50}",
+        "stop: {cost: 2x credit}",
+        "exits.stop",
+        "0.50 sold: bought back at 0.95, -$55 -> bought back at 1.00",
+    ),
     ("stop: {loss: $50}", "stop: {loss: $80}", "exits.stop", "bought back at 0.95, -$55 -> bought back at 1.25, -$85"),
-    ("target: {profit: 50%}", "target: {profit: 80%}", "exits.target", "bought back at 0.25, +$15 -> bought back at 0.10"),
+    (
+        "target: {profit: 50%}",
+        "target: {profit: 80%}",
+        "exits.target",
+        "bought back at 0.25, +$15 -> bought back at 0.10",
+    ),
     ("credit: {at_least: 0.50}", "credit: {at_most: 0.50}", "legs.require.credit", "which of the two holds more often"),
     ("vix_change: {below: 3 pts}", "vix_change: {above: 3 pts}", "entry.when.vix_change", "which of the two"),
     ("vix: {between: [12, 22]}", "vix: {between: [12, 30]}", "entry.when.vix", "entries that it kept out are made"),
     ("    - vix: {between: [12, 22]}\n", "", "entry.when.vix", "enters also when this does not hold"),
     ("below: 0.6x day_move", "below: 0.8x day_move", "entry.when.day_range", "entries that it kept out are made"),
-    ("day_range: {below: 0.6x day_move}", 'expr: "day_range < day_move"\n      name: day_range', "entry.when.day_range", ""),
+    (
+        "day_range: {below: 0.6x day_move}",
+        'expr: "day_range < day_move"\n      name: day_range',
+        "entry.when.day_range",
+        "",
+    ),
     # exits: moved, gone, later, on less
     (STOP, STOP + "    close: 50%\n", "exits.stop.close", "what it leaves open goes on losing"),
     (STOP, STOP + "    enabled: false\n", "exits.stop.enabled", "a loss runs on to the worst case, $955"),
@@ -88,19 +103,39 @@ ROWS = [
     ("start: mid", "start: natural", "order.start", "worst price 0.25 from mid"),
     ("tries: 6", "tries: 12", "order.tries", "0.25 from mid, at most natural"),
     ("step: 0.05", "step: 0.10", "order.step", "exits leave by the same ladder"),
-    ("credit: {at_least: 0.50}", "credit: {at_least: 0.30}", "legs.require.credit", "may be sold at 0.30, before at 0.50; worst case of a trade $955 -> $975"),
+    (
+        "credit: {at_least: 0.50}",
+        "credit: {at_least: 0.30}",
+        "legs.require.credit",
+        "may be sold at 0.30, before at 0.50; worst case of a trade $955 -> $975",
+    ),
     # legs
     ("expiry: {dte: 0}", "expiry: {dte: {at_most: 1}}", "legs.expiry", "held over no night -> expires up to 1 night"),
-    ("short_call: {sell: call, strike: {delta: 0.10}}", "short_call: {sell: call, strike: {delta: 0.20}}", "legs.short_call.strike", "nearer to the money"),
-    ("below: short_put, by: 10 pts", "below: short_put, by: 25 pts", "legs.long_put.strike", "worst case of a trade $955 -> "),
-    (", at_least_from_spot: $floor", ", at_least_from_spot: 20 pts", "legs.short_put.strike.at_least_from_spot", "nearer to spot"),
+    (
+        "short_call: {sell: call, strike: {delta: 0.10}}",
+        "short_call: {sell: call, strike: {delta: 0.20}}",
+        "legs.short_call.strike",
+        "nearer to the money",
+    ),
+    (
+        "below: short_put, by: 10 pts",
+        "below: short_put, by: 25 pts",
+        "legs.long_put.strike",
+        "worst case of a trade $955 -> ",
+    ),
+    (
+        ", at_least_from_spot: $floor",
+        ", at_least_from_spot: 20 pts",
+        "legs.short_put.strike.at_least_from_spot",
+        "nearer to spot",
+    ),
     ("  require:\n", "  if_held: allow\n  require:\n", "legs.if_held", "the broker nets contracts"),
     ("{floor: 30 pts}", "{floor: 20 pts}", "parameters.floor", "reaches legs.short_put.strike.at_least_from_spot"),
     # limits and names
     ("max_loss_per_trade: $1000", "max_loss_per_trade: $2000", "risk.max_loss_per_trade", "it refused are made"),
     ("name: condor", "name: eagle", "name", "stays with condor"),
     ("  - stop: {loss: $50}", "  - stop: {loss: $50}\n    name: hard_stop", "exits.hard_stop", "stays under 'stop'"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("old", "new", "path", "words"), ROWS, ids=[f"{row[2]}-{at}" for at, row in enumerate(ROWS)])
@@ -194,14 +229,19 @@ def test_a_blind_quote() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "path", "words"),
     [
-        ("  - stop: {cost: 2x credit}\n    resting: true\n", "  - stop: {cost: 2x credit}\n", "exits.stop.resting", "a dead engine no longer closes by it"),
+        (
+            "  - stop: {cost: 2x credit}\n    resting: true\n",
+            "  - stop: {cost: 2x credit}\n",
+            "exits.stop.resting",
+            "a dead engine no longer closes by it",
+        ),
         ("  - stop: {cost: 2x credit}\n", "  - stop: {loss: 200%}\n", "exits.stop", "1.00 sold: bought back at 2.00"),
         ('at: ["10:00", "12:00"]', 'at: ["10:00", "11:00", "12:00"]', "entry.at", "1 more chance a day to enter"),
         ("within: 0.02", "within: 0.05", "legs.short_put.strike.within", "a strike further from what was asked"),
         ('  - time: "15:30"\n', "  - at_expiry: settle\n", "exits.time", "held to its expiry"),
         ("at_least: 1.00", "at_least: 0.80", "legs.require.credit", "entries that it kept out are made"),
     ],
-)  # fmt: skip
+)
 def test_of_a_short_put(old: str, new: str, path: str, words: str) -> None:
     change = change_at(compared(PUT, edited(PUT, (old, new))), path)
     assert change.is_worse
