@@ -1,14 +1,14 @@
 """The front door: two documents to their difference."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 
 from engine.compile.build import build_plan
 from engine.evaluate.phrases import listed
 from engine.model.values import dataclass
 from engine.review.change.difference import Change, Difference, Kind, Loss, Status
 from engine.review.change.edits import changes_of
-from engine.review.change.entering import open_worst
+from engine.review.change.entering import open_worst, trade_worst
 from engine.review.change.facet import Sides
 from engine.review.change.names import aligned, leg_names
 from engine.review.change.parameters import split
@@ -17,7 +17,6 @@ from engine.review.change.reach import reach_of
 from engine.review.risks import worst_day_amount
 from engine.review.states import paths
 from engine.review.subject import Subject, subject_of
-from engine.review.worst import worst_of
 from engine.spec.load import Loaded
 from engine.spec.spec import Spec
 
@@ -119,14 +118,16 @@ def _turned(old: Sequence[str], new: Sequence[str]) -> str:
 
 
 def losses(sides: Sides) -> tuple[Loss, ...]:
-    """Return the worst case of a trade, of all open at once, of a day; nothing where it is not known of both."""
-    worst = [worst_of(side) for side in sides.both]
-    if any(each is None for each in worst):
-        return ()
-    trade = [None if each is None else each.amount for each in worst]
-    together = [open_worst(side) for side in sides.both]
-    day = [worst_day_amount(side) for side in sides.both]
-    return (Loss("a trade", *trade), Loss("all open at once", *together), Loss("a day", *day))
+    """Return the worst case of a trade, of all open at once, of a day; what nothing is known of has no bound."""
+    return (
+        _loss("a trade", sides, trade_worst),
+        _loss("all open at once", sides, open_worst),
+        _loss("a day", sides, worst_day_amount),
+    )
+
+
+def _loss(name: str, sides: Sides, amount: Callable[[Subject], Decimal | None]) -> Loss:
+    return Loss(name, amount(sides.was), amount(sides.now))
 
 
 def _states(sides: Sides) -> str:
@@ -143,11 +144,10 @@ def _states(sides: Sides) -> str:
 def alone(bot: Bot, status: Status) -> Difference:
     """Return a bot that only one side has."""
     side = subject(bot.spec)
-    both = Sides(side, side)
-    found = [
-        Loss(each.name, each.was if status is Status.REMOVED else each.now and each.now * 0, each.now)
-        for each in losses(both)
-    ]
-    if status is Status.REMOVED:
-        found = [replace(each, now=each.was * 0 if each.was is not None else None) for each in found]
-    return Difference(name=bot.spec.name, about=bot.spec.about, status=status, losses=tuple(found))
+    found = [(each.name, each.now) for each in losses(Sides(side, side))]
+    nothing = Decimal(0)
+    if status is Status.ADDED:
+        told = tuple(Loss(name, nothing, amount) for name, amount in found)
+    else:
+        told = tuple(Loss(name, amount, nothing) for name, amount in found)
+    return Difference(name=bot.spec.name, about=bot.spec.about, status=status, losses=told)

@@ -1,6 +1,7 @@
 """Edits of `entry`: more chances, more at once, and what a day may then lose."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from engine.compile.timing import windows_of
@@ -31,10 +32,16 @@ def _dollars(amount: Any) -> str:
     return "without a bound" if amount is None else amounts.money(round(amount))
 
 
-def open_worst(subject: Subject) -> Any:
-    """Return the dollars that all positions open at once may lose, None without a bound."""
+def trade_worst(subject: Subject) -> Decimal | None:
+    """Return the dollars that one trade may lose, None without a bound."""
     worst = worst_of(subject)
-    return None if worst is None or worst.amount is None else worst.amount * subject.plan.entry.max_open
+    return None if worst is None else worst.amount
+
+
+def open_worst(subject: Subject) -> Decimal | None:
+    """Return the dollars that all positions open at once may lose, None without a bound."""
+    worst = trade_worst(subject)
+    return None if worst is None else worst * subject.plan.entry.max_open
 
 
 def _windows(noun: Entry, field: str, subject: Subject) -> tuple[Window, ...]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from engine.compile.plan import Call, ExitPlan, Holds, Truth
+from engine.compile.plan import Call, Compare, ExitPlan, Holds, Truth
 from engine.model.session import DayTime
 from engine.review import amounts
 from engine.review.amounts import FULL_DAY, HALF_DAY
@@ -79,7 +79,7 @@ def judge_exit(edit: Edit) -> Verdict:
         return Verdict("another kind of exit", is_worse=True)
     if times := _times(edit.old[1], edit.new[1]):
         return judge_time(*times)
-    if _is_priced(was) and _is_priced(now):
+    if _is_priced(was) and _is_priced(now) and _is_alike(was, now):
         return _judge_level(was, now, edit.sides)
     if was.rule is None or now.rule is None:
         return Verdict()
@@ -88,6 +88,15 @@ def judge_exit(edit: Edit) -> Verdict:
 
 def _is_priced(planned: ExitPlan) -> bool:
     return with_level(planned) is not None
+
+
+def _is_alike(was: ExitPlan, now: ExitPlan) -> bool:
+    """Say whether two exits act on the same side of their prices: targets and stops do, conditions by their word."""
+    if was.basis is not None and now.basis is not None:
+        return True
+    tests = [planned.rule.test for planned in (was, now) if planned.rule is not None]
+    old, new = (test.op if isinstance(test, Compare) else None for test in tests)
+    return old is new
 
 
 def _judge_level(was: ExitPlan, now: ExitPlan, sides: Sides) -> Verdict:

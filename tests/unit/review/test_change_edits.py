@@ -90,7 +90,7 @@ def test_a_let_by_another_name() -> None:
 
 
 def test_a_let_that_measures_otherwise_is_told_where_it_is_used() -> None:
-    found = compared(CONDOR, CONDOR.replace("{expected_move: {asof: open}}", "{expected_move: {}}"))
+    found = compared(CONDOR, CONDOR.replace("{expected_move: {asof: open}}", "{expected_move: {of: SPX}}"))
     assert [path for path, _ in paths(found)] == ["let.day_move", "entry.when.day_range"]
 
 

@@ -273,3 +273,38 @@ def test_a_stop_for_a_broken_quote_on_the_way_in() -> None:
 def test_older_data() -> None:
     old = edited(CONDOR, ("vix: {between: [12, 22]}\n", "vix: {between: [12, 22]}\n      max_age: 5s\n"))
     assert change_at(compared(old, CONDOR), "entry.when.vix.max_age").is_worse
+
+
+def test_a_condition_on_profit_turned_round() -> None:
+    old = edited(CONDOR, (BREACH, "  - loss: {at_least: $40}\n"))
+    change = change_at(compared(old, old.replace("{at_least: $40}", "{at_most: $40}")), "exits.loss")
+    assert change.is_worse
+    assert change.words.startswith("which of the two holds more often")
+    assert change_at(compared(old, old.replace("$40}", "$60}")), "exits.loss").is_worse
+
+
+def test_a_halt_that_acts_sooner_is_no_risk() -> None:
+    halt = "risk:\n  halt_when:\n    - vix_spike: {above: 3 pts}\n"
+    confirmed = halt + "      confirm: 2 quotes\n"
+    texts = [edited(CONDOR, ("risk:\n", each)) for each in (confirmed, halt)]
+    assert not change_at(compared(*texts), "risk.halt_when.vix_spike.confirm").is_worse
+    assert change_at(compared(*reversed(texts)), "risk.halt_when.vix_spike.confirm").is_worse
+
+
+def test_a_structure_that_the_example_has_no_strikes_for() -> None:
+    nowhere = edited(
+        CONDOR,
+        ("short_call: {sell: call, strike: {delta: 0.10}}", WITHOUT),
+        ("max_loss_per_trade: $1000", "daily_loss: $1000"),
+    )
+    assert compared(nowhere, nowhere).changes == ()
+    found = compared(edited(CONDOR, ("max_loss_per_trade: $1000", "daily_loss: $1000")), nowhere)
+    assert found.growth == float("inf")
+    assert change_at(found, "legs.short_call.strike.within").words.startswith("no trade sooner")
+    for old, new, path, _ in ROWS:
+        text = nowhere.replace(old, new, 1)
+        if text != nowhere and "$floor" in text:
+            assert change_at(compared(nowhere, text), path)
+
+
+WITHOUT = "short_call: {sell: call, strike: {delta: 0.10, within: 0.0000001}}"
