@@ -27,6 +27,7 @@ SECTIONS = {
         "new": _Entry("engine.cli.new:new", "Begin a spec that is sound from its first line on."),
         "validate": _Entry("engine.cli.validate:validate", "Check specs; say every problem with its place."),
         "explain": _Entry("engine.cli.explain:explain", "Say in words what a spec does, or what a word means."),
+        "diff": _Entry("engine.cli.diff:diff", "Say what an edit of specs means, and mark what risks more."),
         "fmt": _Entry("engine.cli.fmt:fmt", "Lay specs out alike; meaning and comments stay."),
         "schema": _Entry("engine.cli.schema:schema", "Print the schema that editors complete from."),
     },

@@ -1,6 +1,7 @@
 """The section Leaves: every exit in order of priority, what it means on the example, what rests, what expiry does."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 
 from engine.compile.plan import ExitPlan, Holds
 from engine.evaluate.phrases import Cast, listed
@@ -41,7 +42,7 @@ def _exit_lines(at: int, planned: ExitPlan, subject: Subject) -> Iterator[Line]:
         yield Line(mark=str(at), name=planned.name, words="what is left settles at expiry")
         return
     head, *members = outline(planned.rule, subject.cast)
-    words = [_said(planned, head.words, subject), *_how(planned, _written(planned, subject), subject.cast)]
+    words = [acting(planned, head.words, subject), *_how(planned, _written(planned, subject), subject.cast)]
     yield Line(mark=str(at), name=planned.name, words="; ".join(words), note=_note(planned, subject))
     for said in members:
         yield Line(name=said.name, words=said.words, depth=said.depth)
@@ -51,7 +52,7 @@ def _written(planned: ExitPlan, subject: Subject) -> Exit:
     return next(rule for rule in subject.spec.exits if rule.name == planned.name)
 
 
-def _said(planned: ExitPlan, words: str, subject: Subject) -> str:
+def acting(planned: ExitPlan, words: str, subject: Subject) -> str:
     """Return what makes the exit act; targets and stops are said as what they are, a time as an instant."""
     rule = planned.rule
     assert rule is not None
@@ -70,13 +71,20 @@ def _how(planned: ExitPlan, written: Exit, cast: Cast) -> Iterator[str]:
         yield RESTING[planned.kind]
     elif written.order is not None:
         yield ladder_words(planned.order)
-    if planned.part is not None:
-        again = "each time it becomes true anew" if planned.repeat else "once"
-        yield f"closes {amounts.percent(planned.part)} of the structures open, rounded up, {again}"
-    elif planned.legs:
-        yield f"closes {listed(planned.legs, 'and')} alone"
-    elif written.close_all:
-        yield "closes the whole position"
+    if planned.legs or planned.part is not None or written.close_all:
+        often = "" if planned.legs or planned.part is None else f", {_how_often(planned)}"
+        yield f"closes {closed_words(planned.legs, planned.part)}{often}"
+
+
+def closed_words(legs: tuple[str, ...], part: Decimal | None) -> str:
+    """Return what of the position an exit closes: these legs (none named is all), or a part of what is open."""
+    if legs:
+        return f"{listed(legs, 'and')} alone"
+    return "the whole position" if part is None else f"{amounts.percent(part)} of the structures open, rounded up"
+
+
+def _how_often(planned: ExitPlan) -> str:
+    return "each time it becomes true anew" if planned.repeat else "once"
 
 
 RESTING: Mapping[ExitKind, str] = {

@@ -105,16 +105,33 @@ def worst_day(subject: Subject) -> str:
         return ""
     if worst.amount is None:
         return "a day's worst case has no bound either"
-    entry, limit = subject.plan.entry, subject.plan.risk.daily_loss
-    held = entry.max_open if outlives_its_day(subject.spec) else 0
-    by_count = (entry.per_day + held) * worst.amount
-    by_halt = None if limit is None else limit + entry.max_open * worst.amount
+    entry = subject.plan.entry
+    held = _held(subject)
+    by_count, by_halt = _day_bounds(subject, worst.amount)
     words = f"a day's worst case {amounts.money(round(_least(by_count, by_halt)))}"
     if by_halt is not None and by_halt < by_count:
         return f"{words}: just under daily_loss, and then all that may be open"
     if held:
         return f"{words}: {held} open from before and {entry.per_day} of the day"
     return words if entry.per_day == 1 else f"{words}: {entry.per_day} entries"
+
+
+def worst_day_amount(subject: Subject) -> Decimal | None:
+    """Return the dollars behind `worst_day`, None where there is no bound or no example."""
+    worst = worst_of(subject)
+    return None if worst is None or worst.amount is None else _least(*_day_bounds(subject, worst.amount))
+
+
+def _held(subject: Subject) -> int:
+    """Return how many positions of earlier days a day may begin with."""
+    return subject.plan.entry.max_open if outlives_its_day(subject.spec) else 0
+
+
+def _day_bounds(subject: Subject, amount: Decimal) -> tuple[Decimal, Decimal | None]:
+    """Return what a day may lose by the count of positions, and by the limit of the day where there is one."""
+    entry, limit = subject.plan.entry, subject.plan.risk.daily_loss
+    by_count = (entry.per_day + _held(subject)) * amount
+    return by_count, None if limit is None else limit + entry.max_open * amount
 
 
 def _least(amount: Decimal, other: Decimal | None) -> Decimal:

@@ -6,6 +6,7 @@ from itertools import pairwise
 from engine.compile.plan import Lifecycle, Row
 from engine.evaluate.phrases import listed
 from engine.review.subject import Subject
+from engine.spec.spec import Window
 
 TRIGGERS: Mapping[str, str] = {
     "enter": "an entry order is sent",
@@ -56,15 +57,17 @@ def _aside(table: Lifecycle, trigger: str) -> Iterator[str]:
             yield f"{_chain((row,))}   {TRIGGERS[trigger]}"
 
 
+def window_text(window: Window) -> str:
+    """Return `10:30 to 13:30`, or the time at which it opens."""
+    return str(window.start) if window.end is None else f"{window.start} to {window.end}"
+
+
 def labels(subject: Subject) -> dict[tuple[str, str], str]:
     """Return what this bot's own rules make of a move, by (state, trigger): its window, its exits."""
     plan = subject.plan
-    opens = tuple(
-        f"{each.start} to {each.end}" if each.end is not None else str(each.start) for each in plan.entry.windows
-    )
     acting = tuple(each.name for each in plan.exits if each.rule is not None and not each.resting)
     resting = tuple(each.name for each in plan.exits if each.resting)
-    found = {("flat", "enter"): listed(opens, "or")}
+    found = {("flat", "enter"): listed(tuple(map(window_text, plan.entry.windows)), "or")}
     if acting:
         found["open", "exit"] = listed(acting, "or")
     if resting:

@@ -58,3 +58,10 @@ def test_what_explain_is_said_to_print_is_what_it_prints() -> None:
     assert len(shown) == 2
     for what, printed in shown:
         assert CliRunner().invoke(main, ["explain", str(ROOT / what) if "/" in what else what]).stdout == printed + "\n"
+
+
+def test_what_diff_is_said_to_print_is_what_it_prints() -> None:
+    ((old, new, printed),) = re.findall(
+        r"```\n\$ rulebot diff (\S+) (\S+)\n(.*?)\n```", READ[ROOT / "docs" / "diff.md"], re.DOTALL
+    )
+    assert CliRunner().invoke(main, ["diff", str(ROOT / old), str(ROOT / new)]).stdout == printed + "\n"

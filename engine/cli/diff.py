@@ -1,0 +1,165 @@
+"""`rulebot diff`: what an edit of specs means, not which lines it touched."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from engine.review.change.difference import Difference
+    from engine.run.revisions import Text
+    from engine.spec.load import Loaded
+
+DIFFERENT, TOO_MUCH_RISK = 1, 4
+
+
+class Part(click.ParamType[float]):
+    """A part, written `10%`."""
+
+    name = "part"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return 0.1 for `10%`."""
+        from engine.spec.scalar import amount
+        from engine.spec.spec import Unit
+
+        if isinstance(value, float):
+            return value
+        found = amount(str(value))
+        if found is None or found.unit is not Unit.PERCENT or found.value < 0:
+            self.fail(f"a growth is a percentage, as in 10%, is '{value}'", param, ctx)
+        return float(found.value) / 100
+
+
+@click.command("diff", short_help="Say what an edit of specs means, and mark what risks more.")
+@click.argument("what", nargs=-1, metavar="OLD NEW")
+@click.option("--format", "form", type=click.Choice(["text", "markdown", "json"]), default="text", help="For whom.")
+@click.option(
+    "--max-risk-growth", "most", type=Part(), metavar="PART", help="Exit with 4 when the worst case grew more."
+)
+@click.option("--seeds", type=click.IntRange(1, 1000), metavar="N", help="Run both on N simulated days too.")
+@click.option("--all", "is_all", is_flag=True, help="Tell every simulated day, not only the first that differ.")
+@click.option("--install-git", is_flag=True, help="Let 'git diff' show specs like this, in this clone.")
+@click.option("--uninstall-git", is_flag=True, help="Take that away again.")
+@click.option("--yes", is_flag=True, help="Do not ask before git's files are written.")
+@click.option("--git-driver", is_flag=True, hidden=True)
+def diff(
+    what: tuple[str, ...],
+    form: str,
+    most: float | None,
+    seeds: int | None,
+    is_all: bool,
+    install_git: bool,
+    uninstall_git: bool,
+    yes: bool,
+    git_driver: bool,
+) -> None:
+    """Compare what specs and account documents mean: OLD and NEW are files, folders, names of shipped specs, or what
+    git keeps: main:specs/put_lite.yaml, main:specs, or a revision alone, such as HEAD~3, for the paths of the other.
+
+    Formatting, comments and the order of keys change nothing. What makes a loss larger, likelier or longer, or lets a
+    fault through, is marked (!).
+
+    Exit code: 0 when nothing changes, 1 for a difference, 2 for what cannot be compared, 3 when a file or git cannot be
+    read, 4 when the worst case grew by more than --max-risk-growth allows.
+    """
+    if git_driver:
+        from engine.cli.diff_git import drive
+
+        drive(what)
+        return
+    if install_git or uninstall_git:
+        from engine.cli.diff_git import configure
+
+        configure(what, is_install=install_git, is_uninstall=uninstall_git, is_sure=yes)
+        return
+    if len(what) != 2:
+        raise click.UsageError(
+            f"two things are compared, OLD and NEW; there {'is' if len(what) == 1 else 'are'} {len(what)}"
+        )
+    if is_all and seeds is None:
+        raise click.UsageError("--all tells the days of --seeds: say how many")
+    found = _compared(*what, seeds=seeds, is_all=is_all)
+    click.echo(_shown(found, form))
+    _exit(found, most)
+
+
+def _compared(old: str, new: str, *, seeds: int | None, is_all: bool) -> "tuple[Difference, ...]":
+    from engine.review.change.documents import compare
+    from engine.run.revisions import texts_of
+
+    texts = texts_of(old, new)
+    sides = [[_read(text) for text in side] for side in texts]
+    _refuse_problems([loaded for side in sides for loaded in side])
+    found = compare(*sides)
+    if seeds is None:
+        return found
+    named = [_by_name(*pair) for pair in zip(texts, sides, strict=True)]
+    return tuple(_with_days(each, *named, seeds=seeds, is_all=is_all) for each in found)
+
+
+def _by_name(texts: "Sequence[Text]", side: "Sequence[Loaded]") -> "dict[str, Text]":
+    return {loaded.spec.name: text for text, loaded in zip(texts, side, strict=True) if loaded.spec is not None}
+
+
+def _with_days(
+    found: "Difference", was: "Mapping[str, Text]", now: "Mapping[str, Text]", *, seeds: int, is_all: bool
+) -> "Difference":
+    """Return a difference with what both texts did on simulated days, where there are two that differ."""
+    from engine.review.change.behaviour import behaviour_lines
+    from engine.review.change.difference import Status
+    from engine.run.behaviour import simulate
+
+    if found.kind != "bot" or found.status is not Status.CHANGED:
+        return found
+    click.echo(f"{found.name}: running {2 * seeds} simulated days ...", err=True)
+    days = simulate((was[found.was_name], now[found.name]), seeds)
+    return replace(found, behaviour=behaviour_lines(*days, is_all=is_all))
+
+
+def _read(text: "Text") -> "Loaded":
+    from engine.review.change.documents import read_document
+
+    return read_document(text.content, text.label, text.beside)
+
+
+def _refuse_problems(loaded: "Sequence[Loaded]") -> None:
+    """Show the problems of all documents, when any has errors. Raises: Exit."""
+    from engine.cli.validate import show_problems
+    from engine.compile.build import check
+    from engine.spec.diagnostic import in_file_order
+
+    found = {each.source.file: in_file_order((*each.diagnostics, *check(each))) for each in loaded}
+    faulty = {file: problems for file, problems in found.items() if any(problem.is_error for problem in problems)}
+    if faulty:
+        show_problems(faulty, "text", err=True)
+        raise click.exceptions.Exit(2)
+
+
+def _shown(found: "Sequence[Difference]", form: str) -> str:
+    if form == "json":
+        from engine.review.change.document import document_of
+
+        return json.dumps({"compared": [document_of(each) for each in found]}, indent=2, allow_nan=False)
+    if form == "markdown":
+        from engine.review.change.markdown import markdown_of
+
+        return "\n\n".join(markdown_of(each) for each in found)
+    from engine.review.change.text import text_of
+
+    return "\n\n".join(text_of(each) for each in found)
+
+
+def _exit(found: "Sequence[Difference]", most: float | None) -> None:
+    from engine.review.change.difference import Status
+
+    grown = [each for each in found if most is not None and each.growth > most]
+    for each in grown:
+        growth = "without a bound" if each.growth == float("inf") else f"by {each.growth:.0%}"
+        click.echo(f"{each.name}: the worst case grew {growth}, and {most:.0%} is allowed", err=True)
+    if grown:
+        raise click.exceptions.Exit(TOO_MUCH_RISK)
+    if any(each.status is not Status.SAME for each in found):
+        raise click.exceptions.Exit(DIFFERENT)

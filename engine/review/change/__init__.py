@@ -1,0 +1,1 @@
+"""What one edit of a spec changes, in the words of `explain`: `rulebot diff`."""

@@ -1,0 +1,96 @@
+"""Two account documents: limits that grew or went, and what admits a bot to real money."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from enum import Enum
+
+from engine.review.account import LIMITS, SHOWN, UNSAID
+from engine.review.change.difference import Change, Difference, Status
+from engine.spec.spec import AccountDocument, Amount, Backing, Demand, LiveRules, Shown
+
+_NOT_SET = "not limited"
+
+
+def compare_accounts(was: AccountDocument, now: AccountDocument) -> Difference:
+    """Return what becomes of an account document; all of it acts at once."""
+    changes = (*_head(was, now), *_limits(was, now), *_live(was.live, now.live))
+    status = Status.CHANGED if changes else Status.SAME
+    return Difference(name=now.account, kind="account", about=now.about, status=status, changes=changes)
+
+
+def lone_account(document: AccountDocument, status: Status) -> Difference:
+    """Return an account document that only one side has."""
+    return Difference(name=document.account, kind="account", about=document.about, status=status)
+
+
+def _change(path: str, old: str, new: str, words: str = "", *, is_worse: bool = False) -> Change:
+    return Change(path=path, old=old, new=new, words=words, is_worse=is_worse, applies="at_once")
+
+
+def _head(was: AccountDocument, now: AccountDocument) -> Iterator[Change]:
+    if was.about != now.about:
+        yield _change("about", was.about, now.about)
+    if was.account != now.account:
+        yield _change("account", was.account, now.account, "another account", is_worse=True)
+
+
+# ---------------------------------------------------------------- limits
+
+
+def _limits(was: AccountDocument, now: AccountDocument) -> Iterator[Change]:
+    for name, words in LIMITS.items():
+        old, new = getattr(was, name), getattr(now, name)
+        if old == new:
+            continue
+        said = [words(each) if getattr(each, name) or name == "price_band" else _unset(name) for each in (was, now)]
+        yield _change(name, said[0], said[1], is_worse=_is_wider(old, new, unsaid_holds=name == "pattern_day_trading"))
+
+
+def _unset(name: str) -> str:
+    return "heeded" if name in UNSAID else _NOT_SET
+
+
+def _is_wider(old: object, new: object, *, unsaid_holds: bool) -> bool:
+    """Say whether a limit allows more; a rule that holds unsaid is passed over by writing it."""
+    if unsaid_holds:
+        return bool(new)
+    if not new or not old:
+        return not new
+    if isinstance(old, Amount) and isinstance(new, Amount):
+        return new.unit is not old.unit or new.of != old.of or new.value > old.value
+    if isinstance(new, Enum):
+        return new is Backing.NET_LIQUIDATION
+    return isinstance(old, Decimal | int) and isinstance(new, Decimal | int) and new > old
+
+
+# ---------------------------------------------------------------- real money
+
+
+def _live(was: LiveRules | None, now: LiveRules | None) -> Iterator[Change]:
+    if was is None or now is None:
+        if was != now:
+            words = "bots may trade real money" if now is not None else "nothing trades real money any more"
+            yield _change("live", _account(was), _account(now), words, is_worse=now is not None)
+        return
+    if was.account != now.account:
+        yield _change("live.account", was.account, now.account, "another account with real money", is_worse=True)
+    yield from _demands({each.shown: each for each in was.require}, {each.shown: each for each in now.require})
+    if was.good_for != now.good_for:
+        longer = now.good_for > was.good_for
+        words = "a promotion is good for more sessions" if longer else "a promotion ends sooner"
+        yield _change("live.good_for", str(was.good_for), str(now.good_for), words, is_worse=longer)
+
+
+def _account(live: LiveRules | None) -> str:
+    return "none" if live is None else live.account
+
+
+def _demands(was: dict[Shown, Demand], now: dict[Shown, Demand]) -> Iterator[Change]:
+    for shown in dict.fromkeys((*now, *was)):
+        old, new = was.get(shown), now.get(shown)
+        if old == new:
+            continue
+        said = ["" if each is None else SHOWN[shown](each) for each in (old, new)]
+        is_less = new is None or (old is not None and new.bound < old.bound)
+        words = "less is asked of a bot before it trades real money" if is_less else ""
+        yield _change(f"live.require.{shown.value}", said[0], said[1], words, is_worse=is_less)

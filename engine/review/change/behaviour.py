@@ -1,0 +1,99 @@
+"""What two texts of a bot did on the same simulated days, in words."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+
+from engine.model.money import ZERO
+from engine.model.values import dataclass
+from engine.review import amounts
+
+SHOWN = 3
+"""Days that differ and are told one by one, unless all are wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trade:
+    """One position: the words of its entry and end, the exit that ended it ("" while it is open), dollars made."""
+
+    words: str
+    ended_by: str
+    made: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedDay:
+    """What a bot did on one simulated day; `why_not` says why it did not trade."""
+
+    seed: int
+    trades: tuple[Trade, ...]
+    why_not: str = ""
+
+    @property
+    def net(self) -> Decimal:
+        """Dollars of the day, commissions included."""
+        return sum((trade.made for trade in self.trades), ZERO)
+
+
+Days = Sequence[SimulatedDay]
+
+
+def behaviour_lines(was: Days, now: Days, *, is_all: bool = False) -> tuple[str, ...]:
+    """Return what differs: entries, net and worst day, exits, then the days that differ one by one."""
+    seeds = f"seeds {was[0].seed} to {was[-1].seed}" if len(was) > 1 else f"seed {was[0].seed}"
+    head = f"  {amounts.counted(len(was), 'simulated day')} ({seeds})"
+    differing = [(old, new) for old, new in zip(was, now, strict=True) if old.trades != new.trades]
+    if not differing:
+        return (head, f"    every one the same: {_entries(was)}, net {amounts.about(_net(was))}")
+    lines = [head, f"    {_entered(was, now)}", f"    {_made(was, now)}", f"    {_exits(was, now)}"]
+    for old, new in differing if is_all else differing[:SHOWN]:
+        lines += _day(old, new)
+    if left := len(differing) - (len(differing) if is_all else SHOWN):
+        lines += (
+            [f"    {amounts.counted(left, 'more day')} differ{'s' if left == 1 else ''}: --all tells them"]
+            if left > 0
+            else []
+        )
+    return tuple(lines)
+
+
+def _count(days: Days) -> int:
+    return sum(len(day.trades) for day in days)
+
+
+def _entries(days: Days) -> str:
+    count = _count(days)
+    return f"{count} {'entry' if count == 1 else 'entries'}"
+
+
+def _net(days: Days) -> Decimal:
+    return sum((day.net for day in days), ZERO)
+
+
+def _entered(was: Days, now: Days) -> str:
+    pairs = list(zip(was, now, strict=True))
+    gained = [str(new.seed) for old, new in pairs if len(new.trades) > len(old.trades)]
+    lost = [str(new.seed) for old, new in pairs if len(new.trades) < len(old.trades)]
+    told = [f"{word} on seed {', '.join(seeds)}" for word, seeds in (("gained", gained), ("lost", lost)) if seeds]
+    return f"entries {_count(was)} -> {_count(now)}" + (f"   {'; '.join(told)}" if told else "")
+
+
+def _made(was: Days, now: Days) -> str:
+    worst = [min(day.net for day in days) for days in (was, now)]
+    net, day = ((amounts.about(old), amounts.about(new)) for old, new in ((_net(was), _net(now)), worst))
+    return f"net {net[0]} -> {net[1]}   worst day {day[0]} -> {day[1]}"
+
+
+def _exits(was: Days, now: Days) -> str:
+    counts = [Counter(trade.ended_by or "still open" for day in days for trade in day.trades) for days in (was, now)]
+    names = dict.fromkeys((*counts[0], *counts[1]))
+    return "exits " + ", ".join(f"{name} {counts[0][name]} -> {counts[1][name]}" for name in names)
+
+
+def _day(was: SimulatedDay, now: SimulatedDay) -> Iterator[str]:
+    yield f"    seed {was.seed}"
+    for word, day in (("was", was), ("now", now)):
+        for trade in day.trades:
+            yield f"      {word} {trade.words}: {trade.ended_by or 'still open'}, {amounts.money(trade.made)}"
+        if not day.trades:
+            yield f"      {word} no trade: {day.why_not}"

@@ -1,0 +1,153 @@
+"""The front door: two documents to their difference."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
+
+from engine.compile.build import build_plan
+from engine.evaluate.phrases import listed
+from engine.model.values import dataclass
+from engine.review.change.difference import Change, Difference, Kind, Loss, Status
+from engine.review.change.edits import changes_of
+from engine.review.change.entering import open_worst, trade_worst
+from engine.review.change.facet import Sides
+from engine.review.change.names import aligned, leg_names
+from engine.review.change.parameters import split
+from engine.review.change.parts import parts_of
+from engine.review.change.reach import reach_of
+from engine.review.risks import worst_day_amount
+from engine.review.states import paths
+from engine.review.subject import Subject, subject_of
+from engine.spec.load import Loaded
+from engine.spec.spec import Spec
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """One bot of a side, sound: as loaded, and as it might trade."""
+
+    loaded: Loaded
+    spec: Spec
+
+
+def compare_bots(was: Bot, now: Bot) -> Difference:
+    """Return what becomes of a bot."""
+    names = leg_names(was.spec, now.spec)
+    bare, by_parameter = split(was, now)
+    sides = Sides(subject(was.spec), subject(aligned(bare, was.spec, names)))
+    whole = Sides(sides.was, subject(aligned(now.spec, was.spec, names)))
+    changes = (*_renamed_legs(names), *by_parameter, *_changes(sides))
+    return Difference(
+        name=now.spec.name,
+        was_name=was.spec.name,
+        about=now.spec.about,
+        status=Status.CHANGED if changes else Status.SAME,
+        changes=changes,
+        losses=losses(whole),
+        priorities=priorities(whole),
+        states=_states(whole),
+    )
+
+
+def subject(spec: Spec) -> Subject:
+    """Return a sound spec as a subject."""
+    plan, problems = build_plan(spec)
+    assert plan is not None, problems
+    return subject_of(spec, plan)
+
+
+def _changes(sides: Sides) -> tuple[Change, ...]:
+    found = changes_of(sides, parts_of(sides.was), parts_of(sides.now))
+    return (*found, *_priority(sides, found))
+
+
+def _renamed_legs(names: Mapping[str, str]) -> Iterator[Change]:
+    for new, old in names.items():
+        words = f"the same leg; in the sentences here it is called {old} as before"
+        yield Change(
+            kind=Kind.RENAMED,
+            path=f"legs.{new}",
+            was_path=f"legs.{old}",
+            old=old,
+            new=new,
+            words=words,
+            applies=reach_of("legs"),
+        )
+
+
+# ---------------------------------------------------------------- priority
+
+
+def priorities(sides: Sides) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the exits in order of priority, before and after."""
+    was, now = (tuple(planned.name for planned in side.plan.exits) for side in sides.both)
+    return was, now
+
+
+def _priority(sides: Sides, found: Sequence[Change]) -> Iterator[Change]:
+    """Say an order of exits that is another one, for those that both texts have."""
+    renamed = {change.old: change.new for change in found if change.kind is Kind.RENAMED and _is_exit(change)}
+    was, now = priorities(sides)
+    old = [name for name in (renamed.get(each, each) for each in was) if name in now]
+    new = [name for name in now if name in old]
+    if old == new:
+        return
+    yield Change(
+        path="exits",
+        old=", ".join(old),
+        new=", ".join(new),
+        words=f"another priority: {_turned(old, new)}",
+        is_worse=True,
+        applies=reach_of("exits"),
+    )
+
+
+def _is_exit(change: Change) -> bool:
+    return change.path.startswith("exits.")
+
+
+def _turned(old: Sequence[str], new: Sequence[str]) -> str:
+    """Return which exits now act where others did, when both hold."""
+    overtaken = {
+        name: [each for each in new[at + 1 :] if old.index(each) < old.index(name)] for at, name in enumerate(new)
+    }
+    said = [f"{name} acts where {listed(tuple(others), 'or')} did" for name, others in overtaken.items() if others]
+    return f"when both hold at once, {', '.join(said)}"
+
+
+# ---------------------------------------------------------------- what may be lost, states
+
+
+def losses(sides: Sides) -> tuple[Loss, ...]:
+    """Return the worst case of a trade, of all open at once, of a day; what nothing is known of has no bound."""
+    return (
+        _loss("a trade", sides, trade_worst),
+        _loss("all open at once", sides, open_worst),
+        _loss("a day", sides, worst_day_amount),
+    )
+
+
+def _loss(name: str, sides: Sides, amount: Callable[[Subject], Decimal | None]) -> Loss:
+    return Loss(name, amount(sides.was), amount(sides.now))
+
+
+def _states(sides: Sides) -> str:
+    """Return which moves of a position came and went, "" when none did."""
+    rows = [set(side.plan.lifecycle.rows) for side in sides.both]
+    ways = [tuple(path.partition("   ")[0] for path in paths(side)) for side in sides.both]
+    arcs = [{f"{row.state} ──{row.trigger}──▶ {row.next}" for row in found} for found in rows]
+    lost = [*sorted(arcs[0] - arcs[1]), *(way for way in ways[0] if way not in ways[1])]
+    came = [*sorted(arcs[1] - arcs[0]), *(way for way in ways[1] if way not in ways[0])]
+    found = [f"{word}: {', '.join(each)}" for word, each in (("no longer", lost), ("new", came)) if each]
+    return "; ".join(found)
+
+
+def alone(bot: Bot, status: Status) -> Difference:
+    """Return a bot that only one side has."""
+    side = subject(bot.spec)
+    found = [(each.name, each.now) for each in losses(Sides(side, side))]
+    nothing = Decimal(0)
+    if status is Status.ADDED:
+        told = tuple(Loss(name, nothing, amount) for name, amount in found)
+    else:
+        told = tuple(Loss(name, amount, nothing) for name, amount in found)
+    return Difference(name=bot.spec.name, about=bot.spec.about, status=status, losses=told)

@@ -1,0 +1,47 @@
+"""A difference as plain data, for machines: the same words, and the numbers behind them."""
+
+from typing import Any
+
+from engine.review.change.difference import Change, Difference, Loss
+
+
+def document_of(found: Difference) -> dict[str, Any]:
+    """Return a difference as what JSON can hold; dollars are text, so that no digit is lost."""
+    told: dict[str, Any] = {
+        "kind": found.kind,
+        "name": found.name,
+        "status": found.status.value,
+        "changes": [_change(change) for change in found.changes],
+        "worst_case": [_loss(loss) for loss in found.losses],
+    }
+    was, now = found.priorities
+    if was or now:
+        told["exits"] = {"old": list(was), "new": list(now)}
+    if found.kind == "bot" and found.changes:
+        told["states"] = found.states or "unchanged"
+    return told
+
+
+def _change(change: Change) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "kind": change.kind.value,
+        "path": change.path,
+        "old": change.old,
+        "new": change.new,
+        "words": change.words,
+        "worse": change.is_worse,
+        "applies": change.applies,
+    }
+    if change.was_path:
+        told["was_path"] = change.was_path
+    if change.reaches:
+        told["reaches"] = [_change(each) for each in change.reaches]
+    return told
+
+
+def _loss(loss: Loss) -> dict[str, Any]:
+    return {
+        "of": loss.name,
+        "old": None if loss.was is None else str(loss.was),
+        "new": None if loss.now is None else str(loss.now),
+    }

@@ -1,0 +1,74 @@
+"""Two sets of documents to their differences: bots and accounts, matched by name, then by equal meaning."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from engine.review.change.account import compare_accounts, lone_account
+from engine.review.change.compare import Bot, alone, compare_bots
+from engine.review.change.difference import Difference, Status
+from engine.spec.digest import with_digest
+from engine.spec.lineage import Beside
+from engine.spec.load import Loaded, load
+from engine.spec.spec import AccountDocument
+from engine.spec.walk import read_source
+
+_OTHER_NAME = "RB115"
+"""The problem of a document whose file is called otherwise: a copy to compare with may be called anything."""
+
+
+def read_document(content: bytes, label: str, read: Beside | None = None) -> Loaded:
+    """Return one document, whatever its file is called. `read` gives what it extends."""
+    loaded = load(read_source(content, label), read=read)
+    if {found.code for found in loaded.diagnostics if found.is_error} == {_OTHER_NAME}:
+        return load(read_source(content, f"{label} "), read=read)
+    return loaded
+
+
+def compare(was: Sequence[Loaded], now: Sequence[Loaded]) -> tuple[Difference, ...]:
+    """Return what becomes of every sound document of two sides, in the order of the new ones, what is gone last."""
+    return (*_bots(_sound(was), _sound(now)), *_accounts(_accounts_of(was), _accounts_of(now)))
+
+
+def _sound(side: Sequence[Loaded]) -> list[Bot]:
+    return [Bot(loaded, loaded.spec) for loaded in side if loaded.spec is not None]
+
+
+def _bots(was: list[Bot], now: list[Bot]) -> Iterator[Difference]:
+    gone = {bot.spec.name: bot for bot in was}
+    come = {bot.spec.name: bot for bot in now}
+    twins = {name: name for name in come if name in gone}
+    twins |= _renamed(
+        [bot for name, bot in gone.items() if name not in come], [bot for name, bot in come.items() if name not in gone]
+    )
+    if not twins and len(gone) == len(come) == 1:
+        twins = dict(zip(come, gone, strict=True))
+    for name, bot in come.items():
+        yield compare_bots(gone[twins[name]], bot) if name in twins else alone(bot, Status.ADDED)
+    for name, bot in gone.items():
+        if name not in twins.values():
+            yield alone(bot, Status.REMOVED)
+
+
+def _renamed(gone: list[Bot], come: list[Bot]) -> dict[str, str]:
+    """Return the old name, by the new one, of bots that mean the same but for their name."""
+    left = {_nameless(bot): bot.spec.name for bot in gone}
+    return {bot.spec.name: left[_nameless(bot)] for bot in come if _nameless(bot) in left}
+
+
+def _nameless(bot: Bot) -> str:
+    return with_digest(replace(bot.spec, name="", about="")).digest
+
+
+def _accounts_of(side: Sequence[Loaded]) -> list[AccountDocument]:
+    return [loaded.account for loaded in side if loaded.account is not None]
+
+
+def _accounts(was: list[AccountDocument], now: list[AccountDocument]) -> Iterator[Difference]:
+    if len(was) == len(now) == 1:
+        yield compare_accounts(was[0], now[0])
+        return
+    gone = {each.account: each for each in was}
+    come = {each.account: each for each in now}
+    for name, each in come.items():
+        yield compare_accounts(gone[name], each) if name in gone else lone_account(each, Status.ADDED)
+    yield from (lone_account(each, Status.REMOVED) for name, each in gone.items() if name not in come)

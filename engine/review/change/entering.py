@@ -1,0 +1,177 @@
+"""Edits of `entry`: more chances, more at once, and what a day may then lose."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from engine.compile.timing import windows_of
+from engine.decide.opportunity import spans
+from engine.review import amounts
+from engine.review.amounts import FULL_DAY
+from engine.review.change.facet import Edit, Sides, Verdict, told
+from engine.review.change.key import Key, Keys, Within
+from engine.review.enters import DAYS, again_words
+from engine.review.risks import worst_day_amount
+from engine.review.states import window_text
+from engine.review.subject import Subject
+from engine.review.worst import worst_of
+from engine.spec.spec import Again, Entry, Window
+
+
+def day_words(sides: Sides) -> str:
+    """Return what a day, and all that is open, may lose before and after."""
+    found = (
+        ("a day's worst case", [worst_day_amount(each) for each in sides.both]),
+        ("all open at once", [open_worst(each) for each in sides.both]),
+    )
+    said = [(name, _dollars(was), _dollars(now)) for name, (was, now) in found]
+    return ", ".join(f"{name} {was} -> {now}" for name, was, now in said if was != now)
+
+
+def _dollars(amount: Any) -> str:
+    return "without a bound" if amount is None else amounts.money(round(amount))
+
+
+def trade_worst(subject: Subject) -> Decimal | None:
+    """Return the dollars that one trade may lose, None without a bound."""
+    worst = worst_of(subject)
+    return None if worst is None else worst.amount
+
+
+def open_worst(subject: Subject) -> Decimal | None:
+    """Return the dollars that all positions open at once may lose, None without a bound."""
+    worst = trade_worst(subject)
+    return None if worst is None else worst * subject.plan.entry.max_open
+
+
+def _windows(noun: Entry, field: str, subject: Subject) -> tuple[Window, ...]:
+    return windows_of(noun) if noun.end is not None else ()
+
+
+def _times(noun: Entry, field: str, subject: Subject) -> tuple[Any, ...]:
+    return tuple(each.start for each in windows_of(noun)) if noun.end is None else ()
+
+
+def _lasts(noun: Entry, field: str, subject: Subject) -> float | None:
+    return noun.lasts if noun.end is None else None
+
+
+def _window_words(value: Any, subject: Subject) -> str:
+    return ", ".join(window_text(each) for each in value)
+
+
+def _listed(value: Any, subject: Subject) -> str:
+    return ", ".join(str(each) for each in value)
+
+
+def _duration(value: Any, subject: Subject) -> str:
+    return amounts.duration(value)
+
+
+def _number(value: Any, subject: Subject) -> str:
+    return amounts.plain(value)
+
+
+def _planned(noun: Entry, field: str, subject: Subject) -> Any:
+    """Return a cap with its default filled in."""
+    return getattr(subject.plan.entry, field)
+
+
+# ---------------------------------------------------------------- judges
+
+
+def judge_windows(edit: Edit) -> Verdict:
+    """More chances a day are worse; a longer window is said in minutes."""
+    was, now = (each.plan.entry for each in edit.sides.both)
+    chances = len(now.windows) - len(was.windows)
+    minutes = _minutes(edit.sides.now) - _minutes(edit.sides.was)
+    if chances > 0:
+        words = f"{amounts.counted(chances, 'more chance')} a day to enter"
+        return Verdict(_with(words, day_words(edit.sides)), is_worse=True)
+    if chances < 0:
+        return Verdict(_with(f"{amounts.counted(-chances, 'chance')} a day less", day_words(edit.sides)))
+    if minutes > 0:
+        return Verdict(f"{amounts.counted(minutes, 'minute')} more in which it may enter", is_worse=True)
+    return Verdict(f"{amounts.counted(-minutes, 'minute')} less in which it may enter" if minutes else "")
+
+
+def _minutes(subject: Subject) -> int:
+    """Return in how many minutes of a full day it may enter."""
+    found: list[tuple[datetime, datetime]] = list(
+        spans(subject.plan.entry, FULL_DAY, subject.bot.latest_entry(FULL_DAY))
+    )
+    return round(sum(max(0.0, (end - start).total_seconds()) for start, end in found) / 60)
+
+
+def _with(words: str, more: str) -> str:
+    return f"{words}: {more}" if more else words
+
+
+def judge_cap(edit: Edit) -> Verdict:
+    """More positions lose more together."""
+    grows = edit.new is None or (edit.old is not None and edit.new > edit.old)
+    return Verdict(day_words(edit.sides), is_worse=grows)
+
+
+def judge_days(edit: Edit) -> Verdict:
+    """More week days are more entries; none named is all of them."""
+    was, now = (set(each) or set(range(5)) for each in (edit.old, edit.new))
+    gained = ", ".join(DAYS[day] for day in sorted(now - was))
+    return Verdict(f"enters on {gained} too" if gained else "fewer days", is_worse=bool(gained))
+
+
+def judge_again(edit: Edit) -> Verdict:
+    """More entries for one opportunity are worse, in whatever way they come."""
+    if edit.new is None:
+        return Verdict("one entry for each opportunity, filled or not")
+    if edit.old is None:
+        words = "more than one entry for an opportunity"
+        return Verdict(_with(words, day_words(edit.sides)), is_worse=True)
+    return Verdict("", is_worse=_allows_more(edit.old, edit.new))
+
+
+def _allows_more(old: Again, new: Again) -> bool:
+    unlimited = float("inf")
+    comes_later = old.until is not None and (new.until is None or new.until.on(FULL_DAY) > old.until.on(FULL_DAY))
+    return (
+        bool(set(new.after) - set(old.after))
+        or new.wait < old.wait
+        or comes_later
+        or (new.at_most or unlimited) > (old.at_most or unlimited)
+    )
+
+
+def judge_once(edit: Edit) -> Verdict:
+    """Judging on to the window's end is more chances."""
+    if edit.new:
+        return Verdict("the first clear answer decides")
+    return Verdict(
+        "it goes on judging to the end of the window: what was decided at once may enter later", is_worse=True
+    )
+
+
+ENTRY: Keys = {
+    "start": Key(key="window", said=_window_words, judge=judge_windows, read=_windows),
+    "end": Within("window"),
+    "others": Key(key="at", said=_listed, judge=judge_windows, read=_times),
+    "lasts": Key(key="for", said=_duration, judge=judge_windows, read=_lasts),
+    "every": Key(key="every", said=_duration, judge=told("how often the conditions are judged")),
+    "once": Key(key="try", said=lambda value, _: "once" if value else "until_filled", judge=judge_once),
+    "days": Key(
+        key="days",
+        said=lambda value, _: ", ".join(DAYS[day] for day in value),
+        judge=judge_days,
+        read=_planned,
+    ),
+    "per_day": Key(
+        key="per_day", said=_number, judge=judge_cap, read=_planned, is_written=lambda noun: noun.per_day is not None
+    ),
+    "per_week": Key(key="per_week", said=_number, judge=judge_cap),
+    "max_open": Key(
+        key="max_open", said=_number, judge=judge_cap, read=_planned, is_written=lambda noun: noun.max_open is not None
+    ),
+    "again": Key(key="again", said=lambda value, _: again_words(value), judge=judge_again),
+    "when": Within("entry.when"),
+    "path": Within(""),
+}
+"""Every field of `entry`; a test asks for each."""

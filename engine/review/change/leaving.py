@@ -1,0 +1,300 @@
+"""Edits of `exits`: what acts later, on less, or no more, and the fault that this lets through."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from engine.compile.plan import Call, Compare, ExitPlan, Holds, Truth
+from engine.model.session import DayTime
+from engine.review import amounts
+from engine.review.amounts import FULL_DAY, HALF_DAY
+from engine.review.change.facet import Edit, Part, Sides, Verdict
+from engine.review.change.key import Key, Keys, Within, facets
+from engine.review.change.legs import nights
+from engine.review.change.orders import judge_own_order, own_order_words
+from engine.review.change.rules import JUDGING, head, judge_test, nameless
+from engine.review.example import Example
+from engine.review.leaves import acting, acts_without_engine, closed_words
+from engine.review.levels import level_of, level_words, with_level
+from engine.review.sentences import outline, sentence
+from engine.review.subject import Subject
+from engine.review.worst import worst_of
+from engine.spec.spec import Exit, ExitKind, IfUnknown
+
+
+def exit_part(written: Exit, subject: Subject) -> Part:
+    """Return an exit as a part; of one that is switched off only its text counts."""
+    planned = planned_of(written.name, subject)
+    if planned is None:
+        off = head(replace_paths(written.condition), "switched off", judge_off)
+        facts = {"": off, **facets(written, OFF, subject)}
+        return Part(place="exits", name=written.name, noun=written, meaning=None, facets=facts, said="switched off")
+    said = exit_words(planned, subject)
+    found = {"": head(_value(planned), said, judge_exit), **facets(written, EXIT, subject)}
+    if written.condition is not None:
+        found |= facets(written.condition, JUDGING, subject)
+    meaning = (nameless(planned.rule.test) if planned.rule else None, *(each.value for k, each in found.items() if k))
+    return Part(place="exits", name=written.name, noun=planned, meaning=meaning, facets=found, said=said)
+
+
+def planned_of(name: str, subject: Subject) -> ExitPlan | None:
+    """Return an exit as compiled, None when it is switched off."""
+    return next((planned for planned in subject.plan.exits if planned.name == name), None)
+
+
+def replace_paths(condition: Any) -> str:
+    """Return what a condition that is not compiled says, as text to compare."""
+    return "" if condition is None else condition.name
+
+
+def _value(planned: ExitPlan) -> tuple[Any, ...]:
+    return planned.kind, planned.rule.test if planned.rule else None, planned.basis
+
+
+def exit_words(planned: ExitPlan, subject: Subject) -> str:
+    """Return what makes an exit act, in a sentence, without how it is judged."""
+    if planned.rule is None:
+        return "what is left settles at expiry"
+    bare = replace(planned.rule, confirm=None, max_age=None)
+    words = sentence(bare.test, subject.cast)
+    head_words = words if len(outline(bare, subject.cast)) > 1 else outline(bare, subject.cast)[0].words
+    return acting(replace(planned, rule=bare), head_words, subject)
+
+
+def example_words(planned: ExitPlan, example: Example | None) -> str:
+    """Return at which price an exit acts on one example: `1.00 sold: bought back at 3.00, -$205`."""
+    if example is None or with_level(planned) is None or planned.part is not None:
+        return ""
+    level = level_of(planned, example)
+    return "no price comes to this" if level is None else level_words(level, example)
+
+
+# ---------------------------------------------------------------- when it acts
+
+
+def judge_exit(edit: Edit) -> Verdict:
+    """Judge another test: a later time by minutes, a target or stop by its price, the rest by how often it holds."""
+    was, now = edit.was.noun, edit.now.noun
+    if edit.old[0] is not edit.new[0]:
+        return Verdict("another kind of exit", is_worse=True)
+    if times := _times(edit.old[1], edit.new[1]):
+        return judge_time(*times)
+    if _is_priced(was) and _is_priced(now) and _is_alike(was, now):
+        return _judge_level(was, now, edit.sides)
+    if was.rule is None or now.rule is None:
+        return Verdict()
+    return judge_test(replace(edit, old=was.rule.test, new=now.rule.test))
+
+
+def _is_priced(planned: ExitPlan) -> bool:
+    return with_level(planned) is not None
+
+
+def _is_alike(was: ExitPlan, now: ExitPlan) -> bool:
+    """Say whether two exits act on the same side of their prices: targets and stops do, conditions by their word."""
+    if was.basis is not None and now.basis is not None:
+        return True
+    tests = [planned.rule.test for planned in (was, now) if planned.rule is not None]
+    old, new = (test.op if isinstance(test, Compare) else None for test in tests)
+    return old is new
+
+
+def _judge_level(was: ExitPlan, now: ExitPlan, sides: Sides) -> Verdict:
+    """Both prices on one example, the old one; worse when it loses more, or gains more before it leaves."""
+    example = sides.was.example or sides.now.example
+    if example is None:
+        return Verdict("read both", is_worse=True)
+    old, new = level_of(was, example), level_of(now, example)
+    words = f"{example_words(was, example)} -> {_short(example_words(now, example))}"
+    if old is None or new is None:
+        return Verdict(words, is_worse=new is None)
+    further = abs(new.made - old.made) > Decimal("0.005")
+    loses_more = new.made < old.made if old.made < 0 or new.made < 0 else new.made > old.made
+    return Verdict(words, is_worse=further and loses_more)
+
+
+def _short(words: str) -> str:
+    """Return an example's words without the price of its entry, which stands beside them already."""
+    return words.partition(": ")[2] or words
+
+
+def _times(old: Truth | None, new: Truth | None) -> tuple[DayTime, DayTime] | None:
+    was, now = _time(old), _time(new)
+    return None if was is None or now is None else (was, now)
+
+
+def _time(test: Truth | None) -> DayTime | None:
+    if not isinstance(test, Holds) or test.call.measure != "time":
+        return None
+    call: Call = test.call
+    at = dict(call.arguments)["at"]
+    return at if isinstance(at, DayTime) else None
+
+
+def judge_time(was: DayTime, now: DayTime) -> Verdict:
+    """Minutes left to the close, half days too."""
+    left = round((FULL_DAY.close - now.before_close(FULL_DAY)).total_seconds() / 60)
+    half = amounts.clock(now.before_close(HALF_DAY))
+    later = now.before_close(FULL_DAY) > was.before_close(FULL_DAY)
+    sooner_said = "" if later else "leaves sooner: "
+    close = "at the close" if not left else f"{amounts.counted(left, 'minute')} before the close"
+    return Verdict(f"{sooner_said}{close}; half days {half}", is_worse=later)
+
+
+# ---------------------------------------------------------------- an exit less, or more
+
+
+def exit_lost(planned: ExitPlan, sides: Sides) -> Verdict:
+    """Return what is no longer closed, and what is left that closes."""
+    left = ", ".join(each.name for each in sides.now.plan.exits) or "nothing"
+    return Verdict(f"{_lost(planned, sides)}; what is left: {left}", is_worse=True)
+
+
+def _lost(planned: ExitPlan, sides: Sides) -> str:
+    if _time(planned.rule.test if planned.rule else None) is not None:
+        return nights(sides.now) if _held_over(sides.now) else "no time of day closes it: held to its expiry"
+    if planned.kind is ExitKind.STOP:
+        return f"a loss runs on to {worst_trade(sides.now)}"
+    if planned.kind is ExitKind.TARGET:
+        return "a profit is not taken"
+    return "it no longer leaves when this holds"
+
+
+def _held_over(subject: Subject) -> bool:
+    return nights(subject) != "held over no night"
+
+
+def worst_trade(subject: Subject) -> str:
+    """Return the worst case of a trade in words."""
+    worst = worst_of(subject)
+    if worst is None or worst.amount is None:
+        return "a loss that nothing bounds"
+    return f"the worst case, {amounts.money(round(worst.amount))}"
+
+
+def judge_off(edit: Edit) -> Verdict:
+    """Judge an edit of an exit that is switched off before and after."""
+    return Verdict("it is switched off: nothing acts by it")
+
+
+def judge_enabled(edit: Edit) -> Verdict:
+    """An exit switched off is one removed."""
+    if edit.new:
+        return Verdict("it acts again")
+    planned = edit.was.noun
+    return exit_lost(planned, edit.sides) if isinstance(planned, ExitPlan) else Verdict("it no longer acts", True)
+
+
+# ---------------------------------------------------------------- how it acts
+
+
+def judge_resting(edit: Edit) -> Verdict:
+    """Without a resting order a dead engine closes nothing; a resting stop goes to market on one print."""
+    if not edit.new:
+        left = acts_without_engine(edit.sides.now) or "nothing acts"
+        return Verdict(f"a dead engine no longer closes by it: while none runs {left}", is_worse=True)
+    if edit.now.noun.kind is ExitKind.STOP:
+        return Verdict("acts also while no engine runs; one print at its price sends it to market", is_worse=True)
+    return Verdict("acts also while no engine runs")
+
+
+def judge_unknown(edit: Edit) -> Verdict:
+    """Holding while quotes are blind is the fault that `exit` was there for."""
+    if edit.new is IfUnknown.HOLD:
+        return Verdict("while quotes are missing it waits: a blind quote keeps the position open", is_worse=True)
+    grace = amounts.duration(edit.now.noun.grace)
+    return Verdict(f"{grace} without data close the position")
+
+
+def judge_grace(edit: Edit) -> Verdict:
+    """How long it may be blind."""
+    acts = edit.now.noun.if_unknown is IfUnknown.EXIT
+    longer = edit.new > edit.old
+    return Verdict("how long it may be without data" + (", before it acts" if acts else ""), is_worse=longer)
+
+
+def judge_part(edit: Edit) -> Verdict:
+    """What it leaves open goes on losing."""
+    was, now = (_share(each, side) for each, side in ((edit.old, edit.sides.was), (edit.new, edit.sides.now)))
+    if now < was or (now == was and edit.old[0] != edit.new[0]):
+        return Verdict("what it leaves open goes on losing", is_worse=True)
+    return Verdict("it leaves less open")
+
+
+def _share(value: Any, subject: Subject) -> float:
+    legs, part = value
+    return (len(legs) / len(subject.plan.legs) if legs else 1.0) * float(1 if part is None else part)
+
+
+def judge_repeat(edit: Edit) -> Verdict:
+    """Once is less than each time."""
+    if edit.new:
+        return Verdict("it closes its part each time it holds anew")
+    return Verdict("it closes its part once: held again, nothing more is closed", is_worse=True)
+
+
+def judge_armed_by(edit: Edit) -> Verdict:
+    """Until it is armed an exit does not exist: nothing closes by it."""
+    if not edit.new:
+        return Verdict("it acts from the first fill on")
+    when = "until that was true once nothing closes by it"
+    return Verdict(when if not edit.old else f"armed by something else: {when}", is_worse=True)
+
+
+def _armed_by(noun: Exit, field: str, subject: Subject) -> Any:
+    planned = planned_of(noun.name, subject)
+    return None if planned is None else tuple((nameless(rule.test), rule.confirm) for rule in planned.armed_by)
+
+
+def _armed_words(value: Any, subject: Subject) -> str:
+    return " and ".join(sentence(test, subject.cast) for test, _ in value)
+
+
+def _closed(noun: Exit, field: str, subject: Subject) -> Any:
+    """Return the legs and the part that an exit closes."""
+    planned = planned_of(noun.name, subject)
+    return None if planned is None else (planned.legs, planned.part)
+
+
+def _order(noun: Exit, field: str, subject: Subject) -> Any:
+    planned = planned_of(noun.name, subject)
+    return None if planned is None or planned.resting or planned.rule is None else _pathless(planned.order)
+
+
+def _pathless(order: Any) -> Any:
+    return replace(order, path=())
+
+
+def _on(value: Any, subject: Subject) -> str:
+    return "on" if value else "off"
+
+
+def _yes(value: Any, subject: Subject) -> str:
+    return "true" if value else "false"
+
+
+EXIT: Keys = {
+    "name": Within("path"),
+    "kind": Within("path"),
+    "condition": Within("path"),
+    "enabled": Key(key="enabled", said=_on, judge=judge_enabled),
+    "resting": Key(key="resting", said=_yes, judge=judge_resting),
+    "order": Key(
+        key="order",
+        said=own_order_words,
+        judge=judge_own_order,
+        read=_order,
+        is_written=lambda noun: noun.order is not None,
+    ),
+    "if_unknown": Key(key="unknown", said=lambda value, _: value.value, judge=judge_unknown),
+    "grace": Key(key="grace", said=lambda value, _: amounts.duration(value), judge=judge_grace),
+    "close_all": Within("close"),
+    "close_part": Key(key="close", said=lambda value, _: closed_words(*value), judge=judge_part, read=_closed),
+    "close_legs": Within("close"),
+    "repeat": Key(key="repeat", said=_yes, judge=judge_repeat),
+    "armed_by": Key(key="armed_by", said=_armed_words, judge=judge_armed_by, read=_armed_by),
+    "path": Within(""),
+}
+"""Every field of an exit; a test asks for each."""
+
+OFF: Keys = {"enabled": EXIT["enabled"]}

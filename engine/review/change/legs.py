@@ -1,0 +1,229 @@
+"""Edits of `legs`: nearer to the money, wider, later, or another structure."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from engine.compile.timing import outlives_its_day
+from engine.review import amounts
+from engine.review.change.facet import Edit, Sides, Verdict, told, worse
+from engine.review.change.key import Key, Keys, Within
+from engine.review.leaves import SETTLES, settles
+from engine.review.structure import STRIKES, expiry_words
+from engine.review.subject import Subject
+from engine.review.worst import worst_of
+from engine.spec.spec import DteRule, Expiry, IfHeld, Leg, Side, Strike, StrikeBy
+
+NEARER: Mapping[StrikeBy, int] = {StrikeBy.DELTA: 1, StrikeBy.EXPECTED_MOVE: -1}
+"""Whether more of it (1) or less (-1) brings a strike nearer to the money."""
+_OFFSETS = (StrikeBy.BELOW, StrikeBy.ABOVE)
+
+
+def trade_words(sides: Sides) -> str:
+    """Return what one trade may lose before and after, "" when that is the same."""
+    was, now = (worst_of(each) for each in sides.both)
+    if was is None or now is None:
+        return ""
+    old, new = ("without a bound" if each.amount is None else amounts.money(round(each.amount)) for each in (was, now))
+    return "" if old == new else f"worst case of a trade {old} -> {new}"
+
+
+def _example_words(sides: Sides) -> str:
+    was, now = (each.example for each in sides.both)
+    if was is None or now is None or was.structure == now.structure:
+        return ""
+    return f"for example {was.structure} -> {now.structure}"
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
+
+
+def grew(sides: Sides) -> bool:
+    """Say whether one trade may lose more than before."""
+    was, now = (worst_of(each) for each in sides.both)
+    if was is None or now is None or was.amount is None:
+        return False
+    return now.amount is None or round(now.amount) > round(was.amount)
+
+
+# ---------------------------------------------------------------- strikes
+
+
+def _selector(noun: Strike, field: str, subject: Subject) -> tuple[Any, ...]:
+    return noun.by, noun.target, noun.reference
+
+
+def judge_strike(edit: Edit) -> Verdict:
+    """A short strike nearer to the money, or a wider structure, is worse; another way to choose is to be read."""
+    (old_by, old_target, _), (new_by, new_target, _) = edit.old, edit.new
+    leg: Leg = edit.now.noun
+    facts = _joined(_example_words(edit.sides), trade_words(edit.sides))
+    if old_by is not new_by:
+        return Verdict(_joined("chosen in another way", facts), is_worse=True)
+    if new_by in NEARER:
+        nearer = (new_target - old_target) * NEARER[new_by] > 0
+        words = f"the {_side(leg)} strike {'nearer to' if nearer else 'further from'} the money"
+        return Verdict(_joined(words, facts), is_worse=nearer is (leg.side is Side.SELL))
+    if new_by in _OFFSETS and old_target != new_target:
+        return Verdict(facts, is_worse=grew(edit.sides))
+    return Verdict(_joined("it hangs on another strike", facts), is_worse=True)
+
+
+def _side(leg: Leg) -> str:
+    return "short" if leg.side is Side.SELL else "long"
+
+
+def judge_distance(edit: Edit) -> Verdict:
+    """A smaller distance lets a strike stand nearer to spot."""
+    was, now = (Decimal(0) if each is None else each for each in (edit.old, edit.new))
+    if now < was:
+        return Verdict(_joined("the strike may stand nearer to spot", _example_words(edit.sides)), is_worse=True)
+    return Verdict("the strike stands further from spot")
+
+
+def judge_tolerance(edit: Edit) -> Verdict:
+    """A wider tolerance trades strikes that nobody asked for."""
+    if edit.new is None or (edit.old is not None and edit.new > edit.old):
+        return Verdict("it trades also where only a strike further from what was asked is listed", is_worse=True)
+    return Verdict("no trade sooner, where only strikes further away are listed")
+
+
+def _strike_words(value: Any, subject: Subject) -> str:
+    by, target, reference = value
+    leg = subject.plan.legs[0]
+    return STRIKES[by](leg, Strike(by=by, target=target, reference=reference, path=()))
+
+
+def _amount(value: Any, subject: Subject) -> str:
+    return amounts.plain(value)
+
+
+def _points(value: Any, subject: Subject) -> str:
+    return amounts.counted(value, "point")
+
+
+STRIKE: Keys = {
+    "by": Key(key="strike", said=_strike_words, judge=judge_strike, read=_selector),
+    "target": Within("strike"),
+    "reference": Within("strike"),
+    "multiple_of": Key(key="strike.multiple_of", said=_amount, judge=told("only strikes on that grid")),
+    "prefer_multiple_of": Key(
+        key="strike.prefer_multiple_of", said=_amount, judge=told("that grid where one is listed")
+    ),
+    "at_least_from_spot": Key(key="strike.at_least_from_spot", said=_points, judge=judge_distance),
+    "within": Key(key="strike.within", said=_amount, judge=judge_tolerance),
+    "path": Within(""),
+}
+"""Every field of a strike; a test asks for each."""
+
+
+# ---------------------------------------------------------------- legs
+
+
+def judge_leg(edit: Edit) -> Verdict:
+    """Another contract or count is another structure."""
+    return Verdict(_joined("another structure", _example_words(edit.sides), trade_words(edit.sides)), is_worse=True)
+
+
+def _symbol(noun: Leg, field: str, subject: Subject) -> str:
+    return noun.underlying or subject.plan.underlyings[0]
+
+
+LEG: Keys = {
+    "name": Within("path"),
+    "side": Key(key="side", said=lambda value, _: value.value, judge=judge_leg),
+    "right": Key(key="right", said=lambda value, _: str(value), judge=judge_leg),
+    "underlying": Key(key="of", said=lambda value, _: str(value), judge=judge_leg, read=_symbol),
+    "ratio": Key(key="ratio", said=_amount, judge=judge_leg),
+    "strike": Within("strike"),
+    "path": Within(""),
+}
+"""Every field of a leg; a test asks for each."""
+
+
+def leg_lost(leg: Leg, sides: Sides) -> Verdict:
+    """Return what a leg less comes to: a long one covered, a short one may lose."""
+    facts = _joined(_example_words(sides), trade_words(sides))
+    covers = "nothing bought stands behind what is sold" if leg.side is Side.BUY else ""
+    return Verdict(_joined(covers, facts), is_worse=leg.side is Side.BUY or grew(sides))
+
+
+def leg_gained(leg: Leg, sides: Sides) -> Verdict:
+    """Return what a leg more comes to."""
+    facts = _joined(_example_words(sides), trade_words(sides))
+    return Verdict(facts, is_worse=leg.side is Side.SELL or grew(sides))
+
+
+# ---------------------------------------------------------------- expiry and the whole
+
+
+def _resolved(noun: Any, field: str, subject: Subject) -> tuple[Any, ...]:
+    expiry: Expiry = noun.expiry
+    return expiry.rule, expiry.days, subject.plan.legs[0].trading_class
+
+
+def _expiry(value: Any, subject: Subject) -> str:
+    rule, days, trading_class = value
+    return expiry_words(Expiry(rule=rule, days=days, path=()), trading_class)
+
+
+def judge_expiry(edit: Edit) -> Verdict:
+    """A later expiry is more nights, unless a time exit ends every day; another class may settle otherwise."""
+    (old_rule, old_days, _), (new_rule, new_days, _) = edit.old, edit.new
+    was, now = furthest(old_rule, old_days), furthest(new_rule, new_days)
+    later = now > was
+    return Verdict(_joined(_nights(edit.sides), _settling(edit.sides)), is_worse=later or bool(_settling(edit.sides)))
+
+
+def furthest(rule: DteRule, days: tuple[int, ...]) -> float:
+    """Return after how many days an expiry lies at the latest; without a bound for those that have none."""
+    if rule in (DteRule.AT_LEAST, DteRule.NEAREST):
+        return float("inf") if rule is DteRule.AT_LEAST else days[0] + 0.5
+    return days[-1]
+
+
+def _nights(sides: Sides) -> str:
+    was, now = (nights(each) for each in sides.both)
+    return f"{was} -> {now}" if was != now else ""
+
+
+def nights(subject: Subject) -> str:
+    """Return over how many nights a position may be held, in words."""
+    expiry = subject.spec.legs.expiry
+    most = furthest(expiry.rule, expiry.days)
+    if not most:
+        return "held over no night"
+    how_many = "as many nights as its expiry is away" if most == float("inf") else amounts.counted(int(most), "night")
+    if outlives_its_day(subject.spec):
+        return f"held over up to {how_many}"
+    return f"expires up to {how_many} later, and a time exit is all that closes it on its day"
+
+
+def _settling(sides: Sides) -> str:
+    was, now = ({(leg.symbol, leg.trading_class) for leg in each.plan.legs} for each in sides.both)
+    old, new = ({settles(*each) for each in found} for found in (was, now))
+    if old == new:
+        return ""
+    said = [SETTLES.get((how, 0)) or SETTLES[how, -1] for how in new - old]
+    return f"at expiry {' and '.join(said)}"
+
+
+LEGS: Keys = {
+    "expiry": Key(key="expiry", said=_expiry, judge=judge_expiry, read=_resolved),
+    "legs": Within("legs.LEG"),
+    "require": Within("legs.require"),
+    "if_held": Key(
+        key="if_held",
+        said=lambda value, _: value.value,
+        judge=lambda edit: (
+            Verdict("the broker nets contracts that another bot holds the other way round", is_worse=True)
+            if edit.new is IfHeld.ALLOW
+            else Verdict("no trade while another bot holds a contract the other way round")
+        ),
+    ),
+    "path": Within(""),
+}
+"""Every field of `legs`; a test asks for each."""
+
+UNDERLYING = worse("another market: all levels and distances of the text now mean it")

@@ -1,0 +1,146 @@
+"""Whether one test is true more often than another, as far as their texts decide it."""
+
+from collections.abc import Iterable
+from enum import Enum
+
+from engine.compile.plan import (
+    AllOf,
+    AnyOf,
+    Argument,
+    Arithmetic,
+    Call,
+    Compare,
+    Constant,
+    Holds,
+    Not,
+    Number,
+    Op,
+    Truth,
+)
+from engine.model.session import DayTime
+from engine.review.amounts import FULL_DAY
+
+
+class Holding(Enum):
+    """How often the new test holds, beside the old one."""
+
+    SAME = "as often"
+    OFTENER = "more often"
+    RARER = "less often"
+    OTHERWISE = "otherwise"
+
+
+_TURNED = {Holding.OFTENER: Holding.RARER, Holding.RARER: Holding.OFTENER}
+_UPWARD = (Op.ABOVE, Op.AT_LEAST)
+_DOWNWARD = (Op.BELOW, Op.AT_MOST)
+_STRICT = (Op.ABOVE, Op.BELOW)
+
+
+def holding(old: Truth, new: Truth) -> Holding:
+    """Return how often `new` holds beside `old`; OTHERWISE where only a person can say."""
+    if old == new:
+        return Holding.SAME
+    match old, new:
+        case Compare(), Compare() if old.left == new.left:
+            return _compared(old, new)
+        case Holds(was), Holds(now) if was.measure == now.measure:
+            return _held(was, now)
+        case Not(was_not), Not(now_not):
+            inner = holding(was_not, now_not)
+            return _TURNED.get(inner, inner)
+        case ((AllOf() | AnyOf()), (AllOf() | AnyOf())):
+            return _grouped(old, new)
+        case _:
+            return Holding.OTHERWISE
+
+
+def together(found: Iterable[Holding]) -> Holding:
+    """Return what several come to when each pulls its own way."""
+    kinds = set(found) - {Holding.SAME}
+    if not kinds:
+        return Holding.SAME
+    return kinds.pop() if len(kinds) == 1 else Holding.OTHERWISE
+
+
+# ---------------------------------------------------------------- comparisons
+
+
+def _compared(old: Compare, new: Compare) -> Holding:
+    was, now = ([_factor(bound) for bound in test.right] for test in (old, new))
+    if (
+        any(each is None for each in (*was, *now))
+        or len({base for each in (*was, *now) if each for base in each[1]}) > 1
+    ):
+        return Holding.OTHERWISE
+    before, after = ([each[0] for each in found if each] for found in (was, now))
+    for ops, sign in ((_UPWARD, 1), (_DOWNWARD, -1)):
+        if old.op in ops and new.op in ops:
+            return _ordered((sign * before[0], old.op in _STRICT), (sign * after[0], new.op in _STRICT))
+    if old.op is not new.op:
+        return Holding.OTHERWISE
+    return _same_op(old.op, before, after)
+
+
+def _same_op(op: Op, before: list[float], after: list[float]) -> Holding:
+    if op is Op.BEYOND:
+        return _ordered((before[0], True), (after[0], True))
+    if op in (Op.BETWEEN, Op.OUTSIDE):
+        found = together((_ordered((before[0],), (after[0],)), _ordered((-before[-1],), (-after[-1],))))
+        return _TURNED.get(found, found) if op is Op.OUTSIDE else found
+    return Holding.OTHERWISE
+
+
+def _ordered(old: tuple[float | bool, ...], new: tuple[float | bool, ...]) -> Holding:
+    """Return what a lower bound comes to that was `old` and is `new`."""
+    if old == new:
+        return Holding.SAME
+    return Holding.OFTENER if new < old else Holding.RARER
+
+
+def _factor(bound: Number) -> tuple[float, tuple[str, ...]] | None:
+    """Return a bound as a number, with what it multiplies; None for what is neither."""
+    match bound:
+        case Constant(value, quantity):
+            return value, (quantity.value,)
+        case Call():
+            return 1.0, (repr(bound),)
+        case Arithmetic("*", (Constant(value), Call() as call)):
+            return value, (repr(call),)
+        case _:
+            return None
+
+
+# ---------------------------------------------------------------- what holds by itself, and groups
+
+_OFTENER_WHEN_MORE = {"spot_within": True, "spot_beyond": False, "before": True, "after": True}
+
+
+def _held(old: Call, new: Call) -> Holding:
+    was, now = dict(old.arguments), dict(new.arguments)
+    differing = [name for name in was.keys() | now.keys() if was.get(name) != now.get(name)]
+    found = together(_argued(name, was.get(name), now.get(name)) for name in differing)
+    return _TURNED.get(found, found) if old.measure == "no_event" else found
+
+
+def _argued(name: str, old: Argument, new: Argument) -> Holding:
+    """Return what one argument does to what holds by itself; of events, more of them happen more often."""
+    if isinstance(old, DayTime) and isinstance(new, DayTime):
+        return Holding.RARER if new.on(FULL_DAY) > old.on(FULL_DAY) else Holding.OFTENER
+    if isinstance(old, tuple) and isinstance(new, tuple):
+        before, after = set(old), set(new)
+        return Holding.OFTENER if before < after else Holding.RARER if after < before else Holding.OTHERWISE
+    if name in _OFTENER_WHEN_MORE and isinstance(old, float) and isinstance(new, float):
+        return Holding.OFTENER if (new > old) is _OFTENER_WHEN_MORE[name] else Holding.RARER
+    return Holding.OTHERWISE
+
+
+def _grouped(old: AllOf | AnyOf, new: AllOf | AnyOf) -> Holding:
+    was, now = (dict(zip(each.names, each.members, strict=True)) for each in (old, new))
+    found = [holding(was[name], now[name]) for name in was.keys() & now.keys()]
+    if type(old) is not type(new):
+        kept = Holding.OFTENER if isinstance(new, AnyOf) else Holding.RARER
+        return together((*found, kept)) if was.keys() == now.keys() else Holding.OTHERWISE
+    grows = Holding.OFTENER if isinstance(new, AnyOf) else Holding.RARER
+    found += [grows for _ in now.keys() - was.keys()]
+    found += [_TURNED[grows] for _ in was.keys() - now.keys()]
+    return together(found)

@@ -1,0 +1,41 @@
+"""A difference as Markdown, for a pull request."""
+
+from collections.abc import Iterator
+
+from engine.review.change.difference import Change, Difference, Kind, Status
+from engine.review.change.text import facts, head, text_of
+
+_ESCAPED = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_[]|~#"} | {"\n": " ", "@": "&#64;", "<": "&lt;"})
+"""What a document says is shown as it stands: nothing in it becomes a link, a mention or a picture."""
+
+
+def markdown_of(found: Difference) -> str:
+    """Return a section: the changes as a table, what follows as a list."""
+    if found.status is not Status.CHANGED:
+        name, _, rest = text_of(found).partition("  ")
+        return f"### {_plain(name)}\n\n{_plain(rest)}"
+    name, _, rest = head(found).partition("  ")
+    lines = [f"### {_plain(name)}", "", rest, "", "| | where | was | is now | what follows |", "|---|---|---|---|---|"]
+    lines += [_row(change) for change in found.changes]
+    lines += ["", *_facts(found)]
+    if found.behaviour:
+        lines += ["", "```text", *(line.replace("```", "'''") for line in found.behaviour), "```"]
+    return "\n".join(lines)
+
+
+def _row(change: Change) -> str:
+    mark = "**(!)**" if change.is_worse else ""
+    kind = "" if change.kind is Kind.CHANGED else f" ({change.kind.value})"
+    cells = (f"{_plain(change.path)}{kind}", _plain(change.old), _plain(change.new), _plain(change.words))
+    return f"| {mark} | {' | '.join(cells)} |"
+
+
+def _facts(found: Difference) -> Iterator[str]:
+    title = ""
+    for given, words in facts(found):
+        title = given or title
+        yield f"- {title}: {_plain(words)}"
+
+
+def _plain(text: str) -> str:
+    return text.translate(_ESCAPED)

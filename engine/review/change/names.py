@@ -1,0 +1,59 @@
+"""Legs that have another name and are the same otherwise: what speaks of them is compared as if nothing was renamed."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from enum import Enum
+from typing import Any
+
+from engine.spec.spec import ExpressionTest, Leg, Spec
+
+
+def leg_names(was: Spec, now: Spec) -> dict[str, str]:
+    """Return the old name of every leg that was renamed, by its new one."""
+    old, new = ({leg.name: leg for leg in spec.legs.legs} for spec in (was, now))
+    gone = [leg for name, leg in old.items() if name not in new]
+    come = [leg for name, leg in new.items() if name not in old]
+    found: dict[str, str] = {}
+    for _ in come:  # a leg may refer to another that was renamed too
+        for leg in come:
+            twin = next((each for each in gone if each.name not in found.values() and _is_same(each, leg, found)), None)
+            if leg.name not in found and twin is not None:
+                found[leg.name] = twin.name
+    return found
+
+
+def _is_same(was: Leg, now: Leg, names: Mapping[str, str]) -> bool:
+    reference = now.strike.reference
+    strike = replace(now.strike, reference=names.get(reference or "", reference), path=was.strike.path)
+    return replace(now, name=was.name, strike=strike, path=was.path) == was
+
+
+def aligned(spec: Spec, was: Spec, names: Mapping[str, str]) -> Spec:
+    """Return the spec with its legs called by their old names and in their old order: that of keys means nothing."""
+    renamed: Spec = _renamed(spec, names) if names else spec
+    order = [leg.name for leg in was.legs.legs]
+    legs = sorted(renamed.legs.legs, key=lambda leg: order.index(leg.name) if leg.name in order else len(order))
+    return replace(renamed, legs=replace(renamed.legs, legs=tuple(legs)))
+
+
+def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, str) and not isinstance(value, Enum):
+        return _name(value, names)
+    if isinstance(value, tuple):
+        return tuple(_renamed(each, names) for each in value)
+    if isinstance(value, Mapping):
+        return {key: _renamed(each, names) for key, each in value.items()}
+    if isinstance(value, ExpressionTest):
+        words = re.compile(r"[a-z_][a-z0-9_]*")
+        return replace(value, text=words.sub(lambda found: names.get(found[0], found[0]), value.text))
+    if is_dataclass(value) and not isinstance(value, type):
+        kept = {f.name: getattr(value, f.name) for f in fields(value) if f.name not in ("path", "about", "accept")}
+        return replace(value, **{name: _renamed(each, names) for name, each in kept.items()})
+    return value
+
+
+def _name(text: str, names: Mapping[str, str]) -> str:
+    """Return a leg's old name, also at the end of a rule's that follows from it: `quote_width.long_spx`."""
+    first, dot, leg = text.rpartition(".")
+    return f"{first}{dot}{names[leg]}" if leg in names else text

@@ -1,0 +1,134 @@
+"""Edits of orders: the worst price that may now be paid."""
+
+from decimal import Decimal
+from typing import Any
+
+from engine.compile.plan import Order
+from engine.review import amounts
+from engine.review.change.facet import Edit, Judge, Verdict, told
+from engine.review.change.key import Key, Keys, Within
+from engine.review.orders import floor_words, ladder_words, start_words
+from engine.review.subject import Subject
+from engine.spec.spec import Start, Then
+
+_BOLDNESS = {Start.MID: 0, Start.NATURAL: 1, Start.MARKET: 2}
+"""How much of the spread the first try gives away."""
+
+
+def is_bolder(old: Order, new: Order) -> bool:
+    """Say whether an order may pay a worse price than another, by where it starts, how far it goes, how it ends."""
+    if old.price is not None or new.price is not None:
+        return old != new
+    was, now = _BOLDNESS[old.start], _BOLDNESS[new.start]
+    if was != now:
+        return now > was
+    return _steps(new) > _steps(old) or (new.then is Then.MARKET and old.then is not Then.MARKET)
+
+
+def _steps(order: Order) -> Decimal:
+    """Return how far from its start the last try may be; one that goes on is bounded by natural alone."""
+    if order.step is None:
+        return Decimal(0)
+    return Decimal("Infinity") if order.then is Then.AGAIN else order.step * (order.tries - 1)
+
+
+def worst_price(order: Order, leaving: bool, subject: Subject) -> str:
+    """Return the worst price an order may pay, in words."""
+    if order.start is Start.MARKET and order.price is None and not order.adaptive:
+        return "at market, whatever is asked: no price bounds it"
+    if order.then is Then.MARKET:
+        return "at market after the last try: no price bounds it"
+    if leaving or order.start is Start.NATURAL:
+        return "natural"
+    away = (order.step or Decimal(0)) * (order.tries - 1)
+    floor = floor_words(subject)
+    return f"{amounts.price(away)} from {start_words(order)}, at most natural{', ' if floor else ''}{floor}"
+
+
+def worst_words(edit: Edit, leaving: bool) -> str:
+    """Return the worst price before and after."""
+    was = worst_price(edit.was.noun, leaving, edit.sides.was)
+    now = worst_price(edit.now.noun, leaving, edit.sides.now)
+    return f"worst price {now}" if was == now else f"worst price {was} -> {now}"
+
+
+def _first(noun: Order, field: str, subject: Subject) -> Any:
+    return noun.start if noun.price is None else noun.price
+
+
+def _start(value: Any, subject: Subject) -> str:
+    return value.value if isinstance(value, Start) else amounts.price(value)
+
+
+def _judged(leaving: bool) -> Judge:
+    def judge(edit: Edit) -> Verdict:
+        bolder = is_bolder(edit.was.noun, edit.now.noun)
+        words = worst_words(edit, leaving)
+        return Verdict(f"{words}{_also_out(edit, leaving)}", is_worse=bolder)
+
+    return judge
+
+
+def _also_out(edit: Edit, leaving: bool) -> str:
+    """Say that exits follow the entry's ladder, where no text gives them one of their own."""
+    if leaving or any(side.spec.exit_order is not None for side in edit.sides.both):
+        return ""
+    return "; exits leave by the same ladder, from their side, until done (no exit_order)"
+
+
+def judge_then(leaving: bool) -> Judge:
+    """Return the judge of what follows the last try."""
+
+    def judge(edit: Edit) -> Verdict:
+        if leaving:
+            return Verdict(worst_words(edit, leaving), is_worse=edit.new is Then.MARKET)
+        if edit.new is Then.UNWIND:
+            return Verdict("a leg without its partner is closed, at last at market")
+        return Verdict("a leg without its partner is kept", is_worse=True)
+
+    return judge
+
+
+def judge_sequence(edit: Edit) -> Verdict:
+    """Legs that go one by one may stand alone meanwhile, which ones depends on the order of sending."""
+    if not edit.new:
+        return Verdict("all legs go as one combo: none stands alone")
+    return Verdict(f"{edit.new[0]} goes first and may stand alone until the others have filled", is_worse=True)
+
+
+def keys_of_order(leaving: bool) -> Keys:
+    """Return every field of an order: of the entry's, or of the one by which exits leave; a test asks for each."""
+    priced = _judged(leaving)
+    return {
+        "start": Key(key="start", said=_start, judge=priced, read=_first),
+        "price": Within("start"),
+        "step": Key(key="step", said=lambda value, _: amounts.price(value), judge=priced),
+        "wait": Key(key="wait", said=lambda value, _: amounts.duration(value), judge=told("how long each try works")),
+        "tries": Key(key="tries", said=lambda value, _: amounts.plain(value), judge=priced),
+        "pause": Key(key="pause", said=lambda value, _: amounts.duration(value), judge=told("between two tries")),
+        "then": Key(key="then", said=lambda value, _: value.value, judge=judge_then(leaving)),
+        "adaptive": Key(
+            key="adaptive",
+            said=lambda value, _: ", ".join(each.value for each in value),
+            judge=told("the broker's algorithm decides within the limit"),
+        ),
+        "leg_by_leg": Key(key="leg_by_leg", said=lambda value, _: ", ".join(value), judge=judge_sequence),
+        "path": Within(""),
+    }
+
+
+ENTRY_ORDER = keys_of_order(leaving=False)
+EXIT_ORDER = keys_of_order(leaving=True)
+
+
+def judge_own_order(edit: Edit) -> Verdict:
+    """Judge another order of one exit."""
+    was, now = edit.old, edit.new
+    words = (worst_price(was, True, edit.sides.was), worst_price(now, True, edit.sides.now))
+    said = f"worst price {words[1]}" if words[0] == words[1] else f"worst price {words[0]} -> {words[1]}"
+    return Verdict(said, is_worse=is_bolder(was, now))
+
+
+def own_order_words(value: Any, subject: Subject) -> str:
+    """Return an exit's order in one line."""
+    return ladder_words(value)

@@ -1,0 +1,132 @@
+"""A bot as parts that can be compared, in the order of its text."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from engine.compile.build import values_of
+from engine.compile.expression import number_of_name
+from engine.compile.orders import exit_order_of
+from engine.compile.plan import Rule
+from engine.compile.scope import scope_of
+from engine.compile.vocabulary import Place
+from engine.review import amounts
+from engine.review.change.entering import ENTRY, day_words
+from engine.review.change.facet import Edit, Part, Verdict, told
+from engine.review.change.key import Key, Keys, Within, facets
+from engine.review.change.leaving import exit_part
+from engine.review.change.legs import LEG, LEGS, STRIKE, UNDERLYING, trade_words
+from engine.review.change.orders import ENTRY_ORDER, EXIT_ORDER
+from engine.review.change.risking import RISK
+from engine.review.change.rules import head, rule_part
+from engine.review.numbers import number_words
+from engine.review.structure import leg_words
+from engine.review.subject import Subject
+from engine.spec.spec import Condition, Leg, Spec
+
+
+def judge_name(edit: Edit) -> Verdict:
+    """A bot is its name."""
+    words = f"a bot is its name: what is recorded, shown on paper and promoted stays with {edit.old}"
+    return Verdict(f"{words}; with a position open the renaming is refused", is_worse=True)
+
+
+def judge_quantity(edit: Edit) -> Verdict:
+    """More structures lose more, and dollars of a stop or target are those of the whole position."""
+    found = [trade_words(edit.sides), day_words(edit.sides), _dollar_stops(edit)]
+    return Verdict("; ".join(part for part in found if part), is_worse=edit.new > edit.old)
+
+
+def _dollar_stops(edit: Edit) -> str:
+    said = []
+    for rule in edit.sides.now.plan.exits:
+        if rule.level is not None and rule.level_quantity is not None and rule.level_quantity.value == "dollars":
+            each = [amounts.money(round(rule.level / count, 2)) for count in (edit.old, edit.new)]
+            said.append(f"{rule.name} {amounts.money(rule.level)} is {each[0]} -> {each[1]} a structure")
+    return ", ".join(said)
+
+
+SPEC: Keys = {
+    "version": Key(key="rulebot", said=lambda value, _: str(value), judge=told("another version of the language")),
+    "name": Key(key="name", said=lambda value, _: value, judge=judge_name),
+    "about": Key(key="about", said=lambda value, _: value, judge=told("")),
+    "underlyings": Key(key="underlying", said=lambda value, _: ", ".join(value), judge=UNDERLYING),
+    "quantity": Key(key="quantity", said=lambda value, _: amounts.plain(value), judge=judge_quantity),
+    "parameters": Within("parameters"),
+    "lets": Within("let"),
+    "entry": Within("entry"),
+    "legs": Within("legs"),
+    "order": Within("order"),
+    "exits": Within("exits"),
+    "exit_order": Within("exit_order"),
+    "risk": Within("risk"),
+    "accept": Within("accept"),
+    "digest": Within(""),
+}
+"""Every field of a spec; a test asks for each."""
+
+
+def parts_of(subject: Subject) -> tuple[Part, ...]:
+    """Return all parts of a bot."""
+    spec, plan = subject.spec, subject.plan
+    return (
+        _section("", spec, SPEC, subject),
+        *_lets(subject),
+        *_accepts(spec),
+        _section("entry", spec.entry, ENTRY, subject),
+        *_rules("entry.when", spec.entry.when, plan.entry.when, subject),
+        _section("legs", spec.legs, LEGS, subject),
+        *(_leg(leg, subject) for leg in spec.legs.legs),
+        *_rules("legs.require", spec.legs.require, plan.require, subject),
+        _section("order", spec.order, ENTRY_ORDER, subject),
+        *(exit_part(rule, subject) for rule in spec.exits),
+        _exit_order(subject),
+        _section("risk", spec.risk, RISK, subject),
+        *_rules("risk.halt_when", spec.risk.halt_when, plan.risk.halt_when, subject),
+    )
+
+
+def _section(place: str, noun: Any, keys: Keys, subject: Subject) -> Part:
+    return Part(place=place, noun=noun, meaning=None, facets=facets(noun, keys, subject))
+
+
+def _rules(place: str, written: tuple[Condition, ...], compiled: tuple[Rule, ...], subject: Subject) -> Iterator[Part]:
+    return (rule_part(place, text, rule, subject) for text, rule in zip(written, compiled, strict=True))
+
+
+def _leg(leg: Leg, subject: Subject) -> Part:
+    found = {**facets(leg, LEG, subject), **facets(leg.strike, STRIKE, subject)}
+    planned = next(each for each in subject.plan.legs if each.name == leg.name)
+    return Part(
+        place="legs",
+        name=leg.name,
+        noun=leg,
+        meaning=tuple(each.value for each in found.values()),
+        facets=found,
+        said=leg_words(planned, subject.plan),
+    )
+
+
+def _exit_order(subject: Subject) -> Part:
+    """Return the order by which exits leave; where none is written it follows the entry's."""
+    spec = subject.spec
+    order = replace(exit_order_of(spec), path=("exit_order",))
+    found = facets(order, EXIT_ORDER, subject)
+    is_written = spec.exit_order is not None
+    marked = {key: replace(facet, is_written=is_written) for key, facet in found.items()}
+    return Part(place="exit_order", noun=order, meaning=None, facets=marked)
+
+
+def _lets(subject: Subject) -> Iterator[Part]:
+    scope = scope_of(subject.spec, Place.EXIT, values_of(subject.spec))
+    for let in subject.spec.lets:
+        number = number_of_name(let.name, scope, let.path)
+        said = number_words(number, subject.cast)
+        found = {"": head(number, said, told("what uses it is told below"))}
+        yield Part(place="let", name=let.name, noun=let, meaning=number, facets=found, said=said)
+
+
+def _accepts(spec: Spec) -> Iterator[Part]:
+    for code, reason in spec.accept.items():
+        found = {"": head(reason, reason, told("the reason alone"))}
+        yield Part(place="accept", name=code, noun=reason, meaning=(code, reason), facets=found, said=reason)

@@ -1,0 +1,84 @@
+"""Edits of `risk`: larger limits, and protection that goes."""
+
+from typing import Any
+
+from engine.review import amounts
+from engine.review.change.entering import day_words
+from engine.review.change.facet import Edit, Verdict, more
+from engine.review.change.key import Key, Keys, Within
+from engine.review.change.legs import trade_words
+from engine.review.leaves import acts_without_engine, protect_words
+from engine.review.subject import Subject
+from engine.spec.spec import Risk
+
+
+def _planned(noun: Risk, field: str, subject: Subject) -> Any:
+    return getattr(subject.plan.risk, field)
+
+
+def _money(value: Any, subject: Subject) -> str:
+    return amounts.money(value)
+
+
+def judge_trade(edit: Edit) -> Verdict:
+    """A larger limit of one trade."""
+    larger = edit.new is None or (edit.old is not None and edit.new > edit.old)
+    refused = "entries that it refused are made" if larger else "more entries are refused"
+    return Verdict("; ".join(part for part in (refused, trade_words(edit.sides)) if part), is_worse=larger)
+
+
+def judge_day(edit: Edit) -> Verdict:
+    """A larger limit of the day."""
+    larger = edit.new is None or (edit.old is not None and edit.new > edit.old)
+    halts = "it goes on entering after larger losses" if larger else "it halts sooner"
+    return Verdict("; ".join(part for part in (halts, day_words(edit.sides)) if part), is_worse=larger)
+
+
+def judge_undefined(edit: Edit) -> Verdict:
+    """A short option that nothing covers may be sold."""
+    if edit.new:
+        words = trade_words(edit.sides) or "nothing but the underlying's own bounds limits its loss"
+        return Verdict(f"a short option that no leg covers may be sold: {words}", is_worse=True)
+    return Verdict("every short option must be covered")
+
+
+def judge_protect(edit: Edit) -> Verdict:
+    """A dead engine leaves what does not rest at the broker."""
+    if edit.new is None:
+        left = acts_without_engine(edit.sides.now) or "nothing acts"
+        return Verdict(f"a dead engine leaves the short legs without a stop: while none runs {left}", is_worse=True)
+    if edit.old is None:
+        return Verdict("it holds also when the engine is dead")
+    wider = edit.new.times > edit.old.times or edit.old.each_short is not edit.new.each_short
+    return Verdict(_protected(edit), is_worse=wider)
+
+
+def _protected(edit: Edit) -> str:
+    said = [protect_words(side).partition("(")[2].rstrip(")") for side in edit.sides.both]
+    return f"{said[0]} -> {said[1]}" if said[0] != said[1] else ""
+
+
+def _protection(value: Any, subject: Subject) -> str:
+    of = " of each short leg" if value.each_short else ""
+    return f"{amounts.plain(value.times)}x credit{of}"
+
+
+RISK: Keys = {
+    "max_loss_per_trade": Key(key="max_loss_per_trade", said=_money, judge=judge_trade),
+    "daily_loss": Key(key="daily_loss", said=_money, judge=judge_day, read=_planned),
+    "halt_when": Within("risk.halt_when"),
+    "undefined_risk": Key(
+        key="undefined_risk", said=lambda value, _: "allow" if value else "not allowed", judge=judge_undefined
+    ),
+    "protect": Key(key="protect", said=_protection, judge=judge_protect),
+    "max_unprotected": Key(
+        key="max_unprotected",
+        said=lambda value, _: amounts.duration(value),
+        judge=more(
+            "a short leg may stand longer without a stop or a closing order",
+            "a short leg that stands alone is closed sooner",
+        ),
+    ),
+    "path": Within(""),
+}
+"""Every field of `risk`; a test asks for each."""

@@ -1,0 +1,133 @@
+"""Edits of conditions: what a filter, a requirement, a halt or an exit now lets through."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from engine.compile.plan import Rule, Truth
+from engine.review import amounts
+from engine.review.change.facet import Edit, Facet, Judge, Part, Verdict
+from engine.review.change.key import Key, Keys, Within, facets
+from engine.review.change.legs import trade_words
+from engine.review.change.looser import Holding, holding
+from engine.review.sentences import confirmed, sentence
+from engine.review.subject import Subject
+from engine.spec.spec import Condition, Confirm
+
+LISTS = {"entry.when": "enters", "legs.require": "enters", "risk.halt_when": "halts", "exits": "leaves"}
+"""What a rule of each list does when it holds. To enter more often is worse; to halt or to leave less often is."""
+
+_WORSE = {"enters": Holding.OFTENER, "halts": Holding.RARER, "leaves": Holding.RARER}
+_SAID = {
+    ("enters", Holding.OFTENER): "it holds more often: entries that it kept out are made",
+    ("enters", Holding.RARER): "it holds less often: fewer entries",
+    ("halts", Holding.RARER): "it holds less often: entries go on where it halted",
+    ("halts", Holding.OFTENER): "it holds more often: halts sooner",
+    ("leaves", Holding.RARER): "it holds less often: a position is kept longer",
+    ("leaves", Holding.OFTENER): "it holds more often: leaves sooner",
+}
+_UNCLEAR = "which of the two holds more often depends on the market: read both"
+
+
+def judge_test(edit: Edit) -> Verdict:
+    """Judge another test of a rule by what its list does with it; a bound on the price by the worst that is paid."""
+    does, found = LISTS[edit.now.place], holding(edit.old, edit.new)
+    said = _UNCLEAR if found is Holding.OTHERWISE else _SAID.get((does, found), "")
+    words = "; ".join(part for part in (said, _price_words(edit)) if part)
+    return Verdict(words, is_worse=found in (Holding.OTHERWISE, _WORSE[does]))
+
+
+def _price_words(edit: Edit) -> str:
+    """Return the worst price that a bound on credit or debit allows, before and after."""
+    was, now = (side.example for side in edit.sides.both)
+    if edit.now.place != "legs.require" or was is None or now is None or was.net == now.net:
+        return ""
+    price = f"may be {now.verb} at {amounts.price(now.net)}, before at {amounts.price(was.net)}"
+    return "; ".join(part for part in (price, trade_words(edit.sides)) if part)
+
+
+# ---------------------------------------------------------------- how a rule is judged
+
+_ACTS = {"enters": "let it enter", "halts": "halt it", "leaves": "close a position"}
+
+
+def judge_confirm(edit: Edit) -> Verdict:
+    """Fewer readings let one broken quote act; more of them let a loss run on meanwhile."""
+    does = LISTS[edit.now.place]
+    old, new = _strength(edit.old), _strength(edit.new)
+    if new is None or (old is not None and new < old):
+        many = f"{amounts.counted(edit.new.quotes, 'reading')} in a row" if edit.new and edit.new.quotes else ""
+        few = "one broken quote" if new is None or new <= 1 else many or "a shorter disturbance"
+        return Verdict(f"{few} can now {_ACTS[does]}", is_worse=does != "halts")
+    if old is not None and (edit.old.quotes is None) is not (edit.new.quotes is None):
+        return Verdict("counted in another way: readings follow the quotes, seconds do not", is_worse=True)
+    late = does != "enters"
+    return Verdict("it acts later, and until then a loss runs on" if late else "it enters later", is_worse=late)
+
+
+def _strength(confirm: Confirm | None) -> float | None:
+    return None if confirm is None else confirm.quotes or confirm.seconds or 0.0
+
+
+def judge_age(edit: Edit) -> Verdict:
+    """Older data counts, or no longer does."""
+    if edit.new is None or (edit.old is not None and edit.new > edit.old):
+        return Verdict("older data counts: it may judge a market that has moved on", is_worse=True)
+    return Verdict("older data no longer counts: it is unknown sooner")
+
+
+def _confirm_words(value: Any, subject: Subject) -> str:
+    return confirmed(value)
+
+
+def _seconds(value: Any, subject: Subject) -> str:
+    return amounts.duration(value)
+
+
+JUDGING: Keys = {
+    "name": Within("path"),
+    "test": Within("path"),
+    "confirm": Key(key="confirm", said=_confirm_words, judge=judge_confirm),
+    "max_age": Key(key="max_age", said=_seconds, judge=judge_age),
+    "path": Within(""),
+}
+"""How a condition is judged; its test is the head of its part."""
+
+
+def rule_part(place: str, written: Condition, rule: Rule, subject: Subject) -> Part:
+    """Return a rule of a list as a part."""
+    said = sentence(rule.test, subject.cast)
+    found = {"": head(rule.test, said, judge_test), **facets(written, JUDGING, subject)}
+    return Part(
+        place=place,
+        name=rule.name,
+        noun=rule,
+        meaning=(nameless(rule.test), *(each.value for key, each in found.items() if key)),
+        facets=found,
+        said=said,
+    )
+
+
+def head(value: Any, said: str, judge: Judge) -> Facet:
+    """Return the facet that a part is known by: its own path is where it stands."""
+    return Facet(key="", value=value, said=said, judge=judge)
+
+
+def nameless(test: Truth) -> Any:
+    """Return a test without the names of its members: they follow the rule's own."""
+    members = getattr(test, "members", None)
+    if members is None:
+        return test
+    return (type(test).__name__, tuple(nameless(member) for member in members))
+
+
+REMOVED: Mapping[str, str] = {
+    "entry.when": "it enters also when this does not hold",
+    "legs.require": "it enters also when the structure does not offer this",
+    "risk.halt_when": "entries go on when this holds",
+}
+ADDED: Mapping[str, str] = {
+    "entry.when": "fewer entries",
+    "legs.require": "fewer entries",
+    "risk.halt_when": "halts when this holds",
+}
+"""What a rule more or less in a list comes to; exits are told one by one."""

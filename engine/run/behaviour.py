@@ -1,0 +1,87 @@
+"""Two texts of a bot on the same simulated days: what each would have done.
+
+Each day is a run of its own in virtual time, on a store that is gone afterwards, as fast as the machine goes; the days
+are shared among as many processes as there are cores.
+"""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+from engine.compile.build import build_plan
+from engine.model.money import ZERO
+from engine.model.values import dataclass
+from engine.review.change.behaviour import SimulatedDay, Trade
+from engine.review.change.documents import read_document
+from engine.run.chaos.virtual_loop import run_virtually
+from engine.run.desk import Desk, SpecText
+from engine.run.glance import today_of
+from engine.run.outcome import day_outcome
+from engine.run.position_text import entry_text, exit_text
+from engine.run.revisions import Text
+from engine.run.start import Run, RunOptions, execute
+from engine.run.worlds import SimSettings, simulated
+from engine.turn.program import compile_bot
+from engine.turn.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One text on one day."""
+
+    text: Text
+    seed: int
+
+
+def simulate(texts: Sequence[Text], seeds: int) -> tuple[tuple[SimulatedDay, ...], ...]:
+    """Return what each text did on the days of seeds 1 to `seeds`. Raises: RulebotError when a run fails."""
+    tasks = [Task(text, seed) for text in texts for seed in range(1, seeds + 1)]
+    processes = min(os.cpu_count() or 1, len(tasks))
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        days = list(pool.map(live_through, tasks))
+    return tuple(tuple(days[at : at + seeds]) for at in range(0, len(days), seeds))
+
+
+def live_through(task: Task) -> SimulatedDay:
+    """Run one text through one day."""
+    desk = desk_of(task.text)
+    (name,) = desk.bots
+    with tempfile.TemporaryDirectory(prefix="rulebot-diff-", ignore_cleanup_errors=True) as folder:
+        options = RunOptions(store=Path(folder) / "day.db", logs=None, sessions=1, install=f"s{task.seed}")
+        world = simulated(SimSettings(seed=task.seed), 1)
+        run: Run = run_virtually(lambda loop: execute(desk, options, world, lambda run: None, lambda run, at: None))
+    return _day(run.loop.state, name, task.seed)
+
+
+def desk_of(text: Text) -> Desk:
+    """Return the one bot of a sound text as a desk; limits over all bots are not part of what is compared."""
+    loaded = read_document(text.content, text.label, text.beside)
+    spec = loaded.spec
+    assert spec is not None
+    plan, _ = build_plan(spec, loaded.source)
+    assert plan is not None
+    return Desk(
+        {plan.name: compile_bot(plan)},
+        (SpecText(plan.name, plan.digest, text.label, loaded.source.text, {}),),
+        None,
+        (),
+    )
+
+
+def _day(state: State, bot: str, seed: int) -> SimulatedDay:
+    trades = tuple(
+        Trade(
+            entry_text(position) + (f", {exit_text(position)}" if position.state == "closed" else ""),
+            position.exit_reason if position.state == "closed" else "",
+            today_of(state, position, state.session.close) or ZERO,
+        )
+        for position in state.positions.values()
+        if position.bot == bot and position.opened_at is not None
+    )
+    if trades:
+        return SimulatedDay(seed, trades)
+    (outcome,) = day_outcome(state, None).bots
+    return SimulatedDay(seed, (), "; ".join(part for line in outcome.lines for part in line.parts))

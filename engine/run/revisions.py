@@ -1,0 +1,155 @@
+"""The documents that two arguments name: files, folders, or what git keeps of them in a revision.
+
+`main:specs/x.yaml` is a file of a revision, `main:specs` a folder of it, and `HEAD~3` alone the same paths in that
+revision as the other argument names in the working tree.
+"""
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.model.errors import MisuseError, StoreError
+from engine.model.values import dataclass
+from engine.spec.files import SUFFIXES, NoSuchFiles, find_files
+from engine.spec.lineage import Beside, beside
+from engine.spec.text import read_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One document: what it is called where problems are told, its content, and how to read what it extends."""
+
+    label: str
+    content: bytes
+    beside: Beside
+
+
+def texts_of(old: str, new: str) -> tuple[tuple[Text, ...], tuple[Text, ...]]:
+    """Return the documents of both sides. Raises: MisuseError for what is neither, StoreError when git fails."""
+    if _is_bare(old) and _is_bare(new):
+        raise MisuseError(
+            f"'{old}' and '{new}' are revisions: of which files?", f"name them: '{old}:specs' '{new}:specs'"
+        )
+    if _is_bare(old):
+        return _beside(old, new), side_of(new)
+    return side_of(old), (_beside(new, old) if _is_bare(new) else side_of(new))
+
+
+def side_of(what: str) -> tuple[Text, ...]:
+    """Return the documents under a path, or under `revision:path`."""
+    revision, colon, path = what.partition(":")
+    if colon and revision and not Path(what).exists():
+        return _in_revision(revision, path, Path())
+    return tuple(_read(file) for file in find_files([what]))
+
+
+def _is_bare(what: str) -> bool:
+    """Say whether an argument is a revision without a path; what exists as a file, or is shipped, is none."""
+    if ":" in what:
+        return False
+    try:
+        find_files([what])
+    except NoSuchFiles as missing:
+        if not _knows(what):
+            raise MisuseError(f"{missing.message}, and git knows no revision of that name here", missing.help) from None
+        return True
+    return False
+
+
+def _read(file: Path) -> Text:
+    try:
+        return Text(str(file), read_bytes(file), beside(file))
+    except OSError as error:
+        raise StoreError(f"cannot read '{file}': {error.strerror or error}") from error
+
+
+# ---------------------------------------------------------------- git
+
+
+def _knows(revision: str) -> bool:
+    if revision.startswith("-"):
+        return False
+    try:
+        found = _git(["rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}"], Path())
+    except StoreError:
+        return False
+    return found.returncode == 0
+
+
+def _beside(revision: str, path: str) -> tuple[Text, ...]:
+    """Return what a revision has of the paths that stand in the working tree."""
+    if ":" in path and not Path(path).exists():
+        raise MisuseError(
+            f"'{revision}' alone means the paths of the other side, and '{path}' is in a revision too",
+            f"name the path: '{revision}:{path.partition(':')[2]}'",
+        )
+    if Path(path).is_dir():
+        return _in_revision(revision, "./", Path(path))
+    return tuple(
+        text
+        for file in find_files([path])
+        for text in _in_revision(revision, f"./{file.name}", file.parent, may_lack=True)
+    )
+
+
+def _in_revision(revision: str, path: str, folder: Path, *, may_lack: bool = False) -> tuple[Text, ...]:
+    """Return the documents of a file or folder of a revision, seen from `folder`."""
+    where = f"{revision}:{path}"
+    if revision.startswith("-"):
+        raise MisuseError(f"'{revision}' is no revision")
+    kind = _git(["cat-file", "-t", where], folder)
+    if kind.returncode:
+        if may_lack and _knows_in(revision, folder):
+            return ()
+        raise MisuseError(f"git has no '{where}': {_complaint(kind)}", "a revision and a path, as in main:specs/x.yaml")
+    if kind.stdout.strip() == b"blob":
+        return (_text(where, folder),)
+    listed = _git(["ls-tree", "-r", "-z", "--full-tree", "--name-only", where], folder).stdout.decode(
+        "utf-8", "replace"
+    )
+    names = [name for name in listed.split("\0") if name.endswith(SUFFIXES) and "/." not in f"/{name}"]
+    if not names:
+        raise MisuseError(f"'{where}' holds no {' or '.join(SUFFIXES)} file")
+    inside = where if where.endswith(("/", ":")) else f"{where}/"
+    return tuple(_text(f"{inside}{name}", folder) for name in sorted(names))
+
+
+def _text(where: str, folder: Path) -> Text:
+    """Return a file of a revision; what it extends is read from the same folder of the same revision."""
+    head, slash, _ = where.rpartition("/")
+    inside = f"{head}/" if slash else f"{where.partition(':')[0]}:"
+
+    def read(name: str) -> bytes:
+        if _git(["cat-file", "-e", f"{inside}{name}"], folder).returncode:
+            raise FileNotFoundError(name)
+        return _shown(f"{inside}{name}", folder)
+
+    return Text(where, _shown(where, folder), read)
+
+
+def _knows_in(revision: str, folder: Path) -> bool:
+    return not _git(["rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}"], folder).returncode
+
+
+def _shown(where: str, folder: Path) -> bytes:
+    shown = _git(["show", "--end-of-options", where], folder)
+    if shown.returncode:
+        raise StoreError(f"git cannot show '{where}': {_complaint(shown)}")
+    return shown.stdout
+
+
+def _complaint(done: subprocess.CompletedProcess[bytes]) -> str:
+    lines = done.stderr.decode("utf-8", "replace").strip().split("\n")
+    return lines[0].removeprefix("fatal: ") or f"it ended with {done.returncode}"
+
+
+def _git(words: Sequence[str], folder: Path) -> subprocess.CompletedProcess[bytes]:
+    """Run git in a folder. Raises: StoreError when there is none to run."""
+    try:
+        return subprocess.run(["git", *words], cwd=folder, capture_output=True, check=False)
+    except FileNotFoundError as error:
+        if not folder.is_dir():
+            raise StoreError(f"there is no folder '{folder}'") from error
+        raise StoreError("git is not installed, and a revision was named", "compare two files instead") from error
+    except OSError as error:
+        raise StoreError(f"git cannot be run: {error.strerror or error}") from error

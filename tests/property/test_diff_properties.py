@@ -1,0 +1,86 @@
+"""A comparison of meaning: blind to how a text is written, and the same places whichever side is the old one."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, assume, given, settings
+from hypothesis import strategies as st
+
+from engine.review.change.difference import Difference, Status
+from engine.review.change.documents import compare, read_document
+from engine.spec.shipped import shipped
+from engine.spec.walk import read_source
+from tests.unit.compile.document import CONDOR
+from tests.unit.review.test_change_marks import ROWS
+
+FILES = [*sorted(shipped("specs").glob("*.yaml")), *sorted((Path(__file__).parents[2] / "examples").glob("*.yaml"))]
+_ALL = list(HealthCheck)
+QUICK = settings(max_examples=4, deadline=None, suppress_health_check=_ALL, phases=[Phase.generate])
+
+
+def compared(old: bytes, new: bytes) -> Difference:
+    sides = [[read_document(content, "bot.yaml")] for content in (old, new)]
+    assume(all(loaded.is_fine for side in sides for loaded in side))
+    (found,) = compare(*sides)
+    return found
+
+
+def rewritten(value: Any, draw: st.DrawFn, indent: str = "") -> str:
+    """Return a value as other text of the same meaning: keys in another order, other quotes, blocks or braces."""
+    if isinstance(value, dict):
+        keys = draw(st.permutations(list(value)))
+        if indent and draw(st.booleans()):
+            return "{" + ", ".join(f"{key}: {flowing(value[key])}" for key in keys) + "}"
+        below = indent + "  "
+        lines = [f"{below}{key}: {rewritten(value[key], draw, below)}{comment(draw)}" for key in keys]
+        return "\n" + "\n".join(lines)
+    if isinstance(value, list):
+        return "[" + ", ".join(flowing(each) for each in value) + "]"
+    return flowing(value)
+
+
+def comment(draw: st.DrawFn) -> str:
+    return draw(st.sampled_from(["", "  # as before"]))
+
+
+def flowing(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key}: {flowing(each)}" for key, each in reversed(value.items())) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(flowing(each) for each in value) + "]"
+    if isinstance(value, Decimal):
+        return f"{value}0"
+    return json.dumps(value, ensure_ascii=False)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@QUICK
+@given(data=st.data())
+def test_a_text_written_otherwise_says_the_same(file: Path, data: st.DataObject) -> None:
+    content = file.read_bytes()
+    tree = read_source(content, str(file)).tree
+    text = data.draw(st.composite(lambda draw: rewritten(tree, draw).replace("\n  ", "\n"))())
+    loaded = read_document(text.encode(), str(file))
+    assert loaded.is_fine, (text, [found.message for found in loaded.diagnostics])
+    (found,) = compare([read_document(content, str(file))], [loaded])
+    assert (found.status, found.changes) == (Status.SAME, ())
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=_ALL, phases=[Phase.generate])
+@given(st.sets(st.sampled_from(range(len(ROWS))), min_size=1, max_size=5))
+def test_both_ways_name_the_same_places(edits: set[int]) -> None:
+    text = CONDOR
+    for at in sorted(edits):
+        old, new, *_ = ROWS[at]
+        assume(old in text)
+        text = text.replace(old, new, 1)
+    there, back = compared(CONDOR.encode(), text.encode()), compared(text.encode(), CONDOR.encode())
+    assert there.status is Status.CHANGED
+    assert places(there) == places(back)
+
+
+def places(found: Difference) -> set[str]:
+    return {place for change in found.changes for place in change.places}

@@ -1,0 +1,270 @@
+"""`rulebot diff`: what it takes, what it refuses, its exit codes, and what git makes of it."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from engine.cli.main import main
+from engine.spec.shipped import shipped
+
+PUT_LITE = (shipped("specs") / "put_lite.yaml").read_text(encoding="utf-8")
+CONDOR = (shipped("specs") / "calm_tape_condor.yaml").read_text(encoding="utf-8")
+ACCOUNT = (Path(__file__).parents[3] / "examples" / "account.yaml").read_text(encoding="utf-8")
+
+
+def rulebot(*words: str) -> Result:
+    return CliRunner().invoke(main, ["diff", *words])
+
+
+def git(folder: Path, *words: str) -> str:
+    identity = ("-c", "user.name=Trader", "-c", "user.email=trader@example.com", "-c", "commit.gpgsign=false")
+    done = subprocess.run(["git", *identity, *words], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a repository with two committed specs, and stand in it."""
+    folder = tmp_path / "clone"
+    (folder / "specs").mkdir(parents=True)
+    (folder / "specs" / "put_lite.yaml").write_text(PUT_LITE)
+    (folder / "specs" / "calm_tape_condor.yaml").write_text(CONDOR)
+    git(folder, "init", "-q", "-b", "main", ".")
+    git(folder, "add", ".")
+    git(folder, "commit", "-q", "-m", "one")
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def edit(clone: Path, old: str, new: str) -> None:
+    file = clone / "specs" / "put_lite.yaml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+
+
+# ---------------------------------------------------------------- files and folders
+
+
+def test_nothing_changes(tmp_path: Path) -> None:
+    copy = tmp_path / "before.yaml"
+    copy.write_text(PUT_LITE.replace("risk:", "# limits\nrisk:"))
+    result = rulebot(str(copy), "put_lite")
+    assert (result.exit_code, result.stdout) == (0, "put_lite  nothing changes\n")
+
+
+def test_folders_by_the_names_of_bots(tmp_path: Path) -> None:
+    for side in ("old", "new"):
+        (tmp_path / side).mkdir()
+    (tmp_path / "old" / "put_lite.yaml").write_text(PUT_LITE)
+    (tmp_path / "old" / "calm_tape_condor.yaml").write_text(CONDOR)
+    (tmp_path / "new" / "put_light.yaml").write_text(PUT_LITE.replace("name: put_lite", "name: put_light"))
+    (tmp_path / "new" / "dte0_condor.yaml").write_text((shipped("specs") / "dte0_condor.yaml").read_text())
+    result = rulebot(str(tmp_path / "old"), str(tmp_path / "new"))
+    assert result.exit_code == 1
+    assert "dte0_condor  a new bot; worst case: a trade $955" in result.stdout
+    assert "put_light  1 change" in result.stdout
+    assert "(!) name  put_lite -> put_light" in result.stdout
+    assert "calm_tape_condor  is gone" in result.stdout
+
+
+def test_json_is_for_machines(tmp_path: Path) -> None:
+    (tmp_path / "put_lite.yaml").write_text(PUT_LITE.replace("    confirm: 2 quotes\n", ""))
+    (found,) = json.loads(rulebot("put_lite", str(tmp_path), "--format", "json").stdout)["compared"]
+    (change,) = found["changes"]
+    assert (found["status"], change["path"], change["worse"]) == ("changed", "exits.stop.confirm", True)
+    assert (change["applies"], found["states"], found["worst_case"][0]["of"]) == ("pinned", "unchanged", "a trade")
+
+
+def test_markdown_lets_nothing_of_a_document_through(tmp_path: Path) -> None:
+    about = "about: Sells <img src=x> | [a](b) @someone"
+    (tmp_path / "put_lite.yaml").write_text(PUT_LITE.replace("about: Sells", about))
+    shown = rulebot("put_lite", str(tmp_path), "--format", "markdown").stdout
+    assert "<img" not in shown
+    assert "@someone" not in shown
+    assert "\\[a\\](b)" in shown
+
+
+def test_an_account_document(tmp_path: Path) -> None:
+    (tmp_path / "old.yaml").write_text(ACCOUNT)
+    (tmp_path / "new.yaml").write_text(ACCOUNT.replace("max_open:", "# max_open:"))
+    result = rulebot(str(tmp_path / "old.yaml"), str(tmp_path / "new.yaml"))
+    assert result.exit_code == 1
+    assert "(!) max_open  was at most" in result.stdout
+    assert "now not limited" in result.stdout
+    assert "at once, also while positions are open: max_open" in result.stdout
+
+
+# ---------------------------------------------------------------- growth of risk
+
+
+@pytest.mark.parametrize(("most", "code"), [("300%", 1), ("10%", 4), ("0%", 4)])
+def test_a_worst_case_that_grew_too_much(tmp_path: Path, most: str, code: int) -> None:
+    (tmp_path / "put_lite.yaml").write_text(PUT_LITE.replace("per_day: 1", "per_day: 2"))
+    result = rulebot("put_lite", str(tmp_path), "--max-risk-growth", most)
+    assert result.exit_code == code
+    assert ("put_lite: the worst case grew by 100%" in result.stderr) is (code == 4)
+
+
+def test_a_new_bot_is_risk_from_nothing(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "put_lite.yaml").write_text(PUT_LITE)
+    (tmp_path / "new" / "calm_tape_condor.yaml").write_text(CONDOR)
+    words = (str(tmp_path / "old"), str(tmp_path / "new"), "--max-risk-growth", "10%")
+    assert rulebot(*words).exit_code == 4
+    assert rulebot(words[1], words[0], *words[2:]).exit_code == 1
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("put_lite",), 2, "two things are compared, OLD and NEW; there is 1"),
+        ((), 2, "there are 0"),
+        (("put_lite", "nosuch.yaml"), 2, "there is no 'nosuch.yaml', and git knows no revision of that name here"),
+        (("put_lite", "put_lite", "--all"), 2, "--all tells the days of --seeds"),
+        (("put_lite", "put_lite", "--seeds", "0"), 2, "--seeds"),
+        (("put_lite", "put_lite", "--max-risk-growth", "10"), 2, "a growth is a percentage, as in 10%, is '10'"),
+        (("put_lite", "--install-git"), 2, "stand alone"),
+        (("--install-git", "--uninstall-git"), 2, "stand alone"),
+        (("--git-driver", "a", "b"), 2, "git tells its driver 7 words, there are 2"),
+        (("--upload-pack=x:specs", "put_lite"), 2, "No such option"),
+    ],
+)
+def test_what_is_refused(words: tuple[str, ...], code: int, said: str) -> None:
+    result = rulebot(*words)
+    assert (result.exit_code, result.stdout) == (code, "")
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_documents_with_errors_are_shown_and_not_compared(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("rulebot: 1\nname: bad\n")
+    result = rulebot("put_lite", str(tmp_path / "bad.yaml"))
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "bad.yaml:1:1: error[" in result.stderr
+
+
+# ---------------------------------------------------------------- revisions
+
+
+def test_a_revision_beside_the_working_tree(clone: Path) -> None:
+    edit(clone, "loss: $50", "loss: $80")
+    for words in (("HEAD", "specs"), ("main", "specs/put_lite.yaml"), ("main:specs", "specs")):
+        result = rulebot(*words)
+        assert result.exit_code == 1, result.output
+        assert "(!) exits.stop  was at a loss of $50" in result.stdout
+    back = rulebot("specs", "HEAD")
+    assert "exits.stop  was at a loss of $80" in back.stdout
+
+
+def test_two_revisions(clone: Path) -> None:
+    edit(clone, "loss: $50", "loss: $80")
+    git(clone, "commit", "-q", "-a", "-m", "two")
+    found = rulebot("HEAD~1:specs/put_lite.yaml", "HEAD:specs/put_lite.yaml")
+    assert (found.exit_code, "now at a loss of $80" in found.stdout) == (1, True)
+    assert rulebot("HEAD:specs", "main:specs").exit_code == 0
+
+
+def test_a_file_that_the_revision_has_not(clone: Path) -> None:
+    (clone / "specs" / "dte0_condor.yaml").write_text((shipped("specs") / "dte0_condor.yaml").read_text())
+    assert "dte0_condor  a new bot" in rulebot("HEAD", "specs").stdout
+    assert "dte0_condor  a new bot" in rulebot("HEAD", "specs/dte0_condor.yaml").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("HEAD", "main"), "are revisions: of which files?"),
+        (("HEAD:nosuch", "specs"), "git has no 'HEAD:nosuch': path 'nosuch' does not exist in 'HEAD'"),
+        (("nosuch:specs", "specs"), "git has no 'nosuch:specs'"),
+        (("HEAD", "main:specs"), "name the path: 'HEAD:specs'"),
+        (("v9", "specs"), "there is no 'v9', and git knows no revision"),
+    ],
+)
+def test_revisions_that_cannot_be_meant(clone: Path, words: tuple[str, ...], said: str) -> None:
+    result = rulebot(*words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert said in result.stderr
+
+
+def test_without_git(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    result = rulebot("main:specs", "specs")
+    assert result.exit_code == 3
+    assert result.stderr == (
+        "error: git is not installed, and a revision was named\n  = help: compare two files instead\n"
+    )
+
+
+# ---------------------------------------------------------------- git diff
+
+
+def test_git_diff_speaks_of_meaning(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    assert rulebot("--install-git").exit_code == 2  # nobody is there to be asked
+    assert not (clone / ".gitattributes").exists()
+    told = rulebot("--install-git", "--yes")
+    assert told.exit_code == 0
+    assert "gets  diff.rulebot.command = " in told.stdout
+    assert "already" in rulebot("--install-git").stdout
+    assert (clone / ".gitattributes").read_text() == "specs/*.yaml diff=rulebot\n"
+    edit(clone, "loss: $50", "loss: $80")
+    assert "now at a loss of $80 with commissions" in git(clone, "diff")
+    edit(clone, "rulebot: 1", "rulebot: 1\nbad: [")
+    assert "one side has errors (rulebot validate says which): line by line" in git(clone, "diff")
+    assert rulebot("--uninstall-git", "--yes").exit_code == 0
+    assert not (clone / ".gitattributes").exists()
+    assert "+  - stop: {loss: $80}" in git(clone, "diff")
+    assert "already" in rulebot("--uninstall-git").stdout
+
+
+def test_what_else_stands_in_gits_files_stays(clone: Path) -> None:
+    (clone / ".gitattributes").write_text("*.png binary\n")
+    git(clone, "config", "--local", "diff.other.command", "true")
+    rulebot("--install-git", "--yes")
+    rulebot("--uninstall-git", "--yes")
+    assert (clone / ".gitattributes").read_text() == "*.png binary\n"
+    assert git(clone, "config", "--local", "--get", "diff.other.command") == "true\n"
+
+
+def test_the_driver_of_new_gone_renamed_and_unmerged_files(clone: Path) -> None:
+    file = str(clone / "specs" / "put_lite.yaml")
+    new = rulebot("--git-driver", "specs/put_lite.yaml", "/dev/null", ".", ".", file, "0", "100644")
+    assert (new.exit_code, "put_lite  a new bot" in new.stdout) == (0, True)
+    gone = rulebot("--git-driver", "specs/put_lite.yaml", file, "0", "100644", "/dev/null", ".", ".")
+    assert "put_lite  is gone" in gone.stdout
+    words = ("specs/put_lite.yaml", file, "0", "1", file, "0", "1", "specs/put_light.yaml", "similarity index 98%")
+    assert "rulebot diff a/specs/put_lite.yaml b/specs/put_light.yaml" in rulebot("--git-driver", *words).stdout
+    assert rulebot("--git-driver", "specs/put_lite.yaml").stdout == "* Unmerged path specs/put_lite.yaml\n"
+
+
+def test_outside_of_a_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    result = rulebot("--install-git", "--yes")
+    assert result.exit_code == 3
+    assert "go into a clone first" in result.stderr
+
+
+# ---------------------------------------------------------------- speed
+
+
+def test_it_starts_light() -> None:
+    folder = str(shipped("specs"))
+    command = [sys.executable, "-X", "importtime", "-m", "engine.cli.main", "diff", folder, folder]
+    began = time.perf_counter()
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert time.perf_counter() - began < 10  # a second where nothing else runs; benchmarks measure
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
+    heavy = ("jsonschema", "sqlalchemy", "ib_async", "numpy", "rich", "asyncio", "engine.adapters", "engine.sim")
+    assert "engine.review.change.compare" in imported
+    assert [name for name in imported if name.startswith(heavy)] == []

@@ -1,0 +1,40 @@
+"""What two texts did on the same simulated days, in words."""
+
+from decimal import Decimal
+
+from engine.review.change.behaviour import SimulatedDay, Trade, behaviour_lines
+
+
+def day(seed: int, *made: int, ended_by: str = "target") -> SimulatedDay:
+    trades = tuple(Trade("sold 5905/5915p at 0.50, bought back at 0.25", ended_by, Decimal(each)) for each in made)
+    return SimulatedDay(seed, trades, "" if made else "halted: vix_spike")
+
+
+def test_days_that_are_all_the_same_are_one_line() -> None:
+    days = (day(1, 15), day(2))
+    assert behaviour_lines(days, days) == (
+        "  2 simulated days (seeds 1 to 2)",
+        "    every one the same: 1 entry, net +$15",
+    )
+
+
+def test_what_was_gained_and_lost() -> None:
+    found = behaviour_lines((day(1, 15), day(2)), (day(1), day(2, -55, ended_by="stop")))
+    assert found == (
+        "  2 simulated days (seeds 1 to 2)",
+        "    entries 1 -> 1   gained on seed 2; lost on seed 1",
+        "    net +$15 -> -$55   worst day +$0 -> -$55",
+        "    exits target 1 -> 0, stop 0 -> 1",
+        "    seed 1",
+        "      was sold 5905/5915p at 0.50, bought back at 0.25: target, $15",
+        "      now no trade: halted: vix_spike",
+        "    seed 2",
+        "      was no trade: halted: vix_spike",
+        "      now sold 5905/5915p at 0.50, bought back at 0.25: stop, -$55",
+    )
+
+
+def test_one_screen_first() -> None:
+    was, now = [day(seed, 15) for seed in range(1, 7)], [day(seed, 25) for seed in range(1, 7)]
+    assert behaviour_lines(was, now)[-1] == "    3 more days differ: --all tells them"
+    assert behaviour_lines(was, now, is_all=True)[-1].endswith("$25")

@@ -1,0 +1,145 @@
+"""How parts of two texts find each other, and what is no change at all."""
+
+import pytest
+
+from engine.review.change.difference import Difference, Kind, Status
+from engine.review.change.text import text_of
+from tests.unit.compile.document import CONDOR
+from tests.unit.review.test_change_marks import BREACH, PUT, STOP, change_at, compared, edited
+
+SAME = [
+    ("per_day: 1\n", "per_day: 1\n  max_open: 1\n  try: until_filled\n"),
+    ("  per_day: 1\n", ""),
+    ("underlying: SPX\n", "underlying: SPX\nquantity: 1\n"),
+    ("exits:\n", "exit_order: {start: mid, step: 0.05, wait: 10s, tries: 6}\nexits:\n"),
+    (STOP, STOP + "    close: all\n    grace: 30s\n    unknown: hold\n    enabled: true\n"),
+    ("wait: 10s", "wait: 10.0s"),
+    ("sell: put, strike: {delta: 0.10,", "sell: put, ratio: 1, strike: {delta: 0.100,"),
+    ("expiry: {dte: 0}", "expiry: {dte: 0, class: SPXW}"),
+    ('"15:30"', '"15:30:00"'),
+]
+
+
+@pytest.mark.parametrize(("old", "new"), SAME, ids=[repr(row[1])[:30] for row in SAME])
+def test_what_says_the_same(old: str, new: str) -> None:
+    text = edited(CONDOR, (old, new))
+    found = compared(CONDOR, text)
+    assert (found.status, found.changes) == (Status.SAME, ())
+
+
+def test_a_value_in_place_of_its_parameter_is_only_less_easy_to_set() -> None:
+    text = edited(CONDOR, ("parameters: {floor: 30 pts}\n", ""), ("$floor", "30 pts"))
+    (change,) = compared(CONDOR, text).changes
+    assert (change.path, change.kind, change.is_worse) == ("parameters.floor", Kind.REMOVED, False)
+    assert change.words == "--set may no longer give it another value"
+
+
+def paths(found: Difference) -> list[tuple[str, Kind]]:
+    return [(change.path, change.kind) for change in found.changes]
+
+
+def test_a_renamed_rule_that_was_edited_too_is_followed() -> None:
+    new = edited(CONDOR, (STOP, "  - stop: {loss: $50}\n    name: hard_stop\n"))
+    found = compared(CONDOR, new)
+    assert paths(found) == [("exits.hard_stop.confirm", Kind.CHANGED), ("exits.hard_stop", Kind.RENAMED)]
+    assert change_at(found, "exits.hard_stop").was_path == "exits.stop"
+    assert "Exits       priority unchanged: time, breach, target, hard_stop" in text_of(found)
+
+
+def test_a_renamed_exit_keeps_its_place_in_the_priority() -> None:
+    assert not [
+        each
+        for each in compared(CONDOR, edited(CONDOR, (BREACH, BREACH + "    name: line\n"))).changes
+        if each.path == "exits"
+    ]
+
+
+def test_a_renamed_group() -> None:
+    group = "    - any:\n        - vix: {below: 20}\n        - gap: {beyond: 1%}\n      name: calm\n"
+    old = edited(CONDOR, ("    - vix: {between: [12, 22]}\n", group))
+    assert paths(compared(old, old.replace("name: calm", "name: quiet"))) == [("entry.when.quiet", Kind.RENAMED)]
+
+
+def test_a_rule_moved_to_another_list() -> None:
+    new = edited(
+        CONDOR,
+        ("    - vix_change: {below: 3 pts}\n", ""),
+        ("  require:\n", "  require:\n    - vix_change: {below: 3 pts}\n"),
+    )
+    (change,) = compared(CONDOR, new).changes
+    assert (change.kind, change.was_path, change.path) == (
+        Kind.MOVED,
+        "entry.when.vix_change",
+        "legs.require.vix_change",
+    )
+    assert change.is_worse
+
+
+def test_renamed_legs_change_nothing_else() -> None:
+    new = CONDOR.replace("short_put", "sold").replace("long_put", "bought")
+    assert paths(compared(CONDOR, new)) == [("legs.sold", Kind.RENAMED), ("legs.bought", Kind.RENAMED)]
+
+
+def test_a_renamed_leg_that_an_expression_names() -> None:
+    spoken = edited(CONDOR, (BREACH, '  - expr: "spot < strike(short_put)"\n    name: touched\n'))
+    assert paths(compared(spoken, spoken.replace("short_put", "sold"))) == [("legs.sold", Kind.RENAMED)]
+
+
+def test_a_let_by_another_name() -> None:
+    assert paths(compared(CONDOR, CONDOR.replace("day_move", "daily"))) == [("let.daily", Kind.RENAMED)]
+
+
+def test_a_let_that_measures_otherwise_is_told_where_it_is_used() -> None:
+    found = compared(CONDOR, CONDOR.replace("{expected_move: {asof: open}}", "{expected_move: {of: SPX}}"))
+    assert [path for path, _ in paths(found)] == ["let.day_move", "entry.when.day_range"]
+
+
+def test_parameters_one_by_one() -> None:
+    old = edited(CONDOR, ("{floor: 30 pts}", "{floor: 30 pts, delta: 0.10}"), ("{delta: 0.10,", "{delta: $delta,"))
+    new = edited(old, ("floor: 30 pts", "floor: 40 pts"), ("delta: 0.10}\nlet", "delta: 0.12}\nlet"))
+    found = compared(old, new)
+    assert [path for path, _ in paths(found)] == ["parameters.floor", "parameters.delta"]
+    assert [each.path for each in change_at(found, "parameters.delta").reaches] == ["legs.short_put.strike"]
+    assert not change_at(found, "parameters.floor").is_worse
+
+
+def test_a_parameter_beside_another_edit_of_what_it_reaches() -> None:
+    new = edited(CONDOR, ("{floor: 30 pts}", "{floor: 40 pts}"), ("{delta: 0.10, at_least", "{delta: 0.12, at_least"))
+    assert [path for path, _ in paths(compared(CONDOR, new))] == ["parameters.floor", "legs.short_put.strike"]
+
+
+def test_a_default_of_another_kind_is_told_by_what_it_reaches() -> None:
+    old = edited(
+        CONDOR, ("{floor: 30 pts}", "{bound: 20}"), (", at_least_from_spot: $floor", ""), ("[12, 22]", "[12, $bound]")
+    )
+    new = edited(
+        old, ("{bound: 20}", "{bound: 2 pts}"), ("[12, $bound]", "[12, 20]"), ("{below: 3 pts}", "{below: $bound}")
+    )
+    found = compared(old, new)
+    assert [path for path, _ in paths(found)] == ["parameters.bound", "entry.when.vix_change"]
+
+
+def test_a_warning_accepted() -> None:
+    (change,) = compared(CONDOR, CONDOR.replace("entry:", 'accept: {RB310: "as asked"}\nentry:')).changes
+    assert (change.path, change.new, change.is_worse) == ("accept.RB310", "as asked", False)
+
+
+def test_an_exit_that_stays_off() -> None:
+    old = edited(CONDOR, (BREACH, BREACH + "    enabled: false\n"))
+    found = compared(old, old.replace("spot_within: 5 pts", "spot_within: 2 pts"))
+    assert found.status is Status.SAME
+
+
+def test_states_that_come_and_go() -> None:
+    new = PUT.replace("    resting: true\n", "").replace('  - time: "15:30"\n', "  - at_expiry: settle\n")
+    assert compared(PUT, new).states == "no longer: open ──closed_out──▶ closed; new: open ──settled──▶ closed"
+
+
+def test_which_positions_are_reached() -> None:
+    new = edited(CONDOR, ("tries: 6", "tries: 7"), ("$50", "$40"), ("risk:\n", "risk:\n  daily_loss: $500\n"))
+    lines = text_of(compared(CONDOR, new)).split("\n")
+    assert "  Reaches     the next position: order.tries" in lines
+    assert (
+        "              positions opened from now on; an open one keeps the text it was opened with: exits.stop" in lines
+    )
+    assert "              at once, also while positions are open: risk.daily_loss" in lines

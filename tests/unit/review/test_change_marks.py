@@ -1,0 +1,310 @@
+"""Every edit that looks harmless and is not: it is marked, at its place, with the words that say why."""
+
+import pytest
+
+from engine.review.change.compare import Bot, compare_bots
+from engine.review.change.difference import Change, Difference
+from engine.spec.load import load_text
+from tests.unit.compile.document import CONDOR
+
+PUT = """\
+rulebot: 1
+name: put
+about: A single short put with orders at the broker.
+underlying: SPX
+entry: {at: ["10:00", "12:00"], max_open: 2}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10, within: 0.02}}
+  require:
+    - credit: {at_least: 1.00}
+order: {start: mid, step: 0.05, wait: 10s, tries: 3, then: cancel}
+exits:
+  - target: {profit: 50%}
+    resting: true
+  - stop: {cost: 2x credit}
+    resting: true
+  - time: "15:30"
+risk:
+  undefined_risk: allow
+"""
+
+
+def bot(text: str) -> Bot:
+    loaded = load_text(text)
+    assert loaded.spec is not None, [found.message for found in loaded.diagnostics]
+    return Bot(loaded, loaded.spec)
+
+
+def compared(old: str, new: str) -> Difference:
+    return compare_bots(bot(old), bot(new))
+
+
+def edited(text: str, *pairs: tuple[str, str]) -> str:
+    for old, new in pairs:
+        assert old in text, old
+        text = text.replace(old, new, 1)
+    return text
+
+
+def change_at(found: Difference, path: str) -> Change:
+    changes = {change.path: change for change in found.changes}
+    assert path in changes, sorted(changes)
+    return changes[path]
+
+
+STOP = "  - stop: {loss: $50}\n    confirm: 2 quotes\n"
+BREACH = "  - breach: {spot_within: 5 pts}\n"
+
+
+ROWS = [
+    # a word for another, told by prices or sentences
+    (
+        "stop: {loss: $50}",
+        "stop: {cost: 2x credit}",
+        "exits.stop",
+        "0.50 sold: bought back at 0.95, -$55 -> bought back at 1.00",
+    ),
+    ("stop: {loss: $50}", "stop: {loss: $80}", "exits.stop", "bought back at 0.95, -$55 -> bought back at 1.25, -$85"),
+    (
+        "target: {profit: 50%}",
+        "target: {profit: 80%}",
+        "exits.target",
+        "bought back at 0.25, +$15 -> bought back at 0.10",
+    ),
+    ("credit: {at_least: 0.50}", "credit: {at_most: 0.50}", "legs.require.credit", "which of the two holds more often"),
+    ("vix_change: {below: 3 pts}", "vix_change: {above: 3 pts}", "entry.when.vix_change", "which of the two"),
+    ("vix: {between: [12, 22]}", "vix: {between: [12, 30]}", "entry.when.vix", "entries that it kept out are made"),
+    ("    - vix: {between: [12, 22]}\n", "", "entry.when.vix", "enters also when this does not hold"),
+    ("below: 0.6x day_move", "below: 0.8x day_move", "entry.when.day_range", "entries that it kept out are made"),
+    (
+        "day_range: {below: 0.6x day_move}",
+        'expr: "day_range < day_move"\n      name: day_range',
+        "entry.when.day_range",
+        "",
+    ),
+    # exits: moved, gone, later, on less
+    (STOP, STOP + "    close: 50%\n", "exits.stop.close", "what it leaves open goes on losing"),
+    (STOP, STOP + "    enabled: false\n", "exits.stop.enabled", "a loss runs on to the worst case, $955"),
+    (STOP, "", "exits.stop", "a loss runs on to the worst case, $955; what is left: time, breach, target"),
+    (BREACH, "", "exits.breach", "it no longer leaves when this holds"),
+    ("spot_within: 5 pts", "spot_within: 2 pts", "exits.breach", "a position is kept longer"),
+    ("    confirm: 2 quotes\n", "", "exits.stop.confirm", "one broken quote can now close a position"),
+    ("confirm: 2 quotes", "confirm: 5 quotes", "exits.stop.confirm", "until then a loss runs on"),
+    ('time: "15:30"', 'time: "15:55"', "exits.time", "5 minutes before the close; half days 12:55"),
+    (BREACH, BREACH + "    order: market\n", "exits.breach.order", "no price bounds it"),
+    # more at once, more often
+    ("underlying: SPX\n", "underlying: SPX\nquantity: 2\n", "quantity", "stop $50 is $50 -> $25 a structure"),
+    ("per_day: 1", "per_day: 3", "entry.per_day", "a day's worst case $955 -> $2,866"),
+    ("per_day: 1", "per_day: 1\n  max_open: 3", "entry.max_open", "all open at once $955 -> $2,866"),
+    ('to: "13:30"', 'to: "14:30"', "entry.window", "60 minutes more in which it may enter"),
+    ("per_day: 1", "per_day: 2\n  again: {after: [stop]}", "entry.again", "more than one entry"),
+    # worse prices
+    ("start: mid", "start: natural", "order.start", "worst price 0.25 from mid"),
+    ("tries: 6", "tries: 12", "order.tries", "0.25 from mid, at most natural"),
+    ("step: 0.05", "step: 0.10", "order.step", "exits leave by the same ladder"),
+    (
+        "credit: {at_least: 0.50}",
+        "credit: {at_least: 0.30}",
+        "legs.require.credit",
+        "may be sold at 0.30, before at 0.50; worst case of a trade $955 -> $975",
+    ),
+    # legs
+    ("expiry: {dte: 0}", "expiry: {dte: {at_most: 1}}", "legs.expiry", "held over no night -> expires up to 1 night"),
+    (
+        "short_call: {sell: call, strike: {delta: 0.10}}",
+        "short_call: {sell: call, strike: {delta: 0.20}}",
+        "legs.short_call.strike",
+        "nearer to the money",
+    ),
+    (
+        "below: short_put, by: 10 pts",
+        "below: short_put, by: 25 pts",
+        "legs.long_put.strike",
+        "worst case of a trade $955 -> ",
+    ),
+    (
+        ", at_least_from_spot: $floor",
+        ", at_least_from_spot: 20 pts",
+        "legs.short_put.strike.at_least_from_spot",
+        "nearer to spot",
+    ),
+    ("  require:\n", "  if_held: allow\n  require:\n", "legs.if_held", "the broker nets contracts"),
+    ("{floor: 30 pts}", "{floor: 20 pts}", "parameters.floor", "reaches legs.short_put.strike.at_least_from_spot"),
+    # limits and names
+    ("max_loss_per_trade: $1000", "max_loss_per_trade: $2000", "risk.max_loss_per_trade", "it refused are made"),
+    ("name: condor", "name: eagle", "name", "stays with condor"),
+    ("  - stop: {loss: $50}", "  - stop: {loss: $50}\n    name: hard_stop", "exits.hard_stop", "stays under 'stop'"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "path", "words"), ROWS, ids=[f"{row[2]}-{at}" for at, row in enumerate(ROWS)])
+def test_it_is_marked(old: str, new: str, path: str, words: str) -> None:
+    text = edited(CONDOR, (old, new))
+    if "$floor" not in text:
+        text = text.replace("parameters: {floor: 30 pts}\n", "")
+    change = change_at(compared(CONDOR, text), path)
+    assert words in change.words
+    assert change.is_worse
+
+
+BACK = [
+    ("stop: {loss: $80}", "stop: {loss: $50}", "exits.stop"),
+    ("vix: {between: [12, 30]}", "vix: {between: [12, 22]}", "entry.when.vix"),
+    ('time: "15:55"', 'time: "15:30"', "exits.time"),
+    ("tries: 12", "tries: 6", "order.tries"),
+    ("per_day: 3", "per_day: 1", "entry.per_day"),
+    ("expiry: {dte: {at_most: 1}}", "expiry: {dte: 0}", "legs.expiry"),
+    ("max_loss_per_trade: $2000", "max_loss_per_trade: $1000", "risk.max_loss_per_trade"),
+    ("spot_within: 2 pts", "spot_within: 5 pts", "exits.breach"),
+    ("underlying: SPX\nquantity: 2\n", "underlying: SPX\n", "quantity"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "path"), BACK, ids=[row[2] for row in BACK])
+def test_the_way_back_is_not(old: str, new: str, path: str) -> None:
+    was = edited(CONDOR, (new, old))
+    assert not change_at(compared(was, CONDOR), path).is_worse
+
+
+def test_protection_that_goes() -> None:
+    risk = "risk:\n  protect: {cost: 4x credit}\n  max_unprotected: 5s\n"
+    found = compared(edited(CONDOR, ("risk:\n", risk)), CONDOR)
+    assert "a dead engine leaves the short legs without a stop" in change_at(found, "risk.protect").words
+    assert change_at(found, "risk.protect").is_worse
+    assert change_at(found, "risk.max_unprotected").is_worse
+
+
+def test_wider_protection() -> None:
+    old = edited(CONDOR, ("risk:\n", "risk:\n  protect: {cost: 3x credit}\n"))
+    change = change_at(compared(old, old.replace("3x credit", "5x credit")), "risk.protect")
+    assert change.is_worse
+    assert "short_put at 1.50, short_call at 1.50 -> short_put at 2.50" in change.words
+
+
+def test_a_halt_that_goes_and_one_that_holds_less_often() -> None:
+    old = edited(CONDOR, ("risk:\n", "risk:\n  halt_when:\n    - vix_spike: {above: 3 pts}\n"))
+    assert change_at(compared(old, CONDOR), "risk.halt_when.vix_spike").is_worse
+    assert change_at(compared(old, old.replace("3 pts}\n  max", "5 pts}\n  max")), "risk.halt_when.vix_spike").is_worse
+
+
+def test_any_for_all() -> None:
+    group = "    - all:\n        - vix: {below: 20}\n        - gap: {beyond: 1%}\n      name: calm\n"
+    old = edited(CONDOR, ("    - vix: {between: [12, 22]}\n", group))
+    change = change_at(compared(old, old.replace("- all:", "- any:")), "entry.when.calm")
+    assert change.is_worse
+    assert " and " in change.old
+    assert " or " in change.new
+
+
+def test_all_for_any_in_an_exit() -> None:
+    group = "  - any:\n      - vix: {above: 25}\n      - gap: {beyond: 1%}\n    name: red\n"
+    old = edited(CONDOR, (BREACH, group))
+    assert change_at(compared(old, old.replace("- any:", "- all:")), "exits.red").is_worse
+    assert not change_at(compared(old.replace("- any:", "- all:"), old), "exits.red").is_worse
+
+
+def test_an_exit_moved_says_both_orders() -> None:
+    found = compared(CONDOR, edited(CONDOR, (BREACH, ""), (STOP, STOP + BREACH)))
+    change = change_at(found, "exits")
+    assert (change.old, change.new) == ("time, breach, target, stop", "time, target, stop, breach")
+    assert (
+        change.words
+        == "another priority: when both hold at once, target acts where breach did, stop acts where breach did"
+    )
+    assert change.is_worse
+
+
+def test_a_blind_quote() -> None:
+    old = edited(CONDOR, (BREACH, BREACH + "    unknown: exit\n"))
+    change = change_at(compared(old, CONDOR), "exits.breach.unknown")
+    assert change.is_worse
+    assert "a blind quote keeps the position open" in change.words
+    longer = change_at(
+        compared(old, edited(old, ("unknown: exit\n", "unknown: exit\n    grace: 2m\n"))), "exits.breach.grace"
+    )
+    assert longer.is_worse
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "words"),
+    [
+        (
+            "  - stop: {cost: 2x credit}\n    resting: true\n",
+            "  - stop: {cost: 2x credit}\n",
+            "exits.stop.resting",
+            "a dead engine no longer closes by it",
+        ),
+        ("  - stop: {cost: 2x credit}\n", "  - stop: {loss: 200%}\n", "exits.stop", "1.00 sold: bought back at 2.00"),
+        ('at: ["10:00", "12:00"]', 'at: ["10:00", "11:00", "12:00"]', "entry.at", "1 more chance a day to enter"),
+        ("within: 0.02", "within: 0.05", "legs.short_put.strike.within", "a strike further from what was asked"),
+        ('  - time: "15:30"\n', "  - at_expiry: settle\n", "exits.time", "held to its expiry"),
+        ("at_least: 1.00", "at_least: 0.80", "legs.require.credit", "entries that it kept out are made"),
+    ],
+)
+def test_of_a_short_put(old: str, new: str, path: str, words: str) -> None:
+    change = change_at(compared(PUT, edited(PUT, (old, new))), path)
+    assert change.is_worse
+    assert words in change.words
+
+
+def test_undefined_risk_added() -> None:
+    spread = edited(
+        PUT,
+        ("  require:\n", "  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}\n  require:\n"),
+        ("    resting: true\n", ""),
+        ("    resting: true\n", ""),
+    )
+    old = edited(spread, ("undefined_risk: allow", "max_loss_per_trade: $1000"))
+    change = change_at(
+        compared(old, edited(old, ("risk:\n", "risk:\n  undefined_risk: allow\n"))), "risk.undefined_risk"
+    )
+    assert change.is_worse
+    naked = compared(spread, PUT)
+    assert "nothing bought stands behind what is sold" in change_at(naked, "legs.long_put").words
+    assert naked.growth > 10
+
+
+def test_a_stop_for_a_broken_quote_on_the_way_in() -> None:
+    old = edited(CONDOR, ("vix: {between: [12, 22]}\n", "vix: {between: [12, 22]}\n      confirm: 2 quotes\n"))
+    assert change_at(compared(old, CONDOR), "entry.when.vix.confirm").words == "one broken quote can now let it enter"
+
+
+def test_older_data() -> None:
+    old = edited(CONDOR, ("vix: {between: [12, 22]}\n", "vix: {between: [12, 22]}\n      max_age: 5s\n"))
+    assert change_at(compared(old, CONDOR), "entry.when.vix.max_age").is_worse
+
+
+def test_a_condition_on_profit_turned_round() -> None:
+    old = edited(CONDOR, (BREACH, "  - loss: {at_least: $40}\n"))
+    change = change_at(compared(old, old.replace("{at_least: $40}", "{at_most: $40}")), "exits.loss")
+    assert change.is_worse
+    assert change.words.startswith("which of the two holds more often")
+    assert change_at(compared(old, old.replace("$40}", "$60}")), "exits.loss").is_worse
+
+
+def test_a_halt_that_acts_sooner_is_no_risk() -> None:
+    halt = "risk:\n  halt_when:\n    - vix_spike: {above: 3 pts}\n"
+    confirmed = halt + "      confirm: 2 quotes\n"
+    texts = [edited(CONDOR, ("risk:\n", each)) for each in (confirmed, halt)]
+    assert not change_at(compared(*texts), "risk.halt_when.vix_spike.confirm").is_worse
+    assert change_at(compared(*reversed(texts)), "risk.halt_when.vix_spike.confirm").is_worse
+
+
+def test_a_structure_that_the_example_has_no_strikes_for() -> None:
+    nowhere = edited(
+        CONDOR,
+        ("short_call: {sell: call, strike: {delta: 0.10}}", WITHOUT),
+        ("max_loss_per_trade: $1000", "daily_loss: $1000"),
+    )
+    assert compared(nowhere, nowhere).changes == ()
+    found = compared(edited(CONDOR, ("max_loss_per_trade: $1000", "daily_loss: $1000")), nowhere)
+    assert found.growth == float("inf")
+    assert change_at(found, "legs.short_call.strike.within").words.startswith("no trade sooner")
+    for old, new, path, _ in ROWS:
+        text = nowhere.replace(old, new, 1)
+        if text != nowhere and "$floor" in text:
+            assert change_at(compared(nowhere, text), path)
+
+
+WITHOUT = "short_call: {sell: call, strike: {delta: 0.10, within: 0.0000001}}"
