@@ -40,17 +40,24 @@ def fills(desk: Desk, order: Order) -> tuple[ExecutionReport, ExecutionReport]:
     return (second, first) if first.is_buy else (first, second)
 
 
-def test_a_start_heard_of_the_end_of_a_combo_before_its_only_leg_and_left_that_alone(tmp_path: Path) -> None:
-    """Seed 700413: the position was called unfilled, opened by a late fill, and held a short call with no order."""
+@pytest.mark.parametrize("again_at", [None, 255])
+def test_a_start_heard_of_the_end_of_a_combo_before_its_only_leg_and_left_that_alone(
+    tmp_path: Path, again_at: int | None
+) -> None:
+    """Seed 700413: the position was called unfilled, opened by a late fill, and held a short call with no order.
+
+    again_at: seconds after which the engine ends once more, while it waits for the partners.
+    """
     desk = load_desk(spec_files(["dte0_condor"]), {}, None)
     session = session_from(DEFAULT_DATE)
     start = desk.bots["dte0_condor"].windows(session)[0][0]
-    ends = Crash(moment=Moment.AT_TIME, at=start + timedelta(seconds=2), away=240)
+    aways = {2: 240} if again_at is None else {2: 240, again_at: 5}
+    ends = [Crash(moment=Moment.AT_TIME, at=start + timedelta(seconds=at), away=away) for at, away in aways.items()]
     torn: dict[str, str | int] = {"kind": "one_leg", "on": "order", "leg": 3}
-    bare = replace(draw(7, desk, CHOICE), day=session.date, market=None, faults=(torn,), crashes=(ends,), acts=())
+    bare = replace(draw(7, desk, CHOICE), day=session.date, market=None, faults=(torn,), crashes=tuple(ends), acts=())
     storm = replace(bare, begins=start - timedelta(minutes=1), calm_at=start + timedelta(minutes=10), lockstep=True)
     left = live_through(storm, desk, tmp_path)
-    assert dict(left.kinds_fired) == {"crash at": 1, "one_leg": 1}
+    assert dict(left.kinds_fired) == {"crash at": len(ends), "one_leg": 1}
     assert judge(left, desk) == {}
     (position,) = left.day.positions.values()
     assert (position.state, position.exit_reason) == ("closed", "unwind")
