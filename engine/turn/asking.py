@@ -23,6 +23,7 @@ from engine.turn.judging import wake
 from engine.turn.resting import ask_back, cancel, option_has_expired
 from engine.turn.reviving import adopted, revive
 from engine.turn.rivals import note_refs
+from engine.turn.torn import torn_entries
 from engine.turn.unseen import book_unseen, owes_fills
 from engine.turn.work import Work
 
@@ -55,9 +56,10 @@ def _may_hear(work: Work) -> bool:
 
 
 def _is_open(work: Work) -> bool:
-    """Say whether we wait for the broker's word: on an order, or on where contracts have gone."""
+    """Say whether we wait for the broker's word: on an order, on where contracts have gone, on legs of a combo."""
     is_new = any(work.at - since < DOUBT for since in work.state.doubts.values())
-    return is_new or any(_is_doubtful(work, order) for order in work.all_live_orders())
+    is_torn = any(torn_entries(work, position) for position in work.active_positions())
+    return is_new or is_torn or any(_is_doubtful(work, order) for order in work.all_live_orders())
 
 
 def _was_at_work(work: Work, order: Order) -> bool:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from math import ceil
 
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose
@@ -39,6 +40,8 @@ def position_filled(work: Work, position: Position, order: Order) -> None:
         count_realized(work, position.bot)
         if position.state == "open" and not order.is_combo and not is_unwound(position):
             leave(work, position, UNWIND, f"{order.ref} was over and has filled after all, without its partners")
+        elif position.state == "exiting" and position.exit_reason == UNWIND and is_unwound(position):
+            _after_closing(work, position)  # the partners are told now
     elif order.purpose in RESTING and position.state == "open":
         work.move(replace(position, exit_reason=order.reason), "rest_partly_filled")
     elif order.purpose in CLOSING and position.state == "exiting":
@@ -48,9 +51,11 @@ def position_filled(work: Work, position: Position, order: Order) -> None:
 
 
 def _take_back_further_tries(work: Work, position: Position) -> None:
-    """An order that was over has filled after all: a later try would open the same once more."""
+    """An order that was over has filled after all: a later try would open the same once more, or part of it."""
+    held = {leg.name: leg.held for leg in position.legs}
     for other in work.live_orders(position.id):
-        if other.purpose is Purpose.ENTRY and position.structures + other.remaining > position.quantity:
+        begun = max(ceil(held[leg.name] / leg.ratio) for leg in other.legs)
+        if other.purpose is Purpose.ENTRY and begun + other.remaining > position.quantity:
             cancel(work, other, "an earlier try has filled after all")
 
 
@@ -126,6 +131,8 @@ def _no_more(work: Work, bot: CompiledBot, position: Position) -> str:
     """Return why no further order of this entry may be sent, "" when one may."""
     if next_stage(work, bot, position) is None:
         return "nothing is left to be opened"
+    if not bot.plan.order.leg_by_leg and not is_unwound(position):
+        return "an earlier try has filled after all, without all its legs"
     if not is_trading(work):
         return "the session is over"
     if work.state.standing.trading is not Trading.ACTIVE or work.state.is_stopping:

@@ -53,6 +53,7 @@ from engine.turn.protecting import place_protection
 from engine.turn.reports import on_commission, on_execution, on_message, on_order
 from engine.turn.resting import cancel_entries, option_has_expired, place_resting, put_back
 from engine.turn.state import NEVER, State, after_request
+from engine.turn.torn import step_torn
 from engine.turn.work import Turn, Work
 
 UNLINKED_AGAIN = timedelta(seconds=1)
@@ -132,6 +133,7 @@ def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
         if position.bot in names and position.state in ("entering", "open", "exiting"):
             step_exits(work, position)
     for position in work.active_positions():
+        step_torn(work, work.positions[position.id])
         _retry(work, work.positions[position.id])
     blocked = {name: daily.step_halts(work, bot) for name, bot in work.program.bots.items() if name in names}
     if not work.state.is_stopping:

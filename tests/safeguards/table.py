@@ -26,6 +26,7 @@ from engine.turn import (
     reports,
     resting,
     reviving,
+    torn,
     work,
 )
 from tests.safeguards.swap import method, swapped
@@ -334,6 +335,13 @@ SAFEGUARDS = (
         "a leg stands alone",
         _off((leaving.is_unwound, lambda _: True)),
         "one_leg,correction",
+        CONDOR,
+    ),
+    Safeguard(
+        "what is told alone after the end is closed",
+        "a leg stands alone after a start",
+        _off((torn.step_torn, _nothing)),
+        "one_leg,crash",
         CONDOR,
     ),
     Safeguard(

@@ -1,0 +1,60 @@
+"""Combos of which only some legs are told, after the order was over: what has no partner is closed.
+
+The broker tells the legs of a combo one after the other, so a fill that comes after the end leaves the position uneven
+for a moment, and a start may hear of an order's end before its fills. The other legs are waited for and asked for; what
+then stands alone is closed (faults.md rows 19, 28 and 49).
+"""
+
+from datetime import datetime
+
+from engine.model.order import Order, Purpose
+from engine.model.position import Position
+from engine.turn.doubting import DOUBT
+from engine.turn.ended import next_opening
+from engine.turn.judging import wake
+from engine.turn.leaving import UNWIND, is_unwound, leave
+from engine.turn.resting import has_expired
+from engine.turn.unseen import owes_fills
+from engine.turn.work import Work
+
+
+def torn_entries(work: Work, position: Position) -> list[Order]:
+    """Return the combos that are over and have left the position legs without their partners.
+
+    One that has been unwound since its last fill is none of them: an exit may close single legs of what was kept. While
+    a further try works its end decides.
+    """
+    if position.state not in ("open", "entering") or position.on_hold or is_unwound(position):
+        return []
+    if work.has_live_entry(position.id):
+        return []
+    orders = work.orders_of(position.id)
+    unwound = max((order.prepared_at for order in orders if order.purpose is Purpose.UNWIND), default=None)
+    return [order for order in orders if _is_torn(order) and not _is_before(order.changed_at, unwound)]
+
+
+def _is_torn(order: Order) -> bool:
+    is_over = order.purpose is Purpose.ENTRY and order.is_combo and not order.status.is_live
+    return is_over and len({count / leg.ratio for count, leg in zip(order.counts, order.legs, strict=True)}) > 1
+
+
+def _is_before(at: datetime, other: datetime | None) -> bool:
+    return other is not None and at <= other
+
+
+def step_torn(work: Work, position: Position) -> None:
+    """Close what has stood without its partner for a while; what the broker owes fills of is left to a person."""
+    torn = torn_entries(work, position)
+    if not torn or has_expired(work, position):
+        return
+    order = max(torn, key=lambda found: found.changed_at)
+    left = (DOUBT - (work.at - order.changed_at)).total_seconds()
+    if left > 0:
+        wake(work, position.bot, left)
+    elif any(owes_fills(found) for found in torn):
+        text = f"the broker says that {order.ref} has filled, and does not tell the fills of all its legs"
+        work.alarm(position.bot, f"{text}: a person must look", position.id)
+    elif position.state == "entering":
+        next_opening(work, position)  # the pause between two tries may be long: there is none any more
+    else:
+        leave(work, position, UNWIND, f"{order.ref} was over and has filled after all, without its partners")

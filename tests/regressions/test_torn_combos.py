@@ -1,0 +1,173 @@
+"""Combos that filled with some of their legs after the engine had taken them for over."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hand_desk import Desk, put, text_of
+
+from engine.model.command import Inquire
+from engine.model.event import BrokerStatus, ExecutionReport
+from engine.model.order import Order, OrderStatus, Purpose, Side
+from engine.model.session import session_from
+from engine.run.chaos.draw import CHOICE, draw
+from engine.run.chaos.storm import Crash, Moment
+from engine.run.chaos.trial import live_through
+from engine.run.chaos.verdicts import judge
+from engine.run.desk import load_desk
+from engine.run.worlds import DEFAULT_DATE
+from tests.e2e.worlds import spec_files
+
+RETRIES = "{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 5m, then: cancel}"
+
+
+def asked(desk: Desk) -> int:
+    return sum(isinstance(command, Inquire) for command in desk.commands)
+
+
+def over(desk: Desk) -> Order:
+    """Enter, and have the broker call the entry cancelled with nothing filled."""
+    order = desk.enter()
+    desk.ack(order)
+    desk.cancelled(order)
+    return desk.order(order.ref)
+
+
+def fills(desk: Desk, order: Order) -> tuple[ExecutionReport, ExecutionReport]:
+    """Return the executions of one structure: the short leg's, the long leg's."""
+    first, second = desk.executions_of(order, 1)
+    return (second, first) if first.is_buy else (first, second)
+
+
+@pytest.mark.parametrize("again_at", [None, 255])
+def test_a_start_heard_of_the_end_of_a_combo_before_its_only_leg_and_left_that_alone(
+    tmp_path: Path, again_at: int | None
+) -> None:
+    """Seed 700413: the position was called unfilled, opened by a late fill, and held a short call with no order.
+
+    again_at: seconds after which the engine ends once more, while it waits for the partners.
+    """
+    desk = load_desk(spec_files(["dte0_condor"]), {}, None)
+    session = session_from(DEFAULT_DATE)
+    start = desk.bots["dte0_condor"].windows(session)[0][0]
+    aways = {2: 240} if again_at is None else {2: 240, again_at: 5}
+    ends = [Crash(moment=Moment.AT_TIME, at=start + timedelta(seconds=at), away=away) for at, away in aways.items()]
+    torn: dict[str, str | int] = {"kind": "one_leg", "on": "order", "leg": 3}
+    bare = replace(draw(7, desk, CHOICE), day=session.date, market=None, faults=(torn,), crashes=tuple(ends), acts=())
+    storm = replace(bare, begins=start - timedelta(minutes=1), calm_at=start + timedelta(minutes=10), lockstep=True)
+    left = live_through(storm, desk, tmp_path)
+    assert dict(left.kinds_fired) == {"crash at": len(ends), "one_leg": 1}
+    assert judge(left, desk) == {}
+    (position,) = left.day.positions.values()
+    assert (position.state, position.exit_reason) == ("closed", "unwind")
+    assert [leg.opened for leg in position.legs] == [0, 0, 1, 0]
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_a_leg_that_is_told_alone_after_the_end_is_asked_about_and_closed(is_restarted: bool) -> None:
+    desk = Desk()
+    order = over(desk)
+    assert desk.position.state == "closed"
+    desk.send(fills(desk, order)[0])
+    assert desk.position.state == "open"
+    if is_restarted:
+        desk.unlink()
+        desk.link()
+    before = asked(desk)
+    for _ in range(29):
+        desk.tick(1)
+    assert asked(desk) >= before + 2
+    assert desk.submitted == [desk.submitted[0]]
+    desk.tick(2)
+    assert (desk.last.purpose, desk.last.side, desk.last.legs[0].option) == (Purpose.UNWIND, Side.BUY, put(5945))
+    assert any("without its partners: the position is closed" in text for text in desk.alarms)
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
+    assert desk.position.is_flat
+
+
+def test_it_is_closed_by_the_clock_alone_when_nothing_moves() -> None:
+    desk = Desk()
+    order = over(desk)
+    desk.send(fills(desk, order)[0])
+    desk.settle(32)
+    assert desk.position.state == "exiting"
+    assert desk.position.exit_reason == "unwind"
+
+
+def test_a_combo_that_fills_late_leg_by_leg_stays_open() -> None:
+    desk = Desk()
+    order = over(desk)
+    short, long = fills(desk, order)
+    desk.send(short)
+    for _ in range(20):
+        desk.tick(1)
+    desk.send(long)
+    for _ in range(60):
+        desk.tick(1)
+    assert desk.position.state == "open"
+    assert [found.purpose for found in desk.submitted] == [Purpose.ENTRY]
+    assert not desk.alarms
+
+
+def test_a_partner_that_is_told_while_the_leg_waits_to_be_closed_makes_the_position_whole() -> None:
+    """Nothing was left to close, and it would have stayed between two states."""
+    desk = Desk()
+    order = over(desk)
+    short, long = fills(desk, order)
+    desk.send(short)
+    desk.blind(put(5945))
+    for _ in range(31):
+        desk.tick(1)
+    assert desk.position.state == "exiting"
+    desk.send(long)
+    assert desk.position.state == "open"
+    assert desk.position.exit_reason == ""
+    assert len(desk.submitted) == 1
+
+
+def test_legs_whose_fill_the_broker_owes_are_asked_for_and_told_to_a_person() -> None:
+    """It says that the whole has filled: to close what it has told so far would leave the other legs alone."""
+    desk = Desk()
+    order = over(desk)
+    short, long = fills(desk, order)
+    desk.report(order, BrokerStatus.FILLED, 1)
+    desk.send(short)
+    for _ in range(60):
+        desk.tick(1)
+    assert desk.position.state == "open"
+    assert len([text for text in desk.alarms if "does not tell the fills of all its legs" in text]) == 1
+    desk.send(long)
+    before = asked(desk)
+    desk.tick(11)
+    assert asked(desk) == before
+
+
+def test_a_leg_of_an_earlier_try_takes_the_next_one_back_and_is_closed() -> None:
+    desk = Desk((text_of(order=RETRIES),))
+    first = desk.enter()
+    desk.ack(first)
+    desk.tick(10)
+    desk.cancelled(first)
+    desk.tick(300)
+    second = desk.last
+    assert second.ref != first.ref
+    desk.ack(second)
+    desk.send(fills(desk, first)[0])
+    assert desk.order(second.ref).status is OrderStatus.CANCELLING
+    desk.cancelled(second)
+    assert desk.last.purpose is Purpose.UNWIND
+
+
+def test_after_a_leg_of_an_earlier_try_no_further_one_is_sent_and_its_pause_is_not_waited_for() -> None:
+    desk = Desk((text_of(order=RETRIES),))
+    first = desk.enter()
+    desk.ack(first)
+    desk.tick(10)
+    desk.cancelled(first)
+    desk.tick(5)
+    desk.send(fills(desk, first)[0])
+    for _ in range(32):
+        desk.tick(1)
+    assert [found.purpose for found in desk.submitted] == [Purpose.ENTRY, Purpose.UNWIND]
