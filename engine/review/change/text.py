@@ -54,7 +54,7 @@ def head(found: Difference) -> str:
 
 def changed(changes: Sequence[Change], width: int = WIDTH) -> list[str]:
     """Return the changes in columns: mark, path, values, words; long values stand below each other."""
-    paths = min(max(len(path_of(change)) for change in changes), 34)
+    paths = min(max(len(path_of(change)) for change in changes), 42)
     short = [values(change) for change in changes if is_short(change)]
     column = max(map(len, short), default=0)
     said = ["", *(change.words for change in changes)]
@@ -110,7 +110,9 @@ def _flowed(lead: str, words: str, width: int) -> list[str]:
 def facts(found: Difference) -> Iterator[tuple[str, str]]:
     """Yield what is said below the changes, each under its title."""
     if found.losses:
-        yield "Worst case", "   ".join(map(loss_words, found.losses))
+        bounded = any(amount is not None for loss in found.losses for amount in (loss.was, loss.now))
+        words = "   ".join(map(loss_words, found.losses)) if bounded else "without a bound, as before"
+        yield "Worst case", words
     if priority := priority_words(found):
         yield "Exits", priority
     if found.kind == "bot":
