@@ -130,6 +130,13 @@ def test_an_exit_that_stays_off() -> None:
     assert found.status is Status.SAME
 
 
+def test_an_exit_switched_on_says_what_it_does() -> None:
+    old = edited(CONDOR, (BREACH, BREACH + "    enabled: false\n"))
+    (change,) = compared(old, CONDOR).changes
+    assert (change.path, change.is_worse) == ("exits.breach.enabled", False)
+    assert change.words == "it acts again: spot is within 5 points of the strike of a short leg, or past it"
+
+
 def test_states_that_come_and_go() -> None:
     new = PUT.replace("    resting: true\n", "").replace('  - time: "15:30"\n', "  - at_expiry: settle\n")
     assert compared(PUT, new).states == "no longer: open ──closed_out──▶ closed; new: open ──settled──▶ closed"
