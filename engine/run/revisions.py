@@ -84,7 +84,7 @@ def _beside(revision: str, path: str) -> tuple[Text, ...]:
             f"name the path: '{revision}:{path.partition(':')[2]}'",
         )
     if Path(path).is_dir():
-        return _in_revision(revision, "./", Path(path))
+        return _in_revision(revision, "./", Path(path), may_lack=True)
     return tuple(
         text
         for file in find_files([path])
@@ -108,7 +108,7 @@ def _in_revision(revision: str, path: str, folder: Path, *, may_lack: bool = Fal
         "utf-8", "replace"
     )
     names = [name for name in listed.split("\0") if name.endswith(SUFFIXES) and "/." not in f"/{name}"]
-    if not names:
+    if not names and not may_lack:
         raise MisuseError(f"'{where}' holds no {' or '.join(SUFFIXES)} file")
     inside = where if where.endswith(("/", ":")) else f"{where}/"
     return tuple(_text(f"{inside}{name}", folder) for name in sorted(names))

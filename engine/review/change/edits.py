@@ -79,8 +79,6 @@ def _test(part: Part) -> object:
 
 def _edits(pair: Pair, sides: Sides) -> Iterator[Change]:
     was, now = pair
-    if now.said == was.said == "switched off":
-        return
     if "enabled" in was.facets and was.facets["enabled"].value != now.facets["enabled"].value:
         yield _edited("enabled", pair, sides)
         return

@@ -98,13 +98,3 @@ def more(up: str, down: str = "", unsaid: float = float("inf")) -> Judge:
         return Verdict(up, is_worse=True) if new > old else Verdict(down)
 
     return judge
-
-
-def less(down: str, up: str = "", unsaid: float = 0.0) -> Judge:
-    """Return a judge of a number that is worse when it shrinks; `unsaid` is what stands for none."""
-
-    def judge(edit: Edit) -> Verdict:
-        old, new = (unsaid if each is None else float(each) for each in (edit.old, edit.new))
-        return Verdict(down, is_worse=True) if new < old else Verdict(up)
-
-    return judge

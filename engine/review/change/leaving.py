@@ -16,7 +16,7 @@ from engine.review.change.rules import JUDGING, head, judge_test, nameless
 from engine.review.example import Example
 from engine.review.leaves import acting, acts_without_engine, closed_words
 from engine.review.levels import level_of, level_words, with_level
-from engine.review.sentences import outline, sentence
+from engine.review.sentences import sentence
 from engine.review.subject import Subject
 from engine.review.worst import worst_of
 from engine.spec.spec import Exit, ExitKind, IfUnknown
@@ -26,9 +26,8 @@ def exit_part(written: Exit, subject: Subject) -> Part:
     """Return an exit as a part; of one that is switched off only its text counts."""
     planned = planned_of(written.name, subject)
     if planned is None:
-        off = head(replace_paths(written.condition), "switched off", judge_off)
-        facts = {"": off, **facets(written, OFF, subject)}
-        return Part(place="exits", name=written.name, noun=written, meaning=None, facets=facts, said="switched off")
+        off = facets(written, OFF, subject)
+        return Part(place="exits", name=written.name, noun=written, meaning=None, facets=off, said="switched off")
     said = exit_words(planned, subject)
     found = {"": head(_value(planned), said, judge_exit), **facets(written, EXIT, subject)}
     if written.condition is not None:
@@ -42,11 +41,6 @@ def planned_of(name: str, subject: Subject) -> ExitPlan | None:
     return next((planned for planned in subject.plan.exits if planned.name == name), None)
 
 
-def replace_paths(condition: Any) -> str:
-    """Return what a condition that is not compiled says, as text to compare."""
-    return "" if condition is None else condition.name
-
-
 def _value(planned: ExitPlan) -> tuple[Any, ...]:
     return planned.kind, planned.rule.test if planned.rule else None, planned.basis
 
@@ -56,9 +50,7 @@ def exit_words(planned: ExitPlan, subject: Subject) -> str:
     if planned.rule is None:
         return "what is left settles at expiry"
     bare = replace(planned.rule, confirm=None, max_age=None)
-    words = sentence(bare.test, subject.cast)
-    head_words = words if len(outline(bare, subject.cast)) > 1 else outline(bare, subject.cast)[0].words
-    return acting(replace(planned, rule=bare), head_words, subject)
+    return acting(replace(planned, rule=bare), sentence(bare.test, subject.cast), subject)
 
 
 def example_words(planned: ExitPlan, example: Example | None) -> str:
@@ -172,15 +164,10 @@ def worst_trade(subject: Subject) -> str:
     return f"the worst case, {amounts.money(round(worst.amount))}"
 
 
-def judge_off(edit: Edit) -> Verdict:
-    """Judge an edit of an exit that is switched off before and after."""
-    return Verdict("it is switched off: nothing acts by it")
-
-
 def judge_enabled(edit: Edit) -> Verdict:
     """An exit switched off is one removed."""
     if edit.new:
-        return Verdict("it acts again")
+        return Verdict(f"it acts again: {edit.now.said}")
     planned = edit.was.noun
     return exit_lost(planned, edit.sides) if isinstance(planned, ExitPlan) else Verdict("it no longer acts", True)
 

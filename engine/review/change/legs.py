@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.compile.timing import outlives_its_day
 from engine.review import amounts
-from engine.review.change.facet import Edit, Sides, Verdict, told, worse
+from engine.review.change.facet import Edit, Judge, Sides, Verdict, worse
 from engine.review.change.key import Key, Keys, Within
 from engine.review.leaves import SETTLES, settles
 from engine.review.structure import STRIKES, expiry_words
@@ -82,6 +82,11 @@ def judge_distance(edit: Edit) -> Verdict:
     return Verdict("the strike stands further from spot")
 
 
+def grid(given: str, gone: str) -> Judge:
+    """Return the judge of a grid of strikes: what it does, and what holds without it."""
+    return lambda edit: Verdict(_joined(gone if edit.new is None else given, _example_words(edit.sides)))
+
+
 def judge_tolerance(edit: Edit) -> Verdict:
     """A wider tolerance trades strikes that nobody asked for."""
     if edit.new is None or (edit.old is not None and edit.new > edit.old):
@@ -107,9 +112,13 @@ STRIKE: Keys = {
     "by": Key(key="strike", said=_strike_words, judge=judge_strike, read=_selector),
     "target": Within("strike"),
     "reference": Within("strike"),
-    "multiple_of": Key(key="strike.multiple_of", said=_amount, judge=told("only strikes on that grid")),
+    "multiple_of": Key(
+        key="strike.multiple_of", said=_amount, judge=grid("only strikes on that grid", "any strike that is listed")
+    ),
     "prefer_multiple_of": Key(
-        key="strike.prefer_multiple_of", said=_amount, judge=told("that grid where one is listed")
+        key="strike.prefer_multiple_of",
+        said=_amount,
+        judge=grid("that grid where one is listed", "no grid is preferred"),
     ),
     "at_least_from_spot": Key(key="strike.at_least_from_spot", said=_points, judge=judge_distance),
     "within": Key(key="strike.within", said=_amount, judge=judge_tolerance),
@@ -172,8 +181,11 @@ def judge_expiry(edit: Edit) -> Verdict:
     """A later expiry is more nights, unless a time exit ends every day; another class may settle otherwise."""
     (old_rule, old_days, _), (new_rule, new_days, _) = edit.old, edit.new
     was, now = furthest(old_rule, old_days), furthest(new_rule, new_days)
-    later = now > was
-    return Verdict(_joined(_nights(edit.sides), _settling(edit.sides)), is_worse=later or bool(_settling(edit.sides)))
+    if old_rule is new_rule is DteRule.AT_LEAST:
+        was, now = old_days[0], new_days[0]
+    moved = "" if was == now else "it expires later" if now > was else "it expires sooner"
+    settling = _settling(edit.sides)
+    return Verdict(_joined(_nights(edit.sides) or moved, settling), is_worse=now > was or bool(settling))
 
 
 def furthest(rule: DteRule, days: tuple[int, ...]) -> float:

@@ -54,7 +54,7 @@ def head(found: Difference) -> str:
 
 def changed(changes: Sequence[Change], width: int = WIDTH) -> list[str]:
     """Return the changes in columns: mark, path, values, words; long values stand below each other."""
-    paths = min(max(len(path_of(change)) for change in changes), 34)
+    paths = min(max(len(change.path) for change in changes), 42)
     short = [values(change) for change in changes if is_short(change)]
     column = max(map(len, short), default=0)
     said = ["", *(change.words for change in changes)]
@@ -67,7 +67,7 @@ def changed(changes: Sequence[Change], width: int = WIDTH) -> list[str]:
 
 def _change(change: Change, paths: int, column: int, width: int) -> Iterator[str]:
     mark = _MARK if change.is_worse else "   "
-    lead = f"  {mark} {path_of(change).ljust(paths)}  "
+    lead = f"  {mark} {change.path.ljust(paths)}  "
     if is_short(change):
         yield from _flowed(f"{lead}{values(change).ljust(column)}  ", change.words, width)
         return
@@ -78,11 +78,6 @@ def _change(change: Change, paths: int, column: int, width: int) -> Iterator[str
             lead = below
     if change.words:
         yield from _flowed(lead, change.words, width)
-
-
-def path_of(change: Change) -> str:
-    """Return where a change stands."""
-    return change.path
 
 
 def is_short(change: Change) -> bool:
@@ -110,7 +105,9 @@ def _flowed(lead: str, words: str, width: int) -> list[str]:
 def facts(found: Difference) -> Iterator[tuple[str, str]]:
     """Yield what is said below the changes, each under its title."""
     if found.losses:
-        yield "Worst case", "   ".join(map(loss_words, found.losses))
+        bounded = any(amount is not None for loss in found.losses for amount in (loss.was, loss.now))
+        words = "   ".join(map(loss_words, found.losses)) if bounded else "without a bound, as before"
+        yield "Worst case", words
     if priority := priority_words(found):
         yield "Exits", priority
     if found.kind == "bot":

@@ -180,6 +180,13 @@ def test_a_file_that_the_revision_has_not(clone: Path) -> None:
     assert "dte0_condor  a new bot" in rulebot("HEAD", "specs/dte0_condor.yaml").stdout
 
 
+def test_a_folder_that_the_revision_has_not(clone: Path) -> None:
+    (clone / "more").mkdir()
+    (clone / "more" / "dte0_condor.yaml").write_text((shipped("specs") / "dte0_condor.yaml").read_text())
+    result = rulebot("HEAD", "more")
+    assert (result.exit_code, "dte0_condor  a new bot" in result.stdout) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -130,6 +130,13 @@ def test_an_exit_that_stays_off() -> None:
     assert found.status is Status.SAME
 
 
+def test_an_exit_switched_on_says_what_it_does() -> None:
+    old = edited(CONDOR, (BREACH, BREACH + "    enabled: false\n"))
+    (change,) = compared(old, CONDOR).changes
+    assert (change.path, change.is_worse) == ("exits.breach.enabled", False)
+    assert change.words == "it acts again: spot is within 5 points of the strike of a short leg, or past it"
+
+
 def test_states_that_come_and_go() -> None:
     new = PUT.replace("    resting: true\n", "").replace('  - time: "15:30"\n', "  - at_expiry: settle\n")
     assert compared(PUT, new).states == "no longer: open ──closed_out──▶ closed; new: open ──settled──▶ closed"
@@ -143,3 +150,27 @@ def test_which_positions_are_reached() -> None:
         "              positions opened from now on; an open one keeps the text it was opened with: exits.stop" in lines
     )
     assert "              at once, also while positions are open: risk.daily_loss" in lines
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words", "is_worse"),
+    [
+        ("{at_least: 30}", "{at_least: 45}", "it expires later", True),
+        ("{at_least: 45}", "{at_least: 30}", "it expires sooner", False),
+        ("{between: [30, 45]}", "{between: [30, 60]}", "held over up to 45 nights -> held over up to 60 nights", True),
+        ("{nearest: 30}", "{at_least: 30}", "held over up to 30 nights -> held over up to as many nights", True),
+    ],
+)
+def test_how_far_away_it_expires(old: str, new: str, words: str, is_worse: bool) -> None:
+    later = edited(CONDOR, ("per_day: 1", "max_open: 1"), ('  - time: "15:30"\n', "  - dte: {at_most: 5}\n"))
+    texts = [edited(later, ("{dte: 0}", f"{{dte: {each}}}")) for each in (old, new)]
+    change = change_at(compared(*texts), "legs.expiry")
+    assert words in change.words
+    assert change.is_worse is is_worse
+
+
+def test_another_settlement() -> None:
+    later = edited(CONDOR, ("per_day: 1", "max_open: 1"), ("{dte: 0}", "{dte: {at_least: 30}}"))
+    change = change_at(compared(later, edited(later, ("at_least: 30}}", "at_least: 30}, class: SPX}"))), "legs.expiry")
+    assert "at expiry settled in cash at the opening prints" in change.words
+    assert change.is_worse
