@@ -21,6 +21,7 @@ class _Entry(NamedTuple):
 
 COMMANDS = {
     "validate": _Entry("engine.cli.validate:validate", "Check specs; say every problem with its place."),
+    "test": _Entry("engine.cli.test:test", "Run the tests of specs."),
     "explain": _Entry("engine.cli.explain:explain", "Say in words what a spec does, or what a word means."),
     "run": _Entry("engine.cli.run:run", "Run bots, on paper or live."),
     "gateway": _Entry("engine.cli.gateway:gateway", "Serve a simulated market to any TWS client."),

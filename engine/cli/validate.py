@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import click
@@ -27,7 +28,7 @@ def validate(paths: tuple[str, ...], settings: tuple[str, ...], form: str) -> No
     """
     overrides = parse_settings(settings)
     with no_collection():
-        found = {str(file): problems_of(file, overrides) for file in find_files(paths)}
+        found = {str(file): problems_of(file, overrides) for file in find_files(paths, tests=True)}
     show_problems(found, form)
     if any(problem.is_error for problems in found.values() for problem in problems):
         raise click.exceptions.Exit(PROBLEMS_FOUND)
@@ -50,6 +51,11 @@ def problems_of(file: Path, overrides: Mapping[str, str]) -> tuple[Diagnostic, .
         loaded = load_document(file, overrides, digested=False)
     except OSError as error:
         raise StoreError(f"cannot read '{file}': {error.strerror or error}") from error
+    if loaded.tests is not None:
+        from engine.compile.trial_plans import planned_trials
+        from engine.spec.tested import tested_spec
+
+        return planned_trials(loaded, partial(tested_spec, loaded, loaded.tests))[1]
     if loaded.spec is None:
         return loaded.diagnostics
     from engine.compile.build import check

@@ -33,7 +33,7 @@ def build_plan(spec: Spec, source: Source | None = None) -> tuple[Plan | None, l
     """
     plan, problems = compiled(spec)
     place = source or Source(file=f"{spec.name}.yaml", text="")
-    return plan, list(in_file_order(_diagnostic(problem, place) for problem in problems))
+    return plan, list(in_file_order(diagnosed(problem, place) for problem in problems))
 
 
 def check(loaded: Loaded) -> list[Diagnostic]:
@@ -42,7 +42,7 @@ def check(loaded: Loaded) -> list[Diagnostic]:
         return []
     seen = frozenset(found.code for found in loaded.diagnostics)
     problems = compiled(loaded.spec, seen)[1]
-    return list(in_file_order(_diagnostic(problem, loaded.source) for problem in problems))
+    return list(in_file_order(diagnosed(problem, loaded.source) for problem in problems))
 
 
 def compiled(spec: Spec, elsewhere: frozenset[str] = frozenset()) -> tuple[Plan | None, list[Problem]]:
@@ -161,7 +161,8 @@ def _plan(
 # ---------------------------------------------------------------- places
 
 
-def _diagnostic(problem: Problem, source: Source) -> Diagnostic:
+def diagnosed(problem: Problem, source: Source) -> Diagnostic:
+    """Return a problem with its place in the text."""
     severity = "warning" if problem.is_warning else "error"
     span = source.span(problem.path, key=problem.on_key)
     if problem.columns is not None:

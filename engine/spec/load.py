@@ -15,16 +15,19 @@ from engine.spec.parameters import Replaced, replace_parameters
 from engine.spec.source import Plain, Source
 from engine.spec.spec import AccountDocument, Path, Spec
 from engine.spec.text import read_bytes
+from engine.spec.trial import TrialDocument
+from engine.spec.trial_document import check_trials, trial_document
 from engine.spec.walk import read_source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """What one document is. Without errors exactly one of `spec` and `account` is set; with errors neither."""
+    """What one document is. Without errors exactly one of `spec`, `account` and `tests` is set; with errors none."""
 
     source: Source
     spec: Spec | None = None
     account: AccountDocument | None = None
+    tests: TrialDocument | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
 
     @property
@@ -50,6 +53,8 @@ def load(source: Source, *, overrides: Mapping[str, str] | None = None, digested
         return Loaded(source=source, diagnostics=in_file_order((*source.problems, *problems)))
     if kind is Kind.ACCOUNT:
         return _load_account(source, source.tree)
+    if kind is Kind.TEST:
+        return _load_tests(source, source.tree)
     return _load_strategy(source, source.tree, overrides or {}, digested)
 
 
@@ -83,6 +88,13 @@ def _load_account(source: Source, tree: dict[str, Plain]) -> Loaded:
     found = in_file_order(problems)
     account = None if found else account_document(tree)
     return Loaded(source=source, account=account, diagnostics=found)
+
+
+def _load_tests(source: Source, tree: dict[str, Plain]) -> Loaded:
+    problems = (*source.problems, *_schema_problems(source, tree, "test", {}), *check_trials(source, tree))
+    found = in_file_order(problems)
+    tests = None if found else trial_document(tree)
+    return Loaded(source=source, tests=tests, diagnostics=found)
 
 
 def _strategy(replaced: Replaced) -> Spec:
