@@ -36,13 +36,14 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialMarket:
-    """What the market does. Levels by symbol; `iv` in percent a year; `rv` None is unknown.
+    """What the market does. Levels by symbol; `iv` in percent a year, `ivs` by underlying; `rv` None is unknown.
 
     widths: of option quotes by underlying. before: levels at the previous close. quotes: of the open position.
     """
 
     levels: Mapping[str, Series]
     iv: Series
+    ivs: Mapping[str, Series]
     rv: float | None
     widths: Mapping[str, float]
     before: Mapping[str, float]

@@ -76,10 +76,12 @@ def _market(tree: Tree) -> TrialMarket:
     given = {**USUAL, **tree}
     levels = {name.upper(): series(value) for name, value in given.items() if name not in NOT_LEVELS}
     levels.setdefault("SPY", levels["SPX"].times(0.1))
+    ivs = given["iv"] if isinstance(given["iv"], dict) else {}
     rv = str(given["rv"]).removesuffix("%")
     return TrialMarket(
         levels=levels,
-        iv=series(given["iv"]),
+        iv=series(USUAL["iv"] if ivs else given["iv"]),
+        ivs={name.upper(): series(each) for name, each in ivs.items()},
         rv=None if rv == "unknown" else float(rv),
         widths={name.upper(): float(_number(width)) for name, width in mapping(tree.get("width", {})).items()},
         before={name.upper(): float(_number(at)) for name, at in mapping(tree.get("previous_close", {})).items()},

@@ -1,7 +1,7 @@
 """Which rules and which moves of a spec's life some test has tried, and which none has.
 
-A rule is tried when a test saw it true, and false; one that keeps an entry out also when it was unknown, if what it
-reads can be missing. Of the lifecycle those moves count that the broker of tests can bring about; the rest (late fills,
+A rule is tried when a test saw it true, and false; a condition under `when` also when it was unknown, if what it reads
+can be missing (without quotes no legs are chosen, so `require` is not judged then). Of the lifecycle those moves count that the broker of tests can bring about; the rest (late fills,
 positions that vanish) is what `rulebot chaos` tries.
 """
 
@@ -51,9 +51,10 @@ def _covered(bot: str, results: list[Result]) -> Covered:
 
 
 def _wanted(plan: Plan) -> Iterator[str]:
-    for place, rules in (("when", plan.entry.when), ("require", plan.require)):
-        for rule in rules:
-            yield from _truths(place, rule, (True, False, *([None] if rule.reads - _SURE else [])))
+    for rule in plan.entry.when:
+        yield from _truths("when", rule, (True, False, *([None] if rule.reads - _SURE else [])))
+    for rule in plan.require:
+        yield from _truths("require", rule, (True, False))
     for planned in plan.exits:
         if planned.rule is not None and not planned.resting:
             yield from _truths("exit", planned.rule, (True, False))

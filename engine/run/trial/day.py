@@ -38,7 +38,11 @@ MINUTE = timedelta(minutes=1)
 SETTLES = timedelta(minutes=5)
 """After the close, when the account no longer has what has expired."""
 ENDS = SETTLES + MINUTE
-WAKES_AT_MOST = 100_000
+SOON = timedelta(seconds=1)
+"""When an engine is asked again that is due at once, and when it hears of what it has just begun to stream."""
+LOOKS_AGAIN = timedelta(seconds=10)
+"""A wake that is nearer than this has a reason of its own."""
+WAKES_AT_MOST = 30_000
 """Turns of one test; more means that the engine asks to be woken again and again."""
 
 
@@ -114,6 +118,7 @@ class Day:
         )
         self.queue: deque[Event] = deque()
         self.missed: list[Event] = []
+        self.fresh_at: datetime | None = None
         asked = {name for each in self.trial.expect for name in each.because}
         self.asked = [compiled for compiled in self.bot.when if compiled.rule.name in asked]
         self.observed: list[Observed] = []
@@ -167,7 +172,7 @@ class Day:
 
     def _agenda(self) -> deque[datetime]:
         """Return when the market or the broker does something by itself."""
-        found = {*self.quote_times, *self.broker.instants(), self.session.close + SETTLES}
+        found = {*self.quote_times, *self.broker.instants(), *self.bot.instants(self.session)}
         minute = self.session.open + MINUTE * max(self.market.minute, -1)
         while (minute := minute + MINUTE) <= self.session.close + ENDS:
             found.add(minute)
@@ -175,16 +180,30 @@ class Day:
 
     def _next(self, agenda: deque[datetime]) -> datetime:
         found = [agenda[0]] if agenda else [self.session.close + ENDS + MINUTE]
-        if self.state.is_linked:
-            found.append(max(self.state.step_at, self.now + datetime.resolution))
+        if self.state.is_linked and not self._only_looks_again():
+            found.append(self.state.step_at if self.state.step_at > self.now else self.now + SOON)
+        if self.fresh_at is not None:
+            found.append(self.fresh_at)
         if (filled := self.broker.next_at(self.now)) is not None:
             found.append(filled)
         return min(found)
 
+    def _only_looks_again(self) -> bool:
+        """Say whether the engine is woken only to look at the same market again, as it does every 15 seconds."""
+        entry, state = self.bot.plan.entry, self.state.bots[self.bot.plan.name]
+        if self.state.step_at < self.now + LOOKS_AGAIN:
+            return False
+        if self.state.indexed != self.board.version or self.state.live or entry.every is not None or entry.again:
+            return False
+        moving = any(self.state.positions[name].state != "open" for name in self.state.active)
+        return not moving and not state.unknown_since and not any(each.count for each in state.confirming.values())
+
     def _step(self) -> None:
+        rows = self._moved()
+        if self.fresh_at is not None and self.now >= self.fresh_at:
+            rows, self.fresh_at = tuple(self.board.rows.values()), None
         if self._is_away():
             return
-        rows = self._moved()
         self._hear(MarketMoved(self.now, rows))
         self.queue.extend(self.broker.fill(self.now))
         if self.now >= self.session.close + SETTLES:
@@ -245,8 +264,8 @@ class Day:
         self.records += result.records
         for command in result.commands:
             if isinstance(command, Watch):
-                rows = self.market.stream(command.contracts, self.now)
-                self.queue.append(MarketMoved(self.now, rows))
+                self.market.stream(command.contracts, self.now)
+                self.fresh_at = self.now + SOON
             elif isinstance(command, Submit):
                 self.sent.append((self.now, command.order))
             self.queue.extend(self.broker.take(command, self.now))

@@ -23,7 +23,7 @@ from engine.spec.trial_document import level_of
 DAYS_LISTED = 14
 """Days ahead in which every session has an expiry; after them only Fridays."""
 LAST_LISTED = 200
-REACH = 0.25
+REACH = 0.15
 """How far from spot strikes are listed, as a part of it."""
 LEAST = 0.02
 """What an option is worth at least: the model knows no smallest price."""
@@ -49,6 +49,10 @@ class Market:
         """Return where an underlying stood at the open, nan when that is missing."""
         return level_of(self.given, symbol).at(0)
 
+    def volatility(self, symbol: str, minute: int) -> float:
+        """Return the implied volatility of options on an underlying, an annual fraction; nan when it is missing."""
+        return self.given.ivs.get(symbol, self.given.iv).at(minute) / 100.0
+
     def minute_of(self, at: datetime) -> int:
         """Return the whole minutes since the open, negative before it."""
         return floor((at - self.session.open) / timedelta(minutes=1))
@@ -62,7 +66,7 @@ class Market:
 
     def opening_move(self, listing: Listing, expiry: date) -> float | None:
         """Return the expected move from the open to an expiry, points; None when it was not known."""
-        spot, volatility = self.opened(listing.symbol), self.given.iv.at(0) / 100.0
+        spot, volatility = self.opened(listing.symbol), self.volatility(listing.symbol, 0)
         years = years_until(expiry, self.session.open.timestamp())
         if isnan(spot) or isnan(volatility) or years is None or not listing.strikes.get(expiry):
             return None
@@ -140,7 +144,7 @@ class Market:
     def _write_option(self, option: Option, at: datetime) -> None:
         worth, slope = self.worth(option, at), self._delta(option, at)
         board, row = self.board, self.board.rows[option]
-        board.delta[row], board.iv[row] = slope, self.given.iv.at(self.minute) / 100.0
+        board.delta[row], board.iv[row] = slope, self.volatility(option.symbol, self.minute)
         board.model_at[row] = nan if isnan(slope) else at.timestamp()
         self._quote(option, worth, at)
 
@@ -160,7 +164,7 @@ class Market:
 
     def worth(self, option: Option, at: datetime) -> float:
         """Return the model's price at this instant, nan without a level or volatility."""
-        forward, volatility = self.level(option.symbol), self.given.iv.at(self.minute) / 100.0
+        forward, volatility = self.level(option.symbol), self.volatility(option.symbol, self.minute)
         if isnan(forward) or isnan(volatility):
             return nan
         years = years_until(option.expiry, at.timestamp()) or 0.0
@@ -168,7 +172,7 @@ class Market:
         return max(found, LEAST)
 
     def _delta(self, option: Option, at: datetime) -> float:
-        forward, volatility = self.level(option.symbol), self.given.iv.at(self.minute) / 100.0
+        forward, volatility = self.level(option.symbol), self.volatility(option.symbol, self.minute)
         if isnan(forward) or isnan(volatility):
             return nan
         years = years_until(option.expiry, at.timestamp()) or 0.0
