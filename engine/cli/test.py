@@ -1,6 +1,7 @@
 """`rulebot test`: run the tests of specs, say what was expected and what was seen, and what no test tries."""
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from engine.model.collector import no_collection
 from engine.model.errors import StoreError
 
 if TYPE_CHECKING:
+    from engine.run.trial.coverage import Covered
     from engine.run.trial.files import TrialFile
     from engine.run.trial.run import Result
 
@@ -38,42 +40,57 @@ def test(paths: tuple[str, ...], part: str, coverage: bool, floor: float | None,
     Exit code: 0 when all pass, 1 when one fails, a document has errors or coverage is below the floor, 2 when PATH
     names no test, 3 when a file cannot be read or written.
     """
-    from time import perf_counter
-
-    from engine.cli.test_text import coverage_lines, document_of, junit_text, result_lines, summary
     from engine.run.trial.coverage import covered
-    from engine.run.trial.run import run_trial
 
     if floor is not None and not coverage:
         raise click.UsageError("--floor goes with --coverage")
-    files = _files(paths, form)
+    results, seconds = _run(_files(paths, form), part, form)
+    every = [result for of_file in results.values() for result in of_file]
+    if not every:
+        raise click.UsageError(f"no test is called '{part}'")
+    found = covered(every) if coverage else ()
+    _show(results, found, seconds, form)
+    if junit is not None:
+        from engine.cli.test_text import junit_text
+
+        _write(junit, junit_text(results))
+    is_low = floor is not None and any(each.part < floor for each in found)
+    if is_low or not all(result.is_passed for result in every):
+        raise click.exceptions.Exit(FAILED)
+
+
+def _run(files: "Sequence[TrialFile]", part: str, form: str) -> "tuple[dict[str, list[Result]], float]":
+    """Return the results of the tests whose name holds `part`, by file, and the seconds of all; show each at once."""
+    from time import perf_counter
+
+    from engine.cli.test_text import result_lines
+    from engine.run.trial.run import run_trial
+
     began = perf_counter()
     results: dict[str, list[Result]] = {}
-    with no_collection():
-        for each in files:
-            chosen = [planned for planned in each.planned if part in planned.trial.name or part in planned.plan.name]
-            if chosen and form == "text":
-                click.echo(each.file)
-            for planned in chosen:
+    for each in files:
+        chosen = [planned for planned in each.planned if part in planned.trial.name or part in planned.plan.name]
+        if chosen and form == "text":
+            click.echo(each.file)
+        for planned in chosen:
+            with no_collection():
                 result = run_trial(planned, perf_counter)
-                results.setdefault(each.file, []).append(result)
-                if form == "text":
-                    for line in result_lines(result):
-                        click.echo(line)
-    if not results:
-        raise click.UsageError(f"no test is called '{part}'")
-    found = covered([result for of_file in results.values() for result in of_file]) if coverage else ()
-    if junit is not None:
-        _write(junit, junit_text(results))
+            results.setdefault(each.file, []).append(result)
+            for line in result_lines(result) if form == "text" else ():
+                click.echo(line)
+    return results, perf_counter() - began
+
+
+def _show(results: "Mapping[str, Sequence[Result]]", found: "Sequence[Covered]", seconds: float, form: str) -> None:
+    """Print what stands under the tests: coverage and the count, or all of it as JSON."""
+    from engine.cli.test_text import coverage_lines, document_of, summary
+
     if form == "json":
         click.echo(document_of(results, found))
-    else:
-        for line in coverage_lines(found):
-            click.echo(line)
-        click.echo(summary(results, perf_counter() - began))
-    is_low = floor is not None and any(each.part < floor for each in found)
-    if is_low or not all(result.is_passed for of_file in results.values() for result in of_file):
-        raise click.exceptions.Exit(FAILED)
+        return
+    for line in coverage_lines(found):
+        click.echo(line)
+    click.echo(summary(results, seconds))
 
 
 def _files(paths: tuple[str, ...], form: str) -> "tuple[TrialFile, ...]":

@@ -42,7 +42,11 @@ def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path)
             continue
         elif symbol not in read and not (symbol == "SPX" and "SPY" in read):
             yield _not_read(symbol, read, (*path, name))
-    for key, of, known in (("iv", market.ivs, priced), ("width", market.widths, priced), ("previous_close", market.before, read)):
+    for key, of, known in (
+        ("iv", market.ivs, priced),
+        ("width", market.widths, priced),
+        ("previous_close", market.before, read),
+    ):
         for symbol in of:
             if symbol not in known:
                 yield _not_read(symbol, known, (*path, key, symbol.lower()))

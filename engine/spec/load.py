@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path as File
+from typing import TYPE_CHECKING
 
 from engine.model.values import dataclass
 from engine.spec import sections
@@ -15,9 +16,10 @@ from engine.spec.parameters import Replaced, replace_parameters
 from engine.spec.source import Plain, Source
 from engine.spec.spec import AccountDocument, Path, Spec
 from engine.spec.text import read_bytes
-from engine.spec.trial import TrialDocument
-from engine.spec.trial_document import check_trials, trial_document
 from engine.spec.walk import read_source
+
+if TYPE_CHECKING:
+    from engine.spec.trial import TrialDocument
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +29,7 @@ class Loaded:
     source: Source
     spec: Spec | None = None
     account: AccountDocument | None = None
-    tests: TrialDocument | None = None
+    tests: "TrialDocument | None" = None
     diagnostics: tuple[Diagnostic, ...] = ()
 
     @property
@@ -91,6 +93,8 @@ def _load_account(source: Source, tree: dict[str, Plain]) -> Loaded:
 
 
 def _load_tests(source: Source, tree: dict[str, Plain]) -> Loaded:
+    from engine.spec.trial_document import check_trials, trial_document  # most documents are no tests
+
     problems = (*source.problems, *_schema_problems(source, tree, "test", {}), *check_trials(source, tree))
     found = in_file_order(problems)
     tests = None if found else trial_document(tree)

@@ -26,7 +26,9 @@ def test_shipped_tests_pass_and_try_everything(file: Path) -> None:
     (document,) = trial_files([str(file)])
     assert document.problems == ()
     results = [run_trial(planned, perf_counter) for planned in document.planned]
-    assert [(result.planned.trial.name, result.misses, result.error) for result in results if not result.is_passed] == []
+    assert [
+        (result.planned.trial.name, result.misses, result.error) for result in results if not result.is_passed
+    ] == []
     (found,) = covered(results)
     assert found.lacking == ()
 

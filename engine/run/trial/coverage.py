@@ -1,8 +1,8 @@
 """Which rules and which moves of a spec's life some test has tried, and which none has.
 
 A rule is tried when a test saw it true, and false; a condition under `when` also when it was unknown, if what it reads
-can be missing (without quotes no legs are chosen, so `require` is not judged then). Of the lifecycle those moves count that the broker of tests can bring about; the rest (late fills,
-positions that vanish) is what `rulebot chaos` tries.
+can be missing (without quotes no legs are chosen, so `require` is not judged then). Of the lifecycle those moves count
+that the broker of tests can bring about; the rest (late fills, positions that vanish) is what `rulebot chaos` tries.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
