@@ -97,6 +97,8 @@ def _document(file: Path, overrides: Mapping[str, str]) -> "Explanation | None":
         loaded = load_document(file, overrides)
     except OSError as error:
         raise StoreError(f"cannot read '{file}': {error.strerror or error}") from error
+    if loaded.tests is not None:
+        raise click.UsageError(f"{file} holds tests of {loaded.tests.spec}: 'rulebot test' runs them")
     if loaded.account is not None:
         return explain_account(loaded.account)
     plan = None if loaded.spec is None else build_plan(loaded.spec, loaded.source)[0]

@@ -126,3 +126,8 @@ def test_every_move_of_the_lifecycle_is_asked_of_tests_or_left_to_chaos() -> Non
     rows = {(row.state, row.trigger) for row in LIFECYCLE.rows}
     assert WALKS.keys() | CHAOS == rows
     assert not WALKS.keys() & CHAOS
+
+
+def test_other_commands_say_that_a_test_is_no_bot(tests: Path) -> None:
+    result = CliRunner().invoke(main, ["explain", str(write(tests, FINE))])
+    assert (result.exit_code, "'rulebot test' runs them" in result.stderr) == (2, True)
