@@ -125,6 +125,8 @@ def _document(file: Path, overrides: Mapping[str, str]) -> "Explanation | None":
     from engine.review.explain import explain_bot
 
     loaded = _loaded(file, overrides)
+    if loaded.tests is not None:
+        raise click.UsageError(f"{file} holds tests of {loaded.tests.spec}: 'rulebot test' runs them")
     if loaded.account is not None:
         return explain_account(loaded.account)
     plan = None if loaded.spec is None else build_plan(loaded.spec, loaded.source)[0]

@@ -32,6 +32,7 @@ SECTIONS = {
         "schema": _Entry("engine.cli.schema:schema", "Print the schema that editors complete from."),
     },
     "Try it without a broker": {
+        "test": _Entry("engine.cli.test:test", "Run the tests of specs."),
         "gateway": _Entry("engine.cli.gateway:gateway", "Serve a simulated market to any TWS client."),
         "chaos": _Entry("engine.cli.chaos:chaos", "Try bots under faults and crashes; a verdict for each invariant."),
     },

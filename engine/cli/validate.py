@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,7 @@ def validate(paths: tuple[str, ...], settings: tuple[str, ...], strict: bool, da
     """
     overrides = parse_settings(settings)
     with no_collection():
-        found = problems_in(find_files(paths), overrides, day.date() if day else today())
+        found = problems_in(find_files(paths, tests=True), overrides, day.date() if day else today())
     if strict:
         found = {file: tuple(map(as_error, problems)) for file, problems in found.items()}
     show_problems(found, form)
@@ -98,6 +98,11 @@ def _load(file: Path, overrides: Mapping[str, str]) -> Loaded:
 
 def _problems(loaded: Loaded, outside: "Outside | None") -> tuple[Diagnostic, ...]:
     """Return the problems of a document's text, and of its meaning once it can be read."""
+    if loaded.tests is not None:
+        from engine.compile.trial_plans import planned_trials
+        from engine.spec.tested import tested_spec
+
+        return planned_trials(loaded, partial(tested_spec, loaded, loaded.tests))[1]
     if loaded.spec is None:
         return loaded.diagnostics
     from engine.compile.build import check

@@ -57,7 +57,7 @@ def check_together(loaded: Sequence[Loaded]) -> list[list[Diagnostic]]:
     for at, problem in in_each_others_way([spec for _, spec in bots]):
         number, spec = bots[at]
         if problem.code not in spec.accept:
-            found[number].append(_diagnostic(problem, loaded[number].source))
+            found[number].append(diagnosed(problem, loaded[number].source))
     return found
 
 
@@ -186,10 +186,11 @@ def _plan(
 def _diagnostics(problems: Iterable[Problem], source: Source) -> list[Diagnostic]:
     """Return the problems with their places; an `accept` that is inherited need not switch anything off here."""
     own = (one for one in problems if one.code != "RB300" or not source.span(one.path, key=True).above)
-    return list(in_file_order(_diagnostic(problem, source) for problem in own))
+    return list(in_file_order(diagnosed(problem, source) for problem in own))
 
 
-def _diagnostic(problem: Problem, source: Source) -> Diagnostic:
+def diagnosed(problem: Problem, source: Source) -> Diagnostic:
+    """Return a problem with its place in the text."""
     severity = "warning" if problem.is_warning else "error"
     span = source.span(problem.path, key=problem.on_key)
     if problem.columns is not None:

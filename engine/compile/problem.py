@@ -39,6 +39,7 @@ CODES = {
     "RB242": "An `again` that can never act.",
     "RB250": "A limit of risk that makes no sense.",
     "RB260": "An expiry that no contract can have.",
+    "RB281": "A test that does not fit its spec: it gives what the bot does not read, or lacks what it needs.",
     "RB300": "An `accept` that switches off no warning of this spec.",
     "RB302": "A let that stands nowhere.",
     "RB310": "A market order sent on one reading of the quotes, with no confirm.",

@@ -10,6 +10,7 @@ from engine.model.errors import RulebotError
 from engine.spec.shipped import shipped
 
 SUFFIXES = (".yaml", ".yml")
+TEST_SUFFIXES = (".test.yaml", ".test.yml")
 _PLAIN = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -19,32 +20,42 @@ class NoSuchFiles(RulebotError):
     exit_code = 2
 
 
-def find_files(paths: Iterable[str | File]) -> list[File]:
+def find_files(paths: Iterable[str | File], *, tests: bool = False) -> list[File]:
     """Return the documents under `paths`, each once: a file as it is, a folder's by name, a pattern expanded.
 
     Patterns are expanded here too because not every shell does it. The bare name of a shipped spec names it where no
-    such file is: a wheel installed elsewhere has no `specs/` beside it. Raises: NoSuchFiles.
+    such file is: a wheel installed elsewhere has no `specs/` beside it. Of folders and patterns test documents
+    (`*.test.yaml`) are left out unless `tests`. Raises: NoSuchFiles.
     """
     found: dict[File, None] = {}
     for path in paths:
-        found.update(dict.fromkeys(_under(str(path))))
+        found.update(dict.fromkeys(_under(str(path), tests)))
     return list(found)
 
 
-def _under(path: str) -> list[File]:
+def _under(path: str, tests: bool) -> list[File]:
     file = File(path)
     if file.is_dir():
-        below = sorted(_in_folder(file))
+        below = sorted(each for each in _in_folder(file) if tests or not is_test(each))
         if not below:
             raise NoSuchFiles(f"the folder '{path}' holds no {' or '.join(SUFFIXES)} file")
         return below
     if file.exists():
         return [file]
-    if has_magic(path) and (matches := sorted(glob(path, recursive=True))):
-        return [found for match in matches for found in _under(match)]
+    if has_magic(path) and (matches := [each for each in _matches(path) if tests or not is_test(File(each))]):
+        return [found for match in matches for found in _under(match, tests)]
     if (came_along := shipped("specs") / f"{path}.yaml").is_file() and _PLAIN.fullmatch(path):
         return [came_along]
     raise NoSuchFiles(f"there is no '{path}'", f"shipped with rulebot: {', '.join(shipped_names())}")
+
+
+def _matches(pattern: str) -> list[str]:
+    return sorted(glob(pattern, recursive=True))
+
+
+def is_test(file: File) -> bool:
+    """Say whether a file is a test document, by its name."""
+    return file.name.endswith(TEST_SUFFIXES)
 
 
 def shipped_names() -> list[str]:

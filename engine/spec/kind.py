@@ -31,7 +31,7 @@ def kind_of_document(source: Source) -> tuple[Kind | None, tuple[Diagnostic, ...
 
 def _problems(source: Source, tree: dict[str, Plain], kinds: list[str]) -> Iterator[Diagnostic]:
     if not kinds:
-        near = next((key for key in tree if closest(key, ("rulebot", "rulebot_account"), 0.75)), None)
+        near = next((key for key in tree if closest(key, [kind.value for kind in Kind], 0.75)), None)
         help = "add 'rulebot: 1'" if near is None else "did you mean 'rulebot: 1'?"
         yield source.diagnostic(
             "RB119", (near,) if near else (), "the document does not say its version", help, at_key=True
@@ -39,8 +39,6 @@ def _problems(source: Source, tree: dict[str, Plain], kinds: list[str]) -> Itera
     elif len(kinds) > 1:
         message = f"the document is of two kinds: '{kinds[0]}' and '{kinds[1]}'"
         yield source.diagnostic("RB119", (kinds[1],), message, "keep one of the two", at_key=True)
-    elif kinds[0] == Kind.TEST.value:
-        yield source.diagnostic("RB119", (kinds[0],), "spec tests are not built yet", at_key=True)
     elif tree[kinds[0]] is True or tree[kinds[0]] != VERSION:
         message = f"this engine reads version {VERSION} of the language, is '{source.written((kinds[0],))}'"
         yield source.diagnostic("RB119", (kinds[0],), message, f"write '{kinds[0]}: {VERSION}'")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path as File
+from typing import TYPE_CHECKING
 
 from engine.model.values import dataclass
 from engine.spec import sections
@@ -18,10 +19,13 @@ from engine.spec.spec import AccountDocument, Path, Spec
 from engine.spec.text import read_bytes
 from engine.spec.walk import read_source
 
+if TYPE_CHECKING:
+    from engine.spec.trial import TrialDocument
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """What one document is. Without errors exactly one of `spec` and `account` is set; with errors neither.
+    """What one document is. Without errors exactly one of `spec`, `account` and `tests` is set; with errors none.
 
     source: with what it extends laid under it, unless that was not to be had.
     """
@@ -29,6 +33,7 @@ class Loaded:
     source: Source
     spec: Spec | None = None
     account: AccountDocument | None = None
+    tests: "TrialDocument | None" = None
     diagnostics: tuple[Diagnostic, ...] = ()
 
     @property
@@ -66,6 +71,8 @@ def load(
         return Loaded(source=source, diagnostics=in_file_order((*source.problems, *problems)))
     if kind is Kind.ACCOUNT:
         return _load_account(source, source.tree)
+    if kind is Kind.TEST:
+        return _load_tests(source, source.tree)
     if EXTENDS not in source.tree:
         return _load_strategy(source, source.tree, overrides or {}, digested)
     return _load_child(source, read, overrides or {}, digested)
@@ -112,6 +119,15 @@ def _load_account(source: Source, tree: dict[str, Plain]) -> Loaded:
     found = in_file_order(problems)
     account = None if found else account_document(tree)
     return Loaded(source=source, account=account, diagnostics=found)
+
+
+def _load_tests(source: Source, tree: dict[str, Plain]) -> Loaded:
+    from engine.spec.trial_document import check_trials, trial_document  # most documents are no tests
+
+    problems = (*source.problems, *_schema_problems(source, tree, "test", {}), *check_trials(source, tree))
+    found = in_file_order(problems)
+    tests = None if found else trial_document(tree)
+    return Loaded(source=source, tests=tests, diagnostics=found)
 
 
 def _strategy(replaced: Replaced) -> Spec:

@@ -24,9 +24,9 @@ from engine.spec.suggest import closest, did_you_mean
 from engine.spec.words import KEYS_TO_COME, MEASURES
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def validator(kind: str) -> Any:
-    """Return the validator of `strategy` or `account`, made once."""
+    """Return the validator of `strategy`, `account` or `test`, made once."""
     schema = read_schema(kind)
     keywords = {"x-exactly-one": _exactly_one, "x-one-besides": _one_besides, "$ref": _within(schema["$defs"])}
     extended: Any = extend

@@ -31,7 +31,7 @@ VALUES: tuple[Plain, ...] = (
 
 
 def kind_of(tree: dict[str, Plain]) -> str:
-    return "account" if "rulebot_account" in tree else "strategy"
+    return next((kind for kind in ("account", "test") if f"rulebot_{kind}" in tree), "strategy")
 
 
 def is_clean(tree: Plain, kind: str) -> bool:
@@ -76,7 +76,7 @@ def test_no_keyword_of_the_schemas_is_unknown_to_the_quick_look() -> None:
                 for each in item:
                     collect(each)
 
-    for kind in ("strategy", "account"):
+    for kind in ("strategy", "account", "test"):
         collect(json.loads(json.dumps(read_schema(kind))))
     assert found <= _CHECKS.keys() | _SAYS_NOTHING
 
@@ -86,7 +86,7 @@ def test_a_document_that_is_fine_is_seen_to_be(folder: Path) -> None:
     for file in sorted(folder.rglob("*.yaml")):
         tree = read_source(file.read_bytes(), file.name).tree
         assert isinstance(tree, dict)
-        if not any(key.startswith("rulebot_test") for key in tree) and is_clean(tree, kind_of(tree)):
+        if is_clean(tree, kind_of(tree)):
             assert fits(tree, kind_of(tree)), file.name
 
 

@@ -37,8 +37,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_shipped_specs_are_fine() -> None:
+    count = len([*shipped("specs").rglob("*.yaml")])
     result = rulebot("validate", "--date", "2026-11-02", str(shipped("specs")))
-    assert (result.exit_code, result.stdout) == (0, "6 files: 6 fine\n")
+    assert (result.exit_code, result.stdout) == (0, f"{count} files: {count} fine\n")
 
 
 def test_problems_end_with_one() -> None:

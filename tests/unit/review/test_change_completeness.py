@@ -32,7 +32,8 @@ TABLES: Mapping[type, tuple[Keys, ...]] = {
 ELSEWHERE = {
     "from": "window", "to": "window", "buy": "side", "sell": "side", "underlyings": "underlying", "dte": "expiry",
     "class": "expiry", "nearest": "expiry", "after": "again", "wait": "again", "until": "again",
-    "extends": "what it takes over, key by key", "expr": "test", "all": "test", "any": "test", "not": "test", "target": "test", "stop": "test", "at_expiry": "test",
+    "extends": "what it takes over, key by key",
+    "expr": "test", "all": "test", "any": "test", "not": "test", "target": "test", "stop": "test", "at_expiry": "test",
     "delta": "strike", "expected_move": "strike", "below": "strike", "above": "strike", "by": "strike", "at": "strike",
     "cost": "protect", "parameters": "parameters", "let": "let", "accept": "accept", "when": "entry.when",
     "require": "legs.require", "halt_when": "risk.halt_when", "entry": "entry", "legs": "legs", "exits": "exits",

@@ -45,3 +45,13 @@ def test_a_shipped_spec_goes_by_its_name(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(NoSuchFiles) as missing:
         find_files(["putlite"])
     assert "put_lite" in (missing.value.help or "")
+
+
+def test_test_documents_are_left_out_of_folders_and_patterns_unless_asked_for(tmp_path: Path) -> None:
+    for name in ("bot.yaml", "bot.test.yaml"):
+        (tmp_path / name).touch()
+    both = [tmp_path / "bot.test.yaml", tmp_path / "bot.yaml"]
+    for path in (tmp_path, tmp_path / "*.yaml"):
+        assert find_files([path]) == both[1:]
+        assert find_files([path], tests=True) == both
+    assert find_files(both[:1]) == both[:1]

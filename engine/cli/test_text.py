@@ -1,0 +1,124 @@
+"""The words of `rulebot test`, and the same as JSON and JUnit."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+from xml.sax.saxutils import quoteattr
+
+from engine.cli.why_text import condition_document, moment_lines
+from engine.record.explain import Moment, selection_at, state_at
+from engine.record.record import Record
+
+if TYPE_CHECKING:
+    from engine.run.trial.coverage import Covered
+    from engine.run.trial.expect import Miss
+    from engine.run.trial.run import Result
+
+_INDENT = " " * 10
+
+
+def result_lines(result: "Result") -> list[str]:
+    """Return one line for a test; of a failing one also what was expected and seen, with the conditions then."""
+    word = "ok    " if result.is_passed else "FAILED"
+    lines = [f"  {word}  {result.planned.trial.name}   {result.seconds:.2f} s"]
+    if result.error:
+        lines.append(f"{_INDENT}it cannot be run: {result.error}")
+    for miss in result.misses:
+        lines += _miss_lines(result, miss)
+    return lines
+
+
+def _miss_lines(result: "Result", miss: "Miss") -> list[str]:
+    found = [f"expected  {miss.expected}", f"seen      {miss.seen}", *_legs(result, miss)]
+    moment = moment_of(result, miss)
+    return [f"{_INDENT}{each}" for each in (*found, *(moment_lines(moment) if moment.conditions else ()))]
+
+
+def _legs(result: "Result", miss: "Miss") -> list[str]:
+    """Return how the strikes of the legs in question were chosen, a line each."""
+    chosen = selection_at(_records(result), miss.at) if miss.legs else None
+    legs: Any = chosen.data.get("legs") if chosen is not None else None
+    return [f"  {each['name']}: {each['asked']}" for each in legs or () if each["name"] in miss.legs]
+
+
+def _records(result: "Result") -> Sequence[Record]:
+    return result.outcome.lived.records if result.outcome is not None else ()
+
+
+def moment_of(result: "Result", miss: "Miss") -> Moment:
+    """Return what the rules in question said at the instant in question."""
+    return state_at(_records(result), miss.at, miss.places) if miss.places else Moment(miss.at, ())
+
+
+def summary(results: Mapping[str, Sequence["Result"]], seconds: float) -> str:
+    """Return `24 tests: 23 passed, 1 failed, in 3.1 s`."""
+    every = [result for of_file in results.values() for result in of_file]
+    failed = sum(not result.is_passed for result in every)
+    parts = [f"{len(every) - failed} passed"] if failed < len(every) else []
+    parts += [f"{failed} failed"] if failed else []
+    count = "1 test" if len(every) == 1 else f"{len(every)} tests"
+    return f"{count}: {', '.join(parts)}, in {seconds:.1f} s"
+
+
+def coverage_lines(found: Iterable["Covered"]) -> list[str]:
+    """Return how much of each spec is tried, and what is not."""
+    lines = []
+    for each in found:
+        tried = each.count - len(each.lacking)
+        lines.append(f"{each.bot}: {tried} of {each.count} tried, {each.part:.0%}")
+        lines += [f"  {lacking}" for lacking in each.lacking]
+    return lines
+
+
+# ---------------------------------------------------------------- for machines
+
+
+def document_of(results: Mapping[str, Sequence["Result"]], found: Iterable["Covered"]) -> str:
+    """Return the results, and the coverage if it was asked for, as JSON."""
+    tests = [_result_document(file, result) for file, of_file in results.items() for result in of_file]
+    document: dict[str, Any] = {"tests": tests}
+    coverage = [{"bot": each.bot, "count": each.count, "lacking": list(each.lacking)} for each in found]
+    return json.dumps(document | ({"coverage": coverage} if coverage else {}), indent=2)
+
+
+def _result_document(file: str, result: "Result") -> dict[str, Any]:
+    return {
+        "file": file,
+        "bot": result.planned.plan.name,
+        "name": result.planned.trial.name,
+        "passed": result.is_passed,
+        "seconds": round(result.seconds, 3),
+        "error": result.error,
+        "misses": [
+            {
+                "expected": miss.expected,
+                "seen": miss.seen,
+                "at": miss.at.isoformat(),
+                "conditions": [condition_document(each) for each in moment_of(result, miss).conditions],
+            }
+            for miss in result.misses
+        ],
+    }
+
+
+def junit_text(results: Mapping[str, Sequence["Result"]]) -> str:
+    """Return the results as a JUnit file: a suite for each document."""
+    lines = ['<?xml version="1.0" encoding="utf-8"?>', "<testsuites>"]
+    for file, of_file in results.items():
+        failed = sum(not result.is_passed for result in of_file)
+        seconds = sum(result.seconds for result in of_file)
+        counts = f'tests="{len(of_file)}" failures="{failed}" time="{seconds:.3f}"'
+        lines.append(f"  <testsuite name={quoteattr(file)} {counts}>")
+        for result in of_file:
+            lines += _case(file, result)
+        lines.append("  </testsuite>")
+    return "\n".join([*lines, "</testsuites>", ""])
+
+
+def _case(file: str, result: "Result") -> list[str]:
+    head = f"    <testcase classname={quoteattr(file)} name={quoteattr(result.planned.trial.name)}"
+    head += f' time="{result.seconds:.3f}"'
+    if result.is_passed:
+        return [f"{head}/>"]
+    told = result.error or "; ".join(f"expected {miss.expected}, seen {miss.seen}" for miss in result.misses)
+    return [f"{head}>", f"      <failure message={quoteattr(told)}/>", "    </testcase>"]

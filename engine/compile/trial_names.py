@@ -1,0 +1,103 @@
+"""What a test says against the spec that it tests: every name is one of the spec's, everything given is read."""
+
+from collections.abc import Iterable, Iterator
+
+from engine.compile.plan import ExitPlan, Plan
+from engine.compile.problem import Problem, did_you_mean
+from engine.spec.spec import Path
+from engine.spec.trial import DAILY_LOSS, ENDINGS, Expectation, Opening, Trial, TrialMarket
+
+KNOWN_LEVELS = ("SPX", "SPY", "VIX", "VIX9D", "VIX1D", "VIX3M")
+"""Levels that a market has although a test does not give them."""
+
+
+def trial_problems(trial: Trial, plan: Plan, given: Iterable[str]) -> Iterator[Problem]:
+    """Yield what one test says that fits its spec not; `given` are the keys of its market."""
+    market: Path = (*trial.path, "market")
+    yield from _levels(trial.market, plan, tuple(given), market)
+    if trial.opening is not None:
+        yield from _opening(trial.opening, plan, (*trial.path, "from", "open"))
+    for expected in trial.expect:
+        yield from _expected(expected, plan)
+
+
+def rule_names(plan: Plan) -> tuple[str, ...]:
+    """Return the names of all rules of a plan."""
+    rules = (*plan.entry.when, *plan.require, *plan.risk.halt_when)
+    return tuple(dict.fromkeys([rule.name for rule in rules] + [each.name for each in _judged(plan)]))
+
+
+def _judged(plan: Plan) -> list[ExitPlan]:
+    return [each for each in plan.exits if each.rule is not None]
+
+
+def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path) -> Iterator[Problem]:
+    read = {*plan.needs.symbols, *plan.needs.indices}
+    priced = {leg.symbol for leg in plan.legs}
+    for name in given:
+        symbol = name.upper()
+        if name == "rv" and not plan.needs.daily:
+            yield Problem("RB281", (*path, name), "this bot reads no daily closes", "remove it", on_key=True)
+        elif name in ("iv", "rv", "width", "previous_close", "quotes"):
+            continue
+        elif symbol not in read and not (symbol == "SPX" and "SPY" in read):
+            yield _not_read(symbol, read, (*path, name))
+    for key, of, known in (
+        ("iv", market.ivs, priced),
+        ("width", market.widths, priced),
+        ("previous_close", market.before, read),
+    ):
+        for symbol in of:
+            if symbol not in known:
+                yield _not_read(symbol, known, (*path, key, symbol.lower()))
+    for symbol in sorted(read - market.levels.keys() - set(KNOWN_LEVELS)):
+        help = f"add '{symbol.lower()}: 100'"
+        yield Problem("RB281", path, f"this bot reads {symbol}, and the market does not say where it stands", help)
+
+
+def _not_read(symbol: str, read: Iterable[str], path: Path) -> Problem:
+    names = tuple(sorted(each.lower() for each in read))
+    help = did_you_mean(symbol.lower(), names) or f"it reads {', '.join(names)}"
+    return Problem("RB281", path, f"this bot does not read {symbol}", help, on_key=True)
+
+
+def _opening(opening: Opening, plan: Plan, path: Path) -> Iterator[Problem]:
+    word = "credit" if opening.net > 0 else "debit"
+    if word != plan.opens_for:
+        message = f"this bot opens for a {plan.opens_for}, is a {word}"
+        yield Problem("RB205", (*path, word), message, f"write '{plan.opens_for}'", on_key=True)
+    names = tuple(leg.name for leg in plan.legs)
+    yield from _legs(opening.legs, names, (*path, "legs"))
+    missing = [name for name in names if name not in opening.legs]
+    if opening.legs and missing:
+        message = f"'legs' lacks {', '.join(missing)}"
+        yield Problem("RB281", (*path, "legs"), message, "give all of them, or none", on_key=True)
+
+
+def _legs(strikes: Iterable[str], names: tuple[str, ...], path: Path) -> Iterator[Problem]:
+    for name in strikes:
+        if name not in names:
+            yield _unknown("leg", name, names, (*path, name), on_key=True)
+
+
+def _expected(expected: Expectation, plan: Plan) -> Iterator[Problem]:
+    path = expected.path
+    yield from _legs(expected.enters or (), tuple(leg.name for leg in plan.legs), (*path, "enters"))
+    exits = tuple(each.name for each in plan.exits)
+    if expected.exits and expected.exits not in (*exits, *ENDINGS):
+        yield _unknown("exit", expected.exits, (*exits, *ENDINGS), (*path, "exits"))
+    halts = (*(rule.name for rule in plan.risk.halt_when), *([DAILY_LOSS] if plan.risk.daily_loss is not None else []))
+    if expected.halts and expected.halts not in halts:
+        yield _unknown("halt", expected.halts, halts, (*path, "halts"))
+    resting = tuple(each.name for each in plan.exits if each.resting)
+    for name in expected.rests:
+        if name not in resting:
+            yield _unknown("resting exit", name, resting, (*path, "rests", name), on_key=True)
+    for name in expected.because:
+        if name not in rule_names(plan):
+            yield _unknown("rule", name, rule_names(plan), (*path, "because", name), on_key=True)
+
+
+def _unknown(what: str, name: str, known: tuple[str, ...], path: Path, *, on_key: bool = False) -> Problem:
+    help = did_you_mean(name, known) or (f"known are {', '.join(known)}" if known else f"it has no {what}")
+    return Problem("RB201", path, f"the spec has no {what} '{name}'", help, on_key=on_key)

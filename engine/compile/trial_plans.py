@@ -1,0 +1,69 @@
+"""A test document against its spec: the plan that each test runs, and every problem between the two."""
+
+from collections.abc import Callable, Mapping
+
+from engine.compile.build import build_plan, diagnosed
+from engine.compile.plan import Plan
+from engine.compile.problem import Problem
+from engine.compile.trial_names import trial_problems
+from engine.model.values import dataclass
+from engine.spec.conditions import mapping, sequence
+from engine.spec.diagnostic import Diagnostic, in_file_order
+from engine.spec.load import Loaded
+from engine.spec.trial import Trial
+
+Read = Callable[[Mapping[str, str]], Loaded]
+"""Returns the tested spec with parameters overridden. Raises: OSError."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTrial:
+    """A test with the plan it runs."""
+
+    trial: Trial
+    plan: Plan
+
+
+def planned_trials(tests: Loaded, read: Read) -> tuple[tuple[PlannedTrial, ...], tuple[Diagnostic, ...]]:
+    """Return the tests of a document with their plans, and the problems; with problems no test can be run."""
+    planned: list[PlannedTrial] = []
+    problems: list[Problem] = []
+    plans: dict[tuple[tuple[str, str], ...], Plan | Problem] = {}
+    for trial in tests.tests.trials if tests.tests is not None else ():
+        key = tuple(sorted(trial.settings.items()))
+        if key not in plans:
+            plans[key] = _plan(trial, read)
+        plan = plans[key]
+        if isinstance(plan, Problem):
+            problems.append(plan)
+            continue
+        planned.append(PlannedTrial(trial, plan))
+        problems += trial_problems(trial, plan, _given(tests, trial))
+    return tuple(planned), in_file_order(diagnosed(problem, tests.source) for problem in problems)
+
+
+def _plan(trial: Trial, read: Read) -> Plan | Problem:
+    try:
+        spec = read(trial.settings)
+    except OSError as error:
+        return Problem("RB281", ("spec",), f"the spec cannot be read: {error.strerror or error}")
+    plan = None if spec.spec is None else build_plan(spec.spec, spec.source)[0]
+    if plan is not None:
+        return plan
+    if trial.settings and _is_fine(read):
+        named = ", ".join(f"{name}={value}" for name, value in trial.settings.items())
+        return Problem("RB281", (*trial.path, "set"), f"the spec has problems with {named}", on_key=True)
+    help = f"'rulebot validate {spec.source.file}' says which"
+    message = "this is no spec of a bot" if not spec.diagnostics else "the spec has problems"
+    return Problem("RB281", ("spec",), message, help)
+
+
+def _is_fine(read: Read) -> bool:
+    return read({}).is_fine
+
+
+def _given(tests: Loaded, trial: Trial) -> tuple[str, ...]:
+    """Return the keys of a test's market as they are written."""
+    assert isinstance(tests.source.tree, dict)
+    tree = mapping(sequence(tests.source.tree["tests"])[int(trial.path[1])])
+    return tuple(mapping(tree.get("market", {})))

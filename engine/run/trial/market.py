@@ -1,0 +1,232 @@
+"""The market of a test: levels that the test writes, options priced by Black's model at the given volatility.
+
+Nothing is quoted before somebody asks for it; what is asked for is written to the board minute by minute. Levels are
+told at every step, as an index is every second; an option's quote only when it has changed.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from math import floor, isnan, nan, sqrt
+
+from engine.compile.plan import Plan
+from engine.model.black import MEAN_MOVE, delta, price, years_until
+from engine.model.contract import Contract, Kind, Option, Right, Underlying, product
+from engine.model.facts import Listing
+from engine.model.market import Board
+from engine.model.position import PositionLeg
+from engine.model.quotes import OPTION_AGE
+from engine.model.session import Session, is_session, session_before
+from engine.spec.trial import Hole, Mark, TrialMarket
+from engine.spec.trial_document import level_of
+
+DAYS_LISTED = 14
+"""Days ahead in which every session has an expiry; after them only Fridays."""
+LAST_LISTED = 200
+REACH = 0.15
+"""How far from spot strikes are listed, as a part of it."""
+LEAST = 0.02
+"""What an option is worth at least: the model knows no smallest price."""
+SESSIONS_A_YEAR = 252.0
+
+
+class Market:
+    """A test's market on a board. `marks` are the legs that its quotes are of, and the quote that stands."""
+
+    def __init__(self, given: TrialMarket, session: Session, board: Board) -> None:
+        self.given, self.session, self.board = given, session, board
+        self.legs: tuple[PositionLeg, ...] = ()
+        self.mark: Mark | None = None
+        self.minute = -1
+
+    # ------------------------------------------------------------ levels
+
+    def level(self, symbol: str) -> float:
+        """Return where an underlying stands at this minute, nan when that is missing."""
+        return level_of(self.given, symbol).at(self.minute)
+
+    def opened(self, symbol: str) -> float:
+        """Return where an underlying stood at the open, nan when that is missing."""
+        return level_of(self.given, symbol).at(0)
+
+    def volatility(self, symbol: str, minute: int) -> float:
+        """Return the implied volatility of options on an underlying, an annual fraction; nan when it is missing."""
+        return self.given.ivs.get(symbol, self.given.iv).at(minute) / 100.0
+
+    def minute_of(self, at: datetime) -> int:
+        """Return the whole minutes since the open, negative before it."""
+        return floor((at - self.session.open) / timedelta(minutes=1))
+
+    def closes(self, symbol: str, count: int) -> tuple[float, ...]:
+        """Return daily closes whose sample deviation is the given realised volatility; none when it is unknown."""
+        if self.given.rv is None or isnan(start := self.opened(symbol)):
+            return ()
+        step = self.given.rv / 100.0 / sqrt(SESSIONS_A_YEAR) * sqrt((count - 1) / count)
+        return tuple(start * (1.0 + step) ** (back % 2) for back in range(count, -1, -1))
+
+    def opening_move(self, listing: Listing, expiry: date) -> float | None:
+        """Return the expected move from the open to an expiry, points; None when it was not known."""
+        spot, volatility = self.opened(listing.symbol), self.volatility(listing.symbol, 0)
+        years = years_until(expiry, self.session.open.timestamp())
+        if isnan(spot) or isnan(volatility) or years is None or not listing.strikes.get(expiry):
+            return None
+        strike = float(min(listing.strikes[expiry], key=lambda each: abs(float(each) - spot)))
+        straddle = sum(price(spot, strike, years, volatility, is_call) for is_call in (True, False))
+        return round(straddle * MEAN_MOVE, 4)
+
+    # ------------------------------------------------------------ listings
+
+    def listings(self, plan: Plan, besides: Iterable[date] = ()) -> Iterable[Listing]:
+        """Yield what is listed of the classes that a plan trades."""
+        expiries = tuple(sorted({*_expiries(self.session.date), *besides}))
+        for symbol, trading_class, _ in plan.needs.chains:
+            strikes = self._strikes(symbol)
+            yield Listing(symbol, trading_class, expiries, dict.fromkeys(expiries, strikes))
+
+    def _strikes(self, symbol: str) -> tuple[Decimal, ...]:
+        spot = self.opened(symbol)
+        if isnan(spot):
+            return ()
+        step = 5 if product(symbol).kind is Kind.INDEX else 1
+        low, high = floor(spot * (1 - REACH) / step), floor(spot * (1 + REACH) / step)
+        return tuple(Decimal(each * step) for each in range(low, high + 1))
+
+    # ------------------------------------------------------------ the board
+
+    def stream(self, wanted: Iterable[Contract], at: datetime) -> tuple[int, ...]:
+        """Stream exactly these; return the rows that are new, with their first quotes."""
+        wanted = dict.fromkeys(wanted)
+        for contract in [each for each in self.board.rows if each not in wanted]:
+            self.board.drop(contract)
+        fresh = [contract for contract in wanted if contract not in self.board.rows]
+        rows = tuple(self.board.add(contract) for contract in fresh)
+        for contract in fresh:
+            self._write(contract, at)
+        if fresh:
+            self._mark_legs(at)
+        return rows
+
+    def move(self, at: datetime) -> tuple[int, ...]:
+        """Write the levels and quotes of this instant; return the rows that were written."""
+        self.minute = self.minute_of(at)
+        for contract in self.board.rows:
+            self._write(contract, at)
+        self._mark_legs(at)
+        self.breathe(at)
+        return tuple(self.board.rows.values())
+
+    def breathe(self, at: datetime) -> None:
+        """Tell the levels again: the feed lives, and nothing has changed."""
+        now = at.timestamp()
+        self.board.alive_at = now
+        for contract, row in self.board.rows.items():
+            if isinstance(contract, Underlying) and not isnan(self.board.last[row]):
+                self.board.last_at[row] = now
+
+    def _write(self, contract: Contract, at: datetime) -> None:
+        if isinstance(contract, Option):
+            self._write_option(contract, at)
+        else:
+            self._write_level(contract, at)
+
+    def _write_level(self, contract: Underlying, at: datetime) -> None:
+        board, row, symbol = self.board, self.board.rows[contract], contract.symbol
+        level = self.level(symbol)
+        board.last[row], board.last_at[row] = level, nan if isnan(level) else at.timestamp()
+        seen = level_of(self.given, symbol).until(self.minute)
+        if seen and self.minute >= 0:
+            board.open[row], board.high[row], board.low[row] = seen[0], max(seen), min(seen)
+        board.previous_close[row] = self.given.before.get(symbol, self.opened(symbol))
+        if product(symbol).is_tradable and not symbol.startswith("VIX"):
+            board.bid[row], board.ask[row] = level - 0.01, level + 0.01
+            board.quote_at[row] = at.timestamp()
+
+    def _write_option(self, option: Option, at: datetime) -> None:
+        worth, slope = self.worth(option, at), self._delta(option, at)
+        board, row = self.board, self.board.rows[option]
+        board.delta[row], board.iv[row] = slope, self.volatility(option.symbol, self.minute)
+        board.model_at[row] = nan if isnan(slope) else at.timestamp()
+        self._quote(option, worth, at)
+
+    def _quote(self, option: Option, worth: float, at: datetime) -> None:
+        board, row = self.board, self.board.rows[option]
+        half = min(self.width(option.symbol), worth) / 2.0
+        board.bid[row], board.ask[row] = worth - half, worth + half
+        board.bid_size[row] = board.ask_size[row] = 10.0
+        board.quote_at[row] = nan if isnan(worth) else at.timestamp()
+
+    def width(self, symbol: str) -> float:
+        """Return how wide options on this underlying are quoted, a price per share."""
+        usual = 0.10 if product(symbol).kind is Kind.INDEX else 0.02
+        return self.given.widths.get(symbol, usual)
+
+    # ------------------------------------------------------------ prices
+
+    def worth(self, option: Option, at: datetime) -> float:
+        """Return the model's price at this instant, nan without a level or volatility."""
+        forward, volatility = self.level(option.symbol), self.volatility(option.symbol, self.minute)
+        if isnan(forward) or isnan(volatility):
+            return nan
+        years = years_until(option.expiry, at.timestamp()) or 0.0
+        found = price(forward, float(option.strike), years, volatility, option.right is Right.CALL)
+        return max(found, LEAST)
+
+    def _delta(self, option: Option, at: datetime) -> float:
+        forward, volatility = self.level(option.symbol), self.volatility(option.symbol, self.minute)
+        if isnan(forward) or isnan(volatility):
+            return nan
+        years = years_until(option.expiry, at.timestamp()) or 0.0
+        return delta(forward, float(option.strike), years, volatility, option.right is Right.CALL)
+
+    # ------------------------------------------------------------ quotes of the open position
+
+    def mark_at(self, mark: Mark, legs: tuple[PositionLeg, ...], at: datetime) -> tuple[int, ...]:
+        """Let a quote of the open position stand from now on; return the rows that it writes."""
+        self.mark, self.legs = mark, legs
+        return self._mark_legs(at)
+
+    def _mark_legs(self, at: datetime) -> tuple[int, ...]:
+        if self.mark is None or any(leg.option not in self.board.rows for leg in self.legs):
+            return ()
+        if self.mark.hole is not None:
+            self._hole(self.mark.hole, at)
+        else:
+            for option, worth in self._marked(self.mark.cost, at).items():
+                self._quote(option, worth, at)
+        return tuple(self.board.rows[leg.option] for leg in self.legs)
+
+    def _marked(self, cost: float, at: datetime) -> Mapping[Option, float]:
+        """Return a price for each leg so that closing costs that much: the model's, with one side scaled to fit."""
+        sums = {1: 0.0, -1: 0.0}
+        worth = {leg.option: self.worth(leg.option, at) for leg in self.legs}
+        for option, found in worth.items():
+            worth[option] = LEAST if isnan(found) else found
+        for leg in self.legs:
+            sums[leg.sign] += worth[leg.option] * leg.ratio
+        scaled = -1 if sums[-1] and cost + sums[1] > 0 else 1
+        factor = (cost + sums[1]) / sums[-1] if scaled < 0 else (sums[-1] - cost) / sums[1]
+        return {leg.option: worth[leg.option] * (factor if leg.sign == scaled else 1.0) for leg in self.legs}
+
+    def _hole(self, hole: Hole, at: datetime) -> None:
+        board = self.board
+        for leg in self.legs:
+            self._quote(leg.option, self.worth(leg.option, at), at)
+            row = board.rows[leg.option]
+            if hole is Hole.CROSSED:
+                board.bid[row], board.ask[row] = max(board.bid[row], board.ask[row]) + 1.0, board.bid[row]
+            elif hole is Hole.STALE:
+                board.quote_at[row] = at.timestamp() - OPTION_AGE - 60.0
+                continue
+            else:
+                board.bid[row] = board.ask[row] = nan
+            board.quote_at[row] = nan if hole is Hole.UNKNOWN else at.timestamp()
+
+
+def _expiries(today: date) -> Iterable[date]:
+    """Yield the expiries that are listed: every session at first, then Fridays (the session before a holiday)."""
+    for ahead in range(LAST_LISTED + 1):
+        day = today + timedelta(days=ahead)
+        if ahead <= DAYS_LISTED and is_session(day):
+            yield day
+        elif ahead > DAYS_LISTED and day.weekday() == 4:
+            yield day if is_session(day) else session_before(day).date

@@ -1,0 +1,125 @@
+"""The position that is open when a test begins, as if the bot had opened it a moment ago."""
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from engine.compile.plan import LegPlan
+from engine.decide.bot_day import BotDay
+from engine.evaluate.select import expiry_on, option_of, select
+from engine.evaluate.snapshot import View
+from engine.model.commission import per_contract
+from engine.model.contract import Contract, Option, listed
+from engine.model.errors import SpecError
+from engine.model.facts import Facts
+from engine.model.market import Board
+from engine.model.money import CENT, ZERO
+from engine.model.payoff import worst_case
+from engine.model.position import Position, PositionLeg
+from engine.model.session import Session, session_on
+from engine.run.trial.market import Market
+from engine.spec.spec import DteRule, Expiry
+from engine.spec.trial import Opening
+from engine.turn.program import CompiledBot
+
+
+def open_position(opening: Opening, bot: CompiledBot, market: Market, facts: Facts, at: datetime) -> Position:
+    """Return the position. Raises: SpecError when the spec chooses no legs in that market."""
+    options = _given(opening, bot, market.session, facts) or _chosen(opening, bot, market, facts, at)
+    legs = _paid(_legs(bot, options, market, at), opening.net, bot.plan.quantity)
+    session = market.session if opening.opened is None else session_on(opening.opened) or market.session
+    opened_at = at if session.date == market.session.date else session.open + timedelta(hours=1)
+    worst = worst_case(((leg.option, leg.sign * leg.ratio) for leg in legs), opening.net)
+    return Position(
+        id=f"{bot.plan.name}-{session.date:%Y%m%d}-1",
+        bot=bot.plan.name,
+        digest=bot.plan.digest,
+        state="open",
+        session=session.date,
+        quantity=bot.plan.quantity,
+        legs=legs,
+        opened_at=opened_at,
+        entry_mid=opening.net,
+        max_risk=None if worst is None else worst * legs[0].option.multiplier,
+    )
+
+
+def day_after_opening(position: Position, session: Session) -> BotDay:
+    """Return the bot's day: the entry counts when it was of this session."""
+    count = int(position.session == session.date)
+    end = {"last_end": "filled", "last_end_at": position.opened_at} if count else {}
+    return BotDay(bot=position.bot, date=session.date, entries=count, opened=count, **end)  # type: ignore[arg-type]
+
+
+def _rule(opening: Opening, bot: CompiledBot) -> Expiry:
+    rule = bot.plan.expiry
+    return rule if opening.dte is None else replace(rule, rule=DteRule.NEAREST, days=(opening.dte,))
+
+
+def _expiry(leg: LegPlan, rule: Expiry, facts: Facts, session: Session) -> date:
+    listing = facts.listings[(leg.symbol, leg.trading_class)]
+    found = expiry_on(rule, listing.expiries, session.date)
+    if found is None:
+        raise SpecError("no expiry that the spec wants is listed on that day")
+    return found
+
+
+def _given(opening: Opening, bot: CompiledBot, session: Session, facts: Facts) -> dict[str, Option]:
+    if not opening.legs:
+        return {}
+    rule = _rule(opening, bot)
+    return {
+        leg.name: option_of(leg, _expiry(leg, rule, facts, session), opening.legs[leg.name]) for leg in bot.plan.legs
+    }
+
+
+def _chosen(opening: Opening, bot: CompiledBot, market: Market, facts: Facts, at: datetime) -> dict[str, Option]:
+    """Return what the spec would choose now, seeing every strike."""
+    plan, rule = bot.plan, _rule(opening, bot)
+    seeing = Market(market.given, market.session, Board())
+    seeing.minute = market.minute
+    wanted: list[Contract] = list(bot.levels)
+    for leg in plan.legs:
+        expiry = _expiry(leg, rule, facts, market.session)
+        strikes = facts.listings[(leg.symbol, leg.trading_class)].strikes[expiry]
+        wanted += [
+            listed(leg.symbol, leg.trading_class, expiry, each, call) for each in strikes for call in (True, False)
+        ]
+    seeing.stream(wanted, at)
+    seeing.breathe(at)
+    view = View(now=at.timestamp(), session=market.session, board=seeing.board, facts=facts)
+    found = select(plan.legs, rule, view, bot.expected_move)
+    if not found.is_complete:
+        why = found.missing or found.refused
+        raise SpecError(f"the spec chooses no legs to begin with: {why}", "give them: 'legs: {...}'")
+    return {leg.name: leg.option for leg in found.legs}
+
+
+def _legs(bot: CompiledBot, options: dict[str, Option], market: Market, at: datetime) -> tuple[PositionLeg, ...]:
+    """Return the legs, each paid what the model says it is worth."""
+    legs = []
+    for leg in bot.plan.legs:
+        option, count = options[leg.name], leg.ratio * bot.plan.quantity
+        worth = market.worth(option, at)
+        price = Decimal(f"{worth if worth == worth else 1.0:.4f}")
+        cash = (-leg.sign * count * price * option.multiplier).quantize(CENT)
+        paid = per_contract(option, float(price)) * count
+        legs.append(
+            PositionLeg(
+                name=leg.name,
+                option=option,
+                sign=leg.sign,
+                ratio=leg.ratio,
+                opened=count,
+                entry_cash=cash,
+                commissions=paid,
+            )
+        )
+    return tuple(legs)
+
+
+def _paid(legs: tuple[PositionLeg, ...], net: Decimal, quantity: int) -> tuple[PositionLeg, ...]:
+    """Return the legs so that together they brought, or cost, exactly that net price."""
+    wanted = net * quantity * legs[0].option.multiplier
+    lacks = wanted - sum((leg.entry_cash for leg in legs), ZERO)
+    return (replace(legs[0], entry_cash=legs[0].entry_cash + lacks), *legs[1:])

@@ -1,0 +1,140 @@
+"""What happened in a test, read from its records: entries, exits, halts, states, orders, and what rules said."""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any
+
+from engine.evaluate.wording import describe
+from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.position import Position
+from engine.model.values import dataclass
+from engine.record.codec import decode
+from engine.record.record import Kind, Record
+from engine.run.trial.day import Lived
+from engine.spec.trial import DAILY_LOSS
+
+_RESTING = (Purpose.TARGET.value, Purpose.STOP.value)
+_NO_ENDS = ("unfilled", "refused")
+
+
+class What(Enum):
+    """A sort of happening."""
+
+    ENTERS = "entered"
+    EXITS = "exit"
+    HALTS = "halted"
+    UNFILLED = "an entry was not filled"
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """Something that a test can expect. `name` is that of an exit or of what halted; `words` says it for people."""
+
+    at: datetime
+    what: What
+    name: str
+    position: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a rule said from an instant on; `place` is when, require, exit or halts."""
+
+    at: datetime
+    place: str
+    rule: str
+    truth: bool | None
+    words: str
+
+
+class Outcome:
+    """One lived test as what can be asked of it."""
+
+    def __init__(self, lived: Lived) -> None:
+        self.lived = lived
+        self.happenings = tuple(_happenings(lived))
+        judged = tuple(_said(lived.records))
+        known = {said.rule for said in judged if said.place == "when"}
+        self.said = (*judged, *(said for said in _observed(lived) if said.rule not in known))
+
+    def strikes(self, position: str) -> Mapping[str, Decimal]:
+        """Return the strike of each leg of a position."""
+        return {leg.name: leg.option.strike for leg in self.lived.state.positions[position].legs}
+
+    def states(self, until: datetime) -> tuple[str, ...]:
+        """Return the states of the positions that are not closed at an instant; none is flat."""
+        return tuple(position.state for position in self.positions(until).values() if position.state != "closed")
+
+    def states_during(self, start: datetime, until: datetime) -> Iterator[str]:
+        """Yield every state that the bot was in, from an instant to another."""
+        yield from self.states(start) or ("flat",)
+        for record in self._entities(Kind.DECISION, until):
+            if record.data["what"] == "state" and record.at >= start:
+                yield from self.states(record.at) or ("flat",)
+
+    def positions(self, until: datetime) -> Mapping[str, Position]:
+        """Return every position as it was at an instant."""
+        found = {} if self.lived.began_open is None else {self.lived.began_open.id: self.lived.began_open}
+        for record in self._entities(Kind.POSITION, until):
+            position = decode(Position, dict(record.data))
+            found[position.id] = position
+        return found
+
+    def resting(self, until: datetime) -> Mapping[str, Decimal | None]:
+        """Return the prices of the orders that rest at the broker at an instant, by exit."""
+        orders: dict[str, Order] = {}
+        for record in self._entities(Kind.ORDER, until):
+            if record.data["purpose"] in _RESTING:
+                order = decode(Order, dict(record.data))
+                orders[order.ref] = order
+        live = (order for order in orders.values() if order.status is OrderStatus.WORKING)
+        return {order.reason: order.terms.price for order in live}
+
+    def _entities(self, kind: Kind, until: datetime) -> Iterator[Record]:
+        return (record for record in self.lived.records if record.kind is kind and record.at <= until)
+
+
+def _happenings(lived: Lived) -> Iterator[Happening]:
+    seen: set[tuple[str, str]] = set()
+    for record in lived.records:
+        found = _happening(record, lived, seen)
+        if found is not None:
+            yield found
+
+
+def _happening(record: Record, lived: Lived, seen: set[tuple[str, str]]) -> Happening | None:
+    data: Any = record.data
+    if record.kind is Kind.FILL and data["purpose"] == Purpose.ENTRY.value:
+        if ("enters", record.position) in seen:
+            return None
+        seen.add(("enters", record.position))
+        legs = ", ".join(f"{leg.name} {leg.option.strike:f}" for leg in lived.state.positions[record.position].legs)
+        return Happening(record.at, What.ENTERS, "", record.position, f"entered {legs}")
+    if record.kind is not Kind.DECISION:
+        return None
+    what, reason = str(data["what"]), str(data["reason"])
+    if what == "halt":
+        name = DAILY_LOSS if reason.startswith("the day's loss") else reason.partition(" ")[0]
+        return Happening(record.at, What.HALTS, name, "", f"halted: {' '.join(reason.split())}")
+    if what == "unfilled":
+        return Happening(record.at, What.UNFILLED, "", record.position, f"an entry was not filled: {reason}")
+    if what == "exit" or (what == "closed" and reason not in _NO_ENDS and (reason, record.position) not in seen):
+        seen.add((reason, record.position))
+        return Happening(record.at, What.EXITS, reason, record.position, f"exit {reason}")
+    return None
+
+
+def _said(records: tuple[Record, ...]) -> Iterator[Said]:
+    for record in records:
+        if record.kind is Kind.VERDICT:
+            data: Any = record.data
+            words = " ".join(str(data["words"]).split())
+            yield Said(record.at, str(data["place"]), str(data["rule"]), data["truth"], words)
+
+
+def _observed(lived: Lived) -> Iterator[Said]:
+    for at, rule, verdict in lived.observed:
+        yield Said(at, "when", rule.name, verdict.truth, " ".join(describe(rule, verdict).split()))

@@ -1,0 +1,241 @@
+"""The test document: from a checked tree to its noun, and what no schema can say of it by itself."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import date
+from decimal import Decimal
+from math import nan
+
+from engine.model.session import CalendarError, session_on
+from engine.spec.conditions import Tree, mapping, sequence, sure
+from engine.spec.diagnostic import Diagnostic
+from engine.spec.scalar import day_time, seconds
+from engine.spec.series import Series, series
+from engine.spec.source import Plain, Source
+from engine.spec.spec import Path
+from engine.spec.trial import (
+    USUAL_DATE,
+    Does,
+    Expectation,
+    Hole,
+    Mark,
+    Mishap,
+    Opening,
+    Span,
+    Trial,
+    TrialDocument,
+    TrialMarket,
+)
+
+NOT_LEVELS = frozenset({"iv", "rv", "width", "previous_close", "quotes"})
+USUAL = {"spx": "6000", "vix": "15", "iv": "12%", "rv": "9%"}
+"""The market of a test that does not say: calm, and nothing moves."""
+_TIMES = ("at", "by", "all_day", "after_quote")
+_FACTS = ("enters", "exits", "halts", "unfilled", "rests", "orders", "state", "quantity")
+_HUNDRED = Decimal(100)
+
+
+def trial_document(tree: Tree) -> TrialDocument:
+    """Return the tests of a document."""
+    tests = (_trial(mapping(test), ("tests", at)) for at, test in enumerate(sequence(tree["tests"])))
+    return TrialDocument(str(tree["spec"]), tuple(tests))
+
+
+def _trial(tree: Tree, path: Path) -> Trial:
+    opening = mapping(tree.get("from", {})).get("open")
+    return Trial(
+        name=str(tree["name"]),
+        date=_date(tree.get("date")) or USUAL_DATE,
+        settings={name: str(value) for name, value in mapping(tree.get("set", {})).items()},
+        market=_market(mapping(tree.get("market", {}))),
+        opening=None if opening is None else _opening(mapping(opening)),
+        broker=tuple(_mishap(mapping(each)) for each in sequence(tree.get("broker"))),
+        expect=tuple(
+            _expectation(mapping(each), (*path, "expect", at)) for at, each in enumerate(sequence(tree["expect"]))
+        ),
+        path=path,
+    )
+
+
+def _date(value: Plain) -> date | None:
+    if isinstance(value, str):
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+    return None
+
+
+def _number(value: Plain) -> Decimal:
+    assert isinstance(value, int | Decimal)
+    return Decimal(value)
+
+
+# ---------------------------------------------------------------- the market
+
+
+def _market(tree: Tree) -> TrialMarket:
+    given = {**USUAL, **tree}
+    levels = {name.upper(): series(value) for name, value in given.items() if name not in NOT_LEVELS}
+    levels.setdefault("SPY", levels["SPX"].times(0.1))
+    ivs = given["iv"] if isinstance(given["iv"], dict) else {}
+    rv = str(given["rv"]).removesuffix("%")
+    return TrialMarket(
+        levels=levels,
+        iv=series(USUAL["iv"] if ivs else given["iv"]),
+        ivs={name.upper(): series(each) for name, each in ivs.items()},
+        rv=None if rv == "unknown" else float(rv),
+        widths={name.upper(): float(_number(width)) for name, width in mapping(tree.get("width", {})).items()},
+        before={name.upper(): float(_number(at)) for name, at in mapping(tree.get("previous_close", {})).items()},
+        quotes=tuple(_mark(mapping(each)) for each in sequence(tree.get("quotes"))),
+    )
+
+
+def _mark(tree: Tree) -> Mark:
+    ((basis, value),) = tree.items()
+    if isinstance(value, str):
+        return Mark(nan, Hole(value))
+    worth = float(_number(value))
+    return Mark(worth if basis == "cost" else -worth)
+
+
+def level_of(market: TrialMarket, symbol: str) -> Series:
+    """Return how a level moves; what is not given of the volatility indices goes with VIX."""
+    return market.levels.get(symbol, market.levels["VIX"])
+
+
+# ---------------------------------------------------------------- position, broker, expectations
+
+
+def _opening(tree: Tree) -> Opening:
+    dte = tree.get("dte")
+    return Opening(
+        net=_number(tree["credit"]) if "credit" in tree else -_number(tree["debit"]),
+        at=sure(day_time(tree.get("at", "12:00"))),
+        opened=_date(tree.get("opened")),
+        dte=dte if isinstance(dte, int) else None,
+        legs=_numbers(tree.get("legs", {})),
+    )
+
+
+def _numbers(value: Plain) -> Mapping[str, Decimal]:
+    return {name: _number(each) for name, each in mapping(value).items()}
+
+
+def _mishap(tree: Tree) -> Mishap:
+    does = next(each for each in Does if each.value in tree)
+    fills = str(tree.get("fills", "100%"))
+    return Mishap(
+        does=does,
+        at=day_time(tree.get("at")),
+        lasts=seconds(tree.get("for")),
+        what=str(tree.get("rejects", "")),
+        part=Decimal(0) if fills == "none" else Decimal(fills.removesuffix("%")) / _HUNDRED,
+    )
+
+
+def _expectation(tree: Tree, path: Path) -> Expectation:
+    span = next((each for each in Span if each.value in tree), Span.SOME_TIME)
+    facts = {**tree, **mapping(tree.get("all_day", {}))}
+    quote, quantity, enters = tree.get("after_quote"), tree.get("quantity"), tree.get("enters")
+    return Expectation(
+        span=span,
+        time=day_time(tree.get(span.value)),
+        quote=quote if isinstance(quote, int) else 0,
+        enters=None if enters is None else {} if enters == "any" else _numbers(enters),
+        exits=str(tree.get("exits", "")),
+        halts=str(tree.get("halts", "")),
+        unfilled="unfilled" in tree,
+        rests=_numbers(tree.get("rests", {})),
+        no_orders="orders" in facts,
+        state=str(facts.get("state", "")),
+        quantity=quantity if isinstance(quantity, int) else None,
+        because={name: _truth(each) for name, each in mapping(tree.get("because", {})).items()},
+        path=path,
+    )
+
+
+def _truth(value: Plain) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+# ---------------------------------------------------------------- checks of the text alone
+
+
+def check_trials(source: Source, tree: Tree) -> Iterator[Diagnostic]:
+    """Yield what no schema can say: dates that are no session, names that stand twice, words that exclude each other.
+
+    The tree may be unsound: what the schema refuses is passed over.
+    """
+    first: dict[str, Path] = {}
+    tests = tree.get("tests")
+    for at, test in enumerate(tests if isinstance(tests, list) else ()):
+        if not isinstance(test, dict):
+            continue
+        path: Path = ("tests", at)
+        name = test.get("name")
+        if isinstance(name, str) and name in first:
+            line = source.span(first[name]).line
+            message = f"two tests are called '{name}'"
+            yield source.diagnostic("RB270", (*path, "name"), message, f"the first stands in line {line}")
+        elif isinstance(name, str):
+            first[name] = (*path, "name")
+        yield from _dates(source, test, path)
+        yield from _quotes(source, test, path)
+        expected = test.get("expect")
+        for place, each in enumerate(expected if isinstance(expected, list) else ()):
+            yield from _spans(source, each, (*path, "expect", place))
+
+
+def _dates(source: Source, test: Tree, path: Path) -> Iterator[Diagnostic]:
+    opening = _inner(test, "from", "open")
+    for tree, place in ((test, (*path, "date")), (opening, (*path, "from", "open", "opened"))):
+        text = tree.get(str(place[-1]))
+        if isinstance(text, str) and (problem := _no_session(text)):
+            yield source.diagnostic("RB280", place, problem, "a test lives on a day on which the exchange trades")
+
+
+def _no_session(text: str) -> str:
+    found = _date(text)
+    if found is None:
+        return f"there is no date {text}"
+    try:
+        return "" if session_on(found) is not None else f"the exchange is closed on {text}, a {found:%A}"
+    except CalendarError as error:
+        return str(error)
+
+
+def _inner(tree: Tree, *steps: str) -> Tree:
+    for step in steps:
+        found = tree.get(step)
+        tree = found if isinstance(found, dict) else {}
+    return tree
+
+
+def _quotes(source: Source, test: Tree, path: Path) -> Iterator[Diagnostic]:
+    quotes = _inner(test, "market").get("quotes")
+    count = len(quotes) if isinstance(quotes, list) else 0
+    if count and "from" not in test:
+        help = "add 'from: {open: {credit: 1.00}}'"
+        yield source.diagnostic("RB280", (*path, "market", "quotes"), "quotes of no position", help, at_key=True)
+    expected = test.get("expect")
+    for place, each in enumerate(expected if isinstance(expected, list) else ()):
+        after = each.get("after_quote") if isinstance(each, dict) else None
+        if isinstance(after, int) and after > count:
+            message = f"the market has {count} quotes, is {after}"
+            yield source.diagnostic("RB280", (*path, "expect", place, "after_quote"), message)
+
+
+def _spans(source: Source, each: Plain, path: Path) -> Iterator[Diagnostic]:
+    if not isinstance(each, dict):
+        return
+    times = [key for key in each if key in _TIMES]
+    if len(times) > 1:
+        message = f"'{times[1]}' stands beside '{times[0]}': only one of the two may"
+        help = "a second expectation begins with its own '- '"
+        yield source.diagnostic("RB118", (*path, times[1]), message, help, at_key=True)
+    facts = [key for key in each if key in _FACTS]
+    if "all_day" in each and facts:
+        message = f"'{facts[0]}' stands beside 'all_day', which has its own"
+        yield source.diagnostic("RB122", (*path, facts[0]), message, "put it under 'all_day', or apart", at_key=True)
+    if not facts and "all_day" not in each and "because" not in each and times:
+        help = f"one of: {', '.join(_FACTS)}, because"
+        yield source.diagnostic("RB118", path, "nothing is expected", help)

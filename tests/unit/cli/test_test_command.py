@@ -1,0 +1,133 @@
+"""`rulebot test`: what it prints, how it ends, and what it refuses."""
+
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner, Result
+
+from engine.cli.main import main
+from engine.compile.lifecycle import LIFECYCLE
+from engine.run.trial.coverage import CHAOS, WALKS
+from engine.spec.shipped import shipped
+
+FINE = """
+  - name: a broken quote alone does nothing
+    from: {open: {credit: 0.40}}
+    market: {quotes: [{cost: 0.89}, {cost: 0.80}]}
+    expect: [{after_quote: 2, orders: none}]
+"""
+WRONG = """
+  - name: half the credit is taken
+    from: {open: {credit: 0.40}}
+    market: {quotes: [{cost: 0.21}]}
+    expect: [{after_quote: 1, exits: target, because: {target: true}}]
+"""
+
+
+def rulebot(*arguments: object) -> Result:
+    return CliRunner().invoke(main, ["test", *map(str, arguments)])
+
+
+@pytest.fixture
+def tests(tmp_path: Path) -> Path:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "put_lite.yaml").write_text((shipped("specs") / "put_lite.yaml").read_text())
+    return tmp_path / "tests" / "put_lite.test.yaml"
+
+
+def write(tests: Path, *texts: str) -> Path:
+    tests.write_text("rulebot_test: 1\nspec: ../put_lite.yaml\ntests:" + "".join(texts))
+    return tests
+
+
+def test_what_passes_is_a_line(tests: Path) -> None:
+    result = rulebot(write(tests, FINE))
+    assert result.exit_code == 0
+    shown = re.sub(r"[0-9]+\.[0-9]+ s", "T", result.stdout)
+    assert shown == f"{tests}\n  ok      a broken quote alone does nothing   T\n1 test: 1 passed, in T\n"
+
+
+def test_what_fails_says_what_was_expected_and_seen_and_why(tests: Path) -> None:
+    result = rulebot(write(tests, FINE, WRONG))
+    assert result.exit_code == 1
+    assert "  FAILED  half the credit is taken" in result.stdout
+    assert (
+        "expected  after quote 1 exits: target\n          seen      nothing happened: no order was sent"
+        in result.stdout
+    )
+    assert "target  FALSE  47.5%" in result.stdout
+    assert "2 tests: 1 passed, 1 failed" in result.stdout
+
+
+def test_a_spec_leads_to_the_tests_beside_it_and_a_folder_to_all_below(tests: Path) -> None:
+    write(tests, FINE)
+    for path in (tests.parent.parent, tests.parent.parent / "put_lite.yaml"):
+        assert rulebot(path).exit_code == 0
+
+
+def test_tests_are_chosen_by_name(tests: Path) -> None:
+    write(tests, FINE, WRONG)
+    assert rulebot(tests, "-k", "broken").exit_code == 0
+    result = rulebot(tests, "-k", "nothing like it")
+    assert (result.exit_code, "no test is called 'nothing like it'" in result.stderr) == (2, True)
+
+
+def test_json_and_junit_say_the_same(tests: Path, tmp_path: Path) -> None:
+    result = rulebot(write(tests, FINE, WRONG), "--format", "json", "--junit", tmp_path / "out.xml")
+    rows = json.loads(result.stdout)["tests"]
+    assert [row["passed"] for row in rows] == [True, False]
+    assert rows[1]["misses"][0]["expected"] == "after quote 1 exits: target"
+    suite = ElementTree.parse(tmp_path / "out.xml").getroot()[0]
+    assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
+
+
+def test_coverage_lists_what_no_test_tries_and_may_fail(tests: Path) -> None:
+    result = rulebot(write(tests, FINE), "--coverage", "--floor", "90%")
+    assert result.exit_code == 1
+    assert "  exit target: never acts" in result.stdout
+    assert rulebot(tests, "--floor", "90%").exit_code == 2
+    assert rulebot(tests, "--coverage", "--floor", "90").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (FINE.replace("cost: 0.80", "cots: 0.80"), "did you mean 'cost'?"),
+        (FINE.replace("orders: none", "exits: tagret"), "did you mean 'target'?"),
+        (FINE.replace("{quotes", "{qqq: 500, quotes"), "this bot does not read QQQ"),
+        (FINE.replace("credit: 0.40", "debit: 0.40"), "this bot opens for a credit"),
+        (FINE.replace("    from", "    set: {detla: 1}\n    from"), "the spec has problems with detla=1"),
+    ],
+)
+def test_a_document_with_errors_is_not_run(tests: Path, text: str, said: str) -> None:
+    result = rulebot(write(tests, text))
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert said in result.stderr
+    shown = CliRunner().invoke(main, ["validate", str(tests)])
+    assert (shown.exit_code, said in shown.stdout) == (1, True)
+
+
+def test_misuse_and_a_world_that_fails(tests: Path, tmp_path: Path) -> None:
+    assert rulebot(tmp_path / "nowhere.yaml").exit_code == 2
+    assert rulebot(tmp_path / "put_lite.yaml").exit_code == 2
+    assert rulebot(write(tests, FINE), "--junit", tmp_path / "no" / "out.xml").exit_code == 3
+
+
+def test_a_test_whose_spec_is_gone_says_so(tests: Path, tmp_path: Path) -> None:
+    write(tests, FINE)
+    (tmp_path / "put_lite.yaml").unlink()
+    assert "the spec cannot be read: No such file or directory" in rulebot(tests).stderr
+
+
+def test_every_move_of_the_lifecycle_is_asked_of_tests_or_left_to_chaos() -> None:
+    rows = {(row.state, row.trigger) for row in LIFECYCLE.rows}
+    assert WALKS.keys() | CHAOS == rows
+    assert not WALKS.keys() & CHAOS
+
+
+def test_other_commands_say_that_a_test_is_no_bot(tests: Path) -> None:
+    result = CliRunner().invoke(main, ["explain", str(write(tests, FINE))])
+    assert (result.exit_code, "'rulebot test' runs them" in result.stderr) == (2, True)

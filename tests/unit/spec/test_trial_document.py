@@ -1,0 +1,76 @@
+"""Test documents: how a level is written, and what is said of one that cannot be."""
+
+from math import isnan
+
+import pytest
+
+from engine.spec.load import load_text
+from engine.spec.series import series
+from engine.spec.trial import Hole, Span
+
+HEAD = "rulebot_test: 1\nspec: ../put_lite.yaml\ntests:\n"
+
+
+def document(*lines: str) -> str:
+    return HEAD + "\n".join(lines)
+
+
+def codes(text: str) -> list[str]:
+    return [found.code for found in load_text(text, "put_lite.test.yaml").diagnostics]
+
+
+def test_a_series_starts_at_the_open_and_drifts() -> None:
+    found = series("6000 +0x60 +0.2x30")
+    assert [found.at(minute) for minute in (-1, 0, 60, 61, 90, 389)] == [6000, 6000, 6000, 6000.2, 6006, 6006]
+    assert series(15).at(100) == 15
+    assert series("12% -1x2").levels == (12, 11, 10)
+
+
+def test_a_hole_hides_the_level_and_ends() -> None:
+    found = series("15 unknown x2 +1x1")
+    assert [isnan(level) for level in found.levels] == [False, True, True, False]
+    assert found.levels[-1] == 16
+    assert series("15 unknown x2").at(10) == 15
+    assert found.until(2) == (15,)
+    assert isnan(series("unknown").at(5))
+
+
+def test_a_test_is_read() -> None:
+    loaded = load_text(
+        document(
+            "  - name: a",
+            "    from: {open: {credit: 1.00, at: '11:00'}}",
+            "    market: {vix: unknown, quotes: [{cost: 1.60}, {cost: stale}]}",
+            "    expect: [{after_quote: 2, orders: none, because: {stop: unknown}}, {all_day: {state: open}}]",
+        ),
+        "put_lite.test.yaml",
+    )
+    assert loaded.tests is not None, loaded.diagnostics
+    (trial,) = loaded.tests.trials
+    assert trial.opening is not None
+    assert (str(trial.opening.net), str(trial.opening.at)) == ("1.00", "11:00")
+    assert trial.market.quotes[1].hole is Hole.STALE
+    first, second = trial.expect
+    assert (first.span, first.quote, first.no_orders, first.because) == (Span.AFTER_QUOTE, 2, True, {"stop": None})
+    assert (second.span, second.state, second.no_orders) == (Span.ALL_DAY, "open", False)
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["  - {name: a, expect: [{exits: target}]}", "  - {name: a, expect: [{exits: target}]}"], ["RB270"]),
+        (["  - {name: a, date: 2026-11-21, expect: [{exits: target}]}"], ["RB280"]),
+        (["  - {name: a, date: 2026-02-30, expect: [{exits: target}]}"], ["RB280"]),
+        (["  - {name: a, expect: [{after_quote: 1, exits: stop}]}"], ["RB280"]),
+        (["  - {name: a, market: {quotes: [{cost: 1}]}, expect: [{exits: stop}]}"], ["RB280"]),
+        (["  - {name: a, expect: [{at: '10:30', by: '11:00', exits: stop}]}"], ["RB118"]),
+        (["  - {name: a, expect: [{at: '10:30'}]}"], ["RB118"]),
+        (["  - {name: a, expect: [{all_day: {orders: none}, exits: stop}]}"], ["RB122"]),
+        (["  - {name: a, expcet: [{exits: stop}]}"], ["RB111"]),
+        (["  - {name: a, market: {spx: 6000 +1}, expect: [{exits: stop}]}"], ["RB152"]),
+        (["  - {name: a, expect: [{state: opne}]}"], ["RB153"]),
+        (["  - {name: a, broker: [{fills: none, disconnects: true}], expect: [{exits: stop}]}"], ["RB118"]),
+    ],
+)
+def test_what_cannot_be_is_said(lines: list[str], expected: list[str]) -> None:
+    assert codes(document(*lines)) == expected
