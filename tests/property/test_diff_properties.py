@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
+from engine.compile.build import check
 from engine.review.change.difference import Difference, Status
 from engine.review.change.documents import compare, read_document
 from engine.spec.shipped import shipped
@@ -23,7 +24,8 @@ QUICK = settings(max_examples=4, deadline=None, suppress_health_check=_ALL, phas
 
 def compared(old: bytes, new: bytes) -> Difference:
     sides = [[read_document(content, "bot.yaml")] for content in (old, new)]
-    assume(all(loaded.is_fine for side in sides for loaded in side))
+    read = [loaded for side in sides for loaded in side]
+    assume(all(loaded.is_fine and not any(found.is_error for found in check(loaded)) for loaded in read))
     (found,) = compare(*sides)
     return found
 

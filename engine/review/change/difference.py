@@ -37,8 +37,9 @@ class Change:
 
     @property
     def places(self) -> frozenset[str]:
-        """Every place of the text that it names."""
-        return frozenset({self.path, self.was_path or self.path})
+        """Every place of the text that it names, those that it reaches included."""
+        reached = (place for change in self.reaches for place in change.places)
+        return frozenset({self.path, self.was_path or self.path, *reached})
 
 
 class Status(Enum):

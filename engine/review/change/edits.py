@@ -58,7 +58,8 @@ class _Matched:
 
     def _follow(self, into: list[Pair], is_same: Callable[[Part, Part], bool]) -> None:
         for part in tuple(self.gone):
-            twin = next((each for each in self.come if part.meaning is not None and is_same(part, each)), None)
+            known = [each for each in self.come if None not in (part.meaning, each.meaning)]
+            twin = next((each for each in known if is_same(part, each)), None)
             if twin is not None:
                 into.append((part, twin))
                 self.gone.remove(part)
@@ -96,11 +97,12 @@ def _differ(was: Part, now: Part, key: str) -> bool:
 def _edited(key: str, pair: Pair, sides: Sides) -> Change:
     was, now = pair
     old, new = was.facets[key], now.facets[key]
-    path = ".".join(each for each in (now.path, key) if each)
+    was_path, path = (".".join(each for each in (part.path, key) if each) for part in pair)
     edit = Edit(path=path, old=old.value, new=new.value, was=was, now=now, sides=sides)
     verdict = new.judge(edit)
     return Change(
         path=path,
+        was_path="" if was_path == path else was_path,
         old=old.said,
         new=new.said,
         words=verdict.words,

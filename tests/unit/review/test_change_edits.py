@@ -137,6 +137,15 @@ def test_an_exit_switched_on_says_what_it_does() -> None:
     assert change.words == "it acts again: spot is within 5 points of the strike of a short leg, or past it"
 
 
+def test_an_exit_renamed_and_switched_off_is_another_one() -> None:
+    new = edited(CONDOR, (STOP, "  - stop: {loss: $50}\n    name: hard_stop\n    enabled: false\n"))
+    found = compared(CONDOR, new)
+    assert paths(found) == [("exits.hard_stop", Kind.ADDED), ("exits.stop", Kind.REMOVED)]
+    assert change_at(found, "exits.stop").is_worse
+    assert change_at(found, "exits.hard_stop").new == "switched off"
+    assert paths(compared(new, CONDOR)) == [("exits.stop", Kind.ADDED), ("exits.hard_stop", Kind.REMOVED)]
+
+
 def test_states_that_come_and_go() -> None:
     new = PUT.replace("    resting: true\n", "").replace('  - time: "15:30"\n', "  - at_expiry: settle\n")
     assert compared(PUT, new).states == "no longer: open ──closed_out──▶ closed; new: open ──settled──▶ closed"
