@@ -44,7 +44,7 @@ def cancel(work: Work, order: Order, reason: str) -> Order:
 def ask_back(work: Work, order: Order) -> Order:
     """Send the cancel of an order, for the first time or again, and note whether its answer will say anything."""
     order = work.put_order(replace(order, attempt_until=work.at + CANCEL_PATIENCE))
-    if not order.perm_id and order.sent_at is not None and work.at - order.sent_at < GRACE:
+    if _may_be_on_its_way(work, order):
         work.count_early(order.ref, 1)
     work.commands.append(Cancel(order))
     return order
@@ -53,12 +53,17 @@ def ask_back(work: Work, order: Order) -> Order:
 def is_too_early(work: Work, order: Order) -> bool:
     """Say whether a "not found" answers a cancel that left while the order may have been on its way; count it off.
 
-    The broker answers in the order in which it was asked.
+    The broker answers in the order in which it was asked; what is told twice, before the grace is over, answers
+    nothing that was asked after it either.
     """
-    if not work.early.get(order.ref):
-        return False
-    work.count_early(order.ref, -1)
-    return True
+    if work.early.get(order.ref):
+        work.count_early(order.ref, -1)
+        return True
+    return _may_be_on_its_way(work, order)
+
+
+def _may_be_on_its_way(work: Work, order: Order) -> bool:
+    return not order.perm_id and order.sent_at is not None and work.at - order.sent_at < GRACE
 
 
 def cancel_entries(work: Work, bot: str, reason: str) -> None:

@@ -178,3 +178,17 @@ def test_an_exit_is_taken_back_when_a_stop_that_was_given_up_fills_beside_it() -
     desk.cancelled(desk.order(exit_order.ref))
     assert desk.position.is_flat
     assert desk.position.state == "closed"
+
+
+def test_a_not_found_that_is_told_twice_gives_up_nothing_that_may_be_on_its_way() -> None:
+    """The second one was taken for the answer to a cancel that had not been sent yet, and the exit went out beside it."""
+    desk = Desk((text_of("seller", **SELLER),))
+    desk.enter("10:01")
+    desk.fill(desk.last)
+    stop = next(order for order in desk.live if order.purpose is Purpose.STOP)
+    desk.ask(Request.FLATTEN)
+    desk.tick(0.5)
+    for _ in range(2):
+        desk.message(stop, 10147, "not found")
+    assert desk.order(stop.ref).status is OrderStatus.CANCELLING
+    assert not [order for order in desk.submitted if order.purpose is Purpose.EXIT]

@@ -3,9 +3,11 @@
 import re
 from datetime import date, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from engine.cli.validate import problems_of
 from engine.compile.build import check, check_together
 from engine.compile.lint.look import Outside
 from engine.model.events import calendar_ends
@@ -73,7 +75,18 @@ def outside(on: str) -> Outside:
     return Outside(day, half_days(day, day + timedelta(days=365)), lambda: calendar_ends(shipped_dates()))
 
 
+def codes_of_tests(example: str) -> set[str]:
+    """Return the codes of a document of tests, with the condor beside it."""
+    with TemporaryDirectory() as folder:
+        (Path(folder) / "condor.yaml").write_text(REST)
+        file = Path(folder) / "condor.test.yaml"
+        file.write_text(example)
+        return {problem.code for problem in problems_of(file, {})}
+
+
 def codes_of(page: Page, example: str, encoding: str) -> set[str]:
+    if example.startswith("rulebot_test:"):
+        return codes_of_tests(example)
     bots = [
         loaded(part, encoding, name)
         for part, name in zip(example.split(ANOTHER_BOT), ("condor", "other"), strict=False)
