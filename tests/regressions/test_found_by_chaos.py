@@ -181,7 +181,7 @@ def test_an_exit_is_taken_back_when_a_stop_that_was_given_up_fills_beside_it() -
 
 
 def test_a_not_found_that_is_told_twice_gives_up_nothing_that_may_be_on_its_way() -> None:
-    """The second one was taken for the answer to a cancel that had not been sent yet, and the exit went out beside it."""
+    """The second was taken for the answer to a cancel not yet sent, and the exit went out beside the order."""
     desk = Desk((text_of("seller", **SELLER),))
     desk.enter("10:01")
     desk.fill(desk.last)

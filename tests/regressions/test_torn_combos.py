@@ -51,8 +51,8 @@ def test_a_start_heard_of_the_end_of_a_combo_before_its_only_leg_and_left_that_a
     desk = load_desk(spec_files(["dte0_condor"]), {}, None)
     session = session_from(DEFAULT_DATE)
     start = desk.bots["dte0_condor"].windows(session)[0][0]
-    aways = {2: 240} if again_at is None else {2: 240, again_at: 5}
-    ends = [Crash(moment=Moment.AT_TIME, at=start + timedelta(seconds=at), away=away) for at, away in aways.items()]
+    pauses = {2: 240} if again_at is None else {2: 240, again_at: 5}
+    ends = [Crash(moment=Moment.AT_TIME, at=start + timedelta(seconds=at), away=away) for at, away in pauses.items()]
     torn: dict[str, str | int] = {"kind": "one_leg", "on": "order", "leg": 3}
     bare = replace(draw(7, desk, CHOICE), day=session.date, market=None, faults=(torn,), crashes=tuple(ends), acts=())
     storm = replace(bare, begins=start - timedelta(minutes=1), calm_at=start + timedelta(minutes=10), lockstep=True)
