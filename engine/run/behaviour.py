@@ -24,6 +24,7 @@ from engine.run.position_text import entry_text, exit_text
 from engine.run.revisions import Text
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import SimSettings, simulated
+from engine.spec.resolved import governing_text
 from engine.turn.program import compile_bot
 from engine.turn.state import State
 
@@ -38,11 +39,17 @@ class Task:
 
 def simulate(texts: Sequence[Text], seeds: int) -> tuple[tuple[SimulatedDay, ...], ...]:
     """Return what each text did on the days of seeds 1 to `seeds`. Raises: RulebotError when a run fails."""
-    tasks = [Task(text, seed) for text in texts for seed in range(1, seeds + 1)]
+    tasks = [Task(text, seed) for text in map(whole, texts) for seed in range(1, seeds + 1)]
     processes = min(os.cpu_count() or 1, len(tasks))
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         days = list(pool.map(live_through, tasks))
     return tuple(tuple(days[at : at + seeds]) for at in range(0, len(days), seeds))
+
+
+def whole(text: Text) -> Text:
+    """Return a sound text that extends nothing, and so says the same in another process."""
+    source = read_document(text.content, text.label, text.beside).source
+    return Text(text.label, governing_text(source).encode())
 
 
 def live_through(task: Task) -> SimulatedDay:
@@ -58,7 +65,7 @@ def live_through(task: Task) -> SimulatedDay:
 
 def desk_of(text: Text) -> Desk:
     """Return the one bot of a sound text as a desk; limits over all bots are not part of what is compared."""
-    loaded = read_document(text.content, text.label, text.beside)
+    loaded = read_document(text.content, text.label)
     spec = loaded.spec
     assert spec is not None
     plan, _ = build_plan(spec, loaded.source)

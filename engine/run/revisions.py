@@ -21,7 +21,7 @@ class Text:
 
     label: str
     content: bytes
-    beside: Beside
+    beside: Beside | None = None
 
 
 def texts_of(old: str, new: str) -> tuple[tuple[Text, ...], tuple[Text, ...]]:
