@@ -71,6 +71,7 @@ class Loop:
     recorded: Callable[[Sequence[Record]], None] = lambda _: None
     guard: Callable[[], None] = lambda: None
     between: Callable[[datetime], Awaitable[None]] = _nothing
+    inbox_every: timedelta = INBOX_EVERY
     spent: Spent = field(default_factory=Spent)
     at: datetime | None = None
     reason: str = ""
@@ -123,7 +124,7 @@ class Loop:
         if self.link.is_up and self.link.is_lockstep:
             return await self.link.next(self._rests_until())
         if self.link.is_up and self.at is not None:
-            return await self.link.next(min(self.state.wake_at, self.at + INBOX_EVERY))
+            return await self.link.next(min(self.state.wake_at, self.at + self.inbox_every))
         if self.link.is_lockstep:
             raise LostError("the connection to the gateway was lost", "start again: the next run goes on from here")
         return await self._reconnect()
