@@ -10,7 +10,7 @@ from typing import Protocol
 
 from engine.model.contract import Contract
 from engine.model.event import Event
-from engine.model.facts import Listing
+from engine.model.facts import Bars, Listing
 from engine.model.market import Board
 from engine.model.order import Order
 from engine.model.session import Session
@@ -77,6 +77,12 @@ class Feed(Protocol):
 
     async def closes(self, symbol: str, sessions: int) -> tuple[float, ...]:
         """Return daily closes of finished sessions, oldest first; fewer when the broker has fewer."""
+
+    async def bars(self, symbol: str, seconds: int, count: int, session: Session) -> Bars:
+        """Return at most so many finished bars of the regular sessions up to this one, oldest first.
+
+        `seconds` is the size of one: 86400 for daily bars, of finished sessions only. Raises: BrokerError.
+        """
 
     async def opening_move(self, listing: Listing, expiry: date, session: Session) -> float | None:
         """Return the expected move of the session's first sound minute, in points, from minute bars; None if unsound.

@@ -282,7 +282,7 @@ class Needs:
 
     symbols: underlyings whose price is read (the legs' own first). indices: VIX and family. chains: (symbol, trading
     class, Expiry) of its legs. daily: sessions of daily closes by symbol. opening_move: symbols whose expected move of
-    the open is read. events: names of event calendars.
+    the open is read. events: names of event calendars. bars: how many, by symbol and seconds of one bar.
     """
 
     symbols: tuple[str, ...]
@@ -291,6 +291,7 @@ class Needs:
     daily: Mapping[str, int] = field(default_factory=dict)
     opening_move: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
+    bars: Mapping[tuple[str, int], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

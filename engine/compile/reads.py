@@ -17,10 +17,12 @@ from engine.compile.plan import (
     Rule,
     Truth,
 )
+from engine.compile.series import Series, series_of
 from engine.compile.vocabulary import INDICES, VOCABULARY
 
 _WHOLE = ("legs", "time", "facts", "position")
 _EXTRA_CLOSES = 1
+_OF_CLOSES = ("rv", "iv_over_rv")
 
 
 def calls_of(test: Truth | Number) -> Iterator[Call]:
@@ -82,12 +84,21 @@ def needs_of(rules: tuple[Rule, ...], legs: tuple[LegPlan, ...], expiry: Expiry)
         daily=_daily(calls),
         opening_move=_opening_moves(calls),
         events=tuple(dict.fromkeys(name for call in calls for name in _events(call))),
+        bars=_bars(calls),
     )
+
+
+def _bars(calls: tuple[Call, ...]) -> dict[Series, int]:
+    wanted: dict[Series, int] = {}
+    for call in calls:
+        for series, count in series_of(call).items():
+            wanted[series] = max(wanted.get(series, 0), count)
+    return wanted
 
 
 def _daily(calls: tuple[Call, ...]) -> dict[str, int]:
     wanted: dict[str, int] = {}
-    for call in calls:
+    for call in (each for each in calls if each.measure in _OF_CLOSES):
         arguments = dict(call.arguments)
         window, symbol = arguments.get("window"), arguments.get("of")
         if isinstance(window, int) and isinstance(symbol, str):

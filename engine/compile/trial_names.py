@@ -38,7 +38,7 @@ def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path)
         symbol = name.upper()
         if name == "rv" and not plan.needs.daily:
             yield Problem("RB281", (*path, name), "this bot reads no daily closes", "remove it", on_key=True)
-        elif name in ("iv", "rv", "width", "previous_close", "quotes"):
+        elif name in ("iv", "rv", "width", "previous_close", "days", "quotes"):
             continue
         elif symbol not in read and not (symbol == "SPX" and "SPY" in read):
             yield _not_read(symbol, read, (*path, name))
@@ -46,6 +46,7 @@ def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path)
         ("iv", market.ivs, priced),
         ("width", market.widths, priced),
         ("previous_close", market.before, read),
+        ("days", market.days, {*plan.needs.daily, *(symbol for symbol, _ in plan.needs.bars)}),
     ):
         for symbol in of:
             if symbol not in known:

@@ -34,6 +34,8 @@ class Takes(Enum):
     POINTS = "points"
     SECONDS = "a duration"
     COUNT = "a whole number"
+    BARS = "the size of a bar: 1m, 2m, 3m, 5m, 10m, 15m or 30m"
+    OPENING = "whole minutes from the open, 1m to 3h"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +56,8 @@ class Measure:
 
     `units`: the units that may be written beside it and the quantity each chooses; the first is its quantity in
     `expr:`. `multiples`: measures it may be compared with a multiple of (empty: any of the same quantity). `reads` are
-    prefixes completed with the symbol (`spot`, `strikes`) or whole names. `max_age` in seconds.
+    prefixes completed with the symbol (`spot`, `strikes`) or whole names. `max_age` in seconds. `words`: what may stand
+    after `is`.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Measure:
     formula: str
     multiples: tuple[str, ...] = ()
     hidden: tuple[Quantity, ...] = ()
+    words: tuple[str, ...] = ()
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -90,6 +94,7 @@ OPEN_POSITION = frozenset({Place.EXIT})
 
 _NUMBER_LEVEL = ((Unit.NUMBER, Quantity.LEVEL),)
 _LEVEL_CHANGE = ((Unit.POINTS, Quantity.LEVEL), (Unit.PERCENT, Quantity.FRACTION))
+_SPOT_LEVEL = ((Unit.NUMBER, Quantity.POINTS), (Unit.POINTS, Quantity.POINTS))
 _POINTS = ((Unit.POINTS, Quantity.POINTS),)
 _POINT_CHANGE = ((Unit.POINTS, Quantity.POINTS), (Unit.PERCENT, Quantity.FRACTION))
 _VOLATILITY = ((Unit.PERCENT, Quantity.PERCENT),)
@@ -246,6 +251,90 @@ _VOLATILITY_MEASURES = (
     ),
 )
 
+_WINDOW = Parameter(name="window", takes=Takes.COUNT, required=True)
+_DIRECTIONAL = Parameter(name="window", takes=Takes.COUNT, default=14)
+_BARS = Parameter(name="bars", takes=Takes.BARS)
+_OF_BARS = "daily bars of finished sessions; with `bars`, finished bars of the regular session"
+
+
+def _of_bars(name: str, units: tuple[tuple[Unit, Quantity], ...], window: Parameter, formula: str) -> Measure:
+    return Measure(
+        name=name,
+        units=units,
+        parameters=(_SYMBOL, window, _BARS),
+        source=_OF_BARS,
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula=formula,
+    )
+
+
+_BAR_MEASURES = (
+    _of_bars("sma", _SPOT_LEVEL, _WINDOW, "Mean of the last `window` closes."),
+    _of_bars(
+        "ema",
+        _SPOT_LEVEL,
+        _WINDOW,
+        "Exponential mean of the last 4 x `window` closes: from the mean of the first, each moves it by "
+        "2 / (window + 1).",
+    ),
+    _of_bars(
+        "rsi",
+        _PLAIN,
+        _DIRECTIONAL,
+        "100 x gains / (gains + losses), Wilder's averages of the changes of the last 8 x `window` closes; 0 to 100.",
+    ),
+    _of_bars(
+        "adx",
+        _PLAIN,
+        _DIRECTIONAL,
+        "Wilder's average of 100 x |+DI - -DI| / (+DI + -DI) over the last 10 x `window` bars; 0 to 100.",
+    ),
+    Measure(
+        name="vwap",
+        units=_SPOT_LEVEL,
+        parameters=(_SYMBOL,),
+        source="finished minutes of the session; volume of an index from its ETF",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula="Price of the session's finished minutes, weighted by the shares traded in each; SPX by those of SPY.",
+    ),
+    Measure(
+        name="trend",
+        units=((Unit.NUMBER, Quantity.TEXT),),
+        parameters=(
+            _SYMBOL,
+            Parameter(name="fast", takes=Takes.COUNT, default=20),
+            Parameter(name="slow", takes=Takes.COUNT, default=50),
+            Parameter(name="average", takes=Takes.CHOICE, default="ema", choices=("ema", "sma")),
+            _DIRECTIONAL,
+            Parameter(name="strength", takes=Takes.COUNT, default=20),
+            _BARS,
+        ),
+        source=_OF_BARS,
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula="`neutral` while adx over `window` is below `strength`, else `up` while the fast average is above the "
+        "slow one, `down` while it is below.",
+        words=("up", "down", "neutral"),
+    ),
+    Measure(
+        name="opening_range",
+        units=((Unit.NUMBER, Quantity.TEXT),),
+        parameters=(_SYMBOL, Parameter(name="first", takes=Takes.OPENING, required=True)),
+        source="finished minutes of the session, and spot",
+        max_age=LEVEL_AGE,
+        places=EVERYWHERE,
+        reads=("facts", "spot"),
+        formula="`formed` once the first minutes are over; then spot is `above` their high, `below` their low, or "
+        "`inside`.",
+        words=("formed", "above", "below", "inside"),
+    ),
+)
+
 _CALENDAR = (
     *(
         Measure(
@@ -286,6 +375,7 @@ _CALENDAR = (
         places=EVERYWHERE,
         reads=("time",),
         formula="`full`, or `half` on a day with an early close.",
+        words=("full", "half"),
     ),
 )
 
@@ -443,7 +533,8 @@ _POSITION = (
 )
 
 VOCABULARY: Mapping[str, Measure] = {
-    measure.name: measure for measure in (*_MARKET, *_VOLATILITY_MEASURES, *_CALENDAR, *_STRUCTURE, *_POSITION)
+    measure.name: measure
+    for measure in (*_MARKET, *_VOLATILITY_MEASURES, *_BAR_MEASURES, *_CALENDAR, *_STRUCTURE, *_POSITION)
 }
 
 FUNCTIONS = ("abs", "min", "max", "round")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from engine.compile.plan import Argument, Call, Plan
+from engine.compile.series import SIZES
 from engine.model.values import dataclass
 
 Phrase = Callable[["Words"], str]
@@ -116,6 +117,26 @@ def _sessions(words: Words) -> str:
     return f" ({window} sessions)" if window is not None else ""
 
 
+def _over(words: Words, name: str = "window") -> str:
+    """Return `20 days`, or `9 bars of 5m`."""
+    count, size = words.given(name), words.given("bars")
+    return f"{count} days" if size is None else f"{count} bars of {SIZES[int(float(str(size)))]}"
+
+
+def _averaged(kind: str) -> Phrase:
+    return lambda words: f"the {kind} average{words.of_symbol} over {_over(words)}"
+
+
+def _trend(words: Words) -> str:
+    average = "exponential" if words.given("average") == "ema" else "simple"
+    return f"the trend{words.of_symbol} by {average} averages over {words.given('fast')} and {_over(words, 'slow')}"
+
+
+def _opening_range(words: Words) -> str:
+    minutes = float(str(words.given("first"))) / 60.0
+    return f"the range{words.of_symbol} of the first {minutes:.0f} minutes"
+
+
 PHRASES: Mapping[str, Phrase] = {
     "spot": lambda words: words.symbol,
     "vix": _fixed("VIX"),
@@ -132,6 +153,13 @@ PHRASES: Mapping[str, Phrase] = {
     "rv": lambda words: f"realised volatility{words.of_symbol}{_sessions(words)}",
     "iv_over_rv": lambda words: f"implied over realised volatility{words.of_symbol}{_sessions(words)}",
     "expected_move": _expected_move,
+    "sma": _averaged("simple"),
+    "ema": _averaged("exponential"),
+    "rsi": lambda words: f"RSI{words.of_symbol} over {_over(words)}",
+    "adx": lambda words: f"ADX{words.of_symbol} over {_over(words)}",
+    "vwap": lambda words: f"the session's average price{words.of_symbol}, weighted by volume",
+    "trend": _trend,
+    "opening_range": _opening_range,
     "no_event": lambda words: f"no {_events(words)}",
     "event": _events,
     "time": lambda words: str(words.given("at")),

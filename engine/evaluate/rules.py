@@ -22,7 +22,8 @@ from engine.compile.plan import (
 )
 from engine.evaluate.evaluation import Verdict
 from engine.evaluate.measure import bind, reader_of
-from engine.evaluate.measure_truth import TRUTHS, Judge, session_kind
+from engine.evaluate.measure_bars import WORDS as WORDS_OF_BARS
+from engine.evaluate.measure_truth import TRUTHS, Judge, session
 from engine.evaluate.measure_volatility import iv_over_rv_detail, move_by_straddle
 from engine.evaluate.reading import AtLeast, Context, Read, Reading, context_of, number_of
 from engine.evaluate.snapshot import View
@@ -38,6 +39,8 @@ _HOLDS: dict[Op, Callable[[float, float, float], bool]] = {
     Op.OUTSIDE: lambda value, low, high: not low <= value <= high,
     Op.BEYOND: lambda value, low, high: abs(value) > low,
 }
+WORDS: dict[str, Callable[[Call, Context, str], Judge]] = {"session": session, **WORDS_OF_BARS}
+"""Measures that are compared with a word."""
 _MORE_IS_TRUE = (Op.ABOVE, Op.AT_LEAST, Op.BEYOND)
 
 
@@ -101,7 +104,7 @@ def _together(judges: tuple[Judge, ...], names: tuple[str, ...], decisive: bool)
 
 def _compare(test: Compare, context: Context) -> Judge:
     if test.op is Op.IS:
-        return _is(test)
+        return _is(test, context)
     read, detail = reader_of(test.left, context), _detail(test.left, context)
     bounds = test.right
     if all(isinstance(bound, Constant) for bound in bounds) and detail is None:
@@ -166,13 +169,8 @@ def _not_wholly_known(op: Op, value: Reading, low: float, high: float | None) ->
     return Verdict(decided, least, low, high, "" if decided is not None else value.reason)
 
 
-def _is(test: Compare) -> Judge:
-    wanted = test.right[0]
+def _is(test: Compare, context: Context) -> Judge:
+    call, wanted = test.left, test.right[0]
+    assert isinstance(call, Call)
     assert isinstance(wanted, Text)
-    word = wanted.value
-
-    def judge(view: View) -> Verdict:
-        found = session_kind(view)
-        return Verdict(found == word, detail=found)
-
-    return judge
+    return WORDS[call.measure](call, context, wanted.value)

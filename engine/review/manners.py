@@ -136,6 +136,20 @@ def _session_kind(test: Compare, cast: Cast) -> str:
     return f"a {number_words(test.right[0], cast)} session"
 
 
+def _trend(test: Compare, cast: Cast) -> str:
+    """Return a trend with the strength that makes it one, or that it lacks."""
+    assert isinstance(test.left, Call)
+    words = Words(test.left, cast)
+    least = "below" if number_words(test.right[0], cast) == "neutral" else "at least"
+    return f"{compared(test, cast)}: ADX over {words.given('window')} is {least} {words.given('strength')}"
+
+
+def _opening_range(test: Compare, cast: Cast) -> str:
+    assert isinstance(test.left, Call)
+    said, word = phrase(test.left, cast), number_words(test.right[0], cast)
+    return f"{said} is formed" if word == "formed" else f"{Words(test.left, cast).symbol} is {word} {said}"
+
+
 COMPARED: Mapping[str, Callable[[Compare, Cast], str]] = {
     "vix_change": _changed(lambda words: "VIX", lambda words: words.since),
     "move": _changed(lambda words: words.symbol, lambda words: words.since),
@@ -148,6 +162,8 @@ COMPARED: Mapping[str, Callable[[Compare, Cast], str]] = {
     "leg_delta": _absolute,
     "dte": _days,
     "session": _session_kind,
+    "trend": _trend,
+    "opening_range": _opening_range,
 }
 """Measures that read better in another way than `the measure is above 3`."""
 

@@ -16,6 +16,7 @@ from engine.model.event import Event, MarketMoved, OperatorRequest
 from engine.model.order import Purpose
 from engine.ports import Batch, Broker, Feed, Journal, Link
 from engine.record.record import DURABLE, Kind, Record
+from engine.run.bars import BarWatch
 from engine.run.connecting import waits
 from engine.run.prepare import prepare
 from engine.turn.program import Program
@@ -79,6 +80,10 @@ class Loop:
     _prepare_again: datetime | None = None
     _asking: "asyncio.Task[list[Event]] | None" = None
     _asked_for: date | None = None
+    _bars: BarWatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._bars = BarWatch(self.feed)
 
     async def run(self, first: Batch, ends: Callable[[datetime], str]) -> None:
         """Take the first batch (of `link.connect`), then go on until `ends` says why it ends or an operator stops us.
@@ -94,6 +99,7 @@ class Loop:
         finally:
             if self._asking is not None:
                 self._asking.cancel()
+            self._bars.close()
 
     async def _go_on(self, ends: Callable[[datetime], str]) -> None:
         left = STOP_PATIENCE
@@ -106,6 +112,7 @@ class Loop:
             if self._is_prepare_due(batch.at):
                 await self._prepare(batch.at)
             self._take_facts(batch.at)
+            await self._take_bars(batch.at)
             self.watcher(self, batch.at)
             if reason := ends(batch.at):
                 self.reason = reason
@@ -222,6 +229,13 @@ class Loop:
         for event in facts:
             self._handle(replace(event, at=at))
         self._prepared, self._prepare_again = self._asked_for, None
+
+    async def _take_bars(self, at: datetime) -> None:
+        """Take bars that have ended, and ask for those that are due while there is a broker to ask."""
+        if self.state.is_linked:
+            waits = self.link.is_lockstep
+            for event in await self._bars.step(self.program, self.state.facts, self.state.session, at, waits=waits):
+                self._handle(replace(event, at=at))
 
     def _is_prepare_due(self, at: datetime) -> bool:
         """Say whether a new session's facts are to be asked for: from an hour before it opens, not at midnight."""

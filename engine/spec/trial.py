@@ -38,7 +38,8 @@ class Mark:
 class TrialMarket:
     """What the market does. Levels by symbol; `iv` in percent a year, `ivs` by underlying; `rv` None is unknown.
 
-    widths: of option quotes by underlying. before: levels at the previous close. quotes: of the open position.
+    widths: of option quotes by underlying. before: levels at the previous close. days: closes of the sessions before,
+    by symbol, the last is that of yesterday. quotes: of the open position.
     """
 
     levels: Mapping[str, Series]
@@ -47,6 +48,7 @@ class TrialMarket:
     rv: float | None
     widths: Mapping[str, float]
     before: Mapping[str, float]
+    days: Mapping[str, Series]
     quotes: tuple[Mark, ...] = ()
 
 

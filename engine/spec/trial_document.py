@@ -27,7 +27,7 @@ from engine.spec.trial import (
     TrialMarket,
 )
 
-NOT_LEVELS = frozenset({"iv", "rv", "width", "previous_close", "quotes"})
+NOT_LEVELS = frozenset({"iv", "rv", "width", "previous_close", "days", "quotes"})
 USUAL = {"spx": "6000", "vix": "15", "iv": "12%", "rv": "9%"}
 """The market of a test that does not say: calm, and nothing moves."""
 _TIMES = ("at", "by", "all_day", "after_quote")
@@ -85,6 +85,7 @@ def _market(tree: Tree) -> TrialMarket:
         rv=None if rv == "unknown" else float(rv),
         widths={name.upper(): float(_number(width)) for name, width in mapping(tree.get("width", {})).items()},
         before={name.upper(): float(_number(at)) for name, at in mapping(tree.get("previous_close", {})).items()},
+        days={name.upper(): series(each) for name, each in mapping(tree.get("days", {})).items()},
         quotes=tuple(_mark(mapping(each)) for each in sequence(tree.get("quotes"))),
     )
 

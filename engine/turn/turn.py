@@ -15,6 +15,7 @@ from typing import Any
 from engine.model.contract import Option
 from engine.model.event import (
     AccountReport,
+    BarsReport,
     ClocksApart,
     ClosesReport,
     CommissionReport,
@@ -38,6 +39,7 @@ from engine.model.position import Position
 from engine.record.record import Json, Kind
 from engine.turn import daily, doubting, settling, watching
 from engine.turn.asking import orders_listed, step_asking
+from engine.turn.bars import take_bars
 from engine.turn.caution import go_on
 from engine.turn.dividends import warn_of_dividends
 from engine.turn.ended import next_opening
@@ -292,6 +294,7 @@ _HANDLERS: dict[type, Handler] = {
     AccountReport: _on_account,
     ListingReport: _on_listing,
     ClosesReport: _on_closes,
+    BarsReport: take_bars,
     DividendReport: _on_dividend,
     OpeningMoveReport: _on_opening_move,
     OrdersListed: orders_listed,

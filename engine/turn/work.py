@@ -80,6 +80,12 @@ class Work:
         """Return the text that governs a position."""
         return self.program.governing(position.bot, position.digest)
 
+    def texts_of(self, name: str) -> list[CompiledBot]:
+        """Return the texts that a bot goes by: those its positions were opened under, and its own."""
+        texts = [self.governing(position) for position in self.positions_of(name)]
+        current = self.bot(name)
+        return texts if current is None else [*texts, current]
+
     def readings_of(self, bot: str) -> dict[tuple[str, str], Reading]:
         """Return the bot's last readings, to be changed in this turn."""
         if (found := self._readings.get(bot)) is None:

@@ -17,7 +17,7 @@ from engine.model.errors import BrokerError
 from engine.model.event import DividendReport, Event, MarketMoved
 from engine.model.facts import Dividend
 from engine.model.order import Side
-from engine.model.session import session_on
+from engine.model.session import session_before, session_on
 
 
 def test_underlyings_and_options_stream_into_the_board() -> None:
@@ -180,6 +180,39 @@ def test_closes_are_of_finished_sessions_only() -> None:
             assert len(early) == 30
             assert isclose(early[-1], world.feed.board.previous_close[0])
             assert len(await world.feed.closes("VIX", 300)) == 300
+
+    run(scenario())
+
+
+def test_bars_of_days_and_of_the_session() -> None:
+    async def scenario() -> None:
+        async with gateway() as gw, connected(gw.port) as (world, _):
+            session = session_on(DAY)
+            assert session is not None
+            days = (await world.feed.bars("SPX", 86400, 30, session)).bars
+            assert tuple(bar.close for bar in days) == await world.feed.closes("SPX", 30)
+            assert all(bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high for bar in days)
+            before = await world.feed.bars("SPX", 300, 100, session)
+            assert len(before.bars) == 100
+            assert before.bars[-1].at + 300 == session_before(DAY).close.timestamp()
+            assert before.bars[-1].close == days[-1].close
+            world.feed.watch([SPX])
+            await play(world, 760)
+            opened = session.open.timestamp()
+            now = before.known_until + 760
+            assert opened + 600 < now < opened + 900
+            five = (await world.feed.bars("SPX", 300, 100, session)).bars
+            assert [bar.at for bar in five[-3:]] == [before.bars[-1].at, opened, opened + 300]
+            one = [bar for bar in (await world.feed.bars("SPX", 60, 13, session)).bars if bar.at >= opened]
+            first = one[:5]
+            assert [bar.at for bar in one] == [opened + 60 * at for at in range(int(now - opened) // 60)]
+            assert (five[-2].open, five[-2].close) == (first[0].open, first[-1].close)
+            assert (five[-2].high, five[-2].low) == (max(b.high for b in first), min(b.low for b in first))
+            (last,) = (await world.feed.bars("SPX", 60, 1, session)).bars
+            assert last == one[-1]
+            spy = (await world.feed.bars("SPY", 60, 5, session)).bars
+            assert all(bar.volume > 0 and bar.low <= bar.average <= bar.high for bar in spy)
+            assert {bar.volume for bar in one} == {0.0}
 
     run(scenario())
 

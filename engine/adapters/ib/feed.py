@@ -20,7 +20,7 @@ from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.wire import REQUEST_IDS, Wire
 from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.errors import BrokerError
-from engine.model.facts import Listing
+from engine.model.facts import Bars, Listing
 from engine.model.market import Board
 from engine.model.session import Session, exchange_date
 
@@ -240,6 +240,18 @@ class IbFeed:
         bars = await self._bars(wanted, Underlying(symbol))
         today = exchange_date(self._present())
         return tuple(bar.close for bar in bars if bar.day < today)[-sessions:]
+
+    async def bars(self, symbol: str, seconds: int, count: int, session: Session) -> Bars:
+        """Return at most so many finished bars of the regular sessions up to this one, oldest first."""
+        asked = underlying_contract(symbol, await self._underlying_id(symbol))
+        now = self._present()
+        wanted = (
+            history.daily_bars(asked, count)
+            if seconds == history.DAY
+            else history.session_bars(asked, seconds, count, session, now)
+        )
+        found = history.finished_bars(await self._bars(wanted, Underlying(symbol)), seconds, now)
+        return Bars(now.timestamp(), tuple(found[-count:]))
 
     async def _bars(self, wanted: history.BarQuestion, contract: Contract) -> list[history.Bar]:
         """Return bars; none when the broker has none. Raises: BrokerError, naming a missing subscription."""

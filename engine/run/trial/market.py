@@ -58,7 +58,11 @@ class Market:
         return floor((at - self.session.open) / timedelta(minutes=1))
 
     def closes(self, symbol: str, count: int) -> tuple[float, ...]:
-        """Return daily closes whose sample deviation is the given realised volatility; none when it is unknown."""
+        """Return the daily closes that are given, the first of them standing for all before; else such whose sample
+        deviation is the given realised volatility, none when that is unknown."""
+        if (days := self.given.days.get(symbol)) is not None:
+            known = days.levels[-count - 1 :]
+            return (known[0],) * (count + 1 - len(known)) + known
         if self.given.rv is None or isnan(start := self.opened(symbol)):
             return ()
         step = self.given.rv / 100.0 / sqrt(SESSIONS_A_YEAR) * sqrt((count - 1) / count)
