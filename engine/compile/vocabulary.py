@@ -456,5 +456,8 @@ RESERVED = frozenset(
 )
 """Words of the language, which no leg or let may take as its name."""
 
+PRICE_LEVELS = ("spot",)
+"""Measures that are a price of an underlying: what a strike may be held against (`not_below`, `not_above`)."""
+
 INDICES = ("VIX", "VIX9D", "VIX1D", "VIX3M")
 """Levels that are read beside the underlyings."""

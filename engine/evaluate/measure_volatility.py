@@ -10,9 +10,9 @@ from itertools import pairwise
 from math import log, sqrt
 
 from engine.compile.plan import Call
+from engine.evaluate.listings import expiry_on, neighbours
 from engine.evaluate.measure_market import spot_of
 from engine.evaluate.reading import Context, Read, Reading, Unknown
-from engine.evaluate.select import expiry_on, neighbours
 from engine.evaluate.snapshot import View
 from engine.model.black import MEAN_MOVE, implied_volatility, years_until
 from engine.model.contract import Right, product

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 
-from engine.evaluate.select import expiry_on
+from engine.evaluate.listings import expiry_on
 from engine.model.event import ClosesReport, Event, ListingReport, OpeningMoveReport
 from engine.model.facts import Facts, Listing
 from engine.model.session import Session
