@@ -77,6 +77,9 @@ def call_of(
             found[parameter.name] = value
     if measure.name == "breach" and ("spot_within" in found) == ("spot_beyond" in found):
         raise Fault(Problem("RB207", path, "a breach takes one of spot_within and spot_beyond", "", columns))
+    if measure.name == "probability_of_profit" and len(scope.symbols) > 1:
+        message = f"'{measure.name}' is of one underlying, and this bot has {' and '.join(scope.symbols)}"
+        raise Fault(Problem("RB207", path, message, "", columns, columns is None))
     return Call(measure.name, tuple(sorted(found.items(), key=lambda item: item[0])), measure.quantity)
 
 

@@ -53,6 +53,8 @@ NATURE: Mapping[str, Range] = {
     "credit": ALL,
     "debit": ALL,
     "max_risk": NOT_NEGATIVE,
+    "return_on_risk": ALL,
+    "probability_of_profit": stretch(0.0, 1.0),
     "strike": POSITIVE,
     "dte": NOT_NEGATIVE,
     "cost": ALL,
