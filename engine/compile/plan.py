@@ -179,7 +179,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegPlan:
-    """One leg, in order of resolution. `sign` is +1 bought, -1 sold."""
+    """One leg, in order of resolution. `sign` is +1 bought, -1 sold; not_below, not_above: the edges of its strike."""
 
     name: str
     symbol: str
@@ -188,6 +188,8 @@ class LegPlan:
     sign: int
     ratio: int
     strike: Strike
+    not_below: Number | None = None
+    not_above: Number | None = None
     path: Path
 
 

@@ -102,6 +102,7 @@ _PLAIN = ((Unit.NUMBER, Quantity.PLAIN),)
 _TRUTH = ((Unit.NUMBER, Quantity.TRUTH),)
 _PRICE_OR_DOLLARS = ((Unit.NUMBER, Quantity.PRICE), (Unit.DOLLARS, Quantity.DOLLARS))
 _PART_OR_DOLLARS = ((Unit.PERCENT, Quantity.FRACTION), (Unit.DOLLARS, Quantity.DOLLARS))
+_PART = ((Unit.PERCENT, Quantity.FRACTION),)
 _DELTA = ((Unit.NUMBER, Quantity.DELTA),)
 
 _SYMBOL = Parameter(name="of", takes=Takes.SYMBOL)
@@ -420,6 +421,25 @@ _STRUCTURE = (
         formula="The worst loss at expiry of the structure at its price, per share; $ is the position.",
     ),
     Measure(
+        name="return_on_risk",
+        units=_PART,
+        source="strikes of the legs and the price of the structure",
+        max_age=OPTION_AGE,
+        places=STRUCTURE,
+        reads=("legs",),
+        formula="The most it can gain at expiry over the most it can lose, at its price, before commissions.",
+    ),
+    Measure(
+        name="probability_of_profit",
+        units=_PART,
+        source="strikes and price of the structure; forward and volatility of the at-the-money options of its expiry",
+        max_age=OPTION_AGE,
+        places=STRUCTURE,
+        reads=("spot", "strikes", "legs", "time"),
+        formula="Probability that the structure gains at expiry at its price: of a lognormal price with the forward F "
+        "and the volatility s at the money, P(S < K) = N((ln(K / F) + s^2 T / 2) / (s sqrt(T))).",
+    ),
+    Measure(
         name="strike",
         units=((Unit.NUMBER, Quantity.POINTS), (Unit.POINTS, Quantity.POINTS)),
         parameters=(Parameter(name="of", takes=Takes.LEG, required=True),),
@@ -546,6 +566,9 @@ RESERVED = frozenset(
     | {"expiry", "require", "choose", "legs", "roll", "filled", "unfilled", "is"}
 )
 """Words of the language, which no leg or let may take as its name."""
+
+PRICE_LEVELS = ("spot",)
+"""Measures that are a price of an underlying: what a strike may be held against (`not_below`, `not_above`)."""
 
 INDICES = ("VIX", "VIX9D", "VIX1D", "VIX3M")
 """Levels that are read beside the underlyings."""

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from datetime import date
 from itertools import pairwise
 from math import log, sqrt
+from typing import NamedTuple
 
 from engine.compile.plan import Call
+from engine.evaluate.listings import expiry_on, neighbours
 from engine.evaluate.measure_market import spot_of
 from engine.evaluate.reading import Context, Read, Reading, Unknown
-from engine.evaluate.select import expiry_on, neighbours
 from engine.evaluate.snapshot import View
 from engine.model.black import MEAN_MOVE, implied_volatility, years_until
 from engine.model.contract import Right, product
@@ -102,6 +103,20 @@ def implied(symbol: str, context: Context) -> Read:
 
 
 def _implied(view: View, symbol: str, expiry: date, spot: float, context: Context) -> Reading:
+    found = outlook(view, symbol, expiry, spot, context)
+    return found if isinstance(found, Unknown) else found.volatility * 100.0
+
+
+class Outlook(NamedTuple):
+    """What the at-the-money options of an expiry say: forward in points, years, volatility as a fraction a year."""
+
+    forward: float
+    years: float
+    volatility: float
+
+
+def outlook(view: View, symbol: str, expiry: date, spot: float, context: Context) -> Outlook | Unknown:
+    """Return the forward that put-call parity gives at the money, and the volatility there."""
     atm = at_the_money(view, symbol, expiry, spot, context)
     if isinstance(atm, Unknown):
         return atm
@@ -112,7 +127,9 @@ def _implied(view: View, symbol: str, expiry: date, spot: float, context: Contex
     forward = strike + call - put
     is_call = forward <= strike
     volatility = implied_volatility(call if is_call else put, forward, strike, years, is_call)
-    return Unknown(f"{symbol} {expiry}: no time value at the money") if volatility is None else volatility * 100.0
+    if volatility is None:
+        return Unknown(f"{symbol} {expiry}: no time value at the money")
+    return Outlook(forward, years, volatility)
 
 
 def iv(call: Call, context: Context) -> Read:

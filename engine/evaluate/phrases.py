@@ -168,6 +168,8 @@ PHRASES: Mapping[str, Phrase] = {
     "credit": lambda words: f"the credit{words.at_natural}",
     "debit": lambda words: f"the debit{words.at_natural}",
     "max_risk": _fixed("the most it can lose"),
+    "return_on_risk": _fixed("the return on risk"),
+    "probability_of_profit": _fixed("the probability of profit"),
     "strike": lambda words: f"the strike of {words.given('of')}",
     "dte": _fixed("the days to expiry"),
     "cost": lambda words: f"the cost of closing{words.at_natural}",

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 from datetime import datetime, timedelta
 
 from engine.compile.series import DAY, Series
-from engine.evaluate.select import expiry_on
+from engine.evaluate.listings import expiry_on
 from engine.model.event import BarsReport, ClosesReport, Event, ListingReport, OpeningMoveReport
 from engine.model.facts import Facts, Listing
 from engine.model.session import Session

@@ -151,8 +151,10 @@ def _tolerances(source: Source, tree: Tree) -> Iterator[Diagnostic]:
             yield source.diagnostic("RB122", ("legs", name, "strike", "by"), message, "remove it", at_key=True)
         if name in NOT_LEGS or found is None:
             continue
-        if "delta" in strike:
+        if {"delta", "premium", "side_credit"} & strike.keys():
             unit, owed = Unit.NUMBER, "a bare number, as in 0.02"
+        elif "otm" in strike and _is_percent(strike["otm"]):
+            unit, owed = Unit.PERCENT, "a percentage of spot, as in 0.2%"
         elif "expected_move" in strike:
             unit, owed = Unit.MULTIPLE, "a multiple, as in 0.1x"
         else:
@@ -160,6 +162,12 @@ def _tolerances(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         if found.unit is not unit:
             message = f"'within' has the unit of what the strike is chosen by, is '{strike['within']}'"
             yield source.diagnostic("RB152", ("legs", name, "strike", "within"), message, f"here {owed}")
+
+
+def _is_percent(value: Plain) -> bool:
+    wanted = next(iter(value.values()), None) if isinstance(value, dict) else value
+    found = amount(wanted)
+    return found is not None and found.unit is Unit.PERCENT
 
 
 def _settling(source: Source, tree: Tree) -> Iterator[Diagnostic]:

@@ -7,9 +7,10 @@ from decimal import Decimal
 
 from engine.compile.plan import Call, ExitPlan, Holds, Plan, Rule
 from engine.decide.opportunity import Span, at_hand, spans
+from engine.evaluate.listings import expiry_on
 from engine.evaluate.reading import context_of
 from engine.evaluate.rules import Judge, compile_expected_move, compile_rule
-from engine.evaluate.select import ExpectedMove, expiry_on
+from engine.evaluate.strike_target import ExpectedMove
 from engine.evaluate.watch import exit_levels, exit_reads, levels
 from engine.model.contract import Option, Underlying
 from engine.model.facts import Facts

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from engine.compile.plan import Plan
-from engine.evaluate.select import expiry_on
+from engine.evaluate.listings import expiry_on
 from engine.model.event import AccountReport, ClosesReport, Event, ListingReport, OpeningMoveReport
 from engine.model.facts import Account, Facts, Listing
 from engine.model.values import dataclass
