@@ -152,7 +152,8 @@ def _plan(
     exits: tuple[ExitPlan, ...],
 ) -> Plan:
     legs = leg_plans(spec)
-    rules = (*when, *require, *halt_when, *(plan.rule for plan in exits if plan.rule is not None))
+    leaving = (rule for each in exits for rule in (each.rule, *each.armed_by) if rule is not None)
+    rules = (*when, *require, *halt_when, *leaving)
     return Plan(
         name=spec.name,
         digest=spec.digest,

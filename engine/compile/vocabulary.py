@@ -398,6 +398,16 @@ _POSITION = (
         formula="Minus profit.",
     ),
     Measure(
+        name="give_back",
+        units=_PART_OR_DOLLARS,
+        parameters=(_MARK,),
+        source="quotes of the legs, the fills, and the best profit that is kept with the position",
+        max_age=OPTION_AGE,
+        places=OPEN_POSITION,
+        reads=("legs", "position"),
+        formula="Best profit so far - profit; the best is the largest of min(reading, reading before it).",
+    ),
+    Measure(
         name="breach",
         units=_TRUTH,
         parameters=(

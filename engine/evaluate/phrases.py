@@ -146,6 +146,7 @@ PHRASES: Mapping[str, Phrase] = {
     "value": lambda words: f"what closing brings{words.at_natural}",
     "profit": lambda words: f"the profit{words.at_natural}",
     "loss": lambda words: f"the loss{words.at_natural}",
+    "give_back": lambda words: f"what was given back of the best profit{words.at_natural}",
     "breach": lambda words: f"the strike of {words.one_leg()}",
     "leg_delta": lambda words: f"the absolute delta of {words.one_leg()}",
     "position_delta": _fixed("the position's delta"),

@@ -91,6 +91,7 @@ def _inner(test: Truth, cast: Cast) -> str:
 ENDINGS: Mapping[str, str] = {
     "profit": "at a profit of {}",
     "loss": "at a loss of {}",
+    "give_back": "once {} or {} was given back from the best profit",
     "cost": "once closing costs {} or {}",
     "value": "once closing brings {} or {}",
 }

@@ -34,7 +34,13 @@ JUDGING = frozenset({"name", "confirm", "max_age"})
 LEAVING = frozenset({"enabled", "resting", "order", "unknown", "grace", "close", "repeat", "armed_by"})
 ENDINGS = frozenset({"target", "stop", "at_expiry"})
 
-_STOP_OPS = {"profit": Op.AT_MOST, "loss": Op.AT_LEAST, "cost": Op.AT_LEAST, "value": Op.AT_MOST}
+_STOP_OPS = {
+    "profit": Op.AT_MOST,
+    "loss": Op.AT_LEAST,
+    "give_back": Op.AT_LEAST,
+    "cost": Op.AT_LEAST,
+    "value": Op.AT_MOST,
+}
 _TARGET_OPS = {"profit": Op.AT_LEAST, "loss": Op.AT_MOST, "cost": Op.AT_MOST, "value": Op.AT_LEAST}
 
 

@@ -29,6 +29,7 @@ from engine.turn.program import CompiledBot, CompiledRule
 from engine.turn.protecting import UNPROTECTED, is_unprotected_too_long
 from engine.turn.resting import cancel, resting_orders
 from engine.turn.state import Reading
+from engine.turn.trailing import note_best
 from engine.turn.work import Work
 
 CLOSING = (Purpose.EXIT, Purpose.UNWIND)
@@ -60,6 +61,9 @@ def step_exits(work: Work, position: Position) -> None:
     view = work.view()
     view.legs, view.held = structure(work, position)
     view.quantity = max(position.structures, 1)
+    if bot.trailing:
+        position = note_best(work, position, bot, view)
+        view.held = structure(work, position).held
     true: list[ExitPlan] = []
     protected = bool(bot.resting and resting_orders(work, position.id)) and not position.suspended
     place = f"exit:{position.id}"
