@@ -92,7 +92,7 @@ def _resting(rule: Exit, spec: Spec) -> Iterator[Problem]:
     if rule.condition is not None and rule.condition.confirm is not None:
         message = f"'{rule.name}' rests at the broker, which fills at the first touch and confirms nothing"
         yield Problem("RB220", where, message, "take away 'confirm' or 'resting'")
-    test = None if rule.condition is None else rule.condition.test
+    test = rule.condition.test if rule.condition is not None else None
     if isinstance(test, MeasureTest) and test.measure == "give_back":
         message = f"'{rule.name}' follows the best profit, and what rests at the broker has one price"
         yield Problem("RB220", where, message, "without 'resting' the engine watches it")

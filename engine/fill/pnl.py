@@ -55,7 +55,7 @@ def held(position: Position) -> Held | None:
     multiplier = position.legs[0].option.multiplier
     return Held(
         entry_price=float(price),
-        quantity=max(position.structures, 1),
+        quantity=max(position.open_structures, 1),
         realized=float(realized(position)),
         commissions=float(position.commissions),
         opened_at=position.opened_at.timestamp(),

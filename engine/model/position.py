@@ -96,6 +96,11 @@ class Position:
         return min((leg.held // leg.ratio for leg in self.legs), default=0)
 
     @property
+    def open_structures(self) -> int:
+        """Structures of what is still open: a leg that an exit has closed wholly does not count."""
+        return min((leg.held // leg.ratio for leg in self.legs if leg.held or not leg.opened), default=0)
+
+    @property
     def is_flat(self) -> bool:
         """True when no leg holds anything."""
         return all(leg.held == 0 for leg in self.legs)
