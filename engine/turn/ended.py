@@ -11,11 +11,21 @@ from engine.record.record import Kind
 from engine.turn.caution import FIRST_RETRY, note_setback, retry_after
 from engine.turn.choosing import still_holds
 from engine.turn.judging import wake
-from engine.turn.leaving import CLOSING, UNWIND, is_trading, is_unwound, leave, legs_to_close, pursue, stands_apart
+from engine.turn.leaving import (
+    CLOSING,
+    UNWIND,
+    exit_ladder,
+    is_trading,
+    is_unwound,
+    leave,
+    legs_to_close,
+    pursue,
+    stands_apart,
+)
 from engine.turn.opening import next_stage, send_opening
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import PROTECT, note_gone
-from engine.turn.resting import REARM_LIMIT, RESTING, cancel, has_expired, place_resting, take_back
+from engine.turn.resting import NEXT_TRY, REARM_LIMIT, RESTING, cancel, has_expired, place_resting, take_back
 from engine.turn.state import Trading
 from engine.turn.work import Work
 
@@ -169,7 +179,7 @@ def _entry_over(work: Work, position: Position, reason: str, *, refused: bool) -
 def _tries_again(work: Work, position: Position, order: Order) -> bool:
     """Say whether a further try follows as a new order (another priority, or after a pause)."""
     ladder = work.governing(position).plan.order
-    if order.message != "its next try is a new order" or order.attempt >= ladder.tries:
+    if order.message != NEXT_TRY or order.attempt >= ladder.tries:
         return False
     due = work.at + timedelta(seconds=ladder.pause)
     work.put_position(replace(position, retry_at=due, attempts=order.attempt + 1))
@@ -235,6 +245,9 @@ def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool)
             position = note_setback(work, position, "a closing order was cancelled, and not by us")
     elif order.status is OrderStatus.FILLED:
         position = work.put_position(replace(position, attempts=0))
+    elif order.message == NEXT_TRY and order.reason == position.exit_reason:
+        pause = exit_ladder(work.governing(position), order.reason).pause
+        position = work.put_position(replace(position, retry_at=work.at + timedelta(seconds=pause)))
     _after_closing(work, position)
 
 
