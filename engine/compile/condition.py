@@ -102,7 +102,7 @@ def _measure_test(test: MeasureTest, scope: Scope) -> Truth:
         call = call_of(measure, {**let.arguments, **test.arguments}, scope, (*let.path, let.measure))
     else:
         measure = measure_named(test.measure, scope, test.path)
-        call = call_of(measure, test.arguments, scope, test.path)
+        call = call_of(measure, test.arguments, scope, test.path[:-1] if is_ending(test.path) else test.path)
     if measure.is_truth:
         return _holds(test, call)
     if test.comparison is None:

@@ -216,6 +216,9 @@ class EntryPlan:
 class ExitPlan:
     """One exit; `rule` is None for AT_EXPIRY.
 
+    `written`: its name in the spec. That is its own, but for an exit of which `each` ("each_side", "each_short") is
+    judged by itself: that one comes to an exit for each part, which close different legs.
+
     A resting target or stop also has `basis` (profit, loss, cost or value), `level` and `level_quantity`, from which
     its price at the broker follows. `legs`: those it closes, () is all. `part`: of the structures open, None is all of
     them; once a position, or with `repeat` each time its rule is true anew. `armed_by`: it is judged only from the
@@ -223,6 +226,8 @@ class ExitPlan:
     """
 
     name: str
+    written: str = ""
+    each: str = ""
     kind: ExitKind
     rule: Rule | None
     resting: bool
@@ -320,3 +325,7 @@ class Plan:
     lifecycle: Lifecycle
     needs: Needs
     known_until: date | None = None
+
+    def written_name(self, reason: str) -> str:
+        """Return the name that the spec gives the exit of this name; other reasons as they are."""
+        return next((each.written for each in self.exits if each.name == reason and each.written), reason)

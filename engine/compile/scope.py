@@ -130,7 +130,7 @@ def _default(
             help_text = f"write 'of: {scope.symbols[0]}', in an expression {measure.name}({scope.symbols[0]})"
             raise Fault(Problem("RB207", path[:-1] if columns is None else path, message, help_text, columns))
         return scope.symbols[0]
-    if parameter.takes is Takes.LEGS:
+    if parameter.takes is Takes.LEGS and parameter.default is not None:
         legs = _legs(str(parameter.default), scope)
         if not legs:
             message = f"'{measure.name}' is judged on the short legs unless 'of' says which, and this bot has none"
@@ -210,7 +210,8 @@ def _legs_named(written: Written, scope: Scope) -> tuple[str, ...]:
         return tuple(_leg(name, scope) for name in written)
     name = _word(written)
     if name in ("each_side", "each_short"):
-        raise _Misfit("RB207", f"'of: {name}' is not known to this version", "name the legs, or 'short_legs'")
+        message = f"'of: {name}' judges each by itself: it stands in an exit of its own, in no group or other list"
+        raise _Misfit("RB207", message, "here name the legs, or 'short_legs'")
     if name in ("all", "short_legs", "long_legs"):
         return _legs(name, scope)
     return (_leg(name, scope),)

@@ -110,6 +110,8 @@ _SHORT_LEGS = Parameter(name="of", takes=Takes.LEGS, default="short_legs")
 _ALL_LEGS = Parameter(name="of", takes=Takes.LEGS, default="all")
 _START = Parameter(name="at", takes=Takes.CHOICE, default="start", choices=("start", "mid", "natural"))
 _MARK = Parameter(name="at", takes=Takes.CHOICE, default="mid", choices=("mid", "natural"))
+_SOME_LEGS = Parameter(name="of", takes=Takes.LEGS)
+"""Left out it is the whole position."""
 
 
 def _since(default: str) -> Parameter:
@@ -464,7 +466,7 @@ _POSITION = (
     Measure(
         name="cost",
         units=((Unit.NUMBER, Quantity.PRICE),),
-        parameters=(_MARK,),
+        parameters=(_MARK, _SOME_LEGS),
         source="quotes of the legs",
         max_age=OPTION_AGE,
         places=OPEN_POSITION,
@@ -475,7 +477,7 @@ _POSITION = (
     Measure(
         name="value",
         units=((Unit.NUMBER, Quantity.PRICE),),
-        parameters=(_MARK,),
+        parameters=(_MARK, _SOME_LEGS),
         source="quotes of the legs",
         max_age=OPTION_AGE,
         places=OPEN_POSITION,
@@ -486,7 +488,7 @@ _POSITION = (
     Measure(
         name="profit",
         units=_PART_OR_DOLLARS,
-        parameters=(_MARK,),
+        parameters=(_MARK, _SOME_LEGS),
         source="quotes of the legs and the fills",
         max_age=OPTION_AGE,
         places=OPEN_POSITION,
@@ -498,7 +500,7 @@ _POSITION = (
     Measure(
         name="loss",
         units=_PART_OR_DOLLARS,
-        parameters=(_MARK,),
+        parameters=(_MARK, _SOME_LEGS),
         source="quotes of the legs and the fills",
         max_age=OPTION_AGE,
         places=OPEN_POSITION,
@@ -506,6 +508,16 @@ _POSITION = (
         multiples=("max_risk",),
         hidden=(Quantity.PRICE,),
         formula="Minus profit.",
+    ),
+    Measure(
+        name="give_back",
+        units=_PART_OR_DOLLARS,
+        parameters=(_MARK, _SOME_LEGS),
+        source="quotes of the legs, the fills, and the best profit that is kept with the position",
+        max_age=OPTION_AGE,
+        places=OPEN_POSITION,
+        reads=("legs", "position"),
+        formula="Best profit so far - profit; the best is the largest of min(reading, reading before it).",
     ),
     Measure(
         name="breach",

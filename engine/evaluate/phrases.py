@@ -72,6 +72,16 @@ class Words:
         """` at natural` when that price is meant, else nothing: mid is what everybody expects."""
         return {"natural": " at natural", "mid": ""}.get(str(self.given("at")), "")
 
+    @property
+    def some_legs(self) -> str:
+        """` short_put and long_put` where legs are named, else nothing: the whole position is meant."""
+        return f" {self.all_legs()}" if self.given("of") is not None else ""
+
+    @property
+    def of_legs(self) -> str:
+        """The same behind ` of`."""
+        return f" of{self.some_legs}" if self.some_legs else ""
+
     def one_leg(self) -> str:
         """Return the legs that are judged each for itself: `a short leg`, `short_put`, `short_put or short_call`."""
         return legs_words(self.given("of"), self.cast, "a", "or")
@@ -172,10 +182,11 @@ PHRASES: Mapping[str, Phrase] = {
     "probability_of_profit": _fixed("the probability of profit"),
     "strike": lambda words: f"the strike of {words.given('of')}",
     "dte": _fixed("the days to expiry"),
-    "cost": lambda words: f"the cost of closing{words.at_natural}",
-    "value": lambda words: f"what closing brings{words.at_natural}",
-    "profit": lambda words: f"the profit{words.at_natural}",
-    "loss": lambda words: f"the loss{words.at_natural}",
+    "cost": lambda words: f"the cost of closing{words.some_legs}{words.at_natural}",
+    "value": lambda words: f"what closing{words.some_legs} brings{words.at_natural}",
+    "profit": lambda words: f"the profit{words.of_legs}{words.at_natural}",
+    "loss": lambda words: f"the loss{words.of_legs}{words.at_natural}",
+    "give_back": lambda words: f"what was given back of the best profit{words.of_legs}{words.at_natural}",
     "breach": lambda words: f"the strike of {words.one_leg()}",
     "leg_delta": lambda words: f"the absolute delta of {words.one_leg()}",
     "position_delta": _fixed("the position's delta"),

@@ -116,7 +116,7 @@ def basis_words(test: Compare, cast: Cast) -> str:
     if quantity is Quantity.FRACTION:
         return f" of the {cast.entry}"
     is_before = test.left.measure in ("credit", "debit")
-    if quantity is not Quantity.DOLLARS:
+    if quantity is not Quantity.DOLLARS or test.left.measure == "give_back":
         return ""
     return " after commissions" if is_before else " with commissions"
 
@@ -159,6 +159,7 @@ COMPARED: Mapping[str, Callable[[Compare, Cast], str]] = {
     "debit": _priced,
     "profit": _priced,
     "loss": _priced,
+    "give_back": _priced,
     "leg_delta": _absolute,
     "dte": _days,
     "session": _session_kind,

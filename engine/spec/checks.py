@@ -27,6 +27,7 @@ def check(source: Source, tree: Tree, places: Mapping[Path, str]) -> list[Diagno
         found += _names(source, _at(tree, path), path)
     found += _lets(source, tree, places)
     found += _hiding_exits(source, tree)
+    found += _names_of_parts(source, tree)
     found += _tolerances(source, tree)
     found += _settling(source, tree)
     found += _arming(source, tree)
@@ -140,6 +141,23 @@ def _hiding_exits(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         if isinstance(item, dict) and item.get("name") in _OUTCOMES:
             message = f"an exit called '{item['name']}' is hard to tell from what 'after' calls '{item['name']}'"
             yield source.diagnostic("RB303", ("exits", at, "name"), message, "give it another name", "warning")
+
+
+def _names_of_parts(source: Source, tree: Tree) -> Iterator[Diagnostic]:
+    """An exit `of: each_short` comes to one for each short leg, called like an exit that is of that leg."""
+    exits = tree.get("exits")
+    members = [(at, item) for at, item in enumerate(exits if isinstance(exits, list) else ()) if isinstance(item, dict)]
+    sold = [name for name, leg in _mapping(tree, "legs").items() if isinstance(leg, dict) and "sell" in leg]
+    for at, item in members:
+        kind = kind_of(item)
+        if kind is None or _mapping(item, kind).get("of") != "each_short":
+            continue
+        parts = {f"{own_name(item)}.{leg}" for leg in sold}
+        for _, other in members:
+            if (name := own_name(other)) in parts:
+                message = f"'{name}' is also what 'of: each_short' makes of the exit for that leg"
+                path = _name_path(item, ("exits", at))
+                yield source.diagnostic("RB270", path, message, "give one of them a 'name:'", at_key=path[-1] != "name")
 
 
 def _tolerances(source: Source, tree: Tree) -> Iterator[Diagnostic]:

@@ -1,15 +1,19 @@
 """What runs: every bot compiled once, with its rules as closures. Never changes while it runs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
 from datetime import date, datetime
 from decimal import Decimal
 
 from engine.compile.plan import Call, ExitPlan, Holds, Plan, Rule
+from engine.compile.reads import calls_of
 from engine.decide.opportunity import Span, at_hand, spans
 from engine.evaluate.listings import expiry_on
+from engine.evaluate.measure import bind
+from engine.evaluate.measure_position import measured_by
 from engine.evaluate.reading import context_of
 from engine.evaluate.rules import Judge, compile_expected_move, compile_rule
+from engine.evaluate.snapshot import LegView, View
 from engine.evaluate.strike_target import ExpectedMove
 from engine.evaluate.watch import exit_levels, exit_reads, levels
 from engine.model.contract import Option, Underlying
@@ -32,11 +36,24 @@ class CompiledRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Trailing:
+    """A `give_back` of some exit, and how the profit is read whose best it counts from."""
+
+    call: Call
+    gain: Callable[[View], float | None]
+
+    def measured_by(self, legs: tuple[LegView, ...]) -> str:
+        """Return the name under which that best is kept."""
+        return measured_by(self.call, legs)
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledBot:
     """A plan with every rule's closure. `exits` stand beside `plan.exits` (None for at_expiry), `arming` too.
 
     levels: underlyings and indices that it reads at all; exit_levels: those that its exits read; exit_chains: symbols
-    whose options at the money its exits read; resting: exits that rest at the broker.
+    whose options at the money its exits read; resting: exits that rest at the broker; trailing: what its exits count
+    the best profit of.
     """
 
     plan: Plan
@@ -50,6 +67,7 @@ class CompiledBot:
     exit_levels: tuple[Underlying, ...]
     exit_chains: frozenset[str]
     resting: tuple[ExitPlan, ...]
+    trailing: tuple[Trailing, ...]
     _windows: dict[date, tuple[Span, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @property
@@ -166,8 +184,16 @@ def compile_bot(plan: Plan, pool: Pool | None = None) -> CompiledBot:
         levels=pool.same(levels(plan)),
         exit_levels=exit_levels(plan),
         resting=tuple(planned for planned in plan.exits if planned.resting),
+        trailing=_trailing(plan),
         exit_chains=frozenset(name[8:] for name in exit_reads(plan) if name.startswith("strikes:")),
     )
+
+
+def _trailing(plan: Plan) -> tuple[Trailing, ...]:
+    rules = (rule for planned in plan.exits for rule in (planned.rule, *planned.armed_by) if rule is not None)
+    calls = dict.fromkeys(call for rule in rules for call in calls_of(rule.test) if call.measure == "give_back")
+    context = context_of(plan)
+    return tuple(Trailing(call, bind(replace(call, measure="profit"), context)) for call in calls)
 
 
 def _sharing(plan: Plan, pool: Pool) -> Plan:

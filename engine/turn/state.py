@@ -84,6 +84,13 @@ class Confirming:
     counted_at: float = 0.0
 
 
+class Seen(NamedTuple):
+    """A profit as it was last read for a trailing exit, and when (epoch seconds)."""
+
+    amount: Decimal
+    at: float
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """The last verdict of one rule, and the board rows it read."""
@@ -132,7 +139,7 @@ class BotState:
     judge_at: the next point of its `every` grid. readings: by (place, rule name). waits: one line for people. agenda:
     clock times of the session still ahead. blocked: contracts in which the broker refused our side today. is_clearing:
     it waits only for resting orders of the other side to be taken back, or for an answer on margin. margin: the last
-    answer on it.
+    answer on it. trailing: the last reading for a best profit, by position and by what is measured.
     """
 
     day: BotDay
@@ -141,6 +148,7 @@ class BotState:
     readings: Mapping[tuple[str, str], Reading] = field(default_factory=dict)
     confirming: Mapping[tuple[str, str], Confirming] = field(default_factory=dict)
     unknown_since: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    trailing: Mapping[tuple[str, str], Seen] = field(default_factory=dict)
     alarmed: frozenset[str] = frozenset()
     nearest: Nearest | None = None
     selection: Selection | None = None

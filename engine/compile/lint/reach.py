@@ -68,6 +68,7 @@ NATURE: Mapping[str, Range] = {
     "value": ALL,
     "profit": ALL,
     "loss": ALL,
+    "give_back": ALL,
     "breach": ALL,
     "leg_delta": stretch(0.0, 1.0),
     "position_delta": ALL,
