@@ -1,6 +1,7 @@
 """The front door: a Spec to a Plan, with every problem of its meaning, in the order of the file."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 
 from engine.compile.condition import rules_of
@@ -11,13 +12,14 @@ from engine.compile.lint.lint import lint, unaccepted
 from engine.compile.lint.look import Outside
 from engine.compile.lint.neighbours import in_each_others_way
 from engine.compile.orders import order_problems
-from engine.compile.plan import ExitPlan, Plan, RiskPlan, Rule
+from engine.compile.plan import Choice, ExitPlan, Plan, RiskPlan, Rule
 from engine.compile.problem import Fault, Problem
 from engine.compile.protection import protect_plan, protection_problems
-from engine.compile.reads import needs_of
+from engine.compile.reads import needs_of, needs_together
 from engine.compile.scope import scope_of
 from engine.compile.structure import leg_plans, leg_problems
 from engine.compile.timing import entry_plan, entry_problems
+from engine.compile.variants import Variant, before_the_choice, told, variants
 from engine.compile.vocabulary import Place
 from engine.spec.diagnostic import Diagnostic, Span, in_file_order
 from engine.spec.load import Loaded
@@ -68,6 +70,19 @@ def compiled(
 
     A spec with errors gets no warnings: they would be about a bot that there is not.
     """
+    found = [(variant, *_compiled(variant.spec)) for variant in variants(spec)]
+    head, errors = _compiled(before_the_choice(spec)) if spec.legs.choose else (None, [])
+    problems = told([*((variant, errors) for variant, _, errors in found), *([(Variant(spec), errors)] if errors else [])])
+    plans = [(variant, plan) for variant, plan, _ in found if plan is not None]
+    if problems:
+        return None, problems
+    warnings = told([(variant, list(lint(variant.spec, plan, outside))) for variant, plan in plans])
+    plan = plans[0][1] if head is None else _choosing(head, len(spec.entry.when), plans)
+    return plan, unaccepted(spec, warnings, elsewhere)
+
+
+def _compiled(spec: Spec) -> tuple[Plan | None, list[Problem]]:
+    """Return the plan of a plain spec, or None and its errors."""
     problems = [problem for found in CHECKS for problem in found(spec)]
     values = values_of(spec)
     lists = (
@@ -80,8 +95,17 @@ def compiled(
     if problems:
         return None, problems
     when, require, halt_when = (rules for rules, _ in lists)
-    plan = _plan(spec, when, require, halt_when, exits)
-    return plan, unaccepted(spec, list(lint(spec, plan, outside)), elsewhere)
+    return _plan(spec, when, require, halt_when, exits), []
+
+
+def _choosing(head: Plan, asked: int, plans: Sequence[tuple[Variant, Plan]]) -> Plan:
+    """Return the plan of a bot that has a choice. asked: conditions of entry that stand before those of alternatives."""
+    choices = tuple(
+        Choice(name=variant.alternative.name, when=plan.entry.when[asked:], plan=plan)
+        for variant, plan in plans
+        if variant.alternative is not None
+    )
+    return replace(head, choices=choices, needs=needs_together((head.needs, *(each.plan.needs for each in choices))))
 
 
 def values_of(spec: Spec) -> Mapping[str, Amount]:

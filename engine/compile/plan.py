@@ -294,10 +294,20 @@ class Needs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One alternative of `choose`: when it is taken, and the bot as if it had no other structure."""
+
+    name: str
+    when: tuple[Rule, ...]
+    plan: "Plan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One bot, ready to run. `digest` names the text that governs it; `opens_for` is "credit" or "debit".
 
-    `parameters` are the names of those that the text has.
+    `parameters` are the names of those that the text has. With `choices` the bot enters by the plan of one of them, and
+    that one governs the position; legs, require and exits here are then those of the first, and `needs` those of all.
     """
 
     name: str
@@ -317,3 +327,8 @@ class Plan:
     lifecycle: Lifecycle
     needs: Needs
     known_until: date | None = None
+    choices: tuple[Choice, ...] = ()
+
+    def structures(self) -> tuple["Plan", ...]:
+        """Return the plan of every structure that the bot may enter."""
+        return tuple(choice.plan for choice in self.choices) or (self,)

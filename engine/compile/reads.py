@@ -1,6 +1,6 @@
 """What a test looks at, and from it the data a bot needs before it can judge anything."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from engine.compile.plan import (
     AllOf,
@@ -82,6 +82,22 @@ def needs_of(rules: tuple[Rule, ...], legs: tuple[LegPlan, ...], expiry: Expiry)
         daily=_daily(calls),
         opening_move=_opening_moves(calls),
         events=tuple(dict.fromkeys(name for call in calls for name in _events(call))),
+    )
+
+
+def needs_together(all_needs: Iterable[Needs]) -> Needs:
+    """Return the data that several plans of one bot need together."""
+    found = tuple(all_needs)
+    daily: dict[str, int] = {}
+    for symbol, count in (pair for needs in found for pair in needs.daily.items()):
+        daily[symbol] = max(daily.get(symbol, 0), count)
+    return Needs(
+        symbols=tuple(dict.fromkeys(each for needs in found for each in needs.symbols)),
+        indices=tuple(name for name in INDICES if any(name in needs.indices for needs in found)),
+        chains=tuple(dict.fromkeys(each for needs in found for each in needs.chains)),
+        daily=daily,
+        opening_move=tuple(dict.fromkeys(each for needs in found for each in needs.opening_move)),
+        events=tuple(dict.fromkeys(each for needs in found for each in needs.events)),
     )
 
 

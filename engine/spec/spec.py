@@ -268,11 +268,24 @@ class IfHeld(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """One structure of `choose`. `expiry` and `require` None are those of `legs`; its rules begin with its name."""
+
+    name: str
+    when: tuple[Condition, ...] = ()
+    expiry: Expiry | None = None
+    legs: tuple[Leg, ...]
+    require: tuple[Condition, ...] | None = None
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Legs:
-    """The structure. `legs` are in the order written."""
+    """The structure. `legs` are in the order written; () with `choose`, of which one alternative is taken."""
 
     expiry: Expiry
     legs: tuple[Leg, ...]
+    choose: tuple[Alternative, ...] = ()
     require: tuple[Condition, ...] = ()
     if_held: IfHeld = IfHeld.SKIP
     path: Path

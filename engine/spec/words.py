@@ -27,6 +27,6 @@ GRAMMAR = _words(
 RESERVED = MEASURES | GRAMMAR
 
 KEYS_TO_COME = _words(
-    """universe choose roll r with take cycle
+    """universe roll r with take cycle
     premium side_credit otm round not_below not_above method bars live require overwrite"""
 )

@@ -14,6 +14,7 @@ from engine.model.quotes import level_of
 from engine.order.ladder import start_net
 from engine.order.price import NetQuote, Part, net_quote
 from engine.record.record import Json, Kind
+from engine.turn.alternatives import still_takes
 from engine.turn.judging import confirmed, failing, judge_all, rounded
 from engine.turn.missing import miss
 from engine.turn.program import CompiledBot
@@ -25,7 +26,7 @@ from engine.turn.work import Work
 def note_selection(work: Work, bot: CompiledBot, view: View, selection: Selection, reason: str) -> None:
     """Record a selection when its outcome changed."""
     name = bot.plan.name
-    key = f"selection {reason.partition(':')[0]}"
+    key = " ".join(filter(None, ("selection", bot.alternative, reason.partition(":")[0])))
     state = work.bots[name]
     if key in state.alarmed:
         return
@@ -56,7 +57,8 @@ def record_selection(
         legs.append({"name": choice.name, "asked": choice.asked, "found": found, "candidates": candidates})
     levels = {leg.option.symbol: level_of(work.state.board, leg.option.symbol, work.now) for leg in selection.legs}
     spots: dict[str, Json] = {symbol: rounded(level) for symbol, level in levels.items()}
-    work.record(Kind.SELECTION, plan.name, position, legs=legs, reason=reason, spots=spots)
+    chosen: dict[str, Json] = {"alternative": bot.alternative} if bot.alternative else {}
+    work.record(Kind.SELECTION, plan.name, position, legs=legs, reason=reason, spots=spots, **chosen)
 
 
 def price_legs(selection: Selection, view: View) -> NetQuote:
@@ -98,14 +100,17 @@ def require_holds(
 
 
 def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
-    """Judge `when` and `require` again on the structure that is being entered; in a halt it does not hold."""
+    """Judge `when`, the choice and `require` again on the structure that is being entered; in a halt it does not hold."""
     view = work.view()
     name = position.bot
     if reason := halt_words(halted(work, bot.plan.underlyings)):
         skip(work, name, reason)
         return False
-    readings = judge_all(work, name, "when", bot.when, view)
+    head = work.program.text(position.bot, position.digest)
+    readings = judge_all(work, name, "when", head.when, view)
     if not all(confirmed(work, name, "when", reading, view) is True for reading in readings):
+        return False
+    if not still_takes(work, head, view, position.alternative):
         return False
     rows = work.state.board.rows
     legs = tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.sign, x.ratio) for x in position.legs)

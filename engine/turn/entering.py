@@ -17,6 +17,7 @@ from engine.order.band import price_band
 from engine.order.price import NetQuote, Part
 from engine.record.record import Kind
 from engine.spec.spec import IfHeld, Start
+from engine.turn.alternatives import take_alternative
 from engine.turn.choosing import note_selection, price_legs, require_holds
 from engine.turn.exposure import cash_cap, worst_case_cap
 from engine.turn.judging import confirmed, failing, judge_all, wake
@@ -133,7 +134,8 @@ def _judge_entry(work: Work, bot: CompiledBot) -> None:
     readings = judge_all(work, name, "when", bot.when, view)
     truths = [confirmed(work, name, "when", reading, view) for reading in readings]
     if all(truth is True for truth in truths):
-        _choose_and_send(work, bot, view, readings)
+        if (taken := take_alternative(work, bot, view, readings)) is not None:
+            _choose_and_send(work, taken[0], view, taken[1])
         return
     missed = failing(readings)
     if missed:

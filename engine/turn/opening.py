@@ -43,13 +43,18 @@ def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, q
         entry_mid=None if quote.mid is None else Decimal(f"{quote.mid:.4f}"),
         spot=None if spot is None else Decimal(f"{spot:.2f}"),
         max_risk=None if worst is None else worst * selection.legs[0].option.multiplier,
+        alternative=bot.alternative,
     )
-    work.record(Kind.DECISION, plan.name, position.id, what="enter", reason="all conditions hold", values=[])
+    work.record(Kind.DECISION, plan.name, position.id, what="enter", reason=_reason(bot), values=[])
     record_selection(work, bot, view, selection, "", position.id)
     work.put_position(position)
     position = work.move(position, "enter")
     work.set_bot(plan.name, replace(work.bots[plan.name], since=work.at, is_watching=False, is_clearing=False))
     send_opening(work, bot, position, attempt=1)
+
+
+def _reason(bot: CompiledBot) -> str:
+    return f"all conditions hold: {bot.alternative}" if bot.alternative else "all conditions hold"
 
 
 def _new_id(work: Work, name: str, day: BotDay) -> str:

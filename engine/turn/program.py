@@ -5,7 +5,7 @@ from dataclasses import field, replace
 from datetime import date, datetime
 from decimal import Decimal
 
-from engine.compile.plan import Call, ExitPlan, Holds, Plan, Rule
+from engine.compile.plan import Call, Choice, ExitPlan, Holds, Plan, Rule
 from engine.decide.opportunity import Span, at_hand, spans
 from engine.evaluate.reading import context_of
 from engine.evaluate.rules import Judge, compile_expected_move, compile_rule
@@ -14,6 +14,7 @@ from engine.evaluate.watch import exit_levels, exit_reads, levels
 from engine.model.contract import Option, Underlying
 from engine.model.facts import Facts
 from engine.model.pool import Pool
+from engine.model.position import Position
 from engine.model.session import DayTime, Session
 from engine.model.values import dataclass
 from engine.spec.spec import Amount, Backing, Unit
@@ -35,7 +36,8 @@ class CompiledBot:
     """A plan with every rule's closure. `exits` stand beside `plan.exits` (None for at_expiry), `arming` too.
 
     levels: underlyings and indices that it reads at all; exit_levels: those that its exits read; exit_chains: symbols
-    whose options at the money its exits read; resting: exits that rest at the broker.
+    whose options at the money its exits read; resting: exits that rest at the broker. choices: its alternatives, each a
+    bot of its own; `alternative` is which of them this one is.
     """
 
     plan: Plan
@@ -49,7 +51,30 @@ class CompiledBot:
     exit_levels: tuple[Underlying, ...]
     exit_chains: frozenset[str]
     resting: tuple[ExitPlan, ...]
+    choices: tuple["CompiledChoice", ...] = ()
+    alternative: str = ""
     _windows: dict[date, tuple[Span, ...]] = field(default_factory=dict, compare=False, repr=False)
+
+    def of(self, position: Position) -> "CompiledBot":
+        """Return what governs a position: the alternative that it was opened by. Raises: KeyError when it is not here."""
+        if not self.choices:
+            return self
+        return {choice.name: choice.bot for choice in self.choices}[position.alternative]
+
+    def structures(self) -> "tuple[CompiledBot, ...]":
+        """Return the bot for every structure that it may enter."""
+        return tuple(choice.bot for choice in self.choices) or (self,)
+
+    def expiries(self) -> "tuple[CompiledBot, ...]":
+        """Return the bot for every structure, and for the expiry that its conditions are of where no structure has it."""
+        found = self.structures()
+        is_taken = any(each.plan.expiry == self.plan.expiry for each in found)
+        return found if is_taken else (self, *found)
+
+    @property
+    def key(self) -> str:
+        """What tells it from the bot's other structures."""
+        return f"{self.plan.name} {self.alternative}".rstrip()
 
     def windows(self, session: Session) -> tuple[Span, ...]:
         """Return start and end of this session's entry windows, UTC; kept, since every turn asks."""
@@ -93,9 +118,19 @@ class CompiledBot:
         """Return the times of this session at which a rule of the bot can change by the clock alone, sorted."""
         found = {at for span in self.windows(session) for at in span}
         arming = (rule for rules in self.arming for rule in rules)
-        for compiled in (*self.when, *self.halts, *(rule for rule in self.exits if rule is not None), *arming):
+        asked = (rule for choice in self.choices for rule in choice.when)
+        for compiled in (*self.when, *asked, *self.halts, *(rule for rule in self.exits if rule is not None), *arming):
             found.update(at.before_close(session) for at in _times(compiled.rule.test))
         return tuple(sorted(found))
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledChoice:
+    """One alternative of a bot, with the closures of what asks for it."""
+
+    name: str
+    when: tuple[CompiledRule, ...]
+    bot: CompiledBot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,8 +167,12 @@ class Program:
     install: str
     line_limit: int = 90
 
-    def governing(self, bot: str, digest: str) -> CompiledBot:
-        """Return the text that governs a position opened under `digest`. Raises: KeyError when it is not at hand."""
+    def governing(self, position: Position) -> CompiledBot:
+        """Return what governs a position: the text it was opened under, and its alternative. Raises: KeyError."""
+        return self.text(position.bot, position.digest).of(position)
+
+    def text(self, bot: str, digest: str) -> CompiledBot:
+        """Return the text of a bot with this digest. Raises: KeyError when it is not at hand."""
         current = self.bots.get(bot)
         if current is not None and current.plan.digest == digest:
             return current
@@ -143,6 +182,17 @@ class Program:
 def compile_bot(plan: Plan, pool: Pool | None = None) -> CompiledBot:
     """Return the plan with its rules made into closures; bots compiled with one pool share what is the same."""
     pool = pool or Pool()
+    bot = _compiled(plan, pool)
+    return replace(bot, choices=tuple(_choice(choice, pool) for choice in plan.choices))
+
+
+def _choice(choice: Choice, pool: Pool) -> CompiledChoice:
+    bot = replace(_compiled(choice.plan, pool), alternative=choice.name)
+    asked = len(bot.when) - len(choice.when)
+    return CompiledChoice(choice.name, bot.when[asked:], bot)
+
+
+def _compiled(plan: Plan, pool: Pool) -> CompiledBot:
     plan = _sharing(plan, pool)
     context = context_of(plan)
 

@@ -57,8 +57,8 @@ def step_watch(work: Work) -> dict[str, Any]:
     is_same = aims == work.state.aims and work.indexed == work.state.board.version
     if is_same and not exits:
         return changes
-    bots = work.program.bots
-    wishes = [entry_wish(bots[name].plan, aim, work.state.facts) for name, aim in aims.items()] + exits
+    plans = {each.key: each.plan for bot in work.program.bots.values() for each in bot.expiries()}
+    wishes = [entry_wish(plans[key], aim, work.state.facts) for key, aim in aims.items()] + exits
     return {**changes, "streamed": _stream(work, wishes), "aims": aims}
 
 
@@ -99,13 +99,14 @@ def _exit_wishes(work: Work) -> list[Wish]:
 
 
 def _aims(work: Work) -> dict[str, tuple[Aim | None, ...]]:
-    """Return where the strikes lie of every bot that enters soon."""
+    """Return where the strikes lie of every structure of the bots that enter soon."""
     entering = {position.bot for position in work.active_positions() if position.state == "entering"}
     view = work.view()
     return {
-        name: entry_aims(bot.plan, view)
+        each.key: entry_aims(each.plan, view)
         for name, bot in work.program.bots.items()
         if _is_in_reach(work, bot, name in entering)
+        for each in bot.expiries()
     }
 
 
@@ -147,7 +148,7 @@ def _entry_rows(work: Work, name: str) -> frozenset[int]:
     if work.at < end and (work.at >= start or bot.halts):
         found.update(rows.get(contract, -1) for contract in bot.levels)
     if start - timedelta(seconds=1) <= work.at < end:
-        symbols = {leg.symbol for leg in bot.plan.legs}
+        symbols = {leg.symbol for each in bot.structures() for leg in each.plan.legs}
         found.update(r for contract, r in rows.items() if isinstance(contract, Option) and contract.symbol in symbols)
     return frozenset(found - {-1})
 

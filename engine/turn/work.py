@@ -78,7 +78,7 @@ class Work:
 
     def governing(self, position: Position) -> CompiledBot:
         """Return the text that governs a position."""
-        return self.program.governing(position.bot, position.digest)
+        return self.program.governing(position)
 
     def readings_of(self, bot: str) -> dict[tuple[str, str], Reading]:
         """Return the bot's last readings, to be changed in this turn."""

@@ -7,6 +7,7 @@ from engine.spec.layout.page import Collection, Entry, Page, Scalar
 from engine.spec.layout.read import comments_of, read_page
 from engine.spec.layout.scalars import written
 from engine.spec.layout.write import write
+from engine.spec.sections import NOT_LEGS
 from engine.spec.slot import Slot, root_slot
 from engine.spec.source import Plain
 from engine.spec.walk import read_source
@@ -38,7 +39,7 @@ def _ordered(tree: Plain) -> tuple[Plain, list[list[str]]]:
     assert isinstance(tree, dict)
     named = [tree.get(section) for section in ("legs", "let")]
     own = [
-        [key for key in found if key not in ("expiry", "require", "if_held")]
+        [key for key in found if key not in NOT_LEGS]
         for found in named
         if isinstance(found, dict)
     ]
