@@ -19,7 +19,7 @@ from engine.compile.reads import needs_of, needs_together
 from engine.compile.scope import scope_of
 from engine.compile.structure import leg_plans, leg_problems
 from engine.compile.timing import entry_plan, entry_problems
-from engine.compile.variants import Variant, before_the_choice, told, variants
+from engine.compile.variants import Variant, before_the_choice, choice_problems, told, variants
 from engine.compile.vocabulary import Place
 from engine.spec.diagnostic import Diagnostic, Span, in_file_order
 from engine.spec.load import Loaded
@@ -72,7 +72,10 @@ def compiled(
     """
     found = [(variant, *_compiled(variant.spec)) for variant in variants(spec)]
     head, errors = _compiled(before_the_choice(spec)) if spec.legs.choose else (None, [])
-    problems = told([*((variant, errors) for variant, _, errors in found), *([(Variant(spec), errors)] if errors else [])])
+    problems = list(choice_problems(spec))
+    problems += told(
+        [*((variant, errors) for variant, _, errors in found), *([(Variant(spec), errors)] if errors else [])]
+    )
     plans = [(variant, plan) for variant, plan, _ in found if plan is not None]
     if problems:
         return None, problems
@@ -99,7 +102,7 @@ def _compiled(spec: Spec) -> tuple[Plan | None, list[Problem]]:
 
 
 def _choosing(head: Plan, asked: int, plans: Sequence[tuple[Variant, Plan]]) -> Plan:
-    """Return the plan of a bot that has a choice. asked: conditions of entry that stand before those of alternatives."""
+    """Return the plan of a bot that has a choice. asked: conditions of entry before those of alternatives."""
     choices = tuple(
         Choice(name=variant.alternative.name, when=plan.entry.when[asked:], plan=plan)
         for variant, plan in plans

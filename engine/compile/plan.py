@@ -329,6 +329,10 @@ class Plan:
     known_until: date | None = None
     choices: tuple[Choice, ...] = ()
 
+    def taking(self, alternative: str) -> "Plan":
+        """Return the plan of an alternative, "" where there is no choice. Raises: KeyError."""
+        return {"": self, **{choice.name: choice.plan for choice in self.choices}}[alternative]
+
     def structures(self) -> tuple["Plan", ...]:
         """Return the plan of every structure that the bot may enter."""
         return tuple(choice.plan for choice in self.choices) or (self,)

@@ -1,4 +1,4 @@
-"""A spec with `choose` is as many plain specs as it has alternatives: each is checked and compiled as if it stood alone.
+"""A spec with `choose` is as many plain specs as it has alternatives: each is checked and compiled as if it were alone.
 
 What is found in a plain spec is told once where all of them have it, else with the name of the alternative. Of what
 stands outside of the alternatives nothing is said to be unlikely unless it is so for each of them.
@@ -51,6 +51,15 @@ def before_the_choice(spec: Spec) -> Spec:
     return replace(spec, legs=replace(first.legs, expiry=spec.legs.expiry))
 
 
+def choice_problems(spec: Spec) -> Iterator[Problem]:
+    """Yield RB233 for an alternative that stands below one that is always taken."""
+    always = next((each for each in spec.legs.choose if not each.when), None)
+    if always is not None and always is not spec.legs.choose[-1]:
+        below = spec.legs.choose[spec.legs.choose.index(always) + 1]
+        message = f"'{below.name}' is never taken: '{always.name}' above it has no 'when', and always is"
+        yield Problem("RB233", (*below.path, "name"), message, "put the one without 'when' last")
+
+
 def told(found: Sequence[tuple[Variant, Sequence[Problem]]]) -> list[Problem]:
     """Return the problems of all plain specs, each once."""
     return list(dict.fromkeys(_told(found)))
@@ -63,7 +72,12 @@ def _told(found: Sequence[tuple[Variant, Sequence[Problem]]]) -> Iterator[Proble
             if all(problem in each for each in lists) or _stands_in(variant, problem):
                 yield problem
             elif variant.alternative is not None and not problem.is_warning:
-                yield problem._replace(message=f"with '{variant.alternative.name}': {problem.message}")
+                yield _named(problem, variant.alternative.name)
+
+
+def _named(problem: Problem, alternative: str) -> Problem:
+    help_text = "'profit' and 'loss' mean what is sold and what is bought" if problem.code == "RB205" else problem.help
+    return problem._replace(message=f"with '{alternative}': {problem.message}", help=help_text)
 
 
 def _stands_in(variant: Variant, problem: Problem) -> bool:

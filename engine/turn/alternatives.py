@@ -42,9 +42,7 @@ def still_takes(work: Work, bot: CompiledBot, view: View, alternative: str) -> b
     return taken is not None and taken.alternative == alternative
 
 
-def _judged(
-    work: Work, bot: CompiledBot, view: View
-) -> tuple[CompiledBot | None, tuple[Reading, ...], Reading | None]:
+def _judged(work: Work, bot: CompiledBot, view: View) -> tuple[CompiledBot | None, tuple[Reading, ...], Reading | None]:
     """Return the alternative taken, every reading, and the one that is unknown and ends the choice."""
     name = bot.plan.name
     found = [(choice, judge_all(work, name, PLACE, choice.when, view)) for choice in bot.choices]

@@ -100,7 +100,7 @@ def require_holds(
 
 
 def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
-    """Judge `when`, the choice and `require` again on the structure that is being entered; in a halt it does not hold."""
+    """Judge `when`, the choice and `require` again on what is being entered; in a halt it does not hold."""
     view = work.view()
     name = position.bot
     if reason := halt_words(halted(work, bot.plan.underlyings)):

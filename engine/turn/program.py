@@ -56,17 +56,19 @@ class CompiledBot:
     _windows: dict[date, tuple[Span, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def of(self, position: Position) -> "CompiledBot":
-        """Return what governs a position: the alternative that it was opened by. Raises: KeyError when it is not here."""
-        if not self.choices:
-            return self
-        return {choice.name: choice.bot for choice in self.choices}[position.alternative]
+        """Return what governs a position: the alternative that it was opened by. Raises: KeyError."""
+        return self.taking(position.alternative)
+
+    def taking(self, alternative: str) -> "CompiledBot":
+        """Return the bot as one of its alternatives, "" where there is no choice. Raises: KeyError."""
+        return {"": self, **{choice.name: choice.bot for choice in self.choices}}[alternative] if self.choices else self
 
     def structures(self) -> "tuple[CompiledBot, ...]":
         """Return the bot for every structure that it may enter."""
         return tuple(choice.bot for choice in self.choices) or (self,)
 
     def expiries(self) -> "tuple[CompiledBot, ...]":
-        """Return the bot for every structure, and for the expiry that its conditions are of where no structure has it."""
+        """Return the bot for every structure, and for the expiry of its conditions where no structure has it."""
         found = self.structures()
         is_taken = any(each.plan.expiry == self.plan.expiry for each in found)
         return found if is_taken else (self, *found)

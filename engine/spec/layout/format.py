@@ -38,11 +38,7 @@ def _ordered(tree: Plain) -> tuple[Plain, list[list[str]]]:
     """Return a tree with the order of those keys whose order counts: the legs and the lets."""
     assert isinstance(tree, dict)
     named = [tree.get(section) for section in ("legs", "let")]
-    own = [
-        [key for key in found if key not in NOT_LEGS]
-        for found in named
-        if isinstance(found, dict)
-    ]
+    own = [[key for key in found if key not in NOT_LEGS] for found in named if isinstance(found, dict)]
     return tree, own
 
 
