@@ -45,7 +45,7 @@ def calls_of(test: Truth | Number) -> Iterator[Call]:
             return
 
 
-def reads_of(test: Truth, leg_symbols: Mapping[str, str], symbol: str) -> frozenset[str]:
+def reads_of(test: Truth | Number, leg_symbols: Mapping[str, str], symbol: str) -> frozenset[str]:
     """Return the names of what a test looks at; `symbol` is meant where a measure names neither symbol nor legs."""
     return frozenset(name for call in calls_of(test) for name in _reads(call, leg_symbols, symbol))
 
@@ -69,11 +69,15 @@ def _about(of: object, leg_symbols: Mapping[str, str], symbol: str) -> tuple[str
     return (of,) if isinstance(of, str) and of not in leg_symbols else (symbol,)
 
 
-def needs_of(rules: tuple[Rule, ...], legs: tuple[LegPlan, ...], expiry: Expiry) -> Needs:
-    """Return the data that the rules and legs of one bot need."""
-    calls = tuple(call for rule in rules for call in calls_of(rule.test))
+def needs_of(
+    rules: tuple[Rule, ...], legs: tuple[LegPlan, ...], expiry: Expiry, numbers: tuple[Number, ...] = ()
+) -> Needs:
+    """Return the data that the rules and legs of one bot need, and `numbers` that are read besides."""
+    tests = [*(rule.test for rule in rules), *numbers]
+    calls = tuple(call for test in tests for call in calls_of(test))
     leg_symbols = tuple(dict.fromkeys(leg.symbol for leg in legs))
-    read = sorted({name for rule in rules for name in rule.reads})
+    besides = {name for number in numbers for name in reads_of(number, {}, "")}
+    read = sorted({name for rule in rules for name in rule.reads} | besides)
     others = tuple(name[5:] for name in read if name.startswith("spot:"))
     return Needs(
         symbols=tuple(dict.fromkeys((*leg_symbols, *others))),

@@ -37,6 +37,7 @@ from engine.spec.spec import (
     Path,
     Priority,
     Protect,
+    Rank,
     Risk,
     Side,
     Start,
@@ -44,6 +45,7 @@ from engine.spec.spec import (
     StrikeBy,
     Then,
     Unit,
+    Universe,
     Window,
 )
 
@@ -277,6 +279,24 @@ def _daily_loss(value: Plain) -> Decimal | Amount | None:
 def _protect(tree: Tree) -> Protect:
     cost = sure(amount(tree["cost"]))
     return Protect(cost.value, tree.get("of") == "each_short")
+
+
+def universe(tree: Tree) -> Universe:
+    """Return `universe:`."""
+    path: Path = ("universe",)
+    rank = tree.get("rank")
+    return Universe(
+        symbols=texts(sequence(tree["symbols"])),
+        require=conditions(tree.get("require"), (*path, "require"), "universe."),
+        rank=None if rank is None else _rank(mapping(rank), (*path, "rank")),
+        path=path,
+    )
+
+
+def _rank(tree: Tree, path: Path) -> Rank:
+    highest = "highest" in tree
+    count = sure(_count(tree["highest" if highest else "lowest"]))
+    return Rank(by=str(tree["by"]), highest=highest, count=count, path=path)
 
 
 def lets(tree: Tree) -> tuple[Let, ...]:

@@ -423,13 +423,37 @@ class Parameter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rank:
+    """Which symbols are taken: so many of those with the highest, or lowest, value of a measure or let."""
+
+    by: str
+    highest: bool
+    count: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Universe:
+    """Many symbols that one text trades. `rank` None takes every symbol whose conditions hold, in the order written."""
+
+    symbols: tuple[str, ...]
+    require: tuple[Condition, ...] = ()
+    rank: Rank | None = None
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """One bot, as its document says. `digest` is SHA-256 over the meaning (formatting and comments do not count)."""
+    """One bot, as its document says. `digest` is SHA-256 over the meaning (formatting and comments do not count).
+
+    With a `universe` the underlying is one of its symbols: the first, until the text is read for another.
+    """
 
     version: int
     name: str
     about: str
     underlyings: tuple[str, ...]
+    universe: Universe | None = None
     quantity: int = 1
     parameters: tuple[Parameter, ...] = ()
     lets: tuple[Let, ...] = ()

@@ -45,10 +45,11 @@ def still_takes(work: Work, bot: CompiledBot, view: View, alternative: str) -> b
 def _judged(work: Work, bot: CompiledBot, view: View) -> tuple[CompiledBot | None, tuple[Reading, ...], Reading | None]:
     """Return the alternative taken, every reading, and the one that is unknown and ends the choice."""
     name = bot.plan.name
-    found = [(choice, judge_all(work, name, PLACE, choice.when, view)) for choice in bot.choices]
+    place = bot.place(PLACE)
+    found = [(choice, judge_all(work, name, place, choice.when, view)) for choice in bot.choices]
     judged = tuple(reading for _, readings in found for reading in readings)
     for choice, readings in found:
-        truths = [confirmed(work, name, PLACE, reading, view) for reading in readings]
+        truths = [confirmed(work, name, place, reading, view) for reading in readings]
         if all(truth is True for truth in truths):
             return choice.bot, judged, None
         if False not in truths:
@@ -67,4 +68,4 @@ def _none(work: Work, bot: CompiledBot, missed: list[Reading], readings: tuple[R
     words = first_missing(first.verdict) or describe(first.rule, first.verdict)
     work.set_bot(name, replace(work.bots[name], waits=f"no alternative: {first.rule.name} {words}"))
     if bot.plan.entry.once and all(reading.verdict.truth is False for reading in missed):
-        work.put_day(replace(work.bots[name].day, decided=f"no alternative: {first.rule.name} {words}"))
+        work.put_day(work.bots[name].day.note(bot.symbol, decided=f"no alternative: {first.rule.name} {words}"))

@@ -16,11 +16,12 @@ def miss(work: Work, bot: CompiledBot, missed: list[Reading], readings: tuple[Re
     state = work.bots[name]
     first = missed[0]
     words = first_missing(first.verdict) or describe(first.rule, first.verdict)
-    state = replace(state, waits=f"{first.rule.name} {words}")
+    rule = " ".join(filter(None, (bot.symbol, first.rule.name)))
+    state = replace(state, waits=f"{rule} {words}")
     known = [reading for reading in missed if reading.verdict.truth is False]
     if known:
         off = max((shortfall(reading.rule, reading.verdict) or 0.0) for reading in known)
-        nearest = Nearest(work.at, len(missed), off, first.rule.name, words, readings)
+        nearest = Nearest(work.at, len(missed), off, rule, words, readings)
         if state.nearest is None or (nearest.failed, off) < (state.nearest.failed, state.nearest.shortfall):
             state = replace(state, nearest=nearest)
     work.set_bot(name, state)

@@ -29,8 +29,9 @@ def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, q
     day = work.bots[plan.name].day
     spot = level_of(view.board, plan.underlyings[0], view.now)
     worst = entry_worst_case(selection, Decimal(f"{view.start_price or 0.0:.4f}"))
-    again = 1 if day.tried else 0
-    day = replace(day, entries=day.entries + 1, agains=day.agains + again, last_end="", last_end_at=None)
+    own = day.of_member(bot.symbol)
+    again = 1 if own.tried else 0
+    day = day.count(bot.symbol, 1).note(bot.symbol, agains=own.agains + again, last_end="", last_end_at=None)
     work.put_day(day)
     position = Position(
         id=_new_id(work, plan.name, day),

@@ -5,9 +5,10 @@ from dataclasses import field, replace
 from datetime import date, datetime
 from decimal import Decimal
 
-from engine.compile.plan import Call, Choice, ExitPlan, Holds, Plan, Rule
+from engine.compile.plan import Call, Choice, ExitPlan, Holds, Member, Plan, Rule
 from engine.decide.opportunity import Span, at_hand, spans
-from engine.evaluate.reading import context_of
+from engine.evaluate.measure import reader_of
+from engine.evaluate.reading import Read, context_of
 from engine.evaluate.rules import Judge, compile_expected_move, compile_rule
 from engine.evaluate.select import ExpectedMove, expiry_on
 from engine.evaluate.watch import exit_levels, exit_reads, levels
@@ -37,7 +38,7 @@ class CompiledBot:
 
     levels: underlyings and indices that it reads at all; exit_levels: those that its exits read; exit_chains: symbols
     whose options at the money its exits read; resting: exits that rest at the broker. choices: its alternatives, each a
-    bot of its own; `alternative` is which of them this one is.
+    bot of its own; `alternative` is which of them this one is. So are members, the symbols of a universe, and `symbol`.
     """
 
     plan: Plan
@@ -53,30 +54,49 @@ class CompiledBot:
     resting: tuple[ExitPlan, ...]
     choices: tuple["CompiledChoice", ...] = ()
     alternative: str = ""
+    members: tuple["CompiledMember", ...] = ()
+    symbol: str = ""
     _windows: dict[date, tuple[Span, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def of(self, position: Position) -> "CompiledBot":
         """Return what governs a position: the alternative that it was opened by. Raises: KeyError."""
-        return self.taking(position.alternative)
+        return self.on(position.legs[0].option.symbol).taking(position.alternative)
+
+    def on(self, symbol: str) -> "CompiledBot":
+        """Return the bot as this symbol of its universe; without one it is what it is. Raises: KeyError."""
+        return {member.symbol: member.bot for member in self.members}[symbol] if self.members else self
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols of its universe; one without a name where it has none."""
+        return tuple(member.symbol for member in self.members) or (self.symbol,)
 
     def taking(self, alternative: str) -> "CompiledBot":
         """Return the bot as one of its alternatives, "" where there is no choice. Raises: KeyError."""
         return {"": self, **{choice.name: choice.bot for choice in self.choices}}[alternative] if self.choices else self
 
     def structures(self) -> "tuple[CompiledBot, ...]":
-        """Return the bot for every structure that it may enter."""
+        """Return the bot for every structure that it may enter, in every symbol."""
+        if self.members:
+            return tuple(found for member in self.members for found in member.bot.structures())
         return tuple(choice.bot for choice in self.choices) or (self,)
 
     def expiries(self) -> "tuple[CompiledBot, ...]":
         """Return the bot for every structure, and for the expiry of its conditions where no structure has it."""
+        if self.members:
+            return tuple(found for member in self.members for found in member.bot.expiries())
         found = self.structures()
         is_taken = any(each.plan.expiry == self.plan.expiry for each in found)
         return found if is_taken else (self, *found)
 
+    def place(self, where: str) -> str:
+        """Return the key of rules that stand there: each symbol of a universe has its own readings."""
+        return f"{where}@{self.symbol}" if self.symbol else where
+
     @property
     def key(self) -> str:
         """What tells it from the bot's other structures."""
-        return f"{self.plan.name} {self.alternative}".rstrip()
+        return " ".join(filter(None, (self.plan.name, self.symbol, self.alternative)))
 
     def windows(self, session: Session) -> tuple[Span, ...]:
         """Return start and end of this session's entry windows, UTC; kept, since every turn asks."""
@@ -135,6 +155,16 @@ class CompiledChoice:
     bot: CompiledBot
 
 
+@dataclass(frozen=True, slots=True)
+class CompiledMember:
+    """One symbol of a universe. require: what it must offer; rank: reads what it is ranked by, None without a rank."""
+
+    symbol: str
+    require: tuple[CompiledRule, ...]
+    rank: Read | None
+    bot: CompiledBot
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountLimits:
     """What all bots together may do (the account document). None is no limit.
@@ -184,12 +214,25 @@ class Program:
 def compile_bot(plan: Plan, pool: Pool | None = None) -> CompiledBot:
     """Return the plan with its rules made into closures; bots compiled with one pool share what is the same."""
     pool = pool or Pool()
-    bot = _compiled(plan, pool)
-    return replace(bot, choices=tuple(_choice(choice, pool) for choice in plan.choices))
+    bot = _of_one(plan, pool)
+    return replace(bot, members=tuple(_member(each, pool) for each in plan.members))
 
 
-def _choice(choice: Choice, pool: Pool) -> CompiledChoice:
-    bot = replace(_compiled(choice.plan, pool), alternative=choice.name)
+def _of_one(plan: Plan, pool: Pool, symbol: str = "") -> CompiledBot:
+    """Return the bot on one underlying, with its choices."""
+    choices = tuple(_choice(choice, pool, symbol) for choice in plan.choices)
+    return replace(_compiled(plan, pool), choices=choices, symbol=symbol)
+
+
+def _member(member: Member, pool: Pool) -> CompiledMember:
+    bot = _of_one(member.plan, pool, member.symbol)
+    require = tuple(CompiledRule(rule, compile_rule(rule, bot.plan)) for rule in member.require)
+    rank = None if member.rank is None else reader_of(member.rank, context_of(bot.plan))
+    return CompiledMember(member.symbol, require, rank, bot)
+
+
+def _choice(choice: Choice, pool: Pool, symbol: str) -> CompiledChoice:
+    bot = replace(_compiled(choice.plan, pool), alternative=choice.name, symbol=symbol)
     asked = len(bot.when) - len(choice.when)
     return CompiledChoice(choice.name, bot.when[asked:], bot)
 
