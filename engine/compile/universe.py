@@ -9,7 +9,7 @@ from engine.compile.plan import Constant, Member, Number, Plan, Quantity, Rankin
 from engine.compile.problem import Fault, Problem
 from engine.compile.reads import needs_of, needs_together
 from engine.compile.scope import scope_of
-from engine.compile.units import number_quantity
+from engine.compile.units import coerce, number_quantity
 from engine.compile.vocabulary import Place
 from engine.spec.spec import Amount, Spec, Universe
 
@@ -23,9 +23,12 @@ def read_for(spec: Spec, symbol: str) -> Spec:
 
 def universe_problems(spec: Spec) -> Iterator[Problem]:
     """Yield what must be written beside a universe, and is not."""
-    if spec.universe is not None and spec.entry.per_day is None:
+    if spec.entry.per_day is None:
         message = "with a universe 'per_day' must be written: it counts the positions of all symbols"
         yield Problem("RB241", spec.entry.path, message, "as in 'per_day: 2'", on_key=True)
+    for expiry in (spec.legs.expiry, *(each.expiry for each in spec.legs.choose)):
+        if expiry is not None and expiry.trading_class is not None:
+            yield Problem("RB260", (*expiry.path, "class"), "one trading class cannot be that of several symbols")
 
 
 def member(spec: Spec, plan: Plan, values: Mapping[str, Amount]) -> tuple[Member | None, list[Problem]]:
@@ -37,7 +40,8 @@ def member(spec: Spec, plan: Plan, values: Mapping[str, Amount]) -> tuple[Member
     try:
         rank = _ranked(spec, values)
     except Fault as fault:
-        problems = [*problems, fault.problem]
+        message = fault.problem.message.replace(Place.REQUIRE.value, "universe.rank")
+        problems = [*problems, fault.problem._replace(message=message)]
     if problems:
         return None, problems
     more = needs_of(require, (), plan.expiry, () if rank is None else (rank,))
@@ -54,7 +58,7 @@ def _ranked(spec: Spec, values: Mapping[str, Amount]) -> Number | None:
     number = number_of_name(by, scope_of(spec, place, values), path)
     if isinstance(number, Constant) or number_quantity(number) in _NO_NUMBERS:
         raise Fault(Problem("RB203", path, f"'{by}' is no number that differs from symbol to symbol", "as in 'by: iv'"))
-    return number
+    return coerce(number, Quantity.FRACTION) or number  # points of different prices do not compare
 
 
 def ranks_structures(spec: Spec, values: Mapping[str, Amount]) -> bool:

@@ -13,6 +13,7 @@ from engine.review.explanation import Explanation, Line, Section
 from engine.review.leaves import leaves
 from engine.review.levels import level_of
 from engine.review.market import level
+from engine.review.members import universe
 from engine.review.numbers import number_words
 from engine.review.orders import orders
 from engine.review.payoff import Payoff, payoff_of
@@ -26,7 +27,7 @@ from engine.spec.spec import Let, Spec
 def explain_bot(spec: Spec, plan: Plan) -> Explanation:
     """Return what a bot does, in sentences, on one example, and as drawings."""
     subject = subject_of(spec, plan)
-    told = (_values(subject), enters(subject), *structures(subject))
+    told = (_values(subject), universe(subject), enters(subject), *structures(subject))
     sections = (*told, *(for_each(subject, section) for section in (orders, leaves, risks)), _accepts(subject))
     return Explanation(
         kind="bot",

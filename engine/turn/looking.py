@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
 from engine.evaluate.snapshot import View
-from engine.evaluate.watch import Aim, Wish, entry_aims, entry_wish
+from engine.evaluate.watch import Aim, Wish, entry_aims, entry_wish, money_aims
 from engine.model.contract import Contract
 from engine.turn.program import CompiledBot
 from engine.turn.work import Work
@@ -21,14 +21,9 @@ FOR_STRIKES = 24
 
 def aims_of(work: Work, bot: CompiledBot, view: View) -> tuple[Aim | None, ...]:
     """Return where a structure's strikes lie; of a symbol out of focus only at the money."""
-    aims = entry_aims(bot.plan, view)
     if not bot.symbol or bot.symbol in work.bots[bot.plan.name].focus:
-        return aims
-    return _at_the_money(aims)
-
-
-def _at_the_money(aims: Iterable[Aim | None]) -> tuple[Aim | None, ...]:
-    return tuple(None if aim is None else aim._replace(centre=None) for aim in aims)
+        return entry_aims(bot.plan, view)
+    return money_aims(bot.plan, view)
 
 
 def lines_of(pinned: Iterable[Contract], wishes: Iterable[Wish]) -> int:
@@ -66,8 +61,8 @@ def _wish(work: Work, bot: CompiledBot, view: View, *, strikes: bool) -> Wish:
     need: dict[Contract, None] = {}
     keep: set[Contract] = set()
     for each in bot.expiries():
-        aims = entry_aims(each.plan, view)
-        wish = entry_wish(each.plan, aims if strikes else _at_the_money(aims), work.state.facts)
+        aims = entry_aims(each.plan, view) if strikes else money_aims(each.plan, view)
+        wish = entry_wish(each.plan, aims, work.state.facts)
         need.update(dict.fromkeys(wish.need))
         keep |= wish.keep
     return Wish(tuple(need), frozenset(keep) if strikes else frozenset())

@@ -95,7 +95,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """The nearest miss so far today: rules that did not hold, and how far the first of them was off (relative)."""
+    """The nearest miss so far today: rules that did not hold, and how far the first of them was off (relative).
+
+    symbol: of a universe, "" without one; `rule` begins with it.
+    """
 
     at: datetime
     failed: int
@@ -103,6 +106,7 @@ class Nearest:
     rule: str
     text: str
     readings: tuple[Reading, ...]
+    symbol: str = ""
 
 
 class MarginAnswer(NamedTuple):
