@@ -302,10 +302,44 @@ class Needs:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One alternative of `choose`: when it is taken, and the bot as if it had no other structure."""
+
+    name: str
+    when: tuple[Rule, ...]
+    plan: "Plan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One symbol of a universe: what it must offer, what it is ranked by, and the bot as if it had no other symbol."""
+
+    symbol: str
+    require: tuple[Rule, ...]
+    rank: Number | None
+    plan: "Plan"
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Which members are taken: `count` of those with the highest, or lowest, value of the measure `by`.
+
+    of_structure: it is a measure of the legs that a member would take, so that they are chosen first.
+    """
+
+    by: str
+    highest: bool
+    count: int
+    of_structure: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One bot, ready to run. `digest` names the text that governs it; `opens_for` is "credit" or "debit".
 
-    `parameters` are the names of those that the text has.
+    `parameters` are the names of those that the text has. With `choices` the bot enters by the plan of one of them, and
+    that one governs the position; legs, require and exits here are then those of the first, and `needs` those of all.
+    So it is with `members`, the symbols of a universe, each of which may have choices again.
     """
 
     name: str
@@ -325,7 +359,18 @@ class Plan:
     lifecycle: Lifecycle
     needs: Needs
     known_until: date | None = None
+    choices: tuple[Choice, ...] = ()
+    members: tuple[Member, ...] = ()
+    ranking: Ranking | None = None
 
     def written_name(self, reason: str) -> str:
         """Return the name that the spec gives the exit of this name; other reasons as they are."""
         return next((each.written for each in self.exits if each.name == reason and each.written), reason)
+
+    def taking(self, alternative: str) -> "Plan":
+        """Return the plan of an alternative, "" where there is no choice. Raises: KeyError."""
+        return {"": self, **{choice.name: choice.plan for choice in self.choices}}[alternative]
+
+    def structures(self) -> tuple["Plan", ...]:
+        """Return the plan of every structure that the bot may enter, in its first symbol."""
+        return tuple(choice.plan for choice in self.choices) or (self,)

@@ -34,6 +34,7 @@ CODES = {
     "RB230": "A strike with an impossible number.",
     "RB231": "A strike that refers to a leg it cannot stand on.",
     "RB232": "A structure the engine cannot hold: no leg, too many, or an impossible ratio.",
+    "RB233": "An alternative of `choose` that can never be taken.",
     "RB240": "A window that is empty, or outside the session.",
     "RB241": "A cap on entries that must be written, or makes no sense.",
     "RB242": "An `again` that can never act.",

@@ -6,10 +6,10 @@ from engine.compile.plan import Argument, Call
 from engine.compile.problem import Fault, Problem, did_you_mean
 from engine.compile.series import MINUTE, SIZES
 from engine.compile.units import written as as_written
-from engine.compile.vocabulary import INDICES, VOCABULARY, Measure, Parameter, Place, Takes
+from engine.compile.vocabulary import AT_THE_MONEY, INDICES, VOCABULARY, Measure, Parameter, Place, Takes
 from engine.model.session import Anchor, DayTime
 from engine.model.values import dataclass
-from engine.spec.spec import Amount, Leg, Let, Path, Side, Spec, Unit, Word
+from engine.spec.spec import Amount, Leg, Let, Path, Side, Spec, Strike, StrikeBy, Unit, Word
 from engine.spec.spec import Argument as Written
 
 LONGEST_OPENING = 3 * 3600.0
@@ -36,10 +36,16 @@ def scope_of(spec: Spec, place: Place, values: Mapping[str, Amount]) -> Scope:
     return Scope(
         place,
         spec.underlyings,
-        {leg.name: leg for leg in spec.legs.legs},
+        {leg.name: leg for leg in (_pair_at_the_money() if place is Place.UNIVERSE else spec.legs.legs)},
         {let.name: let for let in spec.lets},
         values,
     )
+
+
+def _pair_at_the_money() -> tuple[Leg, ...]:
+    """Return what a universe asks its quotes of: the put and the call at the money, as if they were bought."""
+    at = Strike(by=StrikeBy.AT_SPOT, path=())
+    return tuple(Leg(name=right, side=Side.BUY, right=right, strike=at, path=()) for right in ("put", "call"))
 
 
 def measure_named(name: str, scope: Scope, path: Path, columns: tuple[int, int] | None = None) -> Measure:
@@ -50,9 +56,15 @@ def measure_named(name: str, scope: Scope, path: Path, columns: tuple[int, int] 
         raise Fault(
             Problem("RB112", path, f"unknown measure '{name}'", did_you_mean(name, known), columns, columns is None)
         )
-    if scope.place not in measure.places:
+    if not _may_stand(measure, scope.place):
         raise Fault(Problem("RB206", path, _misplaced(measure, scope.place), _where(measure), columns, columns is None))
     return measure
+
+
+def _may_stand(measure: Measure, place: Place) -> bool:
+    if place is Place.UNIVERSE:
+        return Place.FILTER in measure.places or measure.name in AT_THE_MONEY
+    return place in measure.places
 
 
 def _misplaced(measure: Measure, place: Place) -> str:
@@ -63,7 +75,7 @@ def _misplaced(measure: Measure, place: Place) -> str:
 
 
 def _where(measure: Measure) -> str:
-    places = [place.value for place in Place if place in measure.places]
+    places = [place.value for place in Place if place is not Place.UNIVERSE and place in measure.places]
     return f"it may stand in {' or '.join(places)}"
 
 

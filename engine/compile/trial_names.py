@@ -23,8 +23,13 @@ def trial_problems(trial: Trial, plan: Plan, given: Iterable[str]) -> Iterator[P
 
 def rule_names(plan: Plan) -> tuple[str, ...]:
     """Return the names of all rules of a plan."""
-    rules = (*plan.entry.when, *plan.require, *plan.risk.halt_when)
+    rules = [rule for each in plan.structures() for rule in (*each.entry.when, *each.require, *each.risk.halt_when)]
     return tuple(dict.fromkeys([rule.name for rule in rules] + [each.name for each in _judged(plan)]))
+
+
+def leg_names(plan: Plan) -> tuple[str, ...]:
+    """Return the names of all legs that the bot may open."""
+    return tuple(dict.fromkeys(leg.name for each in plan.structures() for leg in each.legs))
 
 
 def _judged(plan: Plan) -> list[ExitPlan]:
@@ -33,7 +38,7 @@ def _judged(plan: Plan) -> list[ExitPlan]:
 
 def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path) -> Iterator[Problem]:
     read = {*plan.needs.symbols, *plan.needs.indices}
-    priced = {leg.symbol for leg in plan.legs}
+    priced = {leg.symbol for each in plan.structures() for leg in each.legs}
     for name in given:
         symbol = name.upper()
         if name == "rv" and not plan.needs.daily:
@@ -62,7 +67,16 @@ def _not_read(symbol: str, read: Iterable[str], path: Path) -> Problem:
     return Problem("RB281", path, f"this bot does not read {symbol}", help, on_key=True)
 
 
-def _opening(opening: Opening, plan: Plan, path: Path) -> Iterator[Problem]:
+def _opening(opening: Opening, bot: Plan, path: Path) -> Iterator[Problem]:
+    known = tuple(choice.name for choice in bot.choices)
+    if known and not opening.alternative:
+        message = "which alternative was it opened by?"
+        yield Problem("RB281", path, message, f"add 'alternative: {known[0]}'", on_key=True)
+        return
+    if opening.alternative and opening.alternative not in known:
+        yield _unknown("alternative", opening.alternative, known, (*path, "alternative"))
+        return
+    plan = bot.taking(opening.alternative)
     word = "credit" if opening.net > 0 else "debit"
     if word != plan.opens_for:
         message = f"this bot opens for a {plan.opens_for}, is a {word}"
@@ -83,7 +97,7 @@ def _legs(strikes: Iterable[str], names: tuple[str, ...], path: Path) -> Iterato
 
 def _expected(expected: Expectation, plan: Plan) -> Iterator[Problem]:
     path = expected.path
-    yield from _legs(expected.enters or (), tuple(leg.name for leg in plan.legs), (*path, "enters"))
+    yield from _legs(expected.enters or (), leg_names(plan), (*path, "enters"))
     exits = tuple(each.name for each in plan.exits)
     if expected.exits and expected.exits not in (*exits, *ENDINGS):
         yield _unknown("exit", expected.exits, (*exits, *ENDINGS), (*path, "exits"))

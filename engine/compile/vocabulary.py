@@ -20,6 +20,7 @@ class Place(Enum):
     REQUIRE = "legs.require"
     EXIT = "exits"
     HALT = "risk.halt_when"
+    UNIVERSE = "universe.require"
 
 
 class Takes(Enum):
@@ -90,6 +91,8 @@ class Measure:
 
 EVERYWHERE = frozenset(Place)
 STRUCTURE = frozenset({Place.REQUIRE, Place.EXIT})
+AT_THE_MONEY = frozenset({"quote_width", "volume", "open_interest"})
+"""Measures of legs that a universe asks of the options at the money, where no legs are chosen yet."""
 OPEN_POSITION = frozenset({Place.EXIT})
 
 _NUMBER_LEVEL = ((Unit.NUMBER, Quantity.LEVEL),)

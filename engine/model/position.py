@@ -62,7 +62,8 @@ class Position:
     keep: structures that the exit at work leaves open. acted: exits that have closed their part and do not again.
     armed: exits with `armed_by` that exist by now. max_risk: worst case at expiry in dollars a structure, None when
     undefined. best: what trailing exits count from. setbacks: how many of its closing orders somebody cancelled, or the
-    exchange took back, in this session.
+    exchange took back, in this session. alternative: which one of `choose` it was opened by, "" where its spec has no
+    choice.
     """
 
     id: str
@@ -89,6 +90,7 @@ class Position:
     acted: tuple[str, ...] = ()
     armed: tuple[str, ...] = ()
     best: tuple[Best, ...] = ()
+    alternative: str = ""
 
     @property
     def structures(self) -> int:

@@ -96,7 +96,7 @@ def close_price(position: Position, board: Board, now: float) -> float | None:
 
 def exits_text(program: Program, state: State, position: Position, now: float) -> str:
     """Return each exit of an open position with its level and the present value."""
-    bot = program.governing(position.bot, position.digest)
+    bot = program.governing(position)
     resting = resting_text(state, position)
     parts = [f"resting: {resting}"] if resting else []
     is_said = False

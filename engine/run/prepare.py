@@ -42,8 +42,8 @@ async def prepare(
             yield BarsReport(at, symbol, DAY, await feed.bars(symbol, DAY, count, session))
     if at < session.open + OPENING_MINUTE:
         return
-    for bot in program.bots.values():
-        async for event in _opening_moves(bot, feed, listings, session, at):
+    for text in [each for bot in program.bots.values() for each in bot.expiries()]:
+        async for event in _opening_moves(text, feed, listings, session, at):
             if (event.symbol, event.expiry) not in known.opening_moves:
                 yield event
 

@@ -57,12 +57,14 @@ class Opening:
     """The position that is open when the test begins. `net` is + for a credit, - for a debit, per share.
 
     opened, dte: None is the test's own session, and the expiry that the spec chooses. legs: () are the spec's choice.
+    alternative: of `choose`, "" where the test names none.
     """
 
     net: Decimal
     at: DayTime
     opened: date | None = None
     dte: int | None = None
+    alternative: str = ""
     legs: Mapping[str, Decimal]
 
 

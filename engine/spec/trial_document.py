@@ -113,6 +113,7 @@ def _opening(tree: Tree) -> Opening:
         at=sure(day_time(tree.get("at", "12:00"))),
         opened=_date(tree.get("opened")),
         dte=dte if isinstance(dte, int) else None,
+        alternative=str(tree.get("alternative", "")),
         legs=_numbers(tree.get("legs", {})),
     )
 

@@ -22,8 +22,8 @@ GRAMMAR = _words(
     choose require if_held ratio quantity universe target stop at_expiry settle open mid natural market spot_within
     spot_beyond short_legs long_legs each_side each_short put_side call_side legs shares call put buy sell expiry
     delta premium side_credit otm let parameters extends entry exits exit_order risk protect max_unprotected filled
-    unfilled hold exit nearest cancel unwind again patient normal urgent else null"""
+    unfilled hold exit nearest cancel unwind again patient normal urgent else null rank highest lowest symbols"""
 )
 RESERVED = MEASURES | GRAMMAR
 
-KEYS_TO_COME = _words("""universe choose roll r with method bars live require overwrite""")
+KEYS_TO_COME = _words("""roll r with method bars live require overwrite""")

@@ -178,7 +178,8 @@ def note_opening_moves(work: Work) -> Facts:
     session = work.state.session
     if not session.open <= work.at < session.open + OPENING_MINUTES:
         return facts
-    for name, bot in work.program.bots.items():
+    texts = ((name, each) for name, bot in work.program.bots.items() for each in bot.expiries())
+    for name, bot in texts:
         for symbol in bot.plan.needs.opening_move:
             expiry = bot.legs_expiry(facts, session, symbol)
             if expiry is None or (symbol, expiry) in facts.opening_moves:

@@ -203,7 +203,7 @@ def _try_another_strike(work: Work, position: Position) -> None:
     """Orders that are not ours work on the other side of this contract: nothing was sold, the next strike is tried."""
     state = work.bots[position.bot]
     blocked = state.blocked | {leg.option for leg in position.legs}
-    day = replace(state.day, entries=max(state.day.entries - 1, 0))
+    day = state.day.count(work.governing(position).symbol, -1)
     work.set_bot(position.bot, replace(state, blocked=blocked))
     work.put_day(day)
     text = f"{position.legs[0].option} has orders of the other side that are not ours: another strike is tried"
@@ -215,7 +215,7 @@ def _end_of_entry(work: Work, position: Position, how: str) -> None:
     if position.bot not in work.bots:
         return
     state = work.bots[position.bot]
-    work.put_day(replace(state.day, last_end=how, last_end_at=work.at))
+    work.put_day(state.day.note(work.governing(position).symbol, last_end=how, last_end_at=work.at))
     waits = "its exits" if how == "filled" else "not filled"
     work.set_bot(position.bot, replace(work.bots[position.bot], waits=waits, since=work.at))
     wake(work, position.bot, 0.0)
@@ -279,8 +279,9 @@ def closed(work: Work, position: Position, trigger: str) -> None:
     work.record(Kind.DECISION, position.bot, position.id, what="closed", reason=position.exit_reason, values=[*values])
     if position.bot in work.bots:
         state = work.bots[position.bot]
-        end = work.governing(position).plan.written_name(position.exit_reason)
-        work.put_day(replace(state.day, last_end=end, last_end_at=work.at))
+        bot = work.governing(position)
+        end = bot.plan.written_name(position.exit_reason)
+        work.put_day(state.day.note(bot.symbol, last_end=end, last_end_at=work.at))
         count_realized(work, position.bot)
         work.set_bot(position.bot, replace(work.bots[position.bot], waits="", since=work.at))
         wake(work, position.bot, 0.0)

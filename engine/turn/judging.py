@@ -26,7 +26,9 @@ def judge(work: Work, bot: str, place: str, compiled: CompiledRule, view: View, 
     previous = readings.get(key)
     readings[key] = reading = Reading(compiled.rule, verdict, work.at)
     if previous is None or previous.verdict.truth is not verdict.truth:
-        work.record(Kind.VERDICT, bot, position, place=place.partition(":")[0], **reading_data(reading))
+        where, _, symbol = place.partition("@")
+        of: dict[str, Json] = {"symbol": symbol} if symbol else {}
+        work.record(Kind.VERDICT, bot, position, place=where.partition(":")[0], **of, **reading_data(reading))
     return reading
 
 

@@ -102,7 +102,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """The nearest miss so far today: rules that did not hold, and how far the first of them was off (relative)."""
+    """The nearest miss so far today: rules that did not hold, and how far the first of them was off (relative).
+
+    symbol: of a universe, "" without one; `rule` begins with it.
+    """
 
     at: datetime
     failed: int
@@ -110,6 +113,7 @@ class Nearest:
     rule: str
     text: str
     readings: tuple[Reading, ...]
+    symbol: str = ""
 
 
 class MarginAnswer(NamedTuple):
@@ -139,7 +143,8 @@ class BotState:
     judge_at: the next point of its `every` grid. readings: by (place, rule name). waits: one line for people. agenda:
     clock times of the session still ahead. blocked: contracts in which the broker refused our side today. is_clearing:
     it waits only for resting orders of the other side to be taken back, or for an answer on margin. margin: the last
-    answer on it. trailing: the last reading for a best profit, by position and by what is measured.
+    answer on it. trailing: the last reading for a best profit, by position and by what is measured. ranks: symbols of a
+    universe that were taken last, and passed over. focus: those worth lines for their strikes, the best first.
     """
 
     day: BotDay
@@ -158,6 +163,8 @@ class BotState:
     blocked: frozenset[Option] = frozenset()
     is_clearing: bool = False
     margin: MarginAnswer | None = None
+    ranks: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    focus: tuple[str, ...] = ()
 
 
 class Structure(NamedTuple):

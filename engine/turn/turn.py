@@ -54,6 +54,7 @@ from engine.turn.program import Program
 from engine.turn.protecting import place_protection
 from engine.turn.reports import on_commission, on_execution, on_message, on_order
 from engine.turn.resting import cancel_entries, option_has_expired, place_resting, put_back
+from engine.turn.scanning import step_universe
 from engine.turn.state import NEVER, State, after_request
 from engine.turn.torn import step_torn
 from engine.turn.work import Turn, Work
@@ -160,7 +161,7 @@ def _enter(work: Work, names: set[str], blocked: dict[str, str]) -> None:
         if blocked.get(name):
             work.set_bot(name, replace(work.bots[name], waits=blocked[name]))
             continue
-        step_entry(work, bot)
+        (step_universe if bot.members else step_entry)(work, bot)
 
 
 def _by_the_clock(work: Work, changes: dict[str, Any]) -> None:

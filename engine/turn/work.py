@@ -78,7 +78,7 @@ class Work:
 
     def governing(self, position: Position) -> CompiledBot:
         """Return the text that governs a position."""
-        return self.program.governing(position.bot, position.digest)
+        return self.program.governing(position)
 
     def texts_of(self, name: str) -> list[CompiledBot]:
         """Return the texts that a bot goes by: those its positions were opened under, and its own."""

@@ -71,7 +71,9 @@ def _room(look: Look, again: Again) -> float:
 
 def _most_a_day(look: Look) -> tuple[float, str]:
     """Return how many positions a day can open, and what allows no more."""
-    again, windows = look.spec.entry.again, len(look.plan.entry.windows)
+    universe = look.spec.universe
+    windows = len(look.plan.entry.windows) * (1 if universe is None else len(universe.symbols))
+    again = look.spec.entry.again
     if again is None:
         why = "one window sends one entry; 'again' would make it more, as in 'again: {after: [filled]}'"
         return windows, why

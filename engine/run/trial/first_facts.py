@@ -52,9 +52,10 @@ def first_facts(plan: Plan, market: Market, opening: Opening | None) -> FirstFac
 
 
 def _opening_moves(plan: Plan, market: Market, listings: tuple[Listing, ...]) -> Iterator[tuple[str, date, float]]:
-    for listing in listings:
+    rules = dict.fromkeys((plan.expiry, *(each.expiry for each in plan.structures())))
+    for listing, rule in ((listing, rule) for listing in listings for rule in rules):
         if listing.symbol in plan.needs.opening_move:
-            expiry = expiry_on(plan.expiry, listing.expiries, market.session.date)
+            expiry = expiry_on(rule, listing.expiries, market.session.date)
             points = None if expiry is None else market.opening_move(listing, expiry)
             if expiry is not None and points is not None:
                 yield listing.symbol, expiry, points
