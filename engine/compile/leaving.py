@@ -226,6 +226,10 @@ def _level_of(operand: Amount) -> Constant:
     return Constant(value, Quantity.DOLLARS if operand.unit is Unit.DOLLARS else Quantity.PRICE)
 
 
+_OF_LEGS = ("breach", "leg_delta", "quote_width", "volume", "open_interest")
+"""Measures of the worst of some legs."""
+
+
 def _closed_legs(rule: Exit, spec: Spec, calls: list[Call]) -> tuple[str, ...]:
     """Return the legs an exit closes: those of `close`, else those its `of` names, else none, which means all."""
     if rule.close_legs:
@@ -236,4 +240,4 @@ def _closed_legs(rule: Exit, spec: Spec, calls: list[Call]) -> tuple[str, ...]:
     if not isinstance(test, MeasureTest) or "of" not in test.arguments or not calls:
         return ()
     of = dict(calls[0].arguments).get("of")
-    return of if isinstance(of, tuple) and calls[0].measure in ("breach", "leg_delta", "quote_width") else ()
+    return of if isinstance(of, tuple) and calls[0].measure in _OF_LEGS else ()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from engine.compile.lines import extras_of, implied_of, wings_of
 from engine.compile.plan import (
     AllOf,
     AnyOf,
@@ -85,6 +86,9 @@ def needs_of(rules: tuple[Rule, ...], legs: tuple[LegPlan, ...], expiry: Expiry)
         opening_move=_opening_moves(calls),
         events=tuple(dict.fromkeys(name for call in calls for name in _events(call))),
         bars=_bars(calls),
+        implied=implied_of(calls),
+        extras=frozenset(extras_of(calls, legs)),
+        beside=wings_of(calls, legs),
     )
 
 

@@ -13,6 +13,7 @@ from engine.evaluate.select import ExpectedMove, expiry_on
 from engine.evaluate.watch import exit_levels, exit_reads, levels
 from engine.model.contract import Option, Underlying
 from engine.model.facts import Facts
+from engine.model.market import Extras
 from engine.model.pool import Pool
 from engine.model.session import DayTime, Session
 from engine.model.values import dataclass
@@ -138,6 +139,11 @@ class Program:
         if current is not None and current.plan.digest == digest:
             return current
         return self.pinned[digest]
+
+    def extras(self) -> Extras:
+        """Return what lines are asked for beside quotes, by all texts that govern anything."""
+        texts = (*self.bots.values(), *self.pinned.values())
+        return frozenset(extra for text in texts for extra in text.plan.needs.extras)
 
 
 def compile_bot(plan: Plan, pool: Pool | None = None) -> CompiledBot:
