@@ -11,7 +11,7 @@ from typing import Protocol
 from engine.model.contract import Contract
 from engine.model.event import Event
 from engine.model.facts import Bars, Listing
-from engine.model.market import Board
+from engine.model.market import Board, Extras
 from engine.model.order import Order
 from engine.model.session import Session
 from engine.model.values import dataclass
@@ -66,8 +66,11 @@ class Feed(Protocol):
     def board(self) -> Board:
         """The columns that the feed writes in place."""
 
-    def watch(self, contracts: Sequence[Contract]) -> None:
-        """Stream exactly these, most important first, within the line limit; drops the rest."""
+    def watch(self, contracts: Sequence[Contract], extras: Extras = frozenset()) -> None:
+        """Stream exactly these, most important first, within the line limit; drops the rest.
+
+        extras: what lines bring beside quotes; a line that lacks some is asked for anew.
+        """
 
     async def listing(self, symbol: str, trading_class: str) -> Listing:
         """Return the expiries listed today (no strikes yet). Raises: BrokerError."""
@@ -83,6 +86,9 @@ class Feed(Protocol):
 
         `seconds` is the size of one: 86400 for daily bars, of finished sessions only. Raises: BrokerError.
         """
+
+    async def implied(self, symbol: str, sessions: int) -> tuple[float, ...]:
+        """Return the 30-day implied volatility at the close of finished sessions, annual fractions, oldest first."""
 
     async def opening_move(self, listing: Listing, expiry: date, session: Session) -> float | None:
         """Return the expected move of the session's first sound minute, in points, from minute bars; None if unsound.

@@ -24,7 +24,18 @@ from engine.spec.spec import (
     Word,
 )
 
-_JUDGES_LEGS = ("breach", "leg_delta", "quote_width", "profit", "loss", "give_back", "cost", "value")
+_JUDGES_LEGS = (
+    "breach",
+    "leg_delta",
+    "quote_width",
+    "volume",
+    "open_interest",
+    "profit",
+    "loss",
+    "give_back",
+    "cost",
+    "value",
+)
 _NEEDS_NO_DATA = ("time", "dte")
 _OTHER_WAY = {
     "credit": (("debit", "credit"), ("value", "cost")),

@@ -15,6 +15,7 @@ from decimal import Decimal
 from enum import Enum
 
 from engine.model.contract import Right
+from engine.model.market import Extras
 from engine.model.session import DayTime
 from engine.model.values import dataclass
 from engine.spec.spec import (
@@ -290,6 +291,8 @@ class Needs:
     symbols: underlyings whose price is read (the legs' own first). indices: VIX and family. chains: (symbol, trading
     class, Expiry) of its legs. daily: sessions of daily closes by symbol. opening_move: symbols whose expected move of
     the open is read. events: names of event calendars. bars: how many, by symbol and seconds of one bar.
+    implied: symbols whose history of 30-day volatility is read. extras: what lines are asked for beside quotes.
+    beside: options that are read though no leg is made of them, chosen as legs are.
     """
 
     symbols: tuple[str, ...]
@@ -299,6 +302,9 @@ class Needs:
     opening_move: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
     bars: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    implied: tuple[str, ...] = ()
+    extras: Extras = frozenset()
+    beside: tuple[LegPlan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

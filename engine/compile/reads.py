@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from engine.compile.lines import extras_of, implied_of, wings_of
 from engine.compile.plan import (
     AllOf,
     AnyOf,
@@ -89,6 +90,9 @@ def needs_of(
         opening_move=_opening_moves(calls),
         events=tuple(dict.fromkeys(name for call in calls for name in _events(call))),
         bars=_bars(calls),
+        implied=implied_of(calls),
+        extras=frozenset(extras_of(calls, legs)),
+        beside=wings_of(calls, legs),
     )
 
 
@@ -109,6 +113,9 @@ def needs_together(all_needs: Iterable[Needs]) -> Needs:
         opening_move=tuple(dict.fromkeys(each for needs in found for each in needs.opening_move)),
         bars=bars,
         events=tuple(dict.fromkeys(each for needs in found for each in needs.events)),
+        implied=tuple(dict.fromkeys(each for needs in found for each in needs.implied)),
+        extras=frozenset(each for needs in found for each in needs.extras),
+        beside=tuple(dict.fromkeys(each for needs in found for each in needs.beside)),
     )
 
 

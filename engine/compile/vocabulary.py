@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 from engine.compile.plan import Quantity
-from engine.model.quotes import LEVEL_AGE, OPTION_AGE, VOLATILITY_INDEX_AGE
+from engine.model.quotes import FEED_SILENCE, IMPLIED_AGE, LEVEL_AGE, OPTION_AGE, VOLATILITY_INDEX_AGE
 from engine.model.values import dataclass
 from engine.spec.spec import Unit
 
@@ -341,6 +341,66 @@ _BAR_MEASURES = (
     ),
 )
 
+
+def _rank(name: str, formula: str) -> Measure:
+    return Measure(
+        name=name,
+        units=_PLAIN,
+        parameters=(_SYMBOL,),
+        source="the broker's 30-day implied volatility, now and at the close of 252 sessions",
+        max_age=IMPLIED_AGE,
+        places=EVERYWHERE,
+        reads=("spot", "facts"),
+        formula=formula,
+    )
+
+
+_RANKS = (
+    _rank(
+        "iv_rank", "100 x (now - lowest) / (highest - lowest) of the underlying's 30-day volatility; now counts too."
+    ),
+    _rank("iv_percentile", "100 x the share of the sessions that closed with less 30-day volatility than now."),
+)
+
+
+def _count(name: str, formula: str) -> Measure:
+    return Measure(
+        name=name,
+        units=_PLAIN,
+        parameters=(_ALL_LEGS,),
+        source="the exchange's counts of the legs",
+        max_age=FEED_SILENCE,
+        places=STRUCTURE,
+        reads=("legs",),
+        formula=formula,
+    )
+
+
+_FLOW = (
+    _count("volume", "Contracts of a leg traded today; of several legs the least."),
+    _count("open_interest", "Contracts of a leg open since yesterday's close; of several legs the least."),
+    Measure(
+        name="put_call_volume",
+        units=_PLAIN,
+        parameters=(_SYMBOL,),
+        source="the broker's count of all options of the underlying",
+        max_age=FEED_SILENCE,
+        places=EVERYWHERE,
+        reads=("spot",),
+        formula="Puts traded today / calls traded today, all expiries of the underlying.",
+    ),
+    Measure(
+        name="skew",
+        units=_VOLATILITY,
+        parameters=(_SYMBOL,),
+        source="the broker's model of the options around 25 delta, legs' expiry",
+        max_age=OPTION_AGE,
+        places=frozenset({Place.FILTER, Place.REQUIRE}),
+        reads=("spot", "strikes"),
+        formula="Volatility of the 25-delta put - that of the 25-delta call, % a year; between two strikes on a line.",
+    ),
+)
+
 _CALENDAR = (
     *(
         Measure(
@@ -569,7 +629,16 @@ _POSITION = (
 
 VOCABULARY: Mapping[str, Measure] = {
     measure.name: measure
-    for measure in (*_MARKET, *_VOLATILITY_MEASURES, *_BAR_MEASURES, *_CALENDAR, *_STRUCTURE, *_POSITION)
+    for measure in (
+        *_MARKET,
+        *_VOLATILITY_MEASURES,
+        *_RANKS,
+        *_BAR_MEASURES,
+        *_CALENDAR,
+        *_STRUCTURE,
+        *_FLOW,
+        *_POSITION,
+    )
 }
 
 FUNCTIONS = ("abs", "min", "max", "round")

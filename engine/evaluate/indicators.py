@@ -5,23 +5,26 @@ with the plain mean of its first n values. Source: J. W. Wilder, New Concepts in
 RSI and the directional movement.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+Column = Sequence[float] | NDArray[np.float64]
 Floats = NDArray[np.float64]
 
 
-def sma(closes: Floats, window: int) -> float:
+def sma(closes: Column, window: int) -> float:
     """Return the mean of the last `window` closes."""
-    return float(closes[-window:].mean())
+    return float(np.asarray(closes, np.float64)[-window:].mean())
 
 
-def ema(closes: Floats, window: int) -> float:
+def ema(closes: Column, window: int) -> float:
     """Return the exponential average of all closes; the newest weighs 2 / (window + 1)."""
-    return float(_smoothed(closes, window, 2.0 / (window + 1.0))[-1])
+    return float(_smoothed(np.asarray(closes, np.float64), window, 2.0 / (window + 1.0))[-1])
 
 
-def rsi(closes: Floats, window: int) -> float:
+def rsi(closes: Column, window: int) -> float:
     """Return Wilder's relative strength index, 0 to 100; 50 when nothing has moved."""
     changes = np.diff(closes)
     gain = _wilder(np.maximum(changes, 0.0), window)[-1]
@@ -29,9 +32,9 @@ def rsi(closes: Floats, window: int) -> float:
     return float(100.0 * gain / (gain + loss)) if gain + loss > 0.0 else 50.0
 
 
-def adx(highs: Floats, lows: Floats, closes: Floats, window: int) -> float:
+def adx(highs: Column, lows: Column, closes: Column, window: int) -> float:
     """Return Wilder's average directional index, 0 to 100: how much of the movement goes one way, whichever."""
-    before = closes[:-1]
+    before = np.asarray(closes, np.float64)[:-1]
     ranges = np.maximum(highs[1:], before) - np.minimum(lows[1:], before)
     up, down = np.diff(highs), -np.diff(lows)
     plus = _wilder(np.where((up > down) & (up > 0.0), up, 0.0), window)
@@ -42,10 +45,10 @@ def adx(highs: Floats, lows: Floats, closes: Floats, window: int) -> float:
     return float(_wilder(index, window)[-1])
 
 
-def vwap(prices: Floats, volumes: Floats) -> float | None:
+def vwap(prices: Column, volumes: Column) -> float | None:
     """Return the mean of the prices weighted by volume; None when nothing was traded."""
-    total = float(volumes.sum())
-    return float((prices * volumes).sum()) / total if total > 0.0 else None
+    total = float(np.sum(volumes))
+    return float(np.dot(prices, volumes)) / total if total > 0.0 else None
 
 
 def _wilder(values: Floats, window: int) -> Floats:

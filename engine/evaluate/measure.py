@@ -7,6 +7,7 @@ from functools import partial
 from engine.compile.plan import Arithmetic, Call, Constant, Number, Quantity
 from engine.evaluate.measure_bars import BARS
 from engine.evaluate.measure_market import MARKET
+from engine.evaluate.measure_options import OPTIONS
 from engine.evaluate.measure_position import POSITION
 from engine.evaluate.measure_reward import REWARD
 from engine.evaluate.measure_structure import STRUCTURE
@@ -18,6 +19,7 @@ NUMBERS: dict[str, Callable[[Call, Context], Read]] = {
     **MARKET,
     **VOLATILITY,
     **BARS,
+    **OPTIONS,
     **STRUCTURE,
     **REWARD,
     **POSITION,

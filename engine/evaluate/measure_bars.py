@@ -8,12 +8,8 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from engine.compile.plan import Call
 from engine.compile.series import DAY, FUNDS, MINUTE, depth, depth_of, name_of, size_of
-from engine.evaluate import indicators
 from engine.evaluate.evaluation import Verdict
 from engine.evaluate.measure_market import spot_of
 from engine.evaluate.reading import Context, Read, Reading, Unknown
@@ -24,7 +20,6 @@ from engine.model.session import EXCHANGE_ZONE, Session, exchange_date, session_
 LATE = 30.0
 """Seconds that bars within the session may be late."""
 
-Floats = NDArray[np.float64]
 Judge = Callable[[View], Verdict]
 BarsRead = Callable[[View], Bars | Unknown]
 
@@ -72,8 +67,15 @@ def _today(found: Bars, session: Session) -> list[Bar]:
     return [bar for bar in found.bars if bar.at >= opened]
 
 
-def _column(bars: Iterable[Bar], name: str) -> Floats:
-    return np.array([getattr(bar, name) for bar in bars], dtype=np.float64)
+def _column(bars: Iterable[Bar], name: str) -> list[float]:
+    return [getattr(bar, name) for bar in bars]
+
+
+def _formula(name: str) -> Callable[..., Any]:
+    """Return an indicator by its name; numpy is loaded with the first: who computes none does not wait for it."""
+    from engine.evaluate import indicators
+
+    return getattr(indicators, name)  # type: ignore[no-any-return]
 
 
 def _kept(make: Callable[..., Any]) -> Callable[..., Any]:
@@ -113,15 +115,13 @@ def _too_few(symbol: str, seconds: int, count: int, least: int) -> Unknown:
     return Unknown(f"{symbol}: {count} {name_of(seconds)} bars, {least} are needed")
 
 
-def _of_closes(formula: Callable[[Floats, int], float]) -> Callable[[Call, Context], Read]:
-    def bind(call: Call, context: Context) -> Read:
-        return _indicator(call, lambda bars, window: formula(_column(bars, "close"), window))
-
-    return bind
+def of_closes(call: Call, context: Context) -> Read:
+    """Bind `sma`, `ema` and `rsi`."""
+    return _indicator(call, lambda bars, window: float(_formula(call.measure)(_column(bars, "close"), window)))
 
 
 def _adx(bars: tuple[Bar, ...], window: int) -> float:
-    return indicators.adx(_column(bars, "high"), _column(bars, "low"), _column(bars, "close"), window)
+    return float(_formula("adx")(_column(bars, "high"), _column(bars, "low"), _column(bars, "close"), window))
 
 
 def adx(call: Call, context: Context) -> Read:
@@ -153,14 +153,15 @@ def vwap(call: Call, context: Context) -> Read:
 def _vwap(prices: Bars, volumes: Bars, session: Session) -> float | None:
     traded = {bar.at: bar.volume for bar in _today(volumes, session)}
     both = [bar for bar in _today(prices, session) if bar.at in traded]
-    paid = np.array([bar.average if bar.average > 0.0 else (bar.high + bar.low + bar.close) / 3.0 for bar in both])
-    return indicators.vwap(paid, np.array([max(traded[bar.at], 0.0) for bar in both]))
+    paid = [bar.average if bar.average > 0.0 else (bar.high + bar.low + bar.close) / 3.0 for bar in both]
+    found: float | None = _formula("vwap")(paid, [traded[bar.at] for bar in both])
+    return found
 
 
 BARS: dict[str, Callable[[Call, Context], Read]] = {
-    "sma": _of_closes(indicators.sma),
-    "ema": _of_closes(indicators.ema),
-    "rsi": _of_closes(indicators.rsi),
+    "sma": of_closes,
+    "ema": of_closes,
+    "rsi": of_closes,
     "adx": adx,
     "vwap": vwap,
 }
@@ -174,7 +175,6 @@ def trend(call: Call, context: Context, word: str) -> Judge:
     given = dict(call.arguments)
     symbol, seconds, average = str(given["of"]), size_of(call), str(given["average"])
     fast, slow, window, strength = (int(str(given[name])) for name in ("fast", "slow", "window", "strength"))
-    formula = {"sma": indicators.sma, "ema": indicators.ema}[average]
     least = depth_of(call).least
 
     def make(found: Bars) -> Verdict:
@@ -182,7 +182,8 @@ def trend(call: Call, context: Context, word: str) -> Judge:
         if len(bars) < least:
             return Verdict(None, missing=_too_few(symbol, seconds, len(bars), least).reason)
         closes = _column(bars, "close")
-        quick, steady = (formula(closes[-depth(average, each).asked :], each) for each in (fast, slow))
+        formula = _formula(average)
+        quick, steady = (float(formula(closes[-depth(average, each).asked :], each)) for each in (fast, slow))
         force = _adx(bars[-depth("adx", window).asked :], window)
         way = "neutral" if force < strength or quick == steady else "up" if quick > steady else "down"
         words = f"{way}: {average} {fast} {quick:.2f}, {slow} {steady:.2f}, adx {force:.1f}"

@@ -43,7 +43,8 @@ def _class(symbol: str, context: Context) -> str:
     return context.classes.get(symbol) or product(symbol).same_day_class
 
 
-def _class_at(view: View, symbol: str, context: Context) -> str:
+def class_at(view: View, symbol: str, context: Context) -> str:
+    """Return the trading class that is read: that of the structure, else of the legs to be chosen."""
     return next((leg.option.trading_class for leg in view.legs if leg.option.symbol == symbol), _class(symbol, context))
 
 
@@ -57,7 +58,7 @@ def at_the_money(view: View, symbol: str, expiry: date, spot: float, context: Co
 
 
 def _at_the_money(view: View, symbol: str, expiry: date, spot: float, context: Context) -> Atm | Unknown:
-    trading_class = _class_at(view, symbol, context)
+    trading_class = class_at(view, symbol, context)
     calls, puts = (view.chain(trading_class, expiry, right) for right in (Right.CALL, Right.PUT))
     listing = view.facts.listings.get((symbol, trading_class))
     listed = listing.strikes.get(expiry, ()) if listing else ()

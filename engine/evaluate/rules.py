@@ -26,7 +26,7 @@ from engine.evaluate.measure_bars import WORDS as WORDS_OF_BARS
 from engine.evaluate.measure_position import best_detail
 from engine.evaluate.measure_truth import TRUTHS, Judge, session
 from engine.evaluate.measure_volatility import iv_over_rv_detail, move_by_straddle
-from engine.evaluate.reading import AtLeast, Context, Read, Reading, context_of, number_of
+from engine.evaluate.reading import AtLeast, Context, Read, Reading, Unknown, context_of, number_of
 from engine.evaluate.snapshot import View
 
 __all__ = ["Judge", "bind", "compile_expected_move", "compile_rule", "compile_test"]
@@ -43,6 +43,7 @@ _HOLDS: dict[Op, Callable[[float, float, float], bool]] = {
 WORDS: dict[str, Callable[[Call, Context, str], Judge]] = {"session": session, **WORDS_OF_BARS}
 """Measures that are compared with a word."""
 _MORE_IS_TRUE = (Op.ABOVE, Op.AT_LEAST, Op.BEYOND)
+_LESS_IS_TRUE = (Op.BELOW, Op.AT_MOST)
 
 
 def compile_rule(rule: Rule, plan: Plan) -> Judge:
@@ -156,20 +157,35 @@ def _against_readings(op: Op, read: Read, low: Read, high: Read | None, detail: 
 
 
 def _not_wholly_known(op: Op, value: Reading, low: float, high: float | None) -> Verdict:
-    """Judge what the known legs leave: a value that can only be larger decides some comparisons."""
+    """Judge what the known legs leave: a value that can only be larger, or smaller, decides some comparisons."""
     if isinstance(value, float):
         raise TypeError("a known number is compared as it is")
-    if not isinstance(value, AtLeast):
+    if isinstance(value, Unknown):
         return Verdict(None, None, low, high, value.reason)
-    least = value.value
-    decided: bool | None = None
+    decided = _by_more(op, value.value, low, high) if isinstance(value, AtLeast) else _by_less(op, value.value, low)
+    return Verdict(decided, value.value, low, high, "" if decided is not None else value.reason)
+
+
+def _by_more(op: Op, least: float, low: float, high: float | None) -> bool | None:
+    """Return what a value decides that is this or more."""
     if op in _MORE_IS_TRUE and _HOLDS[op](least, low, low):
-        decided = True
-    elif op in (Op.BELOW, Op.AT_MOST) and not _HOLDS[op](least, low, low):
-        decided = False
-    elif op in (Op.BETWEEN, Op.OUTSIDE) and high is not None and least > high:
-        decided = op is Op.OUTSIDE
-    return Verdict(decided, least, low, high, "" if decided is not None else value.reason)
+        return True
+    if op in _LESS_IS_TRUE and not _HOLDS[op](least, low, low):
+        return False
+    if op in (Op.BETWEEN, Op.OUTSIDE) and high is not None and least > high:
+        return op is Op.OUTSIDE
+    return None
+
+
+def _by_less(op: Op, most: float, low: float) -> bool | None:
+    """Return what a value decides that is this or less, and not negative."""
+    if op in _LESS_IS_TRUE and _HOLDS[op](most, low, low):
+        return True
+    if op in _MORE_IS_TRUE and not _HOLDS[op](most, low, low):
+        return False
+    if op in (Op.BETWEEN, Op.OUTSIDE) and most < low:
+        return op is Op.OUTSIDE
+    return None
 
 
 def _is(test: Compare, context: Context) -> Judge:

@@ -63,9 +63,12 @@ class Aim(NamedTuple):
 
 
 def entry_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
-    """Return where each leg of the plan aims now, None where that is not known: all that a wish depends on."""
+    """Return where each leg of the plan, and what it reads beside them, aims now: all that a wish depends on.
+
+    None where that is not known.
+    """
     guesses: dict[str, Decimal] = {}
-    return tuple(_aim(leg, plan, view, guesses) for leg in plan.legs)
+    return tuple(_aim(leg, plan, view, guesses) for leg in (*plan.legs, *plan.needs.beside))
 
 
 def money_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
@@ -100,7 +103,7 @@ def entry_wish(plan: Plan, aims: Iterable[Aim | None], facts: Facts) -> Wish:
     need: dict[Contract, None] = {}
     keep: set[Contract] = set()
     kept: set[tuple[str, date, int]] = set()
-    for leg, aim in zip(plan.legs, aims, strict=True):
+    for leg, aim in zip((*plan.legs, *plan.needs.beside), aims, strict=True):
         if aim is None:
             continue
         listed = facts.listings[(leg.symbol, leg.trading_class)].strikes[aim.expiry]

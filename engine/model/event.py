@@ -145,6 +145,15 @@ class BarsReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ImpliedReport:
+    """30-day implied volatility at the close of finished sessions, annual fractions, oldest first."""
+
+    at: datetime
+    symbol: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OpeningMoveReport:
     """Expected move in points at the session's first sound minute, from history."""
 
@@ -248,6 +257,7 @@ Event = (
     | ListingReport
     | ClosesReport
     | BarsReport
+    | ImpliedReport
     | OpeningMoveReport
     | OrdersListed
     | MarginReport

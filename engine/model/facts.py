@@ -101,7 +101,8 @@ class Facts:
 
     closes: daily closes of finished sessions by symbol, oldest first. opening_moves: expected move in points at the
     session's first sound minute, by (symbol, expiry). listings: by (symbol, trading class). dividends: by symbol.
-    bars: by (symbol, seconds of one bar), 86400 are daily ones.
+    bars: by (symbol, seconds of one bar), 86400 are daily ones. implied: 30-day implied volatility at the close of
+    finished sessions by symbol, annual fractions, oldest first.
     """
 
     closes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -111,3 +112,4 @@ class Facts:
     account: Account = field(default_factory=Account)
     dividends: Mapping[str, Dividend] = field(default_factory=dict)
     bars: Mapping[tuple[str, int], Bars] = field(default_factory=dict)
+    implied: Mapping[str, tuple[float, ...]] = field(default_factory=dict)

@@ -104,6 +104,22 @@ def _width(test: Compare, cast: Cast) -> str:
     return f"{subject} is quoted {OP_WORDS[test.op]} {' to '.join(bounds)}{of} wide"
 
 
+_FEWEST = {Op.AT_MOST: "some leg", Op.BELOW: "some leg", Op.ABOVE: "each leg", Op.AT_LEAST: "each leg"}
+"""The leg with the fewest stands for all."""
+
+
+def _counted(test: Compare, cast: Cast) -> str:
+    assert isinstance(test.left, Call)
+    words = Words(test.left, cast)
+    what, legs = test.left.measure.replace("_", " "), words.given("of")
+    whose = words.all_legs()
+    if isinstance(legs, tuple) and len(legs) > 1:
+        rest = "" if set(legs) == set(cast.legs) else f" of {whose}"
+        whose = f"{_FEWEST.get(test.op, 'the leg with the fewest')}{rest}"
+    day = "day's " if what == "volume" else ""
+    return f"the {day}{what} of {whose} {_is(test, cast)}"
+
+
 def _priced(test: Compare, cast: Cast) -> str:
     """Return a comparison of money, with what its unit takes in: dollars count commissions, a part is of the entry."""
     return f"{compared(test, cast)}{basis_words(test, cast)}"
@@ -155,6 +171,8 @@ COMPARED: Mapping[str, Callable[[Compare, Cast], str]] = {
     "move": _changed(lambda words: words.symbol, lambda words: words.since),
     "gap": _changed(lambda words: f"the open of {words.symbol}", lambda words: "from the previous close"),
     "quote_width": _width,
+    "volume": _counted,
+    "open_interest": _counted,
     "credit": _priced,
     "debit": _priced,
     "profit": _priced,

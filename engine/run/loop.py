@@ -256,7 +256,10 @@ class Loop:
         facts: what the new program's bots have asked for. Raises: StoreError; then nothing has changed.
         """
         self._write((*records, *result.records), result.commands)
+        extras = self.program.extras()
         self.program, self.state = program, result.state
+        if program.extras() != extras:
+            self.feed.watch(self.state.streamed, program.extras())
         for event in facts:
             self._handle(event)
 
@@ -292,7 +295,7 @@ class Loop:
         elif isinstance(command, Inquire):
             self.broker.inquire()
         else:
-            self.feed.watch(command.contracts)
+            self.feed.watch(command.contracts, self.program.extras())
 
 
 def _says_something(batch: Batch) -> bool:

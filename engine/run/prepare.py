@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from engine.compile.series import DAY, Series
 from engine.evaluate.listings import expiry_on
-from engine.model.event import BarsReport, ClosesReport, Event, ListingReport, OpeningMoveReport
+from engine.evaluate.measure_options import SESSIONS
+from engine.model.event import BarsReport, ClosesReport, Event, ImpliedReport, ListingReport, OpeningMoveReport
 from engine.model.facts import Facts, Listing
 from engine.model.session import Session
 from engine.ports import Feed
@@ -40,6 +41,9 @@ async def prepare(
     for (symbol, seconds), count in needed_bars(program.bots.values()).items():
         if seconds == DAY and (symbol, DAY) not in known.bars:
             yield BarsReport(at, symbol, DAY, await feed.bars(symbol, DAY, count, session))
+    for symbol in dict.fromkeys(symbol for bot in program.bots.values() for symbol in bot.plan.needs.implied):
+        if symbol not in known.implied:
+            yield ImpliedReport(at, symbol, await feed.implied(symbol, SESSIONS))
     if at < session.open + OPENING_MINUTE:
         return
     for text in [each for bot in program.bots.values() for each in bot.expiries()]:

@@ -18,6 +18,7 @@ from engine.evaluate.strike_target import ExpectedMove
 from engine.evaluate.watch import exit_levels, exit_reads, levels
 from engine.model.contract import Option, Underlying
 from engine.model.facts import Facts
+from engine.model.market import Extras
 from engine.model.pool import Pool
 from engine.model.position import Position
 from engine.model.session import DayTime, Session
@@ -232,6 +233,11 @@ class Program:
         if current is not None and current.plan.digest == digest:
             return current
         return self.pinned[digest]
+
+    def extras(self) -> Extras:
+        """Return what lines are asked for beside quotes, by all texts that govern anything."""
+        texts = (*self.bots.values(), *self.pinned.values())
+        return frozenset(extra for text in texts for extra in text.plan.needs.extras)
 
 
 def compile_bot(plan: Plan, pool: Pool | None = None) -> CompiledBot:

@@ -22,6 +22,7 @@ from engine.model.event import (
     DividendReport,
     Event,
     ExecutionReport,
+    ImpliedReport,
     LinkDown,
     LinkUp,
     ListingReport,
@@ -39,7 +40,7 @@ from engine.model.position import Position
 from engine.record.record import Json, Kind
 from engine.turn import daily, doubting, settling, watching
 from engine.turn.asking import orders_listed, step_asking
-from engine.turn.bars import take_bars
+from engine.turn.bars import take_bars, take_implied
 from engine.turn.caution import go_on
 from engine.turn.dividends import warn_of_dividends
 from engine.turn.ended import next_opening
@@ -296,6 +297,7 @@ _HANDLERS: dict[type, Handler] = {
     ListingReport: _on_listing,
     ClosesReport: _on_closes,
     BarsReport: take_bars,
+    ImpliedReport: take_implied,
     DividendReport: _on_dividend,
     OpeningMoveReport: _on_opening_move,
     OrdersListed: orders_listed,

@@ -74,6 +74,12 @@ def daily_bars(contract: ib_async.Contract, count: int) -> BarQuestion:
     return replace(daily_closes(contract, count), what=f"daily bars of {contract.symbol}")
 
 
+def daily_volatilities(contract: ib_async.Contract, count: int) -> BarQuestion:
+    """Ask for the 30-day implied volatility of so many finished sessions, at least."""
+    what = f"the implied volatility of {contract.symbol}"
+    return replace(daily_closes(contract, count), what=what, shown="OPTION_IMPLIED_VOLATILITY")
+
+
 def session_bars(contract: ib_async.Contract, seconds: int, count: int, session: Session, now: datetime) -> BarQuestion:
     """Ask for the newest bars within regular sessions, at least so many finished ones.
 

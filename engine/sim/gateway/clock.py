@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from time import perf_counter
 
-from engine.sim.gateway import accounts, history
+from engine.sim.gateway import accounts, generic_ticks, history
 from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.market_data import send_day_changes, send_halts
 from engine.sim.gateway.orders import deliver, run_commands
@@ -211,6 +211,7 @@ class Clock:
         traffic.encode_seconds += perf_counter() - moved
         send_day_changes(hub)
         send_halts(hub)
+        generic_ticks.refresh(hub)
         history.after_move(hub)
 
     # ------------------------------------------------------------ the watchdog

