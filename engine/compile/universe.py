@@ -16,11 +16,6 @@ from engine.spec.spec import Amount, Spec, Universe
 _NO_NUMBERS = (Quantity.TRUTH, Quantity.TEXT)
 
 
-def read_for(spec: Spec, symbol: str) -> Spec:
-    """Return the spec with this symbol of its universe as its underlying."""
-    return replace(spec, underlyings=(symbol,))
-
-
 def universe_problems(spec: Spec) -> Iterator[Problem]:
     """Yield what must be written beside a universe, and is not."""
     if spec.entry.per_day is None:
