@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 
+from engine.compile.alone import alone_problems
 from engine.compile.condition import rules_of
 from engine.compile.expression import number_of_name
 from engine.compile.leaving import basis_problems, closing_problems, direction_of, ending_problems, exit_plans
@@ -187,6 +188,7 @@ CHECKS: tuple[Check, ...] = (
     order_problems,
     ending_problems,
     closing_problems,
+    alone_problems,
     basis_problems,
     _risk_problems,
     protection_problems,
@@ -202,7 +204,8 @@ def _plan(
     exits: tuple[ExitPlan, ...],
 ) -> Plan:
     legs = leg_plans(spec)
-    rules = (*when, *require, *halt_when, *(plan.rule for plan in exits if plan.rule is not None))
+    leaving = (rule for each in exits for rule in (each.rule, *each.armed_by) if rule is not None)
+    rules = (*when, *require, *halt_when, *leaving)
     return Plan(
         name=spec.name,
         digest=spec.digest,

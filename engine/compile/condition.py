@@ -16,7 +16,7 @@ from engine.compile.plan import (
     Text,
     Truth,
 )
-from engine.compile.problem import Fault, Problem
+from engine.compile.problem import Fault, Problem, did_you_mean
 from engine.compile.reads import reads_of
 from engine.compile.scope import Scope, call_of, measure_named
 from engine.compile.units import WRITTEN, coerce, is_comparable, number_quantity, scaled, written
@@ -102,7 +102,7 @@ def _measure_test(test: MeasureTest, scope: Scope) -> Truth:
         call = call_of(measure, {**let.arguments, **test.arguments}, scope, (*let.path, let.measure))
     else:
         measure = measure_named(test.measure, scope, test.path)
-        call = call_of(measure, test.arguments, scope, test.path)
+        call = call_of(measure, test.arguments, scope, test.path[:-1] if is_ending(test.path) else test.path)
     if measure.is_truth:
         return _holds(test, call)
     if test.comparison is None:
@@ -147,9 +147,15 @@ def _is(test: MeasureTest, comparison: Comparison, measure: Measure, call: Call)
     if measure.quantity is not Quantity.TEXT or comparison.op is not Op.IS or not isinstance(word, str):
         message = f"'{test.measure}' is {measure.quantity.value} and does not go with '{comparison.op.value}'"
         raise Fault(Problem("RB203", path, message, "", None, True))
-    if measure.name == "session" and word not in ("full", "half"):
-        raise Fault(Problem("RB207", path, f"a session is full or half, is '{word}'"))
+    if word not in measure.words:
+        message = f"'{measure.name}' is {listed_words(measure.words)}, is '{word}'"
+        raise Fault(Problem("RB207", path, message, did_you_mean(word, measure.words)))
     return Compare(Op.IS, call, (Text(word),))
+
+
+def listed_words(words: tuple[str, ...]) -> str:
+    """Return `up, down or neutral`."""
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _in_order(test: MeasureTest, comparison: Comparison, right: list[Number]) -> None:

@@ -15,6 +15,7 @@ from decimal import Decimal
 from enum import Enum
 
 from engine.model.contract import Right
+from engine.model.market import Extras
 from engine.model.session import DayTime
 from engine.model.values import dataclass
 from engine.spec.spec import (
@@ -179,7 +180,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegPlan:
-    """One leg, in order of resolution. `sign` is +1 bought, -1 sold."""
+    """One leg, in order of resolution. `sign` is +1 bought, -1 sold; not_below, not_above: the edges of its strike."""
 
     name: str
     symbol: str
@@ -188,6 +189,8 @@ class LegPlan:
     sign: int
     ratio: int
     strike: Strike
+    not_below: Number | None = None
+    not_above: Number | None = None
     path: Path
 
 
@@ -214,6 +217,9 @@ class EntryPlan:
 class ExitPlan:
     """One exit; `rule` is None for AT_EXPIRY.
 
+    `written`: its name in the spec. That is its own, but for an exit of which `each` ("each_side", "each_short") is
+    judged by itself: that one comes to an exit for each part, which close different legs.
+
     A resting target or stop also has `basis` (profit, loss, cost or value), `level` and `level_quantity`, from which
     its price at the broker follows. `legs`: those it closes, () is all. `part`: of the structures open, None is all of
     them; once a position, or with `repeat` each time its rule is true anew. `armed_by`: it is judged only from the
@@ -221,6 +227,8 @@ class ExitPlan:
     """
 
     name: str
+    written: str = ""
+    each: str = ""
     kind: ExitKind
     rule: Rule | None
     resting: bool
@@ -282,7 +290,9 @@ class Needs:
 
     symbols: underlyings whose price is read (the legs' own first). indices: VIX and family. chains: (symbol, trading
     class, Expiry) of its legs. daily: sessions of daily closes by symbol. opening_move: symbols whose expected move of
-    the open is read. events: names of event calendars.
+    the open is read. events: names of event calendars. bars: how many, by symbol and seconds of one bar.
+    implied: symbols whose history of 30-day volatility is read. extras: what lines are asked for beside quotes.
+    beside: options that are read though no leg is made of them, chosen as legs are.
     """
 
     symbols: tuple[str, ...]
@@ -291,6 +301,10 @@ class Needs:
     daily: Mapping[str, int] = field(default_factory=dict)
     opening_move: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
+    bars: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    implied: tuple[str, ...] = ()
+    extras: Extras = frozenset()
+    beside: tuple[LegPlan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -358,6 +372,10 @@ class Plan:
     def on(self, symbol: str) -> "Plan":
         """Return the plan of a symbol of its universe, "" where there is none. Raises: KeyError."""
         return {"": self, **{member.symbol: member.plan for member in self.members}}[symbol]
+
+    def written_name(self, reason: str) -> str:
+        """Return the name that the spec gives the exit of this name; other reasons as they are."""
+        return next((each.written for each in self.exits if each.name == reason and each.written), reason)
 
     def taking(self, alternative: str) -> "Plan":
         """Return the plan of an alternative, "" where there is no choice. Raises: KeyError."""

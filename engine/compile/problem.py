@@ -51,7 +51,7 @@ CODES = {
     "RB315": "An event whose published dates have ended, or end within 30 days.",
     "RB320": "A window of which nothing is left on half days of the coming year.",
     "RB321": "An exit that half days of the coming year end before.",
-    "RB322": "An `again` for which the window leaves no time.",
+    "RB322": "An `again` for which the window leaves no time, or a cap no room.",
     "RB323": "A cap on entries that no day can reach.",
     "RB330": "A target of more than the position can win.",
     "RB331": "A stop at more than the position can lose.",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from engine.compile.lines import extras_of, implied_of, wings_of
 from engine.compile.plan import (
     AllOf,
     AnyOf,
@@ -17,10 +18,12 @@ from engine.compile.plan import (
     Rule,
     Truth,
 )
+from engine.compile.series import Series, series_of
 from engine.compile.vocabulary import INDICES, VOCABULARY
 
 _WHOLE = ("legs", "time", "facts", "position")
 _EXTRA_CLOSES = 1
+_OF_CLOSES = ("rv", "iv_over_rv")
 
 
 def calls_of(test: Truth | Number) -> Iterator[Call]:
@@ -86,6 +89,10 @@ def needs_of(
         daily=_daily(calls),
         opening_move=_opening_moves(calls),
         events=tuple(dict.fromkeys(name for call in calls for name in _events(call))),
+        bars=_bars(calls),
+        implied=implied_of(calls),
+        extras=frozenset(extras_of(calls, legs)),
+        beside=wings_of(calls, legs),
     )
 
 
@@ -95,19 +102,34 @@ def needs_together(all_needs: Iterable[Needs]) -> Needs:
     daily: dict[str, int] = {}
     for symbol, count in (pair for needs in found for pair in needs.daily.items()):
         daily[symbol] = max(daily.get(symbol, 0), count)
+    bars: dict[Series, int] = {}
+    for series, count in (pair for needs in found for pair in needs.bars.items()):
+        bars[series] = max(bars.get(series, 0), count)
     return Needs(
         symbols=tuple(dict.fromkeys(each for needs in found for each in needs.symbols)),
         indices=tuple(name for name in INDICES if any(name in needs.indices for needs in found)),
         chains=tuple(dict.fromkeys(each for needs in found for each in needs.chains)),
         daily=daily,
         opening_move=tuple(dict.fromkeys(each for needs in found for each in needs.opening_move)),
+        bars=bars,
         events=tuple(dict.fromkeys(each for needs in found for each in needs.events)),
+        implied=tuple(dict.fromkeys(each for needs in found for each in needs.implied)),
+        extras=frozenset(each for needs in found for each in needs.extras),
+        beside=tuple(dict.fromkeys(each for needs in found for each in needs.beside)),
     )
+
+
+def _bars(calls: tuple[Call, ...]) -> dict[Series, int]:
+    wanted: dict[Series, int] = {}
+    for call in calls:
+        for series, count in series_of(call).items():
+            wanted[series] = max(wanted.get(series, 0), count)
+    return wanted
 
 
 def _daily(calls: tuple[Call, ...]) -> dict[str, int]:
     wanted: dict[str, int] = {}
-    for call in calls:
+    for call in (each for each in calls if each.measure in _OF_CLOSES):
         arguments = dict(call.arguments)
         window, symbol = arguments.get("window"), arguments.get("of")
         if isinstance(window, int) and isinstance(symbol, str):

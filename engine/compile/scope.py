@@ -4,12 +4,16 @@ from collections.abc import Mapping
 
 from engine.compile.plan import Argument, Call
 from engine.compile.problem import Fault, Problem, did_you_mean
+from engine.compile.series import MINUTE, SIZES
 from engine.compile.units import written as as_written
 from engine.compile.vocabulary import INDICES, VOCABULARY, Measure, Parameter, Place, Takes, may_stand
 from engine.model.session import Anchor, DayTime
 from engine.model.values import dataclass
 from engine.spec.spec import Amount, Leg, Let, Path, Side, Spec, Strike, StrikeBy, Unit, Word
 from engine.spec.spec import Argument as Written
+
+LONGEST_OPENING = 3 * 3600.0
+"""Seconds of the longest opening range: it is formed on half days too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,14 @@ def call_of(
             found[parameter.name] = value
     if measure.name == "breach" and ("spot_within" in found) == ("spot_beyond" in found):
         raise Fault(Problem("RB207", path, "a breach takes one of spot_within and spot_beyond", "", columns))
+    if measure.name == "trend" and int(str(found["fast"])) >= int(str(found["slow"])):
+        message = (
+            f"the fast average of a trend is over fewer bars than the slow one, is {found['fast']}, {found['slow']}"
+        )
+        raise Fault(Problem("RB207", path, message, "", columns))
+    if measure.name == "probability_of_profit" and len(scope.symbols) > 1:
+        message = f"'{measure.name}' is of one underlying, and this bot has {' and '.join(scope.symbols)}"
+        raise Fault(Problem("RB207", path, message, "", columns, columns is None))
     return Call(measure.name, tuple(sorted(found.items(), key=lambda item: item[0])), measure.quantity)
 
 
@@ -124,7 +136,7 @@ def _default(
             help_text = f"write 'of: {scope.symbols[0]}', in an expression {measure.name}({scope.symbols[0]})"
             raise Fault(Problem("RB207", path[:-1] if columns is None else path, message, help_text, columns))
         return scope.symbols[0]
-    if parameter.takes is Takes.LEGS:
+    if parameter.takes is Takes.LEGS and parameter.default is not None:
         legs = _legs(str(parameter.default), scope)
         if not legs:
             message = f"'{measure.name}' is judged on the short legs unless 'of' says which, and this bot has none"
@@ -159,6 +171,10 @@ def _taken(parameter: Parameter, written: Written, scope: Scope) -> Argument:
             return _amount(parameter, written, Unit.SECONDS)
         case Takes.COUNT:
             return _count(parameter, written)
+        case Takes.BARS:
+            return _size(parameter, written)
+        case Takes.OPENING:
+            return _minutes(parameter, written)
         case _:
             raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")
 
@@ -200,7 +216,8 @@ def _legs_named(written: Written, scope: Scope) -> tuple[str, ...]:
         return tuple(_leg(name, scope) for name in written)
     name = _word(written)
     if name in ("each_side", "each_short"):
-        raise _Misfit("RB207", f"'of: {name}' is not known to this version", "name the legs, or 'short_legs'")
+        message = f"'of: {name}' judges each by itself: it stands in an exit of its own, in no group or other list"
+        raise _Misfit("RB207", message, "here name the legs, or 'short_legs'")
     if name in ("all", "short_legs", "long_legs"):
         return _legs(name, scope)
     return (_leg(name, scope),)
@@ -228,4 +245,18 @@ def _count(parameter: Parameter, written: Written) -> int:
     number = int(written.value) if isinstance(written, Amount) and written.unit is Unit.NUMBER else written
     if isinstance(number, int) and number > 0:
         return number
+    raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")
+
+
+def _size(parameter: Parameter, written: Written) -> int:
+    seconds = written.value if isinstance(written, Amount) and written.unit is Unit.SECONDS else None
+    if seconds in SIZES:
+        return int(seconds)
+    raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")
+
+
+def _minutes(parameter: Parameter, written: Written) -> float:
+    seconds = _amount(parameter, written, Unit.SECONDS)
+    if seconds % MINUTE == 0 and MINUTE <= seconds <= LONGEST_OPENING:
+        return seconds
     raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator
 from engine.compile.plan import ExitPlan, Plan
 from engine.compile.problem import Problem, did_you_mean
 from engine.compile.universe import rules_of_members
+from engine.model.market import Extra
 from engine.spec.spec import Path
 from engine.spec.trial import DAILY_LOSS, ENDINGS, Expectation, Opening, Trial, TrialMarket
+from engine.spec.trial_document import NOT_LEVELS
 
 KNOWN_LEVELS = ("SPX", "SPY", "VIX", "VIX9D", "VIX1D", "VIX3M")
 """Levels that a market has although a test does not give them."""
@@ -41,11 +43,12 @@ def _judged(plan: Plan) -> list[ExitPlan]:
 def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path) -> Iterator[Problem]:
     read = {*plan.needs.symbols, *plan.needs.indices}
     priced = {leg.symbol for each in plan.structures_of_all() for leg in each.legs}
+    counted = {symbol for symbol, extra in plan.needs.extras if extra is Extra.COUNTS}
     for name in given:
         symbol = name.upper()
         if name == "rv" and not plan.needs.daily:
             yield Problem("RB281", (*path, name), "this bot reads no daily closes", "remove it", on_key=True)
-        elif name in ("iv", "rv", "width", "previous_close", "quotes"):
+        elif name in NOT_LEVELS:
             continue
         elif symbol not in read and not (symbol == "SPX" and "SPY" in read):
             yield _not_read(symbol, read, (*path, name))
@@ -53,6 +56,15 @@ def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path)
         ("iv", market.ivs, priced),
         ("width", market.widths, priced),
         ("previous_close", market.before, read),
+        ("days", market.days, {*plan.needs.daily, *(symbol for symbol, _ in plan.needs.bars)}),
+        ("iv_days", market.iv_days, set(plan.needs.implied)),
+        ("volume", market.volumes, counted),
+        ("open_interest", market.open_interests, counted),
+        (
+            "put_call_volume",
+            market.put_call,
+            {each for each, extra in plan.needs.extras if extra is Extra.OPTION_VOLUME},
+        ),
     ):
         for symbol in of:
             if symbol not in known:
@@ -64,7 +76,7 @@ def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path)
 
 def _not_read(symbol: str, read: Iterable[str], path: Path) -> Problem:
     names = tuple(sorted(each.lower() for each in read))
-    help = did_you_mean(symbol.lower(), names) or f"it reads {', '.join(names)}"
+    help = did_you_mean(symbol.lower(), names) or (f"it reads {', '.join(names)}" if names else "remove it")
     return Problem("RB281", path, f"this bot does not read {symbol}", help, on_key=True)
 
 

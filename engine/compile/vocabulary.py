@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 from engine.compile.plan import Quantity
-from engine.model.quotes import LEVEL_AGE, OPTION_AGE, VOLATILITY_INDEX_AGE
+from engine.model.quotes import FEED_SILENCE, IMPLIED_AGE, LEVEL_AGE, OPTION_AGE, VOLATILITY_INDEX_AGE
 from engine.model.values import dataclass
 from engine.spec.spec import Unit
 
@@ -35,6 +35,8 @@ class Takes(Enum):
     POINTS = "points"
     SECONDS = "a duration"
     COUNT = "a whole number"
+    BARS = "the size of a bar: 1m, 2m, 3m, 5m, 10m, 15m or 30m"
+    OPENING = "whole minutes from the open, 1m to 3h"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +57,8 @@ class Measure:
 
     `units`: the units that may be written beside it and the quantity each chooses; the first is its quantity in
     `expr:`. `multiples`: measures it may be compared with a multiple of (empty: any of the same quantity). `reads` are
-    prefixes completed with the symbol (`spot`, `strikes`) or whole names. `max_age` in seconds.
+    prefixes completed with the symbol (`spot`, `strikes`) or whole names. `max_age` in seconds. `words`: what may stand
+    after `is`.
     """
 
     name: str
@@ -68,6 +71,7 @@ class Measure:
     formula: str
     multiples: tuple[str, ...] = ()
     hidden: tuple[Quantity, ...] = ()
+    words: tuple[str, ...] = ()
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -100,6 +104,7 @@ OPEN_POSITION = frozenset({Place.EXIT})
 
 _NUMBER_LEVEL = ((Unit.NUMBER, Quantity.LEVEL),)
 _LEVEL_CHANGE = ((Unit.POINTS, Quantity.LEVEL), (Unit.PERCENT, Quantity.FRACTION))
+_SPOT_LEVEL = ((Unit.NUMBER, Quantity.POINTS), (Unit.POINTS, Quantity.POINTS))
 _POINTS = ((Unit.POINTS, Quantity.POINTS),)
 _POINT_CHANGE = ((Unit.POINTS, Quantity.POINTS), (Unit.PERCENT, Quantity.FRACTION))
 _VOLATILITY = ((Unit.PERCENT, Quantity.PERCENT),)
@@ -107,6 +112,7 @@ _PLAIN = ((Unit.NUMBER, Quantity.PLAIN),)
 _TRUTH = ((Unit.NUMBER, Quantity.TRUTH),)
 _PRICE_OR_DOLLARS = ((Unit.NUMBER, Quantity.PRICE), (Unit.DOLLARS, Quantity.DOLLARS))
 _PART_OR_DOLLARS = ((Unit.PERCENT, Quantity.FRACTION), (Unit.DOLLARS, Quantity.DOLLARS))
+_PART = ((Unit.PERCENT, Quantity.FRACTION),)
 _DELTA = ((Unit.NUMBER, Quantity.DELTA),)
 
 _SYMBOL = Parameter(name="of", takes=Takes.SYMBOL)
@@ -114,6 +120,8 @@ _SHORT_LEGS = Parameter(name="of", takes=Takes.LEGS, default="short_legs")
 _ALL_LEGS = Parameter(name="of", takes=Takes.LEGS, default="all")
 _START = Parameter(name="at", takes=Takes.CHOICE, default="start", choices=("start", "mid", "natural"))
 _MARK = Parameter(name="at", takes=Takes.CHOICE, default="mid", choices=("mid", "natural"))
+_SOME_LEGS = Parameter(name="of", takes=Takes.LEGS)
+"""Left out it is the whole position."""
 
 
 def _since(default: str) -> Parameter:
@@ -256,6 +264,150 @@ _VOLATILITY_MEASURES = (
     ),
 )
 
+_WINDOW = Parameter(name="window", takes=Takes.COUNT, required=True)
+_DIRECTIONAL = Parameter(name="window", takes=Takes.COUNT, default=14)
+_BARS = Parameter(name="bars", takes=Takes.BARS)
+_OF_BARS = "daily bars of finished sessions; with `bars`, finished bars of the regular session"
+
+
+def _of_bars(name: str, units: tuple[tuple[Unit, Quantity], ...], window: Parameter, formula: str) -> Measure:
+    return Measure(
+        name=name,
+        units=units,
+        parameters=(_SYMBOL, window, _BARS),
+        source=_OF_BARS,
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula=formula,
+    )
+
+
+_BAR_MEASURES = (
+    _of_bars("sma", _SPOT_LEVEL, _WINDOW, "Mean of the last `window` closes."),
+    _of_bars(
+        "ema",
+        _SPOT_LEVEL,
+        _WINDOW,
+        "Exponential mean of the last 4 x `window` closes: from the mean of the first, each moves it by "
+        "2 / (window + 1).",
+    ),
+    _of_bars(
+        "rsi",
+        _PLAIN,
+        _DIRECTIONAL,
+        "100 x gains / (gains + losses), Wilder's averages of the changes of the last 8 x `window` closes; 0 to 100.",
+    ),
+    _of_bars(
+        "adx",
+        _PLAIN,
+        _DIRECTIONAL,
+        "Wilder's average of 100 x |+DI - -DI| / (+DI + -DI) over the last 10 x `window` bars; 0 to 100.",
+    ),
+    Measure(
+        name="vwap",
+        units=_SPOT_LEVEL,
+        parameters=(_SYMBOL,),
+        source="finished minutes of the session; volume of an index from its ETF",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula="Price of the session's finished minutes, weighted by the shares traded in each; SPX by those of SPY.",
+    ),
+    Measure(
+        name="trend",
+        units=((Unit.NUMBER, Quantity.TEXT),),
+        parameters=(
+            _SYMBOL,
+            Parameter(name="fast", takes=Takes.COUNT, default=20),
+            Parameter(name="slow", takes=Takes.COUNT, default=50),
+            Parameter(name="average", takes=Takes.CHOICE, default="ema", choices=("ema", "sma")),
+            _DIRECTIONAL,
+            Parameter(name="strength", takes=Takes.COUNT, default=20),
+            _BARS,
+        ),
+        source=_OF_BARS,
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula="`neutral` while adx over `window` is below `strength`, else `up` while the fast average is above the "
+        "slow one, `down` while it is below.",
+        words=("up", "down", "neutral"),
+    ),
+    Measure(
+        name="opening_range",
+        units=((Unit.NUMBER, Quantity.TEXT),),
+        parameters=(_SYMBOL, Parameter(name="first", takes=Takes.OPENING, required=True)),
+        source="finished minutes of the session, and spot",
+        max_age=LEVEL_AGE,
+        places=EVERYWHERE,
+        reads=("facts", "spot"),
+        formula="`formed` once the first minutes are over; then spot is `above` their high, `below` their low, or "
+        "`inside`.",
+        words=("formed", "above", "below", "inside"),
+    ),
+)
+
+
+def _rank(name: str, formula: str) -> Measure:
+    return Measure(
+        name=name,
+        units=_PLAIN,
+        parameters=(_SYMBOL,),
+        source="the broker's 30-day implied volatility, now and at the close of 252 sessions",
+        max_age=IMPLIED_AGE,
+        places=EVERYWHERE,
+        reads=("spot", "facts"),
+        formula=formula,
+    )
+
+
+_RANKS = (
+    _rank(
+        "iv_rank", "100 x (now - lowest) / (highest - lowest) of the underlying's 30-day volatility; now counts too."
+    ),
+    _rank("iv_percentile", "100 x the share of the sessions that closed with less 30-day volatility than now."),
+)
+
+
+def _count(name: str, formula: str) -> Measure:
+    return Measure(
+        name=name,
+        units=_PLAIN,
+        parameters=(_ALL_LEGS,),
+        source="the exchange's counts of the legs",
+        max_age=FEED_SILENCE,
+        places=STRUCTURE,
+        reads=("legs",),
+        formula=formula,
+    )
+
+
+_FLOW = (
+    _count("volume", "Contracts of a leg traded today; of several legs the least."),
+    _count("open_interest", "Contracts of a leg open since yesterday's close; of several legs the least."),
+    Measure(
+        name="put_call_volume",
+        units=_PLAIN,
+        parameters=(_SYMBOL,),
+        source="the broker's count of all options of the underlying",
+        max_age=FEED_SILENCE,
+        places=EVERYWHERE,
+        reads=("spot",),
+        formula="Puts traded today / calls traded today, all expiries of the underlying.",
+    ),
+    Measure(
+        name="skew",
+        units=_VOLATILITY,
+        parameters=(_SYMBOL,),
+        source="the broker's model of the options around 25 delta, legs' expiry",
+        max_age=OPTION_AGE,
+        places=frozenset({Place.FILTER, Place.REQUIRE}),
+        reads=("spot", "strikes"),
+        formula="Volatility of the 25-delta put - that of the 25-delta call, % a year; between two strikes on a line.",
+    ),
+)
+
 _CALENDAR = (
     *(
         Measure(
@@ -296,6 +448,7 @@ _CALENDAR = (
         places=EVERYWHERE,
         reads=("time",),
         formula="`full`, or `half` on a day with an early close.",
+        words=("full", "half"),
     ),
 )
 
@@ -340,6 +493,25 @@ _STRUCTURE = (
         formula="The worst loss at expiry of the structure at its price, per share; $ is the position.",
     ),
     Measure(
+        name="return_on_risk",
+        units=_PART,
+        source="strikes of the legs and the price of the structure",
+        max_age=OPTION_AGE,
+        places=STRUCTURE,
+        reads=("legs",),
+        formula="The most it can gain at expiry over the most it can lose, at its price, before commissions.",
+    ),
+    Measure(
+        name="probability_of_profit",
+        units=_PART,
+        source="strikes and price of the structure; forward and volatility of the at-the-money options of its expiry",
+        max_age=OPTION_AGE,
+        places=STRUCTURE,
+        reads=("spot", "strikes", "legs", "time"),
+        formula="Probability that the structure gains at expiry at its price: of a lognormal price with the forward F "
+        "and the volatility s at the money, P(S < K) = N((ln(K / F) + s^2 T / 2) / (s sqrt(T))).",
+    ),
+    Measure(
         name="strike",
         units=((Unit.NUMBER, Quantity.POINTS), (Unit.POINTS, Quantity.POINTS)),
         parameters=(Parameter(name="of", takes=Takes.LEG, required=True),),
@@ -364,7 +536,7 @@ _POSITION = (
     Measure(
         name="cost",
         units=((Unit.NUMBER, Quantity.PRICE),),
-        parameters=(_MARK,),
+        parameters=(_MARK, _SOME_LEGS),
         source="quotes of the legs",
         max_age=OPTION_AGE,
         places=OPEN_POSITION,
@@ -375,7 +547,7 @@ _POSITION = (
     Measure(
         name="value",
         units=((Unit.NUMBER, Quantity.PRICE),),
-        parameters=(_MARK,),
+        parameters=(_MARK, _SOME_LEGS),
         source="quotes of the legs",
         max_age=OPTION_AGE,
         places=OPEN_POSITION,
@@ -386,7 +558,7 @@ _POSITION = (
     Measure(
         name="profit",
         units=_PART_OR_DOLLARS,
-        parameters=(_MARK,),
+        parameters=(_MARK, _SOME_LEGS),
         source="quotes of the legs and the fills",
         max_age=OPTION_AGE,
         places=OPEN_POSITION,
@@ -398,7 +570,7 @@ _POSITION = (
     Measure(
         name="loss",
         units=_PART_OR_DOLLARS,
-        parameters=(_MARK,),
+        parameters=(_MARK, _SOME_LEGS),
         source="quotes of the legs and the fills",
         max_age=OPTION_AGE,
         places=OPEN_POSITION,
@@ -406,6 +578,16 @@ _POSITION = (
         multiples=("max_risk",),
         hidden=(Quantity.PRICE,),
         formula="Minus profit.",
+    ),
+    Measure(
+        name="give_back",
+        units=_PART_OR_DOLLARS,
+        parameters=(_MARK, _SOME_LEGS),
+        source="quotes of the legs, the fills, and the best profit that is kept with the position",
+        max_age=OPTION_AGE,
+        places=OPEN_POSITION,
+        reads=("legs", "position"),
+        formula="Best profit so far - profit; the best is the largest of min(reading, reading before it).",
     ),
     Measure(
         name="breach",
@@ -453,7 +635,17 @@ _POSITION = (
 )
 
 VOCABULARY: Mapping[str, Measure] = {
-    measure.name: measure for measure in (*_MARKET, *_VOLATILITY_MEASURES, *_CALENDAR, *_STRUCTURE, *_POSITION)
+    measure.name: measure
+    for measure in (
+        *_MARKET,
+        *_VOLATILITY_MEASURES,
+        *_RANKS,
+        *_BAR_MEASURES,
+        *_CALENDAR,
+        *_STRUCTURE,
+        *_FLOW,
+        *_POSITION,
+    )
 }
 
 FUNCTIONS = ("abs", "min", "max", "round")
@@ -465,6 +657,9 @@ RESERVED = frozenset(
     | {"expiry", "require", "choose", "legs", "roll", "filled", "unfilled", "is"}
 )
 """Words of the language, which no leg or let may take as its name."""
+
+PRICE_LEVELS = ("spot",)
+"""Measures that are a price of an underlying: what a strike may be held against (`not_below`, `not_above`)."""
 
 INDICES = ("VIX", "VIX9D", "VIX1D", "VIX3M")
 """Levels that are read beside the underlyings."""

@@ -1,7 +1,9 @@
 """What a rule may look at, at one instant: the market, the day's facts, the structure in question."""
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from engine.model.contract import Option, Right
@@ -9,6 +11,8 @@ from engine.model.facts import Facts
 from engine.model.market import Board
 from engine.model.quotes import level_of
 from engine.model.session import Session
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class LegView(NamedTuple):
@@ -21,12 +25,26 @@ class LegView(NamedTuple):
     ratio: int
 
 
+class Ledger(NamedTuple):
+    """One leg of the open position, closed or not.
+
+    Units: `entry_price` is what it adds to the entry price of the structure, per share, + received; `made` dollars
+    received less paid so far, commissions included; `held` contracts, negative when short.
+    """
+
+    entry_price: float
+    made: float
+    held: int
+
+
 class Held(NamedTuple):
     """The open position under judgement.
 
     Units: `entry_price` is net, per share of one structure, + received (credit), - paid (debit), average of the fills
     without commissions; `quantity` structures still open; `realized` dollars of what was closed; `commissions` dollars
-    paid so far; times in epoch seconds; `max_risk` per share of one structure, worst case at expiry.
+    paid so far; times in epoch seconds; `max_risk` per share of one structure, worst case at expiry. `best`: the best
+    profit so far by what is measured (`measure_best`), as a part of the entry price, or in dollars. `legs`: every leg
+    by name. `is_whole`: all of them are open, in the counts of their ratios.
     """
 
     entry_price: float
@@ -35,6 +53,9 @@ class Held(NamedTuple):
     commissions: float
     opened_at: float
     max_risk: float | None
+    best: Mapping[str, float] = NOTHING
+    legs: Mapping[str, Ledger] = NOTHING
+    is_whole: bool = True
 
 
 class View:

@@ -46,6 +46,20 @@ def delta(forward: float, strike: float, years: float, volatility: float, is_cal
     return sign * normal(sign * (log(forward / strike) / deviation + deviation / 2.0))
 
 
+def probability_below(forward: float, level: float, years: float, volatility: float) -> float:
+    """Return how likely the price at the end lies below a level: that of a put at this strike to end in the money.
+
+    Source: J. Hull, "Options, Futures, and Other Derivatives", chapter on the Black-Scholes-Merton model: N(-d2), d2 =
+    (ln(F / K) - s^2 T / 2) / (s sqrt(T)). It is the probability by which options are priced, not a forecast.
+    """
+    deviation = volatility * sqrt(max(years, 0.0))
+    if level <= 0.0:
+        return 0.0
+    if deviation <= 0.0:
+        return 1.0 if forward < level else 0.0
+    return normal((log(level / forward) + deviation * deviation / 2.0) / deviation)
+
+
 def implied_volatility(value: float, forward: float, strike: float, years: float, is_call: bool) -> float | None:
     """Return the volatility at which the model gives `value`; None where there is (nearly) no time value.
 

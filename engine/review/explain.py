@@ -79,7 +79,7 @@ def _figures(subject: Subject) -> dict[str, object]:
     example, worst = subject.example, worst_of(subject)
     if example is None:
         return {}
-    found = {planned.name: level_of(planned, example) for planned in subject.plan.exits}
+    found = {planned.name: level_of(planned, example) for planned in subject.exits}
     return {
         "market": example.market,
         "structure": example.structure,

@@ -1,10 +1,11 @@
 """What an explanation is about: one bot as written, as compiled, and as it might trade."""
 
-from engine.compile.plan import Plan
+from engine.compile.plan import ExitPlan, Plan
 from engine.compile.variants import variants
 from engine.evaluate.phrases import Cast, cast_of
 from engine.model.values import dataclass
 from engine.review.example import Example, example_of
+from engine.review.spoken import spoken
 from engine.spec.spec import Spec
 from engine.turn.program import CompiledBot, compile_bot
 
@@ -25,6 +26,11 @@ class Subject:
     def plan(self) -> Plan:
         """Return the bot, compiled."""
         return self.bot.plan
+
+    @property
+    def exits(self) -> tuple[ExitPlan, ...]:
+        """Return its exits as the spec says them, in order of priority."""
+        return spoken(self.plan)
 
     @property
     def cast(self) -> Cast:

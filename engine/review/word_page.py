@@ -77,8 +77,8 @@ def _measure(word: str) -> Iterator[Section]:
 def _units(measure: Measure) -> str:
     if measure.is_truth:
         return "true or false by itself: it takes no comparison"
-    if measure.name == "session":
-        return "a word after 'is': full or half"
+    if measure.words:
+        return f"a word after 'is': {listed(measure.words, 'or')}"
     units = listed(tuple(WRITTEN[unit] for unit, _ in measure.units), "or")
     if measure.multiples:
         return f"{units}, or a multiple of {listed(measure.multiples, 'or')} ('2x {measure.multiples[0]}')"

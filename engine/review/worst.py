@@ -3,6 +3,7 @@
 from decimal import Decimal
 from enum import Enum
 
+from engine.compile.distance import keeps_its_width
 from engine.compile.plan import LegPlan, Plan
 from engine.model.money import ZERO
 from engine.model.payoff import worst_case
@@ -79,6 +80,8 @@ def is_fixed(legs: tuple[LegPlan, ...]) -> bool:
     for leg in legs:
         groups.setdefault((leg.symbol, leg.right.value), []).append(leg)
     by_name = {leg.name: leg for leg in legs}
+    if not all(keeps_its_width(leg.strike) for leg in legs):
+        return False
     return all(_hangs_together(group, by_name) for group in groups.values())
 
 

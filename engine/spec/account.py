@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from engine.spec.conditions import Tree, mapping, sequence
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.scalar import amount
-from engine.spec.sections import number
 from engine.spec.source import Plain, Source
 from engine.spec.spec import AccountDocument, Amount, Backing, Demand, LiveRules, Op, Path, Shown
+from engine.spec.strikes import number
 
 OWED = (Shown.COMPLIANT_SESSIONS, Shown.EXPECTANCY)
 """What no document may leave out: real money asks for sessions as planned, and for trades that pay."""

@@ -34,6 +34,7 @@ def check(source: Source, tree: Tree, places: Mapping[Path, str]) -> list[Diagno
     found += _choices(source, tree)
     found += _lets(source, tree, places)
     found += _hiding_exits(source, tree)
+    found += _names_of_parts(source, tree)
     found += _tolerances(source, tree)
     found += _settling(source, tree)
     found += _arming(source, tree)
@@ -192,6 +193,23 @@ def _hiding_exits(source: Source, tree: Tree) -> Iterator[Diagnostic]:
             yield source.diagnostic("RB303", ("exits", at, "name"), message, "give it another name", "warning")
 
 
+def _names_of_parts(source: Source, tree: Tree) -> Iterator[Diagnostic]:
+    """An exit `of: each_short` comes to one for each short leg, called like an exit that is of that leg."""
+    exits = tree.get("exits")
+    members = [(at, item) for at, item in enumerate(exits if isinstance(exits, list) else ()) if isinstance(item, dict)]
+    sold = [name for name, leg in _mapping(tree, "legs").items() if isinstance(leg, dict) and "sell" in leg]
+    for at, item in members:
+        kind = kind_of(item)
+        if kind is None or _mapping(item, kind).get("of") != "each_short":
+            continue
+        parts = {f"{own_name(item)}.{leg}" for leg in sold}
+        for _, other in members:
+            if (name := own_name(other)) in parts:
+                message = f"'{name}' is also what 'of: each_short' makes of the exit for that leg"
+                path = _name_path(item, ("exits", at))
+                yield source.diagnostic("RB270", path, message, "give one of them a 'name:'", at_key=path[-1] != "name")
+
+
 def _tolerances(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     for path, leg in _legs(tree):
         strike = _mapping(leg, "strike")
@@ -201,8 +219,10 @@ def _tolerances(source: Source, tree: Tree) -> Iterator[Diagnostic]:
             yield source.diagnostic("RB122", (*path, "strike", "by"), message, "remove it", at_key=True)
         if found is None:
             continue
-        if "delta" in strike:
+        if {"delta", "premium", "side_credit"} & strike.keys():
             unit, owed = Unit.NUMBER, "a bare number, as in 0.02"
+        elif "otm" in strike and _is_percent(strike["otm"]):
+            unit, owed = Unit.PERCENT, "a percentage of spot, as in 0.2%"
         elif "expected_move" in strike:
             unit, owed = Unit.MULTIPLE, "a multiple, as in 0.1x"
         else:
@@ -210,6 +230,12 @@ def _tolerances(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         if found.unit is not unit:
             message = f"'within' has the unit of what the strike is chosen by, is '{strike['within']}'"
             yield source.diagnostic("RB152", (*path, "strike", "within"), message, f"here {owed}")
+
+
+def _is_percent(value: Plain) -> bool:
+    wanted = next(iter(value.values()), None) if isinstance(value, dict) else value
+    found = amount(wanted)
+    return found is not None and found.unit is Unit.PERCENT
 
 
 def _settling(source: Source, tree: Tree) -> Iterator[Diagnostic]:

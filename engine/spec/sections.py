@@ -41,13 +41,12 @@ from engine.spec.spec import (
     Risk,
     Side,
     Start,
-    Strike,
-    StrikeBy,
     Then,
     Unit,
     Universe,
     Window,
 )
+from engine.spec.strikes import number, strike
 
 ATTEMPT_SECONDS = 300.0
 NOT_LEGS = frozenset({"expiry", "choose", "require", "if_held"})
@@ -141,7 +140,9 @@ def _expiry(tree: Tree, path: Path) -> Expiry:
     return Expiry(
         rule=rule,
         days=tuple(sure(_count(day)) for day in sequence(days)),
+        is_latest=tree.get("take") == "latest",
         trading_class=None if trading_class is None else str(trading_class),
+        is_monthly=tree.get("cycle") == "monthly",
         path=path,
     )
 
@@ -160,39 +161,9 @@ def _leg(name: str, tree: Tree, path: Path) -> Leg:
         right=str(tree[side.value]),
         underlying=None if underlying is None else str(underlying),
         ratio=_count(tree.get("ratio")) or 1,
-        strike=_strike(mapping(tree["strike"]), (*path, "strike")),
+        strike=strike(mapping(tree["strike"]), (*path, "strike")),
         path=path,
     )
-
-
-def _strike(tree: Tree, path: Path) -> Strike:
-    by, target, reference = _selector(tree)
-    return Strike(
-        by=by,
-        target=target,
-        reference=reference,
-        multiple_of=number(tree.get("multiple_of")),
-        prefer_multiple_of=number(tree.get("prefer_multiple_of")),
-        at_least_from_spot=number(tree.get("at_least_from_spot")),
-        within=number(tree.get("within")),
-        path=path,
-    )
-
-
-def _selector(tree: Tree) -> tuple[StrikeBy, Decimal | None, str | None]:
-    for by in (StrikeBy.DELTA, StrikeBy.EXPECTED_MOVE):
-        if by.value in tree:
-            return by, number(tree[by.value]), None
-    for by in (StrikeBy.BELOW, StrikeBy.ABOVE):
-        if by.value in tree:
-            return by, number(tree["by"]), str(tree[by.value])
-    at = str(tree["at"])
-    return (StrikeBy.AT_SPOT, None, None) if at == "spot" else (StrikeBy.AT_LEG, None, at)
-
-
-def number(value: Plain) -> Decimal | None:
-    """Return the number of an amount whose unit the schema has checked."""
-    return None if value is None else sure(amount(value)).value
 
 
 def order(value: Plain, path: Path, *, leaving: bool = False) -> Order:

@@ -207,28 +207,65 @@ class StrikeBy(Enum):
     AT_LEG = "at_leg"
     BELOW = "below"
     ABOVE = "above"
+    PREMIUM = "premium"
+    SIDE_CREDIT = "side_credit"
+    OTM = "otm"
+
+
+class Bound(Enum):
+    """How a strike keeps to its target: the nearest listed one, or the nearest that respects it."""
+
+    NEAREST = "nearest"
+    AT_MOST = "at_most"
+    AT_LEAST = "at_least"
+
+
+class Round(Enum):
+    """Which listed strike is taken of those around what was asked: the nearest, or the next away from the money."""
+
+    NEAREST = "nearest"
+    AWAY = "away"
+    TOWARD = "toward"
+
+
+@dataclass(frozen=True, slots=True)
+class StrikeOf:
+    """`strike(LEG)`: the strike of another leg."""
+
+    leg: str
+
+
+Edge = Amount | Word | StrikeOf
+"""Where a strike may not pass: a strike, a measure of the underlying's level, or the strike of another leg."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strike:
     """One strike selector and its modifiers, in the order language.md section 5 applies them.
 
-    Units: `target` is |delta|, a multiple of the expected move, or points of offset, as `by` says; `within` has the
-    unit of `target` (delta, multiples, points).
+    Units: `target` is |delta|, a price per share, a multiple of the expected move, or points, as `by` says (OTM:
+    percent of spot when `is_percent`); `within` has the unit of `target`. `widths`: those after `target`, in order of
+    preference.
     """
 
     by: StrikeBy
     target: Decimal | None = None
     reference: str | None = None
+    bound: Bound = Bound.NEAREST
+    is_percent: bool = False
+    widths: tuple[Decimal, ...] = ()
+    round: Round = Round.NEAREST
     multiple_of: Decimal | None = None
     prefer_multiple_of: Decimal | None = None
     at_least_from_spot: Decimal | None = None
+    not_below: Edge | None = None
+    not_above: Edge | None = None
     within: Decimal | None = None
     path: Path
 
 
 class DteRule(Enum):
-    """How days to expiry are matched; of those that qualify the earliest is taken."""
+    """How days to expiry are matched."""
 
     EXACT = "exact"
     NEAREST = "nearest"
@@ -239,11 +276,16 @@ class DteRule(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expiry:
-    """Which expiry: calendar days from the session's date; `trading_class` None takes the product's usual class."""
+    """Which expiry: calendar days from the session's date; `trading_class` None takes the product's usual class.
+
+    Of those that qualify the earliest is taken, the latest when `is_latest`; `is_monthly`: only monthly ones qualify.
+    """
 
     rule: DteRule
     days: tuple[int, ...]
+    is_latest: bool = False
     trading_class: str | None = None
+    is_monthly: bool = False
     path: Path
 
 

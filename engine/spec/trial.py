@@ -38,7 +38,10 @@ class Mark:
 class TrialMarket:
     """What the market does. Levels by symbol; `iv` in percent a year, `ivs` by underlying; `rv` None is unknown.
 
-    widths: of option quotes by underlying. before: levels at the previous close. quotes: of the open position.
+    widths: of option quotes by underlying. before: levels at the previous close. days: closes of the sessions before,
+    by symbol, the last is that of yesterday; iv_days: 30-day volatility at those closes, percent. volumes,
+    open_interests: contracts of every option, put_call: puts over calls traded, by underlying. quotes: of the open
+    position.
     """
 
     levels: Mapping[str, Series]
@@ -47,6 +50,11 @@ class TrialMarket:
     rv: float | None
     widths: Mapping[str, float]
     before: Mapping[str, float]
+    days: Mapping[str, Series]
+    iv_days: Mapping[str, Series]
+    volumes: Mapping[str, float]
+    open_interests: Mapping[str, float]
+    put_call: Mapping[str, float]
     quotes: tuple[Mark, ...] = ()
 
 

@@ -26,7 +26,4 @@ GRAMMAR = _words(
 )
 RESERVED = MEASURES | GRAMMAR
 
-KEYS_TO_COME = _words(
-    """roll r with take cycle
-    premium side_credit otm round not_below not_above method bars live require overwrite"""
-)
+KEYS_TO_COME = _words("""roll r with method bars live require overwrite""")

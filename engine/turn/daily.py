@@ -94,10 +94,7 @@ def _is_run(work: Work, name: str, state: BotState, session: Session) -> bool:
 
 def agenda_of(work: Work, name: str, session: Session) -> tuple[datetime, ...]:
     """Return when a bot must be looked at by the clock: by its text, and by those its positions were opened under."""
-    texts = [work.governing(position) for position in work.positions_of(name)]
-    if (bot := work.program.bots.get(name)) is not None:
-        texts.append(bot)
-    return tuple(sorted({at for text in texts for at in text.instants(session)}))
+    return tuple(sorted({at for text in work.texts_of(name) for at in text.instants(session)}))
 
 
 def is_over(position: Position, session: Session) -> bool:

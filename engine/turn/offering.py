@@ -3,7 +3,7 @@
 from datetime import date
 from decimal import Decimal
 
-from engine.evaluate.select import listing_of, neighbours
+from engine.evaluate.listings import listing_of, neighbours
 from engine.evaluate.snapshot import LegView, View
 from engine.model.contract import listed
 from engine.turn.judging import confirmed, judge_all

@@ -1,19 +1,24 @@
 """What runs: every bot compiled once, with its rules as closures. Never changes while it runs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
 from datetime import date, datetime
 from decimal import Decimal
 
 from engine.compile.plan import Call, Choice, ExitPlan, Holds, Member, Plan, Rule
+from engine.compile.reads import calls_of
 from engine.decide.opportunity import Span, at_hand, spans
-from engine.evaluate.measure import reader_of
+from engine.evaluate.listings import expiry_on
+from engine.evaluate.measure import bind, reader_of
+from engine.evaluate.measure_position import measured_by
 from engine.evaluate.reading import Read, context_of
 from engine.evaluate.rules import Judge, compile_expected_move, compile_rule
-from engine.evaluate.select import ExpectedMove, expiry_on
+from engine.evaluate.snapshot import LegView, View
+from engine.evaluate.strike_target import ExpectedMove
 from engine.evaluate.watch import exit_levels, exit_reads, levels
 from engine.model.contract import Option, Underlying
 from engine.model.facts import Facts
+from engine.model.market import Extras
 from engine.model.pool import Pool
 from engine.model.position import Position
 from engine.model.session import DayTime, Session
@@ -33,12 +38,25 @@ class CompiledRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Trailing:
+    """A `give_back` of some exit, and how the profit is read whose best it counts from."""
+
+    call: Call
+    gain: Callable[[View], float | None]
+
+    def measured_by(self, legs: tuple[LegView, ...]) -> str:
+        """Return the name under which that best is kept."""
+        return measured_by(self.call, legs)
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledBot:
     """A plan with every rule's closure. `exits` stand beside `plan.exits` (None for at_expiry), `arming` too.
 
     levels: underlyings and indices that it reads at all; exit_levels: those that its exits read; exit_chains: symbols
-    whose options at the money its exits read; resting: exits that rest at the broker. choices: its alternatives, each a
-    bot of its own; `alternative` is which of them this one is. So are members, the symbols of a universe, and `symbol`.
+    whose options at the money its exits read; resting: exits that rest at the broker; trailing: what its exits count
+    the best profit of. choices: its alternatives, each a bot of its own; `alternative` is which of them this one is. So
+    are members, the symbols of a universe, and `symbol`.
     """
 
     plan: Plan
@@ -52,6 +70,7 @@ class CompiledBot:
     exit_levels: tuple[Underlying, ...]
     exit_chains: frozenset[str]
     resting: tuple[ExitPlan, ...]
+    trailing: tuple[Trailing, ...]
     choices: tuple["CompiledChoice", ...] = ()
     alternative: str = ""
     members: tuple["CompiledMember", ...] = ()
@@ -97,6 +116,11 @@ class CompiledBot:
     def key(self) -> str:
         """What tells it from the bot's other structures."""
         return " ".join(filter(None, (self.plan.name, self.symbol, self.alternative)))
+
+    @property
+    def rests(self) -> bool:
+        """True when orders of an open position rest at the broker: a pair, or wide stops."""
+        return bool(self.resting) or self.plan.risk.protect is not None
 
     def windows(self, session: Session) -> tuple[Span, ...]:
         """Return start and end of this session's entry windows, UTC; kept, since every turn asks."""
@@ -210,6 +234,11 @@ class Program:
             return current
         return self.pinned[digest]
 
+    def extras(self) -> Extras:
+        """Return what lines are asked for beside quotes, by all texts that govern anything."""
+        texts = (*self.bots.values(), *self.pinned.values())
+        return frozenset(extra for text in texts for extra in text.plan.needs.extras)
+
 
 def compile_bot(plan: Plan, pool: Pool | None = None) -> CompiledBot:
     """Return the plan with its rules made into closures; bots compiled with one pool share what is the same."""
@@ -255,8 +284,16 @@ def _compiled(plan: Plan, pool: Pool) -> CompiledBot:
         levels=pool.same(levels(plan)),
         exit_levels=exit_levels(plan),
         resting=tuple(planned for planned in plan.exits if planned.resting),
+        trailing=_trailing(plan),
         exit_chains=frozenset(name[8:] for name in exit_reads(plan) if name.startswith("strikes:")),
     )
+
+
+def _trailing(plan: Plan) -> tuple[Trailing, ...]:
+    rules = (rule for planned in plan.exits for rule in (planned.rule, *planned.armed_by) if rule is not None)
+    calls = dict.fromkeys(call for rule in rules for call in calls_of(rule.test) if call.measure == "give_back")
+    context = context_of(plan)
+    return tuple(Trailing(call, bind(replace(call, measure="profit"), context)) for call in calls)
 
 
 def _sharing(plan: Plan, pool: Pool) -> Plan:

@@ -169,7 +169,7 @@ class IbLink:
             raise BrokerError("there is no connection to the broker")
         try:
             if self.is_lockstep:
-                self._now = await wire.fence.next(wire.client)
+                self._now = await wire.fence.next(wire.client, None if wire.pace.is_waiting else until)
             else:
                 await self._wait(wire, until)
                 self._now = max(self._clock.now(), self._now)

@@ -57,6 +57,8 @@ def _terms(leg: Leg, spec: Spec) -> Terms:
 
 def _days(expiry: Expiry) -> tuple[object, ...]:
     """Where an expiry is listed for every day, at most so many days is the same day."""
+    if expiry.is_latest or expiry.is_monthly:
+        return expiry.rule, expiry.days, expiry.is_latest, expiry.is_monthly
     return (DteRule.EXACT, (0,)) if expiry.rule is DteRule.AT_MOST else (expiry.rule, expiry.days)
 
 
@@ -64,10 +66,14 @@ def _chosen(strike: Strike, spec: Spec) -> tuple[object, ...]:
     """A strike that hangs on a leg of the other right is told by that leg's choice, if it is at the same strike."""
     if strike.by in (StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE):
         legs = {leg.name: leg for leg in spec.legs.legs}
-        way = (strike.by, strike.target)
+        way = (strike.by, strike.target, strike.widths)
         other = legs.get(strike.reference or "")
-        return (*way, other.strike.by, other.strike.target) if other is not None else way
-    return strike.by, strike.target
+        return (*way, *_asked(other.strike)) if other is not None else way
+    return _asked(strike)
+
+
+def _asked(strike: Strike) -> tuple[object, ...]:
+    return strike.by, strike.target, strike.bound, strike.is_percent, strike.round
 
 
 def _meet(one: Stake, other: Stake) -> bool:

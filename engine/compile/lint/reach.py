@@ -27,7 +27,7 @@ from engine.compile.structure import certain_direction
 from engine.compile.timing import first_time_exit, outlives_its_day, windows_of
 from engine.model.session import Session
 from engine.model.values import dataclass
-from engine.spec.spec import DteRule, Expiry, Spec, Strike, StrikeBy
+from engine.spec.spec import Bound, DteRule, Expiry, Round, Spec, Strike, StrikeBy
 
 NATURE: Mapping[str, Range] = {
     "spot": POSITIVE,
@@ -45,6 +45,19 @@ NATURE: Mapping[str, Range] = {
     "rv": NOT_NEGATIVE,
     "iv_over_rv": POSITIVE,
     "expected_move": POSITIVE,
+    "iv_rank": stretch(0.0, 100.0),
+    "iv_percentile": stretch(0.0, 100.0),
+    "volume": NOT_NEGATIVE,
+    "open_interest": NOT_NEGATIVE,
+    "put_call_volume": NOT_NEGATIVE,
+    "skew": ALL,
+    "sma": POSITIVE,
+    "ema": POSITIVE,
+    "rsi": stretch(0.0, 100.0),
+    "adx": stretch(0.0, 100.0),
+    "vwap": POSITIVE,
+    "trend": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
+    "opening_range": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0), *stretch(3.0, 3.0)),
     "no_event": TRUE_OR_FALSE,
     "event": TRUE_OR_FALSE,
     "time": ALL,
@@ -53,12 +66,15 @@ NATURE: Mapping[str, Range] = {
     "credit": ALL,
     "debit": ALL,
     "max_risk": NOT_NEGATIVE,
+    "return_on_risk": ALL,
+    "probability_of_profit": stretch(0.0, 1.0),
     "strike": POSITIVE,
     "dte": NOT_NEGATIVE,
     "cost": ALL,
     "value": ALL,
     "profit": ALL,
     "loss": ALL,
+    "give_back": ALL,
     "breach": ALL,
     "leg_delta": stretch(0.0, 1.0),
     "position_delta": ALL,
@@ -217,7 +233,7 @@ def dte_range(expiry: Expiry) -> tuple[float, float]:
         case DteRule.AT_LEAST:
             return days[0], inf
         case DteRule.NEAREST:
-            return days[0] / 2, inf
+            return 0.0 if expiry.is_monthly else days[0] / 2, inf
 
 
 # ---------------------------------------------------------------- money
@@ -286,13 +302,20 @@ def _chosen(plan: Plan) -> dict[str, dict[str, Range]]:
 
 
 def _delta_chosen(strike: Strike) -> Range:
-    moved = strike.at_least_from_spot is not None or strike.multiple_of is not None
+    moved = strike.at_least_from_spot is not None or strike.multiple_of is not None or _is_edged(strike)
+    moved = moved or strike.bound is Bound.AT_MOST or strike.round is Round.AWAY
     if strike.by is not StrikeBy.DELTA or strike.target is None or moved:
         return stretch(0.0, 1.0)
     return stretch(float(strike.target) * _NEAR, 1.0)
 
 
+def _is_edged(strike: Strike) -> bool:
+    return strike.not_below is not None or strike.not_above is not None
+
+
 def _distance_chosen(strike: Strike) -> Range:
+    if _is_edged(strike) or strike.round is not Round.NEAREST:
+        return ALL
     if strike.by is not StrikeBy.AT_SPOT or strike.multiple_of is None or strike.at_least_from_spot is not None:
         return ALL
     half = float(strike.multiple_of) / 2

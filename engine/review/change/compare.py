@@ -78,7 +78,7 @@ def _renamed_legs(names: Mapping[str, str]) -> Iterator[Change]:
 
 def priorities(sides: Sides) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of the exits in order of priority, before and after."""
-    was, now = (tuple(planned.name for planned in side.plan.exits) for side in sides.both)
+    was, now = (tuple(planned.name for planned in side.exits) for side in sides.both)
     return was, now
 
 

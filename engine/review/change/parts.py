@@ -41,7 +41,7 @@ def judge_quantity(edit: Edit) -> Verdict:
 
 def _dollar_stops(edit: Edit) -> str:
     said = []
-    for rule in edit.sides.now.plan.exits:
+    for rule in edit.sides.now.exits:
         if rule.level is not None and rule.level_quantity is not None and rule.level_quantity.value == "dollars":
             each = [amounts.money(round(rule.level / count, 2)) for count in (edit.old, edit.new)]
             said.append(f"{rule.name} {amounts.money(rule.level)} is {each[0]} -> {each[1]} a structure")

@@ -6,8 +6,10 @@ from decimal import Decimal
 
 from engine.compile.plan import LegPlan
 from engine.decide.bot_day import BotDay
-from engine.evaluate.select import expiry_on, option_of, select
+from engine.evaluate.listings import expiry_on
+from engine.evaluate.select import select
 from engine.evaluate.snapshot import View
+from engine.evaluate.strike_terms import option_of
 from engine.model.commission import per_contract
 from engine.model.contract import Contract, Option, listed
 from engine.model.errors import SpecError

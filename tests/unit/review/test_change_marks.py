@@ -110,6 +110,18 @@ ROWS = [
         "may be sold at 0.30, before at 0.50; worst case of a trade $955 -> $975",
     ),
     # legs
+    (
+        "short_call: {sell: call, strike: {delta: 0.10}}",
+        "short_call: {sell: call, strike: {delta: {at_least: 0.10}}}",
+        "legs.short_call.strike",
+        "chosen in another way",
+    ),
+    (
+        "short_call: {sell: call, strike: {delta: 0.10}}",
+        "short_call: {sell: call, strike: {delta: 0.10, round: toward}}",
+        "legs.short_call.strike.round",
+        "the short strike nearer to the money where it lies between two",
+    ),
     ("expiry: {dte: 0}", "expiry: {dte: {at_most: 1}}", "legs.expiry", "held over no night -> expires up to 1 night"),
     (
         "short_call: {sell: call, strike: {delta: 0.10}}",
@@ -165,6 +177,13 @@ BACK = [
 def test_the_way_back_is_not(old: str, new: str, path: str) -> None:
     was = edited(CONDOR, (new, old))
     assert not change_at(compared(was, CONDOR), path).is_worse
+
+
+def test_the_latest_of_the_expiries_that_qualify() -> None:
+    old = edited(CONDOR, ("expiry: {dte: 0}", "expiry: {dte: {between: [20, 70]}}"))
+    change = change_at(compared(old, old.replace("70]}}", "70]}, take: latest}")), "legs.expiry")
+    assert change.is_worse
+    assert "another expiry of those that qualify, later ones too" in change.words
 
 
 def test_protection_that_goes() -> None:

@@ -107,8 +107,13 @@ def test_keys_of_the_schema_are_fields_of_the_nouns() -> None:
     assert keys("$defs", "leg") == names(nouns.Leg, "name", "side", "right", "underlying") | {"buy", "sell", "of"}
     assert keys("$defs", "entry_order") == names(nouns.Order, "price")
     assert keys("$defs", "exit_order") == names(nouns.Order, "price", "leg_by_leg")
-    assert keys("$defs", "strike") == names(nouns.Strike, "by", "target", "reference") | {
+    assert keys("$defs", "strike") == names(
+        nouns.Strike, "by", "target", "reference", "bound", "is_percent", "widths"
+    ) | {
         "delta",
+        "premium",
+        "side_credit",
+        "otm",
         "expected_move",
         "at",
         "below",
