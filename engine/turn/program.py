@@ -87,7 +87,7 @@ class CompiledBot:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """The symbols of its universe; one without a name where it has none."""
+        """The symbols of its universe; one without a name where it is no member of one."""
         return tuple(member.symbol for member in self.members) or (self.symbol,)
 
     def taking(self, alternative: str) -> "CompiledBot":

@@ -23,7 +23,6 @@ from engine.turn.alternatives import Taken, take_alternative
 from engine.turn.choosing import opening_commission, price_legs
 from engine.turn.entering import choose_and_send, is_entering, is_to_be_judged
 from engine.turn.judging import confirmed, failing, judge_all, rounded
-from engine.turn.looking import takes_turns
 from engine.turn.missing import miss
 from engine.turn.offering import at_the_money, judge_offer
 from engine.turn.program import CompiledBot, CompiledMember
@@ -156,8 +155,6 @@ def _remember(work: Work, bot: CompiledBot, values: dict[str, float]) -> None:
 
 def _waiting(work: Work, bot: CompiledBot, found: list[Candidate]) -> dict[str, float]:
     """Return the last ranks of symbols of which nothing is streamed now that they could be judged or ranked by."""
-    if not takes_turns(work):
-        return {}
     view = work.view()
     missing = {each.member.symbol for each in found if each.value is None}
     judged = {each.member.symbol for each in found} - missing
@@ -167,8 +164,14 @@ def _waiting(work: Work, bot: CompiledBot, found: list[Candidate]) -> dict[str, 
         for member in bot.members
         if member.symbol in remembered
         and member.symbol not in judged
-        and (member.symbol in missing or any(leg.row < 0 for leg in at_the_money(member.bot, view)))
+        and (member.symbol in missing or _has_no_lines(member.bot, view))
     }
+
+
+def _has_no_lines(bot: CompiledBot, view: View) -> bool:
+    """Say whether the options at the money are not streamed now, or without a price nobody knows which they are."""
+    pair = at_the_money(bot, view)
+    return not pair or any(leg.row < 0 for leg in pair)
 
 
 def _note_ranking(
