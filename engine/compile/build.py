@@ -20,8 +20,8 @@ from engine.compile.reads import needs_of, needs_together
 from engine.compile.scope import scope_of
 from engine.compile.structure import leg_plans, leg_problems
 from engine.compile.timing import entry_plan, entry_problems
-from engine.compile.universe import member, read_for, universe_problems, with_members
-from engine.compile.variants import Variant, before_the_choice, choice_problems, told, variants
+from engine.compile.universe import halt_problems, member, universe_problems, with_members
+from engine.compile.variants import Variant, before_the_choice, choice_problems, read_for, told, variants
 from engine.compile.vocabulary import Place
 from engine.spec.diagnostic import Diagnostic, Span, in_file_order
 from engine.spec.load import Loaded
@@ -89,7 +89,7 @@ def _whole(spec: Spec) -> tuple[Plan | None, list[Problem]]:
     for plain in (read_for(spec, symbol) for symbol in spec.universe.symbols):
         plan, found = _choosing(plain)
         one, more = (None, []) if plan is None else member(plain, plan, values)
-        errors += [*found, *more]
+        errors += [*found, *more, *(() if plan is None else halt_problems(plain, plan))]
         if one is not None:
             members.append(one)
     if errors:

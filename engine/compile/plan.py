@@ -369,6 +369,10 @@ class Plan:
     members: tuple[Member, ...] = ()
     ranking: Ranking | None = None
 
+    def on(self, symbol: str) -> "Plan":
+        """Return the plan of a symbol of its universe, "" where there is none. Raises: KeyError."""
+        return {"": self, **{member.symbol: member.plan for member in self.members}}[symbol]
+
     def written_name(self, reason: str) -> str:
         """Return the name that the spec gives the exit of this name; other reasons as they are."""
         return next((each.written for each in self.exits if each.name == reason and each.written), reason)
@@ -380,3 +384,8 @@ class Plan:
     def structures(self) -> tuple["Plan", ...]:
         """Return the plan of every structure that the bot may enter, in its first symbol."""
         return tuple(choice.plan for choice in self.choices) or (self,)
+
+    def structures_of_all(self) -> tuple["Plan", ...]:
+        """Return the plan of every structure in every symbol."""
+        plans = tuple(member.plan for member in self.members) or (self,)
+        return tuple(found for plan in plans for found in plan.structures())

@@ -6,7 +6,7 @@ from engine.compile.plan import Argument, Call
 from engine.compile.problem import Fault, Problem, did_you_mean
 from engine.compile.series import MINUTE, SIZES
 from engine.compile.units import written as as_written
-from engine.compile.vocabulary import AT_THE_MONEY, INDICES, VOCABULARY, Measure, Parameter, Place, Takes
+from engine.compile.vocabulary import INDICES, VOCABULARY, Measure, Parameter, Place, Takes, may_stand
 from engine.model.session import Anchor, DayTime
 from engine.model.values import dataclass
 from engine.spec.spec import Amount, Leg, Let, Path, Side, Spec, Strike, StrikeBy, Unit, Word
@@ -56,15 +56,9 @@ def measure_named(name: str, scope: Scope, path: Path, columns: tuple[int, int] 
         raise Fault(
             Problem("RB112", path, f"unknown measure '{name}'", did_you_mean(name, known), columns, columns is None)
         )
-    if not _may_stand(measure, scope.place):
+    if not may_stand(measure, scope.place):
         raise Fault(Problem("RB206", path, _misplaced(measure, scope.place), _where(measure), columns, columns is None))
     return measure
-
-
-def _may_stand(measure: Measure, place: Place) -> bool:
-    if place is Place.UNIVERSE:
-        return Place.FILTER in measure.places or measure.name in AT_THE_MONEY
-    return place in measure.places
 
 
 def _misplaced(measure: Measure, place: Place) -> str:

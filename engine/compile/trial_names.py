@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from engine.compile.plan import ExitPlan, Plan
 from engine.compile.problem import Problem, did_you_mean
+from engine.compile.universe import rules_of_members
 from engine.model.market import Extra
 from engine.spec.spec import Path
 from engine.spec.trial import DAILY_LOSS, ENDINGS, Expectation, Opening, Trial, TrialMarket
@@ -26,6 +27,7 @@ def trial_problems(trial: Trial, plan: Plan, given: Iterable[str]) -> Iterator[P
 def rule_names(plan: Plan) -> tuple[str, ...]:
     """Return the names of all rules of a plan."""
     rules = [rule for each in plan.structures() for rule in (*each.entry.when, *each.require, *each.risk.halt_when)]
+    rules = [*rules_of_members(plan), *rules]
     return tuple(dict.fromkeys([rule.name for rule in rules] + [each.name for each in _judged(plan)]))
 
 
@@ -40,7 +42,7 @@ def _judged(plan: Plan) -> list[ExitPlan]:
 
 def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path) -> Iterator[Problem]:
     read = {*plan.needs.symbols, *plan.needs.indices}
-    priced = {leg.symbol for each in plan.structures() for leg in each.legs}
+    priced = {leg.symbol for each in plan.structures_of_all() for leg in each.legs}
     counted = {symbol for symbol, extra in plan.needs.extras if extra is Extra.COUNTS}
     for name in given:
         symbol = name.upper()
@@ -79,15 +81,18 @@ def _not_read(symbol: str, read: Iterable[str], path: Path) -> Problem:
 
 
 def _opening(opening: Opening, bot: Plan, path: Path) -> Iterator[Problem]:
-    known = tuple(choice.name for choice in bot.choices)
-    if known and not opening.alternative:
-        message = "which alternative was it opened by?"
-        yield Problem("RB281", path, message, f"add 'alternative: {known[0]}'", on_key=True)
-        return
-    if opening.alternative and opening.alternative not in known:
-        yield _unknown("alternative", opening.alternative, known, (*path, "alternative"))
-        return
-    plan = bot.taking(opening.alternative)
+    choices = (
+        ("symbol", opening.symbol, tuple(member.symbol for member in bot.members)),
+        ("alternative", opening.alternative, tuple(choice.name for choice in bot.choices)),
+    )
+    for word, said, known in choices:
+        if known and not said:
+            yield Problem("RB281", path, f"of which {word} is it?", f"add '{word}: {known[0]}'", on_key=True)
+            return
+        if said and said not in known:
+            yield _unknown(word, said, known, (*path, word))
+            return
+    plan = bot.on(opening.symbol).taking(opening.alternative)
     word = "credit" if opening.net > 0 else "debit"
     if word != plan.opens_for:
         message = f"this bot opens for a {plan.opens_for}, is a {word}"

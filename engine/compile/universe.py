@@ -5,20 +5,15 @@ from dataclasses import replace
 
 from engine.compile.condition import rules_of
 from engine.compile.expression import number_of_name
-from engine.compile.plan import Constant, Member, Number, Plan, Quantity, Ranking, Rule
+from engine.compile.plan import Call, Constant, Member, Number, Plan, Quantity, Ranking, Rule
 from engine.compile.problem import Fault, Problem
-from engine.compile.reads import needs_of, needs_together
+from engine.compile.reads import calls_of, needs_of, needs_together
 from engine.compile.scope import scope_of
 from engine.compile.units import coerce, number_quantity
 from engine.compile.vocabulary import Place
 from engine.spec.spec import Amount, Spec, Universe
 
 _NO_NUMBERS = (Quantity.TRUTH, Quantity.TEXT)
-
-
-def read_for(spec: Spec, symbol: str) -> Spec:
-    """Return the spec with this symbol of its universe as its underlying."""
-    return replace(spec, underlyings=(symbol,))
 
 
 def universe_problems(spec: Spec) -> Iterator[Problem]:
@@ -71,6 +66,19 @@ def ranks_structures(spec: Spec, values: Mapping[str, Amount]) -> bool:
     except Fault:
         return True
     return False
+
+
+def halt_problems(spec: Spec, plan: Plan) -> Iterator[Problem]:
+    """Yield RB206 for a halt that reads one of the symbols: it halts all of them."""
+    for rule in plan.risk.halt_when:
+        named = next((call.measure for call in calls_of(rule.test) if _is_of(call, spec.underlyings[0])), None)
+        if named is not None:
+            message = f"'{named}' of which symbol? a halt is of the whole bot, in all symbols of its universe"
+            yield Problem("RB206", rule.path, message, "an index such as 'vix' is the same for all of them")
+
+
+def _is_of(call: Call, symbol: str) -> bool:
+    return dict(call.arguments).get("of") == symbol
 
 
 def with_members(spec: Spec, members: tuple[Member, ...], values: Mapping[str, Amount]) -> Plan:

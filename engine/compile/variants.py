@@ -32,6 +32,11 @@ def variants(spec: Spec) -> tuple[Variant, ...]:
     return tuple(Variant(taking(spec, each), each) for each in spec.legs.choose)
 
 
+def read_for(spec: Spec, symbol: str) -> Spec:
+    """Return the spec with this symbol of its universe as its underlying."""
+    return replace(spec, underlyings=(symbol,))
+
+
 def taking(spec: Spec, alternative: Alternative) -> Spec:
     """Return the spec as if this alternative were its only structure: its conditions are asked beside the entry's."""
     legs = replace(

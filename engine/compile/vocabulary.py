@@ -89,6 +89,13 @@ class Measure:
         return self.quantity is Quantity.TRUTH
 
 
+def may_stand(measure: Measure, place: Place) -> bool:
+    """Say whether a measure has a meaning in a place; under a universe what is asked of legs is asked at the money."""
+    if place is Place.UNIVERSE:
+        return Place.FILTER in measure.places or measure.name in AT_THE_MONEY
+    return place in measure.places
+
+
 EVERYWHERE = frozenset(Place)
 STRUCTURE = frozenset({Place.REQUIRE, Place.EXIT})
 AT_THE_MONEY = frozenset({"quote_width", "volume", "open_interest"})

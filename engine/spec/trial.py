@@ -63,7 +63,7 @@ class Opening:
     """The position that is open when the test begins. `net` is + for a credit, - for a debit, per share.
 
     opened, dte: None is the test's own session, and the expiry that the spec chooses. legs: () are the spec's choice.
-    alternative: of `choose`, "" where the test names none.
+    alternative: of `choose`, symbol: of `universe`, "" where the test names none.
     """
 
     net: Decimal
@@ -71,6 +71,7 @@ class Opening:
     opened: date | None = None
     dte: int | None = None
     alternative: str = ""
+    symbol: str = ""
     legs: Mapping[str, Decimal]
 
 

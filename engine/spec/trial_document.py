@@ -123,6 +123,7 @@ def _opening(tree: Tree) -> Opening:
         opened=_date(tree.get("opened")),
         dte=dte if isinstance(dte, int) else None,
         alternative=str(tree.get("alternative", "")),
+        symbol=str(tree.get("symbol", "")),
         legs=_numbers(tree.get("legs", {})),
     )
 

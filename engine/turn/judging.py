@@ -26,8 +26,8 @@ def judge(work: Work, bot: str, place: str, compiled: CompiledRule, view: View, 
     previous = readings.get(key)
     readings[key] = reading = Reading(compiled.rule, verdict, work.at)
     if previous is None or previous.verdict.truth is not verdict.truth:
-        where, _, symbol = place.partition("@")
-        of: dict[str, Json] = {"symbol": symbol} if symbol else {}
+        where, *of_what = place.split("@")
+        of: dict[str, Json] = dict(each for each in zip(("symbol", "alternative"), of_what, strict=False) if each[1])
         work.record(Kind.VERDICT, bot, position, place=where.partition(":")[0], **of, **reading_data(reading))
     return reading
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from engine.evaluate.snapshot import View
 from engine.evaluate.watch import Aim, Wish, entry_aims, entry_wish, money_aims
-from engine.model.contract import Contract
+from engine.model.contract import Contract, Underlying
 from engine.turn.program import CompiledBot
 from engine.turn.work import Work
 
@@ -31,9 +31,9 @@ def lines_of(pinned: Iterable[Contract], wishes: Iterable[Wish]) -> int:
     return len({*pinned, *(contract for wish in wishes for contract in wish.need)})
 
 
-def takes_turns(work: Work) -> bool:
-    """Say whether what is streamed changes with time alone: a universe has more symbols than lines for them."""
-    return any(len(bot.members) * 5 + FOR_STRIKES > work.program.line_limit for bot in work.program.bots.values())
+def has_members(work: Work) -> bool:
+    """Say whether any bot has a universe: then what is streamed may change with time alone."""
+    return any(bot.members for bot in work.program.bots.values())
 
 
 def member_wishes(work: Work, bots: Iterable[CompiledBot], room: int) -> list[Wish]:
@@ -58,7 +58,7 @@ def _focus(work: Work, bot: CompiledBot) -> Iterator[list[str]]:
 
 
 def _wish(work: Work, bot: CompiledBot, view: View, *, strikes: bool) -> Wish:
-    need: dict[Contract, None] = {}
+    need: dict[Contract, None] = {Underlying(bot.symbol): None}
     keep: set[Contract] = set()
     for each in bot.expiries():
         aims = entry_aims(each.plan, view) if strikes else money_aims(each.plan, view)

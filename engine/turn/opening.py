@@ -16,7 +16,7 @@ from engine.order.band import price_band
 from engine.order.draft import Ticket, draft, opening_legs, parts_of
 from engine.order.ladder import priority, rung
 from engine.order.price import NetQuote, Part, net_quote
-from engine.record.record import Kind
+from engine.record.record import Json, Kind
 from engine.spec.spec import Start
 from engine.turn.bounds import credit_floor
 from engine.turn.choosing import record_selection
@@ -46,7 +46,7 @@ def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, q
         max_risk=None if worst is None else worst * selection.legs[0].option.multiplier,
         alternative=bot.alternative,
     )
-    work.record(Kind.DECISION, plan.name, position.id, what="enter", reason=_reason(bot), values=[])
+    work.record(Kind.DECISION, plan.name, position.id, what="enter", reason=_reason(bot), values=[], **_of(bot))
     record_selection(work, bot, view, selection, "", position.id)
     work.put_position(position)
     position = work.move(position, "enter")
@@ -56,6 +56,11 @@ def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, q
 
 def _reason(bot: CompiledBot) -> str:
     return f"all conditions hold: {bot.alternative}" if bot.alternative else "all conditions hold"
+
+
+def _of(bot: CompiledBot) -> dict[str, Json]:
+    """Return which symbol and alternative it is, where there are several."""
+    return {name: said for name, said in (("symbol", bot.symbol), ("alternative", bot.alternative)) if said}
 
 
 def _new_id(work: Work, name: str, day: BotDay) -> str:

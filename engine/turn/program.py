@@ -87,7 +87,7 @@ class CompiledBot:
 
     @property
     def symbols(self) -> tuple[str, ...]:
-        """The symbols of its universe; one without a name where it has none."""
+        """The symbols of its universe; one without a name where it is no member of one."""
         return tuple(member.symbol for member in self.members) or (self.symbol,)
 
     def taking(self, alternative: str) -> "CompiledBot":
@@ -109,8 +109,8 @@ class CompiledBot:
         return found if is_taken else (self, *found)
 
     def place(self, where: str) -> str:
-        """Return the key of rules that stand there: each symbol of a universe has its own readings."""
-        return f"{where}@{self.symbol}" if self.symbol else where
+        """Return the key of rules that stand there: each symbol, and each alternative, has readings of its own."""
+        return "@".join((where, self.symbol, self.alternative)).rstrip("@")
 
     @property
     def key(self) -> str:

@@ -7,6 +7,7 @@ One whose rank is unknown is passed over. Of those taken the first that may stil
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import NamedTuple
 
 from engine.decide.limits import halt_words
@@ -23,11 +24,14 @@ from engine.turn.choosing import opening_commission, price_legs
 from engine.turn.entering import choose_and_send, is_entering, is_to_be_judged
 from engine.turn.judging import confirmed, failing, judge_all, rounded
 from engine.turn.missing import miss
-from engine.turn.offering import judge_offer
+from engine.turn.offering import at_the_money, judge_offer
 from engine.turn.program import CompiledBot, CompiledMember
 from engine.turn.refusing import halted
 from engine.turn.state import Reading
 from engine.turn.work import Work
+
+RANK_AGE = timedelta(minutes=5)
+"""How long the rank of a symbol counts that waits for its turn of market data lines."""
 
 
 class Candidate(NamedTuple):
@@ -46,8 +50,8 @@ def step_universe(work: Work, bot: CompiledBot) -> None:
         return
     name = bot.plan.name
     found = [candidate for member in bot.members if (candidate := _judged(work, member)) is not None]
-    taken = _ranked(work, bot, found)
-    _note_focus(work, name, [each.member.symbol for each in (*taken, *found)])
+    taken, symbols = _ranked(work, bot, found)
+    _note_focus(work, name, [*symbols, *(each.member.symbol for each in found)])
     for candidate in taken:
         if _stands_in_the_way(work, candidate.member.bot):
             continue
@@ -121,36 +125,69 @@ def _price(work: Work, candidate: Candidate) -> str:
     return ""
 
 
-def _ranked(work: Work, bot: CompiledBot, found: list[Candidate]) -> list[Candidate]:
-    """Return the candidates that are taken, the best first; who is, and who was passed over, is on record."""
+def _ranked(work: Work, bot: CompiledBot, found: list[Candidate]) -> tuple[list[Candidate], list[str]]:
+    """Return the candidates taken, the best first, and all symbols taken; who is, and who is passed over, is on record.
+
+    A symbol that waits for its turn of lines has the rank of its last one: neither it is entered nor one below it.
+    """
     ranking = bot.plan.ranking
     if ranking is None:
-        return found
-    known = [each for each in found if each.value is not None]
-    sign = -1.0 if ranking.highest else 1.0
-    ordered = sorted(known, key=lambda each: sign * (each.value or 0.0))
-    taken = ordered[: ranking.count]
+        return found, [each.member.symbol for each in found]
+    values = {each.member.symbol: each.value for each in found if each.value is not None}
     passed = {each.member.symbol: each.missing for each in found if each.value is None}
-    _note_ranking(work, bot, ordered, taken, passed)
-    return taken
+    _remember(work, bot, values)
+    waiting = _waiting(work, bot, found)
+    sign = -1.0 if ranking.highest else 1.0
+    known = sorted({**waiting, **values}.items(), key=lambda each: sign * each[1])
+    taken = dict(known[: ranking.count])
+    _note_ranking(work, bot, known, taken, {symbol: why for symbol, why in passed.items() if symbol not in waiting})
+    by_symbol = {each.member.symbol: each for each in found}
+    return [by_symbol[symbol] for symbol in taken if symbol in values], list(taken)
+
+
+def _remember(work: Work, bot: CompiledBot, values: dict[str, float]) -> None:
+    """Keep what symbols were ranked by, for as long as it counts while they wait for lines."""
+    name = bot.plan.name
+    kept = {symbol: found for symbol, found in work.bots[name].ranked.items() if work.at - found[1] <= RANK_AGE}
+    new = {**kept, **{symbol: (value, work.at) for symbol, value in values.items()}}
+    work.set_bot(name, replace(work.bots[name], ranked=new))
+
+
+def _waiting(work: Work, bot: CompiledBot, found: list[Candidate]) -> dict[str, float]:
+    """Return the last ranks of symbols of which nothing is streamed now that they could be judged or ranked by."""
+    view = work.view()
+    missing = {each.member.symbol for each in found if each.value is None}
+    judged = {each.member.symbol for each in found} - missing
+    remembered = work.bots[bot.plan.name].ranked
+    return {
+        member.symbol: remembered[member.symbol][0]
+        for member in bot.members
+        if member.symbol in remembered
+        and member.symbol not in judged
+        and (member.symbol in missing or _has_no_lines(member.bot, view))
+    }
+
+
+def _has_no_lines(bot: CompiledBot, view: View) -> bool:
+    """Say whether the options at the money are not streamed now, or without a price nobody knows which they are."""
+    pair = at_the_money(bot, view)
+    return not pair or any(leg.row < 0 for leg in pair)
 
 
 def _note_ranking(
-    work: Work, bot: CompiledBot, ordered: list[Candidate], taken: list[Candidate], passed: dict[str, str]
+    work: Work, bot: CompiledBot, known: list[tuple[str, float]], taken: dict[str, float], passed: dict[str, str]
 ) -> None:
     """Record a ranking when others are taken or passed over than at the last one."""
     name = bot.plan.name
-    ranks = (tuple(each.member.symbol for each in taken), tuple(passed))
+    ranks = (tuple(taken), tuple(passed))
     if work.bots[name].ranks == ranks or bot.plan.ranking is None:
         return
     work.set_bot(name, replace(work.bots[name], ranks=ranks))
-    by = bot.plan.ranking.by
-    words = [f"{each.member.symbol} {by} {each.value:g}" for each in taken]
-    values: list[Json] = [{"symbol": each.member.symbol, "value": rounded(each.value)} for each in ordered]
-    over: list[Json] = [{"symbol": symbol, "missing": missing} for symbol, missing in passed.items()]
-    reason = ", ".join(words) or "none"
+    reason = ", ".join(f"{symbol} {bot.plan.ranking.by} {value:g}" for symbol, value in taken.items()) or "none"
     if passed:
         reason += "; passed over: " + ", ".join(f"{symbol} ({missing})" for symbol, missing in passed.items())
+    values: list[Json] = [{"symbol": symbol, "value": rounded(value)} for symbol, value in known]
+    over: list[Json] = [{"symbol": symbol, "missing": missing} for symbol, missing in passed.items()]
     work.record(Kind.DECISION, name, what="rank", reason=reason, values=values, passed=over)
 
 

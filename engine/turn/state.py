@@ -144,7 +144,8 @@ class BotState:
     clock times of the session still ahead. blocked: contracts in which the broker refused our side today. is_clearing:
     it waits only for resting orders of the other side to be taken back, or for an answer on margin. margin: the last
     answer on it. trailing: the last reading for a best profit, by position and by what is measured. ranks: symbols of a
-    universe that were taken last, and passed over. focus: those worth lines for their strikes, the best first.
+    universe that were taken last, and passed over. ranked: what each was ranked by last, and when. focus: symbols worth
+    lines for their strikes, the best first.
     """
 
     day: BotDay
@@ -164,6 +165,7 @@ class BotState:
     is_clearing: bool = False
     margin: MarginAnswer | None = None
     ranks: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    ranked: Mapping[str, tuple[float, datetime]] = field(default_factory=dict)
     focus: tuple[str, ...] = ()
 
 

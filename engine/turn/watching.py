@@ -12,7 +12,7 @@ from engine.model.contract import Contract, Option, Underlying
 from engine.model.session import Session, at_exchange_time
 from engine.turn.asking import ask_at
 from engine.turn.daily import OPENING_MINUTES
-from engine.turn.looking import aims_of, lines_of, member_wishes, takes_turns
+from engine.turn.looking import aims_of, has_members, lines_of, member_wishes
 from engine.turn.program import CompiledBot
 from engine.turn.resting import option_has_expired, resting_orders
 from engine.turn.state import NEVER, BotState
@@ -58,7 +58,7 @@ def step_watch(work: Work) -> dict[str, Any]:
     exits = _exit_wishes(work)
     changes: dict[str, Any] = {"watch_at": next_watch(work, is_moving=bool(aims or exits or _has_missed(work)))}
     is_same = aims == work.state.aims and work.indexed == work.state.board.version
-    if is_same and not exits and not takes_turns(work):
+    if is_same and not exits and not (aims and has_members(work)):
         return changes
     wishes = [entry_wish(plan, aims[key], work.state.facts) for key, plan in _plans(work) if key in aims] + exits
     return {**changes, "streamed": _stream(work, wishes), "aims": aims}
@@ -88,11 +88,11 @@ def _stream(work: Work, wishes: list[Wish]) -> tuple[Contract, ...]:
         pinned.update(dict.fromkeys(leg.option for leg in position.legs if leg.held or position.state == "entering"))
         pinned.update(dict.fromkeys(Underlying(leg.option.symbol) for leg in position.legs))
     for bot in work.program.bots.values():
-        pinned.update(dict.fromkeys(bot.levels))
+        pinned.update(dict.fromkeys(level for level in bot.levels if level.symbol not in bot.symbols))
     limit = work.program.line_limit
     wishes = [*wishes, *_of_universes(work, limit - lines_of(pinned, wishes))]
     wanted = watch_list(wishes, pinned, work.state.streamed)
-    if any(bot.members for bot in work.program.bots.values()) and lines_of(pinned, wishes) <= limit:
+    if has_members(work) and lines_of(pinned, wishes) <= limit:
         wanted = wanted[:limit]  # what is only kept goes without a word
     if len(wanted) > limit:
         text = f"{len(wanted)} market data lines are wanted, {limit} may be used: the least important wait"

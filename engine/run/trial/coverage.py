@@ -8,6 +8,7 @@ that the broker of tests can bring about; the rest (late fills, positions that v
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from engine.compile.plan import Plan, Rule
+from engine.compile.universe import rules_of_members
 from engine.model.values import dataclass
 from engine.record.record import Kind
 from engine.run.trial.outcome import What
@@ -53,6 +54,8 @@ def _covered(bot: str, results: list[Result]) -> Covered:
 def _wanted(plan: Plan) -> Iterator[str]:
     for rule in plan.entry.when:
         yield from _truths("when", rule, (True, False, *([None] if rule.reads - _SURE else [])))
+    for rule in rules_of_members(plan):
+        yield from _truths("universe", rule, (True, False))
     for choice in plan.choices:
         for rule in choice.when:
             yield from _truths("choose", rule, (True, False, *([None] if rule.reads - _SURE else [])))

@@ -58,7 +58,7 @@ def first_facts(plan: Plan, market: Market, opening: Opening | None) -> FirstFac
 
 
 def _opening_moves(plan: Plan, market: Market, listings: tuple[Listing, ...]) -> Iterator[tuple[str, date, float]]:
-    rules = dict.fromkeys((plan.expiry, *(each.expiry for each in plan.structures())))
+    rules = dict.fromkeys((plan.expiry, *(each.expiry for each in plan.structures_of_all())))
     for listing, rule in ((listing, rule) for listing in listings for rule in rules):
         if listing.symbol in plan.needs.opening_move:
             expiry = expiry_on(rule, listing.expiries, market.session.date)

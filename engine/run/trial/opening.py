@@ -27,7 +27,7 @@ from engine.turn.program import CompiledBot
 
 def open_position(opening: Opening, bot: CompiledBot, market: Market, facts: Facts, at: datetime) -> Position:
     """Return the position. Raises: SpecError when the spec chooses no legs in that market."""
-    bot = bot.taking(opening.alternative)
+    bot = bot.on(opening.symbol).taking(opening.alternative)
     options = _given(opening, bot, market.session, facts) or _chosen(opening, bot, market, facts, at)
     legs = _paid(_legs(bot, options, market, at), opening.net, bot.plan.quantity)
     session = market.session if opening.opened is None else session_on(opening.opened) or market.session

@@ -155,4 +155,16 @@ def test_what_is_streamed_stays_within_the_lines() -> None:
     desk.until("10:00")
     desk.until("10:05", step=5)
     assert 0 < len(desk.state.streamed) <= 9
-    assert {Underlying("SPX"), Underlying("SPY")} <= set(desk.state.streamed)
+    assert Underlying("SPX") in desk.state.streamed or Underlying("SPY") in desk.state.streamed
+
+
+def test_bots_on_one_underlying_keep_their_lines_before_symbols_of_a_universe() -> None:
+    universe = text_of("many", underlyings="", universe="{symbols: [SPY, SPX]}", entry=TWO, legs=LEGS, exits=EXITS)
+    alone, both = Desk((text_of(),)), Desk((universe, text_of()))
+    for desk in (alone, both):
+        desk.until("09:59:30")
+    wanted = set(alone.state.streamed)
+    both.program = replace(both.program, line_limit=len(wanted) + 3)
+    both.until("09:59:50", step=5)
+    assert wanted <= set(both.state.streamed)
+    assert len(both.state.streamed) <= len(wanted) + 3
