@@ -25,7 +25,7 @@ from engine.spec.spec import (
 )
 
 _JUDGES_LEGS = ("breach", "leg_delta", "quote_width", "profit", "loss", "give_back", "cost", "value")
-_NEEDS_NO_DATA = ("time", "dte")
+_NEEDS_NO_DATA = ("time", "dte", "sessions_in_trade")
 _OTHER_WAY = {
     "credit": (("debit", "credit"), ("value", "cost")),
     "debit": (("credit", "debit"), ("cost", "value")),

@@ -132,6 +132,11 @@ def _days(test: Compare, cast: Cast) -> str:
     return f"{OP_WORDS[test.op]} {' to '.join(bounds)} to the expiry"
 
 
+def _sessions(test: Compare, cast: Cast) -> str:
+    bounds = [bound_words(bound, test.left, cast).removesuffix(" days").removesuffix(" day") for bound in test.right]
+    return f"{OP_WORDS[test.op]} {' to '.join(bounds)} sessions after the day of entry"
+
+
 def _session_kind(test: Compare, cast: Cast) -> str:
     return f"a {number_words(test.right[0], cast)} session"
 
@@ -148,6 +153,7 @@ COMPARED: Mapping[str, Callable[[Compare, Cast], str]] = {
     "give_back": _priced,
     "leg_delta": _absolute,
     "dte": _days,
+    "sessions_in_trade": _sessions,
     "session": _session_kind,
 }
 """Measures that read better in another way than `the measure is above 3`."""
