@@ -114,7 +114,7 @@ def basis_words(test: Compare, cast: Cast) -> str:
     assert isinstance(test.left, Call)
     quantity = number_quantity(test.left)
     if quantity is Quantity.FRACTION:
-        return f" of the {cast.entry}"
+        return f" of the {cast.entry}" if "of" not in dict(test.left.arguments) else " of their own entry price"
     is_before = test.left.measure in ("credit", "debit")
     if quantity is not Quantity.DOLLARS or test.left.measure == "give_back":
         return ""
