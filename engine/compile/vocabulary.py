@@ -632,6 +632,15 @@ _POSITION = (
         reads=("time", "position"),
         formula="Seconds since the first fill.",
     ),
+    Measure(
+        name="sessions_in_trade",
+        units=((Unit.NUMBER, Quantity.DAYS),),
+        source="the exchange calendar and the day of entry",
+        max_age=None,
+        places=OPEN_POSITION,
+        reads=("time", "position"),
+        formula="Sessions after that of the entry, up to the present one; 0 on the day of entry.",
+    ),
 )
 
 VOCABULARY: Mapping[str, Measure] = {

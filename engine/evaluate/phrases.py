@@ -197,6 +197,7 @@ PHRASES: Mapping[str, Phrase] = {
     "leg_delta": lambda words: f"the absolute delta of {words.one_leg()}",
     "position_delta": _fixed("the position's delta"),
     "time_in_trade": _fixed("the time since the first fill"),
+    "sessions_in_trade": _fixed("the sessions since the day of entry"),
 }
 """Every measure of the vocabulary; a test asks for each."""
 

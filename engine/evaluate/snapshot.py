@@ -44,7 +44,7 @@ class Held(NamedTuple):
     without commissions; `quantity` structures still open; `realized` dollars of what was closed; `commissions` dollars
     paid so far; times in epoch seconds; `max_risk` per share of one structure, worst case at expiry. `best`: the best
     profit so far by what is measured (`measure_best`), as a part of the entry price, or in dollars. `legs`: every leg
-    by name. `is_whole`: all of them are open, in the counts of their ratios.
+    by name. `is_whole`: all of them are open, in the counts of their ratios. `opened_on`: the session of the entry.
     """
 
     entry_price: float
@@ -56,6 +56,7 @@ class Held(NamedTuple):
     best: Mapping[str, float] = NOTHING
     legs: Mapping[str, Ledger] = NOTHING
     is_whole: bool = True
+    opened_on: date = date.min
 
 
 class View:

@@ -79,6 +79,7 @@ NATURE: Mapping[str, Range] = {
     "leg_delta": stretch(0.0, 1.0),
     "position_delta": ALL,
     "time_in_trade": NOT_NEGATIVE,
+    "sessions_in_trade": NOT_NEGATIVE,
 }
 """Every measure of the vocabulary, and the numbers that it can be."""
 
@@ -154,12 +155,15 @@ def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: 
     held = in_window | money | {TIME: stretch(start if is_same_day else 0.0, day, high_open=True)}
     fewest, most = dte_range(spec.legs.expiry)
     lasting = stretch(0.0, day - start) if is_same_day else NOT_NEGATIVE
+    nights = FALSE if is_same_day else stretch(0.0, most)
     return Places(
         halt=_reach(in_window | {TIME: stretch(0.0, day, high_open=True)}),
         entry=_reach(in_window | _prices(plan, worth)),
-        open=_reach(held, {"dte": stretch(0.0, most), "time_in_trade": lasting}),
+        open=_reach(held, {"dte": stretch(0.0, most), "time_in_trade": lasting, "sessions_in_trade": nights}),
         opened=_reach(
-            held | in_window | _UNMOVED, {"dte": stretch(fewest, most), "time_in_trade": FALSE}, _chosen(plan)
+            held | in_window | _UNMOVED,
+            {"dte": stretch(fewest, most), "time_in_trade": FALSE, "sessions_in_trade": FALSE},
+            _chosen(plan),
         ),
     )
 
