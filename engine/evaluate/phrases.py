@@ -183,6 +183,10 @@ PHRASES: Mapping[str, Phrase] = {
     "breach": lambda words: f"the strike of {words.one_leg()}",
     "leg_delta": lambda words: f"the absolute delta of {words.one_leg()}",
     "position_delta": _fixed("the position's delta"),
+    "buying_power": _fixed("the account's buying power"),
+    "net_liquidation": _fixed("the account's net liquidation value"),
+    "bot": lambda words: f"the bot {words.given('called')}",
+    "last_exit": lambda words: f"the last exit of {words.given('called')} today",
     "time_in_trade": _fixed("the time since the first fill"),
 }
 """Every measure of the vocabulary; a test asks for each."""

@@ -76,6 +76,10 @@ NATURE: Mapping[str, Range] = {
     "leg_delta": stretch(0.0, 1.0),
     "position_delta": ALL,
     "time_in_trade": NOT_NEGATIVE,
+    "buying_power": ALL,
+    "net_liquidation": ALL,
+    "bot": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
+    "last_exit": TRUE_OR_FALSE,
 }
 """Every measure of the vocabulary, and the numbers that it can be."""
 
