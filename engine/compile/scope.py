@@ -171,6 +171,8 @@ def _taken(parameter: Parameter, written: Written, scope: Scope) -> Argument:
             return _amount(parameter, written, Unit.SECONDS)
         case Takes.COUNT:
             return _count(parameter, written)
+        case Takes.SYMBOLS if isinstance(written, tuple):
+            return tuple(dict.fromkeys(written))
         case Takes.BOT:
             return _word(written)
         case Takes.BARS:

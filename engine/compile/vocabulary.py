@@ -34,6 +34,7 @@ class Takes(Enum):
     POINTS = "points"
     SECONDS = "a duration"
     COUNT = "a whole number"
+    SYMBOLS = "symbols of stocks, ETFs or indices"
     BOT = "the name of a bot"
     BARS = "the size of a bar: 1m, 2m, 3m, 5m, 10m, 15m or 30m"
     OPENING = "whole minutes from the open, 1m to 3h"
@@ -301,6 +302,19 @@ _BAR_MEASURES = (
         places=EVERYWHERE,
         reads=("facts",),
         formula="Price of the session's finished minutes, weighted by the shares traded in each; SPX by those of SPY.",
+    ),
+    Measure(
+        name="breadth",
+        units=((Unit.PERCENT, Quantity.FRACTION),),
+        parameters=(
+            Parameter(name="of", takes=Takes.SYMBOLS, required=True),
+            Parameter(name="window", takes=Takes.COUNT, default=50),
+        ),
+        source="daily bars of finished sessions",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula="The share of the symbols whose last close is above the mean of their last `window` closes.",
     ),
     Measure(
         name="trend",

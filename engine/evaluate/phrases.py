@@ -127,6 +127,12 @@ def _averaged(kind: str) -> Phrase:
     return lambda words: f"the {kind} average{words.of_symbol} over {_over(words)}"
 
 
+def _breadth(words: Words) -> str:
+    of = words.given("of")
+    count = len(of) if isinstance(of, tuple) else 0
+    return f"the part of {count} symbols that closed above their average over {_over(words)}"
+
+
 def _trend(words: Words) -> str:
     average = "exponential" if words.given("average") == "ema" else "simple"
     return f"the trend{words.of_symbol} by {average} averages over {words.given('fast')} and {_over(words, 'slow')}"
@@ -164,6 +170,7 @@ PHRASES: Mapping[str, Phrase] = {
     "rsi": lambda words: f"RSI{words.of_symbol} over {_over(words)}",
     "adx": lambda words: f"ADX{words.of_symbol} over {_over(words)}",
     "vwap": lambda words: f"the session's average price{words.of_symbol}, weighted by volume",
+    "breadth": _breadth,
     "trend": _trend,
     "opening_range": _opening_range,
     "no_event": lambda words: f"no {_events(words)}",

@@ -51,6 +51,10 @@ def leaves(condition: str) -> str:
         ("session: {is: half}", "a half session"),
         ("sma: {window: 50, below: 6000}", "the simple average over 50 days is below 6000"),
         ("spot: {above: vwap}", "SPX is above the session's average price, weighted by volume"),
+        (
+            "breadth: {of: [AAPL, MSFT, NVDA], at_least: 50%}",
+            "the part of 3 symbols that closed above their average over 50 days is at least 50%",
+        ),
         ("rsi: {bars: 5m, at_most: 30}", "RSI over 14 bars of 5m is at most 30"),
         (
             "trend: {is: up}",
@@ -247,7 +251,7 @@ def test_every_measure_is_said_with_every_comparison_it_takes(name: str, op: Op)
     bound = EXAMPLES[VOCABULARY[name].quantity]
     bound = f"{bound} pts" if unit == "pts" and "pts" not in bound else bound
     bound = ({"max_risk": "$50"} | dict.fromkeys(("spot", "sma", "ema", "vwap"), "6000")).get(name, bound)
-    arguments = "window: 20, " if name in ("sma", "ema") else ""
+    arguments = {"sma": "window: 20, ", "ema": "window: 20, ", "breadth": "of: [AAPL, MSFT], "}.get(name, "")
     body = f"[{bound}, {bound}]" if op in (Op.BETWEEN, Op.OUTSIDE) else bound
     words = (
         leaves(f"{{name: tried, {name}: {{{arguments}{op.value}: {body}}}}}") if name not in ("debit", "value") else ""
