@@ -303,21 +303,23 @@ class Work:
         assert isinstance(data, dict)
         return Record(self.at, kind, bot, position, data)
 
-    def _wake_readers(self) -> None:
-        """Have bots judged that read the state of a bot whose orders or positions have changed."""
+    def _wake_readers(self) -> bool:
+        """Have bots judged that read the state of a bot whose orders or positions have changed; say whether any do."""
         moved = {self.positions[name].bot for name in self._dirty_positions if name in self.positions}
         moved |= {self.orders[ref].bot for ref in self._dirty_orders if ref in self.orders}
-        for name, bot in self.program.bots.items():
-            if name in self.bots and bot.plan.needs.bots & moved - {name}:
-                self.set_wake(name, self.at)
+        bots = self.program.bots.items()
+        readers = [name for name, bot in bots if name in self.bots and bot.plan.needs.bots & moved - {name}]
+        for name in readers:
+            self.set_wake(name, self.at)
+        return bool(readers)
 
     def finish(self, **changes: Any) -> Turn:
         """Return the turn; `changes` are further fields of the new state."""
         for name, readings in self._readings.items():
             self.set_bot(name, replace(self.bots[name], readings=readings))
         is_changed = self._dirty_orders or self._dirty_positions or self._dirty_days
-        if is_changed:
-            self._wake_readers()
+        if is_changed and self._wake_readers():
+            changes |= {"step_at": self.at, "wake_at": self.at}
         changed = self.state._replace(
             bots=self.bots,
             positions=self.positions,
