@@ -50,7 +50,8 @@ class Link(Protocol):
     async def next(self, until: datetime | None) -> Batch:
         """Say that we are done with this instant and return the next one.
 
-        Without lockstep it returns at the next update, or at `until` (the next due timer) if that comes first.
+        It returns at the next update, or at `until` (the next due timer) if that comes first. In lockstep, None is the
+        next instant of the gateway's clock.
         A lost connection is a batch that ends with LinkDown.
         """
 

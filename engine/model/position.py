@@ -86,6 +86,12 @@ class Position:
         return min((leg.held // leg.ratio for leg in self.legs), default=0)
 
     @property
+    def is_uneven(self) -> bool:
+        """True when some leg holds contracts without their partners, beside the whole structures."""
+        count = self.structures
+        return any(leg.held != count * leg.ratio for leg in self.legs)
+
+    @property
     def is_flat(self) -> bool:
         """True when no leg holds anything."""
         return all(leg.held == 0 for leg in self.legs)

@@ -30,6 +30,8 @@ log = logging.getLogger("rulebot.run")
 
 INBOX_EVERY = timedelta(seconds=0.25)
 """How often requests of people are looked for while nothing moves, in real time."""
+RESTS = timedelta(seconds=5)
+"""How long we do without the simulated gateway's clock at most: then people's requests are looked for."""
 PREPARE_AHEAD, PREPARE_AGAIN = timedelta(hours=1), timedelta(minutes=1)
 UNWATCHED = 600.0
 """Seconds without a broker after which a person is told that nobody watches what is open."""
@@ -70,6 +72,7 @@ class Loop:
     recorded: Callable[[Sequence[Record]], None] = lambda _: None
     guard: Callable[[], None] = lambda: None
     between: Callable[[datetime], Awaitable[None]] = _nothing
+    inbox_every: timedelta = INBOX_EVERY
     spent: Spent = field(default_factory=Spent)
     at: datetime | None = None
     reason: str = ""
@@ -126,12 +129,19 @@ class Loop:
         In lockstep the gateway's clock stands still without us, so there is nothing to wait for: the run ends.
         """
         if self.link.is_up and self.link.is_lockstep:
-            return await self.link.next(None)
+            return await self.link.next(self._rests_until())
         if self.link.is_up and self.at is not None:
-            return await self.link.next(min(self.state.wake_at, self.at + INBOX_EVERY))
+            return await self.link.next(min(self.state.wake_at, self.at + self.inbox_every))
         if self.link.is_lockstep:
             raise LostError("the connection to the gateway was lost", "start again: the next run goes on from here")
         return await self._reconnect()
+
+    def _rests_until(self) -> datetime | None:
+        """Return until when nothing of ours is due in lockstep while nothing moves, None for the very next instant."""
+        state = self.state
+        if self.at is None or state.is_stopping or state.indexed != state.board.version:
+            return None
+        return min(state.wake_at, self.at + RESTS)
 
     async def _reconnect(self) -> Batch:
         clock, told = asyncio.get_running_loop().time, False

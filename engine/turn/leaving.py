@@ -343,4 +343,4 @@ def _is_dead(work: Work, leg: PositionLeg) -> bool:
 
 def is_unwound(position: Position) -> bool:
     """Say whether an unwinding position holds whole structures only."""
-    return not any(leg.held - position.structures * leg.ratio for leg in position.legs)
+    return not position.is_uneven

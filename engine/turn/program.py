@@ -52,6 +52,11 @@ class CompiledBot:
     resting: tuple[ExitPlan, ...]
     _windows: dict[date, tuple[Span, ...]] = field(default_factory=dict, compare=False, repr=False)
 
+    @property
+    def rests(self) -> bool:
+        """True when orders of an open position rest at the broker: a pair, or wide stops."""
+        return bool(self.resting) or self.plan.risk.protect is not None
+
     def windows(self, session: Session) -> tuple[Span, ...]:
         """Return start and end of this session's entry windows, UTC; kept, since every turn asks."""
         if (found := self._windows.get(session.date)) is None:

@@ -135,7 +135,7 @@ def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
     for position in work.active_positions():
         if position.bot in names and position.state in ("entering", "open", "exiting"):
             step_exits(work, position)
-    for position in work.active_positions():
+    for position in work.stirring_positions():
         step_torn(work, work.positions[position.id])
         _retry(work, work.positions[position.id])
     blocked = {name: daily.step_halts(work, bot) for name, bot in work.program.bots.items() if name in names}

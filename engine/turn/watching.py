@@ -186,7 +186,7 @@ def next_step(work: Work) -> datetime:
         found.append(work.at + WATCH_EVERY)
     soon = work.at + timedelta(seconds=1)
     due = [order.attempt_until for order in work.all_live_orders()]
-    due += [position.retry_at for position in work.active_positions()]
+    due += [position.retry_at for position in work.stirring_positions()]
     due.append(ask_at(work))
     found += [max(at, soon) for at in due if at is not None]
     found += [at for at in (session.open, session.close, _next_day(session)) if at > work.at]

@@ -45,7 +45,7 @@ class Work:
         self.orders: Mapping[str, Order] = state.orders
         self.by_id: Mapping[int, str] = state.by_id
         self.booked: Mapping[str, Booked] = state.booked
-        self.live, self.active = state.live, state.active
+        self.live, self.active, self.stirring = state.live, state.active, state.stirring
         self.next_number = state.next_number
         self.next_order_id = state.next_order_id
         self.sent = state.sent
@@ -120,6 +120,16 @@ class Work:
         """Return all positions that are not closed, oldest first."""
         return [self.positions[name] for name in self.active]
 
+    def stirring_positions(self) -> list[Position]:
+        """Return those that may need something although nothing moved that they read, oldest first."""
+        if self.stirring is None:
+            self.stirring = tuple(position.id for position in self.active_positions() if self._stirs(position))
+        return [self.positions[name] for name in self.stirring]
+
+    def _stirs(self, position: Position) -> bool:
+        is_between = position.state != "open" or position.retry_at is not None or position.is_uneven
+        return is_between or self.governing(position).rests
+
     def live_orders(self, position: str) -> list[Order]:
         """Return those of a position's orders that may still fill."""
         return [order for order in self.all_live_orders() if order.position == position]
@@ -183,7 +193,7 @@ class Work:
         if (position.state != "closed") is not (position.id in self.active):
             self.active = (*self.active, position.id) if is_new else active_ids(self.positions)
         self._dirty_positions[position.id] = None
-        self.indexed = -1
+        self.indexed, self.stirring = -1, None
         return position
 
     def put_day(self, day: BotDay) -> None:
@@ -251,7 +261,7 @@ class Work:
         """Keep only these positions and orders from earlier days."""
         self.positions, self.orders, self.early = positions, orders, NOTHING
         self._own -= {"positions", "orders", "early"}
-        self.live, self.active = live_refs(orders), active_ids(positions)
+        self.live, self.active, self.stirring = live_refs(orders), active_ids(positions), None
 
     def _table(self, name: str) -> Any:
         """Return a table to be changed in this turn: a copy of the state's, made at its first change."""
@@ -327,6 +337,7 @@ class Work:
             by_id=self.by_id,
             live=self.live,
             active=self.active,
+            stirring=self.stirring,
             wakes=self.wakes,
             booked=self.booked,
             next_number=self.next_number,
