@@ -292,7 +292,7 @@ class Needs:
     class, Expiry) of its legs. daily: sessions of daily closes by symbol. opening_move: symbols whose expected move of
     the open is read. events: names of event calendars. bars: how many, by symbol and seconds of one bar.
     implied: symbols whose history of 30-day volatility is read. extras: what lines are asked for beside quotes.
-    beside: options that are read though no leg is made of them, chosen as legs are.
+    beside: options that are read though no leg is made of them, chosen as legs are. bots: whose state is read.
     """
 
     symbols: tuple[str, ...]
@@ -305,6 +305,7 @@ class Needs:
     implied: tuple[str, ...] = ()
     extras: Extras = frozenset()
     beside: tuple[LegPlan, ...] = ()
+    bots: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,6 +35,8 @@ class Takes(Enum):
     POINTS = "points"
     SECONDS = "a duration"
     COUNT = "a whole number"
+    SYMBOLS = "symbols of stocks, ETFs or indices"
+    BOT = "the name of a bot"
     BARS = "the size of a bar: 1m, 2m, 3m, 5m, 10m, 15m or 30m"
     OPENING = "whole minutes from the open, 1m to 3h"
 
@@ -313,6 +315,19 @@ _BAR_MEASURES = (
         places=EVERYWHERE,
         reads=("facts",),
         formula="Price of the session's finished minutes, weighted by the shares traded in each; SPX by those of SPY.",
+    ),
+    Measure(
+        name="breadth",
+        units=((Unit.PERCENT, Quantity.FRACTION),),
+        parameters=(
+            Parameter(name="of", takes=Takes.SYMBOLS, required=True),
+            Parameter(name="window", takes=Takes.COUNT, default=50),
+        ),
+        source="daily bars of finished sessions",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula="The share of the symbols whose last close is above the mean of their last `window` closes.",
     ),
     Measure(
         name="trend",
@@ -643,6 +658,49 @@ _POSITION = (
     ),
 )
 
+
+def _of_account(name: str, formula: str) -> Measure:
+    return Measure(
+        name=name,
+        units=((Unit.DOLLARS, Quantity.DOLLARS),),
+        source="the account as the broker last told",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula=formula,
+    )
+
+
+def _of_bot(name: str, parameter: Parameter, formula: str, words: tuple[str, ...] = ()) -> Measure:
+    return Measure(
+        name=name,
+        units=((Unit.NUMBER, Quantity.TEXT),),
+        parameters=(parameter,),
+        source="positions and orders of the bots of this run",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("time",),
+        formula=formula,
+        words=words,
+    )
+
+
+_DESK = (
+    _of_account("buying_power", "What the account can still buy, dollars, by the broker's own rules."),
+    _of_account("net_liquidation", "What the account would come to if all of it were closed now, dollars."),
+    _of_bot(
+        "bot",
+        Parameter(name="called", takes=Takes.BOT, required=True),
+        "`open` while that bot holds anything, `flat` while it holds nothing and no order of it works.",
+        ("open", "flat"),
+    ),
+    _of_bot(
+        "last_exit",
+        Parameter(name="called", takes=Takes.BOT, default="self"),
+        "The name of the exit that ended a position of that bot last in this session; false while none has.",
+    ),
+)
+
 VOCABULARY: Mapping[str, Measure] = {
     measure.name: measure
     for measure in (
@@ -654,6 +712,7 @@ VOCABULARY: Mapping[str, Measure] = {
         *_STRUCTURE,
         *_FLOW,
         *_POSITION,
+        *_DESK,
     )
 }
 

@@ -1,6 +1,6 @@
 """What a rule may look at, at one instant: the market, the day's facts, the structure in question."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
@@ -59,16 +59,33 @@ class Held(NamedTuple):
     opened_on: date = date.min
 
 
+class BotView(NamedTuple):
+    """What a rule may know of a bot: whether it holds anything, whether an order of it works, how it last left.
+
+    last_exit: name of the exit that ended a position last in this session, "" when none has.
+    """
+
+    holds: bool
+    works: bool
+    last_exit: str
+
+
+def _no_bot(name: str) -> BotView | None:
+    return None
+
+
 class View:
     """The read-only snapshot of one instant. One object serves many rules; `memo` keeps measures shared by them.
 
     `legs` is the candidate structure (in `require`) or that of the open position (in exits), empty in entry filters.
     `start_price` is the signed net price per share at which the entry order would start, None if it has none;
     `quantity` the number of structures to be traded or held; `commission` the estimated dollars of opening them.
+    `bot_view` looks a bot up by its name, None when it is not run.
     """
 
     __slots__ = (
         "board",
+        "bot_view",
         "commission",
         "facts",
         "held",
@@ -91,6 +108,7 @@ class View:
         self.quantity = 0
         self.start_price: float | None = None
         self.commission = 0.0
+        self.bot_view: Callable[[str], BotView | None] = _no_bot
 
     def level(self, symbol: str) -> float | None:
         """Return the price of an underlying or index, None when it is unknown; looked up once an instant."""

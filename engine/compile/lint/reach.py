@@ -56,6 +56,7 @@ NATURE: Mapping[str, Range] = {
     "rsi": stretch(0.0, 100.0),
     "adx": stretch(0.0, 100.0),
     "vwap": POSITIVE,
+    "breadth": stretch(0.0, 1.0),
     "trend": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
     "opening_range": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0), *stretch(3.0, 3.0)),
     "no_event": TRUE_OR_FALSE,
@@ -80,6 +81,10 @@ NATURE: Mapping[str, Range] = {
     "position_delta": ALL,
     "time_in_trade": NOT_NEGATIVE,
     "sessions_in_trade": NOT_NEGATIVE,
+    "buying_power": ALL,
+    "net_liquidation": ALL,
+    "bot": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
+    "last_exit": TRUE_OR_FALSE,
 }
 """Every measure of the vocabulary, and the numbers that it can be."""
 
