@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from engine.compile.plan import Call, LegPlan
-from engine.model.contract import Right
+from engine.model.contract import Right, product
 from engine.model.market import Extra
 from engine.spec.spec import Strike, StrikeBy
 
@@ -19,15 +19,15 @@ _OF_SYMBOL = {
 _OF_LEGS = ("volume", "open_interest")
 
 
-def extras_of(calls: Iterable[Call], legs: tuple[LegPlan, ...]) -> Iterator[tuple[str, Extra]]:
-    """Yield what lines must bring beside quotes, by the symbol of the underlying."""
+def extras_of(calls: Iterable[Call], legs: tuple[LegPlan, ...], symbol: str) -> Iterator[tuple[str, Extra]]:
+    """Yield what lines must bring beside quotes, by the symbol of the underlying; `symbol` has what is no leg."""
     symbols = {leg.name: leg.symbol for leg in legs}
     for call in calls:
         of = call.argument("of") if call.measure in (*_OF_SYMBOL, *_OF_LEGS) else None
         if call.measure in _OF_SYMBOL:
             yield str(of), _OF_SYMBOL[call.measure]
         elif isinstance(of, tuple):
-            yield from ((symbols[name], Extra.COUNTS) for name in of if name in symbols)
+            yield from ((found, Extra.COUNTS) for name in of if (found := symbols.get(name, symbol)))
 
 
 def implied_of(calls: Iterable[Call]) -> tuple[str, ...]:
@@ -45,7 +45,7 @@ def wings_of(calls: Iterable[Call], legs: tuple[LegPlan, ...]) -> tuple[LegPlan,
         LegPlan(
             name=f"skew_{right.value}",
             symbol=symbol,
-            trading_class=classes[symbol],
+            trading_class=classes.get(symbol) or product(symbol).same_day_class,
             right=right,
             sign=-1,
             ratio=1,
@@ -53,6 +53,5 @@ def wings_of(calls: Iterable[Call], legs: tuple[LegPlan, ...]) -> tuple[LegPlan,
             path=(),
         )
         for symbol in symbols
-        if symbol in classes
         for right in (Right.PUT, Right.CALL)
     )

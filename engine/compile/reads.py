@@ -73,9 +73,16 @@ def _about(of: object, leg_symbols: Mapping[str, str], symbol: str) -> tuple[str
 
 
 def needs_of(
-    rules: tuple[Rule, ...], legs: tuple[LegPlan, ...], expiry: Expiry, numbers: tuple[Number, ...] = ()
+    rules: tuple[Rule, ...],
+    legs: tuple[LegPlan, ...],
+    expiry: Expiry,
+    numbers: tuple[Number, ...] = (),
+    symbol: str = "",
 ) -> Needs:
-    """Return the data that the rules and legs of one bot need, and `numbers` that are read besides."""
+    """Return the data that the rules and legs of one bot need, and `numbers` that are read besides.
+
+    symbol: whose options are meant where a rule names none of the legs, as a universe does at the money.
+    """
     tests = [*(rule.test for rule in rules), *numbers]
     calls = tuple(call for test in tests for call in calls_of(test))
     leg_symbols = tuple(dict.fromkeys(leg.symbol for leg in legs))
@@ -91,7 +98,7 @@ def needs_of(
         events=tuple(dict.fromkeys(name for call in calls for name in _events(call))),
         bars=_bars(calls),
         implied=implied_of(calls),
-        extras=frozenset(extras_of(calls, legs)),
+        extras=frozenset(extras_of(calls, legs, symbol)),
         beside=wings_of(calls, legs),
         bots=frozenset(str(call.argument("called")) for call in calls if call.measure in ("bot", "last_exit")),
     )
@@ -117,6 +124,7 @@ def needs_together(all_needs: Iterable[Needs]) -> Needs:
         implied=tuple(dict.fromkeys(each for needs in found for each in needs.implied)),
         extras=frozenset(each for needs in found for each in needs.extras),
         beside=tuple(dict.fromkeys(each for needs in found for each in needs.beside)),
+        bots=frozenset(each for needs in found for each in needs.bots),
     )
 
 

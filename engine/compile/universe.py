@@ -39,7 +39,7 @@ def member(spec: Spec, plan: Plan, values: Mapping[str, Amount]) -> tuple[Member
         problems = [*problems, fault.problem._replace(message=message)]
     if problems:
         return None, problems
-    more = needs_of(require, (), plan.expiry, () if rank is None else (rank,))
+    more = needs_of(require, (), plan.expiry, () if rank is None else (rank,), spec.underlyings[0])
     whole = replace(plan, needs=needs_together((plan.needs, more)))
     return Member(symbol=spec.underlyings[0], require=require, rank=rank, plan=whole), []
 

@@ -72,9 +72,13 @@ def entry_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
 
 
 def money_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
-    """Return the same without a guess where strikes will lie: what is at the money is all that is looked at."""
+    """Return the same without a guess where the legs' strikes will lie: of them only the money is looked at.
+
+    What is read beside them is looked at as a whole, since conditions may be about it.
+    """
     found = (_listed_once(leg, plan, view) for leg in plan.legs)
-    return tuple(None if listed is None else Aim(listed[0], listed[3], None) for listed in found)
+    money = [None if listed is None else Aim(listed[0], listed[3], None) for listed in found]
+    return (*money, *(_aim(leg, plan, view, {}) for leg in plan.needs.beside))
 
 
 def _listed_once(leg: LegPlan, plan: Plan, view: View) -> tuple[date, tuple[Decimal, ...], float, int] | None:

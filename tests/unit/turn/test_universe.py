@@ -6,7 +6,8 @@ import pytest
 from hand_desk import Desk, call, put, text_of
 
 from engine.decide.bot_day import BotDay
-from engine.model.contract import Underlying
+from engine.model.contract import Option, Underlying
+from engine.model.market import Extra
 from engine.model.order import Order, OrderStatus
 from engine.record.codec import decode, encode
 from engine.record.record import Kind
@@ -168,3 +169,28 @@ def test_bots_on_one_underlying_keep_their_lines_before_symbols_of_a_universe() 
     both.until("09:59:50", step=5)
     assert wanted <= set(both.state.streamed)
     assert len(both.state.streamed) <= len(wanted) + 3
+
+
+def test_what_is_asked_of_the_options_at_the_money_is_asked_for_with_their_lines() -> None:
+    universe = "{symbols: [SPY, SPX], require: [{volume: {at_least: 1}}], rank: {by: iv_rank, highest: 1}}"
+    (bot,) = desk_of(universe).program.bots.values()
+    kinds = (Extra.COUNTS, Extra.IMPLIED)
+    assert bot.plan.needs.extras == {(symbol, kind) for symbol in ("SPY", "SPX") for kind in kinds}
+    assert set(bot.plan.needs.implied) == {"SPY", "SPX"}
+
+
+def test_skew_is_streamed_for_a_symbol_out_of_focus_too() -> None:
+    entry = TWO.replace("per_day: 2", "per_day: 2, when: [{skew: {above: 90%}}]")
+    desk = desk_of("{symbols: [SPY, SPX]}", entry=entry)
+    desk.until("10:00")
+    desk.tick(30)
+    (bot,) = desk.program.bots.values()
+    assert [(leg.symbol, leg.right.value) for leg in bot.plan.needs.beside] == [
+        ("SPY", "put"),
+        ("SPY", "call"),
+        ("SPX", "put"),
+        ("SPX", "call"),
+    ]
+    streamed = {(each.symbol, each.right) for each in desk.state.streamed if isinstance(each, Option)}
+    assert {symbol for symbol, _ in streamed} == {"SPY", "SPX"}
+    assert not desk.submitted
