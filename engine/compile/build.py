@@ -16,6 +16,7 @@ from engine.compile.problem import Fault, Problem
 from engine.compile.protection import protect_plan, protection_problems
 from engine.compile.reads import needs_of
 from engine.compile.scope import scope_of
+from engine.compile.size import size_problems
 from engine.compile.structure import leg_plans, leg_problems
 from engine.compile.timing import entry_plan, entry_problems
 from engine.compile.vocabulary import Place
@@ -139,6 +140,7 @@ CHECKS: tuple[Check, ...] = (
     closing_problems,
     basis_problems,
     _risk_problems,
+    size_problems,
     protection_problems,
 )
 """Every check of the whole spec; conditions are checked while they are compiled."""
@@ -159,6 +161,7 @@ def _plan(
         parameters=tuple(parameter.name for parameter in spec.parameters),
         underlyings=spec.underlyings,
         quantity=spec.quantity,
+        size=spec.size,
         opens_for=direction_of(spec),
         entry=entry_plan(spec, when),
         expiry=spec.legs.expiry,

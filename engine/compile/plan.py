@@ -28,6 +28,7 @@ from engine.spec.spec import (
     Op,
     Order,
     Path,
+    Size,
     Strike,
     Window,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "Op",
     "Order",
     "Path",
+    "Size",
     "Strike",
 ]
 
@@ -299,7 +301,8 @@ class Needs:
 class Plan:
     """One bot, ready to run. `digest` names the text that governs it; `opens_for` is "credit" or "debit".
 
-    `parameters` are the names of those that the text has.
+    `size`: as many structures as fit it, at most `quantity`; None is always `quantity`. `parameters` are the names of
+    those that the text has.
     """
 
     name: str
@@ -307,6 +310,7 @@ class Plan:
     parameters: tuple[str, ...]
     underlyings: tuple[str, ...]
     quantity: int
+    size: Size | None = None
     opens_for: str
     entry: EntryPlan
     expiry: Expiry

@@ -44,6 +44,8 @@ def _words_of(worst: Worst, subject: Subject) -> str:
     most = f"at most {amounts.money(round(worst.amount))} a trade at expiry"
     if worst.sure is Sure.LIMIT:
         return f"{most}: an entry that could lose more is refused (max_loss_per_trade){_in_example(example)}"
+    if worst.sure is Sure.SIZE:
+        return f"{most}: no more structures are entered than fit that (quantity){_in_example(example)}"
     assert example is not None
     if worst.sure is Sure.STRIKES:
         return f"{most}: {_computed(worst, subject, example)}"
@@ -59,7 +61,9 @@ def _in_example(example: Example | None) -> str:
 
 def _computed(worst: Worst, subject: Subject, example: Example) -> str:
     """Return the sum: width less credit, or the debit, times shares, and commissions."""
-    times = f"x {example.shares}, plus about {amounts.money(round(example.commission))} of commissions"
+    most = Decimal(subject.plan.quantity) / example.position.quantity
+    fees = amounts.money(round(example.commission * most))
+    times = f"x {amounts.plain(example.shares * most)}, plus about {fees} of commissions"
     price = amounts.price(example.net)
     if not worst.width:
         return f"{example.basis}, {price}, {times}"

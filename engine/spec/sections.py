@@ -27,6 +27,7 @@ from engine.spec.spec import (
     Exit,
     ExitKind,
     Expiry,
+    Fits,
     IfHeld,
     IfUnknown,
     Leg,
@@ -38,6 +39,7 @@ from engine.spec.spec import (
     Protect,
     Risk,
     Side,
+    Size,
     Start,
     Then,
     Unit,
@@ -94,6 +96,14 @@ def _again(value: Plain, path: Path) -> Again | None:
         at_most=_count(tree.get("at_most")),
         path=path,
     )
+
+
+def quantity(value: Plain) -> tuple[int, Size | None]:
+    """Return `quantity:` as the count, or as the most there may be and what they must fit."""
+    if not isinstance(value, dict):
+        return _count(value) or 1, None
+    fits = next(each for each in Fits if each.value in value)
+    return sure(_count(value["at_most"])), Size(fits=fits, amount=sure(amount(value[fits.value])))
 
 
 def legs(tree: Tree) -> Legs:

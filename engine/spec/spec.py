@@ -451,15 +451,36 @@ class Parameter:
     path: Path
 
 
+class Fits(Enum):
+    """What a quantity counts by: the worst case at expiry, or what opening costs or brings."""
+
+    MAX_LOSS = "max_loss"
+    DEBIT = "debit"
+    CREDIT = "credit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """`quantity: {max_loss: $500, at_most: 10}`: a budget in dollars or as a multiple of net liquidation."""
+
+    fits: Fits
+    amount: Amount
+    path: Path = ("quantity",)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """One bot, as its document says. `digest` is SHA-256 over the meaning (formatting and comments do not count)."""
+    """One bot, as its document says. With a `size` the quantity is the most there may be.
+
+    `digest` is SHA-256 over the meaning (formatting and comments do not count).
+    """
 
     version: int
     name: str
     about: str
     underlyings: tuple[str, ...]
     quantity: int = 1
+    size: Size | None = None
     parameters: tuple[Parameter, ...] = ()
     lets: tuple[Let, ...] = ()
     entry: Entry

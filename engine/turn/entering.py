@@ -167,7 +167,7 @@ def _choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[R
         all_held_but(work, name, "limits", reason, readings)
         skip(work, name, reason)
         return
-    if not is_told(work, bot, selection):
+    if not is_told(work, bot, selection, view.quantity):
         ask_margin(work, bot, view, selection)
         return
     if in_the_way(work, selection):
@@ -186,7 +186,7 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
     multiplier = selection.legs[0].option.multiplier
     commission = Decimal(f"{view.commission:.2f}")
     state = work.bots[plan.name]
-    counts = [(leg.option, leg.ratio * plan.quantity) for leg in selection.legs]
+    counts = [(leg.option, leg.ratio * view.quantity) for leg in selection.legs]
     at_once = quote.natural if plan.order.start is Start.MARKET else view.start_price
     parts = tuple(Part(leg.option, -leg.sign, leg.ratio) for leg in selection.legs)
     return refusal(
@@ -196,7 +196,7 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
             is_reducing=work.state.standing.trading is not Trading.ACTIVE or work.state.is_stopping,
             is_paused=plan.name in work.state.standing.paused or "" in work.state.standing.paused,
             halted=state.day.halted,
-            worst_case=None if worst is None else worst * multiplier * plan.quantity + commission,
+            worst_case=None if worst is None else worst * multiplier * view.quantity + commission,
             max_loss_per_trade=plan.risk.max_loss_per_trade,
             undefined_risk=plan.risk.undefined_risk,
             bot_today=bot_today(work, plan.name),
@@ -209,9 +209,9 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
             sent=work.sent,
             orders_per_minute=limits.orders_per_minute,
             stopped=halted(work, plan.underlyings),
-            together=worst_case_cap(work, selection, plan.quantity, commission),
-            puts=cash_cap(work, selection, plan.quantity),
-            margin=margin_cap(work, bot, selection),
+            together=worst_case_cap(work, selection, view.quantity, commission),
+            puts=cash_cap(work, selection, view.quantity),
+            margin=margin_cap(work, bot, selection, view.quantity),
             contracts=sum(count for _, count in counts),
             max_contracts=limits.max_contracts_per_order,
             notional=sum((option.strike * option.multiplier * count for option, count in counts), ZERO),

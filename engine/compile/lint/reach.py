@@ -95,12 +95,13 @@ class PriceBounds:
 
 def price_bounds(plan: Plan, worth: Worth, terms: Terms) -> PriceBounds:
     """Return the bounds that `require` sets on the price of the structure, which is never more than it can be worth."""
-    shares = MULTIPLIER * plan.quantity
+    largest = MULTIPLIER * plan.quantity
+    smallest = largest if plan.size is None else MULTIPLIER
     found = stretch(0.0, inf)
     for subject, passing in _literals(plan.require, terms):
         if subject.measure == plan.opens_for and subject.of is None:
-            scale = shares if subject.quantity is Quantity.DOLLARS else 1
-            found = meet(found, tuple(((low / scale, a), (high / scale, b)) for (low, a), (high, b) in passing))
+            few, many = (smallest, largest) if subject.quantity is Quantity.DOLLARS else (1, 1)
+            found = meet(found, tuple(((low / many, a), (high / few, b)) for (low, a), (high, b) in passing))
     most = worth.most_cost if plan.opens_for == "credit" else worth.most_value
     top = inf if most is None else most
     if not found or found[0][0][0] >= top:
