@@ -115,20 +115,31 @@ def _risk_problems(spec: Spec) -> Iterator[Problem]:
     if spec.quantity < 1:
         yield Problem("RB250", ("quantity",), f"a quantity is at least 1, is {spec.quantity}")
     most, day = spec.risk.max_loss_per_trade, spec.risk.daily_loss
-    for name, given in (("max_loss_per_trade", most), ("daily_loss", day)):
+    for name, given in (("r", spec.risk.r), ("max_loss_per_trade", most), ("daily_loss", day)):
         value = given.value if isinstance(given, Amount) else given
         if value is not None and value <= 0:
             yield Problem("RB250", (*spec.risk.path, name), f"'{name}' is written positive, is {value:f}")
-    if isinstance(day, Amount) and most is None:
-        message = "'daily_loss' is a multiple of 'max_loss_per_trade', which is not given"
+    if isinstance(day, Amount) and _unit_of(spec.risk) is None:
+        name = "r" if day.unit is Unit.R else "max_loss_per_trade"
+        message = f"'daily_loss' is a multiple of '{name}', which is not given"
         yield Problem("RB250", (*spec.risk.path, "daily_loss"), message, "give it, or write dollars")
+    if spec.risk.r is not None and not (isinstance(day, Amount) and day.unit is Unit.R):
+        help_text = "as in 'daily_loss: 3R', or remove it"
+        yield Problem("RB250", (*spec.risk.path, "r"), "'r' is given, and no limit is in R", help_text, on_key=True)
 
 
 def _daily_loss(risk: Risk) -> Decimal | None:
     """Return the loss in dollars at which the bot halts for the day."""
     if not isinstance(risk.daily_loss, Amount):
         return risk.daily_loss
-    return None if risk.max_loss_per_trade is None else risk.daily_loss.value * risk.max_loss_per_trade
+    unit = _unit_of(risk)
+    return None if unit is None else risk.daily_loss.value * unit
+
+
+def _unit_of(risk: Risk) -> Decimal | None:
+    """Return the dollars that `daily_loss` is a multiple of, None while they are not given."""
+    in_r = isinstance(risk.daily_loss, Amount) and risk.daily_loss.unit is Unit.R
+    return risk.r if in_r else risk.max_loss_per_trade
 
 
 CHECKS: tuple[Check, ...] = (

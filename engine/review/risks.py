@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from engine.compile.timing import outlives_its_day
+from engine.compile.units import written as written_as
 from engine.evaluate.phrases import listed
 from engine.review import amounts
 from engine.review.enters import rule_lines
@@ -12,6 +13,7 @@ from engine.review.explanation import Line, Section
 from engine.review.leaves import acts_without_engine
 from engine.review.subject import Subject
 from engine.review.worst import Sure, Worst, worst_of
+from engine.spec.spec import Amount, Unit
 
 
 def risks(subject: Subject) -> Section:
@@ -98,7 +100,11 @@ def _together(subject: Subject) -> Iterator[Line]:
     day = worst_day(subject)
     yield Line(words=f"{at_once}; {day}" if day else at_once)
     if plan.risk.daily_loss is not None:
-        words = f"at a loss of {amounts.money(plan.risk.daily_loss)} since the session began, open positions included"
+        written = subject.spec.risk.daily_loss
+        in_r = f" ({written_as(written)})" if isinstance(written, Amount) and written.unit is Unit.R else ""
+        words = (
+            f"at a loss of {amounts.money(plan.risk.daily_loss)}{in_r} since the session began, open positions included"
+        )
         yield Line(words=f"{words}, it enters no more that day (daily_loss); exits go on")
 
 

@@ -216,6 +216,7 @@ def risk(tree: Tree) -> Risk:
     """Return `risk:`."""
     path: Path = ("risk",)
     return Risk(
+        r=number(tree.get("r")),
         max_loss_per_trade=number(tree.get("max_loss_per_trade")),
         daily_loss=_daily_loss(tree.get("daily_loss")),
         halt_when=conditions(tree.get("halt_when"), (*path, "halt_when")),
@@ -229,7 +230,7 @@ def risk(tree: Tree) -> Risk:
 def _daily_loss(value: Plain) -> Decimal | Amount | None:
     """Return dollars as a number, and a multiple as what it is."""
     found = amount(value)
-    return found if found is None or found.unit is Unit.MULTIPLE else found.value
+    return found if found is None or found.unit is not Unit.DOLLARS else found.value
 
 
 def _protect(tree: Tree) -> Protect:

@@ -429,9 +429,10 @@ class Protect:
 class Risk:
     """Limits of this bot, in dollars, and its protection. max_unprotected in seconds.
 
-    daily_loss: dollars, or a multiple of max_loss_per_trade.
+    r: the dollars that the bot calls one unit of risk. daily_loss: dollars, or a multiple of r or max_loss_per_trade.
     """
 
+    r: Decimal | None = None
     max_loss_per_trade: Decimal | None = None
     daily_loss: Decimal | Amount | None = None
     halt_when: tuple[Condition, ...] = ()

@@ -195,6 +195,14 @@ def test_a_larger_and_a_smaller_budget() -> None:
     assert change_at(compared(old, old.replace("max_loss: $900", "credit: $900")), "quantity").is_worse
 
 
+def test_a_larger_unit_of_risk_is_told_at_the_limit() -> None:
+    old = edited(CONDOR, ("max_loss_per_trade: $1000", "max_loss_per_trade: $1000\n  r: $50\n  daily_loss: 3R"))
+    found = compared(old, old.replace("r: $50", "r: $80"))
+    assert change_at(found, "risk.daily_loss").is_worse
+    assert "it goes on entering after larger losses" in change_at(found, "risk.daily_loss").words
+    assert not change_at(found, "risk.r").is_worse
+
+
 def test_the_latest_of_the_expiries_that_qualify() -> None:
     old = edited(CONDOR, ("expiry: {dte: 0}", "expiry: {dte: {between: [20, 70]}}"))
     change = change_at(compared(old, old.replace("70]}}", "70]}, take: latest}")), "legs.expiry")
