@@ -75,13 +75,14 @@ def compiled(
         rules_of(spec.entry.when, scope_of(spec, Place.FILTER, values)),
         rules_of(spec.legs.require, scope_of(spec, Place.REQUIRE, values)),
         rules_of(spec.risk.halt_when, scope_of(spec, Place.HALT, values)),
+        rules_of(spec.risk.require, scope_of(spec, Place.RISK, values)),
     )
     exits, found = exit_plans(spec, scope_of(spec, Place.EXIT, values))
     problems += [problem for _, of_list in lists for problem in of_list] + found
     if problems:
         return None, problems
-    when, require, halt_when = (rules for rules, _ in lists)
-    plan = _plan(spec, when, require, halt_when, exits)
+    when, require, halt_when, limits = (rules for rules, _ in lists)
+    plan = _plan(spec, when, require, halt_when, limits, exits)
     return plan, unaccepted(spec, list(lint(spec, plan, outside)), elsewhere)
 
 
@@ -162,10 +163,11 @@ def _plan(
     when: tuple[Rule, ...],
     require: tuple[Rule, ...],
     halt_when: tuple[Rule, ...],
+    limits: tuple[Rule, ...],
     exits: tuple[ExitPlan, ...],
 ) -> Plan:
     legs = leg_plans(spec)
-    rules = (*when, *require, *halt_when, *(plan.rule for plan in exits if plan.rule is not None))
+    rules = (*when, *require, *halt_when, *limits, *(plan.rule for plan in exits if plan.rule is not None))
     return Plan(
         name=spec.name,
         digest=spec.digest,
@@ -184,6 +186,7 @@ def _plan(
         risk=RiskPlan(
             max_loss_per_trade=spec.risk.max_loss_per_trade,
             daily_loss=_daily_loss(spec.risk),
+            require=limits,
             halt_when=halt_when,
             undefined_risk=spec.risk.undefined_risk,
             protect=protect_plan(spec),

@@ -251,12 +251,16 @@ class ProtectPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskPlan:
-    """Limits in dollars, the conditions that halt the bot, and its protection. max_unprotected in seconds."""
+    """Limits in dollars, what must hold with an entry included, the conditions that halt the bot, and its protection.
+
+    max_unprotected in seconds.
+    """
 
     max_loss_per_trade: Decimal | None
     daily_loss: Decimal | None
     halt_when: tuple[Rule, ...]
     undefined_risk: bool
+    require: tuple[Rule, ...] = ()
     protect: ProtectPlan | None = None
     max_unprotected: float | None = None
 

@@ -23,7 +23,7 @@ def trial_problems(trial: Trial, plan: Plan, given: Iterable[str]) -> Iterator[P
 
 def rule_names(plan: Plan) -> tuple[str, ...]:
     """Return the names of all rules of a plan."""
-    rules = (*plan.entry.when, *plan.require, *plan.risk.halt_when)
+    rules = (*plan.entry.when, *plan.require, *plan.risk.require, *plan.risk.halt_when)
     return tuple(dict.fromkeys([rule.name for rule in rules] + [each.name for each in _judged(plan)]))
 
 

@@ -20,6 +20,7 @@ class Place(Enum):
     REQUIRE = "legs.require"
     EXIT = "exits"
     HALT = "risk.halt_when"
+    RISK = "risk.require"
 
 
 class Takes(Enum):
@@ -87,6 +88,7 @@ class Measure:
 EVERYWHERE = frozenset(Place)
 STRUCTURE = frozenset({Place.REQUIRE, Place.EXIT})
 OPEN_POSITION = frozenset({Place.EXIT})
+WITH_AN_ENTRY = frozenset({Place.RISK})
 
 _NUMBER_LEVEL = ((Unit.NUMBER, Quantity.LEVEL),)
 _LEVEL_CHANGE = ((Unit.POINTS, Quantity.LEVEL), (Unit.PERCENT, Quantity.FRACTION))
@@ -97,6 +99,7 @@ _PLAIN = ((Unit.NUMBER, Quantity.PLAIN),)
 _TRUTH = ((Unit.NUMBER, Quantity.TRUTH),)
 _PRICE_OR_DOLLARS = ((Unit.NUMBER, Quantity.PRICE), (Unit.DOLLARS, Quantity.DOLLARS))
 _PART_OR_DOLLARS = ((Unit.PERCENT, Quantity.FRACTION), (Unit.DOLLARS, Quantity.DOLLARS))
+_DOLLARS = ((Unit.DOLLARS, Quantity.DOLLARS),)
 _PART = ((Unit.PERCENT, Quantity.FRACTION),)
 _DELTA = ((Unit.NUMBER, Quantity.DELTA),)
 
@@ -462,8 +465,40 @@ _POSITION = (
     ),
 )
 
+_EXPOSURE = (
+    *(
+        Measure(
+            name=name,
+            units=units,
+            parameters=parameters,
+            source="the broker's model, of all positions of the bot and the entry in question",
+            max_age=OPTION_AGE,
+            places=WITH_AN_ENTRY,
+            reads=("legs", "position"),
+            formula=f"Sum over all contracts of count x multiplier x {greek}, with the entry filled: {unit}.",
+        )
+        for name, units, parameters, greek, unit in (
+            ("net_delta", _PLAIN, (_SYMBOL,), "delta", "shares of one underlying"),
+            ("net_gamma", _PLAIN, (_SYMBOL,), "gamma", "shares a point of one underlying"),
+            ("net_theta", _DOLLARS, (), "theta", "dollars a day"),
+            ("net_vega", _DOLLARS, (), "vega", "dollars a point of volatility"),
+        )
+    ),
+    Measure(
+        name="worst_case_at_expiry",
+        units=_DOLLARS,
+        source="strikes and fills of all positions of the bot, and quotes of the entry in question",
+        max_age=OPTION_AGE,
+        places=WITH_AN_ENTRY,
+        reads=("legs", "position"),
+        formula="What all positions of the bot could lose at expiry together, the entry filled at once included; a "
+        "gain of one makes up for no loss of another.",
+    ),
+)
+
 VOCABULARY: Mapping[str, Measure] = {
-    measure.name: measure for measure in (*_MARKET, *_VOLATILITY_MEASURES, *_CALENDAR, *_STRUCTURE, *_POSITION)
+    measure.name: measure
+    for measure in (*_MARKET, *_VOLATILITY_MEASURES, *_CALENDAR, *_STRUCTURE, *_POSITION, *_EXPOSURE)
 }
 
 FUNCTIONS = ("abs", "min", "max", "round")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 from engine.compile.plan import Arithmetic, Call, Constant, Number, Quantity
+from engine.evaluate.measure_exposure import EXPOSURE
 from engine.evaluate.measure_market import MARKET
 from engine.evaluate.measure_position import POSITION
 from engine.evaluate.measure_reward import REWARD
@@ -13,7 +14,14 @@ from engine.evaluate.measure_volatility import VOLATILITY
 from engine.evaluate.reading import Context, Read, Reading, Unknown, exact
 from engine.evaluate.snapshot import View
 
-NUMBERS: dict[str, Callable[[Call, Context], Read]] = {**MARKET, **VOLATILITY, **STRUCTURE, **REWARD, **POSITION}
+NUMBERS: dict[str, Callable[[Call, Context], Read]] = {
+    **MARKET,
+    **VOLATILITY,
+    **STRUCTURE,
+    **REWARD,
+    **POSITION,
+    **EXPOSURE,
+}
 
 _PRICES = (Quantity.PRICE, Quantity.DOLLARS)
 

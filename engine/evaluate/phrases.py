@@ -151,6 +151,11 @@ PHRASES: Mapping[str, Phrase] = {
     "breach": lambda words: f"the strike of {words.one_leg()}",
     "leg_delta": lambda words: f"the absolute delta of {words.one_leg()}",
     "position_delta": _fixed("the position's delta"),
+    "net_delta": lambda words: f"the bot's delta{words.of_symbol}, the entry included,",
+    "net_gamma": lambda words: f"the bot's gamma{words.of_symbol}, the entry included,",
+    "net_theta": _fixed("the bot's theta, the entry included,"),
+    "net_vega": _fixed("the bot's vega, the entry included,"),
+    "worst_case_at_expiry": _fixed("what the bot could lose at expiry, the entry included,"),
     "time_in_trade": _fixed("the time since the first fill"),
 }
 """Every measure of the vocabulary; a test asks for each."""

@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from engine.evaluate.exposure import Exposure
 from engine.model.contract import Option, Right
 from engine.model.facts import Facts
 from engine.model.market import Board
@@ -43,11 +44,13 @@ class View:
     `legs` is the candidate structure (in `require`) or that of the open position (in exits), empty in entry filters.
     `start_price` is the signed net price per share at which the entry order would start, None if it has none;
     `quantity` the number of structures to be traded or held; `commission` the estimated dollars of opening them.
+    `exposure`: of the bot with the entry in question, while `risk.require` is judged.
     """
 
     __slots__ = (
         "board",
         "commission",
+        "exposure",
         "facts",
         "held",
         "legs",
@@ -69,6 +72,7 @@ class View:
         self.quantity = 0
         self.start_price: float | None = None
         self.commission = 0.0
+        self.exposure: Exposure | None = None
 
     def level(self, symbol: str) -> float | None:
         """Return the price of an underlying or index, None when it is unknown; looked up once an instant."""

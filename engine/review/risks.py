@@ -18,7 +18,8 @@ from engine.spec.spec import Amount, Unit
 
 def risks(subject: Subject) -> Section:
     """Return what may be lost: a trade, all that is open, a day; then what stops the bot."""
-    return Section("Risks", (*_trade(subject), *_together(subject), *_halts(subject), *_unwatched(subject)))
+    lines = (*_trade(subject), *_together(subject), *_required(subject), *_halts(subject), *_unwatched(subject))
+    return Section("Risks", lines)
 
 
 # ---------------------------------------------------------------- one trade
@@ -149,6 +150,13 @@ def _least(amount: Decimal, other: Decimal | None) -> Decimal:
 
 
 # ---------------------------------------------------------------- what stops it
+
+
+def _required(subject: Subject) -> Iterator[Line]:
+    rules = subject.plan.risk.require
+    if rules:
+        yield Line(words="enters only if with the entry included all of these hold (what is unknown does not):")
+        yield from rule_lines(rules, subject.cast)
 
 
 def _halts(subject: Subject) -> Iterator[Line]:

@@ -17,7 +17,13 @@ from engine.spec.words import RESERVED
 Tree = dict[str, Plain]
 
 _OUTCOMES = ("filled", "unfilled", "any")
-_LISTS: tuple[Path, ...] = (("entry", "when"), ("legs", "require"), ("exits",), ("risk", "halt_when"))
+_LISTS: tuple[Path, ...] = (
+    ("entry", "when"),
+    ("legs", "require"),
+    ("exits",),
+    ("risk", "require"),
+    ("risk", "halt_when"),
+)
 
 
 def check(source: Source, tree: Tree, places: Mapping[Path, str]) -> list[Diagnostic]:

@@ -219,6 +219,7 @@ def risk(tree: Tree) -> Risk:
         r=number(tree.get("r")),
         max_loss_per_trade=number(tree.get("max_loss_per_trade")),
         daily_loss=_daily_loss(tree.get("daily_loss")),
+        require=conditions(tree.get("require"), (*path, "require")),
         halt_when=conditions(tree.get("halt_when"), (*path, "halt_when")),
         undefined_risk=tree.get("undefined_risk") == "allow",
         protect=_protect(mapping(tree["protect"])) if "protect" in tree else None,

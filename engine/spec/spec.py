@@ -435,6 +435,7 @@ class Risk:
     r: Decimal | None = None
     max_loss_per_trade: Decimal | None = None
     daily_loss: Decimal | Amount | None = None
+    require: tuple[Condition, ...] = ()
     halt_when: tuple[Condition, ...] = ()
     undefined_risk: bool = False
     protect: Protect | None = None

@@ -22,6 +22,7 @@ from engine.turn.exposure import cash_cap, worst_case_cap
 from engine.turn.judging import confirmed, failing, judge_all, wake
 from engine.turn.margin import ask_margin, is_told, margin_cap
 from engine.turn.missing import all_held_but, end_watch, miss
+from engine.turn.net import exposure_with
 from engine.turn.opening import entry_worst_case, send_entry
 from engine.turn.profit import account_today, bot_today, unvalued
 from engine.turn.program import CompiledBot
@@ -162,6 +163,8 @@ def _choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[R
     quote = price_legs(selection, view)
     if not require_holds(work, bot, view, selection, quote, readings, is_first=True):
         return
+    if not _risk_holds(work, bot, view, selection, readings):
+        return
     if reason := _gate(work, bot, view, selection, quote):
         work.set_bot(name, replace(work.bots[name], waits=reason))
         all_held_but(work, name, "limits", reason, readings)
@@ -177,6 +180,25 @@ def _choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[R
         wake(work, name, 1.0)
         return
     send_entry(work, bot, view, selection, quote)
+
+
+def _risk_holds(work: Work, bot: CompiledBot, view: View, selection: Selection, readings: tuple[Reading, ...]) -> bool:
+    """Judge `risk.require` with this entry included; a miss is remembered like one of `require`."""
+    if not bot.risk:
+        return True
+    name = bot.plan.name
+    view.exposure = exposure_with(work, view, selection, work.positions_of(name), "the bot")
+    required = judge_all(work, name, "risk", bot.risk, view)
+    if all(confirmed(work, name, "risk", reading, view) is True for reading in required):
+        return True
+    missed = failing(required)
+    if missed:
+        miss(work, bot, missed, (*readings, *required))
+        words = describe(missed[0].rule, missed[0].verdict)
+        note_selection(work, bot, view, selection, f"{missed[0].rule.name}: {words}")
+    else:
+        work.set_bot(name, replace(work.bots[name], waits="confirmation"))
+    return False
 
 
 def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote: NetQuote) -> str:

@@ -33,7 +33,9 @@ class CompiledRule:
 
 @dataclass(frozen=True, slots=True)
 class CompiledBot:
-    """A plan with every rule's closure. `exits` stand beside `plan.exits` (None for at_expiry), `arming` too.
+    """A plan with every rule's closure, `risk` those of `risk.require`.
+
+    `exits` stand beside `plan.exits` (None for at_expiry), `arming` too.
 
     levels: underlyings and indices that it reads at all; exit_levels: those that its exits read; exit_chains: symbols
     whose options at the money its exits read; resting: exits that rest at the broker.
@@ -45,6 +47,7 @@ class CompiledBot:
     exits: tuple[CompiledRule | None, ...]
     arming: tuple[tuple[CompiledRule, ...], ...]
     halts: tuple[CompiledRule, ...]
+    risk: tuple[CompiledRule, ...]
     expected_move: ExpectedMove
     levels: tuple[Underlying, ...]
     exit_levels: tuple[Underlying, ...]
@@ -94,7 +97,13 @@ class CompiledBot:
         """Return the times of this session at which a rule of the bot can change by the clock alone, sorted."""
         found = {at for span in self.windows(session) for at in span}
         arming = (rule for rules in self.arming for rule in rules)
-        for compiled in (*self.when, *self.halts, *(rule for rule in self.exits if rule is not None), *arming):
+        for compiled in (
+            *self.when,
+            *self.risk,
+            *self.halts,
+            *(rule for rule in self.exits if rule is not None),
+            *arming,
+        ):
             found.update(at.before_close(session) for at in _times(compiled.rule.test))
         return tuple(sorted(found))
 
@@ -157,6 +166,7 @@ def compile_bot(plan: Plan, pool: Pool | None = None) -> CompiledBot:
         exits=tuple(None if planned.rule is None else compiled(planned.rule) for planned in plan.exits),
         arming=tuple(tuple(compiled(rule) for rule in planned.armed_by) for planned in plan.exits),
         halts=tuple(compiled(rule) for rule in plan.risk.halt_when),
+        risk=tuple(compiled(rule) for rule in plan.risk.require),
         expected_move=pool.made("move", lambda: compile_expected_move(plan), plan.underlyings[0], context),
         levels=pool.same(levels(plan)),
         exit_levels=exit_levels(plan),

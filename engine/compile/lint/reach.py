@@ -65,6 +65,11 @@ NATURE: Mapping[str, Range] = {
     "leg_delta": stretch(0.0, 1.0),
     "position_delta": ALL,
     "time_in_trade": NOT_NEGATIVE,
+    "net_delta": ALL,
+    "net_gamma": ALL,
+    "net_theta": ALL,
+    "net_vega": ALL,
+    "worst_case_at_expiry": NOT_NEGATIVE,
 }
 """Every measure of the vocabulary, and the numbers that it can be."""
 

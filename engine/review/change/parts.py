@@ -103,6 +103,7 @@ def parts_of(subject: Subject) -> tuple[Part, ...]:
         *(exit_part(rule, subject) for rule in spec.exits),
         _exit_order(subject),
         _section("risk", spec.risk, RISK, subject),
+        *_rules("risk.require", spec.risk.require, plan.risk.require, subject),
         *_rules("risk.halt_when", spec.risk.halt_when, plan.risk.halt_when, subject),
     )
 

@@ -67,6 +67,7 @@ RISK: Keys = {
     "r": Key(key="r", said=_money, judge=told("what the limits in R come to is told there")),
     "max_loss_per_trade": Key(key="max_loss_per_trade", said=_money, judge=judge_trade),
     "daily_loss": Key(key="daily_loss", said=_money, judge=judge_day, read=_planned),
+    "require": Within("risk.require"),
     "halt_when": Within("risk.halt_when"),
     "undefined_risk": Key(
         key="undefined_risk", said=lambda value, _: "allow" if value else "not allowed", judge=judge_undefined

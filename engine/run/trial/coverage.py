@@ -55,6 +55,8 @@ def _wanted(plan: Plan) -> Iterator[str]:
         yield from _truths("when", rule, (True, False, *([None] if rule.reads - _SURE else [])))
     for rule in plan.require:
         yield from _truths("require", rule, (True, False))
+    for rule in plan.risk.require:
+        yield from _truths("risk", rule, (True, False))
     for planned in plan.exits:
         if planned.rule is not None and not planned.resting:
             yield from _truths("exit", planned.rule, (True, False))
