@@ -530,11 +530,20 @@ class LiveRules:
     good_for: int
 
 
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Two ends, included; None is no end."""
+
+    low: Decimal | None = None
+    high: Decimal | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDocument:
     """What all bots together may do in one account (`rulebot_account: 1`). Dollars and counts; None is no limit.
 
-    worst_case_at_expiry, margin: dollars, or a multiple of net liquidation (from `require`). price_band: a percentage
+    worst_case_at_expiry, margin: dollars, or a multiple of net liquidation (from `require`). net_delta, net_gamma:
+    shares and shares a point, of each underlying; net_theta, net_vega: dollars, of all. price_band: a percentage
     or a price per share; None is the usual one. pattern_day_trading: why the rule is passed over, "" while it is
     heeded.
     live: None when no bot of this document may trade real money.
@@ -549,6 +558,10 @@ class AccountDocument:
     entries_per_day: int | None = None
     worst_case_at_expiry: Amount | None = None
     margin: Amount | None = None
+    net_delta: Between | None = None
+    net_gamma: Between | None = None
+    net_theta: Between | None = None
+    net_vega: Between | None = None
     cash_secured_puts: Backing | None = None
     max_contracts_per_order: int | None = None
     max_notional_per_order: Decimal | None = None

@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from engine.decide.limits import DayTrades, Proposal, halt_words, refusal
+from engine.decide.net import net_problem
 from engine.decide.opportunity import Opportunity, at_hand, in_window, opportunity
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
@@ -233,6 +234,7 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
             stopped=halted(work, plan.underlyings),
             together=worst_case_cap(work, selection, view.quantity, commission),
             puts=cash_cap(work, selection, view.quantity),
+            net=_net(work, view, selection),
             margin=margin_cap(work, bot, selection, view.quantity),
             contracts=sum(count for _, count in counts),
             max_contracts=limits.max_contracts_per_order,
@@ -250,6 +252,13 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
             account_unvalued=unvalued(work),
         )
     )
+
+
+def _net(work: Work, view: View, selection: Selection) -> str:
+    """Return which limit on greeks this entry would pass, "" when none."""
+    limits = work.program.limits.net
+    exposure = exposure_with(work, view, selection, work.active_positions(), "all bots") if limits else None
+    return net_problem(limits, exposure)
 
 
 def _entries_today(work: Work) -> int:

@@ -17,7 +17,7 @@ from engine.model.facts import Facts
 from engine.model.pool import Pool
 from engine.model.session import DayTime, Session
 from engine.model.values import dataclass
-from engine.spec.spec import Amount, Backing, Unit
+from engine.spec.spec import Amount, Backing, Between, Unit
 
 USUAL_BAND = Amount(Decimal(10), Unit.PERCENT)
 """How far from the mid an entry may be priced when the account document does not say: a tenth of what its legs cost."""
@@ -122,11 +122,21 @@ class AccountLimits:
     entries_per_day: int | None = None
     worst_case_at_expiry: Amount | None = None
     margin: Amount | None = None
+    net_delta: Between | None = None
+    net_gamma: Between | None = None
+    net_theta: Between | None = None
+    net_vega: Between | None = None
     cash_secured_puts: Backing | None = None
     max_contracts_per_order: int | None = None
     max_notional_per_order: Decimal | None = None
     price_band: Amount = USUAL_BAND
     heeds_day_trades: bool = True
+
+    @property
+    def net(self) -> Mapping[str, Between]:
+        """The limits on greeks that are set, by the measure's name."""
+        named = {name: getattr(self, name) for name in ("net_delta", "net_gamma", "net_theta", "net_vega")}
+        return {name: ends for name, ends in named.items() if ends is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
