@@ -29,6 +29,7 @@ from engine.spec.spec import (
     Op,
     Order,
     Path,
+    Size,
     Strike,
     Window,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "Op",
     "Order",
     "Path",
+    "Size",
     "Strike",
 ]
 
@@ -255,12 +257,16 @@ class ProtectPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskPlan:
-    """Limits in dollars, the conditions that halt the bot, and its protection. max_unprotected in seconds."""
+    """Limits in dollars, what must hold with an entry included, the conditions that halt the bot, and its protection.
+
+    max_unprotected in seconds.
+    """
 
     max_loss_per_trade: Decimal | None
     daily_loss: Decimal | None
     halt_when: tuple[Rule, ...]
     undefined_risk: bool
+    require: tuple[Rule, ...] = ()
     protect: ProtectPlan | None = None
     max_unprotected: float | None = None
 
@@ -344,6 +350,7 @@ class Ranking:
 class Plan:
     """One bot, ready to run. `digest` names the text that governs it; `opens_for` is "credit" or "debit".
 
+    `size`: as many structures as fit it, at most `quantity`; None is always `quantity`.
     `parameters` are the names of those that the text has. With `choices` the bot enters by the plan of one of them, and
     that one governs the position; legs, require and exits here are then those of the first, and `needs` those of all.
     So it is with `members`, the symbols of a universe, each of which may have choices again.
@@ -354,6 +361,7 @@ class Plan:
     parameters: tuple[str, ...]
     underlyings: tuple[str, ...]
     quantity: int
+    size: Size | None = None
     opens_for: str
     entry: EntryPlan
     expiry: Expiry

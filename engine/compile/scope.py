@@ -6,7 +6,16 @@ from engine.compile.plan import Argument, Call
 from engine.compile.problem import Fault, Problem, did_you_mean
 from engine.compile.series import MINUTE, SIZES
 from engine.compile.units import written as as_written
-from engine.compile.vocabulary import INDICES, VOCABULARY, Measure, Parameter, Place, Takes, may_stand
+from engine.compile.vocabulary import (
+    INDICES,
+    VOCABULARY,
+    WITH_AN_ENTRY,
+    Measure,
+    Parameter,
+    Place,
+    Takes,
+    may_stand,
+)
 from engine.model.session import Anchor, DayTime
 from engine.model.values import dataclass
 from engine.spec.spec import Amount, Leg, Let, Path, Side, Spec, Strike, StrikeBy, Unit, Word
@@ -70,6 +79,8 @@ def measure_named(name: str, scope: Scope, path: Path, columns: tuple[int, int] 
 
 def _misplaced(measure: Measure, place: Place) -> str:
     lacks = "no position is open" if Place.REQUIRE in measure.places or place is Place.REQUIRE else "there is none"
+    if measure.places == WITH_AN_ENTRY:
+        return f"'{measure.name}' is of the bot with an entry included, and in {place.value} none is proposed"
     if measure.places == frozenset({Place.EXIT}):
         return f"'{measure.name}' is of an open position, and in {place.value} {lacks} yet"
     return f"'{measure.name}' is of a structure, and in {place.value} none is chosen yet"

@@ -21,6 +21,7 @@ class Place(Enum):
     EXIT = "exits"
     HALT = "risk.halt_when"
     UNIVERSE = "universe.require"
+    RISK = "risk.require"
 
 
 class Takes(Enum):
@@ -103,6 +104,7 @@ STRUCTURE = frozenset({Place.REQUIRE, Place.EXIT})
 AT_THE_MONEY = frozenset({"quote_width", "volume", "open_interest"})
 """Measures of legs that a universe asks of the options at the money, where no legs are chosen yet."""
 OPEN_POSITION = frozenset({Place.EXIT})
+WITH_AN_ENTRY = frozenset({Place.RISK})
 
 _NUMBER_LEVEL = ((Unit.NUMBER, Quantity.LEVEL),)
 _LEVEL_CHANGE = ((Unit.POINTS, Quantity.LEVEL), (Unit.PERCENT, Quantity.FRACTION))
@@ -114,6 +116,7 @@ _PLAIN = ((Unit.NUMBER, Quantity.PLAIN),)
 _TRUTH = ((Unit.NUMBER, Quantity.TRUTH),)
 _PRICE_OR_DOLLARS = ((Unit.NUMBER, Quantity.PRICE), (Unit.DOLLARS, Quantity.DOLLARS))
 _PART_OR_DOLLARS = ((Unit.PERCENT, Quantity.FRACTION), (Unit.DOLLARS, Quantity.DOLLARS))
+_DOLLARS = ((Unit.DOLLARS, Quantity.DOLLARS),)
 _PART = ((Unit.PERCENT, Quantity.FRACTION),)
 _DELTA = ((Unit.NUMBER, Quantity.DELTA),)
 
@@ -701,6 +704,37 @@ _DESK = (
     ),
 )
 
+_EXPOSURE = (
+    *(
+        Measure(
+            name=name,
+            units=units,
+            parameters=parameters,
+            source="the broker's model, of all positions of the bot and the entry in question",
+            max_age=OPTION_AGE,
+            places=WITH_AN_ENTRY,
+            reads=("legs", "position"),
+            formula=f"Sum over all contracts of count x multiplier x {greek}, with the entry filled: {unit}.",
+        )
+        for name, units, parameters, greek, unit in (
+            ("net_delta", _PLAIN, (_SYMBOL,), "delta", "shares of one underlying"),
+            ("net_gamma", _PLAIN, (_SYMBOL,), "gamma", "shares a point of one underlying"),
+            ("net_theta", _DOLLARS, (), "theta", "dollars a day"),
+            ("net_vega", _DOLLARS, (), "vega", "dollars a point of volatility"),
+        )
+    ),
+    Measure(
+        name="worst_case_at_expiry",
+        units=_DOLLARS,
+        source="strikes and fills of all positions of the bot, and quotes of the entry in question",
+        max_age=OPTION_AGE,
+        places=WITH_AN_ENTRY,
+        reads=("legs", "position"),
+        formula="What all positions of the bot could lose at expiry together, the entry filled at once included; a "
+        "gain of one makes up for no loss of another.",
+    ),
+)
+
 VOCABULARY: Mapping[str, Measure] = {
     measure.name: measure
     for measure in (
@@ -713,6 +747,7 @@ VOCABULARY: Mapping[str, Measure] = {
         *_FLOW,
         *_POSITION,
         *_DESK,
+        *_EXPOSURE,
     )
 }
 

@@ -7,6 +7,7 @@ from functools import partial
 from engine.compile.plan import Arithmetic, Call, Constant, Number, Quantity
 from engine.evaluate.measure_bars import BARS
 from engine.evaluate.measure_desk import DESK
+from engine.evaluate.measure_exposure import EXPOSURE
 from engine.evaluate.measure_market import MARKET
 from engine.evaluate.measure_options import OPTIONS
 from engine.evaluate.measure_position import POSITION
@@ -25,6 +26,7 @@ NUMBERS: dict[str, Callable[[Call, Context], Read]] = {
     **REWARD,
     **POSITION,
     **DESK,
+    **EXPOSURE,
 }
 
 _PRICES = (Quantity.PRICE, Quantity.DOLLARS)

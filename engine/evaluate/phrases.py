@@ -207,6 +207,11 @@ PHRASES: Mapping[str, Phrase] = {
     "net_liquidation": _fixed("the account's net liquidation value"),
     "bot": lambda words: f"the bot {words.given('called')}",
     "last_exit": lambda words: f"the last exit of {words.given('called')} today",
+    "net_delta": lambda words: f"the bot's delta{words.of_symbol}, the entry included,",
+    "net_gamma": lambda words: f"the bot's gamma{words.of_symbol}, the entry included,",
+    "net_theta": _fixed("the bot's theta, the entry included,"),
+    "net_vega": _fixed("the bot's vega, the entry included,"),
+    "worst_case_at_expiry": _fixed("what the bot could lose at expiry, the entry included,"),
     "time_in_trade": _fixed("the time since the first fill"),
     "sessions_in_trade": _fixed("the sessions since the day of entry"),
 }

@@ -6,6 +6,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from engine.evaluate.exposure import Exposure
 from engine.model.contract import Option, Right
 from engine.model.facts import Facts
 from engine.model.market import Board
@@ -81,12 +82,14 @@ class View:
     `start_price` is the signed net price per share at which the entry order would start, None if it has none;
     `quantity` the number of structures to be traded or held; `commission` the estimated dollars of opening them.
     `bot_view` looks a bot up by its name, None when it is not run.
+    `exposure`: of the bot with the entry in question, while `risk.require` is judged.
     """
 
     __slots__ = (
         "board",
         "bot_view",
         "commission",
+        "exposure",
         "facts",
         "held",
         "legs",
@@ -109,6 +112,7 @@ class View:
         self.start_price: float | None = None
         self.commission = 0.0
         self.bot_view: Callable[[str], BotView | None] = _no_bot
+        self.exposure: Exposure | None = None
 
     def level(self, symbol: str) -> float | None:
         """Return the price of an underlying or index, None when it is unknown; looked up once an instant."""

@@ -85,6 +85,11 @@ NATURE: Mapping[str, Range] = {
     "net_liquidation": ALL,
     "bot": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
     "last_exit": TRUE_OR_FALSE,
+    "net_delta": ALL,
+    "net_gamma": ALL,
+    "net_theta": ALL,
+    "net_vega": ALL,
+    "worst_case_at_expiry": NOT_NEGATIVE,
 }
 """Every measure of the vocabulary, and the numbers that it can be."""
 
@@ -115,12 +120,13 @@ class PriceBounds:
 
 def price_bounds(plan: Plan, worth: Worth, terms: Terms) -> PriceBounds:
     """Return the bounds that `require` sets on the price of the structure, which is never more than it can be worth."""
-    shares = MULTIPLIER * plan.quantity
+    largest = MULTIPLIER * plan.quantity
+    smallest = largest if plan.size is None else MULTIPLIER
     found = stretch(0.0, inf)
     for subject, passing in _literals(plan.require, terms):
         if subject.measure == plan.opens_for and subject.of is None:
-            scale = shares if subject.quantity is Quantity.DOLLARS else 1
-            found = meet(found, tuple(((low / scale, a), (high / scale, b)) for (low, a), (high, b) in passing))
+            few, many = (smallest, largest) if subject.quantity is Quantity.DOLLARS else (1, 1)
+            found = meet(found, tuple(((low / many, a), (high / few, b)) for (low, a), (high, b) in passing))
     most = worth.most_cost if plan.opens_for == "credit" else worth.most_value
     top = inf if most is None else most
     if not found or found[0][0][0] >= top:

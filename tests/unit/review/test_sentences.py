@@ -3,7 +3,7 @@
 import pytest
 
 from engine.compile.plan import Op, Quantity
-from engine.compile.vocabulary import VOCABULARY
+from engine.compile.vocabulary import VOCABULARY, WITH_AN_ENTRY
 from engine.evaluate.phrases import PHRASES, cast_of
 from engine.review.amounts import SAID
 from engine.review.manners import COMPARED, HELD
@@ -253,6 +253,12 @@ def test_every_measure_is_said_with_every_comparison_it_takes(name: str, op: Op)
     bound = ({"max_risk": "$50"} | dict.fromkeys(("spot", "sma", "ema", "vwap"), "6000")).get(name, bound)
     arguments = {"sma": "window: 20, ", "ema": "window: 20, ", "breadth": "of: [AAPL, MSFT], "}.get(name, "")
     body = f"[{bound}, {bound}]" if op in (Op.BETWEEN, Op.OUTSIDE) else bound
+    if VOCABULARY[name].places == WITH_AN_ENTRY:
+        text = changed("risk:\n", f"risk:\n  require:\n    - {{name: tried, {name}: {{{op.value}: {body}}}}}\n")
+        plan = plan_of(text)
+        words = rule_words(plan.risk.require[0], cast_of(plan))
+        assert "{" not in words
+        return
     words = (
         leaves(f"{{name: tried, {name}: {{{arguments}{op.value}: {body}}}}}") if name not in ("debit", "value") else ""
     )
