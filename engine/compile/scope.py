@@ -137,7 +137,9 @@ def _resolved(
     if written is None:
         if parameter.required:
             message = f"'{measure.name}' owes an argument: {parameter.takes.value}"
-            raise Fault(Problem("RB207", path[:-1] if columns is None else path, message, "", columns))
+            is_count = parameter.takes is Takes.COUNT
+            help_text = f"name it: 'let: {{mine: {{{measure.name}: {{{parameter.name}: 20}}}}}}'" if is_count else ""
+            raise Fault(Problem("RB207", path[:-1] if columns is None else path, message, help_text, columns))
         return _default(measure, parameter, scope, path, columns)
     try:
         return _taken(parameter, written, scope)
