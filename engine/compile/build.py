@@ -1,8 +1,10 @@
 """The front door: a Spec to a Plan, with every problem of its meaning, in the order of the file."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 
+from engine.compile.alone import alone_problems
 from engine.compile.condition import rules_of
 from engine.compile.expression import number_of_name
 from engine.compile.leaving import basis_problems, closing_problems, direction_of, ending_problems, exit_plans
@@ -11,14 +13,16 @@ from engine.compile.lint.lint import lint, unaccepted
 from engine.compile.lint.look import Outside
 from engine.compile.lint.neighbours import in_each_others_way
 from engine.compile.orders import order_problems
-from engine.compile.plan import ExitPlan, Plan, RiskPlan, Rule
+from engine.compile.plan import Choice, ExitPlan, Plan, RiskPlan, Rule
 from engine.compile.problem import Fault, Problem
 from engine.compile.protection import protect_plan, protection_problems
-from engine.compile.reads import needs_of
+from engine.compile.reads import needs_of, needs_together
 from engine.compile.scope import scope_of
 from engine.compile.size import size_problems
 from engine.compile.structure import leg_plans, leg_problems
 from engine.compile.timing import entry_plan, entry_problems
+from engine.compile.universe import halt_problems, member, universe_problems, with_members
+from engine.compile.variants import Variant, before_the_choice, choice_problems, read_for, told, variants
 from engine.compile.vocabulary import Place
 from engine.spec.diagnostic import Diagnostic, Span, in_file_order
 from engine.spec.load import Loaded
@@ -69,6 +73,54 @@ def compiled(
 
     A spec with errors gets no warnings: they would be about a bot that there is not.
     """
+    plan, errors = _whole(spec)
+    if plan is None:
+        return None, errors
+    plain = zip(variants(spec), plan.structures(), strict=True)
+    warnings = told([(variant, list(lint(variant.spec, each, outside))) for variant, each in plain])
+    return plan, unaccepted(spec, warnings, elsewhere)
+
+
+def _whole(spec: Spec) -> tuple[Plan | None, list[Problem]]:
+    """Return the plan of a bot, or None and its errors; what is wrong for several symbols is told of the first."""
+    if spec.universe is None:
+        return _choosing(spec)
+    values = values_of(spec)
+    members, errors = [], list(universe_problems(spec))
+    for plain in (read_for(spec, symbol) for symbol in spec.universe.symbols):
+        plan, found = _choosing(plain)
+        one, more = (None, []) if plan is None else member(plain, plan, values)
+        errors += [*found, *more, *(() if plan is None else halt_problems(plain, plan))]
+        if one is not None:
+            members.append(one)
+    if errors:
+        places = {(problem.code, problem.path, problem.columns): problem for problem in reversed(errors)}
+        return None, list(reversed(places.values()))
+    return with_members(spec, tuple(members), values), []
+
+
+def _choosing(spec: Spec) -> tuple[Plan | None, list[Problem]]:
+    """Return the plan of a bot on one underlying, or None and its errors; with `choose` that of all alternatives."""
+    found = [(variant, *_compiled(variant.spec)) for variant in variants(spec)]
+    head, errors = _compiled(before_the_choice(spec)) if spec.legs.choose else (found[0][1], [])
+    problems = list(choice_problems(spec))
+    problems += told(
+        [*((variant, errors) for variant, _, errors in found), *([(Variant(spec), errors)] if errors else [])]
+    )
+    if problems or head is None or not spec.legs.choose:
+        return (None if problems else head), problems
+    asked = len(spec.entry.when)
+    choices = tuple(
+        Choice(name=variant.alternative.name, when=plan.entry.when[asked:], plan=plan)
+        for variant, plan, _ in found
+        if variant.alternative is not None and plan is not None
+    )
+    needs = needs_together((head.needs, *(each.plan.needs for each in choices)))
+    return replace(head, choices=choices, needs=needs), []
+
+
+def _compiled(spec: Spec) -> tuple[Plan | None, list[Problem]]:
+    """Return the plan of a plain spec, or None and its errors."""
     problems = [problem for found in CHECKS for problem in found(spec)]
     values = values_of(spec)
     lists = (
@@ -82,8 +134,7 @@ def compiled(
     if problems:
         return None, problems
     when, require, halt_when, limits = (rules for rules, _ in lists)
-    plan = _plan(spec, when, require, halt_when, limits, exits)
-    return plan, unaccepted(spec, list(lint(spec, plan, outside)), elsewhere)
+    return _plan(spec, when, require, halt_when, limits, exits), []
 
 
 def values_of(spec: Spec) -> Mapping[str, Amount]:
@@ -150,6 +201,7 @@ CHECKS: tuple[Check, ...] = (
     order_problems,
     ending_problems,
     closing_problems,
+    alone_problems,
     basis_problems,
     _risk_problems,
     size_problems,
@@ -167,7 +219,8 @@ def _plan(
     exits: tuple[ExitPlan, ...],
 ) -> Plan:
     legs = leg_plans(spec)
-    rules = (*when, *require, *halt_when, *limits, *(plan.rule for plan in exits if plan.rule is not None))
+    leaving = (rule for each in exits for rule in (each.rule, *each.armed_by) if rule is not None)
+    rules = (*when, *require, *halt_when, *limits, *leaving)
     return Plan(
         name=spec.name,
         digest=spec.digest,

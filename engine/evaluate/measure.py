@@ -5,8 +5,11 @@ from collections.abc import Callable
 from functools import partial
 
 from engine.compile.plan import Arithmetic, Call, Constant, Number, Quantity
+from engine.evaluate.measure_bars import BARS
+from engine.evaluate.measure_desk import DESK
 from engine.evaluate.measure_exposure import EXPOSURE
 from engine.evaluate.measure_market import MARKET
+from engine.evaluate.measure_options import OPTIONS
 from engine.evaluate.measure_position import POSITION
 from engine.evaluate.measure_reward import REWARD
 from engine.evaluate.measure_structure import STRUCTURE
@@ -17,9 +20,12 @@ from engine.evaluate.snapshot import View
 NUMBERS: dict[str, Callable[[Call, Context], Read]] = {
     **MARKET,
     **VOLATILITY,
+    **BARS,
+    **OPTIONS,
     **STRUCTURE,
     **REWARD,
     **POSITION,
+    **DESK,
     **EXPOSURE,
 }
 

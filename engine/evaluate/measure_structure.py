@@ -84,12 +84,13 @@ def mark(view: View, leg: LegView, at: str, closing: bool, limit: float) -> Read
     return ask if buys else bid
 
 
-def net_price(view: View, at: str, closing: bool, limit: float) -> Reading:
-    """Return what the structure brings (+) or costs (-) per share, when opened, or closed."""
-    if not view.legs:
-        return Unknown("no structure")
+def net_price(view: View, at: str, closing: bool, limit: float, names: tuple[str, ...] | None = None) -> Reading:
+    """Return what the structure, or these legs of it, brings (+) or costs (-) per share, when opened, or closed."""
+    legs = view.legs if names is None else legs_named(view, names)
+    if not legs:
+        return Unknown("no structure" if names is None else NOT_OPEN)
     total = 0.0
-    for leg in view.legs:
+    for leg in legs:
         price = mark(view, leg, at, closing, limit)
         if not isinstance(price, float):
             return price

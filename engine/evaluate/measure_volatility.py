@@ -21,7 +21,7 @@ from engine.model.quotes import OPTION_AGE, quote_problem
 
 SESSIONS_A_YEAR = 252.0
 _FURTHEST = 0.01
-"""Part of spot that the at-the-money strike may lie away from it."""
+"""Part of spot that the at-the-money strike may lie away from it; where strikes are rarer, half the way between two."""
 
 Atm = tuple[float, float, float]
 """Strike, mid of the call, mid of the put."""
@@ -43,7 +43,8 @@ def _class(symbol: str, context: Context) -> str:
     return context.classes.get(symbol) or product(symbol).same_day_class
 
 
-def _class_at(view: View, symbol: str, context: Context) -> str:
+def class_at(view: View, symbol: str, context: Context) -> str:
+    """Return the trading class that is read: that of the structure, else of the legs to be chosen."""
     return next((leg.option.trading_class for leg in view.legs if leg.option.symbol == symbol), _class(symbol, context))
 
 
@@ -57,14 +58,15 @@ def at_the_money(view: View, symbol: str, expiry: date, spot: float, context: Co
 
 
 def _at_the_money(view: View, symbol: str, expiry: date, spot: float, context: Context) -> Atm | Unknown:
-    trading_class = _class_at(view, symbol, context)
+    trading_class = class_at(view, symbol, context)
     calls, puts = (view.chain(trading_class, expiry, right) for right in (Right.CALL, Right.PUT))
     listing = view.facts.listings.get((symbol, trading_class))
     listed = listing.strikes.get(expiry, ()) if listing else ()
     near = neighbours(listed or tuple(sorted(calls.keys() & puts.keys())), spot, 1)
     reason = ""
+    furthest = max(_FURTHEST * spot, float(near[-1] - near[0]) / 2 if near else 0.0)
     for strike in sorted(near, key=lambda each: abs(float(each) - spot)):
-        if abs(float(strike) - spot) > _FURTHEST * spot:
+        if abs(float(strike) - spot) > furthest:
             continue
         mids = _mids(view, (calls.get(strike, -1), puts.get(strike, -1)), context.limit(OPTION_AGE))
         if not isinstance(mids, str):

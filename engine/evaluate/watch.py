@@ -63,18 +63,33 @@ class Aim(NamedTuple):
 
 
 def entry_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
-    """Return where each leg of the plan aims now, None where that is not known: all that a wish depends on."""
+    """Return where each leg of the plan, and what it reads beside them, aims now: all that a wish depends on.
+
+    None where that is not known.
+    """
     guesses: dict[str, Decimal] = {}
-    return tuple(_aim(leg, plan, view, guesses) for leg in plan.legs)
+    return tuple(_aim(leg, plan, view, guesses) for leg in (*plan.legs, *plan.needs.beside))
 
 
-def _aim(leg: LegPlan, plan: Plan, view: View, guesses: dict[str, Decimal]) -> Aim | None:
+def money_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
+    """Return the same without a guess where strikes will lie: what is at the money is all that is looked at."""
+    found = (_listed_once(leg, plan, view) for leg in plan.legs)
+    return tuple(None if listed is None else Aim(listed[0], listed[3], None) for listed in found)
+
+
+def _listed_once(leg: LegPlan, plan: Plan, view: View) -> tuple[date, tuple[Decimal, ...], float, int] | None:
     key = ("listed", leg.symbol, leg.trading_class, plan.expiry)
     if key not in view.memo:
         view.memo[key] = _listed(leg, plan, view)
-    if view.memo[key] is None:
+    found: tuple[date, tuple[Decimal, ...], float, int] | None = view.memo[key]
+    return found
+
+
+def _aim(leg: LegPlan, plan: Plan, view: View, guesses: dict[str, Decimal]) -> Aim | None:
+    found = _listed_once(leg, plan, view)
+    if found is None:
         return None
-    expiry, listed_strikes, spot, money = view.memo[key]
+    expiry, listed_strikes, spot, money = found
     strikes = _grid(leg, listed_strikes)
     guess = guess_of(Guessing(leg, plan, strikes, expiry, spot, view, guesses))
     if guess is None:
@@ -88,7 +103,7 @@ def entry_wish(plan: Plan, aims: Iterable[Aim | None], facts: Facts) -> Wish:
     need: dict[Contract, None] = {}
     keep: set[Contract] = set()
     kept: set[tuple[str, date, int]] = set()
-    for leg, aim in zip(plan.legs, aims, strict=True):
+    for leg, aim in zip((*plan.legs, *plan.needs.beside), aims, strict=True):
         if aim is None:
             continue
         listed = facts.listings[(leg.symbol, leg.trading_class)].strikes[aim.expiry]

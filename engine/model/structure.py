@@ -1,4 +1,4 @@
-"""A structure in a few letters: `5920/5930p 6065/6075c`, `547p`, `SPX 6000c / 10 SPY 600c`."""
+"""A structure in a few letters: `5920/5930p 6065/6075c`, `547p`, `AAPL 230p`, `SPX 6000c / 10 SPY 600c`."""
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -14,11 +14,15 @@ class Strike(NamedTuple):
     ratio: int
 
 
+UNNAMED = frozenset({"SPX", "SPY"})
+"""Underlyings that the size of their strikes tells."""
+
+
 def structure_text(strikes: Iterable[Strike]) -> str:
-    """Return strikes by right, puts first, lowest first; the symbol and its count only where there are several."""
+    """Return strikes by right, puts first, lowest first; the symbol where it is not plain, and its count."""
     legs = tuple(strikes)
     symbols = list(dict.fromkeys(leg.symbol for leg in legs))
-    if len(symbols) == 1:
+    if len(symbols) == 1 and symbols[0] in UNNAMED:
         return _both_rights(legs)
     return " / ".join(_of_symbol(symbol, [leg for leg in legs if leg.symbol == symbol]) for symbol in symbols)
 

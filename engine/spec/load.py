@@ -132,7 +132,8 @@ def _load_tests(source: Source, tree: dict[str, Plain]) -> Loaded:
 
 def _strategy(replaced: Replaced) -> Spec:
     tree = replaced.tree
-    underlyings = tree.get("underlyings", [tree.get("underlying")])
+    universe = sections.universe(mapping(tree["universe"])) if "universe" in tree else None
+    underlyings = tree.get("underlyings", [tree.get("underlying")] if universe is None else [*universe.symbols[:1]])
     quantity, size = sections.quantity(tree.get("quantity", 1))
     exit_order = tree.get("exit_order")
     return Spec(
@@ -140,6 +141,7 @@ def _strategy(replaced: Replaced) -> Spec:
         name=str(tree["name"]),
         about=str(tree["about"]),
         underlyings=tuple(str(symbol) for symbol in underlyings) if isinstance(underlyings, list) else (),
+        universe=universe,
         quantity=quantity,
         size=size,
         parameters=replaced.parameters,

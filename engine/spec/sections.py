@@ -20,6 +20,7 @@ from engine.spec.scalar import amount, day_time, seconds
 from engine.spec.source import Plain
 from engine.spec.spec import (
     Again,
+    Alternative,
     Amount,
     Condition,
     DteRule,
@@ -37,18 +38,22 @@ from engine.spec.spec import (
     Path,
     Priority,
     Protect,
+    Rank,
     Risk,
     Side,
     Size,
     Start,
     Then,
     Unit,
+    Universe,
     Window,
 )
 from engine.spec.strikes import number, strike
 
 ATTEMPT_SECONDS = 300.0
-NOT_LEGS = frozenset({"expiry", "require", "if_held"})
+NOT_LEGS = frozenset({"expiry", "choose", "require", "if_held"})
+NOT_LEGS_OF_ONE = frozenset({"name", "when", "expiry", "require"})
+"""Keys of `legs`, and of one of its alternatives, that are no legs."""
 
 
 def entry(tree: Tree) -> Entry:
@@ -111,9 +116,29 @@ def legs(tree: Tree) -> Legs:
     path: Path = ("legs",)
     return Legs(
         expiry=_expiry(mapping(tree["expiry"]), (*path, "expiry")),
-        legs=tuple(_leg(name, mapping(body), (*path, name)) for name, body in tree.items() if name not in NOT_LEGS),
+        legs=_legs(tree, path, NOT_LEGS),
+        choose=tuple(
+            _alternative(mapping(each), (*path, "choose", at)) for at, each in enumerate(sequence(tree.get("choose")))
+        ),
         require=conditions(tree.get("require"), (*path, "require")),
         if_held=IfHeld(tree.get("if_held", "skip")),
+        path=path,
+    )
+
+
+def _legs(tree: Tree, path: Path, others: frozenset[str]) -> tuple[Leg, ...]:
+    return tuple(_leg(name, mapping(body), (*path, name)) for name, body in tree.items() if name not in others)
+
+
+def _alternative(tree: Tree, path: Path) -> Alternative:
+    name = str(tree["name"])
+    require = conditions(tree["require"], (*path, "require"), f"{name}.") if "require" in tree else None
+    return Alternative(
+        name=name,
+        when=conditions(tree.get("when"), (*path, "when"), f"{name}."),
+        expiry=_expiry(mapping(tree["expiry"]), (*path, "expiry")) if "expiry" in tree else None,
+        legs=_legs(tree, path, NOT_LEGS_OF_ONE),
+        require=require,
         path=path,
     )
 
@@ -237,6 +262,24 @@ def _daily_loss(value: Plain) -> Decimal | Amount | None:
 def _protect(tree: Tree) -> Protect:
     cost = sure(amount(tree["cost"]))
     return Protect(cost.value, tree.get("of") == "each_short")
+
+
+def universe(tree: Tree) -> Universe:
+    """Return `universe:`."""
+    path: Path = ("universe",)
+    rank = tree.get("rank")
+    return Universe(
+        symbols=texts(sequence(tree["symbols"])),
+        require=conditions(tree.get("require"), (*path, "require"), "universe."),
+        rank=None if rank is None else _rank(mapping(rank), (*path, "rank")),
+        path=path,
+    )
+
+
+def _rank(tree: Tree, path: Path) -> Rank:
+    highest = "highest" in tree
+    count = sure(_count(tree["highest" if highest else "lowest"]))
+    return Rank(by=str(tree["by"]), highest=highest, count=count, path=path)
 
 
 def lets(tree: Tree) -> tuple[Let, ...]:

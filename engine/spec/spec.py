@@ -310,11 +310,24 @@ class IfHeld(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """One structure of `choose`. `expiry` and `require` None are those of `legs`; its rules begin with its name."""
+
+    name: str
+    when: tuple[Condition, ...] = ()
+    expiry: Expiry | None = None
+    legs: tuple[Leg, ...]
+    require: tuple[Condition, ...] | None = None
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Legs:
-    """The structure. `legs` are in the order written."""
+    """The structure. `legs` are in the order written; () with `choose`, of which one alternative is taken."""
 
     expiry: Expiry
     legs: tuple[Leg, ...]
+    choose: tuple[Alternative, ...] = ()
     require: tuple[Condition, ...] = ()
     if_held: IfHeld = IfHeld.SKIP
     path: Path
@@ -471,16 +484,38 @@ class Size:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Spec:
-    """One bot, as its document says. With a `size` the quantity is the most there may be.
+class Rank:
+    """Which symbols are taken: so many of those with the highest, or lowest, value of a measure or let."""
 
-    `digest` is SHA-256 over the meaning (formatting and comments do not count).
+    by: str
+    highest: bool
+    count: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Universe:
+    """Many symbols that one text trades. `rank` None takes every symbol whose conditions hold, in the order written."""
+
+    symbols: tuple[str, ...]
+    require: tuple[Condition, ...] = ()
+    rank: Rank | None = None
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """One bot, as its document says. `digest` is SHA-256 over the meaning (formatting and comments do not count).
+
+    With a `universe` the underlying is one of its symbols: the first, until the text is read for another. With a `size`
+    the quantity is the most there may be.
     """
 
     version: int
     name: str
     about: str
     underlyings: tuple[str, ...]
+    universe: Universe | None = None
     quantity: int = 1
     size: Size | None = None
     parameters: tuple[Parameter, ...] = ()

@@ -18,8 +18,10 @@ from engine.order.ladder import last_net, start_net
 from engine.order.price import NetQuote, Part, net_quote
 from engine.record.record import Json, Kind
 from engine.spec.spec import Fits
+from engine.turn.alternatives import still_takes
 from engine.turn.judging import confirmed, failing, judge_all, rounded
 from engine.turn.missing import all_held_but, miss
+from engine.turn.offering import still_offers
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import halted, skip
 from engine.turn.state import Reading
@@ -29,7 +31,7 @@ from engine.turn.work import Work
 def note_selection(work: Work, bot: CompiledBot, view: View, selection: Selection, reason: str) -> None:
     """Record a selection when its outcome changed."""
     name = bot.plan.name
-    key = f"selection {reason.partition(':')[0]}"
+    key = " ".join(filter(None, ("selection", bot.symbol, bot.alternative, reason.partition(":")[0])))
     state = work.bots[name]
     if key in state.alarmed:
         return
@@ -60,7 +62,8 @@ def record_selection(
         legs.append({"name": choice.name, "asked": choice.asked, "found": found, "candidates": candidates})
     levels = {leg.option.symbol: level_of(work.state.board, leg.option.symbol, work.now) for leg in selection.legs}
     spots: dict[str, Json] = {symbol: rounded(level) for symbol, level in levels.items()}
-    work.record(Kind.SELECTION, plan.name, position, legs=legs, reason=reason, spots=spots)
+    chosen: dict[str, Json] = {"alternative": bot.alternative} if bot.alternative else {}
+    work.record(Kind.SELECTION, plan.name, position, legs=legs, reason=reason, spots=spots, **chosen)
 
 
 def price_legs(selection: Selection, view: View) -> NetQuote:
@@ -94,8 +97,9 @@ def require_holds(
         return False
     view.quantity = fits.count
     view.commission = float(opening_commission(selection, view, fits.count))
-    required = judge_all(work, plan.name, "require", bot.require, view)
-    if not quote.missing and all(confirmed(work, plan.name, "require", r, view) is True for r in required):
+    place = bot.place("require")
+    required = judge_all(work, plan.name, place, bot.require, view)
+    if not quote.missing and all(confirmed(work, plan.name, place, r, view) is True for r in required):
         return True
     missed = failing(required)
     if missed:
@@ -103,21 +107,28 @@ def require_holds(
         words = describe(missed[0].rule, missed[0].verdict)
         note_selection(work, bot, view, selection, f"{missed[0].rule.name}: {words}")
         if plan.entry.once and is_first and not quote.missing and all(r.verdict.truth is not None for r in required):
-            work.put_day(replace(work.bots[plan.name].day, decided=f"{missed[0].rule.name} {words}"))
+            work.put_day(work.bots[plan.name].day.note(bot.symbol, decided=f"{missed[0].rule.name} {words}"))
     else:
         work.set_bot(plan.name, replace(work.bots[plan.name], waits=quote.missing or "confirmation"))
     return False
 
 
 def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
-    """Judge `when` and `require` again on the structure that is being entered; in a halt it does not hold."""
+    """Judge `when`, the choice and `require` again on what is being entered; in a halt it does not hold."""
     view = work.view()
     name = position.bot
     if reason := halt_words(halted(work, bot.plan.underlyings)):
         skip(work, name, reason)
         return False
-    readings = judge_all(work, name, "when", bot.when, view)
-    if not all(confirmed(work, name, "when", reading, view) is True for reading in readings):
+    whole = work.program.text(position.bot, position.digest)
+    head = whole.on(bot.symbol)
+    if not still_offers(work, whole, bot.symbol, view):
+        return False
+    place = head.place("when")
+    readings = judge_all(work, name, place, head.when, view)
+    if not all(confirmed(work, name, place, reading, view) is True for reading in readings):
+        return False
+    if not still_takes(work, head, view, position.alternative):
         return False
     rows = work.state.board.rows
     legs = tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.sign, x.ratio) for x in position.legs)
@@ -136,7 +147,7 @@ def _none_fits(
         all_held_but(work, name, "quantity", fits.refused.removeprefix("quantity: "), readings)
     note_selection(work, bot, view, selection, reason)
     if bot.plan.entry.once and fits.refused:
-        work.put_day(replace(work.bots[name].day, decided=fits.refused))
+        work.put_day(work.bots[name].day.note(bot.symbol, decided=fits.refused))
 
 
 def how_many(work: Work, bot: CompiledBot, view: View, selection: Selection, quote: NetQuote) -> Fitting:

@@ -18,6 +18,7 @@ from engine.order.band import price_band
 from engine.order.price import NetQuote, Part
 from engine.record.record import Kind
 from engine.spec.spec import IfHeld, Start
+from engine.turn.alternatives import take_alternative
 from engine.turn.choosing import note_selection, price_legs, require_holds
 from engine.turn.exposure import cash_cap, worst_case_cap
 from engine.turn.judging import confirmed, failing, judge_all, wake
@@ -42,32 +43,43 @@ ACCOUNT_TOLD = timedelta(minutes=4)
 
 def step_entry(work: Work, bot: CompiledBot) -> None:
     """Judge whether this bot enters now; at most one entry leaves."""
-    plan = bot.plan
-    name = plan.name
-    state = work.bots[name]
-    if any(order.purpose is Purpose.ENTRY and order.bot == name for order in work.all_live_orders()):
+    if not is_to_be_judged(work, bot):
         return
-    if any(position.state == "entering" for position in work.positions_of(name)):
+    name = bot.plan.name
+    if reason := halt_words(halted(work, bot.plan.underlyings)):  # told before its missing quotes are
+        work.set_bot(name, replace(work.bots[name], waits=reason))
+        skip(work, name, reason)
         return
+    _judge_entry(work, bot)
+
+
+def is_to_be_judged(work: Work, bot: CompiledBot) -> bool:
+    """Say whether an entry may be judged now: no other is at work, there is an opportunity, and it is due."""
+    name = bot.plan.name
+    if is_entering(work, name):
+        return False
     _enter_window(work, bot)
     state = work.bots[name]
     found = _opportunity(work, bot)
     if not found.is_open:
         _not_open(work, bot, found)
-        return
+        return False
     if not state.is_watching:
         work.record(Kind.DECISION, name, what="watch", reason="its window is open", values=[])
         state = replace(state, is_watching=True, since=work.at, judge_at=work.at)
         work.set_bot(name, state)
     if not _is_due(work, bot):
-        return
+        return False
     wake(work, name, RECHECK)
     work.set_bot(name, replace(work.bots[name], is_clearing=False))
-    if reason := halt_words(halted(work, plan.underlyings)):  # told before its missing quotes are
-        work.set_bot(name, replace(work.bots[name], waits=reason))
-        skip(work, name, reason)
-        return
-    _judge_entry(work, bot)
+    return True
+
+
+def is_entering(work: Work, name: str) -> bool:
+    """Say whether an entry of the bot is at work."""
+    if any(order.purpose is Purpose.ENTRY and order.bot == name for order in work.all_live_orders()):
+        return True
+    return any(position.state == "entering" for position in work.positions_of(name))
 
 
 def _enter_window(work: Work, bot: CompiledBot) -> None:
@@ -86,7 +98,8 @@ def _opportunity(work: Work, bot: CompiledBot) -> Opportunity:
     state = work.bots[bot.plan.name]
     open_now = sum(1 for _ in work.positions_of(bot.plan.name))
     session = work.state.session
-    return opportunity(bot.plan.entry, session, bot.window(session, work.at), state.day, open_now, work.at)
+    day = replace(state.day, before=state.day.entries) if bot.members else state.day  # each has its own
+    return opportunity(bot.plan.entry, session, bot.window(session, work.at), day, open_now, work.at)
 
 
 def _is_due(work: Work, bot: CompiledBot) -> bool:
@@ -135,7 +148,8 @@ def _judge_entry(work: Work, bot: CompiledBot) -> None:
     readings = judge_all(work, name, "when", bot.when, view)
     truths = [confirmed(work, name, "when", reading, view) for reading in readings]
     if all(truth is True for truth in truths):
-        _choose_and_send(work, bot, view, readings)
+        if (taken := take_alternative(work, bot, view, readings)) is not None:
+            choose_and_send(work, taken[0], view, taken[1])
         return
     missed = failing(readings)
     if missed:
@@ -147,7 +161,8 @@ def _judge_entry(work: Work, bot: CompiledBot) -> None:
         work.set_bot(name, replace(work.bots[name], waits="confirmation"))
 
 
-def _choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[Reading, ...]) -> None:
+def choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[Reading, ...]) -> None:
+    """Choose the legs of an entry whose conditions hold, and send it unless something stands in its way."""
     plan = bot.plan
     name = plan.name
     avoid = work.blocked_for(name)
@@ -159,7 +174,7 @@ def _choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[R
             all_held_but(work, name, "strikes", selection.refused, readings)
         note_selection(work, bot, view, selection, selection.missing or selection.refused)
         if plan.entry.once and selection.refused:
-            work.put_day(replace(work.bots[name].day, decided=selection.refused))
+            work.put_day(work.bots[name].day.note(bot.symbol, decided=selection.refused))
         return
     quote = price_legs(selection, view)
     if not require_holds(work, bot, view, selection, quote, readings, is_first=True):

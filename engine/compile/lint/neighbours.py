@@ -13,6 +13,7 @@ from engine.compile.lint.reach import window_seconds
 from engine.compile.problem import Problem
 from engine.compile.structure import symbol_of
 from engine.compile.timing import full_session
+from engine.compile.variants import read_for, variants
 from engine.model.contract import product
 from engine.model.values import dataclass
 from engine.spec.spec import DteRule, Expiry, IfHeld, Leg, Path, Side, Spec, Strike, StrikeBy
@@ -36,8 +37,10 @@ def in_each_others_way(specs: Sequence[Spec]) -> Iterator[tuple[int, Problem]]:
     stakes: dict[Terms, list[Stake]] = defaultdict(list)
     for number, spec in enumerate(specs):
         window = window_seconds(spec, full_session())
-        for leg in spec.legs.legs:
-            stakes[_terms(leg, spec)].append(Stake(number, spec, leg, window))
+        symbols = (spec,) if spec.universe is None else (read_for(spec, symbol) for symbol in spec.universe.symbols)
+        for plain in (variant.spec for each in symbols for variant in variants(each)):
+            for leg in plain.legs.legs:
+                stakes[_terms(leg, plain)].append(Stake(number, plain, leg, window))
     for found in stakes.values():
         if len(found) > 1:
             yield from _held_the_other_way(found)

@@ -45,6 +45,20 @@ NATURE: Mapping[str, Range] = {
     "rv": NOT_NEGATIVE,
     "iv_over_rv": POSITIVE,
     "expected_move": POSITIVE,
+    "iv_rank": stretch(0.0, 100.0),
+    "iv_percentile": stretch(0.0, 100.0),
+    "volume": NOT_NEGATIVE,
+    "open_interest": NOT_NEGATIVE,
+    "put_call_volume": NOT_NEGATIVE,
+    "skew": ALL,
+    "sma": POSITIVE,
+    "ema": POSITIVE,
+    "rsi": stretch(0.0, 100.0),
+    "adx": stretch(0.0, 100.0),
+    "vwap": POSITIVE,
+    "breadth": stretch(0.0, 1.0),
+    "trend": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
+    "opening_range": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0), *stretch(3.0, 3.0)),
     "no_event": TRUE_OR_FALSE,
     "event": TRUE_OR_FALSE,
     "time": ALL,
@@ -61,10 +75,16 @@ NATURE: Mapping[str, Range] = {
     "value": ALL,
     "profit": ALL,
     "loss": ALL,
+    "give_back": ALL,
     "breach": ALL,
     "leg_delta": stretch(0.0, 1.0),
     "position_delta": ALL,
     "time_in_trade": NOT_NEGATIVE,
+    "sessions_in_trade": NOT_NEGATIVE,
+    "buying_power": ALL,
+    "net_liquidation": ALL,
+    "bot": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
+    "last_exit": TRUE_OR_FALSE,
     "net_delta": ALL,
     "net_gamma": ALL,
     "net_theta": ALL,
@@ -146,12 +166,15 @@ def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: 
     held = in_window | money | {TIME: stretch(start if is_same_day else 0.0, day, high_open=True)}
     fewest, most = dte_range(spec.legs.expiry)
     lasting = stretch(0.0, day - start) if is_same_day else NOT_NEGATIVE
+    nights = FALSE if is_same_day else stretch(0.0, most)
     return Places(
         halt=_reach(in_window | {TIME: stretch(0.0, day, high_open=True)}),
         entry=_reach(in_window | _prices(plan, worth)),
-        open=_reach(held, {"dte": stretch(0.0, most), "time_in_trade": lasting}),
+        open=_reach(held, {"dte": stretch(0.0, most), "time_in_trade": lasting, "sessions_in_trade": nights}),
         opened=_reach(
-            held | in_window | _UNMOVED, {"dte": stretch(fewest, most), "time_in_trade": FALSE}, _chosen(plan)
+            held | in_window | _UNMOVED,
+            {"dte": stretch(fewest, most), "time_in_trade": FALSE, "sessions_in_trade": FALSE},
+            _chosen(plan),
         ),
     )
 

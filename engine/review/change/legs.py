@@ -272,6 +272,7 @@ def _settling(sides: Sides) -> str:
 LEGS: Keys = {
     "expiry": Key(key="expiry", said=_expiry, judge=judge_expiry, read=_resolved),
     "legs": Within("legs.LEG"),
+    "choose": Within("legs.choose"),
     "require": Within("legs.require"),
     "if_held": Key(
         key="if_held",

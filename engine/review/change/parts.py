@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.compile.build import values_of
+from engine.compile.condition import rules_of
 from engine.compile.expression import number_of_name
 from engine.compile.orders import exit_order_of
 from engine.compile.plan import Rule
@@ -12,13 +13,14 @@ from engine.compile.scope import scope_of
 from engine.compile.vocabulary import Place
 from engine.review import amounts
 from engine.review.change.entering import ENTRY, day_words
-from engine.review.change.facet import Edit, Part, Verdict, told
+from engine.review.change.facet import Edit, Part, Verdict, told, worse
 from engine.review.change.key import Key, Keys, Within, facets
 from engine.review.change.leaving import exit_part
 from engine.review.change.legs import LEG, LEGS, STRIKE, UNDERLYING, grew, trade_words
 from engine.review.change.orders import ENTRY_ORDER, EXIT_ORDER
 from engine.review.change.risking import RISK
 from engine.review.change.rules import head, rule_part
+from engine.review.members import rank_words
 from engine.review.numbers import number_words
 from engine.review.structure import leg_words, size_words
 from engine.review.subject import Subject
@@ -59,18 +61,32 @@ def _count(value: tuple[int, Size | None], subject: Subject) -> str:
 
 def _dollar_stops(edit: Edit) -> str:
     said = []
-    for rule in edit.sides.now.plan.exits:
+    for rule in edit.sides.now.exits:
         if rule.level is not None and rule.level_quantity is not None and rule.level_quantity.value == "dollars":
             each = [amounts.money(round(rule.level / count, 2)) for count, _ in (edit.old, edit.new)]
             said.append(f"{rule.name} {amounts.money(rule.level)} is {each[0]} -> {each[1]} a structure")
     return ", ".join(said)
 
 
+def _symbols(noun: Spec, field: str, subject: Subject) -> tuple[str, ...]:
+    return noun.underlyings if noun.universe is None else noun.universe.symbols
+
+
+def _rank(noun: Spec, field: str, subject: Subject) -> tuple[str, bool, int] | None:
+    rank = None if noun.universe is None else noun.universe.rank
+    return None if rank is None else (rank.by, rank.highest, rank.count)
+
+
+def _rank_words(value: Any, subject: Subject) -> str:
+    return rank_words(*value)
+
+
 SPEC: Keys = {
     "version": Key(key="rulebot", said=lambda value, _: str(value), judge=told("another version of the language")),
     "name": Key(key="name", said=lambda value, _: value, judge=judge_name),
     "about": Key(key="about", said=lambda value, _: value, judge=told("")),
-    "underlyings": Key(key="underlying", said=lambda value, _: ", ".join(value), judge=UNDERLYING),
+    "underlyings": Key(key="underlying", said=lambda value, _: ", ".join(value), judge=UNDERLYING, read=_symbols),
+    "universe": Key(key="universe.rank", said=_rank_words, judge=worse("other symbols are taken"), read=_rank),
     "quantity": Key(key="quantity", said=_count, judge=judge_quantity, read=_counted),
     "size": Within("quantity"),
     "parameters": Within("parameters"),
@@ -92,6 +108,7 @@ def parts_of(subject: Subject) -> tuple[Part, ...]:
     spec, plan = subject.spec, subject.plan
     return (
         _section("", spec, SPEC, subject),
+        *_rules("universe.require", *_required(spec), subject),
         *_lets(subject),
         *_accepts(spec),
         _section("entry", spec.entry, ENTRY, subject),
@@ -114,6 +131,13 @@ def _section(place: str, noun: Any, keys: Keys, subject: Subject) -> Part:
 
 def _rules(place: str, written: tuple[Condition, ...], compiled: tuple[Rule, ...], subject: Subject) -> Iterator[Part]:
     return (rule_part(place, text, rule, subject) for text, rule in zip(written, compiled, strict=True))
+
+
+def _required(spec: Spec) -> tuple[tuple[Condition, ...], tuple[Rule, ...]]:
+    """Return what the universe requires, as written and as it reads for its first symbol."""
+    if spec.universe is None:
+        return (), ()
+    return spec.universe.require, rules_of(spec.universe.require, scope_of(spec, Place.UNIVERSE, values_of(spec)))[0]
 
 
 def _leg(leg: Leg, subject: Subject) -> Part:

@@ -14,6 +14,7 @@ from engine.review.subject import Subject
 from engine.spec.spec import Condition, Confirm
 
 LISTS = {
+    "universe.require": "enters",
     "entry.when": "enters",
     "legs.require": "enters",
     "risk.require": "enters",
@@ -127,12 +128,14 @@ def nameless(test: Truth) -> Any:
 
 
 REMOVED: Mapping[str, str] = {
+    "universe.require": "symbols that do not offer this are entered too",
     "entry.when": "it enters also when this does not hold",
     "legs.require": "it enters also when the structure does not offer this",
     "risk.require": "it enters also when the bot with the entry does not keep to this",
     "risk.halt_when": "entries go on when this holds",
 }
 ADDED: Mapping[str, str] = {
+    "universe.require": "fewer symbols",
     "entry.when": "fewer entries",
     "legs.require": "fewer entries",
     "risk.require": "fewer entries",

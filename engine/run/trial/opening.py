@@ -28,6 +28,7 @@ from engine.turn.program import CompiledBot
 
 def open_position(opening: Opening, bot: CompiledBot, market: Market, facts: Facts, at: datetime) -> Position:
     """Return the position. Raises: SpecError when the spec chooses no legs in that market."""
+    bot = bot.on(opening.symbol).taking(opening.alternative)
     options = _given(opening, bot, market.session, facts) or _chosen(opening, bot, market, facts, at)
     quantity = _quantity(opening, bot, options, facts)
     legs = _paid(_legs(bot, options, market, at, quantity), opening.net, quantity)
@@ -45,6 +46,7 @@ def open_position(opening: Opening, bot: CompiledBot, market: Market, facts: Fac
         opened_at=opened_at,
         entry_mid=opening.net,
         max_risk=None if worst is None else worst * legs[0].option.multiplier,
+        alternative=opening.alternative,
     )
 
 
