@@ -6,6 +6,7 @@ from decimal import Decimal, InvalidOperation
 
 from engine.compile.alone import alone_problems
 from engine.compile.condition import rules_of
+from engine.compile.edges import edges_read
 from engine.compile.expression import number_of_name
 from engine.compile.leaving import basis_problems, closing_problems, direction_of, ending_problems, exit_plans
 from engine.compile.lifecycle import LIFECYCLE, sound
@@ -246,7 +247,7 @@ def _plan(
             max_unprotected=spec.risk.max_unprotected,
         ),
         lifecycle=sound(LIFECYCLE),
-        needs=needs_of(rules, legs, spec.legs.expiry),
+        needs=needs_of(rules, legs, spec.legs.expiry, edges_read(legs)),
     )
 
 

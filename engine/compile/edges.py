@@ -1,9 +1,9 @@
 """What a strike may not pass: `not_below` and `not_above`, from a strike, a level of the underlying or another leg."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from engine.compile.expression import number_of_name
-from engine.compile.plan import Call, Constant, Number, Quantity
+from engine.compile.plan import Call, Constant, LegPlan, Number, Quantity
 from engine.compile.problem import Fault, Problem, did_you_mean
 from engine.compile.scope import scope_of
 from engine.compile.vocabulary import PRICE_LEVELS, Place
@@ -27,6 +27,12 @@ def edges_of(leg: Leg, symbol: str, spec: Spec) -> Mapping[str, Number]:
         if edge is not None:
             found[name] = _number(edge, symbol, spec, (*leg.strike.path, name))
     return found
+
+
+def edges_read(legs: Iterable[LegPlan]) -> tuple[Number, ...]:
+    """Return the measures that edges of these legs name: data that the bot needs besides its rules."""
+    edges = (edge for leg in legs for edge in (leg.not_below, leg.not_above))
+    return tuple(edge for edge in edges if isinstance(edge, Call) and edge.measure != "strike")
 
 
 def edge_problems(leg: Leg, symbol: str, spec: Spec) -> Iterator[Problem]:

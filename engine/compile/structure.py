@@ -1,14 +1,14 @@
 """The legs: in which order their strikes resolve, what covers what, whether the structure is sold or bought."""
 
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 
 from engine.compile.distance import REFERRING, ends_of, place_of
 from engine.compile.edges import edge_problems, edges_of, legs_named_by
 from engine.compile.plan import LegPlan
 from engine.compile.problem import Problem, did_you_mean
+from engine.compile.strikes import modifier_problems, side_problems, width_problems
 from engine.model.contract import Kind, Right, product
-from engine.spec.spec import Bound, DteRule, Expiry, Leg, Path, Round, Side, Spec, Strike, StrikeBy
+from engine.spec.spec import Bound, DteRule, Expiry, Leg, Path, Side, Spec, Strike, StrikeBy
 
 MAX_LEGS = 8
 MAX_RATIO = 100
@@ -56,57 +56,17 @@ def _strike_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
     if strike.by in (StrikeBy.PREMIUM, StrikeBy.SIDE_CREDIT) and target is not None and target <= 0:
         yield Problem("RB230", where, f"a price per share is positive, is {target:f}")
     if strike.by in (StrikeBy.BELOW, StrikeBy.ABOVE):
-        yield from _width_problems(strike, where)
-    yield from _modifier_problems(strike)
+        yield from width_problems(strike, where)
+    yield from modifier_problems(strike)
     if strike.by in REFERRING:
         yield from _reference_problems(leg, spec)
     if strike.by is StrikeBy.SIDE_CREDIT:
-        yield from _side_problems(leg, spec)
+        yield from side_problems(leg, spec)
 
 
 def _target_path(strike: Strike) -> Path:
     key = "by" if strike.by in (StrikeBy.BELOW, StrikeBy.ABOVE) else strike.by.value
     return (*strike.path, key) if strike.bound is Bound.NEAREST else (*strike.path, key, strike.bound.value)
-
-
-def _width_problems(strike: Strike, where: Path) -> Iterator[Problem]:
-    widths = (strike.target or Decimal(0), *strike.widths)
-    for at, width in enumerate(widths):
-        here = (*where, at) if strike.widths else where
-        if width <= 0:
-            yield Problem("RB230", here, f"a width is positive, is {width}", "'below' and 'above' give the side")
-        elif width in widths[:at]:
-            yield Problem("RB230", here, f"{width:f} points stand twice in this list of preference", "remove one")
-    if strike.widths and strike.round is not Round.NEAREST:
-        message = "'round' means nothing beside a list of widths, each of which must be listed"
-        yield Problem("RB230", (*strike.path, "round"), message, "'within' lets a strike near a width do")
-
-
-def _side_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
-    """The credit of a side is that of this short with the one long that counts from it."""
-    path = (*leg.strike.path, "side_credit")
-    if leg.side is not Side.SELL:
-        yield Problem("RB230", path, f"'side_credit' is of a leg that is sold, and '{leg.name}' is bought", on_key=True)
-        return
-    longs = [
-        each
-        for each in spec.legs.legs
-        if each.strike.by in (StrikeBy.BELOW, StrikeBy.ABOVE) and each.strike.reference == leg.name
-    ]
-    if len(longs) != 1 or longs[0].side is not Side.BUY or longs[0].right != leg.right:
-        message = f"'side_credit' needs exactly one bought {leg.right} that counts from '{leg.name}'"
-        help_text = f"as in 'long: {{buy: {leg.right}, strike: {{below: {leg.name}, by: 10 pts}}}}'"
-        yield Problem("RB230", path, message, help_text, on_key=True)
-
-
-def _modifier_problems(strike: Strike) -> Iterator[Problem]:
-    for name in ("multiple_of", "prefer_multiple_of", "at_least_from_spot", "within"):
-        value: Decimal | None = getattr(strike, name)
-        if value is not None and (value < 0 or (value == 0 and name.endswith("multiple_of"))):
-            yield Problem("RB230", (*strike.path, name), f"'{name}' is positive, is {value:f}")
-    if strike.round is not Round.NEAREST and (strike.bound is not Bound.NEAREST or strike.by is StrikeBy.AT_LEG):
-        why = "the bound says on which side" if strike.bound is not Bound.NEAREST else "it is that strike or none"
-        yield Problem("RB230", (*strike.path, "round"), f"'round' means nothing here: {why}", "remove it", on_key=True)
 
 
 def _reference_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:

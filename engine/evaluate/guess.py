@@ -14,7 +14,8 @@ from statistics import NormalDist
 from engine.compile.plan import LegPlan, Plan
 from engine.evaluate.listings import neighbours
 from engine.evaluate.snapshot import View
-from engine.evaluate.strike_terms import edge_of, mid_of, outward
+from engine.evaluate.strike_terms import edge_of, outward
+from engine.evaluate.strike_values import premiums_of
 from engine.model.contract import Right, listed
 from engine.model.values import dataclass
 from engine.spec.spec import StrikeBy
@@ -196,13 +197,7 @@ def _far_deltas(about: Guessing) -> list[tuple[Decimal, float]]:
 
 def _premiums(about: Guessing) -> list[tuple[Decimal, float]]:
     """Return the streamed strikes with what they are worth at mid, outward."""
-    leg, view = about.leg, about.view
-    key = ("mids", leg.trading_class, about.expiry, leg.right)
-    if (known := view.memo.get(key)) is None:
-        rows = view.chain(leg.trading_class, about.expiry, leg.right)
-        mids = ((strike, mid_of(view, rows[strike])) for strike in outward(leg, list(rows)))
-        known = view.memo[key] = [(strike, mid) for strike, mid in mids if mid is not None]
-    return known
+    return list(premiums_of(about.view, about.leg, about.expiry).items())
 
 
 def _steps_from(strikes: tuple[Decimal, ...], strike: Decimal, steps: int) -> Decimal:

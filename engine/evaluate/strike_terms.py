@@ -10,7 +10,6 @@ from engine.evaluate.measure import reader_of
 from engine.evaluate.reading import Context, Read
 from engine.evaluate.snapshot import View
 from engine.model.contract import Option, Right, listed
-from engine.model.quotes import NO_BID, OPTION_AGE, quote_problem
 from engine.spec.spec import Bound, Round, Strike, StrikeBy
 
 VALUED = (StrikeBy.DELTA, StrikeBy.PREMIUM, StrikeBy.SIDE_CREDIT)
@@ -50,16 +49,6 @@ def edge_of(number: Number, leg: LegPlan, rule: Expiry, view: View, strikes: Map
         return None if known is None else float(known)
     found = _reader(number, leg.symbol, leg.trading_class, rule)(view)
     return found if isinstance(found, float) else None
-
-
-def mid_of(view: View, row: int) -> float | None:
-    """Return what an option is worth at mid, per share; without a bid half its ask. None without a sound quote."""
-    board = view.board
-    problem = quote_problem(board, row, view.now, OPTION_AGE)
-    if problem and (problem != NO_BID or board.bid_size[row] != 0.0):
-        return None
-    bid = 0.0 if problem else board.bid[row]
-    return round((bid + board.ask[row]) / 2.0, 9)
 
 
 def preferred(step: Decimal | None, strike: Decimal, strikes: Iterable[Decimal]) -> list[Decimal]:

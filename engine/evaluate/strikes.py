@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from heapq import nsmallest
 from itertools import pairwise
-from math import isnan
 
 from engine.compile.plan import Expiry, LegPlan
 from engine.evaluate.choice import Candidate, LegChoice
@@ -22,14 +21,13 @@ from engine.evaluate.strike_terms import (
     OFFSETS,
     VALUED,
     edge_of,
-    mid_of,
     option_of,
     outward,
     preferred,
     side_of,
 )
+from engine.evaluate.strike_values import candidate_of, deltas_of, mid_of, premiums_of
 from engine.model.contract import Option, Right
-from engine.model.quotes import OPTION_AGE, fresh_rows
 from engine.spec.spec import Bound, Round, StrikeBy
 
 REACH = 12
@@ -209,38 +207,24 @@ class Chooser:
             return further if abs(known[further] - target) <= HAIR else nearer
         return min(bracket, key=lambda strike: (round(abs(known[strike] - target), 9), -self._distance_out(strike)))
 
-    def _values(self) -> dict[Decimal, float]:
+    def _values(self) -> Mapping[Decimal, float]:
         """Return the known values of strikes on the grid, from the money outward."""
-        strike = self.leg.strike
+        strike, expiry = self.leg.strike, self.expiry
+        assert expiry is not None
         if strike.by is StrikeBy.SIDE_CREDIT:
             return self._side_credits()
-        read = self._all_deltas if strike.by is StrikeBy.DELTA else self._all_premiums
-        key = ("deltas" if strike.by is StrikeBy.DELTA else "premiums", self.leg.trading_class, self.expiry)
-        if (known := self.view.memo.get((*key, self.leg.right))) is None:
-            known = self.view.memo[(*key, self.leg.right)] = read()
+        values_of = deltas_of if strike.by is StrikeBy.DELTA else premiums_of
+        known = values_of(self.view, self.leg, expiry)
         if strike.multiple_of is None and not self.avoid:
             return known
         return {strike: value for strike, value in known.items() if self._on_grid(strike)}
-
-    def _all_deltas(self) -> dict[Decimal, float]:
-        board, now = self.view.board, self.view.now
-        rows = self._rows()
-        fresh = set(fresh_rows(board, rows.values(), board.model_at, now, OPTION_AGE))
-        deltas = board.delta
-        known = ((strike, deltas[rows[strike]]) for strike in outward(self.leg, list(rows)) if rows[strike] in fresh)
-        return {strike: abs(delta) for strike, delta in known if delta == delta}
-
-    def _all_premiums(self) -> dict[Decimal, float]:
-        rows = self._rows()
-        mids = ((strike, mid_of(self.view, rows[strike])) for strike in outward(self.leg, list(rows)))
-        return {strike: mid for strike, mid in mids if mid is not None}
 
     def _side_credits(self) -> dict[Decimal, float]:
         """Return the credit of this short with the long that counts from it, per share, at mid."""
         assert self.partner is not None
         assert self.expiry is not None
         found = {}
-        for strike, mid in self._all_premiums().items():
+        for strike, mid in premiums_of(self.view, self.leg, self.expiry).items():
             if not self._on_grid(strike):
                 continue
             chosen = {**self.chosen, self.leg.name: option_of(self.leg, self.expiry, strike)}
@@ -251,10 +235,6 @@ class Chooser:
             if (other := mid_of(self.view, row)) is not None:
                 found[strike] = round(self.leg.ratio * mid - self.partner.ratio * other, 9)
         return found
-
-    def _rows(self) -> Mapping[Decimal, int]:
-        assert self.expiry is not None
-        return self.view.chain(self.leg.trading_class, self.expiry, self.leg.right)
 
     def _bracket(
         self, strikes: tuple[Decimal, ...], known: Mapping[Decimal, float], target: float
@@ -342,15 +322,7 @@ class Chooser:
         return self._shown((strike, abs(known[strike] - target)) for strike in ranked)
 
     def _shown(self, found: Iterable[tuple[Decimal, float]]) -> tuple[Candidate, ...]:
-        return tuple(self._candidate(strike, distance) for strike, distance in found) if self.explain else ()
-
-    def _candidate(self, strike: Decimal, distance: float) -> Candidate:
-        board = self.view.board
-        row = self._rows().get(strike)
-        if row is None:
-            return Candidate(strike, None, None, None, distance)
-
-        def value(number: float) -> float | None:
-            return None if isnan(number) else number
-
-        return Candidate(strike, value(board.bid[row]), value(board.ask[row]), value(board.delta[row]), distance)
+        assert self.expiry is not None
+        if not self.explain:
+            return ()
+        return tuple(candidate_of(self.view, self.leg, self.expiry, *each) for each in found)

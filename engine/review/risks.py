@@ -48,7 +48,9 @@ def _words_of(worst: Worst, subject: Subject) -> str:
     if worst.sure is Sure.LIMIT:
         return f"{most}: an entry that could lose more is refused (max_loss_per_trade){_in_example(example)}"
     if worst.sure is Sure.SIZE:
-        return f"{most}: no more structures are entered than fit that (quantity){_in_example(example)}"
+        is_too_large = example is not None and example.worst is not None and example.worst > worst.amount
+        fits_not = ": not one of it fits, and it would not be entered" if is_too_large else ""
+        return f"{most}: no more structures are entered than fit that (quantity){_in_example(example)}{fits_not}"
     assert example is not None
     if worst.sure is Sure.STRIKES:
         return f"{most}: {_computed(worst, subject, example)}"

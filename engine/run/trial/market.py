@@ -10,7 +10,7 @@ from decimal import Decimal
 from math import floor, isnan, nan, sqrt
 
 from engine.compile.plan import Plan
-from engine.model.black import MEAN_MOVE, delta, price, years_until
+from engine.model.black import MEAN_MOVE, delta, price, sensitivities, years_until
 from engine.model.contract import Contract, Kind, Option, Right, Underlying, product
 from engine.model.facts import Listing
 from engine.model.market import Board
@@ -161,6 +161,7 @@ class Market:
         worth, slope = self.worth(option, at), self._delta(option, at)
         board, row = self.board, self.board.rows[option]
         board.delta[row], board.iv[row] = slope, self.volatility(option.symbol, self.minute)
+        board.gamma[row], board.theta[row], board.vega[row] = self._sensitivities(option, at)
         board.model_at[row] = nan if isnan(slope) else at.timestamp()
         board.volume[row] = self.given.volumes.get(option.symbol, COUNT)
         board.open_interest[row] = self.given.open_interests.get(option.symbol, COUNT)
@@ -195,6 +196,13 @@ class Market:
             return nan
         years = years_until(option.expiry, at.timestamp()) or 0.0
         return delta(forward, float(option.strike), years, volatility, option.right is Right.CALL)
+
+    def _sensitivities(self, option: Option, at: datetime) -> tuple[float, float, float]:
+        forward, volatility = self.level(option.symbol), self.volatility(option.symbol, self.minute)
+        if isnan(forward) or isnan(volatility):
+            return nan, nan, nan
+        years = years_until(option.expiry, at.timestamp()) or 0.0
+        return sensitivities(forward, float(option.strike), years, volatility)
 
     # ------------------------------------------------------------ quotes of the open position
 

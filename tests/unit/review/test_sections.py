@@ -79,6 +79,11 @@ def told(text: str = CONDOR) -> str:
             "at a loss of $150 (3R) since the session began",
         ),
         (
+            "underlying: SPX\n",
+            "underlying: SPX\nquantity: {max_loss: $500, at_most: 4}\n",
+            "could lose $955: not one of it fits, and it would not be entered",
+        ),
+        (
             "{delta: 0.10}",
             "{otm: 1%, round: away, within: 0.1%}",
             "1% above spot, the next listed away from the money, no trade if the nearest is more than 0.1% of spot",
