@@ -18,6 +18,7 @@ from engine.compile.problem import Fault, Problem
 from engine.compile.protection import protect_plan, protection_problems
 from engine.compile.reads import needs_of, needs_together
 from engine.compile.scope import scope_of
+from engine.compile.size import size_problems
 from engine.compile.structure import leg_plans, leg_problems
 from engine.compile.timing import entry_plan, entry_problems
 from engine.compile.universe import halt_problems, member, universe_problems, with_members
@@ -126,13 +127,14 @@ def _compiled(spec: Spec) -> tuple[Plan | None, list[Problem]]:
         rules_of(spec.entry.when, scope_of(spec, Place.FILTER, values)),
         rules_of(spec.legs.require, scope_of(spec, Place.REQUIRE, values)),
         rules_of(spec.risk.halt_when, scope_of(spec, Place.HALT, values)),
+        rules_of(spec.risk.require, scope_of(spec, Place.RISK, values)),
     )
     exits, found = exit_plans(spec, scope_of(spec, Place.EXIT, values))
     problems += [problem for _, of_list in lists for problem in of_list] + found
     if problems:
         return None, problems
-    when, require, halt_when = (rules for rules, _ in lists)
-    return _plan(spec, when, require, halt_when, exits), []
+    when, require, halt_when, limits = (rules for rules, _ in lists)
+    return _plan(spec, when, require, halt_when, limits, exits), []
 
 
 def values_of(spec: Spec) -> Mapping[str, Amount]:
@@ -165,20 +167,31 @@ def _risk_problems(spec: Spec) -> Iterator[Problem]:
     if spec.quantity < 1:
         yield Problem("RB250", ("quantity",), f"a quantity is at least 1, is {spec.quantity}")
     most, day = spec.risk.max_loss_per_trade, spec.risk.daily_loss
-    for name, given in (("max_loss_per_trade", most), ("daily_loss", day)):
+    for name, given in (("r", spec.risk.r), ("max_loss_per_trade", most), ("daily_loss", day)):
         value = given.value if isinstance(given, Amount) else given
         if value is not None and value <= 0:
             yield Problem("RB250", (*spec.risk.path, name), f"'{name}' is written positive, is {value:f}")
-    if isinstance(day, Amount) and most is None:
-        message = "'daily_loss' is a multiple of 'max_loss_per_trade', which is not given"
+    if isinstance(day, Amount) and _unit_of(spec.risk) is None:
+        name = "r" if day.unit is Unit.R else "max_loss_per_trade"
+        message = f"'daily_loss' is a multiple of '{name}', which is not given"
         yield Problem("RB250", (*spec.risk.path, "daily_loss"), message, "give it, or write dollars")
+    if spec.risk.r is not None and not (isinstance(day, Amount) and day.unit is Unit.R):
+        help_text = "as in 'daily_loss: 3R', or remove it"
+        yield Problem("RB250", (*spec.risk.path, "r"), "'r' is given, and no limit is in R", help_text, on_key=True)
 
 
 def _daily_loss(risk: Risk) -> Decimal | None:
     """Return the loss in dollars at which the bot halts for the day."""
     if not isinstance(risk.daily_loss, Amount):
         return risk.daily_loss
-    return None if risk.max_loss_per_trade is None else risk.daily_loss.value * risk.max_loss_per_trade
+    unit = _unit_of(risk)
+    return None if unit is None else risk.daily_loss.value * unit
+
+
+def _unit_of(risk: Risk) -> Decimal | None:
+    """Return the dollars that `daily_loss` is a multiple of, None while they are not given."""
+    in_r = isinstance(risk.daily_loss, Amount) and risk.daily_loss.unit is Unit.R
+    return risk.r if in_r else risk.max_loss_per_trade
 
 
 CHECKS: tuple[Check, ...] = (
@@ -191,6 +204,7 @@ CHECKS: tuple[Check, ...] = (
     alone_problems,
     basis_problems,
     _risk_problems,
+    size_problems,
     protection_problems,
 )
 """Every check of the whole spec; conditions are checked while they are compiled."""
@@ -201,17 +215,19 @@ def _plan(
     when: tuple[Rule, ...],
     require: tuple[Rule, ...],
     halt_when: tuple[Rule, ...],
+    limits: tuple[Rule, ...],
     exits: tuple[ExitPlan, ...],
 ) -> Plan:
     legs = leg_plans(spec)
     leaving = (rule for each in exits for rule in (each.rule, *each.armed_by) if rule is not None)
-    rules = (*when, *require, *halt_when, *leaving)
+    rules = (*when, *require, *halt_when, *limits, *leaving)
     return Plan(
         name=spec.name,
         digest=spec.digest,
         parameters=tuple(parameter.name for parameter in spec.parameters),
         underlyings=spec.underlyings,
         quantity=spec.quantity,
+        size=spec.size,
         opens_for=direction_of(spec),
         entry=entry_plan(spec, when),
         expiry=spec.legs.expiry,
@@ -223,6 +239,7 @@ def _plan(
         risk=RiskPlan(
             max_loss_per_trade=spec.risk.max_loss_per_trade,
             daily_loss=_daily_loss(spec.risk),
+            require=limits,
             halt_when=halt_when,
             undefined_risk=spec.risk.undefined_risk,
             protect=protect_plan(spec),

@@ -125,7 +125,7 @@ def _example(measure: Measure) -> str:
 
 def _compare(test: MeasureTest, comparison: Comparison, measure: Measure, call: Call, scope: Scope) -> Truth:
     if measure.quantity is Quantity.TEXT or comparison.op is Op.IS:
-        return _is(test, comparison, measure, call)
+        return _is(test, comparison, measure, call, scope)
     left: Number = call
     right: list[Number] = []
     for at, operand in enumerate(comparison.operands):
@@ -140,16 +140,18 @@ def _compare(test: MeasureTest, comparison: Comparison, measure: Measure, call: 
     return Compare(comparison.op, left, tuple(right))
 
 
-def _is(test: MeasureTest, comparison: Comparison, measure: Measure, call: Call) -> Truth:
+def _is(test: MeasureTest, comparison: Comparison, measure: Measure, call: Call, scope: Scope) -> Truth:
     path = (*test.path, comparison.op.value)
     operand = comparison.operands[0]
     word = operand.name if isinstance(operand, Word) else operand
     if measure.quantity is not Quantity.TEXT or comparison.op is not Op.IS or not isinstance(word, str):
         message = f"'{test.measure}' is {measure.quantity.value} and does not go with '{comparison.op.value}'"
         raise Fault(Problem("RB203", path, message, "", None, True))
-    if word not in measure.words:
+    if measure.words and word not in measure.words:
         message = f"'{measure.name}' is {listed_words(measure.words)}, is '{word}'"
         raise Fault(Problem("RB207", path, message, did_you_mean(word, measure.words)))
+    if measure.name == "last_exit" and call.argument("called") == scope.bot and word not in scope.exits:
+        raise Fault(Problem("RB201", path, f"this bot has no exit '{word}'", did_you_mean(word, scope.exits)))
     return Compare(Op.IS, call, (Text(word),))
 
 

@@ -36,7 +36,7 @@ _JUDGES_LEGS = (
     "cost",
     "value",
 )
-_NEEDS_NO_DATA = ("time", "dte")
+_NEEDS_NO_DATA = ("time", "dte", "sessions_in_trade")
 _OTHER_WAY = {
     "credit": (("debit", "credit"), ("value", "cost")),
     "debit": (("credit", "debit"), ("cost", "value")),

@@ -29,6 +29,7 @@ from engine.spec.spec import (
     Op,
     Order,
     Path,
+    Size,
     Strike,
     Window,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "Op",
     "Order",
     "Path",
+    "Size",
     "Strike",
 ]
 
@@ -255,12 +257,16 @@ class ProtectPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskPlan:
-    """Limits in dollars, the conditions that halt the bot, and its protection. max_unprotected in seconds."""
+    """Limits in dollars, what must hold with an entry included, the conditions that halt the bot, and its protection.
+
+    max_unprotected in seconds.
+    """
 
     max_loss_per_trade: Decimal | None
     daily_loss: Decimal | None
     halt_when: tuple[Rule, ...]
     undefined_risk: bool
+    require: tuple[Rule, ...] = ()
     protect: ProtectPlan | None = None
     max_unprotected: float | None = None
 
@@ -292,7 +298,7 @@ class Needs:
     class, Expiry) of its legs. daily: sessions of daily closes by symbol. opening_move: symbols whose expected move of
     the open is read. events: names of event calendars. bars: how many, by symbol and seconds of one bar.
     implied: symbols whose history of 30-day volatility is read. extras: what lines are asked for beside quotes.
-    beside: options that are read though no leg is made of them, chosen as legs are.
+    beside: options that are read though no leg is made of them, chosen as legs are. bots: whose state is read.
     """
 
     symbols: tuple[str, ...]
@@ -305,6 +311,7 @@ class Needs:
     implied: tuple[str, ...] = ()
     extras: Extras = frozenset()
     beside: tuple[LegPlan, ...] = ()
+    bots: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,6 +350,7 @@ class Ranking:
 class Plan:
     """One bot, ready to run. `digest` names the text that governs it; `opens_for` is "credit" or "debit".
 
+    `size`: as many structures as fit it, at most `quantity`; None is always `quantity`.
     `parameters` are the names of those that the text has. With `choices` the bot enters by the plan of one of them, and
     that one governs the position; legs, require and exits here are then those of the first, and `needs` those of all.
     So it is with `members`, the symbols of a universe, each of which may have choices again.
@@ -353,6 +361,7 @@ class Plan:
     parameters: tuple[str, ...]
     underlyings: tuple[str, ...]
     quantity: int
+    size: Size | None = None
     opens_for: str
     entry: EntryPlan
     expiry: Expiry

@@ -93,6 +93,7 @@ def needs_of(
         implied=implied_of(calls),
         extras=frozenset(extras_of(calls, legs)),
         beside=wings_of(calls, legs),
+        bots=frozenset(str(call.argument("called")) for call in calls if call.measure in ("bot", "last_exit")),
     )
 
 

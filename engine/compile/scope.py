@@ -6,7 +6,16 @@ from engine.compile.plan import Argument, Call
 from engine.compile.problem import Fault, Problem, did_you_mean
 from engine.compile.series import MINUTE, SIZES
 from engine.compile.units import written as as_written
-from engine.compile.vocabulary import INDICES, VOCABULARY, Measure, Parameter, Place, Takes, may_stand
+from engine.compile.vocabulary import (
+    INDICES,
+    VOCABULARY,
+    WITH_AN_ENTRY,
+    Measure,
+    Parameter,
+    Place,
+    Takes,
+    may_stand,
+)
 from engine.model.session import Anchor, DayTime
 from engine.model.values import dataclass
 from engine.spec.spec import Amount, Leg, Let, Path, Side, Spec, Strike, StrikeBy, Unit, Word
@@ -18,13 +27,18 @@ LONGEST_OPENING = 3 * 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Names as a condition sees them. `values` are parameters that stand alone as numbers, by name."""
+    """Names as a condition sees them. `values` are parameters that stand alone as numbers, by name.
+
+    bot: the spec's own name; exits: those of its exits.
+    """
 
     place: Place
     symbols: tuple[str, ...]
     legs: Mapping[str, Leg]
     lets: Mapping[str, Let]
     values: Mapping[str, Amount]
+    bot: str = ""
+    exits: tuple[str, ...] = ()
 
     def symbol_of_leg(self) -> dict[str, str]:
         """Return the underlying of every leg."""
@@ -39,6 +53,8 @@ def scope_of(spec: Spec, place: Place, values: Mapping[str, Amount]) -> Scope:
         {leg.name: leg for leg in (_pair_at_the_money() if place is Place.UNIVERSE else spec.legs.legs)},
         {let.name: let for let in spec.lets},
         values,
+        spec.name,
+        tuple(rule.name for rule in spec.exits),
     )
 
 
@@ -63,6 +79,8 @@ def measure_named(name: str, scope: Scope, path: Path, columns: tuple[int, int] 
 
 def _misplaced(measure: Measure, place: Place) -> str:
     lacks = "no position is open" if Place.REQUIRE in measure.places or place is Place.REQUIRE else "there is none"
+    if measure.places == WITH_AN_ENTRY:
+        return f"'{measure.name}' is of the bot with an entry included, and in {place.value} none is proposed"
     if measure.places == frozenset({Place.EXIT}):
         return f"'{measure.name}' is of an open position, and in {place.value} {lacks} yet"
     return f"'{measure.name}' is of a structure, and in {place.value} none is chosen yet"
@@ -142,6 +160,8 @@ def _default(
             message = f"'{measure.name}' is judged on the short legs unless 'of' says which, and this bot has none"
             raise Fault(Problem("RB207", path[:-1] if columns is None else path, message, "", columns))
         return legs
+    if parameter.takes is Takes.BOT:
+        return scope.bot
     return parameter.default
 
 
@@ -171,6 +191,10 @@ def _taken(parameter: Parameter, written: Written, scope: Scope) -> Argument:
             return _amount(parameter, written, Unit.SECONDS)
         case Takes.COUNT:
             return _count(parameter, written)
+        case Takes.SYMBOLS if isinstance(written, tuple):
+            return tuple(dict.fromkeys(written))
+        case Takes.BOT:
+            return _word(written)
         case Takes.BARS:
             return _size(parameter, written)
         case Takes.OPENING:

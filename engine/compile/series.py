@@ -62,6 +62,9 @@ def series_of(call: Call) -> Mapping[Series, int]:
     match call.measure:
         case "sma" | "ema" | "rsi" | "adx" | "trend":
             return {(str(call.argument("of")), size_of(call)): depth_of(call).asked}
+        case "breadth":
+            symbols = call.argument("of")
+            return {(symbol, DAY): depth_of(call).asked for symbol in symbols} if isinstance(symbols, tuple) else {}
         case "vwap":
             symbol = str(call.argument("of"))
             return dict.fromkeys(((symbol, MINUTE), (FUNDS.get(symbol, symbol), MINUTE)), TODAY)

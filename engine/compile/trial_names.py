@@ -26,7 +26,9 @@ def trial_problems(trial: Trial, plan: Plan, given: Iterable[str]) -> Iterator[P
 
 def rule_names(plan: Plan) -> tuple[str, ...]:
     """Return the names of all rules of a plan."""
-    rules = [rule for each in plan.structures() for rule in (*each.entry.when, *each.require, *each.risk.halt_when)]
+    found = plan.structures()
+    rules = [rule for each in found for rule in (*each.entry.when, *each.require)]
+    rules += [rule for each in found for rule in (*each.risk.require, *each.risk.halt_when)]
     rules = [*rules_of_members(plan), *rules]
     return tuple(dict.fromkeys([rule.name for rule in rules] + [each.name for each in _judged(plan)]))
 

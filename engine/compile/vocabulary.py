@@ -21,6 +21,7 @@ class Place(Enum):
     EXIT = "exits"
     HALT = "risk.halt_when"
     UNIVERSE = "universe.require"
+    RISK = "risk.require"
 
 
 class Takes(Enum):
@@ -35,6 +36,8 @@ class Takes(Enum):
     POINTS = "points"
     SECONDS = "a duration"
     COUNT = "a whole number"
+    SYMBOLS = "symbols of stocks, ETFs or indices"
+    BOT = "the name of a bot"
     BARS = "the size of a bar: 1m, 2m, 3m, 5m, 10m, 15m or 30m"
     OPENING = "whole minutes from the open, 1m to 3h"
 
@@ -101,6 +104,7 @@ STRUCTURE = frozenset({Place.REQUIRE, Place.EXIT})
 AT_THE_MONEY = frozenset({"quote_width", "volume", "open_interest"})
 """Measures of legs that a universe asks of the options at the money, where no legs are chosen yet."""
 OPEN_POSITION = frozenset({Place.EXIT})
+WITH_AN_ENTRY = frozenset({Place.RISK})
 
 _NUMBER_LEVEL = ((Unit.NUMBER, Quantity.LEVEL),)
 _LEVEL_CHANGE = ((Unit.POINTS, Quantity.LEVEL), (Unit.PERCENT, Quantity.FRACTION))
@@ -112,6 +116,7 @@ _PLAIN = ((Unit.NUMBER, Quantity.PLAIN),)
 _TRUTH = ((Unit.NUMBER, Quantity.TRUTH),)
 _PRICE_OR_DOLLARS = ((Unit.NUMBER, Quantity.PRICE), (Unit.DOLLARS, Quantity.DOLLARS))
 _PART_OR_DOLLARS = ((Unit.PERCENT, Quantity.FRACTION), (Unit.DOLLARS, Quantity.DOLLARS))
+_DOLLARS = ((Unit.DOLLARS, Quantity.DOLLARS),)
 _PART = ((Unit.PERCENT, Quantity.FRACTION),)
 _DELTA = ((Unit.NUMBER, Quantity.DELTA),)
 
@@ -313,6 +318,19 @@ _BAR_MEASURES = (
         places=EVERYWHERE,
         reads=("facts",),
         formula="Price of the session's finished minutes, weighted by the shares traded in each; SPX by those of SPY.",
+    ),
+    Measure(
+        name="breadth",
+        units=((Unit.PERCENT, Quantity.FRACTION),),
+        parameters=(
+            Parameter(name="of", takes=Takes.SYMBOLS, required=True),
+            Parameter(name="window", takes=Takes.COUNT, default=50),
+        ),
+        source="daily bars of finished sessions",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula="The share of the symbols whose last close is above the mean of their last `window` closes.",
     ),
     Measure(
         name="trend",
@@ -632,6 +650,89 @@ _POSITION = (
         reads=("time", "position"),
         formula="Seconds since the first fill.",
     ),
+    Measure(
+        name="sessions_in_trade",
+        units=((Unit.NUMBER, Quantity.DAYS),),
+        source="the exchange calendar and the day of entry",
+        max_age=None,
+        places=OPEN_POSITION,
+        reads=("time", "position"),
+        formula="Sessions after that of the entry, up to the present one; 0 on the day of entry.",
+    ),
+)
+
+
+def _of_account(name: str, formula: str) -> Measure:
+    return Measure(
+        name=name,
+        units=((Unit.DOLLARS, Quantity.DOLLARS),),
+        source="the account as the broker last told",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula=formula,
+    )
+
+
+def _of_bot(name: str, parameter: Parameter, formula: str, words: tuple[str, ...] = ()) -> Measure:
+    return Measure(
+        name=name,
+        units=((Unit.NUMBER, Quantity.TEXT),),
+        parameters=(parameter,),
+        source="positions and orders of the bots of this run",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("time",),
+        formula=formula,
+        words=words,
+    )
+
+
+_DESK = (
+    _of_account("buying_power", "What the account can still buy, dollars, by the broker's own rules."),
+    _of_account("net_liquidation", "What the account would come to if all of it were closed now, dollars."),
+    _of_bot(
+        "bot",
+        Parameter(name="called", takes=Takes.BOT, required=True),
+        "`open` while that bot holds anything, `flat` while it holds nothing and no order of it works.",
+        ("open", "flat"),
+    ),
+    _of_bot(
+        "last_exit",
+        Parameter(name="called", takes=Takes.BOT, default="self"),
+        "The name of the exit that ended a position of that bot last in this session; false while none has.",
+    ),
+)
+
+_EXPOSURE = (
+    *(
+        Measure(
+            name=name,
+            units=units,
+            parameters=parameters,
+            source="the broker's model, of all positions of the bot and the entry in question",
+            max_age=OPTION_AGE,
+            places=WITH_AN_ENTRY,
+            reads=("legs", "position"),
+            formula=f"Sum over all contracts of count x multiplier x {greek}, with the entry filled: {unit}.",
+        )
+        for name, units, parameters, greek, unit in (
+            ("net_delta", _PLAIN, (_SYMBOL,), "delta", "shares of one underlying"),
+            ("net_gamma", _PLAIN, (_SYMBOL,), "gamma", "shares a point of one underlying"),
+            ("net_theta", _DOLLARS, (), "theta", "dollars a day"),
+            ("net_vega", _DOLLARS, (), "vega", "dollars a point of volatility"),
+        )
+    ),
+    Measure(
+        name="worst_case_at_expiry",
+        units=_DOLLARS,
+        source="strikes and fills of all positions of the bot, and quotes of the entry in question",
+        max_age=OPTION_AGE,
+        places=WITH_AN_ENTRY,
+        reads=("legs", "position"),
+        formula="What all positions of the bot could lose at expiry together, the entry filled at once included; a "
+        "gain of one makes up for no loss of another.",
+    ),
 )
 
 VOCABULARY: Mapping[str, Measure] = {
@@ -645,6 +746,8 @@ VOCABULARY: Mapping[str, Measure] = {
         *_STRUCTURE,
         *_FLOW,
         *_POSITION,
+        *_DESK,
+        *_EXPOSURE,
     )
 }
 

@@ -6,6 +6,8 @@ from functools import partial
 
 from engine.compile.plan import Arithmetic, Call, Constant, Number, Quantity
 from engine.evaluate.measure_bars import BARS
+from engine.evaluate.measure_desk import DESK
+from engine.evaluate.measure_exposure import EXPOSURE
 from engine.evaluate.measure_market import MARKET
 from engine.evaluate.measure_options import OPTIONS
 from engine.evaluate.measure_position import POSITION
@@ -23,6 +25,8 @@ NUMBERS: dict[str, Callable[[Call, Context], Read]] = {
     **STRUCTURE,
     **REWARD,
     **POSITION,
+    **DESK,
+    **EXPOSURE,
 }
 
 _PRICES = (Quantity.PRICE, Quantity.DOLLARS)

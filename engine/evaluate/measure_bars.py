@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from engine.compile.plan import Call
+from engine.compile.plan import Call, Quantity
 from engine.compile.series import DAY, FUNDS, MINUTE, depth, depth_of, name_of, size_of
 from engine.evaluate.evaluation import Verdict
 from engine.evaluate.measure_market import spot_of
@@ -158,12 +158,47 @@ def _vwap(prices: Bars, volumes: Bars, session: Session) -> float | None:
     return found
 
 
+def breadth(call: Call, context: Context) -> Read:
+    """Bind `breadth`: unknown while one of the symbols is."""
+    symbols, window = call.argument("of"), int(str(call.argument("window")))
+    assert isinstance(symbols, tuple)
+    parts = [(_last_close(symbol), of_closes(_average(symbol, window), context)) for symbol in symbols]
+
+    def read(view: View) -> Reading:
+        above = 0
+        for close_of, average_of in parts:
+            close, average = close_of(view), average_of(view)
+            if not isinstance(average, float):
+                return average
+            if not isinstance(close, float):
+                return close
+            above += close > average
+        return above / len(parts)
+
+    return read
+
+
+def _average(symbol: str, window: int) -> Call:
+    return Call("sma", (("of", symbol), ("window", window)), Quantity.POINTS)
+
+
+def _last_close(symbol: str) -> Read:
+    bars_of = _bars(symbol, DAY)
+
+    def read(view: View) -> Reading:
+        found = bars_of(view)
+        return found if isinstance(found, Unknown) else found.bars[-1].close
+
+    return read
+
+
 BARS: dict[str, Callable[[Call, Context], Read]] = {
     "sma": of_closes,
     "ema": of_closes,
     "rsi": of_closes,
     "adx": adx,
     "vwap": vwap,
+    "breadth": breadth,
 }
 
 

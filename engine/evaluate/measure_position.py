@@ -9,6 +9,7 @@ from engine.evaluate.measure_structure import legs_named, mark, multiplier, name
 from engine.evaluate.reading import Context, Read, Reading, Unknown, exact
 from engine.evaluate.snapshot import Held, LegView, View
 from engine.model.quotes import OPTION_AGE, age_problem
+from engine.model.session import sessions_after
 
 _NOTHING = Unknown(NOT_OPEN)
 
@@ -192,6 +193,16 @@ def time_in_trade(call: Call, context: Context) -> Read:
     return lambda view: _NOTHING if view.held is None else max(view.now - view.held.opened_at, 0.0)
 
 
+def sessions_in_trade(call: Call, context: Context) -> Read:
+    """Bind `sessions_in_trade`: sessions after that of the entry, up to the present one."""
+
+    def read(view: View) -> Reading:
+        held = view.held
+        return _NOTHING if held is None else float(sessions_after(held.opened_on, view.session.date))
+
+    return read
+
+
 POSITION: dict[str, Callable[[Call, Context], Read]] = {
     "value": value,
     "cost": cost,
@@ -201,4 +212,5 @@ POSITION: dict[str, Callable[[Call, Context], Read]] = {
     "leg_delta": leg_delta,
     "position_delta": position_delta,
     "time_in_trade": time_in_trade,
+    "sessions_in_trade": sessions_in_trade,
 }

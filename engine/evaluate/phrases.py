@@ -137,6 +137,12 @@ def _averaged(kind: str) -> Phrase:
     return lambda words: f"the {kind} average{words.of_symbol} over {_over(words)}"
 
 
+def _breadth(words: Words) -> str:
+    of = words.given("of")
+    count = len(of) if isinstance(of, tuple) else 0
+    return f"the part of {count} symbols that closed above their average over {_over(words)}"
+
+
 def _trend(words: Words) -> str:
     average = "exponential" if words.given("average") == "ema" else "simple"
     return f"the trend{words.of_symbol} by {average} averages over {words.given('fast')} and {_over(words, 'slow')}"
@@ -174,6 +180,7 @@ PHRASES: Mapping[str, Phrase] = {
     "rsi": lambda words: f"RSI{words.of_symbol} over {_over(words)}",
     "adx": lambda words: f"ADX{words.of_symbol} over {_over(words)}",
     "vwap": lambda words: f"the session's average price{words.of_symbol}, weighted by volume",
+    "breadth": _breadth,
     "trend": _trend,
     "opening_range": _opening_range,
     "no_event": lambda words: f"no {_events(words)}",
@@ -196,7 +203,17 @@ PHRASES: Mapping[str, Phrase] = {
     "breach": lambda words: f"the strike of {words.one_leg()}",
     "leg_delta": lambda words: f"the absolute delta of {words.one_leg()}",
     "position_delta": _fixed("the position's delta"),
+    "buying_power": _fixed("the account's buying power"),
+    "net_liquidation": _fixed("the account's net liquidation value"),
+    "bot": lambda words: f"the bot {words.given('called')}",
+    "last_exit": lambda words: f"the last exit of {words.given('called')} today",
+    "net_delta": lambda words: f"the bot's delta{words.of_symbol}, the entry included,",
+    "net_gamma": lambda words: f"the bot's gamma{words.of_symbol}, the entry included,",
+    "net_theta": _fixed("the bot's theta, the entry included,"),
+    "net_vega": _fixed("the bot's vega, the entry included,"),
+    "worst_case_at_expiry": _fixed("what the bot could lose at expiry, the entry included,"),
     "time_in_trade": _fixed("the time since the first fill"),
+    "sessions_in_trade": _fixed("the sessions since the day of entry"),
 }
 """Every measure of the vocabulary; a test asks for each."""
 

@@ -23,6 +23,7 @@ from engine.compile.plan import (
 from engine.evaluate.evaluation import Verdict
 from engine.evaluate.measure import bind, reader_of
 from engine.evaluate.measure_bars import WORDS as WORDS_OF_BARS
+from engine.evaluate.measure_desk import WORDS as WORDS_OF_DESK
 from engine.evaluate.measure_position import best_detail
 from engine.evaluate.measure_truth import TRUTHS, Judge, session
 from engine.evaluate.measure_volatility import iv_over_rv_detail, move_by_straddle
@@ -40,7 +41,7 @@ _HOLDS: dict[Op, Callable[[float, float, float], bool]] = {
     Op.OUTSIDE: lambda value, low, high: not low <= value <= high,
     Op.BEYOND: lambda value, low, high: abs(value) > low,
 }
-WORDS: dict[str, Callable[[Call, Context, str], Judge]] = {"session": session, **WORDS_OF_BARS}
+WORDS: dict[str, Callable[[Call, Context, str], Judge]] = {"session": session, **WORDS_OF_BARS, **WORDS_OF_DESK}
 """Measures that are compared with a word."""
 _MORE_IS_TRUE = (Op.ABOVE, Op.AT_LEAST, Op.BEYOND)
 _LESS_IS_TRUE = (Op.BELOW, Op.AT_MOST)

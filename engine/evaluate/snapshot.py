@@ -1,11 +1,12 @@
 """What a rule may look at, at one instant: the market, the day's facts, the structure in question."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from engine.evaluate.exposure import Exposure
 from engine.model.contract import Option, Right
 from engine.model.facts import Facts
 from engine.model.market import Board
@@ -44,7 +45,7 @@ class Held(NamedTuple):
     without commissions; `quantity` structures still open; `realized` dollars of what was closed; `commissions` dollars
     paid so far; times in epoch seconds; `max_risk` per share of one structure, worst case at expiry. `best`: the best
     profit so far by what is measured (`measure_best`), as a part of the entry price, or in dollars. `legs`: every leg
-    by name. `is_whole`: all of them are open, in the counts of their ratios.
+    by name. `is_whole`: all of them are open, in the counts of their ratios. `opened_on`: the session of the entry.
     """
 
     entry_price: float
@@ -56,6 +57,22 @@ class Held(NamedTuple):
     best: Mapping[str, float] = NOTHING
     legs: Mapping[str, Ledger] = NOTHING
     is_whole: bool = True
+    opened_on: date = date.min
+
+
+class BotView(NamedTuple):
+    """What a rule may know of a bot: whether it holds anything, whether an order of it works, how it last left.
+
+    last_exit: name of the exit that ended a position last in this session, "" when none has.
+    """
+
+    holds: bool
+    works: bool
+    last_exit: str
+
+
+def _no_bot(name: str) -> BotView | None:
+    return None
 
 
 class View:
@@ -64,11 +81,15 @@ class View:
     `legs` is the candidate structure (in `require`) or that of the open position (in exits), empty in entry filters.
     `start_price` is the signed net price per share at which the entry order would start, None if it has none;
     `quantity` the number of structures to be traded or held; `commission` the estimated dollars of opening them.
+    `bot_view` looks a bot up by its name, None when it is not run.
+    `exposure`: of the bot with the entry in question, while `risk.require` is judged.
     """
 
     __slots__ = (
         "board",
+        "bot_view",
         "commission",
+        "exposure",
         "facts",
         "held",
         "legs",
@@ -90,6 +111,8 @@ class View:
         self.quantity = 0
         self.start_price: float | None = None
         self.commission = 0.0
+        self.bot_view: Callable[[str], BotView | None] = _no_bot
+        self.exposure: Exposure | None = None
 
     def level(self, symbol: str) -> float | None:
         """Return the price of an underlying or index, None when it is unknown; looked up once an instant."""

@@ -62,6 +62,7 @@ def held(position: Position) -> Held | None:
         max_risk=None if position.max_risk is None else float(position.max_risk) / multiplier,
         best={each.of: float(each.amount) for each in position.best},
         legs={leg.name: _ledger(leg) for leg in position.legs},
+        opened_on=position.session,
         is_whole=all(leg.held == position.structures * leg.ratio for leg in position.legs),
     )
 

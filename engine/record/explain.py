@@ -11,7 +11,7 @@ from engine.model.values import dataclass
 from engine.record.codec import utc_time
 from engine.record.record import Json, Kind, Record
 
-ENTRY_PLACES = ("universe", "when", "choose", "require")
+ENTRY_PLACES = ("universe", "when", "choose", "require", "risk")
 JUDGED_BY_THE_PRESENT = (*ENTRY_PLACES, "halts")
 """Places whose rules are those of the present text; an exit's are those of the text its position was opened under."""
 

@@ -130,7 +130,7 @@ def basis_words(test: Compare, cast: Cast) -> str:
     assert isinstance(test.left, Call)
     quantity = number_quantity(test.left)
     if quantity is Quantity.FRACTION:
-        return f" of the {cast.entry}"
+        return f" of the {cast.entry}" if "of" not in dict(test.left.arguments) else " of their own entry price"
     is_before = test.left.measure in ("credit", "debit")
     if quantity is not Quantity.DOLLARS or test.left.measure == "give_back":
         return ""
@@ -146,6 +146,11 @@ def _absolute(test: Compare, cast: Cast) -> str:
 def _days(test: Compare, cast: Cast) -> str:
     bounds = [bound_words(bound, test.left, cast) for bound in test.right]
     return f"{OP_WORDS[test.op]} {' to '.join(bounds)} to the expiry"
+
+
+def _sessions(test: Compare, cast: Cast) -> str:
+    bounds = [bound_words(bound, test.left, cast).removesuffix(" days").removesuffix(" day") for bound in test.right]
+    return f"{OP_WORDS[test.op]} {' to '.join(bounds)} sessions after the day of entry"
 
 
 def _session_kind(test: Compare, cast: Cast) -> str:
@@ -180,6 +185,7 @@ COMPARED: Mapping[str, Callable[[Compare, Cast], str]] = {
     "give_back": _priced,
     "leg_delta": _absolute,
     "dte": _days,
+    "sessions_in_trade": _sessions,
     "session": _session_kind,
     "trend": _trend,
     "opening_range": _opening_range,

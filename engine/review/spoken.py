@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from engine.compile.alone import OF_SHORTS
-from engine.compile.plan import Argument, Call, Compare, ExitPlan, Holds, Plan, Truth
+from engine.compile.plan import Argument, Call, Compare, ExitPlan, Holds, Plan, Quantity, Truth
 
 EACH_WORDS = {"each_side": "each side", "each_short": "each short leg"}
 
@@ -47,4 +47,7 @@ def _of(test: Truth, judged: tuple[str, ...]) -> Truth:
 
 def each_words(planned: ExitPlan) -> str:
     """Return `each side by itself`, "" for an exit that is judged as one."""
-    return f"{EACH_WORDS[planned.each]} by itself" if planned.each else ""
+    if not planned.each or planned.rule is None:
+        return ""
+    is_part = planned.rule.quantity is Quantity.FRACTION and _call(planned.rule.test).measure not in OF_SHORTS
+    return f"{EACH_WORDS[planned.each]} by itself{', in parts of its own entry price' if is_part else ''}"

@@ -9,7 +9,7 @@ from engine.review import amounts
 from engine.review.enters import rule_lines
 from engine.review.explanation import Line, Section
 from engine.review.subject import Subject
-from engine.spec.spec import Amount, Bound, DteRule, Edge, Round, StrikeBy, StrikeOf, Word
+from engine.spec.spec import Amount, Bound, DteRule, Edge, Fits, Round, Size, StrikeBy, StrikeOf, Unit, Word
 
 
 def legs(subject: Subject) -> Section:
@@ -19,7 +19,8 @@ def legs(subject: Subject) -> Section:
     lines = [Line(words=_head(plan))]
     lines += [Line(name=leg.name, words=leg_words(by_name[leg.name], plan)) for leg in subject.spec.legs.legs]
     if example is not None:
-        lines.append(Line(words=f"for example {example.structure}: {example.market}"))
+        count = f"{amounts.counted(example.position.quantity, 'structure')} of " if plan.size is not None else ""
+        lines.append(Line(words=f"for example {count}{example.structure}: {example.market}"))
     if plan.require:
         lines.append(Line(words="asks before every try:"))
         lines += rule_lines(plan.require, subject.cast)
@@ -30,7 +31,25 @@ def legs(subject: Subject) -> Section:
 def _head(plan: Plan) -> str:
     classes = listed(tuple(dict.fromkeys(leg.trading_class for leg in plan.legs)), "and")
     count = "" if plan.quantity == 1 else f"{plan.quantity} of this structure; "
+    if plan.size is not None:
+        count = f"{size_words(plan.size, plan.quantity)}; "
     return f"{count}{expiry_words(plan.expiry, classes)}:"
+
+
+def size_words(size: Size, at_most: int) -> str:
+    """Return how many structures a budget allows: `as many as could lose $500 at expiry, 10 at most`."""
+    amount = size.amount
+    in_dollars = amount.unit is Unit.DOLLARS
+    budget = amounts.money(amount.value) if in_dollars else f"{amounts.percent(amount.value)} of the account"
+    return f"{SIZES[size.fits].format(budget)}, {at_most} at most"
+
+
+SIZES: Mapping[Fits, str] = {
+    Fits.MAX_LOSS: "as many of this structure as could lose {} at expiry, commissions included",
+    Fits.DEBIT: "as many of this structure as cost {}, commissions included",
+    Fits.CREDIT: "as many of this structure as bring {}, after commissions",
+}
+"""Everything that a quantity may count by; a test asks for each."""
 
 
 # ---------------------------------------------------------------- expiry

@@ -77,6 +77,8 @@ def _measure(word: str) -> Iterator[Section]:
 def _units(measure: Measure) -> str:
     if measure.is_truth:
         return "true or false by itself: it takes no comparison"
+    if measure.name == "last_exit":
+        return "a word after 'is': the name of an exit"
     if measure.words:
         return f"a word after 'is': {listed(measure.words, 'or')}"
     units = listed(tuple(WRITTEN[unit] for unit, _ in measure.units), "or")

@@ -36,6 +36,7 @@ class BarWatch:
     feed: Feed
     _asking: "asyncio.Task[list[BarsReport]] | None" = None
     _not_before: dict[Series, datetime] = field(default_factory=dict)
+    _counts: dict[Series, int] = field(default_factory=dict)
 
     async def step(
         self, program: Program, facts: Facts, session: Session, at: datetime, *, waits: bool
@@ -60,13 +61,15 @@ class BarWatch:
             self._asking.cancel()
 
     def _due(self, program: Program, facts: Facts, session: Session, at: datetime) -> dict[Series, int]:
-        """Return how many bars of what are to be asked for now."""
+        """Return how many bars of what are to be asked for now: all that is needed when that has become more."""
         found: dict[Series, int] = {}
         for series, count in needed_bars((*program.bots.values(), *program.pinned.values())).items():
             if series[1] == DAY or at < self._not_before.get(series, at):
                 continue
-            if wanted := _missing(facts.bars.get(series), series[1], count, session, at):
+            known = facts.bars.get(series) if count <= self._counts.get(series, -1) else None
+            if wanted := _missing(known, series[1], count, session, at):
                 found[series] = wanted
+                self._counts[series] = max(count, self._counts.get(series, count))
         return found
 
     async def _ask(self, due: Mapping[Series, int], facts: Facts, session: Session, at: datetime) -> list[BarsReport]:
@@ -78,8 +81,11 @@ class BarWatch:
             except BrokerError as error:
                 log.warning("%s; bars of %s are asked for again in a minute", error.message, symbol)
                 self._not_before[series] = at + ASK_AGAIN
+                self._counts.pop(series)
                 continue
             merged = _merged(facts.bars.get(series), newest, seconds, session, at)
+            kept = self._counts[series] + session.minutes * 60 // seconds
+            merged = Bars(merged.known_until, merged.bars[-kept:])
             found.append(BarsReport(at, symbol, seconds, merged))
         return found
 

@@ -7,7 +7,7 @@ from engine.compile.series import DAY, Series
 from engine.evaluate.listings import expiry_on
 from engine.evaluate.measure_options import SESSIONS
 from engine.model.event import BarsReport, ClosesReport, Event, ImpliedReport, ListingReport, OpeningMoveReport
-from engine.model.facts import Facts, Listing
+from engine.model.facts import Bar, Facts, Listing
 from engine.model.session import Session
 from engine.ports import Feed
 from engine.turn.program import CompiledBot, Program
@@ -39,7 +39,7 @@ async def prepare(
         if len(known.closes.get(symbol, ())) < count:
             yield ClosesReport(at, symbol, await feed.closes(symbol, count))
     for (symbol, seconds), count in needed_bars(program.bots.values()).items():
-        if seconds == DAY and (symbol, DAY) not in known.bars:
+        if seconds == DAY and len(_known_days(known, symbol)) < count:
             yield BarsReport(at, symbol, DAY, await feed.bars(symbol, DAY, count, session))
     for symbol in dict.fromkeys(symbol for bot in program.bots.values() for symbol in bot.plan.needs.implied):
         if symbol not in known.implied:
@@ -59,6 +59,11 @@ def _daily(program: Program) -> dict[str, int]:
         for symbol, count in bot.plan.needs.daily.items():
             counts[symbol] = max(counts.get(symbol, 0), count)
     return counts
+
+
+def _known_days(known: Facts, symbol: str) -> tuple[Bar, ...]:
+    found = known.bars.get((symbol, DAY))
+    return () if found is None else found.bars
 
 
 def needed_bars(bots: Iterable[CompiledBot]) -> dict[Series, int]:

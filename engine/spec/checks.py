@@ -22,6 +22,7 @@ _LISTS: tuple[Path, ...] = (
     ("entry", "when"),
     ("legs", "require"),
     ("exits",),
+    ("risk", "require"),
     ("risk", "halt_when"),
 )
 

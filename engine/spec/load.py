@@ -134,7 +134,7 @@ def _strategy(replaced: Replaced) -> Spec:
     tree = replaced.tree
     universe = sections.universe(mapping(tree["universe"])) if "universe" in tree else None
     underlyings = tree.get("underlyings", [tree.get("underlying")] if universe is None else [*universe.symbols[:1]])
-    quantity = tree.get("quantity", 1)
+    quantity, size = sections.quantity(tree.get("quantity", 1))
     exit_order = tree.get("exit_order")
     return Spec(
         version=1,
@@ -142,7 +142,8 @@ def _strategy(replaced: Replaced) -> Spec:
         about=str(tree["about"]),
         underlyings=tuple(str(symbol) for symbol in underlyings) if isinstance(underlyings, list) else (),
         universe=universe,
-        quantity=quantity if isinstance(quantity, int) else 1,
+        quantity=quantity,
+        size=size,
         parameters=replaced.parameters,
         lets=sections.lets(mapping(tree.get("let", {}))),
         entry=sections.entry(mapping(tree["entry"])),

@@ -28,6 +28,7 @@ from engine.spec.spec import (
     Exit,
     ExitKind,
     Expiry,
+    Fits,
     IfHeld,
     IfUnknown,
     Leg,
@@ -40,6 +41,7 @@ from engine.spec.spec import (
     Rank,
     Risk,
     Side,
+    Size,
     Start,
     Then,
     Unit,
@@ -99,6 +101,14 @@ def _again(value: Plain, path: Path) -> Again | None:
         at_most=_count(tree.get("at_most")),
         path=path,
     )
+
+
+def quantity(value: Plain) -> tuple[int, Size | None]:
+    """Return `quantity:` as the count, or as the most there may be and what they must fit."""
+    if not isinstance(value, dict):
+        return _count(value) or 1, None
+    fits = next(each for each in Fits if each.value in value)
+    return sure(_count(value["at_most"])), Size(fits=fits, amount=sure(amount(value[fits.value])))
 
 
 def legs(tree: Tree) -> Legs:
@@ -231,8 +241,10 @@ def risk(tree: Tree) -> Risk:
     """Return `risk:`."""
     path: Path = ("risk",)
     return Risk(
+        r=number(tree.get("r")),
         max_loss_per_trade=number(tree.get("max_loss_per_trade")),
         daily_loss=_daily_loss(tree.get("daily_loss")),
+        require=conditions(tree.get("require"), (*path, "require")),
         halt_when=conditions(tree.get("halt_when"), (*path, "halt_when")),
         undefined_risk=tree.get("undefined_risk") == "allow",
         protect=_protect(mapping(tree["protect"])) if "protect" in tree else None,
@@ -244,7 +256,7 @@ def risk(tree: Tree) -> Risk:
 def _daily_loss(value: Plain) -> Decimal | Amount | None:
     """Return dollars as a number, and a multiple as what it is."""
     found = amount(value)
-    return found if found is None or found.unit is Unit.MULTIPLE else found.value
+    return found if found is None or found.unit is not Unit.DOLLARS else found.value
 
 
 def _protect(tree: Tree) -> Protect:

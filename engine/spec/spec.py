@@ -442,11 +442,13 @@ class Protect:
 class Risk:
     """Limits of this bot, in dollars, and its protection. max_unprotected in seconds.
 
-    daily_loss: dollars, or a multiple of max_loss_per_trade.
+    r: the dollars that the bot calls one unit of risk. daily_loss: dollars, or a multiple of r or max_loss_per_trade.
     """
 
+    r: Decimal | None = None
     max_loss_per_trade: Decimal | None = None
     daily_loss: Decimal | Amount | None = None
+    require: tuple[Condition, ...] = ()
     halt_when: tuple[Condition, ...] = ()
     undefined_risk: bool = False
     protect: Protect | None = None
@@ -462,6 +464,23 @@ class Parameter:
     text: str
     overridden: bool
     path: Path
+
+
+class Fits(Enum):
+    """What a quantity counts by: the worst case at expiry, or what opening costs or brings."""
+
+    MAX_LOSS = "max_loss"
+    DEBIT = "debit"
+    CREDIT = "credit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """`quantity: {max_loss: $500, at_most: 10}`: a budget in dollars or as a multiple of net liquidation."""
+
+    fits: Fits
+    amount: Amount
+    path: Path = ("quantity",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -488,7 +507,8 @@ class Universe:
 class Spec:
     """One bot, as its document says. `digest` is SHA-256 over the meaning (formatting and comments do not count).
 
-    With a `universe` the underlying is one of its symbols: the first, until the text is read for another.
+    With a `universe` the underlying is one of its symbols: the first, until the text is read for another. With a `size`
+    the quantity is the most there may be.
     """
 
     version: int
@@ -497,6 +517,7 @@ class Spec:
     underlyings: tuple[str, ...]
     universe: Universe | None = None
     quantity: int = 1
+    size: Size | None = None
     parameters: tuple[Parameter, ...] = ()
     lets: tuple[Let, ...] = ()
     entry: Entry
@@ -544,11 +565,20 @@ class LiveRules:
     good_for: int
 
 
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Two ends, included; None is no end."""
+
+    low: Decimal | None = None
+    high: Decimal | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDocument:
     """What all bots together may do in one account (`rulebot_account: 1`). Dollars and counts; None is no limit.
 
-    worst_case_at_expiry, margin: dollars, or a multiple of net liquidation (from `require`). price_band: a percentage
+    worst_case_at_expiry, margin: dollars, or a multiple of net liquidation (from `require`). net_delta, net_gamma:
+    shares and shares a point, of each underlying; net_theta, net_vega: dollars, of all. price_band: a percentage
     or a price per share; None is the usual one. pattern_day_trading: why the rule is passed over, "" while it is
     heeded.
     live: None when no bot of this document may trade real money.
@@ -563,6 +593,10 @@ class AccountDocument:
     entries_per_day: int | None = None
     worst_case_at_expiry: Amount | None = None
     margin: Amount | None = None
+    net_delta: Between | None = None
+    net_gamma: Between | None = None
+    net_theta: Between | None = None
+    net_vega: Between | None = None
     cash_secured_puts: Backing | None = None
     max_contracts_per_order: int | None = None
     max_notional_per_order: Decimal | None = None

@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from engine.decide.limits import DayTrades, Proposal, halt_words, refusal
+from engine.decide.net import net_problem
 from engine.decide.opportunity import Opportunity, at_hand, in_window, opportunity
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
@@ -23,6 +24,7 @@ from engine.turn.exposure import cash_cap, worst_case_cap
 from engine.turn.judging import confirmed, failing, judge_all, wake
 from engine.turn.margin import ask_margin, is_told, margin_cap
 from engine.turn.missing import all_held_but, end_watch, miss
+from engine.turn.net import exposure_with
 from engine.turn.opening import entry_worst_case, send_entry
 from engine.turn.profit import account_today, bot_today, unvalued
 from engine.turn.program import CompiledBot
@@ -177,12 +179,14 @@ def choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[Re
     quote = price_legs(selection, view)
     if not require_holds(work, bot, view, selection, quote, readings, is_first=True):
         return
+    if not _risk_holds(work, bot, view, selection, readings):
+        return
     if reason := _gate(work, bot, view, selection, quote):
         work.set_bot(name, replace(work.bots[name], waits=reason))
         all_held_but(work, name, "limits", reason, readings)
         skip(work, name, reason)
         return
-    if not is_told(work, bot, selection):
+    if not is_told(work, bot, selection, view.quantity):
         ask_margin(work, bot, view, selection)
         return
     if in_the_way(work, selection):
@@ -194,6 +198,25 @@ def choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[Re
     send_entry(work, bot, view, selection, quote)
 
 
+def _risk_holds(work: Work, bot: CompiledBot, view: View, selection: Selection, readings: tuple[Reading, ...]) -> bool:
+    """Judge `risk.require` with this entry included; a miss is remembered like one of `require`."""
+    if not bot.risk:
+        return True
+    name = bot.plan.name
+    view.exposure = exposure_with(work, view, selection, work.positions_of(name), "the bot")
+    required = judge_all(work, name, "risk", bot.risk, view)
+    if all(confirmed(work, name, "risk", reading, view) is True for reading in required):
+        return True
+    missed = failing(required)
+    if missed:
+        miss(work, bot, missed, (*readings, *required))
+        words = describe(missed[0].rule, missed[0].verdict)
+        note_selection(work, bot, view, selection, f"{missed[0].rule.name}: {words}")
+    else:
+        work.set_bot(name, replace(work.bots[name], waits="confirmation"))
+    return False
+
+
 def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote: NetQuote) -> str:
     plan = bot.plan
     limits = work.program.limits
@@ -201,7 +224,7 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
     multiplier = selection.legs[0].option.multiplier
     commission = Decimal(f"{view.commission:.2f}")
     state = work.bots[plan.name]
-    counts = [(leg.option, leg.ratio * plan.quantity) for leg in selection.legs]
+    counts = [(leg.option, leg.ratio * view.quantity) for leg in selection.legs]
     at_once = quote.natural if plan.order.start is Start.MARKET else view.start_price
     parts = tuple(Part(leg.option, -leg.sign, leg.ratio) for leg in selection.legs)
     return refusal(
@@ -211,7 +234,7 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
             is_reducing=work.state.standing.trading is not Trading.ACTIVE or work.state.is_stopping,
             is_paused=plan.name in work.state.standing.paused or "" in work.state.standing.paused,
             halted=state.day.halted,
-            worst_case=None if worst is None else worst * multiplier * plan.quantity + commission,
+            worst_case=None if worst is None else worst * multiplier * view.quantity + commission,
             max_loss_per_trade=plan.risk.max_loss_per_trade,
             undefined_risk=plan.risk.undefined_risk,
             bot_today=bot_today(work, plan.name),
@@ -224,9 +247,10 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
             sent=work.sent,
             orders_per_minute=limits.orders_per_minute,
             stopped=halted(work, plan.underlyings),
-            together=worst_case_cap(work, selection, plan.quantity, commission),
-            puts=cash_cap(work, selection, plan.quantity),
-            margin=margin_cap(work, bot, selection),
+            together=worst_case_cap(work, selection, view.quantity, commission),
+            puts=cash_cap(work, selection, view.quantity),
+            net=_net(work, view, selection),
+            margin=margin_cap(work, bot, selection, view.quantity),
             contracts=sum(count for _, count in counts),
             max_contracts=limits.max_contracts_per_order,
             notional=sum((option.strike * option.multiplier * count for option, count in counts), ZERO),
@@ -243,6 +267,13 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
             account_unvalued=unvalued(work),
         )
     )
+
+
+def _net(work: Work, view: View, selection: Selection) -> str:
+    """Return which limit on greeks this entry would pass, "" when none."""
+    limits = work.program.limits.net
+    exposure = exposure_with(work, view, selection, work.active_positions(), "all bots") if limits else None
+    return net_problem(limits, exposure)
 
 
 def _entries_today(work: Work) -> int:

@@ -155,7 +155,8 @@ def _known_again(work: Work, position: Position, name: str) -> None:
 
 def act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> None:
     """Have this exit close the position, or its part of it."""
-    position = _begin_closing(work, position, planned.name, planned.kind.value)
+    legs = tuple(leg.name for leg in position.legs if leg.held and leg.name in planned.legs)
+    position = _begin_closing(work, position, planned.name, planned.kind.value, legs=legs)
     if planned.part is not None:
         position = work.put_position(
             replace(position, keep=kept(position, planned.part), acted=(*position.acted, planned.name))
@@ -174,9 +175,11 @@ def leave(work: Work, position: Position, reason: str, why: str = "") -> None:
     pursue(work, _begin_closing(work, position, reason, reason, why))
 
 
-def _begin_closing(work: Work, position: Position, reason: str, kind: str, why: str = "") -> Position:
-    """Record why the position is closed, and move it there."""
-    work.record(Kind.DECISION, position.bot, position.id, what="exit", reason=reason, kind=kind, values=[])
+def _begin_closing(
+    work: Work, position: Position, reason: str, kind: str, why: str = "", legs: tuple[str, ...] = ()
+) -> Position:
+    """Record why the position, or these legs of it, is closed, and move it there."""
+    work.record(Kind.DECISION, position.bot, position.id, what="exit", reason=reason, kind=kind, values=[*legs])
     if why:
         work.alarm(position.bot, f"{why}: the position is closed", position.id)
     position = work.put_position(

@@ -39,7 +39,7 @@ def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, q
         digest=plan.digest,
         state="flat",
         session=day.date,
-        quantity=plan.quantity,
+        quantity=view.quantity,
         legs=tuple(PositionLeg(name=x.name, option=x.option, sign=x.sign, ratio=x.ratio) for x in selection.legs),
         entry_mid=None if quote.mid is None else Decimal(f"{quote.mid:.4f}"),
         spot=None if spot is None else Decimal(f"{spot:.2f}"),

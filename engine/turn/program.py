@@ -23,7 +23,7 @@ from engine.model.pool import Pool
 from engine.model.position import Position
 from engine.model.session import DayTime, Session
 from engine.model.values import dataclass
-from engine.spec.spec import Amount, Backing, Unit
+from engine.spec.spec import Amount, Backing, Between, Unit
 
 USUAL_BAND = Amount(Decimal(10), Unit.PERCENT)
 """How far from the mid an entry may be priced when the account document does not say: a tenth of what its legs cost."""
@@ -51,7 +51,9 @@ class Trailing:
 
 @dataclass(frozen=True, slots=True)
 class CompiledBot:
-    """A plan with every rule's closure. `exits` stand beside `plan.exits` (None for at_expiry), `arming` too.
+    """A plan with every rule's closure, `risk` those of `risk.require`.
+
+    `exits` stand beside `plan.exits` (None for at_expiry), `arming` too.
 
     levels: underlyings and indices that it reads at all; exit_levels: those that its exits read; exit_chains: symbols
     whose options at the money its exits read; resting: exits that rest at the broker; trailing: what its exits count
@@ -65,6 +67,7 @@ class CompiledBot:
     exits: tuple[CompiledRule | None, ...]
     arming: tuple[tuple[CompiledRule, ...], ...]
     halts: tuple[CompiledRule, ...]
+    risk: tuple[CompiledRule, ...]
     expected_move: ExpectedMove
     levels: tuple[Underlying, ...]
     exit_levels: tuple[Underlying, ...]
@@ -165,7 +168,14 @@ class CompiledBot:
         found = {at for span in self.windows(session) for at in span}
         arming = (rule for rules in self.arming for rule in rules)
         asked = (rule for choice in self.choices for rule in choice.when)
-        for compiled in (*self.when, *asked, *self.halts, *(rule for rule in self.exits if rule is not None), *arming):
+        for compiled in (
+            *self.when,
+            *asked,
+            *self.risk,
+            *self.halts,
+            *(rule for rule in self.exits if rule is not None),
+            *arming,
+        ):
             found.update(at.before_close(session) for at in _times(compiled.rule.test))
         return tuple(sorted(found))
 
@@ -203,11 +213,21 @@ class AccountLimits:
     entries_per_day: int | None = None
     worst_case_at_expiry: Amount | None = None
     margin: Amount | None = None
+    net_delta: Between | None = None
+    net_gamma: Between | None = None
+    net_theta: Between | None = None
+    net_vega: Between | None = None
     cash_secured_puts: Backing | None = None
     max_contracts_per_order: int | None = None
     max_notional_per_order: Decimal | None = None
     price_band: Amount = USUAL_BAND
     heeds_day_trades: bool = True
+
+    @property
+    def net(self) -> Mapping[str, Between]:
+        """The limits on greeks that are set, by the measure's name."""
+        named = {name: getattr(self, name) for name in ("net_delta", "net_gamma", "net_theta", "net_vega")}
+        return {name: ends for name, ends in named.items() if ends is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,6 +300,7 @@ def _compiled(plan: Plan, pool: Pool) -> CompiledBot:
         exits=tuple(None if planned.rule is None else compiled(planned.rule) for planned in plan.exits),
         arming=tuple(tuple(compiled(rule) for rule in planned.armed_by) for planned in plan.exits),
         halts=tuple(compiled(rule) for rule in plan.risk.halt_when),
+        risk=tuple(compiled(rule) for rule in plan.risk.require),
         expected_move=pool.made("move", lambda: compile_expected_move(plan), plan.underlyings[0], context),
         levels=pool.same(levels(plan)),
         exit_levels=exit_levels(plan),

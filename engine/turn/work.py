@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from engine.decide.bot_day import BotDay
 from engine.decide.machine import can, next_state
-from engine.evaluate.snapshot import View
+from engine.evaluate.snapshot import BotView, View
 from engine.fill.book import Booked
 from engine.model.command import Command, Inquire, Submit
 from engine.model.contract import Option
@@ -70,7 +70,23 @@ class Work:
 
     def view(self) -> View:
         """Return a fresh snapshot of this instant."""
-        return View(now=self.now, session=self.state.session, board=self.state.board, facts=self.state.facts)
+        view = View(now=self.now, session=self.state.session, board=self.state.board, facts=self.state.facts)
+        view.bot_view = self.bot_view
+        return view
+
+    def bot_view(self, name: str) -> BotView | None:
+        """Return what the rules of any bot may know of this one, None when it is not run."""
+        if name not in self.bots:
+            return None
+        active = list(self.positions_of(name))
+        works = any(order.bot == name for order in self.all_live_orders())
+        ended = (each for each in self.positions.values() if each.bot == name and each.state == "closed")
+        session = self.state.session
+        today = [
+            each for each in ended if each.opened_at is not None and each.closed_at and each.closed_at >= session.open
+        ]
+        last = max(today, key=lambda each: each.closed_at or self.at, default=None)
+        return BotView(any(not each.is_flat for each in active), works, last.exit_reason if last else "")
 
     def bot(self, name: str) -> CompiledBot | None:
         """Return the current text of a bot, None when it is no longer run."""
@@ -297,10 +313,23 @@ class Work:
         assert isinstance(data, dict)
         return Record(self.at, kind, bot, position, data)
 
+    def _wake_readers(self) -> bool:
+        """Have bots judged that read the state of a bot whose orders or positions have changed; say whether any do."""
+        moved = {self.positions[name].bot for name in self._dirty_positions if name in self.positions}
+        moved |= {self.orders[ref].bot for ref in self._dirty_orders if ref in self.orders}
+        bots = self.program.bots.items()
+        readers = [name for name, bot in bots if name in self.bots and bot.plan.needs.bots & moved - {name}]
+        for name in readers:
+            self.set_wake(name, self.at)
+        return bool(readers)
+
     def finish(self, **changes: Any) -> Turn:
         """Return the turn; `changes` are further fields of the new state."""
         for name, readings in self._readings.items():
             self.set_bot(name, replace(self.bots[name], readings=readings))
+        is_changed = self._dirty_orders or self._dirty_positions or self._dirty_days
+        if is_changed and self._wake_readers():
+            changes |= {"step_at": self.at, "wake_at": self.at}
         changed = self.state._replace(
             bots=self.bots,
             positions=self.positions,
@@ -325,7 +354,6 @@ class Work:
             rivals=self.rivals,
             **changes,
         )
-        is_changed = self._dirty_orders or self._dirty_positions or self._dirty_days
         records = (*self.records, *self.entities()) if is_changed else tuple(self.records)
         return Turn(changed, records, tuple(self.commands))
 

@@ -56,6 +56,7 @@ NATURE: Mapping[str, Range] = {
     "rsi": stretch(0.0, 100.0),
     "adx": stretch(0.0, 100.0),
     "vwap": POSITIVE,
+    "breadth": stretch(0.0, 1.0),
     "trend": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
     "opening_range": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0), *stretch(3.0, 3.0)),
     "no_event": TRUE_OR_FALSE,
@@ -79,6 +80,16 @@ NATURE: Mapping[str, Range] = {
     "leg_delta": stretch(0.0, 1.0),
     "position_delta": ALL,
     "time_in_trade": NOT_NEGATIVE,
+    "sessions_in_trade": NOT_NEGATIVE,
+    "buying_power": ALL,
+    "net_liquidation": ALL,
+    "bot": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
+    "last_exit": TRUE_OR_FALSE,
+    "net_delta": ALL,
+    "net_gamma": ALL,
+    "net_theta": ALL,
+    "net_vega": ALL,
+    "worst_case_at_expiry": NOT_NEGATIVE,
 }
 """Every measure of the vocabulary, and the numbers that it can be."""
 
@@ -109,12 +120,13 @@ class PriceBounds:
 
 def price_bounds(plan: Plan, worth: Worth, terms: Terms) -> PriceBounds:
     """Return the bounds that `require` sets on the price of the structure, which is never more than it can be worth."""
-    shares = MULTIPLIER * plan.quantity
+    largest = MULTIPLIER * plan.quantity
+    smallest = largest if plan.size is None else MULTIPLIER
     found = stretch(0.0, inf)
     for subject, passing in _literals(plan.require, terms):
         if subject.measure == plan.opens_for and subject.of is None:
-            scale = shares if subject.quantity is Quantity.DOLLARS else 1
-            found = meet(found, tuple(((low / scale, a), (high / scale, b)) for (low, a), (high, b) in passing))
+            few, many = (smallest, largest) if subject.quantity is Quantity.DOLLARS else (1, 1)
+            found = meet(found, tuple(((low / many, a), (high / few, b)) for (low, a), (high, b) in passing))
     most = worth.most_cost if plan.opens_for == "credit" else worth.most_value
     top = inf if most is None else most
     if not found or found[0][0][0] >= top:
@@ -154,12 +166,15 @@ def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: 
     held = in_window | money | {TIME: stretch(start if is_same_day else 0.0, day, high_open=True)}
     fewest, most = dte_range(spec.legs.expiry)
     lasting = stretch(0.0, day - start) if is_same_day else NOT_NEGATIVE
+    nights = FALSE if is_same_day else stretch(0.0, most)
     return Places(
         halt=_reach(in_window | {TIME: stretch(0.0, day, high_open=True)}),
         entry=_reach(in_window | _prices(plan, worth)),
-        open=_reach(held, {"dte": stretch(0.0, most), "time_in_trade": lasting}),
+        open=_reach(held, {"dte": stretch(0.0, most), "time_in_trade": lasting, "sessions_in_trade": nights}),
         opened=_reach(
-            held | in_window | _UNMOVED, {"dte": stretch(fewest, most), "time_in_trade": FALSE}, _chosen(plan)
+            held | in_window | _UNMOVED,
+            {"dte": stretch(fewest, most), "time_in_trade": FALSE, "sessions_in_trade": FALSE},
+            _chosen(plan),
         ),
     )
 

@@ -16,15 +16,15 @@ from engine.review.change.entering import ENTRY, day_words
 from engine.review.change.facet import Edit, Part, Verdict, told, worse
 from engine.review.change.key import Key, Keys, Within, facets
 from engine.review.change.leaving import exit_part
-from engine.review.change.legs import LEG, LEGS, STRIKE, UNDERLYING, trade_words
+from engine.review.change.legs import LEG, LEGS, STRIKE, UNDERLYING, grew, trade_words
 from engine.review.change.orders import ENTRY_ORDER, EXIT_ORDER
 from engine.review.change.risking import RISK
 from engine.review.change.rules import head, rule_part
 from engine.review.members import rank_words
 from engine.review.numbers import number_words
-from engine.review.structure import leg_words
+from engine.review.structure import leg_words, size_words
 from engine.review.subject import Subject
-from engine.spec.spec import Condition, Leg, Spec
+from engine.spec.spec import Condition, Leg, Size, Spec
 
 
 def judge_name(edit: Edit) -> Verdict:
@@ -35,15 +35,35 @@ def judge_name(edit: Edit) -> Verdict:
 
 def judge_quantity(edit: Edit) -> Verdict:
     """More structures lose more, and dollars of a stop or target are those of the whole position."""
-    found = [trade_words(edit.sides), day_words(edit.sides), _dollar_stops(edit)]
-    return Verdict("; ".join(part for part in found if part), is_worse=edit.new > edit.old)
+    (old, old_size), (new, new_size) = edit.old, edit.new
+    is_worse = new > old or grew(edit.sides) or (new_size != old_size and not _is_tighter(old_size, new_size))
+    stops = _dollar_stops(edit) if old_size is new_size is None else ""
+    found = [trade_words(edit.sides), day_words(edit.sides), stops]
+    return Verdict("; ".join(part for part in found if part), is_worse=is_worse)
+
+
+def _is_tighter(old: Size | None, new: Size | None) -> bool:
+    """Say whether a budget lets in fewer than before: one where there was none, or a smaller one of its kind."""
+    if old is None or new is None:
+        return old is None
+    alike = (old.fits, old.amount.unit) == (new.fits, new.amount.unit)
+    return alike and new.amount.value < old.amount.value
+
+
+def _counted(noun: Spec, field: str, subject: Subject) -> tuple[int, Size | None]:
+    return noun.quantity, noun.size
+
+
+def _count(value: tuple[int, Size | None], subject: Subject) -> str:
+    count, size = value
+    return amounts.plain(count) if size is None else size_words(size, count)
 
 
 def _dollar_stops(edit: Edit) -> str:
     said = []
     for rule in edit.sides.now.exits:
         if rule.level is not None and rule.level_quantity is not None and rule.level_quantity.value == "dollars":
-            each = [amounts.money(round(rule.level / count, 2)) for count in (edit.old, edit.new)]
+            each = [amounts.money(round(rule.level / count, 2)) for count, _ in (edit.old, edit.new)]
             said.append(f"{rule.name} {amounts.money(rule.level)} is {each[0]} -> {each[1]} a structure")
     return ", ".join(said)
 
@@ -67,7 +87,8 @@ SPEC: Keys = {
     "about": Key(key="about", said=lambda value, _: value, judge=told("")),
     "underlyings": Key(key="underlying", said=lambda value, _: ", ".join(value), judge=UNDERLYING, read=_symbols),
     "universe": Key(key="universe.rank", said=_rank_words, judge=worse("other symbols are taken"), read=_rank),
-    "quantity": Key(key="quantity", said=lambda value, _: amounts.plain(value), judge=judge_quantity),
+    "quantity": Key(key="quantity", said=_count, judge=judge_quantity, read=_counted),
+    "size": Within("quantity"),
     "parameters": Within("parameters"),
     "lets": Within("let"),
     "entry": Within("entry"),
@@ -99,6 +120,7 @@ def parts_of(subject: Subject) -> tuple[Part, ...]:
         *(exit_part(rule, subject) for rule in spec.exits),
         _exit_order(subject),
         _section("risk", spec.risk, RISK, subject),
+        *_rules("risk.require", spec.risk.require, plan.risk.require, subject),
         *_rules("risk.halt_when", spec.risk.halt_when, plan.risk.halt_when, subject),
     )
 

@@ -17,6 +17,7 @@ LISTS = {
     "universe.require": "enters",
     "entry.when": "enters",
     "legs.require": "enters",
+    "risk.require": "enters",
     "risk.halt_when": "halts",
     "exits": "leaves",
 }
@@ -130,12 +131,14 @@ REMOVED: Mapping[str, str] = {
     "universe.require": "symbols that do not offer this are entered too",
     "entry.when": "it enters also when this does not hold",
     "legs.require": "it enters also when the structure does not offer this",
+    "risk.require": "it enters also when the bot with the entry does not keep to this",
     "risk.halt_when": "entries go on when this holds",
 }
 ADDED: Mapping[str, str] = {
     "universe.require": "fewer symbols",
     "entry.when": "fewer entries",
     "legs.require": "fewer entries",
+    "risk.require": "fewer entries",
     "risk.halt_when": "halts when this holds",
 }
 """What a rule more or less in a list comes to; exits are told one by one."""

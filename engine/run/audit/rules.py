@@ -13,7 +13,7 @@ from engine.run.audit.tape import Entry, Finding, Tape
 from engine.run.desk import SpecText, compile_text
 from engine.turn.program import CompiledBot
 
-_CONDITIONS = ("universe", "when", "require")
+_CONDITIONS = ("universe", "when", "require", "risk")
 _BEGINNINGS = (Kind.RUN_STARTED, Kind.PROMOTION)
 """Records that are of no run before them."""
 _MOVES = frozenset((row.state, row.trigger, row.next) for row in LIFECYCLE.rows)

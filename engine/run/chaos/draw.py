@@ -109,6 +109,8 @@ def _stretch(chance: Random, desk: Desk, session: Session, *, whole_day: bool) -
     if end - start > timedelta(hours=1) and chance.random() < 0.3:
         start += timedelta(minutes=chance.randint(1, int((end - start) / timedelta(minutes=1)) - 30))
     begins = max(start - timedelta(seconds=chance.choice((20, 60, 180, 300))), earliest)
+    if begins >= latest:  # its window is empty on a half day, or so late that nothing could go wrong before it
+        begins = latest - timedelta(minutes=min(STRETCHES))
     return begins, min(begins + timedelta(minutes=chance.choice(STRETCHES)), latest)
 
 

@@ -62,6 +62,8 @@ def _wanted(plan: Plan) -> Iterator[str]:
         yield _taken(choice.name)
     for rule in (rule for each in plan.structures() for rule in each.require):
         yield from _truths("require", rule, (True, False))
+    for rule in plan.risk.require:
+        yield from _truths("risk", rule, (True, False))
     for planned in plan.exits:
         if planned.rule is not None and not planned.resting:
             yield from _truths("exit", planned.rule, (True, False))

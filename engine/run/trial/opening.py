@@ -6,6 +6,7 @@ from decimal import Decimal
 
 from engine.compile.plan import LegPlan
 from engine.decide.bot_day import BotDay
+from engine.decide.sizing import Priced, fitting
 from engine.evaluate.listings import expiry_on
 from engine.evaluate.select import select
 from engine.evaluate.snapshot import View
@@ -29,7 +30,8 @@ def open_position(opening: Opening, bot: CompiledBot, market: Market, facts: Fac
     """Return the position. Raises: SpecError when the spec chooses no legs in that market."""
     bot = bot.on(opening.symbol).taking(opening.alternative)
     options = _given(opening, bot, market.session, facts) or _chosen(opening, bot, market, facts, at)
-    legs = _paid(_legs(bot, options, market, at), opening.net, bot.plan.quantity)
+    quantity = _quantity(opening, bot, options, facts)
+    legs = _paid(_legs(bot, options, market, at, quantity), opening.net, quantity)
     session = market.session if opening.opened is None else session_on(opening.opened) or market.session
     opened_at = at if session.date == market.session.date else session.open + timedelta(hours=1)
     worst = worst_case(((leg.option, leg.sign * leg.ratio) for leg in legs), opening.net)
@@ -39,7 +41,7 @@ def open_position(opening: Opening, bot: CompiledBot, market: Market, facts: Fac
         digest=bot.plan.digest,
         state="open",
         session=session.date,
-        quantity=bot.plan.quantity,
+        quantity=quantity,
         legs=legs,
         opened_at=opened_at,
         entry_mid=opening.net,
@@ -99,11 +101,29 @@ def _chosen(opening: Opening, bot: CompiledBot, market: Market, facts: Facts, at
     return {leg.name: leg.option for leg in found.legs}
 
 
-def _legs(bot: CompiledBot, options: dict[str, Option], market: Market, at: datetime) -> tuple[PositionLeg, ...]:
+def _quantity(opening: Opening, bot: CompiledBot, options: dict[str, Option], facts: Facts) -> int:
+    """Return as many structures as the spec asks for, or as fit at the price given; one at least."""
+    plan = bot.plan
+    if plan.size is None:
+        return plan.quantity
+    legs = [(options[leg.name], leg.sign * leg.ratio) for leg in plan.legs]
+    price = float(abs(opening.net))
+    one = Priced(
+        net=opening.net,
+        worst=worst_case(legs, opening.net),
+        shares=legs[0][0].multiplier,
+        commission=lambda count: sum((per_contract(o, price) * abs(n) * count for o, n in legs), ZERO),
+    )
+    return max(fitting(plan.size, plan.quantity, one, facts.account.net_liquidation).count, 1)
+
+
+def _legs(
+    bot: CompiledBot, options: dict[str, Option], market: Market, at: datetime, quantity: int
+) -> tuple[PositionLeg, ...]:
     """Return the legs, each paid what the model says it is worth."""
     legs = []
     for leg in bot.plan.legs:
-        option, count = options[leg.name], leg.ratio * bot.plan.quantity
+        option, count = options[leg.name], leg.ratio * quantity
         worth = market.worth(option, at)
         price = Decimal(f"{worth if worth == worth else 1.0:.4f}")
         cash = (-leg.sign * count * price * option.multiplier).quantize(CENT)

@@ -133,6 +133,21 @@ def test_vwap_of_nothing_is_unknown() -> None:
     assert unknown(read(having(spx_60=minutes([6000.0])), "vwap")) == "SPY: 1m bars are not known yet"
 
 
+def test_breadth_is_the_part_of_symbols_above_their_own_average() -> None:
+    rising, falling = [float(each) for each in range(100, 160)], [float(each) for each in range(160, 100, -1)]
+    at = having(aapl_86400=daily(rising), msft_86400=daily(falling), nvda_86400=daily(rising))
+    assert read(at, "breadth", of=("AAPL", "MSFT", "NVDA")) == pytest.approx(2 / 3)
+    assert read(at, "breadth", of=("MSFT",), window=10) == 0.0
+    flat = having(aapl_86400=daily([50.0] * 60))
+    assert read(flat, "breadth", of=("AAPL",)) == 0.0
+
+
+def test_breadth_is_unknown_while_one_symbol_is() -> None:
+    at = having(aapl_86400=daily([50.0] * 60), msft_86400=daily([50.0] * 49))
+    assert unknown(read(at, "breadth", of=("AAPL", "MSFT"))) == "MSFT: 49 daily bars, 50 are needed"
+    assert unknown(read(at, "breadth", of=("AAPL", "NVDA"))) == "NVDA: daily bars are not known yet"
+
+
 UP = [5000.0 + 10 * each for each in range(200)]
 ZIGZAG = [6000.0 + 10 * (each % 2) for each in range(200)]
 

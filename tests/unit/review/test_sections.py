@@ -69,6 +69,16 @@ def told(text: str = CONDOR) -> str:
             "whose price at mid is at least 1.20, the nearest such, moved up to be not below the strike of short_put",
         ),
         (
+            "underlying: SPX\n",
+            "underlying: SPX\nquantity: {credit: 0.01x net_liquidation, at_most: 4}\n",
+            "as many of this structure as bring 1% of the account, after commissions, 4 at most; same-day SPXW",
+        ),
+        (
+            "  max_loss_per_trade: $1000\n",
+            "  max_loss_per_trade: $1000\n  r: $50\n  daily_loss: 3R\n",
+            "at a loss of $150 (3R) since the session began",
+        ),
+        (
             "{delta: 0.10}",
             "{otm: 1%, round: away, within: 0.1%}",
             "1% above spot, the next listed away from the money, no trade if the nearest is more than 0.1% of spot",

@@ -3,7 +3,7 @@
 import pytest
 
 from engine.compile.plan import Op, Quantity
-from engine.compile.vocabulary import VOCABULARY
+from engine.compile.vocabulary import VOCABULARY, WITH_AN_ENTRY
 from engine.evaluate.phrases import PHRASES, cast_of
 from engine.review.amounts import SAID
 from engine.review.manners import COMPARED, HELD
@@ -51,6 +51,10 @@ def leaves(condition: str) -> str:
         ("session: {is: half}", "a half session"),
         ("sma: {window: 50, below: 6000}", "the simple average over 50 days is below 6000"),
         ("spot: {above: vwap}", "SPX is above the session's average price, weighted by volume"),
+        (
+            "breadth: {of: [AAPL, MSFT, NVDA], at_least: 50%}",
+            "the part of 3 symbols that closed above their average over 50 days is at least 50%",
+        ),
         ("rsi: {bars: 5m, at_most: 30}", "RSI over 14 bars of 5m is at most 30"),
         (
             "trend: {is: up}",
@@ -60,6 +64,10 @@ def leaves(condition: str) -> str:
             "trend: {is: neutral, fast: 9, slow: 20, average: sma, bars: 5m, strength: 25}",
             "the trend by simple averages over 9 and 20 bars of 5m is neutral: ADX over 14 is below 25",
         ),
+        ("buying_power: {at_least: $25000}", "the account's buying power is at least $25,000"),
+        ("bot: {called: put_lite, is: flat}", "the bot put_lite is flat"),
+        ("not: {last_exit: {is: stop}}", "not: the last exit of condor today is stop"),
+        ("last_exit: {called: put_lite, is: late}", "the last exit of put_lite today is late"),
         ("iv_rank: {at_least: 50}", "the rank of implied volatility over a year is at least 50"),
         ("iv_percentile: {below: 30}", "the percentile of implied volatility over a year is below 30"),
         ("put_call_volume: {below: 1.2}", "puts over calls traded today is below 1.2"),
@@ -243,8 +251,14 @@ def test_every_measure_is_said_with_every_comparison_it_takes(name: str, op: Op)
     bound = EXAMPLES[VOCABULARY[name].quantity]
     bound = f"{bound} pts" if unit == "pts" and "pts" not in bound else bound
     bound = ({"max_risk": "$50"} | dict.fromkeys(("spot", "sma", "ema", "vwap"), "6000")).get(name, bound)
-    arguments = "window: 20, " if name in ("sma", "ema") else ""
+    arguments = {"sma": "window: 20, ", "ema": "window: 20, ", "breadth": "of: [AAPL, MSFT], "}.get(name, "")
     body = f"[{bound}, {bound}]" if op in (Op.BETWEEN, Op.OUTSIDE) else bound
+    if VOCABULARY[name].places == WITH_AN_ENTRY:
+        text = changed("risk:\n", f"risk:\n  require:\n    - {{name: tried, {name}: {{{op.value}: {body}}}}}\n")
+        plan = plan_of(text)
+        words = rule_words(plan.risk.require[0], cast_of(plan))
+        assert "{" not in words
+        return
     words = (
         leaves(f"{{name: tried, {name}: {{{arguments}{op.value}: {body}}}}}") if name not in ("debit", "value") else ""
     )

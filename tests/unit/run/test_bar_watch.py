@@ -108,6 +108,27 @@ def test_a_feed_that_cannot_answer_is_left_alone_for_a_minute() -> None:
     assert [seconds for seconds, _ in watched.feed.asked] == [0, 60, 120]
 
 
+def test_more_bars_are_asked_for_once_another_bot_needs_them() -> None:
+    watched = Watched(4, Exchange())
+    watched.at(-100)
+    watched.at(310)
+    watched.program.bots["one"].plan.needs.bars = {SERIES: 30}
+    watched.at(320)
+    assert watched.feed.asked[-1] == (320, 30)
+    assert watched.closes == [float(at) for at in range(-29, 1)]
+    watched.at(330)
+    assert len(watched.feed.asked) == 3
+
+
+def test_bars_of_days_long_past_are_let_go() -> None:
+    watched = Watched(4, Exchange())
+    opened = OPEN.timestamp()
+    old = tuple(Bar(opened + at * 300, *[float(at)] * 6) for at in range(-400, -2))
+    watched.facts = Facts(bars={SERIES: Bars(opened - 100_000, old)})
+    watched.at(-100)
+    assert watched.closes == [float(at) for at in range(-82, 0)]
+
+
 def test_days_are_asked_for_before_the_session_and_not_here() -> None:
     watched = Watched(4, Exchange())
     watched.program.bots["one"].plan.needs.bars = {("SPX", 86400): 50}

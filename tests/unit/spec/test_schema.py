@@ -94,7 +94,7 @@ def names(noun: type, *without: str) -> set[str]:
 
 
 def test_keys_of_the_schema_are_fields_of_the_nouns() -> None:
-    document = names(nouns.Spec, "version", "digest", "underlyings", "lets")
+    document = names(nouns.Spec, "version", "digest", "underlyings", "lets", "size")
     assert keys() == document | {"rulebot", "extends", "underlying", "underlyings", "let"}
     assert keys("properties", "risk") == names(nouns.Risk)
     assert keys("properties", "entry") == names(nouns.Entry, "start", "end", "lasts", "once", "others") | {
@@ -122,14 +122,19 @@ def test_keys_of_the_schema_are_fields_of_the_nouns() -> None:
     }
 
 
+REQUIRED = ("worst_case_at_expiry", "margin", "net_delta", "net_gamma", "net_theta", "net_vega")
+"""Limits of the account that are conditions of `require`."""
+
+
 def test_keys_of_an_account_document_are_fields_of_its_noun() -> None:
     root = schema_of("account")
     assert {*root["properties"], *root["properties"]["risk"]["properties"]} == {
-        *names(nouns.AccountDocument, "version", "worst_case_at_expiry", "margin"),
+        *names(nouns.AccountDocument, "version", *REQUIRED),
         "rulebot_account",
         "require",
         "risk",
     }
+    assert set(root["$defs"]["requirement"]["properties"]) == set(REQUIRED)
     assert set(root["properties"]["live"]["properties"]) == names(nouns.LiveRules)
     assert set(root["$defs"]["demand"]["properties"]) == {shown.value for shown in nouns.Shown}
 

@@ -55,6 +55,7 @@ def test_a_side_that_costs_the_whole_credit_is_closed_alone() -> None:
     assert reasons(desk) == [], "together they cost 2.70, neither costs 1.40"
     sides(desk, 1.40, 0.40)
     assert reasons(desk) == ["stop.put_side"]
+    assert [record.data["values"] for record in desk.said(Kind.DECISION, "exit")] == [["short_put", "long_put"]]
     assert {leg.name for leg in desk.last.legs} == {"short_put", "long_put"}
     desk.fill(desk.last)
     assert desk.position.state == "open"
