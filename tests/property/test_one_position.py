@@ -376,7 +376,7 @@ class Protected(OnePosition):
 
 
 class EachSide(OnePosition):
-    """Condors of which each side is stopped by itself, in front of protective stops, and what is left trails."""
+    """Condors of which each side is stopped by itself, and what is left trails."""
 
     def text(self) -> str:
         legs = """
@@ -395,7 +395,7 @@ class EachSide(OnePosition):
     close: 50%
     repeat: true
 """
-        risk = "{max_loss_per_trade: $9000, protect: {cost: 4x credit}}"
+        risk = "{max_loss_per_trade: $9000}"
         return text_of(entry='{at: "10:00"}', quantity="3", legs=legs, exits=exits, risk=risk)
 
     def window(self) -> tuple[str, str]:
