@@ -80,17 +80,21 @@ def step_asking(work: Work) -> None:
 
 
 def orders_listed(work: Work, event: OrdersListed) -> dict[str, Any]:
-    """Compare our live orders with the broker's complete list."""
+    """Compare our orders with the broker's complete list.
+
+    What works and was over in our books comes first: what is over now lets nothing be sent that would be one too many.
+    """
     asked_at = work.asked_at
     ours = [order for order in work.all_live_orders() if order.sent_at and asked_at and order.sent_at < asked_at]
     missing = [order for order in ours if order.ref not in event.order_refs]
     again = {order.ref for order in missing if order.ref in work.absent}
     book_unseen(work, frozenset(order.ref for order in work.all_live_orders()) - again, {}, today=True)
-    for order in missing:
-        missed = _missed_again if order.ref in again else _missed_once
-        missed(work, work.orders[order.ref])
     for ref in sorted(event.order_refs & work.orders.keys()):
         found(work, work.orders[ref], ask_again=False)
+    for order in missing:
+        if work.orders[order.ref].status.is_live:
+            missed = _missed_again if order.ref in again else _missed_once
+            missed(work, work.orders[order.ref])
     work.absent = frozenset(order.ref for order in missing if work.orders[order.ref].status.is_live)
     work.risen = frozenset()
     note_refs(work, event.order_refs)

@@ -313,3 +313,24 @@ def test_what_comes_back_to_be_taken_back_breaks_no_invariant_and_what_only_come
     assert not list(final_is_final(tape_of(enumerate(rows, 1))))
     wrong = replace(rows[-1], data={**rows[-1].data, "status": "working"})
     assert list(final_is_final(tape_of(enumerate([*rows[:-1], wrong], 1))))
+
+
+def test_one_list_ended_a_stop_and_told_of_the_target_that_works_and_the_exit_between_them_left_for_nothing() -> None:
+    """The end let the exit leave, and in the same turn it was taken back: it was first on record as being cancelled."""
+    desk = seller()
+    stop, target = of(desk, Purpose.STOP), of(desk, Purpose.TARGET)
+    desk.ask(Request.FLATTEN)
+    desk.tick(1)
+    desk.cancelled(target)
+    desk.tick(60)
+    desk.listed()
+    assert desk.order(stop.ref).status.is_live
+    desk.tick(60)
+    desk.ack(desk.order(target.ref))
+    desk.listed(target.ref)
+    assert desk.order(stop.ref).status is OrderStatus.CANCELLED
+    assert desk.order(target.ref).status is OrderStatus.CANCELLING
+    assert not [order for order in desk.live if order.purpose is Purpose.EXIT]
+    desk.cancelled(desk.order(target.ref))
+    desk.tick(5)
+    assert [order.status for order in desk.live if order.purpose is Purpose.EXIT] == [OrderStatus.SENDING]
