@@ -239,6 +239,8 @@ def pursue(work: Work, position: Position) -> None:
     for order in closing:
         if order.reason != position.exit_reason:
             cancel(work, order, f"{position.exit_reason} takes over")
+        elif position.exit_reason == UNWIND and _closes_too_much(work, position, order):
+            cancel(work, order, "what it closes has its partner now")
     opposed = _opposed(work, position)
     for order in opposed:
         cancel(work, order, f"{position.exit_reason} of {position.id} goes first")
@@ -250,6 +252,13 @@ def pursue(work: Work, position: Position) -> None:
         wake(work, position.bot, (position.retry_at - work.at).total_seconds())
         return
     _send_closing(work, position)
+
+
+def _closes_too_much(work: Work, position: Position, order: Order) -> bool:
+    """Say whether an order would close more than stands without its partner: a leg has filled after its cancel."""
+    alone = {leg.name: count for leg, count in legs_to_close(position, work.governing(position))}
+    left = zip(order.legs, order.counts, strict=True)
+    return any(order.quantity * leg.ratio - done > alone.get(leg.name, 0) for leg, done in left)
 
 
 def stands_apart(work: Work, position: Position, order: Order) -> bool:

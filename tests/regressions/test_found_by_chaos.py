@@ -94,6 +94,20 @@ def test_a_commission_that_came_before_its_execution_is_taken_when_it_is_told_ag
     assert judge(left, desk) == {}
 
 
+def test_a_leg_that_fills_after_its_cancel_keeps_the_partner_that_is_being_sold(tmp_path: Path) -> None:
+    """The sale of the long leg went on beside the short one that had filled after all, which stood naked for it."""
+    examples = Path(__file__).parents[2] / "examples"
+    desk = load_desk([str(examples / f"{name}.yaml") for name in ("one_leg_after_the_other", "resting_put")], {}, None)
+    late: dict[str, str | int] = {"kind": "late_fill", "on": "cancel", "seconds": 0}
+    kinds = ("pending_cancel", "late_fill", "reject", "warning", "incomplete", "short_list", "not_subscribed", "cut")
+    storm = replace(draw(4000438, desk, (*kinds, "one_leg", "expires")), faults=(late,), crashes=(), acts=())
+    left = live_through(storm, desk, tmp_path)
+    assert dict(left.kinds_fired) == {"late_fill": 1}
+    assert judge(left, desk) == {}
+    (position,) = (each for each in left.day.positions.values() if each.bot == "one_leg_after_the_other")
+    assert position.state == "open"
+
+
 def test_a_corrected_trade_of_a_person_counts_once_when_books_are_compared(tmp_path: Path) -> None:
     """It was taken out of the ledger's figures as it was told first and as it was corrected: one contract too many."""
     desk = load_desk(spec_files(["put_lite"]), {}, None)
