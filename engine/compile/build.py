@@ -11,6 +11,7 @@ from engine.compile.lint.lint import lint, unaccepted
 from engine.compile.lint.look import Outside
 from engine.compile.lint.neighbours import in_each_others_way
 from engine.compile.orders import order_problems
+from engine.compile.overwriting import overwrite_problems
 from engine.compile.plan import ExitPlan, Plan, RiskPlan, Rule
 from engine.compile.problem import Fault, Problem
 from engine.compile.protection import protect_plan, protection_problems
@@ -23,7 +24,7 @@ from engine.spec.diagnostic import Diagnostic, Span, in_file_order
 from engine.spec.load import Loaded
 from engine.spec.scalar import amount
 from engine.spec.source import Source
-from engine.spec.spec import Amount, Risk, Spec, Unit
+from engine.spec.spec import Amount, Overwrite, Risk, Spec, Unit
 
 Check = Callable[[Spec], Iterator[Problem]]
 
@@ -111,7 +112,7 @@ def _let_problems(spec: Spec) -> Iterator[Problem]:
 
 
 def _risk_problems(spec: Spec) -> Iterator[Problem]:
-    if spec.quantity < 1:
+    if isinstance(spec.quantity, int) and spec.quantity < 1:
         yield Problem("RB250", ("quantity",), f"a quantity is at least 1, is {spec.quantity}")
     most, day = spec.risk.max_loss_per_trade, spec.risk.daily_loss
     for name, given in (("max_loss_per_trade", most), ("daily_loss", day)):
@@ -139,6 +140,7 @@ CHECKS: tuple[Check, ...] = (
     closing_problems,
     basis_problems,
     _risk_problems,
+    overwrite_problems,
     protection_problems,
 )
 """Every check of the whole spec; conditions are checked while they are compiled."""
@@ -158,7 +160,7 @@ def _plan(
         digest=spec.digest,
         parameters=tuple(parameter.name for parameter in spec.parameters),
         underlyings=spec.underlyings,
-        quantity=spec.quantity,
+        quantity=1 if isinstance(spec.quantity, Overwrite) else spec.quantity,
         opens_for=direction_of(spec),
         entry=entry_plan(spec, when),
         expiry=spec.legs.expiry,
@@ -177,6 +179,7 @@ def _plan(
         ),
         lifecycle=sound(LIFECYCLE),
         needs=needs_of(rules, legs, spec.legs.expiry),
+        overwrite=spec.quantity if isinstance(spec.quantity, Overwrite) else None,
     )
 
 

@@ -27,6 +27,7 @@ from engine.spec.spec import (
     IfUnknown,
     Op,
     Order,
+    Overwrite,
     Path,
     Strike,
     Window,
@@ -42,6 +43,7 @@ __all__ = [
     "IfUnknown",
     "Op",
     "Order",
+    "Overwrite",
     "Path",
     "Strike",
 ]
@@ -297,7 +299,8 @@ class Needs:
 class Plan:
     """One bot, ready to run. `digest` names the text that governs it; `opens_for` is "credit" or "debit".
 
-    `parameters` are the names of those that the text has.
+    `parameters` are the names of those that the text has. quantity: structures; where `overwrite` says by the shares
+    held how many there are, 1 stands for them.
     """
 
     name: str
@@ -317,3 +320,4 @@ class Plan:
     lifecycle: Lifecycle
     needs: Needs
     known_until: date | None = None
+    overwrite: Overwrite | None = None

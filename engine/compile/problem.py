@@ -38,6 +38,7 @@ CODES = {
     "RB241": "A cap on entries that must be written, or makes no sense.",
     "RB242": "An `again` that can never act.",
     "RB250": "A limit of risk that makes no sense.",
+    "RB251": "Shares held that cannot be overwritten, or a band of them that is none.",
     "RB260": "An expiry that no contract can have.",
     "RB281": "A test that does not fit its spec: it gives what the bot does not read, or lacks what it needs.",
     "RB300": "An `accept` that switches off no warning of this spec.",

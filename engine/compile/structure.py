@@ -7,7 +7,7 @@ from engine.compile.distance import REFERRING, ends_of, place_of
 from engine.compile.plan import LegPlan
 from engine.compile.problem import Problem, did_you_mean
 from engine.model.contract import Kind, Right, product
-from engine.spec.spec import DteRule, Expiry, Leg, Path, Side, Spec, Strike, StrikeBy
+from engine.spec.spec import DteRule, Expiry, Leg, Overwrite, Path, Side, Spec, Strike, StrikeBy
 
 MAX_LEGS = 8
 MAX_RATIO = 100
@@ -139,6 +139,8 @@ def _uncovered(spec: Spec) -> Iterator[Problem]:
     if spec.risk.undefined_risk:
         return
     for leg in spec.legs.legs:
+        if leg.right == "call" and isinstance(spec.quantity, Overwrite):
+            continue
         if leg.side is Side.SELL and (missing := _missing_cover(leg, spec)) > 0:
             legs_of = [each for each in _alike(leg, spec) if each.side is Side.BUY]
             found = (

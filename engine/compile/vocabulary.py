@@ -289,6 +289,29 @@ _CALENDAR = (
     ),
 )
 
+_ACCOUNT = (
+    Measure(
+        name="shares_held",
+        units=_PLAIN,
+        parameters=(_SYMBOL,),
+        source="positions of the account and of all bots",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts", "position"),
+        formula="Shares in the account less those that short calls need, of all bots and sold by hand; never below 0.",
+    ),
+    Measure(
+        name="cost_basis",
+        units=((Unit.NUMBER, Quantity.POINTS), (Unit.POINTS, Quantity.POINTS)),
+        parameters=(_SYMBOL,),
+        source="positions of the account",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula="The broker's average cost of the shares in the account, commissions included; unknown without shares.",
+    ),
+)
+
 _STRUCTURE = (
     Measure(
         name="quote_width",
@@ -443,7 +466,8 @@ _POSITION = (
 )
 
 VOCABULARY: Mapping[str, Measure] = {
-    measure.name: measure for measure in (*_MARKET, *_VOLATILITY_MEASURES, *_CALENDAR, *_STRUCTURE, *_POSITION)
+    measure.name: measure
+    for measure in (*_MARKET, *_VOLATILITY_MEASURES, *_CALENDAR, *_ACCOUNT, *_STRUCTURE, *_POSITION)
 }
 
 FUNCTIONS = ("abs", "min", "max", "round")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 from engine.compile.plan import Arithmetic, Call, Constant, Number, Quantity
+from engine.evaluate.measure_account import ACCOUNT
 from engine.evaluate.measure_market import MARKET
 from engine.evaluate.measure_position import POSITION
 from engine.evaluate.measure_structure import STRUCTURE
@@ -12,7 +13,7 @@ from engine.evaluate.measure_volatility import VOLATILITY
 from engine.evaluate.reading import Context, Read, Reading, Unknown, exact
 from engine.evaluate.snapshot import View
 
-NUMBERS: dict[str, Callable[[Call, Context], Read]] = {**MARKET, **VOLATILITY, **STRUCTURE, **POSITION}
+NUMBERS: dict[str, Callable[[Call, Context], Read]] = {**MARKET, **VOLATILITY, **ACCOUNT, **STRUCTURE, **POSITION}
 
 _PRICES = (Quantity.PRICE, Quantity.DOLLARS)
 

@@ -11,6 +11,7 @@ from engine.compile.plan import Call, Quantity
 from engine.evaluate.evaluation import NOT_OPEN
 from engine.evaluate.reading import AtLeast, Context, Read, Reading, Unknown, exact
 from engine.evaluate.snapshot import LegView, View
+from engine.model.cover import covered_parts
 from engine.model.payoff import worst_case
 from engine.model.quotes import OPTION_AGE, age_problem, quote_problem
 
@@ -161,7 +162,9 @@ def _risk(view: View) -> Reading:
         return Unknown("the worst case has no bound") if view.held.max_risk is None else view.held.max_risk
     if view.start_price is None:
         return Unknown("the order has no price to start from")
-    parts = [(leg.option, leg.sign * leg.ratio) for leg in view.legs]
+    parts = tuple((leg.option, leg.sign * leg.ratio) for leg in view.legs)
+    if view.is_covered:
+        parts = covered_parts(parts)
     found = worst_case(parts, Decimal(f"{view.start_price:.10f}"))
     return Unknown("the worst case has no bound") if found is None else float(found)
 

@@ -6,8 +6,10 @@ from engine.compile.plan import Plan
 from engine.evaluate.rules import compile_expected_move
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
+from engine.model import payoff
 from engine.model.commission import estimate
 from engine.model.contract import Option
+from engine.model.cover import covered_parts
 from engine.model.money import CENT, ZERO, Rounding, on_tick
 from engine.model.payoff import worst_case
 from engine.model.position import Position, PositionLeg
@@ -103,7 +105,7 @@ def example_of(plan: Plan) -> Example | None:
 
 def floors(plan: Plan, selection: Selection, commission: Decimal) -> tuple[Decimal | None, Decimal | None]:
     """Return the least net prices per share that `max_loss_per_trade` and `require` allow."""
-    parts = [(leg.option, leg.sign * leg.ratio) for leg in selection.legs]
+    parts = _counted(plan, selection)
     shares = selection.legs[0].option.multiplier * plan.quantity
     by_risk = risk_floor(plan.risk.max_loss_per_trade, parts, shares, commission)
     return by_risk, stated_floor(plan.require, shares, commission)
@@ -120,7 +122,7 @@ def _example(
     floor: Decimal | None,
 ) -> Example:
     shares = selection.legs[0].option.multiplier * plan.quantity
-    worst = worst_case(((leg.option, leg.sign * leg.ratio) for leg in selection.legs), net)
+    worst = worst_case(_counted(plan, selection), net)
     mids = _scaled(selection, view, net)
     position = Position(
         id="example",
@@ -144,6 +146,12 @@ def _example(
         floor=floor,
         mids=mids,
     )
+
+
+def _counted(plan: Plan, selection: Selection) -> tuple[payoff.Part, ...]:
+    """Return the parts whose loss is the trade's: all but the calls that shares held cover."""
+    parts = tuple((leg.option, leg.sign * leg.ratio) for leg in selection.legs)
+    return covered_parts(parts) if plan.overwrite is not None else parts
 
 
 def _basis(plan: Plan, net: Decimal, *, is_bound: bool) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from engine.compile.plan import Expiry, IfHeld, LegPlan, Plan, Strike
+from engine.compile.plan import Expiry, IfHeld, LegPlan, Overwrite, Plan, Strike
 from engine.evaluate.phrases import listed
 from engine.model.contract import Right
 from engine.review import amounts
@@ -30,7 +30,15 @@ def legs(subject: Subject) -> Section:
 def _head(plan: Plan) -> str:
     classes = listed(tuple(dict.fromkeys(leg.trading_class for leg in plan.legs)), "and")
     count = "" if plan.quantity == 1 else f"{plan.quantity} of this structure; "
+    if plan.overwrite is not None:
+        count = f"{overwrite_words(plan.overwrite, plan.underlyings[0])}; "
     return f"{count}{expiry_words(plan.expiry, classes)}:"
+
+
+def overwrite_words(band: Overwrite, symbol: str) -> str:
+    """Return how many calls are sold: `as many as 25% to 50% of the SPY shares held cover`."""
+    least, most = (f"{amounts.plain(part * 100)}%" for part in (band.least, band.most))
+    return f"as many as {least} to {most} of the {symbol} shares held cover, in whole contracts"
 
 
 # ---------------------------------------------------------------- expiry

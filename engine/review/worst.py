@@ -37,6 +37,8 @@ class Worst:
 def worst_of(subject: Subject) -> Worst | None:
     """Return the most that one trade may lose, None when there is no example to count on."""
     plan, example = subject.plan, subject.example
+    if plan.overwrite is not None and example is not None and example.worst is not None:
+        return Worst(example.worst, Sure.EXAMPLE)
     if example is None:
         limit = plan.risk.max_loss_per_trade
         return None if limit is None else Worst(limit, Sure.LIMIT)

@@ -133,14 +133,13 @@ def _load_tests(source: Source, tree: dict[str, Plain]) -> Loaded:
 def _strategy(replaced: Replaced) -> Spec:
     tree = replaced.tree
     underlyings = tree.get("underlyings", [tree.get("underlying")])
-    quantity = tree.get("quantity", 1)
     exit_order = tree.get("exit_order")
     return Spec(
         version=1,
         name=str(tree["name"]),
         about=str(tree["about"]),
         underlyings=tuple(str(symbol) for symbol in underlyings) if isinstance(underlyings, list) else (),
-        quantity=quantity if isinstance(quantity, int) else 1,
+        quantity=sections.quantity(tree.get("quantity", 1)),
         parameters=replaced.parameters,
         lets=sections.lets(mapping(tree.get("let", {}))),
         entry=sections.entry(mapping(tree["entry"])),

@@ -33,6 +33,7 @@ from engine.spec.spec import (
     Legs,
     Let,
     Order,
+    Overwrite,
     Path,
     Priority,
     Protect,
@@ -48,6 +49,14 @@ from engine.spec.spec import (
 
 ATTEMPT_SECONDS = 300.0
 NOT_LEGS = frozenset({"expiry", "require", "if_held"})
+
+
+def quantity(value: Plain) -> int | Overwrite:
+    """Return `quantity:`: a count, or the one kind of size that its mapping names."""
+    if not isinstance(value, dict):
+        return value if isinstance(value, int) else 1
+    least, most = (sure(number(each)) / 100 for each in sequence(mapping(value["overwrite"])["between"]))
+    return Overwrite(least, most)
 
 
 def entry(tree: Tree) -> Entry:

@@ -409,6 +409,14 @@ class Parameter:
     path: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Overwrite:
+    """`quantity: {overwrite: ..}`: calls against at least and at most this part of the shares held (0.25 is 25%)."""
+
+    least: Decimal
+    most: Decimal
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """One bot, as its document says. `digest` is SHA-256 over the meaning (formatting and comments do not count)."""
@@ -417,7 +425,7 @@ class Spec:
     name: str
     about: str
     underlyings: tuple[str, ...]
-    quantity: int = 1
+    quantity: int | Overwrite = 1
     parameters: tuple[Parameter, ...] = ()
     lets: tuple[Let, ...] = ()
     entry: Entry

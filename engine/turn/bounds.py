@@ -5,6 +5,7 @@ from decimal import Decimal
 
 from engine.compile.plan import AllOf, Call, Compare, Constant, Op, Quantity, Rule, Truth
 from engine.model.commission import estimate
+from engine.model.cover import covered_parts
 from engine.model.money import ZERO
 from engine.model.payoff import Part, worst_case
 from engine.model.position import Position, PositionLeg
@@ -36,7 +37,9 @@ def credit_floor(work: Work, bot: CompiledBot, position: Position, legs: tuple[P
 def _structure_floor(bot: CompiledBot, position: Position, work: Work) -> Decimal | None:
     shares = position.legs[0].option.multiplier * position.quantity
     commission = _commission(position, work)
-    parts = [(leg.option, leg.sign * leg.ratio) for leg in position.legs]
+    parts = tuple((leg.option, leg.sign * leg.ratio) for leg in position.legs)
+    if bot.plan.overwrite is not None:
+        parts = covered_parts(parts)
     stated = stated_floor((compiled.rule for compiled in bot.require), shares, commission)
     least = risk_floor(bot.plan.risk.max_loss_per_trade, parts, shares, commission)
     return max((floor for floor in (stated, least) if floor is not None), default=None)

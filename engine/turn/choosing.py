@@ -14,6 +14,7 @@ from engine.model.quotes import level_of
 from engine.order.ladder import start_net
 from engine.order.price import NetQuote, Part, net_quote
 from engine.record.record import Json, Kind
+from engine.turn.covering import no_cover
 from engine.turn.judging import confirmed, failing, judge_all, rounded
 from engine.turn.missing import miss
 from engine.turn.program import CompiledBot
@@ -74,14 +75,17 @@ def require_holds(
     *,
     is_first: bool = False,
 ) -> bool:
-    """Judge `require` on the structure; a miss is remembered like one of `when`. `is_first`: nothing was sent yet."""
+    """Judge `require` on so many of the structure as the view has; a miss is remembered like one of `when`.
+
+    `is_first`: nothing was sent yet.
+    """
     plan = bot.plan
     view.legs = selection.legs
-    view.quantity = plan.quantity
+    view.is_covered = plan.overwrite is not None
     parts = tuple(Part(leg.option, -leg.sign, leg.ratio) for leg in selection.legs)
     net = start_net(plan.order, quote, parts, None)
     view.start_price = None if net is None else float(net)
-    view.commission = float(opening_commission(selection, view, plan.quantity))
+    view.commission = float(opening_commission(selection, view, view.quantity))
     required = judge_all(work, plan.name, "require", bot.require, view)
     if not quote.missing and all(confirmed(work, plan.name, "require", r, view) is True for r in required):
         return True
@@ -110,7 +114,11 @@ def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
     rows = work.state.board.rows
     legs = tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.sign, x.ratio) for x in position.legs)
     selection = Selection(legs, ())
+    view.quantity = position.quantity
     quote = price_legs(selection, view)
+    if reason := no_cover(work, bot, position):
+        skip(work, name, reason)
+        return False
     return bool(quote.missing) or require_holds(work, bot, view, selection, quote, readings)
 
 

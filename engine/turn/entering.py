@@ -18,6 +18,7 @@ from engine.order.price import NetQuote, Part
 from engine.record.record import Kind
 from engine.spec.spec import IfHeld, Start
 from engine.turn.choosing import note_selection, price_legs, require_holds
+from engine.turn.covering import cover_of, quantity_of
 from engine.turn.exposure import cash_cap, worst_case_cap
 from engine.turn.judging import confirmed, failing, judge_all, wake
 from engine.turn.margin import ask_margin, is_told, margin_cap
@@ -129,7 +130,6 @@ def _judge_entry(work: Work, bot: CompiledBot) -> None:
     plan = bot.plan
     name = plan.name
     view = work.view()
-    view.quantity = plan.quantity
     readings = judge_all(work, name, "when", bot.when, view)
     truths = [confirmed(work, name, "when", reading, view) for reading in readings]
     if all(truth is True for truth in truths):
@@ -159,6 +159,14 @@ def _choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[R
         if plan.entry.once and selection.refused:
             work.put_day(replace(work.bots[name].day, decided=selection.refused))
         return
+    view.quantity, none = quantity_of(work, bot, selection)
+    if none:
+        work.set_bot(name, replace(work.bots[name], waits=none))
+        all_held_but(work, name, "quantity", none, readings)
+        note_selection(work, bot, view, selection, f"quantity: {none}")
+        if plan.entry.once:
+            work.put_day(replace(work.bots[name].day, decided=none))
+        return
     quote = price_legs(selection, view)
     if not require_holds(work, bot, view, selection, quote, readings, is_first=True):
         return
@@ -167,7 +175,7 @@ def _choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[R
         all_held_but(work, name, "limits", reason, readings)
         skip(work, name, reason)
         return
-    if not is_told(work, bot, selection):
+    if not is_told(work, bot, selection, view.quantity):
         ask_margin(work, bot, view, selection)
         return
     if in_the_way(work, selection):
@@ -182,11 +190,12 @@ def _choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[R
 def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote: NetQuote) -> str:
     plan = bot.plan
     limits = work.program.limits
-    worst = entry_worst_case(selection, Decimal(f"{view.start_price or 0.0:.4f}"))
+    quantity = view.quantity
+    worst = entry_worst_case(selection, Decimal(f"{view.start_price or 0.0:.4f}"), is_covered=view.is_covered)
     multiplier = selection.legs[0].option.multiplier
     commission = Decimal(f"{view.commission:.2f}")
     state = work.bots[plan.name]
-    counts = [(leg.option, leg.ratio * plan.quantity) for leg in selection.legs]
+    counts = [(leg.option, leg.ratio * quantity) for leg in selection.legs]
     at_once = quote.natural if plan.order.start is Start.MARKET else view.start_price
     parts = tuple(Part(leg.option, -leg.sign, leg.ratio) for leg in selection.legs)
     return refusal(
@@ -196,7 +205,7 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
             is_reducing=work.state.standing.trading is not Trading.ACTIVE or work.state.is_stopping,
             is_paused=plan.name in work.state.standing.paused or "" in work.state.standing.paused,
             halted=state.day.halted,
-            worst_case=None if worst is None else worst * multiplier * plan.quantity + commission,
+            worst_case=None if worst is None else worst * multiplier * quantity + commission,
             max_loss_per_trade=plan.risk.max_loss_per_trade,
             undefined_risk=plan.risk.undefined_risk,
             bot_today=bot_today(work, plan.name),
@@ -209,9 +218,9 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
             sent=work.sent,
             orders_per_minute=limits.orders_per_minute,
             stopped=halted(work, plan.underlyings),
-            together=worst_case_cap(work, selection, plan.quantity, commission),
-            puts=cash_cap(work, selection, plan.quantity),
-            margin=margin_cap(work, bot, selection),
+            together=worst_case_cap(work, selection, quantity, commission),
+            puts=cash_cap(work, selection, quantity),
+            margin=margin_cap(work, bot, selection, quantity),
             contracts=sum(count for _, count in counts),
             max_contracts=limits.max_contracts_per_order,
             notional=sum((option.strike * option.multiplier * count for option, count in counts), ZERO),
@@ -226,6 +235,7 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
             clocks_apart=work.state.clocks_apart,
             unvalued=unvalued(work, plan.name),
             account_unvalued=unvalued(work),
+            cover=cover_of(work, bot, selection, quantity),
         )
     )
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.decide.limits import clock_words
-from engine.model.contract import Option
+from engine.model.contract import Option, Underlying
 from engine.model.event import ClocksApart, LinkDown, LinkUp
 from engine.model.money import ZERO
 from engine.model.order import OrderStatus
@@ -41,7 +41,8 @@ def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
 def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     """Adopt what the broker has, doubt what it does not list, and compare positions; then READY."""
     work.record(Kind.LINK, up=True, reason="", account=event.account, lockstep=event.lockstep)
-    work.state = work.state._replace(holdings=dict(event.positions))
+    costs = {held.symbol: cost for held, cost in event.costs if isinstance(held, Underlying)}
+    work.state = work.state._replace(holdings=dict(event.positions), costs=costs)
     at_broker = frozenset(event.order_refs)
     book_unseen(work, at_broker, {held: cost for held, cost in event.costs if isinstance(held, Option)})
     note_numbers(work, (contract for contract, _ in event.positions))
@@ -62,6 +63,8 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
         "client_id": event.client_id,
         "lockstep": event.lockstep,
         "holdings": work.state.holdings,
+        "costs": costs,
+        "uncovered": {},
         "doubts": doubts,
         "streamed": (),
         "aims": None,

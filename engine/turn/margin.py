@@ -21,7 +21,7 @@ from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side
 from engine.order.draft import Ticket, draft
 from engine.record.record import Kind
 from engine.spec.spec import Start
-from engine.turn.exposure import bound_in_dollars, is_opening
+from engine.turn.exposure import bound_in_dollars
 from engine.turn.judging import wake
 from engine.turn.program import CompiledBot
 from engine.turn.reports import INFORMATION
@@ -34,7 +34,7 @@ GOOD_FOR = timedelta(seconds=15)
 """How old an answer may be: then it is asked for anew."""
 
 
-def margin_cap(work: Work, bot: CompiledBot, selection: Selection) -> Cap | None:
+def margin_cap(work: Work, bot: CompiledBot, selection: Selection, quantity: int) -> Cap | None:
     """Return what the account would need and may need; None without such a limit, and while no answer is there."""
     bound = work.program.limits.margin
     if bound is None:
@@ -42,7 +42,7 @@ def margin_cap(work: Work, bot: CompiledBot, selection: Selection) -> Cap | None
     limit, missing = bound_in_dollars(bound, work.state.facts.account, "margin")
     if limit is None:
         return Cap(None, None, missing)
-    answer = _answer(work, bot, selection)
+    answer = _answer(work, bot, selection, quantity)
     if answer is None or answer.is_owed:
         return None
     if answer.initial is None:
@@ -55,11 +55,11 @@ def margin_cap(work: Work, bot: CompiledBot, selection: Selection) -> Cap | None
     return Cap(answer.initial + others, limit)
 
 
-def is_told(work: Work, bot: CompiledBot, selection: Selection) -> bool:
+def is_told(work: Work, bot: CompiledBot, selection: Selection, quantity: int) -> bool:
     """Say whether nothing is left to ask before this entry is sent."""
     if work.program.limits.margin is None:
         return True
-    answer = _answer(work, bot, selection)
+    answer = _answer(work, bot, selection, quantity)
     return answer is not None and not answer.is_owed
 
 
@@ -67,9 +67,9 @@ def ask_margin(work: Work, bot: CompiledBot, view: View, selection: Selection) -
     """Ask the broker, unless it was asked just now; the bot is judged again when it has answered, or should have."""
     name = bot.plan.name
     state = work.bots[name]
-    if _answer(work, bot, selection) is None:
+    if _answer(work, bot, selection, view.quantity) is None:
         order_id, work.next_order_id = work.next_order_id, work.next_order_id + 1
-        answer = MarginAnswer(_contracts(bot, selection), order_id, work.at)
+        answer = MarginAnswer(_contracts(selection, view.quantity), order_id, work.at)
         work.commands.append(AskMargin(_question(work, bot, view, selection, order_id)))
         wake(work, name, PATIENCE.total_seconds())
         state = replace(state, margin=answer)
@@ -105,10 +105,10 @@ def take_refusal(work: Work, event: OrderMessage) -> bool:
     return False
 
 
-def _answer(work: Work, bot: CompiledBot, selection: Selection) -> MarginAnswer | None:
+def _answer(work: Work, bot: CompiledBot, selection: Selection, quantity: int) -> MarginAnswer | None:
     """Return what was asked for these contracts lately; silence counts as an answer when its time is over."""
     asked = work.bots[bot.plan.name].margin
-    if asked is None or asked.legs != _contracts(bot, selection) or work.at - asked.asked_at >= GOOD_FOR:
+    if asked is None or asked.legs != _contracts(selection, quantity) or work.at - asked.asked_at >= GOOD_FOR:
         return None
     if asked.is_owed and work.at - asked.asked_at >= PATIENCE:
         seconds = PATIENCE.total_seconds()
@@ -116,8 +116,8 @@ def _answer(work: Work, bot: CompiledBot, selection: Selection) -> MarginAnswer 
     return asked
 
 
-def _contracts(bot: CompiledBot, selection: Selection) -> tuple[tuple[Option, int], ...]:
-    return tuple((leg.option, leg.sign * leg.ratio * bot.plan.quantity) for leg in selection.legs)
+def _contracts(selection: Selection, quantity: int) -> tuple[tuple[Option, int], ...]:
+    return tuple((leg.option, leg.sign * leg.ratio * quantity) for leg in selection.legs)
 
 
 def _question(work: Work, bot: CompiledBot, view: View, selection: Selection, order_id: int) -> Order:
@@ -129,14 +129,14 @@ def _question(work: Work, bot: CompiledBot, view: View, selection: Selection, or
     at_market = plan.order.start is Start.MARKET
     net = None if at_market else Decimal(f"{view.start_price or 0.0:.4f}")
     ticket = Ticket("", 0, order_id, plan.name, "", Purpose.ENTRY, "margin", plan.digest, work.at)
-    return draft(ticket, legs, plan.quantity, OrderType.MARKET if at_market else OrderType.LIMIT, net=net)
+    return draft(ticket, legs, view.quantity, OrderType.MARKET if at_market else OrderType.LIMIT, net=net)
 
 
 def _of_entries_at_work(work: Work, besides: str) -> list[tuple[str, Decimal | None]]:
     """Return the bots whose entries are under way, with the margin that those were said to need."""
     found: dict[str, Decimal | None] = {}
     for position in work.active_positions():
-        if position.bot != besides and is_opening(work, position):
+        if position.bot != besides and work.is_opening(position):
             answer = work.bots[position.bot].margin if position.bot in work.bots else None
             found[position.bot] = answer.change if answer is not None else None
     return list(found.items())

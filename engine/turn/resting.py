@@ -17,7 +17,7 @@ from engine.model.contract import Option, product
 from engine.model.money import Rounding
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.model.position import Position, PositionLeg
-from engine.model.session import restarts_over
+from engine.model.session import restarts_over, trades_no_more
 from engine.order.draft import Ticket, closing_legs, draft
 from engine.record.record import Kind
 from engine.spec.spec import ExitKind
@@ -132,8 +132,7 @@ def has_expired(work: Work, position: Position) -> bool:
 
 def option_has_expired(work: Work, option: Option) -> bool:
     """Say whether an option trades no more."""
-    session = work.state.session
-    return option.expiry < session.date or (option.expiry == session.date and work.at >= session.close)
+    return trades_no_more(option.expiry, work.state.session, work.at)
 
 
 def _fit(work: Work, position: Position, live: list[Order]) -> None:

@@ -16,11 +16,13 @@ from engine.evaluate.snapshot import View
 from engine.fill.book import Booked
 from engine.model.command import Command, Inquire, Submit
 from engine.model.contract import Option
+from engine.model.cover import Shares
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.record.codec import encode
 from engine.record.record import Json, Kind, Record
 from engine.turn.program import CompiledBot, Program
+from engine.turn.shares import account_shares
 from engine.turn.state import NOTHING, BotState, Reading, State
 
 
@@ -70,7 +72,16 @@ class Work:
 
     def view(self) -> View:
         """Return a fresh snapshot of this instant."""
-        return View(now=self.now, session=self.state.session, board=self.state.board, facts=self.state.facts)
+        state = self.state
+        return View(now=self.now, session=state.session, board=state.board, facts=state.facts, shares_of=self.shares_of)
+
+    def shares_of(self, symbol: str) -> Shares | None:
+        """Return the account's shares of an underlying, with those that calls need; None while not in step."""
+        return account_shares(self.state, self.positions.values(), self.is_opening, self.at, symbol)
+
+    def is_opening(self, position: Position) -> bool:
+        """Say whether an entry of this position is under way."""
+        return position.state == "entering" or self.has_live_entry(position.id)
 
     def bot(self, name: str) -> CompiledBot | None:
         """Return the current text of a bot, None when it is no longer run."""

@@ -58,6 +58,8 @@ def _is_by_clock(way: Clause) -> bool:
 
 
 def _without_bound(look: Look) -> Iterator[Problem]:
+    if look.plan.overwrite is not None:
+        return
     for symbol in dict.fromkeys(leg.symbol for leg in look.plan.legs):
         calls = [leg for leg in look.spec.legs.legs if leg.right == "call" and symbol_of(leg, look.spec) == symbol]
         sold = [leg for leg in calls if leg.side is Side.SELL]

@@ -87,7 +87,12 @@ def _has_pause(order: Order) -> bool:
 def _entry_seconds(look: Look) -> float:
     """Return how long an entry that has filled in part may go on working; 0 for one that fills whole or not."""
     order, legs = look.spec.order, look.spec.legs.legs
-    is_whole = look.plan.quantity == 1 and not order.leg_by_leg and (len(legs) > 1 or legs[0].ratio == 1)
+    is_whole = (
+        look.plan.quantity == 1
+        and look.plan.overwrite is None
+        and not order.leg_by_leg
+        and (len(legs) > 1 or legs[0].ratio == 1)
+    )
     if is_whole:
         return 0.0
     rounds = len(order.leg_by_leg) or 1

@@ -57,6 +57,11 @@ class Market:
         """Return the whole minutes since the open, negative before it."""
         return floor((at - self.session.open) / timedelta(minutes=1))
 
+    def previous_close(self, symbol: str) -> Decimal:
+        """Return the level at the last close; 0 when the test hides the underlying's level."""
+        level = self.given.before.get(symbol, self.opened(symbol))
+        return Decimal(0) if isnan(level) else Decimal(f"{level:.4f}")
+
     def closes(self, symbol: str, count: int) -> tuple[float, ...]:
         """Return daily closes whose sample deviation is the given realised volatility; none when it is unknown."""
         if self.given.rv is None or isnan(start := self.opened(symbol)):

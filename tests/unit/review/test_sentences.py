@@ -222,7 +222,7 @@ def test_every_measure_is_said_with_every_comparison_it_takes(name: str, op: Op)
     unit = VOCABULARY[name].units[0][0].value
     bound = EXAMPLES[VOCABULARY[name].quantity]
     bound = f"{bound} pts" if unit == "pts" and "pts" not in bound else bound
-    bound = {"spot": "6000", "max_risk": "$50"}.get(name, bound)
+    bound = {"spot": "6000", "cost_basis": "580", "max_risk": "$50"}.get(name, bound)
     body = f"[{bound}, {bound}]" if op in (Op.BETWEEN, Op.OUTSIDE) else bound
     words = leaves(f"{{name: tried, {name}: {{{op.value}: {body}}}}}") if name not in ("debit", "value") else ""
     assert "{" not in words
