@@ -162,7 +162,7 @@ def _choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[R
     view.quantity, none = quantity_of(work, bot, selection)
     if none:
         work.set_bot(name, replace(work.bots[name], waits=none))
-        all_held_but(work, name, "quantity", none, readings)
+        all_held_but(work, name, "quantity", f"0: {none}", readings)
         note_selection(work, bot, view, selection, f"quantity: {none}")
         if plan.entry.once:
             work.put_day(replace(work.bots[name].day, decided=none))
