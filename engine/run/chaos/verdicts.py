@@ -10,6 +10,7 @@ from engine.model.session import session_from
 from engine.model.values import dataclass
 from engine.run.aftermath.books import PREFIX, compare_books, fills_that_differ
 from engine.run.aftermath.covered import calls_without_shares
+from engine.run.aftermath.delivered import deliveries_that_differ
 from engine.run.aftermath.exposure import closed_too_much, closed_what_was_gone, uncovered_shorts
 from engine.run.aftermath.findings import not_numbers, off_tick, without_partner
 from engine.run.aftermath.outside import (
@@ -77,7 +78,8 @@ def _identities(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
 
 
 def _books(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
-    return compare_books(aftermath.day, aftermath.untold, aftermath.outside.rows)
+    day, rows = aftermath.day, aftermath.outside.rows
+    return (*compare_books(day, aftermath.untold, rows), *deliveries_that_differ(day, rows))
 
 
 def _executions(aftermath: Aftermath, desk: Desk) -> Iterable[str]:

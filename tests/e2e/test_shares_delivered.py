@@ -1,0 +1,71 @@
+"""Calls against shares, held to expiry on whole simulated days: the shares go at the strike, to the cent."""
+
+import asyncio
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from engine.run.aftermath.books import compare_books
+from engine.run.aftermath.day import Day, read_day
+from engine.run.aftermath.delivered import deliveries_that_differ
+from engine.run.desk import load_desk
+from engine.run.start import Run, RunOptions, execute
+from engine.run.worlds import SimSettings, simulated
+from engine.sim.exchange.ledger import Row, money_of
+
+SPEC = """\
+rulebot: 1
+name: settles
+about: Sells same-day calls against shares and lets them be assigned.
+underlying: SPY
+quantity: {overwrite: {between: [0%, 100%]}}
+entry: {at: "12:00"}
+legs:
+  expiry: {dte: 0}
+  short_call: {sell: call, strike: {at: spot, multiple_of: 1}}
+order: {start: mid, step: 0.01, wait: 10s, tries: 8, then: cancel}
+exits:
+  - at_expiry: settle
+risk: {daily_loss: $100000}
+"""
+
+
+def lived(folder: Path, market: str) -> tuple[Day, list[Row]]:
+    """Run a day in an account with 350 SPY shares; return what it left and the ledger's rows."""
+    (folder / "settles.yaml").write_text(SPEC)
+    desk = load_desk([str(folder / "settles.yaml")], {}, None)
+    kept: list[Run] = []
+
+    async def main() -> tuple[Day, list[Row]]:
+        world = simulated(SimSettings(market=market, shares=(("SPY", 350),)), 1)
+        options = RunOptions(store=folder / "day.db", logs=None, sessions=1, install="s7")
+        await execute(desk, options, world, kept.append, note)
+        return read_day(folder / "day.db", totals[-1], {}), rows[-1]
+
+    totals, rows = [], []
+
+    def note(run: Run, at: datetime) -> None:
+        ledger = None if run.world.gateway is None else run.world.gateway.ledger
+        if ledger is not None and run.last is not None and at >= run.last:
+            totals.append(ledger.totals())
+            rows.append(list(ledger.rows))
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize(("market", "ending", "left"), [("trend_up", "assigned", 50), ("trend_down", "worthless", 350)])
+def test_the_books_and_the_shares_agree_with_the_ledger(tmp_path: Path, market: str, ending: str, left: int) -> None:
+    day, rows = lived(tmp_path, market)
+    (position,) = day.positions.values()
+    assert (position.state, position.quantity) == ("closed", 3)
+    assert ending in position.exit_reason
+    assert compare_books(day, (), rows) == []
+    assert list(deliveries_that_differ(day, rows)) == []
+    held = {str(row["name"]): money_of(row, "quantity") for row in rows if row["kind"] == "position"}
+    assert held["SPY"] == left
+    cash = sum((money_of(row, "amount") for row in rows if row["kind"] == "cash"), Decimal(0))
+    assert cash == position.net + position.legs[0].option.strike * (350 - left)
+    changed = [{**row, "price": "1"} if row.get("outcome") == "delivery" else row for row in rows]
+    assert len(list(deliveries_that_differ(day, changed))) == (ending == "assigned")
