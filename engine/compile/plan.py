@@ -30,6 +30,7 @@ from engine.spec.spec import (
     Overwrite,
     Path,
     Strike,
+    StrikeBy,
     Window,
 )
 
@@ -181,7 +182,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegPlan:
-    """One leg, in order of resolution. `sign` is +1 bought, -1 sold."""
+    """One leg, in order of resolution. `sign` is +1 bought, -1 sold; `ratio` counts contracts, of shares each one."""
 
     name: str
     symbol: str
@@ -191,6 +192,11 @@ class LegPlan:
     ratio: int
     strike: Strike
     path: Path
+
+    @property
+    def is_shares(self) -> bool:
+        """True when shares are dealt, and no option."""
+        return self.strike.by is StrikeBy.SHARES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,10 @@ from math import isnan
 
 from engine.compile.plan import Call, Quantity
 from engine.evaluate.evaluation import NOT_OPEN
-from engine.evaluate.measure_structure import multiplier, names_of, net_price, worst
+from engine.evaluate.measure_structure import names_of, net_price, worst
 from engine.evaluate.reading import Context, Read, Reading, Unknown, exact
 from engine.evaluate.snapshot import LegView, View
+from engine.model.contract import LOT
 from engine.model.quotes import OPTION_AGE, age_problem
 
 _NOTHING = Unknown(NOT_OPEN)
@@ -59,7 +60,7 @@ def _gain(call: Call, context: Context, sign: float) -> Read:
         if quantity is Quantity.PRICE:
             return exact(sign * gain)
         if quantity is Quantity.DOLLARS:
-            return exact(sign * (held.realized + gain * multiplier(view) * held.quantity - held.commissions))
+            return exact(sign * (held.realized + gain * LOT * held.quantity - held.commissions))
         base = abs(held.entry_price)
         return exact(sign * gain / base) if base > 0.0 else Unknown("the entry price is 0")
 
@@ -78,6 +79,8 @@ def loss(call: Call, context: Context) -> Read:
 
 def _delta(view: View, leg: LegView, limit: float) -> Reading:
     board, row = view.board, leg.row
+    if leg.option.is_share:
+        return 1.0
     if row < 0:
         return Unknown(f"{leg.name}: not streamed")
     if problem := age_problem(board, row, board.model_at[row], view.now, limit):
@@ -109,7 +112,7 @@ def position_delta(call: Call, context: Context) -> Read:
             found = _delta(view, leg, limit)
             if not isinstance(found, float):
                 return found
-            total += leg.sign * leg.ratio * found
+            total += leg.sign * leg.weight * found
         return total
 
     return read

@@ -15,7 +15,7 @@ from math import isnan
 
 from engine.compile.plan import Expiry, LegPlan
 from engine.evaluate.snapshot import LegView, View
-from engine.model.contract import Option, Right, listed
+from engine.model.contract import Option, Right, listed, share
 from engine.model.facts import Listing
 from engine.model.quotes import OPTION_AGE, fresh_rows
 from engine.model.values import dataclass
@@ -112,6 +112,10 @@ def select(
     chosen: dict[str, Option] = {}
     choices: list[LegChoice] = []
     for leg in legs:
+        if leg.is_shares:
+            chosen[leg.name] = share(leg.symbol)
+            choices.append(LegChoice(leg.name, f"{leg.ratio} shares", chosen[leg.name]))
+            continue
         chooser = _Chooser(leg, rule, view, expected_move, chosen, avoid, explain)
         choice, missing, refused = chooser.choose()
         choices.append(choice)

@@ -22,6 +22,11 @@ class LegView(NamedTuple):
     sign: int
     ratio: int
 
+    @property
+    def weight(self) -> int:
+        """What a point of the leg is worth in a price per share of the structure."""
+        return self.option.weight(self.ratio)
+
 
 class Held(NamedTuple):
     """The open position under judgement.

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from engine.compile.plan import LegPlan, Plan
 from engine.evaluate.select import listing_of, neighbours, option_of, outward, place_of, preferred
 from engine.evaluate.snapshot import View
-from engine.model.contract import Contract, Option, Right, Underlying, listed
+from engine.model.contract import Contract, Option, Right, Underlying, listed, share
 from engine.model.facts import Facts
 from engine.model.values import dataclass
 from engine.spec.spec import StrikeBy
@@ -67,7 +67,7 @@ class Aim(NamedTuple):
 def entry_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
     """Return where each leg of the plan aims now, None where that is not known: all that a wish depends on."""
     guesses: dict[str, Decimal] = {}
-    return tuple(_aim(leg, plan, view, guesses) for leg in plan.legs)
+    return tuple(None if leg.is_shares else _aim(leg, plan, view, guesses) for leg in plan.legs)
 
 
 def _aim(leg: LegPlan, plan: Plan, view: View, guesses: dict[str, Decimal]) -> Aim | None:
@@ -90,6 +90,8 @@ def entry_wish(plan: Plan, aims: Iterable[Aim | None], facts: Facts) -> Wish:
     need: dict[Contract, None] = {}
     keep: set[Contract] = set()
     kept: set[tuple[str, date, int]] = set()
+    need.update(dict.fromkeys(share(leg.symbol) for leg in plan.legs if leg.is_shares))
+    keep.update(need)
     for leg, aim in zip(plan.legs, aims, strict=True):
         if aim is None:
             continue

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from engine.evaluate.snapshot import Held, LegView
+from engine.model.contract import LOT
 from engine.model.market import Board
 from engine.model.money import CENT, ZERO
 from engine.model.position import Position
@@ -52,14 +53,13 @@ def held(position: Position) -> Held | None:
     price = position.entry_price
     if price is None or position.opened_at is None:
         return None
-    multiplier = position.legs[0].option.multiplier
     return Held(
         entry_price=float(price),
         quantity=max(position.structures, 1),
         realized=float(realized(position)),
         commissions=float(position.commissions),
         opened_at=position.opened_at.timestamp(),
-        max_risk=None if position.max_risk is None else float(position.max_risk) / multiplier,
+        max_risk=None if position.max_risk is None else float(position.max_risk) / LOT,
     )
 
 

@@ -42,10 +42,15 @@ def needed_by_hand(symbol: str, holdings: Mapping[Contract, Decimal], books: Map
         (
             max(books.get(option, 0) - count, ZERO) * option.multiplier
             for option, count in holdings.items()
-            if isinstance(option, Option) and count < 0 and option.symbol == symbol and option.right is Right.CALL
+            if isinstance(option, Option) and count < 0 and option.symbol == symbol and is_call(option)
         ),
         ZERO,
     )
+
+
+def is_call(option: Option) -> bool:
+    """Say whether it is a call, and no share."""
+    return option.right is Right.CALL and not option.is_share
 
 
 def delivers(option: Option) -> bool:
@@ -103,7 +108,7 @@ def without_calls(way: Way, shares: Mapping[str, int | None]) -> Way:
 def _without(way: Way, symbol: str, shares: int) -> Way:
     found: list[Holding] = []
     for option, count, cash in sorted(way, key=lambda each: -each[0].strike):
-        is_short = option.symbol == symbol and option.right is Right.CALL and count < 0 and delivers(option)
+        is_short = option.symbol == symbol and is_call(option) and count < 0 and delivers(option)
         taken = min(shares // option.multiplier, -count) if is_short else 0
         shares -= taken * option.multiplier
         found.append((option, count + taken, cash))

@@ -4,9 +4,13 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from engine.model.contract import Option
+
+SHARES = "shares"
+
 
 class Strike(NamedTuple):
-    """One leg as far as its name goes. `right` is `put` or `call`."""
+    """One leg as far as its name goes. `right` is `put`, `call` or `shares`, which have no strike."""
 
     symbol: str
     right: str
@@ -15,10 +19,17 @@ class Strike(NamedTuple):
 
 
 def structure_text(strikes: Iterable[Strike]) -> str:
-    """Return strikes by right, puts first, lowest first; the symbol and its count only where there are several."""
+    """Return strikes by right, puts first, lowest first, shares before all: `100 SPY 604c`.
+
+    The symbol and its count stand only where there are several, or shares.
+    """
     legs = tuple(strikes)
+    if dealt := [leg for leg in legs if leg.right == SHARES]:
+        options = structure_text(leg for leg in legs if leg.right != SHARES)
+        named = " ".join(f"{leg.ratio} {leg.symbol}" for leg in dealt)
+        return f"{named} {options}".rstrip()
     symbols = list(dict.fromkeys(leg.symbol for leg in legs))
-    if len(symbols) == 1:
+    if len(symbols) <= 1:
         return _both_rights(legs)
     return " / ".join(_of_symbol(symbol, [leg for leg in legs if leg.symbol == symbol]) for symbol in symbols)
 
@@ -44,3 +55,8 @@ def _one_right(legs: Sequence[Strike], right: str) -> str:
 def _number(strike: Decimal) -> str:
     text = f"{strike:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def strike_of(option: Option, ratio: int) -> Strike:
+    """Return a leg as far as its name goes."""
+    return Strike(option.symbol, SHARES if option.is_share else option.right.value, option.strike, ratio)

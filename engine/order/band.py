@@ -20,11 +20,11 @@ def price_band(limit: Amount, parts: Iterable[Part], board: Board) -> Decimal | 
     if limit.unit is not Unit.PERCENT:
         return limit.value
     worth = 0.0
-    for option, _, ratio in parts:
+    for option, _, weight in parts:
         row = board.rows.get(option, -1)
         if row < 0:
             return None
-        worth += ratio * (board.bid[row] + board.ask[row]) / 2
+        worth += weight * (board.bid[row] + board.ask[row]) / 2
     if worth != worth:
         return None
     return max(limit.value / 100 * Decimal(f"{worth:.4f}"), LEAST_BAND)

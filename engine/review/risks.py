@@ -76,8 +76,8 @@ def _computed(worst: Worst, subject: Subject, example: Example) -> str:
 
 
 def _single(subject: Subject, example: Example) -> str:
-    sold = tuple(leg.name for leg in example.position.legs if leg.sign < 0)
-    at_zero = f"{listed(sold, 'and')} with the underlying at 0" if sold else "all that was paid"
+    falls = tuple(leg.name for leg in example.position.legs if (leg.sign > 0) is leg.option.is_share)
+    at_zero = f"{listed(falls, 'and')} with the underlying at 0" if falls else "all that was paid"
     allowed = " (undefined_risk: allow)" if subject.plan.risk.undefined_risk else ""
     return f"{example.structure} at {amounts.price(example.net)}, {at_zero}{allowed}"
 

@@ -28,7 +28,7 @@ def legs(subject: Subject) -> Section:
 
 
 def _head(plan: Plan) -> str:
-    classes = listed(tuple(dict.fromkeys(leg.trading_class for leg in plan.legs)), "and")
+    classes = listed(tuple(dict.fromkeys(leg.trading_class for leg in plan.legs if not leg.is_shares)), "and")
     count = "" if plan.quantity == 1 else f"{plan.quantity} of this structure; "
     if plan.overwrite is not None:
         count = f"{overwrite_words(plan.overwrite, plan.underlyings[0])}; "
@@ -82,6 +82,8 @@ EXPIRIES: Mapping[DteRule, Callable[[Expiry], str]] = {
 
 def leg_words(leg: LegPlan, plan: Plan) -> str:
     """Return what is done with a leg and which strike it takes."""
+    if leg.is_shares:
+        return f"{'buys' if leg.sign > 0 else 'sells'} {leg.ratio} {leg.symbol} shares"
     symbol = f"{leg.symbol} " if len(plan.underlyings) > 1 else ""
     verb = "buys" if leg.sign > 0 else "sells"
     what = f"the {symbol}{leg.right.value}" if leg.ratio == 1 else f"{leg.ratio} {symbol}{leg.right.value}s"
@@ -107,6 +109,7 @@ STRIKES: Mapping[StrikeBy, Callable[[LegPlan, Strike], str]] = {
     StrikeBy.AT_SPOT: lambda leg, strike: "nearest to spot",
     StrikeBy.AT_LEG: lambda leg, strike: f"at the strike of {strike.reference}, or no trade",
     StrikeBy.BELOW: lambda leg, strike: f"{amounts.counted(strike.target or 0, 'point')} below {strike.reference}",
+    StrikeBy.SHARES: lambda leg, strike: "at no strike",
     StrikeBy.ABOVE: lambda leg, strike: f"{amounts.counted(strike.target or 0, 'point')} above {strike.reference}",
 }
 """Every selector; a test asks for each."""

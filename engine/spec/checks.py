@@ -28,6 +28,7 @@ def check(source: Source, tree: Tree, places: Mapping[Path, str]) -> list[Diagno
     found += _lets(source, tree, places)
     found += _hiding_exits(source, tree)
     found += _tolerances(source, tree)
+    found += _strikes(source, tree)
     found += _settling(source, tree)
     found += _arming(source, tree)
     return found
@@ -140,6 +141,20 @@ def _hiding_exits(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         if isinstance(item, dict) and item.get("name") in _OUTCOMES:
             message = f"an exit called '{item['name']}' is hard to tell from what 'after' calls '{item['name']}'"
             yield source.diagnostic("RB303", ("exits", at, "name"), message, "give it another name", "warning")
+
+
+def _strikes(source: Source, tree: Tree) -> Iterator[Diagnostic]:
+    """Every option has a strike, and shares have none."""
+    for name, leg in _mapping(tree, "legs").items():
+        if name in NOT_LEGS or not isinstance(leg, dict):
+            continue
+        is_shares = "shares" in (leg.get("buy"), leg.get("sell"))
+        if is_shares and "strike" in leg:
+            message = "shares have no strike"
+            yield source.diagnostic("RB122", ("legs", name, "strike"), message, "remove it", at_key=True)
+        elif not is_shares and "strike" not in leg and ("buy" in leg or "sell" in leg):
+            help = "strike: One way to choose the strike, and what bounds it."
+            yield source.diagnostic("RB113", ("legs", name), f"'{name}' lacks 'strike'", help, at_key=True)
 
 
 def _tolerances(source: Source, tree: Tree) -> Iterator[Diagnostic]:

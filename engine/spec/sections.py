@@ -144,9 +144,13 @@ def _leg(name: str, tree: Tree, path: Path) -> Leg:
         right=str(tree[side.value]),
         underlying=None if underlying is None else str(underlying),
         ratio=_count(tree.get("ratio")) or 1,
-        strike=_strike(mapping(tree["strike"]), (*path, "strike")),
+        strike=_strike(mapping(tree["strike"]), (*path, "strike")) if "strike" in tree else _no_strike(path),
         path=path,
     )
+
+
+def _no_strike(path: Path) -> Strike:
+    return Strike(by=StrikeBy.SHARES, path=path)
 
 
 def _strike(tree: Tree, path: Path) -> Strike:

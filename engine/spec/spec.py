@@ -199,7 +199,7 @@ class Side(Enum):
 
 
 class StrikeBy(Enum):
-    """What a strike is chosen by. OFFSET_* stand `by` points from the leg named in `reference`."""
+    """What a strike is chosen by; shares have none. OFFSET_* stand `by` points from the leg named in `reference`."""
 
     DELTA = "delta"
     EXPECTED_MOVE = "expected_move"
@@ -207,6 +207,7 @@ class StrikeBy(Enum):
     AT_LEG = "at_leg"
     BELOW = "below"
     ABOVE = "above"
+    SHARES = "shares"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,9 +248,12 @@ class Expiry:
     path: Path
 
 
+SHARES = "shares"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """One option leg. `underlying` None means the bot's only one."""
+    """One leg: `right` is call, put or shares, whose ratio is in lots. `underlying` None means the bot's only one."""
 
     name: str
     side: Side
@@ -258,6 +262,11 @@ class Leg:
     ratio: int = 1
     strike: Strike
     path: Path
+
+    @property
+    def is_shares(self) -> bool:
+        """True when shares are dealt, and no option."""
+        return self.right == SHARES
 
 
 class IfHeld(Enum):

@@ -62,7 +62,7 @@ def record_selection(
 
 def price_legs(selection: Selection, view: View) -> NetQuote:
     """Return what opening the selected structure brings, mid and natural."""
-    return net_quote([Part(leg.option, -leg.sign, leg.ratio) for leg in selection.legs], view.board, view.now)
+    return net_quote([Part(leg.option, -leg.sign, leg.weight) for leg in selection.legs], view.board, view.now)
 
 
 def require_holds(
@@ -82,7 +82,7 @@ def require_holds(
     plan = bot.plan
     view.legs = selection.legs
     view.is_covered = plan.overwrite is not None
-    parts = tuple(Part(leg.option, -leg.sign, leg.ratio) for leg in selection.legs)
+    parts = tuple(Part(leg.option, -leg.sign, leg.weight) for leg in selection.legs)
     net = start_net(plan.order, quote, parts, None)
     view.start_price = None if net is None else float(net)
     view.commission = float(opening_commission(selection, view, view.quantity))

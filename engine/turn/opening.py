@@ -8,6 +8,7 @@ from engine.decide.bot_day import BotDay
 from engine.decide.limits import price_problem
 from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import View
+from engine.model.contract import LOT
 from engine.model.cover import covered_parts
 from engine.model.order import Order, OrderType, Purpose
 from engine.model.payoff import worst_case
@@ -43,7 +44,7 @@ def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, q
         legs=tuple(PositionLeg(name=x.name, option=x.option, sign=x.sign, ratio=x.ratio) for x in selection.legs),
         entry_mid=None if quote.mid is None else Decimal(f"{quote.mid:.4f}"),
         spot=None if spot is None else Decimal(f"{spot:.2f}"),
-        max_risk=None if worst is None else worst * selection.legs[0].option.multiplier,
+        max_risk=None if worst is None else worst * LOT,
     )
     work.record(Kind.DECISION, plan.name, position.id, what="enter", reason="all conditions hold", values=[])
     record_selection(work, bot, view, selection, "", position.id)
@@ -142,5 +143,5 @@ def entry_due(position: Position, at: datetime) -> bool:
 
 def entry_worst_case(selection: Selection, net: Decimal, *, is_covered: bool) -> Decimal | None:
     """Return the worst case at expiry per share of one structure, None without a bound. is_covered: by shares held."""
-    parts = tuple((leg.option, leg.sign * leg.ratio) for leg in selection.legs)
+    parts = tuple((leg.option, leg.sign * leg.weight) for leg in selection.legs)
     return worst_case(covered_parts(parts) if is_covered else parts, net)

@@ -13,7 +13,7 @@ from engine.compile.plan import ExitPlan, Quantity
 from engine.evaluate.select import Selection
 from engine.model.command import Cancel
 from engine.model.command import Replace as ReplaceOrder
-from engine.model.contract import Option, product
+from engine.model.contract import LOT, Option, product
 from engine.model.money import Rounding
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.model.position import Position, PositionLeg
@@ -213,11 +213,10 @@ def level_net(position: Position, planned: ExitPlan) -> Decimal | None:
         return level * -entry if planned.level_of == "debit" else level
     sign = 1 if planned.basis == "profit" else -1
     if planned.level_quantity is Quantity.DOLLARS:
-        shares = position.legs[0].option.multiplier * max(position.structures, 1)
+        shares = LOT * max(position.structures, 1)
         gain = (sign * level + position.commissions) / shares
     elif planned.level_of == "max_risk":
-        multiplier = position.legs[0].option.multiplier
-        gain = sign * level * (position.max_risk or Decimal(0)) / multiplier
+        gain = sign * level * (position.max_risk or Decimal(0)) / LOT
     else:
         gain = sign * level * abs(entry)
     return gain - entry

@@ -17,17 +17,19 @@ def account_shares(
 ) -> Shares | None:
     """Return the shares of an underlying; None before the account's positions are known. What has expired needs none.
 
-    An entry under way counts as it stands or filled to the end, whichever needs more.
+    Shares that are legs of a bot's structure are that structure's. An entry under way counts as it stands or filled to
+    the end, whichever needs more.
     """
     if not state.is_ready:
         return None
-    needed, books = 0, dict[Option, int]()
+    needed, bought, books = 0, 0, dict[Option, int]()
     for position in positions:
+        bought += max(_shares_in(position, symbol, is_opening=is_opening(position)), 0)
         needed += max(shares_needed(position, symbol, state.session, at, is_opening=is_opening(position)))
         for leg in position.legs:
             books[leg.option] = books.get(leg.option, 0) + leg.signed_held
     trading = {each: count for each, count in state.holdings.items() if not _is_over(each, state.session, at)}
-    held = state.holdings.get(Underlying(symbol), ZERO)
+    held = state.holdings.get(Underlying(symbol), ZERO) - bought
     cost = state.costs.get(symbol) if held else None
     return Shares(held, Decimal(needed), needed_by_hand(symbol, trading, books), cost)
 
@@ -42,6 +44,12 @@ def shares_needed(
         return (now,)
     filled = ((leg.option, leg.signed_held + leg.sign * owed(position, leg), ZERO) for leg in trading)
     return now, needed_by(filled, symbol)
+
+
+def _shares_in(position: Position, symbol: str, *, is_opening: bool) -> int:
+    """Return the shares that are legs of a position, those that its entry has still to buy included."""
+    legs = [leg for leg in position.legs if leg.option.is_share and leg.option.symbol == symbol]
+    return sum(leg.signed_held + (leg.sign * owed(position, leg) if is_opening else 0) for leg in legs)
 
 
 def owed(position: Position, leg: PositionLeg) -> int:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from engine.model.contract import Option, Underlying
+from engine.model.contract import Option, Underlying, share
 from engine.model.event import (
     AccountReport,
     ClocksApart,
@@ -243,12 +243,13 @@ def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
         settling.settle(work, event.contract)
     changes: dict[str, Any] = {"holdings": holdings}
     if isinstance(event.contract, Underlying):
+        changes["holdings"] = holdings = {**holdings, share(event.contract.symbol): event.quantity}
+        work.state = work.state._replace(holdings=holdings)
         changes["costs"] = {**work.state.costs, event.contract.symbol: event.average_cost}
         work.state = work.state._replace(costs=changes["costs"])
         changes["uncovered"] = covering.shares_changed(work, event.contract.symbol)
     doubting.note_numbers(work, [event.contract])
-    doubts = doubting.doubted(work, work.state.doubts) if isinstance(event.contract, Option) else work.state.doubts
-    return {**changes, "doubts": doubts}
+    return {**changes, "doubts": doubting.doubted(work, work.state.doubts)}
 
 
 # ---------------------------------------------------------------- people

@@ -182,7 +182,7 @@ class Broker:
     def _leg_prices(self, order: Order, net: Decimal) -> list[Decimal]:
         """Return a price for each leg: its mid, and the dearest one makes up what the net price differs."""
         prices = [self._mid(leg.option) for leg in order.legs]
-        flows = [-order.side_of(leg).sign * leg.ratio for leg in order.legs]
+        flows = [-order.side_of(leg).sign * (leg.weight if order.is_combo else leg.ratio) for leg in order.legs]
         lacks = net - sum((flow * price for flow, price in zip(flows, prices, strict=True)), ZERO)
         dearest = max(range(len(prices)), key=lambda place: prices[place])
         prices[dearest] += lacks / flows[dearest]
@@ -213,6 +213,10 @@ class Broker:
             executed_at=at,
         )
         yield CommissionReport(at, exec_id, per_contract(option, float(price)) * count)
+        if option.is_share:
+            held = Underlying(option.symbol)
+            yield from self.holds(held, self.holdings.get(held, 0) + (count if is_buy else -count), at)
+            return
         yield from self.holds(option, self.holdings.get(option, 0) + (count if is_buy else -count), at)
 
     def holds(self, contract: Contract, count: int, at: datetime) -> Iterator[Event]:

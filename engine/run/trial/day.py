@@ -146,7 +146,8 @@ class Day:
         assert self.trial.opening is not None
         self.position = position = open_position(self.trial.opening, self.bot, self.market, facts.known, self.now)
         for leg in position.legs:
-            self.broker.holdings[leg.option] = leg.signed_held
+            held = Underlying(leg.option.symbol) if leg.option.is_share else leg.option
+            self.broker.holdings[held] = self.broker.holdings.get(held, 0) + leg.signed_held
         self.market.stream((leg.option for leg in position.legs), self.now)
         self.market.breathe(self.now)
         made = profit(position, self.board, self.now.timestamp())

@@ -9,7 +9,7 @@ from engine.decide.bot_day import BotDay
 from engine.evaluate.select import expiry_on, option_of, select
 from engine.evaluate.snapshot import View
 from engine.model.commission import per_contract
-from engine.model.contract import Contract, Option, listed
+from engine.model.contract import LOT, Contract, Option, listed, share
 from engine.model.errors import SpecError
 from engine.model.facts import Facts
 from engine.model.market import Board
@@ -29,7 +29,7 @@ def open_position(opening: Opening, bot: CompiledBot, market: Market, facts: Fac
     legs = _paid(_legs(bot, options, market, at), opening.net, bot.plan.quantity)
     session = market.session if opening.opened is None else session_on(opening.opened) or market.session
     opened_at = at if session.date == market.session.date else session.open + timedelta(hours=1)
-    worst = worst_case(((leg.option, leg.sign * leg.ratio) for leg in legs), opening.net)
+    worst = worst_case(((leg.option, leg.sign * leg.weight) for leg in legs), opening.net)
     return Position(
         id=f"{bot.plan.name}-{session.date:%Y%m%d}-1",
         bot=bot.plan.name,
@@ -40,7 +40,7 @@ def open_position(opening: Opening, bot: CompiledBot, market: Market, facts: Fac
         legs=legs,
         opened_at=opened_at,
         entry_mid=opening.net,
-        max_risk=None if worst is None else worst * legs[0].option.multiplier,
+        max_risk=None if worst is None else worst * LOT,
     )
 
 
@@ -69,7 +69,10 @@ def _given(opening: Opening, bot: CompiledBot, session: Session, facts: Facts) -
         return {}
     rule = _rule(opening, bot)
     return {
-        leg.name: option_of(leg, _expiry(leg, rule, facts, session), opening.legs[leg.name]) for leg in bot.plan.legs
+        leg.name: share(leg.symbol)
+        if leg.is_shares
+        else option_of(leg, _expiry(leg, rule, facts, session), opening.legs[leg.name])
+        for leg in bot.plan.legs
     }
 
 
@@ -80,6 +83,9 @@ def _chosen(opening: Opening, bot: CompiledBot, market: Market, facts: Facts, at
     seeing.minute = market.minute
     wanted: list[Contract] = list(bot.levels)
     for leg in plan.legs:
+        if leg.is_shares:
+            wanted.append(share(leg.symbol))
+            continue
         expiry = _expiry(leg, rule, facts, market.session)
         strikes = facts.listings[(leg.symbol, leg.trading_class)].strikes[expiry]
         wanted += [
@@ -120,6 +126,6 @@ def _legs(bot: CompiledBot, options: dict[str, Option], market: Market, at: date
 
 def _paid(legs: tuple[PositionLeg, ...], net: Decimal, quantity: int) -> tuple[PositionLeg, ...]:
     """Return the legs so that together they brought, or cost, exactly that net price."""
-    wanted = net * quantity * legs[0].option.multiplier
+    wanted = net * quantity * LOT
     lacks = wanted - sum((leg.entry_cash for leg in legs), ZERO)
     return (replace(legs[0], entry_cash=legs[0].entry_cash + lacks), *legs[1:])

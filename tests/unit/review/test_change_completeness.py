@@ -69,7 +69,7 @@ def test_every_reach_has_words() -> None:
 
 
 def test_every_selector_by_a_number_says_which_way_is_nearer() -> None:
-    by_reference = {StrikeBy.AT_SPOT, StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE}
+    by_reference = {StrikeBy.SHARES, StrikeBy.AT_SPOT, StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE}
     assert NEARER.keys() == set(StrikeBy) - by_reference
 
 
