@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from engine.compile.problem import Problem
-from engine.compile.structure import symbol_of
 from engine.model.contract import product
 from engine.spec.spec import Overwrite, Side, Spec
 
@@ -30,11 +29,14 @@ def _nothing_to_overwrite(spec: Spec) -> Iterator[Problem]:
     elif not product(spec.underlyings[0]).is_tradable:
         message = f"nobody holds shares of {spec.underlyings[0]}: it is an index"
         yield Problem("RB251", where, message, "overwrite an ETF or a stock, such as SPY", on_key=True)
+    elif any(leg.is_shares for leg in spec.legs.legs):
+        message = "its own shares stand among the legs: those that are held cannot be meant as well"
+        yield Problem("RB251", where, message, "give a count, or take the shares away", on_key=True)
     elif _calls_left(spec) <= 0:
         message = "no call is sold that shares could cover"
         yield Problem("RB251", where, message, "sell more calls than the structure buys, or give a count", on_key=True)
 
 
 def _calls_left(spec: Spec) -> int:
-    calls = [leg for leg in spec.legs.legs if leg.right == "call" and symbol_of(leg, spec) == spec.underlyings[0]]
+    calls = [leg for leg in spec.legs.legs if leg.right == "call"]
     return sum(leg.ratio if leg.side is Side.SELL else -leg.ratio for leg in calls)

@@ -188,6 +188,15 @@ def _uncovered(spec: Spec) -> Iterator[Problem]:
             yield Problem("RB209", leg.path, message, help_text, on_key=True)
 
 
+def is_left_bare(spec: Spec, closed: set[str]) -> bool:
+    """Say whether closing these legs takes shares away that cover what stays."""
+    legs = spec.legs.legs
+    if spec.risk.undefined_risk or not any(leg.is_shares and leg.name in closed for leg in legs):
+        return False
+    left = replace(spec, legs=replace(spec.legs, legs=tuple(leg for leg in legs if leg.name not in closed)))
+    return any(leg.side is Side.SELL and _missing_cover(leg, left) > 0 for leg in left.legs.legs)
+
+
 def _alike(leg: Leg, spec: Spec) -> list[Leg]:
     symbol = symbol_of(leg, spec)
     return [each for each in spec.legs.legs if each.right == leg.right and symbol_of(each, spec) == symbol]

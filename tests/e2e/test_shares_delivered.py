@@ -32,15 +32,33 @@ risk: {daily_loss: $100000}
 """
 
 
-def lived(folder: Path, market: str) -> tuple[Day, list[Row]]:
-    """Run a day in an account with 350 SPY shares; return what it left and the ledger's rows."""
-    (folder / "settles.yaml").write_text(SPEC)
+BUY_WRITE = """\
+rulebot: 1
+name: settles
+about: Buys shares, sells calls on them, and is too late to leave.
+underlying: SPY
+quantity: 2
+entry: {at: "12:00"}
+legs:
+  expiry: {dte: 0}
+  stock: {buy: shares}
+  short_call: {sell: call, strike: {at: spot, multiple_of: 1}}
+order: {start: mid, step: 0.01, wait: 10s, tries: 8, then: cancel}
+exits:
+  - time: "16:00"
+risk: {daily_loss: $100000}
+"""
+
+
+def lived(folder: Path, market: str, spec: str = SPEC, *, sessions: int = 1) -> tuple[Day, list[Row]]:
+    """Run days in an account with 350 SPY shares; return what they left and the ledger's rows."""
+    (folder / "settles.yaml").write_text(spec)
     desk = load_desk([str(folder / "settles.yaml")], {}, None)
     kept: list[Run] = []
 
     async def main() -> tuple[Day, list[Row]]:
-        world = simulated(SimSettings(market=market, shares=(("SPY", 350),)), 1)
-        options = RunOptions(store=folder / "day.db", logs=None, sessions=1, install="s7")
+        world = simulated(SimSettings(market=market, shares=(("SPY", 350),), days=sessions), 1)
+        options = RunOptions(store=folder / "day.db", logs=None, sessions=sessions, install="s7")
         await execute(desk, options, world, kept.append, note)
         return read_day(folder / "day.db", totals[-1], {}), rows[-1]
 
@@ -69,3 +87,18 @@ def test_the_books_and_the_shares_agree_with_the_ledger(tmp_path: Path, market: 
     assert cash == position.net + position.legs[0].option.strike * (350 - left)
     changed = [{**row, "price": "1"} if row.get("outcome") == "delivery" else row for row in rows]
     assert len(list(deliveries_that_differ(day, changed))) == (ending == "assigned")
+
+
+def test_the_shares_of_a_buy_write_go_with_its_calls(tmp_path: Path) -> None:
+    day, rows = lived(tmp_path, "trend_up", BUY_WRITE)
+    (position,) = day.positions.values()
+    assert (position.state, position.exit_reason) == ("closed", "assigned")
+    stock, written = position.legs
+    assert (stock.opened, stock.settled, stock.held) == (200, 200, 0)
+    assert stock.exit_cash == 200 * written.option.strike
+    assert compare_books(day, (), rows) == []
+    assert list(deliveries_that_differ(day, rows)) == []
+    held = {str(row["name"]): money_of(row, "quantity") for row in rows if row["kind"] == "position"}
+    assert held["SPY"] == 350
+    cash = sum((money_of(row, "amount") for row in rows if row["kind"] == "cash"), Decimal(0))
+    assert cash == position.net

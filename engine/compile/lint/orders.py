@@ -46,7 +46,8 @@ def naked_between(look: Look) -> Iterator[Problem]:
 
 
 def _is_alike(one: Leg, other: Leg, spec: Spec) -> bool:
-    return one.right == other.right and symbol_of(one, spec) == symbol_of(other, spec)
+    is_of_one = one.right == other.right or (one.right == "call" and other.is_shares)
+    return is_of_one and symbol_of(one, spec) == symbol_of(other, spec)
 
 
 def _bare(sent: list[Leg], leg: Leg, spec: Spec) -> int:

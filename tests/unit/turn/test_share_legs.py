@@ -1,14 +1,16 @@
 """Shares as legs: bought and sold with options as one order, priced per share, counted in shares."""
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from hand_desk import Desk, call, text_of
 
 from engine.model.contract import Option, Underlying, share
-from engine.model.event import BrokerStatus, PositionReport
+from engine.model.event import BrokerStatus, MarketMoved, PositionReport
 from engine.model.order import Side
+from engine.model.session import session_after
 from engine.record.record import Kind
 from engine.turn.leaving import UNWIND
 
@@ -165,3 +167,28 @@ def test_a_married_put_and_a_collar_have_their_worst_case() -> None:
     debit = order.limit_price
     assert debit is not None
     assert position(desk).max_risk == (debit - 595) * 100
+
+
+FAR = {"legs": WRITE["legs"].replace("dte: 0", "dte: {nearest: 90}"), "exits": "\n  - dte: {at_most: 5}\n"}
+FAR["entry"] = '{at: "10:00", max_open: 3}'
+
+
+@pytest.mark.parametrize("theirs", [0, 300])
+def test_what_filled_unseen_is_told_by_the_options_whatever_shares_others_hold(theirs: int) -> None:
+    desk = desk_of(theirs=theirs, **FAR, order="{start: mid, step: 0.01, wait: 300s, tries: 1, then: cancel}")
+    for strike in (599, 600, 601):
+        desk.option(call(strike, "SPY", desk.expiry_90), 0, width=0.02)
+    desk.freshen()
+    desk.until("10:00")
+    order = desk.last
+    desk.ack(order)
+    desk.unlink()
+    desk.day = session_after(desk.day).date
+    desk.now = session_after(desk.now.date()).open - timedelta(minutes=30)
+    desk.freshen()
+    desk.send(MarketMoved(desk.now, ()))
+    desk.link([], {SPY: theirs + 100, order.legs[1].option: -1})
+    found = position(desk)
+    assert (found.state, [leg.held for leg in found.legs]) == ("open", [100, 1])
+    assert not found.on_hold
+    assert found.entry_price == -order.limit_price
