@@ -24,7 +24,7 @@ from engine.spec.diagnostic import Diagnostic, Span, in_file_order
 from engine.spec.load import Loaded
 from engine.spec.scalar import amount
 from engine.spec.source import Source
-from engine.spec.spec import Amount, Overwrite, Risk, Spec, Unit
+from engine.spec.spec import Amount, Risk, Spec, Unit
 
 Check = Callable[[Spec], Iterator[Problem]]
 
@@ -112,7 +112,7 @@ def _let_problems(spec: Spec) -> Iterator[Problem]:
 
 
 def _risk_problems(spec: Spec) -> Iterator[Problem]:
-    if isinstance(spec.quantity, int) and spec.quantity < 1:
+    if spec.quantity < 1:
         yield Problem("RB250", ("quantity",), f"a quantity is at least 1, is {spec.quantity}")
     most, day = spec.risk.max_loss_per_trade, spec.risk.daily_loss
     for name, given in (("max_loss_per_trade", most), ("daily_loss", day)):
@@ -160,7 +160,7 @@ def _plan(
         digest=spec.digest,
         parameters=tuple(parameter.name for parameter in spec.parameters),
         underlyings=spec.underlyings,
-        quantity=1 if isinstance(spec.quantity, Overwrite) else spec.quantity,
+        quantity=spec.quantity,
         opens_for=direction_of(spec),
         entry=entry_plan(spec, when),
         expiry=spec.legs.expiry,
@@ -179,7 +179,7 @@ def _plan(
         ),
         lifecycle=sound(LIFECYCLE),
         needs=needs_of(rules, legs, spec.legs.expiry),
-        overwrite=spec.quantity if isinstance(spec.quantity, Overwrite) else None,
+        overwrite=spec.overwrite,
     )
 
 

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 from engine.compile.problem import Problem
 from engine.model.contract import product
-from engine.spec.spec import Overwrite, Side, Spec
+from engine.spec.spec import Side, Spec
 
 _BAND = ("quantity", "overwrite", "between")
 
 
 def overwrite_problems(spec: Spec) -> Iterator[Problem]:
     """Yield what is wrong with a quantity that goes by the shares held."""
-    found = spec.quantity
-    if not isinstance(found, Overwrite):
+    found = spec.overwrite
+    if found is None:
         return
     if not 0 < found.most <= 1:
         yield Problem("RB251", (*_BAND, 1), f"at most all shares held are overwritten, is {found.most * 100:f}%")

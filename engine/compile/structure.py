@@ -8,7 +8,7 @@ from engine.compile.distance import REFERRING, ends_of, place_of
 from engine.compile.plan import LegPlan
 from engine.compile.problem import Problem, did_you_mean
 from engine.model.contract import LOT, Kind, Right, product
-from engine.spec.spec import DteRule, ExitKind, Expiry, Leg, Overwrite, Path, Side, Spec, Strike, StrikeBy
+from engine.spec.spec import DteRule, ExitKind, Expiry, Leg, Path, Side, Spec, Strike, StrikeBy
 
 MAX_LEGS = 8
 MAX_RATIO = 100
@@ -169,7 +169,7 @@ def _uncovered(spec: Spec) -> Iterator[Problem]:
     if spec.risk.undefined_risk:
         return
     for leg in spec.legs.legs:
-        if leg.right == "call" and isinstance(spec.quantity, Overwrite):
+        if leg.right == "call" and spec.overwrite is not None:
             continue
         if leg.side is Side.SELL and (missing := _missing_cover(leg, spec)) > 0:
             if leg.is_shares:

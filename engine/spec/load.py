@@ -140,6 +140,7 @@ def _strategy(replaced: Replaced) -> Spec:
         about=str(tree["about"]),
         underlyings=tuple(str(symbol) for symbol in underlyings) if isinstance(underlyings, list) else (),
         quantity=sections.quantity(tree.get("quantity", 1)),
+        overwrite=sections.overwrite(tree.get("quantity")),
         parameters=replaced.parameters,
         lets=sections.lets(mapping(tree.get("let", {}))),
         entry=sections.entry(mapping(tree["entry"])),

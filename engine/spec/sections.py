@@ -51,10 +51,15 @@ ATTEMPT_SECONDS = 300.0
 NOT_LEGS = frozenset({"expiry", "require", "if_held"})
 
 
-def quantity(value: Plain) -> int | Overwrite:
-    """Return `quantity:`: a count, or the one kind of size that its mapping names."""
-    if not isinstance(value, dict):
-        return value if isinstance(value, int) else 1
+def quantity(value: Plain) -> int:
+    """Return `quantity:` as a count; 1 stands for what a mapping says."""
+    return value if isinstance(value, int) else 1
+
+
+def overwrite(value: Plain) -> Overwrite | None:
+    """Return the band of `quantity: {overwrite: ..}`, None for any other quantity."""
+    if not isinstance(value, dict) or "overwrite" not in value:
+        return None
     least, most = (sure(number(each)) / 100 for each in sequence(mapping(value["overwrite"])["between"]))
     return Overwrite(least, most)
 

@@ -434,7 +434,8 @@ class Spec:
     name: str
     about: str
     underlyings: tuple[str, ...]
-    quantity: int | Overwrite = 1
+    quantity: int = 1
+    overwrite: Overwrite | None = None
     parameters: tuple[Parameter, ...] = ()
     lets: tuple[Let, ...] = ()
     entry: Entry

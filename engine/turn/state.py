@@ -164,21 +164,22 @@ class State(NamedTuple):
 
     positions: those that hold something, work, or were closed today. orders: live ones and today's, by ref. by_id: our
     order ids of this connection. booked: executions by execId without its last part. holdings: what the account holds
-    over all bots, its shares also as the legs that they may be; costs: average dollars a share of them, by symbol;
-    doubts: options of which it holds less than our books say, and since when; uncovered: symbols of which it has fewer
-    shares than calls need that were sold against them, and since when. live: refs of the orders that may still fill,
-    active: ids of the positions that are not closed, both oldest first. wakes: when each bot must be judged even if
-    nothing it reads moves. bases: each position's profit when the session began; marks: the last one known. sent:
-    times of orders sent in the last minute. asked_at: when the broker was last asked what it has; absent: refs of live
-    orders that were not in its answer; risen: refs of orders that are over and that it has told to work since. early:
-    by ref, cancels still to be answered that left while their order may have been on its way. unprotected: since when
-    a position's short legs have stood without protection, where the spec limits that. rivals: installs of others who
-    trade this account, and refs of ours that no record knows; accepted: those that a person lets be. clocks_apart:
-    seconds our clock is ahead of the broker's. down_at: when the connection was lost, None while it stands.
+    over all bots; doubts: options of which it holds less than our books say, and since when. live: refs of the orders
+    that may still fill, active: ids of the positions that are not closed, both oldest first. wakes: when each bot must
+    be judged even if nothing it reads moves. bases: each position's profit when the session began; marks: the last one
+    known. sent: times of orders sent in the last minute. asked_at: when the broker was last asked what it has; absent:
+    refs of live orders that were not in its answer; risen: refs of orders that are over and that it has told to work
+    since. early: by ref, cancels still to be answered that left while their order may have been on its way.
+    unprotected: since when a position's short legs have stood without protection, where the spec limits that. rivals:
+    installs of others who trade this account, and refs of ours that no record knows; accepted: those that a person lets
+    be. clocks_apart: seconds our clock is ahead of the broker's. down_at: when the connection was lost, None while it
+    stands.
     indexed: the version of the board that `dependents` (bots by board row) and `structures` (what rules see of
     positions, by id) were made for, -1 when they must be made anew. aims: where the bots' strikes lay when `streamed`
     was chosen, None when it must be chosen anew. step_at: when orders, positions or bots are due although nothing
     moves; wake_at: the same, with marks and what is streamed.
+    costs: average dollars a share of the account's shares, by symbol (`holdings` has them also as legs); uncovered:
+    symbols of which it has fewer than calls need that were sold against them, and since when.
     """
 
     session: Session

@@ -22,7 +22,7 @@ from engine.review.change.rules import head, rule_part
 from engine.review.numbers import number_words
 from engine.review.structure import leg_words, overwrite_words
 from engine.review.subject import Subject
-from engine.spec.spec import Condition, Leg, Overwrite, Spec
+from engine.spec.spec import Condition, Leg, Spec
 
 
 def judge_name(edit: Edit) -> Verdict:
@@ -33,26 +33,18 @@ def judge_name(edit: Edit) -> Verdict:
 
 def judge_quantity(edit: Edit) -> Verdict:
     """More structures lose more, and dollars of a stop or target are those of the whole position."""
-    if isinstance(edit.old, Overwrite) or isinstance(edit.new, Overwrite):
-        return _judge_overwrite(edit)
     found = [trade_words(edit.sides), day_words(edit.sides), _dollar_stops(edit)]
     return Verdict("; ".join(part for part in found if part), is_worse=edit.new > edit.old)
 
 
-def _judge_overwrite(edit: Edit) -> Verdict:
+def judge_overwrite(edit: Edit) -> Verdict:
     """More of the shares may be called away; between a count and a part of the shares no one can say which is more."""
-    if isinstance(edit.old, Overwrite) and isinstance(edit.new, Overwrite):
-        if edit.new.most > edit.old.most:
-            return Verdict("more of the shares may be called away at the strike", is_worse=True)
-        return Verdict("fewer of the shares may be called away" if edit.new.most < edit.old.most else "")
-    now = "the shares held" if isinstance(edit.new, Overwrite) else "the text, whatever shares are held"
-    return Verdict(f"how many there are is said by {now}", is_worse=True)
-
-
-def _quantity_words(value: Any, subject: Subject) -> str:
-    if isinstance(value, Overwrite):
-        return overwrite_words(value, subject.spec.underlyings[0])
-    return amounts.plain(value)
+    if edit.old is None or edit.new is None:
+        now = "the text, whatever shares are held" if edit.new is None else "the shares held"
+        return Verdict(f"how many calls there are is said by {now}", is_worse=True)
+    if edit.new.most > edit.old.most:
+        return Verdict("more of the shares may be called away at the strike", is_worse=True)
+    return Verdict("fewer of the shares may be called away" if edit.new.most < edit.old.most else "")
 
 
 def _dollar_stops(edit: Edit) -> str:
@@ -69,7 +61,12 @@ SPEC: Keys = {
     "name": Key(key="name", said=lambda value, _: value, judge=judge_name),
     "about": Key(key="about", said=lambda value, _: value, judge=told("")),
     "underlyings": Key(key="underlying", said=lambda value, _: ", ".join(value), judge=UNDERLYING),
-    "quantity": Key(key="quantity", said=_quantity_words, judge=judge_quantity),
+    "quantity": Key(key="quantity", said=lambda value, _: amounts.plain(value), judge=judge_quantity),
+    "overwrite": Key(
+        key="overwrite",
+        said=lambda value, subject: overwrite_words(value, subject.spec.underlyings[0]),
+        judge=judge_overwrite,
+    ),
     "parameters": Within("parameters"),
     "lets": Within("let"),
     "entry": Within("entry"),

@@ -35,7 +35,7 @@ ELSEWHERE = {
     "extends": "what it takes over, key by key",
     "expr": "test", "all": "test", "any": "test", "not": "test", "target": "test", "stop": "test", "at_expiry": "test",
     "delta": "strike", "expected_move": "strike", "below": "strike", "above": "strike", "by": "strike", "at": "strike",
-    "cost": "protect", "overwrite": "quantity",
+    "cost": "protect",
     "parameters": "parameters", "let": "let", "accept": "accept", "when": "entry.when",
     "require": "legs.require", "halt_when": "risk.halt_when", "entry": "entry", "legs": "legs", "exits": "exits",
     "exit_order": "exit_order", "risk": "risk", "strike": "strike",
