@@ -102,3 +102,14 @@ def test_the_shares_of_a_buy_write_go_with_its_calls(tmp_path: Path) -> None:
     assert held["SPY"] == 350
     cash = sum((money_of(row, "amount") for row in rows if row["kind"] == "cash"), Decimal(0))
     assert cash == position.net
+
+
+def test_shares_that_are_left_are_sold_in_the_morning(tmp_path: Path) -> None:
+    day, rows = lived(tmp_path, "trend_down", BUY_WRITE, sessions=2)
+    first = next(iter(day.positions.values()))
+    stock, written = first.legs
+    assert (first.state, stock.held, written.settled) == ("closed", 0, 2)
+    assert first.closed_at is not None
+    assert first.closed_at.date() > first.session
+    assert compare_books(day, (), rows) == []
+    assert list(deliveries_that_differ(day, rows)) == []

@@ -12,7 +12,9 @@ from engine.model.event import BrokerStatus, MarketMoved, PositionReport
 from engine.model.order import Side
 from engine.model.session import session_after
 from engine.record.record import Kind
+from engine.spec.spec import Amount, Unit
 from engine.turn.leaving import UNWIND
+from engine.turn.program import AccountLimits
 
 SPY = Underlying("SPY")
 STOCK = share("SPY")
@@ -192,3 +194,26 @@ def test_what_filled_unseen_is_told_by_the_options_whatever_shares_others_hold(t
     assert (found.state, [leg.held for leg in found.legs]) == ("open", [100, 1])
     assert not found.on_hold
     assert found.entry_price == -order.limit_price
+
+
+@pytest.mark.parametrize(("limit", "count"), [(59000, 0), (60000, 1)])
+def test_the_account_counts_what_a_buy_write_can_lose(limit: int, count: int) -> None:
+    """Bought at 600.01 and sold at 2.05 at once: 597.96 a share, and commissions."""
+    limits = AccountLimits(worst_case_at_expiry=Amount(Decimal(limit), Unit.DOLLARS))
+    desk = Desk((text_of("writer", **WRITE),), limits=limits, linked=False)
+    desk.quote(STOCK, 599.99, 600.01)
+    desk.link()
+    desk.until("10:00")
+    assert len(desk.submitted) == count
+    if not count:
+        assert "could lose $59,79" in desk.state.bots["writer"].waits
+
+
+def test_one_lot_with_two_calls_is_refused_by_the_account_too() -> None:
+    limits = AccountLimits(worst_case_at_expiry=Amount(Decimal(900000), Unit.DOLLARS))
+    legs = WRITE["legs"].replace("sell: call", "sell: call, ratio: 2")
+    desk = Desk((text_of("writer", **{**WRITE, "legs": legs, "risk": "{undefined_risk: allow}"}),), limits=limits)
+    desk.quote(STOCK, 599.99, 600.01)
+    desk.until("10:00")
+    assert not desk.submitted
+    assert "short calls that nothing covers" in desk.state.bots["writer"].waits
