@@ -6,12 +6,15 @@ from decimal import Decimal
 from engine.model.commission import estimate
 from engine.model.contract import LOT, Option, Right, share
 from engine.model.cover import needed_by
+from engine.model.market import Board
 from engine.model.money import ZERO
 from engine.model.payoff import intrinsic, least_payoff, worst_case, worst_together
 from engine.model.position import PositionLeg
 from engine.model.quotes import LEVEL_AGE, usual_age
 from engine.model.structure import strike_of, structure_text
+from engine.order.band import price_band
 from engine.order.price import Part, ticks_of
+from engine.spec.spec import Amount, Unit
 
 DAY = date(2026, 11, 18)
 STOCK = share("SPY")
@@ -67,3 +70,13 @@ def test_shares_stand_before_the_strikes() -> None:
     legs = (strike_of(CALL, 2), strike_of(STOCK, 200), strike_of(PUT, 2))
     assert structure_text(legs) == "200 SPY 2x590p 2x605c"
     assert structure_text((strike_of(STOCK, 100),)) == "100 SPY"
+
+
+def test_what_shares_cost_does_not_widen_the_band_of_an_entry() -> None:
+    board = Board()
+    for contract, bid, ask in ((STOCK, 599.99, 600.01), (CALL, 8.0, 8.2)):
+        row = board.add(contract)
+        board.bid[row], board.ask[row] = bid, ask
+    limit = Amount(Decimal(10), Unit.PERCENT)
+    assert price_band(limit, (Part(STOCK, -1, 1), Part(CALL, 1, 1)), board) == Decimal("0.81")
+    assert price_band(limit, (Part(STOCK, -1, 1),), board) == Decimal("0.50")
