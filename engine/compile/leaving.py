@@ -86,7 +86,7 @@ def closing_problems(spec: Spec) -> Iterator[Problem]:
                 yield Problem("RB227", where, f"this structure has no {SIDES[name]}", f"its legs: {', '.join(names)}")
         if is_left_bare(spec, named_legs(rule.close_legs, spec)):
             message = f"'{rule.name}' closes the shares and leaves what they cover"
-            yield Problem("RB233", where, message, "close both, as 'close: all' does")
+            yield Problem("RB234", where, message, "close both, as 'close: all' does")
         if rule.close_part is not None and not 0 < rule.close_part <= 1:
             message = f"a part is more than 0% and at most 100%, is {(rule.close_part * 100).normalize():f}%"
             yield Problem("RB227", where, message)

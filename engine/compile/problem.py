@@ -33,7 +33,7 @@ CODES = {
     "RB227": "An exit that closes what is not there, or no part of it.",
     "RB230": "A strike with an impossible number.",
     "RB231": "A strike that refers to a leg it cannot stand on.",
-    "RB233": "Shares among the legs where there can be none, or that nothing would close.",
+    "RB234": "Shares among the legs where there can be none, or that nothing would close.",
     "RB232": "A structure the engine cannot hold: no leg, too many, or an impossible ratio.",
     "RB240": "A window that is empty, or outside the session.",
     "RB241": "A cap on entries that must be written, or makes no sense.",

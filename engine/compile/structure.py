@@ -43,22 +43,22 @@ def _share_problems(spec: Spec) -> Iterator[Problem]:
         return
     if len(shares) == len(spec.legs.legs):
         message = "shares alone are no structure: a bot trades options, and shares beside them"
-        yield Problem("RB233", shares[0].path, message, "add a call or a put", on_key=True)
+        yield Problem("RB234", shares[0].path, message, "add a call or a put", on_key=True)
     for at, leg in enumerate(shares):
         symbol = symbol_of(leg, spec)
         if not product(symbol).is_tradable:
-            yield Problem("RB233", leg.path, f"{symbol} is an index: nobody deals in shares of it", on_key=True)
+            yield Problem("RB234", leg.path, f"{symbol} is an index: nobody deals in shares of it", on_key=True)
         if any(symbol_of(other, spec) == symbol for other in shares[:at]):
             yield Problem(
-                "RB233", leg.path, f"shares of {symbol} stand in two legs", "one 'ratio' says it", on_key=True
+                "RB234", leg.path, f"shares of {symbol} stand in two legs", "one 'ratio' says it", on_key=True
             )
     for rule in spec.exits:
         if rule.kind is ExitKind.AT_EXPIRY:
             message = "shares do not expire: whatever is left of them must be closed"
-            yield Problem("RB233", rule.path, message, "add 'time: close - 15m' instead, or 'dte'", on_key=True)
+            yield Problem("RB234", rule.path, message, "add 'time: close - 15m' instead, or 'dte'", on_key=True)
     if spec.risk.protect is not None:
         message = "a stop on a short call would leave its shares without it, and one on shares is no protection"
-        yield Problem("RB233", (*spec.risk.path, "protect"), message, "let the engine watch a stop", on_key=True)
+        yield Problem("RB234", (*spec.risk.path, "protect"), message, "let the engine watch a stop", on_key=True)
 
 
 def _symbol_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
