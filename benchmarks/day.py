@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.anchors import environment
 from benchmarks.measure import Goal, Rounds
-from engine.evaluate.select import neighbours
+from engine.evaluate.listings import neighbours
 from engine.model.contract import Contract, Option, Right
 from engine.model.quotes import level_of
 from engine.run.desk import load_desk

@@ -1,6 +1,7 @@
 """The engine behind the prototype's call: a quote is written to the board and `turn` is asked, without loop or socket.
 
-Orders fill at once at the natural prices of the board. Records are kept as the turn makes them (the trace is on).
+Orders fill at once at the natural prices of the board, and the account is told to hold what filled. Records are kept as
+the turn makes them (the trace is on).
 """
 
 from collections.abc import Iterable
@@ -24,6 +25,7 @@ from engine.model.event import (
     ListingReport,
     MarketMoved,
     OrderReport,
+    PositionReport,
 )
 from engine.model.facts import Listing
 from engine.model.market import Board
@@ -69,6 +71,7 @@ class EngineDesk:
     day: Day
     records: list[Record] = field(default_factory=list)
     executions: int = 0
+    holdings: dict[Option, Decimal] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Fill the rows, open the session and connect."""
@@ -136,6 +139,9 @@ class EngineDesk:
                 )
             )
             self.take(CommissionReport(at, exec_id, Decimal("1.00")))
+            held = self.holdings.get(leg.option, Decimal(0)) + order.quantity * leg.ratio * (1 if is_buy else -1)
+            self.holdings[leg.option] = held
+            self.take(PositionReport(at, leg.option, held, Decimal(0)))
         filled = Decimal(order.quantity)
         self.take(
             OrderReport(

@@ -10,8 +10,8 @@ from typing import Protocol
 
 from engine.model.contract import Contract
 from engine.model.event import Event
-from engine.model.facts import Listing
-from engine.model.market import Board
+from engine.model.facts import Bars, Listing
+from engine.model.market import Board, Extras
 from engine.model.order import Order
 from engine.model.session import Session
 from engine.model.values import dataclass
@@ -50,7 +50,8 @@ class Link(Protocol):
     async def next(self, until: datetime | None) -> Batch:
         """Say that we are done with this instant and return the next one.
 
-        Without lockstep it returns at the next update, or at `until` (the next due timer) if that comes first.
+        It returns at the next update, or at `until` (the next due timer) if that comes first. In lockstep, None is the
+        next instant of the gateway's clock.
         A lost connection is a batch that ends with LinkDown.
         """
 
@@ -65,8 +66,11 @@ class Feed(Protocol):
     def board(self) -> Board:
         """The columns that the feed writes in place."""
 
-    def watch(self, contracts: Sequence[Contract]) -> None:
-        """Stream exactly these, most important first, within the line limit; drops the rest."""
+    def watch(self, contracts: Sequence[Contract], extras: Extras = frozenset()) -> None:
+        """Stream exactly these, most important first, within the line limit; drops the rest.
+
+        extras: what lines bring beside quotes; a line that lacks some is asked for anew.
+        """
 
     async def listing(self, symbol: str, trading_class: str) -> Listing:
         """Return the expiries listed today (no strikes yet). Raises: BrokerError."""
@@ -76,6 +80,15 @@ class Feed(Protocol):
 
     async def closes(self, symbol: str, sessions: int) -> tuple[float, ...]:
         """Return daily closes of finished sessions, oldest first; fewer when the broker has fewer."""
+
+    async def bars(self, symbol: str, seconds: int, count: int, session: Session) -> Bars:
+        """Return at most so many finished bars of the regular sessions up to this one, oldest first.
+
+        `seconds` is the size of one: 86400 for daily bars, of finished sessions only. Raises: BrokerError.
+        """
+
+    async def implied(self, symbol: str, sessions: int) -> tuple[float, ...]:
+        """Return the 30-day implied volatility at the close of finished sessions, annual fractions, oldest first."""
 
     async def opening_move(self, listing: Listing, expiry: date, session: Session) -> float | None:
         """Return the expected move of the session's first sound minute, in points, from minute bars; None if unsound.

@@ -20,7 +20,7 @@ from engine.cli.why_text import (
 )
 from engine.model.session import at_exchange_time
 from engine.record.explain import history, selection_at, state_at, story
-from engine.record.record import Record
+from engine.record.record import Kind, Record
 from engine.spec.suggest import did_you_mean
 from engine.store.latest import chosen_store
 from engine.store.place import Place
@@ -48,14 +48,24 @@ def _clock_time(_: click.Context, __: click.Parameter, value: str | None) -> tim
     help="The instant, New York time: what each rule said then.",
 )
 @click.option("--rule", help="One rule, or one leg (how its strike was chosen).")
+@click.option("--symbol", help="One symbol of a universe.")
 @reads_store
-def why(bot: str, day: datetime | None, clock: time | None, rule: str | None, store: Place | None, form: str) -> None:
+def why(
+    bot: str,
+    day: datetime | None,
+    clock: time | None,
+    rule: str | None,
+    symbol: str | None,
+    store: Place | None,
+    form: str,
+) -> None:
     """Say whether BOT traded on a day, when it watched, and what it lacked when it came nearest."""
     path = chosen_store(store)
     with StoreReader(path) as reader:
         check_bot(bot, reader.bots(), path)
         session = day.date() if day else reader.last_day(bot)
         records = reader.day(bot, session) if session else ()
+        records = records if symbol is None else _of_symbol(records, symbol)
         trades = [row for row in reader.view("trades", strategy_id=bot) if _is_of(row, session)]
     if session is None or not records:
         document: dict[str, Any] = {"bot": bot, "date": session and str(session), "records": 0}
@@ -69,6 +79,20 @@ def why(bot: str, day: datetime | None, clock: time | None, rule: str | None, st
         told = story(records)
         document, lines = story_document(bot, session, told, trades), story_lines(bot, session, told, trades)
     _show(document, lines, path, form)
+
+
+def _of_symbol(records: Sequence[Record], symbol: str) -> tuple[Record, ...]:
+    """Return the records without the verdicts of other symbols. Raises: UsageError when there is none of this one."""
+    known = sorted({str(record.data["symbol"]) for record in records if _is_judged(record)})
+    if symbol not in known:
+        hint = did_you_mean(symbol, known) or "known are " + ", ".join(known)
+        message = f"no rule of '{symbol}' was judged then; {hint}" if known else "this bot has no universe of symbols"
+        raise click.UsageError(message)
+    return tuple(each for each in records if not _is_judged(each) or each.data["symbol"] == symbol)
+
+
+def _is_judged(record: Record) -> bool:
+    return record.kind is Kind.VERDICT and "symbol" in record.data
 
 
 def _is_of(trade: Row, session: date | None) -> bool:

@@ -12,6 +12,7 @@ from engine.store.queries import Row
 
 _TRUTH = {True: "true", False: "FALSE", None: "unknown"}
 _REASONS_SHOWN = 4
+_RANKINGS_SHOWN = 3
 
 
 def clock(at: datetime, *, seconds: bool = True) -> str:
@@ -26,6 +27,7 @@ def story_lines(bot: str, session: date, told: Story, trades: Sequence[Row]) -> 
     lines += [f"  {_trade_line(trade)}" for trade in trades]
     if not _opened(session, trades) and (moment := told.nearest or _last_look(told)):
         lines += ["", *moment_lines(moment)]
+    lines += [f"  {clock(at)}   ranked: {words}" for at, words in told.ranked[-_RANKINGS_SHOWN:]]
     lines += [f"  {clock(at)}   {words}" for at, words in told.reloaded]
     lines += _unknown_lines(told.unknown)
     told_already = {one.rule for one in told.nearest.conditions} if told.nearest else set()
@@ -95,7 +97,7 @@ def moment_lines(moment: Moment) -> list[str]:
 
 
 def _condition_lines(conditions: Sequence[Condition], indent: str) -> list[str]:
-    rows = [(one.rule, _TRUTH[one.truth], one.value, one.bound, one.note) for one in conditions]
+    rows = [(one.name, _TRUTH[one.truth], one.value, one.bound, one.note) for one in conditions]
     return aligned(rows, indent=indent)
 
 
@@ -131,7 +133,7 @@ def instant_lines(bot: str, moment: Moment) -> list[str]:
         found = [one for one in moment.conditions if (one.place, one.position) == place]
         lines.append(f"  {place[0]}{f' of {place[1]}' if place[1] else ''}")
         rows = [
-            (one.rule, _TRUTH[one.truth], one.value, one.bound, " ".join(filter(None, (one.note, _since(one)))))
+            (one.name, _TRUTH[one.truth], one.value, one.bound, " ".join(filter(None, (one.note, _since(one)))))
             for one in found
         ]
         lines += aligned(rows, indent="    ")
@@ -145,9 +147,14 @@ def _since(condition: Condition) -> str:
 def rule_lines(changes: Sequence[Condition]) -> list[str]:
     """Return the changes of one rule, one a line."""
     rows = [
-        (clock(one.since) if one.since else "", _TRUTH[one.truth], one.value, one.bound, one.note) for one in changes
+        (clock(one.since) if one.since else "", *_of(one), _TRUTH[one.truth], one.value, one.bound, one.note)
+        for one in changes
     ]
     return [changes[0].rule, *aligned(rows, indent="  ")]
+
+
+def _of(condition: Condition) -> tuple[str, ...]:
+    return (condition.symbol,) if condition.symbol else ()
 
 
 def selection_lines(at: datetime, leg: Any) -> list[str]:
@@ -197,6 +204,7 @@ def story_document(bot: str, session: date, told: Story, trades: Sequence[Row]) 
         "halted": told.halted,
         "skipped": told.skipped,
         "trades": [dict(trade) for trade in trades],
+        **({"ranked": [{"at": at.isoformat(), "ranking": words} for at, words in told.ranked]} if told.ranked else {}),
     }
 
 
@@ -220,6 +228,7 @@ def condition_document(condition: Condition) -> dict[str, Any]:
         "note": condition.note,
         "position": condition.position,
         "since": condition.since.isoformat() if condition.since else None,
+        **({"symbol": condition.symbol} if condition.symbol else {}),
     }
 
 

@@ -1,9 +1,12 @@
 """The front door: a Spec to a Plan, with every problem of its meaning, in the order of the file."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 
+from engine.compile.alone import alone_problems
 from engine.compile.condition import rules_of
+from engine.compile.edges import edges_read
 from engine.compile.expression import number_of_name
 from engine.compile.leaving import basis_problems, closing_problems, direction_of, ending_problems, exit_plans
 from engine.compile.lifecycle import LIFECYCLE, sound
@@ -12,13 +15,16 @@ from engine.compile.lint.look import Outside
 from engine.compile.lint.neighbours import in_each_others_way
 from engine.compile.orders import order_problems
 from engine.compile.overwriting import overwrite_problems
-from engine.compile.plan import ExitPlan, Plan, RiskPlan, Rule
+from engine.compile.plan import Choice, ExitPlan, Plan, RiskPlan, Rule
 from engine.compile.problem import Fault, Problem
 from engine.compile.protection import protect_plan, protection_problems
-from engine.compile.reads import needs_of
+from engine.compile.reads import needs_of, needs_together
 from engine.compile.scope import scope_of
+from engine.compile.size import size_problems
 from engine.compile.structure import leg_plans, leg_problems
 from engine.compile.timing import entry_plan, entry_problems
+from engine.compile.universe import halt_problems, member, universe_problems, with_members
+from engine.compile.variants import Variant, before_the_choice, choice_problems, read_for, told, variants
 from engine.compile.vocabulary import Place
 from engine.spec.diagnostic import Diagnostic, Span, in_file_order
 from engine.spec.load import Loaded
@@ -69,20 +75,68 @@ def compiled(
 
     A spec with errors gets no warnings: they would be about a bot that there is not.
     """
+    plan, errors = _whole(spec)
+    if plan is None:
+        return None, errors
+    plain = zip(variants(spec), plan.structures(), strict=True)
+    warnings = told([(variant, list(lint(variant.spec, each, outside))) for variant, each in plain])
+    return plan, unaccepted(spec, warnings, elsewhere)
+
+
+def _whole(spec: Spec) -> tuple[Plan | None, list[Problem]]:
+    """Return the plan of a bot, or None and its errors; what is wrong for several symbols is told of the first."""
+    if spec.universe is None:
+        return _choosing(spec)
+    values = values_of(spec)
+    members, errors = [], list(universe_problems(spec))
+    for plain in (read_for(spec, symbol) for symbol in spec.universe.symbols):
+        plan, found = _choosing(plain)
+        one, more = (None, []) if plan is None else member(plain, plan, values)
+        errors += [*found, *more, *(() if plan is None else halt_problems(plain, plan))]
+        if one is not None:
+            members.append(one)
+    if errors:
+        places = {(problem.code, problem.path, problem.columns): problem for problem in reversed(errors)}
+        return None, list(reversed(places.values()))
+    return with_members(spec, tuple(members), values), []
+
+
+def _choosing(spec: Spec) -> tuple[Plan | None, list[Problem]]:
+    """Return the plan of a bot on one underlying, or None and its errors; with `choose` that of all alternatives."""
+    found = [(variant, *_compiled(variant.spec)) for variant in variants(spec)]
+    head, errors = _compiled(before_the_choice(spec)) if spec.legs.choose else (found[0][1], [])
+    problems = list(choice_problems(spec))
+    problems += told(
+        [*((variant, errors) for variant, _, errors in found), *([(Variant(spec), errors)] if errors else [])]
+    )
+    if problems or head is None or not spec.legs.choose:
+        return (None if problems else head), problems
+    asked = len(spec.entry.when)
+    choices = tuple(
+        Choice(name=variant.alternative.name, when=plan.entry.when[asked:], plan=plan)
+        for variant, plan, _ in found
+        if variant.alternative is not None and plan is not None
+    )
+    needs = needs_together((head.needs, *(each.plan.needs for each in choices)))
+    return replace(head, choices=choices, needs=needs), []
+
+
+def _compiled(spec: Spec) -> tuple[Plan | None, list[Problem]]:
+    """Return the plan of a plain spec, or None and its errors."""
     problems = [problem for found in CHECKS for problem in found(spec)]
     values = values_of(spec)
     lists = (
         rules_of(spec.entry.when, scope_of(spec, Place.FILTER, values)),
         rules_of(spec.legs.require, scope_of(spec, Place.REQUIRE, values)),
         rules_of(spec.risk.halt_when, scope_of(spec, Place.HALT, values)),
+        rules_of(spec.risk.require, scope_of(spec, Place.RISK, values)),
     )
     exits, found = exit_plans(spec, scope_of(spec, Place.EXIT, values))
     problems += [problem for _, of_list in lists for problem in of_list] + found
     if problems:
         return None, problems
-    when, require, halt_when = (rules for rules, _ in lists)
-    plan = _plan(spec, when, require, halt_when, exits)
-    return plan, unaccepted(spec, list(lint(spec, plan, outside)), elsewhere)
+    when, require, halt_when, limits = (rules for rules, _ in lists)
+    return _plan(spec, when, require, halt_when, limits, exits), []
 
 
 def values_of(spec: Spec) -> Mapping[str, Amount]:
@@ -115,20 +169,31 @@ def _risk_problems(spec: Spec) -> Iterator[Problem]:
     if spec.quantity < 1:
         yield Problem("RB250", ("quantity",), f"a quantity is at least 1, is {spec.quantity}")
     most, day = spec.risk.max_loss_per_trade, spec.risk.daily_loss
-    for name, given in (("max_loss_per_trade", most), ("daily_loss", day)):
+    for name, given in (("r", spec.risk.r), ("max_loss_per_trade", most), ("daily_loss", day)):
         value = given.value if isinstance(given, Amount) else given
         if value is not None and value <= 0:
             yield Problem("RB250", (*spec.risk.path, name), f"'{name}' is written positive, is {value:f}")
-    if isinstance(day, Amount) and most is None:
-        message = "'daily_loss' is a multiple of 'max_loss_per_trade', which is not given"
+    if isinstance(day, Amount) and _unit_of(spec.risk) is None:
+        name = "r" if day.unit is Unit.R else "max_loss_per_trade"
+        message = f"'daily_loss' is a multiple of '{name}', which is not given"
         yield Problem("RB250", (*spec.risk.path, "daily_loss"), message, "give it, or write dollars")
+    if spec.risk.r is not None and not (isinstance(day, Amount) and day.unit is Unit.R):
+        help_text = "as in 'daily_loss: 3R', or remove it"
+        yield Problem("RB250", (*spec.risk.path, "r"), "'r' is given, and no limit is in R", help_text, on_key=True)
 
 
 def _daily_loss(risk: Risk) -> Decimal | None:
     """Return the loss in dollars at which the bot halts for the day."""
     if not isinstance(risk.daily_loss, Amount):
         return risk.daily_loss
-    return None if risk.max_loss_per_trade is None else risk.daily_loss.value * risk.max_loss_per_trade
+    unit = _unit_of(risk)
+    return None if unit is None else risk.daily_loss.value * unit
+
+
+def _unit_of(risk: Risk) -> Decimal | None:
+    """Return the dollars that `daily_loss` is a multiple of, None while they are not given."""
+    in_r = isinstance(risk.daily_loss, Amount) and risk.daily_loss.unit is Unit.R
+    return risk.r if in_r else risk.max_loss_per_trade
 
 
 CHECKS: tuple[Check, ...] = (
@@ -138,9 +203,11 @@ CHECKS: tuple[Check, ...] = (
     order_problems,
     ending_problems,
     closing_problems,
+    alone_problems,
     basis_problems,
     _risk_problems,
     overwrite_problems,
+    size_problems,
     protection_problems,
 )
 """Every check of the whole spec; conditions are checked while they are compiled."""
@@ -151,16 +218,19 @@ def _plan(
     when: tuple[Rule, ...],
     require: tuple[Rule, ...],
     halt_when: tuple[Rule, ...],
+    limits: tuple[Rule, ...],
     exits: tuple[ExitPlan, ...],
 ) -> Plan:
     legs = leg_plans(spec)
-    rules = (*when, *require, *halt_when, *(plan.rule for plan in exits if plan.rule is not None))
+    leaving = (rule for each in exits for rule in (each.rule, *each.armed_by) if rule is not None)
+    rules = (*when, *require, *halt_when, *limits, *leaving)
     return Plan(
         name=spec.name,
         digest=spec.digest,
         parameters=tuple(parameter.name for parameter in spec.parameters),
         underlyings=spec.underlyings,
         quantity=spec.quantity,
+        size=spec.size,
         opens_for=direction_of(spec),
         entry=entry_plan(spec, when),
         expiry=spec.legs.expiry,
@@ -172,13 +242,14 @@ def _plan(
         risk=RiskPlan(
             max_loss_per_trade=spec.risk.max_loss_per_trade,
             daily_loss=_daily_loss(spec.risk),
+            require=limits,
             halt_when=halt_when,
             undefined_risk=spec.risk.undefined_risk,
             protect=protect_plan(spec),
             max_unprotected=spec.risk.max_unprotected,
         ),
         lifecycle=sound(LIFECYCLE),
-        needs=needs_of(rules, legs, spec.legs.expiry),
+        needs=needs_of(rules, legs, spec.legs.expiry, edges_read(legs)),
         overwrite=spec.overwrite,
     )
 

@@ -16,7 +16,7 @@ from engine.compile.plan import (
     Text,
     Truth,
 )
-from engine.compile.problem import Fault, Problem
+from engine.compile.problem import Fault, Problem, did_you_mean
 from engine.compile.reads import reads_of
 from engine.compile.scope import Scope, call_of, measure_named
 from engine.compile.units import WRITTEN, coerce, is_comparable, number_quantity, scaled, written
@@ -102,7 +102,7 @@ def _measure_test(test: MeasureTest, scope: Scope) -> Truth:
         call = call_of(measure, {**let.arguments, **test.arguments}, scope, (*let.path, let.measure))
     else:
         measure = measure_named(test.measure, scope, test.path)
-        call = call_of(measure, test.arguments, scope, test.path)
+        call = call_of(measure, test.arguments, scope, test.path[:-1] if is_ending(test.path) else test.path)
     if measure.is_truth:
         return _holds(test, call)
     if test.comparison is None:
@@ -125,7 +125,7 @@ def _example(measure: Measure) -> str:
 
 def _compare(test: MeasureTest, comparison: Comparison, measure: Measure, call: Call, scope: Scope) -> Truth:
     if measure.quantity is Quantity.TEXT or comparison.op is Op.IS:
-        return _is(test, comparison, measure, call)
+        return _is(test, comparison, measure, call, scope)
     left: Number = call
     right: list[Number] = []
     for at, operand in enumerate(comparison.operands):
@@ -140,16 +140,24 @@ def _compare(test: MeasureTest, comparison: Comparison, measure: Measure, call: 
     return Compare(comparison.op, left, tuple(right))
 
 
-def _is(test: MeasureTest, comparison: Comparison, measure: Measure, call: Call) -> Truth:
+def _is(test: MeasureTest, comparison: Comparison, measure: Measure, call: Call, scope: Scope) -> Truth:
     path = (*test.path, comparison.op.value)
     operand = comparison.operands[0]
     word = operand.name if isinstance(operand, Word) else operand
     if measure.quantity is not Quantity.TEXT or comparison.op is not Op.IS or not isinstance(word, str):
         message = f"'{test.measure}' is {measure.quantity.value} and does not go with '{comparison.op.value}'"
         raise Fault(Problem("RB203", path, message, "", None, True))
-    if measure.name == "session" and word not in ("full", "half"):
-        raise Fault(Problem("RB207", path, f"a session is full or half, is '{word}'"))
+    if measure.words and word not in measure.words:
+        message = f"'{measure.name}' is {listed_words(measure.words)}, is '{word}'"
+        raise Fault(Problem("RB207", path, message, did_you_mean(word, measure.words)))
+    if measure.name == "last_exit" and call.argument("called") == scope.bot and word not in scope.exits:
+        raise Fault(Problem("RB201", path, f"this bot has no exit '{word}'", did_you_mean(word, scope.exits)))
     return Compare(Op.IS, call, (Text(word),))
+
+
+def listed_words(words: tuple[str, ...]) -> str:
+    """Return `up, down or neutral`."""
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _in_order(test: MeasureTest, comparison: Comparison, right: list[Number]) -> None:

@@ -7,7 +7,7 @@ outermost, where it is flat when as many are sold as bought.
 from collections.abc import Iterable
 from decimal import Decimal
 
-from engine.spec.spec import Leg, Side, StrikeBy
+from engine.spec.spec import Leg, Side, Strike, StrikeBy
 
 REFERRING = (StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE)
 """Selectors that count from another leg."""
@@ -31,9 +31,16 @@ def place_of(leg: Leg, group: list[Leg]) -> tuple[Leg, Decimal]:
     return leg, shift
 
 
+def keeps_its_width(strike: Strike) -> bool:
+    """Say whether the text alone tells how far the strike stands from the one it counts from."""
+    return strike.by not in REFERRING or not (strike.widths or strike.not_below or strike.not_above)
+
+
 def ends_of(group: list[Leg]) -> Ends | None:
     """Return what legs of one right pay at least and at most; None when their strikes do not all hang on one."""
     places = [place_of(leg, group) for leg in group]
+    if not all(keeps_its_width(leg.strike) for leg in group):
+        return None
     if len({root.name for root, _ in places}) > 1:
         return None
     counts = [leg.ratio if leg.side is Side.BUY else -leg.ratio for leg in group]

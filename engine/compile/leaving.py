@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from engine.compile.alone import SIDES, alone, each_of
 from engine.compile.condition import rule_of, rules_of
 from engine.compile.orders import exit_order_of, ordered_out
 from engine.compile.plan import Call, Constant, ExitPlan, Order, Quantity
@@ -23,8 +24,19 @@ from engine.spec.spec import (
     Word,
 )
 
-SIDES = {"put_side": "put", "call_side": "call"}
-_NEEDS_NO_DATA = ("time", "dte")
+_JUDGES_LEGS = (
+    "breach",
+    "leg_delta",
+    "quote_width",
+    "volume",
+    "open_interest",
+    "profit",
+    "loss",
+    "give_back",
+    "cost",
+    "value",
+)
+_NEEDS_NO_DATA = ("time", "dte", "sessions_in_trade")
 _OTHER_WAY = {
     "credit": (("debit", "credit"), ("value", "cost")),
     "debit": (("credit", "debit"), ("cost", "value")),
@@ -93,6 +105,10 @@ def closing_problems(spec: Spec) -> Iterator[Problem]:
         if rule.resting and (rule.close_part is not None or rule.close_legs):
             message = f"'{rule.name}' rests at the broker, and what rests closes all that is held"
             yield Problem("RB220", where, message, "without 'resting' the engine watches it", on_key=True)
+        test = rule.condition.test if rule.condition is not None else None
+        if rule.resting and isinstance(test, MeasureTest) and "of" in test.arguments:
+            message = f"'{rule.name}' rests at the broker, and what rests is of all that is held"
+            yield Problem("RB220", (*rule.path, "resting"), message, "take away 'of', or 'resting'", on_key=True)
         if rule.resting and rule.armed_by:
             message = f"'{rule.name}' rests at the broker from the first fill on, and cannot be armed later"
             yield Problem(
@@ -173,15 +189,18 @@ def exit_plans(spec: Spec, scope: Scope) -> tuple[tuple[ExitPlan, ...], list[Pro
     """Return the exits that are switched on, compiled; the problems are those of all."""
     plans, problems = [], []
     default = exit_order_of(spec)
-    for rule in spec.exits:
-        plan, found = _exit_plan(rule, spec, scope, default)
-        problems += found
-        if plan is not None and rule.enabled:
-            plans.append(plan)
+    for written in spec.exits:
+        for rule in alone(written, spec):
+            plan, found = _exit_plan(rule, written, spec, scope, default)
+            problems += [problem for problem in found if problem not in problems]
+            if plan is not None and rule.enabled:
+                plans.append(plan)
     return tuple(plans), problems
 
 
-def _exit_plan(rule: Exit, spec: Spec, scope: Scope, default: Order) -> tuple[ExitPlan | None, list[Problem]]:
+def _exit_plan(
+    rule: Exit, written: Exit, spec: Spec, scope: Scope, default: Order
+) -> tuple[ExitPlan | None, list[Problem]]:
     compiled, problems = (None, []) if rule.condition is None else rule_of(rule.condition, scope)
     armed_by, more = rules_of(rule.armed_by, scope)
     problems = [*problems, *more]
@@ -190,6 +209,8 @@ def _exit_plan(rule: Exit, spec: Spec, scope: Scope, default: Order) -> tuple[Ex
     basis, level, quantity, of = _level(rule)
     plan = ExitPlan(
         name=rule.name,
+        written=written.name,
+        each=each_of(written),
         kind=rule.kind,
         rule=compiled,
         resting=rule.resting,
@@ -209,11 +230,16 @@ def _exit_plan(rule: Exit, spec: Spec, scope: Scope, default: Order) -> tuple[Ex
 
 
 def _level(rule: Exit) -> tuple[str | None, float | None, Quantity | None, str | None]:
-    """Return basis, level, its quantity, and what a multiple multiplies, of a target or stop."""
+    """Return basis, level, its quantity, and what a multiple multiplies, of a target or stop.
+
+    One that follows the best profit, or is of some legs only, acts at no one price of the structure.
+    """
     test = rule.condition.test if rule.condition else None
     if rule.kind not in (ExitKind.TARGET, ExitKind.STOP) or not isinstance(test, MeasureTest) or not test.comparison:
         return None, None, None, None
     operand = test.comparison.operands[0]
+    if test.measure == "give_back" or "of" in test.arguments:
+        return test.measure, None, None, None
     if isinstance(operand, Word):
         return test.measure, 1.0, Quantity.PRICE, operand.name
     if not isinstance(operand, Amount):
@@ -239,4 +265,4 @@ def _closed_legs(rule: Exit, spec: Spec, calls: list[Call]) -> tuple[str, ...]:
     if not isinstance(test, MeasureTest) or "of" not in test.arguments or not calls:
         return ()
     of = dict(calls[0].arguments).get("of")
-    return of if isinstance(of, tuple) and calls[0].measure in ("breach", "leg_delta", "quote_width") else ()
+    return of if isinstance(of, tuple) and calls[0].measure in _JUDGES_LEGS else ()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from engine.compile.problem import Problem, did_you_mean
-from engine.spec.spec import Exit, ExitKind, Order, Path, Side, Spec, Start, Then
+from engine.spec.spec import Exit, ExitKind, MeasureTest, Order, Path, Side, Spec, Start, Then
 
 _UNLIMITED_TRIES = 100
 
@@ -92,6 +92,10 @@ def _resting(rule: Exit, spec: Spec) -> Iterator[Problem]:
     if rule.condition is not None and rule.condition.confirm is not None:
         message = f"'{rule.name}' rests at the broker, which fills at the first touch and confirms nothing"
         yield Problem("RB220", where, message, "take away 'confirm' or 'resting'")
+    test = rule.condition.test if rule.condition is not None else None
+    if isinstance(test, MeasureTest) and test.measure == "give_back":
+        message = f"'{rule.name}' follows the best profit, and what rests at the broker has one price"
+        yield Problem("RB220", where, message, "without 'resting' the engine watches it")
     if rule.order is not None:
         yield Problem(
             "RB220", (*rule.path, "order"), f"'{rule.name}' rests at the broker and walks no ladder", on_key=True

@@ -15,6 +15,7 @@ from decimal import Decimal
 from enum import Enum
 
 from engine.model.contract import Right
+from engine.model.market import Extras
 from engine.model.session import DayTime
 from engine.model.values import dataclass
 from engine.spec.spec import (
@@ -29,6 +30,7 @@ from engine.spec.spec import (
     Order,
     Overwrite,
     Path,
+    Size,
     Strike,
     StrikeBy,
     Window,
@@ -46,6 +48,7 @@ __all__ = [
     "Order",
     "Overwrite",
     "Path",
+    "Size",
     "Strike",
 ]
 
@@ -182,7 +185,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegPlan:
-    """One leg, in order of resolution. `sign` is +1 bought, -1 sold; `ratio` counts contracts, of shares each one."""
+    """One leg, in order of resolution. `sign` is +1 bought, -1 sold; `ratio` counts contracts, of shares each one.
+
+    not_below, not_above: the edges of its strike.
+    """
 
     name: str
     symbol: str
@@ -191,6 +197,8 @@ class LegPlan:
     sign: int
     ratio: int
     strike: Strike
+    not_below: Number | None = None
+    not_above: Number | None = None
     path: Path
 
     @property
@@ -222,6 +230,9 @@ class EntryPlan:
 class ExitPlan:
     """One exit; `rule` is None for AT_EXPIRY.
 
+    `written`: its name in the spec. That is its own, but for an exit of which `each` ("each_side", "each_short") is
+    judged by itself: that one comes to an exit for each part, which close different legs.
+
     A resting target or stop also has `basis` (profit, loss, cost or value), `level` and `level_quantity`, from which
     its price at the broker follows. `legs`: those it closes, () is all. `part`: of the structures open, None is all of
     them; once a position, or with `repeat` each time its rule is true anew. `armed_by`: it is judged only from the
@@ -229,6 +240,8 @@ class ExitPlan:
     """
 
     name: str
+    written: str = ""
+    each: str = ""
     kind: ExitKind
     rule: Rule | None
     resting: bool
@@ -255,12 +268,16 @@ class ProtectPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskPlan:
-    """Limits in dollars, the conditions that halt the bot, and its protection. max_unprotected in seconds."""
+    """Limits in dollars, what must hold with an entry included, the conditions that halt the bot, and its protection.
+
+    max_unprotected in seconds.
+    """
 
     max_loss_per_trade: Decimal | None
     daily_loss: Decimal | None
     halt_when: tuple[Rule, ...]
     undefined_risk: bool
+    require: tuple[Rule, ...] = ()
     protect: ProtectPlan | None = None
     max_unprotected: float | None = None
 
@@ -290,7 +307,9 @@ class Needs:
 
     symbols: underlyings whose price is read (the legs' own first). indices: VIX and family. chains: (symbol, trading
     class, Expiry) of its legs. daily: sessions of daily closes by symbol. opening_move: symbols whose expected move of
-    the open is read. events: names of event calendars.
+    the open is read. events: names of event calendars. bars: how many, by symbol and seconds of one bar.
+    implied: symbols whose history of 30-day volatility is read. extras: what lines are asked for beside quotes.
+    beside: options that are read though no leg is made of them, chosen as legs are. bots: whose state is read.
     """
 
     symbols: tuple[str, ...]
@@ -299,14 +318,54 @@ class Needs:
     daily: Mapping[str, int] = field(default_factory=dict)
     opening_move: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
+    bars: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    implied: tuple[str, ...] = ()
+    extras: Extras = frozenset()
+    beside: tuple[LegPlan, ...] = ()
+    bots: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One alternative of `choose`: when it is taken, and the bot as if it had no other structure."""
+
+    name: str
+    when: tuple[Rule, ...]
+    plan: "Plan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One symbol of a universe: what it must offer, what it is ranked by, and the bot as if it had no other symbol."""
+
+    symbol: str
+    require: tuple[Rule, ...]
+    rank: Number | None
+    plan: "Plan"
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Which members are taken: `count` of those with the highest, or lowest, value of the measure `by`.
+
+    of_structure: it is a measure of the legs that a member would take, so that they are chosen first.
+    """
+
+    by: str
+    highest: bool
+    count: int
+    of_structure: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """One bot, ready to run. `digest` names the text that governs it; `opens_for` is "credit" or "debit".
 
-    `parameters` are the names of those that the text has. quantity: structures; where `overwrite` says by the shares
-    held how many there are, 1 stands for them.
+    quantity: structures; where `overwrite` says by the shares held how many there are, 1 stands for them. `size`: as
+    many structures as fit it, at most `quantity`; None is always `quantity`.
+    `parameters` are the names of those that the text has. With `choices` the bot enters by the plan of one of them, and
+    that one governs the position; legs, require and exits here are then those of the first, and `needs` those of all.
+    So it is with `members`, the symbols of a universe, each of which may have choices again.
     """
 
     name: str
@@ -314,6 +373,7 @@ class Plan:
     parameters: tuple[str, ...]
     underlyings: tuple[str, ...]
     quantity: int
+    size: Size | None = None
     opens_for: str
     entry: EntryPlan
     expiry: Expiry
@@ -327,3 +387,27 @@ class Plan:
     needs: Needs
     known_until: date | None = None
     overwrite: Overwrite | None = None
+    choices: tuple[Choice, ...] = ()
+    members: tuple[Member, ...] = ()
+    ranking: Ranking | None = None
+
+    def on(self, symbol: str) -> "Plan":
+        """Return the plan of a symbol of its universe, "" where there is none. Raises: KeyError."""
+        return {"": self, **{member.symbol: member.plan for member in self.members}}[symbol]
+
+    def written_name(self, reason: str) -> str:
+        """Return the name that the spec gives the exit of this name; other reasons as they are."""
+        return next((each.written for each in self.exits if each.name == reason and each.written), reason)
+
+    def taking(self, alternative: str) -> "Plan":
+        """Return the plan of an alternative, "" where there is no choice. Raises: KeyError."""
+        return {"": self, **{choice.name: choice.plan for choice in self.choices}}[alternative]
+
+    def structures(self) -> tuple["Plan", ...]:
+        """Return the plan of every structure that the bot may enter, in its first symbol."""
+        return tuple(choice.plan for choice in self.choices) or (self,)
+
+    def structures_of_all(self) -> tuple["Plan", ...]:
+        """Return the plan of every structure in every symbol."""
+        plans = tuple(member.plan for member in self.members) or (self,)
+        return tuple(found for plan in plans for found in plan.structures())

@@ -1,7 +1,8 @@
 """What a test looks at, and from it the data a bot needs before it can judge anything."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from engine.compile.lines import extras_of, implied_of, wings_of
 from engine.compile.plan import (
     AllOf,
     AnyOf,
@@ -17,10 +18,12 @@ from engine.compile.plan import (
     Rule,
     Truth,
 )
+from engine.compile.series import Series, series_of
 from engine.compile.vocabulary import INDICES, VOCABULARY
 
 _WHOLE = ("legs", "time", "facts", "position")
 _EXTRA_CLOSES = 1
+_OF_CLOSES = ("rv", "iv_over_rv")
 
 
 def calls_of(test: Truth | Number) -> Iterator[Call]:
@@ -45,7 +48,7 @@ def calls_of(test: Truth | Number) -> Iterator[Call]:
             return
 
 
-def reads_of(test: Truth, leg_symbols: Mapping[str, str], symbol: str) -> frozenset[str]:
+def reads_of(test: Truth | Number, leg_symbols: Mapping[str, str], symbol: str) -> frozenset[str]:
     """Return the names of what a test looks at; `symbol` is meant where a measure names neither symbol nor legs."""
     return frozenset(name for call in calls_of(test) for name in _reads(call, leg_symbols, symbol))
 
@@ -69,11 +72,22 @@ def _about(of: object, leg_symbols: Mapping[str, str], symbol: str) -> tuple[str
     return (of,) if isinstance(of, str) and of not in leg_symbols else (symbol,)
 
 
-def needs_of(rules: tuple[Rule, ...], legs: tuple[LegPlan, ...], expiry: Expiry) -> Needs:
-    """Return the data that the rules and legs of one bot need."""
-    calls = tuple(call for rule in rules for call in calls_of(rule.test))
+def needs_of(
+    rules: tuple[Rule, ...],
+    legs: tuple[LegPlan, ...],
+    expiry: Expiry,
+    numbers: tuple[Number, ...] = (),
+    symbol: str = "",
+) -> Needs:
+    """Return the data that the rules and legs of one bot need, and `numbers` that are read besides.
+
+    symbol: whose options are meant where a rule names none of the legs, as a universe does at the money.
+    """
+    tests = [*(rule.test for rule in rules), *numbers]
+    calls = tuple(call for test in tests for call in calls_of(test))
     leg_symbols = tuple(dict.fromkeys(leg.symbol for leg in legs))
-    read = sorted({name for rule in rules for name in rule.reads})
+    besides = {name for number in numbers for name in reads_of(number, {}, "")}
+    read = sorted({name for rule in rules for name in rule.reads} | besides)
     others = tuple(name[5:] for name in read if name.startswith("spot:"))
     return Needs(
         symbols=tuple(dict.fromkeys((*leg_symbols, *others))),
@@ -82,12 +96,49 @@ def needs_of(rules: tuple[Rule, ...], legs: tuple[LegPlan, ...], expiry: Expiry)
         daily=_daily(calls),
         opening_move=_opening_moves(calls),
         events=tuple(dict.fromkeys(name for call in calls for name in _events(call))),
+        bars=_bars(calls),
+        implied=implied_of(calls),
+        extras=frozenset(extras_of(calls, legs, symbol)),
+        beside=wings_of(calls, legs),
+        bots=frozenset(str(call.argument("called")) for call in calls if call.measure in ("bot", "last_exit")),
     )
+
+
+def needs_together(all_needs: Iterable[Needs]) -> Needs:
+    """Return the data that several plans of one bot need together."""
+    found = tuple(all_needs)
+    daily: dict[str, int] = {}
+    for symbol, count in (pair for needs in found for pair in needs.daily.items()):
+        daily[symbol] = max(daily.get(symbol, 0), count)
+    bars: dict[Series, int] = {}
+    for series, count in (pair for needs in found for pair in needs.bars.items()):
+        bars[series] = max(bars.get(series, 0), count)
+    return Needs(
+        symbols=tuple(dict.fromkeys(each for needs in found for each in needs.symbols)),
+        indices=tuple(name for name in INDICES if any(name in needs.indices for needs in found)),
+        chains=tuple(dict.fromkeys(each for needs in found for each in needs.chains)),
+        daily=daily,
+        opening_move=tuple(dict.fromkeys(each for needs in found for each in needs.opening_move)),
+        bars=bars,
+        events=tuple(dict.fromkeys(each for needs in found for each in needs.events)),
+        implied=tuple(dict.fromkeys(each for needs in found for each in needs.implied)),
+        extras=frozenset(each for needs in found for each in needs.extras),
+        beside=tuple(dict.fromkeys(each for needs in found for each in needs.beside)),
+        bots=frozenset(each for needs in found for each in needs.bots),
+    )
+
+
+def _bars(calls: tuple[Call, ...]) -> dict[Series, int]:
+    wanted: dict[Series, int] = {}
+    for call in calls:
+        for series, count in series_of(call).items():
+            wanted[series] = max(wanted.get(series, 0), count)
+    return wanted
 
 
 def _daily(calls: tuple[Call, ...]) -> dict[str, int]:
     wanted: dict[str, int] = {}
-    for call in calls:
+    for call in (each for each in calls if each.measure in _OF_CLOSES):
         arguments = dict(call.arguments)
         window, symbol = arguments.get("window"), arguments.get("of")
         if isinstance(window, int) and isinstance(symbol, str):

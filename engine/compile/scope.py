@@ -4,23 +4,41 @@ from collections.abc import Mapping
 
 from engine.compile.plan import Argument, Call
 from engine.compile.problem import Fault, Problem, did_you_mean
+from engine.compile.series import MINUTE, SIZES
 from engine.compile.units import written as as_written
-from engine.compile.vocabulary import INDICES, VOCABULARY, Measure, Parameter, Place, Takes
+from engine.compile.vocabulary import (
+    INDICES,
+    VOCABULARY,
+    WITH_AN_ENTRY,
+    Measure,
+    Parameter,
+    Place,
+    Takes,
+    may_stand,
+)
 from engine.model.session import Anchor, DayTime
 from engine.model.values import dataclass
-from engine.spec.spec import Amount, Leg, Let, Path, Side, Spec, Unit, Word
+from engine.spec.spec import Amount, Leg, Let, Path, Side, Spec, Strike, StrikeBy, Unit, Word
 from engine.spec.spec import Argument as Written
+
+LONGEST_OPENING = 3 * 3600.0
+"""Seconds of the longest opening range: it is formed on half days too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Names as a condition sees them. `values` are parameters that stand alone as numbers, by name."""
+    """Names as a condition sees them. `values` are parameters that stand alone as numbers, by name.
+
+    bot: the spec's own name; exits: those of its exits.
+    """
 
     place: Place
     symbols: tuple[str, ...]
     legs: Mapping[str, Leg]
     lets: Mapping[str, Let]
     values: Mapping[str, Amount]
+    bot: str = ""
+    exits: tuple[str, ...] = ()
 
     def symbol_of_leg(self) -> dict[str, str]:
         """Return the underlying of every leg."""
@@ -32,10 +50,18 @@ def scope_of(spec: Spec, place: Place, values: Mapping[str, Amount]) -> Scope:
     return Scope(
         place,
         spec.underlyings,
-        {leg.name: leg for leg in spec.legs.legs},
+        {leg.name: leg for leg in (_pair_at_the_money() if place is Place.UNIVERSE else spec.legs.legs)},
         {let.name: let for let in spec.lets},
         values,
+        spec.name,
+        tuple(rule.name for rule in spec.exits),
     )
+
+
+def _pair_at_the_money() -> tuple[Leg, ...]:
+    """Return what a universe asks its quotes of: the put and the call at the money, as if they were bought."""
+    at = Strike(by=StrikeBy.AT_SPOT, path=())
+    return tuple(Leg(name=right, side=Side.BUY, right=right, strike=at, path=()) for right in ("put", "call"))
 
 
 def measure_named(name: str, scope: Scope, path: Path, columns: tuple[int, int] | None = None) -> Measure:
@@ -46,20 +72,22 @@ def measure_named(name: str, scope: Scope, path: Path, columns: tuple[int, int] 
         raise Fault(
             Problem("RB112", path, f"unknown measure '{name}'", did_you_mean(name, known), columns, columns is None)
         )
-    if scope.place not in measure.places:
+    if not may_stand(measure, scope.place):
         raise Fault(Problem("RB206", path, _misplaced(measure, scope.place), _where(measure), columns, columns is None))
     return measure
 
 
 def _misplaced(measure: Measure, place: Place) -> str:
     lacks = "no position is open" if Place.REQUIRE in measure.places or place is Place.REQUIRE else "there is none"
+    if measure.places == WITH_AN_ENTRY:
+        return f"'{measure.name}' is of the bot with an entry included, and in {place.value} none is proposed"
     if measure.places == frozenset({Place.EXIT}):
         return f"'{measure.name}' is of an open position, and in {place.value} {lacks} yet"
     return f"'{measure.name}' is of a structure, and in {place.value} none is chosen yet"
 
 
 def _where(measure: Measure) -> str:
-    places = [place.value for place in Place if place in measure.places]
+    places = [place.value for place in Place if place is not Place.UNIVERSE and place in measure.places]
     return f"it may stand in {' or '.join(places)}"
 
 
@@ -77,6 +105,14 @@ def call_of(
             found[parameter.name] = value
     if measure.name == "breach" and ("spot_within" in found) == ("spot_beyond" in found):
         raise Fault(Problem("RB207", path, "a breach takes one of spot_within and spot_beyond", "", columns))
+    if measure.name == "trend" and int(str(found["fast"])) >= int(str(found["slow"])):
+        message = (
+            f"the fast average of a trend is over fewer bars than the slow one, is {found['fast']}, {found['slow']}"
+        )
+        raise Fault(Problem("RB207", path, message, "", columns))
+    if measure.name == "probability_of_profit" and len(scope.symbols) > 1:
+        message = f"'{measure.name}' is of one underlying, and this bot has {' and '.join(scope.symbols)}"
+        raise Fault(Problem("RB207", path, message, "", columns, columns is None))
     return Call(measure.name, tuple(sorted(found.items(), key=lambda item: item[0])), measure.quantity)
 
 
@@ -101,7 +137,9 @@ def _resolved(
     if written is None:
         if parameter.required:
             message = f"'{measure.name}' owes an argument: {parameter.takes.value}"
-            raise Fault(Problem("RB207", path[:-1] if columns is None else path, message, "", columns))
+            is_count = parameter.takes is Takes.COUNT
+            help_text = f"name it: 'let: {{mine: {{{measure.name}: {{{parameter.name}: 20}}}}}}'" if is_count else ""
+            raise Fault(Problem("RB207", path[:-1] if columns is None else path, message, help_text, columns))
         return _default(measure, parameter, scope, path, columns)
     try:
         return _taken(parameter, written, scope)
@@ -118,12 +156,14 @@ def _default(
             help_text = f"write 'of: {scope.symbols[0]}', in an expression {measure.name}({scope.symbols[0]})"
             raise Fault(Problem("RB207", path[:-1] if columns is None else path, message, help_text, columns))
         return scope.symbols[0]
-    if parameter.takes is Takes.LEGS:
+    if parameter.takes is Takes.LEGS and parameter.default is not None:
         legs = _legs(str(parameter.default), scope)
         if not legs:
             message = f"'{measure.name}' is judged on the short legs unless 'of' says which, and this bot has none"
             raise Fault(Problem("RB207", path[:-1] if columns is None else path, message, "", columns))
         return legs
+    if parameter.takes is Takes.BOT:
+        return scope.bot
     return parameter.default
 
 
@@ -153,6 +193,14 @@ def _taken(parameter: Parameter, written: Written, scope: Scope) -> Argument:
             return _amount(parameter, written, Unit.SECONDS)
         case Takes.COUNT:
             return _count(parameter, written)
+        case Takes.SYMBOLS if isinstance(written, tuple):
+            return tuple(dict.fromkeys(written))
+        case Takes.BOT:
+            return _word(written)
+        case Takes.BARS:
+            return _size(parameter, written)
+        case Takes.OPENING:
+            return _minutes(parameter, written)
         case _:
             raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")
 
@@ -196,7 +244,8 @@ def _legs_named(written: Written, scope: Scope) -> tuple[str, ...]:
         return tuple(_leg(name, scope) for name in written)
     name = _word(written)
     if name in ("each_side", "each_short"):
-        raise _Misfit("RB207", f"'of: {name}' is not known to this version", "name the legs, or 'short_legs'")
+        message = f"'of: {name}' judges each by itself: it stands in an exit of its own, in no group or other list"
+        raise _Misfit("RB207", message, "here name the legs, or 'short_legs'")
     if name in ("all", "short_legs", "long_legs"):
         return _legs(name, scope)
     return (_leg(name, scope),)
@@ -224,4 +273,18 @@ def _count(parameter: Parameter, written: Written) -> int:
     number = int(written.value) if isinstance(written, Amount) and written.unit is Unit.NUMBER else written
     if isinstance(number, int) and number > 0:
         return number
+    raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")
+
+
+def _size(parameter: Parameter, written: Written) -> int:
+    seconds = written.value if isinstance(written, Amount) and written.unit is Unit.SECONDS else None
+    if seconds in SIZES:
+        return int(seconds)
+    raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")
+
+
+def _minutes(parameter: Parameter, written: Written) -> float:
+    seconds = _amount(parameter, written, Unit.SECONDS)
+    if seconds % MINUTE == 0 and MINUTE <= seconds <= LONGEST_OPENING:
+        return seconds
     raise _Misfit("RB207", f"'{parameter.name}' takes {parameter.takes.value}, is {_shown(written)}")

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from decimal import Decimal
 
 from engine.compile.distance import REFERRING, ends_of, place_of
+from engine.compile.edges import edge_problems, edges_of, legs_named_by
 from engine.compile.plan import LegPlan
 from engine.compile.problem import Problem, did_you_mean
+from engine.compile.strikes import modifier_problems, side_problems, width_problems
 from engine.model.contract import LOT, Kind, Right, product
-from engine.spec.spec import DteRule, ExitKind, Expiry, Leg, Path, Side, Spec, Strike, StrikeBy
+from engine.spec.spec import Bound, DteRule, ExitKind, Expiry, Leg, Path, Side, Spec, Strike, StrikeBy
 
 MAX_LEGS = 8
 MAX_RATIO = 100
@@ -29,6 +30,7 @@ def leg_problems(spec: Spec) -> Iterator[Problem]:
     for leg in legs:
         yield from _symbol_problems(leg, spec)
         yield from _strike_problems(leg, spec)
+        yield from edge_problems(leg, symbol_of(leg, spec), spec)
         if not 1 <= leg.ratio <= MAX_RATIO:
             message = f"a ratio is 1 to {MAX_RATIO}, is {leg.ratio}"
             yield Problem("RB232", (*leg.path, "ratio"), message)
@@ -79,23 +81,20 @@ def _strike_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
         yield Problem("RB230", where, f"a delta lies between 0 and 1, is {target:f}", "the right gives the sign")
     if strike.by is StrikeBy.EXPECTED_MOVE and target is not None and target <= 0:
         yield Problem("RB230", where, f"a multiple of the expected move is positive, is {target:f}")
-    if strike.by in (StrikeBy.BELOW, StrikeBy.ABOVE) and (target is None or target <= 0):
-        yield Problem("RB230", where, f"a width is positive, is {target}", "'below' and 'above' give the side")
-    yield from _modifier_problems(strike)
+    if strike.by in (StrikeBy.PREMIUM, StrikeBy.SIDE_CREDIT) and target is not None and target <= 0:
+        yield Problem("RB230", where, f"a price per share is positive, is {target:f}")
+    if strike.by in (StrikeBy.BELOW, StrikeBy.ABOVE):
+        yield from width_problems(strike, where)
+    yield from modifier_problems(strike)
     if strike.by in REFERRING:
         yield from _reference_problems(leg, spec)
+    if strike.by is StrikeBy.SIDE_CREDIT:
+        yield from side_problems(leg, spec)
 
 
 def _target_path(strike: Strike) -> Path:
     key = "by" if strike.by in (StrikeBy.BELOW, StrikeBy.ABOVE) else strike.by.value
-    return (*strike.path, key)
-
-
-def _modifier_problems(strike: Strike) -> Iterator[Problem]:
-    for name in ("multiple_of", "prefer_multiple_of", "at_least_from_spot", "within"):
-        value: Decimal | None = getattr(strike, name)
-        if value is not None and (value < 0 or (value == 0 and name.endswith("multiple_of"))):
-            yield Problem("RB230", (*strike.path, name), f"'{name}' is positive, is {value:f}")
+    return (*strike.path, key) if strike.bound is Bound.NEAREST else (*strike.path, key, strike.bound.value)
 
 
 def _reference_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
@@ -113,7 +112,7 @@ def _reference_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
 
 
 def _circles(legs: tuple[Leg, ...]) -> Iterator[Problem]:
-    references = {leg.name: leg.strike.reference for leg in legs if leg.strike.by in REFERRING}
+    references = {leg.name: _references(leg) for leg in legs}
     told: set[str] = set()
     for leg in legs:
         circle = _circle_from(leg.name, references)
@@ -123,13 +122,25 @@ def _circles(legs: tuple[Leg, ...]) -> Iterator[Problem]:
             yield Problem("RB202", leg.strike.path, message, "one of them needs a strike of its own, such as a delta")
 
 
-def _circle_from(name: str, references: dict[str, str | None]) -> tuple[str, ...]:
-    walked: list[str] = []
-    here: str | None = name
-    while here is not None and here not in walked:
-        walked.append(here)
-        here = references.get(here)
-    return tuple(walked) if here == name else ()
+def _references(leg: Leg) -> tuple[str, ...]:
+    """Return the legs whose strikes must be known before this one's."""
+    strike = leg.strike
+    counted = (strike.reference,) if strike.by in REFERRING and strike.reference is not None else ()
+    return tuple(dict.fromkeys((*counted, *legs_named_by(strike))))
+
+
+def _circle_from(name: str, references: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the shortest way from a leg back to itself, () when there is none."""
+    ways: list[tuple[str, ...]] = [(name,)]
+    seen: set[str] = set()
+    for way in ways:
+        for following in references.get(way[-1], ()):
+            if following == name:
+                return way
+            if following not in seen:
+                seen.add(following)
+                ways.append((*way, following))
+    return ()
 
 
 def _expiry_problems(spec: Spec) -> Iterator[Problem]:
@@ -138,6 +149,10 @@ def _expiry_problems(spec: Spec) -> Iterator[Problem]:
         yield Problem("RB260", where, f"days to expiry are 0 to {MAX_DTE}, is {_days(expiry)}")
     elif expiry.rule is DteRule.BETWEEN and (len(expiry.days) != 2 or expiry.days[0] > expiry.days[1]):
         yield Problem("RB260", where, f"the lower end comes first, is {_days(expiry)}")
+    if expiry.is_latest and expiry.rule in (DteRule.EXACT, DteRule.NEAREST):
+        message = "'take' chooses among several expiries, and here one alone qualifies"
+        help_text = "give 'dte' as at_least, at_most or between"
+        yield Problem("RB260", (*expiry.path, "take"), message, help_text, on_key=True)
     if expiry.trading_class is not None:
         yield from _class_problems(spec, expiry.trading_class)
 
@@ -171,7 +186,7 @@ def _uncovered(spec: Spec) -> Iterator[Problem]:
     for leg in spec.legs.legs:
         if leg.right == "call" and spec.overwrite is not None:
             continue
-        if leg.side is Side.SELL and (missing := _missing_cover(leg, spec)) > 0:
+        if leg.side is Side.SELL and (missing := missing_cover(leg, spec)) > 0:
             if leg.is_shares:
                 message = (
                     f"the shares sold by '{leg.name}' are not covered: no call is bought on {symbol_of(leg, spec)}"
@@ -194,7 +209,7 @@ def is_left_bare(spec: Spec, closed: set[str]) -> bool:
     if spec.risk.undefined_risk or not any(leg.is_shares and leg.name in closed for leg in legs):
         return False
     left = replace(spec, legs=replace(spec.legs, legs=tuple(leg for leg in legs if leg.name not in closed)))
-    return any(leg.side is Side.SELL and _missing_cover(leg, left) > 0 for leg in left.legs.legs)
+    return any(leg.side is Side.SELL and missing_cover(leg, left) > 0 for leg in left.legs.legs)
 
 
 def _alike(leg: Leg, spec: Spec) -> list[Leg]:
@@ -212,7 +227,7 @@ def _covering(leg: Leg, spec: Spec) -> list[Leg]:
     return [each for each in legs if each.right == "call" or each.is_shares]
 
 
-def _missing_cover(leg: Leg, spec: Spec) -> int:
+def missing_cover(leg: Leg, spec: Spec) -> int:
     """Return how many options of this leg's kind are sold and not bought, told at the last leg that sells."""
     alike = _covering(leg, spec)
     sold = [each for each in alike if each.side is Side.SELL]
@@ -228,7 +243,7 @@ def leg_plans(spec: Spec) -> tuple[LegPlan, ...]:
     placed: dict[str, Leg] = {}
     waiting = list(spec.legs.legs)
     while waiting:
-        ready = next(leg for leg in waiting if leg.strike.by not in REFERRING or leg.strike.reference in placed)
+        ready = next(leg for leg in waiting if placed.keys() >= set(_references(leg)))
         waiting.remove(ready)
         placed[ready.name] = ready
     return tuple(_leg_plan(leg, spec) for leg in placed.values())
@@ -244,6 +259,7 @@ def _leg_plan(leg: Leg, spec: Spec) -> LegPlan:
         sign=1 if leg.side is Side.BUY else -1,
         ratio=leg.ratio * LOT if leg.is_shares else leg.ratio,
         strike=leg.strike,
+        **edges_of(leg, symbol, spec),
         path=leg.path,
     )
 
@@ -303,6 +319,10 @@ def _is_further(leg: Leg, near: Leg, group: list[Leg]) -> bool:
     one, other = root.strike, other_root.strike
     if shift or other_shift or one.by is not other.by or one.target is None or other.target is None:
         return False
-    if one.by is StrikeBy.DELTA:
+    if one.bound is not other.bound or one.is_percent is not other.is_percent:
+        return False
+    if any(edge is not None for each in (one, other) for edge in (each.not_below, each.not_above)):
+        return False
+    if one.by in (StrikeBy.DELTA, StrikeBy.PREMIUM):
         return one.target < other.target
-    return one.by is StrikeBy.EXPECTED_MOVE and one.target > other.target
+    return one.by in (StrikeBy.EXPECTED_MOVE, StrikeBy.OTM) and one.target > other.target

@@ -4,8 +4,11 @@ from collections.abc import Iterable, Iterator
 
 from engine.compile.plan import ExitPlan, Plan
 from engine.compile.problem import Problem, did_you_mean
+from engine.compile.universe import rules_of_members
+from engine.model.market import Extra
 from engine.spec.spec import Path
 from engine.spec.trial import DAILY_LOSS, ENDINGS, Expectation, Opening, Trial, TrialMarket
+from engine.spec.trial_document import NOT_LEVELS
 
 KNOWN_LEVELS = ("SPX", "SPY", "VIX", "VIX9D", "VIX1D", "VIX3M")
 """Levels that a market has although a test does not give them."""
@@ -23,8 +26,16 @@ def trial_problems(trial: Trial, plan: Plan, given: Iterable[str]) -> Iterator[P
 
 def rule_names(plan: Plan) -> tuple[str, ...]:
     """Return the names of all rules of a plan."""
-    rules = (*plan.entry.when, *plan.require, *plan.risk.halt_when)
+    found = plan.structures()
+    rules = [rule for each in found for rule in (*each.entry.when, *each.require)]
+    rules += [rule for each in found for rule in (*each.risk.require, *each.risk.halt_when)]
+    rules = [*rules_of_members(plan), *rules]
     return tuple(dict.fromkeys([rule.name for rule in rules] + [each.name for each in _judged(plan)]))
+
+
+def leg_names(plan: Plan) -> tuple[str, ...]:
+    """Return the names of all legs that the bot may open."""
+    return tuple(dict.fromkeys(leg.name for each in plan.structures() for leg in each.legs))
 
 
 def _judged(plan: Plan) -> list[ExitPlan]:
@@ -33,12 +44,13 @@ def _judged(plan: Plan) -> list[ExitPlan]:
 
 def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path) -> Iterator[Problem]:
     read = {*plan.needs.symbols, *plan.needs.indices}
-    priced = {leg.symbol for leg in plan.legs}
+    priced = {leg.symbol for each in plan.structures_of_all() for leg in each.legs}
+    counted = {symbol for symbol, extra in plan.needs.extras if extra is Extra.COUNTS}
     for name in given:
         symbol = name.upper()
         if name == "rv" and not plan.needs.daily:
             yield Problem("RB281", (*path, name), "this bot reads no daily closes", "remove it", on_key=True)
-        elif name in ("iv", "rv", "width", "previous_close", "quotes"):
+        elif name in NOT_LEVELS:
             continue
         elif symbol not in read and not (symbol == "SPX" and "SPY" in read):
             yield _not_read(symbol, read, (*path, name))
@@ -46,6 +58,15 @@ def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path)
         ("iv", market.ivs, priced),
         ("width", market.widths, priced),
         ("previous_close", market.before, read),
+        ("days", market.days, {*plan.needs.daily, *(symbol for symbol, _ in plan.needs.bars)}),
+        ("iv_days", market.iv_days, set(plan.needs.implied)),
+        ("volume", market.volumes, counted),
+        ("open_interest", market.open_interests, counted),
+        (
+            "put_call_volume",
+            market.put_call,
+            {each for each, extra in plan.needs.extras if extra is Extra.OPTION_VOLUME},
+        ),
     ):
         for symbol in of:
             if symbol not in known:
@@ -57,11 +78,23 @@ def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path)
 
 def _not_read(symbol: str, read: Iterable[str], path: Path) -> Problem:
     names = tuple(sorted(each.lower() for each in read))
-    help = did_you_mean(symbol.lower(), names) or f"it reads {', '.join(names)}"
+    help = did_you_mean(symbol.lower(), names) or (f"it reads {', '.join(names)}" if names else "remove it")
     return Problem("RB281", path, f"this bot does not read {symbol}", help, on_key=True)
 
 
-def _opening(opening: Opening, plan: Plan, path: Path) -> Iterator[Problem]:
+def _opening(opening: Opening, bot: Plan, path: Path) -> Iterator[Problem]:
+    choices = (
+        ("symbol", opening.symbol, tuple(member.symbol for member in bot.members)),
+        ("alternative", opening.alternative, tuple(choice.name for choice in bot.choices)),
+    )
+    for word, said, known in choices:
+        if known and not said:
+            yield Problem("RB281", path, f"of which {word} is it?", f"add '{word}: {known[0]}'", on_key=True)
+            return
+        if said and said not in known:
+            yield _unknown(word, said, known, (*path, word))
+            return
+    plan = bot.on(opening.symbol).taking(opening.alternative)
     word = "credit" if opening.net > 0 else "debit"
     if word != plan.opens_for:
         message = f"this bot opens for a {plan.opens_for}, is a {word}"
@@ -82,7 +115,7 @@ def _legs(strikes: Iterable[str], names: tuple[str, ...], path: Path) -> Iterato
 
 def _expected(expected: Expectation, plan: Plan) -> Iterator[Problem]:
     path = expected.path
-    yield from _legs(expected.enters or (), tuple(leg.name for leg in plan.legs), (*path, "enters"))
+    yield from _legs(expected.enters or (), leg_names(plan), (*path, "enters"))
     exits = tuple(each.name for each in plan.exits)
     if expected.exits and expected.exits not in (*exits, *ENDINGS):
         yield _unknown("exit", expected.exits, (*exits, *ENDINGS), (*path, "exits"))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from enum import Enum
 
 from engine.compile.plan import Quantity
-from engine.model.quotes import LEVEL_AGE, OPTION_AGE, VOLATILITY_INDEX_AGE
+from engine.model.quotes import FEED_SILENCE, IMPLIED_AGE, LEVEL_AGE, OPTION_AGE, VOLATILITY_INDEX_AGE
 from engine.model.values import dataclass
 from engine.spec.spec import Unit
 
@@ -20,6 +20,8 @@ class Place(Enum):
     REQUIRE = "legs.require"
     EXIT = "exits"
     HALT = "risk.halt_when"
+    UNIVERSE = "universe.require"
+    RISK = "risk.require"
 
 
 class Takes(Enum):
@@ -34,6 +36,10 @@ class Takes(Enum):
     POINTS = "points"
     SECONDS = "a duration"
     COUNT = "a whole number"
+    SYMBOLS = "symbols of stocks, ETFs or indices"
+    BOT = "the name of a bot"
+    BARS = "the size of a bar: 1m, 2m, 3m, 5m, 10m, 15m or 30m"
+    OPENING = "whole minutes from the open, 1m to 3h"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +60,8 @@ class Measure:
 
     `units`: the units that may be written beside it and the quantity each chooses; the first is its quantity in
     `expr:`. `multiples`: measures it may be compared with a multiple of (empty: any of the same quantity). `reads` are
-    prefixes completed with the symbol (`spot`, `strikes`) or whole names. `max_age` in seconds.
+    prefixes completed with the symbol (`spot`, `strikes`) or whole names. `max_age` in seconds. `words`: what may stand
+    after `is`.
     """
 
     name: str
@@ -67,6 +74,7 @@ class Measure:
     formula: str
     multiples: tuple[str, ...] = ()
     hidden: tuple[Quantity, ...] = ()
+    words: tuple[str, ...] = ()
 
     @property
     def quantities(self) -> tuple[Quantity, ...]:
@@ -84,12 +92,23 @@ class Measure:
         return self.quantity is Quantity.TRUTH
 
 
+def may_stand(measure: Measure, place: Place) -> bool:
+    """Say whether a measure has a meaning in a place; under a universe what is asked of legs is asked at the money."""
+    if place is Place.UNIVERSE:
+        return Place.FILTER in measure.places or measure.name in AT_THE_MONEY
+    return place in measure.places
+
+
 EVERYWHERE = frozenset(Place)
 STRUCTURE = frozenset({Place.REQUIRE, Place.EXIT})
+AT_THE_MONEY = frozenset({"quote_width", "volume", "open_interest"})
+"""Measures of legs that a universe asks of the options at the money, where no legs are chosen yet."""
 OPEN_POSITION = frozenset({Place.EXIT})
+WITH_AN_ENTRY = frozenset({Place.RISK})
 
 _NUMBER_LEVEL = ((Unit.NUMBER, Quantity.LEVEL),)
 _LEVEL_CHANGE = ((Unit.POINTS, Quantity.LEVEL), (Unit.PERCENT, Quantity.FRACTION))
+_SPOT_LEVEL = ((Unit.NUMBER, Quantity.POINTS), (Unit.POINTS, Quantity.POINTS))
 _POINTS = ((Unit.POINTS, Quantity.POINTS),)
 _POINT_CHANGE = ((Unit.POINTS, Quantity.POINTS), (Unit.PERCENT, Quantity.FRACTION))
 _VOLATILITY = ((Unit.PERCENT, Quantity.PERCENT),)
@@ -97,6 +116,8 @@ _PLAIN = ((Unit.NUMBER, Quantity.PLAIN),)
 _TRUTH = ((Unit.NUMBER, Quantity.TRUTH),)
 _PRICE_OR_DOLLARS = ((Unit.NUMBER, Quantity.PRICE), (Unit.DOLLARS, Quantity.DOLLARS))
 _PART_OR_DOLLARS = ((Unit.PERCENT, Quantity.FRACTION), (Unit.DOLLARS, Quantity.DOLLARS))
+_DOLLARS = ((Unit.DOLLARS, Quantity.DOLLARS),)
+_PART = ((Unit.PERCENT, Quantity.FRACTION),)
 _DELTA = ((Unit.NUMBER, Quantity.DELTA),)
 
 _SYMBOL = Parameter(name="of", takes=Takes.SYMBOL)
@@ -104,6 +125,8 @@ _SHORT_LEGS = Parameter(name="of", takes=Takes.LEGS, default="short_legs")
 _ALL_LEGS = Parameter(name="of", takes=Takes.LEGS, default="all")
 _START = Parameter(name="at", takes=Takes.CHOICE, default="start", choices=("start", "mid", "natural"))
 _MARK = Parameter(name="at", takes=Takes.CHOICE, default="mid", choices=("mid", "natural"))
+_SOME_LEGS = Parameter(name="of", takes=Takes.LEGS)
+"""Left out it is the whole position."""
 
 
 def _since(default: str) -> Parameter:
@@ -246,6 +269,163 @@ _VOLATILITY_MEASURES = (
     ),
 )
 
+_WINDOW = Parameter(name="window", takes=Takes.COUNT, required=True)
+_DIRECTIONAL = Parameter(name="window", takes=Takes.COUNT, default=14)
+_BARS = Parameter(name="bars", takes=Takes.BARS)
+_OF_BARS = "daily bars of finished sessions; with `bars`, finished bars of the regular session"
+
+
+def _of_bars(name: str, units: tuple[tuple[Unit, Quantity], ...], window: Parameter, formula: str) -> Measure:
+    return Measure(
+        name=name,
+        units=units,
+        parameters=(_SYMBOL, window, _BARS),
+        source=_OF_BARS,
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula=formula,
+    )
+
+
+_BAR_MEASURES = (
+    _of_bars("sma", _SPOT_LEVEL, _WINDOW, "Mean of the last `window` closes."),
+    _of_bars(
+        "ema",
+        _SPOT_LEVEL,
+        _WINDOW,
+        "Exponential mean of the last 4 x `window` closes: from the mean of the first, each moves it by "
+        "2 / (window + 1).",
+    ),
+    _of_bars(
+        "rsi",
+        _PLAIN,
+        _DIRECTIONAL,
+        "100 x gains / (gains + losses), Wilder's averages of the changes of the last 8 x `window` closes; 0 to 100.",
+    ),
+    _of_bars(
+        "adx",
+        _PLAIN,
+        _DIRECTIONAL,
+        "Wilder's average of 100 x |+DI - -DI| / (+DI + -DI) over the last 10 x `window` bars; 0 to 100.",
+    ),
+    Measure(
+        name="vwap",
+        units=_SPOT_LEVEL,
+        parameters=(_SYMBOL,),
+        source="finished minutes of the session; volume of an index from its ETF",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula="Price of the session's finished minutes, weighted by the shares traded in each; SPX by those of SPY.",
+    ),
+    Measure(
+        name="breadth",
+        units=((Unit.PERCENT, Quantity.FRACTION),),
+        parameters=(
+            Parameter(name="of", takes=Takes.SYMBOLS, required=True),
+            Parameter(name="window", takes=Takes.COUNT, default=50),
+        ),
+        source="daily bars of finished sessions",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula="The share of the symbols whose last close is above the mean of their last `window` closes.",
+    ),
+    Measure(
+        name="trend",
+        units=((Unit.NUMBER, Quantity.TEXT),),
+        parameters=(
+            _SYMBOL,
+            Parameter(name="fast", takes=Takes.COUNT, default=20),
+            Parameter(name="slow", takes=Takes.COUNT, default=50),
+            Parameter(name="average", takes=Takes.CHOICE, default="ema", choices=("ema", "sma")),
+            _DIRECTIONAL,
+            Parameter(name="strength", takes=Takes.COUNT, default=20),
+            _BARS,
+        ),
+        source=_OF_BARS,
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula="`neutral` while adx over `window` is below `strength`, else `up` while the fast average is above the "
+        "slow one, `down` while it is below.",
+        words=("up", "down", "neutral"),
+    ),
+    Measure(
+        name="opening_range",
+        units=((Unit.NUMBER, Quantity.TEXT),),
+        parameters=(_SYMBOL, Parameter(name="first", takes=Takes.OPENING, required=True)),
+        source="finished minutes of the session, and spot",
+        max_age=LEVEL_AGE,
+        places=EVERYWHERE,
+        reads=("facts", "spot"),
+        formula="`formed` once the first minutes are over; then spot is `above` their high, `below` their low, or "
+        "`inside`.",
+        words=("formed", "above", "below", "inside"),
+    ),
+)
+
+
+def _rank(name: str, formula: str) -> Measure:
+    return Measure(
+        name=name,
+        units=_PLAIN,
+        parameters=(_SYMBOL,),
+        source="the broker's 30-day implied volatility, now and at the close of 252 sessions",
+        max_age=IMPLIED_AGE,
+        places=EVERYWHERE,
+        reads=("spot", "facts"),
+        formula=formula,
+    )
+
+
+_RANKS = (
+    _rank(
+        "iv_rank", "100 x (now - lowest) / (highest - lowest) of the underlying's 30-day volatility; now counts too."
+    ),
+    _rank("iv_percentile", "100 x the share of the sessions that closed with less 30-day volatility than now."),
+)
+
+
+def _count(name: str, formula: str) -> Measure:
+    return Measure(
+        name=name,
+        units=_PLAIN,
+        parameters=(_ALL_LEGS,),
+        source="the exchange's counts of the legs",
+        max_age=FEED_SILENCE,
+        places=STRUCTURE,
+        reads=("legs",),
+        formula=formula,
+    )
+
+
+_FLOW = (
+    _count("volume", "Contracts of a leg traded today; of several legs the least."),
+    _count("open_interest", "Contracts of a leg open since yesterday's close; of several legs the least."),
+    Measure(
+        name="put_call_volume",
+        units=_PLAIN,
+        parameters=(_SYMBOL,),
+        source="the broker's count of all options of the underlying",
+        max_age=FEED_SILENCE,
+        places=EVERYWHERE,
+        reads=("spot",),
+        formula="Puts traded today / calls traded today, all expiries of the underlying.",
+    ),
+    Measure(
+        name="skew",
+        units=_VOLATILITY,
+        parameters=(_SYMBOL,),
+        source="the broker's model of the options around 25 delta, legs' expiry",
+        max_age=OPTION_AGE,
+        places=frozenset({Place.FILTER, Place.REQUIRE}),
+        reads=("spot", "strikes"),
+        formula="Volatility of the 25-delta put - that of the 25-delta call, % a year; between two strikes on a line.",
+    ),
+)
+
 _CALENDAR = (
     *(
         Measure(
@@ -286,6 +466,7 @@ _CALENDAR = (
         places=EVERYWHERE,
         reads=("time",),
         formula="`full`, or `half` on a day with an early close.",
+        words=("full", "half"),
     ),
 )
 
@@ -353,6 +534,25 @@ _STRUCTURE = (
         formula="The worst loss at expiry of the structure at its price, per share; $ is the position.",
     ),
     Measure(
+        name="return_on_risk",
+        units=_PART,
+        source="strikes of the legs and the price of the structure",
+        max_age=OPTION_AGE,
+        places=STRUCTURE,
+        reads=("legs",),
+        formula="The most it can gain at expiry over the most it can lose, at its price, before commissions.",
+    ),
+    Measure(
+        name="probability_of_profit",
+        units=_PART,
+        source="strikes and price of the structure; forward and volatility of the at-the-money options of its expiry",
+        max_age=OPTION_AGE,
+        places=STRUCTURE,
+        reads=("spot", "strikes", "legs", "time"),
+        formula="Probability that the structure gains at expiry at its price: of a lognormal price with the forward F "
+        "and the volatility s at the money, P(S < K) = N((ln(K / F) + s^2 T / 2) / (s sqrt(T))).",
+    ),
+    Measure(
         name="strike",
         units=((Unit.NUMBER, Quantity.POINTS), (Unit.POINTS, Quantity.POINTS)),
         parameters=(Parameter(name="of", takes=Takes.LEG, required=True),),
@@ -377,7 +577,7 @@ _POSITION = (
     Measure(
         name="cost",
         units=((Unit.NUMBER, Quantity.PRICE),),
-        parameters=(_MARK,),
+        parameters=(_MARK, _SOME_LEGS),
         source="quotes of the legs",
         max_age=OPTION_AGE,
         places=OPEN_POSITION,
@@ -388,7 +588,7 @@ _POSITION = (
     Measure(
         name="value",
         units=((Unit.NUMBER, Quantity.PRICE),),
-        parameters=(_MARK,),
+        parameters=(_MARK, _SOME_LEGS),
         source="quotes of the legs",
         max_age=OPTION_AGE,
         places=OPEN_POSITION,
@@ -399,7 +599,7 @@ _POSITION = (
     Measure(
         name="profit",
         units=_PART_OR_DOLLARS,
-        parameters=(_MARK,),
+        parameters=(_MARK, _SOME_LEGS),
         source="quotes of the legs and the fills",
         max_age=OPTION_AGE,
         places=OPEN_POSITION,
@@ -411,7 +611,7 @@ _POSITION = (
     Measure(
         name="loss",
         units=_PART_OR_DOLLARS,
-        parameters=(_MARK,),
+        parameters=(_MARK, _SOME_LEGS),
         source="quotes of the legs and the fills",
         max_age=OPTION_AGE,
         places=OPEN_POSITION,
@@ -419,6 +619,16 @@ _POSITION = (
         multiples=("max_risk",),
         hidden=(Quantity.PRICE,),
         formula="Minus profit.",
+    ),
+    Measure(
+        name="give_back",
+        units=_PART_OR_DOLLARS,
+        parameters=(_MARK, _SOME_LEGS),
+        source="quotes of the legs, the fills, and the best profit that is kept with the position",
+        max_age=OPTION_AGE,
+        places=OPEN_POSITION,
+        reads=("legs", "position"),
+        formula="Best profit so far - profit; the best is the largest of min(reading, reading before it).",
     ),
     Measure(
         name="breach",
@@ -463,11 +673,106 @@ _POSITION = (
         reads=("time", "position"),
         formula="Seconds since the first fill.",
     ),
+    Measure(
+        name="sessions_in_trade",
+        units=((Unit.NUMBER, Quantity.DAYS),),
+        source="the exchange calendar and the day of entry",
+        max_age=None,
+        places=OPEN_POSITION,
+        reads=("time", "position"),
+        formula="Sessions after that of the entry, up to the present one; 0 on the day of entry.",
+    ),
+)
+
+
+def _of_account(name: str, formula: str) -> Measure:
+    return Measure(
+        name=name,
+        units=((Unit.DOLLARS, Quantity.DOLLARS),),
+        source="the account as the broker last told",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula=formula,
+    )
+
+
+def _of_bot(name: str, parameter: Parameter, formula: str, words: tuple[str, ...] = ()) -> Measure:
+    return Measure(
+        name=name,
+        units=((Unit.NUMBER, Quantity.TEXT),),
+        parameters=(parameter,),
+        source="positions and orders of the bots of this run",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("time",),
+        formula=formula,
+        words=words,
+    )
+
+
+_DESK = (
+    _of_account("buying_power", "What the account can still buy, dollars, by the broker's own rules."),
+    _of_account("net_liquidation", "What the account would come to if all of it were closed now, dollars."),
+    _of_bot(
+        "bot",
+        Parameter(name="called", takes=Takes.BOT, required=True),
+        "`open` while that bot holds anything, `flat` while it holds nothing and no order of it works.",
+        ("open", "flat"),
+    ),
+    _of_bot(
+        "last_exit",
+        Parameter(name="called", takes=Takes.BOT, default="self"),
+        "The name of the exit that ended a position of that bot last in this session; false while none has.",
+    ),
+)
+
+_EXPOSURE = (
+    *(
+        Measure(
+            name=name,
+            units=units,
+            parameters=parameters,
+            source="the broker's model, of all positions of the bot and the entry in question",
+            max_age=OPTION_AGE,
+            places=WITH_AN_ENTRY,
+            reads=("legs", "position"),
+            formula=f"Sum over all contracts of count x multiplier x {greek}, with the entry filled: {unit}.",
+        )
+        for name, units, parameters, greek, unit in (
+            ("net_delta", _PLAIN, (_SYMBOL,), "delta", "shares of one underlying"),
+            ("net_gamma", _PLAIN, (_SYMBOL,), "gamma", "shares a point of one underlying"),
+            ("net_theta", _DOLLARS, (), "theta", "dollars a day"),
+            ("net_vega", _DOLLARS, (), "vega", "dollars a point of volatility"),
+        )
+    ),
+    Measure(
+        name="worst_case_at_expiry",
+        units=_DOLLARS,
+        source="strikes and fills of all positions of the bot, and quotes of the entry in question",
+        max_age=OPTION_AGE,
+        places=WITH_AN_ENTRY,
+        reads=("legs", "position"),
+        formula="What all positions of the bot could lose at expiry together, the entry filled at once included; a "
+        "gain of one makes up for no loss of another.",
+    ),
 )
 
 VOCABULARY: Mapping[str, Measure] = {
     measure.name: measure
-    for measure in (*_MARKET, *_VOLATILITY_MEASURES, *_CALENDAR, *_ACCOUNT, *_STRUCTURE, *_POSITION)
+    for measure in (
+        *_MARKET,
+        *_VOLATILITY_MEASURES,
+        *_RANKS,
+        *_BAR_MEASURES,
+        *_CALENDAR,
+        *_ACCOUNT,
+        *_STRUCTURE,
+        *_FLOW,
+        *_POSITION,
+        *_DESK,
+        *_EXPOSURE,
+    )
 }
 
 FUNCTIONS = ("abs", "min", "max", "round")
@@ -479,6 +784,9 @@ RESERVED = frozenset(
     | {"expiry", "require", "choose", "legs", "roll", "filled", "unfilled", "is"}
 )
 """Words of the language, which no leg or let may take as its name."""
+
+PRICE_LEVELS = ("spot", "sma", "ema", "vwap")
+"""Measures that are a price of an underlying: what a strike may be held against (`not_below`, `not_above`)."""
 
 INDICES = ("VIX", "VIX9D", "VIX1D", "VIX3M")
 """Levels that are read beside the underlyings."""

@@ -1,10 +1,24 @@
 """What a bot has used up of one trading day: its caps and its opportunities."""
 
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
 from engine.model.money import ZERO
 from engine.model.values import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberDay:
+    """What a bot has used up of its present window in one symbol of its universe: the same words as of a day."""
+
+    symbol: str
+    entries: int = 0
+    agains: int = 0
+    last_end: str = ""
+    last_end_at: datetime | None = None
+    decided: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +30,8 @@ class BotDay:
     beyond the first. decided: the opportunity was decided once and for all (`try: once`), with the reason. halted: why
     no more entries today, "" while free. realized: dollars of positions closed today, after commissions. skipped: why
     the day is over without an entry, in words. window: which of the session's windows `tried`, `agains`, `last_end`
-    and `decided` are of; before: entries sent in earlier ones. week: positions opened earlier in this week.
+    and `decided` are of; before: entries sent in earlier ones. week: positions opened earlier in this week. members:
+    with a universe each of its symbols has opportunities of its own, and keeps here what is of the present window.
     """
 
     bot: str
@@ -33,8 +48,38 @@ class BotDay:
     window: int = 0
     before: int = 0
     week: int = 0
+    members: tuple[MemberDay, ...] = ()
 
     @property
     def tried(self) -> int:
         """Entries sent in the present window."""
         return self.entries - self.before
+
+    def of_member(self, symbol: str) -> "BotDay":
+        """Return the day as it is for one symbol: the bot's caps, and the symbol's own opportunity; "" is the bot's."""
+        if not symbol:
+            return self
+        own = self._member(symbol)
+        return replace(
+            self,
+            before=self.entries - own.entries,
+            agains=own.agains,
+            last_end=own.last_end,
+            last_end_at=own.last_end_at,
+            decided=own.decided,
+        )
+
+    def note(self, symbol: str, **changes: Any) -> "BotDay":
+        """Return the day with these words of the present window changed, of one symbol where it is not ""."""
+        if not symbol:
+            return replace(self, **changes)
+        own = replace(self._member(symbol), **changes)
+        return replace(self, members=(*(each for each in self.members if each.symbol != symbol), own))
+
+    def count(self, symbol: str, entries: int) -> "BotDay":
+        """Return the day with so many entries more, of the bot and of the symbol."""
+        day = replace(self, entries=max(self.entries + entries, 0))
+        return day.note(symbol, entries=max(self._member(symbol).entries + entries, 0)) if symbol else day
+
+    def _member(self, symbol: str) -> MemberDay:
+        return next((each for each in self.members if each.symbol == symbol), MemberDay(symbol=symbol))

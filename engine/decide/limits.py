@@ -56,7 +56,8 @@ class Proposal:
     round. sent: times of our orders of the last minute. stopped: what of it does not trade, by its exchange. together,
     puts, margin: the worst case of all bots, the cash for their short puts and the account's initial margin, with this
     entry, None when nothing limits them (margin: also until the broker has answered).
-    contracts, notional: of all legs. entries_today: orders to enter that all bots sent. day_trades: None when the rule
+    net: which limit on greeks of all bots it would pass, in words. contracts, notional: of all legs. entries_today:
+    orders to enter that all bots sent. day_trades: None when the rule
     is passed over. rival: who else trades this account, in words. clocks_apart: seconds our clock is ahead of the
     broker's. unvalued, account_unvalued: positions of the bot, and of all, without a sound quote, so without a profit.
     cover: None unless shares are to cover its calls.
@@ -93,6 +94,7 @@ class Proposal:
     entries_today: int
     entries_per_day: int | None
     day_trades: DayTrades | None
+    net: str = ""
     rival: str = ""
     clocks_apart: float = 0.0
     unvalued: tuple[str, ...] = ()
@@ -219,6 +221,10 @@ def _margin(proposal: Proposal) -> str:
     return _over(proposal.margin, "the account would need {} of margin, margin is at most {}")
 
 
+def _net(proposal: Proposal) -> str:
+    return proposal.net
+
+
 def _size(proposal: Proposal) -> str:
     limit = proposal.max_contracts
     if limit is not None and proposal.contracts > limit:
@@ -285,6 +291,7 @@ CHECKS: tuple[Check, ...] = (
     _entries,
     _puts,
     _together,
+    _net,
     _margin,
     _day_trades,
     _conflicts,

@@ -55,7 +55,9 @@ def in_window(day: BotDay, number: int) -> BotDay:
     """Return the day with a fresh opportunity when another window than before is at hand."""
     if day.window == number:
         return day
-    return replace(day, window=number, before=day.entries, agains=0, decided="", last_end="", last_end_at=None)
+    return replace(
+        day, window=number, before=day.entries, agains=0, decided="", last_end="", last_end_at=None, members=()
+    )
 
 
 def is_spent(entry: EntryPlan, day: BotDay) -> bool:

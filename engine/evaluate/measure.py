@@ -6,14 +6,30 @@ from functools import partial
 
 from engine.compile.plan import Arithmetic, Call, Constant, Number, Quantity
 from engine.evaluate.measure_account import ACCOUNT
+from engine.evaluate.measure_bars import BARS
+from engine.evaluate.measure_desk import DESK
+from engine.evaluate.measure_exposure import EXPOSURE
 from engine.evaluate.measure_market import MARKET
+from engine.evaluate.measure_options import OPTIONS
 from engine.evaluate.measure_position import POSITION
+from engine.evaluate.measure_reward import REWARD
 from engine.evaluate.measure_structure import STRUCTURE
 from engine.evaluate.measure_volatility import VOLATILITY
 from engine.evaluate.reading import Context, Read, Reading, Unknown, exact
 from engine.evaluate.snapshot import View
 
-NUMBERS: dict[str, Callable[[Call, Context], Read]] = {**MARKET, **VOLATILITY, **ACCOUNT, **STRUCTURE, **POSITION}
+NUMBERS: dict[str, Callable[[Call, Context], Read]] = {
+    **MARKET,
+    **VOLATILITY,
+    **BARS,
+    **OPTIONS,
+    **ACCOUNT,
+    **STRUCTURE,
+    **REWARD,
+    **POSITION,
+    **DESK,
+    **EXPOSURE,
+}
 
 _PRICES = (Quantity.PRICE, Quantity.DOLLARS)
 

@@ -5,25 +5,32 @@ from math import isnan
 
 from engine.compile.plan import Call, Quantity
 from engine.evaluate.evaluation import NOT_OPEN
-from engine.evaluate.measure_structure import names_of, net_price, worst
+from engine.evaluate.measure_structure import legs_named, mark, names_of, net_price, worst
 from engine.evaluate.reading import Context, Read, Reading, Unknown, exact
-from engine.evaluate.snapshot import LegView, View
+from engine.evaluate.snapshot import Held, LegView, View
 from engine.model.contract import LOT
 from engine.model.quotes import OPTION_AGE, age_problem
+from engine.model.session import sessions_after
 
 _NOTHING = Unknown(NOT_OPEN)
 
 
-def _worth(at: str, context: Context) -> Read:
+def _legs_of(call: Call) -> tuple[str, ...] | None:
+    """Return the legs that a call is about, None when it is about the whole position."""
+    of = dict(call.arguments).get("of")
+    return of if isinstance(of, tuple) else None
+
+
+def _worth(call: Call, context: Context) -> Read:
     """Return the reader of what closing brings per share, kept for the other rules that ask at this instant."""
-    limit = context.limit(OPTION_AGE)
-    key = ("worth", at, limit)
+    at, names, limit = str(call.argument("at")), _legs_of(call), context.limit(OPTION_AGE)
+    key = ("worth", at, names, limit)
 
     def read(view: View) -> Reading:
         kept = view.memo.get(key)
         if kept is not None and kept[0] is view.legs:
             return kept[1]  # type: ignore[no-any-return]
-        found = net_price(view, at, True, limit)
+        found = net_price(view, at, True, limit, names)
         view.memo[key] = (view.legs, found)
         return found
 
@@ -32,12 +39,12 @@ def _worth(at: str, context: Context) -> Read:
 
 def value(call: Call, context: Context) -> Read:
     """Bind `value`."""
-    return _worth(str(call.argument("at")), context)
+    return _worth(call, context)
 
 
 def cost(call: Call, context: Context) -> Read:
     """Bind `cost`: minus value."""
-    worth = _worth(str(call.argument("at")), context)
+    worth = _worth(call, context)
 
     def read(view: View) -> Reading:
         found = worth(view)
@@ -47,7 +54,8 @@ def cost(call: Call, context: Context) -> Read:
 
 
 def _gain(call: Call, context: Context, sign: float) -> Read:
-    worth, quantity = _worth(str(call.argument("at")), context), call.quantity
+    worth, quantity, names = _worth(call, context), call.quantity, _legs_of(call)
+    in_dollars = _dollars(call, context) if quantity is Quantity.DOLLARS else None
 
     def read(view: View) -> Reading:
         held = view.held
@@ -56,15 +64,42 @@ def _gain(call: Call, context: Context, sign: float) -> Read:
         found = worth(view)
         if not isinstance(found, float):
             return found
-        gain = held.entry_price + found
+        if in_dollars is not None:
+            made = in_dollars(view, held, found)
+            return exact(sign * made) if isinstance(made, float) else made
+        entry = _entry_of(view, held, names)
         if quantity is Quantity.PRICE:
-            return exact(sign * gain)
-        if quantity is Quantity.DOLLARS:
-            return exact(sign * (held.realized + gain * LOT * held.quantity - held.commissions))
-        base = abs(held.entry_price)
-        return exact(sign * gain / base) if base > 0.0 else Unknown("the entry price is 0")
+            return exact(sign * (entry + found))
+        base = abs(entry)
+        return exact(sign * (entry + found) / base) if base > 0.0 else Unknown("the entry price is 0")
 
     return read
+
+
+def _entry_of(view: View, held: Held, names: tuple[str, ...] | None) -> float:
+    """Return the entry price of what is measured and still open (language.md section 7, Bases)."""
+    if names is None and len(view.legs) >= len(held.legs):
+        return held.entry_price
+    return sum(held.legs[leg.name].entry_price for leg in view.legs if names is None or leg.name in names)
+
+
+def _dollars(call: Call, context: Context) -> Callable[[View, Held, float], Reading]:
+    """Return what a position, or these legs of it, have made since it began, given what closing brings per share."""
+    at, names, limit = str(call.argument("at")), _legs_of(call), context.limit(OPTION_AGE)
+
+    def made(view: View, held: Held, worth: float) -> Reading:
+        if names is None and held.is_whole:
+            gain = held.entry_price + worth
+            return held.realized + gain * LOT * held.quantity - held.commissions
+        total = sum(ledger.made for name, ledger in held.legs.items() if names is None or name in names)
+        for leg in view.legs if names is None else legs_named(view, names):
+            price = mark(view, leg, at, True, limit)
+            if not isinstance(price, float):
+                return price
+            total += held.legs[leg.name].held * price * leg.option.multiplier
+        return total
+
+    return made
 
 
 def profit(call: Call, context: Context) -> Read:
@@ -75,6 +110,44 @@ def profit(call: Call, context: Context) -> Read:
 def loss(call: Call, context: Context) -> Read:
     """Bind `loss`: minus profit."""
     return _gain(call, context, -1.0)
+
+
+def give_back(call: Call, context: Context) -> Read:
+    """Bind `give_back`: the best profit that is on record less the profit now."""
+    gain = _gain(call, context, 1.0)
+
+    def read(view: View) -> Reading:
+        found = gain(view)
+        if not isinstance(found, float) or view.held is None:
+            return found
+        best = view.held.best.get(measured_by(call, view.legs))
+        return Unknown("no best profit yet: it takes two readings") if best is None else exact(best - found)
+
+    return read
+
+
+def measured_by(call: Call, legs: tuple[LegView, ...]) -> str:
+    """Return the name under which the best profit of a `give_back` is kept.
+
+    A part of the entry price is one of what is still open, so it begins anew when a leg is closed; dollars go on.
+    """
+    names = _legs_of(call)
+    said = [str(call.argument("at")), call.quantity.value]
+    if call.quantity is not Quantity.DOLLARS:
+        names = tuple(leg.name for leg in legs if names is None or leg.name in names)
+    return " ".join((*said, *(names or ())))
+
+
+def best_detail(call: Call) -> Callable[[View], str]:
+    """Return the words for the best profit that a `give_back` counts from."""
+
+    def words(view: View) -> str:
+        best = view.held.best.get(measured_by(call, view.legs)) if view.held is not None else None
+        if best is None:
+            return ""
+        return f"best ${best:,.2f}" if call.quantity is Quantity.DOLLARS else f"best {best * 100:.1f}%"
+
+    return words
 
 
 def _delta(view: View, leg: LegView, limit: float) -> Reading:
@@ -123,12 +196,24 @@ def time_in_trade(call: Call, context: Context) -> Read:
     return lambda view: _NOTHING if view.held is None else max(view.now - view.held.opened_at, 0.0)
 
 
+def sessions_in_trade(call: Call, context: Context) -> Read:
+    """Bind `sessions_in_trade`: sessions after that of the entry, up to the present one."""
+
+    def read(view: View) -> Reading:
+        held = view.held
+        return _NOTHING if held is None else float(sessions_after(held.opened_on, view.session.date))
+
+    return read
+
+
 POSITION: dict[str, Callable[[Call, Context], Read]] = {
     "value": value,
     "cost": cost,
     "profit": profit,
     "loss": loss,
+    "give_back": give_back,
     "leg_delta": leg_delta,
     "position_delta": position_delta,
     "time_in_trade": time_in_trade,
+    "sessions_in_trade": sessions_in_trade,
 }

@@ -86,12 +86,13 @@ def mark(view: View, leg: LegView, at: str, closing: bool, limit: float) -> Read
     return ask if buys else bid
 
 
-def net_price(view: View, at: str, closing: bool, limit: float) -> Reading:
-    """Return what the structure brings (+) or costs (-) per share, when opened, or closed."""
-    if not view.legs:
-        return Unknown("no structure")
+def net_price(view: View, at: str, closing: bool, limit: float, names: tuple[str, ...] | None = None) -> Reading:
+    """Return what the structure, or these legs of it, brings (+) or costs (-) per share, when opened, or closed."""
+    legs = view.legs if names is None else legs_named(view, names)
+    if not legs:
+        return Unknown("no structure" if names is None else NOT_OPEN)
     total = 0.0
-    for leg in view.legs:
+    for leg in legs:
         price = mark(view, leg, at, closing, limit)
         if not isinstance(price, float):
             return price
@@ -99,7 +100,7 @@ def net_price(view: View, at: str, closing: bool, limit: float) -> Reading:
     return exact(total if closing else -total)
 
 
-def _entry_price(view: View, at: str, limit: float) -> Reading:
+def entry_price(view: View, at: str, limit: float) -> Reading:
     if view.held is not None:
         return view.held.entry_price
     if at != "start":
@@ -112,7 +113,7 @@ def _net(call: Call, context: Context, sign: float) -> Read:
     in_dollars = call.quantity is Quantity.DOLLARS
 
     def read(view: View) -> Reading:
-        price = _entry_price(view, at, limit)
+        price = entry_price(view, at, limit)
         if not isinstance(price, float):
             return price
         if not in_dollars:
@@ -145,7 +146,7 @@ def max_risk(call: Call, context: Context) -> Read:
     in_dollars = call.quantity is Quantity.DOLLARS
 
     def read(view: View) -> Reading:
-        risk = _risk(view)
+        risk = risk_of(view)
         if not isinstance(risk, float) or not in_dollars:
             return risk
         return risk * LOT * _quantity(view) + _commissions(view)
@@ -153,7 +154,8 @@ def max_risk(call: Call, context: Context) -> Read:
     return read
 
 
-def _risk(view: View) -> Reading:
+def risk_of(view: View) -> Reading:
+    """Return the worst loss at expiry per share: as opened, or at the price the order would start from."""
     if view.held is not None:
         return Unknown("the worst case has no bound") if view.held.max_risk is None else view.held.max_risk
     if view.start_price is None:

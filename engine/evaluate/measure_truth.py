@@ -168,6 +168,11 @@ TRUTHS: dict[str, Callable[[Call, Context], Judge]] = {
 }
 
 
-def session_kind(view: View) -> str:
-    """Return `full` or `half`."""
-    return "half" if view.session.is_half else "full"
+def session(call: Call, context: Context, word: str) -> Judge:
+    """Bind `session`: `full` or `half`."""
+
+    def judge(view: View) -> Verdict:
+        found = "half" if view.session.is_half else "full"
+        return Verdict(found == word, detail=found)
+
+    return judge

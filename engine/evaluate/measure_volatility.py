@@ -8,11 +8,12 @@ from collections.abc import Callable
 from datetime import date
 from itertools import pairwise
 from math import log, sqrt
+from typing import NamedTuple
 
 from engine.compile.plan import Call
+from engine.evaluate.listings import expiry_on, neighbours
 from engine.evaluate.measure_market import spot_of
 from engine.evaluate.reading import Context, Read, Reading, Unknown
-from engine.evaluate.select import expiry_on, neighbours
 from engine.evaluate.snapshot import View
 from engine.model.black import MEAN_MOVE, implied_volatility, years_until
 from engine.model.contract import Right, product
@@ -20,7 +21,7 @@ from engine.model.quotes import OPTION_AGE, quote_problem
 
 SESSIONS_A_YEAR = 252.0
 _FURTHEST = 0.01
-"""Part of spot that the at-the-money strike may lie away from it."""
+"""Part of spot that the at-the-money strike may lie away from it; where strikes are rarer, half the way between two."""
 
 Atm = tuple[float, float, float]
 """Strike, mid of the call, mid of the put."""
@@ -42,7 +43,8 @@ def _class(symbol: str, context: Context) -> str:
     return context.classes.get(symbol) or product(symbol).same_day_class
 
 
-def _class_at(view: View, symbol: str, context: Context) -> str:
+def class_at(view: View, symbol: str, context: Context) -> str:
+    """Return the trading class that is read: that of the structure, else of the legs to be chosen."""
     found = (leg.option for leg in view.legs if leg.option.symbol == symbol and not leg.option.is_share)
     return next((option.trading_class for option in found), _class(symbol, context))
 
@@ -57,14 +59,15 @@ def at_the_money(view: View, symbol: str, expiry: date, spot: float, context: Co
 
 
 def _at_the_money(view: View, symbol: str, expiry: date, spot: float, context: Context) -> Atm | Unknown:
-    trading_class = _class_at(view, symbol, context)
+    trading_class = class_at(view, symbol, context)
     calls, puts = (view.chain(trading_class, expiry, right) for right in (Right.CALL, Right.PUT))
     listing = view.facts.listings.get((symbol, trading_class))
     listed = listing.strikes.get(expiry, ()) if listing else ()
     near = neighbours(listed or tuple(sorted(calls.keys() & puts.keys())), spot, 1)
     reason = ""
+    furthest = max(_FURTHEST * spot, float(near[-1] - near[0]) / 2 if near else 0.0)
     for strike in sorted(near, key=lambda each: abs(float(each) - spot)):
-        if abs(float(strike) - spot) > _FURTHEST * spot:
+        if abs(float(strike) - spot) > furthest:
             continue
         mids = _mids(view, (calls.get(strike, -1), puts.get(strike, -1)), context.limit(OPTION_AGE))
         if not isinstance(mids, str):
@@ -103,6 +106,20 @@ def implied(symbol: str, context: Context) -> Read:
 
 
 def _implied(view: View, symbol: str, expiry: date, spot: float, context: Context) -> Reading:
+    found = outlook(view, symbol, expiry, spot, context)
+    return found if isinstance(found, Unknown) else found.volatility * 100.0
+
+
+class Outlook(NamedTuple):
+    """What the at-the-money options of an expiry say: forward in points, years, volatility as a fraction a year."""
+
+    forward: float
+    years: float
+    volatility: float
+
+
+def outlook(view: View, symbol: str, expiry: date, spot: float, context: Context) -> Outlook | Unknown:
+    """Return the forward that put-call parity gives at the money, and the volatility there."""
     atm = at_the_money(view, symbol, expiry, spot, context)
     if isinstance(atm, Unknown):
         return atm
@@ -113,7 +130,9 @@ def _implied(view: View, symbol: str, expiry: date, spot: float, context: Contex
     forward = strike + call - put
     is_call = forward <= strike
     volatility = implied_volatility(call if is_call else put, forward, strike, years, is_call)
-    return Unknown(f"{symbol} {expiry}: no time value at the money") if volatility is None else volatility * 100.0
+    if volatility is None:
+        return Unknown(f"{symbol} {expiry}: no time value at the money")
+    return Outlook(forward, years, volatility)
 
 
 def iv(call: Call, context: Context) -> Read:

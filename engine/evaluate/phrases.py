@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from engine.compile.plan import Argument, Call, Plan
+from engine.compile.series import SIZES
 from engine.model.values import dataclass
 
 Phrase = Callable[["Words"], str]
@@ -77,6 +78,16 @@ class Words:
         """` at natural` when that price is meant, else nothing: mid is what everybody expects."""
         return {"natural": " at natural", "mid": ""}.get(str(self.given("at")), "")
 
+    @property
+    def some_legs(self) -> str:
+        """` short_put and long_put` where legs are named, else nothing: the whole position is meant."""
+        return f" {self.all_legs()}" if self.given("of") is not None else ""
+
+    @property
+    def of_legs(self) -> str:
+        """The same behind ` of`."""
+        return f" of{self.some_legs}" if self.some_legs else ""
+
     def one_leg(self) -> str:
         """Return the legs that are judged each for itself: `a short leg`, `short_put`, `short_put or short_call`."""
         return legs_words(self.given("of"), self.cast, "a", "or")
@@ -122,6 +133,32 @@ def _sessions(words: Words) -> str:
     return f" ({window} sessions)" if window is not None else ""
 
 
+def _over(words: Words, name: str = "window") -> str:
+    """Return `20 days`, or `9 bars of 5m`."""
+    count, size = words.given(name), words.given("bars")
+    return f"{count} days" if size is None else f"{count} bars of {SIZES[int(float(str(size)))]}"
+
+
+def _averaged(kind: str) -> Phrase:
+    return lambda words: f"the {kind} average{words.of_symbol} over {_over(words)}"
+
+
+def _breadth(words: Words) -> str:
+    of = words.given("of")
+    count = len(of) if isinstance(of, tuple) else 0
+    return f"the part of {count} symbols that closed above their average over {_over(words)}"
+
+
+def _trend(words: Words) -> str:
+    average = "exponential" if words.given("average") == "ema" else "simple"
+    return f"the trend{words.of_symbol} by {average} averages over {words.given('fast')} and {_over(words, 'slow')}"
+
+
+def _opening_range(words: Words) -> str:
+    minutes = float(str(words.given("first"))) / 60.0
+    return f"the range{words.of_symbol} of the first {minutes:.0f} minutes"
+
+
 PHRASES: Mapping[str, Phrase] = {
     "spot": lambda words: words.symbol,
     "vix": _fixed("VIX"),
@@ -138,6 +175,20 @@ PHRASES: Mapping[str, Phrase] = {
     "rv": lambda words: f"realised volatility{words.of_symbol}{_sessions(words)}",
     "iv_over_rv": lambda words: f"implied over realised volatility{words.of_symbol}{_sessions(words)}",
     "expected_move": _expected_move,
+    "iv_rank": lambda words: f"the rank of implied volatility{words.of_symbol} over a year",
+    "iv_percentile": lambda words: f"the percentile of implied volatility{words.of_symbol} over a year",
+    "volume": lambda words: f"the day's volume of {words.one_leg()}",
+    "open_interest": lambda words: f"the open interest of {words.one_leg()}",
+    "put_call_volume": lambda words: f"puts over calls traded today{words.of_symbol}",
+    "skew": lambda words: f"the skew of implied volatility{words.of_symbol}",
+    "sma": _averaged("simple"),
+    "ema": _averaged("exponential"),
+    "rsi": lambda words: f"RSI{words.of_symbol} over {_over(words)}",
+    "adx": lambda words: f"ADX{words.of_symbol} over {_over(words)}",
+    "vwap": lambda words: f"the session's average price{words.of_symbol}, weighted by volume",
+    "breadth": _breadth,
+    "trend": _trend,
+    "opening_range": _opening_range,
     "no_event": lambda words: f"no {_events(words)}",
     "event": _events,
     "time": lambda words: str(words.given("at")),
@@ -148,16 +199,29 @@ PHRASES: Mapping[str, Phrase] = {
     "credit": lambda words: f"the credit{words.at_natural}",
     "debit": lambda words: f"the debit{words.at_natural}",
     "max_risk": _fixed("the most it can lose"),
+    "return_on_risk": _fixed("the return on risk"),
+    "probability_of_profit": _fixed("the probability of profit"),
     "strike": lambda words: f"the strike of {words.given('of')}",
     "dte": _fixed("the days to expiry"),
-    "cost": lambda words: f"the cost of closing{words.at_natural}",
-    "value": lambda words: f"what closing brings{words.at_natural}",
-    "profit": lambda words: f"the profit{words.at_natural}",
-    "loss": lambda words: f"the loss{words.at_natural}",
+    "cost": lambda words: f"the cost of closing{words.some_legs}{words.at_natural}",
+    "value": lambda words: f"what closing{words.some_legs} brings{words.at_natural}",
+    "profit": lambda words: f"the profit{words.of_legs}{words.at_natural}",
+    "loss": lambda words: f"the loss{words.of_legs}{words.at_natural}",
+    "give_back": lambda words: f"what was given back of the best profit{words.of_legs}{words.at_natural}",
     "breach": lambda words: f"the strike of {words.one_leg()}",
     "leg_delta": lambda words: f"the absolute delta of {words.one_leg()}",
     "position_delta": _fixed("the position's delta"),
+    "buying_power": _fixed("the account's buying power"),
+    "net_liquidation": _fixed("the account's net liquidation value"),
+    "bot": lambda words: f"the bot {words.given('called')}",
+    "last_exit": lambda words: f"the last exit of {words.given('called')} today",
+    "net_delta": lambda words: f"the bot's delta{words.of_symbol}, the entry included,",
+    "net_gamma": lambda words: f"the bot's gamma{words.of_symbol}, the entry included,",
+    "net_theta": _fixed("the bot's theta, the entry included,"),
+    "net_vega": _fixed("the bot's vega, the entry included,"),
+    "worst_case_at_expiry": _fixed("what the bot could lose at expiry, the entry included,"),
     "time_in_trade": _fixed("the time since the first fill"),
+    "sessions_in_trade": _fixed("the sessions since the day of entry"),
 }
 """Every measure of the vocabulary; a test asks for each."""
 

@@ -21,7 +21,14 @@ class AtLeast(NamedTuple):
     reason: str
 
 
-Reading = float | Unknown | AtLeast
+class AtMost(NamedTuple):
+    """The same of what is worse the less there is."""
+
+    value: float
+    reason: str
+
+
+Reading = float | Unknown | AtLeast | AtMost
 Read = Callable[[View], Reading]
 
 

@@ -22,9 +22,12 @@ from engine.compile.plan import (
 )
 from engine.evaluate.evaluation import Verdict
 from engine.evaluate.measure import bind, reader_of
-from engine.evaluate.measure_truth import TRUTHS, Judge, session_kind
+from engine.evaluate.measure_bars import WORDS as WORDS_OF_BARS
+from engine.evaluate.measure_desk import WORDS as WORDS_OF_DESK
+from engine.evaluate.measure_position import best_detail
+from engine.evaluate.measure_truth import TRUTHS, Judge, session
 from engine.evaluate.measure_volatility import iv_over_rv_detail, move_by_straddle
-from engine.evaluate.reading import AtLeast, Context, Read, Reading, context_of, number_of
+from engine.evaluate.reading import AtLeast, Context, Read, Reading, Unknown, context_of, number_of
 from engine.evaluate.snapshot import View
 
 __all__ = ["Judge", "bind", "compile_expected_move", "compile_rule", "compile_test"]
@@ -38,7 +41,10 @@ _HOLDS: dict[Op, Callable[[float, float, float], bool]] = {
     Op.OUTSIDE: lambda value, low, high: not low <= value <= high,
     Op.BEYOND: lambda value, low, high: abs(value) > low,
 }
+WORDS: dict[str, Callable[[Call, Context, str], Judge]] = {"session": session, **WORDS_OF_BARS, **WORDS_OF_DESK}
+"""Measures that are compared with a word."""
 _MORE_IS_TRUE = (Op.ABOVE, Op.AT_LEAST, Op.BEYOND)
+_LESS_IS_TRUE = (Op.BELOW, Op.AT_MOST)
 
 
 def compile_rule(rule: Rule, plan: Plan) -> Judge:
@@ -101,7 +107,7 @@ def _together(judges: tuple[Judge, ...], names: tuple[str, ...], decisive: bool)
 
 def _compare(test: Compare, context: Context) -> Judge:
     if test.op is Op.IS:
-        return _is(test)
+        return _is(test, context)
     read, detail = reader_of(test.left, context), _detail(test.left, context)
     bounds = test.right
     if all(isinstance(bound, Constant) for bound in bounds) and detail is None:
@@ -114,6 +120,8 @@ def _compare(test: Compare, context: Context) -> Judge:
 def _detail(left: Number, context: Context) -> Callable[[View], str] | None:
     if isinstance(left, Call) and left.measure == "iv_over_rv":
         return iv_over_rv_detail(left, context)
+    if isinstance(left, Call) and left.measure == "give_back":
+        return best_detail(left)
     return None
 
 
@@ -150,29 +158,39 @@ def _against_readings(op: Op, read: Read, low: Read, high: Read | None, detail: 
 
 
 def _not_wholly_known(op: Op, value: Reading, low: float, high: float | None) -> Verdict:
-    """Judge what the known legs leave: a value that can only be larger decides some comparisons."""
+    """Judge what the known legs leave: a value that can only be larger, or smaller, decides some comparisons."""
     if isinstance(value, float):
         raise TypeError("a known number is compared as it is")
-    if not isinstance(value, AtLeast):
+    if isinstance(value, Unknown):
         return Verdict(None, None, low, high, value.reason)
-    least = value.value
-    decided: bool | None = None
+    decided = _by_more(op, value.value, low, high) if isinstance(value, AtLeast) else _by_less(op, value.value, low)
+    return Verdict(decided, value.value, low, high, "" if decided is not None else value.reason)
+
+
+def _by_more(op: Op, least: float, low: float, high: float | None) -> bool | None:
+    """Return what a value decides that is this or more."""
     if op in _MORE_IS_TRUE and _HOLDS[op](least, low, low):
-        decided = True
-    elif op in (Op.BELOW, Op.AT_MOST) and not _HOLDS[op](least, low, low):
-        decided = False
-    elif op in (Op.BETWEEN, Op.OUTSIDE) and high is not None and least > high:
-        decided = op is Op.OUTSIDE
-    return Verdict(decided, least, low, high, "" if decided is not None else value.reason)
+        return True
+    if op in _LESS_IS_TRUE and not _HOLDS[op](least, low, low):
+        return False
+    if op in (Op.BETWEEN, Op.OUTSIDE) and high is not None and least > high:
+        return op is Op.OUTSIDE
+    return None
 
 
-def _is(test: Compare) -> Judge:
-    wanted = test.right[0]
+def _by_less(op: Op, most: float, low: float) -> bool | None:
+    """Return what a value decides that is this or less, and not negative."""
+    if op in _LESS_IS_TRUE and _HOLDS[op](most, low, low):
+        return True
+    if op in _MORE_IS_TRUE and not _HOLDS[op](most, low, low):
+        return False
+    if op in (Op.BETWEEN, Op.OUTSIDE) and most < low:
+        return op is Op.OUTSIDE
+    return None
+
+
+def _is(test: Compare, context: Context) -> Judge:
+    call, wanted = test.left, test.right[0]
+    assert isinstance(call, Call)
     assert isinstance(wanted, Text)
-    word = wanted.value
-
-    def judge(view: View) -> Verdict:
-        found = session_kind(view)
-        return Verdict(found == word, detail=found)
-
-    return judge
+    return WORDS[call.measure](call, context, wanted.value)

@@ -1,16 +1,20 @@
 """What a rule may look at, at one instant: the market, the day's facts, the structure in question."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from engine.evaluate.exposure import Exposure
 from engine.model.contract import Option, Right
 from engine.model.cover import Shares
 from engine.model.facts import Facts
 from engine.model.market import Board
 from engine.model.quotes import level_of
 from engine.model.session import Session
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class LegView(NamedTuple):
@@ -28,12 +32,26 @@ class LegView(NamedTuple):
         return self.option.weight(self.ratio)
 
 
+class Ledger(NamedTuple):
+    """One leg of the open position, closed or not.
+
+    Units: `entry_price` is what it adds to the entry price of the structure, per share, + received; `made` dollars
+    received less paid so far, commissions included; `held` contracts, negative when short.
+    """
+
+    entry_price: float
+    made: float
+    held: int
+
+
 class Held(NamedTuple):
     """The open position under judgement.
 
     Units: `entry_price` is net, per share of one structure, + received (credit), - paid (debit), average of the fills
     without commissions; `quantity` structures still open; `realized` dollars of what was closed; `commissions` dollars
-    paid so far; times in epoch seconds; `max_risk` per share of one structure, worst case at expiry.
+    paid so far; times in epoch seconds; `max_risk` per share of one structure, worst case at expiry. `best`: the best
+    profit so far by what is measured (`measure_best`), as a part of the entry price, or in dollars. `legs`: every leg
+    by name. `is_whole`: all of them are open, in the counts of their ratios. `opened_on`: the session of the entry.
     """
 
     entry_price: float
@@ -42,6 +60,25 @@ class Held(NamedTuple):
     commissions: float
     opened_at: float
     max_risk: float | None
+    best: Mapping[str, float] = NOTHING
+    legs: Mapping[str, Ledger] = NOTHING
+    is_whole: bool = True
+    opened_on: date = date.min
+
+
+class BotView(NamedTuple):
+    """What a rule may know of a bot: whether it holds anything, whether an order of it works, how it last left.
+
+    last_exit: name of the exit that ended a position last in this session, "" when none has.
+    """
+
+    holds: bool
+    works: bool
+    last_exit: str
+
+
+def _no_bot(name: str) -> BotView | None:
+    return None
 
 
 class View:
@@ -52,11 +89,15 @@ class View:
     `quantity` the number of structures to be traded or held; `commission` the estimated dollars of opening them.
     `shares_of` gives the account's shares of a symbol, None while they are not known; `is_covered`: shares cover the
     short calls of `legs` that no long call does.
+    `bot_view` looks a bot up by its name, None when it is not run.
+    `exposure`: of the bot with the entry in question, while `risk.require` is judged.
     """
 
     __slots__ = (
         "board",
+        "bot_view",
         "commission",
+        "exposure",
         "facts",
         "held",
         "is_covered",
@@ -90,6 +131,8 @@ class View:
         self.is_covered = False
         self.start_price: float | None = None
         self.commission = 0.0
+        self.bot_view: Callable[[str], BotView | None] = _no_bot
+        self.exposure: Exposure | None = None
 
     def level(self, symbol: str) -> float | None:
         """Return the price of an underlying or index, None when it is unknown; looked up once an instant."""

@@ -8,23 +8,21 @@ from bisect import bisect_left
 from collections.abc import Container, Iterable
 from datetime import date
 from decimal import Decimal
-from math import isnan, sqrt
-from statistics import NormalDist
 from typing import NamedTuple
 
 from engine.compile.plan import LegPlan, Plan
-from engine.evaluate.select import listing_of, neighbours, option_of, outward, place_of, preferred
+from engine.evaluate.guess import BAND, Guessing, guess_of
+from engine.evaluate.listings import listing_of, place_of
 from engine.evaluate.snapshot import View
-from engine.model.contract import Contract, Option, Right, Underlying, listed, share
+from engine.evaluate.strike_terms import option_of, preferred
+from engine.model.contract import Contract, Option, Underlying, listed, share
 from engine.model.facts import Facts
 from engine.model.values import dataclass
-from engine.spec.spec import StrikeBy
 
 MONEY_BAND = 2
 """Strikes on each side of spot that the expected move and implied volatility are read from."""
-BAND, KEPT = 2, 5
-"""Strikes on each side of a guess: needed, and kept once streamed."""
-YEAR_DAYS = 365.0
+KEPT = 5
+"""Strikes on each side of a guess that are kept once streamed; BAND of them are needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,20 +63,40 @@ class Aim(NamedTuple):
 
 
 def entry_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
-    """Return where each leg of the plan aims now, None where that is not known: all that a wish depends on."""
+    """Return where each leg of the plan, and what it reads beside them, aims now: all that a wish depends on.
+
+    None where that is not known.
+    """
     guesses: dict[str, Decimal] = {}
-    return tuple(None if leg.is_shares else _aim(leg, plan, view, guesses) for leg in plan.legs)
+    legs = (*plan.legs, *plan.needs.beside)
+    return tuple(None if leg.is_shares else _aim(leg, plan, view, guesses) for leg in legs)
 
 
-def _aim(leg: LegPlan, plan: Plan, view: View, guesses: dict[str, Decimal]) -> Aim | None:
+def money_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
+    """Return the same without a guess where the legs' strikes will lie: of them only the money is looked at.
+
+    What is read beside them is looked at as a whole, since conditions may be about it.
+    """
+    found = (None if leg.is_shares else _listed_once(leg, plan, view) for leg in plan.legs)
+    money = [None if listed is None else Aim(listed[0], listed[3], None) for listed in found]
+    return (*money, *(_aim(leg, plan, view, {}) for leg in plan.needs.beside))
+
+
+def _listed_once(leg: LegPlan, plan: Plan, view: View) -> tuple[date, tuple[Decimal, ...], float, int] | None:
     key = ("listed", leg.symbol, leg.trading_class, plan.expiry)
     if key not in view.memo:
         view.memo[key] = _listed(leg, plan, view)
-    if view.memo[key] is None:
+    found: tuple[date, tuple[Decimal, ...], float, int] | None = view.memo[key]
+    return found
+
+
+def _aim(leg: LegPlan, plan: Plan, view: View, guesses: dict[str, Decimal]) -> Aim | None:
+    found = _listed_once(leg, plan, view)
+    if found is None:
         return None
-    expiry, listed_strikes, spot, money = view.memo[key]
+    expiry, listed_strikes, spot, money = found
     strikes = _grid(leg, listed_strikes)
-    guess = _guess(leg, strikes, expiry, spot, view, guesses)
+    guess = guess_of(Guessing(leg, plan, strikes, expiry, spot, view, guesses))
     if guess is None:
         return Aim(expiry, money, None)
     guesses[leg.name] = guess
@@ -92,7 +110,7 @@ def entry_wish(plan: Plan, aims: Iterable[Aim | None], facts: Facts) -> Wish:
     kept: set[tuple[str, date, int]] = set()
     need.update(dict.fromkeys(share(leg.symbol) for leg in plan.legs if leg.is_shares))
     keep.update(need)
-    for leg, aim in zip(plan.legs, aims, strict=True):
+    for leg, aim in zip((*plan.legs, *plan.needs.beside), aims, strict=True):
         if aim is None:
             continue
         listed = facts.listings[(leg.symbol, leg.trading_class)].strikes[aim.expiry]
@@ -182,80 +200,3 @@ def _nearest(strikes: tuple[Decimal, ...], centre: Decimal) -> int:
 
 def _band(strikes: tuple[Decimal, ...], place: int, count: int) -> tuple[Decimal, ...]:
     return strikes[max(0, place - count) : place + count + 1]
-
-
-def _guess(
-    leg: LegPlan, strikes: tuple[Decimal, ...], expiry: date, spot: float, view: View, guesses: dict[str, Decimal]
-) -> Decimal | None:
-    """Return the strike this leg would about take, None while nothing can be said."""
-    strike = leg.strike
-    if not strikes:
-        return None
-    if strike.by is StrikeBy.AT_SPOT:
-        return Decimal(f"{spot:.2f}")
-    if strike.by in (StrikeBy.BELOW, StrikeBy.ABOVE, StrikeBy.AT_LEG):
-        reference = guesses.get(strike.reference or "")
-        offset = strike.target or Decimal(0)
-        sign = {StrikeBy.BELOW: -1, StrikeBy.ABOVE: 1, StrikeBy.AT_LEG: 0}[strike.by]
-        return None if reference is None else reference + sign * offset
-    if strike.by is StrikeBy.DELTA:
-        return _at_delta(leg, strikes, expiry, spot, view)
-    move = _rough_move(leg, strikes, expiry, spot, view)
-    out = -1 if leg.right is Right.PUT else 1
-    return None if move is None else Decimal(f"{spot + out * float(strike.target or 0) * move:.2f}")
-
-
-def _rough_move(leg: LegPlan, strikes: tuple[Decimal, ...], expiry: date, spot: float, view: View) -> float | None:
-    """Return about one standard deviation until expiry: from the straddle, else from VIX."""
-    board = view.board
-    near = neighbours(strikes, spot, 1)
-    if near:
-        strike = min(near, key=lambda found: abs(float(found) - spot))
-        pair = (listed(leg.symbol, leg.trading_class, expiry, strike, is_call) for is_call in (True, False))
-        rows = [board.rows.get(option, -1) for option in pair]
-        if all(row >= 0 and not isnan(board.bid[row] + board.ask[row]) for row in rows):
-            return sum((board.bid[row] + board.ask[row]) / 2 for row in rows) * 1.2533
-    vix = view.level("VIX")
-    days = max((expiry - view.session.date).days, 0) + max(view.session.close.timestamp() - view.now, 600.0) / 86400
-    return None if vix is None else spot * vix / 100 * sqrt(days / YEAR_DAYS)
-
-
-def _at_delta(leg: LegPlan, strikes: tuple[Decimal, ...], expiry: date, spot: float, view: View) -> Decimal | None:
-    """Return the strike of the wanted delta: from streamed deltas when there are any, else from the normal curve."""
-    target = float(leg.strike.target or 0)
-    out = -1 if leg.right is Right.PUT else 1
-    far = _far_deltas(leg, expiry, view)
-    if not far:
-        move = _rough_move(leg, strikes, expiry, spot, view)
-        return None if move is None else Decimal(f"{spot + out * NormalDist().inv_cdf(1 - target) * move:.2f}")
-    nearest, delta = min(far, key=lambda pair: abs(pair[1] - target))
-    if nearest == far[-1][0] and delta > target:
-        return _steps_from(strikes, nearest, out * 2 * BAND)
-    if nearest == far[0][0] and delta < target:
-        return _steps_from(strikes, nearest, -out * 2 * BAND)
-    return _pushed_out(leg, nearest, spot)
-
-
-def _far_deltas(leg: LegPlan, expiry: date, view: View) -> list[tuple[Decimal, float]]:
-    """Return the streamed strikes out of the money with their absolute deltas, outward; legs and bots share them."""
-    key = ("far", leg.trading_class, expiry, leg.right)
-    if (known := view.memo.get(key)) is None:
-        delta = view.board.delta
-        rows = view.chain(leg.trading_class, expiry, leg.right)
-        deltas = ((strike, abs(delta[rows[strike]])) for strike in outward(leg, list(rows)))
-        known = view.memo[key] = [pair for pair in deltas if pair[1] < 0.45]
-    return known
-
-
-def _steps_from(strikes: tuple[Decimal, ...], strike: Decimal, steps: int) -> Decimal:
-    """Return the listed strike so many steps up (or down, when negative), at most the last one there is."""
-    at = bisect_left(strikes, strike) + steps
-    return strikes[min(max(at, 0), len(strikes) - 1)]
-
-
-def _pushed_out(leg: LegPlan, strike: Decimal, spot: float) -> Decimal:
-    least = leg.strike.at_least_from_spot
-    if least is None:
-        return strike
-    limit = Decimal(f"{spot:.2f}") + (-least if leg.right is Right.PUT else least)
-    return min(strike, limit) if leg.right is Right.PUT else max(strike, limit)

@@ -27,7 +27,7 @@ from engine.spec.spec import Unit
 
 OP_WORDS = {op: op.value.replace("_", " ") for op in Op} | {Op.BETWEEN: "in"}
 """How a comparison is said, before its bound."""
-_LEVELS = ("spot", "strike")
+_LEVELS = ("spot", "strike", "sma", "ema", "vwap")
 _LEAST_MISS = 1e-9
 """What a rule lacks whose value lies on a bound that it must pass."""
 
@@ -70,7 +70,8 @@ def _words_of(test: Truth) -> str:
 def _compared(test: Compare, verdict: Verdict, text: str) -> str:
     words = _bound_words(test, verdict, text)
     if verdict.value is None or verdict.truth is None:
-        return _unknown(verdict, words) if test.op is not Op.IS else f"{verdict.detail}   {words}"
+        is_word = test.op is Op.IS and verdict.truth is not None
+        return f"{verdict.detail}   {words}" if is_word else _unknown(verdict, words)
     parts = [f"{shown(verdict.value, test.left)}   {words}{_miss(test, verdict)}"]
     if verdict.detail:
         parts.append(f"({verdict.detail})")

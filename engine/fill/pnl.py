@@ -2,11 +2,11 @@
 
 from decimal import Decimal
 
-from engine.evaluate.snapshot import Held, LegView
+from engine.evaluate.snapshot import Held, Ledger, LegView
 from engine.model.contract import LOT
 from engine.model.market import Board
 from engine.model.money import CENT, ZERO
-from engine.model.position import Position
+from engine.model.position import Position, PositionLeg
 from engine.model.quotes import NO_BID, quote_problem
 
 
@@ -55,12 +55,21 @@ def held(position: Position) -> Held | None:
         return None
     return Held(
         entry_price=float(price),
-        quantity=max(position.structures, 1),
+        quantity=max(position.open_structures, 1),
         realized=float(realized(position)),
         commissions=float(position.commissions),
         opened_at=position.opened_at.timestamp(),
         max_risk=None if position.max_risk is None else float(position.max_risk) / LOT,
+        best={each.of: float(each.amount) for each in position.best},
+        legs={leg.name: _ledger(leg) for leg in position.legs},
+        opened_on=position.session,
+        is_whole=all(leg.held == position.structures * leg.ratio for leg in position.legs),
     )
+
+
+def _ledger(leg: PositionLeg) -> Ledger:
+    price = leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier)
+    return Ledger(float(price), float(leg.entry_cash + leg.exit_cash - leg.commissions), leg.signed_held)
 
 
 def realized(position: Position) -> Decimal:

@@ -9,6 +9,7 @@ counts.
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from math import erfc, exp, isfinite, log, pi, sqrt
+from typing import NamedTuple
 
 from engine.model.session import CalendarError, exchange_date, session_from, session_on, sessions
 
@@ -44,6 +45,41 @@ def delta(forward: float, strike: float, years: float, volatility: float, is_cal
     if deviation <= 0.0:
         return sign if sign * (forward - strike) > 0.0 else 0.0
     return sign * normal(sign * (log(forward / strike) / deviation + deviation / 2.0))
+
+
+class Sensitivities(NamedTuple):
+    """Gamma a point, theta a session, vega a point of volatility: the same of a call and a put, per share."""
+
+    gamma: float
+    theta: float
+    vega: float
+
+
+def sensitivities(forward: float, strike: float, years: float, volatility: float) -> Sensitivities:
+    """Return the derivatives of the value; all 0 when no time or volatility is left.
+
+    Source: Hull, "Options, Futures, and Other Derivatives", chapter on the greeks, without rates: gamma = n(d1) / (F s
+    sqrt(T)), theta = -F n(d1) s / (2 sqrt(T)) a year, vega = F n(d1) sqrt(T) for a volatility of 1.
+    """
+    if volatility * sqrt(max(years, 0.0)) <= 0.0:
+        return Sensitivities(0.0, 0.0, 0.0)
+    vega = _vega(forward, strike, years, volatility)
+    gamma = vega / (forward * forward * volatility * years)
+    return Sensitivities(gamma, -vega * volatility / (2.0 * years) / 252.0, vega / 100.0)
+
+
+def probability_below(forward: float, level: float, years: float, volatility: float) -> float:
+    """Return how likely the price at the end lies below a level: that of a put at this strike to end in the money.
+
+    Source: J. Hull, "Options, Futures, and Other Derivatives", chapter on the Black-Scholes-Merton model: N(-d2), d2 =
+    (ln(F / K) - s^2 T / 2) / (s sqrt(T)). It is the probability by which options are priced, not a forecast.
+    """
+    deviation = volatility * sqrt(max(years, 0.0))
+    if level <= 0.0:
+        return 0.0
+    if deviation <= 0.0:
+        return 1.0 if forward < level else 0.0
+    return normal((log(level / forward) + deviation * deviation / 2.0) / deviation)
 
 
 def implied_volatility(value: float, forward: float, strike: float, years: float, is_call: bool) -> float | None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 from enum import Enum
 
 from engine.model.contract import Contract, Option
-from engine.model.facts import Account, Dividend, Listing
+from engine.model.facts import Account, Bars, Dividend, Listing
 from engine.model.order import Side
 from engine.model.values import dataclass
 
@@ -135,6 +135,25 @@ class ClosesReport:
 
 
 @dataclass(frozen=True, slots=True)
+class BarsReport:
+    """Finished bars of one size, in seconds: 86400 are daily ones."""
+
+    at: datetime
+    symbol: str
+    seconds: int
+    bars: Bars
+
+
+@dataclass(frozen=True, slots=True)
+class ImpliedReport:
+    """30-day implied volatility at the close of finished sessions, annual fractions, oldest first."""
+
+    at: datetime
+    symbol: str
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class OpeningMoveReport:
     """Expected move in points at the session's first sound minute, from history."""
 
@@ -237,6 +256,8 @@ Event = (
     | AccountReport
     | ListingReport
     | ClosesReport
+    | BarsReport
+    | ImpliedReport
     | OpeningMoveReport
     | OrdersListed
     | MarginReport

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from datetime import date, datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from engine.model.values import dataclass
 
@@ -70,12 +71,38 @@ class Dividend:
     amount: Decimal
 
 
+class Bar(NamedTuple):
+    """One finished bar. `at` is its start, epoch seconds; a daily one starts with its session.
+
+    Units: prices in points or dollars; volume in shares, 0 for an index; average is weighted by volume, 0 when there is
+    none.
+    """
+
+    at: float
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    average: float
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Finished bars, oldest first, and up to which instant (epoch seconds) they are all there is."""
+
+    known_until: float
+    bars: tuple[Bar, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Everything slow that rules read.
 
     closes: daily closes of finished sessions by symbol, oldest first. opening_moves: expected move in points at the
     session's first sound minute, by (symbol, expiry). listings: by (symbol, trading class). dividends: by symbol.
+    bars: by (symbol, seconds of one bar), 86400 are daily ones. implied: 30-day implied volatility at the close of
+    finished sessions by symbol, annual fractions, oldest first.
     """
 
     closes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -84,3 +111,5 @@ class Facts:
     events: EventCalendar = field(default_factory=EventCalendar)
     account: Account = field(default_factory=Account)
     dividends: Mapping[str, Dividend] = field(default_factory=dict)
+    bars: Mapping[tuple[str, int], Bars] = field(default_factory=dict)
+    implied: Mapping[str, tuple[float, ...]] = field(default_factory=dict)

@@ -7,6 +7,7 @@ float64, and zero-copy views of them are numpy arrays); above this file missing 
 from array import array
 from datetime import date
 from decimal import Decimal
+from enum import Enum
 from math import nan
 
 from engine.model.contract import Contract, Option, Right
@@ -22,6 +23,9 @@ COLUMNS = (
     "low",
     "previous_close",
     "volume",
+    "open_interest",
+    "call_volume",
+    "put_volume",
     "iv",
     "delta",
     "gamma",
@@ -33,7 +37,23 @@ COLUMNS = (
     "model_at",
 )
 """Prices in points or dollars per share, sizes in contracts or shares, iv an annual fraction, delta signed, vega per
-volatility point, theta per day; the `_at` columns are epoch seconds of the last message of that kind."""
+volatility point, theta per day; the `_at` columns are epoch seconds of the last message of that kind.
+
+Of an underlying, call_volume and put_volume are contracts of all its options today; iv, stamped by model_at, is what
+the broker makes of their prices for 30 days.
+"""
+
+
+class Extra(Enum):
+    """What a line is asked for beside quotes, by the underlying that it belongs to."""
+
+    COUNTS = "volume and open interest of options"
+    OPTION_VOLUME = "volume of all calls and puts of an underlying"
+    IMPLIED = "30-day implied volatility of an underlying"
+
+
+Extras = frozenset[tuple[str, Extra]]
+"""Extras by the symbol of the underlying."""
 
 
 class Board:
@@ -57,6 +77,9 @@ class Board:
     low: "array[float]"
     previous_close: "array[float]"
     volume: "array[float]"
+    open_interest: "array[float]"
+    call_volume: "array[float]"
+    put_volume: "array[float]"
     iv: "array[float]"
     delta: "array[float]"
     gamma: "array[float]"

@@ -8,9 +8,13 @@ is convex between two strikes, so its maximum lies at the same places.
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 
 from engine.model.contract import Option, Right
 from engine.model.money import ZERO
+
+Range = tuple[Decimal, Decimal | None]
+"""Prices of an underlying between two ends, None without an upper one."""
 
 Part = tuple[Option, int]
 """An option with its signed count in one structure (+ long, - short)."""
@@ -55,6 +59,54 @@ def least_payoff(parts: Iterable[Part]) -> Decimal | None:
             return None
         total += lowest
     return total
+
+
+def best_case(parts: Iterable[Part], net_price: Decimal) -> Decimal | None:
+    """Return the largest gain at expiry per share of one structure; negative when it loses everywhere.
+
+    None when it has no bound. Units: `net_price` is signed, + received. The worst case of the other side of the trade,
+    without its floor at 0.
+    """
+    by_symbol: dict[str, list[Part]] = {}
+    for option, count in parts:
+        by_symbol.setdefault(option.symbol, []).append((option, -count))
+    lowest = [_lowest_payoff(group) for group in by_symbol.values()]
+    known = [each for each in lowest if each is not None]
+    return net_price - sum(known, ZERO) if len(known) == len(lowest) else None
+
+
+def gaining_ranges(parts: Iterable[Part], net_price: Decimal) -> tuple[Range, ...]:
+    """Return where a structure on one underlying gains at expiry: ranges of prices, some of which may touch.
+
+    Units: points; None is no end. Between two strikes the gain is a straight line, which changes its sign once at most.
+    """
+    held = tuple(parts)
+    knots = sorted({ZERO, *(option.strike for option, _ in held)})
+    gains = [net_price + sum((intrinsic(option, spot) * count for option, count in held), ZERO) for spot in knots]
+    found: list[Range | None] = [_gaining(*ends) for ends in pairwise(zip(knots, gains, strict=True))]
+    slope = sum(count for option, count in held if option.right is Right.CALL)
+    found.append(_gaining_beyond(knots[-1], gains[-1], slope))
+    return tuple(each for each in found if each is not None)
+
+
+def _gaining(low: tuple[Decimal, Decimal], high: tuple[Decimal, Decimal]) -> Range | None:
+    (left, gain), (right, later) = low, high
+    if gain <= 0 and later <= 0:
+        return None
+    if gain >= 0 and later >= 0:
+        return left, right
+    crossing = left + (right - left) * gain / (gain - later)
+    return (left, crossing) if gain > 0 else (crossing, right)
+
+
+def _gaining_beyond(strike: Decimal, gain: Decimal, slope: int) -> Range | None:
+    """Return where it gains above the highest strike."""
+    if slope == 0 or (gain > 0 and slope > 0):
+        return (strike, None) if gain > 0 else None
+    crossing = strike - gain / slope
+    if slope > 0:
+        return crossing, None
+    return (strike, crossing) if gain > 0 else None
 
 
 def _lowest_payoff(parts: list[Part]) -> Decimal | None:

@@ -45,6 +45,14 @@ class PositionLeg:
         return self.sign * self.held
 
 
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best profit so far. `of`: what is measured; `amount`: a part of the entry price, or dollars."""
+
+    of: str
+    amount: Decimal
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
     """One position of a bot. `state` is a state of the lifecycle.
@@ -58,7 +66,9 @@ class Position:
     put back. retry_at, attempts: when the next order of an entry or exit is due, and how many tries were made.
     keep: structures that the exit at work leaves open. acted: exits that have closed their part and do not again.
     armed: exits with `armed_by` that exist by now. max_risk: worst case at expiry in dollars a structure, None when
-    undefined. setbacks: how many of its closing orders somebody cancelled, or the exchange took back, in this session.
+    undefined. best: what trailing exits count from. setbacks: how many of its closing orders somebody cancelled, or the
+    exchange took back, in this session. alternative: which one of `choose` it was opened by, "" where its spec has no
+    choice.
     """
 
     id: str
@@ -84,11 +94,24 @@ class Position:
     keep: int = 0
     acted: tuple[str, ...] = ()
     armed: tuple[str, ...] = ()
+    best: tuple[Best, ...] = ()
+    alternative: str = ""
 
     @property
     def structures(self) -> int:
         """Whole structures open now."""
         return min((leg.held // leg.ratio for leg in self.legs), default=0)
+
+    @property
+    def is_uneven(self) -> bool:
+        """True when some leg holds contracts without their partners, beside the whole structures."""
+        count = self.structures
+        return any(leg.held != count * leg.ratio for leg in self.legs)
+
+    @property
+    def open_structures(self) -> int:
+        """Structures of what is still open: a leg that an exit has closed wholly does not count."""
+        return min((leg.held // leg.ratio for leg in self.legs if leg.held or not leg.opened), default=0)
 
     @property
     def is_flat(self) -> bool:

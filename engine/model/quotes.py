@@ -20,6 +20,9 @@ VOLATILITY_INDEX_AGE = 180.0
 OPTION_AGE = 300.0
 """Seconds after which a quiet option quote, or its greeks, is stale while the feed lives."""
 
+IMPLIED_AGE = 900.0
+"""Seconds after which an underlying's 30-day volatility is stale: it is told when it changes, minutes apart."""
+
 
 def usual_age(contract: Contract | None) -> float:
     """Return the seconds after which a quiet row of this contract is stale."""

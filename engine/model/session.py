@@ -130,6 +130,12 @@ def sessions(first: date, last: date) -> Iterator[Session]:
         day += timedelta(days=1)
 
 
+@lru_cache(maxsize=256)
+def sessions_after(first: date, last: date) -> int:
+    """Return how many sessions there are after the day `first`, up to `last`, that one included."""
+    return sum(1 for _ in sessions(first + timedelta(days=1), last))
+
+
 def half_days(first: date, last: date) -> tuple[Session, ...]:
     """Return the sessions with an early close from `first` to `last`, as far as the table reaches."""
     days = sorted(day for day in _special_days()[1] if first <= day <= last)

@@ -1,4 +1,4 @@
-"""A structure in a few letters: `5920/5930p 6065/6075c`, `547p`, `SPX 6000c / 10 SPY 600c`."""
+"""A structure in a few letters: `5920/5930p 6065/6075c`, `547p`, `AAPL 230p`, `SPX 6000c / 10 SPY 600c`."""
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -18,10 +18,14 @@ class Strike(NamedTuple):
     ratio: int
 
 
+UNNAMED = frozenset({"SPX", "SPY"})
+"""Underlyings that the size of their strikes tells."""
+
+
 def structure_text(strikes: Iterable[Strike]) -> str:
     """Return strikes by right, puts first, lowest first, shares before all: `100 SPY 604c`.
 
-    The symbol and its count stand only where there are several, or shares.
+    The symbol stands where it is not plain, and its count where there are several.
     """
     legs = tuple(strikes)
     if dealt := [leg for leg in legs if leg.right == SHARES]:
@@ -29,7 +33,7 @@ def structure_text(strikes: Iterable[Strike]) -> str:
         named = " ".join(f"{leg.ratio} {leg.symbol}" for leg in dealt)
         return f"{named} {options}".rstrip()
     symbols = list(dict.fromkeys(leg.symbol for leg in legs))
-    if len(symbols) <= 1:
+    if not symbols or (len(symbols) == 1 and symbols[0] in UNNAMED):
         return _both_rights(legs)
     return " / ".join(_of_symbol(symbol, [leg for leg in legs if leg.symbol == symbol]) for symbol in symbols)
 

@@ -36,6 +36,13 @@ def rung(
     return _worth_sending(limit_net(wanted, natural=quote.natural, floor=floor, ticks=ticks), parts)
 
 
+def last_net(ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...]) -> Decimal | None:
+    """Return the worst net price that an order may come to while the market stands: its last rung, at most natural."""
+    if ladder.start is not Start.MARKET:
+        return rung(ladder, quote, parts, ladder.tries, None)
+    return None if quote.natural is None else Decimal(f"{quote.natural:.4f}")
+
+
 def _worth_sending(net: Decimal, parts: tuple[Part, ...]) -> Decimal:
     """Return the limit, at least one tick from zero where a single option is dealt: the broker refuses a price of 0."""
     if net or len(parts) > 1:

@@ -11,14 +11,17 @@ from engine.model.values import dataclass
 from engine.record.codec import utc_time
 from engine.record.record import Json, Kind, Record
 
-ENTRY_PLACES = ("when", "require")
+ENTRY_PLACES = ("universe", "when", "choose", "require", "risk")
 JUDGED_BY_THE_PRESENT = (*ENTRY_PLACES, "halts")
 """Places whose rules are those of the present text; an exit's are those of the text its position was opened under."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One rule at one instant. `value`, `bound` and `note` are words; `since` is when its truth became so."""
+    """One rule at one instant. `value`, `bound` and `note` are words; `since` is when its truth became so.
+
+    symbol: of a universe, "" without one.
+    """
 
     rule: str
     place: str
@@ -28,6 +31,12 @@ class Condition:
     note: str = ""
     position: str = ""
     since: datetime | None = None
+    symbol: str = ""
+
+    @property
+    def name(self) -> str:
+        """The rule, with its symbol where there are several."""
+        return f"{self.symbol} {self.rule}" if self.symbol else self.rule
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +68,8 @@ class Story:
 
     entered: instants at which an entry was decided. last: the entry conditions as they were judged last. ends: why
     watching ended. refused: what the gate or the legs' requirements said, each text once. unfilled: entries that ended
-    without a fill, and why. reloaded: when its text was another from then on, by digests. halted, skipped: from the
-    bot's day.
+    without a fill, and why. ranked: which symbols of a universe were taken, and which passed over. reloaded: when its
+    text was another from then on, by digests. halted, skipped: from the bot's day.
     """
 
     watched: tuple[Span, ...]
@@ -72,6 +81,7 @@ class Story:
     ends: tuple[str, ...]
     refused: tuple[tuple[datetime, str], ...]
     unfilled: tuple[tuple[datetime, str], ...]
+    ranked: tuple[tuple[datetime, str], ...]
     reloaded: tuple[tuple[datetime, str], ...]
     halted: str
     skipped: str
@@ -93,6 +103,7 @@ def story(records: Sequence[Record]) -> Story:
         ends=tuple(dict.fromkeys(_reason(record) for record in _decisions(records, "stop watching"))),
         refused=_refused(records),
         unfilled=tuple((record.at, _reason(record)) for record in _decisions(records, "unfilled")),
+        ranked=tuple((record.at, _reason(record)) for record in _decisions(records, "rank")),
         reloaded=tuple((record.at, _reload_words(record)) for record in records if record.kind is Kind.RELOAD),
         halted=_on_one_line(day.get("halted")),
         skipped=_on_one_line(day.get("skipped") or day.get("decided")),
@@ -101,7 +112,7 @@ def story(records: Sequence[Record]) -> Story:
 
 def state_at(records: Iterable[Record], at: datetime, places: Sequence[str] = ()) -> Moment:
     """Return the last verdict of every rule up to an instant, of some places or of all."""
-    last: dict[tuple[str, str, str], Condition] = {}
+    last: dict[tuple[str, ...], Condition] = {}
     for record in records:
         if record.at > at:
             break
@@ -109,7 +120,7 @@ def state_at(records: Iterable[Record], at: datetime, places: Sequence[str] = ()
             last = {key: found for key, found in last.items() if found.place not in JUDGED_BY_THE_PRESENT}
         if record.kind is Kind.VERDICT and (not places or record.data.get("place") in places):
             condition = _condition(record.data, record)
-            last[condition.place, condition.position, condition.rule] = condition
+            last[condition.place, condition.position, condition.symbol, condition.rule] = condition
     return Moment(at, tuple(last.values()))
 
 
@@ -185,7 +196,8 @@ def _nearest(records: Sequence[Record]) -> tuple[str, Moment | None]:
     at = utc_time(data.get("when") or data.get("at") or found[-1].at.isoformat())
     readings = data.get("readings")
     if readings:
-        return str(data["rule"]), Moment(at, tuple(_condition({"place": "when", **one}) for one in readings))
+        of = {"place": "when", "symbol": data.get("symbol")}
+        return str(data["rule"]), Moment(at, tuple(_condition({**of, **one}) for one in readings))
     return str(data["rule"]), state_at(records, at, ENTRY_PLACES)
 
 
@@ -200,7 +212,7 @@ def _unknown(records: Sequence[Record], watched: Sequence[Span]) -> tuple[Span, 
             since.clear()
         if record.kind is not Kind.VERDICT or record.data.get("place") not in ENTRY_PLACES:
             continue
-        rule = str(record.data["rule"])
+        rule = " ".join(filter(None, (str(record.data.get("symbol") or ""), str(record.data["rule"]))))
         if begun := since.pop(rule, None):
             spans.append(Span(start=begun[0], end=record.at, rule=rule, why=begun[1]))
         if record.data.get("truth") is None:
@@ -243,4 +255,5 @@ def _condition(data: Any, record: Record | None = None) -> Condition:
         note="   ".join(rest[1:]),
         position=record.position if record else "",
         since=record.at if record else None,
+        symbol=str(data.get("symbol") or ""),
     )

@@ -38,7 +38,8 @@ class Kind(Enum):
     operator      id, request, bot, accepted (who else may trade this account, with a resume)
     reload        of a bot: what (added, changed, removed), was, now (digests); of the engine: what (asked, waits,
                   refused, nothing, applied), reason, changes, limit_changes; with applied: specs, limits
-    facts         symbol, what, value                 closes, listing sizes, opening move, dividend (ex_date)
+    facts         symbol, what, value                 closes, bars (the last close), listing sizes, opening move,
+                                                  dividend (ex_date)
     account       net_liquidation, cash, buying_power
     batch         boundaries of a turn without lockstep: messages counted
     promotion     the whole Promotion                 a bot may trade the account of this store with real money

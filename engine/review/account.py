@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from engine.review import amounts
 from engine.review.explanation import Explanation, Line, Section
-from engine.spec.spec import AccountDocument, Amount, Backing, Demand, LiveRules, Op, Shown, Unit
+from engine.spec.spec import AccountDocument, Amount, Backing, Between, Demand, LiveRules, Op, Shown, Unit
 from engine.turn.program import USUAL_BAND
 
 
@@ -70,6 +70,14 @@ LIMITS: Mapping[str, Callable[[AccountDocument], str]] = {
         "the initial margin of the whole account with the entry, as the broker answers before it, at most "
         f"{_bound(d.margin)}"
     ),
+    "net_delta": lambda d: (
+        f"shares of each underlying that all positions are worth, the entry included, {_ends(d.net_delta)}"
+    ),
+    "net_gamma": lambda d: (
+        f"the change of them for a point, of each underlying, the entry included, {_ends(d.net_gamma)}"
+    ),
+    "net_theta": lambda d: f"dollars a day by time alone, the entry included, {_ends(d.net_theta, amounts.money)}",
+    "net_vega": lambda d: f"dollars for a point of volatility, the entry included, {_ends(d.net_vega, amounts.money)}",
     "pattern_day_trading": lambda d: f"passed over: {d.pattern_day_trading}",
 }
 """Every limit of the document; a test asks for each field."""
@@ -77,6 +85,15 @@ LIMITS: Mapping[str, Callable[[AccountDocument], str]] = {
 
 def _dollars(amount: Decimal | None) -> str:
     return amounts.money(amount or Decimal(0))
+
+
+def _ends(ends: Between | None, said: Callable[[Decimal], str] = amounts.plain) -> str:
+    """Return `-50 to 50`, `at least -50`, `at most 50`."""
+    if ends is None:
+        return ""
+    if ends.low is not None and ends.high is not None:
+        return f"{said(ends.low)} to {said(ends.high)}"
+    return f"at least {said(ends.low)}" if ends.low is not None else f"at most {said(ends.high or Decimal(0))}"
 
 
 def _bound(bound: Amount | None) -> str:

@@ -25,7 +25,7 @@ FULL_DAY = _session(date(2026, 11, 18))
 HALF_DAY = _session(date(2026, 11, 27))
 """Any full session and any with an early close: what times of day come to is said for both."""
 
-_LEVELS = ("spot", "strike")
+_LEVELS = ("spot", "strike", "sma", "ema", "vwap")
 """Measures whose points are a level of the underlying, not a distance."""
 
 

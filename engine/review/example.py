@@ -17,11 +17,14 @@ from engine.model.structure import strike_of, structure_text
 from engine.model.values import dataclass
 from engine.order.ladder import start_net
 from engine.order.price import Part, ticks_of
-from engine.review.amounts import FULL_DAY, clock, plain
+from engine.review.amounts import FULL_DAY, clock, money, plain
 from engine.review.market import deviation, example_view, level
+from engine.spec.spec import Unit
 from engine.turn.bounds import risk_floor, stated_floor
-from engine.turn.choosing import opening_commission, price_legs
+from engine.turn.choosing import counted, opening_commission, price_legs
 
+ACCOUNT = Decimal(100_000)
+"""Dollars that the account of the example is worth."""
 _FURTHEST = 10.0
 """By how much the legs' prices are scaled at most to come to the example's: nothing is learnt from more."""
 
@@ -87,8 +90,9 @@ def example_of(plan: Plan) -> Example | None:
     quote = price_legs(selection, view)
     parts = tuple(Part(leg.option, -leg.sign, leg.weight) for leg in selection.legs)
     net = start_net(plan.order, quote, parts, None)
-    commission = opening_commission(selection, view, plan.quantity)
-    floor, stated = floors(plan, selection, commission)
+    quantity = max(counted(plan, selection, view, quote, ACCOUNT).count, 1)
+    commission = opening_commission(selection, view, quantity)
+    floor, stated = floors(plan, selection, commission, quantity)
     if stated is not None:
         least = stated if floor is None else max(stated, floor)
         is_one = len({leg.option.symbol for leg in selection.legs}) == 1
@@ -97,13 +101,15 @@ def example_of(plan: Plan) -> Example | None:
         return None
     if floor is not None:
         floor = on_tick(floor, ticks_of(parts).tick(floor), Rounding.UP)
-    return _example(plan, view, selection, net, commission, is_bound=stated is not None, floor=floor)
+    return _example(plan, view, selection, net, commission, quantity, is_bound=stated is not None, floor=floor)
 
 
-def floors(plan: Plan, selection: Selection, commission: Decimal) -> tuple[Decimal | None, Decimal | None]:
+def floors(
+    plan: Plan, selection: Selection, commission: Decimal, quantity: int
+) -> tuple[Decimal | None, Decimal | None]:
     """Return the least net prices per share that `max_loss_per_trade` and `require` allow."""
     parts = _counted(plan, selection)
-    shares = LOT * plan.quantity
+    shares = LOT * quantity
     by_risk = risk_floor(plan.risk.max_loss_per_trade, parts, shares, commission)
     return by_risk, stated_floor(plan.require, shares, commission)
 
@@ -114,11 +120,12 @@ def _example(
     selection: Selection,
     net: Decimal,
     commission: Decimal,
+    quantity: int,
     *,
     is_bound: bool,
     floor: Decimal | None,
 ) -> Example:
-    shares = LOT * plan.quantity
+    shares = LOT * quantity
     worst = worst_case(_counted(plan, selection), net)
     mids = _scaled(selection, view, net)
     position = Position(
@@ -127,8 +134,8 @@ def _example(
         digest=plan.digest,
         state="open",
         session=FULL_DAY.date,
-        quantity=plan.quantity,
-        legs=_legs(selection, mids, plan.quantity, net, commission),
+        quantity=quantity,
+        legs=_legs(selection, mids, quantity, net, commission),
         opened_at=plan.entry.windows[0].start.on(FULL_DAY),
         max_risk=None if worst is None else worst * LOT,
     )
@@ -198,4 +205,6 @@ def _market(plan: Plan, selection: Selection) -> str:
     levels = ", ".join(f"{symbol} {plain(level(symbol))}" for symbol in plan.underlyings)
     option = next(leg.option for leg in selection.legs if not leg.option.is_share)
     points = deviation(option.symbol, option.expiry, at)
-    return f"{levels} at {clock(at)}, expected move {points:.0f} points"
+    of_account = plan.size is not None and plan.size.amount.unit is Unit.MULTIPLE
+    account = f", an account of {money(ACCOUNT)}" if of_account else ""
+    return f"{levels} at {clock(at)}, expected move {points:.0f} points{account}"

@@ -4,19 +4,21 @@ from engine.compile.build import values_of
 from engine.compile.expression import number_of_name
 from engine.compile.plan import Plan
 from engine.compile.scope import scope_of
+from engine.compile.variants import variants
 from engine.compile.vocabulary import Place
+from engine.review.alternatives import for_each, structures
 from engine.review.amounts import price
 from engine.review.enters import enters
 from engine.review.explanation import Explanation, Line, Section
 from engine.review.leaves import leaves
 from engine.review.levels import level_of
 from engine.review.market import level
+from engine.review.members import universe
 from engine.review.numbers import number_words
 from engine.review.orders import orders
 from engine.review.payoff import Payoff, payoff_of
 from engine.review.risks import risks
 from engine.review.states import labels, paths
-from engine.review.structure import legs
 from engine.review.subject import Subject, subject_of
 from engine.review.worst import worst_of
 from engine.spec.spec import Let, Spec
@@ -25,8 +27,8 @@ from engine.spec.spec import Let, Spec
 def explain_bot(spec: Spec, plan: Plan) -> Explanation:
     """Return what a bot does, in sentences, on one example, and as drawings."""
     subject = subject_of(spec, plan)
-    told = (_values(subject), enters(subject), legs(subject), orders(subject), leaves(subject), risks(subject))
-    sections = (*told, _accepts(subject))
+    told = (_values(subject), universe(subject), enters(subject), *structures(subject))
+    sections = (*told, *(for_each(subject, section) for section in (orders, leaves, risks)), _accepts(subject))
     return Explanation(
         kind="bot",
         name=spec.name,
@@ -57,7 +59,8 @@ def _accepts(subject: Subject) -> Section:
 
 
 def _let_words(let: Let, subject: Subject) -> str:
-    scope = scope_of(subject.spec, Place.EXIT, values_of(subject.spec))
+    spec = variants(subject.spec)[0].spec
+    scope = scope_of(spec, Place.EXIT, values_of(spec))
     return number_words(number_of_name(let.name, scope, let.path), subject.cast)
 
 
@@ -70,10 +73,13 @@ def _payoff(subject: Subject) -> Payoff | None:
 
 
 def _figures(subject: Subject) -> dict[str, object]:
+    """Return the numbers of the example; of a bot with a choice those of each alternative."""
+    if subject.alternatives:
+        return {"alternatives": {name: _figures(each) for name, each in subject.alternatives}}
     example, worst = subject.example, worst_of(subject)
     if example is None:
         return {}
-    found = {planned.name: level_of(planned, example) for planned in subject.plan.exits}
+    found = {planned.name: level_of(planned, example) for planned in subject.exits}
     return {
         "market": example.market,
         "structure": example.structure,

@@ -11,6 +11,7 @@ from engine.review.explanation import Line, Section
 from engine.review.levels import level_of, level_words, protection_prices, with_level
 from engine.review.orders import ladder_words
 from engine.review.sentences import ending, judging, outline, rule_words
+from engine.review.spoken import each_words
 from engine.review.subject import Subject
 from engine.spec.spec import Exit, ExitKind, IfUnknown
 
@@ -18,7 +19,7 @@ from engine.spec.spec import Exit, ExitKind, IfUnknown
 def leaves(subject: Subject) -> Section:
     """Return the exits by priority, and below them what the engine, the broker and expiry do with the rest."""
     lines = list(_head(subject))
-    for at, planned in enumerate(subject.plan.exits, start=1):
+    for at, planned in enumerate(subject.exits, start=1):
         lines += _exit_lines(at, planned, subject)
     lines += [*_switched_off(subject), *_unknown(subject), *_resting(subject), *_expiry(subject)]
     return Section("Leaves", tuple(lines))
@@ -71,7 +72,9 @@ def _how(planned: ExitPlan, written: Exit, cast: Cast) -> Iterator[str]:
         yield RESTING[planned.kind]
     elif written.order is not None:
         yield ladder_words(planned.order)
-    if planned.legs or planned.part is not None or written.close_all:
+    if planned.each:
+        yield f"{each_words(planned)}{'' if written.close_all else ', and that one alone is closed'}"
+    if (planned.legs and not planned.each) or planned.part is not None or written.close_all:
         often = "" if planned.legs or planned.part is None else f", {_how_often(planned)}"
         yield f"closes {closed_words(planned.legs, planned.part)}{often}"
 
@@ -114,7 +117,7 @@ def _switched_off(subject: Subject) -> Iterator[Line]:
 
 def _unknown(subject: Subject) -> Iterator[Line]:
     """Say what exits do that cannot be judged; timed ones always can."""
-    judged = [planned for planned in subject.plan.exits if planned.rule is not None and _needs_data(planned)]
+    judged = [planned for planned in subject.exits if planned.rule is not None and _needs_data(planned)]
     for does, words in UNKNOWN.items():
         for grace in sorted({planned.grace for planned in judged if planned.if_unknown is does}):
             names = tuple(each.name for each in judged if (each.if_unknown, each.grace) == (does, grace))
@@ -137,14 +140,14 @@ def _resting(subject: Subject) -> Iterator[Line]:
     """Say what the engine has to watch, and what rests at the broker."""
     if protection := protect_words(subject):
         yield Line(words=protection)
-    marks = [at for at, each in enumerate(subject.plan.exits, start=1) if each.rule is not None and not each.resting]
+    marks = [at for at, each in enumerate(subject.exits, start=1) if each.rule is not None and not each.resting]
     if marks:
         nothing = "" if protection or _at_broker(subject) else "nothing rests at the broker: "
         yield Line(words=f"{nothing}{spanned(marks)} need{'' if len(marks) > 1 else 's'} a running engine")
 
 
 def _at_broker(subject: Subject) -> tuple[str, ...]:
-    return tuple(planned.name for planned in subject.plan.exits if planned.resting)
+    return tuple(planned.name for planned in subject.exits if planned.resting)
 
 
 def spanned(marks: Sequence[int]) -> str:

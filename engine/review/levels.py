@@ -37,9 +37,11 @@ def level_of(planned: ExitPlan, example: Example) -> Level | None:
 def with_level(planned: ExitPlan) -> ExitPlan | None:
     """Return an exit with its basis and level; those of a condition on profit, loss, cost or value are read from it."""
     if planned.basis is not None:
-        return planned
+        return None if planned.level is None else planned
     test = planned.rule.test if planned.rule is not None else None
     if not isinstance(test, Compare) or not isinstance(test.left, Call) or test.left.measure not in _MEASURES:
+        return None
+    if "of" in dict(test.left.arguments):
         return None
     found = _level(test.right[0])
     if len(test.right) > 1 or found is None:

@@ -104,6 +104,22 @@ def _width(test: Compare, cast: Cast) -> str:
     return f"{subject} is quoted {OP_WORDS[test.op]} {' to '.join(bounds)}{of} wide"
 
 
+_FEWEST = {Op.AT_MOST: "some leg", Op.BELOW: "some leg", Op.ABOVE: "each leg", Op.AT_LEAST: "each leg"}
+"""The leg with the fewest stands for all."""
+
+
+def _counted(test: Compare, cast: Cast) -> str:
+    assert isinstance(test.left, Call)
+    words = Words(test.left, cast)
+    what, legs = test.left.measure.replace("_", " "), words.given("of")
+    whose = words.all_legs()
+    if isinstance(legs, tuple) and len(legs) > 1:
+        rest = "" if set(legs) == set(cast.legs) else f" of {whose}"
+        whose = f"{_FEWEST.get(test.op, 'the leg with the fewest')}{rest}"
+    day = "day's " if what == "volume" else ""
+    return f"the {day}{what} of {whose} {_is(test, cast)}"
+
+
 def _priced(test: Compare, cast: Cast) -> str:
     """Return a comparison of money, with what its unit takes in: dollars count commissions, a part is of the entry."""
     return f"{compared(test, cast)}{basis_words(test, cast)}"
@@ -114,9 +130,9 @@ def basis_words(test: Compare, cast: Cast) -> str:
     assert isinstance(test.left, Call)
     quantity = number_quantity(test.left)
     if quantity is Quantity.FRACTION:
-        return f" of the {cast.entry}"
+        return f" of the {cast.entry}" if "of" not in dict(test.left.arguments) else " of their own entry price"
     is_before = test.left.measure in ("credit", "debit")
-    if quantity is not Quantity.DOLLARS:
+    if quantity is not Quantity.DOLLARS or test.left.measure == "give_back":
         return ""
     return " after commissions" if is_before else " with commissions"
 
@@ -132,8 +148,27 @@ def _days(test: Compare, cast: Cast) -> str:
     return f"{OP_WORDS[test.op]} {' to '.join(bounds)} to the expiry"
 
 
+def _sessions(test: Compare, cast: Cast) -> str:
+    bounds = [bound_words(bound, test.left, cast).removesuffix(" days").removesuffix(" day") for bound in test.right]
+    return f"{OP_WORDS[test.op]} {' to '.join(bounds)} sessions after the day of entry"
+
+
 def _session_kind(test: Compare, cast: Cast) -> str:
     return f"a {number_words(test.right[0], cast)} session"
+
+
+def _trend(test: Compare, cast: Cast) -> str:
+    """Return a trend with the strength that makes it one, or that it lacks."""
+    assert isinstance(test.left, Call)
+    words = Words(test.left, cast)
+    least = "below" if number_words(test.right[0], cast) == "neutral" else "at least"
+    return f"{compared(test, cast)}: ADX over {words.given('window')} is {least} {words.given('strength')}"
+
+
+def _opening_range(test: Compare, cast: Cast) -> str:
+    assert isinstance(test.left, Call)
+    said, word = phrase(test.left, cast), number_words(test.right[0], cast)
+    return f"{said} is formed" if word == "formed" else f"{Words(test.left, cast).symbol} is {word} {said}"
 
 
 COMPARED: Mapping[str, Callable[[Compare, Cast], str]] = {
@@ -141,13 +176,19 @@ COMPARED: Mapping[str, Callable[[Compare, Cast], str]] = {
     "move": _changed(lambda words: words.symbol, lambda words: words.since),
     "gap": _changed(lambda words: f"the open of {words.symbol}", lambda words: "from the previous close"),
     "quote_width": _width,
+    "volume": _counted,
+    "open_interest": _counted,
     "credit": _priced,
     "debit": _priced,
     "profit": _priced,
     "loss": _priced,
+    "give_back": _priced,
     "leg_delta": _absolute,
     "dte": _days,
+    "sessions_in_trade": _sessions,
     "session": _session_kind,
+    "trend": _trend,
+    "opening_range": _opening_range,
 }
 """Measures that read better in another way than `the measure is above 3`."""
 

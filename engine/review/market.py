@@ -9,7 +9,7 @@ from decimal import Decimal
 from math import sqrt
 
 from engine.compile.plan import LegPlan, Plan
-from engine.evaluate.select import expiry_on
+from engine.evaluate.listings import expiry_on
 from engine.evaluate.snapshot import View
 from engine.model import black
 from engine.model.contract import Option, Right, Underlying, listed, product, share

@@ -63,14 +63,18 @@ def _stepped(order: Order) -> str:
     wait = amounts.duration(order.wait)
     tries = "1 try" if order.tries == 1 else f"{order.tries} tries"
     is_endless = order.then is Then.AGAIN
-    pause = f" and a pause of {amounts.duration(order.pause)} between two" if order.pause and order.tries > 1 else ""
+    pause = ""
+    if order.pause and is_endless:
+        pause = f", with a pause of {amounts.duration(order.pause)} after each"
+    elif order.pause and order.tries > 1:
+        pause = f" and a pause of {amounts.duration(order.pause)} between two"
     if order.step is None or (order.tries == 1 and not is_endless):
         moves = f"set anew to the quote every {wait}" if is_endless or order.tries > 1 else f"for {wait}"
-        return moves if is_endless else f"{moves}, {tries}{pause}"
+        return f"{moves}{pause}" if is_endless else f"{moves}, {tries}{pause}"
     step = f"{amounts.price(order.step)} worse every {wait}"
-    return (
-        f"{step}, never past natural" if is_endless else f"{step}, {tries}{pause}{_furthest(order)}, never past natural"
-    )
+    if is_endless:
+        return f"{step}{pause}, never past natural"
+    return f"{step}, {tries}{pause}{_furthest(order)}, never past natural"
 
 
 def _furthest(order: Order) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from engine.compile.timing import outlives_its_day
+from engine.compile.units import written as written_as
 from engine.evaluate.phrases import listed
 from engine.review import amounts
 from engine.review.enters import rule_lines
@@ -12,11 +13,13 @@ from engine.review.explanation import Line, Section
 from engine.review.leaves import acts_without_engine
 from engine.review.subject import Subject
 from engine.review.worst import Sure, Worst, worst_of
+from engine.spec.spec import Amount, Unit
 
 
 def risks(subject: Subject) -> Section:
     """Return what may be lost: a trade, all that is open, a day; then what stops the bot."""
-    return Section("Risks", (*_trade(subject), *_together(subject), *_halts(subject), *_unwatched(subject)))
+    lines = (*_trade(subject), *_together(subject), *_required(subject), *_halts(subject), *_unwatched(subject))
+    return Section("Risks", lines)
 
 
 # ---------------------------------------------------------------- one trade
@@ -51,6 +54,10 @@ def _words_of(worst: Worst, subject: Subject) -> str:
     most = f"at most {amounts.money(round(worst.amount))} a trade at expiry"
     if worst.sure is Sure.LIMIT:
         return f"{most}: an entry that could lose more is refused (max_loss_per_trade){_in_example(example)}"
+    if worst.sure is Sure.SIZE:
+        is_too_large = example is not None and example.worst is not None and example.worst > worst.amount
+        fits_not = ": not one of it fits, and it would not be entered" if is_too_large else ""
+        return f"{most}: no more structures are entered than fit that (quantity){_in_example(example)}{fits_not}"
     assert example is not None
     if worst.sure is Sure.STRIKES:
         return f"{most}: {_computed(worst, subject, example)}"
@@ -66,7 +73,9 @@ def _in_example(example: Example | None) -> str:
 
 def _computed(worst: Worst, subject: Subject, example: Example) -> str:
     """Return the sum: width less credit, or the debit, times shares, and commissions."""
-    times = f"x {example.shares}, plus about {amounts.money(round(example.commission))} of commissions"
+    most = Decimal(subject.plan.quantity) / example.position.quantity
+    fees = amounts.money(round(example.commission * most))
+    times = f"x {amounts.plain(example.shares * most)}, plus about {fees} of commissions"
     price = amounts.price(example.net)
     if not worst.width:
         return f"{example.basis}, {price}, {times}"
@@ -102,7 +111,11 @@ def _together(subject: Subject) -> Iterator[Line]:
     day = worst_day(subject)
     yield Line(words=f"{at_once}; {day}" if day else at_once)
     if plan.risk.daily_loss is not None:
-        words = f"at a loss of {amounts.money(plan.risk.daily_loss)} since the session began, open positions included"
+        written = subject.spec.risk.daily_loss
+        in_r = f" ({written_as(written)})" if isinstance(written, Amount) and written.unit is Unit.R else ""
+        words = (
+            f"at a loss of {amounts.money(plan.risk.daily_loss)}{in_r} since the session began, open positions included"
+        )
         yield Line(words=f"{words}, it enters no more that day (daily_loss); exits go on")
 
 
@@ -147,6 +160,13 @@ def _least(amount: Decimal, other: Decimal | None) -> Decimal:
 
 
 # ---------------------------------------------------------------- what stops it
+
+
+def _required(subject: Subject) -> Iterator[Line]:
+    rules = subject.plan.risk.require
+    if rules:
+        yield Line(words="enters only if with the entry included all of these hold (what is unknown does not):")
+        yield from rule_lines(rules, subject.cast)
 
 
 def _halts(subject: Subject) -> Iterator[Line]:

@@ -91,6 +91,7 @@ def _inner(test: Truth, cast: Cast) -> str:
 ENDINGS: Mapping[str, str] = {
     "profit": "at a profit of {}",
     "loss": "at a loss of {}",
+    "give_back": "once {} or {} was given back from the best profit",
     "cost": "once closing costs {} or {}",
     "value": "once closing brings {} or {}",
 }
@@ -103,4 +104,5 @@ def ending(test: Truth, cast: Cast) -> str:
         return sentence(test, cast)
     bound = f"{bound_words(test.right[0], test.left, cast)}{basis_words(test, cast)}"
     or_so = "less" if test.op is Op.AT_MOST else "more"
-    return ENDINGS[test.left.measure].format(bound, or_so)
+    of = Words(test.left, cast).some_legs
+    return f"{'of' + of + ': ' if of else ''}{ENDINGS[test.left.measure].format(bound, or_so)}"

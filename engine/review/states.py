@@ -31,9 +31,9 @@ def paths(subject: Subject) -> tuple[str, ...]:
     """Return the usual way of a position, and the ways that this bot's exits add."""
     table = subject.plan.lifecycle
     found = [_chain(_forward(table))]
-    if any(planned.resting for planned in subject.plan.exits):
+    if any(planned.resting for planned in subject.exits):
         found += _aside(table, "closed_out")
-    if any(planned.rule is None for planned in subject.plan.exits):
+    if any(planned.rule is None for planned in subject.exits):
         found += _aside(table, "settled")
     return tuple(found)
 
@@ -65,7 +65,7 @@ def window_text(window: Window) -> str:
 def labels(subject: Subject) -> dict[tuple[str, str], str]:
     """Return what this bot's own rules make of a move, by (state, trigger): its window, its exits."""
     plan = subject.plan
-    acting = tuple(each.name for each in plan.exits if each.rule is not None and not each.resting)
+    acting = tuple(each.name for each in subject.exits if each.rule is not None and not each.resting)
     resting = tuple(each.name for each in plan.exits if each.resting)
     found = {("flat", "enter"): listed(tuple(map(window_text, plan.entry.windows)), "or")}
     if acting:

@@ -9,7 +9,7 @@ from engine.review import amounts
 from engine.review.enters import rule_lines
 from engine.review.explanation import Line, Section
 from engine.review.subject import Subject
-from engine.spec.spec import DteRule, StrikeBy
+from engine.spec.spec import Amount, Bound, DteRule, Edge, Fits, Round, Size, StrikeBy, StrikeOf, Unit, Word
 
 
 def legs(subject: Subject) -> Section:
@@ -19,7 +19,8 @@ def legs(subject: Subject) -> Section:
     lines = [Line(words=_head(plan))]
     lines += [Line(name=leg.name, words=leg_words(by_name[leg.name], plan)) for leg in subject.spec.legs.legs]
     if example is not None:
-        lines.append(Line(words=f"for example {example.structure}: {example.market}"))
+        count = f"{amounts.counted(example.position.quantity, 'structure')} of " if plan.size is not None else ""
+        lines.append(Line(words=f"for example {count}{example.structure}: {example.market}"))
     if plan.require:
         lines.append(Line(words="asks before every try:"))
         lines += rule_lines(plan.require, subject.cast)
@@ -32,6 +33,8 @@ def _head(plan: Plan) -> str:
     count = "" if plan.quantity == 1 else f"{plan.quantity} of this structure; "
     if plan.overwrite is not None:
         count = f"{overwrite_words(plan.overwrite, plan.underlyings[0])}; "
+    if plan.size is not None:
+        count = f"{size_words(plan.size, plan.quantity)}; "
     return f"{count}{expiry_words(plan.expiry, classes)}:"
 
 
@@ -41,12 +44,29 @@ def overwrite_words(band: Overwrite, symbol: str) -> str:
     return f"as many as {least} to {most} of the {symbol} shares held cover, in whole contracts"
 
 
+def size_words(size: Size, at_most: int) -> str:
+    """Return how many structures a budget allows: `as many as could lose $500 at expiry, 10 at most`."""
+    amount = size.amount
+    in_dollars = amount.unit is Unit.DOLLARS
+    budget = amounts.money(amount.value) if in_dollars else f"{amounts.percent(amount.value)} of the account"
+    return f"{SIZES[size.fits].format(budget)}, {at_most} at most"
+
+
+SIZES: Mapping[Fits, str] = {
+    Fits.MAX_LOSS: "as many of this structure as could lose {} at expiry, commissions included",
+    Fits.DEBIT: "as many of this structure as cost {}, commissions included",
+    Fits.CREDIT: "as many of this structure as bring {}, after commissions",
+}
+"""Everything that a quantity may count by; a test asks for each."""
+
+
 # ---------------------------------------------------------------- expiry
 
 
 def expiry_words(expiry: Expiry, classes: str) -> str:
     """Return which expiry is taken: `same-day SPXW options`."""
-    return EXPIRIES[expiry.rule](expiry).format(classes)
+    words = EXPIRIES[expiry.rule](expiry).format(f"monthly {classes}" if expiry.is_monthly else classes)
+    return words.replace("the earliest expiry", "the latest expiry") if expiry.is_latest else words
 
 
 def _exact(expiry: Expiry) -> str:
@@ -58,7 +78,8 @@ def _at_most(expiry: Expiry) -> str:
     days = expiry.days[0]
     if not days:
         return "same-day {} options"
-    return f"{{}} options of the earliest expiry within {amounts.counted(days, 'day')}, today's where there is one"
+    within = f"{{}} options of the earliest expiry within {amounts.counted(days, 'day')}"
+    return within if expiry.is_latest or expiry.is_monthly else f"{within}, today's where there is one"
 
 
 EXPIRIES: Mapping[DteRule, Callable[[Expiry], str]] = {
@@ -94,23 +115,60 @@ def strike_words(leg: LegPlan) -> str:
     """Return how the strike is chosen, with its modifiers in the order they are applied."""
     strike = leg.strike
     parts = [STRIKES[strike.by](leg, strike)]
-    parts += [said(strike) for name, said in MODIFIERS.items() if getattr(strike, name) is not None]
+    parts += [said(strike) for name, said in MODIFIERS.items() if getattr(strike, name) not in (None, Round.NEAREST)]
     return ", ".join(parts)
 
 
-def _expected_move(leg: LegPlan, strike: Strike) -> str:
+_BOUNDS: Mapping[Bound, str] = {Bound.NEAREST: "", Bound.AT_MOST: "at most ", Bound.AT_LEAST: "at least "}
+
+
+def _from_spot(leg: LegPlan, strike: Strike, distance: str) -> str:
     side = "below" if leg.right is Right.PUT else "above"
-    return f"{amounts.counted(strike.target or 0, 'expected move')} {side} spot"
+    return f"{_BOUNDS[strike.bound]}{distance} {side} spot"
+
+
+def _expected_move(leg: LegPlan, strike: Strike) -> str:
+    return _from_spot(leg, strike, amounts.counted(strike.target or 0, "expected move"))
+
+
+def _otm(leg: LegPlan, strike: Strike) -> str:
+    wanted = strike.target or 0
+    return _from_spot(
+        leg, strike, f"{amounts.plain(wanted)}%" if strike.is_percent else amounts.counted(wanted, "point")
+    )
+
+
+def _valued(noun: str) -> Callable[[LegPlan, Strike], str]:
+    """Return the words of a selector by a value: the nearest, or the nearest that respects a bound."""
+
+    def said(leg: LegPlan, strike: Strike) -> str:
+        wanted = amounts.price(strike.target or 0)
+        if strike.bound is Bound.NEAREST:
+            return f"whose {noun} is nearest {wanted}"
+        return f"whose {noun} is {_BOUNDS[strike.bound]}{wanted}, the nearest such"
+
+    return said
+
+
+def _offset(leg: LegPlan, strike: Strike) -> str:
+    widths = [amounts.plain(each) for each in (strike.target or 0, *strike.widths)]
+    where = f"{strike.by.value} {strike.reference}"
+    if not strike.widths:
+        return f"{amounts.counted(strike.target or 0, 'point')} {where}"
+    return f"{listed(tuple(widths), 'or')} points {where}, the first at which one is listed"
 
 
 STRIKES: Mapping[StrikeBy, Callable[[LegPlan, Strike], str]] = {
-    StrikeBy.DELTA: lambda leg, strike: f"whose delta is nearest {amounts.price(strike.target or 0)}",
+    StrikeBy.DELTA: _valued("delta"),
+    StrikeBy.PREMIUM: _valued("price at mid"),
+    StrikeBy.SIDE_CREDIT: _valued("credit at mid, with the long that counts from it,"),
+    StrikeBy.OTM: _otm,
     StrikeBy.EXPECTED_MOVE: _expected_move,
     StrikeBy.AT_SPOT: lambda leg, strike: "nearest to spot",
     StrikeBy.AT_LEG: lambda leg, strike: f"at the strike of {strike.reference}, or no trade",
-    StrikeBy.BELOW: lambda leg, strike: f"{amounts.counted(strike.target or 0, 'point')} below {strike.reference}",
+    StrikeBy.BELOW: _offset,
+    StrikeBy.ABOVE: _offset,
     StrikeBy.SHARES: lambda leg, strike: "at no strike",
-    StrikeBy.ABOVE: lambda leg, strike: f"{amounts.counted(strike.target or 0, 'point')} above {strike.reference}",
 }
 """Every selector; a test asks for each."""
 
@@ -119,12 +177,36 @@ def _within(strike: Strike) -> str:
     assert strike.within is not None
     away = {
         StrikeBy.DELTA: f"{amounts.price(strike.within)} away in delta",
+        StrikeBy.PREMIUM: f"{amounts.price(strike.within)} away in price",
+        StrikeBy.SIDE_CREDIT: f"{amounts.price(strike.within)} away in credit",
         StrikeBy.EXPECTED_MOVE: f"{amounts.counted(strike.within, 'expected move')} away",
-    }.get(strike.by, f"{amounts.counted(strike.within, 'point')} away")
+    }.get(strike.by, f"{amounts.plain(strike.within)}% of spot away" if strike.is_percent else "")
+    away = away or f"{amounts.counted(strike.within, 'point')} away"
     return f"no trade if the nearest is more than {away}"
 
 
+def edge_words(edge: Edge | None) -> str:
+    """Return what a strike may not pass, as a sentence has it."""
+    match edge:
+        case StrikeOf(leg):
+            return f"the strike of {leg}"
+        case Word(name):
+            return name
+        case Amount(value):
+            return amounts.plain(value)
+        case None:
+            return "nothing"
+
+
+ROUNDS: Mapping[Round, str] = {
+    Round.NEAREST: "the nearest listed",
+    Round.AWAY: "the next listed away from the money",
+    Round.TOWARD: "the next listed toward the money",
+}
+"""Every way to take a listed strike; a test asks for each."""
+
 MODIFIERS: Mapping[str, Callable[[Strike], str]] = {
+    "round": lambda strike: ROUNDS[strike.round],
     "multiple_of": lambda strike: f"of strikes that are multiples of {amounts.plain(strike.multiple_of or 0)}",
     "prefer_multiple_of": lambda strike: (
         f"on the nearest multiple of {amounts.plain(strike.prefer_multiple_of or 0)} where one is listed"
@@ -132,6 +214,8 @@ MODIFIERS: Mapping[str, Callable[[Strike], str]] = {
     "at_least_from_spot": lambda strike: (
         f"moved out to at least {amounts.counted(strike.at_least_from_spot or 0, 'point')} from spot"
     ),
+    "not_below": lambda strike: f"moved up to be not below {edge_words(strike.not_below)}",
+    "not_above": lambda strike: f"moved down to be not above {edge_words(strike.not_above)}",
     "within": _within,
 }
 """Every modifier of a strike, in the order they are applied; a test asks for each."""

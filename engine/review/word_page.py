@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.compile.units import WRITTEN
-from engine.compile.vocabulary import VOCABULARY, Measure, Parameter, Place
+from engine.compile.vocabulary import VOCABULARY, Measure, Parameter, Place, may_stand
 from engine.evaluate.phrases import listed
 from engine.review import amounts, lexicon
 from engine.review.explanation import Explanation, Line, Section
@@ -68,7 +68,7 @@ def _measure(word: str) -> Iterator[Section]:
         ("in", _units(measure)),
         ("reads", _source(measure)),
         ("takes", "; ".join(_argument(each) for each in measure.parameters)),
-        ("stands in", ", ".join(place.value for place in Place if place in measure.places)),
+        ("stands in", ", ".join(place.value for place in Place if may_stand(measure, place))),
         ("as in", "; ".join(_measure_examples(measure))),
     )
     yield Section("Measure", tuple(Line(name=name, words=words) for name, words in rows if words))
@@ -77,8 +77,10 @@ def _measure(word: str) -> Iterator[Section]:
 def _units(measure: Measure) -> str:
     if measure.is_truth:
         return "true or false by itself: it takes no comparison"
-    if measure.name == "session":
-        return "a word after 'is': full or half"
+    if measure.name == "last_exit":
+        return "a word after 'is': the name of an exit"
+    if measure.words:
+        return f"a word after 'is': {listed(measure.words, 'or')}"
     units = listed(tuple(WRITTEN[unit] for unit, _ in measure.units), "or")
     if measure.multiples:
         return f"{units}, or a multiple of {listed(measure.multiples, 'or')} ('2x {measure.multiples[0]}')"

@@ -3,7 +3,9 @@
 from decimal import Decimal
 from enum import Enum
 
+from engine.compile.distance import keeps_its_width
 from engine.compile.plan import LegPlan, Plan
+from engine.compile.size import loss_budget
 from engine.model.money import ZERO
 from engine.model.payoff import worst_case
 from engine.model.values import dataclass
@@ -15,10 +17,11 @@ _REFERRING = (StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE)
 
 
 class Sure(Enum):
-    """What makes an amount the most: the strikes and the price, max_loss_per_trade, or nothing but the example."""
+    """What makes an amount the most: strikes and price, max_loss_per_trade, quantity, or nothing but the example."""
 
     STRIKES = "strikes"
     LIMIT = "limit"
+    SIZE = "size"
     EXAMPLE = "example"
 
 
@@ -40,7 +43,9 @@ def worst_of(subject: Subject) -> Worst | None:
     if plan.overwrite is not None and example is not None and example.worst is not None:
         return Worst(example.worst, Sure.EXAMPLE)
     if example is None:
-        limit = plan.risk.max_loss_per_trade
+        limit, size = plan.risk.max_loss_per_trade, loss_budget(plan)
+        if size is not None and (limit is None or size <= limit):
+            return Worst(size, Sure.SIZE)
         return None if limit is None else Worst(limit, Sure.LIMIT)
     if example.worst is None:
         return Worst(None, Sure.STRIKES)
@@ -48,24 +53,27 @@ def worst_of(subject: Subject) -> Worst | None:
 
 
 def _bounded(plan: Plan, example: Example, of_example: Decimal) -> Worst:
-    limit = plan.risk.max_loss_per_trade
-    by_strikes = _by_strikes(plan, example, of_example)
+    limit, times = plan.risk.max_loss_per_trade, Decimal(plan.quantity) / example.position.quantity
+    size = loss_budget(plan)
+    if size is not None and (limit is None or size <= limit):
+        return Worst(size, Sure.SIZE)
+    by_strikes = _by_strikes(plan, example, of_example, times)
     if by_strikes is not None and by_strikes.amount is not None and (limit is None or by_strikes.amount <= limit):
         return by_strikes
     if limit is not None:
         return Worst(limit, Sure.LIMIT)
-    return by_strikes or Worst(of_example, Sure.EXAMPLE)
+    return by_strikes or Worst(of_example * times, Sure.EXAMPLE)
 
 
-def _by_strikes(plan: Plan, example: Example, of_example: Decimal) -> Worst | None:
+def _by_strikes(plan: Plan, example: Example, of_example: Decimal, times: Decimal) -> Worst | None:
     """Return what the widths in the text bound: less the least credit or with the largest debit, where one is given."""
     if not is_fixed(plan.legs):
         return None
     width = gross(example)
     if example.is_bound:
-        return Worst(of_example, Sure.STRIKES, width)
+        return Worst(of_example * times, Sure.STRIKES, width)
     if example.net >= 0:
-        return Worst(width * example.shares + example.commission, Sure.STRIKES, width)
+        return Worst((width * example.shares + example.commission) * times, Sure.STRIKES, width)
     return None
 
 
@@ -83,6 +91,8 @@ def is_fixed(legs: tuple[LegPlan, ...]) -> bool:
     for leg in legs:
         groups.setdefault((leg.symbol, leg.right.value), []).append(leg)
     by_name = {leg.name: leg for leg in legs}
+    if not all(keeps_its_width(leg.strike) for leg in legs):
+        return False
     return all(_hangs_together(group, by_name) for group in groups.values())
 
 

@@ -199,7 +199,7 @@ def _position_row(program: Program, state: State, position: Position, at: dateti
 
 
 def _entering(program: Program, position: Position, order: Order | None) -> tuple[str, str]:
-    ladder = program.governing(position.bot, position.digest).plan.order
+    ladder = program.governing(position).plan.order
     if order is None:
         return f"  try {position.attempts} of {ladder.tries}", "its next order"
     tried = f"try {order.attempt} of {ladder.tries} " if ladder.tries > 1 else ""

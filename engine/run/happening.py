@@ -1,6 +1,7 @@
 """What happened, for people: a record of the journal becomes one line, or none when it matters to machines only."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum
@@ -174,8 +175,15 @@ def _moved(record: Record, _: State, position: Position | None) -> Told:
     return f"filled{part}: {entry_text(position)}"
 
 
+def _closing(record: Record, position: Position) -> Position:
+    """Return the position with the legs alone that an exit closes, where it closes some."""
+    values = record.data.get("values")
+    legs = tuple(leg for leg in position.legs if isinstance(values, list) and leg.name in values)
+    return replace(position, legs=legs) if legs else position
+
+
 def _exit(record: Record, _: State, position: Position | None) -> Told:
-    what = "" if position is None else f" {structure(position)}"
+    what = "" if position is None else f" {structure(_closing(record, position))}"
     closing = 0 if position is None else position.structures - position.keep
     count = f" {closing} of" if position is not None and 0 < closing < position.quantity else ""
     return f"{record.data['reason']}: closing{count}{what}"

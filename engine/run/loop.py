@@ -16,6 +16,7 @@ from engine.model.event import Event, MarketMoved, OperatorRequest
 from engine.model.order import Purpose
 from engine.ports import Batch, Broker, Feed, Journal, Link
 from engine.record.record import DURABLE, Kind, Record
+from engine.run.bars import BarWatch
 from engine.run.connecting import waits
 from engine.run.prepare import prepare
 from engine.turn.program import Program
@@ -29,6 +30,8 @@ log = logging.getLogger("rulebot.run")
 
 INBOX_EVERY = timedelta(seconds=0.25)
 """How often requests of people are looked for while nothing moves, in real time."""
+RESTS = timedelta(seconds=5)
+"""How long we do without the simulated gateway's clock at most: then people's requests are looked for."""
 PREPARE_AHEAD, PREPARE_AGAIN = timedelta(hours=1), timedelta(minutes=1)
 UNWATCHED = 600.0
 """Seconds without a broker after which a person is told that nobody watches what is open."""
@@ -69,6 +72,7 @@ class Loop:
     recorded: Callable[[Sequence[Record]], None] = lambda _: None
     guard: Callable[[], None] = lambda: None
     between: Callable[[datetime], Awaitable[None]] = _nothing
+    inbox_every: timedelta = INBOX_EVERY
     spent: Spent = field(default_factory=Spent)
     at: datetime | None = None
     reason: str = ""
@@ -76,6 +80,10 @@ class Loop:
     _prepare_again: datetime | None = None
     _asking: "asyncio.Task[list[Event]] | None" = None
     _asked_for: date | None = None
+    _bars: BarWatch = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._bars = BarWatch(self.feed)
 
     async def run(self, first: Batch, ends: Callable[[datetime], str]) -> None:
         """Take the first batch (of `link.connect`), then go on until `ends` says why it ends or an operator stops us.
@@ -91,6 +99,7 @@ class Loop:
         finally:
             if self._asking is not None:
                 self._asking.cancel()
+            self._bars.close()
 
     async def _go_on(self, ends: Callable[[datetime], str]) -> None:
         left = STOP_PATIENCE
@@ -103,6 +112,7 @@ class Loop:
             if self._is_prepare_due(batch.at):
                 await self._prepare(batch.at)
             self._take_facts(batch.at)
+            await self._take_bars(batch.at)
             self.watcher(self, batch.at)
             if reason := ends(batch.at):
                 self.reason = reason
@@ -119,12 +129,19 @@ class Loop:
         In lockstep the gateway's clock stands still without us, so there is nothing to wait for: the run ends.
         """
         if self.link.is_up and self.link.is_lockstep:
-            return await self.link.next(None)
+            return await self.link.next(self._rests_until())
         if self.link.is_up and self.at is not None:
-            return await self.link.next(min(self.state.wake_at, self.at + INBOX_EVERY))
+            return await self.link.next(min(self.state.wake_at, self.at + self.inbox_every))
         if self.link.is_lockstep:
             raise LostError("the connection to the gateway was lost", "start again: the next run goes on from here")
         return await self._reconnect()
+
+    def _rests_until(self) -> datetime | None:
+        """Return until when nothing of ours is due in lockstep while nothing moves, None for the very next instant."""
+        state = self.state
+        if self.at is None or state.is_stopping or state.indexed != state.board.version:
+            return None
+        return min(state.wake_at, self.at + RESTS)
 
     async def _reconnect(self) -> Batch:
         clock, told = asyncio.get_running_loop().time, False
@@ -213,6 +230,13 @@ class Loop:
             self._handle(replace(event, at=at))
         self._prepared, self._prepare_again = self._asked_for, None
 
+    async def _take_bars(self, at: datetime) -> None:
+        """Take bars that have ended, and ask for those that are due while there is a broker to ask."""
+        if self.state.is_linked:
+            waits = self.link.is_lockstep
+            for event in await self._bars.step(self.program, self.state.facts, self.state.session, at, waits=waits):
+                self._handle(replace(event, at=at))
+
     def _is_prepare_due(self, at: datetime) -> bool:
         """Say whether a new session's facts are to be asked for: from an hour before it opens, not at midnight."""
         session = self.state.session
@@ -232,7 +256,10 @@ class Loop:
         facts: what the new program's bots have asked for. Raises: StoreError; then nothing has changed.
         """
         self._write((*records, *result.records), result.commands)
+        extras = self.program.extras()
         self.program, self.state = program, result.state
+        if program.extras() != extras:
+            self.feed.watch(self.state.streamed, program.extras())
         for event in facts:
             self._handle(event)
 
@@ -268,7 +295,7 @@ class Loop:
         elif isinstance(command, Inquire):
             self.broker.inquire()
         else:
-            self.feed.watch(command.contracts)
+            self.feed.watch(command.contracts, self.program.extras())
 
 
 def _says_something(batch: Batch) -> bool:

@@ -87,17 +87,17 @@ def resting_text(state: State, position: Position) -> str:
 
 def close_price(position: Position, board: Board, now: float) -> float | None:
     """Return what closing one structure costs per share at mid (negative: it brings), None while unknown."""
-    if not position.structures:
+    if not position.open_structures:
         return None
     value = open_value(position, board, now)
     if value is None:
         return None
-    return -value / (position.structures * LOT)
+    return -value / (position.open_structures * LOT)
 
 
 def exits_text(program: Program, state: State, position: Position, now: float) -> str:
     """Return each exit of an open position with its level and the present value."""
-    bot = program.governing(position.bot, position.digest)
+    bot = program.governing(position)
     resting = resting_text(state, position)
     parts = [f"resting: {resting}"] if resting else []
     is_said = False

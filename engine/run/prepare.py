@@ -1,11 +1,13 @@
 """Before a session: the slow facts every bot needs, asked for once and handed to the engine as events."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime, timedelta
 
-from engine.evaluate.select import expiry_on
-from engine.model.event import ClosesReport, Event, ListingReport, OpeningMoveReport
-from engine.model.facts import Facts, Listing
+from engine.compile.series import DAY, Series
+from engine.evaluate.listings import expiry_on
+from engine.evaluate.measure_options import SESSIONS
+from engine.model.event import BarsReport, ClosesReport, Event, ImpliedReport, ListingReport, OpeningMoveReport
+from engine.model.facts import Bar, Facts, Listing
 from engine.model.session import Session
 from engine.ports import Feed
 from engine.turn.program import CompiledBot, Program
@@ -36,10 +38,16 @@ async def prepare(
     for symbol, count in _daily(program).items():
         if len(known.closes.get(symbol, ())) < count:
             yield ClosesReport(at, symbol, await feed.closes(symbol, count))
+    for (symbol, seconds), count in needed_bars(program.bots.values()).items():
+        if seconds == DAY and len(_known_days(known, symbol)) < count:
+            yield BarsReport(at, symbol, DAY, await feed.bars(symbol, DAY, count, session))
+    for symbol in dict.fromkeys(symbol for bot in program.bots.values() for symbol in bot.plan.needs.implied):
+        if symbol not in known.implied:
+            yield ImpliedReport(at, symbol, await feed.implied(symbol, SESSIONS))
     if at < session.open + OPENING_MINUTE:
         return
-    for bot in program.bots.values():
-        async for event in _opening_moves(bot, feed, listings, session, at):
+    for text in [each for bot in program.bots.values() for each in bot.expiries()]:
+        async for event in _opening_moves(text, feed, listings, session, at):
             if (event.symbol, event.expiry) not in known.opening_moves:
                 yield event
 
@@ -50,6 +58,20 @@ def _daily(program: Program) -> dict[str, int]:
     for bot in program.bots.values():
         for symbol, count in bot.plan.needs.daily.items():
             counts[symbol] = max(counts.get(symbol, 0), count)
+    return counts
+
+
+def _known_days(known: Facts, symbol: str) -> tuple[Bar, ...]:
+    found = known.bars.get((symbol, DAY))
+    return () if found is None else found.bars
+
+
+def needed_bars(bots: Iterable[CompiledBot]) -> dict[Series, int]:
+    """Return how many bars of what these bots need."""
+    counts: dict[Series, int] = {}
+    for bot in bots:
+        for series, count in bot.plan.needs.bars.items():
+            counts[series] = max(counts.get(series, 0), count)
     return counts
 
 

@@ -21,7 +21,7 @@ from engine.run.crash_loop import TELLING, WITHIN, WORDS, is_crash_loop
 from engine.run.desk import Desk, compile_text
 from engine.run.guard import Guard
 from engine.run.inbox import Inbox
-from engine.run.loop import STOPPED, Loop
+from engine.run.loop import INBOX_EVERY, STOPPED, Loop
 from engine.run.reload import Reloader
 from engine.run.reread import LiveRun, told_limits, told_sources, told_specs
 from engine.run.resume import Resumed, resume
@@ -42,6 +42,7 @@ AFTER_CLOSE = timedelta(minutes=6)
 class RunOptions:
     """What a run was asked to do. `sessions` None goes on until somebody stops it; `until_flat` ends it when nothing
     that can be closed is open any more. accounts: the folder of the locks of accounts, None where accounts are made up.
+    inbox_every: how often requests of people are looked for while nothing moves.
     """
 
     store: Place
@@ -51,6 +52,7 @@ class RunOptions:
     install: str = ""
     until_flat: bool = False
     accounts: Path | None = None
+    inbox_every: timedelta = INBOX_EVERY
     settings: Mapping[str, Json] = field(default_factory=dict)
 
 
@@ -141,6 +143,7 @@ def _assemble(
         inbox=inbox.read,
         watcher=lambda _, now: watcher(run, now),
         guard=Guard(journal.check_held).look,
+        inbox_every=options.inbox_every,
     )
     reloader = Reloader(
         desk,

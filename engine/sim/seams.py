@@ -171,6 +171,9 @@ class Market(Protocol):
     def earnings(self, symbol: str) -> tuple[date, ...]:
         """Return the earnings dates of a stock around today."""
 
+    def volume(self, con_id: int) -> int:
+        """Return how many contracts of an option were traded in the session so far; 0 for what is not one."""
+
     def open_interest(self, con_id: int) -> int:
         """Return the open interest of an option."""
 

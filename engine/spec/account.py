@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from engine.spec.conditions import Tree, mapping, sequence
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.scalar import amount
-from engine.spec.sections import number
 from engine.spec.source import Plain, Source
-from engine.spec.spec import AccountDocument, Amount, Backing, Demand, LiveRules, Op, Path, Shown
+from engine.spec.spec import AccountDocument, Amount, Backing, Between, Demand, LiveRules, Op, Path, Shown
+from engine.spec.strikes import number
 
 OWED = (Shown.COMPLIANT_SESSIONS, Shown.EXPECTANCY)
 """What no document may leave out: real money asks for sessions as planned, and for trades that pay."""
@@ -29,6 +29,10 @@ def account_document(tree: Tree) -> AccountDocument:
         entries_per_day=_count(risk.get("entries_per_day")),
         worst_case_at_expiry=_bound(risk.get("require"), "worst_case_at_expiry"),
         margin=_bound(risk.get("require"), "margin"),
+        net_delta=_between(risk.get("require"), "net_delta"),
+        net_gamma=_between(risk.get("require"), "net_gamma"),
+        net_theta=_between(risk.get("require"), "net_theta"),
+        net_vega=_between(risk.get("require"), "net_vega"),
         cash_secured_puts=None if backing is None else Backing(backing),
         max_contracts_per_order=_count(risk.get("max_contracts_per_order")),
         max_notional_per_order=number(risk.get("max_notional_per_order")),
@@ -42,6 +46,7 @@ def check_account(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     """Yield what no schema can say: conditions that stand twice, and those that `live.require` may not leave out."""
     for path in (_ENTRIES, _LIVE):
         yield from _repeated(source, tree, path)
+    yield from _backwards(source, tree)
     named = [name for each in _conditions(tree, _LIVE) or () for name in each]
     has_unknown = not set(named) <= {shown.value for shown in Shown}
     for shown in OWED if _conditions(tree, _LIVE) is not None else ():
@@ -64,6 +69,17 @@ def _repeated(source: Source, tree: Tree, path: Path) -> Iterator[Diagnostic]:
             seen.add(name)
 
 
+def _backwards(source: Source, tree: Tree) -> Iterator[Diagnostic]:
+    """Yield ends of which the upper one comes first: nothing lies between them."""
+    for place, each in enumerate(_conditions(tree, _ENTRIES) or ()):
+        for name, body in each.items():
+            ends = body.get("between") if isinstance(body, dict) else None
+            found = [amount(end) for end in ends] if isinstance(ends, list) else []
+            if len(found) == 2 and found[0] is not None and found[1] is not None and found[0].value > found[1].value:
+                at = (*_ENTRIES, place, name, "between")
+                yield source.diagnostic("RB156", at, "the lower end comes first", "turn the two round")
+
+
 def _conditions(tree: Tree, path: Path) -> list[Tree] | None:
     """Return the conditions of a list, sound or not; None where there is no list."""
     found: Plain = tree
@@ -81,6 +97,16 @@ def _bound(require: Plain, name: str) -> Amount | None:
     for each in sequence(require):
         if name in mapping(each):
             return amount(mapping(mapping(each)[name])["at_most"])
+    return None
+
+
+def _between(require: Plain, name: str) -> Between | None:
+    """Return the ends that a condition of `require` gives, None when it is not among them."""
+    for each in sequence(require):
+        if name in mapping(each):
+            ((op, given),) = mapping(mapping(each)[name]).items()
+            ends = tuple(number(end) for end in sequence(given))
+            return Between(None if op == "at_most" else ends[0], None if op == "at_least" else ends[-1])
     return None
 
 

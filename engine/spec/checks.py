@@ -9,7 +9,7 @@ from pathlib import PurePath
 from engine.spec.conditions import GROUPS, kind_of, own_name
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.scalar import amount
-from engine.spec.sections import NOT_LEGS
+from engine.spec.sections import NOT_LEGS, NOT_LEGS_OF_ONE
 from engine.spec.source import Plain, Source
 from engine.spec.spec import Path, Unit
 from engine.spec.words import RESERVED
@@ -17,7 +17,14 @@ from engine.spec.words import RESERVED
 Tree = dict[str, Plain]
 
 _OUTCOMES = ("filled", "unfilled", "any")
-_LISTS: tuple[Path, ...] = (("entry", "when"), ("legs", "require"), ("exits",), ("risk", "halt_when"))
+_LISTS: tuple[Path, ...] = (
+    ("universe", "require"),
+    ("entry", "when"),
+    ("legs", "require"),
+    ("exits",),
+    ("risk", "require"),
+    ("risk", "halt_when"),
+)
 
 
 def check(source: Source, tree: Tree, places: Mapping[Path, str]) -> list[Diagnostic]:
@@ -25,9 +32,12 @@ def check(source: Source, tree: Tree, places: Mapping[Path, str]) -> list[Diagno
     found = [*_file_name(source, tree), *_own_words(source, tree), *_accepted(source, tree)]
     for path in _LISTS:
         found += _names(source, _at(tree, path), path)
+    found += _choices(source, tree)
     found += _lets(source, tree, places)
     found += _hiding_exits(source, tree)
+    found += _names_of_parts(source, tree)
     found += _tolerances(source, tree)
+    found += _quantity(source, tree)
     found += _strikes(source, tree)
     found += _settling(source, tree)
     found += _arming(source, tree)
@@ -53,11 +63,54 @@ def _file_name(source: Source, tree: Tree) -> Iterator[Diagnostic]:
 
 
 def _own_words(source: Source, tree: Tree) -> Iterator[Diagnostic]:
-    for section, what in (("legs", "leg"), ("let", "let")):
-        for name in _mapping(tree, section):
-            if name in RESERVED and not (section == "legs" and name in NOT_LEGS):
-                message = f"a {what} cannot be called '{name}': that is a word of the language"
-                yield source.diagnostic("RB214", (section, name), message, f"as in 'my_{name}'", at_key=True)
+    named = [("let", ("let", name)) for name in _mapping(tree, "let")]
+    for what, path in (*(("leg", path) for path, _ in _legs(tree)), *named):
+        if path[-1] in RESERVED:
+            message = f"a {what} cannot be called '{path[-1]}': that is a word of the language"
+            yield source.diagnostic("RB214", path, message, f"as in 'my_{path[-1]}'", at_key=True)
+
+
+def _alternatives(tree: Tree) -> Iterator[tuple[Path, Tree]]:
+    """Yield the alternatives of `choose` with their places."""
+    found = _mapping(tree, "legs").get("choose")
+    for at, each in enumerate(found if isinstance(found, list) else ()):
+        if isinstance(each, dict):
+            yield ("legs", "choose", at), each
+
+
+def _legs(tree: Tree) -> Iterator[tuple[Path, Plain]]:
+    """Yield every leg with its place, those of alternatives too."""
+    for name, leg in _mapping(tree, "legs").items():
+        if name not in NOT_LEGS:
+            yield ("legs", name), leg
+    for path, each in _alternatives(tree):
+        yield from (((*path, name), leg) for name, leg in each.items() if name not in NOT_LEGS_OF_ONE)
+
+
+def _choices(source: Source, tree: Tree) -> Iterator[Diagnostic]:
+    """Yield the same of the rules of alternatives, two of one name, and legs that stand beside a choice."""
+    first: dict[str, Path] = {}
+    for path, each in _alternatives(tree):
+        for key in ("when", "require"):
+            yield from _names(source, each.get(key), (*path, key))
+        name = each.get("name")
+        if isinstance(name, str) and name in first:
+            place = source.span(first[name])
+            help = f"the first stands at {place.line}:{place.col}"
+            message = f"two alternatives are called '{name}'"
+            yield source.diagnostic("RB270", (*path, "name"), message, help)
+        elif isinstance(name, str):
+            first[name] = (*path, "name")
+        if all(key in NOT_LEGS_OF_ONE for key in each):
+            message = f"the alternative '{name}' has no leg"
+            yield source.diagnostic("RB121", (*path, "name"), message, "no trade at all is 'when' of the entry")
+    if first and "require" in _mapping(tree, "legs") and all("require" in each for _, each in _alternatives(tree)):
+        message = "'require' is asked of no structure: each alternative has its own"
+        yield source.diagnostic("RB122", ("legs", "require"), message, "remove it", at_key=True)
+    beside = [name for name in _mapping(tree, "legs") if name not in NOT_LEGS]
+    if "choose" in _mapping(tree, "legs") and beside:
+        message = f"'{beside[0]}' stands beside 'choose': the legs of each alternative stand in it"
+        yield source.diagnostic("RB118", ("legs", beside[0]), message, "move it there", at_key=True)
 
 
 def _accepted(source: Source, tree: Tree) -> Iterator[Diagnostic]:
@@ -143,6 +196,13 @@ def _hiding_exits(source: Source, tree: Tree) -> Iterator[Diagnostic]:
             yield source.diagnostic("RB303", ("exits", at, "name"), message, "give it another name", "warning")
 
 
+def _quantity(source: Source, tree: Tree) -> Iterator[Diagnostic]:
+    """A budget has a most beside it; of calls against shares held the band itself says the most."""
+    if {"overwrite", "at_most"} <= _mapping(tree, "quantity").keys():
+        message = "'at_most' stands beside 'overwrite': the band says how many there are"
+        yield source.diagnostic("RB118", ("quantity", "at_most"), message, "remove it", at_key=True)
+
+
 def _strikes(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     """Every option has a strike, and shares have none."""
     for name, leg in _mapping(tree, "legs").items():
@@ -157,24 +217,49 @@ def _strikes(source: Source, tree: Tree) -> Iterator[Diagnostic]:
             yield source.diagnostic("RB113", ("legs", name), f"'{name}' lacks 'strike'", help, at_key=True)
 
 
+def _names_of_parts(source: Source, tree: Tree) -> Iterator[Diagnostic]:
+    """An exit `of: each_short` comes to one for each short leg, called like an exit that is of that leg."""
+    exits = tree.get("exits")
+    members = [(at, item) for at, item in enumerate(exits if isinstance(exits, list) else ()) if isinstance(item, dict)]
+    sold = [name for name, leg in _mapping(tree, "legs").items() if isinstance(leg, dict) and "sell" in leg]
+    for at, item in members:
+        kind = kind_of(item)
+        if kind is None or _mapping(item, kind).get("of") != "each_short":
+            continue
+        parts = {f"{own_name(item)}.{leg}" for leg in sold}
+        for _, other in members:
+            if (name := own_name(other)) in parts:
+                message = f"'{name}' is also what 'of: each_short' makes of the exit for that leg"
+                path = _name_path(item, ("exits", at))
+                yield source.diagnostic("RB270", path, message, "give one of them a 'name:'", at_key=path[-1] != "name")
+
+
 def _tolerances(source: Source, tree: Tree) -> Iterator[Diagnostic]:
-    for name, leg in _mapping(tree, "legs").items():
+    for path, leg in _legs(tree):
         strike = _mapping(leg, "strike")
         found = amount(strike.get("within"))
         if "by" in strike and not {"below", "above"} & strike.keys():
             message = "'by' belongs to 'below' or 'above'"
-            yield source.diagnostic("RB122", ("legs", name, "strike", "by"), message, "remove it", at_key=True)
-        if name in NOT_LEGS or found is None:
+            yield source.diagnostic("RB122", (*path, "strike", "by"), message, "remove it", at_key=True)
+        if found is None:
             continue
-        if "delta" in strike:
+        if {"delta", "premium", "side_credit"} & strike.keys():
             unit, owed = Unit.NUMBER, "a bare number, as in 0.02"
+        elif "otm" in strike and _is_percent(strike["otm"]):
+            unit, owed = Unit.PERCENT, "a percentage of spot, as in 0.2%"
         elif "expected_move" in strike:
             unit, owed = Unit.MULTIPLE, "a multiple, as in 0.1x"
         else:
             unit, owed = Unit.POINTS, "points, as in 5 pts"
         if found.unit is not unit:
             message = f"'within' has the unit of what the strike is chosen by, is '{strike['within']}'"
-            yield source.diagnostic("RB152", ("legs", name, "strike", "within"), message, f"here {owed}")
+            yield source.diagnostic("RB152", (*path, "strike", "within"), message, f"here {owed}")
+
+
+def _is_percent(value: Plain) -> bool:
+    wanted = next(iter(value.values()), None) if isinstance(value, dict) else value
+    found = amount(wanted)
+    return found is not None and found.unit is Unit.PERCENT
 
 
 def _settling(source: Source, tree: Tree) -> Iterator[Diagnostic]:

@@ -34,7 +34,13 @@ JUDGING = frozenset({"name", "confirm", "max_age"})
 LEAVING = frozenset({"enabled", "resting", "order", "unknown", "grace", "close", "repeat", "armed_by"})
 ENDINGS = frozenset({"target", "stop", "at_expiry"})
 
-_STOP_OPS = {"profit": Op.AT_MOST, "loss": Op.AT_LEAST, "cost": Op.AT_LEAST, "value": Op.AT_MOST}
+_STOP_OPS = {
+    "profit": Op.AT_MOST,
+    "loss": Op.AT_LEAST,
+    "give_back": Op.AT_LEAST,
+    "cost": Op.AT_LEAST,
+    "value": Op.AT_MOST,
+}
 _TARGET_OPS = {"profit": Op.AT_LEAST, "loss": Op.AT_MOST, "cost": Op.AT_MOST, "value": Op.AT_LEAST}
 
 
@@ -80,7 +86,7 @@ def own_name(tree: Tree, *, named_not: bool = False) -> str | None:
         return kind if named_not else None
     body = tree[kind]
     of = body.get("of") if isinstance(body, dict) else None
-    return f"{kind}.{of}" if isinstance(of, str) else kind
+    return f"{kind}.{of}" if isinstance(of, str) and of not in ("each_side", "each_short") else kind
 
 
 def conditions(value: Plain, path: Path, prefix: str = "") -> tuple[Condition, ...]:
@@ -117,10 +123,11 @@ def _test(tree: Tree, path: Path, name: str) -> Test:
 
 
 def _ending(kind: ExitKind, body: Tree, path: Path) -> MeasureTest:
-    ((measure, bound),) = body.items()
+    ((measure, bound),) = ((key, value) for key, value in body.items() if key != "of")
     ops = _TARGET_OPS if kind is ExitKind.TARGET else _STOP_OPS
     comparison = Comparison(ops[measure], (_operand(bound),))
-    return MeasureTest(measure=measure, comparison=comparison, path=(*path, measure))
+    arguments = {"of": argument(body["of"])} if "of" in body else {}
+    return MeasureTest(measure=measure, arguments=arguments, comparison=comparison, path=(*path, measure))
 
 
 def measure_test(measure: str, body: Plain, path: Path) -> MeasureTest:

@@ -132,14 +132,18 @@ def _load_tests(source: Source, tree: dict[str, Plain]) -> Loaded:
 
 def _strategy(replaced: Replaced) -> Spec:
     tree = replaced.tree
-    underlyings = tree.get("underlyings", [tree.get("underlying")])
+    universe = sections.universe(mapping(tree["universe"])) if "universe" in tree else None
+    underlyings = tree.get("underlyings", [tree.get("underlying")] if universe is None else [*universe.symbols[:1]])
+    quantity, size = sections.quantity(tree.get("quantity", 1))
     exit_order = tree.get("exit_order")
     return Spec(
         version=1,
         name=str(tree["name"]),
         about=str(tree["about"]),
         underlyings=tuple(str(symbol) for symbol in underlyings) if isinstance(underlyings, list) else (),
-        quantity=sections.quantity(tree.get("quantity", 1)),
+        universe=universe,
+        quantity=quantity,
+        size=size,
         overwrite=sections.overwrite(tree.get("quantity")),
         parameters=replaced.parameters,
         lets=sections.lets(mapping(tree.get("let", {}))),

@@ -20,6 +20,7 @@ _UNITS = (
     (re.compile(rf"{_N}d"), Unit.SESSIONS),
     (re.compile(rf"{_N}R"), Unit.R),
 )
+_OWED = re.compile(r"-\$(?P<n>(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,8})?)")
 _MULTIPLE = re.compile(rf"{_N}x(?: (?P<of>[a-z][a-z0-9_]*))?")
 _DURATION = re.compile(rf"{_N}(?P<unit>[smh])")
 _CLOCK = re.compile(r"(?P<hours>[01][0-9]|2[0-3]):(?P<minutes>[0-5][0-9])(?::(?P<seconds>[0-5][0-9]))?")
@@ -34,6 +35,8 @@ def amount(value: Plain) -> Amount | None:
         return None
     if isinstance(value, int | Decimal):
         return Amount(Decimal(value), Unit.NUMBER)
+    if value.startswith("-$") and (found := _OWED.fullmatch(value)) is not None:
+        return Amount(-Decimal(found["n"]), Unit.DOLLARS)
     for pattern, unit in _UNITS:
         if (found := pattern.fullmatch(value)) is not None:
             return Amount(Decimal(found["n"]), unit)

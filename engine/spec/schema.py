@@ -18,6 +18,7 @@ from engine.spec.conditions import ENDINGS, LEAVING
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.fits import read_schema
 from engine.spec.misfit import scalar_problem, shown
+from engine.spec.sections import NOT_LEGS
 from engine.spec.source import Plain, Source
 from engine.spec.spec import Path
 from engine.spec.suggest import closest, did_you_mean
@@ -117,9 +118,9 @@ def _called(path: Path) -> str:
 
 def _misspelt_section(path: Path) -> str | None:
     """Return the help for a leg that is no leg but a misspelt word of `legs`."""
-    if len(path) < 2 or path[0] != "legs" or path[1] in ("expiry", "require", "if_held"):
+    if len(path) < 2 or path[0] != "legs" or path[1] in NOT_LEGS:
         return None
-    word = closest(str(path[1]), ("expiry", "require", "if_held"))
+    word = closest(str(path[1]), sorted(NOT_LEGS))
     return f"did you mean '{word}'?" if word else None
 
 

@@ -20,6 +20,7 @@ from engine.spec.scalar import amount, day_time, seconds
 from engine.spec.source import Plain
 from engine.spec.spec import (
     Again,
+    Alternative,
     Amount,
     Condition,
     DteRule,
@@ -27,6 +28,7 @@ from engine.spec.spec import (
     Exit,
     ExitKind,
     Expiry,
+    Fits,
     IfHeld,
     IfUnknown,
     Leg,
@@ -37,31 +39,24 @@ from engine.spec.spec import (
     Path,
     Priority,
     Protect,
+    Rank,
     Risk,
     Side,
+    Size,
     Start,
     Strike,
     StrikeBy,
     Then,
     Unit,
+    Universe,
     Window,
 )
+from engine.spec.strikes import number, strike
 
 ATTEMPT_SECONDS = 300.0
-NOT_LEGS = frozenset({"expiry", "require", "if_held"})
-
-
-def quantity(value: Plain) -> int:
-    """Return `quantity:` as a count; 1 stands for what a mapping says."""
-    return value if isinstance(value, int) else 1
-
-
-def overwrite(value: Plain) -> Overwrite | None:
-    """Return the band of `quantity: {overwrite: ..}`, None for any other quantity."""
-    if not isinstance(value, dict) or "overwrite" not in value:
-        return None
-    least, most = (sure(number(each)) / 100 for each in sequence(mapping(value["overwrite"])["between"]))
-    return Overwrite(least, most)
+NOT_LEGS = frozenset({"expiry", "choose", "require", "if_held"})
+NOT_LEGS_OF_ONE = frozenset({"name", "when", "expiry", "require"})
+"""Keys of `legs`, and of one of its alternatives, that are no legs."""
 
 
 def entry(tree: Tree) -> Entry:
@@ -111,14 +106,42 @@ def _again(value: Plain, path: Path) -> Again | None:
     )
 
 
+def quantity(value: Plain) -> tuple[int, Size | None]:
+    """Return `quantity:` as the count, or as the most there may be and what they must fit; 1 where shares say it."""
+    if not isinstance(value, dict) or "overwrite" in value:
+        return _count(value) or 1, None
+    fits = next(each for each in Fits if each.value in value)
+    return sure(_count(value["at_most"])), Size(fits=fits, amount=sure(amount(value[fits.value])))
+
+
 def legs(tree: Tree) -> Legs:
     """Return `legs:`; every key that is not a word of the section is a leg."""
     path: Path = ("legs",)
     return Legs(
         expiry=_expiry(mapping(tree["expiry"]), (*path, "expiry")),
-        legs=tuple(_leg(name, mapping(body), (*path, name)) for name, body in tree.items() if name not in NOT_LEGS),
+        legs=_legs(tree, path, NOT_LEGS),
+        choose=tuple(
+            _alternative(mapping(each), (*path, "choose", at)) for at, each in enumerate(sequence(tree.get("choose")))
+        ),
         require=conditions(tree.get("require"), (*path, "require")),
         if_held=IfHeld(tree.get("if_held", "skip")),
+        path=path,
+    )
+
+
+def _legs(tree: Tree, path: Path, others: frozenset[str]) -> tuple[Leg, ...]:
+    return tuple(_leg(name, mapping(body), (*path, name)) for name, body in tree.items() if name not in others)
+
+
+def _alternative(tree: Tree, path: Path) -> Alternative:
+    name = str(tree["name"])
+    require = conditions(tree["require"], (*path, "require"), f"{name}.") if "require" in tree else None
+    return Alternative(
+        name=name,
+        when=conditions(tree.get("when"), (*path, "when"), f"{name}."),
+        expiry=_expiry(mapping(tree["expiry"]), (*path, "expiry")) if "expiry" in tree else None,
+        legs=_legs(tree, path, NOT_LEGS_OF_ONE),
+        require=require,
         path=path,
     )
 
@@ -130,7 +153,9 @@ def _expiry(tree: Tree, path: Path) -> Expiry:
     return Expiry(
         rule=rule,
         days=tuple(sure(_count(day)) for day in sequence(days)),
+        is_latest=tree.get("take") == "latest",
         trading_class=None if trading_class is None else str(trading_class),
+        is_monthly=tree.get("cycle") == "monthly",
         path=path,
     )
 
@@ -149,43 +174,13 @@ def _leg(name: str, tree: Tree, path: Path) -> Leg:
         right=str(tree[side.value]),
         underlying=None if underlying is None else str(underlying),
         ratio=_count(tree.get("ratio")) or 1,
-        strike=_strike(mapping(tree["strike"]), (*path, "strike")) if "strike" in tree else _no_strike(path),
+        strike=strike(mapping(tree["strike"]), (*path, "strike")) if "strike" in tree else _no_strike(path),
         path=path,
     )
 
 
 def _no_strike(path: Path) -> Strike:
     return Strike(by=StrikeBy.SHARES, path=path)
-
-
-def _strike(tree: Tree, path: Path) -> Strike:
-    by, target, reference = _selector(tree)
-    return Strike(
-        by=by,
-        target=target,
-        reference=reference,
-        multiple_of=number(tree.get("multiple_of")),
-        prefer_multiple_of=number(tree.get("prefer_multiple_of")),
-        at_least_from_spot=number(tree.get("at_least_from_spot")),
-        within=number(tree.get("within")),
-        path=path,
-    )
-
-
-def _selector(tree: Tree) -> tuple[StrikeBy, Decimal | None, str | None]:
-    for by in (StrikeBy.DELTA, StrikeBy.EXPECTED_MOVE):
-        if by.value in tree:
-            return by, number(tree[by.value]), None
-    for by in (StrikeBy.BELOW, StrikeBy.ABOVE):
-        if by.value in tree:
-            return by, number(tree["by"]), str(tree[by.value])
-    at = str(tree["at"])
-    return (StrikeBy.AT_SPOT, None, None) if at == "spot" else (StrikeBy.AT_LEG, None, at)
-
-
-def number(value: Plain) -> Decimal | None:
-    """Return the number of an amount whose unit the schema has checked."""
-    return None if value is None else sure(amount(value)).value
 
 
 def order(value: Plain, path: Path, *, leaving: bool = False) -> Order:
@@ -253,8 +248,10 @@ def risk(tree: Tree) -> Risk:
     """Return `risk:`."""
     path: Path = ("risk",)
     return Risk(
+        r=number(tree.get("r")),
         max_loss_per_trade=number(tree.get("max_loss_per_trade")),
         daily_loss=_daily_loss(tree.get("daily_loss")),
+        require=conditions(tree.get("require"), (*path, "require")),
         halt_when=conditions(tree.get("halt_when"), (*path, "halt_when")),
         undefined_risk=tree.get("undefined_risk") == "allow",
         protect=_protect(mapping(tree["protect"])) if "protect" in tree else None,
@@ -266,12 +263,30 @@ def risk(tree: Tree) -> Risk:
 def _daily_loss(value: Plain) -> Decimal | Amount | None:
     """Return dollars as a number, and a multiple as what it is."""
     found = amount(value)
-    return found if found is None or found.unit is Unit.MULTIPLE else found.value
+    return found if found is None or found.unit is not Unit.DOLLARS else found.value
 
 
 def _protect(tree: Tree) -> Protect:
     cost = sure(amount(tree["cost"]))
     return Protect(cost.value, tree.get("of") == "each_short")
+
+
+def universe(tree: Tree) -> Universe:
+    """Return `universe:`."""
+    path: Path = ("universe",)
+    rank = tree.get("rank")
+    return Universe(
+        symbols=texts(sequence(tree["symbols"])),
+        require=conditions(tree.get("require"), (*path, "require"), "universe."),
+        rank=None if rank is None else _rank(mapping(rank), (*path, "rank")),
+        path=path,
+    )
+
+
+def _rank(tree: Tree, path: Path) -> Rank:
+    highest = "highest" in tree
+    count = sure(_count(tree["highest" if highest else "lowest"]))
+    return Rank(by=str(tree["by"]), highest=highest, count=count, path=path)
 
 
 def lets(tree: Tree) -> tuple[Let, ...]:
@@ -285,3 +300,11 @@ def _let(name: str, body: Plain, path: Path) -> Let:
     ((measure, given),) = body.items()
     arguments = {key: argument(value) for key, value in mapping(given).items()}
     return Let(name=name, measure=measure, arguments=arguments, path=path)
+
+
+def overwrite(value: Plain) -> Overwrite | None:
+    """Return the band of `quantity: {overwrite: ..}`, None for any other quantity."""
+    if not isinstance(value, dict) or "overwrite" not in value:
+        return None
+    least, most = (sure(number(each)) / 100 for each in sequence(mapping(value["overwrite"])["between"]))
+    return Overwrite(least, most)

@@ -207,29 +207,66 @@ class StrikeBy(Enum):
     AT_LEG = "at_leg"
     BELOW = "below"
     ABOVE = "above"
+    PREMIUM = "premium"
+    SIDE_CREDIT = "side_credit"
+    OTM = "otm"
     SHARES = "shares"
+
+
+class Bound(Enum):
+    """How a strike keeps to its target: the nearest listed one, or the nearest that respects it."""
+
+    NEAREST = "nearest"
+    AT_MOST = "at_most"
+    AT_LEAST = "at_least"
+
+
+class Round(Enum):
+    """Which listed strike is taken of those around what was asked: the nearest, or the next away from the money."""
+
+    NEAREST = "nearest"
+    AWAY = "away"
+    TOWARD = "toward"
+
+
+@dataclass(frozen=True, slots=True)
+class StrikeOf:
+    """`strike(LEG)`: the strike of another leg."""
+
+    leg: str
+
+
+Edge = Amount | Word | StrikeOf
+"""Where a strike may not pass: a strike, a measure of the underlying's level, or the strike of another leg."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strike:
     """One strike selector and its modifiers, in the order language.md section 5 applies them.
 
-    Units: `target` is |delta|, a multiple of the expected move, or points of offset, as `by` says; `within` has the
-    unit of `target` (delta, multiples, points).
+    Units: `target` is |delta|, a price per share, a multiple of the expected move, or points, as `by` says (OTM:
+    percent of spot when `is_percent`); `within` has the unit of `target`. `widths`: those after `target`, in order of
+    preference.
     """
 
     by: StrikeBy
     target: Decimal | None = None
     reference: str | None = None
+    bound: Bound = Bound.NEAREST
+    is_percent: bool = False
+    widths: tuple[Decimal, ...] = ()
+    round: Round = Round.NEAREST
     multiple_of: Decimal | None = None
     prefer_multiple_of: Decimal | None = None
     at_least_from_spot: Decimal | None = None
+    not_below: Edge | None = None
+    not_above: Edge | None = None
     within: Decimal | None = None
     path: Path
 
 
 class DteRule(Enum):
-    """How days to expiry are matched; of those that qualify the earliest is taken."""
+    """How days to expiry are matched."""
 
     EXACT = "exact"
     NEAREST = "nearest"
@@ -240,11 +277,16 @@ class DteRule(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expiry:
-    """Which expiry: calendar days from the session's date; `trading_class` None takes the product's usual class."""
+    """Which expiry: calendar days from the session's date; `trading_class` None takes the product's usual class.
+
+    Of those that qualify the earliest is taken, the latest when `is_latest`; `is_monthly`: only monthly ones qualify.
+    """
 
     rule: DteRule
     days: tuple[int, ...]
+    is_latest: bool = False
     trading_class: str | None = None
+    is_monthly: bool = False
     path: Path
 
 
@@ -277,11 +319,24 @@ class IfHeld(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """One structure of `choose`. `expiry` and `require` None are those of `legs`; its rules begin with its name."""
+
+    name: str
+    when: tuple[Condition, ...] = ()
+    expiry: Expiry | None = None
+    legs: tuple[Leg, ...]
+    require: tuple[Condition, ...] | None = None
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Legs:
-    """The structure. `legs` are in the order written."""
+    """The structure. `legs` are in the order written; () with `choose`, of which one alternative is taken."""
 
     expiry: Expiry
     legs: tuple[Leg, ...]
+    choose: tuple[Alternative, ...] = ()
     require: tuple[Condition, ...] = ()
     if_held: IfHeld = IfHeld.SKIP
     path: Path
@@ -396,11 +451,13 @@ class Protect:
 class Risk:
     """Limits of this bot, in dollars, and its protection. max_unprotected in seconds.
 
-    daily_loss: dollars, or a multiple of max_loss_per_trade.
+    r: the dollars that the bot calls one unit of risk. daily_loss: dollars, or a multiple of r or max_loss_per_trade.
     """
 
+    r: Decimal | None = None
     max_loss_per_trade: Decimal | None = None
     daily_loss: Decimal | Amount | None = None
+    require: tuple[Condition, ...] = ()
     halt_when: tuple[Condition, ...] = ()
     undefined_risk: bool = False
     protect: Protect | None = None
@@ -426,15 +483,58 @@ class Overwrite:
     most: Decimal
 
 
+class Fits(Enum):
+    """What a quantity counts by: the worst case at expiry, or what opening costs or brings."""
+
+    MAX_LOSS = "max_loss"
+    DEBIT = "debit"
+    CREDIT = "credit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """`quantity: {max_loss: $500, at_most: 10}`: a budget in dollars or as a multiple of net liquidation."""
+
+    fits: Fits
+    amount: Amount
+    path: Path = ("quantity",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rank:
+    """Which symbols are taken: so many of those with the highest, or lowest, value of a measure or let."""
+
+    by: str
+    highest: bool
+    count: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Universe:
+    """Many symbols that one text trades. `rank` None takes every symbol whose conditions hold, in the order written."""
+
+    symbols: tuple[str, ...]
+    require: tuple[Condition, ...] = ()
+    rank: Rank | None = None
+    path: Path
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
-    """One bot, as its document says. `digest` is SHA-256 over the meaning (formatting and comments do not count)."""
+    """One bot, as its document says. `digest` is SHA-256 over the meaning (formatting and comments do not count).
+
+    With a `universe` the underlying is one of its symbols: the first, until the text is read for another. With a `size`
+    the quantity is the most there may be.
+    """
 
     version: int
     name: str
     about: str
     underlyings: tuple[str, ...]
+    universe: Universe | None = None
     quantity: int = 1
+    size: Size | None = None
     overwrite: Overwrite | None = None
     parameters: tuple[Parameter, ...] = ()
     lets: tuple[Let, ...] = ()
@@ -483,11 +583,20 @@ class LiveRules:
     good_for: int
 
 
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Two ends, included; None is no end."""
+
+    low: Decimal | None = None
+    high: Decimal | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountDocument:
     """What all bots together may do in one account (`rulebot_account: 1`). Dollars and counts; None is no limit.
 
-    worst_case_at_expiry, margin: dollars, or a multiple of net liquidation (from `require`). price_band: a percentage
+    worst_case_at_expiry, margin: dollars, or a multiple of net liquidation (from `require`). net_delta, net_gamma:
+    shares and shares a point, of each underlying; net_theta, net_vega: dollars, of all. price_band: a percentage
     or a price per share; None is the usual one. pattern_day_trading: why the rule is passed over, "" while it is
     heeded.
     live: None when no bot of this document may trade real money.
@@ -502,6 +611,10 @@ class AccountDocument:
     entries_per_day: int | None = None
     worst_case_at_expiry: Amount | None = None
     margin: Amount | None = None
+    net_delta: Between | None = None
+    net_gamma: Between | None = None
+    net_theta: Between | None = None
+    net_vega: Between | None = None
     cash_secured_puts: Backing | None = None
     max_contracts_per_order: int | None = None
     max_notional_per_order: Decimal | None = None

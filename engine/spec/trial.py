@@ -38,7 +38,10 @@ class Mark:
 class TrialMarket:
     """What the market does. Levels by symbol; `iv` in percent a year, `ivs` by underlying; `rv` None is unknown.
 
-    widths: of option quotes by underlying. before: levels at the previous close. quotes: of the open position.
+    widths: of option quotes by underlying. before: levels at the previous close. days: closes of the sessions before,
+    by symbol, the last is that of yesterday; iv_days: 30-day volatility at those closes, percent. volumes,
+    open_interests: contracts of every option, put_call: puts over calls traded, by underlying. quotes: of the open
+    position.
     """
 
     levels: Mapping[str, Series]
@@ -47,6 +50,11 @@ class TrialMarket:
     rv: float | None
     widths: Mapping[str, float]
     before: Mapping[str, float]
+    days: Mapping[str, Series]
+    iv_days: Mapping[str, Series]
+    volumes: Mapping[str, float]
+    open_interests: Mapping[str, float]
+    put_call: Mapping[str, float]
     quotes: tuple[Mark, ...] = ()
 
 
@@ -55,12 +63,15 @@ class Opening:
     """The position that is open when the test begins. `net` is + for a credit, - for a debit, per share.
 
     opened, dte: None is the test's own session, and the expiry that the spec chooses. legs: () are the spec's choice.
+    alternative: of `choose`, symbol: of `universe`, "" where the test names none.
     """
 
     net: Decimal
     at: DayTime
     opened: date | None = None
     dte: int | None = None
+    alternative: str = ""
+    symbol: str = ""
     legs: Mapping[str, Decimal]
 
 

@@ -27,7 +27,8 @@ from engine.spec.trial import (
     TrialMarket,
 )
 
-NOT_LEVELS = frozenset({"iv", "rv", "width", "previous_close", "quotes"})
+COUNTS = ("volume", "open_interest", "put_call_volume")
+NOT_LEVELS = frozenset({"iv", "rv", "width", "previous_close", "days", "iv_days", "quotes", *COUNTS})
 USUAL = {"spx": "6000", "vix": "15", "iv": "12%", "rv": "9%"}
 """The market of a test that does not say: calm, and nothing moves."""
 _TIMES = ("at", "by", "all_day", "after_quote")
@@ -86,10 +87,19 @@ def _market(tree: Tree) -> TrialMarket:
         iv=series(USUAL["iv"] if ivs else given["iv"]),
         ivs={name.upper(): series(each) for name, each in ivs.items()},
         rv=None if rv == "unknown" else float(rv),
-        widths={name.upper(): float(_number(width)) for name, width in mapping(tree.get("width", {})).items()},
-        before={name.upper(): float(_number(at)) for name, at in mapping(tree.get("previous_close", {})).items()},
+        widths=_by_symbol(tree, "width"),
+        before=_by_symbol(tree, "previous_close"),
+        days={name.upper(): series(each) for name, each in mapping(tree.get("days", {})).items()},
+        iv_days={name.upper(): series(each) for name, each in mapping(tree.get("iv_days", {})).items()},
+        volumes=_by_symbol(tree, "volume"),
+        open_interests=_by_symbol(tree, "open_interest"),
+        put_call=_by_symbol(tree, "put_call_volume"),
         quotes=tuple(_mark(mapping(each)) for each in sequence(tree.get("quotes"))),
     )
+
+
+def _by_symbol(tree: Tree, key: str) -> dict[str, float]:
+    return {name.upper(): float(_number(each)) for name, each in mapping(tree.get(key, {})).items()}
 
 
 def _mark(tree: Tree) -> Mark:
@@ -115,6 +125,8 @@ def _opening(tree: Tree) -> Opening:
         at=sure(day_time(tree.get("at", "12:00"))),
         opened=_date(tree.get("opened")),
         dte=dte if isinstance(dte, int) else None,
+        alternative=str(tree.get("alternative", "")),
+        symbol=str(tree.get("symbol", "")),
         legs=_numbers(tree.get("legs", {})),
     )
 

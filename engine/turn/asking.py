@@ -58,7 +58,7 @@ def _may_hear(work: Work) -> bool:
 def _is_open(work: Work) -> bool:
     """Say whether we wait for the broker's word: on an order, on where contracts have gone, on legs of a combo."""
     is_new = any(work.at - since < DOUBT for since in work.state.doubts.values())
-    is_torn = any(torn_entries(work, position) for position in work.active_positions())
+    is_torn = any(torn_entries(work, position) for position in work.stirring_positions())
     return is_new or is_torn or any(_is_doubtful(work, order) for order in work.all_live_orders())
 
 

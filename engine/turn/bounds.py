@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from decimal import Decimal
 
 from engine.compile.plan import AllOf, Call, Compare, Constant, Op, Quantity, Rule, Truth
+from engine.decide.sizing import Priced, floor_of
 from engine.model.commission import estimate
 from engine.model.contract import LOT
 from engine.model.cover import covered_parts
 from engine.model.money import ZERO
-from engine.model.payoff import Part, least_payoff
+from engine.model.payoff import Part, least_payoff, worst_case
 from engine.model.position import Position, PositionLeg
 from engine.turn.program import CompiledBot
 from engine.turn.work import Work
@@ -43,7 +44,18 @@ def _structure_floor(bot: CompiledBot, position: Position, work: Work) -> Decima
         parts = covered_parts(parts)
     stated = stated_floor((compiled.rule for compiled in bot.require), shares, commission)
     least = risk_floor(bot.plan.risk.max_loss_per_trade, parts, shares, commission)
-    return max((floor for floor in (stated, least) if floor is not None), default=None)
+    sized = _size_floor(bot, position, work, commission)
+    return max((floor for floor in (stated, least, sized) if floor is not None), default=None)
+
+
+def _size_floor(bot: CompiledBot, position: Position, work: Work, commission: Decimal) -> Decimal | None:
+    """Return the price below which so many structures would no longer fit what the quantity counts by."""
+    size = bot.plan.size
+    if size is None:
+        return None
+    worst = worst_case(((leg.option, leg.sign * leg.weight) for leg in position.legs), ZERO)
+    one = Priced(net=ZERO, worst=worst, shares=LOT, commission=lambda _: commission)
+    return floor_of(size, position.quantity, one, work.state.facts.account.net_liquidation)
 
 
 def stated_floor(require: Iterable[Rule], shares: int, commission: Decimal) -> Decimal | None:

@@ -3,20 +3,26 @@
 from dataclasses import replace
 from decimal import Decimal
 
+from engine.compile.plan import Plan
 from engine.decide.limits import halt_words
+from engine.decide.sizing import Fitting, Priced, fitting
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import LegView, View
 from engine.evaluate.wording import describe
 from engine.model.commission import estimate
-from engine.model.contract import Option
+from engine.model.contract import LOT, Option
+from engine.model.payoff import worst_case
 from engine.model.position import Position
 from engine.model.quotes import level_of
-from engine.order.ladder import start_net
+from engine.order.ladder import last_net, start_net
 from engine.order.price import NetQuote, Part, net_quote
 from engine.record.record import Json, Kind
-from engine.turn.covering import no_cover
+from engine.spec.spec import Fits
+from engine.turn.alternatives import still_takes
+from engine.turn.covering import no_cover, structures_covered
 from engine.turn.judging import confirmed, failing, judge_all, rounded
-from engine.turn.missing import miss
+from engine.turn.missing import all_held_but, miss
+from engine.turn.offering import still_offers
 from engine.turn.program import CompiledBot
 from engine.turn.refusing import halted, skip
 from engine.turn.state import Reading
@@ -26,7 +32,7 @@ from engine.turn.work import Work
 def note_selection(work: Work, bot: CompiledBot, view: View, selection: Selection, reason: str) -> None:
     """Record a selection when its outcome changed."""
     name = bot.plan.name
-    key = f"selection {reason.partition(':')[0]}"
+    key = " ".join(filter(None, ("selection", bot.symbol, bot.alternative, reason.partition(":")[0])))
     state = work.bots[name]
     if key in state.alarmed:
         return
@@ -57,7 +63,8 @@ def record_selection(
         legs.append({"name": choice.name, "asked": choice.asked, "found": found, "candidates": candidates})
     levels = {leg.option.symbol: level_of(work.state.board, leg.option.symbol, work.now) for leg in selection.legs}
     spots: dict[str, Json] = {symbol: rounded(level) for symbol, level in levels.items()}
-    work.record(Kind.SELECTION, plan.name, position, legs=legs, reason=reason, spots=spots)
+    chosen: dict[str, Json] = {"alternative": bot.alternative} if bot.alternative else {}
+    work.record(Kind.SELECTION, plan.name, position, legs=legs, reason=reason, spots=spots, **chosen)
 
 
 def price_legs(selection: Selection, view: View) -> NetQuote:
@@ -74,10 +81,11 @@ def require_holds(
     readings: tuple[Reading, ...],
     *,
     is_first: bool = False,
+    quantity: int = 0,
 ) -> bool:
-    """Judge `require` on so many of the structure as the view has; a miss is remembered like one of `when`.
+    """Judge `require` on the structure; a miss is remembered like one of `when`. `is_first`: nothing was sent yet.
 
-    `is_first`: nothing was sent yet.
+    quantity: of a position that is being entered; else as many as the spec asks for, as fit, or as shares cover.
     """
     plan = bot.plan
     view.legs = selection.legs
@@ -85,9 +93,15 @@ def require_holds(
     parts = tuple(Part(leg.option, -leg.sign, leg.weight) for leg in selection.legs)
     net = start_net(plan.order, quote, parts, None)
     view.start_price = None if net is None else float(net)
-    view.commission = float(opening_commission(selection, view, view.quantity))
-    required = judge_all(work, plan.name, "require", bot.require, view)
-    if not quote.missing and all(confirmed(work, plan.name, "require", r, view) is True for r in required):
+    fits = Fitting(quantity) if quantity else how_many(work, bot, view, selection, quote)
+    if not fits.count:
+        _none_fits(work, bot, view, selection, fits, readings)
+        return False
+    view.quantity = fits.count
+    view.commission = float(opening_commission(selection, view, fits.count))
+    place = bot.place("require")
+    required = judge_all(work, plan.name, place, bot.require, view)
+    if not quote.missing and all(confirmed(work, plan.name, place, r, view) is True for r in required):
         return True
     missed = failing(required)
     if missed:
@@ -95,31 +109,83 @@ def require_holds(
         words = describe(missed[0].rule, missed[0].verdict)
         note_selection(work, bot, view, selection, f"{missed[0].rule.name}: {words}")
         if plan.entry.once and is_first and not quote.missing and all(r.verdict.truth is not None for r in required):
-            work.put_day(replace(work.bots[plan.name].day, decided=f"{missed[0].rule.name} {words}"))
+            work.put_day(work.bots[plan.name].day.note(bot.symbol, decided=f"{missed[0].rule.name} {words}"))
     else:
         work.set_bot(plan.name, replace(work.bots[plan.name], waits=quote.missing or "confirmation"))
     return False
 
 
 def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
-    """Judge `when` and `require` again on the structure that is being entered; in a halt it does not hold."""
+    """Judge `when`, the choice and `require` again on what is being entered; in a halt it does not hold."""
     view = work.view()
     name = position.bot
     if reason := halt_words(halted(work, bot.plan.underlyings)):
         skip(work, name, reason)
         return False
-    readings = judge_all(work, name, "when", bot.when, view)
-    if not all(confirmed(work, name, "when", reading, view) is True for reading in readings):
+    whole = work.program.text(position.bot, position.digest)
+    head = whole.on(bot.symbol)
+    if not still_offers(work, whole, bot.symbol, view):
+        return False
+    place = head.place("when")
+    readings = judge_all(work, name, place, head.when, view)
+    if not all(confirmed(work, name, place, reading, view) is True for reading in readings):
+        return False
+    if not still_takes(work, head, view, position.alternative):
         return False
     rows = work.state.board.rows
     legs = tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.sign, x.ratio) for x in position.legs)
     selection = Selection(legs, ())
-    view.quantity = position.quantity
     quote = price_legs(selection, view)
     if reason := no_cover(work, bot, position):
         skip(work, name, reason)
         return False
-    return bool(quote.missing) or require_holds(work, bot, view, selection, quote, readings)
+    return bool(quote.missing) or require_holds(work, bot, view, selection, quote, readings, quantity=position.quantity)
+
+
+def _none_fits(
+    work: Work, bot: CompiledBot, view: View, selection: Selection, fits: Fitting, readings: tuple[Reading, ...]
+) -> None:
+    """Remember why not one structure fits: as a miss, where it is known."""
+    name, reason = bot.plan.name, fits.missing or fits.refused
+    work.set_bot(name, replace(work.bots[name], waits=reason))
+    if fits.refused:
+        all_held_but(work, name, "quantity", fits.refused.removeprefix("quantity: "), readings)
+    note_selection(work, bot, view, selection, reason)
+    if bot.plan.entry.once and fits.refused:
+        work.put_day(work.bots[name].day.note(bot.symbol, decided=fits.refused))
+
+
+def how_many(work: Work, bot: CompiledBot, view: View, selection: Selection, quote: NetQuote) -> Fitting:
+    """Return how many structures to enter now."""
+    if bot.plan.overwrite is not None:
+        return structures_covered(work, bot, bot.plan.overwrite, selection)
+    return counted(bot.plan, selection, view, quote, work.state.facts.account.net_liquidation)
+
+
+def counted(plan: Plan, selection: Selection, view: View, quote: NetQuote, net_liquidation: Decimal | None) -> Fitting:
+    """Return how many structures a spec asks for: its count, or the most that fit its budget.
+
+    What they could lose or cost is counted at the last rung of the order, so that its ladder has room; what they bring
+    at the first.
+    """
+    if plan.size is None:
+        return Fitting(plan.quantity)
+    parts = tuple(Part(leg.option, -leg.sign, leg.weight) for leg in selection.legs)
+    is_credit = plan.size.fits is Fits.CREDIT
+    net = start_net(plan.order, quote, parts, None) if is_credit else last_net(plan.order, quote, parts)
+    if net is None:
+        return Fitting(0, missing=f"quantity counts by the order's price: {quote.missing or 'it has none'}")
+    return fitting(plan.size, plan.quantity, priced(selection, view, net), net_liquidation)
+
+
+def priced(selection: Selection, view: View, net: Decimal) -> Priced:
+    """Return one structure at a net price, for sizing."""
+    return Priced(
+        net=net,
+        worst=worst_case(((leg.option, leg.sign * leg.weight) for leg in selection.legs), net),
+        shares=LOT,
+        commission=lambda count: opening_commission(selection, view, count),
+    )
 
 
 def opening_commission(selection: Selection, view: View, quantity: int) -> Decimal:

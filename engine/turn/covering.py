@@ -11,6 +11,7 @@ from decimal import ROUND_FLOOR, Decimal
 
 from engine.compile.plan import Overwrite
 from engine.decide.limits import Cover
+from engine.decide.sizing import Fitting
 from engine.evaluate.measure_account import NOT_TOLD
 from engine.evaluate.select import Selection
 from engine.model.cover import Shares, bare_calls
@@ -30,19 +31,17 @@ PATIENCE = timedelta(seconds=30)
 # ---------------------------------------------------------------- how many
 
 
-def quantity_of(work: Work, bot: CompiledBot, selection: Selection) -> tuple[int, str]:
-    """Return how many of the chosen structures are to be opened, or 0 and why there are none."""
-    band = bot.plan.overwrite
-    if band is None:
-        return bot.plan.quantity, ""
+def structures_covered(work: Work, bot: CompiledBot, band: Overwrite, selection: Selection) -> Fitting:
+    """Return how many of the chosen structures the shares of their symbol allow, or why there are none."""
     symbol = bot.plan.underlyings[0]
     shares = work.shares_of(symbol)
     if shares is None:
-        return 0, NOT_TOLD
+        return Fitting(0, missing=NOT_TOLD)
     each = _needed(selection, symbol)
-    own = sum(_needed_by(work, position) for position in work.positions_of(bot.plan.name))
+    held = (position for position in work.positions_of(bot.plan.name) if _symbol_of(position) == symbol)
+    own = sum(_needed_by(work, position) for position in held)
     count = most_within(band, shares, each, own)
-    return (count, "") if count else (0, _too_few(band, shares, each, own, symbol))
+    return Fitting(count, refused="" if count else f"quantity: {_too_few(band, shares, each, own, symbol)}")
 
 
 def most_within(band: Overwrite, shares: Shares, each: int, own: int) -> int:
@@ -100,7 +99,7 @@ def no_cover(work: Work, bot: CompiledBot, position: Position) -> str:
 def shares_changed(work: Work, symbol: str) -> dict[str, datetime]:
     """Judge bots on this underlying again, and take back entries without cover; return what lacks shares since when."""
     for name, bot in work.program.bots.items():
-        if symbol in bot.plan.underlyings:
+        if any(symbol in each.plan.underlyings for each in bot.structures()):
             wake(work, name, 0.0)
     for order in work.all_live_orders():
         position = work.positions[order.position]
@@ -141,9 +140,13 @@ def _overwriting(work: Work) -> list[Position]:
 
 
 def _needed_by(work: Work, position: Position) -> int:
-    symbol = position.legs[0].option.symbol
+    symbol = _symbol_of(position)
     is_opening = work.is_opening(position)
     return max(shares_needed(position, symbol, work.state.session, work.at, is_opening=is_opening))
+
+
+def _symbol_of(position: Position) -> str:
+    return position.legs[0].option.symbol
 
 
 def _missing(work: Work, symbol: str) -> Decimal:
@@ -151,5 +154,5 @@ def _missing(work: Work, symbol: str) -> Decimal:
     shares = work.shares_of(symbol)
     if shares is None:
         return ZERO
-    covered = sum(_needed_by(work, each) for each in _overwriting(work) if each.legs[0].option.symbol == symbol)
+    covered = sum(_needed_by(work, each) for each in _overwriting(work) if _symbol_of(each) == symbol)
     return shares.by_hand + covered - shares.held

@@ -94,10 +94,7 @@ def _is_run(work: Work, name: str, state: BotState, session: Session) -> bool:
 
 def agenda_of(work: Work, name: str, session: Session) -> tuple[datetime, ...]:
     """Return when a bot must be looked at by the clock: by its text, and by those its positions were opened under."""
-    texts = [work.governing(position) for position in work.positions_of(name)]
-    if (bot := work.program.bots.get(name)) is not None:
-        texts.append(bot)
-    return tuple(sorted({at for text in texts for at in text.instants(session)}))
+    return tuple(sorted({at for text in work.texts_of(name) for at in text.instants(session)}))
 
 
 def is_over(position: Position, session: Session) -> bool:
@@ -181,7 +178,8 @@ def note_opening_moves(work: Work) -> Facts:
     session = work.state.session
     if not session.open <= work.at < session.open + OPENING_MINUTES:
         return facts
-    for name, bot in work.program.bots.items():
+    texts = ((name, each) for name, bot in work.program.bots.items() for each in bot.expiries())
+    for name, bot in texts:
         for symbol in bot.plan.needs.opening_move:
             expiry = bot.legs_expiry(facts, session, symbol)
             if expiry is None or (symbol, expiry) in facts.opening_moves:

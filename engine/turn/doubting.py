@@ -67,8 +67,14 @@ def hold(work: Work, missing: set[Option], doubtful: set[Option]) -> None:
             work.put_position(replace(position, on_hold=text))
             for order in work.live_orders(position.id):
                 cancel(work, order, "its position is not in the account")
-        elif position.on_hold and not is_stopped(position) and not options & doubtful and options:
+        elif position.on_hold and not is_stopped(position) and _is_there_again(work, options, doubtful):
             work.put_position(replace(position, on_hold=""))
+
+
+def _is_there_again(work: Work, options: set[Option], doubtful: set[Option]) -> bool:
+    """Say whether the account has what a position holds; of what has expired it tells nothing."""
+    known = {option for option in options if not option_has_expired(work, option)}
+    return bool(known) and not known & doubtful
 
 
 def note_numbers(work: Work, contracts: Iterable[Contract]) -> None:

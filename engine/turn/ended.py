@@ -11,11 +11,21 @@ from engine.record.record import Kind
 from engine.turn.caution import FIRST_RETRY, note_setback, retry_after
 from engine.turn.choosing import still_holds
 from engine.turn.judging import wake
-from engine.turn.leaving import CLOSING, UNWIND, is_trading, is_unwound, leave, legs_to_close, pursue
+from engine.turn.leaving import (
+    CLOSING,
+    UNWIND,
+    exit_ladder,
+    is_trading,
+    is_unwound,
+    leave,
+    legs_to_close,
+    pursue,
+    stands_apart,
+)
 from engine.turn.opening import next_stage, send_opening
 from engine.turn.program import CompiledBot
 from engine.turn.protecting import PROTECT, note_gone
-from engine.turn.resting import REARM_LIMIT, RESTING, cancel, has_expired, place_resting, take_back
+from engine.turn.resting import NEXT_TRY, REARM_LIMIT, RESTING, cancel, has_expired, place_resting, take_back
 from engine.turn.state import Trading
 from engine.turn.work import Work
 
@@ -169,7 +179,7 @@ def _entry_over(work: Work, position: Position, reason: str, *, refused: bool) -
 def _tries_again(work: Work, position: Position, order: Order) -> bool:
     """Say whether a further try follows as a new order (another priority, or after a pause)."""
     ladder = work.governing(position).plan.order
-    if order.message != "its next try is a new order" or order.attempt >= ladder.tries:
+    if order.message != NEXT_TRY or order.attempt >= ladder.tries:
         return False
     due = work.at + timedelta(seconds=ladder.pause)
     work.put_position(replace(position, retry_at=due, attempts=order.attempt + 1))
@@ -193,7 +203,7 @@ def _try_another_strike(work: Work, position: Position) -> None:
     """Orders that are not ours work on the other side of this contract: nothing was sold, the next strike is tried."""
     state = work.bots[position.bot]
     blocked = state.blocked | {leg.option for leg in position.legs}
-    day = replace(state.day, entries=max(state.day.entries - 1, 0))
+    day = state.day.count(work.governing(position).symbol, -1)
     work.set_bot(position.bot, replace(state, blocked=blocked))
     work.put_day(day)
     text = f"{position.legs[0].option} has orders of the other side that are not ours: another strike is tried"
@@ -205,7 +215,7 @@ def _end_of_entry(work: Work, position: Position, how: str) -> None:
     if position.bot not in work.bots:
         return
     state = work.bots[position.bot]
-    work.put_day(replace(state.day, last_end=how, last_end_at=work.at))
+    work.put_day(state.day.note(work.governing(position).symbol, last_end=how, last_end_at=work.at))
     waits = "its exits" if how == "filled" else "not filled"
     work.set_bot(position.bot, replace(work.bots[position.bot], waits=waits, since=work.at))
     wake(work, position.bot, 0.0)
@@ -235,6 +245,9 @@ def _closing_ended(work: Work, position: Position, order: Order, *, asked: bool)
             position = note_setback(work, position, "a closing order was cancelled, and not by us")
     elif order.status is OrderStatus.FILLED:
         position = work.put_position(replace(position, attempts=0))
+    elif order.message == NEXT_TRY and order.reason == position.exit_reason:
+        pause = exit_ladder(work.governing(position), order.reason).pause
+        position = work.put_position(replace(position, retry_at=work.at + timedelta(seconds=pause)))
     _after_closing(work, position)
 
 
@@ -246,13 +259,17 @@ def _after_closing(work: Work, position: Position) -> None:
             pursue(work, position)
         else:
             closed(work, position, "filled")
-    elif not legs_to_close(position, work.governing(position)) and not work.live_orders(position.id):
+    elif not legs_to_close(position, work.governing(position)) and not _at_work(work, position):
         was_unwinding = position.exit_reason == UNWIND
         position = work.move(replace(position, exit_reason="", attempts=0, keep=0), "ended")
         if was_unwinding:
             _end_of_entry(work, position, "filled")
     else:
         pursue(work, position)
+
+
+def _at_work(work: Work, position: Position) -> list[Order]:
+    return [order for order in work.live_orders(position.id) if not stands_apart(work, position, order)]
 
 
 def closed(work: Work, position: Position, trigger: str) -> None:
@@ -262,7 +279,9 @@ def closed(work: Work, position: Position, trigger: str) -> None:
     work.record(Kind.DECISION, position.bot, position.id, what="closed", reason=position.exit_reason, values=[*values])
     if position.bot in work.bots:
         state = work.bots[position.bot]
-        work.put_day(replace(state.day, last_end=position.exit_reason, last_end_at=work.at))
+        bot = work.governing(position)
+        end = bot.plan.written_name(position.exit_reason)
+        work.put_day(state.day.note(bot.symbol, last_end=end, last_end_at=work.at))
         count_realized(work, position.bot)
         work.set_bot(position.bot, replace(work.bots[position.bot], waits="", since=work.at))
         wake(work, position.bot, 0.0)
@@ -307,7 +326,10 @@ def _resting_ended(work: Work, position: Position, order: Order, *, asked: bool)
 def _protection_ended(work: Work, position: Position, order: Order, *, asked: bool) -> None:
     """A protective stop that was hit has bought one short leg back: what is left of the position is closed."""
     if position.state == "exiting":
-        _after_closing(work, position)
+        if order.has_fills and not position.is_flat and not _is_closing(work, position, order):
+            leave(work, position, PROTECT, f"the protective stop of {order.legs[0].option} was hit")
+        else:
+            _after_closing(work, position)
     elif position.state == "open" and order.has_fills:
         if not position.is_flat:
             leave(work, position, PROTECT, f"the protective stop of {order.legs[0].option} was hit")
@@ -315,6 +337,13 @@ def _protection_ended(work: Work, position: Position, order: Order, *, asked: bo
             closed(work, replace(position, exit_reason=PROTECT), "closed_out")
     elif position.state == "open":
         note_gone(work, position, order, asked=asked)
+
+
+def _is_closing(work: Work, position: Position, order: Order) -> bool:
+    """Say whether the exit at work closes the leg of a protective stop, too."""
+    plan = work.governing(position).plan
+    planned = next((each for each in plan.exits if each.name == position.exit_reason), None)
+    return planned is None or not planned.legs or order.legs[0].name in planned.legs
 
 
 def _watched_instead(work: Work, position: Position, order: Order) -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from engine.decide.limits import DayTrades, Proposal, halt_words, refusal
+from engine.decide.net import net_problem
 from engine.decide.opportunity import Opportunity, at_hand, in_window, opportunity
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
@@ -18,12 +19,14 @@ from engine.order.band import price_band
 from engine.order.price import NetQuote, Part
 from engine.record.record import Kind
 from engine.spec.spec import IfHeld, Start
+from engine.turn.alternatives import take_alternative
 from engine.turn.choosing import note_selection, price_legs, require_holds
-from engine.turn.covering import cover_of, quantity_of
+from engine.turn.covering import cover_of
 from engine.turn.exposure import cash_cap, worst_case_cap
 from engine.turn.judging import confirmed, failing, judge_all, wake
 from engine.turn.margin import ask_margin, is_told, margin_cap
 from engine.turn.missing import all_held_but, end_watch, miss
+from engine.turn.net import exposure_with
 from engine.turn.opening import entry_worst_case, send_entry
 from engine.turn.profit import account_today, bot_today, unvalued
 from engine.turn.program import CompiledBot
@@ -42,32 +45,43 @@ ACCOUNT_TOLD = timedelta(minutes=4)
 
 def step_entry(work: Work, bot: CompiledBot) -> None:
     """Judge whether this bot enters now; at most one entry leaves."""
-    plan = bot.plan
-    name = plan.name
-    state = work.bots[name]
-    if any(order.purpose is Purpose.ENTRY and order.bot == name for order in work.all_live_orders()):
+    if not is_to_be_judged(work, bot):
         return
-    if any(position.state == "entering" for position in work.positions_of(name)):
+    name = bot.plan.name
+    if reason := halt_words(halted(work, bot.plan.underlyings)):  # told before its missing quotes are
+        work.set_bot(name, replace(work.bots[name], waits=reason))
+        skip(work, name, reason)
         return
+    _judge_entry(work, bot)
+
+
+def is_to_be_judged(work: Work, bot: CompiledBot) -> bool:
+    """Say whether an entry may be judged now: no other is at work, there is an opportunity, and it is due."""
+    name = bot.plan.name
+    if is_entering(work, name):
+        return False
     _enter_window(work, bot)
     state = work.bots[name]
     found = _opportunity(work, bot)
     if not found.is_open:
         _not_open(work, bot, found)
-        return
+        return False
     if not state.is_watching:
         work.record(Kind.DECISION, name, what="watch", reason="its window is open", values=[])
         state = replace(state, is_watching=True, since=work.at, judge_at=work.at)
         work.set_bot(name, state)
     if not _is_due(work, bot):
-        return
+        return False
     wake(work, name, RECHECK)
     work.set_bot(name, replace(work.bots[name], is_clearing=False))
-    if reason := halt_words(halted(work, plan.underlyings)):  # told before its missing quotes are
-        work.set_bot(name, replace(work.bots[name], waits=reason))
-        skip(work, name, reason)
-        return
-    _judge_entry(work, bot)
+    return True
+
+
+def is_entering(work: Work, name: str) -> bool:
+    """Say whether an entry of the bot is at work."""
+    if any(order.purpose is Purpose.ENTRY and order.bot == name for order in work.all_live_orders()):
+        return True
+    return any(position.state == "entering" for position in work.positions_of(name))
 
 
 def _enter_window(work: Work, bot: CompiledBot) -> None:
@@ -86,7 +100,8 @@ def _opportunity(work: Work, bot: CompiledBot) -> Opportunity:
     state = work.bots[bot.plan.name]
     open_now = sum(1 for _ in work.positions_of(bot.plan.name))
     session = work.state.session
-    return opportunity(bot.plan.entry, session, bot.window(session, work.at), state.day, open_now, work.at)
+    day = replace(state.day, before=state.day.entries) if bot.members else state.day  # each has its own
+    return opportunity(bot.plan.entry, session, bot.window(session, work.at), day, open_now, work.at)
 
 
 def _is_due(work: Work, bot: CompiledBot) -> bool:
@@ -134,7 +149,8 @@ def _judge_entry(work: Work, bot: CompiledBot) -> None:
     readings = judge_all(work, name, "when", bot.when, view)
     truths = [confirmed(work, name, "when", reading, view) for reading in readings]
     if all(truth is True for truth in truths):
-        _choose_and_send(work, bot, view, readings)
+        if (taken := take_alternative(work, bot, view, readings)) is not None:
+            choose_and_send(work, taken[0], view, taken[1])
         return
     missed = failing(readings)
     if missed:
@@ -146,7 +162,8 @@ def _judge_entry(work: Work, bot: CompiledBot) -> None:
         work.set_bot(name, replace(work.bots[name], waits="confirmation"))
 
 
-def _choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[Reading, ...]) -> None:
+def choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[Reading, ...]) -> None:
+    """Choose the legs of an entry whose conditions hold, and send it unless something stands in its way."""
     plan = bot.plan
     name = plan.name
     avoid = work.blocked_for(name)
@@ -158,18 +175,12 @@ def _choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[R
             all_held_but(work, name, "strikes", selection.refused, readings)
         note_selection(work, bot, view, selection, selection.missing or selection.refused)
         if plan.entry.once and selection.refused:
-            work.put_day(replace(work.bots[name].day, decided=selection.refused))
-        return
-    view.quantity, none = quantity_of(work, bot, selection)
-    if none:
-        work.set_bot(name, replace(work.bots[name], waits=none))
-        all_held_but(work, name, "quantity", f"0: {none}", readings)
-        note_selection(work, bot, view, selection, f"quantity: {none}")
-        if plan.entry.once:
-            work.put_day(replace(work.bots[name].day, decided=none))
+            work.put_day(work.bots[name].day.note(bot.symbol, decided=selection.refused))
         return
     quote = price_legs(selection, view)
     if not require_holds(work, bot, view, selection, quote, readings, is_first=True):
+        return
+    if not _risk_holds(work, bot, view, selection, readings):
         return
     if reason := _gate(work, bot, view, selection, quote):
         work.set_bot(name, replace(work.bots[name], waits=reason))
@@ -186,6 +197,25 @@ def _choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[R
         wake(work, name, 1.0)
         return
     send_entry(work, bot, view, selection, quote)
+
+
+def _risk_holds(work: Work, bot: CompiledBot, view: View, selection: Selection, readings: tuple[Reading, ...]) -> bool:
+    """Judge `risk.require` with this entry included; a miss is remembered like one of `require`."""
+    if not bot.risk:
+        return True
+    name = bot.plan.name
+    view.exposure = exposure_with(work, view, selection, work.positions_of(name), "the bot")
+    required = judge_all(work, name, "risk", bot.risk, view)
+    if all(confirmed(work, name, "risk", reading, view) is True for reading in required):
+        return True
+    missed = failing(required)
+    if missed:
+        miss(work, bot, missed, (*readings, *required))
+        words = describe(missed[0].rule, missed[0].verdict)
+        note_selection(work, bot, view, selection, f"{missed[0].rule.name}: {words}")
+    else:
+        work.set_bot(name, replace(work.bots[name], waits="confirmation"))
+    return False
 
 
 def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote: NetQuote) -> str:
@@ -220,6 +250,7 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
             stopped=halted(work, plan.underlyings),
             together=worst_case_cap(work, selection, quantity, commission),
             puts=cash_cap(work, selection, quantity),
+            net=_net(work, view, selection),
             margin=margin_cap(work, bot, selection, quantity),
             contracts=sum(count for leg, count in counts if not leg.option.is_share),
             max_contracts=limits.max_contracts_per_order,
@@ -247,6 +278,13 @@ def _notional(work: Work, option: Option, count: int) -> Decimal:
     row = work.state.board.rows.get(option, -1)
     ask = work.state.board.ask[row] if row >= 0 else 0.0
     return Decimal(f"{ask if ask == ask else 0.0:.4f}") * count
+
+
+def _net(work: Work, view: View, selection: Selection) -> str:
+    """Return which limit on greeks this entry would pass, "" when none."""
+    limits = work.program.limits.net
+    exposure = exposure_with(work, view, selection, work.active_positions(), "all bots") if limits else None
+    return net_problem(limits, exposure)
 
 
 def _entries_today(work: Work) -> int:

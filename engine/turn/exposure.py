@@ -5,6 +5,7 @@ fill at once. A ladder never goes past those, and the account's limits are conve
 one of the two.
 """
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from engine.decide.limits import Cap
@@ -29,19 +30,33 @@ def worst_case_cap(work: Work, selection: Selection, quantity: int, commission: 
     limit, missing = bound_in_dollars(bound, work.state.facts.account, "worst_case_at_expiry")
     if limit is None:
         return Cap(None, None, missing)
-    named = [(position.id, _ways(work, position)) for position in work.active_positions()]
+    worst, missing = together(work, work.active_positions(), selection, quantity, commission, "all bots")
+    return Cap(worst, limit, missing)
+
+
+def together(
+    work: Work, positions: Iterable[Position], selection: Selection, quantity: int, commission: Decimal, whose: str
+) -> tuple[Decimal | None, str]:
+    """Return what these positions could lose at expiry with this entry; None, and why, when that is not known."""
+    named = [(position.id, _ways(work, position)) for position in positions]
     named.append(("this entry", [_proposed(work, selection, quantity, commission)]))
     known: list[tuple[Way, ...]] = []
     shares = _Shares(work)
     for name, ways in named:
         sound = tuple(way for way in ways if way is not None)
         if len(sound) < len(ways):
-            return Cap(None, limit, f"what all bots could lose is unknown: no sound quote for {name}")
+            return None, f"what {whose} could lose is unknown: no sound quote for {name}"
         sound = shares.cover(sound)
         if worst_together([sound]) is None:
-            return Cap(None, limit, f"what all bots could lose has no bound: {name} is short calls that nothing covers")
+            return None, f"what {whose} could lose has no bound: {name} is short calls that nothing covers"
         known.append(sound)
-    return Cap(worst_together(known), limit)
+    return worst_together(known), ""
+
+
+def filled_count(work: Work, position: Position, leg: PositionLeg) -> int:
+    """Return the contracts of a leg (+ long), as if an entry at work had filled to the end."""
+    missing = owed(position, leg) if work.is_opening(position) else 0
+    return leg.signed_held + leg.sign * missing
 
 
 class _Shares:

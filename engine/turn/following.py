@@ -18,7 +18,7 @@ from engine.turn.judging import wake
 from engine.turn.leaving import CLOSING, exit_ladder
 from engine.turn.opening import no_price
 from engine.turn.reports import conclude, has_reason, is_not_found
-from engine.turn.resting import GRACE, ask_back, cancel
+from engine.turn.resting import GRACE, NEXT_TRY, ask_back, cancel
 from engine.turn.work import Work
 
 MARKET_PATIENCE = timedelta(seconds=10)
@@ -76,8 +76,8 @@ def _next_entry_try(work: Work, order: Order) -> None:
     if not is_legged and not order.has_fills and not still_holds(work, bot, position):
         cancel(work, order, "its conditions no longer hold")
         return
-    if ladder.pause or priority(ladder, order.attempt + 1) != order.adaptive:
-        cancel(work, order, "its next try is a new order")
+    if _is_new_order(ladder, order):
+        cancel(work, order, NEXT_TRY)
         return
     legs = tuple(leg for leg in position.legs if leg.name in {each.name for each in order.legs})
     _reprice(work, order, ladder, credit_floor(work, bot, position, legs))
@@ -92,7 +92,15 @@ def _next_closing_try(work: Work, order: Order) -> None:
     if ladder.then is Then.MARKET and order.attempt >= ladder.tries:
         cancel(work, order, "its tries are used up: a market order follows")
         return
+    if _is_new_order(ladder, order):
+        cancel(work, order, NEXT_TRY)
+        return
     _reprice(work, order, ladder, None)
+
+
+def _is_new_order(ladder: Ladder, order: Order) -> bool:
+    """Say whether the next try cannot be a change of this order: a pause comes first, or another priority."""
+    return ladder.pause > 0 or priority(ladder, order.attempt + 1) != order.adaptive
 
 
 def _keep_at_market(work: Work, order: Order) -> None:

@@ -26,7 +26,9 @@ def judge(work: Work, bot: str, place: str, compiled: CompiledRule, view: View, 
     previous = readings.get(key)
     readings[key] = reading = Reading(compiled.rule, verdict, work.at)
     if previous is None or previous.verdict.truth is not verdict.truth:
-        work.record(Kind.VERDICT, bot, position, place=place.partition(":")[0], **reading_data(reading))
+        where, *of_what = place.split("@")
+        of: dict[str, Json] = dict(each for each in zip(("symbol", "alternative"), of_what, strict=False) if each[1])
+        work.record(Kind.VERDICT, bot, position, place=where.partition(":")[0], **of, **reading_data(reading))
     return reading
 
 

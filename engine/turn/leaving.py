@@ -12,7 +12,7 @@ from math import ceil
 from engine.compile.plan import ExitPlan
 from engine.evaluate.evaluation import NOT_OPEN
 from engine.evaluate.snapshot import View
-from engine.model.order import Order, OrderLeg, OrderType, Purpose
+from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import NO_BID, quote_problem
 from engine.order.draft import closing_legs, draft, parts_of
@@ -29,6 +29,7 @@ from engine.turn.program import CompiledBot, CompiledRule
 from engine.turn.protecting import UNPROTECTED, is_unprotected_too_long
 from engine.turn.resting import cancel, resting_orders
 from engine.turn.state import Reading
+from engine.turn.trailing import note_best
 from engine.turn.work import Work
 
 CLOSING = (Purpose.EXIT, Purpose.UNWIND)
@@ -59,7 +60,10 @@ def step_exits(work: Work, position: Position) -> None:
         return
     view = work.view()
     view.legs, view.held = structure(work, position)
-    view.quantity = max(position.structures, 1)
+    view.quantity = max(position.open_structures, 1)
+    if bot.trailing:
+        position = note_best(work, position, bot, view)
+        view.held = structure(work, position).held
     true: list[ExitPlan] = []
     protected = bool(bot.resting and resting_orders(work, position.id)) and not position.suspended
     place = f"exit:{position.id}"
@@ -151,7 +155,8 @@ def _known_again(work: Work, position: Position, name: str) -> None:
 
 def act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> None:
     """Have this exit close the position, or its part of it."""
-    position = _begin_closing(work, position, planned.name, planned.kind.value)
+    legs = tuple(leg.name for leg in position.legs if leg.held and leg.name in planned.legs)
+    position = _begin_closing(work, position, planned.name, planned.kind.value, legs=legs)
     if planned.part is not None:
         position = work.put_position(
             replace(position, keep=kept(position, planned.part), acted=(*position.acted, planned.name))
@@ -162,7 +167,7 @@ def act(work: Work, position: Position, bot: CompiledBot, planned: ExitPlan) -> 
 
 def kept(position: Position, part: Decimal) -> int:
     """Return how many structures stay open when a part of them is closed, rounded up."""
-    return position.structures - ceil(part * position.structures)
+    return position.open_structures - ceil(part * position.open_structures)
 
 
 def leave(work: Work, position: Position, reason: str, why: str = "") -> None:
@@ -170,9 +175,11 @@ def leave(work: Work, position: Position, reason: str, why: str = "") -> None:
     pursue(work, _begin_closing(work, position, reason, reason, why))
 
 
-def _begin_closing(work: Work, position: Position, reason: str, kind: str, why: str = "") -> Position:
-    """Record why the position is closed, and move it there."""
-    work.record(Kind.DECISION, position.bot, position.id, what="exit", reason=reason, kind=kind, values=[])
+def _begin_closing(
+    work: Work, position: Position, reason: str, kind: str, why: str = "", legs: tuple[str, ...] = ()
+) -> Position:
+    """Record why the position, or these legs of it, is closed, and move it there."""
+    work.record(Kind.DECISION, position.bot, position.id, what="exit", reason=reason, kind=kind, values=[*legs])
     if why:
         work.alarm(position.bot, f"{why}: the position is closed", position.id)
     position = work.put_position(
@@ -201,6 +208,8 @@ def _takes_over(bot: CompiledBot, position: Position, planned: ExitPlan) -> bool
     if position.exit_reason not in names:
         return not planned.legs and planned.kind is not ExitKind.TARGET
     at_work = bot.plan.exits[names.index(position.exit_reason)]
+    if planned.each and planned.written == at_work.written:
+        return False  # one part after the other
     if planned.kind is ExitKind.TARGET and at_work.kind is not ExitKind.TARGET:
         return False
     if names.index(planned.name) < names.index(at_work.name) or _closes_more(position, planned, at_work):
@@ -223,7 +232,7 @@ def pursue(work: Work, position: Position) -> None:
     if position.state != "exiting" or position.on_hold:
         return
     live = work.live_orders(position.id)
-    others = [order for order in live if order.purpose not in CLOSING]
+    others = [order for order in live if order.purpose not in CLOSING and not stands_apart(work, position, order)]
     for order in others:
         cancel(work, order, f"{position.exit_reason} closes the position")
     closing = [order for order in live if order.purpose in CLOSING]
@@ -241,6 +250,15 @@ def pursue(work: Work, position: Position) -> None:
         wake(work, position.bot, (position.retry_at - work.at).total_seconds())
         return
     _send_closing(work, position)
+
+
+def stands_apart(work: Work, position: Position, order: Order) -> bool:
+    """Say whether an order is a protective stop on a leg that the present exit leaves open: it stays where it is."""
+    if order.purpose is not Purpose.PROTECT or order.status is OrderStatus.CANCELLING:
+        return False
+    closing = {leg.name for leg, _ in legs_to_close(position, work.governing(position))}
+    held = {leg.name for leg in position.legs if leg.held}
+    return order.legs[0].name in held - closing
 
 
 def _opposed(work: Work, position: Position) -> list[Order]:
@@ -343,4 +361,4 @@ def _is_dead(work: Work, leg: PositionLeg) -> bool:
 
 def is_unwound(position: Position) -> bool:
     """Say whether an unwinding position holds whole structures only."""
-    return not any(leg.held - position.structures * leg.ratio for leg in position.legs)
+    return not position.is_uneven

@@ -65,11 +65,11 @@ def is_told(work: Work, bot: CompiledBot, selection: Selection, quantity: int) -
 
 def ask_margin(work: Work, bot: CompiledBot, view: View, selection: Selection) -> None:
     """Ask the broker, unless it was asked just now; the bot is judged again when it has answered, or should have."""
-    name = bot.plan.name
+    name, quantity = bot.plan.name, view.quantity
     state = work.bots[name]
-    if _answer(work, bot, selection, view.quantity) is None:
+    if _answer(work, bot, selection, quantity) is None:
         order_id, work.next_order_id = work.next_order_id, work.next_order_id + 1
-        answer = MarginAnswer(_contracts(selection, view.quantity), order_id, work.at)
+        answer = MarginAnswer(_contracts(selection, quantity), order_id, work.at)
         work.commands.append(AskMargin(_question(work, bot, view, selection, order_id)))
         wake(work, name, PATIENCE.total_seconds())
         state = replace(state, margin=answer)

@@ -16,11 +16,12 @@ def miss(work: Work, bot: CompiledBot, missed: list[Reading], readings: tuple[Re
     state = work.bots[name]
     first = missed[0]
     words = first_missing(first.verdict) or describe(first.rule, first.verdict)
-    state = replace(state, waits=f"{first.rule.name} {words}")
+    rule = " ".join(filter(None, (bot.symbol, first.rule.name)))
+    state = replace(state, waits=f"{rule} {words}")
     known = [reading for reading in missed if reading.verdict.truth is False]
     if known:
         off = max((shortfall(reading.rule, reading.verdict) or 0.0) for reading in known)
-        nearest = Nearest(work.at, len(missed), off, first.rule.name, words, readings)
+        nearest = Nearest(work.at, len(missed), off, rule, words, readings, bot.symbol)
         if state.nearest is None or (nearest.failed, off) < (state.nearest.failed, state.nearest.shortfall):
             state = replace(state, nearest=nearest)
     work.set_bot(name, state)
@@ -38,7 +39,8 @@ def record_nearest(work: Work, name: str, nearest: Nearest) -> None:
     """Record the nearest miss with every condition's numbers at that instant."""
     readings: list[Json] = [dict(reading_data(reading)) for reading in nearest.readings]
     at = nearest.at.isoformat()
-    work.record(Kind.NEAREST, name, when=at, rule=nearest.rule, text=nearest.text, readings=readings)
+    of: dict[str, Json] = {"symbol": nearest.symbol} if nearest.symbol else {}
+    work.record(Kind.NEAREST, name, when=at, rule=nearest.rule, text=nearest.text, readings=readings, **of)
 
 
 def end_watch(work: Work, name: str, reason: str) -> None:

@@ -18,7 +18,7 @@ from engine.order.band import price_band
 from engine.order.draft import Ticket, draft, opening_legs, parts_of
 from engine.order.ladder import priority, rung
 from engine.order.price import NetQuote, Part, net_quote
-from engine.record.record import Kind
+from engine.record.record import Json, Kind
 from engine.spec.spec import Start
 from engine.turn.bounds import credit_floor
 from engine.turn.choosing import record_selection
@@ -31,8 +31,9 @@ def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, q
     day = work.bots[plan.name].day
     spot = level_of(view.board, plan.underlyings[0], view.now)
     worst = entry_worst_case(selection, Decimal(f"{view.start_price or 0.0:.4f}"), is_covered=view.is_covered)
-    again = 1 if day.tried else 0
-    day = replace(day, entries=day.entries + 1, agains=day.agains + again, last_end="", last_end_at=None)
+    own = day.of_member(bot.symbol)
+    again = 1 if own.tried else 0
+    day = day.count(bot.symbol, 1).note(bot.symbol, agains=own.agains + again, last_end="", last_end_at=None)
     work.put_day(day)
     position = Position(
         id=_new_id(work, plan.name, day),
@@ -45,13 +46,23 @@ def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, q
         entry_mid=None if quote.mid is None else Decimal(f"{quote.mid:.4f}"),
         spot=None if spot is None else Decimal(f"{spot:.2f}"),
         max_risk=None if worst is None else worst * LOT,
+        alternative=bot.alternative,
     )
-    work.record(Kind.DECISION, plan.name, position.id, what="enter", reason="all conditions hold", values=[])
+    work.record(Kind.DECISION, plan.name, position.id, what="enter", reason=_reason(bot), values=[], **_of(bot))
     record_selection(work, bot, view, selection, "", position.id)
     work.put_position(position)
     position = work.move(position, "enter")
     work.set_bot(plan.name, replace(work.bots[plan.name], since=work.at, is_watching=False, is_clearing=False))
     send_opening(work, bot, position, attempt=1)
+
+
+def _reason(bot: CompiledBot) -> str:
+    return f"all conditions hold: {bot.alternative}" if bot.alternative else "all conditions hold"
+
+
+def _of(bot: CompiledBot) -> dict[str, Json]:
+    """Return which symbol and alternative it is, where there are several."""
+    return {name: said for name, said in (("symbol", bot.symbol), ("alternative", bot.alternative)) if said}
 
 
 def _new_id(work: Work, name: str, day: BotDay) -> str:

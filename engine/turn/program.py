@@ -1,22 +1,29 @@
 """What runs: every bot compiled once, with its rules as closures. Never changes while it runs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import field, replace
 from datetime import date, datetime
 from decimal import Decimal
 
-from engine.compile.plan import Call, ExitPlan, Holds, Plan, Rule
+from engine.compile.plan import Call, Choice, ExitPlan, Holds, Member, Plan, Rule
+from engine.compile.reads import calls_of
 from engine.decide.opportunity import Span, at_hand, spans
-from engine.evaluate.reading import context_of
+from engine.evaluate.listings import expiry_on
+from engine.evaluate.measure import bind, reader_of
+from engine.evaluate.measure_position import measured_by
+from engine.evaluate.reading import Read, context_of
 from engine.evaluate.rules import Judge, compile_expected_move, compile_rule
-from engine.evaluate.select import ExpectedMove, expiry_on
+from engine.evaluate.snapshot import LegView, View
+from engine.evaluate.strike_target import ExpectedMove
 from engine.evaluate.watch import exit_levels, exit_reads, levels
 from engine.model.contract import Option, Underlying
 from engine.model.facts import Facts
+from engine.model.market import Extras
 from engine.model.pool import Pool
+from engine.model.position import Position
 from engine.model.session import DayTime, Session
 from engine.model.values import dataclass
-from engine.spec.spec import Amount, Backing, Unit
+from engine.spec.spec import Amount, Backing, Between, Unit
 
 USUAL_BAND = Amount(Decimal(10), Unit.PERCENT)
 """How far from the mid an entry may be priced when the account document does not say: a tenth of what its legs cost."""
@@ -31,11 +38,27 @@ class CompiledRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Trailing:
+    """A `give_back` of some exit, and how the profit is read whose best it counts from."""
+
+    call: Call
+    gain: Callable[[View], float | None]
+
+    def measured_by(self, legs: tuple[LegView, ...]) -> str:
+        """Return the name under which that best is kept."""
+        return measured_by(self.call, legs)
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledBot:
-    """A plan with every rule's closure. `exits` stand beside `plan.exits` (None for at_expiry), `arming` too.
+    """A plan with every rule's closure, `risk` those of `risk.require`.
+
+    `exits` stand beside `plan.exits` (None for at_expiry), `arming` too.
 
     levels: underlyings and indices that it reads at all; exit_levels: those that its exits read; exit_chains: symbols
-    whose options at the money its exits read; resting: exits that rest at the broker.
+    whose options at the money its exits read; resting: exits that rest at the broker; trailing: what its exits count
+    the best profit of. choices: its alternatives, each a bot of its own; `alternative` is which of them this one is. So
+    are members, the symbols of a universe, and `symbol`.
     """
 
     plan: Plan
@@ -44,12 +67,63 @@ class CompiledBot:
     exits: tuple[CompiledRule | None, ...]
     arming: tuple[tuple[CompiledRule, ...], ...]
     halts: tuple[CompiledRule, ...]
+    risk: tuple[CompiledRule, ...]
     expected_move: ExpectedMove
     levels: tuple[Underlying, ...]
     exit_levels: tuple[Underlying, ...]
     exit_chains: frozenset[str]
     resting: tuple[ExitPlan, ...]
+    trailing: tuple[Trailing, ...]
+    choices: tuple["CompiledChoice", ...] = ()
+    alternative: str = ""
+    members: tuple["CompiledMember", ...] = ()
+    symbol: str = ""
     _windows: dict[date, tuple[Span, ...]] = field(default_factory=dict, compare=False, repr=False)
+
+    def of(self, position: Position) -> "CompiledBot":
+        """Return what governs a position: the alternative that it was opened by. Raises: KeyError."""
+        return self.on(position.legs[0].option.symbol).taking(position.alternative)
+
+    def on(self, symbol: str) -> "CompiledBot":
+        """Return the bot as this symbol of its universe; without one it is what it is. Raises: KeyError."""
+        return {member.symbol: member.bot for member in self.members}[symbol] if self.members else self
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """The symbols of its universe; one without a name where it is no member of one."""
+        return tuple(member.symbol for member in self.members) or (self.symbol,)
+
+    def taking(self, alternative: str) -> "CompiledBot":
+        """Return the bot as one of its alternatives, "" where there is no choice. Raises: KeyError."""
+        return {"": self, **{choice.name: choice.bot for choice in self.choices}}[alternative] if self.choices else self
+
+    def structures(self) -> "tuple[CompiledBot, ...]":
+        """Return the bot for every structure that it may enter, in every symbol."""
+        if self.members:
+            return tuple(found for member in self.members for found in member.bot.structures())
+        return tuple(choice.bot for choice in self.choices) or (self,)
+
+    def expiries(self) -> "tuple[CompiledBot, ...]":
+        """Return the bot for every structure, and for the expiry of its conditions where no structure has it."""
+        if self.members:
+            return tuple(found for member in self.members for found in member.bot.expiries())
+        found = self.structures()
+        is_taken = any(each.plan.expiry == self.plan.expiry for each in found)
+        return found if is_taken else (self, *found)
+
+    def place(self, where: str) -> str:
+        """Return the key of rules that stand there: each symbol, and each alternative, has readings of its own."""
+        return "@".join((where, self.symbol, self.alternative)).rstrip("@")
+
+    @property
+    def key(self) -> str:
+        """What tells it from the bot's other structures."""
+        return " ".join(filter(None, (self.plan.name, self.symbol, self.alternative)))
+
+    @property
+    def rests(self) -> bool:
+        """True when orders of an open position rest at the broker: a pair, or wide stops."""
+        return bool(self.resting) or self.plan.risk.protect is not None
 
     def windows(self, session: Session) -> tuple[Span, ...]:
         """Return start and end of this session's entry windows, UTC; kept, since every turn asks."""
@@ -93,9 +167,36 @@ class CompiledBot:
         """Return the times of this session at which a rule of the bot can change by the clock alone, sorted."""
         found = {at for span in self.windows(session) for at in span}
         arming = (rule for rules in self.arming for rule in rules)
-        for compiled in (*self.when, *self.halts, *(rule for rule in self.exits if rule is not None), *arming):
+        asked = (rule for choice in self.choices for rule in choice.when)
+        for compiled in (
+            *self.when,
+            *asked,
+            *self.risk,
+            *self.halts,
+            *(rule for rule in self.exits if rule is not None),
+            *arming,
+        ):
             found.update(at.before_close(session) for at in _times(compiled.rule.test))
         return tuple(sorted(found))
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledChoice:
+    """One alternative of a bot, with the closures of what asks for it."""
+
+    name: str
+    when: tuple[CompiledRule, ...]
+    bot: CompiledBot
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledMember:
+    """One symbol of a universe. require: what it must offer; rank: reads what it is ranked by, None without a rank."""
+
+    symbol: str
+    require: tuple[CompiledRule, ...]
+    rank: Read | None
+    bot: CompiledBot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,11 +213,21 @@ class AccountLimits:
     entries_per_day: int | None = None
     worst_case_at_expiry: Amount | None = None
     margin: Amount | None = None
+    net_delta: Between | None = None
+    net_gamma: Between | None = None
+    net_theta: Between | None = None
+    net_vega: Between | None = None
     cash_secured_puts: Backing | None = None
     max_contracts_per_order: int | None = None
     max_notional_per_order: Decimal | None = None
     price_band: Amount = USUAL_BAND
     heeds_day_trades: bool = True
+
+    @property
+    def net(self) -> Mapping[str, Between]:
+        """The limits on greeks that are set, by the measure's name."""
+        named = {name: getattr(self, name) for name in ("net_delta", "net_gamma", "net_theta", "net_vega")}
+        return {name: ends for name, ends in named.items() if ends is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,17 +243,50 @@ class Program:
     install: str
     line_limit: int = 90
 
-    def governing(self, bot: str, digest: str) -> CompiledBot:
-        """Return the text that governs a position opened under `digest`. Raises: KeyError when it is not at hand."""
+    def governing(self, position: Position) -> CompiledBot:
+        """Return what governs a position: the text it was opened under, and its alternative. Raises: KeyError."""
+        return self.text(position.bot, position.digest).of(position)
+
+    def text(self, bot: str, digest: str) -> CompiledBot:
+        """Return the text of a bot with this digest. Raises: KeyError when it is not at hand."""
         current = self.bots.get(bot)
         if current is not None and current.plan.digest == digest:
             return current
         return self.pinned[digest]
 
+    def extras(self) -> Extras:
+        """Return what lines are asked for beside quotes, by all texts that govern anything."""
+        texts = (*self.bots.values(), *self.pinned.values())
+        return frozenset(extra for text in texts for extra in text.plan.needs.extras)
+
 
 def compile_bot(plan: Plan, pool: Pool | None = None) -> CompiledBot:
     """Return the plan with its rules made into closures; bots compiled with one pool share what is the same."""
     pool = pool or Pool()
+    bot = _of_one(plan, pool)
+    return replace(bot, members=tuple(_member(each, pool) for each in plan.members))
+
+
+def _of_one(plan: Plan, pool: Pool, symbol: str = "") -> CompiledBot:
+    """Return the bot on one underlying, with its choices."""
+    choices = tuple(_choice(choice, pool, symbol) for choice in plan.choices)
+    return replace(_compiled(plan, pool), choices=choices, symbol=symbol)
+
+
+def _member(member: Member, pool: Pool) -> CompiledMember:
+    bot = _of_one(member.plan, pool, member.symbol)
+    require = tuple(CompiledRule(rule, compile_rule(rule, bot.plan)) for rule in member.require)
+    rank = None if member.rank is None else reader_of(member.rank, context_of(bot.plan))
+    return CompiledMember(member.symbol, require, rank, bot)
+
+
+def _choice(choice: Choice, pool: Pool, symbol: str) -> CompiledChoice:
+    bot = replace(_compiled(choice.plan, pool), alternative=choice.name, symbol=symbol)
+    asked = len(bot.when) - len(choice.when)
+    return CompiledChoice(choice.name, bot.when[asked:], bot)
+
+
+def _compiled(plan: Plan, pool: Pool) -> CompiledBot:
     plan = _sharing(plan, pool)
     context = context_of(plan)
 
@@ -156,12 +300,21 @@ def compile_bot(plan: Plan, pool: Pool | None = None) -> CompiledBot:
         exits=tuple(None if planned.rule is None else compiled(planned.rule) for planned in plan.exits),
         arming=tuple(tuple(compiled(rule) for rule in planned.armed_by) for planned in plan.exits),
         halts=tuple(compiled(rule) for rule in plan.risk.halt_when),
+        risk=tuple(compiled(rule) for rule in plan.risk.require),
         expected_move=pool.made("move", lambda: compile_expected_move(plan), plan.underlyings[0], context),
         levels=pool.same(levels(plan)),
         exit_levels=exit_levels(plan),
         resting=tuple(planned for planned in plan.exits if planned.resting),
+        trailing=_trailing(plan),
         exit_chains=frozenset(name[8:] for name in exit_reads(plan) if name.startswith("strikes:")),
     )
+
+
+def _trailing(plan: Plan) -> tuple[Trailing, ...]:
+    rules = (rule for planned in plan.exits for rule in (planned.rule, *planned.armed_by) if rule is not None)
+    calls = dict.fromkeys(call for rule in rules for call in calls_of(rule.test) if call.measure == "give_back")
+    context = context_of(plan)
+    return tuple(Trailing(call, bind(replace(call, measure="profit"), context)) for call in calls)
 
 
 def _sharing(plan: Plan, pool: Pool) -> Plan:

@@ -102,6 +102,7 @@ def _begin(work: Work, name: str) -> None:
             readings=_of_positions(before.readings),
             confirming=_of_positions(before.confirming),
             unknown_since=before.unknown_since,
+            trailing=before.trailing,
             agenda=agenda_of(work, name, session),
         ),
     )

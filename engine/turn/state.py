@@ -84,6 +84,13 @@ class Confirming:
     counted_at: float = 0.0
 
 
+class Seen(NamedTuple):
+    """A profit as it was last read for a trailing exit, and when (epoch seconds)."""
+
+    amount: Decimal
+    at: float
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """The last verdict of one rule, and the board rows it read."""
@@ -95,7 +102,10 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Nearest:
-    """The nearest miss so far today: rules that did not hold, and how far the first of them was off (relative)."""
+    """The nearest miss so far today: rules that did not hold, and how far the first of them was off (relative).
+
+    symbol: of a universe, "" without one; `rule` begins with it.
+    """
 
     at: datetime
     failed: int
@@ -103,6 +113,7 @@ class Nearest:
     rule: str
     text: str
     readings: tuple[Reading, ...]
+    symbol: str = ""
 
 
 class MarginAnswer(NamedTuple):
@@ -132,7 +143,9 @@ class BotState:
     judge_at: the next point of its `every` grid. readings: by (place, rule name). waits: one line for people. agenda:
     clock times of the session still ahead. blocked: contracts in which the broker refused our side today. is_clearing:
     it waits only for resting orders of the other side to be taken back, or for an answer on margin. margin: the last
-    answer on it.
+    answer on it. trailing: the last reading for a best profit, by position and by what is measured. ranks: symbols of a
+    universe that were taken last, and passed over. ranked: what each was ranked by last, and when. focus: symbols worth
+    lines for their strikes, the best first.
     """
 
     day: BotDay
@@ -141,6 +154,7 @@ class BotState:
     readings: Mapping[tuple[str, str], Reading] = field(default_factory=dict)
     confirming: Mapping[tuple[str, str], Confirming] = field(default_factory=dict)
     unknown_since: Mapping[tuple[str, str], datetime] = field(default_factory=dict)
+    trailing: Mapping[tuple[str, str], Seen] = field(default_factory=dict)
     alarmed: frozenset[str] = frozenset()
     nearest: Nearest | None = None
     selection: Selection | None = None
@@ -150,6 +164,9 @@ class BotState:
     blocked: frozenset[Option] = frozenset()
     is_clearing: bool = False
     margin: MarginAnswer | None = None
+    ranks: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    ranked: Mapping[str, tuple[float, datetime]] = field(default_factory=dict)
+    focus: tuple[str, ...] = ()
 
 
 class Structure(NamedTuple):
@@ -165,15 +182,16 @@ class State(NamedTuple):
     positions: those that hold something, work, or were closed today. orders: live ones and today's, by ref. by_id: our
     order ids of this connection. booked: executions by execId without its last part. holdings: what the account holds
     over all bots; doubts: options of which it holds less than our books say, and since when. live: refs of the orders
-    that may still fill, active: ids of the positions that are not closed, both oldest first. wakes: when each bot must
-    be judged even if nothing it reads moves. bases: each position's profit when the session began; marks: the last one
-    known. sent: times of orders sent in the last minute. asked_at: when the broker was last asked what it has; absent:
-    refs of live orders that were not in its answer; risen: refs of orders that are over and that it has told to work
-    since. early: by ref, cancels still to be answered that left while their order may have been on its way.
-    unprotected: since when a position's short legs have stood without protection, where the spec limits that. rivals:
-    installs of others who trade this account, and refs of ours that no record knows; accepted: those that a person lets
-    be. clocks_apart: seconds our clock is ahead of the broker's. down_at: when the connection was lost, None while it
-    stands.
+    that may still fill, active: ids of the positions that are not closed, both oldest first. stirring: those of the
+    active ones that may need something although nothing moved that they read, None when it is not known. wakes: when
+    each bot must be judged even if nothing it reads moves. bases: each position's profit when the session began; marks:
+    the last one known. sent: times of orders sent in the last minute. asked_at: when the broker was last asked what it
+    has; absent: refs of live orders that were not in its answer; risen: refs of orders that are over and that it has
+    told to work since. early: by ref, cancels still to be answered that left while their order may have been on its
+    way. unprotected: since when a position's short legs have stood without protection, where the spec limits that.
+    rivals: installs of others who trade this account, and refs of ours that no record knows; accepted: those that a
+    person lets be. clocks_apart: seconds our clock is ahead of the broker's. down_at: when the connection was lost,
+    None while it stands.
     indexed: the version of the board that `dependents` (bots by board row) and `structures` (what rules see of
     positions, by id) were made for, -1 when they must be made anew. aims: where the bots' strikes lay when `streamed`
     was chosen, None when it must be chosen anew. step_at: when orders, positions or bots are due although nothing
@@ -200,6 +218,7 @@ class State(NamedTuple):
     by_id: Mapping[int, str] = NOTHING
     live: tuple[str, ...] = ()
     active: tuple[str, ...] = ()
+    stirring: tuple[str, ...] | None = None
     wakes: Mapping[str, datetime] = NOTHING
     booked: Mapping[str, Booked] = NOTHING
     holdings: Mapping[Contract, Decimal] = NOTHING

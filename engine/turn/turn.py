@@ -15,12 +15,14 @@ from typing import Any
 from engine.model.contract import Option, Underlying, share
 from engine.model.event import (
     AccountReport,
+    BarsReport,
     ClocksApart,
     ClosesReport,
     CommissionReport,
     DividendReport,
     Event,
     ExecutionReport,
+    ImpliedReport,
     LinkDown,
     LinkUp,
     ListingReport,
@@ -38,6 +40,7 @@ from engine.model.position import Position
 from engine.record.record import Json, Kind
 from engine.turn import covering, daily, doubting, settling, watching
 from engine.turn.asking import orders_listed, step_asking
+from engine.turn.bars import take_bars, take_implied
 from engine.turn.caution import go_on
 from engine.turn.dividends import warn_of_dividends
 from engine.turn.ended import next_opening
@@ -52,6 +55,7 @@ from engine.turn.program import Program
 from engine.turn.protecting import place_protection
 from engine.turn.reports import on_commission, on_execution, on_message, on_order
 from engine.turn.resting import cancel_entries, option_has_expired, place_resting, put_back
+from engine.turn.scanning import step_universe
 from engine.turn.state import NEVER, State, after_request
 from engine.turn.torn import step_torn
 from engine.turn.work import Turn, Work
@@ -132,7 +136,7 @@ def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
     for position in work.active_positions():
         if position.bot in names and position.state in ("entering", "open", "exiting"):
             step_exits(work, position)
-    for position in work.active_positions():
+    for position in work.stirring_positions():
         step_torn(work, work.positions[position.id])
         _retry(work, work.positions[position.id])
     blocked = {name: daily.step_halts(work, bot) for name, bot in work.program.bots.items() if name in names}
@@ -158,7 +162,7 @@ def _enter(work: Work, names: set[str], blocked: dict[str, str]) -> None:
         if blocked.get(name):
             work.set_bot(name, replace(work.bots[name], waits=blocked[name]))
             continue
-        step_entry(work, bot)
+        (step_universe if bot.members else step_entry)(work, bot)
 
 
 def _by_the_clock(work: Work, changes: dict[str, Any]) -> None:
@@ -299,6 +303,8 @@ _HANDLERS: dict[type, Handler] = {
     AccountReport: _on_account,
     ListingReport: _on_listing,
     ClosesReport: _on_closes,
+    BarsReport: take_bars,
+    ImpliedReport: take_implied,
     DividendReport: _on_dividend,
     OpeningMoveReport: _on_opening_move,
     OrdersListed: orders_listed,

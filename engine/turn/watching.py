@@ -1,15 +1,18 @@
 """Which contracts are streamed, and which bots wake when a row of the board moves."""
 
+from collections.abc import Iterator
 from datetime import datetime, time, timedelta
 from typing import Any
 
+from engine.compile.plan import Plan
 from engine.decide.opportunity import at_hand, in_window, is_spent
-from engine.evaluate.watch import Aim, Wish, entry_aims, entry_wish, money_wish, watch_list
+from engine.evaluate.watch import Aim, Wish, entry_wish, money_wish, watch_list
 from engine.model.command import Watch
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.session import Session, at_exchange_time
 from engine.turn.asking import ask_at
 from engine.turn.daily import OPENING_MINUTES
+from engine.turn.looking import aims_of, has_members, lines_of, member_wishes
 from engine.turn.program import CompiledBot
 from engine.turn.resting import option_has_expired, resting_orders
 from engine.turn.state import NEVER, BotState
@@ -55,11 +58,22 @@ def step_watch(work: Work) -> dict[str, Any]:
     exits = _exit_wishes(work)
     changes: dict[str, Any] = {"watch_at": next_watch(work, is_moving=bool(aims or exits or _has_missed(work)))}
     is_same = aims == work.state.aims and work.indexed == work.state.board.version
-    if is_same and not exits:
+    if is_same and not exits and not (aims and has_members(work)):
         return changes
-    bots = work.program.bots
-    wishes = [entry_wish(bots[name].plan, aim, work.state.facts) for name, aim in aims.items()] + exits
+    wishes = [entry_wish(plan, aims[key], work.state.facts) for key, plan in _plans(work) if key in aims] + exits
     return {**changes, "streamed": _stream(work, wishes), "aims": aims}
+
+
+def _plans(work: Work) -> Iterator[tuple[str, Plan]]:
+    """Yield the plan of every structure by its key; those of universes are wished for after all others."""
+    bots = (bot for bot in work.program.bots.values() if not bot.members)
+    return ((each.key, each.plan) for bot in bots for each in bot.expiries())
+
+
+def _of_universes(work: Work, room: int) -> list[Wish]:
+    entering = {position.bot for position in work.active_positions() if position.state == "entering"}
+    bots = [bot for bot in work.program.bots.values() if bot.members]
+    return member_wishes(work, [bot for bot in bots if _is_in_reach(work, bot, bot.plan.name in entering)], room)
 
 
 def _has_missed(work: Work) -> bool:
@@ -74,9 +88,12 @@ def _stream(work: Work, wishes: list[Wish]) -> tuple[Contract, ...]:
         pinned.update(dict.fromkeys(leg.option for leg in position.legs if leg.held or position.state == "entering"))
         pinned.update(dict.fromkeys(Underlying(leg.option.symbol) for leg in position.legs))
     for bot in work.program.bots.values():
-        pinned.update(dict.fromkeys(bot.levels))
-    wanted = watch_list(wishes, pinned, work.state.streamed)
+        pinned.update(dict.fromkeys(level for level in bot.levels if level.symbol not in bot.symbols))
     limit = work.program.line_limit
+    wishes = [*wishes, *_of_universes(work, limit - lines_of(pinned, wishes))]
+    wanted = watch_list(wishes, pinned, work.state.streamed)
+    if has_members(work) and lines_of(pinned, wishes) <= limit:
+        wanted = wanted[:limit]  # what is only kept goes without a word
     if len(wanted) > limit:
         text = f"{len(wanted)} market data lines are wanted, {limit} may be used: the least important wait"
         work.alarm(next(iter(work.bots), ""), text)
@@ -99,13 +116,17 @@ def _exit_wishes(work: Work) -> list[Wish]:
 
 
 def _aims(work: Work) -> dict[str, tuple[Aim | None, ...]]:
-    """Return where the strikes lie of every bot that enters soon."""
+    """Return where the strikes lie of every structure of the bots that enter soon.
+
+    Of a universe those alone that are in focus, the others at the money.
+    """
     entering = {position.bot for position in work.active_positions() if position.state == "entering"}
     view = work.view()
     return {
-        name: entry_aims(bot.plan, view)
+        each.key: aims_of(work, each, view)
         for name, bot in work.program.bots.items()
         if _is_in_reach(work, bot, name in entering)
+        for each in bot.expiries()
     }
 
 
@@ -121,7 +142,8 @@ def _is_in_reach(work: Work, bot: CompiledBot, is_entering: bool) -> bool:
 def _is_over(work: Work, state: BotState, bot: CompiledBot) -> bool:
     """Say whether the window at hand can bring no entry any more."""
     number = at_hand(bot.windows(work.state.session), work.at)
-    return is_spent(bot.plan.entry, in_window(state.day, number))
+    day = in_window(state.day, number)
+    return all(is_spent(bot.plan.entry, day.of_member(symbol)) for symbol in bot.symbols)
 
 
 def index_rows(work: Work) -> dict[int, tuple[str, ...]]:
@@ -147,7 +169,7 @@ def _entry_rows(work: Work, name: str) -> frozenset[int]:
     if work.at < end and (work.at >= start or bot.halts):
         found.update(rows.get(contract, -1) for contract in bot.levels)
     if start - timedelta(seconds=1) <= work.at < end:
-        symbols = {leg.symbol for leg in bot.plan.legs}
+        symbols = {leg.symbol for each in bot.structures() for leg in each.plan.legs}
         found.update(r for contract, r in rows.items() if isinstance(contract, Option) and contract.symbol in symbols)
     return frozenset(found - {-1})
 
@@ -186,7 +208,7 @@ def next_step(work: Work) -> datetime:
         found.append(work.at + WATCH_EVERY)
     soon = work.at + timedelta(seconds=1)
     due = [order.attempt_until for order in work.all_live_orders()]
-    due += [position.retry_at for position in work.active_positions()]
+    due += [position.retry_at for position in work.stirring_positions()]
     due.append(ask_at(work))
     found += [max(at, soon) for at in due if at is not None]
     found += [at for at in (session.open, session.close, _next_day(session)) if at > work.at]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from engine.decide.bot_day import BotDay
 from engine.decide.machine import can, next_state
-from engine.evaluate.snapshot import View
+from engine.evaluate.snapshot import BotView, View
 from engine.fill.book import Booked
 from engine.model.command import Command, Inquire, Submit
 from engine.model.contract import Option
@@ -47,7 +47,7 @@ class Work:
         self.orders: Mapping[str, Order] = state.orders
         self.by_id: Mapping[int, str] = state.by_id
         self.booked: Mapping[str, Booked] = state.booked
-        self.live, self.active = state.live, state.active
+        self.live, self.active, self.stirring = state.live, state.active, state.stirring
         self.next_number = state.next_number
         self.next_order_id = state.next_order_id
         self.sent = state.sent
@@ -73,7 +73,9 @@ class Work:
     def view(self) -> View:
         """Return a fresh snapshot of this instant."""
         state = self.state
-        return View(now=self.now, session=state.session, board=state.board, facts=state.facts, shares_of=self.shares_of)
+        view = View(now=self.now, session=state.session, board=state.board, facts=state.facts, shares_of=self.shares_of)
+        view.bot_view = self.bot_view
+        return view
 
     def shares_of(self, symbol: str) -> Shares | None:
         """Return the account's shares of an underlying, with those that calls need; None while not in step."""
@@ -83,13 +85,33 @@ class Work:
         """Say whether an entry of this position is under way."""
         return position.state == "entering" or self.has_live_entry(position.id)
 
+    def bot_view(self, name: str) -> BotView | None:
+        """Return what the rules of any bot may know of this one, None when it is not run."""
+        if name not in self.bots:
+            return None
+        active = list(self.positions_of(name))
+        works = any(order.bot == name for order in self.all_live_orders())
+        ended = (each for each in self.positions.values() if each.bot == name and each.state == "closed")
+        session = self.state.session
+        today = [
+            each for each in ended if each.opened_at is not None and each.closed_at and each.closed_at >= session.open
+        ]
+        last = max(today, key=lambda each: each.closed_at or self.at, default=None)
+        return BotView(any(not each.is_flat for each in active), works, last.exit_reason if last else "")
+
     def bot(self, name: str) -> CompiledBot | None:
         """Return the current text of a bot, None when it is no longer run."""
         return self.program.bots.get(name)
 
     def governing(self, position: Position) -> CompiledBot:
         """Return the text that governs a position."""
-        return self.program.governing(position.bot, position.digest)
+        return self.program.governing(position)
+
+    def texts_of(self, name: str) -> list[CompiledBot]:
+        """Return the texts that a bot goes by: those its positions were opened under, and its own."""
+        texts = [self.governing(position) for position in self.positions_of(name)]
+        current = self.bot(name)
+        return texts if current is None else [*texts, current]
 
     def readings_of(self, bot: str) -> dict[tuple[str, str], Reading]:
         """Return the bot's last readings, to be changed in this turn."""
@@ -108,6 +130,16 @@ class Work:
     def active_positions(self) -> list[Position]:
         """Return all positions that are not closed, oldest first."""
         return [self.positions[name] for name in self.active]
+
+    def stirring_positions(self) -> list[Position]:
+        """Return those that may need something although nothing moved that they read, oldest first."""
+        if self.stirring is None:
+            self.stirring = tuple(position.id for position in self.active_positions() if self._stirs(position))
+        return [self.positions[name] for name in self.stirring]
+
+    def _stirs(self, position: Position) -> bool:
+        is_between = position.state != "open" or position.retry_at is not None or position.is_uneven
+        return is_between or self.governing(position).rests
 
     def live_orders(self, position: str) -> list[Order]:
         """Return those of a position's orders that may still fill."""
@@ -172,7 +204,7 @@ class Work:
         if (position.state != "closed") is not (position.id in self.active):
             self.active = (*self.active, position.id) if is_new else active_ids(self.positions)
         self._dirty_positions[position.id] = None
-        self.indexed = -1
+        self.indexed, self.stirring = -1, None
         return position
 
     def put_day(self, day: BotDay) -> None:
@@ -240,7 +272,7 @@ class Work:
         """Keep only these positions and orders from earlier days."""
         self.positions, self.orders, self.early = positions, orders, NOTHING
         self._own -= {"positions", "orders", "early"}
-        self.live, self.active = live_refs(orders), active_ids(positions)
+        self.live, self.active, self.stirring = live_refs(orders), active_ids(positions), None
 
     def _table(self, name: str) -> Any:
         """Return a table to be changed in this turn: a copy of the state's, made at its first change."""
@@ -292,10 +324,23 @@ class Work:
         assert isinstance(data, dict)
         return Record(self.at, kind, bot, position, data)
 
+    def _wake_readers(self) -> bool:
+        """Have bots judged that read the state of a bot whose orders or positions have changed; say whether any do."""
+        moved = {self.positions[name].bot for name in self._dirty_positions if name in self.positions}
+        moved |= {self.orders[ref].bot for ref in self._dirty_orders if ref in self.orders}
+        bots = self.program.bots.items()
+        readers = [name for name, bot in bots if name in self.bots and bot.plan.needs.bots & moved - {name}]
+        for name in readers:
+            self.set_wake(name, self.at)
+        return bool(readers)
+
     def finish(self, **changes: Any) -> Turn:
         """Return the turn; `changes` are further fields of the new state."""
         for name, readings in self._readings.items():
             self.set_bot(name, replace(self.bots[name], readings=readings))
+        is_changed = self._dirty_orders or self._dirty_positions or self._dirty_days
+        if is_changed and self._wake_readers():
+            changes |= {"step_at": self.at, "wake_at": self.at}
         changed = self.state._replace(
             bots=self.bots,
             positions=self.positions,
@@ -303,6 +348,7 @@ class Work:
             by_id=self.by_id,
             live=self.live,
             active=self.active,
+            stirring=self.stirring,
             wakes=self.wakes,
             booked=self.booked,
             next_number=self.next_number,
@@ -319,7 +365,6 @@ class Work:
             rivals=self.rivals,
             **changes,
         )
-        is_changed = self._dirty_orders or self._dirty_positions or self._dirty_days
         records = (*self.records, *self.entities()) if is_changed else tuple(self.records)
         return Turn(changed, records, tuple(self.commands))
 

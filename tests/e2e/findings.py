@@ -74,7 +74,7 @@ def fired(day: Day, desk: Desk) -> Counter[str]:
     for record in day.records:
         if record.kind is Kind.DECISION and record.data["what"] == "exit":
             key = (record.bot, str(record.data["reason"]))
-            found.update(_kinds(plans[key], tests[key]))
+            found.update(_kinds(plans[key], tests[record.bot, plans[key].written]))
     found.update(filter(None, (_order_kind(order) for order in day.orders.values())))
     found.update(_settlement(record) for record in day.records if record.kind is Kind.SETTLEMENT)
     return found

@@ -171,9 +171,9 @@ def test_ci_traces_do_not_depend_on_the_process_or_its_hash_seed() -> None:
 
 
 def test_the_command_gives_a_verdict_of_each_invariant() -> None:
-    done = chaos("--seeds", "2", "--seed", "40", "--faults", "duplicate,execution_first,warning", *spec_files([SELLER]))
+    done = chaos("--seeds", "1", "--seed", "40", "--faults", "duplicate,execution_first,warning", *spec_files([SELLER]))
     assert done.exit_code == 0
-    assert "  4  holds      2 of 2  books equal the broker's ledger to the cent" in done.output
+    assert "  4  holds      1 of 1  books equal the broker's ledger to the cent" in done.output
     assert "what fired (" in done.output
 
 

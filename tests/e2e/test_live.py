@@ -131,7 +131,8 @@ def test_ci_from_paper_to_live(desk: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert audited.exit_code == 0, audited.output
 
 
-def test_a_gateway_with_a_paper_account_only(desk: Path) -> None:
+@pytest.mark.long
+def test_ci_a_gateway_with_a_paper_account_only(desk: Path) -> None:
     with gateway("DU1234567") as address:
         refused = rulebot("run", "--live", "--gateway", address, *MEANT, SPEC)
     assert refused.exit_code == 1

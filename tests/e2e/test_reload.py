@@ -158,6 +158,25 @@ def test_an_added_bot_trades_and_a_changed_exit_is_for_new_positions(tmp_path: P
     in_loop(body, tmp_path, seed=7)
 
 
+def test_an_added_bot_is_told_what_no_bot_has_read_so_far(tmp_path: Path) -> None:
+    """Bars of the session and of days, a year's volatility, and ticks of lines that stream already."""
+
+    async def body(gateway: RunningGateway, folder: Path) -> None:
+        specs_in(folder, one=bot("one"))
+        reads = "[{iv_rank: {at_least: 0}}, {sma: {window: 50, above: 1}}, {ema: {window: 9, bars: 5m, above: 1}}]"
+        added = bot("two", start="10:15", leave="11:00").replace("[{vix: {below: 90}}]", reads)
+        added = added.replace("order:", "  require: [{open_interest: {at_least: 1}}]\norder:", 1)
+        changed = writes(folder, one=bot("one"), two=added)
+        day = await live(gateway, folder, (at(10, 0), changed), (at(10, 30), stop))
+        assert said(day) == ["asked", "applied"]
+        entered = next(order for order in entries(day) if order.bot == "two")
+        assert entered.prepared_at is not None
+        assert new_york(10, 15) <= entered.prepared_at < new_york(10, 17)
+        check(day, folder / "s.db")
+
+    in_loop(body, tmp_path, seed=7)
+
+
 def test_a_changed_parent_is_for_new_positions_over_a_restart_too(tmp_path: Path) -> None:
     def child(name: str) -> str:
         return (

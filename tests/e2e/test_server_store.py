@@ -123,7 +123,8 @@ def test_an_order_leaves_only_when_its_intent_is_known_to_be_kept(
     in_loop(body, tmp_path, seed=7)
 
 
-def test_the_commands_name_a_server_without_its_password(
+@pytest.mark.long
+def test_ci_the_commands_name_a_server_without_its_password(
     tmp_path: Path, postgres_server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Run, read, audit, export and ask, by a URL with a password; the pointer to the last run has none."""

@@ -375,8 +375,37 @@ class Protected(OnePosition):
         return "10:00", "10:05"
 
 
+class EachSide(OnePosition):
+    """Condors of which each side is stopped by itself, and what is left trails."""
+
+    def text(self) -> str:
+        legs = """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+  short_call: {sell: call, strike: {delta: 0.10}}
+  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
+"""
+        exits = """
+  - time: "15:45"
+  - stop: {cost: 1x credit, of: each_side}
+    order: {start: natural, wait: 5s, tries: 2, pause: 5s, then: market}
+  - name: trail
+    stop: {give_back: 20%}
+    close: 50%
+    repeat: true
+"""
+        risk = "{max_loss_per_trade: $9000}"
+        return text_of(entry='{at: "10:00"}', quantity="3", legs=legs, exits=exits, risk=risk)
+
+    def window(self) -> tuple[str, str]:
+        return "10:00", "10:05"
+
+
 limits = settings(max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TestOnePosition = OnePosition.TestCase
 TestOnePosition.settings = limits
 TestProtected = Protected.TestCase
 TestProtected.settings = limits
+TestEachSide = EachSide.TestCase
+TestEachSide.settings = limits

@@ -17,6 +17,7 @@ from engine.model.event import Request
 from engine.model.market import Board
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.session import session_from
+from engine.record.record import Kind
 from engine.run.chaos.acts import Act
 from engine.run.chaos.draw import CHOICE, draw
 from engine.run.chaos.trial import live_through
@@ -60,6 +61,37 @@ def test_what_is_to_be_streamed_when_the_connection_has_just_gone_waits_for_the_
     )
     feed.attach(back, SimpleNamespace())  # type: ignore[arg-type]
     assert len(asked) == 1
+
+
+def test_a_length_that_is_no_length_is_noticed_though_the_broker_goes_on_talking(tmp_path: Path) -> None:
+    """Every byte that followed was taken for the rest of one message; since there were bytes, nobody was alarmed."""
+    desk = load_desk(spec_files(["spy_put_seller"]), {}, None)
+    session = session_from(DEFAULT_DATE)
+    start = desk.bots["spy_put_seller"].windows(session)[0][0]
+    broken: dict[str, str | int] = {"kind": "garbage", "at": "09:33:00", "what": "length"}
+    bare = replace(draw(7, desk, CHOICE), day=session.date, market=None, faults=(broken,), crashes=(), acts=())
+    storm = replace(bare, begins=start, calm_at=start + timedelta(minutes=6), lockstep=False, delay=0.002)
+    left = live_through(storm, desk, tmp_path)
+    assert judge(left, desk) == {}
+    told = [record for record in left.day.records if record.kind is Kind.LINK]
+    assert [record.data["up"] for record in told] == [True, False, True]
+    assert "no answer for" in str(told[1].data["reason"])
+
+
+def test_a_commission_that_came_before_its_execution_is_taken_when_it_is_told_again(tmp_path: Path) -> None:
+    """It was heard, counted for nothing, and was passed over as known each time the broker told it again."""
+    desk = load_desk(spec_files(["dte0_condor"]), {}, None)
+    session = session_from(DEFAULT_DATE)
+    begins = desk.bots["dte0_condor"].windows(session)[0][0]
+    faults: tuple[dict[str, str | int | float], ...] = (
+        {"kind": "late_commission", "on": "fill", "number": "each", "seconds": 30},
+        {"kind": "late_leg", "on": "fill", "number": 1, "seconds": 60},
+    )
+    bare = replace(draw(2000362, desk, CHOICE), day=session.date, market=None, faults=faults, crashes=(), acts=())
+    storm = replace(bare, begins=begins, calm_at=begins + timedelta(minutes=5), lockstep=True, delay=0.0)
+    left = live_through(storm, desk, tmp_path)
+    assert left.kinds_fired["late_leg"]
+    assert judge(left, desk) == {}
 
 
 def test_a_corrected_trade_of_a_person_counts_once_when_books_are_compared(tmp_path: Path) -> None:

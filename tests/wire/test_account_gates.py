@@ -126,8 +126,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "day.db"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("bot", BOTS)
-def test_why_names_the_limit(bot: str, store: Path) -> None:
+def test_ci_why_names_the_limit(bot: str, store: Path) -> None:
     words = BOTS[bot][1]
     told = CliRunner().invoke(main, ["why", bot, "--store", str(store)])
     assert told.exit_code == 0, told.output

@@ -16,8 +16,9 @@ from engine.model.contract import Option, Right, Underlying
 from engine.model.errors import BrokerError
 from engine.model.event import DividendReport, Event, MarketMoved
 from engine.model.facts import Dividend
+from engine.model.market import Extra
 from engine.model.order import Side
-from engine.model.session import session_on
+from engine.model.session import session_before, session_on
 
 
 def test_underlyings_and_options_stream_into_the_board() -> None:
@@ -180,6 +181,90 @@ def test_closes_are_of_finished_sessions_only() -> None:
             assert len(early) == 30
             assert isclose(early[-1], world.feed.board.previous_close[0])
             assert len(await world.feed.closes("VIX", 300)) == 300
+
+    run(scenario())
+
+
+def test_lines_bring_what_is_asked_for_beside_quotes() -> None:
+    async def scenario() -> None:
+        async with gateway() as gw, connected(gw.port) as (world, _):
+            strike = await near(world, below=20)
+            option, board = put(strike), world.feed.board
+            world.feed.watch([SPX, option])
+            await play(world, 4)
+            assert isnan(board.open_interest[board.rows[option]])
+            assert isnan(board.iv[board.rows[SPX]])
+            extras = frozenset({("SPX", Extra.COUNTS), ("SPX", Extra.IMPLIED), ("SPX", Extra.OPTION_VOLUME)})
+            world.feed.watch([SPX, option], extras)
+            await play(world, 240)
+            row, spx = board.rows[option], board.rows[SPX]
+            session = session_on(DAY)
+            assert session is not None
+            listed = gw.gateway.hub.market.catalogue.search(
+                trading_class="SPXW", strike=float(strike), right="P", last_trade=f"{DAY:%Y%m%d}"
+            )
+            con_id = listed[0].con_id
+            assert board.open_interest[row] == gw.gateway.hub.market.open_interest(con_id) > 0
+            assert 0 < board.volume[row] <= gw.gateway.hub.market.volume(con_id)
+            assert board.call_volume[spx] > 0
+            assert board.put_volume[spx] > 0
+            assert 0.05 < board.iv[spx] < 1.0
+            assert gw.now - 61 <= board.model_at[spx] <= gw.now
+            early = board.volume[row], board.call_volume[spx]
+            await play(world, 300)
+            assert board.volume[row] > early[0]
+            assert board.call_volume[spx] > early[1]
+            days = await world.feed.implied("SPX", 252)
+            assert len(days) == 252
+            assert all(0.05 < each < 1.0 for each in days)
+            assert abs(days[-1] - board.iv[spx]) < 0.05
+
+    run(scenario())
+
+
+def test_a_line_is_asked_for_anew_when_it_is_to_bring_more() -> None:
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):
+            spy, option = Underlying("SPY"), put(Decimal(5900))
+            world.feed.watch([SPX, spy, option])
+            world.feed.watch([SPX, spy, option], frozenset({("SPX", Extra.COUNTS), ("SPY", Extra.IMPLIED)}))
+            await fake.until_asked("1", 5)
+            lines = [fields for fields in fake.asked if fields[0] == "1"]
+            named = [(fields[4], fields[-4]) for fields in lines]
+            assert named == [("SPX", ""), ("SPY", "456"), ("SPX", ""), ("SPY", "456,106"), ("SPX", "101")]
+
+    run(scenario())
+
+
+def test_bars_of_days_and_of_the_session() -> None:
+    async def scenario() -> None:
+        async with gateway() as gw, connected(gw.port) as (world, _):
+            session = session_on(DAY)
+            assert session is not None
+            days = (await world.feed.bars("SPX", 86400, 30, session)).bars
+            assert tuple(bar.close for bar in days) == await world.feed.closes("SPX", 30)
+            assert all(bar.low <= min(bar.open, bar.close) <= max(bar.open, bar.close) <= bar.high for bar in days)
+            before = await world.feed.bars("SPX", 300, 100, session)
+            assert len(before.bars) == 100
+            assert before.bars[-1].at + 300 == session_before(DAY).close.timestamp()
+            assert before.bars[-1].close == days[-1].close
+            world.feed.watch([SPX])
+            await play(world, 760)
+            opened = session.open.timestamp()
+            now = before.known_until + 760
+            assert opened + 600 < now < opened + 900
+            five = (await world.feed.bars("SPX", 300, 100, session)).bars
+            assert [bar.at for bar in five[-3:]] == [before.bars[-1].at, opened, opened + 300]
+            one = [bar for bar in (await world.feed.bars("SPX", 60, 13, session)).bars if bar.at >= opened]
+            first = one[:5]
+            assert [bar.at for bar in one] == [opened + 60 * at for at in range(int(now - opened) // 60)]
+            assert (five[-2].open, five[-2].close) == (first[0].open, first[-1].close)
+            assert (five[-2].high, five[-2].low) == (max(b.high for b in first), min(b.low for b in first))
+            (last,) = (await world.feed.bars("SPX", 60, 1, session)).bars
+            assert last == one[-1]
+            spy = (await world.feed.bars("SPY", 60, 5, session)).bars
+            assert all(bar.volume > 0 and bar.low <= bar.average <= bar.high for bar in spy)
+            assert {bar.volume for bar in one} == {0.0}
 
     run(scenario())
 

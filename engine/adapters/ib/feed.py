@@ -20,8 +20,8 @@ from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.wire import REQUEST_IDS, Wire
 from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.errors import BrokerError
-from engine.model.facts import Listing
-from engine.model.market import Board
+from engine.model.facts import Bars, Listing
+from engine.model.market import Board, Extra, Extras
 from engine.model.session import Session, exchange_date
 
 log = logging.getLogger("rulebot.ib")
@@ -31,6 +31,10 @@ DELAYED, PARTLY, ELSEWHERE, LINES_USED_UP, NO_CONTRACT = 10167, 10090, 10197, 10
 UNKNOWN_TICKER = 300
 DIVIDENDS = "456"
 """The generic tick of a stock's dividends, which come as tick 59. Source: TWS API, available tick types."""
+COUNTS = "101"
+"""That of an option's open interest, which comes as tick 27 or 28; its volume comes as tick 8 in any case."""
+_UNDERLYING_TICKS = {Extra.OPTION_VOLUME: "100", Extra.IMPLIED: "106"}
+"""Volume of all calls (tick 29) and puts (30) of an underlying; its 30-day implied volatility (24)."""
 FARM_BROKEN, FARM_CONNECTED = 2103, 2104
 
 
@@ -67,7 +71,9 @@ class IbFeed:
         self._wire: Wire | None = None
         self._time: HasTime | None = None
         self._lines: dict[Contract, int] = {}
+        self._asked: dict[Contract, str] = {}
         self._wanted: tuple[Contract, ...] = ()
+        self._extras: Extras = frozenset()
         self.unwatched: tuple[Contract, ...] = ()
         self.troubles: dict[Contract, str] = {}
         self._broken_farms: set[str] = set()
@@ -82,7 +88,7 @@ class IbFeed:
         """Use this connection; what was streamed before is streamed again, with nothing of the old values left."""
         self.detach()
         self._wire, self._time = wire, time
-        self.watch(self._wanted)
+        self.watch(self._wanted, self._extras)
 
     def detach(self) -> None:
         """Forget all lines: their connection is gone, or the broker has forgotten them."""
@@ -94,10 +100,13 @@ class IbFeed:
 
     # ------------------------------------------------------------ lines
 
-    def watch(self, contracts: Sequence[Contract]) -> None:
-        """Stream exactly these, most important first, within the line limit; the rest is `unwatched`, and logged."""
+    def watch(self, contracts: Sequence[Contract], extras: Extras = frozenset()) -> None:
+        """Stream exactly these, most important first, within the line limit; the rest is `unwatched`, and logged.
+
+        A line that was asked for with other extras is given up and asked for anew.
+        """
         wanted = tuple(dict.fromkeys(contracts))
-        self._wanted = wanted
+        self._wanted, self._extras = wanted, extras
         kept, rest = wanted[: self._settings.max_lines], wanted[self._settings.max_lines :]
         if rest and rest != self.unwatched:
             names = ", ".join(map(str, rest))
@@ -106,7 +115,7 @@ class IbFeed:
         if self._wire is None or not self._wire.is_up:
             return  # the next connection streams them
         stays = set(kept)
-        for contract in [each for each in self._lines if each not in stays]:
+        for contract in [each for each in self._lines if each not in stays or self._asked[each] != self._ticks(each)]:
             self._cancel(self._wire, contract)
         for contract in kept:
             if contract not in self._lines:
@@ -117,9 +126,16 @@ class IbFeed:
         self._lines[contract] = req_id
         wire.quotes.rows[str(req_id)] = self._board.add(contract)
         asked = self._book.to_broker(contract)
-        has_dividends = isinstance(contract, Underlying) and not is_index(contract.symbol)
-        more = DIVIDENDS if has_dividends else ""
+        more = self._asked[contract] = self._ticks(contract)
         wire.pace.in_turn(lambda: wire.client.reqMktData(req_id, asked, more, False, False, []))
+
+    def _ticks(self, contract: Contract) -> str:
+        """Return the generic ticks to ask for with a contract."""
+        if isinstance(contract, Option):
+            return COUNTS if (contract.symbol, Extra.COUNTS) in self._extras else ""
+        found = [] if is_index(contract.symbol) else [DIVIDENDS]
+        found += [tick for extra, tick in _UNDERLYING_TICKS.items() if (contract.symbol, extra) in self._extras]
+        return ",".join(found)
 
     def _cancel(self, wire: Wire, contract: Contract) -> None:
         req_id = self._lines[contract]
@@ -130,6 +146,7 @@ class IbFeed:
     def _drop(self, contract: Contract) -> None:
         """Give up a line and its row, which may be used again at once."""
         req_id = self._lines.pop(contract)
+        self._asked.pop(contract)
         self.troubles.pop(contract, None)
         if self._wire is not None:
             row = self._wire.quotes.rows.pop(str(req_id))
@@ -238,6 +255,25 @@ class IbFeed:
         asked = underlying_contract(symbol, await self._underlying_id(symbol))
         wanted = history.daily_closes(asked, sessions)
         bars = await self._bars(wanted, Underlying(symbol))
+        today = exchange_date(self._present())
+        return tuple(bar.close for bar in bars if bar.day < today)[-sessions:]
+
+    async def bars(self, symbol: str, seconds: int, count: int, session: Session) -> Bars:
+        """Return at most so many finished bars of the regular sessions up to this one, oldest first."""
+        asked = underlying_contract(symbol, await self._underlying_id(symbol))
+        now = self._present()
+        wanted = (
+            history.daily_bars(asked, count)
+            if seconds == history.DAY
+            else history.session_bars(asked, seconds, count, session, now)
+        )
+        found = history.finished_bars(await self._bars(wanted, Underlying(symbol)), seconds, now)
+        return Bars(now.timestamp(), tuple(found[-count:]))
+
+    async def implied(self, symbol: str, sessions: int) -> tuple[float, ...]:
+        """Return the 30-day implied volatility at the close of finished sessions, oldest first, never today's."""
+        asked = underlying_contract(symbol, await self._underlying_id(symbol))
+        bars = await self._bars(history.daily_volatilities(asked, sessions), Underlying(symbol))
         today = exchange_date(self._present())
         return tuple(bar.close for bar in bars if bar.day < today)[-sessions:]
 

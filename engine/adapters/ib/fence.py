@@ -6,6 +6,7 @@ simulated second, and an answer that came while nobody waited is kept.
 
 import asyncio
 from datetime import UTC, datetime
+from math import ceil
 from typing import Any
 
 from engine.adapters.ib.quotes import Handler
@@ -26,11 +27,15 @@ class Fence:
         """Return the handler of the answer."""
         return {CURRENT_TIME: self._hear}
 
-    async def next(self, client: Any) -> datetime:
-        """Say that we are done with this instant and return the next one. Raises: ConnectionError."""
+    async def next(self, client: Any, until: datetime | None = None) -> datetime:
+        """Say that we are done with this instant and return the next one. Raises: ConnectionError.
+
+        until: the instants before it may be left out while the gateway has nothing to say; it is a field of our own
+        behind those of `reqCurrentTime`, which only a gateway in lockstep is sent.
+        """
         if not self._is_asked:
             self._is_asked = True
-            client.reqCurrentTime()
+            client.send(CURRENT_TIME, 1, *([] if until is None else [ceil(until.timestamp())]))
         while self.told is None:
             if self._is_lost:
                 raise ConnectionError("the connection was lost while waiting for the gateway's clock")

@@ -1,14 +1,16 @@
 """Questions for historical bars, and their answers."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from math import inf, pi, sqrt
+from math import ceil, inf, pi, sqrt
 
 import ib_async
 
 from engine.adapters.ib import convert
 from engine.adapters.ib.wire import Wire
-from engine.model.session import Session, exchange_date
+from engine.model import facts as model
+from engine.model.session import Session, exchange_date, session_on
 from engine.model.values import dataclass
 
 OPENING_MINUTES = 5
@@ -16,17 +18,29 @@ OPENING_MINUTES = 5
 NO_DATA = 162
 SESSIONS_IN_YEAR = 252
 MINUTE = timedelta(minutes=1)
+DAY = 86400
+_FULL_SESSION = 390 * 60
+_SPANS = (1800, 3600, 14400, 28800)
+"""Seconds of a duration at which the broker gives bars of every size that we ask for. Source: TWS API, step sizes."""
 STRADDLE_TO_MOVE = sqrt(pi / 2)
 """An at-the-money straddle is worth sqrt(2/pi) standard deviations (Brenner and Subrahmanyam 1988)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar. `at` is its start (UTC; midnight of the date for daily bars), `day` its exchange date."""
+    """One bar. `at` is its start (UTC; midnight of the date for daily bars), `day` its exchange date.
+
+    Units: volume in shares and the average that it weighs are 0 where the broker has none, as of an index.
+    """
 
     at: datetime
     day: date
+    open: float
+    high: float
+    low: float
     close: float
+    volume: float
+    average: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,48 @@ def daily_closes(contract: ib_async.Contract, sessions: int) -> BarQuestion:
     return BarQuestion(f"daily closes of {contract.symbol}", contract, "", duration, "1 day", "TRADES", 1)
 
 
+def daily_bars(contract: ib_async.Contract, count: int) -> BarQuestion:
+    """Ask for so many daily bars of finished sessions, at least."""
+    return replace(daily_closes(contract, count), what=f"daily bars of {contract.symbol}")
+
+
+def daily_volatilities(contract: ib_async.Contract, count: int) -> BarQuestion:
+    """Ask for the 30-day implied volatility of so many finished sessions, at least."""
+    what = f"the implied volatility of {contract.symbol}"
+    return replace(daily_closes(contract, count), what=what, shown="OPTION_IMPLIED_VOLATILITY")
+
+
+def session_bars(contract: ib_async.Contract, seconds: int, count: int, session: Session, now: datetime) -> BarQuestion:
+    """Ask for the newest bars within regular sessions, at least so many finished ones.
+
+    Within the session a few hours are asked for, else whole sessions, of which one may be a half day.
+    """
+    past = max((min(now, session.close) - session.open).total_seconds(), 0.0)
+    span = (count + 1) * seconds
+    duration = next((f"{size} S" for size in _SPANS if span <= size), "") if span <= past else ""
+    if not duration:
+        before = max(count * seconds - past, 0.0)
+        duration = f"{1 if not before else 2 + ceil(before / _FULL_SESSION)} D"
+    minutes = seconds // 60
+    size = "1 min" if minutes == 1 else f"{minutes} mins"
+    return BarQuestion(f"{size} bars of {contract.symbol}", contract, "", duration, size, "TRADES", 2)
+
+
+def finished_bars(bars: Iterable[Bar], seconds: int, now: datetime) -> list[model.Bar]:
+    """Return the bars that are over by `now`, daily ones as those that start with their session."""
+    found = []
+    for bar in bars:
+        session = session_on(bar.day)
+        if session is None:
+            continue
+        at = session.open if seconds == DAY else bar.at
+        ended = bar.day < exchange_date(now) if seconds == DAY else at + timedelta(seconds=seconds) <= now
+        if ended:
+            prices = bar.open, bar.high, bar.low, bar.close, bar.volume, bar.average
+            found.append(model.Bar(at.timestamp(), *prices))
+    return found
+
+
 def opening_minutes(contract: ib_async.Contract, name: str, session: Session, shown: str) -> BarQuestion:
     """Ask for the first minute bars of a session."""
     end = session.open + OPENING_MINUTES * MINUTE
@@ -67,15 +123,17 @@ def read_bars(row: list[str]) -> list[Bar]:
     """Return the bars of historicalData (17), those without a close left out. Raises: ValueError."""
     bars = []
     for start in range(5, 5 + 8 * convert.whole(row[4]), 8):
-        text, close = row[start], float(row[start + 4] or -1)
+        text = row[start]
+        opened, high, low, close, volume, average = (float(part or -1) for part in row[start + 1 : start + 7])
         if not 0 < close < inf:
             continue
         if len(text) == 8:
-            found = convert.day(text)
-            bars.append(Bar(datetime(found.year, found.month, found.day, tzinfo=UTC), found, close))
+            day = convert.day(text)
+            at = datetime(day.year, day.month, day.day, tzinfo=UTC)
         else:
             at = datetime.fromtimestamp(int(text), UTC)
-            bars.append(Bar(at, exchange_date(at), close))
+            day = exchange_date(at)
+        bars.append(Bar(at, day, opened, high, low, close, max(volume, 0.0), max(average, 0.0)))
     return bars
 
 

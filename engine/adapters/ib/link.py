@@ -169,7 +169,7 @@ class IbLink:
             raise BrokerError("there is no connection to the broker")
         try:
             if self.is_lockstep:
-                self._now = await wire.fence.next(wire.client)
+                self._now = await wire.fence.next(wire.client, None if wire.pace.is_waiting else until)
             else:
                 await self._wait(wire, until)
                 self._now = max(self._clock.now(), self._now)
@@ -289,12 +289,16 @@ class IbLink:
         return None if event is None else self._noted(event, is_open=kind == "5")
 
     def _noted(self, event: Event, *, is_open: bool) -> Event | None:
-        """Keep what LinkUp and the feed need of an event; None when it was seen before."""
+        """Keep what LinkUp and the feed need of an event; None when it was seen before.
+
+        A commission that is told before its execution counts for nothing yet: it is taken when it is told again.
+        """
         if isinstance(event, ExecutionReport | CommissionReport):
             key = type(event).__name__, event.exec_id
             if key in self._seen:
                 return None
-            self._seen.add(key)
+            if isinstance(event, ExecutionReport) or (ExecutionReport.__name__, event.exec_id) in self._seen:
+                self._seen.add(key)
         if isinstance(event, ExecutionReport) and isinstance(event.option, Option):
             self._book.learn(event.option)
         elif isinstance(event, PositionReport):

@@ -25,6 +25,9 @@ _DELAYED_PRICES = {"68": "last", "72": "high", "73": "low", "75": "previous_clos
 _BIDS, _ASKS = ("1", "66"), ("2", "67")
 _BID_SIZES, _ASK_SIZES = ("0", "69"), ("3", "70")
 _VOLUMES = ("8", "74")
+_COUNTS = {"27": "open_interest", "28": "open_interest", "29": "call_volume", "30": "put_volume"}
+"""Of an option one of 27 and 28 is its open interest, and the other 0."""
+_IMPLIED = "24"
 _HALTED = ("49", "90")
 _DIVIDENDS = "59"
 _DELAYED_QUOTES = frozenset(("66", "67", "69", "70", "74"))
@@ -133,12 +136,17 @@ class Quotes:
 
     def _generic_handler(self) -> Handler:
         halted, rows, touched, fail = self.board.halted, self.rows, self._touched, self._fail
+        ivs, modelled = self.board.iv, self._modelled
 
         def generic(fields: list[str]) -> None:
-            """Take halted: 1 by regulation, 2 for volatility, 0 not halted, -1 not told."""
+            """Take 30-day volatility, and halted: 1 by regulation, 2 for volatility, 0 not halted, -1 not told."""
             try:
                 self._heard = True
                 row = rows.get(fields[2])
+                if row is not None and fields[3] == _IMPLIED:
+                    ivs[row] = _between(fields[4], 0.0, _HUGE)
+                    modelled.add(row)
+                    return
                 if row is None or fields[3] not in _HALTED:
                     return
                 is_halted = float(fields[4] or -1) > 0
@@ -239,8 +247,19 @@ class Quotes:
         elif kind in _VOLUMES:
             self.board.volume[row] = value if 0 <= value < _HUGE else nan
             self._touched.add(row)
+        elif kind in _COUNTS:
+            self._count(_COUNTS[kind], row, value)
         else:
             self._heard = True
+
+    def _count(self, name: str, row: int, value: float) -> None:
+        """Take a count of options; open interest comes as that of calls and of puts, and an option is one of them."""
+        column: array[float] = getattr(self.board, name)
+        sound = value if 0 <= value < _HUGE else nan
+        is_other = name == "open_interest" and sound == 0.0 and column[row] == column[row]
+        if not is_other:
+            column[row] = sound
+        self._touched.add(row)
 
     def _resize(self, side: int, row: int, value: float) -> None:
         board = self.board

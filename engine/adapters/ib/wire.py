@@ -87,6 +87,7 @@ class Wire:
         self.lost: str | None = None
         self._clock = asyncio.get_running_loop().time
         self.heard_at = self.asked_at = self._clock()
+        self._messages: int | None = None
         self._refused: asyncio.Future[BrokerError] = asyncio.get_running_loop().create_future()
         self._greeting = _Greeting(settings, self._refuse)
         self._listen()
@@ -101,7 +102,10 @@ class Wire:
         self.ib.updateEvent += self._on_update
 
     def _on_data(self, _: bytes) -> None:
-        self.heard_at = self._clock()
+        """Note that the broker spoke: whole messages count, since after a broken length nothing is ever whole again."""
+        count = self.client.connectionStats().numMsgRecv if self.client.isReady() else None
+        if count is None or count != self._messages:
+            self._messages, self.heard_at = count, self._clock()
 
     def beat(self) -> float | None:
         """Ask a silent broker for the time; return in how many seconds to look again, None when it was given up.

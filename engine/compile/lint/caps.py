@@ -12,12 +12,15 @@ from engine.compile.timing import outlives_its_day
 
 
 def out_of_reach(look: Look) -> Iterator[Problem]:
-    """Yield RB322 for an `again` without time, RB323 for a cap that no day can reach."""
+    """Yield RB322 for an `again` without time or room, RB323 for a cap that no day can reach."""
     again, entry = look.spec.entry.again, look.spec.entry
     if again is not None and _room(look, again) < again.wait:
         left = duration(_room(look, again))
         message = f"'again' waits {duration(again.wait)}, and the window leaves {left}: there is no second entry"
         yield Problem("RB322", (*again.path, "wait"), message, f"the window is {window_words(look.plan.entry)}")
+        return
+    if again is not None and (cap := _cap_in_the_way(look, again)):
+        yield Problem("RB322", (*again.path, "after"), f"{cap}: 'again' never acts", f"{_room_for(cap)} lets it")
         return
     most, why = _most_a_day(look)
     per_day = look.plan.entry.per_day
@@ -29,6 +32,23 @@ def out_of_reach(look: Look) -> Iterator[Problem]:
     if entry.max_open is not None and entry.max_open > most and not outlives_its_day(look.spec):
         message = f"'max_open' is {entry.max_open}, and no day opens more than {several(int(most), 'position')}"
         yield Problem("RB323", (*entry.path, "max_open"), message, "a position is over on the day of its entry")
+
+
+def _cap_in_the_way(look: Look, again: Again) -> str:
+    """Return which cap keeps every further entry out, "" when none does: each would open another position."""
+    entry = look.plan.entry
+    if {"unfilled", "any"} & set(again.after):
+        return ""
+    if entry.per_day == 1:
+        said = "'per_day' is 1" if look.spec.entry.per_day is not None else "without 'per_day' it opens 1 a day"
+        return f"{said}, and 'after' names only what follows a position"
+    if set(again.after) == {"filled"} and entry.max_open == 1:
+        return "'max_open' is 1, and after 'filled' the first is still open"
+    return ""
+
+
+def _room_for(cap: str) -> str:
+    return "'max_open: 2'" if cap.startswith("'max_open'") else "'per_day: 2'"
 
 
 def _of_a_week(look: Look, a_day: float) -> Iterator[Problem]:
@@ -51,7 +71,9 @@ def _room(look: Look, again: Again) -> float:
 
 def _most_a_day(look: Look) -> tuple[float, str]:
     """Return how many positions a day can open, and what allows no more."""
-    again, windows = look.spec.entry.again, len(look.plan.entry.windows)
+    universe = look.spec.universe
+    windows = len(look.plan.entry.windows) * (1 if universe is None else len(universe.symbols))
+    again = look.spec.entry.again
     if again is None:
         why = "one window sends one entry; 'again' would make it more, as in 'again: {after: [filled]}'"
         return windows, why

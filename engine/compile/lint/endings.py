@@ -11,7 +11,7 @@ from engine.compile.problem import Problem
 from engine.compile.structure import symbol_of
 from engine.spec.spec import ExitKind, Side
 
-_CLOCKS = ("time", "dte")
+_CLOCKS = ("time", "dte", "sessions_in_trade")
 _MARKET = ("spot", "legs", "index", "strikes")
 
 

@@ -14,7 +14,16 @@ from engine.model.session import DayTime, Session
 from engine.model.values import dataclass
 
 _FLIPPED = {Op.ABOVE: Op.BELOW, Op.AT_LEAST: Op.AT_MOST, Op.BELOW: Op.ABOVE, Op.AT_MOST: Op.AT_LEAST}
-_KINDS = {"full": 0.0, "half": 1.0}
+_NUMBERS: Mapping[str, Mapping[str, tuple[float, float]]] = {
+    "session": {"full": (0.0, 0.0), "half": (1.0, 1.0)},
+    "trend": {"up": (0.0, 0.0), "down": (1.0, 1.0), "neutral": (2.0, 2.0)},
+    "opening_range": {"above": (1.0, 1.0), "below": (2.0, 2.0), "inside": (3.0, 3.0), "formed": (1.0, 3.0)},
+    "bot": {"open": (0.0, 0.0), "flat": (1.0, 1.0)},
+}
+"""Words as numbers: those that exclude each other lie apart. Names of exits are not among them.
+
+Of `opening_range` 0 is one that still forms, of `bot` 2 is one that holds nothing and whose entry works.
+"""
 
 
 class Subject(NamedTuple):
@@ -52,9 +61,11 @@ def literal(test: Compare | Holds, terms: Terms) -> Literal:
     """Return the subject of a test, and where the subject is when the test is true."""
     if isinstance(test, Holds):
         return _held(test, terms)
-    if test.op is Op.IS and isinstance(test.right[0], Text):
-        number = _KINDS.get(test.right[0].value, 0.0)
-        return KIND, stretch(number, number)
+    if test.op is Op.IS and isinstance(test.right[0], Text) and isinstance(test.left, Call):
+        call, word = test.left, test.right[0].value
+        if (numbers := _NUMBERS.get(call.measure)) is None:
+            return Subject("", Quantity.TRUTH, test), TRUE
+        return Subject(call.measure, Quantity.TEXT, call.arguments), stretch(*numbers[word])
     return _compared(test, terms) or (Subject("", Quantity.TRUTH, test), TRUE)
 
 

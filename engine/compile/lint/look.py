@@ -74,7 +74,7 @@ def look_at(spec: Spec, plan: Plan, outside: Outside | None) -> Look:
     worth = worth_of(spec)
     terms = Terms(full_session(), all(not planned.legs and planned.part is None for planned in plan.exits))
     bounds = price_bounds(plan, worth, terms)
-    judged = (*spec.entry.when, *spec.legs.require, *spec.risk.halt_when, *_judged_exits(spec))
+    judged = (*spec.entry.when, *spec.legs.require, *spec.risk.halt_when, *spec.risk.require, *_judged_exits(spec))
     conditions = {condition.path: condition for condition in judged}
     look = Look(spec, plan, outside, conditions, worth, bounds, terms, places_of(spec, plan, worth, bounds, terms))
     return replace(look, halves=tuple(_halves(look)))

@@ -13,6 +13,7 @@ from engine.compile.lint.reach import window_seconds
 from engine.compile.problem import Problem
 from engine.compile.structure import symbol_of
 from engine.compile.timing import full_session
+from engine.compile.variants import read_for, variants
 from engine.model.contract import product
 from engine.model.values import dataclass
 from engine.spec.spec import DteRule, Expiry, IfHeld, Leg, Path, Side, Spec, Strike, StrikeBy
@@ -36,8 +37,10 @@ def in_each_others_way(specs: Sequence[Spec]) -> Iterator[tuple[int, Problem]]:
     stakes: dict[Terms, list[Stake]] = defaultdict(list)
     for number, spec in enumerate(specs):
         window = window_seconds(spec, full_session())
-        for leg in spec.legs.legs:
-            stakes[_terms(leg, spec)].append(Stake(number, spec, leg, window))
+        symbols = (spec,) if spec.universe is None else (read_for(spec, symbol) for symbol in spec.universe.symbols)
+        for plain in (variant.spec for each in symbols for variant in variants(each)):
+            for leg in plain.legs.legs:
+                stakes[_terms(leg, plain)].append(Stake(number, plain, leg, window))
     for found in stakes.values():
         if len(found) > 1:
             yield from _held_the_other_way(found)
@@ -54,6 +57,8 @@ def _terms(leg: Leg, spec: Spec) -> Terms:
 
 def _days(expiry: Expiry) -> tuple[object, ...]:
     """Where an expiry is listed for every day, at most so many days is the same day."""
+    if expiry.is_latest or expiry.is_monthly:
+        return expiry.rule, expiry.days, expiry.is_latest, expiry.is_monthly
     return (DteRule.EXACT, (0,)) if expiry.rule is DteRule.AT_MOST else (expiry.rule, expiry.days)
 
 
@@ -61,10 +66,14 @@ def _chosen(strike: Strike, spec: Spec) -> tuple[object, ...]:
     """A strike that hangs on a leg of the other right is told by that leg's choice, if it is at the same strike."""
     if strike.by in (StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE):
         legs = {leg.name: leg for leg in spec.legs.legs}
-        way = (strike.by, strike.target)
+        way = (strike.by, strike.target, strike.widths)
         other = legs.get(strike.reference or "")
-        return (*way, other.strike.by, other.strike.target) if other is not None else way
-    return strike.by, strike.target
+        return (*way, *_asked(other.strike)) if other is not None else way
+    return _asked(strike)
+
+
+def _asked(strike: Strike) -> tuple[object, ...]:
+    return strike.by, strike.target, strike.bound, strike.is_percent, strike.round
 
 
 def _meet(one: Stake, other: Stake) -> bool:

@@ -57,7 +57,7 @@ def _named(spec: Spec) -> Iterator[Named]:
     for let in spec.lets:
         if let.measure in _EVENTS:
             yield from _in_arguments(let.arguments, (*let.path, let.measure))
-    for conditions in (spec.entry.when, spec.legs.require, spec.risk.halt_when):
+    for conditions in (spec.entry.when, spec.legs.require, spec.risk.halt_when, spec.risk.require):
         for condition in conditions:
             yield from _in_condition(condition)
     for rule in spec.exits:

@@ -27,7 +27,7 @@ from engine.compile.structure import certain_direction
 from engine.compile.timing import first_time_exit, outlives_its_day, windows_of
 from engine.model.session import Session
 from engine.model.values import dataclass
-from engine.spec.spec import DteRule, Expiry, Spec, Strike, StrikeBy
+from engine.spec.spec import Bound, DteRule, Expiry, Round, Spec, Strike, StrikeBy
 
 NATURE: Mapping[str, Range] = {
     "spot": POSITIVE,
@@ -45,6 +45,20 @@ NATURE: Mapping[str, Range] = {
     "rv": NOT_NEGATIVE,
     "iv_over_rv": POSITIVE,
     "expected_move": POSITIVE,
+    "iv_rank": stretch(0.0, 100.0),
+    "iv_percentile": stretch(0.0, 100.0),
+    "volume": NOT_NEGATIVE,
+    "open_interest": NOT_NEGATIVE,
+    "put_call_volume": NOT_NEGATIVE,
+    "skew": ALL,
+    "sma": POSITIVE,
+    "ema": POSITIVE,
+    "rsi": stretch(0.0, 100.0),
+    "adx": stretch(0.0, 100.0),
+    "vwap": POSITIVE,
+    "breadth": stretch(0.0, 1.0),
+    "trend": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
+    "opening_range": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0), *stretch(3.0, 3.0)),
     "no_event": TRUE_OR_FALSE,
     "event": TRUE_OR_FALSE,
     "time": ALL,
@@ -55,16 +69,29 @@ NATURE: Mapping[str, Range] = {
     "credit": ALL,
     "debit": ALL,
     "max_risk": NOT_NEGATIVE,
+    "return_on_risk": ALL,
+    "probability_of_profit": stretch(0.0, 1.0),
     "strike": POSITIVE,
     "dte": NOT_NEGATIVE,
     "cost": ALL,
     "value": ALL,
     "profit": ALL,
     "loss": ALL,
+    "give_back": ALL,
     "breach": ALL,
     "leg_delta": stretch(0.0, 1.0),
     "position_delta": ALL,
     "time_in_trade": NOT_NEGATIVE,
+    "sessions_in_trade": NOT_NEGATIVE,
+    "buying_power": ALL,
+    "net_liquidation": ALL,
+    "bot": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
+    "last_exit": TRUE_OR_FALSE,
+    "net_delta": ALL,
+    "net_gamma": ALL,
+    "net_theta": ALL,
+    "net_vega": ALL,
+    "worst_case_at_expiry": NOT_NEGATIVE,
 }
 """Every measure of the vocabulary, and the numbers that it can be."""
 
@@ -95,14 +122,15 @@ class PriceBounds:
 
 def price_bounds(plan: Plan, worth: Worth, terms: Terms) -> PriceBounds:
     """Return the bounds that `require` sets on the price of the structure, which is never more than it can be worth."""
-    shares = MULTIPLIER * plan.quantity
+    largest = MULTIPLIER * plan.quantity
+    smallest = largest if plan.size is None else MULTIPLIER
     found = stretch(0.0, inf)
     for subject, passing in _literals(plan.require, terms):
         if subject.quantity is Quantity.DOLLARS and plan.overwrite is not None:
             continue
         if subject.measure == plan.opens_for and subject.of is None:
-            scale = shares if subject.quantity is Quantity.DOLLARS else 1
-            found = meet(found, tuple(((low / scale, a), (high / scale, b)) for (low, a), (high, b) in passing))
+            few, many = (smallest, largest) if subject.quantity is Quantity.DOLLARS else (1, 1)
+            found = meet(found, tuple(((low / many, a), (high / few, b)) for (low, a), (high, b) in passing))
     most = worth.most_cost if plan.opens_for == "credit" else worth.most_value
     top = inf if most is None else most
     if not found or found[0][0][0] >= top:
@@ -142,12 +170,15 @@ def places_of(spec: Spec, plan: Plan, worth: Worth, bounds: PriceBounds, terms: 
     held = in_window | money | {TIME: stretch(start if is_same_day else 0.0, day, high_open=True)}
     fewest, most = dte_range(spec.legs.expiry)
     lasting = stretch(0.0, day - start) if is_same_day else NOT_NEGATIVE
+    nights = FALSE if is_same_day else stretch(0.0, most)
     return Places(
         halt=_reach(in_window | {TIME: stretch(0.0, day, high_open=True)}),
         entry=_reach(in_window | _prices(plan, worth)),
-        open=_reach(held, {"dte": stretch(0.0, most), "time_in_trade": lasting}),
+        open=_reach(held, {"dte": stretch(0.0, most), "time_in_trade": lasting, "sessions_in_trade": nights}),
         opened=_reach(
-            held | in_window | _UNMOVED, {"dte": stretch(fewest, most), "time_in_trade": FALSE}, _chosen(plan)
+            held | in_window | _UNMOVED,
+            {"dte": stretch(fewest, most), "time_in_trade": FALSE, "sessions_in_trade": FALSE},
+            _chosen(plan),
         ),
     )
 
@@ -221,7 +252,7 @@ def dte_range(expiry: Expiry) -> tuple[float, float]:
         case DteRule.AT_LEAST:
             return days[0], inf
         case DteRule.NEAREST:
-            return days[0] / 2, inf
+            return 0.0 if expiry.is_monthly else days[0] / 2, inf
 
 
 # ---------------------------------------------------------------- money
@@ -297,13 +328,20 @@ def _chosen(plan: Plan) -> dict[str, dict[str, Range]]:
 
 
 def _delta_chosen(strike: Strike) -> Range:
-    moved = strike.at_least_from_spot is not None or strike.multiple_of is not None
+    moved = strike.at_least_from_spot is not None or strike.multiple_of is not None or _is_edged(strike)
+    moved = moved or strike.bound is Bound.AT_MOST or strike.round is Round.AWAY
     if strike.by is not StrikeBy.DELTA or strike.target is None or moved:
         return stretch(0.0, 1.0)
     return stretch(float(strike.target) * _NEAR, 1.0)
 
 
+def _is_edged(strike: Strike) -> bool:
+    return strike.not_below is not None or strike.not_above is not None
+
+
 def _distance_chosen(strike: Strike) -> Range:
+    if _is_edged(strike) or strike.round is not Round.NEAREST:
+        return ALL
     if strike.by is not StrikeBy.AT_SPOT or strike.multiple_of is None or strike.at_least_from_spot is not None:
         return ALL
     half = float(strike.multiple_of) / 2

@@ -9,7 +9,7 @@ from decimal import Decimal
 from engine.compile.distance import NOTHING, Ends, ends_of, place_of
 from engine.compile.structure import group_direction, symbol_of
 from engine.model.values import dataclass
-from engine.spec.spec import Leg, Spec, StrikeBy
+from engine.spec.spec import Bound, Leg, Spec, StrikeBy
 
 MULTIPLIER = 100
 COMMISSION = Decimal("1.40")
@@ -74,6 +74,8 @@ def _is_outward(leg: Leg) -> bool:
 
 def _is_out_of_the_money(leg: Leg) -> bool:
     strike = leg.strike
+    if strike.not_below is not None or strike.not_above is not None:
+        return False
     if strike.by is StrikeBy.DELTA:
-        return strike.target is not None and strike.target <= Decimal("0.5")
-    return strike.by in (StrikeBy.EXPECTED_MOVE, StrikeBy.AT_SPOT, StrikeBy.AT_LEG)
+        return strike.target is not None and strike.target <= Decimal("0.5") and strike.bound is not Bound.AT_LEAST
+    return strike.by in (StrikeBy.EXPECTED_MOVE, StrikeBy.OTM, StrikeBy.AT_SPOT, StrikeBy.AT_LEG)

@@ -6,7 +6,7 @@ from enum import Enum
 
 from engine.review.account import LIMITS, SHOWN, UNSAID
 from engine.review.change.difference import Change, Difference, Status
-from engine.spec.spec import AccountDocument, Amount, Backing, Demand, LiveRules, Shown
+from engine.spec.spec import AccountDocument, Amount, Backing, Between, Demand, LiveRules, Shown
 
 _NOT_SET = "not limited"
 
@@ -58,9 +58,20 @@ def _is_wider(old: object, new: object, *, unsaid_holds: bool) -> bool:
         return not new
     if isinstance(old, Amount) and isinstance(new, Amount):
         return new.unit is not old.unit or new.of != old.of or new.value > old.value
+    if isinstance(old, Between) and isinstance(new, Between):
+        return _is_lower(new.low, old.low) or _is_lower(_turned(new.high), _turned(old.high))
     if isinstance(new, Enum):
         return new is Backing.NET_LIQUIDATION
     return isinstance(old, Decimal | int) and isinstance(new, Decimal | int) and new > old
+
+
+def _is_lower(new: Decimal | None, old: Decimal | None) -> bool:
+    """Say whether a lower end lets in more: None is no end."""
+    return old is not None and (new is None or new < old)
+
+
+def _turned(end: Decimal | None) -> Decimal | None:
+    return None if end is None else -end
 
 
 # ---------------------------------------------------------------- real money

@@ -6,13 +6,12 @@ from decimal import Decimal
 from engine.compile.build import build_plan
 from engine.evaluate.phrases import listed
 from engine.model.values import dataclass
+from engine.review.change.choices import changes_between, most_of
 from engine.review.change.difference import Change, Difference, Kind, Loss, Status
-from engine.review.change.edits import changes_of
 from engine.review.change.entering import open_worst, trade_worst
 from engine.review.change.facet import Sides
 from engine.review.change.names import aligned, leg_names
 from engine.review.change.parameters import split
-from engine.review.change.parts import parts_of
 from engine.review.change.reach import reach_of
 from engine.review.risks import worst_day_amount
 from engine.review.states import paths
@@ -56,7 +55,7 @@ def subject(spec: Spec) -> Subject:
 
 
 def _changes(sides: Sides) -> tuple[Change, ...]:
-    found = changes_of(sides, parts_of(sides.was), parts_of(sides.now))
+    found = changes_between(sides)
     return (*found, *_priority(sides, found))
 
 
@@ -79,7 +78,7 @@ def _renamed_legs(names: Mapping[str, str]) -> Iterator[Change]:
 
 def priorities(sides: Sides) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the names of the exits in order of priority, before and after."""
-    was, now = (tuple(planned.name for planned in side.plan.exits) for side in sides.both)
+    was, now = (tuple(planned.name for planned in side.exits) for side in sides.both)
     return was, now
 
 
@@ -127,7 +126,7 @@ def losses(sides: Sides) -> tuple[Loss, ...]:
 
 
 def _loss(name: str, sides: Sides, amount: Callable[[Subject], Decimal | None]) -> Loss:
-    return Loss(name, amount(sides.was), amount(sides.now))
+    return Loss(name, most_of(sides.was, amount), most_of(sides.now, amount))
 
 
 def _states(sides: Sides) -> str:

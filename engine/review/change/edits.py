@@ -178,6 +178,6 @@ def _gained(part: Part, sides: Sides) -> Verdict:
     if part.place in ADDED:
         return Verdict(ADDED[part.place])
     if isinstance(part.noun, ExitPlan):
-        names = [planned.name for planned in sides.now.plan.exits]
+        names = [planned.name for planned in sides.now.exits]
         return Verdict(f"priority {names.index(part.name) + 1} of {len(names)}")
     return leg_gained(part.noun, sides) if isinstance(part.noun, Leg) else NOTHING

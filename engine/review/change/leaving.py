@@ -17,6 +17,7 @@ from engine.review.example import Example
 from engine.review.leaves import acting, acts_without_engine, closed_words
 from engine.review.levels import level_of, level_words, with_level
 from engine.review.sentences import sentence
+from engine.review.spoken import EACH_WORDS, each_words
 from engine.review.subject import Subject
 from engine.review.worst import worst_of
 from engine.spec.spec import Exit, ExitKind, IfUnknown
@@ -38,11 +39,11 @@ def exit_part(written: Exit, subject: Subject) -> Part:
 
 def planned_of(name: str, subject: Subject) -> ExitPlan | None:
     """Return an exit as compiled, None when it is switched off."""
-    return next((planned for planned in subject.plan.exits if planned.name == name), None)
+    return next((planned for planned in subject.exits if planned.name == name), None)
 
 
 def _value(planned: ExitPlan) -> tuple[Any, ...]:
-    return planned.kind, planned.rule.test if planned.rule else None, planned.basis
+    return planned.kind, planned.rule.test if planned.rule else None, planned.basis, planned.each
 
 
 def exit_words(planned: ExitPlan, subject: Subject) -> str:
@@ -50,7 +51,8 @@ def exit_words(planned: ExitPlan, subject: Subject) -> str:
     if planned.rule is None:
         return "what is left settles at expiry"
     bare = replace(planned.rule, confirm=None, max_age=None)
-    return acting(replace(planned, rule=bare), sentence(bare.test, subject.cast), subject)
+    words = acting(replace(planned, rule=bare), sentence(bare.test, subject.cast), subject)
+    return f"{words}, {each_words(planned)}" if planned.each else words
 
 
 def example_words(planned: ExitPlan, example: Example | None) -> str:
@@ -69,6 +71,8 @@ def judge_exit(edit: Edit) -> Verdict:
     was, now = edit.was.noun, edit.now.noun
     if edit.old[0] is not edit.new[0]:
         return Verdict("another kind of exit", is_worse=True)
+    if edit.old[3] != edit.new[3]:
+        return _judge_each(edit.new[3])
     if times := _times(edit.old[1], edit.new[1]):
         return judge_time(*times)
     if _is_priced(was) and _is_priced(now) and _is_alike(was, now):
@@ -76,6 +80,12 @@ def judge_exit(edit: Edit) -> Verdict:
     if was.rule is None or now.rule is None:
         return Verdict()
     return judge_test(replace(edit, old=was.rule.test, new=now.rule.test))
+
+
+def _judge_each(now: str) -> Verdict:
+    """Judged together the parts make up for each other; judged each by itself one may go while the others go on."""
+    words = f"{EACH_WORDS[now]} is judged by itself" if now else "what it is of is judged together"
+    return Verdict(f"{words}: it acts at other prices, on other legs", is_worse=True)
 
 
 def _is_priced(planned: ExitPlan) -> bool:
@@ -138,7 +148,7 @@ def judge_time(was: DayTime, now: DayTime) -> Verdict:
 
 def exit_lost(planned: ExitPlan, sides: Sides) -> Verdict:
     """Return what is no longer closed, and what is left that closes."""
-    left = ", ".join(each.name for each in sides.now.plan.exits) or "nothing"
+    left = ", ".join(each.name for each in sides.now.exits) or "nothing"
     return Verdict(f"{_lost(planned, sides)}; what is left: {left}", is_worse=True)
 
 

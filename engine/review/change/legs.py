@@ -9,12 +9,18 @@ from engine.review import amounts
 from engine.review.change.facet import Edit, Judge, Sides, Verdict, worse
 from engine.review.change.key import Key, Keys, Within
 from engine.review.leaves import SETTLES, settles
-from engine.review.structure import STRIKES, expiry_words
+from engine.review.structure import STRIKES, edge_words, expiry_words
 from engine.review.subject import Subject
 from engine.review.worst import worst_of
-from engine.spec.spec import DteRule, Expiry, IfHeld, Leg, Side, Strike, StrikeBy
+from engine.spec.spec import DteRule, Expiry, IfHeld, Leg, Round, Side, Strike, StrikeBy
 
-NEARER: Mapping[StrikeBy, int] = {StrikeBy.DELTA: 1, StrikeBy.EXPECTED_MOVE: -1}
+NEARER: Mapping[StrikeBy, int] = {
+    StrikeBy.DELTA: 1,
+    StrikeBy.PREMIUM: 1,
+    StrikeBy.SIDE_CREDIT: 1,
+    StrikeBy.OTM: -1,
+    StrikeBy.EXPECTED_MOVE: -1,
+}
 """Whether more of it (1) or less (-1) brings a strike nearer to the money."""
 _OFFSETS = (StrikeBy.BELOW, StrikeBy.ABOVE)
 
@@ -51,15 +57,15 @@ def grew(sides: Sides) -> bool:
 
 
 def _selector(noun: Strike, field: str, subject: Subject) -> tuple[Any, ...]:
-    return noun.by, noun.target, noun.reference
+    return noun.by, noun.target, noun.reference, noun.bound, noun.is_percent, noun.widths
 
 
 def judge_strike(edit: Edit) -> Verdict:
     """A short strike nearer to the money, or a wider structure, is worse; another way to choose is to be read."""
-    (old_by, old_target, _), (new_by, new_target, _) = edit.old, edit.new
+    (old_by, old_target, _, *old_form), (new_by, new_target, _, *new_form) = edit.old, edit.new
     leg: Leg = edit.now.noun
     facts = _joined(_example_words(edit.sides), trade_words(edit.sides))
-    if old_by is not new_by:
+    if old_by is not new_by or old_form != new_form:
         return Verdict(_joined("chosen in another way", facts), is_worse=True)
     if new_by in NEARER:
         nearer = (new_target - old_target) * NEARER[new_by] > 0
@@ -87,6 +93,22 @@ def grid(given: str, gone: str) -> Judge:
     return lambda edit: Verdict(_joined(gone if edit.new is None else given, _example_words(edit.sides)))
 
 
+def judge_round(edit: Edit) -> Verdict:
+    """A short strike that is taken nearer to the money, or a long one further from it, is worse."""
+    leg: Leg = edit.now.noun
+    order = (Round.AWAY, Round.NEAREST, Round.TOWARD)
+    nearer = order.index(edit.new) > order.index(edit.old)
+    words = f"the {_side(leg)} strike {'nearer to' if nearer else 'further from'} the money where it lies between two"
+    return Verdict(_joined(words, _example_words(edit.sides)), is_worse=nearer is (leg.side is Side.SELL))
+
+
+def judge_edge(edit: Edit) -> Verdict:
+    """What a strike may not pass: without it, or with another, the strike may lie where it did not before."""
+    words = "the strike may lie beyond it" if edit.new is None else "the strike is moved to be inside it"
+    moved = edit.old is not None
+    return Verdict(_joined(words, _example_words(edit.sides)), is_worse=moved)
+
+
 def judge_tolerance(edit: Edit) -> Verdict:
     """A wider tolerance trades strikes that nobody asked for."""
     if edit.new is None or (edit.old is not None and edit.new > edit.old):
@@ -95,13 +117,28 @@ def judge_tolerance(edit: Edit) -> Verdict:
 
 
 def _strike_words(value: Any, subject: Subject) -> str:
-    by, target, reference = value
+    by, target, reference, bound, is_percent, widths = value
     leg = subject.plan.legs[0]
-    return STRIKES[by](leg, Strike(by=by, target=target, reference=reference, path=()))
+    strike = Strike(
+        by=by, target=target, reference=reference, bound=bound, is_percent=is_percent, widths=widths, path=()
+    )
+    return STRIKES[by](leg, strike)
 
 
 def _amount(value: Any, subject: Subject) -> str:
     return amounts.plain(value)
+
+
+def _edge(value: Any, subject: Subject) -> str:
+    return edge_words(value)
+
+
+def _rounded(noun: Strike, field: str, subject: Subject) -> Round:
+    return noun.round
+
+
+def _is_rounded(noun: Strike) -> bool:
+    return noun.round is not Round.NEAREST
 
 
 def _points(value: Any, subject: Subject) -> str:
@@ -112,6 +149,12 @@ STRIKE: Keys = {
     "by": Key(key="strike", said=_strike_words, judge=judge_strike, read=_selector),
     "target": Within("strike"),
     "reference": Within("strike"),
+    "bound": Within("strike"),
+    "is_percent": Within("strike"),
+    "widths": Within("strike"),
+    "round": Key(
+        key="strike.round", said=lambda value, _: value.value, judge=judge_round, read=_rounded, is_written=_is_rounded
+    ),
     "multiple_of": Key(
         key="strike.multiple_of", said=_amount, judge=grid("only strikes on that grid", "any strike that is listed")
     ),
@@ -121,6 +164,8 @@ STRIKE: Keys = {
         judge=grid("that grid where one is listed", "no grid is preferred"),
     ),
     "at_least_from_spot": Key(key="strike.at_least_from_spot", said=_points, judge=judge_distance),
+    "not_below": Key(key="strike.not_below", said=_edge, judge=judge_edge),
+    "not_above": Key(key="strike.not_above", said=_edge, judge=judge_edge),
     "within": Key(key="strike.within", said=_amount, judge=judge_tolerance),
     "path": Within(""),
 }
@@ -169,21 +214,24 @@ def leg_gained(leg: Leg, sides: Sides) -> Verdict:
 
 def _resolved(noun: Any, field: str, subject: Subject) -> tuple[Any, ...]:
     expiry: Expiry = noun.expiry
-    return expiry.rule, expiry.days, subject.plan.legs[0].trading_class
+    return expiry.rule, expiry.days, subject.plan.legs[0].trading_class, expiry.is_latest, expiry.is_monthly
 
 
 def _expiry(value: Any, subject: Subject) -> str:
-    rule, days, trading_class = value
-    return expiry_words(Expiry(rule=rule, days=days, path=()), trading_class)
+    rule, days, trading_class, is_latest, is_monthly = value
+    expiry = Expiry(rule=rule, days=days, is_latest=is_latest, is_monthly=is_monthly, path=())
+    return expiry_words(expiry, trading_class)
 
 
 def judge_expiry(edit: Edit) -> Verdict:
     """A later expiry is more nights, unless a time exit ends every day; another class may settle otherwise."""
-    (old_rule, old_days, _), (new_rule, new_days, _) = edit.old, edit.new
+    (old_rule, old_days, _, *old_pick), (new_rule, new_days, _, *new_pick) = edit.old, edit.new
     was, now = furthest(old_rule, old_days), furthest(new_rule, new_days)
     if old_rule is new_rule is DteRule.AT_LEAST:
         was, now = old_days[0], new_days[0]
     moved = "" if was == now else "it expires later" if now > was else "it expires sooner"
+    if old_pick != new_pick and was == now:
+        moved, was = "another expiry of those that qualify, later ones too", now - 1.0
     settling = _settling(edit.sides)
     return Verdict(_joined(_nights(edit.sides) or moved, settling), is_worse=now > was or bool(settling))
 
@@ -224,6 +272,7 @@ def _settling(sides: Sides) -> str:
 LEGS: Keys = {
     "expiry": Key(key="expiry", said=_expiry, judge=judge_expiry, read=_resolved),
     "legs": Within("legs.LEG"),
+    "choose": Within("legs.choose"),
     "require": Within("legs.require"),
     "if_held": Key(
         key="if_held",

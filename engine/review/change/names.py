@@ -32,9 +32,16 @@ def _is_same(was: Leg, now: Leg, names: Mapping[str, str]) -> bool:
 def aligned(spec: Spec, was: Spec, names: Mapping[str, str]) -> Spec:
     """Return the spec with its legs called by their old names and in their old order: that of keys means nothing."""
     renamed: Spec = _renamed(spec, names) if names else spec
-    order = [leg.name for leg in was.legs.legs]
-    legs = sorted(renamed.legs.legs, key=lambda leg: order.index(leg.name) if leg.name in order else len(order))
-    return replace(renamed, legs=replace(renamed.legs, legs=tuple(legs)))
+    old = {each.name: each.legs for each in was.legs.choose}
+    choose = tuple(replace(each, legs=_in_order(each.legs, old.get(each.name, ()))) for each in renamed.legs.choose)
+    legs = replace(renamed.legs, legs=_in_order(renamed.legs.legs, was.legs.legs), choose=choose)
+    return replace(renamed, legs=legs)
+
+
+def _in_order(legs: tuple[Leg, ...], was: tuple[Leg, ...]) -> tuple[Leg, ...]:
+    """Return the legs in the order of others by their names, new ones last."""
+    order = [leg.name for leg in was]
+    return tuple(sorted(legs, key=lambda leg: order.index(leg.name) if leg.name in order else len(order)))
 
 
 def _renamed(value: Any, names: Mapping[str, str]) -> Any:

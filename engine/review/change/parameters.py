@@ -3,10 +3,9 @@
 from typing import TYPE_CHECKING
 
 from engine.compile.build import build_plan
+from engine.review.change.choices import changes_between
 from engine.review.change.difference import Change, Kind
-from engine.review.change.edits import changes_of
 from engine.review.change.facet import Sides
-from engine.review.change.parts import parts_of
 from engine.review.change.reach import ORDER, reach_of
 from engine.review.subject import Subject, subject_of
 from engine.spec.load import load
@@ -63,9 +62,7 @@ def _new_default(name: str, now: "Bot", bare: Subject, before: dict[str, str], t
     alone = _with(now, {other: value for other, value in before.items() if other != name})
     if alone is None:
         return _plain(name, before[name], text)
-    sides = Sides(bare, alone)
-    reached = changes_of(sides, parts_of(bare), parts_of(alone))
-    return _reaching(name, before[name], text, reached)
+    return _reaching(name, before[name], text, changes_between(Sides(bare, alone)))
 
 
 def _reaching(name: str, old: str, new: str, reached: tuple[Change, ...]) -> Change:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.compile.build import values_of
+from engine.compile.condition import rules_of
 from engine.compile.expression import number_of_name
 from engine.compile.orders import exit_order_of
 from engine.compile.plan import Rule
@@ -12,17 +13,18 @@ from engine.compile.scope import scope_of
 from engine.compile.vocabulary import Place
 from engine.review import amounts
 from engine.review.change.entering import ENTRY, day_words
-from engine.review.change.facet import Edit, Part, Verdict, told
+from engine.review.change.facet import Edit, Part, Verdict, told, worse
 from engine.review.change.key import Key, Keys, Within, facets
 from engine.review.change.leaving import exit_part
-from engine.review.change.legs import LEG, LEGS, STRIKE, UNDERLYING, trade_words
+from engine.review.change.legs import LEG, LEGS, STRIKE, UNDERLYING, grew, trade_words
 from engine.review.change.orders import ENTRY_ORDER, EXIT_ORDER
 from engine.review.change.risking import RISK
 from engine.review.change.rules import head, rule_part
+from engine.review.members import rank_words
 from engine.review.numbers import number_words
-from engine.review.structure import leg_words, overwrite_words
+from engine.review.structure import leg_words, overwrite_words, size_words
 from engine.review.subject import Subject
-from engine.spec.spec import Condition, Leg, Spec
+from engine.spec.spec import Condition, Leg, Size, Spec
 
 
 def judge_name(edit: Edit) -> Verdict:
@@ -33,8 +35,28 @@ def judge_name(edit: Edit) -> Verdict:
 
 def judge_quantity(edit: Edit) -> Verdict:
     """More structures lose more, and dollars of a stop or target are those of the whole position."""
-    found = [trade_words(edit.sides), day_words(edit.sides), _dollar_stops(edit)]
-    return Verdict("; ".join(part for part in found if part), is_worse=edit.new > edit.old)
+    (old, old_size), (new, new_size) = edit.old, edit.new
+    is_worse = new > old or grew(edit.sides) or (new_size != old_size and not _is_tighter(old_size, new_size))
+    stops = _dollar_stops(edit) if old_size is new_size is None else ""
+    found = [trade_words(edit.sides), day_words(edit.sides), stops]
+    return Verdict("; ".join(part for part in found if part), is_worse=is_worse)
+
+
+def _is_tighter(old: Size | None, new: Size | None) -> bool:
+    """Say whether a budget lets in fewer than before: one where there was none, or a smaller one of its kind."""
+    if old is None or new is None:
+        return old is None
+    alike = (old.fits, old.amount.unit) == (new.fits, new.amount.unit)
+    return alike and new.amount.value < old.amount.value
+
+
+def _counted(noun: Spec, field: str, subject: Subject) -> tuple[int, Size | None]:
+    return noun.quantity, noun.size
+
+
+def _count(value: tuple[int, Size | None], subject: Subject) -> str:
+    count, size = value
+    return amounts.plain(count) if size is None else size_words(size, count)
 
 
 def judge_overwrite(edit: Edit) -> Verdict:
@@ -49,19 +71,34 @@ def judge_overwrite(edit: Edit) -> Verdict:
 
 def _dollar_stops(edit: Edit) -> str:
     said = []
-    for rule in edit.sides.now.plan.exits:
+    for rule in edit.sides.now.exits:
         if rule.level is not None and rule.level_quantity is not None and rule.level_quantity.value == "dollars":
-            each = [amounts.money(round(rule.level / count, 2)) for count in (edit.old, edit.new)]
+            each = [amounts.money(round(rule.level / count, 2)) for count, _ in (edit.old, edit.new)]
             said.append(f"{rule.name} {amounts.money(rule.level)} is {each[0]} -> {each[1]} a structure")
     return ", ".join(said)
+
+
+def _symbols(noun: Spec, field: str, subject: Subject) -> tuple[str, ...]:
+    return noun.underlyings if noun.universe is None else noun.universe.symbols
+
+
+def _rank(noun: Spec, field: str, subject: Subject) -> tuple[str, bool, int] | None:
+    rank = None if noun.universe is None else noun.universe.rank
+    return None if rank is None else (rank.by, rank.highest, rank.count)
+
+
+def _rank_words(value: Any, subject: Subject) -> str:
+    return rank_words(*value)
 
 
 SPEC: Keys = {
     "version": Key(key="rulebot", said=lambda value, _: str(value), judge=told("another version of the language")),
     "name": Key(key="name", said=lambda value, _: value, judge=judge_name),
     "about": Key(key="about", said=lambda value, _: value, judge=told("")),
-    "underlyings": Key(key="underlying", said=lambda value, _: ", ".join(value), judge=UNDERLYING),
-    "quantity": Key(key="quantity", said=lambda value, _: amounts.plain(value), judge=judge_quantity),
+    "underlyings": Key(key="underlying", said=lambda value, _: ", ".join(value), judge=UNDERLYING, read=_symbols),
+    "universe": Key(key="universe.rank", said=_rank_words, judge=worse("other symbols are taken"), read=_rank),
+    "quantity": Key(key="quantity", said=_count, judge=judge_quantity, read=_counted),
+    "size": Within("quantity"),
     "overwrite": Key(
         key="overwrite",
         said=lambda value, subject: overwrite_words(value, subject.spec.underlyings[0]),
@@ -86,6 +123,7 @@ def parts_of(subject: Subject) -> tuple[Part, ...]:
     spec, plan = subject.spec, subject.plan
     return (
         _section("", spec, SPEC, subject),
+        *_rules("universe.require", *_required(spec), subject),
         *_lets(subject),
         *_accepts(spec),
         _section("entry", spec.entry, ENTRY, subject),
@@ -97,6 +135,7 @@ def parts_of(subject: Subject) -> tuple[Part, ...]:
         *(exit_part(rule, subject) for rule in spec.exits),
         _exit_order(subject),
         _section("risk", spec.risk, RISK, subject),
+        *_rules("risk.require", spec.risk.require, plan.risk.require, subject),
         *_rules("risk.halt_when", spec.risk.halt_when, plan.risk.halt_when, subject),
     )
 
@@ -107,6 +146,13 @@ def _section(place: str, noun: Any, keys: Keys, subject: Subject) -> Part:
 
 def _rules(place: str, written: tuple[Condition, ...], compiled: tuple[Rule, ...], subject: Subject) -> Iterator[Part]:
     return (rule_part(place, text, rule, subject) for text, rule in zip(written, compiled, strict=True))
+
+
+def _required(spec: Spec) -> tuple[tuple[Condition, ...], tuple[Rule, ...]]:
+    """Return what the universe requires, as written and as it reads for its first symbol."""
+    if spec.universe is None:
+        return (), ()
+    return spec.universe.require, rules_of(spec.universe.require, scope_of(spec, Place.UNIVERSE, values_of(spec)))[0]
 
 
 def _leg(leg: Leg, subject: Subject) -> Part:

@@ -4,7 +4,7 @@ from typing import Any
 
 from engine.review import amounts
 from engine.review.change.entering import day_words
-from engine.review.change.facet import Edit, Verdict, more
+from engine.review.change.facet import Edit, Verdict, more, told
 from engine.review.change.key import Key, Keys, Within
 from engine.review.change.legs import trade_words
 from engine.review.leaves import acts_without_engine, protect_words
@@ -64,8 +64,10 @@ def _protection(value: Any, subject: Subject) -> str:
 
 
 RISK: Keys = {
+    "r": Key(key="r", said=_money, judge=told("what the limits in R come to is told there")),
     "max_loss_per_trade": Key(key="max_loss_per_trade", said=_money, judge=judge_trade),
     "daily_loss": Key(key="daily_loss", said=_money, judge=judge_day, read=_planned),
+    "require": Within("risk.require"),
     "halt_when": Within("risk.halt_when"),
     "undefined_risk": Key(
         key="undefined_risk", said=lambda value, _: "allow" if value else "not allowed", judge=judge_undefined

@@ -13,7 +13,14 @@ from engine.review.sentences import confirmed, sentence
 from engine.review.subject import Subject
 from engine.spec.spec import Condition, Confirm
 
-LISTS = {"entry.when": "enters", "legs.require": "enters", "risk.halt_when": "halts", "exits": "leaves"}
+LISTS = {
+    "universe.require": "enters",
+    "entry.when": "enters",
+    "legs.require": "enters",
+    "risk.require": "enters",
+    "risk.halt_when": "halts",
+    "exits": "leaves",
+}
 """What a rule of each list does when it holds. To enter more often is worse; to halt or to leave less often is."""
 
 _WORSE = {"enters": Holding.OFTENER, "halts": Holding.RARER, "leaves": Holding.RARER}
@@ -121,13 +128,17 @@ def nameless(test: Truth) -> Any:
 
 
 REMOVED: Mapping[str, str] = {
+    "universe.require": "symbols that do not offer this are entered too",
     "entry.when": "it enters also when this does not hold",
     "legs.require": "it enters also when the structure does not offer this",
+    "risk.require": "it enters also when the bot with the entry does not keep to this",
     "risk.halt_when": "entries go on when this holds",
 }
 ADDED: Mapping[str, str] = {
+    "universe.require": "fewer symbols",
     "entry.when": "fewer entries",
     "legs.require": "fewer entries",
+    "risk.require": "fewer entries",
     "risk.halt_when": "halts when this holds",
 }
 """What a rule more or less in a list comes to; exits are told one by one."""

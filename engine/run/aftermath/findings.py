@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from engine.model.contract import product
 from engine.model.money import Rounding
 from engine.model.order import Order, Purpose
-from engine.model.position import Position
+from engine.model.position import Position, PositionLeg
 from engine.record.codec import decode
 from engine.record.record import Json, Kind, Record
 from engine.run.aftermath.day import Day
@@ -65,17 +65,24 @@ def unfinished(day: Day) -> list[str]:
 
 
 def without_partner(day: Day) -> list[str]:
-    """Return positions that end with a leg beyond what whole structures hold.
+    """Return positions that end with a leg beyond what whole structures of their open legs hold.
 
-    A long leg that an exit has left is none of them: nobody bids for it, and it may expire.
+    A side that an exit has closed is none of them, nor a long leg that it has left: nobody bids for it, and it may
+    expire. A short leg whose long one is gone is.
     """
     return [
         f"{position.id} holds {leg.name} without its partner"
         for position in day.positions.values()
         if not position.waits_for_expiry and not position.on_hold
         for leg in position.legs
-        if leg.held > position.structures * leg.ratio
+        if leg.held > position.open_structures * leg.ratio or _is_naked(position, leg)
     ]
+
+
+def _is_naked(position: Position, short: PositionLeg) -> bool:
+    """Say whether a short leg is held whose long one, of the same right, is not."""
+    partners = [leg for leg in position.legs if leg.sign > 0 and leg.option.right is short.option.right]
+    return short.sign < 0 and short.held > 0 and bool(partners) and not any(leg.held for leg in partners)
 
 
 def unprotected(day: Day, bot: str) -> list[str]:

@@ -122,8 +122,13 @@ def at_work_otherwise(day: Day, outside: Outside) -> Iterator[str]:
 
 
 def outlived(day: Day, outside: Outside) -> Iterator[str]:
-    """Return positions that are still open after all they hold has expired."""
+    """Return positions that are still open after all they hold has expired.
+
+    What the account lacks, closed by hand, is settled only minutes after the close: no report tells of it then.
+    """
+    today = outside.last.date()
     for position in day.positions.values():
         held = [leg.option for leg in position.legs if leg.held]
-        if held and all(option.expiry <= outside.last.date() for option in held):
+        is_settled_later = bool(position.on_hold) and any(option.expiry == today for option in held)
+        if held and not is_settled_later and all(option.expiry <= today for option in held):
             yield f"{position.id} of {position.bot} holds what has expired"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.compile.lifecycle import LIFECYCLE
 from engine.model.errors import RulebotError
@@ -13,7 +13,7 @@ from engine.run.audit.tape import Entry, Finding, Tape
 from engine.run.desk import SpecText, compile_text
 from engine.turn.program import CompiledBot
 
-_CONDITIONS = ("when", "require")
+_CONDITIONS = ("universe", "when", "require", "risk")
 _BEGINNINGS = (Kind.RUN_STARTED, Kind.PROMOTION)
 """Records that are of no run before them."""
 _MOVES = frozenset((row.state, row.trigger, row.next) for row in LIFECYCLE.rows)
@@ -69,24 +69,44 @@ def _outside_window(entry: Entry, session: Session | None, bot: CompiledBot | No
         yield entry.finding(f"{entry.record.position} begins outside its window, {words}")
 
 
+class _Rule(NamedTuple):
+    """One rule of a bot, of one symbol and alternative where there are several."""
+
+    bot: str
+    place: str
+    rule: str
+    symbol: str
+    alternative: str
+
+    def is_asked(self, entry: Entry) -> bool:
+        """Say whether it had to be true for this entry; of a choice what asks for the alternative that was taken."""
+        if self.bot != entry.record.bot or self.symbol not in ("", entry.text("symbol")):
+            return False
+        taken = entry.text("alternative")
+        if self.place == "choose":
+            return bool(taken) and self.rule.startswith(f"{taken}.")
+        return self.place in _CONDITIONS and self.alternative in ("", taken)
+
+
 def unknown_is_never_true(tape: Tape) -> Iterator[Finding]:
     """16: No rule is true of what is missing, and a bot enters only when each of its conditions was true last."""
-    truths: dict[tuple[str, str, str], object] = {}
+    truths: dict[_Rule, object] = {}
     for entry in tape.of(Kind.RUN_STARTED, Kind.RELOAD, Kind.VERDICT, Kind.DECISION):
         truth = entry.record.data.get("truth")
         if entry.kind is Kind.RUN_STARTED:
             truths.clear()
         elif entry.kind is Kind.RELOAD:
-            truths = {key: last for key, last in truths.items() if key[0] != entry.record.bot}
+            truths = {key: last for key, last in truths.items() if key.bot != entry.record.bot}
         elif entry.kind is Kind.VERDICT:
-            truths[entry.record.bot, entry.text("place"), entry.text("rule")] = truth
+            names = (entry.text(name) for name in ("place", "rule", "symbol", "alternative"))
+            truths[_Rule(entry.record.bot, *names)] = truth
             if truth is True and entry.text("missing"):
                 yield entry.finding(f"{entry.record.bot}: {entry.text('rule')} is true without {entry.text('missing')}")
         elif entry.text("what") == "enter":
-            for (bot, place, rule), last in truths.items():
-                if bot == entry.record.bot and place in _CONDITIONS and last is not True:
+            for key, last in truths.items():
+                if key.is_asked(entry) and last is not True:
                     word = "unknown" if last is None else "false"
-                    yield entry.finding(f"{entry.record.position} is entered while {rule} is {word}")
+                    yield entry.finding(f"{entry.record.position} is entered while {key.rule} is {word}")
 
 
 def declared_moves(tape: Tape) -> Iterator[Finding]:

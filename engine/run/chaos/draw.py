@@ -109,7 +109,8 @@ def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False
 
 def shares_wanted(desk: Desk) -> tuple[tuple[str, int], ...]:
     """Return the shares with which an account begins: ten lots of each underlying that a bot sells calls against."""
-    symbols = {plan.underlyings[0] for bot in desk.bots.values() if (plan := bot.plan).overwrite is not None}
+    found = (each.plan for bot in desk.bots.values() for each in bot.structures())
+    symbols = {plan.underlyings[0] for plan in found if plan.overwrite is not None}
     return tuple((symbol, SHARES) for symbol in sorted(symbols))
 
 
@@ -122,6 +123,8 @@ def _stretch(chance: Random, desk: Desk, session: Session, *, whole_day: bool) -
     if end - start > timedelta(hours=1) and chance.random() < 0.3:
         start += timedelta(minutes=chance.randint(1, int((end - start) / timedelta(minutes=1)) - 30))
     begins = max(start - timedelta(seconds=chance.choice((20, 60, 180, 300))), earliest)
+    if begins >= latest:  # its window is empty on a half day, or so late that nothing could go wrong before it
+        begins = latest - timedelta(minutes=min(STRETCHES))
     return begins, min(begins + timedelta(minutes=chance.choice(STRETCHES)), latest)
 
 

@@ -42,6 +42,8 @@ TOO_LATE = timedelta(minutes=25)
 """How long after the last fault an engine must have been seen."""
 AWAY = 5
 """Virtual seconds until an engine that ended by itself is started again."""
+INBOX_EVERY = timedelta(seconds=1)
+"""How often requests of people are looked for where time runs by itself: a quarter of the looks of a real engine."""
 MOST_LIVES = 40
 MOST_FAILURES = 3
 MOST_STEPS = 3_000_000
@@ -177,7 +179,9 @@ class _Trial:
         return False
 
     async def _engine(self, gateway: RunningGateway) -> None:
-        options = RunOptions(store=self.store, logs=None, sessions=1, install=f"c{self.storm.seed}")
+        options = RunOptions(
+            store=self.store, logs=None, sessions=1, install=f"c{self.storm.seed}", inbox_every=INBOX_EVERY
+        )
         await execute(
             self.desk,
             options,

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from itertools import islice
 
+from engine.compile.size import loss_budget
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.model.session import session_from
 from engine.model.values import dataclass
 from engine.run.aftermath.books import PREFIX, compare_books, fills_that_differ
 from engine.run.aftermath.covered import calls_without_shares
+from engine.run.aftermath.day import Day
 from engine.run.aftermath.delivered import deliveries_that_differ
 from engine.run.aftermath.exposure import closed_too_much, closed_what_was_gone, uncovered_shorts
 from engine.run.aftermath.findings import not_numbers, off_tick, without_partner
@@ -115,8 +117,22 @@ def _in_session(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
 def _as_asked(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
     caps = {name: bot.plan.entry.per_day for name, bot in desk.bots.items()}
     yield from more_than_cap(aftermath.day, aftermath.outside.rows, caps)
+    yield from _too_large(aftermath.day, desk)
     yield from off_tick(aftermath.day)
     yield from not_numbers(aftermath.day)
+
+
+def _too_large(day: Day, desk: Desk) -> Iterator[str]:
+    """Return positions of more structures than their text allows, or whose worst case is more than its budget."""
+    for position in day.positions.values():
+        bot = desk.bots.get(position.bot)
+        if bot is None or bot.plan.digest != position.digest:
+            continue
+        if position.quantity > bot.plan.quantity:
+            yield f"{position.id} is for {position.quantity} structures, at most {bot.plan.quantity} are asked for"
+        budget = loss_budget(bot.plan)
+        if budget is not None and (position.max_risk is None or position.max_risk * position.quantity > budget):
+            yield f"{position.id} could lose more than ${budget:,}, which its quantity counts by"
 
 
 def _settled(aftermath: Aftermath, desk: Desk) -> Iterator[str]:

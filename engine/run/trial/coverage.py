@@ -8,6 +8,7 @@ that the broker of tests can bring about; the rest (late fills, positions that v
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from engine.compile.plan import Plan, Rule
+from engine.compile.universe import rules_of_members
 from engine.model.values import dataclass
 from engine.record.record import Kind
 from engine.run.trial.outcome import What
@@ -53,8 +54,16 @@ def _covered(bot: str, results: list[Result]) -> Covered:
 def _wanted(plan: Plan) -> Iterator[str]:
     for rule in plan.entry.when:
         yield from _truths("when", rule, (True, False, *([None] if rule.reads - _SURE else [])))
-    for rule in plan.require:
+    for rule in rules_of_members(plan):
+        yield from _truths("universe", rule, (True, False))
+    for choice in plan.choices:
+        for rule in choice.when:
+            yield from _truths("choose", rule, (True, False, *([None] if rule.reads - _SURE else [])))
+        yield _taken(choice.name)
+    for rule in (rule for each in plan.structures() for rule in each.require):
         yield from _truths("require", rule, (True, False))
+    for rule in plan.risk.require:
+        yield from _truths("risk", rule, (True, False))
     for planned in plan.exits:
         if planned.rule is not None and not planned.resting:
             yield from _truths("exit", planned.rule, (True, False))
@@ -78,6 +87,10 @@ def _truth(place: str, name: str, truth: bool | None) -> str:
 
 def _acts(name: str) -> str:
     return f"exit {name}: never acts"
+
+
+def _taken(alternative: str) -> str:
+    return f"choose {alternative}: never taken"
 
 
 def _move(state: str, trigger: str) -> str:
@@ -158,6 +171,8 @@ def _seen(result: Result) -> Iterator[str]:
         elif happening.what is What.HALTS:
             yield f"halts {happening.name}"
     for record in outcome.lived.records:
+        if record.kind is Kind.SELECTION and (taken := record.data.get("alternative")):
+            yield _taken(str(taken))
         if record.kind is Kind.DECISION and record.data["what"] == "state":
             values = record.data["values"]
             assert isinstance(values, list)

@@ -9,23 +9,27 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from engine.compile.plan import Rule
+from engine.compile.series import DAY, Series
 from engine.compile.trial_plans import PlannedTrial
 from engine.evaluate.evaluation import Verdict
+from engine.evaluate.measure_bars import last_end
 from engine.fill.pnl import profit
 from engine.model.command import Submit, Watch
 from engine.model.contract import Underlying
 from engine.model.errors import InvariantError
-from engine.model.event import Event, LinkDown, MarketMoved
+from engine.model.event import BarsReport, Event, LinkDown, MarketMoved
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
 from engine.model.order import Order
 from engine.model.position import Position
 from engine.model.session import Session, session_from
 from engine.record.record import Record
+from engine.run.prepare import needed_bars
 from engine.run.trial.broker import Broker
 from engine.run.trial.first_facts import FirstFacts, first_facts
 from engine.run.trial.market import Market
 from engine.run.trial.opening import day_after_opening, open_position
+from engine.run.trial.past import bars_of
 from engine.spec.trial import Does, Trial
 from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
 from engine.turn.state import BotState, State
@@ -104,6 +108,7 @@ class Day:
     bot: CompiledBot
     calendar: EventCalendar
     records: list[Record] = field(default_factory=list)
+    told_until: dict[Series, float] = field(default_factory=dict)
     sent: list[tuple[datetime, Order]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -141,6 +146,7 @@ class Day:
         self.queue.extend(facts.events(self.now))
         self.queue.append(self.broker.link(self.now, 1))
         self._settle()
+        self._tell_bars()
 
     def _with_position(self, state: State, facts: FirstFacts) -> State:
         assert self.trial.opening is not None
@@ -209,6 +215,7 @@ class Day:
             rows, self.fresh_at = tuple(self.board.rows.values()), None
         if self._is_away():
             return
+        self._tell_bars()
         self._hear(MarketMoved(self.now, rows))
         self.queue.extend(self.broker.fill(self.now))
         if self.now >= self.session.close + SETTLES:
@@ -239,6 +246,15 @@ class Day:
             mark = self.trial.market.quotes[self.quote_times.index(self.now)]
             rows = tuple(dict.fromkeys((*rows, *self.market.mark_at(mark, self.position.legs, self.now))))
         return rows
+
+    def _tell_bars(self) -> None:
+        """Tell the engine of bars that have ended since it was last told; daily ones once."""
+        for (symbol, seconds), count in needed_bars((self.bot,)).items():
+            now = self.now.timestamp()
+            ended = 0.0 if seconds == DAY else last_end(self.session, seconds, now)
+            if self.told_until.get((symbol, seconds)) != ended:
+                self.told_until[symbol, seconds] = ended
+                self._hear(BarsReport(self.now, symbol, seconds, bars_of(self.market, symbol, seconds, count, now)))
 
     def _is_away(self) -> bool:
         """Say whether the connection is lost, and tell the engine when that changes."""

@@ -14,7 +14,7 @@ _UNWIND = "unwind"
 _SECOND, _MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 _PLACES = {What.EXITS: ("exit",), What.HALTS: ("halts",)}
 _TRUTHS = {True: "true", False: "false", None: "unknown"}
-_ENTRY = ("when", "require")
+_ENTRY = ("when", "require", "risk")
 
 
 @dataclass(frozen=True, slots=True)

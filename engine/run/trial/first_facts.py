@@ -5,8 +5,9 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from engine.compile.plan import Plan
-from engine.evaluate.select import expiry_on
-from engine.model.event import AccountReport, ClosesReport, Event, ListingReport, OpeningMoveReport
+from engine.evaluate.listings import expiry_on
+from engine.evaluate.measure_options import SESSIONS
+from engine.model.event import AccountReport, ClosesReport, Event, ImpliedReport, ListingReport, OpeningMoveReport
 from engine.model.facts import Account, Facts, Listing
 from engine.model.values import dataclass
 from engine.run.trial.market import Market
@@ -24,6 +25,7 @@ class FirstFacts:
     listings: tuple[Listing, ...]
     closes: tuple[tuple[str, tuple[float, ...]], ...]
     opening_moves: tuple[tuple[str, date, float], ...]
+    implied: tuple[tuple[str, tuple[float, ...]], ...]
 
     @property
     def known(self) -> Facts:
@@ -38,6 +40,8 @@ class FirstFacts:
             yield ListingReport(at, listing)
         for symbol, closes in self.closes:
             yield ClosesReport(at, symbol, closes)
+        for symbol, values in self.implied:
+            yield ImpliedReport(at, symbol, values)
         for symbol, expiry, points in self.opening_moves:
             yield OpeningMoveReport(at, symbol, expiry, points)
 
@@ -48,13 +52,16 @@ def first_facts(plan: Plan, market: Market, opening: Opening | None) -> FirstFac
     besides = () if opening is None or opening.dte is None else (today + timedelta(days=opening.dte),)
     listings = tuple(market.listings(plan, besides))
     closes = tuple((symbol, market.closes(symbol, count)) for symbol, count in plan.needs.daily.items())
-    return FirstFacts(listings, closes, () if opening is None else tuple(_opening_moves(plan, market, listings)))
+    implied = tuple((symbol, market.implied(symbol, SESSIONS)) for symbol in plan.needs.implied)
+    moves = () if opening is None else tuple(_opening_moves(plan, market, listings))
+    return FirstFacts(listings, closes, moves, implied)
 
 
 def _opening_moves(plan: Plan, market: Market, listings: tuple[Listing, ...]) -> Iterator[tuple[str, date, float]]:
-    for listing in listings:
+    rules = dict.fromkeys((plan.expiry, *(each.expiry for each in plan.structures_of_all())))
+    for listing, rule in ((listing, rule) for listing in listings for rule in rules):
         if listing.symbol in plan.needs.opening_move:
-            expiry = expiry_on(plan.expiry, listing.expiries, market.session.date)
+            expiry = expiry_on(rule, listing.expiries, market.session.date)
             points = None if expiry is None else market.opening_move(listing, expiry)
             if expiry is not None and points is not None:
                 yield listing.symbol, expiry, points

@@ -10,7 +10,7 @@ from decimal import Decimal
 from math import floor, isnan, nan, sqrt
 
 from engine.compile.plan import Plan
-from engine.model.black import MEAN_MOVE, delta, price, years_until
+from engine.model.black import MEAN_MOVE, delta, price, sensitivities, years_until
 from engine.model.contract import Contract, Kind, Option, Right, Underlying, product
 from engine.model.facts import Listing
 from engine.model.market import Board
@@ -28,6 +28,8 @@ REACH = 0.15
 LEAST = 0.02
 """What an option is worth at least: the model knows no smallest price."""
 SESSIONS_A_YEAR = 252.0
+COUNT = 1000.0
+"""Contracts of an option that were traded and that are open."""
 
 
 class Market:
@@ -63,11 +65,22 @@ class Market:
         return Decimal(0) if isnan(level) else Decimal(f"{level:.4f}")
 
     def closes(self, symbol: str, count: int) -> tuple[float, ...]:
-        """Return daily closes whose sample deviation is the given realised volatility; none when it is unknown."""
+        """Return the daily closes that are given, the first of them standing for all before; else such whose sample
+        deviation is the given realised volatility, none when that is unknown."""
+        if (days := self.given.days.get(symbol)) is not None:
+            known = days.levels[-count - 1 :]
+            return (known[0],) * (count + 1 - len(known)) + known
         if self.given.rv is None or isnan(start := self.opened(symbol)):
             return ()
         step = self.given.rv / 100.0 / sqrt(SESSIONS_A_YEAR) * sqrt((count - 1) / count)
         return tuple(start * (1.0 + step) ** (back % 2) for back in range(count, -1, -1))
+
+    def implied(self, symbol: str, count: int) -> tuple[float, ...]:
+        """Return 30-day volatilities of the sessions before as annual fractions; none when they are not given."""
+        if (days := self.given.iv_days.get(symbol)) is None:
+            return ()
+        known = tuple(each / 100.0 for each in days.levels[-count:] if each == each)
+        return known[:1] * (count - len(known)) + known
 
     def opening_move(self, listing: Listing, expiry: date) -> float | None:
         """Return the expected move from the open to an expiry, points; None when it was not known."""
@@ -143,6 +156,9 @@ class Market:
         seen = level_of(self.given, symbol).until(self.minute)
         if seen and self.minute >= 0:
             board.open[row], board.high[row], board.low[row] = seen[0], max(seen), min(seen)
+        board.iv[row], board.model_at[row] = self.volatility(symbol, self.minute), at.timestamp()
+        board.call_volume[row] = COUNT
+        board.put_volume[row] = COUNT * self.given.put_call.get(symbol, 1.0)
         board.previous_close[row] = self.given.before.get(symbol, self.opened(symbol))
         if product(symbol).is_tradable and not symbol.startswith("VIX"):
             board.bid[row], board.ask[row] = level - 0.01, level + 0.01
@@ -158,7 +174,10 @@ class Market:
         worth, slope = self.worth(option, at), self._delta(option, at)
         board, row = self.board, self.board.rows[option]
         board.delta[row], board.iv[row] = slope, self.volatility(option.symbol, self.minute)
+        board.gamma[row], board.theta[row], board.vega[row] = self._sensitivities(option, at)
         board.model_at[row] = nan if isnan(slope) else at.timestamp()
+        board.volume[row] = self.given.volumes.get(option.symbol, COUNT)
+        board.open_interest[row] = self.given.open_interests.get(option.symbol, COUNT)
         self._quote(option, worth, at)
 
     def _quote(self, option: Option, worth: float, at: datetime) -> None:
@@ -192,6 +211,13 @@ class Market:
             return nan
         years = years_until(option.expiry, at.timestamp()) or 0.0
         return delta(forward, float(option.strike), years, volatility, option.right is Right.CALL)
+
+    def _sensitivities(self, option: Option, at: datetime) -> tuple[float, float, float]:
+        forward, volatility = self.level(option.symbol), self.volatility(option.symbol, self.minute)
+        if isnan(forward) or isnan(volatility):
+            return nan, nan, nan
+        years = years_until(option.expiry, at.timestamp()) or 0.0
+        return sensitivities(forward, float(option.strike), years, volatility)
 
     # ------------------------------------------------------------ quotes of the open position
 

@@ -6,8 +6,11 @@ from decimal import Decimal
 
 from engine.compile.plan import LegPlan
 from engine.decide.bot_day import BotDay
-from engine.evaluate.select import expiry_on, option_of, select
+from engine.decide.sizing import Priced, fitting
+from engine.evaluate.listings import expiry_on
+from engine.evaluate.select import select
 from engine.evaluate.snapshot import View
+from engine.evaluate.strike_terms import option_of
 from engine.model.commission import per_contract
 from engine.model.contract import LOT, Contract, Option, listed, share
 from engine.model.errors import SpecError
@@ -25,8 +28,10 @@ from engine.turn.program import CompiledBot
 
 def open_position(opening: Opening, bot: CompiledBot, market: Market, facts: Facts, at: datetime) -> Position:
     """Return the position. Raises: SpecError when the spec chooses no legs in that market."""
+    bot = bot.on(opening.symbol).taking(opening.alternative)
     options = _given(opening, bot, market.session, facts) or _chosen(opening, bot, market, facts, at)
-    legs = _paid(_legs(bot, options, market, at), opening.net, bot.plan.quantity)
+    quantity = _quantity(opening, bot, options, facts)
+    legs = _paid(_legs(bot, options, market, at, quantity), opening.net, quantity)
     session = market.session if opening.opened is None else session_on(opening.opened) or market.session
     opened_at = at if session.date == market.session.date else session.open + timedelta(hours=1)
     worst = worst_case(((leg.option, leg.sign * leg.weight) for leg in legs), opening.net)
@@ -36,11 +41,12 @@ def open_position(opening: Opening, bot: CompiledBot, market: Market, facts: Fac
         digest=bot.plan.digest,
         state="open",
         session=session.date,
-        quantity=bot.plan.quantity,
+        quantity=quantity,
         legs=legs,
         opened_at=opened_at,
         entry_mid=opening.net,
         max_risk=None if worst is None else worst * LOT,
+        alternative=opening.alternative,
     )
 
 
@@ -101,11 +107,29 @@ def _chosen(opening: Opening, bot: CompiledBot, market: Market, facts: Facts, at
     return {leg.name: leg.option for leg in found.legs}
 
 
-def _legs(bot: CompiledBot, options: dict[str, Option], market: Market, at: datetime) -> tuple[PositionLeg, ...]:
+def _quantity(opening: Opening, bot: CompiledBot, options: dict[str, Option], facts: Facts) -> int:
+    """Return as many structures as the spec asks for, or as fit at the price given; one at least."""
+    plan = bot.plan
+    if plan.size is None:
+        return plan.quantity
+    legs = [(options[leg.name], leg.sign * options[leg.name].weight(leg.ratio)) for leg in plan.legs]
+    price = float(abs(opening.net))
+    one = Priced(
+        net=opening.net,
+        worst=worst_case(legs, opening.net),
+        shares=LOT,
+        commission=lambda count: sum((per_contract(o, price) * abs(n) * count for o, n in legs), ZERO),
+    )
+    return max(fitting(plan.size, plan.quantity, one, facts.account.net_liquidation).count, 1)
+
+
+def _legs(
+    bot: CompiledBot, options: dict[str, Option], market: Market, at: datetime, quantity: int
+) -> tuple[PositionLeg, ...]:
     """Return the legs, each paid what the model says it is worth."""
     legs = []
     for leg in bot.plan.legs:
-        option, count = options[leg.name], leg.ratio * bot.plan.quantity
+        option, count = options[leg.name], leg.ratio * quantity
         worth = market.worth(option, at)
         price = Decimal(f"{worth if worth == worth else 1.0:.4f}")
         cash = (-leg.sign * count * price * option.multiplier).quantize(CENT)

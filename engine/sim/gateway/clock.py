@@ -2,8 +2,9 @@
 
 A client that offered +LOCKSTEP holds the clock; its reqCurrentTime says "I am done with this instant". When every
 holder has said so, one turn is played: waiting commands, then time, market, ticks, matching, reports, and last the
-answer to reqCurrentTime, which is the fence. A speed delays turns, and lets time run by itself while nobody holds
-the clock. After the last instant each further fence has the same time.
+answer to reqCurrentTime, which is the fence. A holder may add until when it needs no fence while nothing is said; when
+all have, instants at which nothing is said have none. A speed delays turns, and lets time run by itself while nobody
+holds the clock. After the last instant each further fence has the same time.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import logging
 from collections.abc import Callable
 from time import perf_counter
 
-from engine.sim.gateway import accounts, history
+from engine.sim.gateway import accounts, generic_ticks, history
 from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.market_data import send_day_changes, send_halts
 from engine.sim.gateway.orders import deliver, run_commands
@@ -34,6 +35,7 @@ class Clock:
         self._fail = fail
         self.finished = hub.now == hub.timeline.last
         self._asked: dict[Session, int] = {}
+        self._resting: dict[Session, int] = {}
         self._begun = hub.settings.holders == 0
         self._loop = asyncio.get_running_loop()
         self._origin = self._loop.time()
@@ -60,17 +62,22 @@ class Clock:
 
     # ------------------------------------------------------------ the barrier
 
-    def ask(self, session: Session) -> None:
-        """Take reqCurrentTime: observers get the time at once, holders wait for the next fence."""
+    def ask(self, session: Session, until: int) -> None:
+        """Take reqCurrentTime: observers get the time at once, holders wait for the next fence.
+
+        until: epoch seconds up to which the holder wants none unless something is said to it, 0 for the next instant.
+        """
         if not (self.hub.settings.lockstep and session.asks_lockstep):
             session.send(49, 1, self.hub.now)
             return
         self._asked[session] = self._asked.get(session, 0) + 1
+        self._resting[session] = until
         self.resume()
 
     def left(self, session: Session) -> None:
         """Forget a client that is gone; the others may have waited for it."""
         self._asked.pop(session, None)
+        self._resting.pop(session, None)
         if not self.hub.holders and not self._stopped:
             run_commands(self.hub)
             self.flush()
@@ -139,6 +146,8 @@ class Clock:
         self._step()
         while self.hub.faults is not None and self.hub.now < self.hub.faults.asleep_until and not self.finished:
             self._step()
+        while self._may_go_on():
+            self._step()
         for session in self._asked:
             session.send(49, 1, self.hub.now)
         self.hub.traffic.fences += 1
@@ -148,6 +157,14 @@ class Clock:
         self.flush()
         if self._asked:
             self._loop.call_soon(self._guarded, self.resume)
+
+    def _may_go_on(self) -> bool:
+        """Say whether this instant needs no fence: nothing was said, and no holder has anything due yet."""
+        if self.finished or self.hub.settings.speed is not None or self.hub.commands or not self._asked:
+            return False
+        if any(count > 1 or self.hub.now >= self._resting[session] for session, count in self._asked.items()):
+            return False
+        return not any(session.out for session in self.hub.sessions.values())
 
     def flush(self) -> None:
         """Write what each client is due."""
@@ -194,6 +211,7 @@ class Clock:
         traffic.encode_seconds += perf_counter() - moved
         send_day_changes(hub)
         send_halts(hub)
+        generic_ticks.refresh(hub)
         history.after_move(hub)
 
     # ------------------------------------------------------------ the watchdog

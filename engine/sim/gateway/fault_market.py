@@ -77,6 +77,10 @@ class PassedOn:
         """Return earnings dates."""
         return self._behind.earnings(symbol)
 
+    def volume(self, con_id: int) -> int:
+        """Return an option's volume, as it is."""
+        return self._behind.volume(con_id)
+
     def open_interest(self, con_id: int) -> int:
         """Return the open interest."""
         return self._behind.open_interest(con_id)

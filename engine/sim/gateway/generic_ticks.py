@@ -1,11 +1,10 @@
 """Generic ticks: what a number in the list of reqMktData brings beside the quotes.
 
-Sent once, when a line opens; only type numbers that every client knows.
+Sent when a line opens, and what changes of them once a minute; only type numbers that every client knows.
 """
 
 from datetime import timedelta
 
-from engine.model.session import exchange_date
 from engine.sim.gateway.hub import Hub
 from engine.sim.gateway.lines import Line
 from engine.sim.gateway.session import Session
@@ -17,12 +16,7 @@ GENERICS = frozenset(
     | {460, 577, 586, 588, 595, 619}
 )
 """Every number the API lists; those the simulator has nothing for bring nothing."""
-
-
-KEPT_SECONDS = 300
-BUSY_DAYS = timedelta(days=7)
-BUSY_STRIKES = 0.03
-"""Of spot, up and down."""
+REFRESH_SECONDS = 60
 
 
 def send_generics(hub: Hub, session: Session, line: Line) -> None:
@@ -44,37 +38,37 @@ def send_generics(hub: Hub, session: Session, line: Line) -> None:
             session.send(2, 6, line.req_id, 89, 1_000_000)
 
 
+def refresh(hub: Hub) -> None:
+    """Send once a minute what changes of them while a line is open, and the volume of options."""
+    if hub.now % REFRESH_SECONDS or not hub.market.is_open:
+        return
+    for session, line, found in hub.feed.counted:
+        if found.is_option:
+            session.send(2, 6, line.req_id, 8, hub.market.volume(found.con_id))
+        elif 100 in line.generics:
+            _option_counts(hub, session, line.req_id, found, 100)
+        if 106 in line.generics and not found.is_option:
+            _volatility(hub, session, line.req_id, found, 106)
+
+
 def _option_counts(hub: Hub, session: Session, req_id: int, found: Instrument, number: int) -> None:
     """Send call and put volume (29, 30) or open interest (27, 28); an underlying has the sums over its options."""
     first = 29 if number == 100 else 27
-    calls, puts = _own_count(hub, found, number) if found.is_option else _sums(hub, found.symbol, number)
+    calls, puts = _own_count(hub, found, number) if found.is_option else _sums(hub, found, number)
     session.send(2, 6, req_id, first, calls)
     session.send(2, 6, req_id, first + 1, puts)
 
 
 def _own_count(hub: Hub, found: Instrument, number: int) -> tuple[int, int]:
-    counted = hub.market.stats(found.con_id).volume if number == 100 else hub.market.open_interest(found.con_id)
+    counted = hub.market.volume(found.con_id) if number == 100 else hub.market.open_interest(found.con_id)
     return (counted, 0) if found.right == "C" else (0, counted)
 
 
-def _sums(hub: Hub, symbol: str, number: int) -> tuple[int, int]:
-    """Return the sums for calls and puts, kept for five minutes; volume counts where nearly all of it is."""
-    key = (symbol, number, hub.now // KEPT_SECONDS)
-    if key not in hub.option_sums:
-        options = hub.market.catalogue.search(symbol=symbol, sec_type="OPT")
-        counted = [_own_count(hub, each, number) for each in (_busy(hub, options) if number == 100 else options)]
-        hub.option_sums[key] = (sum(calls for calls, _ in counted), sum(puts for _, puts in counted))
-    return hub.option_sums[key]
-
-
-def _busy(hub: Hub, options: list[Instrument]) -> list[Instrument]:
-    """Return the options of the next days that are struck near the spot."""
-    if not options:
-        return []
-    spot = float(hub.market.ticks((options[0].underlying_id,)).last[0])
-    last = exchange_date(hub.at) + BUSY_DAYS
-    near = (each for each in options if each.last_trade_date and each.last_trade_date <= last)
-    return [each for each in near if abs(each.strike / spot - 1) <= BUSY_STRIKES]
+def _sums(hub: Hub, found: Instrument, number: int) -> tuple[int, int]:
+    totals = hub.market.option_totals(found.con_id)
+    if number == 100:
+        return totals.call_volume, totals.put_volume
+    return totals.call_open_interest, totals.put_open_interest
 
 
 def _daily(hub: Hub, found: Instrument, what: str, days: int) -> list[Bar]:

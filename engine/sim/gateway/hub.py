@@ -36,7 +36,6 @@ class Hub:
     used_ids: set[tuple[int, int]] = field(default_factory=set)
     commands: list[tuple[int, int, Command]] = field(default_factory=list)
     sequence: int = 0
-    option_sums: dict[tuple[str, int, int], tuple[int, int]] = field(default_factory=dict)
     halted: set[str] = field(default_factory=set)
     faults: Policy | None = None
 

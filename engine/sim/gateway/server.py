@@ -203,7 +203,7 @@ class Connection(asyncio.Protocol):
             elif not self._session.started:
                 self._start(self._session, payload)
             elif payload.startswith(_CURRENT_TIME):
-                self._gateway.clock.ask(self._session)
+                self._gateway.clock.ask(self._session, _rests_until(payload))
             elif faults is None or not faults.holds(self._session, payload):
                 answer(self._gateway.hub, self._session, payload)
             if self._over:
@@ -248,3 +248,9 @@ class Connection(asyncio.Protocol):
             log.warning("message %s before startApi was passed over", fields.items[:1])
         elif not self._gateway.admit(session, client_id):
             self._over = True
+
+
+def _rests_until(payload: bytes) -> int:
+    """Return the epoch seconds that a holder may add to reqCurrentTime, 0 without them."""
+    added = payload.split(b"\0")[2:3]
+    return int(added[0]) if added and added[0].isdigit() else 0

@@ -98,6 +98,7 @@ class TickFeed:
         self._stale = True
         self.lines_of: dict[str, list[tuple[Session, Line, Instrument]]] = {}
         self.underlyings: list[tuple[Session, Line, Instrument]] = []
+        self.counted: list[tuple[Session, Line, Instrument]] = []
 
     def lines_changed(self) -> None:
         """Note that a client subscribed or cancelled; the board is laid out anew before the next move."""
@@ -120,13 +121,15 @@ class TickFeed:
         self._stale = False
 
     def _sort(self, lines: Iterable[tuple[Session, Line, Instrument | None]]) -> None:
-        """Keep the lines by symbol, those of underlyings apart; combos have neither statistics nor halts."""
-        self.lines_of, self.underlyings = {}, []
+        """Keep the lines by symbol, underlyings and generic ticks apart; combos have neither statistics nor halts."""
+        self.lines_of, self.underlyings, self.counted = {}, [], []
         for session, line, found in lines:
             if found is not None:
                 self.lines_of.setdefault(found.symbol, []).append((session, line, found))
                 if not found.is_option:
                     self.underlyings.append((session, line, found))
+                if line.generics:
+                    self.counted.append((session, line, found))
 
     def quotes(self) -> Ticks | None:
         """Return the present quotes of every subscribed contract, None when there is none."""

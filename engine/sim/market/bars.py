@@ -38,12 +38,15 @@ def intraday(
     until: int,
     gather: Gather,
     volume: int,
+    since: int = 0,
 ) -> list[Bar]:
-    """Return the bars of a session up to second `until`; `gather(first, last)` makes prices of [first, last]."""
+    """Return the bars of a session from second `since` up to `until`; `gather(first, last)` makes their prices."""
     edges = bar_edges(session, bar_seconds)
     done = np.concatenate(([0.0], np.cumsum(variance_shares(session.minutes))))
     found = []
     for start, end in pairwise(edges):
+        if start < since:
+            continue
         if start > until:
             break
         last = min(end if end == edges[-1] else end - 1, until)

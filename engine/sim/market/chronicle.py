@@ -54,7 +54,8 @@ class Chronicle:
             every = self._closed_days(found, what) + today
         else:
             every = self._closed_minutes(found, what, bar_seconds, first_day)
-            every += self._today(found, what, bar_seconds)
+            since = int((first - self._floor.session.open).total_seconds())
+            every += self._today(found, what, bar_seconds, since)
         return starts_within(every, first, last, first_day, last_day)
 
     @staticmethod
@@ -88,14 +89,14 @@ class Chronicle:
     def _shares(self, found: Instrument, what: str, day: date) -> int:
         return self._history.day_volume(found.symbol, day) if what == "TRADES" else 0
 
-    def _today(self, found: Instrument, what: str, bar_seconds: int) -> list[Bar]:
+    def _today(self, found: Instrument, what: str, bar_seconds: int, since: int = 0) -> list[Bar]:
         if self._is_before_open:
             return []
         if found.is_option:
             return self._option_today(found, what, bar_seconds) if self._floor.lives(found) else []
         volume = self._shares(found, what, self._floor.date)
         gather = _gather(found, what, self._levels(found.symbol, what))
-        return intraday(self._floor.session, bar_seconds, self._until, gather, volume)
+        return intraday(self._floor.session, bar_seconds, self._until, gather, volume, since)
 
     def _levels(self, symbol: str, what: str) -> Floats:
         if what == "OPTION_IMPLIED_VOLATILITY":

@@ -13,6 +13,7 @@ from engine.sim.market.path import DayTape, variance_shares
 from engine.sim.market.quotes import Quotes
 from engine.sim.market.scenario import Scenario
 from engine.sim.market.surface import Expiry, Surface, expiry_of
+from engine.sim.market.universe import ASSETS
 
 Floats = NDArray[np.float64]
 
@@ -73,13 +74,12 @@ class Floor:
 
     def volumes(self, expiry: Expiry, strikes: Floats, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return how many contracts of each option of an expiry trade in the session."""
-        usual = 14000.0 if expiry.symbol in _ACTIVE else 1500.0
-        return (usual * self._popularity(expiry, strikes, ids)).astype(np.int64)
+        return (_usual_volume(expiry.symbol) * self._popularity(expiry, strikes, ids)).astype(np.int64)
 
     def interests(self, expiry: Expiry, strikes: Floats, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the open interest of each option of an expiry; monthlies have more."""
         is_monthly = 15 <= expiry.settles.day <= 21 and expiry.settles.weekday() == 4
-        usual = (6000.0 if expiry.symbol in _ACTIVE else 1200.0) * (4.0 if is_monthly else 1.0)
+        usual = _usual_volume(expiry.symbol) * 0.4 * (4.0 if is_monthly else 1.0)
         return (usual * np.sqrt(self._popularity(expiry, strikes, ids))).astype(np.int64)
 
     def day_volume(self, option: Instrument) -> int:
@@ -89,6 +89,11 @@ class Floor:
     def open_interest(self, option: Instrument) -> int:
         """Return the open interest of an option."""
         return int(self.interests(expiry_of(option), *_single(option))[0])
+
+
+def _usual_volume(symbol: str) -> float:
+    """Return what the busiest option of an underlying trades in a session; roughly it goes with what its shares do."""
+    return 150000.0 if symbol in _ACTIVE else max(ASSETS[symbol].shares / 1000.0, 1500.0)
 
 
 def _single(option: Instrument) -> tuple[Floats, NDArray[np.int64]]:

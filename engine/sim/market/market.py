@@ -204,8 +204,16 @@ class SimMarket:
         levels = self._tape.levels(found.symbol)[: second + 1]
         moments = sorted({0, int(levels.argmax()), int(levels.argmin()), second})
         last = self._floor.quotes_at(found, moments).last
-        volume = int(self._floor.day_volume(found) * self._floor.share_done(second))
-        return DayStats(float(last[0]), float(last.max()), float(last.min()), float(last[-1]), previous, volume)
+        shown = float(last[0]), float(last.max()), float(last.min()), float(last[-1])
+        return DayStats(*shown, previous, self.volume(found.con_id))
+
+    def volume(self, con_id: int) -> int:
+        """Return how many contracts of an option were traded in the session so far; 0 for what is not one."""
+        found = self._catalogue.by_id(con_id)
+        if found is None or not found.is_option or not self._floor.lives(found) or self._now < self._floor.session.open:
+            return 0
+        second = min(self._second(found.symbol), self._tape.seconds - 1)
+        return int(self._floor.day_volume(found) * self._floor.share_done(second))
 
     def open_interest(self, con_id: int) -> int:
         """Return the open interest of an option; 0 for what is not one."""

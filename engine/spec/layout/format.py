@@ -7,6 +7,7 @@ from engine.spec.layout.page import Collection, Entry, Page, Scalar
 from engine.spec.layout.read import comments_of, read_page
 from engine.spec.layout.scalars import written
 from engine.spec.layout.write import write
+from engine.spec.sections import NOT_LEGS
 from engine.spec.slot import Slot, root_slot
 from engine.spec.source import Plain
 from engine.spec.walk import read_source
@@ -37,11 +38,7 @@ def _ordered(tree: Plain) -> tuple[Plain, list[list[str]]]:
     """Return a tree with the order of those keys whose order counts: the legs and the lets."""
     assert isinstance(tree, dict)
     named = [tree.get(section) for section in ("legs", "let")]
-    own = [
-        [key for key in found if key not in ("expiry", "require", "if_held")]
-        for found in named
-        if isinstance(found, dict)
-    ]
+    own = [[key for key in found if key not in NOT_LEGS] for found in named if isinstance(found, dict)]
     return tree, own
 
 

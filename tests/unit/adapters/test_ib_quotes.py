@@ -189,3 +189,30 @@ def test_a_row_that_is_given_up_is_forgotten() -> None:
     assert line.quotes.settle(3.0) == ()
     line.size(0, 6)
     assert isnan(line.bid[0])
+
+
+@pytest.mark.parametrize("first", [27, 28])
+def test_open_interest_is_that_of_the_side_that_the_option_is(first: int) -> None:
+    line = Line()
+    line.size(first, "0")
+    line.size(55 - first, "812")
+    assert line.board.open_interest[0] == 812.0
+    line.size(first, "0")
+    line.size(55 - first, "900")
+    assert line.board.open_interest[0] == 900.0
+    assert line.quotes.settle(100.0) == (0,)
+
+
+def test_counts_of_an_underlying_and_its_volatility() -> None:
+    line = Line()
+    line.size(29, "1000")
+    line.size(30, "1500")
+    line.handlers[45](["45", "6", "9", "24", "0.1825"])
+    line.quotes.settle(100.0)
+    board = line.board
+    assert (board.call_volume[0], board.put_volume[0]) == (1000.0, 1500.0)
+    assert (board.iv[0], board.model_at[0]) == (0.1825, 100.0)
+    line.size(29, UNSET)
+    line.handlers[45](["45", "6", "9", "24", UNSET])
+    assert isnan(board.call_volume[0])
+    assert isnan(board.iv[0])

@@ -1,10 +1,11 @@
 """Every measure against a value worked out by hand, and when it is unknown."""
 
+from datetime import date
 from decimal import Decimal
 from math import log, pi, sqrt
 
 import pytest
-from market_view import NAN, NOW, condor, level, option, quote, read, view
+from market_view import DAY, NAN, NOW, condor, level, option, quote, read, view
 
 from engine.compile.plan import Quantity
 from engine.evaluate.reading import AtLeast, Unknown
@@ -180,6 +181,10 @@ def test_strike_dte_and_time_in_trade() -> None:
     assert read(at, "strike", of=("short_put",)) == 5950.0
     assert read(at, "dte") == 0.0
     assert read(at, "time_in_trade") == 600.0
+    assert at.held is not None
+    for day, count in ((DAY, 0), (date(2026, 11, 17), 1), (date(2026, 11, 13), 3)):
+        at.held = at.held._replace(opened_on=day)
+        assert read(at, "sessions_in_trade") == count
     assert isinstance(read(view(), "dte"), Unknown)
     assert isinstance(read(view(), "time_in_trade"), Unknown)
     assert isinstance(read(view(), "strike", of=("short_put",)), Unknown)

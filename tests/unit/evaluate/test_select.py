@@ -7,7 +7,8 @@ from math import nan
 import pytest
 from hand_desk import DAY, Desk, bot_of, call, put, text_of
 
-from engine.evaluate.select import Selection, expiry_on, select
+from engine.evaluate.listings import expiry_on
+from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.evaluate.watch import Wish, entry_aims, entry_wish, watch_list
 from engine.model.contract import Option, Underlying

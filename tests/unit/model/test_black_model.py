@@ -1,11 +1,12 @@
 """Black's model against values of the literature and, where it is installed, scipy."""
 
+from collections.abc import Callable
 from datetime import date
 from math import log, sqrt
 
 import pytest
 
-from engine.model.black import delta, implied_volatility, normal, price, years_until
+from engine.model.black import delta, implied_volatility, normal, price, sensitivities, years_until
 from engine.model.session import session_on
 
 
@@ -25,6 +26,24 @@ def test_parity_and_deltas() -> None:
     call, put = (price(105.0, 100.0, 0.5, 0.3, is_call) for is_call in (True, False))
     assert call - put == pytest.approx(5.0)
     assert delta(105.0, 100.0, 0.5, 0.3, True) - delta(105.0, 100.0, 0.5, 0.3, False) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("strike", "is_call"), [(95.0, True), (105.0, False), (100.0, True)])
+def test_sensitivities_are_the_slopes_of_the_value(strike: float, is_call: bool) -> None:
+    years, volatility, step = 0.25, 0.2, 1e-4
+    found = sensitivities(100.0, strike, years, volatility)
+
+    def slope(of: Callable[[float], float]) -> float:
+        return (of(step) - of(-step)) / (2 * step)
+
+    assert found.gamma == pytest.approx(slope(lambda s: delta(100.0 + s, strike, years, volatility, is_call)), rel=1e-5)
+    assert found.vega * 100 == pytest.approx(
+        slope(lambda s: price(100.0, strike, years, volatility + s, is_call)), rel=1e-5
+    )
+    assert -found.theta * 252 == pytest.approx(
+        slope(lambda s: price(100.0, strike, years + s, volatility, is_call)), rel=1e-5
+    )
+    assert sensitivities(100.0, strike, 0.0, volatility) == (0.0, 0.0, 0.0)
 
 
 def test_nothing_left_is_intrinsic() -> None:

@@ -31,14 +31,17 @@ TABLES: Mapping[type, tuple[Keys, ...]] = {
 }
 ELSEWHERE = {
     "from": "window", "to": "window", "buy": "side", "sell": "side", "underlyings": "underlying", "dte": "expiry",
-    "class": "expiry", "nearest": "expiry", "after": "again", "wait": "again", "until": "again",
+    "class": "expiry", "take": "expiry", "cycle": "expiry",
+    "max_loss": "quantity", "premium": "strike", "side_credit": "strike", "otm": "strike",
+    "nearest": "expiry", "after": "again", "wait": "again", "until": "again",
     "extends": "what it takes over, key by key",
     "expr": "test", "all": "test", "any": "test", "not": "test", "target": "test", "stop": "test", "at_expiry": "test",
     "delta": "strike", "expected_move": "strike", "below": "strike", "above": "strike", "by": "strike", "at": "strike",
     "cost": "protect",
     "parameters": "parameters", "let": "let", "accept": "accept", "when": "entry.when",
     "require": "legs.require", "halt_when": "risk.halt_when", "entry": "entry", "legs": "legs", "exits": "exits",
-    "exit_order": "exit_order", "risk": "risk", "strike": "strike",
+    "exit_order": "exit_order", "risk": "risk", "strike": "strike", "choose": "legs.choose",
+    "universe": "underlying", "symbols": "underlying", "highest": "rank", "lowest": "rank",
 }  # fmt: skip
 """Keys of the schema that another entry of the tables speaks of: part of a window, of a test, of a selector."""
 

@@ -95,6 +95,12 @@ ROWS = [
     (BREACH, BREACH + "    order: market\n", "exits.breach.order", "no price bounds it"),
     # more at once, more often
     ("underlying: SPX\n", "underlying: SPX\nquantity: 2\n", "quantity", "stop $50 is $50 -> $25 a structure"),
+    (
+        "underlying: SPX\n",
+        "underlying: SPX\nquantity: {max_loss: $3000, at_most: 5}\n",
+        "quantity",
+        "worst case of a trade $955 -> $1,000",
+    ),
     ("per_day: 1", "per_day: 3", "entry.per_day", "a day's worst case $955 -> $2,866"),
     ("per_day: 1", "per_day: 1\n  max_open: 3", "entry.max_open", "all open at once $955 -> $2,866"),
     ('to: "13:30"', 'to: "14:30"', "entry.window", "60 minutes more in which it may enter"),
@@ -110,6 +116,18 @@ ROWS = [
         "may be sold at 0.30, before at 0.50; worst case of a trade $955 -> $975",
     ),
     # legs
+    (
+        "short_call: {sell: call, strike: {delta: 0.10}}",
+        "short_call: {sell: call, strike: {delta: {at_least: 0.10}}}",
+        "legs.short_call.strike",
+        "chosen in another way",
+    ),
+    (
+        "short_call: {sell: call, strike: {delta: 0.10}}",
+        "short_call: {sell: call, strike: {delta: 0.10, round: toward}}",
+        "legs.short_call.strike.round",
+        "the short strike nearer to the money where it lies between two",
+    ),
     ("expiry: {dte: 0}", "expiry: {dte: {at_most: 1}}", "legs.expiry", "held over no night -> expires up to 1 night"),
     (
         "short_call: {sell: call, strike: {delta: 0.10}}",
@@ -165,6 +183,31 @@ BACK = [
 def test_the_way_back_is_not(old: str, new: str, path: str) -> None:
     was = edited(CONDOR, (new, old))
     assert not change_at(compared(was, CONDOR), path).is_worse
+
+
+def test_a_larger_and_a_smaller_budget() -> None:
+    old = edited(CONDOR, ("underlying: SPX\n", "underlying: SPX\nquantity: {max_loss: $900, at_most: 5}\n"))
+    larger = change_at(compared(old, old.replace("$900", "$950")), "quantity")
+    assert larger.is_worse
+    assert "worst case of a trade $900 -> $950" in larger.words
+    assert not change_at(compared(old.replace("$900", "$950"), old), "quantity").is_worse
+    assert change_at(compared(old, old.replace("at_most: 5", "at_most: 6")), "quantity").is_worse
+    assert change_at(compared(old, old.replace("max_loss: $900", "credit: $900")), "quantity").is_worse
+
+
+def test_a_larger_unit_of_risk_is_told_at_the_limit() -> None:
+    old = edited(CONDOR, ("max_loss_per_trade: $1000", "max_loss_per_trade: $1000\n  r: $50\n  daily_loss: 3R"))
+    found = compared(old, old.replace("r: $50", "r: $80"))
+    assert change_at(found, "risk.daily_loss").is_worse
+    assert "it goes on entering after larger losses" in change_at(found, "risk.daily_loss").words
+    assert not change_at(found, "risk.r").is_worse
+
+
+def test_the_latest_of_the_expiries_that_qualify() -> None:
+    old = edited(CONDOR, ("expiry: {dte: 0}", "expiry: {dte: {between: [20, 70]}}"))
+    change = change_at(compared(old, old.replace("70]}}", "70]}, take: latest}")), "legs.expiry")
+    assert change.is_worse
+    assert "another expiry of those that qualify, later ones too" in change.words
 
 
 def test_protection_that_goes() -> None:

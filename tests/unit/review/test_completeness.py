@@ -13,7 +13,7 @@ from engine.review.leaves import RESTING, SETTLES, UNKNOWN
 from engine.review.lexicon import given, lexicon
 from engine.review.meanings import COMPARISONS, FUNCTIONS, VALUES
 from engine.review.states import TRIGGERS
-from engine.review.structure import EXPIRIES, IF_HELD, MODIFIERS, STRIKES
+from engine.review.structure import EXPIRIES, IF_HELD, MODIFIERS, ROUNDS, SIZES, STRIKES
 from engine.review.word_page import known_words, word_page
 from engine.spec.fits import read_schema
 from engine.spec.spec import (
@@ -21,9 +21,11 @@ from engine.spec.spec import (
     Backing,
     DteRule,
     ExitKind,
+    Fits,
     IfHeld,
     IfUnknown,
     Op,
+    Round,
     Shown,
     Strike,
     StrikeBy,
@@ -34,7 +36,10 @@ HEAD = {"version", "about", "account", "live"}
 
 def test_every_choice_of_a_spec_has_words() -> None:
     assert STRIKES.keys() == set(StrikeBy)
-    assert MODIFIERS.keys() == {each.name for each in fields(Strike)} - {"by", "target", "reference", "path"}
+    selector = {"by", "target", "reference", "bound", "is_percent", "widths", "path"}
+    assert MODIFIERS.keys() == {each.name for each in fields(Strike)} - selector
+    assert ROUNDS.keys() == set(Round)
+    assert SIZES.keys() == set(Fits)
     assert EXPIRIES.keys() == set(DteRule)
     assert IF_HELD.keys() == set(IfHeld)
     assert UNKNOWN.keys() == set(IfUnknown)

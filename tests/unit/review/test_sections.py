@@ -58,6 +58,36 @@ def told(text: str = CONDOR) -> str:
             "  expiry: {dte: {at_least: 49}}\n",
             "SPXW options of the earliest expiry 49 days or more from now:",
         ),
+        (
+            "  expiry: {dte: 0}\n",
+            "  expiry: {dte: {between: [20, 70]}, take: latest, cycle: monthly}\n",
+            "monthly SPXW options of the latest expiry 20 to 70 days from now:",
+        ),
+        (
+            "{delta: 0.10}",
+            "{premium: {at_least: 1.20}, not_below: strike(short_put)}",
+            "whose price at mid is at least 1.20, the nearest such, moved up to be not below the strike of short_put",
+        ),
+        (
+            "underlying: SPX\n",
+            "underlying: SPX\nquantity: {credit: 0.01x net_liquidation, at_most: 4}\n",
+            "as many of this structure as bring 1% of the account, after commissions, 4 at most; same-day SPXW",
+        ),
+        (
+            "  max_loss_per_trade: $1000\n",
+            "  max_loss_per_trade: $1000\n  r: $50\n  daily_loss: 3R\n",
+            "at a loss of $150 (3R) since the session began",
+        ),
+        (
+            "underlying: SPX\n",
+            "underlying: SPX\nquantity: {max_loss: $500, at_most: 4}\n",
+            "could lose $955: not one of it fits, and it would not be entered",
+        ),
+        (
+            "{delta: 0.10}",
+            "{otm: 1%, round: away, within: 0.1%}",
+            "1% above spot, the next listed away from the money, no trade if the nearest is more than 0.1% of spot",
+        ),
         ("  expiry: {dte: 0}\n", "  expiry: {dte: 3}\n", "SPXW options that expire in exactly 3 days:"),
         ("underlying: SPX\n", "underlying: SPX\nquantity: 2\n", "2 of this structure; same-day SPXW options:"),
         (

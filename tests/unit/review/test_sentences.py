@@ -3,7 +3,7 @@
 import pytest
 
 from engine.compile.plan import Op, Quantity
-from engine.compile.vocabulary import VOCABULARY
+from engine.compile.vocabulary import VOCABULARY, WITH_AN_ENTRY
 from engine.evaluate.phrases import PHRASES, cast_of
 from engine.review.amounts import SAID
 from engine.review.manners import COMPARED, HELD
@@ -49,6 +49,31 @@ def leaves(condition: str) -> str:
         ("event: {of: [FOMC], before: 2h, after: 30m}", "FOMC in the next 2 hours or in the last 30 minutes"),
         ("no_event: {of: [CPI], until: expiry}", "no CPI from today until the expiry"),
         ("session: {is: half}", "a half session"),
+        ("sma: {window: 50, below: 6000}", "the simple average over 50 days is below 6000"),
+        ("spot: {above: vwap}", "SPX is above the session's average price, weighted by volume"),
+        (
+            "breadth: {of: [AAPL, MSFT, NVDA], at_least: 50%}",
+            "the part of 3 symbols that closed above their average over 50 days is at least 50%",
+        ),
+        ("rsi: {bars: 5m, at_most: 30}", "RSI over 14 bars of 5m is at most 30"),
+        (
+            "trend: {is: up}",
+            "the trend by exponential averages over 20 and 50 days is up: ADX over 14 is at least 20",
+        ),
+        (
+            "trend: {is: neutral, fast: 9, slow: 20, average: sma, bars: 5m, strength: 25}",
+            "the trend by simple averages over 9 and 20 bars of 5m is neutral: ADX over 14 is below 25",
+        ),
+        ("buying_power: {at_least: $25000}", "the account's buying power is at least $25,000"),
+        ("bot: {called: put_lite, is: flat}", "the bot put_lite is flat"),
+        ("not: {last_exit: {is: stop}}", "not: the last exit of condor today is stop"),
+        ("last_exit: {called: put_lite, is: late}", "the last exit of put_lite today is late"),
+        ("iv_rank: {at_least: 50}", "the rank of implied volatility over a year is at least 50"),
+        ("iv_percentile: {below: 30}", "the percentile of implied volatility over a year is below 30"),
+        ("put_call_volume: {below: 1.2}", "puts over calls traded today is below 1.2"),
+        ("skew: {above: 4%}", "the skew of implied volatility is above 4%"),
+        ("opening_range: {first: 30m, is: formed}", "the range of the first 30 minutes is formed"),
+        ("opening_range: {first: 30m, is: above}", "SPX is above the range of the first 30 minutes"),
         ('not: {time: "12:45"}', "before 12:45"),
         ('time: "13:30"', "from 13:30 (half days 10:30)"),
         ("time: close - 2h", "from 2 hours before the close, 14:00 (half days 11:00)"),
@@ -113,6 +138,9 @@ def test_arithmetic_is_read_aloud(condition: str, words: str) -> None:
         ("quote_width: {of: short_legs, below: 0.20}", "each leg of the short legs is quoted below 0.20 wide"),
         ("quote_width: {above: 1.00}", "some leg is quoted above 1.00 wide"),
         ("max_risk: {below: $900}", "the most it can lose is below $900"),
+        ("open_interest: {at_least: 250}", "the open interest of each leg is at least 250"),
+        ("volume: {of: short_put, at_least: 10}", "the day's volume of short_put is at least 10"),
+        ("volume: {of: short_legs, below: 10}", "the day's volume of some leg of the short legs is below 10"),
         ("dte: {at_most: 1}", "at most 1 day to the expiry"),
     ],
 )
@@ -204,7 +232,7 @@ def test_every_quantity_is_said() -> None:
 
 def test_every_basis_of_a_target_or_stop_has_words() -> None:
     definitions = read_schema("strategy")["$defs"]
-    assert ENDINGS.keys() == {*definitions["target"]["properties"], *definitions["stop"]["properties"]}
+    assert ENDINGS.keys() == {*definitions["target"]["properties"], *definitions["stop"]["properties"]} - {"of"}
 
 
 EXAMPLES = {
@@ -217,13 +245,24 @@ EXAMPLES = {
 @pytest.mark.parametrize("name", [n for n, m in VOCABULARY.items() if m.quantity in EXAMPLES and n != "strike"])
 @pytest.mark.parametrize("op", [op for op in Op if op is not Op.IS])
 def test_every_measure_is_said_with_every_comparison_it_takes(name: str, op: Op) -> None:
-    if op.value not in read_schema("strategy")["$defs"][f"m_{name}"]["properties"]:
+    if op.value not in read_schema("strategy")["$defs"][f"m_{name}"]["properties"] or name == "skew":
         return
     unit = VOCABULARY[name].units[0][0].value
     bound = EXAMPLES[VOCABULARY[name].quantity]
     bound = f"{bound} pts" if unit == "pts" and "pts" not in bound else bound
-    bound = {"spot": "6000", "cost_basis": "580", "max_risk": "$50"}.get(name, bound)
+    bound = ({"max_risk": "$50", "cost_basis": "580"} | dict.fromkeys(("spot", "sma", "ema", "vwap"), "6000")).get(
+        name, bound
+    )
+    arguments = {"sma": "window: 20, ", "ema": "window: 20, ", "breadth": "of: [AAPL, MSFT], "}.get(name, "")
     body = f"[{bound}, {bound}]" if op in (Op.BETWEEN, Op.OUTSIDE) else bound
-    words = leaves(f"{{name: tried, {name}: {{{op.value}: {body}}}}}") if name not in ("debit", "value") else ""
+    if VOCABULARY[name].places == WITH_AN_ENTRY:
+        text = changed("risk:\n", f"risk:\n  require:\n    - {{name: tried, {name}: {{{op.value}: {body}}}}}\n")
+        plan = plan_of(text)
+        words = rule_words(plan.risk.require[0], cast_of(plan))
+        assert "{" not in words
+        return
+    words = (
+        leaves(f"{{name: tried, {name}: {{{arguments}{op.value}: {body}}}}}") if name not in ("debit", "value") else ""
+    )
     assert "{" not in words
     assert not words or words[0] != " "

@@ -210,7 +210,7 @@ def test_the_old_text_stays_at_hand_for_what_is_open(tmp_path: Path) -> None:
         await engine.step()
         program = engine.loop.program
         assert program.bots["spread"].plan.digest != old
-        assert program.governing("spread", old).plan.digest == old
+        assert program.text("spread", old).plan.digest == old
         applied = engine.notes[-1]
         again = resume([*engine.hand.records, applied], engine.hand.now, engine.hand.board, program_events(engine))
         assert not again.texts

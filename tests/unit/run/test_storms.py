@@ -90,6 +90,13 @@ def test_whole_days_begin_before_the_open(desk: Desk) -> None:
     assert found.begins < session_from(found.day).open
 
 
+def test_a_window_that_a_half_day_leaves_nothing_of_is_drawn_all_the_same() -> None:
+    late = load_desk([str(Path(__file__).parents[3] / "examples" / "morning_after.yaml")], {}, None)
+    drawn = [draw(seed, late, CHOICE) for seed in range(60)]
+    assert date(2026, 11, 27) in {each.day for each in drawn}
+    assert all(each.begins < each.calm_at for each in drawn)
+
+
 def test_only_the_kinds_that_are_asked_for_are_drawn(desk: Desk) -> None:
     drawn = [draw(seed, desk, ("cut", "crash")) for seed in range(50)]
     assert {entry["kind"] for each in drawn for entry in each.faults} == {"cut"}

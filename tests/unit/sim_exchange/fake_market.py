@@ -196,6 +196,9 @@ class FakeMarket:
     def earnings(self, symbol: str) -> tuple[date, ...]:
         return ()
 
+    def volume(self, con_id: int) -> int:
+        return 0
+
     def open_interest(self, con_id: int) -> int:
         return 0
 

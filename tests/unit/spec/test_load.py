@@ -201,7 +201,11 @@ def test_limits_of_the_account() -> None:
     [
         ("require: [{margin: {at_most: 0.5}}]", ["RB152"]),
         ("require: [{margin: {at_most: $1}}, {margin: {at_most: $2}}]", ["RB121"]),
-        ("require: [{net_gamma: {at_most: 0}}]", ["RB111"]),
+        ("require: [{net_gamma: {below: 0}}]", ["RB111"]),
+        ("require: [{net_gamma: {at_most: $5}}]", ["RB152"]),
+        ("require: [{net_theta: {at_most: 5}}]", ["RB152"]),
+        ("require: [{net_delta: {between: [5, -5]}}]", ["RB156"]),
+        ("require: [{net_delta: {at_least: -5, at_most: 5}}]", ["RB118"]),
         ("require: [{worst_case_at_expiry: {at_least: $100}}]", ["RB111"]),
         ("require: [{worst_case_at_expiry: {at_most: 0.5}}]", ["RB152"]),
         ("require: [{worst_case_at_expiry: {at_most: 0.5x buying_power}}]", ["RB152"]),

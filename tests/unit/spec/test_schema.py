@@ -94,7 +94,7 @@ def names(noun: type, *without: str) -> set[str]:
 
 
 def test_keys_of_the_schema_are_fields_of_the_nouns() -> None:
-    document = names(nouns.Spec, "version", "digest", "underlyings", "lets", "overwrite")
+    document = names(nouns.Spec, "version", "digest", "underlyings", "lets", "size", "overwrite")
     assert keys() == document | {"rulebot", "extends", "underlying", "underlyings", "let"}
     assert keys("properties", "risk") == names(nouns.Risk)
     assert keys("properties", "entry") == names(nouns.Entry, "start", "end", "lasts", "once", "others") | {
@@ -107,8 +107,13 @@ def test_keys_of_the_schema_are_fields_of_the_nouns() -> None:
     assert keys("$defs", "leg") == names(nouns.Leg, "name", "side", "right", "underlying") | {"buy", "sell", "of"}
     assert keys("$defs", "entry_order") == names(nouns.Order, "price")
     assert keys("$defs", "exit_order") == names(nouns.Order, "price", "leg_by_leg")
-    assert keys("$defs", "strike") == names(nouns.Strike, "by", "target", "reference") | {
+    assert keys("$defs", "strike") == names(
+        nouns.Strike, "by", "target", "reference", "bound", "is_percent", "widths"
+    ) | {
         "delta",
+        "premium",
+        "side_credit",
+        "otm",
         "expected_move",
         "at",
         "below",
@@ -117,14 +122,19 @@ def test_keys_of_the_schema_are_fields_of_the_nouns() -> None:
     }
 
 
+REQUIRED = ("worst_case_at_expiry", "margin", "net_delta", "net_gamma", "net_theta", "net_vega")
+"""Limits of the account that are conditions of `require`."""
+
+
 def test_keys_of_an_account_document_are_fields_of_its_noun() -> None:
     root = schema_of("account")
     assert {*root["properties"], *root["properties"]["risk"]["properties"]} == {
-        *names(nouns.AccountDocument, "version", "worst_case_at_expiry", "margin"),
+        *names(nouns.AccountDocument, "version", *REQUIRED),
         "rulebot_account",
         "require",
         "risk",
     }
+    assert set(root["$defs"]["requirement"]["properties"]) == set(REQUIRED)
     assert set(root["properties"]["live"]["properties"]) == names(nouns.LiveRules)
     assert set(root["$defs"]["demand"]["properties"]) == {shown.value for shown in nouns.Shown}
 

@@ -148,7 +148,7 @@ def test_a_daily_loss_in_units_of_what_one_trade_may_lose() -> None:
     [
         ("{undefined_risk: allow, daily_loss: 2x max_loss_per_trade}", "'max_loss_per_trade', which is not given"),
         ("{max_loss_per_trade: $2000, daily_loss: 0x max_loss_per_trade}", "'daily_loss' is written positive"),
-        ("{max_loss_per_trade: $2000, daily_loss: 2R}", "a day's loss is dollars, or a multiple of max_loss_per_trade"),
+        ("{max_loss_per_trade: $2000, daily_loss: 2R}", "a multiple of 'r', which is not given"),
         ("{max_loss_per_trade: $2000, daily_loss: 2x credit}", "a day's loss is dollars, or a multiple of"),
     ],
 )

@@ -7,12 +7,12 @@ from decimal import Decimal
 import pytest
 from hand_desk import SELLER, Desk, put, text_of
 
-from engine.model.contract import Underlying
+from engine.model.contract import Option, Underlying
 from engine.model.event import AccountReport
 from engine.model.facts import Account, EventCalendar
 from engine.record.record import Kind
 from engine.run.resume import resume
-from engine.spec.spec import Amount, Backing, Unit
+from engine.spec.spec import Amount, Backing, Between, Unit
 from engine.turn.program import AccountLimits
 from engine.turn.turn import begin
 
@@ -297,3 +297,47 @@ def test_entries_of_the_day_outlive_a_restart() -> None:
     desk.link()
     desk.until("10:05")
     assert refused(desk, "later") == "all bots together have sent 1 today, entries_per_day is 1"
+
+
+# ---------------------------------------------------------------- greeks of all bots
+
+
+def greeks(desk: Desk) -> Desk:
+    for contract, row in desk.board.rows.items():
+        if isinstance(contract, Option):
+            delta = abs(desk.board.delta[row])
+            desk.board.gamma[row], desk.board.theta[row], desk.board.vega[row] = delta / 500, -1.5 * delta, 0.8 * delta
+    return desk
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        ({"net_delta": Between(None, Decimal(2))}, "2.58 shares in SPX, net_delta is at most 2.00"),
+        ({"net_delta": Between(Decimal(3), None)}, "2.58 shares in SPX, net_delta is at least 3.00"),
+        ({"net_gamma": Between(Decimal(0), None)}, "-0.01 shares a point in SPX, net_gamma is at least 0.00"),
+        ({"net_theta": Between(None, Decimal(3))}, "$3.87 a day, net_theta is at most $3.00"),
+        ({"net_vega": Between(Decimal(-1), Decimal(9))}, "-$2.07 a point of volatility, net_vega is at least -$1.00"),
+    ],
+)
+def test_greeks_of_one_entry(limits: dict[str, Between], reason: str) -> None:
+    desk = greeks(desk_of(**limits))
+    desk.until("10:00")
+    assert refused(desk) == f"all bots together would have {reason}"
+    assert not desk.submitted
+
+
+def test_greeks_of_all_bots_add_up_and_each_underlying_is_held_alone() -> None:
+    """Each spread is worth 2.58 shares: the second would make 5.16."""
+    desk = greeks(desk_of(text_of("one"), text_of("two"), net_delta=Between(None, Decimal(3))))
+    desk.until("10:00")
+    assert len(desk.submitted) == 1
+    assert "5.16 shares in SPX" in refused(desk, "two")
+
+
+def test_greeks_that_are_not_known_refuse() -> None:
+    desk = desk_of(net_vega=Between(None, Decimal(10**6)))
+    desk.until("10:00")
+    assert not desk.submitted
+    assert refused(desk).startswith("what all bots are exposed to is unknown: ")
+    assert refused(desk).endswith("has no greeks")

@@ -1,0 +1,57 @@
+"""What measures read of the market beside quotes: ticks that a line must be asked for, and options that are no legs."""
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+from engine.compile.plan import Call, LegPlan
+from engine.model.contract import Right, product
+from engine.model.market import Extra
+from engine.spec.spec import Strike, StrikeBy
+
+WING_DELTA = Decimal("0.25")
+"""The delta at which skew compares a put with a call."""
+
+_OF_SYMBOL = {
+    "iv_rank": Extra.IMPLIED,
+    "iv_percentile": Extra.IMPLIED,
+    "put_call_volume": Extra.OPTION_VOLUME,
+}
+_OF_LEGS = ("volume", "open_interest")
+
+
+def extras_of(calls: Iterable[Call], legs: tuple[LegPlan, ...], symbol: str) -> Iterator[tuple[str, Extra]]:
+    """Yield what lines must bring beside quotes, by the symbol of the underlying; `symbol` has what is no leg."""
+    symbols = {leg.name: leg.symbol for leg in legs}
+    for call in calls:
+        of = call.argument("of") if call.measure in (*_OF_SYMBOL, *_OF_LEGS) else None
+        if call.measure in _OF_SYMBOL:
+            yield str(of), _OF_SYMBOL[call.measure]
+        elif isinstance(of, tuple):
+            yield from ((found, Extra.COUNTS) for name in of if (found := symbols.get(name, symbol)))
+
+
+def implied_of(calls: Iterable[Call]) -> tuple[str, ...]:
+    """Return the symbols whose history of 30-day volatility is read."""
+    found = (str(call.argument("of")) for call in calls if _OF_SYMBOL.get(call.measure) is Extra.IMPLIED)
+    return tuple(dict.fromkeys(found))
+
+
+def wings_of(calls: Iterable[Call], legs: tuple[LegPlan, ...]) -> tuple[LegPlan, ...]:
+    """Return the options that skew is read from, as if they were legs: nobody trades them."""
+    symbols = dict.fromkeys(str(call.argument("of")) for call in calls if call.measure == "skew")
+    classes = {leg.symbol: leg.trading_class for leg in legs}
+    strike = Strike(by=StrikeBy.DELTA, target=WING_DELTA, path=())
+    return tuple(
+        LegPlan(
+            name=f"skew_{right.value}",
+            symbol=symbol,
+            trading_class=classes.get(symbol) or product(symbol).same_day_class,
+            right=right,
+            sign=-1,
+            ratio=1,
+            strike=strike,
+            path=(),
+        )
+        for symbol in symbols
+        for right in (Right.PUT, Right.CALL)
+    )

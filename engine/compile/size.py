@@ -1,0 +1,42 @@
+"""The quantity as the most that fits a budget: what cannot be counted so."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from engine.compile.plan import Plan
+from engine.compile.problem import Problem
+from engine.compile.structure import certain_direction, missing_cover
+from engine.spec.spec import Fits, Side, Spec, Unit
+
+
+def size_problems(spec: Spec) -> Iterator[Problem]:
+    """Yield what is wrong with a quantity that is counted by a budget."""
+    size = spec.size
+    if size is None:
+        return
+    name = size.fits.value
+    where = (*size.path, name)
+    if size.amount.value <= 0:
+        yield Problem("RB250", where, f"'{name}' is written positive, is {size.amount.value:f}")
+    if size.fits is Fits.MAX_LOSS and (bare := _bare_calls(spec)):
+        message = f"'{name}' counts by the worst case, and that of '{bare}' has no bound: no call covers it"
+        yield Problem("RB250", where, message, "cover it, or count by 'credit'", on_key=True)
+    direction = certain_direction(spec)
+    if size.fits is not Fits.MAX_LOSS and direction is not None and direction != name:
+        made = {"credit": "sold: it brings a credit", "debit": "bought: it costs a debit"}[direction]
+        message = f"this structure is {made}, and has no {name}"
+        yield Problem("RB205", where, message, f"did you mean '{direction}'?", on_key=True)
+
+
+def loss_budget(plan: Plan) -> Decimal | None:
+    """Return the dollars that the quantity lets a trade lose, None where it does not count by them."""
+    size = plan.size
+    if size is None or size.fits is not Fits.MAX_LOSS or size.amount.unit is not Unit.DOLLARS:
+        return None
+    return size.amount.value
+
+
+def _bare_calls(spec: Spec) -> str:
+    """Return a call, or shares, sold that nothing bought covers, "" when there is none."""
+    sold = (leg for leg in spec.legs.legs if leg.side is Side.SELL and leg.right != "put")
+    return next((leg.name for leg in sold if missing_cover(leg, spec) > 0), "")

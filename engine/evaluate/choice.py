@@ -1,0 +1,32 @@
+"""What choosing one leg's strike came to: the option, or why there is none, and what was looked at."""
+
+from decimal import Decimal
+
+from engine.model.contract import Option
+from engine.model.values import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One strike that was looked at, for `why`."""
+
+    strike: Decimal
+    bid: float | None
+    ask: float | None
+    delta: float | None
+    distance: float
+
+
+@dataclass(frozen=True, slots=True)
+class LegChoice:
+    """What one leg asked for, and, when explained, the strikes nearest to it, best first.
+
+    `asked` is words and numbers. `missing` is unknown data, `refused` a rule of the spec: both empty with an option.
+    """
+
+    name: str
+    asked: str
+    option: Option | None
+    candidates: tuple[Candidate, ...] = ()
+    missing: str = ""
+    refused: str = ""

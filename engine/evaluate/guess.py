@@ -1,0 +1,240 @@
+"""About which strike a leg would take, before all its quotes are streamed: what is streamed next depends on it.
+
+A guess may be wrong: it is made again with every quote that comes, and moves on until the strikes around it are those
+that the selector asks for. Nothing is traded on a guess.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from datetime import date
+from decimal import Decimal
+from math import exp, isnan, pi, sqrt
+from statistics import NormalDist
+
+from engine.compile.plan import LegPlan, Plan
+from engine.evaluate.listings import neighbours
+from engine.evaluate.snapshot import View
+from engine.evaluate.strike_terms import edge_of, outward
+from engine.evaluate.strike_values import premiums_of
+from engine.model.contract import Right, listed
+from engine.model.values import dataclass
+from engine.spec.spec import StrikeBy
+
+BAND = 2
+"""Strikes on each side of a guess that are needed."""
+YEAR_DAYS = 365.0
+_FAR = 6.0
+"""Deviations from spot beyond which no premium is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guessing:
+    """One leg with what is known of its market. strikes: on its grid; guesses: of the legs before it."""
+
+    leg: LegPlan
+    plan: Plan
+    strikes: tuple[Decimal, ...]
+    expiry: date
+    spot: float
+    view: View
+    guesses: dict[str, Decimal]
+
+    @property
+    def out(self) -> int:
+        """The sign of what lies out of the money."""
+        return -1 if self.leg.right is Right.PUT else 1
+
+
+def guess_of(about: Guessing) -> Decimal | None:
+    """Return the strike this leg would about take, None while nothing can be said."""
+    if not about.strikes:
+        return None
+    found = GUESSES[about.leg.strike.by](about)
+    return None if found is None else _edged(about, found)
+
+
+def _at_spot(about: Guessing) -> Decimal:
+    return Decimal(f"{about.spot:.2f}")
+
+
+def _at_leg(about: Guessing) -> Decimal | None:
+    """Return where the leg counts to: of several widths the first at which a strike is listed."""
+    strike = about.leg.strike
+    reference = about.guesses.get(strike.reference or "")
+    if reference is None:
+        return None
+    sign = {StrikeBy.BELOW: -1, StrikeBy.ABOVE: 1}.get(strike.by, 0)
+    found = [reference + sign * width for width in (strike.target or Decimal(0), *strike.widths)]
+    return next((each for each in found if each in about.strikes), found[0])
+
+
+def _at_moves(about: Guessing) -> Decimal | None:
+    move = _rough_move(about)
+    return None if move is None else _out_by(about, float(about.leg.strike.target or 0) * move)
+
+
+def _at_distance(about: Guessing) -> Decimal:
+    strike = about.leg.strike
+    return _out_by(about, float(strike.target or 0) * (about.spot / 100.0 if strike.is_percent else 1.0))
+
+
+def _out_by(about: Guessing, points: float) -> Decimal:
+    return _pushed_out(about, Decimal(f"{about.spot + about.out * points:.2f}"))
+
+
+def _rough_move(about: Guessing) -> float | None:
+    """Return about one standard deviation until expiry: from the straddle, else from VIX."""
+    leg, view, board = about.leg, about.view, about.view.board
+    near = neighbours(about.strikes, about.spot, 1)
+    if near:
+        strike = min(near, key=lambda found: abs(float(found) - about.spot))
+        pair = (listed(leg.symbol, leg.trading_class, about.expiry, strike, is_call) for is_call in (True, False))
+        rows = [board.rows.get(option, -1) for option in pair]
+        if all(row >= 0 and not isnan(board.bid[row] + board.ask[row]) for row in rows):
+            return sum((board.bid[row] + board.ask[row]) / 2 for row in rows) * 1.2533
+    vix = view.level("VIX")
+    days = max((about.expiry - view.session.date).days, 0)
+    left = days + max(view.session.close.timestamp() - view.now, 600.0) / 86400
+    return None if vix is None else about.spot * vix / 100 * sqrt(left / YEAR_DAYS)
+
+
+# ---------------------------------------------------------------- by a value that falls outward
+
+
+def _at_delta(about: Guessing) -> Decimal | None:
+    """Return the strike of the wanted delta: from streamed deltas when there are any, else from the normal curve."""
+    target = float(about.leg.strike.target or 0)
+    far = _far_deltas(about)
+    if far:
+        return _along(about, far, target)
+    move = _rough_move(about)
+    if move is None or not 0 < target < 1:
+        return None
+    return Decimal(f"{about.spot + about.out * NormalDist().inv_cdf(1 - target) * move:.2f}")
+
+
+def _at_premium(about: Guessing) -> Decimal | None:
+    """Return the strike of the wanted premium: from streamed quotes, else as a normal move would price it."""
+    values = _premiums(about)
+    if values:
+        return _along(about, values, float(about.leg.strike.target or 0))
+    return _by_model(about, normal_premium)
+
+
+def _at_side_credit(about: Guessing) -> Decimal | None:
+    """Return the same for the credit of this short and the long that counts from it."""
+    partner = next(each for each in about.plan.legs if each.strike.reference == about.leg.name)
+    width = float(partner.strike.target or 0) * (1 if partner.strike.by is StrikeBy.ABOVE else -1) * about.out
+    premiums = _premiums(about)
+    by_strike = dict(premiums)
+    pairs = ((strike, mid, _nearest_to(by_strike, strike, about.out * width)) for strike, mid in premiums)
+    values = [
+        (strike, about.leg.ratio * mid - partner.ratio * by_strike[other])
+        for strike, mid, other in pairs
+        if other is not None
+    ]
+    if values:
+        return _along(about, values, float(about.leg.strike.target or 0))
+    return _by_model(
+        about,
+        lambda away, move: (
+            about.leg.ratio * normal_premium(away, move) - partner.ratio * normal_premium(away + width, move)
+        ),
+    )
+
+
+def _nearest_to(known: dict[Decimal, float], strike: Decimal, away: float) -> Decimal | None:
+    """Return the known strike nearest to so many points away, if it is not much nearer or further."""
+    wanted = float(strike) + away
+    found = min(known, key=lambda each: abs(float(each) - wanted))
+    return found if abs(float(found) - wanted) <= abs(away) / 4 else None
+
+
+def normal_premium(away: float, move: float) -> float:
+    """Return the price of an option so many points out of the money when spot moves normally.
+
+    Units: points; `move` is one standard deviation until expiry. Source: Bachelier's formula without rates.
+    """
+    if move <= 0.0:
+        return max(-away, 0.0)
+    d = away / move
+    return move * (exp(-d * d / 2.0) / sqrt(2.0 * pi) - d * (1.0 - NormalDist().cdf(d)))
+
+
+def _by_model(about: Guessing, value: Callable[[float, float], float]) -> Decimal | None:
+    """Return the strike at which a value that falls outward is the wanted one, by halving."""
+    move, target = _rough_move(about), float(about.leg.strike.target or 0)
+    if move is None:
+        return None
+    near, far = -_FAR * move, _FAR * move
+    for _ in range(40):
+        middle = (near + far) / 2
+        near, far = (middle, far) if value(middle, move) > target else (near, middle)
+    return _out_by(about, near)
+
+
+def _along(about: Guessing, values: Sequence[tuple[Decimal, float]], target: float) -> Decimal:
+    """Return the strike whose value is nearest; a few steps past the last one known where the target lies beyond."""
+    nearest, value = min(values, key=lambda pair: abs(pair[1] - target))
+    if nearest == values[-1][0] and value > target:
+        return _steps_from(about.strikes, nearest, about.out * 2 * BAND)
+    if nearest == values[0][0] and value < target:
+        return _steps_from(about.strikes, nearest, -about.out * 2 * BAND)
+    return _pushed_out(about, nearest)
+
+
+def _far_deltas(about: Guessing) -> list[tuple[Decimal, float]]:
+    """Return the streamed strikes out of the money with their absolute deltas, outward; legs and bots share them."""
+    leg, view = about.leg, about.view
+    key = ("far", leg.trading_class, about.expiry, leg.right)
+    if (known := view.memo.get(key)) is None:
+        delta = view.board.delta
+        rows = view.chain(leg.trading_class, about.expiry, leg.right)
+        deltas = ((strike, abs(delta[rows[strike]])) for strike in outward(leg, list(rows)))
+        known = view.memo[key] = [pair for pair in deltas if pair[1] < 0.45]
+    return known
+
+
+def _premiums(about: Guessing) -> list[tuple[Decimal, float]]:
+    """Return the streamed strikes with what they are worth at mid, outward."""
+    return list(premiums_of(about.view, about.leg, about.expiry).items())
+
+
+def _steps_from(strikes: tuple[Decimal, ...], strike: Decimal, steps: int) -> Decimal:
+    """Return the listed strike so many steps up (or down, when negative), at most the last one there is."""
+    at = bisect_left(strikes, strike) + steps
+    return strikes[min(max(at, 0), len(strikes) - 1)]
+
+
+# ---------------------------------------------------------------- modifiers
+
+
+def _pushed_out(about: Guessing, strike: Decimal) -> Decimal:
+    least = about.leg.strike.at_least_from_spot
+    if least is None:
+        return strike
+    limit = Decimal(f"{about.spot:.2f}") + about.out * least
+    return min(strike, limit) if about.leg.right is Right.PUT else max(strike, limit)
+
+
+def _edged(about: Guessing, strike: Decimal) -> Decimal:
+    leg = about.leg
+    for number, further in ((leg.not_below, max), (leg.not_above, min)):
+        if number is not None:
+            level = edge_of(number, leg, about.plan.expiry, about.view, about.guesses)
+            strike = strike if level is None else further(strike, Decimal(f"{level:.2f}"))
+    return strike
+
+
+GUESSES: dict[StrikeBy, Callable[[Guessing], Decimal | None]] = {
+    StrikeBy.DELTA: _at_delta,
+    StrikeBy.PREMIUM: _at_premium,
+    StrikeBy.SIDE_CREDIT: _at_side_credit,
+    StrikeBy.EXPECTED_MOVE: _at_moves,
+    StrikeBy.OTM: _at_distance,
+    StrikeBy.AT_SPOT: _at_spot,
+    StrikeBy.AT_LEG: _at_leg,
+    StrikeBy.BELOW: _at_leg,
+    StrikeBy.ABOVE: _at_leg,
+}
+"""A guess for every selector; a test asks for each."""

@@ -1,0 +1,89 @@
+"""What is listed: which expiry a rule means on a day, and the strikes around a level."""
+
+from bisect import bisect_left
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import lru_cache
+
+from engine.compile.plan import Expiry, LegPlan
+from engine.evaluate.snapshot import View
+from engine.model.facts import Listing
+from engine.model.session import CalendarError, is_session
+from engine.spec.spec import DteRule
+
+_FRIDAY = 4
+_SETTLED_AT_THE_OPEN = ("SPX",)
+"""Trading classes that settle at opening prints. Source: Cboe SPX contract specification."""
+
+
+@lru_cache(maxsize=256)
+def expiry_on(rule: Expiry, expiries: tuple[date, ...], today: date) -> date | None:
+    """Return the expiry that `rule` means on `today`, None when none is listed that qualifies."""
+    ahead = [day for day in expiries if day >= today and (not rule.is_monthly or is_monthly(day, rule.trading_class))]
+    wanted = rule.days[0]
+    distances = {day: (day - today).days for day in ahead}
+    if rule.rule is DteRule.NEAREST:
+        return min(ahead, key=lambda day: (abs(distances[day] - wanted), day), default=None)
+    tests: dict[DteRule, Callable[[int], bool]] = {
+        DteRule.EXACT: lambda days: days == wanted,
+        DteRule.AT_LEAST: lambda days: days >= wanted,
+        DteRule.AT_MOST: lambda days: days <= wanted,
+        DteRule.BETWEEN: lambda days: wanted <= days <= rule.days[-1],
+    }
+    test = tests[rule.rule]
+    first_or_last = max if rule.is_latest else min
+    return first_or_last((day for day in ahead if test(distances[day])), default=None)
+
+
+@lru_cache(maxsize=1024)
+def is_monthly(day: date, trading_class: str | None) -> bool:
+    """Say whether options of the monthly cycle trade last on this day.
+
+    That is the third Friday of a month or, when the exchange is closed then, the session before it; those that settle
+    at the open trade last on the session before their settlement. Source: OCC and Cboe contract specifications.
+    """
+    third = _third_friday(day)
+    settles = third if _trades(third) else _session_before(third)
+    return day == (_session_before(settles) if trading_class in _SETTLED_AT_THE_OPEN else settles)
+
+
+def _third_friday(day: date) -> date:
+    first = day.replace(day=1)
+    return first + timedelta(days=(_FRIDAY - first.weekday()) % 7 + 14)
+
+
+def _session_before(day: date) -> date:
+    day -= timedelta(days=1)
+    while not _trades(day):
+        day -= timedelta(days=1)
+    return day
+
+
+def _trades(day: date) -> bool:
+    """Say whether the exchange is open; beyond the calendar every week day counts."""
+    try:
+        return is_session(day)
+    except CalendarError:
+        return day.weekday() <= _FRIDAY
+
+
+def listing_of(leg: LegPlan, rule: Expiry, view: View) -> tuple[Listing | None, date | None]:
+    """Return what is listed of the leg's class, and the expiry that `rule` means today; looked up once an instant."""
+    key = ("listing", leg.symbol, leg.trading_class, rule)
+    if (known := view.memo.get(key)) is None:
+        listing = view.facts.listings.get((leg.symbol, leg.trading_class))
+        expiry = expiry_on(rule, listing.expiries, view.session.date) if listing else None
+        known = view.memo[key] = (listing, expiry)
+    return known
+
+
+def neighbours(strikes: tuple[Decimal, ...], level: float, count: int) -> tuple[Decimal, ...]:
+    """Return the `count` listed strikes on each side of a level, in order."""
+    at = place_of(strikes, level)
+    return strikes[max(0, at - count) : at + count]
+
+
+def place_of(strikes: tuple[Decimal, ...], level: float) -> int:
+    """Return how many listed strikes lie below a level."""
+    return bisect_left(strikes, Decimal(f"{level:.4f}"))

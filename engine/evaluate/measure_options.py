@@ -1,0 +1,170 @@
+"""Measures of an underlying's options beside their prices: ranks of volatility, skew, volume and open interest."""
+
+from collections.abc import Callable, Iterable
+from datetime import date
+from itertools import pairwise
+from math import isnan
+
+from engine.compile.lines import WING_DELTA
+from engine.compile.plan import Call
+from engine.evaluate.evaluation import NOT_OPEN
+from engine.evaluate.measure_structure import legs_named, names_of
+from engine.evaluate.measure_volatility import class_at, expiry_in
+from engine.evaluate.reading import AtMost, Context, Read, Reading, Unknown
+from engine.evaluate.snapshot import View
+from engine.model.contract import Right, Underlying
+from engine.model.quotes import FEED_SILENCE, IMPLIED_AGE, OPTION_AGE, age_problem
+
+SESSIONS = 252
+LEAST_SESSIONS = 200
+"""Sessions with a volatility, of the last 252, without which no rank is given."""
+_WIDEST = 0.15
+"""How far apart in delta two options may lie between which the volatility at 25 is read."""
+
+
+# ---------------------------------------------------------------- ranks
+
+
+def _ranked(call: Call, context: Context, rank: Callable[[float, tuple[float, ...]], Reading]) -> Read:
+    symbol = str(call.argument("of"))
+    contract, limit = Underlying(symbol), context.limit(IMPLIED_AGE)
+
+    def read(view: View) -> Reading:
+        row = view.board.rows.get(contract, -1)
+        if row < 0:
+            return Unknown(f"{symbol}: not streamed")
+        now = view.board.iv[row]
+        if problem := age_problem(view.board, row, view.board.model_at[row], view.now, limit):
+            return Unknown(f"{symbol}: 30-day volatility: {problem}")
+        if isnan(now):
+            return Unknown(f"{symbol}: no 30-day volatility")
+        days = view.facts.implied.get(symbol, ())[-SESSIONS:]
+        if len(days) < LEAST_SESSIONS:
+            return Unknown(f"{symbol}: 30-day volatility of {len(days)} sessions, {LEAST_SESSIONS} are needed")
+        return rank(now, days)
+
+    return read
+
+
+def _rank(now: float, days: tuple[float, ...]) -> Reading:
+    low, high = min(*days, now), max(*days, now)
+    return (now - low) / (high - low) * 100.0 if high > low else Unknown("30-day volatility has not moved")
+
+
+def _percentile(now: float, days: tuple[float, ...]) -> Reading:
+    return 100.0 * sum(day < now for day in days) / len(days)
+
+
+def iv_rank(call: Call, context: Context) -> Read:
+    """Bind `iv_rank`: where volatility now stands between the lowest and the highest, themselves included."""
+    return _ranked(call, context, _rank)
+
+
+def iv_percentile(call: Call, context: Context) -> Read:
+    """Bind `iv_percentile`: the share of sessions that closed with less."""
+    return _ranked(call, context, _percentile)
+
+
+# ---------------------------------------------------------------- counts
+
+
+def _count(view: View, row: int, column: str, what: str) -> Reading:
+    """Return a count of the day; it is told again when it changes, so it is as fresh as the feed lives."""
+    board = view.board
+    if row < 0:
+        return Unknown(f"{what}: not streamed")
+    if row in board.frozen:
+        return Unknown(f"{what}: not live data")
+    if view.now - board.alive_at > FEED_SILENCE:
+        return Unknown(f"{what}: no market data for {view.now - board.alive_at:.0f} s")
+    value: float = getattr(board, column)[row]
+    return Unknown(f"{what}: no {column.replace('_', ' ')} yet") if isnan(value) else value
+
+
+def fewest(readings: Iterable[Reading]) -> Reading:
+    """Return the smallest of several readings; a bound when some are unknown, unknown when all are."""
+    known, reason = [], ""
+    for reading in readings:
+        if isinstance(reading, float):
+            known.append(reading)
+        else:
+            reason = reason or reading.reason
+    if not known:
+        return Unknown(reason or NOT_OPEN)
+    return AtMost(min(known), reason) if reason else min(known)
+
+
+def counted(call: Call, context: Context) -> Read:
+    """Bind `volume` and `open_interest`: of the leg that has least."""
+    names, column = names_of(call), call.measure
+    return lambda view: fewest(_count(view, leg.row, column, leg.name) for leg in legs_named(view, names))
+
+
+def put_call_volume(call: Call, context: Context) -> Read:
+    """Bind `put_call_volume`."""
+    symbol = str(call.argument("of"))
+    contract = Underlying(symbol)
+
+    def read(view: View) -> Reading:
+        row = view.board.rows.get(contract, -1)
+        puts, calls = (_count(view, row, name, symbol) for name in ("put_volume", "call_volume"))
+        if not isinstance(puts, float):
+            return puts
+        if not isinstance(calls, float):
+            return calls
+        return puts / calls if calls > 0.0 else Unknown(f"{symbol}: no call was traded yet")
+
+    return read
+
+
+# ---------------------------------------------------------------- skew
+
+
+def skew(call: Call, context: Context) -> Read:
+    """Bind `skew`: the volatility at 25 delta of the puts less that of the calls, percent a year."""
+    symbol = str(call.argument("of"))
+    limit = context.limit(OPTION_AGE)
+
+    def read(view: View) -> Reading:
+        expiry = expiry_in(view, symbol, context)
+        if isinstance(expiry, Unknown):
+            return expiry
+        trading_class = class_at(view, symbol, context)
+        puts, calls = (_wing(view, trading_class, expiry, right, limit) for right in (Right.PUT, Right.CALL))
+        if not isinstance(puts, float):
+            return puts
+        return (puts - calls) * 100.0 if isinstance(calls, float) else calls
+
+    return read
+
+
+def _wing(view: View, trading_class: str, expiry: date, right: Right, limit: float) -> Reading:
+    """Return the volatility at 25 delta of one side, shared by all rules of one instant."""
+    key = ("wing", trading_class, expiry, right, limit)
+    found: Reading | None = view.memo.get(key)
+    if found is None:
+        rows = view.chain(trading_class, expiry, right).values()
+        found = view.memo[key] = _at_25(view, rows, f"{trading_class} {expiry} {right.value}s", limit)
+    return found
+
+
+def _at_25(view: View, rows: Iterable[int], what: str, limit: float) -> Reading:
+    """Return the volatility at 25 delta, on the line between the two options that enclose it."""
+    board, wanted = view.board, float(WING_DELTA)
+    fresh = (row for row in rows if not age_problem(board, row, board.model_at[row], view.now, limit))
+    known = sorted((abs(board.delta[row]), board.iv[row]) for row in fresh if board.iv[row] > 0.0)
+    for (low, low_iv), (high, high_iv) in pairwise(each for each in known if not isnan(each[0])):
+        if low <= wanted <= high and high - low <= _WIDEST:
+            part = (wanted - low) / (high - low) if high > low else 0.0
+            return low_iv + part * (high_iv - low_iv)
+    return Unknown(f"{what}: none around 25 delta are streamed")
+
+
+OPTIONS: dict[str, Callable[[Call, Context], Read]] = {
+    "iv_rank": iv_rank,
+    "iv_percentile": iv_percentile,
+    "volume": counted,
+    "open_interest": counted,
+    "put_call_volume": put_call_volume,
+    "skew": skew,
+}

@@ -1,0 +1,83 @@
+"""Measures of what a structure may bring for its risk: return on risk, probability of profit.
+
+Both are of the structure at its price and before commissions: in `require` at the price the order would start from,
+after a fill as filled.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+from engine.compile.plan import Call
+from engine.evaluate.measure_market import spot_of
+from engine.evaluate.measure_structure import entry_price, risk_of
+from engine.evaluate.measure_volatility import Outlook, expiry_in, outlook
+from engine.evaluate.reading import Context, Read, Reading, Unknown
+from engine.evaluate.snapshot import View
+from engine.model.black import probability_below
+from engine.model.payoff import Part, best_case, gaining_ranges
+from engine.model.quotes import OPTION_AGE
+
+
+def _parts(view: View) -> tuple[Part, ...]:
+    return tuple((leg.option, leg.sign * leg.weight) for leg in view.legs)
+
+
+def return_on_risk(call: Call, context: Context) -> Read:
+    """Bind `return_on_risk`: best case over worst case at expiry, a fraction."""
+    limit = context.limit(OPTION_AGE)
+
+    def read(view: View) -> Reading:
+        price, risk = entry_price(view, "start", limit), risk_of(view)
+        if not isinstance(price, float):
+            return price
+        if not isinstance(risk, float):
+            return risk
+        best = best_case(_parts(view), Decimal(f"{price:.10f}"))
+        if best is None:
+            return Unknown("the best case has no bound")
+        return float(best) / risk if risk > 0.0 else Unknown("nothing can be lost")
+
+    return read
+
+
+def probability_of_profit(call: Call, context: Context) -> Read:
+    """Bind `probability_of_profit`, a fraction: the probability of every range of prices in which it gains.
+
+    Source: as of `probability_below`, with the forward and the implied volatility at the money of the legs' expiry for
+    all prices, so that the probabilities add up to 1; the skew is left out.
+    """
+    level, limit = spot_of(context.symbols[0], context), context.limit(OPTION_AGE)
+
+    def read(view: View) -> Reading:
+        if not view.legs:
+            return Unknown("no structure")
+        price, spot = entry_price(view, "start", limit), level(view)
+        if not isinstance(price, float):
+            return price
+        if not isinstance(spot, float):
+            return spot
+        symbol = view.legs[0].option.symbol
+        expiry = expiry_in(view, symbol, context)
+        if isinstance(expiry, Unknown):
+            return expiry
+        found = outlook(view, symbol, expiry, spot, context)
+        return found if isinstance(found, Unknown) else chance(_parts(view), price, found)
+
+    return read
+
+
+def chance(parts: tuple[Part, ...], net_price: float, expected: Outlook) -> float:
+    """Return the probability that these options on one underlying gain at expiry. Units: net per share, + received."""
+    forward, years, volatility = expected
+
+    def below(level: Decimal | None) -> float:
+        return 1.0 if level is None else probability_below(forward, float(level), years, volatility)
+
+    ranges = gaining_ranges(parts, Decimal(f"{net_price:.10f}"))
+    return min(max(sum(below(high) - below(low) for low, high in ranges), 0.0), 1.0)
+
+
+REWARD: dict[str, Callable[[Call, Context], Read]] = {
+    "return_on_risk": return_on_risk,
+    "probability_of_profit": probability_of_profit,
+}

@@ -1,0 +1,58 @@
+"""Terms in which strikes are chosen: sides, edges, grids, and what an option is worth."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+
+from engine.compile.plan import Call, Expiry, LegPlan, Number
+from engine.evaluate.measure import reader_of
+from engine.evaluate.reading import Context, Read
+from engine.evaluate.snapshot import View
+from engine.model.contract import Option, Right, listed
+from engine.spec.spec import Bound, Round, Strike, StrikeBy
+
+VALUED = (StrikeBy.DELTA, StrikeBy.PREMIUM, StrikeBy.SIDE_CREDIT)
+"""Selectors by a value that falls from the money outward."""
+OFFSETS = (StrikeBy.BELOW, StrikeBy.ABOVE)
+HAIR = 1e-9
+"""Points, deltas and prices nearer than this are the same."""
+
+
+def option_of(leg: LegPlan, expiry: date, strike: Decimal) -> Option:
+    """Return the option of this leg at a strike."""
+    return listed(leg.symbol, leg.trading_class, expiry, strike, leg.right is Right.CALL)
+
+
+def outward(leg: LegPlan, strikes: list[Decimal]) -> list[Decimal]:
+    """Return strikes from the money outward: falling for puts, rising for calls."""
+    return strikes[::-1] if leg.right is Right.PUT else strikes
+
+
+def side_of(strike: Strike) -> Round:
+    """Return on which side of what was asked the strike must lie: a bound says so as `round` does."""
+    if strike.bound is Bound.NEAREST:
+        return strike.round
+    falls = strike.by in VALUED
+    return Round.AWAY if (strike.bound is Bound.AT_MOST) is falls else Round.TOWARD
+
+
+@lru_cache(maxsize=256)
+def _reader(number: Number, symbol: str, trading_class: str, rule: Expiry) -> Read:
+    return reader_of(number, Context(symbols=(symbol,), classes={symbol: trading_class}, expiry=rule))
+
+
+def edge_of(number: Number, leg: LegPlan, rule: Expiry, view: View, strikes: Mapping[str, Decimal]) -> float | None:
+    """Return the level that an edge names now, None while it is not known. strikes: those of legs chosen before."""
+    if isinstance(number, Call) and number.measure == "strike":
+        known = strikes.get(str(number.argument("of")))
+        return None if known is None else float(known)
+    found = _reader(number, leg.symbol, leg.trading_class, rule)(view)
+    return found if isinstance(found, float) else None
+
+
+def preferred(step: Decimal | None, strike: Decimal, strikes: Iterable[Decimal]) -> list[Decimal]:
+    """Return those of the strikes that are a multiple of `step`, at most half of it away; none without a step."""
+    if step is None:
+        return []
+    return [found for found in strikes if found % step == 0 and abs(found - strike) * 2 <= step]

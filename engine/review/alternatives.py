@@ -1,0 +1,46 @@
+"""A bot with a choice, explained: how it chooses, then each alternative as if it were the only one."""
+
+from collections.abc import Callable, Sequence
+
+from engine.review.enters import rule_lines
+from engine.review.explanation import Line, Section
+from engine.review.structure import legs
+from engine.review.subject import Subject
+
+_UNKNOWN = "one that is unknown ends the choice without a trade"
+
+
+def structures(subject: Subject) -> tuple[Section, ...]:
+    """Return the legs; of a bot with a choice how it chooses, and the legs of each alternative under its name."""
+    if not subject.alternatives:
+        return (legs(subject),)
+    return (_chooses(subject), *(Section(name, legs(each).lines) for name, each in subject.alternatives))
+
+
+def _chooses(subject: Subject) -> Section:
+    last = subject.bot.choices[-1]
+    none = "" if not last.when else "; none, no trade"
+    lines = [Line(words=f"the first of these that holds is taken; {_UNKNOWN}{none}:")]
+    for number, choice in enumerate(subject.bot.choices, 1):
+        words = "when all of this holds" if choice.when else "always"
+        lines.append(Line(mark=str(number), name=choice.name, words=words))
+        rules = tuple(compiled.rule for compiled in choice.when)
+        lines += [
+            Line(words=line.words, name=line.name, depth=line.depth + 1) for line in rule_lines(rules, subject.cast)
+        ]
+    return Section("Chooses", tuple(lines))
+
+
+def for_each(subject: Subject, told: Callable[[Subject], Section]) -> Section:
+    """Return a section told of every alternative under its name; sentences that all of them share stand once below."""
+    if not subject.alternatives:
+        return told(subject)
+    found = [(name, told(each)) for name, each in subject.alternatives]
+    shared = [line for line in found[0][1].lines if _is_shared(line, [section for _, section in found])]
+    own = [(name, [line for line in section.lines if line not in shared]) for name, section in found]
+    lines = [line for name, lines in own if lines for line in (Line(words=f"{name}:"), *lines)]
+    return Section(found[0][1].title, (*lines, *shared))
+
+
+def _is_shared(line: Line, sections: Sequence[Section]) -> bool:
+    return not line.name and not line.words.endswith(":") and all(line in section.lines for section in sections)

@@ -1,0 +1,100 @@
+"""Edits of a bot with a choice: alternatives of one name are compared as bots that have no other structure.
+
+What both texts say for all alternatives is found in each pair, and told once.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from decimal import Decimal
+
+from engine.evaluate.phrases import listed
+from engine.review.change.difference import Change, Kind
+from engine.review.change.edits import changes_of
+from engine.review.change.facet import Sides
+from engine.review.change.parts import parts_of
+from engine.review.change.reach import reach_of
+from engine.review.subject import Subject
+
+PLACE = "legs.choose"
+_OF_ALL = "legs.if_held"
+
+
+def changes_between(sides: Sides) -> tuple[Change, ...]:
+    """Return every change between two bots, in the order of the new text."""
+    if not any(side.alternatives for side in sides.both):
+        return changes_of(sides, parts_of(sides.was), parts_of(sides.now))
+    was, now = (_alternatives(side) for side in sides.both)
+    found = [*_choice(list(was), list(now))]
+    for old, new in _pairs(was, now):
+        pair = Sides(was[old], now[new])
+        found += [_placed(each, new, pair) for each in changes_of(pair, parts_of(pair.was), parts_of(pair.now))]
+    return tuple(dict.fromkeys(found))
+
+
+def most_of(subject: Subject, amount: Callable[[Subject], Decimal | None]) -> Decimal | None:
+    """Return the most of all alternatives, None as soon as one has no bound."""
+    found = [amount(each) for each in _alternatives(subject).values()]
+    known = [each for each in found if each is not None]
+    return max(known) if len(known) == len(found) else None
+
+
+def _alternatives(subject: Subject) -> dict[str, Subject]:
+    return dict(subject.alternatives) or {"": subject}
+
+
+def _pairs(was: dict[str, Subject], now: dict[str, Subject]) -> Iterator[tuple[str, str]]:
+    """Yield which alternative is held against which; where only one text has a choice, the first stands for all."""
+    if "" in was or "" in now:
+        yield next(iter(was)), next(iter(now))
+        return
+    yield from ((name, name) for name in now if name in was)
+
+
+def _choice(was: list[str], now: list[str]) -> Iterator[Change]:
+    """Yield what becomes of the choice as such: alternatives that came, went, or stand in another order."""
+    applies = reach_of("legs")
+    if "" in was or "" in now:
+        kind = Kind.ADDED if "" in was else Kind.REMOVED
+        words = "the market decides which structure is entered" if "" in was else "always the same structure"
+        yield Change(kind=kind, path=PLACE, old=_said(was), new=_said(now), words=words, is_worse=True, applies=applies)
+        return
+    for name in (each for each in now if each not in was):
+        words = "another structure that may be entered"
+        yield Change(kind=Kind.ADDED, path=f"{PLACE}.{name}", new=name, words=words, is_worse=True, applies=applies)
+    for name in (each for each in was if each not in now):
+        words = "a structure less; where it was taken, the next that holds is, or none"
+        yield Change(kind=Kind.REMOVED, path=f"{PLACE}.{name}", old=name, words=words, is_worse=True, applies=applies)
+    old, new = [each for each in was if each in now], [each for each in now if each in was]
+    if old != new:
+        words = "where several hold another one is taken"
+        yield Change(path=PLACE, old=_said(old), new=_said(new), words=words, is_worse=True, applies=applies)
+
+
+def _said(names: list[str]) -> str:
+    return listed(tuple(names), "and") if names != [""] else ""
+
+
+def _placed(change: Change, name: str, sides: Sides) -> Change:
+    """Return a change at the place where the text of a bot with a choice says it."""
+    if not name:
+        return change
+    path, was_path = (_path(each, name, sides) for each in (change.path, change.was_path))
+    reaches = tuple(_placed(each, name, sides) for each in change.reaches)
+    return replace(change, path=path, was_path=was_path, reaches=reaches)
+
+
+def _path(path: str, name: str, sides: Sides) -> str:
+    for of_plain, key in (("entry.when", "when"), ("legs.require", "require")):
+        if path.startswith(f"{of_plain}.{name}."):
+            return f"{PLACE}.{name}.{key}.{path.removeprefix(f'{of_plain}.{name}.')}"
+        if path.startswith(f"{of_plain}."):
+            return path
+    if not path.startswith("legs.") or path == _OF_ALL or _is_shared_expiry(path, sides):
+        return path
+    return f"{PLACE}.{name}.{path.removeprefix('legs.')}"
+
+
+def _is_shared_expiry(path: str, sides: Sides) -> bool:
+    """Say whether it is the expiry that stands in `legs` for all, in both texts."""
+    where = (side.spec.legs.expiry.path for side in sides.both)
+    return path.startswith("legs.expiry") and all(each == ("legs", "expiry") for each in where)

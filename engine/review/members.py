@@ -1,0 +1,38 @@
+"""The section Universe: which symbols, what they must offer, and which of them are taken."""
+
+from engine.evaluate.phrases import Cast, listed
+from engine.review.amounts import counted
+from engine.review.enters import rule_lines
+from engine.review.explanation import Line, Section
+from engine.review.subject import Subject
+
+PAIR = Cast(longs=("put", "call"))
+"""Whom the conditions of a universe speak of."""
+
+
+def universe(subject: Subject) -> Section:
+    """Return the symbols of a bot with a universe, nothing of one without."""
+    plan = subject.plan
+    if not plan.members:
+        return Section("Universe", ())
+    symbols = tuple(member.symbol for member in plan.members)
+    words = f"{counted(len(symbols), 'symbol')}, one position each: {listed(symbols, 'and')}"
+    lines = [Line(words=words), Line(words="caps count the bot; one entry is at work at a time")]
+    if plan.members[0].require:
+        lines.append(Line(words="of a symbol's put and call at the money is asked:"))
+        lines += rule_lines(plan.members[0].require, PAIR)
+    ranking = plan.ranking
+    if ranking is not None:
+        of = ", of the legs it would take" if ranking.of_structure else ""
+        words = f"of those whose conditions hold {rank_words(ranking.by, ranking.highest, ranking.count)}{of}"
+        lines.append(Line(words=f"{words}; one whose rank is unknown is passed over"))
+    else:
+        lines.append(Line(words="of those whose conditions hold the first in this order is entered"))
+    lines.append(Line(words=f"what follows is told of {symbols[0]}"))
+    return Section("Universe", tuple(lines))
+
+
+def rank_words(by: str, highest: bool, count: int) -> str:
+    """Return which symbols are taken: `the 3 with the highest iv_over_rv`."""
+    which = "highest" if highest else "lowest"
+    return f"the one with the {which} {by}" if count == 1 else f"the {count} with the {which} {by}"

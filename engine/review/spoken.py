@@ -1,0 +1,53 @@
+"""The exits of a plan as its spec says them: one that is judged part by part is one again."""
+
+from dataclasses import replace
+
+from engine.compile.alone import OF_SHORTS
+from engine.compile.plan import Argument, Call, Compare, ExitPlan, Holds, Plan, Quantity, Truth
+
+EACH_WORDS = {"each_side": "each side", "each_short": "each short leg"}
+
+
+def spoken(plan: Plan) -> tuple[ExitPlan, ...]:
+    """Return the exits by their written names, in order; the parts of one that is judged part by part are merged."""
+    parts: dict[str, list[ExitPlan]] = {}
+    for planned in plan.exits:
+        parts.setdefault(planned.written or planned.name, []).append(planned)
+    return tuple(_merged(name, found) if found[0].each else found[0] for name, found in parts.items())
+
+
+def _merged(name: str, parts: list[ExitPlan]) -> ExitPlan:
+    rule, legs = parts[0].rule, tuple(dict.fromkeys(leg for part in parts for leg in part.legs))
+    assert rule is not None
+    judged = tuple(dict.fromkeys(leg for part in parts for leg in _judged(part)))
+    return replace(parts[0], name=name, legs=legs, rule=replace(rule, name=name, test=_of(rule.test, judged)))
+
+
+def _call(test: Truth) -> Call:
+    call = test.left if isinstance(test, Compare) else test.call if isinstance(test, Holds) else None
+    assert isinstance(call, Call)
+    return call
+
+
+def _judged(planned: ExitPlan) -> tuple[str, ...]:
+    of = _call(planned.rule.test).argument("of") if planned.rule is not None else ()
+    return of if isinstance(of, tuple) else ()
+
+
+def _of(test: Truth, judged: tuple[str, ...]) -> Truth:
+    """Return the test of all legs that are judged; what is of the whole position unless it names legs, names none."""
+    call = _call(test)
+    given: dict[str, Argument] = dict(call.arguments)
+    given.pop("of")
+    if call.measure in OF_SHORTS:
+        given["of"] = judged
+    call = replace(call, arguments=tuple(sorted(given.items(), key=lambda item: item[0])))
+    return replace(test, left=call) if isinstance(test, Compare) else Holds(call)
+
+
+def each_words(planned: ExitPlan) -> str:
+    """Return `each side by itself`, "" for an exit that is judged as one."""
+    if not planned.each or planned.rule is None:
+        return ""
+    is_part = planned.rule.quantity is Quantity.FRACTION and _call(planned.rule.test).measure not in OF_SHORTS
+    return f"{EACH_WORDS[planned.each]} by itself{', in parts of its own entry price' if is_part else ''}"

@@ -1,0 +1,51 @@
+"""What a universe requires of a symbol, judged on the put and the call at the money: no legs are chosen yet."""
+
+from datetime import date
+from decimal import Decimal
+
+from engine.evaluate.listings import listing_of, neighbours
+from engine.evaluate.snapshot import LegView, View
+from engine.model.contract import listed
+from engine.turn.judging import confirmed, judge_all
+from engine.turn.program import CompiledBot, CompiledMember
+from engine.turn.state import Reading
+from engine.turn.work import Work
+
+PLACE = "universe"
+"""Where the conditions of a universe stand, on record."""
+
+
+def judge_offer(work: Work, member: CompiledMember, view: View) -> tuple[tuple[Reading, ...], list[bool | None]]:
+    """Return what is read now of what the universe requires of a symbol, and the truths, as far as confirmed."""
+    name, place = member.bot.plan.name, member.bot.place(PLACE)
+    view.legs = at_the_money(member.bot, view)
+    found = judge_all(work, name, place, member.require, view)
+    truths = [confirmed(work, name, place, each, view) for each in found]
+    view.legs = ()
+    return found, truths
+
+
+def still_offers(work: Work, bot: CompiledBot, symbol: str, view: View) -> bool:
+    """Say whether a symbol offers now what the universe requires; a bot without one asks for nothing."""
+    member = next((each for each in bot.members if each.symbol == symbol), None)
+    return member is None or all(truth is True for truth in judge_offer(work, member, view)[1])
+
+
+def at_the_money(bot: CompiledBot, view: View) -> tuple[LegView, ...]:
+    """Return the put and the call at the money, of the nearest expiry that its structures would take; () if unknown."""
+    spot = view.level(bot.symbol)
+    expiries = [found for each in bot.structures() if (found := _expiry(each, view)) is not None]
+    if spot is None or not expiries:
+        return ()
+    expiry, trading_class, strikes = min(expiries)
+    strike = min(neighbours(strikes, spot, 1), key=lambda each: (abs(float(each) - spot), each))
+    pair = (listed(bot.symbol, trading_class, expiry, strike, is_call) for is_call in (False, True))
+    rows = view.board.rows
+    return tuple(LegView(option.right.value, option, rows.get(option, -1), 1, 1) for option in pair)
+
+
+def _expiry(bot: CompiledBot, view: View) -> tuple[date, str, tuple[Decimal, ...]] | None:
+    leg = bot.plan.legs[0]
+    listing, expiry = listing_of(leg, bot.plan.expiry, view)
+    strikes = () if listing is None or expiry is None else listing.strikes.get(expiry, ())
+    return None if expiry is None or not strikes else (expiry, leg.trading_class, strikes)

@@ -1,0 +1,25 @@
+"""The tests that stand beside the examples pass, and see every exit of theirs act."""
+
+from pathlib import Path
+from time import perf_counter
+
+import pytest
+
+from engine.run.trial.coverage import covered
+from engine.run.trial.files import trial_files
+from engine.run.trial.run import run_trial
+
+FILES = sorted((Path(__file__).parents[2] / "examples" / "tests").glob("*.test.yaml"))
+BY_THE_CLOCK = ("time", "at_expiry", "dte")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name.partition(".")[0])
+def test_the_tests_of_an_example_pass_and_try_its_exits(file: Path) -> None:
+    (document,) = trial_files([str(file)])
+    assert document.problems == ()
+    results = [run_trial(planned, perf_counter) for planned in document.planned]
+    missed = [(each.planned.trial.name, each.misses, each.error) for each in results if not each.is_passed]
+    assert missed == []
+    (found,) = covered(results)
+    asleep = [each for each in found.lacking if each.startswith("exit ") and each.endswith("never acts")]
+    assert [each for each in asleep if each.split()[1].rstrip(":") not in BY_THE_CLOCK] == []

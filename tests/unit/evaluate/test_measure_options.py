@@ -1,0 +1,170 @@
+"""Ranks of volatility, counts of the legs, puts over calls and skew, each worked out by hand; and when unknown."""
+
+from dataclasses import replace
+
+import pytest
+from market_view import CONTEXT, NAN, NOW, condor, option, quote, read, view
+
+from engine.compile.plan import Call, Compare, Constant, Op, Quantity
+from engine.evaluate.reading import AtMost, Unknown
+from engine.evaluate.rules import compile_test
+from engine.evaluate.snapshot import View
+from engine.model.contract import Right, Underlying
+
+
+def unknown(reading: object) -> str:
+    assert isinstance(reading, Unknown), reading
+    return reading.reason
+
+
+# ---------------------------------------------------------------- ranks
+
+
+def ranked(now: float, days: tuple[float, ...]) -> View:
+    """Return the view with a 30-day volatility now, and of the sessions before."""
+    at = view()
+    row = at.board.rows[Underlying("SPX")]
+    at.board.iv[row], at.board.model_at[row] = now, NOW - 60.0
+    at.facts = replace(at.facts, implied={"SPX": days})
+    return at
+
+
+YEAR = tuple(0.10 + 0.10 * at / 251 for at in range(252))
+
+
+def test_rank_and_percentile_of_the_same_year_differ() -> None:
+    spiked = (*(0.12 for _ in range(251)), 0.52)
+    assert read(ranked(0.22, spiked), "iv_rank") == pytest.approx(25.0)
+    assert read(ranked(0.22, spiked), "iv_percentile") == pytest.approx(100 * 251 / 252)
+    assert read(ranked(0.15, YEAR), "iv_rank") == pytest.approx(50.0)
+    assert read(ranked(0.15, YEAR), "iv_percentile") == 50.0
+
+
+def test_now_counts_among_the_highest_and_the_lowest() -> None:
+    assert read(ranked(0.30, YEAR), "iv_rank") == 100.0
+    assert read(ranked(0.05, YEAR), "iv_rank") == 0.0
+    assert read(ranked(0.30, YEAR), "iv_percentile") == 100.0
+
+
+def test_only_the_last_252_sessions_count() -> None:
+    assert read(ranked(0.15, (0.9, 0.01, *YEAR)), "iv_rank") == pytest.approx(50.0)
+
+
+def test_ranks_without_their_data_are_unknown() -> None:
+    assert unknown(read(ranked(0.15, YEAR[:199]), "iv_rank")) == (
+        "SPX: 30-day volatility of 199 sessions, 200 are needed"
+    )
+    assert isinstance(read(ranked(0.15, YEAR[:200]), "iv_percentile"), float)
+    assert unknown(read(ranked(NAN, YEAR), "iv_rank")) == "SPX: no 30-day volatility"
+    assert unknown(read(ranked(0.12, (0.12,) * 252), "iv_rank")) == "30-day volatility has not moved"
+    old = ranked(0.15, YEAR)
+    old.board.model_at[old.board.rows[Underlying("SPX")]] = NOW - 901.0
+    assert unknown(read(old, "iv_rank")) == "SPX: 30-day volatility: stale for 901 s"
+    assert unknown(read(view(), "iv_rank")) == "SPX: 30-day volatility: no data yet"
+    assert unknown(read(ranked(0.15, YEAR), "iv_rank", of="QQQ")) == "QQQ: not streamed"
+
+
+# ---------------------------------------------------------------- counts
+
+
+def held() -> View:
+    """Return the condor with open interest 900, 800, 700, 600 and volumes a tenth of that."""
+    at = condor(view())
+    for leg, count in zip(at.legs, (900.0, 800.0, 700.0, 600.0), strict=True):
+        at.board.open_interest[leg.row], at.board.volume[leg.row] = count, count / 10
+    return at
+
+
+def test_the_leg_with_the_fewest_stands_for_all() -> None:
+    assert read(held(), "open_interest") == 600.0
+    assert read(held(), "volume") == 60.0
+    assert read(held(), "volume", of=("short_put", "long_put")) == 80.0
+
+
+def test_what_known_legs_leave_is_at_most_their_fewest() -> None:
+    at = held()
+    at.board.open_interest[at.legs[3].row] = NAN
+    assert read(at, "open_interest") == AtMost(700.0, "long_call: no open interest yet")
+    at.board.frozen.add(at.legs[0].row)
+    assert unknown(read(at, "open_interest", of=("short_put",))) == "short_put: not live data"
+    at.board.alive_at = NOW - 16.0
+    assert unknown(read(at, "volume", of=("long_put",))) == "long_put: no market data for 16 s"
+    at.legs = ()
+    assert unknown(read(at, "volume")) == "no such leg is open"
+
+
+@pytest.mark.parametrize(
+    ("op", "bounds", "truth"),
+    [
+        (Op.AT_LEAST, (701.0,), False),
+        (Op.AT_LEAST, (700.0,), None),
+        (Op.ABOVE, (700.0,), False),
+        (Op.BELOW, (701.0,), True),
+        (Op.BELOW, (700.0,), None),
+        (Op.AT_MOST, (700.0,), True),
+        (Op.BETWEEN, (701.0, 900.0), False),
+        (Op.BETWEEN, (600.0, 900.0), None),
+        (Op.OUTSIDE, (701.0, 900.0), True),
+        (Op.OUTSIDE, (100.0, 900.0), None),
+    ],
+)
+def test_known_legs_decide_what_the_unknown_cannot_change(
+    op: Op, bounds: tuple[float, ...], truth: bool | None
+) -> None:
+    at = held()
+    at.board.open_interest[at.legs[3].row] = NAN
+    call = Call("open_interest", (("of", tuple(leg.name for leg in at.legs)),), Quantity.PLAIN)
+    test = Compare(op, call, tuple(Constant(bound, Quantity.PLAIN) for bound in bounds))
+    found = compile_test(test, CONTEXT)(at)
+    assert found.truth is truth
+    assert found.missing == ("" if truth is not None else "long_call: no open interest yet")
+
+
+def test_puts_over_calls() -> None:
+    at = view()
+    row = at.board.rows[Underlying("SPX")]
+    assert unknown(read(at, "put_call_volume")) == "SPX: no put volume yet"
+    at.board.put_volume[row], at.board.call_volume[row] = 300.0, 0.0
+    assert unknown(read(at, "put_call_volume")) == "SPX: no call was traded yet"
+    at.board.call_volume[row] = 200.0
+    assert read(at, "put_call_volume") == 1.5
+
+
+# ---------------------------------------------------------------- skew
+
+
+def smile(at: View, points: dict[int, tuple[float, float]], right: Right) -> None:
+    """Write options with their delta and volatility by strike."""
+    for strike, (delta, iv) in points.items():
+        row = quote(at.board, option(strike, right), 1.0, 1.1)
+        at.board.delta[row], at.board.iv[row], at.board.model_at[row] = delta, iv, NOW - 5.0
+
+
+def smiling() -> View:
+    at = view()
+    smile(at, {5950: (-0.20, 0.180), 5960: (-0.30, 0.160), 5900: (-0.05, 0.30)}, Right.PUT)
+    smile(at, {6040: (0.27, 0.120), 6050: (0.23, 0.116), 6100: (0.04, 0.11)}, Right.CALL)
+    return at
+
+
+def test_skew_is_read_between_the_two_options_that_enclose_25_delta() -> None:
+    assert read(smiling(), "skew") == pytest.approx((0.170 - 0.118) * 100)
+
+
+def test_skew_of_an_option_at_25_delta_is_its_own() -> None:
+    at = view()
+    smile(at, {5955: (-0.25, 0.17), 5950: (-0.2, 0.9)}, Right.PUT)
+    smile(at, {6045: (0.25, 0.12), 6040: (0.3, 0.9)}, Right.CALL)
+    assert read(at, "skew") == pytest.approx(5.0)
+
+
+def test_skew_without_both_sides_around_25_delta_is_unknown() -> None:
+    lonely = view()
+    smile(lonely, {5900: (-0.05, 0.3), 5990: (-0.45, 0.14)}, Right.PUT)
+    assert unknown(read(lonely, "skew")) == "SPXW 2026-11-18 puts: none around 25 delta are streamed"
+    stale = smiling()
+    stale.board.model_at[stale.board.rows[option(6050, Right.CALL)]] = NOW - 301.0
+    assert unknown(read(stale, "skew")) == "SPXW 2026-11-18 calls: none around 25 delta are streamed"
+    blank = smiling()
+    blank.board.delta[blank.board.rows[option(5950, Right.PUT)]] = NAN
+    assert unknown(read(blank, "skew")) == "SPXW 2026-11-18 puts: none around 25 delta are streamed"

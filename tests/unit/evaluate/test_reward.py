@@ -1,0 +1,135 @@
+"""Return on risk and probability of profit, the latter against a second way to compute it."""
+
+from datetime import timedelta
+from decimal import Decimal
+from math import exp, pi, sqrt
+
+import pytest
+from market_view import condor, option, quote, read, view
+
+from engine.evaluate.measure_reward import chance
+from engine.evaluate.measure_volatility import Outlook
+from engine.evaluate.reading import Reading, Unknown
+from engine.evaluate.snapshot import LegView
+from engine.model.black import years_until
+from engine.model.contract import Right
+from engine.model.payoff import Part, best_case, gaining_ranges
+
+PUT, CALL = Right.PUT, Right.CALL
+
+
+def unknown(reading: Reading) -> str:
+    assert isinstance(reading, Unknown)
+    return reading.reason
+
+
+def parts(*legs: tuple[int, Right, int]) -> tuple[Part, ...]:
+    return tuple((option(strike, right), count) for strike, right, count in legs)
+
+
+CONDOR = parts((5950, PUT, -1), (5940, PUT, 1), (6050, CALL, -1), (6060, CALL, 1))
+STRUCTURES = [
+    (CONDOR, 1.0),
+    (parts((6000, CALL, 1), (6020, CALL, -1)), -8.0),
+    (parts((6000, CALL, 1), (6000, PUT, 1)), -40.0),
+    (parts((6000, CALL, -1), (6000, PUT, -1)), 38.0),
+    (parts((5900, PUT, -1)), 3.0),
+    (parts((6000, PUT, 1), (5980, PUT, -2), (5930, PUT, 1)), 0.5),
+    (parts((6000, CALL, -1), (6030, CALL, 2)), 4.0),
+]
+
+
+def summed(held: tuple[Part, ...], net: float, forward: float, years: float, volatility: float) -> float:
+    """Add up the normal density of the log price wherever the structure gains, in small steps."""
+    steps, reach = 60_000, 8.0
+    deviation = volatility * sqrt(years)
+    total = 0.0
+    for at in range(steps):
+        z = -reach + (at + 0.5) * 2 * reach / steps
+        price = forward * exp(deviation * z - deviation * deviation / 2.0)
+        gain = net + sum(
+            count * max((price - float(o.strike)) * (1 if o.right is CALL else -1), 0.0) for o, count in held
+        )
+        if gain > 0.0:
+            total += exp(-z * z / 2.0) / sqrt(2.0 * pi) * 2 * reach / steps
+    return total
+
+
+@pytest.mark.parametrize(("held", "net"), STRUCTURES)
+@pytest.mark.parametrize("market", [Outlook(6001.0, 1 / 252, 0.12), Outlook(5980.0, 60 / 252, 0.20)])
+def test_probability_of_profit_beside_a_sum(held: tuple[Part, ...], net: float, market: Outlook) -> None:
+    assert chance(held, net, market) == pytest.approx(summed(held, net, *market), abs=2e-4)
+
+
+def test_sure_gains_and_sure_losses() -> None:
+    flat = Outlook(6000.0, 1 / 252, 0.12)
+    assert chance(CONDOR, 11.0, flat) == pytest.approx(1.0)
+    assert chance(CONDOR, 0.0, flat) == 0.0
+    assert chance(CONDOR, -1.0, flat) == 0.0
+
+
+def test_where_it_gains() -> None:
+    low, middle, high = Decimal("5949"), Decimal("5950"), Decimal("6050")
+    assert gaining_ranges(CONDOR, Decimal(1)) == ((low, middle), (middle, high), (high, Decimal(6051)))
+    assert gaining_ranges(parts((6000, CALL, 1)), Decimal(-5)) == ((Decimal(6005), None),)
+    assert gaining_ranges(parts((6000, CALL, -1)), Decimal(5)) == (
+        (Decimal(0), Decimal(6000)),
+        (Decimal(6000), Decimal(6005)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("held", "net", "best"),
+    [
+        (CONDOR, "1.00", "1.00"),
+        (parts((6000, CALL, 1), (6020, CALL, -1)), "-8.00", "12.00"),
+        (parts((6000, PUT, 1), (5980, PUT, -2), (5930, PUT, 1)), "0.50", "20.50"),
+        (parts((6000, CALL, 1)), "-8.00", None),
+        (parts((6000, PUT, 1)), "-8.00", "5992.00"),
+    ],
+)
+def test_best_case(held: tuple[Part, ...], net: str, best: str | None) -> None:
+    assert best_case(held, Decimal(net)) == (None if best is None else Decimal(best))
+
+
+def test_return_on_risk() -> None:
+    """A credit of 1.00 against a worst case of 9.00, before entry and as filled."""
+    assert read(condor(view(), held=False), "return_on_risk") == pytest.approx(1 / 9)
+    assert read(condor(view()), "return_on_risk") == pytest.approx(1 / 9)
+
+
+def test_return_on_risk_without_a_bound_or_a_price() -> None:
+    naked = condor(view(), held=False)
+    naked.legs = tuple(leg for leg in naked.legs if leg.name != "long_call")
+    assert unknown(read(naked, "return_on_risk")) == "the worst case has no bound"
+    priceless = condor(view(), held=False)
+    priceless.start_price = None
+    assert unknown(read(priceless, "return_on_risk")) == "the order has no price to start from"
+    at = view()
+    at.start_price = -5.0
+    at.legs = (LegView("long", option(6050, CALL), quote(at.board, option(6050, CALL), 4.9, 5.1), 1, 1),)
+    assert unknown(read(at, "return_on_risk")) == "the best case has no bound"
+    condor(at, held=False).start_price = 20.0
+    assert unknown(read(at, "return_on_risk")) == "nothing can be lost"
+
+
+def test_probability_of_profit() -> None:
+    """The straddle of 20.0 and 18.0 at 6000: a forward of 6002 and the volatility that `iv` reads."""
+    at = condor(view(), held=False)
+    volatility = read(at, "iv")
+    assert isinstance(volatility, float)
+    found = read(at, "probability_of_profit")
+    assert isinstance(found, float)
+    years = years_until(at.legs[0].option.expiry, at.now)
+    assert years is not None
+    assert found == pytest.approx(summed(CONDOR, 1.0, 6002.0, years, volatility / 100.0), abs=2e-4)
+
+
+def test_probability_of_profit_is_unknown_without_the_money() -> None:
+    at = condor(view(), held=False)
+    for right in (CALL, PUT):
+        quote(at.board, option(6000, right), float("nan"), float("nan"))
+    assert "6000" in unknown(read(at, "probability_of_profit"))
+    late = condor(view(), held=False)
+    late.now += timedelta(days=3).total_seconds()
+    assert unknown(read(late, "probability_of_profit"))

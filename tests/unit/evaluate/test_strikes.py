@@ -1,0 +1,260 @@
+"""Strikes by a premium, a side's credit or a distance; bounds, rounding, edges and widths in order of preference."""
+
+from datetime import date
+from decimal import Decimal
+from math import nan
+
+import pytest
+from hand_desk import DAY, Desk, bot_of, put, text_of
+
+from engine.evaluate.guess import GUESSES, normal_premium
+from engine.evaluate.listings import expiry_on
+from engine.evaluate.select import Selection, select
+from engine.evaluate.snapshot import View
+from engine.evaluate.watch import entry_aims, entry_wish
+from engine.model.contract import Option
+from engine.spec.spec import DteRule, Expiry, StrikeBy
+
+
+def view_of(desk: Desk) -> View:
+    return View(now=desk.now.timestamp(), session=desk.state.session, board=desk.board, facts=desk.state.facts)
+
+
+def chosen(*legs: str, desk: Desk | None = None, spot: float = 6000.0) -> Selection:
+    """Return the selection of legs written as `sell put {delta: 0.10}`, called one, two, and so on."""
+    lines = ["", "  expiry: {dte: 0}"]
+    for name, leg in zip(("one", "two", "three"), legs, strict=False):
+        side, right, strike = leg.split(" ", 2)
+        lines.append(f"  {name}: {{{side}: {right}, strike: {strike}}}")
+    text = text_of(legs="\n".join(lines), exits='\n  - time: "15:45"', risk="{undefined_risk: allow}")
+    bot = bot_of(text)
+    desk = desk or Desk()
+    desk.level("SPX", spot)
+    return select(bot.plan.legs, bot.plan.expiry, view_of(desk), bot.expected_move)
+
+
+def strikes(selection: Selection) -> list[int] | str:
+    found = [int(leg.option.strike) for leg in selection.legs]
+    return found if selection.is_complete else selection.missing or selection.refused
+
+
+def one(strike: str, side: str = "put", spot: float = 6000.0) -> int | str:
+    found = strikes(chosen(f"sell {side} {strike}", spot=spot))
+    return found if isinstance(found, str) else found[0]
+
+
+@pytest.mark.parametrize(
+    ("strike", "expected"),
+    [
+        ("{delta: 0.10}", 5945),  # 0.104 at 5945, 0.090 at 5940
+        ("{delta: {at_most: 0.10}}", 5940),
+        ("{delta: {at_least: 0.10}}", 5945),
+        ("{delta: 0.10, round: away}", 5940),
+        ("{delta: 0.091, round: toward}", 5945),
+        ("{premium: 1.00}", 5920),  # 1.10 at 5925, 0.90 at 5920: a tie goes away from the money
+        ("{premium: {at_most: 1.00}}", 5920),
+        ("{premium: {at_least: 1.00}}", 5925),
+        ("{premium: {at_most: 1.10}}", 5925),
+        ("{premium: 0.95, round: toward}", 5925),
+        ("{premium: 1.05, round: away}", 5920),
+        ("{otm: 32 pts}", 5970),
+        ("{otm: {at_least: 32 pts}}", 5965),
+        ("{otm: {at_most: 34 pts}}", 5970),
+        ("{otm: 1%}", 5940),
+        ("{otm: {at_least: 1.01%}}", 5935),
+        ("{expected_move: {at_least: 1.2x}}", 5935),  # 60.5 points
+        ("{expected_move: {at_most: 1.2x}}", 5940),
+    ],
+)
+def test_a_number_is_the_nearest_and_a_bound_the_nearest_that_respects_it(strike: str, expected: int) -> None:
+    assert one(strike) == expected
+
+
+@pytest.mark.parametrize(
+    ("strike", "side", "expected"),
+    [
+        ("{otm: {at_least: 32 pts}}", "call", 6035),
+        ("{premium: {at_least: 1.00}}", "call", 6075),
+        ("{delta: {at_most: 0.10}}", "call", 6060),
+    ],
+)
+def test_of_a_call_outward_is_up(strike: str, side: str, expected: int) -> None:
+    assert one(strike, side) == expected
+
+
+@pytest.mark.parametrize(
+    ("round_", "spot", "expected"), [("away", 6004.0, 6000), ("toward", 6001.0, 6005), ("nearest", 6001.0, 6000)]
+)
+def test_round_at_spot(round_: str, spot: float, expected: int) -> None:
+    assert one(f"{{at: spot, round: {round_}}}", spot=spot) == expected
+
+
+def test_round_toward_gives_way_to_the_distance_from_spot() -> None:
+    assert one("{otm: 34 pts, round: toward}") == 5970
+    assert one("{otm: 34 pts, round: toward, at_least_from_spot: 33 pts}") == 5965
+
+
+def test_a_bound_does_not_give_way() -> None:
+    assert one("{otm: {at_most: 31 pts}}") == 5970
+    assert "qualifies" in str(one("{otm: {at_most: 31 pts}, at_least_from_spot: 33 pts}"))
+    assert "far enough out" in str(one("{delta: {at_least: 0.10}, at_least_from_spot: 60 pts}"))
+    assert one("{delta: {at_most: 0.10}, at_least_from_spot: 65 pts}") == 5935
+
+
+def test_a_preferred_grid_keeps_the_bound() -> None:
+    assert one("{delta: 0.092, prefer_multiple_of: 50}") == 5950, "5940 is within half of 50"
+    assert one("{delta: {at_most: 0.10}, prefer_multiple_of: 50}") == 5940, "5950 has a delta of 0.12"
+
+
+@pytest.mark.parametrize(
+    ("edges", "expected"),
+    [
+        ("not_below: 5950", 5950),
+        ("not_below: 5951", 5955),
+        ("not_above: 5930", 5930),
+        ("not_above: 5931", 5930),
+        ("not_below: 5900, not_above: 6000", 5945),
+        ("not_above: spot", 5945),
+        ("not_below: 5950, multiple_of: 20", 5960),
+    ],
+)
+def test_edges(edges: str, expected: int) -> None:
+    assert one(f"{{delta: 0.10, {edges}}}") == expected
+
+
+def test_an_edge_that_breaks_what_was_asked_is_no_trade() -> None:
+    assert one("{delta: {at_most: 0.10}, not_below: 5950}") == (
+        "one: no listed strike that qualifies is not_below 5950.00"
+    )
+    assert "not_below" in str(one("{delta: 0.10, not_below: 5980, at_least_from_spot: 30 pts}"))
+
+
+def test_within_is_judged_last() -> None:
+    assert one("{delta: 0.10, not_below: 5950, within: 0.03}") == 5950
+    assert one("{delta: 0.10, not_below: 5960, within: 0.03}") == "one: delta 0.159 is not within 0.03"
+    assert one("{premium: 1.00, within: 0.05}") == "one: premium 0.900 is not within 0.05"
+    assert one("{otm: 1.03%, within: 0.05%}") == 5940
+    assert "too far" in str(one("{otm: 1.03%, within: 0.01%}"))
+
+
+def test_the_strike_of_another_leg_as_an_edge() -> None:
+    legs = ("sell put {delta: 0.10}", "sell put {premium: 1.00, not_below: strike(three)}", "buy put {delta: 0.07}")
+    found = {leg.name: int(leg.option.strike) for leg in chosen(*legs[:1], legs[1].replace("three", "one")).legs}
+    assert found == {}, "it would be the contract of the other leg"
+    assert strikes(chosen(*legs)) == "two and three would be the same contract, SPXW 2026-11-18 5930P"
+    apart = chosen(legs[0], "buy put {premium: 1.00, not_above: strike(one)}")
+    assert strikes(apart) == [5945, 5920]
+
+
+def test_an_unknown_level_is_missing() -> None:
+    desk = Desk()
+    desk.level("SPX", nan)
+    assert chosen("sell put {delta: 0.10, not_above: spot}", desk=desk, spot=nan).missing
+
+
+# ---------------------------------------------------------------- the credit of a side
+
+
+def side(credit: str, long: str = "{below: one, by: 10 pts}", desk: Desk | None = None) -> list[int] | str:
+    return strikes(chosen(f"sell put {{side_credit: {credit}}}", f"buy put {long}", desk=desk))
+
+
+def test_side_credit_is_of_the_short_and_its_long() -> None:
+    """1.90 less 1.30 at 5940/5930, 2.30 less 1.60 at 5945/5935, 2.80 less 1.90 at 5950/5940."""
+    assert side("0.70") == [5945, 5935]
+    assert side("0.80") == [5945, 5935], "a tie goes away from the money"
+    assert side("{at_least: 0.80}") == [5950, 5940]
+    assert side("{at_most: 0.80}") == [5945, 5935]
+
+
+def test_side_credit_is_unknown_where_its_long_is_not_quoted() -> None:
+    desk = Desk()
+    desk.blind(put(5935))
+    assert "not quoted" in str(side("0.65", desk=desk))
+
+
+def test_side_credit_takes_the_width_that_its_long_takes() -> None:
+    assert side("0.70", "{below: one, by: [11 pts, 10 pts]}") == [5945, 5935]
+
+
+# ---------------------------------------------------------------- widths
+
+
+def wing(by: str) -> list[int] | str:
+    return strikes(chosen("sell put {at: spot}", f"buy put {{below: one, {by}}}"))
+
+
+def test_the_first_width_that_is_listed() -> None:
+    assert wing("by: [15 pts, 10 pts]") == [6000, 5985]
+    assert wing("by: [12 pts, 10 pts]") == [6000, 5990]
+    assert wing("by: [13 pts, 25 pts], within: 2 pts") == [6000, 5985]
+    assert wing("by: [12 pts, 13 pts]") == "two: no strike is listed 12 or 13 points below one"
+
+
+# ---------------------------------------------------------------- expiries
+
+
+LISTED = tuple(date(2026, *day) for day in ((11, 18), (11, 19), (11, 20), (12, 11), (12, 17), (12, 18), (12, 24)))
+
+
+@pytest.mark.parametrize(
+    ("rule", "days", "extra", "expected"),
+    [
+        (DteRule.AT_LEAST, (1,), {"is_latest": True}, date(2026, 12, 24)),
+        (DteRule.AT_MOST, (5,), {"is_latest": True}, date(2026, 11, 20)),
+        (DteRule.BETWEEN, (3, 30), {"is_latest": True}, date(2026, 12, 18)),
+        (DteRule.NEAREST, (25,), {"is_monthly": True}, date(2026, 12, 18)),
+        (DteRule.AT_LEAST, (0,), {"is_monthly": True}, date(2026, 11, 20)),
+        (DteRule.EXACT, (0,), {"is_monthly": True}, None),
+        (DteRule.AT_LEAST, (10,), {"is_monthly": True, "trading_class": "SPX"}, date(2026, 12, 17)),
+        (DteRule.BETWEEN, (20, 29), {"is_monthly": True}, None),
+    ],
+)
+def test_expiries(rule: DteRule, days: tuple[int, ...], extra: dict[str, bool | str], expected: date | None) -> None:
+    found = Expiry(rule=rule, days=days, path=(), **extra)  # type: ignore[arg-type]
+    assert expiry_on(found, LISTED, DAY) == expected
+
+
+def test_a_monthly_expiry_before_a_holiday() -> None:
+    """2025-04-18 was Good Friday and 2026-06-19 is Juneteenth, both third Fridays."""
+    for closed, last in ((date(2025, 4, 18), date(2025, 4, 17)), (date(2026, 6, 19), date(2026, 6, 18))):
+        rule = Expiry(rule=DteRule.AT_LEAST, days=(0,), is_monthly=True, path=())
+        week = tuple(last.replace(day=last.day + away) for away in (-3, -2, -1, 0))
+        assert expiry_on(rule, (*week, closed), last.replace(day=1)) == last
+
+
+# ---------------------------------------------------------------- what is streamed meanwhile
+
+
+def test_every_selector_has_a_guess() -> None:
+    assert GUESSES.keys() == set(StrikeBy) - {StrikeBy.SHARES}
+
+
+def test_normal_premium() -> None:
+    """At the money it is the deviation / sqrt(2 pi); far in it is the distance; a straddle is worth the mean move."""
+    assert normal_premium(0.0, 50.0) == pytest.approx(19.947, abs=1e-3)
+    assert normal_premium(-500.0, 50.0) == pytest.approx(500.0)
+    assert normal_premium(50.0, 50.0) == pytest.approx(50.0 * 0.0833155, abs=1e-3)
+
+
+@pytest.mark.parametrize("strike", ["{premium: 1.00}", "{otm: 75 pts}", "{side_credit: 0.40}", "{delta: 0.06}"])
+def test_a_guess_leads_to_the_strikes_that_are_needed(strike: str) -> None:
+    """From no quotes but those at the money, each wish is streamed in turn until the legs can be chosen."""
+    legs = f"\n  expiry: {{dte: 0}}\n  one: {{sell: put, strike: {strike}}}\n"
+    legs += "  two: {buy: put, strike: {below: one, by: 5 pts}}\n"
+    bot = bot_of(text_of(legs=legs))
+    full, desk = Desk(), Desk()
+    wanted = select(bot.plan.legs, bot.plan.expiry, view_of(full), bot.expected_move)
+    rows = {option: row for option, row in full.board.rows.items() if isinstance(option, Option)}
+    desk.blind(*(option for option in rows if abs(option.strike - 6000) > 5))
+    for _ in range(10):
+        view = view_of(desk)
+        found = select(bot.plan.legs, bot.plan.expiry, view, bot.expected_move)
+        if found.is_complete:
+            break
+        for option in entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.facts).need:
+            if isinstance(option, Option) and (row := rows.get(option)) is not None:
+                board = full.board
+                desk.quote(option, board.bid[row], board.ask[row], board.delta[row])
+    assert [leg.option.strike for leg in found.legs] == [leg.option.strike for leg in wanted.legs]
+    assert Decimal(5900) <= found.legs[0].option.strike <= Decimal(5950)

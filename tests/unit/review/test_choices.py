@@ -1,0 +1,109 @@
+"""A choice of structures and a universe of symbols: in words, and what an edit of them means."""
+
+from engine.review.change.difference import Kind
+from tests.unit.review.test_change_marks import change_at, compared
+from tests.unit.review.test_sections import told
+
+CHOICE = """\
+rulebot: 1
+name: many
+about: A bot of many structures.
+universe:
+  symbols: [SPY, QQQ]
+  require:
+    - quote_width: {at_most: 5%}
+  rank: {by: credit, highest: 1}
+entry: {window: {from: "10:00", to: "13:30"}, per_day: 1}
+legs:
+  expiry: {dte: 0}
+  choose:
+    - name: dear
+      when:
+        - vix: {above: 20}
+      short_put: {sell: put, strike: {delta: 0.10}}
+      long_put: {buy: put, strike: {below: short_put, by: 5 pts}}
+    - name: cheap
+      long_call: {buy: call, strike: {at: spot}}
+      short_call: {sell: call, strike: {above: long_call, by: 5 pts}}
+order: {start: mid, step: 0.05, wait: 10s, tries: 6, then: cancel}
+exits:
+  - time: "15:30"
+  - target: {profit: 50%}
+risk:
+  max_loss_per_trade: $1000
+"""
+
+
+def edited(old: str, new: str) -> str:
+    assert old in CHOICE, old
+    return CHOICE.replace(old, new, 1)
+
+
+def test_it_is_told_how_symbols_and_alternatives_are_taken() -> None:
+    text = told(CHOICE)
+    assert "Universe  2 symbols, one position each: SPY and QQQ" in text
+    assert "of those whose conditions hold the one with the highest credit, of the legs it would take" in text
+    assert "the first of these that holds is taken; one that is unknown ends the choice without a trade:" in text
+    assert "dear      same-day SPY options:" in text
+    assert "target  at a profit of 50% of the credit" in text
+    assert "target  at a profit of 50% of the debit" in text
+    assert text.count("30 s without data") == 1
+
+
+def test_an_edit_of_one_alternative_stands_at_its_place() -> None:
+    found = compared(CHOICE, edited("delta: 0.10", "delta: 0.15"))
+    assert [change.path for change in found.changes] == ["legs.choose.dear.short_put.strike"]
+    assert found.changes[0].is_worse
+
+
+def test_when_an_alternative_is_taken_more_often_it_is_marked() -> None:
+    change = change_at(compared(CHOICE, edited("vix: {above: 20}", "vix: {above: 18}")), "legs.choose.dear.when.vix")
+    assert change.is_worse
+
+
+def test_an_edit_of_an_exit_is_told_for_each_alternative_with_its_own_price() -> None:
+    found = compared(CHOICE, edited("profit: 50%", "profit: 40%"))
+    assert [(change.path, change.new) for change in found.changes] == [
+        ("exits.target", "at a profit of 40% of the credit"),
+        ("exits.target", "at a profit of 40% of the debit"),
+    ]
+
+
+def test_another_order_of_alternatives_is_another_choice() -> None:
+    dear = CHOICE[CHOICE.index("    - name: dear") : CHOICE.index("    - name: cheap")]
+    cheap = CHOICE[CHOICE.index("    - name: cheap") : CHOICE.index("order:")].replace(
+        "name: cheap\n", "name: cheap\n      when:\n        - vix: {below: 30}\n"
+    )
+    old = CHOICE.replace(CHOICE[CHOICE.index("    - name: cheap") : CHOICE.index("order:")], cheap)
+    new = old.replace(dear + cheap, cheap + dear)
+    (change,) = compared(old, new).changes
+    assert (change.path, change.old, change.new) == ("legs.choose", "dear and cheap", "cheap and dear")
+    assert change.is_worse
+
+
+def test_an_alternative_less_is_told() -> None:
+    dear = CHOICE[CHOICE.index("    - name: dear") : CHOICE.index("    - name: cheap")]
+    third = dear.replace("name: dear", "name: third").replace("above: 20", "above: 15")
+    found = compared(CHOICE.replace(dear, dear + third), CHOICE)
+    assert [(change.kind, change.path) for change in found.changes] == [(Kind.REMOVED, "legs.choose.third")]
+
+
+def test_the_worst_case_is_that_of_the_worst_alternative() -> None:
+    bound = "      require: [{debit: {at_most: 2.00}}]\n"
+    old = edited("above: long_call, by: 5 pts}}\n", "above: long_call, by: 5 pts}}\n" + bound)
+    narrow, wide = (
+        old.replace("below: short_put, by: 5 pts", f"below: short_put, by: {width} pts") for width in (2, 4)
+    )
+    found = compared(narrow, wide)
+    assert found.losses[0].now is not None
+    assert found.losses[0].was is not None
+    assert found.losses[0].now > found.losses[0].was
+
+
+def test_edits_of_a_universe_are_marked() -> None:
+    found = compared(CHOICE, edited("[SPY, QQQ]", "[SPY, QQQ, AAPL]"))
+    assert change_at(found, "underlying").is_worse
+    found = compared(CHOICE, edited("highest: 1", "lowest: 1"))
+    assert change_at(found, "universe.rank").new == "the one with the lowest credit"
+    found = compared(CHOICE, edited("at_most: 5%", "at_most: 9%"))
+    assert change_at(found, "universe.require.universe.quote_width").is_worse

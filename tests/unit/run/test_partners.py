@@ -1,0 +1,57 @@
+"""Which positions count as torn at the end of a day, and which an exit has left so."""
+
+from datetime import date
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from engine.model.contract import Option, Right
+from engine.model.position import Position, PositionLeg
+from engine.run.aftermath.day import Day
+from engine.run.aftermath.findings import without_partner
+
+DAY = date(2026, 11, 18)
+LEGS = (
+    ("short_put", 5945, Right.PUT, -1),
+    ("long_put", 5935, Right.PUT, 1),
+    ("short_call", 6055, Right.CALL, -1),
+    ("long_call", 6065, Right.CALL, 1),
+)
+
+
+def found(opened: int = 1, **closed: int) -> list[str]:
+    """Return what is said of an open condor of which so many contracts of these legs were closed (-1: never opened)."""
+    legs = tuple(
+        PositionLeg(
+            name=name,
+            option=Option("SPX", "SPXW", DAY, Decimal(strike), right),
+            sign=sign,
+            ratio=1,
+            opened=opened if closed.get(name, 0) >= 0 else 0,
+            closed=max(closed.get(name, 0), 0),
+        )
+        for name, strike, right, sign in LEGS
+    )
+    position = Position(id="a-1", bot="a", digest="d", state="open", session=DAY, quantity=opened, legs=legs)
+    return without_partner(cast(Day, SimpleNamespace(positions={"a-1": position})))
+
+
+@pytest.mark.parametrize("closed", [{}, {"short_put": 1, "long_put": 1}, {"short_call": 1}])
+def test_a_side_or_a_short_leg_that_was_closed_leaves_nothing_torn(closed: dict[str, int]) -> None:
+    assert found(**closed) == []
+
+
+@pytest.mark.parametrize(
+    ("opened", "closed", "name"),
+    [
+        (1, {"long_put": 1}, "short_put"),
+        (1, {"long_put": -1}, "short_put"),
+        (2, {"short_put": 1, "long_put": 2}, "short_put"),
+        (2, {"short_put": 2, "long_put": 1}, "short_call"),
+        (1, {"short_call": -1}, "long_call"),
+    ],
+)
+def test_a_leg_beyond_its_partners_is_torn(opened: int, closed: dict[str, int], name: str) -> None:
+    assert f"a-1 holds {name} without its partner" in found(opened, **closed)

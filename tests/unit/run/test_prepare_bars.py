@@ -1,0 +1,69 @@
+"""Daily bars and volatilities of a year: asked for once a session, and again only when a new bot needs more."""
+
+import asyncio
+from dataclasses import replace
+from typing import Any
+
+from hand_desk import bot_of, clock, text_of
+
+from engine.model.event import BarsReport, ClosesReport, Event, ImpliedReport, OpeningMoveReport
+from engine.model.facts import Bar, Bars, Facts, Listing
+from engine.model.session import Session, session_on
+from engine.run.prepare import NOTHING_KNOWN, prepare
+from engine.turn.program import AccountLimits, Program
+
+
+class Answers:
+    """A feed that has everything; asked: what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+
+    async def listing(self, symbol: str, trading_class: str) -> Listing:
+        return Listing(symbol, trading_class, ())
+
+    async def bars(self, symbol: str, seconds: int, count: int, session: Session) -> Bars:
+        self.asked.append((symbol, seconds, count))
+        return Bars(0.0, tuple(Bar(float(at), *[1.0] * 6) for at in range(count)))
+
+    async def implied(self, symbol: str, sessions: int) -> tuple[float, ...]:
+        self.asked.append((symbol, sessions))
+        return (0.2,) * sessions
+
+
+def program(*conditions: str) -> Program:
+    when = "".join(f"    - {each}\n" for each in conditions)
+    bot = bot_of(text_of(entry=f'\n  at: "10:00"\n  when:\n{when}'))
+    return Program(bots={"spread": bot}, pinned={}, limits=AccountLimits(), install="test")
+
+
+def told(asking: Program, feed: Answers, known: Facts = NOTHING_KNOWN) -> list[Event]:
+    now = clock("08:30")
+    session = session_on(now.date())
+    assert session is not None
+
+    async def ask() -> list[Event]:
+        return [event async for event in prepare(asking, feed, session, now, known)]  # type: ignore[arg-type]
+
+    return [
+        e for e in asyncio.run(ask()) if isinstance(e, BarsReport | ImpliedReport | ClosesReport | OpeningMoveReport)
+    ]
+
+
+def test_days_and_volatilities_are_asked_for_and_bars_of_the_session_are_not() -> None:
+    feed = Answers()
+    found = told(
+        program("sma: {window: 20, above: 5000}", "ema: {window: 9, bars: 5m, above: 5000}", "iv_rank: {above: 5}"),
+        feed,
+    )
+    assert feed.asked == [("SPX", 86400, 20), ("SPX", 252)]
+    assert [type(event) for event in found] == [BarsReport, ImpliedReport]
+
+
+def test_what_is_known_is_asked_for_again_only_when_more_is_needed() -> None:
+    feed = Answers()
+    known = Facts(bars={("SPX", 86400): Bars(0.0, tuple(Bar(float(at), *[1.0] * 6) for at in range(20)))})
+    known = replace(known, implied={"SPX": (0.2,) * 252})
+    assert told(program("sma: {window: 20, above: 5000}", "iv_rank: {above: 5}"), feed, known) == []
+    told(program("sma: {window: 50, above: 5000}"), feed, known)
+    assert feed.asked == [("SPX", 86400, 50)]

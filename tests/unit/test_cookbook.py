@@ -1,0 +1,56 @@
+"""docs/cookbook.md: every piece of YAML, laid over the bot at its top, is a bot without an error or a warning."""
+
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from engine.compile.build import check
+from engine.compile.lint.look import Outside
+from engine.model.facts import EventCalendar
+from engine.model.session import half_days
+from engine.spec.load import load_text
+
+PAGE = (Path(__file__).parents[2] / "docs" / "cookbook.md").read_text(encoding="utf-8")
+BASE, *PIECES = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+SAID = re.findall(r"^\*\*\"(.*?)\"\*\*", PAGE, re.MULTILINE | re.DOTALL)
+TODAY = date(2026, 11, 2)
+EVENTS = ("CPI", "FOMC", "NFP")
+CALENDAR = EventCalendar(
+    published_until=dict.fromkeys(EVENTS, date(2027, 12, 31)), known_until=dict.fromkeys(EVENTS, date(2027, 12, 31))
+)
+OUTSIDE = Outside(TODAY, half_days(TODAY, date(2027, 11, 2)), lambda: CALENDAR)
+
+
+def sections(text: str) -> dict[str, str]:
+    """Return the parts of a text that begin at its left edge, by their key."""
+    parts = re.split(r"^(?=[a-z])", text, flags=re.MULTILINE)
+    return {part.partition(":")[0]: part for part in parts if part.strip()}
+
+
+def problems(piece: str) -> list[str]:
+    text = "".join({**sections(BASE), **sections(piece)}.values())
+    loaded = load_text(text, "cookbook.yaml")
+    return [f"{each.code} {each.message}" for each in (*loaded.diagnostics, *check(loaded, OUTSIDE))]
+
+
+def test_the_bot_at_the_top_is_fine() -> None:
+    assert problems("") == []
+
+
+@pytest.mark.parametrize(("said", "piece"), list(zip(SAID, PIECES, strict=True)), ids=lambda each: str(each)[:40])
+def test_a_piece_is_fine(said: str, piece: str) -> None:
+    assert problems(piece) == []
+
+
+def test_it_says_at_least_twenty_things() -> None:
+    assert len(SAID) >= 20
+
+
+def test_the_words_of_the_table_are_words_of_the_language() -> None:
+    known = set(re.findall(r"\w+", (Path(__file__).parents[2] / "docs" / "language.md").read_text(encoding="utf-8")))
+    rows = [line.split("|")[3] for line in PAGE.splitlines() if line.startswith("| ")][1:]
+    ours = {word for row in rows for code in re.findall(r"`(.*?)`", row) for word in re.findall(r"[a-z_]{3,}", code)}
+    assert len(rows) >= 20
+    assert ours - known == set()

@@ -1,0 +1,233 @@
+"""Exits that judge each side, or each short leg, and act on that one alone (language.md sections 3 and 7)."""
+
+from decimal import Decimal
+
+import pytest
+from hand_desk import Desk, call, put, text_of
+
+from engine.model.order import Order, Purpose
+from engine.record.record import Kind
+
+ENDING = '\n  - time: "15:45"\n    order: market\n'
+RISK = "{max_loss_per_trade: $20000}"
+CONDOR = """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+  short_call: {sell: call, strike: {delta: 0.10}}
+  long_call: {buy: call, strike: {above: short_call, by: 10 pts}}
+"""
+EACH = "  - stop: {cost: 1x credit, of: each_side}\n"
+
+
+def held(exits: str = EACH, quantity: int = 1, **sections: str) -> Desk:
+    """Return a desk that holds so many condors, 1.40 sold: 0.70 each side."""
+    sections = {"risk": RISK, **sections}
+    desk = Desk((text_of(exits=ENDING + exits, quantity=str(quantity), legs=CONDOR, **sections),))
+    desk.opened()
+    assert desk.position.entry_price == Decimal("1.40")
+    return desk
+
+
+def sides(desk: Desk, put_side: float, call_side: float, seconds: float = 1) -> None:
+    """Quote both sides so that closing each costs so much at mid."""
+    for short, long, amount in ((put(5945), put(5935), put_side), (call(6055), call(6065), call_side)):
+        desk.quote(short, 0.25 + amount, 0.35 + amount, 0.104)
+        desk.quote(long, 0.25, 0.35, 0.07)
+    desk.tick(seconds)
+
+
+def closing(desk: Desk) -> list[Order]:
+    return [order for order in desk.submitted if order.purpose is Purpose.EXIT]
+
+
+def reasons(desk: Desk) -> list[str]:
+    return [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "exit")]
+
+
+def open_legs(desk: Desk) -> list[str]:
+    return [leg.name for leg in desk.position.legs if leg.held]
+
+
+def test_a_side_that_costs_the_whole_credit_is_closed_alone() -> None:
+    desk = held()
+    sides(desk, 1.35, 1.35)
+    assert reasons(desk) == [], "together they cost 2.70, neither costs 1.40"
+    sides(desk, 1.40, 0.40)
+    assert reasons(desk) == ["stop.put_side"]
+    assert [record.data["values"] for record in desk.said(Kind.DECISION, "exit")] == [["short_put", "long_put"]]
+    assert {leg.name for leg in desk.last.legs} == {"short_put", "long_put"}
+    desk.fill(desk.last)
+    assert desk.position.state == "open"
+    assert open_legs(desk) == ["short_call", "long_call"]
+
+
+def test_the_other_side_is_stopped_on_the_same_credit_later() -> None:
+    desk = held()
+    sides(desk, 1.40, 0.40)
+    desk.fill(desk.last)
+    sides(desk, 0.20, 1.35)
+    assert reasons(desk) == ["stop.put_side"]
+    sides(desk, 0.20, 1.40)
+    assert reasons(desk) == ["stop.put_side", "stop.call_side"]
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
+    assert desk.state.bots["spread"].day.last_end == "stop", "for `again` it is the exit that the spec names"
+
+
+def test_of_two_at_once_one_goes_after_the_other() -> None:
+    desk = held()
+    sides(desk, 1.60, 1.50)
+    first = desk.last
+    desk.ack(first)
+    sides(desk, 1.60, 1.50)
+    assert len(closing(desk)) == 1
+    desk.fill(first)
+    desk.tick(1)
+    assert reasons(desk) == ["stop.put_side", "stop.call_side"]
+    desk.fill(desk.last)
+    assert desk.position.state == "closed"
+
+
+def test_the_first_part_does_not_take_the_second_over() -> None:
+    desk = held()
+    sides(desk, 0.70, 1.50)
+    at_work = desk.last
+    desk.ack(at_work)
+    sides(desk, 1.50, 1.50)
+    assert reasons(desk) == ["stop.call_side"]
+    desk.fill(at_work)
+    desk.tick(1)
+    assert reasons(desk) == ["stop.call_side", "stop.put_side"]
+
+
+def test_what_is_above_them_closes_all() -> None:
+    desk = held()
+    sides(desk, 1.40, 0.40)
+    desk.ack(desk.last)
+    desk.until("15:45")
+    desk.cancelled(desk.order(closing(desk)[0].ref))
+    desk.tick(0)
+    assert len(closing(desk)[-1].legs) == 4
+
+
+def test_close_all_beside_it_closes_the_whole() -> None:
+    desk = held(f"{EACH}    close: all\n")
+    sides(desk, 1.40, 0.40)
+    assert reasons(desk) == ["stop.put_side"]
+    assert len(desk.last.legs) == 4
+
+
+def test_each_short_closes_that_leg_alone() -> None:
+    desk = held("  - stop: {cost: 1x credit, of: each_short}\n")
+    sides(desk, 1.05, 0.40)  # the short put is at 1.35
+    assert reasons(desk) == []
+    sides(desk, 1.10, 0.40)
+    assert reasons(desk) == ["stop.short_put"]
+    desk.fill(desk.last)
+    assert open_legs(desk) == ["long_put", "short_call", "long_call"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "name", "legs"),
+    [
+        ("breach: {spot_within: 20 pts, of: each_side}", "breach.call_side", {"short_call", "long_call"}),
+        ("breach: {spot_within: 20 pts, of: each_short}", "breach.short_call", {"short_call"}),
+        ("leg_delta: {beyond: 0.25, of: each_side}", "leg_delta.call_side", {"short_call", "long_call"}),
+    ],
+)
+def test_a_breach_and_a_delta_of_one_side(rule: str, name: str, legs: set[str]) -> None:
+    desk = held(f"  - {rule}\n")
+    desk.level("SPX", 6040.0)
+    desk.quote(call(6055), 2.0, 2.1, 0.30)
+    desk.tick(1)
+    assert reasons(desk) == [name]
+    assert {leg.name for leg in desk.last.legs} == legs
+
+
+def test_parts_of_the_entry_price_are_of_what_is_measured_and_open() -> None:
+    desk = held("  - name: won\n    target: {profit: 50%, of: each_side}\n")
+    sides(desk, 0.36, 0.36)
+    assert reasons(desk) == []
+    sides(desk, 0.90, 0.35)
+    assert reasons(desk) == ["won.call_side"], "half of the 0.70 that this side brought"
+
+
+def test_dollars_of_a_side_are_of_that_side_with_its_commissions() -> None:
+    desk = held("  - name: lost\n    stop: {loss: $40, of: each_side}\n", quantity=2)
+    for execution in [event for event in desk.events if type(event).__name__ == "ExecutionReport"]:
+        desk.commission(execution, "1.00")
+    sides(desk, 0.88, 0.10)  # two legs paid 1.00 each: 0.18 x 200 + 2 = 38
+    assert reasons(desk) == []
+    sides(desk, 0.89, 0.10)
+    assert reasons(desk) == ["lost.put_side"]
+
+
+def test_after_a_side_has_left_profit_counts_every_leg_once() -> None:
+    desk = held(f"{EACH}  - name: day\n    target: {{profit: $1}}\n  - name: rest\n    profit: {{at_least: 60%}}\n")
+    sides(desk, 1.40, 0.70)
+    desk.fill(desk.last)  # 70 lost
+    sides(desk, 0.20, 0.30)
+    assert reasons(desk) == ["stop.put_side"], "57% of the call side, and $30 less than it lost"
+    sides(desk, 0.20, 0.28)
+    assert reasons(desk) == ["stop.put_side", "rest"]
+
+
+def test_half_of_what_is_open_after_a_side_has_left() -> None:
+    desk = held(f"{EACH}  - name: half\n    profit: {{at_least: 60%}}\n    close: 50%\n", quantity=3)
+    sides(desk, 1.40, 0.70)
+    desk.fill(desk.last)
+    sides(desk, 0.20, 0.28)
+    assert reasons(desk) == ["stop.put_side", "half"]
+    assert (desk.last.quantity, {leg.name for leg in desk.last.legs}) == (2, {"short_call", "long_call"})
+    desk.fill(desk.last)
+    assert (desk.position.state, desk.position.open_structures) == ("open", 1)
+
+
+# ---------------------------------------------------------------- protection
+
+GUARDED = "{max_loss_per_trade: $20000, protect: {cost: 3x credit}, max_unprotected: 5s}"
+
+
+def guards(desk: Desk) -> dict[str, Order]:
+    return {order.legs[0].name: order for order in desk.live if order.purpose is Purpose.PROTECT}
+
+
+def guarded() -> Desk:
+    desk = held(risk=GUARDED)
+    desk.tick(1)
+    for order in guards(desk).values():
+        desk.ack(order)
+    return desk
+
+
+def test_the_protective_stop_of_the_other_side_stays_while_a_side_is_closed() -> None:
+    desk = guarded()
+    stays = guards(desk)["short_call"]
+    sides(desk, 1.40, 0.40)
+    assert [order.legs[0].name for order in desk.cancels] == ["short_put"]
+    desk.cancelled(guards(desk)["short_put"])
+    desk.ack(desk.last)
+    for _ in range(8):
+        sides(desk, 1.40, 0.40)
+    assert reasons(desk) == ["stop.put_side"], "both short legs are covered, so nothing goes out as unprotected"
+    desk.fill(desk.last)
+    desk.tick(1)
+    assert desk.position.state == "open"
+    assert list(guards(desk).values()) == [desk.order(stays.ref)]
+
+
+def test_a_protective_stop_that_is_hit_while_the_other_side_is_closed_ends_it_all() -> None:
+    desk = guarded()
+    sides(desk, 1.40, 0.40)
+    desk.cancelled(guards(desk)["short_put"])
+    at_work = desk.last
+    desk.ack(at_work)
+    desk.fill(guards(desk)["short_call"])
+    assert reasons(desk) == ["stop.put_side", "protect"]
+    desk.cancelled(desk.order(at_work.ref))
+    desk.tick(1)
+    while desk.live:
+        desk.fill(desk.live[0])
+        desk.tick(1)
+    assert desk.position.state == "closed"

@@ -1,0 +1,130 @@
+"""How exits are worked: the ladder of all, an exit's own, pauses, priorities and endings (language.md section 7)."""
+
+from decimal import Decimal
+
+import pytest
+from hand_desk import SELLER, Desk, put, text_of
+
+from engine.model.order import Order, OrderStatus, OrderType, Purpose
+
+STOP = '\n  - time: "15:45"\n    order: market\n  - stop: {cost: 2x credit}\n'
+
+
+def held(own: str = "", **sections: str) -> Desk:
+    """Return a desk that holds the spread, 0.70 sold, with a stop that goes out by these orders."""
+    exits = f"{STOP}    order: {own}\n" if own else STOP
+    desk = Desk((text_of(exits=exits, **sections),))
+    desk.opened()
+    desk.quote(put(5945), 1.80, 2.00, -0.25)  # the spread costs 1.60, 1.75 at natural
+    desk.quote(put(5935), 0.25, 0.35, -0.07)
+    desk.tick(0)
+    return desk
+
+
+def closing(desk: Desk) -> list[Order]:
+    return [order for order in desk.submitted if order.purpose is Purpose.EXIT]
+
+
+def price(desk: Desk) -> Decimal | None:
+    """Return what the closing order at work offers: it is a bought combo."""
+    return desk.order(closing(desk)[-1].ref).limit_price
+
+
+def wait(desk: Desk, seconds: float) -> None:
+    desk.tick(seconds)
+
+
+def test_without_words_it_walks_the_ladder_of_the_entry_and_goes_on() -> None:
+    desk = held()
+    desk.ack(closing(desk)[0])
+    seen = []
+    for _ in range(6):
+        seen.append(price(desk))
+        wait(desk, 10)
+    assert seen == [
+        Decimal("1.60"),
+        Decimal("1.65"),
+        Decimal("1.70"),
+        Decimal("1.75"),
+        Decimal("1.75"),
+        Decimal("1.75"),
+    ]
+    assert len(closing(desk)) == 1, "one order, changed"
+
+
+def test_exit_order_is_of_all_and_an_order_of_its_own_overrides_it() -> None:
+    desk = held(exit_order="{start: natural, wait: 5s, tries: 2, then: market}")
+    assert price(desk) == Decimal("1.75")
+    desk = held("{start: mid, step: 0.10, wait: 5s, tries: 2, then: again}", exit_order="market")
+    assert (closing(desk)[0].kind, price(desk)) == (OrderType.LIMIT, Decimal("1.60"))
+
+
+def test_at_the_end_comes_a_market_order() -> None:
+    desk = held("{start: natural, wait: 5s, tries: 2, then: market}")
+    desk.ack(closing(desk)[0])
+    wait(desk, 5)
+    assert len(closing(desk)) == 1
+    wait(desk, 5)
+    desk.cancelled(desk.order(closing(desk)[0].ref))
+    desk.tick(0)
+    assert [order.kind for order in closing(desk)] == [OrderType.LIMIT, OrderType.MARKET]
+
+
+def test_order_market_is_a_market_order_at_once() -> None:
+    assert [order.kind for order in closing(held("market"))] == [OrderType.MARKET]
+
+
+def test_a_pause_lies_between_two_tries_and_nothing_works_in_it() -> None:
+    desk = held("{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 30s}")
+    first = closing(desk)[0]
+    desk.ack(first)
+    wait(desk, 10)
+    assert [order.ref for order in desk.cancels] == [first.ref]
+    desk.cancelled(desk.order(first.ref))
+    desk.tick(29)
+    assert (len(closing(desk)), desk.live) == (1, [])
+    assert not [alarm for alarm in desk.alarms if "cancelled" in alarm], "it was we who took it back"
+    wait(desk, 2)
+    assert len(closing(desk)) == 2
+    assert price(desk) == Decimal("1.65"), "one step worse"
+
+
+def test_what_stands_higher_does_not_wait_for_the_pause() -> None:
+    desk = held("{start: mid, step: 0.05, wait: 10s, tries: 3, pause: 30m}")
+    desk.until("15:44:45")
+    desk.ack(closing(desk)[-1])
+    wait(desk, 11)
+    for order in desk.live:
+        desk.cancelled(order)
+    desk.until("15:45")
+    assert [order.reason for order in closing(desk)][-1] == "time"
+
+
+def test_another_priority_is_a_new_order() -> None:
+    ladder = "{adaptive: [patient, urgent], start: mid, wait: 60s, tries: 2, then: market}"
+    exits = f"\n  - at_expiry: settle\n  - stop: {{cost: 2x credit}}\n    order: {ladder}\n"
+    desk = Desk((text_of("seller", **{**SELLER, "exits": exits, "entry": '{at: "10:00", max_open: 5}'}),))
+    desk.opened()
+    leg = desk.position.legs[0].option
+    entry = float(desk.position.entry_price or 0)
+    desk.quote(leg, 2 * entry + 0.99, 2 * entry + 1.01, -0.4)
+    desk.tick(0)
+    first = closing(desk)[0]
+    desk.ack(first)
+    wait(desk, 60)
+    desk.cancelled(desk.order(first.ref))
+    desk.tick(0)
+    assert [order.adaptive for order in closing(desk)] == ["patient", "urgent"]
+    desk.ack(closing(desk)[1])
+    wait(desk, 60)
+    assert desk.order(closing(desk)[1].ref).status is OrderStatus.CANCELLING
+    desk.cancelled(desk.order(closing(desk)[1].ref))
+    desk.tick(0)
+    assert [order.kind for order in closing(desk)][-1] is OrderType.MARKET
+
+
+@pytest.mark.parametrize(("start", "first"), [("mid", "0.70"), ("natural", "0.60"), ("0.65", "0.65")])
+def test_an_entry_starts_at_mid_natural_or_a_price(start: str, first: str) -> None:
+    desk = Desk((text_of(order=f"{{start: {start}, step: 0.05, wait: 10s, tries: 3, then: cancel}}"),))
+    desk.until("10:00")
+    assert desk.submitted[0].limit_price == -Decimal(first)

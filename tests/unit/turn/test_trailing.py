@@ -1,0 +1,171 @@
+"""Exits that count from the best profit so far (language.md section 4, `give_back`)."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hand_desk import Desk, bot_of, put, text_of
+
+from engine.model.event import MarketMoved
+from engine.model.order import Purpose
+from engine.model.position import Best, Position
+from engine.record.codec import decode
+from engine.record.record import Kind
+
+ENDING = '\n  - time: "15:45"\n    order: market\n'
+TRAIL = "  - name: trail\n    stop: {give_back: 20%}\n"
+
+
+def held(exits: str = TRAIL, **sections: str) -> Desk:
+    """Return a desk that holds the spread, 0.70 sold, with these exits."""
+    desk = Desk((text_of(exits=ENDING + exits, **sections),))
+    desk.opened()
+    return desk
+
+
+def cost(desk: Desk, amount: float, seconds: int = 1) -> None:
+    """Quote the spread so that closing costs so much at mid; then let time pass."""
+    desk.quote(put(5945), 0.25 + amount, 0.35 + amount, -0.104)
+    desk.quote(put(5935), 0.25, 0.35, -0.07)
+    desk.tick(seconds)
+
+
+def look(desk: Desk, seconds: float) -> None:
+    """Let time pass and have the engine look again at quotes that did not change."""
+    desk.now += timedelta(seconds=seconds)
+    desk.board.alive_at = desk.now.timestamp()
+    desk.send(MarketMoved(desk.now, tuple(range(len(desk.board.contracts)))))
+
+
+def best(desk: Desk) -> list[Decimal]:
+    return [round(each.amount, 4) for each in desk.position.best]
+
+
+def exits(desk: Desk) -> list[str]:
+    return [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "exit")]
+
+
+def test_what_was_won_and_given_back_closes_it() -> None:
+    desk = held()
+    for amount in (0.49, 0.42, 0.35, 0.35):  # up to half the credit
+        cost(desk, amount)
+    assert best(desk) == [Decimal("0.5000")]
+    cost(desk, 0.48)
+    assert exits(desk) == [], "18.6% given back"
+    cost(desk, 0.49)
+    assert exits(desk) == ["trail"]
+    assert desk.last.purpose is Purpose.EXIT
+
+
+def test_the_best_is_the_lower_of_two_readings_in_a_row() -> None:
+    desk = held()
+    cost(desk, 0.49)
+    cost(desk, 0.49)
+    cost(desk, 0.07)  # one broken quote: 90%
+    assert best(desk) == [Decimal("0.3000")]
+    cost(desk, 0.49)
+    assert best(desk) == [Decimal("0.3000")]
+    assert exits(desk) == []
+
+
+def test_a_broken_quote_is_one_reading_however_often_it_is_looked_at() -> None:
+    desk = held()
+    cost(desk, 0.49)
+    cost(desk, 0.49)
+    desk.quote(put(5945), 0.32, 0.42, -0.104)
+    desk.quote(put(5935), 0.25, 0.35, -0.07)
+    desk.tick(0.1)
+    for _ in range(9):
+        look(desk, 0.2)
+    assert best(desk) == [Decimal("0.3000")]
+
+
+def test_a_profit_that_stands_for_two_seconds_is_one() -> None:
+    desk = held()
+    cost(desk, 0.49)
+    cost(desk, 0.49)
+    cost(desk, 0.35)
+    look(desk, 1)
+    assert best(desk) == [Decimal("0.3000")]
+    desk.settle(1.5)
+    assert best(desk) == [Decimal("0.5000")]
+
+
+def test_before_two_readings_nothing_is_known() -> None:
+    desk = held()
+    desk.tick(0)
+    said = [each.data for each in desk.records if each.kind is Kind.VERDICT and each.data["rule"] == "trail"]
+    assert [each["truth"] for each in said] == [None]
+    assert said[0]["missing"] == "no best profit yet: it takes two readings"
+    cost(desk, 0.49)
+    cost(desk, 0.49)
+    (said,) = [each.data for each in desk.records if each.kind is Kind.VERDICT and each.data["truth"] is False][-1:]
+    assert "(best 0.0%)" in str(said["words"])
+
+
+def test_dollars_count_from_the_best_dollars() -> None:
+    desk = held("  - name: trail\n    stop: {give_back: $20}\n")
+    cost(desk, 0.35)
+    cost(desk, 0.35)
+    (found,) = desk.position.best
+    assert found.of == "mid dollars"
+    assert found.amount == 35 - desk.position.commissions
+    cost(desk, 0.54)
+    assert exits(desk) == []
+    cost(desk, 0.55)
+    assert exits(desk) == ["trail"]
+
+
+def test_the_best_is_kept_before_the_exit_is_armed() -> None:
+    desk = held(f'{TRAIL}    armed_by: {{time: "12:00"}}\n')
+    cost(desk, 0.35)
+    cost(desk, 0.35)
+    cost(desk, 0.63)
+    assert exits(desk) == []
+    desk.until("12:00")
+    cost(desk, 0.63)
+    assert exits(desk) == ["trail"]
+
+
+def test_the_best_is_on_record_and_a_restart_goes_on_from_it() -> None:
+    desk = held()
+    cost(desk, 0.35)
+    cost(desk, 0.35)
+    kept = [record for record in desk.records if record.kind is Kind.POSITION][-1]
+    assert decode(Position, dict(kept.data)).best == desk.position.best
+    position = desk.position
+    restarted = held()
+    restarted.state = restarted.state._replace(
+        positions={position.id: replace(restarted.position, best=position.best)}, indexed=-1
+    )
+    cost(restarted, 0.49)
+    assert exits(restarted) == ["trail"]
+
+
+def test_a_leg_that_leaves_begins_the_parts_anew() -> None:
+    desk = held(f'{TRAIL}  - name: wing\n    time: "12:00"\n    close: long_put\n')
+    cost(desk, 0.35)
+    cost(desk, 0.35)
+    assert [each.of for each in desk.position.best] == ["mid fraction short_put long_put"]
+    desk.until("12:00")
+    desk.fill(desk.last)
+    cost(desk, 0.35)
+    cost(desk, 0.35)
+    assert [each.of for each in desk.position.best] == ["mid fraction short_put"]
+
+
+def test_what_trails_does_not_rest() -> None:
+    text = text_of(
+        underlying="SPY",
+        legs="\n  expiry: {dte: {nearest: 90}}\n  short_put: {sell: put, strike: {delta: 0.15}}\n",
+        entry='{at: "10:00", max_open: 1}',
+        exits="\n  - at_expiry: settle\n  - stop: {give_back: 20%}\n    resting: true\n",
+        risk="{undefined_risk: allow}",
+    )
+    with pytest.raises(AssertionError, match="RB220"):
+        bot_of(text)
+
+
+def test_a_best_of_nothing_is_no_best() -> None:
+    assert decode(Best, {"of": "mid fraction", "amount": "0.5"}) == Best("mid fraction", Decimal("0.5"))

@@ -1,0 +1,196 @@
+"""Which symbol of a universe is entered, how often, and what is streamed for it."""
+
+from dataclasses import replace
+
+import pytest
+from hand_desk import Desk, call, put, text_of
+
+from engine.decide.bot_day import BotDay
+from engine.model.contract import Option, Underlying
+from engine.model.market import Extra
+from engine.model.order import Order, OrderStatus
+from engine.record.codec import decode, encode
+from engine.record.record import Kind
+
+LEGS = """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {at: spot}}
+  long_put: {buy: put, strike: {below: short_put, by: 5 pts}}
+"""
+EXITS = """
+  - time: "15:45"
+  - target: {profit: 50%}
+"""
+
+
+TWO = '{window: {from: open + 30m, to: "11:00"}, per_day: 2}'
+
+
+def desk_of(universe: str, entry: str = TWO) -> Desk:
+    return Desk((text_of(underlyings="", universe=universe, entry=entry, legs=LEGS, exits=EXITS),))
+
+
+def symbols_of(desk: Desk) -> list[str]:
+    return [order.legs[0].option.symbol for order in desk.submitted]
+
+
+def rankings(desk: Desk) -> list[str]:
+    return [str(each.data["reason"]) for each in desk.records if each.data.get("what") == "rank"]
+
+
+def fill(desk: Desk, order: Order) -> None:
+    desk.ack(order)
+    desk.fill(order)
+    desk.tick(1)
+
+
+@pytest.mark.parametrize(("rank", "symbol"), [("highest: 1", "SPX"), ("lowest: 1", "SPY")])
+def test_the_best_by_rank_is_entered(rank: str, symbol: str) -> None:
+    desk = desk_of(f"{{symbols: [SPY, SPX], rank: {{by: spot, {rank}}}}}")
+    desk.until("10:00")
+    assert symbols_of(desk) == [symbol]
+
+
+def test_without_a_rank_the_first_in_order_is_entered_and_then_the_next() -> None:
+    desk = desk_of("{symbols: [SPY, SPX]}")
+    desk.until("10:00")
+    assert symbols_of(desk) == ["SPY"]
+    fill(desk, desk.last)
+    assert symbols_of(desk) == ["SPY", "SPX"]
+
+
+def test_one_position_a_symbol_and_what_is_held_keeps_its_place() -> None:
+    desk = desk_of("{symbols: [SPY, SPX], rank: {by: spot, highest: 1}}")
+    desk.until("10:00")
+    fill(desk, desk.last)
+    desk.until("10:30", step=60)
+    assert symbols_of(desk) == ["SPX"]
+
+
+def test_caps_count_the_bot() -> None:
+    desk = desk_of("{symbols: [SPY, SPX]}", entry=TWO.replace("per_day: 2", "per_day: 1"))
+    desk.until("10:00")
+    fill(desk, desk.last)
+    desk.until("10:30", step=60)
+    assert symbols_of(desk) == ["SPY"]
+    assert desk.state.bots["spread"].waits == "1 of 1 a day"
+
+
+def test_each_symbol_has_one_entry_a_window() -> None:
+    """What did not fill is not entered again, and the other symbol has its own opportunity."""
+    desk = desk_of("{symbols: [SPY, SPX]}")
+    desk.until("10:00")
+    desk.ack(desk.last)
+    desk.cancelled(desk.last)
+    desk.tick(1)
+    assert symbols_of(desk) == ["SPY", "SPX"]
+    desk.ack(desk.last)
+    desk.cancelled(desk.last)
+    desk.until("10:30", step=60)
+    assert symbols_of(desk) == ["SPY", "SPX"]
+
+
+def test_a_symbol_whose_rank_is_unknown_is_passed_over_and_said() -> None:
+    desk = desk_of("{symbols: [SPY, SPX], rank: {by: gap, highest: 1}}")
+    row = desk.board.rows[Underlying("SPY")]
+    desk.board.open[row], desk.board.previous_close[row] = 601.0, 600.0
+    desk.until("10:00")
+    assert symbols_of(desk) == ["SPY"]
+    assert rankings(desk)[0].startswith("SPY gap 0.00166667; passed over: SPX (")
+
+
+def test_what_a_structure_brings_ranks_too() -> None:
+    desk = desk_of("{symbols: [SPY, SPX], rank: {by: credit, highest: 1}}")
+    desk.until("10:00")
+    assert symbols_of(desk) == ["SPX"]
+
+
+def test_a_symbol_that_offers_too_little_is_left_out() -> None:
+    desk = desk_of("{symbols: [SPX, SPY], require: [{quote_width: {at_most: 3%}}]}")
+    desk.until("10:00")
+    assert symbols_of(desk) == ["SPX"]
+    desk = desk_of("{symbols: [SPX, SPY], require: [{quote_width: {at_most: 0.1%}}]}")
+    desk.until("10:00")
+    assert not desk.submitted
+    verdicts = [each.data for each in desk.records if each.kind is Kind.VERDICT]
+    assert {(each["place"], each["symbol"], each["rule"]) for each in verdicts} >= {
+        ("universe", "SPX", "universe.quote_width"),
+        ("universe", "SPY", "universe.quote_width"),
+    }
+
+
+def test_unknown_quotes_at_the_money_leave_a_symbol_out() -> None:
+    desk = desk_of("{symbols: [SPX, SPY], require: [{quote_width: {at_most: 50%}}]}")
+    desk.blind(put(6000), call(6000))
+    desk.until("10:00")
+    assert symbols_of(desk) == ["SPY"]
+
+
+def test_an_order_ends_when_its_symbol_offers_too_little() -> None:
+    desk = desk_of("{symbols: [SPX, SPY], require: [{quote_width: {at_most: 3%}}]}")
+    desk.until("10:00")
+    desk.ack(desk.last)
+    desk.quote(put(6000), 10.0, 12.0, -0.5)
+    desk.tick(11)
+    assert desk.state.orders[desk.submitted[0].ref].status is OrderStatus.CANCELLING
+
+
+def test_the_day_of_each_symbol_is_on_record() -> None:
+    desk = desk_of("{symbols: [SPY, SPX]}")
+    desk.until("10:00")
+    day = desk.state.bots["spread"].day
+    assert decode(BotDay, encode(day)) == day
+    assert (day.tried, day.of_member("SPY").tried, day.of_member("SPX").tried) == (1, 1, 0)
+
+
+def test_a_day_of_before_has_no_members() -> None:
+    data = encode(BotDay(bot="spread", date=Desk().day))
+    assert isinstance(data, dict)
+    data.pop("members")
+    assert decode(BotDay, data).members == ()
+
+
+def test_what_is_streamed_stays_within_the_lines() -> None:
+    desk = desk_of("{symbols: [SPY, SPX]}")
+    desk.program = replace(desk.program, line_limit=9)
+    desk.until("10:00")
+    desk.until("10:05", step=5)
+    assert 0 < len(desk.state.streamed) <= 9
+    assert Underlying("SPX") in desk.state.streamed or Underlying("SPY") in desk.state.streamed
+
+
+def test_bots_on_one_underlying_keep_their_lines_before_symbols_of_a_universe() -> None:
+    universe = text_of("many", underlyings="", universe="{symbols: [SPY, SPX]}", entry=TWO, legs=LEGS, exits=EXITS)
+    alone, both = Desk((text_of(),)), Desk((universe, text_of()))
+    for desk in (alone, both):
+        desk.until("09:59:30")
+    wanted = set(alone.state.streamed)
+    both.program = replace(both.program, line_limit=len(wanted) + 3)
+    both.until("09:59:50", step=5)
+    assert wanted <= set(both.state.streamed)
+    assert len(both.state.streamed) <= len(wanted) + 3
+
+
+def test_what_is_asked_of_the_options_at_the_money_is_asked_for_with_their_lines() -> None:
+    universe = "{symbols: [SPY, SPX], require: [{volume: {at_least: 1}}], rank: {by: iv_rank, highest: 1}}"
+    (bot,) = desk_of(universe).program.bots.values()
+    kinds = (Extra.COUNTS, Extra.IMPLIED)
+    assert bot.plan.needs.extras == {(symbol, kind) for symbol in ("SPY", "SPX") for kind in kinds}
+    assert set(bot.plan.needs.implied) == {"SPY", "SPX"}
+
+
+def test_skew_is_streamed_for_a_symbol_out_of_focus_too() -> None:
+    entry = TWO.replace("per_day: 2", "per_day: 2, when: [{skew: {above: 90%}}]")
+    desk = desk_of("{symbols: [SPY, SPX]}", entry=entry)
+    desk.until("10:00")
+    desk.tick(30)
+    (bot,) = desk.program.bots.values()
+    assert [(leg.symbol, leg.right.value) for leg in bot.plan.needs.beside] == [
+        ("SPY", "put"),
+        ("SPY", "call"),
+        ("SPX", "put"),
+        ("SPX", "call"),
+    ]
+    streamed = {(each.symbol, each.right) for each in desk.state.streamed if isinstance(each, Option)}
+    assert {symbol for symbol, _ in streamed} == {"SPY", "SPX"}
+    assert not desk.submitted
