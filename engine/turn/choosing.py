@@ -149,7 +149,7 @@ def _none_fits(
     name, reason = bot.plan.name, fits.missing or fits.refused
     work.set_bot(name, replace(work.bots[name], waits=reason))
     if fits.refused:
-        all_held_but(work, name, "quantity", fits.refused.removeprefix("quantity: "), readings)
+        all_held_but(work, name, "quantity", f"0: {fits.refused.removeprefix('quantity: ')}", readings)
     note_selection(work, bot, view, selection, reason)
     if bot.plan.entry.once and fits.refused:
         work.put_day(work.bots[name].day.note(bot.symbol, decided=fits.refused))

@@ -79,7 +79,7 @@ def test_none_is_no_trade_and_said(count: int, reason: str) -> None:
     assert why(desk) == reason
     nearest = desk.state.bots["seller"].nearest
     assert nearest is not None
-    assert (nearest.rule, nearest.text) == ("quantity", reason)
+    assert (nearest.rule, nearest.text) == ("quantity", f"0: {reason}")
     assert [record.data["reason"] for record in desk.said(Kind.SELECTION)] == [f"quantity: {reason}"]
 
 

@@ -217,3 +217,34 @@ def test_one_lot_with_two_calls_is_refused_by_the_account_too() -> None:
     desk.until("10:00")
     assert not desk.submitted
     assert "short calls that nothing covers" in desk.state.bots["writer"].waits
+
+
+@pytest.mark.parametrize(("most", "enters"), [("50.1", True), ("49.9", False)])
+def test_net_delta_counts_each_share_once(most: str, enters: bool) -> None:
+    """100 shares less 100 times the delta of 0.5 of the call that is sold."""
+    desk = desk_of(risk=f"{{daily_loss: $500, require: [{{net_delta: {{at_most: {most}}}}}]}}")
+    for name in ("gamma", "theta", "vega"):
+        getattr(desk.board, name)[desk.board.rows[CALL]] = 0.01
+    desk.until("10:00")
+    assert bool(desk.submitted) is enters
+
+
+@pytest.mark.parametrize(("most", "count"), [("$59700", 0), ("$60000", 1), ("$120000", 2)])
+def test_a_budget_counts_shares_and_options_of_the_structure(most: str, count: int) -> None:
+    """597.90 a share is the mid; the last rung and a commission come on top."""
+    desk = desk_of(quantity=f"{{debit: {most}, at_most: 5}}")
+    desk.until("10:00")
+    assert [order.quantity for order in desk.submitted] == [count] * bool(count)
+
+
+@pytest.mark.parametrize(("back", "is_out"), [("$25", False), ("$20", True), ("0.05%", False), ("0.03%", True)])
+def test_what_is_given_back_is_of_shares_and_options_together(back: str, is_out: bool) -> None:
+    """The shares fall by 0.22 from their best: $22, or 0.037% of 597.90 a share."""
+    desk = desk_of(exits=f'\n  - time: "15:45"\n  - stop: {{give_back: {back}}}\n')
+    desk.until("10:00")
+    filled(desk)
+    for level in (600.0, 600.5, 600.28):
+        for _ in range(2):
+            desk.quote(STOCK, level - 0.01, level + 0.01)
+            desk.tick(1)
+    assert bool(desk.live) is is_out
