@@ -10,9 +10,10 @@ from engine.record.record import Kind
 from engine.run.aftermath.day import Day
 from engine.sim.exchange.ledger import Row, money_of
 from engine.sim.exchange.strangers import EARLY
+from engine.sim.market.universe import ASSETS
 
-FIRST_OPTION_ID = 20_000_001
-"""Contract ids from here on are options; cash flows of the others come from deliveries."""
+UNDERLYINGS = frozenset(asset.instrument.con_id for asset in ASSETS.values())
+"""Contract ids that are no options: their cash flows come from deliveries, and somebody may hold shares of them."""
 MULTIPLIERS = {"OPT": 100, "STK": 1}
 PREFIX = "rb:"
 """How the reference of each of our orders begins."""
@@ -41,7 +42,7 @@ def compare_books(day: Day, untold: Iterable[Row] = (), rows: Iterable[Row] = ()
         ("commission", paid, theirs_paid),
         ("held", held, day.ledger.positions),
     )
-    known = {key for key in (*cash, *day.ledger.cash_flow, *day.ledger.positions) if key >= FIRST_OPTION_ID}
+    known = {key for key in (*cash, *day.ledger.cash_flow, *day.ledger.positions) if key not in UNDERLYINGS}
     dealt = set() if any(_is_early(row) for row in rows) else _shares_dealt(day)
     return [
         f"{what} of {key}: ours {ours.get(key, ZERO)}, the ledger's {theirs.get(key, ZERO)}"

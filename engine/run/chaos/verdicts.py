@@ -123,12 +123,15 @@ def _as_asked(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
 
 
 def _too_large(day: Day, desk: Desk) -> Iterator[str]:
-    """Return positions of more structures than their text allows, or whose worst case is more than its budget."""
+    """Return positions of more structures than their text allows, or whose worst case is more than its budget.
+
+    How many calls shares allow is judged by the shares.
+    """
     for position in day.positions.values():
         bot = desk.bots.get(position.bot)
         if bot is None or bot.plan.digest != position.digest:
             continue
-        if position.quantity > bot.plan.quantity:
+        if bot.plan.overwrite is None and position.quantity > bot.plan.quantity:
             yield f"{position.id} is for {position.quantity} structures, at most {bot.plan.quantity} are asked for"
         budget = loss_budget(bot.plan)
         if budget is not None and (position.max_risk is None or position.max_risk * position.quantity > budget):
