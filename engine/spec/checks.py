@@ -205,16 +205,16 @@ def _quantity(source: Source, tree: Tree) -> Iterator[Diagnostic]:
 
 def _strikes(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     """Every option has a strike, and shares have none."""
-    for name, leg in _mapping(tree, "legs").items():
-        if name in NOT_LEGS or not isinstance(leg, dict):
+    for path, leg in _legs(tree):
+        if not isinstance(leg, dict):
             continue
         is_shares = "shares" in (leg.get("buy"), leg.get("sell"))
         if is_shares and "strike" in leg:
             message = "shares have no strike"
-            yield source.diagnostic("RB122", ("legs", name, "strike"), message, "remove it", at_key=True)
+            yield source.diagnostic("RB122", (*path, "strike"), message, "remove it", at_key=True)
         elif not is_shares and "strike" not in leg and ("buy" in leg or "sell" in leg):
             help = "strike: One way to choose the strike, and what bounds it."
-            yield source.diagnostic("RB113", ("legs", name), f"'{name}' lacks 'strike'", help, at_key=True)
+            yield source.diagnostic("RB113", path, f"'{path[-1]}' lacks 'strike'", help, at_key=True)
 
 
 def _names_of_parts(source: Source, tree: Tree) -> Iterator[Diagnostic]:

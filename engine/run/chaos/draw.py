@@ -78,7 +78,8 @@ def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False
     begins, calm_at = _stretch(chance, desk, session, whole_day=whole_day)
     gateway = [kind for kind in kinds if kind not in CRASHES and kind not in ACTS]
     shares = shares_wanted(desk)
-    if not shares and not any(leg.is_shares for bot in desk.bots.values() for leg in bot.plan.legs):
+    structures = (each.plan for bot in desk.bots.values() for each in bot.structures())
+    if not shares and not any(leg.is_shares for plan in structures for leg in plan.legs):
         gateway = [kind for kind in gateway if kind != SELLS_SHARES]
     acting = [kind for kind in kinds if kind in ACTS]
     crashing = [kind for kind in kinds if kind in CRASHES]

@@ -67,6 +67,13 @@ def test_shares_that_are_sold_cover_puts_and_owe_a_call() -> None:
         ((STOCK, SOLD), {"quantity": "{overwrite: {between: [25%, 50%]}}"}, "its own shares stand among the legs"),
         (("stock: {buy: shares, strike: {at: spot}}", SOLD), {}, "shares have no strike"),
         ((STOCK, "short_call: {sell: call}"), {}, "'short_call' lacks 'strike'"),
+        (("choose: [{name: one, short_call: {sell: call}}, {name: two, " + PUT + "}]",), {}, "lacks 'strike'"),
+        ((STOCK, "short_call: {sell: call, strike: {at: spot, not_below: strike(stock)}}"), {}, "'stock' is shares"),
+        (
+            ("stock: {sell: shares}", "long_call: {buy: call, strike: {at: spot}}"),
+            {"exits": "[{time: '15:45'}, {loss: {above: $50, of: each_short}}]"},
+            "this bot has none",
+        ),
     ],
 )
 def test_what_shares_cannot_be(legs: tuple[str, ...], changes: dict[str, str], words: str) -> None:
@@ -82,3 +89,13 @@ def test_measures_of_options_are_not_asked_of_shares() -> None:
     assert "('short_call',)" in repr(rule.test)
     ((_, message),) = found(STOCK, SOLD, exits="[{time: '15:45'}, {leg_delta: {of: stock, beyond: 0.5}}]")[1]
     assert message.startswith("'stock' is shares")
+
+
+@pytest.mark.parametrize(
+    ("legs", "is_fine"),
+    [((STOCK, SOLD), True), ((STOCK, SOLD.replace("sell: call", "sell: call, ratio: 2")), False)],
+)
+def test_a_budget_of_loss_needs_every_call_covered(legs: tuple[str, ...], is_fine: bool) -> None:
+    risk = "{undefined_risk: allow, daily_loss: $500}"
+    _, problems = found(*legs, quantity="{max_loss: $90000, at_most: 3}", risk=risk)
+    assert (problems == []) is is_fine
