@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from engine.cli.shares import shares_option
 from engine.sim.gateway.settings import DEFAULT_PORT, TWS_PORTS
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | No
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Positions and resting orders at the start, JSON.",
 )
+@shares_option
 @click.option(
     "--faults",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -128,6 +130,7 @@ def gateway(
     cash: float,
     account: str,
     positions: Path | None,
+    shares: tuple[tuple[str, int], ...] | None,
     faults: Path | None,
     data_seconds: int,
     fence_seconds: int,
@@ -163,6 +166,7 @@ def gateway(
             account=account,
             market_file=market,
             positions_file=positions,
+            shares=shares or (),
             store_file=write_ledger,
             faults_file=faults,
         )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.paths import SPECS
+from engine.cli.shares import shares_option
 from engine.cli.stores import STORE
 from engine.model.errors import MisuseError
 from engine.store.place import Place, beside
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from engine.run.start import Run, RunOptions
     from engine.run.worlds import World
 
-_OF_THE_MARKET = ("seed", "day", "market", "positions", "ledger", "speed")
+_OF_THE_MARKET = ("seed", "day", "market", "positions", "shares", "ledger", "speed")
 
 
 @click.command()
@@ -63,6 +64,7 @@ _OF_THE_MARKET = ("seed", "day", "market", "positions", "ledger", "speed")
 @click.option("--days", type=click.IntRange(1), metavar="N", help="Sessions to run (default: 1 with --sim).")
 @click.option("--market", metavar="FILE", help="A scenario for the simulated market, by name or file, or minute bars.")
 @click.option("--positions", type=click.Path(path_type=Path), help="Positions the simulated account starts with.")
+@shares_option
 @click.option("--ledger", type=click.Path(path_type=Path), help="Where the simulated broker writes its own ledger.")
 @click.option("--speed", metavar="X", help="Simulated seconds in a second, or max (default max).")
 @click.option("--until", type=click.Choice(["close"]), help="End after this session instead of going on.")
@@ -240,6 +242,7 @@ def _world(
         speed=_speed(options["speed"]),
         market=options["market"],
         positions=options["positions"],
+        shares=options["shares"] or (),
         ledger=options["ledger"],
     )
     said = {"mode": "paper", "sim": True, "seed": seed, "date": day.isoformat(), "market": options["market"]}

@@ -49,7 +49,7 @@ def _of_part(rule: Exit, condition: Condition, part: Part) -> Exit:
 
 def _parts(rule: Exit, spec: Spec) -> tuple[Part, ...]:
     test = rule.condition.test if rule.condition is not None else None
-    sold = tuple(leg.name for leg in spec.legs.legs if leg.side is Side.SELL)
+    sold = tuple(leg.name for leg in spec.legs.legs if leg.side is Side.SELL and not leg.is_shares)
     if each_of(rule) == "each_short":
         return tuple(Part(name, (name,), (name,)) for name in sold)
     found = []

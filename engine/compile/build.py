@@ -14,6 +14,7 @@ from engine.compile.lint.lint import lint, unaccepted
 from engine.compile.lint.look import Outside
 from engine.compile.lint.neighbours import in_each_others_way
 from engine.compile.orders import order_problems
+from engine.compile.overwriting import overwrite_problems
 from engine.compile.plan import Choice, ExitPlan, Plan, RiskPlan, Rule
 from engine.compile.problem import Fault, Problem
 from engine.compile.protection import protect_plan, protection_problems
@@ -205,6 +206,7 @@ CHECKS: tuple[Check, ...] = (
     alone_problems,
     basis_problems,
     _risk_problems,
+    overwrite_problems,
     size_problems,
     protection_problems,
 )
@@ -248,6 +250,7 @@ def _plan(
         ),
         lifecycle=sound(LIFECYCLE),
         needs=needs_of(rules, legs, spec.legs.expiry, edges_read(legs)),
+        overwrite=spec.overwrite,
     )
 
 

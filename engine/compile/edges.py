@@ -67,6 +67,8 @@ def _strike_of(name: str, symbol: str, spec: Spec, path: Path) -> Number:
     legs = {each.name: each for each in spec.legs.legs}
     if name not in legs:
         raise Fault(Problem("RB201", path, f"unknown leg '{name}'", did_you_mean(name, tuple(legs))))
+    if legs[name].is_shares:
+        raise Fault(Problem("RB231", path, f"'{name}' is shares, which have no strike", "refer to an option"))
     if (other := legs[name].underlying or spec.underlyings[0]) != symbol:
         message = f"'{name}' is on {other}, and the leg is on {symbol}"
         raise Fault(Problem("RB231", path, message, "a strike refers to a leg of the same underlying"))

@@ -9,7 +9,7 @@ from engine.compile.plan import Call, Constant, ExitPlan, Order, Quantity
 from engine.compile.problem import Problem, did_you_mean
 from engine.compile.reads import calls_of
 from engine.compile.scope import Scope
-from engine.compile.structure import certain_direction
+from engine.compile.structure import certain_direction, is_left_bare
 from engine.spec.spec import (
     Amount,
     Condition,
@@ -96,6 +96,9 @@ def closing_problems(spec: Spec) -> Iterator[Problem]:
                 yield Problem("RB201", where, f"unknown leg '{name}'", did_you_mean(name, (*names, *SIDES, "all")))
             elif not named_legs((name,), spec):
                 yield Problem("RB227", where, f"this structure has no {SIDES[name]}", f"its legs: {', '.join(names)}")
+        if is_left_bare(spec, named_legs(rule.close_legs, spec)):
+            message = f"'{rule.name}' closes the shares and leaves what they cover"
+            yield Problem("RB234", where, message, "close both, as 'close: all' does")
         if rule.close_part is not None and not 0 < rule.close_part <= 1:
             message = f"a part is more than 0% and at most 100%, is {(rule.close_part * 100).normalize():f}%"
             yield Problem("RB227", where, message)

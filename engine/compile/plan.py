@@ -28,9 +28,11 @@ from engine.spec.spec import (
     IfUnknown,
     Op,
     Order,
+    Overwrite,
     Path,
     Size,
     Strike,
+    StrikeBy,
     Window,
 )
 
@@ -44,6 +46,7 @@ __all__ = [
     "IfUnknown",
     "Op",
     "Order",
+    "Overwrite",
     "Path",
     "Size",
     "Strike",
@@ -182,7 +185,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LegPlan:
-    """One leg, in order of resolution. `sign` is +1 bought, -1 sold; not_below, not_above: the edges of its strike."""
+    """One leg, in order of resolution. `sign` is +1 bought, -1 sold; `ratio` counts contracts, of shares each one.
+
+    not_below, not_above: the edges of its strike.
+    """
 
     name: str
     symbol: str
@@ -194,6 +200,11 @@ class LegPlan:
     not_below: Number | None = None
     not_above: Number | None = None
     path: Path
+
+    @property
+    def is_shares(self) -> bool:
+        """True when shares are dealt, and no option."""
+        return self.strike.by is StrikeBy.SHARES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -350,7 +361,8 @@ class Ranking:
 class Plan:
     """One bot, ready to run. `digest` names the text that governs it; `opens_for` is "credit" or "debit".
 
-    `size`: as many structures as fit it, at most `quantity`; None is always `quantity`.
+    quantity: structures; where `overwrite` says by the shares held how many there are, 1 stands for them. `size`: as
+    many structures as fit it, at most `quantity`; None is always `quantity`.
     `parameters` are the names of those that the text has. With `choices` the bot enters by the plan of one of them, and
     that one governs the position; legs, require and exits here are then those of the first, and `needs` those of all.
     So it is with `members`, the symbols of a universe, each of which may have choices again.
@@ -374,6 +386,7 @@ class Plan:
     lifecycle: Lifecycle
     needs: Needs
     known_until: date | None = None
+    overwrite: Overwrite | None = None
     choices: tuple[Choice, ...] = ()
     members: tuple[Member, ...] = ()
     ranking: Ranking | None = None

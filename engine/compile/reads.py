@@ -92,7 +92,7 @@ def needs_of(
     return Needs(
         symbols=tuple(dict.fromkeys((*leg_symbols, *others))),
         indices=tuple(name for name in INDICES if f"index:{name}" in read),
-        chains=tuple(dict.fromkeys((leg.symbol, leg.trading_class, expiry) for leg in legs)),
+        chains=tuple(dict.fromkeys((leg.symbol, leg.trading_class, expiry) for leg in legs if not leg.is_shares)),
         daily=_daily(calls),
         opening_move=_opening_moves(calls),
         events=tuple(dict.fromkeys(name for call in calls for name in _events(call))),

@@ -232,6 +232,8 @@ def _symbol(name: str, scope: Scope) -> str:
 
 
 def _leg(name: str, scope: Scope) -> str:
+    if name in scope.legs and scope.legs[name].is_shares:
+        raise _Misfit("RB207", f"'{name}' is shares: options alone have a strike, a delta or quotes to be judged")
     if name in scope.legs:
         return name
     raise _Misfit("RB201", f"unknown leg '{name}'", did_you_mean(name, tuple(scope.legs)))
@@ -251,7 +253,7 @@ def _legs_named(written: Written, scope: Scope) -> tuple[str, ...]:
 
 def _legs(which: str, scope: Scope) -> tuple[str, ...]:
     wanted = {"short_legs": (Side.SELL,), "long_legs": (Side.BUY,)}.get(which, (Side.BUY, Side.SELL))
-    return tuple(name for name, leg in scope.legs.items() if leg.side in wanted)
+    return tuple(name for name, leg in scope.legs.items() if leg.side in wanted and not leg.is_shares)
 
 
 def _choice(parameter: Parameter, word: str) -> str:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from engine.compile.plan import Plan
 from engine.compile.problem import Problem
-from engine.compile.structure import certain_direction, symbol_of
+from engine.compile.structure import certain_direction, missing_cover
 from engine.spec.spec import Fits, Side, Spec, Unit
 
 
@@ -37,11 +37,6 @@ def loss_budget(plan: Plan) -> Decimal | None:
 
 
 def _bare_calls(spec: Spec) -> str:
-    """Return a call that is sold and that nothing bought covers, "" when there is none."""
-    for leg in spec.legs.legs:
-        kind = ("call", symbol_of(leg, spec))
-        alike = [each for each in spec.legs.legs if (each.right, symbol_of(each, spec)) == kind]
-        bought = sum(each.ratio if each.side is Side.BUY else -each.ratio for each in alike)
-        if leg in alike and leg.side is Side.SELL and bought < 0:
-            return leg.name
-    return ""
+    """Return a call, or shares, sold that nothing bought covers, "" when there is none."""
+    sold = (leg for leg in spec.legs.legs if leg.side is Side.SELL and leg.right != "put")
+    return next((leg.name for leg in sold if missing_cover(leg, spec) > 0), "")

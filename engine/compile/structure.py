@@ -1,14 +1,15 @@
 """The legs: in which order their strikes resolve, what covers what, whether the structure is sold or bought."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from engine.compile.distance import REFERRING, ends_of, place_of
 from engine.compile.edges import edge_problems, edges_of, legs_named_by
 from engine.compile.plan import LegPlan
 from engine.compile.problem import Problem, did_you_mean
 from engine.compile.strikes import modifier_problems, side_problems, width_problems
-from engine.model.contract import Kind, Right, product
-from engine.spec.spec import Bound, DteRule, Expiry, Leg, Path, Side, Spec, Strike, StrikeBy
+from engine.model.contract import LOT, Kind, Right, product
+from engine.spec.spec import Bound, DteRule, ExitKind, Expiry, Leg, Path, Side, Spec, Strike, StrikeBy
 
 MAX_LEGS = 8
 MAX_RATIO = 100
@@ -23,6 +24,7 @@ def symbol_of(leg: Leg, spec: Spec) -> str:
 def leg_problems(spec: Spec) -> Iterator[Problem]:
     """Yield what is wrong with the legs, one by one and together."""
     legs = spec.legs.legs
+    yield from _share_problems(spec)
     if not 1 <= len(legs) <= MAX_LEGS:
         yield Problem("RB232", spec.legs.path, f"a structure has 1 to {MAX_LEGS} legs, is {len(legs)}", on_key=True)
     for leg in legs:
@@ -37,6 +39,30 @@ def leg_problems(spec: Spec) -> Iterator[Problem]:
     yield from _uncovered(spec)
 
 
+def _share_problems(spec: Spec) -> Iterator[Problem]:
+    shares = [leg for leg in spec.legs.legs if leg.is_shares]
+    if not shares:
+        return
+    if len(shares) == len(spec.legs.legs):
+        message = "shares alone are no structure: a bot trades options, and shares beside them"
+        yield Problem("RB234", shares[0].path, message, "add a call or a put", on_key=True)
+    for at, leg in enumerate(shares):
+        symbol = symbol_of(leg, spec)
+        if not product(symbol).is_tradable:
+            yield Problem("RB234", leg.path, f"{symbol} is an index: nobody deals in shares of it", on_key=True)
+        if any(symbol_of(other, spec) == symbol for other in shares[:at]):
+            yield Problem(
+                "RB234", leg.path, f"shares of {symbol} stand in two legs", "one 'ratio' says it", on_key=True
+            )
+    for rule in spec.exits:
+        if rule.kind is ExitKind.AT_EXPIRY:
+            message = "shares do not expire: whatever is left of them must be closed"
+            yield Problem("RB234", rule.path, message, "add 'time: close - 15m' instead, or 'dte'", on_key=True)
+    if spec.risk.protect is not None:
+        message = "a stop on a short call would leave its shares without it, and one on shares is no protection"
+        yield Problem("RB234", (*spec.risk.path, "protect"), message, "let the engine watch a stop", on_key=True)
+
+
 def _symbol_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
     if leg.underlying is None and len(spec.underlyings) > 1:
         message = f"leg '{leg.name}' is on which underlying? this bot has {' and '.join(spec.underlyings)}"
@@ -48,6 +74,8 @@ def _symbol_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
 
 def _strike_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
     strike = leg.strike
+    if leg.is_shares:
+        return
     target, where = strike.target, _target_path(strike)
     if strike.by is StrikeBy.DELTA and target is not None and not 0 < target < 1:
         yield Problem("RB230", where, f"a delta lies between 0 and 1, is {target:f}", "the right gives the sign")
@@ -76,6 +104,8 @@ def _reference_problems(leg: Leg, spec: Spec) -> Iterator[Problem]:
     if name not in legs:
         others = tuple(each for each in legs if each != leg.name)
         yield Problem("RB201", where, f"unknown leg '{name}'", did_you_mean(name, others))
+    elif legs[name].is_shares:
+        yield Problem("RB231", where, f"'{name}' is shares, which have no strike", "refer to an option")
     elif symbol_of(legs[name], spec) != symbol_of(leg, spec):
         message = f"'{leg.name}' is on {symbol_of(leg, spec)}, and '{name}' is on {symbol_of(legs[name], spec)}"
         yield Problem("RB231", where, message, "a strike refers to a leg of the same underlying")
@@ -154,7 +184,16 @@ def _uncovered(spec: Spec) -> Iterator[Problem]:
     if spec.risk.undefined_risk:
         return
     for leg in spec.legs.legs:
-        if leg.side is Side.SELL and (missing := _missing_cover(leg, spec)) > 0:
+        if leg.right == "call" and spec.overwrite is not None:
+            continue
+        if leg.side is Side.SELL and (missing := missing_cover(leg, spec)) > 0:
+            if leg.is_shares:
+                message = (
+                    f"the shares sold by '{leg.name}' are not covered: no call is bought on {symbol_of(leg, spec)}"
+                )
+                help_text = "buy a call of the same expiry, or write 'undefined_risk: allow' under 'risk'"
+                yield Problem("RB209", leg.path, message, help_text, on_key=True)
+                continue
             legs_of = [each for each in _alike(leg, spec) if each.side is Side.BUY]
             found = (
                 f"only {sum(each.ratio for each in legs_of)} of them bought" if legs_of else f"no {leg.right} is bought"
@@ -164,14 +203,33 @@ def _uncovered(spec: Spec) -> Iterator[Problem]:
             yield Problem("RB209", leg.path, message, help_text, on_key=True)
 
 
+def is_left_bare(spec: Spec, closed: set[str]) -> bool:
+    """Say whether closing these legs takes shares away that cover what stays."""
+    legs = spec.legs.legs
+    if spec.risk.undefined_risk or not any(leg.is_shares and leg.name in closed for leg in legs):
+        return False
+    left = replace(spec, legs=replace(spec.legs, legs=tuple(leg for leg in legs if leg.name not in closed)))
+    return any(leg.side is Side.SELL and missing_cover(leg, left) > 0 for leg in left.legs.legs)
+
+
 def _alike(leg: Leg, spec: Spec) -> list[Leg]:
     symbol = symbol_of(leg, spec)
     return [each for each in spec.legs.legs if each.right == leg.right and symbol_of(each, spec) == symbol]
 
 
-def _missing_cover(leg: Leg, spec: Spec) -> int:
+def _covering(leg: Leg, spec: Spec) -> list[Leg]:
+    """Return the legs that may cover this one, itself included: shares cover calls, and sold ones puts."""
+    symbol = symbol_of(leg, spec)
+    legs = [each for each in spec.legs.legs if symbol_of(each, spec) == symbol]
+    if leg.right == "put":
+        sold_shares = [replace(each, side=Side.BUY) for each in legs if each.is_shares and each.side is Side.SELL]
+        return [*(each for each in legs if each.right == "put"), *sold_shares]
+    return [each for each in legs if each.right == "call" or each.is_shares]
+
+
+def missing_cover(leg: Leg, spec: Spec) -> int:
     """Return how many options of this leg's kind are sold and not bought, told at the last leg that sells."""
-    alike = _alike(leg, spec)
+    alike = _covering(leg, spec)
     sold = [each for each in alike if each.side is Side.SELL]
     missing = sum(each.ratio for each in sold) - sum(each.ratio for each in alike if each.side is Side.BUY)
     return missing if sold[-1] is leg else 0
@@ -197,9 +255,9 @@ def _leg_plan(leg: Leg, spec: Spec) -> LegPlan:
         name=leg.name,
         symbol=symbol,
         trading_class=spec.legs.expiry.trading_class or product(symbol).same_day_class,
-        right=Right(leg.right),
+        right=Right.CALL if leg.is_shares else Right(leg.right),
         sign=1 if leg.side is Side.BUY else -1,
-        ratio=leg.ratio,
+        ratio=leg.ratio * LOT if leg.is_shares else leg.ratio,
         strike=leg.strike,
         **edges_of(leg, symbol, spec),
         path=leg.path,
@@ -208,6 +266,9 @@ def _leg_plan(leg: Leg, spec: Spec) -> LegPlan:
 
 def certain_direction(spec: Spec) -> str | None:
     """Return "credit" or "debit" when the legs alone decide it, whatever the market: None when they do not."""
+    shares = {leg.side for leg in spec.legs.legs if leg.is_shares}
+    if shares:  # what shares cost is more than options on them
+        return None if len(shares) > 1 else "debit" if Side.BUY in shares else "credit"
     kinds = {group_direction(group) for group in _groups(spec)}
     return next(iter(kinds)) if len(kinds) == 1 else None
 

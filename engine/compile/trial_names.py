@@ -101,7 +101,7 @@ def _opening(opening: Opening, bot: Plan, path: Path) -> Iterator[Problem]:
         yield Problem("RB205", (*path, word), message, f"write '{plan.opens_for}'", on_key=True)
     names = tuple(leg.name for leg in plan.legs)
     yield from _legs(opening.legs, names, (*path, "legs"))
-    missing = [name for name in names if name not in opening.legs]
+    missing = [leg.name for leg in plan.legs if leg.name not in opening.legs and not leg.is_shares]
     if opening.legs and missing:
         message = f"'legs' lacks {', '.join(missing)}"
         yield Problem("RB281", (*path, "legs"), message, "give all of them, or none", on_key=True)

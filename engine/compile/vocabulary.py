@@ -470,6 +470,29 @@ _CALENDAR = (
     ),
 )
 
+_ACCOUNT = (
+    Measure(
+        name="shares_held",
+        units=_PLAIN,
+        parameters=(_SYMBOL,),
+        source="positions of the account and of all bots",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts", "position"),
+        formula="Shares in the account less those that short calls need, of all bots and sold by hand; never below 0.",
+    ),
+    Measure(
+        name="cost_basis",
+        units=((Unit.NUMBER, Quantity.POINTS), (Unit.POINTS, Quantity.POINTS)),
+        parameters=(_SYMBOL,),
+        source="positions of the account",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula="The broker's average cost of the shares in the account, commissions included; unknown without shares.",
+    ),
+)
+
 _STRUCTURE = (
     Measure(
         name="quote_width",
@@ -743,6 +766,7 @@ VOCABULARY: Mapping[str, Measure] = {
         *_RANKS,
         *_BAR_MEASURES,
         *_CALENDAR,
+        *_ACCOUNT,
         *_STRUCTURE,
         *_FLOW,
         *_POSITION,

@@ -37,6 +37,15 @@ class DayTrades:
     closes_today: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Cover:
+    """Shares of `symbol` that the short calls of an entry need, and those that no other call needs."""
+
+    symbol: str
+    needed: int
+    free: Decimal
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
     """An entry about to be sent, with all that limits look at.
@@ -51,6 +60,7 @@ class Proposal:
     orders to enter that all bots sent. day_trades: None when the rule
     is passed over. rival: who else trades this account, in words. clocks_apart: seconds our clock is ahead of the
     broker's. unvalued, account_unvalued: positions of the bot, and of all, without a sound quote, so without a profit.
+    cover: None unless shares are to cover its calls.
     """
 
     at: datetime
@@ -89,6 +99,7 @@ class Proposal:
     clocks_apart: float = 0.0
     unvalued: tuple[str, ...] = ()
     account_unvalued: tuple[str, ...] = ()
+    cover: Cover | None = None
 
 
 Check = Callable[[Proposal], str]
@@ -136,6 +147,13 @@ def _worst_case(proposal: Proposal) -> str:
     if limit is not None and worst > limit:
         return f"could lose {dollars(worst)}, max_loss_per_trade is {dollars(limit)}"
     return ""
+
+
+def _cover(proposal: Proposal) -> str:
+    found = proposal.cover
+    if found is None or found.needed <= found.free:
+        return ""
+    return f"its calls need {found.needed:,} {found.symbol} shares, {found.free:,f} are held that no call needs"
 
 
 def _daily(proposal: Proposal) -> str:
@@ -265,6 +283,7 @@ CHECKS: tuple[Check, ...] = (
     _halted,
     _stopped,
     _worst_case,
+    _cover,
     _size,
     _price,
     _daily,

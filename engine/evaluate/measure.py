@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 from engine.compile.plan import Arithmetic, Call, Constant, Number, Quantity
+from engine.evaluate.measure_account import ACCOUNT
 from engine.evaluate.measure_bars import BARS
 from engine.evaluate.measure_desk import DESK
 from engine.evaluate.measure_exposure import EXPOSURE
@@ -22,6 +23,7 @@ NUMBERS: dict[str, Callable[[Call, Context], Read]] = {
     **VOLATILITY,
     **BARS,
     **OPTIONS,
+    **ACCOUNT,
     **STRUCTURE,
     **REWARD,
     **POSITION,

@@ -5,9 +5,10 @@ from math import isnan
 
 from engine.compile.plan import Call, Quantity
 from engine.evaluate.evaluation import NOT_OPEN
-from engine.evaluate.measure_structure import legs_named, mark, multiplier, names_of, net_price, worst
+from engine.evaluate.measure_structure import legs_named, mark, names_of, net_price, worst
 from engine.evaluate.reading import Context, Read, Reading, Unknown, exact
 from engine.evaluate.snapshot import Held, LegView, View
+from engine.model.contract import LOT
 from engine.model.quotes import OPTION_AGE, age_problem
 from engine.model.session import sessions_after
 
@@ -89,7 +90,7 @@ def _dollars(call: Call, context: Context) -> Callable[[View, Held, float], Read
     def made(view: View, held: Held, worth: float) -> Reading:
         if names is None and held.is_whole:
             gain = held.entry_price + worth
-            return held.realized + gain * multiplier(view) * held.quantity - held.commissions
+            return held.realized + gain * LOT * held.quantity - held.commissions
         total = sum(ledger.made for name, ledger in held.legs.items() if names is None or name in names)
         for leg in view.legs if names is None else legs_named(view, names):
             price = mark(view, leg, at, True, limit)
@@ -151,6 +152,8 @@ def best_detail(call: Call) -> Callable[[View], str]:
 
 def _delta(view: View, leg: LegView, limit: float) -> Reading:
     board, row = view.board, leg.row
+    if leg.option.is_share:
+        return 1.0
     if row < 0:
         return Unknown(f"{leg.name}: not streamed")
     if problem := age_problem(board, row, board.model_at[row], view.now, limit):
@@ -182,7 +185,7 @@ def position_delta(call: Call, context: Context) -> Read:
             found = _delta(view, leg, limit)
             if not isinstance(found, float):
                 return found
-            total += leg.sign * leg.ratio * found
+            total += leg.sign * leg.weight * found
         return total
 
     return read

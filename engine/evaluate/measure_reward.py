@@ -19,7 +19,7 @@ from engine.model.quotes import OPTION_AGE
 
 
 def _parts(view: View) -> tuple[Part, ...]:
-    return tuple((leg.option, leg.sign * leg.ratio) for leg in view.legs)
+    return tuple((leg.option, leg.sign * leg.weight) for leg in view.legs)
 
 
 def return_on_risk(call: Call, context: Context) -> Read:

@@ -11,6 +11,8 @@ from engine.compile.plan import Call, Quantity
 from engine.evaluate.evaluation import NOT_OPEN
 from engine.evaluate.reading import AtLeast, Context, Read, Reading, Unknown, exact
 from engine.evaluate.snapshot import LegView, View
+from engine.model.contract import LOT
+from engine.model.cover import covered_parts
 from engine.model.payoff import worst_case
 from engine.model.quotes import OPTION_AGE, age_problem, quote_problem
 
@@ -94,7 +96,7 @@ def net_price(view: View, at: str, closing: bool, limit: float, names: tuple[str
         price = mark(view, leg, at, closing, limit)
         if not isinstance(price, float):
             return price
-        total += leg.sign * leg.ratio * price
+        total += leg.sign * leg.weight * price
     return exact(total if closing else -total)
 
 
@@ -104,11 +106,6 @@ def entry_price(view: View, at: str, limit: float) -> Reading:
     if at != "start":
         return net_price(view, at, False, limit)
     return Unknown("the order has no price to start from") if view.start_price is None else view.start_price
-
-
-def multiplier(view: View) -> int:
-    """Return the shares of one contract."""
-    return view.legs[0].option.multiplier if view.legs else 100
 
 
 def _net(call: Call, context: Context, sign: float) -> Read:
@@ -121,7 +118,7 @@ def _net(call: Call, context: Context, sign: float) -> Read:
             return price
         if not in_dollars:
             return exact(sign * price)
-        return exact(sign * (price * multiplier(view) * _quantity(view) - _commissions(view)))
+        return exact(sign * (price * LOT * _quantity(view) - _commissions(view)))
 
     return read
 
@@ -152,7 +149,7 @@ def max_risk(call: Call, context: Context) -> Read:
         risk = risk_of(view)
         if not isinstance(risk, float) or not in_dollars:
             return risk
-        return risk * multiplier(view) * _quantity(view) + _commissions(view)
+        return risk * LOT * _quantity(view) + _commissions(view)
 
     return read
 
@@ -163,7 +160,9 @@ def risk_of(view: View) -> Reading:
         return Unknown("the worst case has no bound") if view.held.max_risk is None else view.held.max_risk
     if view.start_price is None:
         return Unknown("the order has no price to start from")
-    parts = [(leg.option, leg.sign * leg.ratio) for leg in view.legs]
+    parts = tuple((leg.option, leg.sign * leg.weight) for leg in view.legs)
+    if view.is_covered:
+        parts = covered_parts(parts)
     found = worst_case(parts, Decimal(f"{view.start_price:.10f}"))
     return Unknown("the worst case has no bound") if found is None else float(found)
 
@@ -185,7 +184,8 @@ def dte(call: Call, context: Context) -> Read:
     def read(view: View) -> Reading:
         if not view.legs:
             return Unknown("no structure")
-        return float(min((leg.option.expiry - view.session.date).days for leg in view.legs))
+        ending = [leg.option.expiry for leg in view.legs if not leg.option.is_share]
+        return float((min(ending) - view.session.date).days) if ending else Unknown("no option is left")
 
     return read
 

@@ -29,7 +29,7 @@ Atm = tuple[float, float, float]
 
 def expiry_in(view: View, symbol: str, context: Context) -> date | Unknown:
     """Return the expiry that volatility is read from."""
-    if held := [leg.option.expiry for leg in view.legs if leg.option.symbol == symbol]:
+    if held := [leg.option.expiry for leg in view.legs if leg.option.symbol == symbol and not leg.option.is_share]:
         return min(held)
     trading_class = _class(symbol, context)
     listing = view.facts.listings.get((symbol, trading_class))
@@ -45,7 +45,8 @@ def _class(symbol: str, context: Context) -> str:
 
 def class_at(view: View, symbol: str, context: Context) -> str:
     """Return the trading class that is read: that of the structure, else of the legs to be chosen."""
-    return next((leg.option.trading_class for leg in view.legs if leg.option.symbol == symbol), _class(symbol, context))
+    found = (leg.option for leg in view.legs if leg.option.symbol == symbol and not leg.option.is_share)
+    return next((option.trading_class for option in found), _class(symbol, context))
 
 
 def at_the_money(view: View, symbol: str, expiry: date, spot: float, context: Context) -> Atm | Unknown:

@@ -63,6 +63,12 @@ class Words:
         return f" of {self.symbol}" if len(self.cast.symbols) > 1 else ""
 
     @property
+    def of_shares(self) -> str:
+        """`SPY shares`, or `shares` when the call names no underlying."""
+        of = self.given("of")
+        return f"{of} shares" if isinstance(of, str) else "shares"
+
+    @property
     def since(self) -> str:
         """Where a change is counted from."""
         return "since the open" if self.given("since") == "open" else "since the previous close"
@@ -187,6 +193,8 @@ PHRASES: Mapping[str, Phrase] = {
     "event": _events,
     "time": lambda words: str(words.given("at")),
     "session": _fixed("the session"),
+    "shares_held": lambda words: f"the count of {words.of_shares} that no call needs",
+    "cost_basis": lambda words: f"the cost of the {words.of_shares} held",
     "quote_width": lambda words: f"the quote of {words.one_leg()}",
     "credit": lambda words: f"the credit{words.at_natural}",
     "debit": lambda words: f"the debit{words.at_natural}",

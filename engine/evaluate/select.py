@@ -10,7 +10,7 @@ from engine.evaluate.snapshot import LegView, View
 from engine.evaluate.strike_target import ExpectedMove
 from engine.evaluate.strike_terms import OFFSETS
 from engine.evaluate.strikes import Chooser
-from engine.model.contract import Option
+from engine.model.contract import Option, share
 from engine.model.values import dataclass
 from engine.spec.spec import StrikeBy
 
@@ -48,6 +48,10 @@ def select(
     chosen: dict[str, Option] = {}
     choices: list[LegChoice] = []
     for leg in legs:
+        if leg.is_shares:
+            chosen[leg.name] = share(leg.symbol)
+            choices.append(LegChoice(leg.name, f"{leg.ratio} shares", chosen[leg.name]))
+            continue
         partner = _partner(leg, legs)
         choice = Chooser(leg, rule, view, expected_move, chosen, avoid, explain=explain, partner=partner).choose()
         choices.append(choice)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from engine.evaluate.exposure import Exposure
 from engine.model.contract import Option, Right
+from engine.model.cover import Shares
 from engine.model.facts import Facts
 from engine.model.market import Board
 from engine.model.quotes import level_of
@@ -24,6 +25,11 @@ class LegView(NamedTuple):
     row: int
     sign: int
     ratio: int
+
+    @property
+    def weight(self) -> int:
+        """What a point of the leg is worth in a price per share of the structure."""
+        return self.option.weight(self.ratio)
 
 
 class Ledger(NamedTuple):
@@ -81,6 +87,8 @@ class View:
     `legs` is the candidate structure (in `require`) or that of the open position (in exits), empty in entry filters.
     `start_price` is the signed net price per share at which the entry order would start, None if it has none;
     `quantity` the number of structures to be traded or held; `commission` the estimated dollars of opening them.
+    `shares_of` gives the account's shares of a symbol, None while they are not known; `is_covered`: shares cover the
+    short calls of `legs` that no long call does.
     `bot_view` looks a bot up by its name, None when it is not run.
     `exposure`: of the bot with the entry in question, while `risk.require` is judged.
     """
@@ -92,23 +100,35 @@ class View:
         "exposure",
         "facts",
         "held",
+        "is_covered",
         "legs",
         "memo",
         "now",
         "quantity",
         "session",
+        "shares_of",
         "start_price",
     )
 
-    def __init__(self, *, now: float, session: Session, board: Board, facts: Facts) -> None:
+    def __init__(
+        self,
+        *,
+        now: float,
+        session: Session,
+        board: Board,
+        facts: Facts,
+        shares_of: Callable[[str], Shares | None] = lambda symbol: None,
+    ) -> None:
         self.now = now
         self.session = session
         self.board = board
         self.facts = facts
+        self.shares_of = shares_of
         self.memo: dict[object, Any] = {}
         self.legs: tuple[LegView, ...] = ()
         self.held: Held | None = None
         self.quantity = 0
+        self.is_covered = False
         self.start_price: float | None = None
         self.commission = 0.0
         self.bot_view: Callable[[str], BotView | None] = _no_bot
@@ -120,6 +140,14 @@ class View:
         if key not in self.memo:
             self.memo[key] = level_of(self.board, symbol, self.now)
         found: float | None = self.memo[key]
+        return found
+
+    def shares(self, symbol: str) -> Shares | None:
+        """Return the account's shares of an underlying, None while they are not known; looked up once an instant."""
+        key = ("shares", symbol)
+        if key not in self.memo:
+            self.memo[key] = self.shares_of(symbol)
+        found: Shares | None = self.memo[key]
         return found
 
     def chain(self, trading_class: str, expiry: date, right: Right) -> dict[Decimal, int]:

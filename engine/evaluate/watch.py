@@ -15,7 +15,7 @@ from engine.evaluate.guess import BAND, Guessing, guess_of
 from engine.evaluate.listings import listing_of, place_of
 from engine.evaluate.snapshot import View
 from engine.evaluate.strike_terms import option_of, preferred
-from engine.model.contract import Contract, Option, Underlying, listed
+from engine.model.contract import Contract, Option, Underlying, listed, share
 from engine.model.facts import Facts
 from engine.model.values import dataclass
 
@@ -68,7 +68,8 @@ def entry_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
     None where that is not known.
     """
     guesses: dict[str, Decimal] = {}
-    return tuple(_aim(leg, plan, view, guesses) for leg in (*plan.legs, *plan.needs.beside))
+    legs = (*plan.legs, *plan.needs.beside)
+    return tuple(None if leg.is_shares else _aim(leg, plan, view, guesses) for leg in legs)
 
 
 def money_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
@@ -76,7 +77,7 @@ def money_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
 
     What is read beside them is looked at as a whole, since conditions may be about it.
     """
-    found = (_listed_once(leg, plan, view) for leg in plan.legs)
+    found = (None if leg.is_shares else _listed_once(leg, plan, view) for leg in plan.legs)
     money = [None if listed is None else Aim(listed[0], listed[3], None) for listed in found]
     return (*money, *(_aim(leg, plan, view, {}) for leg in plan.needs.beside))
 
@@ -107,6 +108,8 @@ def entry_wish(plan: Plan, aims: Iterable[Aim | None], facts: Facts) -> Wish:
     need: dict[Contract, None] = {}
     keep: set[Contract] = set()
     kept: set[tuple[str, date, int]] = set()
+    need.update(dict.fromkeys(share(leg.symbol) for leg in plan.legs if leg.is_shares))
+    keep.update(need)
     for leg, aim in zip((*plan.legs, *plan.needs.beside), aims, strict=True):
         if aim is None:
             continue

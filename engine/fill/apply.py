@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from engine.fill.book import Booked
-from engine.model.contract import Option, Settlement, product
+from engine.model.contract import Option, Right, Settlement, product
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order
 from engine.model.payoff import intrinsic
@@ -95,3 +95,25 @@ def settled(position: Position, name: str, level: Decimal) -> Settled:
         exit_cash=leg.exit_cash + cash.quantize(CENT),
     )
     return Settled(changed, leg.held, price, how)
+
+
+def delivered(position: Position, option: Option, count: int) -> Settled | None:
+    """Return the position when so many of its options (+ long, - short) move shares that are a leg of it at the strike.
+
+    None when no leg of it is shares that go that way: then they come to, or leave, the account alone.
+    """
+    shares = count * option.multiplier * (1 if option.right is Right.CALL else -1)
+    legs = (leg for leg in position.legs if leg.option.is_share and leg.option.symbol == option.symbol)
+    leg = next((leg for leg in legs if leg.signed_held * shares < 0), None)
+    if leg is None:
+        return None
+    moved = min(leg.held, abs(shares))
+    cash = leg.sign * moved * option.strike * leg.option.multiplier
+    changed = with_leg(
+        position,
+        leg.name,
+        closed=leg.closed + moved,
+        settled=leg.settled + moved,
+        exit_cash=leg.exit_cash + cash.quantize(CENT),
+    )
+    return Settled(changed, moved, option.strike, leg.name)

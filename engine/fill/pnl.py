@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 from engine.evaluate.snapshot import Held, Ledger, LegView
+from engine.model.contract import LOT
 from engine.model.market import Board
 from engine.model.money import CENT, ZERO
 from engine.model.position import Position, PositionLeg
@@ -52,14 +53,13 @@ def held(position: Position) -> Held | None:
     price = position.entry_price
     if price is None or position.opened_at is None:
         return None
-    multiplier = position.legs[0].option.multiplier
     return Held(
         entry_price=float(price),
         quantity=max(position.open_structures, 1),
         realized=float(realized(position)),
         commissions=float(position.commissions),
         opened_at=position.opened_at.timestamp(),
-        max_risk=None if position.max_risk is None else float(position.max_risk) / multiplier,
+        max_risk=None if position.max_risk is None else float(position.max_risk) / LOT,
         best={each.of: float(each.amount) for each in position.best},
         legs={leg.name: _ledger(leg) for leg in position.legs},
         opened_on=position.session,
@@ -68,7 +68,7 @@ def held(position: Position) -> Held | None:
 
 
 def _ledger(leg: PositionLeg) -> Ledger:
-    price = leg.entry_cash * leg.ratio / (leg.opened * leg.option.multiplier)
+    price = leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier)
     return Ledger(float(price), float(leg.entry_cash + leg.exit_cash - leg.commissions), leg.signed_held)
 
 

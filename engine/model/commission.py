@@ -12,10 +12,14 @@ from engine.model.contract import Option
 
 LEAST_PER_ORDER = Decimal("1.00")
 REGULATORY = Decimal("0.03")
+PER_SHARE = Decimal("0.005")
+"""Source: IBKR Pro fixed pricing, US stocks."""
 
 
 def per_contract(option: Option, premium: float) -> Decimal:
-    """Return the dollars of one contract at this premium per share."""
+    """Return the dollars of one contract at this premium per share, or of one share."""
+    if option.is_share:
+        return PER_SHARE
     if premium >= 0.10:
         base = Decimal("0.65")
     elif premium >= 0.05:

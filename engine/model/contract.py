@@ -44,6 +44,7 @@ class Settlement(Enum):
 
 
 _PENNY = TickRule(((Decimal(0), Decimal("0.01")),))
+SHARE_TICKS = _PENNY
 _INDEX_OPTION = TickRule(((Decimal(0), Decimal("0.05")), (Decimal(3), Decimal("0.10"))))
 _EQUITY_OPTION = TickRule(((Decimal(0), Decimal("0.01")), (Decimal(3), Decimal("0.05"))))
 _COMBO_INDEX = TickRule(((Decimal(0), Decimal("0.05")),))
@@ -85,6 +86,14 @@ def product(symbol: str) -> Product:
     return Product(symbol, Kind.STOCK, _EQUITY_OPTION, _PENNY, symbol)
 
 
+LOT = 100
+"""Shares that an option contract is on, and that a structure's shares are dealt in."""
+
+
+SHARES_NAME = " shares"
+"""What stands behind the symbol where a share is a leg: in words, and in records of fills."""
+
+
 class _KnowsItsHash:
     """Keeps a value's hash once it was asked for: contracts are looked up hundreds of thousands of times a day."""
 
@@ -115,7 +124,18 @@ class Option(_KnowsItsHash):
             object.__setattr__(self, "_hash", known)
         return known
 
+    @property
+    def is_share(self) -> bool:
+        """True for a share among the legs of a structure (see `share`)."""
+        return not self.strike
+
+    def weight(self, ratio: int) -> int:
+        """Return what a point of so many of it is worth in a price per share of the structure."""
+        return ratio // LOT if self.is_share else ratio
+
     def __str__(self) -> str:
+        if self.is_share:
+            return f"{self.symbol}{SHARES_NAME}"
         return f"{self.trading_class} {self.expiry} {self.strike:f}{self.right.letter}"
 
 
@@ -137,3 +157,11 @@ Contract = Option | Underlying
 def listed(symbol: str, trading_class: str, expiry: date, strike: Decimal, is_call: bool) -> Option:
     """Return the option of these terms, the same value each time: what is looked up all day is made once."""
     return Option(symbol, trading_class, expiry, strike, Right.CALL if is_call else Right.PUT)
+
+
+def share(symbol: str, con_id: int = 0) -> Option:
+    """Return a share as a leg: a call at a strike of nothing that never ends, which is worth what the share is.
+
+    So its payoff, cover and ledger are those of any leg; it is counted in shares, one hundred a lot.
+    """
+    return Option(symbol, symbol, date.max, Decimal(0), Right.CALL, 1, con_id)

@@ -113,6 +113,11 @@ class OrderLeg:
     side: Side
     ratio: int = 1
 
+    @property
+    def weight(self) -> int:
+        """What a point of the leg is worth in a price per share of the structure."""
+        return self.option.weight(self.ratio)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:

@@ -40,16 +40,25 @@ def worst_case(parts: Iterable[Part], net_price: Decimal) -> Decimal | None:
     Units: `net_price` is signed, + received. Underlyings are taken apart: an option of one never covers another's. A
     short put's loss is bounded by its strike; a short call that no long call covers has no bound.
     """
+    lowest = least_payoff(parts)
+    return None if lowest is None else max(-net_price - lowest, ZERO)
+
+
+def least_payoff(parts: Iterable[Part]) -> Decimal | None:
+    """Return the least that one structure pays at expiry per share, negative when it costs; None without a bound.
+
+    Options that are sold cost something at most; shares beside a put that was bought are worth its strike at least.
+    """
     by_symbol: dict[str, list[Part]] = {}
     for option, count in parts:
         by_symbol.setdefault(option.symbol, []).append((option, count))
-    total = net_price
+    total = ZERO
     for group in by_symbol.values():
         lowest = _lowest_payoff(group)
         if lowest is None:
             return None
         total += lowest
-    return max(-total, ZERO)
+    return total
 
 
 def best_case(parts: Iterable[Part], net_price: Decimal) -> Decimal | None:
@@ -122,7 +131,7 @@ def worst_together(positions: Iterable[Sequence[Way]]) -> Decimal | None:
     """
     groups: dict[Settling, list[list[Way]]] = {}
     for ways in positions:
-        for settling in {(option.trading_class, option.expiry) for way in ways for option, _, _ in way}:
+        for settling in {each for way in ways for each in _settlings(way)}:
             groups.setdefault(settling, []).append([_settling_at(settling, way) for way in ways])
     total = ZERO
     for group in groups.values():
@@ -133,8 +142,20 @@ def worst_together(positions: Iterable[Sequence[Way]]) -> Decimal | None:
     return total
 
 
+def _settlings(way: Way) -> set[Settling]:
+    return {_settling_of(option, way) for option, _, _ in way}
+
+
+def _settling_of(option: Option, way: Way) -> Settling:
+    """Return where an option settles; shares are valued with the last options that are held beside them."""
+    beside = [each for each, _, _ in way if not each.is_share and each.symbol == option.symbol]
+    if option.is_share and beside:
+        option = max(beside, key=lambda each: each.expiry)
+    return option.trading_class, option.expiry
+
+
 def _settling_at(settling: Settling, way: Way) -> Way:
-    return tuple(each for each in way if (each[0].trading_class, each[0].expiry) == settling)
+    return tuple(each for each in way if _settling_of(each[0], way) == settling)
 
 
 def _worst_price(group: list[list[Way]]) -> Decimal | None:
@@ -161,7 +182,7 @@ def cash_for_puts(way: Way) -> Decimal:
     puts of the highest strikes are taken to be the uncovered ones.
     """
     total = ZERO
-    for settling in {(option.trading_class, option.expiry) for option, _, _ in way}:
+    for settling in _settlings(way):
         puts = [(o, count) for o, count, _ in _settling_at(settling, way) if o.right is Right.PUT]
         bare = -sum(count for _, count in puts)
         for option, count in sorted(puts, key=lambda put: -put[0].strike):

@@ -12,9 +12,9 @@ from engine.model.values import dataclass
 class PositionLeg:
     """One leg of a position. `sign` is +1 held long, -1 short.
 
-    Units: `opened` and `closed` count contracts, of all structures together; cash in dollars, + received, - paid,
-    multiplier included, commissions apart (paid: positive). `settled` contracts left by expiry and are part of
-    `closed`. `owed`: executions whose commission the broker has not told yet.
+    Units: `opened` and `closed` count contracts (of a share leg shares) of all structures together; cash in dollars, +
+    received, - paid, multiplier included, commissions apart (paid: positive). `settled` contracts left
+    by expiry and are part of `closed`. `owed`: executions whose commission the broker has not told yet.
     """
 
     name: str
@@ -28,6 +28,11 @@ class PositionLeg:
     exit_cash: Decimal = ZERO
     commissions: Decimal = ZERO
     owed: int = 0
+
+    @property
+    def weight(self) -> int:
+        """What a point of the leg is worth in a price per share of the structure."""
+        return self.option.weight(self.ratio)
 
     @property
     def held(self) -> int:
@@ -116,7 +121,9 @@ class Position:
     @property
     def waits_for_expiry(self) -> bool:
         """True when an exit has left only long legs: nobody bids for them, and they may expire."""
-        return self.state == "exiting" and all(leg.sign > 0 for leg in self.legs if leg.held)
+        return self.state == "exiting" and all(
+            leg.sign > 0 and not leg.option.is_share for leg in self.legs if leg.held
+        )
 
     @property
     def entry_price(self) -> Decimal | None:
@@ -128,7 +135,7 @@ class Position:
         for leg in self.legs:
             if not leg.opened:
                 return None
-            total += leg.entry_cash * leg.ratio / (leg.opened * leg.option.multiplier)
+            total += leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier)
         return total
 
     @property
@@ -138,7 +145,7 @@ class Position:
         for leg in self.legs:
             if not leg.closed:
                 return None
-            total += leg.exit_cash * leg.ratio / (leg.closed * leg.option.multiplier)
+            total += leg.exit_cash * leg.weight / (leg.closed * leg.option.multiplier)
         return total
 
     @property

@@ -26,7 +26,7 @@ IMPLIED_AGE = 900.0
 
 def usual_age(contract: Contract | None) -> float:
     """Return the seconds after which a quiet row of this contract is stale."""
-    if isinstance(contract, Option):
+    if isinstance(contract, Option) and not contract.is_share:
         return OPTION_AGE
     if isinstance(contract, Underlying) and contract.symbol.startswith("VIX"):
         return VOLATILITY_INDEX_AGE

@@ -189,3 +189,8 @@ class DayTime:
             return str(self.anchor.value)
         length = f"{abs(seconds)}s" if seconds % 60 else f"{abs(seconds) // 60}m"
         return f"{self.anchor.value} {'+' if seconds > 0 else '-'} {length}"
+
+
+def trades_no_more(expiry: date, session: Session, at: datetime) -> bool:
+    """Say whether what has its last day on `expiry` trades no more."""
+    return expiry < session.date or (expiry == session.date and at >= session.close)

@@ -4,9 +4,13 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
+from engine.model.contract import Option
+
+SHARES = "shares"
+
 
 class Strike(NamedTuple):
-    """One leg as far as its name goes. `right` is `put` or `call`."""
+    """One leg as far as its name goes. `right` is `put`, `call` or `shares`, which have no strike."""
 
     symbol: str
     right: str
@@ -19,10 +23,17 @@ UNNAMED = frozenset({"SPX", "SPY"})
 
 
 def structure_text(strikes: Iterable[Strike]) -> str:
-    """Return strikes by right, puts first, lowest first; the symbol where it is not plain, and its count."""
+    """Return strikes by right, puts first, lowest first, shares before all: `100 SPY 604c`.
+
+    The symbol stands where it is not plain, and its count where there are several.
+    """
     legs = tuple(strikes)
+    if dealt := [leg for leg in legs if leg.right == SHARES]:
+        options = structure_text(leg for leg in legs if leg.right != SHARES)
+        named = " ".join(f"{leg.ratio} {leg.symbol}" for leg in dealt)
+        return f"{named} {options}".rstrip()
     symbols = list(dict.fromkeys(leg.symbol for leg in legs))
-    if len(symbols) == 1 and symbols[0] in UNNAMED:
+    if not symbols or (len(symbols) == 1 and symbols[0] in UNNAMED):
         return _both_rights(legs)
     return " / ".join(_of_symbol(symbol, [leg for leg in legs if leg.symbol == symbol]) for symbol in symbols)
 
@@ -48,3 +59,8 @@ def _one_right(legs: Sequence[Strike], right: str) -> str:
 def _number(strike: Decimal) -> str:
     text = f"{strike:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def strike_of(option: Option, ratio: int) -> Strike:
+    """Return a leg as far as its name goes."""
+    return Strike(option.symbol, SHARES if option.is_share else option.right.value, option.strike, ratio)

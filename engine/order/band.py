@@ -15,16 +15,16 @@ def price_band(limit: Amount, parts: Iterable[Part], board: Board) -> Decimal | 
     """Return how far from the mid a price of these parts may lie, per share; None while a leg has no quote.
 
     A percentage is of the legs' mids added up, long and short alike: the net of a spread may be near 0, while the width
-    of its quotes goes with what its legs are worth.
+    of its quotes goes with what its legs are worth. Shares do not count: their quotes are no wider for what they cost.
     """
     if limit.unit is not Unit.PERCENT:
         return limit.value
     worth = 0.0
-    for option, _, ratio in parts:
+    for option, _, weight in parts:
         row = board.rows.get(option, -1)
         if row < 0:
             return None
-        worth += ratio * (board.bid[row] + board.ask[row]) / 2
+        worth += 0.0 if option.is_share else weight * (board.bid[row] + board.ask[row]) / 2
     if worth != worth:
         return None
     return max(limit.value / 100 * Decimal(f"{worth:.4f}"), LEAST_BAND)

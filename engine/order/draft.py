@@ -28,8 +28,8 @@ def parts_of(legs: Iterable[OrderLeg], side: Side) -> tuple[Part, ...]:
     """Return what is dealt when an order of these legs fills (`side` matters for a single leg only)."""
     legs = tuple(legs)
     if len(legs) == 1:
-        return (Part(legs[0].option, -side.sign, legs[0].ratio),)
-    return tuple(Part(leg.option, -leg.side.sign, leg.ratio) for leg in legs)
+        return (Part(legs[0].option, -side.sign, 1 if legs[0].option.is_share else legs[0].ratio),)
+    return tuple(Part(leg.option, -leg.side.sign, leg.weight) for leg in legs)
 
 
 def opening_legs(legs: Iterable[PositionLeg]) -> tuple[OrderLeg, ...]:

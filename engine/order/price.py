@@ -7,18 +7,21 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import NamedTuple
 
-from engine.model.contract import Option, product
+from engine.model.contract import SHARE_TICKS, Option, product
 from engine.model.market import Board
 from engine.model.money import Rounding, TickRule
 from engine.model.quotes import NO_BID, quote_problem
 
 
 class Part(NamedTuple):
-    """One leg as it is dealt: `flow` is +1 when it is sold (money comes in), -1 when it is bought."""
+    """One leg as it is dealt: `flow` is +1 when it is sold (money comes in), -1 when it is bought.
+
+    `weight` is what a point of it is worth in the price of the whole.
+    """
 
     option: Option
     flow: int
-    ratio: int
+    weight: int
 
 
 class NetQuote(NamedTuple):
@@ -35,24 +38,26 @@ def net_quote(parts: Iterable[Part], board: Board, now: float, *, closing: bool 
     When closing, an option that is bought back needs an ask only: nobody bidding for it counts as a bid of 0.
     """
     mid = natural = 0.0
-    for option, flow, ratio in parts:
+    for option, flow, weight in parts:
         row = board.rows.get(option, -1)
         problem = quote_problem(board, row, now)
         if problem == NO_BID and closing and flow < 0:
-            mid -= ratio * board.ask[row] / 2
-            natural -= ratio * board.ask[row]
+            mid -= weight * board.ask[row] / 2
+            natural -= weight * board.ask[row]
             continue
         if problem:
             return NetQuote(None, None, f"{option}: {problem}")
         bid, ask = board.bid[row], board.ask[row]
-        mid += flow * ratio * (bid + ask) / 2
-        natural += flow * ratio * (bid if flow > 0 else ask)
+        mid += flow * weight * (bid + ask) / 2
+        natural += flow * weight * (bid if flow > 0 else ask)
     return NetQuote(mid, natural)
 
 
 def ticks_of(parts: tuple[Part, ...]) -> TickRule:
     """Return the price grid of an order for these parts: that of its option, or the exchange's grid for combos."""
     facts = product(parts[0].option.symbol)
+    if len(parts) == 1 and parts[0].option.is_share:
+        return SHARE_TICKS
     return facts.option_ticks if len(parts) == 1 else facts.combo_ticks
 
 

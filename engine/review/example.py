@@ -6,12 +6,14 @@ from engine.compile.plan import Plan
 from engine.evaluate.rules import compile_expected_move
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
+from engine.model import payoff
 from engine.model.commission import estimate
-from engine.model.contract import Option
+from engine.model.contract import LOT, Option
+from engine.model.cover import covered_parts
 from engine.model.money import CENT, ZERO, Rounding, on_tick
 from engine.model.payoff import worst_case
 from engine.model.position import Position, PositionLeg
-from engine.model.structure import Strike, structure_text
+from engine.model.structure import strike_of, structure_text
 from engine.model.values import dataclass
 from engine.order.ladder import start_net
 from engine.order.price import Part, ticks_of
@@ -49,15 +51,12 @@ class Example:
     @property
     def shares(self) -> int:
         """What a price per share of one structure is multiplied by to be dollars of the position."""
-        return self.position.legs[0].option.multiplier * self.position.quantity
+        return LOT * self.position.quantity
 
     @property
     def structure(self) -> str:
         """The strikes: `5935/5945p 6055/6065c`."""
-        return structure_text(
-            Strike(leg.option.symbol, leg.option.right.value, leg.option.strike, leg.ratio)
-            for leg in self.position.legs
-        )
+        return structure_text(strike_of(leg.option, leg.ratio) for leg in self.position.legs)
 
     @property
     def verb(self) -> str:
@@ -89,7 +88,7 @@ def example_of(plan: Plan) -> Example | None:
     if not selection.is_complete:
         return None
     quote = price_legs(selection, view)
-    parts = tuple(Part(leg.option, -leg.sign, leg.ratio) for leg in selection.legs)
+    parts = tuple(Part(leg.option, -leg.sign, leg.weight) for leg in selection.legs)
     net = start_net(plan.order, quote, parts, None)
     quantity = max(counted(plan, selection, view, quote, ACCOUNT).count, 1)
     commission = opening_commission(selection, view, quantity)
@@ -109,8 +108,8 @@ def floors(
     plan: Plan, selection: Selection, commission: Decimal, quantity: int
 ) -> tuple[Decimal | None, Decimal | None]:
     """Return the least net prices per share that `max_loss_per_trade` and `require` allow."""
-    parts = [(leg.option, leg.sign * leg.ratio) for leg in selection.legs]
-    shares = selection.legs[0].option.multiplier * quantity
+    parts = _counted(plan, selection)
+    shares = LOT * quantity
     by_risk = risk_floor(plan.risk.max_loss_per_trade, parts, shares, commission)
     return by_risk, stated_floor(plan.require, shares, commission)
 
@@ -126,8 +125,8 @@ def _example(
     is_bound: bool,
     floor: Decimal | None,
 ) -> Example:
-    shares = selection.legs[0].option.multiplier * quantity
-    worst = worst_case(((leg.option, leg.sign * leg.ratio) for leg in selection.legs), net)
+    shares = LOT * quantity
+    worst = worst_case(_counted(plan, selection), net)
     mids = _scaled(selection, view, net)
     position = Position(
         id="example",
@@ -138,7 +137,7 @@ def _example(
         quantity=quantity,
         legs=_legs(selection, mids, quantity, net, commission),
         opened_at=plan.entry.windows[0].start.on(FULL_DAY),
-        max_risk=None if worst is None else worst * selection.legs[0].option.multiplier,
+        max_risk=None if worst is None else worst * LOT,
     )
     return Example(
         position=position,
@@ -153,6 +152,12 @@ def _example(
     )
 
 
+def _counted(plan: Plan, selection: Selection) -> tuple[payoff.Part, ...]:
+    """Return the parts whose loss is the trade's: all but the calls that shares held cover."""
+    parts = tuple((leg.option, leg.sign * leg.weight) for leg in selection.legs)
+    return covered_parts(parts) if plan.overwrite is not None else parts
+
+
 def _basis(plan: Plan, net: Decimal, *, is_bound: bool) -> str:
     if is_bound:
         return "the least credit" if net >= 0 else "the largest debit"
@@ -162,7 +167,7 @@ def _basis(plan: Plan, net: Decimal, *, is_bound: bool) -> str:
 def _scaled(selection: Selection, view: View, net: Decimal) -> tuple[float, ...]:
     """Return each leg's price so that together they come to `net`, each in its share of what it is worth."""
     mids = [_mid(view, leg.row) for leg in selection.legs]
-    together = -sum(leg.sign * leg.ratio * mid for leg, mid in zip(selection.legs, mids, strict=True))
+    together = -sum(leg.sign * leg.weight * mid for leg, mid in zip(selection.legs, mids, strict=True))
     times = float(net) / together if together else 0.0
     return tuple(mid * times if 1 / _FURTHEST <= times <= _FURTHEST else mid for mid in mids)
 
@@ -178,8 +183,8 @@ def _legs(
     """Return the legs as filled; what rounding leaves is the first leg's, so that the whole has its price exactly."""
     prices = [Decimal(f"{mid:.4f}") for mid in mids]
     first = selection.legs[0]
-    rest = net + sum(leg.sign * leg.ratio * price for leg, price in zip(selection.legs, prices, strict=True))
-    prices[0] -= rest * first.sign / first.ratio
+    rest = net + sum(leg.sign * leg.weight * price for leg, price in zip(selection.legs, prices, strict=True))
+    prices[0] -= rest * first.sign / first.weight
     return tuple(
         PositionLeg(
             name=leg.name,
@@ -198,7 +203,7 @@ def _market(plan: Plan, selection: Selection) -> str:
     """Return `SPX 6000 at 10:30, expected move 35 points`."""
     at = plan.entry.windows[0].start.on(FULL_DAY)
     levels = ", ".join(f"{symbol} {plain(level(symbol))}" for symbol in plan.underlyings)
-    option = selection.legs[0].option
+    option = next(leg.option for leg in selection.legs if not leg.option.is_share)
     points = deviation(option.symbol, option.expiry, at)
     of_account = plan.size is not None and plan.size.amount.unit is Unit.MULTIPLE
     account = f", an account of {money(ACCOUNT)}" if of_account else ""

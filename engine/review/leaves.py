@@ -190,6 +190,8 @@ def _expiry(subject: Subject) -> Iterator[Line]:
     """Say how each leg ends that is still held when it expires."""
     groups: dict[str, list[str]] = {}
     for leg in subject.plan.legs:
+        if leg.is_shares:
+            continue
         how = settles(leg.symbol, leg.trading_class)
         words = SETTLES[how, leg.sign if how is Settlement.SHARES else 0]
         groups.setdefault(words, []).append(leg.name)

@@ -12,7 +12,7 @@ from engine.compile.plan import LegPlan, Plan
 from engine.evaluate.listings import expiry_on
 from engine.evaluate.snapshot import View
 from engine.model import black
-from engine.model.contract import Option, Right, Underlying, listed, product
+from engine.model.contract import Option, Right, Underlying, listed, product, share
 from engine.model.facts import Facts, Listing
 from engine.model.market import Board
 from engine.model.money import Rounding
@@ -50,6 +50,9 @@ def example_view(plan: Plan) -> View:
     expiries = tuple(session.date for session in sessions(FULL_DAY.date, FULL_DAY.date + _AHEAD))
     listings = {}
     for leg in plan.legs:
+        if leg.is_shares:
+            _add_share(board, leg.symbol, at.timestamp())
+            continue
         found = expiry_on(plan.expiry, expiries, FULL_DAY.date)
         known = {} if found is None else {found: _chain(board, leg, found, at)}
         listings[leg.symbol, leg.trading_class] = Listing(leg.symbol, leg.trading_class, expiries, known)
@@ -67,6 +70,13 @@ def _chain(board: Board, leg: LegPlan, expiry: date, at: datetime) -> tuple[Deci
 def _add_level(board: Board, symbol: str, at: datetime) -> None:
     row = board.add(Underlying(symbol))
     board.last[row], board.last_at[row] = float(level(symbol)), at.timestamp()
+
+
+def _add_share(board: Board, symbol: str, now: float) -> None:
+    row = board.add(share(symbol))
+    board.bid[row], board.ask[row] = level(symbol) - 0.01, level(symbol) + 0.01
+    board.bid_size[row] = board.ask_size[row] = 1000.0
+    board.quote_at[row] = now
 
 
 def deviation(symbol: str, expiry: date, at: datetime) -> float:

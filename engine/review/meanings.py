@@ -47,6 +47,7 @@ VALUES: Mapping[str, str] = {
     "monthly": "expiries of the third Friday of a month, or the session before where the exchange is closed then",
     "call": "an option to buy",
     "put": "an option to sell",
+    "shares": "the underlying itself, in lots of 100; a share has no strike and does not expire",
     "open": "the session's open, 09:30 in New York; of a bot, that it holds something",
     "close": "the session's close, 16:00 in New York, 13:00 on half days; of a change, the previous session's",
     "expiry": "the day on which the legs expire",

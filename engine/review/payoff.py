@@ -38,7 +38,7 @@ def payoff_of(legs: Sequence[PositionLeg], levels: Sequence[tuple[str, int]], ne
     """Return the payoff of a position whose dollars so far are `net`: what came in less what went out."""
     symbol, spot = levels[0]
     ratios = {name: Decimal(level) / spot for name, level in levels}
-    corners = sorted({leg.option.strike / ratios[leg.option.symbol] for leg in legs})
+    corners = sorted({leg.option.strike / ratios[leg.option.symbol] for leg in legs if not leg.option.is_share})
 
     def made(price: Decimal) -> Decimal:
         return net + sum((_worth(leg, price * ratios[leg.option.symbol]) for leg in legs), ZERO)

@@ -27,6 +27,13 @@ def risks(subject: Subject) -> Section:
 
 def _trade(subject: Subject) -> Iterator[Line]:
     worst, limit = worst_of(subject), subject.plan.risk.max_loss_per_trade
+    if subject.plan.overwrite is not None:
+        yield Line(
+            words=f"{subject.plan.underlyings[0]} shares cover the calls: exercised, they take them at the strike"
+        )
+        yield Line(words="what the shares lose is not counted; without enough of them nothing is entered")
+        if worst is None or worst.amount is None or (subject.example and worst.amount <= subject.example.commission):
+            return
     if worst is None:
         yield Line(words="nothing bounds what a trade may lose but its strikes")
         return
@@ -78,8 +85,8 @@ def _computed(worst: Worst, subject: Subject, example: Example) -> str:
 
 
 def _single(subject: Subject, example: Example) -> str:
-    sold = tuple(leg.name for leg in example.position.legs if leg.sign < 0)
-    at_zero = f"{listed(sold, 'and')} with the underlying at 0" if sold else "all that was paid"
+    falls = tuple(leg.name for leg in example.position.legs if (leg.sign > 0) is leg.option.is_share)
+    at_zero = f"{listed(falls, 'and')} with the underlying at 0" if falls else "all that was paid"
     allowed = " (undefined_risk: allow)" if subject.plan.risk.undefined_risk else ""
     return f"{example.structure} at {amounts.price(example.net)}, {at_zero}{allowed}"
 
@@ -98,7 +105,8 @@ def _bare(subject: Subject) -> str:
 def _together(subject: Subject) -> Iterator[Line]:
     plan, worst = subject.plan, worst_of(subject)
     count = plan.entry.max_open
-    most = "" if worst is None or worst.amount is None else amounts.money(round(worst.amount * count))
+    amount = None if worst is None or subject.plan.overwrite is not None else worst.amount
+    most = "" if amount is None else amounts.money(round(amount * count))
     at_once = f"open at once: {count}" + (f", {most} together" if most and count > 1 else "")
     day = worst_day(subject)
     yield Line(words=f"{at_once}; {day}" if day else at_once)
@@ -114,7 +122,7 @@ def _together(subject: Subject) -> Iterator[Line]:
 def worst_day(subject: Subject) -> str:
     """Return the most that a day may lose and why, "" where nothing is known of a trade."""
     worst = worst_of(subject)
-    if worst is None:
+    if worst is None or subject.plan.overwrite is not None:
         return ""
     if worst.amount is None:
         return "a day's worst case has no bound either"
@@ -178,6 +186,8 @@ def _unwatched(subject: Subject) -> Iterator[Line]:
 
 
 def _nothing_acts(subject: Subject) -> str:
+    if subject.plan.overwrite is not None:
+        return "nothing closes a position, and the shares stand behind its calls"
     worst = worst_of(subject)
     bound = "nothing bounds its loss" if worst is None or worst.amount is None else "the worst case is its only bound"
     return f"nothing closes a position, and {bound}"

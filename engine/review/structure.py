@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from engine.compile.plan import Expiry, IfHeld, LegPlan, Plan, Strike
+from engine.compile.plan import Expiry, IfHeld, LegPlan, Overwrite, Plan, Strike
 from engine.evaluate.phrases import listed
 from engine.model.contract import Right
 from engine.review import amounts
@@ -29,11 +29,19 @@ def legs(subject: Subject) -> Section:
 
 
 def _head(plan: Plan) -> str:
-    classes = listed(tuple(dict.fromkeys(leg.trading_class for leg in plan.legs)), "and")
+    classes = listed(tuple(dict.fromkeys(leg.trading_class for leg in plan.legs if not leg.is_shares)), "and")
     count = "" if plan.quantity == 1 else f"{plan.quantity} of this structure; "
+    if plan.overwrite is not None:
+        count = f"{overwrite_words(plan.overwrite, plan.underlyings[0])}; "
     if plan.size is not None:
         count = f"{size_words(plan.size, plan.quantity)}; "
     return f"{count}{expiry_words(plan.expiry, classes)}:"
+
+
+def overwrite_words(band: Overwrite, symbol: str) -> str:
+    """Return how many calls are sold: `as many as 25% to 50% of the SPY shares held cover`."""
+    least, most = (f"{amounts.plain(part * 100)}%" for part in (band.least, band.most))
+    return f"as many as {least} to {most} of the {symbol} shares held cover, in whole contracts"
 
 
 def size_words(size: Size, at_most: int) -> str:
@@ -95,6 +103,8 @@ EXPIRIES: Mapping[DteRule, Callable[[Expiry], str]] = {
 
 def leg_words(leg: LegPlan, plan: Plan) -> str:
     """Return what is done with a leg and which strike it takes."""
+    if leg.is_shares:
+        return f"{'buys' if leg.sign > 0 else 'sells'} {leg.ratio} {leg.symbol} shares"
     symbol = f"{leg.symbol} " if len(plan.underlyings) > 1 else ""
     verb = "buys" if leg.sign > 0 else "sells"
     what = f"the {symbol}{leg.right.value}" if leg.ratio == 1 else f"{leg.ratio} {symbol}{leg.right.value}s"
@@ -158,6 +168,7 @@ STRIKES: Mapping[StrikeBy, Callable[[LegPlan, Strike], str]] = {
     StrikeBy.AT_LEG: lambda leg, strike: f"at the strike of {strike.reference}, or no trade",
     StrikeBy.BELOW: _offset,
     StrikeBy.ABOVE: _offset,
+    StrikeBy.SHARES: lambda leg, strike: "at no strike",
 }
 """Every selector; a test asks for each."""
 

@@ -40,6 +40,8 @@ class Worst:
 def worst_of(subject: Subject) -> Worst | None:
     """Return the most that one trade may lose, None when there is no example to count on."""
     plan, example = subject.plan, subject.example
+    if plan.overwrite is not None and example is not None and example.worst is not None:
+        return Worst(example.worst, Sure.EXAMPLE)
     if example is None:
         limit, size = plan.risk.max_loss_per_trade, loss_budget(plan)
         if size is not None and (limit is None or size <= limit):
@@ -77,12 +79,14 @@ def _by_strikes(plan: Plan, example: Example, of_example: Decimal, times: Decima
 
 def gross(example: Example) -> Decimal:
     """Return the worst case at expiry per share before the price: the width of the widest side, 0 of what is bought."""
-    parts = [(leg.option, leg.sign * leg.ratio) for leg in example.position.legs]
+    parts = [(leg.option, leg.sign * leg.weight) for leg in example.position.legs]
     return worst_case(parts, ZERO) or ZERO
 
 
 def is_fixed(legs: tuple[LegPlan, ...]) -> bool:
     """Say whether the widths of a structure stand in its text: every leg of a right hangs on the same one."""
+    if any(leg.is_shares for leg in legs):
+        return False
     groups: dict[tuple[str, str], list[LegPlan]] = {}
     for leg in legs:
         groups.setdefault((leg.symbol, leg.right.value), []).append(leg)

@@ -101,6 +101,8 @@ def _deal(order: Order, state: State) -> str:
         return f"{verb} {structure(position)}"
     option = order.legs[0].option
     count = f"{order.quantity} " if order.quantity != 1 else ""
+    if option.is_share:
+        return f"{order.side.value} {count}{option}"
     return f"{order.side.value} {count}{option.symbol} {option.strike.normalize():f}{option.right.letter.lower()}"
 
 

@@ -5,11 +5,12 @@ from decimal import Decimal
 from engine.compile.plan import Compare, ExitPlan, Holds, Rule
 from engine.evaluate.wording import shown
 from engine.fill.pnl import open_value
+from engine.model.contract import LOT
 from engine.model.market import Board
 from engine.model.money import CENT
 from engine.model.order import Order, OrderType, Purpose
 from engine.model.position import Position
-from engine.model.structure import Strike, structure_text
+from engine.model.structure import strike_of, structure_text
 from engine.spec.spec import ExitKind
 from engine.turn.program import CompiledBot, Program
 from engine.turn.resting import RESTING, level_net
@@ -22,8 +23,8 @@ _FIRST = {ExitKind.TARGET: 0, ExitKind.STOP: 1}
 def structure(position: Position) -> str:
     """Return `2 x 5920/5930p 6065/6075c`, with the expiry when it is not the day it was opened."""
     legs = position.legs
-    text = structure_text(Strike(x.option.symbol, x.option.right.value, x.option.strike, x.ratio) for x in legs)
-    expiry = legs[0].option.expiry
+    text = structure_text(strike_of(x.option, x.ratio) for x in legs)
+    expiry = min(leg.option.expiry for leg in legs)
     later = f" {expiry}" if expiry != position.session else ""
     count = f"{position.quantity} x " if position.quantity != 1 else ""
     return f"{count}{text}{later}"
@@ -91,7 +92,7 @@ def close_price(position: Position, board: Board, now: float) -> float | None:
     value = open_value(position, board, now)
     if value is None:
         return None
-    return -value / (position.open_structures * position.legs[0].option.multiplier)
+    return -value / (position.open_structures * LOT)
 
 
 def exits_text(program: Program, state: State, position: Position, now: float) -> str:
@@ -131,7 +132,11 @@ def _is_breach(rule: Rule) -> bool:
 
 
 def _only_expiry(bot: CompiledBot, position: Position) -> str:
-    return f"its expiry, {position.legs[0].option.expiry}" if bot.plan.exits else "nothing: it has no exit"
+    return (
+        f"its expiry, {min(leg.option.expiry for leg in position.legs)}"
+        if bot.plan.exits
+        else "nothing: it has no exit"
+    )
 
 
 def _reading(bot: BotState | None, position: Position, planned: ExitPlan) -> Reading | None:

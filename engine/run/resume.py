@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.decide.bot_day import BotDay
 from engine.fill.book import Booked, owes_none
+from engine.model.contract import LOT, SHARES_NAME
 from engine.model.event import Request
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
@@ -131,7 +132,9 @@ def _book(booked: dict[str, Booked], record: Record, orders: Mapping[str, Mappin
     exec_id = str(data["exec_id"])
     count = int(str(data["quantity"]))
     order: Any = orders.get(str(data["ref"]))
-    multiplier = 100 if order is None else int(order["legs"][0]["option"]["multiplier"])
+    is_share = str(data["contract"]).endswith(SHARES_NAME)
+    options = [each["option"] for each in order["legs"] if int(each["option"]["multiplier"]) > 1] if order else []
+    multiplier = 1 if is_share else int(options[0]["multiplier"]) if options else LOT
     sign = -1 if data["is_buy"] else 1
     base = exec_id.rpartition(".")[0]
     corrected = booked.get(base)

@@ -37,6 +37,7 @@ class SimSettings:
     data_seconds: int = 5
     cash: Decimal = Decimal(1_000_000)
     positions: Path | None = None
+    shares: tuple[tuple[str, int], ...] = ()
     ledger: Path | None = None
 
 
@@ -61,6 +62,7 @@ async def simulated(settings: SimSettings, client_id: int) -> AsyncIterator[Worl
         cash=settings.cash,
         market_file=settings.market,
         positions_file=settings.positions,
+        shares=settings.shares,
         store_file=settings.ledger,
         holders=1,
     )

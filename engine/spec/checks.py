@@ -37,6 +37,8 @@ def check(source: Source, tree: Tree, places: Mapping[Path, str]) -> list[Diagno
     found += _hiding_exits(source, tree)
     found += _names_of_parts(source, tree)
     found += _tolerances(source, tree)
+    found += _quantity(source, tree)
+    found += _strikes(source, tree)
     found += _settling(source, tree)
     found += _arming(source, tree)
     return found
@@ -192,6 +194,27 @@ def _hiding_exits(source: Source, tree: Tree) -> Iterator[Diagnostic]:
         if isinstance(item, dict) and item.get("name") in _OUTCOMES:
             message = f"an exit called '{item['name']}' is hard to tell from what 'after' calls '{item['name']}'"
             yield source.diagnostic("RB303", ("exits", at, "name"), message, "give it another name", "warning")
+
+
+def _quantity(source: Source, tree: Tree) -> Iterator[Diagnostic]:
+    """A budget has a most beside it; of calls against shares held the band itself says the most."""
+    if {"overwrite", "at_most"} <= _mapping(tree, "quantity").keys():
+        message = "'at_most' stands beside 'overwrite': the band says how many there are"
+        yield source.diagnostic("RB118", ("quantity", "at_most"), message, "remove it", at_key=True)
+
+
+def _strikes(source: Source, tree: Tree) -> Iterator[Diagnostic]:
+    """Every option has a strike, and shares have none."""
+    for path, leg in _legs(tree):
+        if not isinstance(leg, dict):
+            continue
+        is_shares = "shares" in (leg.get("buy"), leg.get("sell"))
+        if is_shares and "strike" in leg:
+            message = "shares have no strike"
+            yield source.diagnostic("RB122", (*path, "strike"), message, "remove it", at_key=True)
+        elif not is_shares and "strike" not in leg and ("buy" in leg or "sell" in leg):
+            help = "strike: One way to choose the strike, and what bounds it."
+            yield source.diagnostic("RB113", path, f"'{path[-1]}' lacks 'strike'", help, at_key=True)
 
 
 def _names_of_parts(source: Source, tree: Tree) -> Iterator[Diagnostic]:

@@ -144,6 +144,7 @@ def _strategy(replaced: Replaced) -> Spec:
         universe=universe,
         quantity=quantity,
         size=size,
+        overwrite=sections.overwrite(tree.get("quantity")),
         parameters=replaced.parameters,
         lets=sections.lets(mapping(tree.get("let", {}))),
         entry=sections.entry(mapping(tree["entry"])),

@@ -35,6 +35,7 @@ from engine.spec.spec import (
     Legs,
     Let,
     Order,
+    Overwrite,
     Path,
     Priority,
     Protect,
@@ -43,6 +44,8 @@ from engine.spec.spec import (
     Side,
     Size,
     Start,
+    Strike,
+    StrikeBy,
     Then,
     Unit,
     Universe,
@@ -104,8 +107,8 @@ def _again(value: Plain, path: Path) -> Again | None:
 
 
 def quantity(value: Plain) -> tuple[int, Size | None]:
-    """Return `quantity:` as the count, or as the most there may be and what they must fit."""
-    if not isinstance(value, dict):
+    """Return `quantity:` as the count, or as the most there may be and what they must fit; 1 where shares say it."""
+    if not isinstance(value, dict) or "overwrite" in value:
         return _count(value) or 1, None
     fits = next(each for each in Fits if each.value in value)
     return sure(_count(value["at_most"])), Size(fits=fits, amount=sure(amount(value[fits.value])))
@@ -171,9 +174,13 @@ def _leg(name: str, tree: Tree, path: Path) -> Leg:
         right=str(tree[side.value]),
         underlying=None if underlying is None else str(underlying),
         ratio=_count(tree.get("ratio")) or 1,
-        strike=strike(mapping(tree["strike"]), (*path, "strike")),
+        strike=strike(mapping(tree["strike"]), (*path, "strike")) if "strike" in tree else _no_strike(path),
         path=path,
     )
+
+
+def _no_strike(path: Path) -> Strike:
+    return Strike(by=StrikeBy.SHARES, path=path)
 
 
 def order(value: Plain, path: Path, *, leaving: bool = False) -> Order:
@@ -293,3 +300,11 @@ def _let(name: str, body: Plain, path: Path) -> Let:
     ((measure, given),) = body.items()
     arguments = {key: argument(value) for key, value in mapping(given).items()}
     return Let(name=name, measure=measure, arguments=arguments, path=path)
+
+
+def overwrite(value: Plain) -> Overwrite | None:
+    """Return the band of `quantity: {overwrite: ..}`, None for any other quantity."""
+    if not isinstance(value, dict) or "overwrite" not in value:
+        return None
+    least, most = (sure(number(each)) / 100 for each in sequence(mapping(value["overwrite"])["between"]))
+    return Overwrite(least, most)

@@ -199,7 +199,7 @@ class Side(Enum):
 
 
 class StrikeBy(Enum):
-    """What a strike is chosen by. OFFSET_* stand `by` points from the leg named in `reference`."""
+    """What a strike is chosen by; shares have none. OFFSET_* stand `by` points from the leg named in `reference`."""
 
     DELTA = "delta"
     EXPECTED_MOVE = "expected_move"
@@ -210,6 +210,7 @@ class StrikeBy(Enum):
     PREMIUM = "premium"
     SIDE_CREDIT = "side_credit"
     OTM = "otm"
+    SHARES = "shares"
 
 
 class Bound(Enum):
@@ -289,9 +290,12 @@ class Expiry:
     path: Path
 
 
+SHARES = "shares"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leg:
-    """One option leg. `underlying` None means the bot's only one."""
+    """One leg: `right` is call, put or shares, whose ratio is in lots. `underlying` None means the bot's only one."""
 
     name: str
     side: Side
@@ -300,6 +304,11 @@ class Leg:
     ratio: int = 1
     strike: Strike
     path: Path
+
+    @property
+    def is_shares(self) -> bool:
+        """True when shares are dealt, and no option."""
+        return self.right == SHARES
 
 
 class IfHeld(Enum):
@@ -466,6 +475,14 @@ class Parameter:
     path: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Overwrite:
+    """`quantity: {overwrite: ..}`: calls against at least and at most this part of the shares held (0.25 is 25%)."""
+
+    least: Decimal
+    most: Decimal
+
+
 class Fits(Enum):
     """What a quantity counts by: the worst case at expiry, or what opening costs or brings."""
 
@@ -518,6 +535,7 @@ class Spec:
     universe: Universe | None = None
     quantity: int = 1
     size: Size | None = None
+    overwrite: Overwrite | None = None
     parameters: tuple[Parameter, ...] = ()
     lets: tuple[Let, ...] = ()
     entry: Entry

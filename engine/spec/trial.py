@@ -131,7 +131,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One test."""
+    """One test. shares: what the account holds, and costs: dollars a share where that is not the previous close."""
 
     name: str
     date: date
@@ -139,6 +139,8 @@ class Trial:
     market: TrialMarket
     opening: Opening | None
     broker: tuple[Mishap, ...]
+    shares: Mapping[str, int]
+    costs: Mapping[str, Decimal]
     expect: tuple[Expectation, ...]
     path: Path
 

@@ -44,6 +44,7 @@ def trial_document(tree: Tree) -> TrialDocument:
 
 def _trial(tree: Tree, path: Path) -> Trial:
     opening = mapping(tree.get("from", {})).get("open")
+    account = mapping(tree.get("account", {}))
     return Trial(
         name=str(tree["name"]),
         date=_date(tree.get("date")) or USUAL_DATE,
@@ -51,6 +52,8 @@ def _trial(tree: Tree, path: Path) -> Trial:
         market=_market(mapping(tree.get("market", {}))),
         opening=None if opening is None else _opening(mapping(opening)),
         broker=tuple(_mishap(mapping(each)) for each in sequence(tree.get("broker"))),
+        shares={name.upper(): int(each) for name, each in _numbers(account.get("shares", {})).items()},
+        costs={name.upper(): each for name, each in _numbers(account.get("cost_basis", {})).items()},
         expect=tuple(
             _expectation(mapping(each), (*path, "expect", at)) for at, each in enumerate(sequence(tree["expect"]))
         ),

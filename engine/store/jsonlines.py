@@ -179,7 +179,7 @@ def _net(price: Decimal | None, order: Order) -> Json:
 
 
 def _order_line(order: Order, record: Record) -> dict[str, Json]:
-    expiries = {leg.option.expiry.isoformat() for leg in order.legs}
+    expiries = {leg.option.expiry.isoformat() for leg in order.legs if not leg.option.is_share}
     price = order.limit_price if order.limit_price is not None else order.stop_price
     return {
         "event": "ORDER",
@@ -198,6 +198,8 @@ def _strikes(order: Order) -> dict[str, Json]:
     """Return the strikes by what the position holds; null where it has no such leg."""
     found: dict[str, Json] = dict.fromkeys(("short_put", "long_put", "short_call", "long_call"))
     for leg in order.legs:
+        if leg.option.is_share:
+            continue
         is_bought = order.side_of(leg) is Side.BUY
         held = "long" if is_bought is (order.purpose is Purpose.ENTRY) else "short"
         name = f"{held}_{'put' if leg.option.right is Right.PUT else 'call'}"

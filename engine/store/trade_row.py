@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.model.position import Position, PositionLeg
+from engine.model.structure import SHARES
 from engine.model.values import dataclass
 from engine.record.codec import json_text
 from engine.record.record import Json
@@ -53,7 +54,7 @@ def trade_row(position: Position, beside: Beside) -> dict[str, object]:
         "trade_date": position.session,
         "symbol": "/".join(dict.fromkeys(leg.option.symbol for leg in position.legs)),
         "strike": position.legs[0].option.strike if len(position.legs) == 1 else None,
-        "expiration": _only({leg.option.expiry for leg in position.legs}),
+        "expiration": _only({leg.option.expiry for leg in position.legs if not leg.option.is_share}),
         "quantity": _opened(position) or position.quantity,
         "entry_mid": step_or_none(position.entry_mid),
         "entry_time": position.opened_at,
@@ -152,9 +153,9 @@ def _leg(leg: PositionLeg, quote: Mapping[str, Any]) -> Json:
         "name": leg.name,
         "contract": str(leg.option),
         "symbol": leg.option.symbol,
-        "expiry": leg.option.expiry.isoformat(),
-        "strike": f"{leg.option.strike:f}",
-        "right": leg.option.right.value,
+        "expiry": None if leg.option.is_share else leg.option.expiry.isoformat(),
+        "strike": None if leg.option.is_share else f"{leg.option.strike:f}",
+        "right": SHARES if leg.option.is_share else leg.option.right.value,
         "sign": leg.sign,
         "ratio": leg.ratio,
         "opened": leg.opened,
@@ -174,7 +175,7 @@ def _symbol_columns(position: Position, selection: Mapping[str, Any], quotes: Ma
     if position.spot is not None:
         spots.setdefault(position.legs[0].option.symbol, position.spot)
     for symbol in _COLUMN_SYMBOLS:
-        legs = [leg for leg in position.legs if leg.option.symbol == symbol]
+        legs = [leg for leg in position.legs if leg.option.symbol == symbol and not leg.option.is_share]
         only = legs[0] if len(legs) == 1 else None
         quote = quotes[only.name] if only else {}
         prefix = symbol.lower()

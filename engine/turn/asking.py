@@ -207,7 +207,7 @@ def _doubt_the_end(work: Work, order: Order) -> None:
     for leg in order.legs:
         sign = order.side_of(leg).sign
         held, known = work.state.holdings.get(leg.option, ZERO), ours.get(leg.option, ZERO)
-        if (held - known) * sign > 0 and not option_has_expired(work, leg.option):
+        if (held - known) * sign > 0 and not leg.option.is_share and not option_has_expired(work, leg.option):
             text = f"{order.ref} may have filled unseen: the account holds {held} {leg.option}, our books {known}"
             work.alarm(order.bot, f"{text}. Nobody watches it: a person must look", order.position)
             stop_for_today(work, work.positions[order.position], text)

@@ -6,8 +6,10 @@ from decimal import Decimal
 from engine.compile.plan import AllOf, Call, Compare, Constant, Op, Quantity, Rule, Truth
 from engine.decide.sizing import Priced, floor_of
 from engine.model.commission import estimate
+from engine.model.contract import LOT
+from engine.model.cover import covered_parts
 from engine.model.money import ZERO
-from engine.model.payoff import Part, worst_case
+from engine.model.payoff import Part, least_payoff, worst_case
 from engine.model.position import Position, PositionLeg
 from engine.turn.program import CompiledBot
 from engine.turn.work import Work
@@ -30,14 +32,16 @@ def credit_floor(work: Work, bot: CompiledBot, position: Position, legs: tuple[P
     others = [leg for leg in position.legs if leg.name not in {each.name for each in legs}]
     if any(not leg.opened for leg in others):
         return None
-    got = sum((leg.entry_cash * leg.ratio / (leg.opened * leg.option.multiplier) for leg in others), Decimal(0))
-    return (floor - got) / legs[0].ratio
+    got = sum((leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier) for leg in others), Decimal(0))
+    return (floor - got) / legs[0].weight
 
 
 def _structure_floor(bot: CompiledBot, position: Position, work: Work) -> Decimal | None:
-    shares = position.legs[0].option.multiplier * position.quantity
+    shares = LOT * position.quantity
     commission = _commission(position, work)
-    parts = [(leg.option, leg.sign * leg.ratio) for leg in position.legs]
+    parts = tuple((leg.option, leg.sign * leg.weight) for leg in position.legs)
+    if bot.plan.overwrite is not None:
+        parts = covered_parts(parts)
     stated = stated_floor((compiled.rule for compiled in bot.require), shares, commission)
     least = risk_floor(bot.plan.risk.max_loss_per_trade, parts, shares, commission)
     sized = _size_floor(bot, position, work, commission)
@@ -49,8 +53,8 @@ def _size_floor(bot: CompiledBot, position: Position, work: Work, commission: De
     size = bot.plan.size
     if size is None:
         return None
-    worst = worst_case(((leg.option, leg.sign * leg.ratio) for leg in position.legs), ZERO)
-    one = Priced(net=ZERO, worst=worst, shares=position.legs[0].option.multiplier, commission=lambda _: commission)
+    worst = worst_case(((leg.option, leg.sign * leg.weight) for leg in position.legs), ZERO)
+    one = Priced(net=ZERO, worst=worst, shares=LOT, commission=lambda _: commission)
     return floor_of(size, position.quantity, one, work.state.facts.account.net_liquidation)
 
 
@@ -65,10 +69,10 @@ def stated_floor(require: Iterable[Rule], shares: int, commission: Decimal) -> D
 
 def risk_floor(limit: Decimal | None, parts: Iterable[Part], shares: int, commission: Decimal) -> Decimal | None:
     """Return the price below which the worst case would pass `max_loss_per_trade`, None without one."""
-    worst = worst_case(parts, ZERO)
-    if limit is None or worst is None:
+    least = least_payoff(parts)
+    if limit is None or least is None:
         return None
-    return worst - (limit - commission) / shares
+    return -least - (limit - commission) / shares
 
 
 def _flat(test: Truth) -> list[Truth]:

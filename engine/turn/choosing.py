@@ -10,7 +10,7 @@ from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import LegView, View
 from engine.evaluate.wording import describe
 from engine.model.commission import estimate
-from engine.model.contract import Option
+from engine.model.contract import LOT, Option
 from engine.model.payoff import worst_case
 from engine.model.position import Position
 from engine.model.quotes import level_of
@@ -19,6 +19,7 @@ from engine.order.price import NetQuote, Part, net_quote
 from engine.record.record import Json, Kind
 from engine.spec.spec import Fits
 from engine.turn.alternatives import still_takes
+from engine.turn.covering import no_cover, structures_covered
 from engine.turn.judging import confirmed, failing, judge_all, rounded
 from engine.turn.missing import all_held_but, miss
 from engine.turn.offering import still_offers
@@ -68,7 +69,7 @@ def record_selection(
 
 def price_legs(selection: Selection, view: View) -> NetQuote:
     """Return what opening the selected structure brings, mid and natural."""
-    return net_quote([Part(leg.option, -leg.sign, leg.ratio) for leg in selection.legs], view.board, view.now)
+    return net_quote([Part(leg.option, -leg.sign, leg.weight) for leg in selection.legs], view.board, view.now)
 
 
 def require_holds(
@@ -84,11 +85,12 @@ def require_holds(
 ) -> bool:
     """Judge `require` on the structure; a miss is remembered like one of `when`. `is_first`: nothing was sent yet.
 
-    quantity: of a position that is being entered; else as many as the spec asks for, or as fit.
+    quantity: of a position that is being entered; else as many as the spec asks for, as fit, or as shares cover.
     """
     plan = bot.plan
     view.legs = selection.legs
-    parts = tuple(Part(leg.option, -leg.sign, leg.ratio) for leg in selection.legs)
+    view.is_covered = plan.overwrite is not None
+    parts = tuple(Part(leg.option, -leg.sign, leg.weight) for leg in selection.legs)
     net = start_net(plan.order, quote, parts, None)
     view.start_price = None if net is None else float(net)
     fits = Fitting(quantity) if quantity else how_many(work, bot, view, selection, quote)
@@ -134,6 +136,9 @@ def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
     legs = tuple(LegView(x.name, x.option, rows.get(x.option, -1), x.sign, x.ratio) for x in position.legs)
     selection = Selection(legs, ())
     quote = price_legs(selection, view)
+    if reason := no_cover(work, bot, position):
+        skip(work, name, reason)
+        return False
     return bool(quote.missing) or require_holds(work, bot, view, selection, quote, readings, quantity=position.quantity)
 
 
@@ -144,7 +149,7 @@ def _none_fits(
     name, reason = bot.plan.name, fits.missing or fits.refused
     work.set_bot(name, replace(work.bots[name], waits=reason))
     if fits.refused:
-        all_held_but(work, name, "quantity", fits.refused.removeprefix("quantity: "), readings)
+        all_held_but(work, name, "quantity", f"0: {fits.refused.removeprefix('quantity: ')}", readings)
     note_selection(work, bot, view, selection, reason)
     if bot.plan.entry.once and fits.refused:
         work.put_day(work.bots[name].day.note(bot.symbol, decided=fits.refused))
@@ -152,6 +157,8 @@ def _none_fits(
 
 def how_many(work: Work, bot: CompiledBot, view: View, selection: Selection, quote: NetQuote) -> Fitting:
     """Return how many structures to enter now."""
+    if bot.plan.overwrite is not None:
+        return structures_covered(work, bot, bot.plan.overwrite, selection)
     return counted(bot.plan, selection, view, quote, work.state.facts.account.net_liquidation)
 
 
@@ -163,7 +170,7 @@ def counted(plan: Plan, selection: Selection, view: View, quote: NetQuote, net_l
     """
     if plan.size is None:
         return Fitting(plan.quantity)
-    parts = tuple(Part(leg.option, -leg.sign, leg.ratio) for leg in selection.legs)
+    parts = tuple(Part(leg.option, -leg.sign, leg.weight) for leg in selection.legs)
     is_credit = plan.size.fits is Fits.CREDIT
     net = start_net(plan.order, quote, parts, None) if is_credit else last_net(plan.order, quote, parts)
     if net is None:
@@ -175,8 +182,8 @@ def priced(selection: Selection, view: View, net: Decimal) -> Priced:
     """Return one structure at a net price, for sizing."""
     return Priced(
         net=net,
-        worst=worst_case(((leg.option, leg.sign * leg.ratio) for leg in selection.legs), net),
-        shares=selection.legs[0].option.multiplier,
+        worst=worst_case(((leg.option, leg.sign * leg.weight) for leg in selection.legs), net),
+        shares=LOT,
         commission=lambda count: opening_commission(selection, view, count),
     )
 

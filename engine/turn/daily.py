@@ -222,12 +222,15 @@ def _mark(work: Work, position: Position, made: Decimal | None) -> None:
         row = board.rows.get(leg.option, -1)
         if row < 0:
             return
-        weight = leg.sign * leg.ratio
+        weight = leg.sign * leg.weight
         bid, ask = board.bid[row], board.ask[row]
         bid = 0.0 if bid != bid else bid
         sums["bid"] += weight * (bid if weight > 0 else ask)
         sums["ask"] += weight * (ask if weight > 0 else bid)
         sums["mid"] += weight * (bid + ask) / 2
+        if leg.option.is_share:
+            sums["delta"] += weight
+            continue
         for greek in ("delta", "gamma", "theta", "vega"):
             sums[greek] += weight * getattr(board, greek)[row]
         if leg.sign < 0 and iv is None:

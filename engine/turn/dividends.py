@@ -31,7 +31,7 @@ def warn_of_dividends(work: Work) -> None:
 
 
 def _is_in_the_money(work: Work, option: Option) -> bool:
-    if option.right is not Right.CALL or product(option.symbol).settlement is not Settlement.SHARES:
+    if option.right is not Right.CALL or option.is_share or product(option.symbol).settlement is not Settlement.SHARES:
         return False
     spot = level_of(work.state.board, option.symbol, work.now)
     return spot is not None and Decimal(f"{spot:.4f}") > option.strike

@@ -24,11 +24,13 @@ def our_books(work: Work) -> dict[Option, int]:
     """Return what our positions hold of each option that has not expired, negative when short.
 
     Of all positions: one that was closed holds something between a fill that is told late and what follows from it.
+    Shares beside an option that has expired may have gone with it: they count again when it is settled.
     """
     ours: dict[Option, int] = {}
     for position in work.positions.values():
+        is_ending = any(leg.held and option_has_expired(work, leg.option) for leg in position.legs)
         for leg in position.legs:
-            if leg.held and not option_has_expired(work, leg.option):
+            if leg.held and not option_has_expired(work, leg.option) and not (is_ending and leg.option.is_share):
                 ours[leg.option] = ours.get(leg.option, 0) + leg.signed_held
     return ours
 

@@ -10,6 +10,7 @@ from engine.decide.opportunity import Opportunity, at_hand, in_window, opportuni
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe
+from engine.model.contract import LOT, Option
 from engine.model.money import ZERO
 from engine.model.order import Purpose
 from engine.model.position import Position
@@ -20,6 +21,7 @@ from engine.record.record import Kind
 from engine.spec.spec import IfHeld, Start
 from engine.turn.alternatives import take_alternative
 from engine.turn.choosing import note_selection, price_legs, require_holds
+from engine.turn.covering import cover_of
 from engine.turn.exposure import cash_cap, worst_case_cap
 from engine.turn.judging import confirmed, failing, judge_all, wake
 from engine.turn.margin import ask_margin, is_told, margin_cap
@@ -144,7 +146,6 @@ def _judge_entry(work: Work, bot: CompiledBot) -> None:
     plan = bot.plan
     name = plan.name
     view = work.view()
-    view.quantity = plan.quantity
     readings = judge_all(work, name, "when", bot.when, view)
     truths = [confirmed(work, name, "when", reading, view) for reading in readings]
     if all(truth is True for truth in truths):
@@ -220,13 +221,13 @@ def _risk_holds(work: Work, bot: CompiledBot, view: View, selection: Selection, 
 def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote: NetQuote) -> str:
     plan = bot.plan
     limits = work.program.limits
-    worst = entry_worst_case(selection, Decimal(f"{view.start_price or 0.0:.4f}"))
-    multiplier = selection.legs[0].option.multiplier
+    quantity = view.quantity
+    worst = entry_worst_case(selection, Decimal(f"{view.start_price or 0.0:.4f}"), is_covered=view.is_covered)
     commission = Decimal(f"{view.commission:.2f}")
     state = work.bots[plan.name]
-    counts = [(leg.option, leg.ratio * view.quantity) for leg in selection.legs]
+    counts = [(leg, leg.ratio * quantity) for leg in selection.legs]
     at_once = quote.natural if plan.order.start is Start.MARKET else view.start_price
-    parts = tuple(Part(leg.option, -leg.sign, leg.ratio) for leg in selection.legs)
+    parts = tuple(Part(leg.option, -leg.sign, leg.weight) for leg in selection.legs)
     return refusal(
         Proposal(
             at=work.at,
@@ -234,7 +235,7 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
             is_reducing=work.state.standing.trading is not Trading.ACTIVE or work.state.is_stopping,
             is_paused=plan.name in work.state.standing.paused or "" in work.state.standing.paused,
             halted=state.day.halted,
-            worst_case=None if worst is None else worst * multiplier * view.quantity + commission,
+            worst_case=None if worst is None else worst * LOT * quantity + commission,
             max_loss_per_trade=plan.risk.max_loss_per_trade,
             undefined_risk=plan.risk.undefined_risk,
             bot_today=bot_today(work, plan.name),
@@ -247,13 +248,13 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
             sent=work.sent,
             orders_per_minute=limits.orders_per_minute,
             stopped=halted(work, plan.underlyings),
-            together=worst_case_cap(work, selection, view.quantity, commission),
-            puts=cash_cap(work, selection, view.quantity),
+            together=worst_case_cap(work, selection, quantity, commission),
+            puts=cash_cap(work, selection, quantity),
             net=_net(work, view, selection),
-            margin=margin_cap(work, bot, selection, view.quantity),
-            contracts=sum(count for _, count in counts),
+            margin=margin_cap(work, bot, selection, quantity),
+            contracts=sum(count for leg, count in counts if not leg.option.is_share),
             max_contracts=limits.max_contracts_per_order,
-            notional=sum((option.strike * option.multiplier * count for option, count in counts), ZERO),
+            notional=sum((_notional(work, leg.option, count) for leg, count in counts), ZERO),
             max_notional=limits.max_notional_per_order,
             price=None if at_once is None else Decimal(f"{at_once:.4f}"),
             mid=None if quote.mid is None else Decimal(f"{quote.mid:.4f}"),
@@ -265,8 +266,18 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
             clocks_apart=work.state.clocks_apart,
             unvalued=unvalued(work, plan.name),
             account_unvalued=unvalued(work),
+            cover=cover_of(work, bot, selection, quantity),
         )
     )
+
+
+def _notional(work: Work, option: Option, count: int) -> Decimal:
+    """Return the dollars behind so many contracts by their strike, behind shares by their ask."""
+    if not option.is_share:
+        return option.strike * option.multiplier * count
+    row = work.state.board.rows.get(option, -1)
+    ask = work.state.board.ask[row] if row >= 0 else 0.0
+    return Decimal(f"{ask if ask == ask else 0.0:.4f}") * count
 
 
 def _net(work: Work, view: View, selection: Selection) -> str:

@@ -11,12 +11,14 @@ from decimal import Decimal
 from engine.decide.limits import Cap
 from engine.evaluate.select import Selection
 from engine.model.contract import Option
+from engine.model.cover import needed_by, without_calls
 from engine.model.facts import Account
 from engine.model.money import ZERO
 from engine.model.payoff import Holding, Way, cash_for_puts, worst_together
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import NO_BID, quote_problem
 from engine.spec.spec import Amount, Backing, Unit
+from engine.turn.shares import owed
 from engine.turn.work import Work
 
 
@@ -39,10 +41,12 @@ def together(
     named = [(position.id, _ways(work, position)) for position in positions]
     named.append(("this entry", [_proposed(work, selection, quantity, commission)]))
     known: list[tuple[Way, ...]] = []
+    shares = _Shares(work)
     for name, ways in named:
         sound = tuple(way for way in ways if way is not None)
         if len(sound) < len(ways):
             return None, f"what {whose} could lose is unknown: no sound quote for {name}"
+        sound = shares.cover(sound)
         if worst_together([sound]) is None:
             return None, f"what {whose} could lose has no bound: {name} is short calls that nothing covers"
         known.append(sound)
@@ -51,8 +55,32 @@ def together(
 
 def filled_count(work: Work, position: Position, leg: PositionLeg) -> int:
     """Return the contracts of a leg (+ long), as if an entry at work had filled to the end."""
-    owed = _owed(position, leg) if is_opening(work, position) else 0
-    return leg.signed_held + leg.sign * owed
+    missing = owed(position, leg) if work.is_opening(position) else 0
+    return leg.signed_held + leg.sign * missing
+
+
+class _Shares:
+    """The shares of the account, given to short calls in the order in which they are asked about, each share once."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._left: dict[str, Decimal] = {}
+
+    def cover(self, ways: tuple[Way, ...]) -> tuple[Way, ...]:
+        """Return how a position may stand without the calls that shares cover, which are then given away."""
+        for symbol in dict.fromkeys(option.symbol for way in ways for option, _, _ in way):
+            needed = max(needed_by(way, symbol) for way in ways)
+            given = int(min(self._free(symbol), Decimal(needed)))
+            if given > 0:
+                self._left[symbol] -= given
+                ways = tuple(without_calls(way, {symbol: given}) for way in ways)
+        return ways
+
+    def _free(self, symbol: str) -> Decimal:
+        if symbol not in self._left:
+            found = self._work.shares_of(symbol)
+            self._left[symbol] = ZERO if found is None else max(found.held - found.by_hand, ZERO)
+        return self._left[symbol]
 
 
 def cash_cap(work: Work, selection: Selection, quantity: int) -> Cap | None:
@@ -79,38 +107,28 @@ def bound_in_dollars(bound: Amount, account: Account, name: str) -> tuple[Decima
     return bound.value * max(account.net_liquidation, ZERO), ""
 
 
-def is_opening(work: Work, position: Position) -> bool:
-    """Say whether an entry of this position is under way."""
-    return position.state == "entering" or work.has_live_entry(position.id)
-
-
 def _counts(work: Work, position: Position) -> list[Way]:
     """Return what the position holds, and what it will when its entry has filled; without prices."""
     now = tuple((leg.option, leg.signed_held, ZERO) for leg in position.legs)
-    if not is_opening(work, position):
+    if not work.is_opening(position):
         return [now]
-    filled = tuple((leg.option, leg.signed_held + leg.sign * _owed(position, leg), ZERO) for leg in position.legs)
+    filled = tuple((leg.option, leg.signed_held + leg.sign * owed(position, leg), ZERO) for leg in position.legs)
     return [now, filled]
-
-
-def _owed(position: Position, leg: PositionLeg) -> int:
-    """Return the contracts that the entry has still to open."""
-    return max(position.quantity * leg.ratio - leg.opened, 0)
 
 
 def _ways(work: Work, position: Position) -> list[Way | None]:
     """Return how the position may stand, with what was paid; None for a way whose prices are unknown."""
     now = tuple((leg.option, leg.signed_held, _paid(leg)) for leg in position.legs)
-    if not is_opening(work, position):
+    if not work.is_opening(position):
         return [now]
     filled: list[Holding] = []
     for leg in position.legs:
-        owed = _owed(position, leg)
-        price = _at_once(work, leg.option, leg.sign) if owed else ZERO
+        missing = owed(position, leg)
+        price = _at_once(work, leg.option, leg.sign) if missing else ZERO
         if price is None:
             return [now, None]
-        paid = _paid(leg) - leg.sign * owed * price * leg.option.multiplier
-        filled.append((leg.option, leg.signed_held + leg.sign * owed, paid))
+        paid = _paid(leg) - leg.sign * missing * price * leg.option.multiplier
+        filled.append((leg.option, leg.signed_held + leg.sign * missing, paid))
     return [now, tuple(filled)]
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.decide.limits import clock_words
-from engine.model.contract import Option
+from engine.model.contract import Option, Underlying, share
 from engine.model.event import ClocksApart, LinkDown, LinkUp
 from engine.model.money import ZERO
 from engine.model.order import OrderStatus
@@ -41,7 +41,10 @@ def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
 def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     """Adopt what the broker has, doubt what it does not list, and compare positions; then READY."""
     work.record(Kind.LINK, up=True, reason="", account=event.account, lockstep=event.lockstep)
-    work.state = work.state._replace(holdings=dict(event.positions))
+    costs = {held.symbol: cost for held, cost in event.costs if isinstance(held, Underlying)}
+    holdings = dict(event.positions)
+    holdings |= {share(held.symbol): count for held, count in event.positions if isinstance(held, Underlying)}
+    work.state = work.state._replace(holdings=holdings, costs=costs)
     at_broker = frozenset(event.order_refs)
     book_unseen(work, at_broker, {held: cost for held, cost in event.costs if isinstance(held, Option)})
     note_numbers(work, (contract for contract, _ in event.positions))
@@ -62,6 +65,8 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
         "client_id": event.client_id,
         "lockstep": event.lockstep,
         "holdings": work.state.holdings,
+        "costs": costs,
+        "uncovered": {},
         "doubts": doubts,
         "streamed": (),
         "aims": None,
@@ -87,7 +92,7 @@ def _compare_positions(work: Work, event: LinkUp) -> dict[Option, datetime]:
     """Say where the account differs from our books; what it does not have is put on hold."""
     for option, quantity in our_books(work).items():
         held = work.state.holdings.get(option, ZERO)
-        if held != quantity:
+        if held != quantity and not (option.is_share and held * quantity >= quantity * quantity):
             work.record(Kind.ALARM, text=f"our books hold {quantity} {option}, the account holds {held}")
     doubts = doubted(work, {})
     hold(work, set(doubts), set(doubts))

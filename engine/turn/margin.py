@@ -21,7 +21,7 @@ from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side
 from engine.order.draft import Ticket, draft
 from engine.record.record import Kind
 from engine.spec.spec import Start
-from engine.turn.exposure import bound_in_dollars, is_opening
+from engine.turn.exposure import bound_in_dollars
 from engine.turn.judging import wake
 from engine.turn.program import CompiledBot
 from engine.turn.reports import INFORMATION
@@ -136,7 +136,7 @@ def _of_entries_at_work(work: Work, besides: str) -> list[tuple[str, Decimal | N
     """Return the bots whose entries are under way, with the margin that those were said to need."""
     found: dict[str, Decimal | None] = {}
     for position in work.active_positions():
-        if position.bot != besides and is_opening(work, position):
+        if position.bot != besides and work.is_opening(position):
             answer = work.bots[position.bot].margin if position.bot in work.bots else None
             found[position.bot] = answer.change if answer is not None else None
     return list(found.items())

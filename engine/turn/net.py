@@ -1,7 +1,8 @@
 """What a bot, or all of them, would be exposed to with one entry more: the broker's greeks, and the worst case.
 
 Entries at work count as if filled to the end. Source: Hull, "Options, Futures, and Other Derivatives", chapter on the
-greeks: those of a portfolio are the sums of its options', each times its count and multiplier.
+greeks: those of a portfolio are the sums of its options', each times its count and multiplier, a share's
+delta being 1.
 """
 
 from collections import defaultdict
@@ -38,6 +39,9 @@ def _summed(work: Work, counts: dict[Option, int]) -> tuple[dict[str, Greeks], s
     board = work.state.board
     sums: dict[str, list[float]] = {}
     for option, count in counts.items():
+        if option.is_share:
+            sums.setdefault(option.symbol, [0.0] * 4)[0] += count
+            continue
         row = board.rows.get(option, -1)
         if row < 0:
             return {}, f"{option} is not streamed"

@@ -8,6 +8,8 @@ from engine.decide.bot_day import BotDay
 from engine.decide.limits import price_problem
 from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import View
+from engine.model.contract import LOT
+from engine.model.cover import covered_parts
 from engine.model.order import Order, OrderType, Purpose
 from engine.model.payoff import worst_case
 from engine.model.position import Position, PositionLeg
@@ -28,7 +30,7 @@ def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, q
     plan = bot.plan
     day = work.bots[plan.name].day
     spot = level_of(view.board, plan.underlyings[0], view.now)
-    worst = entry_worst_case(selection, Decimal(f"{view.start_price or 0.0:.4f}"))
+    worst = entry_worst_case(selection, Decimal(f"{view.start_price or 0.0:.4f}"), is_covered=view.is_covered)
     own = day.of_member(bot.symbol)
     again = 1 if own.tried else 0
     day = day.count(bot.symbol, 1).note(bot.symbol, agains=own.agains + again, last_end="", last_end_at=None)
@@ -43,7 +45,7 @@ def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, q
         legs=tuple(PositionLeg(name=x.name, option=x.option, sign=x.sign, ratio=x.ratio) for x in selection.legs),
         entry_mid=None if quote.mid is None else Decimal(f"{quote.mid:.4f}"),
         spot=None if spot is None else Decimal(f"{spot:.2f}"),
-        max_risk=None if worst is None else worst * selection.legs[0].option.multiplier,
+        max_risk=None if worst is None else worst * LOT,
         alternative=bot.alternative,
     )
     work.record(Kind.DECISION, plan.name, position.id, what="enter", reason=_reason(bot), values=[], **_of(bot))
@@ -150,6 +152,7 @@ def entry_due(position: Position, at: datetime) -> bool:
     return position.state == "entering" and position.retry_at is not None and at >= position.retry_at
 
 
-def entry_worst_case(selection: Selection, net: Decimal) -> Decimal | None:
-    """Return the worst case at expiry per share of one structure, None without a bound."""
-    return worst_case(((leg.option, leg.sign * leg.ratio) for leg in selection.legs), net)
+def entry_worst_case(selection: Selection, net: Decimal, *, is_covered: bool) -> Decimal | None:
+    """Return the worst case at expiry per share of one structure, None without a bound. is_covered: by shares held."""
+    parts = tuple((leg.option, leg.sign * leg.weight) for leg in selection.legs)
+    return worst_case(covered_parts(parts) if is_covered else parts, net)

@@ -148,7 +148,7 @@ class CompiledBot:
 
     def legs_expiry(self, facts: Facts, session: Session, symbol: str) -> date | None:
         """Return the expiry that the legs on `symbol` take today, None while it is not known."""
-        leg = next((leg for leg in self.plan.legs if leg.symbol == symbol), None)
+        leg = next((leg for leg in self.plan.legs if leg.symbol == symbol and not leg.is_shares), None)
         listing = facts.listings.get((symbol, leg.trading_class)) if leg is not None else None
         return expiry_on(self.plan.expiry, listing.expiries, session.date) if listing is not None else None
 

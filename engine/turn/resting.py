@@ -13,11 +13,11 @@ from engine.compile.plan import ExitPlan, Quantity
 from engine.evaluate.select import Selection
 from engine.model.command import Cancel
 from engine.model.command import Replace as ReplaceOrder
-from engine.model.contract import Option, product
+from engine.model.contract import LOT, Option, product
 from engine.model.money import Rounding
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.model.position import Position, PositionLeg
-from engine.model.session import restarts_over
+from engine.model.session import restarts_over, trades_no_more
 from engine.order.draft import Ticket, closing_legs, draft
 from engine.record.record import Kind
 from engine.spec.spec import ExitKind
@@ -134,8 +134,7 @@ def has_expired(work: Work, position: Position) -> bool:
 
 def option_has_expired(work: Work, option: Option) -> bool:
     """Say whether an option trades no more."""
-    session = work.state.session
-    return option.expiry < session.date or (option.expiry == session.date and work.at >= session.close)
+    return trades_no_more(option.expiry, work.state.session, work.at)
 
 
 def _fit(work: Work, position: Position, live: list[Order]) -> None:
@@ -216,11 +215,10 @@ def level_net(position: Position, planned: ExitPlan) -> Decimal | None:
         return level * -entry if planned.level_of == "debit" else level
     sign = 1 if planned.basis == "profit" else -1
     if planned.level_quantity is Quantity.DOLLARS:
-        shares = position.legs[0].option.multiplier * max(position.structures, 1)
+        shares = LOT * max(position.structures, 1)
         gain = (sign * level + position.commissions) / shares
     elif planned.level_of == "max_risk":
-        multiplier = position.legs[0].option.multiplier
-        gain = sign * level * (position.max_risk or Decimal(0)) / multiplier
+        gain = sign * level * (position.max_risk or Decimal(0)) / LOT
     else:
         gain = sign * level * abs(entry)
     return gain - entry

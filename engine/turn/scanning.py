@@ -118,7 +118,8 @@ def _price(work: Work, candidate: Candidate) -> str:
         return selection.missing or selection.refused
     quote = price_legs(selection, view)
     view.legs = selection.legs
-    parts = tuple(Part(leg.option, -leg.sign, leg.ratio) for leg in selection.legs)
+    view.is_covered = plan.overwrite is not None
+    parts = tuple(Part(leg.option, -leg.sign, leg.weight) for leg in selection.legs)
     net = start_net(plan.order, quote, parts, None)
     view.start_price = None if net is None else float(net)
     view.commission = float(opening_commission(selection, view, plan.quantity))

@@ -4,13 +4,14 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-from engine.fill.apply import how_settled, settled
+from engine.fill.apply import delivered, how_settled, settled
 from engine.model.contract import Option, Underlying
 from engine.model.position import Position, PositionLeg
 from engine.model.session import session_before
 from engine.record.record import Kind
 from engine.turn.caution import is_stopped
 from engine.turn.ended import closed
+from engine.turn.leaving import UNWIND, leave
 from engine.turn.resting import option_has_expired
 from engine.turn.work import Work
 
@@ -22,7 +23,8 @@ def settle(work: Work, option: Option) -> None:
     """Take an expired option out of every position that holds it, at what it is worth.
 
     Cash-settled: intrinsic value at the closing level of the index. Shares: nothing is paid for the option; in the
-    money by a cent or more it is assigned (short) or exercised (long), else it is worthless.
+    money by a cent or more it is assigned (short) or exercised (long), else it is worthless. What that moves of the
+    position's own shares leaves it at the strike.
     """
     level = settlement_level(work, option)
     for position in work.active_positions():
@@ -82,9 +84,33 @@ def _settle_leg(work: Work, name: str, leg: PositionLeg, level: Decimal) -> None
         level=str(level),
         how=found.how,
     )
+    if found.how in ("assigned", "exercised"):
+        _deliver(work, name, leg, found.quantity, level)
+
+
+def _deliver(work: Work, name: str, leg: PositionLeg, count: int, level: Decimal) -> None:
+    """Move the shares of the position that the assignment, or exercise, of one of its legs takes or brings back."""
+    found = delivered(work.positions[name], leg.option, leg.sign * count)
+    if found is None:
+        return
+    work.put_position(found.position)
+    work.record(
+        Kind.SETTLEMENT,
+        found.position.bot,
+        name,
+        leg=found.how,
+        quantity=found.quantity,
+        price=str(found.price),
+        level=str(level),
+        how="delivered",
+    )
 
 
 def _after_settlement(work: Work, position: Position) -> None:
+    held = [leg for leg in position.legs if leg.held]
+    if held and position.state == "open" and all(leg.option.is_share for leg in held):
+        leave(work, position, UNWIND, "its options are gone, and its shares are left")
+        return
     if position.state == "closed" or not any(leg.settled for leg in position.legs) or not position.is_flat:
         return
     levels_of = ((leg, settlement_level(work, leg.option)) for leg in position.legs if leg.settled)

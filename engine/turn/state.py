@@ -196,6 +196,8 @@ class State(NamedTuple):
     positions, by id) were made for, -1 when they must be made anew. aims: where the bots' strikes lay when `streamed`
     was chosen, None when it must be chosen anew. step_at: when orders, positions or bots are due although nothing
     moves; wake_at: the same, with marks and what is streamed.
+    costs: average dollars a share of the account's shares, by symbol (`holdings` has them also as legs); uncovered:
+    symbols of which it has fewer than calls need that were sold against them, and since when.
     """
 
     session: Session
@@ -220,7 +222,9 @@ class State(NamedTuple):
     wakes: Mapping[str, datetime] = NOTHING
     booked: Mapping[str, Booked] = NOTHING
     holdings: Mapping[Contract, Decimal] = NOTHING
+    costs: Mapping[str, Decimal] = NOTHING
     doubts: Mapping[Option, datetime] = NOTHING
+    uncovered: Mapping[str, datetime] = NOTHING
     bases: Mapping[str, Decimal] = NOTHING
     marks: Mapping[str, Decimal] = NOTHING
     next_number: int = 1

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from engine.model.contract import Option
+from engine.model.contract import Option, Underlying, share
 from engine.model.event import (
     AccountReport,
     BarsReport,
@@ -38,7 +38,7 @@ from engine.model.event import (
 )
 from engine.model.position import Position
 from engine.record.record import Json, Kind
-from engine.turn import daily, doubting, settling, watching
+from engine.turn import covering, daily, doubting, settling, watching
 from engine.turn.asking import orders_listed, step_asking
 from engine.turn.bars import take_bars, take_implied
 from engine.turn.caution import go_on
@@ -176,12 +176,13 @@ def _by_the_clock(work: Work, changes: dict[str, Any]) -> None:
     if not in_hours and state.mark_at is not None and work.at >= state.mark_at:
         changes["mark_at"] = None
     watch_at = state.watch_at
-    if work.indexed != state.board.version or state.aims is None or state.doubts:
+    if work.indexed != state.board.version or state.aims is None or state.doubts or state.uncovered:
         changes["watch_at"] = watch_at = watching.sooner(watch_at, work.at)
     if watch_at is None or work.at >= watch_at:
         changes |= watching.step_watch(work)
         settling.settle_missed(work)
         changes["doubts"] = doubting.step_doubts(work)
+        changes["uncovered"] = covering.step_uncovered(work)
 
 
 # ---------------------------------------------------------------- slow facts
@@ -244,9 +245,15 @@ def _on_position(work: Work, event: PositionReport) -> dict[str, Any]:
     work.state = work.state._replace(holdings=holdings)
     if isinstance(event.contract, Option) and not event.quantity and option_has_expired(work, event.contract):
         settling.settle(work, event.contract)
+    changes: dict[str, Any] = {"holdings": holdings}
+    if isinstance(event.contract, Underlying):
+        changes["holdings"] = holdings = {**holdings, share(event.contract.symbol): event.quantity}
+        work.state = work.state._replace(holdings=holdings)
+        changes["costs"] = {**work.state.costs, event.contract.symbol: event.average_cost}
+        work.state = work.state._replace(costs=changes["costs"])
+        changes["uncovered"] = covering.shares_changed(work, event.contract.symbol)
     doubting.note_numbers(work, [event.contract])
-    doubts = doubting.doubted(work, work.state.doubts) if isinstance(event.contract, Option) else work.state.doubts
-    return {"holdings": holdings, "doubts": doubts}
+    return {**changes, "doubts": doubting.doubted(work, work.state.doubts)}
 
 
 # ---------------------------------------------------------------- people

@@ -51,7 +51,8 @@ def book_unseen(work: Work, at_broker: frozenset[str], costs: Mapping[Option, De
         _share_out(differs, [claim for claim in claims if claim.option == option], filled, unclear)
     for order in gone:
         counts = {leg: filled.get((order.ref, leg), 0) for leg in range(len(order.legs))}
-        if order.ref in unclear or not _is_whole(order, counts):
+        _with_shares(order, counts)
+        if order.ref in unclear or not _is_whole(order, counts) or _is_of_shares(order):
             text = f"{order.ref} may have filled unseen, and the account does not say which of our orders did"
             work.alarm(order.bot, f"{text}: a person must look", order.position)
         elif any(counts.values()):
@@ -87,7 +88,7 @@ def _of_groups(orders: Iterable[Order]) -> list[Order]:
 def _claims(work: Work, order: Order) -> Iterable[_Claim]:
     for index, (leg, counted) in enumerate(zip(order.legs, order.counts, strict=True)):
         most = order.quantity * leg.ratio - counted
-        if most > 0 and not option_has_expired(work, leg.option):
+        if most > 0 and not leg.option.is_share and not option_has_expired(work, leg.option):
             yield _Claim(order, index, order.side_of(leg).sign, most)
 
 
@@ -101,6 +102,22 @@ def _share_out(differs: int, claims: list[_Claim], filled: dict[tuple[str, int],
     for claim in wanted:
         filled[claim.order.ref, claim.leg] = min(claim.most, left)
         left -= filled[claim.order.ref, claim.leg]
+
+
+def _is_of_shares(order: Order) -> bool:
+    """Say whether an order deals in shares alone: others in the account hide what it has made of them."""
+    return all(leg.option.is_share for leg in order.legs)
+
+
+def _with_shares(order: Order, counts: dict[int, int]) -> None:
+    """Let the shares of a combo have filled as its options have: it trades whole or not at all."""
+    at = next((at for at, leg in enumerate(order.legs) if not leg.option.is_share), None)
+    if at is None:
+        return
+    whole = (order.counts[at] + counts[at]) // order.legs[at].ratio
+    for other, leg in enumerate(order.legs):
+        if leg.option.is_share:
+            counts[other] = max(whole * leg.ratio - order.counts[other], 0)
 
 
 def _is_whole(order: Order, counts: Mapping[int, int]) -> bool:
@@ -120,7 +137,7 @@ def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Op
             option = named.get(order.legs[at].option, order.legs[at].option)
             count_fill(work, work.orders[order.ref], _execution(work, order, option, at, count, prices[at]))
     how = "at the account's average cost, commission included" if is_entry else f"at the {_price_word(order)} it had"
-    net = sum((price * leg.ratio * -leg.side.sign for price, leg in zip(prices, order.legs, strict=True)), ZERO)
+    net = sum((price * leg.weight * -leg.side.sign for price, leg in zip(prices, order.legs, strict=True)), ZERO)
     shown = f"{abs(net if order.is_combo else prices[0]):f}"
     text = f"{order.ref} filled while nobody listened: {max(counts.values())} booked {how}, {shown}"
     help = f"Compare it with the account's statement; 'rulebot store correct {order.ref} PRICE' puts it right"
@@ -142,7 +159,7 @@ def _own_prices(order: Order) -> list[Decimal]:
         return [price]
     first = order.legs[0]
     sign = first.side.sign * order.side.sign
-    return [price * sign / first.ratio, *[ZERO] * (len(order.legs) - 1)]
+    return [price * sign / first.weight, *[ZERO] * (len(order.legs) - 1)]
 
 
 def _price_word(order: Order) -> str:

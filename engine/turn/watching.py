@@ -79,7 +79,7 @@ def _of_universes(work: Work, room: int) -> list[Wish]:
 def _has_missed(work: Work) -> bool:
     """Say whether something waits that is looked at together with what is streamed: doubts, options long expired."""
     held = (leg.option for position in work.active_positions() for leg in position.legs if leg.held)
-    return bool(work.state.doubts) or any(option_has_expired(work, option) for option in held)
+    return bool(work.state.doubts or work.state.uncovered) or any(option_has_expired(work, option) for option in held)
 
 
 def _stream(work: Work, wishes: list[Wish]) -> tuple[Contract, ...]:

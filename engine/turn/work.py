@@ -16,11 +16,13 @@ from engine.evaluate.snapshot import BotView, View
 from engine.fill.book import Booked
 from engine.model.command import Command, Inquire, Submit
 from engine.model.contract import Option
+from engine.model.cover import Shares
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
 from engine.record.codec import encode
 from engine.record.record import Json, Kind, Record
 from engine.turn.program import CompiledBot, Program
+from engine.turn.shares import account_shares
 from engine.turn.state import NOTHING, BotState, Reading, State
 
 
@@ -70,9 +72,18 @@ class Work:
 
     def view(self) -> View:
         """Return a fresh snapshot of this instant."""
-        view = View(now=self.now, session=self.state.session, board=self.state.board, facts=self.state.facts)
+        state = self.state
+        view = View(now=self.now, session=state.session, board=state.board, facts=state.facts, shares_of=self.shares_of)
         view.bot_view = self.bot_view
         return view
+
+    def shares_of(self, symbol: str) -> Shares | None:
+        """Return the account's shares of an underlying, with those that calls need; None while not in step."""
+        return account_shares(self.state, self.positions.values(), self.is_opening, self.at, symbol)
+
+    def is_opening(self, position: Position) -> bool:
+        """Say whether an entry of this position is under way."""
+        return position.state == "entering" or self.has_live_entry(position.id)
 
     def bot_view(self, name: str) -> BotView | None:
         """Return what the rules of any bot may know of this one, None when it is not run."""

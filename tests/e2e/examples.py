@@ -12,12 +12,13 @@ PROMISE = "See it trade: "
 
 @dataclass(frozen=True)
 class Shown:
-    """One command of a comment: the example, and the market it trades in."""
+    """One command of a comment: the example, the market it trades in, and the shares that it begins with."""
 
     example: str
     seed: int = 7
     market: str | None = None
     days: int = 1
+    shares: str = ""
 
     @property
     def file(self) -> str:
@@ -25,9 +26,9 @@ class Shown:
         return str(FOLDER / f"{self.example}.yaml")
 
     @property
-    def world(self) -> tuple[str, int, int]:
+    def world(self) -> tuple[str, int, int, str]:
         """Return what examples that can share a run have in common."""
-        return self.market or "", self.seed, self.days
+        return self.market or "", self.seed, self.days, self.shares
 
 
 def names() -> list[str]:
@@ -51,4 +52,5 @@ def _of(name: str) -> Iterator[Shown]:
 
 def _shown(name: str, words: list[str]) -> Shown:
     given = dict(pairwise(words))
-    return Shown(name, int(given.get("--seed", 7)), given.get("--market"), int(given.get("--days", 1)))
+    seed, days = int(given.get("--seed", 7)), int(given.get("--days", 1))
+    return Shown(name, seed, given.get("--market"), days, given.get("--shares", ""))

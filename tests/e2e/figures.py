@@ -36,6 +36,7 @@ class World:
     seed: int = 7
     market: str | None = None
     days: int = 1
+    shares: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,22 +65,27 @@ def shipped_worlds() -> Iterator[World]:
 
 def example_worlds() -> Iterator[World]:
     """Yield the examples on the markets of their comments, those of one market together."""
-    for (market, seed, days), shown in groupby(sorted(promises(), key=lambda s: s.world), key=lambda s: s.world):
+    for (market, seed, days, shares), shown in groupby(
+        sorted(promises(), key=lambda s: s.world), key=lambda s: s.world
+    ):
         files = tuple(each.file for each in shown)
         place = market or (f"seed {seed}" if days == 1 else f"seed {seed}, {days} days")
-        yield World(f"examples: {place}", files, seed, market or None, days)
+        yield World(f"examples: {place}{shares and f', {shares}'}", files, seed, market or None, days, shares)
     yield World("examples: unwind", (str(UNWIND_EXAMPLE),), market=str(UNWIND_MARKET))
 
 
 def alone(shown: Shown) -> World:
     """Return the world of one example's command."""
-    return World(f"{shown.example}: {shown.market or shown.seed}", (shown.file,), shown.seed, shown.market, shown.days)
+    label = f"{shown.example}: {shown.market or shown.seed}"
+    return World(label, (shown.file,), shown.seed, shown.market, shown.days, shown.shares)
 
 
 def run_world(folder: Path, world: World) -> Figures:
     """Run one world in a folder of its own."""
     place = Path(tempfile.mkdtemp(dir=folder))
-    day = run_days(place, world.specs, seed=world.seed, market=world.market, days=world.days)
+    symbol, _, count = world.shares.partition("=")
+    shares = ((symbol, int(count)),) if count else ()
+    day = run_days(place, world.specs, seed=world.seed, market=world.market, days=world.days, shares=shares)
     return _figures(world, day)
 
 
@@ -88,7 +94,9 @@ def run_with_rest(folder: Path, world: World) -> list[Figures]:
     found = [run_world(folder, world)]
     for file in world.specs:
         if Path(file).stem not in found[0].entered:
-            found.append(run_world(folder, alone(Shown(Path(file).stem, world.seed, world.market, world.days))))
+            found.append(
+                run_world(folder, alone(Shown(Path(file).stem, world.seed, world.market, world.days, world.shares)))
+            )
     return found
 
 

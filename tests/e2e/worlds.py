@@ -32,6 +32,7 @@ def run_days(
     first_day: date = DEFAULT_DATE,
     speed: float | None = None,
     positions: Path | None = None,
+    shares: tuple[tuple[str, int], ...] = (),
     data_seconds: int = 5,
     overrides: dict[str, str] | None = None,
     place: Place | None = None,
@@ -49,6 +50,7 @@ def run_days(
         speed=speed,
         market=market,
         positions=positions,
+        shares=shares,
         data_seconds=data_seconds,
     )
     kept: list[tuple[LedgerTotals, dict[str, float]]] = []

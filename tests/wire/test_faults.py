@@ -720,6 +720,22 @@ def test_rows_69_70_and_30_others_trade_what_is_held(kind, left):
     main()
 
 
+@at_open('kind: person_sells_shares, at: "09:30:20", seconds: 5, part: 0.9', shares=(("SPY", 1000),))
+async def test_row_69_somebody_sells_shares(running, client):
+    client.send(61, 1)
+    first, *_ = of("61", await client.fence(1))
+    assert (first[4], first[5], first[14], float(first[15]) > 0) == ("SPY", "STK", "1000", True)
+    found = await client.fence(6)
+    assert [each[14] for each in of("61", found)] == ["100"]
+    assert of("11", found) == []
+
+
+def test_shares_that_are_not_listed_are_refused():
+    for symbol in ("SPX", "NOPE"):
+        with pytest.raises(ValueError, match=f"no shares of '{symbol}' are listed"):
+            run(lambda symbol=symbol: start_gateway(GatewaySettings(first_day=DAY, shares=((symbol, 100),))))
+
+
 @at_open('kind: person_cancels, at: "09:30:20", seconds: 5')
 async def test_row_71_somebody_cancels_an_order(running, client):
     await held(running, client)

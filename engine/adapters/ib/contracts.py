@@ -38,7 +38,7 @@ def is_index(symbol: str) -> bool:
 
 def subscription(contract: Contract) -> str:
     """Return the name of the market data subscription that streams this contract, as Account Management lists it."""
-    if isinstance(contract, Option):
+    if isinstance(contract, Option) and not contract.is_share:
         return _OPTIONS
     if not is_index(contract.symbol):
         return _STOCKS
@@ -86,11 +86,13 @@ class ContractBook:
 
     def con_id(self, contract: Contract) -> int:
         """Return the contract's id, 0 when it is not known."""
+        if isinstance(contract, Option) and contract.is_share:
+            contract = Underlying(contract.symbol, contract.con_id)
         return contract.con_id or self._ids.get(contract, 0)
 
     def to_broker(self, contract: Contract) -> ib_async.Contract:
         """Return the contract as the broker writes it."""
-        if isinstance(contract, Option):
+        if isinstance(contract, Option) and not contract.is_share:
             return option_contract(contract, self.con_id(contract))
         return underlying_contract(contract.symbol, self.con_id(contract))
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from engine.adapters.ib import convert
-from engine.model.contract import Option
+from engine.model.contract import Contract, Option, share
 from engine.model.event import (
     CommissionReport,
     Event,
@@ -178,7 +178,7 @@ def execution(fields: list[str], at: datetime, account: str) -> ExecutionReport 
         order_id=convert.whole(fields[2]),
         perm_id=convert.whole(fields[21]),
         client_id=convert.whole(fields[22]),
-        option=contract if isinstance(contract, Option) else None,
+        option=_dealt(contract, fields[5]),
         is_combo=fields[5] == convert.COMBO,
         is_buy=fields[18] == "BOT",
         quantity=quantity,
@@ -187,6 +187,13 @@ def execution(fields: list[str], at: datetime, account: str) -> ExecutionReport 
         symbol=fields[4],
         is_liquidation=fields[23] not in ("", "0"),
     )
+
+
+def _dealt(contract: Contract | None, kind: str) -> Option | None:
+    """Return what an execution is of, a share for those of stocks; None for what no bot trades."""
+    if isinstance(contract, Option):
+        return contract
+    return share(contract.symbol, contract.con_id) if contract is not None and kind == "STK" else None
 
 
 def commission(fields: list[str], at: datetime) -> CommissionReport | None:

@@ -58,8 +58,11 @@ def _is_by_clock(way: Clause) -> bool:
 
 
 def _without_bound(look: Look) -> Iterator[Problem]:
+    if look.plan.overwrite is not None:
+        return
     for symbol in dict.fromkeys(leg.symbol for leg in look.plan.legs):
-        calls = [leg for leg in look.spec.legs.legs if leg.right == "call" and symbol_of(leg, look.spec) == symbol]
+        legs = [leg for leg in look.spec.legs.legs if symbol_of(leg, look.spec) == symbol]
+        calls = [leg for leg in legs if leg.right == "call" or leg.is_shares]
         sold = [leg for leg in calls if leg.side is Side.SELL]
         if sum(leg.ratio for leg in sold) <= sum(leg.ratio for leg in calls if leg.side is Side.BUY):
             continue

@@ -46,7 +46,8 @@ def naked_between(look: Look) -> Iterator[Problem]:
 
 
 def _is_alike(one: Leg, other: Leg, spec: Spec) -> bool:
-    return one.right == other.right and symbol_of(one, spec) == symbol_of(other, spec)
+    is_of_one = one.right == other.right or (one.right == "call" and other.is_shares)
+    return is_of_one and symbol_of(one, spec) == symbol_of(other, spec)
 
 
 def _bare(sent: list[Leg], leg: Leg, spec: Spec) -> int:
@@ -87,7 +88,12 @@ def _has_pause(order: Order) -> bool:
 def _entry_seconds(look: Look) -> float:
     """Return how long an entry that has filled in part may go on working; 0 for one that fills whole or not."""
     order, legs = look.spec.order, look.spec.legs.legs
-    is_whole = look.plan.quantity == 1 and not order.leg_by_leg and (len(legs) > 1 or legs[0].ratio == 1)
+    is_whole = (
+        look.plan.quantity == 1
+        and look.plan.overwrite is None
+        and not order.leg_by_leg
+        and (len(legs) > 1 or legs[0].ratio == 1)
+    )
     if is_whole:
         return 0.0
     rounds = len(order.leg_by_leg) or 1

@@ -63,6 +63,8 @@ NATURE: Mapping[str, Range] = {
     "event": TRUE_OR_FALSE,
     "time": ALL,
     "session": TRUE_OR_FALSE,
+    "shares_held": NOT_NEGATIVE,
+    "cost_basis": NOT_NEGATIVE,
     "quote_width": NOT_NEGATIVE,
     "credit": ALL,
     "debit": ALL,
@@ -124,6 +126,8 @@ def price_bounds(plan: Plan, worth: Worth, terms: Terms) -> PriceBounds:
     smallest = largest if plan.size is None else MULTIPLIER
     found = stretch(0.0, inf)
     for subject, passing in _literals(plan.require, terms):
+        if subject.quantity is Quantity.DOLLARS and plan.overwrite is not None:
+            continue
         if subject.measure == plan.opens_for and subject.of is None:
             few, many = (smallest, largest) if subject.quantity is Quantity.DOLLARS else (1, 1)
             found = meet(found, tuple(((low / many, a), (high / few, b)) for (low, a), (high, b) in passing))
@@ -259,8 +263,13 @@ def _prices(plan: Plan, worth: Worth) -> dict[Subject, Range]:
     most = worth.most_cost if plan.opens_for == "credit" else worth.most_value
     if most is None:
         return {}
-    sizes = ((Quantity.PRICE, 1), (Quantity.DOLLARS, MULTIPLIER * plan.quantity))
-    return {Subject(plan.opens_for, quantity): stretch(-inf, most * size, high_open=True) for quantity, size in sizes}
+    sizes = {Quantity.PRICE: 1}
+    if plan.overwrite is None:  # else how many there are follows from the shares held
+        sizes[Quantity.DOLLARS] = MULTIPLIER * plan.quantity
+    return {
+        Subject(plan.opens_for, quantity): stretch(-inf, most * size, high_open=True)
+        for quantity, size in sizes.items()
+    }
 
 
 def _money(plan: Plan, worth: Worth, bounds: PriceBounds, terms: Terms) -> dict[Subject, Range]:
@@ -277,6 +286,8 @@ def _money(plan: Plan, worth: Worth, bounds: PriceBounds, terms: Terms) -> dict[
         lost = part_lost = inf
     shares = MULTIPLIER * plan.quantity
     fees = float(COMMISSION) * 2 * plan.quantity * sum(leg.ratio for leg in plan.legs)
+    if plan.overwrite is not None:
+        lost = won = inf
     return {
         Subject("gain", Quantity.FRACTION): stretch(-part_lost, part_won, low_open=True, high_open=True),
         Subject("gain in dollars", Quantity.DOLLARS): stretch(-lost * shares - fees, won * shares, high_open=True),

@@ -29,6 +29,8 @@ class Worth:
 
 def worth_of(spec: Spec) -> Worth:
     """Return what one structure can be worth at most at expiry."""
+    if any(leg.is_shares for leg in spec.legs.legs):
+        return Worth(None, None)
     groups: dict[str, dict[str, list[Leg]]] = {}
     for leg in spec.legs.legs:
         groups.setdefault(symbol_of(leg, spec), {}).setdefault(leg.right, []).append(leg)

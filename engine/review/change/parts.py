@@ -22,7 +22,7 @@ from engine.review.change.risking import RISK
 from engine.review.change.rules import head, rule_part
 from engine.review.members import rank_words
 from engine.review.numbers import number_words
-from engine.review.structure import leg_words, size_words
+from engine.review.structure import leg_words, overwrite_words, size_words
 from engine.review.subject import Subject
 from engine.spec.spec import Condition, Leg, Size, Spec
 
@@ -59,6 +59,16 @@ def _count(value: tuple[int, Size | None], subject: Subject) -> str:
     return amounts.plain(count) if size is None else size_words(size, count)
 
 
+def judge_overwrite(edit: Edit) -> Verdict:
+    """More of the shares may be called away; between a count and a part of the shares no one can say which is more."""
+    if edit.old is None or edit.new is None:
+        now = "the text, whatever shares are held" if edit.new is None else "the shares held"
+        return Verdict(f"how many calls there are is said by {now}", is_worse=True)
+    if edit.new.most > edit.old.most:
+        return Verdict("more of the shares may be called away at the strike", is_worse=True)
+    return Verdict("fewer of the shares may be called away" if edit.new.most < edit.old.most else "")
+
+
 def _dollar_stops(edit: Edit) -> str:
     said = []
     for rule in edit.sides.now.exits:
@@ -89,6 +99,11 @@ SPEC: Keys = {
     "universe": Key(key="universe.rank", said=_rank_words, judge=worse("other symbols are taken"), read=_rank),
     "quantity": Key(key="quantity", said=_count, judge=judge_quantity, read=_counted),
     "size": Within("quantity"),
+    "overwrite": Key(
+        key="overwrite",
+        said=lambda value, subject: overwrite_words(value, subject.spec.underlyings[0]),
+        judge=judge_overwrite,
+    ),
     "parameters": Within("parameters"),
     "lets": Within("let"),
     "entry": Within("entry"),

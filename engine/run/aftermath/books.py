@@ -10,10 +10,11 @@ from engine.record.record import Kind
 from engine.run.aftermath.day import Day
 from engine.sim.exchange.ledger import Row, money_of
 from engine.sim.exchange.strangers import EARLY
+from engine.sim.market.universe import ASSETS
 
-FIRST_OPTION_ID = 20_000_001
-"""Contract ids from here on are options; cash flows of the others come from deliveries."""
-OPTION_MULTIPLIER = 100
+UNDERLYINGS = frozenset(asset.instrument.con_id for asset in ASSETS.values())
+"""Contract ids that are no options: their cash flows come from deliveries, and somebody may hold shares of them."""
+MULTIPLIERS = {"OPT": 100, "STK": 1}
 PREFIX = "rb:"
 """How the reference of each of our orders begins."""
 
@@ -24,6 +25,7 @@ def compare_books(day: Day, untold: Iterable[Row] = (), rows: Iterable[Row] = ()
     untold: commission rows of the ledger that the broker has kept from us so far; our books cannot have them. rows: of
     the ledger; what others did in the account is taken out of its figures.
     """
+    rows = list(rows)
     others = _of_others(rows)
     cash, paid, held = dict[int, Decimal](), dict[int, Decimal](), dict[int, Decimal]()
     for position in day.positions.values():
@@ -40,13 +42,25 @@ def compare_books(day: Day, untold: Iterable[Row] = (), rows: Iterable[Row] = ()
         ("commission", paid, theirs_paid),
         ("held", held, day.ledger.positions),
     )
-    options = {key for key in (*cash, *day.ledger.cash_flow, *day.ledger.positions) if key >= FIRST_OPTION_ID}
+    known = {key for key in (*cash, *day.ledger.cash_flow, *day.ledger.positions) if key not in UNDERLYINGS}
+    dealt = set() if any(_is_early(row) for row in rows) else _shares_dealt(day)
     return [
         f"{what} of {key}: ours {ours.get(key, ZERO)}, the ledger's {theirs.get(key, ZERO)}"
-        for key in sorted(options)
+        for key in sorted(known | dealt)
         for what, ours, theirs in sums
-        if abs(ours.get(key, ZERO) - theirs.get(key, ZERO) + others.get((what, key), ZERO)) >= CENT / 2
+        if not (key in dealt and what == "held")  # the account may hold others
+        and abs(ours.get(key, ZERO) - theirs.get(key, ZERO) + others.get((what, key), ZERO)) >= CENT / 2
     ]
+
+
+def _shares_dealt(day: Day) -> set[int]:
+    """Return the contract ids of the shares that are legs of our positions."""
+    legs = (leg for position in day.positions.values() for leg in position.legs)
+    return {leg.option.con_id for leg in legs if leg.option.is_share and leg.option.con_id}
+
+
+def _is_early(row: Row) -> bool:
+    return row["kind"] == "settlement" and row["outcome"] == EARLY
 
 
 def _of_others(rows: Iterable[Row]) -> dict[tuple[str, int], Decimal]:
@@ -58,16 +72,20 @@ def _of_others(rows: Iterable[Row]) -> dict[tuple[str, int], Decimal]:
     trades: dict[str, Row] = {}
     for row in rows:
         con_id = int(str(row.get("con_id", 0)))
-        if row["kind"] == "execution" and row["sec_type"] == "OPT" and not str(row["order_ref"]).startswith(PREFIX):
+        if (
+            row["kind"] == "execution"
+            and row["sec_type"] in MULTIPLIERS
+            and not str(row["order_ref"]).startswith(PREFIX)
+        ):
             trades[_base(row["exec_id"])] = row
         elif row["kind"] == "commission" and _base(row["exec_id"]) in trades:
             found["commission", con_id] += money_of(row, "commission")
-        elif row["kind"] == "settlement" and row["outcome"] == EARLY:
+        elif _is_early(row):
             found["held", con_id] += money_of(row, "quantity")
     for row in trades.values():
         con_id, quantity = int(str(row["con_id"])), money_of(row, "quantity") * (1 if row["side"] == "BOT" else -1)
         found["held", con_id] += quantity
-        found["cash", con_id] -= quantity * money_of(row, "price") * OPTION_MULTIPLIER
+        found["cash", con_id] -= quantity * money_of(row, "price") * MULTIPLIERS[str(row["sec_type"])]
     return found
 
 

@@ -39,11 +39,13 @@ class _Count:
     change: int
 
 
-def uncovered_shorts(day: Day, rows: Iterable[Row], allowed: Collection[str]) -> Iterator[str]:
+def uncovered_shorts(
+    day: Day, rows: Iterable[Row], allowed: Collection[str], by_shares: Collection[str] = ()
+) -> Iterator[str]:
     """Return fills after which a position was short more than it was long of one right.
 
-    allowed: bots whose specs take that risk. A position of which the broker itself took a trade back, or traded a combo
-    without all its legs, is left out.
+    allowed: bots whose specs take that risk; by_shares: bots whose calls shares cover (see `covered.py`). A position of
+    which the broker itself took a trade back, or traded a combo without all its legs, is left out.
     """
     busted = _busted(day, rows := list(rows)) | _torn(day, rows)
     for at, position, holding in _after_each_fill(day, rows):
@@ -51,6 +53,8 @@ def uncovered_shorts(day: Day, rows: Iterable[Row], allowed: Collection[str]) ->
         if owner is None or owner.bot in allowed or position in busted:
             continue
         for right in Right:
+            if right is Right.CALL and owner.bot in by_shares:
+                continue
             held = [count for option, count in holding.held.items() if option.right is right]
             if sum(held) < 0:
                 yield f"{position} of {owner.bot} was short {-sum(held)} {right.value} without a long one at {at}"

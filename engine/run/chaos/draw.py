@@ -26,9 +26,12 @@ DELAYS = (0.0, 0.0, 0.002, 0.05, 0.4)
 
 DAYS = (date(2026, 10, 21), date(2026, 10, 21), date(2026, 10, 22), date(2026, 11, 3), date(2026, 11, 27))
 """The last one closes at 13:00."""
+SHARES = 1000
 MARKETS = (None, None, None, "whipsaw", "calm", "trend_down", "trend_up", "bad_quotes", "vix_spike", "dislocation")
 LISTS = ("orders", "positions", "executions", "completed")
 ACCOUNT_KINDS: tuple[str, ...] = ("person_closes", "person_closes_part", "person_adds", "person_cancels")
+SELLS_SHARES = "person_sells_shares"
+"""Drawn only where the account holds shares."""
 ACCOUNT_KINDS += ("strange_order", "liquidation", "assignment")
 SYMBOLS = ("all", "all", "SPX", "SPY")
 STRETCHES = (12, 20, 30, 45)
@@ -74,6 +77,10 @@ def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False
     market = chance.choice(MARKETS)
     begins, calm_at = _stretch(chance, desk, session, whole_day=whole_day)
     gateway = [kind for kind in kinds if kind not in CRASHES and kind not in ACTS]
+    shares = shares_wanted(desk)
+    structures = (each.plan for bot in desk.bots.values() for each in bot.structures())
+    if not shares and not any(leg.is_shares for plan in structures for leg in plan.legs):
+        gateway = [kind for kind in gateway if kind != SELLS_SHARES]
     acting = [kind for kind in kinds if kind in ACTS]
     crashing = [kind for kind in kinds if kind in CRASHES]
     count = chance.choice((1, 1, 2, 2, 3, 4, 6)) if gateway else 0
@@ -96,8 +103,16 @@ def draw(seed: int, desk: Desk, kinds: Sequence[str], *, whole_day: bool = False
         crashes=crashes,
         acts=acts,
         lockstep=lockstep,
+        shares=shares,
         delay=0.0 if lockstep else chance.choice(DELAYS),
     )
+
+
+def shares_wanted(desk: Desk) -> tuple[tuple[str, int], ...]:
+    """Return the shares with which an account begins: ten lots of each underlying that a bot sells calls against."""
+    found = (each.plan for bot in desk.bots.values() for each in bot.structures())
+    symbols = {plan.underlyings[0] for plan in found if plan.overwrite is not None}
+    return tuple((symbol, SHARES) for symbol in sorted(symbols))
 
 
 def _stretch(chance: Random, desk: Desk, session: Session, *, whole_day: bool) -> tuple[datetime, datetime]:
@@ -236,6 +251,7 @@ PARAMETERS: Mapping[str, Callable[[Random], dict[str, Value]]] = {
         "seconds": chance.choice((0, 5, 60)),
         "price_by": chance.choice((-0.1, 0.1, 0.5)),
     },
+    SELLS_SHARES: lambda chance: {"seconds": chance.choice((0, 5, 60)), "part": chance.choice((0.5, 0.9, 1.0))},
     "one_stale": _seconds(20, 60, 300),
     "frozen": _seconds(20, 60, 300),
     "halt": lambda chance: {"seconds": chance.choice((60, 300)), "symbol": chance.choice(SYMBOLS)},

@@ -75,6 +75,7 @@ class Storm:
     """One trial. Engine and faults begin at `begins`, faults end at `calm_at`; the trial ends soon after that.
 
     lockstep: time waits for the engine; else it runs by itself, and what was said is under way for `delay` seconds.
+    shares: what the account holds at the start, by symbol.
     """
 
     seed: int
@@ -88,6 +89,7 @@ class Storm:
     acts: tuple[Act, ...] = ()
     lockstep: bool = True
     delay: float = 0.0
+    shares: tuple[tuple[str, int], ...] = ()
 
     @property
     def plan(self) -> FaultPlan:

@@ -109,7 +109,9 @@ class _Trial:
         asyncio.get_running_loop().set_exception_handler(self._unheard)
         storm = self.storm
         speed = None if storm.lockstep else 1.0
-        settings = GatewaySettings(first_day=storm.day, seed=storm.seed, market_file=storm.market, speed=speed)
+        settings = GatewaySettings(
+            first_day=storm.day, seed=storm.seed, market_file=storm.market, speed=speed, shares=storm.shares
+        )
         gateway = await start_gateway(settings, faults=storm.plan)
         try:
             await self._pass(gateway, storm.begins)

@@ -10,7 +10,9 @@ from engine.model.position import Position
 from engine.model.session import session_from
 from engine.model.values import dataclass
 from engine.run.aftermath.books import PREFIX, compare_books, fills_that_differ
+from engine.run.aftermath.covered import calls_without_shares
 from engine.run.aftermath.day import Day
+from engine.run.aftermath.delivered import deliveries_that_differ
 from engine.run.aftermath.exposure import closed_too_much, closed_what_was_gone, uncovered_shorts
 from engine.run.aftermath.findings import not_numbers, off_tick, without_partner
 from engine.run.aftermath.outside import (
@@ -78,7 +80,8 @@ def _identities(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
 
 
 def _books(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
-    return compare_books(aftermath.day, aftermath.untold, aftermath.outside.rows)
+    day, rows = aftermath.day, aftermath.outside.rows
+    return (*compare_books(day, aftermath.untold, rows), *deliveries_that_differ(day, rows))
 
 
 def _executions(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
@@ -87,7 +90,9 @@ def _executions(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
 
 def _covered(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
     allowed = [name for name, bot in desk.bots.items() if bot.plan.risk.undefined_risk]
-    return uncovered_shorts(aftermath.day, aftermath.outside.rows, allowed)
+    by_shares = [name for name, bot in desk.bots.items() if bot.plan.overwrite is not None]
+    day, rows = aftermath.day, aftermath.outside.rows
+    return (*uncovered_shorts(day, rows, allowed, by_shares), *calls_without_shares(day, rows, by_shares))
 
 
 def _reduced(aftermath: Aftermath, desk: Desk) -> Iterable[str]:
@@ -118,12 +123,15 @@ def _as_asked(aftermath: Aftermath, desk: Desk) -> Iterator[str]:
 
 
 def _too_large(day: Day, desk: Desk) -> Iterator[str]:
-    """Return positions of more structures than their text allows, or whose worst case is more than its budget."""
+    """Return positions of more structures than their text allows, or whose worst case is more than its budget.
+
+    How many calls shares allow is judged by the shares.
+    """
     for position in day.positions.values():
         bot = desk.bots.get(position.bot)
         if bot is None or bot.plan.digest != position.digest:
             continue
-        if position.quantity > bot.plan.quantity:
+        if bot.plan.overwrite is None and position.quantity > bot.plan.quantity:
             yield f"{position.id} is for {position.quantity} structures, at most {bot.plan.quantity} are asked for"
         budget = loss_budget(bot.plan)
         if budget is not None and (position.max_risk is None or position.max_risk * position.quantity > budget):
@@ -183,7 +191,7 @@ CHECKS: Mapping[int, tuple[str, Check]] = {
     2: ("a ref is one order, here and at the broker, and reaches it once", _identities),
     4: ("books equal the broker's ledger to the cent", _books),
     6: ("every execution of the broker is in the books, once", _executions),
-    7: ("no short leg is ever without its long one", _covered),
+    7: ("no short leg is ever without its long one, or the shares that cover it", _covered),
     8: ("exits never close more than is held", _reduced),
     11: ("nothing is sent outside the session, entries keep to their window", _in_session),
     13: ("orders are of the size, number and price that is allowed", _as_asked),

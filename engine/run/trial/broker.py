@@ -11,7 +11,8 @@ from decimal import Decimal
 
 from engine.model.command import Cancel, Command, Inquire, Replace, Submit
 from engine.model.commission import per_contract
-from engine.model.contract import Contract, Option
+from engine.model.contract import Contract, Option, Right, Underlying
+from engine.model.cover import delivers
 from engine.model.event import (
     BrokerStatus,
     CommissionReport,
@@ -24,8 +25,9 @@ from engine.model.event import (
     PositionReport,
 )
 from engine.model.market import Board
-from engine.model.money import ZERO
+from engine.model.money import CENT, ZERO
 from engine.model.order import Order, OrderType, Purpose, Side
+from engine.model.payoff import intrinsic
 from engine.model.session import Session
 from engine.order.draft import net_price, parts_of
 from engine.order.price import net_quote, ticks_of
@@ -58,6 +60,7 @@ class Broker:
     begins: datetime
     working: dict[str, Working] = field(default_factory=dict)
     holdings: dict[Contract, int] = field(default_factory=dict)
+    costs: dict[Contract, Decimal] = field(default_factory=dict)
     executions: int = 0
 
     # ------------------------------------------------------------ what it does
@@ -179,7 +182,7 @@ class Broker:
     def _leg_prices(self, order: Order, net: Decimal) -> list[Decimal]:
         """Return a price for each leg: its mid, and the dearest one makes up what the net price differs."""
         prices = [self._mid(leg.option) for leg in order.legs]
-        flows = [-order.side_of(leg).sign * leg.ratio for leg in order.legs]
+        flows = [-order.side_of(leg).sign * (leg.weight if order.is_combo else leg.ratio) for leg in order.legs]
         lacks = net - sum((flow * price for flow, price in zip(flows, prices, strict=True)), ZERO)
         dearest = max(range(len(prices)), key=lambda place: prices[place])
         prices[dearest] += lacks / flows[dearest]
@@ -210,12 +213,16 @@ class Broker:
             executed_at=at,
         )
         yield CommissionReport(at, exec_id, per_contract(option, float(price)) * count)
+        if option.is_share:
+            held = Underlying(option.symbol)
+            yield from self.holds(held, self.holdings.get(held, 0) + (count if is_buy else -count), at)
+            return
         yield from self.holds(option, self.holdings.get(option, 0) + (count if is_buy else -count), at)
 
     def holds(self, contract: Contract, count: int, at: datetime) -> Iterator[Event]:
         """Take note of what the account holds now, and tell it."""
         self.holdings[contract] = count
-        yield PositionReport(at, contract, Decimal(count), ZERO)
+        yield PositionReport(at, contract, Decimal(count), self.costs.get(contract, ZERO))
 
     # ------------------------------------------------------------ the connection, and the end
 
@@ -229,11 +236,21 @@ class Broker:
             next_order_id=next_order_id,
             order_refs=tuple(self.working),
             positions=held,
+            costs=tuple(self.costs.items()),
             lockstep=True,
         )
 
     def expire(self, at: datetime) -> Iterator[Event]:
-        """Yield that what has expired is gone."""
+        """Yield that what has expired is gone, and the shares that exercise and assignment have moved."""
         for contract, count in list(self.holdings.items()):
             if isinstance(contract, Option) and contract.expiry <= self.session.date and count:
+                yield from self._deliver(contract, count, at)
                 yield from self.holds(contract, 0, at)
+
+    def _deliver(self, option: Option, count: int, at: datetime) -> Iterator[Event]:
+        underlying = Underlying(option.symbol)
+        row = self.board.rows.get(underlying, -1)
+        level = self.board.last[row] if row >= 0 else 0.0
+        if delivers(option) and level == level and intrinsic(option, Decimal(f"{level:.4f}")) >= CENT:
+            shares = count * option.multiplier * (1 if option.right is Right.CALL else -1)
+            yield from self.holds(underlying, self.holdings.get(underlying, 0) + shares, at)

@@ -118,7 +118,7 @@ def _is_legged(plan: Plan) -> bool:
 
 
 def _has_parts(plan: Plan) -> bool:
-    return plan.quantity > 1
+    return plan.quantity > 1 or plan.overwrite is not None
 
 
 WALKS: Mapping[Move, Callable[[Plan], bool]] = {

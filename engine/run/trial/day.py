@@ -13,9 +13,9 @@ from engine.compile.series import DAY, Series
 from engine.compile.trial_plans import PlannedTrial
 from engine.evaluate.evaluation import Verdict
 from engine.evaluate.measure_bars import last_end
-from engine.evaluate.snapshot import View
 from engine.fill.pnl import profit
 from engine.model.command import Submit, Watch
+from engine.model.contract import Underlying
 from engine.model.errors import InvariantError
 from engine.model.event import BarsReport, Event, LinkDown, MarketMoved
 from engine.model.facts import EventCalendar, Facts
@@ -34,7 +34,7 @@ from engine.spec.trial import Does, Trial
 from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
 from engine.turn.state import BotState, State
 from engine.turn.turn import begin, turn
-from engine.turn.work import Turn
+from engine.turn.work import Turn, Work
 
 BEFORE_OPEN = timedelta(minutes=1)
 QUOTE_EVERY = timedelta(seconds=1)
@@ -136,6 +136,10 @@ class Day:
         """Start the engine with what the test begins with."""
         facts = first_facts(self.bot.plan, self.market, self.trial.opening)
         state = State(session=self.session, board=self.board, facts=Facts(events=self.calendar))
+        for symbol, count in self.trial.shares.items():
+            held = Underlying(symbol)
+            self.broker.holdings[held] = count
+            self.broker.costs[held] = self.trial.costs.get(symbol, self.market.previous_close(symbol))
         if self.trial.opening is not None:
             state = self._with_position(state, facts)
         self._took(begin(self.program, state, self.now))
@@ -148,7 +152,8 @@ class Day:
         assert self.trial.opening is not None
         self.position = position = open_position(self.trial.opening, self.bot, self.market, facts.known, self.now)
         for leg in position.legs:
-            self.broker.holdings[leg.option] = leg.signed_held
+            held = Underlying(leg.option.symbol) if leg.option.is_share else leg.option
+            self.broker.holdings[held] = self.broker.holdings.get(held, 0) + leg.signed_held
         self.market.stream((leg.option for leg in position.legs), self.now)
         self.market.breathe(self.now)
         made = profit(position, self.board, self.now.timestamp())
@@ -223,7 +228,7 @@ class Day:
         start, end = self.bot.window(self.session, self.now)
         if not self.asked or not start <= self.now < end:
             return
-        view = View(now=self.now.timestamp(), session=self.session, board=self.board, facts=self.state.facts)
+        view = Work(self.program, self.state, self.now).view()
         said = {each.rule.name: each.verdict.truth for each in self.observed}
         for compiled in self.asked:
             verdict = compiled.judge(view)

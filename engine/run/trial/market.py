@@ -59,6 +59,11 @@ class Market:
         """Return the whole minutes since the open, negative before it."""
         return floor((at - self.session.open) / timedelta(minutes=1))
 
+    def previous_close(self, symbol: str) -> Decimal:
+        """Return the level at the last close; 0 when the test hides the underlying's level."""
+        level = self.given.before.get(symbol, self.opened(symbol))
+        return Decimal(0) if isnan(level) else Decimal(f"{level:.4f}")
+
     def closes(self, symbol: str, count: int) -> tuple[float, ...]:
         """Return the daily closes that are given, the first of them standing for all before; else such whose sample
         deviation is the given realised volatility, none when that is unknown."""
@@ -137,7 +142,9 @@ class Market:
                 self.board.last_at[row] = now
 
     def _write(self, contract: Contract, at: datetime) -> None:
-        if isinstance(contract, Option):
+        if isinstance(contract, Option) and contract.is_share:
+            self._write_share(contract, at)
+        elif isinstance(contract, Option):
             self._write_option(contract, at)
         else:
             self._write_level(contract, at)
@@ -156,6 +163,12 @@ class Market:
         if product(symbol).is_tradable and not symbol.startswith("VIX"):
             board.bid[row], board.ask[row] = level - 0.01, level + 0.01
             board.quote_at[row] = at.timestamp()
+
+    def _write_share(self, share: Option, at: datetime) -> None:
+        board, row, level = self.board, self.board.rows[share], self.level(share.symbol)
+        board.bid[row], board.ask[row] = level - 0.01, level + 0.01
+        board.bid_size[row] = board.ask_size[row] = 1000.0
+        board.quote_at[row] = nan if isnan(level) else at.timestamp()
 
     def _write_option(self, option: Option, at: datetime) -> None:
         worth, slope = self.worth(option, at), self._delta(option, at)
@@ -184,6 +197,8 @@ class Market:
     def worth(self, option: Option, at: datetime) -> float:
         """Return the model's price at this instant, nan without a level or volatility."""
         forward, volatility = self.level(option.symbol), self.volatility(option.symbol, self.minute)
+        if option.is_share:
+            return forward
         if isnan(forward) or isnan(volatility):
             return nan
         years = years_until(option.expiry, at.timestamp()) or 0.0
@@ -228,7 +243,7 @@ class Market:
         for option, found in worth.items():
             worth[option] = LEAST if isnan(found) else found
         for leg in self.legs:
-            sums[leg.sign] += worth[leg.option] * leg.ratio
+            sums[leg.sign] += worth[leg.option] * leg.weight
         scaled = -1 if sums[-1] and cost + sums[1] > 0 else 1
         factor = (cost + sums[1]) / sums[-1] if scaled < 0 else (sums[-1] - cost) / sums[1]
         return {leg.option: worth[leg.option] * (factor if leg.sign == scaled else 1.0) for leg in self.legs}

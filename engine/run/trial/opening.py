@@ -12,7 +12,7 @@ from engine.evaluate.select import select
 from engine.evaluate.snapshot import View
 from engine.evaluate.strike_terms import option_of
 from engine.model.commission import per_contract
-from engine.model.contract import Contract, Option, listed
+from engine.model.contract import LOT, Contract, Option, listed, share
 from engine.model.errors import SpecError
 from engine.model.facts import Facts
 from engine.model.market import Board
@@ -34,7 +34,7 @@ def open_position(opening: Opening, bot: CompiledBot, market: Market, facts: Fac
     legs = _paid(_legs(bot, options, market, at, quantity), opening.net, quantity)
     session = market.session if opening.opened is None else session_on(opening.opened) or market.session
     opened_at = at if session.date == market.session.date else session.open + timedelta(hours=1)
-    worst = worst_case(((leg.option, leg.sign * leg.ratio) for leg in legs), opening.net)
+    worst = worst_case(((leg.option, leg.sign * leg.weight) for leg in legs), opening.net)
     return Position(
         id=f"{bot.plan.name}-{session.date:%Y%m%d}-1",
         bot=bot.plan.name,
@@ -45,7 +45,7 @@ def open_position(opening: Opening, bot: CompiledBot, market: Market, facts: Fac
         legs=legs,
         opened_at=opened_at,
         entry_mid=opening.net,
-        max_risk=None if worst is None else worst * legs[0].option.multiplier,
+        max_risk=None if worst is None else worst * LOT,
         alternative=opening.alternative,
     )
 
@@ -75,7 +75,10 @@ def _given(opening: Opening, bot: CompiledBot, session: Session, facts: Facts) -
         return {}
     rule = _rule(opening, bot)
     return {
-        leg.name: option_of(leg, _expiry(leg, rule, facts, session), opening.legs[leg.name]) for leg in bot.plan.legs
+        leg.name: share(leg.symbol)
+        if leg.is_shares
+        else option_of(leg, _expiry(leg, rule, facts, session), opening.legs[leg.name])
+        for leg in bot.plan.legs
     }
 
 
@@ -86,6 +89,9 @@ def _chosen(opening: Opening, bot: CompiledBot, market: Market, facts: Facts, at
     seeing.minute = market.minute
     wanted: list[Contract] = list(bot.levels)
     for leg in plan.legs:
+        if leg.is_shares:
+            wanted.append(share(leg.symbol))
+            continue
         expiry = _expiry(leg, rule, facts, market.session)
         strikes = facts.listings[(leg.symbol, leg.trading_class)].strikes[expiry]
         wanted += [
@@ -106,12 +112,12 @@ def _quantity(opening: Opening, bot: CompiledBot, options: dict[str, Option], fa
     plan = bot.plan
     if plan.size is None:
         return plan.quantity
-    legs = [(options[leg.name], leg.sign * leg.ratio) for leg in plan.legs]
+    legs = [(options[leg.name], leg.sign * options[leg.name].weight(leg.ratio)) for leg in plan.legs]
     price = float(abs(opening.net))
     one = Priced(
         net=opening.net,
         worst=worst_case(legs, opening.net),
-        shares=legs[0][0].multiplier,
+        shares=LOT,
         commission=lambda count: sum((per_contract(o, price) * abs(n) * count for o, n in legs), ZERO),
     )
     return max(fitting(plan.size, plan.quantity, one, facts.account.net_liquidation).count, 1)
@@ -144,6 +150,6 @@ def _legs(
 
 def _paid(legs: tuple[PositionLeg, ...], net: Decimal, quantity: int) -> tuple[PositionLeg, ...]:
     """Return the legs so that together they brought, or cost, exactly that net price."""
-    wanted = net * quantity * legs[0].option.multiplier
+    wanted = net * quantity * LOT
     lacks = wanted - sum((leg.entry_cash for leg in legs), ZERO)
     return (replace(legs[0], entry_cash=legs[0].entry_cash + lacks), *legs[1:])

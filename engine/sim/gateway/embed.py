@@ -1,13 +1,13 @@
 """Start a gateway inside the running event loop: for `rulebot run --sim`, for the command line, and for tests."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from engine.model.values import dataclass
 from engine.sim.exchange.exchange import SimExchange
 from engine.sim.exchange.ledger import Ledger, Row, open_ledger
-from engine.sim.exchange.start_book import StartBook, load_positions
+from engine.sim.exchange.start_book import PositionsError, StartBook, StartPosition, load_positions
 from engine.sim.gateway.fault_market import HaltingMarket, ShownMarket
 from engine.sim.gateway.fault_plan import FaultPlan, load_faults
 from engine.sim.gateway.faults import Faults
@@ -18,6 +18,7 @@ from engine.sim.gateway.settings import GatewaySettings
 from engine.sim.gateway.tick_feed import TickFeed
 from engine.sim.gateway.timeline import Timeline
 from engine.sim.gateway.wire import from_epoch
+from engine.sim.instrument import SecType
 from engine.sim.market.load import load_market_file
 from engine.sim.market.market import SimMarket
 from engine.sim.seams import Exchange, Market
@@ -110,10 +111,21 @@ def _exchange(settings: GatewaySettings, market: Market) -> SimExchange:
         seed=settings.seed,
         cash=Decimal(settings.cash),
         account=settings.account or None,
-        positions=book.positions,
+        positions=(*book.positions, *_shares(settings, market)),
         orders=book.orders,
         ledger=open_ledger(settings.store_file),
     )
+
+
+def _shares(settings: GatewaySettings, market: Market) -> Iterator[StartPosition]:
+    """Yield the shares of the start, which have cost the previous close. Raises: PositionsError."""
+    for symbol, count in settings.shares:
+        found = market.catalogue.underlying(symbol)
+        if found is None or found.sec_type is not SecType.STOCK:
+            raise PositionsError(f"no shares of '{symbol}' are listed")
+        yield StartPosition(
+            found.con_id, Decimal(count), Decimal(f"{market.stats(found.con_id).previous_close or 0.0:.2f}")
+        )
 
 
 def build_hub(

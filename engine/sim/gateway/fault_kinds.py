@@ -148,6 +148,7 @@ KINDS: dict[str, Kind] = {
     "person_closes": Kind(SOON, _SOME_TIME),
     "person_closes_part": Kind(SOON, _SOME_TIME),
     "person_adds": Kind(SOON, _SOME_TIME),
+    "person_sells_shares": Kind(SOON, {**_SOME_TIME, "part": Param(1.0)}),
     "person_cancels": Kind(SOON, _SOME_TIME),
     "person_changes": Kind(SOON, {**_SOME_TIME, "price_by": Param(0.1, least=None)}),
     "strange_order": Kind(SOON, _SOME_TIME),

@@ -9,6 +9,7 @@ from engine.sim.exchange.exchange import SimExchange
 from engine.sim.gateway.fault_agenda import Agenda
 from engine.sim.gateway.fault_plan import Fault
 from engine.sim.gateway.hub import Hub
+from engine.sim.instrument import SecType
 from engine.sim.seams import Executed, OrderView, PositionView, Report, Ticket
 
 STRANGER = 77
@@ -29,6 +30,7 @@ class PeopleFaults:
             "person_closes": self._close_all,
             "person_closes_part": self._close_one,
             "person_adds": self._add_one,
+            "person_sells_shares": self._sell_shares,
             "liquidation": self._liquidate,
             "assignment": self._assign,
             "person_cancels": self._cancel,
@@ -69,6 +71,15 @@ class PeopleFaults:
     def _add_one(self, exchange: SimExchange, fault: Fault) -> list[Report]:
         one = self._one(fault)
         return [] if one is None else exchange.trade(one.con_id, 1 if one.quantity > 0 else -1)
+
+    def _sell_shares(self, exchange: SimExchange, fault: Fault) -> list[Report]:
+        """Sell a part of all shares that are held, at least one."""
+        found: list[Report] = []
+        for each in exchange.positions():
+            instrument = self._hub.market.catalogue.by_id(each.con_id)
+            if instrument is not None and instrument.sec_type is SecType.STOCK and each.quantity > 0:
+                found += exchange.trade(each.con_id, -max(int(float(each.quantity) * fault.seconds("part")), 1))
+        return found
 
     def _liquidate(self, exchange: SimExchange, fault: Fault) -> list[Report]:
         """Close a position in the broker's name; every client that is connected hears of it, under no order of its."""
@@ -146,5 +157,6 @@ def _strange(order_id: int, con_id: int, symbol: str, account: str) -> Ticket:
 
 OF_PEOPLE = frozenset(
     {"person_closes", "person_closes_part", "person_adds", "person_cancels", "person_changes"}
+    | {"person_sells_shares"}
     | {"liquidation", "assignment", "strange_order"}
 )

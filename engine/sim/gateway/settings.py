@@ -19,6 +19,7 @@ class GatewaySettings:
     Units: `speed` is simulated seconds in a real second, None is as fast as the clients go; `watchdog_seconds` are
     real, `data_seconds` and `fence_seconds` simulated. Port 0 takes any free one. `holders` is how many clock
     holders must have asked before time first moves (0: no wait). `account` "" is a paper account named by the seed.
+    `shares` are symbols with how many of them the account holds at the start, beside what the positions file says.
     """
 
     first_day: date
@@ -34,6 +35,7 @@ class GatewaySettings:
     account: str = ""
     market_file: Path | str | None = None
     positions_file: Path | None = None
+    shares: tuple[tuple[str, int], ...] = ()
     store_file: Path | None = None
     faults_file: Path | None = None
     master_client_id: int = 0

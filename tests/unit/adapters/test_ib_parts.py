@@ -16,7 +16,7 @@ from engine.adapters.ib.broker import combo_to_broker, order_to_broker
 from engine.adapters.ib.contracts import ContractBook, subscription
 from engine.adapters.ib.pace import ORDER_ROOM, Pace, Rank
 from engine.adapters.ib.settings import IbSettings
-from engine.model.contract import Option, Right, Underlying
+from engine.model.contract import Option, Right, Underlying, share
 from engine.model.errors import BrokerError, InvariantError
 from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side, TimeInForce
 from engine.model.session import session_on
@@ -257,3 +257,18 @@ def test_details_rows_of_old_and_new_servers() -> None:
         found = book.learn_details([row], version)
         assert found == [option(5800, Right.PUT)]
         assert (found[0].multiplier, book.con_id(option(5800, Right.PUT))) == (100, 99)
+
+
+def test_shares_are_stock_on_the_wire_and_a_hundred_to_a_call() -> None:
+    book = ContractBook()
+    book.learn(Underlying("SPY", 756733))
+    sold = Option("SPY", "SPY", DAY, Decimal(600), Right.CALL, con_id=42)
+    legs = (OrderLeg("stock", share("SPY"), Side.BUY, 100), OrderLeg("call", sold, Side.SELL))
+    contract = combo_to_broker(legs, book)
+    assert (contract.secType, contract.symbol) == ("BAG", "SPY")
+    assert [(leg.conId, leg.ratio, leg.action) for leg in contract.comboLegs] == [(756733, 100, "BUY"), (42, 1, "SELL")]
+    stock = book.to_broker(share("SPY"))
+    assert (stock.secType, stock.symbol, stock.conId, stock.strike) == ("STK", "SPY", 756733, 0.0)
+    assert subscription(share("SPY")) == subscription(Underlying("SPY"))
+    found = order_to_broker(order(OrderLeg("stock", share("SPY"), Side.SELL), side=Side.SELL, quantity=100), "DU1")
+    assert (found.action, found.totalQuantity, found.smartComboRoutingParams) == ("SELL", 100, [])

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from engine.adapters.ib import reports
-from engine.model.contract import Underlying
+from engine.model.contract import Underlying, share
 from engine.model.event import BrokerStatus, CommissionReport, MarginReport, OrderMessage, OrderReport
 from engine.model.order import Side
 
@@ -129,7 +129,11 @@ def test_execution_of_a_stock_and_an_unset_order_id() -> None:
     )
     found = reports.execution(raw(text), AT, ACCOUNT)
     assert found is not None
-    assert (found.order_id, found.client_id, found.option, found.is_buy, found.symbol) == (0, 0, None, False, "AAPL")
+    assert (found.order_id, found.client_id, found.option, found.is_buy, found.symbol) == (
+        0, 0, share("AAPL"), False, "AAPL",
+    )  # fmt: skip
+    assert found.option is not None
+    assert found.option.con_id == 265598
     assert (found.quantity, found.price, found.is_combo) == (Decimal(100), Decimal("201.94"), False)
     assert reports.execution(raw(text), AT, "DU9") is None
     with pytest.raises(ValueError, match="side is"):

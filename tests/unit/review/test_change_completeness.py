@@ -37,7 +37,8 @@ ELSEWHERE = {
     "extends": "what it takes over, key by key",
     "expr": "test", "all": "test", "any": "test", "not": "test", "target": "test", "stop": "test", "at_expiry": "test",
     "delta": "strike", "expected_move": "strike", "below": "strike", "above": "strike", "by": "strike", "at": "strike",
-    "cost": "protect", "parameters": "parameters", "let": "let", "accept": "accept", "when": "entry.when",
+    "cost": "protect",
+    "parameters": "parameters", "let": "let", "accept": "accept", "when": "entry.when",
     "require": "legs.require", "halt_when": "risk.halt_when", "entry": "entry", "legs": "legs", "exits": "exits",
     "exit_order": "exit_order", "risk": "risk", "strike": "strike", "choose": "legs.choose",
     "universe": "underlying", "symbols": "underlying", "highest": "rank", "lowest": "rank",
@@ -71,7 +72,7 @@ def test_every_reach_has_words() -> None:
 
 
 def test_every_selector_by_a_number_says_which_way_is_nearer() -> None:
-    by_reference = {StrikeBy.AT_SPOT, StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE}
+    by_reference = {StrikeBy.SHARES, StrikeBy.AT_SPOT, StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE}
     assert NEARER.keys() == set(StrikeBy) - by_reference
 
 

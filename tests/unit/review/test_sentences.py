@@ -250,7 +250,9 @@ def test_every_measure_is_said_with_every_comparison_it_takes(name: str, op: Op)
     unit = VOCABULARY[name].units[0][0].value
     bound = EXAMPLES[VOCABULARY[name].quantity]
     bound = f"{bound} pts" if unit == "pts" and "pts" not in bound else bound
-    bound = ({"max_risk": "$50"} | dict.fromkeys(("spot", "sma", "ema", "vwap"), "6000")).get(name, bound)
+    bound = ({"max_risk": "$50", "cost_basis": "580"} | dict.fromkeys(("spot", "sma", "ema", "vwap"), "6000")).get(
+        name, bound
+    )
     arguments = {"sma": "window: 20, ", "ema": "window: 20, ", "breadth": "of: [AAPL, MSFT], "}.get(name, "")
     body = f"[{bound}, {bound}]" if op in (Op.BETWEEN, Op.OUTSIDE) else bound
     if VOCABULARY[name].places == WITH_AN_ENTRY:

@@ -11,7 +11,7 @@ from engine.model.errors import MisuseError
 from engine.model.session import session_from
 from engine.record.record import Kind, Record
 from engine.run.chaos.acts import ACTS
-from engine.run.chaos.draw import CHOICE, CRASHES, NEED_TIME, chosen_kinds, draw
+from engine.run.chaos.draw import CHOICE, CRASHES, NEED_TIME, SELLS_SHARES, chosen_kinds, draw
 from engine.run.chaos.fate import CrashedError, Fate, MortalJournal
 from engine.run.chaos.shrink import shrink
 from engine.run.chaos.storm import Crash, Moment, Storm, yaml_of
@@ -55,7 +55,7 @@ def test_every_kind_is_drawn_and_every_plan_can_be_read(desk: Desk) -> None:
     drawn = [draw(seed, desk, CHOICE) for seed in range(1500)]
     faults = Counter(str(entry["kind"]) for each in drawn for entry in each.faults)
     crashes = Counter(crash.kind for each in drawn for crash in each.crashes)
-    assert set(faults) == set(KINDS)
+    assert set(faults) == set(KINDS) - {SELLS_SHARES}
     assert set(crashes) == set(CRASHES)
     assert {act.kind for each in drawn for act in each.acts} == set(ACTS)
     assert {crash.moment for each in drawn for crash in each.crashes} == set(Moment)
@@ -64,6 +64,15 @@ def test_every_kind_is_drawn_and_every_plan_can_be_read(desk: Desk) -> None:
         assert not (each.lockstep and NEED_TIME & {str(entry["kind"]) for entry in each.faults})
     assert {each.lockstep for each in drawn} == {True, False}
     assert any(entry.get("what") == "length" for each in drawn for entry in each.faults)
+
+
+def test_only_an_account_with_shares_has_somebody_sell_them(desk: Desk) -> None:
+    overwriting = load_desk([str(Path(__file__).parents[3] / "examples" / "overwrite.yaml")], {}, None)
+    drawn = [draw(seed, overwriting, CHOICE) for seed in range(300)]
+    assert {each.shares for each in drawn} == {(("SPY", 1000),)}
+    assert any(entry["kind"] == SELLS_SHARES for each in drawn for entry in each.faults)
+    assert draw(1, desk, CHOICE).shares == ()
+    assert draw(1, desk, (SELLS_SHARES,)).faults == ()
 
 
 def test_the_stretch_is_inside_the_session_and_near_a_window(desk: Desk) -> None:

@@ -94,7 +94,7 @@ def names(noun: type, *without: str) -> set[str]:
 
 
 def test_keys_of_the_schema_are_fields_of_the_nouns() -> None:
-    document = names(nouns.Spec, "version", "digest", "underlyings", "lets", "size")
+    document = names(nouns.Spec, "version", "digest", "underlyings", "lets", "size", "overwrite")
     assert keys() == document | {"rulebot", "extends", "underlying", "underlyings", "let"}
     assert keys("properties", "risk") == names(nouns.Risk)
     assert keys("properties", "entry") == names(nouns.Entry, "start", "end", "lasts", "once", "others") | {

@@ -1,0 +1,51 @@
+"""Shares that came and went by assignment and exercise: those of our settlements against the broker's ledger."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+
+from engine.model.contract import Option, Right
+from engine.model.money import ZERO
+from engine.record.record import Kind
+from engine.run.aftermath.books import PREFIX
+from engine.run.aftermath.day import Day
+from engine.sim.exchange.ledger import Row, money_of
+from engine.sim.exchange.strangers import EARLY
+
+MOVES = ("assigned", "exercised")
+
+
+def deliveries_that_differ(day: Day, rows: Iterable[Row]) -> Iterator[str]:
+    """Yield underlyings of which our settlements moved other shares, or dollars for them, than the ledger says.
+
+    Where somebody else traded in the account, or was assigned early, nothing is compared.
+    """
+    rows = list(rows)
+    if any(_is_of_others(row) for row in rows):
+        return
+    ours: dict[str, tuple[Decimal, Decimal]] = defaultdict(lambda: (ZERO, ZERO))
+    for record in day.records:
+        if record.kind is Kind.SETTLEMENT and record.data["how"] in MOVES:
+            leg = next(leg for leg in day.positions[record.position].legs if leg.name == record.data["leg"])
+            shares = moved(leg.option, leg.sign * int(str(record.data["quantity"])))
+            was = ours[leg.option.symbol]
+            ours[leg.option.symbol] = was[0] + shares, was[1] - shares * leg.option.strike
+    theirs: dict[str, tuple[Decimal, Decimal]] = defaultdict(lambda: (ZERO, ZERO))
+    for row in rows:
+        if row["kind"] == "settlement" and row["outcome"] == "delivery":
+            shares, was = money_of(row, "quantity"), theirs[str(row["name"])]
+            theirs[str(row["name"])] = was[0] + shares, was[1] - shares * money_of(row, "price")
+    for symbol in sorted({*ours, *theirs}):
+        if ours[symbol] != theirs[symbol]:
+            (count, cash), (their_count, their_cash) = ours[symbol], theirs[symbol]
+            yield f"delivered of {symbol}: ours {count} for {cash}, the ledger's {their_count} for {their_cash}"
+
+
+def moved(option: Option, count: int) -> Decimal:
+    """Return the shares that so many options (+ long) bring when they are exercised, - when they take them."""
+    return Decimal(count * option.multiplier * (1 if option.right is Right.CALL else -1))
+
+
+def _is_of_others(row: Row) -> bool:
+    is_trade = row["kind"] == "execution" and not str(row["order_ref"]).startswith(PREFIX)
+    return is_trade or (row["kind"] == "settlement" and row["outcome"] == EARLY)

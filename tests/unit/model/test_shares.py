@@ -1,0 +1,82 @@
+"""A share as a leg: worth what it is, a cover that never ends, named and weighed as shares."""
+
+from datetime import date
+from decimal import Decimal
+
+from engine.model.commission import estimate
+from engine.model.contract import LOT, Option, Right, share
+from engine.model.cover import needed_by
+from engine.model.market import Board
+from engine.model.money import ZERO
+from engine.model.payoff import intrinsic, least_payoff, worst_case, worst_together
+from engine.model.position import PositionLeg
+from engine.model.quotes import LEVEL_AGE, usual_age
+from engine.model.structure import strike_of, structure_text
+from engine.order.band import price_band
+from engine.order.price import Part, ticks_of
+from engine.spec.spec import Amount, Unit
+
+DAY = date(2026, 11, 18)
+STOCK = share("SPY")
+CALL = Option("SPY", "SPY", DAY, Decimal(605), Right.CALL)
+PUT = Option("SPY", "SPY", DAY, Decimal(590), Right.PUT)
+
+
+def test_a_share_is_worth_what_it_is() -> None:
+    assert intrinsic(STOCK, Decimal("601.25")) == Decimal("601.25")
+    assert (STOCK.is_share, CALL.is_share, str(STOCK)) == (True, False, "SPY shares")
+    assert usual_age(STOCK) == LEVEL_AGE
+
+
+def test_a_lot_weighs_one_in_a_price_per_share() -> None:
+    assert (STOCK.weight(LOT), STOCK.weight(2 * LOT), CALL.weight(2)) == (1, 2, 2)
+    leg = PositionLeg(name="stock", option=STOCK, sign=1, ratio=LOT, opened=200, entry_cash=Decimal("-120100.00"))
+    assert leg.entry_cash * leg.weight / (leg.opened * leg.option.multiplier) == Decimal("-600.5")
+
+
+def test_worst_cases_of_a_covered_call_a_married_put_and_a_collar() -> None:
+    assert worst_case(((STOCK, 1), (CALL, -1)), Decimal("-598.00")) == 598
+    assert worst_case(((STOCK, 1), (PUT, 1)), Decimal("-603.00")) == 13
+    assert worst_case(((STOCK, 1), (PUT, 1), (CALL, -1)), Decimal("-600.50")) == Decimal("10.50")
+    assert worst_case(((STOCK, -1), (CALL, 1)), Decimal("597.00")) == 8
+    assert worst_case(((STOCK, -1),), Decimal(600)) is None
+    assert least_payoff(((STOCK, 1), (PUT, 1))) == 590
+    assert least_payoff(((STOCK, 2), (CALL, -1))) == 0
+
+
+def test_shares_of_a_structure_cover_its_calls_to_the_last() -> None:
+    later = Option("SPY", "SPY", date(2027, 1, 15), Decimal(605), Right.CALL)
+    assert needed_by(((STOCK, 100, ZERO), (later, -1, ZERO)), "SPY") == 0
+    assert needed_by(((STOCK, 99, ZERO), (later, -1, ZERO)), "SPY") == 1
+    assert needed_by(((STOCK, -100, ZERO),), "SPY") == 100
+
+
+def test_shares_are_lost_at_the_price_at_which_their_calls_settle() -> None:
+    write = ((STOCK, 100, Decimal(-60000)), (CALL, -1, Decimal(200)))
+    assert worst_together([[write]]) == Decimal(59800)
+    spread = ((CALL, -1, Decimal(200)), (Option("SPY", "SPY", DAY, Decimal(615), Right.CALL), 1, Decimal(-50)))
+    assert worst_together([[write], [spread]]) == Decimal(59800)
+    alone = ((STOCK, 100, Decimal(-60000)),)
+    assert worst_together([[alone]]) == Decimal(60000)
+
+
+def test_what_an_order_of_shares_costs_and_its_price_grid() -> None:
+    assert estimate([(STOCK, 100, 600.0)]) == Decimal("1.00")
+    assert estimate([(STOCK, 400, 600.0), (CALL, 4, 2.0)]) == Decimal("4.72")
+    assert ticks_of((Part(STOCK, -1, 1),)).tick(Decimal(600)) == Decimal("0.01")
+
+
+def test_shares_stand_before_the_strikes() -> None:
+    legs = (strike_of(CALL, 2), strike_of(STOCK, 200), strike_of(PUT, 2))
+    assert structure_text(legs) == "200 SPY 2x590p 2x605c"
+    assert structure_text((strike_of(STOCK, 100),)) == "100 SPY"
+
+
+def test_what_shares_cost_does_not_widen_the_band_of_an_entry() -> None:
+    board = Board()
+    for contract, bid, ask in ((STOCK, 599.99, 600.01), (CALL, 8.0, 8.2)):
+        row = board.add(contract)
+        board.bid[row], board.ask[row] = bid, ask
+    limit = Amount(Decimal(10), Unit.PERCENT)
+    assert price_band(limit, (Part(STOCK, -1, 1), Part(CALL, 1, 1)), board) == Decimal("0.81")
+    assert price_band(limit, (Part(STOCK, -1, 1),), board) == Decimal("0.50")

@@ -1,0 +1,216 @@
+"""Calls against shares held: how many, over all bots; and what follows when the shares are gone."""
+
+from decimal import Decimal
+
+import pytest
+from hand_desk import DAY, Desk, call, text_of
+
+from engine.compile.plan import Overwrite
+from engine.model.contract import Underlying
+from engine.model.cover import Shares
+from engine.model.event import PositionReport
+from engine.record.record import Kind
+from engine.spec.spec import Amount, Unit
+from engine.turn.covering import most_within
+from engine.turn.program import AccountLimits
+
+SPY = Underlying("SPY")
+CALLS = {
+    "underlying": "SPY",
+    "quantity": "{overwrite: {between: [25%, 50%]}}",
+    "entry": '{window: {from: "10:00", to: "11:00"}, per_day: 3, max_open: 3, again: {after: [filled], wait: 60s}}',
+    "legs": "\n  expiry: {dte: 0}\n  short_call: {sell: call, strike: {delta: 0.20}}\n",
+    "order": "{start: mid, step: 0.01, wait: 10s, tries: 3, then: cancel}",
+    "exits": '\n  - time: "15:45"\n    order: market\n  - target: {profit: 50%}\n',
+    "risk": "{daily_loss: $500}",
+}
+SOLD = call(609, "SPY")
+
+
+def desk_of(shares: int, *names: str, hand: int = 0, limits: AccountLimits | None = None, **sections: str) -> Desk:
+    """Return bots at 09:59 in an account with so many SPY shares at 580, and calls that somebody has sold."""
+    texts = tuple(text_of(name, **{**CALLS, **sections}) for name in names or ("seller",))
+    desk = Desk(texts, linked=False, limits=limits or AccountLimits())
+    desk.link(positions=[(SPY, shares), (call(605, "SPY"), hand)], costs=[(SPY, "580")])
+    desk.tick(1)
+    return desk
+
+
+def shares(desk: Desk, count: int) -> None:
+    desk.send(PositionReport(desk.now, SPY, Decimal(count), Decimal(580)))
+
+
+def sent(desk: Desk) -> list[tuple[str, int]]:
+    return [(order.bot, order.quantity) for order in desk.submitted]
+
+
+def why(desk: Desk, bot: str = "seller") -> str:
+    return desk.state.bots[bot].waits.removeprefix("quantity: ")
+
+
+@pytest.mark.parametrize(
+    ("held", "needed", "own", "count"),
+    [(1000, 0, 0, 5), (350, 0, 0, 1), (150, 0, 0, 0), (0, 0, 0, 0), (1000, 300, 300, 2), (1000, 500, 500, 0),
+     (1000, 800, 0, 0), (1000, 700, 0, 3), (1100, 0, 0, 5), (-300, 0, 0, 0)],
+)  # fmt: skip
+def test_the_most_whole_contracts_within_the_band(held: int, needed: int, own: int, count: int) -> None:
+    found = Shares(Decimal(held), Decimal(needed), Decimal(0), None)
+    assert most_within(Overwrite(Decimal("0.25"), Decimal("0.5")), found, 100, own) == count
+
+
+def test_half_of_the_shares_is_overwritten_and_never_more() -> None:
+    desk = desk_of(1090)
+    desk.until("10:00")
+    assert sent(desk) == [("seller", 5)]
+    desk.fill(desk.last)
+    desk.tick(90)
+    assert sent(desk) == [("seller", 5)]
+    assert why(desk) == "50% of 1,090 SPY shares is 545, 500 stand against calls of its own: too few for 100"
+
+
+@pytest.mark.parametrize(
+    ("count", "reason"),
+    [(0, "the account holds no SPY shares"), (150, "50% of 150 SPY shares is 75: too few for 100")],
+)
+def test_none_is_no_trade_and_said(count: int, reason: str) -> None:
+    desk = desk_of(count)
+    desk.until("10:30")
+    assert not desk.submitted
+    assert why(desk) == reason
+    nearest = desk.state.bots["seller"].nearest
+    assert nearest is not None
+    assert (nearest.rule, nearest.text) == ("quantity", f"0: {reason}")
+    assert [record.data["reason"] for record in desk.said(Kind.SELECTION)] == [f"quantity: {reason}"]
+
+
+def test_no_share_covers_two_calls() -> None:
+    desk = desk_of(700, "one", "two", quantity="{overwrite: {between: [25%, 100%]}}")
+    desk.until("10:00")
+    assert sent(desk) == [("one", 7)]
+    assert "0 are held that no call needs" in why(desk, "two")
+
+
+def test_calls_sold_by_hand_need_their_shares_first() -> None:
+    desk = desk_of(1000, hand=-7)
+    desk.until("10:00")
+    assert sent(desk) == [("seller", 3)]
+
+
+def test_nothing_is_sold_before_the_account_is_known() -> None:
+    desk = Desk((text_of("seller", **CALLS),), linked=False)
+    desk.until("10:00")
+    assert not desk.submitted
+
+
+def test_shares_that_come_later_are_overwritten_then() -> None:
+    desk = desk_of(0)
+    desk.until("10:10")
+    assert not desk.submitted
+    shares(desk, 400)
+    desk.tick(0)
+    assert sent(desk) == [("seller", 2)]
+
+
+def test_the_measures_know_shares_and_their_cost() -> None:
+    when = '{window: {from: "10:00", to: "11:00"}, when: [{shares_held: {at_least: 500}}, {spot: {above: cost_basis}}]}'
+    desk = desk_of(400, entry=when)
+    desk.until("10:00")
+    assert not desk.submitted
+    assert why(desk).startswith("shares_held 400")
+    shares(desk, 800)
+    desk.tick(0)
+    assert sent(desk) == [("seller", 4)]
+
+
+def test_an_entry_at_work_is_taken_back_when_its_shares_are_sold() -> None:
+    desk = desk_of(1000)
+    desk.until("10:00")
+    desk.ack(desk.last)
+    shares(desk, 600)
+    assert not desk.cancels
+    shares(desk, 400)
+    assert [order.message for order in desk.cancels] == ["100 SPY shares are missing that its calls need"]
+
+
+def test_open_calls_without_shares_are_told_and_never_fought() -> None:
+    desk = desk_of(1000)
+    desk.until("10:00")
+    desk.fill(desk.last)
+    count = len(desk.submitted)
+    shares(desk, 200)
+    desk.tick(20)
+    assert not [text for text in desk.alarms if "shares" in text]
+    desk.settle(15)
+    told = [text for text in desk.alarms if "shares" in text]
+    assert told == [
+        "the account holds 200 SPY shares, 300 fewer than the calls sold against them need: "
+        "nothing is traded for it, a person must look"
+    ]
+    desk.tick(60)
+    assert len(desk.submitted) == count
+    assert len([text for text in desk.alarms if "shares" in text]) == 1
+
+
+def test_shares_that_are_back_in_time_are_not_told() -> None:
+    desk = desk_of(1000)
+    desk.until("10:00")
+    desk.fill(desk.last)
+    shares(desk, 200)
+    desk.tick(20)
+    shares(desk, 500)
+    desk.settle(60)
+    assert not [text for text in desk.alarms if "shares" in text]
+
+
+def test_an_early_assignment_takes_call_and_shares_and_is_told_as_that() -> None:
+    desk = desk_of(1000)
+    desk.until("10:00")
+    desk.fill(desk.last)
+    shares(desk, 500)
+    desk.holds(next(iter(desk.state.positions.values())).legs[0].option, 0)
+    desk.settle(60)
+    (told,) = [text for text in desk.alarms if "shares" in text or "assigned" in text]
+    assert "closed by hand, or assigned (it holds 500 SPY)" in told
+
+
+def test_assigned_at_expiry_the_calls_are_gone_with_the_shares() -> None:
+    desk = desk_of(1000, exits="\n  - at_expiry: settle\n  - stop: {cost: 9x credit}\n")
+    desk.until("10:00")
+    desk.fill(desk.last)
+    position = next(iter(desk.state.positions.values()))
+    option = position.legs[0].option
+    desk.until("15:59")
+    row = desk.board.rows[SPY]
+    desk.board.last[row] = float(option.strike) + 2
+    desk.until("16:05")
+    shares(desk, 500)
+    desk.holds(option, 0)
+    desk.settle(60)
+    (position,) = desk.state.positions.values()
+    assert (position.state, position.exit_reason) == ("closed", "assigned")
+    assert not [text for text in desk.alarms if "shares" in text]
+
+
+def test_covered_calls_have_a_worst_case_over_all_bots() -> None:
+    limits = AccountLimits(worst_case_at_expiry=Amount(Decimal(100), Unit.DOLLARS))
+    desk = desk_of(1000, "one", "two", limits=limits)
+    desk.until("10:00")
+    assert sent(desk) == [("one", 5), ("two", 5)]
+    naked = dict(CALLS, quantity="1", risk="{undefined_risk: allow}")
+    desk = Desk((text_of("naked", **naked),), limits=limits, linked=False)
+    desk.link(positions=[(SPY, 99)])
+    desk.until("10:00")
+    assert not desk.submitted
+    assert "short calls that nothing covers" in why(desk, "naked")
+
+
+def test_after_a_start_the_account_says_what_is_held() -> None:
+    desk = desk_of(1000)
+    desk.until("10:00")
+    desk.fill(desk.last)
+    desk.unlink()
+    desk.tick(5)
+    desk.link(positions=[(SPY, 100), (desk.state.positions[next(iter(desk.state.positions))].legs[0].option, -5)])
+    desk.settle(60)
+    assert [text for text in desk.alarms if "400 fewer than the calls" in text]
+    assert desk.state.session.date == DAY

@@ -1,0 +1,250 @@
+"""Shares as legs: bought and sold with options as one order, priced per share, counted in shares."""
+
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from hand_desk import Desk, call, text_of
+
+from engine.model.contract import Option, Underlying, share
+from engine.model.event import BrokerStatus, MarketMoved, PositionReport
+from engine.model.order import Side
+from engine.model.session import session_after
+from engine.record.record import Kind
+from engine.spec.spec import Amount, Unit
+from engine.turn.leaving import UNWIND
+from engine.turn.program import AccountLimits
+
+SPY = Underlying("SPY")
+STOCK = share("SPY")
+WRITE = {
+    "underlying": "SPY",
+    "entry": '{at: "10:00"}',
+    "legs": "\n  expiry: {dte: 0}\n  stock: {buy: shares}\n  short_call: {sell: call, strike: {at: spot}}\n",
+    "order": "{start: mid, step: 0.01, wait: 10s, tries: 3, then: cancel}",
+    "exits": '\n  - time: "15:45"\n  - target: {profit: $30}\n',
+    "risk": "{daily_loss: $500}",
+}
+CALL = call(600, "SPY")
+
+
+def desk_of(*, theirs: int = 0, **sections: str) -> Desk:
+    """Return a buy-write at 09:59, in an account where somebody holds so many shares too."""
+    desk = Desk((text_of("writer", **{**WRITE, **sections}),), linked=False)
+    desk.quote(STOCK, 599.99, 600.01)
+    desk.link(positions=[(SPY, theirs)] if theirs else ())
+    desk.tick(1)
+    return desk
+
+
+def shown(desk: Desk, count: int) -> None:
+    desk.send(PositionReport(desk.now, SPY, Decimal(count), Decimal(600)))
+
+
+def filled(desk: Desk, theirs: int = 0) -> None:
+    """Fill the entry: shares in two pieces, which are told apart, and the call."""
+    order = desk.last
+    desk.ack(order)
+    stock, written = order.legs
+    for count in (63, 37):
+        desk.send(replace(desk.execution(order, stock, count, "600.00"), option=share("SPY", 756733)))
+    shown(desk, theirs + 100)
+    desk.send(desk.execution(order, written, 1, "2.10"))
+    desk.report(order, BrokerStatus.FILLED, 1)
+
+
+def position(desk: Desk):  # type: ignore[no-untyped-def]
+    (found,) = desk.state.positions.values()
+    return found
+
+
+def test_a_buy_write_is_one_combo_priced_per_share() -> None:
+    desk = desk_of()
+    desk.until("10:00")
+    order = desk.last
+    assert [(leg.option, leg.side, leg.ratio) for leg in order.legs] == [(STOCK, Side.BUY, 100), (CALL, Side.SELL, 1)]
+    assert (order.quantity, order.limit_price) == (1, Decimal("597.90"))
+
+
+def test_shares_are_counted_one_by_one_and_the_structure_when_it_is_whole() -> None:
+    desk = desk_of()
+    desk.until("10:00")
+    order = desk.last
+    desk.ack(order)
+    desk.send(desk.execution(order, order.legs[0], 63, "600.00"))
+    assert (position(desk).structures, desk.order(order.ref).filled) == (0, 0)
+    desk.send(desk.execution(order, order.legs[0], 37, "600.02"))
+    desk.send(desk.execution(order, order.legs[1], 1, "2.10"))
+    found = position(desk)
+    assert (found.structures, desk.order(order.ref).filled) == (1, 1)
+    assert found.entry_price == Decimal("-597.9074")
+    assert found.max_risk == Decimal("59790.00")
+
+
+def test_the_exit_sells_the_shares_and_buys_the_call_back_together() -> None:
+    desk = desk_of()
+    desk.until("10:00")
+    filled(desk)
+    assert position(desk).state == "open"
+    desk.quote(STOCK, 600.99, 601.01)
+    desk.quote(CALL, 2.60, 2.70)
+    desk.tick(5)
+    order = desk.last
+    assert order.reason == "target"
+    assert [(leg.option, leg.side, leg.ratio) for leg in order.legs] == [(STOCK, Side.SELL, 100), (CALL, Side.BUY, 1)]
+    assert order.limit_price == Decimal("-598.35")
+    desk.send(desk.execution(order, order.legs[0], 100, "601.00"))
+    desk.send(desk.execution(order, order.legs[1], 1, "2.65"))
+    desk.report(order, BrokerStatus.FILLED, 1)
+    found = position(desk)
+    assert (found.state, found.exit_reason, found.net) == ("closed", "target", Decimal("45.00"))
+
+
+def test_shares_that_somebody_holds_beside_are_no_doubt_and_not_ours() -> None:
+    desk = desk_of(theirs=500)
+    desk.until("10:00")
+    filled(desk, theirs=500)
+    desk.tick(60)
+    assert not desk.alarms
+    shares = desk_shares(desk)
+    assert (shares.held, shares.by_bots) == (500, 0)
+    shown(desk, 99)
+    for _ in range(9):
+        desk.tick(5)
+    (told,) = desk.alarms
+    assert "the account holds less SPY shares than our books" in told
+    assert position(desk).on_hold
+
+
+def desk_shares(desk: Desk):  # type: ignore[no-untyped-def]
+    from engine.turn.work import Work
+
+    return Work(desk.program, desk.state, desk.now).shares_of("SPY")
+
+
+def test_after_a_start_a_persons_shares_are_told_apart() -> None:
+    desk = desk_of(theirs=500)
+    desk.until("10:00")
+    filled(desk, theirs=500)
+    desk.unlink()
+    desk.tick(5)
+    desk.link(positions=[(SPY, 600), (position(desk).legs[1].option, -1)])
+    desk.settle(60)
+    assert not [text for text in desk.alarms if "our books hold" in text]
+    assert not position(desk).on_hold
+
+
+@pytest.mark.parametrize(("level", "reason", "net"), [(605.0, "assigned", "210.00"), (597.0, UNWIND, None)])
+def test_an_assigned_call_takes_the_shares_and_what_is_left_is_sold(level: float, reason: str, net: str | None) -> None:
+    desk = desk_of(exits='\n  - time: "15:59"\n')
+    desk.until("10:00")
+    filled(desk)
+    desk.until("15:58")
+    desk.board.last[desk.board.rows[SPY]] = level
+    desk.unlink()
+    desk.until("16:06")
+    desk.link(positions=[] if net else [(SPY, 100)])
+    desk.tick(60)
+    found = position(desk)
+    assert found.exit_reason == reason
+    hows = [(record.data["leg"], record.data["how"]) for record in desk.said(Kind.SETTLEMENT)]
+    if net is None:
+        assert (found.state, [leg.held for leg in found.legs]) == ("exiting", [100, 0])
+        assert hows == [("short_call", "worthless")]
+    else:
+        assert (found.state, str(found.net)) == ("closed", net)
+        assert hows == [("short_call", "assigned"), ("stock", "delivered")]
+
+
+def test_a_married_put_and_a_collar_have_their_worst_case() -> None:
+    legs = (
+        "\n  expiry: {dte: 0}\n  stock: {buy: shares}\n  long_put: {buy: put, strike: {below: short_call, by: 5 pts}}"
+    )
+    desk = desk_of(legs=f"{legs}\n  short_call: {{sell: call, strike: {{at: spot}}}}\n")
+    desk.until("10:00")
+    order = desk.last
+    by_name = {leg.name: leg for leg in order.legs}
+    assert isinstance(by_name["long_put"].option, Option)
+    debit = order.limit_price
+    assert debit is not None
+    assert position(desk).max_risk == (debit - 595) * 100
+
+
+FAR = {"legs": WRITE["legs"].replace("dte: 0", "dte: {nearest: 90}"), "exits": "\n  - dte: {at_most: 5}\n"}
+FAR["entry"] = '{at: "10:00", max_open: 3}'
+
+
+@pytest.mark.parametrize("theirs", [0, 300])
+def test_what_filled_unseen_is_told_by_the_options_whatever_shares_others_hold(theirs: int) -> None:
+    desk = desk_of(theirs=theirs, **FAR, order="{start: mid, step: 0.01, wait: 300s, tries: 1, then: cancel}")
+    for strike in (599, 600, 601):
+        desk.option(call(strike, "SPY", desk.expiry_90), 0, width=0.02)
+    desk.freshen()
+    desk.until("10:00")
+    order = desk.last
+    desk.ack(order)
+    desk.unlink()
+    desk.day = session_after(desk.day).date
+    desk.now = session_after(desk.now.date()).open - timedelta(minutes=30)
+    desk.freshen()
+    desk.send(MarketMoved(desk.now, ()))
+    desk.link([], {SPY: theirs + 100, order.legs[1].option: -1})
+    found = position(desk)
+    assert (found.state, [leg.held for leg in found.legs]) == ("open", [100, 1])
+    assert not found.on_hold
+    assert found.entry_price == -order.limit_price
+
+
+@pytest.mark.parametrize(("limit", "count"), [(59000, 0), (60000, 1)])
+def test_the_account_counts_what_a_buy_write_can_lose(limit: int, count: int) -> None:
+    """Bought at 600.01 and sold at 2.05 at once: 597.96 a share, and commissions."""
+    limits = AccountLimits(worst_case_at_expiry=Amount(Decimal(limit), Unit.DOLLARS))
+    desk = Desk((text_of("writer", **WRITE),), limits=limits, linked=False)
+    desk.quote(STOCK, 599.99, 600.01)
+    desk.link()
+    desk.until("10:00")
+    assert len(desk.submitted) == count
+    if not count:
+        assert "could lose $59,79" in desk.state.bots["writer"].waits
+
+
+def test_one_lot_with_two_calls_is_refused_by_the_account_too() -> None:
+    limits = AccountLimits(worst_case_at_expiry=Amount(Decimal(900000), Unit.DOLLARS))
+    legs = WRITE["legs"].replace("sell: call", "sell: call, ratio: 2")
+    desk = Desk((text_of("writer", **{**WRITE, "legs": legs, "risk": "{undefined_risk: allow}"}),), limits=limits)
+    desk.quote(STOCK, 599.99, 600.01)
+    desk.until("10:00")
+    assert not desk.submitted
+    assert "short calls that nothing covers" in desk.state.bots["writer"].waits
+
+
+@pytest.mark.parametrize(("most", "enters"), [("50.1", True), ("49.9", False)])
+def test_net_delta_counts_each_share_once(most: str, enters: bool) -> None:
+    """100 shares less 100 times the delta of 0.5 of the call that is sold."""
+    desk = desk_of(risk=f"{{daily_loss: $500, require: [{{net_delta: {{at_most: {most}}}}}]}}")
+    for name in ("gamma", "theta", "vega"):
+        getattr(desk.board, name)[desk.board.rows[CALL]] = 0.01
+    desk.until("10:00")
+    assert bool(desk.submitted) is enters
+
+
+@pytest.mark.parametrize(("most", "count"), [("$59700", 0), ("$60000", 1), ("$120000", 2)])
+def test_a_budget_counts_shares_and_options_of_the_structure(most: str, count: int) -> None:
+    """597.90 a share is the mid; the last rung and a commission come on top."""
+    desk = desk_of(quantity=f"{{debit: {most}, at_most: 5}}")
+    desk.until("10:00")
+    assert [order.quantity for order in desk.submitted] == [count] * bool(count)
+
+
+@pytest.mark.parametrize(("back", "is_out"), [("$25", False), ("$20", True), ("0.05%", False), ("0.03%", True)])
+def test_what_is_given_back_is_of_shares_and_options_together(back: str, is_out: bool) -> None:
+    """The shares fall by 0.22 from their best: $22, or 0.037% of 597.90 a share."""
+    desk = desk_of(exits=f'\n  - time: "15:45"\n  - stop: {{give_back: {back}}}\n')
+    desk.until("10:00")
+    filled(desk)
+    for level in (600.0, 600.5, 600.28):
+        for _ in range(2):
+            desk.quote(STOCK, level - 0.01, level + 0.01)
+            desk.tick(1)
+    assert bool(desk.live) is is_out
