@@ -1,4 +1,4 @@
-"""Forty small mistakes in shipped specs: a threshold, a comparison, a leg or an exit that is not what was meant.
+"""Small mistakes in shipped specs: a threshold, a comparison, a leg or an exit that is not what was meant.
 
 Each is one replacement of text in one spec. The shipped tests must fail for nearly all of them.
 """
@@ -76,5 +76,18 @@ MUTATIONS = [
         ("dte: {at_most: 30}", "dte: {at_most: 21}"),
         ("leg_delta: {beyond: 0.30}", "leg_delta: {beyond: 0.40}"),
         ("close: 50%", "close: 100%"),
+    ),
+    *_of(
+        "vertical_switch",
+        ("trend: {is: up}", "trend: {is: down}"),
+        ("no_event: {of: [earnings], until: expiry}", "no_event: {of: [earnings]}"),
+        ("iv_percentile: {at_least: 60}", "iv_percentile: {at_least: 50}"),
+        ("traded: 1000", "traded: 500"),
+        ("highest: 2", "lowest: 2"),
+        ("below: short_put, by: [5 pts, 2.5 pts]", "below: short_put, by: [10 pts, 2.5 pts]"),
+        ("strike: {delta: 0.60}", "strike: {delta: 0.50}"),
+        ("loss: 0.6x max_risk", "loss: 0.7x max_risk"),
+        ("    confirm: 30s\n", ""),
+        ("  - trend: {is: down}\n", "  - trend: {is: neutral}\n"),
     ),
 ]

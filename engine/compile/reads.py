@@ -86,7 +86,7 @@ def needs_of(
     tests = [*(rule.test for rule in rules), *numbers]
     calls = tuple(call for test in tests for call in calls_of(test))
     leg_symbols = tuple(dict.fromkeys(leg.symbol for leg in legs))
-    besides = {name for number in numbers for name in reads_of(number, {}, "")}
+    besides = {name for number in numbers for name in reads_of(number, {}, symbol)}
     read = sorted({name for rule in rules for name in rule.reads} | besides)
     others = tuple(name[5:] for name in read if name.startswith("spot:"))
     return Needs(

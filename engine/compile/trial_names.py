@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from engine.compile.plan import ExitPlan, Plan
 from engine.compile.problem import Problem, did_you_mean
 from engine.compile.universe import rules_of_members
+from engine.model.events import calendars_of, earnings_of
 from engine.model.market import Extra
 from engine.spec.spec import Path
 from engine.spec.trial import DAILY_LOSS, ENDINGS, Expectation, Opening, Trial, TrialMarket
@@ -66,6 +67,11 @@ def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path)
             "put_call_volume",
             market.put_call,
             {each for each, extra in plan.needs.extras if extra is Extra.OPTION_VOLUME},
+        ),
+        (
+            "earnings",
+            market.earnings,
+            {each for each in read if earnings_of(each) in calendars_of(plan.needs.events, (each,))},
         ),
     ):
         for symbol in of:

@@ -40,8 +40,8 @@ class TrialMarket:
 
     widths: of option quotes by underlying. before: levels at the previous close. days: closes of the sessions before,
     by symbol, the last is that of yesterday; iv_days: 30-day volatility at those closes, percent. volumes,
-    open_interests: contracts of every option, put_call: puts over calls traded, by underlying. quotes: of the open
-    position.
+    open_interests: contracts of every option, put_call: puts over calls traded, by underlying. earnings: the one day
+    known of a company. quotes: of the open position.
     """
 
     levels: Mapping[str, Series]
@@ -55,6 +55,7 @@ class TrialMarket:
     volumes: Mapping[str, float]
     open_interests: Mapping[str, float]
     put_call: Mapping[str, float]
+    earnings: Mapping[str, date]
     quotes: tuple[Mark, ...] = ()
 
 

@@ -28,7 +28,7 @@ from engine.spec.trial import (
 )
 
 COUNTS = ("volume", "open_interest", "put_call_volume")
-NOT_LEVELS = frozenset({"iv", "rv", "width", "previous_close", "days", "iv_days", "quotes", *COUNTS})
+NOT_LEVELS = frozenset({"iv", "rv", "width", "previous_close", "days", "iv_days", "earnings", "quotes", *COUNTS})
 USUAL = {"spx": "6000", "vix": "15", "iv": "12%", "rv": "9%"}
 """The market of a test that does not say: calm, and nothing moves."""
 _TIMES = ("at", "by", "all_day", "after_quote")
@@ -94,6 +94,7 @@ def _market(tree: Tree) -> TrialMarket:
         volumes=_by_symbol(tree, "volume"),
         open_interests=_by_symbol(tree, "open_interest"),
         put_call=_by_symbol(tree, "put_call_volume"),
+        earnings={name.upper(): sure(_date(each)) for name, each in mapping(tree.get("earnings", {})).items()},
         quotes=tuple(_mark(mapping(each)) for each in sequence(tree.get("quotes"))),
     )
 
@@ -206,6 +207,9 @@ def _dates(source: Source, test: Tree, path: Path) -> Iterator[Diagnostic]:
         text = tree.get(str(place[-1]))
         if isinstance(text, str) and (problem := _no_session(text)):
             yield source.diagnostic("RB280", place, problem, "a test lives on a day on which the exchange trades")
+    for name, text in _inner(test, "market", "earnings").items():
+        if isinstance(text, str) and _date(text) is None:
+            yield source.diagnostic("RB280", (*path, "market", "earnings", name), f"there is no date {text}")
 
 
 def _no_session(text: str) -> str:

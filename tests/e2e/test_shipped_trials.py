@@ -49,14 +49,14 @@ def is_noticed(mutation: Mutation, folder: Path) -> bool:
 @pytest.mark.long
 @pytest.mark.timeout(600)
 def test_ci_mistakes_of_a_sample_are_noticed(tmp_path: Path) -> None:
-    assert len(SAMPLE) == 8
+    assert len(SAMPLE) >= 8
     assert unnoticed(SAMPLE, tmp_path) == []
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1200)
 def test_nine_mistakes_of_ten_are_noticed(tmp_path: Path) -> None:
-    assert len(MUTATIONS) == 40
+    assert len(MUTATIONS) >= 40
     found = unnoticed(MUTATIONS, tmp_path)
     assert len(found) <= MOST_UNNOTICED, found
 

@@ -1,20 +1,23 @@
 """Run tests: each is lived through as far as its expectations reach, and they are held against what came of it."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import cache
 
 from engine.compile.trial_plans import PlannedTrial
 from engine.model.errors import RulebotError
-from engine.model.events import event_calendar
-from engine.model.facts import EventCalendar
+from engine.model.events import Published, earnings_of, event_calendar
+from engine.model.facts import EventCalendar, EventDay
 from engine.model.session import session_from
 from engine.model.values import dataclass
 from engine.run.calendars import shipped_dates
 from engine.run.trial.day import ENDS, begins_at, live_through
 from engine.run.trial.expect import Miss, horizon, misses
 from engine.run.trial.outcome import Outcome
+from engine.spec.trial import Trial
 
 Stopwatch = Callable[[], float]
+YEAR = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,18 @@ def calendar() -> EventCalendar:
     return event_calendar(shipped_dates())
 
 
+def calendar_of(trial: Trial) -> EventCalendar:
+    """Return the events of one test: those that came with this version, and the earnings that its market gives."""
+    if not trial.market.earnings:
+        return calendar()
+    first, last = trial.date - YEAR, trial.date + YEAR
+    given = (
+        Published(name=name, first=first, last=last, days=(EventDay(name, day, None),), verified=trial.date)
+        for name, day in ((earnings_of(symbol), day) for symbol, day in trial.market.earnings.items())
+    )
+    return event_calendar((*shipped_dates(), *given))
+
+
 def run_trial(planned: PlannedTrial, stopwatch: Stopwatch) -> Result:
     """Run one test."""
     began = stopwatch()
@@ -47,7 +62,7 @@ def run_trial(planned: PlannedTrial, stopwatch: Stopwatch) -> Result:
     begins, ends = begins_at(trial, session), session.close + ENDS
     try:
         until = max(horizon(each, session, begins, ends) for each in trial.expect)
-        outcome = Outcome(live_through(planned, calendar(), until))
+        outcome = Outcome(live_through(planned, calendar_of(trial), until))
     except RulebotError as error:
         return Result(planned, stopwatch() - began, error=error.message)
     found = tuple(miss for each in trial.expect for miss in misses(each, outcome))

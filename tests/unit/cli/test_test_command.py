@@ -98,6 +98,7 @@ def test_coverage_lists_what_no_test_tries_and_may_fail(tests: Path) -> None:
         (FINE.replace("cost: 0.80", "cots: 0.80"), "did you mean 'cost'?"),
         (FINE.replace("orders: none", "exits: tagret"), "did you mean 'target'?"),
         (FINE.replace("{quotes", "{qqq: 500, quotes"), "this bot does not read QQQ"),
+        (FINE.replace("{quotes", "{earnings: {spx: 2027-01-28}, quotes"), "this bot does not read SPX"),
         (FINE.replace("credit: 0.40", "debit: 0.40"), "this bot opens for a credit"),
         (FINE.replace("    from", "    set: {detla: 1}\n    from"), "the spec has problems with detla=1"),
     ],

@@ -115,6 +115,7 @@ def ranked(by: str) -> Plan:
 
 def test_a_rank_by_the_legs_says_so_and_closes_are_needed_for_one_by_rv() -> None:
     plan = ranked("credit")
+    assert plan.needs.symbols == ("SPY", "QQQ")
     assert plan.ranking is not None
     assert plan.ranking.of_structure
     assert ranked("iv_over_rv").needs.daily == {"SPY": 21, "QQQ": 21}

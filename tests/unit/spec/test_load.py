@@ -51,7 +51,7 @@ def test_shipped_specs_are_fine(file: Path) -> None:
 def test_these_specs_are_shipped() -> None:
     names = [file.stem for file in SHIPPED]
     first = ["calm_tape_condor", "dte0_condor", "micro_buywrite", "monthly_condor"]
-    assert names == [*first, "put_lite", "spx_spy_parity", "spy_put_seller"]
+    assert names == [*first, "put_lite", "spx_spy_parity", "spy_put_seller", "vertical_switch"]
 
 
 def test_nouns_of_the_valid_spec() -> None:

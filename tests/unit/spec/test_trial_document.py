@@ -62,6 +62,7 @@ def test_a_test_is_read() -> None:
         (["  - {name: a, date: 2026-11-21, expect: [{exits: target}]}"], ["RB280"]),
         (["  - {name: a, date: 2026-02-30, expect: [{exits: target}]}"], ["RB280"]),
         (["  - {name: a, expect: [{after_quote: 1, exits: stop}]}"], ["RB280"]),
+        (["  - {name: a, market: {earnings: {aapl: 2027-02-30}}, expect: [{exits: stop}]}"], ["RB280"]),
         (["  - {name: a, market: {quotes: [{cost: 1}]}, expect: [{exits: stop}]}"], ["RB280"]),
         (["  - {name: a, expect: [{at: '10:30', by: '11:00', exits: stop}]}"], ["RB118"]),
         (["  - {name: a, expect: [{at: '10:30'}]}"], ["RB118"]),
