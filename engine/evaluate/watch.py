@@ -180,7 +180,10 @@ def _grid(leg: LegPlan, strikes: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
 def _preferred(leg: LegPlan, strikes: tuple[Decimal, ...], centre: int) -> list[Decimal]:
     """Return the preferred strikes that one of the band may lead to."""
     step, band = leg.strike.prefer_multiple_of, _band(strikes, centre, BAND)
-    return sorted({found for strike in band for found in preferred(step, strike, strikes)} - {*band})
+    if step is None or not band:
+        return []
+    near = strikes[bisect_left(strikes, band[0] - step) : bisect_left(strikes, band[-1] + step)]
+    return sorted({found for strike in band for found in preferred(step, strike, near)} - {*band})
 
 
 def _money(

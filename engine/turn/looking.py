@@ -4,19 +4,39 @@ Where there are more symbols than lines each has its turn of `TURN`; one that ha
 passed over. Positions, levels and the bots on one underlying come first.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 
+from engine.compile.plan import Plan
 from engine.evaluate.snapshot import View
 from engine.evaluate.watch import Aim, Wish, entry_aims, entry_wish, money_aims
 from engine.model.contract import Contract, Underlying
+from engine.model.facts import Facts
 from engine.turn.program import CompiledBot
 from engine.turn.work import Work
 
+Wished = tuple[str, tuple[Aim | None, ...]]
+"""A structure by its key, and where its strikes lie."""
 TURN = timedelta(seconds=30)
 """How long a symbol keeps its lines when others wait for theirs: quotes and greeks must come, and be judged."""
 FOR_STRIKES = 24
 """Lines kept free for the strikes of symbols whose conditions hold, when not all symbols have their turn at once."""
+
+
+class Wishes:
+    """What structures want to be streamed; it is made anew only where their strikes do not lie as they did."""
+
+    def __init__(self, known: Mapping[Wished, Wish], facts: Facts) -> None:
+        self._known = known
+        self._facts = facts
+        self.used: dict[Wished, Wish] = {}
+
+    def of(self, key: str, plan: Plan, aims: tuple[Aim | None, ...]) -> Wish:
+        """Return what the structure of this key wants."""
+        wished = key, aims
+        found = self.used.get(wished) or self._known.get(wished) or entry_wish(plan, aims, self._facts)
+        self.used[wished] = found
+        return found
 
 
 def aims_of(work: Work, bot: CompiledBot, view: View) -> tuple[Aim | None, ...]:
@@ -36,15 +56,15 @@ def has_members(work: Work) -> bool:
     return any(bot.members for bot in work.program.bots.values())
 
 
-def member_wishes(work: Work, bots: Iterable[CompiledBot], room: int) -> list[Wish]:
+def member_wishes(work: Work, bots: Iterable[CompiledBot], room: int, wishes: Wishes) -> list[Wish]:
     """Return what these bots with a universe want and `room` lines allow."""
     view, found = work.view(), list[Wish]()
     for bot in bots:
-        money = [_wish(work, member.bot, view, strikes=False) for member in bot.members]
+        money = [_wish(member.bot, view, wishes, strikes=False) for member in bot.members]
         spare = min(FOR_STRIKES, room // 3) if lines_of((), money) > room - FOR_STRIKES else 0
         found += _fitting(work, money, room - spare - lines_of((), found))
         for symbols in _focus(work, bot):
-            strikes = [_wish(work, bot.on(symbol), view, strikes=True) for symbol in symbols]
+            strikes = [_wish(bot.on(symbol), view, wishes, strikes=True) for symbol in symbols]
             found += _fitting(work, strikes, room, found)
     return found
 
@@ -57,12 +77,12 @@ def _focus(work: Work, bot: CompiledBot) -> Iterator[list[str]]:
     yield [symbol for symbol in state.focus if symbol in bot.symbols and symbol not in taken]
 
 
-def _wish(work: Work, bot: CompiledBot, view: View, *, strikes: bool) -> Wish:
+def _wish(bot: CompiledBot, view: View, wishes: Wishes, *, strikes: bool) -> Wish:
     need: dict[Contract, None] = {Underlying(bot.symbol): None}
     keep: set[Contract] = set()
     for each in bot.expiries():
         aims = entry_aims(each.plan, view) if strikes else money_aims(each.plan, view)
-        wish = entry_wish(each.plan, aims, work.state.facts)
+        wish = wishes.of(each.key, each.plan, aims)
         need.update(dict.fromkeys(wish.need))
         keep |= wish.keep
     return Wish(tuple(need), frozenset(keep) if strikes else frozenset())

@@ -17,7 +17,7 @@ from engine.decide.bot_day import BotDay
 from engine.evaluate.evaluation import Verdict
 from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import Held, LegView
-from engine.evaluate.watch import Aim
+from engine.evaluate.watch import Aim, Wish
 from engine.fill.book import Booked
 from engine.model.contract import Contract, Option
 from engine.model.event import Request
@@ -194,10 +194,10 @@ class State(NamedTuple):
     None while it stands.
     indexed: the version of the board that `dependents` (bots by board row) and `structures` (what rules see of
     positions, by id) were made for, -1 when they must be made anew. aims: where the bots' strikes lay when `streamed`
-    was chosen, None when it must be chosen anew. step_at: when orders, positions or bots are due although nothing
-    moves; wake_at: the same, with marks and what is streamed.
-    costs: average dollars a share of the account's shares, by symbol (`holdings` has them also as legs); uncovered:
-    symbols of which it has fewer than calls need that were sold against them, and since when.
+    was chosen, None when it must be chosen anew; wishes: what each of them wanted then. step_at: when orders, positions
+    or bots are due although nothing moves; wake_at: the same, with marks and what is streamed. costs: average dollars a
+    share of the account's shares, by symbol (`holdings` has them also as legs); uncovered: symbols of which it has
+    fewer than calls need that were sold against them, and since when.
     """
 
     session: Session
@@ -240,6 +240,7 @@ class State(NamedTuple):
     risen: frozenset[str] = frozenset()
     streamed: tuple[Contract, ...] = ()
     aims: Mapping[str, tuple[Aim | None, ...]] | None = None
+    wishes: Mapping[tuple[str, tuple[Aim | None, ...]], Wish] = NOTHING
     watch_at: datetime | None = None
     indexed: int = -1
     mark_at: datetime | None = None

@@ -6,16 +6,16 @@ from typing import Any
 
 from engine.compile.plan import Plan
 from engine.decide.opportunity import at_hand, in_window, is_spent
-from engine.evaluate.watch import Aim, Wish, entry_wish, money_wish, watch_list
+from engine.evaluate.watch import Aim, Wish, money_wish, watch_list
 from engine.model.command import Watch
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.session import Session, at_exchange_time
 from engine.turn.asking import ask_at
 from engine.turn.daily import OPENING_MINUTES
-from engine.turn.looking import aims_of, has_members, lines_of, member_wishes
+from engine.turn.looking import Wishes, aims_of, has_members, lines_of, member_wishes
 from engine.turn.program import CompiledBot
 from engine.turn.resting import option_has_expired, resting_orders
-from engine.turn.state import NEVER, BotState
+from engine.turn.state import NEVER, NOTHING, BotState
 from engine.turn.work import Work
 
 WATCH_EVERY = timedelta(seconds=5)
@@ -60,8 +60,9 @@ def step_watch(work: Work) -> dict[str, Any]:
     is_same = aims == work.state.aims and work.indexed == work.state.board.version
     if is_same and not exits and not (aims and has_members(work)):
         return changes
-    wishes = [entry_wish(plan, aims[key], work.state.facts) for key, plan in _plans(work) if key in aims] + exits
-    return {**changes, "streamed": _stream(work, wishes), "aims": aims}
+    known = Wishes(NOTHING if work.state.aims is None else work.state.wishes, work.state.facts)
+    wishes = [known.of(key, plan, aims[key]) for key, plan in _plans(work) if key in aims] + exits
+    return {**changes, "streamed": _stream(work, wishes, known), "aims": aims, "wishes": known.used}
 
 
 def _plans(work: Work) -> Iterator[tuple[str, Plan]]:
@@ -70,10 +71,11 @@ def _plans(work: Work) -> Iterator[tuple[str, Plan]]:
     return ((each.key, each.plan) for bot in bots for each in bot.expiries())
 
 
-def _of_universes(work: Work, room: int) -> list[Wish]:
+def _of_universes(work: Work, room: int, known: Wishes) -> list[Wish]:
     entering = {position.bot for position in work.active_positions() if position.state == "entering"}
     bots = [bot for bot in work.program.bots.values() if bot.members]
-    return member_wishes(work, [bot for bot in bots if _is_in_reach(work, bot, bot.plan.name in entering)], room)
+    reached = [bot for bot in bots if _is_in_reach(work, bot, bot.plan.name in entering)]
+    return member_wishes(work, reached, room, known)
 
 
 def _has_missed(work: Work) -> bool:
@@ -82,7 +84,7 @@ def _has_missed(work: Work) -> bool:
     return bool(work.state.doubts or work.state.uncovered) or any(option_has_expired(work, option) for option in held)
 
 
-def _stream(work: Work, wishes: list[Wish]) -> tuple[Contract, ...]:
+def _stream(work: Work, wishes: list[Wish], known: Wishes) -> tuple[Contract, ...]:
     pinned: dict[Contract, None] = {}
     for position in work.active_positions():
         pinned.update(dict.fromkeys(leg.option for leg in position.legs if leg.held or position.state == "entering"))
@@ -90,7 +92,7 @@ def _stream(work: Work, wishes: list[Wish]) -> tuple[Contract, ...]:
     for bot in work.program.bots.values():
         pinned.update(dict.fromkeys(level for level in bot.levels if level.symbol not in bot.symbols))
     limit = work.program.line_limit
-    wishes = [*wishes, *_of_universes(work, limit - lines_of(pinned, wishes))]
+    wishes = [*wishes, *_of_universes(work, limit - lines_of(pinned, wishes), known)]
     wanted = watch_list(wishes, pinned, work.state.streamed)
     if has_members(work) and lines_of(pinned, wishes) <= limit:
         wanted = wanted[:limit]  # what is only kept goes without a word
