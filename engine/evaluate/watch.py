@@ -4,7 +4,7 @@ Around every strike that could be chosen next a narrow band (`need`) must be str
 stay, so that lines are not dropped and taken again as spot moves.
 """
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Container, Iterable
 from datetime import date
 from decimal import Decimal
@@ -177,7 +177,10 @@ def _grid(leg: LegPlan, strikes: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
 def _preferred(leg: LegPlan, strikes: tuple[Decimal, ...], centre: int) -> list[Decimal]:
     """Return the preferred strikes that one of the band may lead to."""
     step, band = leg.strike.prefer_multiple_of, _band(strikes, centre, BAND)
-    return sorted({found for strike in band for found in preferred(step, strike, strikes)} - {*band})
+    if step is None or not band:
+        return []
+    near = strikes[bisect_left(strikes, band[0] - step) : bisect_right(strikes, band[-1] + step)]
+    return sorted({found for strike in band for found in preferred(step, strike, near)} - {*band})
 
 
 def _money(
