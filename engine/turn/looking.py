@@ -17,7 +17,7 @@ from engine.turn.work import Work
 
 Wished = tuple[str, tuple[Aim | None, ...]]
 """A structure by its key, and where its strikes lie."""
-TURN = timedelta(seconds=30)
+TURN = timedelta(seconds=60)
 """How long a symbol keeps its lines when others wait for theirs: quotes and greeks must come, and be judged."""
 FOR_STRIKES = 24
 """Lines kept free for the strikes of symbols whose conditions hold, when not all symbols have their turn at once."""

@@ -4,6 +4,7 @@ Bars of options are gathered from the quotes that were shown at moments of each 
 is the one a subscriber saw. Options have no bars of days that closed.
 """
 
+from bisect import bisect_left
 from datetime import date, datetime
 
 import numpy as np
@@ -51,7 +52,7 @@ class Chronicle:
             return []
         if bar_seconds >= DAY_SECONDS:
             today = [each._replace(at=self._floor.date) for each in self._today(found, what, _WHOLE_DAY)]
-            every = self._closed_days(found, what) + today
+            every = self._closed_days(found, what, first_day) + today
         else:
             every = self._closed_minutes(found, what, bar_seconds, first_day)
             since = int((first - self._floor.session.open).total_seconds())
@@ -65,14 +66,16 @@ class Chronicle:
             return found.symbol in ASSETS and not found.is_option
         return what == "TRADES" or found.sec_type is not SecType.INDEX
 
-    def _closed_days(self, found: Instrument, what: str) -> list[Bar]:
+    def _closed_days(self, found: Instrument, what: str, first_day: date) -> list[Bar]:
         if found.is_option:
             return []
-        if what == "OPTION_IMPLIED_VOLATILITY":
-            return daily_values(self._history.days(), self._history.implied(found.symbol))
-        if what == "HISTORICAL_VOLATILITY":
-            return daily_values(self._history.days(), self._history.realised(found.symbol))
-        return self._history.daily(found.symbol)
+        if what not in _VOLATILITIES:
+            return self._history.daily(found.symbol)
+        is_implied = what == "OPTION_IMPLIED_VOLATILITY"
+        values = (self._history.implied if is_implied else self._history.realised)(found.symbol)
+        days = self._history.days()
+        since = bisect_left(days, first_day)
+        return daily_values(days[since:], values[since:])
 
     def _closed_minutes(self, found: Instrument, what: str, bar_seconds: int, first_day: date) -> list[Bar]:
         bars: list[Bar] = []
