@@ -83,7 +83,7 @@ def money_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
 
 
 def _listed_once(leg: LegPlan, plan: Plan, view: View) -> tuple[date, tuple[Decimal, ...], float, int] | None:
-    key = ("listed", leg.symbol, leg.trading_class, plan.expiry)
+    key = ("listed", leg.symbol, leg.trading_class, id(plan.expiry))  # lives longer than the view
     if key not in view.memo:
         view.memo[key] = _listed(leg, plan, view)
     found: tuple[date, tuple[Decimal, ...], float, int] | None = view.memo[key]

@@ -56,9 +56,9 @@ def has_members(work: Work) -> bool:
     return any(bot.members for bot in work.program.bots.values())
 
 
-def member_wishes(work: Work, bots: Iterable[CompiledBot], room: int, wishes: Wishes) -> list[Wish]:
+def member_wishes(work: Work, bots: Iterable[CompiledBot], room: int, wishes: Wishes, view: View) -> list[Wish]:
     """Return what these bots with a universe want and `room` lines allow."""
-    view, found = work.view(), list[Wish]()
+    found = list[Wish]()
     for bot in bots:
         money = [_wish(member.bot, view, wishes, strikes=False) for member in bot.members]
         spare = min(FOR_STRIKES, room // 3) if lines_of((), money) > room - FOR_STRIKES else 0

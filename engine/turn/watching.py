@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.compile.plan import Plan
 from engine.decide.opportunity import at_hand, in_window, is_spent
+from engine.evaluate.snapshot import View
 from engine.evaluate.watch import Aim, Wish, money_wish, watch_list
 from engine.model.command import Watch
 from engine.model.contract import Contract, Option, Underlying
@@ -54,15 +55,16 @@ def step_watch(work: Work) -> dict[str, Any]:
     The choice depends on where the bots' strikes lie, on positions and on what is listed; while none of them has
     changed since the last choice, that one stands.
     """
-    aims = _aims(work)
-    exits = _exit_wishes(work)
+    view = work.view()
+    aims = _aims(work, view)
+    exits = _exit_wishes(work, view)
     changes: dict[str, Any] = {"watch_at": next_watch(work, is_moving=bool(aims or exits or _has_missed(work)))}
     is_same = aims == work.state.aims and work.indexed == work.state.board.version
     if is_same and not exits and not (aims and has_members(work)):
         return changes
     known = Wishes(NOTHING if work.state.aims is None else work.state.wishes, work.state.facts)
     wishes = [known.of(key, plan, aims[key]) for key, plan in _plans(work) if key in aims] + exits
-    return {**changes, "streamed": _stream(work, wishes, known), "aims": aims, "wishes": known.used}
+    return {**changes, "streamed": _stream(work, wishes, known, view), "aims": aims, "wishes": known.used}
 
 
 def _plans(work: Work) -> Iterator[tuple[str, Plan]]:
@@ -71,11 +73,11 @@ def _plans(work: Work) -> Iterator[tuple[str, Plan]]:
     return ((each.key, each.plan) for bot in bots for each in bot.expiries())
 
 
-def _of_universes(work: Work, room: int, known: Wishes) -> list[Wish]:
+def _of_universes(work: Work, room: int, known: Wishes, view: View) -> list[Wish]:
     entering = {position.bot for position in work.active_positions() if position.state == "entering"}
     bots = [bot for bot in work.program.bots.values() if bot.members]
     reached = [bot for bot in bots if _is_in_reach(work, bot, bot.plan.name in entering)]
-    return member_wishes(work, reached, room, known)
+    return member_wishes(work, reached, room, known, view)
 
 
 def _has_missed(work: Work) -> bool:
@@ -84,7 +86,7 @@ def _has_missed(work: Work) -> bool:
     return bool(work.state.doubts or work.state.uncovered) or any(option_has_expired(work, option) for option in held)
 
 
-def _stream(work: Work, wishes: list[Wish], known: Wishes) -> tuple[Contract, ...]:
+def _stream(work: Work, wishes: list[Wish], known: Wishes, view: View) -> tuple[Contract, ...]:
     pinned: dict[Contract, None] = {}
     for position in work.active_positions():
         pinned.update(dict.fromkeys(leg.option for leg in position.legs if leg.held or position.state == "entering"))
@@ -92,7 +94,7 @@ def _stream(work: Work, wishes: list[Wish], known: Wishes) -> tuple[Contract, ..
     for bot in work.program.bots.values():
         pinned.update(dict.fromkeys(level for level in bot.levels if level.symbol not in bot.symbols))
     limit = work.program.line_limit
-    wishes = [*wishes, *_of_universes(work, limit - lines_of(pinned, wishes), known)]
+    wishes = [*wishes, *_of_universes(work, limit - lines_of(pinned, wishes), known, view)]
     wanted = watch_list(wishes, pinned, work.state.streamed)
     if has_members(work) and lines_of(pinned, wishes) <= limit:
         wanted = wanted[:limit]  # what is only kept goes without a word
@@ -105,9 +107,8 @@ def _stream(work: Work, wishes: list[Wish], known: Wishes) -> tuple[Contract, ..
     return wanted
 
 
-def _exit_wishes(work: Work) -> list[Wish]:
+def _exit_wishes(work: Work, view: View) -> list[Wish]:
     """Return what exits read at the money, for every position that holds something."""
-    view = work.view()
     found = []
     for position in work.active_positions():
         symbols = work.governing(position).exit_chains
@@ -117,13 +118,12 @@ def _exit_wishes(work: Work) -> list[Wish]:
     return found
 
 
-def _aims(work: Work) -> dict[str, tuple[Aim | None, ...]]:
+def _aims(work: Work, view: View) -> dict[str, tuple[Aim | None, ...]]:
     """Return where the strikes lie of every structure of the bots that enter soon.
 
     Of a universe those alone that are in focus, the others at the money.
     """
     entering = {position.bot for position in work.active_positions() if position.state == "entering"}
-    view = work.view()
     return {
         each.key: aims_of(work, each, view)
         for name, bot in work.program.bots.items()
