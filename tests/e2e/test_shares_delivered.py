@@ -104,7 +104,8 @@ def test_the_shares_of_a_buy_write_go_with_its_calls(tmp_path: Path) -> None:
     assert cash == position.net
 
 
-def test_shares_that_are_left_are_sold_in_the_morning(tmp_path: Path) -> None:
+@pytest.mark.long
+def test_ci_shares_that_are_left_are_sold_in_the_morning(tmp_path: Path) -> None:
     day, rows = lived(tmp_path, "trend_down", BUY_WRITE, sessions=2)
     first = next(iter(day.positions.values()))
     stock, written = first.legs

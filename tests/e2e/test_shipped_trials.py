@@ -22,7 +22,8 @@ def test_every_shipped_spec_has_tests() -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name.partition(".")[0])
-def test_shipped_tests_pass_and_try_everything(file: Path) -> None:
+@pytest.mark.long
+def test_ci_shipped_tests_pass_and_try_everything(file: Path) -> None:
     (document,) = trial_files([str(file)])
     assert document.problems == ()
     results = [run_trial(planned, perf_counter) for planned in document.planned]
