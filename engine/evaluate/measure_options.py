@@ -7,10 +7,9 @@ from math import isnan
 
 from engine.compile.lines import WING_DELTA
 from engine.compile.plan import Call
-from engine.evaluate.evaluation import NOT_OPEN
-from engine.evaluate.measure_structure import legs_named, names_of
+from engine.evaluate.measure_structure import fewest, legs_named, names_of
 from engine.evaluate.measure_volatility import class_at, expiry_in
-from engine.evaluate.reading import AtMost, Context, Read, Reading, Unknown
+from engine.evaluate.reading import Context, Read, Reading, Unknown
 from engine.evaluate.snapshot import View
 from engine.model.contract import Right, Underlying
 from engine.model.quotes import FEED_SILENCE, IMPLIED_AGE, OPTION_AGE, age_problem
@@ -79,19 +78,6 @@ def _count(view: View, row: int, column: str, what: str) -> Reading:
         return Unknown(f"{what}: no market data for {view.now - board.alive_at:.0f} s")
     value: float = getattr(board, column)[row]
     return Unknown(f"{what}: no {column.replace('_', ' ')} yet") if isnan(value) else value
-
-
-def fewest(readings: Iterable[Reading]) -> Reading:
-    """Return the smallest of several readings; a bound when some are unknown, unknown when all are."""
-    known, reason = [], ""
-    for reading in readings:
-        if isinstance(reading, float):
-            known.append(reading)
-        else:
-            reason = reason or reading.reason
-    if not known:
-        return Unknown(reason or NOT_OPEN)
-    return AtMost(min(known), reason) if reason else min(known)
 
 
 def counted(call: Call, context: Context) -> Read:

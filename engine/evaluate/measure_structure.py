@@ -9,7 +9,7 @@ from math import isnan
 
 from engine.compile.plan import Call, Quantity
 from engine.evaluate.evaluation import NOT_OPEN
-from engine.evaluate.reading import AtLeast, Context, Read, Reading, Unknown, exact
+from engine.evaluate.reading import AtLeast, AtMost, Context, Read, Reading, Unknown, exact
 from engine.evaluate.snapshot import LegView, View
 from engine.model.contract import LOT
 from engine.model.cover import covered_parts
@@ -24,6 +24,17 @@ def legs_named(view: View, names: tuple[str, ...]) -> tuple[LegView, ...]:
 
 def worst(readings: Iterable[Reading]) -> Reading:
     """Return the largest of several readings; a bound when some are unknown, unknown when all are."""
+    return _outermost(readings, max, AtLeast)
+
+
+def fewest(readings: Iterable[Reading]) -> Reading:
+    """Return the smallest of several readings; a bound when some are unknown, unknown when all are."""
+    return _outermost(readings, min, AtMost)
+
+
+def _outermost(
+    readings: Iterable[Reading], pick: Callable[[list[float]], float], bound: type[AtLeast | AtMost]
+) -> Reading:
     known, reason = [], ""
     for reading in readings:
         if isinstance(reading, float):
@@ -32,7 +43,7 @@ def worst(readings: Iterable[Reading]) -> Reading:
             reason = reason or reading.reason
     if not known:
         return Unknown(reason or NOT_OPEN)
-    return AtLeast(max(known), reason) if reason else max(known)
+    return bound(pick(known), reason) if reason else pick(known)
 
 
 def names_of(call: Call) -> tuple[str, ...]:
