@@ -16,12 +16,12 @@ from engine.model.position import Position, PositionLeg
 from engine.model.structure import strike_of, structure_text
 from engine.model.values import dataclass
 from engine.order.ladder import start_net
-from engine.order.price import Part, ticks_of
+from engine.order.price import ticks_of
 from engine.review.amounts import FULL_DAY, clock, money, plain
 from engine.review.market import deviation, example_view, level
 from engine.spec.spec import Unit
 from engine.turn.bounds import risk_floor, stated_floor
-from engine.turn.choosing import counted, opening_commission, price_legs
+from engine.turn.choosing import counted, opening_commission, opening_parts, price_legs
 
 ACCOUNT = Decimal(100_000)
 """Dollars that the account of the example is worth."""
@@ -88,7 +88,7 @@ def example_of(plan: Plan) -> Example | None:
     if not selection.is_complete:
         return None
     quote = price_legs(selection, view)
-    parts = tuple(Part(leg.option, -leg.sign, leg.weight) for leg in selection.legs)
+    parts = opening_parts(selection)
     net = start_net(plan.order, quote, parts, None)
     quantity = max(counted(plan, selection, view, quote, ACCOUNT).count, 1)
     commission = opening_commission(selection, view, quantity)

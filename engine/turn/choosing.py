@@ -67,9 +67,22 @@ def record_selection(
     work.record(Kind.SELECTION, plan.name, position, legs=legs, reason=reason, spots=spots, **chosen)
 
 
+def opening_parts(selection: Selection) -> tuple[Part, ...]:
+    """Return what opening one selected structure deals in."""
+    return tuple(Part(leg.option, -leg.sign, leg.weight) for leg in selection.legs)
+
+
 def price_legs(selection: Selection, view: View) -> NetQuote:
     """Return what opening the selected structure brings, mid and natural."""
-    return net_quote([Part(leg.option, -leg.sign, leg.weight) for leg in selection.legs], view.board, view.now)
+    return net_quote(opening_parts(selection), view.board, view.now)
+
+
+def show_candidate(view: View, plan: Plan, selection: Selection, quote: NetQuote) -> None:
+    """Let the view see a structure at the price its order would start from."""
+    view.legs = selection.legs
+    view.is_covered = plan.overwrite is not None
+    net = start_net(plan.order, quote, opening_parts(selection), None)
+    view.start_price = None if net is None else float(net)
 
 
 def require_holds(
@@ -88,11 +101,7 @@ def require_holds(
     quantity: of a position that is being entered; else as many as the spec asks for, as fit, or as shares cover.
     """
     plan = bot.plan
-    view.legs = selection.legs
-    view.is_covered = plan.overwrite is not None
-    parts = tuple(Part(leg.option, -leg.sign, leg.weight) for leg in selection.legs)
-    net = start_net(plan.order, quote, parts, None)
-    view.start_price = None if net is None else float(net)
+    show_candidate(view, plan, selection, quote)
     fits = Fitting(quantity) if quantity else how_many(work, bot, view, selection, quote)
     if not fits.count:
         _none_fits(work, bot, view, selection, fits, readings)
@@ -105,14 +114,27 @@ def require_holds(
         return True
     missed = failing(required)
     if missed:
-        miss(work, bot, missed, (*readings, *required))
-        words = describe(missed[0].rule, missed[0].verdict)
-        note_selection(work, bot, view, selection, f"{missed[0].rule.name}: {words}")
+        words = note_missed(work, bot, view, selection, missed, (*readings, *required))
         if plan.entry.once and is_first and not quote.missing and all(r.verdict.truth is not None for r in required):
             work.put_day(work.bots[plan.name].day.note(bot.symbol, decided=f"{missed[0].rule.name} {words}"))
     else:
         work.set_bot(plan.name, replace(work.bots[plan.name], waits=quote.missing or "confirmation"))
     return False
+
+
+def note_missed(
+    work: Work,
+    bot: CompiledBot,
+    view: View,
+    selection: Selection,
+    missed: list[Reading],
+    readings: tuple[Reading, ...],
+) -> str:
+    """Remember rules that a structure missed, and record it with the first of them; return the words of that one."""
+    miss(work, bot, missed, readings)
+    words = describe(missed[0].rule, missed[0].verdict)
+    note_selection(work, bot, view, selection, f"{missed[0].rule.name}: {words}")
+    return words
 
 
 def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
@@ -170,7 +192,7 @@ def counted(plan: Plan, selection: Selection, view: View, quote: NetQuote, net_l
     """
     if plan.size is None:
         return Fitting(plan.quantity)
-    parts = tuple(Part(leg.option, -leg.sign, leg.weight) for leg in selection.legs)
+    parts = opening_parts(selection)
     is_credit = plan.size.fits is Fits.CREDIT
     net = start_net(plan.order, quote, parts, None) if is_credit else last_net(plan.order, quote, parts)
     if net is None:

@@ -16,11 +16,11 @@ from engine.model.order import Purpose
 from engine.model.position import Position
 from engine.model.session import DayTime
 from engine.order.band import price_band
-from engine.order.price import NetQuote, Part
+from engine.order.price import NetQuote
 from engine.record.record import Kind
 from engine.spec.spec import IfHeld, Start
 from engine.turn.alternatives import take_alternative
-from engine.turn.choosing import note_selection, price_legs, require_holds
+from engine.turn.choosing import note_missed, note_selection, opening_parts, price_legs, require_holds
 from engine.turn.covering import cover_of
 from engine.turn.exposure import cash_cap, worst_case_cap
 from engine.turn.judging import confirmed, failing, judge_all, wake
@@ -210,9 +210,7 @@ def _risk_holds(work: Work, bot: CompiledBot, view: View, selection: Selection, 
         return True
     missed = failing(required)
     if missed:
-        miss(work, bot, missed, (*readings, *required))
-        words = describe(missed[0].rule, missed[0].verdict)
-        note_selection(work, bot, view, selection, f"{missed[0].rule.name}: {words}")
+        note_missed(work, bot, view, selection, missed, (*readings, *required))
     else:
         work.set_bot(name, replace(work.bots[name], waits="confirmation"))
     return False
@@ -227,7 +225,7 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
     state = work.bots[plan.name]
     counts = [(leg, leg.ratio * quantity) for leg in selection.legs]
     at_once = quote.natural if plan.order.start is Start.MARKET else view.start_price
-    parts = tuple(Part(leg.option, -leg.sign, leg.weight) for leg in selection.legs)
+    parts = opening_parts(selection)
     return refusal(
         Proposal(
             at=work.at,

@@ -16,11 +16,9 @@ from engine.evaluate.reading import Unknown
 from engine.evaluate.select import select
 from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe
-from engine.order.ladder import start_net
-from engine.order.price import Part
 from engine.record.record import Json, Kind
 from engine.turn.alternatives import Taken, take_alternative
-from engine.turn.choosing import opening_commission, price_legs
+from engine.turn.choosing import opening_commission, price_legs, show_candidate
 from engine.turn.entering import choose_and_send, is_entering, is_to_be_judged
 from engine.turn.judging import confirmed, failing, judge_all, rounded
 from engine.turn.missing import miss
@@ -116,12 +114,7 @@ def _price(work: Work, candidate: Candidate) -> str:
     selection = select(plan.legs, plan.expiry, view, bot.expected_move, work.blocked_for(plan.name))
     if not selection.is_complete:
         return selection.missing or selection.refused
-    quote = price_legs(selection, view)
-    view.legs = selection.legs
-    view.is_covered = plan.overwrite is not None
-    parts = tuple(Part(leg.option, -leg.sign, leg.weight) for leg in selection.legs)
-    net = start_net(plan.order, quote, parts, None)
-    view.start_price = None if net is None else float(net)
+    show_candidate(view, plan, selection, price_legs(selection, view))
     view.commission = float(opening_commission(selection, view, plan.quantity))
     return ""
 
