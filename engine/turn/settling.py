@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
-from engine.fill.apply import delivered, how_settled, settled
+from engine.fill.apply import Settled, delivered, how_settled, settled
 from engine.model.contract import Option, Underlying
 from engine.model.position import Position, PositionLeg
 from engine.model.session import session_before
@@ -73,17 +73,7 @@ def closing_level(work: Work, symbol: str) -> Decimal | None:
 
 def _settle_leg(work: Work, name: str, leg: PositionLeg, level: Decimal) -> None:
     found = settled(work.positions[name], leg.name, level)
-    work.put_position(found.position)
-    work.record(
-        Kind.SETTLEMENT,
-        found.position.bot,
-        name,
-        leg=leg.name,
-        quantity=found.quantity,
-        price=str(found.price),
-        level=str(level),
-        how=found.how,
-    )
+    _book(work, found, leg.name, level, found.how)
     if found.how in ("assigned", "exercised"):
         _deliver(work, name, leg, found.quantity, level)
 
@@ -91,18 +81,21 @@ def _settle_leg(work: Work, name: str, leg: PositionLeg, level: Decimal) -> None
 def _deliver(work: Work, name: str, leg: PositionLeg, count: int, level: Decimal) -> None:
     """Move the shares of the position that the assignment, or exercise, of one of its legs takes or brings back."""
     found = delivered(work.positions[name], leg.option, leg.sign * count)
-    if found is None:
-        return
+    if found is not None:
+        _book(work, found, found.how, level, "delivered")
+
+
+def _book(work: Work, found: Settled, leg: str, level: Decimal, how: str) -> None:
     work.put_position(found.position)
     work.record(
         Kind.SETTLEMENT,
         found.position.bot,
-        name,
-        leg=found.how,
+        found.position.id,
+        leg=leg,
         quantity=found.quantity,
         price=str(found.price),
         level=str(level),
-        how="delivered",
+        how=how,
     )
 
 

@@ -1,13 +1,13 @@
 """Which contracts are streamed, and which bots wake when a row of the board moves."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, time, timedelta
 from typing import Any
 
 from engine.compile.plan import Plan
 from engine.decide.opportunity import at_hand, in_window, is_spent
 from engine.evaluate.snapshot import View
-from engine.evaluate.watch import Aim, Wish, money_wish, watch_list
+from engine.evaluate.watch import Wish, money_wish, watch_list
 from engine.model.command import Watch
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.session import Session, at_exchange_time
@@ -56,7 +56,8 @@ def step_watch(work: Work) -> dict[str, Any]:
     changed since the last choice, that one stands.
     """
     view = work.view()
-    aims = _aims(work, view)
+    reached = _in_reach(work)
+    aims = {each.key: aims_of(work, each, view) for bot in reached for each in bot.expiries()}
     exits = _exit_wishes(work, view)
     changes: dict[str, Any] = {"watch_at": next_watch(work, is_moving=bool(aims or exits or _has_missed(work)))}
     is_same = aims == work.state.aims and work.indexed == work.state.board.version
@@ -64,7 +65,9 @@ def step_watch(work: Work) -> dict[str, Any]:
         return changes
     known = Wishes(NOTHING if work.state.aims is None else work.state.wishes, work.state.facts)
     wishes = [known.of(key, plan, aims[key]) for key, plan in _plans(work) if key in aims] + exits
-    return {**changes, "streamed": _stream(work, wishes, known, view), "aims": aims, "wishes": known.used}
+    scanned = [bot for bot in reached if bot.members]
+    streamed = _stream(work, wishes, lambda room: member_wishes(work, scanned, room, known, view))
+    return {**changes, "streamed": streamed, "aims": aims, "wishes": known.used}
 
 
 def _plans(work: Work) -> Iterator[tuple[str, Plan]]:
@@ -73,20 +76,14 @@ def _plans(work: Work) -> Iterator[tuple[str, Plan]]:
     return ((each.key, each.plan) for bot in bots for each in bot.expiries())
 
 
-def _of_universes(work: Work, room: int, known: Wishes, view: View) -> list[Wish]:
-    entering = {position.bot for position in work.active_positions() if position.state == "entering"}
-    bots = [bot for bot in work.program.bots.values() if bot.members]
-    reached = [bot for bot in bots if _is_in_reach(work, bot, bot.plan.name in entering)]
-    return member_wishes(work, reached, room, known, view)
-
-
 def _has_missed(work: Work) -> bool:
     """Say whether something waits that is looked at together with what is streamed: doubts, options long expired."""
     held = (leg.option for position in work.active_positions() for leg in position.legs if leg.held)
     return bool(work.state.doubts or work.state.uncovered) or any(option_has_expired(work, option) for option in held)
 
 
-def _stream(work: Work, wishes: list[Wish], known: Wishes, view: View) -> tuple[Contract, ...]:
+def _stream(work: Work, wishes: list[Wish], of_universes: Callable[[int], list[Wish]]) -> tuple[Contract, ...]:
+    """Return what is streamed from now on; universes wish for as many lines as the others leave."""
     pinned: dict[Contract, None] = {}
     for position in work.active_positions():
         pinned.update(dict.fromkeys(leg.option for leg in position.legs if leg.held or position.state == "entering"))
@@ -94,7 +91,7 @@ def _stream(work: Work, wishes: list[Wish], known: Wishes, view: View) -> tuple[
     for bot in work.program.bots.values():
         pinned.update(dict.fromkeys(level for level in bot.levels if level.symbol not in bot.symbols))
     limit = work.program.line_limit
-    wishes = [*wishes, *_of_universes(work, limit - lines_of(pinned, wishes), known, view)]
+    wishes = [*wishes, *of_universes(limit - lines_of(pinned, wishes))]
     wanted = watch_list(wishes, pinned, work.state.streamed)
     if has_members(work) and lines_of(pinned, wishes) <= limit:
         wanted = wanted[:limit]  # what is only kept goes without a word
@@ -118,18 +115,10 @@ def _exit_wishes(work: Work, view: View) -> list[Wish]:
     return found
 
 
-def _aims(work: Work, view: View) -> dict[str, tuple[Aim | None, ...]]:
-    """Return where the strikes lie of every structure of the bots that enter soon.
-
-    Of a universe those alone that are in focus, the others at the money.
-    """
+def _in_reach(work: Work) -> list[CompiledBot]:
+    """Return the bots that enter soon, or are entering."""
     entering = {position.bot for position in work.active_positions() if position.state == "entering"}
-    return {
-        each.key: aims_of(work, each, view)
-        for name, bot in work.program.bots.items()
-        if _is_in_reach(work, bot, name in entering)
-        for each in bot.expiries()
-    }
+    return [bot for name, bot in work.program.bots.items() if _is_in_reach(work, bot, name in entering)]
 
 
 def _is_in_reach(work: Work, bot: CompiledBot, is_entering: bool) -> bool:

@@ -52,9 +52,10 @@ def open_position(opening: Opening, bot: CompiledBot, market: Market, facts: Fac
 
 def day_after_opening(position: Position, session: Session) -> BotDay:
     """Return the bot's day: the entry counts when it was of this session."""
-    count = int(position.session == session.date)
-    end = {"last_end": "filled", "last_end_at": position.opened_at} if count else {}
-    return BotDay(bot=position.bot, date=session.date, entries=count, opened=count, **end)  # type: ignore[arg-type]
+    day = BotDay(bot=position.bot, date=session.date)
+    if position.session != session.date:
+        return day
+    return replace(day, entries=1, opened=1, last_end="filled", last_end_at=position.opened_at)
 
 
 def _rule(opening: Opening, bot: CompiledBot) -> Expiry:
