@@ -39,13 +39,6 @@ class Wishes:
         return found
 
 
-def aims_of(work: Work, bot: CompiledBot, view: View) -> tuple[Aim | None, ...]:
-    """Return where a structure's strikes lie; of a symbol out of focus only at the money."""
-    if not bot.symbol or bot.symbol in work.bots[bot.plan.name].focus:
-        return entry_aims(bot.plan, view)
-    return money_aims(bot.plan, view)
-
-
 def lines_of(pinned: Iterable[Contract], wishes: Iterable[Wish]) -> int:
     """Return how many lines these take at least."""
     return len({*pinned, *(contract for wish in wishes for contract in wish.need)})

@@ -1,19 +1,18 @@
 """Which contracts are streamed, and which bots wake when a row of the board moves."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from engine.compile.plan import Plan
 from engine.decide.opportunity import at_hand, in_window, is_spent
 from engine.evaluate.snapshot import View
-from engine.evaluate.watch import Wish, money_wish, watch_list
+from engine.evaluate.watch import Wish, entry_aims, money_wish, watch_list
 from engine.model.command import Watch
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.session import Session, at_exchange_time
 from engine.turn.asking import ask_at
 from engine.turn.daily import OPENING_MINUTES
-from engine.turn.looking import Wishes, aims_of, has_members, lines_of, member_wishes
+from engine.turn.looking import Wishes, has_members, lines_of, member_wishes
 from engine.turn.program import CompiledBot
 from engine.turn.resting import option_has_expired, resting_orders
 from engine.turn.state import NEVER, NOTHING, BotState
@@ -53,27 +52,23 @@ def step_watch(work: Work) -> dict[str, Any]:
     """Choose what to stream now and ask for it when it differs; return the changed fields of the state.
 
     The choice depends on where the bots' strikes lie, on positions and on what is listed; while none of them has
-    changed since the last choice, that one stands.
+    changed since the last choice, that one stands. While a universe is in reach it is made anew each time: symbols
+    take turns.
     """
     view = work.view()
     reached = _in_reach(work)
-    aims = {each.key: aims_of(work, each, view) for bot in reached for each in bot.expiries()}
+    scanned = [bot for bot in reached if bot.members]
+    plain = [each for bot in reached if not bot.members for each in bot.expiries()]
+    aims = {each.key: entry_aims(each.plan, view) for each in plain} | {bot.plan.name: () for bot in scanned}
     exits = _exit_wishes(work, view)
     changes: dict[str, Any] = {"watch_at": next_watch(work, is_moving=bool(aims or exits or _has_missed(work)))}
     is_same = aims == work.state.aims and work.indexed == work.state.board.version
-    if is_same and not exits and not (aims and has_members(work)):
+    if is_same and not exits and not scanned:
         return changes
     known = Wishes(NOTHING if work.state.aims is None else work.state.wishes, work.state.facts)
-    wishes = [known.of(key, plan, aims[key]) for key, plan in _plans(work) if key in aims] + exits
-    scanned = [bot for bot in reached if bot.members]
+    wishes = [known.of(each.key, each.plan, aims[each.key]) for each in plain] + exits
     streamed = _stream(work, wishes, lambda room: member_wishes(work, scanned, room, known, view))
     return {**changes, "streamed": streamed, "aims": aims, "wishes": known.used}
-
-
-def _plans(work: Work) -> Iterator[tuple[str, Plan]]:
-    """Yield the plan of every structure by its key; those of universes are wished for after all others."""
-    bots = (bot for bot in work.program.bots.values() if not bot.members)
-    return ((each.key, each.plan) for bot in bots for each in bot.expiries())
 
 
 def _has_missed(work: Work) -> bool:
