@@ -80,10 +80,10 @@ VALUES = [
 
 
 def read(content: bytes) -> Loaded:
-    began = time.perf_counter()
+    began = time.process_time()
     loaded = load(read_source(content, "spec.yaml"))
     found = [*loaded.diagnostics, *check(loaded, OUTSIDE)]
-    assert time.perf_counter() - began < 5.0
+    assert time.process_time() - began < 5.0
     lines = loaded.source.lines
     for problem in found:
         assert 1 <= problem.line <= max(1, len(lines))

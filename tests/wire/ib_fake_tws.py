@@ -50,7 +50,7 @@ class FakeTws:
     async def until_asked(self, kind: str, count: int = 1) -> list[Fields]:
         """Wait for so many requests of a kind."""
         while len(found := [fields for fields in self.asked if fields[0] == kind]) < count:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.001)
         return found
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

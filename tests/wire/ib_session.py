@@ -15,7 +15,7 @@ from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
 
 DAY = date(2025, 11, 24)
-LIMIT_SECONDS = 25
+LIMIT_SECONDS = 90
 SPX = Underlying("SPX")
 
 

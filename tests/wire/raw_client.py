@@ -10,7 +10,7 @@ from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
 
 DAY = date(2025, 11, 24)
-SECONDS = 10.0
+SECONDS = 60.0
 Message = list[str]
 
 

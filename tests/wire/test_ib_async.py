@@ -25,7 +25,7 @@ async def _pass(ib, seconds):
 
 async def _options(ib, *strikes):
     asked = [Option("SPX", "20251124", strike, "P", "SMART", tradingClass="SPXW") for strike in strikes]
-    found = await asyncio.wait_for(ib.qualifyContractsAsync(*asked), 10)
+    found = await asyncio.wait_for(ib.qualifyContractsAsync(*asked), 60)
     assert all(found)
     return found
 
@@ -58,7 +58,7 @@ def test_reads():
             assert [(rule.lowEdge, rule.increment) for rule in rules] == [(0, 0.05), (3, 0.1)]
             assert await ib.reqContractDetailsAsync(Option("SPX", "20251124", 1, "P", "SMART")) == []
             assert [each.contract.symbol for each in await ib.reqMatchingSymbolsAsync("SPY")] == ["SPY"]
-            await asyncio.wait_for(ib.reqUserInfoAsync(), 10)
+            await asyncio.wait_for(ib.reqUserInfoAsync(), 60)
             assert (await ib.accountSummaryAsync())[0].account == running.exchange.account
             assert len(await ib.reqSmartComponentsAsync("9c0001")) > 0
             assert await ib.reqHeadTimeStampAsync(Index("SPX", "CBOE"), "TRADES", True, 1)
@@ -101,7 +101,7 @@ def test_a_combo_is_placed_changed_filled_and_cancelled():
             ticker = ib.reqMktData(bag)
             await _pass(ib, 5)
             assert ticker.bid < ticker.ask < 0
-            state = await asyncio.wait_for(ib.whatIfOrderAsync(bag, LimitOrder("BUY", 1, ticker.ask)), 10)
+            state = await asyncio.wait_for(ib.whatIfOrderAsync(bag, LimitOrder("BUY", 1, ticker.ask)), 60)
             assert float(state.initMarginChange) == pytest.approx(1000, abs=150)
             resting = ib.placeOrder(bag, LimitOrder("BUY", 1, round(ticker.bid - 2, 1), tif="GTC"))
             await _pass(ib, 6)

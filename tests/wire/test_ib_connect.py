@@ -25,6 +25,7 @@ from engine.model.event import (
     OrderReport,
     PositionReport,
 )
+from engine.run.chaos.virtual_loop import run_virtually
 
 EXECUTION = (
     "11|-1|41|9|SPY|OPT|20251219|650.0|P|100|CBOE|USD|SPY   251219P00650000|SPY|{exec_id}|20251124 10:00:00 US/Eastern|"
@@ -450,7 +451,7 @@ def test_free_running_waits_until_a_timer_is_due() -> None:
 
 def test_row_20_a_connection_that_carries_nothing_any_more_is_given_up() -> None:
     async def scenario() -> None:
-        async with fake_tws() as fake, connected(fake.port, lockstep=False, heartbeat_seconds=0.05) as (world, _):
+        async with fake_tws() as fake, connected(fake.port, lockstep=False, heartbeat_seconds=5.0) as (world, _):
             (down,) = [event for event in await wait_for(world, LinkDown) if isinstance(event, LinkDown)]
             assert "no answer for" in down.reason
             assert not world.link.is_up
@@ -458,18 +459,18 @@ def test_row_20_a_connection_that_carries_nothing_any_more_is_given_up() -> None
             again = await world.link.connect()
             assert isinstance(again.events[-1], LinkUp)
 
-    run(scenario())
+    run_virtually(lambda _: scenario())
 
 
 def test_row_20_a_quiet_connection_that_answers_is_kept() -> None:
     async def scenario() -> None:
         async with fake_tws() as fake:
             fake.answers["49"] = lambda _: [(49, 1, 1764000000)]
-            async with connected(fake.port, lockstep=False, heartbeat_seconds=0.05) as (world, _):
+            async with connected(fake.port, lockstep=False, heartbeat_seconds=5.0) as (world, _):
                 waiting = asyncio.ensure_future(world.link.next(None))
                 await fake.until_asked("49", 5)
                 assert not waiting.done()
                 assert world.link.is_up
                 waiting.cancel()
 
-    run(scenario())
+    run_virtually(lambda _: scenario())

@@ -18,7 +18,7 @@ from ibapi.wrapper import EWrapper
 from engine.sim.gateway.embed import start_gateway
 from engine.sim.gateway.settings import GatewaySettings
 
-SECONDS = 10
+SECONDS = 60
 
 
 class App(EWrapper, EClient):

@@ -28,7 +28,7 @@ def test_a_combo_is_placed_filled_and_another_cancelled():
         async with gateway(speed=600.0) as running:
             command = [NODE, str(SCRIPT), str(running.port), "20251124", "5890"]
             script = await asyncio.create_subprocess_exec(*command, stdout=-1, stderr=-1)
-            out, err = await asyncio.wait_for(script.communicate(), 20)
+            out, err = await asyncio.wait_for(script.communicate(), 60)
             assert script.returncode == 0, err.decode()
             words = out.decode().split("\n")
             assert words[:2] == ["filled", "cancelled"]

@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -268,9 +267,7 @@ def test_outside_of_a_clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 def test_it_starts_light() -> None:
     folder = str(shipped("specs"))
     command = [sys.executable, "-X", "importtime", "-m", "engine.cli.main", "diff", folder, folder]
-    began = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert time.perf_counter() - began < 10  # a second where nothing else runs; benchmarks measure
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines() if line.startswith("import time:")}
     heavy = ("jsonschema", "sqlalchemy", "ib_async", "numpy", "rich", "asyncio", "engine.adapters", "engine.sim")
     assert "engine.review.change.compare" in imported
