@@ -18,12 +18,14 @@ from engine.model.market import Board
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.session import session_from
 from engine.record.record import Kind
+from engine.run.aftermath.outside import more_than_cap
 from engine.run.chaos.acts import Act
 from engine.run.chaos.draw import CHOICE, draw
 from engine.run.chaos.trial import live_through
 from engine.run.chaos.verdicts import judge
 from engine.run.desk import load_desk
 from engine.run.worlds import DEFAULT_DATE
+from engine.spec.shipped import shipped
 from tests.e2e.worlds import spec_files
 
 
@@ -238,3 +240,20 @@ def test_a_not_found_that_is_told_twice_gives_up_nothing_that_may_be_on_its_way(
         desk.message(stop, 10147, "not found")
     assert desk.order(stop.ref).status is OrderStatus.CANCELLING
     assert not [order for order in desk.submitted if order.purpose is Purpose.EXIT]
+
+
+def test_a_try_that_fills_when_the_next_one_has_is_told_and_ends_the_day(tmp_path: Path) -> None:
+    """A pause between two tries: the first, which the broker had called cancelled, filled beside the second."""
+    desk = load_desk([str(shipped("examples/exit_orders.yaml"))], {}, None)
+    storm = draw(2002922, desk, CHOICE)
+    late: dict[str, str | int] = {"kind": "late_fill", "on": "cancel", "number": "each", "seconds": 60}
+    left = live_through(replace(storm, faults=(late,), crashes=(), acts=()), desk, tmp_path)
+    assert dict(left.kinds_fired) == {"late_fill": 1}
+    (position,) = left.day.positions.values()
+    assert [leg.opened for leg in position.legs] == [2, 2]
+    assert judge(left, desk) == {}
+    told = [record.data["text"] for record in left.day.records if record.kind is Kind.ALARM]
+    assert len(told) == 1
+    assert "enters nothing more today: a person must look" in told[0]
+    untold = [record for record in left.day.records if record.kind is not Kind.ALARM]
+    assert list(more_than_cap(replace(left.day, records=tuple(untold)), left.outside.rows, {}))

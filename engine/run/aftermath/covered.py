@@ -11,7 +11,7 @@ from engine.model.money import ZERO
 from engine.model.order import Purpose
 from engine.run.aftermath.books import PREFIX
 from engine.run.aftermath.day import Day
-from engine.run.aftermath.outside import filled_beyond
+from engine.run.aftermath.outside import filled_unasked
 from engine.sim.exchange.ledger import Row, money_of
 
 KNOWN = timedelta(minutes=1)
@@ -21,10 +21,10 @@ KNOWN = timedelta(minutes=1)
 def calls_without_shares(day: Day, rows: Iterable[Row], bots: Collection[str]) -> Iterator[str]:
     """Return entries after which the calls of these bots needed more shares than the account held.
 
-    Left out are shares that somebody sold less than a minute before, and what the broker filled beyond its order.
+    Left out are shares that somebody sold less than a minute before, and what the broker filled unasked.
     """
     rows = list(rows)
-    beyond = filled_beyond(day, rows)
+    beyond = filled_unasked(day, rows)
     held: dict[str, Decimal] = defaultdict(Decimal)
     sold_at: dict[str, datetime] = {}
     calls: dict[str, dict[Option, int]] = defaultdict(lambda: defaultdict(int))

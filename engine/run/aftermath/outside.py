@@ -59,7 +59,7 @@ def more_than_cap(day: Day, rows: Sequence[Row], caps: Mapping[str, int]) -> Ite
     for (bot, session), ids in opened.items():
         if bot in caps and len(ids) > caps[bot]:
             yield f"{bot} opened {len(ids)} positions on {session}: {sorted(ids)}"
-    overfilled = filled_beyond(day, rows) & told_of(day)
+    overfilled = filled_unasked(day, rows) & told_of(day)
     for position in day.positions.values():
         if position.id not in overfilled and any(leg.opened > position.quantity * leg.ratio for leg in position.legs):
             yield f"{position.id} is larger than asked for"
@@ -70,8 +70,13 @@ def told_of(day: Day) -> set[str]:
     return {record.position for record in day.records if record.kind is Kind.ALARM and record.position}
 
 
-def filled_beyond(day: Day, rows: Sequence[Row]) -> set[str]:
-    """Return positions of which the broker filled, of one order, more than was asked: no engine can prevent it."""
+def filled_unasked(day: Day, rows: Sequence[Row]) -> set[str]:
+    """Return positions for which the broker filled more than anybody wanted of it then: no engine can prevent it."""
+    return _filled_beyond(day, rows) | _filled_after_end(day, rows)
+
+
+def _filled_beyond(day: Day, rows: Sequence[Row]) -> set[str]:
+    """Return positions of which the broker filled, of one order, more than was asked."""
     filled: dict[tuple[str, str], int] = defaultdict(int)
     counted: dict[str, int] = {}
     for row in executions(rows):
@@ -83,6 +88,19 @@ def filled_beyond(day: Day, rows: Sequence[Row]) -> set[str]:
         order = day.orders.get(ref)
         if order is not None and count > order.quantity * max(leg.ratio for leg in order.legs):
             found.add(order.position)
+    return found
+
+
+def _filled_after_end(day: Day, rows: Sequence[Row]) -> set[str]:
+    """Return positions with an order that the broker filled when it had called it cancelled, so that others followed."""
+    ended: set[str] = set()
+    found = set()
+    for row in rows:
+        ref = str(row.get("order_ref", ""))
+        if row["kind"] == "order" and row["status"] == Status.CANCELLED.value:
+            ended.add(ref)
+        elif row["kind"] == "execution" and ref in ended and ref in day.orders:
+            found.add(day.orders[ref].position)
     return found
 
 
