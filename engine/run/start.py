@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from engine.model.collector import seldom_collected
 from engine.model.errors import RulebotError, StoreError
 from engine.model.event import Request
 from engine.model.session import Session, session_after
@@ -114,7 +115,8 @@ def _tell(run: Run, words: str) -> None:
 async def _drive(run: Run, first: Batch, journal: SqlJournal) -> None:
     is_clean = False
     try:
-        await run.loop.run(first, lambda at: _is_over(run, at))
+        with seldom_collected():
+            await run.loop.run(first, lambda at: _is_over(run, at))
         is_clean = True
     except RulebotError as error:
         run.loop.reason = error.message

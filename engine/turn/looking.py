@@ -38,6 +38,21 @@ class Wishes:
         self.used[wished] = found
         return found
 
+    def together(self, bot: CompiledBot, aimed: list[tuple[CompiledBot, tuple[Aim | None, ...]]], keeps: bool) -> Wish:
+        """Return what a symbol's structures want, its underlying before them; unless it `keeps` nothing is kept."""
+        wished = f"{bot.key} with all{'' if keeps else ', now'}", tuple(aim for _, aims in aimed for aim in aims)
+        found = self.used.get(wished) or self._known.get(wished)
+        if found is None:
+            need: dict[Contract, None] = {Underlying(bot.symbol): None}
+            keep: set[Contract] = set()
+            for each, aims in aimed:
+                wish = self.of(each.key, each.plan, aims)
+                need.update(dict.fromkeys(wish.need))
+                keep |= wish.keep
+            found = Wish(tuple(need), frozenset(keep) if keeps else frozenset())
+        self.used[wished] = found
+        return found
+
 
 def lines_of(pinned: Iterable[Contract], wishes: Iterable[Wish]) -> int:
     """Return how many lines these take at least."""
@@ -71,14 +86,8 @@ def _focus(work: Work, bot: CompiledBot) -> Iterator[list[str]]:
 
 
 def _wish(bot: CompiledBot, view: View, wishes: Wishes, *, strikes: bool) -> Wish:
-    need: dict[Contract, None] = {Underlying(bot.symbol): None}
-    keep: set[Contract] = set()
-    for each in bot.expiries():
-        aims = entry_aims(each.plan, view) if strikes else money_aims(each.plan, view)
-        wish = wishes.of(each.key, each.plan, aims)
-        need.update(dict.fromkeys(wish.need))
-        keep |= wish.keep
-    return Wish(tuple(need), frozenset(keep) if strikes else frozenset())
+    aims = entry_aims if strikes else money_aims
+    return wishes.together(bot, [(each, aims(each.plan, view)) for each in bot.expiries()], strikes)
 
 
 def _fitting(work: Work, wishes: list[Wish], room: int, before: Iterable[Wish] = ()) -> list[Wish]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from math import isnan
 
 from engine.sim.seams import Market
@@ -53,7 +54,12 @@ class Touch:
 
 def exact(price: float) -> Decimal | None:
     """Return a market price as Decimal, None for nan."""
-    return None if isnan(price) else Decimal(str(round(price, 4)))
+    return None if isnan(price) else _exact(price)
+
+
+@lru_cache(maxsize=8192)
+def _exact(price: float) -> Decimal:
+    return Decimal(str(round(price, 4)))
 
 
 def touches(market: Market, con_ids: Sequence[int]) -> dict[int, Touch]:

@@ -23,7 +23,7 @@ from engine.sim.market.bars import (
     starts_within,
 )
 from engine.sim.market.floor import Floor
-from engine.sim.market.history import History, thirty_day_volatility
+from engine.sim.market.history import History
 from engine.sim.market.quotes import share_sides
 from engine.sim.market.universe import ASSETS
 from engine.sim.seams import Bar
@@ -103,7 +103,7 @@ class Chronicle:
 
     def _levels(self, symbol: str, what: str) -> Floats:
         if what == "OPTION_IMPLIED_VOLATILITY":
-            return thirty_day_volatility(symbol, self._tape.vix_smooth)
+            return self._floor.volatility(symbol)
         if what == "HISTORICAL_VOLATILITY":
             return np.full(self._tape.seconds + 1, self._history.realised(symbol)[-1])
         return self._tape.levels(symbol)

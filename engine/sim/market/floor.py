@@ -9,6 +9,7 @@ from engine.model.session import Session
 from engine.sim.instrument import Instrument
 from engine.sim.market.chance import fractions, scramble
 from engine.sim.market.desk import Desk, Layout
+from engine.sim.market.history import thirty_day_volatility
 from engine.sim.market.path import DayTape, variance_shares
 from engine.sim.market.quotes import Quotes
 from engine.sim.market.scenario import Scenario
@@ -32,6 +33,11 @@ class Floor:
         self.tape = DayTape(seed, session, ordinal, previous, scenario)
         self.surface = Surface(seed, self.tape, scenario.implied)
         self.desk = Desk(self.surface, scenario, session, ordinal)
+        self._done = np.concatenate(((0.0,), variance_shares(session.minutes).cumsum()))
+        self._volatilities: dict[str, Floats] = {}
+        self._lasts: dict[int, dict[int, float]] = {}
+        self._closes: dict[int, float] = {}
+        self._volumes: dict[int, int] = {}
 
     @property
     def date(self) -> date:
@@ -44,7 +50,14 @@ class Floor:
 
     def share_done(self, second: int) -> float:
         """Return the part of a day's business that is usually done by a second of it."""
-        return float(variance_shares(self.session.minutes)[:second].sum())
+        return float(self._done[second])
+
+    def volatility(self, symbol: str) -> Floats:
+        """Return the at-the-money volatility of the coming month at each second of the session, an annual fraction."""
+        found = self._volatilities.get(symbol)
+        if found is None:
+            found = self._volatilities[symbol] = thirty_day_volatility(symbol, self.tape.vix_smooth)
+        return found
 
     def layout(self, options: list[Instrument]) -> Layout:
         """Lay options out as rows."""
@@ -56,11 +69,21 @@ class Floor:
         rows = [self.surface.terms(layout.expiries[0], second) for second in seconds]
         return self.desk.price(layout, rows, np.arange(len(seconds)))[1]
 
+    def lasts_at(self, option: Instrument, seconds: list[int]) -> list[float]:
+        """Return an option's last prices at seconds of the session; each is made once and kept."""
+        known = self._lasts.setdefault(option.con_id, {})
+        if asked := [second for second in seconds if second not in known]:
+            known.update(zip(asked, self.quotes_at(option, asked).last.tolist(), strict=True))
+        return [known[second] for second in seconds]
+
     def previous_close(self, option: Instrument) -> float:
         """Return an option's mark at the close before this session."""
-        layout = self.layout([option])
-        priced, _, _ = self.desk.price(layout, [self.surface.closing_terms(expiry_of(option))], layout.group)
-        return round(float(priced.value[0]), 2)
+        found = self._closes.get(option.con_id)
+        if found is None:
+            layout = self.layout([option])
+            priced, _, _ = self.desk.price(layout, [self.surface.closing_terms(expiry_of(option))], layout.group)
+            found = self._closes[option.con_id] = round(float(priced.value[0]), 2)
+        return found
 
     def _popularity(self, expiry: Expiry, strikes: Floats, ids: NDArray[np.int64]) -> Floats:
         """Return a figure near 1 for the busiest options of an underlying: at the money, about to expire."""
@@ -84,7 +107,10 @@ class Floor:
 
     def day_volume(self, option: Instrument) -> int:
         """Return how many contracts of an option trade in the session."""
-        return int(self.volumes(expiry_of(option), *_single(option))[0])
+        found = self._volumes.get(option.con_id)
+        if found is None:
+            found = self._volumes[option.con_id] = int(self.volumes(expiry_of(option), *_single(option))[0])
+        return found
 
     def open_interest(self, option: Instrument) -> int:
         """Return the open interest of an option."""

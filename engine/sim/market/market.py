@@ -23,7 +23,8 @@ from engine.sim.seams import Bar, Catalogue, DayStats, OptionTotals, Ticks
 
 Floats = NDArray[np.float64]
 
-_PLANS_KEPT = 128
+_PLANS_KEPT = 512
+"""Those asked for last: a client that takes turns with its lines comes back to each of them."""
 _MIDNIGHT = time(0)
 _SCALES = np.array([1e2, 1e2, 1.0, 1.0, 1e2, 1e6, 1e6, 1e8, 1e6, 1e6, 1e4, 1e2]).reshape(-1, 1)
 
@@ -52,6 +53,7 @@ class SimMarket:
         self._plans: dict[tuple[int, ...], _Plan] = {}
         self._terms: dict[Expiry, Terms] = {}
         self._frozen: dict[str, int] = {}
+        self._shown: dict[int, Floats] = {}
         self._totals: dict[str, OptionTotals] = {}
         session = session_from(date)
         previous = starting_levels(seed, session.date, self._scenario)
@@ -95,6 +97,7 @@ class SimMarket:
         self._now = at.astimezone(UTC)
         self._terms.clear()
         self._frozen.clear()
+        self._shown.clear()
 
     # ------------------------------------------------------------ quotes
 
@@ -124,11 +127,12 @@ class SimMarket:
         return found
 
     def _plan(self, con_ids: tuple[int, ...]) -> _Plan:
-        found = self._plans.get(con_ids)
+        found = self._plans.pop(con_ids, None)
         if found is None:
             if len(self._plans) >= _PLANS_KEPT:
                 self._plans.pop(next(iter(self._plans)))
-            found = self._plans[con_ids] = _Plan([self._live(each) for each in con_ids], self._floor)
+            found = _Plan([self._live(each) for each in con_ids], self._floor)
+        self._plans[con_ids] = found
         return found
 
     def _live(self, con_id: int) -> Instrument | None:
@@ -138,9 +142,20 @@ class SimMarket:
     def ticks(self, con_ids: Sequence[int]) -> Ticks:
         """Return the present quotes, vectorised; all nan for an unknown or expired contract.
 
-        Pass the same tuple each time: its layout is kept.
+        Pass the same tuple each time: its layout is kept. A contract is quoted once in an instant, whoever asks.
         """
-        plan = self._plan(con_ids if isinstance(con_ids, tuple) else tuple(con_ids))
+        shown = self._shown
+        missing = tuple([each for each in con_ids if each not in shown])
+        if missing:
+            board = self._quote(missing)
+            shown.update(zip(missing, board.T, strict=True))
+            if len(missing) == len(con_ids):
+                return Ticks(*board)
+        return Ticks(*np.array([shown[each] for each in con_ids]).reshape(-1, 12).T)
+
+    def _quote(self, con_ids: tuple[int, ...]) -> Floats:
+        """Return the quotes as one row for each field of `Ticks`."""
+        plan = self._plan(con_ids)
         board = np.full((12, plan.size), np.nan)
         board[2:4] = 0.0
         if self._tape.session.open <= self._now:
@@ -148,7 +163,7 @@ class SimMarket:
                 self._quote_options(plan, plan.options, board)
             for at, each in plan.underlyings:
                 self._quote_underlying(at, each, board)
-        return Ticks(*board)
+        return board
 
     def _quote_options(self, plan: _Plan, layout: Layout, board: Floats) -> None:
         rows = [self._terms_of(each) for each in layout.expiries]
@@ -202,10 +217,14 @@ class SimMarket:
             return DayStats(None, None, None, None, previous, 0)
         second = min(self._second(found.symbol), self._tape.seconds - 1)
         levels = self._tape.levels(found.symbol)[: second + 1]
-        moments = sorted({0, int(levels.argmax()), int(levels.argmin()), second})
-        last = self._floor.quotes_at(found, moments).last
-        shown = float(last[0]), float(last.max()), float(last.min()), float(last[-1])
+        moments = sorted({0, int(levels.argmax()), int(levels.argmin())} - {second})
+        last = [*self._floor.lasts_at(found, moments), self._last(found, second)]
+        shown = last[0], max(last), min(last), last[-1]
         return DayStats(*shown, previous, self.volume(found.con_id))
+
+    def _last(self, found: Instrument, second: int) -> float:
+        quoted = self._shown.get(found.con_id)
+        return self._floor.lasts_at(found, [second])[0] if quoted is None or not self.is_open else float(quoted[4])
 
     def volume(self, con_id: int) -> int:
         """Return how many contracts of an option were traded in the session so far; 0 for what is not one."""
