@@ -7,7 +7,8 @@ average cost, which holds its commission; an exit at the limit or stop price it 
 more than one order could be meant nothing is booked: a person must look.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
@@ -46,8 +47,9 @@ def book_unseen(work: Work, at_broker: frozenset[str], costs: Mapping[Option, De
     filled: dict[tuple[str, int], int] = {}
     unclear: set[str] = set()
     ours = our_books(work)
+    owed = _owed(work, {order.ref for order in gone})
     for option in dict.fromkeys(claim.option for claim in claims):
-        differs = int(work.state.holdings.get(option, ZERO) - ours.get(option, ZERO))
+        differs = int(work.state.holdings.get(option, ZERO) - ours.get(option, ZERO)) - owed.get(option, 0)
         _share_out(differs, [claim for claim in claims if claim.option == option], filled, unclear)
     for order in gone:
         counts = {leg: filled.get((order.ref, leg), 0) for leg in range(len(order.legs))}
@@ -73,6 +75,16 @@ def _may_have_filled(work: Work, order: Order, at_broker: frozenset[str], today:
 def owes_fills(order: Order) -> bool:
     """Say whether the broker has said that more is filled than it has told executions of."""
     return order.reported > order.filled
+
+
+def _owed(work: Work, gone: Collection[str]) -> dict[Option, int]:
+    """Return what the account holds by orders, other than these, whose executions the broker has yet to tell."""
+    found: dict[Option, int] = defaultdict(int)
+    for order in work.all_live_orders():
+        if order.ref not in gone and owes_fills(order):
+            for leg, counted in zip(order.legs, order.counts, strict=True):
+                found[leg.option] += order.side_of(leg).sign * max(order.reported * leg.ratio - counted, 0)
+    return found
 
 
 def _of_groups(orders: Iterable[Order]) -> list[Order]:

@@ -257,3 +257,15 @@ def test_a_try_that_fills_when_the_next_one_has_is_told_and_ends_the_day(tmp_pat
     assert "enters nothing more today: a person must look" in told[0]
     untold = [record for record in left.day.records if record.kind is not Kind.ALARM]
     assert list(more_than_cap(replace(left.day, records=tuple(untold)), left.outside.rows, {}))
+
+
+def test_a_leg_that_is_not_told_counts_where_another_order_owes_the_same_contract(tmp_path: Path) -> None:
+    """Two bots in one contract, one entering, one leaving, legs told a minute late: the entry was taken for torn."""
+    desk = load_desk([str(shipped(f"examples/{name}.yaml")) for name in ("bot_limits", "cool_down")], {}, None)
+    late: dict[str, str | int] = {"kind": "late_leg", "on": "fill", "number": "each", "action": "BUY", "seconds": 60}
+    storm = replace(draw(2003421, desk, CHOICE), faults=(late,), crashes=(), acts=())
+    left = live_through(storm, desk, tmp_path)
+    assert left.kinds_fired["late_leg"] >= 2
+    assert judge(left, desk) == {}
+    assert not [record for record in left.day.records if record.data.get("what") == "unwind"]
+    assert all(position.state == "closed" for position in left.day.positions.values())

@@ -92,7 +92,7 @@ def _filled_beyond(day: Day, rows: Sequence[Row]) -> set[str]:
 
 
 def _filled_after_end(day: Day, rows: Sequence[Row]) -> set[str]:
-    """Return positions with an order that the broker filled when it had called it cancelled, so that others followed."""
+    """Return positions with an order that the broker filled after it had called it cancelled: others may follow it."""
     ended: set[str] = set()
     found = set()
     for row in rows:
