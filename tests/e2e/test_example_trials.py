@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import pytest
 
@@ -10,10 +11,17 @@ from engine.run.trial.files import trial_files
 from engine.run.trial.run import run_trial
 
 FILES = sorted((Path(__file__).parents[2] / "examples" / "tests").glob("*.test.yaml"))
+SLOW = ("averages", "universe", "universe_by_rank")
+"""Examples of many days or many symbols: their tests run in CI, not in the quick run."""
 BY_THE_CLOCK = ("time", "at_expiry", "dte")
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.name.partition(".")[0])
+def _shown(file: Path) -> Any:
+    name = file.name.partition(".")[0]
+    return pytest.param(file, marks=pytest.mark.long, id=f"ci {name}") if name in SLOW else pytest.param(file, id=name)
+
+
+@pytest.mark.parametrize("file", [_shown(file) for file in FILES])
 def test_the_tests_of_an_example_pass_and_try_its_exits(file: Path) -> None:
     (document,) = trial_files([str(file)])
     assert document.problems == ()

@@ -102,14 +102,6 @@ def test_the_index_of_the_examples_names_them_all() -> None:
     assert sorted(re.findall(r"^\| \[\w+\]\((\w+)\.yaml\)", text, re.MULTILINE)) == sorted([*names(), "account"])
 
 
-def test_an_exit_reads_what_is_no_part_of_its_position(tmp_path: Path) -> None:
-    """Options at the money are streamed for it, wherever the money has gone since."""
-    example = next(shown.file for shown in promises() if shown.example == "exit_with_expr")
-    found = run_days(tmp_path, [example], seed=7, market="trend_down")
-    assert [record.data["text"] for record in found.records if record.kind is Kind.ALARM] == []
-    assert fired(found, load_desk([example], {}, None))["expression"] == 1
-
-
 def test_a_leg_without_its_partner_is_closed(tmp_path: Path) -> None:
     found = run_days(tmp_path, [str(figures.UNWIND_EXAMPLE)], seed=7, market=str(figures.UNWIND_MARKET))
     (position,) = found.positions.values()
@@ -119,6 +111,15 @@ def test_a_leg_without_its_partner_is_closed(tmp_path: Path) -> None:
 
 
 # ---------------------------------------------------------------- in CI
+
+
+@pytest.mark.long
+def test_ci_an_exit_reads_what_is_no_part_of_its_position(tmp_path: Path) -> None:
+    """Options at the money are streamed for it, wherever the money has gone since."""
+    example = next(shown.file for shown in promises() if shown.example == "exit_with_expr")
+    found = run_days(tmp_path, [example], seed=7, market="trend_down")
+    assert [record.data["text"] for record in found.records if record.kind is Kind.ALARM] == []
+    assert fired(found, load_desk([example], {}, None))["expression"] == 1
 
 
 @pytest.mark.long

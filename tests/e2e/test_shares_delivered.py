@@ -73,7 +73,10 @@ def lived(folder: Path, market: str, spec: str = SPEC, *, sessions: int = 1) -> 
     return asyncio.run(main())
 
 
-@pytest.mark.parametrize(("market", "ending", "left"), [("trend_up", "assigned", 50), ("trend_down", "worthless", 350)])
+@pytest.mark.parametrize(
+    ("market", "ending", "left"),
+    [("trend_up", "assigned", 50), pytest.param("trend_down", "worthless", 350, marks=pytest.mark.long, id="ci")],
+)
 def test_the_books_and_the_shares_agree_with_the_ledger(tmp_path: Path, market: str, ending: str, left: int) -> None:
     day, rows = lived(tmp_path, market)
     (position,) = day.positions.values()
@@ -89,7 +92,8 @@ def test_the_books_and_the_shares_agree_with_the_ledger(tmp_path: Path, market: 
     assert len(list(deliveries_that_differ(day, changed))) == (ending == "assigned")
 
 
-def test_the_shares_of_a_buy_write_go_with_its_calls(tmp_path: Path) -> None:
+@pytest.mark.long
+def test_ci_the_shares_of_a_buy_write_go_with_its_calls(tmp_path: Path) -> None:
     day, rows = lived(tmp_path, "trend_up", BUY_WRITE)
     (position,) = day.positions.values()
     assert (position.state, position.exit_reason) == ("closed", "assigned")

@@ -71,7 +71,7 @@ def test_a_text_written_otherwise_says_the_same(file: Path, data: st.DataObject)
     assert (found.status, found.changes) == (Status.SAME, ())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=_ALL, phases=[Phase.generate])
+@settings(max_examples=15, deadline=None, suppress_health_check=_ALL, phases=[Phase.generate])
 @given(st.sets(st.sampled_from(range(len(ROWS))), min_size=1, max_size=5))
 def test_both_ways_name_the_same_places(edits: set[int]) -> None:
     text = CONDOR
