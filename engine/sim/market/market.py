@@ -55,6 +55,7 @@ class SimMarket:
         self._frozen: dict[str, int] = {}
         self._shown: dict[int, Floats] = {}
         self._totals: dict[str, OptionTotals] = {}
+        self._volumes: dict[str, int] = {}
         session = session_from(date)
         previous = starting_levels(seed, session.date, self._scenario)
         self._history = History(seed, session, previous)
@@ -68,6 +69,7 @@ class SimMarket:
         self._plans.clear()
         self._terms.clear()
         self._totals.clear()
+        self._volumes.clear()
 
     @property
     def catalogue(self) -> Catalogue:
@@ -204,10 +206,16 @@ class SimMarket:
         second = self._second(found.symbol)
         levels = self._tape.levels(found.symbol)
         high, low = self._tape.extremes(found.symbol)
-        volume = int(self._history.day_volume(found.symbol, self._tape.session.date) * self._floor.share_done(second))
+        volume = int(self._day_volume(found.symbol) * self._floor.share_done(second))
         return DayStats(
             float(levels[0]), float(high[second]), float(low[second]), float(levels[second]), previous, volume
         )
+
+    def _day_volume(self, symbol: str) -> int:
+        known = self._volumes.get(symbol)
+        if known is None:
+            known = self._volumes[symbol] = self._history.day_volume(symbol, self._tape.session.date)
+        return known
 
     def _option_stats(self, found: Instrument) -> DayStats:
         if not self._floor.lives(found):
