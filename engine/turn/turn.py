@@ -101,7 +101,7 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     if work.state.is_linked:
         if not is_quiet or at < state.session.open + daily.OPENING_MINUTES:
             _step(work, names, changes)
-        _by_the_clock(work, changes)
+        _by_the_clock(work, changes, moved=bool(event.rows))
     step_at = watching.next_step(work) if not is_quiet or work.indexed != state.board.version else state.step_at
     if work.indexed != state.board.version:
         changes |= {"dependents": watching.index_rows(work), "structures": structures(work), "aims": None}
@@ -165,7 +165,7 @@ def _enter(work: Work, names: set[str], blocked: dict[str, str]) -> None:
         (step_universe if bot.members else step_entry)(work, bot)
 
 
-def _by_the_clock(work: Work, changes: dict[str, Any]) -> None:
+def _by_the_clock(work: Work, changes: dict[str, Any], *, moved: bool) -> None:
     state = work.state
     session = state.session
     in_hours = session.open <= work.at < session.close
@@ -178,7 +178,7 @@ def _by_the_clock(work: Work, changes: dict[str, Any]) -> None:
     watch_at = state.watch_at
     if work.indexed != state.board.version or state.aims is None or state.doubts or state.uncovered:
         changes["watch_at"] = watch_at = watching.sooner(watch_at, work.at)
-    if watch_at is None or work.at >= watch_at:
+    if watching.is_due(watch_at, work.at, moved=moved):
         changes |= watching.step_watch(work)
         settling.settle_missed(work)
         changes["doubts"] = doubting.step_doubts(work)

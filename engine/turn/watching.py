@@ -19,6 +19,8 @@ from engine.turn.state import NEVER, NOTHING, BotState
 from engine.turn.work import Work
 
 WATCH_EVERY = timedelta(seconds=5)
+WATCH_EARLY = timedelta(seconds=1)
+"""So long before it is due the choice is made together with what quotes that come then lead to."""
 WATCH_AHEAD = timedelta(minutes=10)
 """How long before its window a bot's contracts are streamed."""
 
@@ -39,6 +41,11 @@ def next_watch(work: Work, *, is_moving: bool) -> datetime:
     reached = (start - WATCH_AHEAD for bot in bots for start, _ in bot.windows(session))
     coming = min((at for at in reached if at > work.at), default=session.close)
     return soon + max(-((soon - coming) // WATCH_EVERY), 0) * WATCH_EVERY
+
+
+def is_due(watch_at: datetime | None, at: datetime, *, moved: bool) -> bool:
+    """Say whether what is streamed is to be chosen now, with or without a quote that has `moved`."""
+    return watch_at is None or at >= watch_at or (moved and at >= watch_at - WATCH_EARLY)
 
 
 def sooner(watch_at: datetime | None, at: datetime) -> datetime | None:
