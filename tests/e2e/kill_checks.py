@@ -83,8 +83,8 @@ def _takes_half_back(record: Record) -> bool:
 def bare_in_between(day: Day) -> Iterator[str]:
     """Return instants at which an engine was there, and an open position had no pair of live orders by its own books.
 
-    The instant of a connection is passed over: a fill is learned there, and nothing is sent before it is complete. So is
-    one in which half a pair is taken back, whose other half never reached the broker: the next has both anew.
+    The instant of a connection is passed over: a fill is learned there, and nothing is sent before it is complete. So
+    is one in which half a pair is taken back, whose other half never reached the broker: the next has both anew.
     """
     links = {str(record.at) for record in day.records if record.kind is Kind.LINK or _takes_half_back(record)}
     for bot in RESTING_BOTS:
