@@ -274,6 +274,28 @@ def test_git_diff_speaks_of_meaning(clone: Path, monkeypatch: pytest.MonkeyPatch
     assert "already" in rulebot("--uninstall-git").stdout
 
 
+def test_git_reads_what_stands_beside_a_spec_from_the_working_tree(clone: Path) -> None:
+    child = "rulebot: 1\nname: child\nabout: A child.\nextends: put_lite\nrisk: {max_loss_per_trade: $900}\n"
+    text = PUT_LITE.replace("name: put_lite", "name: many").replace(
+        "underlying: SPX", "universe: {file: liquid.yaml, CATEGORIES}"
+    )
+    text = re.sub(r"  halt_when:\n(    - .*\n)+", "", text).replace("entry:\n", "entry:\n  max_open: 1\n")
+    (clone / "specs" / "child.yaml").write_text(child)
+    (clone / "specs" / "many.yaml").write_text(text.replace("CATEGORIES", "categories: [indexes]"))
+    (clone / "specs" / "liquid.yaml").write_text(LIQUID)
+    git(clone, "add", ".")
+    git(clone, "commit", "-q", "-m", "two")
+    rulebot("--install-git", "--yes")
+    (clone / "specs" / "child.yaml").write_text(child.replace("900", "800"))
+    (clone / "specs" / "many.yaml").write_text(text.replace("CATEGORIES", "categories: [indexes, funds]"))
+    (clone / "specs" / "liquid.yaml").write_text(LIQUID.replace("TSLA", "MSFT"))
+    shown = git(clone, "diff")
+    assert "child  1 change" in shown
+    assert "XLF and XLE come; taken from liquid.yaml: indexes and funds" in shown
+    assert "MSFT comes, TSLA goes" in shown
+    assert "line by line" not in shown
+
+
 def test_what_else_stands_in_gits_files_stays(clone: Path) -> None:
     (clone / ".gitattributes").write_text("*.png binary\n")
     git(clone, "config", "--local", "diff.other.command", "true")
