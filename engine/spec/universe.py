@@ -66,27 +66,14 @@ def filled(source: Source, tree: Tree, read: Beside | None) -> Filled:
     found = dict.fromkeys(symbol for category in named for symbol in document.categories[category])
     symbols = tuple(symbol for symbol in found if symbol not in without)
     if not FEWEST <= len(symbols) <= MOST:
-        many = "1 symbol" if len(symbols) == 1 else f"{len(symbols)} symbols"
-        message = f"what is taken of '{name}' comes to {many}: a universe has {FEWEST} to {MOST}"
-        return Filled(
-            problems=(
-                source.diagnostic(
-                    "RB121",
-                    _CATEGORIES,
-                    message,
-                    "take other categories, or leave symbols out with 'except'",
-                    at_key=True,
-                ),
-            )
-        )
+        return Filled(problems=(_wrong_count(source, name, len(symbols)),))
     return Filled(symbols, Taken(file=name, categories=named, without=without))
 
 
 def written_out(tree: Tree, symbols: tuple[str, ...]) -> Tree:
     """Return the tree of a bot with these symbols in the place of the file that it names."""
-    rest = {
-        key: value for key, value in mapping(tree["universe"]).items() if key not in ("file", "categories", "except")
-    }
+    universe = mapping(tree["universe"])
+    rest = {key: value for key, value in universe.items() if key not in ("file", "categories", "except")}
     listed: list[Plain] = [*symbols]
     return {**tree, "universe": {"symbols": listed, **rest}}
 
@@ -126,6 +113,13 @@ def _is_universe(file: File) -> bool:
         return Kind.UNIVERSE.value.encode() in read_bytes(file)
     except OSError:
         return False
+
+
+def _wrong_count(source: Source, name: str, count: int) -> Diagnostic:
+    many = "1 symbol" if count == 1 else f"{count} symbols"
+    message = f"what is taken of '{name}' comes to {many}: a universe has {FEWEST} to {MOST}"
+    help = "take other categories, or leave symbols out with 'except'"
+    return source.diagnostic("RB121", _CATEGORIES, message, help, at_key=True)
 
 
 def _unknown(

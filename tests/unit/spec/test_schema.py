@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 
 from engine.spec import spec as nouns
 from engine.spec.shipped import shipped
+from engine.spec.universe import FEWEST, MOST
 from engine.spec.walk import read_source
 from engine.spec.words import RESERVED
 
@@ -143,6 +144,8 @@ def test_keys_of_a_universe_are_fields_of_its_nouns() -> None:
     assert set(schema_of("universe")["properties"]) == names(nouns.UniverseDocument, "version") | {"rulebot_universe"}
     written = {"except" if name == "without" else name for name in names(nouns.Taken)}
     assert keys("properties", "universe") == names(nouns.Universe, "taken") | written
+    symbols = schema_of("strategy")["properties"]["universe"]["properties"]["symbols"]
+    assert (symbols["minItems"], symbols["maxItems"]) == (FEWEST, MOST)
 
 
 def test_words_of_conditions_are_reserved() -> None:
