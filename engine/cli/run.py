@@ -215,7 +215,7 @@ def _world(
     from engine.store.latest import accounts_folder, data_folder, new_sim_store
     from engine.store.open import is_in_use, is_there
 
-    host, port = _address(options["address"])
+    host, port = gateway_address(options["address"])
     is_live = options["live"]
     flags = {
         "host": host,
@@ -272,7 +272,8 @@ def _world(
     )
 
 
-def _address(text: str | None) -> tuple[str | None, int | None]:
+def gateway_address(text: str | None) -> tuple[str | None, int | None]:
+    """Return host and port of `--gateway`, None for what it does not say. Raises: MisuseError."""
     if text is None:
         return None, None
     host, _, port = text.rpartition(":")

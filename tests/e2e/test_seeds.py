@@ -20,7 +20,7 @@ from engine.run.aftermath.day import Day
 from engine.run.aftermath.findings import offences, unprotected
 from engine.run.desk import load_desk
 from tests.e2e import figures
-from tests.e2e.examples import FOLDER, Shown, names, promises
+from tests.e2e.examples import FOLDER, NOT_BOTS, Shown, names, promises
 from tests.e2e.figures import World, alone, example_worlds, run_everything, run_with_rest, run_world
 from tests.e2e.findings import EXIT_KINDS, fired, problems_of
 from tests.e2e.worlds import FIRST_BOTS, run_days, spec_files
@@ -99,7 +99,7 @@ def test_every_example_says_how_to_see_it_trade() -> None:
 
 def test_the_index_of_the_examples_names_them_all() -> None:
     text = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert sorted(re.findall(r"^\| \[\w+\]\((\w+)\.yaml\)", text, re.MULTILINE)) == sorted([*names(), "account"])
+    assert sorted(re.findall(r"^\| \[\w+\]\((\w+)\.yaml\)", text, re.MULTILINE)) == sorted([*names(), *NOT_BOTS])
 
 
 def test_a_leg_without_its_partner_is_closed(tmp_path: Path) -> None:
