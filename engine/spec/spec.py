@@ -75,12 +75,21 @@ Argument = Amount | Word | DayTime | str | int | tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureTest:
-    """A measure of the vocabulary with its arguments, compared or (time, no_event, breach) true by itself."""
+    """A measure of the vocabulary with its arguments, compared or (time, no_event, breach) true by itself.
+
+    let: the name it was said by, whose measure and arguments these are; "" for one that names its measure.
+    """
 
     measure: str
     arguments: Mapping[str, Argument] = field(default_factory=dict)
     comparison: Comparison | None = None
+    let: str = ""
     path: Path
+
+    @property
+    def said(self) -> str:
+        """What the text calls it."""
+        return self.let or self.measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
