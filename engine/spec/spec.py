@@ -607,7 +607,7 @@ class AccountDocument:
     worst_case_at_expiry, margin: dollars, or a multiple of net liquidation (from `require`). net_delta, net_gamma:
     shares and shares a point, of each underlying; net_theta, net_vega: dollars, of all. price_band: a percentage
     or a price per share; None is the usual one. pattern_day_trading: why the rule is passed over, "" while it is
-    heeded.
+    heeded. require: conditions besides those limits, all of which must hold for an entry: groups, the time, named ones.
     live: None when no bot of this document may trade real money.
     """
 
@@ -624,6 +624,7 @@ class AccountDocument:
     net_gamma: Between | None = None
     net_theta: Between | None = None
     net_vega: Between | None = None
+    require: tuple[Condition, ...] = ()
     cash_secured_puts: Backing | None = None
     max_contracts_per_order: int | None = None
     max_notional_per_order: Decimal | None = None
