@@ -83,6 +83,8 @@ def _misplaced(measure: Measure, place: Place) -> str:
         return f"'{measure.name}' is of the bot with an entry included, and in {place.value} none is proposed"
     if measure.places == frozenset({Place.EXIT}):
         return f"'{measure.name}' is of an open position, and in {place.value} {lacks} yet"
+    if Place.FILTER in measure.places:
+        return f"'{measure.name}' is read before an entry only"
     return f"'{measure.name}' is of a structure, and in {place.value} none is chosen yet"
 
 
