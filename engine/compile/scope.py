@@ -58,6 +58,13 @@ def scope_of(spec: Spec, place: Place, values: Mapping[str, Amount]) -> Scope:
     )
 
 
+def scope_of_let(spec: Spec, let: Let, values: Mapping[str, Amount]) -> Scope:
+    """Return the names as a let sees them, wherever it is used: where the most measures may stand, its own too."""
+    measure = VOCABULARY.get(let.measure or "")
+    before_entry = measure is not None and not may_stand(measure, Place.EXIT)
+    return scope_of(spec, Place.REQUIRE if before_entry else Place.EXIT, values)
+
+
 def _pair_at_the_money() -> tuple[Leg, ...]:
     """Return what a universe asks its quotes of: the put and the call at the money, as if they were bought."""
     at = Strike(by=StrikeBy.AT_SPOT, path=())

@@ -122,3 +122,12 @@ def test_a_name_that_is_no_let_is_an_unknown_measure_with_what_may_be_meant() ->
 def test_a_number_has_no_comparison_of_its_own() -> None:
     text = NAMED.replace("let:\n", "let:\n  most: $floor\n").replace("    - vix:", "    - most: {above: 3}\n    - vix:")
     assert [found.code for found in load_text(text).diagnostics] == ["RB112"]
+
+
+@pytest.mark.parametrize("let", ["{skew: {of: SPX}}", "{crowding: {of: SPX}}", "{put_call_volume: {of: SPX}}"])
+def test_a_let_may_name_what_is_read_before_an_entry_only(let: str) -> None:
+    text = NAMED.replace("let:\n", f"let:\n  heat: {let}\n")
+    entering = text.replace("    - vix:", "    - heat: {above: heat}\n    - vix:")
+    assert [each for each in problems(entering) if each.code != "RB302"] == []
+    leaving = text.replace("  - breach: {spot_within: 5 pts}", "  - heat: {above: heat}")
+    assert ("RB206" in [each.code for each in problems(leaving)]) is ("put_call" not in let)
