@@ -19,7 +19,7 @@ from engine.compile.plan import Choice, ExitPlan, Plan, RiskPlan, Rule
 from engine.compile.problem import Fault, Problem
 from engine.compile.protection import protect_plan, protection_problems
 from engine.compile.reads import needs_of, needs_together
-from engine.compile.scope import scope_of
+from engine.compile.scope import scope_of, scope_of_let
 from engine.compile.size import size_problems
 from engine.compile.structure import leg_plans, leg_problems
 from engine.compile.timing import entry_plan, entry_problems
@@ -155,11 +155,10 @@ def _number(text: str) -> Amount | None:
 
 
 def _let_problems(spec: Spec) -> Iterator[Problem]:
-    """A let that no rule uses is still checked; its measure may stand anywhere, so it is read as in an exit."""
-    scope = scope_of(spec, Place.EXIT, values_of(spec))
+    """A let that no rule uses is still checked, as if it stood where its measure may."""
     for let in spec.lets:
         try:
-            number_of_name(let.name, scope, let.path)
+            number_of_name(let.name, scope_of_let(spec, let, values_of(spec)), let.path)
         except Fault as fault:
             where = (*let.path, let.measure) if fault.problem.path == let.path and let.measure else fault.problem.path
             yield fault.problem._replace(path=where, columns=None)

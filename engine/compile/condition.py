@@ -96,18 +96,19 @@ def _group(group: Group, scope: Scope, problems: list[Problem]) -> Truth | None:
 
 
 def _measure_test(test: MeasureTest, scope: Scope) -> Truth:
-    let = scope.lets.get(test.measure)
-    if let is not None and let.measure is not None:
-        measure = measure_named(let.measure, scope, test.path)
-        call = call_of(measure, {**let.arguments, **test.arguments}, scope, (*let.path, let.measure))
-    else:
-        measure = measure_named(test.measure, scope, test.path)
-        call = call_of(measure, test.arguments, scope, test.path[:-1] if is_ending(test.path) else test.path)
+    measure = measure_named(test.measure, scope, test.path)
+    call = call_of(measure, test.arguments, scope, _arguments_path(test, scope))
     if measure.is_truth:
         return _holds(test, call)
     if test.comparison is None:
         raise Fault(Problem("RB211", test.path, f"'{test.measure}' owes a comparison", _example(measure)))
     return _compare(test, test.comparison, measure, call, scope)
+
+
+def _arguments_path(test: MeasureTest, scope: Scope) -> Path:
+    if test.let:
+        return (*scope.lets[test.let].path, test.measure)
+    return test.path[:-1] if is_ending(test.path) else test.path
 
 
 def _holds(test: MeasureTest, call: Call) -> Truth:
@@ -133,7 +134,7 @@ def _compare(test: MeasureTest, comparison: Comparison, measure: Measure, call: 
         number, quantity = _operand(operand, measure, scope, path, test)
         retyped = coerce(left, quantity)
         if retyped is None or (right and not is_comparable(number_quantity(right[0]), quantity)):
-            raise Fault(Problem("RB203", path, _mismatch(test.measure, left, number), _units_help(measure)))
+            raise Fault(Problem("RB203", path, _mismatch(test.said, left, number), _units_help(measure)))
         left = retyped
         right.append(number)
     _in_order(test, comparison, right)
@@ -145,10 +146,10 @@ def _is(test: MeasureTest, comparison: Comparison, measure: Measure, call: Call,
     operand = comparison.operands[0]
     word = operand.name if isinstance(operand, Word) else operand
     if measure.quantity is not Quantity.TEXT or comparison.op is not Op.IS or not isinstance(word, str):
-        message = f"'{test.measure}' is {measure.quantity.value} and does not go with '{comparison.op.value}'"
+        message = f"'{test.said}' is {measure.quantity.value} and does not go with '{comparison.op.value}'"
         raise Fault(Problem("RB203", path, message, "", None, True))
     if measure.words and word not in measure.words:
-        message = f"'{measure.name}' is {listed_words(measure.words)}, is '{word}'"
+        message = f"'{test.said}' is {listed_words(measure.words)}, is '{word}'"
         raise Fault(Problem("RB207", path, message, did_you_mean(word, measure.words)))
     if measure.name == "last_exit" and call.argument("called") == scope.bot and word not in scope.exits:
         raise Fault(Problem("RB201", path, f"this bot has no exit '{word}'", did_you_mean(word, scope.exits)))
@@ -187,7 +188,7 @@ def _operand(
 ) -> tuple[Number, Quantity]:
     match operand:
         case Amount(unit=Unit.MULTIPLE):
-            return _multiple(operand, measure, scope, path)
+            return _multiple(operand, measure, scope, path, test)
         case Amount():
             return _amount(operand, measure, path, test)
         case Word(name):
@@ -195,12 +196,12 @@ def _operand(
                 return _operand(amount, measure, scope, path, test)
             number = number_of_name(name, scope, path)
             if not _may_multiply(measure, number):
-                raise Fault(Problem("RB203", path, _mismatch(measure.name, None, number), _units_help(measure)))
+                raise Fault(Problem("RB203", path, _mismatch(test.said, None, number), _units_help(measure)))
             return number, number_quantity(number)
         case DayTime():
-            raise Fault(Problem("RB203", path, f"'{measure.name}' does not compare with a time of day"))
+            raise Fault(Problem("RB203", path, f"'{test.said}' does not compare with a time of day"))
         case _:
-            raise Fault(Problem("RB203", path, f"'{measure.name}' does not compare with '{operand}'"))
+            raise Fault(Problem("RB203", path, f"'{test.said}' does not compare with '{operand}'"))
 
 
 def _amount(operand: Amount, measure: Measure, path: Path, test: MeasureTest) -> tuple[Number, Quantity]:
@@ -209,24 +210,27 @@ def _amount(operand: Amount, measure: Measure, path: Path, test: MeasureTest) ->
             return Constant(scaled(operand, quantity), quantity), quantity
     if (problem := _confused(operand, measure, path)) is not None:
         raise Fault(problem)
-    message = f"'{test.measure}' is compared with {_units(measure)}, is '{written(operand)}'"
+    message = f"'{test.said}' is compared with {_units(measure)}, is '{written(operand)}'"
     raise Fault(Problem("RB203", path, message, _units_help(measure)))
 
 
-def _multiple(operand: Amount, measure: Measure, scope: Scope, path: Path) -> tuple[Number, Quantity]:
+def _multiple(
+    operand: Amount, measure: Measure, scope: Scope, path: Path, test: MeasureTest
+) -> tuple[Number, Quantity]:
     if (problem := _confused(operand, measure, path)) is not None:
         raise Fault(problem)
     if operand.of is None:
         raise Fault(Problem("RB203", path, f"'{written(operand)}' of what?", "as in '0.6x expected_move'"))
     number = number_of_name(operand.of, scope, path)
     if not _may_multiply(measure, number):
-        raise Fault(Problem("RB203", path, _mismatch(measure.name, None, number), _units_help(measure)))
+        raise Fault(Problem("RB203", path, _mismatch(test.said, None, number), _units_help(measure)))
     quantity = number_quantity(number)
     return Arithmetic("*", (Constant(float(operand.value), Quantity.PLAIN), number), quantity), quantity
 
 
 def _may_multiply(measure: Measure, number: Number) -> bool:
-    if measure.multiples and isinstance(number, Call) and number.measure not in measure.multiples:
+    others = (*measure.multiples, measure.name)
+    if measure.multiples and isinstance(number, Call) and number.measure not in others:
         return False
     return any(is_comparable(number_quantity(number), quantity) for quantity in measure.quantities)
 
@@ -274,8 +278,13 @@ def _units_help(measure: Measure) -> str:
 
 
 def _mismatch(measure: str, left: Number | None, right: Number) -> str:
-    mine = "" if left is None else f" is {number_quantity(left).value} and"
-    return f"'{measure}'{mine} does not compare with {number_quantity(right).value}"
+    mine = "" if left is None else f" is {_kind(left)} and"
+    return f"'{measure}'{mine} does not compare with {_kind(right)}"
+
+
+def _kind(number: Number) -> str:
+    quantity = number_quantity(number)
+    return "a number without a unit" if quantity is Quantity.PLAIN else quantity.value
 
 
 def _quantity(truth: Truth) -> Quantity:
@@ -298,7 +307,7 @@ def sentence(condition: Condition) -> str:
 
 def _member_words(member: Condition) -> str:
     test = member.test
-    return f"{test.measure} {sentence(member)}".strip() if isinstance(test, MeasureTest) else sentence(member)
+    return f"{test.said} {sentence(member)}".strip() if isinstance(test, MeasureTest) else sentence(member)
 
 
 def _comparison_words(comparison: Comparison) -> str:

@@ -12,11 +12,13 @@ WING_DELTA = Decimal("0.25")
 """The delta at which skew compares a put with a call."""
 
 _OF_SYMBOL = {
-    "iv_rank": Extra.IMPLIED,
-    "iv_percentile": Extra.IMPLIED,
-    "put_call_volume": Extra.OPTION_VOLUME,
+    "iv_rank": (Extra.IMPLIED,),
+    "iv_percentile": (Extra.IMPLIED,),
+    "put_call_volume": (Extra.OPTION_VOLUME,),
+    "crowding": (Extra.IMPLIED, Extra.OPTION_VOLUME, Extra.COUNTS),
 }
 _OF_LEGS = ("volume", "open_interest")
+_OF_WINGS = ("skew", "crowding")
 
 
 def extras_of(calls: Iterable[Call], legs: tuple[LegPlan, ...], symbol: str) -> Iterator[tuple[str, Extra]]:
@@ -25,20 +27,20 @@ def extras_of(calls: Iterable[Call], legs: tuple[LegPlan, ...], symbol: str) -> 
     for call in calls:
         of = call.argument("of") if call.measure in (*_OF_SYMBOL, *_OF_LEGS) else None
         if call.measure in _OF_SYMBOL:
-            yield str(of), _OF_SYMBOL[call.measure]
+            yield from ((str(of), extra) for extra in _OF_SYMBOL[call.measure])
         elif isinstance(of, tuple):
             yield from ((found, Extra.COUNTS) for name in of if (found := symbols.get(name, symbol)))
 
 
 def implied_of(calls: Iterable[Call]) -> tuple[str, ...]:
     """Return the symbols whose history of 30-day volatility is read."""
-    found = (str(call.argument("of")) for call in calls if _OF_SYMBOL.get(call.measure) is Extra.IMPLIED)
+    found = (str(call.argument("of")) for call in calls if Extra.IMPLIED in _OF_SYMBOL.get(call.measure, ()))
     return tuple(dict.fromkeys(found))
 
 
 def wings_of(calls: Iterable[Call], legs: tuple[LegPlan, ...]) -> tuple[LegPlan, ...]:
-    """Return the options that skew is read from, as if they were legs: nobody trades them."""
-    symbols = dict.fromkeys(str(call.argument("of")) for call in calls if call.measure == "skew")
+    """Return the options that skew and crowding are read from, as if they were legs: nobody trades them."""
+    symbols = dict.fromkeys(str(call.argument("of")) for call in calls if call.measure in _OF_WINGS)
     classes = {leg.symbol: leg.trading_class for leg in legs}
     strike = Strike(by=StrikeBy.DELTA, target=WING_DELTA, path=())
     return tuple(

@@ -58,6 +58,13 @@ def scope_of(spec: Spec, place: Place, values: Mapping[str, Amount]) -> Scope:
     )
 
 
+def scope_of_let(spec: Spec, let: Let, values: Mapping[str, Amount]) -> Scope:
+    """Return the names as a let sees them, wherever it is used: where the most measures may stand, its own too."""
+    measure = VOCABULARY.get(let.measure or "")
+    before_entry = measure is not None and not may_stand(measure, Place.EXIT)
+    return scope_of(spec, Place.REQUIRE if before_entry else Place.EXIT, values)
+
+
 def _pair_at_the_money() -> tuple[Leg, ...]:
     """Return what a universe asks its quotes of: the put and the call at the money, as if they were bought."""
     at = Strike(by=StrikeBy.AT_SPOT, path=())
@@ -83,6 +90,8 @@ def _misplaced(measure: Measure, place: Place) -> str:
         return f"'{measure.name}' is of the bot with an entry included, and in {place.value} none is proposed"
     if measure.places == frozenset({Place.EXIT}):
         return f"'{measure.name}' is of an open position, and in {place.value} {lacks} yet"
+    if Place.FILTER in measure.places:
+        return f"'{measure.name}' is read before an entry only"
     return f"'{measure.name}' is of a structure, and in {place.value} none is chosen yet"
 
 

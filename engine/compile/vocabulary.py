@@ -424,6 +424,18 @@ _FLOW = (
         reads=("spot", "strikes"),
         formula="Volatility of the 25-delta put - that of the 25-delta call, % a year; between two strikes on a line.",
     ),
+    Measure(
+        name="crowding",
+        units=_PLAIN,
+        parameters=(_SYMBOL,),
+        source="what iv_percentile, put_call_volume and skew read; volume and open interest of the legs' expiry",
+        max_age=OPTION_AGE,
+        places=frozenset({Place.FILTER, Place.REQUIRE}),
+        reads=("spot", "strikes", "facts"),
+        formula="0.4 x iv_percentile + 0.2 x (50 + 50 x log2(put_call_volume)) + 0.2 x 100 x (put - call) / mean of "
+        "the volatilities at 25 delta + 0.2 x 100 x volume / (volume + open interest) of the options of the legs' "
+        "expiry that are streamed; each part within 0 and 100. Only the first is a percentile.",
+    ),
 )
 
 _CALENDAR = (

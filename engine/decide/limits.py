@@ -56,7 +56,8 @@ class Proposal:
     round. sent: times of our orders of the last minute. stopped: what of it does not trade, by its exchange. together,
     puts, margin: the worst case of all bots, the cash for their short puts and the account's initial margin, with this
     entry, None when nothing limits them (margin: also until the broker has answered).
-    net: which limit on greeks of all bots it would pass, in words. contracts, notional: of all legs. entries_today:
+    net: which limit on greeks of all bots it would pass, in words. required: which other condition of the account
+    document keeps it out, in words. contracts, notional: of all legs. entries_today:
     orders to enter that all bots sent. day_trades: None when the rule
     is passed over. rival: who else trades this account, in words. clocks_apart: seconds our clock is ahead of the
     broker's. unvalued, account_unvalued: positions of the bot, and of all, without a sound quote, so without a profit.
@@ -95,6 +96,7 @@ class Proposal:
     entries_per_day: int | None
     day_trades: DayTrades | None
     net: str = ""
+    required: str = ""
     rival: str = ""
     clocks_apart: float = 0.0
     unvalued: tuple[str, ...] = ()
@@ -225,6 +227,10 @@ def _net(proposal: Proposal) -> str:
     return proposal.net
 
 
+def _required(proposal: Proposal) -> str:
+    return proposal.required
+
+
 def _size(proposal: Proposal) -> str:
     limit = proposal.max_contracts
     if limit is not None and proposal.contracts > limit:
@@ -292,6 +298,7 @@ CHECKS: tuple[Check, ...] = (
     _puts,
     _together,
     _net,
+    _required,
     _margin,
     _day_trades,
     _conflicts,

@@ -15,6 +15,8 @@ _SAID = {
     "net_theta": "a day",
     "net_vega": "a point of volatility",
 }
+NET = frozenset(_SAID)
+"""Limits on greeks."""
 
 
 def net_problem(limits: Mapping[str, Between], exposure: Exposure | None) -> str:
@@ -26,12 +28,28 @@ def net_problem(limits: Mapping[str, Between], exposure: Exposure | None) -> str
     return next((said for name, ends in limits.items() for said in _passed(name, ends, exposure)), "")
 
 
-def _passed(name: str, ends: Between, exposure: Exposure) -> Iterator[str]:
+def net_held(name: str, ends: Between, exposure: Exposure) -> tuple[bool, str]:
+    """Return whether known greeks keep between these ends, and what they are: those that do not, else all."""
+    each = _each(name, exposure)
+    beyond = {symbol: found for symbol, found in each.items() if _side(name, found, ends)}
+    told = [
+        f"{_shown(name, found)} {_SAID[name]}{f' in {symbol}' if symbol else ''}"
+        for symbol, found in (beyond or each).items()
+    ]
+    bounds = [f"at least {_shown(name, ends.low)}" if ends.low is not None else ""]
+    bounds.append(f"at most {_shown(name, ends.high)}" if ends.high is not None else "")
+    return not beyond, ", ".join(part for part in (*told, *bounds) if part)
+
+
+def _each(name: str, exposure: Exposure) -> dict[str, float]:
+    """Return a greek by underlying, or under "" that of all where they add up."""
     field = name.removeprefix("net_")
     each = {symbol: float(getattr(greeks, field)) for symbol, greeks in exposure.greeks.items()}
-    if name not in _OF_EACH:
-        each = {"": sum(each.values())}
-    for symbol, found in each.items():
+    return each if name in _OF_EACH else {"": sum(each.values())}
+
+
+def _passed(name: str, ends: Between, exposure: Exposure) -> Iterator[str]:
+    for symbol, found in _each(name, exposure).items():
         side = _side(name, found, ends)
         if side:
             of = f" in {symbol}" if symbol else ""

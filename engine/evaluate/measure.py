@@ -7,6 +7,7 @@ from functools import partial
 from engine.compile.plan import Arithmetic, Call, Constant, Number, Quantity
 from engine.evaluate.measure_account import ACCOUNT
 from engine.evaluate.measure_bars import BARS
+from engine.evaluate.measure_crowding import CROWDING
 from engine.evaluate.measure_desk import DESK
 from engine.evaluate.measure_exposure import EXPOSURE
 from engine.evaluate.measure_market import MARKET
@@ -23,6 +24,7 @@ NUMBERS: dict[str, Callable[[Call, Context], Read]] = {
     **VOLATILITY,
     **BARS,
     **OPTIONS,
+    **CROWDING,
     **ACCOUNT,
     **STRUCTURE,
     **REWARD,

@@ -67,7 +67,7 @@ def iv_percentile(call: Call, context: Context) -> Read:
 # ---------------------------------------------------------------- counts
 
 
-def _count(view: View, row: int, column: str, what: str) -> Reading:
+def count_of(view: View, row: int, column: str, what: str) -> Reading:
     """Return a count of the day; it is told again when it changes, so it is as fresh as the feed lives."""
     board = view.board
     if row < 0:
@@ -83,7 +83,7 @@ def _count(view: View, row: int, column: str, what: str) -> Reading:
 def counted(call: Call, context: Context) -> Read:
     """Bind `volume` and `open_interest`: of the leg that has least."""
     names, column = names_of(call), call.measure
-    return lambda view: fewest(_count(view, leg.row, column, leg.name) for leg in legs_named(view, names))
+    return lambda view: fewest(count_of(view, leg.row, column, leg.name) for leg in legs_named(view, names))
 
 
 def put_call_volume(call: Call, context: Context) -> Read:
@@ -93,7 +93,7 @@ def put_call_volume(call: Call, context: Context) -> Read:
 
     def read(view: View) -> Reading:
         row = view.board.rows.get(contract, -1)
-        puts, calls = (_count(view, row, name, symbol) for name in ("put_volume", "call_volume"))
+        puts, calls = (count_of(view, row, name, symbol) for name in ("put_volume", "call_volume"))
         if not isinstance(puts, float):
             return puts
         if not isinstance(calls, float):
@@ -112,16 +112,22 @@ def skew(call: Call, context: Context) -> Read:
     limit = context.limit(OPTION_AGE)
 
     def read(view: View) -> Reading:
-        expiry = expiry_in(view, symbol, context)
-        if isinstance(expiry, Unknown):
-            return expiry
-        trading_class = class_at(view, symbol, context)
-        puts, calls = (_wing(view, trading_class, expiry, right, limit) for right in (Right.PUT, Right.CALL))
-        if not isinstance(puts, float):
-            return puts
-        return (puts - calls) * 100.0 if isinstance(calls, float) else calls
+        found = wings(view, symbol, context, limit)
+        return found if isinstance(found, Unknown) else (found[0] - found[1]) * 100.0
 
     return read
+
+
+def wings(view: View, symbol: str, context: Context, limit: float) -> tuple[float, float] | Unknown:
+    """Return the volatilities of the put and of the call at 25 delta, as fractions a year."""
+    expiry = expiry_in(view, symbol, context)
+    if isinstance(expiry, Unknown):
+        return expiry
+    trading_class = class_at(view, symbol, context)
+    puts, calls = (_wing(view, trading_class, expiry, right, limit) for right in (Right.PUT, Right.CALL))
+    if not isinstance(puts, float):
+        return Unknown(puts.reason)
+    return (puts, calls) if isinstance(calls, float) else Unknown(calls.reason)
 
 
 def _wing(view: View, trading_class: str, expiry: date, right: Right, limit: float) -> Reading:

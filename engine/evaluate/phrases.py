@@ -181,6 +181,7 @@ PHRASES: Mapping[str, Phrase] = {
     "open_interest": lambda words: f"the open interest of {words.one_leg()}",
     "put_call_volume": lambda words: f"puts over calls traded today{words.of_symbol}",
     "skew": lambda words: f"the skew of implied volatility{words.of_symbol}",
+    "crowding": lambda words: f"the crowding meter{words.of_symbol}",
     "sma": _averaged("simple"),
     "ema": _averaged("exponential"),
     "rsi": lambda words: f"RSI{words.of_symbol} over {_over(words)}",

@@ -23,6 +23,7 @@ from engine.compile.plan import (
 from engine.evaluate.evaluation import Verdict
 from engine.evaluate.measure import bind, reader_of
 from engine.evaluate.measure_bars import WORDS as WORDS_OF_BARS
+from engine.evaluate.measure_crowding import crowding_detail
 from engine.evaluate.measure_desk import WORDS as WORDS_OF_DESK
 from engine.evaluate.measure_position import best_detail
 from engine.evaluate.measure_truth import TRUTHS, Judge, session
@@ -120,6 +121,8 @@ def _compare(test: Compare, context: Context) -> Judge:
 def _detail(left: Number, context: Context) -> Callable[[View], str] | None:
     if isinstance(left, Call) and left.measure == "iv_over_rv":
         return iv_over_rv_detail(left, context)
+    if isinstance(left, Call) and left.measure == "crowding":
+        return crowding_detail(left, context)
     if isinstance(left, Call) and left.measure == "give_back":
         return best_detail(left)
     return None

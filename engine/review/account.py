@@ -3,9 +3,24 @@
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 
+from engine.decide.account_rules import ends_of, measures_of
 from engine.review import amounts
 from engine.review.explanation import Explanation, Line, Section
-from engine.spec.spec import AccountDocument, Amount, Backing, Between, Demand, LiveRules, Op, Shown, Unit
+from engine.spec.spec import (
+    AccountDocument,
+    Amount,
+    Backing,
+    Between,
+    Condition,
+    Demand,
+    Group,
+    GroupKind,
+    LiveRules,
+    MeasureTest,
+    Op,
+    Shown,
+    Unit,
+)
 from engine.turn.program import USUAL_BAND
 
 
@@ -41,6 +56,16 @@ def _band(band: Amount) -> str:
 
 BACKINGS: Mapping[Backing, str] = {Backing.CASH: "the cash", Backing.NET_LIQUIDATION: "the net liquidation"}
 
+REQUIRED: Mapping[str, str] = {
+    "worst_case_at_expiry": "what all positions could lose together at expiry, the entry included",
+    "margin": "the initial margin of the whole account with the entry, as the broker answers before it",
+    "net_delta": "shares of each underlying that all positions are worth, the entry included",
+    "net_gamma": "the change of them for a point, of each underlying, the entry included",
+    "net_theta": "dollars a day by time alone, the entry included",
+    "net_vega": "dollars for a point of volatility, the entry included",
+}
+"""What `require` measures."""
+
 LIMITS: Mapping[str, Callable[[AccountDocument], str]] = {
     "daily_loss": lambda d: (
         f"no entry once all bots together have lost {_dollars(d.daily_loss)} since the session began, or while a "
@@ -62,22 +87,13 @@ LIMITS: Mapping[str, Callable[[AccountDocument], str]] = {
         "strike x multiplier of all short puts that no long put covers, at most "
         f"{BACKINGS[d.cash_secured_puts] if d.cash_secured_puts else ''} of the account"
     ),
-    "worst_case_at_expiry": lambda d: (
-        "what all positions could lose together at expiry, the entry included, at most "
-        f"{_bound(d.worst_case_at_expiry)}"
-    ),
-    "margin": lambda d: (
-        "the initial margin of the whole account with the entry, as the broker answers before it, at most "
-        f"{_bound(d.margin)}"
-    ),
-    "net_delta": lambda d: (
-        f"shares of each underlying that all positions are worth, the entry included, {_ends(d.net_delta)}"
-    ),
-    "net_gamma": lambda d: (
-        f"the change of them for a point, of each underlying, the entry included, {_ends(d.net_gamma)}"
-    ),
-    "net_theta": lambda d: f"dollars a day by time alone, the entry included, {_ends(d.net_theta, amounts.money)}",
-    "net_vega": lambda d: f"dollars for a point of volatility, the entry included, {_ends(d.net_vega, amounts.money)}",
+    "worst_case_at_expiry": lambda d: f"{REQUIRED['worst_case_at_expiry']}, at most {_bound(d.worst_case_at_expiry)}",
+    "margin": lambda d: f"{REQUIRED['margin']}, at most {_bound(d.margin)}",
+    "net_delta": lambda d: f"{REQUIRED['net_delta']}, {_ends(d.net_delta)}",
+    "net_gamma": lambda d: f"{REQUIRED['net_gamma']}, {_ends(d.net_gamma)}",
+    "net_theta": lambda d: f"{REQUIRED['net_theta']}, {_ends(d.net_theta, amounts.money)}",
+    "net_vega": lambda d: f"{REQUIRED['net_vega']}, {_ends(d.net_vega, amounts.money)}",
+    "require": lambda d: "; ".join(f"{rule.name}: {rule_words(rule)}" for rule in d.require),
     "pattern_day_trading": lambda d: f"passed over: {d.pattern_day_trading}",
 }
 """Every limit of the document; a test asks for each field."""
@@ -100,16 +116,51 @@ def _bound(bound: Amount | None) -> str:
     return _in_dollars(bound) if bound is not None else ""
 
 
+def rule_words(rule: Condition) -> str:
+    """Return a condition of `require` in one sentence: `any of (.. at least 0; not: it is 15:45 or later)`."""
+    test = rule.test
+    if isinstance(test, Group):
+        members = "; ".join(rule_words(member) for member in test.members)
+        return f"not: {members}" if test.kind is GroupKind.NOT else f"{test.kind.value} of ({members})"
+    assert isinstance(test, MeasureTest)
+    return _measure_words(test)
+
+
+def _measure_words(test: MeasureTest) -> str:
+    if test.comparison is None:
+        return f"it is {test.arguments['at']} or later"
+    if test.measure in ("worst_case_at_expiry", "margin"):
+        (bound,) = test.comparison.operands
+        assert isinstance(bound, Amount)
+        return f"{REQUIRED[test.measure]}, at most {_in_dollars(bound)}"
+    is_money = test.measure in ("net_theta", "net_vega")
+    return f"{REQUIRED[test.measure]}, {_ends(ends_of(test.comparison), amounts.money if is_money else amounts.plain)}"
+
+
+def _rule_lines(rules: tuple[Condition, ...], prefix: str = "", depth: int = 0) -> Iterator[Line]:
+    """Return a line for each condition, those of a group below it."""
+    for rule in rules:
+        name, test = rule.name.removeprefix(prefix), rule.test
+        if isinstance(test, Group) and test.kind is not GroupKind.NOT:
+            yield Line(name=name, words=f"{test.kind.value} of these", depth=depth)
+            yield from _rule_lines(test.members, f"{rule.name}.", depth + 1)
+        else:
+            yield Line(name=name, words=rule_words(rule), depth=depth)
+
+
 def _limits(document: AccountDocument) -> Iterator[Line]:
     for name, words in LIMITS.items():
-        if getattr(document, name) or name == "price_band":
+        if name == "require":
+            yield from _rule_lines(document.require)
+        elif getattr(document, name) or name == "price_band":
             usual = " (the usual one)" if name == "price_band" and document.price_band is None else ""
             yield Line(name=name, words=f"{words(document)}{usual}")
 
 
 def _not_set(document: AccountDocument) -> Iterator[Line]:
     """Name what nothing limits: a limit that is not there does not limit."""
-    missing = [name for name in LIMITS if not getattr(document, name) and name not in UNSAID]
+    told = {*UNSAID, "require", *(test.measure for rule in document.require for test in measures_of(rule.test))}
+    missing = [name for name in LIMITS if not getattr(document, name) and name not in told]
     if missing:
         yield Line(words=f"not limited: {', '.join(missing)}")
     if not document.pattern_day_trading:

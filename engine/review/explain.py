@@ -3,9 +3,8 @@
 from engine.compile.build import values_of
 from engine.compile.expression import number_of_name
 from engine.compile.plan import Plan
-from engine.compile.scope import scope_of
+from engine.compile.scope import scope_of_let
 from engine.compile.variants import variants
-from engine.compile.vocabulary import Place
 from engine.review.alternatives import for_each, structures
 from engine.review.amounts import price
 from engine.review.enters import enters
@@ -60,7 +59,7 @@ def _accepts(subject: Subject) -> Section:
 
 def _let_words(let: Let, subject: Subject) -> str:
     spec = variants(subject.spec)[0].spec
-    scope = scope_of(spec, Place.EXIT, values_of(spec))
+    scope = scope_of_let(spec, let, values_of(spec))
     return number_words(number_of_name(let.name, scope, let.path), subject.cast)
 
 

@@ -13,7 +13,7 @@ from engine.spec.diagnostic import Diagnostic, in_file_order, not_accepted, rend
 from engine.spec.files import find_files
 from engine.spec.load import Loaded, load_document, load_text
 from engine.spec.resolved import governing_text, is_alone
-from engine.spec.spec import AccountDocument
+from engine.spec.spec import AccountDocument, Condition
 from engine.turn.program import USUAL_BAND, AccountLimits, CompiledBot, Program, compile_bot
 
 
@@ -64,6 +64,11 @@ class Desk:
         """The digest of each bot's text."""
         return {text.name: text.digest for text in self.texts}
 
+    @property
+    def require(self) -> tuple[Condition, ...]:
+        """The conditions of the account document besides its limits."""
+        return () if self.account is None else self.account.require
+
     def limits(self) -> AccountLimits:
         """Return what all bots together may do."""
         account = self.account
@@ -89,7 +94,14 @@ class Desk:
 
     def program(self, install: str, pinned: Mapping[str, CompiledBot], line_limit: int) -> Program:
         """Return the program of this run."""
-        return Program(bots=self.bots, pinned=pinned, limits=self.limits(), install=install, line_limit=line_limit)
+        return Program(
+            bots=self.bots,
+            pinned=pinned,
+            limits=self.limits(),
+            install=install,
+            line_limit=line_limit,
+            require=self.require,
+        )
 
 
 def load_desk(paths: Iterable[str], overrides: Mapping[str, str], account_file: Path | None) -> Desk:

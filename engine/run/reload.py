@@ -127,7 +127,7 @@ class Reloader:
     def _program(self, desk: Desk, bots: Mapping[str, CompiledBot]) -> Program:
         old = self.loop.program
         pinned = {**old.pinned, **{bot.plan.digest: bot for bot in old.bots.values()}}
-        return replace(old, bots=bots, pinned=pinned, limits=desk.limits())
+        return replace(old, bots=bots, pinned=pinned, limits=desk.limits(), require=desk.require)
 
     def _concerned(self, plan: Plan) -> Iterable[str]:
         """Return the bots that must be at rest: all, when the limits over them change."""

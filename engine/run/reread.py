@@ -13,6 +13,7 @@ from engine.model.errors import MisuseError, SpecError, StoreError
 from engine.model.values import dataclass
 from engine.record.codec import encode
 from engine.record.record import Json
+from engine.review.account import rule_words
 from engine.run.desk import Desk, Sources, check_overrides, load_desk
 from engine.run.promotion.admission import unpromoted
 from engine.run.promotion.promotion import read_live_store
@@ -93,7 +94,12 @@ def _refuse_unpromoted(desk: Desk, account: str, today: date, live: LiveRun) -> 
 
 def told_limits(desk: Desk) -> Json:
     """Return the limits over all bots as a record keeps them, None without an account document."""
-    return None if desk.account is None else encode(desk.limits())
+    if desk.account is None:
+        return None
+    told = encode(desk.limits())
+    assert isinstance(told, dict)
+    rules = "; ".join(f"{rule.name}: {rule_words(rule)}" for rule in desk.require)
+    return {**told, "require": rules} if rules else told
 
 
 def limit_words(was: Json, now: Json) -> tuple[str, ...]:

@@ -2,11 +2,23 @@
 
 from collections.abc import Iterator
 
-from engine.spec.conditions import Tree, mapping, sequence
+from engine.spec.checks import list_problems
+from engine.spec.conditions import GROUPS, Tree, condition, mapping, sequence
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.scalar import amount
 from engine.spec.source import Plain, Source
-from engine.spec.spec import AccountDocument, Amount, Backing, Between, Demand, LiveRules, Op, Path, Shown
+from engine.spec.spec import (
+    AccountDocument,
+    Amount,
+    Backing,
+    Between,
+    Condition,
+    Demand,
+    LiveRules,
+    Op,
+    Path,
+    Shown,
+)
 from engine.spec.strikes import number
 
 OWED = (Shown.COMPLIANT_SESSIONS, Shown.EXPECTANCY)
@@ -33,6 +45,7 @@ def account_document(tree: Tree) -> AccountDocument:
         net_gamma=_between(risk.get("require"), "net_gamma"),
         net_theta=_between(risk.get("require"), "net_theta"),
         net_vega=_between(risk.get("require"), "net_vega"),
+        require=_rules(risk.get("require")),
         cash_secured_puts=None if backing is None else Backing(backing),
         max_contracts_per_order=_count(risk.get("max_contracts_per_order")),
         max_notional_per_order=number(risk.get("max_notional_per_order")),
@@ -46,7 +59,10 @@ def check_account(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     """Yield what no schema can say: conditions that stand twice, and those that `live.require` may not leave out."""
     for path in (_ENTRIES, _LIVE):
         yield from _repeated(source, tree, path)
-    yield from _backwards(source, tree)
+    members: list[Plain] = [*(_conditions(tree, _ENTRIES) or ())]
+    rules: list[Plain] = [each if isinstance(each, dict) and _is_rule(each) else None for each in members]
+    yield from list_problems(source, rules, _ENTRIES)
+    yield from _backwards(source, members, _ENTRIES)
     named = [name for each in _conditions(tree, _LIVE) or () for name in each]
     has_unknown = not set(named) <= {shown.value for shown in Shown}
     for shown in OWED if _conditions(tree, _LIVE) is not None else ():
@@ -60,7 +76,7 @@ def _repeated(source: Source, tree: Tree, path: Path) -> Iterator[Diagnostic]:
     """Yield the conditions of a list that stand there twice: which of the two held would be a guess."""
     seen: set[str] = set()
     for place, each in enumerate(_conditions(tree, path) or ()):
-        for name in each:
+        for name in () if _is_rule(each) else each:
             if name in seen:
                 at = (*path, place, name)
                 yield source.diagnostic(
@@ -69,15 +85,33 @@ def _repeated(source: Source, tree: Tree, path: Path) -> Iterator[Diagnostic]:
             seen.add(name)
 
 
-def _backwards(source: Source, tree: Tree) -> Iterator[Diagnostic]:
-    """Yield ends of which the upper one comes first: nothing lies between them."""
-    for place, each in enumerate(_conditions(tree, _ENTRIES) or ()):
-        for name, body in each.items():
-            ends = body.get("between") if isinstance(body, dict) else None
-            found = [amount(end) for end in ends] if isinstance(ends, list) else []
-            if len(found) == 2 and found[0] is not None and found[1] is not None and found[0].value > found[1].value:
-                at = (*_ENTRIES, place, name, "between")
-                yield source.diagnostic("RB156", at, "the lower end comes first", "turn the two round")
+def _backwards(source: Source, members: Plain, path: Path) -> Iterator[Diagnostic]:
+    """Yield ends of which the upper one comes first, in groups too: nothing lies between them."""
+    for place, each in enumerate(members if isinstance(members, list) else ()):
+        yield from _backwards_in(source, each, (*path, place))
+
+
+def _backwards_in(source: Source, member: Plain, path: Path) -> Iterator[Diagnostic]:
+    for name, body in member.items() if isinstance(member, dict) else ():
+        if name in ("all", "any"):
+            yield from _backwards(source, body, (*path, name))
+        elif name == "not":
+            yield from _backwards_in(source, body, (*path, name))
+        ends = body.get("between") if isinstance(body, dict) else None
+        found = [amount(end) for end in ends] if isinstance(ends, list) else []
+        if len(found) == 2 and found[0] is not None and found[1] is not None and found[0].value > found[1].value:
+            at = (*path, name, "between")
+            yield source.diagnostic("RB156", at, "the lower end comes first", "turn the two round")
+
+
+def _is_rule(tree: Tree) -> bool:
+    """Say whether a condition is judged by itself: a group, a time or one with a name; else it is a plain limit."""
+    return not tree.keys().isdisjoint({*GROUPS, "time", "name"})
+
+
+def _rules(require: Plain) -> tuple[Condition, ...]:
+    found = [(place, mapping(each)) for place, each in enumerate(sequence(require))]
+    return tuple(condition(each, (*_ENTRIES, place)) for place, each in found if _is_rule(each))
 
 
 def _conditions(tree: Tree, path: Path) -> list[Tree] | None:
@@ -95,7 +129,7 @@ def _count(value: Plain) -> int | None:
 def _bound(require: Plain, name: str) -> Amount | None:
     """Return what a condition of `require` allows at most, None when it is not among them."""
     for each in sequence(require):
-        if name in mapping(each):
+        if name in mapping(each) and not _is_rule(mapping(each)):
             return amount(mapping(mapping(each)[name])["at_most"])
     return None
 
@@ -103,7 +137,7 @@ def _bound(require: Plain, name: str) -> Amount | None:
 def _between(require: Plain, name: str) -> Between | None:
     """Return the ends that a condition of `require` gives, None when it is not among them."""
     for each in sequence(require):
-        if name in mapping(each):
+        if name in mapping(each) and not _is_rule(mapping(each)):
             ((op, given),) = mapping(mapping(each)[name]).items()
             ends = tuple(number(end) for end in sequence(given))
             return Between(None if op == "at_most" else ends[0], None if op == "at_least" else ends[-1])

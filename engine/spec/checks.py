@@ -31,7 +31,7 @@ def check(source: Source, tree: Tree, places: Mapping[Path, str]) -> list[Diagno
     """Return the problems of names and of words that fit only beside others."""
     found = [*_file_name(source, tree), *_own_words(source, tree), *_accepted(source, tree)]
     for path in _LISTS:
-        found += _names(source, _at(tree, path), path)
+        found += list_problems(source, _at(tree, path), path)
     found += _choices(source, tree)
     found += _lets(source, tree, places)
     found += _hiding_exits(source, tree)
@@ -92,7 +92,7 @@ def _choices(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     first: dict[str, Path] = {}
     for path, each in _alternatives(tree):
         for key in ("when", "require"):
-            yield from _names(source, each.get(key), (*path, key))
+            yield from list_problems(source, each.get(key), (*path, key))
         name = each.get("name")
         if isinstance(name, str) and name in first:
             place = source.span(first[name])
@@ -126,14 +126,14 @@ def _arming(source: Source, tree: Tree) -> Iterator[Diagnostic]:
     for at, item in enumerate(exits if isinstance(exits, list) else ()):
         armed_by = item.get("armed_by") if isinstance(item, dict) else None
         path: Path = ("exits", at, "armed_by")
-        yield from _names(source, armed_by, path)
+        yield from list_problems(source, armed_by, path)
         if isinstance(armed_by, dict):
             yield from _below(source, armed_by, path)
             if own_name(armed_by) is None:
                 yield from _unnamed(source, armed_by, path)
 
 
-def _names(source: Source, members: Plain, path: Path) -> Iterator[Diagnostic]:
+def list_problems(source: Source, members: Plain, path: Path) -> Iterator[Diagnostic]:
     """Yield unnamed groups, and names that stand twice, in one list and in the groups below it."""
     first: dict[str, Path] = {}
     for at, member in enumerate(members if isinstance(members, list) else ()):
@@ -156,7 +156,7 @@ def _below(source: Source, member: Tree, path: Path) -> Iterator[Diagnostic]:
         return
     inner = member[kind]
     if kind != "not":
-        yield from _names(source, inner, (*path, kind))
+        yield from list_problems(source, inner, (*path, kind))
     elif isinstance(inner, dict):
         yield from _below(source, inner, (*path, kind))
 

@@ -25,9 +25,32 @@ def read_schema(kind: str) -> dict[str, Any]:
     return found
 
 
+_COMPARED = {"$ref": "#/$defs/let_compared"}
+"""What the schema says of a condition on a word that it does not have: it cannot know what an author calls his lets."""
+
+
+def lets_of(tree: Plain) -> tuple[str, ...]:
+    """Return the names that a document gives to measures."""
+    named = tree.get("let") if isinstance(tree, dict) else None
+    return tuple(name for name, body in named.items() if isinstance(body, dict)) if isinstance(named, dict) else ()
+
+
+@lru_cache(maxsize=8)
+def schema_with(kind: str, lets: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the schema for a document with these lets: of all names these alone may be compared like measures."""
+    schema = read_schema(kind)
+    definitions = dict(schema["$defs"])
+    for name, each in definitions.items():
+        if each.get("additionalProperties") == _COMPARED:
+            known = each["properties"]
+            named = {let: _COMPARED for let in lets if let not in known}
+            definitions[name] = {**each, "properties": {**known, **named}, "additionalProperties": False}
+    return {**schema, "$defs": definitions}
+
+
 def fits(tree: Plain, kind: str) -> bool:
     """Say whether a document is certainly what its schema asks for; False is not a no."""
-    schema = read_schema(kind)
+    schema = schema_with(kind, lets_of(tree))
     return _fits(tree, schema, schema["$defs"])
 
 

@@ -13,6 +13,7 @@ from engine.spec.conditions import mapping
 from engine.spec.diagnostic import Diagnostic, in_file_order
 from engine.spec.kind import Kind, kind_of_document
 from engine.spec.lineage import EXTENDS, Beside, beside, parents_of
+from engine.spec.naming import with_lets
 from engine.spec.parameters import Replaced, replace_parameters
 from engine.spec.shape import shape_problems
 from engine.spec.source import Plain, Source
@@ -148,7 +149,7 @@ def _strategy(replaced: Replaced, taken: Taken | None) -> Spec:
     underlyings = tree.get("underlyings", [tree.get("underlying")] if universe is None else [*universe.symbols[:1]])
     quantity, size = sections.quantity(tree.get("quantity", 1))
     exit_order = tree.get("exit_order")
-    return Spec(
+    spec = Spec(
         version=1,
         name=str(tree["name"]),
         about=str(tree["about"]),
@@ -167,3 +168,4 @@ def _strategy(replaced: Replaced, taken: Taken | None) -> Spec:
         risk=sections.risk(mapping(tree["risk"])),
         accept={code: str(reason) for code, reason in mapping(tree.get("accept", {})).items()},
     )
+    return with_lets(spec)

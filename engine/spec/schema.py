@@ -16,7 +16,7 @@ from jsonschema.validators import extend
 from engine.model.values import dataclass
 from engine.spec.conditions import ENDINGS, LEAVING
 from engine.spec.diagnostic import Diagnostic
-from engine.spec.fits import read_schema
+from engine.spec.fits import lets_of, schema_with
 from engine.spec.misfit import scalar_problem, shown
 from engine.spec.sections import NOT_LEGS
 from engine.spec.source import Plain, Source
@@ -25,10 +25,10 @@ from engine.spec.suggest import closest, did_you_mean
 from engine.spec.words import KEYS_TO_COME, MEASURES
 
 
-@lru_cache(maxsize=4)
-def validator(kind: str) -> Any:
-    """Return the validator of `strategy`, `account`, `test` or `universe`, made once."""
-    schema = read_schema(kind)
+@lru_cache(maxsize=8)
+def validator(kind: str, lets: tuple[str, ...] = ()) -> Any:
+    """Return the validator of `strategy`, `account`, `test` or `universe` for a document with these lets, made once."""
+    schema = schema_with(kind, lets)
     keywords = {"x-exactly-one": _exactly_one, "x-one-besides": _one_besides, "$ref": _within(schema["$defs"])}
     extended: Any = extend
     return extended(Draft202012Validator, keywords)(schema)
@@ -58,7 +58,7 @@ def schema_problems(source: Source, tree: Plain, kind: str, places: Mapping[Path
     """Return what the schema finds in `tree`; `places` says which parameter stands where."""
     look = _Look(source, places)
     found: list[Diagnostic] = []
-    for error in validator(kind).iter_errors(tree):
+    for error in validator(kind, lets_of(tree)).iter_errors(tree):
         path: Path = tuple(error.absolute_path)
         if not any(path[:end] in source.spoiled for end in range(len(path) + 1)):
             found += _diagnose(look, path, error)

@@ -75,12 +75,21 @@ Argument = Amount | Word | DayTime | str | int | tuple[str, ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureTest:
-    """A measure of the vocabulary with its arguments, compared or (time, no_event, breach) true by itself."""
+    """A measure of the vocabulary with its arguments, compared or (time, no_event, breach) true by itself.
+
+    let: the name it was said by, whose measure and arguments these are; "" for one that names its measure.
+    """
 
     measure: str
     arguments: Mapping[str, Argument] = field(default_factory=dict)
     comparison: Comparison | None = None
+    let: str = ""
     path: Path
+
+    @property
+    def said(self) -> str:
+        """What the text calls it."""
+        return self.let or self.measure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -611,7 +620,7 @@ class AccountDocument:
     worst_case_at_expiry, margin: dollars, or a multiple of net liquidation (from `require`). net_delta, net_gamma:
     shares and shares a point, of each underlying; net_theta, net_vega: dollars, of all. price_band: a percentage
     or a price per share; None is the usual one. pattern_day_trading: why the rule is passed over, "" while it is
-    heeded.
+    heeded. require: conditions besides those limits, all of which must hold for an entry: groups, the time, named ones.
     live: None when no bot of this document may trade real money.
     """
 
@@ -628,6 +637,7 @@ class AccountDocument:
     net_gamma: Between | None = None
     net_theta: Between | None = None
     net_vega: Between | None = None
+    require: tuple[Condition, ...] = ()
     cash_secured_puts: Backing | None = None
     max_contracts_per_order: int | None = None
     max_notional_per_order: Decimal | None = None

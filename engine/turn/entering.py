@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
+from engine.decide.account_rules import AccountFacts, rules_problem
 from engine.decide.limits import DayTrades, Proposal, halt_words, refusal
 from engine.decide.net import net_problem
 from engine.decide.opportunity import Opportunity, at_hand, in_window, opportunity
@@ -24,7 +25,7 @@ from engine.turn.choosing import note_missed, note_selection, opening_parts, pri
 from engine.turn.covering import cover_of
 from engine.turn.exposure import cash_cap, worst_case_cap
 from engine.turn.judging import confirmed, failing, judge_all, wake
-from engine.turn.margin import ask_margin, is_told, margin_cap
+from engine.turn.margin import ask_margin, is_told, margin_cap, margin_told
 from engine.turn.missing import all_held_but, end_watch, miss
 from engine.turn.net import exposure_with
 from engine.turn.opening import entry_worst_case, send_entry
@@ -252,6 +253,7 @@ def _gate(work: Work, bot: CompiledBot, view: View, selection: Selection, quote:
             together=worst_case_cap(work, selection, quantity, commission),
             puts=cash_cap(work, selection, quantity),
             net=_net(work, view, selection),
+            required=_required(work, bot, view, selection),
             margin=margin_cap(work, bot, selection, quantity),
             contracts=sum(count for leg, count in counts if not leg.option.is_share),
             max_contracts=limits.max_contracts_per_order,
@@ -286,6 +288,17 @@ def _net(work: Work, view: View, selection: Selection) -> str:
     limits = work.program.limits.net
     exposure = exposure_with(work, view, selection, work.active_positions(), "all bots") if limits else None
     return net_problem(limits, exposure)
+
+
+def _required(work: Work, bot: CompiledBot, view: View, selection: Selection) -> str:
+    """Return which condition of the account document keeps this entry out, "" when none."""
+    rules = work.program.require
+    if not rules:
+        return ""
+    exposure = exposure_with(work, view, selection, work.active_positions(), "all bots")
+    margin = margin_told(work, bot, selection, view.quantity)
+    account = work.state.facts.account
+    return rules_problem(rules, AccountFacts(work.at, work.state.session, exposure, margin, account.net_liquidation))
 
 
 def _entries_today(work: Work) -> int:

@@ -8,16 +8,16 @@ one of the two.
 from collections.abc import Iterable
 from decimal import Decimal
 
+from engine.decide.account_rules import bound_in_dollars
 from engine.decide.limits import Cap
 from engine.evaluate.select import Selection
 from engine.model.contract import Option
 from engine.model.cover import needed_by, without_calls
-from engine.model.facts import Account
 from engine.model.money import ZERO
 from engine.model.payoff import Holding, Way, cash_for_puts, worst_together
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import NO_BID, quote_problem
-from engine.spec.spec import Amount, Backing, Unit
+from engine.spec.spec import Backing
 from engine.turn.shares import owed
 from engine.turn.work import Work
 
@@ -27,7 +27,7 @@ def worst_case_cap(work: Work, selection: Selection, quantity: int, commission: 
     bound = work.program.limits.worst_case_at_expiry
     if bound is None:
         return None
-    limit, missing = bound_in_dollars(bound, work.state.facts.account, "worst_case_at_expiry")
+    limit, missing = bound_in_dollars(bound, work.state.facts.account.net_liquidation, "worst_case_at_expiry")
     if limit is None:
         return Cap(None, None, missing)
     worst, missing = together(work, work.active_positions(), selection, quantity, commission, "all bots")
@@ -96,15 +96,6 @@ def cash_cap(work: Work, selection: Selection, quantity: int) -> Cap | None:
     held = (max(map(cash_for_puts, _counts(work, position))) for position in work.active_positions())
     missing = f"{backing.value} of the account is unknown, and short puts need it (cash_secured_puts)"
     return Cap(cash_for_puts(proposed) + sum(held, ZERO), there, missing)
-
-
-def bound_in_dollars(bound: Amount, account: Account, name: str) -> tuple[Decimal | None, str]:
-    """Return the dollars that a bound of the account document allows; None, and why, while they are not known."""
-    if bound.unit is Unit.DOLLARS:
-        return bound.value, ""
-    if account.net_liquidation is None:
-        return None, f"net_liquidation of the account is unknown, and {name} is held against it"
-    return bound.value * max(account.net_liquidation, ZERO), ""
 
 
 def _counts(work: Work, position: Position) -> list[Way]:

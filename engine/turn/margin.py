@@ -10,6 +10,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from engine.decide.account_rules import Known, bound_in_dollars
 from engine.decide.limits import Cap
 from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import View
@@ -21,7 +22,6 @@ from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side
 from engine.order.draft import Ticket, draft
 from engine.record.record import Kind
 from engine.spec.spec import Start
-from engine.turn.exposure import bound_in_dollars
 from engine.turn.judging import wake
 from engine.turn.program import CompiledBot
 from engine.turn.reports import INFORMATION
@@ -39,25 +39,31 @@ def margin_cap(work: Work, bot: CompiledBot, selection: Selection, quantity: int
     bound = work.program.limits.margin
     if bound is None:
         return None
-    limit, missing = bound_in_dollars(bound, work.state.facts.account, "margin")
+    limit, missing = bound_in_dollars(bound, work.state.facts.account.net_liquidation, "margin")
     if limit is None:
         return Cap(None, None, missing)
+    told = margin_told(work, bot, selection, quantity)
+    return None if told is None else Cap(told.amount, limit, told.missing)
+
+
+def margin_told(work: Work, bot: CompiledBot, selection: Selection, quantity: int) -> Known | None:
+    """Return the initial margin that the account would need with this entry; None while no answer is there."""
     answer = _answer(work, bot, selection, quantity)
     if answer is None or answer.is_owed:
         return None
     if answer.initial is None:
-        return Cap(None, limit, answer.problem)
+        return Known(None, answer.problem)
     others = ZERO
     for name, change in _of_entries_at_work(work, bot.plan.name):
         if change is None:
-            return Cap(None, limit, f"what margin the entry of {name} at work needs is not known")
+            return Known(None, f"what margin the entry of {name} at work needs is not known")
         others += max(change, ZERO)
-    return Cap(answer.initial + others, limit)
+    return Known(answer.initial + others)
 
 
 def is_told(work: Work, bot: CompiledBot, selection: Selection, quantity: int) -> bool:
     """Say whether nothing is left to ask before this entry is sent."""
-    if work.program.limits.margin is None:
+    if not work.program.asks_margin:
         return True
     answer = _answer(work, bot, selection, quantity)
     return answer is not None and not answer.is_owed

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from engine.compile.plan import Call, Choice, ExitPlan, Holds, Member, Plan, Rule
 from engine.compile.reads import calls_of
+from engine.decide.account_rules import reads_margin
 from engine.decide.opportunity import Span, at_hand, spans
 from engine.evaluate.listings import expiry_on
 from engine.evaluate.measure import bind, reader_of
@@ -23,7 +24,7 @@ from engine.model.pool import Pool
 from engine.model.position import Position
 from engine.model.session import DayTime, Session
 from engine.model.values import dataclass
-from engine.spec.spec import Amount, Backing, Between, Unit
+from engine.spec.spec import Amount, Backing, Between, Condition, Unit
 
 USUAL_BAND = Amount(Decimal(10), Unit.PERCENT)
 """How far from the mid an entry may be priced when the account document does not say: a tenth of what its legs cost."""
@@ -234,7 +235,8 @@ class AccountLimits:
 class Program:
     """All bots of a run. `pinned` holds earlier texts, by digest, that still govern open positions.
 
-    install: names this store in every orderRef. line_limit: market data lines to use at most.
+    install: names this store in every orderRef. line_limit: market data lines to use at most. require: conditions of
+    the account document that must hold for every entry, besides the limits.
     """
 
     bots: Mapping[str, CompiledBot]
@@ -242,6 +244,12 @@ class Program:
     limits: AccountLimits
     install: str
     line_limit: int = 90
+    require: tuple[Condition, ...] = ()
+
+    @property
+    def asks_margin(self) -> bool:
+        """Whether the broker is asked about margin before an entry is sent."""
+        return self.limits.margin is not None or reads_margin(self.require)
 
     def governing(self, position: Position) -> CompiledBot:
         """Return what governs a position: the text it was opened under, and its alternative. Raises: KeyError."""

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.spec.fits import _CHECKS, _SAYS_NOTHING, fits, read_schema
+from engine.spec.fits import _CHECKS, _SAYS_NOTHING, fits, lets_of, read_schema
 from engine.spec.schema import validator
 from engine.spec.shipped import shipped
 from engine.spec.source import Plain
@@ -35,7 +35,7 @@ def kind_of(tree: dict[str, Plain]) -> str:
 
 
 def is_clean(tree: Plain, kind: str) -> bool:
-    return next(validator(kind).iter_errors(tree), None) is None
+    return next(validator(kind, lets_of(tree)).iter_errors(tree), None) is None
 
 
 def places(tree: Plain) -> list[tuple[Any, Any]]:

@@ -28,6 +28,10 @@ risk:
   require:
     - worst_case_at_expiry: {at_most: 0.13x net_liquidation}
     - margin: {at_most: $2050}
+    - name: settled
+      any:
+        - time: "09:55"
+        - net_delta: {at_least: 1000}
 """
 MARKET = """
 market: 1
@@ -104,6 +108,10 @@ BOTS = {
     "settles": (text("settles", "10:30", exits=SETTLES), ""),
     "fifth": (text("fifth", "10:40", exits=SETTLES), "all bots together have sent 4 today, entries_per_day is 4"),
     "halted": (text("halted", "11:30"), "trading is halted in SPX"),
+    "early": (
+        text("early", "09:45"),
+        "settled of the account document does not hold: settled.time FALSE (from 09:55 on); settled.net_delta FALSE (",
+    ),
 }
 """Each with the words that refuse it, "" for those that enter."""
 

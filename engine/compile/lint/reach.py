@@ -51,6 +51,7 @@ NATURE: Mapping[str, Range] = {
     "open_interest": NOT_NEGATIVE,
     "put_call_volume": NOT_NEGATIVE,
     "skew": ALL,
+    "crowding": stretch(0.0, 100.0),
     "sma": POSITIVE,
     "ema": POSITIVE,
     "rsi": stretch(0.0, 100.0),

@@ -4,16 +4,17 @@ from collections.abc import Iterator
 from decimal import Decimal
 from enum import Enum
 
-from engine.review.account import LIMITS, SHOWN, UNSAID
+from engine.review.account import LIMITS, SHOWN, UNSAID, rule_words
 from engine.review.change.difference import Change, Difference, Status
 from engine.spec.spec import AccountDocument, Amount, Backing, Between, Demand, LiveRules, Shown
 
 _NOT_SET = "not limited"
+_UNCLEAR = "which of the two holds more often depends on the market: read both"
 
 
 def compare_accounts(was: AccountDocument, now: AccountDocument) -> Difference:
     """Return what becomes of an account document; all of it acts at once."""
-    changes = (*_head(was, now), *_limits(was, now), *_live(was.live, now.live))
+    changes = (*_head(was, now), *_limits(was, now), *_rules(was, now), *_live(was.live, now.live))
     status = Status.CHANGED if changes else Status.SAME
     return Difference(name=now.account, kind="account", about=now.about, status=status, changes=changes)
 
@@ -40,10 +41,23 @@ def _head(was: AccountDocument, now: AccountDocument) -> Iterator[Change]:
 def _limits(was: AccountDocument, now: AccountDocument) -> Iterator[Change]:
     for name, words in LIMITS.items():
         old, new = getattr(was, name), getattr(now, name)
-        if old == new:
+        if old == new or name == "require":
             continue
         said = [words(each) if getattr(each, name) or name == "price_band" else _unset(name) for each in (was, now)]
         yield _change(name, said[0], said[1], is_worse=_is_wider(old, new, unsaid_holds=name == "pattern_day_trading"))
+
+
+def _rules(was: AccountDocument, now: AccountDocument) -> Iterator[Change]:
+    """Return what becomes of conditions that are judged by themselves, by their names and by what they say."""
+    before, after = ({rule.name: rule_words(rule) for rule in each.require} for each in (was, now))
+    for name in dict.fromkeys((*before, *after)):
+        old, new = before.get(name), after.get(name)
+        if old is None:
+            yield _change(f"require.{name}", "", new or "", "fewer entries")
+        elif new is None:
+            yield _change(f"require.{name}", old, "", "entries that it kept out are made", is_worse=True)
+        elif old != new:
+            yield _change(f"require.{name}", old, new, _UNCLEAR, is_worse=True)
 
 
 def _unset(name: str) -> str:

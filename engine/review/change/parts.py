@@ -9,7 +9,7 @@ from engine.compile.condition import rules_of
 from engine.compile.expression import number_of_name
 from engine.compile.orders import exit_order_of
 from engine.compile.plan import Rule
-from engine.compile.scope import scope_of
+from engine.compile.scope import scope_of, scope_of_let
 from engine.compile.vocabulary import Place
 from engine.review import amounts
 from engine.review.change.entering import ENTRY, day_words
@@ -180,8 +180,8 @@ def _exit_order(subject: Subject) -> Part:
 
 
 def _lets(subject: Subject) -> Iterator[Part]:
-    scope = scope_of(subject.spec, Place.EXIT, values_of(subject.spec))
     for let in subject.spec.lets:
+        scope = scope_of_let(subject.spec, let, values_of(subject.spec))
         number = number_of_name(let.name, scope, let.path)
         said = number_words(number, subject.cast)
         found = {"": head(number, said, told("what uses it is told below"))}

@@ -67,6 +67,14 @@ def test_skew_reads_a_put_and_a_call_at_25_delta() -> None:
     assert {str(leg.strike.target) for leg in found} == {"0.25"}
 
 
+def test_crowding_asks_for_all_that_its_parts_read() -> None:
+    found = needs("crowding: {above: 60}")
+    assert found.extras == {("SPX", extra) for extra in (Extra.IMPLIED, Extra.OPTION_VOLUME, Extra.COUNTS)}
+    assert found.implied == ("SPX",)
+    assert found.beside == needs("skew: {above: 2%}").beside
+    assert needs("{name: let, rsi: {above: heat}}".replace("heat", "crowding")).extras == found.extras
+
+
 def test_bots_that_are_read() -> None:
     found = needs("bot: {called: put_lite, is: flat}", "not: {last_exit: {is: stop}}")
     assert found.bots == {"put_lite", "condor"}

@@ -1,7 +1,8 @@
-"""Wider and narrower bounds on greeks in an account document."""
+"""Wider and narrower bounds on greeks in an account document, and conditions beside them."""
 
 import pytest
 
+from engine.review.account import explain_account
 from engine.review.change.account import compare_accounts
 from engine.spec.load import load_text
 from engine.spec.spec import AccountDocument
@@ -40,3 +41,36 @@ def test_ends_are_said() -> None:
     (change,) = compare_accounts(document(""), document("net_vega: {between: [-$400, $400]}")).changes
     assert change.old == "not limited"
     assert change.new.endswith("the entry included, -$400 to $400")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_worse"),
+    [
+        ("", "{name: late, any: [{net_gamma: {at_least: 0}}, {not: {time: '15:45'}}]}", False),
+        ("{name: late, any: [{net_gamma: {at_least: 0}}]}", "", True),
+        ("{name: late, any: [{net_gamma: {at_least: 0}}]}", "{name: late, all: [{net_gamma: {at_least: 0}}]}", True),
+        ("{name: late, time: '10:00'}", "{name: late, time: '10:01'}", True),
+    ],
+)
+def test_conditions_are_compared_by_their_names(old: str, new: str, is_worse: bool) -> None:
+    (change,) = compare_accounts(document(old), document(new)).changes
+    assert (change.path, change.is_worse) == ("require.late", is_worse)
+    assert change.old != change.new
+
+
+def test_a_condition_that_only_moves_is_the_same() -> None:
+    both = ["{name: late, time: '10:00'}", "{not: {time: '15:45'}}"]
+    assert compare_accounts(document("\n    - ".join(both)), document("\n    - ".join(reversed(both)))).changes == ()
+
+
+def test_groups_are_explained_line_by_line() -> None:
+    limits, _ = explain_account(
+        document("{name: late, any: [{net_gamma: {at_least: 0}}, {not: {time: '15:45'}}]}")
+    ).sections
+    found = [(line.name, line.words, line.depth) for line in limits.lines if line.depth or line.name == "late"]
+    assert found == [
+        ("late", "any of these", 0),
+        ("net_gamma", "the change of them for a point, of each underlying, the entry included, at least 0", 1),
+        ("not_time", "not: it is 15:45 or later", 1),
+    ]
+    assert "net_gamma" not in next(line.words for line in limits.lines if line.words.startswith("not limited"))

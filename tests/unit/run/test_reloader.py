@@ -279,6 +279,10 @@ def test_the_account_stays_what_it_is(tmp_path: Path) -> None:
     limited = reread(sources(tmp_path, "specs"))
     assert limit_words(told_limits(bare), told_limits(limited)) == ("daily_loss none to 500", "max_open none to 3")
     assert limit_words(told_limits(limited), told_limits(limited)) == ()
+    (tmp_path / "account.yaml").write_text(ACCOUNT.replace("$500}", "$500, require: [time: '10:00']}"), "utf-8")
+    timed = reread(sources(tmp_path, "specs"))
+    assert limit_words(told_limits(limited), told_limits(timed)) == ("require none to time: it is 10:00 or later",)
+    assert [rule.name for rule in timed.program("i", {}, 90).require] == ["time"]
     refuse_account(limited, "DU1234567", DAY, had_limits=False, is_sim=False)
     refuse_account(limited, "DU9", DAY, had_limits=False, is_sim=True)
     with pytest.raises(SpecError, match="is for DU1234567, and DU9 is traded"):

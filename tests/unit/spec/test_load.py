@@ -210,6 +210,17 @@ def test_limits_of_the_account() -> None:
         ("require: [{worst_case_at_expiry: {at_most: 0.5}}]", ["RB152"]),
         ("require: [{worst_case_at_expiry: {at_most: 0.5x buying_power}}]", ["RB152"]),
         ("require: []", ["RB121"]),
+        ("require: [{any: [{time: '15:45'}]}]", ["RB114"]),
+        ("require: [{name: r, any: []}]", ["RB121"]),
+        ("require: [{name: r, any: [{vix: {below: 20}}]}]", ["RB111"]),
+        ("require: [{name: r, any: [{net_gamma: {below: 20}}]}]", ["RB111"]),
+        ("require: [{name: r, any: [{net_delta: {between: [5, -5]}}]}]", ["RB156"]),
+        ("require: [{not: {net_delta: {between: [5, -5]}}}]", ["RB156"]),
+        ("require: [{name: r, time: '15:45'}, {name: r, not: {time: '15:50'}}]", ["RB270"]),
+        ("require: [{not: {time: '15:45'}}, {not: {time: '15:50'}}]", ["RB270"]),
+        ("require: [{time: '15:45', not: {time: '15:50'}}]", ["RB118"]),
+        ("require: [{name: r, all: [{time: '25:45'}]}]", ["RB152"]),
+        ("require: [{name: r}]", ["RB118"]),
         ("cash_secured_puts: true", ["RB153"]),
         ("price_band: 0%", ["RB152"]),
         ("price_band: 0", ["RB156"]),
@@ -222,6 +233,19 @@ def test_limits_of_the_account() -> None:
 )
 def test_limits_that_are_not_meant(risk: str, codes: list[str]) -> None:
     assert [found.code for found in load_text(f"{ACCOUNT}{risk}}}\n", "account.yaml").diagnostics] == codes
+
+
+def test_plain_limits_stay_limits_and_all_else_is_a_condition() -> None:
+    found = account_of(
+        "require: [{margin: {at_most: $1}}, {name: more, margin: {at_most: $2}}, {time: '10:00'}, "
+        "{name: late, any: [{net_gamma: {at_least: 0}}, {not: {time: '15:45'}}]}]"
+    )
+    assert found.margin == Amount(Decimal(1), Unit.DOLLARS)
+    assert found.net_gamma is None
+    assert [rule.name for rule in found.require] == ["more", "time", "late"]
+    (late,) = (rule for rule in found.require if rule.name == "late")
+    assert isinstance(late.test, Group)
+    assert [member.name for member in late.test.members] == ["late.net_gamma", "late.not_time"]
 
 
 LIVE = "account: U1234567, good_for: 20d, require: [{compliant_sessions: {at_least: 20}}, {expectancy: {above: $0}}"

@@ -135,7 +135,8 @@ def test_keys_of_an_account_document_are_fields_of_its_noun() -> None:
         "require",
         "risk",
     }
-    assert set(root["$defs"]["requirement"]["properties"]) == set(REQUIRED)
+    groups = {kind.value for kind in nouns.GroupKind}
+    assert set(root["$defs"]["requirement"]["properties"]) == {*REQUIRED, *groups, "time", "name"}
     assert set(root["properties"]["live"]["properties"]) == names(nouns.LiveRules)
     assert set(root["$defs"]["demand"]["properties"]) == {shown.value for shown in nouns.Shown}
 

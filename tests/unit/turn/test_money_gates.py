@@ -7,11 +7,14 @@ from decimal import Decimal
 import pytest
 from hand_desk import SELLER, Desk, put, text_of
 
+from engine.model.command import AskMargin
 from engine.model.contract import Option, Underlying
-from engine.model.event import AccountReport
+from engine.model.event import AccountReport, MarginReport
 from engine.model.facts import Account, EventCalendar
+from engine.model.order import Purpose
 from engine.record.record import Kind
 from engine.run.resume import resume
+from engine.spec.load import load_text
 from engine.spec.spec import Amount, Backing, Between, Unit
 from engine.turn.program import AccountLimits
 from engine.turn.turn import begin
@@ -341,3 +344,67 @@ def test_greeks_that_are_not_known_refuse() -> None:
     assert not desk.submitted
     assert refused(desk).startswith("what all bots are exposed to is unknown: ")
     assert refused(desk).endswith("has no greeks")
+
+
+# ---------------------------------------------------------------- conditions of the account document
+
+
+def required(desk: Desk, conditions: str) -> Desk:
+    text = f"rulebot_account: 1\nabout: For a test.\naccount: DU1234567\nrisk: {{require: [{conditions}]}}\n"
+    account = load_text(text, "account.yaml").account
+    assert account is not None
+    desk.program = replace(desk.program, require=account.require)
+    return desk
+
+
+def test_a_group_of_the_account_refuses_and_says_why() -> None:
+    desk = required(greeks(desk_of()), "{name: long_gamma, any: [{net_gamma: {at_least: 0}}, {time: '10:02'}]}")
+    desk.until("10:01")
+    assert not desk.submitted
+    assert refused(desk) == (
+        "long_gamma of the account document does not hold: "
+        "long_gamma.net_gamma FALSE (-0.01 shares a point in SPX, at least 0.00); long_gamma.time FALSE (from 10:02 on)"
+    )
+    desk.until("10:03")
+    assert len(desk.submitted) == 1
+
+
+def test_a_time_of_the_account_keeps_entries_out_from_then_on() -> None:
+    desk = required(desk_of(text_of("one"), text_of("two", entry='{at: "10:10"}')), "{not: {time: '10:05'}}")
+    desk.until("10:00")
+    desk.until("10:10")
+    assert len(desk.submitted) == 1
+    assert refused(desk, "two") == "not_time of the account document does not hold: not: from 10:05 on"
+
+
+def test_a_condition_of_the_account_that_is_unknown_refuses() -> None:
+    desk = required(desk_of(), "{name: r, any: [{net_vega: {at_least: -$9000}}, {time: '15:00'}]}")
+    desk.until("10:00")
+    assert not desk.submitted
+    assert refused(desk).startswith("r of the account document is unknown: r.net_vega unknown (")
+
+
+def test_conditions_of_the_account_leave_exits_alone() -> None:
+    desk = desk_of()
+    desk.opened()
+    required(desk, "{time: '15:59'}")
+    desk.until("15:45")
+    assert desk.last.purpose is Purpose.EXIT
+
+
+def test_a_condition_on_margin_asks_the_broker_first() -> None:
+    desk = required(desk_of(), "{name: r, any: [{margin: {at_most: 0.5x net_liquidation}}, {time: '15:00'}]}")
+    desk.until("10:00")
+    (asked,) = (command for command in desk.commands if isinstance(command, AskMargin))
+    assert not desk.submitted
+    assert not refused(desk)
+    desk.send(MarginReport(desk.now, asked.order.order_id, Decimal(5001), Decimal(1000)))
+    desk.settle(0.5)
+    assert refused(desk).startswith(
+        "r of the account document does not hold: r.margin FALSE ($5,001.00, at most $5,000"
+    )
+    desk.tick(16)
+    again = [command for command in desk.commands if isinstance(command, AskMargin)][-1]
+    desk.send(MarginReport(desk.now, again.order.order_id, Decimal(4999), Decimal(1000)))
+    desk.settle(0.5)
+    assert len(desk.submitted) == 1
