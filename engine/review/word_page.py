@@ -11,7 +11,6 @@ from engine.review import amounts, lexicon
 from engine.review.explanation import Explanation, Line, Section
 from engine.review.meanings import COMPARISONS, FUNCTIONS, VALUES
 from engine.spec import suggest
-from engine.spec.words import MEASURES
 
 _MANY = 6
 """Places of one kind that are named before the rest is only counted."""
@@ -23,12 +22,10 @@ def known_words() -> tuple[str, ...]:
 
 
 def did_you_mean(word: str, others: Iterable[str] = ()) -> str:
-    """Return what an unknown word may have been meant to be, or that it is kept for later; "" when nothing is near.
+    """Return what an unknown word may have been meant to be; "" when nothing is near.
 
     others: names besides the words of the language that may have been meant.
     """
-    if word in MEASURES:
-        return f"'{word}' is kept for a measure that this version does not have yet"
     return suggest.did_you_mean(word, (*known_words(), *others)) or ""
 
 

@@ -60,7 +60,6 @@ def test_set_changes_what_is_explained() -> None:
     ("words", "code", "said"),
     [
         (("per_dya",), 2, "did you mean 'per_day'?"),
-        (("crowding",), 2, "is kept for a measure that this version does not have yet"),
         (("put_lit",), 2, "did you mean 'put_lite'?"),
         (("nosuch/spec.yaml",), 2, "is neither a file nor a word of the language"),
         (("put_lite", "--set", "delta"), 2, "--set takes NAME=VALUE"),
