@@ -25,7 +25,7 @@ from engine.compile.structure import leg_plans, leg_problems
 from engine.compile.timing import entry_plan, entry_problems
 from engine.compile.universe import halt_problems, member, universe_problems, with_members
 from engine.compile.variants import Variant, before_the_choice, choice_problems, read_for, told, variants
-from engine.compile.vocabulary import Place
+from engine.compile.vocabulary.measure import Place
 from engine.spec.diagnostic import Diagnostic, Span, in_file_order
 from engine.spec.load import Loaded
 from engine.spec.scalar import amount

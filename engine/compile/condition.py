@@ -20,7 +20,7 @@ from engine.compile.problem import Fault, Problem, did_you_mean
 from engine.compile.reads import reads_of
 from engine.compile.scope import Scope, call_of, measure_named
 from engine.compile.units import WRITTEN, coerce, is_comparable, number_quantity, scaled, written
-from engine.compile.vocabulary import Measure
+from engine.compile.vocabulary.measure import Measure
 from engine.model.session import DayTime
 from engine.spec.spec import (
     Amount,

@@ -28,7 +28,8 @@ from engine.compile.plan import (
 from engine.compile.problem import Fault, Problem
 from engine.compile.scope import Scope, call_of, measure_named
 from engine.compile.units import is_bare, natural_quantity, number_quantity, product_quantity, scaled, unify
-from engine.compile.vocabulary import FUNCTIONS, VOCABULARY, Measure, Takes
+from engine.compile.vocabulary import FUNCTIONS, VOCABULARY
+from engine.compile.vocabulary.measure import Measure, Takes
 from engine.spec.spec import Amount, Argument, Path
 
 MAX_LENGTH = 500

@@ -10,7 +10,7 @@ from engine.compile.problem import Fault, Problem
 from engine.compile.reads import calls_of, needs_of, needs_together
 from engine.compile.scope import scope_of
 from engine.compile.units import coerce, number_quantity
-from engine.compile.vocabulary import Place
+from engine.compile.vocabulary.measure import Place
 from engine.spec.spec import Amount, Spec, Universe
 
 _NO_NUMBERS = (Quantity.TRUTH, Quantity.TEXT)

@@ -1,0 +1,46 @@
+"""The measures a condition can name: unit, arguments, source, age, place, and the formula each stands for.
+
+This is the whole vocabulary: what is not here is an error. The meaning in words is language.md section 4; the code that
+computes each stands in `engine.evaluate`. Nothing heavy is imported: `rulebot validate` reads this file.
+"""
+
+from collections.abc import Mapping
+
+from engine.compile.vocabulary.account import DESK, SHARES
+from engine.compile.vocabulary.bars import BAR_MEASURES
+from engine.compile.vocabulary.market import CALENDAR, MARKET, RANKS, VOLATILITIES
+from engine.compile.vocabulary.measure import Measure
+from engine.compile.vocabulary.trade import EXPOSURE, FLOW, OF_POSITION, OF_STRUCTURE
+
+VOCABULARY: Mapping[str, Measure] = {
+    measure.name: measure
+    for measure in (
+        *MARKET,
+        *VOLATILITIES,
+        *RANKS,
+        *BAR_MEASURES,
+        *CALENDAR,
+        *SHARES,
+        *OF_STRUCTURE,
+        *FLOW,
+        *OF_POSITION,
+        *DESK,
+        *EXPOSURE,
+    )
+}
+
+FUNCTIONS = ("abs", "min", "max", "round")
+"""Functions of `expr:`."""
+
+RESERVED = frozenset(
+    {*VOCABULARY, *FUNCTIONS, "and", "or", "not", "all", "any", "expr", "short_legs", "long_legs", "each_side"}
+    | {"each_short", "open", "close", "mid", "natural", "market", "put_side", "call_side", "true", "false"}
+    | {"expiry", "require", "choose", "legs", "roll", "filled", "unfilled", "is"}
+)
+"""Words of the language, which no leg or let may take as its name."""
+
+PRICE_LEVELS = ("spot", "sma", "ema", "vwap")
+"""Measures that are a price of an underlying: what a strike may be held against (`not_below`, `not_above`)."""
+
+INDICES = ("VIX", "VIX9D", "VIX1D", "VIX3M")
+"""Levels that are read beside the underlyings."""

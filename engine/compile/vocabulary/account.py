@@ -1,0 +1,71 @@
+"""Measures of the account and of other bots."""
+
+from engine.compile.plan import Quantity
+from engine.compile.vocabulary.measure import EVERYWHERE, PLAIN, SYMBOL, Measure, Parameter, Takes
+from engine.spec.spec import Unit
+
+SHARES = (
+    Measure(
+        name="shares_held",
+        units=PLAIN,
+        parameters=(SYMBOL,),
+        source="positions of the account and of all bots",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts", "position"),
+        formula="Shares in the account less those that short calls need, of all bots and sold by hand; never below 0.",
+    ),
+    Measure(
+        name="cost_basis",
+        units=((Unit.NUMBER, Quantity.POINTS), (Unit.POINTS, Quantity.POINTS)),
+        parameters=(SYMBOL,),
+        source="positions of the account",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula="The broker's average cost of the shares in the account, commissions included; unknown without shares.",
+    ),
+)
+
+
+def _of_account(name: str, formula: str) -> Measure:
+    return Measure(
+        name=name,
+        units=((Unit.DOLLARS, Quantity.DOLLARS),),
+        source="the account as the broker last told",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula=formula,
+    )
+
+
+def _of_bot(name: str, parameter: Parameter, formula: str, words: tuple[str, ...] = ()) -> Measure:
+    return Measure(
+        name=name,
+        units=((Unit.NUMBER, Quantity.TEXT),),
+        parameters=(parameter,),
+        source="positions and orders of the bots of this run",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("time",),
+        formula=formula,
+        words=words,
+    )
+
+
+DESK = (
+    _of_account("buying_power", "What the account can still buy, dollars, by the broker's own rules."),
+    _of_account("net_liquidation", "What the account would come to if all of it were closed now, dollars."),
+    _of_bot(
+        "bot",
+        Parameter(name="called", takes=Takes.BOT, required=True),
+        "`open` while that bot holds anything, `flat` while it holds nothing and no order of it works.",
+        ("open", "flat"),
+    ),
+    _of_bot(
+        "last_exit",
+        Parameter(name="called", takes=Takes.BOT, default="self"),
+        "The name of the exit that ended a position of that bot last in this session; false while none has.",
+    ),
+)

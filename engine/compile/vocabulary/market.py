@@ -1,0 +1,225 @@
+"""Measures of the market: levels, volatilities, their ranks, and the calendar and clock."""
+
+from engine.compile.plan import Quantity
+from engine.compile.vocabulary.measure import (
+    EVERYWHERE,
+    LEVEL_CHANGE,
+    NUMBER_LEVEL,
+    PLAIN,
+    POINT_CHANGE,
+    POINTS,
+    SYMBOL,
+    TRUTH,
+    VOLATILITY,
+    Measure,
+    Parameter,
+    Takes,
+)
+from engine.model.quotes import IMPLIED_AGE, LEVEL_AGE, OPTION_AGE, VOLATILITY_INDEX_AGE
+from engine.spec.spec import Unit
+
+
+def _since(default: str) -> Parameter:
+    return Parameter(name="since", takes=Takes.CHOICE, default=default, choices=("close", "open"))
+
+
+def _index(name: str) -> Measure:
+    symbol = name.upper()
+    return Measure(
+        name=name,
+        units=NUMBER_LEVEL,
+        source=f"last of the index {symbol}",
+        max_age=VOLATILITY_INDEX_AGE,
+        places=EVERYWHERE,
+        reads=(f"index:{symbol}",),
+        formula=f"The last level of {symbol}, in index points.",
+    )
+
+
+MARKET = (
+    Measure(
+        name="spot",
+        units=((Unit.NUMBER, Quantity.POINTS), (Unit.POINTS, Quantity.POINTS)),
+        parameters=(SYMBOL,),
+        source="last of an index; quote of an ETF or stock",
+        max_age=LEVEL_AGE,
+        places=EVERYWHERE,
+        reads=("spot",),
+        formula="The last level of an index; (bid + ask) / 2 of an ETF or stock when bid < ask, else its last trade.",
+    ),
+    *(_index(name) for name in ("vix", "vix9d", "vix1d", "vix3m")),
+    Measure(
+        name="vix_change",
+        units=LEVEL_CHANGE,
+        parameters=(_since("close"),),
+        source="last, open and previous close of VIX",
+        max_age=VOLATILITY_INDEX_AGE,
+        places=EVERYWHERE,
+        reads=("index:VIX",),
+        formula="VIX - base in points, or VIX / base - 1; base is the previous close, or the open with `since: open`.",
+    ),
+    Measure(
+        name="move",
+        units=POINT_CHANGE,
+        parameters=(SYMBOL, _since("open")),
+        source="spot, open and previous close of the underlying",
+        max_age=LEVEL_AGE,
+        places=EVERYWHERE,
+        reads=("spot",),
+        formula="spot - base in points, or spot / base - 1; base is the open; `since: close` the previous close.",
+    ),
+    Measure(
+        name="vix_spike",
+        units=((Unit.POINTS, Quantity.LEVEL),),
+        source="last and session low of VIX",
+        max_age=VOLATILITY_INDEX_AGE,
+        places=EVERYWHERE,
+        reads=("index:VIX",),
+        formula="VIX - the lowest VIX of the session so far, in points.",
+    ),
+    Measure(
+        name="spx_spy_ratio",
+        units=PLAIN,
+        source="spot of SPX and of SPY",
+        max_age=LEVEL_AGE,
+        places=EVERYWHERE,
+        reads=("spot:SPX", "spot:SPY"),
+        formula="spot(SPX) / spot(SPY); a level that is sent all the time may lag the other by at most 2 s.",
+    ),
+    Measure(
+        name="gap",
+        units=POINT_CHANGE,
+        parameters=(SYMBOL,),
+        source="open and previous close of the underlying",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("spot",),
+        formula="open - previous close in points, or open / previous close - 1.",
+    ),
+    Measure(
+        name="day_range",
+        units=POINTS,
+        parameters=(SYMBOL,),
+        source="high and low of the session so far",
+        max_age=LEVEL_AGE,
+        places=EVERYWHERE,
+        reads=("spot",),
+        formula="high - low of the session so far, in points.",
+    ),
+)
+
+VOLATILITIES = (
+    Measure(
+        name="iv",
+        units=VOLATILITY,
+        parameters=(SYMBOL,),
+        source="quotes of the at-the-money call and put of the legs' expiry",
+        max_age=OPTION_AGE,
+        places=EVERYWHERE,
+        reads=("spot", "strikes"),
+        formula="Black-76 volatility of the at-the-money mids, forward = strike + call - put; % of 252 sessions.",
+    ),
+    Measure(
+        name="rv",
+        units=VOLATILITY,
+        parameters=(
+            SYMBOL,
+            Parameter(name="window", takes=Takes.COUNT, default=20),
+            Parameter(name="estimator", takes=Takes.CHOICE, default="close_to_close", choices=("close_to_close",)),
+        ),
+        source="daily closes of finished sessions",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("facts",),
+        formula="Sample deviation of the last `window` daily log returns x sqrt(252), annualised %.",
+    ),
+    Measure(
+        name="iv_over_rv",
+        units=PLAIN,
+        parameters=(SYMBOL, Parameter(name="window", takes=Takes.COUNT, default=20)),
+        source="as iv and rv",
+        max_age=OPTION_AGE,
+        places=EVERYWHERE,
+        reads=("spot", "strikes", "facts"),
+        formula="iv / rv.",
+    ),
+    Measure(
+        name="expected_move",
+        units=POINTS,
+        parameters=(
+            SYMBOL,
+            Parameter(name="asof", takes=Takes.CHOICE, default="now", choices=("now", "open")),
+            Parameter(name="method", takes=Takes.CHOICE, default="straddle", choices=("straddle", "iv")),
+        ),
+        source="quotes of the at-the-money straddle of the legs' expiry",
+        max_age=OPTION_AGE,
+        places=EVERYWHERE,
+        reads=("spot", "strikes"),
+        formula="Mid of the at-the-money straddle x sqrt(pi / 2), points; `method: iv` is spot x iv x sqrt(years).",
+    ),
+)
+
+
+def _rank(name: str, formula: str) -> Measure:
+    return Measure(
+        name=name,
+        units=PLAIN,
+        parameters=(SYMBOL,),
+        source="the broker's 30-day implied volatility, now and at the close of 252 sessions",
+        max_age=IMPLIED_AGE,
+        places=EVERYWHERE,
+        reads=("spot", "facts"),
+        formula=formula,
+    )
+
+
+RANKS = (
+    _rank(
+        "iv_rank", "100 x (now - lowest) / (highest - lowest) of the underlying's 30-day volatility; now counts too."
+    ),
+    _rank("iv_percentile", "100 x the share of the sessions that closed with less 30-day volatility than now."),
+)
+
+CALENDAR = (
+    *(
+        Measure(
+            name=name,
+            units=TRUTH,
+            parameters=(
+                Parameter(name="of", takes=Takes.NAMES, required=True),
+                Parameter(name="before", takes=Takes.SECONDS),
+                Parameter(name="after", takes=Takes.SECONDS),
+                Parameter(name="until", takes=Takes.CHOICE, choices=("expiry",)),
+            ),
+            source="event calendars",
+            max_age=None,
+            places=EVERYWHERE,
+            reads=("facts", "time"),
+            formula=formula,
+        )
+        for name, formula in (
+            ("no_event", "None of the named events is today, or now within before / after, or until the expiry."),
+            ("event", "One of the named events is today, or now within before / after, or until the expiry."),
+        )
+    ),
+    Measure(
+        name="time",
+        units=TRUTH,
+        parameters=(Parameter(name="at", takes=Takes.CLOCK, required=True),),
+        source="the clock of the session",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("time",),
+        formula="True from that time of the session on; past an early close it keeps its distance from the close.",
+    ),
+    Measure(
+        name="session",
+        units=((Unit.NUMBER, Quantity.TEXT),),
+        source="the exchange calendar",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("time",),
+        formula="`full`, or `half` on a day with an early close.",
+        words=("full", "half"),
+    ),
+)
