@@ -13,6 +13,7 @@ from engine.compile.lifecycle import LIFECYCLE, sound
 from engine.compile.lint.lint import lint, unaccepted
 from engine.compile.lint.look import Outside
 from engine.compile.lint.neighbours import in_each_others_way
+from engine.compile.measures.measure import Place
 from engine.compile.orders import order_problems
 from engine.compile.overwriting import overwrite_problems
 from engine.compile.plan import Choice, ExitPlan, Plan, RiskPlan, Rule
@@ -25,7 +26,6 @@ from engine.compile.structure import leg_plans, leg_problems
 from engine.compile.timing import entry_plan, entry_problems
 from engine.compile.universe import halt_problems, member, universe_problems, with_members
 from engine.compile.variants import Variant, before_the_choice, choice_problems, read_for, told, variants
-from engine.compile.vocabulary.measure import Place
 from engine.spec.diagnostic import Diagnostic, Span, in_file_order
 from engine.spec.load import Loaded
 from engine.spec.scalar import amount

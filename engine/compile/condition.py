@@ -1,6 +1,7 @@
 """One condition of a spec to a Rule: its measure and operands resolved, its units checked, its sentence kept."""
 
 from engine.compile.expression import amount_named, number_of_name, truth_of
+from engine.compile.measures.measure import Measure
 from engine.compile.plan import (
     AllOf,
     AnyOf,
@@ -20,7 +21,6 @@ from engine.compile.problem import Fault, Problem, did_you_mean
 from engine.compile.reads import reads_of
 from engine.compile.scope import Scope, call_of, measure_named
 from engine.compile.units import WRITTEN, coerce, is_comparable, number_quantity, scaled, written
-from engine.compile.vocabulary.measure import Measure
 from engine.model.session import DayTime
 from engine.spec.spec import (
     Amount,

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from engine.compile.expression import number_of_name
+from engine.compile.measures.measure import Place
 from engine.compile.plan import Call, Constant, LegPlan, Number, Quantity
 from engine.compile.problem import Fault, Problem, did_you_mean
 from engine.compile.scope import scope_of
 from engine.compile.vocabulary import PRICE_LEVELS
-from engine.compile.vocabulary.measure import Place
 from engine.spec.spec import Amount, Leg, Path, Spec, Strike, StrikeOf
 
 NAMES = ("not_below", "not_above")

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from simpleeval import InvalidExpression, SimpleEval
 
+from engine.compile.measures.measure import Measure, Takes
 from engine.compile.plan import (
     AllOf,
     AnyOf,
@@ -29,7 +30,6 @@ from engine.compile.problem import Fault, Problem
 from engine.compile.scope import Scope, call_of, measure_named
 from engine.compile.units import is_bare, natural_quantity, number_quantity, product_quantity, scaled, unify
 from engine.compile.vocabulary import FUNCTIONS, VOCABULARY
-from engine.compile.vocabulary.measure import Measure, Takes
 from engine.spec.spec import Amount, Argument, Path
 
 MAX_LENGTH = 500

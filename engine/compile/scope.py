@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
+from engine.compile.measures.measure import WITH_AN_ENTRY, Measure, Parameter, Place, Takes, may_stand
 from engine.compile.plan import Argument, Call
 from engine.compile.problem import Fault, Problem, did_you_mean
 from engine.compile.series import MINUTE, SIZES
 from engine.compile.units import written as as_written
 from engine.compile.vocabulary import INDICES, VOCABULARY
-from engine.compile.vocabulary.measure import WITH_AN_ENTRY, Measure, Parameter, Place, Takes, may_stand
 from engine.model.session import Anchor, DayTime
 from engine.model.values import dataclass
 from engine.spec.spec import Amount, Leg, Let, Path, Side, Spec, Strike, StrikeBy, Unit, Word

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from engine.compile.condition import rules_of
 from engine.compile.expression import number_of_name
+from engine.compile.measures.measure import Place
 from engine.compile.plan import Call, Constant, Member, Number, Plan, Quantity, Ranking, Rule
 from engine.compile.problem import Fault, Problem
 from engine.compile.reads import calls_of, needs_of, needs_together
 from engine.compile.scope import scope_of
 from engine.compile.units import coerce, number_quantity
-from engine.compile.vocabulary.measure import Place
 from engine.spec.spec import Amount, Spec, Universe
 
 _NO_NUMBERS = (Quantity.TRUTH, Quantity.TEXT)

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from engine.compile.measures.measure import Measure, Parameter, Place, may_stand
 from engine.compile.units import WRITTEN
 from engine.compile.vocabulary import VOCABULARY
-from engine.compile.vocabulary.measure import Measure, Parameter, Place, may_stand
 from engine.evaluate.phrases import listed
 from engine.review import amounts, lexicon
 from engine.review.explanation import Explanation, Line, Section

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from simpleeval import SimpleEval
 
 from engine.compile.expression import truth_of
+from engine.compile.measures.measure import Place
 from engine.compile.plan import AllOf, AnyOf, Not, Quantity, Truth
 from engine.compile.problem import Fault
 from engine.compile.scope import Scope
-from engine.compile.vocabulary.measure import Place
 from engine.evaluate.reading import Context
 from engine.evaluate.rules import compile_test
 from engine.evaluate.snapshot import View

@@ -7,10 +7,10 @@ from typing import Any
 from engine.compile.build import values_of
 from engine.compile.condition import rules_of
 from engine.compile.expression import number_of_name
+from engine.compile.measures.measure import Place
 from engine.compile.orders import exit_order_of
 from engine.compile.plan import Rule
 from engine.compile.scope import scope_of, scope_of_let
-from engine.compile.vocabulary.measure import Place
 from engine.review import amounts
 from engine.review.change.entering import ENTRY, day_words
 from engine.review.change.facet import Edit, Part, Verdict, told, worse

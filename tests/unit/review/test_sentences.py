@@ -2,9 +2,9 @@
 
 import pytest
 
+from engine.compile.measures.measure import WITH_AN_ENTRY
 from engine.compile.plan import Op, Quantity
 from engine.compile.vocabulary import VOCABULARY
-from engine.compile.vocabulary.measure import WITH_AN_ENTRY
 from engine.evaluate.phrases import PHRASES, cast_of
 from engine.review.amounts import SAID
 from engine.review.manners import COMPARED, HELD

@@ -1,7 +1,7 @@
 """Measures of bars: averages, strength, trend, ranges."""
 
+from engine.compile.measures.measure import EVERYWHERE, PLAIN, SPOT_LEVEL, SYMBOL, Measure, Parameter, Takes
 from engine.compile.plan import Quantity
-from engine.compile.vocabulary.measure import EVERYWHERE, PLAIN, SPOT_LEVEL, SYMBOL, Measure, Parameter, Takes
 from engine.model.quotes import LEVEL_AGE
 from engine.spec.spec import Unit
 

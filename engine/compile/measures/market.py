@@ -1,7 +1,6 @@
 """Measures of the market: levels, volatilities, their ranks, and the calendar and clock."""
 
-from engine.compile.plan import Quantity
-from engine.compile.vocabulary.measure import (
+from engine.compile.measures.measure import (
     EVERYWHERE,
     LEVEL_CHANGE,
     NUMBER_LEVEL,
@@ -15,6 +14,7 @@ from engine.compile.vocabulary.measure import (
     Parameter,
     Takes,
 )
+from engine.compile.plan import Quantity
 from engine.model.quotes import IMPLIED_AGE, LEVEL_AGE, OPTION_AGE, VOLATILITY_INDEX_AGE
 from engine.spec.spec import Unit
 

@@ -1,7 +1,6 @@
 """Measures of a structure that may be opened, of its quotes and counts, of a position, and of all of a bot."""
 
-from engine.compile.plan import Quantity
-from engine.compile.vocabulary.measure import (
+from engine.compile.measures.measure import (
     ALL_LEGS,
     DELTA,
     DOLLARS,
@@ -25,6 +24,7 @@ from engine.compile.vocabulary.measure import (
     Place,
     Takes,
 )
+from engine.compile.plan import Quantity
 from engine.model.quotes import FEED_SILENCE, LEVEL_AGE, OPTION_AGE
 from engine.spec.spec import Unit
 

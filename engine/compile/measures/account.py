@@ -1,7 +1,7 @@
 """Measures of the account and of other bots."""
 
+from engine.compile.measures.measure import EVERYWHERE, PLAIN, SYMBOL, Measure, Parameter, Takes
 from engine.compile.plan import Quantity
-from engine.compile.vocabulary.measure import EVERYWHERE, PLAIN, SYMBOL, Measure, Parameter, Takes
 from engine.spec.spec import Unit
 
 SHARES = (

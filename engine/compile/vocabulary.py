@@ -6,11 +6,11 @@ computes each stands in `engine.evaluate`. Nothing heavy is imported: `rulebot v
 
 from collections.abc import Mapping
 
-from engine.compile.vocabulary.account import DESK, SHARES
-from engine.compile.vocabulary.bars import BAR_MEASURES
-from engine.compile.vocabulary.market import CALENDAR, MARKET, RANKS, VOLATILITIES
-from engine.compile.vocabulary.measure import Measure
-from engine.compile.vocabulary.trade import EXPOSURE, FLOW, OF_POSITION, OF_STRUCTURE
+from engine.compile.measures.account import DESK, SHARES
+from engine.compile.measures.bars import BAR_MEASURES
+from engine.compile.measures.market import CALENDAR, MARKET, RANKS, VOLATILITIES
+from engine.compile.measures.measure import Measure
+from engine.compile.measures.trade import EXPOSURE, FLOW, OF_POSITION, OF_STRUCTURE
 
 VOCABULARY: Mapping[str, Measure] = {
     measure.name: measure
