@@ -11,7 +11,7 @@ from engine.compile.build import check
 from engine.spec.lineage import MAX_PARENTS
 from engine.spec.load import Loaded, load_document, load_text
 from engine.spec.resolved import governing_text, resolved_text
-from engine.spec.spec import Spec, StrikeBy
+from engine.spec.spec import MeasureTest, Spec, StrikeBy
 from engine.spec.text import MAX_BYTES
 
 VALID = (Path(__file__).parents[2] / "snapshot" / "defects" / "valid.yaml").read_text()
@@ -279,3 +279,16 @@ def test_a_text_that_extends_nothing_governs_as_it_is(folder: Path) -> None:
     again = load_text(resolved_text(found.source), "condor.yaml").spec
     assert again is not None
     assert again.digest == parent(folder).digest
+
+
+def test_a_let_of_the_parent_is_compared_in_the_child(folder: Path) -> None:
+    spec = spec_of(folder, "entry: {when: [day_move: {above: 20 pts}]}\n")
+    test = spec.entry.when[0].test
+    assert isinstance(test, MeasureTest)
+    assert (test.let, test.measure, test.said) == ("day_move", "expected_move", "day_move")
+    assert loaded(folder, CHILD + "entry: {when: [day_moves: {above: 20 pts}]}\n").diagnostics[0].code == "RB112"
+
+
+def test_a_let_that_the_child_changes_is_compared_as_changed(folder: Path) -> None:
+    spec = spec_of(folder, "let: {day_move: {expected_move: {asof: $none}}}\nparameters: {none: open}\n")
+    assert spec.lets[0].arguments == {"asof": "open"}
