@@ -62,12 +62,26 @@ def _level(bound: Number) -> tuple[float, Quantity, str | None] | None:
             return None
 
 
-def level_words(level: Level, example: Example, *, whole: bool = True) -> str:
-    """Return `0.50 sold: bought back at 0.25, +$15`; the dollars are of all of it, so a part goes without them."""
+def level_words(level: Level, example: Example, *, whole: bool = True, is_stop: bool = False) -> str:
+    """Return `0.50 sold: bought back at 0.25, +$15`; the dollars are of all of it, so a part goes without them.
+
+    is_stop: it acts at that price and fills at another, so it is said to be about that.
+    """
     entry, price = amounts.price(example.net), amounts.price(round(level.net, 2))
     closing = "bought back" if example.net >= 0 else "sold"
-    said = f"{entry} {example.verb}: {closing} at {price}"
+    said = f"{entry} {example.verb}: {closing} at {'about ' if is_stop else ''}{price}"
     return f"{said}, {amounts.about(level.made)}" if whole else said
+
+
+def part_price(planned: ExitPlan, example: Example) -> Decimal | None:
+    """Return the price at which an exit acts on each part by itself, None where each part has one of its own."""
+    test = planned.rule.test if planned.rule is not None else None
+    if not isinstance(test, Compare) or not isinstance(test.left, Call) or test.left.measure not in ("cost", "value"):
+        return None
+    found = _level(test.right[0])
+    if found is None or found[2] not in ("credit", "debit"):
+        return None
+    return Decimal(str(found[0])) * abs(example.net)
 
 
 def unreachable(planned: ExitPlan, example: Example) -> bool:

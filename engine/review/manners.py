@@ -134,7 +134,7 @@ def basis_words(test: Compare, cast: Cast) -> str:
     is_before = test.left.measure in ("credit", "debit")
     if quantity is not Quantity.DOLLARS or test.left.measure == "give_back":
         return ""
-    return " after commissions" if is_before else " with commissions"
+    return " after commissions" if is_before else ", commissions so far included"
 
 
 def _absolute(test: Compare, cast: Cast) -> str:
@@ -210,10 +210,11 @@ def _before(words: Words) -> str:
 
 def _breach(words: Words) -> str:
     within, beyond = words.given("spot_within"), words.given("spot_beyond")
+    spot = "its underlying" if len(words.cast.symbols) > 1 else "spot"
     if isinstance(within, float):
-        return f"spot is within {amounts.counted(within, 'point')} of {phrase(words.call, words.cast)}, or past it"
+        return f"{spot} is within {amounts.counted(within, 'point')} of {phrase(words.call, words.cast)}, or past it"
     size = amounts.counted(beyond if isinstance(beyond, float) else 0.0, "point")
-    return f"spot is more than {size} past {phrase(words.call, words.cast)}, in the money"
+    return f"{spot} is more than {size} past {phrase(words.call, words.cast)}, in the money"
 
 
 def _no_event(words: Words) -> str:

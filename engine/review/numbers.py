@@ -29,6 +29,8 @@ def number_words(number: Number, cast: Cast) -> str:
             return value
         case Call():
             return phrase(number, cast)
+        case Arithmetic("*", (Constant(1), other)):
+            return number_words(other, cast)
         case Arithmetic(operator, operands):
             parts = [operand_words(part, cast) for part in operands]
             if operator in _SIGNS:
