@@ -9,6 +9,7 @@ from engine.review.structure import legs
 from engine.review.subject import Subject
 
 _UNKNOWN = "one that is unknown ends the choice without a trade"
+_AGAIN = "chosen again before each try, and another choice ends the order"
 
 
 def structures(subject: Subject) -> tuple[Section, ...]:
@@ -21,7 +22,7 @@ def structures(subject: Subject) -> tuple[Section, ...]:
 def _chooses(subject: Subject) -> Section:
     last = subject.bot.choices[-1]
     none = "" if not last.when else "; none, no trade"
-    lines = [Line(words=f"the first of these that holds is taken; {_UNKNOWN}{none}:")]
+    lines = [Line(words=_AGAIN), Line(words=f"the first of these that holds is taken; {_UNKNOWN}{none}:")]
     for number, choice in enumerate(subject.bot.choices, 1):
         words = "when all of this holds" if choice.when else "always"
         lines.append(Line(mark=str(number), name=choice.name, words=words))

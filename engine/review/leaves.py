@@ -133,7 +133,8 @@ def _note(planned: ExitPlan, subject: Subject) -> str:
     if level is None:
         return "no price comes to this"
     is_whole = planned.part is None and not planned.legs
-    return level_words(level, example, whole=is_whole, is_stop=planned.kind is ExitKind.STOP)
+    rests = planned.resting and planned.kind is ExitKind.TARGET
+    return level_words(level, example, whole=is_whole, is_exact=rests)
 
 
 # ---------------------------------------------------------------- what holds for all

@@ -62,14 +62,14 @@ def _level(bound: Number) -> tuple[float, Quantity, str | None] | None:
             return None
 
 
-def level_words(level: Level, example: Example, *, whole: bool = True, is_stop: bool = False) -> str:
+def level_words(level: Level, example: Example, *, whole: bool = True, is_exact: bool = True) -> str:
     """Return `0.50 sold: bought back at 0.25, +$15`; the dollars are of all of it, so a part goes without them.
 
-    is_stop: it acts at that price and fills at another, so it is said to be about that.
+    is_exact: it fills there or better, as a limit order that rests; else it acts there, and fills about there.
     """
     entry, price = amounts.price(example.net), amounts.price(round(level.net, 2))
     closing = "bought back" if example.net >= 0 else "sold"
-    said = f"{entry} {example.verb}: {closing} at {'about ' if is_stop else ''}{price}"
+    said = f"{entry} {example.verb}: {closing} at {'' if is_exact else 'about '}{price}"
     return f"{said}, {amounts.about(level.made)}" if whole else said
 
 

@@ -65,7 +65,7 @@ def _stepped(order: Order) -> str:
     is_endless = order.then is Then.AGAIN
     pause = ""
     if order.pause and is_endless:
-        pause = f", with a pause of {amounts.duration(order.pause)} after each"
+        pause = f", after each a pause of {amounts.duration(order.pause)} without an order"
     elif order.pause and order.tries > 1:
         pause = f" and a pause of {amounts.duration(order.pause)} between two"
     if order.step is None or (order.tries == 1 and not is_endless):

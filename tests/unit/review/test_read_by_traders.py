@@ -161,9 +161,18 @@ def test_what_rests_at_the_broker_needs_no_data_of_ours() -> None:
     assert "30 s without data: target and stop wait and raise the alarm" in told(WATCHED)
 
 
-def test_a_stop_fills_about_where_it_acts() -> None:
+def test_only_a_limit_that_rests_fills_where_it_is_said_to() -> None:
     assert "0.50 sold: bought back at about 0.95, -$55" in told()
-    assert "0.50 sold: bought back at 0.25, +$15" in told()
+    assert "0.50 sold: bought back at about 0.25, +$15" in told()
+    words = told(PUT)
+    assert "3.00 sold: bought back at 1.20, +$178" in words
+    assert "3.00 sold: bought back at about 9.00, -$602" in words
+
+
+def test_no_order_works_in_the_pauses_of_an_exit() -> None:
+    ladder = "exit_order: {start: mid, step: 0.05, wait: 15s, pause: 20s, then: again}\nrisk:\n"
+    words = told(changed("risk:\n", ladder))
+    assert "0.05 worse every 15 s, after each a pause of 20 s without an order, never past natural, until done" in words
 
 
 def test_a_loss_in_dollars_counts_the_commissions_paid_until_then() -> None:
@@ -216,6 +225,10 @@ def test_a_day_of_a_limit_says_what_comes_first() -> None:
 
 
 # ---------------------------------------------------------------- alternatives
+
+
+def test_the_choice_is_made_again_before_each_try() -> None:
+    assert "chosen again before each try, and another choice ends the order\n" in told(CHOICE)
 
 
 def test_what_both_alternatives_share_is_said_to_be_of_both() -> None:

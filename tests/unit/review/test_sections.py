@@ -220,4 +220,4 @@ def test_windows_parts_and_preferences_are_told(old: str, new: str, line: str) -
 
 def test_a_part_is_priced_without_the_dollars_of_the_whole() -> None:
     text = told(changed("target: {profit: 50%}", "target: {profit: 50%}\n    close: 50%"))
-    assert "0.50 sold: bought back at 0.25\n" in text
+    assert "0.50 sold: bought back at about 0.25\n" in text
