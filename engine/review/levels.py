@@ -4,6 +4,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from engine.compile.plan import Arithmetic, Call, Compare, Constant, ExitPlan, Number, ProtectPlan, Quantity
+from engine.model.money import ZERO
+from engine.model.payoff import best_case, least_payoff
 from engine.model.values import dataclass
 from engine.review import amounts
 from engine.review.example import Example
@@ -27,11 +29,18 @@ def level_of(planned: ExitPlan, example: Example) -> Level | None:
     if priced is None:
         return None
     net = level_net(example.position, priced)
-    if net is None or net * example.net > 0:
+    if net is None or not _is_worth(example, net):
         return None
     if planned.resting and (resting := level_price(example.position, example.position.legs[0], priced)) is not None:
         net = resting if example.net < 0 else -resting
     return Level(net, example.closed_at(net))
+
+
+def _is_worth(example: Example, net: Decimal) -> bool:
+    """Say whether what is held can be worth this: between the least and the most it may pay at expiry."""
+    parts = [(leg.option, leg.sign * leg.weight) for leg in example.position.legs]
+    least, most = least_payoff(parts), best_case(parts, ZERO)
+    return (least is None or least <= net) and (most is None or net <= most)
 
 
 def with_level(planned: ExitPlan) -> ExitPlan | None:
@@ -68,8 +77,10 @@ def level_words(level: Level, example: Example, *, whole: bool = True, is_exact:
     is_exact: it fills there or better, as a limit order that rests; else it acts there, and fills about there.
     """
     entry, price = amounts.price(example.net), amounts.price(round(level.net, 2))
-    closing = "bought back" if example.net >= 0 else "sold"
-    said = f"{entry} {example.verb}: {closing} at {'' if is_exact else 'about '}{price}"
+    closing = "bought back at" if example.net >= 0 else "sold at"
+    if level.net * example.net > 0:
+        closing = "closed for a credit of" if level.net > 0 else "closed for a debit of"
+    said = f"{entry} {example.verb}: {closing} {'' if is_exact else 'about '}{price}"
     return f"{said}, {amounts.about(level.made)}" if whole else said
 
 

@@ -22,7 +22,7 @@ def compared(test: Compare, cast: Cast) -> str:
 def _is(test: Compare, cast: Cast) -> str:
     bounds = [bound_words(bound, test.left, cast) for bound in test.right]
     if test.op is Op.BEYOND:
-        return f"is more than {bounds[0]}, up or down"
+        return f"is more than {bounds[0]} on either side of zero"
     if test.op is Op.BETWEEN:
         return f"is {bounds[0]} to {bounds[-1]}"
     return f"is {OP_WORDS[test.op]} {' to '.join(bounds)}" if test.op is not Op.IS else f"is {bounds[0]}"
@@ -150,7 +150,8 @@ def _days(test: Compare, cast: Cast) -> str:
 
 def _sessions(test: Compare, cast: Cast) -> str:
     bounds = [bound_words(bound, test.left, cast).removesuffix(" days").removesuffix(" day") for bound in test.right]
-    return f"{OP_WORDS[test.op]} {' to '.join(bounds)} sessions after the day of entry"
+    noun = "session" if bounds == ["1"] else "sessions"
+    return f"{OP_WORDS[test.op]} {' to '.join(bounds)} {noun} after the day of entry"
 
 
 def _session_kind(test: Compare, cast: Cast) -> str:

@@ -1,5 +1,7 @@
 """What a trader would misread: each sentence here once said less than the engine does, or something else."""
 
+from pathlib import Path
+
 import pytest
 
 from engine.spec.shipped import shipped
@@ -250,3 +252,51 @@ def test_each_part_is_judged_against_its_own_price_only_in_percent() -> None:
     assert stop in CONDOR
     words = told(CONDOR.replace(stop, "  - stop: {loss: 100%, of: each_side}\n"))
     assert "each side by itself: at a loss of 100% of the entry price of that part; that one alone is closed" in words
+
+
+# ---------------------------------------------------------------- words of measures
+
+
+def example_words(name: str) -> str:
+    return told((Path(__file__).parents[3] / "examples" / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+def test_a_factor_is_a_number_also_where_what_it_is_compared_with_is_a_part() -> None:
+    assert "is at least 0.25 times the part of 7 symbols" in example_words("breadth")
+
+
+def test_one_session_is_no_sessions() -> None:
+    assert "at least 1 session after the day of entry" in example_words("morning_after")
+
+
+def test_greeks_of_the_bot_have_units() -> None:
+    words = example_words("bot_limits")
+    assert "the bot's delta in shares, the entry included, is -20 to 20" in words
+    assert "the bot's gamma in shares a point, the entry included, is at least -2" in words
+    assert "the bot's theta a day, the entry included, is at most $2,000" in words
+    assert "the bot's vega a point of volatility, the entry included, is at least -$200" in words
+
+
+def test_a_delta_has_sides_and_does_not_move() -> None:
+    assert "the position's delta is more than 0.25 on either side of zero" in example_words("out_when")
+
+
+def test_shares_have_cost_an_average() -> None:
+    assert "SPY is above 0.95 times the average cost of the SPY shares held" in example_words("overwrite")
+
+
+# ---------------------------------------------------------------- prices that can be
+
+
+def test_what_may_come_to_be_worth_more_than_nothing_is_closed_for_a_credit() -> None:
+    """Two puts far below a put spread: the spread alone may be worth 50 points."""
+    words = example_words("one_one_two")
+    assert "0.50 sold: closed for a credit of about 24.55, +$2,495" in words
+    assert "no price comes to this" not in words
+
+
+@pytest.mark.parametrize(("times", "reaches"), [("9x", True), ("11x", False)])
+def test_no_price_comes_to_more_than_the_width(times: str, reaches: bool) -> None:
+    """Sold at 1.00, ten points wide: nine times the credit is a price that it may cost, eleven times is none."""
+    text = changed("{at_least: 0.50}", "{at_least: 1.00}").replace("{loss: $50}", f"{{cost: {times} credit}}")
+    assert ("no price comes to this" not in told(text)) is reaches
