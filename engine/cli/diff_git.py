@@ -26,7 +26,7 @@ def drive(words: tuple[str, ...]) -> None:
     now = words[7] if len(words) == _OF_A_FILE[1] else path
     sides = [(f"a/{path}", _content(words[1])), (f"b/{now}", _content(words[4]))]
     click.echo(f"rulebot diff {' '.join(label for label, _ in sides)}")
-    click.echo(_meaning(sides) or _lines(sides))
+    click.echo(_meaning(sides, (Path(path), Path(now))) or _lines(sides))
 
 
 def _content(file: str) -> bytes | None:
@@ -42,14 +42,21 @@ def _content(file: str) -> bytes | None:
         raise StoreError(f"cannot read '{file}': {error.strerror or error}") from error
 
 
-def _meaning(sides: list[tuple[str, bytes | None]]) -> str:
-    """Return what the edit means, "" when a side has errors: those are what `rulebot validate` is for."""
+def _meaning(sides: list[tuple[str, bytes | None]], files: tuple[Path, Path]) -> str:
+    """Return what the edit means, "" when a side has errors: those are what `rulebot validate` is for.
+
+    files: where the sides stand in the working tree, in which git calls its driver. What they extend, and the universes
+    they name, are those of the working tree for both: git shows an edit of such a file by itself.
+    """
     from engine.compile.build import check
     from engine.review.change.documents import compare, read_document
     from engine.review.change.text import text_of
     from engine.spec.lineage import beside
 
-    read = [[] if content is None else [read_document(content, label, beside(Path(label)))] for label, content in sides]
+    read = [
+        [] if content is None else [read_document(content, label, beside(file))]
+        for (label, content), file in zip(sides, files, strict=True)
+    ]
     for loaded in (each for side in read for each in side):
         if not loaded.is_fine or any(problem.is_error for problem in check(loaded)):
             return ""

@@ -18,7 +18,9 @@ DIAGRAMS = ("text", "mermaid", "svg")
 @click.command("explain", short_help="Say in words what a spec does, or what a word means.")
 @click.argument("what", nargs=-1, required=True, metavar="WHAT...")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Override a parameter of the specs.")
-@click.option("--resolved", is_flag=True, help="Print the whole spec as YAML, with what it extends laid under it.")
+@click.option(
+    "--resolved", is_flag=True, help="Print the whole spec as YAML, with what it takes from other files in place."
+)
 @click.option("--diagram", type=click.Choice(DIAGRAMS), help="Draw the states of a position instead.")
 @click.option("--html", "page", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Write a page.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
@@ -30,8 +32,8 @@ def explain(
     page: Path | None,
     form: str,
 ) -> None:
-    """Say what each WHAT is: a spec or an account document (a file, folder, pattern, or the name of a shipped spec), or
-    a word of the language (a measure, a key, a word that a key takes), or a code (RB204).
+    """Say what each WHAT is: a spec, an account document or a universe (a file, folder, pattern, or the name of a
+    shipped spec), or a word of the language (a measure, a key, a word that a key takes), or a code (RB204).
 
     Of a spec: when it enters, which legs, how it orders, when it leaves, what it risks, with prices and dollars on one
     example. Neither broker nor store is asked.
@@ -123,12 +125,15 @@ def _document(file: Path, overrides: Mapping[str, str]) -> "Explanation | None":
     from engine.compile.build import build_plan
     from engine.review.account import explain_account
     from engine.review.explain import explain_bot
+    from engine.review.members import explain_universe
 
     loaded = _loaded(file, overrides)
     if loaded.tests is not None:
         raise click.UsageError(f"{file} holds tests of {loaded.tests.spec}: 'rulebot test' runs them")
     if loaded.account is not None:
         return explain_account(loaded.account)
+    if loaded.universe is not None:
+        return explain_universe(file.stem, loaded.universe)
     plan = None if loaded.spec is None else build_plan(loaded.spec, loaded.source)[0]
     return None if loaded.spec is None or plan is None else explain_bot(loaded.spec, plan)
 

@@ -75,7 +75,10 @@ def _of_files(specs: tuple[str, ...]) -> dict[str, dict[str, Any]]:
 
     found = {}
     for file in find_files(specs):
-        spec = load_document(file, {}).spec
+        loaded = load_document(file, {})
+        spec = loaded.spec
+        if loaded.account is not None or loaded.universe is not None:
+            continue
         if spec is None:
             raise click.UsageError(f"{file} is no sound spec; 'rulebot validate {file}' says why")
         found[spec.name] = {"bot": spec.name, "digest": spec.digest, "path": str(file)}

@@ -29,6 +29,7 @@ SECTIONS = {
         "explain": _Entry("engine.cli.explain:explain", "Say in words what a spec does, or what a word means."),
         "diff": _Entry("engine.cli.diff:diff", "Say what an edit of specs means, and mark what risks more."),
         "fmt": _Entry("engine.cli.fmt:fmt", "Lay specs out alike; meaning and comments stay."),
+        "symbols": _Entry("engine.cli.symbols:symbols", "Ask the broker which symbols are gone or have no options."),
         "schema": _Entry("engine.cli.schema:schema", "Print the schema that editors complete from."),
     },
     "Try it without a broker": {

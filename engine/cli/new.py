@@ -71,8 +71,8 @@ def _text(file: Path, like: str | None) -> str:
         raise MisuseError(f"'{like}' names {len(found)} specs", "name one")
     _refuse_errors(found[0])
     loaded = load_document(found[0], digested=False)
-    if loaded.account is not None:
-        raise MisuseError(f"'{like}' is no bot: it is an account document", "copy it by hand")
+    if loaded.spec is None:
+        raise MisuseError(f"'{like}' is no bot: it is another kind of document", "copy it by hand")
     return text_like(loaded.source, file)
 
 

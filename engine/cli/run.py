@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, suppress
@@ -19,6 +20,7 @@ from engine.store.place import Place, beside
 
 if TYPE_CHECKING:
     from engine.cli.screen import Screen
+    from engine.run.chaos.struck import Struck
     from engine.run.desk import Desk
     from engine.run.start import Run, RunOptions
     from engine.run.worlds import World
@@ -102,8 +104,9 @@ def run(**options: Any) -> None:
     folder = Path(desk.texts[0].file).parent.parent
     if options["exits_only"]:
         desk = Desk({}, (), desk.account, ())
+    struck = _struck(options)
     world, run_options = _world(options, desk, folder)
-    _drive(desk, run_options, world, plain=options["plain"])
+    _drive(desk, run_options, world, plain=options["plain"], struck=struck)
 
 
 def close_all(store: Place, bot: str = "") -> None:
@@ -148,13 +151,30 @@ def close_all(store: Place, bot: str = "") -> None:
 
 
 def _drive(
-    desk: "Desk", options: "RunOptions", world: "AbstractAsyncContextManager[World]", *, plain: bool = False
+    desk: "Desk",
+    options: "RunOptions",
+    world: "AbstractAsyncContextManager[World]",
+    *,
+    plain: bool = False,
+    struck: "Struck | None" = None,
 ) -> None:
     from engine.cli.screen import Screen
 
     screen = Screen(desk, options, plain=plain)
     _quiet_logs(screen)
-    asyncio.run(_run(desk, options, world, screen))
+    asyncio.run(_run(desk, options, world, screen, struck))
+
+
+def _struck(options: Mapping[str, Any]) -> "Struck | None":
+    """Return what ends this process at the point that the environment names, if it does. Raises: MisuseError."""
+    words = os.environ.get("RULEBOT_CRASH")
+    if not words:
+        return None
+    if not options["sim"]:
+        raise MisuseError("RULEBOT_CRASH ends an engine in its work: a simulated market alone takes that", "add --sim")
+    from engine.run.chaos.struck import Struck
+
+    return Struck(words)
 
 
 def _check(options: Mapping[str, Any]) -> None:
@@ -195,7 +215,7 @@ def _world(
     from engine.store.latest import accounts_folder, data_folder, new_sim_store
     from engine.store.open import is_in_use, is_there
 
-    host, port = _address(options["address"])
+    host, port = gateway_address(options["address"])
     is_live = options["live"]
     flags = {
         "host": host,
@@ -252,7 +272,8 @@ def _world(
     )
 
 
-def _address(text: str | None) -> tuple[str | None, int | None]:
+def gateway_address(text: str | None) -> tuple[str | None, int | None]:
+    """Return host and port of `--gateway`, None for what it does not say. Raises: MisuseError."""
     if text is None:
         return None, None
     host, _, port = text.rpartition(":")
@@ -283,9 +304,13 @@ def _quiet_logs(screen: "Screen") -> None:
 
 
 async def _run(
-    desk: "Desk", options: "RunOptions", world: "AbstractAsyncContextManager[World]", screen: "Screen"
+    desk: "Desk",
+    options: "RunOptions",
+    world: "AbstractAsyncContextManager[World]",
+    screen: "Screen",
+    struck: "Struck | None",
 ) -> None:
-    from engine.run.start import execute
+    from engine.run.start import execute, open_journal
     from engine.store.latest import remember_store
 
     stopper = Stopper(screen)
@@ -294,9 +319,12 @@ async def _run(
         remember_store(options.store)
         screen.started(run)
         stopper.watch(run)
+        if struck is not None:
+            struck.attend(run)
 
     try:
-        await execute(desk, options, world, started, screen.show)
+        opens = open_journal if struck is None else struck.journal
+        await execute(desk, options, world, started, screen.show, opens)
     except asyncio.CancelledError:
         if stopper.run is None or not stopper.was_asked:
             raise

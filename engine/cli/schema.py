@@ -4,7 +4,7 @@ import json
 
 import click
 
-KINDS = ("strategy", "account")
+KINDS = ("strategy", "account", "universe")
 
 
 @click.command("schema", short_help="Print the schema that editors complete from.")
@@ -12,7 +12,8 @@ KINDS = ("strategy", "account")
 @click.option("--path", is_flag=True, help="Print where the schema lies, instead.")
 @click.option("--extending", is_flag=True, help="Of a bot that extends another: it owes no key but its own.")
 def schema(kind: str, path: bool, extending: bool) -> None:
-    """Print the JSON Schema of bots (strategy, the default) or of the account document (account).
+    """Print the JSON Schema of bots (strategy, the default) or of the account document (account), or of a universe
+    in a file (universe).
 
     Keep it beside your specs, and begin each of them with a line that names it; docs/editors.md has the rest:
 

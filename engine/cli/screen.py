@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from shutil import get_terminal_size
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 import click
@@ -102,7 +104,7 @@ class Screen:
             if self._table is not None and self._table.is_open:
                 self._table.print(line)
             else:
-                click.echo(line)
+                click.echo("\n".join(fitted(line)))
         except BrokenPipeError:
             self._is_mute = True
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -137,6 +139,14 @@ class Screen:
             self.say(line)
         if isinstance(run.loop.journal, SqlJournal) and (problem := run.loop.journal.log_problem):
             self.warn(f"{problem.message}; the store has everything")
+
+
+def fitted(line: str) -> list[str]:
+    """Return a line as it fits the terminal, broken between words; elsewhere it stays one."""
+    if not sys.stdout.isatty():
+        return [line]
+    width = get_terminal_size().columns
+    return wrap(line, width, subsequent_indent="   ", break_on_hyphens=False, break_long_words=False) or [line]
 
 
 def start_lines(desk: "Desk", run: "Run") -> list[str]:

@@ -23,6 +23,28 @@ class Listing:
     strikes: Mapping[date, tuple[Decimal, ...]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownContract:
+    """One index, stock or fund that the broker has under a symbol, and the exchange it is listed at."""
+
+    con_id: int
+    is_index: bool
+    exchange: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolFacts:
+    """What the broker has under a symbol.
+
+    expiries: of the options on it, by trading class; none where it is not exactly one contract.
+    """
+
+    symbol: str
+    contracts: tuple[KnownContract, ...]
+    expiries: Mapping[str, tuple[date, ...]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class EventDay:
     """One scheduled event. `projected` days are those it may fall on by its usual rule, before dates are published."""

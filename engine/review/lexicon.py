@@ -10,7 +10,7 @@ from engine.spec.fits import read_schema
 
 Schema = Mapping[str, Any]
 
-DOCUMENTS = ("strategy", "account")
+DOCUMENTS = ("strategy", "account", "universe")
 APPLIES = {
     "next": "reaches the next position",
     "pinned": "reaches positions opened after it; an open one keeps its text",

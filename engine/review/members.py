@@ -3,8 +3,9 @@
 from engine.evaluate.phrases import Cast, listed
 from engine.review.amounts import counted
 from engine.review.enters import rule_lines
-from engine.review.explanation import Line, Section
+from engine.review.explanation import Explanation, Line, Section
 from engine.review.subject import Subject
+from engine.spec.spec import Taken, UniverseDocument
 
 PAIR = Cast(longs=("put", "call"))
 """Whom the conditions of a universe speak of."""
@@ -17,7 +18,12 @@ def universe(subject: Subject) -> Section:
         return Section("Universe", ())
     symbols = tuple(member.symbol for member in plan.members)
     words = f"{counted(len(symbols), 'symbol')}, one position each: {listed(symbols, 'and')}"
-    lines = [Line(words=words), Line(words="caps count the bot; one entry is at work at a time")]
+    taken = None if subject.spec.universe is None else subject.spec.universe.taken
+    lines = [
+        Line(words=words),
+        *([] if taken is None else [Line(words=taken_words(taken))]),
+        Line(words="caps count the bot; one entry is at work at a time"),
+    ]
     if plan.members[0].require:
         lines.append(Line(words="of a symbol's put and call at the money is asked:"))
         lines += rule_lines(plan.members[0].require, PAIR)
@@ -30,6 +36,28 @@ def universe(subject: Subject) -> Section:
         lines.append(Line(words="of those whose conditions hold the first in this order is entered"))
     lines.append(Line(words=f"what follows is told of {symbols[0]}"))
     return Section("Universe", tuple(lines))
+
+
+def taken_words(taken: Taken) -> str:
+    """Return where symbols stand: `taken from liquid.yaml: indexes and sector_etfs, without SPX`."""
+    words = f"taken from {taken.file}: {listed(taken.categories, 'and')}"
+    return f"{words}, without {listed(taken.without, 'and')}" if taken.without else words
+
+
+def explain_universe(name: str, document: UniverseDocument) -> Explanation:
+    """Return the categories of a universe document."""
+    lines = tuple(
+        Line(name=category, words=f"{counted(len(symbols), 'symbol')}: {', '.join(symbols)}")
+        for category, symbols in document.categories.items()
+    )
+    first = next(iter(document.categories))
+    how = f"by a bot beside this file: 'universe: {{file: {name}.yaml, categories: [{first}]}}'"
+    return Explanation(
+        kind="universe",
+        name=name,
+        about=document.about,
+        sections=(Section("Categories", lines), Section("Taken", (Line(words=how),))),
+    )
 
 
 def rank_words(by: str, highest: bool, count: int) -> str:

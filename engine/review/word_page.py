@@ -120,7 +120,7 @@ def _keys(word: str) -> Iterator[Section]:
 
 
 def _title(document: str) -> str:
-    return "Key" if document == "strategy" else "Account"
+    return {"strategy": "Key", "account": "Account", "universe": "Universe"}[document]
 
 
 def _key_lines(word: str, description: str, places: Sequence[lexicon.Place]) -> Iterator[Line]:

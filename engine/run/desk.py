@@ -12,7 +12,7 @@ from engine.model.values import dataclass
 from engine.spec.diagnostic import Diagnostic, in_file_order, not_accepted, render
 from engine.spec.files import find_files
 from engine.spec.load import Loaded, load_document, load_text
-from engine.spec.resolved import governing_text
+from engine.spec.resolved import governing_text, is_alone
 from engine.spec.spec import AccountDocument
 from engine.turn.program import USUAL_BAND, AccountLimits, CompiledBot, Program, compile_bot
 
@@ -127,13 +127,15 @@ def load_desk(paths: Iterable[str], overrides: Mapping[str, str], account_file: 
 
 
 def _text(plan: Plan, loaded: Loaded, used: Mapping[str, str]) -> SpecText:
-    """Return the text that governs what a bot opens. Of one that extends another it is the whole, as of now."""
+    """Return the text that governs what a bot opens. Of one that takes from other files it is the whole, as of now."""
     text = SpecText(plan.name, plan.digest, loaded.source.file, governing_text(loaded.source), used)
-    if loaded.source.above:
+    if not is_alone(loaded.source):
         try:
             compile_text(text)
         except StoreError as error:
-            raise SpecError(f"{text.file} and what it extends cannot be kept as one text", "write it out") from error
+            raise SpecError(
+                f"{text.file} and what it takes from other files cannot be kept as one text", "write it out"
+            ) from error
     return text
 
 

@@ -80,7 +80,7 @@ def glance(program: Program, state: State, at: datetime, first: datetime, last: 
         is_in_hours=state.session.open <= at < state.session.close,
         progress=progress(state.session, at, first, last),
         net_liquidation=state.facts.account.net_liquidation if state.facts.account else None,
-        levels=tuple(_levels(state.board, at)),
+        levels=tuple(_levels(program, state.board, at)),
         realized=sum((bot.day.realized for bot in state.bots.values()), ZERO),
         open_profit=open_today(state, at),
         rows=tuple(row for name in state.bots for row in _rows(program, state, name, at)),
@@ -116,8 +116,12 @@ def open_today(state: State, at: datetime) -> Decimal:
     return sum((today_of(state, position, at) or ZERO for position in alive), ZERO)
 
 
-def _levels(board: Board, at: datetime) -> Iterator[tuple[str, float | None]]:
+def _levels(program: Program, board: Board, at: datetime) -> Iterator[tuple[str, float | None]]:
+    """Yield the levels that stay: the symbols of a universe come and go, and would push out the rest of the line."""
+    symbols = {symbol for bot in program.bots.values() if bot.members for symbol in bot.symbols}
+    symbols -= {symbol for bot in program.bots.values() if not bot.members for symbol in bot.plan.underlyings}
     streamed = [contract.symbol for contract in board.rows if isinstance(contract, Underlying)]
+    streamed = [name for name in streamed if name in _USUAL or name not in symbols]
     ordered = [name for name in _USUAL if name in streamed]
     ordered += [name for name in streamed if name not in _USUAL]
     for name in ordered[:_SHOWN_LEVELS]:

@@ -4,7 +4,7 @@ import os
 import re
 from pathlib import Path as File
 
-from engine.spec.resolved import resolved_text
+from engine.spec.resolved import is_alone, resolved_text
 from engine.spec.source import Source
 
 _BLANK = File(__file__).with_name("new_bot.yaml")
@@ -20,8 +20,8 @@ def blank_text(file: File) -> str:
 
 
 def text_like(source: Source, file: File) -> str:
-    """Return another spec's text under the name of `file`; one that extends a spec of another folder is written out."""
-    if source.above and File(source.file).parent.resolve() != file.parent.resolve():
+    """Return another spec's text under the name of `file`; one that needs files of another folder is written out."""
+    if not is_alone(source) and File(source.file).parent.resolve() != file.parent.resolve():
         return schema_line(file) + _NAME_LINE.sub(f"name: {file.stem}", resolved_text(source), count=1)
     lines = list(source.lines)
     place = source.values["name",]

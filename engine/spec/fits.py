@@ -18,9 +18,9 @@ from engine.spec.source import Plain
 Schema = Mapping[str, Any]
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=4)
 def read_schema(kind: str) -> dict[str, Any]:
-    """Return the schema of `strategy`, `account` or `test`, read once."""
+    """Return the schema of `strategy`, `account`, `test` or `universe`, read once."""
     found: dict[str, Any] = json.loads((shipped("schemas") / f"{kind}.schema.json").read_text(encoding="utf-8"))
     return found
 

@@ -16,6 +16,7 @@ class Kind(Enum):
     STRATEGY = "rulebot"
     ACCOUNT = "rulebot_account"
     TEST = "rulebot_test"
+    UNIVERSE = "rulebot_universe"
 
 
 def kind_of_document(source: Source) -> tuple[Kind | None, tuple[Diagnostic, ...]]:

@@ -1,6 +1,7 @@
 """A document's text to its nouns, with every problem found on the way."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path as File
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,14 @@ from engine.spec.account import account_document, check_account
 from engine.spec.checks import check
 from engine.spec.conditions import mapping
 from engine.spec.diagnostic import Diagnostic, in_file_order
-from engine.spec.fits import fits
 from engine.spec.kind import Kind, kind_of_document
 from engine.spec.lineage import EXTENDS, Beside, beside, parents_of
 from engine.spec.parameters import Replaced, replace_parameters
+from engine.spec.shape import shape_problems
 from engine.spec.source import Plain, Source
-from engine.spec.spec import AccountDocument, Path, Spec
+from engine.spec.spec import AccountDocument, Spec, Taken, UniverseDocument
 from engine.spec.text import read_bytes
+from engine.spec.universe import filled, names_a_file, universe_document, written_out
 from engine.spec.walk import read_source
 
 if TYPE_CHECKING:
@@ -25,15 +27,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """What one document is. Without errors exactly one of `spec`, `account` and `tests` is set; with errors none.
+    """What one document is. Without errors exactly one of its nouns is set; with errors none.
 
-    source: with what it extends laid under it, unless that was not to be had.
+    source: with what it extends laid under it, and the symbols of the universe that it names, unless these were not to
+    be had.
     """
 
     source: Source
     spec: Spec | None = None
     account: AccountDocument | None = None
     tests: "TrialDocument | None" = None
+    universe: UniverseDocument | None = None
     diagnostics: tuple[Diagnostic, ...] = ()
 
     @property
@@ -53,7 +57,7 @@ def load_text(
 ) -> Loaded:
     """Return the document in a text; its name is compared with that of `file` when that ends in .yaml or .yml.
 
-    read: gives what it `extends`; without it that is refused.
+    read: gives what it `extends`, and the universe it names; without it these are refused.
     """
     return load(read_source(text.encode("utf-8", "surrogatepass"), file), overrides=overrides, read=read)
 
@@ -73,8 +77,10 @@ def load(
         return _load_account(source, source.tree)
     if kind is Kind.TEST:
         return _load_tests(source, source.tree)
+    if kind is Kind.UNIVERSE:
+        return _load_universe(source)
     if EXTENDS not in source.tree:
-        return _load_strategy(source, source.tree, overrides or {}, digested)
+        return _load_strategy(source, source.tree, read, overrides or {}, digested)
     return _load_child(source, read, overrides or {}, digested)
 
 
@@ -86,19 +92,28 @@ def _load_child(source: Source, read: Beside | None, overrides: Mapping[str, str
         return Loaded(source=source, diagnostics=in_file_order((*source.problems, *problems)))
     whole = laid_over(source, parents)
     assert isinstance(whole.tree, dict)
-    return _load_strategy(whole, whole.tree, overrides, digested)
+    return _load_strategy(whole, whole.tree, read, overrides, digested)
 
 
-def _load_strategy(source: Source, tree: dict[str, Plain], overrides: Mapping[str, str], digested: bool) -> Loaded:
+def _load_strategy(
+    source: Source, tree: dict[str, Plain], read: Beside | None, overrides: Mapping[str, str], digested: bool
+) -> Loaded:
     replaced = replace_parameters(source, tree, overrides)
     places = replaced.places
     problems = [*source.problems, *replaced.problems]
-    problems += _schema_problems(source, replaced.tree, "strategy", places)
+    problems += shape_problems(source, replaced.tree, "strategy", places)
     problems += check(source, replaced.tree, places)
     found = in_file_order(problems)
     if any(problem.is_error for problem in found):
         return Loaded(source=source, diagnostics=found)
-    spec = _strategy(replaced)
+    taken = None
+    if names_a_file(replaced.tree):
+        universe = filled(source, replaced.tree, read)
+        if universe.problems:
+            return Loaded(source=source, diagnostics=in_file_order((*found, *universe.problems)))
+        taken, source = universe.taken, replace(source, symbols=universe.symbols)
+        replaced = replace(replaced, tree=written_out(replaced.tree, universe.symbols))
+    spec = _strategy(replaced, taken)
     if digested:
         from engine.spec.digest import with_digest
 
@@ -106,16 +121,8 @@ def _load_strategy(source: Source, tree: dict[str, Plain], overrides: Mapping[st
     return Loaded(source=source, spec=spec, diagnostics=found)
 
 
-def _schema_problems(source: Source, tree: Plain, kind: str, places: Mapping[Path, str]) -> list[Diagnostic]:
-    if fits(tree, kind):
-        return []
-    from engine.spec.schema import schema_problems  # jsonschema takes long to load
-
-    return schema_problems(source, tree, kind, places)
-
-
 def _load_account(source: Source, tree: dict[str, Plain]) -> Loaded:
-    problems = (*source.problems, *_schema_problems(source, tree, "account", {}), *check_account(source, tree))
+    problems = (*source.problems, *shape_problems(source, tree, "account", {}), *check_account(source, tree))
     found = in_file_order(problems)
     account = None if found else account_document(tree)
     return Loaded(source=source, account=account, diagnostics=found)
@@ -124,15 +131,20 @@ def _load_account(source: Source, tree: dict[str, Plain]) -> Loaded:
 def _load_tests(source: Source, tree: dict[str, Plain]) -> Loaded:
     from engine.spec.trial_document import check_trials, trial_document  # most documents are no tests
 
-    problems = (*source.problems, *_schema_problems(source, tree, "test", {}), *check_trials(source, tree))
+    problems = (*source.problems, *shape_problems(source, tree, "test", {}), *check_trials(source, tree))
     found = in_file_order(problems)
     tests = None if found else trial_document(tree)
     return Loaded(source=source, tests=tests, diagnostics=found)
 
 
-def _strategy(replaced: Replaced) -> Spec:
+def _load_universe(source: Source) -> Loaded:
+    universe, problems = universe_document(source)
+    return Loaded(source=source, universe=universe, diagnostics=in_file_order(problems))
+
+
+def _strategy(replaced: Replaced, taken: Taken | None) -> Spec:
     tree = replaced.tree
-    universe = sections.universe(mapping(tree["universe"])) if "universe" in tree else None
+    universe = sections.universe(mapping(tree["universe"]), taken) if "universe" in tree else None
     underlyings = tree.get("underlyings", [tree.get("underlying")] if universe is None else [*universe.symbols[:1]])
     quantity, size = sections.quantity(tree.get("quantity", 1))
     exit_order = tree.get("exit_order")

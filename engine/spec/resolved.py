@@ -1,15 +1,21 @@
-"""A document with all that it extends written out: what governs, whatever becomes of its parents."""
+"""A document with all that it takes from other files written out: what governs, whatever becomes of those."""
 
 from engine.spec.layout.format import text_of
 from engine.spec.source import Source
+from engine.spec.universe import written_out
 
 
 def resolved_text(source: Source) -> str:
-    """Return a document that has been read as one text that extends nothing, without comments."""
+    """Return a document that has been read as one text that needs no other file, without comments."""
     assert isinstance(source.tree, dict)
-    return text_of(source.tree)
+    return text_of(written_out(source.tree, source.symbols) if source.symbols else source.tree)
+
+
+def is_alone(source: Source) -> bool:
+    """Say whether a document takes nothing from another file."""
+    return not (source.above or source.symbols)
 
 
 def governing_text(source: Source) -> str:
-    """Return the text that alone says all of a document: its own, unless it extends another."""
-    return resolved_text(source) if source.above else source.text
+    """Return the text that alone says all of a document: its own, unless it takes from others."""
+    return source.text if is_alone(source) else resolved_text(source)

@@ -25,9 +25,9 @@ from engine.spec.suggest import closest, did_you_mean
 from engine.spec.words import KEYS_TO_COME, MEASURES
 
 
-@lru_cache(maxsize=3)
+@lru_cache(maxsize=4)
 def validator(kind: str) -> Any:
-    """Return the validator of `strategy`, `account` or `test`, made once."""
+    """Return the validator of `strategy`, `account`, `test` or `universe`, made once."""
     schema = read_schema(kind)
     keywords = {"x-exactly-one": _exactly_one, "x-one-besides": _one_besides, "$ref": _within(schema["$defs"])}
     extended: Any = extend
@@ -209,13 +209,20 @@ def _not_one(source: Source, path: Path, error: Any) -> Iterator[Diagnostic]:
 def _wrong_length(source: Source, path: Path, error: Any) -> Diagnostic:
     rule, value = error.validator, error.validator_value
     if rule == "uniqueItems":
-        return source.diagnostic("RB121", path, f"{_called(path)} holds one thing twice")
+        return _repeated(source, path, error.instance)
     if path == ("legs",) and rule == "minProperties":
         help = "add one, as in 'short_put: {sell: put, strike: {delta: 0.10}}'"
         return source.diagnostic("RB121", path, "'legs' has no leg", help, at_key=True)
     bound = "at least" if str(rule).startswith("min") else "at most"
     message = f"{_called(path)} holds {bound} {value}, is {len(error.instance)}"
     return source.diagnostic("RB121", path, message, _owed(error), at_key=True)
+
+
+def _repeated(source: Source, path: Path, items: list[Plain]) -> Diagnostic:
+    """Return the problem of a list that holds one thing twice, at the second of the two."""
+    at, item = next((at, item) for at, item in enumerate(items) if item in items[:at])
+    what = "one thing" if isinstance(item, dict | list) else f"'{shown(item)}'"
+    return source.diagnostic("RB121", (*path, at), f"{_called(path)} holds {what} twice")
 
 
 def _out_of_range(look: _Look, path: Path, error: Any) -> Diagnostic:

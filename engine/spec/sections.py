@@ -46,6 +46,7 @@ from engine.spec.spec import (
     Start,
     Strike,
     StrikeBy,
+    Taken,
     Then,
     Unit,
     Universe,
@@ -271,14 +272,15 @@ def _protect(tree: Tree) -> Protect:
     return Protect(cost.value, tree.get("of") == "each_short")
 
 
-def universe(tree: Tree) -> Universe:
-    """Return `universe:`."""
+def universe(tree: Tree, taken: Taken | None = None) -> Universe:
+    """Return `universe:` with its symbols in place, wherever they were taken from."""
     path: Path = ("universe",)
     rank = tree.get("rank")
     return Universe(
         symbols=texts(sequence(tree["symbols"])),
         require=conditions(tree.get("require"), (*path, "require"), "universe."),
         rank=None if rank is None else _rank(mapping(rank), (*path, "rank")),
+        taken=taken,
         path=path,
     )
 

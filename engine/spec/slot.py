@@ -45,6 +45,6 @@ class Slot:
 
 
 def root_slot(kind: str) -> Slot:
-    """Return the slot of a whole document of a kind, `strategy` or `account`."""
+    """Return the slot of a whole document of a kind, `strategy`, `account` or `universe`."""
     schema = read_schema(kind)
     return Slot(schema, schema["$defs"])

@@ -511,12 +511,25 @@ class Rank:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """Where symbols were taken from: categories of a universe document beside the bot's, without some symbols."""
+
+    file: str
+    categories: tuple[str, ...]
+    without: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Universe:
-    """Many symbols that one text trades. `rank` None takes every symbol whose conditions hold, in the order written."""
+    """Many symbols that one text trades. `rank` None takes every symbol whose conditions hold, in the order written.
+
+    taken: where the symbols stand, None when that is here. What a bot means are the symbols alone.
+    """
 
     symbols: tuple[str, ...]
     require: tuple[Condition, ...] = ()
     rank: Rank | None = None
+    taken: Taken | None = None
     path: Path
 
 
@@ -621,3 +634,12 @@ class AccountDocument:
     price_band: Amount | None = None
     pattern_day_trading: str = ""
     live: LiveRules | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UniverseDocument:
+    """Symbols by category, for bots to take (`rulebot_universe: 1`), in the order written."""
+
+    version: int
+    about: str
+    categories: Mapping[str, tuple[str, ...]]

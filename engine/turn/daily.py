@@ -127,14 +127,14 @@ def step_halts(work: Work, bot: CompiledBot) -> str:
         _note_unvalued(work, name)
     today = bot_today(work, name) if limit is not None else ZERO
     if limit is not None and today <= -limit:
-        _halt(work, name, f"the day's loss is {dollars(-today)}, daily_loss is {dollars(limit)}")
+        halt(work, name, f"the day's loss is {dollars(-today)}, daily_loss is {dollars(limit)}")
         return ""
     if not bot.halts:
         return ""
     readings = judge_all(work, name, "halts", bot.halts, work.view())
     true = [reading for reading in readings if reading.verdict.truth is True]
     if true:
-        _halt(work, name, f"{true[0].rule.name} {describe(true[0].rule, true[0].verdict)}")
+        halt(work, name, f"{true[0].rule.name} {describe(true[0].rule, true[0].verdict)}")
         return ""
     unknown = next((reading for reading in readings if reading.verdict.truth is None), None)
     if unknown is None:
@@ -159,7 +159,8 @@ def _note_unvalued(work: Work, name: str) -> None:
         work.alarm(name, text, key[0])
 
 
-def _halt(work: Work, name: str, reason: str) -> None:
+def halt(work: Work, name: str, reason: str) -> None:
+    """Let a bot enter nothing more today, and take back what it is entering; what is open goes on."""
     state = work.bots[name]
     work.put_day(replace(state.day, halted=reason))
     work.record(Kind.DECISION, name, what="halt", reason=reason, values=[])

@@ -33,6 +33,7 @@ from engine.turn.program import CompiledBot
 from engine.turn.refusing import halted, skip
 from engine.turn.resting import clear_the_way, in_the_way
 from engine.turn.rivals import rival_words
+from engine.turn.runaway import stop_runaway
 from engine.turn.state import Reading, Trading
 from engine.turn.work import Work
 
@@ -181,6 +182,8 @@ def choose_and_send(work: Work, bot: CompiledBot, view: View, readings: tuple[Re
     if not require_holds(work, bot, view, selection, quote, readings, is_first=True):
         return
     if not _risk_holds(work, bot, view, selection, readings):
+        return
+    if stop_runaway(work, name):
         return
     if reason := _gate(work, bot, view, selection, quote):
         work.set_bot(name, replace(work.bots[name], waits=reason))

@@ -175,6 +175,8 @@ def on_execution(work: Work, event: ExecutionReport) -> None:
             return
         _unbook(work, order, known)
         order = work.orders[order.ref]
+        if event.quantity < known.quantity:
+            order = work.put_order(replace(order, reported=order.filled))  # what was called filled is not, any more
         if event.quantity < known.quantity and not known.is_entry:
             note_bust(work, order)
             order = work.orders[order.ref]

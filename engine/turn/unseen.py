@@ -5,10 +5,12 @@ no more has filled, or it has ended: only the account's holdings say which. Wher
 orders would have made of them, and in no other way, those orders have filled. An entry is booked at the account's
 average cost, which holds its commission; an exit at the limit or stop price it had, since nothing else is known. Where
 more than one order could be meant nothing is booked: a person must look.
+
+An order of this day that the broker calls filled, and whose executions it does not tell when it is asked, is booked by
+its word, at the average price that came with it.
 """
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
@@ -40,16 +42,21 @@ class _Claim(NamedTuple):
 def book_unseen(work: Work, at_broker: frozenset[str], costs: Mapping[Option, Decimal], *, today: bool = False) -> None:
     """Book what the account shows that our orders made of it; `costs` are its average costs, dollars a contract.
 
-    `today`: also of orders of this day that the broker has said to be filled, when it was asked in vain.
+    `today`: also of orders of this day that the broker has said to be filled, when it was asked in vain. For those its
+    word counts, whatever the account holds, in which others may have traded: what it calls filled is filled whole.
     """
-    gone = _of_groups([order for order in work.orders.values() if _may_have_filled(work, order, at_broker, today)])
+    gone = [order for order in work.orders.values() if _may_have_filled(work, order, at_broker, today)]
+    said = [order for order in gone if today and owes_fills(order) and not _has_expired(work, order)]
+    for order in said:
+        counts = {at: max(order.reported * leg.ratio - order.counts[at], 0) for at, leg in enumerate(order.legs)}
+        _book(work, order, counts, {})
+    gone = _of_groups([order for order in gone if order not in said])
     claims = [claim for order in gone for claim in _claims(work, order)]
     filled: dict[tuple[str, int], int] = {}
     unclear: set[str] = set()
     ours = our_books(work)
-    owed = _owed(work, {order.ref for order in gone})
     for option in dict.fromkeys(claim.option for claim in claims):
-        differs = int(work.state.holdings.get(option, ZERO) - ours.get(option, ZERO)) - owed.get(option, 0)
+        differs = int(work.state.holdings.get(option, ZERO) - ours.get(option, ZERO))
         _share_out(differs, [claim for claim in claims if claim.option == option], filled, unclear)
     for order in gone:
         counts = {leg: filled.get((order.ref, leg), 0) for leg in range(len(order.legs))}
@@ -59,7 +66,9 @@ def book_unseen(work: Work, at_broker: frozenset[str], costs: Mapping[Option, De
             work.alarm(order.bot, f"{text}: a person must look", order.position)
         elif any(counts.values()):
             _book(work, order, counts, costs)
-        elif order.purpose is Purpose.ENTRY and any(option_has_expired(work, leg.option) for leg in order.legs):
+            if work.positions[order.position].is_flat:
+                work.put_base(order.position, work.positions[order.position].net)  # it was not made today
+        elif order.purpose is Purpose.ENTRY and _has_expired(work, order):
             text = f"whether {order.ref} filled is not told any more, and its options have expired"
             work.alarm(order.bot, f"{text}: look at the account's statement", order.position)
 
@@ -77,14 +86,8 @@ def owes_fills(order: Order) -> bool:
     return order.reported > order.filled
 
 
-def _owed(work: Work, gone: Collection[str]) -> dict[Option, int]:
-    """Return what the account holds by orders, other than these, whose executions the broker has yet to tell."""
-    found: dict[Option, int] = defaultdict(int)
-    for order in work.all_live_orders():
-        if order.ref not in gone and owes_fills(order):
-            for leg, counted in zip(order.legs, order.counts, strict=True):
-                found[leg.option] += order.side_of(leg).sign * max(order.reported * leg.ratio - counted, 0)
-    return found
+def _has_expired(work: Work, order: Order) -> bool:
+    return any(option_has_expired(work, leg.option) for leg in order.legs)
 
 
 def _of_groups(orders: Iterable[Order]) -> list[Order]:
@@ -139,7 +142,7 @@ def _is_whole(order: Order, counts: Mapping[int, int]) -> bool:
 
 def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Option, Decimal]) -> None:
     is_entry = order.purpose is Purpose.ENTRY and all(costs.get(leg.option) for leg in order.legs)
-    prices = _average_costs(order, costs) if is_entry else _own_prices(order)
+    prices = _average_costs(order, costs) if is_entry else _own_prices(work, order, counts)
     named = {option: option for option in costs}  # as the account has it, with the broker's number
     position = work.positions[order.position]
     if order.purpose is Purpose.ENTRY and position.opened_at is None:
@@ -151,30 +154,62 @@ def _book(work: Work, order: Order, counts: Mapping[int, int], costs: Mapping[Op
     how = "at the account's average cost, commission included" if is_entry else f"at the {_price_word(order)} it had"
     net = sum((price * leg.weight * -leg.side.sign for price, leg in zip(prices, order.legs, strict=True)), ZERO)
     shown = f"{abs(net if order.is_combo else prices[0]):f}"
-    text = f"{order.ref} filled while nobody listened: {max(counts.values())} booked {how}, {shown}"
+    fact = "has filled, and not all of it is told" if owes_fills(order) else "filled while nobody listened"
+    text = f"{order.ref} {fact}: {max(counts.values())} booked {how}, {shown}"
     help = f"Compare it with the account's statement; 'rulebot store correct {order.ref} PRICE' puts it right"
     work.alarm(order.bot, f"{text}. {help}", order.position)
-    if work.positions[order.position].is_flat:
-        work.put_base(order.position, work.positions[order.position].net)  # it was not made today
 
 
 def _average_costs(order: Order, costs: Mapping[Option, Decimal]) -> list[Decimal]:
     return [(abs(costs[leg.option]) / leg.option.multiplier).quantize(CENT * CENT) for leg in order.legs]
 
 
-def _own_prices(order: Order) -> list[Decimal]:
-    """Return what the order was to trade at, per share; of a combo the net price stands at its first leg."""
+def _own_prices(work: Work, order: Order, counts: Mapping[int, int]) -> list[Decimal]:
+    """Return what the legs traded at, per share, so that the order had its price: the broker's average, else its own.
+
+    Legs that were told have their prices; what is left of a combo's price stands at the first of the others.
+    """
+    price = _own_price(order)
+    if not order.is_combo:
+        return [price]
+    weights = [leg.weight * leg.side.sign * order.side.sign for leg in order.legs]
+    prices = [ZERO if counts[at] else _told_price(work, order, at) for at in range(len(order.legs))]
+    first = next(at for at, count in counts.items() if count)
+    known = sum((weight * told for weight, told in zip(weights, prices, strict=True)), ZERO)
+    prices[first] = (price - known) / weights[first]
+    return prices
+
+
+def _own_price(order: Order) -> Decimal:
+    if _has_average(order) and order.average_price is not None:
+        return order.average_price
     price = order.stop_price if order.stop_price is not None else order.limit_price
     if price is None:
         price = ZERO if order.mid is None else abs(order.mid)
-    if not order.is_combo:
-        return [price]
-    first = order.legs[0]
-    sign = first.side.sign * order.side.sign
-    return [price * sign / first.weight, *[ZERO] * (len(order.legs) - 1)]
+    return price
+
+
+def _has_average(order: Order) -> bool:
+    """Say whether the broker has told the average price of what it has not told the executions of."""
+    return order.average_price is not None and owes_fills(order)
+
+
+def _told_price(work: Work, order: Order, at: int) -> Decimal:
+    """Return what a leg has traded at on the average, per share, by the executions of its position that were told."""
+    leg = order.legs[at]
+    is_entry = order.purpose is Purpose.ENTRY
+    told = [
+        booked
+        for booked in work.booked.values()
+        if (booked.position, booked.leg, booked.is_entry) == (order.position, leg.name, is_entry) and booked.quantity
+    ]
+    count = sum(booked.quantity for booked in told)
+    return abs(sum((booked.cash for booked in told), ZERO)) / (count * leg.option.multiplier) if count else ZERO
 
 
 def _price_word(order: Order) -> str:
+    if _has_average(order):
+        return "average price"
     if order.stop_price is not None:
         return "stop price"
     return "limit price" if order.limit_price is not None else "middle of the quotes when it was sent"

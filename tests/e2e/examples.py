@@ -8,6 +8,8 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parents[2] / "examples"
 PROMISE = "See it trade: "
+NOT_BOTS = ("account", "liquid")
+"""Examples of the other kinds of documents."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Shown:
 
 def names() -> list[str]:
     """Return the examples that are bots."""
-    return sorted(file.stem for file in FOLDER.glob("*.yaml") if file.stem != "account")
+    return sorted(file.stem for file in FOLDER.glob("*.yaml") if file.stem not in NOT_BOTS)
 
 
 def promises() -> list[Shown]:

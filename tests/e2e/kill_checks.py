@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from engine.record.record import Kind
+from engine.record.record import Kind, Record
 from engine.run.aftermath.books import compare_books, fills_that_differ
 from engine.run.aftermath.day import Day
 from engine.run.aftermath.findings import broken_chain, off_tick, unfinished, unprotected, without_partner
@@ -75,12 +75,18 @@ def bare(day: Day, outside: Outside) -> Iterator[str]:
             yield f"{position.id} of {position.bot} is on hold: {position.on_hold}"
 
 
+def _takes_half_back(record: Record) -> bool:
+    said = (record.data.get("status"), record.data.get("message"))
+    return record.kind is Kind.ORDER and said == ("cancelling", "its pair is not whole")
+
+
 def bare_in_between(day: Day) -> Iterator[str]:
     """Return instants at which an engine was there, and an open position had no pair of live orders by its own books.
 
-    The instant of a connection is passed over: a fill is learned there, and nothing is sent before it is complete.
+    The instant of a connection is passed over: a fill is learned there, and nothing is sent before it is complete. So
+    is one in which half a pair is taken back, whose other half never reached the broker: the next has both anew.
     """
-    links = {str(record.at) for record in day.records if record.kind is Kind.LINK}
+    links = {str(record.at) for record in day.records if record.kind is Kind.LINK or _takes_half_back(record)}
     for bot in RESTING_BOTS:
         yield from (f"without its pair at {found}" for found in unprotected(day, bot) if _instant(found) not in links)
 

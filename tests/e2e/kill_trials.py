@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -113,6 +113,7 @@ class Engine:
     folder: Path
     port: int
     specs: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -129,7 +130,7 @@ class Engine:
         """Start the real command attached to the gateway."""
         command = [sys.executable, "-m", "engine.cli.main", "run", "--paper", "--sim", "--plain"]
         command += ["--gateway", f"127.0.0.1:{self.port}", "--store", str(self.store), "--days", str(days), *self.specs]
-        environment = {**os.environ, "RULEBOT_DATA": str(self.folder / "data")}
+        environment = {**os.environ, "RULEBOT_DATA": str(self.folder / "data"), **self.environment}
         with self.output.open("ab") as output:
             self.process = await asyncio.create_subprocess_exec(
                 *command, cwd=self.folder, env=environment, stdout=output, stderr=output

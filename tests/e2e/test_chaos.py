@@ -4,6 +4,10 @@ By default a few seeds; `pytest -m long -k ci` runs more, `pytest -m long` many.
 """
 
 import json
+import subprocess
+import sys
+import time
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -25,7 +29,7 @@ from engine.run.chaos.verdicts import judge
 from engine.run.desk import Desk, load_desk
 from engine.run.worlds import DEFAULT_DATE
 from tests.e2e.trace_check import differing
-from tests.e2e.worlds import ALL_SPECS, spec_files
+from tests.e2e.worlds import SHIPPED, spec_files
 
 SESSION = session_from(DEFAULT_DATE)
 SELLER, CONDOR = "spy_put_seller", "dte0_condor"
@@ -212,19 +216,54 @@ def test_a_spec_with_problems_is_told_and_not_run(tmp_path: Path) -> None:
 
 @pytest.mark.long
 def test_ci_the_shipped_bots_come_through() -> None:
-    done = chaos("--seeds", "24", "--seed", "160", *spec_files(ALL_SPECS))
+    done = chaos("--seeds", "24", "--seed", "160", *spec_files(SHIPPED))
     assert done.exit_code == 0, done.output
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(("seed", "names"), [(20_000, ["put_lite"]), (21_000, ["dte0_condor"]), (22_000, [SELLER])])
+def test_ci_single_bots_come_through(seed: int, names: list[str]) -> None:
+    """With those above 500 seeds, on every commit."""
+    done = chaos("--seeds", "159", "--seed", str(seed), *spec_files(names))
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.long
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
+def test_ci_the_workers_end_with_who_asked() -> None:
+    """A command that is killed tells its workers nothing; they would wait for ever."""
+    command = [sys.executable, "-m", "engine.cli.main", "chaos", "--seeds", "500", *spec_files([SELLER])]
+    asked = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while len(workers := children(asked.pid)) < 2:
+        assert asked.poll() is None
+        time.sleep(0.1)
+    asked.kill()
+    asked.wait()
+    while any(Path(f"/proc/{each}").exists() for each in workers):
+        time.sleep(0.1)
+
+
+def children(parent: int) -> list[int]:
+    """Return the processes that a process has begun, but for those that only look after what is shared."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            words = stat.read_text().rpartition(")")[2].split()
+            if int(words[1]) == parent and b"spawn_main" in (stat.parent / "cmdline").read_bytes():
+                found.append(int(stat.parent.name))
+    return found
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_the_shipped_bots_come_through_many_seeds() -> None:
-    done = chaos("--seeds", "400", "--seed", "1000", *spec_files(ALL_SPECS))
+    done = chaos("--seeds", "400", "--seed", "1000", *spec_files(SHIPPED))
     assert done.exit_code == 0, done.output
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_the_shipped_bots_come_through_whole_days() -> None:
-    done = chaos("--seeds", "20", "--seed", "1000", "--whole-day", *spec_files(ALL_SPECS))
+    done = chaos("--seeds", "20", "--seed", "1000", "--whole-day", *spec_files(SHIPPED))
     assert done.exit_code == 0, done.output

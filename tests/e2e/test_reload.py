@@ -197,6 +197,32 @@ def test_a_changed_parent_is_for_new_positions_over_a_restart_too(tmp_path: Path
     in_loop(body, tmp_path, seed=7)
 
 
+def test_a_symbol_that_left_the_file_of_a_universe_is_closed_by_its_text_over_a_restart_too(tmp_path: Path) -> None:
+    taken = "universe: {file: funds.yaml, categories: [funds]}"
+    many = bot("many").replace("underlying: SPX", taken).replace("per_day: 1", "per_day: 3, max_open: 3")
+
+    def funds(*symbols: str) -> str:
+        return f"rulebot_universe: 1\nabout: Funds.\ncategories: {{funds: [{', '.join(symbols)}], others: [XLF]}}\n"
+
+    async def body(gateway: RunningGateway, folder: Path) -> None:
+        specs_in(folder, many=many, funds=funds("SPY", "SPX"))
+        changed = writes(folder, many=many, funds=funds("QQQ", "SPX"))
+        day = await live(gateway, folder, (at(10, 0), changed), (at(10, 20), stop))
+        assert said(day) == ["asked", "applied"]
+        assert [change["bot"] for change in reloads(day)[-1].data["changes"]] == ["many"]  # type: ignore[index,union-attr]
+        assert [order.legs[0].option.symbol for order in entries(day)] == ["SPY", "SPX", "QQQ"]
+        (folder / "specs" / "funds.yaml").write_text(funds("XLF", "XLE"))
+        day = await live(gateway, folder, (at(10, 45), stop))
+        assert {position.legs[0].option.symbol: position.exit_reason for position in day.positions.values()} == {
+            "SPY": "time",
+            "SPX": "time",
+            "QQQ": "time",
+        }
+        check(day, folder / "s.db")
+
+    in_loop(body, tmp_path, seed=7)
+
+
 def test_a_removed_bot_enters_nothing_and_its_position_is_closed_by_its_text(tmp_path: Path) -> None:
     async def body(gateway: RunningGateway, folder: Path) -> None:
         specs_in(

@@ -20,10 +20,10 @@ from engine.run.aftermath.day import Day
 from engine.run.aftermath.findings import offences, unprotected
 from engine.run.desk import load_desk
 from tests.e2e import figures
-from tests.e2e.examples import FOLDER, Shown, names, promises
+from tests.e2e.examples import FOLDER, NOT_BOTS, Shown, names, promises
 from tests.e2e.figures import World, alone, example_worlds, run_everything, run_with_rest, run_world
 from tests.e2e.findings import EXIT_KINDS, fired, problems_of
-from tests.e2e.worlds import ALL_SPECS, run_days, spec_files
+from tests.e2e.worlds import FIRST_BOTS, run_days, spec_files
 
 STILL_MARKET = Path(__file__).parent / "markets" / "standing_still.yaml"
 FAST = 4000.0
@@ -99,7 +99,7 @@ def test_every_example_says_how_to_see_it_trade() -> None:
 
 def test_the_index_of_the_examples_names_them_all() -> None:
     text = (FOLDER / "README.md").read_text(encoding="utf-8")
-    assert sorted(re.findall(r"^\| \[\w+\]\((\w+)\.yaml\)", text, re.MULTILINE)) == sorted([*names(), "account"])
+    assert sorted(re.findall(r"^\| \[\w+\]\((\w+)\.yaml\)", text, re.MULTILINE)) == sorted([*names(), *NOT_BOTS])
 
 
 def test_a_leg_without_its_partner_is_closed(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ def test_all_seeds_and_markets(tmp_path: Path) -> None:
     """Books are equal everywhere, every shipped bot enters somewhere, and every kind of exit acts."""
     every = list(run_everything(tmp_path))
     assert {each.world.label: each.problems for each in every if each.problems} == {}
-    assert frozenset().union(*(each.entered for each in every)) >= set(ALL_SPECS)
+    assert frozenset().union(*(each.entered for each in every)) >= set(FIRST_BOTS)
     total = sum((each.fired for each in every), Counter[str]())
     assert [kind for kind in EXIT_KINDS if not total[kind]] == []
 

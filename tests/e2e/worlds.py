@@ -14,10 +14,14 @@ from engine.sim.exchange.ledger import LedgerTotals
 from engine.spec.shipped import shipped
 from engine.store.place import Place
 
-ALL_SPECS = ("calm_tape_condor", "dte0_condor", "put_lite", "spx_spy_parity", "spy_put_seller")
+FIRST_BOTS = ("calm_tape_condor", "dte0_condor", "put_lite", "spx_spy_parity", "spy_put_seller")
+"""Those of one or two underlyings, each of which trades on many simulated days."""
+SHIPPED = tuple(
+    sorted(file.name.removesuffix(".yaml") for file in shipped("specs").iterdir() if file.name.endswith(".yaml"))
+)
 
 
-def spec_files(names: Iterable[str] = ALL_SPECS) -> list[str]:
+def spec_files(names: Iterable[str] = FIRST_BOTS) -> list[str]:
     """Return the paths of shipped specs."""
     return [str(shipped("specs") / f"{name}.yaml") for name in names]
 

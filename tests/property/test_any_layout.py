@@ -29,7 +29,7 @@ def kind_of(name: str) -> Kind:
 def meaning(text: str, name: str) -> object:
     loaded = load_text(text, name, read=beside(FILES[name]))
     assert loaded.is_fine, loaded.diagnostics
-    return loaded.account or (loaded.spec and loaded.spec.digest)
+    return loaded.account or loaded.universe or (loaded.spec and loaded.spec.digest)
 
 
 @pytest.mark.parametrize("name", list(TEXTS))

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from engine.compile.build import check
 from engine.review.change.difference import Difference, Status
 from engine.review.change.documents import compare, read_document
+from engine.spec.lineage import beside
 from engine.spec.shipped import shipped
 from engine.spec.walk import read_source
 from tests.unit.compile.document import CONDOR
@@ -65,9 +66,9 @@ def test_a_text_written_otherwise_says_the_same(file: Path, data: st.DataObject)
     content = file.read_bytes()
     tree = read_source(content, str(file)).tree
     text = data.draw(st.composite(lambda draw: rewritten(tree, draw).replace("\n  ", "\n"))())
-    loaded = read_document(text.encode(), str(file))
+    loaded = read_document(text.encode(), str(file), beside(file))
     assert loaded.is_fine, (text, [found.message for found in loaded.diagnostics])
-    (found,) = compare([read_document(content, str(file))], [loaded])
+    (found,) = compare([read_document(content, str(file), beside(file))], [loaded])
     assert (found.status, found.changes) == (Status.SAME, ())
 
 

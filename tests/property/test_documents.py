@@ -90,7 +90,9 @@ def read(content: bytes) -> Loaded:
         assert 1 <= problem.col < problem.end_col
         assert render(problem)
     assert as_json(found)
-    assert (loaded.spec is None and loaded.account is None) == any(one.is_error for one in loaded.diagnostics)
+    assert ((loaded.spec or loaded.account or loaded.universe) is None) == any(
+        one.is_error for one in loaded.diagnostics
+    )
     return loaded
 
 

@@ -31,7 +31,7 @@ VALUES: tuple[Plain, ...] = (
 
 
 def kind_of(tree: dict[str, Plain]) -> str:
-    return next((kind for kind in ("account", "test") if f"rulebot_{kind}" in tree), "strategy")
+    return next((kind for kind in ("account", "test", "universe") if f"rulebot_{kind}" in tree), "strategy")
 
 
 def is_clean(tree: Plain, kind: str) -> bool:
@@ -76,7 +76,7 @@ def test_no_keyword_of_the_schemas_is_unknown_to_the_quick_look() -> None:
                 for each in item:
                     collect(each)
 
-    for kind in ("strategy", "account", "test"):
+    for kind in ("strategy", "account", "test", "universe"):
         collect(json.loads(json.dumps(read_schema(kind))))
     assert found <= _CHECKS.keys() | _SAYS_NOTHING
 

@@ -20,6 +20,7 @@ from engine.model.session import session_from
 from engine.record.record import Kind
 from engine.run.aftermath.outside import more_than_cap
 from engine.run.chaos.acts import Act
+from engine.run.chaos.aftermath import Aftermath
 from engine.run.chaos.draw import CHOICE, draw
 from engine.run.chaos.trial import live_through
 from engine.run.chaos.verdicts import judge
@@ -259,13 +260,35 @@ def test_a_try_that_fills_when_the_next_one_has_is_told_and_ends_the_day(tmp_pat
     assert list(more_than_cap(replace(left.day, records=tuple(untold)), left.outside.rows, {}))
 
 
-def test_a_leg_that_is_not_told_counts_where_another_order_owes_the_same_contract(tmp_path: Path) -> None:
-    """Two bots in one contract, one entering, one leaving, legs told a minute late: the entry was taken for torn."""
-    desk = load_desk([str(shipped(f"examples/{name}.yaml")) for name in ("bot_limits", "cool_down")], {}, None)
-    late: dict[str, str | int] = {"kind": "late_leg", "on": "fill", "number": "each", "action": "BUY", "seconds": 60}
-    storm = replace(draw(2003421, desk, CHOICE), faults=(late,), crashes=(), acts=())
-    left = live_through(storm, desk, tmp_path)
-    assert left.kinds_fired["late_leg"] >= 2
+def told_late(tmp_path: Path, seed: int, faults: list[dict[str, str | int | float]], *examples: str) -> Aftermath:
+    """Live through a seed's market with these faults; nothing may be wrong, and nothing be taken for torn."""
+    desk = load_desk([str(shipped(each)) for each in examples], {}, None)
+    left = live_through(replace(draw(seed, desk, CHOICE), faults=tuple(faults), crashes=(), acts=()), desk, tmp_path)
     assert judge(left, desk) == {}
     assert not [record for record in left.day.records if record.data.get("what") == "unwind"]
-    assert all(position.state == "closed" for position in left.day.positions.values())
+    return left
+
+
+def test_a_leg_that_is_not_told_counts_where_another_order_owes_the_same_contract(tmp_path: Path) -> None:
+    """Two bots in one contract, one entering, one leaving, legs told a minute late: the entry was taken for torn."""
+    late: dict[str, str | int | float] = {"kind": "late_leg", "on": "fill", "number": "each", "seconds": 60}
+    bots = ("examples/bot_limits.yaml", "examples/cool_down.yaml")
+    left = told_late(tmp_path, 2003421, [late | {"action": "BUY"}], *bots)
+    assert left.kinds_fired["late_leg"] == 2
+    fills = [record.data for record in left.day.records if record.kind is Kind.FILL and record.data["quantity"]]
+    guessed = {(each["ref"], each["leg"]): each["price"] for each in fills if "unseen" in str(each["exec_id"])}
+    told = {(each["ref"], each["leg"]): each["price"] for each in fills if "unseen" not in str(each["exec_id"])}
+    assert len(guessed) == 2
+    assert guessed.items() <= told.items()  # what is left of the average price, not nothing: no exit may act on that
+    assert {position.state for position in left.day.positions.values()} == {"open"}
+
+
+def test_a_leg_that_is_not_told_counts_where_a_person_trades_the_same_contract(tmp_path: Path) -> None:
+    """The account did not say whose it was: a person was to look, and the leg was sold once more all the same."""
+    late: dict[str, str | int | float] = {"kind": "late_leg", "on": "fill", "chance": 0.5, "seconds": 60}
+    adds: dict[str, str | int | float] = {"kind": "person_adds", "at": "10:38:04", "seconds": 0}
+    left = told_late(tmp_path, 20157, [late, adds], "specs/put_lite.yaml")
+    assert dict(left.kinds_fired) == {"late_leg": 1, "person_adds": 1}
+    (position,) = left.day.positions.values()
+    assert (position.state, position.exit_reason) == ("closed", "target")
+    assert [leg.closed for leg in position.legs] == [1, 1]

@@ -124,14 +124,14 @@ def _corrections_added(at_work: work.Work, event: ExecutionReport) -> None:
 
 
 def _summary_counted(at_work: work.Work, event: ExecutionReport) -> None:
-    order = reports.find_order(at_work, event.ref, event.order_id, event.perm_id) if event.is_combo else None
+    order = reports.find_order(at_work, event) if event.is_combo else None
     if order is not None:
         event = replace(event, is_combo=False, option=order.legs[0].option)
     _ON_EXECUTION(at_work, event)
 
 
 def _only_of_live_orders(at_work: work.Work, event: ExecutionReport) -> None:
-    order = reports.find_order(at_work, event.ref, event.order_id, event.perm_id)
+    order = reports.find_order(at_work, event)
     if order is None or order.status.is_live:
         _ON_EXECUTION(at_work, event)
 

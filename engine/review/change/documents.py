@@ -2,14 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from pathlib import PurePath
 
 from engine.review.change.account import compare_accounts, lone_account
 from engine.review.change.compare import Bot, alone, compare_bots
 from engine.review.change.difference import Difference, Status
+from engine.review.change.universe import compare_universes, lone_universe
 from engine.spec.digest import with_digest
 from engine.spec.lineage import Beside
 from engine.spec.load import Loaded, load
-from engine.spec.spec import AccountDocument
+from engine.spec.spec import AccountDocument, UniverseDocument
 from engine.spec.walk import read_source
 
 _OTHER_NAME = "RB115"
@@ -26,7 +28,11 @@ def read_document(content: bytes, label: str, read: Beside | None = None) -> Loa
 
 def compare(was: Sequence[Loaded], now: Sequence[Loaded]) -> tuple[Difference, ...]:
     """Return what becomes of every sound document of two sides, in the order of the new ones, what is gone last."""
-    return (*_bots(_sound(was), _sound(now)), *_accounts(_accounts_of(was), _accounts_of(now)))
+    return (
+        *_bots(_sound(was), _sound(now)),
+        *_accounts(_accounts_of(was), _accounts_of(now)),
+        *_universes(_universes_of(was), _universes_of(now)),
+    )
 
 
 def _sound(side: Sequence[Loaded]) -> list[Bot]:
@@ -72,3 +78,18 @@ def _accounts(was: list[AccountDocument], now: list[AccountDocument]) -> Iterato
     for name, each in come.items():
         yield compare_accounts(gone[name], each) if name in gone else lone_account(each, Status.ADDED)
     yield from (lone_account(each, Status.REMOVED) for name, each in gone.items() if name not in come)
+
+
+def _universes_of(side: Sequence[Loaded]) -> dict[str, UniverseDocument]:
+    """Return the universes of a side by the names of their files, which are all the names they have."""
+    return {PurePath(each.source.file).stem: each.universe for each in side if each.universe is not None}
+
+
+def _universes(was: dict[str, UniverseDocument], now: dict[str, UniverseDocument]) -> Iterator[Difference]:
+    if len(was) == len(now) == 1:
+        ((old, gone),), ((new, come),) = was.items(), now.items()
+        yield compare_universes(gone, come, new, old)
+        return
+    for name, each in now.items():
+        yield compare_universes(was[name], each, name, name) if name in was else lone_universe(each, name, Status.ADDED)
+    yield from (lone_universe(each, name, Status.REMOVED) for name, each in was.items() if name not in now)

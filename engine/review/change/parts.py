@@ -16,10 +16,11 @@ from engine.review.change.entering import ENTRY, day_words
 from engine.review.change.facet import Edit, Part, Verdict, told, worse
 from engine.review.change.key import Key, Keys, Within, facets
 from engine.review.change.leaving import exit_part
-from engine.review.change.legs import LEG, LEGS, STRIKE, UNDERLYING, grew, trade_words
+from engine.review.change.legs import LEG, LEGS, STRIKE, grew, trade_words
 from engine.review.change.orders import ENTRY_ORDER, EXIT_ORDER
 from engine.review.change.risking import RISK
 from engine.review.change.rules import head, rule_part
+from engine.review.change.universe import judge_symbols
 from engine.review.members import rank_words
 from engine.review.numbers import number_words
 from engine.review.structure import leg_words, overwrite_words, size_words
@@ -95,7 +96,7 @@ SPEC: Keys = {
     "version": Key(key="rulebot", said=lambda value, _: str(value), judge=told("another version of the language")),
     "name": Key(key="name", said=lambda value, _: value, judge=judge_name),
     "about": Key(key="about", said=lambda value, _: value, judge=told("")),
-    "underlyings": Key(key="underlying", said=lambda value, _: ", ".join(value), judge=UNDERLYING, read=_symbols),
+    "underlyings": Key(key="underlying", said=lambda value, _: ", ".join(value), judge=judge_symbols, read=_symbols),
     "universe": Key(key="universe.rank", said=_rank_words, judge=worse("other symbols are taken"), read=_rank),
     "quantity": Key(key="quantity", said=_count, judge=judge_quantity, read=_counted),
     "size": Within("quantity"),

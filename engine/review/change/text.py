@@ -29,15 +29,19 @@ def text_of(found: Difference, width: int = WIDTH) -> str:
     return "\n".join([*lines, *found.behaviour]).rstrip()
 
 
+_CAME = {"bot": "a new bot", "account": "a new account document", "universe": "a new universe"}
+_WENT = {
+    "bot": "is gone; what it holds is closed by the text it was opened with",
+    "account": "is gone, and its limits with it",
+    "universe": "is gone; a bot that names it cannot be read any more",
+}
+
+
 def _alone(found: Difference) -> str:
     losses = ", ".join(
         f"{loss.name} {dollars(loss.was if found.status is Status.REMOVED else loss.now)}" for loss in found.losses
     )
-    word = (
-        "a new bot"
-        if found.status is Status.ADDED
-        else "is gone; what it holds is closed by the text it was opened with"
-    )
+    word = _CAME[found.kind] if found.status is Status.ADDED else _WENT[found.kind]
     return f"{found.name}  {word}" + (f"; worst case: {losses}" if losses and found.status is Status.ADDED else "")
 
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import field
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
 from engine.model.values import dataclass
 from engine.run.chaos.draw import draw, labels_of
@@ -184,7 +185,16 @@ _KNOWN: list[tuple[Asked, Desk]] = []
 
 
 def _begin(asked: Asked) -> None:
+    Thread(target=_end_with_parent, daemon=True).start()
     _KNOWN.append((asked, asked.desk()))
+
+
+def _end_with_parent() -> None:
+    """End when the process that asks has: one that was killed can tell nobody, and its workers would wait for ever."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _try(seed: int) -> Tried:

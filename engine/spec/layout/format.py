@@ -12,8 +12,8 @@ from engine.spec.slot import Slot, root_slot
 from engine.spec.source import Plain
 from engine.spec.walk import read_source
 
-_SCHEMAS = {Kind.STRATEGY: "strategy", Kind.ACCOUNT: "account"}
-_SPREAD = frozenset({"entry", "legs", "risk", "live"})
+_SCHEMAS = {Kind.STRATEGY: "strategy", Kind.ACCOUNT: "account", Kind.UNIVERSE: "universe"}
+_SPREAD = frozenset({"entry", "legs", "risk", "live", "categories"})
 """Sections of the document that stand on lines of their own when a tree is written."""
 _SET_APART = frozenset({"entry", "legs", "order", "exits", "risk"})
 
@@ -44,7 +44,7 @@ def _ordered(tree: Plain) -> tuple[Plain, list[list[str]]]:
 
 def text_of(tree: dict[str, Plain]) -> str:
     """Return a tree as the text of a document. kind: told by its version key."""
-    kind = Kind.STRATEGY if Kind.STRATEGY.value in tree else Kind.ACCOUNT
+    kind = next(kind for kind in Kind if kind.value in tree)
     root = _collection(tree)
     for entry in root.entries:
         entry.above = [""] if entry.key in _SET_APART else []

@@ -1,6 +1,7 @@
 """`rulebot diff`: what it takes, what it refuses, its exit codes, and what git makes of it."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -97,6 +98,46 @@ def test_an_account_document(tmp_path: Path) -> None:
     assert "(!) max_open  was at most" in result.stdout
     assert "now not limited" in result.stdout
     assert "at once, also while positions are open: max_open" in result.stdout
+
+
+LIQUID = """rulebot_universe: 1
+about: Liquid options.
+categories:
+  indexes: [SPY, QQQ]
+  stocks: [AAPL, TSLA]
+  funds: [XLF, XLE]
+"""
+
+
+def test_symbols_of_a_universe_in_a_file_come_and_go(clone: Path) -> None:
+    text = PUT_LITE.replace("underlying: SPX", "universe: {file: liquid.yaml, categories: [indexes, stocks]}")
+    text = re.sub(r"  halt_when:\n(    - .*\n)+", "", text)
+    (clone / "specs" / "put_lite.yaml").write_text(text.replace("entry:\n", "entry:\n  max_open: 1\n"))
+    (clone / "specs" / "liquid.yaml").write_text(LIQUID)
+    git(clone, "add", ".")
+    git(clone, "commit", "-q", "-m", "two")
+    (clone / "specs" / "liquid.yaml").write_text(LIQUID.replace("TSLA", "MSFT").replace("funds", "sectors"))
+    for what in (("HEAD", "specs"), ("HEAD:specs", "specs")):
+        result = rulebot(*what)
+        assert result.exit_code == 1, result.stderr
+        assert "was SPY, QQQ, AAPL, TSLA" in result.stdout
+        assert "MSFT comes, TSLA goes; taken from liquid.yaml: indexes and stocks" in result.stdout
+        assert "liquid  3 changes, 2 of them (!)" in result.stdout
+        assert "(!) categories.stocks   AAPL, TSLA -> AAPL, MSFT  MSFT comes, TSLA goes" in result.stdout
+        assert "categories.sectors  new XLF, XLE" in result.stdout
+        assert "(!) categories.funds    gone XLF, XLE" in result.stdout
+    (clone / "specs" / "liquid.yaml").write_text(LIQUID.replace("[SPY, QQQ]", "[QQQ, SPY]  # the other way round"))
+    assert "the same symbols in another order" in rulebot("HEAD", "specs/liquid.yaml").stdout
+    (clone / "specs" / "liquid.yaml").write_text(LIQUID.replace("  funds: [XLF, XLE]\n", "# none\n"))
+    assert "put_lite  nothing changes" in rulebot("HEAD", "specs/put_lite.yaml").stdout
+
+
+def test_a_universe_that_only_one_side_has(clone: Path, tmp_path: Path) -> None:
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / "put_lite.yaml").write_text(PUT_LITE)
+    (clone / "specs" / "liquid.yaml").write_text(LIQUID)
+    assert "liquid  a new universe\n" in rulebot(str(tmp_path / "specs"), "specs").stdout
+    assert "liquid  is gone; a bot that names it" in rulebot("specs", str(tmp_path / "specs")).stdout
 
 
 # ---------------------------------------------------------------- growth of risk
@@ -231,6 +272,28 @@ def test_git_diff_speaks_of_meaning(clone: Path, monkeypatch: pytest.MonkeyPatch
     assert not (clone / ".gitattributes").exists()
     assert "+  - stop: {loss: $80}" in git(clone, "diff")
     assert "already" in rulebot("--uninstall-git").stdout
+
+
+def test_git_reads_what_stands_beside_a_spec_from_the_working_tree(clone: Path) -> None:
+    child = "rulebot: 1\nname: child\nabout: A child.\nextends: put_lite\nrisk: {max_loss_per_trade: $900}\n"
+    text = PUT_LITE.replace("name: put_lite", "name: many").replace(
+        "underlying: SPX", "universe: {file: liquid.yaml, CATEGORIES}"
+    )
+    text = re.sub(r"  halt_when:\n(    - .*\n)+", "", text).replace("entry:\n", "entry:\n  max_open: 1\n")
+    (clone / "specs" / "child.yaml").write_text(child)
+    (clone / "specs" / "many.yaml").write_text(text.replace("CATEGORIES", "categories: [indexes]"))
+    (clone / "specs" / "liquid.yaml").write_text(LIQUID)
+    git(clone, "add", ".")
+    git(clone, "commit", "-q", "-m", "two")
+    rulebot("--install-git", "--yes")
+    (clone / "specs" / "child.yaml").write_text(child.replace("900", "800"))
+    (clone / "specs" / "many.yaml").write_text(text.replace("CATEGORIES", "categories: [indexes, funds]"))
+    (clone / "specs" / "liquid.yaml").write_text(LIQUID.replace("TSLA", "MSFT"))
+    shown = git(clone, "diff")
+    assert "child  1 change" in shown
+    assert "XLF and XLE come; taken from liquid.yaml: indexes and funds" in shown
+    assert "MSFT comes, TSLA goes" in shown
+    assert "line by line" not in shown
 
 
 def test_what_else_stands_in_gits_files_stays(clone: Path) -> None:

@@ -20,6 +20,26 @@ def rulebot(*words: str) -> Result:
     return CliRunner().invoke(main, ["explain", *words])
 
 
+LIQUID = "rulebot_universe: 1\nabout: Liquid options.\ncategories: {indexes: [SPX, SPY], funds: [XLF, XLE]}\n"
+
+
+def test_a_universe_in_a_file_and_what_a_bot_takes_of_it(tmp_path: Path) -> None:
+    spec = (shipped("specs") / "micro_buywrite.yaml").read_text(encoding="utf-8")
+    symbols = "  symbols: [SPY, QQQ, AAPL, MSFT, NVDA, TSLA, AMZN, META, GOOGL]\n"
+    assert symbols in spec
+    takes = "  file: liquid.yaml\n  categories: [funds, indexes]\n  except: [SPX]\n"
+    (tmp_path / "micro_buywrite.yaml").write_text(spec.replace(symbols, takes))
+    (tmp_path / "liquid.yaml").write_text(LIQUID)
+    result = rulebot(str(tmp_path))
+    assert result.exit_code == 0, result.stderr
+    assert "liquid  liquid options" in result.stdout
+    assert "indexes  2 symbols: SPX, SPY" in result.stdout
+    assert "Universe  3 symbols, one position each: XLF, XLE and SPY" in result.stdout
+    assert "taken from liquid.yaml: funds and indexes, without SPX" in result.stdout
+    whole = rulebot("--resolved", str(tmp_path / "micro_buywrite.yaml")).stdout
+    assert "universe:\n  symbols: [XLF, XLE, SPY]\n" in whole or "{symbols: [XLF, XLE, SPY]" in whole
+
+
 def test_a_shipped_spec_by_its_name_and_several_in_one_call() -> None:
     result = rulebot("put_lite", "vix", "dte0_condor")
     assert result.exit_code == 0

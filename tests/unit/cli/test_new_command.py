@@ -82,6 +82,7 @@ def test_like_one_that_extends_another(folder: Path) -> None:
         (("bot", "--like", "nobody"), "there is no 'nobody'"),
         (("bot", "--like", "many"), "'many' names 2 specs"),
         (("bot", "--like", "account.yaml"), "'account.yaml' is no bot"),
+        (("bot", "--like", "liquid.yaml"), "'liquid.yaml' is no bot"),
     ],
 )
 def test_misuse(folder: Path, arguments: tuple[str, ...], said: str) -> None:
@@ -91,6 +92,7 @@ def test_misuse(folder: Path, arguments: tuple[str, ...], said: str) -> None:
     (folder / "many" / "a.yaml").touch()
     (folder / "many" / "b.yaml").touch()
     (folder / "account.yaml").write_text("rulebot_account: 1\nabout: x\naccount: DU1234567\nrisk: {max_open: 1}\n")
+    (folder / "liquid.yaml").write_text("rulebot_universe: 1\nabout: x\ncategories: {indexes: [SPX, SPY]}\n")
     result = rulebot("new", *arguments)
     assert result.exit_code == 2
     assert said in result.stderr

@@ -41,7 +41,8 @@ ELSEWHERE = {
     "parameters": "parameters", "let": "let", "accept": "accept", "when": "entry.when",
     "require": "legs.require", "halt_when": "risk.halt_when", "entry": "entry", "legs": "legs", "exits": "exits",
     "exit_order": "exit_order", "risk": "risk", "strike": "strike", "choose": "legs.choose",
-    "universe": "underlying", "symbols": "underlying", "highest": "rank", "lowest": "rank",
+    "universe": "underlying", "symbols": "underlying", "file": "underlying",
+    "categories": "underlying", "except": "underlying", "highest": "rank", "lowest": "rank",
 }  # fmt: skip
 """Keys of the schema that another entry of the tables speaks of: part of a window, of a test, of a selector."""
 

@@ -44,9 +44,10 @@ USUAL_DAY = "2026-11-02"
 
 
 def sections(text: str) -> dict[str, str]:
-    """Return the sections of a document by their key; both ways of saying the underlying are one."""
+    """Return the sections of a document by their key; all ways of saying the underlying are one."""
     found = [part for part in re.split(r"^(?=[a-z_]+:)", text, flags=re.MULTILINE) if re.match(r"[a-z_]+:", part)]
-    return {part.partition(":")[0].replace("underlyings", "underlying"): part for part in found}
+    named = {"underlyings": "underlying", "universe": "underlying"}
+    return {named.get(key := part.partition(":")[0], key): part for part in found}
 
 
 def completed(example: str) -> str:
@@ -64,7 +65,9 @@ def loaded(example: str, encoding: str, name: str) -> Loaded:
 
 
 def beside(name: str) -> bytes:
-    """Return the one document that stands beside the examples."""
+    """Return one of the two documents that stand beside the examples."""
+    if name == "liquid.yaml":
+        return b"rulebot_universe: 1\nabout: Funds of the indexes.\ncategories: {indexes: [SPY, QQQ]}\n"
     if name != "base.yaml":
         raise FileNotFoundError(name)
     return REST.replace("name: condor\n", "name: base\n").encode()

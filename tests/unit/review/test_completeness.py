@@ -76,7 +76,7 @@ def keys_of(node: object) -> set[str]:
 
 
 def test_every_key_of_the_schemas_and_every_measure_has_a_page() -> None:
-    keys = keys_of(read_schema("strategy")) | keys_of(read_schema("account"))
+    keys = {key for kind in ("strategy", "account", "universe") for key in keys_of(read_schema(kind))}
     assert keys - set(known_words()) == set()
     assert VOCABULARY.keys() <= set(known_words())
     assert [word for word in known_words() if (word_page(word) or None) is None] == []

@@ -26,7 +26,7 @@ def words(schema: Any) -> Iterator[str]:
 
 def test_every_word_of_the_schemas_is_explained() -> None:
     known = set(re.findall(r"\w+", PAGE))
-    for kind in ("strategy", "account"):
+    for kind in ("strategy", "account", "universe"):
         schema = json.loads((shipped("schemas") / f"{kind}.schema.json").read_text())
         missing = sorted(set(words(schema)) - known)
         assert missing == []
@@ -35,6 +35,18 @@ def test_every_word_of_the_schemas_is_explained() -> None:
 def test_the_account_example_is_true() -> None:
     (example,) = (block for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL) if "rulebot_account" in block)
     assert load_text(example, "account.yaml").account is not None
+
+
+def test_the_examples_of_a_universe_in_a_file_are_true() -> None:
+    blocks = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    (document,) = (block for block in blocks if "rulebot_universe" in block)
+    (example,) = (block for block in blocks if "categories: [indexes" in block)
+    assert load_text(document, "liquid.yaml").universe is not None
+    spec = (shipped("specs") / "micro_buywrite.yaml").read_text(encoding="utf-8")
+    text = re.sub(r"^universe:\n(?:  .*\n)*", example, spec, flags=re.MULTILINE)
+    loaded = load_text(text, "micro_buywrite.yaml", read=lambda name: {"liquid.yaml": document.encode()}[name])
+    assert loaded.diagnostics == ()
+    assert loaded.source.symbols == ("SPX", "SPY", "QQQ", "AAPL", "MSFT", "NVDA", "AMZN", "META", "GOOGL")
 
 
 def test_the_example_that_extends_is_true() -> None:

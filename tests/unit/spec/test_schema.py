@@ -10,10 +10,11 @@ from jsonschema import Draft202012Validator
 
 from engine.spec import spec as nouns
 from engine.spec.shipped import shipped
+from engine.spec.universe import FEWEST, MOST
 from engine.spec.walk import read_source
 from engine.spec.words import RESERVED
 
-KINDS = ("strategy", "account", "test")
+KINDS = ("strategy", "account", "test", "universe")
 APPLIES = {"next", "pinned", "at_once"}
 
 
@@ -68,11 +69,11 @@ def test_every_example_is_valid(kind: str) -> None:
 
 
 def test_every_field_of_the_document_says_what_an_edit_reaches() -> None:
-    for kind in ("strategy", "account"):
+    for kind in ("strategy", "account", "universe"):
         root = schema_of(kind)
         for name, field in root["properties"].items():
             assert field["x-applies"] in APPLIES, name
-        for name, field in root["properties"]["risk"]["properties"].items():
+        for name, field in root["properties"].get("risk", {"properties": {}})["properties"].items():
             assert field["x-applies"] in APPLIES, name
 
 
@@ -137,6 +138,14 @@ def test_keys_of_an_account_document_are_fields_of_its_noun() -> None:
     assert set(root["$defs"]["requirement"]["properties"]) == set(REQUIRED)
     assert set(root["properties"]["live"]["properties"]) == names(nouns.LiveRules)
     assert set(root["$defs"]["demand"]["properties"]) == {shown.value for shown in nouns.Shown}
+
+
+def test_keys_of_a_universe_are_fields_of_its_nouns() -> None:
+    assert set(schema_of("universe")["properties"]) == names(nouns.UniverseDocument, "version") | {"rulebot_universe"}
+    written = {"except" if name == "without" else name for name in names(nouns.Taken)}
+    assert keys("properties", "universe") == names(nouns.Universe, "taken") | written
+    symbols = schema_of("strategy")["properties"]["universe"]["properties"]["symbols"]
+    assert (symbols["minItems"], symbols["maxItems"]) == (FEWEST, MOST)
 
 
 def test_words_of_conditions_are_reserved() -> None:

@@ -9,6 +9,7 @@ from engine.model.contract import Underlying
 from engine.model.order import OrderStatus, Purpose, Side
 from engine.record.record import Kind
 from engine.turn.program import AccountLimits
+from engine.turn.runaway import MOST
 
 AGAIN = """
   window: {from: "10:00", to: "11:00"}
@@ -320,3 +321,32 @@ def test_two_bots_have_their_own_days() -> None:
     desk.until("10:00")
     assert sorted(order.bot for order in desk.submitted) == ["one", "two"]
     assert len({order.ref for order in desk.submitted}) == 2
+
+
+# ---------------------------------------------------------------- a runaway (faults.md row 95)
+
+
+def test_a_bot_that_enters_again_and_again_is_stopped_for_the_day() -> None:
+    entry = '{window: {from: "10:00", to: "15:00"}, again: {after: [unfilled], wait: 1s}}'
+    desk = Desk((text_of(entry=entry),))
+    desk.enter()
+    for _ in range(40):
+        unfilled(desk)
+        desk.tick(2)
+    assert len(desk.submitted) == MOST
+    assert [text for text in desk.alarms if "a person must look" in text] == [
+        "spread has sent 30 opening orders within 10 minutes: it enters nothing more today, a person must look"
+    ]
+    desk.until("14:00", step=60)
+    assert len(desk.submitted) == MOST
+
+
+def test_as_many_orders_over_a_longer_time_are_no_runaway() -> None:
+    entry = '{window: {from: "10:00", to: "15:00"}, again: {after: [unfilled], wait: 30s}}'
+    desk = Desk((text_of(entry=entry),))
+    desk.enter()
+    for _ in range(MOST + 5):
+        unfilled(desk)
+        desk.tick(31)
+    assert len(desk.submitted) == MOST + 6
+    assert not desk.alarms

@@ -115,7 +115,7 @@ def test_an_order_that_filled_unseen() -> None:
     assert desk.position.state == "open"
 
 
-def test_fills_that_are_owed_are_waited_for_and_then_booked_from_the_account() -> None:
+def test_fills_that_are_owed_are_waited_for_and_then_booked_by_the_brokers_word() -> None:
     """The broker says that it filled and tells no executions (while 1100 lasts, say)."""
     desk = Desk()
     order = desk.enter()
@@ -129,7 +129,7 @@ def test_fills_that_are_owed_are_waited_for_and_then_booked_from_the_account() -
         desk.send(OrdersListed(desk.now, frozenset()))
     assert not desk.live
     assert desk.position.state == "open"
-    assert any("filled while nobody listened" in text for text in desk.alarms)
+    assert any("has filled, and not all of it is told" in text for text in desk.alarms)
 
 
 def test_fills_that_are_owed_and_told_in_time_are_counted_as_they_are() -> None:

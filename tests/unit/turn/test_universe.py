@@ -11,6 +11,7 @@ from engine.model.market import Extra
 from engine.model.order import Order, OrderStatus
 from engine.record.codec import decode, encode
 from engine.record.record import Kind
+from engine.run.glance import glance
 
 LEGS = """
   expiry: {dte: 0}
@@ -194,3 +195,13 @@ def test_skew_is_streamed_for_a_symbol_out_of_focus_too() -> None:
     streamed = {(each.symbol, each.right) for each in desk.state.streamed if isinstance(each, Option)}
     assert {symbol for symbol, _ in streamed} == {"SPY", "SPX"}
     assert not desk.submitted
+
+
+def test_the_line_of_levels_leaves_out_what_comes_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.run.glance._USUAL", ("VIX",))
+    universe = text_of("many", underlyings="", universe="{symbols: [SPY, SPX]}", entry=TWO, legs=LEGS, exits=EXITS)
+    alone, both = Desk((universe,)), Desk((universe, text_of()))
+    for desk, levels in ((alone, ["VIX"]), (both, ["VIX", "SPX"])):
+        desk.until("10:00")
+        shown = glance(desk.program, desk.state, desk.now, desk.now, None)
+        assert [name for name, _ in shown.levels] == levels

@@ -1,0 +1,33 @@
+"""docs/commands.md has every command and option, as `--help` has them."""
+
+import re
+from pathlib import Path
+
+import click
+
+from engine.cli.command_pages import document
+from engine.cli.main import COMMANDS, main
+
+PAGE = Path(__file__).parents[3] / "docs" / "commands.md"
+MADE_BY = "python -c 'from engine.cli.command_pages import document; print(document(), end=\"\")' > docs/commands.md"
+
+
+def test_the_page_is_what_the_commands_are() -> None:
+    assert PAGE.read_text(encoding="utf-8") == document(), f"make it anew: {MADE_BY}"
+
+
+def test_every_command_and_each_of_its_options_is_there() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    context = click.Context(main, info_name="rulebot")
+    for name in COMMANDS:
+        command = main.get_command(context, name)
+        assert command is not None
+        body = text.partition(f"### rulebot {name}\n")[2]
+        for option in command.params:
+            if isinstance(option, click.Option) and not option.hidden:
+                assert option.opts[0] in body
+    assert set(re.findall(r"^### rulebot (\w+)$", text, re.MULTILINE)) == set(COMMANDS)
+
+
+def test_the_way_to_make_it_is_told_to_who_adds_a_command() -> None:
+    assert MADE_BY in (PAGE.parent / "contributing.md").read_text(encoding="utf-8")

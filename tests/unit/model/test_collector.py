@@ -1,0 +1,23 @@
+"""When garbage is collected."""
+
+import gc
+
+from engine.model.collector import no_collection, seldom_collected
+
+
+def test_a_run_collects_seldom_and_leaves_all_as_it_was() -> None:
+    before = gc.get_threshold(), gc.get_freeze_count()
+    with seldom_collected():
+        assert gc.isenabled()
+        assert gc.get_threshold()[0] > 10 * before[0][0]
+        assert gc.get_freeze_count() > before[1]
+    assert (gc.get_threshold(), gc.get_freeze_count()) == before
+
+
+def test_where_nothing_is_collected_nothing_changes() -> None:
+    """What is put aside while nothing is collected would be put aside for good, trial by trial."""
+    before = gc.get_threshold()
+    with no_collection(), seldom_collected():
+        assert gc.get_freeze_count() == 0
+        assert gc.get_threshold() == before
+    assert gc.isenabled()

@@ -1,0 +1,27 @@
+"""docs/language/words.md says of every word what `rulebot explain` says of it, and is made anew when a word changes."""
+
+import re
+from pathlib import Path
+
+from engine.review.word_page import known_words
+from engine.review.word_pages import document
+
+PAGE = Path(__file__).parents[3] / "docs" / "language" / "words.md"
+MADE_BY = (
+    "python -c 'from engine.review.word_pages import document; print(document(), end=\"\")' > docs/language/words.md"
+)
+
+
+def test_the_page_is_what_the_language_is() -> None:
+    assert PAGE.read_text(encoding="utf-8") == document(), f"make it anew: {MADE_BY}"
+
+
+def test_every_word_has_its_page_once_and_is_listed() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    titles = re.findall(r"^### (\S+)$", text, re.MULTILINE)
+    assert sorted(titles) == sorted(known_words())
+    assert sorted(re.findall(r"\[`(\w+)`\]\(#\w+\)", text)) == sorted(titles)
+
+
+def test_the_way_to_make_it_is_told_to_who_adds_a_word() -> None:
+    assert MADE_BY in (PAGE.parents[1] / "contributing.md").read_text(encoding="utf-8")

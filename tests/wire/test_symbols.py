@@ -1,0 +1,96 @@
+"""Symbols asked of the simulated gateway over TCP, and what the answers mean."""
+
+import json
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from ib_session import connected, gateway, run
+
+from engine.adapters.ib.symbols import known_contract, symbol_facts
+from engine.cli.main import main
+from engine.model.facts import KnownContract, SymbolFacts
+from engine.run.symbols import trouble_with
+
+AAPL = KnownContract(con_id=265598, is_index=False, exchange="NASDAQ", name="APPLE INC")
+LISTED = {"AAPL": (date(2026, 11, 20),)}
+UNIVERSE = "rulebot_universe: 1\nabout: Two categories.\ncategories:\n  old: [TWTR, AAPL]\n  new: [SPX, AAPL, VIX]\n"
+
+
+def test_what_the_gateway_has_under_a_symbol() -> None:
+    async def scenario() -> None:
+        async with gateway() as gw, connected(gw.port) as (world, _):
+            found = await symbol_facts(world.link, "SPX", 30)
+            spx = KnownContract(con_id=416904, is_index=True, exchange="CBOE", name="S&P 500 Stock Index")
+            assert found.contracts == (spx,)
+            assert found.expiries.keys() == {"SPX", "SPXW"}
+            assert found.expiries["SPXW"] == tuple(sorted(found.expiries["SPXW"]))
+            assert (await symbol_facts(world.link, "AAPL", 30)).contracts == (AAPL,)
+            assert await symbol_facts(world.link, "TWTR", 30) == SymbolFacts("TWTR", ())
+            assert (await symbol_facts(world.link, "VIX", 30)).expiries == {}
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("version", [163, 176])
+def test_a_row_is_read_as_its_version_lays_it_out(version: int) -> None:
+    head = ["AAPL", "STK", "", "0", "", "SMART", "USD", "AAPL", "NMS", "NMS", "265598", "0.01"]
+    rest = ["", "ACTIVETIM", "SMART", "1", "0", "APPLE INC", "NASDAQ", ""]
+    row = ["10", "8", "9001", *head, "100", *rest] if version < 164 else ["10", "9001", *head, *rest]
+    assert known_contract(row, version) == AAPL
+    assert known_contract([field.replace("NASDAQ", "") for field in row], version) == replace(AAPL, exchange="SMART")
+
+
+def test_why_bots_cannot_trade_a_symbol() -> None:
+    other = replace(AAPL, con_id=7, exchange="PINK", name="APPLE PIE")
+    assert trouble_with(SymbolFacts("AAPL", (AAPL,), LISTED)) == ""
+    assert trouble_with(SymbolFacts("AAPL", ())).startswith("gone: ")
+    assert trouble_with(SymbolFacts("AAPL", (AAPL, other))) == (
+        "ambiguous: the broker has 2 of them: APPLE INC (NASDAQ, 265598), APPLE PIE (PINK, 7)"
+    )
+    assert trouble_with(SymbolFacts("AAPL", (AAPL,))) == "no options: the broker lists none on it"
+    assert trouble_with(SymbolFacts("SPX", (AAPL,), LISTED)) == "no options SPXW: the broker lists AAPL"
+
+
+# ---------------------------------------------------------------- the command
+
+
+def symbols(*words: str) -> Result:
+    return CliRunner().invoke(main, ["symbols", *words])
+
+
+def test_the_command_names_each_symbol_once_and_says_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "liquid.yaml").write_text(UNIVERSE)
+    found = symbols("--sim", str(tmp_path))
+    assert found.exit_code == 1, found.stderr
+    lines = found.stdout.splitlines()
+    assert [line.split()[0] for line in lines] == ["TWTR", "AAPL", "SPX", "VIX", "4"]
+    assert " gone: the broker has no " in lines[0]
+    assert lines[1] == " AAPL  stock  NASDAQ  APPLE INC; options AAPL to 2028-12-15"
+    assert "no options: the broker lists none on it" in lines[3]
+    assert lines[4] == "4 symbols: 2 fine, 2 not"
+
+
+def test_symbols_of_a_bot_for_machines() -> None:
+    found = symbols("--sim", "--format", "json", "spx_spy_parity")
+    assert found.exit_code == 0, found.stderr
+    rows = json.loads(found.stdout)["symbols"]
+    assert [(row["symbol"], row["trouble"], row["contracts"][0]["exchange"]) for row in rows] == [
+        ("SPX", "", "CBOE"),
+        ("SPY", "", "ARCA"),
+    ]
+
+
+def test_misuse_and_a_broker_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "liquid.yaml").write_text(UNIVERSE.replace("SPX", "spx"))
+    assert symbols("--sim", str(tmp_path)).exit_code == 1
+    assert "error[RB152]" in symbols("--sim", str(tmp_path)).stderr
+    (tmp_path / "liquid.yaml").write_text(UNIVERSE)
+    assert symbols("--sim", "--client-id", "3", str(tmp_path)).exit_code == 2
+    assert symbols("--gateway", "nowhere", str(tmp_path)).exit_code == 2
+    account = "rulebot_account: 1\nabout: x\naccount: DU1234567\nrisk: {max_open: 1}\n"
+    (tmp_path / "account.yaml").write_text(account)
+    assert "none of these files names a symbol" in symbols("--sim", str(tmp_path / "account.yaml")).stderr
+    assert symbols("--gateway", "127.0.0.1:1", str(tmp_path)).exit_code == 3
