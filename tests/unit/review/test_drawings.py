@@ -81,6 +81,12 @@ def test_every_move_stands_on_the_page_with_what_it_means() -> None:
     assert "a resting order, or a person, closed it: target or stop</td>" in text
 
 
+def test_a_window_that_hangs_on_the_session_is_drawn_by_the_clock() -> None:
+    found = explained(shipped("specs") / "vertical_switch.yaml")
+    assert found.labels["flat", "enter"] == "10:00 to 15:00"
+    assert explained(shipped("specs") / "spy_put_seller.yaml").labels["flat", "enter"] == "09:31"
+
+
 def test_each_alternative_is_drawn_with_its_own_price() -> None:
     text = page_of([explained(shipped("specs") / "vertical_switch.yaml")])
     assert '<h3 class="name">credit</h3><p>581/586p at 1.41; breaks even at' in text
