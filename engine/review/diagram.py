@@ -17,7 +17,7 @@ def text_diagram(name: str, table: Lifecycle, labels: Labels) -> str:
         rows = [row for row in table.rows if row.state == state]
         mark = " (begins here)" if state == table.initial else " (ends here)" if state in table.final else ""
         lines += ["", f"  {state}{mark}"]
-        lines += [f"    {_arrow(row).ljust(width)}{_meaning(row, labels)}" for row in rows]
+        lines += [f"    {_arrow(row).ljust(width)}{meaning(row, labels)}" for row in rows]
     return "\n".join(lines)
 
 
@@ -25,7 +25,8 @@ def _arrow(row: Row) -> str:
     return f"──{row.trigger}──▶ {row.next}"
 
 
-def _meaning(row: Row, labels: Labels) -> str:
+def meaning(row: Row, labels: Labels) -> str:
+    """Return what a move means, and which of the bot's own rules make it."""
     own = labels.get((row.state, row.trigger))
     words = TRIGGERS.get(row.trigger, "")
     return f"{words}: {own}" if own else words

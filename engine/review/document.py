@@ -23,8 +23,9 @@ def document_of(explanation: Explanation) -> dict[str, Any]:
             "names": list(explanation.lifecycle.states),
             "moves": [{"state": row.state, "trigger": row.trigger, "next": row.next} for row in rows],
         }
-    if explanation.payoff is not None:
-        found["payoff"] = _payoff(explanation.payoff)
+    drawn = {name: _payoff(payoff) for name, payoff in explanation.payoffs.items()}
+    if drawn:
+        found |= {"payoff": drawn[""]} if "" in drawn else {"payoffs": drawn}
     return found | ({"example": dict(explanation.figures)} if explanation.figures else {})
 
 
@@ -42,4 +43,5 @@ def _payoff(payoff: Payoff) -> dict[str, Any]:
         "best": None if payoff.best is None else str(payoff.best),
         "worst": None if payoff.worst is None else str(payoff.worst),
         **({"assumed": payoff.assumed} if payoff.assumed else {}),
+        **({"covered": True} if payoff.covered else {}),
     }

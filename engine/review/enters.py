@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from engine.compile.plan import Again, EntryPlan, Rule
 from engine.compile.timing import windows_of
@@ -22,6 +22,7 @@ def enters(subject: Subject) -> Section:
     """Return when the bot may enter, how often, and only if what."""
     entry, cast = subject.plan.entry, subject.cast
     lines = [sentence_line(days_words(entry), window_words(subject), caps_words(entry), _judged(entry))]
+    lines.append(Line(words="all times are New York's"))
     if entry.again is not None:
         lines.append(Line(words=again_words(entry.again)))
     if entry.when:
@@ -54,21 +55,18 @@ def window_words(subject: Subject) -> str:
     """Return `10:30 to 13:30, half days to 12:30`, and why a window ends before the spec says."""
     written = windows_of(subject.spec.entry)
     ends = [end for _, end in _spans(subject.bot, FULL_DAY)]
-    if written[0].end is None:
-        each = "each " if len(written) > 1 else ""
-        times = listed(tuple(_at(window.start) for window in written), "and")
-        said = f"at {times}, {each}open for {amounts.duration(written[0].lasts or 0.0)}"
-    else:
-        said = listed(tuple(_span(window, end) for window, end in zip(written, ends, strict=True)), "and")
+    said = listed(tuple(_span(window, end) for window, end in zip(written, ends, strict=True)), "and")
     return f"{said}{_on_half_days(subject.bot)}"
 
 
 def _span(window: Window, last: datetime) -> str:
-    assert window.end is not None
-    start = _at(window.start)
-    if window.end.on(FULL_DAY) <= last:
-        return f"{start} to {_at(window.end)}"
-    return f"{start} to {amounts.clock(last)} (the first time exit; its own end is {_at(window.end)})"
+    start = window.start.on(FULL_DAY)
+    end = start + timedelta(seconds=window.lasts or 0.0) if window.end is None else window.end.on(FULL_DAY)
+    own = amounts.clock(end) if window.end is None else _at(window.end)
+    if end <= last:
+        return f"{_at(window.start)} to {own}"
+    why = "the close" if last >= FULL_DAY.close else "the first time exit"
+    return f"{_at(window.start)} to {amounts.clock(last)} ({why}; its own end is {own})"
 
 
 def _at(at: DayTime) -> str:
@@ -107,12 +105,14 @@ def caps_words(entry: EntryPlan) -> str:
     if entry.per_week is not None:
         parts.append(f"{amounts.times(entry.per_week)} a week at most")
     if entry.max_open != entry.per_day:
-        parts.append(f"{entry.max_open} open at once")
+        parts.append(f"{entry.max_open} open at once at most")
     return ", ".join(parts)
 
 
 def _judged(entry: EntryPlan) -> str:
-    often = f"judged every {amounts.duration(entry.every).removeprefix('1 ')}" if entry.every else ""
+    often = "judged at every change" if entry.when else ""
+    if entry.every:
+        often = f"judged every {amounts.duration(entry.every).removeprefix('1 ')}"
     once = "decided by the first clear answer (try: once)" if entry.once else ""
     return ", ".join(part for part in (often, once) if part)
 
@@ -126,14 +126,16 @@ OUTCOMES = {
 
 
 def again_words(again: Again) -> str:
-    """Return what must have happened before another entry, and when."""
+    """Return what must have happened before another entry, and until when it may be made."""
     exits = tuple(name for name in again.after if name not in OUTCOMES)
     after = [OUTCOMES[name] for name in again.after if name in OUTCOMES]
+    if {"filled", "unfilled"} <= set(again.after):
+        after = ["an entry, filled or not"]
     if exits:
         after.append(f"a position closed by {listed(exits, 'or')}")
-    until = f" until {_at(again.until)}" if again.until is not None else ""
+    until = f" until {_at(again.until)}" if again.until is not None else ", until the window's end"
     most = f", {amounts.counted(again.at_most, 'time')} at most" if again.at_most is not None else ""
-    return f"enters again {amounts.duration(again.wait)} after {_either(after)}{until}{most}"
+    return f"may enter again {amounts.duration(again.wait)} after {_either(after)}{until}{most}"
 
 
 def _either(parts: Sequence[str]) -> str:

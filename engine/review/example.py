@@ -207,4 +207,4 @@ def _market(plan: Plan, selection: Selection) -> str:
     points = deviation(option.symbol, option.expiry, at)
     of_account = plan.size is not None and plan.size.amount.unit is Unit.MULTIPLE
     account = f", an account of {money(ACCOUNT)}" if of_account else ""
-    return f"{levels} at {clock(at)}, expected move {points:.0f} points{account}"
+    return f"{levels} at {clock(at)}, expected move {points:.{0 if points >= 10 else 1}f} points{account}"

@@ -1,5 +1,7 @@
 """The front door: a spec and its plan to an Explanation."""
 
+from dataclasses import replace
+
 from engine.compile.build import values_of
 from engine.compile.expression import number_of_name
 from engine.compile.plan import Plan
@@ -36,7 +38,7 @@ def explain_bot(spec: Spec, plan: Plan) -> Explanation:
         states=paths(subject),
         labels=labels(subject),
         lifecycle=plan.lifecycle,
-        payoff=_payoff(subject),
+        payoffs=_payoffs(subject),
         figures=_figures(subject),
     )
 
@@ -63,12 +65,16 @@ def _let_words(let: Let, subject: Subject) -> str:
     return number_words(number_of_name(let.name, scope, let.path), subject.cast)
 
 
-def _payoff(subject: Subject) -> Payoff | None:
-    example = subject.example
-    if example is None:
-        return None
+def _payoffs(subject: Subject) -> dict[str, Payoff]:
+    """Return what the example makes at expiry, of a bot with a choice that of each alternative."""
     levels = [(symbol, level(symbol)) for symbol in subject.plan.underlyings]
-    return payoff_of(example.position.legs, levels, example.position.net)
+    covered = subject.plan.overwrite is not None
+    found = [(name, each.example) for name, each in subject.alternatives or (("", subject),)]
+    return {
+        name: replace(payoff_of(example.position.legs, levels, example.position.net), covered=covered)
+        for name, example in found
+        if example
+    }
 
 
 def _figures(subject: Subject) -> dict[str, object]:

@@ -33,7 +33,10 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What one document comes to. `figures` are numbers for machines; an account has neither states nor payoff."""
+    """What one document comes to. `figures` are numbers for machines; an account has neither states nor payoffs.
+
+    payoffs: what the example makes at expiry, of a bot with a choice by the name of each alternative, else by "".
+    """
 
     kind: str
     name: str
@@ -42,7 +45,7 @@ class Explanation:
     states: tuple[str, ...] = ()
     labels: Mapping[tuple[str, str], str] = field(default_factory=dict)
     lifecycle: Lifecycle | None = None
-    payoff: Payoff | None = None
+    payoffs: Mapping[str, Payoff] = field(default_factory=dict)
     figures: Mapping[str, object] = field(default_factory=dict)
 
 

@@ -7,11 +7,12 @@ from engine.compile.plan import ExitPlan, Holds
 from engine.evaluate.phrases import Cast, listed
 from engine.model.contract import Settlement, product
 from engine.review import amounts
+from engine.review.example import Example
 from engine.review.explanation import Line, Section
-from engine.review.levels import level_of, level_words, protection_prices, with_level
+from engine.review.levels import level_of, level_words, part_price, protection_prices, with_level
 from engine.review.orders import ladder_words
 from engine.review.sentences import ending, judging, outline, rule_words
-from engine.review.spoken import each_words
+from engine.review.spoken import cast_for, each_words
 from engine.review.subject import Subject
 from engine.spec.spec import Exit, ExitKind, IfUnknown
 
@@ -27,12 +28,35 @@ def leaves(subject: Subject) -> Section:
 
 def _head(subject: Subject) -> Iterator[Line]:
     example = subject.example
-    words = "the first that holds acts, one above it takes over"
+    watched = "judged while the session is open, from the first fill on; " if _watched(subject) else ""
+    yield Line(words=f"{watched}the first that holds acts{taking_over(subject)}")
     if example is None:
-        yield Line(words=words)
         return
-    sold = f"{amounts.price(example.net)} {example.verb}, {example.basis}"
-    yield Line(words=f"{words}; dollars are those of {sold}, after all commissions")
+    sold = f"{_how_many(subject, example)}{amounts.price(example.net)} {example.verb}, {example.basis}"
+    yield Line(words=f"dollars are those of {sold}, after all commissions")
+
+
+def _how_many(subject: Subject, example: Example) -> str:
+    """Return of how many structures the dollars are, nothing when it is one."""
+    if subject.plan.overwrite is not None:
+        return "one call, "
+    count = example.position.quantity
+    return f"{count} structures, each " if count > 1 else ""
+
+
+def taking_over(subject: Subject) -> str:
+    """Return which exits take over from one that is at work, "" where the engine watches no two of them."""
+    watched = _watched(subject)
+    if len(watched) < 2:
+        return ""
+    more = ", or that closes more," if any(planned.legs or planned.part for planned in watched) else ""
+    words = f"; one above it{more} takes over"
+    kinds = {planned.kind is ExitKind.TARGET for planned in watched}
+    return f"{words}; targets give way to all other exits and take over from none" if len(kinds) > 1 else words
+
+
+def _watched(subject: Subject) -> list[ExitPlan]:
+    return [planned for planned in subject.exits if planned.rule is not None and not planned.resting]
 
 
 # ---------------------------------------------------------------- one exit
@@ -42,8 +66,10 @@ def _exit_lines(at: int, planned: ExitPlan, subject: Subject) -> Iterator[Line]:
     if planned.rule is None:
         yield Line(mark=str(at), name=planned.name, words="what is left settles at expiry")
         return
-    head, *members = outline(planned.rule, subject.cast)
-    words = [acting(planned, head.words, subject), *_how(planned, _written(planned, subject), subject.cast)]
+    head, *members = outline(planned.rule, cast_for(planned, subject.cast))
+    each = f"{each_words(planned)}: " if planned.each else ""
+    words = [f"{each}{acting(planned, head.words, subject)}"]
+    words += _how(planned, _written(planned, subject), subject.cast)
     yield Line(mark=str(at), name=planned.name, words="; ".join(words), note=_note(planned, subject))
     for said in members:
         yield Line(name=said.name, words=said.words, depth=said.depth)
@@ -60,7 +86,7 @@ def acting(planned: ExitPlan, words: str, subject: Subject) -> str:
     if isinstance(rule.test, Holds) and rule.test.call.measure == "time":
         return f"at {words.removeprefix('from ')}"
     if planned.basis is not None:
-        return f"{ending(rule.test, subject.cast)}{judging(rule)}"
+        return f"{ending(rule.test, cast_for(planned, subject.cast))}{judging(rule)}"
     return words
 
 
@@ -72,8 +98,8 @@ def _how(planned: ExitPlan, written: Exit, cast: Cast) -> Iterator[str]:
         yield RESTING[planned.kind]
     elif written.order is not None:
         yield ladder_words(planned.order)
-    if planned.each:
-        yield f"{each_words(planned)}{'' if written.close_all else ', and that one alone is closed'}"
+    if planned.each and not written.close_all:
+        yield "that one alone is closed"
     if (planned.legs and not planned.each) or planned.part is not None or written.close_all:
         often = "" if planned.legs or planned.part is None else f", {_how_often(planned)}"
         yield f"closes {closed_words(planned.legs, planned.part)}{often}"
@@ -98,12 +124,17 @@ RESTING: Mapping[ExitKind, str] = {
 
 def _note(planned: ExitPlan, subject: Subject) -> str:
     example = subject.example
+    if example is not None and planned.each and (price := part_price(planned, example)) is not None:
+        sold, closing = f"{amounts.price(example.net)} {example.verb}", "bought back" if example.net >= 0 else "sold"
+        return f"{sold}: each {closing} at about {amounts.price(round(price, 2))}"
     if example is None or with_level(planned) is None:
         return ""
     level = level_of(planned, example)
     if level is None:
         return "no price comes to this"
-    return level_words(level, example, whole=planned.part is None and not planned.legs)
+    is_whole = planned.part is None and not planned.legs
+    rests = planned.resting and planned.kind is ExitKind.TARGET
+    return level_words(level, example, whole=is_whole, is_exact=rests)
 
 
 # ---------------------------------------------------------------- what holds for all
@@ -116,7 +147,7 @@ def _switched_off(subject: Subject) -> Iterator[Line]:
 
 
 def _unknown(subject: Subject) -> Iterator[Line]:
-    """Say what exits do that cannot be judged; timed ones always can."""
+    """Say what exits do that cannot be judged; timed ones always can, and the broker judges those that rest there."""
     judged = [planned for planned in subject.exits if planned.rule is not None and _needs_data(planned)]
     for does, words in UNKNOWN.items():
         for grace in sorted({planned.grace for planned in judged if planned.if_unknown is does}):
@@ -126,7 +157,7 @@ def _unknown(subject: Subject) -> Iterator[Line]:
 
 
 def _needs_data(planned: ExitPlan) -> bool:
-    return planned.rule is not None and not planned.rule.reads <= {"time"}
+    return planned.rule is not None and not planned.resting and not planned.rule.reads <= {"time"}
 
 
 UNKNOWN: Mapping[IfUnknown, tuple[str, str]] = {
@@ -187,7 +218,11 @@ def protect_words(subject: Subject) -> str:
 
 
 def _expiry(subject: Subject) -> Iterator[Line]:
-    """Say how each leg ends that is still held when it expires."""
+    """Say how each leg ends that is still held when it expires, and what an exit leaves to expire."""
+    signs = {leg.sign for leg in subject.plan.legs if not leg.is_shares}
+    if 1 in signs:
+        rest = "; what was sold is bought back" if -1 in signs else ""
+        yield Line(words=f"an option that was bought and nobody bids for is left to expire{rest}")
     groups: dict[str, list[str]] = {}
     for leg in subject.plan.legs:
         if leg.is_shares:
@@ -196,6 +231,8 @@ def _expiry(subject: Subject) -> Iterator[Line]:
         words = SETTLES[how, leg.sign if how is Settlement.SHARES else 0]
         groups.setdefault(words, []).append(leg.name)
     parts = [_ending_legs(tuple(names), words, len(groups) == 1) for words, names in groups.items()]
+    if shares := tuple(leg.name for leg in subject.plan.legs if leg.is_shares):
+        parts.append(f"{listed(shares, 'and')} {'is' if len(shares) == 1 else 'are'} closed once no option is left")
     yield Line(words=f"held to expiry, {'; '.join(parts)}")
 
 

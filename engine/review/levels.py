@@ -4,6 +4,8 @@ from dataclasses import replace
 from decimal import Decimal
 
 from engine.compile.plan import Arithmetic, Call, Compare, Constant, ExitPlan, Number, ProtectPlan, Quantity
+from engine.model.money import ZERO
+from engine.model.payoff import best_case, least_payoff
 from engine.model.values import dataclass
 from engine.review import amounts
 from engine.review.example import Example
@@ -27,11 +29,18 @@ def level_of(planned: ExitPlan, example: Example) -> Level | None:
     if priced is None:
         return None
     net = level_net(example.position, priced)
-    if net is None or net * example.net > 0:
+    if net is None or not _is_worth(example, net):
         return None
     if planned.resting and (resting := level_price(example.position, example.position.legs[0], priced)) is not None:
         net = resting if example.net < 0 else -resting
     return Level(net, example.closed_at(net))
+
+
+def _is_worth(example: Example, net: Decimal) -> bool:
+    """Say whether what is held can be worth this: between the least and the most it may pay at expiry."""
+    parts = [(leg.option, leg.sign * leg.weight) for leg in example.position.legs]
+    least, most = least_payoff(parts), best_case(parts, ZERO)
+    return (least is None or least <= net) and (most is None or net <= most)
 
 
 def with_level(planned: ExitPlan) -> ExitPlan | None:
@@ -62,12 +71,28 @@ def _level(bound: Number) -> tuple[float, Quantity, str | None] | None:
             return None
 
 
-def level_words(level: Level, example: Example, *, whole: bool = True) -> str:
-    """Return `0.50 sold: bought back at 0.25, +$15`; the dollars are of all of it, so a part goes without them."""
+def level_words(level: Level, example: Example, *, whole: bool = True, is_exact: bool = True) -> str:
+    """Return `0.50 sold: bought back at 0.25, +$15`; the dollars are of all of it, so a part goes without them.
+
+    is_exact: it fills there or better, as a limit order that rests; else it acts there, and fills about there.
+    """
     entry, price = amounts.price(example.net), amounts.price(round(level.net, 2))
-    closing = "bought back" if example.net >= 0 else "sold"
-    said = f"{entry} {example.verb}: {closing} at {price}"
+    closing = "bought back at" if example.net >= 0 else "sold at"
+    if level.net * example.net > 0:
+        closing = "closed for a credit of" if level.net > 0 else "closed for a debit of"
+    said = f"{entry} {example.verb}: {closing} {'' if is_exact else 'about '}{price}"
     return f"{said}, {amounts.about(level.made)}" if whole else said
+
+
+def part_price(planned: ExitPlan, example: Example) -> Decimal | None:
+    """Return the price at which an exit acts on each part by itself, None where each part has one of its own."""
+    test = planned.rule.test if planned.rule is not None else None
+    if not isinstance(test, Compare) or not isinstance(test.left, Call) or test.left.measure not in ("cost", "value"):
+        return None
+    found = _level(test.right[0])
+    if found is None or found[2] not in ("credit", "debit"):
+        return None
+    return Decimal(str(found[0])) * abs(example.net)
 
 
 def unreachable(planned: ExitPlan, example: Example) -> bool:

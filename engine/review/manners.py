@@ -22,7 +22,7 @@ def compared(test: Compare, cast: Cast) -> str:
 def _is(test: Compare, cast: Cast) -> str:
     bounds = [bound_words(bound, test.left, cast) for bound in test.right]
     if test.op is Op.BEYOND:
-        return f"is more than {bounds[0]}, up or down"
+        return f"is more than {bounds[0]} on either side of zero"
     if test.op is Op.BETWEEN:
         return f"is {bounds[0]} to {bounds[-1]}"
     return f"is {OP_WORDS[test.op]} {' to '.join(bounds)}" if test.op is not Op.IS else f"is {bounds[0]}"
@@ -134,7 +134,7 @@ def basis_words(test: Compare, cast: Cast) -> str:
     is_before = test.left.measure in ("credit", "debit")
     if quantity is not Quantity.DOLLARS or test.left.measure == "give_back":
         return ""
-    return " after commissions" if is_before else " with commissions"
+    return " after commissions" if is_before else ", commissions so far included"
 
 
 def _absolute(test: Compare, cast: Cast) -> str:
@@ -150,7 +150,8 @@ def _days(test: Compare, cast: Cast) -> str:
 
 def _sessions(test: Compare, cast: Cast) -> str:
     bounds = [bound_words(bound, test.left, cast).removesuffix(" days").removesuffix(" day") for bound in test.right]
-    return f"{OP_WORDS[test.op]} {' to '.join(bounds)} sessions after the day of entry"
+    noun = "session" if bounds == ["1"] else "sessions"
+    return f"{OP_WORDS[test.op]} {' to '.join(bounds)} {noun} after the day of entry"
 
 
 def _session_kind(test: Compare, cast: Cast) -> str:
@@ -210,10 +211,11 @@ def _before(words: Words) -> str:
 
 def _breach(words: Words) -> str:
     within, beyond = words.given("spot_within"), words.given("spot_beyond")
+    spot = "its underlying" if len(words.cast.symbols) > 1 else "spot"
     if isinstance(within, float):
-        return f"spot is within {amounts.counted(within, 'point')} of {phrase(words.call, words.cast)}, or past it"
+        return f"{spot} is within {amounts.counted(within, 'point')} of {phrase(words.call, words.cast)}, or past it"
     size = amounts.counted(beyond if isinstance(beyond, float) else 0.0, "point")
-    return f"spot is more than {size} past {phrase(words.call, words.cast)}, in the money"
+    return f"{spot} is more than {size} past {phrase(words.call, words.cast)}, in the money"
 
 
 def _no_event(words: Words) -> str:

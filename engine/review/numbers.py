@@ -29,11 +29,18 @@ def number_words(number: Number, cast: Cast) -> str:
             return value
         case Call():
             return phrase(number, cast)
+        case Arithmetic("*", (Constant(1), other)):
+            return number_words(other, cast)
         case Arithmetic(operator, operands):
-            parts = [operand_words(part, cast) for part in operands]
+            parts = [_factor_words(part, cast) if operator == "*" else operand_words(part, cast) for part in operands]
             if operator in _SIGNS:
                 return f" {_SIGNS[operator]} ".join(parts)
             return f"{_FUNCTIONS[operator]} {' and '.join(parts)}"
+
+
+def _factor_words(number: Number, cast: Cast) -> str:
+    """Return a part of a product: a number there has no unit, whatever the product is compared with."""
+    return amounts.plain(number.value) if isinstance(number, Constant) else operand_words(number, cast)
 
 
 def operand_words(number: Number, cast: Cast) -> str:

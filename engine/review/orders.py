@@ -3,7 +3,7 @@
 from decimal import Decimal
 
 from engine.compile.orders import exit_order_of
-from engine.compile.plan import EntryPlan, Order
+from engine.compile.plan import Order
 from engine.evaluate.phrases import listed
 from engine.review import amounts
 from engine.review.explanation import Line, Section, sentence_line
@@ -17,8 +17,8 @@ def orders(subject: Subject) -> Section:
     """Return how entries are worked, then how exits are that say nothing else."""
     order = subject.plan.order
     lines = [
-        sentence_line(f"in: {_together(subject, order)}{ladder_words(order)}", floor_words(subject)),
-        Line(words=f"{_judged_again(order)}{ending_words(order, subject.plan.entry)}"),
+        sentence_line(f"in: {_together(subject, order)}{ladder_words(order)}", _floor(subject)),
+        Line(words=f"{_judged_again(order)}{ending_words(order, subject)}"),
     ]
     leaving = exit_order_of(subject.spec)
     if any(
@@ -65,7 +65,7 @@ def _stepped(order: Order) -> str:
     is_endless = order.then is Then.AGAIN
     pause = ""
     if order.pause and is_endless:
-        pause = f", with a pause of {amounts.duration(order.pause)} after each"
+        pause = f", after each a pause of {amounts.duration(order.pause)} without an order"
     elif order.pause and order.tries > 1:
         pause = f" and a pause of {amounts.duration(order.pause)} between two"
     if order.step is None or (order.tries == 1 and not is_endless):
@@ -97,6 +97,12 @@ def _after(order: Order) -> str:
 # ---------------------------------------------------------------- the entry's own
 
 
+def _floor(subject: Subject) -> str:
+    """Return the price that no try goes past; of legs that go one after the other it binds the last of them."""
+    words, legs = floor_words(subject), subject.plan.order.leg_by_leg
+    return f"{words} for all legs together, which binds {legs[-1]} alone" if words and legs else words
+
+
 def floor_words(subject: Subject) -> str:
     """Return the price that no try goes past, and what says so."""
     example = subject.example
@@ -117,11 +123,12 @@ def _judged_again(order: Order) -> str:
     if order.tries == 1:
         return ""
     of = f" of {order.leg_by_leg[0]}" if order.leg_by_leg else ""
-    return f"before each try{of} all conditions are judged again; "
+    return f"before each try{of}, until a part has filled, all conditions are judged again; "
 
 
-def ending_words(order: Order, entry: EntryPlan) -> str:
+def ending_words(order: Order, subject: Subject) -> str:
     """Return what follows the last try, and whether the day goes on."""
+    entry = subject.plan.entry
     last = "then" if order.tries == 1 else "after the last"
     if order.then is Then.UNWIND:
         steps = amounts.counted(UNWIND_LADDER.tries, "time")
@@ -132,4 +139,6 @@ def ending_words(order: Order, entry: EntryPlan) -> str:
     again = entry.again is not None and ({"unfilled", "any"} & set(entry.again.after))
     if again and entry.again is not None:
         return f"{kept}; unfilled it may enter again {amounts.duration(entry.again.wait)} later"
-    return f"{kept}; unfilled it does not enter again {'that day' if len(entry.windows) == 1 else 'in that window'}"
+    what = "that symbol " if subject.spec.universe is not None else ""
+    when = "that day" if len(entry.windows) == 1 else "in that window"
+    return f"{kept}; unfilled it does not enter {what}again {when}"

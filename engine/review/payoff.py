@@ -18,11 +18,12 @@ from engine.model.values import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payoff:
-    """Corners (price of the first underlying, dollars), lowest price first, with the ends of the drawing.
+    """Corners (price of the first underlying, dollars), lowest price first, with the ends of the drawing, beyond spot.
 
     break_evens: prices at which it makes nothing. best, worst: dollars at expiry wherever the price goes, None without
-    a bound. assumed: what is taken for granted beside, "" for one underlying; best and worst have no bound then, since
-    nothing holds the two together.
+    a bound. covered: shares of the account stand behind the calls that are drawn, and are not drawn. assumed: what is
+    taken for granted beside, "" for one underlying; best and worst have no bound then, since nothing holds the two
+    together.
     """
 
     symbol: str
@@ -32,6 +33,7 @@ class Payoff:
     best: Decimal | None
     worst: Decimal | None
     assumed: str = ""
+    covered: bool = False
 
 
 def payoff_of(legs: Sequence[PositionLeg], levels: Sequence[tuple[str, int]], net: Decimal) -> Payoff:
@@ -43,8 +45,10 @@ def payoff_of(legs: Sequence[PositionLeg], levels: Sequence[tuple[str, int]], ne
     def made(price: Decimal) -> Decimal:
         return net + sum((_worth(leg, price * ratios[leg.option.symbol]) for leg in legs), ZERO)
 
-    margin = max((corners[-1] - corners[0]) * 2 / 3, corners[-1] / 100)
-    ends = (max(corners[0] - margin, ZERO), corners[-1] + margin)
+    away = min(abs(spot - corner) for corner in corners)
+    margin = max((corners[-1] - corners[0]) * 2 / 3, corners[-1] / 100, away)
+    edge = margin / 4
+    ends = (max(min(corners[0] - margin, spot - edge), ZERO), max(corners[-1] + margin, spot + edge))
     points = tuple((price, made(price)) for price in (ends[0], *corners, ends[1]))
     slope = _slope_above(legs, ratios)
     others = [f"{name} at {symbol} x {ratios[name].normalize():f}" for name, _ in levels[1:]]

@@ -1,22 +1,25 @@
-"""The payoff at expiry as SVG: gain and loss filled, strikes and break-evens named, most and least written."""
+"""The payoff at expiry as SVG: gain and loss filled, strikes, break-evens and spot named, dollars at its corners."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from html import escape
 
+from engine.model.money import ZERO
 from engine.review import amounts
 from engine.review.payoff import Payoff
 
 _WIDTH, _HEIGHT = 760, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 78, 20, 30, 70
-_NEAR = 36.0
-"""Points between two strikes that their numbers need to stand below them side by side."""
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 20, 44, 76
+_LETTER = 8.3
+"""Points of a digit in a wide face."""
+_APART = 16.0
+"""Points between two amounts beside the axis of dollars."""
 
 STYLE = """
 .payoff .gain{fill:var(--gain,#2a7d4f);opacity:.18} .payoff .loss{fill:var(--loss,#b3382c);opacity:.18}
 .payoff .line{fill:none;stroke:var(--ink,#222);stroke-width:2} .payoff .axis{stroke:var(--soft,#777)}
 .payoff .thin{stroke:var(--soft,#bbb);stroke-dasharray:3 3} .payoff .dot{fill:var(--ink,#222)}
-.payoff text{font:12px system-ui,sans-serif;fill:var(--ink,#222)} .payoff .soft{fill:var(--soft,#666)}
+.payoff text{font:13px system-ui,sans-serif;fill:var(--ink,#222)} .payoff .soft{fill:var(--soft,#666)}
 """
 
 
@@ -43,7 +46,7 @@ def payoff_svg(payoff: Payoff) -> str:
     """Return the drawing; it stands by itself, and takes the colours of a page that names them."""
     scale = _Scale(payoff)
     body = [*_areas(payoff, scale), *_axes(payoff, scale), *_strikes(payoff, scale), _line(payoff, scale)]
-    body += [*_break_evens(payoff, scale), *_extremes(payoff, scale)]
+    body += [*_break_evens(payoff, scale), *_dollars(payoff, scale), *_spot(payoff, scale)]
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="payoff" role="img" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
         f'aria-label="profit and loss at expiry"><style>{STYLE}</style>{"".join(body)}</svg>'
@@ -74,56 +77,87 @@ def _areas(payoff: Payoff, scale: _Scale) -> Iterator[str]:
 def _axes(payoff: Payoff, scale: _Scale) -> Iterator[str]:
     zero = scale.y(Decimal(0))
     yield f'<line class="axis" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{zero:.1f}" y2="{zero:.1f}"/>'
-    yield _text(_LEFT - 8, zero + 4, "$0", "end", "soft")
-    yield _text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 6, _axis_words(payoff), kind="soft")
+    yield _text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 8, _axis_words(payoff), kind="soft")
+    yield _text(4, 16, "dollars made at expiry", "start", "soft")
 
 
 def _axis_words(payoff: Payoff) -> str:
-    return f"{payoff.symbol} at expiry" + (f", {payoff.assumed}" if payoff.assumed else "")
+    return f"{payoff.symbol} at expiry, points" + (f", with {payoff.assumed}" if payoff.assumed else "")
+
+
+def _dollars(payoff: Payoff, scale: _Scale) -> Iterator[str]:
+    """Yield the most and the least that is drawn beside the axis, kept apart from what is beside zero."""
+    zero = scale.y(ZERO)
+    yield _text(_LEFT - 8, zero + 4, "$0", "end", "soft")
+    best, worst = (choose(made for _, made in payoff.points) for choose in (max, min))
+    if best > 0:
+        yield _text(_LEFT - 8, min(scale.y(best), zero - _APART) + 4, f"+{amounts.money(round(best))}", "end")
+    if worst < 0:
+        yield _text(_LEFT - 8, max(scale.y(worst), zero + _APART) + 4, amounts.money(round(worst)), "end")
+
+
+def _spot(payoff: Payoff, scale: _Scale) -> Iterator[str]:
+    """Yield where the underlying stands in the example, where the drawing reaches it."""
+    if scale.first <= payoff.spot <= scale.last:
+        x = scale.x(payoff.spot)
+        yield f'<path class="dot" d="M{x:.1f} {_TOP}l-5 -8h10z"/>'
+        yield _text(x, _TOP - 14, f"{payoff.symbol} {amounts.plain(payoff.spot)} at entry", kind="soft")
 
 
 def _strikes(payoff: Payoff, scale: _Scale) -> Iterator[str]:
-    """Yield a mark and a number for every strike; numbers of near strikes lean away from each other."""
+    """Yield a mark and a number for every strike."""
     prices = list(dict.fromkeys(price for price, _ in payoff.points[1:-1]))
     places = [scale.x(price) for price in prices]
-    for at, (price, x) in enumerate(zip(prices, places, strict=True)):
+    for x in places:
         yield f'<line class="thin" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>'
-        anchor, shift = _leaning(places, at)
-        yield _text(x + shift, _HEIGHT - _BOTTOM + 16, amounts.plain(price), anchor, "soft")
+    yield from _numbers(prices, places, _HEIGHT - _BOTTOM + 18, "soft")
+    yield _text(_LEFT - 8, _HEIGHT - _BOTTOM + 18, "strike", "end", "soft")
 
 
-def _leaning(places: list[float], at: int) -> tuple[str, float]:
-    """Return how the number of one strike is anchored, and by how much it is shifted."""
-    if at + 1 < len(places) and places[at + 1] - places[at] < _NEAR:
-        return "end", 8.0
-    if at and places[at] - places[at - 1] < _NEAR:
-        return "start", -8.0
-    return "middle", 0.0
+def _numbers(prices: Sequence[Decimal], places: Sequence[float], y: float, kind: str) -> Iterator[str]:
+    """Yield prices below their places: those of near ones lean apart, and one without room is left out."""
+    right = -1.0
+    for at, (price, place) in enumerate(zip(prices, places, strict=True)):
+        words = amounts.plain(price)
+        width = len(words) * _LETTER
+        follows = at + 1 < len(places) and places[at + 1] - place < width + 8
+        x = place - width / 2 + 4 if follows else place
+        x = max(x, right + width / 2)
+        if x - place > width:
+            continue
+        right = x + width / 2 + 8
+        yield _text(x, y, words, kind=kind)
 
 
 def _break_evens(payoff: Payoff, scale: _Scale) -> Iterator[str]:
     """Yield a dot on the axis for each, and its price in a row of its own below the strikes."""
-    zero, row = scale.y(Decimal(0)), _HEIGHT - _BOTTOM + 34
-    for price in payoff.break_evens:
-        x = scale.x(price)
+    zero, row = scale.y(Decimal(0)), _HEIGHT - _BOTTOM + 38
+    places = [scale.x(price) for price in payoff.break_evens]
+    for x in places:
         yield f'<circle class="dot" cx="{x:.1f}" cy="{zero:.1f}" r="4"/>'
-        yield _text(x, row, amounts.plain(price))
+    yield from _numbers(payoff.break_evens, places, row, "")
     if payoff.break_evens:
         yield _text(_LEFT - 8, row, "break-even", "end", "soft")
 
 
-def _extremes(payoff: Payoff, scale: _Scale) -> Iterator[str]:
-    yield _text(_LEFT, scale.y(scale.high) - 6, profit_words(payoff), "start")
-    yield _text(_LEFT, scale.y(scale.low) - 4, loss_words(payoff), "start")
-
-
 def profit_words(payoff: Payoff) -> str:
     """Return `max profit $45`."""
-    return "max profit without a bound" if payoff.best is None else f"max profit {amounts.money(round(payoff.best))}"
+    if payoff.best is None:
+        return "max profit without a bound"
+    return f"max profit {amounts.money(round(payoff.best))}{_undrawn(payoff, payoff.best)}"
 
 
 def loss_words(payoff: Payoff) -> str:
     """Return `max loss $955`."""
+    if payoff.covered:
+        return "drawn without the shares that cover it, which gain what it loses"
     if payoff.worst is None:
         return "max loss without a bound"
-    return f"max loss {amounts.money(round(-payoff.worst))}" if payoff.worst < 0 else "no loss"
+    if payoff.worst >= 0:
+        return "no loss"
+    return f"max loss {amounts.money(round(-payoff.worst))}{_undrawn(payoff, payoff.worst)}"
+
+
+def _undrawn(payoff: Payoff, made: Decimal) -> str:
+    """Return where an extreme lies that the drawing does not reach: with the underlying at 0."""
+    return "" if made in [drawn for _, drawn in payoff.points] else f" with {payoff.symbol} at 0, which is not drawn"

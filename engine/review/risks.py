@@ -6,6 +6,9 @@ from decimal import Decimal
 from engine.compile.timing import outlives_its_day
 from engine.compile.units import written as written_as
 from engine.evaluate.phrases import listed
+from engine.model.contract import Right
+from engine.model.money import ZERO
+from engine.model.position import PositionLeg
 from engine.review import amounts
 from engine.review.enters import rule_lines
 from engine.review.example import Example
@@ -85,10 +88,15 @@ def _computed(worst: Worst, subject: Subject, example: Example) -> str:
 
 
 def _single(subject: Subject, example: Example) -> str:
-    falls = tuple(leg.name for leg in example.position.legs if (leg.sign > 0) is leg.option.is_share)
+    falls = tuple(leg.name for leg in example.position.legs if _falls(leg))
     at_zero = f"{listed(falls, 'and')} with the underlying at 0" if falls else "all that was paid"
     allowed = " (undefined_risk: allow)" if subject.plan.risk.undefined_risk else ""
     return f"{example.structure} at {amounts.price(example.net)}, {at_zero}{allowed}"
+
+
+def _falls(leg: PositionLeg) -> bool:
+    """Say whether a leg loses when the underlying falls to 0: shares that are held, and puts that were sold."""
+    return leg.sign > 0 if leg.option.is_share else leg.sign < 0 and leg.option.right is Right.PUT
 
 
 def _bare(subject: Subject) -> str:
@@ -105,8 +113,8 @@ def _bare(subject: Subject) -> str:
 def _together(subject: Subject) -> Iterator[Line]:
     plan, worst = subject.plan, worst_of(subject)
     count = plan.entry.max_open
-    amount = None if worst is None or subject.plan.overwrite is not None else worst.amount
-    most = "" if amount is None else amounts.money(round(amount * count))
+    amount = None if worst is None or subject.plan.overwrite is not None else worst.dollars
+    most = "" if amount is None else amounts.money(amount * count)
     at_once = f"open at once: {count}" + (f", {most} together" if most and count > 1 else "")
     day = worst_day(subject)
     yield Line(words=f"{at_once}; {day}" if day else at_once)
@@ -117,6 +125,16 @@ def _together(subject: Subject) -> Iterator[Line]:
             f"at a loss of {amounts.money(plan.risk.daily_loss)}{in_r} since the session began, open positions included"
         )
         yield Line(words=f"{words}, it enters no more that day (daily_loss); exits go on")
+    if free := unlimited(subject):
+        yield Line(words=f"not limited: {listed(free, 'and')}")
+
+
+def unlimited(subject: Subject) -> tuple[str, ...]:
+    """Return the limits in dollars that the spec does not set, with what each would be of."""
+    plan = subject.plan
+    is_bounded = plan.overwrite is not None or plan.size is not None or plan.risk.max_loss_per_trade is not None
+    trade = () if is_bounded else ("what a trade may lose (max_loss_per_trade)",)
+    return trade if plan.risk.daily_loss is not None else (*trade, "what a day may lose (daily_loss)")
 
 
 def worst_day(subject: Subject) -> str:
@@ -128,10 +146,11 @@ def worst_day(subject: Subject) -> str:
         return "a day's worst case has no bound either"
     entry = subject.plan.entry
     held = _held(subject)
-    by_count, by_halt = _day_bounds(subject, worst.amount)
+    by_count, by_halt = _day_bounds(subject, worst.dollars or ZERO)
     words = f"a day's worst case {amounts.money(round(_least(by_count, by_halt)))}"
     if by_halt is not None and by_halt < by_count:
-        return f"{words}: just under daily_loss, and then all that may be open"
+        then = "the one" if entry.max_open == 1 else f"all {entry.max_open}"
+        return f"{words}: first just under daily_loss, then {then} that may be open"
     if held:
         return f"{words}: {held} open from before and {entry.per_day} of the day"
     return words if entry.per_day == 1 else f"{words}: {entry.per_day} entries"

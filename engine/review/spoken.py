@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 from engine.compile.alone import OF_SHORTS
-from engine.compile.plan import Argument, Call, Compare, ExitPlan, Holds, Plan, Quantity, Truth
+from engine.compile.plan import Argument, Call, Compare, ExitPlan, Holds, Plan, Rule, Truth
+from engine.compile.reads import calls_of
+from engine.evaluate.phrases import Cast
 
 EACH_WORDS = {"each_side": "each side", "each_short": "each short leg"}
 
@@ -49,5 +51,15 @@ def each_words(planned: ExitPlan) -> str:
     """Return `each side by itself`, "" for an exit that is judged as one."""
     if not planned.each or planned.rule is None:
         return ""
-    is_part = planned.rule.quantity is Quantity.FRACTION and _call(planned.rule.test).measure not in OF_SHORTS
-    return f"{EACH_WORDS[planned.each]} by itself{', in parts of its own entry price' if is_part else ''}"
+    return f"{EACH_WORDS[planned.each]} by itself{_against(planned.rule)}"
+
+
+def cast_for(planned: ExitPlan, cast: Cast) -> Cast:
+    """Return whom an exit speaks of: percentages of one that is judged part by part are of the part's own price."""
+    return replace(cast, entry="entry price of that part") if planned.each else cast
+
+
+def _against(rule: Rule) -> str:
+    """Return what a multiple of the credit is of: of the whole structure's, also for a part of it."""
+    base = {call.measure for call in calls_of(rule.test)} & {"credit", "debit"}
+    return f", against the {base.pop()} of the whole structure" if base else ""

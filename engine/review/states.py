@@ -5,6 +5,8 @@ from itertools import pairwise
 
 from engine.compile.plan import Lifecycle, Row
 from engine.evaluate.phrases import listed
+from engine.review import amounts
+from engine.review.amounts import FULL_DAY
 from engine.review.subject import Subject
 from engine.spec.spec import Window
 
@@ -62,12 +64,18 @@ def window_text(window: Window) -> str:
     return str(window.start) if window.end is None else f"{window.start} to {window.end}"
 
 
+def _clocks(window: Window) -> str:
+    """Return a window by the clock of a full session: `10:00 to 15:00`."""
+    start = amounts.clock(window.start.on(FULL_DAY))
+    return start if window.end is None else f"{start} to {amounts.clock(window.end.on(FULL_DAY))}"
+
+
 def labels(subject: Subject) -> dict[tuple[str, str], str]:
     """Return what this bot's own rules make of a move, by (state, trigger): its window, its exits."""
     plan = subject.plan
     acting = tuple(each.name for each in subject.exits if each.rule is not None and not each.resting)
     resting = tuple(each.name for each in plan.exits if each.resting)
-    found = {("flat", "enter"): listed(tuple(map(window_text, plan.entry.windows)), "or")}
+    found = {("flat", "enter"): listed(tuple(map(_clocks, plan.entry.windows)), "or")}
     if acting:
         found["open", "exit"] = listed(acting, "or")
     if resting:

@@ -30,7 +30,7 @@ def legs(subject: Subject) -> Section:
 
 def _head(plan: Plan) -> str:
     classes = listed(tuple(dict.fromkeys(leg.trading_class for leg in plan.legs if not leg.is_shares)), "and")
-    count = "" if plan.quantity == 1 else f"{plan.quantity} of this structure; "
+    count = f"quantity {plan.quantity}; "
     if plan.overwrite is not None:
         count = f"{overwrite_words(plan.overwrite, plan.underlyings[0])}; "
     if plan.size is not None:
@@ -222,6 +222,6 @@ MODIFIERS: Mapping[str, Callable[[Strike], str]] = {
 
 IF_HELD: Mapping[IfHeld, str] = {
     IfHeld.SKIP: "no trade while any bot holds one of these contracts the other way round",
-    IfHeld.ALLOW: "also while another bot holds one of these contracts the other way round",
+    IfHeld.ALLOW: "it enters also while a bot, this one included, holds one of these contracts the other way round",
 }
 """Every `if_held`."""

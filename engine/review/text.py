@@ -31,6 +31,9 @@ def _lowered(about: str) -> str:
 
 def _section(section: Section, width: int) -> Iterator[str]:
     title = f"  {section.title}".ljust(_TITLE)
+    if not title.endswith(" "):
+        yield title
+        title = " " * _TITLE
     for group in _groups(section.lines):
         for line in _plain(group, width) if not group[0].name else _table(group, width):
             yield f"{title}{line}".rstrip()

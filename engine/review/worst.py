@@ -36,6 +36,11 @@ class Worst:
     sure: Sure
     width: Decimal | None = None
 
+    @property
+    def dollars(self) -> Decimal | None:
+        """Return whole dollars: several trades are said to lose so many times what one is said to lose."""
+        return None if self.amount is None else Decimal(round(self.amount))
+
 
 def worst_of(subject: Subject) -> Worst | None:
     """Return the most that one trade may lose, None when there is no example to count on."""

@@ -17,7 +17,7 @@ from engine.review.example import Example
 from engine.review.leaves import acting, acts_without_engine, closed_words
 from engine.review.levels import level_of, level_words, with_level
 from engine.review.sentences import sentence
-from engine.review.spoken import EACH_WORDS, each_words
+from engine.review.spoken import EACH_WORDS, cast_for, each_words
 from engine.review.subject import Subject
 from engine.review.worst import worst_of
 from engine.spec.spec import Exit, ExitKind, IfUnknown
@@ -51,7 +51,7 @@ def exit_words(planned: ExitPlan, subject: Subject) -> str:
     if planned.rule is None:
         return "what is left settles at expiry"
     bare = replace(planned.rule, confirm=None, max_age=None)
-    words = acting(replace(planned, rule=bare), sentence(bare.test, subject.cast), subject)
+    words = acting(replace(planned, rule=bare), sentence(bare.test, cast_for(planned, subject.cast)), subject)
     return f"{words}, {each_words(planned)}" if planned.each else words
 
 

@@ -265,7 +265,7 @@ def test_git_diff_speaks_of_meaning(clone: Path, monkeypatch: pytest.MonkeyPatch
     assert "already" in rulebot("--install-git").stdout
     assert (clone / ".gitattributes").read_text() == "specs/*.yaml diff=rulebot\n"
     edit(clone, "loss: $50", "loss: $80")
-    assert "now at a loss of $80 with commissions" in git(clone, "diff")
+    assert "now at a loss of $80, commissions so far included" in git(clone, "diff")
     edit(clone, "rulebot: 1", "rulebot: 1\nbad: [")
     assert "one side has errors (rulebot validate says which): line by line" in git(clone, "diff")
     assert rulebot("--uninstall-git", "--yes").exit_code == 0

@@ -44,7 +44,7 @@ def test_it_is_told_how_symbols_and_alternatives_are_taken() -> None:
     assert "Universe  2 symbols, one position each: SPY and QQQ" in text
     assert "of those whose conditions hold the one with the highest credit, of the legs it would take" in text
     assert "the first of these that holds is taken; one that is unknown ends the choice without a trade:" in text
-    assert "dear      same-day SPY options:" in text
+    assert "dear      quantity 1; same-day SPY options:" in text
     assert "target  at a profit of 50% of the credit" in text
     assert "target  at a profit of 50% of the debit" in text
     assert text.count("30 s without data") == 1

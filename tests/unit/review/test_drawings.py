@@ -16,6 +16,7 @@ from engine.review.explanation import Explanation
 from engine.review.members import explain_universe
 from engine.review.page import page_of
 from engine.review.state_svg import state_svg
+from engine.review.states import TRIGGERS
 from engine.review.word_page import word_page
 from engine.spec.load import load_document
 from engine.spec.shipped import shipped
@@ -49,7 +50,9 @@ def test_a_page_of_every_document_stands_by_itself(file: Path) -> None:
     assert re.findall(r"(?:src|href|@import|url)\s*[=(]\s*[\"']?(?!#)\w+:", page) == []
     assert "prefers-color-scheme:dark" in page
     drawings = [each for each in tree.iter() if each.tag.endswith("}svg")]
-    assert len(drawings) == (0 if file.stem in ("account", "liquid") else 2)
+    found = explained(file)
+    assert len(drawings) == (0 if found.lifecycle is None else 1 + len(found.payoffs))
+    assert (found.lifecycle is None) is (file.stem in ("account", "liquid"))
 
 
 def test_a_page_escapes_what_people_wrote() -> None:
@@ -69,6 +72,90 @@ def test_the_states_are_those_of_the_table() -> None:
     assert texts == set(LIFECYCLE.states)
     spans = " ".join(span.text or "" for span in drawn.iter("{http://www.w3.org/2000/svg}tspan"))
     assert {row.trigger for row in LIFECYCLE.rows} <= set(re.findall(r"\w+", spans))
+
+
+def test_every_move_stands_on_the_page_with_what_it_means() -> None:
+    text = page_of([explained(shipped("specs") / "spy_put_seller.yaml")])
+    for row in LIFECYCLE.rows:
+        assert f'{row.state} → {row.next}</td><td class="name">{row.trigger}</td><td>{TRIGGERS[row.trigger]}' in text
+    assert "a resting order, or a person, closed it: target or stop</td>" in text
+
+
+def test_a_window_that_hangs_on_the_session_is_drawn_by_the_clock() -> None:
+    found = explained(shipped("specs") / "vertical_switch.yaml")
+    assert found.labels["flat", "enter"] == "10:00 to 15:00"
+    assert explained(shipped("specs") / "spy_put_seller.yaml").labels["flat", "enter"] == "09:31"
+
+
+def test_each_alternative_is_drawn_with_its_own_price() -> None:
+    text = page_of([explained(shipped("specs") / "vertical_switch.yaml")])
+    assert '<h3 class="name">credit</h3><p>581/586p at 1.41; breaks even at' in text
+    assert '<h3 class="name">debit</h3><p>594/599c at 2.70; breaks even at' in text
+
+
+def test_calls_on_shares_are_not_said_to_lose_without_a_bound() -> None:
+    text = page_of([explained(shipped("specs") / "micro_buywrite.yaml")])
+    assert "without a bound" not in text
+    assert "max profit $37; drawn without the shares that cover it, which gain what it loses" in text
+
+
+def test_a_loss_that_the_drawing_does_not_reach_says_where_it_lies() -> None:
+    text = page_of([explained(shipped("specs") / "spy_put_seller.yaml")])
+    assert "max loss $55,133 with SPY at 0, which is not drawn" in text
+    drawn = page_of([explained(shipped("specs") / "put_lite.yaml")])
+    assert "max loss $483</p>" in drawn
+
+
+def test_two_underlyings_are_drawn_with_what_is_taken_for_granted() -> None:
+    text = page_of([explained(shipped("specs") / "spx_spy_parity.yaml")])
+    assert "at 4.09; drawn with SPY at SPX x 0.1 at expiry, which nothing holds there; max profit without" in text
+    assert "SPX at expiry, points, with SPY at SPX x 0.1</text>" in text
+
+
+def test_a_page_of_several_bots_has_links_and_no_name_twice() -> None:
+    page = page_of([explained(file) for file in FILES[:3]])
+    names = re.findall(r' id="([^"]+)"', page)
+    assert len(names) == len(set(names)) == 3
+    assert re.findall(r'href="#([^"]+)"', page) == names
+    assert "<nav>" not in page_of([explained(FILES[0])])
+
+
+Box = tuple[float, float, float, float]
+
+
+def written(drawing: ElementTree.Element) -> list[tuple[str, Box]]:
+    """Return every line of text with the room it takes, at six points and a half a letter."""
+    found = []
+    for text in drawing.iter("{http://www.w3.org/2000/svg}text"):
+        for line in list(text) or [text]:
+            x, y, width = float(line.attrib["x"]), float(line.attrib["y"]), 6.5 * len(line.text or "")
+            left = x - {"start": 0.0, "middle": width / 2, "end": width}[text.attrib.get("text-anchor", "start")]
+            found.append((line.text or "", (left, y - 9, left + width, y + 1)))
+    return found
+
+
+def touch(one: Box, other: Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
+
+
+@pytest.mark.parametrize(
+    "file", [file for file in FILES if file.stem not in ("account", "liquid")], ids=lambda file: file.stem
+)
+def test_nothing_is_written_over_anything_nor_cut_off(file: Path) -> None:
+    for drawing in (each for each in body(page_of([explained(file)])).iter() if each.tag.endswith("}svg")):
+        left, top, width, height = map(float, drawing.attrib["viewBox"].split())
+        texts = written(drawing)
+        for at, (text, box) in enumerate(texts):
+            assert left <= box[0] < box[2] <= left + width, text
+            assert top <= box[1] < box[3] <= top + height, text
+            assert not [other for other, room in texts[at + 1 :] if touch(box, room)], text
+
+
+def test_many_exits_with_long_names_find_room() -> None:
+    names = " or ".join(f"exit_of_a_long_name_{at}" for at in range(12))
+    drawn = ElementTree.fromstring(state_svg(LIFECYCLE, {("open", "exit"): names, ("entering", "exit"): names}))
+    texts = written(drawn)
+    assert not [(one, other) for one, box in texts for other, room in texts if one is not other and touch(box, room)]
 
 
 def test_another_table_is_drawn_as_it_is() -> None:

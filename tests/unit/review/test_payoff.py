@@ -89,4 +89,5 @@ def test_the_worst_is_that_of_the_model_and_every_break_even_is_one(held: list[P
         assert max(-found.worst, Decimal(0)) == owed * 100
     first, last = found.points[0][0], found.points[-1][0]
     assert all(first <= price <= last for price in found.break_evens)
+    assert first <= found.spot <= last
     assert payoff_svg(found).startswith("<svg")

@@ -30,19 +30,23 @@ def told(text: str = CONDOR) -> str:
         (
             'window: {from: "10:00", to: "13:30"}',
             'at: "13:15"',
-            "at 13:15, open for 5 minutes, half days no entry, once a day",
+            "13:15 to 13:20, half days no entry, once a day",
         ),
         (
             'window: {from: "10:00", to: "13:30"}',
             "at: close - 1h\n  for: 90s",
-            "at 15:00 (1 hour before the close), open for 90 s, half days 12:00 to 12:01:30",
+            "15:00 (1 hour before the close) to 15:01:30, half days 12:00 to 12:01:30",
         ),
         (
             "  per_day: 1\n",
             "  per_day: 3\n  max_open: 2\n  every: 1m\n",
-            "3 times a day at most, 2 open at once, judged every minute",
+            "3 times a day at most, 2 open at once at most, judged every minute",
         ),
-        ("  per_day: 1\n", "  per_day: 1\n  try: once\n", "once a day, decided by the first clear answer (try: once)"),
+        (
+            "  per_day: 1\n",
+            "  per_day: 1\n  try: once\n",
+            "judged at every change, decided by the first clear answer (try: once)",
+        ),
         (
             "  per_day: 1\n",
             '  per_day: 2\n  again: {after: [unfilled, stop, target], wait: 2m, until: "12:00", at_most: 1}\n',
@@ -89,7 +93,7 @@ def told(text: str = CONDOR) -> str:
             "1% above spot, the next listed away from the money, no trade if the nearest is more than 0.1% of spot",
         ),
         ("  expiry: {dte: 0}\n", "  expiry: {dte: 3}\n", "SPXW options that expire in exactly 3 days:"),
-        ("underlying: SPX\n", "underlying: SPX\nquantity: 2\n", "2 of this structure; same-day SPXW options:"),
+        ("underlying: SPX\n", "underlying: SPX\nquantity: 2\n", "quantity 2; same-day SPXW options:"),
         (
             "{delta: 0.10}",
             "{expected_move: 1.2x, multiple_of: 25, within: 0.1x}",
@@ -98,7 +102,7 @@ def told(text: str = CONDOR) -> str:
         (
             "  require:\n",
             "  if_held: allow\n  require:\n",
-            "also while another bot holds one of these contracts the other way round",
+            "it enters also while a bot, this one included, holds one of these contracts the other way round",
         ),
         (
             "tries: 6",
@@ -148,7 +152,7 @@ def told(text: str = CONDOR) -> str:
             "risk:\n  protect: {cost: 4x credit}\n  max_unprotected: 5s\n",
             "a closing order for 5 s closes the position at market (max_unprotected)",
         ),
-        ("  per_day: 1\n", "  per_day: 4\n  max_open: 1\n", "open at once: 1; a day's worst case $3,821: 4 entries"),
+        ("  per_day: 1\n", "  per_day: 4\n  max_open: 1\n", "open at once: 1; a day's worst case $3,820: 4 entries"),
         (
             "risk:\n",
             "risk:\n  daily_loss: 2x max_loss_per_trade\n",
@@ -198,7 +202,7 @@ def test_an_account_without_limits_says_so() -> None:
         (
             'window: {from: "10:00", to: "13:30"}\n  per_day: 1\n',
             'at: ["10:00", "11:00"]\n',
-            "at 10:00 and 11:00, each open for 5 minutes, twice a day at most",
+            "10:00 to 10:05 and 11:00 to 11:05, twice a day at most",
         ),
         ("{delta: 0.10}", "{delta: 0.10, prefer_multiple_of: 25}", "on the nearest multiple of 25 where one is listed"),
         ("target: {profit: 50%}", "target: {profit: 50%}\n    close: put_side", "closes short_put and long_put alone"),
@@ -216,4 +220,4 @@ def test_windows_parts_and_preferences_are_told(old: str, new: str, line: str) -
 
 def test_a_part_is_priced_without_the_dollars_of_the_whole() -> None:
     text = told(changed("target: {profit: 50%}", "target: {profit: 50%}\n    close: 50%"))
-    assert "0.50 sold: bought back at 0.25\n" in text
+    assert "0.50 sold: bought back at about 0.25\n" in text

@@ -161,7 +161,7 @@ def test_requirements(condition: str, words: str) -> None:
         ("position_delta: {below: -0.2}", "the position's delta is below -0.20"),
         ("time_in_trade: {above: 2h}", "the time since the first fill is above 2 hours"),
         ("profit: {above: 40%}", "the profit is above 40% of the credit"),
-        ("loss: {above: $50}", "the loss is above $50 with commissions"),
+        ("loss: {above: $50}", "the loss is above $50, commissions so far included"),
         ("loss: {above: 0.5x max_risk}", "the loss is above 0.5 times the most it can lose"),
         (
             "cost: {above: 2x credit}\n    confirm: 2 quotes",
