@@ -669,6 +669,17 @@ def test_row_38_a_list_lacks_rows_and_ends(what, kind):
     main()
 
 
+@at_open(
+    "kind: short_list, on: connect, what: positions, seconds: 30",
+    'kind: person_sells_shares, at: "09:30:20", seconds: 5, part: 0.9',
+    shares=(("SPY", 1000),),
+)
+async def test_row_38_what_a_list_lacks_comes_as_it_is_by_then(running, client):
+    client.send(61, 1)
+    assert not of("61", await client.until_kind("62"))
+    assert [each[14] for each in of("61", await client.fence(10))] == ["100", "100"]
+
+
 @at_open('kind: read_only, at: "09:30:05", seconds: 20')
 async def test_row_37_orders_and_cancels_are_refused_for_a_while(running, client):
     await client.fence(2)

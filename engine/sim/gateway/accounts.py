@@ -158,7 +158,11 @@ def positions(hub: Hub, session: Session, fields: Fields) -> None:
         for held in rows:
             _send_position(hub, session, held)
 
-    send(hub.told(session, "positions", hub.exchange.positions(), send))
+    def send_late(rows: list[PositionView]) -> None:
+        left_out = {held.con_id for held in rows}
+        send([held for held in hub.exchange.positions() if held.con_id in left_out])  # as they are by then
+
+    send(hub.told(session, "positions", hub.exchange.positions(), send_late))
     if hub.ends(session, "positions"):
         session.send(62, 1)
 
