@@ -10,7 +10,7 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ from benchmarks.anchors import environment
 from benchmarks.measure import Goal, Rounds
 from engine.evaluate.listings import neighbours
 from engine.model.contract import Contract, Option, Right
+from engine.model.market import Extras
 from engine.model.quotes import level_of
 from engine.run.desk import Desk, load_desk
 from engine.run.start import Run, RunOptions, Watcher, execute
@@ -135,10 +136,10 @@ def fill_up(run: Run) -> None:
     feed = run.world.ib.feed
     watch = feed.watch
 
-    def more(contracts: tuple[Contract, ...]) -> None:
-        watch((*contracts, *_around_spot(run))[:LINES])
+    def more(contracts: Sequence[Contract], extras: Extras = frozenset()) -> None:
+        watch((*contracts, *_around_spot(run))[:LINES], extras)
 
-    feed.watch = more  # type: ignore[method-assign,assignment]
+    feed.watch = more  # type: ignore[method-assign]
 
 
 def _around_spot(run: Run) -> list[Contract]:
