@@ -53,7 +53,9 @@ class SimMarket:
         self._plans: dict[tuple[int, ...], _Plan] = {}
         self._terms: dict[Expiry, Terms] = {}
         self._frozen: dict[str, int] = {}
+        self._quoted: list[tuple[tuple[int, ...], Floats]] = []
         self._shown: dict[int, Floats] = {}
+        self._laid_out = 0
         self._totals: dict[str, OptionTotals] = {}
         self._volumes: dict[str, int] = {}
         session = session_from(date)
@@ -100,6 +102,8 @@ class SimMarket:
         self._terms.clear()
         self._frozen.clear()
         self._shown.clear()
+        self._quoted.clear()
+        self._laid_out = 0
 
     # ------------------------------------------------------------ quotes
 
@@ -146,14 +150,25 @@ class SimMarket:
 
         Pass the same tuple each time: its layout is kept. A contract is quoted once in an instant, whoever asks.
         """
-        shown = self._shown
-        missing = tuple([each for each in con_ids if each not in shown])
-        if missing:
-            board = self._quote(missing)
-            shown.update(zip(missing, board.T, strict=True))
-            if len(missing) == len(con_ids):
-                return Ticks(*board)
+        if not self._quoted and con_ids:
+            return Ticks(*self._note(tuple(con_ids)))
+        shown = self._by_contract()
+        if missing := tuple([each for each in con_ids if each not in shown]):
+            self._note(missing)
+            shown = self._by_contract()
         return Ticks(*np.array([shown[each] for each in con_ids]).reshape(-1, 12).T)
+
+    def _note(self, con_ids: tuple[int, ...]) -> Floats:
+        board = self._quote(con_ids)
+        self._quoted.append((con_ids, board))
+        return board
+
+    def _by_contract(self) -> dict[int, Floats]:
+        """Return what was quoted at this instant by contract; most instants nobody asks twice."""
+        for con_ids, board in self._quoted[self._laid_out :]:
+            self._shown.update(zip(con_ids, board.T, strict=True))
+        self._laid_out = len(self._quoted)
+        return self._shown
 
     def _quote(self, con_ids: tuple[int, ...]) -> Floats:
         """Return the quotes as one row for each field of `Ticks`."""
@@ -231,7 +246,7 @@ class SimMarket:
         return DayStats(*shown, previous, self.volume(found.con_id))
 
     def _last(self, found: Instrument, second: int) -> float:
-        quoted = self._shown.get(found.con_id)
+        quoted = self._by_contract().get(found.con_id)
         return self._floor.lasts_at(found, [second])[0] if quoted is None or not self.is_open else float(quoted[4])
 
     def volume(self, con_id: int) -> int:
