@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 from engine.compile.measures.account import DESK, SHARES
 from engine.compile.measures.bars import BAR_MEASURES
-from engine.compile.measures.market import CALENDAR, MARKET, RANKS, VOLATILITIES
+from engine.compile.measures.market import CALENDAR, FLOW, MARKET, RANKS, VOLATILITIES
 from engine.compile.measures.measure import Measure
-from engine.compile.measures.trade import EXPOSURE, FLOW, OF_POSITION, OF_STRUCTURE
+from engine.compile.measures.trade import COUNTS, EXPOSURE, OF_POSITION, OF_STRUCTURE
 
 VOCABULARY: Mapping[str, Measure] = {
     measure.name: measure
@@ -22,6 +22,7 @@ VOCABULARY: Mapping[str, Measure] = {
         *CALENDAR,
         *SHARES,
         *OF_STRUCTURE,
+        *COUNTS,
         *FLOW,
         *OF_POSITION,
         *DESK,

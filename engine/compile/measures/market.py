@@ -1,4 +1,4 @@
-"""Measures of the market: levels, volatilities, their ranks, and the calendar and clock."""
+"""Measures of the market: levels, volatilities and their ranks, what is traded, and the calendar and clock."""
 
 from engine.compile.measures.measure import (
     EVERYWHERE,
@@ -12,10 +12,11 @@ from engine.compile.measures.measure import (
     VOLATILITY,
     Measure,
     Parameter,
+    Place,
     Takes,
 )
 from engine.compile.plan import Quantity
-from engine.model.quotes import IMPLIED_AGE, LEVEL_AGE, OPTION_AGE, VOLATILITY_INDEX_AGE
+from engine.model.quotes import FEED_SILENCE, IMPLIED_AGE, LEVEL_AGE, OPTION_AGE, VOLATILITY_INDEX_AGE
 from engine.spec.spec import Unit
 
 
@@ -221,5 +222,40 @@ CALENDAR = (
         reads=("time",),
         formula="`full`, or `half` on a day with an early close.",
         words=("full", "half"),
+    ),
+)
+
+FLOW = (
+    Measure(
+        name="put_call_volume",
+        units=PLAIN,
+        parameters=(SYMBOL,),
+        source="the broker's count of all options of the underlying",
+        max_age=FEED_SILENCE,
+        places=EVERYWHERE,
+        reads=("spot",),
+        formula="Puts traded today / calls traded today, all expiries of the underlying.",
+    ),
+    Measure(
+        name="skew",
+        units=VOLATILITY,
+        parameters=(SYMBOL,),
+        source="the broker's model of the options around 25 delta, legs' expiry",
+        max_age=OPTION_AGE,
+        places=frozenset({Place.FILTER, Place.REQUIRE}),
+        reads=("spot", "strikes"),
+        formula="Volatility of the 25-delta put - that of the 25-delta call, % a year; between two strikes on a line.",
+    ),
+    Measure(
+        name="crowding",
+        units=PLAIN,
+        parameters=(SYMBOL,),
+        source="what iv_percentile, put_call_volume and skew read; volume and open interest of the legs' expiry",
+        max_age=OPTION_AGE,
+        places=frozenset({Place.FILTER, Place.REQUIRE}),
+        reads=("spot", "strikes", "facts"),
+        formula="0.4 x iv_percentile + 0.2 x (50 + 50 x log2(put_call_volume)) + 0.2 x 100 x (put - call) / mean of "
+        "the volatilities at 25 delta + 0.2 x 100 x volume / (volume + open interest) of the options of the legs' "
+        "expiry that are streamed; each part within 0 and 100. Only the first is a percentile.",
     ),
 )

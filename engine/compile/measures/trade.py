@@ -4,7 +4,6 @@ from engine.compile.measures.measure import (
     ALL_LEGS,
     DELTA,
     DOLLARS,
-    EVERYWHERE,
     MARK,
     OPEN_POSITION,
     PART,
@@ -17,11 +16,9 @@ from engine.compile.measures.measure import (
     STRUCTURE,
     SYMBOL,
     TRUTH,
-    VOLATILITY,
     WITH_AN_ENTRY,
     Measure,
     Parameter,
-    Place,
     Takes,
 )
 from engine.compile.plan import Quantity
@@ -122,99 +119,71 @@ def _count(name: str, formula: str) -> Measure:
     )
 
 
-FLOW = (
+COUNTS = (
     _count("volume", "Contracts of a leg traded today; of several legs the least."),
     _count("open_interest", "Contracts of a leg open since yesterday's close; of several legs the least."),
-    Measure(
-        name="put_call_volume",
-        units=PLAIN,
-        parameters=(SYMBOL,),
-        source="the broker's count of all options of the underlying",
-        max_age=FEED_SILENCE,
-        places=EVERYWHERE,
-        reads=("spot",),
-        formula="Puts traded today / calls traded today, all expiries of the underlying.",
-    ),
-    Measure(
-        name="skew",
-        units=VOLATILITY,
-        parameters=(SYMBOL,),
-        source="the broker's model of the options around 25 delta, legs' expiry",
-        max_age=OPTION_AGE,
-        places=frozenset({Place.FILTER, Place.REQUIRE}),
-        reads=("spot", "strikes"),
-        formula="Volatility of the 25-delta put - that of the 25-delta call, % a year; between two strikes on a line.",
-    ),
-    Measure(
-        name="crowding",
-        units=PLAIN,
-        parameters=(SYMBOL,),
-        source="what iv_percentile, put_call_volume and skew read; volume and open interest of the legs' expiry",
-        max_age=OPTION_AGE,
-        places=frozenset({Place.FILTER, Place.REQUIRE}),
-        reads=("spot", "strikes", "facts"),
-        formula="0.4 x iv_percentile + 0.2 x (50 + 50 x log2(put_call_volume)) + 0.2 x 100 x (put - call) / mean of "
-        "the volatilities at 25 delta + 0.2 x 100 x volume / (volume + open interest) of the options of the legs' "
-        "expiry that are streamed; each part within 0 and 100. Only the first is a percentile.",
-    ),
 )
 
+
+def _valued(
+    name: str,
+    units: tuple[tuple[Unit, Quantity], ...],
+    source: str,
+    formula: str,
+    *multiples: str,
+    hidden: tuple[Quantity, ...] = (),
+) -> Measure:
+    """Return a measure of what an open position, or some legs of it, are worth now."""
+    return Measure(
+        name=name,
+        units=units,
+        parameters=(MARK, SOME_LEGS),
+        source=source,
+        max_age=OPTION_AGE,
+        places=OPEN_POSITION,
+        reads=("legs", "position"),
+        formula=formula,
+        multiples=multiples,
+        hidden=hidden,
+    )
+
+
 OF_POSITION = (
-    Measure(
-        name="cost",
-        units=((Unit.NUMBER, Quantity.PRICE),),
-        parameters=(MARK, SOME_LEGS),
-        source="quotes of the legs",
-        max_age=OPTION_AGE,
-        places=OPEN_POSITION,
-        reads=("legs", "position"),
-        multiples=("credit",),
-        formula="What closing costs per share: ratio x mid of short legs less that of long legs (natural: ask, bid).",
+    _valued(
+        "cost",
+        ((Unit.NUMBER, Quantity.PRICE),),
+        "quotes of the legs",
+        "What closing costs per share: ratio x mid of short legs less that of long legs (natural: ask, bid).",
+        "credit",
     ),
-    Measure(
-        name="value",
-        units=((Unit.NUMBER, Quantity.PRICE),),
-        parameters=(MARK, SOME_LEGS),
-        source="quotes of the legs",
-        max_age=OPTION_AGE,
-        places=OPEN_POSITION,
-        reads=("legs", "position"),
-        multiples=("debit",),
-        formula="What closing brings per share: minus cost.",
+    _valued(
+        "value",
+        ((Unit.NUMBER, Quantity.PRICE),),
+        "quotes of the legs",
+        "What closing brings per share: minus cost.",
+        "debit",
     ),
-    Measure(
-        name="profit",
-        units=PART_OR_DOLLARS,
-        parameters=(MARK, SOME_LEGS),
-        source="quotes of the legs and the fills",
-        max_age=OPTION_AGE,
-        places=OPEN_POSITION,
-        reads=("legs", "position"),
-        multiples=("max_risk",),
+    _valued(
+        "profit",
+        PART_OR_DOLLARS,
+        "quotes of the legs and the fills",
+        "(entry price - cost) / |entry price|; $ is realised + open - commissions paid so far.",
+        "max_risk",
         hidden=(Quantity.PRICE,),
-        formula="(entry price - cost) / |entry price|; $ is realised + open - commissions paid so far.",
     ),
-    Measure(
-        name="loss",
-        units=PART_OR_DOLLARS,
-        parameters=(MARK, SOME_LEGS),
-        source="quotes of the legs and the fills",
-        max_age=OPTION_AGE,
-        places=OPEN_POSITION,
-        reads=("legs", "position"),
-        multiples=("max_risk",),
+    _valued(
+        "loss",
+        PART_OR_DOLLARS,
+        "quotes of the legs and the fills",
+        "Minus profit.",
+        "max_risk",
         hidden=(Quantity.PRICE,),
-        formula="Minus profit.",
     ),
-    Measure(
-        name="give_back",
-        units=PART_OR_DOLLARS,
-        parameters=(MARK, SOME_LEGS),
-        source="quotes of the legs, the fills, and the best profit that is kept with the position",
-        max_age=OPTION_AGE,
-        places=OPEN_POSITION,
-        reads=("legs", "position"),
-        formula="Best profit so far - profit; the best is the largest of min(reading, reading before it).",
+    _valued(
+        "give_back",
+        PART_OR_DOLLARS,
+        "quotes of the legs, the fills, and the best profit that is kept with the position",
+        "Best profit so far - profit; the best is the largest of min(reading, reading before it).",
     ),
     Measure(
         name="breach",
