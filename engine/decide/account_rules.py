@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from engine.decide.net import NET, net_held
+from engine.evaluate.evaluation import group_truth, negated
 from engine.evaluate.exposure import Exposure
 from engine.model.money import ZERO, dollars
 from engine.model.session import DayTime, Session
@@ -88,7 +89,7 @@ def _judged(test: Test, facts: AccountFacts) -> Judged:
     match test:
         case Group(kind=GroupKind.NOT, members=(member,)):
             truth, words = _judged(member.test, facts)
-            return Judged(None if truth is None else not truth, f"not: {words}")
+            return Judged(negated(truth), f"not: {words}")
         case Group(kind=kind, members=members):
             return _together(members, facts, decisive=kind is GroupKind.ANY)
         case MeasureTest(measure="time"):
@@ -102,11 +103,9 @@ def _judged(test: Test, facts: AccountFacts) -> Judged:
 def _together(members: tuple[Condition, ...], facts: AccountFacts, *, decisive: bool) -> Judged:
     """Judge all members, so that each can be told; one that is `decisive` decides, else one that is unknown."""
     found = [_judged(member.test, facts) for member in members]
-    truths = [each.truth for each in found]
-    truth = decisive if decisive in truths else None if None in truths else not decisive
     said = {True: "true", False: "FALSE", None: "unknown"}
     words = (f"{member.name} {said[truth]} ({told})" for member, (truth, told) in zip(members, found, strict=True))
-    return Judged(truth, "; ".join(words))
+    return Judged(group_truth([each.truth for each in found], decisive), "; ".join(words))
 
 
 def _time(test: MeasureTest, facts: AccountFacts) -> Judged:

@@ -4,10 +4,23 @@ Three values as in language.md section 3: unknown is None; `all` is false if any
 is true if any is true, else unknown if any is; `not unknown` is unknown.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 NOT_OPEN = "no such leg is open"
 """Why a rule about a position is unknown while what it asks about is not held (yet, or any more)."""
+
+
+def group_truth(truths: Sequence[bool | None], decisive: bool) -> bool | None:
+    """Return what a group says in three values: one member that is `decisive` decides, else one that is unknown."""
+    if decisive in truths:
+        return decisive
+    return None if None in truths else not decisive
+
+
+def negated(truth: bool | None) -> bool | None:
+    """Return the opposite; of what is unknown nothing is known."""
+    return None if truth is None else not truth
 
 
 class Verdict(NamedTuple):

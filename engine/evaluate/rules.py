@@ -20,7 +20,7 @@ from engine.compile.plan import (
     Text,
     Truth,
 )
-from engine.evaluate.evaluation import Verdict
+from engine.evaluate.evaluation import Verdict, group_truth, negated
 from engine.evaluate.measure import bind, reader_of
 from engine.evaluate.measure_bars import WORDS as WORDS_OF_BARS
 from engine.evaluate.measure_crowding import crowding_detail
@@ -78,12 +78,11 @@ def compile_test(test: Truth, context: Context) -> Judge:
 
 
 def _negated(judge: Judge) -> Judge:
-    def negated(view: View) -> Verdict:
+    def judge_not(view: View) -> Verdict:
         inner = judge(view)
-        truth = None if inner.truth is None else not inner.truth
-        return Verdict(truth, missing=inner.missing, members=(("not", inner),))
+        return Verdict(negated(inner.truth), missing=inner.missing, members=(("not", inner),))
 
-    return negated
+    return judge_not
 
 
 def _together(judges: tuple[Judge, ...], names: tuple[str, ...], decisive: bool) -> Judge:
@@ -93,12 +92,9 @@ def _together(judges: tuple[Judge, ...], names: tuple[str, ...], decisive: bool)
         verdicts = [judge(view) for judge in judges]
         truths = [verdict.truth for verdict in verdicts]
         members = tuple(zip(names, verdicts, strict=True))
-        if decisive in truths:
-            return Verdict(decisive, members=members)
-        if None in truths:
-            missing = verdicts[truths.index(None)].missing
-            return Verdict(None, missing=missing, members=members)
-        return Verdict(not decisive, members=members)
+        truth = group_truth(truths, decisive)
+        missing = verdicts[truths.index(None)].missing if truth is None else ""
+        return Verdict(truth, missing=missing, members=members)
 
     return together
 
