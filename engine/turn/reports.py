@@ -177,9 +177,9 @@ def on_execution(work: Work, event: ExecutionReport) -> None:
         order = work.orders[order.ref]
         if event.quantity < known.quantity:
             order = work.put_order(replace(order, reported=order.filled))  # what was called filled is not, any more
-        if event.quantity < known.quantity and not known.is_entry:
-            note_bust(work, order)
-            order = work.orders[order.ref]
+            if not known.is_entry:
+                note_bust(work, order)
+                order = work.orders[order.ref]
     else:
         order = _replace_guess(work, order, event)
         check_price(work, order, event.price)

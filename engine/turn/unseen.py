@@ -181,17 +181,17 @@ def _own_prices(work: Work, order: Order, counts: Mapping[int, int]) -> list[Dec
 
 
 def _own_price(order: Order) -> Decimal:
-    if _has_average(order) and order.average_price is not None:
-        return order.average_price
+    if (average := _average(order)) is not None:
+        return average
     price = order.stop_price if order.stop_price is not None else order.limit_price
     if price is None:
         price = ZERO if order.mid is None else abs(order.mid)
     return price
 
 
-def _has_average(order: Order) -> bool:
-    """Say whether the broker has told the average price of what it has not told the executions of."""
-    return order.average_price is not None and owes_fills(order)
+def _average(order: Order) -> Decimal | None:
+    """Return the average price that the broker has told of what it has not told the executions of."""
+    return order.average_price if owes_fills(order) else None
 
 
 def _told_price(work: Work, order: Order, at: int) -> Decimal:
@@ -208,7 +208,7 @@ def _told_price(work: Work, order: Order, at: int) -> Decimal:
 
 
 def _price_word(order: Order) -> str:
-    if _has_average(order):
+    if _average(order) is not None:
         return "average price"
     if order.stop_price is not None:
         return "stop price"

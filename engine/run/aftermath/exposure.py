@@ -12,7 +12,7 @@ from engine.record.codec import decode
 from engine.record.record import Kind
 from engine.run.aftermath.books import PREFIX, executions
 from engine.run.aftermath.day import Day
-from engine.run.aftermath.outside import filled_after_end
+from engine.run.aftermath.outside import filled_after_cancel
 from engine.run.audit.given_up import GivenUp
 from engine.sim.exchange.ledger import Row
 from engine.sim.exchange.strangers import EARLY
@@ -49,7 +49,7 @@ def uncovered_shorts(
     which the broker itself took a trade back, traded a combo without all its legs, or filled an order that it had
     called cancelled is left out.
     """
-    busted = _busted(day, rows := list(rows)) | _torn(day, rows) | filled_after_end(day, rows)
+    busted = _busted(day, rows := list(rows)) | _torn(day, rows) | filled_after_cancel(day, rows)
     for at, position, holding in _after_each_fill(day, rows):
         owner = day.positions.get(position)
         if owner is None or owner.bot in allowed or position in busted:

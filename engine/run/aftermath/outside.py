@@ -72,7 +72,7 @@ def told_of(day: Day) -> set[str]:
 
 def filled_unasked(day: Day, rows: Sequence[Row]) -> set[str]:
     """Return positions for which the broker filled more than anybody wanted of it then: no engine can prevent it."""
-    return _filled_beyond(day, rows) | filled_after_end(day, rows)
+    return _filled_beyond(day, rows) | filled_after_cancel(day, rows)
 
 
 def _filled_beyond(day: Day, rows: Sequence[Row]) -> set[str]:
@@ -91,7 +91,7 @@ def _filled_beyond(day: Day, rows: Sequence[Row]) -> set[str]:
     return found
 
 
-def filled_after_end(day: Day, rows: Sequence[Row]) -> set[str]:
+def filled_after_cancel(day: Day, rows: Sequence[Row]) -> set[str]:
     """Return positions with an order that the broker filled after it had called it cancelled: others may follow it."""
     ended: set[str] = set()
     found = set()

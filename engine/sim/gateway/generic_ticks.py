@@ -72,19 +72,18 @@ def _sums(hub: Hub, found: Instrument, number: int) -> tuple[int, int]:
 
 
 def _daily(hub: Hub, found: Instrument, what: str, days: int) -> list[Bar]:
-    first = hub.at - timedelta(days=days)
-    return hub.market.bars(found.con_id, what=what, bar_seconds=86400, first=first, last=hub.at, regular_hours=True)
+    return _bars(hub, found, what, 86400, timedelta(days=days))
 
 
-def _of_this_minute(hub: Hub, found: Instrument, what: str) -> list[Bar]:
-    first = hub.at - timedelta(minutes=1)
-    return hub.market.bars(found.con_id, what=what, bar_seconds=60, first=first, last=hub.at, regular_hours=True)
+def _bars(hub: Hub, found: Instrument, what: str, seconds: int, back: timedelta) -> list[Bar]:
+    first = hub.at - back
+    return hub.market.bars(found.con_id, what=what, bar_seconds=seconds, first=first, last=hub.at, regular_hours=True)
 
 
 def _volatility(hub: Hub, session: Session, req_id: int, found: Instrument, number: int) -> None:
     """Send historical (23) or implied (24) volatility, an annual fraction."""
     what, kind = ("HISTORICAL_VOLATILITY", 23) if number == 104 else ("OPTION_IMPLIED_VOLATILITY", 24)
-    if bars := _of_this_minute(hub, found, what) or _daily(hub, found, what, 7):
+    if bars := _bars(hub, found, what, 60, timedelta(minutes=1)) or _daily(hub, found, what, 7):
         session.send(45, 6, req_id, kind, round(bars[-1].close, 6))
 
 

@@ -66,6 +66,7 @@ class History:
         self._drawn: dict[str, Past] = {}
         self._days: list[Session] = []
         self._own: dict[str, list[Bar]] = {symbol: [] for symbol in (*ASSETS, *VOLATILITY_INDICES)}
+        self._volumes: dict[tuple[str, date], int] = {}
         self._tapes: dict[date, DayTape] = {}
 
     def close_day(self, tape: DayTape) -> None:
@@ -135,8 +136,12 @@ class History:
 
     def day_volume(self, symbol: str, day: date) -> int:
         """Return a day's total volume in shares; 0 for an index."""
-        shares = ASSETS[symbol].shares if symbol in ASSETS else 0
-        return int(shares * (0.7 + 0.7 * stable_fraction(self._seed, symbol, day, "volume")))
+        found = self._volumes.get((symbol, day))
+        if found is None:
+            shares = ASSETS[symbol].shares if symbol in ASSETS else 0
+            found = int(shares * (0.7 + 0.7 * stable_fraction(self._seed, symbol, day, "volume")))
+            self._volumes[symbol, day] = found
+        return found
 
     def _spx_closes(self) -> Floats:
         count = len(self._sessions)

@@ -55,9 +55,7 @@ class SimMarket:
         self._frozen: dict[str, int] = {}
         self._quoted: list[tuple[tuple[int, ...], Floats]] = []
         self._shown: dict[int, Floats] = {}
-        self._laid_out = 0
         self._totals: dict[str, OptionTotals] = {}
-        self._volumes: dict[str, int] = {}
         session = session_from(date)
         previous = starting_levels(seed, session.date, self._scenario)
         self._history = History(seed, session, previous)
@@ -71,7 +69,6 @@ class SimMarket:
         self._plans.clear()
         self._terms.clear()
         self._totals.clear()
-        self._volumes.clear()
 
     @property
     def catalogue(self) -> Catalogue:
@@ -103,7 +100,6 @@ class SimMarket:
         self._frozen.clear()
         self._shown.clear()
         self._quoted.clear()
-        self._laid_out = 0
 
     # ------------------------------------------------------------ quotes
 
@@ -150,7 +146,7 @@ class SimMarket:
 
         Pass the same tuple each time: its layout is kept. A contract is quoted once in an instant, whoever asks.
         """
-        if not self._quoted and con_ids:
+        if con_ids and not (self._quoted or self._shown):
             return Ticks(*self._note(tuple(con_ids)))
         shown = self._by_contract()
         if missing := tuple([each for each in con_ids if each not in shown]):
@@ -165,9 +161,9 @@ class SimMarket:
 
     def _by_contract(self) -> dict[int, Floats]:
         """Return what was quoted at this instant by contract; most instants nobody asks twice."""
-        for con_ids, board in self._quoted[self._laid_out :]:
+        while self._quoted:
+            con_ids, board = self._quoted.pop()
             self._shown.update(zip(con_ids, board.T, strict=True))
-        self._laid_out = len(self._quoted)
         return self._shown
 
     def _quote(self, con_ids: tuple[int, ...]) -> Floats:
@@ -221,16 +217,10 @@ class SimMarket:
         second = self._second(found.symbol)
         levels = self._tape.levels(found.symbol)
         high, low = self._tape.extremes(found.symbol)
-        volume = int(self._day_volume(found.symbol) * self._floor.share_done(second))
+        volume = int(self._history.day_volume(found.symbol, self._tape.session.date) * self._floor.share_done(second))
         return DayStats(
             float(levels[0]), float(high[second]), float(low[second]), float(levels[second]), previous, volume
         )
-
-    def _day_volume(self, symbol: str) -> int:
-        known = self._volumes.get(symbol)
-        if known is None:
-            known = self._volumes[symbol] = self._history.day_volume(symbol, self._tape.session.date)
-        return known
 
     def _option_stats(self, found: Instrument) -> DayStats:
         if not self._floor.lives(found):
