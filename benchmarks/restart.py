@@ -24,7 +24,7 @@ from engine.model.session import exchange_date, session_before
 from engine.record.codec import json_text
 from engine.record.record import Record
 from engine.run.desk import load_desk
-from engine.run.resume import resume
+from engine.run.resume import RESUMED, resume
 from engine.run.start import RunOptions, execute
 from engine.run.worlds import SimSettings, simulated
 from engine.spec.shipped import shipped
@@ -154,14 +154,17 @@ def _child(what: str, store: Path) -> dict[str, float]:
 
 
 def start(store: Path, *, whole: bool) -> dict[str, float]:
-    """Return the seconds of opening a store, and of coming to its state from what stands or from all records."""
+    """Return the seconds of opening a store, and of coming to its state from what stands.
+
+    `whole`: from all records that a state follows from, as the audit does.
+    """
     began = time.perf_counter()
     opened = open_store(store)
     checked = time.perf_counter()
     journal = SqlJournal(opened)
     at, board = datetime(2026, 10, 22, 13, 25, tzinfo=UTC), Board()
     if whole:
-        resume(journal.read(), at, board, EventCalendar())
+        resume(journal.read(RESUMED), at, board, EventCalendar())
     else:
         found = journal.recall(at)
         resume(found.records, at, board, EventCalendar(), found.number, found.order_id)

@@ -27,7 +27,7 @@ from engine.turn.torn import torn_entries
 from engine.turn.unseen import book_unseen, owes_fills
 from engine.turn.work import Work
 
-ASK_EVERY = timedelta(seconds=50)
+ASK_EVERY = timedelta(seconds=55)
 """How often it is asked while there may be anything to hear: a lost message is noticed within a minute."""
 ASK_AGAIN = timedelta(seconds=10)
 """The same while an order is not answered for, and before what the account lacks is taken for closed by somebody."""

@@ -198,6 +198,18 @@ def note_opening_moves(work: Work) -> Facts:
 # ---------------------------------------------------------------- snapshots
 
 
+def next_mark(mark_at: datetime | None, at: datetime) -> datetime:
+    """Return when positions are marked next: once a minute, and while there was none the minutes went on."""
+    if mark_at is None or at - mark_at < MARK_EVERY:
+        return at + MARK_EVERY
+    return at + MARK_EVERY - (at - mark_at) % MARK_EVERY
+
+
+def is_mark_due(mark_at: datetime | None, at: datetime) -> bool:
+    """Say whether positions are marked now: not when a minute went by unseen, for want of a position."""
+    return mark_at is None or at - mark_at < MARK_EVERY or (at - mark_at) % MARK_EVERY == timedelta(0)
+
+
 def mark_positions(work: Work) -> None:
     """Keep the profit of every open position, and a snapshot of those that are due."""
     board = work.state.board

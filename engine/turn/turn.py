@@ -106,7 +106,8 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     if work.indexed != state.board.version:
         changes |= {"dependents": watching.index_rows(work), "structures": structures(work), "aims": None}
         changes["watch_at"] = watching.sooner(changes.get("watch_at", state.watch_at), at + datetime.resolution)
-    mark_at, watch_at = changes.get("mark_at", state.mark_at), changes.get("watch_at", state.watch_at)
+    mark_at = changes.get("mark_at", state.mark_at) if work.active else None
+    watch_at = changes.get("watch_at", state.watch_at)
     wake_at = min(found for found in (step_at, mark_at, watch_at) if found is not None)
     if not work.state.is_linked:
         wake_at = max(wake_at, at + UNLINKED_AGAIN)
@@ -169,10 +170,11 @@ def _by_the_clock(work: Work, changes: dict[str, Any], *, moved: bool) -> None:
     state = work.state
     session = state.session
     in_hours = session.open <= work.at < session.close
-    if in_hours and (state.mark_at is None or work.at >= state.mark_at):
-        daily.mark_positions(work)
-        warn_of_dividends(work)
-        changes["mark_at"] = work.at + daily.MARK_EVERY
+    if in_hours and (state.mark_at is None or (work.active and work.at >= state.mark_at)):
+        if daily.is_mark_due(state.mark_at, work.at):
+            daily.mark_positions(work)
+            warn_of_dividends(work)
+        changes["mark_at"] = daily.next_mark(state.mark_at, work.at)
     if not in_hours and state.mark_at is not None and work.at >= state.mark_at:
         changes["mark_at"] = None
     watch_at = state.watch_at

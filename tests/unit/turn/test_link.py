@@ -509,7 +509,7 @@ def test_35_nothing_is_sent_during_the_nightly_restarts() -> None:
     desk.link([])
     for order in pair:
         desk.cancelled(order)
-    desk.settle(3600, limit=60)  # it is asked every 50 s until midnight what became of the pair
+    desk.settle(3600, limit=60)  # it is asked every 55 s until midnight what became of the pair
     assert len(desk.submitted) == sent
     desk.settle(160 * 60 + 1)
     assert len(desk.submitted) == sent + 2
