@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.columns import aligned
 from engine.cli.stores import STORE, print_json, reads_store, shown_path
 from engine.model.errors import MisuseError
 from engine.model.money import dollars, signed_dollars
+from engine.run.columns import aligned
 from engine.store.latest import chosen_store, data_folder
 from engine.store.place import Place
 

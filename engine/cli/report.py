@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from textwrap import wrap
 
-from engine.cli.columns import aligned
 from engine.model.money import ZERO, signed_dollars
+from engine.run.columns import aligned
 from engine.run.outcome import BotOutcome, DayOutcome, Told
 
 NARROW = 100

@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from engine.cli.columns import aligned, price, signed
 from engine.cli.stores import print_json, reads_store, shown_path
-from engine.cli.structure import structure_of
 from engine.record.record import Record
+from engine.run.columns import aligned, price, signed
+from engine.run.trade_text import structure_of
 from engine.store.latest import chosen_store
 from engine.store.place import Place
 from engine.store.queries import Row, Run, StoreReader

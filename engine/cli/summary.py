@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
-from engine.cli.columns import aligned, signed
 from engine.cli.stores import check_bot, print_json, reads_store, shown_path
+from engine.run.columns import aligned, signed
 from engine.store.latest import chosen_store
 from engine.store.place import Place
 from engine.store.queries import StoreReader

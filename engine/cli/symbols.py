@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from engine.cli.columns import aligned
 from engine.cli.paths import SPECS
+from engine.run.columns import aligned
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import quoteattr
 
-from engine.cli.why_text import condition_document, moment_lines
 from engine.record.explain import Moment, selection_at, state_at
 from engine.record.record import Record
+from engine.run.why_text import condition_document, moment_lines
 
 if TYPE_CHECKING:
     from engine.run.trial.coverage import Covered

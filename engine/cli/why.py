@@ -9,7 +9,10 @@ from typing import Any
 import click
 
 from engine.cli.stores import check_bot, print_json, reads_store, shown_path
-from engine.cli.why_text import (
+from engine.model.session import at_exchange_time
+from engine.record.explain import history, selection_at, state_at, story
+from engine.record.record import Kind, Record
+from engine.run.why_text import (
     condition_document,
     instant_document,
     instant_lines,
@@ -18,9 +21,6 @@ from engine.cli.why_text import (
     story_document,
     story_lines,
 )
-from engine.model.session import at_exchange_time
-from engine.record.explain import history, selection_at, state_at, story
-from engine.record.record import Kind, Record
 from engine.spec.suggest import did_you_mean
 from engine.store.latest import chosen_store
 from engine.store.place import Place

@@ -23,6 +23,7 @@ _INCOMING, _LOOP = 16, 30
 
 STYLE = """
 .states .state{fill:var(--box,#fff);stroke:var(--ink,#222)} .states .ends{stroke-width:3}
+.states .lit{fill:var(--lit,#cde8d4);stroke-width:3}
 .states .move{fill:none;stroke:var(--soft,#777)} .states .tip{fill:var(--soft,#777)}
 .states text{font:14px system-ui,sans-serif;fill:var(--ink,#222)} .states .label{font-size:12px}
 """
@@ -72,8 +73,11 @@ class _Layout:
         return self.tops[state] + self.ports[move, state]
 
 
-def state_svg(table: Lifecycle, labels: Labels) -> str:
-    """Return the drawing; it stands by itself, and takes the colours of a page that names them."""
+def state_svg(table: Lifecycle, labels: Labels, *, lit: frozenset[str] = frozenset(), has_style: bool = True) -> str:
+    """Return the drawing; it takes the colours of a page that names them.
+
+    lit: states that are shown as the present ones. has_style: False on a page whose own style sheet has `STYLE`.
+    """
     moves = _moves(table, labels)
     layout = _laid_out(len(table.states), moves)
     lanes = _lanes(moves)
@@ -81,11 +85,12 @@ def state_svg(table: Lifecycle, labels: Labels) -> str:
     most = _BOX_WIDTH + layout.right + _LANE * sum(not move.is_back for move in lanes) + _MARGIN
     height = layout.tops[-1] + layout.heights[-1] + 2 * _MARGIN
     body = [_drawn(move, layout, lanes) for move in moves]
-    body += [_box(at, state, table, layout) for at, state in enumerate(table.states)]
+    body += [_box(at, state, table, layout, is_lit=state in lit) for at, state in enumerate(table.states)]
+    style = f"<style>{STYLE}</style>" if has_style else ""
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" class="states" role="img" '
         f'viewBox="{least:.0f} {-_MARGIN} {most - least:.0f} {height:.0f}" '
-        f'aria-label="states of a position"><style>{STYLE}</style>{"".join(body)}</svg>'
+        f'aria-label="states of a position">{style}{"".join(body)}</svg>'
     )
 
 
@@ -176,8 +181,8 @@ def _drawn(move: _Move, layout: _Layout, lanes: Mapping[_Move, int]) -> str:
     return _down(move, layout)
 
 
-def _box(at: int, state: str, table: Lifecycle, layout: _Layout) -> str:
-    ends = " ends" if state in table.final else ""
+def _box(at: int, state: str, table: Lifecycle, layout: _Layout, *, is_lit: bool) -> str:
+    ends = (" ends" if state in table.final else "") + (" lit" if is_lit else "")
     top, height = layout.tops[at], layout.heights[at]
     return (
         f'<rect class="state{ends}" x="0" y="{top:.0f}" width="{_BOX_WIDTH}" height="{height:.0f}" rx="8"/>'

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from engine.cli.columns import aligned, price, signed
-from engine.cli.structure import structure_of
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.explain import Condition, Moment, Span, Story, total
+from engine.run.columns import aligned, price, signed
+from engine.run.trade_text import structure_of
 from engine.store.queries import Row
 
 _TRUTH = {True: "true", False: "FALSE", None: "unknown"}
