@@ -36,7 +36,7 @@ class PositionLeg:
 
     @property
     def held(self) -> int:
-        """Contracts open now, never negative."""
+        """Contracts open now; negative when the broker has closed more than was held, which nobody asked for."""
         return self.opened - self.closed
 
     @property
@@ -117,6 +117,11 @@ class Position:
     def is_flat(self) -> bool:
         """True when no leg holds anything."""
         return all(leg.held == 0 for leg in self.legs)
+
+    @property
+    def is_let_be(self) -> bool:
+        """True when nothing is sent for it: it is on hold, or the broker has closed more of it than was held."""
+        return bool(self.on_hold) or any(leg.held < 0 for leg in self.legs)
 
     @property
     def waits_for_expiry(self) -> bool:

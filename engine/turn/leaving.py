@@ -46,7 +46,7 @@ UNWIND_LADDER = Ladder(start=Start.NATURAL, wait=5.0, tries=3, then=Then.MARKET,
 
 def step_exits(work: Work, position: Position) -> None:
     """Judge the exits of a position that holds something; the first that is true acts."""
-    if position.is_flat or position.on_hold or not is_trading(work):
+    if position.is_flat or position.is_let_be or not is_trading(work):
         return
     bot = work.governing(position)
     if _only_waits_for_expiry(work, position, bot):
@@ -229,7 +229,7 @@ def _legs_of(planned: ExitPlan, held: set[str]) -> set[str]:
 
 def pursue(work: Work, position: Position) -> None:
     """Bring an exiting position one step nearer to flat: first nothing else may work, then one closing order."""
-    if position.state != "exiting" or position.on_hold:
+    if position.state != "exiting" or position.is_let_be:
         return
     live = work.live_orders(position.id)
     others = [order for order in live if order.purpose not in CLOSING and not stands_apart(work, position, order)]

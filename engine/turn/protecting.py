@@ -31,7 +31,7 @@ ASK_AGAIN = timedelta(minutes=1)
 def place_protection(work: Work, position: Position) -> None:
     """Put a stop on every short leg of an open position that has none; those that are there fit what is held."""
     plan = work.governing(position).plan.risk.protect
-    if plan is None or position.state != "open" or position.suspended or position.on_hold:
+    if plan is None or position.state != "open" or position.suspended or position.is_let_be:
         return
     if not work.state.is_linked or position.rearmed > REARM_LIMIT or has_expired(work, position):
         return

@@ -85,7 +85,7 @@ def place_resting(work: Work, position: Position, *, at_once: bool = False) -> N
 
     `at_once`: a fill has just made the position, and they do not wait until the account shows it.
     """
-    if position.state != "open" or position.suspended or position.on_hold or not work.state.is_linked:
+    if position.state != "open" or position.suspended or position.is_let_be or not work.state.is_linked:
         return
     if not at_once and work.is_doubted(position):
         return
@@ -278,7 +278,7 @@ def put_back(work: Work) -> None:
 def _may_be_put_back(work: Work, position: Position) -> bool:
     """Say no to what has expired, was refused a moment ago, or was cancelled by somebody too often."""
     waits = position.retry_at is not None and work.at < position.retry_at
-    return not waits and not position.on_hold and position.rearmed <= REARM_LIMIT and not has_expired(work, position)
+    return not waits and not position.is_let_be and position.rearmed <= REARM_LIMIT and not has_expired(work, position)
 
 
 def _is_wanted(work: Work, contracts: set[Option]) -> bool:

@@ -24,7 +24,7 @@ def torn_entries(work: Work, position: Position) -> list[Order]:
     One that has been unwound since its last fill is none of them: an exit may close single legs of what was kept. While
     a further try works its end decides.
     """
-    if position.state not in ("open", "entering") or position.on_hold or is_unwound(position):
+    if position.state not in ("open", "entering") or position.is_let_be or is_unwound(position):
         return []
     if work.has_live_entry(position.id):
         return []

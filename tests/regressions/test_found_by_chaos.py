@@ -292,3 +292,28 @@ def test_a_leg_that_is_not_told_counts_where_a_person_trades_the_same_contract(t
     (position,) = left.day.positions.values()
     assert (position.state, position.exit_reason) == ("closed", "target")
     assert [leg.closed for leg in position.legs] == [1, 1]
+
+
+def test_what_the_broker_has_closed_twice_is_let_be(tmp_path: Path) -> None:
+    """Two targets filled after the broker had called them cancelled: the next pair was sent for -1 contracts."""
+    desk = load_desk([str(shipped("examples/resting_put.yaml"))], {}, None)
+    late: dict[str, str | int | float] = {"kind": "late_fill", "on": "cancel", "number": "each", "seconds": 1}
+    cancels: dict[str, str | int | float] = {"kind": "person_cancels", "at": "10:03:40"}
+    storm = replace(draw(61700, desk, CHOICE), faults=(late, cancels), crashes=(), acts=())
+    left = live_through(storm, desk, tmp_path)
+    (position,) = left.day.positions.values()
+    assert [leg.held for leg in position.legs] == [-1]
+    assert position.is_let_be
+    assert judge(left, desk) == {}
+    assert min(order.quantity for order in left.day.orders.values()) == 1
+
+
+@pytest.mark.parametrize("seed", [61830, 61853])
+def test_a_broker_that_closes_more_than_it_was_asked_leaves_what_nobody_can_prevent(tmp_path: Path, seed: int) -> None:
+    """The long leg was sold twice by one order: a person is told, and the checks lay it to nobody else."""
+    desk = load_desk([str(shipped("examples/one_leg_after_the_other.yaml"))], {}, None)
+    storm = draw(seed, desk, CHOICE)
+    left = live_through(storm, desk, tmp_path)
+    assert left.kinds_fired["overfill"] == 1
+    assert judge(left, desk) == {}
+    assert any("than was held" in str(r.data.get("text")) for r in left.day.records if r.kind is Kind.ALARM)

@@ -12,7 +12,7 @@ from engine.record.codec import decode
 from engine.record.record import Kind
 from engine.run.aftermath.books import PREFIX, executions
 from engine.run.aftermath.day import Day
-from engine.run.aftermath.outside import filled_after_cancel
+from engine.run.aftermath.outside import filled_after_cancel, filled_unasked, told_of
 from engine.run.audit.given_up import GivenUp
 from engine.sim.exchange.ledger import Row
 from engine.sim.exchange.strangers import EARLY
@@ -47,9 +47,10 @@ def uncovered_shorts(
 
     allowed: bots whose specs take that risk; by_shares: bots whose calls shares cover (see `covered.py`). A position of
     which the broker itself took a trade back, traded a combo without all its legs, or filled an order that it had
-    called cancelled is left out.
+    called cancelled is left out; so is one that it closed beyond what was asked, when a person was told.
     """
     busted = _busted(day, rows := list(rows)) | _torn(day, rows) | filled_after_cancel(day, rows)
+    busted |= filled_unasked(day, rows) & told_of(day)
     for at, position, holding in _after_each_fill(day, rows):
         owner = day.positions.get(position)
         if owner is None or owner.bot in allowed or position in busted:
