@@ -39,6 +39,7 @@ SECTIONS = {
     },
     "Run it": {
         "run": _Entry("engine.cli.run:run", "Run bots, on paper or live."),
+        "serve": _Entry("engine.cli.serve:serve", "Run bots with their page in the browser."),
         "promote": _Entry(
             "engine.cli.promote:promote", "Let a bot leave paper, if its sessions show what is demanded."
         ),
@@ -48,6 +49,7 @@ SECTIONS = {
         "list": _Entry("engine.cli.list:list_bots", "List the bots that ran."),
         "summary": _Entry("engine.cli.summary:summary", "Sum up the trades of a day."),
         "why": _Entry("engine.cli.why:why", "Say why a bot did, or did not, trade."),
+        "web": _Entry("engine.cli.web:web", "Show a store as a page in the browser."),
     },
     "Operate": {
         "pause": _Entry("engine.cli.control:pause", "Let no bot enter; exits go on."),

@@ -20,6 +20,7 @@ from engine.store.place import Place, beside
 
 if TYPE_CHECKING:
     from engine.cli.screen import Screen
+    from engine.cli.serve import Page
     from engine.run.chaos.struck import Struck
     from engine.run.desk import Desk
     from engine.run.start import Run, RunOptions
@@ -90,6 +91,11 @@ def run(**options: Any) -> None:
     Exit code: 0 when the run ended as it should, 1 for problems in SPECS or a refused --live, 2 for misuse, 3 when the
     gateway or the disk failed.
     """
+    run_with(options)
+
+
+def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
+    """Run as the options of `run` say, with a page beside the screen. Raises: MisuseError, and what a run raises."""
     _check(options)
     from engine.cli.validate import parse_settings, show_problems
     from engine.run.desk import Desk, ProblemsError, check_overrides, load_desk
@@ -106,7 +112,7 @@ def run(**options: Any) -> None:
         desk = Desk({}, (), desk.account, ())
     struck = _struck(options)
     world, run_options = _world(options, desk, folder)
-    _drive(desk, run_options, world, plain=options["plain"], struck=struck)
+    _drive(desk, run_options, world, plain=options["plain"], struck=struck, page=page)
 
 
 def close_all(store: Place, bot: str = "") -> None:
@@ -157,10 +163,11 @@ def _drive(
     *,
     plain: bool = False,
     struck: "Struck | None" = None,
+    page: "Page | None" = None,
 ) -> None:
     from engine.cli.screen import Screen
 
-    screen = Screen(desk, options, plain=plain)
+    screen = Screen(desk, options, plain=plain, page=page)
     _quiet_logs(screen)
     asyncio.run(_run(desk, options, world, screen, struck))
 

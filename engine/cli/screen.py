@@ -29,6 +29,7 @@ from engine.spec.diagnostic import headline
 from engine.store.journal import SqlJournal
 
 if TYPE_CHECKING:
+    from engine.cli.serve import Page
     from engine.run.desk import Desk
     from engine.run.start import Run, RunOptions
 
@@ -42,7 +43,8 @@ _SHOWN_WIDTH = 120
 class Screen:
     """One run, shown. Everything it knows it was told; it changes nothing."""
 
-    def __init__(self, desk: "Desk", options: "RunOptions", *, plain: bool) -> None:
+    def __init__(self, desk: "Desk", options: "RunOptions", *, plain: bool, page: "Page | None" = None) -> None:
+        self._page = page
         self._desk, self._options = desk, options
         self._console = _console()
         is_drawn = self._console.is_terminal and not self._console.is_dumb_terminal and not plain
@@ -60,6 +62,8 @@ class Screen:
         run.loop.recorded = self._recorded
         for line in start_lines(self._desk, run):
             self.say(line)
+        if self._page is not None:
+            self._page.started(run)
         if self._table is not None:
             self._table.title = live_title(run)
             self._table.open()
@@ -81,6 +85,8 @@ class Screen:
         """Show the end of a batch."""
         assert self._diary is not None
         found = self._diary.note(run.loop.state, at)
+        if self._page is not None:
+            self._page.show(run, at, found)
         if self._table is None:
             for told in found:
                 self.say(happening_line(told).plain)
@@ -115,6 +121,8 @@ class Screen:
 
     def close(self) -> None:
         """End whatever is drawn."""
+        if self._page is not None:
+            self._page.ended()
         if self._table is not None:
             self._table.close()
 

@@ -20,9 +20,10 @@ POLL_SECONDS = 0.2
 MEANT_FOR_THIS_ONE = (Request.STOP, Request.RELOAD)
 
 
-def post(store: Place, request: Request, bot: str = "") -> bool:
+def post(store: Place, request: Request, bot: str = "", identity: str = "") -> bool:
     """Leave a request for the engine of `store`; return whether one runs: else the next one acts on it first.
 
+    identity: names the request where it may be left twice; it acts once.
     Raises: StoreError when it cannot be left, or an engine is to be stopped or to reload and none runs.
     """
     is_running = is_in_use(store)
@@ -30,7 +31,7 @@ def post(store: Place, request: Request, bot: str = "") -> bool:
         raise StoreError(f"no engine is running on {store}", "'rulebot list' shows the bots of a store")
     stamp = time.time_ns()
     name = f"{stamp:020d}-{os.getpid()}"
-    box_of(store).put(name, json.dumps({"id": name, "request": request.value, "bot": bot}))
+    box_of(store).put(name, json.dumps({"id": identity or name, "request": request.value, "bot": bot}))
     return is_running
 
 

@@ -1,0 +1,82 @@
+"""`rulebot serve`: an engine and its page in one process."""
+
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.run import run, run_with
+from engine.cli.web import serve_store, where_options
+from engine.store.place import Place
+
+if TYPE_CHECKING:
+    from engine.run.happening import Happening
+    from engine.run.start import Run
+    from engine.web.live import Live
+    from engine.web.server import Server
+
+
+@click.command("serve", short_help="Run bots with their page in the browser.", params=list(run.params))
+@where_options
+def serve(**options: Any) -> None:
+    """Run the bots of SPECS as 'rulebot run' does, and show them on a page: what each does and waits for, and why.
+
+    The page is told of everything within a second, and what is asked on it the engine does. With --sim --speed 30 a
+    whole day passes in thirteen minutes. When the run is over the page stays until Ctrl+C.
+
+    Exit code: as of 'rulebot run'; 2 and 3 also when the page cannot be served.
+    """
+    where = {name: options.pop(name) for name in ("host", "port", "hosts", "tls_cert", "tls_key", "trusted_proxy")}
+    page = Page(where)
+    try:
+        run_with(options, page)
+        page.stay()
+    finally:
+        page.close()
+
+
+class Page:
+    """The page beside a run: it is shown what the screen is shown."""
+
+    def __init__(self, where: dict[str, Any]) -> None:
+        self._where = where
+        self._live: Live | None = None
+        self._server: Server | None = None
+
+    def started(self, run: "Run") -> None:
+        """Start the page of a run's store."""
+        from engine.web.live import Live
+
+        store: Place = run.options.store
+        self._live = Live(store)
+        self._live.show(run, run.first)
+        self._server = serve_store(store, self._where, self._live)
+
+    def show(self, run: "Run", at: datetime, told: "Sequence[Happening]") -> None:
+        """Show the end of a batch."""
+        assert self._live is not None
+        if told:
+            self._live.tell(told)
+        self._live.show(run, at)
+
+    def ended(self) -> None:
+        """Show the store from now on."""
+        if self._live is not None:
+            self._live.end()
+
+    def stay(self) -> None:
+        """Keep the page until Ctrl+C."""
+        if self._server is None:
+            return
+        click.echo(f" the page stays at {self._server.address}   Ctrl+C ends it")
+        try:
+            threading.Event().wait()
+        except KeyboardInterrupt:
+            click.echo("")
+
+    def close(self) -> None:
+        """End the page."""
+        if self._server is not None:
+            self._server.stop()

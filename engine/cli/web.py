@@ -1,0 +1,108 @@
+"""`rulebot web`: the page of a store, whichever engine writes it."""
+
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.stores import STORE, shown_path
+from engine.model.errors import MisuseError
+from engine.store.place import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.web.live import Live
+    from engine.web.server import Server
+
+NEEDS = "the page needs packages that are not installed"
+HELP = 'pip install "rulebot[web]"'
+
+WHERE = (
+    click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on."),
+    click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one."),
+    click.option(
+        "--allow-host",
+        "hosts",
+        multiple=True,
+        metavar="NAME",
+        help="A name under which browsers reach the page, besides those of this machine.",
+    ),
+    click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="A certificate, to be encrypted."),
+    click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="Its key."),
+    click.option("--trusted-proxy", metavar="ADDRESS", help="The proxy in front that does the encrypting."),
+)
+"""Where a page is served, and who may reach it."""
+
+
+def where_options(command: "Callable[..., Any]") -> "Callable[..., Any]":
+    """Add the options of `WHERE` to a command."""
+    for option in reversed(WHERE):
+        command = option(command)
+    return command
+
+
+@click.command("web", short_help="Show a store as a page in the browser.")
+@where_options
+@click.option("--store", type=STORE, metavar="STORE", help="The store to show (default: the last run's).")
+def web(store: Place | None, **where: Any) -> None:
+    """Serve the page and the REST interface of a store until Ctrl+C: what its engine does, and requests to it.
+
+    It trades nothing itself. Only this machine can reach it; docs/web.md says how others may.
+
+    Exit code: 0 after Ctrl+C, 2 for misuse, 3 when the store cannot be read or the port is taken.
+    """
+    from engine.store.latest import chosen_store
+    from engine.store.queries import StoreReader
+
+    found = chosen_store(store)
+    with StoreReader(found):
+        pass  # what is wrong with it is said before anything listens
+    server = serve_store(found, where)
+    try:
+        click.echo(f" store {shown_path(found)}\n Ctrl+C stops the page; an engine goes on")
+        _wait()
+    finally:
+        server.stop()
+
+
+def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None) -> "Server":
+    """Start the page of a store, and say where it is and where its token is kept. Raises: MisuseError, ServerError."""
+    try:
+        from engine.web.access import Access
+        from engine.web.app import application
+        from engine.web.server import Bind, Server
+        from engine.web.token import read_token
+    except ModuleNotFoundError as error:
+        raise MisuseError(NEEDS, HELP) from error
+    bind = Bind(
+        host=where["host"],
+        port=where["port"],
+        certificate=where["tls_cert"] or "",
+        key=where["tls_key"] or "",
+        proxy=where["trusted_proxy"] or "",
+    )
+    bind.check()
+    token = read_token(token_file(store))
+    access = Access(token=token.text, hosts=tuple(where["hosts"]), is_secure=bind.is_secure)
+    server = Server(lambda stopping: application(store, access, live, stopping=stopping), bind)
+    click.echo(f" page {server.start()}   its token is in {token.where}")
+    return server
+
+
+def token_file(store: Place) -> Path:
+    """Return the file that keeps the token of a store's page."""
+    from engine.store.latest import data_folder
+    from engine.store.place import beside
+
+    return beside(store, data_folder(), "-web-token")
+
+
+def _wait() -> None:
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    while not ended.wait(3600):
+        pass

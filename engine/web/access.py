@@ -1,0 +1,238 @@
+"""Who may look, and who may ask: hosts, origins, a token, sessions, and a lock after wrong tokens.
+
+Every request passes `Gate` before anything else sees it. A change needs the token or a session, a header that no form
+of another site can send, and JSON; a GET changes nothing (faults.md rows 97 to 102).
+"""
+
+import hashlib
+import hmac
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import field
+from http.cookies import CookieError, SimpleCookie
+from typing import Any
+from urllib.parse import urlsplit
+
+from engine.model.values import dataclass
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+COOKIE = "rulebot_session"
+CUSTOM = b"x-rulebot"
+SESSION_SECONDS = 30 * 24 * 3600.0
+MOST_SESSIONS = 64
+WRONG_BEFORE_LOCK = 5
+LOCKED_SECONDS = 60.0
+MOST_BODY = 16 * 1024
+"""Bytes of a request's body at most: what is asked for fits into a line."""
+OPEN_PATHS = frozenset({"/health", "/login", "/static/page.css", "/static/icon.svg", "/favicon.ico"})
+"""What is answered to whoever comes from a host that is allowed: nothing in it is anybody's."""
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+HEADERS = (
+    (
+        b"content-security-policy",
+        b"default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+        b"object-src 'none'",
+    ),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Who may. token: the secret; hosts: names besides loopback under which the page is reached; is_secure: by TLS."""
+
+    token: str
+    hosts: tuple[str, ...] = ()
+    is_secure: bool = False
+
+    def __repr__(self) -> str:
+        """Return it without the secret."""
+        return f"Access(hosts={self.hosts})"
+
+
+@dataclass(slots=True)
+class Sessions:
+    """Sessions by the hash of their cookie, and what is counted of wrong tokens. elapsed: monotonic seconds."""
+
+    access: Access
+    elapsed: Callable[[], float]
+    _ends: dict[str, float] = field(default_factory=dict)
+    _wrong: int = 0
+    _locked_until: float = float("-inf")
+
+    def open(self, token: str) -> str | None:
+        """Return a new session's cookie for the right token, None for a wrong one or while locked."""
+        if not self.knows(token):
+            return None
+        now = self.elapsed()
+        self._ends = {name: end for name, end in self._ends.items() if end > now}
+        while len(self._ends) >= MOST_SESSIONS:
+            self._ends.pop(min(self._ends, key=self._ends.__getitem__))
+        cookie = secrets.token_urlsafe(32)
+        self._ends[_hashed(cookie)] = now + SESSION_SECONDS
+        return cookie
+
+    def close(self, cookie: str) -> None:
+        """End a session."""
+        self._ends.pop(_hashed(cookie), None)
+
+    def has(self, cookie: str) -> bool:
+        """Say whether a session is open."""
+        return self._ends.get(_hashed(cookie), float("-inf")) > self.elapsed()
+
+    def knows(self, token: str) -> bool:
+        """Say whether a token is the right one; wrong ones on end lock every token out for a minute."""
+        now = self.elapsed()
+        if now < self._locked_until:
+            return False
+        if hmac.compare_digest(_hashed(token), _hashed(self.access.token)):
+            self._wrong = 0
+            return True
+        self._wrong += 1
+        if self._wrong >= WRONG_BEFORE_LOCK:
+            self._wrong, self._locked_until = 0, now + LOCKED_SECONDS
+        return False
+
+    @property
+    def is_locked(self) -> bool:
+        """Say whether no token is taken for now."""
+        return self.elapsed() < self._locked_until
+
+
+def _hashed(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class Gate:
+    """ASGI: refuses what may not come in, and puts the headers on every answer that a page needs to be safe."""
+
+    def __init__(self, app: App, sessions: Sessions, refuse: Callable[[int, str, str], tuple[bytes, bytes]]) -> None:
+        self._app, self._sessions, self._refuse = app, sessions, refuse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let one request in, or answer it."""
+        if scope["type"] != "http":
+            if scope["type"] == "websocket":
+                await send({"type": "websocket.close", "code": 1008})
+                return
+            await self._app(scope, receive, send)
+            return
+        answer = _with_headers(send, scope["path"])
+        refused = self._refused(scope)
+        if refused is not None:
+            await self._say(answer, scope, *refused)
+            return
+        await self._app(scope, _limited(receive), answer)
+
+    def _refused(self, scope: Scope) -> tuple[int, str, str] | None:
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        access, path, method = self._sessions.access, scope["path"], scope["method"]
+        if not is_host_allowed(headers.get(b"host", ""), access.hosts):
+            return 403, "host", "this page is not served under that name"
+        if not _is_origin_allowed(headers, access):
+            return 403, "origin", "a page of another site may not ask this one"
+        if int(headers.get(b"content-length", "0") or "0") > MOST_BODY:
+            return 413, "size", "the request is too large"
+        if path in OPEN_PATHS:
+            return None
+        if not self._is_known(headers):
+            words = "too many wrong tokens: wait a minute" if self._sessions.is_locked else "a token is needed"
+            return 429 if self._sessions.is_locked else 401, "token", words
+        if method not in ("GET", "HEAD", "OPTIONS"):
+            if headers.get(CUSTOM) != "1":
+                return 403, "header", "a change needs the header X-Rulebot: 1"
+            if headers.get(b"content-type", "").partition(";")[0].strip() != "application/json":
+                return 415, "type", "a change is sent as application/json"
+        return None
+
+    def _is_known(self, headers: Mapping[bytes, str]) -> bool:
+        kind, _, token = headers.get(b"authorization", "").partition(" ")
+        if kind.lower() == "bearer":
+            return self._sessions.knows(token.strip())
+        return self._sessions.has(cookie_of(headers.get(b"cookie", "")))
+
+    async def _say(self, send: Send, scope: Scope, status: int, code: str, words: str) -> None:
+        accepts = dict(scope["headers"]).get(b"accept", b"")
+        is_page = status == 401 and scope["method"] == "GET" and b"text/html" in accepts
+        kind, body = self._refuse(status, code, words)
+        headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+        if is_page:
+            status, body, headers = 303, b"", [(b"location", b"/login"), (b"content-length", b"0")]
+        elif status == 401:
+            headers.append((b"www-authenticate", b"Bearer"))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+
+def cookie_of(header: str) -> str:
+    """Return the session of a Cookie header, "" without one."""
+    try:
+        found = SimpleCookie(header).get(COOKIE)
+    except CookieError:
+        return ""
+    return "" if found is None else found.value
+
+
+def is_host_allowed(host: str, more: tuple[str, ...]) -> bool:
+    """Say whether a Host header names this machine as it may be named (row 97: a page that rebinds DNS is refused)."""
+    name, port = _split(host.strip().lower())
+    if not name or not (port == "" or port.isdigit()):
+        return False
+    return name in LOOPBACK or any(each.lower() in (name, f"{name}:{port}") for each in more)
+
+
+def _split(host: str) -> tuple[str, str]:
+    if host.startswith("["):
+        name, _, rest = host.partition("]")
+        return f"{name}]", rest.removeprefix(":")
+    name, _, port = host.partition(":")
+    return name, port
+
+
+def _is_origin_allowed(headers: Mapping[bytes, str], access: Access) -> bool:
+    """Say whether a request comes from this page, or from no page at all (row 98, 99)."""
+    site = headers.get(b"sec-fetch-site", "")
+    origin = headers.get(b"origin")
+    if origin is not None:
+        parts = urlsplit(origin)
+        is_same = parts.netloc.lower() == headers.get(b"host", "").strip().lower()
+        return is_same and parts.scheme in ("http", "https")
+    is_visit = headers.get(b"sec-fetch-mode") == "navigate" and headers.get(b"sec-fetch-dest") == "document"
+    return site in ("", "same-origin", "none") or is_visit
+
+
+def _with_headers(send: Send, path: str) -> Send:
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            known = {name.lower() for name, _ in message["headers"]}
+            added = [pair for pair in HEADERS if pair[0] not in known]
+            if not path.startswith("/static/"):
+                added.append((b"cache-control", b"no-store"))
+            message["headers"] = [*message["headers"], *added]
+        await send(message)
+
+    return sending
+
+
+def _limited(receive: Receive) -> Receive:
+    """Cut off a body that goes on and on without having said how long it is."""
+    taken = 0
+
+    async def receiving() -> MutableMapping[str, Any]:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > MOST_BODY:
+            return {"type": "http.disconnect"}
+        return message
+
+    return receiving

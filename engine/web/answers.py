@@ -1,0 +1,190 @@
+"""What the REST interface answers: rows A11 and B7 of what was asked for, under the names they were asked by.
+
+Money is dollars, prices are per share, times are those of New York, as in the views of the store (docs/store.md).
+"""
+
+from pydantic import BaseModel
+
+
+class Health(BaseModel):
+    """Whether this program is well. `status` is ok or failing; `why` says what fails."""
+
+    status: str
+    why: str = ""
+    engine: str
+
+
+class BotStatus(BaseModel):
+    """One bot: stopped, starting, running or stopping, and when its next entry window opens."""
+
+    bot: str
+    state: str
+    next_scheduled_time: str | None
+
+
+class Status(BaseModel):
+    """The whole at a glance. is_connected: None when no engine has said."""
+
+    is_trading: bool
+    is_connected: bool | None
+    trading: str
+    state: str
+    open_positions: int
+    trades_today: int
+    errors_today: int
+    last_updated: str | None
+    next_scheduled_time: str | None
+    bots: list[BotStatus]
+
+
+class OpenPosition(BaseModel):
+    """One open position."""
+
+    trade_id: int
+    position: str
+    strategy_id: str
+    structure: str
+    symbol: str
+    strike: float | None
+    expiration: str | None
+    dte: int | None
+    quantity: int
+    entry_time: str | None
+    entry_price: float | None
+    current_price: float | None
+    spy_strike: float | None
+    spx_strike: float | None
+    entry_credit: float | None
+    current_pnl: float | None
+    status: str
+
+
+class PositionGreeks(BaseModel):
+    """Greeks of one position: greek x contracts x 100, summed over its legs."""
+
+    trade_id: int
+    strategy_id: str
+    delta: float | None
+    gamma: float | None
+    theta: float | None
+    vega: float | None
+
+
+class Greeks(BaseModel):
+    """Greeks of all that is open; `total` sums what is known."""
+
+    total: dict[str, float]
+    positions: list[PositionGreeks]
+
+
+class PositionRisk(BaseModel):
+    """What one position makes at its target and at its stop, and its worst case at expiry; None where there is none."""
+
+    position: str
+    strategy_id: str
+    max_profit: float | None
+    max_loss: float | None
+    worst_at_expiry: float | None
+
+
+class Risk(BaseModel):
+    """The whole book. buying_power_used: the part of net liquidation that maintenance margin takes, in percent."""
+
+    maintenance_margin: float | None
+    buying_power_used: float | None
+    max_profit: float | None
+    max_loss: float | None
+    worst_at_expiry: float | None
+    positions: list[PositionRisk]
+
+
+class Trade(BaseModel):
+    """One trade, open or over."""
+
+    id: int
+    strategy_id: str
+    position: str
+    structure: str
+    trade_date: str | None
+    quantity: int
+    entry_time: str | None
+    entry_price: float | None
+    entry_credit: float | None
+    exit_time: str | None
+    exit_price: float | None
+    exit_reason: str | None
+    commissions: float | None
+    final_pnl: float | None
+    status: str
+
+
+class Profit(BaseModel):
+    """The day's profit."""
+
+    date: str | None
+    realized_pnl: float
+    unrealized_pnl: float
+    total_pnl: float
+
+
+class Period(BaseModel):
+    """Net profit of one day, week (by its Monday) or month."""
+
+    period: str
+    trades_count: int
+    net_pnl: float
+    cumulative_pnl: float
+
+
+class Account(BaseModel):
+    """The account as the broker last told."""
+
+    account_id: str
+    net_liquidation: float | None
+    total_cash: float | None
+    available_funds: float | None
+    buying_power: float | None
+    maintenance_margin: float | None
+
+
+class Market(BaseModel):
+    """Levels. With no engine in this process they are those of the last marks of open positions."""
+
+    spy_price: float | None
+    spx_price: float | None
+    vix: float | None
+    spx_spy_ratio: float | None
+
+
+class Performance(BaseModel):
+    """The day against its limit. risk_breached: the day has lost as much as the account document allows."""
+
+    daily_realized_pnl: float
+    unrealized_pnl: float
+    total_pnl: float
+    max_daily_loss: float | None
+    risk_breached: bool
+    trades_count: int
+    active_positions: int
+
+
+class Ask(BaseModel):
+    """What an action may say beside its name. bot: "" means all."""
+
+    bot: str = ""
+
+
+class Asked(BaseModel):
+    """An action that was left for the engine. engine_runs: else the next one does so first."""
+
+    id: str
+    message: str
+    engine_runs: bool
+
+
+class Refused(BaseModel):
+    """Why something was not done, and what to do."""
+
+    code: str
+    message: str
+    help: str = ""

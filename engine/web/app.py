@@ -1,0 +1,120 @@
+"""The application: the REST interface and the pages behind one gate, and errors as plain answers."""
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from urllib.parse import parse_qs
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse
+from starlette.exceptions import HTTPException
+
+from engine.model.errors import RulebotError
+from engine.store.place import Place
+from engine.web import pages, rest
+from engine.web.access import COOKIE, SESSION_SECONDS, Access, Gate, Sessions
+from engine.web.live import Live
+
+log = logging.getLogger(__name__)
+_CODES = {400: "request", 404: "not_found", 405: "method", 409: "key", 422: "parameter", 501: "not_built"}
+
+
+def application(
+    store: Place,
+    access: Access,
+    live: Live | None = None,
+    *,
+    stopping: Callable[[], bool] = lambda: False,
+    elapsed: Callable[[], float] = time.monotonic,
+) -> FastAPI:
+    """Return the application over a store. `live` shows an engine of this process; without one the store is shown."""
+    live = live or Live(store)
+    sessions = Sessions(access, elapsed)
+    app = FastAPI(
+        title="rulebot",
+        description="What bots do, and requests left for their engine.",
+        version="1",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/openapi.json",
+    )
+    app.include_router(rest.router(store, live))
+    for router in pages.routers(store, live, stopping):
+        app.include_router(router)
+    _add_login(app, sessions)
+    app.add_exception_handler(RulebotError, _failed)
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(Exception, _broken)
+    app.add_middleware(Gate, sessions=sessions, refuse=_refusal)
+    return app
+
+
+# ---------------------------------------------------------------- login
+
+
+def _add_login(app: FastAPI, sessions: Sessions) -> None:
+    @app.get("/login", include_in_schema=False)
+    def login_page() -> HTMLResponse:
+        return _login_page("", 200)
+
+    @app.post("/login", include_in_schema=False)
+    async def login(request: Request) -> Response:
+        words = parse_qs((await request.body()).decode("utf-8", "replace"), max_num_fields=4)
+        cookie = sessions.open(words.get("token", [""])[0].strip())
+        if cookie is None:
+            if sessions.is_locked:
+                return _login_page("Too many wrong tokens: wait a minute.", 429)
+            return _login_page("That is not the token.", 401)
+        answer = RedirectResponse("/", 303)
+        answer.set_cookie(
+            COOKIE, cookie, int(SESSION_SECONDS), httponly=True, samesite="strict", secure=sessions.access.is_secure
+        )
+        return answer
+
+    @app.post("/api/logout", status_code=204, include_in_schema=False)
+    def logout(request: Request) -> Response:
+        sessions.close(request.cookies.get(COOKIE, ""))
+        answer = Response(status_code=204)
+        answer.delete_cookie(COOKIE)
+        return answer
+
+
+def _login_page(said: str, status: int) -> HTMLResponse:
+    return HTMLResponse(pages.TEMPLATES.get_template("login.html").render(said=said), status)
+
+
+# ---------------------------------------------------------------- errors
+
+
+def _body(code: str, message: str, help: str = "") -> dict[str, str]:
+    return {"code": code, "message": message, "help": help}
+
+
+def _refusal(status: int, code: str, words: str) -> tuple[bytes, bytes]:
+    help = "the token is in the file that 'rulebot web' names when it starts" if status == 401 else ""
+    return b"application/json", json.dumps(_body(code, words, help)).encode()
+
+
+async def _failed(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RulebotError)
+    return JSONResponse(_body("store", error.message, error.help or ""), 503)
+
+
+async def _refused(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = _CODES.get(error.status_code, "refused")
+    return JSONResponse(_body(code, str(error.detail)), error.status_code, headers=error.headers)
+
+
+async def _unreadable(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    found = [f"{'.'.join(str(each) for each in one['loc'])}: {one['msg']}" for one in error.errors()]
+    return JSONResponse(_body("parameter", "; ".join(found)[:500]), 422)
+
+
+async def _broken(_: Request, error: Exception) -> JSONResponse:
+    log.error("the page failed: %s", type(error).__name__, exc_info=error)
+    return JSONResponse(_body("fault", "this program failed; its log has the details"), 500)

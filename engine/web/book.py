@@ -1,0 +1,280 @@
+"""What the REST interface reads of a store: rows of its views in the shapes of `answers.py`."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timedelta
+from itertools import accumulate, groupby
+from typing import Any
+
+from engine.model.errors import RulebotError
+from engine.model.facts import EventCalendar
+from engine.model.market import Board
+from engine.model.session import EXCHANGE_ZONE, exchange_date, session_after, session_from
+from engine.run.desk import SpecText, compile_text
+from engine.run.levels import dollars_at
+from engine.run.resume import resume
+from engine.run.trade_text import structure_of
+from engine.spec.spec import ExitKind
+from engine.store.queries import Row, Run, StoreReader
+from engine.web.answers import (
+    Account,
+    BotStatus,
+    Greeks,
+    Market,
+    OpenPosition,
+    Performance,
+    Period,
+    PositionGreeks,
+    PositionRisk,
+    Profit,
+    Risk,
+    Status,
+    Trade,
+)
+from engine.web.picture import GREEKS, Picture
+
+SESSIONS_AHEAD = 15
+"""How far ahead the next entry window of a bot is looked for."""
+PERIODS = ("day", "week", "month")
+
+
+def status(reader: StoreReader, picture: Picture) -> Status:
+    """Return /api/status."""
+    run, system = reader.run(), _system(reader)
+    at = last_instant(reader)
+    bots = [
+        BotStatus(bot=name, state=run.state(name), next_scheduled_time=_next(run, name, at))
+        for name in sorted(run.specs)
+    ]
+    coming = [each.next_scheduled_time for each in bots if each.next_scheduled_time]
+    return Status(
+        is_trading=bool(system.get("is_trading")) and run.state() != "stopped",
+        is_connected=picture.is_linked,
+        trading=run.trading,
+        state=run.state(),
+        open_positions=int(system.get("open_positions") or 0),
+        trades_today=int(system.get("trades_today") or 0),
+        errors_today=int(system.get("errors_today") or 0),
+        last_updated=system.get("last_updated"),
+        next_scheduled_time=min(coming, default=None),
+        bots=bots,
+    )
+
+
+def last_instant(reader: StoreReader) -> datetime | None:
+    """Return when the store was last written, by its own records."""
+    text = _system(reader).get("last_updated")
+    return None if not text else datetime.fromisoformat(str(text)).replace(tzinfo=EXCHANGE_ZONE)
+
+
+def _system(reader: StoreReader) -> Row:
+    return next(iter(reader.view("system_state")), {})
+
+
+def _next(run: Run, name: str, at: datetime | None) -> str | None:
+    """Return when a bot's next entry window opens after the last record, New York time; None when none is near."""
+    told = run.specs[name]
+    if at is None:
+        return None
+    text = SpecText(name, told["digest"], told["path"], told["text"], told.get("overrides") or {})
+    try:
+        bot = compile_text(text)
+    except RulebotError:
+        return None  # of a version that cannot be read any more
+    session = session_from(exchange_date(at))
+    for _ in range(SESSIONS_AHEAD):
+        for start, _end in bot.windows(session):
+            if start > at:
+                return f"{start.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}"
+        session = session_after(session.date)
+    return None
+
+
+# ---------------------------------------------------------------- positions
+
+
+def positions(reader: StoreReader) -> list[OpenPosition]:
+    """Return /api/positions."""
+    today = reader.last_day()
+    trades = {row["position"]: row for row in reader.view("trades", status="OPEN")}
+    return [_position(row, trades.get(row["position"], {}), today) for row in reader.view("open_positions")]
+
+
+def _position(row: Row, trade: Row, today: date | None) -> OpenPosition:
+    expiry = date.fromisoformat(row["expiration"]) if row["expiration"] else None
+    return OpenPosition(
+        trade_id=row["id"],
+        position=row["position"],
+        strategy_id=row["strategy_id"],
+        structure=structure_of(row),
+        symbol=row["symbol"],
+        strike=row["strike"],
+        expiration=row["expiration"],
+        dte=None if expiry is None or today is None else (expiry - today).days,
+        quantity=row["quantity"],
+        entry_time=row["entry_time"],
+        entry_price=row["entry_price"],
+        current_price=row["current_mid"],
+        spy_strike=trade.get("spy_strike"),
+        spx_strike=trade.get("spx_strike"),
+        entry_credit=trade.get("entry_credit"),
+        current_pnl=row["unrealized_pnl"],
+        status=row["state"],
+    )
+
+
+def greeks(reader: StoreReader) -> Greeks:
+    """Return /api/positions/greeks."""
+    found = [
+        PositionGreeks(trade_id=row["id"], strategy_id=row["strategy_id"], **_greeks_of(row))
+        for row in reader.view("open_positions")
+    ]
+    total = {name: sum(getattr(each, name) or 0.0 for each in found) for name in GREEKS}
+    return Greeks(total=total, positions=found)
+
+
+def _greeks_of(row: Row) -> dict[str, float | None]:
+    return {name: None if row[name] is None else row[name] * row["quantity"] * 100 for name in GREEKS}
+
+
+def risk(reader: StoreReader, picture: Picture) -> Risk:
+    """Return /api/positions/risk: (entry - target) and (stop - entry) x quantity x 100, each and summed."""
+    at = last_instant(reader)
+    found = [] if at is None else list(_risks(reader, at))
+    used = picture.margin_used
+    return Risk(
+        maintenance_margin=picture.maintenance_margin,
+        buying_power_used=None if used is None else 100 * used,
+        max_profit=_sum(each.max_profit for each in found),
+        max_loss=_sum(each.max_loss for each in found),
+        worst_at_expiry=_sum(each.worst_at_expiry for each in found),
+        positions=found,
+    )
+
+
+def _risks(reader: StoreReader, at: datetime) -> Iterable[PositionRisk]:
+    recalled = reader.recall(at)
+    known = resume(recalled.records, at, Board(), EventCalendar(), recalled.number, recalled.order_id)
+    bots = {text.digest: compile_text(text) for text in known.texts}
+    for row in reader.view("open_positions"):
+        position = known.state.positions.get(row["position"])
+        bot = None if position is None else bots.get(position.digest)
+        target = stop = None
+        if bot is not None and position is not None:
+            bot = bot.of(position)
+            target, stop = (dollars_at(bot, position, kind) for kind in (ExitKind.TARGET, ExitKind.STOP))
+        yield PositionRisk(
+            position=row["position"],
+            strategy_id=row["strategy_id"],
+            max_profit=None if target is None else float(target),
+            max_loss=None if stop is None else -float(stop),
+            worst_at_expiry=None if row["max_risk"] is None else row["max_risk"] * row["quantity"],
+        )
+
+
+def _sum(found: Iterable[float | None]) -> float | None:
+    amounts = list(found)
+    known = [each for each in amounts if each is not None]
+    return sum(known) if len(known) == len(amounts) else None
+
+
+# ---------------------------------------------------------------- trades and profit
+
+
+def trades(reader: StoreReader, first: date | None, last: date | None, state: str | None, limit: int) -> list[Trade]:
+    """Return /api/trades: the newest first, of these trade dates and this status."""
+    rows = reader.view("trades", status=state) if state else reader.view("trades")
+    kept = [row for row in rows if _is_between(row["trade_date"], first, last)]
+    return [_trade(row) for row in kept[::-1][:limit]]
+
+
+def _is_between(day: str | None, first: date | None, last: date | None) -> bool:
+    if first is None and last is None:
+        return True
+    return day is not None and (first is None or day >= first.isoformat()) and (last is None or day <= last.isoformat())
+
+
+def _trade(row: Row) -> Trade:
+    same = {name: row[name] for name in Trade.model_fields if name in row}
+    return Trade(**same, structure=structure_of(row))
+
+
+def profit(reader: StoreReader) -> Profit:
+    """Return /api/pnl."""
+    day = reader.last_day()
+    row = next(iter(reader.view("daily_summary", date=str(day))), None) if day else None
+    realized = float(row["net_pnl"]) if row else 0.0
+    unrealized = _unrealized(reader)
+    return Profit(
+        date=None if day is None else str(day),
+        realized_pnl=realized,
+        unrealized_pnl=unrealized,
+        total_pnl=realized + unrealized,
+    )
+
+
+def _unrealized(reader: StoreReader) -> float:
+    return float(sum(row["unrealized_pnl"] or 0.0 for row in reader.view("open_positions")))
+
+
+def history(reader: StoreReader, period: str) -> list[Period]:
+    """Return /api/pnl/history by day, week or month, oldest first."""
+    rows = reader.view("daily_summary")
+    found = [(name, list(group)) for name, group in groupby(rows, lambda row: _period(str(row["date"]), period))]
+    sums = [sum(float(row["net_pnl"]) for row in group) for _, group in found]
+    return [
+        Period(period=name, trades_count=sum(row["trades_count"] for row in group), net_pnl=made, cumulative_pnl=total)
+        for (name, group), made, total in zip(found, sums, accumulate(sums), strict=True)
+    ]
+
+
+def _period(day: str, period: str) -> str:
+    if period == "month":
+        return day[:7]
+    found = date.fromisoformat(day)
+    return day if period == "day" else (found - timedelta(days=found.weekday())).isoformat()
+
+
+def performance(reader: StoreReader) -> Performance:
+    """Return /api/performance."""
+    made, system = profit(reader), _system(reader)
+    limits: Mapping[str, Any] = reader.run().limits or {}
+    most = limits.get("daily_loss")
+    worst = None if most is None else float(str(most))
+    return Performance(
+        daily_realized_pnl=made.realized_pnl,
+        unrealized_pnl=made.unrealized_pnl,
+        total_pnl=made.total_pnl,
+        max_daily_loss=worst,
+        risk_breached=worst is not None and made.total_pnl <= -worst,
+        trades_count=int(system.get("trades_today") or 0),
+        active_positions=int(system.get("open_positions") or 0),
+    )
+
+
+# ---------------------------------------------------------------- account and market
+
+
+def account(picture: Picture) -> Account:
+    """Return /api/account."""
+    return Account(
+        account_id=picture.account,
+        net_liquidation=picture.net_liquidation,
+        total_cash=picture.cash,
+        available_funds=picture.available_funds,
+        buying_power=picture.buying_power,
+        maintenance_margin=picture.maintenance_margin,
+    )
+
+
+def market(picture: Picture) -> Market:
+    """Return /api/market."""
+    levels = dict(picture.levels)
+    return Market(
+        spy_price=levels.get("SPY"), spx_price=levels.get("SPX"), vix=levels.get("VIX"), spx_spy_ratio=picture.ratio
+    )
+
+
+def columns_of(found: Sequence[Trade]) -> list[list[Any]]:
+    """Return trades as rows of a table, with a head."""
+    names = list(Trade.model_fields)
+    return [names, *([getattr(each, name) for name in names] for each in found)]

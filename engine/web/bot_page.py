@@ -1,0 +1,84 @@
+"""One bot's page: its spec, what it does in words, the states of its positions, and why it did or did not trade."""
+
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+from engine.compile.build import build_plan
+from engine.model.session import EXCHANGE_ZONE
+from engine.record.explain import story
+from engine.record.record import Kind
+from engine.review.explain import explain_bot
+from engine.review.state_svg import state_svg
+from engine.review.text import text_of
+from engine.run.why_text import story_lines
+from engine.spec.load import load_text
+from engine.store.place import Place
+from engine.store.queries import StoreReader
+
+SHOWN_VERDICTS = 200
+"""Changes of verdicts that are listed of a day, the last ones."""
+_TRUTH = {True: "true", False: "false", None: "unknown"}
+
+
+def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None:
+    """Return what the page of a bot shows of a session (None: its last one); None for a bot the store does not know.
+
+    Raises: StoreError.
+    """
+    with StoreReader(store) as reader:
+        if name not in reader.bots():
+            return None
+        run = reader.run()
+        session = day or reader.last_day(name)
+        records = reader.day(name, session) if session else ()
+        trades = reader.view("trades", strategy_id=name)
+        held = [str(row["state"]) for row in reader.view("open_positions", strategy_id=name)]
+    text = run.specs.get(name) or {}
+    lit = frozenset(held or ("flat",))
+    explained, drawing = _explained(
+        str(text.get("text") or ""), tuple(sorted(dict(text.get("overrides") or {}).items())), lit
+    )
+    of_day = [row for row in trades if session is None or session.isoformat() in _days_of(row)]
+    verdicts = [
+        {
+            "clock": f"{record.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}",
+            "rule": str(record.data.get("rule") or ""),
+            "place": str(record.data.get("place") or "").partition(":")[0],
+            "truth": _TRUTH[record.data["truth"]],  # type: ignore[index]
+            "words": " ".join(str(record.data.get("words") or "").split()),
+        }
+        for record in records
+        if record.kind is Kind.VERDICT
+    ]
+    return {
+        "name": name,
+        "path": str(text.get("path") or ""),
+        "text": str(text.get("text") or ""),
+        "state": run.state(name),
+        "session": session,
+        "why": "\n".join(story_lines(name, session, story(records), of_day)) if session and records else "",
+        "explained": explained,
+        "drawing": drawing,
+        "verdicts": verdicts[-SHOWN_VERDICTS:],
+        "left_out": max(len(verdicts) - SHOWN_VERDICTS, 0),
+        "trades": trades[::-1],
+    }
+
+
+def _days_of(row: Any) -> tuple[str, str]:
+    return str(row["entry_time"] or row["trade_date"])[:10], str(row["exit_time"] or "")[:10]
+
+
+@lru_cache(maxsize=64)
+def _explained(text: str, overrides: tuple[tuple[str, str], ...], lit: frozenset[str]) -> tuple[str, str]:
+    """Return a spec in words, and its states as SVG; "" for what this version cannot read any more."""
+    if not text:
+        return "", ""
+    loaded = load_text(text, "the store", dict(overrides))
+    plan = None if loaded.spec is None else build_plan(loaded.spec, loaded.source)[0]
+    if loaded.spec is None or plan is None:
+        return "", ""
+    found = explain_bot(loaded.spec, plan)
+    drawing = state_svg(found.lifecycle, found.labels, lit=lit, has_style=False) if found.lifecycle else ""
+    return text_of(found), drawing

@@ -1,0 +1,115 @@
+"""Where the page's pictures come from: an engine in this process that shows itself, else the store, looked at again.
+
+The engine's loop calls `show` between two batches and never waits; the web server's thread takes what was shown last.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from engine.model.session import EXCHANGE_ZONE
+from engine.model.values import dataclass
+from engine.run.happening import Happening
+from engine.store.place import Place
+from engine.store.queries import Row, StoreReader
+from engine.web.picture import Picture, Told
+from engine.web.picture_of_run import picture_of_run
+from engine.web.picture_of_store import alarms_of, picture_of_store
+
+if TYPE_CHECKING:
+    from engine.run.start import Run
+
+EVERY = 0.25
+"""Real seconds between two pictures of an engine at the least: they cost its loop what they cost."""
+LOOK_EVERY = 1.0
+"""Real seconds between two looks into a store."""
+KEPT = 60
+"""Happenings that are kept."""
+TRADES_SHOWN = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """Everything on the first page. trades: newest first; days: profit by day; number: grows with each."""
+
+    number: int
+    picture: Picture
+    told: tuple[Told, ...]
+    trades: tuple[Row, ...]
+    days: tuple[tuple[str, float], ...]
+
+
+class Live:
+    """What is shown now. One thread shows (the engine's), another one takes."""
+
+    def __init__(self, store: Place, elapsed: Callable[[], float] = time.monotonic) -> None:
+        self._store = store
+        self._elapsed = elapsed
+        self._lock = threading.Lock()
+        self._picture: Picture | None = None
+        self._told: deque[Told] = deque(maxlen=KEPT)
+        self._count = 0
+        self._drawn_at = float("-inf")
+        self._looked_at = float("-inf")
+        self._head: tuple[int, str] | None = None
+        self._shown_head: tuple[int, str] | None = None
+        self._shown: Shown | None = None
+        self._of: object = None
+
+    # ------------------------------------------------------------ the engine's side
+
+    def tell(self, happenings: Iterable[Happening]) -> None:
+        """Keep what happened."""
+        for each in happenings:
+            clock = f"{each.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}"
+            self._told.appendleft(Told(clock=clock, bot=each.bot, text=each.text, tone=each.tone.value))
+            self._count += 1
+
+    def show(self, run: "Run", at: datetime) -> None:
+        """Show a run as it stands, unless that was done a moment ago."""
+        now = self._elapsed()
+        if now - self._drawn_at >= EVERY:
+            self._drawn_at = now
+            self._picture = picture_of_run(run, at)
+
+    def end(self) -> None:
+        """Say that the engine of this process is gone: from now on the store is shown."""
+        self._picture = None
+
+    # ------------------------------------------------------------ the server's side
+
+    def now(self) -> Shown:
+        """Return what is shown now; the same value while nothing has changed. Raises: StoreError."""
+        with self._lock:
+            self._look()
+            picture = self._picture
+            key = (id(picture), self._count, self._head)
+            if self._shown is None or key != self._of or (picture is not None and picture is not self._shown.picture):
+                self._of = key
+                self._shown = self._made(picture)
+            return self._shown
+
+    def _look(self) -> None:
+        """Read the store's head again when it is time; what was made of an older one is made anew."""
+        now = self._elapsed()
+        if now - self._looked_at < LOOK_EVERY:
+            return
+        self._looked_at = now
+        with StoreReader(self._store) as reader:
+            self._head = (reader.head()[0], reader.run().state())
+
+    def _made(self, picture: Picture | None) -> Shown:
+        number = 1 if self._shown is None else self._shown.number + 1
+        if self._shown is not None and picture is not None and self._shown_head == self._head:
+            old = self._shown
+            return Shown(number=number, picture=picture, told=tuple(self._told), trades=old.trades, days=old.days)
+        self._shown_head = self._head
+        with StoreReader(self._store) as reader:
+            trades = tuple(reader.view("trades")[::-1][:TRADES_SHOWN])
+            days = tuple((str(row["date"]), float(row["net_pnl"])) for row in reader.view("daily_summary"))
+            seen = picture_of_store(reader) if picture is None else picture
+            told = tuple(self._told) or alarms_of(reader)
+        return Shown(number=number, picture=seen, told=told, trades=trades, days=days)

@@ -1,0 +1,155 @@
+"""The pages a person looks at, and the push that keeps them true: parts of a page, sent again when they change."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
+from fastapi.staticfiles import StaticFiles
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from starlette.routing import Mount
+
+from engine.run.trade_text import structure_of
+from engine.store.place import Place
+from engine.web.bot_page import bot_page
+from engine.web.chart import days_svg
+from engine.web.live import Live, Shown
+
+HERE = Path(__file__).parent
+PARTS = ("status", "controls", "account", "prices", "bots", "positions", "orders", "told", "trades", "days")
+LOOK_EVERY = 0.25
+"""Seconds between two looks at whether anything has changed."""
+QUIET = 15.0
+"""Seconds after which a line is sent so that a connection that is gone is noticed."""
+
+
+def routers(store: Place, live: Live, stopping: Callable[[], bool] = lambda: False) -> tuple[APIRouter, ...]:
+    """Return the routes of the pages. stopping: says when pushes are to end, since a server waits for them."""
+    made = Parts(live)
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/", response_class=HTMLResponse)
+    def first_page() -> HTMLResponse:
+        return HTMLResponse(TEMPLATES.get_template("page.html").render(parts=made.now()[1]))
+
+    @router.get("/live")
+    async def push(request: Request) -> StreamingResponse:
+        async def gone() -> bool:
+            return stopping() or await request.is_disconnected()
+
+        return StreamingResponse(_events(made, gone), media_type="text/event-stream")
+
+    @router.get("/bots/{name}", response_class=HTMLResponse)
+    def one_bot(name: str, day: str = "") -> HTMLResponse:
+        found = bot_page(store, name, _day(day))
+        if found is None:
+            raise HTTPException(404, f"this store knows no bot '{name}'")
+        return HTMLResponse(TEMPLATES.get_template("bot.html").render(**found))
+
+    @router.get("/favicon.ico")
+    def icon() -> RedirectResponse:
+        return RedirectResponse("/static/icon.svg")
+
+    router.routes.append(Mount("/static", StaticFiles(directory=HERE / "static"), name="static"))
+    return (router,)
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise HTTPException(400, f"a day is written 2026-10-21, is '{text[:20]}'") from error
+
+
+class Parts:
+    """The first page in parts, each made once whoever looks."""
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+        self._made: tuple[int, dict[str, str]] = (0, {})
+
+    def now(self) -> tuple[int, Mapping[str, str]]:
+        """Return the parts by name, with a number that grows when something changes."""
+        shown = self._live.now()
+        if shown.number != self._made[0]:
+            self._made = (shown.number, {name: _part(name, shown) for name in PARTS})
+        return self._made
+
+
+def _part(name: str, shown: Shown) -> str:
+    template = TEMPLATES.get_template(f"parts/{name}.html")
+    return template.render(shown=shown, picture=shown.picture, days_svg=days_svg(shown.days))
+
+
+async def _events(made: Parts, gone: Any) -> AsyncIterator[str]:
+    """Yield what changes as server-sent events; at first everything, since a page may be old when it connects."""
+    sent: dict[str, str] = {}
+    number, quiet = 0, 0.0
+    yield "retry: 1000\n\n"
+    while not await gone():
+        now, parts = await asyncio.to_thread(made.now)
+        if now != number:
+            number = now
+            for name, html in parts.items():
+                if sent.get(name) != html:
+                    sent[name] = html
+                    quiet = 0.0
+                    yield _event(name, html)
+        if quiet >= QUIET:
+            quiet = 0.0
+            yield ": still here\n\n"
+        await asyncio.sleep(LOOK_EVERY)
+        quiet += LOOK_EVERY
+
+
+def _event(name: str, html: str) -> str:
+    lines = "".join(f"data: {line}\n" for line in html.splitlines() or [""])
+    return f"event: {name}\n{lines}\n"
+
+
+# ---------------------------------------------------------------- words of the templates
+
+
+def _dollars(amount: float | None) -> str:
+    if amount is None:
+        return "–"
+    return f"{'-' if round(amount, 2) < 0 else ''}${abs(amount):,.2f}"
+
+
+def _signed(amount: float | None) -> str:
+    if amount is None:
+        return "–"
+    cents = round(amount, 2)
+    return f"{'+' if cents > 0 else '-' if cents < 0 else ''}${abs(cents):,.2f}"
+
+
+def _tone(amount: float | None) -> str:
+    return "" if not amount or round(amount, 2) == 0 else "good" if amount > 0 else "bad"
+
+
+def _number(amount: float | None, places: int = 2) -> str:
+    return "–" if amount is None else f"{amount:,.{places}f}"
+
+
+def _price(amount: float | None) -> str:
+    return "–" if amount is None else f"{abs(amount):,.2f}"
+
+
+def _percent(part: float | None) -> str:
+    return "–" if part is None else f"{part:.1%}"
+
+
+TEMPLATES = Environment(
+    loader=FileSystemLoader(HERE / "templates"),
+    autoescape=select_autoescape(),
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+TEMPLATES.filters |= {
+    "dollars": _dollars, "signed": _signed, "tone": _tone, "number": _number, "price": _price, "percent": _percent,
+    "structure": structure_of,
+}  # fmt: skip

@@ -1,0 +1,161 @@
+"""What the page shows at one instant: plain words and numbers, made from a running engine or from a store alone."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from engine.model.session import EXCHANGE_ZONE
+from engine.model.values import dataclass
+
+GREEKS = ("delta", "gamma", "theta", "vega")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotLine:
+    """What one bot, or one of its positions, does. `profit` is today's, dollars."""
+
+    bot: str
+    doing: str
+    since: str = ""
+    position: str = ""
+    profit: float | None = None
+    waits: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PositionLine:
+    """One open position. Prices are net per share; greeks are of the whole position: greek x contracts x 100.
+
+    dte: calendar days to the nearest expiry. exits: each exit with its level and the present value. profit: dollars
+    since it was opened. max_loss: dollars at expiry, None when it is not bounded or not known. at_target, at_stop:
+    dollars that the position makes when these act, before commissions, None without a price.
+    """
+
+    id: str
+    bot: str
+    structure: str
+    state: str
+    since: str
+    dte: int | None
+    entry: float | None
+    mark: float | None
+    profit: float | None
+    delta: float | None = None
+    gamma: float | None = None
+    theta: float | None = None
+    vega: float | None = None
+    exits: str = ""
+    resting: str = ""
+    max_loss: float | None = None
+    at_target: float | None = None
+    at_stop: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderLine:
+    """One order that may still fill."""
+
+    bot: str
+    words: str
+    state: str
+    filled: str
+    price: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """One thing that happened. tone: plain, good, bad or alarm."""
+
+    clock: str
+    bot: str
+    text: str
+    tone: str = "plain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """Everything that stands on the first page besides what is over.
+
+    engine: stopped, starting, running or stopping. trading: active, reducing or stopped. is_linked: None when nobody
+    knows, for want of an engine. progress: the part of the run that is over, None when it has no end. Money in dollars.
+    """
+
+    at: datetime | None
+    engine: str
+    trading: str
+    mode: str = ""
+    is_linked: bool | None = None
+    is_simulated: bool = False
+    session: str = ""
+    progress: float | None = None
+    notice: str = ""
+    account: str = ""
+    net_liquidation: float | None = None
+    cash: float | None = None
+    available_funds: float | None = None
+    buying_power: float | None = None
+    maintenance_margin: float | None = None
+    realized: float = 0.0
+    unrealized: float = 0.0
+    levels: tuple[tuple[str, float | None], ...] = ()
+    bots: tuple[BotLine, ...] = ()
+    positions: tuple[PositionLine, ...] = ()
+    orders: tuple[OrderLine, ...] = ()
+
+    @property
+    def today(self) -> float:
+        """Realised and open profit since the session began."""
+        return self.realized + self.unrealized
+
+    @property
+    def ratio(self) -> float | None:
+        """SPX over SPY, None unless both are known."""
+        levels = dict(self.levels)
+        spx, spy = levels.get("SPX"), levels.get("SPY")
+        return spx / spy if spx and spy else None
+
+    @property
+    def greeks(self) -> dict[str, float | None]:
+        """The sums over all positions; None when that of one is not known."""
+        return {name: _sum([getattr(each, name) for each in self.positions]) for name in GREEKS}
+
+    @property
+    def max_loss(self) -> float | None:
+        """What all positions can lose at expiry together, each by itself; None when one is not bounded."""
+        return _sum([each.max_loss for each in self.positions])
+
+    @property
+    def at_targets(self) -> float | None:
+        """What all positions make when each reaches its target; None when one has none."""
+        return _sum([each.at_target for each in self.positions])
+
+    @property
+    def at_stops(self) -> float | None:
+        """The same at their stops."""
+        return _sum([each.at_stop for each in self.positions])
+
+    @property
+    def margin_used(self) -> float | None:
+        """The part of net liquidation that maintenance margin takes, 0 to 1."""
+        if self.maintenance_margin is None or not self.net_liquidation:
+            return None
+        return self.maintenance_margin / self.net_liquidation
+
+    @property
+    def clock(self) -> str:
+        """New York date and time, "" before anything was recorded."""
+        return "" if self.at is None else f"{self.at.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}"
+
+
+def _sum(found: Sequence[float | None]) -> float | None:
+    known = [each for each in found if each is not None]
+    return sum(known) if len(known) == len(found) else None
+
+
+def clock_text(at: datetime | None, today: datetime | None) -> str:
+    """Return New York time, with the date when it is another day than `today`."""
+    if at is None:
+        return ""
+    local = at.astimezone(EXCHANGE_ZONE)
+    is_today = today is not None and today.astimezone(EXCHANGE_ZONE).date() == local.date()
+    return f"{local:%H:%M}" if is_today else f"{local:%b %d %H:%M}"

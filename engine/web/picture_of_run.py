@@ -1,0 +1,131 @@
+"""The picture of an engine in this process, made from its state between two batches."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from engine.fill.pnl import profit
+from engine.model.market import Board
+from engine.model.position import Position
+from engine.run.glance import BotRow, glance
+from engine.run.levels import dollars_at
+from engine.run.position_text import close_price, exits_text, order_price, resting_text, structure
+from engine.spec.spec import ExitKind
+from engine.turn.state import State, Trading
+from engine.web.picture import GREEKS, BotLine, OrderLine, Picture, PositionLine, clock_text
+
+if TYPE_CHECKING:
+    from engine.run.start import Run
+
+
+def picture_of_run(run: "Run", at: datetime) -> Picture:
+    """Return what the page shows of a run."""
+    state, program = run.loop.state, run.loop.program
+    seen = glance(program, state, at, run.first, run.last)
+    account = state.facts.account
+    standing = state.standing
+    is_active = standing.trading is Trading.ACTIVE and "" not in standing.paused and not standing.flattening
+    return Picture(
+        at=at,
+        engine="stopping" if state.is_stopping else "running",
+        trading="active" if is_active else "reducing",
+        mode=str(run.options.settings.get("mode") or ""),
+        is_linked=state.is_linked,
+        is_simulated=run.world.ib.link.is_simulated,
+        session=_session_text(state, at),
+        progress=None if run.last is None else seen.progress,
+        notice=seen.notice,
+        account=run.world.ib.link.account,
+        net_liquidation=_number(account and account.net_liquidation),
+        cash=_number(account and account.cash),
+        available_funds=_number(account and account.available_funds),
+        buying_power=_number(account and account.buying_power),
+        maintenance_margin=_number(account and account.maintenance_margin),
+        realized=float(seen.realized),
+        unrealized=float(seen.open_profit),
+        levels=seen.levels,
+        bots=tuple(_bot_line(row, at) for row in seen.rows),
+        positions=tuple(_position_line(run, each, at) for each in state.positions.values() if _is_open(each)),
+        orders=tuple(_order_lines(state)),
+    )
+
+
+def _number(amount: object) -> float | None:
+    return None if amount is None else float(str(amount))
+
+
+def _session_text(state: State, at: datetime) -> str:
+    session = state.session
+    if at < session.open:
+        return f"opens {clock_text(session.open, at)}"
+    half = ", a half day" if session.is_half else ""
+    return f"{'closes' if at < session.close else 'closed'} {clock_text(session.close, at)}{half}"
+
+
+def _bot_line(row: BotRow, at: datetime) -> BotLine:
+    return BotLine(
+        bot=row.bot,
+        doing=row.doing.value,
+        since=clock_text(row.since, at),
+        position=row.position,
+        profit=_number(row.profit),
+        waits=row.waits,
+    )
+
+
+def _is_open(position: Position) -> bool:
+    return position.state != "closed" and not position.is_flat
+
+
+def _position_line(run: "Run", position: Position, at: datetime) -> PositionLine:
+    state, now = run.loop.state, at.timestamp()
+    held = [leg for leg in position.legs if leg.held]
+    expiry = min((leg.option.expiry for leg in held if not leg.option.is_share), default=None)
+    mark = close_price(position, state.board, now)
+    return PositionLine(
+        id=position.id,
+        bot=position.bot,
+        structure=structure(position),
+        state=position.state,
+        since=clock_text(position.opened_at, at),
+        dte=None if expiry is None else (expiry - state.session.date).days,
+        entry=_number(position.entry_price),
+        mark=None if mark is None else round(mark, 4),
+        profit=_number(profit(position, state.board, now)),
+        **{name: _greek(position, state.board, name) for name in GREEKS},
+        exits=exits_text(run.loop.program, state, position, now),
+        resting=resting_text(state, position),
+        max_loss=None if position.max_risk is None else float(position.max_risk) * position.structures,
+        at_target=_number(dollars_at(run.loop.program.governing(position), position, ExitKind.TARGET)),
+        at_stop=_number(dollars_at(run.loop.program.governing(position), position, ExitKind.STOP)),
+    )
+
+
+def _greek(position: Position, board: Board, name: str) -> float | None:
+    """Return the sum over the legs held of greek x contracts x multiplier; a share has a delta of 1 and no other."""
+    total = 0.0
+    for leg in position.legs:
+        if not leg.held:
+            continue
+        if leg.option.is_share:
+            total += leg.signed_held * leg.option.multiplier if name == "delta" else 0.0
+            continue
+        row = board.rows.get(leg.option, -1)
+        value = float("nan") if row < 0 else getattr(board, name)[row]
+        if value != value:
+            return None
+        total += leg.signed_held * value * leg.option.multiplier
+    return round(total, 4)
+
+
+def _order_lines(state: State) -> "list[OrderLine]":
+    return [
+        OrderLine(
+            bot=order.bot,
+            words=f"{order.purpose.value} {order.reason}".strip(),
+            state=order.status.value,
+            filled=f"{order.filled} of {order.quantity}",
+            price=order_price(order),
+            attempt=order.attempt,
+        )
+        for order in (state.orders[ref] for ref in state.live)
+    ]

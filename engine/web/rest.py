@@ -1,0 +1,162 @@
+"""The REST interface: paths, parameters, and which answer each gives. A GET changes nothing (faults.md row 98)."""
+
+import csv
+import io
+from collections.abc import Callable
+from datetime import date
+from enum import Enum
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Header, HTTPException, Query, Response
+from fastapi.responses import JSONResponse
+
+from engine.model.errors import RulebotError
+from engine.store.place import Place
+from engine.store.queries import StoreReader
+from engine.web import answers, book
+from engine.web.actions import Actions
+from engine.web.live import Live
+
+Answer = TypeVar("Answer")
+MOST_TRADES = 10_000
+
+
+class TradeStatus(Enum):
+    """The states of a trade, as the view `trades` has them."""
+
+    OPEN = "OPEN"
+    CLOSED = "CLOSED"
+    PENDING = "PENDING"
+    ACTIVE = "ACTIVE"
+    ERROR = "ERROR"
+
+
+class Form(Enum):
+    """How trades are given."""
+
+    JSON = "json"
+    CSV = "csv"
+
+
+class Span(Enum):
+    """What profit is summed by."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": answers.Refused, "description": words}
+    for status, words in {
+        400: "what was asked cannot be read",
+        401: "no token, or a wrong one",
+        403: "another host, another origin, or a header missing",
+        409: "the same key with another request",
+        413: "too large",
+        415: "not JSON",
+        422: "a parameter is wrong",
+        429: "too many wrong tokens",
+        501: "not built",
+        503: "the store cannot be read or written",
+    }.items()
+}
+
+
+def router(store: Place, live: Live) -> APIRouter:
+    """Return the routes of /api and /health."""
+    found = APIRouter(responses=REFUSALS)
+    actions = Actions(store)
+
+    def read(ask: Callable[[StoreReader], Answer]) -> Answer:
+        with StoreReader(store) as reader:
+            return ask(reader)
+
+    @found.get("/health", responses={503: {"model": answers.Health}})
+    def health(response: Response) -> answers.Health:
+        """Say whether this program can do its work; needs no token and tells nothing of the account."""
+        try:
+            return answers.Health(status="ok", engine=read(lambda reader: reader.run().state()))
+        except RulebotError as error:
+            response.status_code = 503
+            return answers.Health(status="failing", why=type(error).__name__, engine="unknown")
+
+    @found.get("/api/status")
+    def status() -> answers.Status:
+        """The bots' states, whether they may trade, and when the next of them may enter."""
+        return read(lambda reader: book.status(reader, live.now().picture))
+
+    @found.get("/api/positions")
+    def positions() -> list[answers.OpenPosition]:
+        """What is open."""
+        return read(book.positions)
+
+    @found.get("/api/positions/greeks")
+    def greeks() -> answers.Greeks:
+        """Delta, gamma, theta and vega, each and summed: greek x contracts x 100."""
+        return read(book.greeks)
+
+    @found.get("/api/positions/risk")
+    def risk() -> answers.Risk:
+        """Margin, and what the book makes at its targets, loses at its stops, and loses at expiry at worst."""
+        return read(lambda reader: book.risk(reader, live.now().picture))
+
+    @found.get("/api/trades", response_model=list[answers.Trade])
+    def trades(
+        limit: Annotated[int, Query(ge=1, le=MOST_TRADES)] = 50,
+        first: Annotated[date | None, Query(alias="from")] = None,
+        last: Annotated[date | None, Query(alias="to")] = None,
+        state: Annotated[TradeStatus | None, Query(alias="status")] = None,
+        form: Annotated[Form, Query(alias="format")] = Form.JSON,
+    ) -> Any:
+        """Trades, the newest first, by date and status; as JSON or CSV."""
+        status = None if state is None else state.value
+        kept = read(lambda reader: book.trades(reader, first, last, status, limit))
+        if form is Form.JSON:
+            return kept
+        text = io.StringIO()
+        csv.writer(text).writerows(book.columns_of(kept))
+        return Response(text.getvalue(), media_type="text/csv; charset=utf-8")
+
+    @found.get("/api/pnl")
+    def profit() -> answers.Profit:
+        """The day's profit: realised, open, and both."""
+        return read(book.profit)
+
+    @found.get("/api/pnl/history")
+    def history(period: Span = Span.DAY) -> list[answers.Period]:
+        """Net profit by day, week or month, oldest first."""
+        return read(lambda reader: book.history(reader, period.value))
+
+    @found.get("/api/account")
+    def account() -> answers.Account:
+        """The account as the broker last told."""
+        return book.account(live.now().picture)
+
+    @found.get("/api/market")
+    def market() -> answers.Market:
+        """Levels of SPY, SPX and VIX, and the ratio."""
+        return book.market(live.now().picture)
+
+    @found.get("/api/performance")
+    def performance() -> answers.Performance:
+        """The day against its limit."""
+        return read(book.performance)
+
+    @found.post("/api/action/{name}", status_code=202)
+    def act(
+        name: str, ask: answers.Ask, key: Annotated[str, Header(alias="Idempotency-Key", min_length=8, max_length=200)]
+    ) -> answers.Asked:
+        """Leave a request for the engine: start, stop, close_all, pause, resume. The same key asks once.
+
+        start and resume let bots enter again; stop and pause let them enter nothing more, and positions stay;
+        close_all closes every position and opens nothing until start. `bot` names one bot, "" means all.
+        """
+        return actions.leave(name, ask.bot, key)
+
+    @found.post("/api/trade/trigger", status_code=501)
+    def trigger() -> JSONResponse:
+        """An entry by hand: the engine has no such request yet, and nothing is pretended."""
+        raise HTTPException(501, "an entry by hand is not built yet: a bot enters when its spec says so")
+
+    return found

@@ -1,0 +1,114 @@
+"""A web server in a thread of its own, so that an engine's loop in the same process never waits for it."""
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import uvicorn
+from fastapi import FastAPI
+
+from engine.model.errors import MisuseError, RulebotError
+from engine.model.values import dataclass
+
+START_SECONDS = 20.0
+
+
+class ServerError(RulebotError):
+    """The page could not be served."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bind:
+    """Where to listen. port 0 takes a free one. proxy: the address of the one proxy whose word on clients is taken."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    certificate: str = ""
+    key: str = ""
+    proxy: str = ""
+
+    @property
+    def is_loopback(self) -> bool:
+        """Say whether this machine alone can reach it."""
+        return self.host in ("127.0.0.1", "localhost", "::1")
+
+    @property
+    def is_secure(self) -> bool:
+        """Say whether what a browser sends is encrypted: by us, or by the proxy in front."""
+        return bool(self.certificate or self.proxy)
+
+    def check(self) -> None:
+        """Refuse to be reached from other machines in the clear (faults.md row 102). Raises: MisuseError."""
+        if bool(self.certificate) is not bool(self.key):
+            raise MisuseError("a certificate and its key belong together", "give --tls-cert and --tls-key")
+        if not self.is_loopback and not self.is_secure:
+            raise MisuseError(
+                f"{self.host} can be reached from other machines, and nothing would be encrypted",
+                "use an ssh tunnel to 127.0.0.1, or give --tls-cert and --tls-key, or --trusted-proxy ADDRESS",
+            )
+
+
+class Server:
+    """Serves one application until it is stopped. Signals are left to whoever runs this process."""
+
+    def __init__(self, make: Callable[[Callable[[], bool]], FastAPI], bind: Bind) -> None:
+        bind.check()
+        self._bind = bind
+        logging.getLogger("uvicorn.access").disabled = True
+        config = uvicorn.Config(
+            make(self._is_stopping),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=1,
+            ssl_certfile=bind.certificate or None,
+            ssl_keyfile=bind.key or None,
+            proxy_headers=bool(bind.proxy),
+            forwarded_allow_ips=bind.proxy or None,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._serve, name="rulebot-web", daemon=True)
+        self._socket: socket.socket | None = None
+
+    def _is_stopping(self) -> bool:
+        return self._server.should_exit
+
+    @property
+    def address(self) -> str:
+        """The address of the page; only once it is started."""
+        assert self._socket is not None
+        host, port = self._socket.getsockname()[:2]
+        shown = f"[{host}]" if ":" in host else host
+        return f"{'https' if self._bind.certificate else 'http'}://{shown}:{port}/"
+
+    def start(self) -> str:
+        """Listen, and return the address. Raises: ServerError when the port is taken or the server does not start."""
+        family = socket.AF_INET6 if ":" in self._bind.host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._socket.bind((self._bind.host, self._bind.port))
+        except OSError as error:
+            self._socket.close()
+            raise ServerError(
+                f"{self._bind.host}:{self._bind.port} cannot be listened on: {error.strerror}", "take another --port"
+            ) from error
+        self._thread.start()
+        until = time.monotonic() + START_SECONDS
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > until:
+                raise ServerError("the page did not start", "look at the log above")
+            time.sleep(0.01)
+        return self.address
+
+    def stop(self) -> None:
+        """End it; pages that watch are let go."""
+        self._server.should_exit = True
+        self._thread.join(timeout=5)
+        if self._socket is not None:
+            self._socket.close()
+
+    def _serve(self) -> None:
+        self._server.run(sockets=[self._socket] if self._socket is not None else None)

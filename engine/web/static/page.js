@@ -1,0 +1,72 @@
+// Keeps the parts of the page as the server sends them, and leaves requests: each is asked about first and sent once.
+
+const byId = (id) => document.getElementById(id);
+
+function watch() {
+  const lost = byId("lost");
+  const source = new EventSource("/live");
+  const alive = () => { lost.hidden = true; document.body.dataset.live = "yes"; };
+  source.addEventListener("open", alive);
+  source.addEventListener("error", () => { lost.hidden = false; document.body.dataset.live = "no"; if (source.readyState === EventSource.CLOSED) setTimeout(again, 2000); });
+  for (const place of document.querySelectorAll("[id^='part-']")) {
+    source.addEventListener(place.id.slice("part-".length), (event) => { alive(); replace(place, event.data); });
+  }
+}
+
+// After a server that refused us (it started anew, and this session is over) the page itself is asked for: it leads to the login.
+async function again() {
+  try {
+    const answer = await fetch("/", { redirect: "follow" });
+    if (answer.ok) location.reload(); else setTimeout(again, 2000);
+  } catch { setTimeout(again, 2000); }
+}
+
+function replace(place, html) {
+  const held = place.contains(document.activeElement) ? keyOf(document.activeElement) : null;
+  const scrolled = [...place.querySelectorAll(".scroll, .told")].map((each) => [each.scrollLeft, each.scrollTop]);
+  place.innerHTML = html;
+  [...place.querySelectorAll(".scroll, .told")].forEach((each, at) => { if (scrolled[at]) [each.scrollLeft, each.scrollTop] = scrolled[at]; });
+  if (held) [...place.querySelectorAll("button, a, [tabindex]")].find((each) => keyOf(each) === held)?.focus();
+}
+
+const keyOf = (each) => `${each.tagName} ${each.dataset.action ?? each.getAttribute("href") ?? each.getAttribute("aria-label")} ${each.dataset.bot ?? ""}`;
+
+async function act(button) {
+  const { action, ask, bot } = button.dataset;
+  const name = bot ? `${button.textContent} ${bot}` : button.textContent;
+  if (!(await isMeant(name, ask))) return;
+  button.disabled = true;
+  try {
+    const answer = await fetch(action, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-Rulebot": "1", "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()).slice(2) + Date.now() },
+      body: JSON.stringify(bot ? { bot } : {}),
+    });
+    const said = await answer.json().catch(() => ({}));
+    say(answer.ok ? `${name}: ${said.message ?? "asked for"}` : `${name} was refused: ${said.message ?? answer.status}`);
+  } catch { say(`${name} did not reach the server: nothing was asked for`); }
+  button.disabled = false;
+}
+
+function isMeant(title, words) {
+  const dialog = byId("ask");
+  byId("ask-title").textContent = `${title}?`;
+  byId("ask-words").textContent = words;
+  byId("ask-yes").textContent = title;
+  dialog.returnValue = "no";
+  dialog.showModal();
+  return new Promise((resolve) => dialog.addEventListener("close", () => resolve(dialog.returnValue === "yes"), { once: true }));
+}
+
+let silence;
+function say(words) {
+  byId("said").textContent = words;
+  clearTimeout(silence);
+  silence = setTimeout(() => { byId("said").textContent = ""; }, 8000);
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("button[data-action]");
+  if (button) act(button);
+});
+if (document.querySelector("[data-live]")) watch();
