@@ -97,6 +97,8 @@ class Screen:
 
     def stopping(self) -> None:
         """Say that Ctrl+C was seen."""
+        if self._page is not None:
+            self._page.stopping()
         if self._table is None:
             self.say(f" {STOPPING}")
         else:

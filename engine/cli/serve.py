@@ -1,6 +1,5 @@
 """`rulebot serve`: an engine and its page in one process."""
 
-import threading
 from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.run import run, run_with
-from engine.cli.web import serve_store, where_options
+from engine.cli.web import serve_store, wait_for_stop, where_options
 from engine.store.place import Place
 
 if TYPE_CHECKING:
@@ -44,6 +43,7 @@ class Page:
         self._where = where
         self._live: Live | None = None
         self._server: Server | None = None
+        self._is_stopping = False
 
     def started(self, run: "Run") -> None:
         """Start the page of a run's store."""
@@ -61,20 +61,21 @@ class Page:
             self._live.tell(told)
         self._live.show(run, at)
 
+    def stopping(self) -> None:
+        """Know that Ctrl+C was pressed: it ends the page as well."""
+        self._is_stopping = True
+
     def ended(self) -> None:
         """Show the store from now on."""
         if self._live is not None:
             self._live.end()
 
     def stay(self) -> None:
-        """Keep the page until Ctrl+C."""
-        if self._server is None:
+        """Keep the page until Ctrl+C, unless that has ended the run."""
+        if self._server is None or self._is_stopping:
             return
         click.echo(f" the page stays at {self._server.address}   Ctrl+C ends it")
-        try:
-            threading.Event().wait()
-        except KeyboardInterrupt:
-            click.echo("")
+        wait_for_stop()
 
     def close(self) -> None:
         """End the page."""

@@ -63,7 +63,7 @@ def web(store: Place | None, **where: Any) -> None:
     server = serve_store(found, where)
     try:
         click.echo(f" store {shown_path(found)}\n Ctrl+C stops the page; an engine goes on")
-        _wait()
+        wait_for_stop()
     finally:
         server.stop()
 
@@ -100,7 +100,8 @@ def token_file(store: Place) -> Path:
     return beside(store, data_folder(), "-web-token")
 
 
-def _wait() -> None:
+def wait_for_stop() -> None:
+    """Wait for Ctrl+C, or to be told to end."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from dataclasses import dataclass as mutable
 from dataclasses import field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -39,7 +40,7 @@ HEADERS = (
     ),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-    (b"referrer-policy", b"no-referrer"),
+    (b"referrer-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), microphone=(), geolocation=()"),
@@ -59,7 +60,7 @@ class Access:
         return f"Access(hosts={self.hosts})"
 
 
-@dataclass(slots=True)
+@mutable(slots=True)
 class Sessions:
     """Sessions by the hash of their cookie, and what is counted of wrong tokens. elapsed: monotonic seconds."""
 

@@ -44,7 +44,6 @@ class PositionLine:
     theta: float | None = None
     vega: float | None = None
     exits: str = ""
-    resting: str = ""
     max_loss: float | None = None
     at_target: float | None = None
     at_stop: float | None = None

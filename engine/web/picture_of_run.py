@@ -8,7 +8,7 @@ from engine.model.market import Board
 from engine.model.position import Position
 from engine.run.glance import BotRow, glance
 from engine.run.levels import dollars_at
-from engine.run.position_text import close_price, exits_text, order_price, resting_text, structure
+from engine.run.position_text import close_price, exits_text, order_price, structure
 from engine.spec.spec import ExitKind
 from engine.turn.state import State, Trading
 from engine.web.picture import GREEKS, BotLine, OrderLine, Picture, PositionLine, clock_text
@@ -93,7 +93,6 @@ def _position_line(run: "Run", position: Position, at: datetime) -> PositionLine
         profit=_number(profit(position, state.board, now)),
         **{name: _greek(position, state.board, name) for name in GREEKS},
         exits=exits_text(run.loop.program, state, position, now),
-        resting=resting_text(state, position),
         max_loss=None if position.max_risk is None else float(position.max_risk) * position.structures,
         at_target=_number(dollars_at(run.loop.program.governing(position), position, ExitKind.TARGET)),
         at_stop=_number(dollars_at(run.loop.program.governing(position), position, ExitKind.STOP)),
@@ -121,7 +120,7 @@ def _order_lines(state: State) -> "list[OrderLine]":
     return [
         OrderLine(
             bot=order.bot,
-            words=f"{order.purpose.value} {order.reason}".strip(),
+            words=order.reason if order.purpose.value == order.reason else f"{order.purpose.value} {order.reason}",
             state=order.status.value,
             filled=f"{order.filled} of {order.quantity}",
             price=order_price(order),

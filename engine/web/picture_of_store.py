@@ -120,7 +120,7 @@ def _position_line(row: Row, orders: Sequence[Row], at: datetime | None) -> Posi
         gamma=greeks["gamma"],
         theta=greeks["theta"],
         vega=greeks["vega"],
-        resting=", ".join(_resting(each) for each in resting),
+        exits="resting: " + ", ".join(_resting(each) for each in resting) if resting else "",
         max_loss=None if row["max_risk"] is None else row["max_risk"] * quantity,
     )
 

@@ -43,7 +43,9 @@ def test_readme_shows_the_spec_that_is_shipped() -> None:
 def test_readme_has_the_two_commands_each_on_a_line_of_its_own() -> None:
     start = "python3 -m venv .venv && .venv/bin/pip install -q -e '.[test]' && "
     lines = [line for line in READ[ROOT / "README.md"].split("\n") if line.startswith("python3")]
-    assert lines == [start + ".venv/bin/rulebot run --paper --sim specs/*.yaml", start + ".venv/bin/pytest -q"]
+    assert lines[:2] == [start + ".venv/bin/rulebot run --paper --sim specs/*.yaml", start + ".venv/bin/pytest -q"]
+    page = start.replace("test", "web") + ".venv/bin/rulebot serve --paper --sim --speed 30 specs/*.yaml"
+    assert lines[2:] == [page]
 
 
 def test_every_setting_and_its_variable_are_documented() -> None:

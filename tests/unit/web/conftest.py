@@ -1,0 +1,46 @@
+"""What the tests of the page share: pages served for real, on ports of their own."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from store_day import small_day
+from web_client import TOKEN, Client, Elapsed
+
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.place import Place
+from engine.web.access import Access
+from engine.web.app import application
+from engine.web.server import Bind, Server
+
+
+@contextmanager
+def served(place: Place) -> Iterator[Client]:
+    """Serve a store, and yield a client."""
+    elapsed = Elapsed()
+    access = Access(token=TOKEN, hosts=("desk.example",))
+    server = Server(lambda stopping: application(place, access, stopping=stopping, elapsed=elapsed), Bind(port=0))
+    address = server.start()
+    try:
+        yield Client(int(address.rstrip("/").rpartition(":")[2]), elapsed, place)
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    """Return a client of the page of the hand-made day, in a file."""
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    journal.append(small_day(), durable=True)
+    journal.close()
+    with served(tmp_path / "a.db") as found:
+        yield found
+
+
+@pytest.fixture
+def any_client(day_place: Place) -> Iterator[Client]:
+    """Return the same on both databases."""
+    with served(day_place) as found:
+        yield found

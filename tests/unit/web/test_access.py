@@ -1,0 +1,160 @@
+"""Who gets in: hosts, origins, tokens, sessions, headers (faults.md rows 97 to 102), by raw requests."""
+
+import json
+
+import pytest
+from web_client import TOKEN, Client
+
+from engine.web.access import LOCKED_SECONDS, MOST_BODY, WRONG_BEFORE_LOCK, Access, is_host_allowed
+
+READS = [
+    "/", "/live", "/bots/dte0_condor", "/api/status", "/api/positions", "/api/positions/greeks", "/api/positions/risk",
+    "/api/trades", "/api/pnl", "/api/pnl/history", "/api/account", "/api/market", "/api/performance",
+    "/api/openapi.json", "/static/page.js",
+]  # fmt: skip
+CHANGES = ["/api/action/start", "/api/action/stop", "/api/action/close_all", "/api/action/pause", "/api/trade/trigger"]
+
+
+@pytest.mark.parametrize("path", READS)
+def test_nothing_is_read_without_a_token(client: Client, path: str) -> None:
+    assert client.send("GET", path).status == 401
+    assert client.send("GET", path, {"Authorization": "Bearer wrong"}).status == 401
+    assert client.send("GET", f"{path}?token={TOKEN}").status == 401  # never in a URL
+
+
+@pytest.mark.parametrize("path", CHANGES)
+def test_nothing_is_changed_without_a_token(client: Client, path: str) -> None:
+    told = {"X-Rulebot": "1", "Content-Type": "application/json", "Idempotency-Key": "12345678"}
+    assert client.send("POST", path, told, b"{}").status == 401
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "127.0.0.1.evil.example", "evil.example:80", "", "[::2]", "a@127.0.0.1"]
+)
+def test_another_host_is_refused_even_with_the_token(client: Client, host: str) -> None:
+    """A page that makes its own name lead here (DNS rebinding) still says its own name."""
+    for path in ("/health", "/login", "/api/status"):
+        assert client.get(path, Host=host).status == 403
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "LOCALHOST:99", "127.0.0.1", "[::1]:8080", "desk.example", "desk.example:443"]
+)
+def test_this_machine_and_what_was_allowed_are_served(client: Client, host: str) -> None:
+    assert client.get("/health", Host=host).status == 200
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:1", "file://"])
+def test_a_page_of_another_site_asks_for_nothing(client: Client, origin: str) -> None:
+    assert client.get("/api/status", Origin=origin).status == 403
+    assert client.get("/live", Origin=origin).status == 403
+    assert client.post("/api/action/stop", key="12345678", Origin=origin).status == 403
+    assert client.send("POST", "/login", {"Origin": origin}, f"token={TOKEN}".encode()).status == 403
+
+
+def test_a_picture_or_script_of_another_site_is_refused(client: Client) -> None:
+    told = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}
+    assert client.get("/api/status", **told).status == 403
+    visit = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
+    assert client.get("/login", **visit).status == 200
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"X-Rulebot": ""}, 403),
+        ({"X-Rulebot": "0"}, 403),
+        ({"Content-Type": "text/plain"}, 415),
+        ({"Content-Type": "application/x-www-form-urlencoded"}, 415),
+        ({"Content-Type": "multipart/form-data"}, 415),
+    ],
+)
+def test_a_form_of_another_site_cannot_be_a_change(client: Client, headers: dict[str, str], status: int) -> None:
+    assert client.post("/api/action/stop", key="12345678", **headers).status == status
+
+
+@pytest.mark.parametrize("path", CHANGES)
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "DELETE", "PATCH"])
+def test_another_method_changes_nothing(client: Client, path: str, method: str) -> None:
+    told = {"Authorization": f"Bearer {TOKEN}", "X-Rulebot": "1", "Content-Type": "application/json"}
+    assert client.send(method, path, told).status == 405
+
+
+@pytest.mark.parametrize("path", READS[3:-2])
+def test_what_is_read_is_not_written_to(client: Client, path: str) -> None:
+    assert client.post(path, key="12345678").status == 405
+
+
+def test_every_answer_is_safe_to_show(client: Client) -> None:
+    for answer in (
+        client.get("/"),
+        client.get("/api/status"),
+        client.send("GET", "/api/status"),
+        client.get("/nothing"),
+    ):
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'self'" in policy
+        assert "frame-ancestors 'none'" in policy
+        assert "unsafe" not in policy
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+        assert "server" not in answer.headers
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def test_wrong_tokens_lock_every_token_out_for_a_minute(client: Client) -> None:
+    for _ in range(WRONG_BEFORE_LOCK):
+        assert client.send("GET", "/api/pnl", {"Authorization": "Bearer wrong"}).status in (401, 429)
+    assert client.get("/api/pnl").status == 429
+    assert client.send("POST", "/login", {}, f"token={TOKEN}".encode()).status == 429
+    client.elapsed.now += LOCKED_SECONDS + 1
+    assert client.get("/api/pnl").status == 200
+
+
+def test_a_session_is_opened_by_the_token_and_ended_by_logout(client: Client) -> None:
+    wrong = client.send("POST", "/login", {}, b"token=wrong")
+    assert (wrong.status, "set-cookie" in wrong.headers) == (401, False)
+    opened = client.send("POST", "/login", {}, f"user=rulebot&token={TOKEN}".encode())
+    assert (opened.status, opened.headers["location"]) == (303, "/")
+    cookie, *flags = opened.headers["set-cookie"].split("; ")
+    assert TOKEN not in cookie
+    assert {"HttpOnly", "SameSite=strict"} <= set(flags)
+    assert client.send("GET", "/api/pnl", {"Cookie": cookie}).status == 200
+    change = {"Cookie": cookie, "Content-Type": "application/json"}
+    assert client.send("POST", "/api/logout", change, b"{}").status == 403
+    assert client.send("POST", "/api/logout", {**change, "X-Rulebot": "1"}, b"{}").status == 204
+    assert client.send("GET", "/api/pnl", {"Cookie": cookie}).status == 401
+
+
+def test_a_browser_without_a_session_is_led_to_the_login(client: Client) -> None:
+    answer = client.send("GET", "/", {"Accept": "text/html"})
+    assert (answer.status, answer.headers["location"]) == (303, "/login")
+    assert b"password" in client.send("GET", "/login").body
+
+
+def test_a_body_that_is_too_large_is_not_read(client: Client) -> None:
+    assert client.post("/api/action/stop", {"bot": "x" * MOST_BODY}, key="12345678").status == 413
+
+
+def test_a_length_that_is_no_number_is_no_fault_of_ours(client: Client) -> None:
+    answer = client.send("GET", "/api/pnl", {"Authorization": f"Bearer {TOKEN}", "Content-Length": "many"})
+    assert answer.status == 400
+
+
+def test_errors_say_what_to_do_and_nothing_of_the_inside(client: Client) -> None:
+    for answer in (client.send("GET", "/api/pnl"), client.get("/api/trades?limit=0"), client.get("/api/nothing")):
+        assert set(answer.json) == {"code", "message", "help"}
+        assert b"Traceback" not in answer.body
+    assert "file" in client.send("GET", "/api/pnl").json["help"]
+
+
+def test_the_secret_is_not_shown() -> None:
+    assert TOKEN not in repr(Access(token=TOKEN))
+    assert TOKEN not in json.dumps(str(Access(token=TOKEN)))
+
+
+def test_a_host_is_a_name_and_a_port() -> None:
+    assert is_host_allowed("127.0.0.1:8080", ())
+    assert is_host_allowed("page.example:8443", ("page.example:8443",))
+    assert not is_host_allowed("page.example:80", ("page.example:8443",))
+    assert not is_host_allowed("127.0.0.1:80:90", ())

@@ -1,0 +1,93 @@
+"""What is asked for on the page: a request in the engine's box, once for each key, and nothing else."""
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import served
+from web_client import Client
+
+from engine.run.inbox import Inbox
+from engine.store.requests import box_of
+
+KEY = "a-key-of-a-test"
+
+
+def asked(client: Client) -> list[dict[str, str]]:
+    """Return what is in the box, oldest first."""
+    box = box_of(client.place)
+    return [json.loads(body) for _, body in box.found()]
+
+
+@pytest.mark.parametrize(
+    ("name", "request_name"),
+    [("start", "resume"), ("stop", "pause"), ("close_all", "flatten"), ("pause", "pause"), ("resume", "resume")],
+)
+def test_an_action_is_a_request_to_the_engine(client: Client, name: str, request_name: str) -> None:
+    answer = client.post(f"/api/action/{name}", {"bot": "dte0_condor"}, key=KEY)
+    assert (answer.status, answer.json["engine_runs"]) == (202, False)
+    assert "no engine runs" in answer.json["message"]
+    (found,) = asked(client)
+    assert (found["request"], found["bot"], found["id"]) == (request_name, "dte0_condor", answer.json["id"])
+
+
+def test_the_same_key_asks_once_and_is_answered_alike(client: Client) -> None:
+    first = client.post("/api/action/stop", key=KEY)
+    second = client.post("/api/action/stop", key=KEY)
+    assert first.json == second.json
+    assert len(asked(client)) == 1
+    assert client.post("/api/action/stop", key=KEY + "-2").json["id"] != first.json["id"]
+    assert len(asked(client)) == 2
+
+
+def test_a_key_does_not_ask_for_two_things(client: Client) -> None:
+    client.post("/api/action/stop", key=KEY)
+    assert client.post("/api/action/close_all", key=KEY).status == 409
+    assert [each["request"] for each in asked(client)] == ["pause"]
+
+
+def test_a_key_names_its_request_also_after_the_page_was_started_again(client: Client) -> None:
+    """The engine acts once on an id, so a second tab or a new page may ask again."""
+    first = client.post("/api/action/stop", key=KEY)
+    with served(client.place) as again:
+        assert again.post("/api/action/stop", key=KEY).json["id"] == first.json["id"]
+    assert len({each["id"] for each in asked(client)}) == 1
+
+
+@pytest.mark.parametrize("key", ["", "short", "x" * 201])
+def test_an_action_needs_a_key(client: Client, key: str) -> None:
+    assert client.post("/api/action/stop", key=key).status == 422
+    assert asked(client) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "status"),
+    [
+        ("explode", {}, 404),
+        ("stop", {"bot": "nobody"}, 404),
+        ("stop", {"bot": 5}, 422),
+        ("stop", [], 422),
+        ("stop", {"bot": None}, 422),
+    ],
+)
+def test_what_nobody_can_do_is_refused(client: Client, name: str, body: object, status: int) -> None:
+    answer = client.post(f"/api/action/{name}", body, key=KEY)
+    assert answer.status == status
+    assert asked(client) == []
+
+
+def test_an_entry_by_hand_is_not_pretended(client: Client) -> None:
+    answer = client.post("/api/trade/trigger", key=KEY)
+    assert answer.status == 501
+    assert "not built" in answer.json["message"]
+    assert asked(client) == []
+
+
+def test_the_engine_reads_what_the_page_asks(client: Client, tmp_path: Path) -> None:
+    from store_day import at
+
+    client.post("/api/action/pause", {"bot": "dte0_condor"}, key=KEY)
+    inbox = Inbox(client.place, lambda: 0.0)
+    (found,) = inbox.read(at("12:00"))
+    inbox.close()
+    assert (found.request.value, found.bot) == ("pause", "dte0_condor")

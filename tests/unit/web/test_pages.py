@@ -1,0 +1,157 @@
+"""What a person sees: a page made of a store or of a run, in parts that are pushed when they change."""
+
+import http.client
+from collections.abc import Iterator
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from run_day import day_program, day_state
+from store_day import at
+from web_client import TOKEN, Client
+
+from engine.run.happening import Happening, Tone
+from engine.store.queries import StoreReader
+from engine.web.chart import days_svg
+from engine.web.live import Live
+from engine.web.pages import PARTS, Parts
+from engine.web.picture_of_run import picture_of_run
+from engine.web.picture_of_store import picture_of_store
+
+
+def run_at(clock: str) -> Any:
+    """Return the hand-made day as a run at that New York time."""
+    loop = SimpleNamespace(state=day_state(clock), program=day_program())
+    link = SimpleNamespace(is_simulated=True, account="DU0000007")
+    world = SimpleNamespace(ib=SimpleNamespace(link=link))
+    options = SimpleNamespace(settings={"mode": "paper"})
+    return SimpleNamespace(loop=loop, world=world, options=options, first=at("09:25"), last=at("16:05"))
+
+
+def test_a_run_is_shown_as_it_stands() -> None:
+    picture = picture_of_run(run_at("12:00"), at("12:00"))
+    assert (picture.engine, picture.trading, picture.is_linked, picture.mode) == ("running", "active", True, "paper")
+    assert picture.clock == "2026-11-18 12:00:00"
+    assert picture.session == "closes 16:00"
+    assert dict(picture.levels) == {"SPX": 6004.12, "SPY": 599.93, "VIX": 16.8}
+    assert picture.ratio == pytest.approx(6004.12 / 599.93)
+    seller, condor = picture.positions
+    assert (condor.bot, condor.dte, condor.mark) == ("dte0_condor", 0, pytest.approx(0.54))
+    assert condor.at_target is not None
+    assert condor.at_stop is not None
+    assert condor.at_stop < 0 < condor.at_target
+    assert (seller.bot, seller.dte) == ("spy_put_seller", 93)
+    assert "calm_tape_condor" in [row.bot for row in picture.bots]
+
+
+def test_what_is_not_known_is_not_made_up() -> None:
+    run = run_at("12:00")
+    run.loop.state.board.alive_at = 0.0
+    picture = picture_of_run(run, at("12:00"))
+    assert [each.mark for each in picture.positions] == [None, None]
+    assert picture.greeks == {"delta": None, "gamma": None, "theta": None, "vega": None}
+    assert picture.margin_used is None
+
+
+def test_a_store_alone_is_shown_as_it_was_left(client: Client) -> None:
+    with StoreReader(client.place) as reader:
+        picture = picture_of_store(reader)
+        (row,) = reader.view("open_positions")
+    assert (picture.engine, picture.is_linked) == ("stopped", None)
+    assert "no engine runs" in picture.notice
+    (position,) = picture.positions
+    assert position.profit == row["unrealized_pnl"]
+    assert position.exits.startswith("resting: target")
+
+
+class Elapsed:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def live(client: Client) -> Live:
+    return Live(client.place, Elapsed())
+
+
+def test_a_part_is_made_again_only_when_something_has_changed(live: Live) -> None:
+    parts = Parts(live)
+    number, first = parts.now()
+    assert set(first) == set(PARTS)
+    assert parts.now() == (number, first)
+    live.show(run_at("12:00"), at("12:00"))
+    later, second = parts.now()
+    assert later > number
+    assert "12:00:00" in second["status"]
+    assert second["trades"] == first["trades"]
+    live.show(run_at("12:01"), at("12:01"))  # a moment later: the loop is not asked to draw again
+    assert parts.now()[0] == later
+
+
+def test_what_happens_is_told_newest_first_and_kept_harmless(live: Live) -> None:
+    live.tell([Happening(at("12:00"), "dte0_condor", "<script>alert(1)</script>", Tone.ALARM)])
+    live.tell([Happening(at("12:01"), "", "later")])
+    told = Parts(live).now()[1]["told"]
+    assert "<script" not in told
+    assert "&lt;script&gt;" in told
+    assert told.index("later") < told.index("alert(1)")
+
+
+def test_a_run_that_is_over_gives_way_to_its_store(live: Live) -> None:
+    live.show(run_at("12:00"), at("12:00"))
+    assert live.now().picture.engine == "running"
+    live.end()
+    assert live.now().picture.engine == "stopped"
+
+
+def test_the_first_page_and_a_bot(client: Client) -> None:
+    page = client.get("/").body.decode()
+    for name in ("dte0_condor", "calm_tape_condor", "spy_put_seller"):
+        assert f'<a href="/bots/{name}">' in page
+    assert "<style" not in page
+    assert "style=" not in page
+    assert " onclick" not in page
+    bot = client.get("/bots/dte0_condor?day=2026-11-18").body.decode()
+    assert "traded on 2026-11-18" in bot
+    assert client.get("/bots/nobody").status == 404
+    assert client.get("/bots/dte0_condor?day=someday").status == 400
+    assert client.get("/bots/..%2F..%2Fetc%2Fpasswd").status == 404
+    assert client.get("/static/..%2Fpages.py").status == 404
+
+
+def events(client: Client, count: int) -> Iterator[str]:
+    """Yield the names of the first events that the page pushes."""
+    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=20)
+    connection.request("GET", "/live", headers={"Authorization": f"Bearer {TOKEN}"})
+    answer = connection.getresponse()
+    while count:
+        line = answer.fp.readline().decode()
+        if line.startswith("event: "):
+            count -= 1
+            yield line.removeprefix("event: ").strip()
+    connection.close()
+
+
+def test_a_page_that_connects_is_sent_everything_once(client: Client) -> None:
+    assert tuple(events(client, len(PARTS))) == PARTS
+
+
+def test_profit_by_day_is_drawn_with_its_words() -> None:
+    drawn = days_svg([("2026-11-17", 100.0), ("2026-11-18", -40.0)])
+    assert 'class="good"' in drawn
+    assert 'class="bad"' in drawn
+    assert "60.00 dollars in all" in drawn
+    assert days_svg([]) == ""
+
+
+def test_a_day_without_profit_is_drawn_too() -> None:
+    assert "<rect" in days_svg([("2026-11-17", 0.0)])
+
+
+def test_the_clock_of_a_run_is_new_yorks() -> None:
+    picture = picture_of_run(run_at("09:26"), at("09:26"))
+    assert picture.session == "opens 09:30"
+    assert isinstance(picture.at, datetime)

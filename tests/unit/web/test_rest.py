@@ -1,0 +1,151 @@
+"""The REST interface: every number is the store's, under the names that were asked for."""
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import served
+from web_client import Client
+
+from engine.store.queries import StoreReader
+from tests.e2e.worlds import run_days, spec_files
+
+GETS = [
+    "/api/status", "/api/positions", "/api/positions/greeks", "/api/positions/risk", "/api/trades", "/api/pnl",
+    "/api/pnl/history", "/api/account", "/api/market", "/api/performance",
+]  # fmt: skip
+
+
+def view(client: Client, name: str, **equal: object) -> list[dict[str, Any]]:
+    with StoreReader(client.place) as reader:
+        return [dict(row) for row in reader.view(name, **equal)]
+
+
+ASKED = {
+    "/api/status": {"is_trading", "is_connected", "open_positions", "trades_today", "bots", "next_scheduled_time"},
+    "/api/positions": {
+        "trade_id", "entry_time", "spy_strike", "spx_strike", "entry_credit", "current_pnl", "status",
+    },
+    "/api/trades": {"id", "trade_date", "entry_credit", "final_pnl", "exit_reason", "status"},
+    "/api/account": {"account_id", "net_liquidation", "total_cash", "available_funds", "buying_power"},
+    "/api/market": {"spy_price", "spx_price"},
+    "/api/performance": {
+        "daily_realized_pnl", "unrealized_pnl", "total_pnl", "max_daily_loss", "risk_breached", "trades_count",
+        "active_positions",
+    },
+}  # fmt: skip
+"""The fields that other programs were promised (rows A11 and B7)."""
+
+
+@pytest.mark.parametrize("path", ASKED)
+def test_the_fields_that_were_asked_for_are_there(client: Client, path: str) -> None:
+    found = client.get(path).json
+    one = found[0] if isinstance(found, list) else found
+    assert ASKED[path] <= set(one)
+
+
+def test_numbers_are_those_of_the_views(any_client: Client) -> None:
+    client = any_client
+    system = view(client, "system_state")[0]
+    told = client.get("/api/status").json
+    assert (told["open_positions"], told["trades_today"]) == (system["open_positions"], system["trades_today"])
+    assert (told["errors_today"], told["last_updated"]) == (system["errors_today"], system["last_updated"])
+    rows = {row["id"]: row for row in view(client, "open_positions")}
+    trades = {row["id"]: row for row in view(client, "trades")}
+    positions = client.get("/api/positions").json
+    assert {each["trade_id"] for each in positions} == set(rows)
+    for each in positions:
+        row = rows[each["trade_id"]]
+        assert each["current_pnl"] == row["unrealized_pnl"]
+        assert each["entry_price"] == row["entry_price"]
+        assert each["entry_credit"] == trades[row["id"]]["entry_credit"]
+    risk = view(client, "risk_metrics")[0]
+    total = client.get("/api/positions/greeks").json["total"]
+    for name in ("delta", "gamma", "theta", "vega"):
+        assert total[name] == pytest.approx(risk[f"total_{name}"] or 0.0)
+    day = view(client, "daily_summary")[-1]
+    profit = client.get("/api/pnl").json
+    assert profit["realized_pnl"] == day["net_pnl"]
+    assert profit["unrealized_pnl"] == pytest.approx(risk["unrealized_pnl"])
+    assert profit["total_pnl"] == pytest.approx(day["net_pnl"] + risk["unrealized_pnl"])
+    performance = client.get("/api/performance").json
+    assert performance["daily_realized_pnl"] == day["net_pnl"]
+    assert performance["active_positions"] == system["open_positions"]
+
+
+def test_trades_are_those_of_the_store_newest_first(any_client: Client) -> None:
+    rows = view(any_client, "trades")[::-1]
+    found = any_client.get("/api/trades").json
+    assert [each["id"] for each in found] == [row["id"] for row in rows]
+    for each, row in zip(found, rows, strict=True):
+        assert {name: row[name] for name in each if name in row} == {n: v for n, v in each.items() if n != "structure"}
+    assert [each["id"] for each in any_client.get("/api/trades?limit=1").json] == [rows[0]["id"]]
+    closed = any_client.get("/api/trades?status=CLOSED").json
+    assert {each["status"] for each in closed} == {"CLOSED"}
+    assert len(closed) < len(rows)
+
+
+@pytest.mark.parametrize(("asked", "count"), [("from=2026-11-18", 2), ("from=2026-11-19", 0), ("to=2026-11-17", 0)])
+def test_trades_are_chosen_by_date(client: Client, asked: str, count: int) -> None:
+    assert len(client.get(f"/api/trades?{asked}").json) == count
+
+
+def test_trades_as_a_table(client: Client) -> None:
+    answer = client.get("/api/trades?format=csv")
+    assert answer.headers["content-type"].startswith("text/csv")
+    head, *rows = csv.reader(io.StringIO(answer.body.decode()))
+    found = client.get("/api/trades").json
+    assert head == list(found[0])
+    assert len(rows) == len(found)
+
+
+def test_the_book_at_its_targets_and_stops(tmp_path: Path) -> None:
+    """A put sold at P with a target of 60 % and a stop of 200 %: 0.6 x P x 100 to make, 2 x P x 100 to lose."""
+    run_days(tmp_path, spec_files(["spy_put_seller"]), seed=3, data_seconds=60, place=tmp_path / "a.db")
+    with served(tmp_path / "a.db") as client:
+        (row,) = view(client, "open_positions")
+        risk = client.get("/api/positions/risk").json
+        assert client.get("/api/status").json["next_scheduled_time"] == "2026-10-22 09:31:00"
+    assert risk["worst_at_expiry"] == row["max_risk"] * row["quantity"]
+    assert risk["max_profit"] == pytest.approx(0.6 * row["entry_price"] * 100 * row["quantity"])
+    assert risk["max_loss"] == pytest.approx(2 * row["entry_price"] * 100 * row["quantity"])
+
+
+def by_month(day: str) -> str:
+    return day[:7]
+
+
+@pytest.mark.parametrize(("period", "name"), [("day", str), ("month", by_month)])
+def test_profit_by_period(client: Client, period: str, name: Callable[[str], str]) -> None:
+    days = view(client, "daily_summary")
+    found = client.get(f"/api/pnl/history?period={period}").json
+    assert [each["period"] for each in found] == sorted({name(day["date"]) for day in days})
+    assert found[-1]["cumulative_pnl"] == pytest.approx(sum(day["net_pnl"] for day in days))
+
+
+def test_a_week_is_named_by_its_monday(client: Client) -> None:
+    assert [each["period"] for each in client.get("/api/pnl/history?period=week").json] == ["2026-11-16"]
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["limit=0", "limit=many", "limit=99999999", "status=OVER", "format=xml", "from=yesterday", "to=2026-13-01"],
+)
+def test_a_parameter_that_cannot_be_read_is_said(client: Client, asked: str) -> None:
+    answer = client.get(f"/api/trades?{asked}")
+    assert answer.status == 422
+    assert asked.partition("=")[0] in answer.json["message"]
+
+
+def test_health_needs_no_token_and_tells_nothing_of_the_account(client: Client) -> None:
+    answer = client.send("GET", "/health")
+    assert (answer.status, answer.json) == (200, {"status": "ok", "why": "", "engine": "stopped"})
+
+
+def test_the_interface_describes_itself(client: Client) -> None:
+    paths = client.get("/api/openapi.json").json["paths"]
+    assert {*GETS, "/health", "/api/action/{name}", "/api/trade/trigger"} <= set(paths)
+    assert not {"/", "/login", "/live"} & set(paths)

@@ -1,0 +1,90 @@
+"""Where the page listens, and the secret that lets in."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from engine.model.errors import MisuseError, StoreError
+from engine.web.access import Access
+from engine.web.app import application
+from engine.web.server import Bind, Server, ServerError
+from engine.web.token import VARIABLE, read_token
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_this_machine_alone_needs_nothing_more(host: str) -> None:
+    Bind(host=host).check()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "desk.example"])
+def test_others_are_not_served_in_the_clear(host: str) -> None:
+    with pytest.raises(MisuseError, match="other machines"):
+        Bind(host=host).check()
+    Bind(host=host, proxy="10.0.0.1").check()
+    Bind(host=host, certificate="a.pem", key="a.key").check()
+
+
+def test_a_certificate_and_its_key_belong_together() -> None:
+    with pytest.raises(MisuseError, match="belong together"):
+        Bind(certificate="a.pem").check()
+
+
+def test_a_port_that_is_taken_is_said(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        bind = Bind(port=taken.getsockname()[1])
+        server = Server(lambda _: application(tmp_path / "a.db", Access(token="x" * 20)), bind)
+        with pytest.raises(ServerError, match="cannot be listened on"):
+            server.start()
+
+
+def test_a_store_that_is_gone_is_said_and_not_a_traceback(tmp_path: Path) -> None:
+    import http.client
+
+    server = Server(lambda _: application(tmp_path / "gone.db", Access(token="x" * 20)), Bind(port=0))
+    port = int(server.start().rstrip("/").rpartition(":")[2])
+    try:
+        for path, status in (("/health", 503), ("/api/pnl", 503), ("/", 503)):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+            connection.request("GET", path, headers={"Authorization": f"Bearer {'x' * 20}"})
+            answer = connection.getresponse()
+            assert (answer.status, b"Traceback" in answer.read()) == (status, False)
+            connection.close()
+    finally:
+        server.stop()
+
+
+def test_a_token_is_made_once_and_kept_to_its_owner(tmp_path: Path) -> None:
+    file = tmp_path / "new" / "token"
+    made = read_token(file, {})
+    assert read_token(file, {}) == made
+    assert file.stat().st_mode & 0o077 == 0
+    assert made.text not in repr(made)
+    assert str(file) in made.where
+
+
+def test_a_token_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    read_token(file, {})
+    file.chmod(0o644)
+    with pytest.raises(MisuseError, match="can be read by others"):
+        read_token(file, {})
+
+
+@pytest.mark.parametrize("text", ["short", "with a line\nbreak and more", "x" * 15])
+def test_a_token_that_is_no_secret_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(MisuseError, match="no secret"):
+        read_token(tmp_path / "token", {VARIABLE: text})
+
+
+def test_the_environment_comes_first(tmp_path: Path) -> None:
+    found = read_token(tmp_path / "token", {VARIABLE: "a-token-from-outside"})
+    assert found.text == "a-token-from-outside"
+    assert not (tmp_path / "token").exists()
+
+
+def test_a_token_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="cannot be read or made"):
+        read_token(tmp_path, {})
