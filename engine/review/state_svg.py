@@ -23,7 +23,6 @@ _INCOMING, _LOOP = 16, 30
 
 STYLE = """
 .states .state{fill:var(--box,#fff);stroke:var(--ink,#222)} .states .ends{stroke-width:3}
-.states .lit{fill:var(--lit,#cde8d4);stroke-width:3}
 .states .move{fill:none;stroke:var(--soft,#777)} .states .tip{fill:var(--soft,#777)}
 .states text{font:14px system-ui,sans-serif;fill:var(--ink,#222)} .states .label{font-size:12px}
 """
@@ -76,7 +75,8 @@ class _Layout:
 def state_svg(table: Lifecycle, labels: Labels, *, lit: frozenset[str] = frozenset(), has_style: bool = True) -> str:
     """Return the drawing; it takes the colours of a page that names them.
 
-    lit: states that are shown as the present ones. has_style: False on a page whose own style sheet has `STYLE`.
+    lit: states that get the class `lit`, for a page that shows the present ones. has_style: False where that page has
+    rules for the classes of its own.
     """
     moves = _moves(table, labels)
     layout = _laid_out(len(table.states), moves)
