@@ -56,7 +56,7 @@ def place_of(text: str, word: str) -> tuple[int, int]:
 def test_a_sound_spec_has_no_problem_and_its_words_are_explained(editor: Editor, folder: Path) -> None:
     file, problems = opened(editor, folder, SPEC, "sound")
     assert problems == []
-    assert "The part of the session in which it may enter." in editor.hover(file, *place_of(SPEC, "window:"))
+    assert "The part of the session in which it may enter" in editor.hover(file, *place_of(SPEC, "window:"))
     assert "The change of VIX in points" in editor.hover(file, *place_of(SPEC, "vix_change:"))
     assert "expected moves from spot" in editor.hover(file, *place_of(SPEC, "expected_move: 1.2x"))
 

@@ -17,7 +17,7 @@ function watch() {
 async function again() {
   try {
     const answer = await fetch("/", { redirect: "follow" });
-    if (answer.ok) location.reload(); else setTimeout(again, 2000);
+    if (answer.ok || answer.status === 401) location.reload(); else setTimeout(again, 2000);
   } catch { setTimeout(again, 2000); }
 }
 

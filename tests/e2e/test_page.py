@@ -1,0 +1,225 @@
+"""A person at the page, in a real browser, through a simulated day: sees, reads why, pauses, closes, loses the server.
+
+Screenshots go to the folder that RULEBOT_SCREENSHOTS names, else to the test's own.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.worlds import spec_files
+
+TOKEN = "a-token-of-a-browser-test"
+PATIENCE = 90_000
+"""Milliseconds that anything on the page may take on a slow machine."""
+BOTS = ("dte0_condor", "put_lite", "spy_put_seller")
+FATAL = ("serious", "critical")
+NEEDED = bool(os.environ.get("RULEBOT_NEEDS_BROWSER"))
+"""Set where a browser is owed: then its absence is a fault, and no skip."""
+
+
+def browser_path() -> str:
+    """Return where Chromium is; skips, or fails where one is owed."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if found is None:
+        assert not NEEDED, "no Chromium is installed"
+        pytest.skip("needs Chromium")
+    return found
+
+
+def axe_script() -> Path:
+    """Return axe-core's script: RULEBOT_AXE, else what npm has installed here."""
+    found = Path(os.environ.get("RULEBOT_AXE") or Path("node_modules", "axe-core", "axe.min.js"))
+    if not found.is_file():
+        assert not NEEDED, "axe-core is not installed"
+        pytest.skip("needs axe-core (npm install axe-core), or RULEBOT_AXE")
+    return found
+
+
+class Desk:
+    """A rulebot process with a page."""
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        environment = {**os.environ, "RULEBOT_WEB_TOKEN": TOKEN, "RULEBOT_DATA": str(folder), "NO_COLOR": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "engine.cli.main", *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        assert self.process.stdout is not None
+        said = []
+        for line in self.process.stdout:
+            said.append(line)
+            if found := re.search(r"page (http\S+)", line):
+                self.address = found[1]
+                return
+        raise AssertionError("".join(said))
+
+    def end(self, number: int = signal.SIGTERM) -> None:
+        """End it, and wait."""
+        with suppress(ProcessLookupError):
+            self.process.send_signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.communicate(timeout=30)
+        self.process.kill()
+
+
+@contextmanager
+def desk(folder: Path, *arguments: str) -> Iterator[Desk]:
+    """Run a rulebot process with a page."""
+    found = Desk(folder, *arguments)
+    try:
+        yield found
+    finally:
+        found.end()
+
+
+@pytest.fixture
+def browser() -> Iterator[Any]:
+    """Return Debian's Chromium, driven by playwright."""
+    if not NEEDED:
+        pytest.importorskip("playwright")
+    from playwright.sync_api import sync_playwright
+
+    path = browser_path()
+    quiet = ["--no-sandbox", "--disable-background-networking", "--disable-quic", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        found = playwright.chromium.launch(executable_path=path, args=quiet)
+        yield found
+        found.close()
+
+
+def sign_in(page: Any, address: str) -> None:
+    """Give the token, once it is asked for."""
+    page.goto(address)
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def meant(page: Any, button: str, *, row: str = "") -> None:
+    """Press a button and say yes to what it asks."""
+    place = page.get_by_role("row").filter(has_text=row) if row else page
+    place.get_by_role("button", name=button, exact=True).first.click()
+    page.locator("#ask-yes").click()
+
+
+@pytest.mark.long
+@pytest.mark.timeout(420)
+def test_ci_a_person_lives_through_a_day(tmp_path: Path, browser: Any) -> None:
+    from playwright.sync_api import expect
+
+    shots = Path(os.environ.get("RULEBOT_SCREENSHOTS") or tmp_path)
+    shots.mkdir(parents=True, exist_ok=True)
+    store = tmp_path / "day.db"
+    errors: list[str] = []
+    page = browser.new_page(viewport={"width": 1440, "height": 1000})
+    page.set_default_timeout(PATIENCE)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    expect.set_options(timeout=PATIENCE)
+    run = (
+        "serve",
+        "--paper",
+        "--sim",
+        "--seed",
+        "7",
+        "--speed",
+        "120",
+        "--plain",
+        "--port",
+        "0",
+        "--store",
+        str(store),
+    )
+    with desk(tmp_path, *run, *spec_files(BOTS)) as serving:
+        sign_in(page, serving.address)
+        expect(page.locator("#part-status")).to_contain_text("connected")
+        expect(page.locator("#part-status")).to_contain_text("running")
+        clock = page.locator("#part-status time").inner_text()
+
+        meant(page, "Pause", row="put_lite")
+        expect(page.locator("#said")).to_contain_text("put_lite is asked to enter nothing more")
+        expect(page.get_by_role("row").filter(has_text="put_lite").first).to_contain_text("paused")
+
+        expect(page.locator("#part-positions")).to_contain_text("spy_put_seller")  # an entry appears by itself
+        expect(page.locator("#part-positions")).to_contain_text("dte0_condor")
+        expect(page.locator("#part-told")).to_contain_text("filled: sold")
+        assert page.locator("#part-status time").inner_text() > clock
+        page.screenshot(path=shots / "open.png", full_page=True)
+
+        page.get_by_role("link", name="dte0_condor").first.click()
+        expect(page.locator("main")).to_contain_text("All conditions held at 09:45:00")
+        expect(page.locator(".states .lit")).to_have_count(1)
+        page.screenshot(path=shots / "bot.png", full_page=True)
+        page.go_back()
+
+        page.get_by_role("button", name="Close all").click()
+        expect(page.get_by_role("dialog")).to_contain_text("every open position is closed")
+        page.get_by_role("button", name="Do nothing").click()
+        expect(page.locator("#part-status")).to_contain_text("active")
+        meant(page, "Close all")
+        expect(page.locator("#part-status")).to_contain_text("reducing")
+        expect(page.locator("#part-positions")).to_contain_text("Nothing is open.")
+        expect(page.locator("#part-trades tbody tr").first.locator("td").last).not_to_be_empty()
+        page.screenshot(path=shots / "closed.png", full_page=True)
+        assert errors == []
+
+        serving.end(signal.SIGKILL)
+        expect(page.locator("#lost")).to_be_visible()
+        page.screenshot(path=shots / "lost.png")
+    port = serving.address.rstrip("/").rpartition(":")[2]
+    with desk(tmp_path, "web", "--store", str(store), "--port", port):
+        page.get_by_label("Token").fill(TOKEN)  # the page asks again by itself, and its session is over
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.locator("#part-status")).to_contain_text("stopped")
+        expect(page.locator("#part-bots")).to_contain_text("spy_put_seller")
+        page.screenshot(path=shots / "store.png", full_page=True)
+    lost = [text for text in errors if "ERR_CONNECTION" not in text and "ERR_INCOMPLETE" not in text]
+    assert [text for text in lost if "401" not in text] == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_ci_the_page_can_be_used_by_everybody(tmp_path: Path, browser: Any) -> None:
+    """Nothing serious for axe, in light and dark, at 390 and 1440 pixels, and nothing wider than the screen."""
+    axe = axe_script()
+    shots = Path(os.environ.get("RULEBOT_SCREENSHOTS") or tmp_path)
+    shots.mkdir(parents=True, exist_ok=True)
+    store = tmp_path / "day.db"
+    run = ("run", "--paper", "--sim", "--seed", "7", "--plain", "--store", str(store))
+    subprocess.run(
+        [sys.executable, "-m", "engine.cli.main", *run, *spec_files(BOTS)],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "RULEBOT_DATA": str(tmp_path)},
+    )
+    with desk(tmp_path, "web", "--store", str(store), "--port", "0") as serving:
+        for scheme, width in (("light", 1440), ("dark", 390)):
+            context = browser.new_context(
+                viewport={"width": width, "height": 900}, color_scheme=scheme, bypass_csp=True
+            )
+            page = context.new_page()
+            page.set_default_timeout(PATIENCE)
+            sign_in(page, serving.address)
+            page.wait_for_selector("#part-bots table")
+            for name, path in (("page", ""), ("bot", "bots/dte0_condor")):
+                page.goto(serving.address + path, wait_until="domcontentloaded")
+                page.add_script_tag(path=axe)
+                found = page.evaluate("() => axe.run()")
+                grave = [(each["id"], each["help"]) for each in found["violations"] if each["impact"] in FATAL]
+                assert grave == [], (name, scheme, width)
+                wide = page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth")
+                assert wide <= 0, (name, width)
+                page.screenshot(path=shots / f"{name}-{width}.png", full_page=True)
+            context.close()
