@@ -317,3 +317,15 @@ def test_a_broker_that_closes_more_than_it_was_asked_leaves_what_nobody_can_prev
     assert left.kinds_fired["overfill"] == 1
     assert judge(left, desk) == {}
     assert any("than was held" in str(r.data.get("text")) for r in left.day.records if r.kind is Kind.ALARM)
+
+
+def test_what_a_person_paid_is_taken_out_of_the_books_once_though_the_broker_never_told_of_it(tmp_path: Path) -> None:
+    """The check took a stranger's commission out of the ledger's twice: as a stranger's, and as one kept from us."""
+    desk = load_desk([str(shipped(f"examples/{name}.yaml")) for name in ("last_resort_market", "breakeven")], {}, None)
+    faults: tuple[dict[str, str | int], ...] = (
+        {"kind": "no_commission", "on": "fill", "number": 3},
+        {"kind": "person_closes_part", "at": "10:16:15", "seconds": 5},
+    )
+    left = live_through(replace(draw(82868, desk, CHOICE), faults=faults, crashes=(), acts=()), desk, tmp_path)
+    assert [str(row["exec_id"]) for row in left.untold] == ["0001248a.00000003.01.01"]
+    assert judge(left, desk) == {}

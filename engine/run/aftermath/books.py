@@ -35,8 +35,12 @@ def compare_books(day: Day, untold: Iterable[Row] = (), rows: Iterable[Row] = ()
             paid[key] = paid.get(key, ZERO) + leg.commissions
             held[key] = held.get(key, ZERO) + leg.signed_held
     theirs_paid = dict(day.ledger.commissions)
+    of_others = {
+        _base(row["exec_id"]) for row in rows if _is_of_others(row)
+    }  # their commissions are in `others`, told or not
     for row in untold:
-        theirs_paid[int(str(row["con_id"]))] -= money_of(row, "commission")
+        if _base(row["exec_id"]) not in of_others:
+            theirs_paid[int(str(row["con_id"]))] -= money_of(row, "commission")
     sums = (
         ("cash", cash, day.ledger.cash_flow),
         ("commission", paid, theirs_paid),
@@ -63,6 +67,12 @@ def _is_early(row: Row) -> bool:
     return row["kind"] == "settlement" and row["outcome"] == EARLY
 
 
+def _is_of_others(row: Row) -> bool:
+    return (
+        row["kind"] == "execution" and row["sec_type"] in MULTIPLIERS and not str(row["order_ref"]).startswith(PREFIX)
+    )
+
+
 def _of_others(rows: Iterable[Row]) -> dict[tuple[str, int], Decimal]:
     """Return cash, commissions and contracts, by contract, of trades that are not ours and of early assignments.
 
@@ -72,11 +82,7 @@ def _of_others(rows: Iterable[Row]) -> dict[tuple[str, int], Decimal]:
     trades: dict[str, Row] = {}
     for row in rows:
         con_id = int(str(row.get("con_id", 0)))
-        if (
-            row["kind"] == "execution"
-            and row["sec_type"] in MULTIPLIERS
-            and not str(row["order_ref"]).startswith(PREFIX)
-        ):
+        if _is_of_others(row):
             trades[_base(row["exec_id"])] = row
         elif row["kind"] == "commission" and _base(row["exec_id"]) in trades:
             found["commission", con_id] += money_of(row, "commission")
