@@ -115,8 +115,8 @@ def _with_days(
     if found.kind != "bot" or found.status is not Status.CHANGED:
         return found
     click.echo(f"{found.name}: running {2 * seeds} simulated days ...", err=True)
-    days = simulate((was[found.was_name], now[found.name]), seeds)
-    return replace(found, behaviour=behaviour_lines(*days, is_all=is_all))
+    old, new = simulate((was[found.was_name], now[found.name]), seeds)
+    return replace(found, behaviour=behaviour_lines(old, new, is_all=is_all), days=(old, new))
 
 
 def _read(text: "Text") -> "Loaded":

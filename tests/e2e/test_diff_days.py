@@ -1,5 +1,8 @@
 """`rulebot diff --seeds`: both texts on the same simulated days."""
 
+import json
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,7 @@ from engine.run.behaviour import Task, live_through
 from engine.run.revisions import Text
 from engine.spec.shipped import shipped
 
+PAIRS = Path(__file__).parents[1] / "snapshot" / "diffs"
 CONDOR = (shipped("specs") / "calm_tape_condor.yaml").read_bytes()
 pytestmark = pytest.mark.long
 
@@ -28,3 +32,30 @@ def test_days_are_told(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "  2 simulated days (seeds 1 to 2)" in result.stdout
     assert "exits target" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["tuned", "held_longer"])
+def test_ci_days_are_as_both_texts_run_by_hand(name: str, tmp_path: Path) -> None:
+    pair = [PAIRS / f"{name}.{side}.yaml" for side in ("old", "new")]
+    result = CliRunner().invoke(main, ["diff", *map(str, pair), "--seeds", "1", "--format", "json"])
+    (found,) = json.loads(result.stdout)["compared"]
+    for side, file in zip(("old", "new"), pair, strict=True):
+        store, bot = tmp_path / f"{side}.db", tmp_path / side / f"{found['name']}.yaml"
+        bot.parent.mkdir()
+        bot.write_bytes(file.read_bytes())
+        run = ["run", "--paper", "--sim", "--seed", "1", "--store", str(store), str(bot)]
+        assert CliRunner().invoke(main, run).exit_code == 0
+        with closing(sqlite3.connect(store)) as connection:
+            rows = connection.execute(
+                "SELECT entry_price, exit_price, exit_name, final_pnl, status FROM trades ORDER BY id"
+            ).fetchall()
+        (day,) = found["days"][side]
+        assert len(rows) == len(day["trades"])
+        for row, trade in zip(rows, day["trades"], strict=True):
+            assert f"at {row[0]:.2f}" in trade["words"]
+            assert row[2] == (trade["ended_by"] or None)
+            assert row[4] == ("CLOSED" if trade["ended_by"] else "OPEN")
+            if row[4] == "CLOSED":
+                assert row[3] == float(trade["net_pnl"])
+                assert f"at {row[1]:.2f}" in trade["words"]
+        assert day["trades"] or day["why_not"]

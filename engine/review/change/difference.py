@@ -4,6 +4,7 @@ from decimal import Decimal
 from enum import Enum
 
 from engine.model.values import dataclass
+from engine.review.change.behaviour import Days
 
 
 class Kind(Enum):
@@ -77,6 +78,7 @@ class Difference:
 
     losses: of a trade, of all open at once, of a day. priorities: the exits before and after. states: what became of
     the moves of a position, "" when they are unchanged. behaviour: lines on simulated days, when they were asked for.
+    days: what each side did on them.
     was_name: what it was called, where both sides have it.
     """
 
@@ -89,6 +91,7 @@ class Difference:
     states: str = ""
     about: str = ""
     behaviour: tuple[str, ...] = ()
+    days: tuple[Days, Days] = ((), ())
     was_name: str = ""
 
     @property

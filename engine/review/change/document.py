@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from engine.review.change.behaviour import SimulatedDay
 from engine.review.change.difference import Change, Difference, Loss
 
 
@@ -19,7 +20,15 @@ def document_of(found: Difference) -> dict[str, Any]:
         told["exits"] = {"old": list(was), "new": list(now)}
     if found.kind == "bot" and found.changes:
         told["states"] = found.states or "unchanged"
+    old, new = found.days
+    if old or new:
+        told["days"] = {"old": [_day(day) for day in old], "new": [_day(day) for day in new]}
     return told
+
+
+def _day(day: SimulatedDay) -> dict[str, Any]:
+    trades = [{"words": each.words, "ended_by": each.ended_by, "net_pnl": str(each.made)} for each in day.trades]
+    return {"seed": day.seed, "net_pnl": str(day.net), "trades": trades, "why_not": day.why_not}
 
 
 def _change(change: Change) -> dict[str, Any]:
