@@ -15,6 +15,7 @@ from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.web import answers, book
 from engine.web.actions import Actions
+from engine.web.alert_list import acknowledge, alert_list
 from engine.web.live import Live
 
 Answer = TypeVar("Answer")
@@ -153,6 +154,17 @@ def router(store: Place, live: Live) -> APIRouter:
         close_all closes every position and opens nothing until start. `bot` names one bot, "" means all.
         """
         return actions.leave(name, ask.bot, key)
+
+    @found.get("/api/alerts")
+    def alerts() -> list[answers.AlertTold]:
+        """The newest alerts, and who was told."""
+        return list(alert_list(store).alerts)
+
+    @found.post("/api/alerts/acknowledge")
+    def seen(what: answers.Seen) -> answers.Acknowledged:
+        """Say that an alert was seen and need not be told again; without an id all of them were."""
+        count = acknowledge(store, what.id)
+        return answers.Acknowledged(acknowledged=count, message=f"{count} acknowledged")
 
     @found.post("/api/trade/trigger", status_code=501)
     def trigger() -> JSONResponse:

@@ -32,7 +32,7 @@ function replace(place, html) {
 const keyOf = (each) => `${each.tagName} ${each.dataset.action ?? each.getAttribute("href") ?? each.getAttribute("aria-label")} ${each.dataset.bot ?? ""}`;
 
 async function act(button) {
-  const { action, ask, bot } = button.dataset;
+  const { action, ask, bot, id } = button.dataset;
   const name = bot ? `${button.textContent} ${bot}` : button.textContent;
   if (!(await isMeant(name, ask))) return;
   button.disabled = true;
@@ -40,7 +40,7 @@ async function act(button) {
     const answer = await fetch(action, {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-Rulebot": "1", "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()).slice(2) + Date.now() },
-      body: JSON.stringify(bot ? { bot } : {}),
+      body: JSON.stringify(bot ? { bot } : id ? { id: Number(id) } : {}),
     });
     const said = await answer.json().catch(() => ({}));
     say(answer.ok ? `${name}: ${said.message ?? "asked for"}` : `${name} was refused: ${said.message ?? answer.status}`);

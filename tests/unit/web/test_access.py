@@ -10,9 +10,12 @@ from engine.web.access import LOCKED_SECONDS, MOST_BODY, WRONG_BEFORE_LOCK, Acce
 READS = [
     "/", "/live", "/bots/dte0_condor", "/api/status", "/api/positions", "/api/positions/greeks", "/api/positions/risk",
     "/api/trades", "/api/pnl", "/api/pnl/history", "/api/account", "/api/market", "/api/performance",
-    "/api/openapi.json", "/static/page.js",
+    "/api/openapi.json", "/api/alerts", "/static/page.js",
 ]  # fmt: skip
-CHANGES = ["/api/action/start", "/api/action/stop", "/api/action/close_all", "/api/action/pause", "/api/trade/trigger"]
+CHANGES = [
+    "/api/action/start", "/api/action/stop", "/api/action/close_all", "/api/action/pause", "/api/trade/trigger",
+    "/api/alerts/acknowledge",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", READS)
