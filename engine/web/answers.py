@@ -169,7 +169,14 @@ class Performance(BaseModel):
 
 
 class Ask(BaseModel):
-    """What an action may say beside its name. bot: "" means all."""
+    """What an action may say beside its name. bot: "" means all; position: which one to close."""
+
+    bot: str = ""
+    position: str = ""
+
+
+class Trigger(BaseModel):
+    """Which bot is to enter; "" is the only one of the store."""
 
     bot: str = ""
 

@@ -7,8 +7,7 @@ from datetime import date
 from enum import Enum
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Header, HTTPException, Query, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Header, Query, Response
 
 from engine.model.errors import RulebotError
 from engine.store.place import Place
@@ -20,6 +19,8 @@ from engine.web.live import Live
 
 Answer = TypeVar("Answer")
 MOST_TRADES = 10_000
+Key = Annotated[str, Header(alias="Idempotency-Key", min_length=8, max_length=200)]
+"""What a change is known by: the same key asks once."""
 
 
 class TradeStatus(Enum):
@@ -58,7 +59,6 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         415: "not JSON",
         422: "a parameter is wrong",
         429: "too many wrong tokens",
-        501: "not built",
         503: "the store cannot be read or written",
     }.items()
 }
@@ -145,15 +145,14 @@ def router(store: Place, live: Live) -> APIRouter:
         return read(book.performance)
 
     @found.post("/api/action/{name}", status_code=202)
-    def act(
-        name: str, ask: answers.Ask, key: Annotated[str, Header(alias="Idempotency-Key", min_length=8, max_length=200)]
-    ) -> answers.Asked:
-        """Leave a request for the engine: start, stop, close_all, pause, resume. The same key asks once.
+    def act(name: str, ask: answers.Ask, key: Key) -> answers.Asked:
+        """Leave a request for the engine: start, stop, close, close_all, pause, resume. The same key asks once.
 
         start and resume let bots enter again; stop and pause let them enter nothing more, and positions stay;
-        close_all closes every position and opens nothing until start. `bot` names one bot, "" means all.
+        close_all closes every position and opens nothing until start. `bot` names one bot, "" means all. close closes
+        the one `position`, and changes nothing else.
         """
-        return actions.leave(name, ask.bot, key)
+        return actions.leave(name, ask.bot, key, ask.position)
 
     @found.get("/api/alerts")
     def alerts() -> list[answers.AlertTold]:
@@ -166,9 +165,13 @@ def router(store: Place, live: Live) -> APIRouter:
         count = acknowledge(store, what.id)
         return answers.Acknowledged(acknowledged=count, message=f"{count} acknowledged")
 
-    @found.post("/api/trade/trigger", status_code=501)
-    def trigger() -> JSONResponse:
-        """An entry by hand: the engine has no such request yet, and nothing is pretended."""
-        raise HTTPException(501, "an entry by hand is not built yet: a bot enters when its spec says so")
+    @found.post("/api/trade/trigger", status_code=202)
+    def trigger(what: answers.Trigger, key: Key) -> answers.Asked:
+        """Ask a bot to enter at once, whatever its window and its `when` say.
+
+        The caps of the day, what its legs must offer, its limits and those of the account hold; `/api/trades` and the
+        page say what came of it.
+        """
+        return actions.enter(what.bot, key)
 
     return found
