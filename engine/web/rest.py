@@ -2,12 +2,14 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from datetime import date
 from enum import Enum
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Header, Query, Response
+from pydantic import BeforeValidator
 
 from engine.model.errors import RulebotError
 from engine.store.place import Place
@@ -21,6 +23,17 @@ Answer = TypeVar("Answer")
 MOST_TRADES = 10_000
 Key = Annotated[str, Header(alias="Idempotency-Key", min_length=8, max_length=200)]
 """What a change is known by: the same key asks once."""
+
+
+def _written_day(given: Any) -> Any:
+    """Return what was given for a day; what would be taken for seconds since 1970 is none."""
+    if isinstance(given, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", given):
+        raise ValueError("a day is written 2026-10-21")
+    return given
+
+
+Day = Annotated[date, BeforeValidator(_written_day)]
+AS_TABLE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 
 
 class TradeStatus(Enum):
@@ -54,6 +67,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         400: "what was asked cannot be read",
         401: "no token, or a wrong one",
         403: "another host, another origin, or a header missing",
+        404: "nothing has that name",
         409: "the same key with another request",
         413: "too large",
         415: "not JSON",
@@ -102,11 +116,11 @@ def router(store: Place, live: Live) -> APIRouter:
         """Margin, and what the book makes at its targets, loses at its stops, and loses at expiry at worst."""
         return read(lambda reader: book.risk(reader, live.now().picture))
 
-    @found.get("/api/trades", response_model=list[answers.Trade])
+    @found.get("/api/trades", response_model=list[answers.Trade], responses=AS_TABLE)
     def trades(
         limit: Annotated[int, Query(ge=1, le=MOST_TRADES)] = 50,
-        first: Annotated[date | None, Query(alias="from")] = None,
-        last: Annotated[date | None, Query(alias="to")] = None,
+        first: Annotated[Day | None, Query(alias="from")] = None,
+        last: Annotated[Day | None, Query(alias="to")] = None,
         state: Annotated[TradeStatus | None, Query(alias="status")] = None,
         form: Annotated[Form, Query(alias="format")] = Form.JSON,
     ) -> Any:
