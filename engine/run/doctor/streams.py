@@ -1,0 +1,121 @@
+"""What streams, contract by contract: live, delayed, not subscribed, or silent; and what that means to bots."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
+from math import isnan
+
+from engine.adapters.ib.contracts import subscription
+from engine.adapters.ib.feed import DELAYED, ELSEWHERE, LINES_USED_UP, NOT_SUBSCRIBED, PARTLY, IbFeed
+from engine.model.contract import Contract, Option
+from engine.model.values import dataclass
+from engine.run.desk import Desk
+from engine.run.doctor.finding import Finding, Group, Level
+from engine.run.doctor.visit import Visit
+
+_CODE = re.compile(r"\(error (\d+)")
+
+
+class Stream(Enum):
+    """What comes on a market data line, the worst first."""
+
+    NOT_SUBSCRIBED = "not subscribed"
+    DELAYED = "delayed, never traded on"
+    ELSEWHERE = "taken by another session of this user"
+    NO_LINE = "no market data line left"
+    REFUSED = "refused"
+    SILENT = "nothing came"
+    PARTLY = "live in part"
+    LIVE = "live"
+
+
+ORDER = list(Stream)
+_LEVELS: Mapping[Stream, Level] = {
+    Stream.LIVE: Level.OK,
+    Stream.PARTLY: Level.WARNING,
+    Stream.SILENT: Level.WARNING,
+    Stream.NO_LINE: Level.WARNING,
+}
+_BY_CODE: Mapping[int, Stream] = {
+    **dict.fromkeys(NOT_SUBSCRIBED, Stream.NOT_SUBSCRIBED),
+    DELAYED: Stream.DELAYED,
+    PARTLY: Stream.PARTLY,
+    ELSEWHERE: Stream.ELSEWHERE,
+    LINES_USED_UP: Stream.NO_LINE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a line has brought so far; `trouble` in the broker's words."""
+
+    stream: Stream
+    trouble: str = ""
+
+
+def seen_on(feed: IbFeed, contract: Contract) -> Seen:
+    """Return what the line of a contract that is streamed has brought."""
+    trouble = feed.troubles.get(contract, "")
+    if trouble:
+        code = _CODE.search(trouble)
+        return Seen(_BY_CODE.get(int(code[1]) if code else 0, Stream.REFUSED), trouble)
+    row = feed.board.rows.get(contract, -1)
+    if row in feed.board.frozen:
+        return Seen(Stream.DELAYED)
+    if row < 0 or (isnan(feed.board.quote_at[row]) and isnan(feed.board.last_at[row])):
+        return Seen(Stream.SILENT)
+    return Seen(Stream.LIVE)
+
+
+def told_streams(visit: Visit, desk: Desk, seen: Mapping[Contract, Seen]) -> Iterator[Finding]:
+    """Yield a line for each underlying and index, and one for the options on each: what comes, and who needs it."""
+    lines: dict[str, list[Contract]] = {}
+    for contract in seen:
+        is_option = isinstance(contract, Option) and not contract.is_share
+        lines.setdefault(f"{contract.symbol} options" if is_option else contract.symbol, []).append(contract)
+    for name in sorted(lines):
+        found = sorted((seen[contract] for contract in lines[name]), key=lambda each: ORDER.index(each.stream))
+        yield _told(visit, name, lines[name], found, _needed_by(desk, lines[name]))
+
+
+def _told(visit: Visit, name: str, contracts: list[Contract], found: list[Seen], needed_by: str) -> Finding:
+    worst = found[0]
+    many = isinstance(contracts[0], Option) and not contracts[0].is_share
+    words = worst.stream.value
+    if many:
+        count = sum(each.stream is worst.stream for each in found)
+        words = f"{words}, {count} of {len(found)} contracts"
+        if worst.stream is Stream.SILENT and visit.is_in_hours and count < len(found):
+            live = len(found) - count
+            return Finding(Group.DATA, name, Level.OK, f"live, {live} of {len(found)} contracts{needed_by}")
+    if worst.stream is Stream.SILENT and not visit.is_in_hours:
+        return Finding(Group.DATA, name, Level.NOT_CHECKED, f"{words}: the exchange is closed{needed_by}")
+    level = _LEVELS.get(worst.stream, Level.FAULT)
+    return Finding(Group.DATA, name, level, f"{words}{needed_by}", _mend(worst, contracts[0]))
+
+
+def _mend(worst: Seen, contract: Contract) -> str:
+    if worst.stream is Stream.LIVE:
+        return ""
+    told = f" ({worst.trouble})" if worst.trouble else ""
+    if worst.stream is Stream.ELSEWHERE:
+        return f"log out of TWS, the phone and the web with this user{told}"
+    if worst.stream is Stream.NO_LINE:
+        return f"end other programs that stream: a user has 100 lines{told}"
+    if worst.stream is Stream.REFUSED:
+        return worst.trouble
+    return f"subscribe to {subscription(contract)}; a paper user shares the live user's data when it is allowed{told}"
+
+
+def _needed_by(desk: Desk, contracts: Iterable[Contract]) -> str:
+    symbols = {contract.symbol for contract in contracts}
+    names = [name for name, bot in sorted(desk.bots.items()) if symbols & _reads(desk, name)]
+    return f"; needed by {', '.join(names)}" if names else ""
+
+
+def _reads(desk: Desk, name: str) -> set[str]:
+    bot = desk.bots[name]
+    structures = bot.structures()
+    return {level.symbol for each in (bot, *structures) for level in each.levels} | {
+        leg.symbol for each in structures for leg in each.plan.legs
+    }
