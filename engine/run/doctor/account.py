@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from engine.run.desk import Desk
-from engine.run.doctor.finding import Finding, Group, fault, fine, unchecked, warning
+from engine.run.doctor.finding import Finding, Group, counted, fault, fine, unchecked, warning
 from engine.run.doctor.visit import Visit
 from engine.turn.program import CompiledBot
 
@@ -18,7 +18,9 @@ def account(visit: Visit, desk: Desk, *, live: bool) -> Iterator[Finding]:
     text = f"{visit.link.account} ({mode}{simulated}), kept in {visit.state.facts.account.currency}"
     yield fine(Group.ACCOUNT, "account", text)
     held, working = len(visit.up.positions), len(visit.up.order_refs)
-    yield fine(Group.ACCOUNT, "held", f"{held} positions, {working} orders at work that bear a reference")
+    yield fine(
+        Group.ACCOUNT, "held", f"{counted(held, 'position')}, {counted(working, 'order')} at work with a reference"
+    )
     yield from _balance(visit, desk)
     yield _day_trades(visit, desk)
     yield _permissions(desk)

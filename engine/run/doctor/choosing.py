@@ -3,9 +3,8 @@
 The levels of all bots come first; then structures take turns on the market data lines, as many at once as fit.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 
 from engine.evaluate.evaluation import Verdict
 from engine.evaluate.select import Selection, select
@@ -23,9 +22,9 @@ from engine.run.prepare import prepare
 from engine.turn.choosing import how_many, opening_commission, price_legs, show_candidate
 from engine.turn.program import CompiledBot, CompiledRule
 
-PATIENCE = timedelta(seconds=10)
-"""How long a line, or what a rule reads, may take to come while the exchange trades."""
-CLOSED_PATIENCE = timedelta(seconds=3)
+PATIENCE = 10
+"""Seconds that a line, or what a rule reads, may take to come while the exchange trades."""
+CLOSED_PATIENCE = 3
 """The same while it is closed: what the broker has then comes at once."""
 
 
@@ -41,12 +40,12 @@ class Judged:
 class Candidate:
     """One structure of a bot, and what was found for it so far.
 
-    waited: how long its lines have streamed. refused: why no count of it fits.
+    waited: seconds that its lines have streamed. refused: why no count of it fits.
     """
 
     bot: CompiledBot
     whole: CompiledBot
-    waited: timedelta = timedelta(0)
+    waited: int = 0
     selection: Selection | None = None
     quote: NetQuote | None = None
     refused: str = ""
@@ -99,12 +98,12 @@ async def look(visit: Visit, desk: Desk, *, chooses: bool) -> Looked:
     pending = [Candidate(each, bot) for bot in desk.bots.values() for each in bot.structures()]
     looked.candidates = list(pending)
     while pending:
-        active, before = _next_on(visit, pending), visit.at
+        active = _next_on(visit, pending)
         await visit.pass_time()
         _note(visit, looked)
         for candidate in active:
             judge(visit, candidate)
-            candidate.waited += visit.at - before
+            candidate.waited += 1
             if candidate.is_known or candidate.waited >= _patience(visit):
                 pending.remove(candidate)
     visit.watch(())
@@ -118,20 +117,15 @@ async def _levels(visit: Visit, desk: Desk, looked: Looked) -> None:
     waiting = list(levels)
     while waiting:
         part, waiting = waiting[: visit.line_limit], waiting[visit.line_limit :]
-        since = visit.at
         visit.watch(part)
-        await visit.pass_time()
-        _note(visit, looked)
-        while visit.at - since < _patience(visit) and _is_silent(looked, part):
+        for _ in range(_patience(visit)):
             await visit.pass_time()
             _note(visit, looked)
+            if all(looked.seen[each].stream is not Stream.SILENT for each in part):
+                break
 
 
-def _is_silent(looked: Looked, contracts: Iterable[Contract]) -> bool:
-    return any(looked.seen[each].stream is Stream.SILENT for each in contracts)
-
-
-def _patience(visit: Visit) -> timedelta:
+def _patience(visit: Visit) -> int:
     return PATIENCE if visit.is_in_hours else CLOSED_PATIENCE
 
 

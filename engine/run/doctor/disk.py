@@ -31,11 +31,11 @@ def _folder(name: str, folder: Path, file: Path | None) -> Finding:
     if file is not None and file.exists() and not os.access(file, os.W_OK):
         return fault(Group.DISK, name, f"{file} cannot be written by this user", "change its owner")
     free = shutil.disk_usage(there).free
-    text = f"{free / 1e9:.1f} GB free for {folder}"
     if free < TOO_LITTLE:
         return fault(
             Group.DISK, name, f"{free / 1e6:.0f} MB free for {folder}: an engine ends when it is full", "make room"
         )
     if free < LITTLE:
+        text = f"{free / 1e6:.0f} MB free for {folder}"
         return warning(Group.DISK, name, text, "make room: a bot writes some MB a day")
-    return fine(Group.DISK, name, text)
+    return fine(Group.DISK, name, f"room enough for {folder}")

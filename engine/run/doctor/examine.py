@@ -76,7 +76,7 @@ async def examine(wanted: Wanted, clock: Clock | None = None) -> AsyncIterator[F
     store = None if settings is None else settings.live_store if wanted.live else settings.store
     for finding in (*python_and_packages(store), *of_settings, *said):
         yield finding
-    today = exchange_date(clock.now())
+    today = SimSettings().first_day if wanted.is_embedded else exchange_date(clock.now())
     calendar, of_calendar = found_calendar(wanted.data)
     for finding in (*sessions_ahead(today), *of_calendar, *events_ahead(calendar, desk, today)):
         yield finding

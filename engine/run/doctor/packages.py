@@ -50,7 +50,7 @@ def python_and_packages(store: Place | None) -> Iterator[Finding]:
 def requirements(lines: list[str], platform: str) -> list[Requirement]:
     """Return what the metadata of a package asks for on this platform."""
     found = []
-    for line in lines:
+    for line in (each.replace('"', "'") for each in lines):
         match = _REQUIREMENT.match(line)
         if match is None:
             continue

@@ -6,7 +6,7 @@ from engine.model.errors import StoreError
 from engine.model.event import Request
 from engine.record.record import Kind, Record
 from engine.run.audit.audit import audit_store
-from engine.run.doctor.finding import Finding, Group, fault, fine, outage, unchecked, warning
+from engine.run.doctor.finding import Finding, Group, counted, fault, fine, outage, unchecked, warning
 from engine.run.promotion.promotion import refuse_live_store
 from engine.store.open import is_in_use, is_there
 from engine.store.place import Place
@@ -50,7 +50,8 @@ def _present(store: Place) -> Iterator[Finding]:
         yield warning(Group.STORE, "engine", text, mend)
     else:
         yield fine(Group.STORE, "engine", "none runs, and the last one ended as it should")
-    yield fine(Group.STORE, "open", f"{held} positions open and {working} orders at work, by {store}")
+    text = f"{counted(held, 'position')} open and {counted(working, 'order')} at work, by {store}"
+    yield fine(Group.STORE, "open", text)
     yield _standing(asked)
 
 

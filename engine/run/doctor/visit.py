@@ -5,6 +5,7 @@ and holdings are known as an engine knows them; commands that a turn may ask for
 broker's port.
 """
 
+import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
@@ -24,6 +25,8 @@ from engine.turn.work import Work
 
 INSTALL = "doctor"
 STEP = timedelta(seconds=1)
+STANDS_STILL = 60.0
+"""Real seconds in which nothing at all comes, not even time, before we give up."""
 
 
 class Visit:
@@ -51,11 +54,23 @@ class Visit:
         return self.session.open <= self.at < self.session.close
 
     async def pass_time(self, until: datetime | None = None) -> None:
-        """Take what happens up to the next instant, at most `until` (a second unless told otherwise).
+        """Take what happens until then, in the next second unless told otherwise; less where a clock has ended.
 
         Raises: BrokerError when the connection, or the broker behind it, is gone.
         """
-        self._take(await self.link.next(self.at + STEP if until is None else until))
+        until = self.at + STEP if until is None else until
+        while self.at < until:
+            before = self.at
+            try:
+                batch = await asyncio.wait_for(self.link.next(until), STANDS_STILL)
+            except TimeoutError:
+                raise BrokerError(
+                    f"the gateway's clock has stood still for {STANDS_STILL:g} s",
+                    "another client holds it: end that one",
+                ) from None
+            self._take(batch)
+            if self.link.is_lockstep and self.at == before:
+                return
 
     def learn(self, events: Iterable[Event]) -> None:
         """Take answers to questions."""
