@@ -38,13 +38,20 @@ _COLOURS = {"ok": "green", "warning": "yellow", "fault": "red", "not checked": "
 @click.option("--store", type=STORE, metavar="STORE", help="The store that a run would write (default: the settings').")
 @click.option("--settings", type=click.Path(path_type=Path), help="The settings file (default: rulebot.toml).")
 @click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
+@click.option("--probe", is_flag=True, help="Try on a paper account what nobody is sure of: orders that cannot fill.")
+@click.option(
+    "--record",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Where --probe keeps the raw bytes (default: doctor-probe.jsonl).",
+)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
 def doctor(**options: Any) -> None:
     """Check that all is ready for a run of SPEC (files, folders): Python and packages, settings, specs, calendars,
     disk, store, gateway, clock, account, market data, and which legs each bot would choose now, or why none.
 
-    Nothing is written and no order is sent. It connects as another client, so an engine may run meanwhile; then no legs
-    are chosen, since market data lines are few.
+    Nothing is written and no order is sent, unless --probe asks for it (docs/doctor.md). It connects as another client,
+    so an engine may run meanwhile; then no legs are chosen, since market data lines are few.
 
     Exit code: 0 without a fault (there may be warnings), 1 with faults, 2 for misuse, 3 when the gateway, the disk or
     the store failed, so that not everything could be checked.
@@ -85,8 +92,26 @@ def _wanted(options: dict[str, Any]) -> "Wanted":
         flags=flags,
         live=is_live,
         sim=options["sim"],
+        probe=_record(options),
         data=data_folder(),
     )
+
+
+def _record(options: dict[str, Any]) -> Path | None:
+    """Return where a probe keeps what it hears, None without one. Raises: MisuseError."""
+    record: Path | None = options["record"]
+    if not options["probe"]:
+        if record is not None:
+            raise MisuseError("--record is where --probe keeps its bytes: add --probe")
+        return None
+    if options["live"]:
+        raise MisuseError("--probe sends orders: it is for paper accounts only")
+    if not options["paper"] and not options["sim"]:
+        raise MisuseError("--probe sends orders: say which account is meant", "--paper, or --sim to see what it does")
+    record = record or Path("doctor-probe.jsonl")
+    if record.exists():
+        raise MisuseError(f"{record} is there already", "name another file with --record")
+    return record
 
 
 async def _collect(wanted: "Wanted", form: str) -> "list[Finding]":

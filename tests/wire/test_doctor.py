@@ -3,6 +3,9 @@
 import asyncio
 import json
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -15,13 +18,23 @@ from ib_session import gateway, run
 from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.world import ib_world
 from engine.cli.main import main
+from engine.model.errors import InvariantError
 from engine.model.facts import EventCalendar
+from engine.ports import Batch
 from engine.run.desk import load_desk
 from engine.run.doctor.examine import Wanted, connected, examine
 from engine.run.doctor.finding import Finding, Group, Level, exit_code
+from engine.run.doctor.probe.asking import Probe
+from engine.run.doctor.probe.cases import CASES
+from engine.run.doctor.probe.tape import Tape
 from engine.run.doctor.texts import EMPTY
+from engine.run.doctor.visit import Visit
 from engine.run.worlds import World
-from engine.sim.gateway.embed import RunningGateway
+from engine.sim.exchange.exchange import SimExchange
+from engine.sim.exchange.settings import ExchangeSettings
+from engine.sim.gateway.embed import RunningGateway, start_gateway
+from engine.sim.gateway.settings import GatewaySettings
+from engine.sim.market.market import SimMarket
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 
@@ -362,3 +375,141 @@ def test_a_clock_that_is_wrong_is_a_fault(data: Path) -> None:
         assert exit_code(found) == 1
 
     run(scenario())
+
+
+# ---------------------------------------------------------------- the probe
+
+
+@asynccontextmanager
+async def another_broker(**settings: bool) -> AsyncIterator[RunningGateway]:
+    """A gateway whose exchange has other habits than the simulated one usually has."""
+    market = SimMarket(seed=7, date=SIM_DAY)
+    exchange = SimExchange(market, seed=7, settings=ExchangeSettings(**settings))
+    running = await start_gateway(GatewaySettings(first_day=SIM_DAY, seed=7), market=market, exchange=exchange)
+    try:
+        yield running
+    finally:
+        await running.stop()
+
+
+def probing(port: int, data: Path, record: Path) -> Wanted:
+    flags = {"host": "127.0.0.1", "port": port}
+    return Wanted(sim=True, data=data, flags=flags, environ={}, probe=record)
+
+
+def test_the_probe_agrees_with_the_simulated_gateway_and_leaves_nothing(tmp_path: Path) -> None:
+    record = tmp_path / "heard.jsonl"
+    found = doctor("--sim", "--probe", "--record", str(record), "--format", "json")
+    assert found.exit_code == 0, found.output
+    rows = {row["name"]: row for row in json.loads(found.stdout)["checks"] if row["group"] == "probe"}
+    assert {row["level"] for row in rows.values()} == {"ok"}
+    assert rows.keys() == {"record", "orders", *(case.name for case in CASES)}
+    assert rows["far limit"]["text"].startswith("accepted; ended Cancelled, 202")
+    assert rows["orders"]["text"] == "9 orders sent and taken back, none has filled"
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    assert {line["case"] for line in lines} == {case.name for case in CASES} | {"quotes"}
+    assert sum("sent" in line for line in lines) > 15
+    heard = [line for line in lines if "hex" in line]
+    assert all(bytes.fromhex(line["hex"])[4:].decode().split("\0")[:-1] == line["fields"] for line in heard)
+    assert not any("DU0000007" in field for line in heard for field in line["fields"])
+    assert "there already" in doctor("--sim", "--probe", "--record", str(record)).output
+
+
+def test_the_probe_says_where_a_broker_is_another(tmp_path: Path, data: Path) -> None:
+    async def scenario() -> None:
+        async with another_broker(refuse_other_side=False, adaptive_combos=True) as gw:
+            await into_the_day(gw)
+            found = await found_by(probing(gw.port, data, tmp_path / "heard.jsonl"))
+            assert not gw.exchange.open_orders()
+        differ = {each.name: each.text for each in found if each.level is Level.WARNING and each.group is Group.PROBE}
+        assert differ.keys() == {"other side", "adaptive combo"}
+        assert differ["adaptive combo"].startswith("accepted; the simulated gateway: refused, 201: ")
+        assert exit_code(found) == 0
+
+    run(scenario())
+
+
+def test_what_the_probe_cannot_take_back_is_a_fault(tmp_path: Path, data: Path) -> None:
+    plan = tmp_path / "faults.yaml"
+    plan.write_text(
+        "faults:\n"
+        "  - {kind: swallow_cancel, on: cancel, number: 1}\n"
+        "  - {kind: swallow_cancel, on: cancel, number: 2}\n"
+    )
+
+    async def scenario() -> None:
+        async with gateway(first_day=SIM_DAY, seed=7, faults_file=plan) as gw:
+            await into_the_day(gw)
+            found = await found_by(probing(gw.port, data, tmp_path / "heard.jsonl"))
+            left = [each.text for each in found if each.level is Level.FAULT]
+            assert left == []  # asked again at the end, they went
+            assert of(found, Group.PROBE, "far limit").level is Level.WARNING
+
+        plan.write_text("faults:\n  - {kind: swallow_cancel, on: cancel, number: each}\n")
+        async with gateway(first_day=SIM_DAY, seed=7, faults_file=plan) as gw:
+            await into_the_day(gw)
+            found = await found_by(probing(gw.port, data, tmp_path / "more.jsonl"))
+            left = [each.text for each in found if each.level is Level.FAULT]
+            assert len(left) == len(gw.exchange.open_orders()) > 0
+            assert left[0].endswith("may still work (far limit)")
+            assert exit_code(found) == 1
+
+    run(scenario())
+
+
+def test_a_probe_whose_connection_breaks_says_what_may_be_left(tmp_path: Path, data: Path) -> None:
+    plan = tmp_path / "faults.yaml"
+    plan.write_text("faults:\n  - {kind: cut, on: order, number: 2}\n")
+
+    async def scenario() -> None:
+        async with gateway(first_day=SIM_DAY, seed=7, faults_file=plan) as gw:
+            await into_the_day(gw)
+            found = await found_by(probing(gw.port, data, tmp_path / "heard.jsonl"))
+            assert of(found, Group.PROBE, "probe").is_outage
+            assert of(found, Group.PROBE, "orders").text.endswith("may still work (off the grid)")
+            assert exit_code(found) == 3
+
+    run(scenario())
+
+
+def test_no_probe_with_real_money_nor_beside_an_engine(tmp_path: Path, data: Path) -> None:
+    assert doctor("--live", "--probe").exit_code == 2
+    assert doctor("--probe").exit_code == 2
+    assert doctor("--sim", "--record", "a.jsonl").exit_code == 2
+
+    async def scenario() -> None:
+        journal = SqlJournal(open_store(data / "runs" / "rulebot.db"))
+        try:
+            async with gateway(first_day=SIM_DAY, seed=7) as gw:
+                await into_the_day(gw)
+                wanted = probing(gw.port, data, tmp_path / "heard.jsonl")
+                found = await found_by(replace(wanted, sim=False))
+        finally:
+            journal.close()
+        assert of(found, Group.PROBE, "probe").level is Level.NOT_CHECKED
+        assert not (tmp_path / "heard.jsonl").exists()
+
+    run(scenario())
+
+
+def test_a_probe_refuses_an_account_with_real_money_whatever_it_was_told() -> None:
+    async def scenario() -> None:
+        async with (
+            gateway(first_day=SIM_DAY, account="U1234567") as gw,
+            client_of(gw.port, paper=False) as (world, events),
+        ):
+            first = Batch(IN_HOURS, events)
+            visit = Visit(World(world, None), EMPTY, EventCalendar(), first, 10)
+            with pytest.raises(InvariantError, match="is not a paper account"):
+                Probe(visit, world.broker, Tape("U1234567"), "SPY")
+
+    run(scenario())
+
+
+def test_a_tape_that_begins_between_two_pieces_waits_for_a_whole_frame() -> None:
+    tape = Tape("DU1234567")
+    tape.case = "x"
+    tape(b"|rest of a frame\0")
+    tape(b"\0\0\0\x0e3\0DU12")
+    tape(b"34567\0a\0\0\0\0\x024\0")
+    assert [frame.fields for frame in tape.frames] == [["3", "DU0000000", "a"], ["4"]]

@@ -1,4 +1,4 @@
-"""The front door: every check in its order, each with its lines. Nothing is written, no order is sent.
+"""The front door: every check in its order, each with its lines. Nothing is written, and but for a probe no order sent.
 
 What is known without a gateway is told first, then a connection is made as a run makes it, as another client.
 """
@@ -7,7 +7,6 @@ import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import field
-from datetime import timedelta
 from pathlib import Path
 
 from engine.adapters.clock import Clock, WallClock
@@ -29,10 +28,11 @@ from engine.run.doctor.finding import Finding, Group, outage, unchecked
 from engine.run.doctor.gateway import codec, greeted
 from engine.run.doctor.legs import chosen_legs
 from engine.run.doctor.packages import python_and_packages
+from engine.run.doctor.probe.probing import USUAL, probed
 from engine.run.doctor.records import integrity, is_held, not_kept
 from engine.run.doctor.streams import told_streams
 from engine.run.doctor.texts import found_desk
-from engine.run.doctor.visit import Visit
+from engine.run.doctor.visit import Visit, into_the_day
 from engine.run.settings import Settings
 from engine.run.worlds import SimSettings, World, attached, simulated
 from engine.spec.files import find_files
@@ -41,8 +41,6 @@ CLIENT_ID = 72
 """Which client looks: not the one that an engine trades as."""
 LINES, FEW_LINES = 90, 10
 """Market data lines to use at most, and beside an engine that may use the others."""
-INTO_THE_DAY = timedelta(hours=1)
-"""How long after its open a simulated day is looked at, when it begins with the check-up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +48,7 @@ class Wanted:
     """What is to be looked at. flags: settings that were given with the command.
 
     gateway: `host` and `port` of the flags name one; with `sim` and without it a market of its own is looked at.
+    probe: the file for the raw bytes of a probe, which sends orders; None sends none.
     """
 
     specs: tuple[str, ...] = ()
@@ -59,6 +58,7 @@ class Wanted:
     flags: Mapping[str, object] = field(default_factory=dict)
     live: bool = False
     sim: bool = False
+    probe: Path | None = None
     data: Path
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
@@ -167,25 +167,31 @@ async def connected(
     first = await first_batch(world.ib.link, "doctor")
     visit = Visit(world, desk, calendar, first, FEW_LINES if has_neighbour else LINES)
     if wanted.is_embedded:
-        await _into_the_day(visit)
+        await into_the_day(visit)
     yield await skew(visit, clock)
     for finding in hours(visit.at, simulated=visit.link.is_simulated):
         yield finding
     troubles = await facts_of(visit, desk)
     for finding in account(visit, desk, live=wanted.live):
         yield finding
-    if not desk.bots:
+    if desk.bots:
+        looked = await look(visit, desk, chooses=not has_neighbour)
+        for finding in (*troubles, *told_streams(visit, desk, looked.seen), *chosen_legs(visit, looked)):
+            yield finding
+    else:
         yield unchecked(Group.DATA, "market data", "no bot needs any")
-        return
-    looked = await look(visit, desk, chooses=not has_neighbour)
-    for finding in (*troubles, *told_streams(visit, desk, looked.seen), *chosen_legs(visit, looked)):
-        yield finding
     if has_neighbour:
         text = "an engine runs on this store, and a user has 100 market data lines: none were taken for options"
         yield unchecked(Group.LEGS, "legs", text)
+    if wanted.probe is not None and has_neighbour:
+        yield unchecked(
+            Group.PROBE, "probe", "an engine runs on this store: its orders and these would meet", "stop it"
+        )
+    elif wanted.probe is not None:
+        async for finding in probed(visit, world, _probed_symbol(desk), wanted.probe):
+            yield finding
 
 
-async def _into_the_day(visit: Visit) -> None:
-    until = visit.session.open + INTO_THE_DAY
-    while visit.at < until:
-        await visit.pass_time(until)
+def _probed_symbol(desk: Desk) -> str:
+    """Return the underlying of the first bot, whose options are what will be traded."""
+    return next((bot.plan.legs[0].symbol for bot in desk.bots.values()), USUAL)

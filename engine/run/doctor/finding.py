@@ -33,6 +33,7 @@ class Group(Enum):
     ACCOUNT = "account"
     DATA = "market data"
     LEGS = "legs"
+    PROBE = "probe"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """A connection that only looks: what the gateway tells becomes a state, and nothing is sent but questions.
 
 It is the link of a run, and its feed. Events go through `turn` under a program without bots, so that facts, account
-and holdings are known as an engine knows them; commands that a turn may ask for are dropped, and nobody holds the
-broker's port.
+and holdings are known as an engine knows them; commands that a turn may ask for are dropped. The broker's port is in
+nobody's hands but a probe's (`probe/asking.py`), which is asked for by name.
 """
 
 import asyncio
@@ -25,6 +25,7 @@ from engine.turn.work import Work
 
 INSTALL = "doctor"
 STEP = timedelta(seconds=1)
+INTO_THE_DAY = timedelta(hours=1)
 STANDS_STILL = 60.0
 """Real seconds in which nothing at all comes, not even time, before we give up."""
 
@@ -97,6 +98,13 @@ class Visit:
         self.learn(event for event in batch.events if not isinstance(event, MarketMoved))
         if lost := next((event for event in batch.events if isinstance(event, LinkDown)), None):
             raise BrokerError(f"the connection was lost: {lost.reason}", "try again once the gateway is connected")
+
+
+async def into_the_day(visit: Visit) -> None:
+    """Let a simulated day that has just begun come to an hour after its open."""
+    until = visit.session.open + INTO_THE_DAY
+    while visit.at < until:
+        await visit.pass_time(until)
 
 
 def coming_session(at: datetime) -> Session:
