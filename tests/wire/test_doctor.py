@@ -22,6 +22,7 @@ from engine.model.errors import InvariantError
 from engine.model.facts import EventCalendar
 from engine.ports import Batch
 from engine.run.desk import load_desk
+from engine.run.doctor.account import account
 from engine.run.doctor.examine import Wanted, connected, examine
 from engine.run.doctor.finding import Finding, Group, Level, exit_code
 from engine.run.doctor.probe.asking import Probe
@@ -136,6 +137,15 @@ def test_what_does_not_go_together_is_misuse(words: tuple[str, ...]) -> None:
     assert doctor(*words).exit_code == 2
 
 
+def test_symbols_of_a_universe_take_turns_on_the_lines() -> None:
+    found = doctor("--sim", "--format", "json", *spec("vertical_switch"))
+    rows = [row for row in json.loads(found.stdout)["checks"] if row["group"] == "legs"]
+    assert len(rows) == 18
+    assert all(row["text"].startswith(("would sell ", "would buy ")) for row in rows)
+    tsla = next(row for row in rows if row["name"] == "vertical_switch TSLA debit")
+    assert tsla["text"].endswith("; unknown: no_event no calendar of earnings.TSLA")
+
+
 # ---------------------------------------------------------------- over TCP
 
 
@@ -169,26 +179,19 @@ def test_before_the_open_what_cannot_be_known_is_not_checked(data: Path) -> None
     run(scenario())
 
 
-@pytest.mark.parametrize(
-    ("kind", "words"),
-    [
-        ("not_subscribed, symbol: VIX, code: 10089", "not subscribed; needed by calm_tape_condor"),
-        ("not_subscribed, symbol: VIX, code: 354", "not subscribed; needed by calm_tape_condor"),
-    ],
-)
-def test_data_that_is_not_subscribed_is_a_fault_with_its_subscription(
-    kind: str, words: str, tmp_path: Path, data: Path
-) -> None:
+@pytest.mark.parametrize("code", [354, 10089])
+def test_data_that_is_not_subscribed_is_a_fault_with_its_subscription(code: int, tmp_path: Path, data: Path) -> None:
     plan = tmp_path / "faults.yaml"
-    plan.write_text(f"faults:\n  - {{kind: {kind}}}\n")
+    plan.write_text(f"faults:\n  - {{kind: not_subscribed, symbol: VIX, code: {code}}}\n")
 
     async def scenario() -> None:
         async with gateway(first_day=SIM_DAY, seed=7, faults_file=plan) as gw:
             await into_the_day(gw)
             found = await found_by(at_port(gw.port, data, "calm_tape_condor"))
             vix = of(found, Group.DATA, "VIX")
-            assert (vix.level, vix.text) == (Level.FAULT, words)
+            assert (vix.level, vix.text) == (Level.FAULT, "not subscribed; needed by calm_tape_condor")
             assert vix.mend.startswith("subscribe to Cboe Streaming Market Indexes")
+            assert vix.mend.endswith(f"(error {code})")
             assert of(found, Group.DATA, "SPX").level is Level.OK
             legs = of(found, Group.LEGS, "calm_tape_condor")
             assert legs.level is Level.WARNING
@@ -272,6 +275,52 @@ def test_a_program_that_is_no_gateway(data: Path) -> None:
             found = await found_by(at_port(server.sockets[0].getsockname()[1], data, sim=False))
         assert "does not speak the TWS API" in of(found, Group.GATEWAY, "connection").text
         assert exit_code(found) == 3
+
+    run(scenario())
+
+
+def test_a_connection_that_breaks_ends_what_can_be_asked(tmp_path: Path, data: Path) -> None:
+    plan = tmp_path / "faults.yaml"
+    plan.write_text('faults:\n  - {kind: cut, at: "10:00:02"}\n')
+
+    async def scenario() -> None:
+        async with gateway(first_day=SIM_DAY, seed=7, faults_file=plan) as gw:
+            await into_the_day(gw)
+            found = await found_by(at_port(gw.port, data, "calm_tape_condor"))
+            lost = [each for each in found if each.name == "connection"][-1]
+            assert lost.is_outage
+            assert of(found, Group.ACCOUNT, "balance").level is Level.OK
+            assert of(found, Group.LEGS, "legs").level is Level.NOT_CHECKED
+            assert exit_code(found) == 3
+
+    run(scenario())
+
+
+def test_sim_is_refused_where_a_real_gateway_answers(data: Path) -> None:
+    async def scenario() -> None:
+        async with fake_tws() as fake:
+            found = await found_by(at_port(fake.port, data))
+            assert "does not offer a clock that waits" in [each for each in found if each.name == "connection"][-1].text
+
+    run(scenario())
+
+
+def test_an_account_without_funds_or_day_trades_is_warned_of() -> None:
+    values = {"NetLiquidation": "400.00", "AvailableFunds": "350.00", "DayTradesRemaining": "0"}
+    told = [(6, 2, key, value, "USD", "DU1") for key, value in values.items()]
+
+    async def scenario() -> None:
+        desk = load_desk(spec("put_lite", "spy_put_seller"), {}, None)
+        async with (
+            fake_tws(answers={"6": lambda _: [*told, (54, 1, "DU1")]}) as fake,
+            client_of(fake.port, lockstep=False) as (world, events),
+        ):
+            visit = Visit(World(world, None), desk, EventCalendar(), Batch(IN_HOURS, events), 10)
+            found = [each for each in account(visit, desk, live=False) if each.level is Level.WARNING]
+        assert [each.text for each in found] == [
+            "one entry of put_lite may lose $500.00, and $350.00 are free for margin",
+            "none left within five sessions: put_lite enters nothing by it",
+        ]
 
     run(scenario())
 

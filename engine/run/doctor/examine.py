@@ -81,7 +81,8 @@ async def examine(wanted: Wanted, clock: Clock | None = None) -> AsyncIterator[F
     for finding in (*sessions_ahead(today), *of_calendar, *events_ahead(calendar, desk, today)):
         yield finding
     if settings is None:
-        yield unchecked(Group.GATEWAY, "connection", "the settings cannot be used, so nobody knows where it is")
+        for finding in (unchecked(Group.GATEWAY, "connection", "nobody knows where it is"), *_unasked(set())):
+            yield finding
         return
     for finding in _on_disk(wanted, settings):
         yield finding
@@ -151,7 +152,7 @@ def _attached(
     rules = None if desk.account is None else desk.account.live
     name = settings.account if not wanted.live else "" if rules is None else rules.account
     name = "" if wanted.sim else name
-    return attached(settings.host, port, CLIENT_ID, name, lockstep=offered.is_simulated, live=wanted.live)
+    return attached(settings.host, port, CLIENT_ID, name, lockstep=wanted.sim or offered.is_simulated, live=wanted.live)
 
 
 def _unasked(told: set[Group]) -> list[Finding]:

@@ -1,7 +1,7 @@
 """What streams, contract by contract: live, delayed, not subscribed, or silent; and what that means to bots."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from math import isnan
 
@@ -12,6 +12,7 @@ from engine.model.values import dataclass
 from engine.run.desk import Desk
 from engine.run.doctor.finding import Finding, Group, Level
 from engine.run.doctor.visit import Visit
+from engine.turn.program import CompiledBot
 
 _CODE = re.compile(r"\(error (\d+)")
 
@@ -71,8 +72,8 @@ def told_streams(visit: Visit, desk: Desk, seen: Mapping[Contract, Seen]) -> Ite
     """Yield a line for each underlying and index, and one for the options on each: what comes, and who needs it."""
     lines: dict[str, list[Contract]] = {}
     for contract in seen:
-        is_option = isinstance(contract, Option) and not contract.is_share
-        lines.setdefault(f"{contract.symbol} options" if is_option else contract.symbol, []).append(contract)
+        name = f"{contract.symbol} options" if _is_option(contract) else contract.symbol
+        lines.setdefault(name, []).append(contract)
     for name in sorted(lines):
         found = sorted((seen[contract] for contract in lines[name]), key=lambda each: ORDER.index(each.stream))
         yield _told(visit, name, lines[name], found, _needed_by(desk, lines[name]))
@@ -80,9 +81,8 @@ def told_streams(visit: Visit, desk: Desk, seen: Mapping[Contract, Seen]) -> Ite
 
 def _told(visit: Visit, name: str, contracts: list[Contract], found: list[Seen], needed_by: str) -> Finding:
     worst = found[0]
-    many = isinstance(contracts[0], Option) and not contracts[0].is_share
     words = worst.stream.value
-    if many:
+    if _is_option(contracts[0]):
         count = sum(each.stream is worst.stream for each in found)
         words = f"{words}, {count} of {len(found)} contracts"
         if worst.stream is Stream.SILENT and visit.is_in_hours and count < len(found):
@@ -97,7 +97,8 @@ def _told(visit: Visit, name: str, contracts: list[Contract], found: list[Seen],
 def _mend(worst: Seen, contract: Contract) -> str:
     if worst.stream is Stream.LIVE:
         return ""
-    told = f" ({worst.trouble})" if worst.trouble else ""
+    code = _CODE.search(worst.trouble)
+    told = f" (error {code[1]})" if code else ""
     if worst.stream is Stream.ELSEWHERE:
         return f"log out of TWS, the phone and the web with this user{told}"
     if worst.stream is Stream.NO_LINE:
@@ -107,15 +108,25 @@ def _mend(worst: Seen, contract: Contract) -> str:
     return f"subscribe to {subscription(contract)}; a paper user shares the live user's data when it is allowed{told}"
 
 
-def _needed_by(desk: Desk, contracts: Iterable[Contract]) -> str:
+def _needed_by(desk: Desk, contracts: Sequence[Contract]) -> str:
     symbols = {contract.symbol for contract in contracts}
-    names = [name for name, bot in sorted(desk.bots.items()) if symbols & _reads(desk, name)]
+    reads = _options_of if _is_option(contracts[0]) else _levels_of
+    names = [name for name, bot in sorted(desk.bots.items()) if symbols & reads(bot)]
     return f"; needed by {', '.join(names)}" if names else ""
 
 
-def _reads(desk: Desk, name: str) -> set[str]:
-    bot = desk.bots[name]
+def _is_option(contract: Contract) -> bool:
+    return isinstance(contract, Option) and not contract.is_share
+
+
+def _levels_of(bot: CompiledBot) -> set[str]:
+    """Return the underlyings and indices whose price a bot reads, or deals in."""
     structures = bot.structures()
-    return {level.symbol for each in (bot, *structures) for level in each.levels} | {
-        leg.symbol for each in structures for leg in each.plan.legs
-    }
+    read = {level.symbol for each in (bot, *structures) for level in each.levels}
+    return read | {leg.symbol for each in structures for leg in each.plan.legs if leg.is_shares}
+
+
+def _options_of(bot: CompiledBot) -> set[str]:
+    """Return the underlyings whose options a bot deals in, or reads beside them."""
+    plans = [each.plan for each in bot.structures()]
+    return {leg.symbol for plan in plans for leg in (*plan.legs, *plan.needs.beside) if not leg.is_shares}

@@ -25,7 +25,7 @@ from engine.run.doctor.records import integrity, is_held
 from engine.run.doctor.texts import found_desk
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
-from engine.store.place import place_of
+from engine.store.place import Place, place_of
 
 SPECS = Path(__file__).parents[3] / "specs"
 Usage = namedtuple("Usage", "total used free")
@@ -238,8 +238,8 @@ def test_a_store_that_was_tampered_with(sound: Path) -> None:
     assert exit_code([finding]) == 1
 
 
-def test_what_an_engine_that_was_killed_left_is_told(day_store: Path) -> None:
-    found = {each.name: each for each in integrity(day_store, live=False)}
+def test_what_an_engine_that_was_killed_left_is_told(day_place: Place) -> None:
+    found = {each.name: each for each in integrity(day_place, live=False)}
     assert found["engine"].text.startswith("the last engine ended without a word")
     assert found["open"].text.startswith("1 position open and 2 orders at work")
 

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from engine.model.contract import Underlying
 from engine.model.order import Side
+from engine.run.doctor.finding import counted
 from engine.run.doctor.probe.answers import OPEN_ORDER, STATES
 from engine.run.doctor.probe.asking import FAR, Probe
 
@@ -116,7 +117,7 @@ async def _what_if(probe: Probe, order_id: int, words: str) -> Outcome:
     told = sum(_initial_margin(fields) not in ("", _UNSET) for fields in answers)
     margins = "margins told" if told else "margins not told"
     status = "no status" if words == "no answer" else words
-    return Outcome(f"{margins}, {status}", f"{len(answers)} answers, {told} with margins")
+    return Outcome(f"{margins}, {status}", f"{counted(len(answers), 'answer')}, {told} with margins")
 
 
 def _initial_margin(fields: list[str]) -> str:
@@ -132,7 +133,7 @@ async def executions(probe: Probe) -> Outcome:
     ids = {next((field for field in fields if field.count(".") == 3), "") for fields in found}
     revised = sum(not each.endswith(".01") for each in ids if each)
     ownerless = sum(fields[2] == "0" for fields in found)
-    return Outcome("listed", f"{len(ids)} executions, {revised} revised, {ownerless} of no order")
+    return Outcome("listed", f"{counted(len(ids), 'execution')}, {revised} revised, {ownerless} of no order")
 
 
 async def model_spot(probe: Probe) -> Outcome:
