@@ -146,6 +146,52 @@ def test_symbols_of_a_universe_take_turns_on_the_lines() -> None:
     assert tsla["text"].endswith("; unknown: no_event no calendar of earnings.TSLA")
 
 
+class InYear:
+    """A clock of another year."""
+
+    def __init__(self, year: int) -> None:
+        self._year = year
+
+    def now(self) -> datetime:
+        return datetime(self._year, 3, 1, 15, 0, tzinfo=UTC)
+
+    def elapsed(self) -> float:
+        return 0.0
+
+
+def test_after_the_exchange_calendar_nothing_is_asked_and_nothing_breaks(data: Path) -> None:
+    async def scenario() -> None:
+        wanted = Wanted(specs=spec("put_lite"), data=data, environ={})
+        found = [each async for each in examine(wanted, InYear(2031))]
+        assert of(found, Group.CALENDARS, "exchange").level is Level.FAULT
+        assert of(found, Group.GATEWAY, "connection").level is Level.NOT_CHECKED
+        assert exit_code(found) == 1
+
+    run(scenario())
+
+
+def test_settings_that_cannot_be_used_end_with_what_is_wrong(tmp_path: Path) -> None:
+    settings = tmp_path / "mine.toml"
+    settings.write_text("port = 99999\n")
+    found = doctor("--settings", str(settings), "--format", "json", *spec("put_lite"))
+    assert found.exit_code == 1, found.output
+    rows = {(row["group"], row["name"]): row for row in json.loads(found.stdout)["checks"]}
+    assert "RB613" in rows["settings", "settings"]["text"]
+    assert rows["gateway", "connection"]["text"] == "nobody knows where it is"
+
+
+def test_what_a_universe_requires_and_what_halts_are_judged_too(tmp_path: Path) -> None:
+    text = (SPECS / "put_lite.yaml").read_text().replace("put_lite", "halted")
+    (tmp_path / "halted.yaml").write_text(text.replace("vix_spike: {above: 3 pts}", "vix: {above: 1}"))
+    ranked = str(SPECS.parent / "examples" / "universe_by_rank.yaml")
+    found = doctor("--sim", "--format", "json", str(tmp_path / "halted.yaml"), ranked)
+    rows = {row["name"]: row["text"] for row in json.loads(found.stdout)["checks"] if row["group"] == "legs"}
+    assert "; but it halts for the day: vix " in rows["halted"]
+    universe = [text for name, text in rows.items() if name.startswith("universe_by_rank ")]
+    assert len(universe) == 4
+    assert not any("unknown" in text for text in universe)
+
+
 # ---------------------------------------------------------------- over TCP
 
 

@@ -3,7 +3,7 @@
 The levels of all bots come first; then structures take turns on the market data lines, as many at once as fit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from engine.evaluate.evaluation import Verdict
@@ -13,13 +13,13 @@ from engine.evaluate.watch import Wish, entry_aims, entry_wish, watch_list
 from engine.model.contract import Contract
 from engine.model.errors import BrokerError
 from engine.order.price import NetQuote
-from engine.run.bars import BarWatch
 from engine.run.desk import Desk
 from engine.run.doctor.finding import Finding, Group, fault
 from engine.run.doctor.streams import Seen, Stream, seen_on
 from engine.run.doctor.visit import Visit
 from engine.run.prepare import prepare
 from engine.turn.choosing import how_many, opening_commission, price_legs, show_candidate
+from engine.turn.offering import at_the_money
 from engine.turn.program import CompiledBot, CompiledRule
 
 PATIENCE = 10
@@ -40,7 +40,8 @@ class Judged:
 class Candidate:
     """One structure of a bot, and what was found for it so far.
 
-    waited: seconds that its lines have streamed. refused: why no count of it fits.
+    waited: seconds that its lines have streamed. refused: why no count of it fits. when: what must hold for an entry,
+    of the bot, of its universe and of this alternative; halts: what must not.
     """
 
     bot: CompiledBot
@@ -50,12 +51,13 @@ class Candidate:
     quote: NetQuote | None = None
     refused: str = ""
     when: tuple[Judged, ...] = ()
+    halts: tuple[Judged, ...] = ()
     require: tuple[Judged, ...] = ()
 
     @property
     def unknown(self) -> list[Judged]:
         """The rules that cannot be judged."""
-        return [each for each in (*self.when, *self.require) if each.verdict.truth is None]
+        return [each for each in (*self.halts, *self.when, *self.require) if each.verdict.truth is None]
 
     @property
     def is_known(self) -> bool:
@@ -79,13 +81,10 @@ async def facts_of(visit: Visit, desk: Desk) -> list[Finding]:
     for name, bot in desk.bots.items():
         alone = replace(visit.program, bots={name: bot})
         try:
-            visit.learn(
-                [event async for event in prepare(alone, visit.feed, visit.session, visit.at, visit.state.facts)]
-            )
+            async for event in prepare(alone, visit.feed, visit.session, visit.at, visit.state.facts):
+                visit.learn([event])
         except BrokerError as error:
             found.append(fault(Group.DATA, f"facts of {name}", error.message, error.help or ""))
-    bars = BarWatch(visit.feed)
-    visit.learn(await bars.step(visit.program, visit.state.facts, visit.session, visit.at, waits=True))
     return found
 
 
@@ -163,7 +162,8 @@ def _wish(visit: Visit, bot: CompiledBot) -> Wish:
 def judge(visit: Visit, candidate: Candidate) -> None:
     """Choose the legs that a structure would have now, and judge its conditions; nothing is kept but the answer."""
     bot, view = candidate.bot, visit.view()
-    candidate.when = tuple(Judged(rule, rule.judge(view)) for rule in _conditions(candidate))
+    candidate.halts = _judged(bot.halts, view)
+    candidate.when = (*_judged(_conditions(candidate), view), *_offered(candidate, view))
     candidate.selection = selection = select(bot.plan.legs, bot.plan.expiry, view, bot.expected_move)
     candidate.quote, candidate.refused, candidate.require = None, "", ()
     if selection.is_complete:
@@ -178,7 +178,22 @@ def _judge_structure(visit: Visit, candidate: Candidate, view: View, selection: 
     candidate.refused = "" if fits.count else fits.missing or fits.refused
     view.quantity = fits.count
     view.commission = float(opening_commission(selection, view, fits.count))
-    candidate.require = tuple(Judged(rule, rule.judge(view)) for rule in bot.require)
+    candidate.require = _judged(bot.require, view)
+
+
+def _judged(rules: Iterable[CompiledRule], view: View) -> tuple[Judged, ...]:
+    return tuple(Judged(rule, rule.judge(view)) for rule in rules)
+
+
+def _offered(candidate: Candidate, view: View) -> tuple[Judged, ...]:
+    """Judge what a universe requires of this symbol, on its options at the money."""
+    member = next((each for each in candidate.whole.members if each.symbol == candidate.bot.symbol), None)
+    if member is None:
+        return ()
+    view.legs = at_the_money(member.bot, view)
+    found = _judged(member.require, view)
+    view.legs = ()
+    return found
 
 
 def _conditions(candidate: Candidate) -> Iterator[CompiledRule]:

@@ -24,7 +24,7 @@ from engine.run.doctor.clocks import hours, skew
 from engine.run.doctor.configured import found_settings
 from engine.run.doctor.dates import events_ahead, found_calendar, sessions_ahead
 from engine.run.doctor.disk import room
-from engine.run.doctor.finding import Finding, Group, outage, unchecked
+from engine.run.doctor.finding import Finding, Group, Level, outage, unchecked
 from engine.run.doctor.gateway import codec, greeted
 from engine.run.doctor.legs import chosen_legs
 from engine.run.doctor.packages import python_and_packages
@@ -45,9 +45,10 @@ LINES, FEW_LINES = 90, 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is to be looked at. flags: settings that were given with the command.
+    """What is to be looked at.
 
-    gateway: `host` and `port` of the flags name one; with `sim` and without it a market of its own is looked at.
+    flags: settings that were given with the command; their `host` and `port` name a gateway. sim: a simulated one, of
+    its own when the flags name none. data: the folder of what rulebot keeps. environ: as in `read_settings`.
     probe: the file for the raw bytes of a probe, which sends orders; None sends none.
     """
 
@@ -78,14 +79,16 @@ async def examine(wanted: Wanted, clock: Clock | None = None) -> AsyncIterator[F
         yield finding
     today = SimSettings().first_day if wanted.is_embedded else exchange_date(clock.now())
     calendar, of_calendar = found_calendar(wanted.data)
-    for finding in (*sessions_ahead(today), *of_calendar, *events_ahead(calendar, desk, today)):
+    of_sessions = list(sessions_ahead(today))
+    for finding in (*of_sessions, *of_calendar, *events_ahead(calendar, desk, today)):
         yield finding
-    if settings is None:
-        for finding in (unchecked(Group.GATEWAY, "connection", "nobody knows where it is"), *_unasked(set())):
+    for finding in () if settings is None else _on_disk(wanted, settings):
+        yield finding
+    if settings is None or any(each.level is Level.FAULT for each in of_sessions):
+        why = "nobody knows where it is" if settings is None else "no session is known that it could be asked about"
+        for finding in (unchecked(Group.GATEWAY, "connection", why), *_unasked(set())):
             yield finding
         return
-    for finding in _on_disk(wanted, settings):
-        yield finding
     yield await codec()
     async for finding in _at_the_gateway(wanted, desk, settings, calendar, clock):
         yield finding
@@ -167,6 +170,16 @@ async def connected(
     """Yield what a gateway lets be known. Raises: BrokerError when it refuses us, or the connection is lost."""
     first = await first_batch(world.ib.link, "doctor")
     visit = Visit(world, desk, calendar, first, FEW_LINES if has_neighbour else LINES)
+    try:
+        async for finding in _seen(visit, world, desk, clock, wanted, has_neighbour=has_neighbour):
+            yield finding
+    finally:
+        visit.close()
+
+
+async def _seen(
+    visit: Visit, world: World, desk: Desk, clock: Clock, wanted: Wanted, *, has_neighbour: bool
+) -> AsyncIterator[Finding]:
     if wanted.is_embedded:
         await into_the_day(visit)
     yield await skew(visit, clock)
@@ -185,9 +198,8 @@ async def connected(
         text = "an engine runs on this store, and a user has 100 market data lines: none were taken for options"
         yield unchecked(Group.LEGS, "legs", text)
     if wanted.probe is not None and has_neighbour:
-        yield unchecked(
-            Group.PROBE, "probe", "an engine runs on this store: its orders and these would meet", "stop it"
-        )
+        text = "an engine runs on this store: its orders and these would meet"
+        yield unchecked(Group.PROBE, "probe", text, "stop it")
     elif wanted.probe is not None:
         async for finding in probed(visit, world, _probed_symbol(desk), wanted.probe):
             yield finding

@@ -58,6 +58,9 @@ def _but(visit: Visit, candidate: Candidate) -> Iterator[str]:
     """Yield what keeps it from being entered at this instant."""
     if candidate.refused:
         yield f"but no count of it fits: {candidate.refused}"
+    for each in candidate.halts:
+        if each.verdict.truth is True:
+            yield f"but it halts for the day: {_words(each)}"
     missed = [each for each in (*candidate.when, *candidate.require) if each.verdict.truth is False]
     for each in missed:
         yield f"but {_words(each)}"

@@ -6,7 +6,7 @@ nobody's hands but a probe's (`probe/asking.py`), which is asked for by name.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from engine.evaluate.snapshot import View
@@ -16,6 +16,7 @@ from engine.model.event import Event, LinkDown, LinkUp, MarketMoved
 from engine.model.facts import EventCalendar, Facts
 from engine.model.session import Session, exchange_date, session_after, session_from
 from engine.ports import Batch
+from engine.run.bars import BarWatch
 from engine.run.desk import Desk
 from engine.run.worlds import World
 from engine.turn.program import AccountLimits, Program
@@ -38,6 +39,7 @@ class Visit:
         self.program = desk.program(INSTALL, {}, line_limit)
         self.line_limit = line_limit
         self.at = first.at
+        self._bars = BarWatch(self.feed)
         self._quiet = Program(bots={}, pinned={}, limits=AccountLimits(), install=INSTALL, line_limit=line_limit)
         state = State(session=coming_session(first.at), board=self.feed.board, facts=Facts(events=calendar))
         self.state = begin(self.program, state, first.at).state
@@ -70,8 +72,13 @@ class Visit:
                     "another client holds it: end that one",
                 ) from None
             self._take(batch)
+            self.learn(await self._bars_due())
             if self.link.is_lockstep and self.at == before:
                 return
+
+    def close(self) -> None:
+        """Give up what is still asked for."""
+        self._bars.close()
 
     def learn(self, events: Iterable[Event]) -> None:
         """Take answers to questions."""
@@ -92,6 +99,11 @@ class Visit:
     def view(self) -> View:
         """Return what rules see now."""
         return self.work().view()
+
+    async def _bars_due(self) -> Sequence[Event]:
+        """Return bars within the session that have come, and ask for those that are due, as a run does."""
+        state, waits = self.state, self.link.is_lockstep
+        return await self._bars.step(self.program, state.facts, state.session, self.at, waits=waits)
 
     def _take(self, batch: Batch) -> None:
         self.at = batch.at
