@@ -1,16 +1,19 @@
 """`rulebot serve`: an engine and its page in one process."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.alerts import people_option, teller_to
 from engine.cli.run import run, run_with
 from engine.cli.web import serve_store, wait_for_stop, where_options
 from engine.store.place import Place
 
 if TYPE_CHECKING:
+    from engine.alerts.teller import Teller, Telling
     from engine.run.happening import Happening
     from engine.run.start import Run
     from engine.web.live import Live
@@ -19,16 +22,18 @@ if TYPE_CHECKING:
 
 @click.command("serve", short_help="Run bots with their page in the browser.", params=list(run.params))
 @where_options
-def serve(**options: Any) -> None:
+@people_option("--alerts", "Tell these people what matters.")
+def serve(people: Path | None, **options: Any) -> None:
     """Run the bots of SPECS as 'rulebot run' does, and show them on a page: what each does and waits for, and why.
 
     The page is told of everything within a second, and what is asked on it the engine does. With --sim --speed 30 a
-    whole day passes in thirteen minutes. When the run is over the page stays until Ctrl+C.
+    whole day passes in thirteen minutes. When the run is over the page stays until Ctrl+C. With --alerts people are
+    told what matters, wherever they are (docs/alerts.md).
 
     Exit code: as of 'rulebot run'; 2 and 3 also when the page cannot be served.
     """
     where = {name: options.pop(name) for name in ("host", "port", "hosts", "tls_cert", "tls_key", "trusted_proxy")}
-    page = Page(where)
+    page = Page(where, None if people is None else teller_to(people))
     try:
         run_with(options, page)
         page.stay()
@@ -37,10 +42,11 @@ def serve(**options: Any) -> None:
 
 
 class Page:
-    """The page beside a run: it is shown what the screen is shown."""
+    """The page beside a run, which is shown what the screen is shown, and what tells people of it."""
 
-    def __init__(self, where: dict[str, Any]) -> None:
-        self._where = where
+    def __init__(self, where: dict[str, Any], teller: "Callable[[Place], Teller] | None" = None) -> None:
+        self._where, self._teller = where, teller
+        self._telling: Telling | None = None
         self._live: Live | None = None
         self._server: Server | None = None
         self._is_stopping = False
@@ -50,6 +56,10 @@ class Page:
         from engine.web.live import Live
 
         store: Place = run.options.store
+        if self._teller is not None:
+            from engine.alerts.teller import Telling
+
+            self._telling = Telling(self._teller(store))
         self._live = Live(store)
         self._live.show(run, run.first)
         self._server = serve_store(store, self._where, self._live)
@@ -78,6 +88,8 @@ class Page:
         wait_for_stop()
 
     def close(self) -> None:
-        """End the page."""
+        """End the page, once what is due has been told."""
+        if self._telling is not None:
+            self._telling.stop()
         if self._server is not None:
             self._server.stop()
