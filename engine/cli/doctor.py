@@ -53,8 +53,8 @@ def doctor(**options: Any) -> None:
     Nothing is written and no order is sent, unless --probe asks for it (docs/doctor.md). It connects as another client,
     so an engine may run meanwhile; then no legs are chosen, since market data lines are few.
 
-    Exit code: 0 without a fault (there may be warnings), 1 with faults, 2 for misuse, 3 when the gateway, the disk or
-    the store failed, so that not everything could be checked.
+    Exit code: 0 without a fault (there may be warnings), 1 with faults, 2 for misuse, 3 when the gateway, the store
+    or a file failed, so that not everything could be checked.
     """
     wanted = _wanted(options)
     logging.basicConfig(level=logging.CRITICAL, force=True)

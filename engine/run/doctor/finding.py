@@ -40,7 +40,7 @@ class Group(Enum):
 class Finding:
     """One line of a check-up. mend: what to do, "" where nothing is to be done.
 
-    is_outage: a fault of the world (the gateway, the disk), after which not everything could be checked.
+    is_outage: a fault of the world (the gateway, the store, a file), after which not everything could be checked.
     """
 
     group: Group
