@@ -18,6 +18,7 @@ from engine.store.open import is_in_use, read_store
 from engine.store.place import Place
 from engine.store.recall import COLUMNS, Recalled, read_rows, recall
 from engine.store.tables import bot_day_rows, journal, trade_rows
+from engine.store.tally import Tally, tally
 
 Row = Mapping[str, Any]
 STORY_KINDS = frozenset((Kind.VERDICT, Kind.DECISION, Kind.SELECTION, Kind.NEAREST, Kind.BOT_DAY, Kind.RELOAD))
@@ -211,6 +212,11 @@ class StoreReader:
     def recall(self, at: datetime) -> Recalled:
         """Return what a start at `at` would go on from."""
         return recall(self._connection, at)
+
+    def tally(self) -> Tally:
+        """Return orders, fills and alarms counted."""
+        with self._connection.begin():
+            return tally(self._connection)
 
     def verify(self) -> ChainBreak | None:
         """Return the first break of the journal's hash chain, None when it is whole."""
