@@ -3,8 +3,7 @@
 import re
 
 _WORDS = frozenset(
-    "by without on ignoring group_left group_right bool offset and or unless atan2 inf nan sum min max avg count "
-    "quantile stddev stdvar topk bottomk group count_values".split()
+    ("by", "without", "on", "ignoring", "group_left", "group_right", "bool", "offset", "and", "or", "unless")
 )
 _STRING = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
 _GROUPS = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right)\s*\(([^()]*)\)")
