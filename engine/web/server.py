@@ -59,6 +59,7 @@ class Server:
         logging.getLogger("uvicorn.access").disabled = True
         config = uvicorn.Config(
             make(self._is_stopping),
+            log_config=None,
             log_level="warning",
             access_log=False,
             server_header=False,
