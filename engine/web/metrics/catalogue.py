@@ -99,7 +99,8 @@ STORE = (
 ENGINE = (
     Metric("rulebot_engine_info", _GAUGE, "always 1", "What the engine trades: mode paper or live; simulated yes when "
            "its gateway is.", ("mode", "simulated")),
-    Metric("rulebot_engine_silence_seconds", _GAUGE, "seconds", "Real time since the engine last finished a batch."),
+    Metric("rulebot_engine_silence_seconds", _GAUGE, "seconds", "Real time since the engine last finished a batch; "
+           "without a connection it finishes none."),
     Metric("rulebot_engine_events", _COUNTER, "events", "Events taken."),
     Metric("rulebot_engine_turn_seconds", _COUNTER, "seconds", "Time spent on deciding what follows from them."),
     Metric("rulebot_engine_journal_seconds", _COUNTER, "seconds", "Time spent on writing the journal."),

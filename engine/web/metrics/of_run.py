@@ -7,7 +7,7 @@ another contract makes one sample wrong and nothing else.
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from engine.model.contract import Underlying
@@ -35,6 +35,8 @@ def samples_of_run(vitals: Vitals, picture: Picture, silence: float) -> list[Sam
     """Return what a run shows now. picture: the last one of it; silence: real seconds since its last batch."""
     run = vitals.run
     state, at = run.loop.state, run.loop.at or run.first
+    if not run.world.ib.link.is_lockstep:
+        at += timedelta(seconds=silence)  # what is old grows older also while no batch comes
     return [
         *_engine(vitals, state, at, silence),
         *_broker(vitals, state),

@@ -1,5 +1,6 @@
 """GET /metrics: what a store knows and what a running engine shows, in the words of Prometheus."""
 
+import asyncio
 import builtins
 import re
 from dataclasses import replace
@@ -13,24 +14,29 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from run_day import day_program, day_state
 from store_day import CONDOR, SELLER, WATCHER, at, small_day
-from web_client import Answer, Client
+from web_client import TOKEN, Answer, Client, Elapsed
 
 from engine.model.contract import Underlying
 from engine.model.facts import Account
 from engine.model.order import OrderStatus, Purpose
 from engine.record.record import Kind as RecordKind
 from engine.record.record import Record
+from engine.run import vitals as vitals_module
 from engine.run.start import Run
 from engine.run.vitals import LAG_BOUNDS, Spread, Vitals
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
+from engine.web.access import Access
+from engine.web.app import application
+from engine.web.live import Live
 from engine.web.metrics import of_store
 from engine.web.metrics.catalogue import ENGINE, METRICS, PROCESS, STORE, series
 from engine.web.metrics.exposition import registry
 from engine.web.metrics.of_run import samples_of_run, unprotected_since
 from engine.web.metrics.of_store import StoreSamples, samples_of_store
 from engine.web.picture_of_run import picture_of_run
+from engine.web.server import Bind, Server
 
 Values = dict[tuple[str, tuple[str, ...]], float]
 
@@ -192,7 +198,7 @@ def engine(clock: str = "10:30", **changes: Any) -> Any:
         pace=SimpleNamespace(waiting=4, is_waiting=True),
         settings=SimpleNamespace(messages_per_second=45),
     )
-    link = SimpleNamespace(wire=wire, is_up=True, is_simulated=True, account="DU1")
+    link = SimpleNamespace(wire=wire, is_up=True, is_simulated=True, is_lockstep=True, account="DU1")
     feed = SimpleNamespace(lines=9, unwatched=(Underlying("QQQ"),), troubles={})
     return SimpleNamespace(
         loop=SimpleNamespace(
@@ -261,6 +267,14 @@ def test_a_quote_grows_old_until_the_next_one_comes() -> None:
     assert found["rulebot_market_data_age_seconds", ()] == 40
 
 
+def test_without_lockstep_it_grows_old_also_while_the_engine_stands_still() -> None:
+    run = engine()
+    run.world.ib.link.is_lockstep = False
+    assert shown(run, silence=70.0)["rulebot_market_data_age_seconds", ()] == 70
+    run.world.ib.link.is_lockstep = True
+    assert shown(run, silence=70.0)["rulebot_market_data_age_seconds", ()] == 0
+
+
 def test_profit_of_a_bot_is_that_of_its_positions_today() -> None:
     run = engine()
     found = shown(run)
@@ -281,7 +295,7 @@ def test_without_a_connection_nothing_is_said_of_its_messages() -> None:
     from engine.model.errors import BrokerError
 
     class Down(SimpleNamespace):
-        is_up, is_simulated, account = False, True, "DU1"
+        is_up, is_simulated, is_lockstep, account = False, True, True, "DU1"
 
         @property
         def wire(self) -> Any:
@@ -324,6 +338,44 @@ def test_vitals_count_connection_throttling_and_evictions() -> None:
     clock.now += 5
     vitals.look()
     assert (vitals.linked_seconds, vitals.linked_for, vitals.throttled_seconds, vitals.evicted) == (2, 0, 2, 2)
+
+
+def test_how_late_a_timer_comes_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vitals_module, "EVERY", 0.0)
+    clock = Clock()
+    vitals = Vitals(engine(), clock)
+
+    async def block() -> None:
+        watching = asyncio.ensure_future(vitals.watch())
+        await asyncio.sleep(0)  # it has gone to sleep
+        clock.now += 0.12  # and the loop stands still
+        await asyncio.sleep(0)
+        watching.cancel()
+
+    asyncio.run(block())
+    assert vitals.lag.total == pytest.approx(0.12)
+    assert vitals.lag.counts[LAG_BOUNDS.index(0.25)] == sum(vitals.lag.counts) == 1
+
+
+def test_an_engine_in_this_process_is_told_with_its_store(day_store: Path) -> None:
+    run = engine("15:30")
+    live = Live(day_store)
+    live.attend(Vitals(run))
+    live.show(run, run.loop.at)
+    access = Access(token=TOKEN)
+    server = Server(lambda stopping: application(day_store, access, live, stopping=stopping), Bind(port=0))
+    client = Client(int(server.start().rstrip("/").rpartition(":")[2]), Elapsed(), day_store)
+    try:
+        found = told(client)
+        assert found["rulebot_broker_connected", ()] == 1
+        assert found["rulebot_trading_active", ()] == 1  # the store alone would say 0: nobody holds it
+        assert found["rulebot_store_records_total", ()] == len(small_day())
+        live.end()
+        found = told(client)
+        assert ("rulebot_broker_connected", ()) not in found
+        assert found["rulebot_trading_active", ()] == 0
+    finally:
+        server.stop()
 
 
 def test_a_value_is_counted_in_the_first_bucket_that_is_not_below_it() -> None:
