@@ -11,7 +11,7 @@ from engine.run.start import release
 from engine.run.vitals import Spread
 from engine.store.place import Place
 from engine.store.queries import StoreReader
-from engine.store.tally import OrderTally, Tally
+from engine.store.tally import Known, OrderTally, Tally
 from engine.web.book import last_instant
 from engine.web.metrics.catalogue import BOUNDS, Sample
 
@@ -34,6 +34,7 @@ class StoreSamples:
         self._counted_at = float("-inf")
         self._head: tuple[int, str] | None = None
         self._counted: list[Sample] = []
+        self._known: Known = {}
 
     def now(self) -> list[Sample]:
         """Return what the store knows now, at most `AGAIN` seconds old. Raises: StoreError."""
@@ -48,15 +49,15 @@ class StoreSamples:
     def _look(self, reader: StoreReader) -> None:
         head = (reader.head()[0], reader.run().state())
         if head != self._head:
-            self._counted = samples_of_store(reader)
+            self._counted = samples_of_store(reader, self._known)
             self._head = head
 
 
-def samples_of_store(reader: StoreReader) -> list[Sample]:
-    """Return everything a store knows."""
-    tally = reader.tally()
+def samples_of_store(reader: StoreReader, known: Known) -> list[Sample]:
+    """Return everything a store knows. known: orders that were read before; it is brought up to date."""
+    tally = reader.tally(known)
     bots = reader.bots()
-    return [*_standing(reader), *_orders(tally, bots), *_happened(tally, bots), *_bots(reader, bots)]
+    return [*_standing(reader), *_orders(tally, bots), *_happened(tally, bots), *_bots(reader, tally, bots)]
 
 
 def _standing(reader: StoreReader) -> Iterator[Sample]:
@@ -80,7 +81,7 @@ def _happened(tally: Tally, bots: list[str]) -> Iterator[Sample]:
 def _orders(tally: Tally, bots: list[str]) -> Iterator[Sample]:
     made, working, ended = Counter[tuple[str, str]](), Counter[tuple[str, str]](), Counter[tuple[str, str, str]]()
     unknown, slippage = Counter(dict.fromkeys(bots, 0)), defaultdict[tuple[str, str], float](float)
-    for key in (*product(bots, ALWAYS), *((order.bot, order.purpose) for order in tally.orders)):
+    for key in sorted({*product(bots, ALWAYS), *((order.bot, order.purpose) for order in tally.orders)}):
         made[key] = working[key] = 0
         ended.update({(*key, status): 0 for status in OVER})
     seconds = defaultdict[tuple[str, str], Spread](lambda: Spread(BOUNDS["rulebot_order_fill_seconds"]))
@@ -109,16 +110,14 @@ def _orders(tally: Tally, bots: list[str]) -> Iterator[Sample]:
 
 
 def _worked(order: OrderTally, seconds: Spread, steps: Spread) -> None:
-    took = order.seconds_to_fill
-    if took is not None:
-        seconds.add(took)
+    if order.seconds is not None:
+        seconds.add(order.seconds)
         steps.add(max(order.attempt, 1))
 
 
-def _bots(reader: StoreReader, bots: list[str]) -> Iterator[Sample]:
+def _bots(reader: StoreReader, tally: Tally, bots: list[str]) -> Iterator[Sample]:
     day = reader.last_day()
     days = {row["strategy_id"]: row for row in reader.view("bot_days", date=str(day))} if day else {}
-    net = {row["strategy_id"]: row["net_pnl"] for row in reader.view("strategy_summary")}
     held, profit = Counter[str](), defaultdict[str, float](float)
     for row in reader.view("open_positions"):
         held[row["strategy_id"]] += 1
@@ -129,4 +128,4 @@ def _bots(reader: StoreReader, bots: list[str]) -> Iterator[Sample]:
         yield Sample("rulebot_bot_entries_today", int(today.get("entries") or 0), (bot,))
         yield Sample("rulebot_bot_realized_profit_dollars", float(today.get("realized") or 0.0), (bot,))
         yield Sample("rulebot_bot_open_profit_dollars", round(profit[bot], 6), (bot,))
-        yield Sample("rulebot_bot_net_profit_dollars", float(net.get(bot) or 0.0), (bot,))
+        yield Sample("rulebot_bot_net_profit_dollars", float(tally.net.get(bot, 0)), (bot,))

@@ -132,7 +132,7 @@ def test_times_to_fill_and_ladder_steps_are_of_worked_orders(tmp_path: Path) -> 
     journal.append([*records, Record(at("16:00"), RecordKind.LINK, data={"up": False, "reason": "gone"})], durable=True)
     journal.close()
     with StoreReader(tmp_path / "a.db") as reader:
-        found = {(each.name, each.labels): each.value for each in samples_of_store(reader)}
+        found = {(each.name, each.labels): each.value for each in samples_of_store(reader, {})}
     took, steps = (found[f"rulebot_order_{name}", (CONDOR, "entry")] for name in ("fill_seconds", "ladder_steps"))
     assert isinstance(took, Spread)
     assert isinstance(steps, Spread)
@@ -146,7 +146,7 @@ def test_a_store_is_counted_again_only_when_something_was_recorded(
     day_store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counted = []
-    monkeypatch.setattr(of_store, "samples_of_store", lambda reader: counted.append(reader) or [len(counted)])
+    monkeypatch.setattr(of_store, "samples_of_store", lambda reader, known: counted.append(reader) or [len(counted)])
     clock = SimpleNamespace(now=0.0)
     samples = StoreSamples(day_store, lambda: clock.now)
     assert [samples.now(), samples.now(), len(counted)] == [[1], [1], 1]
@@ -403,6 +403,6 @@ def test_every_metric_of_the_catalogue_is_told_by_someone(client: Client) -> Non
     picture = picture_of_run(engine(), at("10:30"))
     of_engine = {each.name for each in samples_of_run(vitals, picture, 0.0)}
     with StoreReader(client.place) as reader:
-        of_store = {each.name for each in samples_of_store(reader)}
+        of_store = {each.name for each in samples_of_store(reader, {})}
     assert {metric.name for metric in STORE} == of_store
     assert {metric.name for metric in ENGINE} <= of_engine <= {metric.name for metric in (*ENGINE, *STORE)}
