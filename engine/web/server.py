@@ -100,7 +100,7 @@ class Server:
         until = time.monotonic() + START_SECONDS
         while not self._server.started:
             if not self._thread.is_alive() or time.monotonic() > until:
-                raise ServerError("the page did not start", "look at the log above")
+                raise ServerError("the page did not start", "look at the log")
             time.sleep(0.01)
         return self.address
 
