@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 LEAST = 6
 """Characters that a value of the environment has at least to be taken for a secret: less would blot out words."""
+LONG = 16
+"""The same of a part of an address's path."""
 HIDDEN = "..."
 _NAMES = r"password|passwd|passphrase|secret|token|api[_-]?key|rulebot_session|credentials?"
 _NAMED = re.compile(rf"(?i)([\w-]*(?:{_NAMES})[\w-]*[\"']?\s*[:=]\s*)(\"[^\"]*\"|'[^']*'|[^\s\"',;&]+)")
@@ -14,7 +16,7 @@ _PATTERNS = (
     (re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)[^\s/@\"']+@"), rf"\1{HIDDEN}@"),
     (re.compile(r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?)(?:[a-z]+\s+)?[^\s\"',;]+"), rf"\1{HIDDEN}"),
     (re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9+/=_.~-]{8,}"), rf"\1 {HIDDEN}"),
-    (re.compile(r"\b\d{6,12}:[A-Za-z0-9_-]{30,}"), HIDDEN),
+    (re.compile(r"(?<!\d)\d{6,12}:[A-Za-z0-9_-]{30,}"), HIDDEN),
     (re.compile(r"(?i)(https?://[^\s\"']*/(?:api/)?(?:web)?hooks?/)[^\s\"']+"), rf"\1{HIDDEN}"),
     (_NAMED, rf"\1{HIDDEN}"),
 )
@@ -27,6 +29,21 @@ def keep_secret(value: str) -> None:
     """Leave this value out of everything that is written from now on."""
     if len(value) >= LEAST:
         _known.add(value)
+
+
+def keep_address_secret(address: str) -> None:
+    """Do so with an address that is a secret itself, as `tgram://TOKEN/CHAT`: with the whole and with its secret parts.
+
+    Those are a password, what stands for a host and is none, and whatever is long in its path.
+    """
+    keep_secret(address)
+    where, *path = address.partition("://")[2].partition("?")[0].split("/")
+    login, _, host = where.rpartition("@")
+    for part in (login.partition(":")[2], "" if "." in host or host == "localhost" else host):
+        keep_secret(part)
+    for part in path:
+        if len(part) >= LONG:
+            keep_secret(part)
 
 
 def keep_environment_secret(environ: Mapping[str, str] = os.environ) -> None:

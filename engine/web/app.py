@@ -19,7 +19,7 @@ from engine.web.live import Live
 from engine.web.metrics import exposition as metrics
 
 log = logging.getLogger(__name__)
-_CODES = {400: "request", 404: "not_found", 405: "method", 409: "key", 422: "parameter", 501: "not_built"}
+_CODES = {400: "request", 404: "not_found", 405: "method", 409: "key", 422: "parameter", 501: "not_installed"}
 
 
 def application(

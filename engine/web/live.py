@@ -15,6 +15,7 @@ from engine.model.values import dataclass
 from engine.run.happening import Happening
 from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
+from engine.web.alert_list import AlertList, alert_list
 from engine.web.picture import Picture, Told
 from engine.web.picture_of_run import picture_of_run
 from engine.web.picture_of_store import alarms_of, picture_of_store
@@ -41,6 +42,7 @@ class Shown:
     told: tuple[Told, ...]
     trades: tuple[Row, ...]
     days: tuple[tuple[str, float], ...]
+    alerts: AlertList = AlertList()
 
 
 class Live:
@@ -59,6 +61,7 @@ class Live:
         self._looked_at = float("-inf")
         self._head: tuple[int, str] | None = None
         self._shown_head: tuple[int, str] | None = None
+        self._alerts = AlertList()
         self._shown: Shown | None = None
         self._of: object = None
 
@@ -103,7 +106,7 @@ class Live:
         with self._lock:
             self._look()
             picture = self._picture
-            key = (id(picture), self._count, self._head)
+            key = (id(picture), self._count, self._head, self._alerts)
             if self._shown is None or key != self._of or (picture is not None and picture is not self._shown.picture):
                 self._of = key
                 self._shown = self._made(picture)
@@ -117,16 +120,24 @@ class Live:
         self._looked_at = now
         with StoreReader(self._store) as reader:
             self._head = (reader.head()[0], reader.run().state())
+        self._alerts = alert_list(self._store)
 
     def _made(self, picture: Picture | None) -> Shown:
         number = 1 if self._shown is None else self._shown.number + 1
         if self._shown is not None and picture is not None and self._shown_head == self._head:
             old = self._shown
-            return Shown(number=number, picture=picture, told=tuple(self._told), trades=old.trades, days=old.days)
+            return Shown(
+                number=number,
+                picture=picture,
+                told=tuple(self._told),
+                trades=old.trades,
+                days=old.days,
+                alerts=self._alerts,
+            )
         self._shown_head = self._head
         with StoreReader(self._store) as reader:
             trades = tuple(reader.view("trades")[::-1][:TRADES_SHOWN])
             days = tuple((str(row["date"]), float(row["net_pnl"])) for row in reader.view("daily_summary"))
             seen = picture_of_store(reader) if picture is None else picture
             told = tuple(self._told) or alarms_of(reader)
-        return Shown(number=number, picture=seen, told=told, trades=trades, days=days)
+        return Shown(number=number, picture=seen, told=told, trades=trades, days=days, alerts=self._alerts)

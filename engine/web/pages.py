@@ -19,7 +19,7 @@ from engine.web.chart import days_svg
 from engine.web.live import Live, Shown
 
 HERE = Path(__file__).parent
-PARTS = ("status", "controls", "account", "prices", "bots", "positions", "orders", "told", "trades", "days")
+PARTS = ("status", "controls", "account", "prices", "bots", "positions", "orders", "alerts", "told", "trades", "days")
 LOOK_EVERY = 0.25
 """Seconds between two looks at whether anything has changed."""
 QUIET = 15.0

@@ -29,18 +29,19 @@ function replace(place, html) {
   if (held) [...place.querySelectorAll("button, a, [tabindex]")].find((each) => keyOf(each) === held)?.focus();
 }
 
-const keyOf = (each) => `${each.tagName} ${each.dataset.action ?? each.getAttribute("href") ?? each.getAttribute("aria-label")} ${each.dataset.bot ?? ""}`;
+const keyOf = (each) => `${each.tagName} ${each.dataset.action ?? each.getAttribute("href") ?? each.getAttribute("aria-label")} ${each.dataset.position ?? each.dataset.bot ?? each.dataset.id ?? ""}`;
 
 async function act(button) {
-  const { action, ask, bot } = button.dataset;
-  const name = bot ? `${button.textContent} ${bot}` : button.textContent;
+  const { action, ask, bot, id, position } = button.dataset;
+  const whose = button.dataset.name ?? bot;
+  const name = whose ? `${button.textContent} ${whose}` : button.textContent;
   if (!(await isMeant(name, ask))) return;
   button.disabled = true;
   try {
     const answer = await fetch(action, {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-Rulebot": "1", "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()).slice(2) + Date.now() },
-      body: JSON.stringify(bot ? { bot } : {}),
+      body: JSON.stringify(position ? { position } : bot ? { bot } : id ? { id: Number(id) } : {}),
     });
     const said = await answer.json().catch(() => ({}));
     say(answer.ok ? `${name}: ${said.message ?? "asked for"}` : `${name} was refused: ${said.message ?? answer.status}`);

@@ -11,7 +11,7 @@ import pytest
 from engine.model.errors import StoreError
 from engine.run import log_file
 from engine.run.log_file import LogFile, LogLimits, write_logs
-from engine.run.redaction import keep_environment_secret, keep_secret, redacted
+from engine.run.redaction import keep_address_secret, keep_environment_secret, keep_secret, redacted
 
 log = logging.getLogger("rulebot.test")
 
@@ -117,6 +117,7 @@ SECRET = "hunter2hunter2"
         f"the cookie rulebot_session={SECRET}; Path=/",
         f"https://discord.com/api/webhooks/123/{SECRET}",
         f"https://hooks.example.com/hook/{SECRET}?x=1",
+        f"POST /bot123456789:AA{SECRET}{SECRET}{SECRET}x/sendMessage failed",
         f"tgram 123456789:AA{SECRET}{SECRET}{SECRET}x",
     ],
 )
@@ -147,3 +148,24 @@ def test_what_is_known_as_a_secret_is_left_out_wherever_it_stands(monkeypatch: p
     keep_environment_secret(environ)
     text = "a-token-of-the-page abc pass word 1 /home/someone /run/secrets/db"
     assert redacted(text) == "... abc ... /home/someone /run/secrets/db"
+
+
+@pytest.mark.parametrize(
+    ("address", "text", "shown"),
+    [
+        ("tgram://123:abcdef/77", "POST 123:abcdef to 77", "POST ... to 77"),
+        (
+            "mailto://me:pass%20word@mail.example.org",
+            "mail.example.org refused pass%20word",
+            "mail.example.org refused ...",
+        ),
+        ("discord://4711471147/a-long-webhook-token", "no 4711471147 a-long-webhook-token", "no ... ..."),
+        ("ntfys://host.example/topic", "host.example/topic is down", "host.example/topic is down"),
+    ],
+)
+def test_the_address_of_a_person_is_left_out_and_its_secret_parts(
+    monkeypatch: pytest.MonkeyPatch, address: str, text: str, shown: str
+) -> None:
+    monkeypatch.setattr("engine.run.redaction._known", set())
+    keep_address_secret(address)
+    assert redacted(f"{address} failed: {text}") == f"... failed: {shown}"

@@ -170,7 +170,7 @@ def test_without_the_package_it_says_what_to_install(client: Client, monkeypatch
 
     monkeypatch.setattr(builtins, "__import__", missing)
     answer = client.get("/metrics")
-    assert (answer.status, answer.json["code"]) == (501, "not_built")
+    assert (answer.status, answer.json["code"]) == (501, "not_installed")
     assert "rulebot[metrics]" in answer.json["message"]
 
 
