@@ -107,15 +107,18 @@ def correct_fill(ref: str, price: Decimal, leg: str, commission: Decimal | None,
     click.echo(correct(chosen_store(named), ref, price, leg=leg, commission=commission, at=datetime.now(UTC)))
 
 
-@store.command("export", short_help="write tables as CSV or JSON")
+@store.command("export", short_help="write tables as CSV, JSON or Parquet")
 @click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where to.")
 @_named_store
-@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", help="The kind of files.")
+@click.option("--format", "form", type=click.Choice(["csv", "json", "parquet"]), default="csv", help="Kind of files.")
 def export(folder: Path, named: Place | None, form: str) -> None:
-    """Write trades, orders, fills, snapshots and daily sums into FOLDER, one file each, all of one instant."""
-    from engine.store.export import export_views
+    """Write trades, orders, fills, snapshots and daily sums into FOLDER, one file each, all of one instant.
 
-    for path, count in export_views(chosen_store(named), folder, EXPORTED, form):
+    With them go three sheets for an accountant: executions, settlements and tax lots (docs/export.md).
+    """
+    from engine.store.export import export_sheets
+
+    for path, count in export_sheets(chosen_store(named), folder, EXPORTED, form):
         click.echo(f"{shown_path(path)}: {count} row{'' if count == 1 else 's'}")
 
 
