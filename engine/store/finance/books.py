@@ -4,7 +4,7 @@ A correction takes the place of the execution it corrects; what was taken back h
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field, replace
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -118,27 +118,27 @@ class Ending:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Executions in order of time, endings as they were recorded, and every position as it stands, by id."""
+    """Executions in order of time, endings as they were recorded, and all accounts that were ever connected."""
 
     fills: tuple[Fill, ...]
     endings: tuple[Ending, ...]
-    positions: Mapping[str, Position] = field(default_factory=dict)
+    accounts: frozenset[str] = frozenset()
 
 
 def books_of(records: Iterable[Record], positions: Mapping[str, Position]) -> Books:
     """Return the books. records: those of `KINDS`, in order. Raises: StoreError when they do not belong together."""
     fills: dict[str, Fill] = {}
     endings: list[Ending] = []
-    account = ""
+    accounts = [""]
     for record in records:
         if record.kind in (Kind.RUN_STARTED, Kind.LINK):
-            account = str(record.data.get("account") or account)
+            accounts.append(str(record.data.get("account") or accounts[-1]))
         elif record.kind is Kind.COMMISSION:
             base = base_of(str(record.data["exec_id"]))
             if base in fills:
                 fills[base] = replace(fills[base], commission=to_step(Decimal(str(record.data["amount"]))))
         else:
-            of = _held(record, positions, account)
+            of = _held(record, positions, accounts[-1])
             if record.kind is Kind.SETTLEMENT:
                 endings.append(_ending(record, of))
             else:
@@ -146,7 +146,8 @@ def books_of(records: Iterable[Record], positions: Mapping[str, Position]) -> Bo
                 base = base_of(fill.exec_id)
                 fills[base] = replace(fill, commission=fills[base].commission) if base in fills else fill
     told = (fill for fill in fills.values() if fill.quantity or not fill.is_estimate)
-    return Books(tuple(sorted(told, key=lambda fill: (fill.executed_at, fill.exec_id))), tuple(endings), positions)
+    dealt = sorted(told, key=lambda fill: (fill.executed_at, fill.exec_id))
+    return Books(tuple(dealt), tuple(endings), frozenset(accounts) - {""})
 
 
 def positions_of(records: Iterable[Record]) -> dict[str, Position]:
