@@ -2,7 +2,7 @@
 
 The broker books them by contract for the whole account: long and short of several bots are set off against each other,
 and what others hold of the contract is in the same line. So contracts are compared, not positions; what others traded
-of one in the statement's days is allowed for.
+of one in the statement's days is allowed for. For what was assigned or exercised shares move at the strike.
 """
 
 from collections import defaultdict
@@ -11,11 +11,12 @@ from dataclasses import dataclass as mutable
 from dataclasses import field
 from decimal import Decimal
 
+from engine.model.contract import Option, Right
 from engine.model.money import CENT, ZERO
 from engine.run.tie.finding import Contracts, Difference, What, amount
 from engine.run.tie.statement import Event, Statement, Told
 from engine.store.finance.books import Books, Ending
-from engine.store.finance.contract import SHARE_TYPE, occ_symbol
+from engine.store.finance.contract import SHARE_TYPE, is_section_1256, occ_symbol
 
 CASH = "Cash Settlement"
 _WORDS = {
@@ -24,6 +25,7 @@ _WORDS = {
     "Assignment": "assigned",
     "Exercise": "exercised",
 }
+_DELIVERING = frozenset(("assigned", "exercised"))
 _OF_CASH = {1: "exercised", -1: "assigned"}
 
 
@@ -43,7 +45,7 @@ def endings_that_differ(
     events = [event for event in statement.events if event.contract.category != SHARE_TYPE]
     known = _held_or_ended(books, contracts)
     told = _theirs(events, contracts)
-    ours, names = _ours(books, statement, contracts, told.keys())
+    ours, options = _ours(books, statement, contracts, told.keys())
     strange = [event for event in events if contracts.key(event.contract) not in known]
     if ours and not statement.has_events:
         text = f"{len(ours)} contracts ended, and the query has no Option Exercises, Assignments and Expirations"
@@ -52,9 +54,10 @@ def endings_that_differ(
     differences: list[Difference] = []
     for key in sorted({*ours, *(told.keys() & known)}):
         mine, other = ours.get(key, _Side()), told.get(key, _Side())
-        name = names.get(key) or key
+        name = occ_symbol(options[key]) if key in options else key
         differences += _compared(name, mine, other, others[key])
-    return differences, strange
+    gone = [(option, told[key]) for key, option in options.items() if key in told]
+    return [*differences, *_of_shares(gone, statement.events, strange)], strange
 
 
 def _held_or_ended(books: Books, contracts: Contracts) -> set[str]:
@@ -68,10 +71,10 @@ def _held_or_ended(books: Books, contracts: Contracts) -> set[str]:
 
 def _ours(
     books: Books, statement: Statement, contracts: Contracts, told: Iterable[str]
-) -> tuple[dict[str, _Side], dict[str, str]]:
-    """Return our endings of options that the statement should have, by contract, and the contracts' names."""
+) -> tuple[dict[str, _Side], dict[str, Option]]:
+    """Return our endings of options that the statement should have, by contract, and the contracts."""
     found: dict[str, _Side] = defaultdict(_Side)
-    names: dict[str, str] = {}
+    options: dict[str, Option] = {}
     in_file = set(told)
     for ending in books.endings:
         option = ending.of.option
@@ -83,8 +86,8 @@ def _ours(
         side.signed += ending.signed
         side.cash += ending.cash
         side.hows.add(_how(ending))
-        names[key] = occ_symbol(option)
-    return dict(found), names
+        options[key] = option
+    return dict(found), options
 
 
 def _how(ending: Ending) -> str:
@@ -121,6 +124,37 @@ def _compared(name: str, mine: _Side, other: _Side, held: Decimal) -> Iterator[D
     due = mine.cash if other.signed == mine.signed or not mine.signed else mine.cash * other.signed / mine.signed
     if abs(due - other.cash) >= CENT / 2:
         yield _difference(name, "cash", amount(due), amount(other.cash))
+
+
+def _of_shares(
+    gone: Iterable[tuple[Option, _Side]], events: Iterable[Event], strange: Iterable[Event]
+) -> Iterator[Difference]:
+    """Yield shares that should have come or gone for the options of ours that left, and did not at that strike.
+
+    An underlying on which options of others ended too is left out: nobody says whose shares are whose.
+    """
+    others = {_root(event) for event in strange}
+    wanted: defaultdict[tuple[str, Decimal], Decimal] = defaultdict(Decimal)
+    for option, side in gone:
+        if side.hows & _DELIVERING and not is_section_1256(option) and option.trading_class not in others:
+            direction = 1 if option.right is Right.CALL else -1
+            wanted[option.symbol, option.strike] -= side.signed * option.multiplier * direction
+    moved: defaultdict[tuple[str, Decimal], _Side] = defaultdict(_Side)
+    for event in events:
+        if event.contract.category == SHARE_TYPE:
+            moved[event.contract.symbol, event.price].signed += event.signed
+            moved[event.contract.symbol, event.price].cash += event.proceeds
+    for (symbol, strike), shares in wanted.items():
+        found = moved[symbol, strike]
+        if shares != found.signed or abs(found.cash + shares * strike) >= CENT / 2:
+            words = f"at {amount(strike)} for"
+            mine = f"{shares:+f} {words} {amount(-shares * strike)}"
+            yield _difference(symbol, "shares delivered", mine, f"{found.signed:+f} {words} {amount(found.cash)}")
+
+
+def _root(event: Event) -> str:
+    """Return the class of an option, with which its OCC symbol begins."""
+    return event.contract.symbol[:6].strip()
 
 
 def _expected(mine: _Side) -> set[str]:

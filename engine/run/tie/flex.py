@@ -41,7 +41,9 @@ _EVENT_FIELDS = {
     "conid": "Conid",
     "symbol": "Symbol",
     "date": "Date",
+    "assetCategory": "Asset Class",
     "quantity": "Quantity",
+    "tradePrice": "Trade Price",
     "proceeds": "Proceeds",
 }
 _COMMISSION = "IB Commission"
@@ -161,6 +163,7 @@ class _Reader:
             kind=attributes["transactionType"],
             day=self._day(attributes, "date"),
             signed=self._number(attributes, "quantity"),
+            price=self._number(attributes, "tradePrice"),
             proceeds=self._number(attributes, "proceeds"),
         )
 

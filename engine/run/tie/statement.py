@@ -37,12 +37,13 @@ class Told:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """An exercise, assignment, expiration, or the cash of one. `signed` is how the holding changes."""
+    """An exercise, assignment, expiration, or the cash or shares of one. `signed` is how the holding changes."""
 
     contract: Contract
     kind: str
     day: date
     signed: Decimal
+    price: Decimal
     proceeds: Decimal
 
 

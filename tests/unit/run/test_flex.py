@@ -38,6 +38,7 @@ EVENT = {
     "date": "20260724",
     "transactionType": "Exercise",
     "quantity": "-4",
+    "tradePrice": "0",
     "proceeds": "0",
 }
 

@@ -1,7 +1,7 @@
 """What of a statement does not tie to the books, and what in it is not ours."""
 
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -66,7 +66,16 @@ def ended(of: Held, how: str, quantity: int = 2, price: str = "0") -> Ending:
 
 
 def event(of: Held, kind: str, signed: int, proceeds: str = "0") -> Event:
-    return Event(contract=contract(of), kind=kind, day=DAY, signed=Decimal(signed), proceeds=Decimal(proceeds))
+    cash = Decimal(proceeds)
+    return Event(contract=contract(of), kind=kind, day=DAY, signed=Decimal(signed), price=Decimal(0), proceeds=cash)
+
+
+def shares(signed: int, price: str, proceeds: str) -> Event:
+    known = Contract(con_id=1, symbol="SPY", category="STK")
+    kind = "Buy" if signed > 0 else "Sell"
+    return Event(
+        contract=known, kind=kind, day=DAY, signed=Decimal(signed), price=Decimal(price), proceeds=Decimal(proceeds)
+    )
 
 
 def statement(*trades: Told, events: tuple[Event, ...] = (), days: int = 0, **changes: Any) -> Statement:
@@ -253,15 +262,38 @@ def test_a_file_without_the_section_of_endings() -> None:
     assert compared(statement(*BOTH, has_events=False)).ties
 
 
-def test_shares_are_not_compared_as_endings() -> None:
-    shares = Event(
-        contract=Contract(con_id=1, symbol="SPY", category="STK"),
-        kind="Buy",
-        day=date(2026, 11, 18),
-        signed=Decimal(100),
-        proceeds=Decimal(-60000),
+SPY_PUT = Held(account="U1", bot="a", position="S", leg="short_put", option=put(600, "SPY", "SPY"), sign=-1)
+SOLD = (fill(SPY_PUT, "y.1.01", -1, "2.50"),)
+
+
+@pytest.mark.parametrize(
+    ("moved", "differs"),
+    [
+        ((shares(100, "600", "-60000"),), ""),
+        ((), "+0 at 600.00 for 0.00"),
+        ((shares(200, "600", "-120000"),), "+200 at 600.00 for -120000.00"),
+        ((shares(-100, "600", "60000"),), "-100 at 600.00 for 60000.00"),
+        ((shares(100, "600", "-60000.01"),), "+100 at 600.00 for -60000.01"),
+        ((shares(100, "601", "-60100"),), "+0 at 600.00 for 0.00"),
+    ],
+)
+def test_shares_move_at_the_strike(moved: tuple[Event, ...], differs: str) -> None:
+    found = compared(
+        statement(told(SOLD[0]), events=(event(SPY_PUT, "Assignment", 1), *moved)),
+        SOLD,
+        (ended(SPY_PUT, "assigned", 1),),
     )
-    assert compared(statement(*BOTH, events=(*EVENTS, shares)), endings=ENDED).ties
+    wanted = [("ended otherwise", "shares delivered", "+100 at 600.00 for -60000.00", differs)]
+    assert shown(found) == (wanted if differs else [])
+
+
+def test_shares_of_others_are_nobodys_difference() -> None:
+    far = replace(SPY_PUT, option=put(700, "SPY", "SPY"))
+    events = (event(SPY_PUT, "Assignment", 1), event(far, "Assignment", 1), shares(100, "600", "-60000"))
+    more = (*events, shares(100, "700", "-70000"))
+    for each in (more, (event(SPY_PUT, "Expiration", 1),)):
+        how = "assigned" if each is more else "expired"
+        assert compared(statement(told(SOLD[0]), events=each), SOLD, (ended(SPY_PUT, how, 1),)).ties
 
 
 def test_a_correction_is_the_same_execution() -> None:
