@@ -16,10 +16,9 @@ from engine.model.session import exchange_date
 from engine.model.values import dataclass
 from engine.record.codec import decode, utc_time
 from engine.record.record import Kind, Record
+from engine.store.order_row import ESTIMATE
 from engine.store.types import to_step
 
-ESTIMATE = "unseen:"
-"""How the execution ids begin of what nobody told and was taken up from the account (`engine/fill/book.py`)."""
 KINDS = frozenset((Kind.RUN_STARTED, Kind.LINK, Kind.FILL, Kind.COMMISSION, Kind.SETTLEMENT))
 """What is read whole; of a position only its last record."""
 HOW = {

@@ -17,11 +17,12 @@ from engine.model.errors import StoreError
 from engine.model.money import ZERO
 from engine.record.record import Kind, Record
 from engine.store.export import exact, export_sheets
-from engine.store.finance.books import ESTIMATE, Books, Ending, Fill, Held, books_of, positions_of
+from engine.store.finance.books import Books, Ending, Fill, Held, books_of, positions_of
 from engine.store.finance.contract import is_section_1256, occ_symbol, security_type
 from engine.store.finance.lots import Lot, lots_of
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
+from engine.store.order_row import ESTIMATE
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 
