@@ -6,12 +6,12 @@ from typing import Any
 from engine.run.tie.finding import Difference, amount, dealt
 from engine.run.tie.statement import Event, Told
 from engine.run.tie.tie import Sum, Tie
+from engine.run.tie.xml import printable
 
 
 def tie_lines(found: Tie) -> Iterator[str]:
     """Yield the lines of a report; what a file says cannot move the terminal's cursor."""
-    for line in _lines(found):
-        yield "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in line)
+    yield from map(printable, _lines(found))
 
 
 def _lines(found: Tie) -> Iterator[str]:
@@ -20,6 +20,7 @@ def _lines(found: Tie) -> Iterator[str]:
     yield f" statement of {found.account}, {days}: {executions} and {endings} of ours"
     width = max((len(each.what.value) for each in found.differences), default=0)
     yield from (f" {each.what.value.upper():<{width}}  {_words(each)}" for each in found.differences)
+    yield from (f" to mend it: {mend}" for mend in dict.fromkeys(each.mend for each in found.differences) if mend)
     yield from (f" not ours: {_traded(told)}" for told in found.strangers)
     yield from (f" not ours: {_ended(event)}" for event in found.strange_events)
     yield from (f" not compared: account {account}" for account in found.others)
@@ -46,6 +47,7 @@ def tie_document(found: Tie) -> dict[str, Any]:
                 "contract": each.contract,
                 "ours": each.ours,
                 "statement": each.theirs,
+                "mend": each.mend,
             }
             for each in found.differences
         ],

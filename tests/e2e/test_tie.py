@@ -15,9 +15,11 @@ from click.testing import CliRunner, Result
 from engine.cli.main import main
 from engine.model.event import Request
 from engine.model.money import ZERO
+from engine.model.order import Purpose
 from engine.run.desk import load_desk
 from engine.run.start import Run, RunOptions, execute
 from engine.run.tie.check import tie_file
+from engine.run.tie.finding import What
 from engine.run.tie.tie import Tie
 from engine.run.worlds import SimSettings, attached, simulated
 from engine.sim.exchange.flex import flex_statement
@@ -25,6 +27,7 @@ from engine.sim.exchange.ledger import Row
 from engine.sim.gateway.embed import start_gateway
 from engine.sim.gateway.fault_plan import read_faults
 from engine.sim.gateway.settings import GatewaySettings
+from tests.e2e.test_overnight import Died, over_a_night
 from tests.e2e.worlds import spec_files
 
 DAY = date(2026, 10, 21)
@@ -103,6 +106,23 @@ def test_a_corrected_trade_and_other_people_in_the_account(tmp_path: Path) -> No
     assert found.differences == ()
     assert found.executions == 1
     assert [told.ref for told in found.strangers] == [""]
+
+
+def test_an_estimate_is_corrected_by_the_statement(tmp_path: Path) -> None:
+    """The engine dies once its order is out; what filled is taken up from the account in the morning."""
+
+    def ends(run: Run, now: datetime) -> None:
+        if any(order.purpose is Purpose.ENTRY for order in run.loop.state.orders.values()):
+            raise Died
+
+    _, gateway = over_a_night(tmp_path, ends)
+    assert gateway.ledger is not None
+    found = tied(tmp_path / "s.db", gateway.ledger.rows)
+    assert {each.what for each in found.differences} == {What.ESTIMATE}
+    (mend,) = {each.mend for each in found.differences}
+    done = CliRunner().invoke(main, [*mend.split()[1:], "--store", str(tmp_path / "s.db")])
+    assert done.exit_code == 0, done.output
+    assert tied(tmp_path / "s.db", gateway.ledger.rows).differences == ()
 
 
 def held_to_the_end(folder: Path, market: str, spec: str) -> Tie:

@@ -16,6 +16,7 @@ class What(Enum):
     """What is wrong."""
 
     DIFFERS = "differs"
+    ESTIMATE = "estimate"
     DOUBLED = "doubled in the statement"
     NOT_IN_STATEMENT = "not in the statement"
     NOT_IN_STORE = "not in the store"
@@ -27,7 +28,10 @@ class What(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One thing that does not tie: which value (`name`), and what each side has of it, in words."""
+    """One thing that does not tie: which value (`name`), and what each side has of it, in words.
+
+    mend: the command that mends it, where there is one.
+    """
 
     what: What
     name: str
@@ -36,6 +40,7 @@ class Difference:
     contract: str = ""
     ours: str = ""
     theirs: str = ""
+    mend: str = ""
 
 
 class Contracts:

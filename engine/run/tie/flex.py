@@ -19,12 +19,12 @@ from engine.model.errors import MisuseError
 from engine.model.money import ZERO
 from engine.model.values import dataclass
 from engine.run.tie.statement import Contract, Event, Statement, Told
-from engine.run.tie.xml import read_elements
+from engine.run.tie.xml import printable, read_elements
 from engine.store.finance.books import base_of
 
 Attributes = Mapping[str, str]
 
-_TRADE_FIELDS = {
+TRADE_FIELDS = {
     "ibExecID": "IB Execution ID",
     "orderReference": "Order Reference",
     "conid": "Conid",
@@ -36,7 +36,7 @@ _TRADE_FIELDS = {
     "transactionType": "Transaction Type",
     "tradeID": "Trade ID",
 }
-_EVENT_FIELDS = {
+EVENT_FIELDS = {
     "transactionType": "Transaction Type",
     "conid": "Conid",
     "symbol": "Symbol",
@@ -86,7 +86,7 @@ def read_flex(path: Path, accounts: Iterable[str]) -> Statement:
         raise MisuseError(f"{path} has no statement in it", "export an Activity Flex Query as XML")
     known = sorted(set(accounts) & reader.found.keys())
     if not known:
-        ours, theirs = ", ".join(sorted(set(accounts))) or "not known", ", ".join(sorted(reader.found))
+        ours, theirs = ", ".join(sorted(set(accounts))) or "not known", printable(", ".join(sorted(reader.found)))
         raise MisuseError(f"{path} is of the account {theirs}; the store's is {ours}")
     if len(known) > 1:
         raise MisuseError(f"{path} has {' and '.join(known)}, both of this store", "export one account in a file")
@@ -135,7 +135,7 @@ class _Reader:
         self._now.periods.append((self._day(attributes, "fromDate"), self._day(attributes, "toDate")))
 
     def _trade(self, attributes: Attributes) -> _Line:
-        self._need(attributes, _TRADE_FIELDS, "Trades")
+        self._need(attributes, TRADE_FIELDS, "Trades")
         is_cancel = attributes["transactionType"] == _CANCEL
         has_net = bool(attributes.get("netCash"))
         told = Told(
@@ -157,7 +157,7 @@ class _Reader:
         return _Line(told=told, commission=paid, trade_id=attributes["tradeID"], cancels=cancels)
 
     def _event(self, attributes: Attributes) -> Event:
-        self._need(attributes, _EVENT_FIELDS, "Option Exercises, Assignments and Expirations")
+        self._need(attributes, EVENT_FIELDS, "Option Exercises, Assignments and Expirations")
         return Event(
             contract=self._contract(attributes),
             kind=attributes["transactionType"],
@@ -201,7 +201,7 @@ class _Reader:
         raise self._error(f"{name} is a date as 20261118, is '{text}'", "choose yyyyMMdd as the query's date format")
 
     def _error(self, text: str, help: str | None = None) -> MisuseError:
-        return MisuseError(f"{self.path}:{self._line}: {text}", help)
+        return MisuseError(f"{self.path}:{self._line}: {printable(text)}", help)
 
     def statement(self, account: str) -> Statement:
         """Return what was read of an account."""
@@ -242,7 +242,8 @@ class _Reader:
         found = details.get(line.trade_id) if line.commission is None else line.commission
         if found is None:
             raise MisuseError(
-                f"{self.path}: {line.told.exec_id} has no {_COMMISSION}", "add the field to the section Trades"
+                f"{self.path}: {printable(line.told.exec_id)} has no {_COMMISSION}",
+                "add the field to the section Trades",
             )
         return replace(line, commission=found)
 

@@ -1,10 +1,11 @@
 """The account's statement against our store: every execution and every ending, to the cent.
 
-An execution is known by its id without the part that counts corrections. What the statement has under an order
-reference of this store is ours, whether we know it or not; all else in the account is somebody else's.
+An execution is known by its id without the part that counts corrections, an estimate by its order and contract. What
+the statement has under an order reference of this store is ours, known or not; all else is somebody else's.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from engine.model.money import CENT, ZERO
 from engine.model.values import dataclass
 from engine.run.tie.endings import endings_that_differ
+from engine.run.tie.estimates import as_one, mend, told_of_estimates
 from engine.run.tie.finding import Contracts, Difference, What, amount, dealt
 from engine.run.tie.statement import Event, Statement, Told
 from engine.store.finance.books import Books, Fill, base_of
@@ -66,10 +68,13 @@ def tie(books: Books, orders: Orders, statement: Statement) -> Tie:
     theirs = {base_of(told.exec_id): told for told in statement.trades if told.exec_id}
     of_account = [fill for fill in books.fills if fill.of.account in ("", statement.account)]
     ours = {base_of(fill.exec_id): fill for fill in of_account}
-    within = {base: fill for base, fill in ours.items() if base in theirs or _is_due(fill, statement)}
-    unknown = [told for base, told in theirs.items() if base not in ours and orders.has(told)]
+    unknown = [told for told in statement.trades if base_of(told.exec_id) not in ours and orders.has(told)]
     strangers = [told for told in statement.trades if base_of(told.exec_id) not in ours and not orders.has(told)]
     contracts = Contracts(books)
+    for base, found in told_of_estimates(ours, unknown, contracts).items():
+        theirs[base] = as_one(found, ours[base].of.option.multiplier)
+        unknown = [told for told in unknown if told not in found]
+    within = {base: fill for base, fill in ours.items() if base in theirs or _is_due(fill, statement)}
     endings, strange = endings_that_differ(books, statement, contracts, strangers)
     differences = [
         *_of_executions(within, theirs, contracts),
@@ -103,8 +108,9 @@ def _of_executions(ours: dict[str, Fill], theirs: dict[str, Told], contracts: Co
             continue
         if told.times > 1:
             yield _difference(fill, What.DOUBLED, "times", "1", str(told.times))
+        what, help = (What.ESTIMATE, mend(fill, told)) if fill.is_estimate else (What.DIFFERS, "")
         for name, mine, other in _terms(fill, told, contracts):
-            yield _difference(fill, What.DIFFERS, name, mine, other)
+            yield replace(_difference(fill, what, name, mine, other), mend=help)
 
 
 def _terms(fill: Fill, told: Told, contracts: Contracts) -> Iterator[tuple[str, str, str]]:
@@ -146,9 +152,7 @@ def _difference(fill: Fill, what: What, name: str, mine: str, other: str) -> Dif
 
 
 def _untold(fill: Fill) -> Difference:
-    what = dealt(fill.signed, fill.price, fill.date)
-    if fill.is_estimate:
-        what += f", an estimate of {fill.ref}: rulebot store correct takes the statement's price"
+    what = f"{dealt(fill.signed, fill.price, fill.date)}{', an estimate' if fill.is_estimate else ''}, order {fill.ref}"
     return _difference(fill, What.NOT_IN_STATEMENT, "execution", what, "")
 
 

@@ -147,7 +147,7 @@ def test_parts_of_cents_that_add_up_are_seen_in_the_sum() -> None:
 
 def test_missing_on_either_side() -> None:
     assert shown(compared(statement(BOTH[1]))) == [
-        ("not in the statement", "execution", "sold 2 at 2.50 on 2026-11-18", "")
+        ("not in the statement", "execution", "sold 2 at 2.50 on 2026-11-18, order rb:1", "")
     ]
     assert shown(compared(statement(*BOTH), FILLS[1:])) == [
         ("not in the store", "execution", "", "sold 2 at 2.50 on 2026-11-18, order rb:1")
@@ -174,11 +174,34 @@ def test_a_commission_that_is_not_told_yet() -> None:
     assert shown(compared(statement(*BOTH), (waits, FILLS[1]))) == [("differs", "commission", "not told yet", "1.2806")]
 
 
-def test_an_estimate_is_named_with_its_mend() -> None:
-    guess = replace(FILLS[0], exec_id="unseen:rb:1:short_put.01")
-    found = compared(statement(*BOTH), (guess, FILLS[1]))
-    assert [each.what for each in found.differences] == [What.NOT_IN_STATEMENT, What.NOT_IN_STORE]
-    assert found.differences[0].ours.endswith("an estimate of rb:1: rulebot store correct takes the statement's price")
+GUESS = replace(FILLS[0], exec_id="unseen:rb:1:short_put.01", price=Decimal("2.48"), commission=None)
+
+
+def test_an_estimate_stands_for_what_its_order_filled() -> None:
+    parts = [told(FILLS[0], exec_id=f"x.{number}.01", signed=Decimal(-1), proceeds=Decimal(250)) for number in (1, 7)]
+    found = compared(statement(*parts, BOTH[1]), (GUESS, FILLS[1]))
+    assert shown(found) == [
+        ("estimate", "price", "2.48", "2.50"),
+        ("estimate", "proceeds", "496.00", "500.00"),
+        ("estimate", "commission", "not told yet", "2.5612"),
+    ]
+    assert {each.mend for each in found.differences} == {
+        "rulebot store correct rb:1 2.5 --leg short_put --commission 2.5612"
+    }
+    mended = replace(GUESS, exec_id="unseen:rb:1:short_put.02", price=Decimal("2.5"), commission=Decimal("2.5612"))
+    assert compared(statement(*parts, BOTH[1]), (mended, FILLS[1])).ties
+
+
+def test_an_estimate_of_which_the_broker_knows_nothing() -> None:
+    found = compared(statement(BOTH[1]), (GUESS, FILLS[1]))
+    assert shown(found) == [
+        ("not in the statement", "execution", "sold 2 at 2.48 on 2026-11-18, an estimate, order rb:1", "")
+    ]
+
+
+def test_an_execution_of_ours_without_an_id_is_not_overlooked() -> None:
+    found = compared(statement(*BOTH, told(FILLS[0], exec_id="")))
+    assert [each.what for each in found.differences] == [What.NOT_IN_STORE]
 
 
 def test_what_was_taken_back_on_both_sides_ties() -> None:

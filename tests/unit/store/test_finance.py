@@ -16,10 +16,13 @@ from engine.model.contract import Option, Right, share
 from engine.model.errors import StoreError
 from engine.model.money import ZERO
 from engine.record.record import Kind, Record
+from engine.run.tie.finding import What
+from engine.run.tie.flex import EVENT_FIELDS, TRADE_FIELDS
 from engine.store.export import exact, export_sheets
 from engine.store.finance.books import Books, Ending, Fill, Held, books_of, positions_of
 from engine.store.finance.contract import is_section_1256, occ_symbol, security_type
 from engine.store.finance.lots import Lot, lots_of
+from engine.store.finance.sheets import NAMES, finance_sheets
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.order_row import ESTIMATE
@@ -276,3 +279,13 @@ def test_amounts_have_all_their_digits_and_at_least_cents() -> None:
         "0.00",
         "100.00",
     ]
+
+
+def test_every_column_and_every_difference_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "export.md").read_text(encoding="utf-8")
+    columns = {column.name for sheet in finance_sheets(Books((), ())) for column in sheet.columns}
+    assert sorted(name for name in columns if f"`{name}`" not in page) == []
+    assert sorted(name for name in NAMES if f"### `{name}`" not in page) == []
+    assert sorted(what.value for what in What if f"`{what.value.upper()}`" not in page) == []
+    fields = {*TRADE_FIELDS.values(), *EVENT_FIELDS.values()}
+    assert sorted(words for words in fields if words not in page) == []
