@@ -51,10 +51,11 @@ def endings_that_differ(
         text = f"{len(ours)} contracts ended, and the query has no Option Exercises, Assignments and Expirations"
         return [Difference(what=What.SECTION, name="endings", ours=text)], strange
     others = _traded(strangers, contracts)
+    symbols = {contracts.key(event.contract): event.contract.symbol for event in events}
     differences: list[Difference] = []
     for key in sorted({*ours, *(told.keys() & known)}):
         mine, other = ours.get(key, _Side()), told.get(key, _Side())
-        name = occ_symbol(options[key]) if key in options else key
+        name = occ_symbol(options[key]) if key in options else symbols[key]
         differences += _compared(name, mine, other, others[key])
     gone = [(option, told[key]) for key, option in options.items() if key in told]
     return [*differences, *_of_shares(gone, statement.events, strange)], strange
@@ -116,7 +117,8 @@ def _traded(strangers: Iterable[Told], contracts: Contracts) -> defaultdict[str,
 def _compared(name: str, mine: _Side, other: _Side, held: Decimal) -> Iterator[Difference]:
     """Yield what differs of one contract; `held`: what others have bought of it, in the statement's days."""
     if other.signed not in (mine.signed, mine.signed - held):
-        yield _difference(name, "quantity", f"{mine.signed:+f}", f"{other.signed:+f}")
+        sides = (f"{side.signed:+f} {_listed(side.hows)}" for side in (mine, other))
+        yield _difference(name, "quantity", *sides)
         return
     hows = _expected(mine)
     if mine.signed and hows != other.hows:
@@ -169,4 +171,4 @@ def _difference(contract: str, name: str, mine: str, other: str) -> Difference:
 
 
 def _listed(hows: set[str]) -> str:
-    return ", ".join(sorted(hows)) or "none"
+    return ", ".join(sorted(hows)) or "ended"

@@ -117,8 +117,8 @@ def _terms(fill: Fill, told: Told, contracts: Contracts) -> Iterator[tuple[str, 
     """Yield what differs of one execution: its name, our value and theirs."""
     if contracts.key(told.contract) != contracts.key_of(fill.of.option):
         yield "contract", occ_symbol(fill.of.option), told.contract.symbol
-    if told.ref != fill.ref:
-        yield "order reference", fill.ref or "none", told.ref or "none"
+    if told.ref and told.ref != fill.ref:
+        yield "order reference", fill.ref or "none", told.ref
     if told.signed != fill.signed:
         yield "quantity", f"{fill.signed:+d}", f"{told.signed:+f}"
     if _differ(fill.price, told.price, _PRICE_STEP):

@@ -156,6 +156,10 @@ def test_missing_on_either_side() -> None:
     assert [each.what for each in compared(statement(unmarked, BOTH[1]), FILLS[1:]).differences] == [What.NOT_IN_STORE]
 
 
+def test_an_order_reference_that_the_statement_leaves_empty_is_no_difference() -> None:
+    assert compared(statement(*(told(each, ref="") for each in FILLS))).ties
+
+
 def test_doubled_lines() -> None:
     assert shown(compared(statement(told(FILLS[0], times=2), BOTH[1]))) == [
         ("doubled in the statement", "times", "1", "2")
@@ -237,12 +241,12 @@ def test_endings_tie() -> None:
 @pytest.mark.parametrize(
     ("events", "says"),
     [
-        (EVENTS[1:], ("quantity", "+2", "+0")),
-        ((*EVENTS, EVENTS[2]), ("quantity", "-2", "-4")),
+        (EVENTS[1:], ("quantity", "+2 assigned", "+0 ended")),
+        ((*EVENTS, EVENTS[2]), ("quantity", "-2 expired", "-4 expired")),
         ((*EVENTS[:2], event(LONG, "Exercise", -2)), ("how", "expired", "exercised")),
         ((EVENTS[0], event(SHORT, "Cash Settlement", 0, "-839.99"), EVENTS[2]), ("cash", "-840.00", "-839.99")),
         ((EVENTS[0], EVENTS[2]), ("cash", "-840.00", "0.00")),
-        (EVENTS[:2], ("quantity", "-2", "+0")),
+        (EVENTS[:2], ("quantity", "-2 expired", "+0 ended")),
     ],
 )
 def test_endings_that_differ(events: tuple[Event, ...], says: tuple[str, str, str]) -> None:
@@ -252,7 +256,7 @@ def test_endings_that_differ(events: tuple[Event, ...], says: tuple[str, str, st
 
 def test_an_ending_that_the_store_does_not_have() -> None:
     found = compared(statement(*BOTH, events=(event(SHORT, "Assignment", 2),)))
-    assert shown(found) == [("ended otherwise", "quantity", "+0", "+2")]
+    assert shown(found) == [("ended otherwise", "quantity", "+0 ended", "+2 assigned")]
 
 
 def test_bots_that_hold_both_sides_are_set_off_as_the_broker_does() -> None:

@@ -108,6 +108,18 @@ def test_a_corrected_trade_and_other_people_in_the_account(tmp_path: Path) -> No
     assert [told.ref for told in found.strangers] == [""]
 
 
+def test_a_trade_that_is_taken_back_leaves_its_commission(tmp_path: Path) -> None:
+    found = morning(tmp_path, "kind: correction, on: fill, seconds: 40, quantity_by: -1")
+    assert found.differences == ()
+    assert [each.ours for each in found.sums] == [0, 0, Decimal("1.0534"), Decimal("-1.0534")]
+
+
+def test_an_assignment_that_the_store_does_not_know_is_found(tmp_path: Path) -> None:
+    (found,) = morning(tmp_path, 'kind: assignment, at: "09:34"').differences
+    assert (found.what, found.contract) == (What.ENDING, "SPY   270115P00546000")
+    assert (found.ours, found.theirs) == ("+0 ended", "+1 assigned")
+
+
 def test_an_estimate_is_corrected_by_the_statement(tmp_path: Path) -> None:
     """The engine dies once its order is out; what filled is taken up from the account in the morning."""
 
