@@ -16,7 +16,7 @@ from engine.run.tie.endings import endings_that_differ
 from engine.run.tie.estimates import as_one, mend, told_of_estimates
 from engine.run.tie.finding import Contracts, Difference, What, amount, dealt
 from engine.run.tie.statement import Event, Statement, Told
-from engine.store.finance.books import Books, Fill, base_of
+from engine.store.finance.books import Books, Ending, Fill, base_of
 from engine.store.finance.contract import occ_symbol
 
 _PRICE_STEP = Decimal("0.0001")
@@ -87,13 +87,17 @@ def tie(books: Books, orders: Orders, statement: Statement) -> Tie:
         account=statement.account,
         periods=statement.periods,
         executions=len(within),
-        endings=sum(statement.covers(ending.date) for ending in books.endings),
+        endings=sum(_is_in(ending, statement) for ending in books.endings),
         differences=tuple(differences or _of_sums(sums)),
         sums=sums,
         strangers=tuple(strangers),
         strange_events=tuple(strange),
         others=statement.others,
     )
+
+
+def _is_in(ending: Ending, statement: Statement) -> bool:
+    return ending.of.account in ("", statement.account) and statement.covers(ending.date)
 
 
 def _is_due(fill: Fill, statement: Statement) -> bool:

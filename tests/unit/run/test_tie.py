@@ -236,6 +236,9 @@ def test_endings_tie() -> None:
     found = compared(statement(*BOTH, events=EVENTS), endings=ENDED)
     assert found.ties
     assert found.endings == 2
+    elsewhere = ended(replace(LONG, account="U2", option=put(1000)), "expired")
+    again = compared(statement(*BOTH, events=EVENTS), endings=(*ENDED, elsewhere))
+    assert (again.ties, again.endings) == (True, 2)
 
 
 @pytest.mark.parametrize(
