@@ -38,6 +38,7 @@ SECTIONS = {
         "chaos": _Entry("engine.cli.chaos:chaos", "Try bots under faults and crashes; a verdict for each invariant."),
     },
     "Run it": {
+        "doctor": _Entry("engine.cli.doctor:doctor", "Check that all is ready for a run."),
         "run": _Entry("engine.cli.run:run", "Run bots, on paper or live."),
         "serve": _Entry("engine.cli.serve:serve", "Run bots with their page in the browser."),
         "promote": _Entry(

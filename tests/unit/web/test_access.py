@@ -9,7 +9,8 @@ from engine.web.access import LOCKED_SECONDS, MOST_BODY, WRONG_BEFORE_LOCK, Acce
 
 KNOWN = {"Authorization": f"Bearer {TOKEN}", "X-Rulebot": "1"}
 READS = [
-    "/", "/live", "/bots/dte0_condor", "/api/status", "/api/positions", "/api/positions/greeks", "/api/positions/risk",
+    "/", "/live", "/bots/dte0_condor", "/trades",
+    "/api/status", "/api/positions", "/api/positions/greeks", "/api/positions/risk",
     "/api/trades", "/api/pnl", "/api/pnl/history", "/api/account", "/api/market", "/api/performance",
     "/api/openapi.json", "/api/alerts", "/static/page.js",
 ]  # fmt: skip
