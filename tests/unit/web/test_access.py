@@ -20,6 +20,12 @@ CHANGES = [
 ]  # fmt: skip
 
 
+@pytest.fixture
+def client(shared: Client) -> Client:
+    """Return the one page that all tests here look at."""
+    return shared
+
+
 @pytest.mark.parametrize("path", READS)
 def test_nothing_is_read_without_a_token(client: Client, path: str) -> None:
     assert client.send("GET", path).status == 401

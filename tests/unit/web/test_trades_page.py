@@ -6,6 +6,12 @@ from web_client import Client
 from engine.store.queries import StoreReader
 
 
+@pytest.fixture
+def client(shared: Client) -> Client:
+    """Return the one page that all tests here look at."""
+    return shared
+
+
 def page(client: Client, query: str = "") -> str:
     answer = client.get(f"/trades{query}")
     assert answer.status == 200
