@@ -50,6 +50,7 @@ SECTIONS = {
         "summary": _Entry("engine.cli.summary:summary", "Sum up the trades of a day."),
         "why": _Entry("engine.cli.why:why", "Say why a bot did, or did not, trade."),
         "web": _Entry("engine.cli.web:web", "Show a store as a page in the browser."),
+        "health": _Entry("engine.cli.health:health", "Ask the page whether its engine is well."),
     },
     "Operate": {
         "pause": _Entry("engine.cli.control:pause", "Let no bot enter; exits go on."),

@@ -18,6 +18,7 @@ from engine.ports import Batch, Broker, Feed, Journal, Link
 from engine.record.record import DURABLE, Kind, Record
 from engine.run.bars import BarWatch
 from engine.run.connecting import waits
+from engine.run.heartbeat import Heartbeat
 from engine.run.prepare import prepare
 from engine.turn.program import Program
 from engine.turn.state import State
@@ -58,7 +59,8 @@ class Loop:
 
     inbox: returns operator requests that have come. watcher: is shown every batch's end (state, at). recorded: is told
     what has been written, before the state follows. guard: is asked at every batch whether we may go on, and raises
-    when not. between: is given the time between two batches, and may `exchange` the program. A Loop is used once.
+    when not. between: is given the time between two batches, and may `exchange` the program. is_patient: also what the
+    first session needs to know is asked for again, where a run that a person has started ends. A Loop is used once.
     """
 
     program: Program
@@ -73,6 +75,8 @@ class Loop:
     guard: Callable[[], None] = lambda: None
     between: Callable[[datetime], Awaitable[None]] = _nothing
     inbox_every: timedelta = INBOX_EVERY
+    is_patient: bool = False
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
     spent: Spent = field(default_factory=Spent)
     at: datetime | None = None
     reason: str = ""
@@ -114,6 +118,7 @@ class Loop:
             self._take_facts(batch.at)
             await self._take_bars(batch.at)
             self.watcher(self, batch.at)
+            self.heartbeat.beat()
             if reason := ends(batch.at):
                 self.reason = reason
                 return
@@ -146,11 +151,15 @@ class Loop:
     async def _reconnect(self) -> Batch:
         clock, told = asyncio.get_running_loop().time, False
         lost = clock()
+        self.heartbeat.waits("")
         for wait in waits(self.program.install):
             try:
-                return await self.link.connect()
+                found = await self.link.connect()
+                self.heartbeat.runs()
+                return found
             except BrokerError as error:
                 log.warning("%s; tried again in %.0f s", error.message, wait)
+                self.heartbeat.waits(error.message)
                 away = clock() - lost
                 if away >= UNWATCHED and not told:
                     told = self._tell_unwatched(away)
@@ -221,9 +230,12 @@ class Loop:
         try:
             facts = asked.result()
         except BrokerError as error:
-            if self.link.is_lockstep or (self._prepared is None and self.link.is_up):
+            if self.link.is_lockstep or (self._prepared is None and self.link.is_up and not self.is_patient):
                 raise
             log.warning("%s; asked again in a minute", error.message)
+            if self._prepared is None and self._prepare_again is None and self.link.is_up:
+                text = f"{error.message}; it is asked again every minute, and no bot enters before the answer"
+                self.note(Record(at, Kind.ALARM, data={"text": text}))
             self._prepare_again = at + PREPARE_AGAIN
             return
         for event in facts:

@@ -21,6 +21,7 @@ from engine.run.connecting import first_batch
 from engine.run.crash_loop import TELLING, WITHIN, WORDS, is_crash_loop
 from engine.run.desk import Desk, compile_text
 from engine.run.guard import Guard
+from engine.run.heartbeat import Heartbeat
 from engine.run.inbox import Inbox
 from engine.run.loop import INBOX_EVERY, STOPPED, Loop
 from engine.run.reload import Reloader
@@ -43,7 +44,8 @@ AFTER_CLOSE = timedelta(minutes=6)
 class RunOptions:
     """What a run was asked to do. `sessions` None goes on until somebody stops it; `until_flat` ends it when nothing
     that can be closed is open any more. accounts: the folder of the locks of accounts, None where accounts are made up.
-    inbox_every: how often requests of people are looked for while nothing moves.
+    inbox_every: how often requests of people are looked for while nothing moves. waits_for_gateway: as a service does,
+    however long no gateway lets us in.
     """
 
     store: Place
@@ -54,6 +56,8 @@ class RunOptions:
     until_flat: bool = False
     accounts: Path | None = None
     inbox_every: timedelta = INBOX_EVERY
+    waits_for_gateway: bool = False
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
     settings: Mapping[str, Json] = field(default_factory=dict)
 
 
@@ -93,15 +97,19 @@ async def execute(
     opens: returns the journal to write. Raises: StoreError, BrokerError; the journal is closed in any case, with the
     reason why the run ended.
     """
-    journal = opens(options)
+    journal, heartbeat = opens(options), options.heartbeat
+    heartbeat.waits("")
+    waiting = heartbeat.waits if options.waits_for_gateway else None
     try:
-        async with world as opened:
-            first = await first_batch(opened.ib.link, options.install or str(options.store))
+        async with heartbeat.attended(), world as opened:
+            first = await first_batch(opened.ib.link, options.install or str(options.store), waiting)
             with hold_account(opened.ib.link.account, options.store, options.accounts):
                 run = _assemble(desk, options, opened, journal, first.at, watcher)
+                heartbeat.runs()
                 started(run)
                 async with watched(lambda words: _tell(run, words), is_on=options.accounts is not None):
                     await _drive(run, first, journal)
+            heartbeat.ended(run.loop.reason)
             return run
     finally:
         journal.close()
@@ -146,6 +154,8 @@ def _assemble(
         watcher=lambda _, now: watcher(run, now),
         guard=Guard(journal.check_held).look,
         inbox_every=options.inbox_every,
+        is_patient=options.waits_for_gateway,
+        heartbeat=options.heartbeat,
     )
     reloader = Reloader(
         desk,
