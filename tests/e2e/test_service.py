@@ -54,6 +54,19 @@ def until(is_so: Callable[[], bool], what: str) -> None:
         time.sleep(0.1)
 
 
+def is_silent(manager: socket.socket, seconds: float) -> bool:
+    """Say whether nothing comes for so long, once what was under way has come."""
+    manager.settimeout(seconds)
+    try:
+        for _ in range(3):
+            manager.recv(4096)
+        return False
+    except TimeoutError:
+        return True
+    finally:
+        manager.settimeout(PATIENCE)
+
+
 @pytest.fixture
 def manager(tmp_path: Path) -> Iterator[socket.socket]:
     """Return systemd's end of the socket on which a service says how it is."""
@@ -83,10 +96,15 @@ def test_ci_a_service_is_there_before_its_gateway_and_ends_when_it_is_told_to(
     with rulebot(log, environ, "serve", "--paper", "--sim", *asked, *spec_files(["put_lite"])) as service:
         until(lambda: health(environ) == (0, "ok   engine waiting, not connected"), log.read_text())
         until(lambda: "nothing listens" in manager.recv(4096).decode(), "systemd is told for what it waits")
-        with rulebot(tmp_path / "gateway.log", {}, "gateway", "--port", str(gateway), "--speed", "60"):
+        with rulebot(tmp_path / "gateway.log", {}, "gateway", "--port", str(gateway), "--speed", "60") as market:
             until(lambda: health(environ) == (0, "ok   engine running, connected"), log.read_text())
             until(lambda: manager.recv(4096).decode().startswith("READY=1"), "systemd is told that it is ready")
             until(lambda: manager.recv(4096) == b"WATCHDOG=1", "batches ping the watchdog")
+            market.send_signal(signal.SIGSTOP)  # no more batches, while the process itself is well
+            assert health(environ)[0] == 0
+            assert is_silent(manager, 2.0)
+            market.send_signal(signal.SIGCONT)
+            until(lambda: manager.recv(4096) == b"WATCHDOG=1", "and ping it again")
             service.send_signal(signal.SIGTERM)
             assert service.wait(PATIENCE) == 0
             assert "stopped by the operator" in log.read_text()
