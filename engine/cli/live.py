@@ -97,6 +97,7 @@ async def _awaited(settings: "Settings", heartbeat: "Heartbeat") -> "tuple[int, 
     """Return the same once a gateway answers."""
     from engine.adapters.ib.greeting import greeting
     from engine.run.connecting import patiently
+    from engine.run.unwatched import told_when_unwatched
     from engine.run.worlds import LIVE_PORTS, listening_port
 
     async def ask() -> "tuple[int, Greeting, str]":
@@ -104,7 +105,7 @@ async def _awaited(settings: "Settings", heartbeat: "Heartbeat") -> "tuple[int, 
         return port, await greeting(settings.host, port), ""
 
     heartbeat.waits("")
-    async with heartbeat.attended():
+    async with heartbeat.attended(), told_when_unwatched(settings.live_store):
         return await patiently(ask, settings.host, heartbeat.waits)
 
 

@@ -20,6 +20,7 @@ from engine.run.bars import BarWatch
 from engine.run.connecting import waits
 from engine.run.heartbeat import Heartbeat
 from engine.run.prepare import prepare
+from engine.run.unwatched import UNWATCHED, unwatched_text
 from engine.turn.program import Program
 from engine.turn.state import State
 from engine.turn.turn import begin, turn
@@ -34,8 +35,6 @@ INBOX_EVERY = timedelta(seconds=0.25)
 RESTS = timedelta(seconds=5)
 """How long we do without the simulated gateway's clock at most: then people's requests are looked for."""
 PREPARE_AHEAD, PREPARE_AGAIN = timedelta(hours=1), timedelta(minutes=1)
-UNWATCHED = 600.0
-"""Seconds without a broker after which a person is told that nobody watches what is open."""
 STOP_PATIENCE = 30
 """Batches after a stop was asked for in which cancels of entries may still be answered."""
 
@@ -171,8 +170,8 @@ class Loop:
         held = [self.state.positions[name] for name in self.state.active]
         count = sum(not position.is_flat for position in held)
         if count and self.at is not None:
-            text = f"no connection to the broker for {away / 60:.0f} minutes: {count} open positions are not watched"
-            self.note(Record(self.at + timedelta(seconds=away), Kind.ALARM, data={"text": text}))
+            told = Record(self.at + timedelta(seconds=away), Kind.ALARM, data={"text": unwatched_text(away, count)})
+            self.note(told)
         return True
 
     async def _wait_for_requests(self, seconds: float) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
@@ -27,6 +27,7 @@ from engine.run.loop import INBOX_EVERY, STOPPED, Loop
 from engine.run.reload import Reloader
 from engine.run.reread import LiveRun, told_limits, told_sources, told_specs
 from engine.run.resume import Resumed, resume
+from engine.run.unwatched import told_when_unwatched
 from engine.run.watchdog import watched
 from engine.run.worlds import World
 from engine.store.account_lock import hold_account
@@ -101,8 +102,10 @@ async def execute(
     heartbeat.waits("")
     waiting = heartbeat.waits if options.waits_for_gateway else None
     try:
-        async with heartbeat.attended(), world as opened:
-            first = await first_batch(opened.ib.link, options.install or str(options.store), waiting)
+        async with heartbeat.attended(), AsyncExitStack() as stack:
+            async with _told_when_unwatched(options, journal):
+                opened = await stack.enter_async_context(world)
+                first = await first_batch(opened.ib.link, options.install or str(options.store), waiting)
             with hold_account(opened.ib.link.account, options.store, options.accounts):
                 run = _assemble(desk, options, opened, journal, first.at, watcher)
                 heartbeat.runs()
@@ -113,6 +116,13 @@ async def execute(
             return run
     finally:
         journal.close()
+
+
+def _told_when_unwatched(options: RunOptions, journal: SqlJournal) -> AbstractAsyncContextManager[None]:
+    """Return what tells a person when a service waits long with positions open; where time is made up, nothing does."""
+    if not options.waits_for_gateway or options.accounts is None:
+        return nullcontext()
+    return told_when_unwatched(options.store, lambda record: journal.append([record], durable=True))
 
 
 def _tell(run: Run, words: str) -> None:

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,6 +49,13 @@ def scopes() -> Iterator[Scope]:
                     yield Scope(file, node, tree.body)
 
 
+@cache
+def makers(name: str) -> list[ast.Return]:
+    """Return where functions of that name return what they make."""
+    named = [scope.function for scope in scopes() if getattr(scope.function, "name", "") == name]
+    return [node for function in named for node in ast.walk(function) if isinstance(node, ast.Return)]
+
+
 def texts(node: ast.AST, scope: Scope) -> list[str]:
     """Return what a text can be, with a mark around all that is filled in; names are followed within the file."""
     match node:
@@ -65,6 +73,8 @@ def texts(node: ast.AST, scope: Scope) -> list[str]:
         case ast.BinOp(op=ast.Add()):
             ways = texts(node.right, scope)
             return [f"{one}{FILLED_IN}{two}" for one in texts(node.left, scope) for two in ways]
+        case ast.Call(func=ast.Name(id=name)):
+            return [way for each in makers(name) for way in texts(each.value or each, scope)] or [FILLED_IN]
         case ast.Name(id=name):
             return [way for value in scope.given(name) for way in texts(value, scope)] or [FILLED_IN]
     return [FILLED_IN]
