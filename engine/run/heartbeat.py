@@ -80,6 +80,10 @@ class Heartbeat:
         silent = self._elapsed() - self._seen
         return f"the engine has shown no sign of life for {silent:.0f} s" if silent > HUNG_AFTER else ""
 
+    def silence(self) -> float:
+        """Return for how many seconds an engine that should take batches has ended none."""
+        return self._elapsed() - self._seen if self.stage is Stage.RUNNING else 0.0
+
     @asynccontextmanager
     async def attended(self) -> AsyncIterator[None]:
         """Show the event loop's own signs of life meanwhile, as long as no batches are due."""

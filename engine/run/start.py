@@ -110,7 +110,8 @@ async def execute(
                 run = _assemble(desk, options, opened, journal, first.at, watcher)
                 heartbeat.runs()
                 started(run)
-                async with watched(lambda words: _tell(run, words), is_on=options.accounts is not None):
+                is_real = options.accounts is not None
+                async with watched(lambda words: _tell(run, words), is_on=is_real, silence=heartbeat.silence):
                     await _drive(run, first, journal)
             heartbeat.ended(run.loop.reason)
             return run

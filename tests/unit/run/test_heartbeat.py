@@ -92,6 +92,17 @@ def test_an_engine_whose_loop_is_stuck_pings_nobody_and_is_called_hung(manager: 
     assert manager.heard() == []
 
 
+def test_silence_counts_only_while_batches_are_due() -> None:
+    clock = Clock()
+    heartbeat = Heartbeat(elapsed=clock)
+    heartbeat.waits("")
+    clock.now += 500.0
+    assert heartbeat.silence() == 0.0
+    heartbeat.runs()
+    clock.now += 7.0
+    assert heartbeat.silence() == 7.0
+
+
 def test_an_end_is_told_with_its_reason(manager: Manager) -> None:
     heartbeat = Heartbeat(Systemd(manager.environ), Clock())
     heartbeat.ended("stopped by the operator")
