@@ -388,9 +388,9 @@ class Desk:
     def holds(self, contract: Contract, count: int) -> Turn:
         return self.send(PositionReport(self.now, contract, Decimal(count), Decimal(0)))
 
-    def ask(self, request: Request, bot: str = "", identity: str = "") -> Turn:
+    def ask(self, request: Request, bot: str = "", identity: str = "", position: str = "") -> Turn:
         self.requests += 1
-        return self.send(OperatorRequest(self.now, identity or f"r{self.requests}", request, bot))
+        return self.send(OperatorRequest(self.now, identity or f"r{self.requests}", request, bot, position))
 
     def ask_kill(self) -> Turn:
         return self.ask(Request.KILL)

@@ -38,6 +38,7 @@ SECTIONS = {
         "chaos": _Entry("engine.cli.chaos:chaos", "Try bots under faults and crashes; a verdict for each invariant."),
     },
     "Run it": {
+        "doctor": _Entry("engine.cli.doctor:doctor", "Check that all is ready for a run."),
         "run": _Entry("engine.cli.run:run", "Run bots, on paper or live."),
         "serve": _Entry("engine.cli.serve:serve", "Run bots with their page in the browser."),
         "promote": _Entry(
@@ -49,6 +50,7 @@ SECTIONS = {
         "list": _Entry("engine.cli.list:list_bots", "List the bots that ran."),
         "summary": _Entry("engine.cli.summary:summary", "Sum up the trades of a day."),
         "why": _Entry("engine.cli.why:why", "Say why a bot did, or did not, trade."),
+        "alerts": _Entry("engine.cli.alerts:alerts", "Show what people were told, and tell them."),
         "web": _Entry("engine.cli.web:web", "Show a store as a page in the browser."),
         "health": _Entry("engine.cli.health:health", "Ask the page whether its engine is well."),
     },

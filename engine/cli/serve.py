@@ -1,16 +1,19 @@
 """`rulebot serve`: an engine and its page in one process."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.alerts import people_option, teller_to
 from engine.cli.run import run, run_with
 from engine.cli.web import WHERE_NAMES, serve_store, wait_for_stop, where_options
 from engine.store.place import Place
 
 if TYPE_CHECKING:
+    from engine.alerts.teller import Teller, Telling
     from engine.run.happening import Happening
     from engine.run.start import Run
     from engine.web.live import Live
@@ -19,11 +22,13 @@ if TYPE_CHECKING:
 
 @click.command("serve", short_help="Run bots with their page in the browser.", params=list(run.params))
 @where_options
-def serve(**options: Any) -> None:
+@people_option("--alerts", "Tell these people what matters.")
+def serve(people: Path | None, **options: Any) -> None:
     """Run the bots of SPECS as 'rulebot run' does, and show them on a page: what each does and waits for, and why.
 
     The page is told of everything within a second, and what is asked on it the engine does. With --sim --speed 30 a
-    whole day passes in thirteen minutes. When the run is over the page stays until Ctrl+C, unless it is a service.
+    whole day passes in thirteen minutes. When the run is over the page stays until Ctrl+C, unless it is a service. With
+    --alerts people are told what matters, wherever they are (docs/alerts.md).
 
     --wait-for-gateway makes it a service: the page is there before the gateway is, and says what is waited for; outside
     sessions the engine idles; systemd and health checks are told how it is (docs/service.md).
@@ -31,7 +36,7 @@ def serve(**options: Any) -> None:
     Exit code: as of 'rulebot run'; 2 and 3 also when the page cannot be served.
     """
     where = {name: options.pop(name) for name in WHERE_NAMES}
-    page = Page(where)
+    page = Page(where, None if people is None else teller_to(people))
     try:
         run_with(options, page)
         if not options["wait_for_gateway"]:
@@ -41,14 +46,15 @@ def serve(**options: Any) -> None:
 
 
 class Page:
-    """The page beside a run: it is shown what the screen is shown."""
+    """The page beside a run, which is shown what the screen is shown, and what tells people of it."""
 
-    def __init__(self, where: dict[str, Any]) -> None:
+    def __init__(self, where: dict[str, Any], teller: "Callable[[Place], Teller] | None" = None) -> None:
         from engine.run.heartbeat import Heartbeat
         from engine.run.systemd import Systemd
 
         self.heartbeat = Heartbeat(Systemd())
-        self._where = where
+        self._where, self._teller = where, teller
+        self._telling: Telling | None = None
         self._live: Live | None = None
         self._server: Server | None = None
         self._is_stopping = False
@@ -57,9 +63,14 @@ class Page:
         """Start the page of a run's store, unless it is there."""
         from engine.web.live import Live
 
-        if self._live is None:
-            self._live = Live(store, heartbeat=self.heartbeat)
-            self._server = serve_store(store, self._where, self._live)
+        if self._live is not None:
+            return
+        if self._teller is not None:
+            from engine.alerts.teller import Telling
+
+            self._telling = Telling(self._teller(store))
+        self._live = Live(store, heartbeat=self.heartbeat)
+        self._server = serve_store(store, self._where, self._live)
 
     def started(self, run: "Run") -> None:
         """Show a run on the page of its store."""
@@ -91,6 +102,8 @@ class Page:
         wait_for_stop()
 
     def close(self) -> None:
-        """End the page."""
+        """End the page, once what is due has been told."""
+        if self._telling is not None:
+            self._telling.stop()
         if self._server is not None:
             self._server.stop()

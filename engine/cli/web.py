@@ -135,10 +135,16 @@ def token_file(store: Place) -> Path:
     return beside(store, data_folder(), "-web-token")
 
 
-def wait_for_stop() -> None:
-    """Wait for Ctrl+C, or to be told to end."""
+def stop_signal() -> threading.Event:
+    """Return what is set by Ctrl+C, or when this process is told to end."""
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
+    return ended
+
+
+def wait_for_stop() -> None:
+    """Wait for Ctrl+C, or to be told to end."""
+    ended = stop_signal()
     while not ended.wait(3600):
         pass

@@ -234,16 +234,22 @@ class Request(Enum):
     KILL = "kill"
     FLATTEN = "flatten"
     RELOAD = "reload"
+    CLOSE = "close"
+    ENTER = "enter"
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorRequest:
-    """A person, or the end of a run, asks. `bot` "" means all; `id` names the request so that it acts once."""
+    """A person, or the end of a run, asks. `bot` "" means all; `id` names the request so that it acts once.
+
+    position: which one to close, of that bot.
+    """
 
     at: datetime
     id: str
     request: Request
     bot: str = ""
+    position: str = ""
 
 
 Event = (

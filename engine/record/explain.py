@@ -66,14 +66,15 @@ class Span:
 class Story:
     """One bot on one day.
 
-    entered: instants at which an entry was decided. last: the entry conditions as they were judged last. ends: why
-    watching ended. refused: what the gate or the legs' requirements said, each text once. unfilled: entries that ended
-    without a fill, and why. ranked: which symbols of a universe were taken, and which passed over. reloaded: when its
-    text was another from then on, by digests. halted, skipped: from the bot's day.
+    entered: instants at which an entry was decided; by_hand: those at which an operator did. last: the entry conditions
+    as they were judged last. ends: why watching ended. refused: what the gate or the legs' requirements said, each text
+    once. unfilled: entries that ended without a fill, and why. ranked: which symbols of a universe were taken, which
+    passed over. reloaded: when its text was another from then on, by digests. halted, skipped: from the bot's day.
     """
 
     watched: tuple[Span, ...]
     entered: tuple[datetime, ...]
+    by_hand: tuple[datetime, ...]
     nearest: Moment | None
     nearest_rule: str
     last: Moment
@@ -96,6 +97,7 @@ def story(records: Sequence[Record]) -> Story:
     return Story(
         watched=watched,
         entered=tuple(record.at for record in _decisions(records, "enter")),
+        by_hand=tuple(record.at for record in _decisions(records, "enter") if record.data.get("by_hand")),
         nearest=nearest,
         nearest_rule=nearest_rule,
         last=state_at(records, watched[-1].end if watched else records[-1].at, ENTRY_PLACES),

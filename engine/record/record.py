@@ -35,7 +35,7 @@ class Kind(Enum):
     settlement    position, leg, quantity, price, how (worthless, cash, assigned, exercised)
     message       code, text, ref                     a broker message on an order
     alarm         text, contract of a fill not ours   something a person should know
-    operator      id, request, bot, accepted (who else may trade this account, with a resume)
+    operator      id, request, bot, position, accepted (who else may trade this account, with a resume)
     reload        of a bot: what (added, changed, removed), was, now (digests); of the engine: what (asked, waits,
                   refused, nothing, applied), reason, changes, limit_changes; with applied: specs, limits
     facts         symbol, what, value                 closes, bars (the last close), listing sizes, opening move,

@@ -116,7 +116,8 @@ def _settlement(record: Record, _: State) -> Happening | None:
 
 def _operator(record: Record, _: State) -> Happening:
     who = f" {record.data['bot']}" if record.data.get("bot") else ""
-    return Happening(record.at, "", f"asked by the operator: {record.data['request']}{who}")
+    which = f" {record.data['position']}" if record.data.get("position") else ""
+    return Happening(record.at, "", f"asked by the operator: {record.data['request']}{which or who}")
 
 
 def _reload(record: Record, _: State) -> Happening | None:

@@ -17,21 +17,23 @@ from engine.store.place import Place, Server
 from engine.store.requests import box_of
 
 POLL_SECONDS = 0.2
-MEANT_FOR_THIS_ONE = (Request.STOP, Request.RELOAD)
+MEANT_FOR_THIS_ONE = (Request.STOP, Request.RELOAD, Request.ENTER)
 
 
-def post(store: Place, request: Request, bot: str = "", identity: str = "") -> bool:
+def post(store: Place, request: Request, bot: str = "", identity: str = "", position: str = "") -> bool:
     """Leave a request for the engine of `store`; return whether one runs: else the next one acts on it first.
 
     identity: names the request where it may be left twice; it acts once.
-    Raises: StoreError when it cannot be left, or an engine is to be stopped or to reload and none runs.
+    Raises: StoreError when it cannot be left, or an engine is to stop, reload or enter and none runs.
     """
     is_running = is_in_use(store)
     if not is_running and (request in MEANT_FOR_THIS_ONE or not _is_known(store)):
         raise StoreError(f"no engine is running on {store}", "'rulebot list' shows the bots of a store")
     stamp = time.time_ns()
     name = f"{stamp:020d}-{os.getpid()}"
-    box_of(store).put(name, json.dumps({"id": identity or name, "request": request.value, "bot": bot}))
+    box_of(store).put(
+        name, json.dumps({"id": identity or name, "request": request.value, "bot": bot, "position": position})
+    )
     return is_running
 
 
@@ -102,6 +104,7 @@ def _is_for_another(body: str) -> bool:
 def _read(body: str, at: datetime) -> OperatorRequest | None:
     try:
         data = json.loads(body)
-        return OperatorRequest(at, str(data["id"]), Request(data["request"]), str(data.get("bot", "")))
+        bot, position = (str(data.get(name, "")) for name in ("bot", "position"))
+        return OperatorRequest(at, str(data["id"]), Request(data["request"]), bot, position)
     except (ValueError, KeyError, TypeError):
         return None

@@ -90,7 +90,7 @@ def resume(
                 bases[record.position] = marks[record.position]
         elif record.kind is Kind.OPERATOR:
             requests.add(str(data["id"]))
-            standing = after_request(standing, Request(data["request"]), record.bot)
+            standing = after_request(standing, Request(data["request"]), record.bot, str(data.get("position") or ""))
             let_be = data.get("accepted") or []
             assert isinstance(let_be, list)
             accepted.update(str(key) for key in let_be)

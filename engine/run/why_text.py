@@ -54,7 +54,11 @@ def _headline(bot: str, session: date, told: Story, trades: Sequence[Row]) -> st
     elif not opened and not told.entered:
         parts.append("It did not watch.")
     if told.entered:
-        parts.append(f"All conditions held at {', '.join(clock(at) for at in told.entered)}.")
+        held = [at for at in told.entered if at not in told.by_hand]
+        if held:
+            parts.append(f"All conditions held at {', '.join(clock(at) for at in held)}.")
+        if told.by_hand:
+            parts.append(f"An operator had it enter at {', '.join(clock(at) for at in told.by_hand)}.")
     return "  ".join(parts)
 
 

@@ -156,9 +156,8 @@ class StoreReader:
         if bot:
             at = self.last_activity(bot)
             return None if at is None else exchange_date(at)
-        with self._connection.begin():
-            found = self._connection.execute(select(journal.c.at).order_by(journal.c.seq.desc()).limit(1)).scalar()
-        return None if found is None else exchange_date(utc_time(found))
+        at = self.last_at()
+        return None if at is None else exchange_date(at)
 
     def day(self, bot: str, day: date, kinds: Collection[Kind] = STORY_KINDS) -> Sequence[Record]:
         """Return a bot's records of one exchange date, in order."""
@@ -186,6 +185,25 @@ class StoreReader:
         """Return all records of some kinds, in order. Raises: ValueError for one that cannot be read."""
         with self._connection.begin():
             return self._records(select(*COLUMNS).where(journal.c.kind.in_(_values(kinds))))
+
+    def numbered_after(self, number: int, kinds: Collection[Kind]) -> list[tuple[int, Record]]:
+        """Return the records of some kinds after a number, with their own. Raises: ValueError for an unreadable one."""
+        query = select(journal.c.seq, *COLUMNS).where(journal.c.seq > number, journal.c.kind.in_(_values(kinds)))
+        with self._connection.begin():
+            return [(row[0], _certain(*row[1:])) for row in self._connection.execute(query.order_by(journal.c.seq))]
+
+    def last_record(self, kind: Kind) -> tuple[int, Record] | None:
+        """Return the last record of a kind, with its number."""
+        query = select(journal.c.seq, *COLUMNS).where(journal.c.kind == kind.value)
+        with self._connection.begin():
+            row = self._connection.execute(query.order_by(journal.c.seq.desc()).limit(1)).first()
+        return None if row is None else (row[0], _certain(*row[1:]))
+
+    def last_at(self) -> datetime | None:
+        """Return the time of the last record."""
+        with self._connection.begin():
+            found = self._connection.execute(select(journal.c.at).order_by(journal.c.seq.desc()).limit(1)).scalar()
+        return None if found is None else utc_time(found)
 
     def head(self) -> tuple[int, str]:
         """Return number and hash of the last record; 0 and "" of an empty journal."""
@@ -222,6 +240,13 @@ class StoreReader:
 
     def _records(self, query: Select[Any]) -> list[Record]:
         return list(read_rows(self._connection, query))
+
+
+def _certain(*columns: str) -> Record:
+    found = _readable(*columns)
+    if isinstance(found, str):
+        raise ValueError(found)
+    return found
 
 
 def _readable(at: str, kind: str, bot: str, position: str, data: str) -> Record | str:

@@ -62,7 +62,7 @@ def is_to_be_judged(work: Work, bot: CompiledBot) -> bool:
     name = bot.plan.name
     if is_entering(work, name):
         return False
-    _enter_window(work, bot)
+    enter_window(work, bot)
     state = work.bots[name]
     found = _opportunity(work, bot)
     if not found.is_open:
@@ -86,7 +86,7 @@ def is_entering(work: Work, name: str) -> bool:
     return any(position.state == "entering" for position in work.positions_of(name))
 
 
-def _enter_window(work: Work, bot: CompiledBot) -> None:
+def enter_window(work: Work, bot: CompiledBot) -> None:
     """Begin a fresh opportunity when another window is at hand than at the last look."""
     state = work.bots[bot.plan.name]
     number = at_hand(bot.windows(work.state.session), work.at)

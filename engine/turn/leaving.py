@@ -51,7 +51,7 @@ def step_exits(work: Work, position: Position) -> None:
     bot = work.governing(position)
     if _only_waits_for_expiry(work, position, bot):
         return
-    if work.state.standing.is_flattening(position.bot):
+    if work.state.standing.must_close(position.bot, position.id):
         if position.exit_reason != FLATTENED:
             leave(work, position, FLATTENED)
         return

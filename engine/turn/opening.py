@@ -48,7 +48,9 @@ def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, q
         max_risk=None if worst is None else worst * LOT,
         alternative=bot.alternative,
     )
-    work.record(Kind.DECISION, plan.name, position.id, what="enter", reason=_reason(bot), values=[], **_of(bot))
+    work.record(
+        Kind.DECISION, plan.name, position.id, what="enter", reason=_reason(work, bot), values=[], **_of(work, bot)
+    )
     record_selection(work, bot, view, selection, "", position.id)
     work.put_position(position)
     position = work.move(position, "enter")
@@ -56,13 +58,17 @@ def send_entry(work: Work, bot: CompiledBot, view: View, selection: Selection, q
     send_opening(work, bot, position, attempt=1)
 
 
-def _reason(bot: CompiledBot) -> str:
+def _reason(work: Work, bot: CompiledBot) -> str:
+    if work.bots[bot.plan.name].by_hand is not None:
+        return "asked by the operator"
     return f"all conditions hold: {bot.alternative}" if bot.alternative else "all conditions hold"
 
 
-def _of(bot: CompiledBot) -> dict[str, Json]:
-    """Return which symbol and alternative it is, where there are several."""
-    return {name: said for name, said in (("symbol", bot.symbol), ("alternative", bot.alternative)) if said}
+def _of(work: Work, bot: CompiledBot) -> dict[str, Json]:
+    """Return which symbol and alternative it is, where there are several, and whether a person asked for it."""
+    by_hand = work.bots[bot.plan.name].by_hand is not None
+    told = (("symbol", bot.symbol), ("alternative", bot.alternative), ("by_hand", by_hand))
+    return {name: said for name, said in told if said}
 
 
 def _new_id(work: Work, name: str, day: BotDay) -> str:

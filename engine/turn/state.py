@@ -42,12 +42,13 @@ class Trading(Enum):
 class Standing(NamedTuple):
     """What the operator has asked for and not taken back; a bot's name "" means all.
 
-    paused: bots that enter nothing. flattening: bots whose positions are all closed.
+    paused: bots that enter nothing. flattening: bots of which all is closed. closing: positions that are closed.
     """
 
     trading: Trading = Trading.ACTIVE
     paused: frozenset[str] = frozenset()
     flattening: frozenset[str] = frozenset()
+    closing: frozenset[str] = frozenset()
 
     def may_enter(self, bot: str) -> bool:
         """Say whether the bot may open anything."""
@@ -57,21 +58,28 @@ class Standing(NamedTuple):
         """Say whether all that the bot holds is to be closed."""
         return bool(self.flattening & {"", bot})
 
+    def must_close(self, bot: str, position: str) -> bool:
+        """Say whether this position is to be closed, alone or with all that its bot holds."""
+        return self.is_flattening(bot) or position in self.closing
 
-def after_request(standing: Standing, request: Request, bot: str) -> Standing:
+
+def after_request(standing: Standing, request: Request, bot: str, position: str = "") -> Standing:
     """Return what stands after an operator's request; a restart folds the recorded ones the same way.
 
     A kill of one bot pauses that bot; one of all leaves only what reduces. To flatten is to kill, and to close.
+    To close one position changes nothing else.
     """
-    trading, paused, flattening = standing
+    trading, paused, flattening, closing = standing
+    if request is Request.CLOSE:
+        return standing._replace(closing=closing | {position})
     if request is Request.FLATTEN:
         flattening |= {bot}
     if request is Request.PAUSE or (request in (Request.KILL, Request.FLATTEN) and bot):
-        return Standing(trading, paused | {bot}, flattening)
+        return Standing(trading, paused | {bot}, flattening, closing)
     if request in (Request.KILL, Request.FLATTEN):
-        return Standing(Trading.REDUCING, paused, flattening)
+        return Standing(Trading.REDUCING, paused, flattening, closing)
     if request is Request.RESUME:
-        return Standing(trading, paused - {bot}, flattening - {bot}) if bot else Standing()
+        return Standing(trading, paused - {bot}, flattening - {bot}, closing) if bot else Standing()
     return standing
 
 
@@ -145,7 +153,7 @@ class BotState:
     it waits only for resting orders of the other side to be taken back, or for an answer on margin. margin: the last
     answer on it. trailing: the last reading for a best profit, by position and by what is measured. ranks: symbols of a
     universe that were taken last, and passed over. ranked: what each was ranked by last, and when. focus: symbols worth
-    lines for their strikes, the best first.
+    lines for their strikes, the best first. by_hand: until when an entry that an operator has asked for is tried.
     """
 
     day: BotDay
@@ -166,6 +174,7 @@ class BotState:
     margin: MarginAnswer | None = None
     ranks: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     ranked: Mapping[str, tuple[float, datetime]] = field(default_factory=dict)
+    by_hand: datetime | None = None
     focus: tuple[str, ...] = ()
 
 

@@ -36,11 +36,13 @@ from engine.model.event import (
     PositionReport,
     Request,
 )
+from engine.model.order import Purpose
 from engine.model.position import Position
 from engine.record.record import Json, Kind
 from engine.turn import covering, daily, doubting, settling, watching
 from engine.turn.asking import orders_listed, step_asking
 from engine.turn.bars import take_bars, take_implied
+from engine.turn.by_hand import ask_entry, step_by_hand
 from engine.turn.caution import go_on
 from engine.turn.dividends import warn_of_dividends
 from engine.turn.ended import next_opening
@@ -54,7 +56,7 @@ from engine.turn.profit import structures
 from engine.turn.program import Program
 from engine.turn.protecting import place_protection
 from engine.turn.reports import on_commission, on_execution, on_message, on_order
-from engine.turn.resting import cancel_entries, option_has_expired, place_resting, put_back
+from engine.turn.resting import cancel, cancel_entries, option_has_expired, place_resting, put_back
 from engine.turn.scanning import step_universe
 from engine.turn.state import NEVER, State, after_request
 from engine.turn.torn import step_torn
@@ -159,6 +161,9 @@ def _retry(work: Work, position: Position) -> None:
 def _enter(work: Work, names: set[str], blocked: dict[str, str]) -> None:
     for name, bot in work.program.bots.items():
         if name not in names:
+            continue
+        if work.bots[name].by_hand is not None:
+            step_by_hand(work, bot, blocked.get(name, ""))
             continue
         if blocked.get(name):
             work.set_bot(name, replace(work.bots[name], waits=blocked[name]))
@@ -270,9 +275,18 @@ def _on_operator(work: Work, event: OperatorRequest) -> dict[str, Any]:
         told["accepted"] = [*sorted(work.rivals)]
         changes["accepted"] = work.state.accepted | work.rivals
         work.rivals = frozenset()
-    work.record(Kind.OPERATOR, event.bot, "", id=event.id, request=event.request.value, bot=event.bot, **told)
-    changes["standing"] = after_request(work.state.standing, event.request, event.bot)
-    if event.request is Request.RESUME:
+    bot = event.bot
+    if event.request is Request.CLOSE:
+        told["position"] = event.position
+        bot = bot or (work.positions[event.position].bot if event.position in work.positions else "")
+    work.record(Kind.OPERATOR, bot, "", id=event.id, request=event.request.value, bot=bot, **told)
+    changes["standing"] = after_request(work.state.standing, event.request, event.bot, event.position)
+    if event.request is Request.CLOSE:
+        _close_one(work, event.position)
+    elif event.request is Request.ENTER:
+        ask_entry(work, event.bot)
+        changes["watch_at"] = work.at
+    elif event.request is Request.RESUME:
         _end_halts(work, event.bot)
     elif event.request in (Request.KILL, Request.FLATTEN):
         cancel_entries(work, event.bot, "killed")
@@ -283,6 +297,17 @@ def _on_operator(work: Work, event: OperatorRequest) -> dict[str, Any]:
         changes["is_stopping"] = True
         cancel_entries(work, event.bot, "the engine stops")
     return changes
+
+
+def _close_one(work: Work, name: str) -> None:
+    """Take back what would still open a position, and have it looked at; that it must be closed stands."""
+    position = work.positions.get(name)
+    if position is None:
+        return
+    for order in work.live_orders(name):
+        if order.purpose is Purpose.ENTRY:
+            cancel(work, order, "closed by the operator")
+    work.set_wake(position.bot, work.at)
 
 
 def _end_halts(work: Work, bot: str) -> None:

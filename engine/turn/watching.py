@@ -127,7 +127,11 @@ def _is_in_reach(work: Work, bot: CompiledBot, is_entering: bool) -> bool:
     session = work.state.session
     state = work.bots[bot.plan.name]
     start, end = bot.window(session, work.at)
-    in_reach = is_entering or (start - WATCH_AHEAD <= work.at < end and not _is_over(work, state, bot))
+    in_reach = (
+        is_entering
+        or state.by_hand is not None
+        or (start - WATCH_AHEAD <= work.at < end and not _is_over(work, state, bot))
+    )
     early = bool(bot.plan.needs.opening_move) and work.at < session.open + OPENING_MINUTES
     return in_reach or early
 
@@ -153,10 +157,14 @@ def index_rows(work: Work) -> dict[int, tuple[str, ...]]:
 def _entry_rows(work: Work, name: str) -> frozenset[int]:
     """Return the rows its halts and entry conditions read now: none once its day is over."""
     bot = work.program.bots.get(name)
-    if bot is None or _is_over(work, work.bots[name], bot):
+    if bot is None:
         return frozenset()
     session = work.state.session
     start, end = bot.window(session, work.at)
+    if (asked := work.bots[name].by_hand) is not None:
+        start, end = work.at, asked + WATCH_EVERY
+    elif _is_over(work, work.bots[name], bot):
+        return frozenset()
     rows = work.state.board.rows
     found: set[int] = set()
     if work.at < end and (work.at >= start or bot.halts):

@@ -23,6 +23,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 COOKIE = "rulebot_session"
 CUSTOM = b"x-rulebot"
+CHANGES = frozenset({"POST"})
+"""The methods that change something; no route has another one, which a test holds."""
 SESSION_SECONDS = 30 * 24 * 3600.0
 MOST_SESSIONS = 64
 WRONG_BEFORE_LOCK = 5
@@ -148,7 +150,7 @@ class Gate:
         if not self._is_known(headers):
             words = "too many wrong tokens: wait a minute" if self._sessions.is_locked else "a token is needed"
             return 429 if self._sessions.is_locked else 401, "token", words
-        if method not in ("GET", "HEAD", "OPTIONS"):
+        if method in CHANGES:
             if headers.get(CUSTOM) != "1":
                 return 403, "header", "a change needs the header X-Rulebot: 1"
             if headers.get(b"content-type", "").partition(";")[0].strip() != "application/json":

@@ -3,7 +3,7 @@
 Money is dollars, prices are per share, times are those of New York, as in the views of the store (docs/store.md).
 """
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 
 class Health(BaseModel):
@@ -174,7 +174,14 @@ class Performance(BaseModel):
 
 
 class Ask(BaseModel):
-    """What an action may say beside its name. bot: "" means all."""
+    """What an action may say beside its name. bot: "" means all; position: which one to close."""
+
+    bot: str = ""
+    position: str = ""
+
+
+class Trigger(BaseModel):
+    """Which bot is to enter; "" is the only one of the store."""
 
     bot: str = ""
 
@@ -185,6 +192,32 @@ class Asked(BaseModel):
     id: str
     message: str
     engine_runs: bool
+
+
+class AlertTold(BaseModel):
+    """An alert, and what became of it. grade: grave, warning, trade or digest; count: those in the same words."""
+
+    id: int
+    at: str
+    grade: str
+    bot: str
+    text: str
+    count: int
+    acknowledged: bool
+    deliveries: list[str]
+
+
+class Seen(BaseModel):
+    """Which alert was seen; None means all."""
+
+    id: int | None = Field(default=None, ge=1, le=2**53)
+
+
+class Acknowledged(BaseModel):
+    """How many alerts were not seen before."""
+
+    acknowledged: int
+    message: str
 
 
 class Refused(BaseModel):

@@ -18,7 +18,7 @@ from engine.web.access import COOKIE, SESSION_SECONDS, Access, Gate, Sessions
 from engine.web.live import Live
 
 log = logging.getLogger(__name__)
-_CODES = {400: "request", 404: "not_found", 405: "method", 409: "key", 422: "parameter", 501: "not_built"}
+_CODES = {400: "request", 404: "not_found", 405: "method", 409: "key", 422: "parameter"}
 
 
 def application(

@@ -17,6 +17,7 @@ from engine.run.happening import Happening
 from engine.run.heartbeat import Heartbeat, Stage
 from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
+from engine.web.alert_list import AlertList, alert_list
 from engine.web.picture import Picture, Told
 from engine.web.picture_of_run import picture_of_run
 from engine.web.picture_of_store import alarms_of, picture_of_store
@@ -42,6 +43,7 @@ class Shown:
     told: tuple[Told, ...]
     trades: tuple[Row, ...]
     days: tuple[tuple[str, float], ...]
+    alerts: AlertList = AlertList()
 
 
 class Live:
@@ -64,6 +66,7 @@ class Live:
         self._looked_at = float("-inf")
         self._head: tuple[int, str] | None = None
         self._shown_head: tuple[int, str] | None = None
+        self._alerts = AlertList()
         self._shown: Shown | None = None
         self._of: object = None
         self.is_linked = False
@@ -95,7 +98,7 @@ class Live:
         with self._lock:
             self._look()
             picture = self._picture
-            key = (id(picture), self._count, self._head, self._waits_for())
+            key = (id(picture), self._count, self._head, self._alerts, self._waits_for())
             if self._shown is None or key != self._of or (picture is not None and picture is not self._shown.picture):
                 self._of = key
                 self._shown = self._made(picture)
@@ -115,12 +118,20 @@ class Live:
         self._looked_at = now
         with StoreReader(self._store) as reader:
             self._head = (reader.head()[0], reader.run().state())
+        self._alerts = alert_list(self._store)
 
     def _made(self, picture: Picture | None) -> Shown:
         number = 1 if self._shown is None else self._shown.number + 1
         if self._shown is not None and picture is not None and self._shown_head == self._head:
             old = self._shown
-            return Shown(number=number, picture=picture, told=tuple(self._told), trades=old.trades, days=old.days)
+            return Shown(
+                number=number,
+                picture=picture,
+                told=tuple(self._told),
+                trades=old.trades,
+                days=old.days,
+                alerts=self._alerts,
+            )
         self._shown_head = self._head
         with StoreReader(self._store) as reader:
             trades = tuple(reader.view("trades")[::-1][:TRADES_SHOWN])
@@ -129,4 +140,4 @@ class Live:
             if (waits := self._waits_for()) is not None:
                 seen = replace(seen, engine=Stage.CONNECTING.value, is_linked=False, notice=waits)
             told = tuple(self._told) or alarms_of(reader)
-        return Shown(number=number, picture=seen, told=told, trades=trades, days=days)
+        return Shown(number=number, picture=seen, told=told, trades=trades, days=days, alerts=self._alerts)

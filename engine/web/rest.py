@@ -2,13 +2,14 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from datetime import date
 from enum import Enum
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Header, HTTPException, Query, Response
-from fastapi.responses import JSONResponse
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import BeforeValidator
 
 from engine.model.errors import RulebotError
 from engine.run.heartbeat import Stage
@@ -16,10 +17,24 @@ from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.web import answers, book
 from engine.web.actions import Actions
+from engine.web.alert_list import acknowledge, alert_list
 from engine.web.live import Live
 
 Answer = TypeVar("Answer")
 MOST_TRADES = 10_000
+Key = Annotated[str, Header(alias="Idempotency-Key", min_length=8, max_length=200)]
+"""What a change is known by: the same key asks once."""
+
+
+def _written_day(given: Any) -> Any:
+    """Return what was given for a day; what would be taken for seconds since 1970 is none."""
+    if isinstance(given, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", given):
+        raise ValueError("a day is written 2026-10-21")
+    return given
+
+
+Day = Annotated[date, BeforeValidator(_written_day)]
+AS_TABLE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 
 
 class TradeStatus(Enum):
@@ -53,12 +68,12 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
         400: "what was asked cannot be read",
         401: "no token, or a wrong one",
         403: "another host, another origin, or a header missing",
+        404: "nothing has that name",
         409: "the same key with another request",
         413: "too large",
         415: "not JSON",
         422: "a parameter is wrong",
         429: "too many wrong tokens",
-        501: "not built",
         503: "the store cannot be read or written",
     }.items()
 }
@@ -117,11 +132,11 @@ def router(store: Place, live: Live) -> APIRouter:
         """Margin, and what the book makes at its targets, loses at its stops, and loses at expiry at worst."""
         return read(lambda reader: book.risk(reader, live.now().picture))
 
-    @found.get("/api/trades", response_model=list[answers.Trade])
+    @found.get("/api/trades", response_model=list[answers.Trade], responses=AS_TABLE)
     def trades(
         limit: Annotated[int, Query(ge=1, le=MOST_TRADES)] = 50,
-        first: Annotated[date | None, Query(alias="from")] = None,
-        last: Annotated[date | None, Query(alias="to")] = None,
+        first: Annotated[Day | None, Query(alias="from")] = None,
+        last: Annotated[Day | None, Query(alias="to")] = None,
         state: Annotated[TradeStatus | None, Query(alias="status")] = None,
         form: Annotated[Form, Query(alias="format")] = Form.JSON,
     ) -> Any:
@@ -160,19 +175,33 @@ def router(store: Place, live: Live) -> APIRouter:
         return read(book.performance)
 
     @found.post("/api/action/{name}", status_code=202)
-    def act(
-        name: str, ask: answers.Ask, key: Annotated[str, Header(alias="Idempotency-Key", min_length=8, max_length=200)]
-    ) -> answers.Asked:
-        """Leave a request for the engine: start, stop, close_all, pause, resume. The same key asks once.
+    def act(name: str, ask: answers.Ask, key: Key) -> answers.Asked:
+        """Leave a request for the engine: start, stop, close, close_all, pause, resume. The same key asks once.
 
         start and resume let bots enter again; stop and pause let them enter nothing more, and positions stay;
-        close_all closes every position and opens nothing until start. `bot` names one bot, "" means all.
+        close_all closes every position and opens nothing until start. `bot` names one bot, "" means all. close closes
+        the one `position`, and changes nothing else.
         """
-        return actions.leave(name, ask.bot, key)
+        return actions.leave(name, ask.bot, key, ask.position)
 
-    @found.post("/api/trade/trigger", status_code=501)
-    def trigger() -> JSONResponse:
-        """An entry by hand: the engine has no such request yet, and nothing is pretended."""
-        raise HTTPException(501, "an entry by hand is not built yet: a bot enters when its spec says so")
+    @found.get("/api/alerts")
+    def alerts() -> list[answers.AlertTold]:
+        """The newest alerts, and who was told."""
+        return list(alert_list(store).alerts)
+
+    @found.post("/api/alerts/acknowledge")
+    def seen(what: answers.Seen) -> answers.Acknowledged:
+        """Say that an alert was seen and need not be told again; without an id all of them were."""
+        count = acknowledge(store, what.id)
+        return answers.Acknowledged(acknowledged=count, message=f"{count} acknowledged")
+
+    @found.post("/api/trade/trigger", status_code=202)
+    def trigger(what: answers.Trigger, key: Key) -> answers.Asked:
+        """Ask a bot to enter at once, whatever its window and its `when` say.
+
+        The caps of the day, what its legs must offer, its limits and those of the account hold; `/api/trades` and the
+        page say what came of it.
+        """
+        return actions.enter(what.bot, key)
 
     return found

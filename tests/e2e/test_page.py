@@ -158,6 +158,14 @@ def test_ci_a_person_lives_through_a_day(tmp_path: Path, browser: Any) -> None:
         assert page.locator("#part-status time").inner_text() > clock
         page.screenshot(path=shots / "open.png", full_page=True)
 
+        meant(page, "Resume", row="put_lite")
+        meant(page, "Enter", row="put_lite")  # an hour before its window
+        expect(page.locator("#said")).to_contain_text("put_lite is asked to enter at once")
+        expect(page.locator("#part-told")).to_contain_text("put_lite filled: sold")
+        meant(page, "Close", row="spy_put_seller")
+        expect(page.locator("#part-trades")).to_contain_text("flattened")
+        assert "active" in page.locator("#part-status").inner_text()
+
         page.get_by_role("link", name="dte0_condor").first.click()
         expect(page.locator("main")).to_contain_text("All conditions held at 09:45:00")
         expect(page.locator(".states .lit")).to_have_count(1)

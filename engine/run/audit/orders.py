@@ -107,7 +107,7 @@ def only_what_reduces(tape: Tape) -> Iterator[Finding]:
     known: set[str] = set()
     for entry in tape.of(Kind.ORDER, Kind.OPERATOR):
         if entry.order is None:
-            standing = after_request(standing, Request(entry.text("request")), entry.record.bot)
+            standing = after_request(standing, Request(entry.text("request")), entry.record.bot, entry.text("position"))
         elif entry.order.ref not in known:
             known.add(entry.order.ref)
             is_barred = not standing.may_enter(entry.order.bot)

@@ -20,7 +20,7 @@ _MOVES = frozenset((row.state, row.trigger, row.next) for row in LIFECYCLE.rows)
 
 
 def inside_the_session(tape: Tape) -> Iterator[Finding]:
-    """11: No entry leaves outside the session, and none begins outside the window of its bot."""
+    """11: No entry leaves outside the session, and none begins outside the window of its bot, but by hand."""
     session: Session | None = None
     known: set[str] = set()
     bots: dict[str, CompiledBot | None] = {}
@@ -29,7 +29,7 @@ def inside_the_session(tape: Tape) -> Iterator[Finding]:
             bots |= {name: _compiled(name, found) for name, found in _specs(entry.record).items()}
         elif entry.kind is Kind.SESSION:
             session = _session(entry)
-        elif entry.text("what") == "enter":
+        elif entry.text("what") == "enter" and not entry.record.data.get("by_hand"):
             yield from _outside_window(entry, session, bots.get(entry.record.bot))
         elif entry.order is not None and entry.order.ref not in known:
             known.add(entry.order.ref)
@@ -80,6 +80,8 @@ class _Rule(NamedTuple):
 
     def is_asked(self, entry: Entry) -> bool:
         """Say whether it had to be true for this entry; of a choice what asks for the alternative that was taken."""
+        if self.place == "when" and entry.record.data.get("by_hand"):
+            return False
         if self.bot != entry.record.bot or self.symbol not in ("", entry.text("symbol")):
             return False
         taken = entry.text("alternative")

@@ -26,6 +26,8 @@ REQUESTS = {
     "pause": Request.PAUSE,
     "resume": Request.RESUME,
     "stop": Request.STOP,
+    "close_one": Request.CLOSE,
+    "enter_by_hand": Request.ENTER,
 }
 OF_STORE = ("store_busy", "disk_full", "store_read_only", "commit_unknown")
 ACTS = (*REQUESTS, "request_twice", *OF_STORE)
@@ -70,15 +72,15 @@ class Acts:
     def attend(self, loop: Loop) -> None:
         """Let an engine that starts find the requests of the trial among its own."""
         own = loop.inbox
-        loop.inbox = lambda at: [*own(at), *self._due(at)]
+        loop.inbox = lambda at: [*own(at), *self._due(at, loop)]
 
-    def _due(self, at: datetime) -> list[OperatorRequest]:
+    def _due(self, at: datetime, loop: Loop) -> list[OperatorRequest]:
         found, self._again = [replace(each, at=at) for each in self._again], []
         while self._requests and self._requests[0].at <= at:
             act = self._requests.pop(0)
             self._count += 1
             request = REQUESTS[act.request if act.kind == "request_twice" else act.kind]
-            made = OperatorRequest(at, f"chaos-{self._count}", request)
+            made = OperatorRequest(at, f"chaos-{self._count}", request, *_whose(request, loop))
             found.append(made)
             if act.kind == "request_twice":
                 self._again.append(made)
@@ -123,6 +125,13 @@ class Acts:
         self._left -= 1
         if not self._left:
             self._failures.pop(0)
+
+
+def _whose(request: Request, loop: Loop) -> tuple[str, str]:
+    """Return the bot and the position that a request is about: the oldest that is open, the first that runs."""
+    if request is Request.CLOSE:
+        return "", next(iter(loop.state.active), "")
+    return (next(iter(loop.program.bots), ""), "") if request is Request.ENTER else ("", "")
 
 
 @contextmanager

@@ -168,7 +168,9 @@ class _Reader:
             self.paper.passed_over[self.other].add(self.session.date)
 
     def _operator(self, entry: Entry) -> None:
-        self.standing = after_request(self.standing, Request(entry.text("request")), entry.record.bot)
+        self.standing = after_request(
+            self.standing, Request(entry.text("request")), entry.record.bot, entry.text("position")
+        )
         for bot in {*self.digests, *self.barred_since}:
             self._bar(bot, entry.record.at)
 

@@ -21,26 +21,40 @@ async function again() {
   } catch { setTimeout(again, 2000); }
 }
 
+// While a button is held down nothing is replaced: the click would be lost with the button.
+const waiting = new Map();
+let held;
+function release() {
+  clearTimeout(held);
+  held = undefined;
+  for (const [place, html] of waiting) replace(place, html);
+  waiting.clear();
+}
+document.addEventListener("pointerdown", () => { clearTimeout(held); held = setTimeout(release, 3000); }, true);
+for (const kind of ["pointerup", "pointercancel"]) document.addEventListener(kind, () => setTimeout(release), true);
+
 function replace(place, html) {
-  const held = place.contains(document.activeElement) ? keyOf(document.activeElement) : null;
+  if (held !== undefined) { waiting.set(place, html); return; }
+  const focused = place.contains(document.activeElement) ? keyOf(document.activeElement) : null;
   const scrolled = [...place.querySelectorAll(".scroll, .told")].map((each) => [each.scrollLeft, each.scrollTop]);
   place.innerHTML = html;
   [...place.querySelectorAll(".scroll, .told")].forEach((each, at) => { if (scrolled[at]) [each.scrollLeft, each.scrollTop] = scrolled[at]; });
-  if (held) [...place.querySelectorAll("button, a, [tabindex]")].find((each) => keyOf(each) === held)?.focus();
+  if (focused) [...place.querySelectorAll("button, a, [tabindex]")].find((each) => keyOf(each) === focused)?.focus();
 }
 
-const keyOf = (each) => `${each.tagName} ${each.dataset.action ?? each.getAttribute("href") ?? each.getAttribute("aria-label")} ${each.dataset.bot ?? ""}`;
+const keyOf = (each) => `${each.tagName} ${each.dataset.action ?? each.getAttribute("href") ?? each.getAttribute("aria-label")} ${each.dataset.position ?? each.dataset.bot ?? each.dataset.id ?? ""}`;
 
 async function act(button) {
-  const { action, ask, bot } = button.dataset;
-  const name = bot ? `${button.textContent} ${bot}` : button.textContent;
+  const { action, ask, bot, id, position } = button.dataset;
+  const whose = button.dataset.name ?? bot;
+  const name = whose ? `${button.textContent} ${whose}` : button.textContent;
   if (!(await isMeant(name, ask))) return;
   button.disabled = true;
   try {
     const answer = await fetch(action, {
       method: "POST",
       headers: { "Content-Type": "application/json", "X-Rulebot": "1", "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()).slice(2) + Date.now() },
-      body: JSON.stringify(bot ? { bot } : {}),
+      body: JSON.stringify(position ? { position } : bot ? { bot } : id ? { id: Number(id) } : {}),
     });
     const said = await answer.json().catch(() => ({}));
     say(answer.ok ? `${name}: ${said.message ?? "asked for"}` : `${name} was refused: ${said.message ?? answer.status}`);

@@ -7,12 +7,17 @@ from web_client import TOKEN, Client
 
 from engine.web.access import LOCKED_SECONDS, MOST_BODY, WRONG_BEFORE_LOCK, Access, is_host_allowed
 
+KNOWN = {"Authorization": f"Bearer {TOKEN}", "X-Rulebot": "1"}
 READS = [
-    "/", "/live", "/bots/dte0_condor", "/api/status", "/api/positions", "/api/positions/greeks", "/api/positions/risk",
+    "/", "/live", "/bots/dte0_condor", "/trades",
+    "/api/status", "/api/positions", "/api/positions/greeks", "/api/positions/risk",
     "/api/trades", "/api/pnl", "/api/pnl/history", "/api/account", "/api/market", "/api/performance",
-    "/api/openapi.json", "/static/page.js",
+    "/api/openapi.json", "/api/alerts", "/static/page.js",
 ]  # fmt: skip
-CHANGES = ["/api/action/start", "/api/action/stop", "/api/action/close_all", "/api/action/pause", "/api/trade/trigger"]
+CHANGES = [
+    "/api/action/start", "/api/action/stop", "/api/action/close_all", "/api/action/pause", "/api/trade/trigger",
+    "/api/alerts/acknowledge",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", READS)
@@ -158,3 +163,14 @@ def test_a_host_is_a_name_and_a_port() -> None:
     assert is_host_allowed("page.example:8443", ("page.example:8443",))
     assert not is_host_allowed("page.example:80", ("page.example:8443",))
     assert not is_host_allowed("127.0.0.1:80:90", ())
+
+
+def test_nothing_is_changed_but_by_post(client: Client) -> None:
+    """The gate looks at the methods that change something: no route may have another one."""
+    paths = client.get("/api/openapi.json").json["paths"]
+    assert {method for found in paths.values() for method in found} == {"get", "post"}
+    for path in READS:
+        if path.startswith("/api/") and path != "/api/openapi.json":
+            for method in ("POST", "PUT", "PATCH", "DELETE", "TRACE"):
+                answer = client.send(method, path, {**KNOWN, "Content-Type": "application/json"})
+                assert answer.status == 405, (method, path)

@@ -8,6 +8,8 @@ from conftest import served
 from web_client import Client
 
 from engine.run.inbox import Inbox
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
 from engine.store.requests import box_of
 
 KEY = "a-key-of-a-test"
@@ -68,6 +70,10 @@ def test_an_action_needs_a_key(client: Client, key: str) -> None:
         ("stop", {"bot": 5}, 422),
         ("stop", [], 422),
         ("stop", {"bot": None}, 422),
+        ("close", {}, 422),
+        ("close", {"position": "nobody-20261118-1"}, 404),
+        ("close", {"position": "P1"}, 404),  # it is closed
+        ("stop", {"position": "P2"}, 422),
     ],
 )
 def test_what_nobody_can_do_is_refused(client: Client, name: str, body: object, status: int) -> None:
@@ -76,11 +82,35 @@ def test_what_nobody_can_do_is_refused(client: Client, name: str, body: object, 
     assert asked(client) == []
 
 
-def test_an_entry_by_hand_is_not_pretended(client: Client) -> None:
-    answer = client.post("/api/trade/trigger", key=KEY)
-    assert answer.status == 501
-    assert "not built" in answer.json["message"]
+def test_one_position_is_asked_to_be_closed_once(client: Client) -> None:
+    (position,) = (row["position"] for row in client.get("/api/positions").json)
+    for _ in range(2):
+        answer = client.post("/api/action/close", {"position": position}, key=KEY)
+        assert answer.status == 202
+        assert answer.json["message"].startswith(f"{position} is closed as soon as it can be")
+    (found,) = asked(client)
+    assert (found["request"], found["bot"], found["position"]) == ("close", "spy_put_seller", position)
+    assert client.post("/api/action/close_all", {}, key=KEY).status == 409
+
+
+def test_an_entry_by_hand_needs_an_engine_and_a_bot(client: Client) -> None:
+    assert client.post("/api/trade/trigger", {"bot": "dte0_condor"}, key=KEY).status == 409
+    assert client.post("/api/trade/trigger", {"bot": "nobody"}, key=KEY).status in (404, 409)
     assert asked(client) == []
+
+
+def test_an_entry_by_hand_is_left_for_the_engine(client: Client) -> None:
+    journal = SqlJournal(open_store(client.place))  # an engine holds the store
+    try:
+        assert client.post("/api/trade/trigger", {"bot": "nobody"}, key="another-key").status == 404
+        many = client.post("/api/trade/trigger", {}, key="another-key")
+        assert (many.status, "name the bot" in many.json["message"]) == (422, True)
+        answer = client.post("/api/trade/trigger", {"bot": "dte0_condor"}, key=KEY)
+        assert (answer.status, answer.json["engine_runs"]) == (202, True)
+        (found,) = asked(client)
+        assert (found["request"], found["bot"]) == ("enter", "dte0_condor")
+    finally:
+        journal.close()
 
 
 def test_the_engine_reads_what_the_page_asks(client: Client, tmp_path: Path) -> None:

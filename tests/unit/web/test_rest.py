@@ -149,3 +149,8 @@ def test_the_interface_describes_itself(client: Client) -> None:
     paths = client.get("/api/openapi.json").json["paths"]
     assert {*GETS, "/health", "/api/action/{name}", "/api/trade/trigger"} <= set(paths)
     assert not {"/", "/login", "/live"} & set(paths)
+
+
+@pytest.mark.parametrize("day", ["0", "1761004800", "2026-10-21T00:00:00", "21.10.2026", "2026-13-01"])
+def test_a_day_is_written_as_one(client: Client, day: str) -> None:
+    assert client.get(f"/api/trades?to={day}").status == 422

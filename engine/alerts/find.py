@@ -1,0 +1,154 @@
+"""What of a store is worth telling: alarms, halts, lost connections, trades, engines that died, each day's digest."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from engine.alerts.alert import Alert, Grade
+from engine.model.money import CENT, signed_dollars
+from engine.model.session import EXCHANGE_ZONE
+from engine.model.values import dataclass
+from engine.record.codec import utc_time
+from engine.record.record import Kind, Record
+from engine.run.columns import price
+from engine.run.trade_text import structure_of
+from engine.store.queries import Row, Run, StoreReader
+
+KINDS = (Kind.ALARM, Kind.DECISION, Kind.LINK, Kind.OPERATOR, Kind.RUN_ENDED, Kind.SESSION)
+AFTER_CLOSE = timedelta(minutes=5)
+"""How long after the close a day is told of: settlements and assignments are known by then."""
+LOST_FOR = timedelta(minutes=5)
+"""How long a connection may be lost until it is grave."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was found up to record number `head`.
+
+    is_simulated: of a store of no real account. began: when the run that is on began, None when none is.
+    """
+
+    alerts: tuple[Alert, ...]
+    head: int
+    is_simulated: bool
+    began: datetime | None
+
+
+def find(reader: StoreReader, after: int, now: datetime) -> Found:
+    """Return what is worth telling of the records after number `after`, and what has lasted too long by now.
+
+    What was returned before is returned again with the same key. Raises: StoreError.
+    """
+    head, run = reader.head()[0], reader.run()
+    data: Any = {} if run.started is None else run.started.data
+    is_simulated = bool(data.get("simulated"))
+    alerts: list[Alert] = []
+    for number, record in reader.numbered_after(after, KINDS):
+        alerts += _of_record(number, record)
+    changed = dict.fromkeys(record.position for _, record in reader.numbered_after(after, (Kind.POSITION,)))
+    for position in changed:
+        alerts += _trades(reader.view("trades", position=position))
+    alerts += _gone(run)
+    last = reader.last_at()
+    if last is not None:
+        at = last if is_simulated else max(last, now)
+        alerts += _lost(reader, at)
+        alerts += _digest(reader, at, run)
+    began = run.started.at if run.started is not None and run.is_alive else None
+    return Found(tuple(alerts), head, is_simulated, began)
+
+
+def _of_record(number: int, record: Record) -> Iterator[Alert]:
+    data, kind, bot = record.data, record.kind, record.bot
+    grade, text = Grade.WARNING, ""
+    if kind is Kind.ALARM:
+        grade, text = Grade.GRAVE, str(data["text"])
+    elif kind is Kind.DECISION and data["what"] == "halt":
+        text = f"halted for the day: {data['reason']}"
+    elif kind is Kind.LINK and not data["up"]:
+        text = f"the connection to the broker was lost: {data.get('reason') or 'no reason is known'}"
+    elif kind is Kind.OPERATOR:
+        bot, text = bot or str(data.get("bot") or ""), f"asked by the operator: {data['request']}"
+    elif kind is Kind.RUN_ENDED and not data.get("is_clean", True):
+        grade, text = Grade.GRAVE, f"the engine ended: {data.get('reason')}"
+    if text:
+        yield Alert(key=f"{kind.value} {number}", at=record.at, grade=grade, bot=bot, text=text)
+
+
+def _trades(rows: list[Row]) -> Iterator[Alert]:
+    for row in rows:
+        name, bot, held = row["position"], str(row["strategy_id"]), structure_of(row)
+        if row["entry_filled"] and row["entry_time"]:
+            at, paid = _instant(row["entry_time"]), row["entry_price"]
+            words = f"opened {held}" + ("" if paid is None else f" at {price(paid)}")
+            yield Alert(key=f"opened {name}", at=at, grade=Grade.TRADE, bot=bot, text=words)
+        if row["status"] == "CLOSED" and row["exit_time"]:
+            at = _instant(row["exit_time"])
+            words = f"closed {held}: {row['exit_name'] or row['exit_reason']}, {_made(row['final_pnl'])}"
+            yield Alert(key=f"closed {name}", at=at, grade=Grade.TRADE, bot=bot, text=words)
+
+
+def _made(amount: float) -> str:
+    return signed_dollars(Decimal(str(amount)).quantize(CENT))
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=EXCHANGE_ZONE)
+
+
+def _gone(run: Run) -> Iterator[Alert]:
+    """Yield that an engine is gone that never said why: it was killed, or its machine lost its power."""
+    if run.started is not None and run.ended is None and not run.is_alive:
+        text = "the engine is gone without a word: exits that rest at the broker stay, the others are not watched"
+        yield Alert(key=f"gone {run.started.at.isoformat()}", at=run.started.at, grade=Grade.GRAVE, text=text)
+
+
+def _lost(reader: StoreReader, at: datetime) -> Iterator[Alert]:
+    told = reader.last_record(Kind.LINK)
+    if told is None or told[1].data["up"] or at - told[1].at < LOST_FOR:
+        return
+    minutes = LOST_FOR.total_seconds() / 60
+    text = (
+        f"the connection to the broker has been lost for {minutes:.0f} minutes: only exits that rest there are at work"
+    )
+    yield Alert(key=f"lost {told[0]}", at=at, grade=Grade.GRAVE, text=text)
+
+
+def _digest(reader: StoreReader, at: datetime, run: Run) -> Iterator[Alert]:
+    """Yield what each bot did on the last day, or why it did not, once the day is over."""
+    told = reader.last_record(Kind.SESSION)
+    if told is None:
+        return
+    date, close = str(told[1].data["date"]), utc_time(str(told[1].data["close"]))
+    if at < close + AFTER_CLOSE and (run.ended is None or run.ended.at < close):
+        return
+    yield Alert(key=f"digest {date}", at=close, grade=Grade.DIGEST, text=digest(reader, date, sorted(run.specs)))
+
+
+def digest(reader: StoreReader, date: str, bots: list[str]) -> str:
+    """Return a day in a few lines: its profit, then each bot."""
+    trades, days = reader.view("trades"), {row["strategy_id"]: row for row in reader.view("bot_days", date=date)}
+    closed = [row for row in trades if str(row["exit_time"] or "").startswith(date) and row["status"] == "CLOSED"]
+    still = [row for row in trades if row["status"] == "OPEN"]
+    made = _made(sum(row["final_pnl"] for row in closed))
+    lines = [f"{date}: realised {made}, {len(closed)} closed, {len(still)} open"]
+    lines += [f"{bot}: {_day_of(bot, date, trades, days.get(bot))}" for bot in bots]
+    return "\n".join(lines)
+
+
+def _day_of(bot: str, date: str, trades: list[Row], day: Row | None) -> str:
+    own = [row for row in trades if row["strategy_id"] == bot]
+    parts = []
+    for row in own:
+        if str(row["entry_time"] or "").startswith(date) and row["entry_filled"]:
+            parts.append(f"opened {structure_of(row)}")
+        if str(row["exit_time"] or "").startswith(date) and row["status"] == "CLOSED":
+            parts.append(f"closed by {row['exit_name'] or row['exit_reason']}, {_made(row['final_pnl'])}")
+    if day is not None and day["halted"]:
+        parts.append(f"halted: {day['halted']}")
+    if not parts:
+        why = day["skipped"] if day is not None and day["skipped"] else "'rulebot why' tells what it waited for"
+        parts.append(f"no trade: {why}")
+    held = sum(row["status"] == "OPEN" for row in own)
+    return "; ".join(parts) + (f"; {held} open" if held else "")

@@ -1,0 +1,247 @@
+"""The outbox: what is to be told to whom, and what became of it; a file beside the store, which survives any crash.
+
+An alert is in it before it is sent, and a delivery is marked before and after. Whoever dies between the two marks
+cannot know whether somebody was told: it is told again, and says so. So each is told at least once, twice only then.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from engine.alerts.alert import Alert, Grade
+from engine.model.errors import StoreError
+from engine.model.values import dataclass
+from engine.record.codec import utc_text, utc_time
+
+SAME_WITHIN = timedelta(minutes=30)
+"""An alert with the words of one this old that nobody has acknowledged is counted with it, not told again."""
+_TABLES = """
+CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS alerts (
+  id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, at TEXT NOT NULL, grade TEXT NOT NULL, bot TEXT NOT NULL,
+  text TEXT NOT NULL, found_at TEXT NOT NULL, rounds INTEGER NOT NULL DEFAULT 1,
+  same_as INTEGER REFERENCES alerts(id), acknowledged_at TEXT
+);
+CREATE INDEX IF NOT EXISTS alerts_open ON alerts(grade) WHERE acknowledged_at IS NULL;
+CREATE TABLE IF NOT EXISTS deliveries (
+  alert INTEGER NOT NULL REFERENCES alerts(id), person TEXT NOT NULL, round INTEGER NOT NULL,
+  state TEXT NOT NULL CHECK (state IN ('waiting', 'sending', 'told', 'given_up')), is_again INTEGER NOT NULL DEFAULT 0,
+  attempts INTEGER NOT NULL DEFAULT 0, due_at TEXT NOT NULL, told_at TEXT, error TEXT NOT NULL DEFAULT '',
+  PRIMARY KEY (alert, person, round)
+);
+CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries(person, due_at) WHERE state = 'waiting';
+"""
+_ALERT = "a.id, a.key, a.at, a.grade, a.bot, a.text, a.rounds, a.acknowledged_at"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """An alert of the outbox. rounds: how often people are, or will have been, told; count: it and those like it."""
+
+    id: int
+    alert: Alert
+    rounds: int
+    count: int
+    is_acknowledged: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One alert for one person. is_again: an earlier try was cut off, and may have been heard; round: counts from 1."""
+
+    kept: Kept
+    person: str
+    round: int
+    attempts: int
+    is_again: bool
+
+
+class Outbox:
+    """One file, used by one thread. Raises: StoreError from every method when the file cannot be used."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with _said(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, isolation_level=None, timeout=10)
+            self._connection.execute("PRAGMA journal_mode=WAL")
+            self._connection.execute("PRAGMA synchronous=FULL")
+            self._connection.executescript(_TABLES)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+    @property
+    def head(self) -> int | None:
+        """The number of the last record that was looked at; None while nothing was."""
+        with _said(self.path):
+            found = self._connection.execute("SELECT value FROM marks WHERE name = 'head'").fetchone()
+        return None if found is None else int(found[0])
+
+    def add(self, alerts: Iterable[Alert], head: int, people: Sequence[tuple[str, Grade]], at: datetime) -> None:
+        """Keep alerts that are new, with a delivery for each person who wants its grade, and how far we looked.
+
+        people: names with the grades they want; with none at all nothing is owed to anybody.
+        """
+        with self._transaction():
+            for alert in alerts:
+                self._add(alert, [name for name, grade in people if grade is alert.grade], at)
+            self._connection.execute("INSERT OR REPLACE INTO marks VALUES ('head', ?)", (str(head),))
+
+    def _add(self, alert: Alert, people: Sequence[str], at: datetime) -> None:
+        same = None
+        if alert.grade in (Grade.GRAVE, Grade.WARNING):  # two trades in the same words are two trades
+            same = self._connection.execute(
+                "SELECT id FROM alerts WHERE acknowledged_at IS NULL AND same_as IS NULL AND grade = ? AND bot = ?"
+                " AND text = ? AND at > ? AND key <> ?",
+                (alert.grade.value, alert.bot, alert.text, utc_text(alert.at - SAME_WITHIN), alert.key),
+            ).fetchone()
+        made = self._connection.execute(
+            "INSERT OR IGNORE INTO alerts(key, at, grade, bot, text, found_at, same_as) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (alert.key, utc_text(alert.at), alert.grade.value, alert.bot, alert.text, utc_text(at), same and same[0]),
+        )
+        if made.rowcount and same is None:
+            self._owe(made.lastrowid, people, 1, at)
+
+    def _owe(self, alert: int | None, people: Iterable[str], round: int, at: datetime) -> None:
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO deliveries(alert, person, round, state, due_at) VALUES (?, ?, ?, 'waiting', ?)",
+            [(alert, person, round, utc_text(at)) for person in people],
+        )
+
+    def recover(self) -> int:
+        """Take up what was being sent when its sender died: it is told again. Returns how many."""
+        with self._transaction():
+            return self._connection.execute(
+                "UPDATE deliveries SET state = 'waiting', is_again = 1 WHERE state = 'sending'"
+            ).rowcount
+
+    def due(self, person: str, now: datetime) -> list[Delivery]:
+        """Return what is to be told to somebody by now, the oldest first."""
+        with _said(self.path):
+            rows = self._connection.execute(
+                f"SELECT {_ALERT}, (SELECT count(*) FROM alerts s WHERE s.same_as = a.id) + 1,"
+                " d.person, d.round, d.attempts, d.is_again FROM deliveries d JOIN alerts a ON a.id = d.alert"
+                " WHERE d.state = 'waiting' AND d.person = ? AND d.due_at <= ? ORDER BY a.at, a.id",
+                (person, utc_text(now)),
+            ).fetchall()
+        return [
+            Delivery(kept=_kept(row[:9]), person=row[9], round=row[10], attempts=row[11], is_again=bool(row[12]))
+            for row in rows
+        ]
+
+    def sending(self, deliveries: Iterable[Delivery]) -> None:
+        """Mark deliveries as on their way, durably: from now on they may have been heard."""
+        self._mark("UPDATE deliveries SET state = 'sending', attempts = attempts + 1 WHERE {which}", deliveries)
+
+    def told(self, deliveries: Iterable[Delivery], at: datetime) -> None:
+        """Mark deliveries as told."""
+        self._mark(
+            "UPDATE deliveries SET state = 'told', told_at = ?, error = '' WHERE {which}", deliveries, utc_text(at)
+        )
+
+    def failed(self, deliveries: Iterable[Delivery], error: str, due_at: datetime | None) -> None:
+        """Mark deliveries as refused, to be tried again at `due_at`; None gives up."""
+        state = "given_up" if due_at is None else "waiting"
+        self._mark(
+            "UPDATE deliveries SET state = ?, error = ?, due_at = coalesce(?, due_at) WHERE {which}",
+            deliveries,
+            state,
+            error,
+            None if due_at is None else utc_text(due_at),
+        )
+
+    def _mark(self, statement: str, deliveries: Iterable[Delivery], *values: str | None) -> None:
+        with self._transaction():
+            self._connection.executemany(
+                statement.format(which="alert = ? AND person = ? AND round = ?"),
+                [(*values, each.kept.id, each.person, each.round) for each in deliveries],
+            )
+
+    def unheard(self, before: datetime, rounds: int) -> list[Kept]:
+        """Return grave alerts of which all were told, the last before `before`, and which nobody has acknowledged."""
+        with _said(self.path):
+            rows = self._connection.execute(
+                f"SELECT {_ALERT}, (SELECT count(*) FROM alerts s WHERE s.same_as = a.id) + 1 FROM alerts a"
+                " WHERE a.grade = 'grave' AND a.acknowledged_at IS NULL AND a.same_as IS NULL AND a.rounds < ?"
+                " AND (SELECT max(told_at) FROM deliveries d WHERE d.alert = a.id AND d.state = 'told') <= ?"
+                " AND NOT EXISTS"
+                " (SELECT 1 FROM deliveries d WHERE d.alert = a.id AND d.state IN ('waiting', 'sending'))",
+                (rounds, utc_text(before)),
+            ).fetchall()
+        return [_kept(row) for row in rows]
+
+    def escalate(self, kept: Kept, people: Iterable[str], at: datetime) -> None:
+        """Owe an alert to people once more."""
+        with self._transaction():
+            self._connection.execute("UPDATE alerts SET rounds = ? WHERE id = ?", (kept.rounds + 1, kept.id))
+            self._owe(kept.id, people, kept.rounds + 1, at)
+
+    def acknowledge(self, id: int | None, at: datetime) -> int:
+        """Mark an alert as seen by a person, and those like it; None marks all. Returns how many were not before."""
+        which = "" if id is None else " AND (id = :id OR same_as = :id)"
+        with self._transaction():
+            done = self._connection.execute(
+                f"UPDATE alerts SET acknowledged_at = :at WHERE acknowledged_at IS NULL{which}",
+                {"at": utc_text(at), "id": id},
+            ).rowcount
+            self._connection.execute(
+                "UPDATE deliveries SET state = 'given_up', error = 'acknowledged' WHERE state = 'waiting' AND round > 1"
+                " AND alert IN (SELECT id FROM alerts WHERE acknowledged_at IS NOT NULL)"
+            )
+        return done
+
+    def newest(self, count: int) -> list[tuple[Kept, tuple[str, ...]]]:
+        """Return the newest alerts, newest first, each with what became of it: `phone told`, `mail waits: refused`."""
+        with _said(self.path):
+            rows = self._connection.execute(
+                f"SELECT {_ALERT}, (SELECT count(*) FROM alerts s WHERE s.same_as = a.id) + 1 FROM alerts a"
+                " WHERE a.same_as IS NULL ORDER BY a.at DESC, a.id DESC LIMIT ?",
+                (count,),
+            ).fetchall()
+            found = []
+            for row in rows:
+                states = self._connection.execute(
+                    "SELECT person, state, error FROM deliveries WHERE alert = ? ORDER BY person, round", (row[0],)
+                ).fetchall()
+                found.append((_kept(row), tuple(_fate(*each) for each in states)))
+        return found
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with _said(self.path):
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+
+def _kept(row: Sequence[object]) -> Kept:
+    number, key, at, grade, bot, text, rounds, acknowledged, count = row
+    alert = Alert(key=str(key), at=utc_time(str(at)), grade=Grade(grade), bot=str(bot), text=str(text))
+    return Kept(
+        id=int(str(number)),
+        alert=alert,
+        rounds=int(str(rounds)),
+        count=int(str(count)),
+        is_acknowledged=acknowledged is not None,
+    )
+
+
+def _fate(person: str, state: str, error: str) -> str:
+    words = {"waiting": "waits", "sending": "is being told", "told": "told", "given_up": "not told"}[state]
+    return f"{person} {words}" + (f": {error}" if error else "")
+
+
+@contextmanager
+def _said(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"the outbox of alerts {path} cannot be used: {error}") from error

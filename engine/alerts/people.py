@@ -1,0 +1,202 @@
+"""The people who are told: a TOML file with the address of each, what they want to hear, and when they sleep."""
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from datetime import datetime, time
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from engine.alerts.alert import Grade
+from engine.model.errors import SpecError, StoreError
+from engine.model.values import dataclass
+from engine.spec.suggest import did_you_mean
+
+SHAPE = 'each is a table: [[to]] with name = "phone" and url = "tgram://..." (docs/alerts.md)'
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """Somebody who is told. url: a secret; quiet: from, to in `zone`; from_round: 2 hears what nobody acknowledged."""
+
+    name: str
+    url: str
+    tell: tuple[Grade, ...] = tuple(Grade)
+    quiet: tuple[time, time] | None = None
+    zone: ZoneInfo = ZoneInfo("America/New_York")
+    from_round: int = 1
+
+    def __repr__(self) -> str:
+        """Return it without the secret."""
+        return f"Person(name={self.name!r})"
+
+    def is_quiet(self, at: datetime) -> bool:
+        """Say whether only grave alerts are wanted at an instant."""
+        if self.quiet is None:
+            return False
+        begin, end = self.quiet
+        clock = at.astimezone(self.zone).time()
+        return begin <= clock < end if begin <= end else clock >= begin or clock < end
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How people are told. Units: seconds.
+
+    again_after: how long a grave alert waits to be acknowledged until it is told again, `times` in all.
+    every: the least between two messages to one person, if nothing is grave; what comes meanwhile is told together.
+    """
+
+    again_after: float = 600.0
+    times: int = 4
+    every: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """Who is told, and how."""
+
+    people: tuple[Person, ...]
+    manner: Manner = Manner()
+
+    @property
+    def wants(self) -> tuple[tuple[str, Grade], ...]:
+        """Who is owed which grades when they are found."""
+        return tuple((person.name, grade) for person in self.people if person.from_round == 1 for grade in person.tell)
+
+
+def read_people(file: Path, environ: Mapping[str, str] = os.environ) -> People:
+    """Return the people of a file. Raises: StoreError when it cannot be read, or others can; SpecError, all faults."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        is_open = os.name == "posix" and bool(file.stat().st_mode & 0o077)
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{file} cannot be read: {error}") from error
+    found = people_of(text, str(file), file.parent, environ)
+    if is_open and re.search(r"^\s*url\s*=", text, re.MULTILINE):
+        raise StoreError(f"{file} can be read by others, and addresses are secrets", f"chmod 600 {file}")
+    return found
+
+
+def people_of(text: str, name: str, folder: Path, environ: Mapping[str, str]) -> People:
+    """Return the people of a text. folder: from which a `url_file` is seen. Raises: SpecError."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SpecError(f"{name}: this is not TOML: {error}") from error
+    faults: list[str] = []
+    faults += _unknown(document, ("to", "again_after", "times", "every"), "")
+    readers: dict[str, Callable[[Any], Any]] = {"again_after": _seconds, "times": _times, "every": _seconds}
+    manner = {key: _taken(faults, key, read, document[key]) for key, read in readers.items() if key in document}
+    tables = document.get("to", [])
+    if not isinstance(tables, list) or not tables or not all(isinstance(each, dict) for each in tables):
+        faults.append(f"nobody is named: {SHAPE}")
+        tables = []
+    people = []
+    for number, table in enumerate(tables, 1):
+        before = len(faults)
+        fields = _person(table, folder, environ, f"[[to]] {number}: ", faults)
+        if len(faults) == before:
+            people.append(Person(**fields))
+    names = [person.name for person in people]
+    faults += [f"two are called '{each}'" for each in sorted({each for each in names if names.count(each) > 1})]
+    if faults:
+        raise SpecError("\n".join(f"{name}: {fault}" for fault in faults))
+    return People(tuple(people), Manner(**manner))
+
+
+def _person(
+    table: Mapping[str, Any], folder: Path, environ: Mapping[str, str], where: str, faults: list[str]
+) -> dict[str, Any]:
+    readers: dict[str, Callable[[Any], Any]] = {
+        "name": _name,
+        "tell": _grades,
+        "quiet": _hours,
+        "zone": _zone,
+        "from_round": _times,
+    }
+    faults += _unknown(table, (*readers, "url", "url_file", "url_env"), where)
+    fields: dict[str, Any] = {}
+    for key, read in readers.items():
+        if key in table:
+            fields[key] = _taken(faults, where + key, read, table[key])
+    if "name" not in table:
+        faults.append(f"{where}name is owed")
+    fields["url"] = _taken(faults, where + "url", lambda given: _url(given, folder, environ), table)
+    return fields
+
+
+def _taken(faults: list[str], key: str, read: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return read(value)
+    except ValueError as error:
+        faults.append(f"{key}: {error}")
+        return None
+
+
+def _unknown(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> list[str]:
+    hints = [(key, did_you_mean(key, known)) for key in table if key not in known]
+    return [f"{where}unknown key '{key}'" + (f"; {hint}" if hint else "") for key, hint in hints]
+
+
+def _url(table: Mapping[str, Any], folder: Path, environ: Mapping[str, str]) -> str:
+    given = [key for key in ("url", "url_file", "url_env") if key in table]
+    if len(given) != 1 or not isinstance(table[given[0]], str):
+        raise ValueError("one of url, url_file and url_env is owed, a text")
+    value = str(table[given[0]])
+    if given[0] == "url_env":
+        value = environ.get(value, "")
+        if not value:
+            raise ValueError(f"the environment has no {table['url_env']}")
+    elif given[0] == "url_file":
+        try:
+            value = (folder / value).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise ValueError(f"the file cannot be read: {error}") from None
+    if "://" not in value:
+        raise ValueError("an address is like tgram://TOKEN/CHAT or mailto://user:password@host")
+    return value
+
+
+def _name(value: Any) -> str:
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_. -]{1,40}", value):
+        return value
+    raise ValueError("1 to 40 letters, digits, '_', '.', '-' and spaces are owed")
+
+
+def _grades(value: Any) -> tuple[Grade, ...]:
+    known = [grade.value for grade in Grade]
+    if not isinstance(value, list) or not value or not all(each in known for each in value):
+        raise ValueError(f"a list of {', '.join(known)} is owed")
+    return tuple(Grade(each) for each in value)
+
+
+def _hours(value: Any) -> tuple[time, time]:
+    found = (
+        re.fullmatch(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", value) if isinstance(value, str) else None
+    )
+    if found is None:
+        raise ValueError('hours are written "22:00-07:00"')
+    return time(int(found[1]), int(found[2])), time(int(found[3]), int(found[4]))
+
+
+def _zone(value: Any) -> ZoneInfo:
+    try:
+        return ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        raise ValueError('a zone is written "Europe/Berlin"') from None
+
+
+def _times(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 20:
+        return value
+    raise ValueError("a whole number from 1 to 20 is owed")
+
+
+def _seconds(value: Any) -> float:
+    found = re.fullmatch(r"(\d{1,5})(s|m|h)", value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError("a time is written 90s, 10m or 1h")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2]]

@@ -1,0 +1,79 @@
+"""Sends one message to one person, through apprise: Telegram, Discord, e-mail, and everything else it knows."""
+
+import logging
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+import apprise
+
+from engine.alerts.people import Person
+from engine.model.errors import SpecError
+
+_LOG = logging.getLogger("apprise")
+_LOG.propagate = False
+"""What it says is kept with a delivery; some of it repeats addresses."""
+APP = "rulebot"
+HELP = "its services and their addresses: https://github.com/caronc/apprise/wiki"
+
+
+class NotSentError(Exception):
+    """A message was not taken; says why as far as the service told."""
+
+
+class Sender:
+    """Sends to people, each by an address of its own. Never blocks longer than apprise's own time-outs, a few seconds.
+
+    Raises: SpecError for addresses that apprise does not understand; they are not repeated, since they are secrets.
+    """
+
+    def __init__(self, people: Iterable[Person]) -> None:
+        asset = apprise.AppriseAsset(app_id=APP, app_desc=APP, app_url="", async_mode=False, secure_logging=True)
+        self._ways: dict[str, apprise.Apprise] = {}
+        for person in people:
+            way = apprise.Apprise(asset=asset)
+            with _Overheard():  # what it says of an address repeats it
+                is_known = way.add(person.url)
+            if not is_known:
+                raise SpecError(f"the address of '{person.name}' is none that apprise understands", HELP)
+            self._ways[person.name] = way
+
+    def service(self, person: str) -> str:
+        """Return the name of a person's service: Telegram, E-Mail."""
+        ways: Iterable[Any] = self._ways[person]
+        return ", ".join(str(each.service_name or each.protocol) for each in ways)
+
+    def __call__(self, person: str, title: str, body: str) -> None:
+        """Send a message. Raises: NotSentError."""
+        with _Overheard() as heard:
+            is_taken = self._ways[person].notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT)
+        if not is_taken:
+            raise NotSentError(f"the service did not take it{heard.words}")
+
+
+class _Overheard(logging.Handler):
+    """What apprise says of a failure on this thread."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._thread = threading.get_ident()
+        self._said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line of this thread."""
+        if record.thread == self._thread:
+            self._said.append(record.getMessage().strip().rstrip("."))
+
+    @property
+    def words(self) -> str:
+        """What was said, after a colon; "" for nothing."""
+        return f": {self._said[-1][:200]}" if self._said else ""
+
+    def __enter__(self) -> "_Overheard":
+        """Begin to listen."""
+        _LOG.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Listen no longer."""
+        _LOG.removeHandler(self)

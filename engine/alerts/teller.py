@@ -1,0 +1,182 @@
+"""The teller: looks into the store, keeps what is worth telling in the outbox, and tells it. Nothing waits for it.
+
+One teller to an outbox: a second one is refused. Times are real ones, also of a simulated day.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from engine.adapters.clock import WallClock
+from engine.alerts.alert import Grade
+from engine.alerts.find import find
+from engine.alerts.message import message
+from engine.alerts.outbox import Delivery, Outbox
+from engine.alerts.people import People, Person
+from engine.model.errors import MisuseError, StoreError
+from engine.store.latest import data_folder
+from engine.store.place import Place, beside
+from engine.store.queries import StoreReader
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks into the store."""
+GRAVE_EVERY = 10.0
+"""Seconds between two messages to one person at the least, however grave."""
+FIRST_RETRY, LAST_RETRY = 10.0, 600.0
+GIVE_UP_AFTER = 24
+"""Tries of what is not grave: some four hours."""
+AT_ONCE = 8
+_CLOCK = WallClock()
+
+Send = Callable[[str, str, str], None]
+"""Sends title and body to a person, by name; raises when it was not taken."""
+
+
+def outbox_path(store: Place) -> Path:
+    """Return the file of a store's outbox."""
+    return beside(store, data_folder(), "-alerts.db")
+
+
+class Teller:
+    """Tells people of one store. `step` is a round of its work; `run` goes on until it is stopped.
+
+    Raises: MisuseError when another teller works on this outbox, StoreError.
+    """
+
+    def __init__(self, store: Place, people: People, send: Send, now: Callable[[], datetime] = _CLOCK.now) -> None:
+        self._store, self._people, self._send, self._now = store, people, send, now
+        path = outbox_path(store)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(path.with_name(path.name + ".lock"), timeout=0, thread_local=False)
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise MisuseError("another process tells of this store already", f"it holds {path.name}") from error
+        except OSError as error:
+            raise StoreError(f"the outbox of alerts cannot be made: {error}") from error
+        self._pool = ThreadPoolExecutor(AT_ONCE, "rulebot-alerts")
+        self._on_way: dict[str, tuple[Future[None], Sequence[Delivery]]] = {}
+        self._last: dict[str, datetime] = {}
+        self._is_simulated = False
+        self.trouble = ""
+
+    def open(self) -> Outbox:
+        """Return the outbox, with what an earlier teller left in the middle taken up."""
+        outbox = Outbox(outbox_path(self._store))
+        outbox.recover()
+        return outbox
+
+    def step(self, outbox: Outbox) -> None:
+        """Look, keep, tell again what nobody has acknowledged, and send what is due. Raises: StoreError."""
+        self._harvest(outbox)
+        now = self._now()
+        self._look(outbox, now)
+        manner = self._people.manner
+        for kept in outbox.unheard(now - timedelta(seconds=manner.again_after), manner.times):
+            outbox.escalate(kept, self._who(kept.rounds + 1), now)
+        for person in self._people.people:
+            if person.name not in self._on_way:
+                self._tell(outbox, person, now)
+
+    def finish(self, outbox: Outbox, seconds: float) -> None:
+        """Take one last look, and give what is on its way some time to arrive; the rest waits in the outbox."""
+        end = time.monotonic() + seconds
+        self.step(outbox)
+        while self._on_way and time.monotonic() < end:
+            time.sleep(0.05)
+            self._harvest(outbox)
+
+    def close(self) -> None:
+        """Let go of the outbox for another teller; what is on its way is not waited for."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._lock.release()
+
+    def _look(self, outbox: Outbox, now: datetime) -> None:
+        head = outbox.head
+        with StoreReader(self._store) as reader:
+            found = find(reader, head or 0, now)
+        self._is_simulated = found.is_simulated
+        owed = found.alerts
+        if head is None:  # of what was before the run that is on, nobody is told
+            old = [each for each in owed if found.began is None or each.at < found.began]
+            outbox.add(old, found.head, (), now)
+        outbox.add(owed, found.head, self._people.wants, now)
+
+    def _who(self, round: int) -> list[str]:
+        return [each.name for each in self._people.people if Grade.GRAVE in each.tell and each.from_round <= round]
+
+    def _tell(self, outbox: Outbox, person: Person, now: datetime) -> None:
+        due = outbox.due(person.name, now)
+        is_grave = any(each.kept.alert.grade is Grade.GRAVE for each in due)
+        if person.is_quiet(now):
+            due = [each for each in due if each.kept.alert.grade is Grade.GRAVE]
+        every = GRAVE_EVERY if is_grave else max(GRAVE_EVERY, self._people.manner.every)
+        last = self._last.get(person.name)
+        if not due or (last is not None and (now - last).total_seconds() < every):
+            return
+        self._last[person.name] = now
+        outbox.sending(due)
+        title, body = message(due, is_simulated=self._is_simulated)
+        self._on_way[person.name] = (self._pool.submit(self._send, person.name, title, body), due)
+
+    def _harvest(self, outbox: Outbox) -> None:
+        for person, (future, deliveries) in list(self._on_way.items()):
+            if not future.done():
+                continue
+            del self._on_way[person]
+            error = future.exception()
+            if error is None:
+                outbox.told(deliveries, self._now())
+                continue
+            for each in deliveries:
+                outbox.failed([each], str(error), self._again_at(each))
+
+    def _again_at(self, each: Delivery) -> datetime | None:
+        if each.kept.alert.grade is not Grade.GRAVE and each.attempts + 1 >= GIVE_UP_AFTER:
+            return None
+        wait = min(LAST_RETRY, FIRST_RETRY * 2.0 ** min(each.attempts, 10))
+        return self._now() + timedelta(seconds=wait)
+
+
+class Telling:
+    """A teller at work in a thread of its own, until it is stopped."""
+
+    def __init__(self, teller: Teller) -> None:
+        self._teller = teller
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="rulebot-teller", daemon=True)
+        self._thread.start()
+
+    def stop(self, seconds: float = 10.0) -> None:
+        """Tell what is due once more, for so long at most, and end."""
+        self._seconds = seconds
+        self._stop.set()
+        self._thread.join(seconds + 5)
+        self._teller.close()
+
+    def _work(self) -> None:
+        work(self._teller, self._stop)
+
+
+def work(teller: Teller, stop: threading.Event, seconds: float = 10.0) -> None:
+    """Tell until `stop` is set. A store or an outbox that fails is tried again; what was wrong stays in `trouble`."""
+    outbox: Outbox | None = None
+    while not stop.wait(LOOK_EVERY if outbox is not None or teller.trouble else 0):
+        try:
+            outbox = outbox or teller.open()
+            teller.step(outbox)
+            teller.trouble = ""
+        except StoreError as error:
+            teller.trouble = error.message
+    if outbox is None:
+        return
+    try:
+        teller.finish(outbox, seconds)
+    except StoreError as error:
+        teller.trouble = error.message
+    outbox.close()

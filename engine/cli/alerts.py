@@ -1,0 +1,197 @@
+"""`rulebot alerts`: what people were told of a store, and telling them."""
+
+import threading
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.stores import print_json, reads_store, shown_path
+from engine.model.errors import MisuseError
+from engine.model.session import EXCHANGE_ZONE
+from engine.store.place import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from engine.alerts.outbox import Kept, Outbox
+    from engine.alerts.people import People
+    from engine.alerts.send import Sender
+    from engine.alerts.teller import Teller
+
+NEEDS = "telling people needs a package that is not installed"
+HELP = 'pip install "rulebot[alerts]"'
+SHOWN = 20
+
+
+def people_option(name: str, help: str) -> "Callable[..., Any]":
+    """Return the option that names the file of people."""
+    return click.option(
+        name,
+        "people",
+        metavar="FILE",
+        envvar="RULEBOT_ALERTS",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help=f"{help} [env: RULEBOT_ALERTS]",
+    )
+
+
+@click.command("alerts", short_help="Show what people were told, and tell them.")
+@people_option("--to", "The people: their addresses, what they want to hear, when they sleep.")
+@click.option("--send", is_flag=True, help="Tell people until Ctrl+C, whichever engine writes the store.")
+@click.option("--test", "is_test", is_flag=True, help="Send a message to everybody, and say whether it was taken.")
+@click.option("--ack", metavar="NUMBER", help="Say that an alert was seen, by its number; 'all' for all.")
+@reads_store
+def alerts(store: Place | None, form: str, people: Path | None, send: bool, is_test: bool, ack: str | None) -> None:
+    """Show the last alerts of a store with who was told: alarms, halts, lost connections, trades, each day's digest.
+
+    Grave ones are told again until somebody acknowledges them. 'rulebot serve --alerts FILE' tells by itself;
+    --send does it from a process of its own, which also notices an engine that is gone. docs/alerts.md has the file.
+
+    Exit code: 0; 1 when a --test message was not taken; 2 for misuse; 3 when the store or the file cannot be read.
+    """
+    if sum((send, is_test, ack is not None)) > 1:
+        raise click.UsageError("--send, --test and --ack are three things: one at a time")
+    if is_test:
+        _test(_people(people))
+        return
+    from engine.store.latest import chosen_store
+
+    place = chosen_store(store)
+    if send:
+        _send(place, _people(people))
+    elif ack is not None:
+        _acknowledge(place, ack)
+    else:
+        _show(place, form)
+
+
+def _people(file: Path | None) -> "People":
+    from engine.alerts.people import read_people
+
+    if file is None:
+        raise MisuseError(
+            "nobody is named who could be told", "--to FILE, or RULEBOT_ALERTS; docs/alerts.md has the file"
+        )
+    return read_people(file)
+
+
+def sender_to(people: "People") -> "Sender":
+    """Return what sends to people. Raises: MisuseError when the package is missing, SpecError for a wrong address."""
+    try:
+        from engine.alerts.send import Sender
+    except ModuleNotFoundError as error:
+        raise MisuseError(NEEDS, HELP) from error
+    return Sender(people.people)
+
+
+def teller_to(file: Path) -> "Callable[[Place], Teller]":
+    """Return what makes the teller of a store to the people of a file. Raises: MisuseError, SpecError, StoreError."""
+    from engine.alerts.teller import Teller
+
+    people = _people(file)
+    send = sender_to(people)
+    return lambda store: Teller(store, people, send)
+
+
+def _test(people: "People") -> None:
+    from engine.alerts.send import NotSentError
+
+    sender = sender_to(people)
+    is_bad = False
+    for person in people.people:
+        try:
+            sender(person.name, "rulebot: a test", "If you read this, alerts reach you.")
+            click.echo(f" {person.name}  taken ({sender.service(person.name)})")
+        except NotSentError as error:
+            is_bad = True
+            click.echo(f" {person.name}  NOT sent ({sender.service(person.name)}): {error}")
+    if is_bad:
+        raise click.exceptions.Exit(1)
+
+
+def _send(place: Place, people: "People") -> None:
+    from engine.alerts.teller import Teller, work
+    from engine.cli.web import stop_signal
+
+    teller = Teller(place, people, sender_to(people))
+    stop = stop_signal()
+    names = ", ".join(person.name for person in people.people)
+    click.echo(f" store {shown_path(place)}\n tells {names}; Ctrl+C ends it, and what is not told yet is kept")
+    said = ""
+    worker = threading.Thread(target=work, args=(teller, stop), daemon=True)
+    worker.start()
+    while worker.is_alive():
+        worker.join(1)
+        if teller.trouble != said:
+            said = teller.trouble
+            click.echo(f" {said or 'all is well again'}", err=True)
+    teller.close()
+
+
+def _outbox(place: Place) -> "Outbox":
+    from engine.alerts.outbox import Outbox
+    from engine.alerts.teller import outbox_path
+
+    path = outbox_path(place)
+    if not path.is_file():
+        raise MisuseError(
+            f"nobody has been told anything of {shown_path(place)}",
+            "'rulebot serve --alerts FILE' and 'rulebot alerts --send --to FILE' tell",
+        )
+    return Outbox(path)
+
+
+def _acknowledge(place: Place, which: str) -> None:
+    from engine.adapters.clock import WallClock
+
+    if which != "all" and not (which.isascii() and which.isdigit() and len(which) < 16):
+        raise click.UsageError(f"an alert is named by its number, or 'all'; is '{which[:20]}'")
+    outbox = _outbox(place)
+    try:
+        done = outbox.acknowledge(None if which == "all" else int(which), WallClock().now())
+    finally:
+        outbox.close()
+    click.echo(f" {done} acknowledged" if done else " nothing was left to be acknowledged under that number")
+
+
+def _show(place: Place, form: str) -> None:
+    outbox = _outbox(place)
+    try:
+        found = outbox.newest(SHOWN)
+    finally:
+        outbox.close()
+    if form == "json":
+        print_json({"alerts": [_document(kept, fates) for kept, fates in found]})
+        return
+    click.echo(f" store {shown_path(place)}")
+    if not found:
+        click.echo(" nothing has been worth telling")
+    for kept, fates in found:
+        alert = kept.alert
+        seen = "" if alert.grade.value != "grave" else "  seen" if kept.is_acknowledged else "  NOT ACKNOWLEDGED"
+        clock = f"{alert.at.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M}"
+        times = f" ({kept.count} times)" if kept.count > 1 else ""
+        first, *rest = alert.text.split("\n")
+        click.echo(
+            f"{kept.id:>6}  {clock}  {alert.grade.value:<8}{alert.bot + ': ' if alert.bot else ''}{first}{times}{seen}"
+        )
+        for line in rest:
+            click.echo(f"{'':34}{line}")
+        if fates:
+            click.echo(f"{'':34}{'; '.join(fates)}")
+
+
+def _document(kept: "Kept", fates: tuple[str, ...]) -> dict[str, Any]:
+    at: datetime = kept.alert.at.astimezone(EXCHANGE_ZONE)
+    return {
+        "id": kept.id,
+        "at": at.isoformat(),
+        "grade": kept.alert.grade.value,
+        "bot": kept.alert.bot,
+        "text": kept.alert.text,
+        "count": kept.count,
+        "acknowledged": kept.is_acknowledged,
+        "deliveries": list(fates),
+    }

@@ -1,0 +1,84 @@
+"""What an operator asks of one bot by hand: an entry at once, whatever its window and its `when` say.
+
+All else holds as ever: the cap of entries a day, positions open at once, what its legs must offer (`require`), the
+limits of the bot and of the account, the pause, the halt. It is asked for once and waits a minute for quotes and an
+answer on margin; a restart does not ask again.
+"""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from engine.decide.limits import halt_words
+from engine.decide.opportunity import opportunity
+from engine.record.record import Kind
+from engine.turn.alternatives import take_alternative
+from engine.turn.entering import choose_and_send, enter_window, is_entering
+from engine.turn.judging import wake
+from engine.turn.program import CompiledBot
+from engine.turn.refusing import halted
+from engine.turn.work import Work
+
+PATIENCE = timedelta(seconds=60)
+"""How long an entry that was asked for waits until all that it needs is known."""
+LOOK_EVERY = 1.0
+"""Seconds between two looks at whether it is."""
+
+
+def ask_entry(work: Work, name: str) -> None:
+    """Keep that an entry of a bot is asked for, or say why it cannot be."""
+    bot = work.program.bots.get(name)
+    if bot is None:
+        return
+    if bot.members:
+        _end(work, name, "it chooses among symbols by its conditions")
+    elif reason := _spent(work, bot):
+        _end(work, name, reason)
+    else:
+        work.set_bot(name, replace(work.bots[name], by_hand=work.at + PATIENCE, waits="to enter, as asked"))
+        work.set_wake(name, work.at)
+        work.indexed = -1
+
+
+def step_by_hand(work: Work, bot: CompiledBot, blocked: str) -> None:
+    """Enter, as an operator has asked, unless something stands in the way; `blocked`: why nothing may enter now."""
+    name = bot.plan.name
+    state = work.bots[name]
+    assert state.by_hand is not None
+    wake(work, name, LOOK_EVERY)
+    reason = _spent(work, bot) or halt_words(halted(work, bot.plan.underlyings))
+    if not reason and work.at >= state.by_hand:
+        reason = blocked or state.waits
+    if reason:
+        _end(work, name, reason)
+        return
+    if blocked:
+        work.set_bot(name, replace(state, waits=blocked))
+        return
+    enter_window(work, bot)
+    sent = work.bots[name].day.entries
+    view = work.view()
+    if (taken := take_alternative(work, bot, view, ())) is not None:
+        choose_and_send(work, taken[0], view, taken[1])
+    if work.bots[name].day.entries > sent:
+        work.set_bot(name, replace(work.bots[name], by_hand=None))
+
+
+def _spent(work: Work, bot: CompiledBot) -> str:
+    """Return which cap leaves no entry, "" while one is left; the times of the windows are those of the session."""
+    name = bot.plan.name
+    if not work.state.standing.may_enter(name):
+        return "the operator lets it enter nothing"
+    if is_entering(work, name):
+        return "an entry of it is at work"
+    session = work.state.session
+    if not session.open <= work.at < session.close:
+        return "the market is closed"
+    entry = replace(bot.plan.entry, days=())
+    open_now = sum(1 for _ in work.positions_of(name))
+    found = opportunity(entry, session, (session.open, session.close), work.bots[name].day, open_now, work.at)
+    return "" if found.is_open else found.reason
+
+
+def _end(work: Work, name: str, reason: str) -> None:
+    work.set_bot(name, replace(work.bots[name], by_hand=None))
+    work.record(Kind.DECISION, name, what="skip", reason=f"asked by the operator: {reason}", values=[])

@@ -1,0 +1,68 @@
+"""The alerts on the page: what people were told of the store, and saying that it was seen."""
+
+from engine.adapters.clock import WallClock
+from engine.alerts.outbox import Outbox
+from engine.alerts.teller import outbox_path
+from engine.model.errors import StoreError
+from engine.model.session import EXCHANGE_ZONE
+from engine.model.values import dataclass
+from engine.store.place import Place
+from engine.web.answers import AlertTold
+
+SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True)
+class AlertList:
+    """The newest alerts, newest first. is_told: whether anybody tells of this store, or ever did."""
+
+    alerts: tuple[AlertTold, ...] = ()
+    is_told: bool = False
+
+    @property
+    def waiting(self) -> int:
+        """How many grave ones nobody has acknowledged."""
+        return sum(each.grade == "grave" and not each.acknowledged for each in self.alerts)
+
+
+def alert_list(store: Place) -> AlertList:
+    """Return the alerts of a store; one whose outbox cannot be read has none to show."""
+    path = outbox_path(store)
+    if not path.is_file():
+        return AlertList()
+    try:
+        outbox = Outbox(path)
+        try:
+            found = outbox.newest(SHOWN)
+        finally:
+            outbox.close()
+    except StoreError:
+        return AlertList((), is_told=True)
+    return AlertList(
+        tuple(
+            AlertTold(
+                id=kept.id,
+                at=f"{kept.alert.at.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}",
+                grade=kept.alert.grade.value,
+                bot=kept.alert.bot,
+                text=kept.alert.text,
+                count=kept.count,
+                acknowledged=kept.is_acknowledged,
+                deliveries=list(fates),
+            )
+            for kept, fates in found
+        ),
+        is_told=True,
+    )
+
+
+def acknowledge(store: Place, id: int | None) -> int:
+    """Mark an alert as seen, or all; return how many were not before. Raises: StoreError."""
+    path = outbox_path(store)
+    if not path.is_file():
+        return 0
+    outbox = Outbox(path)
+    try:
+        return outbox.acknowledge(id, WallClock().now())
+    finally:
+        outbox.close()

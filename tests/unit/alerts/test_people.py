@@ -1,0 +1,98 @@
+"""The file of people: who is told what, faults with their place, secrets that are not repeated."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from engine.alerts.alert import Grade
+from engine.alerts.people import Person, people_of, read_people
+from engine.model.errors import SpecError, StoreError
+
+WHOLE = """
+again_after = "5m"
+times = 2
+every = "30s"
+
+[[to]]
+name = "phone"
+url = "json://localhost:8000/secret"
+
+[[to]]
+name = "desk"
+url_env = "DESK"
+tell = ["grave", "digest"]
+quiet = "22:00-07:00"
+zone = "Europe/Berlin"
+from_round = 2
+"""
+
+
+def test_a_whole_file_is_read() -> None:
+    found = people_of(WHOLE, "alerts.toml", Path(), {"DESK": "mailto://a:b@example.org"})
+    phone, desk = found.people
+    assert (found.manner.again_after, found.manner.times, found.manner.every) == (300, 2, 30)
+    assert (phone.name, phone.tell, phone.quiet, phone.from_round) == ("phone", tuple(Grade), None, 1)
+    assert (desk.url, desk.tell, desk.from_round) == ("mailto://a:b@example.org", (Grade.GRAVE, Grade.DIGEST), 2)
+    assert found.wants == tuple(("phone", grade) for grade in Grade)
+    assert "secret" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "nobody is named"),
+        ("to = 3", "nobody is named"),
+        ("[[to]]\nurl = 'json://x'", "[[to]] 1: name is owed"),
+        ("[[to]]\nname = 'a'", "[[to]] 1: url: one of url, url_file and url_env is owed"),
+        ("[[to]]\nname = 'a'\nurl = 'x'", "an address is like"),
+        ("[[to]]\nname = 'a'\nurl_env = 'NOT_THERE'", "the environment has no NOT_THERE"),
+        ("[[to]]\nname = 'a'\nurl_file = 'not-there'", "the file cannot be read"),
+        ("[[to]]\nname = 'a'\nurl = 'json://x'\nurl_env = 'A'", "one of url, url_file and url_env"),
+        ("[[to]]\nname = 'a'\nurl = 'json://x'\ntell = ['graves']", "a list of grave, warning, trade, digest is owed"),
+        ("[[to]]\nname = 'a'\nurl = 'json://x'\nquiet = '22-7'", 'hours are written "22:00-07:00"'),
+        ("[[to]]\nname = 'a'\nurl = 'json://x'\nzone = 'Mars'", "a zone is written"),
+        ("[[to]]\nname = 'a'\nurl = 'json://x'\nqiet = '22:00-07:00'", "unknown key 'qiet'; did you mean 'quiet'?"),
+        ("again_after = 5\n[[to]]\nname = 'a'\nurl = 'json://x'", "again_after: a time is written"),
+        ("times = 0\n[[to]]\nname = 'a'\nurl = 'json://x'", "times: a whole number from 1 to 20"),
+        ("[[to]]\nname = 'a'\nurl = 'json://x'\n[[to]]\nname = 'a'\nurl = 'json://x'", "two are called 'a'"),
+        ("[[to]", "this is not TOML"),
+    ],
+)
+def test_a_fault_is_said_with_its_place_and_without_secrets(text: str, said: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        people_of(text, "alerts.toml", Path(), {})
+    assert said in caught.value.message
+    assert caught.value.message.startswith("alerts.toml: ")
+
+
+def test_all_faults_are_said_at_once() -> None:
+    with pytest.raises(SpecError) as caught:
+        people_of("times = 0\n[[to]]\nname = ''\nquiet = 'x'\n", "alerts.toml", Path(), {})
+    assert len(caught.value.message.split("\n")) == 4
+
+
+def test_an_address_comes_from_a_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("json://localhost/x\n")
+    found = people_of("[[to]]\nname = 'a'\nurl_file = 'secret'", "alerts.toml", tmp_path, {})
+    assert found.people[0].url == "json://localhost/x"
+
+
+def test_a_file_with_addresses_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "alerts.toml"
+    file.write_text("[[to]]\nname = 'a'\nurl = 'json://localhost'\n")
+    file.chmod(0o644)
+    with pytest.raises(StoreError, match="can be read by others") as caught:
+        read_people(file)
+    assert caught.value.help == f"chmod 600 {file}"
+    file.chmod(0o600)
+    assert read_people(file).people[0].name == "a"
+    with pytest.raises(StoreError, match="cannot be read"):
+        read_people(tmp_path / "none.toml")
+
+
+def test_quiet_hours_are_of_the_persons_own_zone_and_reach_over_midnight() -> None:
+    desk = people_of(WHOLE, "alerts.toml", Path(), {"DESK": "json://x"}).people[1]
+    asked = {hour: desk.is_quiet(datetime(2026, 11, 18, hour, 30, tzinfo=UTC)) for hour in (5, 6, 12, 20, 21, 23)}
+    assert asked == {5: True, 6: False, 12: False, 20: False, 21: True, 23: True}
+    assert not Person(name="a", url="json://x").is_quiet(datetime(2026, 11, 18, 3, tzinfo=UTC))

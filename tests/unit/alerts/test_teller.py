@@ -1,0 +1,248 @@
+"""What is found in a store, kept in the outbox, and told: once, together, again, and after a crash."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from store_day import DAY, at, small_day
+
+from engine.alerts.alert import Alert, Grade
+from engine.alerts.find import find
+from engine.alerts.outbox import Outbox
+from engine.alerts.people import Manner, People, Person
+from engine.alerts.send import NotSentError
+from engine.alerts.teller import Teller, outbox_path
+from engine.model.errors import MisuseError
+from engine.record.record import Json, Kind, Record
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.queries import StoreReader
+
+NOW = datetime(2026, 11, 18, 17, tzinfo=UTC)
+PHONE = Person(name="phone", url="json://localhost")
+
+
+class World:
+    """A store that an engine writes, people, and a service that keeps or refuses what it is sent."""
+
+    def __init__(self, folder: Path, *people: Person, **manner: Any) -> None:
+        self.place = folder / "a.db"
+        self.journal = SqlJournal(open_store(self.place))
+        self.journal.append(small_day()[:1], durable=True)
+        self.people = People(people or (PHONE,), Manner(**{"every": 10.0, **manner}))
+        self.now = NOW
+        self.sent: list[tuple[str, str, str]] = []
+        self.refuses: set[str] = set()
+        self.waits: Callable[[], object] = lambda: None
+        self.start()
+
+    def start(self) -> None:
+        self.teller = Teller(self.place, self.people, self.send, lambda: self.now)
+        self.outbox = self.teller.open()
+
+    def send(self, person: str, title: str, body: str) -> None:
+        self.waits()
+        if person in self.refuses:
+            raise NotSentError("refused")
+        self.sent.append((person, title, body))
+
+    def record(self, kind: Kind, bot: str = "", **data: Json) -> None:
+        self.journal.append([Record(self.now, kind, bot, data=data)], durable=True)
+
+    def alarm(self, text: str = "the sky falls") -> None:
+        self.record(Kind.ALARM, text=text)
+
+    def after(self, seconds: float) -> list[tuple[str, str, str]]:
+        """Let time pass, work until all that was sent has arrived, and return what was."""
+        self.now += timedelta(seconds=seconds)
+        before = len(self.sent)
+        self.teller.step(self.outbox)
+        for future, _ in list(self.teller._on_way.values()):
+            future.exception(5)
+        self.teller._harvest(self.outbox)
+        return self.sent[before:]
+
+    def close(self) -> None:
+        self.outbox.close()
+        self.teller.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    found = World(tmp_path)
+    yield found
+    found.close()
+    found.journal.close()
+
+
+def test_an_alarm_is_told_once_with_when_and_what(world: World) -> None:
+    world.alarm()
+    ((person, title, body),) = world.after(1)
+    assert (person, title) == ("phone", "rulebot: alarm")
+    assert body.startswith("12:00 the sky falls\n")
+    assert world.after(20) == []
+
+
+def test_what_was_there_before_this_run_is_not_told(tmp_path: Path) -> None:
+    journal = SqlJournal(open_store(tmp_path / "old.db"))
+    journal.append([*small_day(), Record(NOW, Kind.RUN_ENDED, data={"reason": "x", "is_clean": True})], durable=True)
+    journal.close()
+    sent: list[str] = []
+    teller = Teller(tmp_path / "old.db", People((PHONE,)), lambda *words: sent.append(words[2]))
+    outbox = teller.open()
+    teller.finish(outbox, 2)
+    assert sent == []
+    assert {kept.alert.grade for kept, _ in outbox.newest(50)} >= {Grade.TRADE, Grade.DIGEST}
+    outbox.close()
+    teller.close()
+
+
+def test_what_comes_within_a_while_is_told_together_and_the_grave_first(world: World) -> None:
+    world.after(0)
+    world.record(Kind.DECISION, "a_bot", what="halt", reason="daily loss $151, at most $150", values=[])
+    assert len(world.after(1)) == 1
+    world.record(Kind.OPERATOR, "a_bot", id="1", request="pause", accepted=True)
+    assert world.after(1) == []
+    world.alarm()
+    assert world.after(1) == []
+    ((_, title, body),) = world.after(9)
+    assert title == "rulebot: 2 messages, 1 grave"
+    assert body.split("\n")[0].endswith("the sky falls")
+    assert "a_bot: asked by the operator: pause" in body
+
+
+def test_the_same_alarm_over_and_over_is_counted_not_told_again(world: World) -> None:
+    for _ in range(1000):
+        world.alarm()
+    ((_, _, body),) = world.after(1)
+    assert "the sky falls (1000 times)" in body
+    world.alarm()
+    assert world.after(30) == []
+
+
+def test_two_trades_in_the_same_words_are_two() -> None:
+    outbox = Outbox(Path(":memory:"))
+    same = [Alert(key=key, at=NOW, grade=Grade.TRADE, text="opened 5900p", bot="b") for key in ("1", "2")]
+    outbox.add(same, 1, [("phone", Grade.TRADE)], NOW)
+    assert [each.kept.alert.key for each in outbox.due("phone", NOW)] == ["1", "2"]
+
+
+def test_a_grave_one_is_told_again_until_it_is_acknowledged(tmp_path: Path) -> None:
+    boss = Person(name="boss", url="json://x", from_round=2, tell=(Grade.GRAVE,))
+    world = World(tmp_path, PHONE, boss, again_after=600, times=3)
+    world.alarm()
+    assert [person for person, _, _ in world.after(1)] == ["phone"]
+    assert world.after(500) == []
+    again = world.after(200)
+    assert sorted(person for person, _, _ in again) == ["boss", "phone"]
+    assert "(not acknowledged yet) 12:00 the sky falls" in again[0][2]
+    (kept, _), *_ = world.outbox.newest(5)
+    assert world.outbox.acknowledge(kept.id, world.now) == 1
+    assert world.after(700) == []
+    world.alarm("another")
+    world.after(1)
+    world.after(601)
+    assert len(world.after(601)) == 2
+    assert world.after(6000) == []  # three times in all
+    world.close()
+    world.journal.close()
+
+
+def test_quiet_hours_hide_what_is_not_grave_and_tell_it_afterwards(tmp_path: Path) -> None:
+    sleeper = Person(name="phone", url="json://x", quiet=(time(11), time(13)))
+    world = World(tmp_path, sleeper)
+    world.record(Kind.LINK, up=False, reason="reset", account="")
+    assert world.after(1) == []
+    world.alarm()
+    ((_, _, body),) = world.after(1)
+    assert "the sky falls" in body
+    assert "reset" not in body
+    told = world.after(3600)
+    assert "the connection to the broker was lost: reset" in told[0][2]
+    world.close()
+    world.journal.close()
+
+
+def test_a_service_that_refuses_is_tried_again_later_and_later_and_others_are_told(tmp_path: Path) -> None:
+    other = Person(name="mail", url="json://x")
+    world = World(tmp_path, PHONE, other)
+    world.refuses = {"phone"}
+    world.alarm()
+    assert [person for person, _, _ in world.after(1)] == ["mail"]
+    assert world.outbox.newest(1)[0][1] == ("mail told", "phone waits: refused")
+    assert world.after(8) == []
+    world.after(5)
+    world.refuses = set()
+    assert world.after(10) == []
+    ((person, _, body),) = world.after(15)
+    assert person == "phone"
+    assert "perhaps" not in body
+    world.close()
+    world.journal.close()
+
+
+def test_a_service_that_hangs_does_not_keep_the_others(tmp_path: Path) -> None:
+    other = Person(name="mail", url="json://x")
+    world = World(tmp_path, PHONE, other)
+    gate = threading.Event()
+    world.waits = lambda: gate.wait(5) if threading.current_thread().name.endswith("_0") else None
+    world.alarm()
+    world.now += timedelta(seconds=1)
+    world.teller.step(world.outbox)
+    world.teller._on_way["mail"][0].result(5)
+    assert [person for person, _, _ in world.sent] == ["mail"]
+    gate.set()
+    world.close()
+    world.journal.close()
+
+
+def test_what_was_being_told_when_its_teller_died_is_told_again_and_says_so(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.alarm()
+    world.now += timedelta(seconds=1)
+    world.teller.step(world.outbox)  # marked as on its way; the mark that it arrived is never made
+    world.close()
+    world.start()
+    ((_, _, body),) = world.after(1)
+    assert body.startswith("(perhaps told before) 12:00 the sky falls")
+    assert world.after(30) == []
+    world.close()
+    world.journal.close()
+
+
+def test_a_second_teller_is_refused(world: World) -> None:
+    with pytest.raises(MisuseError, match="another process tells of this store already"):
+        Teller(world.place, world.people, world.send)
+
+
+def test_an_engine_that_died_is_told_of(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.after(0)
+    world.journal.close()
+    ((_, _, body),) = world.after(11)
+    assert "the engine is gone without a word" in body
+    world.close()
+
+
+def test_a_days_digest_says_of_each_bot_what_it_did_or_why_not(tmp_path: Path) -> None:
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    journal.append(
+        [*small_day(), Record(at("16:06"), Kind.RUN_ENDED, data={"reason": "x", "is_clean": True})], durable=True
+    )
+    journal.close()
+    with StoreReader(tmp_path / "a.db") as reader:
+        found = {alert.key: alert for alert in find(reader, 0, NOW).alerts}
+        assert find(reader, 0, NOW).alerts == find(reader, 0, NOW).alerts
+    text = found[f"digest {DAY}"].text
+    lines = dict(line.split(": ", 1) for line in text.split("\n"))
+    assert lines[str(DAY)].startswith("realised +$")
+    assert "closed by target, +$" in lines["dte0_condor"]
+    assert lines["calm_tape_condor"].startswith("no trade: ")
+    assert "1 open" in lines["spy_put_seller"]
+
+
+def test_the_outbox_lies_beside_its_store(tmp_path: Path) -> None:
+    assert outbox_path(tmp_path / "a.db") == tmp_path / "a-alerts.db"

@@ -1,0 +1,205 @@
+"""What an operator does by hand: closes one position, has a bot enter at once; all limits hold."""
+
+import pytest
+from hand_desk import SELLER, Desk, text_of
+
+from engine.model.event import Request
+from engine.model.order import OrderStatus, Purpose
+from engine.record.record import Kind
+from engine.turn.state import Standing, after_request
+
+LATER = '{window: {from: "12:00", to: "13:00"}, when: [{vix: {above: 90}}]}'
+
+
+def skipped(desk: Desk) -> list[str]:
+    return [str(record.data["reason"]) for record in desk.said(Kind.DECISION, "skip")]
+
+
+# ---------------------------------------------------------------- one position is closed
+
+
+def two_positions() -> Desk:
+    desk = Desk((text_of("one"), text_of("two")))
+    desk.until("10:00")
+    for order in desk.submitted[:2]:
+        desk.fill(order)
+    return desk
+
+
+def test_one_position_is_closed_and_the_rest_goes_on() -> None:
+    desk = two_positions()
+    one = desk.submitted[0].position
+    desk.ask(Request.CLOSE, position=one)
+    desk.tick(1)
+    assert desk.last.purpose is Purpose.EXIT
+    assert desk.last.position == one
+    assert desk.state.positions[one].exit_reason == "flattened"
+    desk.fill(desk.last)
+    assert desk.state.positions[one].state == "closed"
+    assert [found.state for found in desk.state.positions.values() if found.id != one] == ["open"]
+    assert desk.state.standing.may_enter("one")
+    (asked,) = desk.said(Kind.OPERATOR)
+    assert (asked.bot, asked.data["request"], asked.data["position"]) == ("one", "close", one)
+
+
+def test_its_resting_pair_is_taken_back_first() -> None:
+    desk = Desk((text_of("seller", **SELLER),), at="10:00")
+    position = desk.opened("10:01")
+    for order in desk.live:
+        desk.ack(order)
+    desk.ask(Request.CLOSE, position=position.id)
+    desk.tick(1)
+    assert {order.status for order in desk.live} == {OrderStatus.CANCELLING}
+    for order in list(desk.live):
+        desk.cancelled(order)
+    desk.tick(1)
+    assert desk.last.purpose is Purpose.EXIT
+
+
+def test_an_entry_at_work_is_taken_back_and_what_fills_all_the_same_is_closed() -> None:
+    desk = Desk()
+    order = desk.enter()
+    desk.ack(order)
+    desk.ask(Request.CLOSE, position=order.position)
+    assert desk.order(order.ref).status is OrderStatus.CANCELLING
+    desk.fill(order)
+    desk.tick(1)
+    assert desk.last.purpose is Purpose.EXIT
+
+
+def test_a_position_that_is_not_there_is_recorded_and_does_nothing() -> None:
+    desk = two_positions()
+    sent = len(desk.submitted)
+    desk.ask(Request.CLOSE, position="nobody-20261118-1")
+    desk.tick(5)
+    assert len(desk.submitted) == sent
+    assert len(desk.said(Kind.OPERATOR)) == 1
+
+
+def test_a_start_knows_what_is_to_be_closed_until_all_is_resumed() -> None:
+    standing = after_request(Standing(), Request.CLOSE, "one", "one-1")
+    assert standing.must_close("one", "one-1")
+    assert not standing.must_close("one", "one-2")
+    assert after_request(standing, Request.RESUME, "one").must_close("one", "one-1")
+    assert after_request(standing, Request.PAUSE, "").must_close("one", "one-1")
+    assert after_request(standing, Request.RESUME, "") == Standing()
+
+
+# ---------------------------------------------------------------- an entry by hand
+
+
+def test_a_bot_enters_at_once_whatever_its_window_and_its_conditions_say() -> None:
+    desk = Desk((text_of(entry=LATER),))
+    desk.until("10:30")
+    assert desk.submitted == []
+    desk.ask(Request.ENTER, "spread")
+    desk.tick(1)
+    (order,) = desk.submitted
+    assert order.purpose is Purpose.ENTRY
+    (entered,) = desk.said(Kind.DECISION, "enter")
+    assert (entered.data["reason"], entered.data["by_hand"]) == ("asked by the operator", True)
+    desk.fill(order)
+    assert desk.position.state == "open"
+    desk.tick(100)
+    assert len(desk.submitted) == 1
+
+
+def test_it_is_one_of_the_days_entries() -> None:
+    desk = Desk((text_of(entry='{window: {from: "12:00", to: "13:00"}}'),))
+    desk.until("10:30")
+    desk.ask(Request.ENTER, "spread")
+    desk.tick(1)
+    desk.fill(desk.last)
+    desk.until("13:00", step=300)
+    assert [order.purpose for order in desk.submitted if order.purpose is Purpose.ENTRY] == [Purpose.ENTRY]
+    desk.ask(Request.ENTER, "spread")
+    desk.tick(1)
+    assert skipped(desk)[-1] == "asked by the operator: 1 of 1 a day"
+    assert len(desk.submitted) == 1
+
+
+def test_what_its_legs_must_offer_still_holds_and_is_waited_for_a_minute() -> None:
+    legs = """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+  require:
+    - credit: {at_least: 90.00}
+"""
+    desk = Desk((text_of(entry=LATER, legs=legs),))
+    desk.until("10:30")
+    desk.ask(Request.ENTER, "spread")
+    desk.tick(1)
+    desk.tick(50)
+    assert desk.submitted == []
+    assert skipped(desk) == []
+    desk.tick(10)
+    assert skipped(desk)[-1].startswith("asked by the operator: credit ")
+    assert desk.state.bots["spread"].by_hand is None
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [(Request.PAUSE, "the operator lets it enter nothing"), (Request.KILL, "the operator lets it enter nothing")],
+)
+def test_a_pause_and_a_kill_hold(request_: Request, said: str) -> None:
+    desk = Desk((text_of(entry=LATER),))
+    desk.until("10:30")
+    desk.ask(request_)
+    desk.ask(Request.ENTER, "spread")
+    desk.tick(1)
+    assert desk.submitted == []
+    assert skipped(desk) == [f"asked by the operator: {said}"]
+
+
+def test_a_halt_holds() -> None:
+    desk = Desk((text_of(entry=LATER, risk="{max_loss_per_trade: $2000, halt_when: [{vix: {above: 10}}]}"),))
+    desk.until("10:30")
+    desk.ask(Request.ENTER, "spread")
+    desk.tick(1)
+    assert desk.submitted == []
+    assert skipped(desk)[-1].startswith("asked by the operator: halted: vix")
+
+
+def test_a_limit_of_the_trade_holds() -> None:
+    desk = Desk((text_of(entry=LATER, risk="{max_loss_per_trade: $10}"),))
+    desk.until("10:30")
+    desk.ask(Request.ENTER, "spread")
+    desk.tick(1)
+    desk.tick(60)
+    assert desk.submitted == []
+    assert "max_loss_per_trade" in skipped(desk)[-1]
+
+
+def test_out_of_hours_it_is_refused() -> None:
+    desk = Desk((text_of(entry=LATER),), at="08:00")
+    desk.ask(Request.ENTER, "spread")
+    assert skipped(desk) == ["asked by the operator: the market is closed"]
+
+
+def test_the_same_request_enters_once() -> None:
+    desk = Desk((text_of(entry='{window: {from: "12:00", to: "13:00"}, per_day: 3, max_open: 3}'),))
+    desk.until("10:30")
+    for _ in range(3):
+        desk.ask(Request.ENTER, "spread", "the same")
+    desk.tick(1)
+    desk.fill(desk.last)
+    desk.ask(Request.ENTER, "spread", "the same")
+    desk.tick(10)
+    assert len(desk.submitted) == 1
+
+
+def test_a_second_one_waits_for_no_entry_at_work() -> None:
+    desk = Desk((text_of(entry='{window: {from: "12:00", to: "13:00"}, per_day: 3, max_open: 3}'),))
+    desk.until("10:30")
+    desk.ask(Request.ENTER, "spread")
+    desk.tick(1)
+    desk.ask(Request.ENTER, "spread")
+    assert skipped(desk) == ["asked by the operator: an entry of it is at work"]
+
+
+def test_a_bot_that_does_not_run_is_let_be() -> None:
+    desk = Desk()
+    desk.ask(Request.ENTER, "nobody")
+    desk.tick(1)
+    assert desk.submitted == []

@@ -1,0 +1,62 @@
+"""Alerts on the page: shown as the outbox has them, acknowledged by a button, harmless in any words."""
+
+import json
+
+from store_day import at
+from web_client import TOKEN, Client
+
+from engine.alerts.alert import Alert, Grade
+from engine.alerts.outbox import Outbox
+from engine.alerts.teller import outbox_path
+from engine.web.live import Live
+from engine.web.pages import Parts
+
+CHANGE = {"Authorization": f"Bearer {TOKEN}", "X-Rulebot": "1", "Content-Type": "application/json"}
+
+
+def outbox_of(client: Client) -> Outbox:
+    outbox = Outbox(outbox_path(client.place))
+    words = (("a", Grade.GRAVE, "<b>torn</b>"), ("b", Grade.TRADE, "opened 5900p"), ("c", Grade.GRAVE, "lost"))
+    alerts = [
+        Alert(key=key, at=at(f"10:0{place}"), grade=grade, text=text, bot="dte0_condor")
+        for place, (key, grade, text) in enumerate(words)
+    ]
+    outbox.add(alerts, 1, [("phone", Grade.GRAVE)], at("10:05"))
+    return outbox
+
+
+def test_without_an_outbox_the_page_says_that_nobody_is_told(client: Client) -> None:
+    assert client.get("/api/alerts").json == []
+    assert "Nobody is told" in Parts(Live(client.place)).now()[1]["alerts"]
+    assert client.send("POST", "/api/alerts/acknowledge", CHANGE, b"{}").json["acknowledged"] == 0
+    assert not outbox_path(client.place).exists()
+
+
+def test_alerts_are_shown_newest_first_and_harmless(client: Client) -> None:
+    outbox = outbox_of(client)
+    found = client.get("/api/alerts").json
+    assert [each["text"] for each in found] == ["lost", "opened 5900p", "<b>torn</b>"]
+    assert found[0]["deliveries"] == ["phone waits"]
+    parts = Parts(Live(client.place)).now()[1]
+    assert "&lt;b&gt;torn" in parts["alerts"]
+    assert "<b>torn" not in parts["alerts"]
+    assert "2 grave alerts to be acknowledged" in parts["status"]
+    outbox.close()
+
+
+def test_one_is_acknowledged_and_then_all(client: Client) -> None:
+    outbox = outbox_of(client)
+    parts = Parts(Live(client.place, client.elapsed))
+    before = parts.now()[0]
+    first = client.get("/api/alerts").json[0]["id"]
+    body = json.dumps({"id": first}).encode()
+    assert client.send("POST", "/api/alerts/acknowledge", CHANGE, body).json["acknowledged"] == 1
+    assert client.send("POST", "/api/alerts/acknowledge", CHANGE, body).json["acknowledged"] == 0
+    client.elapsed.now += 2
+    number, shown = parts.now()
+    assert number > before
+    assert "1 grave alert to be acknowledged" in shown["status"]
+    assert client.send("POST", "/api/alerts/acknowledge", CHANGE, b"{}").json["acknowledged"] == 2
+    assert client.send("POST", "/api/alerts/acknowledge", CHANGE, b'{"id": -1}').status == 422
+    assert all(each["acknowledged"] for each in client.get("/api/alerts").json)
+    outbox.close()
