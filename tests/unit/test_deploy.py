@@ -100,6 +100,16 @@ def test_every_service_restarts_is_bounded_and_logs_with_an_end() -> None:
         assert not each.get("privileged"), name
 
 
+def test_what_is_a_persons_own_is_kept_out_of_git() -> None:
+    ignored = (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+    sources = {
+        each["file"].removeprefix("./").split("/")[0]
+        for each in document(DEPLOY / "docker-compose.yml")["secrets"].values()
+    }
+    assert {f"/deploy/{name}/" for name in (*sources, "desk")} <= set(ignored)
+    assert "/deploy/.env" in ignored
+
+
 def test_no_secret_is_in_a_variable() -> None:
     for file in COMPOSE:
         for name, each in services(file).items():
@@ -225,6 +235,7 @@ def test_what_the_image_is_made_of_is_let_in() -> None:
 @pytest.fixture
 def starters(tmp_path: Path) -> Path:
     """Return a folder with the scripts, and beside it a rulebot that only says how it was called."""
+    program("bash")
     folder = tmp_path / "checkout" / "deploy"
     folder.mkdir(parents=True)
     for script in SCRIPTS:

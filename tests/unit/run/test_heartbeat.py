@@ -11,6 +11,8 @@ import pytest
 from engine.run.heartbeat import HUNG_AFTER, START_PATIENCE, Heartbeat, Stage
 from engine.run.systemd import Systemd
 
+pytestmark = pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="needs UNIX sockets")
+
 
 class Clock:
     """Seconds that pass when they are told to."""
