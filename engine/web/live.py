@@ -138,6 +138,7 @@ class Live:
             days = tuple((str(row["date"]), float(row["net_pnl"])) for row in reader.view("daily_summary"))
             seen = picture_of_store(reader) if picture is None else picture
             if (waits := self._waits_for()) is not None:
-                seen = replace(seen, engine=Stage.CONNECTING.value, is_linked=False, notice=waits)
+                trading = reader.run().asked
+                seen = replace(seen, engine=Stage.CONNECTING.value, trading=trading, is_linked=False, notice=waits)
             told = tuple(self._told) or alarms_of(reader)
         return Shown(number=number, picture=seen, told=told, trades=trades, days=days, alerts=self._alerts)
