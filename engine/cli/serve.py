@@ -1,5 +1,6 @@
 """`rulebot serve`: an engine and its page in one process."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -57,6 +58,7 @@ class Page:
         self._telling: Telling | None = None
         self._live: Live | None = None
         self._server: Server | None = None
+        self._watching: asyncio.Future[None] | None = None
         self._is_stopping = False
 
     def opened(self, store: Place) -> None:
@@ -74,9 +76,14 @@ class Page:
 
     def started(self, run: "Run") -> None:
         """Show a run on the page of its store."""
+        from engine.run.vitals import Vitals
+
+        vitals = Vitals(run)
         self.opened(run.options.store)
         assert self._live is not None
+        self._live.attend(vitals)
         self._live.show(run, run.first)
+        self._watching = asyncio.ensure_future(vitals.watch())
 
     def show(self, run: "Run", at: datetime, told: "Sequence[Happening]") -> None:
         """Show the end of a batch."""
@@ -91,6 +98,8 @@ class Page:
 
     def ended(self) -> None:
         """Show the store from now on."""
+        if self._watching is not None:
+            self._watching.cancel()
         if self._live is not None:
             self._live.end()
 

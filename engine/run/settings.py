@@ -30,6 +30,7 @@ class Settings:
     account: refuse any other one; "" takes the only account of the login. Times are those of New York, always.
     db_host ... db_user: a database of a PostgreSQL server as the store, said in parts; its password is a secret, and no
     setting (`store/secret.py`).
+    log_size, log_files: megabytes of a file of the program's own log, and how many files are kept.
     """
 
     host: str = "127.0.0.1"
@@ -45,6 +46,8 @@ class Settings:
     db_name: str = "rulebot"
     db_live_name: str = "rulebot_live"
     db_user: str = "rulebot"
+    log_size: int = 10
+    log_files: int = 5
 
 
 def load_settings(
@@ -182,6 +185,8 @@ _CHECKS: Mapping[str, Callable[[object], object]] = {
     "db_name": _name,
     "db_live_name": _name,
     "db_user": _name,
+    "log_size": _number(1, 1000),
+    "log_files": _number(2, 100),
 }
 _PARTS = ("db_host", "db_port", "db_name", "db_live_name", "db_user")
 assert set(_CHECKS) == {field.name for field in fields(Settings)}

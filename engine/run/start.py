@@ -23,6 +23,7 @@ from engine.run.desk import Desk, compile_text
 from engine.run.guard import Guard
 from engine.run.heartbeat import Heartbeat
 from engine.run.inbox import Inbox
+from engine.run.log_file import LogLimits
 from engine.run.loop import INBOX_EVERY, STOPPED, Loop
 from engine.run.reload import Reloader
 from engine.run.reread import LiveRun, told_limits, told_sources, told_specs
@@ -46,7 +47,7 @@ class RunOptions:
     """What a run was asked to do. `sessions` None goes on until somebody stops it; `until_flat` ends it when nothing
     that can be closed is open any more. accounts: the folder of the locks of accounts, None where accounts are made up.
     inbox_every: how often requests of people are looked for while nothing moves. waits_for_gateway: as a service does,
-    however long no gateway lets us in.
+    however long no gateway lets us in. log: limits of the program's own log.
     """
 
     store: Place
@@ -60,6 +61,7 @@ class RunOptions:
     waits_for_gateway: bool = False
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
     settings: Mapping[str, Json] = field(default_factory=dict)
+    log: LogLimits = field(default_factory=LogLimits)
 
 
 @dataclass(slots=True)
@@ -110,6 +112,7 @@ async def execute(
                 run = _assemble(desk, options, opened, journal, first.at, watcher)
                 heartbeat.runs()
                 started(run)
+                log.info("rulebot %s runs %s on %s", release(), ", ".join(desk.bots) or "no bots", options.store)
                 is_real = options.accounts is not None
                 async with watched(lambda words: _tell(run, words), is_on=is_real, silence=heartbeat.silence):
                     await _drive(run, first, journal)
@@ -238,6 +241,7 @@ def _start_record(run: Run, epoch: int) -> Record:
 def _note_end(run: Run, journal: SqlJournal, *, is_clean: bool) -> None:
     at = run.loop.at or run.first
     reason = run.loop.reason or "an error"
+    log.info("the run ended: %s", reason)
     journal.append([Record(at, Kind.RUN_ENDED, data={"reason": reason, "is_clean": is_clean})], durable=True)
 
 

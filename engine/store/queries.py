@@ -18,6 +18,7 @@ from engine.store.open import is_in_use, read_store
 from engine.store.place import Place
 from engine.store.recall import COLUMNS, Recalled, read_rows, recall
 from engine.store.tables import bot_day_rows, journal, trade_rows
+from engine.store.tally import Known, Tally, tally
 
 Row = Mapping[str, Any]
 STORY_KINDS = frozenset((Kind.VERDICT, Kind.DECISION, Kind.SELECTION, Kind.NEAREST, Kind.BOT_DAY, Kind.RELOAD))
@@ -232,6 +233,11 @@ class StoreReader:
     def recall(self, at: datetime) -> Recalled:
         """Return what a start at `at` would go on from."""
         return recall(self._connection, at)
+
+    def tally(self, known: Known) -> Tally:
+        """Return orders, fills, alarms and profit counted; `known` keeps what was read of orders for the next time."""
+        with self._connection.begin():
+            return tally(self._connection, known)
 
     def verify(self) -> ChainBreak | None:
         """Return the first break of the journal's hash chain, None when it is whole."""
