@@ -77,9 +77,19 @@ class Outbox:
     @property
     def head(self) -> int | None:
         """The number of the last record that was looked at; None while nothing was."""
+        found = self.mark("head")
+        return None if found is None else int(found)
+
+    def mark(self, name: str) -> str | None:
+        """Return how far something was read, None while it never was."""
         with _said(self.path):
-            found = self._connection.execute("SELECT value FROM marks WHERE name = 'head'").fetchone()
-        return None if found is None else int(found[0])
+            found = self._connection.execute("SELECT value FROM marks WHERE name = ?", (name,)).fetchone()
+        return None if found is None else str(found[0])
+
+    def set_mark(self, name: str, value: str) -> None:
+        """Keep how far something was read, durably."""
+        with self._transaction():
+            self._connection.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (name, value))
 
     def add(self, alerts: Iterable[Alert], head: int, people: Sequence[tuple[str, Grade]], at: datetime) -> None:
         """Keep alerts that are new, with a delivery for each person who wants its grade, and how far we looked.

@@ -14,6 +14,7 @@ from engine.model.errors import SpecError, StoreError
 from engine.model.values import dataclass
 from engine.spec.suggest import did_you_mean
 
+TELEGRAM = "https://api.telegram.org"
 SHAPE = 'each is a table: [[to]] with name = "phone" and url = "tgram://..." (docs/alerts.md)'
 
 
@@ -54,12 +55,26 @@ class Manner:
     every: float = 60.0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chat:
+    """A bot of Telegram's that takes commands. token: a secret; ids: of the chats that may ask; api: whose servers."""
+
+    token: str
+    ids: tuple[int, ...]
+    api: str = TELEGRAM
+
+    def __repr__(self) -> str:
+        """Return it without the secret."""
+        return f"Chat(ids={self.ids})"
+
+
 @dataclass(frozen=True, slots=True)
 class People:
-    """Who is told, and how."""
+    """Who is told, and how, and who may ask."""
 
     people: tuple[Person, ...]
     manner: Manner = Manner()
+    chat: Chat | None = None
 
     @property
     def wants(self) -> tuple[tuple[str, Grade], ...]:
@@ -75,7 +90,7 @@ def read_people(file: Path, environ: Mapping[str, str] = os.environ) -> People:
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{file} cannot be read: {error}") from error
     found = people_of(text, str(file), file.parent, environ)
-    if is_open and re.search(r"^\s*url\s*=", text, re.MULTILINE):
+    if is_open and re.search(r"^\s*(url|telegram)\s*=", text, re.MULTILINE):
         raise StoreError(f"{file} can be read by others, and addresses are secrets", f"chmod 600 {file}")
     return found
 
@@ -87,7 +102,7 @@ def people_of(text: str, name: str, folder: Path, environ: Mapping[str, str]) ->
     except tomllib.TOMLDecodeError as error:
         raise SpecError(f"{name}: this is not TOML: {error}") from error
     faults: list[str] = []
-    faults += _unknown(document, ("to", "again_after", "times", "every"), "")
+    faults += _unknown(document, ("to", "again_after", "times", "every", "chat"), "")
     readers: dict[str, Callable[[Any], Any]] = {"again_after": _seconds, "times": _times, "every": _seconds}
     manner = {key: _taken(faults, key, read, document[key]) for key, read in readers.items() if key in document}
     tables = document.get("to", [])
@@ -100,11 +115,12 @@ def people_of(text: str, name: str, folder: Path, environ: Mapping[str, str]) ->
         fields = _person(table, folder, environ, f"[[to]] {number}: ", faults)
         if len(faults) == before:
             people.append(Person(**fields))
+    chat = _chat(document["chat"], folder, environ, faults) if "chat" in document else None
     names = [person.name for person in people]
     faults += [f"two are called '{each}'" for each in sorted({each for each in names if names.count(each) > 1})]
     if faults:
         raise SpecError("\n".join(f"{name}: {fault}" for fault in faults))
-    return People(tuple(people), Manner(**manner))
+    return People(tuple(people), Manner(**manner), chat)
 
 
 def _person(
@@ -128,6 +144,22 @@ def _person(
     return fields
 
 
+def _chat(table: Any, folder: Path, environ: Mapping[str, str], faults: list[str]) -> Chat | None:
+    if not isinstance(table, dict):
+        faults.append('[chat] is a table: telegram_file = "FILE" and from = [ID]')
+        return None
+    before = len(faults)
+    faults += _unknown(table, ("telegram", "telegram_file", "telegram_env", "from", "api"), "[chat] ")
+    token = _taken(faults, "[chat] telegram", lambda given: _secret(given, "telegram", folder, environ), table)
+    ids = table.get("from")
+    if not isinstance(ids, list) or not ids or not all(isinstance(each, int) for each in ids):
+        faults.append("[chat] from: a list of the numbers of chats that may ask is owed")
+    api = table.get("api", TELEGRAM)
+    if not isinstance(api, str) or not re.match(r"https://|http://(127\.0\.0\.1|localhost)[:/]", f"{api}/"):
+        faults.append("[chat] api: an address with https:// is owed")
+    return None if len(faults) > before else Chat(token=str(token), ids=tuple(ids or ()), api=str(api).rstrip("/"))
+
+
 def _taken(faults: list[str], key: str, read: Callable[[Any], Any], value: Any) -> Any:
     try:
         return read(value)
@@ -142,21 +174,28 @@ def _unknown(table: Mapping[str, Any], known: tuple[str, ...], where: str) -> li
 
 
 def _url(table: Mapping[str, Any], folder: Path, environ: Mapping[str, str]) -> str:
-    given = [key for key in ("url", "url_file", "url_env") if key in table]
+    value = _secret(table, "url", folder, environ)
+    if "://" not in value:
+        raise ValueError("an address is like tgram://TOKEN/CHAT or mailto://user:password@host")
+    return value
+
+
+def _secret(table: Mapping[str, Any], key: str, folder: Path, environ: Mapping[str, str]) -> str:
+    """Return a secret that stands in the file, in another one, or in the environment."""
+    names = (key, f"{key}_file", f"{key}_env")
+    given = [name for name in names if name in table]
     if len(given) != 1 or not isinstance(table[given[0]], str):
-        raise ValueError("one of url, url_file and url_env is owed, a text")
+        raise ValueError(f"one of {names[0]}, {names[1]} and {names[2]} is owed, a text")
     value = str(table[given[0]])
-    if given[0] == "url_env":
+    if given[0] == names[2]:
         value = environ.get(value, "")
         if not value:
-            raise ValueError(f"the environment has no {table['url_env']}")
-    elif given[0] == "url_file":
+            raise ValueError(f"the environment has no {table[names[2]]}")
+    elif given[0] == names[1]:
         try:
             value = (folder / value).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise ValueError(f"the file cannot be read: {error}") from None
-    if "://" not in value:
-        raise ValueError("an address is like tgram://TOKEN/CHAT or mailto://user:password@host")
     return value
 
 

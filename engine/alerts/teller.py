@@ -14,6 +14,7 @@ from filelock import FileLock, Timeout
 
 from engine.adapters.clock import WallClock
 from engine.alerts.alert import Grade
+from engine.alerts.chat import TelegramChat
 from engine.alerts.find import find
 from engine.alerts.message import message
 from engine.alerts.outbox import Delivery, Outbox
@@ -65,11 +66,20 @@ class Teller:
         self._is_simulated = False
         self.trouble = ""
 
+    def chat(self) -> TelegramChat | None:
+        """Return what takes commands, None when nobody may send any."""
+        chat = self._people.chat
+        return None if chat is None else TelegramChat(chat, self._store, self._now)
+
     def open(self) -> Outbox:
         """Return the outbox, with what an earlier teller left in the middle taken up."""
-        outbox = Outbox(outbox_path(self._store))
+        outbox = self.opened()
         outbox.recover()
         return outbox
+
+    def opened(self) -> Outbox:
+        """Return the outbox as it is, for another thread."""
+        return Outbox(outbox_path(self._store))
 
     def step(self, outbox: Outbox) -> None:
         """Look, keep, tell again what nobody has acknowledged, and send what is due. Raises: StoreError."""
@@ -166,6 +176,8 @@ class Telling:
 def work(teller: Teller, stop: threading.Event, seconds: float = 10.0) -> None:
     """Tell until `stop` is set. A store or an outbox that fails is tried again; what was wrong stays in `trouble`."""
     outbox: Outbox | None = None
+    if (chat := teller.chat()) is not None:
+        threading.Thread(target=_listen, args=(chat, teller, stop), name="rulebot-chat", daemon=True).start()
     while not stop.wait(LOOK_EVERY if outbox is not None or teller.trouble else 0):
         try:
             outbox = outbox or teller.open()
@@ -179,4 +191,15 @@ def work(teller: Teller, stop: threading.Event, seconds: float = 10.0) -> None:
         teller.finish(outbox, seconds)
     except StoreError as error:
         teller.trouble = error.message
+    outbox.close()
+
+
+def _listen(chat: TelegramChat, teller: Teller, stop: threading.Event) -> None:
+    """Take commands over an opening of the outbox of this thread's own."""
+    try:
+        outbox = teller.opened()
+    except StoreError as error:
+        teller.trouble = error.message
+        return
+    chat.listen(stop, outbox)
     outbox.close()

@@ -94,6 +94,7 @@ function isMeant(title, words) {
   const dialog = byId("ask");
   byId("ask-title").textContent = `${title}?`;
   byId("ask-words").textContent = words;
+  byId("ask-words").classList.toggle("columns", words.includes("\n"));
   byId("ask-yes").textContent = title;
   dialog.returnValue = "no";
   dialog.showModal();

@@ -1,0 +1,196 @@
+"""Commands from a chat: from listed ids only, each once, and no token in any word."""
+
+import json
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from store_day import small_day
+
+from engine.alerts.chat import ChatError, TelegramChat
+from engine.alerts.outbox import Outbox
+from engine.alerts.people import Chat, people_of
+from engine.model.errors import SpecError
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.requests import box_of
+
+NOW = datetime(2026, 11, 18, 17, tzinfo=UTC)
+TOKEN = "123:secret-token"
+LISTED, STRANGER = 7, 8
+
+
+class Telegram:
+    """Stands in for the Bot API: gives updates after an offset, keeps what is sent."""
+
+    def __init__(self) -> None:
+        self.updates: list[dict[str, Any]] = []
+        self.sent: list[tuple[int, str]] = []
+        self.status = 200
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                token, _, method = self.path.removeprefix("/bot").partition("/")
+                status = service.status if token == TOKEN else 401
+                result: Any = []
+                if method == "getUpdates":
+                    result = [each for each in service.updates if each["update_id"] >= body.get("offset", 0)]
+                elif status == 200:
+                    service.sent.append((body["chat_id"], body["text"]))
+                self.send_response(status)
+                self.end_headers()
+                self.wfile.write(json.dumps({"ok": status == 200, "result": result}).encode())
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def write(self, text: str, sender: int = LISTED, age: float = 1) -> None:
+        date = int((NOW - timedelta(seconds=age)).timestamp())
+        number = len(self.updates) + 1
+        self.updates.append({"update_id": number, "message": {"chat": {"id": sender}, "date": date, "text": text}})
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class Desk:
+    """A store, its outbox, and the chat."""
+
+    def __init__(self, folder: Path, telegram: Telegram, token: str = TOKEN) -> None:
+        self.place = folder / "a.db"
+        if not self.place.exists():
+            journal = SqlJournal(open_store(self.place))
+            journal.append(small_day(), durable=True)
+            journal.close()
+        self.outbox = Outbox(folder / "out.db")
+        self.telegram = telegram
+        self.chat = TelegramChat(Chat(token=token, ids=(LISTED,), api=telegram.address), self.place, lambda: NOW)
+
+    def step(self) -> list[str]:
+        before = len(self.telegram.sent)
+        self.chat.step(self.outbox, 0)
+        return [text for _, text in self.telegram.sent[before:]]
+
+    @property
+    def asked(self) -> list[tuple[str, str, str]]:
+        found = [json.loads(body) for _, body in box_of(self.place).found()]
+        return [(each["id"], each["request"], each["bot"]) for each in found]
+
+
+@pytest.fixture
+def telegram() -> Iterator[Telegram]:
+    found = Telegram()
+    yield found
+    found.stop()
+
+
+def test_a_listed_chat_is_told_how_all_is(tmp_path: Path, telegram: Telegram) -> None:
+    desk = Desk(tmp_path, telegram)
+    telegram.write("/status")
+    (said,) = desk.step()
+    assert said.startswith("engine stopped, trading stopped; today realised $")
+    assert "spy_put_seller: stopped, 1 open" in said
+    assert desk.asked == []
+
+
+@pytest.mark.parametrize(
+    ("text", "request_", "bot", "said"),
+    [
+        ("/pause", "pause", "", "every bot enters nothing more"),
+        ("pause dte0_condor", "pause", "dte0_condor", "dte0_condor enters nothing more"),
+        ("/Kill@my_rulebot", "kill", "", "every bot has its entries cancelled"),
+        ("/resume", "resume", "", "every bot may enter again"),
+    ],
+)
+def test_a_command_is_a_request_to_the_engine_once(
+    tmp_path: Path, telegram: Telegram, text: str, request_: str, bot: str, said: str
+) -> None:
+    desk = Desk(tmp_path, telegram)
+    telegram.write(text)
+    (answer,) = desk.step()
+    assert answer.startswith(said)
+    assert "No engine runs" in answer
+    assert desk.asked == [("telegram-1", request_, bot)]
+    assert desk.step() == []
+    desk.outbox.close()
+    assert Desk(tmp_path, telegram).step() == []  # nor after a new start
+    assert len(desk.asked) == 1
+
+
+def test_who_is_not_listed_is_not_answered(
+    tmp_path: Path, telegram: Telegram, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = Desk(tmp_path, telegram)
+    telegram.write("/kill", sender=STRANGER)
+    assert desk.step() == []
+    assert desk.asked == []
+    assert "a message from 8, who is not listed, is let be" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("/flatten", "status, pause [BOT]"), ("", "status, pause [BOT]"), ("/pause nobody", "no bot 'nobody'; there are")],
+)
+def test_what_cannot_be_meant_does_nothing(tmp_path: Path, telegram: Telegram, text: str, said: str) -> None:
+    desk = Desk(tmp_path, telegram)
+    telegram.write(text)
+    assert desk.step()[0].startswith(said)
+    assert desk.asked == []
+
+
+def test_what_was_sent_long_ago_is_not_meant_for_now(tmp_path: Path, telegram: Telegram) -> None:
+    desk = Desk(tmp_path, telegram)
+    telegram.write("/kill", age=3600)
+    assert "sent too long ago" in desk.step()[0]
+    assert desk.asked == []
+
+
+def test_failures_are_said_without_the_token(tmp_path: Path, telegram: Telegram) -> None:
+    with pytest.raises(ChatError, match="the token is not the right one") as caught:
+        Desk(tmp_path, telegram, "1:wrong-secret").step()
+    assert "wrong-secret" not in str(caught.value)
+    telegram.status = 502
+    with pytest.raises(ChatError, match="Telegram answers 502"):
+        Desk(tmp_path, telegram).step()
+    telegram.stop()
+    with pytest.raises(ChatError, match="cannot be reached") as caught:
+        Desk(tmp_path, telegram).step()
+    assert TOKEN not in str(caught.value)
+
+
+PERSON = "[[to]]\nname = 'a'\nurl = 'json://x'\n"
+
+
+def test_the_file_names_the_token_and_who_may_ask() -> None:
+    text = PERSON + "[chat]\ntelegram_env = 'T'\nfrom = [7, -100]\n"
+    chat = people_of(text, "alerts.toml", Path(), {"T": TOKEN}).chat
+    assert chat is not None
+    assert (chat.token, chat.ids, chat.api) == (TOKEN, (7, -100), "https://api.telegram.org")
+    assert TOKEN not in repr(chat)
+
+
+@pytest.mark.parametrize(
+    ("table", "said"),
+    [
+        ("from = [7]", "one of telegram, telegram_file and telegram_env is owed"),
+        ("telegram = 'x'", "from: a list of the numbers"),
+        ("telegram = 'x'\nfrom = ['me']", "from: a list of the numbers"),
+        ("telegram = 'x'\nfrom = [7]\napi = 'http://example.org'", "api: an address with https"),
+        ("telegram = 'x'\nfrom = [7]\nform = 3", "unknown key 'form'"),
+    ],
+)
+def test_faults_of_the_chat_are_said(table: str, said: str) -> None:
+    with pytest.raises(SpecError) as caught:
+        people_of(f"{PERSON}[chat]\n{table}\n", "alerts.toml", Path(), {})
+    assert said in caught.value.message
