@@ -11,7 +11,10 @@ GREEKS = ("delta", "gamma", "theta", "vega")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotLine:
-    """What one bot, or one of its positions, does. `profit` is today's, dollars."""
+    """What one bot, or one of its positions, does. `profit` is today's, dollars.
+
+    is_paused: whether this bot was paused by its name, which a resume of it ends; all may be paused besides.
+    """
 
     bot: str
     doing: str
@@ -19,6 +22,7 @@ class BotLine:
     position: str = ""
     profit: float | None = None
     waits: str = ""
+    is_paused: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

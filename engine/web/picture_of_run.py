@@ -43,7 +43,7 @@ def picture_of_run(run: "Run", at: datetime) -> Picture:
         realized=float(seen.realized),
         unrealized=float(seen.open_profit),
         levels=seen.levels,
-        bots=tuple(_bot_line(row, at) for row in seen.rows),
+        bots=tuple(_bot_line(row, at, row.bot in standing.paused) for row in seen.rows),
         positions=tuple(_position_line(run, each, at) for each in state.positions.values() if _is_open(each)),
         orders=tuple(_order_lines(state)),
     )
@@ -61,7 +61,7 @@ def _session_text(state: State, at: datetime) -> str:
     return f"{'closes' if at < session.close else 'closed'} {clock_text(session.close, at)}{half}"
 
 
-def _bot_line(row: BotRow, at: datetime) -> BotLine:
+def _bot_line(row: BotRow, at: datetime, is_paused: bool) -> BotLine:
     return BotLine(
         bot=row.bot,
         doing=row.doing.value,
@@ -69,6 +69,7 @@ def _bot_line(row: BotRow, at: datetime) -> BotLine:
         position=row.position,
         profit=_number(row.profit),
         waits=row.waits,
+        is_paused=is_paused,
     )
 
 

@@ -1,0 +1,117 @@
+"""The bots of a store alone: what each did last, and what it waits for, by what was recorded."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from engine.model.position import Position
+from engine.model.session import EXCHANGE_ZONE
+from engine.record.explain import ENTRY_PLACES, Condition, state_at
+from engine.record.record import Kind, Record
+from engine.run.glance import one_line
+from engine.run.trade_text import structure_of
+from engine.store.queries import Row, Run, StoreReader
+from engine.web.known import Known, engine_of, next_window
+from engine.web.picture import BotLine, PositionLine, clock_text
+
+_TELLING = (Kind.VERDICT, Kind.DECISION, Kind.RELOAD)
+
+
+def bot_lines(
+    reader: StoreReader, run: Run, known: Known | None, positions: Sequence[PositionLine], at: datetime | None
+) -> tuple[BotLine, ...]:
+    """Return a line for each bot, by name. known: None of a store in which nothing has happened."""
+    day = reader.last_day()
+    days = {row["strategy_id"]: row for row in (reader.view("bot_days", date=str(day)) if day else ())}
+    return tuple(
+        _bot_line(name, reader, run, known, days.get(name), [each for each in positions if each.bot == name], day, at)
+        for name in sorted(run.specs)
+    )
+
+
+def _bot_line(
+    name: str,
+    reader: StoreReader,
+    run: Run,
+    known: Known | None,
+    row: Row | None,
+    held: Sequence[PositionLine],
+    day: date | None,
+    at: datetime | None,
+) -> BotLine:
+    alive = [] if known is None else [each for each in known.state.positions.values() if each.bot == name]
+    records = reader.day(name, day, _TELLING) if day else ()
+    standing = None if known is None else known.state.standing
+    engine = engine_of(run)
+    if row is not None and row["halted"]:
+        doing, waits = "halted", str(row["halted"])
+    elif moving := [each for each in alive if each.state in ("entering", "exiting")]:
+        doing, waits = moving[0].state, _moving_words(moving[0])
+    elif held:
+        doing, waits = "open", "; ".join(filter(None, (each.exits for each in held)))
+    elif engine != "running":
+        doing, waits = engine, _over(row)
+    elif standing is not None and standing.paused & {"", name}:
+        doing, waits = "paused", "it enters nothing until it is resumed"
+    elif _is_watching(records):
+        doing, waits = "watching", _lacking(records, at)
+    else:
+        doing, waits = "flat", _over(row) or _coming(run, name, at)
+    return BotLine(
+        bot=name,
+        doing=doing,
+        since=held[0].since if held else "",
+        position=", ".join(each.structure for each in held) or ", ".join(_asked_for(reader, alive)),
+        profit=_profit(row, held),
+        waits=one_line(waits),
+        is_paused=standing is not None and name in standing.paused,
+    )
+
+
+def _asked_for(reader: StoreReader, alive: Sequence[Position]) -> list[str]:
+    """Return what is being entered and of which nothing is filled."""
+    entering = [each.id for each in alive if each.state == "entering"]
+    return [structure_of(row) for id in entering for row in reader.view("trades", position=id)]
+
+
+def _moving_words(position: Position) -> str:
+    return "a fill" if position.state == "entering" else f"{position.exit_reason}: closing"
+
+
+def _profit(row: Row | None, held: Sequence[PositionLine]) -> float | None:
+    """Return today's realised and what is open, as the sums of the page do; None when nothing was done."""
+    made = [each.profit for each in held if each.profit is not None]
+    realized = 0.0 if row is None else float(row["realized"] or 0.0)
+    return realized + sum(made) if made or (row is not None and row["opened"]) else None
+
+
+def _is_watching(records: Sequence[Record]) -> bool:
+    told = [str(record.data.get("what")) for record in records if record.kind is Kind.DECISION]
+    last = [what for what in told if what in ("watch", "stop watching", "enter")]
+    return bool(last) and last[-1] == "watch"
+
+
+def _lacking(records: Sequence[Record], at: datetime | None) -> str:
+    """Return the first condition that does not hold, as it was when its verdict changed."""
+    if at is None:
+        return ""
+    missing = [each for each in state_at(records, at, ENTRY_PLACES).conditions if each.truth is not True]
+    if not missing:
+        return "confirmation" if records else ""
+    alone = [each for each in missing if not each.symbol] or missing
+    return _condition_text(alone[0])
+
+
+def _condition_text(found: Condition) -> str:
+    value = found.value or ("unknown" if found.truth is None else "")
+    words = ", ".join(filter(None, (" ".join(filter(None, (found.name, value))), found.bound, found.note)))
+    return words if found.since is None else f"{words} (since {found.since.astimezone(EXCHANGE_ZONE):%H:%M})"
+
+
+def _over(row: Row | None) -> str:
+    return "" if row is None else str(row["skipped"] or "")
+
+
+def _coming(run: Run, name: str, at: datetime | None) -> str:
+    """Return when its window opens next."""
+    start = next_window(run, name, at)
+    return "" if start is None else f"its window, {clock_text(start, at)}"
