@@ -1,8 +1,9 @@
 """The bots of a store alone: what each did last, and what it waits for, by what was recorded."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
+from engine.model.event import Request
 from engine.model.position import Position
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.explain import ENTRY_PLACES, Condition, state_at
@@ -13,7 +14,9 @@ from engine.store.queries import Row, Run, StoreReader
 from engine.web.known import Known, engine_of, next_window
 from engine.web.picture import BotLine, PositionLine, clock_text
 
-_TELLING = (Kind.VERDICT, Kind.DECISION, Kind.RELOAD)
+_TELLING = (Kind.VERDICT, Kind.DECISION, Kind.RELOAD, Kind.OPERATOR)
+SAID_FOR = timedelta(minutes=5)
+"""How long it is said that an entry came to nothing."""
 
 
 def bot_lines(
@@ -51,26 +54,29 @@ def _bot_line(
     elif engine != "running":
         doing, waits = engine, _over(row)
     elif standing is not None and standing.paused & {"", name}:
-        doing, waits = "paused", "it enters nothing until it is resumed"
+        doing, waits = "paused", "its resume" if name in standing.paused else "Start"
     elif _is_watching(records):
-        doing, waits = "watching", _lacking(records, at)
+        doing, waits = "watching", _came_of_it(records, at) or _lacking(records, at)
     else:
-        doing, waits = "flat", _over(row) or _coming(run, name, at)
+        doing, waits = "flat", _came_of_it(records, at) or _over(row) or _coming(run, name, at)
     return BotLine(
         bot=name,
         doing=doing,
         since=held[0].since if held else "",
-        position=", ".join(each.structure for each in held) or ", ".join(_asked_for(reader, alive)),
+        position=", ".join(each.structure for each in held) or _not_held(reader, alive),
         profit=_profit(row, held),
         waits=one_line(waits),
         is_paused=standing is not None and name in standing.paused,
     )
 
 
-def _asked_for(reader: StoreReader, alive: Sequence[Position]) -> list[str]:
-    """Return what is being entered and of which nothing is filled."""
+def _not_held(reader: StoreReader, alive: Sequence[Position]) -> str:
+    """Return what is being entered and of which nothing is filled, else how today's last position ended."""
     entering = [each.id for each in alive if each.state == "entering"]
-    return [structure_of(row) for id in entering for row in reader.view("trades", position=id)]
+    closed = [each for each in alive if each.state == "closed" and each.opened_at is not None]
+    if entering or not closed:
+        return ", ".join(structure_of(row) for id in entering for row in reader.view("trades", position=id))
+    return f"closed: {closed[-1].exit_reason}"
 
 
 def _moving_words(position: Position) -> str:
@@ -88,6 +94,22 @@ def _is_watching(records: Sequence[Record]) -> bool:
     told = [str(record.data.get("what")) for record in records if record.kind is Kind.DECISION]
     last = [what for what in told if what in ("watch", "stop watching", "enter")]
     return bool(last) and last[-1] == "watch"
+
+
+def _came_of_it(records: Sequence[Record], at: datetime | None) -> str:
+    """Return what became, a moment ago, of an entry that an operator asked for, or of an order that did not fill."""
+    found = ""
+    for record in records:
+        if at is None or at - record.at > SAID_FOR:
+            continue
+        what, reason = record.data.get("what"), str(record.data.get("reason") or "")
+        if record.kind is Kind.OPERATOR and record.data.get("request") == Request.ENTER.value:
+            found = "to enter, as asked"
+        elif record.kind is Kind.DECISION and what == "unfilled":
+            found = f"not filled: {reason}"
+        elif record.kind is Kind.DECISION and (what == "enter" or reason.startswith("asked by the operator: ")):
+            found = "" if what == "enter" else reason
+    return found
 
 
 def _lacking(records: Sequence[Record], at: datetime | None) -> str:

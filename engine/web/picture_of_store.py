@@ -144,7 +144,7 @@ def _order_line(row: Row) -> OrderLine:
     level = row["limit_price"]
     return OrderLine(
         bot=row["strategy_id"],
-        words=f"{row['purpose']} {row['reason']}",
+        words=row["reason"] if row["reason"] == row["purpose"] else f"{row['purpose']} {row['reason']}",
         state=row["state"],
         filled=f"{row['filled']} of {row['quantity']}",
         price="at market" if level is None else f"at {price(level)}",

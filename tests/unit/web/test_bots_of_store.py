@@ -109,6 +109,37 @@ def test_what_operators_left_standing_is_shown(
     assert bool(picture.notice) is (trading != "active")
 
 
+@pytest.mark.parametrize(
+    ("clock", "decision", "waits"),
+    [
+        ("11:02", None, "to enter, as asked"),
+        (
+            "11:02",
+            ("skip", "asked by the operator: the market is closed"),
+            "asked by the operator: the market is closed",
+        ),
+        ("11:02", ("skip", "an entry of it is at work"), "to enter, as asked"),
+        ("11:02", ("unfilled", "its tries are over"), "not filled: its tries are over"),
+        ("11:20", ("unfilled", "its tries are over"), "its window, Nov 19 10:30"),
+    ],
+)
+def test_what_became_of_an_entry_by_hand_is_said_for_a_while(
+    tmp_path: Path, clock: str, decision: tuple[str, str] | None, waits: str
+) -> None:
+    records = [asked("11:01", "enter", WATCHER)]
+    if decision is not None:
+        what, reason = decision
+        data: dict[str, Json] = {"what": what, "reason": reason, "values": []}
+        records.append(Record(at("11:01"), Kind.DECISION, WATCHER, "", data))
+    picture = shown(tmp_path, "11:00", *records, Record(at(clock), Kind.ALARM, "", "", {"text": "later"}))
+    assert line(picture, WATCHER).waits == waits
+
+
+def test_a_position_that_was_closed_today_is_told_by_its_end(tmp_path: Path) -> None:
+    found = line(shown(tmp_path, "13:30"), CONDOR)
+    assert (found.doing, found.position, found.profit) == ("flat", "closed: target", pytest.approx(36.8))
+
+
 def test_a_pause_of_an_earlier_run_still_stands(tmp_path: Path) -> None:
     first = small_day()[0]
     later = {**_of_shipped_texts(first).data, "session": (DAY + timedelta(days=1)).isoformat()}
