@@ -98,15 +98,12 @@ def pressed_keys() -> Iterator[Keys]:
             number = sys.stdin.fileno()
             before = termios.tcgetattr(number)
             undo.callback(termios.tcsetattr, number, termios.TCSAFLUSH, before)
-            termios.tcsetattr(number, termios.TCSAFLUSH, _raw(before))
+            termios.tcsetattr(number, termios.TCSAFLUSH, _raw(termios, before))
         yield keys
 
 
-def _raw(before: list[Any]) -> list[Any]:
+def _raw(termios: Any, before: list[Any]) -> list[Any]:
     """Return the settings without lines, echo and suspension: a suspended table would leave the screen in disorder."""
-    assert sys.platform != "win32"
-    import termios
-
     now, letters = list(before), list(before[6])
     letters[termios.VMIN], letters[termios.VTIME], letters[termios.VSUSP] = 1, 0, b"\x00"
     now[3] &= ~(termios.ICANON | termios.ECHO)

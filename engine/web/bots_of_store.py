@@ -14,7 +14,10 @@ from engine.store.queries import Row, Run, StoreReader
 from engine.web.known import Known, engine_of, next_window
 from engine.web.picture import BotLine, PositionLine, clock_text
 
-_TELLING = (Kind.VERDICT, Kind.DECISION, Kind.RELOAD, Kind.OPERATOR)
+_JUDGING = (Kind.VERDICT, Kind.RELOAD)
+_TELLING = (Kind.DECISION, Kind.OPERATOR)
+VERDICTS_READ = 1000
+"""The last changes of verdicts that are looked through for a condition that does not hold."""
 SAID_FOR = timedelta(minutes=5)
 """How long it is said that an entry came to nothing."""
 
@@ -56,7 +59,7 @@ def _bot_line(
     elif standing is not None and standing.paused & {"", name}:
         doing, waits = "paused", "its resume" if name in standing.paused else "Start"
     elif _is_watching(records):
-        doing, waits = "watching", _came_of_it(records, at) or _lacking(records, at)
+        doing, waits = "watching", _came_of_it(records, at) or _lacking(reader, name, day, at)
     else:
         doing, waits = "flat", _came_of_it(records, at) or _over(row) or _coming(run, name, at)
     return BotLine(
@@ -112,13 +115,14 @@ def _came_of_it(records: Sequence[Record], at: datetime | None) -> str:
     return found
 
 
-def _lacking(records: Sequence[Record], at: datetime | None) -> str:
+def _lacking(reader: StoreReader, bot: str, day: date | None, at: datetime | None) -> str:
     """Return the first condition that does not hold, as it was when its verdict changed."""
-    if at is None:
+    if at is None or day is None:
         return ""
+    records = reader.day(bot, day, _JUDGING, last=VERDICTS_READ)
     missing = [each for each in state_at(records, at, ENTRY_PLACES).conditions if each.truth is not True]
     if not missing:
-        return "confirmation" if records else ""
+        return "confirmation" if 0 < len(records) < VERDICTS_READ else ""
     alone = [each for each in missing if not each.symbol] or missing
     return _condition_text(alone[0])
 

@@ -10,6 +10,7 @@ from store_day import CONDOR, DAY, SELLER, WATCHER, at, small_day
 from engine.record.record import Json, Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
+from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.web.picture import BotLine, Picture
 from engine.web.picture_of_store import picture_of_store
@@ -67,6 +68,13 @@ def test_a_bot_that_watches_names_the_condition_that_does_not_hold(tmp_path: Pat
 def test_what_is_unknown_says_why(tmp_path: Path) -> None:
     found = line(shown(tmp_path, "11:16", decided("11:17", "watch")), WATCHER)
     assert found.waits == "vix unknown, in 12 to 22, VIX: no price for 42 s (since 11:15)"
+
+
+def test_of_many_verdicts_the_last_ones_are_read(day_place: Place) -> None:
+    with StoreReader(day_place) as reader:
+        every = reader.day(WATCHER, DAY, (Kind.VERDICT,))
+        assert len(every) > 5
+        assert reader.day(WATCHER, DAY, (Kind.VERDICT,), last=3) == every[-3:]
 
 
 def test_after_its_window_a_bot_says_that_it_is_over(tmp_path: Path) -> None:
