@@ -87,10 +87,11 @@ def _moving_words(position: Position) -> str:
 
 
 def _profit(row: Row | None, held: Sequence[PositionLine]) -> float | None:
-    """Return today's realised and what is open, as the sums of the page do; None when nothing was done."""
+    """Return today's realised and what is open, as the sums of the page do; None when nothing was done, or is known."""
     made = [each.profit for each in held if each.profit is not None]
     realized = 0.0 if row is None else float(row["realized"] or 0.0)
-    return realized + sum(made) if made or (row is not None and row["opened"]) else None
+    is_over = not held and row is not None and bool(row["opened"])
+    return realized + sum(made) if made or realized or is_over else None
 
 
 def _is_watching(records: Sequence[Record]) -> bool:

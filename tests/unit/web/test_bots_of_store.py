@@ -143,6 +143,10 @@ def test_what_became_of_an_entry_by_hand_is_said_for_a_while(
     assert line(picture, WATCHER).waits == waits
 
 
+def test_a_position_that_was_not_valued_yet_has_no_profit(tmp_path: Path) -> None:
+    assert line(shown(tmp_path, "09:52"), CONDOR).profit is None
+
+
 def test_a_position_that_was_closed_today_is_told_by_its_end(tmp_path: Path) -> None:
     found = line(shown(tmp_path, "13:30"), CONDOR)
     assert (found.doing, found.position, found.profit) == ("flat", "closed: target", pytest.approx(36.8))
