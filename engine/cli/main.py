@@ -38,6 +38,7 @@ SECTIONS = {
         "chaos": _Entry("engine.cli.chaos:chaos", "Try bots under faults and crashes; a verdict for each invariant."),
     },
     "Run it": {
+        "doctor": _Entry("engine.cli.doctor:doctor", "Check that all is ready for a run."),
         "run": _Entry("engine.cli.run:run", "Run bots, on paper or live."),
         "serve": _Entry("engine.cli.serve:serve", "Run bots with their page in the browser."),
         "promote": _Entry(
@@ -52,6 +53,7 @@ SECTIONS = {
         "alerts": _Entry("engine.cli.alerts:alerts", "Show what people were told, and tell them."),
         "web": _Entry("engine.cli.web:web", "Show a store as a page in the browser."),
         "top": _Entry("engine.cli.top:top", "Show a store in the terminal, with keys to act."),
+        "health": _Entry("engine.cli.health:health", "Ask the page whether its engine is well."),
     },
     "Operate": {
         "pause": _Entry("engine.cli.control:pause", "Let no bot enter; exits go on."),
@@ -59,7 +61,7 @@ SECTIONS = {
         "reload": _Entry("engine.cli.reload:reload", "Let a running engine take up changed specs."),
         "stop": _Entry("engine.cli.control:stop", "End the engine; positions stay as they are."),
         "kill": _Entry("engine.cli.control:kill", "Cancel all orders and let nothing trade."),
-        "store": _Entry("engine.cli.store:store", "Audit, back up, restore and export what was recorded."),
+        "store": _Entry("engine.cli.store:store", "Audit, back up, export and tie what was recorded."),
         "events": _Entry("engine.cli.events:events", "List and import event calendars."),
     },
 }

@@ -24,6 +24,7 @@ from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.record.record import Kind, Record
 from engine.run.diary import Diary
 from engine.run.glance import glance
+from engine.run.redaction import redacted
 from engine.run.start import release
 from engine.spec.diagnostic import headline
 from engine.store.journal import SqlJournal
@@ -55,6 +56,11 @@ class Screen:
         self._is_worth_told = False
 
     # ------------------------------------------------------------ the start
+
+    def opened(self) -> None:
+        """Show the store before there is a connection."""
+        if self._page is not None:
+            self._page.opened(self._options.store)
 
     def started(self, run: "Run") -> None:
         """Say where we are connected, what runs and how to stop; then draw."""
@@ -238,4 +244,4 @@ class ScreenHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show one message."""
-        self._screen.warn(record.getMessage())
+        self._screen.warn(redacted(record.getMessage()))

@@ -21,20 +21,54 @@ NEEDS = "the page needs packages that are not installed"
 HELP = 'pip install "rulebot[web]"'
 
 WHERE = (
-    click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on."),
-    click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one."),
+    click.option(
+        "--host",
+        default="127.0.0.1",
+        show_default=True,
+        envvar="RULEBOT_WEB_HOST",
+        help="The address to listen on.",
+    ),
+    click.option(
+        "--port",
+        type=click.IntRange(0, 65535),
+        default=8080,
+        show_default=True,
+        envvar="RULEBOT_WEB_PORT",
+        help="0 takes a free one.",
+    ),
     click.option(
         "--allow-host",
         "hosts",
         multiple=True,
         metavar="NAME",
+        envvar="RULEBOT_WEB_ALLOW_HOST",
         help="A name under which browsers reach the page, besides those of this machine.",
     ),
-    click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="A certificate, to be encrypted."),
-    click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="Its key."),
-    click.option("--trusted-proxy", metavar="ADDRESS", help="The proxy in front that does the encrypting."),
+    click.option(
+        "--tls-cert",
+        type=click.Path(exists=True, dir_okay=False),
+        envvar="RULEBOT_WEB_TLS_CERT",
+        help="A certificate, to be encrypted.",
+    ),
+    click.option(
+        "--tls-key", type=click.Path(exists=True, dir_okay=False), envvar="RULEBOT_WEB_TLS_KEY", help="Its key."
+    ),
+    click.option(
+        "--trusted-proxy",
+        metavar="ADDRESS",
+        envvar="RULEBOT_WEB_TRUSTED_PROXY",
+        help="The proxy in front that does the encrypting.",
+    ),
+    click.option(
+        "--in-container",
+        is_flag=True,
+        envvar="RULEBOT_WEB_IN_CONTAINER",
+        help="The address is a container's own, whose port is published on this machine's loopback alone.",
+    ),
 )
-"""Where a page is served, and who may reach it."""
+"""Where a page is served, and who may reach it; each also by the environment, for a service."""
+
+WHERE_NAMES = ("host", "port", "hosts", "tls_cert", "tls_key", "trusted_proxy", "in_container")
 
 
 def where_options(command: "Callable[..., Any]") -> "Callable[..., Any]":
@@ -54,9 +88,13 @@ def web(store: Place | None, **where: Any) -> None:
 
     Exit code: 0 after Ctrl+C, 2 for misuse, 3 when the store cannot be read or the port is taken.
     """
-    from engine.store.latest import chosen_store
+    from engine.run.log_file import PAGE, LogFile, LogLimits, write_logs
+    from engine.run.settings import read_settings
+    from engine.store.latest import chosen_store, data_folder
     from engine.store.queries import StoreReader
 
+    settings = read_settings(None, Path.cwd(), data_folder())
+    write_logs(LogFile(settings.logs, PAGE, LogLimits(settings.log_size, settings.log_files)))
     found = chosen_store(store)
     with StoreReader(found):
         pass  # what is wrong with it is said before anything listens
@@ -70,6 +108,8 @@ def web(store: Place | None, **where: Any) -> None:
 
 def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None) -> "Server":
     """Start the page of a store, and say where it is and where its token is kept. Raises: MisuseError, ServerError."""
+    from engine.run.redaction import keep_secret
+
     try:
         from engine.web.access import Access
         from engine.web.app import application
@@ -83,9 +123,11 @@ def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None)
         certificate=where["tls_cert"] or "",
         key=where["tls_key"] or "",
         proxy=where["trusted_proxy"] or "",
+        in_container=where["in_container"],
     )
     bind.check()
     token = read_token(token_file(store))
+    keep_secret(token.text)
     access = Access(token=token.text, hosts=tuple(where["hosts"]), is_secure=bind.is_secure)
     server = Server(lambda stopping: application(store, access, live, stopping=stopping), bind)
     click.echo(f" page {server.start()}   its token is in {token.where}")

@@ -7,11 +7,16 @@ from pydantic import BaseModel, Field
 
 
 class Health(BaseModel):
-    """Whether this program is well. `status` is ok or failing; `why` says what fails."""
+    """Whether this program is well. `status` is ok or failing; `why` says what fails.
+
+    engine: waiting (for a gateway), starting, running, stopping, stopped or ended. is_connected: to the broker; null
+    when no engine runs in this process.
+    """
 
     status: str
     why: str = ""
     engine: str
+    is_connected: bool | None = None
 
 
 class BotStatus(BaseModel):

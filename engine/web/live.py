@@ -7,12 +7,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
 from engine.run.happening import Happening
+from engine.run.heartbeat import Heartbeat, Stage
 from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
 from engine.web.alert_list import AlertList, alert_list
@@ -22,6 +24,7 @@ from engine.web.picture_of_store import alarms_of, picture_of_store
 
 if TYPE_CHECKING:
     from engine.run.start import Run
+    from engine.run.vitals import Vitals
 
 EVERY = 0.25
 """Real seconds between two pictures of an engine at the least: they cost its loop what they cost."""
@@ -45,9 +48,15 @@ class Shown:
 
 
 class Live:
-    """What is shown now. One thread shows (the engine's), another one takes."""
+    """What is shown now. One thread shows (the engine's), another one takes.
 
-    def __init__(self, store: Place, elapsed: Callable[[], float] = time.monotonic) -> None:
+    heartbeat: how the engine of this process is, None where none runs. is_linked: whether it showed itself connected.
+    """
+
+    def __init__(
+        self, store: Place, elapsed: Callable[[], float] = time.monotonic, heartbeat: Heartbeat | None = None
+    ) -> None:
+        self.heartbeat = heartbeat
         self._store = store
         self._elapsed = elapsed
         self._lock = threading.Lock()
@@ -55,12 +64,15 @@ class Live:
         self._told: deque[Told] = deque(maxlen=KEPT)
         self._count = 0
         self._drawn_at = float("-inf")
+        self._batch_at = elapsed()
+        self.vitals: Vitals | None = None
         self._looked_at = float("-inf")
         self._head: tuple[int, str] | None = None
         self._shown_head: tuple[int, str] | None = None
         self._alerts = AlertList()
         self._shown: Shown | None = None
         self._of: object = None
+        self.is_linked = False
 
     # ------------------------------------------------------------ the engine's side
 
@@ -71,29 +83,49 @@ class Live:
             self._told.appendleft(Told(clock=clock, bot=each.bot, text=each.text, tone=each.tone.value))
             self._count += 1
 
+    def attend(self, vitals: "Vitals") -> None:
+        """Know of the run whose vitals these are: what is not on the page is read of it when it is asked for."""
+        self.vitals = vitals
+
     def show(self, run: "Run", at: datetime) -> None:
         """Show a run as it stands, unless that was done a moment ago."""
-        now = self._elapsed()
-        if now - self._drawn_at >= EVERY:
-            self._drawn_at = now
+        now = self._batch_at = self._elapsed()
+        if now - self._drawn_at >= EVERY or run.loop.state.is_linked is not self.is_linked:
+            self._drawn_at, self.is_linked = now, run.loop.state.is_linked
             self._picture = picture_of_run(run, at)
 
     def end(self) -> None:
         """Say that the engine of this process is gone: from now on the store is shown."""
-        self._picture = None
+        self._picture = self.vitals = None
 
     # ------------------------------------------------------------ the server's side
+
+    @property
+    def picture(self) -> Picture | None:
+        """The last picture of the engine of this process, None without one."""
+        return self._picture
+
+    @property
+    def silence(self) -> float:
+        """Real seconds since the engine last ended a batch."""
+        return max(0.0, self._elapsed() - self._batch_at)
 
     def now(self) -> Shown:
         """Return what is shown now; the same value while nothing has changed. Raises: StoreError."""
         with self._lock:
             self._look()
             picture = self._picture
-            key = (id(picture), self._count, self._head, self._alerts)
+            key = (id(picture), self._count, self._head, self._alerts, self._waits_for())
             if self._shown is None or key != self._of or (picture is not None and picture is not self._shown.picture):
                 self._of = key
                 self._shown = self._made(picture)
             return self._shown
+
+    def _waits_for(self) -> str | None:
+        """Return why an engine that was never connected is not, None for any other."""
+        if self._picture is not None or self.heartbeat is None or self.heartbeat.stage is not Stage.CONNECTING:
+            return None
+        return f"the engine waits for its gateway and tries again by itself: {self.heartbeat.words or 'it connects'}"
 
     def _look(self) -> None:
         """Read the store's head again when it is time; what was made of an older one is made anew."""
@@ -122,5 +154,8 @@ class Live:
             trades = tuple(reader.view("trades")[::-1][:TRADES_SHOWN])
             days = tuple((str(row["date"]), float(row["net_pnl"])) for row in reader.view("daily_summary"))
             seen = picture_of_store(reader) if picture is None else picture
+            if (waits := self._waits_for()) is not None:
+                trading = reader.run().asked
+                seen = replace(seen, engine=Stage.CONNECTING.value, trading=trading, is_linked=False, notice=waits)
             told = tuple(self._told) or alarms_of(reader)
         return Shown(number=number, picture=seen, told=told, trades=trades, days=days, alerts=self._alerts)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
+from engine.web.gauges import Gauge
 
 GREEKS = ("delta", "gamma", "theta", "vega")
 
@@ -14,6 +15,7 @@ class BotLine:
     """What one bot, or one of its positions, does. `profit` is today's, dollars.
 
     is_paused: whether this bot was paused by its name, which a resume of it ends; all may be paused besides.
+    has_universe: it chooses among symbols, so nobody can have it enter by hand.
     """
 
     bot: str
@@ -23,6 +25,7 @@ class BotLine:
     profit: float | None = None
     waits: str = ""
     is_paused: bool = False
+    has_universe: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +104,7 @@ class Picture:
     realized: float = 0.0
     unrealized: float = 0.0
     levels: tuple[tuple[str, float | None], ...] = ()
+    gauges: tuple[Gauge, ...] = ()
     bots: tuple[BotLine, ...] = ()
     positions: tuple[PositionLine, ...] = ()
     orders: tuple[OrderLine, ...] = ()

@@ -12,6 +12,7 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import BeforeValidator
 
 from engine.model.errors import RulebotError
+from engine.run.heartbeat import Stage
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.web import answers, book
@@ -78,6 +79,20 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
+def health_of(live: Live, recorded: str) -> answers.Health:
+    """Return how the engine of this process is; without one, what was recorded of the store's last one."""
+    if live.heartbeat is None:
+        return answers.Health(status="ok", engine=recorded)
+    why, stage = live.heartbeat.problem(), live.heartbeat.stage
+    is_running = stage is Stage.RUNNING
+    return answers.Health(
+        status="failing" if why else "ok",
+        why=why,
+        engine=recorded if is_running else stage.value,
+        is_connected=is_running and live.is_linked,
+    )
+
+
 def router(store: Place, live: Live) -> APIRouter:
     """Return the routes of /api and /health."""
     found = APIRouter(responses=REFUSALS)
@@ -91,10 +106,11 @@ def router(store: Place, live: Live) -> APIRouter:
     def health(response: Response) -> answers.Health:
         """Say whether this program can do its work; needs no token and tells nothing of the account."""
         try:
-            return answers.Health(status="ok", engine=read(lambda reader: reader.run().state()))
+            found = health_of(live, read(lambda reader: reader.run().state()))
         except RulebotError as error:
-            response.status_code = 503
-            return answers.Health(status="failing", why=type(error).__name__, engine="unknown")
+            found = answers.Health(status="failing", why=type(error).__name__, engine="unknown")
+        response.status_code = 200 if found.status == "ok" else 503
+        return found
 
     @found.get("/api/status")
     def status() -> answers.Status:

@@ -19,6 +19,12 @@ GETS = [
 ]  # fmt: skip
 
 
+@pytest.fixture
+def client(shared: Client) -> Client:
+    """Return the one page that all tests here look at."""
+    return shared
+
+
 def view(client: Client, name: str, **equal: object) -> list[dict[str, Any]]:
     with StoreReader(client.place) as reader:
         return [dict(row) for row in reader.view(name, **equal)]
@@ -142,7 +148,7 @@ def test_a_parameter_that_cannot_be_read_is_said(client: Client, asked: str) -> 
 
 def test_health_needs_no_token_and_tells_nothing_of_the_account(client: Client) -> None:
     answer = client.send("GET", "/health")
-    assert (answer.status, answer.json) == (200, {"status": "ok", "why": "", "engine": "stopped"})
+    assert (answer.status, answer.json) == (200, {"status": "ok", "why": "", "engine": "stopped", "is_connected": None})
 
 
 def test_the_interface_describes_itself(client: Client) -> None:

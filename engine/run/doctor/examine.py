@@ -1,0 +1,210 @@
+"""The front door: every check in its order, each with its lines. Nothing is written, and but for a probe no order sent.
+
+What is known without a gateway is told first, then a connection is made as a run makes it, as another client.
+"""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import field
+from pathlib import Path
+
+from engine.adapters.clock import Clock, WallClock
+from engine.adapters.ib.greeting import Greeting
+from engine.model.errors import BrokerError
+from engine.model.facts import EventCalendar
+from engine.model.session import exchange_date
+from engine.model.values import dataclass
+from engine.run.connecting import first_batch
+from engine.run.desk import Desk
+from engine.run.doctor.account import account
+from engine.run.doctor.admitted import admission
+from engine.run.doctor.choosing import facts_of, look
+from engine.run.doctor.clocks import hours, skew
+from engine.run.doctor.configured import found_settings
+from engine.run.doctor.dates import events_ahead, found_calendar, sessions_ahead
+from engine.run.doctor.disk import room
+from engine.run.doctor.finding import Finding, Group, Level, outage, unchecked
+from engine.run.doctor.gateway import codec, greeted
+from engine.run.doctor.legs import chosen_legs
+from engine.run.doctor.packages import python_and_packages
+from engine.run.doctor.probe.probing import USUAL, probed
+from engine.run.doctor.records import integrity, is_held, not_kept
+from engine.run.doctor.streams import told_streams
+from engine.run.doctor.texts import found_desk
+from engine.run.doctor.visit import Visit, into_the_day
+from engine.run.settings import Settings
+from engine.run.worlds import SimSettings, World, attached, simulated
+from engine.spec.files import find_files
+
+CLIENT_ID = 72
+"""Which client looks: not the one that an engine trades as."""
+LINES, FEW_LINES = 90, 10
+"""Market data lines to use at most, and beside an engine that may use the others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be looked at.
+
+    flags: settings that were given with the command; their `host` and `port` name a gateway. sim: a simulated one, of
+    its own when the flags name none. data: the folder of what rulebot keeps. environ: as in `read_settings`.
+    probe: the file for the raw bytes of a probe, which sends orders; None sends none.
+    """
+
+    specs: tuple[str, ...] = ()
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    account: Path | None = None
+    settings: Path | None = None
+    flags: Mapping[str, object] = field(default_factory=dict)
+    live: bool = False
+    sim: bool = False
+    probe: Path | None = None
+    data: Path
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    @property
+    def is_embedded(self) -> bool:
+        """True when the market is one of our own, made for this check-up."""
+        return self.sim and self.flags.get("host") is None
+
+
+async def examine(wanted: Wanted, clock: Clock | None = None) -> AsyncIterator[Finding]:
+    """Yield what is found, group by group, as it is found."""
+    clock = clock or WallClock()
+    desk, said = found_desk(wanted.specs, wanted.overrides, wanted.account)
+    settings, of_settings = _settings(wanted, desk)
+    store = None if settings is None else settings.live_store if wanted.live else settings.store
+    for finding in (*python_and_packages(store), *of_settings, *said):
+        yield finding
+    today = SimSettings().first_day if wanted.is_embedded else exchange_date(clock.now())
+    calendar, of_calendar = found_calendar(wanted.data)
+    of_sessions = list(sessions_ahead(today))
+    for finding in (*of_sessions, *of_calendar, *events_ahead(calendar, desk, today)):
+        yield finding
+    for finding in () if settings is None else _on_disk(wanted, settings):
+        yield finding
+    if settings is None or any(each.level is Level.FAULT for each in of_sessions):
+        why = "nobody knows where it is" if settings is None else "no session is known that it could be asked about"
+        for finding in (unchecked(Group.GATEWAY, "connection", why), *_unasked(set())):
+            yield finding
+        return
+    yield await codec()
+    async for finding in _at_the_gateway(wanted, desk, settings, calendar, clock):
+        yield finding
+
+
+def _settings(wanted: Wanted, desk: Desk) -> tuple[Settings | None, list[Finding]]:
+    """Return the settings of a run of these specs: their file lies beside the folder of the first one."""
+    flags = dict(wanted.flags)
+    if desk.account is not None and not wanted.live and not wanted.sim and flags.get("account") is None:
+        flags["account"] = desk.account.account
+    return found_settings(wanted.settings, _folder(wanted, desk), wanted.data, flags, wanted.environ)
+
+
+def _folder(wanted: Wanted, desk: Desk) -> Path:
+    if desk.texts:
+        return Path(desk.texts[0].file).parent.parent
+    files = find_files(wanted.specs)
+    return files[0].parent.parent if files else Path()
+
+
+def _on_disk(wanted: Wanted, settings: Settings) -> list[Finding]:
+    store = settings.live_store if wanted.live else settings.store
+    found = list(room(store, settings.logs))
+    if wanted.sim:
+        return [*found, not_kept()]
+    return [*found, *integrity(store, live=wanted.live)]
+
+
+async def _at_the_gateway(
+    wanted: Wanted, desk: Desk, settings: Settings, calendar: EventCalendar, clock: Clock
+) -> AsyncIterator[Finding]:
+    world: AbstractAsyncContextManager[World]
+    if wanted.is_embedded:
+        world = simulated(SimSettings(), CLIENT_ID)
+    else:
+        port, offered, said = await greeted(settings, live=wanted.live, sim=wanted.sim)
+        for finding in said:
+            yield finding
+        if wanted.live:
+            for finding in admission(desk, settings, f"{settings.host}:{port}", offered, clock.now()):
+                yield finding
+        if offered is None or port is None:
+            for finding in (*hours(clock.now(), simulated=False), *_unasked(set())):
+                yield finding
+            return
+        world = _attached(wanted, desk, settings, port, offered)
+    store = settings.live_store if wanted.live else settings.store
+    has_neighbour = not wanted.sim and is_held(store)
+    told: set[Group] = set()
+    try:
+        async with world as entered:
+            async for finding in connected(entered, desk, calendar, clock, wanted, has_neighbour=has_neighbour):
+                told.add(finding.group)
+                yield finding
+    except BrokerError as error:
+        yield outage(Group.GATEWAY, "connection", error)
+        for finding in _unasked(told):
+            yield finding
+
+
+def _attached(
+    wanted: Wanted, desk: Desk, settings: Settings, port: int, offered: Greeting
+) -> AbstractAsyncContextManager[World]:
+    rules = None if desk.account is None else desk.account.live
+    name = settings.account if not wanted.live else "" if rules is None else rules.account
+    name = "" if wanted.sim else name
+    return attached(settings.host, port, CLIENT_ID, name, lockstep=wanted.sim or offered.is_simulated, live=wanted.live)
+
+
+def _unasked(told: set[Group]) -> list[Finding]:
+    """Return what nobody could be asked about: the groups of a connection of which nothing was told."""
+    groups = (Group.CLOCK, Group.ACCOUNT, Group.DATA, Group.LEGS)
+    return [unchecked(each, each.value, "there is no connection to ask by") for each in groups if each not in told]
+
+
+async def connected(
+    world: World, desk: Desk, calendar: EventCalendar, clock: Clock, wanted: Wanted, *, has_neighbour: bool
+) -> AsyncIterator[Finding]:
+    """Yield what a gateway lets be known. Raises: BrokerError when it refuses us, or the connection is lost."""
+    first = await first_batch(world.ib.link, "doctor")
+    visit = Visit(world, desk, calendar, first, FEW_LINES if has_neighbour else LINES)
+    try:
+        async for finding in _seen(visit, world, desk, clock, wanted, has_neighbour=has_neighbour):
+            yield finding
+    finally:
+        visit.close()
+
+
+async def _seen(
+    visit: Visit, world: World, desk: Desk, clock: Clock, wanted: Wanted, *, has_neighbour: bool
+) -> AsyncIterator[Finding]:
+    if wanted.is_embedded:
+        await into_the_day(visit)
+    yield await skew(visit, clock)
+    for finding in hours(visit.at, simulated=visit.link.is_simulated):
+        yield finding
+    troubles = await facts_of(visit, desk)
+    for finding in account(visit, desk, live=wanted.live):
+        yield finding
+    if desk.bots:
+        looked = await look(visit, desk, chooses=not has_neighbour)
+        for finding in (*troubles, *told_streams(visit, desk, looked.seen), *chosen_legs(visit, looked)):
+            yield finding
+    else:
+        yield unchecked(Group.DATA, "market data", "no bot needs any")
+    if has_neighbour:
+        text = "an engine runs on this store, and a user has 100 market data lines: none were taken for options"
+        yield unchecked(Group.LEGS, "legs", text)
+    if wanted.probe is not None and has_neighbour:
+        text = "an engine runs on this store: its orders and these would meet"
+        yield unchecked(Group.PROBE, "probe", text, "stop it")
+    elif wanted.probe is not None:
+        async for finding in probed(visit, world, _probed_symbol(desk), wanted.probe):
+            yield finding
+
+
+def _probed_symbol(desk: Desk) -> str:
+    """Return the underlying of the first bot, whose options are what will be traded."""
+    return next((bot.plan.legs[0].symbol for bot in desk.bots.values()), USUAL)

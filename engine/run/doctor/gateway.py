@@ -1,0 +1,36 @@
+"""The gateway: whether anything listens, whether it is one, and whether it lets us in as a run would be."""
+
+from engine.adapters.ib.greeting import Greeting, greeting
+from engine.adapters.ib.self_check import check_seams
+from engine.model.errors import BrokerError
+from engine.run.doctor.finding import Finding, Group, fine, outage, warning
+from engine.run.settings import Settings
+from engine.run.worlds import LIVE_PORTS, PAPER_PORTS, listening_port
+
+
+async def codec() -> Finding:
+    """Say whether this ib_async passes on every kind of message, as is proved before each connection."""
+    try:
+        await check_seams()
+    except BrokerError as error:
+        return outage(Group.GATEWAY, "ib_async", error)
+    return fine(Group.GATEWAY, "ib_async", "passes on every kind of message that is needed")
+
+
+async def greeted(settings: Settings, *, live: bool, sim: bool) -> tuple[int | None, Greeting | None, list[Finding]]:
+    """Return the port, what the gateway says there before anything is asked of it, and what is said of that."""
+    port = settings.live_port if live else settings.port
+    try:
+        port = await listening_port(settings.host, LIVE_PORTS if live else PAPER_PORTS) if port is None else port
+        offered = await greeting(settings.host, port)
+    except BrokerError as error:
+        return port, None, [outage(Group.GATEWAY, "connection", error)]
+    return port, offered, [_answer(f"{settings.host}:{port}", offered, sim=sim)]
+
+
+def _answer(where: str, offered: Greeting, *, sim: bool) -> Finding:
+    accounts = ", ".join(offered.accounts)
+    if offered.is_simulated and not sim:
+        text = f"{where} is a simulated gateway with account {accounts}: what follows is about a market that is made up"
+        return warning(Group.GATEWAY, "connection", text, "add --sim if that is meant; else give IB's own port")
+    return fine(Group.GATEWAY, "connection", f"{where} answers, with account {accounts}")

@@ -1,0 +1,71 @@
+"""The dry selection in words: what each bot would choose now, what it would bring, or why it chooses nothing."""
+
+from collections.abc import Iterator
+
+from engine.evaluate.wording import describe
+from engine.model.session import EXCHANGE_ZONE
+from engine.model.structure import strike_of, structure_text
+from engine.run.doctor.candidate import Candidate, Judged
+from engine.run.doctor.choosing import Looked
+from engine.run.doctor.finding import Finding, Group, fine, unchecked, warning
+from engine.run.doctor.visit import Visit
+from engine.run.glance import one_line
+from engine.run.position_text import price
+from engine.turn.judging import first_missing
+
+_MEND = "unknown never enters: see market data and calendars above"
+
+
+def chosen_legs(visit: Visit, looked: Looked) -> Iterator[Finding]:
+    """Yield a line for each structure."""
+    for candidate in looked.candidates:
+        yield _told(visit, candidate)
+
+
+def _told(visit: Visit, candidate: Candidate) -> Finding:
+    name, selection = candidate.bot.key, candidate.selection
+    assert selection is not None
+    quote_missing = candidate.quote.missing if candidate.quote is not None else ""
+    if missing := selection.missing or quote_missing:
+        if not visit.is_in_hours:
+            return unchecked(Group.LEGS, name, f"the exchange is closed: {missing}")
+        return warning(Group.LEGS, name, f"nothing can be chosen: {missing}", _MEND)
+    if selection.refused:
+        return fine(Group.LEGS, name, f"nothing fits now: {selection.refused}")
+    text = "; ".join((_structure(candidate), *_but(visit, candidate)))
+    unknown = [f"unknown: {_words(each)}" for each in candidate.unknown]
+    return warning(Group.LEGS, name, "; ".join((text, *unknown)), _MEND) if unknown else fine(Group.LEGS, name, text)
+
+
+def _words(each: Judged) -> str:
+    said = first_missing(each.verdict) or describe(each.rule.rule, each.verdict)
+    return one_line(f"{each.rule.rule.name} {said}")
+
+
+def _structure(candidate: Candidate) -> str:
+    """Return `would sell 5920/5930p 6005/6015c of 2026-10-21 at 1.65 (at once 1.50)`."""
+    assert candidate.selection is not None
+    assert candidate.quote is not None
+    legs = candidate.selection.legs
+    text = structure_text(strike_of(leg.option, leg.ratio) for leg in legs)
+    expiries = sorted({leg.option.expiry for leg in legs if not leg.option.is_share})
+    of = f" of {' and '.join(map(str, expiries))}" if expiries else ""
+    mid, natural = candidate.quote.mid or 0.0, candidate.quote.natural or 0.0
+    verb = "sell" if mid > 0 else "buy"
+    return f"would {verb} {text}{of} at mid {price(mid)} (at once {price(natural)})"
+
+
+def _but(visit: Visit, candidate: Candidate) -> Iterator[str]:
+    """Yield what keeps it from being entered at this instant."""
+    if candidate.refused:
+        yield f"but no count of it fits: {candidate.refused}"
+    for each in candidate.halts:
+        if each.verdict.truth is True:
+            yield f"but it halts for the day: {_words(each)}"
+    missed = [each for each in (*candidate.when, *candidate.require) if each.verdict.truth is False]
+    for each in missed:
+        yield f"but {_words(each)}"
+    start, end = candidate.bot.window(visit.session, visit.at)
+    if not start <= visit.at < end:
+        zone = EXCHANGE_ZONE
+        yield f"outside its window {start.astimezone(zone):%H:%M} to {end.astimezone(zone):%H:%M}"

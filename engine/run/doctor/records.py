@@ -1,0 +1,88 @@
+"""The store: whether an engine has it, and whether everything in it holds that must hold."""
+
+from collections.abc import Iterable, Iterator
+
+from engine.model.errors import StoreError
+from engine.model.event import Request
+from engine.record.record import Kind, Record
+from engine.run.audit.audit import audit_store
+from engine.run.doctor.finding import Finding, Group, counted, fault, fine, outage, unchecked, warning
+from engine.run.promotion.promotion import refuse_live_store
+from engine.store.open import is_in_use, is_there
+from engine.store.place import Place
+from engine.store.queries import StoreReader
+from engine.turn.state import Standing, Trading, after_request
+
+_BROKEN = "stop trading on it; 'rulebot store audit' shows more, 'rulebot store restore' puts a backup back"
+
+
+def is_held(store: Place) -> bool:
+    """Say whether an engine has the store now; one that cannot be asked counts as free, the store's check says why."""
+    try:
+        return is_there(store) and is_in_use(store)
+    except StoreError:
+        return False
+
+
+def integrity(store: Place, *, live: bool) -> Iterator[Finding]:
+    """Yield what the audit of a store says, all that does not hold, and what is open in it. Nothing is written."""
+    try:
+        if not is_there(store):
+            yield fine(Group.STORE, "store", f"{store} is not there yet: the first run makes it")
+            return
+        if not live:
+            refuse_live_store(store)
+        yield from _present(store)
+        yield from _audited(store)
+    except StoreError as error:
+        yield outage(Group.STORE, "store", error)
+
+
+def _present(store: Place) -> Iterator[Finding]:
+    with StoreReader(store) as reader:
+        run, asked = reader.run(), reader.records((Kind.OPERATOR,))
+        held, working = len(reader.view("open_positions")), len(reader.view("pending_orders"))
+    if run.is_alive:
+        yield fine(Group.STORE, "engine", f"an engine runs on {store}")
+    elif run.started is not None and run.ended is None:
+        text = "the last engine ended without a word: it was killed, or the machine went down"
+        mend = "the next start goes on from there; 'rulebot status' shows what is open"
+        yield warning(Group.STORE, "engine", text, mend)
+    else:
+        yield fine(Group.STORE, "engine", "none runs, and the last one ended as it should")
+    text = f"{counted(held, 'position')} open and {counted(working, 'order')} at work, by {store}"
+    yield fine(Group.STORE, "open", text)
+    yield _standing(asked)
+
+
+def _standing(asked: Iterable[Record]) -> Finding:
+    standing = Standing()
+    for record in asked:
+        standing = after_request(standing, Request(record.data["request"]), record.bot)
+    mend = "'rulebot resume' lets bots enter again"
+    if standing.trading is not Trading.ACTIVE:
+        return warning(
+            Group.STORE, "trading", "a person has killed trading: nothing is entered, also after a start", mend
+        )
+    if standing.paused:
+        whose = ", ".join(sorted(standing.paused - {""})) or "all bots"
+        return warning(
+            Group.STORE, "trading", f"a person has paused {whose}: they enter nothing, also after a start", mend
+        )
+    return fine(Group.STORE, "trading", "nobody has paused or killed it")
+
+
+def _audited(store: Place) -> Iterator[Finding]:
+    verdicts = audit_store(store)
+    broken = [each for each in verdicts if not each.holds]
+    for each in broken:
+        first = each.first[0].text if each.first else ""
+        text = f"invariant {each.number} does not hold ({each.says}), {each.count} times; first: {first}"
+        yield fault(Group.STORE, "audit", text, _BROKEN)
+    if not broken:
+        yield fine(Group.STORE, "audit", f"the hash chain is whole, all {len(verdicts)} invariants hold")
+
+
+def not_kept() -> Finding:
+    """Say that a simulated day has a new store each time."""
+    return unchecked(Group.STORE, "store", "each simulated day makes a store of its own")

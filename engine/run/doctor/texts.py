@@ -1,0 +1,69 @@
+"""The specs: whether each can be run, and what is legal in it and hardly meant."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from engine.model.errors import RulebotError, SpecError, StoreError
+from engine.run.desk import Desk, ProblemsError, check_overrides, load_desk
+from engine.run.doctor.finding import Finding, Group, fault, fine, outage, unchecked, warning
+from engine.spec.diagnostic import Diagnostic
+
+EMPTY = Desk({}, (), None, ())
+
+
+def found_desk(paths: Sequence[str], overrides: Mapping[str, str], account: Path | None) -> tuple[Desk, list[Finding]]:
+    """Return the bots that can be run, also when others cannot, and what is said of every document.
+
+    Raises: MisuseError when nothing is there under a path.
+    """
+    if not paths:
+        text = "no spec was named: what bots need was not looked at"
+        return EMPTY, [unchecked(Group.SPECS, "specs", text, "rulebot doctor specs/*.yaml")]
+    try:
+        desk = load_desk(paths, overrides, account)
+        check_overrides(desk, overrides)
+    except ProblemsError as error:
+        return _rest_of(error.found, overrides, account)
+    except (SpecError, StoreError) as error:
+        said = outage if isinstance(error, StoreError) else _unfit
+        return EMPTY, [said(Group.SPECS, "specs", error)]
+    return desk, [*_warnings(desk.warnings), *_fine(desk)]
+
+
+def _rest_of(
+    found: Mapping[str, tuple[Diagnostic, ...]], overrides: Mapping[str, str], account: Path | None
+) -> tuple[Desk, list[Finding]]:
+    """Return the desk of the documents without an error, after what is wrong with the others."""
+    wrong = {file: problems for file, problems in found.items() if any(each.is_error for each in problems)}
+    said = [
+        fault(Group.SPECS, file, _place(each), each.help or f"rulebot validate {file}")
+        for file, problems in wrong.items()
+        for each in problems
+        if each.is_error
+    ]
+    rest = [file for file in found if file not in wrong]
+    try:
+        desk = load_desk(rest, overrides, account) if rest else EMPTY
+    except RulebotError as error:  # nothing but the account document is left, say: what is wrong has been said
+        return EMPTY, [*said, unchecked(Group.SPECS, "specs", f"the others: {error.message}")]
+    return desk, [*said, *_warnings(desk.warnings), *_fine(desk)]
+
+
+def _unfit(group: Group, name: str, error: RulebotError) -> Finding:
+    return fault(group, name, error.message.splitlines()[0], error.help or "")
+
+
+def _warnings(problems: Iterable[Diagnostic]) -> list[Finding]:
+    return [warning(Group.SPECS, each.file, _place(each), each.help or "") for each in problems]
+
+
+def _place(problem: Diagnostic) -> str:
+    return f"line {problem.line}: {problem.code}: {problem.message}"
+
+
+def _fine(desk: Desk) -> list[Finding]:
+    said = [fine(Group.SPECS, text.name, f"can be run ({text.file})") for text in desk.texts]
+    if desk.account is None:
+        text = "no account document: nothing bounds what all bots together may lose"
+        return [*said, warning(Group.SPECS, "account document", text, "examples/account.yaml is one to copy")]
+    return [*said, fine(Group.SPECS, "account document", "its limits hold for all bots together")]
