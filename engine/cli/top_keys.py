@@ -146,6 +146,8 @@ def _enter(chosen: Row | None, picture: Picture) -> Question | str:
     bot = _bot(chosen, picture)
     if bot is None:
         return "no bot is chosen"
+    if bot.has_universe:
+        return f"{bot.bot} chooses among symbols by its conditions: nobody has it enter by hand"
     if bot.is_paused:
         return f"{bot.bot} is paused: r resumes it"
     if picture.trading != "active":

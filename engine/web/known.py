@@ -48,16 +48,21 @@ def engine_of(run: Run) -> str:
     return "running" if run.state() == "stopping" and not was_stopped else run.state()
 
 
-def next_window(run: Run, name: str, at: datetime | None) -> datetime | None:
-    """Return when a bot's next entry window opens after `at`; None when none is near."""
+def bot_of(run: Run, name: str) -> CompiledBot | None:
+    """Return a bot as its run has it, None of a text that this version cannot read any more."""
     told = run.specs[name]
-    if at is None:
-        return None
     text = SpecText(name, told["digest"], told["path"], told["text"], told.get("overrides") or {})
     try:
-        bot = compile_text(text)
+        return compile_text(text)
     except RulebotError:
-        return None  # of a version that cannot be read any more
+        return None
+
+
+def next_window(run: Run, name: str, at: datetime | None) -> datetime | None:
+    """Return when a bot's next entry window opens after `at`; None when none is near."""
+    bot = None if at is None else bot_of(run, name)
+    if at is None or bot is None:
+        return None
     session = session_from(exchange_date(at))
     for _ in range(SESSIONS_AHEAD):
         for start, _end in bot.windows(session):

@@ -27,6 +27,7 @@ PICTURE = Picture(
         BotLine(bot="holder", doing="open"),
         BotLine(bot="paused_one", doing="paused", is_paused=True),
         BotLine(bot="several", doing="open"),
+        BotLine(bot="chooser", doing="watching", has_universe=True),
     ),
     positions=(position("holder"), position("several", 1), position("several", 2, "exiting")),
 )
@@ -94,6 +95,7 @@ def test_nothing_else_answers_a_question(other: str) -> None:
         ("r", "flat_one", REDUCING, "flat_one is not paused, all bots are: S starts them"),
         ("e", "holder", PICTURE, "holder is open: by hand it enters while it is flat or watching"),
         ("e", "paused_one", PICTURE, "paused_one is paused: r resumes it"),
+        ("e", "chooser", PICTURE, "chooser chooses among symbols by its conditions: nobody has it enter by hand"),
         ("e", "flat_one", REDUCING, "no bot may enter: S starts them"),
         ("c", "flat_one", PICTURE, "flat_one holds nothing"),
         ("c", "several", PICTURE, "several has 2 positions: choose one of them"),
@@ -122,9 +124,9 @@ def test_alerts_are_acknowledged_only_where_some_are_left() -> None:
 
 def test_arrows_and_letters_move_over_bots_and_positions_and_stop_at_the_ends() -> None:
     rows = rows_of(PICTURE)
-    assert [row.bot for row in rows] == ["flat_one", "holder", "paused_one", "several", "holder", "several", "several"]
+    assert [row.bot for row in rows] == [*(each.bot for each in PICTURE.bots), "holder", "several", "several"]
     moved = [pressed(keys)[0].chosen for keys in ("k", "j", "jj", "jjk", "G", "Gj", "Gg")]
-    assert moved == [rows[at] for at in (0, 1, 2, 1, 6, 6, 0)]
+    assert moved == [rows[at] for at in (0, 1, 2, 1, 7, 7, 0)]
     assert after_key(Focus(chosen=rows[0]), "down", PICTURE)[0].chosen == rows[1]
     assert after_key(Focus(chosen=rows[1]), "up", PICTURE)[0].chosen == rows[0]
 

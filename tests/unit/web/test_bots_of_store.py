@@ -8,6 +8,7 @@ from run_day import SPECS, day_program
 from store_day import CONDOR, DAY, SELLER, WATCHER, at, small_day
 
 from engine.record.record import Json, Kind, Record
+from engine.run.desk import load_desk
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.place import Place
@@ -63,6 +64,16 @@ def test_before_its_window_a_bot_waits_for_it(tmp_path: Path) -> None:
 def test_a_bot_that_watches_names_the_condition_that_does_not_hold(tmp_path: Path) -> None:
     found = line(shown(tmp_path, "11:00", decided("11:00", "watch")), WATCHER)
     assert (found.doing, found.waits) == ("watching", "day_range 28.4, below 0.6 x 46.1 = 27.7 (since 10:30)")
+
+
+def test_a_bot_that_chooses_among_symbols_is_known_as_one(tmp_path: Path) -> None:
+    name = "vertical_switch"
+    bot = load_desk([str(SPECS / f"{name}.yaml")], {}, None).bots[name]
+    text = (SPECS / f"{name}.yaml").read_text(encoding="utf-8")
+    specs: Json = {name: {"digest": bot.plan.digest, "path": f"{name}.yaml", "text": text}}
+    again = Record(at("11:01"), Kind.RUN_STARTED, "", "", {**small_day()[0].data, "specs": specs})
+    assert [(each.bot, each.has_universe) for each in shown(tmp_path, "11:00", again).bots] == [(name, True)]
+    assert not any(each.has_universe for each in shown(tmp_path / "b", "11:00").bots)
 
 
 def test_what_is_unknown_says_why(tmp_path: Path) -> None:
