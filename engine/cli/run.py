@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from engine.run.chaos.struck import Struck
     from engine.run.desk import Desk
     from engine.run.heartbeat import Heartbeat
+    from engine.run.settings import Settings
     from engine.run.start import Run, RunOptions
     from engine.run.worlds import World
     from engine.store.journal import SqlJournal
@@ -118,11 +119,16 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
         raise click.exceptions.Exit(error.exit_code) from error
     check_overrides(desk, overrides)
     folder = Path(desk.texts[0].file).parent.parent
+    settings = _settings(options, desk, folder)
+    if (store := _meant_store(options, settings)) is not None:
+        from engine.run.overrides import with_kept
+
+        desk = with_kept(desk, store)
     if options["exits_only"]:
         desk = Desk({}, (), desk.account, ())
     struck = _struck(options)
     heartbeat = Heartbeat(Systemd()) if page is None else page.heartbeat
-    world, run_options = _world(options, desk, folder, heartbeat, page)
+    world, run_options = _world(options, desk, settings, heartbeat, page)
     run_options = replace(run_options, heartbeat=heartbeat, waits_for_gateway=options["wait_for_gateway"])
     _drive(desk, run_options, world, plain=options["plain"], struck=struck, page=page)
 
@@ -226,16 +232,9 @@ def _check(options: Mapping[str, Any]) -> None:
         raise MisuseError("--until close is one session: leave --days out")
 
 
-def _world(
-    options: Mapping[str, Any], desk: "Desk", folder: Path, heartbeat: "Heartbeat", page: "Page | None"
-) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
-    from engine.run.log_file import LogLimits
-    from engine.run.promotion.promotion import refuse_live_store
+def _settings(options: Mapping[str, Any], desk: "Desk", folder: Path) -> "Settings":
     from engine.run.settings import read_settings
-    from engine.run.start import RunOptions
-    from engine.run.worlds import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
-    from engine.store.latest import accounts_folder, data_folder, new_sim_store
-    from engine.store.open import is_in_use, is_there
+    from engine.store.latest import data_folder
 
     host, port = gateway_address(options["address"])
     is_live = options["live"]
@@ -249,7 +248,29 @@ def _world(
         if desk.account is not None and options["paper"] and not options["sim"]
         else None,
     }
-    settings = read_settings(options["settings"], folder, data_folder(), flags=flags)
+    return read_settings(options["settings"], folder, data_folder(), flags=flags)
+
+
+def _meant_store(options: Mapping[str, Any], settings: "Settings") -> Place | None:
+    """Return the store that a run goes on with, None when it makes one of its own."""
+    if options["live"]:
+        return settings.live_store
+    store: Place | None = options["store"]
+    return store if options["sim"] else settings.store
+
+
+def _world(
+    options: Mapping[str, Any], desk: "Desk", settings: "Settings", heartbeat: "Heartbeat", page: "Page | None"
+) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
+    from engine.run.log_file import LogLimits
+    from engine.run.promotion.promotion import refuse_live_store
+    from engine.run.start import RunOptions
+    from engine.run.worlds import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
+    from engine.store.latest import accounts_folder, data_folder, new_sim_store
+    from engine.store.open import is_in_use, is_there
+
+    host, port = gateway_address(options["address"])
+    is_live = options["live"]
     log = LogLimits(settings.log_size, settings.log_files)
     sessions = options["days"] or (1 if options["sim"] or options["until"] else None)
     waiting = heartbeat.waits if options["wait_for_gateway"] else None

@@ -180,6 +180,20 @@ class Ask(BaseModel):
     position: str = ""
 
 
+class Values(BaseModel):
+    """Parameters of a bot, as its spec would write them; "" goes back to what the file says."""
+
+    bot: str
+    values: dict[str, str] = Field(min_length=1, max_length=100)
+
+
+class Preview(BaseModel):
+    """What other values would change, in words."""
+
+    bot: str
+    text: str
+
+
 class Trigger(BaseModel):
     """Which bot is to enter; "" is the only one of the store."""
 

@@ -19,6 +19,7 @@ from engine.web import answers, book
 from engine.web.actions import Actions
 from engine.web.alert_list import acknowledge, alert_list
 from engine.web.live import Live
+from engine.web.parameters import preview
 
 Answer = TypeVar("Answer")
 MOST_TRADES = 10_000
@@ -194,6 +195,19 @@ def router(store: Place, live: Live) -> APIRouter:
         """Say that an alert was seen and need not be told again; without an id all of them were."""
         count = acknowledge(store, what.id)
         return answers.Acknowledged(acknowledged=count, message=f"{count} acknowledged")
+
+    @found.post("/api/parameters/preview")
+    def look_ahead(what: answers.Values) -> answers.Preview:
+        """Say what other parameters of a bot would change; nothing does."""
+        return answers.Preview(bot=what.bot, text=preview(store, what.bot, what.values))
+
+    @found.post("/api/parameters", status_code=202)
+    def parameters(what: answers.Values, key: Key) -> answers.Asked:
+        """Ask for other parameters of a bot: kept in the store over restarts, taken up at a quiet point.
+
+        Open positions keep the text that they were opened under. The spec's file is not written.
+        """
+        return actions.set_values(what.bot, what.values, key)
 
     @found.post("/api/trade/trigger", status_code=202)
     def trigger(what: answers.Trigger, key: Key) -> answers.Asked:
