@@ -281,7 +281,7 @@ def small_day() -> list[Record]:
     started = Record(
         at("09:25"), Kind.RUN_STARTED, "", "",
         {"version": "0.1", "specs": specs, "settings": {"mode": "paper"}, "account": "DU0000007", "seed": 7,
-         "session": DAY.isoformat(), "lockstep": True},
+         "session": DAY.isoformat(), "lockstep": True, "install": "t"},
     )  # fmt: skip
     hours: dict[str, Json] = {
         "open": at("09:30").isoformat(),

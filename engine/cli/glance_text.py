@@ -36,7 +36,7 @@ def glance_lines(shown: Glance, width: int) -> list[Text]:
     lines = [_clock_line(shown, width), *_table(shown, width)]
     if shown.notice:
         lines += [Text(f" {shown.notice}", style="bold yellow")]
-    return [_cut(line, width) for line in lines]
+    return [cut(line, width) for line in lines]
 
 
 def happening_line(told: Happening, width: int | None = None) -> Text:
@@ -45,10 +45,11 @@ def happening_line(told: Happening, width: int | None = None) -> Text:
     line = Text(f" {clock}  ", style="dim")
     line.append(f"{told.bot}  " if told.bot else "", style="not dim")
     line.append(told.text, style=f"not dim {_TONES[told.tone]}".strip())
-    return line if width is None else _cut(line, width)
+    return line if width is None else cut(line, width)
 
 
-def _cut(line: Text, width: int) -> Text:
+def cut(line: Text, width: int) -> Text:
+    """Return a line that ends at `width`, with an ellipsis where something was left out."""
     line.truncate(width, overflow="ellipsis")
     line.no_wrap = True
     return line
@@ -70,7 +71,7 @@ def _clock_line(shown: Glance, width: int) -> Text:
     right.append(f"{signed_dollars(shown.today)} ", style=_colour(shown.today))
     if len(left) + 2 + len(right) <= width:
         return left + Text(" " * (width - len(left) - len(right))) + right
-    return _cut(left, max(width - len(right) - 1, 0)) + Text(" ") + right
+    return cut(left, max(width - len(right) - 1, 0)) + Text(" ") + right
 
 
 def _colour(amount: object) -> str:
@@ -95,18 +96,18 @@ def _table(shown: Glance, width: int) -> Iterator[Text]:
             yield from _beside(line, row.waits, width)
         else:
             yield line
-            yield from (Text(f"   {part}", style="dim") for part in _wrapped(row.waits, width - 3))
+            yield from (Text(f"   {part}", style="dim") for part in wrapped(row.waits, width - 3))
 
 
 def _beside(line: Text, waits: str, width: int) -> Iterator[Text]:
     """Yield the line with what is waited for in the last column, going on below where it is long."""
     column = len(line) + 2
-    first, *rest = _wrapped(waits, width - column) or [""]
+    first, *rest = wrapped(waits, width - column) or [""]
     yield line + Text(f"  {first}")
     yield from (Text(" " * column + part) for part in rest)
 
 
-def _wrapped(text: str, width: int) -> list[str]:
+def wrapped(text: str, width: int) -> list[str]:
     """Return the text in few lines, broken after ";" where it can be."""
     width = max(width, 20)
     lines: list[str] = []

@@ -159,7 +159,7 @@ def compile_text(text: SpecText) -> CompiledBot:
     return _compiled(text.name, text.digest, text.file, text.text, tuple(sorted(text.overrides.items())))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _compiled(name: str, digest: str, file: str, text: str, overrides: tuple[tuple[str, str], ...]) -> CompiledBot:
     loaded = load_text(text, file, dict(overrides))
     plan = None if loaded.spec is None else build_plan(loaded.spec, loaded.source)[0]

@@ -165,18 +165,23 @@ class StoreReader:
         at = self.last_at()
         return None if at is None else exchange_date(at)
 
-    def day(self, bot: str, day: date, kinds: Collection[Kind] = STORY_KINDS) -> Sequence[Record]:
-        """Return a bot's records of one exchange date, in order."""
+    def day(
+        self, bot: str, day: date, kinds: Collection[Kind] = STORY_KINDS, last: int | None = None
+    ) -> Sequence[Record]:
+        """Return a bot's records of one exchange date, in order; of many the `last` ones."""
         midnight = datetime.min.time()
         first, after = at_exchange_time(day, midnight), at_exchange_time(day + timedelta(days=1), midnight)
-        query = select(*COLUMNS).where(
+        numbers = select(journal.c.seq).where(
             journal.c.kind.in_(_values(kinds)),
             journal.c.bot == bot,
             journal.c.at >= utc_text(first),
             journal.c.at < utc_text(after),
         )
+        if last is not None:
+            numbers = numbers.order_by(journal.c.seq.desc()).limit(last)
+        found = numbers.subquery()
         with self._connection.begin():
-            return self._records(query)
+            return self._records(select(*COLUMNS).where(journal.c.seq.in_(select(found.c.seq))))
 
     def tables(self, views: Collection[str]) -> dict[str, Listed]:
         """Return some views whole, all of one instant: the names of their columns, and their rows."""

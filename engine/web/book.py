@@ -5,13 +5,8 @@ from datetime import date, datetime, timedelta
 from itertools import accumulate, groupby
 from typing import Any
 
-from engine.model.errors import RulebotError
-from engine.model.facts import EventCalendar
-from engine.model.market import Board
-from engine.model.session import EXCHANGE_ZONE, exchange_date, session_after, session_from
-from engine.run.desk import SpecText, compile_text
+from engine.model.session import EXCHANGE_ZONE
 from engine.run.levels import dollars_at
-from engine.run.resume import resume
 from engine.run.trade_text import structure_of
 from engine.spec.spec import ExitKind
 from engine.store.queries import Row, Run, StoreReader
@@ -30,10 +25,9 @@ from engine.web.answers import (
     Status,
     Trade,
 )
+from engine.web.known import known, next_window
 from engine.web.picture import GREEKS, Picture
 
-SESSIONS_AHEAD = 15
-"""How far ahead the next entry window of a bot is looked for."""
 PERIODS = ("day", "week", "month")
 
 
@@ -72,21 +66,8 @@ def _system(reader: StoreReader) -> Row:
 
 def _next(run: Run, name: str, at: datetime | None) -> str | None:
     """Return when a bot's next entry window opens after the last record, New York time; None when none is near."""
-    told = run.specs[name]
-    if at is None:
-        return None
-    text = SpecText(name, told["digest"], told["path"], told["text"], told.get("overrides") or {})
-    try:
-        bot = compile_text(text)
-    except RulebotError:
-        return None  # of a version that cannot be read any more
-    session = session_from(exchange_date(at))
-    for _ in range(SESSIONS_AHEAD):
-        for start, _end in bot.windows(session):
-            if start > at:
-                return f"{start.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}"
-        session = session_after(session.date)
-    return None
+    start = next_window(run, name, at)
+    return None if start is None else f"{start.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}"
 
 
 # ---------------------------------------------------------------- positions
@@ -152,15 +133,11 @@ def risk(reader: StoreReader, picture: Picture) -> Risk:
 
 
 def _risks(reader: StoreReader, at: datetime) -> Iterable[PositionRisk]:
-    recalled = reader.recall(at)
-    known = resume(recalled.records, at, Board(), EventCalendar(), recalled.number, recalled.order_id)
-    bots = {text.digest: compile_text(text) for text in known.texts}
+    found = known(reader, at)
     for row in reader.view("open_positions"):
-        position = known.state.positions.get(row["position"])
-        bot = None if position is None else bots.get(position.digest)
+        position, bot = found.state.positions.get(row["position"]), found.governing(row["position"])
         target = stop = None
         if bot is not None and position is not None:
-            bot = bot.of(position)
             target, stop = (dollars_at(bot, position, kind) for kind in (ExitKind.TARGET, ExitKind.STOP))
         yield PositionRisk(
             position=row["position"],

@@ -12,6 +12,7 @@ from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from starlette.routing import Mount
 
+from engine.run import asking_words
 from engine.run.trade_text import structure_of
 from engine.store.place import Place
 from engine.web.bot_page import bot_page
@@ -167,3 +168,4 @@ TEMPLATES.filters |= {
     "dollars": _dollars, "signed": _signed, "tone": _tone, "number": _number, "price": _price, "percent": _percent,
     "structure": structure_of,
 }  # fmt: skip
+TEMPLATES.globals["words"] = asking_words

@@ -14,6 +14,7 @@ GREEKS = ("delta", "gamma", "theta", "vega")
 class BotLine:
     """What one bot, or one of its positions, does. `profit` is today's, dollars.
 
+    is_paused: whether this bot was paused by its name, which a resume of it ends; all may be paused besides.
     has_universe: it chooses among symbols, so nobody can have it enter by hand.
     """
 
@@ -23,6 +24,7 @@ class BotLine:
     position: str = ""
     profit: float | None = None
     waits: str = ""
+    is_paused: bool = False
     has_universe: bool = False
 
 

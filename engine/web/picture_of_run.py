@@ -47,7 +47,10 @@ def picture_of_run(run: "Run", at: datetime) -> Picture:
         unrealized=float(seen.open_profit),
         levels=seen.levels,
         gauges=gauges(program, Work(program, state, at).view()),
-        bots=tuple(_bot_line(row, at, has_universe=_has_universe(program, row.bot)) for row in seen.rows),
+        bots=tuple(
+            _bot_line(row, at, has_universe=_has_universe(program, row.bot), is_paused=row.bot in standing.paused)
+            for row in seen.rows
+        ),
         positions=tuple(_position_line(run, each, at) for each in state.positions.values() if _is_open(each)),
         orders=tuple(_order_lines(state)),
     )
@@ -69,7 +72,7 @@ def _has_universe(program: Program, bot: str) -> bool:
     return bot in program.bots and bool(program.bots[bot].members)
 
 
-def _bot_line(row: BotRow, at: datetime, *, has_universe: bool) -> BotLine:
+def _bot_line(row: BotRow, at: datetime, *, has_universe: bool, is_paused: bool) -> BotLine:
     return BotLine(
         bot=row.bot,
         doing=row.doing.value,
@@ -78,6 +81,7 @@ def _bot_line(row: BotRow, at: datetime, *, has_universe: bool) -> BotLine:
         profit=_number(row.profit),
         waits=row.waits,
         has_universe=has_universe,
+        is_paused=is_paused,
     )
 
 

@@ -7,9 +7,15 @@ from typing import Any
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.record import Kind
 from engine.run.columns import price
+from engine.run.levels import dollars_at
+from engine.run.position_text import exits_text
 from engine.run.trade_text import structure_of
+from engine.spec.spec import ExitKind
 from engine.store.queries import Row, Run, StoreReader
-from engine.web.picture import GREEKS, BotLine, OrderLine, Picture, PositionLine, Told, clock_text
+from engine.turn.state import Trading
+from engine.web.bots_of_store import bot_lines
+from engine.web.known import Known, engine_of, known
+from engine.web.picture import GREEKS, OrderLine, Picture, PositionLine, Told, clock_text
 
 _RESTING = ("target", "stop", "protect")
 TOLD = 40
@@ -22,17 +28,18 @@ def picture_of_store(reader: StoreReader) -> Picture:
     positions, orders = reader.view("open_positions"), reader.view("pending_orders")
     system = next(iter(reader.view("system_state")), None)
     at = None if system is None else _instant(system["last_updated"])
-    day = reader.last_day()
+    found = None if at is None else known(reader, at)
+    shown = tuple(_position_line(row, orders, found, at) for row in positions)
     account = _account(reader)
     started = {} if run.started is None else run.started.data
     settings: Any = started.get("settings") or {}
     return Picture(
         at=at,
-        engine=run.state(),
-        trading=run.trading,
+        engine=engine_of(run),
+        trading=_trading(run, found),
         mode=str(settings.get("mode") or ""),
         is_simulated=bool(started.get("simulated")),
-        notice=_notice(run),
+        notice=_notice(run, _trading(run, found)),
         account=str(started.get("account") or ""),
         net_liquidation=account["net_liquidation"],
         cash=account["cash"],
@@ -40,8 +47,8 @@ def picture_of_store(reader: StoreReader) -> Picture:
         realized=float(system["daily_pnl"]) if system else 0.0,
         unrealized=sum(row["unrealized_pnl"] or 0.0 for row in positions),
         levels=_levels(positions),
-        bots=tuple(_bot_line(name, reader, run, day, at) for name in sorted(run.specs)),
-        positions=tuple(_position_line(row, orders, at) for row in positions),
+        bots=bot_lines(reader, run, found, shown, at),
+        positions=shown,
         orders=tuple(_order_line(row) for row in orders if row["purpose"] not in _RESTING),
     )
 
@@ -67,16 +74,25 @@ def _instant(text: str | None) -> datetime | None:
 
 def _account(reader: StoreReader) -> dict[str, float | None]:
     names = ("net_liquidation", "cash", "buying_power")
-    told = reader.records((Kind.ACCOUNT,))
-    data = told[-1].data if told else {}
+    told = reader.last_record(Kind.ACCOUNT)
+    data = {} if told is None else told[1].data
     return {name: None if data.get(name) is None else float(str(data[name])) for name in names}
 
 
-def _notice(run: Run) -> str:
+def _trading(run: Run, found: Known | None) -> str:
+    """Return active, reducing or stopped; what stands holds over restarts."""
+    if run.state() == "stopped" or found is None:
+        return "stopped" if run.state() == "stopped" else run.trading
+    standing = found.state.standing
+    is_active = standing.trading is Trading.ACTIVE and "" not in standing.paused and not standing.flattening
+    return "active" if is_active else "reducing"
+
+
+def _notice(run: Run, trading: str) -> str:
     if run.state() == "stopped":
         reason = "" if run.ended is None else f": {run.ended.data.get('reason')}"
         return f"no engine runs on this store{reason}" if run.started is not None else "nothing has run on this store"
-    return "" if run.trading == "active" else "nothing is opened, exits go on; Start lets bots enter again"
+    return "" if trading == "active" else "nothing is opened, exits go on; Start lets bots enter again"
 
 
 def _levels(positions: Sequence[Row]) -> tuple[tuple[str, float | None], ...]:
@@ -84,27 +100,18 @@ def _levels(positions: Sequence[Row]) -> tuple[tuple[str, float | None], ...]:
     return tuple(sorted(found.items()))
 
 
-def _bot_line(name: str, reader: StoreReader, run: Run, day: date | None, at: datetime | None) -> BotLine:
-    state = run.state(name)
-    row = next(iter(reader.view("bot_days", strategy_id=name, date=str(day)) if day else ()), None)
-    held = reader.view("open_positions", strategy_id=name)
-    doing = "halted" if row and row["halted"] else "open" if held else state
-    words = "" if row is None else " ".join((row["halted"] or row["skipped"] or "").split())
-    return BotLine(
-        bot=name,
-        doing=doing,
-        since=clock_text(_instant(held[0]["entry_time"]), at) if held else "",
-        position=", ".join(structure_of(each) for each in held),
-        profit=None if row is None else float(row["realized"] or 0.0),
-        waits=words,
-    )
-
-
-def _position_line(row: Row, orders: Sequence[Row], at: datetime | None) -> PositionLine:
+def _position_line(row: Row, orders: Sequence[Row], found: Known | None, at: datetime | None) -> PositionLine:
     quantity = row["quantity"]
     expiry = date.fromisoformat(row["expiration"]) if row["expiration"] else None
     resting = [each for each in orders if each["position"] == row["position"] and each["purpose"] in _RESTING]
     mark = row["current_mid"]
+    position = None if found is None else found.state.positions.get(row["position"])
+    bot = None if found is None else found.governing(row["position"])
+    exits = "resting: " + ", ".join(_resting(each) for each in resting) if resting else ""
+    at_target = at_stop = None
+    if found is not None and position is not None and bot is not None and at is not None:
+        exits = exits_text(found.program, found.state, position, at.timestamp())
+        at_target, at_stop = (dollars_at(bot, position, kind) for kind in (ExitKind.TARGET, ExitKind.STOP))
     greeks = {name: None if row[name] is None else float(row[name]) * quantity * 100 for name in GREEKS}
     return PositionLine(
         id=row["position"],
@@ -120,7 +127,9 @@ def _position_line(row: Row, orders: Sequence[Row], at: datetime | None) -> Posi
         gamma=greeks["gamma"],
         theta=greeks["theta"],
         vega=greeks["vega"],
-        exits="resting: " + ", ".join(_resting(each) for each in resting) if resting else "",
+        exits=exits,
+        at_target=None if at_target is None else float(at_target),
+        at_stop=None if at_stop is None else float(at_stop),
         max_loss=None if row["max_risk"] is None else row["max_risk"] * quantity,
     )
 
@@ -135,7 +144,7 @@ def _order_line(row: Row) -> OrderLine:
     level = row["limit_price"]
     return OrderLine(
         bot=row["strategy_id"],
-        words=f"{row['purpose']} {row['reason']}",
+        words=row["reason"] if row["reason"] == row["purpose"] else f"{row['purpose']} {row['reason']}",
         state=row["state"],
         filled=f"{row['filled']} of {row['quantity']}",
         price="at market" if level is None else f"at {price(level)}",

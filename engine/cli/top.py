@@ -1,0 +1,136 @@
+"""`rulebot top`: a store as a full screen of a terminal, with keys for what the page has buttons for."""
+
+import time
+from dataclasses import replace
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from engine.adapters.clock import WallClock
+from engine.alerts.outbox import Outbox
+from engine.alerts.teller import outbox_path
+from engine.cli.stores import STORE, shown_path
+from engine.cli.terminal import Keys, check_terminal, pressed_keys
+from engine.cli.top_keys import QUIT, Focus, Question, after_key, present
+from engine.cli.top_text import Seen, top_lines
+from engine.model.errors import RulebotError, StoreError
+from engine.run.asking import leave
+from engine.store.latest import chosen_store
+from engine.store.place import Place
+from engine.store.queries import StoreReader
+from engine.web.picture import Picture
+from engine.web.picture_of_store import alarms_of, picture_of_store
+
+EVERY = 1.0
+"""Seconds between two looks into the store."""
+SAID_FOR = 12.0
+"""Seconds that an answer stands where the keys are."""
+_ALERTS = 50
+"""Alerts that are looked through for grave ones."""
+
+
+@click.command("top", short_help="Show a store in the terminal, with keys to act.")
+@click.option("--store", type=STORE, metavar="STORE", help="The store to show (default: the last run's).")
+def top(store: Place | None) -> None:
+    """Show bots, open positions, orders and alarms of a store over the whole terminal, whichever engine writes it.
+
+    It is read once a second. Keys do what the page's buttons do: each says what will happen and asks; what is answered
+    with y is left for the engine, which alone acts. ? lists the keys, q leaves. docs/top.md says more.
+
+    Exit code: 0 when it is left, 2 without a terminal, 3 when the store cannot be read.
+    """
+    check_terminal("'rulebot status' and 'rulebot list' show the same once, also in a pipe")
+    place = chosen_store(store)
+    desk = Desk(place)
+    desk.look()
+    console = Console(highlight=False)
+    with pressed_keys() as keys, Live(console=console, screen=True, auto_refresh=False) as live:
+        _stay(desk, keys, console, live)
+
+
+def _stay(desk: "Desk", keys: Keys, console: Console, live: Live) -> None:
+    """Draw and act until somebody leaves."""
+    focus = Focus()
+    drawn: list[Text] = []
+    drawn_at = console.size
+    looked = said = time.monotonic()
+    while not keys.has_ended:
+        if time.monotonic() - looked >= EVERY:
+            desk.look_again()
+            looked = time.monotonic()
+        if focus.said and time.monotonic() - said >= SAID_FOR:
+            focus = replace(focus, said="")
+        focus = present(focus, desk.seen.picture)
+        size = console.size
+        if (lines := top_lines(desk.seen, focus, *size)) != drawn or size != drawn_at:
+            drawn, drawn_at = lines, size
+            live.update(Group(*lines), refresh=True)
+        for key in keys.within(max(EVERY - (time.monotonic() - looked), 0)):
+            if key == QUIT and focus.question is None and not focus.is_helping:
+                return
+            was_asked = focus.question is not None
+            focus, answered = after_key(focus, key, desk.seen.picture, desk.seen.waiting)
+            if answered is not None:
+                focus = replace(focus, said=desk.do(answered))
+            said = time.monotonic()
+            if focus.question is not None and not was_asked:
+                break  # what was typed before a question could be read is no answer to it
+
+
+class Desk:
+    """What is seen of a store, and what is left for its engine."""
+
+    def __init__(self, place: Place) -> None:
+        self._place = place
+        self._of: object = None
+        self.seen = Seen(Picture(at=None, engine="stopped", trading="stopped"), store=shown_path(place))
+
+    def look(self) -> None:
+        """Read the store, unless nothing was written since. Raises: StoreError."""
+        with StoreReader(self._place) as reader:
+            head = (reader.head()[0], reader.run().is_alive)
+            if head != self._of:
+                self.seen = replace(self.seen, picture=picture_of_store(reader), alarms=alarms_of(reader))
+                self._of = head
+        self.seen = replace(self.seen, waiting=_waiting(self._place), fault="")
+
+    def look_again(self) -> None:
+        """Read the store; what keeps it from being read is shown over what was read last."""
+        try:
+            self.look()
+        except StoreError as error:
+            self.seen = replace(self.seen, fault=error.message)
+
+    def do(self, question: Question) -> str:
+        """Do what was answered with yes; return what came of it."""
+        try:
+            if question.request is None:
+                return _acknowledged(self._place)
+            left = leave(self._place, question.request, question.bot, question.position)
+        except RulebotError as error:
+            return f"{question.title} was refused: {error.message}"
+        return left.message
+
+
+def _waiting(place: Place) -> int:
+    """Return how many grave alerts nobody has acknowledged."""
+    path = outbox_path(place)
+    if not path.is_file():
+        return 0
+    outbox = Outbox(path)
+    try:
+        kept = [each for each, _ in outbox.newest(_ALERTS)]
+    finally:
+        outbox.close()
+    return sum(each.alert.grade.value == "grave" and not each.is_acknowledged for each in kept)
+
+
+def _acknowledged(place: Place) -> str:
+    outbox = Outbox(outbox_path(place))
+    try:
+        count = outbox.acknowledge(None, WallClock().now())
+    finally:
+        outbox.close()
+    return f"{count} acknowledged"

@@ -1,0 +1,61 @@
+"""What a person asks of an engine from the page or the terminal: checked, left in its box, and said."""
+
+from engine.model.errors import MisuseError, RulebotError
+from engine.model.event import Request
+from engine.model.values import dataclass
+from engine.run.inbox import post
+from engine.store.place import Place
+from engine.store.queries import StoreReader
+
+_WILL = {
+    Request.PAUSE: "to enter nothing more; positions stay, and their exits go on",
+    Request.RESUME: "to enter again when the spec says so",
+    Request.CLOSE: "is closed as soon as it can be; its bot may enter again when its spec says so",
+    Request.FLATTEN: "to close what is held, and to open nothing until the next start",
+    Request.ENTER: "to enter at once; its limits and what its legs must offer hold",
+}
+
+
+class UnknownNameError(MisuseError):
+    """A bot that the store does not know, or a position that is not open."""
+
+
+class NoEngineError(RulebotError):
+    """There is nobody who could do it now, and later it would not be what was meant."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A request that was left. message: whose it is and what will happen; engine_runs: whether one reads it now."""
+
+    message: str
+    engine_runs: bool
+
+
+def leave(store: Place, request: Request, bot: str = "", position: str = "", identity: str = "") -> Left:
+    """Leave a request for the engine of a store; "" is all bots, and a position names its bot.
+
+    identity: names the request where it may be left twice; it acts once.
+    Raises: UnknownNameError, NoEngineError for an entry; MisuseError for a position that is owed or makes no sense;
+    StoreError.
+    """
+    if (request is Request.CLOSE) is not bool(position):
+        raise MisuseError("close says which position, by its `position`; nothing else does")
+    with StoreReader(store) as reader:
+        if request is Request.ENTER and reader.run().state() == "stopped":
+            raise NoEngineError("no engine runs: there is nobody to enter")
+        if position:
+            bot = _bot_of(reader, position)
+        if bot and bot not in reader.bots():
+            raise UnknownNameError(f"this store knows no bot '{bot[:60]}'")
+    is_running = post(store, request, bot, identity, position)
+    whose = position or (f"{bot} is asked" if bot else "all bots are asked")
+    later = "" if is_running else "; no engine runs: the next one does so before anything else"
+    return Left(f"{whose} {_WILL[request]}{later}", is_running)
+
+
+def _bot_of(reader: StoreReader, position: str) -> str:
+    rows = reader.view("trades", position=position)
+    if not rows or rows[0]["status"] == "CLOSED":
+        raise UnknownNameError(f"nothing open is called '{position[:60]}'")
+    return str(rows[0]["strategy_id"])

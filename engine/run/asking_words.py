@@ -1,0 +1,40 @@
+"""The sentences that ask whether something is meant, each saying what will happen: on the page and in the terminal."""
+
+STOP_ALL = "No bot enters anything more. Entries at work are let be; open positions stay, and their exits go on."
+START_ALL = "Bots may enter again, within their limits."
+CLOSE_ALL = (
+    "Every entry is cancelled, resting orders are taken back, and every open position is closed: at natural prices, "
+    "then at market. Nothing is opened until you press Start."
+)
+ACKNOWLEDGE_ALL = "All alerts count as seen; the grave ones are not told again."
+
+
+def pause(bot: str) -> str:
+    """Return what a pause of one bot does."""
+    return f"{bot} enters nothing more until you resume it; its open positions stay, and their exits go on."
+
+
+def resume(bot: str) -> str:
+    """Return what its end does."""
+    return f"{bot} may enter again, within its limits."
+
+
+def enter(bot: str) -> str:
+    """Return what an entry by hand does."""
+    return (
+        f"{bot} enters at once, whatever its window and its conditions say. What its legs must offer, its limits and "
+        "those of the account hold; it is one of its entries of the day."
+    )
+
+
+def close(structure: str, bot: str) -> str:
+    """Return what closing one position does."""
+    return (
+        f"{structure} of {bot} is closed: at a limit, after 15 seconds at market. Resting orders are taken back first. "
+        f"{bot} may enter again when its spec says so: pause it if it shall not."
+    )
+
+
+def acknowledge(text: str) -> str:
+    """Return what saying that one alert was seen does."""
+    return f"This alert counts as seen and is not told again: {text}"

@@ -1,0 +1,72 @@
+"""What a journal says beyond the views: what operators have left standing, exits of what is open, coming windows."""
+
+from contextlib import suppress
+from datetime import datetime
+
+from engine.model.errors import RulebotError
+from engine.model.facts import EventCalendar
+from engine.model.market import Board
+from engine.model.session import exchange_date, session_after, session_from
+from engine.model.values import dataclass
+from engine.run.desk import SpecText, compile_text
+from engine.run.resume import resume
+from engine.store.queries import Run, StoreReader
+from engine.turn.program import AccountLimits, CompiledBot, Program
+from engine.turn.state import State
+
+SESSIONS_AHEAD = 15
+"""How far ahead the next entry window of a bot is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The state that the journal leads to, without any market, and the texts that govern what is open."""
+
+    state: State
+    program: Program
+
+    def governing(self, position: str) -> CompiledBot | None:
+        """Return what governs a position, None when this version cannot read its text any more."""
+        found = self.state.positions.get(position)
+        return None if found is None or found.digest not in self.program.pinned else self.program.governing(found)
+
+
+def known(reader: StoreReader, at: datetime) -> Known:
+    """Return what a start at `at` would know."""
+    recalled = reader.recall(at)
+    found = resume(recalled.records, at, Board(), EventCalendar(), recalled.number, recalled.order_id)
+    texts: dict[str, CompiledBot] = {}
+    for text in found.texts:
+        with suppress(RulebotError):  # of a version that cannot be read any more
+            texts[text.digest] = compile_text(text)
+    return Known(found.state, Program(bots={}, pinned=texts, limits=AccountLimits(), install=found.install))
+
+
+def engine_of(run: Run) -> str:
+    """Return what the engine does: one that was killed, or closes all, still runs and may be started again."""
+    was_stopped = any(record.data.get("request") == "stop" for record in run.requests)
+    return "running" if run.state() == "stopping" and not was_stopped else run.state()
+
+
+def bot_of(run: Run, name: str) -> CompiledBot | None:
+    """Return a bot as its run has it, None of a text that this version cannot read any more."""
+    told = run.specs[name]
+    text = SpecText(name, told["digest"], told["path"], told["text"], told.get("overrides") or {})
+    try:
+        return compile_text(text)
+    except RulebotError:
+        return None
+
+
+def next_window(run: Run, name: str, at: datetime | None) -> datetime | None:
+    """Return when a bot's next entry window opens after `at`; None when none is near."""
+    bot = None if at is None else bot_of(run, name)
+    if at is None or bot is None:
+        return None
+    session = session_from(exchange_date(at))
+    for _ in range(SESSIONS_AHEAD):
+        for start, _end in bot.windows(session):
+            if start > at:
+                return start
+        session = session_after(session.date)
+    return None

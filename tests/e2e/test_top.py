@@ -1,0 +1,213 @@
+"""A person at `rulebot top`, on a terminal of its own: sees, asks, is answered, leaves, and has the terminal back."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+from store_day import SELLER, WATCHER, at, small_day
+
+from engine.cli.main import main
+from engine.model.event import Request
+from engine.record.record import Kind, Record
+from engine.run.asking_words import pause
+from engine.run.inbox import Inbox
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.requests import box_of
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a pty is POSIX's")
+PATIENCE = 30.0
+COMMAND = (sys.executable, "-m", "engine.cli.main", "top", "--store")
+FAULTY = """
+import sys
+import engine.cli.top as top
+def fault(self): raise RuntimeError("a fault of ours")
+top.Desk.look_again = fault
+top.top.main(["--store", sys.argv[1]], standalone_mode=True)
+"""
+WITHOUT_WEB = """
+import sys
+for name in ("fastapi", "starlette", "pydantic", "uvicorn", "jinja2", "apprise"):
+    sys.modules[name] = None
+from engine.cli.main import main
+main(["top", "--store", sys.argv[1]])
+"""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Return the store of the hand-made day."""
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    journal.append(small_day(), durable=True)
+    journal.close()
+    return tmp_path / "a.db"
+
+
+class Terminal:
+    """A process on a terminal of 80 columns and 24 lines."""
+
+    def __init__(self, *command: str) -> None:
+        import fcntl
+        import pty
+        import struct
+        import termios
+
+        self._own, self._its = pty.openpty()
+        fcntl.ioctl(self._its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        self._before = self.settings()
+        self.text = ""
+        self.process = subprocess.Popen(
+            command,
+            stdin=self._its,
+            stdout=self._its,
+            stderr=self._its,
+            start_new_session=True,
+            env={key: value for key, value in os.environ.items() if key not in ("COLUMNS", "LINES")}
+            | {"TERM": "xterm"},
+        )
+
+    def settings(self) -> Any:
+        import termios
+
+        return termios.tcgetattr(self._its)
+
+    def see(self, words: str) -> None:
+        """Wait until words have been drawn since the last key."""
+        end = time.monotonic() + PATIENCE
+        while words not in self.text:
+            assert time.monotonic() < end, f"never saw {words!r}, at last {self.text[-3000:]!r}"
+            self._read(0.2)
+
+    def press(self, keys: str) -> None:
+        self.text = ""
+        os.write(self._own, keys.encode())
+
+    def left(self) -> int:
+        """Wait for the end; the terminal is as it was: its settings, its first screen, its cursor."""
+        end = time.monotonic() + PATIENCE
+        while self.process.poll() is None:
+            assert time.monotonic() < end, "it does not end"
+            self._read(0.2)
+        self._read(0.2)
+        assert self.settings() == self._before
+        assert self.text.rindex("\x1b[?1049l") > self.text.rfind("\x1b[?1049h")
+        assert self.text.rindex("\x1b[?25h") > self.text.rfind("\x1b[?25l")
+        return self.process.returncode
+
+    def _read(self, seconds: float) -> None:
+        while select.select([self._own], [], [], seconds)[0]:
+            seconds = 0
+            self.text += os.read(self._own, 65536).decode("utf-8", "replace")
+
+    def close(self) -> None:
+        with suppress(ProcessLookupError):
+            self.process.kill()
+        self.process.wait()
+        os.close(self._own)
+        os.close(self._its)
+
+
+@contextmanager
+def terminal(*command: str) -> Iterator[Terminal]:
+    """Run a command on a terminal."""
+    found = Terminal(*command)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def test_a_bot_is_paused_and_is_seen_to_be(store: Path) -> None:
+    journal = SqlJournal(open_store(store))  # an engine has the store
+    try:
+        with terminal(*COMMAND, str(store)) as seen:
+            seen.see(WATCHER)
+            seen.see("last alarms")
+            assert "no quote of SPY 547P for 60 s" in seen.text
+            seen.press("Cy")  # what is typed before a question can be read does not answer it
+            seen.see("y/n")
+            seen.press("n")
+            seen.see("nothing was asked for")
+            seen.press("p")
+            seen.see("y/n")
+            assert pause(WATCHER)[:40] in seen.text
+            assert box_of(store).found() == []
+            seen.press("y")
+            seen.see("is asked to enter nothing more")
+            inbox = Inbox(store, count().__next__)
+            (found,) = inbox.read(at("15:01"))
+            assert (found.request, found.bot) == (Request.PAUSE, WATCHER)
+            data = {"id": found.id, "request": "pause"}
+            journal.append([Record(at("15:01"), Kind.OPERATOR, WATCHER, "", data)], durable=True)
+            seen.see("paused")
+            seen.press("G")  # an open position
+            seen.press("c")
+            seen.see("y/n")
+            seen.press("y")
+            seen.see("is closed as soon as it can be")
+            (found,) = inbox.read(at("15:02"))
+            assert (found.request, found.bot, found.position) == (Request.CLOSE, SELLER, "P2")
+            inbox.close()
+            seen.press("q")
+            assert seen.left() == 0
+    finally:
+        journal.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_gives_the_terminal_back(store: Path, number: int) -> None:
+    with terminal(*COMMAND, str(store)) as seen:
+        seen.see(WATCHER)
+        seen.process.send_signal(number)
+        assert seen.left() == 0
+
+
+def test_a_fault_of_ours_gives_the_terminal_back(store: Path) -> None:
+    with terminal(sys.executable, "-c", FAULTY, str(store)) as seen:
+        assert seen.left() == 1
+        assert "a fault of ours" in seen.text.rpartition("\x1b[?1049l")[2]
+
+
+def test_a_store_that_goes_away_is_told_and_waited_for(store: Path) -> None:
+    with terminal(*COMMAND, str(store)) as seen:
+        seen.see(WATCHER)
+        away = store.rename(store.with_name("away.db"))
+        seen.see("this is old")
+        seen.text = ""
+        away.rename(store)
+        seen.see("no engine runs on this store")
+        seen.press("p")
+        seen.see("there is nobody to ask")
+        seen.press("q")
+        assert seen.left() == 0
+
+
+def test_it_needs_none_of_the_packages_of_the_page(store: Path) -> None:
+    with terminal(sys.executable, "-c", WITHOUT_WEB, str(store)) as seen:
+        seen.see(WATCHER)
+        seen.press("q")
+        assert seen.left() == 0
+
+
+def test_without_a_terminal_it_says_what_to_type_instead(store: Path) -> None:
+    found = CliRunner().invoke(main, ["top", "--store", str(store)])
+    assert found.exit_code == 2
+    assert "needs a terminal" in found.output
+    assert "rulebot status" in found.output
+
+
+def test_a_store_that_is_not_there_leaves_the_screen_alone(tmp_path: Path) -> None:
+    with terminal(*COMMAND, str(tmp_path / "none.db")) as seen:
+        seen.see("error")
+        assert seen.process.wait(PATIENCE) == 3
+        assert "\x1b[?1049h" not in seen.text

@@ -1,0 +1,120 @@
+"""What `rulebot top` draws, to the letter: at the usual widths, with a question, with help, and when it gets narrow."""
+
+from dataclasses import replace
+
+import pytest
+from rich.console import Console, Group
+from store_day import at
+from syrupy.assertion import SnapshotAssertion
+
+from engine.cli.top_keys import Focus, Row, after_key, rows_of
+from engine.cli.top_text import Seen, top_lines
+from engine.web.picture import BotLine, OrderLine, Picture, PositionLine, Told
+
+CONDOR = PositionLine(
+    id="dte0_condor-1", bot="dte0_condor", structure="5890/5900p 6035/6045c", state="open", since="09:45", dte=0,
+    entry=0.55, mark=-0.7, profit=-19.93, delta=-0.66, gamma=-0.158, theta=445.6, vega=-9.71,
+    exits="target 0.28; stop 1.10; time 15:45; breach spot_within 15 pts; leg_delta beyond 0.15", max_loss=930.0,
+    at_target=27.5, at_stop=-55.0,
+)  # fmt: skip
+PUT = PositionLine(
+    id="spy_put_seller-1", bot="spy_put_seller", structure="12 x 546p 2027-01-15", state="exiting",
+    since="Oct 20 09:32", dte=86, entry=4.72, mark=-4.685, profit=1_234.5, delta=15.1, gamma=None, theta=7.8,
+    vega=-1067.6,
+    exits="resting: target 1.89, stop 14.16",
+)  # fmt: skip
+PICTURE = Picture(
+    at=at("10:47"), engine="running", trading="active", mode="paper", is_simulated=True, account="DU0000007",
+    net_liquidation=999_996.2, buying_power=3_999_844.1, cash=1_000_521.0, realized=-19.1, unrealized=1_214.57,
+    levels=(("SPX", 5976.12), ("SPY", 596.84), ("VIX", None)),
+    bots=(
+        BotLine(bot="calm_tape_condor", doing="flat", waits="its window, 10:30"),
+        BotLine(bot="dte0_condor", doing="open", since="09:45", position=CONDOR.structure, profit=-19.93,
+                waits=CONDOR.exits, is_paused=True),
+        BotLine(bot="monthly_condor", doing="watching", waits="vix_change 2.0%, at least 20%: 18.0% too little"),
+        BotLine(bot="spy_put_seller", doing="exiting", since="Oct 20 09:32", position=PUT.structure, profit=1_234.5,
+                waits="flattened: closing"),
+        BotLine(bot="a_bot_whose_name_is_longer_than_its_column", doing="halted", profit=-19.1,
+                waits="day_range 37.2 pts, above 37.1 (the open's expected move)"),
+    ),
+    positions=(CONDOR, PUT),
+    orders=(OrderLine(bot="spy_put_seller", words="exit flattened", state="working", filled="0 of 12",
+                      price="at 4.69", attempt=2),),
+)  # fmt: skip
+ALARMS = tuple(
+    Told(clock=f"Nov 18 10:{40 - n}", bot="spy_put_seller", text=f"no quote of SPY 546P for {n} s", tone="alarm")
+    for n in range(7)
+)
+SEEN = Seen(PICTURE, ALARMS, waiting=0, store="runs/2026-11-18-7.db")
+SIZES = ((80, 24), (120, 34))
+
+
+def drawn(seen: Seen, focus: Focus, width: int, height: int) -> str:
+    """Return a whole screen; nothing is wider or higher than it, and nothing is moved by what is typed."""
+    console = Console(width=width, height=height, color_system=None, force_terminal=False)
+    lines = top_lines(seen, focus, width, height)
+    assert len(lines) <= height
+    with console.capture() as found:
+        console.print(Group(*lines))
+    shown = found.get().rstrip("\n").split("\n")
+    assert len(shown) == len(lines), "a line was broken"
+    assert max(len(line) for line in shown) <= width
+    return "\n".join(line.rstrip() for line in shown)
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_screen(width: int, height: int, snapshot: SnapshotAssertion) -> None:
+    assert drawn(SEEN, Focus(chosen=Row("dte0_condor", "dte0_condor-1")), width, height) == snapshot
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+@pytest.mark.parametrize("keys", ["jp", "Gkc", "G", "?"])
+def test_screen_after_keys(keys: str, width: int, height: int, snapshot: SnapshotAssertion) -> None:
+    focus = Focus(chosen=rows_of(PICTURE)[0])
+    for key in keys:
+        focus, _ = after_key(focus, key, PICTURE)
+    assert drawn(SEEN, focus, width, height) == snapshot
+
+
+@pytest.mark.parametrize(("width", "height"), [*SIZES, (40, 10), (200, 50)])
+def test_screen_that_has_something_to_say(width: int, height: int, snapshot: SnapshotAssertion) -> None:
+    picture = replace(PICTURE, trading="reducing", notice="nothing is opened, exits go on; Start lets bots enter again")
+    seen = replace(SEEN, picture=picture, waiting=2)
+    assert drawn(seen, Focus(chosen=Row("spy_put_seller")), width, height) == snapshot
+
+
+def test_screen_of_a_store_in_which_nothing_has_run(snapshot: SnapshotAssertion) -> None:
+    empty = Picture(at=None, engine="stopped", trading="stopped", notice="nothing has run on this store")
+    assert drawn(Seen(empty, store="a.db"), Focus(), 80, 24) == snapshot
+
+
+def test_the_last_row_leads_to_the_end_of_what_there_is() -> None:
+    assert "no quote of SPY" not in drawn(SEEN, Focus(), 80, 24)
+    assert "no quote of SPY 546P for 4 s" in drawn(SEEN, Focus(chosen=rows_of(PICTURE)[-1]), 80, 24)
+
+
+def test_a_store_that_cannot_be_read_is_told_over_what_was_read_last() -> None:
+    shown = drawn(replace(SEEN, fault="the store a.db is locked"), Focus(), 80, 24)
+    assert "this is old, and read again soon: the store a.db is locked" in shown
+    assert "dte0_condor" in shown
+
+
+def test_real_money_is_named_whatever_the_width() -> None:
+    live = replace(SEEN, picture=replace(PICTURE, mode="live", is_simulated=False))
+    assert all("LIVE: REAL MONEY" in drawn(live, Focus(), width, 24) for width in (60, 80, 120))
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 105, 160])
+@pytest.mark.parametrize("height", [4, 8, 12, 18, 24, 60])
+def test_what_is_chosen_is_always_on_the_screen(width: int, height: int) -> None:
+    for row in rows_of(PICTURE):
+        shown = drawn(SEEN, Focus(chosen=row), width, height)
+        if height >= 12:
+            assert any(line.startswith(">") for line in shown.split("\n")), row
+
+
+def test_a_question_is_shown_to_its_end_however_narrow() -> None:
+    focus, _ = after_key(Focus(chosen=Row("dte0_condor")), "c", PICTURE)
+    for width in (40, 60, 80, 120):
+        shown = drawn(SEEN, focus, width, 24)
+        assert shown.rstrip().endswith("pause it if it shall not. y/n") or "y/n" in shown.split("\n")[-1]

@@ -1,0 +1,90 @@
+"""What `rulebot top` reads of a store and leaves for its engine; no terminal takes part."""
+
+from pathlib import Path
+
+import pytest
+from store_day import WATCHER, at
+
+from engine.alerts.alert import Alert, Grade
+from engine.alerts.outbox import Outbox
+from engine.alerts.teller import outbox_path
+from engine.cli.top import Desk
+from engine.cli.top_keys import Focus, Question, after_key
+from engine.model.errors import StoreError
+from engine.model.event import Request
+from engine.record.record import Kind, Record
+from engine.run.asking_words import ACKNOWLEDGE_ALL
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.requests import box_of
+
+
+def seen(place: Path) -> Desk:
+    desk = Desk(place)
+    desk.look()
+    return desk
+
+
+def test_a_store_is_read_again_only_when_something_was_written(day_store: Path) -> None:
+    desk = seen(day_store)
+    first = desk.seen.picture
+    desk.look()
+    assert desk.seen.picture is first
+    journal = SqlJournal(open_store(day_store))
+    journal.append([Record(at("15:59"), Kind.ALARM, "", "", {"text": "a new one"})], durable=True)
+    desk.look()
+    assert (desk.seen.picture.engine, desk.seen.alarms[0].text) == ("running", "a new one")
+    journal.close()
+    desk.look()
+    assert desk.seen.picture.engine == "stopped"
+
+
+def test_what_is_answered_with_yes_is_left_and_said(day_store: Path) -> None:
+    desk = seen(day_store)
+    pause = Question("Pause it", "", Request.PAUSE, WATCHER)
+    assert desk.do(pause).startswith(f"{WATCHER} is asked to enter nothing more")
+    assert len(box_of(day_store).found()) == 1
+
+
+def test_what_the_store_does_not_know_is_refused_in_a_sentence(day_store: Path) -> None:
+    desk = seen(day_store)
+    gone = Question("Close 1p of nobody", "", Request.CLOSE, "nobody", "P9")
+    assert desk.do(gone) == "Close 1p of nobody was refused: nothing open is called 'P9'"
+    enter = Question("Enter it", "", Request.ENTER, WATCHER)
+    assert desk.do(enter) == "Enter it was refused: no engine runs: there is nobody to enter"
+    assert box_of(day_store).found() == []
+
+
+def test_grave_alerts_are_counted_and_acknowledged(day_store: Path) -> None:
+    desk = seen(day_store)
+    assert (desk.seen.waiting, outbox_path(day_store).exists()) == (0, False)
+    outbox = Outbox(outbox_path(day_store))
+    grades = (Grade.GRAVE, Grade.TRADE, Grade.GRAVE)
+    alerts = [
+        Alert(key=str(n), at=at(f"10:0{n}"), grade=each, text=f"words {n}", bot=WATCHER)
+        for n, each in enumerate(grades)
+    ]
+    outbox.add(alerts, 1, [("phone", Grade.GRAVE)], at("10:05"))
+    outbox.close()
+    desk.look()
+    assert desk.seen.waiting == 2
+    focus, _ = after_key(Focus(), "a", desk.seen.picture, desk.seen.waiting)
+    _, question = after_key(focus, "y", desk.seen.picture, desk.seen.waiting)
+    assert question is not None
+    assert question.words == ACKNOWLEDGE_ALL
+    assert desk.do(question).endswith("acknowledged")
+    desk.look()
+    assert desk.seen.waiting == 0
+
+
+def test_a_store_that_cannot_be_read_is_said_at_the_start_and_later_waited_for(day_store: Path) -> None:
+    desk = seen(day_store)
+    away = day_store.rename(day_store.with_name("away.db"))
+    with pytest.raises(StoreError):
+        Desk(day_store).look()
+    desk.look_again()
+    assert "there is no store" in desk.seen.fault
+    assert desk.seen.picture.bots
+    away.rename(day_store)
+    desk.look_again()
+    assert desk.seen.fault == ""

@@ -1,0 +1,65 @@
+"""Requests as the page and the terminal leave them: what is there is asked, and what is said is what will happen."""
+
+import json
+from pathlib import Path
+
+import pytest
+from store_day import small_day
+
+from engine.model.errors import MisuseError
+from engine.model.event import Request
+from engine.run.asking import NoEngineError, UnknownNameError, leave
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.requests import box_of
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    """Return the store of the hand-made day, which no engine has."""
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    journal.append(small_day(), durable=True)
+    journal.close()
+    return tmp_path / "a.db"
+
+
+def asked(store: Path) -> list[dict[str, str]]:
+    return [json.loads(body) for _, body in box_of(store).found()]
+
+
+def test_a_position_names_its_bot(store: Path) -> None:
+    left = leave(store, Request.CLOSE, position="P2", identity="t-1")
+    assert not left.engine_runs
+    assert left.message.startswith("P2 is closed as soon as it can be")
+    assert left.message.endswith("no engine runs: the next one does so before anything else")
+    assert asked(store) == [{"id": "t-1", "request": "close", "bot": "spy_put_seller", "position": "P2"}]
+
+
+@pytest.mark.parametrize(
+    ("request_", "bot", "position", "error"),
+    [
+        (Request.PAUSE, "nobody", "", UnknownNameError),
+        (Request.CLOSE, "", "P9", UnknownNameError),
+        (Request.CLOSE, "", "P1", UnknownNameError),  # it is closed
+        (Request.CLOSE, "spy_put_seller", "", MisuseError),
+        (Request.PAUSE, "", "P2", MisuseError),
+        (Request.ENTER, "dte0_condor", "", NoEngineError),
+    ],
+)
+def test_what_nobody_can_do_is_not_left(
+    store: Path, request_: Request, bot: str, position: str, error: type[Exception]
+) -> None:
+    with pytest.raises(error):
+        leave(store, request_, bot, position)
+    assert asked(store) == []
+
+
+def test_an_entry_is_left_while_an_engine_has_the_store(store: Path) -> None:
+    journal = SqlJournal(open_store(store))
+    try:
+        left = leave(store, Request.ENTER, "dte0_condor")
+        assert (left.engine_runs, left.message.split(";")[0]) == (True, "dte0_condor is asked to enter at once")
+    finally:
+        journal.close()
+    (found,) = asked(store)
+    assert (found["request"], found["bot"], found["position"]) == ("enter", "dte0_condor", "")

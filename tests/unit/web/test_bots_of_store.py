@@ -1,0 +1,173 @@
+"""What a store alone says of its bots: as a running engine would, as far as it is recorded."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from run_day import SPECS, day_program
+from store_day import CONDOR, DAY, SELLER, WATCHER, at, small_day
+
+from engine.record.record import Json, Kind, Record
+from engine.run.desk import load_desk
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.place import Place
+from engine.store.queries import StoreReader
+from engine.web.picture import BotLine, Picture
+from engine.web.picture_of_store import picture_of_store
+
+PROGRAM = day_program()
+
+
+def shown(folder: Path, clock: str, *more: Record) -> Picture:
+    """Return the picture of the hand-made day up to a time and what is added, while an engine has the store."""
+    records = [_of_shipped_texts(record) for record in small_day() if record.at <= at(clock)]
+    journal = SqlJournal(open_store(folder / "a.db"))
+    journal.append([*records, *more], durable=True)
+    try:
+        with StoreReader(folder / "a.db") as reader:
+            return picture_of_store(reader)
+    finally:
+        journal.close()
+
+
+def _of_shipped_texts(record: Record) -> Record:
+    """Return the record with the specs, and the digests of positions, as a real run has them."""
+    digests = {name: bot.plan.digest for name, bot in PROGRAM.bots.items()}
+    data: dict[str, Json] = dict(record.data)
+    if record.kind is Kind.RUN_STARTED:
+        texts = {name: (SPECS / f"{name}.yaml").read_text(encoding="utf-8") for name in digests}
+        data["specs"] = {n: {"digest": d, "path": f"{n}.yaml", "text": texts[n]} for n, d in digests.items()}
+    elif "digest" in data:
+        data["digest"] = digests[record.bot]
+    return Record(record.at, record.kind, record.bot, record.position, data)
+
+
+def asked(clock: str, request: str, bot: str = "") -> Record:
+    return Record(at(clock), Kind.OPERATOR, bot, "", {"id": f"{clock}-{request}-{bot}", "request": request})
+
+
+def decided(clock: str, what: str) -> Record:
+    return Record(at(clock), Kind.DECISION, WATCHER, "", {"what": what, "reason": "", "values": []})
+
+
+def line(picture: Picture, bot: str) -> BotLine:
+    (found,) = (each for each in picture.bots if each.bot == bot)
+    return found
+
+
+def test_before_its_window_a_bot_waits_for_it(tmp_path: Path) -> None:
+    found = line(shown(tmp_path, "09:30"), WATCHER)
+    assert (found.doing, found.waits, found.profit) == ("flat", "its window, 10:30", None)
+
+
+def test_a_bot_that_watches_names_the_condition_that_does_not_hold(tmp_path: Path) -> None:
+    found = line(shown(tmp_path, "11:00", decided("11:00", "watch")), WATCHER)
+    assert (found.doing, found.waits) == ("watching", "day_range 28.4, below 0.6 x 46.1 = 27.7 (since 10:30)")
+
+
+def test_a_bot_that_chooses_among_symbols_is_known_as_one(tmp_path: Path) -> None:
+    name = "vertical_switch"
+    bot = load_desk([str(SPECS / f"{name}.yaml")], {}, None).bots[name]
+    text = (SPECS / f"{name}.yaml").read_text(encoding="utf-8")
+    specs: Json = {name: {"digest": bot.plan.digest, "path": f"{name}.yaml", "text": text}}
+    again = Record(at("11:01"), Kind.RUN_STARTED, "", "", {**small_day()[0].data, "specs": specs})
+    assert [(each.bot, each.has_universe) for each in shown(tmp_path, "11:00", again).bots] == [(name, True)]
+    assert not any(each.has_universe for each in shown(tmp_path / "b", "11:00").bots)
+
+
+def test_what_is_unknown_says_why(tmp_path: Path) -> None:
+    found = line(shown(tmp_path, "11:16", decided("11:17", "watch")), WATCHER)
+    assert found.waits == "vix unknown, in 12 to 22, VIX: no price for 42 s (since 11:15)"
+
+
+def test_of_many_verdicts_the_last_ones_are_read(day_place: Place) -> None:
+    with StoreReader(day_place) as reader:
+        every = reader.day(WATCHER, DAY, (Kind.VERDICT,))
+        assert len(every) > 5
+        assert reader.day(WATCHER, DAY, (Kind.VERDICT,), last=3) == every[-3:]
+
+
+def test_after_its_window_a_bot_says_that_it_is_over(tmp_path: Path) -> None:
+    watched = (decided("13:30", "watch"), decided("13:31", "stop watching"))
+    found = line(shown(tmp_path, "13:30", *watched), WATCHER)
+    assert (found.doing, found.waits) == ("flat", "its window is over")
+
+
+def test_open_positions_say_their_exits_by_the_text_that_governs_them(tmp_path: Path) -> None:
+    picture = shown(tmp_path, "11:00")
+    condor = line(picture, CONDOR)
+    assert (condor.doing, condor.profit) == ("open", 10.0)
+    assert condor.waits.startswith("target 0.42; stop 1.70; time 15:45; breach")
+    assert line(picture, SELLER).waits.startswith("resting: target 2.03, stop 15.21")
+    (position,) = (each for each in picture.positions if each.bot == CONDOR)
+    assert position.at_target == pytest.approx(42.5)
+    assert position.at_stop == pytest.approx(-85)
+
+
+@pytest.mark.parametrize(
+    ("requests", "trading", "doing", "is_paused"),
+    [
+        ((), "active", "flat", False),
+        ((("pause", WATCHER),), "active", "paused", True),
+        ((("pause", WATCHER), ("resume", WATCHER)), "active", "flat", False),
+        ((("pause", ""),), "reducing", "paused", False),  # its own resume would change nothing
+        ((("pause", ""), ("resume", WATCHER)), "reducing", "paused", False),
+        ((("pause", WATCHER), ("flatten", "")), "reducing", "paused", True),
+        ((("pause", WATCHER), ("flatten", ""), ("resume", "")), "active", "flat", False),
+        ((("reload", ""),), "active", "flat", False),
+    ],
+)
+def test_what_operators_left_standing_is_shown(
+    tmp_path: Path, requests: tuple[tuple[str, str], ...], trading: str, doing: str, is_paused: bool
+) -> None:
+    records = [asked(f"11:0{number}", *each) for number, each in enumerate(requests)]
+    picture = shown(tmp_path, "11:00", *records)
+    found = line(picture, WATCHER)
+    assert (picture.trading, found.doing, found.is_paused) == (trading, doing, is_paused)
+    assert bool(picture.notice) is (trading != "active")
+
+
+@pytest.mark.parametrize(
+    ("clock", "decision", "waits"),
+    [
+        ("11:02", None, "to enter, as asked"),
+        (
+            "11:02",
+            ("skip", "asked by the operator: the market is closed"),
+            "asked by the operator: the market is closed",
+        ),
+        ("11:02", ("skip", "an entry of it is at work"), "to enter, as asked"),
+        ("11:02", ("unfilled", "its tries are over"), "not filled: its tries are over"),
+        ("11:20", ("unfilled", "its tries are over"), "its window, Nov 19 10:30"),
+    ],
+)
+def test_what_became_of_an_entry_by_hand_is_said_for_a_while(
+    tmp_path: Path, clock: str, decision: tuple[str, str] | None, waits: str
+) -> None:
+    records = [asked("11:01", "enter", WATCHER)]
+    if decision is not None:
+        what, reason = decision
+        data: dict[str, Json] = {"what": what, "reason": reason, "values": []}
+        records.append(Record(at("11:01"), Kind.DECISION, WATCHER, "", data))
+    picture = shown(tmp_path, "11:00", *records, Record(at(clock), Kind.ALARM, "", "", {"text": "later"}))
+    assert line(picture, WATCHER).waits == waits
+
+
+def test_a_position_that_was_not_valued_yet_has_no_profit(tmp_path: Path) -> None:
+    assert line(shown(tmp_path, "09:52"), CONDOR).profit is None
+
+
+def test_a_position_that_was_closed_today_is_told_by_its_end(tmp_path: Path) -> None:
+    found = line(shown(tmp_path, "13:30"), CONDOR)
+    assert (found.doing, found.position, found.profit) == ("flat", "closed: target", pytest.approx(36.8))
+
+
+def test_a_pause_of_an_earlier_run_still_stands(tmp_path: Path) -> None:
+    first = small_day()[0]
+    later = {**_of_shipped_texts(first).data, "session": (DAY + timedelta(days=1)).isoformat()}
+    again = Record(at("15:00"), Kind.RUN_STARTED, "", "", later)
+    session = next(record for record in small_day() if record.kind is Kind.SESSION)
+    hours = Record(at("15:00"), Kind.SESSION, "", "", session.data)
+    picture = shown(tmp_path, "11:00", asked("11:01", "pause"), again, hours)
+    assert (picture.engine, picture.trading) == ("running", "reducing")
