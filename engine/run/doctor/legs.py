@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from engine.evaluate.wording import describe
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.structure import strike_of, structure_text
-from engine.run.doctor.candidate import Candidate, Judged
-from engine.run.doctor.choosing import Looked
 from engine.run.doctor.finding import Finding, Group, fine, unchecked, warning
-from engine.run.doctor.visit import Visit
 from engine.run.glance import one_line
+from engine.run.looking.candidate import Candidate, Judged
+from engine.run.looking.choosing import Looked
+from engine.run.looking.visit import Visit
 from engine.run.position_text import price
 from engine.turn.judging import first_missing
 

@@ -2,7 +2,7 @@
 
 It is the link of a run, and its feed. Events go through `turn` under a program without bots, so that facts, account
 and holdings are known as an engine knows them; commands that a turn may ask for are dropped. The broker's port is in
-nobody's hands but a probe's (`probe/asking.py`), which is asked for by name.
+nobody's hands but a probe's (`doctor/probe/asking.py`), which is asked for by name.
 """
 
 import asyncio
@@ -24,7 +24,9 @@ from engine.turn.state import State
 from engine.turn.turn import begin, turn
 from engine.turn.work import Work
 
-INSTALL = "doctor"
+INSTALL = "look"
+LINES, FEW_LINES = 90, 10
+"""Market data lines to use at most, and beside an engine that may use the others."""
 STEP = timedelta(seconds=1)
 INTO_THE_DAY = timedelta(hours=1)
 STANDS_STILL = 60.0

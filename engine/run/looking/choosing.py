@@ -11,10 +11,9 @@ from engine.evaluate.watch import entry_aims, entry_wish, watch_list
 from engine.model.contract import Contract
 from engine.model.errors import BrokerError
 from engine.run.desk import Desk
-from engine.run.doctor.candidate import Candidate, judge
-from engine.run.doctor.finding import Finding, Group, fault
-from engine.run.doctor.streams import Seen, Stream, seen_on
-from engine.run.doctor.visit import Visit
+from engine.run.looking.candidate import Candidate, judge
+from engine.run.looking.streams import Seen, Stream, seen_on
+from engine.run.looking.visit import Visit
 from engine.run.prepare import prepare
 
 PATIENCE = 10
@@ -34,16 +33,16 @@ class Looked:
     seen: dict[Contract, Seen] = field(default_factory=dict)
 
 
-async def facts_of(visit: Visit, desk: Desk) -> list[Finding]:
-    """Ask for the slow facts of each bot, as a run does before a session; return what could not be had."""
-    found = []
+async def facts_of(visit: Visit, desk: Desk) -> dict[str, BrokerError]:
+    """Ask for the slow facts of each bot, as a run does before a session; return what could not be had, by bot."""
+    found = {}
     for name, bot in desk.bots.items():
         alone = replace(visit.program, bots={name: bot})
         try:
             async for event in prepare(alone, visit.feed, visit.session, visit.at, visit.state.facts):
                 visit.learn([event])
         except BrokerError as error:
-            found.append(fault(Group.DATA, f"facts of {name}", error.message, error.help or ""))
+            found[name] = error
     return found
 
 

@@ -8,7 +8,7 @@ from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.evaluate.watch import Aim
 from engine.order.price import NetQuote
-from engine.run.doctor.visit import Visit
+from engine.run.looking.visit import Visit
 from engine.turn.choosing import how_many, opening_commission, price_legs, show_candidate
 from engine.turn.offering import at_the_money
 from engine.turn.program import CompiledBot, CompiledRule
