@@ -28,10 +28,11 @@ from engine.run.doctor.gateway import codec, greeted
 from engine.run.doctor.legs import chosen_legs
 from engine.run.doctor.packages import python_and_packages
 from engine.run.doctor.probe.probing import USUAL, probed
-from engine.run.doctor.records import integrity, is_held, not_kept
+from engine.run.doctor.records import integrity, not_kept
 from engine.run.doctor.streams import told_streams
 from engine.run.doctor.texts import found_desk
 from engine.run.looking.choosing import facts_of, look
+from engine.run.looking.neighbour import is_held
 from engine.run.looking.visit import FEW_LINES, LINES, Visit, into_the_day
 from engine.run.settings import Settings
 from engine.run.worlds import SimSettings, World, attached, simulated

@@ -1,0 +1,90 @@
+"""What a scan says: a row for each symbol, or structure, and what the scan took."""
+
+from collections.abc import Mapping
+from dataclasses import field, fields, replace
+from datetime import datetime
+from typing import Any
+
+from engine.model.values import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanRow:
+    """One structure as it would be traded now. None is not known, or has no meaning here; `missing` has the reasons.
+
+    Units: price (what its order would start from), mid and natural are per share of one structure, + is received;
+    greeks of the whole quantity, x contracts x 100; iv in percent a year, ranks and crowding 0 to 100; probability
+    and return are parts of 1. volume, open_interest: of the leg that has least; quote_width: of the widest, per share.
+    value: of the measure `by` that ranks it; place: among those of its bot for which all holds, 0 for the others.
+    holds: whether all conditions of the spec do, None while that is unknown; why: the first that does not, and by how
+    much, which is `short` as a part of its bound. taken: the spec's rank would enter it. data: live or delayed.
+    """
+
+    bot: str
+    symbol: str
+    alternative: str = ""
+    structure: str = ""
+    expiry: str | None = None
+    quantity: int | None = None
+    price: float | None = None
+    mid: float | None = None
+    natural: float | None = None
+    delta: float | None = None
+    gamma: float | None = None
+    theta: float | None = None
+    vega: float | None = None
+    dte: int | None = None
+    iv: float | None = None
+    iv_rank: float | None = None
+    iv_percentile: float | None = None
+    volume: float | None = None
+    open_interest: float | None = None
+    quote_width: float | None = None
+    probability_of_profit: float | None = None
+    return_on_risk: float | None = None
+    crowding: float | None = None
+    by: str = ""
+    value: float | None = None
+    place: int = 0
+    taken: bool = False
+    holds: bool | None = None
+    why: str = ""
+    short: float | None = None
+    data: str = "live"
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+COLUMNS = tuple(each.name for each in fields(ScanRow) if each.name != "missing")
+"""The names of what a row has, in the order of a table."""
+
+
+def document(row: ScanRow) -> dict[str, Any]:
+    """Return a row for machines."""
+    return {name: getattr(row, name) for name in COLUMNS} | {"missing": dict(row.missing)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scan:
+    """One scan: its rows, best first within each bot, and what it took.
+
+    world: paper, live or simulated. seconds: from the first question to the last answer, by the market's clock.
+    lines, line_limit: market data lines at once, at most and allowed; turns: how often lines went to structures that
+    waited for them; taken, given_up: lines altogether. notes: what a person should know of it, in words.
+    """
+
+    at: datetime
+    world: str
+    specs: tuple[str, ...]
+    rows: tuple[ScanRow, ...]
+    structures: int
+    seconds: float
+    lines: int
+    line_limit: int
+    turns: int
+    taken: int
+    given_up: int
+    notes: tuple[str, ...] = ()
+
+    def noting(self, words: str) -> "Scan":
+        """Return the scan with one more note."""
+        return replace(self, notes=(*self.notes, words))
