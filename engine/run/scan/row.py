@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from engine.model.values import dataclass
+from engine.record.codec import utc_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,14 +68,14 @@ def document(row: ScanRow) -> dict[str, Any]:
 class Scan:
     """One scan: its rows, best first within each bot, and what it took.
 
-    world: paper, live or simulated. seconds: from the first question to the last answer, by the market's clock.
-    lines, line_limit: market data lines at once, at most and allowed; turns: how often lines went to structures that
-    waited for them; taken, given_up: lines altogether. notes: what a person should know of it, in words.
+    world: paper, live or simulated. bots: the file of each, by name. seconds: from the first question to the last
+    answer, by the market's clock. lines, line_limit: market data lines at once, at most and allowed; turns: how often
+    lines went to structures that waited for them; taken, given_up: lines altogether. notes: what else to know.
     """
 
     at: datetime
     world: str
-    specs: tuple[str, ...]
+    bots: Mapping[str, str]
     rows: tuple[ScanRow, ...]
     structures: int
     seconds: float
@@ -88,3 +89,10 @@ class Scan:
     def noting(self, words: str) -> "Scan":
         """Return the scan with one more note."""
         return replace(self, notes=(*self.notes, words))
+
+
+def head(scan: Scan) -> dict[str, Any]:
+    """Return what a scan is, without its rows, for machines and for the file of scans."""
+    same = ("world", "structures", "seconds", "lines", "line_limit", "turns", "taken", "given_up")
+    lists = {"specs": list(scan.bots.values()), "notes": list(scan.notes)}
+    return {name: getattr(scan, name) for name in same} | lists | {"at": utc_text(scan.at)}

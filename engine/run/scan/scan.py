@@ -115,7 +115,7 @@ async def _scanned(visit: Visit, desk: Desk, wanted: Wanted) -> Scan:
     return Scan(
         at=visit.at,
         world="simulated" if visit.link.is_simulated else "live" if wanted.live else "paper",
-        specs=tuple(text.file for text in desk.texts),
+        bots={text.name: text.file for text in desk.texts},
         rows=tuple(rows),
         structures=len(looked.candidates),
         seconds=(visit.at - began).total_seconds(),
