@@ -60,19 +60,24 @@ async def scan(wanted: Wanted) -> Scan:
     desk = widened(desk, wanted.sort)
     folder = Path(desk.texts[0].file).parent.parent
     settings = read_settings(wanted.settings, folder, wanted.data, flags=dict(wanted.flags))
-    neighbour = None if wanted.sim else _neighbour(settings)
-    limit = wanted.lines or (LINES if neighbour is None else FEW_LINES)
+    limit, note = allowed_lines(wanted, settings)
     async with _world(wanted, settings) as world:
         found = await scanned(world, desk, load_calendar(wanted.data), wanted, limit)
-    if neighbour is None or wanted.lines:
-        return found
-    note = f"an engine runs on {neighbour}, and a user has 100 lines: {limit} were used; --lines allows more"
-    return found.noting(note)
+    return found.noting(note) if note else found
 
 
-def _neighbour(settings: Settings) -> object:
-    """Return the store of an engine that runs on this machine, None without one."""
-    return next((each for each in (settings.store, settings.live_store) if is_held(each)), None)
+def allowed_lines(wanted: Wanted, settings: Settings) -> tuple[int, str]:
+    """Return how many market data lines may be used, and why so few: an engine that runs here needs the others."""
+    if wanted.lines is not None:
+        return wanted.lines, ""
+    stores = () if wanted.sim else (settings.store, settings.live_store)
+    held = next((each for each in stores if is_held(each)), None)
+    if held is None:
+        return LINES, ""
+    return (
+        FEW_LINES,
+        f"an engine runs on {held}, and a user has 100 lines: {FEW_LINES} may be used; --lines allows more",
+    )
 
 
 def _world(wanted: Wanted, settings: Settings) -> AbstractAsyncContextManager[World]:
