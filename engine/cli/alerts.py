@@ -83,6 +83,10 @@ def sender_to(people: "People") -> "Sender":
         from engine.alerts.send import Sender
     except ModuleNotFoundError as error:
         raise MisuseError(NEEDS, HELP) from error
+    from engine.run.redaction import keep_address_secret
+
+    for person in people.people:
+        keep_address_secret(person.url)
     return Sender(people.people)
 
 

@@ -135,10 +135,10 @@ def _show(group: "list[Finding]", form: str) -> None:
         return
     click.secho(group[0].group.value, bold=True)
     width = max(len(finding.name) for finding in group)
-    for finding in group:
+    for finding, after in zip(group, [*group[1:], None], strict=True):
         word = finding.level.value
         click.echo(f"  {click.style(word.ljust(11), fg=_COLOURS[word])}  {finding.name.ljust(width)}  {finding.text}")
-        if finding.mend:
+        if finding.mend and (after is None or after.mend != finding.mend):  # one for several that need the same
             click.echo(f"  {' ' * 11}  {' ' * width}  = help: {finding.mend}")
 
 

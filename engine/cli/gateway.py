@@ -12,6 +12,7 @@ from engine.cli.shares import shares_option
 from engine.sim.gateway.settings import DEFAULT_PORT, TWS_PORTS
 
 if TYPE_CHECKING:
+    from engine.sim.exchange.ledger import Row
     from engine.sim.gateway.embed import RunningGateway
     from engine.sim.gateway.settings import GatewaySettings
 
@@ -115,7 +116,13 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | No
 @click.option(
     "--ledger",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Print the ledger of a run and exit; goes with no other option.",
+    help="Print the ledger of a run and exit; goes with no other option but --flex.",
+)
+@click.option(
+    "--flex",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="With --ledger: write it as the broker's statement (Flex XML), for store tie.",
 )
 @click.pass_context
 def gateway(
@@ -137,6 +144,7 @@ def gateway(
     holders: int,
     write_ledger: Path | None,
     ledger: Path | None,
+    flex: Path | None,
 ) -> None:
     """Serve a SIMULATED market, broker and account to any client of the TWS API, on this machine only.
 
@@ -144,8 +152,10 @@ def gateway(
     holds the virtual clock; docs/gateway.md has the rules.
     """
     if ledger is not None:
-        _print_ledger(ctx, ledger)
+        _print_ledger(ctx, ledger, flex)
         return
+    if flex is not None:
+        raise click.UsageError("--flex writes a ledger as a statement; say which one with --ledger")
     if port in TWS_PORTS and not allow_tws_port:
         raise click.UsageError(f"port {port} belongs to the real TWS or gateway; say --allow-tws-port to take it")
     from decimal import Decimal
@@ -182,8 +192,8 @@ def _today() -> date:
     return session_from(datetime.now(EXCHANGE_ZONE).date()).date
 
 
-def _print_ledger(ctx: click.Context, path: Path) -> None:
-    others = [name for name in ctx.params if name != "ledger"]
+def _print_ledger(ctx: click.Context, path: Path, flex: Path | None) -> None:
+    others = [name for name in ctx.params if name not in ("ledger", "flex")]
     given = [name for name in others if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE]
     if given:
         flag = "--" + given[0].replace("_", "-")
@@ -194,11 +204,25 @@ def _print_ledger(ctx: click.Context, path: Path) -> None:
     from engine.sim.exchange.ledger import LedgerError, read_ledger, summary
 
     try:
+        rows = read_ledger(path)
+        if flex is not None:
+            _write_flex(rows, flex)
+            return
         click.echo(f"SIMULATED: ledger {path}\n")
-        click.echo(summary(read_ledger(path)), nl=False)
+        click.echo(summary(rows), nl=False)
     except LedgerError as problem:
         click.echo(f"error: {problem}", err=True)
         ctx.exit(1)
+    except OSError as problem:
+        click.echo(f"error: {flex} cannot be written: {problem.strerror}", err=True)
+        ctx.exit(3)
+
+
+def _write_flex(rows: "list[Row]", target: Path) -> None:
+    from engine.sim.exchange.flex import flex_statement
+
+    target.write_text(flex_statement(rows), encoding="utf-8")
+    click.echo(f"SIMULATED: statement {target}")
 
 
 def _run(ctx: click.Context, settings: "GatewaySettings") -> None:

@@ -30,6 +30,7 @@ def live_world(
 
     options: `yes_i_mean`, `exits_only` and `logs` of the command.
     """
+    from engine.run.log_file import LogLimits
     from engine.run.start import RunOptions
     from engine.run.worlds import attached
     from engine.store.latest import accounts_folder
@@ -50,6 +51,7 @@ def live_world(
         sessions=sessions,
         accounts=None if offered.is_simulated else accounts_folder(),
         settings=said,
+        log=LogLimits(settings.log_size, settings.log_files),
     )
 
 

@@ -60,7 +60,7 @@ SECTIONS = {
         "reload": _Entry("engine.cli.reload:reload", "Let a running engine take up changed specs."),
         "stop": _Entry("engine.cli.control:stop", "End the engine; positions stay as they are."),
         "kill": _Entry("engine.cli.control:kill", "Cancel all orders and let nothing trade."),
-        "store": _Entry("engine.cli.store:store", "Audit, back up, restore and export what was recorded."),
+        "store": _Entry("engine.cli.store:store", "Audit, back up, export and tie what was recorded."),
         "events": _Entry("engine.cli.events:events", "List and import event calendars."),
     },
 }

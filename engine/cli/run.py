@@ -15,8 +15,8 @@ import click
 from engine.cli.paths import SPECS
 from engine.cli.shares import shares_option
 from engine.cli.stores import STORE
-from engine.model.errors import MisuseError
-from engine.store.place import Place, beside
+from engine.model.errors import MisuseError, StoreError
+from engine.store.place import Place, Server, beside
 
 if TYPE_CHECKING:
     from engine.cli.screen import Screen
@@ -168,7 +168,7 @@ def _drive(
     from engine.cli.screen import Screen
 
     screen = Screen(desk, options, plain=plain, page=page)
-    _quiet_logs(screen)
+    _begin_log(screen, options)
     asyncio.run(_run(desk, options, world, screen, struck))
 
 
@@ -215,6 +215,7 @@ def _check(options: Mapping[str, Any]) -> None:
 def _world(
     options: Mapping[str, Any], desk: "Desk", folder: Path
 ) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
+    from engine.run.log_file import LogLimits
     from engine.run.promotion.promotion import refuse_live_store
     from engine.run.settings import read_settings
     from engine.run.start import RunOptions
@@ -235,6 +236,7 @@ def _world(
         else None,
     }
     settings = read_settings(options["settings"], folder, data_folder(), flags=flags)
+    log = LogLimits(settings.log_size, settings.log_files)
     sessions = options["days"] or (1 if options["sim"] or options["until"] else None)
     if is_live:
         from engine.cli.live import live_world
@@ -246,7 +248,8 @@ def _world(
         where = attached(settings.host, settings.port, settings.client_id, settings.account, lockstep=False)
         said: dict[str, Any] = {"mode": "paper", "gateway": f"{settings.host}:{settings.port or '4002 or 7497'}"}
         said |= {"client_id": settings.client_id, "exits_only": options["exits_only"]}
-        return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said, accounts=accounts_folder())
+        locks = accounts_folder()
+        return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said, accounts=locks, log=log)
     seed = DEFAULT_SEED if options["seed"] is None else options["seed"]
     day: date = DEFAULT_DATE if options["day"] is None else options["day"].date()
     store = options["store"] or new_sim_store(day, seed)
@@ -256,7 +259,7 @@ def _world(
         where = attached(host or "127.0.0.1", port or 0, settings.client_id, "", lockstep=True)
         said = {"mode": "paper", "gateway": options["address"], "sim": True, "client_id": settings.client_id}
         said["exits_only"] = options["exits_only"]
-        return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said)
+        return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said, log=log)
     if is_there(store) and not is_in_use(store):
         raise MisuseError(
             f"{store} holds an earlier run, and the account of a new --sim run knows nothing of it",
@@ -275,7 +278,7 @@ def _world(
     said = {"mode": "paper", "sim": True, "seed": seed, "date": day.isoformat(), "market": options["market"]}
     install = f"s{seed}"
     return simulated(sim, settings.client_id), RunOptions(
-        store=store, logs=logs, sessions=sessions, install=install, settings=said
+        store=store, logs=logs, sessions=sessions, install=install, settings=said, log=log
     )
 
 
@@ -301,13 +304,21 @@ def _speed(text: str | None) -> float | None:
     return speed
 
 
-def _quiet_logs(screen: "Screen") -> None:
-    """Our own warnings go to the screen; what ib_async logs is said by our records."""
+def _begin_log(screen: "Screen", options: "RunOptions") -> None:
+    """Send warnings to the screen, and all that the program logs to a file; a run goes on without the file."""
     from engine.cli.screen import ScreenHandler
+    from engine.run.log_file import ENGINE, LogFile, write_logs
+    from engine.run.redaction import keep_secret
 
-    logging.basicConfig(level=logging.WARNING, handlers=[ScreenHandler(screen)], force=True)
-    for name in ("ib_async", "ib_async.wrapper", "ib_async.client", "ib_async.ib"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    if isinstance(options.store, Server):
+        keep_secret(options.store.password)
+    handlers: list[logging.Handler] = [ScreenHandler(screen)]
+    if options.logs is not None:
+        try:
+            handlers.append(LogFile(options.logs, ENGINE, options.log))
+        except StoreError as error:
+            screen.warn(error.message)
+    write_logs(*handlers)
 
 
 async def _run(

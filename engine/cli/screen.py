@@ -24,6 +24,7 @@ from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.record.record import Kind, Record
 from engine.run.diary import Diary
 from engine.run.glance import glance
+from engine.run.redaction import redacted
 from engine.run.start import release
 from engine.spec.diagnostic import headline
 from engine.store.journal import SqlJournal
@@ -238,4 +239,4 @@ class ScreenHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show one message."""
-        self._screen.warn(record.getMessage())
+        self._screen.warn(redacted(record.getMessage()))

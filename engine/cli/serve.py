@@ -1,5 +1,6 @@
 """`rulebot serve`: an engine and its page in one process."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -49,19 +50,24 @@ class Page:
         self._telling: Telling | None = None
         self._live: Live | None = None
         self._server: Server | None = None
+        self._watching: asyncio.Future[None] | None = None
         self._is_stopping = False
 
     def started(self, run: "Run") -> None:
         """Start the page of a run's store."""
+        from engine.run.vitals import Vitals
         from engine.web.live import Live
 
         store: Place = run.options.store
+        vitals = Vitals(run)
         if self._teller is not None:
             from engine.alerts.teller import Telling
 
             self._telling = Telling(self._teller(store))
         self._live = Live(store)
+        self._live.attend(vitals)
         self._live.show(run, run.first)
+        self._watching = asyncio.ensure_future(vitals.watch())
         self._server = serve_store(store, self._where, self._live)
 
     def show(self, run: "Run", at: datetime, told: "Sequence[Happening]") -> None:
@@ -77,6 +83,8 @@ class Page:
 
     def ended(self) -> None:
         """Show the store from now on."""
+        if self._watching is not None:
+            self._watching.cancel()
         if self._live is not None:
             self._live.end()
 

@@ -1,4 +1,4 @@
-"""`rulebot store`: audit what is recorded, back it up, put a backup in place, write tables to files."""
+"""`rulebot store`: audit what is recorded, back it up, put a backup in place, write files, tie it to a statement."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -36,9 +36,9 @@ def _price(_: click.Context, parameter: click.Parameter, value: str | None) -> D
     return found
 
 
-@click.group("store", short_help="audit, back up, restore and export what was recorded")
+@click.group("store", short_help="audit, back up, restore, export and tie what was recorded")
 def store() -> None:
-    """Audit a store, back it up, restore it, export its tables."""
+    """Audit a store, back it up, restore it, export its tables, tie it to the broker's statement."""
 
 
 @store.command("audit", short_help="check what must always be true")
@@ -107,16 +107,43 @@ def correct_fill(ref: str, price: Decimal, leg: str, commission: Decimal | None,
     click.echo(correct(chosen_store(named), ref, price, leg=leg, commission=commission, at=datetime.now(UTC)))
 
 
-@store.command("export", short_help="write tables as CSV or JSON")
+@store.command("export", short_help="write tables as CSV, JSON or Parquet")
 @click.option("--to", "folder", type=click.Path(file_okay=False, path_type=Path), required=True, help="Where to.")
 @_named_store
-@click.option("--format", "form", type=click.Choice(["csv", "json"]), default="csv", help="The kind of files.")
+@click.option("--format", "form", type=click.Choice(["csv", "json", "parquet"]), default="csv", help="Kind of files.")
 def export(folder: Path, named: Place | None, form: str) -> None:
-    """Write trades, orders, fills, snapshots and daily sums into FOLDER, one file each, all of one instant."""
-    from engine.store.export import export_views
+    """Write trades, orders, fills, snapshots and daily sums into FOLDER, one file each, all of one instant.
 
-    for path, count in export_views(chosen_store(named), folder, EXPORTED, form):
+    With them go three sheets for an accountant: executions, settlements and tax lots (docs/export.md).
+    """
+    from engine.store.export import export_sheets
+
+    for path, count in export_sheets(chosen_store(named), folder, EXPORTED, form):
         click.echo(f"{shown_path(path)}: {count} row{'' if count == 1 else 's'}")
+
+
+@store.command("tie", short_help="compare with the broker's statement, to the cent")
+@click.argument("statement", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FLEX.xml")
+@reads_store
+@click.pass_context
+def tie_store(ctx: click.Context, statement: Path, store: Place | None, form: str) -> None:
+    """Compare executions, commissions and expiries with an Activity Flex Query of the account, in XML.
+
+    Says what differs or is missing on either side, and what in the account is not ours. docs/export.md has the fields
+    that the query needs. Exit code: 0 when all ties to the cent, 1 when something does not.
+    """
+    from engine.cli.tie_text import tie_document, tie_lines
+    from engine.run.tie.check import tie_file
+
+    path = chosen_store(store)
+    found = tie_file(path, statement)
+    if form == "json":
+        print_json({"store": shown_path(path), "statement": shown_path(statement), **tie_document(found)})
+    else:
+        for line in tie_lines(found):
+            click.echo(line)
+        click.echo(f"\n store {shown_path(path)}")
+    ctx.exit(0 if found.ties else 1)
 
 
 def _document(verdict: "Verdict") -> dict[str, Any]:

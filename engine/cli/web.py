@@ -54,9 +54,13 @@ def web(store: Place | None, **where: Any) -> None:
 
     Exit code: 0 after Ctrl+C, 2 for misuse, 3 when the store cannot be read or the port is taken.
     """
-    from engine.store.latest import chosen_store
+    from engine.run.log_file import PAGE, LogFile, LogLimits, write_logs
+    from engine.run.settings import read_settings
+    from engine.store.latest import chosen_store, data_folder
     from engine.store.queries import StoreReader
 
+    settings = read_settings(None, Path.cwd(), data_folder())
+    write_logs(LogFile(settings.logs, PAGE, LogLimits(settings.log_size, settings.log_files)))
     found = chosen_store(store)
     with StoreReader(found):
         pass  # what is wrong with it is said before anything listens
@@ -70,6 +74,8 @@ def web(store: Place | None, **where: Any) -> None:
 
 def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None) -> "Server":
     """Start the page of a store, and say where it is and where its token is kept. Raises: MisuseError, ServerError."""
+    from engine.run.redaction import keep_secret
+
     try:
         from engine.web.access import Access
         from engine.web.app import application
@@ -86,6 +92,7 @@ def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None)
     )
     bind.check()
     token = read_token(token_file(store))
+    keep_secret(token.text)
     access = Access(token=token.text, hosts=tuple(where["hosts"]), is_secure=bind.is_secure)
     server = Server(lambda stopping: application(store, access, live, stopping=stopping), bind)
     click.echo(f" page {server.start()}   its token is in {token.where}")

@@ -28,6 +28,7 @@ class Settings:
     port, live_port: None takes the first of the usual ports at which something listens: 4002 (IB Gateway) and 7497
     (TWS) on paper, 4001 and 7496 live. Live runs have a store of their own.
     account: refuse any other one; "" takes the only account of the login. Times are those of New York, always.
+    log_size, log_files: megabytes of a file of the program's own log, and how many files are kept.
     """
 
     host: str = "127.0.0.1"
@@ -38,6 +39,8 @@ class Settings:
     store: Place = Path("rulebot.db")
     live_store: Place = Path("live.db")
     logs: Path = Path("logs")
+    log_size: int = 10
+    log_files: int = 5
 
 
 def load_settings(
@@ -135,6 +138,8 @@ _CHECKS: Mapping[str, Callable[[object], object]] = {
     "store": _place,
     "live_store": _place,
     "logs": _path,
+    "log_size": _number(1, 1000),
+    "log_files": _number(2, 100),
 }
 assert set(_CHECKS) == {field.name for field in fields(Settings)}
 

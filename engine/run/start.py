@@ -22,6 +22,7 @@ from engine.run.crash_loop import TELLING, WITHIN, WORDS, is_crash_loop
 from engine.run.desk import Desk, compile_text
 from engine.run.guard import Guard
 from engine.run.inbox import Inbox
+from engine.run.log_file import LogLimits
 from engine.run.loop import INBOX_EVERY, STOPPED, Loop
 from engine.run.reload import Reloader
 from engine.run.reread import LiveRun, told_limits, told_sources, told_specs
@@ -43,7 +44,7 @@ AFTER_CLOSE = timedelta(minutes=6)
 class RunOptions:
     """What a run was asked to do. `sessions` None goes on until somebody stops it; `until_flat` ends it when nothing
     that can be closed is open any more. accounts: the folder of the locks of accounts, None where accounts are made up.
-    inbox_every: how often requests of people are looked for while nothing moves.
+    inbox_every: how often requests of people are looked for while nothing moves. log: limits of the program's own log.
     """
 
     store: Place
@@ -55,6 +56,7 @@ class RunOptions:
     accounts: Path | None = None
     inbox_every: timedelta = INBOX_EVERY
     settings: Mapping[str, Json] = field(default_factory=dict)
+    log: LogLimits = field(default_factory=LogLimits)
 
 
 @dataclass(slots=True)
@@ -100,6 +102,7 @@ async def execute(
             with hold_account(opened.ib.link.account, options.store, options.accounts):
                 run = _assemble(desk, options, opened, journal, first.at, watcher)
                 started(run)
+                log.info("rulebot %s runs %s on %s", release(), ", ".join(desk.bots) or "no bots", options.store)
                 async with watched(lambda words: _tell(run, words), is_on=options.accounts is not None):
                     await _drive(run, first, journal)
             return run
@@ -217,6 +220,7 @@ def _start_record(run: Run, epoch: int) -> Record:
 def _note_end(run: Run, journal: SqlJournal, *, is_clean: bool) -> None:
     at = run.loop.at or run.first
     reason = run.loop.reason or "an error"
+    log.info("the run ended: %s", reason)
     journal.append([Record(at, Kind.RUN_ENDED, data={"reason": reason, "is_clean": is_clean})], durable=True)
 
 

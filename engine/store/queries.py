@@ -13,11 +13,14 @@ from engine.model.values import dataclass
 from engine.record.codec import utc_text, utc_time
 from engine.record.record import Kind, Record
 from engine.store.failures import failures, says
+from engine.store.finance.books import KINDS as BOOKED
+from engine.store.finance.books import Books, books_of, positions_of
 from engine.store.journal import ChainBreak, verify
 from engine.store.open import is_in_use, read_store
 from engine.store.place import Place
 from engine.store.recall import COLUMNS, Recalled, read_rows, recall
 from engine.store.tables import bot_day_rows, journal, trade_rows
+from engine.store.tally import Known, Tally, tally
 
 Row = Mapping[str, Any]
 STORY_KINDS = frozenset((Kind.VERDICT, Kind.DECISION, Kind.SELECTION, Kind.NEAREST, Kind.BOT_DAY, Kind.RELOAD))
@@ -174,12 +177,16 @@ class StoreReader:
 
     def tables(self, views: Collection[str]) -> dict[str, Listed]:
         """Return some views whole, all of one instant: the names of their columns, and their rows."""
-        found: dict[str, Listed] = {}
         with self._connection.begin():
-            for name in views:
-                result = self._connection.execute(text(f"SELECT * FROM {name} ORDER BY {_VIEW_ORDER[name]}"))
-                found[name] = Listed(tuple(result.keys()), [tuple(row) for row in result])
-        return found
+            return self._tables(views)
+
+    def books(self, views: Collection[str] = ()) -> tuple[Books, dict[str, Listed]]:
+        """Return every execution and settlement, and some views of the same instant. Raises: StoreError."""
+        last = select(func.max(journal.c.seq)).where(journal.c.kind == Kind.POSITION.value).group_by(journal.c.position)
+        with self._connection.begin():
+            positions = self._records(select(*COLUMNS).where(journal.c.seq.in_(last)))
+            told = self._records(select(*COLUMNS).where(journal.c.kind.in_(_values(BOOKED))))
+            return books_of(told, positions_of(positions)), self._tables(views)
 
     def records(self, kinds: Collection[Kind]) -> Sequence[Record]:
         """Return all records of some kinds, in order. Raises: ValueError for one that cannot be read."""
@@ -230,9 +237,21 @@ class StoreReader:
         """Return what a start at `at` would go on from."""
         return recall(self._connection, at)
 
+    def tally(self, known: Known) -> Tally:
+        """Return orders, fills, alarms and profit counted; `known` keeps what was read of orders for the next time."""
+        with self._connection.begin():
+            return tally(self._connection, known)
+
     def verify(self) -> ChainBreak | None:
         """Return the first break of the journal's hash chain, None when it is whole."""
         return verify(self._connection)
+
+    def _tables(self, views: Collection[str]) -> dict[str, Listed]:
+        found: dict[str, Listed] = {}
+        for name in views:
+            result = self._connection.execute(text(f"SELECT * FROM {name} ORDER BY {_VIEW_ORDER[name]}"))
+            found[name] = Listed(tuple(result.keys()), [tuple(row) for row in result])
+        return found
 
     def _first(self, query: Select[Any]) -> int | None:
         found: int | None = self._connection.execute(query.order_by(journal.c.seq.desc()).limit(1)).scalar()

@@ -16,9 +16,10 @@ from engine.store.place import Place
 from engine.web import pages, rest
 from engine.web.access import COOKIE, SESSION_SECONDS, Access, Gate, Sessions
 from engine.web.live import Live
+from engine.web.metrics import exposition as metrics
 
 log = logging.getLogger(__name__)
-_CODES = {400: "request", 404: "not_found", 405: "method", 409: "key", 422: "parameter"}
+_CODES = {400: "request", 404: "not_found", 405: "method", 409: "key", 422: "parameter", 501: "not_installed"}
 
 
 def application(
@@ -41,6 +42,7 @@ def application(
         openapi_url="/api/openapi.json",
     )
     app.include_router(rest.router(store, live))
+    app.include_router(metrics.router(store, live))
     for router in pages.routers(store, live, stopping):
         app.include_router(router)
     _add_login(app, sessions)

@@ -183,11 +183,12 @@ def _sum(found: Iterable[float | None]) -> float | None:
 def trades(reader: StoreReader, first: date | None, last: date | None, state: str | None, limit: int) -> list[Trade]:
     """Return /api/trades: the newest first, of these trade dates and this status."""
     rows = reader.view("trades", status=state) if state else reader.view("trades")
-    kept = [row for row in rows if _is_between(row["trade_date"], first, last)]
+    kept = [row for row in rows if is_between(row["trade_date"], first, last)]
     return [_trade(row) for row in kept[::-1][:limit]]
 
 
-def _is_between(day: str | None, first: date | None, last: date | None) -> bool:
+def is_between(day: str | None, first: date | None, last: date | None) -> bool:
+    """Say whether a day lies within these, where they are given."""
     if first is None and last is None:
         return True
     return day is not None and (first is None or day >= first.isoformat()) and (last is None or day <= last.isoformat())
@@ -219,7 +220,7 @@ def _unrealized(reader: StoreReader) -> float:
 def history(reader: StoreReader, period: str) -> list[Period]:
     """Return /api/pnl/history by day, week or month, oldest first."""
     rows = reader.view("daily_summary")
-    found = [(name, list(group)) for name, group in groupby(rows, lambda row: _period(str(row["date"]), period))]
+    found = [(name, list(group)) for name, group in groupby(rows, lambda row: period_of(str(row["date"]), period))]
     sums = [sum(float(row["net_pnl"]) for row in group) for _, group in found]
     return [
         Period(period=name, trades_count=sum(row["trades_count"] for row in group), net_pnl=made, cumulative_pnl=total)
@@ -227,7 +228,8 @@ def history(reader: StoreReader, period: str) -> list[Period]:
     ]
 
 
-def _period(day: str, period: str) -> str:
+def period_of(day: str, period: str) -> str:
+    """Return the day, the Monday of its week, or its month."""
     if period == "month":
         return day[:7]
     found = date.fromisoformat(day)

@@ -22,6 +22,7 @@ from engine.web.picture_of_store import alarms_of, picture_of_store
 
 if TYPE_CHECKING:
     from engine.run.start import Run
+    from engine.run.vitals import Vitals
 
 EVERY = 0.25
 """Real seconds between two pictures of an engine at the least: they cost its loop what they cost."""
@@ -55,6 +56,8 @@ class Live:
         self._told: deque[Told] = deque(maxlen=KEPT)
         self._count = 0
         self._drawn_at = float("-inf")
+        self._batch_at = elapsed()
+        self.vitals: Vitals | None = None
         self._looked_at = float("-inf")
         self._head: tuple[int, str] | None = None
         self._shown_head: tuple[int, str] | None = None
@@ -71,18 +74,32 @@ class Live:
             self._told.appendleft(Told(clock=clock, bot=each.bot, text=each.text, tone=each.tone.value))
             self._count += 1
 
+    def attend(self, vitals: "Vitals") -> None:
+        """Know of the run whose vitals these are: what is not on the page is read of it when it is asked for."""
+        self.vitals = vitals
+
     def show(self, run: "Run", at: datetime) -> None:
         """Show a run as it stands, unless that was done a moment ago."""
-        now = self._elapsed()
+        now = self._batch_at = self._elapsed()
         if now - self._drawn_at >= EVERY:
             self._drawn_at = now
             self._picture = picture_of_run(run, at)
 
     def end(self) -> None:
         """Say that the engine of this process is gone: from now on the store is shown."""
-        self._picture = None
+        self._picture = self.vitals = None
 
     # ------------------------------------------------------------ the server's side
+
+    @property
+    def picture(self) -> Picture | None:
+        """The last picture of the engine of this process, None without one."""
+        return self._picture
+
+    @property
+    def silence(self) -> float:
+        """Real seconds since the engine last ended a batch."""
+        return max(0.0, self._elapsed() - self._batch_at)
 
     def now(self) -> Shown:
         """Return what is shown now; the same value while nothing has changed. Raises: StoreError."""

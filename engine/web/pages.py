@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, StreamingResponse
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -17,6 +17,7 @@ from engine.store.place import Place
 from engine.web.bot_page import bot_page
 from engine.web.chart import days_svg
 from engine.web.live import Live, Shown
+from engine.web.trades_page import SPANS, STATES, trades_page
 
 HERE = Path(__file__).parent
 PARTS = ("status", "controls", "account", "prices", "bots", "positions", "orders", "alerts", "told", "trades", "days")
@@ -48,6 +49,19 @@ def routers(store: Place, live: Live, stopping: Callable[[], bool] = lambda: Fal
         if found is None:
             raise HTTPException(404, f"this store knows no bot '{name}'")
         return HTMLResponse(TEMPLATES.get_template("bot.html").render(**found))
+
+    @router.get("/trades", response_class=HTMLResponse)
+    def all_trades(
+        bot: str = "",
+        first: Annotated[str, Query(alias="from")] = "",
+        last: Annotated[str, Query(alias="to")] = "",
+        status: str = "",
+        period: str = "day",
+    ) -> HTMLResponse:
+        if status not in ("", *STATES) or period not in SPANS:
+            raise HTTPException(400, f"a status is one of {', '.join(STATES)}, a period one of {', '.join(SPANS)}")
+        found = trades_page(store, bot=bot, first=_day(first), last=_day(last), state=status, span=period)
+        return HTMLResponse(TEMPLATES.get_template("trades.html").render(**found))
 
     @router.get("/favicon.ico")
     def icon() -> RedirectResponse:

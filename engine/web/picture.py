@@ -5,13 +5,17 @@ from datetime import datetime
 
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
+from engine.web.gauges import Gauge
 
 GREEKS = ("delta", "gamma", "theta", "vega")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotLine:
-    """What one bot, or one of its positions, does. `profit` is today's, dollars."""
+    """What one bot, or one of its positions, does. `profit` is today's, dollars.
+
+    has_universe: it chooses among symbols, so nobody can have it enter by hand.
+    """
 
     bot: str
     doing: str
@@ -19,6 +23,7 @@ class BotLine:
     position: str = ""
     profit: float | None = None
     waits: str = ""
+    has_universe: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +102,7 @@ class Picture:
     realized: float = 0.0
     unrealized: float = 0.0
     levels: tuple[tuple[str, float | None], ...] = ()
+    gauges: tuple[Gauge, ...] = ()
     bots: tuple[BotLine, ...] = ()
     positions: tuple[PositionLine, ...] = ()
     orders: tuple[OrderLine, ...] = ()

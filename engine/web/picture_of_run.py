@@ -10,7 +10,10 @@ from engine.run.glance import BotRow, glance
 from engine.run.levels import dollars_at
 from engine.run.position_text import close_price, exits_text, order_price, structure
 from engine.spec.spec import ExitKind
+from engine.turn.program import Program
 from engine.turn.state import State, Trading
+from engine.turn.work import Work
+from engine.web.gauges import gauges
 from engine.web.picture import GREEKS, BotLine, OrderLine, Picture, PositionLine, clock_text
 
 if TYPE_CHECKING:
@@ -43,7 +46,8 @@ def picture_of_run(run: "Run", at: datetime) -> Picture:
         realized=float(seen.realized),
         unrealized=float(seen.open_profit),
         levels=seen.levels,
-        bots=tuple(_bot_line(row, at) for row in seen.rows),
+        gauges=gauges(program, Work(program, state, at).view()),
+        bots=tuple(_bot_line(row, at, has_universe=_has_universe(program, row.bot)) for row in seen.rows),
         positions=tuple(_position_line(run, each, at) for each in state.positions.values() if _is_open(each)),
         orders=tuple(_order_lines(state)),
     )
@@ -61,7 +65,11 @@ def _session_text(state: State, at: datetime) -> str:
     return f"{'closes' if at < session.close else 'closed'} {clock_text(session.close, at)}{half}"
 
 
-def _bot_line(row: BotRow, at: datetime) -> BotLine:
+def _has_universe(program: Program, bot: str) -> bool:
+    return bot in program.bots and bool(program.bots[bot].members)
+
+
+def _bot_line(row: BotRow, at: datetime, *, has_universe: bool) -> BotLine:
     return BotLine(
         bot=row.bot,
         doing=row.doing.value,
@@ -69,6 +77,7 @@ def _bot_line(row: BotRow, at: datetime) -> BotLine:
         position=row.position,
         profit=_number(row.profit),
         waits=row.waits,
+        has_universe=has_universe,
     )
 
 

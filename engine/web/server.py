@@ -59,6 +59,7 @@ class Server:
         logging.getLogger("uvicorn.access").disabled = True
         config = uvicorn.Config(
             make(self._is_stopping),
+            log_config=None,
             log_level="warning",
             access_log=False,
             server_header=False,
@@ -99,7 +100,7 @@ class Server:
         until = time.monotonic() + START_SECONDS
         while not self._server.started:
             if not self._thread.is_alive() or time.monotonic() > until:
-                raise ServerError("the page did not start", "look at the log above")
+                raise ServerError("the page did not start", "look at the log")
             time.sleep(0.01)
         return self.address
 

@@ -329,3 +329,16 @@ def test_what_a_person_paid_is_taken_out_of_the_books_once_though_the_broker_nev
     left = live_through(replace(draw(82868, desk, CHOICE), faults=faults, crashes=(), acts=()), desk, tmp_path)
     assert [str(row["exec_id"]) for row in left.untold] == ["0001248a.00000003.01.01"]
     assert judge(left, desk) == {}
+
+
+def test_an_exit_that_the_broker_overfills_is_not_more_at_work_than_is_held(tmp_path: Path) -> None:
+    """Nothing of it worked any more, and less than nothing was held: the audit called the one more than the other."""
+    desk = load_desk([str(shipped("examples/each_side.yaml"))], {}, None)
+    faults: tuple[dict[str, str | int], ...] = (
+        {"kind": "late_leg", "on": "fill", "number": "each", "action": "BUY", "seconds": 60},
+        {"kind": "swallow_order", "on": "order", "number": 2},
+        {"kind": "overfill", "on": "fill", "number": 2, "seconds": 1},
+    )
+    left = live_through(replace(draw(86248, desk, CHOICE), faults=faults, crashes=(), acts=()), desk, tmp_path)
+    assert "overfill" in {kind.partition(" ")[0] for kind in left.kinds_fired}
+    assert judge(left, desk) == {}

@@ -84,6 +84,11 @@ class IbFeed:
         """The columns that the feed writes in place."""
         return self._board
 
+    @property
+    def lines(self) -> int:
+        """How many contracts are streamed."""
+        return len(self._lines)
+
     def attach(self, wire: Wire, time: HasTime) -> None:
         """Use this connection; what was streamed before is streamed again, with nothing of the old values left."""
         self.detach()

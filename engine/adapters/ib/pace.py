@@ -35,6 +35,11 @@ class Pace:
         """True while messages wait for the next second."""
         return bool(self._waiting or any(self._orders.values()))
 
+    @property
+    def waiting(self) -> int:
+        """How many messages wait for the next second."""
+        return len(self._waiting) + sum(len(orders) for orders in self._orders.values())
+
     def clear(self) -> None:
         """Forget what waits: its connection is gone."""
         self._waiting.clear()

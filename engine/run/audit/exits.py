@@ -160,7 +160,7 @@ def _too_much(books: Books, live: list[_Working], position: str) -> str:
             groups[key] = max(groups.get(key, 0), each.remaining(name))
         leg = books.leg(position, name)
         held, total = leg.opened - leg.closed, sum(groups.values())
-        if total > held:
+        if total > max(held, 0):  # what the broker filled beyond an order is not at work any more
             refs = ", ".join(each.order.ref for each in live)
             return f"{total} of {name} work to be closed ({refs}), {held} are held"
     return ""

@@ -21,12 +21,25 @@ async function again() {
   } catch { setTimeout(again, 2000); }
 }
 
+// While a button is held down nothing is replaced: the click would be lost with the button.
+const waiting = new Map();
+let held;
+function release() {
+  clearTimeout(held);
+  held = undefined;
+  for (const [place, html] of waiting) replace(place, html);
+  waiting.clear();
+}
+document.addEventListener("pointerdown", () => { clearTimeout(held); held = setTimeout(release, 3000); }, true);
+for (const kind of ["pointerup", "pointercancel"]) document.addEventListener(kind, () => setTimeout(release), true);
+
 function replace(place, html) {
-  const held = place.contains(document.activeElement) ? keyOf(document.activeElement) : null;
+  if (held !== undefined) { waiting.set(place, html); return; }
+  const focused = place.contains(document.activeElement) ? keyOf(document.activeElement) : null;
   const scrolled = [...place.querySelectorAll(".scroll, .told")].map((each) => [each.scrollLeft, each.scrollTop]);
   place.innerHTML = html;
   [...place.querySelectorAll(".scroll, .told")].forEach((each, at) => { if (scrolled[at]) [each.scrollLeft, each.scrollTop] = scrolled[at]; });
-  if (held) [...place.querySelectorAll("button, a, [tabindex]")].find((each) => keyOf(each) === held)?.focus();
+  if (focused) [...place.querySelectorAll("button, a, [tabindex]")].find((each) => keyOf(each) === focused)?.focus();
 }
 
 const keyOf = (each) => `${each.tagName} ${each.dataset.action ?? each.getAttribute("href") ?? each.getAttribute("aria-label")} ${each.dataset.position ?? each.dataset.bot ?? each.dataset.id ?? ""}`;

@@ -111,7 +111,8 @@ def test_a_restore_is_refused_while_an_engine_runs(sound: Path) -> None:
 
 def test_export_writes_a_file_a_view(sound: Path) -> None:
     found = run("export", "--to", "out", "--store", str(sound))
-    names = ("trades", "orders", "fills", "position_snapshots", "daily_summary")
+    views = ("trades", "orders", "fills", "position_snapshots", "daily_summary")
+    names = (*views, "executions", "settlements", "tax_lots")
     assert [line.partition(":")[0] for line in found.stdout.splitlines()] == [f"out/{name}.csv" for name in names]
     assert found.stdout.splitlines()[0] == "out/trades.csv: 1 row"
     assert run("export", "--to", "out", "--store", str(sound), "--format", "json").exit_code == 0

@@ -41,6 +41,8 @@ def test_every_setting_has_its_variable() -> None:
         "RULEBOT_STORE": "other.db",
         "RULEBOT_LIVE_STORE": "money.db",
         "RULEBOT_LOGS": "other-logs",
+        "RULEBOT_LOG_SIZE": "2",
+        "RULEBOT_LOG_FILES": "3",
     }
     assert load_settings(environ=environ) == Settings(
         host="gateway",
@@ -51,6 +53,8 @@ def test_every_setting_has_its_variable() -> None:
         store=Path("other.db"),
         live_store=Path("money.db"),
         logs=Path("other-logs"),
+        log_size=2,
+        log_files=3,
     )
 
 

@@ -127,6 +127,15 @@ def test_fills_with_their_commission_and_a_correction(place: Place) -> None:
     }  # fmt: skip
 
 
+def test_an_estimate_that_was_told_after_all_is_counted_once(place: Place) -> None:
+    data = {"exec_id": "unseen:r:a.01", "ref": "r", "leg": "a", "is_buy": True, "quantity": 1, "price": "1.05"}
+    guess = Record(at("10:00"), Kind.FILL, CONDOR, "P1", data)
+    taken_back = replace(guess, data={**data, "exec_id": "unseen:r:a.02", "quantity": 0})
+    told = replace(guess, data={**data, "exec_id": "0000.5.01.01"})
+    path = store_of(place, [guess, taken_back, told])
+    assert rows(path, "SELECT sum(quantity) AS contracts FROM fills") == [{"contracts": 1}]
+
+
 def put_seller(**changes: Any) -> Position:
     (data,) = [record.data for record in seller_records() if record.kind is Kind.POSITION]
     return replace(decode(Position, dict(data)), **changes)

@@ -44,3 +44,22 @@ def any_client(day_place: Place) -> Iterator[Client]:
     """Return the same on both databases."""
     with served(day_place) as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def one_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Return a client of one page of the hand-made day for all tests of a file."""
+    place = tmp_path_factory.mktemp("one") / "a.db"
+    journal = SqlJournal(open_store(place))
+    journal.append(small_day(), durable=True)
+    journal.close()
+    with served(place) as found:
+        yield found
+
+
+@pytest.fixture
+def shared(one_server: Client) -> Client:
+    """Return a client for tests that leave no request: no lock of another test is on, and no wrong token is counted."""
+    one_server.elapsed.now += 1000
+    assert one_server.get("/api/status").status == 200
+    return one_server

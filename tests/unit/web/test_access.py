@@ -9,7 +9,8 @@ from engine.web.access import LOCKED_SECONDS, MOST_BODY, WRONG_BEFORE_LOCK, Acce
 
 KNOWN = {"Authorization": f"Bearer {TOKEN}", "X-Rulebot": "1"}
 READS = [
-    "/", "/live", "/bots/dte0_condor", "/api/status", "/api/positions", "/api/positions/greeks", "/api/positions/risk",
+    "/", "/live", "/bots/dte0_condor", "/trades",
+    "/api/status", "/api/positions", "/api/positions/greeks", "/api/positions/risk",
     "/api/trades", "/api/pnl", "/api/pnl/history", "/api/account", "/api/market", "/api/performance",
     "/api/openapi.json", "/api/alerts", "/static/page.js",
 ]  # fmt: skip
@@ -17,6 +18,12 @@ CHANGES = [
     "/api/action/start", "/api/action/stop", "/api/action/close_all", "/api/action/pause", "/api/trade/trigger",
     "/api/alerts/acknowledge",
 ]  # fmt: skip
+
+
+@pytest.fixture
+def client(shared: Client) -> Client:
+    """Return the one page that all tests here look at."""
+    return shared
 
 
 @pytest.mark.parametrize("path", READS)

@@ -19,6 +19,12 @@ GETS = [
 ]  # fmt: skip
 
 
+@pytest.fixture
+def client(shared: Client) -> Client:
+    """Return the one page that all tests here look at."""
+    return shared
+
+
 def view(client: Client, name: str, **equal: object) -> list[dict[str, Any]]:
     with StoreReader(client.place) as reader:
         return [dict(row) for row in reader.view(name, **equal)]

@@ -1,0 +1,75 @@
+"""The program's own log: JSON Lines in a file that is kept small, without secrets.
+
+The journal says what was traded and why; this says how the connection, the page and the disk fared.
+"""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+from engine.model.errors import StoreError
+from engine.model.values import dataclass
+from engine.run.redaction import keep_environment_secret, redacted
+
+ENGINE, PAGE = "rulebot.jsonl", "web.jsonl"
+"""Names of the files: of an engine with its page, and of a page alone."""
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class LogLimits:
+    """How large a log may grow: megabytes of a file, and files, the one that is written included."""
+
+    size: int = 10
+    files: int = 5
+
+
+class JsonFormatter(logging.Formatter):
+    """One line a message: `at` (UTC, real time), `level`, `logger`, `text`, and `error` with what led to it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {
+            "at": at.replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "text": redacted(record.getMessage()),
+        }
+        if record.exc_info:
+            line["error"] = redacted(self.formatException(record.exc_info))
+        return json.dumps(line, ensure_ascii=False, sort_keys=True)
+
+
+class LogFile(RotatingFileHandler):
+    """Writes to `name` in a folder; a full file becomes `name.1`, and so on."""
+
+    def __init__(self, folder: Path, name: str, limits: LogLimits) -> None:
+        """Begin, or go on with what is there. Raises: StoreError."""
+        path = folder / name
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            super().__init__(path, maxBytes=limits.size * MEGABYTE, backupCount=limits.files - 1, encoding="utf-8")
+        except OSError as error:
+            raise StoreError(f"the log {path} cannot be written: {error.strerror}", "see to its folder") from error
+        self.setFormatter(JsonFormatter())
+        self._has_failed = False
+        keep_environment_secret()
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say once that nothing can be written: no engine stops for its log."""
+        if not self._has_failed:
+            self._has_failed = True
+            reason = sys.exc_info()[1]
+            sys.stderr.write(f"warning: the log {self.baseFilename} cannot be written: {reason}\n")
+
+
+def write_logs(*handlers: logging.Handler) -> None:
+    """Send warnings of the whole program, and what is ours from `info` on, to these handlers and to no other."""
+    logging.basicConfig(level=logging.WARNING, handlers=handlers, force=True)
+    logging.getLogger("rulebot").setLevel(logging.INFO)
+    for name in ("ib_async", "ib_async.wrapper", "ib_async.client", "ib_async.ib"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what it logs is said by our records

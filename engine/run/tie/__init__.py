@@ -1,0 +1,1 @@
+"""The account's statement against our store, to the cent."""

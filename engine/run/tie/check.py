@@ -1,0 +1,21 @@
+"""The front door: a file of the broker against a store."""
+
+from pathlib import Path
+
+from engine.run.tie.flex import read_flex
+from engine.run.tie.tie import Orders, Tie, tie
+from engine.store.place import Place
+from engine.store.queries import StoreReader
+
+
+def tie_file(store: Place, statement: Path) -> Tie:
+    """Compare a store with an Activity Flex Query. Raises: MisuseError for a file that is none of it; StoreError."""
+    with StoreReader(store) as reader:
+        books, found = reader.books(("orders",))
+    orders = found["orders"]
+    ref, perm_id = orders.columns.index("ref"), orders.columns.index("ibkr_perm_id")
+    known = Orders(
+        refs=frozenset(str(row[ref]) for row in orders.rows),
+        perm_ids=frozenset(int(row[perm_id]) for row in orders.rows if row[perm_id]),
+    )
+    return tie(books, known, read_flex(statement, books.accounts))

@@ -1,0 +1,1 @@
+"""What an accountant reads of a store: executions, settlements and tax lots, made of the journal alone."""

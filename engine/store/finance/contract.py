@@ -1,0 +1,38 @@
+"""How the clearing house and a tax form call a contract."""
+
+from engine.model.contract import Kind, Option, product
+from engine.model.session import session_after
+
+_ROOT = 6
+SHARE_TYPE, OPTION_TYPE = "STK", "OPT"
+
+
+def occ_symbol(option: Option) -> str:
+    """Return the 21 signs of the OCC (OSI), `SPXW  261118P05930000`; of a share its ticker.
+
+    Of an option that settles at the opening the date is the day it settles, one session after its last one.
+    Source: OCC Options Symbology Initiative.
+    """
+    if option.is_share:
+        return option.symbol
+    day = session_after(option.expiry).date if settles_at_open(option) else option.expiry
+    return f"{option.trading_class:<{_ROOT}}{day:%y%m%d}{option.right.letter}{int(option.strike * 1000):08d}"
+
+
+def security_type(option: Option) -> str:
+    """Return the broker's word for what it is: OPT or STK."""
+    return SHARE_TYPE if option.is_share else OPTION_TYPE
+
+
+def settles_at_open(option: Option) -> bool:
+    """Say whether an option ends at the opening prints of the day after its last session, as SPX's third Friday."""
+    found = product(option.symbol)
+    return not option.is_share and found.kind is Kind.INDEX and option.trading_class != found.same_day_class
+
+
+def is_section_1256(option: Option) -> bool:
+    """Say whether gains are 60 % long term and 40 % short term, however long it was held.
+
+    Source: Internal Revenue Code, section 1256(b)(1)(C) and (g)(3): options on a broad-based index (SPX).
+    """
+    return not option.is_share and product(option.symbol).kind is Kind.INDEX

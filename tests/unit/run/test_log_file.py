@@ -1,0 +1,171 @@
+"""The program's own log: lines of JSON, small files, no secrets."""
+
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.model.errors import StoreError
+from engine.run import log_file
+from engine.run.log_file import LogFile, LogLimits, write_logs
+from engine.run.redaction import keep_address_secret, keep_environment_secret, keep_secret, redacted
+
+log = logging.getLogger("rulebot.test")
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Leave the logging of other tests as it was."""
+    root, ours = logging.getLogger(), logging.getLogger("rulebot")
+    handlers, level, our_level = root.handlers[:], root.level, ours.level
+    root.handlers[:] = []  # so that nothing of pytest's is closed
+    yield
+    for handler in root.handlers:
+        handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    ours.setLevel(our_level)
+
+
+def begin(folder: Path, limits: LogLimits | None = None) -> Path:
+    write_logs(LogFile(folder, log_file.ENGINE, limits or LogLimits()))
+    return folder / log_file.ENGINE
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_message_is_a_line_with_its_time_level_and_logger(tmp_path: Path) -> None:
+    path = begin(tmp_path / "new" / "logs")
+    log.info("line %d of\ntwo", 1)
+    log.debug("not this")
+    logging.getLogger("other").info("nor this")
+    logging.getLogger("other").warning("but this")
+    logging.getLogger("ib_async").error("nor what our records say")
+    first, second = lines(path)
+    at = first.pop("at")
+    assert first == {"level": "info", "logger": "rulebot.test", "text": "line 1 of\ntwo"}
+    assert (len(at), at[10], at[-1]) == (24, "T", "Z")
+    assert second["text"] == "but this"
+
+
+def test_a_failure_has_what_led_to_it(tmp_path: Path) -> None:
+    path = begin(tmp_path)
+    try:
+        raise ValueError("no login at postgresql://me:hush@host/db")
+    except ValueError:
+        log.exception("it failed")
+    (line,) = lines(path)
+    assert (line["level"], line["text"]) == ("error", "it failed")
+    assert line["error"].startswith("Traceback")
+    assert line["error"].endswith("ValueError: no login at postgresql://...@host/db")
+
+
+def test_a_full_file_is_moved_away_and_the_oldest_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log_file, "MEGABYTE", 1000)
+    path = begin(tmp_path, LogLimits(size=1, files=3))
+    for number in range(100):
+        log.info("message %d", number)
+    found = sorted(file.name for file in tmp_path.iterdir())
+    assert found == [path.name, f"{path.name}.1", f"{path.name}.2"]
+    assert all(file.stat().st_size <= 1000 for file in tmp_path.iterdir())
+    assert lines(path)[-1]["text"] == "message 99"
+    kept = [line for name in reversed(found) for line in lines(tmp_path / name)]
+    assert [line["text"] for line in kept] == [f"message {number}" for number in range(100 - len(kept), 100)]
+
+
+def test_what_cannot_be_written_is_said_once_and_stops_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = begin(tmp_path)
+    (handler,) = logging.getLogger().handlers
+    assert isinstance(handler, LogFile)
+
+    def full(_: str) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(handler.stream, "write", full, raising=False)
+    log.info("one")
+    log.info("two")
+    assert capsys.readouterr().err == f"warning: the log {path} cannot be written: [Errno 28] No space left on device\n"
+
+
+def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("in the way")
+    with pytest.raises(StoreError, match="cannot be written"):
+        LogFile(tmp_path / "logs", "a.jsonl", LogLimits())
+
+
+SECRET = "hunter2hunter2"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"no login at postgresql://me:{SECRET}@host:5432/db, try again",
+        f"sent 'Authorization: Bearer {SECRET}' to it",
+        f"Authorization: Basic {SECRET}=",
+        f"Bearer {SECRET} was refused",
+        f'{{"password": "{SECRET} with words"}}',
+        f"password={SECRET}&user=me",
+        f"RULEBOT_WEB_TOKEN={SECRET}",
+        f"api-key: {SECRET}",
+        f"the cookie rulebot_session={SECRET}; Path=/",
+        f"https://discord.com/api/webhooks/123/{SECRET}",
+        f"https://hooks.example.com/hook/{SECRET}?x=1",
+        f"POST /bot123456789:AA{SECRET}{SECRET}{SECRET}x/sendMessage failed",
+        f"tgram 123456789:AA{SECRET}{SECRET}{SECRET}x",
+    ],
+)
+def test_what_looks_like_a_secret_is_left_out(text: str) -> None:
+    assert SECRET not in redacted(text)
+    assert "..." in redacted(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SPX: delayed data only, never traded on; it needs Cboe index data (error 10167)",
+        "no connection to 127.0.0.1:4002; tried again in 5 s",
+        "page http://127.0.0.1:8080/   its token is in /home/me/runs/a-web-token",
+        "order rb:s7:000017 of dte0_condor was refused: 201 Order rejected - reason: margin",
+        "the position spy_put_seller-20261118-1 is on hold",
+    ],
+)
+def test_words_stay_as_they_are(text: str) -> None:
+    assert redacted(text) == text
+
+
+def test_what_is_known_as_a_secret_is_left_out_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.run.redaction._known", set())
+    keep_secret("a-token-of-the-page")
+    keep_secret("abc")  # too short: it would blot out words
+    environ = {"TWS_PASSWORD": "pass word 1", "HOME": "/home/someone", "DB_PASSWORD_FILE": "/run/secrets/db"}
+    keep_environment_secret(environ)
+    text = "a-token-of-the-page abc pass word 1 /home/someone /run/secrets/db"
+    assert redacted(text) == "... abc ... /home/someone /run/secrets/db"
+
+
+@pytest.mark.parametrize(
+    ("address", "text", "shown"),
+    [
+        ("tgram://123:abcdef/77", "POST 123:abcdef to 77", "POST ... to 77"),
+        (
+            "mailto://me:pass%20word@mail.example.org",
+            "mail.example.org refused pass%20word",
+            "mail.example.org refused ...",
+        ),
+        ("discord://4711471147/a-long-webhook-token", "no 4711471147 a-long-webhook-token", "no ... ..."),
+        ("ntfys://host.example/topic", "host.example/topic is down", "host.example/topic is down"),
+    ],
+)
+def test_the_address_of_a_person_is_left_out_and_its_secret_parts(
+    monkeypatch: pytest.MonkeyPatch, address: str, text: str, shown: str
+) -> None:
+    monkeypatch.setattr("engine.run.redaction._known", set())
+    keep_address_secret(address)
+    assert redacted(f"{address} failed: {text}") == f"... failed: {shown}"

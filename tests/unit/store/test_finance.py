@@ -1,0 +1,291 @@
+"""The sheets for an accountant: their sums are those of the store's views, to the cent."""
+
+import csv
+import json
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from store_day import CONDOR, DAY, at, call, entity, position, put
+
+from engine.fill.book import UNSEEN
+from engine.model.contract import Option, Right, share
+from engine.model.errors import StoreError
+from engine.model.money import ZERO
+from engine.record.record import Kind, Record
+from engine.run.tie.finding import What
+from engine.run.tie.flex import EVENT_FIELDS, TRADE_FIELDS
+from engine.store.export import exact, export_sheets
+from engine.store.finance.books import Books, Ending, Fill, Held, books_of, positions_of
+from engine.store.finance.contract import is_section_1256, occ_symbol, security_type
+from engine.store.finance.lots import Lot, lots_of
+from engine.store.finance.sheets import NAMES, finance_sheets
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.order_row import ESTIMATE
+from engine.store.place import Place
+from engine.store.queries import StoreReader
+
+SHORT = Held(account="DU1", bot="a", position="P", leg="short_put", option=put(5930), sign=-1)
+LONG = Held(account="DU1", bot="a", position="P", leg="long_put", option=put(5920), sign=1)
+
+
+def fill(of: Held, clock: str, signed: int, price: str, commission: str = "1.00", day: date = DAY) -> Fill:
+    return Fill(
+        of=of,
+        exec_id=f"e.{of.leg}.{day}{clock}{signed}.01",
+        ref="rb:1",
+        is_buy=signed > 0,
+        quantity=abs(signed),
+        price=Decimal(price),
+        executed_at=at(clock, day),
+        commission=Decimal(commission),
+    )
+
+
+def ending(of: Held, quantity: int, price: str, how: str, when: datetime) -> Ending:
+    return Ending(of=of, quantity=quantity, price=Decimal(price), level=None, how=how, recorded_at=when)
+
+
+def lots(*fills: Fill, endings: tuple[Ending, ...] = ()) -> list[Lot]:
+    return lots_of(Books(fills, endings))
+
+
+def shown(found: list[Lot]) -> list[tuple[int, str, str, str, str]]:
+    return [(lot.quantity, exact(lot.proceeds), exact(lot.basis), exact(lot.gain), lot.ended) for lot in found]
+
+
+def read(folder: Path, name: str) -> list[dict[str, str]]:
+    with (folder / f"{name}.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def total(rows: list[dict[str, str]], column: str) -> Decimal:
+    return sum((Decimal(row[column] or 0) for row in rows), ZERO)
+
+
+def test_sums_are_those_of_the_views(day_place: Place, tmp_path: Path) -> None:
+    list(export_sheets(day_place, tmp_path, ("trades", "fills", "daily_summary"), "csv"))
+    executions, found = read(tmp_path, "executions"), read(tmp_path, "tax_lots")
+    trade = next(row for row in read(tmp_path, "trades") if row["strategy_id"] == CONDOR)
+    day = read(tmp_path, "daily_summary")[0]
+    assert total(executions, "proceeds") == Decimal(trade["realized_pnl"]) == Decimal(day["total_pnl"]) == 45
+    assert (
+        total(executions, "commission") == Decimal(trade["commissions"]) == total(read(tmp_path, "fills"), "commission")
+    )
+    assert total(executions, "net_cash") == total(found, "gain") == Decimal(trade["final_pnl"]) == Decimal("36.8")
+    assert total(found, "gain") == Decimal(day["net_pnl"])
+    assert total(found, "long_term_60") + total(found, "short_term_40") == total(found, "gain")
+
+
+def test_an_execution_says_all_that_an_accountant_asks(day_place: Place, tmp_path: Path) -> None:
+    list(export_sheets(day_place, tmp_path, (), "csv"))
+    assert read(tmp_path, "executions")[1] == {
+        "account": "DU0000007",
+        "bot": CONDOR,
+        "position": "P1",
+        "leg": "long_put",
+        "symbol": "SPX",
+        "occ_symbol": "SPXW  261118P05920000",
+        "security_type": "OPT",
+        "expiry": "2026-11-18",
+        "strike": "5920.00",
+        "right": "P",
+        "multiplier": "100",
+        "side": "BUY",
+        "open_close": "O",
+        "quantity": "1",
+        "price": "0.30",
+        "proceeds": "-30.00",
+        "commission": "1.025",
+        "net_cash": "-31.025",
+        "trade_time": "2026-11-18 09:52:00",
+        "trade_time_utc": "2026-11-18T14:52:00Z",
+        "settlement_date": "2026-11-19",
+        "order_ref": "rb-1",
+        "exec_id": "rb-1-long_put",
+        "estimate": "no",
+    }
+
+
+def test_parquet_and_json_say_the_same(day_place: Place, tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    for form in ("csv", "json", "parquet"):
+        list(export_sheets(day_place, tmp_path, ("trades", "orders", "position_snapshots", "daily_summary"), form))
+    for name in ("executions", "settlements", "tax_lots", "trades", "orders", "position_snapshots", "daily_summary"):
+        table = parquet.read_table(tmp_path / f"{name}.parquet")
+        document = json.loads((tmp_path / f"{name}.json").read_text())
+        rows = read(tmp_path, name)
+        assert table.num_rows == len(document) == len(rows), name
+        assert [{key: "" if value is None else str(value) for key, value in row.items()} for row in document] == rows
+    lot = parquet.read_table(tmp_path / "tax_lots.parquet").to_pylist()[0]
+    assert (lot["gain"], lot["opened"]) == (Decimal(read(tmp_path, "tax_lots")[0]["gain"]), DAY)
+    done = parquet.read_table(tmp_path / "executions.parquet").to_pylist()[0]
+    assert done["trade_time"] == done["trade_time_utc"] == at("09:52")
+    assert str(done["trade_time"]) == "2026-11-18 09:52:00-05:00"
+
+
+def test_an_empty_store_has_sheets_with_their_columns(place: Place, tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    open_store(place).close()
+    list(export_sheets(place, tmp_path, ("trades",), "parquet"))
+    assert str(parquet.read_table(tmp_path / "tax_lots.parquet").schema.field("gain").type) == "decimal128(24, 8)"
+    assert str(parquet.read_table(tmp_path / "trades.parquet").schema.field("exit_price").type) == "double"
+
+
+def test_without_pyarrow_one_sentence_says_what_to_install(
+    day_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    with pytest.raises(StoreError, match="Parquet needs a package that is not installed") as raised:
+        list(export_sheets(day_store, tmp_path / "out", (), "parquet"))
+    assert raised.value.help == "pip install 'rulebot[parquet]'"
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_short_is_opened_by_a_sale() -> None:
+    found = lots(fill(SHORT, "10:00", -1, "2.50"), fill(SHORT, "11:00", 1, "1.10", "1.05"))
+    assert shown(found) == [(1, "249.00", "111.05", "137.95", "closed")]
+    assert not found[0].is_long
+    assert (found[0].long_term, found[0].short_term) == (Decimal("82.77"), Decimal("55.18"))
+
+
+def test_first_in_first_out_inside_a_leg() -> None:
+    day = DAY + timedelta(days=1)
+    found = lots(
+        fill(LONG, "10:00", 2, "1.00", "2.05"),
+        fill(LONG, "10:30", 1, "2.00"),
+        fill(LONG, "12:00", -1, "3.00"),
+        fill(LONG, "12:00", -2, "4.00", "3.00", day=day),
+    )
+    assert shown(found) == [
+        (1, "299.00", "101.025", "197.975", "closed"),
+        (1, "398.50", "101.025", "297.475", "closed"),
+        (1, "398.50", "201.00", "197.50", "closed"),
+    ]
+    assert [lot.holding_days for lot in found] == [0, 1, 1]
+
+
+def test_how_a_lot_ended() -> None:
+    late = at("09:31", DAY + timedelta(days=1))
+    for how, price, gain in (
+        ("expired", "0", "249.00"),
+        ("cash settled", "4.20", "-171.00"),
+        ("assigned", "0", "249.00"),
+    ):
+        found = lots(fill(SHORT, "10:00", -1, "2.50"), endings=(ending(SHORT, 1, price, how, late),))
+        assert [(lot.ended, exact(lot.gain), lot.closed) for lot in found] == [(how, gain, DAY)], how
+
+
+def test_shares_that_were_called_away() -> None:
+    of = Held(account="", bot="a", position="P", leg="shares", option=share("SPY"), sign=1)
+    gone = at("16:05")
+    found = lots(fill(of, "10:00", 100, "599.50"), endings=(ending(of, 100, "600", "delivered", gone),))
+    assert shown(found) == [(100, "60000.00", "59951.00", "49.00", "delivered")]
+    assert (found[0].is_section_1256, found[0].long_term) == (False, None)
+
+
+def test_what_was_taken_back_leaves_its_commission() -> None:
+    assert shown(lots(fill(SHORT, "10:00", 0, "2.50"))) == [(0, "0.00", "1.00", "-1.00", "busted")]
+
+
+def test_more_closed_than_was_held_is_open_the_other_way() -> None:
+    found = lots(
+        fill(SHORT, "10:00", -1, "2.50"), fill(SHORT, "11:00", 2, "1.00", "2.00"), fill(SHORT, "12:00", -1, "1.5")
+    )
+    assert [(lot.is_long, str(lot.gain.normalize())) for lot in found] == [(False, "148"), (True, "48")]
+
+
+@given(st.lists(st.tuples(st.integers(-9, 9), st.integers(1, 400), st.integers(0, 999)), max_size=12))
+def test_lots_and_what_is_left_are_all_the_cash(moves: list[tuple[int, int, int]]) -> None:
+    fills = [
+        fill(LONG, f"10:{minute:02d}", signed, f"{cents / 100}", f"{paid / 100}")
+        for minute, (signed, cents, paid) in enumerate(moves)
+    ]
+    flat = -sum(signed for signed, _, _ in moves)
+    fills.append(fill(LONG, "15:00", flat, "1.00", "0.77"))
+    gains = sum((lot.gain for lot in lots(*fills)), ZERO)
+    assert gains == sum((each.net_cash for each in fills), ZERO)
+
+
+def test_symbols_of_the_clearing_house() -> None:
+    third_friday = Option("SPX", "SPX", date(2026, 12, 17), Decimal(6000), Right.CALL)
+    assert occ_symbol(third_friday) == "SPX   261218C06000000"
+    assert occ_symbol(put(547, "SPY", "SPY", date(2027, 2, 19))) == "SPY   270219P00547000"
+    assert occ_symbol(Option("XLF", "XLF", DAY, Decimal("51.5"), Right.CALL)) == "XLF   261118C00051500"
+    assert (occ_symbol(share("SPY")), security_type(share("SPY"))) == ("SPY", "STK")
+    assert [is_section_1256(each) for each in (third_friday, call(6000), share("SPY"))] == [True, True, False]
+    assert not is_section_1256(put(547, "SPY", "SPY"))
+
+
+def records(*found: Record) -> Books:
+    held = positions_of([entity(Kind.POSITION, at("09:52"), position("open", True, False))])
+    return books_of(found, held)
+
+
+def told(exec_id: str, quantity: int, price: str = "0.60") -> Record:
+    data = {"exec_id": exec_id, "leg": "short_put", "is_buy": False, "quantity": quantity, "price": price}
+    return Record(at("09:52"), Kind.FILL, CONDOR, "P1", data)
+
+
+def paid(exec_id: str, amount: str) -> Record:
+    return Record(
+        at("09:52"), Kind.COMMISSION, CONDOR, "P1", {"exec_id": exec_id, "leg": "short_put", "amount": amount}
+    )
+
+
+def test_a_correction_takes_the_place_and_keeps_the_commission() -> None:
+    found = records(told("a.b.01.01", 2), paid("a.b.01.01", "1.30"), told("a.b.01.02", 1, "0.65")).fills
+    assert [(each.exec_id, each.quantity, each.price, each.commission) for each in found] == [
+        ("a.b.01.02", 1, Decimal("0.65"), Decimal("1.30"))
+    ]
+
+
+def test_an_estimate_that_was_told_after_all_is_gone() -> None:
+    assert ESTIMATE == UNSEEN
+    guess = f"{UNSEEN}rb:1:short_put"
+    assert [each.is_estimate for each in records(told(f"{guess}.01", 1)).fills] == [True]
+    found = records(told(f"{guess}.01", 1), told(f"{guess}.02", 0), told("a.b.01.01", 1)).fills
+    assert [each.exec_id for each in found] == ["a.b.01.01"]
+
+
+def test_the_account_is_the_one_that_was_connected_at_the_time() -> None:
+    first, second = (Record(at("09:30"), Kind.RUN_STARTED, data={"account": name}) for name in ("DU1", "DU2"))
+    found = records(first, told("a.b.01.01", 1), second, told("a.b.02.01", 1)).fills
+    assert [each.of.account for each in found] == ["DU1", "DU2"]
+
+
+def test_a_fill_on_a_leg_that_no_position_has_is_an_error(tmp_path: Path) -> None:
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    journal.append([told("a.b.01.01", 1)], durable=True)
+    journal.close()
+    with (
+        pytest.raises(StoreError, match="on a leg that no position has: P1 short_put"),
+        StoreReader(tmp_path / "a.db") as it,
+    ):
+        it.books()
+
+
+def test_amounts_have_all_their_digits_and_at_least_cents() -> None:
+    assert [exact(Decimal(each)) for each in ("1", "-1.5", "1.0534", "0", "1E+2")] == [
+        "1.00",
+        "-1.50",
+        "1.0534",
+        "0.00",
+        "100.00",
+    ]
+
+
+def test_every_column_and_every_difference_is_documented() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "export.md").read_text(encoding="utf-8")
+    columns = {column.name for sheet in finance_sheets(Books((), ())) for column in sheet.columns}
+    assert sorted(name for name in columns if f"`{name}`" not in page) == []
+    assert sorted(name for name in NAMES if f"### `{name}`" not in page) == []
+    assert sorted(what.value for what in What if f"`{what.value.upper()}`" not in page) == []
+    fields = {*TRADE_FIELDS.values(), *EVENT_FIELDS.values()}
+    assert sorted(words for words in fields if words not in page) == []

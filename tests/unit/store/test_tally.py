@@ -1,0 +1,75 @@
+"""A store counted: each number is that of its records, and what was read before is read again when it has changed."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from store_day import CONDOR, SELLER, at, condor, entity, small_day
+
+from engine.model.order import Order, OrderStatus, Purpose
+from engine.record.codec import decode
+from engine.record.record import Kind
+from engine.store import tally as tally_module
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.place import Place
+from engine.store.queries import StoreReader
+from engine.store.tally import Known, Tally
+
+
+def counted(place: Place, known: Known) -> Tally:
+    with StoreReader(place) as reader:
+        return reader.tally(known)
+
+
+def write(place: Place, order: Order) -> None:
+    journal = SqlJournal(open_store(place))
+    journal.append([entity(Kind.ORDER, order.changed_at, order)], durable=True)
+    journal.close()
+
+
+def test_a_day_is_counted(day_place: Place) -> None:
+    found = counted(day_place, {})
+    assert (found.fills, found.alarms, found.losses) == ({CONDOR: 8}, {SELLER: 1}, 0)
+    assert found.net == {CONDOR: Decimal("36.80")}
+    assert [(each.bot, each.purpose, each.state, each.slippage) for each in found.orders] == [
+        (CONDOR, "entry", "filled", Decimal(5)),
+        (CONDOR, "exit", "filled", Decimal(-5)),
+        (SELLER, "entry", "filled", None),
+        (SELLER, "target", "working", None),
+        (SELLER, "stop", "working", None),
+    ]
+    assert [each.seconds for each in found.orders] == [
+        0.0,
+        0.0,
+        None,
+        None,
+        None,
+    ]  # no execution of the put is recorded
+
+
+def test_only_what_has_changed_is_read_again(day_place: Place) -> None:
+    known: Known = {}
+    before = counted(day_place, known)
+    kept = dict(known)
+    assert counted(day_place, known) == before
+    assert all(known[number] is kept[number] for number in known)
+    write(day_place, condor("rb-9", 9, Purpose.EXIT, reason="time", prepared_at=at("14:00"), changed_at=at("14:00")))
+    found = counted(day_place, known)
+    assert (len(found.orders), found.orders[-1].state) == (len(before.orders) + 1, "prepared")
+    assert all(known[number] is kept[number] for number in kept)
+
+
+@pytest.mark.parametrize("fetched", [500, 0])
+def test_a_correction_and_an_end_are_seen(day_place: Place, monkeypatch: pytest.MonkeyPatch, fetched: int) -> None:
+    monkeypatch.setattr(tally_module, "FETCHED", fetched)
+    known: Known = {}
+    counted(day_place, known)
+    recorded = [decode(Order, dict(each.data)) for each in small_day() if each.kind is Kind.ORDER]
+    entry = next(each for each in reversed(recorded) if each.ref == "rb-1")
+    stop = next(each for each in recorded if each.ref == "rb-5")
+    write(day_place, replace(entry, average_price=Decimal("-0.80")))
+    write(day_place, replace(stop, status=OrderStatus.CANCELLED, changed_at=at("15:00")))
+    found = counted(day_place, known)
+    assert found == counted(day_place, {})
+    assert (found.orders[0].slippage, found.orders[-1].state) == (Decimal(10), "cancelled")

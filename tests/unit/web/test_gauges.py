@@ -1,0 +1,34 @@
+"""What the market does beside what was expected: the figures are those that a bot reads, or none."""
+
+from hand_desk import Desk, text_of
+
+from engine.turn.work import Work
+from engine.web.gauges import Gauge, gauges
+
+READS = '{window: {from: "10:00", to: "11:00"}, when: [{day_range: {below: 0.6x day_move}}]}'
+
+
+def test_what_nobody_knows_is_left_out() -> None:
+    desk = Desk()
+    desk.until("10:30")
+    assert gauges(desk.program, Work(desk.program, desk.state, desk.now).view()) == ()
+
+
+def test_the_range_of_the_day_is_what_a_bot_reads() -> None:
+    desk = Desk((text_of(entry=READS, let="{day_move: {expected_move: {asof: open}}}"),))
+    desk.until("09:59")
+    row = desk.board.rows[
+        next(each for each in desk.board.rows if each.symbol == "SPX" and not hasattr(each, "strike"))
+    ]
+    desk.board.high[row], desk.board.low[row] = desk.board.last[row] + 20, desk.board.last[row] - 10
+    desk.until("10:00:05")
+    (gauge,) = gauges(desk.program, Work(desk.program, desk.state, desk.now).view())
+    assert (gauge.symbol, gauge.day_range) == ("SPX", 30.0)
+    assert (gauge.expected, gauge.used) == (None, None)  # nobody told what the open expected
+    assert gauge.iv_rank is None
+
+
+def test_the_part_of_the_expected_move_that_is_used() -> None:
+    gauge = Gauge(symbol="SPX", expected=40.0, day_range=30.0, iv_rank=None, crowding=None)
+    assert gauge.used == 0.75
+    assert Gauge(symbol="SPX", expected=0.0, day_range=30.0, iv_rank=None, crowding=None).used is None

@@ -1,0 +1,53 @@
+"""The page of all trades: filters, sums, and the same rows as the store's view."""
+
+import pytest
+from web_client import Client
+
+from engine.store.queries import StoreReader
+
+
+@pytest.fixture
+def client(shared: Client) -> Client:
+    """Return the one page that all tests here look at."""
+    return shared
+
+
+def page(client: Client, query: str = "") -> str:
+    answer = client.get(f"/trades{query}")
+    assert answer.status == 200
+    return answer.body.decode()
+
+
+def test_all_trades_with_their_sum(client: Client) -> None:
+    with StoreReader(client.place) as reader:
+        rows = reader.view("trades")
+    shown = page(client)
+    assert all(f"/bots/{row['strategy_id']}?day=" in shown for row in rows)
+    made = sum(row["final_pnl"] for row in rows if row["final_pnl"] is not None)
+    assert f"+${made:,.2f}" in shown
+
+
+@pytest.mark.parametrize(
+    ("query", "there", "gone"),
+    [
+        ("?bot=dte0_condor", "/bots/dte0_condor?day=", "/bots/spy_put_seller?day="),
+        ("?status=OPEN", "/bots/spy_put_seller?day=", "/bots/dte0_condor?day="),
+        ("?status=CLOSED&period=month", "2026-11:", "/bots/spy_put_seller?day="),
+        ("?period=week", "2026-11-16:", "2026-11-18:"),
+        ("?from=2026-11-19", "No trade is like that.", "/bots/dte0_condor?day="),
+        ("?to=2026-11-18", "/bots/dte0_condor?day=", "No trade is like that."),
+    ],
+)
+def test_filters(client: Client, query: str, there: str, gone: str) -> None:
+    shown = page(client, query)
+    assert there in shown
+    assert gone not in shown
+
+
+@pytest.mark.parametrize("query", ["?status=NONE", "?period=year", "?from=yesterday"])
+def test_what_cannot_be_meant_is_refused(client: Client, query: str) -> None:
+    assert client.get(f"/trades{query}").status == 400
+
+
+def test_what_is_asked_for_stays_harmless(client: Client) -> None:
+    assert "<script>alert" not in page(client, "?bot=%3Cscript%3Ealert(1)%3C/script%3E")
