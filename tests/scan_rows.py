@@ -38,8 +38,8 @@ def scan_of(*rows: ScanRow, **changes: object) -> Scan:
         "lines": 54,
         "line_limit": 90,
         "turns": 7,
-        "taken": 192,
-        "given_up": 173,
+        "lines_taken": 192,
+        "lines_evicted": 173,
     }
     return Scan(**(known | changes))  # type: ignore[arg-type]
 

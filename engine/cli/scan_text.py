@@ -132,7 +132,7 @@ def taken(scan: Scan) -> str:
     lines = f"at most {scan.lines} of {scan.line_limit} market data lines"
     return (
         f"{scan.world}, {clock(scan.at)}: {many} in {scan.seconds:.0f} s of the market's clock, {lines}, {turns}; "
-        f"{scan.taken} lines taken, {scan.given_up} evicted for the next"
+        f"{scan.lines_taken} lines taken, {scan.lines_evicted} evicted for the next"
         + (f"; {delayed} on delayed data" if delayed else "")
     )
 

@@ -29,8 +29,8 @@ OF_A_SCAN = {
     "lines": "INTEGER NOT NULL",
     "line_limit": "INTEGER NOT NULL",
     "turns": "INTEGER NOT NULL",
-    "taken": "INTEGER NOT NULL",
-    "given_up": "INTEGER NOT NULL",
+    "lines_taken": "INTEGER NOT NULL",
+    "lines_evicted": "INTEGER NOT NULL",
     "notes": "TEXT NOT NULL",
 }
 """The columns of the table `scans` beside `id`; specs and notes are JSON lists, at is UTC."""

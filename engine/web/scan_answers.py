@@ -15,8 +15,8 @@ class ScanTold(BaseModel):
     lines: int
     line_limit: int
     turns: int
-    taken: int
-    given_up: int
+    lines_taken: int
+    lines_evicted: int
     notes: list[str]
 
 

@@ -114,8 +114,8 @@ def test_all_symbols_are_scanned_within_the_lines_and_the_messages_of_a_second(d
             assert tally.lines == set()
             assert tally.kinds[PLACES_ORDER] == 0
             assert tally.client_ids == [str(CLIENT_ID)]
-            assert found.taken == tally.kinds["1"]
-            assert 0 < found.given_up < found.taken
+            assert found.lines_taken == tally.kinds["1"]
+            assert 0 < found.lines_evicted < found.lines_taken
             assert found.turns > 1
             assert 0 < found.seconds < 120
             assert {row.symbol: gaps(row) for row in found.rows if gaps(row)} == {"XLV": ["crowding"]}

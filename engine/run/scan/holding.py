@@ -35,8 +35,7 @@ def _asked(candidate: Candidate, measured: Measured) -> Iterator[Holding]:
     selection, quote = candidate.selection, candidate.quote
     if selection is None or selection.missing:
         yield Holding(None, f"no legs: {selection.missing if selection is not None else 'nothing was chosen'}")
-        return
-    if selection.refused:
+    elif selection.refused:
         yield Holding(False, f"no legs: {selection.refused}")
     elif quote is not None and quote.missing:
         yield Holding(None, f"no price: {quote.missing}")

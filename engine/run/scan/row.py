@@ -70,7 +70,7 @@ class Scan:
 
     world: paper, live or simulated. bots: the file of each, by name. seconds: from the first question to the last
     answer, by the market's clock. lines, line_limit: market data lines at once, at most and allowed; turns: how often
-    lines went to structures that waited for them; taken, given_up: lines altogether. notes: what else to know.
+    lines went to structures that waited for them; lines_taken, lines_evicted: altogether. notes: what else to know.
     """
 
     at: datetime
@@ -82,8 +82,8 @@ class Scan:
     lines: int
     line_limit: int
     turns: int
-    taken: int
-    given_up: int
+    lines_taken: int
+    lines_evicted: int
     notes: tuple[str, ...] = ()
 
     def noting(self, words: str) -> "Scan":
@@ -93,6 +93,6 @@ class Scan:
 
 def head(scan: Scan) -> dict[str, Any]:
     """Return what a scan is, without its rows, for machines and for the file of scans."""
-    same = ("world", "structures", "seconds", "lines", "line_limit", "turns", "taken", "given_up")
+    same = ("world", "structures", "seconds", "lines", "line_limit", "turns", "lines_taken", "lines_evicted")
     lists = {"specs": list(scan.bots.values()), "notes": list(scan.notes)}
     return {name: getattr(scan, name) for name in same} | lists | {"at": utc_text(scan.at)}

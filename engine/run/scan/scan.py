@@ -127,8 +127,8 @@ async def _scanned(visit: Visit, desk: Desk, wanted: Wanted) -> Scan:
         lines=usage.most,
         line_limit=visit.line_limit,
         turns=looked.turns,
-        taken=usage.taken,
-        given_up=usage.given_up,
+        lines_taken=usage.taken,
+        lines_evicted=usage.given_up,
         notes=(*troubles, *_notes(visit, desk, looked)),
     )
 

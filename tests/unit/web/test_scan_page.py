@@ -64,6 +64,7 @@ def test_rest_gives_each_number_as_it_was_kept(client: Client) -> None:
     kept(one, row("QQQ"))
     found = client.get("/api/scan?symbol=SPY").json
     assert (found["scan"]["at"], found["scan"]["world"]) == ("2026-10-21 10:30:18", "simulated")
+    assert (found["scan"]["lines_taken"], found["scan"]["lines_evicted"]) == (192, 173)
     assert found["rows"] == [{name: getattr(one, name) for name in COLUMNS} | {"missing": {"crowding": "skew: none"}}]
     assert set(ScanRowTold.model_fields) == {*COLUMNS, "missing"}
     assert len(client.get("/api/scan").json["rows"]) == 2
