@@ -1,5 +1,6 @@
 """`rulebot scan` before the simulated gateway: within its limits, with faults, beside an engine; nothing is sent."""
 
+import asyncio
 import json
 import socket
 from dataclasses import replace
@@ -12,13 +13,18 @@ from ib_session import connected as client_of
 from ib_session import gateway, run
 from tally import PLACES_ORDER, tallied
 
-from engine.adapters.ib.settings import MESSAGE_LIMIT
+from engine.adapters.ib.settings import MESSAGE_LIMIT, IbSettings
+from engine.adapters.ib.world import ib_world
 from engine.cli.main import main
 from engine.model.errors import BrokerError
+from engine.model.facts import EventCalendar
+from engine.run.desk import load_desk
 from engine.run.looking.visit import FEW_LINES, LINES
+from engine.run.scan.measures import widened
 from engine.run.scan.row import Scan, ScanRow
-from engine.run.scan.scan import CLIENT_ID, Wanted, allowed_lines, scan
+from engine.run.scan.scan import CLIENT_ID, Wanted, allowed_lines, scan, scanned
 from engine.run.settings import Settings
+from engine.run.worlds import World
 from engine.sim.gateway.embed import RunningGateway
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
@@ -26,6 +32,7 @@ from engine.store.open import open_store
 ROOT = Path(__file__).parents[2]
 SIM_DAY = date(2026, 10, 21)
 IN_HOURS = datetime(2026, 10, 21, 14, 0, tzinfo=UTC)
+SOON_IN_HOURS = datetime(2026, 10, 21, 13, 35, tzinfo=UTC)
 SYMBOLS = 22
 
 OF_ALL = """\
@@ -363,3 +370,39 @@ def test_where_nothing_listens_the_world_has_failed(data: Path) -> None:
     assert found.exit_code == 3, found.output
     assert f"nothing listens on 127.0.0.1:{port}" in found.output
     assert not data.exists()
+
+
+# ---------------------------------------------------------------- in real time
+
+
+class GatewayClock:
+    """Tells the simulated gateway's time as a wall clock would tell ours."""
+
+    def __init__(self, gw: RunningGateway) -> None:
+        self._gateway = gw
+
+    def now(self) -> datetime:
+        return datetime.fromtimestamp(self._gateway.now, UTC)
+
+    def elapsed(self) -> float:
+        return self._gateway.now
+
+
+def test_without_lockstep_as_at_a_real_gateway(data: Path) -> None:
+    async def scenario() -> None:
+        desk = widened(load_desk([str(ROOT / "specs" / "put_lite.yaml")], {}, None))
+        async with gateway(first_day=SIM_DAY, seed=7, speed=400.0, lockstep=False) as gw:
+            while gw.now < SOON_IN_HOURS.timestamp():
+                await asyncio.sleep(0.01)
+            ib = ib_world(IbSettings(port=gw.port, client_id=CLIENT_ID, rounds_apart=0.01), GatewayClock(gw))
+            try:
+                found = await scanned(World(ib, None), desk, EventCalendar(), at_port(gw.port, data), LINES)
+            finally:
+                await ib.link.close()
+            (row,) = found.rows
+            assert row.structure
+            assert row.price is not None
+            assert row.delta is not None
+            assert found.world == "paper"
+
+    run(scenario())
