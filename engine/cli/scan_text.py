@@ -14,21 +14,8 @@ from engine.run.position_text import price
 from engine.run.scan.row import Scan, ScanRow
 
 _HEADS = (
-    "dte",
-    "price",
-    "delta",
-    "gamma",
-    "theta",
-    "vega",
-    "iv",
-    "rank",
-    "pctl",
-    "vol",
-    "oi",
-    "width",
-    "prob",
-    "ror",
-    "crowd",
+    *("dte", "price", "delta", "gamma", "theta", "vega", "iv", "rank", "pctl"),
+    *("vol", "oi", "width", "prob", "itm", "ror", "crowd"),
 )
 _OWN = frozenset(("dte", "iv", "iv_rank", "iv_percentile", "volume", "open_interest", "quote_width", "crowding"))
 """Measures that a table has in any case, so that being ranked by one adds no column."""
@@ -88,10 +75,7 @@ def _numbers(row: ScanRow) -> Iterator[str]:
     yield from (_plain(each, ".0f") for each in (row.iv_rank, row.iv_percentile))
     yield from (_plain(each, ",.0f") for each in (row.volume, row.open_interest))
     yield _plain(row.quote_width, ".2f")
-    yield from (
-        _plain(None if each is None else each * 100, ".0f", "%")
-        for each in (row.probability_of_profit, row.return_on_risk)
-    )
+    yield from map(_share, (row.probability_of_profit, row.probability_in_the_money, row.return_on_risk))
     yield _plain(row.crowding, ".0f")
 
 

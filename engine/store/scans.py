@@ -44,7 +44,7 @@ OF_A_ROW = {
     **dict.fromkeys(("price", "mid", "natural", "delta", "gamma", "theta", "vega"), "REAL"),
     "dte": "INTEGER",
     **dict.fromkeys(("iv", "iv_rank", "iv_percentile", "volume", "open_interest", "quote_width"), "REAL"),
-    **dict.fromkeys(("probability_of_profit", "return_on_risk", "crowding"), "REAL"),
+    **dict.fromkeys(("probability_of_profit", "probability_in_the_money", "return_on_risk", "crowding"), "REAL"),
     "by": "TEXT NOT NULL",
     "value": "REAL",
     "place": "INTEGER NOT NULL",

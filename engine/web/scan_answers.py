@@ -44,6 +44,7 @@ class ScanRowTold(BaseModel):
     open_interest: float | None
     quote_width: float | None
     probability_of_profit: float | None
+    probability_in_the_money: float | None
     return_on_risk: float | None
     crowding: float | None
     by: str

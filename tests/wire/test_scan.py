@@ -102,8 +102,15 @@ def of(found: Scan, symbol: str) -> ScanRow:
 def gaps(row: ScanRow) -> list[str]:
     """What a row lacks."""
     names = ("price", "delta", "gamma", "theta", "vega", "dte", "iv", "iv_rank", "iv_percentile", "volume")
-    more = ("open_interest", "quote_width", "probability_of_profit", "return_on_risk", "crowding", "value")
-    return [name for name in (*names, *more) if getattr(row, name) is None]
+    more = (
+        "open_interest",
+        "quote_width",
+        "probability_of_profit",
+        "probability_in_the_money",
+        "return_on_risk",
+        "crowding",
+    )
+    return [name for name in (*names, *more, "value") if getattr(row, name) is None]
 
 
 # ---------------------------------------------------------------- the limits

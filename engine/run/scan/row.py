@@ -14,8 +14,9 @@ class ScanRow:
     """One structure as it would be traded now. None is not known, or has no meaning here; `missing` has the reasons.
 
     Units: price (what its order would start from), mid and natural are per share of one structure, + is received;
-    greeks of the whole quantity, x contracts x 100; iv in percent a year, ranks and crowding 0 to 100; probability
-    and return are parts of 1. volume, open_interest: of the leg that has least; quote_width: of the widest, per share.
+    greeks of the whole quantity, x contracts x 100; iv in percent a year, ranks and crowding 0 to 100; probabilities
+    and return are parts of 1, in the money: that any leg sold ends there, or where none is any bought. volume,
+    open_interest: of the leg that has least; quote_width: of the widest, per share.
     value: of the measure `by` that ranks it; place: among those of its bot for which all holds, 0 for the others.
     holds: whether all conditions of the spec do, None while that is unknown; why: the first that does not, and by how
     much, which is `short` as a part of its bound. taken: the spec's rank would enter it. data: live or delayed.
@@ -42,6 +43,7 @@ class ScanRow:
     open_interest: float | None = None
     quote_width: float | None = None
     probability_of_profit: float | None = None
+    probability_in_the_money: float | None = None
     return_on_risk: float | None = None
     crowding: float | None = None
     by: str = ""
