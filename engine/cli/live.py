@@ -15,6 +15,7 @@ from engine.model.session import exchange_date, session_from
 if TYPE_CHECKING:
     from engine.adapters.ib.greeting import Greeting
     from engine.run.desk import Desk
+    from engine.run.heartbeat import Heartbeat
     from engine.run.settings import Settings
     from engine.run.start import RunOptions
     from engine.run.worlds import World
@@ -24,18 +25,19 @@ SIMULATED = "(a simulated gateway plays this account: no real money)"
 
 
 def live_world(
-    desk: "Desk", settings: "Settings", sessions: int | None, options: Mapping[str, Any]
+    desk: "Desk", settings: "Settings", sessions: int | None, options: Mapping[str, Any], heartbeat: "Heartbeat"
 ) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
     """Return the world of real money once nothing is missing and a person has confirmed it. Raises: RulebotError.
 
-    options: `yes_i_mean`, `exits_only` and `logs` of the command.
+    options: `yes_i_mean`, `exits_only`, `logs` and `wait_for_gateway` of the command.
     """
     from engine.run.log_file import LogLimits
     from engine.run.start import RunOptions
     from engine.run.worlds import attached
     from engine.store.latest import accounts_folder
 
-    account, port, offered = admitted(desk, settings, options["yes_i_mean"])
+    patient = heartbeat if options["wait_for_gateway"] else None
+    account, port, offered = admitted(desk, settings, options["yes_i_mean"], patient)
     said: dict[str, Any] = {
         "mode": "live",
         "gateway": f"{settings.host}:{port}",
@@ -55,15 +57,18 @@ def live_world(
     )
 
 
-def admitted(desk: "Desk", settings: "Settings", yes_i_mean: str | None) -> "tuple[str, int, Greeting]":
+def admitted(
+    desk: "Desk", settings: "Settings", yes_i_mean: str | None, patient: "Heartbeat | None" = None
+) -> "tuple[str, int, Greeting]":
     """Return the live account, the port it is at, and what the gateway there said, once a person has confirmed it.
 
+    patient: is told of the waiting of a service, for as long as no gateway answers; None does not wait.
     Raises: NotAdmittedError that names everything that is missing.
     """
     from engine.run.promotion.admission import Asked, missing, refusal
     from engine.run.promotion.promotion import LiveStore, read_live_store
 
-    port, offered, unreachable = asyncio.run(_offered(settings))
+    port, offered, unreachable = asyncio.run(_offered(settings) if patient is None else _awaited(settings, patient))
     rules = None if desk.account is None else desk.account.live
     account = "" if rules is None else rules.account
     is_simulated = offered is not None and offered.is_simulated
@@ -88,6 +93,22 @@ def admitted(desk: "Desk", settings: "Settings", yes_i_mean: str | None) -> "tup
     if yes_i_mean is None:
         _confirm(account, desk, settings.live_store, is_simulated=is_simulated)
     return account, port, offered
+
+
+async def _awaited(settings: "Settings", heartbeat: "Heartbeat") -> "tuple[int, Greeting, str]":
+    """Return the same once a gateway answers."""
+    from engine.adapters.ib.greeting import greeting
+    from engine.run.connecting import patiently
+    from engine.run.unwatched import told_when_unwatched
+    from engine.run.worlds import LIVE_PORTS, listening_port
+
+    async def ask() -> "tuple[int, Greeting, str]":
+        port = settings.live_port or await listening_port(settings.host, LIVE_PORTS)
+        return port, await greeting(settings.host, port), ""
+
+    heartbeat.waits("")
+    async with heartbeat.attended(), told_when_unwatched(settings.live_store):
+        return await patiently(ask, settings.host, heartbeat.waits)
 
 
 async def _offered(settings: "Settings") -> "tuple[int | None, Greeting | None, str]":

@@ -53,6 +53,7 @@ SECTIONS = {
         "why": _Entry("engine.cli.why:why", "Say why a bot did, or did not, trade."),
         "alerts": _Entry("engine.cli.alerts:alerts", "Show what people were told, and tell them."),
         "web": _Entry("engine.cli.web:web", "Show a store as a page in the browser."),
+        "health": _Entry("engine.cli.health:health", "Ask the page whether its engine is well."),
     },
     "Operate": {
         "pause": _Entry("engine.cli.control:pause", "Let no bot enter; exits go on."),

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 import os
-import signal
 from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ import click
 
 from engine.cli.paths import SPECS
 from engine.cli.shares import shares_option
+from engine.cli.stopper import Stopper
 from engine.cli.stores import STORE
 from engine.model.errors import MisuseError, StoreError
 from engine.store.place import Place, Server, beside
@@ -23,8 +24,11 @@ if TYPE_CHECKING:
     from engine.cli.serve import Page
     from engine.run.chaos.struck import Struck
     from engine.run.desk import Desk
+    from engine.run.heartbeat import Heartbeat
+    from engine.run.settings import Settings
     from engine.run.start import Run, RunOptions
     from engine.run.worlds import World
+    from engine.store.journal import SqlJournal
 
 _OF_THE_MARKET = ("seed", "day", "market", "positions", "shares", "ledger", "speed")
 
@@ -72,6 +76,11 @@ _OF_THE_MARKET = ("seed", "day", "market", "positions", "shares", "ledger", "spe
 @click.option("--speed", metavar="X", help="Simulated seconds in a second, or max (default max).")
 @click.option("--until", type=click.Choice(["close"]), help="End after this session instead of going on.")
 @click.option("--exits-only", is_flag=True, help="Enter nothing: watch the exits of what is open in the store.")
+@click.option(
+    "--wait-for-gateway",
+    is_flag=True,
+    help="Wait as long as no gateway lets us in, as a service does (docs/service.md).",
+)
 @click.option("--plain", is_flag=True, help="Plain lines instead of the table, as in a pipe.")
 @click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
 def run(**options: Any) -> None:
@@ -99,6 +108,8 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     _check(options)
     from engine.cli.validate import parse_settings, show_problems
     from engine.run.desk import Desk, ProblemsError, check_overrides, load_desk
+    from engine.run.heartbeat import Heartbeat
+    from engine.run.systemd import Systemd
 
     overrides = parse_settings(options["overrides"])
     try:
@@ -108,10 +119,17 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
         raise click.exceptions.Exit(error.exit_code) from error
     check_overrides(desk, overrides)
     folder = Path(desk.texts[0].file).parent.parent
+    settings = _settings(options, desk, folder)
+    if (store := _meant_store(options, settings)) is not None:
+        from engine.run.overrides import with_kept
+
+        desk = with_kept(desk, store)
     if options["exits_only"]:
         desk = Desk({}, (), desk.account, ())
     struck = _struck(options)
-    world, run_options = _world(options, desk, folder)
+    heartbeat = Heartbeat(Systemd()) if page is None else page.heartbeat
+    world, run_options = _world(options, desk, settings, heartbeat, page)
+    run_options = replace(run_options, heartbeat=heartbeat, waits_for_gateway=options["wait_for_gateway"])
     _drive(desk, run_options, world, plain=options["plain"], struck=struck, page=page)
 
 
@@ -208,20 +226,15 @@ def _check(options: Mapping[str, Any]) -> None:
                 raise MisuseError(f"--{flag} is the gateway's own: give it to 'rulebot gateway'")
     if options["exits_only"] and options["sim"] and not options["address"]:
         raise MisuseError("--exits-only has nothing to watch in a new simulated market", "attach with --gateway")
+    if options["wait_for_gateway"] and options["sim"] and not options["address"]:
+        raise MisuseError("--wait-for-gateway has nothing to wait for: --sim brings its gateway")
     if options["until"] and options["days"]:
         raise MisuseError("--until close is one session: leave --days out")
 
 
-def _world(
-    options: Mapping[str, Any], desk: "Desk", folder: Path
-) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
-    from engine.run.log_file import LogLimits
-    from engine.run.promotion.promotion import refuse_live_store
+def _settings(options: Mapping[str, Any], desk: "Desk", folder: Path) -> "Settings":
     from engine.run.settings import read_settings
-    from engine.run.start import RunOptions
-    from engine.run.worlds import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
-    from engine.store.latest import accounts_folder, data_folder, new_sim_store
-    from engine.store.open import is_in_use, is_there
+    from engine.store.latest import data_folder
 
     host, port = gateway_address(options["address"])
     is_live = options["live"]
@@ -235,17 +248,43 @@ def _world(
         if desk.account is not None and options["paper"] and not options["sim"]
         else None,
     }
-    settings = read_settings(options["settings"], folder, data_folder(), flags=flags)
+    return read_settings(options["settings"], folder, data_folder(), flags=flags)
+
+
+def _meant_store(options: Mapping[str, Any], settings: "Settings") -> Place | None:
+    """Return the store that a run goes on with, None when it makes one of its own."""
+    if options["live"]:
+        return settings.live_store
+    store: Place | None = options["store"]
+    return store if options["sim"] else settings.store
+
+
+def _world(
+    options: Mapping[str, Any], desk: "Desk", settings: "Settings", heartbeat: "Heartbeat", page: "Page | None"
+) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
+    from engine.run.log_file import LogLimits
+    from engine.run.promotion.promotion import refuse_live_store
+    from engine.run.start import RunOptions
+    from engine.run.worlds import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
+    from engine.store.latest import accounts_folder, data_folder, new_sim_store
+    from engine.store.open import is_in_use, is_there
+
+    host, port = gateway_address(options["address"])
+    is_live = options["live"]
     log = LogLimits(settings.log_size, settings.log_files)
     sessions = options["days"] or (1 if options["sim"] or options["until"] else None)
+    waiting = heartbeat.waits if options["wait_for_gateway"] else None
     if is_live:
         from engine.cli.live import live_world
 
-        return live_world(desk, settings, sessions, options)
+        if waiting is not None and page is not None and is_there(settings.live_store):
+            page.opened(settings.live_store)
+        return live_world(desk, settings, sessions, options, heartbeat)
     if not options["sim"]:
         store, logs = settings.store, settings.logs
         refuse_live_store(store)
-        where = attached(settings.host, settings.port, settings.client_id, settings.account, lockstep=False)
+        who = settings.client_id, settings.account
+        where = attached(settings.host, settings.port, *who, lockstep=False, waiting=waiting)
         said: dict[str, Any] = {"mode": "paper", "gateway": f"{settings.host}:{settings.port or '4002 or 7497'}"}
         said |= {"client_id": settings.client_id, "exits_only": options["exits_only"]}
         locks = accounts_folder()
@@ -256,7 +295,7 @@ def _world(
     refuse_live_store(store)
     logs = options["logs"] or beside(store, data_folder(), "-logs")
     if options["address"]:
-        where = attached(host or "127.0.0.1", port or 0, settings.client_id, "", lockstep=True)
+        where = attached(host or "127.0.0.1", port or 0, settings.client_id, "", lockstep=True, waiting=waiting)
         said = {"mode": "paper", "gateway": options["address"], "sim": True, "client_id": settings.client_id}
         said["exits_only"] = options["exits_only"]
         return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said, log=log)
@@ -309,9 +348,10 @@ def _begin_log(screen: "Screen", options: "RunOptions") -> None:
     from engine.cli.screen import ScreenHandler
     from engine.run.log_file import ENGINE, LogFile, write_logs
     from engine.run.redaction import keep_secret
+    from engine.store.secret import database_password
 
     if isinstance(options.store, Server):
-        keep_secret(options.store.password)
+        keep_secret(options.store.password or database_password())
     handlers: list[logging.Handler] = [ScreenHandler(screen)]
     if options.logs is not None:
         try:
@@ -332,6 +372,14 @@ async def _run(
     from engine.store.latest import remember_store
 
     stopper = Stopper(screen)
+    stopper.listen()
+
+    def opens(options: "RunOptions") -> "SqlJournal":
+        journal = open_journal(options) if struck is None else struck.journal(options)
+        if options.waits_for_gateway:
+            remember_store(options.store)
+            screen.opened()
+        return journal
 
     def started(run: "Run") -> None:
         remember_store(options.store)
@@ -341,46 +389,11 @@ async def _run(
             struck.attend(run)
 
     try:
-        opens = open_journal if struck is None else struck.journal
         await execute(desk, options, world, started, screen.show, opens)
     except asyncio.CancelledError:
-        if stopper.run is None or not stopper.was_asked:
+        if not stopper.was_asked:
             raise
     finally:
         screen.close()
         if stopper.run is not None:
             screen.report(stopper.run)
-
-
-class Stopper:
-    """Ctrl+C: once, and the engine ends when its entries are cancelled; again, or without a connection, at once."""
-
-    def __init__(self, screen: "Screen") -> None:
-        self._screen = screen
-        self._task: asyncio.Task[object] | None = None
-        self.run: Run | None = None
-        self.was_asked = False
-
-    def watch(self, run: "Run") -> None:
-        """Take the signals from now on. Where the system has no such thing (Windows), Ctrl+C ends at once."""
-        self.run, self._task = run, asyncio.current_task()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(NotImplementedError):
-                loop.add_signal_handler(number, self.ask)
-
-    def ask(self) -> None:
-        """Ask the engine to end; a second time, end it."""
-        from engine.model.event import Request
-        from engine.run.loop import STOPPED
-
-        assert self.run is not None
-        assert self._task is not None
-        at_once = self.was_asked or not self.run.loop.state.is_linked
-        self.was_asked = True
-        if at_once:
-            self.run.loop.reason = STOPPED
-            self._task.cancel()
-            return
-        self.run.inbox.ask(Request.STOP)
-        self._screen.stopping()

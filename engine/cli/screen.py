@@ -57,6 +57,11 @@ class Screen:
 
     # ------------------------------------------------------------ the start
 
+    def opened(self) -> None:
+        """Show the store before there is a connection."""
+        if self._page is not None:
+            self._page.opened(self._options.store)
+
     def started(self, run: "Run") -> None:
         """Say where we are connected, what runs and how to stop; then draw."""
         self._diary = Diary(run.first)

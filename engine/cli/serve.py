@@ -10,7 +10,7 @@ import click
 
 from engine.cli.alerts import people_option, teller_to
 from engine.cli.run import run, run_with
-from engine.cli.web import serve_store, wait_for_stop, where_options
+from engine.cli.web import WHERE_NAMES, serve_store, wait_for_stop, where_options
 from engine.store.place import Place
 
 if TYPE_CHECKING:
@@ -28,16 +28,20 @@ def serve(people: Path | None, **options: Any) -> None:
     """Run the bots of SPECS as 'rulebot run' does, and show them on a page: what each does and waits for, and why.
 
     The page is told of everything within a second, and what is asked on it the engine does. With --sim --speed 30 a
-    whole day passes in thirteen minutes. When the run is over the page stays until Ctrl+C. With --alerts people are
-    told what matters, wherever they are (docs/alerts.md).
+    whole day passes in thirteen minutes. When the run is over the page stays until Ctrl+C, unless it is a service. With
+    --alerts people are told what matters, wherever they are (docs/alerts.md).
+
+    --wait-for-gateway makes it a service: the page is there before the gateway is, and says what is waited for; outside
+    sessions the engine idles; systemd and health checks are told how it is (docs/service.md).
 
     Exit code: as of 'rulebot run'; 2 and 3 also when the page cannot be served.
     """
-    where = {name: options.pop(name) for name in ("host", "port", "hosts", "tls_cert", "tls_key", "trusted_proxy")}
+    where = {name: options.pop(name) for name in WHERE_NAMES}
     page = Page(where, None if people is None else teller_to(people))
     try:
         run_with(options, page)
-        page.stay()
+        if not options["wait_for_gateway"]:
+            page.stay()
     finally:
         page.close()
 
@@ -46,6 +50,10 @@ class Page:
     """The page beside a run, which is shown what the screen is shown, and what tells people of it."""
 
     def __init__(self, where: dict[str, Any], teller: "Callable[[Place], Teller] | None" = None) -> None:
+        from engine.run.heartbeat import Heartbeat
+        from engine.run.systemd import Systemd
+
+        self.heartbeat = Heartbeat(Systemd())
         self._where, self._teller = where, teller
         self._telling: Telling | None = None
         self._live: Live | None = None
@@ -53,22 +61,29 @@ class Page:
         self._watching: asyncio.Future[None] | None = None
         self._is_stopping = False
 
-    def started(self, run: "Run") -> None:
-        """Start the page of a run's store."""
-        from engine.run.vitals import Vitals
+    def opened(self, store: Place) -> None:
+        """Start the page of a run's store, unless it is there."""
         from engine.web.live import Live
 
-        store: Place = run.options.store
-        vitals = Vitals(run)
+        if self._live is not None:
+            return
         if self._teller is not None:
             from engine.alerts.teller import Telling
 
             self._telling = Telling(self._teller(store))
-        self._live = Live(store)
+        self._live = Live(store, heartbeat=self.heartbeat)
+        self._server = serve_store(store, self._where, self._live)
+
+    def started(self, run: "Run") -> None:
+        """Show a run on the page of its store."""
+        from engine.run.vitals import Vitals
+
+        vitals = Vitals(run)
+        self.opened(run.options.store)
+        assert self._live is not None
         self._live.attend(vitals)
         self._live.show(run, run.first)
         self._watching = asyncio.ensure_future(vitals.watch())
-        self._server = serve_store(store, self._where, self._live)
 
     def show(self, run: "Run", at: datetime, told: "Sequence[Happening]") -> None:
         """Show the end of a batch."""

@@ -21,20 +21,54 @@ NEEDS = "the page needs packages that are not installed"
 HELP = 'pip install "rulebot[web]"'
 
 WHERE = (
-    click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on."),
-    click.option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one."),
+    click.option(
+        "--host",
+        default="127.0.0.1",
+        show_default=True,
+        envvar="RULEBOT_WEB_HOST",
+        help="The address to listen on.",
+    ),
+    click.option(
+        "--port",
+        type=click.IntRange(0, 65535),
+        default=8080,
+        show_default=True,
+        envvar="RULEBOT_WEB_PORT",
+        help="0 takes a free one.",
+    ),
     click.option(
         "--allow-host",
         "hosts",
         multiple=True,
         metavar="NAME",
+        envvar="RULEBOT_WEB_ALLOW_HOST",
         help="A name under which browsers reach the page, besides those of this machine.",
     ),
-    click.option("--tls-cert", type=click.Path(exists=True, dir_okay=False), help="A certificate, to be encrypted."),
-    click.option("--tls-key", type=click.Path(exists=True, dir_okay=False), help="Its key."),
-    click.option("--trusted-proxy", metavar="ADDRESS", help="The proxy in front that does the encrypting."),
+    click.option(
+        "--tls-cert",
+        type=click.Path(exists=True, dir_okay=False),
+        envvar="RULEBOT_WEB_TLS_CERT",
+        help="A certificate, to be encrypted.",
+    ),
+    click.option(
+        "--tls-key", type=click.Path(exists=True, dir_okay=False), envvar="RULEBOT_WEB_TLS_KEY", help="Its key."
+    ),
+    click.option(
+        "--trusted-proxy",
+        metavar="ADDRESS",
+        envvar="RULEBOT_WEB_TRUSTED_PROXY",
+        help="The proxy in front that does the encrypting.",
+    ),
+    click.option(
+        "--in-container",
+        is_flag=True,
+        envvar="RULEBOT_WEB_IN_CONTAINER",
+        help="The address is a container's own, whose port is published on this machine's loopback alone.",
+    ),
 )
-"""Where a page is served, and who may reach it."""
+"""Where a page is served, and who may reach it; each also by the environment, for a service."""
+
+WHERE_NAMES = ("host", "port", "hosts", "tls_cert", "tls_key", "trusted_proxy", "in_container")
 
 
 def where_options(command: "Callable[..., Any]") -> "Callable[..., Any]":
@@ -89,6 +123,7 @@ def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None)
         certificate=where["tls_cert"] or "",
         key=where["tls_key"] or "",
         proxy=where["trusted_proxy"] or "",
+        in_container=where["in_container"],
     )
     bind.check()
     token = read_token(token_file(store))

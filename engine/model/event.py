@@ -236,13 +236,14 @@ class Request(Enum):
     RELOAD = "reload"
     CLOSE = "close"
     ENTER = "enter"
+    SET = "set"
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorRequest:
     """A person, or the end of a run, asks. `bot` "" means all; `id` names the request so that it acts once.
 
-    position: which one to close, of that bot.
+    position: which one to close, of that bot. values: parameters of it to be set, as a spec would write them.
     """
 
     at: datetime
@@ -250,6 +251,7 @@ class OperatorRequest:
     request: Request
     bot: str = ""
     position: str = ""
+    values: tuple[tuple[str, str], ...] = ()
 
 
 Event = (

@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from itertools import count
+from typing import TypeVar
 from zlib import crc32
 
-from engine.model.errors import IdInUseError
+from engine.model.errors import BrokerError, IdInUseError
 from engine.ports import Batch, Link
+
+T = TypeVar("T")
 
 log = logging.getLogger("rulebot.run")
 
@@ -24,11 +27,26 @@ def waits(name: str) -> Iterator[float]:
         yield min(FIRST_WAIT * 2.0 ** min(number, 9), LONGEST_WAIT) * (1 + off / 2)
 
 
-async def first_batch(link: Link, name: str) -> Batch:
+async def patiently(ask: Callable[[], Awaitable[T]], name: str, waiting: Callable[[str], None]) -> T:
+    """Ask until a gateway answers, however long that takes; `waiting` is told why it is asked again."""
+    for wait in waits(name):
+        try:
+            return await ask()
+        except BrokerError as error:
+            log.warning("%s; tried again in %.0f s", error.message, wait)
+            waiting(error.message)
+            await asyncio.sleep(wait)
+    raise AssertionError("waits never end")
+
+
+async def first_batch(link: Link, name: str, waiting: Callable[[str], None] | None = None) -> Batch:
     """Connect for the first time, with the one client id: another one would be no fence against a second engine.
 
+    waiting: is told what a service waits for, which never gives up; None for a run that a person has started.
     Raises: BrokerError; for an id in use after a minute, in lockstep at once, since no time passes there.
     """
+    if waiting is not None:
+        return await patiently(link.connect, name, waiting)
     waited = 0.0
     for wait in waits(name):
         try:

@@ -1,6 +1,7 @@
 """From spec files to the program that runs: everything is validated and compiled before anything connects."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import field
 from functools import lru_cache
 from pathlib import Path
 
@@ -50,7 +51,8 @@ class Sources:
 class Desk:
     """All bots of a run, compiled, with the texts they came from and the account document if there is one.
 
-    sources: None for a desk that was not read from files.
+    sources: None for a desk that was not read from files. kept: what operators have set, by `BOT.NAME`; it is among the
+    overrides of `sources`.
     """
 
     bots: Mapping[str, CompiledBot]
@@ -58,6 +60,7 @@ class Desk:
     account: AccountDocument | None
     warnings: tuple[Diagnostic, ...]
     sources: Sources | None = None
+    kept: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def digests(self) -> Mapping[str, str]:
@@ -168,11 +171,18 @@ def _compiled(name: str, digest: str, file: str, text: str, overrides: tuple[tup
     return compile_bot(plan)
 
 
+def of_bot(overrides: Mapping[str, str], bot: str) -> dict[str, str]:
+    """Return the overrides of one bot by the names of its parameters: its own go before those of all."""
+    own = {name.removeprefix(f"{bot}."): text for name, text in overrides.items() if name.startswith(f"{bot}.")}
+    return {**{name: text for name, text in overrides.items() if "." not in name}, **own}
+
+
 def _load(file: Path, overrides: Mapping[str, str]) -> Loaded:
     try:
         loaded = load_document(file)
         names = set() if loaded.spec is None else {p.name for p in loaded.spec.parameters}
-        used = {name: text for name, text in overrides.items() if name in names}
+        bot = "" if loaded.spec is None else loaded.spec.name
+        used = {name: text for name, text in of_bot(overrides, bot).items() if name in names}
         return load_document(file, used) if used else loaded
     except OSError as error:
         raise StoreError(f"{error.filename or file} cannot be read: {error.strerror}") from error
@@ -227,7 +237,8 @@ def account_beside(named: Path | None, spec: Path) -> AccountDocument | None:
 def check_overrides(desk: Desk, overrides: Mapping[str, str]) -> None:
     """Refuse a `--set` that no bot has a parameter for. Raises: MisuseError."""
     known = {name for bot in desk.bots.values() for name in bot.plan.parameters}
+    known |= {f"{bot.plan.name}.{name}" for bot in desk.bots.values() for name in bot.plan.parameters}
     for name in overrides:
         if name not in known:
-            listed = ", ".join(sorted(known)) or "none of these bots has any"
+            listed = ", ".join(sorted(each for each in known if "." not in each)) or "none of these bots has any"
             raise MisuseError(f"no bot has a parameter '{name}'", f"parameters: {listed}")

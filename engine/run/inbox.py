@@ -7,7 +7,7 @@ read is recorded with its id before it is removed: it acts once, also when the e
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from engine.model.errors import StoreError
@@ -17,23 +17,29 @@ from engine.store.place import Place, Server
 from engine.store.requests import box_of
 
 POLL_SECONDS = 0.2
-MEANT_FOR_THIS_ONE = (Request.STOP, Request.RELOAD, Request.ENTER)
+MEANT_FOR_THIS_ONE = (Request.STOP, Request.RELOAD, Request.ENTER, Request.SET)
 
 
-def post(store: Place, request: Request, bot: str = "", identity: str = "", position: str = "") -> bool:
+def post(
+    store: Place,
+    request: Request,
+    bot: str = "",
+    identity: str = "",
+    position: str = "",
+    values: Mapping[str, str] | None = None,
+) -> bool:
     """Leave a request for the engine of `store`; return whether one runs: else the next one acts on it first.
 
     identity: names the request where it may be left twice; it acts once.
-    Raises: StoreError when it cannot be left, or an engine is to stop, reload or enter and none runs.
+    Raises: StoreError when it cannot be left, or an engine is to stop, reload, enter or be set and none runs.
     """
     is_running = is_in_use(store)
     if not is_running and (request in MEANT_FOR_THIS_ONE or not _is_known(store)):
         raise StoreError(f"no engine is running on {store}", "'rulebot list' shows the bots of a store")
     stamp = time.time_ns()
     name = f"{stamp:020d}-{os.getpid()}"
-    box_of(store).put(
-        name, json.dumps({"id": identity or name, "request": request.value, "bot": bot, "position": position})
-    )
+    said = {"id": identity or name, "request": request.value, "bot": bot, "position": position}
+    box_of(store).put(name, json.dumps(said if values is None else {**said, "values": dict(values)}))
     return is_running
 
 
@@ -105,6 +111,7 @@ def _read(body: str, at: datetime) -> OperatorRequest | None:
     try:
         data = json.loads(body)
         bot, position = (str(data.get(name, "")) for name in ("bot", "position"))
-        return OperatorRequest(at, str(data["id"]), Request(data["request"]), bot, position)
+        values = tuple((str(name), str(text)) for name, text in dict(data.get("values") or {}).items())
+        return OperatorRequest(at, str(data["id"]), Request(data["request"]), bot, position, values)
     except (ValueError, KeyError, TypeError):
         return None

@@ -18,7 +18,9 @@ from engine.ports import Batch, Broker, Feed, Journal, Link
 from engine.record.record import DURABLE, Kind, Record
 from engine.run.bars import BarWatch
 from engine.run.connecting import waits
+from engine.run.heartbeat import Heartbeat
 from engine.run.prepare import prepare
+from engine.run.unwatched import UNWATCHED, unwatched_text
 from engine.turn.program import Program
 from engine.turn.state import State
 from engine.turn.turn import begin, turn
@@ -33,8 +35,6 @@ INBOX_EVERY = timedelta(seconds=0.25)
 RESTS = timedelta(seconds=5)
 """How long we do without the simulated gateway's clock at most: then people's requests are looked for."""
 PREPARE_AHEAD, PREPARE_AGAIN = timedelta(hours=1), timedelta(minutes=1)
-UNWATCHED = 600.0
-"""Seconds without a broker after which a person is told that nobody watches what is open."""
 STOP_PATIENCE = 30
 """Batches after a stop was asked for in which cancels of entries may still be answered."""
 
@@ -58,7 +58,8 @@ class Loop:
 
     inbox: returns operator requests that have come. watcher: is shown every batch's end (state, at). recorded: is told
     what has been written, before the state follows. guard: is asked at every batch whether we may go on, and raises
-    when not. between: is given the time between two batches, and may `exchange` the program. A Loop is used once.
+    when not. between: is given the time between two batches, and may `exchange` the program. is_patient: also what the
+    first session needs to know is asked for again, where a run that a person has started ends. A Loop is used once.
     """
 
     program: Program
@@ -73,6 +74,8 @@ class Loop:
     guard: Callable[[], None] = lambda: None
     between: Callable[[datetime], Awaitable[None]] = _nothing
     inbox_every: timedelta = INBOX_EVERY
+    is_patient: bool = False
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
     spent: Spent = field(default_factory=Spent)
     at: datetime | None = None
     reason: str = ""
@@ -114,6 +117,7 @@ class Loop:
             self._take_facts(batch.at)
             await self._take_bars(batch.at)
             self.watcher(self, batch.at)
+            self.heartbeat.beat()
             if reason := ends(batch.at):
                 self.reason = reason
                 return
@@ -146,11 +150,15 @@ class Loop:
     async def _reconnect(self) -> Batch:
         clock, told = asyncio.get_running_loop().time, False
         lost = clock()
+        self.heartbeat.waits("")
         for wait in waits(self.program.install):
             try:
-                return await self.link.connect()
+                found = await self.link.connect()
+                self.heartbeat.runs()
+                return found
             except BrokerError as error:
                 log.warning("%s; tried again in %.0f s", error.message, wait)
+                self.heartbeat.waits(error.message)
                 away = clock() - lost
                 if away >= UNWATCHED and not told:
                     told = self._tell_unwatched(away)
@@ -162,8 +170,8 @@ class Loop:
         held = [self.state.positions[name] for name in self.state.active]
         count = sum(not position.is_flat for position in held)
         if count and self.at is not None:
-            text = f"no connection to the broker for {away / 60:.0f} minutes: {count} open positions are not watched"
-            self.note(Record(self.at + timedelta(seconds=away), Kind.ALARM, data={"text": text}))
+            told = Record(self.at + timedelta(seconds=away), Kind.ALARM, data={"text": unwatched_text(away, count)})
+            self.note(told)
         return True
 
     async def _wait_for_requests(self, seconds: float) -> None:
@@ -221,9 +229,12 @@ class Loop:
         try:
             facts = asked.result()
         except BrokerError as error:
-            if self.link.is_lockstep or (self._prepared is None and self.link.is_up):
+            if self.link.is_lockstep or (self._prepared is None and self.link.is_up and not self.is_patient):
                 raise
             log.warning("%s; asked again in a minute", error.message)
+            if self._prepared is None and self._prepare_again is None and self.link.is_up:
+                text = f"{error.message}; it is asked again every minute, and no bot enters before the answer"
+                self.note(Record(at, Kind.ALARM, data={"text": text}))
             self._prepare_again = at + PREPARE_AGAIN
             return
         for event in facts:

@@ -16,6 +16,7 @@ from engine.model.facts import Facts
 from engine.record.record import Json, Kind, Record
 from engine.run.desk import Desk
 from engine.run.loop import Loop
+from engine.run.overrides import laid_over, with_values
 from engine.run.prepare import prepare
 from engine.run.reread import LiveRun, limit_words, refuse_account, reread, told_limits, told_specs
 from engine.turn.program import CompiledBot, Program
@@ -27,7 +28,7 @@ ASK_AGAIN = timedelta(minutes=1)
 
 @dataclass(slots=True)
 class Plan:
-    """What is to be taken up.
+    """What is to be taken up. is_set: since an operator has set parameters.
 
     asking: the question for the facts that it needs; facts: the answer, None until it is here, good for one `session`.
     """
@@ -36,6 +37,7 @@ class Plan:
     program: Program
     changes: tuple[BotChange, ...]
     limits: tuple[str, ...]
+    is_set: bool = False
     waits: str = ""
     asking: "asyncio.Task[list[Event]] | None" = None
     ask_at: datetime | None = None
@@ -63,7 +65,7 @@ class Reloader:
         """Return what else was asked for; a reload is planned here."""
         found = []
         for request in self.inbox(at):
-            if request.request is not Request.RELOAD:
+            if request.request not in (Request.RELOAD, Request.SET):
                 found.append(request)
             elif request.id not in self._seen:
                 self._seen.add(request.id)
@@ -91,23 +93,24 @@ class Reloader:
     def _ask(self, request: OperatorRequest) -> None:
         self._drop()
         try:
-            self.plan = self._planned()
+            self.plan = self._planned(request)
         except RulebotError as error:
-            self._note(request.at, "refused", id=request.id, reason=error.message)
+            self._note(request.at, "refused", id=request.id, reason=error.message, **_set(request))
             return
         plan = self.plan
         if plan is None:
-            self._note(request.at, "nothing", id=request.id)
+            self._note(request.at, "nothing", id=request.id, **_set(request))
             return
-        self._note(
-            request.at, "asked", id=request.id, changes=told_changes(plan.changes), limit_changes=list(plan.limits)
-        )
+        changes: Json = told_changes(plan.changes)
+        limits: Json = list(plan.limits)
+        self._note(request.at, "asked", id=request.id, changes=changes, limit_changes=limits, **_set(request))
 
-    def _planned(self) -> Plan | None:
-        """Return what the files would change, None for nothing. Raises: RulebotError."""
+    def _planned(self, request: OperatorRequest) -> Plan | None:
+        """Return what the files, and what an operator sets, would change, None for nothing. Raises: RulebotError."""
         if self.desk.sources is None:
             raise BrokerError("this engine runs no specs: it only closes")
-        desk = reread(self.desk.sources)
+        kept = with_values(self.desk.kept, request.bot, request.values)
+        desk = replace(reread(laid_over(self.desk.sources, self.desk.kept, kept)), kept=kept)
         refuse_account(
             desk,
             self.account,
@@ -122,7 +125,8 @@ class Reloader:
             return None
         changed = {each.bot for each in changes}
         bots = {name: bot if name in changed else self.desk.bots[name] for name, bot in desk.bots.items()}
-        return Plan(replace(desk, bots=bots), self._program(desk, bots), changes, limits)
+        is_set = request.request is Request.SET
+        return Plan(replace(desk, bots=bots), self._program(desk, bots), changes, limits, is_set)
 
     def _program(self, desk: Desk, bots: Mapping[str, CompiledBot]) -> Program:
         old = self.loop.program
@@ -166,6 +170,7 @@ class Reloader:
     def _take_up(self, plan: Plan, at: datetime) -> None:
         self.plan = None
         result = reload(plan.program, self.loop.state, at, plan.changes)
+        kept: dict[str, Json] = {"kept": dict(plan.desk.kept)} if plan.is_set else {}
         applied = self._record(
             at,
             "applied",
@@ -173,6 +178,7 @@ class Reloader:
             limit_changes=list(plan.limits),
             specs=told_specs(plan.desk),
             limits=told_limits(plan.desk),
+            **kept,
         )
         facts = [replace(event, at=at) for event in plan.facts or ()]
         self.loop.exchange(plan.program, result, facts, applied)
@@ -194,3 +200,8 @@ class Reloader:
     @staticmethod
     def _record(at: datetime, what: str, **data: Json) -> Record:
         return Record(at, Kind.RELOAD, data={"what": what, **data})
+
+
+def _set(request: OperatorRequest) -> dict[str, Json]:
+    """Return what an operator sets, as a record keeps it."""
+    return {"bot": request.bot, "values": dict(request.values)} if request.request is Request.SET else {}

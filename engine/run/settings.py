@@ -28,6 +28,8 @@ class Settings:
     port, live_port: None takes the first of the usual ports at which something listens: 4002 (IB Gateway) and 7497
     (TWS) on paper, 4001 and 7496 live. Live runs have a store of their own.
     account: refuse any other one; "" takes the only account of the login. Times are those of New York, always.
+    db_host ... db_user: a database of a PostgreSQL server as the store, said in parts; its password is a secret, and no
+    setting (`store/secret.py`).
     log_size, log_files: megabytes of a file of the program's own log, and how many files are kept.
     """
 
@@ -39,6 +41,11 @@ class Settings:
     store: Place = Path("rulebot.db")
     live_store: Place = Path("live.db")
     logs: Path = Path("logs")
+    db_host: str = "127.0.0.1"
+    db_port: int = 5432
+    db_name: str = "rulebot"
+    db_live_name: str = "rulebot_live"
+    db_user: str = "rulebot"
     log_size: int = 10
     log_files: int = 5
 
@@ -53,14 +60,26 @@ def load_settings(
     """Return the settings of a TOML text, an environment and flags (None is a flag not given).
 
     data: the folder in which store and logs are kept unless named. A path in the file is seen from the file's folder.
-    A store on a server has a log folder of its own there.
+    A store on a server has a log folder of its own there. A database said in parts is the store as if it were named.
     Raises: SpecError with every problem of the text; MisuseError for environment and flags.
     """
     runs = data / "runs"
     chosen: dict[str, Any] = {"store": runs / "rulebot.db", "live_store": runs / "live.db", "logs": data / "logs"}
-    chosen.update(_from_text(text, file))
-    chosen.update(_from_environ(environ or {}))
-    chosen.update(_from_flags(flags or {}))
+    named: set[str] = set()
+    in_parts = False
+    layers = (
+        (file, _from_text(text, file)),
+        ("the environment", _from_environ(environ or {})),
+        ("", _from_flags(flags or {})),
+    )
+    for said, layer in layers:
+        if parts := sorted(set(layer) & set(_PARTS)):
+            _check_once(said, layer, parts[0])
+            named, in_parts = set(), True
+        named |= set(layer) & {"store", "live_store"}
+        chosen.update(layer)
+    if in_parts:
+        chosen |= {name: server for name, server in _servers(chosen).items() if name not in named}
     if isinstance(chosen["store"], Server) and chosen["logs"] == data / "logs":
         chosen["logs"] = beside(chosen["store"], data, "-logs")
     return Settings(**chosen)
@@ -87,6 +106,23 @@ def read_settings(
     return load_settings(text, str(found), environ, flags, data)
 
 
+def _check_once(said: str, layer: Mapping[str, object], part: str) -> None:
+    """Refuse a store that is named and said in parts at once. Raises: MisuseError."""
+    if "store" in layer:
+        raise MisuseError(f"{said} says twice what the store is: by 'store' and by '{part}'", "keep one of them")
+
+
+def _servers(chosen: Mapping[str, Any]) -> dict[str, Server]:
+    """Return the two stores of a database that is said in parts."""
+    said: dict[str, Any] = {field.name: field.default for field in fields(Settings)}
+    said.update(chosen)
+    base = {"host": said["db_host"], "port": str(said["db_port"]), "user": said["db_user"]}
+    return {
+        "store": Server({**base, "dbname": said["db_name"]}),
+        "live_store": Server({**base, "dbname": said["db_live_name"]}),
+    }
+
+
 def _text(value: object) -> str:
     if isinstance(value, str):
         return value
@@ -97,6 +133,12 @@ def _host(value: object) -> str:
     if isinstance(value, str) and value.strip():
         return value.strip()
     raise ValueError("the name or address of a machine is owed")
+
+
+def _name(value: object) -> str:
+    if isinstance(value, str) and value.strip():
+        return value.strip()
+    raise ValueError("a name is owed")
 
 
 def _number(low: int, high: int) -> Callable[[object], int]:
@@ -138,9 +180,15 @@ _CHECKS: Mapping[str, Callable[[object], object]] = {
     "store": _place,
     "live_store": _place,
     "logs": _path,
+    "db_host": _host,
+    "db_port": _number(1, 65535),
+    "db_name": _name,
+    "db_live_name": _name,
+    "db_user": _name,
     "log_size": _number(1, 1000),
     "log_files": _number(2, 100),
 }
+_PARTS = ("db_host", "db_port", "db_name", "db_live_name", "db_user")
 assert set(_CHECKS) == {field.name for field in fields(Settings)}
 
 

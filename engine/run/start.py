@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Callable, Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
@@ -21,12 +21,14 @@ from engine.run.connecting import first_batch
 from engine.run.crash_loop import TELLING, WITHIN, WORDS, is_crash_loop
 from engine.run.desk import Desk, compile_text
 from engine.run.guard import Guard
+from engine.run.heartbeat import Heartbeat
 from engine.run.inbox import Inbox
 from engine.run.log_file import LogLimits
 from engine.run.loop import INBOX_EVERY, STOPPED, Loop
 from engine.run.reload import Reloader
 from engine.run.reread import LiveRun, told_limits, told_sources, told_specs
 from engine.run.resume import Resumed, resume
+from engine.run.unwatched import told_when_unwatched
 from engine.run.watchdog import watched
 from engine.run.worlds import World
 from engine.store.account_lock import hold_account
@@ -44,7 +46,8 @@ AFTER_CLOSE = timedelta(minutes=6)
 class RunOptions:
     """What a run was asked to do. `sessions` None goes on until somebody stops it; `until_flat` ends it when nothing
     that can be closed is open any more. accounts: the folder of the locks of accounts, None where accounts are made up.
-    inbox_every: how often requests of people are looked for while nothing moves. log: limits of the program's own log.
+    inbox_every: how often requests of people are looked for while nothing moves. waits_for_gateway: as a service does,
+    however long no gateway lets us in. log: limits of the program's own log.
     """
 
     store: Place
@@ -55,6 +58,8 @@ class RunOptions:
     until_flat: bool = False
     accounts: Path | None = None
     inbox_every: timedelta = INBOX_EVERY
+    waits_for_gateway: bool = False
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
     settings: Mapping[str, Json] = field(default_factory=dict)
     log: LogLimits = field(default_factory=LogLimits)
 
@@ -95,19 +100,33 @@ async def execute(
     opens: returns the journal to write. Raises: StoreError, BrokerError; the journal is closed in any case, with the
     reason why the run ended.
     """
-    journal = opens(options)
+    journal, heartbeat = opens(options), options.heartbeat
+    heartbeat.waits("")
+    waiting = heartbeat.waits if options.waits_for_gateway else None
     try:
-        async with world as opened:
-            first = await first_batch(opened.ib.link, options.install or str(options.store))
+        async with heartbeat.attended(), AsyncExitStack() as stack:
+            async with _told_when_unwatched(options, journal):
+                opened = await stack.enter_async_context(world)
+                first = await first_batch(opened.ib.link, options.install or str(options.store), waiting)
             with hold_account(opened.ib.link.account, options.store, options.accounts):
                 run = _assemble(desk, options, opened, journal, first.at, watcher)
+                heartbeat.runs()
                 started(run)
                 log.info("rulebot %s runs %s on %s", release(), ", ".join(desk.bots) or "no bots", options.store)
-                async with watched(lambda words: _tell(run, words), is_on=options.accounts is not None):
+                is_real = options.accounts is not None
+                async with watched(lambda words: _tell(run, words), is_on=is_real, silence=heartbeat.silence):
                     await _drive(run, first, journal)
+            heartbeat.ended(run.loop.reason)
             return run
     finally:
         journal.close()
+
+
+def _told_when_unwatched(options: RunOptions, journal: SqlJournal) -> AbstractAsyncContextManager[None]:
+    """Return what tells a person when a service waits long with positions open; where time is made up, nothing does."""
+    if not options.waits_for_gateway or options.accounts is None:
+        return nullcontext()
+    return told_when_unwatched(options.store, lambda record: journal.append([record], durable=True))
 
 
 def _tell(run: Run, words: str) -> None:
@@ -149,6 +168,8 @@ def _assemble(
         watcher=lambda _, now: watcher(run, now),
         guard=Guard(journal.check_held).look,
         inbox_every=options.inbox_every,
+        is_patient=options.waits_for_gateway,
+        heartbeat=options.heartbeat,
     )
     reloader = Reloader(
         desk,

@@ -1,8 +1,8 @@
 """An engine that stands still trades nothing and watches nothing: it is told, and in the end ended.
 
-A thread looks whether the event loop still turns. It cannot repair what blocks it; but a process that has ended is seen
-and started again, while one that hangs looks well. Orders at the broker stay, and the next start goes on from there
-(faults.md row 15).
+A thread looks whether the event loop still turns, and whether our loop still ends batches. It cannot repair what blocks
+them; but a process that has ended is seen and started again, while one that hangs looks well. Orders at the broker
+stay, and the next start goes on from there (faults.md row 15).
 """
 
 import asyncio
@@ -16,6 +16,8 @@ from threading import Event, Thread
 EVERY = 1.0
 TOLD_AFTER, ENDED_AFTER = 5.0, 30.0
 """Seconds without a turn of the event loop after which it is told, and after which the process is ended."""
+STUCK_AFTER = 120.0
+"""Seconds without a batch after which the process is ended, though its event loop turns."""
 EXIT_CODE = 3
 
 
@@ -40,16 +42,18 @@ class Pulse:
 
 
 @asynccontextmanager
-async def watched(tell: Callable[[str], None], *, is_on: bool) -> AsyncIterator[None]:
+async def watched(
+    tell: Callable[[str], None], *, is_on: bool, silence: Callable[[], float] = lambda: 0.0
+) -> AsyncIterator[None]:
     """Have the event loop watched meanwhile; `tell` is given words for a person once it turns again.
 
-    is_on: False where the account is made up and time may be too.
+    is_on: False where the account is made up and time may be too. silence: seconds since our loop has ended a batch.
     """
     if not is_on:
         yield
         return
     pulse, done = Pulse(time.monotonic()), Event()
-    Thread(target=_look, args=(pulse, done), name="watchdog", daemon=True).start()
+    Thread(target=_look, args=(pulse, done, silence), name="watchdog", daemon=True).start()
     beating = asyncio.create_task(_beat(pulse, tell))
     try:
         yield
@@ -65,10 +69,21 @@ async def _beat(pulse: Pulse, tell: Callable[[str], None]) -> None:
             tell(f"the engine stood still for {stood:.0f} s: is the computer overloaded, or its disk slow?")
 
 
-def _look(pulse: Pulse, done: Event) -> None:
+def _look(pulse: Pulse, done: Event, silence: Callable[[], float]) -> None:
+    looked = excused = time.monotonic()
     while not done.wait(EVERY):
-        if pulse.is_dead(time.monotonic()):
-            words = f"error: the engine has stood still for {ENDED_AFTER:.0f} s and is ended; start it again"
-            sys.stderr.write(f"{words}: it goes on from its store\n")
-            sys.stderr.flush()
-            os._exit(EXIT_CODE)
+        now = time.monotonic()
+        if now - looked > EVERY + TOLD_AFTER:  # the whole process stood still, and its loop could end no batch
+            excused = now
+        looked = now
+        if pulse.is_dead(now):
+            _end(f"the engine has stood still for {ENDED_AFTER:.0f} s and is ended")
+        if min(silence(), now - excused) > STUCK_AFTER:
+            _end(f"the engine has done nothing for {STUCK_AFTER:.0f} s, though it should, and is ended")
+
+
+def _end(words: str) -> None:
+    """End the process, since nothing in it can be trusted to."""
+    sys.stderr.write(f"error: {words}; start it again: it goes on from its store\n")
+    sys.stderr.flush()
+    os._exit(EXIT_CODE)

@@ -4,7 +4,7 @@ No other file asks which world it is in.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import date
 from decimal import Decimal
@@ -15,6 +15,7 @@ from engine.adapters.ib.trouble import nothing_listens
 from engine.adapters.ib.world import IbWorld, ib_world
 from engine.model.errors import BrokerError
 from engine.model.values import dataclass
+from engine.run.connecting import patiently
 from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
 
@@ -108,16 +109,31 @@ async def listening_port(host: str, ports: tuple[int, ...] = PAPER_PORTS) -> int
     raise nothing_listens(f"{host}:{' or '.join(str(port) for port in ports)}")
 
 
+async def found_port(host: str, ports: tuple[int, ...], waiting: Callable[[str], None] | None) -> int:
+    """Return the same; where somebody is told of the waiting, wait for it. Raises: BrokerError where nobody is."""
+    if waiting is None:
+        return await listening_port(host, ports)
+    return await patiently(lambda: listening_port(host, ports), host, waiting)
+
+
 @asynccontextmanager
 async def attached(
-    host: str, port: int | None, client_id: int, account: str, *, lockstep: bool, live: bool = False
+    host: str,
+    port: int | None,
+    client_id: int,
+    account: str,
+    *,
+    lockstep: bool,
+    live: bool = False,
+    waiting: Callable[[str], None] | None = None,
 ) -> AsyncIterator[World]:
     """Yield a world behind a gateway that runs elsewhere: IB's, or `rulebot gateway` with `lockstep`.
 
     It is a paper account, with `live` never one. `port` None takes the first of their usual ports at which something
-    listens.
+    listens; a service waits until one does, and `waiting` is told so.
     """
-    port = await listening_port(host, LIVE_PORTS if live else PAPER_PORTS) if port is None else port
+    if port is None:
+        port = await found_port(host, LIVE_PORTS if live else PAPER_PORTS, waiting)
     settings = IbSettings(host=host, port=port, client_id=client_id, account=account, paper=not live, lockstep=lockstep)
     ib = ib_world(settings)
     try:

@@ -25,7 +25,7 @@ _OF_FILES: _Meanings = (
     ("not a database", "is not a database", "name another file, or restore it from a backup"),
     ("i/o error", "cannot be read or written", "look at the disk before the next start"),
 )
-_LOGIN = "a password is taken from ~/.pgpass, PGPASSWORD or the URL"
+_LOGIN = "a password is taken from the URL, RULEBOT_DB_PASSWORD, RULEBOT_DB_PASSWORD_FILE, PGPASSWORD or ~/.pgpass"
 _LOOK = "look at the server; nothing recorded before was lost"
 _OF_SERVERS: _Meanings = (
     ("no space", "cannot grow: the server's disk is full", _SPACE),

@@ -19,6 +19,7 @@ from engine.model.errors import StoreError
 from engine.store.failures import sentences
 from engine.store.place import Server
 from engine.store.schema import check_version, create
+from engine.store.secret import database_password
 from engine.store.store import Store
 from engine.store.tables import APPLICATION_ID
 from engine.store.views import NAMES
@@ -194,7 +195,8 @@ def connect_to(server: Server) -> "psycopg.Connection[Any]":
     """Return a session in which each statement is kept at once. Raises: psycopg.Error, StoreError."""
     import psycopg
 
-    secret = {"password": server.password} if server.password else {}
+    password = server.password or database_password()
+    secret = {"password": password} if password else {}
     asked: dict[str, Any] = {**_OF_SESSION, **server.what, **secret}
     session = psycopg.connect(autocommit=True, **asked)
     version, encoding = session.info.server_version // 10000, session.info.parameter_status("server_encoding")

@@ -87,8 +87,11 @@ class Run:
     @property
     def trading(self) -> str:
         """Return active, or reducing (exits only) once paused, stopped or killed; stopped when no engine runs."""
-        if self.state() == "stopped":
-            return "stopped"
+        return "stopped" if self.state() == "stopped" else self.asked
+
+    @property
+    def asked(self) -> str:
+        """Return active, or reducing once operators have asked for that, whether an engine runs or not."""
         asked = [str(record.data.get("request")) for record in self.requests if not record.bot]
         return "reducing" if asked and asked[-1] != "resume" else "active"
 

@@ -1,16 +1,20 @@
 """What a person asks for on the page: requests in the box of the store, which the engine alone acts on, each once."""
 
 import hashlib
+import json
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 
 from fastapi import HTTPException
 
 from engine.model.event import Request
 from engine.run.inbox import post
+from engine.store.open import is_in_use
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.web.answers import Asked
+from engine.web.parameters import preview
 
 KEPT = 1000
 _PAUSED = "to enter nothing more; positions stay, and their exits go on"
@@ -75,6 +79,23 @@ class Actions:
             if reader.run().state() == "stopped":
                 raise HTTPException(409, "no engine runs: there is nobody to enter")
         return self.leave(ENTER, bot, key)
+
+    def set_values(self, bot: str, values: Mapping[str, str], key: str) -> Asked:
+        """Ask for other parameters of a bot. Raises: as `preview`; HTTPException 409 without an engine, or a key."""
+        preview(self._store, bot, values)
+        said = json.dumps(dict(values), sort_keys=True)
+        with self._lock:
+            if (found := self._asked.get(key)) is not None:
+                if found[0] != ("set", bot, said):
+                    raise HTTPException(409, "this key has asked for something else: take a new one")
+                return found[1]
+            if not is_in_use(self._store):
+                raise HTTPException(409, "no engine runs: there is nobody to take it up")
+            identity = f"web-{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+            post(self._store, Request.SET, bot, identity, values=values)
+            message = f"{bot} is asked to take it up as soon as it has nothing in flight"
+            asked = self._asked[key] = ("set", bot, said), Asked(id=identity, message=message, engine_runs=True)
+            return asked[1]
 
     def _of_position(self, request: Request, bot: str, position: str) -> str:
         """Return the bot of a position that is to be closed. Raises: HTTPException 404, 422."""

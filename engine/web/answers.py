@@ -7,11 +7,16 @@ from pydantic import BaseModel, Field
 
 
 class Health(BaseModel):
-    """Whether this program is well. `status` is ok or failing; `why` says what fails."""
+    """Whether this program is well. `status` is ok or failing; `why` says what fails.
+
+    engine: waiting (for a gateway), starting, running, stopping, stopped or ended. is_connected: to the broker; null
+    when no engine runs in this process.
+    """
 
     status: str
     why: str = ""
     engine: str
+    is_connected: bool | None = None
 
 
 class BotStatus(BaseModel):
@@ -173,6 +178,20 @@ class Ask(BaseModel):
 
     bot: str = ""
     position: str = ""
+
+
+class Values(BaseModel):
+    """Parameters of a bot, as its spec would write them; "" goes back to what the file says."""
+
+    bot: str
+    values: dict[str, str] = Field(min_length=1, max_length=100)
+
+
+class Preview(BaseModel):
+    """What other values would change, in words."""
+
+    bot: str
+    text: str
 
 
 class Trigger(BaseModel):

@@ -11,10 +11,12 @@ from engine.record.record import Kind
 from engine.review.explain import explain_bot
 from engine.review.state_svg import state_svg
 from engine.review.text import text_of
+from engine.run.overrides import kept_in
 from engine.run.why_text import story_lines
 from engine.spec.load import load_text
 from engine.store.place import Place
 from engine.store.queries import StoreReader
+from engine.web.parameters import parameter_lines
 
 SHOWN_VERDICTS = 200
 """Changes of verdicts that are listed of a day, the last ones."""
@@ -33,6 +35,7 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         session = day or reader.last_day(name)
         records = reader.day(name, session) if session else ()
         trades = reader.view("trades", strategy_id=name)
+        kept = kept_in(reader)
         held = [str(row["state"]) for row in reader.view("open_positions", strategy_id=name)]
     text = run.specs.get(name) or {}
     lit = frozenset(held or ("flat",))
@@ -63,6 +66,7 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         "verdicts": verdicts[-SHOWN_VERDICTS:],
         "left_out": max(len(verdicts) - SHOWN_VERDICTS, 0),
         "trades": trades[::-1],
+        "parameters": parameter_lines(text, kept, name),
     }
 
 

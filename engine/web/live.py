@@ -7,12 +7,14 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
 from engine.run.happening import Happening
+from engine.run.heartbeat import Heartbeat, Stage
 from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
 from engine.web.alert_list import AlertList, alert_list
@@ -46,9 +48,15 @@ class Shown:
 
 
 class Live:
-    """What is shown now. One thread shows (the engine's), another one takes."""
+    """What is shown now. One thread shows (the engine's), another one takes.
 
-    def __init__(self, store: Place, elapsed: Callable[[], float] = time.monotonic) -> None:
+    heartbeat: how the engine of this process is, None where none runs. is_linked: whether it showed itself connected.
+    """
+
+    def __init__(
+        self, store: Place, elapsed: Callable[[], float] = time.monotonic, heartbeat: Heartbeat | None = None
+    ) -> None:
+        self.heartbeat = heartbeat
         self._store = store
         self._elapsed = elapsed
         self._lock = threading.Lock()
@@ -64,6 +72,7 @@ class Live:
         self._alerts = AlertList()
         self._shown: Shown | None = None
         self._of: object = None
+        self.is_linked = False
 
     # ------------------------------------------------------------ the engine's side
 
@@ -81,8 +90,8 @@ class Live:
     def show(self, run: "Run", at: datetime) -> None:
         """Show a run as it stands, unless that was done a moment ago."""
         now = self._batch_at = self._elapsed()
-        if now - self._drawn_at >= EVERY:
-            self._drawn_at = now
+        if now - self._drawn_at >= EVERY or run.loop.state.is_linked is not self.is_linked:
+            self._drawn_at, self.is_linked = now, run.loop.state.is_linked
             self._picture = picture_of_run(run, at)
 
     def end(self) -> None:
@@ -106,11 +115,17 @@ class Live:
         with self._lock:
             self._look()
             picture = self._picture
-            key = (id(picture), self._count, self._head, self._alerts)
+            key = (id(picture), self._count, self._head, self._alerts, self._waits_for())
             if self._shown is None or key != self._of or (picture is not None and picture is not self._shown.picture):
                 self._of = key
                 self._shown = self._made(picture)
             return self._shown
+
+    def _waits_for(self) -> str | None:
+        """Return why an engine that was never connected is not, None for any other."""
+        if self._picture is not None or self.heartbeat is None or self.heartbeat.stage is not Stage.CONNECTING:
+            return None
+        return f"the engine waits for its gateway and tries again by itself: {self.heartbeat.words or 'it connects'}"
 
     def _look(self) -> None:
         """Read the store's head again when it is time; what was made of an older one is made anew."""
@@ -139,5 +154,8 @@ class Live:
             trades = tuple(reader.view("trades")[::-1][:TRADES_SHOWN])
             days = tuple((str(row["date"]), float(row["net_pnl"])) for row in reader.view("daily_summary"))
             seen = picture_of_store(reader) if picture is None else picture
+            if (waits := self._waits_for()) is not None:
+                trading = reader.run().asked
+                seen = replace(seen, engine=Stage.CONNECTING.value, trading=trading, is_linked=False, notice=waits)
             told = tuple(self._told) or alarms_of(reader)
         return Shown(number=number, picture=seen, told=told, trades=trades, days=days, alerts=self._alerts)

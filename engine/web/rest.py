@@ -12,12 +12,14 @@ from fastapi import APIRouter, Header, Query, Response
 from pydantic import BeforeValidator
 
 from engine.model.errors import RulebotError
+from engine.run.heartbeat import Stage
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.web import answers, book
 from engine.web.actions import Actions
 from engine.web.alert_list import acknowledge, alert_list
 from engine.web.live import Live
+from engine.web.parameters import preview
 
 Answer = TypeVar("Answer")
 MOST_TRADES = 10_000
@@ -78,6 +80,20 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 
 
+def health_of(live: Live, recorded: str) -> answers.Health:
+    """Return how the engine of this process is; without one, what was recorded of the store's last one."""
+    if live.heartbeat is None:
+        return answers.Health(status="ok", engine=recorded)
+    why, stage = live.heartbeat.problem(), live.heartbeat.stage
+    is_running = stage is Stage.RUNNING
+    return answers.Health(
+        status="failing" if why else "ok",
+        why=why,
+        engine=recorded if is_running else stage.value,
+        is_connected=is_running and live.is_linked,
+    )
+
+
 def router(store: Place, live: Live) -> APIRouter:
     """Return the routes of /api and /health."""
     found = APIRouter(responses=REFUSALS)
@@ -91,10 +107,11 @@ def router(store: Place, live: Live) -> APIRouter:
     def health(response: Response) -> answers.Health:
         """Say whether this program can do its work; needs no token and tells nothing of the account."""
         try:
-            return answers.Health(status="ok", engine=read(lambda reader: reader.run().state()))
+            found = health_of(live, read(lambda reader: reader.run().state()))
         except RulebotError as error:
-            response.status_code = 503
-            return answers.Health(status="failing", why=type(error).__name__, engine="unknown")
+            found = answers.Health(status="failing", why=type(error).__name__, engine="unknown")
+        response.status_code = 200 if found.status == "ok" else 503
+        return found
 
     @found.get("/api/status")
     def status() -> answers.Status:
@@ -178,6 +195,19 @@ def router(store: Place, live: Live) -> APIRouter:
         """Say that an alert was seen and need not be told again; without an id all of them were."""
         count = acknowledge(store, what.id)
         return answers.Acknowledged(acknowledged=count, message=f"{count} acknowledged")
+
+    @found.post("/api/parameters/preview")
+    def look_ahead(what: answers.Values) -> answers.Preview:
+        """Say what other parameters of a bot would change; nothing does."""
+        return answers.Preview(bot=what.bot, text=preview(store, what.bot, what.values))
+
+    @found.post("/api/parameters", status_code=202)
+    def parameters(what: answers.Values, key: Key) -> answers.Asked:
+        """Ask for other parameters of a bot: kept in the store over restarts, taken up at a quiet point.
+
+        Open positions keep the text that they were opened under. The spec's file is not written.
+        """
+        return actions.set_values(what.bot, what.values, key)
 
     @found.post("/api/trade/trigger", status_code=202)
     def trigger(what: answers.Trigger, key: Key) -> answers.Asked:

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
@@ -13,6 +14,8 @@ from engine.model.errors import MisuseError, RulebotError
 from engine.model.values import dataclass
 
 START_SECONDS = 20.0
+CONTAINER_MARKS = ("/.dockerenv", "/run/.containerenv")
+"""Files that Docker and Podman put into every container."""
 
 
 class ServerError(RulebotError):
@@ -21,13 +24,17 @@ class ServerError(RulebotError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bind:
-    """Where to listen. port 0 takes a free one. proxy: the address of the one proxy whose word on clients is taken."""
+    """Where to listen. port 0 takes a free one. proxy: the address of the one proxy whose word on clients is taken.
+
+    in_container: the address is a container's own, and its port is published on the loopback of the machine alone.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8080
     certificate: str = ""
     key: str = ""
     proxy: str = ""
+    in_container: bool = False
 
     @property
     def is_loopback(self) -> bool:
@@ -43,7 +50,9 @@ class Bind:
         """Refuse to be reached from other machines in the clear (faults.md row 102). Raises: MisuseError."""
         if bool(self.certificate) is not bool(self.key):
             raise MisuseError("a certificate and its key belong together", "give --tls-cert and --tls-key")
-        if not self.is_loopback and not self.is_secure:
+        if self.in_container and not any(Path(mark).exists() for mark in CONTAINER_MARKS):
+            raise MisuseError("--in-container is for a container, and this is none", "leave it out")
+        if not self.is_loopback and not self.is_secure and not self.in_container:
             raise MisuseError(
                 f"{self.host} can be reached from other machines, and nothing would be encrypted",
                 "use an ssh tunnel to 127.0.0.1, or give --tls-cert and --tls-key, or --trusted-proxy ADDRESS",

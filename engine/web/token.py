@@ -1,4 +1,5 @@
-"""The token that lets a person in: from the environment, else a file beside the store that its owner alone can read."""
+"""The token that lets a person in: from the environment or a file that it names, else a file beside the store that its
+owner alone can read."""
 
 import os
 import secrets
@@ -7,6 +8,7 @@ from pathlib import Path
 
 from engine.model.errors import MisuseError, StoreError
 from engine.model.values import dataclass
+from engine.store.secret import read_secret
 
 VARIABLE = "RULEBOT_WEB_TOKEN"
 LEAST = 16
@@ -25,12 +27,13 @@ class Token:
 
 
 def read_token(file: Path, environ: Mapping[str, str] = os.environ) -> Token:
-    """Return the token of the environment, else that of a file, which is made with one when it is not there.
+    """Return the token that the environment gives, else that of `file`, which is made with one when it is not there.
 
     Raises: MisuseError for one that is too short to be a secret, StoreError when the file cannot be read or made.
     """
-    if given := environ.get(VARIABLE, ""):
-        return Token(_checked(given, f"the environment's {VARIABLE}"), f"the environment's {VARIABLE}")
+    given, where = read_secret(VARIABLE, environ)
+    if given:
+        return Token(_checked(given, where), where)
     try:
         if not file.exists():
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -45,22 +45,50 @@ function replace(place, html) {
 const keyOf = (each) => `${each.tagName} ${each.dataset.action ?? each.getAttribute("href") ?? each.getAttribute("aria-label")} ${each.dataset.position ?? each.dataset.bot ?? each.dataset.id ?? ""}`;
 
 async function act(button) {
-  const { action, ask, bot, id, position } = button.dataset;
+  const { action, ask: words, bot, id, position } = button.dataset;
   const whose = button.dataset.name ?? bot;
   const name = whose ? `${button.textContent} ${whose}` : button.textContent;
-  if (!(await isMeant(name, ask))) return;
+  if (!(await isMeant(name, words))) return;
   button.disabled = true;
   try {
-    const answer = await fetch(action, {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "X-Rulebot": "1", "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()).slice(2) + Date.now() },
-      body: JSON.stringify(position ? { position } : bot ? { bot } : id ? { id: Number(id) } : {}),
-    });
-    const said = await answer.json().catch(() => ({}));
+    const [answer, said] = await ask(action, position ? { position } : bot ? { bot } : id ? { id: Number(id) } : {});
     say(answer.ok ? `${name}: ${said.message ?? "asked for"}` : `${name} was refused: ${said.message ?? answer.status}`);
   } catch { say(`${name} did not reach the server: nothing was asked for`); }
   button.disabled = false;
 }
+
+async function ask(path, body) {
+  const answer = await fetch(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json", "X-Rulebot": "1", "Idempotency-Key": crypto.randomUUID?.() ?? String(Math.random()).slice(2) + Date.now() },
+    body: JSON.stringify(body),
+  });
+  return [answer, await answer.json().catch(() => ({}))];
+}
+
+// Other parameters of a bot: what they change is shown first, as a difference of its text in words.
+async function change(bot, values) {
+  try {
+    const [looked, seen] = await ask("/api/parameters/preview", { bot, values });
+    if (!looked.ok) { say(`Not possible: ${seen.message ?? looked.status}`); return; }
+    if (!(await isMeant("Take it up", seen.text))) return;
+    const [asked, said] = await ask("/api/parameters", { bot, values });
+    say(asked.ok ? said.message : `It was refused: ${said.message ?? asked.status}`);
+  } catch { say("The server was not reached: nothing was asked for"); }
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target.closest("form.parameters");
+  if (!form) return;
+  event.preventDefault();
+  const changed = [...form.querySelectorAll("input")].filter((each) => each.value.trim() !== each.dataset.now);
+  if (!changed.length) { say("No value is another one"); return; }
+  change(form.dataset.bot, Object.fromEntries(changed.map((each) => [each.name, each.value.trim()])));
+});
+document.addEventListener("click", (event) => {
+  const back = event.target.closest("button[data-back]");
+  if (back) change(back.closest("form").dataset.bot, { [back.dataset.back]: "" });
+});
 
 function isMeant(title, words) {
   const dialog = byId("ask");

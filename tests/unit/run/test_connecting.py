@@ -73,3 +73,11 @@ def test_other_failures_and_a_simulated_gateway_are_told_at_once(door: Door, sle
     with pytest.raises(BrokerError):
         first(door)
     assert (door.attempts, slept) == (1, [])
+
+
+def test_a_service_waits_for_its_gateway_and_says_for_what(slept: list[float]) -> None:
+    told: list[str] = []
+    door = Door(*[BrokerError("nothing listens")] * 30, IdInUseError("client id 1 is in use"))
+    assert asyncio.run(first_batch(door, "abc123", told.append)) is BATCH
+    assert told == ["nothing listens"] * 30 + ["client id 1 is in use"]
+    assert slept == list(islice(waits("abc123"), 31))

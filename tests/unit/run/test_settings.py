@@ -150,3 +150,30 @@ def test_a_url_that_cannot_be_meant_is_refused_without_its_password(url: str) ->
     with pytest.raises(SpecError) as told:
         load_settings(f'prot = "{url.replace("mysql", "postgres")}"')
     assert "hidden" not in str(told.value)
+
+
+def test_a_database_may_be_said_in_parts_each_with_a_default() -> None:
+    found = load_settings(environ={"RULEBOT_DB_HOST": "postgres"}, data=DATA)
+    assert found.store == place_of("postgresql://rulebot@postgres:5432/rulebot")
+    assert found.live_store == place_of("postgresql://rulebot@postgres:5432/rulebot_live")
+    assert found.logs == beside(found.store, DATA, "-logs")
+    parts = {"DB_PORT": "6000", "DB_NAME": "desk", "DB_LIVE_NAME": "money", "DB_USER": "me"}
+    found = load_settings(environ={f"RULEBOT_{name}": value for name, value in parts.items()})
+    assert str(found.store) == "postgresql://me@127.0.0.1:6000/desk"
+    assert str(found.live_store) == "postgresql://me@127.0.0.1:6000/money"
+
+
+def test_of_two_stores_the_one_that_is_said_later_is_taken() -> None:
+    environ = {"RULEBOT_DB_HOST": "postgres"}
+    assert str(load_settings('store = "a.db"', environ=environ).store) == "postgresql://rulebot@postgres:5432/rulebot"
+    flagged = load_settings(environ=environ, flags={"store": "b.db"})
+    assert flagged.store == Path("b.db")
+    assert str(flagged.live_store) == "postgresql://rulebot@postgres:5432/rulebot_live"
+    assert load_settings('db_host = "postgres"', environ={"RULEBOT_STORE": "c.db"}).store == Path("c.db")
+
+
+def test_a_store_said_twice_in_one_place_is_refused() -> None:
+    with pytest.raises(MisuseError, match="the environment says twice what the store is: by 'store' and by 'db_host'"):
+        load_settings(environ={"RULEBOT_STORE": "a.db", "RULEBOT_DB_HOST": "postgres"})
+    with pytest.raises(MisuseError, match=r"desk\.toml says twice"):
+        load_settings('store = "a.db"\ndb_name = "desk"', "desk.toml")

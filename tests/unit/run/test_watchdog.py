@@ -57,6 +57,18 @@ def test_15_the_process_ends_with_one_line() -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_15_a_loop_of_ours_that_ends_no_batch_ends_the_process_though_the_event_loop_turns() -> None:
+    stuck = BLOCKED.replace("is_on=True", "is_on=True, silence=lambda: 60.0").replace(
+        "time.sleep", "await asyncio.sleep"
+    )
+    stuck = stuck.replace("import watchdog\n", "import watchdog\nwatchdog.STUCK_AFTER = {}\n")
+    done = subprocess.run(
+        [sys.executable, "-c", stuck.format("0.2")], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 3
+    assert done.stderr.startswith("error: the engine has done nothing for")
+
+
 def test_15_where_time_is_not_the_computers_nothing_is_watched() -> None:
     async def main() -> int:
         async with watched(print, is_on=False):

@@ -148,7 +148,7 @@ def test_a_parameter_that_cannot_be_read_is_said(client: Client, asked: str) -> 
 
 def test_health_needs_no_token_and_tells_nothing_of_the_account(client: Client) -> None:
     answer = client.send("GET", "/health")
-    assert (answer.status, answer.json) == (200, {"status": "ok", "why": "", "engine": "stopped"})
+    assert (answer.status, answer.json) == (200, {"status": "ok", "why": "", "engine": "stopped", "is_connected": None})
 
 
 def test_the_interface_describes_itself(client: Client) -> None:

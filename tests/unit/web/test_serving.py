@@ -25,6 +25,18 @@ def test_others_are_not_served_in_the_clear(host: str) -> None:
     Bind(host=host, certificate="a.pem", key="a.key").check()
 
 
+def test_a_containers_own_address_is_served_in_a_container_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bind = Bind(host="0.0.0.0", in_container=True)
+    monkeypatch.setattr("engine.web.server.CONTAINER_MARKS", (str(tmp_path / "gone"),))
+    with pytest.raises(MisuseError, match="this is none"):
+        bind.check()
+    (tmp_path / "mark").touch()
+    monkeypatch.setattr("engine.web.server.CONTAINER_MARKS", (str(tmp_path / "gone"), str(tmp_path / "mark")))
+    bind.check()
+
+
 def test_a_certificate_and_its_key_belong_together() -> None:
     with pytest.raises(MisuseError, match="belong together"):
         Bind(certificate="a.pem").check()
@@ -71,6 +83,15 @@ def test_a_token_that_others_can_read_is_refused(tmp_path: Path) -> None:
     file.chmod(0o644)
     with pytest.raises(MisuseError, match="can be read by others"):
         read_token(file, {})
+
+
+def test_a_file_that_the_environment_names_is_taken_as_a_container_gives_it(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("a-token-from-a-secret\n", encoding="ascii")
+    secret.chmod(0o444)
+    found = read_token(tmp_path / "token", {f"{VARIABLE}_FILE": str(secret)})
+    assert (found.text, found.where) == ("a-token-from-a-secret", str(secret))
+    assert not (tmp_path / "token").exists()
 
 
 @pytest.mark.parametrize("text", ["short", "with a line\nbreak and more", "x" * 15])

@@ -1,0 +1,48 @@
+"""How a run is ended from outside: Ctrl+C, and what a service manager sends."""
+
+import asyncio
+import signal
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.cli.screen import Screen
+    from engine.run.start import Run
+
+
+class Stopper:
+    """Ctrl+C: once, and the engine ends when its entries are cancelled; again, or without a connection, at once."""
+
+    def __init__(self, screen: "Screen") -> None:
+        self._screen = screen
+        self._task: asyncio.Task[object] | None = None
+        self.run: Run | None = None
+        self.was_asked = False
+
+    def listen(self) -> None:
+        """Take the signals from now on. Where the system has no such thing (Windows), Ctrl+C ends at once."""
+        self._task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):
+                loop.add_signal_handler(number, self.ask)
+
+    def watch(self, run: "Run") -> None:
+        """Know the engine that is to be ended."""
+        self.run = run
+
+    def ask(self) -> None:
+        """Ask the engine to end; a second time, or before it is connected, end it."""
+        from engine.model.event import Request
+        from engine.run.loop import STOPPED
+
+        assert self._task is not None
+        at_once = self.was_asked or self.run is None or not self.run.loop.state.is_linked
+        self.was_asked = True
+        if at_once or self.run is None:
+            if self.run is not None:
+                self.run.loop.reason = STOPPED
+            self._task.cancel()
+            return
+        self.run.inbox.ask(Request.STOP)
+        self._screen.stopping()

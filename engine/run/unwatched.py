@@ -1,0 +1,61 @@
+"""A service whose gateway stays away while positions are open: a person is told, though no engine runs yet."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from engine.adapters.clock import Clock, WallClock
+from engine.model.errors import StoreError
+from engine.record.record import Kind, Record
+from engine.store.journal import SqlJournal
+from engine.store.open import is_there, open_store
+from engine.store.place import Place
+from engine.store.queries import StoreReader
+
+UNWATCHED = 600.0
+"""Seconds without a broker after which a person is told that nobody watches what is open."""
+
+log = logging.getLogger("rulebot.run")
+
+
+def unwatched_text(seconds: float, count: int) -> str:
+    """Return what a person is told of so many open positions."""
+    return f"no connection to the broker for {seconds / 60:.0f} minutes: {count} open positions are not watched"
+
+
+@asynccontextmanager
+async def told_when_unwatched(
+    store: Place, write: Callable[[Record], None] | None = None, clock: Clock | None = None
+) -> AsyncIterator[None]:
+    """Have an alarm recorded, once, when this takes long and positions are open.
+
+    write: records; None opens the store for it, where nobody has it open.
+    """
+    telling = asyncio.create_task(_tell(store, write or (lambda record: _record(store, record)), clock or WallClock()))
+    try:
+        yield
+    finally:
+        telling.cancel()
+
+
+async def _tell(store: Place, write: Callable[[Record], None], clock: Clock) -> None:
+    await asyncio.sleep(UNWATCHED)
+    try:
+        with StoreReader(store) as reader:
+            count = len(reader.view("open_positions"))
+        if count:
+            text = unwatched_text(UNWATCHED, count)
+            log.warning(text)
+            write(Record(clock.now(), Kind.ALARM, data={"text": text}))
+    except StoreError as error:
+        if is_there(store):
+            log.warning("whether positions are open cannot be read: %s", error.message)
+
+
+def _record(store: Place, record: Record) -> None:
+    journal = SqlJournal(open_store(store))
+    try:
+        journal.append([record], durable=True)
+    finally:
+        journal.close()

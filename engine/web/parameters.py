@@ -1,0 +1,100 @@
+"""A bot's parameters on the page: as the file has them, as they are now, and what other values would change."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import HTTPException
+
+from engine.compile.build import build_plan
+from engine.model.values import dataclass
+from engine.review.change.documents import compare
+from engine.review.change.text import text_of
+from engine.run.overrides import kept_in
+from engine.spec.load import Loaded, load_text
+from engine.store.place import Place
+from engine.store.queries import StoreReader
+
+WIDTH = 100
+MOST_LETTERS = 200
+"""Letters of a value at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParameterLine:
+    """One parameter. in_file: as the spec has it; now: as the bot runs; is_kept: since an operator has set it."""
+
+    name: str
+    in_file: str
+    now: str
+    is_kept: bool
+
+
+def parameter_lines(text: Mapping[str, Any], kept: Mapping[str, str], bot: str) -> tuple[ParameterLine, ...]:
+    """Return the parameters of a bot's text, as a store keeps it, with what operators have set."""
+    if not text.get("text"):
+        return ()
+    bare, over = load_text(str(text["text"])), load_text(str(text["text"]), overrides=_overrides(text))
+    if bare.spec is None or over.spec is None:
+        return ()
+    now = {each.name: each.text for each in over.spec.parameters}
+    return tuple(
+        ParameterLine(name=each.name, in_file=each.text, now=now[each.name], is_kept=f"{bot}.{each.name}" in kept)
+        for each in bare.spec.parameters
+    )
+
+
+def preview(store: Place, bot: str, values: Mapping[str, str]) -> str:
+    """Return what other values of a bot's parameters would change, as `rulebot diff` says it.
+
+    Raises: HTTPException 404 for another bot, 422 for a parameter it has not, or a value that cannot be; StoreError.
+    """
+    with StoreReader(store) as reader:
+        text, kept = reader.run().specs.get(bot), kept_in(reader)
+    if text is None or not text.get("text"):
+        raise HTTPException(404, f"no bot '{bot[:60]}' runs, or ran last, on this store")
+    if not values or any(len(value) > MOST_LETTERS for value in values.values()):
+        raise HTTPException(422, f"values are owed, of at most {MOST_LETTERS} letters")
+    known = {each.name for each in parameter_lines(text, kept, bot)}
+    if unknown := sorted(values.keys() - known):
+        said = f"; it has {', '.join(sorted(known))}" if known else ", and no other"
+        raise HTTPException(422, f"{bot} has no parameter '{unknown[0][:60]}'{said}")
+    before = _overrides(text)
+    taken_back = {name for name, value in values.items() if not value and f"{bot}.{name}" in kept}
+    after = {name: value for name, value in before.items() if name not in taken_back}
+    after |= {name: value for name, value in values.items() if value}
+    was, now = (_written(text, bot, each) for each in (before, after))
+    problems = [each for each in now.diagnostics if each.is_error]
+    if now.spec is not None:
+        problems += [each for each in build_plan(now.spec, now.source)[1] if each.is_error]
+    if problems:
+        raise HTTPException(
+            422, "; ".join(f"{each.message}: {each.help}" if each.help else each.message for each in problems)
+        )
+    meant = load_text(str(text["text"]), overrides=after)
+    if _values(meant) != _values(now):
+        raise HTTPException(422, "each value is one value, as a spec would write it")
+    (found,) = compare([was], [now])
+    return text_of(found, WIDTH)
+
+
+def _overrides(text: Mapping[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in dict(text.get("overrides") or {}).items()}
+
+
+def _written(text: Mapping[str, Any], bot: str, overrides: Mapping[str, str]) -> Loaded:
+    """Return a bot's text as if these values stood in it: so the difference follows them to what they reach."""
+    whole, label = str(text["text"]), str(text.get("path") or bot)
+    source = load_text(whole, label).source
+    lines = list(source.lines)
+    for span, value in sorted(
+        ((source.span(("parameters", name)), value) for name, value in overrides.items()),
+        key=lambda each: (each[0].line, each[0].col),
+        reverse=True,  # from the end, so that no place moves before it is used
+    ):
+        line = lines[span.line - 1]
+        lines[span.line - 1] = line[: span.col - 1] + value + line[span.end_col - 1 :]
+    return load_text("\n".join(lines), label)
+
+
+def _values(loaded: Loaded) -> list[tuple[str, str]]:
+    return [] if loaded.spec is None else [(each.name, each.text) for each in loaded.spec.parameters]

@@ -1,0 +1,117 @@
+"""Parameters that an operator has set: taken up by a running engine, kept over restarts, and taken back."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from hand_desk import text_of
+from store_day import at
+from test_reloader import Engine, played
+
+from engine.cli.main import main
+from engine.model.errors import MisuseError
+from engine.model.event import OperatorRequest, Request
+from engine.record.record import Kind, Record
+from engine.run.desk import check_overrides, load_desk, of_bot
+from engine.run.overrides import kept_in, with_kept, with_values
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.queries import StoreReader
+
+TEXT = text_of(parameters="{most: 22}", entry='{window: {from: "10:00", to: "11:00"}, when: [{vix: {below: $most}}]}')
+
+
+def specs_in(folder: Path, **texts: str) -> str:
+    place = folder / "specs"
+    place.mkdir(exist_ok=True)
+    for name, text in texts.items():
+        (place / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return str(place)
+
+
+def kept_store(folder: Path, *kept: dict[str, str]) -> Path:
+    journal = SqlJournal(open_store(folder / "a.db"))
+    records = [Record(at("10:00"), Kind.RELOAD, data={"what": "applied", "kept": dict(each)}) for each in kept]
+    journal.append(records, durable=True)
+    journal.close()
+    return folder / "a.db"
+
+
+def test_a_bots_own_override_goes_before_that_of_all() -> None:
+    assert of_bot({"delta": "1", "one.delta": "2", "two.wing": "3"}, "one") == {"delta": "2"}
+    assert of_bot({"delta": "1", "one.delta": "2"}, "two") == {"delta": "1"}
+
+
+def test_what_is_set_is_kept_until_it_is_taken_back() -> None:
+    kept = with_values({}, "one", [("delta", "0.1"), ("wing", "5 pts")])
+    assert kept == {"one.delta": "0.1", "one.wing": "5 pts"}
+    assert with_values(kept, "one", [("delta", "")]) == {"one.wing": "5 pts"}
+
+
+def test_set_takes_one_bots_parameter(tmp_path: Path) -> None:
+    folder = specs_in(tmp_path, spread=TEXT, other=TEXT.replace("name: spread", "name: other"))
+    desk = load_desk([folder], {"other.most": "30"}, None)
+    assert [dict(text.overrides) for text in sorted(desk.texts, key=lambda each: each.name)] == [{"most": "30"}, {}]
+    with pytest.raises(MisuseError, match=r"no bot has a parameter 'other\.least'"):
+        check_overrides(desk, {"other.least": "1"})
+
+
+def test_a_running_engine_takes_it_up_at_a_quiet_point_and_keeps_it(tmp_path: Path) -> None:
+    async def body(engine: Engine) -> None:
+        engine.write(spread=TEXT)
+        engine.ask()
+        engine.feed.may_answer.set()
+        await engine.step()
+        await engine.step()
+        for name, values, what in (
+            ("a", (("most", "25"),), "applied"),
+            ("b", (("most", "never"),), "refused"),
+            ("c", (("least", "25"),), "refused"),
+            ("d", (("most", ""),), "applied"),
+        ):
+            before = len(engine.notes)
+            engine.asked.append(OperatorRequest(engine.hand.now, name, Request.SET, "spread", "", values))
+            assert engine.reloader.read(engine.hand.now) == []
+            for _ in range(3):
+                await engine.step()
+            last = engine.notes[-1]
+            assert last.data["what"] == what, last
+            assert len(engine.notes) > before
+            if name == "a":
+                assert last.data["kept"] == {"spread.most": "25"}
+                assert last.data["specs"]["spread"]["overrides"] == {"most": "25"}  # type: ignore[index, call-overload]
+        assert engine.notes[-1].data["kept"] == {}
+        assert engine.reloader.desk.kept == {}
+
+    played(body, tmp_path)
+
+
+def test_a_start_lays_what_is_kept_over_the_files(tmp_path: Path) -> None:
+    folder = specs_in(tmp_path, spread=TEXT)
+    store = kept_store(tmp_path, {"spread.most": "19"}, {"spread.most": "25"})
+    with StoreReader(store) as reader:
+        assert kept_in(reader) == {"spread.most": "25"}
+    desk = with_kept(load_desk([folder], {}, None), store)
+    assert dict(desk.texts[0].overrides) == {"most": "25"}
+    assert desk.kept == {"spread.most": "25"}
+    flagged = with_kept(load_desk([folder], {"spread.most": "30"}, None), store)
+    assert dict(flagged.texts[0].overrides) == {"most": "30"}
+
+
+def test_what_no_longer_fits_is_left_out_and_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = specs_in(tmp_path, spread=TEXT)
+    store = kept_store(tmp_path, {"spread.least": "19", "gone.most": "1"})
+    desk = with_kept(load_desk([folder], {}, None), store)
+    assert dict(desk.texts[0].overrides) == {}
+    assert caplog.text.count("is left out: no bot that runs has that parameter") == 2
+
+
+def test_without_a_store_nothing_is_kept(tmp_path: Path) -> None:
+    desk = load_desk([specs_in(tmp_path, spread=TEXT)], {}, None)
+    assert with_kept(desk, tmp_path / "none.db") is desk
+
+
+def test_the_command_line_takes_it_too(tmp_path: Path) -> None:
+    folder = specs_in(tmp_path, spread=TEXT)
+    result = CliRunner().invoke(main, ["run", "--paper", "--sim", "--set", "spread.least=3", folder])
+    assert (result.exit_code, "no bot has a parameter 'spread.least'" in result.output) == (2, True)

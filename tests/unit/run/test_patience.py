@@ -1,0 +1,68 @@
+"""A service whose gateway is there and cannot answer yet: what a person's run ends with, it asks again for."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from store_day import at
+
+from engine.model.errors import BrokerError
+from engine.record.record import Kind, Record
+from engine.run.loop import PREPARE_AGAIN, Loop
+
+
+class Link:
+    """A connection that stands."""
+
+    is_lockstep = False
+    is_up = True
+
+
+class Journal:
+    """Keeps what is written."""
+
+    def __init__(self) -> None:
+        self.kept: list[Record] = []
+
+    def append(self, records: Any, *, durable: bool) -> None:
+        self.kept += records
+
+
+def loop_that_asked(journal: Journal, *, is_patient: bool) -> Loop:
+    """Return a loop whose question for the first session's facts has failed."""
+    nothing: Any = None
+    link: Any = Link()
+    ports: dict[str, Any] = {
+        "feed": nothing,
+        "broker": nothing,
+        "journal": journal,
+        "inbox": nothing,
+        "watcher": nothing,
+    }
+    return Loop(program=nothing, state=nothing, link=link, is_patient=is_patient, **ports)
+
+
+async def asked(loop: Loop, times: int) -> None:
+    """Let the question fail so often, a minute apart."""
+
+    async def fails() -> Any:
+        raise BrokerError("SPX has no options yet")
+
+    for number in range(times):
+        loop._asking = asyncio.ensure_future(fails())
+        await asyncio.wait((loop._asking,))
+        loop._take_facts(at("09:00") + number * PREPARE_AGAIN)
+
+
+def test_a_run_of_a_person_ends_with_what_the_broker_does_not_have() -> None:
+    with pytest.raises(BrokerError, match="no options yet"):
+        asyncio.run(asked(loop_that_asked(Journal(), is_patient=False), 1))
+
+
+def test_a_service_asks_again_and_tells_it_once() -> None:
+    journal = Journal()
+    loop = loop_that_asked(journal, is_patient=True)
+    asyncio.run(asked(loop, 3))
+    text = "SPX has no options yet; it is asked again every minute, and no bot enters before the answer"
+    assert [(record.kind, record.data["text"]) for record in journal.kept] == [(Kind.ALARM, text)]
+    assert loop._prepare_again == at("09:00") + 3 * PREPARE_AGAIN

@@ -1,0 +1,143 @@
+"""docs/runbook.md says what to do at each alarm: every text that the engine can raise one with is found there."""
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from engine.run.crash_loop import WORDS
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+RUNBOOK = " ".join(PAGE.split())
+SHORTEST = 12
+"""Signs that a part of a text has at the least to be looked for, when another part of it has as many."""
+RAISES = {"alarm": 1, "alarm_of_price": 1, "distrust": 2, "stop": 2, "note_setback": 2, "leave": 3, "tell": 0}
+"""Functions that raise an alarm, by where its text stands among their arguments."""
+FILLED_IN = "\0"
+QUOTED = re.compile(r"\*\*(.+?)\*\*")
+
+
+class Scope(NamedTuple):
+    """Where a text is made: a function of a file, and what stands outside of all functions there."""
+
+    file: Path
+    function: ast.AST
+    outside: list[ast.stmt]
+
+    def given(self, name: str) -> Iterator[ast.expr]:
+        """Yield what a name is given, but for what is made of itself."""
+        for node in (*ast.walk(self.function), *self.outside):
+            if isinstance(node, ast.Assign) and _uses(name, node.targets) and not _uses(name, [node.value]):
+                yield node.value
+
+
+def _uses(name: str, nodes: Sequence[ast.expr]) -> bool:
+    return any(isinstance(each, ast.Name) and each.id == name for node in nodes for each in ast.walk(node))
+
+
+def scopes() -> Iterator[Scope]:
+    for room in ("turn", "run"):
+        for file in sorted((ROOT / "engine" / room).glob("*.py")):
+            tree = ast.parse(file.read_text(encoding="utf-8"))
+            for node in ast.walk(tree):
+                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                    yield Scope(file, node, tree.body)
+
+
+@cache
+def makers(name: str) -> list[ast.Return]:
+    """Return where functions of that name return what they make."""
+    named = [scope.function for scope in scopes() if getattr(scope.function, "name", "") == name]
+    return [node for function in named for node in ast.walk(function) if isinstance(node, ast.Return)]
+
+
+def texts(node: ast.AST, scope: Scope) -> list[str]:
+    """Return what a text can be, with a mark around all that is filled in; names are followed within the file."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return [text]
+        case ast.JoinedStr():
+            found = [""]
+            for part in node.values:
+                found = [start + way for start in found for way in texts(part, scope)]
+            return found
+        case ast.FormattedValue(value=ast.Name() as name):
+            return [f"{FILLED_IN}{way}{FILLED_IN}" for way in texts(name, scope)]
+        case ast.IfExp():
+            return texts(node.body, scope) + texts(node.orelse, scope)
+        case ast.BinOp(op=ast.Add()):
+            ways = texts(node.right, scope)
+            return [f"{one}{FILLED_IN}{two}" for one in texts(node.left, scope) for two in ways]
+        case ast.Call(func=ast.Name(id=name)):
+            return [way for each in makers(name) for way in texts(each.value or each, scope)] or [FILLED_IN]
+        case ast.Name(id=name):
+            return [way for value in scope.given(name) for way in texts(value, scope)] or [FILLED_IN]
+    return [FILLED_IN]
+
+
+def text_of(call: ast.Call) -> ast.expr | None:
+    """Return the text of an alarm that a call raises, None when it raises none."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    if name in RAISES and len(call.args) > RAISES[name]:
+        found = call.args[RAISES[name]]
+        return found if name != "tell" or isinstance(found, ast.JoinedStr) else None
+    if name not in ("record", "Record") or not any(ast.unparse(each) == "Kind.ALARM" for each in call.args):
+        return None
+    told = {each.arg: each.value for each in call.keywords}
+    data = told.get("data")
+    return data.values[0] if isinstance(data, ast.Dict) else told["text"]
+
+
+def alarms() -> list[tuple[str, str]]:
+    """Return every text that an alarm can have, with the place that raises it."""
+    found = {
+        (f"{scope.file.name}:{node.lineno}", re.sub(f"{FILLED_IN}+", FILLED_IN, text))
+        for scope in scopes()
+        for node in ast.walk(scope.function)
+        if isinstance(node, ast.Call) and (told := text_of(node)) is not None
+        for text in texts(told, scope)
+    }
+    return sorted(found | {("crash_loop.py", WORDS)})
+
+
+def parts(text: str) -> list[str]:
+    """Return the parts of a text that are always the same, those that are long enough if there are such."""
+    found = [each.strip(" ,;:.()'") for each in text.split(FILLED_IN)]
+    return [part for part in found if len(part) >= SHORTEST] or [part for part in found if len(part) > SHORTEST / 2]
+
+
+@pytest.mark.parametrize(("place", "text"), alarms(), ids=lambda each: each.replace(FILLED_IN, "...")[:60])
+def test_every_alarm_is_in_the_runbook(place: str, text: str) -> None:
+    assert [part for part in parts(text) if part not in RUNBOOK] == [], place
+
+
+def test_alarms_are_found_where_they_are_raised() -> None:
+    found = alarms()
+    assert len({place for place, _ in found}) >= 60
+    handed_on = {place.partition(":")[0] for place, text in found if not parts(text)}
+    assert handed_on == {"start.py", "work.py"}, "each gives on a text that another place has made"
+    told = [parts(text) for _, text in found]
+    assert ["no answer about order"] in told
+    assert [
+        "this computer's clock is",
+        "the broker's: set it (NTP",
+        "nothing is entered until they agree, exits go on by this one",
+    ] in told
+    assert ["the engine stood still for", "s: is the computer overloaded, or its disk slow?"] in told
+
+
+def test_what_the_runbook_says_of_alarms_can_be_raised() -> None:
+    known = sorted({part for _, text in alarms() for part in parts(text)}, key=len, reverse=True)
+    section = PAGE.partition("## When an alarm comes")[2]
+    rows = re.findall(r"^\| (.+?) \|", section, re.MULTILINE)
+    said = [text for row in rows for text in QUOTED.findall(row)]
+    assert len(said) >= 60
+    for part in known:
+        said = [text.replace(part, "...") for text in said]
+    left = [each.strip(" ,;:.()'") for text in said for each in text.split("...")]
+    assert [each for each in left if len(each) > SHORTEST] == []

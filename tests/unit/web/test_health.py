@@ -1,0 +1,106 @@
+"""Whether an engine is well, as /health and `rulebot health` say it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from store_day import small_day
+from web_client import TOKEN
+
+from engine.cli.main import main
+from engine.run.heartbeat import HUNG_AFTER, Heartbeat
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.web.access import Access
+from engine.web.app import application
+from engine.web.live import Live
+from engine.web.server import Bind, Server
+
+
+class Clock:
+    """Seconds that pass when they are told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@contextmanager
+def page(place: Path, heartbeat: Heartbeat) -> Iterator[str]:
+    """Serve the page of an engine that is as `heartbeat` says, and yield its port."""
+    live = Live(place, heartbeat=heartbeat)
+    access = Access(token=TOKEN, hosts=())
+    server = Server(lambda stopping: application(place, access, live, stopping=stopping), Bind(port=0))
+    address = server.start()
+    try:
+        yield address.rstrip("/").rpartition(":")[2]
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """Return the store of the hand-made day."""
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    journal.append(small_day(), durable=True)
+    journal.close()
+    return tmp_path / "a.db"
+
+
+def asked(port: str) -> tuple[int, str]:
+    result = CliRunner().invoke(main, ["health"], env={"RULEBOT_WEB_PORT": port, "RULEBOT_WEB_TLS_CERT": ""})
+    return result.exit_code, result.output.strip()
+
+
+def test_an_engine_that_waits_for_its_gateway_is_well_and_the_page_says_so(place: Path) -> None:
+    heartbeat = Heartbeat()
+    live = Live(place, heartbeat=heartbeat)
+    heartbeat.waits("nothing listens on ib-gateway:4004")
+    picture = live.now().picture
+    assert (picture.engine, picture.trading, picture.is_linked) == ("waiting", "active", False), "it can be stopped"
+    assert picture.notice.endswith("tries again by itself: nothing listens on ib-gateway:4004")
+    with page(place, heartbeat) as port:
+        assert asked(port) == (0, "ok   engine waiting, not connected")
+
+
+def test_another_reason_for_waiting_is_another_page(place: Path) -> None:
+    heartbeat = Heartbeat()
+    live = Live(place, heartbeat=heartbeat)
+    heartbeat.waits("nothing listens")
+    first = live.now()
+    assert live.now() is first
+    heartbeat.waits("client id 1 is in use")
+    assert "client id 1 is in use" in live.now().picture.notice
+
+
+def test_an_engine_that_hangs_is_not_well(place: Path) -> None:
+    clock = Clock()
+    heartbeat = Heartbeat(elapsed=clock)
+    heartbeat.runs()
+    with page(place, heartbeat) as port:
+        assert asked(port)[0] == 0
+        clock.now = HUNG_AFTER + 15
+        code, said = asked(port)
+        assert (code, said.partition("   ")[0]) == (1, "failing")
+        assert said.endswith("the engine has shown no sign of life for 75 s")
+
+
+def test_an_engine_that_has_ended_is_not_well(place: Path) -> None:
+    heartbeat = Heartbeat()
+    heartbeat.ended("the end of the last session")
+    with page(place, heartbeat) as port:
+        assert asked(port) == (
+            1, "failing   engine ended, not connected: the engine has ended: the end of the last session",
+        )  # fmt: skip
+
+
+def test_where_no_page_is_there_is_nothing_to_be_well(place: Path) -> None:
+    with page(place, Heartbeat()) as port:
+        pass
+    code, said = asked(port)
+    assert code == 3
+    assert said.startswith(f"error: no page answers at 127.0.0.1:{port}")

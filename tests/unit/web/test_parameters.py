@@ -1,0 +1,85 @@
+"""Parameters on the page: what other values would change is shown, and only what can be is asked for."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import served
+from store_day import at
+from web_client import Client
+
+from engine.record.record import Kind, Record
+from engine.run.desk import load_desk
+from engine.run.reread import told_specs
+from engine.spec.shipped import shipped
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.requests import box_of
+
+KEY = "a-key-of-a-test"
+BOT = "dte0_condor"
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Iterator[Client]:
+    """Return a client of a store that an engine holds, with a shipped bot that has parameters."""
+    desk = load_desk([str(shipped("specs") / f"{BOT}.yaml")], {f"{BOT}.wing": "15 pts"}, None)
+    data = {"version": "0.1", "specs": told_specs(desk), "settings": {}, "account": "DU1", "install": "x"}
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    journal.append([Record(at("09:25"), Kind.RUN_STARTED, data=data)], durable=True)
+    kept = {"what": "applied", "kept": {f"{BOT}.wing": "15 pts"}, "changes": [], "limit_changes": []}
+    journal.append([Record(at("09:26"), Kind.RELOAD, data=kept)], durable=True)
+    with served(tmp_path / "a.db") as found:
+        yield found
+    journal.close()
+
+
+def test_the_page_has_them_as_in_the_file_and_as_they_are(client: Client) -> None:
+    shown = client.get(f"/bots/{BOT}").body.decode()
+    assert '<th scope="row">delta</th><td>0.06</td><td>0.06</td>' in shown
+    assert '<th scope="row">wing</th><td>10 pts</td><td>15 pts <small>set by an operator</small></td>' in shown
+
+
+def test_what_would_change_is_said_as_a_difference(client: Client) -> None:
+    answer = client.post("/api/parameters/preview", {"bot": BOT, "values": {"delta": "0.10"}}, key=KEY)
+    assert answer.status == 200
+    assert "(!) parameters.delta" in answer.json["text"]
+    assert "0.06 -> 0.10" in answer.json["text"]
+    back = client.post("/api/parameters/preview", {"bot": BOT, "values": {"wing": ""}}, key=KEY)
+    assert "parameters.wing" in back.json["text"]
+    assert "10 pts" in back.json["text"]
+    assert box_of(client.place).found() == []
+
+
+@pytest.mark.parametrize(
+    ("bot", "values", "status", "said"),
+    [
+        ("nobody", {"delta": "0.1"}, 404, "no bot 'nobody' runs"),
+        (BOT, {"width": "3"}, 422, "has no parameter 'width'; it has delta, floor, wing"),
+        (BOT, {"delta": "many"}, 422, "delta"),
+        (BOT, {"wing": "10"}, 422, "10"),
+        (BOT, {"delta": "x" * 300}, 422, "letters"),
+        (BOT, {}, 422, "values"),
+        (BOT, {"delta": "0.1, floor: 5 pts"}, 422, "is repeated"),
+        (BOT, {"delta": "0.1 # more"}, 422, "is not closed"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_the_engine_hears_of_it(
+    client: Client, bot: str, values: dict[str, str], status: int, said: str
+) -> None:
+    for path in ("/api/parameters/preview", "/api/parameters"):
+        answer = client.post(path, {"bot": bot, "values": values}, key=KEY)
+        assert answer.status == status
+        assert said in answer.json["message"]
+    assert box_of(client.place).found() == []
+
+
+def test_a_value_is_asked_for_once_for_each_key(client: Client) -> None:
+    for _ in range(2):
+        answer = client.post("/api/parameters", {"bot": BOT, "values": {"delta": "0.10"}}, key=KEY)
+        assert answer.status == 202
+    ((_, body),) = box_of(client.place).found()
+    said = json.loads(body)
+    assert (said["request"], said["bot"], said["values"]) == ("set", BOT, {"delta": "0.10"})
+    assert client.post("/api/parameters", {"bot": BOT, "values": {"delta": "0.11"}}, key=KEY).status == 409
