@@ -29,7 +29,7 @@ from engine.run.doctor.probe.asking import Probe
 from engine.run.doctor.probe.cases import CASES
 from engine.run.doctor.probe.tape import Tape
 from engine.run.doctor.texts import EMPTY
-from engine.run.doctor.visit import Visit
+from engine.run.looking.visit import Visit
 from engine.run.worlds import World
 from engine.sim.exchange.exchange import SimExchange
 from engine.sim.exchange.settings import ExchangeSettings

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from engine.run.desk import Desk
 from engine.run.doctor.finding import Finding, Group, counted, fault, fine, unchecked, warning
-from engine.run.doctor.visit import Visit
+from engine.run.looking.visit import Visit
 from engine.turn.program import CompiledBot
 
 _PORTAL = "Client Portal > Settings > Account > Trading Permissions > Options"

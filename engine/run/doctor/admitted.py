@@ -7,7 +7,7 @@ from engine.adapters.ib.greeting import Greeting
 from engine.model.errors import StoreError
 from engine.run.desk import Desk
 from engine.run.doctor.finding import Finding, Group, fault, fine, outage
-from engine.run.doctor.visit import coming_session
+from engine.run.looking.visit import coming_session
 from engine.run.promotion.admission import Asked, missing
 from engine.run.promotion.promotion import read_live_store
 from engine.run.settings import Settings

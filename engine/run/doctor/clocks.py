@@ -8,7 +8,7 @@ from engine.adapters.clock import Clock
 from engine.adapters.ib.timekeeping import APART
 from engine.model.session import EXCHANGE_ZONE, restarts_over
 from engine.run.doctor.finding import Finding, Group, fault, fine, unchecked, warning
-from engine.run.doctor.visit import Visit, coming_session
+from engine.run.looking.visit import Visit, coming_session
 
 LIMIT_SECONDS = 5.0
 LOOK_EVERY = 0.02

@@ -19,28 +19,27 @@ from engine.run.connecting import first_batch
 from engine.run.desk import Desk
 from engine.run.doctor.account import account
 from engine.run.doctor.admitted import admission
-from engine.run.doctor.choosing import facts_of, look
 from engine.run.doctor.clocks import hours, skew
 from engine.run.doctor.configured import found_settings
 from engine.run.doctor.dates import events_ahead, found_calendar, sessions_ahead
 from engine.run.doctor.disk import room
-from engine.run.doctor.finding import Finding, Group, Level, outage, unchecked
+from engine.run.doctor.finding import Finding, Group, Level, fault, outage, unchecked
 from engine.run.doctor.gateway import codec, greeted
 from engine.run.doctor.legs import chosen_legs
 from engine.run.doctor.packages import python_and_packages
 from engine.run.doctor.probe.probing import USUAL, probed
-from engine.run.doctor.records import integrity, is_held, not_kept
+from engine.run.doctor.records import integrity, not_kept
 from engine.run.doctor.streams import told_streams
 from engine.run.doctor.texts import found_desk
-from engine.run.doctor.visit import Visit, into_the_day
+from engine.run.looking.choosing import facts_of, look
+from engine.run.looking.neighbour import is_held
+from engine.run.looking.visit import FEW_LINES, LINES, Visit, into_the_day
 from engine.run.settings import Settings
 from engine.run.worlds import SimSettings, World, attached, simulated
 from engine.spec.files import find_files
 
 CLIENT_ID = 72
 """Which client looks: not the one that an engine trades as."""
-LINES, FEW_LINES = 90, 10
-"""Market data lines to use at most, and beside an engine that may use the others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,7 +184,8 @@ async def _seen(
     yield await skew(visit, clock)
     for finding in hours(visit.at, simulated=visit.link.is_simulated):
         yield finding
-    troubles = await facts_of(visit, desk)
+    lacking = await facts_of(visit, desk)
+    troubles = [fault(Group.DATA, f"facts of {name}", each.message, each.help or "") for name, each in lacking.items()]
     for finding in account(visit, desk, live=wanted.live):
         yield finding
     if desk.bots:

@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator
 
-from engine.evaluate.wording import describe
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.structure import strike_of, structure_text
-from engine.run.doctor.candidate import Candidate, Judged
-from engine.run.doctor.choosing import Looked
 from engine.run.doctor.finding import Finding, Group, fine, unchecked, warning
-from engine.run.doctor.visit import Visit
-from engine.run.glance import one_line
+from engine.run.looking.candidate import Candidate
+from engine.run.looking.choosing import Looked
+from engine.run.looking.visit import Visit
 from engine.run.position_text import price
-from engine.turn.judging import first_missing
 
 _MEND = "unknown never enters: see market data and calendars above"
 
@@ -33,13 +30,8 @@ def _told(visit: Visit, candidate: Candidate) -> Finding:
     if selection.refused:
         return fine(Group.LEGS, name, f"nothing fits now: {selection.refused}")
     text = "; ".join((_structure(candidate), *_but(visit, candidate)))
-    unknown = [f"unknown: {_words(each)}" for each in candidate.unknown]
+    unknown = [f"unknown: {each.words}" for each in candidate.unknown]
     return warning(Group.LEGS, name, "; ".join((text, *unknown)), _MEND) if unknown else fine(Group.LEGS, name, text)
-
-
-def _words(each: Judged) -> str:
-    said = first_missing(each.verdict) or describe(each.rule.rule, each.verdict)
-    return one_line(f"{each.rule.rule.name} {said}")
 
 
 def _structure(candidate: Candidate) -> str:
@@ -61,10 +53,10 @@ def _but(visit: Visit, candidate: Candidate) -> Iterator[str]:
         yield f"but no count of it fits: {candidate.refused}"
     for each in candidate.halts:
         if each.verdict.truth is True:
-            yield f"but it halts for the day: {_words(each)}"
+            yield f"but it halts for the day: {each.words}"
     missed = [each for each in (*candidate.when, *candidate.require) if each.verdict.truth is False]
     for each in missed:
-        yield f"but {_words(each)}"
+        yield f"but {each.words}"
     start, end = candidate.bot.window(visit.session, visit.at)
     if not start <= visit.at < end:
         zone = EXCHANGE_ZONE

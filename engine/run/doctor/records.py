@@ -8,20 +8,12 @@ from engine.record.record import Kind, Record
 from engine.run.audit.audit import audit_store
 from engine.run.doctor.finding import Finding, Group, counted, fault, fine, outage, unchecked, warning
 from engine.run.promotion.promotion import refuse_live_store
-from engine.store.open import is_in_use, is_there
+from engine.store.open import is_there
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.turn.state import Standing, Trading, after_request
 
 _BROKEN = "stop trading on it; 'rulebot store audit' shows more, 'rulebot store restore' puts a backup back"
-
-
-def is_held(store: Place) -> bool:
-    """Say whether an engine has the store now; one that cannot be asked counts as free, the store's check says why."""
-    try:
-        return is_there(store) and is_in_use(store)
-    except StoreError:
-        return False
 
 
 def integrity(store: Place, *, live: bool) -> Iterator[Finding]:

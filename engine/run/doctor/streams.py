@@ -1,34 +1,14 @@
-"""What streams, contract by contract: live, delayed, not subscribed, or silent; and what that means to bots."""
+"""What streams, in words, and what that means to bots: who needs it, and which subscription is missing."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from enum import Enum
-from math import isnan
 
 from engine.adapters.ib.contracts import subscription
-from engine.adapters.ib.feed import DELAYED, ELSEWHERE, LINES_USED_UP, NOT_SUBSCRIBED, PARTLY, IbFeed
 from engine.model.contract import Contract, Option
-from engine.model.values import dataclass
 from engine.run.desk import Desk
 from engine.run.doctor.finding import Finding, Group, Level
-from engine.run.doctor.visit import Visit
+from engine.run.looking.streams import CODE, Seen, Stream
+from engine.run.looking.visit import Visit
 from engine.turn.program import CompiledBot
-
-_CODE = re.compile(r"\(error (\d+)")
-
-
-class Stream(Enum):
-    """What comes on a market data line, the worst first."""
-
-    NOT_SUBSCRIBED = "not subscribed"
-    DELAYED = "delayed, never traded on"
-    ELSEWHERE = "taken by another session of this user"
-    NO_LINE = "no market data line left"
-    REFUSED = "refused"
-    SILENT = "nothing came"
-    PARTLY = "live in part"
-    LIVE = "live"
-
 
 ORDER = list(Stream)
 _LEVELS: Mapping[Stream, Level] = {
@@ -37,35 +17,6 @@ _LEVELS: Mapping[Stream, Level] = {
     Stream.SILENT: Level.WARNING,
     Stream.NO_LINE: Level.WARNING,
 }
-_BY_CODE: Mapping[int, Stream] = {
-    **dict.fromkeys(NOT_SUBSCRIBED, Stream.NOT_SUBSCRIBED),
-    DELAYED: Stream.DELAYED,
-    PARTLY: Stream.PARTLY,
-    ELSEWHERE: Stream.ELSEWHERE,
-    LINES_USED_UP: Stream.NO_LINE,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What a line has brought so far; `trouble` in the broker's words."""
-
-    stream: Stream
-    trouble: str = ""
-
-
-def seen_on(feed: IbFeed, contract: Contract) -> Seen:
-    """Return what the line of a contract that is streamed has brought."""
-    trouble = feed.troubles.get(contract, "")
-    if trouble:
-        code = _CODE.search(trouble)
-        return Seen(_BY_CODE.get(int(code[1]) if code else 0, Stream.REFUSED), trouble)
-    row = feed.board.rows.get(contract, -1)
-    if row in feed.board.frozen:
-        return Seen(Stream.DELAYED)
-    if row < 0 or (isnan(feed.board.quote_at[row]) and isnan(feed.board.last_at[row])):
-        return Seen(Stream.SILENT)
-    return Seen(Stream.LIVE)
 
 
 def told_streams(visit: Visit, desk: Desk, seen: Mapping[Contract, Seen]) -> Iterator[Finding]:
@@ -97,7 +48,7 @@ def _told(visit: Visit, name: str, contracts: list[Contract], found: list[Seen],
 def _mend(worst: Seen, contract: Contract) -> str:
     if worst.stream is Stream.LIVE:
         return ""
-    code = _CODE.search(worst.trouble)
+    code = CODE.search(worst.trouble)
     told = f" (error {code[1]})" if code else ""
     if worst.stream is Stream.ELSEWHERE:
         return f"log out of TWS, the phone and the web with this user{told}"

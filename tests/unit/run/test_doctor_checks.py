@@ -21,8 +21,9 @@ from engine.run.doctor.dates import events_ahead, found_calendar, sessions_ahead
 from engine.run.doctor.disk import room
 from engine.run.doctor.finding import Finding, Group, Level, exit_code, fault, fine, outage, unchecked, warning
 from engine.run.doctor.packages import Requirement, problem_with, python_and_packages, requirements
-from engine.run.doctor.records import integrity, is_held
+from engine.run.doctor.records import integrity
 from engine.run.doctor.texts import found_desk
+from engine.run.looking.neighbour import is_held
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.place import Place, place_of

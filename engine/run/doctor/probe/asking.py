@@ -14,7 +14,7 @@ from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side
 from engine.order.draft import Ticket, draft
 from engine.run.doctor.probe.answers import Answer, answer_to
 from engine.run.doctor.probe.tape import Tape
-from engine.run.doctor.visit import Visit
+from engine.run.looking.visit import Visit
 
 PATIENCE = 10
 """Seconds that the broker may take for an answer."""

@@ -11,7 +11,7 @@ from engine.run.doctor.finding import Finding, Group, counted, fault, fine, outa
 from engine.run.doctor.probe.asking import Probe
 from engine.run.doctor.probe.cases import CASES, Case, Outcome
 from engine.run.doctor.probe.tape import Tape
-from engine.run.doctor.visit import Visit, into_the_day
+from engine.run.looking.visit import Visit, into_the_day
 from engine.run.worlds import SimSettings, World, simulated
 
 USUAL = "SPY"

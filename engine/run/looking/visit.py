@@ -2,11 +2,13 @@
 
 It is the link of a run, and its feed. Events go through `turn` under a program without bots, so that facts, account
 and holdings are known as an engine knows them; commands that a turn may ask for are dropped. The broker's port is in
-nobody's hands but a probe's (`probe/asking.py`), which is asked for by name.
+nobody's hands but a probe's (`doctor/probe/asking.py`), which is asked for by name.
 """
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from copy import copy
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from engine.evaluate.snapshot import View
@@ -18,23 +20,51 @@ from engine.model.session import Session, exchange_date, session_after, session_
 from engine.ports import Batch
 from engine.run.bars import BarWatch
 from engine.run.desk import Desk
+from engine.run.looking.streams import Stream, seen_on
 from engine.run.worlds import World
 from engine.turn.program import AccountLimits, Program
 from engine.turn.state import State
 from engine.turn.turn import begin, turn
 from engine.turn.work import Work
 
-INSTALL = "doctor"
+INSTALL = "look"
+LINES, FEW_LINES = 90, 10
+"""Market data lines to use at most, and beside an engine that may use the others."""
 STEP = timedelta(seconds=1)
 INTO_THE_DAY = timedelta(hours=1)
+MOST_QUESTIONS = 30
+"""Messages after which the next second is waited for: a broker hears at most 45 a second, a symbol asks for a few."""
+OR_DELAYED = 3
+"""The market data type that asks for delayed data where live data is not subscribed. Source: TWS API."""
 STANDS_STILL = 60.0
 """Real seconds in which nothing at all comes, not even time, before we give up."""
 
 
-class Visit:
-    """The state as far as it has been told; `pass_time` lets more be told."""
+@dataclass(slots=True)
+class Usage:
+    """Market data lines so far: the most at once, how many were taken, and how many given up for others."""
 
-    def __init__(self, world: World, desk: Desk, calendar: EventCalendar, first: Batch, line_limit: int) -> None:
+    most: int = 0
+    taken: int = 0
+    given_up: int = 0
+
+
+class Visit:
+    """The state as far as it has been told; `pass_time` lets more be told.
+
+    takes_delayed: what is not subscribed is asked for as delayed data, and rules see that as if it were live.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        desk: Desk,
+        calendar: EventCalendar,
+        first: Batch,
+        line_limit: int,
+        *,
+        takes_delayed: bool = False,
+    ) -> None:
         self.link, self.feed = world.ib.link, world.ib.feed
         self.program = desk.program(INSTALL, {}, line_limit)
         self.line_limit = line_limit
@@ -44,6 +74,12 @@ class Visit:
         state = State(session=coming_session(first.at), board=self.feed.board, facts=Facts(events=calendar))
         self.state = begin(self.program, state, first.at).state
         self.up = next(event for event in first.events if isinstance(event, LinkUp))
+        self.usage = Usage()
+        self._is_counted = 0
+        self._takes_delayed = takes_delayed
+        if takes_delayed:
+            wire = self.link.wire
+            wire.pace.in_turn(lambda: wire.client.reqMarketDataType(OR_DELAYED))
         self._take(first)
 
     @property
@@ -85,16 +121,36 @@ class Visit:
         for event in events:
             self.state = turn(self._quiet, self.state, event).state
 
+    async def keep_pace(self) -> None:
+        """Wait for the next second when questions have nearly used this one up."""
+        sent = self.link.wire.client.connectionStats().numMsgSent
+        if sent - self._is_counted > MOST_QUESTIONS:
+            self._is_counted = sent
+            await self.pass_time()
+
     def watch(self, contracts: Iterable[Contract]) -> None:
-        """Stream exactly these."""
-        wanted = tuple(contracts)
+        """Stream exactly these, as far as the line limit allows."""
+        wanted = tuple(contracts)[: self.line_limit]
         if wanted != self.state.streamed:
+            before, after, usage = set(self.state.streamed), set(wanted), self.usage
+            usage.most = max(usage.most, len(after))
+            usage.taken += len(after - before)
+            usage.given_up += len(before - after) if after else 0
             self.feed.watch(wanted, self.program.extras())
             self.state = self.state._replace(streamed=wanted)
 
     def work(self) -> Work:
         """Return what the functions of a turn read; nothing of it is kept."""
-        return Work(self.program, self.state, self.at)
+        state = self.state
+        if self._takes_delayed and (rows := self._delayed_rows()):
+            board = copy(state.board)  # the same columns
+            board.frozen = board.frozen - rows
+            state = state._replace(board=board)
+        return Work(self.program, state, self.at)
+
+    def _delayed_rows(self) -> set[int]:
+        feed = self.feed
+        return {feed.board.rows[each] for each in feed.troubles if seen_on(feed, each).stream is Stream.DELAYED}
 
     def view(self) -> View:
         """Return what rules see now."""

@@ -3,18 +3,18 @@
 The levels of all bots come first; then structures take turns on the market data lines, as many at once as fit.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 
 from engine.evaluate.guess import BAND
+from engine.evaluate.snapshot import View
 from engine.evaluate.watch import entry_aims, entry_wish, watch_list
 from engine.model.contract import Contract
 from engine.model.errors import BrokerError
 from engine.run.desk import Desk
-from engine.run.doctor.candidate import Candidate, judge
-from engine.run.doctor.finding import Finding, Group, fault
-from engine.run.doctor.streams import Seen, Stream, seen_on
-from engine.run.doctor.visit import Visit
+from engine.run.looking.candidate import Candidate, judge
+from engine.run.looking.streams import Seen, Stream, seen_on
+from engine.run.looking.visit import Visit
 from engine.run.prepare import prepare
 
 PATIENCE = 10
@@ -26,29 +26,47 @@ LINES_OF_A_LEG, AT_THE_MONEY = 2 * BAND + 3, 4
 """Market data lines kept free for a leg, preferred strikes included, and for what is read at the money."""
 
 
+Also = Callable[[Candidate, View], bool]
+
+
+def _nothing_more(candidate: Candidate, view: View) -> bool:
+    return True
+
+
 @dataclass(slots=True)
 class Looked:
-    """All that was looked at: structures in the order of the specs, and what each line brought."""
+    """All that was looked at: structures in the order of the specs, and what each line brought.
+
+    turns: how often lines went to structures that had waited for them, the first time included.
+    """
 
     candidates: list[Candidate] = field(default_factory=list)
+    turns: int = 0
     seen: dict[Contract, Seen] = field(default_factory=dict)
 
 
-async def facts_of(visit: Visit, desk: Desk) -> list[Finding]:
-    """Ask for the slow facts of each bot, as a run does before a session; return what could not be had."""
-    found = []
-    for name, bot in desk.bots.items():
-        alone = replace(visit.program, bots={name: bot})
+async def facts_of(visit: Visit, desk: Desk) -> dict[str, BrokerError]:
+    """Ask for the slow facts of each bot, as a run does before a session; return what could not be had, and by whom.
+
+    A universe asks symbol by symbol: one that the broker does not know spoils none of the others.
+    """
+    found = {}
+    for part in (each for bot in desk.bots.values() for each in ([one.bot for one in bot.members] or [bot])):
+        alone = replace(visit.program, bots={part.key: part})
+        await visit.keep_pace()
         try:
             async for event in prepare(alone, visit.feed, visit.session, visit.at, visit.state.facts):
                 visit.learn([event])
         except BrokerError as error:
-            found.append(fault(Group.DATA, f"facts of {name}", error.message, error.help or ""))
+            found[part.key] = error
     return found
 
 
-async def look(visit: Visit, desk: Desk, *, chooses: bool) -> Looked:
-    """Stream what the bots read, and with `chooses` choose the legs of each structure. Raises: BrokerError."""
+async def look(visit: Visit, desk: Desk, *, chooses: bool, also: Also = _nothing_more) -> Looked:
+    """Stream what the bots read, and with `chooses` choose the legs of each structure. Raises: BrokerError.
+
+    also: reads more of each structure whenever it was judged, and says whether it knows all.
+    """
     looked = Looked()
     await _levels(visit, desk, looked)
     if not chooses:
@@ -57,25 +75,28 @@ async def look(visit: Visit, desk: Desk, *, chooses: bool) -> Looked:
     looked.candidates = list(waiting)
     active: list[Candidate] = []
     while waiting or active:
+        is_new = False
         while waiting and (not active or _room(active) + _room(waiting[:1]) <= visit.line_limit):
             active.append(waiting.pop(0))
+            is_new = True
+        looked.turns += is_new
         _stream(visit, active)
         await visit.pass_time()
         _note(visit, looked)
-        active = [candidate for candidate in active if _goes_on(visit, candidate)]
+        active = [candidate for candidate in active if _goes_on(visit, candidate, also)]
     visit.watch(())
     return looked
 
 
-def _goes_on(visit: Visit, candidate: Candidate) -> bool:
+def _goes_on(visit: Visit, candidate: Candidate, also: Also) -> bool:
     """Judge a structure; say whether it is to be streamed on. Far strikes are found step by step: that takes longer."""
-    judge(visit, candidate)
+    is_known = also(candidate, judge(visit, candidate)) and candidate.is_known
     candidate.passes += 1
     aims = entry_aims(candidate.bot.plan, visit.view())
     is_nearer = candidate.selection is not None and bool(candidate.selection.missing) and aims != candidate.aims
     candidate.waited = 0 if is_nearer else candidate.waited + 1
     candidate.aims = aims
-    return not candidate.is_known and candidate.waited < _patience(visit) and candidate.passes < MOST_PASSES
+    return not is_known and candidate.waited < _patience(visit) and candidate.passes < MOST_PASSES
 
 
 async def _levels(visit: Visit, desk: Desk, looked: Looked) -> None:
@@ -107,9 +128,12 @@ def _note(visit: Visit, looked: Looked) -> None:
 
 
 def _room(candidates: Iterable[Candidate]) -> int:
-    """Return how many lines these structures may take: their wishes grow as quotes tell where their strikes lie."""
+    """Return how many lines these structures may take: their wishes grow until quotes tell where their strikes lie."""
     lines = 0
     for candidate in candidates:
+        if candidate.is_found:
+            lines += candidate.lines + BAND
+            continue
         plan = candidate.bot.plan
         legs = [leg for leg in (*plan.legs, *plan.needs.beside) if not leg.is_shares]
         lines += len(candidate.bot.levels) + LINES_OF_A_LEG * len(legs) + AT_THE_MONEY
@@ -118,7 +142,11 @@ def _room(candidates: Iterable[Candidate]) -> int:
 
 def _stream(visit: Visit, active: Iterable[Candidate]) -> None:
     view, facts = visit.view(), visit.state.facts
-    plans = [candidate.bot.plan for candidate in active]
-    wishes = [entry_wish(plan, entry_aims(plan, view), facts) for plan in plans]
+    wishes = []
+    for candidate in active:
+        plan = candidate.bot.plan
+        wish = entry_wish(plan, entry_aims(plan, view), facts)
+        candidate.lines = max(candidate.lines, len({*wish.need, *candidate.bot.levels}))
+        wishes.append(wish)
     levels = dict.fromkeys(level for candidate in active for level in candidate.bot.levels)
-    visit.watch(watch_list(wishes, levels, visit.state.streamed)[: visit.line_limit])
+    visit.watch(watch_list(wishes, levels, visit.state.streamed))

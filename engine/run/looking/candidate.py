@@ -1,15 +1,18 @@
 """One structure of a bot as it would be now: its legs, what they bring, and what its rules say of it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from engine.evaluate.evaluation import Verdict
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.evaluate.watch import Aim
+from engine.evaluate.wording import describe
 from engine.order.price import NetQuote
-from engine.run.doctor.visit import Visit
+from engine.run.glance import one_line
+from engine.run.looking.visit import Visit
 from engine.turn.choosing import how_many, opening_commission, price_legs, show_candidate
+from engine.turn.judging import first_missing
 from engine.turn.offering import at_the_money
 from engine.turn.program import CompiledBot, CompiledRule
 
@@ -21,27 +24,45 @@ class Judged:
     rule: CompiledRule
     verdict: Verdict
 
+    @property
+    def words(self) -> str:
+        """What was measured and held against what, or what is missing: `vix 23.10, below 22: 1.10 too much`."""
+        said = first_missing(self.verdict) or describe(self.rule.rule, self.verdict)
+        return one_line(f"{self.rule.rule.name} {said}")
+
+    @property
+    def may_come(self) -> bool:
+        """True when what it reads streams; a calendar, say, is there or is not."""
+        return not self.rule.rule.reads <= {"facts", "time"}
+
 
 @dataclass(slots=True)
 class Candidate:
     """One structure of a bot, and what was found for it so far.
 
     passes: seconds that its lines have streamed; waited: those since its strikes were last looked for elsewhere, which
-    `aims` tell. refused: why no count of it fits. when: what must hold for an entry, of the bot, of its universe and of
-    this alternative; halts: what must not.
+    `aims` tell. lines: market data lines that it needs. refused: why no count of it fits. when: what must hold for an
+    entry, of its universe, of the bot and of this alternative, which is `asked` too; halts: what must not.
     """
 
     bot: CompiledBot
     whole: CompiledBot
     passes: int = 0
     waited: int = 0
+    lines: int = 0
     aims: tuple[Aim | None, ...] = ()
     selection: Selection | None = None
     quote: NetQuote | None = None
     refused: str = ""
     when: tuple[Judged, ...] = ()
+    asked: tuple[Judged, ...] = ()
     halts: tuple[Judged, ...] = ()
     require: tuple[Judged, ...] = ()
+
+    @property
+    def is_found(self) -> bool:
+        """True once it is known around which strikes each leg lies, so that `lines` are all that it needs."""
+        return bool(self.aims) and all(aim is None or aim.centre is not None for aim in self.aims)
 
     @property
     def unknown(self) -> list[Judged]:
@@ -51,20 +72,27 @@ class Candidate:
     @property
     def is_known(self) -> bool:
         """True when nothing more has to come."""
-        if self.selection is None or self.selection.missing or self.unknown:
+        if self.selection is None or self.selection.missing or any(each.may_come for each in self.unknown):
             return False
         return self.quote is None or not self.quote.missing
 
 
-def judge(visit: Visit, candidate: Candidate) -> None:
-    """Choose the legs that a structure would have now, and judge its conditions; nothing is kept but the answer."""
+def judge(visit: Visit, candidate: Candidate) -> View:
+    """Choose the legs that a structure would have now, and judge its conditions; nothing is kept but the answer.
+
+    Return what was seen, with the structure at the price its order would start from, if there is one.
+    """
     bot, view = candidate.bot, visit.view()
+    head = candidate.whole.on(bot.symbol)
+    asked = (rule for choice in head.choices if choice.name == bot.alternative for rule in choice.when)
     candidate.halts = _judged(bot.halts, view)
-    candidate.when = (*_judged(_conditions(candidate), view), *_offered(candidate, view))
+    candidate.asked = _judged(asked, view)
+    candidate.when = (*_offered(candidate, view), *_judged(head.when, view), *candidate.asked)
     candidate.selection = selection = select(bot.plan.legs, bot.plan.expiry, view, bot.expected_move)
     candidate.quote, candidate.refused, candidate.require = None, "", ()
     if selection.is_complete:
         _judge_structure(visit, candidate, view, selection)
+    return view
 
 
 def _judge_structure(visit: Visit, candidate: Candidate, view: View, selection: Selection) -> None:
@@ -91,10 +119,3 @@ def _offered(candidate: Candidate, view: View) -> tuple[Judged, ...]:
     found = _judged(member.require, view)
     view.legs = ()
     return found
-
-
-def _conditions(candidate: Candidate) -> Iterator[CompiledRule]:
-    """Yield the entry conditions of a bot, and what asks for this alternative where it has several."""
-    bot = candidate.whole.on(candidate.bot.symbol)
-    yield from bot.when
-    yield from (rule for choice in bot.choices if choice.name == candidate.bot.alternative for rule in choice.when)

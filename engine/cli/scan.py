@@ -1,0 +1,172 @@
+"""`rulebot scan`: what each structure of some specs would be now, ranked by their own words; nothing is sent."""
+
+import asyncio
+import csv
+import io
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.paths import SPECS
+from engine.model.errors import MisuseError
+
+if TYPE_CHECKING:
+    from engine.run.scan.row import Scan, ScanRow
+    from engine.run.scan.scan import Wanted
+
+SHOWN_SCANS = 20
+"""Earlier scans, or rows of a symbol, that are shown unless --top says otherwise."""
+
+
+@click.command("scan", short_help="Measure and rank what each symbol's trade would be now.")
+@click.argument("specs", nargs=-1, metavar="[SPEC]...", type=SPECS)
+@click.option("--sim", is_flag=True, help="Look at a simulated market: nothing else is needed.")
+@click.option("--live", is_flag=True, help="Look through the gateway of the account with real money.")
+@click.option(
+    "--gateway",
+    "address",
+    metavar="HOST:PORT",
+    help="Where IB Gateway or TWS listens (default: port 4002 or 7497 here, live 4001 or 7496); "
+    "with --sim a 'rulebot gateway'.",
+)
+@click.option("--top", type=click.IntRange(1), metavar="N", help="Show the best N of each bot only.")
+@click.option("--all", "all_shown", is_flag=True, help="Show those too for which a condition does not hold, and why.")
+@click.option("--sort", metavar="MEASURE", default="", help="Go by this measure (default: the spec's own rank).")
+@click.option(
+    "--lines",
+    type=click.IntRange(1, 100),
+    metavar="N",
+    help="Market data lines to use at most (default 90; 10 while an engine runs on this machine).",
+)
+@click.option("--settings", type=click.Path(path_type=Path), help="The settings file (default: rulebot.toml).")
+@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
+@click.option(
+    "--history",
+    is_flag=False,
+    flag_value="",
+    metavar="[SYMBOL]",
+    help="Show earlier scans, or what they said of a symbol, instead.",
+)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "csv"]), default="text", help="For eyes or machines."
+)
+def scan(**options: Any) -> None:
+    """Measure the structure that each symbol of each SPEC (files, folders) would trade now: price, greeks, days to
+    expiry, volatility and its rank, volume, open interest, quote width, probability of profit, return on risk,
+    crowding; and whether all conditions of the spec hold, or the first that does not, and by how much.
+
+    Rows are ranked by the spec's rank. Those for which a condition does not hold are left out unless --all is given.
+    Symbols take turns on the market data lines. Nothing is sent but questions, as a client of its own; what was
+    found is kept for --history and the page.
+
+    Exit code: 0, 1 for problems in SPEC, 2 for misuse, 3 when the gateway or the disk failed.
+    """
+    if options["history"] is not None:
+        _show_history(options)
+        return
+    from engine.cli.validate import show_problems
+    from engine.run.desk import ProblemsError
+    from engine.run.scan.row import document, head
+    from engine.run.scan.scan import scan as look_at
+    from engine.store.scans import keep, scans_file
+
+    wanted = _wanted(options)
+    logging.basicConfig(level=logging.CRITICAL, force=True)
+    try:
+        found = asyncio.run(look_at(wanted))
+    except ProblemsError as error:
+        show_problems(error.found, "text", err=True)
+        raise click.exceptions.Exit(error.exit_code) from error
+    _show(found, options)
+    keep(scans_file(), head(found), [document(row) for row in found.rows])
+
+
+def _wanted(options: Mapping[str, Any]) -> "Wanted":
+    from engine.cli.run import gateway_address
+    from engine.cli.validate import parse_settings
+    from engine.run.scan.scan import Wanted
+    from engine.store.latest import data_folder
+
+    if not options["specs"]:
+        raise MisuseError("no spec was named", "name files or folders, such as specs/*.yaml; --history needs none")
+    if options["live"] and options["sim"]:
+        raise MisuseError("--live is an account with real money: --sim does not go with it")
+    host, port = gateway_address(options["address"])
+    return Wanted(
+        specs=options["specs"],
+        overrides=parse_settings(options["overrides"]),
+        settings=options["settings"],
+        flags={"host": host, "live_port" if options["live"] else "port": port},
+        live=options["live"],
+        sim=options["sim"],
+        sort=options["sort"],
+        lines=options["lines"],
+        data=data_folder(),
+    )
+
+
+def _chosen(found: "Scan", options: Mapping[str, Any]) -> "list[ScanRow]":
+    """Return the rows that are shown: the best of each bot."""
+    top = options["top"]
+    rows = []
+    for name in found.bots:
+        of_bot = [row for row in found.rows if row.bot == name and (options["all_shown"] or row.holds is True)]
+        rows += of_bot[:top]
+    return rows
+
+
+def _show(found: "Scan", options: Mapping[str, Any]) -> None:
+    from engine.cli.scan_text import next_lines, scan_lines
+    from engine.cli.stores import print_json
+    from engine.run.scan.row import COLUMNS, document, head
+
+    rows = _chosen(found, options)
+    if options["form"] == "json":
+        print_json({"scan": head(found), "rows": [document(row) for row in rows]})
+    elif options["form"] == "csv":
+        click.echo(_csv(COLUMNS, [document(row) for row in rows]), nl=False)
+    else:
+        for line in scan_lines(found, rows, all_shown=options["all_shown"]):
+            click.echo(line)
+        for line in next_lines(found, _flags(options)):
+            click.echo(line)
+
+
+def _flags(options: Mapping[str, Any]) -> list[str]:
+    """Return the options of a run that are those of this scan; real money is for a person to type."""
+    where = [] if options["address"] is None or options["live"] else ["--gateway", options["address"]]
+    sets = [word for each in options["overrides"] for word in ("--set", each)]
+    return [*(["--sim"] if options["sim"] else []), *where, *sets]
+
+
+def _csv(names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(names)
+    table.writerows([["" if row[name] is None else row[name] for name in names] for row in rows])
+    return text.getvalue()
+
+
+def _show_history(options: Mapping[str, Any]) -> None:
+    """Show earlier scans, or the rows of a symbol. Raises: MisuseError, StoreError."""
+    from engine.cli.scan_text import history_lines, symbol_lines
+    from engine.cli.stores import print_json
+    from engine.store.scans import OF_A_ROW, OF_A_SCAN, rows_about, scans, scans_file
+
+    if options["specs"]:
+        raise MisuseError("--history shows earlier scans: leave SPEC out", "as in 'rulebot scan --history SPY'")
+    symbol, many = options["history"], options["top"] or SHOWN_SCANS
+    rows = rows_about(scans_file(), symbol, many) if symbol else scans(scans_file(), many)
+    if options["form"] == "json":
+        print_json({"rows" if symbol else "scans": rows})
+    elif options["form"] == "csv":
+        names = ("at", "world", *OF_A_ROW) if symbol else ("id", *OF_A_SCAN, "rows", "held")
+        click.echo(_csv(names, rows), nl=False)
+    elif not rows:
+        click.echo(f"no scan has seen {symbol} yet" if symbol else "nothing was scanned yet")
+    else:
+        for line in symbol_lines(rows) if symbol else history_lines(rows):
+            click.echo(line)

@@ -1,0 +1,169 @@
+"""A scan for eyes: a table for each bot, what it took, and what to type next; and earlier scans."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from engine.compile.plan import Call
+from engine.compile.vocabulary import VOCABULARY
+from engine.evaluate.wording import shown
+from engine.model.session import EXCHANGE_ZONE
+from engine.record.codec import utc_time
+from engine.run.columns import aligned
+from engine.run.position_text import price
+from engine.run.scan.row import Scan, ScanRow
+
+_HEADS = (
+    *("dte", "price", "delta", "gamma", "theta", "vega", "iv", "rank", "pctl"),
+    *("vol", "oi", "width", "prob", "itm", "ror", "crowd"),
+)
+_OWN = frozenset(("dte", "iv", "iv_rank", "iv_percentile", "volume", "open_interest", "quote_width", "crowding"))
+"""Measures that a table has in any case, so that being ranked by one adds no column."""
+Row = Mapping[str, Any]
+
+
+def scan_lines(scan: Scan, rows: Sequence[ScanRow], *, all_shown: bool) -> Iterator[str]:
+    """Yield the whole for eyes; `rows` are those that are shown."""
+    for name in scan.bots:
+        of_bot = [row for row in scan.rows if row.bot == name]
+        yield _title(name, of_bot)
+        yield from _table([row for row in rows if row.bot == name], all_shown=all_shown)
+        yield ""
+    if any(row.data == "delayed" for row in scan.rows):
+        yield "(delayed) what is not subscribed came 10 to 15 minutes late: no bot trades on such data"
+    yield taken(scan)
+    yield from (f"note: {note}" for note in scan.notes)
+
+
+def _title(name: str, rows: Sequence[ScanRow]) -> str:
+    held = sum(row.holds is True for row in rows)
+    text = f"{name}: all conditions hold for {held} of {len(rows)}"
+    if rows and rows[0].by:
+        text += f"; by {rows[0].by}"
+    entered = [row.symbol for row in rows if row.taken]
+    return f"{text}; * it would enter {', '.join(entered)}" if entered else text
+
+
+def _table(rows: Sequence[ScanRow], *, all_shown: bool) -> list[str]:
+    if not rows:
+        return [" none: --all shows what each lacks"]
+    by = rows[0].by
+    extra = [by] if by and by not in _OWN else []
+    heads = ["", "symbol", "trade", *extra, *_HEADS, *(["lacks"] if all_shown else [])]
+    cells = [_cells(row, bool(extra), all_shown=all_shown) for row in rows]
+    numbers = frozenset(range(3, len(heads) - all_shown))
+    return aligned([heads, *cells], right=numbers)
+
+
+def _cells(row: ScanRow, has_by: bool, *, all_shown: bool) -> list[str]:
+    place = f"{row.place or '-'}{'*' if row.taken else ''}"
+    name = " ".join(filter(None, (row.symbol, row.alternative, "(delayed)" if row.data == "delayed" else "")))
+    by = [value_text(row.by, row.value)] if has_by else []
+    lacks = [row.why] if all_shown else []
+    return [place, name, trade_text(_as_dict(row)), *by, *_numbers(row), *lacks]
+
+
+def _as_dict(row: ScanRow) -> Row:
+    return {"structure": row.structure, "price": row.price, "symbol": row.symbol}
+
+
+def _numbers(row: ScanRow) -> Iterator[str]:
+    yield "-" if row.dte is None else str(row.dte)
+    yield "-" if row.price is None else price(row.price)
+    yield from (_figure(greek) for greek in (row.delta, row.gamma, row.theta, row.vega))
+    yield _plain(row.iv, ".1f", "%")
+    yield from (_plain(each, ".0f") for each in (row.iv_rank, row.iv_percentile))
+    yield from (_plain(each, ",.0f") for each in (row.volume, row.open_interest))
+    yield _plain(row.quote_width, ".2f")
+    yield from map(_share, (row.probability_of_profit, row.probability_in_the_money, row.return_on_risk))
+    yield _plain(row.crowding, ".0f")
+
+
+def _plain(number: float | None, form: str, unit: str = "") -> str:
+    return "-" if number is None else f"{number:{form}}{unit}"
+
+
+def _figure(number: float | None) -> str:
+    """Return three figures of a greek: 721, 17.0, -2.97, 0.034."""
+    if number is None:
+        return "-"
+    places = 0 if abs(number) >= 100 else 1 if abs(number) >= 10 else 2 if abs(number) >= 1 else 3
+    return f"{number:,.{places}f}"
+
+
+def trade_text(row: Row) -> str:
+    """Return `sell 46/51p`: the symbol stands beside it."""
+    structure, net = str(row["structure"]), row["price"]
+    if not structure:
+        return "-"
+    own = structure.removeprefix(f"{row['symbol']} ")
+    return own if net is None else f"{'sell' if net > 0 else 'buy'} {own}"
+
+
+def value_text(measure: str, value: float | None) -> str:
+    """Return a value as its measure is written."""
+    if value is None:
+        return "-"
+    found = VOCABULARY.get(measure)
+    return f"{value:g}" if found is None else shown(value, Call(measure, (), found.quantity))
+
+
+def taken(scan: Scan) -> str:
+    """Return what a scan took: time, lines, turns."""
+    many = "1 structure" if scan.structures == 1 else f"{scan.structures} structures"
+    turns = "1 turn" if scan.turns == 1 else f"{scan.turns} turns"
+    delayed = sum(row.data == "delayed" for row in scan.rows)
+    lines = f"at most {scan.lines} of {scan.line_limit} market data lines"
+    return (
+        f"{scan.world}, {clock(scan.at)}: {many} in {scan.seconds:.0f} s of the market's clock, {lines}, {turns}; "
+        f"{scan.lines_taken} lines taken, {scan.lines_evicted} evicted for the next"
+        + (f"; {delayed} on delayed data" if delayed else "")
+    )
+
+
+def next_lines(scan: Scan, flags: Sequence[str]) -> Iterator[str]:
+    """Yield what to type next: what the best bot does in words, then the run that enters by itself."""
+    held = [row for row in scan.rows if row.holds is True]
+    best = next((row for row in held if row.taken), held[0] if held else None)
+    if best is None:
+        return
+    file = scan.bots[best.bot]
+    yield f"next: rulebot explain {file}"
+    yield f"      rulebot run --paper {' '.join([*flags, file])}"
+
+
+def clock(at: datetime | str) -> str:
+    """Return `2026-10-21 10:30:18` in New York."""
+    moment = utc_time(at) if isinstance(at, str) else at
+    return f"{moment.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}"
+
+
+# ---------------------------------------------------------------- earlier scans
+
+
+def history_lines(scans: Iterable[Row]) -> list[str]:
+    """Return a line for each earlier scan."""
+    heads = ("", "at (New York)", "market", "rows", "hold", "seconds", "lines", "specs")
+    rows = [
+        (str(each["id"]), clock(each["at"]), each["world"], str(each["rows"]), str(each["held"]),
+         f"{each['seconds']:.0f}", str(each["lines"]), " ".join(each["specs"]))
+        for each in scans
+    ]  # fmt: skip
+    return aligned([heads, *rows], right=frozenset((0, 3, 4, 5, 6)))
+
+
+def symbol_lines(rows: Iterable[Row]) -> list[str]:
+    """Return a line for each earlier row of a symbol."""
+    heads = ("at (New York)", "market", "bot", "trade", "price", "iv", "rank", "prob", "ror", "by", "value", "lacks")
+    found = [
+        (clock(each["at"]), f"{each['world']}{' delayed' if each['data'] == 'delayed' else ''}", each["bot"],
+         trade_text(each), "-" if each["price"] is None else price(each["price"]), _plain(each["iv"], ".1f", "%"),
+         _plain(each["iv_rank"], ".0f"), _share(each["probability_of_profit"]), _share(each["return_on_risk"]),
+         each["by"], value_text(each["by"], each["value"]) if each["by"] else "", each["why"])
+        for each in rows
+    ]  # fmt: skip
+    return aligned([heads, *found], right=frozenset((4, 5, 6, 7, 8, 10)))
+
+
+def _share(part: float | None) -> str:
+    return _plain(None if part is None else part * 100, ".0f", "%")

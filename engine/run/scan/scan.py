@@ -1,0 +1,149 @@
+"""The front door: connect as a client of one's own, look at every structure of some specs, and rank them.
+
+Nothing is sent but questions. A scan is a reader: its numbers may be delayed, and say so; no bot trades on them.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import field
+from pathlib import Path
+
+from engine.model.facts import EventCalendar
+from engine.model.session import EXCHANGE_ZONE
+from engine.model.values import dataclass
+from engine.run.calendars import load_calendar
+from engine.run.connecting import first_batch
+from engine.run.desk import Desk, check_overrides, load_desk
+from engine.run.looking.choosing import Looked, facts_of, look
+from engine.run.looking.neighbour import is_held
+from engine.run.looking.visit import FEW_LINES, LINES, Visit, into_the_day
+from engine.run.scan.measures import widened
+from engine.run.scan.measuring import Measuring
+from engine.run.scan.ranking import rows_of
+from engine.run.scan.row import Scan
+from engine.run.settings import Settings, read_settings
+from engine.run.worlds import SimSettings, World, attached, simulated
+
+CLIENT_ID = 73
+"""Which client scans: neither the one that an engine trades as, nor that of another command."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is to be scanned, and where.
+
+    flags: settings that were given with the command; their `host` and `port` name a gateway. sim: a simulated one, of
+    its own when the flags name none. sort: a measure to go by, "" is the spec's rank. lines: market data lines to use
+    at most, None is as many as a run beside an engine of this machine allows. data: the folder of what rulebot keeps.
+    """
+
+    specs: tuple[str, ...]
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    settings: Path | None = None
+    flags: Mapping[str, object] = field(default_factory=dict)
+    live: bool = False
+    sim: bool = False
+    sort: str = ""
+    lines: int | None = None
+    data: Path
+
+    @property
+    def is_embedded(self) -> bool:
+        """True when the market is one of our own, made for this scan."""
+        return self.sim and self.flags.get("host") is None
+
+
+async def scan(wanted: Wanted) -> Scan:
+    """Scan what is wanted. Raises: SpecError, MisuseError, BrokerError, StoreError."""
+    desk = load_desk(wanted.specs, wanted.overrides, None)
+    check_overrides(desk, wanted.overrides)
+    desk = widened(desk, wanted.sort)
+    folder = Path(desk.texts[0].file).parent.parent
+    settings = read_settings(wanted.settings, folder, wanted.data, flags=dict(wanted.flags))
+    limit, note = allowed_lines(wanted, settings)
+    async with _world(wanted, settings) as world:
+        found = await scanned(world, desk, load_calendar(wanted.data), wanted, limit)
+    return found.noting(note) if note else found
+
+
+def allowed_lines(wanted: Wanted, settings: Settings) -> tuple[int, str]:
+    """Return how many market data lines may be used, and why so few: an engine that runs here needs the others."""
+    if wanted.lines is not None:
+        return wanted.lines, ""
+    stores = () if wanted.sim else (settings.store, settings.live_store)
+    held = next((each for each in stores if is_held(each)), None)
+    if held is None:
+        return LINES, ""
+    return (
+        FEW_LINES,
+        f"an engine runs on {held}, and a user has 100 lines: {FEW_LINES} may be used; --lines allows more",
+    )
+
+
+def _world(wanted: Wanted, settings: Settings) -> AbstractAsyncContextManager[World]:
+    if wanted.is_embedded:
+        return simulated(SimSettings(), CLIENT_ID)
+    port = settings.live_port if wanted.live else settings.port
+    account = "" if wanted.sim or wanted.live else settings.account
+    return attached(settings.host, port, CLIENT_ID, account, lockstep=wanted.sim, live=wanted.live)
+
+
+async def scanned(world: World, desk: Desk, calendar: EventCalendar, wanted: Wanted, line_limit: int) -> Scan:
+    """Return what a gateway lets be known of the structures of a desk that is widened. Raises: BrokerError."""
+    first = await first_batch(world.ib.link, "scan")
+    visit = Visit(world, desk, calendar, first, line_limit, takes_delayed=True)
+    try:
+        if wanted.is_embedded:
+            await into_the_day(visit)
+        return await _scanned(visit, desk, wanted)
+    finally:
+        visit.close()
+
+
+async def _scanned(visit: Visit, desk: Desk, wanted: Wanted) -> Scan:
+    began = visit.at
+    lacking = await facts_of(visit, desk)
+    await visit.pass_time()  # so that what was asked and what is to be streamed are not one second's messages
+    measuring = Measuring(visit, wanted.sort)
+    looked = await look(visit, desk, chooses=True, also=measuring)
+    rows = [
+        row
+        for name, bot in desk.bots.items()
+        for row in rows_of(
+            bot,
+            [(each, measuring.found[each.bot.key]) for each in looked.candidates if each.bot.plan.name == name],
+            wanted.sort,
+        )
+    ]
+    troubles = [f"{key}: {error.message}" for key, error in lacking.items()]
+    usage = visit.usage
+    return Scan(
+        at=visit.at,
+        world="simulated" if visit.link.is_simulated else "live" if wanted.live else "paper",
+        bots={text.name: text.file for text in desk.texts},
+        rows=tuple(rows),
+        structures=len(looked.candidates),
+        seconds=(visit.at - began).total_seconds(),
+        lines=usage.most,
+        line_limit=visit.line_limit,
+        turns=looked.turns,
+        lines_taken=usage.taken,
+        lines_evicted=usage.given_up,
+        notes=(*troubles, *_notes(visit, desk, looked)),
+    )
+
+
+def _notes(visit: Visit, desk: Desk, looked: Looked) -> Iterator[str]:
+    """Yield what the rows do not say: closed exchanges, windows that are not on, structures with too few lines."""
+    if not visit.is_in_hours:
+        opens = visit.session.open.astimezone(EXCHANGE_ZONE)
+        yield f"the exchange is closed: the next session opens on {opens:%Y-%m-%d} at {opens:%H:%M}"
+    for name, bot in desk.bots.items():
+        start, end = bot.window(visit.session, visit.at)
+        if not start <= visit.at < end:
+            clock, first, last = (each.astimezone(EXCHANGE_ZONE) for each in (visit.at, start, end))
+            yield f"{name} enters {first:%H:%M} to {last:%H:%M} only, and it is {clock:%H:%M}"
+    cut = [each.lines for each in looked.candidates if each.lines > visit.line_limit]
+    if cut:
+        many = "1 structure needs" if len(cut) == 1 else f"{len(cut)} structures need"
+        yield f"{many} more than {visit.line_limit} market data lines, up to {max(cut)}: --lines allows more"

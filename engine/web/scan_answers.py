@@ -1,0 +1,65 @@
+"""What `/api/scan` answers: the last scan as its file has it, under the same names (docs/scan.md)."""
+
+from pydantic import BaseModel
+
+
+class ScanTold(BaseModel):
+    """One scan. at: New York. world: paper, live or simulated; seconds by the market's clock."""
+
+    id: int
+    at: str
+    world: str
+    specs: list[str]
+    structures: int
+    seconds: float
+    lines: int
+    line_limit: int
+    turns: int
+    lines_taken: int
+    lines_evicted: int
+    notes: list[str]
+
+
+class ScanRowTold(BaseModel):
+    """One structure. holds: whether all conditions of its spec did, None while unknown; why: the first that did not."""
+
+    bot: str
+    symbol: str
+    alternative: str
+    structure: str
+    expiry: str | None
+    quantity: int | None
+    price: float | None
+    mid: float | None
+    natural: float | None
+    delta: float | None
+    gamma: float | None
+    theta: float | None
+    vega: float | None
+    dte: int | None
+    iv: float | None
+    iv_rank: float | None
+    iv_percentile: float | None
+    volume: float | None
+    open_interest: float | None
+    quote_width: float | None
+    probability_of_profit: float | None
+    probability_in_the_money: float | None
+    return_on_risk: float | None
+    crowding: float | None
+    by: str
+    value: float | None
+    place: int
+    taken: bool
+    holds: bool | None
+    why: str
+    short: float | None
+    data: str
+    missing: dict[str, str]
+
+
+class LastScan(BaseModel):
+    """The last scan, and its rows, best first; None and no rows where nothing was scanned yet."""
+
+    scan: ScanTold | None
+    rows: list[ScanRowTold]

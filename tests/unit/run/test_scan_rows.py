@@ -1,0 +1,247 @@
+"""Rows of a scan from what was judged and measured: which alternative, whether all holds, in which place."""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from scan_rows import row, scan_of
+
+from engine.cli.scan_text import next_lines, scan_lines, trade_text, value_text
+from engine.evaluate.evaluation import Verdict
+from engine.evaluate.reading import AtLeast, Unknown
+from engine.evaluate.select import Selection
+from engine.evaluate.snapshot import LegView
+from engine.model.contract import Option, Right
+from engine.model.errors import MisuseError
+from engine.order.price import NetQuote
+from engine.run.desk import load_desk
+from engine.run.looking.candidate import Candidate, Judged
+from engine.run.scan.holding import holding
+from engine.run.scan.measures import MEASURES, calls, widened
+from engine.run.scan.measuring import Measured
+from engine.run.scan.ranking import rows_of
+from engine.run.scan.row import ScanRow
+from engine.turn.program import CompiledBot
+
+ROOT = Path(__file__).parents[3]
+
+
+def bot_of(name: str) -> CompiledBot:
+    return load_desk([str(ROOT / name)], {}, None).bots[Path(name).stem]
+
+
+RANKED = bot_of("examples/by_category.yaml")
+CHOOSING = bot_of("examples/universe.yaml")
+SYMBOLS = [member.symbol for member in RANKED.members]
+
+
+def judged(bot: CompiledBot, *verdicts: Verdict, place: str = "when") -> tuple[Judged, ...]:
+    return tuple(Judged(rule, verdict) for rule, verdict in zip(getattr(bot, place), verdicts, strict=False))
+
+
+def selected(bot: CompiledBot) -> Selection:
+    legs = [
+        LegView(leg.name, Option(bot.symbol, bot.symbol, EXPIRY, Decimal(strike), Right.PUT), -1, leg.sign, 1)
+        for leg, strike in zip(bot.plan.legs, (100, 95), strict=True)
+    ]
+    return Selection(tuple(legs), ())
+
+
+EXPIRY = date(2026, 11, 13)
+
+
+def candidate(whole: CompiledBot, symbol: str, *verdicts: Verdict, alternative: str = "") -> Candidate:
+    """Return a candidate whose legs were chosen and priced, and whose `when` said this."""
+    bot = whole.on(symbol).taking(alternative)
+    found = Candidate(bot, whole)
+    found.when = judged(whole.on(symbol), *verdicts)
+    found.selection, found.quote = selected(bot), NetQuote(1.05, 1.0)
+    return found
+
+
+def measured(rank: float | None = None, **numbers: float) -> Measured:
+    known = Unknown("rv is 0") if rank is None else rank
+    return Measured(numbers=dict(numbers), start=1.05, quantity=1, commission=Decimal("2.00"), rank=known)
+
+
+TRUE, FALSE, UNKNOWN = Verdict(True), Verdict(False, -0.02, -0.01), Verdict(None, missing="no calendar")
+
+
+# ---------------------------------------------------------------- whether all holds
+
+
+def test_all_hold() -> None:
+    assert holding(candidate(RANKED, "XLE", TRUE, TRUE), measured()).truth is True
+
+
+def test_a_false_one_decides_before_an_unknown_one_and_says_by_how_much() -> None:
+    found = holding(candidate(RANKED, "XLE", UNKNOWN, FALSE), measured())
+    assert (found.truth, found.short) == (False, 1.0)
+    assert found.why == "move -2.0%, above -1%: 1.0% too little"
+
+
+def test_an_unknown_one_is_said_when_none_is_false() -> None:
+    found = holding(candidate(RANKED, "XLE", UNKNOWN, TRUE), measured())
+    assert (found.truth, found.why) == (None, "unknown: no_event no calendar")
+
+
+def test_the_first_that_fails_is_said_and_the_others_are_counted() -> None:
+    one = candidate(RANKED, "XLE", TRUE, FALSE)
+    one.refused = "quantity: none fits"
+    assert holding(one, measured()).why.endswith("too little; and 1 more")
+
+
+def test_without_legs_or_a_price_it_does_not_hold() -> None:
+    one = candidate(RANKED, "XLE", TRUE, TRUE)
+    one.selection = Selection((), (), refused="no strike below 5")
+    assert holding(one, measured()) == (False, "no legs: no strike below 5", None)
+    one.selection = Selection((), (), missing="strikes are not quoted")
+    assert holding(one, measured()) == (None, "no legs: strikes are not quoted", None)
+    one.selection, one.quote = selected(one.bot), NetQuote(None, None, "short_put: no bid")
+    assert holding(one, measured()) == (None, "no price: short_put: no bid", None)
+
+
+def test_what_it_could_lose_is_held_against_the_limit_of_the_spec() -> None:
+    one = candidate(RANKED, "XLE", TRUE, TRUE)
+    assert one.bot.plan.risk.max_loss_per_trade == Decimal(500)
+    fits = measured()  # 5 points less 1.05 is $395, and $2 of commissions
+    assert holding(one, fits).truth is True
+    two = measured()
+    two.quantity = 2
+    found = holding(one, two)
+    assert found.why == "could lose $792.00, max_loss_per_trade is $500.00"
+    assert found.short == pytest.approx(292 / 500)
+
+
+def test_a_halt_that_holds_keeps_out() -> None:
+    bot = bot_of("specs/put_lite.yaml")
+    one = Candidate(bot, bot)
+    one.selection, one.quote = Selection((), (), missing="nothing yet"), None
+    one.halts = judged(bot, Verdict(True, 5.0, 3.0), place="halts")
+    assert holding(one, Measured()).why.startswith("it would halt for the day: ")
+    one.halts = judged(bot, Verdict(False, 1.0, 3.0), place="halts")
+    assert holding(one, Measured()).why == "no legs: nothing yet"
+
+
+# ---------------------------------------------------------------- the order of rows
+
+
+def ranked(*values: float | None, sort: str = "", **numbers: tuple[float, ...]) -> list[ScanRow]:
+    found = [
+        (
+            candidate(RANKED, symbol, TRUE, TRUE),
+            measured(value, **{name: each[place] for name, each in numbers.items()}),
+        )
+        for place, (symbol, value) in enumerate(zip(SYMBOLS, values, strict=False))
+    ]
+    return rows_of(RANKED, found, sort)
+
+
+def test_the_rank_of_the_spec_orders_and_takes_as_many_as_it_says() -> None:
+    rows = ranked(1.0, 3.0, None, 2.0, 1.5)
+    assert [each.value for each in rows] == [3.0, 2.0, 1.5, 1.0, None]
+    assert [each.place for each in rows] == [1, 2, 3, 4, 5]
+    assert [each.taken for each in rows] == [True, True, True, False, False]
+    assert rows[-1].missing == {"rank": "rv is 0"}
+    assert {each.by for each in rows} == {"iv_over_rv"}
+
+
+def test_a_bound_is_no_value() -> None:
+    one = measured(1.0)
+    one.rank = AtLeast(2.0, "long_put: no ask")
+    (found,) = rows_of(RANKED, [(candidate(RANKED, "XLE", TRUE, TRUE), one)])
+    assert (found.value, found.taken, found.missing) == (None, False, {"rank": "long_put: no ask"})
+
+
+def test_what_does_not_hold_stands_below_and_is_not_taken() -> None:
+    pairs = [
+        (candidate(RANKED, SYMBOLS[0], TRUE, FALSE), measured(9.0)),
+        (candidate(RANKED, SYMBOLS[1], TRUE, TRUE), measured(1.0)),
+    ]
+    best, other = rows_of(RANKED, pairs)
+    assert (best.symbol, best.place, best.taken) == (SYMBOLS[1], 1, True)
+    assert (other.symbol, other.place, other.taken, other.value) == (SYMBOLS[0], 0, False, 9.0)
+
+
+def test_another_measure_orders_the_lowest_first_where_less_is_better() -> None:
+    wide = ranked(1.0, 2.0, 3.0, sort="quote_width", quote_width=(0.05, 0.20, 0.10))
+    assert [each.value for each in wide] == [0.05, 0.10, 0.20]
+    rich = ranked(1.0, 2.0, 3.0, sort="iv", iv=(20.0, 40.0, 30.0))
+    assert [each.value for each in rich] == [40.0, 30.0, 20.0]
+
+
+def choices(first: Verdict, second: Verdict | None = None) -> str:
+    """Return which alternative a symbol is shown with."""
+    pairs = []
+    for alternative, verdict in (("dear", first), ("cheap", second)):
+        one = candidate(CHOOSING, "SPY", alternative=alternative)
+        choice = next(each for each in CHOOSING.on("SPY").choices if each.name == alternative)
+        one.asked = tuple(Judged(rule, verdict) for rule in choice.when if verdict is not None)
+        pairs.append((one, measured(1.0)))
+    (found,) = rows_of(CHOOSING, pairs)
+    return found.alternative
+
+
+def test_the_alternative_that_would_be_taken_is_shown_and_unknown_ends_the_choice() -> None:
+    assert choices(TRUE) == "dear"
+    assert choices(FALSE) == "cheap"
+    assert choices(UNKNOWN) == "dear"
+
+
+# ---------------------------------------------------------------- what is measured
+
+
+def test_every_measure_is_asked_of_all_legs_of_the_first_underlying() -> None:
+    found = calls(RANKED.on("XLE").plan, "rv")
+    assert tuple(found) == (*MEASURES, "rv")
+    assert found["volume"].argument("of") == ("short_put", "long_put")
+    assert found["crowding"].argument("of") == "XLE"
+    parity = calls(bot_of("specs/spx_spy_parity.yaml").plan)
+    assert "probability_of_profit" not in parity
+    assert parity["iv"].argument("of") == "SPX"
+
+
+def test_crowding_is_left_out_beside_a_leg_near_the_money() -> None:
+    assert "crowding" not in calls(CHOOSING.on("SPY").taking("cheap").plan)
+    assert "crowding" in calls(CHOOSING.on("SPY").taking("dear").plan)
+
+
+def test_a_desk_is_widened_by_what_is_read_and_trades_the_same() -> None:
+    desk = load_desk([str(ROOT / "examples/by_category.yaml")], {}, None)
+    wide = widened(desk).bots["by_category"]
+    assert set(wide.plan.needs.implied) == set(SYMBOLS)
+    assert [leg.name for leg in wide.on("XLE").plan.needs.beside] == ["skew_put", "skew_call"]
+    assert wide.plan.digest == RANKED.plan.digest
+    assert wide.on("XLE").plan.legs == RANKED.on("XLE").plan.legs
+    with pytest.raises(MisuseError, match="--sort: unknown measure 'ivrank'"):
+        widened(desk, "ivrank")
+
+
+# ---------------------------------------------------------------- for eyes
+
+
+def test_words_of_a_trade_and_of_values() -> None:
+    assert trade_text({"structure": "AMD 220/225p", "symbol": "AMD", "price": 0.5}) == "sell 220/225p"
+    assert trade_text({"structure": "5900/5910p", "symbol": "SPX", "price": -0.5}) == "buy 5900/5910p"
+    assert trade_text({"structure": "", "symbol": "SPX", "price": None}) == "-"
+    assert value_text("probability_of_profit", 0.75) == "75.0%"
+    assert value_text("iv_rank", None) == "-"
+
+
+def test_delayed_data_and_notes_are_said_once_below_the_tables() -> None:
+    scan = scan_of(row("SPY", data="delayed", place=1), row("QQQ", place=2), notes=("it is closed",))
+    lines = list(scan_lines(scan, scan.rows, all_shown=False))
+    assert "SPY (delayed)" in lines[2]
+    assert lines[-3].startswith("(delayed) ")
+    assert lines[-2].endswith("173 evicted for the next; 1 on delayed data")
+    assert lines[-1] == "note: it is closed"
+
+
+def test_what_to_type_next_is_about_the_bot_that_would_enter() -> None:
+    held = scan_of(row("SPY", bot="a"), row("QQQ", bot="b", taken=True), bots={"a": "a.yaml", "b": "b.yaml"})
+    assert list(next_lines(held, ["--sim"])) == [
+        "next: rulebot explain b.yaml",
+        "      rulebot run --paper --sim b.yaml",
+    ]
+    assert list(next_lines(scan_of(row("SPY", holds=False)), [])) == []
