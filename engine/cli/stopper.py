@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -20,8 +21,13 @@ class Stopper:
         self.was_asked = False
 
     def listen(self) -> None:
-        """Take the signals from now on. Where the system has no such thing (Windows), Ctrl+C ends at once."""
+        """Take the signals from now on.
+
+        Where the system has no such thing (Windows) Ctrl+C ends at once; only the main thread of a process hears any.
+        """
         self._task = asyncio.current_task()
+        if threading.current_thread() is not threading.main_thread():
+            return
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             with suppress(NotImplementedError):

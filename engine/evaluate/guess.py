@@ -101,11 +101,15 @@ def _rough_move(about: Guessing) -> float | None:
 # ---------------------------------------------------------------- by a value that falls outward
 
 
+_FAR_DELTA = 0.45
+"""An absolute delta below which an option is out of the money; a leg nearer to it is not found among those."""
+
+
 def _at_delta(about: Guessing) -> Decimal | None:
     """Return the strike of the wanted delta: from streamed deltas when there are any, else from the normal curve."""
     target = float(about.leg.strike.target or 0)
     far = _far_deltas(about)
-    if far:
+    if far and target < _FAR_DELTA:
         return _along(about, far, target)
     move = _rough_move(about)
     if move is None or not 0 < target < 1:
@@ -191,7 +195,7 @@ def _far_deltas(about: Guessing) -> list[tuple[Decimal, float]]:
         delta = view.board.delta
         rows = view.chain(leg.trading_class, about.expiry, leg.right)
         deltas = ((strike, abs(delta[rows[strike]])) for strike in outward(leg, list(rows)))
-        known = view.memo[key] = [pair for pair in deltas if pair[1] < 0.45]
+        known = view.memo[key] = [pair for pair in deltas if pair[1] < _FAR_DELTA]
     return known
 
 

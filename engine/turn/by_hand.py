@@ -55,12 +55,12 @@ def step_by_hand(work: Work, bot: CompiledBot, blocked: str) -> None:
         work.set_bot(name, replace(state, waits=blocked))
         return
     enter_window(work, bot)
-    sent = work.bots[name].day.entries
+    known = set(work.positions)
     view = work.view()
     if (taken := take_alternative(work, bot, view, ())) is not None:
         choose_and_send(work, taken[0], view, taken[1])
-    if work.bots[name].day.entries > sent:
-        work.set_bot(name, replace(work.bots[name], by_hand=None))
+    if entered := [position for position in work.positions if position not in known]:
+        work.set_bot(name, replace(work.bots[name], by_hand=None, hand_entered=entered[0]))
 
 
 def _spent(work: Work, bot: CompiledBot) -> str:

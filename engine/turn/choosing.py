@@ -138,7 +138,10 @@ def note_missed(
 
 
 def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
-    """Judge `when`, the choice and `require` again on what is being entered; in a halt it does not hold."""
+    """Judge `when`, the choice and `require` again on what is being entered; in a halt it does not hold.
+
+    Of what an operator has had entered, `when` is not asked.
+    """
     view = work.view()
     name = position.bot
     if reason := halt_words(halted(work, bot.plan.underlyings)):
@@ -149,7 +152,8 @@ def still_holds(work: Work, bot: CompiledBot, position: Position) -> bool:
     if not still_offers(work, whole, bot.symbol, view):
         return False
     place = head.place("when")
-    readings = judge_all(work, name, place, head.when, view)
+    by_hand = name in work.bots and work.bots[name].hand_entered == position.id
+    readings = () if by_hand else judge_all(work, name, place, head.when, view)
     if not all(confirmed(work, name, place, reading, view) is True for reading in readings):
         return False
     if not still_takes(work, head, view, position.alternative):

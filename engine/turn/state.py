@@ -153,7 +153,8 @@ class BotState:
     it waits only for resting orders of the other side to be taken back, or for an answer on margin. margin: the last
     answer on it. trailing: the last reading for a best profit, by position and by what is measured. ranks: symbols of a
     universe that were taken last, and passed over. ranked: what each was ranked by last, and when. focus: symbols worth
-    lines for their strikes, the best first. by_hand: until when an entry that an operator has asked for is tried.
+    lines for their strikes, the best first. by_hand: until when an entry that an operator has asked for is tried;
+    hand_entered: the position that came of the last such one.
     """
 
     day: BotDay
@@ -175,6 +176,7 @@ class BotState:
     ranks: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     ranked: Mapping[str, tuple[float, datetime]] = field(default_factory=dict)
     by_hand: datetime | None = None
+    hand_entered: str = ""
     focus: tuple[str, ...] = ()
 
 

@@ -12,7 +12,7 @@ from engine.evaluate.listings import expiry_on
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.evaluate.watch import entry_aims, entry_wish
-from engine.model.contract import Option
+from engine.model.contract import Option, Right
 from engine.spec.spec import DteRule, Expiry, StrikeBy
 
 
@@ -258,3 +258,17 @@ def test_a_guess_leads_to_the_strikes_that_are_needed(strike: str) -> None:
                 desk.quote(option, board.bid[row], board.ask[row], board.delta[row])
     assert [leg.option.strike for leg in found.legs] == [leg.option.strike for leg in wanted.legs]
     assert Decimal(5900) <= found.legs[0].option.strike <= Decimal(5950)
+
+
+def test_a_leg_in_the_money_is_not_looked_for_among_those_out_of_it() -> None:
+    """Only options out of the money stream, as a bot beside it or a skew wants them: the guess stays at the money."""
+    bot = bot_of(
+        text_of(legs="\n  expiry: {dte: 0}\n  one: {buy: call, strike: {delta: 0.60}}\n", exits='\n  - time: "15:45"')
+    )
+    desk = Desk()
+    calls = [each for each in desk.board.rows if isinstance(each, Option) and each.right is Right.CALL]
+    desk.blind(*(option for option in calls if option.strike < 6005))
+    (aim,) = entry_aims(bot.plan, view_of(desk))
+    assert aim is not None
+    assert aim.centre is not None
+    assert aim.money - 2 <= aim.centre <= aim.money

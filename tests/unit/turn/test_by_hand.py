@@ -104,6 +104,39 @@ def test_a_bot_enters_at_once_whatever_its_window_and_its_conditions_say() -> No
     assert len(desk.submitted) == 1
 
 
+def test_its_further_tries_do_not_ask_the_conditions_either() -> None:
+    desk = Desk((text_of(entry=LATER),))
+    desk.until("10:30")
+    desk.ask(Request.ENTER, "spread")
+    desk.tick(1)
+    desk.ack(desk.last)
+    desk.tick(11)  # the ladder's next step
+    assert desk.order(desk.submitted[0].ref).attempt == 2
+    assert desk.replaced
+    desk.fill(desk.last)
+    assert desk.position.state == "open"
+
+
+def test_its_further_tries_ask_what_its_legs_must_offer() -> None:
+    legs = """
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+  require:
+    - quote_width: {at_most: 0.50}
+"""
+    desk = Desk((text_of(entry=LATER, legs=legs),))
+    desk.until("10:30")
+    desk.ask(Request.ENTER, "spread")
+    desk.tick(1)
+    desk.ack(desk.last)
+    for leg in desk.position.legs:
+        mid = float(desk.mid(leg.option))
+        desk.quote(leg.option, mid - 1.0, mid + 1.0, 0.1)
+    desk.tick(11, quiet=True)
+    assert desk.order(desk.submitted[0].ref).status is OrderStatus.CANCELLING
+
+
 def test_it_is_one_of_the_days_entries() -> None:
     desk = Desk((text_of(entry='{window: {from: "12:00", to: "13:00"}}'),))
     desk.until("10:30")
