@@ -1,5 +1,6 @@
 """What only a store on a server has: its lock, its login, its durability, and requests that come from anywhere."""
 
+import logging
 import re
 import shlex
 import subprocess
@@ -114,7 +115,12 @@ def test_a_commit_waits_for_the_disk_only_when_it_must(server: Server) -> None:
 
 def test_a_server_that_does_not_wait_for_its_disk_is_told(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     """As the server of these tests is, for speed."""
-    open_store(server).close()
+    log = logging.getLogger("rulebot.store")
+    log.addHandler(caplog.handler)  # commands that other tests run in this process begin a log of their own
+    try:
+        open_store(server).close()
+    finally:
+        log.removeHandler(caplog.handler)
     assert f"the server of {server} has fsync off" in caplog.text
 
 
