@@ -44,12 +44,14 @@ class Listed(NamedTuple):
 class Run:
     """The last run of a store: its first record, what operators asked since, and whether an engine is alive now.
 
-    reloads: what came of each reload that was asked for, in order.
+    earlier: what operators asked before it began, which holds over restarts. reloads: what came of each reload that was
+    asked for, in order.
     """
 
     started: Record | None
     ended: Record | None
     requests: tuple[Record, ...]
+    earlier: tuple[Record, ...] = ()
     reloads: tuple[Record, ...] = ()
     has_session: bool
     is_alive: bool
@@ -79,8 +81,7 @@ class Run:
         """Return stopped, starting, running or stopping, of one bot or of the engine."""
         if self.started is None or self.ended is not None or not self.is_alive:
             return "stopped"
-        asked = [record for record in self.requests if record.bot in ("", bot)]
-        if asked and asked[-1].data.get("request") in ("stop", "kill", "flatten"):
+        if any(record.data.get("request") == "stop" for record in self.requests if record.bot in ("", bot)):
             return "stopping"
         return "running" if self.has_session else "starting"
 
@@ -92,8 +93,9 @@ class Run:
     @property
     def asked(self) -> str:
         """Return active, or reducing once operators have asked for that, whether an engine runs or not."""
-        asked = [str(record.data.get("request")) for record in self.requests if not record.bot]
-        return "reducing" if asked and asked[-1] != "resume" else "active"
+        asked = [str(record.data.get("request")) for record in (*self.earlier, *self.requests) if not record.bot]
+        standing = [request for request in asked if request in ("pause", "kill", "flatten", "resume")]
+        return "reducing" if standing and standing[-1] != "resume" else "active"
 
 
 class StoreReader:
@@ -133,11 +135,14 @@ class StoreReader:
                     journal.c.seq >= since,
                 )
             )
+            of_operators = journal.c.kind == Kind.OPERATOR.value
+            earlier = self._records(select(*COLUMNS).where(of_operators, journal.c.seq < since))
         by_kind = {kind: [record for record in found if record.kind is kind] for kind in Kind}
         return Run(
             started=next(iter(by_kind[Kind.RUN_STARTED]), None),
             ended=next(iter(by_kind[Kind.RUN_ENDED]), None),
             requests=tuple(by_kind[Kind.OPERATOR]),
+            earlier=tuple(earlier),
             reloads=tuple(record for record in by_kind[Kind.RELOAD] if not record.bot),
             has_session=bool(by_kind[Kind.SESSION]),
             is_alive=is_in_use(self.path),

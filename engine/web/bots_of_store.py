@@ -11,7 +11,7 @@ from engine.record.record import Kind, Record
 from engine.run.glance import one_line
 from engine.run.trade_text import structure_of
 from engine.store.queries import Row, Run, StoreReader
-from engine.web.known import Known, bot_of, engine_of, next_window
+from engine.web.known import Known, bot_of, next_window
 from engine.web.picture import BotLine, PositionLine, clock_text
 
 _JUDGING = (Kind.VERDICT, Kind.RELOAD)
@@ -47,7 +47,7 @@ def _bot_line(
     alive = [] if known is None else [each for each in known.state.positions.values() if each.bot == name]
     records = reader.day(name, day, _TELLING) if day else ()
     standing = None if known is None else known.state.standing
-    engine, text = engine_of(run), bot_of(run, name)
+    engine, text = run.state(), bot_of(run, name)
     if row is not None and row["halted"]:
         doing, waits = "halted", str(row["halted"])
     elif moving := [each for each in alive if each.state in ("entering", "exiting")]:

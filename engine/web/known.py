@@ -42,12 +42,6 @@ def known(reader: StoreReader, at: datetime) -> Known:
     return Known(found.state, Program(bots={}, pinned=texts, limits=AccountLimits(), install=found.install))
 
 
-def engine_of(run: Run) -> str:
-    """Return what the engine does: one that was killed, or closes all, still runs and may be started again."""
-    was_stopped = any(record.data.get("request") == "stop" for record in run.requests)
-    return "running" if run.state() == "stopping" and not was_stopped else run.state()
-
-
 def bot_of(run: Run, name: str) -> CompiledBot | None:
     """Return a bot as its run has it, None of a text that this version cannot read any more."""
     told = run.specs[name]

@@ -14,7 +14,7 @@ from engine.spec.spec import ExitKind
 from engine.store.queries import Row, Run, StoreReader
 from engine.turn.state import Trading
 from engine.web.bots_of_store import bot_lines
-from engine.web.known import Known, engine_of, known
+from engine.web.known import Known, known
 from engine.web.picture import GREEKS, OrderLine, Picture, PositionLine, Told, clock_text
 
 _RESTING = ("target", "stop", "protect")
@@ -35,7 +35,7 @@ def picture_of_store(reader: StoreReader) -> Picture:
     settings: Any = started.get("settings") or {}
     return Picture(
         at=at,
-        engine=engine_of(run),
+        engine=run.state(),
         trading=_trading(run, found),
         mode=str(settings.get("mode") or ""),
         is_simulated=bool(started.get("simulated")),
