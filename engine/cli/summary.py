@@ -1,11 +1,15 @@
 """`rulebot summary`: what the closed trades of a store add up to, by bot and together."""
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from engine.cli.stores import check_bot, print_json, reads_store, shown_path
+from engine.model.errors import MisuseError
+from engine.model.money import dollars
 from engine.run.columns import aligned, signed
+from engine.run.periods import Period
 from engine.store.latest import chosen_store
 from engine.store.place import Place
 from engine.store.queries import StoreReader
@@ -20,14 +24,28 @@ NOTHING: dict[str, Any] = (
 
 @click.command("summary", short_help="Sum up the closed trades.")
 @click.argument("bot", required=False)
+@click.option("--by", "span", type=click.Choice(["day", "week", "month"]), help="A line for each of these instead.")
+@click.option(
+    "--account",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="With --by: the account document whose `live.require` says what win rate and expectancy are expected.",
+)
 @reads_store
-def summary(bot: str | None, store: Place | None, form: str) -> None:
+def summary(bot: str | None, span: str | None, account: Path | None, store: Place | None, form: str) -> None:
     """Sum up the closed trades of BOT, or of every bot and all together.
+
+    With --by month each month is a line: sessions, those without a trade, win rate, average, drawdown, alarms, and what
+    falls short of the account document.
 
     A win is a trade with a profit after commissions; max_drawdown is the deepest fall of the summed net profit below
     its best so far.
     """
     path = chosen_store(store)
+    if account is not None and span is None:
+        raise click.UsageError("--account is compared with periods: say --by day, week or month")
+    if span is not None:
+        _by_period(path, bot, span, account, form)
+        return
     with StoreReader(path) as reader:
         known = reader.bots()
         by_bot = {str(row["strategy_id"]): _fields(row) for row in reader.view("strategy_summary")}
@@ -41,6 +59,39 @@ def summary(bot: str | None, store: Place | None, form: str) -> None:
         return
     _show(found | ({"all": total} if total and len(found) > 1 else {}))
     click.echo(f"\n store {shown_path(path)}")
+
+
+def _by_period(path: Place, bot: str | None, span: str, account: Path | None, form: str) -> None:
+    from engine.run.desk import account_beside
+    from engine.run.periods import periods
+
+    document = None if account is None else account_beside(account, account)
+    if document is not None and document.live is None:
+        raise MisuseError(f"{account} expects nothing: it has no `live`", "see examples/account.yaml")
+    with StoreReader(path) as reader:
+        if bot is not None:
+            check_bot(bot, reader.bots(), path)
+        expected = () if document is None or document.live is None else document.live.require
+        found = periods(reader, span, bot or "", expected)
+    if form == "json":
+        rows = [{name: getattr(each, name) for name in Period.__dataclass_fields__} for each in found]
+        print_json({"by": span, "bot": bot, "periods": rows, "store": shown_path(path)})
+        return
+    head = (span, "sessions", "idle", "trades", "won", "average", "net", "drawdown", "alarms", "short of")
+    table = [head, *(_period_row(each, is_judged=bool(expected)) for each in found)]
+    for line in aligned(table, right=frozenset(range(1, len(head) - 1))):
+        click.echo(line)
+    if not found:
+        click.echo(" nothing has run here")
+    click.echo(f"\n store {shown_path(path)}")
+
+
+def _period_row(each: Period, *, is_judged: bool) -> tuple[str, ...]:
+    won = "-" if each.win_rate is None else f"{each.win_rate * 100:.0f} %"
+    average = "-" if each.average is None else dollars(each.average)
+    short = "; ".join(each.short) or ("nothing" if is_judged and each.trades else "")
+    counts = (str(each.sessions), str(each.idle), str(each.trades))
+    return (each.name, *counts, won, average, dollars(each.net), dollars(each.drawdown), str(each.errors), short)
 
 
 def _fields(row: Any) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """What the REST interface reads of a store: rows of its views in the shapes of `answers.py`."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import accumulate, groupby
 from typing import Any
 
 from engine.model.session import EXCHANGE_ZONE
 from engine.run.levels import dollars_at
+from engine.run.periods import period_of
 from engine.run.trade_text import structure_of
 from engine.spec.spec import ExitKind
 from engine.store.queries import Row, Run, StoreReader
@@ -203,14 +204,6 @@ def history(reader: StoreReader, period: str) -> list[Period]:
         Period(period=name, trades_count=sum(row["trades_count"] for row in group), net_pnl=made, cumulative_pnl=total)
         for (name, group), made, total in zip(found, sums, accumulate(sums), strict=True)
     ]
-
-
-def period_of(day: str, period: str) -> str:
-    """Return the day, the Monday of its week, or its month."""
-    if period == "month":
-        return day[:7]
-    found = date.fromisoformat(day)
-    return day if period == "day" else (found - timedelta(days=found.weekday())).isoformat()
 
 
 def performance(reader: StoreReader) -> Performance:

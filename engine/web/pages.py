@@ -13,12 +13,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from starlette.routing import Mount
 
 from engine.run import asking_words
+from engine.run.periods import SPANS
 from engine.run.trade_text import structure_of
 from engine.store.place import Place
 from engine.web.bot_page import bot_page
 from engine.web.chart import days_svg
 from engine.web.live import Live, Shown
-from engine.web.trades_page import SPANS, STATES, trades_page
+from engine.web.trades_page import STATES, trades_page
 
 HERE = Path(__file__).parent
 PARTS = ("status", "controls", "account", "prices", "bots", "positions", "orders", "alerts", "told", "trades", "days")

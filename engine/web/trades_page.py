@@ -6,13 +6,13 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import urlencode
 
+from engine.run.periods import SPANS, period_of
 from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
-from engine.web.book import is_between, period_of
+from engine.web.book import is_between
 from engine.web.chart import days_svg
 
 SHOWN = 500
-SPANS = ("day", "week", "month")
 STATES = ("OPEN", "CLOSED", "PENDING", "ERROR")
 
 

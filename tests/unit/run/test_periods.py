@@ -1,0 +1,94 @@
+"""Trading by day, week and month, beside what was expected."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from store_day import at, small_day
+
+from engine.cli.main import main
+from engine.record.record import Kind, Record
+from engine.run.periods import period_of, periods
+from engine.spec.spec import Demand, Op, Shown
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.queries import StoreReader
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    journal = SqlJournal(open_store(tmp_path / "a.db"))
+    journal.append([*small_day(), Record(at("16:01"), Kind.ALARM, data={"text": "one"})], durable=True)
+    journal.close()
+    return tmp_path / "a.db"
+
+
+@pytest.mark.parametrize(
+    ("day", "span", "name"),
+    [
+        ("2026-11-18", "day", "2026-11-18"),
+        ("2026-11-18", "week", "2026-11-16"),
+        ("2026-11-16", "week", "2026-11-16"),
+        ("2027-01-01", "week", "2026-12-28"),
+        ("2026-11-18", "month", "2026-11"),
+    ],
+)
+def test_a_day_is_in_its_period(day: str, span: str, name: str) -> None:
+    assert period_of(day, span) == name
+
+
+def test_a_month_says_what_is_to_be_tracked(store: Path) -> None:
+    with StoreReader(store) as reader:
+        alarms = len(reader.records((Kind.ALARM,)))
+        closed = [row for row in reader.view("trades") if row["status"] == "CLOSED"]
+        (found,) = periods(reader, "month")
+        (day,) = periods(reader, "day")
+    assert (found.name, day.name) == ("2026-11", "2026-11-18")
+    assert (found.sessions, found.idle, found.trades, found.wins) == (1, 0, 1, 1)
+    assert found.net == found.average == Decimal(str(closed[0]["final_pnl"]))
+    assert (found.win_rate, found.drawdown, found.errors) == (1, 0, alarms)
+
+
+def test_a_bot_that_only_watched_was_idle(store: Path) -> None:
+    with StoreReader(store) as reader:
+        (found,) = periods(reader, "month", "calm_tape_condor")
+    assert (found.sessions, found.idle, found.trades, found.win_rate, found.average) == (1, 1, 0, None, None)
+
+
+def test_what_falls_short_is_said(store: Path) -> None:
+    demands = [
+        Demand(Shown.WIN_RATE, Op.AT_LEAST, Decimal(100)),
+        Demand(Shown.WIN_RATE, Op.ABOVE, Decimal(100)),
+        Demand(Shown.EXPECTANCY, Op.AT_LEAST, Decimal(500)),
+        Demand(Shown.SHARPE, Op.ABOVE, Decimal(1)),
+    ]
+    with StoreReader(store) as reader:
+        (found,) = periods(reader, "month", expected=demands)
+        (idle,) = periods(reader, "month", "calm_tape_condor", demands)
+    assert found.short == ("win rate above 100%", "average at least $500.00")
+    assert idle.short == ()
+
+
+def test_the_command_shows_and_tells_it(store: Path) -> None:
+    text = CliRunner().invoke(main, ["summary", "--by", "month", "--store", str(store)])
+    assert text.exit_code == 0, text.output
+    head, row, *_ = text.output.splitlines()
+    assert head.split() == [
+        "month",
+        "sessions",
+        "idle",
+        "trades",
+        "won",
+        "average",
+        "net",
+        "drawdown",
+        "alarms",
+        "short",
+        "of",
+    ]
+    assert row.split()[:5] == ["2026-11", "1", "0", "1", "100"]
+    told = CliRunner().invoke(main, ["summary", "--by", "week", "--format", "json", "--store", str(store)])
+    assert '"name": "2026-11-16"' in told.output
+    alone = CliRunner().invoke(main, ["summary", "--account", "x.yaml", "--store", str(store)])
+    assert (alone.exit_code, "say --by day, week or month" in alone.output) == (2, True)
