@@ -45,6 +45,7 @@ _COLOURS = {"ok": "green", "warning": "yellow", "fault": "red", "not checked": "
     metavar="FILE",
     help="Where --probe keeps the raw bytes (default: doctor-probe.jsonl).",
 )
+@click.option("--no-audit", is_flag=True, help="Leave the audit of the store out: it reads all of it.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
 def doctor(**options: Any) -> None:
     """Check that all is ready for a run of SPEC (files, folders): Python and packages, settings, specs, calendars,
@@ -93,6 +94,7 @@ def _wanted(options: dict[str, Any]) -> "Wanted":
         live=is_live,
         sim=options["sim"],
         probe=_record(options),
+        audits=not options["no_audit"],
         data=data_folder(),
     )
 

@@ -1,6 +1,7 @@
 """`rulebot serve`: an engine and its page in one process."""
 
 import asyncio
+import sys
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -37,7 +38,7 @@ def serve(people: Path | None, **options: Any) -> None:
     Exit code: as of 'rulebot run'; 2 and 3 also when the page cannot be served.
     """
     where = {name: options.pop(name) for name in WHERE_NAMES}
-    page = Page(where, None if people is None else teller_to(people))
+    page = Page(where, None if people is None else teller_to(people), _check_up(options))
     try:
         run_with(options, page)
         if not options["wait_for_gateway"]:
@@ -46,19 +47,38 @@ def serve(people: Path | None, **options: Any) -> None:
         page.close()
 
 
+def _check_up(options: dict[str, Any]) -> list[str]:
+    """Return the command that checks a service before each open; none where time is made up, or nobody waits."""
+    if options["sim"] or not options["wait_for_gateway"]:
+        return []
+    mode = "--live" if options["live"] else "--paper"
+    command = [sys.executable, "-m", "engine.cli.main", "doctor", mode, "--no-audit", "--format", "json"]
+    named = (("gateway", "address"), ("account", "account"), ("store", "store"), ("settings", "settings"))
+    for flag, name in named:
+        command += [f"--{flag}", str(options[name])] if options[name] is not None else []
+    for setting in options["overrides"]:
+        command += ["--set", setting]
+    return [*command, *options["specs"]]
+
+
 class Page:
     """The page beside a run, which is shown what the screen is shown, and what tells people of it."""
 
-    def __init__(self, where: dict[str, Any], teller: "Callable[[Place], Teller] | None" = None) -> None:
+    def __init__(
+        self,
+        where: dict[str, Any],
+        teller: "Callable[[Place], Teller] | None" = None,
+        check_up: Sequence[str] = (),
+    ) -> None:
         from engine.run.heartbeat import Heartbeat
         from engine.run.systemd import Systemd
 
         self.heartbeat = Heartbeat(Systemd())
-        self._where, self._teller = where, teller
+        self._where, self._teller, self._check_up = where, teller, check_up
         self._telling: Telling | None = None
         self._live: Live | None = None
         self._server: Server | None = None
-        self._watching: asyncio.Future[None] | None = None
+        self._watching: list[asyncio.Future[None]] = []
         self._is_stopping = False
 
     def opened(self, store: Place) -> None:
@@ -83,7 +103,14 @@ class Page:
         assert self._live is not None
         self._live.attend(vitals)
         self._live.show(run, run.first)
-        self._watching = asyncio.ensure_future(vitals.watch())
+        self._watching.append(asyncio.ensure_future(vitals.watch()))
+        if self._check_up:
+            from engine.run.before_open import check_mornings
+            from engine.run.start import note_alarm
+
+            self._watching.append(
+                asyncio.ensure_future(check_mornings(self._check_up, lambda words: note_alarm(run, words)))
+            )
 
     def show(self, run: "Run", at: datetime, told: "Sequence[Happening]") -> None:
         """Show the end of a batch."""
@@ -98,8 +125,8 @@ class Page:
 
     def ended(self) -> None:
         """Show the store from now on."""
-        if self._watching is not None:
-            self._watching.cancel()
+        for each in self._watching:
+            each.cancel()
         if self._live is not None:
             self._live.end()
 

@@ -114,7 +114,7 @@ async def execute(
                 started(run)
                 log.info("rulebot %s runs %s on %s", release(), ", ".join(desk.bots) or "no bots", options.store)
                 is_real = options.accounts is not None
-                async with watched(lambda words: _tell(run, words), is_on=is_real, silence=heartbeat.silence):
+                async with watched(lambda words: note_alarm(run, words), is_on=is_real, silence=heartbeat.silence):
                     await _drive(run, first, journal)
             heartbeat.ended(run.loop.reason)
             return run
@@ -129,7 +129,8 @@ def _told_when_unwatched(options: RunOptions, journal: SqlJournal) -> AbstractAs
     return told_when_unwatched(options.store, lambda record: journal.append([record], durable=True))
 
 
-def _tell(run: Run, words: str) -> None:
+def note_alarm(run: Run, words: str) -> None:
+    """Record an alarm of the whole run between two batches."""
     with suppress(StoreError):  # the loop meets it too, and ends
         run.loop.note(Record(run.loop.at or run.first, Kind.ALARM, data={"text": words}))
 

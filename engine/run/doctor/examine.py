@@ -48,7 +48,7 @@ class Wanted:
 
     flags: settings that were given with the command; their `host` and `port` name a gateway. sim: a simulated one, of
     its own when the flags name none. data: the folder of what rulebot keeps. environ: as in `read_settings`.
-    probe: the file for the raw bytes of a probe, which sends orders; None sends none.
+    probe: the file for the raw bytes of a probe, which sends orders; None sends none. audits: reads the whole store.
     """
 
     specs: tuple[str, ...] = ()
@@ -59,6 +59,7 @@ class Wanted:
     live: bool = False
     sim: bool = False
     probe: Path | None = None
+    audits: bool = True
     data: Path
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
@@ -113,7 +114,7 @@ def _on_disk(wanted: Wanted, settings: Settings) -> list[Finding]:
     found = list(room(store, settings.logs))
     if wanted.sim:
         return [*found, not_kept()]
-    return [*found, *integrity(store, live=wanted.live)]
+    return [*found, *integrity(store, live=wanted.live, audits=wanted.audits)]
 
 
 async def _at_the_gateway(
