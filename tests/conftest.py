@@ -1,5 +1,6 @@
 """What every folder of tests may use; being here, it also lets them import `store_day`."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,3 +49,13 @@ def day_store(tmp_path: Path) -> Path:
     journal.append(small_day(), durable=True)
     journal.close()
     return path
+
+
+@pytest.fixture(autouse=True)
+def _levels_of_logs() -> Iterator[None]:
+    """Leave the levels of logs as they were: a command sets those of its process, which here goes on."""
+    logs = [logging.getLogger(name) for name in ("", "rulebot")]
+    levels = [log.level for log in logs]
+    yield
+    for log, level in zip(logs, levels, strict=True):
+        log.setLevel(level)

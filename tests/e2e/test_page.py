@@ -10,13 +10,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.e2e.worlds import spec_files
+from tests.e2e.worlds import run_days, spec_files
 
 TOKEN = "a-token-of-a-browser-test"
 PATIENCE = 90_000
@@ -211,13 +212,8 @@ def test_ci_the_page_can_be_used_by_everybody(tmp_path: Path, browser: Any) -> N
     shots = Path(os.environ.get("RULEBOT_SCREENSHOTS") or tmp_path)
     shots.mkdir(parents=True, exist_ok=True)
     store = tmp_path / "day.db"
-    run = ("run", "--paper", "--sim", "--seed", "7", "--plain", "--store", str(store))
-    subprocess.run(
-        [sys.executable, "-m", "engine.cli.main", *run, *spec_files(BOTS)],
-        check=True,
-        capture_output=True,
-        env={**os.environ, "RULEBOT_DATA": str(tmp_path)},
-    )
+    with ThreadPoolExecutor(1) as elsewhere:  # the browser's own event loop runs in this thread
+        elsewhere.submit(run_days, tmp_path, spec_files(BOTS), seed=7, data_seconds=60, place=store).result()
     with desk(tmp_path, "web", "--store", str(store), "--port", "0") as serving:
         for scheme, width in (("light", 1440), ("dark", 390)):
             context = browser.new_context(

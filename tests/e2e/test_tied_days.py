@@ -154,7 +154,7 @@ def held_to_the_end(folder: Path, market: str, spec: str) -> Tie:
 
 
 @pytest.mark.long
-def test_ci_shares_that_are_called_away(tmp_path: Path) -> None:
+def test_shares_that_are_called_away(tmp_path: Path) -> None:
     found = held_to_the_end(tmp_path, "trend_up", BUY_WRITE)
     assert found.differences == ()
     assert (found.executions, found.endings) == (2, 2)
