@@ -5,7 +5,7 @@ of it, says whoever derives from it.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -51,7 +51,7 @@ class Working:
 
 @dataclass
 class PretendBroker(ABC):
-    """A broker with a memory: working orders, and what the account holds."""
+    """A broker with a memory: working orders, and what the account holds beside its dollars of cash."""
 
     board: Board
     account: str
@@ -59,6 +59,7 @@ class PretendBroker(ABC):
     holdings: dict[Contract, int] = field(default_factory=dict, kw_only=True)
     costs: dict[Contract, Decimal] = field(default_factory=dict, kw_only=True)
     executions: int = field(default=0, kw_only=True)
+    cash: Decimal = field(default=ZERO, kw_only=True)
 
     # ------------------------------------------------------------ commands
 
@@ -187,16 +188,14 @@ class PretendBroker(ABC):
             executed_at=at,
         )
         yield CommissionReport(at, exec_id, commission)
-        self.traded(option, count if is_buy else -count, price, commission)
+        count = count if is_buy else -count
+        self.cash -= price * count * option.multiplier + commission
         held: Contract = Underlying(option.symbol) if option.is_share else option
-        yield from self.holds(held, self.holdings.get(held, 0) + (count if is_buy else -count), at)
+        yield from self.holds(held, self.holdings.get(held, 0) + count, at)
 
     def execution_id(self, number: int) -> str:
         """Return the id of an execution, with its revision."""
         return f"0001.{number:06d}.01"
-
-    def traded(self, option: Option, count: int, price: Decimal, commission: Decimal) -> None:
-        """Hear of an execution: contracts bought, negative when sold."""
 
     def holds(self, contract: Contract, count: int, at: datetime) -> Iterator[Event]:
         """Take note of what the account holds now, and tell it."""
@@ -219,9 +218,9 @@ class PretendBroker(ABC):
             lockstep=True,
         )
 
-    def expire(self, at: datetime, until: date) -> Iterator[Event]:
-        """Yield that what expires up to a day is gone, and the shares that exercise and assignment have moved."""
-        for option in expired(self.holdings, until):
+    def expire(self, options: Iterable[Option], at: datetime) -> Iterator[Event]:
+        """Yield that these are gone, and the shares that exercise and assignment have moved."""
+        for option in options:
             count = self.holdings[option]
             yield from self._deliver(option, count, at)
             yield from self.holds(option, 0, at)
@@ -232,11 +231,8 @@ class PretendBroker(ABC):
         level = self.board.last[row] if row >= 0 else 0.0
         if delivers(option) and level == level and intrinsic(option, Decimal(f"{level:.4f}")) >= CENT:
             shares = count * option.multiplier * (1 if option.right is Right.CALL else -1)
-            self.delivered(option, shares)
+            self.cash -= option.strike * shares
             yield from self.holds(underlying, self.holdings.get(underlying, 0) + shares, at)
-
-    def delivered(self, option: Option, shares: int) -> None:
-        """Hear of shares that came, negative when they went, at the strike of an option."""
 
 
 def expired(holdings: Mapping[Contract, int], until: date) -> list[Option]:

@@ -25,6 +25,7 @@ from engine.model.position import Position
 from engine.model.session import Session, session_from
 from engine.record.record import Record
 from engine.run.prepare import needed_bars
+from engine.run.pretend_broker import expired
 from engine.run.trial.broker import Broker
 from engine.run.trial.first_facts import ACCOUNT, FirstFacts, first_facts
 from engine.run.trial.market import Market
@@ -219,7 +220,8 @@ class Day:
         self._hear(MarketMoved(self.now, rows))
         self.queue.extend(self.broker.fill(self.now))
         if self.now >= self.session.close + SETTLES:
-            self.queue.extend(self.broker.expire(self.now, self.session.date))
+            gone = expired(self.broker.holdings, self.session.date)
+            self.queue.extend(self.broker.expire(gone, self.now))
         self._settle()
         self._observe()
 
