@@ -37,14 +37,9 @@ class HistoryFeed:
 
     def __init__(self, source: Source, board: Board) -> None:
         self._source = source
-        self._board = board
+        self.board = board
         self._past: OrderedDict[date, Levels | None] = OrderedDict()
         self.market: DayMarket | None = None
-
-    @property
-    def board(self) -> Board:
-        """The columns that are written in place."""
-        return self._board
 
     def begin(self, day: HistoryDay, session: Session) -> DayMarket:
         """Go on with another session."""
@@ -53,7 +48,7 @@ class HistoryFeed:
             bars = self._source.daily(symbol, session.date, 1)
             if bars and bars[-1].date == session_before(session.date).date:
                 previous[symbol] = bars[-1].close
-        self.market = DayMarket(day, session, self._board, previous)
+        self.market = DayMarket(day, session, self.board, previous)
         self._keep(session.date, Levels(day.times, dict(day.levels)))
         return self.market
 

@@ -7,8 +7,8 @@ expires is settled.
 """
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from itertools import chain
@@ -19,7 +19,7 @@ from engine.adapters.history.day import Finding, HistoryDay, Severity, Source
 from engine.compile.series import DAY, Series
 from engine.evaluate.measure_bars import last_end
 from engine.model.command import Watch
-from engine.model.contract import Contract
+from engine.model.contract import Contract, Underlying
 from engine.model.errors import InvariantError, StoreError
 from engine.model.event import AccountReport, BarsReport, Event, MarketMoved
 from engine.model.facts import EventCalendar, Facts
@@ -33,7 +33,7 @@ from engine.run.backtest.fills import FillModel
 from engine.run.backtest.market import DayMarket
 from engine.run.prepare import needed_bars, prepare
 from engine.run.pretend_broker import expired
-from engine.turn.program import Program
+from engine.turn.program import CompiledBot, Program
 from engine.turn.state import State
 from engine.turn.turn import begin, turn
 from engine.turn.work import Turn
@@ -53,6 +53,8 @@ BARS_LAG = timedelta(seconds=5)
 WAKES_AT_MOST = 200_000
 """Turns of one session; more means that the engine asks to be woken again and again."""
 REGIME = "VIX"
+HELD = "shares held"
+"""What a `facts` record is about that keeps the shares of the account at the end of a session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,7 @@ class Walk:
     calendar: EventCalendar
     fills: FillModel
     cash: Decimal
+    number: int = 1
     state: State | None = None
     board: Board = field(default_factory=Board)
     sees: Callable[[HistoryDay], HistoryDay] = lambda day: day
@@ -92,8 +95,21 @@ class Walk:
         self.fresh_at: datetime | None = None
         self.told_until: dict[Series, float] = {}
         self.noted: date | None = None
+        self.shares: dict[str, int] = {}
 
     # ------------------------------------------------------------ sessions
+
+    def renew(self, number: int) -> None:
+        """Begin as if nothing had been before; orders are counted from `number`."""
+        self.board = Board()
+        self.feed.board = self.board
+        self.state, self.broker, self.number = None, None, number
+        self.marks.clear()
+        self.shares = {}
+
+    def go_on_with(self, pinned: Mapping[str, CompiledBot]) -> None:
+        """Let earlier texts govern what they opened."""
+        self.program = replace(self.program, pinned=pinned)
 
     def through(self, first: date, last: date) -> Iterator[DayDone]:
         """Yield the sessions from `first` to `last`, each once it is over. Raises: InvariantError."""
@@ -145,8 +161,9 @@ class Walk:
 
     def _start(self, session: Session) -> None:
         """Start the engine: the first session begins, and the broker is there."""
-        self.state = State(session=session, board=self.board, facts=Facts(events=self.calendar))
-        self.begin(self.state, BacktestBroker(self.board, ACCOUNT, self.fills, session, cash=self.cash), self.now)
+        state = State(session=session, board=self.board, facts=Facts(events=self.calendar))
+        state = state._replace(next_number=self.number, next_order_id=self.number)
+        self.begin(state, BacktestBroker(self.board, ACCOUNT, self.fills, session, cash=self.cash), self.now)
 
     def begin(self, state: State, broker: BacktestBroker, at: datetime) -> None:
         """Go on from a state, with a broker that knows what it holds."""
@@ -260,6 +277,16 @@ class Walk:
             self._settle(session, day, at_open=False)
             keep_marks(self.marks, self.broker.holdings, session, day)
             self._hear(AccountReport(self.now, self.broker.told(self.marks)))
+            self._note_shares()
+
+    def _note_shares(self) -> None:
+        """Record how many shares the account holds, whenever that has changed: no position may say so."""
+        assert self.broker is not None
+        held = {each.symbol: n for each, n in self.broker.holdings.items() if isinstance(each, Underlying)}
+        for symbol, count in held.items():
+            if self.shares.get(symbol, 0) != count:
+                self.records.append(Record(self.now, Kind.FACTS, data={"symbol": symbol, "what": HELD, "value": count}))
+        self.shares = held
 
     def _settle(self, session: Session, day: HistoryDay, *, at_open: bool) -> None:
         """Let the account lose what has expired, at the level that its class settles at; without one it stays."""
