@@ -10,7 +10,8 @@ from engine.model.session import session_from, session_on
 from engine.record.record import Kind
 from engine.run.backtest.broker import ACCOUNT, BacktestBroker
 from engine.run.backtest.ending import keep_marks
-from engine.run.backtest.walk import BEFORE_OPEN, HELD, Walk
+from engine.run.backtest.notes import HELD
+from engine.run.backtest.walk import BEFORE_OPEN, Walk
 from engine.run.desk import compile_text
 from engine.run.pretend_broker import Working
 from engine.run.resume import resume

@@ -24,6 +24,7 @@ from engine.record.record import Json, Kind, Record
 from engine.run.backtest.broker import ACCOUNT
 from engine.run.backtest.fills import NATURAL, FillModel
 from engine.run.backtest.independence import is_independent
+from engine.run.backtest.notes import FINDING
 from engine.run.backtest.resuming import continued
 from engine.run.backtest.walk import DayDone, Walk
 from engine.run.calendars import load_calendar
@@ -41,8 +42,6 @@ LAG = timedelta(days=36_500)
 NUMBERS = 1000
 """Orders of a session, where sessions are apart: each has numbers of its own."""
 _FIRST = date(2000, 1, 1).toordinal()
-FINDING = "finding"
-"""What a `facts` record is about that keeps what was wrong with the data of a session."""
 
 Opens = Callable[[], Source]
 Told = Callable[[DayDone, int, int], None]

@@ -31,6 +31,7 @@ from engine.run.backtest.ending import keep_marks, settlement, settles_at_open, 
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import FillModel
 from engine.run.backtest.market import DayMarket
+from engine.run.backtest.notes import HELD, REGIME
 from engine.run.prepare import needed_bars, prepare
 from engine.run.pretend_broker import expired
 from engine.turn.program import CompiledBot, Program
@@ -52,9 +53,6 @@ BARS_LAG = timedelta(seconds=5)
 """How long after its end a bar is told, as live."""
 WAKES_AT_MOST = 200_000
 """Turns of one session; more means that the engine asks to be woken again and again."""
-REGIME = "VIX"
-HELD = "shares held"
-"""What a `facts` record is about that keeps the shares of the account at the end of a session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
