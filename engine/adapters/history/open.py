@@ -1,0 +1,83 @@
+"""From what a person writes after `--data` to a source: `PATH`, or `parquet:PATH`, with `?daily=FOLDER` behind it."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import parse_qsl
+
+from engine.adapters.history.chain import ChainSource
+from engine.adapters.history.daily import Daily
+from engine.adapters.history.day import Source
+from engine.adapters.history.missing import day_of_name
+from engine.model.errors import MisuseError, StoreError
+
+
+class Asked(NamedTuple):
+    """What was written: the kind ("" to be guessed), the path, and what stands behind `?`."""
+
+    kind: str
+    path: Path
+    options: Mapping[str, str]
+
+
+class Kind(NamedTuple):
+    """A kind of source: how it is made, whether a path looks like one, and its options beside `daily`."""
+
+    make: Callable[[Asked, Daily], Source]
+    fits: Callable[[Path], bool]
+    options: tuple[str, ...] = ()
+
+
+def open_source(text: str) -> Source:
+    """Return the source that a text names. Raises: MisuseError at a text like none, StoreError at what lies there."""
+    asked = _asked(text)
+    if not asked.path.exists():
+        raise StoreError(f"{asked.path} does not exist", _HELP)
+    name = asked.kind or _guessed(asked.path)
+    kind = KINDS[name]
+    known = ("daily", *kind.options)
+    if unknown := [option for option in asked.options if option not in known]:
+        raise MisuseError(f"{name}: has no option {unknown[0]!r}", f"its options are {', '.join(known)}")
+    return kind.make(asked, Daily(_daily_folders(asked)))
+
+
+def _asked(text: str) -> Asked:
+    prefix, colon, rest = text.partition(":")
+    kind = prefix if colon and prefix in KINDS else ""
+    if colon and not kind and len(prefix) > 1 and prefix.isalpha() and not Path(text).exists():
+        raise MisuseError(f"there is no kind of data {prefix!r}", _HELP)
+    path, _, options = (rest if kind else text).partition("?")
+    if not path:
+        raise MisuseError(f"{text!r} names no path", _HELP)
+    return Asked(kind, Path(path).expanduser(), dict(parse_qsl(options, keep_blank_values=True)))
+
+
+def _guessed(path: Path) -> str:
+    for name, kind in KINDS.items():
+        if kind.fits(path):
+            return name
+    raise StoreError(f"nobody can say what kind of data lies in {path}", _HELP)
+
+
+def _daily_folders(asked: Asked) -> list[Path]:
+    """Return the folders with daily bars: those asked for, else `daily` in the path or in one of two above it."""
+    if "daily" in asked.options:
+        folders = [Path(part).expanduser() for part in asked.options["daily"].split(",")]
+        for folder in folders:
+            if not folder.is_dir():
+                raise StoreError(f"the folder of daily bars {folder} does not exist")
+        return folders
+    base = asked.path if asked.path.is_dir() else asked.path.parent
+    return [folder for above in (base, *base.resolve().parents[:2]) if (folder := above / "daily").is_dir()]
+
+
+def _is_chain(path: Path) -> bool:
+    if path.is_file():
+        return path.suffix == ".parquet"
+    return any(day_of_name(file.name) or "chain" in file.name for file in path.glob("*.parquet"))
+
+
+KINDS: Mapping[str, Kind] = {
+    "parquet": Kind(lambda asked, daily: ChainSource(asked.path, daily), _is_chain),
+}
+_HELP = f"write a path, or one of {', '.join(f'{name}:PATH' for name in KINDS)}; docs/history-data.md describes them"
