@@ -13,7 +13,8 @@ import numpy as np
 
 from engine.adapters.history.day import Columns, DailyBar, Finding
 from engine.adapters.history.finding import left_out, refused, told
-from engine.adapters.history.table import CsvTable, Whole
+from engine.adapters.history.missing import parse_day
+from engine.adapters.history.table import CsvTable, Whole, read_csv
 from engine.model.errors import StoreError
 from engine.model.session import CalendarError, is_session, session_after
 from engine.model.values import dataclass
@@ -65,7 +66,7 @@ class Daily:
         findings: list[Finding] = []
         for path in _files(self.folders):
             try:
-                table = CsvTable(path)
+                table = read_csv(path)
                 findings += table.findings
                 for symbol, bars in _series(table, path, findings):
                     _merge(found.setdefault(symbol, {}), bars, symbol, path.name, findings)
@@ -155,7 +156,7 @@ def _days(table: CsvTable, findings: list[Finding]) -> Whole:
     closed = np.zeros(len(texts), dtype=bool)
     for place, text in enumerate(texts):
         try:
-            day = date.fromisoformat(text[:10])
+            day = parse_day(text)
         except ValueError:
             row = int(table.rows[np.flatnonzero(codes == place)[0]])
             findings.append(left_out(table.file, [row], f"a date is like 2019-05-24, is {text!r}"))
@@ -191,11 +192,14 @@ def _bars(
     opened, high, low, close = matrix.T
     known = (days > 0) & ~np.isnan(close)
     slack = 1e-9 + 1e-4 * np.abs(close)
-    odd = known & ((low > np.minimum(opened, close) + slack) | (high < np.maximum(opened, close) - slack) | (low <= 0))
+    none = known & ((close <= 0) | (low <= 0) | (low > high + slack))
+    if none.any():
+        findings.append(left_out(table.file, table.rows[none].tolist(), "this is no bar: a low above the high, or a 0"))
+    known &= ~none
+    odd = known & ((low > np.minimum(opened, close) + slack) | (high < np.maximum(opened, close) - slack))
     if odd.any():
-        text = "the bar cannot be: low, open, close, high are not in order"
-        findings.append(left_out(table.file, table.rows[odd].tolist(), text))
-    known &= ~odd
+        text = "open or close is outside of low to high; they are used as they stand"
+        findings.append(told(table.file, int(table.rows[odd][0]), text, int(odd.sum())))
     return {int(day): tuple(bar) for day, bar in zip(days[known], matrix[known].tolist(), strict=True)}
 
 

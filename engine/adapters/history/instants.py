@@ -6,13 +6,13 @@ import numpy as np
 
 from engine.adapters.history.day import Columns
 from engine.adapters.history.finding import refusal, refused
-from engine.adapters.history.table import ArrowTable, CsvTable, Table, pyarrow
+from engine.adapters.history.table import ArrowTable, Table, pyarrow
 from engine.model.session import Session, at_exchange_time
 
 _DAY = 86400.0
 
 
-def instants(table: ArrowTable | CsvTable, session: Session) -> Columns:
+def instants(table: Table, session: Session) -> Columns:
     """Return the column `time`: instants with a zone, epoch seconds, or the exchange's clock on that date.
 
     Raises: StoreError when it is missing or in no such form.

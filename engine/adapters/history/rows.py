@@ -92,6 +92,14 @@ def keys(class_code: Whole, expiry: Whole, is_call: NDArray[np.bool_], strike: C
     return found
 
 
+def renamed(rows: Rows, numbers: dict[str, int]) -> Whole:
+    """Return the keys with class numbers of `numbers`, which grows: so keys of two files compare."""
+    own = np.array([numbers.setdefault(name, len(numbers)) for name in rows.classes], dtype=np.int64)
+    rest = _STRIKE_BITS + 1 + _DAY_BITS
+    found: Whole = (own[rows.key >> rest] << rest) | (rows.key & ((1 << rest) - 1))
+    return found
+
+
 def option_of(key: int, symbol: str, classes: Sequence[str]) -> Option:
     """Return the option of a number."""
     units, rest = key & _STRIKE_MASK, key >> _STRIKE_BITS
