@@ -59,6 +59,13 @@ class Daily:
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self.folders = tuple(folders)
+        self._more: dict[str, DailySeries] = {}
+        self._more_findings: list[Finding] = []
+
+    def add(self, symbol: str, series: DailySeries, findings: Sequence[Finding]) -> None:
+        """Take a series that a source has of its own."""
+        self._more[symbol] = series
+        self._more_findings += findings
 
     @cached_property
     def _read(self) -> tuple[Mapping[str, DailySeries], tuple[Finding, ...]]:
@@ -76,18 +83,18 @@ class Daily:
         for symbol, bars in found.items():
             days = sorted(bars)
             matrix = np.array([bars[day] for day in days], dtype=np.float64).reshape(-1, 4)
-            series[symbol] = _without_jumps(symbol, np.array(days, dtype=np.int64), matrix, findings)
+            series[symbol] = without_jumps(symbol, np.array(days, dtype=np.int64), matrix, findings)
         return series, tuple(findings)
 
     @property
     def series(self) -> Mapping[str, DailySeries]:
         """Daily series by symbol, in capitals."""
-        return self._read[0]
+        return {**self._read[0], **self._more} if self._more else self._read[0]
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with the files."""
-        return self._read[1]
+        return (*self._read[1], *self._more_findings)
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
         """Return at most so many sessions before a day, oldest first."""
@@ -224,7 +231,7 @@ def _merge(
             have[day] = bar
 
 
-def _without_jumps(symbol: str, days: Whole, bars: Columns, findings: list[Finding]) -> DailySeries:
+def without_jumps(symbol: str, days: Whole, bars: Columns, findings: list[Finding]) -> DailySeries:
     """Return the series since its last split, without closes that stand alone far from both of their neighbours."""
     file = f"{symbol} daily"
     close = bars[:, 3]

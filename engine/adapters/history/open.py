@@ -10,6 +10,7 @@ from engine.adapters.history.chain import ChainSource
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Source
 from engine.adapters.history.eod import EodSource, looks_like_days, looks_like_snapshots
+from engine.adapters.history.lean import LeanSource, looks_like_lean
 from engine.adapters.history.missing import day_of_name
 from engine.model.errors import MisuseError, StoreError
 
@@ -84,12 +85,17 @@ def _snapshots(asked: Asked, daily: Daily) -> Source:
     return EodSource(asked.path, daily, at=at, default=timedelta(minutes=15), words="daily snapshots")
 
 
+def _lean(asked: Asked, daily: Daily) -> Source:
+    return LeanSource(asked.path, daily, asked.options.get("symbol", ""))
+
+
 def _end_of_day(asked: Asked, daily: Daily) -> Source:
     at = asked.options.get("at", "")
     return EodSource(asked.path, daily, at=at, default=timedelta(minutes=1), words="end-of-day chains")
 
 
 KINDS: Mapping[str, Kind] = {
+    "lean": Kind(_lean, looks_like_lean, ("symbol",)),
     "snapshots": Kind(_snapshots, looks_like_snapshots, ("at",)),
     "parquet": Kind(lambda asked, daily: ChainSource(asked.path, daily), _is_chain),
     "eod": Kind(_end_of_day, looks_like_days, ("at",)),
