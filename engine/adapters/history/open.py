@@ -1,6 +1,7 @@
 """From what a person writes after `--data` to a source: `PATH`, or `parquet:PATH`, with `?daily=FOLDER` behind it."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl
@@ -8,6 +9,8 @@ from urllib.parse import parse_qsl
 from engine.adapters.history.chain import ChainSource
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Source
+from engine.adapters.history.eod import EodSource, looks_like_days, looks_like_snapshots
+from engine.adapters.history.lean import LeanSource, looks_like_lean
 from engine.adapters.history.missing import day_of_name
 from engine.model.errors import MisuseError, StoreError
 
@@ -77,7 +80,24 @@ def _is_chain(path: Path) -> bool:
     return any(day_of_name(file.name) or "chain" in file.name for file in path.glob("*.parquet"))
 
 
+def _snapshots(asked: Asked, daily: Daily) -> Source:
+    at = asked.options.get("at", "")
+    return EodSource(asked.path, daily, at=at, default=timedelta(minutes=15), words="daily snapshots")
+
+
+def _lean(asked: Asked, daily: Daily) -> Source:
+    return LeanSource(asked.path, daily, asked.options.get("symbol", ""))
+
+
+def _end_of_day(asked: Asked, daily: Daily) -> Source:
+    at = asked.options.get("at", "")
+    return EodSource(asked.path, daily, at=at, default=timedelta(minutes=1), words="end-of-day chains")
+
+
 KINDS: Mapping[str, Kind] = {
+    "lean": Kind(_lean, looks_like_lean, ("symbol",)),
+    "snapshots": Kind(_snapshots, looks_like_snapshots, ("at",)),
     "parquet": Kind(lambda asked, daily: ChainSource(asked.path, daily), _is_chain),
+    "eod": Kind(_end_of_day, looks_like_days, ("at",)),
 }
 _HELP = f"write a path, or one of {', '.join(f'{name}:PATH' for name in KINDS)}; docs/history-data.md describes them"
