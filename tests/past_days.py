@@ -112,7 +112,9 @@ class PastDays:
             found = replace(found, iv=iv, delta=delta, gamma=gamma, theta=theta, vega=vega)
         return thinned(found, self.every)
 
-    def _quotes(self, spot: Columns, vix: Columns, strikes: Columns, years: Columns, sign: float) -> tuple[Columns, ...]:
+    def _quotes(
+        self, spot: Columns, vix: Columns, strikes: Columns, years: Columns, sign: float
+    ) -> tuple[Columns, ...]:
         forward, years, atm = spot[:, None], years[:, None], vix[:, None] / 100 * 0.9
         away = np.clip(np.log(strikes[None, :] / forward) / (atm * np.sqrt(np.maximum(years, 1e-4))), -6, 6)
         iv = atm * (1.0 - 0.045 * away + 0.018 * away**2)

@@ -15,14 +15,16 @@ from engine.store.latest import chosen_store
 from engine.store.place import Place
 
 if TYPE_CHECKING:
+    from engine.run.desk import SpecText
     from engine.run.replay.replay import Difference, Replayed
     from engine.run.replay.tapes import Tape
+    from engine.run.revisions import Text
 
 BYTES = 1 << 20
 
 
 @click.command("replay", short_help="Live through a recorded day again.")
-@click.argument("what", required=False, default="", metavar="[DAY|FILE]")
+@click.argument("what", nargs=-1, metavar="[DAY|FILE] [SPEC]...")
 @click.option("--list", "lists", is_flag=True, help="List what is recorded.")
 @click.option("--verify", is_flag=True, help="Replay everything that is recorded, or all of DAY; one line each.")
 @click.option(
@@ -38,15 +40,22 @@ def replay(**given: Any) -> None:
     leads to the same decisions on any machine. Where it does not, the first difference is shown: another version of
     rulebot decides otherwise.
 
+    With SPEC, files of bots that ran on DAY: what each recorded text and its new one would have done on that day's
+    market, both by the same model of fills. A strike that nobody streamed then is not there.
+
     Exit code: 0 when all is the same, 1 when something differs, 2 for misuse, 3 when a recording cannot be read.
     """
     asked = [name for name in ("lists", "verify", "clock", "step", "days") if given[name] not in (None, False)]
     if len(asked) > 1:
         raise MisuseError("one of --list, --verify, --at, --step and --trim at a time")
-    what, form = str(given["what"]), str(given["form"])
-    is_json = form == "json"
+    what, specs = _split(given["what"])
+    is_json = given["form"] == "json"
     folder = _folder(what, given["store"])
-    if given["lists"]:
+    if specs:
+        if asked:
+            raise MisuseError("specs are compared on a day, and nothing else is asked with them")
+        _against(what, folder, specs, is_json=is_json)
+    elif given["lists"]:
         _list(folder, is_json=is_json)
     elif given["days"]:
         _trim(folder, int(given["days"]), is_json=is_json)
@@ -54,6 +63,13 @@ def replay(**given: Any) -> None:
         _at(what, folder, given["clock"], is_json=is_json)
     else:
         _compare(what, folder, verify=given["verify"], step=given["step"], is_json=is_json)
+
+
+def _split(words: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Return the day or recording that is meant, "" for the last one, and the specs behind it."""
+    if words and words[0].lower().endswith((".yaml", ".yml")):
+        return "", words
+    return (words[0], words[1:]) if words else ("", ())
 
 
 def _folder(what: str, store: Place | None) -> Path:
@@ -159,6 +175,58 @@ def _lines_of(name: str, these: Sequence[str], others: Sequence[str]) -> Iterato
     told = [line for line in these if line not in others]
     yield f"   {name}: " + (told[0] if told else "nothing" if not these else "the same, in another order")
     yield from (f"         {line}" for line in told[1:])
+
+
+# ---------------------------------------------------------------- other texts
+
+
+def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) -> None:
+    from engine.adapters.recorded.recording import open_recording
+    from engine.review.change.behaviour import behaviour_lines
+    from engine.review.change.document import days_document
+    from engine.run.behaviour import relive
+    from engine.run.replay.tapes import meant
+    from engine.run.revisions import Text, side_of
+
+    file = meant(what, folder)[-1]
+    recording = open_recording(file)
+    then = {text.name: text for text in recorded_texts(recording.head)}
+    told = {}
+    for text in (each for spec in specs for each in side_of(spec)):
+        name = _name_of(text)
+        if name not in then:
+            raise MisuseError(f"no bot {name} ran on {recording.day}", f"there ran {', '.join(then)}")
+        was = then[name]
+        click.echo(f"{name}: walking twice through {recording.day} ...", err=True)
+        pair = (Text(f"{name} as recorded", was.text.encode()), text)
+        told[name] = relive(pair, f"tapes:{file}", (recording.day,), (was.overrides, {}))
+    if is_json:
+        print_json({"compared": {name: days_document(*pair) for name, pair in told.items()}})
+    for name, (old, new) in told.items() if not is_json else ():
+        click.echo(name)
+        for line in behaviour_lines(old, new, is_all=True):
+            click.echo(line)
+    if any(old[0].trades != new[0].trades for old, new in told.values()):
+        raise click.exceptions.Exit(1)
+
+
+def recorded_texts(head: dict[str, Any]) -> "list[SpecText]":
+    """Return the texts that a recorded run began with."""
+    from engine.run.resume import spec_texts
+
+    return spec_texts(head["specs"])
+
+
+def _name_of(text: "Text") -> str:
+    """Return the bot that a text is. Raises: MisuseError for a text with problems."""
+    from engine.cli.diff import refuse_problems
+    from engine.review.change.documents import read_document
+
+    loaded = read_document(text.content, text.label, text.beside)
+    refuse_problems([loaded])
+    if loaded.spec is None:
+        raise MisuseError(f"{text.label} is no bot", "a bot's document has the key 'rulebot: 1'")
+    return loaded.spec.name
 
 
 # ---------------------------------------------------------------- one instant

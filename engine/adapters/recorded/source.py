@@ -30,7 +30,7 @@ from engine.model.values import dataclass
 
 DAY = 86_400
 EVERY = 5.0
-"""Seconds from one instant to the next at least: of several within them the last one counts."""
+"""Seconds of which one instant is kept, the last one."""
 LONGEST = 60.0
 """Seconds without market data that are told."""
 _OPTION = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "vega", "theta", "volume", "open_interest")
@@ -129,7 +129,7 @@ class _Tape:
     def read(self, file: Path, close: float) -> None:
         """Take a file; what an earlier one says of the time from its beginning on is left out."""
         board, now, levels = Board(), np.full((len(_OPTION), len(self.options)), nan), dict[str, float]()
-        at, due, version = nan, 0.0, -1
+        at, version = nan, -1
         for step in play((file,), board):
             if isinstance(step, Heard):
                 self._take(step)
@@ -138,9 +138,8 @@ class _Tape:
             stamp = step.at.timestamp()
             if at != at:
                 self._cut(stamp)
-            elif stamp >= due:
+            elif stamp // EVERY > at // EVERY:
                 self._keep(at, now, levels)
-                due = at + EVERY
             if stamp > close:
                 return
             if board.version != version:
