@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import pairwise
-from math import nan
+from math import ceil, nan
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from engine.model.values import dataclass
 
 DAY = 86_400
 EVERY = 5.0
-"""Seconds of which one instant is kept, the last one."""
+"""Seconds of which one instant is kept, the last one; what came on the full five seconds belongs to those before it."""
 LONGEST = 60.0
 """Seconds without market data that are told."""
 _OPTION = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "vega", "theta", "volume", "open_interest")
@@ -138,7 +138,7 @@ class _Tape:
             stamp = step.at.timestamp()
             if at != at:
                 self._cut(stamp)
-            elif stamp // EVERY > at // EVERY:
+            elif ceil(stamp / EVERY) > ceil(at / EVERY):
                 self._keep(at, now, levels)
             if stamp > close:
                 return

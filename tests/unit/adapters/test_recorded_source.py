@@ -52,10 +52,10 @@ def test_each_instant_holds_what_was_known_then(tmp_path: Path) -> None:
     run.recorder.close()
     day = RecordingSource(tmp_path).day(DAY)
     seconds = [at - OPEN.timestamp() for at in day.times]
-    assert seconds == [2.0, 6.0, 12.0]
-    assert day.levels["SPX"].tolist() == [5901.0, 5902.0, 5903.0]
+    assert seconds == [0.0, 2.0, 6.0, 12.0]
+    assert day.levels["SPX"].tolist() == [5900.0, 5901.0, 5902.0, 5903.0]
     assert day.options == (PUT,)
-    assert [None if isnan(bid) else bid for bid in day.bid[:, 0]] == [1.05, 1.05, None]
+    assert [None if isnan(bid) else bid for bid in day.bid[:, 0]] == [None, 1.05, 1.05, None]
 
 
 def test_holes_are_told_and_not_bridged(tmp_path: Path) -> None:
