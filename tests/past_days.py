@@ -21,6 +21,11 @@ MINUTES = 390
 STEP = 5
 
 
+def unchanged(day: HistoryDay) -> HistoryDay:
+    """Return the day as it is."""
+    return day
+
+
 @dataclass
 class PastDays:
     """A source of such days. `strikes` on each side of the open; `greeks` tells whether it has volatility and delta.
@@ -36,7 +41,7 @@ class PastDays:
     expiries: int = 1
     name: str = "made up"
     is_modelled: bool = True
-    change: Callable[[HistoryDay], HistoryDay] = lambda day: day
+    change: Callable[[HistoryDay], HistoryDay] = field(default=unchanged)
     refused: frozenset[date] = frozenset()
     missing: frozenset[date] = frozenset()
     every: int = 1
@@ -112,7 +117,9 @@ class PastDays:
             found = replace(found, iv=iv, delta=delta, gamma=gamma, theta=theta, vega=vega)
         return thinned(found, self.every)
 
-    def _quotes(self, spot: Columns, vix: Columns, strikes: Columns, years: Columns, sign: float) -> tuple[Columns, ...]:
+    def _quotes(
+        self, spot: Columns, vix: Columns, strikes: Columns, years: Columns, sign: float
+    ) -> tuple[Columns, ...]:
         forward, years, atm = spot[:, None], years[:, None], vix[:, None] / 100 * 0.9
         away = np.clip(np.log(strikes[None, :] / forward) / (atm * np.sqrt(np.maximum(years, 1e-4))), -6, 6)
         iv = atm * (1.0 - 0.045 * away + 0.018 * away**2)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from engine.run.desk import Desk
 
 _DAY = click.DateTime(["%Y-%m-%d"])
+PROBLEMS = 1
 FIRST, LAST = date(1980, 1, 1), date(2100, 1, 1)
 
 
@@ -45,6 +46,11 @@ FIRST, LAST = date(1980, 1, 1), date(2100, 1, 1)
 @click.option("--store", type=click.Path(dir_okay=False, path_type=Path), help="The store to write.")
 @click.option("--resume", is_flag=True, help="Go on with --store where it was interrupted.")
 @click.option("--workers", type=click.IntRange(1), help="Processes, where sessions are apart (default: the cores).")
+@click.option(
+    "--check-look-ahead",
+    is_flag=True,
+    help="Garble the data after drawn instants instead, and see that nothing changes before them.",
+)
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
 def backtest(specs: tuple[str, ...], **options: Any) -> None:
     """Run the bots of SPECS over past sessions, with the rules, orders and records of a live run.
@@ -52,8 +58,8 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
     Orders fill a second after they were sent, at the quotes that stand then. What was recorded is a store like that of
     a run: 'rulebot why' says for any minute why a bot did, or did not, trade.
 
-    Exit code: 0 when all sessions were lived through, 1 for problems in SPECS, 2 for misuse, 3 when data or store
-    cannot be read or written.
+    Exit code: 0 when all sessions were lived through, 1 for problems in SPECS or a look ahead, 2 for misuse, 3 when
+    data or store cannot be read or written.
     """
     import logging
 
@@ -65,6 +71,9 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
     logging.getLogger("rulebot").setLevel(logging.ERROR)
     desk = _desk(specs, options)
     asked = _asked(options)
+    if options["check_look_ahead"]:
+        _check_look_ahead(desk, asked)
+        return
     _make_folder(asked.store)
     with _progress(options["form"]) as told:
         run_backtest(desk, asked, told)
@@ -74,6 +83,34 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
         click.echo(text_of(results), nl=False)
         return
     _show(results)
+
+
+def _check_look_ahead(desk: "Desk", asked: "BacktestOptions") -> None:
+    """Say whether anything changed before the instants whose future was garbled. Raises: click's Exit when it did."""
+    from engine.adapters.history.day import Source
+    from engine.model.session import EXCHANGE_ZONE
+    from engine.run.backtest.look_ahead import check_look_ahead
+    from engine.run.backtest.run import INSTALL
+    from engine.run.backtest.walk import Walk
+
+    program, calendar = desk.program(INSTALL, {}, asked.lines), asked.calendar()
+
+    def walks(source: Source) -> Walk:
+        return Walk(program, source, calendar, asked.fills, asked.cash)
+
+    found = check_look_ahead(walks, asked.opens(), asked.first, asked.last)
+    click.echo(f" {found.draws} instants drawn, {found.records:,} records before them compared")
+    for leak in found.leaks:
+        known = leak.was or leak.now
+        assert known is not None
+        until = f"{leak.until.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}"
+        at = f"{known.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}"
+        click.echo(f" data after {until} changes what is recorded at {at}: {known.kind.value} {known.bot}")
+        for word, record in (("as it is", leak.was), ("garbled", leak.now)):
+            click.echo(f"   {word}: {dict(record.data) if record is not None else 'nothing'}")
+    if found.leaks:
+        raise click.exceptions.Exit(PROBLEMS)
+    click.echo(" none has changed: nothing looks ahead")
 
 
 def _show(results: "Results") -> None:

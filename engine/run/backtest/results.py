@@ -20,6 +20,7 @@ from engine.record.record import Kind, Record
 from engine.run.backtest import funnel
 from engine.run.backtest.funnel import Funnel
 from engine.run.backtest.notes import FINDING, REGIME
+from engine.run.trade_text import structure_of
 from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
 
@@ -211,7 +212,7 @@ def _trade(row: Row, vix: Mapping[date, float], shown: str) -> Trade:
         name=str(row["position"]),
         bot=str(row["strategy_id"]),
         symbol=str(row["symbol"]),
-        structure=str(row["legs"]),
+        structure=structure_of(row),
         quantity=int(row["quantity"]),
         entered=entered,
         left=str(row["exit_time"]) if is_closed else None,
