@@ -21,6 +21,11 @@ MINUTES = 390
 STEP = 5
 
 
+def unchanged(day: HistoryDay) -> HistoryDay:
+    """Return the day as it is."""
+    return day
+
+
 @dataclass
 class PastDays:
     """A source of such days. `strikes` on each side of the open; `greeks` tells whether it has volatility and delta.
@@ -36,7 +41,7 @@ class PastDays:
     expiries: int = 1
     name: str = "made up"
     is_modelled: bool = True
-    change: Callable[[HistoryDay], HistoryDay] = lambda day: day
+    change: Callable[[HistoryDay], HistoryDay] = field(default=unchanged)
     refused: frozenset[date] = frozenset()
     missing: frozenset[date] = frozenset()
     every: int = 1

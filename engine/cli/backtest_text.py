@@ -72,12 +72,8 @@ def _trades(results: Results) -> Iterator[str]:
     for trade in results.trades:
         left = "-" if trade.left is None else trade.left[:16]
         ends = (left, price(trade.exit), trade.reason, "" if trade.left is None else signed(float(trade.net)))
-        rows.append((trade.entered[:16], trade.bot, _legs(trade.structure), price(trade.entry), *ends))
+        rows.append((trade.entered[:16], trade.bot, trade.structure, price(trade.entry), *ends))
     yield from aligned(rows, right=frozenset((3, 5, 7)))
-
-
-def _legs(structure: str) -> str:
-    return structure if len(structure) <= 40 else f"{structure[:37]}..."
 
 
 def _funnel(found: Funnel) -> Iterator[str]:

@@ -3,8 +3,8 @@
 One line a year, month-day each. Early closes end the session at 13:00 New York time.
 Source: NYSE "Holidays and Trading Hours" (nyse.com/markets/hours-calendars), and the closures it announced
 for 1994-04-27, 2004-06-11, 2007-01-02, 2018-12-05, 2025-01-09 (days of mourning), 2001-09-11 to 2001-09-14 (attack),
-2012-10-29 and 2012-10-30 (storm). Before 1993 early closes were at 14:00, which the table has no word for. Tests compare
-the table with two libraries (exchange_calendars XNYS, holidays NYSE).
+2012-10-29 and 2012-10-30 (storm). Before 1993 early closes were at 14:00, which the table has no word for. Tests
+compare the table with two libraries (exchange_calendars XNYS, holidays NYSE).
 """
 
 FIRST_YEAR = 1993

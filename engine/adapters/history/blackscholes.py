@@ -4,14 +4,34 @@ Source: F. Black, "The pricing of commodity contracts", Journal of Financial Eco
 calendar ones (365 days), as vendors and the published volatility indices count them.
 """
 
-from math import erfc, pi, sqrt
+from math import pi, sqrt
 from typing import NamedTuple
 
 import numpy as np
 
 from engine.adapters.history.day import Columns
 
-_ROOT_HALF = sqrt(0.5)
+_ROOT_TWO_PI = sqrt(2.0 * pi)
+_FAR = 7.07106781186547
+_ABOVE = (
+    3.52624965998911e-02,
+    0.700383064443688,
+    6.37396220353165,
+    33.912866078383,
+    112.079291497871,
+    221.213596169931,
+    220.206867912376,
+)
+_BELOW = (
+    8.83883476483184e-02,
+    1.75566716318264,
+    16.064177579207,
+    86.7807322029461,
+    296.564248779674,
+    637.333633378831,
+    793.826512519948,
+    440.413735824752,
+)
 DAYS_A_YEAR = 365.0
 
 
@@ -25,10 +45,22 @@ class Greeks(NamedTuple):
 
 
 def normal(x: Columns) -> Columns:
-    """Return the standard normal distribution function."""
-    flat = np.ravel(x)
-    found = np.fromiter(map(erfc, (flat * -_ROOT_HALF).tolist()), np.float64, flat.size)
-    return (0.5 * found).reshape(np.shape(x))
+    """Return the standard normal distribution function, to 15 digits.
+
+    Source: G. West, "Better approximations to cumulative normal functions", Wilmott Magazine (2005), after Hart (1968).
+    """
+    size = np.abs(x)
+    density = np.exp(-0.5 * size * size)
+    tail = density * np.polyval(_ABOVE, size) / np.polyval(_BELOW, size)
+    far = size > _FAR
+    if far.any():
+        away = size[far]
+        build = away + 0.65
+        for step in (4.0, 3.0, 2.0, 1.0):
+            build = away + step / build
+        tail[far] = density[far] / build / _ROOT_TWO_PI
+    found: Columns = np.where(x > 0, 1.0 - tail, tail)
+    return found
 
 
 def black(
@@ -44,7 +76,7 @@ def greeks(
     forward: Columns, d1: Columns, deviation: Columns, years: Columns, discount: Columns, sign: Columns
 ) -> Greeks:
     """Return the greeks that belong to `black`; theta is the decay of the diffusion alone."""
-    density = np.exp(-0.5 * d1 * d1) / sqrt(2.0 * pi)
+    density = np.exp(-0.5 * d1 * d1) / _ROOT_TWO_PI
     root = np.sqrt(years)
     vega = discount * forward * density * root
     return Greeks(

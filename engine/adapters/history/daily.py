@@ -16,7 +16,7 @@ from engine.adapters.history.finding import left_out, refused, told
 from engine.adapters.history.missing import parse_day
 from engine.adapters.history.table import CsvTable, Whole, read_csv
 from engine.model.errors import StoreError
-from engine.model.session import CalendarError, is_session, session_after
+from engine.model.session import CalendarError, is_session
 from engine.model.values import dataclass
 
 _PRICES = ("open", "high", "low", "close")
@@ -110,7 +110,7 @@ class Daily:
         return [bar.close / 100.0 for bar in bars]
 
     def settled(self, symbol: str, day: date, same_day_class: str) -> dict[tuple[str, str], float]:
-        """Return at what the options whose last day this is settle: the close, and of AM-settled the next open.
+        """Return what settles on a day: at its close, and at its open the class named like its index.
 
         The opening prints of an index (SOQ) are no column of any file here; its open is the nearest thing.
         """
@@ -120,13 +120,8 @@ class Daily:
             return found
         if (bar := series.on(day)) is not None:
             found[symbol, same_day_class] = bar.close
-        if same_day_class != symbol:
-            try:
-                after = series.on(session_after(day).date)
-            except CalendarError:
-                after = None
-            if after is not None:
-                found[symbol, symbol] = after.open
+            if same_day_class != symbol:
+                found[symbol, symbol] = bar.open
         return found
 
 

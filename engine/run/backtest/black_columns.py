@@ -27,7 +27,7 @@ _FURTHEST = 37.0
 def normal(x: Columns) -> Columns:
     """Return the standard normal distribution function, to about 1e-14.
 
-    Source: G. West, "Better approximations to cumulative normal functions", Wilmott (2005), after J. Hart (1968).
+    Source: G. West, "Better approximations to cumulative normal functions", Wilmott (2005).
     """
     size = np.minimum(np.abs(x), _FURTHEST)
     density = np.exp(-size * size / 2.0)
@@ -68,6 +68,7 @@ def _solved(value: Columns, forward: Columns, strike: Columns, root: Columns, si
     low, high = np.full(value.shape, _LOWEST), np.full(value.shape, _HIGHEST)
     volatility = np.clip(value / (0.4 * forward * root), low, high)
     distance = np.log(forward / strike)
+    done = np.zeros(value.shape, dtype=bool)  # each for itself: how long others take must not be seen in its last digit
     for _ in range(_STEPS):
         deviation = volatility * root
         error = prices(forward, strike, deviation, sign) - value
@@ -77,8 +78,9 @@ def _solved(value: Columns, forward: Columns, strike: Columns, root: Columns, si
         new = volatility - error / slope
         new = np.where((new > low) & (new < high), new, (low + high) / 2.0)
         moved = np.abs(new - volatility)
-        volatility = new
-        if bool((moved < _CLOSE_ENOUGH * volatility).all()):
+        volatility = np.where(done, volatility, new)
+        done |= moved < _CLOSE_ENOUGH * volatility
+        if bool(done.all()):
             break
     return np.where((volatility > _LOWEST * 1.01) & (volatility < _HIGHEST * 0.99), volatility, np.nan)
 

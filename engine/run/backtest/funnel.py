@@ -55,6 +55,7 @@ class _Bot:
         self.nearest: dict[date, str] = {}
         self.halted: set[date] = set()
         self.watching_minutes = 0.0
+        self.by_day: dict[date, dict[str, float]] = {}
 
     def until(self, at: datetime) -> None:
         """Count the time since the last record for whatever stood in the way."""
@@ -65,6 +66,8 @@ class _Bot:
         self.watching_minutes += minutes
         found = next(((rule, truth) for rule, truth in self.truths.items() if truth is not True), (LATER, False))
         self.minutes.setdefault(found[0], [0.0, 0.0])[found[1] is None] += minutes
+        of_day = self.by_day.setdefault(exchange_date(at), {})
+        of_day[found[0]] = of_day.get(found[0], 0.0) + minutes
 
     def take(self, record: Record) -> None:
         """Follow one record."""
@@ -89,6 +92,17 @@ class _Bot:
             self.tried |= {day} if what == "enter" else set()
         elif what == "halt":
             self.halted.add(day)
+
+    def stopper(self, day: date) -> str:
+        """Return what kept it out on a session: what came nearest, a halt, else what stood in the way longest."""
+        if day in self.tried:
+            return UNFILLED
+        if (nearest := self.nearest.get(day)) is not None:
+            return nearest
+        if day in self.halted:
+            return HALTED
+        minutes = self.by_day.get(day, {})
+        return max(minutes, key=lambda rule: minutes[rule], default=NOT_JUDGED)
 
     def new_day(self) -> None:
         """Forget the verdicts of the session before: all are judged anew."""
@@ -115,7 +129,7 @@ def funnels(
 def _funnel(name: str, bot: _Bot, days: set[date], entered: frozenset[date]) -> Funnel:
     by_rule: dict[str, int] = {}
     for day in sorted(days - entered):
-        rule = UNFILLED if day in bot.tried else bot.nearest.get(day) or (HALTED if day in bot.halted else NOT_JUDGED)
+        rule = bot.stopper(day)
         by_rule[rule] = by_rule.get(rule, 0) + 1
     stopped = [
         Stopped(
@@ -126,6 +140,7 @@ def _funnel(name: str, bot: _Bot, days: set[date], entered: frozenset[date]) -> 
         )
         for rule in {**dict.fromkeys(bot.minutes), **dict.fromkeys(by_rule)}
     ]
+    stopped = [each for each in stopped if each.sessions or each.false or each.unknown]
     stopped.sort(key=lambda each: (-each.sessions, -each.false - each.unknown, each.rule))
     return Funnel(
         bot=name,
