@@ -110,6 +110,8 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     from engine.run.desk import Desk, ProblemsError, check_overrides, load_desk
     from engine.run.heartbeat import Heartbeat
     from engine.run.systemd import Systemd
+    from engine.store.latest import data_folder
+    from engine.store.secret import hook_secret
 
     overrides = parse_settings(options["overrides"])
     try:
@@ -129,7 +131,12 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     struck = _struck(options)
     heartbeat = Heartbeat(Systemd()) if page is None else page.heartbeat
     world, run_options = _world(options, desk, settings, heartbeat, page)
-    run_options = replace(run_options, heartbeat=heartbeat, waits_for_gateway=options["wait_for_gateway"])
+    run_options = replace(
+        run_options,
+        heartbeat=heartbeat,
+        waits_for_gateway=options["wait_for_gateway"],
+        takes_hooks=bool(hook_secret(data_folder())[0]),
+    )
     _drive(desk, run_options, world, plain=options["plain"], struck=struck, page=page)
 
 

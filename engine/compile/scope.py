@@ -196,7 +196,7 @@ def _taken(parameter: Parameter, written: Written, scope: Scope) -> Argument:
             return _count(parameter, written)
         case Takes.SYMBOLS if isinstance(written, tuple):
             return tuple(dict.fromkeys(written))
-        case Takes.BOT:
+        case Takes.BOT | Takes.HOOK | Takes.WORD:
             return _word(written)
         case Takes.BARS:
             return _size(parameter, written)
