@@ -62,7 +62,7 @@ def _unless_given(folder: Path) -> str:
     from engine.store.secret import hook_secret
 
     _, kept = hook_secret(folder)
-    return f", and {kept} gives none" if kept else ""
+    return f"; but {kept} still sets one" if kept else ""
 
 
 @hooks.command("send")

@@ -9,7 +9,8 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from engine.model.errors import StoreError
 from engine.model.event import HookCame, OperatorRequest, Request
@@ -54,14 +55,17 @@ def post_hook(store: Place, name: str, says: str = "", identity: str = "") -> No
     identity: names the message where it may be left twice; it counts once.
     Raises: StoreError when it cannot be left, or so much lies there that nobody seems to read it.
     """
-    box = box_of(store)
     if not _is_known(store):
         raise StoreError(f"there is no store {store}", "'rulebot list' shows the bots of a store")
-    if len(box.found()) >= MOST_WAITING:
-        raise StoreError("no engine reads what comes", "start one, or see why it hangs")
     stamp = time.time_ns()
     key = f"{stamp:020d}-{os.getpid()}-{secrets.token_hex(4)}"
-    box.put(key, json.dumps({"id": identity or key, "hook": name, "says": says, "received": stamp}))
+    box = box_of(store)
+    try:
+        if len(box.found()) >= MOST_WAITING:
+            raise StoreError("no engine reads what comes", "start one, or see why it hangs")
+        box.put(key, json.dumps({"id": identity or key, "hook": name, "says": says, "received": stamp}))
+    finally:
+        box.close()
 
 
 def _is_known(store: Place) -> bool:
@@ -72,13 +76,19 @@ class Inbox:
     """The engine's side: looks into the box a few times a second of `clock`.
 
     A stop or a reload that was left for an engine that is gone is removed at the start: it is not meant for the next
-    one, which reads the files anyway. What else was asked for while none ran is.
+    one, which reads the files anyway. What else was asked for while none ran is. is_simulated: the time of the run is
+    made up.
     """
 
     def __init__(
-        self, store: Place, clock: Callable[[], float] = time.monotonic, wall: Callable[[], int] = time.time_ns
+        self,
+        store: Place,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], int] = time.time_ns,
+        *,
+        is_simulated: bool = False,
     ) -> None:
-        self._clock, self._wall = clock, wall
+        self._clock, self._wall, self._is_simulated = clock, wall, is_simulated
         self._box = box_of(store)
         for name, body in self._box.found():
             if _is_for_another(body):
@@ -114,13 +124,21 @@ class Inbox:
         self._taken.clear()
         found: list[Asked] = []
         for name, body in self._box.found():
-            request = _read(body, at, self._wall())
+            request = _read(body, at, self._read_hook)
             if request is None:
                 self._box.set_aside(name)
             else:
                 self._taken.append(name)
                 found.append(request)
         return found
+
+    def _read_hook(self, data: Mapping[str, Any], at: datetime) -> HookCame:
+        """Return a web hook with the time at which it came; where time is made up, that is so long before now."""
+        now = self._wall()
+        seconds = max((now - int(data["received"])) // NANOSECONDS, 0)
+        known = at if self._is_simulated else datetime.fromtimestamp(now // NANOSECONDS, UTC)
+        came = known - timedelta(seconds=seconds)
+        return HookCame(at=at, id=str(data["id"]), name=str(data["hook"]), says=str(data["says"]), came=came)
 
 
 def _is_for_another(body: str) -> bool:
@@ -130,13 +148,11 @@ def _is_for_another(body: str) -> bool:
         return False
 
 
-def _read(body: str, at: datetime, now: int) -> Asked | None:
+def _read(body: str, at: datetime, read_hook: Callable[[Mapping[str, Any], datetime], HookCame]) -> Asked | None:
     try:
         data = json.loads(body)
         if "hook" in data:
-            # by its age, since the time of a simulated run is not that of the world
-            came = at - timedelta(seconds=max((now - int(data["received"])) // NANOSECONDS, 0))
-            return HookCame(at=at, id=str(data["id"]), name=str(data["hook"]), says=str(data["says"]), came=came)
+            return read_hook(data, at)
         bot, position = (str(data.get(name, "")) for name in ("bot", "position"))
         values = tuple((str(name), str(text)) for name, text in dict(data.get("values") or {}).items())
         return OperatorRequest(at, str(data["id"]), Request(data["request"]), bot, position, values)

@@ -167,7 +167,7 @@ def _assemble(
     )
     pinned = {text.digest: compile_text(text) for text in resumed.texts}
     install = resumed.install or options.install or secrets.token_hex(3)
-    inbox = Inbox(options.store, asyncio.get_running_loop().time)
+    inbox = Inbox(options.store, asyncio.get_running_loop().time, is_simulated=world.ib.link.is_lockstep)
     loop = Loop(
         program=desk.program(install, pinned, options.line_limit),
         state=resumed.state,

@@ -19,6 +19,7 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 
 from engine.model.values import dataclass
 from engine.run.inbox import post_hook
@@ -145,15 +146,24 @@ def router(door: Door) -> APIRouter:
     @found.post(f"{HOOKS}{{name}}", status_code=202, include_in_schema=False)
     async def hook(name: str, request: Request) -> dict[str, bool]:
         door.greet(request.client.host if request.client else "")
-        body = b""
-        async for part in request.stream():
-            body += part
-            if len(body) > MOST_BYTES:
-                raise Refused(413, f"a web hook has at most {MOST_BYTES} bytes")
+        body = await _read(request)
         is_new = await run_in_threadpool(door.take, name, request.headers.get("x-rulebot-secret", ""), body)
         return {"taken": is_new}
 
     return found
+
+
+async def _read(request: Request) -> bytes:
+    """Return what was sent. Raises: Refused when it is too large, whether it says so or not."""
+    body = b""
+    with suppress(ClientDisconnect):  # also what the gate makes of a body that goes on and on
+        async for part in request.stream():
+            body += part
+            if len(body) > MOST_BYTES:
+                break
+        else:
+            return body
+    raise Refused(413, f"a web hook has at most {MOST_BYTES} bytes")
 
 
 # ---------------------------------------------------------------- what was sent

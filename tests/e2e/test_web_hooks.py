@@ -1,0 +1,171 @@
+"""Web hooks through the page, the store and the engine: a simulated day that one of them decides, and a restart."""
+
+import asyncio
+import http.client
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from engine.model.event import Request
+from engine.record.codec import utc_time
+from engine.record.record import Kind, Record
+from engine.run.aftermath.books import compare_books
+from engine.run.aftermath.day import read_day
+from engine.run.aftermath.findings import offences
+from engine.run.desk import load_desk
+from engine.run.start import Run, RunOptions, execute
+from engine.run.worlds import attached
+from engine.sim.gateway.embed import RunningGateway, start_gateway
+from engine.sim.gateway.settings import GatewaySettings
+from engine.store.queries import StoreReader
+from engine.web.access import Access
+from engine.web.app import application
+from engine.web.hooks import Door
+from engine.web.server import Bind, Server
+
+SECRET = "a-secret-of-hooks-0123"
+SPEC = """
+rulebot: 1
+name: told
+about: Enters when another program says so.
+underlying: SPX
+entry:
+  window: {from: "10:30", to: "15:00"}
+  per_day: 1
+  when: [{webhook: {name: trend, says: up, within: 3h}}]
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.15}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+order: {start: mid, step: 0.05, wait: 10s, tries: 6, then: cancel}
+exits:
+  - webhook: {name: get_out, within: 30m}
+  - time: "15:45"
+risk: {max_loss_per_trade: $2000}
+"""
+
+
+def new_york(hour: int, minute: int) -> datetime:
+    """Return a time of 21 October 2026 in New York (UTC - 4)."""
+    return datetime(2026, 10, 21, hour + 4, minute, tzinfo=UTC)
+
+
+class Teller:
+    """Another program: it sends its hooks to the page when a time has come, and the page is there only meanwhile."""
+
+    def __init__(self, store: Path, plan: list[tuple[datetime, str, str]], stop_at: datetime | None = None) -> None:
+        self.store, self.plan, self.stop_at = store, plan, stop_at
+        self.answers: list[int] = []
+        self._server: Server | None = None
+
+    def __call__(self, run: Run, at: datetime) -> None:
+        while self.plan and at >= self.plan[0][0]:
+            _, name, says = self.plan.pop(0)
+            self.answers.append(self._send(name, says))
+        if self.stop_at is not None and at >= self.stop_at:
+            run.inbox.ask(Request.STOP)
+            self.stop_at = None
+
+    def _send(self, name: str, says: str) -> int:
+        if self._server is None:
+            door = Door(self.store, SECRET)
+            self._server = Server(
+                lambda stopping: application(self.store, Access(token="t" * 20), stopping=stopping, door=door),
+                Bind(port=0),
+            )
+            self._server.start()
+        connection = http.client.HTTPConnection(self._server.address.split("/")[2], timeout=20)
+        connection.request("POST", f"/hooks/{name}", json.dumps({"secret": SECRET, "says": says}))
+        status = connection.getresponse().status
+        connection.close()
+        return status
+
+    def close(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+
+
+async def run(gateway: RunningGateway, folder: Path, teller: Teller, *, sessions: int | None = None) -> Run:
+    """Run the bot against a gateway that lives on."""
+    desk = load_desk([str(folder / "told.yaml")], {}, None)
+    options = RunOptions(store=teller.store, logs=None, sessions=sessions, install="", takes_hooks=True)
+    world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
+    try:
+        return await execute(desk, options, world, lambda run: None, teller)
+    finally:
+        teller.close()
+
+
+def lived(body: Callable[[RunningGateway], object], tmp_path: Path) -> None:
+    (tmp_path / "told.yaml").write_text(SPEC, encoding="utf-8")
+
+    async def live() -> None:
+        gateway = await start_gateway(GatewaySettings(first_day=date(2026, 10, 21)))
+        try:
+            await body(gateway)  # type: ignore[misc]
+        finally:
+            await gateway.stop()
+
+    asyncio.run(live())
+
+
+def recorded(store: Path, *kinds: Kind) -> list[Record]:
+    with StoreReader(store) as reader:
+        return [record for _, record in reader.numbered_after(0, kinds)]
+
+
+@pytest.mark.long
+def test_ci_a_hook_opens_a_position_and_another_closes_it(tmp_path: Path) -> None:
+    store = tmp_path / "a.db"
+
+    async def body(gateway: RunningGateway) -> None:
+        plan = [
+            (new_york(10, 45), "trend", "down"),
+            (new_york(11, 15), "trend", "up"),
+            (new_york(13, 0), "get_out", ""),
+        ]
+        teller = Teller(store, plan)
+        await run(gateway, tmp_path, teller, sessions=1)
+        assert teller.answers == [202, 202, 202]
+        assert gateway.ledger is not None
+        day = read_day(store, gateway.ledger.totals(), {})
+        assert compare_books(day) == []
+        assert offences(day) == {}
+
+    lived(body, tmp_path)
+    down, up, out = recorded(store, Kind.WEBHOOK)
+    assert [each.data["says"] for each in (down, up, out)] == ["down", "up", ""]
+    (trade,) = _trades(store)
+    assert trade["exit_name"] == "webhook.get_out"
+    entered = next(r for r in recorded(store, Kind.ORDER) if r.data["purpose"] == "entry")
+    assert up.at <= entered.at <= utc_time("2026-10-21T16:00:00Z")
+    said = [r for r in recorded(store, Kind.VERDICT) if r.data["rule"] == "webhook.trend"]
+    assert [r.data["truth"] for r in said] == [False, True]
+    assert str(said[1].data["words"]).endswith("says up")
+    assert SECRET not in store.read_bytes().decode("latin-1")
+
+
+def _trades(store: Path) -> list[dict[str, object]]:
+    with StoreReader(store) as reader:
+        return [dict(row) for row in reader.view("trades")]
+
+
+@pytest.mark.long
+def test_ci_an_engine_that_is_started_between_hook_and_entry_enters(tmp_path: Path) -> None:
+    store = tmp_path / "a.db"
+
+    async def body(gateway: RunningGateway) -> None:
+        first = Teller(store, [(new_york(9, 50), "trend", "up")], stop_at=new_york(10, 10))
+        await run(gateway, tmp_path, first)
+        assert recorded(store, Kind.ORDER) == []
+        second = await run(gateway, tmp_path, Teller(store, [], stop_at=new_york(10, 40)))
+        (position,) = second.loop.state.positions.values()
+        assert position.state in ("open", "entering")
+
+    lived(body, tmp_path)
+    (hook,) = recorded(store, Kind.WEBHOOK)
+    entered = next(r for r in recorded(store, Kind.ORDER) if r.data["purpose"] == "entry")
+    assert hook.at < new_york(10, 30) <= entered.at < new_york(10, 31)
