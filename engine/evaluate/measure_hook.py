@@ -10,7 +10,7 @@ from engine.evaluate.snapshot import View
 from engine.model.facts import Hook
 from engine.model.session import EXCHANGE_ZONE, at_exchange_time
 
-NO_DOOR = "no web hooks are received: 'rulebot hooks secret' lets them in"
+NO_DOOR = "no web hooks are received here (docs/hooks.md)"
 
 
 def webhook(call: Call, context: Context) -> Callable[[View], Verdict]:
