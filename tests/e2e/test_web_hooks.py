@@ -3,6 +3,9 @@
 import asyncio
 import http.client
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -172,3 +175,14 @@ def test_ci_an_engine_that_is_started_between_hook_and_entry_enters(tmp_path: Pa
     (hook,) = recorded(store, Kind.WEBHOOK)
     entered = next(r for r in recorded(store, Kind.ORDER) if r.data["purpose"] == "entry")
     assert hook.at < new_york(10, 30) <= entered.at < new_york(10, 31)
+
+
+@pytest.mark.long
+def test_ci_a_run_with_a_secret_knows_that_hooks_can_come(tmp_path: Path) -> None:
+    store = tmp_path / "a.db"
+    command = [sys.executable, "-m", "engine.cli.main", "run", "--paper", "--sim", "--date", "2026-11-27"]
+    settings = {**os.environ, "RULEBOT_DATA": str(tmp_path), "RULEBOT_HOOK_SECRET": SECRET}
+    words = [*command, "--store", str(store), str(FOLDER / f"{TOLD[0]}.yaml")]
+    done = subprocess.run(words, env=settings, capture_output=True, timeout=90, check=True)
+    assert {str(r.data["words"]) for r in recorded(store, Kind.VERDICT)} >= {"none came today", "not: none came today"}
+    assert SECRET not in (done.stdout + done.stderr).decode()

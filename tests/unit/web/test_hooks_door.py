@@ -12,6 +12,7 @@ import pytest
 from store_day import small_day
 from web_client import TOKEN, Answer, Client, Elapsed
 
+from engine.cli.web import WHERE_NAMES, serve_store
 from engine.model.event import HookCame
 from engine.run.inbox import MOST_WAITING, Inbox, post_hook
 from engine.store.journal import SqlJournal
@@ -329,3 +330,24 @@ def test_any_bytes_are_answered_and_none_fails(sender: Sender) -> None:
 
 def test_what_keeps_the_secret_does_not_show_it(tmp_path: Path) -> None:
     assert SECRET not in repr(Door(tmp_path / "a.db", SECRET))
+
+
+def test_the_page_takes_hooks_once_a_secret_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("RULEBOT_DATA", str(tmp_path))
+    monkeypatch.delenv("RULEBOT_HOOK_SECRET", raising=False)
+    store = day(tmp_path)
+    where: dict[str, Any] = dict.fromkeys(WHERE_NAMES) | {"host": "127.0.0.1", "port": 0, "hosts": ()}
+    for secret, status in (("", 401), (SECRET, 202)):
+        if secret:
+            monkeypatch.setenv("RULEBOT_HOOK_SECRET", secret)
+        server = serve_store(store, where)
+        try:
+            found = Client(int(server.address.rstrip("/").rpartition(":")[2]), Elapsed(), store)
+            assert found.send("POST", "/hooks/trend", {"X-Rulebot-Secret": SECRET}).status == status
+        finally:
+            server.stop()
+    said = capsys.readouterr().out
+    assert said.count("/hooks/NAME   their secret is in the environment's RULEBOT_HOOK_SECRET") == 1
+    assert SECRET not in said
