@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from engine.adapters.recorded.recording import open_recording
 from engine.model.event import Request
 from engine.record.record import Kind, Record
 from engine.run.aftermath.books import compare_books
 from engine.run.aftermath.day import read_day
 from engine.run.aftermath.findings import offences
 from engine.run.desk import load_desk
+from engine.run.replay.replay import replay
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import attached
 from engine.sim.gateway.embed import RunningGateway, start_gateway
@@ -95,7 +97,8 @@ class Teller:
 async def run(gateway: RunningGateway, spec: Path, teller: Teller, *, sessions: int | None = None) -> Run:
     """Run a bot against a gateway that lives on."""
     desk = load_desk([str(spec)], {}, None)
-    options = RunOptions(store=teller.store, logs=None, sessions=sessions, install="", takes_hooks=True)
+    tapes = teller.store.with_name("tapes")
+    options = RunOptions(store=teller.store, logs=None, sessions=sessions, install="", takes_hooks=True, tapes=tapes)
     world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
     try:
         return await execute(desk, options, world, lambda run: None, teller)
@@ -151,6 +154,17 @@ def test_ci_a_hook_opens_a_position_and_another_closes_it(tmp_path: Path) -> Non
     assert [r.data["truth"] for r in said] == [False, True]
     assert str(said[1].data["words"]).endswith("says up")
     assert SECRET not in store.read_bytes().decode("latin-1")
+    _replayed(tmp_path)
+
+
+def _replayed(folder: Path) -> None:
+    """The recordings of a day with hooks lead to the same decisions."""
+    files = sorted((folder / "tapes").glob("*/*.tape"))
+    assert files
+    for file in files:
+        found = replay(open_recording(file))
+        assert found.difference is None
+        assert found.decisions > 0
 
 
 def _trades(store: Path) -> list[dict[str, object]]:
@@ -175,6 +189,7 @@ def test_ci_an_engine_that_is_started_between_hook_and_entry_enters(tmp_path: Pa
     (hook,) = recorded(store, Kind.WEBHOOK)
     entered = next(r for r in recorded(store, Kind.ORDER) if r.data["purpose"] == "entry")
     assert hook.at < new_york(10, 30) <= entered.at < new_york(10, 31)
+    _replayed(tmp_path)
 
 
 @pytest.mark.long

@@ -26,8 +26,9 @@ from engine.model.position import Position
 from engine.model.session import Session, session_from
 from engine.record.record import Record
 from engine.run.prepare import needed_bars
+from engine.run.pretend_broker import expired
 from engine.run.trial.broker import Broker
-from engine.run.trial.first_facts import FirstFacts, first_facts
+from engine.run.trial.first_facts import ACCOUNT, FirstFacts, first_facts
 from engine.run.trial.market import Market
 from engine.run.trial.opening import day_after_opening, open_position
 from engine.run.trial.past import bars_of
@@ -118,7 +119,7 @@ class Day:
         self.board = Board()
         self.market = Market(self.trial.market, self.session, self.board)
         self.market.minute = self.market.minute_of(self.now)
-        self.broker = Broker(self.board, self.session, self.trial.broker, self.begins)
+        self.broker = Broker(self.board, ACCOUNT, self.session, self.trial.broker, self.begins)
         self.program = Program(
             bots={self.bot.plan.name: self.bot}, pinned={}, limits=AccountLimits(), install="test", line_limit=1000
         )
@@ -228,7 +229,8 @@ class Day:
         self._hear(MarketMoved(self.now, rows))
         self.queue.extend(self.broker.fill(self.now))
         if self.now >= self.session.close + SETTLES:
-            self.queue.extend(self.broker.expire(self.now))
+            gone = expired(self.broker.holdings, self.session.date)
+            self.queue.extend(self.broker.expire(gone, self.now))
         self._settle()
         self._observe()
 

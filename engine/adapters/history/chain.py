@@ -1,0 +1,340 @@
+"""Sessions from Parquet files with documented columns (docs/history-data.md): our own recordings, and anybody's chains.
+
+One file a day (`2026-10-21.parquet`) or one with many days; beside them the levels (`2026-10-21.levels.parquet`), what
+settled (`2026-10-21.settled.csv`) and a folder `daily/`. A day is read when it is asked for and then forgotten, so
+memory does not grow with the days.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.adapters.history.checks import holes, listed_on, ordered, sound, within, wrong_columns
+from engine.adapters.history.daily import Daily
+from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, Severity
+from engine.adapters.history.finding import refusal, refused
+from engine.adapters.history.hours import hour_off
+from engine.adapters.history.instants import instants
+from engine.adapters.history.missing import day_of_name, missing_sessions, parse_day
+from engine.adapters.history.rows import BY_QUOTE, HIGHEST_STRIKE, Rows, grid, keys, last_day
+from engine.adapters.history.table import ArrowTable, Table, Whole, parquet_file, pyarrow, read_csv, read_parquet
+from engine.model.contract import product
+from engine.model.errors import StoreError
+from engine.model.session import Session, session_on
+
+IDENTITY = ("date", "time", "symbol", "trading_class", "expiry", "right", "strike", "underlying")
+LEVEL_AGE = 90.0
+"""Seconds for which a level counts when there is none of the very instant."""
+_RIGHTS = {"c": True, "call": True, "p": False, "put": False}
+
+
+class ChainSource:
+    """Sessions of one folder or file of Parquet chains."""
+
+    is_modelled = False
+
+    def __init__(self, path: Path, daily: Daily) -> None:
+        self.path, self.background = path, daily
+        self._files = {day: file for file in _chain_files(path) if (day := day_of_name(file.name)) is not None}
+        self._many = [file for file in _chain_files(path) if day_of_name(file.name) is None]
+        self._groups: dict[date, list[tuple[Path, int]]] = {}
+        for file in self._many:
+            for day, groups in _days_of_groups(file).items():
+                self._groups.setdefault(day, []).extend((file, group) for group in groups)
+        if not self._files and not self._groups:
+            raise StoreError(f"{path} holds no Parquet file of a chain", "docs/history-data.md has their columns")
+
+    @property
+    def name(self) -> str:
+        """What a report calls it."""
+        return f"Parquet chains of {self.path.name}"
+
+    def dates(self, first: date, last: date) -> Sequence[date]:
+        """Return the sessions it has."""
+        return [day for day in self._all(first, last) if session_on(day) is not None]
+
+    def _all(self, first: date, last: date) -> list[date]:
+        return sorted(day for day in {*self._files, *self._groups} if first <= day <= last)
+
+    def gaps(self, first: date, last: date) -> Sequence[Finding]:
+        """Return sessions that are missing, days that are none, and what is wrong with daily files."""
+        return (*missing_sessions(self.path.name, self._all(first, last), first, last), *self.background.findings)
+
+    def day(self, day: date) -> HistoryDay:
+        """Return one session. Raises: StoreError when it is refused."""
+        session = session_on(day)
+        table, file = self._table(day)
+        if session is None:
+            raise refusal(refused(table.file, 0, f"{day} is no session of the exchange: what it holds is stale"))
+        own = _own_rows(table, day)
+        symbol = _symbol(table)
+        rows = chain_rows(table, session, symbol)
+        if own is not None:
+            rows = rows.only(own)
+        levels, findings = self._levels(table, file, rows, session, symbol)
+        return session_day(
+            rows,
+            session,
+            levels=levels,
+            findings=[*table.findings, *findings],
+            settled=self._settled(file, day, symbol),
+        )
+
+    def _table(self, day: date) -> tuple[ArrowTable, Path]:
+        columns = (*IDENTITY, *BY_QUOTE)
+        if (file := self._files.get(day)) is not None:
+            return read_parquet(file, columns), file
+        if day not in self._groups:
+            raise StoreError(f"{self.path} has nothing of {day}")
+        file = self._groups[day][0][0]
+        return _read_groups(file, [group for _, group in self._groups[day]], columns), file
+
+    def _levels(
+        self, table: ArrowTable, file: Path, rows: Rows, session: Session, symbol: str
+    ) -> tuple[dict[str, tuple[Columns, Columns]], list[Finding]]:
+        """Return instants and levels by symbol: from the file beside it, and from the column `underlying`."""
+        found: dict[str, tuple[Columns, Columns]] = {}
+        findings: list[Finding] = []
+        beside = file.with_name(f"{file.name.removesuffix('.parquet')}.levels.parquet")
+        if beside.exists():
+            levels = read_parquet(beside)
+            at = instants(levels, session)
+            codes, symbols = levels.texts("symbol")
+            values = levels.numbers("level")
+            mine = (at >= session.open.timestamp()) & (at <= session.close.timestamp())
+            for place, name in enumerate(symbols):
+                of = mine & (codes == place)
+                order = np.argsort(at[of], kind="stable")
+                found[name] = (at[of][order], values[of][order])
+        if "underlying" in table.names and symbol not in found:
+            level = rows.values.get("underlying")
+            if level is not None:
+                times, firsts = np.unique(rows.time, return_index=True)
+                found[symbol] = (times, level[firsts])
+        if symbol not in found:
+            findings.append(
+                refused(table.file, 0, f"there is no level of {symbol}: no file of levels, no `underlying`")
+            )
+        return found, findings
+
+    def _settled(self, file: Path, day: date, symbol: str) -> dict[tuple[str, str], float]:
+        found = self.background.settled(symbol, day, product(symbol).same_day_class)
+        beside = file.with_name(f"{day}.settled.csv")
+        if beside.exists():
+            table = read_csv(beside)
+            names, classes = (table.texts(name) for name in ("symbol", "trading_class"))
+            for place, level in enumerate(table.numbers("level").tolist()):
+                found[names[1][names[0][place]], classes[1][classes[0][place]]] = level
+        return found
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        """Return finished sessions from the daily files."""
+        return self.background.daily(symbol, before, count)
+
+    def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
+        """Return the closes of the volatility index from the daily files."""
+        return self.background.implied(symbol, before, count)
+
+
+def session_day(
+    rows: Rows,
+    session: Session,
+    *,
+    levels: Mapping[str, tuple[Columns, Columns]],
+    findings: Sequence[Finding],
+    settled: Mapping[tuple[str, str], float],
+) -> HistoryDay:
+    """Check quotes and levels of a session and put them in order. Raises: StoreError when it is refused."""
+    all_findings = list(findings)
+    level = float(np.nanmedian(levels[rows.symbol][1])) if rows.symbol in levels else float("nan")
+    if len(rows.row) and level == level:
+        all_findings += wrong_columns(rows, level)
+    _refuse(all_findings)
+    rows = rows.of({name: values for name, values in rows.values.items() if name in BY_QUOTE})
+    for check in (ordered, lambda rows: listed_on(rows, session.date), lambda rows: within(rows, session), sound):
+        rows, more = check(rows)
+        all_findings += more
+    times, options, columns = grid(rows)
+    all_findings += holes(rows.file, times, session)
+    aligned, times, columns = _with_levels(times, columns, levels)
+    if (shift := hour_off(times, aligned.get(rows.symbol), options, columns)) is not None:
+        all_findings.append(refused(rows.file, 0, shift))
+    _refuse(all_findings)
+    return HistoryDay(
+        date=session.date,
+        times=times,
+        levels=aligned,
+        options=options,
+        settled=settled,
+        findings=tuple(all_findings),
+        **columns,
+    )
+
+
+def _refuse(findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        if finding.severity is Severity.REFUSED:
+            raise refusal(finding)
+
+
+def _with_levels(
+    times: Columns, columns: Mapping[str, Columns], levels: Mapping[str, tuple[Columns, Columns]]
+) -> tuple[dict[str, Columns], Columns, dict[str, Columns]]:
+    """Return levels and quotes at all instants of either; a level counts for a while, a quote only at its instant."""
+    every = times
+    for at, _ in levels.values():
+        if len(at) != len(every) or (at != every).any():
+            every = np.union1d(every, at)
+    aligned = {symbol: at_instants(every, at, values) for symbol, (at, values) in levels.items()}
+    if every is times:
+        return aligned, times, dict(columns)
+    places = np.searchsorted(every, times)
+    spread = {}
+    for name, values in columns.items():
+        spread[name] = np.full((len(every), values.shape[1]), np.nan)
+        spread[name][places] = values
+    return aligned, every, spread
+
+
+def at_instants(times: Columns, at: Columns, values: Columns, age: float = LEVEL_AGE) -> Columns:
+    """Return the last value at or before each instant, nan when it is older than `age` seconds."""
+    if len(at) == len(times) and (at == times).all():
+        return values
+    if not len(at):
+        return np.full(len(times), np.nan)
+    places = np.searchsorted(at, times, side="right") - 1
+    known = places >= 0
+    places = np.maximum(places, 0)
+    known &= times - at[places] <= age
+    return np.where(known, values[places], np.nan)
+
+
+# ------------------------------------------------------------------ reading
+
+
+def chain_rows(table: Table, session: Session | None, symbol: str, at: float | None = None) -> Rows:
+    """Return the quotes of a table with our columns; `at` is their instant when the table has no times.
+
+    Raises: StoreError naming the column or row.
+    """
+    for name in ("expiry", "right", "strike", "bid", "ask"):
+        if name not in table.names:
+            raise refusal(refused(table.file, 0, f"it has no column `{name}`"))
+    class_codes, classes = (
+        table.texts("trading_class")
+        if "trading_class" in table.names
+        else (np.zeros(len(table.rows), dtype=np.int64), [product(symbol).same_day_class])
+    )
+    rights, letters = table.texts("right")
+    strike = table.numbers("strike")
+    if not len(strike):
+        raise refusal(refused(table.file, 0, "it has no rows"))
+    if not ((strike > 0) & (strike < HIGHEST_STRIKE)).all():
+        row = int(table.rows[np.flatnonzero(~((strike > 0) & (strike < HIGHEST_STRIKE)))[0]])
+        raise refusal(refused(table.file, row, f"a strike is a number from 0 to {HIGHEST_STRIKE:,.0f}"))
+    values = {name: table.numbers(name) for name in (*BY_QUOTE, "underlying") if name in table.names}
+    return Rows(
+        file=table.file,
+        symbol=symbol,
+        classes=tuple(classes),
+        row=table.rows,
+        time=_times(table, session, at),
+        key=keys(
+            class_codes,
+            _expiries(table, symbol, class_codes, classes),
+            _calls(table, rights, letters),
+            strike,
+        ),
+        values=values,
+    )
+
+
+def _times(table: Table, session: Session | None, at: float | None) -> Columns:
+    if at is not None or session is None:
+        return np.full(len(table.rows), 0.0 if at is None else at)
+    return instants(table, session)
+
+
+def _calls(table: Table, codes: Whole, letters: Sequence[str]) -> Any:
+    known = [_RIGHTS.get(text.lower()) for text in letters]
+    for place, is_call in enumerate(known):
+        if is_call is None:
+            row = int(table.rows[np.flatnonzero(codes == place)[0]])
+            raise refusal(refused(table.file, row, f"right is call or put (C, P), is {letters[place]!r}"))
+    return np.array([bool(each) for each in known], dtype=bool)[codes]
+
+
+def _expiries(table: Table, symbol: str, class_codes: Whole, classes: Sequence[str]) -> Whole:
+    """Return the last day each option trades, as ordinals."""
+    codes, texts = table.texts("expiry")
+    last = np.zeros((len(classes), len(texts)), dtype=np.int64)
+    for place, text in enumerate(texts):
+        try:
+            expires = parse_day(text)
+        except ValueError:
+            row = int(table.rows[np.flatnonzero(codes == place)[0]])
+            raise refusal(refused(table.file, row, f"an expiry is like 2019-05-24, is {text!r}")) from None
+        for number, trading_class in enumerate(classes):
+            last[number, place] = last_day(symbol, trading_class, expires).toordinal()
+    found: Whole = last[class_codes, codes]
+    return found
+
+
+def _symbol(table: ArrowTable) -> str:
+    if "symbol" in table.names:
+        _, symbols = table.texts("symbol")
+        if len(symbols) != 1:
+            raise refusal(
+                refused(table.file, 1, f"a chain is of one underlying, this is of {', '.join(symbols) or 'none'}")
+            )
+        return symbols[0].upper()
+    if "trading_class" in table.names:
+        _, classes = table.texts("trading_class")
+        if set(classes) <= {"SPX", "SPXW"}:
+            return "SPX"
+        if len(classes) == 1:
+            return classes[0].upper()
+    raise refusal(refused(table.file, 0, "it has no column `symbol`"))
+
+
+def _own_rows(table: ArrowTable, day: date) -> Any:
+    """Return which rows are of the day; None when all are, or there is no column that says so."""
+    if "date" not in table.names:
+        return None
+    codes, texts = table.texts("date")
+    if [text[:10] for text in texts] == [day.isoformat()]:
+        return None
+    return np.array([text[:10] == day.isoformat() for text in texts], dtype=bool)[codes]
+
+
+def _chain_files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return [file for file in sorted(path.glob("*.parquet")) if not file.name.endswith(".levels.parquet")]
+
+
+def _days_of_groups(path: Path) -> dict[date, list[int]]:
+    """Return in which row groups the rows of each day lie, by the column `date`, read group by group."""
+    opened = parquet_file(path)
+    if "date" not in opened.schema_arrow.names:
+        raise refusal(refused(path.name, 0, "a file of many days has a column `date`, or is named after its day"))
+    found: dict[date, list[int]] = {}
+    for group in range(opened.num_row_groups):
+        _, texts = ArrowTable(path.name, opened.read_row_group(group, columns=["date"])).texts("date")
+        for text in texts:
+            found.setdefault(date.fromisoformat(text[:10]), []).append(group)
+    return found
+
+
+def _read_groups(path: Path, groups: Sequence[int], columns: Sequence[str]) -> ArrowTable:
+    pyarrow()
+    opened = parquet_file(path)
+    wanted = [name for name in opened.schema_arrow.names if name.lower() in columns]
+    table = opened.read_row_groups(list(groups), columns=wanted, use_threads=False)
+    sizes = [opened.metadata.row_group(group).num_rows for group in range(opened.num_row_groups)]
+    starts = np.concatenate(([0], np.cumsum(sizes)))
+    rows = np.concatenate([np.arange(starts[group], starts[group + 1]) + 1 for group in groups])
+    return ArrowTable(path.name, table, rows=rows.astype(np.int64))

@@ -1,0 +1,185 @@
+"""What is wrong with the quotes of a session: each flaw is found by the values, told by file and row, and never mended.
+
+What cannot be so is refused (units, columns that hold something else); rows that are not to be traded on are left out
+(expired, crossed, without either side); what is merely odd is told.
+"""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.adapters.history.day import Columns, Finding
+from engine.adapters.history.finding import left_out, refused, told
+from engine.adapters.history.rows import Rows, width_of
+from engine.model.session import EXCHANGE_ZONE, Session
+
+Mask = NDArray[np.bool_]
+
+_MOST = 0.9
+_SCALES = 8.0
+_PERCENT = 3.0
+_NEAR = 0.01
+
+
+def ordered(rows: Rows) -> tuple[Rows, list[Finding]]:
+    """Return each quote once: of repeated rows the first; rows out of order are told, their time puts them right."""
+    if width_of(rows) is not None:
+        return rows, []
+    findings = []
+    if (back := np.flatnonzero(np.diff(rows.time) < 0)).size:
+        text = "the time is earlier than that of the row before; the times are followed, not the order"
+        findings.append(told(rows.file, int(rows.row[back[0] + 1]), text, int(back.size)))
+    order = np.lexsort((np.arange(len(rows.time)), rows.key, rows.time))
+    same = np.zeros(len(order), dtype=bool)
+    same[1:] = (np.diff(rows.time[order]) == 0) & (np.diff(rows.key[order]) == 0)
+    if not same.any():
+        return rows, findings
+    firsts = np.maximum.accumulate(np.where(same, 0, np.arange(len(order))))
+    differs = np.zeros(len(order), dtype=bool)
+    for column in rows.values.values():
+        sorted_values = column[order]
+        first = sorted_values[firsts]
+        differs |= ~((sorted_values == first) | (np.isnan(sorted_values) & np.isnan(first)))
+    for mask, text in (
+        (same & ~differs, "the same quote stands there before"),
+        (same & differs, "another quote of the same option and time stands there before"),
+    ):
+        if mask.any():
+            findings.append(left_out(rows.file, sorted(rows.row[order[mask]].tolist()), text))
+    kept = np.ones(len(order), dtype=bool)
+    kept[order[same]] = False
+    return rows.only(kept), findings
+
+
+def listed_on(rows: Rows, day: date) -> tuple[Rows, list[Finding]]:
+    """Return the rows of options that still trade on a day."""
+    gone = rows.expiry < day.toordinal()
+    if not gone.any():
+        return rows, []
+    zero = gone & ~(rows.values["bid"] > 0) & ~(rows.values["ask"] > 0)
+    findings = []
+    if zero.any():
+        text = "the option has expired before this session, and bid and ask are 0"
+        findings.append(left_out(rows.file, rows.row[zero].tolist(), text))
+    if (gone & ~zero).any():
+        text = "the option has expired before this session"
+        findings.append(left_out(rows.file, rows.row[gone & ~zero].tolist(), text))
+    return rows.only(~gone), findings
+
+
+def sound(rows: Rows) -> tuple[Rows, list[Finding]]:
+    """Return the rows with quotes that can be traded on; what is not quoted is nan, and so is what is crossed.
+
+    A bid of 0 beside an ask is no bid, as the exchange sends it, and no finding.
+    """
+    bid, ask = rows.values["bid"], rows.values["ask"]
+    crossed = bid > ask
+    crossed &= ask > 0
+    empty = ~(bid > 0) & ~(ask > 0)
+    one_sided = (bid > 0) & ~(ask > 0)
+    findings = [
+        left_out(rows.file, rows.row[mask].tolist(), text)
+        for mask, text in (
+            (crossed, "the bid is above the ask"),
+            (empty & ~(np.isnan(bid) & np.isnan(ask)), "there is neither bid nor ask"),
+            (one_sided, "there is a bid and no ask"),
+        )
+        if mask.any()
+    ]
+    bad = crossed | empty | one_sided
+    values = dict(rows.values)
+    if bad.any():
+        for name in values:
+            if name not in ("volume", "open_interest"):
+                values[name] = np.where(bad, np.nan, values[name])
+    values["bid"] = np.where(values["bid"] > 0, values["bid"], np.nan)
+    if "iv" in values:
+        values["iv"] = np.where(values["iv"] > 0, values["iv"], np.nan)
+    return rows.of(values), findings
+
+
+def wrong_columns(rows: Rows, level: float) -> Iterator[Finding]:
+    """Yield why the values cannot be what their columns say. `level` is one of the underlying on that day."""
+    if not len(rows.row) or not level > 0:
+        return
+    first = int(rows.row[0])
+    strike, bid, ask = rows.strike, rows.values["bid"], rows.values["ask"]
+    ratio = float(np.median(strike)) / level
+    if not 1 / _SCALES < ratio < _SCALES:
+        yield refused(
+            rows.file, first, f"strikes lie around {np.median(strike):g}, the underlying at {level:g}: scaled?"
+        )
+        return
+    quoted = ask > 0
+    if quoted.any() and _share(ask[quoted] > 1.5 * np.maximum(strike[quoted], level)) > 0.5:
+        text = (
+            f"most quotes are dearer than the underlying ({level:g}), the median is {np.median(ask[quoted]):g}: scaled?"
+        )
+        yield refused(rows.file, first, text)
+    if (bid > ask).any() and _share((bid > ask)[quoted]) > 0.5:
+        yield refused(rows.file, first, "most bids are above their asks: are the columns exchanged?")
+    yield from _wrong_counts(rows, level, first)
+    yield from _wrong_greeks(rows, first)
+
+
+def _wrong_counts(rows: Rows, level: float, first: int) -> Iterator[Finding]:
+    for name in ("open_interest", "volume"):
+        counts = rows.values.get(name)
+        if counts is None:
+            continue
+        if _share(np.abs(counts - level) < _NEAR * level) > _MOST:
+            text = f"{name} holds the price of the underlying ({level:g}), not a count of contracts"
+            yield refused(rows.file, first, text)
+        elif (counts < 0).any():
+            row = int(rows.row[np.flatnonzero(counts < 0)[0]])
+            yield refused(rows.file, row, f"{name} is a count of contracts, is {counts[counts < 0][0]:g}")
+
+
+def _wrong_greeks(rows: Rows, first: int) -> Iterator[Finding]:
+    iv, delta = rows.values.get("iv"), rows.values.get("delta")
+    if iv is not None and (iv > 0).any() and float(np.median(iv[iv > 0])) > _PERCENT:
+        text = f"iv is an annual fraction, its median is {np.median(iv[iv > 0]):.1f}: percent?"
+        yield refused(rows.file, first, text)
+    if delta is None or not (np.abs(delta) > 0).any():
+        return
+    if float(np.nanmedian(np.abs(delta))) > 1.0:
+        yield refused(rows.file, first, f"delta is -1 to 1, its median is {np.nanmedian(np.abs(delta)):.1f}: percent?")
+    puts = ~rows.is_call & (np.abs(delta) > 1e-6)
+    if puts.any() and _share(delta[puts] > 0) > 0.5:
+        yield refused(rows.file, int(rows.row[puts][0]), "delta of a put is negative, these are not")
+
+
+def _share(mask: Mask) -> float:
+    return float(mask.mean()) if mask.size else 0.0
+
+
+def within(rows: Rows, session: Session) -> tuple[Rows, list[Finding]]:
+    """Return the rows of regular hours: after the open, up to the close."""
+    opened, closed = session.open.timestamp(), session.close.timestamp()
+    outside = (rows.time < opened) | (rows.time > closed)
+    if not outside.any():
+        return rows, []
+    return rows.only(~outside), [left_out(rows.file, rows.row[outside].tolist(), "this is outside of regular hours")]
+
+
+def holes(file: str, times: Columns, session: Session) -> Iterator[Finding]:
+    """Yield where a session of many instants begins late, ends early, or has a hole."""
+    if len(times) < 3:
+        return
+    step = float(np.median(np.diff(times)))
+    allowed = max(5.0 * step, 300.0)
+    opened, closed = session.open.timestamp(), session.close.timestamp()
+    if times[0] - opened > allowed:
+        yield told(file, 0, f"it begins at {_clock(times[0], session)}, the session at {_clock(opened, session)}")
+    if closed - times[-1] > allowed:
+        text = f"it ends at {_clock(times[-1], session)}, the session at {_clock(closed, session)}: cut off?"
+        yield told(file, 0, text)
+    for place in np.flatnonzero(np.diff(times) > allowed).tolist():
+        since, until = _clock(times[place], session), _clock(times[place + 1], session)
+        yield told(file, 0, f"there is nothing between {since} and {until}")
+
+
+def _clock(at: float, session: Session) -> str:
+    return f"{datetime.fromtimestamp(at, UTC).astimezone(EXCHANGE_ZONE):%H:%M}"

@@ -1,0 +1,252 @@
+"""Daily bars of underlyings and volatility indices from CSV files, which every source has beside its chains.
+
+A file has `date, open, high, low, close` and is named after its symbol (`spx_daily_1999.csv`), or has a column of
+closes for each symbol (`date, vix, vix9d`). Rows of days without a session are left out, and told.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from engine.adapters.history.day import Columns, DailyBar, Finding
+from engine.adapters.history.finding import left_out, refused, told
+from engine.adapters.history.missing import parse_day
+from engine.adapters.history.table import CsvTable, Whole, read_csv
+from engine.model.errors import StoreError
+from engine.model.session import CalendarError, is_session
+from engine.model.values import dataclass
+
+_PRICES = ("open", "high", "low", "close")
+_NO_SYMBOL = frozenset(("date", *_PRICES, "volume", "adj_close", "symbol"))
+_VOLATILITIES = frozenset(("VIX", "VIX1D", "VIX9D", "VIX3M", "VIX6M", "VVIX", "VXN", "RVX", "VXO", "SKEW"))
+_FAR = 0.92
+"""A close that is 2.5 times both of its neighbours, or less than their 2.5th part, is none."""
+_SPLIT_SLACK = 0.08
+_SPLITS = (1.5, 2.0, 3.0, 4.0, 5.0, 7.0, 8.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0)
+IMPLIED_BY = {"SPX": "VIX", "SPXW": "VIX", "SPY": "VIX", "XSP": "VIX", "QQQ": "VXN", "NDX": "VXN", "RUT": "RVX"}
+"""The index of 30-day implied volatility by underlying."""
+
+
+@dataclass(frozen=True, slots=True)
+class DailySeries:
+    """Sessions of one symbol. Shape: `days` (N,) ordinals rising; `bars` (N, 4) open, high, low, close."""
+
+    days: Whole
+    bars: Columns
+
+    def before(self, day: date) -> int:
+        """Return how many sessions lie before a day."""
+        return int(np.searchsorted(self.days, day.toordinal()))
+
+    def on(self, day: date) -> DailyBar | None:
+        """Return the bar of a day."""
+        place = self.before(day)
+        if place == len(self.days) or self.days[place] != day.toordinal():
+            return None
+        return self.bar(place)
+
+    def bar(self, place: int) -> DailyBar:
+        """Return one bar."""
+        opened, high, low, close = self.bars[place].tolist()
+        return DailyBar(date.fromordinal(int(self.days[place])), opened, high, low, close)
+
+
+class Daily:
+    """Every daily series found in some folders; read when first asked for."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self.folders = tuple(folders)
+        self._more: dict[str, DailySeries] = {}
+        self._more_findings: list[Finding] = []
+
+    def add(self, symbol: str, series: DailySeries, findings: Sequence[Finding]) -> None:
+        """Take a series that a source has of its own."""
+        self._more[symbol] = series
+        self._more_findings += findings
+
+    @cached_property
+    def _read(self) -> tuple[Mapping[str, DailySeries], tuple[Finding, ...]]:
+        found: dict[str, dict[int, tuple[float, ...]]] = {}
+        findings: list[Finding] = []
+        for path in _files(self.folders):
+            try:
+                table = read_csv(path)
+                findings += table.findings
+                for symbol, bars in _series(table, path, findings):
+                    _merge(found.setdefault(symbol, {}), bars, symbol, path.name, findings)
+            except StoreError as error:
+                findings.append(refused(path.name, 0, error.message.partition(": ")[2] or error.message))
+        series = {}
+        for symbol, bars in found.items():
+            days = sorted(bars)
+            matrix = np.array([bars[day] for day in days], dtype=np.float64).reshape(-1, 4)
+            series[symbol] = without_jumps(symbol, np.array(days, dtype=np.int64), matrix, findings)
+        return series, tuple(findings)
+
+    @property
+    def series(self) -> Mapping[str, DailySeries]:
+        """Daily series by symbol, in capitals."""
+        return {**self._read[0], **self._more} if self._more else self._read[0]
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What is wrong with the files."""
+        return (*self._read[1], *self._more_findings)
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        """Return at most so many sessions before a day, oldest first."""
+        series = self.series.get(symbol)
+        if series is None:
+            return ()
+        last = series.before(before)
+        return [series.bar(place) for place in range(max(last - count, 0), last)]
+
+    def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
+        """Return the closes of an underlying's volatility index before a day, annual fractions, oldest first."""
+        bars = self.daily(IMPLIED_BY.get(symbol, ""), before, count)
+        return [bar.close / 100.0 for bar in bars]
+
+    def settled(self, symbol: str, day: date, same_day_class: str) -> dict[tuple[str, str], float]:
+        """Return what settles on a day: at its close, and at its open the class named like its index.
+
+        The opening prints of an index (SOQ) are no column of any file here; its open is the nearest thing.
+        """
+        series = self.series.get(symbol)
+        found: dict[tuple[str, str], float] = {}
+        if series is None:
+            return found
+        if (bar := series.on(day)) is not None:
+            found[symbol, same_day_class] = bar.close
+            if same_day_class != symbol:
+                found[symbol, symbol] = bar.open
+        return found
+
+
+def _files(folders: Sequence[Path]) -> Iterator[Path]:
+    seen = set()
+    for folder in folders:
+        for path in sorted(folder.glob("*.csv")):
+            if path.resolve() not in seen:
+                seen.add(path.resolve())
+                yield path
+
+
+def _series(table: CsvTable, path: Path, findings: list[Finding]) -> Iterator[tuple[str, dict[int, tuple[float, ...]]]]:
+    if "date" not in table.names:
+        return
+    days = _days(table, findings)
+    if "close" in table.names:
+        symbol = path.name.partition("_")[0].partition(".")[0].upper()
+        lacking = [name for name in _PRICES if name not in table.names]
+        if lacking:
+            findings.append(refused(table.file, 1, f"a daily file has open, high, low and close, lacks {lacking[0]}"))
+            return
+        yield symbol, _bars(table, days, [table.numbers(name) for name in _PRICES], findings)
+        return
+    for name in table.names:
+        if name not in _NO_SYMBOL:
+            yield name.upper(), _bars(table, days, [table.numbers(name)] * 4, findings)
+
+
+def _days(table: CsvTable, findings: list[Finding]) -> Whole:
+    """Return the ordinals of the rows' days; 0 where it is no session or comes a second time."""
+    codes, texts = table.texts("date")
+    ordinals = np.zeros(len(texts), dtype=np.int64)
+    closed = np.zeros(len(texts), dtype=bool)
+    for place, text in enumerate(texts):
+        try:
+            day = parse_day(text)
+        except ValueError:
+            row = int(table.rows[np.flatnonzero(codes == place)[0]])
+            findings.append(left_out(table.file, [row], f"a date is like 2019-05-24, is {text!r}"))
+            continue
+        ordinals[place] = day.toordinal()
+        closed[place] = not _trades(day)
+    days = np.where(closed[codes], 0, ordinals[codes])
+    if (idle := np.flatnonzero(closed[codes])).size:
+        findings.append(left_out(table.file, table.rows[idle].tolist(), "the exchange was closed on this day"))
+    known = days[days > 0]
+    if (np.diff(known) < 0).any():
+        row = int(table.rows[days > 0][np.flatnonzero(np.diff(known) < 0)[0] + 1])
+        findings.append(told(table.file, row, "the days are out of order; they are sorted"))
+    _, firsts = np.unique(days, return_index=True)
+    again = np.setdiff1d(np.flatnonzero(days > 0), firsts)
+    if again.size:
+        findings.append(left_out(table.file, table.rows[again].tolist(), "the same day stands there before"))
+        days[again] = 0
+    return days
+
+
+def _trades(day: date) -> bool:
+    try:
+        return is_session(day)
+    except CalendarError:
+        return day.weekday() < 5
+
+
+def _bars(
+    table: CsvTable, days: Whole, columns: Sequence[Columns], findings: list[Finding]
+) -> dict[int, tuple[float, ...]]:
+    matrix = np.column_stack(columns) if len(days) else np.zeros((0, 4))
+    opened, high, low, close = matrix.T
+    known = (days > 0) & ~np.isnan(close)
+    slack = 1e-9 + 1e-4 * np.abs(close)
+    none = known & ((close <= 0) | (low <= 0) | (low > high + slack))
+    if none.any():
+        findings.append(left_out(table.file, table.rows[none].tolist(), "this is no bar: a low above the high, or a 0"))
+    known &= ~none
+    odd = known & ((low > np.minimum(opened, close) + slack) | (high < np.maximum(opened, close) - slack))
+    if odd.any():
+        text = "open or close is outside of low to high; they are used as they stand"
+        findings.append(told(table.file, int(table.rows[odd][0]), text, int(odd.sum())))
+    return {int(day): tuple(bar) for day, bar in zip(days[known], matrix[known].tolist(), strict=True)}
+
+
+def _merge(
+    have: dict[int, tuple[float, ...]],
+    more: Mapping[int, tuple[float, ...]],
+    symbol: str,
+    file: str,
+    findings: list[Finding],
+) -> None:
+    """Take what is new; where two files differ the first one counts, and it is told."""
+    both = [day for day in more if day in have]
+    apart = [day for day in both if abs(more[day][3] - have[day][3]) > 5e-4 * abs(have[day][3])]
+    if apart:
+        first = date.fromordinal(apart[0])
+        closes = f"{more[apart[0]][3]:g} on {first}, at {have[apart[0]][3]:g}"
+        text = f"{symbol} closes at {closes} in another file, which counts"
+        findings.append(told(file, 0, text, len(apart)))
+    for day, bar in more.items():
+        kept = have.get(day)
+        if kept is None or (kept[0] == kept[1] == kept[2] == kept[3] and day not in apart):
+            have[day] = bar
+
+
+def without_jumps(symbol: str, days: Whole, bars: Columns, findings: list[Finding]) -> DailySeries:
+    """Return the series since its last split, without closes that stand alone far from both of their neighbours."""
+    file = f"{symbol} daily"
+    close = bars[:, 3]
+    up = np.log(close[1:] / close[:-1])
+    alone = np.zeros(len(close), dtype=bool)
+    alone[1:-1] = (np.abs(up[:-1]) > _FAR) & (np.abs(up[1:]) > _FAR) & (np.sign(up[:-1]) != np.sign(up[1:]))
+    for place in np.flatnonzero(alone).tolist():
+        day = date.fromordinal(int(days[place]))
+        text = f"{symbol} closes at {close[place]:g} on {day}, between {close[place - 1]:g} and {close[place + 1]:g}"
+        findings.append(left_out(file, [0], text))
+    days, bars = days[~alone], bars[~alone]
+    if symbol in _VOLATILITIES:
+        return DailySeries(days, bars)
+    begins = 0
+    for place in range(1, len(days)):
+        factor = max(bars[place, 3] / bars[place - 1, 3], bars[place - 1, 3] / bars[place, 3])
+        split = next((each for each in _SPLITS if abs(factor / each - 1.0) < _SPLIT_SLACK), None)
+        if split is not None:
+            begins = place
+            text = f"{symbol} closes at {bars[place, 3]:g} on {date.fromordinal(int(days[place]))} after "
+            text += f"{bars[place - 1, 3]:g}, as after a split of {split:g}: bars of before it are not used"
+            findings.append(told(file, 0, text))
+    return DailySeries(days[begins:], bars[begins:])

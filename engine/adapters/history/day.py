@@ -1,0 +1,107 @@
+"""A past session as columns, and where such sessions come from. Whatever the layout of a file, it ends as this.
+
+Only `run/backtest/` walks through a session, instant by instant; a source reads, checks and tells what it found, and
+never fills a hole.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import field
+from datetime import date
+from enum import Enum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.model.contract import Option
+from engine.model.values import dataclass
+
+Columns = NDArray[np.float64]
+
+
+class Severity(Enum):
+    """What a finding in the data does: the day is refused, a row is left out, or it is told and used."""
+
+    REFUSED = "refused"
+    LEFT_OUT = "left out"
+    TOLD = "told"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something wrong with the data, where it stands. `row` counts from 1 in the file, 0 is the whole of it."""
+
+    file: str
+    row: int
+    severity: Severity
+    text: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class DailyBar:
+    """A finished session of an underlying: points or dollars."""
+
+    date: date
+    open: float
+    high: float
+    low: float
+    close: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryDay:
+    """One session of a market.
+
+    Shape: `times` (T,) epoch seconds rising, of the instants at which something is known; `levels` and `quoted` columns
+    (T,) for each underlying; bid, ask, iv, delta, gamma, vega, theta (T, C) in the order of `options`; volume and
+    open_interest (T, C) or (C,). Units: those of the board (`model/market.py`). Missing is nan; None where the source
+    has no such column, and iv and greeks are then computed from the mid by `run/backtest/`.
+    settled: the official settlement level by (symbol, trading class) where it is known, which is after the close.
+    findings: what was wrong with this day's data.
+    """
+
+    date: date
+    times: Columns
+    levels: Mapping[str, Columns]
+    options: tuple[Option, ...] = ()
+    bid: Columns
+    ask: Columns
+    bid_size: Columns | None = None
+    ask_size: Columns | None = None
+    iv: Columns | None = None
+    delta: Columns | None = None
+    gamma: Columns | None = None
+    vega: Columns | None = None
+    theta: Columns | None = None
+    volume: Columns | None = None
+    open_interest: Columns | None = None
+    settled: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+
+class Source(Protocol):
+    """Past sessions of a market, in order of time."""
+
+    @property
+    def name(self) -> str:
+        """What a report calls it."""
+
+    @property
+    def is_modelled(self) -> bool:
+        """True when option prices are computed and were never quoted."""
+
+    def dates(self, first: date, last: date) -> Sequence[date]:
+        """Return the sessions it has from `first` to `last`, both included; what is missing is a finding of `gaps`."""
+
+    def gaps(self, first: date, last: date) -> Sequence[Finding]:
+        """Return what is wrong with the range as a whole: sessions missing, files that cannot be read."""
+
+    def day(self, day: date) -> HistoryDay:
+        """Return one session. Raises: StoreError naming file and row when it has to be refused."""
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        """Return at most so many finished sessions of an underlying before a day, oldest first."""
+
+    def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
+        """Return 30-day implied volatility at the close of sessions before a day, annual fractions, oldest first."""

@@ -1,0 +1,78 @@
+"""Whether levels and quotes of a session are an hour apart, as when one is in Central and the other in Eastern time.
+
+Put-call parity says where the forward is at each instant; its changes follow those of the underlying. When they follow
+it an hour shifted, and not as they stand, the zones differ.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from engine.adapters.history.day import Columns
+from engine.model.contract import Option, Right
+
+_LEAST = 90
+"""Instants a session needs for a judgement."""
+_HOUR = 3600.0
+_FOLLOWS, _DOES_NOT = 0.5, 0.3
+_STRIDE = 5
+
+
+def hour_off(
+    times: Columns, level: Columns | None, options: Sequence[Option], columns: Mapping[str, Columns]
+) -> str | None:
+    """Return how levels and quotes are apart in words; None when they agree, or nobody can say."""
+    if level is None or len(times) < _LEAST or not options:
+        return None
+    forward = parity_forward(level, options, columns["bid"], columns["ask"])
+    if forward is None:
+        return None
+    now = _agreement(times, level, forward, 0.0)
+    if now is None or now > _DOES_NOT:
+        return None
+    for shift, words in ((_HOUR, "early"), (-_HOUR, "late")):
+        moved = _agreement(times, level, forward, shift)
+        if moved is not None and moved > _FOLLOWS:
+            text = f"the levels seem an hour {words} (Central time?): quotes follow them with {moved:.2f} so, "
+            return text + f"{now:.2f} as they stand"
+    return None
+
+
+def parity_forward(level: Columns, options: Sequence[Option], bid: Columns, ask: Columns) -> Columns | None:
+    """Return strike + call - put at each instant, the median over pairs; None without pairs.
+
+    Only pairs of the nearest expiry whose strikes lie within 4 % of the median level, at most nine of them.
+    """
+    middle = float(np.nanmedian(level))
+    pairs: dict[tuple[object, ...], dict[Right, int]] = {}
+    for place, option in enumerate(options):
+        if abs(float(option.strike) - middle) < 0.04 * middle:
+            pairs.setdefault((option.expiry, option.trading_class, option.strike), {})[option.right] = place
+    full = sorted((key for key, both in pairs.items() if len(both) == 2), key=str)
+    full = [key for key in full if key[:2] == full[0][:2]]
+    full = sorted(full, key=lambda key: abs(float(str(key[2])) - middle))[:9]
+    if not full:
+        return None
+    mid = []
+    for key in full:
+        call, put = pairs[key][Right.CALL], pairs[key][Right.PUT]
+        gap = (bid[:, call] + ask[:, call] - bid[:, put] - ask[:, put]) / 2.0
+        mid.append(float(str(key[2])) + gap)
+    rows = np.array(mid)
+    found = np.full(rows.shape[1], np.nan)
+    known = ~np.isnan(rows).all(axis=0)
+    found[known] = np.nanmedian(rows[:, known], axis=0)
+    return found
+
+
+def _agreement(times: Columns, level: Columns, forward: Columns, shift: float) -> float | None:
+    """Return how changes of the forward correlate with those of the level that many seconds before."""
+    places = np.searchsorted(times, times - shift)
+    places = np.minimum(places, len(times) - 1)
+    same = np.abs(times[places] - (times - shift)) < 1.0
+    then = np.where(same, level[places], np.nan)
+    steps = np.column_stack((forward[_STRIDE:] - forward[:-_STRIDE], then[_STRIDE:] - then[:-_STRIDE]))
+    steps = steps[~np.isnan(steps).any(axis=1)]
+    if len(steps) < _LEAST // 3 or not steps.std(axis=0).all():
+        return None
+    return float(np.corrcoef(steps.T)[0, 1])

@@ -1,0 +1,51 @@
+"""Which sessions a folder of days lacks, and which of its days are no sessions."""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import date
+from itertools import groupby
+
+from engine.adapters.history.day import Finding
+from engine.adapters.history.finding import no_session, told
+from engine.model.session import session_on, sessions
+
+_DAY = re.compile(r"(?<!\d)(\d{4})-?(\d{2})-?(\d{2})(?!\d)")
+
+
+def day_of_name(name: str) -> date | None:
+    """Return the day in a file's name: `2019-05-24.parquet`, `SPX_20190524.csv`, `20190524_quote.zip`."""
+    found = _DAY.search(name)
+    if found is None:
+        return None
+    try:
+        return date(*map(int, found.groups()))
+    except ValueError:
+        return None
+
+
+def parse_day(text: str) -> date:
+    """Return the date of `2019-05-24`, `05/24/2019` or `20190524`. Raises: ValueError."""
+    if text[2:3] == "/":
+        month, day, year = text[:10].split("/")
+        return date(int(year), int(month), int(day))
+    return date.fromisoformat(text[:10])
+
+
+def missing_sessions(where: str, have: Iterable[date], first: date, last: date) -> Iterator[Finding]:
+    """Yield a finding for each day that is no session, and for each run of sessions that is missing in between.
+
+    Before the first day that there is and after the last one nothing is missing: the source does not reach there.
+    """
+    days = sorted(have)
+    for day in days:
+        if session_on(day) is None:
+            yield no_session(where, day)
+    if not days:
+        return
+    known = set(days)
+    span = [(found.date, found.date in known) for found in sessions(max(first, days[0]), min(last, days[-1]))]
+    for is_there, run in groupby(span, key=lambda each: each[1]):
+        if not is_there:
+            lost = [day for day, _ in run]
+            which = str(lost[0]) if len(lost) == 1 else f"{lost[0]} to {lost[-1]}"
+            yield told(where, 0, f"no data of {which}", len(lost))

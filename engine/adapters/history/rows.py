@@ -1,0 +1,165 @@
+"""Quotes as a file has them, one a row, and how they become the columns of a session.
+
+An option is a number here: class, expiry, right and strike in 63 bits, so that tables of millions of rows are put in
+order without an object for each.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.adapters.history.day import Columns
+from engine.adapters.history.table import Whole
+from engine.model.contract import Option, listed, product
+from engine.model.contract import Settlement as Ends
+from engine.model.session import CalendarError, is_session, session_before
+from engine.model.values import dataclass
+
+BY_QUOTE = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "vega", "theta", "volume", "open_interest")
+"""Columns of a session that have a number for each quote."""
+
+_STRIKE_BITS, _DAY_BITS = 31, 20
+_STRIKE_MASK, _DAY_MASK = (1 << _STRIKE_BITS) - 1, (1 << _DAY_BITS) - 1
+_UNIT = 1000.0
+HIGHEST_STRIKE = _STRIKE_MASK / _UNIT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """Quotes of one session in the order of their file.
+
+    Shape: `row`, `time`, `key` and each of `values` (N,). Units: `time` epoch seconds; values those of `HistoryDay`;
+    `expiry` inside the key is the last day the option trades.
+    """
+
+    file: str
+    symbol: str
+    classes: tuple[str, ...]
+    row: Whole
+    time: Columns
+    key: Whole
+    values: Mapping[str, Columns]
+
+    def only(self, kept: NDArray[np.bool_]) -> "Rows":
+        """Return the rows that are kept."""
+        return Rows(
+            file=self.file,
+            symbol=self.symbol,
+            classes=self.classes,
+            row=self.row[kept],
+            time=self.time[kept],
+            key=self.key[kept],
+            values={name: column[kept] for name, column in self.values.items()},
+        )
+
+    def of(self, values: Mapping[str, Columns]) -> "Rows":
+        """Return the same rows with other values."""
+        return Rows(
+            file=self.file,
+            symbol=self.symbol,
+            classes=self.classes,
+            row=self.row,
+            time=self.time,
+            key=self.key,
+            values=values,
+        )
+
+    @property
+    def strike(self) -> Columns:
+        """Strikes, points or dollars."""
+        return (self.key & _STRIKE_MASK) / _UNIT
+
+    @property
+    def is_call(self) -> NDArray[np.bool_]:
+        """True where the option is a call."""
+        return ((self.key >> _STRIKE_BITS) & 1).astype(bool)
+
+    @property
+    def expiry(self) -> Whole:
+        """The last day each trades, as an ordinal."""
+        found: Whole = (self.key >> (_STRIKE_BITS + 1)) & _DAY_MASK
+        return found
+
+
+def keys(class_code: Whole, expiry: Whole, is_call: NDArray[np.bool_], strike: Columns) -> Whole:
+    """Return the numbers of options. Units: expiry as ordinals of the last day they trade."""
+    units = np.rint(strike * _UNIT).astype(np.int64)
+    day = (class_code << _DAY_BITS) | expiry
+    found: Whole = (((day << 1) | is_call) << _STRIKE_BITS) | units
+    return found
+
+
+def renamed(rows: Rows, numbers: dict[str, int]) -> Whole:
+    """Return the keys with class numbers of `numbers`, which grows: so keys of two files compare."""
+    own = np.array([numbers.setdefault(name, len(numbers)) for name in rows.classes], dtype=np.int64)
+    rest = _STRIKE_BITS + 1 + _DAY_BITS
+    found: Whole = (own[rows.key >> rest] << rest) | (rows.key & ((1 << rest) - 1))
+    return found
+
+
+def option_of(key: int, symbol: str, classes: Sequence[str]) -> Option:
+    """Return the option of a number."""
+    units, rest = key & _STRIKE_MASK, key >> _STRIKE_BITS
+    is_call, rest = bool(rest & 1), rest >> 1
+    strike = strike_of(units / _UNIT)
+    day = date.fromordinal(rest & _DAY_MASK)
+    return listed(symbol, classes[rest >> _DAY_BITS], day, strike, is_call)
+
+
+def strike_of(strike: float) -> Decimal:
+    """Return a strike as exact as it is written: 2800, 62.5."""
+    return Decimal(int(strike)) if strike == int(strike) else Decimal(f"{strike:.3f}").normalize()
+
+
+def is_morning_settled(symbol: str, trading_class: str) -> bool:
+    """Say whether options of a class stop trading the session before the day in their name."""
+    facts = product(symbol)
+    return facts.settlement is Ends.PM_CASH and trading_class != facts.same_day_class
+
+
+@lru_cache(maxsize=4096)
+def last_day(symbol: str, trading_class: str, expires: date) -> date:
+    """Return the last day an option trades whose name has the day `expires`.
+
+    That is the session before a Saturday or holiday (names had the Saturday until 2015), and one more before it for
+    classes that settle at the open.
+    """
+    try:
+        day = expires if is_session(expires) else session_before(expires).date
+        return session_before(day).date if is_morning_settled(symbol, trading_class) else day
+    except CalendarError:
+        return date.fromordinal(expires.toordinal() - is_morning_settled(symbol, trading_class))
+
+
+def width_of(rows: Rows) -> int | None:
+    """Return how many options each instant has when all have the same ones in the same order, instants rising."""
+    size = len(rows.time)
+    width = int(np.argmax(rows.time != rows.time[0])) or size if size else 0
+    if not size or size % width:
+        return None
+    time, key = rows.time.reshape(-1, width), rows.key.reshape(-1, width)
+    if (time != time[:, :1]).any() or (key != key[0]).any() or (np.diff(time[:, 0]) <= 0).any():
+        return None
+    return width if len(np.unique(key[0])) == width else None
+
+
+def grid(rows: Rows) -> tuple[Columns, tuple[Option, ...], dict[str, Columns]]:
+    """Return the instants, the options, and each value by instant and option; nan where there is no row.
+
+    Shape: of each instant and option there is one row at most (`checks.ordered`). Even rows are not sorted.
+    """
+    if (width := width_of(rows)) is not None:
+        options = tuple(option_of(key, rows.symbol, rows.classes) for key in rows.key[:width].tolist())
+        even = {name: values.reshape(-1, width) for name, values in rows.values.items()}
+        return rows.time[::width].copy(), options, even
+    times, at = np.unique(rows.time, return_inverse=True)
+    found, of = np.unique(rows.key, return_inverse=True)
+    columns = {}
+    for name, values in rows.values.items():
+        columns[name] = np.full((len(times), len(found)), np.nan)
+        columns[name][at, of] = values
+    return times, tuple(option_of(key, rows.symbol, rows.classes) for key in found.tolist()), columns

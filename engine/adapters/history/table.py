@@ -1,0 +1,216 @@
+"""A table of a file, by columns: text (CSV, also gzipped) or Parquet, read alike. The one home of pyarrow here.
+
+Rows are named as a person finds them: the line of a text file (its header is line 1), the row of a Parquet file.
+"""
+
+import csv
+import gzip
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Protocol
+from zlib import error as ZlibError
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.adapters.history.day import Columns, Finding
+from engine.adapters.history.finding import left_out, refusal, refused
+from engine.model.errors import StoreError
+
+Whole = NDArray[np.int64]
+
+
+class Table(Protocol):
+    """Columns of a file by name. `rows` are the numbers by which a person finds them."""
+
+    file: str
+    names: Sequence[str]
+    rows: Whole
+    findings: Sequence[Finding]
+
+    def numbers(self, name: str) -> Columns:
+        """Return a column of numbers; an empty cell is nan. Raises: StoreError at what is no number."""
+
+    def texts(self, name: str) -> tuple[Whole, list[str]]:
+        """Return a column of texts as places in the list of different ones."""
+
+
+def read_table(path: Path, columns: Sequence[str] | None = None) -> Table:
+    """Read a file; `columns` are those wanted if they exist. Raises: StoreError when it cannot be read."""
+    return read_parquet(path, columns) if path.suffix == ".parquet" else read_csv(path)
+
+
+# ------------------------------------------------------------------ text
+
+
+class CsvTable:
+    """Lines of a text file under its header. Lines with too few or too many fields are left out, and told."""
+
+    def __init__(self, file: str, header: Sequence[str], lines: Iterable[tuple[int, Sequence[str]]]) -> None:
+        self.file = file
+        self.names: Sequence[str] = header
+        rows, cells, odd = [], [], []
+        for row, fields in lines:
+            if len(fields) == len(header):
+                rows.append(row)
+                cells.append(fields)
+            elif fields:
+                odd.append(row)
+        self.rows: Whole = np.array(rows, dtype=np.int64)
+        self._cells = list(zip(*cells, strict=True)) if cells else [() for _ in header]
+        self._places = {name: place for place, name in enumerate(header)}
+        text = f"a row has {len(header)} fields, and not so many"
+        self.findings: Sequence[Finding] = (left_out(file, odd, text),) if odd else ()
+
+    def numbers(self, name: str) -> Columns:
+        cells = self._cells[self._places[name]]
+        try:
+            return np.array([float(cell) if cell.strip() else np.nan for cell in cells], dtype=np.float64)
+        except ValueError:
+            for row, cell in zip(self.rows.tolist(), cells, strict=True):
+                if not _is_number(cell):
+                    raise refusal(refused(self.file, row, f"{name} is a number, is {cell!r}")) from None
+            raise
+
+    def texts(self, name: str) -> tuple[Whole, list[str]]:
+        places: dict[str, int] = {}
+        codes = [places.setdefault(cell.strip(), len(places)) for cell in self._cells[self._places[name]]]
+        return np.array(codes, dtype=np.int64), list(places)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        return not cell.strip() or float(cell) is not None
+    except ValueError:
+        return False
+
+
+def read_csv(path: Path) -> CsvTable:
+    """Read a CSV file, also a gzipped one. Raises: StoreError when it is none, or is cut off within a line."""
+    found: list[tuple[int, Sequence[str]]] = []
+    header: list[str] = []
+    last = ""
+    with reading(path) as stream:
+        for row, line in enumerate(stream, 1):
+            last = line
+            if line.startswith("#") or not line.strip():
+                continue
+            if not header:
+                header = header_of(line)
+            else:
+                found.append((row, fields_of(line)))
+    if not header:
+        raise refusal(refused(path.name, 1, "the file is empty"))
+    if found and not last.endswith("\n") and len(found[-1][1]) != len(header):
+        raise refusal(refused(path.name, found[-1][0], CUT_OFF))
+    return CsvTable(path.name, header, found)
+
+
+CUT_OFF = "the file ends within a row: it is cut off"
+
+
+def header_of(line: str) -> list[str]:
+    """Return the names of columns, in small letters."""
+    return [name.strip().lower() for name in fields_of(line)]
+
+
+def fields_of(line: str) -> list[str]:
+    """Return the fields of a line."""
+    if '"' in line:
+        return next(csv.reader([line]))
+    return line.rstrip("\r\n").split(",")
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[IO[str]]:
+    """Open a text file, also a gzipped one, and say where it is damaged. Raises: StoreError."""
+    try:
+        with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="") as stream:
+            yield stream
+    except (EOFError, ZlibError, gzip.BadGzipFile) as error:
+        raise refusal(refused(path.name, 0, "the file is cut off within its compression")) from error
+    except UnicodeDecodeError as error:
+        raise refusal(refused(path.name, 0, f"this is no table of text: {error}")) from error
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+# ------------------------------------------------------------------ Parquet
+
+
+class ArrowTable:
+    """A Parquet table; rows count from 1 in the file, `first` before it belong to other days."""
+
+    def __init__(self, file: str, table: Any, first: int = 0, rows: Whole | None = None) -> None:
+        self.file = file
+        self._table = table
+        self.names: Sequence[str] = [name.lower() for name in table.column_names]
+        self._own = dict(zip(self.names, table.column_names, strict=True))
+        self.rows: Whole = np.arange(first + 1, first + 1 + len(table), dtype=np.int64) if rows is None else rows
+        self.findings: Sequence[Finding] = ()
+
+    def column(self, name: str) -> Any:
+        """Return the column as Arrow has it."""
+        return self._table.column(self._own[name])
+
+    def numbers(self, name: str) -> Columns:
+        arrow, _ = pyarrow()
+        column = self.column(name)
+        try:
+            found = column if column.type == arrow.float64() else column.cast(arrow.float64())
+        except (arrow.ArrowInvalid, arrow.ArrowNotImplementedError) as error:
+            text = f"{name} is a column of numbers, is one of {column.type}"
+            raise refusal(refused(self.file, 1, text)) from error
+        return np.asarray(found.to_numpy(), dtype=np.float64)
+
+    def texts(self, name: str) -> tuple[Whole, list[str]]:
+        arrow, _ = pyarrow()
+        column = self.column(name)
+        if arrow.types.is_dictionary(column.type):
+            column = column.unify_dictionaries().combine_chunks()
+        else:
+            column = column.cast(arrow.string()).combine_chunks().dictionary_encode()
+        if isinstance(column, arrow.ChunkedArray):
+            if column.num_chunks == 0:
+                return np.zeros(0, dtype=np.int64), []
+            column = column.chunk(0)
+        if column.null_count:
+            row = int(self.rows[np.flatnonzero(np.asarray(column.is_null()))[0]])
+            raise refusal(refused(self.file, row, f"{name} is missing"))
+        codes = np.asarray(column.indices.to_numpy(zero_copy_only=False), dtype=np.int64)
+        return codes, [str(value) for value in column.dictionary.to_pylist()]
+
+
+def read_parquet(path: Path, columns: Sequence[str] | None = None) -> ArrowTable:
+    """Read a whole Parquet file, or those of its columns that are wanted. Raises: StoreError."""
+    with_file = parquet_file(path)
+    wanted = None
+    if columns is not None:
+        wanted = [name for name in with_file.schema_arrow.names if name.lower() in columns]
+    try:
+        return ArrowTable(path.name, with_file.read(columns=wanted, use_threads=False))
+    except (OSError, ValueError) as error:
+        raise refusal(refused(path.name, 0, f"the file is damaged or cut off: {error}")) from error
+
+
+def parquet_file(path: Path) -> Any:
+    """Open a Parquet file. Raises: StoreError when it is none, or pyarrow is not installed."""
+    _, parquet = pyarrow()
+    try:
+        return parquet.ParquetFile(path)
+    except FileNotFoundError as error:
+        raise StoreError(f"{path} does not exist") from error
+    except (OSError, ValueError) as error:
+        raise refusal(refused(path.name, 0, f"this is no whole Parquet file: {error}")) from error
+
+
+def pyarrow() -> tuple[Any, Any]:
+    """Return pyarrow and its Parquet module. Raises: StoreError that says what to install."""
+    try:
+        import pyarrow as arrow
+        from pyarrow import parquet
+    except ImportError as error:
+        help = "pip install 'rulebot[backtest]'"
+        raise StoreError("Parquet files need a package that is not installed", help) from error
+    return arrow, parquet

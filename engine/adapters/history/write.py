@@ -1,0 +1,96 @@
+"""A session into Parquet files with the columns that `chain.py` reads: recordings and models for other programs."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.adapters.history.day import HistoryDay
+from engine.adapters.history.rows import BY_QUOTE, is_morning_settled
+from engine.adapters.history.table import pyarrow
+from engine.model.contract import Option, Right
+from engine.model.errors import StoreError
+from engine.model.session import CalendarError, session_after
+
+
+def write_day(day: HistoryDay, file: Path) -> None:
+    """Write a session: `DAY.parquet`, beside it `DAY.levels.parquet` and, when something settled, `DAY.settled.csv`.
+
+    Rows stand instant by instant with the same options in the same order, so that they are read without sorting.
+    Raises: StoreError at the disk, or without pyarrow.
+    """
+    arrow, parquet = pyarrow()
+    if len({option.symbol for option in day.options}) > 1:
+        raise StoreError(f"{file.name}: a file of a chain is of one underlying; write one for each")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        parquet.write_table(_chain(arrow, day), file, compression="zstd")
+        parquet.write_table(_levels(arrow, day), _beside(file, "levels.parquet"), compression="zstd")
+        if day.settled:
+            _write_settled(day, _beside(file, "settled.csv"))
+    except OSError as error:
+        raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
+
+
+def _beside(file: Path, ending: str) -> Path:
+    return file.with_name(f"{file.name.removesuffix('.parquet')}.{ending}")
+
+
+def _times(arrow: Any, times: np.ndarray[tuple[int], np.dtype[np.float64]]) -> Any:
+    micro = np.rint(times * 1e6).astype(np.int64)
+    return arrow.array(micro).cast(arrow.timestamp("us", tz="UTC"))
+
+
+def _chain(arrow: Any, day: HistoryDay) -> Any:
+    many, wide = len(day.times), len(day.options)
+
+    def repeated(texts: list[str]) -> Any:
+        names = sorted(set(texts))
+        codes = np.tile(np.array([names.index(text) for text in texts], dtype=np.int16), many)
+        made = arrow.DictionaryArray
+        return made.from_arrays(arrow.array(codes), arrow.array(names, type=arrow.string()))
+
+    columns = {
+        "time": _times(arrow, np.repeat(day.times, wide)),
+        "symbol": repeated([option.symbol for option in day.options]),
+        "trading_class": repeated([option.trading_class for option in day.options]),
+        "expiry": repeated([_expires(option) for option in day.options]),
+        "right": repeated(["call" if option.right is Right.CALL else "put" for option in day.options]),
+        "strike": np.tile(np.array([float(option.strike) for option in day.options]), many),
+    }
+    for name in BY_QUOTE:
+        values = getattr(day, name)
+        if values is not None:
+            columns[name] = np.broadcast_to(values, (many, wide)).ravel()
+    return arrow.table(columns)
+
+
+def _expires(option: Option) -> str:
+    """Return the day in an option's name: of AM-settled ones the session after their last."""
+    if not is_morning_settled(option.symbol, option.trading_class):
+        return option.expiry.isoformat()
+    try:
+        return session_after(option.expiry).date.isoformat()
+    except CalendarError as error:
+        raise StoreError(f"{option}: {error}") from error
+
+
+def _levels(arrow: Any, day: HistoryDay) -> Any:
+    known = {symbol: ~np.isnan(levels) for symbol, levels in day.levels.items()}
+    symbols = [symbol for symbol in day.levels for _ in range(int(known[symbol].sum()))]
+    at = [day.times[known[symbol]] for symbol in day.levels]
+    values = [levels[known[symbol]] for symbol, levels in day.levels.items()]
+    columns = {
+        "time": _times(arrow, np.concatenate(at) if at else np.zeros(0)),
+        "symbol": arrow.array(symbols, type=arrow.string()),
+        "level": np.concatenate(values) if values else np.zeros(0),
+    }
+    return arrow.table(columns)
+
+
+def _write_settled(day: HistoryDay, file: Path) -> None:
+    with file.open("w", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("symbol", "trading_class", "level"))
+        writer.writerows((symbol, trading_class, level) for (symbol, trading_class), level in day.settled.items())

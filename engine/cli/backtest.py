@@ -1,0 +1,275 @@
+"""`rulebot backtest`: bots over past sessions, with the turn that runs them live."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.paths import SPECS
+from engine.model.errors import MisuseError, StoreError
+
+if TYPE_CHECKING:
+    from engine.run.backtest.results import Results
+    from engine.run.backtest.run import BacktestOptions, Told
+    from engine.run.desk import Desk
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+PROBLEMS = 1
+FIRST, LAST = date(1980, 1, 1), date(2100, 1, 1)
+
+
+@click.command("backtest", short_help="Run bots over past sessions.")
+@click.argument("specs", nargs=-1, type=SPECS)
+@click.option("--data", metavar="SOURCE", help="The past sessions (docs/history-data.md).")
+@click.option("--from", "first", type=_DAY, metavar="DAY", help="The first session (default: the data's first).")
+@click.option("--to", "last", type=_DAY, metavar="DAY", help="The last session (default: the data's last).")
+@click.option(
+    "--fills",
+    default="natural",
+    show_default=True,
+    metavar="MODEL",
+    help="What orders fill at: natural, mid, or mid+0.3 (a part of the width).",
+)
+@click.option("--cash", default="1000000", show_default=True, metavar="DOLLARS", help="What the account begins with.")
+@click.option("--lines", type=click.IntRange(1), default=90, show_default=True, help="Market data lines at most.")
+@click.option(
+    "--account",
+    type=click.Path(path_type=Path),
+    help="The account document: limits over all bots (default: account.yaml beside specs/).",
+)
+@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
+@click.option("--store", type=click.Path(dir_okay=False, path_type=Path), help="The store to write.")
+@click.option("--resume", is_flag=True, help="Go on with --store where it was interrupted.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write a report, one HTML file.")
+@click.option(
+    "--compare",
+    "compared",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A store or JSON result of an earlier backtest, to be compared in --out; may be repeated.",
+)
+@click.option("--workers", type=click.IntRange(1), help="Processes, where sessions are apart (default: the cores).")
+@click.option(
+    "--check-look-ahead",
+    is_flag=True,
+    help="Garble the data after drawn instants instead, and see that nothing changes before them.",
+)
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
+def backtest(specs: tuple[str, ...], **options: Any) -> None:
+    """Run the bots of SPECS over past sessions, with the rules, orders and records of a live run.
+
+    Orders fill a second after they were sent, at the quotes that stand then. What was recorded is a store like that of
+    a run: 'rulebot why' says for any minute why a bot did, or did not, trade.
+
+    Without SPECS, the backtests of several --compare are set side by side in --out.
+
+    Exit code: 0 when all sessions were lived through, 1 for problems in SPECS or a look ahead, 2 for misuse, 3 when
+    data or store cannot be read or written.
+    """
+    import logging
+
+    from engine.run.backtest.document import text_of
+    from engine.run.backtest.results import read_results
+    from engine.run.backtest.run import run_backtest
+    from engine.store.latest import remember_store
+
+    _check(specs, options)
+    if not specs:
+        _compare(options["compared"], options["out"])
+        return
+    logging.getLogger("rulebot").setLevel(logging.ERROR)
+    desk = _desk(specs, options)
+    asked = _asked(options)
+    if options["check_look_ahead"]:
+        _check_look_ahead(desk, asked)
+        return
+    _make_folder(asked.store)
+    with _progress(options["form"]) as told:
+        run_backtest(desk, asked, told)
+    remember_store(asked.store)
+    live = None if desk.account is None else desk.account.live
+    results = read_results(asked.store, str(asked.store), () if live is None else live.require)
+    if options["out"] is not None and options["compared"]:
+        _compare((asked.store, *options["compared"]), options["out"])
+    elif options["out"] is not None:
+        from engine.run.backtest.document import document
+        from engine.run.backtest.report.page import report_page
+        from engine.run.backtest.report.whys import whys_of
+
+        _write(options["out"], report_page(document(results), whys_of(asked.store, results.trades)))
+    if options["form"] == "json":
+        click.echo(text_of(results), nl=False)
+        return
+    _show(results)
+    if options["out"] is not None:
+        click.echo(f" report {options['out']}")
+
+
+def _check(specs: tuple[str, ...], options: dict[str, Any]) -> None:
+    """Refuse what does not go together. Raises: MisuseError."""
+    if specs and options["data"] is None:
+        raise MisuseError("a backtest needs past sessions", "name them with --data (docs/history-data.md)")
+    if not specs and (len(options["compared"]) < 2 or options["out"] is None):
+        raise MisuseError("no spec was named", "name specs, or several --compare and --out to compare them")
+    if options["compared"] and options["out"] is None:
+        raise MisuseError("--compare is for a report: name its file with --out")
+
+
+def _compare(files: tuple[Path, ...], out: Path) -> None:
+    """Write the comparison of several backtests, each a store or a JSON result."""
+    from engine.run.backtest.document import document, read_document
+    from engine.run.backtest.report.page import comparison_page
+    from engine.run.backtest.results import read_results
+
+    found: dict[str, Any] = {}
+    are_apart = len({file.stem for file in files}) == len(files)
+    for file in files:
+        is_json = file.suffix == ".json"
+        found[file.stem if are_apart else str(file)] = (
+            read_document(file) if is_json else document(read_results(file, str(file)))
+        )
+    _write(out, comparison_page(found))
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error
+
+
+def _check_look_ahead(desk: "Desk", asked: "BacktestOptions") -> None:
+    """Say whether anything changed before the instants whose future was garbled. Raises: click's Exit when it did."""
+    from engine.adapters.history.day import Source
+    from engine.model.session import EXCHANGE_ZONE
+    from engine.run.backtest.look_ahead import check_look_ahead
+    from engine.run.backtest.run import INSTALL
+    from engine.run.backtest.walk import Walk
+
+    program, calendar = desk.program(INSTALL, {}, asked.lines), asked.calendar()
+
+    def walks(source: Source) -> Walk:
+        return Walk(program, source, calendar, asked.fills, asked.cash)
+
+    found = check_look_ahead(walks, asked.opens(), asked.first, asked.last)
+    click.echo(f" {found.draws} instants drawn, {found.records:,} records before them compared")
+    for leak in found.leaks:
+        known = leak.was or leak.now
+        assert known is not None
+        until = f"{leak.until.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}"
+        at = f"{known.at.astimezone(EXCHANGE_ZONE):%H:%M:%S}"
+        click.echo(f" data after {until} changes what is recorded at {at}: {known.kind.value} {known.bot}")
+        for word, record in (("as it is", leak.was), ("garbled", leak.now)):
+            click.echo(f"   {word}: {dict(record.data) if record is not None else 'nothing'}")
+    if found.leaks:
+        raise click.exceptions.Exit(PROBLEMS)
+    click.echo(" none has changed: nothing looks ahead")
+
+
+def _show(results: "Results") -> None:
+    from engine.cli.backtest_text import result_lines
+
+    for line in result_lines(results):
+        click.echo(line)
+
+
+def _desk(specs: tuple[str, ...], options: dict[str, Any]) -> "Desk":
+    """Return the compiled bots. Raises: click's Exit for problems in them."""
+    from engine.cli.validate import parse_settings, show_problems
+    from engine.run.desk import ProblemsError, check_overrides, load_desk
+
+    overrides = parse_settings(options["overrides"])
+    try:
+        desk = load_desk(specs, overrides, options["account"])
+    except ProblemsError as error:
+        show_problems(error.found, "text", err=True)
+        raise click.exceptions.Exit(error.exit_code) from error
+    check_overrides(desk, overrides)
+    return desk
+
+
+def _asked(options: dict[str, Any]) -> "BacktestOptions":
+    """Return the options. Raises: MisuseError, StoreError."""
+    from engine.adapters.history.open import open_source
+    from engine.run.backtest.fills import fill_model
+    from engine.run.backtest.run import BacktestOptions
+
+    first, last = _day(options["first"]), _day(options["last"])
+    opens = partial(open_source, options["data"])
+    days = opens().dates(first or FIRST, last or LAST)
+    if not days:
+        raise MisuseError(f"{options['data']} has no session in that time")
+    first, last = first or days[0], last or days[-1]
+    if options["resume"] and options["store"] is None:
+        raise MisuseError("--resume goes on with a store: name it with --store")
+    return BacktestOptions(
+        opens=opens,
+        data=options["data"],
+        first=first,
+        last=last,
+        store=options["store"] or _new_store(first, last),
+        fills=fill_model(options["fills"]),
+        cash=_cash(options["cash"]),
+        lines=options["lines"],
+        workers=options["workers"] or _cores(),
+        resumes=options["resume"],
+    )
+
+
+def _day(found: datetime | None) -> date | None:
+    return None if found is None else found.date()
+
+
+def _cash(text: str) -> Decimal:
+    try:
+        found = Decimal(text.replace(",", "").removeprefix("$"))
+    except InvalidOperation as error:
+        raise MisuseError(f"--cash is an amount of dollars, is '{text}'") from error
+    if not found.is_finite() or found <= 0:
+        raise MisuseError(f"--cash is an amount of dollars above 0, is '{text}'")
+    return found
+
+
+def _cores() -> int:
+    import os
+
+    return os.cpu_count() or 1
+
+
+def _new_store(first: date, last: date) -> Path:
+    """Return a path that is not taken yet: `runs/backtest-2025-01-02-2025-06-30.db`, then with a number."""
+    name, count = f"backtest-{first}-{last}", 1
+    path = Path("runs") / f"{name}.db"
+    while path.exists():
+        count += 1
+        path = Path("runs") / f"{name}-{count}.db"
+    return path
+
+
+def _make_folder(store: Path) -> None:
+    try:
+        store.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"the folder {store.parent} cannot be made: {error.strerror}") from error
+
+
+@contextmanager
+def _progress(form: str) -> "Iterator[Told]":
+    """Yield who is told of each session: a bar on a terminal, nobody in a pipe or where JSON is wanted."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    if not console.is_terminal or form != "text":
+        yield lambda done, number, count: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("sessions", total=None)
+        yield lambda done, number, count: bar.update(task, completed=number, total=count, description=f"{done.date}")

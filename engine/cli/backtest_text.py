@@ -1,0 +1,110 @@
+"""The results of a backtest for eyes: sums, what they are made of, what kept bots out, what the data lacked."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from engine.model.money import dollars
+from engine.run.backtest.funnel import Funnel
+from engine.run.backtest.results import Results, Sums
+from engine.run.columns import aligned, price, signed
+
+SHOWN_FINDINGS, SHOWN_RULES, SHOWN_ALARMS = 20, 8, 5
+_RIGHT = frozenset(range(1, 9))
+
+
+def result_lines(results: Results, *, with_trades: bool = True) -> Iterator[str]:
+    """Yield all of it."""
+    yield from _head(results)
+    yield ""
+    yield from _sums(results)
+    if with_trades and results.trades:
+        yield ""
+        yield from _trades(results)
+    for funnel in results.funnels:
+        yield ""
+        yield from _funnel(funnel)
+    if results.alarms:
+        yield ""
+        yield from _alarms(results.alarms)
+    if results.findings:
+        yield ""
+        yield from finding_lines(results.findings)
+    yield ""
+    yield f" store {results.shown}: 'rulebot why', 'trades' and 'web' read it"
+
+
+def _head(results: Results) -> Iterator[str]:
+    told = results.settings
+    modelled = "; its option prices are MODELLED, nobody ever quoted them" if told["is_modelled"] else ""
+    yield f" {told['from']} to {told['to']}, {len(results.days)} sessions of {told['source']}{modelled}"
+    sharpe = "-" if results.sharpe is None else f"{results.sharpe:.2f} +/- {results.sharpe_error or 0.0:.2f}"
+    drawdown = dollars(results.max_drawdown)
+    yield f" fills {told['fills']}; account {signed(float(results.profit))}, drawdown {drawdown}, Sharpe {sharpe}"
+    if still := sum(trade.left is None for trade in results.trades):
+        yield f" {still} positions are open at the end: the account counts them at their last mid"
+
+
+def _sums(results: Results) -> Iterator[str]:
+    head = ("", "trades", "won", "net", "average", "best", "worst", "factor", "commissions")
+    groups: list[tuple[str, Mapping[str, Sums]]] = [
+        ("by exit", results.by_reason),
+        ("by VIX at the open", results.by_vix),
+        ("by hour of entry", results.by_hour),
+    ]
+    bots = results.by_bot if len(results.by_bot) > 1 else {}
+    rows = [head, *(_row(name, each) for name, each in bots.items()), _row("all", results.all)]
+    for title, group in groups:
+        if group:
+            rows += [(title,), *(_row(f"  {name}", each) for name, each in group.items())]
+    yield from aligned(rows, right=_RIGHT)
+
+
+def _row(name: str, each: Sums) -> tuple[str, ...]:
+    won = "-" if each.win_rate is None else f"{each.win_rate * 100:.0f} %"
+    factor = "-" if each.profit_factor is None else f"{each.profit_factor:.2f}"
+    money = (each.net, each.expectancy, each.best, each.worst)
+    shown = tuple("-" if amount is None else signed(float(amount)) for amount in money)
+    return (name, str(each.trades), won, *shown, factor, dollars(each.commissions))
+
+
+def _trades(results: Results) -> Iterator[str]:
+    rows: list[tuple[str, ...]] = [("entered", "bot", "", "price", "left", "price", "exit", "net")]
+    for trade in results.trades:
+        left = "-" if trade.left is None else trade.left[:16]
+        ends = (left, price(trade.exit), trade.reason, "" if trade.left is None else signed(float(trade.net)))
+        rows.append((trade.entered[:16], trade.bot, trade.structure, price(trade.entry), *ends))
+    yield from aligned(rows, right=frozenset((3, 5, 7)))
+
+
+def _funnel(found: Funnel) -> Iterator[str]:
+    counts = (
+        f"{found.sessions} sessions, watched in {found.watched}, tried in {found.tried}, entered in {found.entered}"
+    )
+    yield f" {found.bot}: {counts}"
+    rows: list[tuple[str, ...]] = [("  kept out by", "sessions", "minutes false", "unknown")]
+    rows += [
+        (f"  {each.rule}", str(each.sessions), f"{each.false:.0f}", f"{each.unknown:.0f}")
+        for each in found.stopped[:SHOWN_RULES]
+    ]
+    if len(rows) > 1:
+        yield from aligned(rows, right=frozenset((1, 2, 3)))
+
+
+def _alarms(alarms: Mapping[str, int]) -> Iterator[str]:
+    yield f" alarms: {sum(alarms.values())}"
+    for text, count in list(alarms.items())[:SHOWN_ALARMS]:
+        yield f"  {count} x {text}"
+    if len(alarms) > SHOWN_ALARMS:
+        yield f"  and {len(alarms) - SHOWN_ALARMS} other kinds"
+
+
+def finding_lines(findings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield what was wrong with the data, by file and row."""
+    found = list(findings)
+    yield f" the data: {len(found)} findings"
+    for each in found[:SHOWN_FINDINGS]:
+        where = f"{each['file']}:{each['row']}" if each["row"] else str(each["file"])
+        count = f" ({each['count']} times)" if each["count"] != 1 else ""
+        yield f"  {each['severity']}: {where}: {each['text']}{count}"
+    if len(found) > SHOWN_FINDINGS:
+        yield f"  and {len(found) - SHOWN_FINDINGS} more; --format json has them all"

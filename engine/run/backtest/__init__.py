@@ -1,0 +1,1 @@
+"""Backtests: the production turn over past sessions, with a simulated broker, and what came of it."""

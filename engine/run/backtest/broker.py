@@ -1,0 +1,170 @@
+"""The simulated broker of a backtest: fills by a model, sizes as quoted, commissions, cash, expiry.
+
+An order may fill a second after it was sent, at the quotes that stand then: those of the instant at which it was
+decided until the next one comes, which is what a snapshot says of the time after it. So an order never fills at a quote
+that is older than the decision, nor at one of a later instant.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from engine.model.command import AskMargin, Command
+from engine.model.commission import LEAST_PER_ORDER, per_contract
+from engine.model.contract import LOT, Contract, Option
+from engine.model.cover import delivers
+from engine.model.event import Event, MarginReport, OrderMessage
+from engine.model.facts import Account
+from engine.model.money import CENT, ZERO
+from engine.model.order import Order, OrderType, Purpose, TimeInForce
+from engine.model.payoff import intrinsic, worst_case
+from engine.model.session import Session
+from engine.order.draft import parts_of
+from engine.order.price import net_quote
+from engine.run.backtest.fills import FillModel
+from engine.run.pretend_broker import PretendBroker, Working
+
+ACCOUNT = "BACKTEST"
+NO_MARGIN = 321
+"""The code of a question that the broker does not answer."""
+_SHORT_PART = Decimal("0.20")
+"""Margin of an uncovered short option as a part of its strike. Source: FINRA Rule 4210(f)(2), roughly."""
+
+
+@dataclass
+class BacktestBroker(PretendBroker):
+    """The account of a backtest, in exact dollars, with the day's session and how orders fill."""
+
+    fills: FillModel
+    session: Session
+    paid: dict[str, Decimal] = field(default_factory=dict, kw_only=True)
+    taken: dict[Option, tuple[float, int]] = field(default_factory=dict, kw_only=True)
+
+    def take(self, command: Command, at: datetime) -> Iterator[Event]:
+        """Yield what it answers to a command at once."""
+        if isinstance(command, AskMargin):
+            yield self._margin(command.order, at)
+        else:
+            yield from super().take(command, at)
+
+    def _submit(self, order: Order, at: datetime) -> Iterator[Event]:
+        self.paid.pop(order.ref, None)
+        yield from super()._submit(order, at)
+
+    def _margin(self, order: Order, at: datetime) -> Event:
+        """Return what the order would add: its worst case at expiry, or a part of the strike where that has no end."""
+        legs = [(leg.option, order.side_of(leg).sign * leg.weight) for leg in order.legs]
+        net = ZERO if order.limit_price is None else -order.wire_side.sign * order.limit_price
+        worst = worst_case(legs, net)
+        if worst is None:
+            shorts = [
+                leg.option.strike for leg in order.legs if order.side_of(leg).sign < 0 and not leg.option.is_share
+            ]
+            if not shorts:
+                return OrderMessage(at, order.order_id, NO_MARGIN, "no margin is known for this order")
+            worst = _SHORT_PART * max(shorts)
+        change = worst * LOT * order.quantity
+        return MarginReport(at, order.order_id, self.margin() + change, change)
+
+    def margin(self) -> Decimal:
+        """Return the worst case at expiry of what is held, by underlying and without a bound a part of the strikes."""
+        total = ZERO
+        held = [(each, count) for each, count in self.holdings.items() if count and isinstance(each, Option)]
+        for symbol in sorted({option.symbol for option, _ in held}):
+            own = [(option, count) for option, count in held if option.symbol == symbol]
+            worst = worst_case(own, ZERO)
+            if worst is None:
+                worst = sum((_SHORT_PART * o.strike * -count for o, count in own if count < 0), ZERO)
+            total += worst * LOT
+        return total
+
+    # ------------------------------------------------------------ fills
+
+    def is_open(self, at: datetime) -> bool:
+        """Say whether the session is on."""
+        return self.session.open <= at < self.session.close
+
+    def price(self, found: Working, at: datetime) -> Decimal | None:
+        """Return the net price that the model gives now."""
+        order = found.order
+        parts = parts_of(order.legs, order.side)
+        closing = order.purpose is not Purpose.ENTRY
+        quote = net_quote(parts, self.board, at.timestamp(), closing=closing)
+        return self.fills.price(order, parts, quote, is_resting=found.is_resting)
+
+    def count(self, found: Working, at: datetime) -> int:
+        """Return what the quoted sizes allow; where the data has none, all of it."""
+        order = found.order
+        most = order.quantity - found.filled
+        if order.kind is OrderType.STOP:
+            return most
+        for leg in order.legs:
+            if (size := self._size(leg.option, order.side_of(leg).sign)) is not None:
+                most = min(most, size // leg.ratio)
+        for leg in order.legs if most > 0 else ():
+            self._take_size(leg.option, most * leg.ratio)
+        return max(most, 0)
+
+    def _size(self, option: Option, sign: int) -> int | None:
+        """Return how many of an option are left of what is quoted on the other side, None when it is not told."""
+        row = self.board.rows[option]
+        size = (self.board.ask_size if sign > 0 else self.board.bid_size)[row]
+        if size != size:
+            return None
+        at, taken = self.taken.get(option, (0.0, 0))
+        return int(size) - (taken if at == self.board.quote_at[row] else 0)
+
+    def _take_size(self, option: Option, count: int) -> None:
+        stamp = self.board.quote_at[self.board.rows[option]]
+        at, taken = self.taken.get(option, (0.0, 0))
+        self.taken[option] = (stamp, count + (taken if at == stamp else 0))
+
+    def commissions(self, found: Working, parts: list[tuple[Option, int, Decimal]]) -> list[Decimal]:
+        """Return the dollars of each execution; what an order lacks of the least is told with its first one."""
+        told = [per_contract(option, float(price)) * count for option, count, price in parts]
+        before = self.paid.get(found.order.ref, ZERO)
+        if not before:
+            told[0] += max(LEAST_PER_ORDER - sum(told, ZERO), ZERO)
+        self.paid[found.order.ref] = before + sum(told, ZERO)
+        return [each.quantize(CENT) for each in told]
+
+    def execution_id(self, number: int) -> str:
+        """Return an id that no other session has: executions are numbered within one."""
+        return f"{self.session.date:%Y%m%d}.{number:06d}.01"
+
+    # ------------------------------------------------------------ cash
+
+    def settle(self, option: Option, level: Decimal, at: datetime) -> Iterator[Event]:
+        """Yield that an option that has expired is gone; what is settled in cash pays its worth at `level`."""
+        if not delivers(option):
+            self.cash += intrinsic(option, level) * self.holdings[option] * option.multiplier
+        yield from self.expire((option,), at)
+
+    def end_of_day(self, at: datetime) -> Iterator[Event]:
+        """Yield that orders for the day work no more."""
+        for found in list(self.working.values()):
+            if found.order.time_in_force is TimeInForce.DAY:
+                yield from self.cancelled(found.order, at)
+
+    def worth(self, marks: Mapping[Contract, float]) -> Decimal:
+        """Return the dollars of the account at these prices; what has none counts nothing."""
+        total = self.cash
+        for contract, count in self.holdings.items():
+            price = marks.get(contract)
+            if count and price is not None:
+                multiplier = contract.multiplier if isinstance(contract, Option) else 1
+                total += Decimal(f"{price:.4f}") * count * multiplier
+        return total.quantize(CENT)
+
+    def told(self, marks: Mapping[Contract, float]) -> Account:
+        """Return the values of the account as the broker tells them."""
+        worth, margin = self.worth(marks), self.margin()
+        return Account(
+            ACCOUNT,
+            net_liquidation=worth,
+            cash=self.cash.quantize(CENT),
+            buying_power=max(worth - margin, ZERO),
+            available_funds=max(worth - margin, ZERO),
+            maintenance_margin=margin,
+        )

@@ -1,0 +1,83 @@
+"""The end of a session in the past: what options settle at, and what the account is worth."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.adapters.history.day import Columns, HistoryDay, Source
+from engine.model.contract import Contract, Option, Underlying
+from engine.model.market import Board
+from engine.model.session import Session
+
+AT_THE_OPEN = ("SPX",)
+"""Trading classes that settle at opening prints. Source: Cboe SPX contract specification."""
+
+
+def settles_at_open(option: Option) -> bool:
+    """Say whether an option settles at the open of the session after its last."""
+    return option.trading_class in AT_THE_OPEN
+
+
+def settlement(option: Option, session: Session, day: HistoryDay, source: Source) -> float | None:
+    """Return what an option settles at in this session: the official level, else the open's first or the close's last.
+
+    None where neither the session's data nor its daily bar says it.
+    """
+    official = day.settled.get((option.symbol, option.trading_class))
+    if official is not None and official == official:
+        return official
+    at_open = settles_at_open(option)
+    level = day.levels.get(option.symbol)
+    if level is not None:
+        seen = level[_inside(day, session, from_open=at_open) & ~np.isnan(level)]
+        if len(seen):
+            return float(seen[0 if at_open else -1])
+    bars = source.daily(option.symbol, session.date + timedelta(days=1), 1)
+    if not bars or bars[-1].date != session.date:
+        return None
+    return bars[-1].open if at_open else bars[-1].close
+
+
+@contextmanager
+def told_at(board: Board, option: Option, level: float, *, is_today: bool) -> Iterator[None]:
+    """Let the board show the settlement level while the engine hears that an option is gone."""
+    row = board.add(Underlying(option.symbol))
+    column = board.last if is_today else board.previous_close
+    before = column[row]
+    column[row] = level
+    try:
+        yield
+    finally:
+        column[row] = before
+
+
+def keep_marks(
+    marks: dict[Contract, float], holdings: Mapping[Contract, int], session: Session, day: HistoryDay
+) -> None:
+    """Keep the last middle of the session of what is held; what has no quotes keeps its own, what is gone has none."""
+    inside = _inside(day, session)
+    places = {option: place for place, option in enumerate(day.options)}
+    for contract, count in holdings.items():
+        if not count:
+            marks.pop(contract, None)
+        elif isinstance(contract, Underlying):
+            _mark(marks, contract, day.levels.get(contract.symbol), inside)
+        elif (place := places.get(contract)) is not None:
+            bid = day.bid[:, place]
+            _mark(marks, contract, (np.where(np.isnan(bid), 0.0, bid) + day.ask[:, place]) / 2.0, inside)
+
+
+def _mark(marks: dict[Contract, float], contract: Contract, column: Columns | None, inside: NDArray[np.bool_]) -> None:
+    if column is not None:
+        seen = column[inside & ~np.isnan(column)]
+        if len(seen):
+            marks[contract] = float(seen[-1])
+
+
+def _inside(day: HistoryDay, session: Session, *, from_open: bool = False) -> NDArray[np.bool_]:
+    """Return which instants lie before the end of the session, or in it."""
+    found = day.times <= session.close.timestamp()
+    return found & (day.times >= session.open.timestamp()) if from_open else found

@@ -1,0 +1,168 @@
+"""The feed of a backtest: the board of a past session, and slow facts as they were known on its morning.
+
+Bars within sessions are made of the levels of the source's instants: each from those in it and the one at its end.
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.adapters.history.day import Columns, HistoryDay, Source
+from engine.compile.series import DAY
+from engine.evaluate.measure_bars import last_end
+from engine.model.contract import Contract, Option
+from engine.model.errors import StoreError
+from engine.model.facts import Bar, Bars, Listing
+from engine.model.market import Board, Extras
+from engine.model.session import CalendarError, Session, session_before, session_on
+from engine.run.backtest.market import DayMarket
+
+KEPT = 40
+"""Sessions whose levels are remembered for bars that reach into earlier ones."""
+
+
+class Levels(NamedTuple):
+    """The instants of one session, and the level of each underlying at them."""
+
+    times: Columns
+    levels: dict[str, Columns]
+
+
+class HistoryFeed:
+    """Market data of one session after the other (see `ports.Feed`); nothing that it answers lies after its session."""
+
+    def __init__(self, source: Source, board: Board) -> None:
+        self._source = source
+        self.board = board
+        self._past: OrderedDict[date, Levels | None] = OrderedDict()
+        self.market: DayMarket | None = None
+
+    def begin(self, day: HistoryDay, session: Session) -> DayMarket:
+        """Go on with another session."""
+        previous = {}
+        for symbol in day.levels:
+            bars = self._source.daily(symbol, session.date, 1)
+            if bars and bars[-1].date == session_before(session.date).date:
+                previous[symbol] = bars[-1].close
+        self.market = DayMarket(day, session, self.board, previous)
+        self._keep(session.date, Levels(day.times, dict(day.levels)))
+        return self.market
+
+    def _keep(self, day: date, levels: Levels | None) -> None:
+        self._past[day] = levels
+        while len(self._past) > KEPT:
+            self._past.popitem(last=False)
+
+    def watch(self, contracts: Sequence[Contract], extras: Extras = frozenset()) -> None:
+        """Stream exactly these; all that the source has is brought, whatever was asked for."""
+        assert self.market is not None
+        self.market.watch(contracts)
+
+    # ------------------------------------------------------------ slow facts
+
+    async def listing(self, symbol: str, trading_class: str) -> Listing:
+        """Return the expiries that the session has of a class, none where it has no such options."""
+        found = {option.expiry for option in self._options(symbol, trading_class)}
+        return Listing(symbol, trading_class, tuple(sorted(found)))
+
+    async def strikes(self, listing: Listing, expiry: date) -> Listing:
+        """Return the listing with the strikes of an expiry."""
+        found: set[Decimal] = {
+            option.strike for option in self._options(listing.symbol, listing.trading_class) if option.expiry == expiry
+        }
+        strikes = {**listing.strikes, expiry: tuple(sorted(found))}
+        return Listing(listing.symbol, listing.trading_class, listing.expiries, strikes)
+
+    def _options(self, symbol: str, trading_class: str) -> list[Option]:
+        assert self.market is not None
+        options = self.market.day.options
+        return [each for each in options if each.trading_class == trading_class and each.symbol == symbol]
+
+    async def closes(self, symbol: str, sessions: int) -> tuple[float, ...]:
+        """Return daily closes of sessions before this one."""
+        return tuple(bar.close for bar in self._source.daily(symbol, self._today().date, sessions))
+
+    async def implied(self, symbol: str, sessions: int) -> tuple[float, ...]:
+        """Return volatilities of sessions before this one."""
+        return tuple(self._source.implied(symbol, self._today().date, sessions))
+
+    async def opening_move(self, listing: Listing, expiry: date, session: Session) -> float | None:
+        """Return nothing: the engine is there before the open, and measures it itself."""
+        return None
+
+    async def bars(self, symbol: str, seconds: int, count: int, session: Session) -> Bars:
+        """Return finished bars up to where time stands."""
+        assert self.market is not None
+        place = self.market.place
+        now = float(self.market.day.times[place]) if place >= 0 else session.open.timestamp()
+        return self.bars_until(symbol, seconds, count, now)
+
+    def bars_until(self, symbol: str, seconds: int, count: int, now: float) -> Bars:
+        """Return the bars that have ended by `now` (epoch seconds), with so many of the sessions before."""
+        session = self._today()
+        if seconds == DAY:
+            return Bars(now, tuple(self._days(symbol, session, count)))
+        today = self._of_session(session, symbol, seconds, last_end(session, seconds, now), now)
+        return Bars(now, (*self._before(session, symbol, seconds, count), *today))
+
+    def _days(self, symbol: str, session: Session, count: int) -> list[Bar]:
+        found = []
+        for each in self._source.daily(symbol, session.date, count):
+            opened = session_on(each.date)
+            if opened is not None:
+                found.append(Bar(opened.open.timestamp(), each.open, each.high, each.low, each.close, 0.0, 0.0))
+        return found
+
+    def _before(self, session: Session, symbol: str, seconds: int, count: int) -> tuple[Bar, ...]:
+        found: list[Bar] = []
+        earlier = session
+        while len(found) < count:
+            try:
+                earlier = session_before(earlier.date)
+            except CalendarError:
+                break
+            levels = self._levels(earlier.date)
+            if levels is None:
+                break
+            end = earlier.close.timestamp()
+            found = [*self._of_levels(levels, earlier, symbol, seconds, end, end), *found]
+        return tuple(found[-count:]) if count else ()
+
+    def _levels(self, day: date) -> Levels | None:
+        if day not in self._past:
+            try:
+                has_it = day in self._source.dates(day, day)
+                found = self._source.day(day) if has_it else None
+            except StoreError:
+                found = None
+            self._keep(day, None if found is None else Levels(found.times, dict(found.levels)))
+        return self._past[day]
+
+    def _of_session(self, session: Session, symbol: str, seconds: int, end: float, now: float) -> list[Bar]:
+        assert self.market is not None
+        day = self.market.day
+        return self._of_levels(Levels(day.times, dict(day.levels)), session, symbol, seconds, end, now)
+
+    def _of_levels(
+        self, levels: Levels, session: Session, symbol: str, seconds: int, end: float, now: float
+    ) -> list[Bar]:
+        column = levels.levels.get(symbol)
+        if column is None:
+            return []
+        found, start = [], session.open.timestamp()
+        while start + seconds <= end:
+            first, last = np.searchsorted(levels.times, (start, min(start + seconds, now) + 1e-6))
+            seen = column[first:last]
+            seen = seen[~np.isnan(seen)]
+            if len(seen):
+                found.append(Bar(start, seen[0], seen.max(), seen.min(), seen[-1], 0.0, 0.0))
+            start += seconds
+        return [Bar(*(float(number) for number in bar)) for bar in found]
+
+    def _today(self) -> Session:
+        assert self.market is not None
+        return self.market.session

@@ -1,0 +1,65 @@
+"""What a simulated order fills at: so much of the quoted width away from the middle, toward the natural price.
+
+A limit fills when its price has reached that of the model, taken to the nearest step of its price grid. One that is
+better than that when it arrives gets the model's price; one that waits gets its own when the market comes to it. Market
+and stop orders always pay the natural price.
+"""
+
+import re
+from decimal import Decimal
+
+from engine.model.errors import MisuseError
+from engine.model.money import Rounding
+from engine.model.order import Order, OrderType
+from engine.model.values import dataclass
+from engine.order.draft import net_price
+from engine.order.price import NetQuote, Part, ticks_of
+
+NATURAL_PART = 0.5
+_PART = re.compile(r"mid\+(0?\.\d+|0)")
+
+
+@dataclass(frozen=True, slots=True)
+class FillModel:
+    """`part` of the width (ask less bid of the whole structure) that a fill lies away from the mid: 0.5 is natural."""
+
+    part: float
+    name: str
+
+    def price(self, order: Order, parts: tuple[Part, ...], quote: NetQuote, *, is_resting: bool) -> Decimal | None:
+        """Return the net price per share at which an order fills at these quotes, + received; None when it does not."""
+        if quote.mid is None or quote.natural is None:
+            return None
+        natural = Decimal(f"{quote.natural:.4f}")
+        if order.kind is OrderType.MARKET:
+            return natural
+        if order.kind is OrderType.STOP:
+            assert order.stop_price is not None
+            away = (Decimal(f"{abs(quote.mid):.4f}") - order.stop_price) * order.side.sign
+            return natural if away >= 0 else None
+        assert order.limit_price is not None
+        limit = net_price(order.limit_price, order.side)
+        given = quote.mid - 2.0 * self.part * (quote.mid - quote.natural)
+        ticks = ticks_of(parts)
+        if float(limit) > given + float(ticks.tick(given)) / 2.0 + 1e-9:
+            return None
+        if is_resting:
+            return limit
+        return max(limit, ticks.round(given, Rounding.DOWN))
+
+
+NATURAL = FillModel(NATURAL_PART, "natural")
+
+
+def fill_model(text: str) -> FillModel:
+    """Return the model of `natural`, `mid` or `mid+0.3` (parts of the width, 0.5 at most). Raises: MisuseError."""
+    if text == "natural":
+        return NATURAL
+    if text == "mid":
+        return FillModel(0.0, text)
+    found = _PART.fullmatch(text)
+    if found is None or float(found[1]) > NATURAL_PART:
+        raise MisuseError(
+            f"--fills is natural, mid or mid+PART, is '{text}'", "mid+0.3 is three tenths of the width from the mid"
+        )
+    return FillModel(float(found[1]), text)

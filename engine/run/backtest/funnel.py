@@ -1,0 +1,153 @@
+"""The entry funnel: which condition kept a bot out, for how many minutes and on how many sessions.
+
+Told from what was recorded: verdicts whenever one changed, and when a bot watched. Of several conditions that do not
+hold the first counts, as the spec has them, so that minutes add up.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+
+from engine.model.session import exchange_date
+from engine.model.values import dataclass
+from engine.record.record import Kind, Record
+
+KINDS = (Kind.VERDICT, Kind.DECISION, Kind.NEAREST, Kind.SESSION)
+HALTED = "halted"
+NOT_JUDGED = "nothing was judged"
+LATER = "what comes after its conditions"
+"""Minutes in which all conditions held: legs, limits or the order stood in the way."""
+UNFILLED = "not filled"
+_PLACES = ("when", "require", "risk")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stopped:
+    """What one condition stopped: minutes in which it was false, or could not be judged, and sessions."""
+
+    rule: str
+    false: float
+    unknown: float
+    sessions: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Funnel:
+    """One bot: sessions in all, those in which it watched, sent an entry and held a position; minutes it watched."""
+
+    bot: str
+    sessions: int
+    watched: int
+    tried: int
+    entered: int
+    minutes: float
+    stopped: tuple[Stopped, ...]
+
+
+class _Bot:
+    """One bot while its records are read."""
+
+    def __init__(self) -> None:
+        self.truths: dict[str, bool | None] = {}
+        self.watches_since: datetime | None = None
+        self.minutes: dict[str, list[float]] = {}
+        self.watched: set[date] = set()
+        self.tried: set[date] = set()
+        self.nearest: dict[date, str] = {}
+        self.halted: set[date] = set()
+        self.watching_minutes = 0.0
+        self.by_day: dict[date, dict[str, float]] = {}
+
+    def until(self, at: datetime) -> None:
+        """Count the time since the last record for whatever stood in the way."""
+        if self.watches_since is None:
+            return
+        minutes = (at - self.watches_since).total_seconds() / 60.0
+        self.watches_since = at
+        self.watching_minutes += minutes
+        found = next(((rule, truth) for rule, truth in self.truths.items() if truth is not True), (LATER, False))
+        self.minutes.setdefault(found[0], [0.0, 0.0])[found[1] is None] += minutes
+        of_day = self.by_day.setdefault(exchange_date(at), {})
+        of_day[found[0]] = of_day.get(found[0], 0.0) + minutes
+
+    def take(self, record: Record) -> None:
+        """Follow one record."""
+        data, day = record.data, exchange_date(record.at)
+        if record.kind is Kind.NEAREST:
+            self.nearest[day] = str(data["rule"])
+        elif record.kind is Kind.VERDICT and data["place"] in _PLACES:
+            self.until(record.at)
+            name = " ".join(filter(None, (str(data.get("symbol") or ""), str(data["rule"]))))
+            truth = data["truth"]
+            self.truths[name] = truth if isinstance(truth, bool) else None
+        elif record.kind is Kind.DECISION:
+            self._decision(str(data["what"]), record.at, day)
+
+    def _decision(self, what: str, at: datetime, day: date) -> None:
+        if what == "watch":
+            self.watches_since = at
+            self.watched.add(day)
+        elif what in ("stop watching", "enter"):
+            self.until(at)
+            self.watches_since = None
+            self.tried |= {day} if what == "enter" else set()
+        elif what == "halt":
+            self.halted.add(day)
+
+    def stopper(self, day: date) -> str:
+        """Return what kept it out on a session: what came nearest, a halt, else what stood in the way longest."""
+        if day in self.tried:
+            return UNFILLED
+        if (nearest := self.nearest.get(day)) is not None:
+            return nearest
+        if day in self.halted:
+            return HALTED
+        minutes = self.by_day.get(day, {})
+        return max(minutes, key=lambda rule: minutes[rule], default=NOT_JUDGED)
+
+    def new_day(self) -> None:
+        """Forget the verdicts of the session before: all are judged anew."""
+        self.truths.clear()
+        self.watches_since = None
+
+
+def funnels(
+    records: Iterable[Record], bots: Iterable[str], entered: Mapping[str, frozenset[date]]
+) -> tuple[Funnel, ...]:
+    """Return the funnel of each bot. entered: sessions in which it opened a position."""
+    found = {name: _Bot() for name in bots}
+    days: set[date] = set()
+    for record in records:
+        if record.kind is Kind.SESSION:
+            days.add(date.fromisoformat(str(record.data["date"])))
+            for each in found.values():
+                each.new_day()
+        elif record.bot in found:
+            found[record.bot].take(record)
+    return tuple(_funnel(name, each, days, entered.get(name, frozenset())) for name, each in found.items())
+
+
+def _funnel(name: str, bot: _Bot, days: set[date], entered: frozenset[date]) -> Funnel:
+    by_rule: dict[str, int] = {}
+    for day in sorted(days - entered):
+        rule = bot.stopper(day)
+        by_rule[rule] = by_rule.get(rule, 0) + 1
+    stopped = [
+        Stopped(
+            rule=rule,
+            false=round(bot.minutes.get(rule, [0.0, 0.0])[0], 1),
+            unknown=round(bot.minutes.get(rule, [0.0, 0.0])[1], 1),
+            sessions=by_rule.get(rule, 0),
+        )
+        for rule in {**dict.fromkeys(bot.minutes), **dict.fromkeys(by_rule)}
+    ]
+    stopped = [each for each in stopped if each.sessions or each.false or each.unknown]
+    stopped.sort(key=lambda each: (-each.sessions, -each.false - each.unknown, each.rule))
+    return Funnel(
+        bot=name,
+        sessions=len(days),
+        watched=len(bot.watched),
+        tried=len(bot.tried),
+        entered=len(entered),
+        minutes=round(bot.watching_minutes, 1),
+        stopped=tuple(stopped),
+    )

@@ -1,0 +1,143 @@
+"""Does anything look ahead? The data after a drawn instant is garbled, and all that was recorded until then must stay.
+
+Garbled are quotes, levels and greeks of later instants and sessions, volumes of the whole day, settlement levels, and
+daily bars and volatilities of that day and later ones. A decision that changes has seen what it could not know.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from random import Random
+from typing import Any
+
+import numpy as np
+
+from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, Source
+from engine.model.values import dataclass
+from engine.record.record import Record
+from engine.run.backtest.independence import is_independent
+from engine.run.backtest.walk import Walk
+
+DRAWS = 5
+"""Instants that are drawn where sessions hang together; where they are apart each session has one."""
+_COLUMNS = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "theta", "vega", "volume")
+_STRANGE = 1.37
+"""What a daily bar is multiplied by: far from any day's move."""
+
+Walks = Callable[[Source], Walk]
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A record that changed, or is there only once, although all that was garbled lies after `until`."""
+
+    until: datetime
+    was: Record | None
+    now: Record | None
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How many instants were drawn, how many records up to them were compared, and what leaked."""
+
+    draws: int
+    records: int
+    leaks: tuple[Leak, ...]
+
+
+class Garbled:
+    """A source whose data after an instant makes no sense (see `adapters/history/day.py`, Source)."""
+
+    def __init__(self, source: Source, until: datetime, seed: int) -> None:
+        self._source, self._until, self._seed = source, until, seed
+        self.name, self.is_modelled = source.name, source.is_modelled
+
+    def dates(self, first: date, last: date) -> Sequence[date]:
+        """Return the sessions as they are."""
+        return self._source.dates(first, last)
+
+    def gaps(self, first: date, last: date) -> Sequence[Finding]:
+        """Return the findings as they are."""
+        return self._source.gaps(first, last)
+
+    def day(self, day: date) -> HistoryDay:
+        """Return a session, its instants after `until` garbled."""
+        found = self._source.day(day)
+        later = found.times > self._until.timestamp()
+        return found if not later.any() else garbled(found, later, self._seed + day.toordinal())
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        """Return daily bars, those from the day of `until` on garbled."""
+        return [self._bar(each) for each in self._source.daily(symbol, before, count)]
+
+    def _bar(self, bar: DailyBar) -> DailyBar:
+        if bar.date < self._until.date():
+            return bar
+        return DailyBar(bar.date, *(_STRANGE * each for each in (bar.open, bar.high, bar.low, bar.close)))
+
+    def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
+        """Return volatilities, garbled where they reach to the day of `until` or further."""
+        found = self._source.implied(symbol, before, count)
+        return found if before <= self._until.date() else [_STRANGE * each for each in found]
+
+
+def garbled(day: HistoryDay, later: "np.ndarray", seed: int) -> HistoryDay:
+    """Return the session with other numbers at the instants that are `later`."""
+    chance = np.random.default_rng(seed)
+
+    def strange(column: Columns) -> Columns:
+        found = column.copy()
+        if column.ndim == 1 and len(column) != len(later):
+            return found * _STRANGE
+        found[later] *= chance.uniform(0.3, 3.0, found[later].shape)
+        return found
+
+    given: dict[str, Columns | None] = {name: getattr(day, name) for name in _COLUMNS}
+    columns: dict[str, Any] = {name: None if column is None else strange(column) for name, column in given.items()}
+    return replace(
+        day,
+        levels={symbol: strange(level) for symbol, level in day.levels.items()},
+        settled={key: _STRANGE * level for key, level in day.settled.items()},
+        **columns,
+    )
+
+
+def check_look_ahead(walks: Walks, source: Source, first: date, last: date, seed: int = 7) -> Checked:
+    """Walk with the data as it is and with it garbled after drawn instants, and compare what was recorded until then.
+
+    walks: makes a walk over a source; nothing of one may reach another. Raises: what a walk raises.
+    """
+    days = list(source.dates(first, last))
+    apart = is_independent(walks(source).program)
+    chance = Random(seed)
+    drawn = days if apart else sorted(chance.sample(days, min(DRAWS, len(days))))
+    compared, count = 0, 0
+    leaks: list[Leak] = []
+    for day in drawn:
+        times = source.day(day).times
+        if not len(times):
+            continue
+        place = chance.randrange(len(times))
+        until = datetime.fromtimestamp(float(times[place]), UTC)
+        end = float(times[place + 1]) if place + 1 < len(times) else until.timestamp()
+        since = day if apart else first
+        was = _until(walks(source), since, day, end)
+        now = _until(walks(Garbled(source, until, seed)), since, day, end)
+        count, compared = count + 1, compared + len(was)
+        leaks += _differences(was, now, until)
+    return Checked(count, compared, tuple(leaks))
+
+
+def _until(walk: Walk, first: date, last: date, end: float) -> list[Record]:
+    """Return what was recorded before the first instant that is garbled."""
+    return [each for done in walk.through(first, last) for each in done.records if each.at.timestamp() < end]
+
+
+def _differences(was: list[Record], now: list[Record], until: datetime) -> Iterator[Leak]:
+    """Yield the first record that differs: what follows it differs because it did."""
+    for place in range(max(len(was), len(now))):
+        before = was[place] if place < len(was) else None
+        after = now[place] if place < len(now) else None
+        if before != after:
+            yield Leak(until, before, after)
+            return

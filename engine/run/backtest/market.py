@@ -1,0 +1,202 @@
+"""The market of one past session on the engine's board: what is watched, instant by instant, never anything later.
+
+Between two instants of sparse data (a quote a minute, say) the last ones stand for a while, as a quiet feed that lives
+does; of dense data (`is_dense`) a quiet row grows old as live.
+"""
+
+from collections.abc import Sequence
+from math import nan
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.adapters.history.day import Columns, HistoryDay
+from engine.model.contract import Contract, Option, Right, Underlying
+from engine.model.market import Board
+from engine.model.quotes import FEED_SILENCE, OPTION_AGE
+from engine.model.session import Session
+from engine.run.backtest.surface import GREEKS, Surface
+
+SHARE_SPREAD = 0.02
+"""Dollars between bid and ask of a share, of which sources of options bring the level alone."""
+_TOLD = ("bid", "ask", "bid_size", "ask_size", "volume", "open_interest")
+
+
+class DayMarket:
+    """One session's columns, and where in them time stands: `place` is that of the last instant, -1 before the first.
+
+    spacing: usual seconds between two instants. previous: closes of the session before, by symbol.
+    """
+
+    def __init__(self, day: HistoryDay, session: Session, board: Board, previous: dict[str, float]) -> None:
+        self.day = day
+        self.session = session
+        self.board = board
+        self.previous = previous
+        self.place = -1
+        times = day.times
+        self.spacing = float(np.median(np.diff(times))) if len(times) > 1 else OPTION_AGE
+        self.is_dense = self.spacing <= FEED_SILENCE
+        self.stands_for = FEED_SILENCE if self.is_dense else min(1.5 * self.spacing, OPTION_AGE)
+        self._columns = {option: place for place, option in enumerate(day.options)}
+        self._surface = Surface(day, session)
+        self._ranges = {symbol: _ranges(day.times, level, session) for symbol, level in day.levels.items()}
+        self._counts = {symbol: self._traded(symbol) for symbol in day.levels} if _is_running(day.volume) else {}
+        self._given = {name: column for name in (*_TOLD, *GREEKS) if (column := self._instants(name)) is not None}
+        self._is_modelled = any(name not in self._given for name in GREEKS)
+        self.follow()
+
+    # ------------------------------------------------------------ what is watched
+
+    def watch(self, contracts: Sequence[Contract]) -> None:
+        """Stream exactly these from now on; what is new has no quote before the next `write` or `refresh`."""
+        wanted, board = dict.fromkeys(contracts), self.board
+        for contract in [each for each in board.rows if each not in wanted]:
+            board.drop(contract)
+        for contract in wanted:
+            board.add(contract)
+        self.follow()
+
+    def follow(self) -> None:
+        """Find the columns of what the board holds."""
+        rows = [(row, each) for each, row in self.board.rows.items() if isinstance(each, Option) and not each.is_share]
+        known = [(row, self._columns[each]) for row, each in rows if each in self._columns]
+        self._rows = np.array([row for row, _ in known], dtype=np.intp)
+        self._places = np.array([place for _, place in known], dtype=np.intp)
+        self._levels = [(row, each) for each, row in self.board.rows.items() if isinstance(each, Underlying)]
+        self._shares = [
+            (row, each) for each, row in self.board.rows.items() if isinstance(each, Option) and each.is_share
+        ]
+        if self._is_modelled and known:
+            self._surface.make(place for _, place in known)
+            self._given = {**self._surface.columns, **self._given}
+
+    def _instants(self, name: str) -> Columns | None:
+        """Return a column of the source, instants x options; of a volume for the whole day none: it is not known."""
+        column: Columns | None = getattr(self.day, name)
+        if column is None or (name == "volume" and not _is_running(column)):
+            return None
+        return column if column.ndim == 2 else np.broadcast_to(column, self.day.bid.shape)
+
+    # ------------------------------------------------------------ time
+
+    def write(self, place: int) -> tuple[int, ...]:
+        """Go to an instant and write what is known then; return the rows that are told."""
+        self.place = place
+        return self._write_all(is_new=False)
+
+    def refresh(self) -> tuple[int, ...]:
+        """Write what stands once more: for rows that have just been asked for."""
+        return self._write_all(is_new=True) if self.place >= 0 else ()
+
+    def forget(self) -> None:
+        """Begin the day: nothing of the session before stands on the board but its closes."""
+        board = self.board
+        for row in board.rows.values():
+            for name in ("bid", "ask", "bid_size", "ask_size", "last", "open", "high", "low", *GREEKS):
+                getattr(board, name)[row] = nan
+            board.quote_at[row] = board.last_at[row] = board.model_at[row] = nan
+        for row, contract in self._levels:
+            board.previous_close[row] = self.previous.get(contract.symbol, nan)
+
+    def stands(self, now: float) -> bool:
+        """Say whether the quotes of the last instant still stand."""
+        return self.place >= 0 and now - float(self.day.times[self.place]) <= self.stands_for
+
+    def breathe(self, now: float) -> None:
+        """Let the feed live on while the last quotes stand; dense data speaks for itself."""
+        if self.is_dense or not self.stands(now):
+            return
+        board = self.board
+        board.alive_at = now
+        for row, _ in self._levels:
+            if board.last[row] == board.last[row]:
+                board.last_at[row] = now
+        for row, _ in self._shares:
+            board.quote_at[row] = now
+
+    # ------------------------------------------------------------ writing
+
+    def _write_all(self, *, is_new: bool) -> tuple[int, ...]:
+        board, place = self.board, self.place
+        at = float(self.day.times[place])
+        board.alive_at = at
+        told: list[int] = []
+        for row, contract in self._levels:
+            if self._write_level(row, contract.symbol, place, at):
+                told.append(row)
+        for row, share in self._shares:
+            level = self._level(share.symbol, place)
+            board.bid[row], board.ask[row] = level - SHARE_SPREAD / 2, level + SHARE_SPREAD / 2
+            board.bid_size[row] = board.ask_size[row] = nan
+            board.quote_at[row] = at if level == level else nan
+            told.append(row)
+        told += self._write_options(place, at, is_new=is_new)
+        return tuple(told)
+
+    def _write_level(self, row: int, symbol: str, place: int, at: float) -> bool:
+        board, level = self.board, self._level(symbol, place)
+        board.previous_close[row] = self.previous.get(symbol, nan)
+        if level != level:
+            return False
+        board.last[row], board.last_at[row] = level, at
+        opened, high, low = (column[place] for column in self._ranges[symbol])
+        board.open[row], board.high[row], board.low[row] = opened, high, low
+        if symbol in self._counts:
+            calls, puts = self._counts[symbol]
+            board.call_volume[row], board.put_volume[row] = calls[place], puts[place]
+        if symbol == "SPX" and (index := self._level("VIX", place)) == index:
+            board.iv[row], board.model_at[row] = index / 100.0, at
+        return True
+
+    def _level(self, symbol: str, place: int) -> float:
+        column = self.day.levels.get(symbol)
+        return nan if column is None else float(column[place])
+
+    def _write_options(self, place: int, at: float, *, is_new: bool) -> list[int]:
+        rows, places, board = self._rows, self._places, self.board
+        if not len(rows):
+            return []
+        now = {name: column[place, places] for name, column in self._given.items()}
+        moved = self._moved(now, place) if self.is_dense and not is_new and place else slice(None)
+        for name, values in now.items():
+            np.frombuffer(getattr(board, name))[rows] = values
+        told = rows[moved]
+        np.frombuffer(board.quote_at)[told] = np.where(np.isnan(now["ask"][moved]), nan, at)
+        np.frombuffer(board.model_at)[rows] = np.where(np.isnan(now["delta"]), nan, at)
+        return told.tolist()  # type: ignore[no-any-return]
+
+    def _moved(self, now: dict[str, Columns], place: int) -> NDArray[np.bool_]:
+        """Return which quotes differ from those of the instant before."""
+        found = np.zeros(len(self._places), dtype=bool)
+        for name in ("bid", "ask"):
+            before = self._given[name][place - 1, self._places]
+            found |= ~((now[name] == before) | (np.isnan(now[name]) & np.isnan(before)))
+        return found
+
+    def _traded(self, symbol: str) -> tuple[Columns, Columns]:
+        """Return the running volume of all calls and of all puts on an underlying."""
+        volume = self.day.volume
+        assert volume is not None
+        of = {
+            right: [
+                place for option, place in self._columns.items() if option.symbol == symbol and option.right is right
+            ]
+            for right in Right
+        }
+        return np.nansum(volume[:, of[Right.CALL]], axis=1), np.nansum(volume[:, of[Right.PUT]], axis=1)
+
+
+def _is_running(volume: Columns | None) -> bool:
+    """Say whether a volume is told instant by instant: one for the whole day is not known before its end."""
+    return volume is not None and volume.ndim == 2
+
+
+def _ranges(times: Columns, level: Columns, session: Session) -> tuple[Columns, Columns, Columns]:
+    """Return open, high and low of the session so far at each instant, nan before it opens."""
+    seen = np.where(times >= session.open.timestamp(), level, np.nan)
+    known = np.flatnonzero(~np.isnan(seen))
+    opened = np.full(len(seen), np.nan)
+    if len(known):
+        opened[known[0] :] = seen[known[0]]
+    return opened, np.fmax.accumulate(seen), np.fmin.accumulate(seen)

@@ -1,0 +1,294 @@
+"""What came of a backtest, read from its store: trades, the account by day, sums, and what the data lacked.
+
+Formulas: `model/performance.py` for the Sharpe ratio (of the account's change by session), win rate and expectancy.
+Profit factor: dollars won by dollars lost. Drawdown: how far the account stood below its best so far at the end of a
+session. Profit of a trade is net of commissions; shares that were assigned count in the account by their price, not in
+a trade.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from engine.model.errors import StoreError
+from engine.model.money import CENT, ZERO
+from engine.model.performance import expectancy, sharpe, sharpe_error, win_rate
+from engine.model.session import exchange_date
+from engine.model.values import dataclass
+from engine.record.record import Kind, Record
+from engine.run.backtest import funnel
+from engine.run.backtest.funnel import Funnel
+from engine.run.backtest.notes import FINDING, REGIME
+from engine.run.periods import Period, periods
+from engine.run.trade_text import structure_of
+from engine.spec.spec import Demand
+from engine.store.place import Place
+from engine.store.queries import Row, StoreReader
+
+VIX_EDGES = (12.0, 15.0, 20.0, 25.0, 35.0)
+"""Between which a session's first VIX is told apart."""
+_KINDS = (*funnel.KINDS, Kind.ACCOUNT, Kind.FACTS, Kind.ALARM, Kind.RUN_STARTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """One position from its first fill to its end, or to the last session if it is open then (`left` is None).
+
+    Units: entry and exit are net prices per share as the views have them; given: how far from the mid its entry filled,
+    in dollars a share, positive when it cost something. vix: at the first instant of the session.
+    """
+
+    name: str
+    bot: str
+    symbol: str
+    structure: str
+    quantity: int
+    entered: str
+    left: str | None
+    entry: float | None
+    exit: float | None
+    given: float | None
+    reason: str
+    commissions: Decimal
+    net: Decimal
+    vix: float | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """One session of the account: its value at the end, what that changed, trades opened and closed."""
+
+    date: date
+    equity: Decimal
+    profit: Decimal
+    vix: float | None
+    opened: int
+    closed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sums:
+    """What a row of closed trades adds up to. None where there is none to be told."""
+
+    trades: int
+    wins: int
+    win_rate: float | None
+    net: Decimal
+    commissions: Decimal
+    expectancy: Decimal | None
+    best: Decimal | None
+    worst: Decimal | None
+    profit_factor: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """All of it. settings: what the backtest was asked to do. findings: rows of what was wrong with the data."""
+
+    settings: Mapping[str, Any]
+    version: str
+    digests: Mapping[str, str]
+    days: tuple[Day, ...]
+    trades: tuple[Trade, ...]
+    all: Sums
+    by_bot: Mapping[str, Sums]
+    by_reason: Mapping[str, Sums]
+    by_vix: Mapping[str, Sums]
+    by_hour: Mapping[str, Sums]
+    profit: Decimal
+    max_drawdown: Decimal
+    sharpe: float | None
+    sharpe_error: float | None
+    months: tuple[Period, ...]
+    funnels: tuple[Funnel, ...]
+    alarms: Mapping[str, int]
+    findings: tuple[Mapping[str, Any], ...]
+    shown: str
+
+
+def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> Results:
+    """Return the results of a store; `shown` is its name for people. Raises: StoreError when it holds no backtest.
+
+    expected: what the account document demands of a record, which each month is compared with.
+    """
+    with StoreReader(store) as reader:
+        records = reader.records(_KINDS)
+        trades = reader.view("trades")
+        bots = reader.bots()
+        months = periods(reader, "month", expected=expected)
+    started = next((record for record in records if record.kind is Kind.RUN_STARTED), None)
+    settings: Any = None if started is None else started.data.get("settings")
+    if started is None or not settings or settings.get("mode") != "backtest":
+        raise StoreError(f"{shown} holds no backtest", "'rulebot summary' sums up what a run has traded")
+    vix = _vix(records)
+    found = tuple(_trade(row, vix, shown) for row in trades if row["entry_filled"])
+    closed = [trade for trade in found if trade.left is not None]
+    days = _days(records, settings, vix, found)
+    profits = [day.profit for day in days]
+    entered = {name: frozenset(_day_of(each.entered) for each in found if each.bot == name) for name in bots}
+    specs: Any = started.data["specs"]
+    return Results(
+        settings=settings,
+        version=str(started.data["version"]),
+        digests={name: each["digest"] for name, each in specs.items()},
+        days=days,
+        trades=found,
+        all=sums(closed),
+        by_bot={name: sums([each for each in closed if each.bot == name]) for name in bots},
+        by_reason=_grouped(closed, lambda trade: trade.reason),
+        by_vix=_grouped(closed, lambda trade: regime(trade.vix)),
+        by_hour=_grouped(closed, lambda trade: trade.entered[11:13] + ":00"),
+        profit=sum(profits, ZERO),
+        max_drawdown=max((fall for _, fall in drawdowns(days)), default=ZERO),
+        sharpe=sharpe(profits),
+        sharpe_error=sharpe_error(profits),
+        months=months,
+        funnels=funnel.funnels(records, bots, entered),
+        alarms=_alarms(records),
+        findings=tuple(_finding(record) for record in records if _is_fact(record, FINDING)),
+        shown=shown,
+    )
+
+
+def sums(trades: Sequence[Trade]) -> Sums:
+    """Return what closed trades add up to."""
+    made = [trade.net for trade in trades]
+    won, lost = sum((each for each in made if each > 0), ZERO), -sum((each for each in made if each < 0), ZERO)
+    rate, mean = win_rate(made), expectancy(made)
+    return Sums(
+        trades=len(made),
+        wins=sum(each > 0 for each in made),
+        win_rate=None if rate is None else round(float(rate), 6),
+        net=sum(made, ZERO),
+        commissions=sum((trade.commissions for trade in trades), ZERO),
+        expectancy=None if mean is None else mean.quantize(CENT),
+        best=max(made, default=None),
+        worst=min(made, default=None),
+        profit_factor=round(float(won / lost), 6) if lost else None,
+    )
+
+
+def drawdowns(days: Iterable[Day]) -> list[tuple[date, Decimal]]:
+    """Return how far the account stood below its best so far at the end of each session, its start included."""
+    found, best = [], None
+    for day in days:
+        best = max(day.equity - day.profit if best is None else best, day.equity)
+        found.append((day.date, best - day.equity))
+    return found
+
+
+def regime(vix: float | None) -> str:
+    """Return between which edges a VIX lies, in words."""
+    if vix is None:
+        return "VIX unknown"
+    below = [edge for edge in VIX_EDGES if vix >= edge]
+    above = [edge for edge in VIX_EDGES if vix < edge]
+    if not below:
+        return f"VIX below {above[0]:.0f}"
+    return f"VIX {below[-1]:.0f} to {above[0]:.0f}" if above else f"VIX from {below[-1]:.0f}"
+
+
+def _grouped(trades: Iterable[Trade], name: Callable[[Trade], str]) -> dict[str, Sums]:
+    found: dict[str, list[Trade]] = {}
+    for trade in trades:
+        found.setdefault(name(trade), []).append(trade)
+    return {key: sums(found[key]) for key in sorted(found)}
+
+
+# ---------------------------------------------------------------- read from records
+
+
+def _is_fact(record: Record, what: str) -> bool:
+    return record.kind is Kind.FACTS and record.data["what"] == what
+
+
+def _vix(records: Iterable[Record]) -> dict[date, float]:
+    return {
+        exchange_date(record.at): float(str(record.data["value"]))
+        for record in records
+        if _is_fact(record, "open") and record.data["symbol"] == REGIME
+    }
+
+
+def _trade(row: Row, vix: Mapping[date, float], shown: str) -> Trade:
+    entered = str(row["entry_time"])
+    day, is_closed = _day_of(entered), row["exit_time"] is not None and row["final_pnl"] is not None
+    filled, mid = row["entry_price"], row["entry_mid"]
+    return Trade(
+        name=str(row["position"]),
+        bot=str(row["strategy_id"]),
+        symbol=str(row["symbol"]),
+        structure=structure_of(row),
+        quantity=int(row["quantity"]),
+        entered=entered,
+        left=str(row["exit_time"]) if is_closed else None,
+        entry=filled,
+        exit=row["exit_price"] if is_closed else None,
+        given=None if filled is None or mid is None else round(float(mid) - float(filled), 4),
+        reason=str(row["exit_name"] or row["exit_reason"] or "") if is_closed else "open",
+        commissions=_money(row["commissions"]),
+        net=_money(row["final_pnl"]) if is_closed else ZERO,
+        vix=vix.get(day),
+        why=f"rulebot why {row['strategy_id']} --date {day} --at {entered[11:19]} --store {shown}",
+    )
+
+
+def _days(
+    records: Iterable[Record], settings: Mapping[str, Any], vix: Mapping[date, float], trades: Sequence[Trade]
+) -> tuple[Day, ...]:
+    """Return the sessions of the account. Where they are apart, each began with the same; what they made adds up."""
+    started: dict[date, Decimal] = {}
+    ended: dict[date, Decimal] = {}
+    order: dict[date, None] = {}
+    for record in records:
+        day = exchange_date(record.at)
+        if record.kind is Kind.SESSION:
+            order[day] = None
+        elif record.kind is Kind.ACCOUNT and record.data.get("net_liquidation") is not None:
+            worth = Decimal(str(record.data["net_liquidation"]))
+            started.setdefault(day, worth)
+            ended[day] = worth
+    equity, found = Decimal(str(settings["cash"])), []
+    for day in order:
+        before = equity
+        if settings["sessions_apart"]:
+            equity += ended.get(day, ZERO) - started.get(day, ZERO)
+        else:
+            equity = ended.get(day, equity)
+        found.append(
+            Day(
+                date=day,
+                equity=equity,
+                profit=equity - before,
+                vix=vix.get(day),
+                opened=sum(_day_of(trade.entered) == day for trade in trades),
+                closed=sum(trade.left is not None and _day_of(trade.left) == day for trade in trades),
+            )
+        )
+    return tuple(found)
+
+
+def _alarms(records: Iterable[Record]) -> dict[str, int]:
+    """Return how often each alarm was raised, numbers and names of positions left out."""
+    found: dict[str, int] = {}
+    for record in records:
+        if record.kind is Kind.ALARM:
+            text = str(record.data["text"])
+            said = text.replace(record.position, "a position") if record.position else text
+            found[said] = found.get(said, 0) + 1
+    return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
+
+
+def _finding(record: Record) -> Mapping[str, Any]:
+    names = ("file", "row", "severity", "text")
+    return {"date": exchange_date(record.at), "count": record.data["value"], **{n: record.data[n] for n in names}}
+
+
+def _day_of(text: str) -> date:
+    return date.fromisoformat(text[:10])
+
+
+def _money(amount: Any) -> Decimal:
+    return Decimal(f"{float(amount or 0.0):.2f}")

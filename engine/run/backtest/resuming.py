@@ -1,0 +1,66 @@
+"""A backtest goes on after an interruption: the engine starts as it does after any end, the broker from its books."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+from engine.model.contract import Contract, Underlying
+from engine.model.errors import StoreError
+from engine.model.order import OrderStatus
+from engine.model.session import session_from, session_on
+from engine.record.record import Kind
+from engine.run.backtest.broker import ACCOUNT, BacktestBroker
+from engine.run.backtest.ending import keep_marks
+from engine.run.backtest.notes import HELD
+from engine.run.backtest.walk import BEFORE_OPEN, Walk
+from engine.run.desk import compile_text
+from engine.run.pretend_broker import Working
+from engine.run.resume import resume
+from engine.store.journal import SqlJournal
+
+
+def continued(walk: Walk, journal: SqlJournal, first: date) -> None:
+    """Start a walk where the store ends, before the session of `first`. Raises: StoreError."""
+    session = session_from(first)
+    at = session.open - BEFORE_OPEN
+    recalled = journal.recall(at)
+    found = resume(recalled.records, at, walk.board, walk.calendar, recalled.number, recalled.order_id)
+    walk.go_on_with({text.digest: compile_text(text) for text in found.texts})
+    broker = BacktestBroker(walk.board, ACCOUNT, walk.fills, session, cash=_cash(journal))
+    broker.holdings = _shares(journal)
+    for position in found.state.positions.values():
+        for leg in position.legs:
+            if leg.held and not leg.option.is_share:
+                broker.holdings[leg.option] = broker.holdings.get(leg.option, 0) + leg.signed_held
+    for ref in found.state.live:
+        order = found.state.orders[ref]
+        if order.status is not OrderStatus.WORKING:
+            raise StoreError(f"the order {ref} was neither working nor over at the end of its session")
+        broker.working[ref] = Working(order, at, order.filled, is_resting=True)
+    walk.marks = _marks(walk, broker.holdings, first)
+    walk.begin(found.state, broker, at)
+
+
+def _cash(journal: SqlJournal) -> Decimal:
+    told = [record.data["cash"] for record in journal.read((Kind.ACCOUNT,))]
+    if not told:
+        raise StoreError("the store does not say what the account had")
+    return Decimal(str(told[-1]))
+
+
+def _shares(journal: SqlJournal) -> dict[Contract, int]:
+    """Return the shares that the account held at the end of the last session."""
+    found: dict[Contract, int] = {}
+    for record in journal.read((Kind.FACTS,)):
+        if record.data["what"] == HELD:
+            found[Underlying(str(record.data["symbol"]))] = int(str(record.data["value"]))
+    return {share: count for share, count in found.items() if count}
+
+
+def _marks(walk: Walk, holdings: dict[Contract, int], first: date) -> dict[Contract, float]:
+    """Return what was held last was worth, from the last session that the source has before this one."""
+    found: dict[Contract, float] = {}
+    days = walk.source.dates(first - timedelta(days=30), first - timedelta(days=1))
+    session = session_on(days[-1]) if days else None
+    if session is not None and any(holdings.values()):
+        keep_marks(found, holdings, session, walk.source.day(days[-1]))
+    return found

@@ -1,0 +1,227 @@
+"""One backtest from its options to a store: sessions lived through here or side by side, recorded in their order.
+
+A session's records are written in one piece, so a backtest that is interrupted has whole sessions, and can go on. Which
+way it is done, in one process or in several, changes nothing of what is recorded.
+"""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import closing
+from dataclasses import field
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+from engine.adapters.history.day import Finding, Source
+from engine.model.collector import seldom_collected
+from engine.model.errors import MisuseError, StoreError
+from engine.model.facts import EventCalendar
+from engine.model.session import at_exchange_time, session_from
+from engine.model.values import dataclass
+from engine.record.record import Json, Kind, Record
+from engine.run.backtest.broker import ACCOUNT
+from engine.run.backtest.fills import NATURAL, FillModel
+from engine.run.backtest.independence import is_independent
+from engine.run.backtest.notes import FINDING
+from engine.run.backtest.resuming import continued
+from engine.run.backtest.walk import DayDone, Walk
+from engine.run.calendars import load_calendar
+from engine.run.desk import Desk, Sources, load_desk
+from engine.run.reread import told_limits, told_sources, told_specs
+from engine.run.start import release
+from engine.store.journal import SqlJournal
+from engine.store.open import is_there, open_store
+from engine.store.queries import StoreReader
+from engine.turn.program import Program
+
+INSTALL = "bt"
+LAG = timedelta(days=36_500)
+"""Records wait until a session is over: nothing leaves for a broker that could be lost."""
+NUMBERS = 1000
+"""Orders of a session, where sessions are apart: each has numbers of its own."""
+_FIRST = date(2000, 1, 1).toordinal()
+
+Opens = Callable[[], Source]
+Told = Callable[[DayDone, int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BacktestOptions:
+    """What a backtest was asked to do. opens: the source, opened anew in each process. workers: processes at most."""
+
+    opens: Opens
+    data: str
+    first: date
+    last: date
+    store: Path
+    fills: FillModel = NATURAL
+    cash: Decimal = Decimal(1_000_000)
+    lines: int = 90
+    workers: int = 1
+    resumes: bool = False
+    calendar: Callable[[], EventCalendar] = field(default=load_calendar)
+
+
+def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
+    """Live through all sessions and keep what was recorded in the store; `told` is shown each session and the count.
+
+    Raises: MisuseError for a store that is there or that does not fit, StoreError.
+    """
+    source = options.opens()
+    program = desk.program(INSTALL, {}, options.lines)
+    started = _start_record(desk, program, source, options)
+    first = _goes_on_at(options, started)
+    days = source.dates(first, options.last)
+    if not days and not options.resumes:
+        raise MisuseError(f"{source.name} has no session from {options.first} to {options.last}")
+    with closing(SqlJournal(open_store(options.store), lag=LAG)) as journal, seldom_collected():
+        if first == options.first:
+            gaps = [_found(started.at, gap) for gap in source.gaps(options.first, options.last)]
+            journal.append([started, *gaps], durable=True)
+        ended = started.at
+        for number, done in enumerate(_sessions(desk, program, source, options, first, journal), 1):
+            records = [*(_found(_begin(done.date), finding) for finding in done.findings), *done.records]
+            journal.append(records, durable=False)
+            ended = max((record.at for record in done.records), default=ended)
+            told(done, number, len(days))
+        journal.append(
+            [Record(ended, Kind.RUN_ENDED, data={"reason": "the last session", "is_clean": True})], durable=True
+        )
+
+
+def _sessions(
+    desk: Desk, program: Program, source: Source, options: BacktestOptions, first: date, journal: SqlJournal
+) -> Iterator[DayDone]:
+    if first > options.last:
+        return
+    if is_independent(program):
+        yield from _apart(desk, program, source, options, first)
+        return
+    walk = Walk(program, source, options.calendar(), options.fills, options.cash)
+    if first != options.first:
+        continued(walk, journal, first)
+    yield from walk.through(first, options.last)
+
+
+# ---------------------------------------------------------------- sessions apart from each other
+
+
+def _apart(desk: Desk, program: Program, source: Source, options: BacktestOptions, first: date) -> Iterator[DayDone]:
+    days = source.dates(first, options.last)
+    if options.workers <= 1 or len(days) < 2 or desk.sources is None:
+        walk = Walk(program, source, options.calendar(), options.fills, options.cash)
+        for day in days:
+            yield from alone(walk, day)
+        return
+    made = partial(_begin_worker, desk.sources, options)
+    workers = min(options.workers, len(days))
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=made) as pool:
+        for done in pool.map(_in_worker, days, chunksize=max(1, min(20, len(days) // (4 * workers)))):
+            yield from done
+
+
+def alone(walk: Walk, day: date) -> Iterator[DayDone]:
+    """Yield one session, lived through as if there had been none before it; numbers and ids are its own."""
+    walk.renew((day.toordinal() - _FIRST) * NUMBERS + 1)
+    yield from walk.through(day, day)
+
+
+_worker: list[Walk] = []
+"""The walk of a process that lives sessions through for another one."""
+
+
+def _begin_worker(sources: Sources, options: BacktestOptions) -> None:
+    desk = load_desk(sources.paths, sources.overrides, sources.account)
+    program = desk.program(INSTALL, {}, options.lines)
+    _worker[:] = [Walk(program, options.opens(), options.calendar(), options.fills, options.cash)]
+
+
+def _in_worker(day: date) -> list[DayDone]:
+    return list(alone(_worker[0], day))
+
+
+# ---------------------------------------------------------------- the store
+
+
+def _begin(day: date) -> datetime:
+    return at_exchange_time(day, time())
+
+
+def _found(at: datetime, finding: Finding) -> Record:
+    data: dict[str, Json] = {
+        "symbol": "",
+        "what": FINDING,
+        "value": finding.count,
+        "file": finding.file,
+        "row": finding.row,
+        "severity": finding.severity.value,
+        "text": finding.text,
+    }
+    return Record(at, Kind.FACTS, data=data)
+
+
+def _start_record(desk: Desk, program: Program, source: Source, options: BacktestOptions) -> Record:
+    settings: dict[str, Json] = {
+        "mode": "backtest",
+        "data": options.data,
+        "source": source.name,
+        "is_modelled": source.is_modelled,
+        "from": options.first.isoformat(),
+        "to": options.last.isoformat(),
+        "fills": options.fills.name,
+        "cash": str(options.cash),
+        "lines": options.lines,
+        "sessions_apart": is_independent(program),
+    }
+    data: dict[str, Json] = {
+        "version": release(),
+        "specs": told_specs(desk),
+        "sources": told_sources(desk),
+        "limits": told_limits(desk),
+        "settings": settings,
+        "account": ACCOUNT,
+        "install": INSTALL,
+        "epoch": 1,
+        "session": session_from(options.first).date.isoformat(),
+        "lockstep": True,
+        "simulated": True,
+    }
+    return Record(_begin(options.first), Kind.RUN_STARTED, data=data)
+
+
+def _goes_on_at(options: BacktestOptions, started: Record) -> date:
+    """Return the first session that is not in the store yet. Raises: MisuseError, StoreError."""
+    if not is_there(options.store):
+        return options.first
+    if not options.resumes:
+        raise MisuseError(f"{options.store} is there already", "--resume goes on with it, another --store begins anew")
+    with StoreReader(options.store) as reader:
+        before = reader.records((Kind.RUN_STARTED,))
+        lived = reader.records((Kind.SESSION,))
+    if not before:
+        raise StoreError(f"{options.store} holds no backtest")
+    _check_same(before[0], started, options.store)
+    if not lived:
+        raise MisuseError(f"{options.store} holds no whole session yet", "begin again without it")
+    return date.fromisoformat(str(lived[-1].data["date"])) + timedelta(days=1)
+
+
+def _check_same(before: Record, now: Record, store: Path) -> None:
+    """Refuse to go on with what was begun otherwise. Raises: MisuseError."""
+    was, asked = _what_counts(before), _what_counts(now)
+    differ = [name for name in asked if was.get(name) != asked[name]]
+    if differ:
+        told = ", ".join(f"{name} {was.get(name)}, now {asked[name]}" for name in differ)
+        raise MisuseError(f"{store} was begun with other options: {told}", "begin again in another --store")
+
+
+def _what_counts(record: Record) -> dict[str, object]:
+    settings, specs = record.data.get("settings"), record.data.get("specs")
+    assert isinstance(specs, dict)
+    if not isinstance(settings, dict) or settings.get("mode") != "backtest":
+        raise MisuseError("this store was written by a run, not by a backtest", "name another --store")
+    told = {name: settings.get(name) for name in ("data", "from", "fills", "cash", "lines")}
+    digests = {name: text["digest"] for name, text in specs.items() if isinstance(text, dict)}
+    return {**told, "specs": digests, "version": record.data.get("version")}

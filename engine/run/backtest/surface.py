@@ -1,0 +1,123 @@
+"""Volatility and greeks of a past session's options where its source brings none, made column by column when asked for.
+
+The forward of an expiry comes from put-call parity at the strike whose call and put are nearest to each other; the
+volatility of a strike from whichever of its two options is out of the money, since the other has little time value.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+
+import numpy as np
+
+from engine.adapters.history.day import Columns, HistoryDay
+from engine.model.black import YEAR_SECONDS, years_until
+from engine.model.contract import Option, Right
+from engine.model.session import Session
+from engine.run.backtest.black_columns import greeks, volatilities
+
+GREEKS = ("iv", "delta", "gamma", "theta", "vega")
+
+
+class Surface:
+    """What the model says of one session's options: `columns` (instants x options), each in the units of the board.
+
+    An option's are made when they are first asked for, each instant from itself alone.
+    """
+
+    def __init__(self, day: HistoryDay, session: Session) -> None:
+        self.columns: dict[str, Columns] = {}
+        self._day = day
+        self._session = session
+        self._places = {option: place for place, option in enumerate(day.options)}
+        self._made: set[int] = set()
+        self._forwards: dict[tuple[str, date], Columns] = {}
+
+    def make(self, places: Iterable[int]) -> None:
+        """Make the columns of the options at these places, as far as they are not there."""
+        fresh = [place for place in places if place not in self._made]
+        if not fresh:
+            return
+        if not self.columns:
+            self.columns = {name: np.full(self._day.bid.shape, np.nan) for name in GREEKS}
+        self._made.update(fresh)
+        groups: dict[tuple[str, date], list[int]] = {}
+        for place in fresh:
+            option = self._day.options[place]
+            groups.setdefault((option.trading_class, option.expiry), []).append(place)
+        for (_, expiry), group in groups.items():
+            self._fill(group, expiry)
+
+    def _fill(self, places: list[int], expiry: date) -> None:
+        years = self._years(expiry)
+        if years is None:
+            return
+        options = [self._day.options[place] for place in places]
+        forward = self._forward(options[0])[:, None]
+        strikes = np.array([float(option.strike) for option in options])[None, :]
+        signs = np.array([1.0 if option.right is Right.CALL else -1.0 for option in options])[None, :]
+        iv = self._volatility(options, forward, strikes, years[:, None])
+        delta, gamma, theta, vega = greeks(forward, strikes, years[:, None], iv, signs)
+        for name, column in zip(GREEKS, (iv, delta, gamma, theta, vega), strict=True):
+            self.columns[name][:, places] = column
+
+    def _volatility(self, options: list[Option], forward: Columns, strikes: Columns, years: Columns) -> Columns:
+        calls = np.column_stack([self._mid(_as(option, Right.CALL)) for option in options])
+        puts = np.column_stack([self._mid(_as(option, Right.PUT)) for option in options])
+        is_call = strikes >= forward
+        value = np.where(is_call, calls, puts)
+        other = np.isnan(value)
+        signs = np.where(is_call ^ other, 1.0, -1.0)
+        return volatilities(np.where(other, np.where(is_call, puts, calls), value), forward, strikes, years, signs)
+
+    def _mid(self, option: Option) -> Columns:
+        """Return the middle of an option's quotes; nobody bidding for it counts as a bid of 0."""
+        place = self._places.get(option)
+        if place is None:
+            return np.full(len(self._day.times), np.nan)
+        bid, ask = self._day.bid[:, place], self._day.ask[:, place]
+        found: Columns = (np.where(np.isnan(bid), 0.0, bid) + ask) / 2.0
+        return found
+
+    def _forward(self, option: Option) -> Columns:
+        key = (option.trading_class, option.expiry)
+        if key not in self._forwards:
+            self._forwards[key] = self._parity(*key, option.symbol)
+        return self._forwards[key]
+
+    def _parity(self, trading_class: str, expiry: date, symbol: str) -> Columns:
+        """Return the forward at each instant; the level of the underlying where no strike has both quotes."""
+        spot = self._day.levels.get(symbol)
+        spot = np.full(len(self._day.times), np.nan) if spot is None else spot
+        own = [each for each in self._day.options if each.trading_class == trading_class and each.expiry == expiry]
+        pairs = [each for each in own if each.right is Right.CALL and _as(each, Right.PUT) in self._places]
+        if not pairs:
+            return spot
+        calls = np.column_stack([self._both(each) for each in pairs])
+        puts = np.column_stack([self._both(_as(each, Right.PUT)) for each in pairs])
+        apart = np.abs(calls - puts)
+        apart = np.where(np.isnan(apart), np.inf, apart)
+        nearest = apart.argmin(axis=1)
+        rows = np.arange(len(nearest))
+        strikes = np.array([float(each.strike) for each in pairs])
+        found: Columns = strikes[nearest] + (calls - puts)[rows, nearest]
+        return np.where(np.isinf(apart[rows, nearest]), spot, found)
+
+    def _both(self, option: Option) -> Columns:
+        place = self._places[option]
+        found: Columns = (self._day.bid[:, place] + self._day.ask[:, place]) / 2.0
+        return found
+
+    def _years(self, expiry: date) -> Columns | None:
+        opened, close = self._session.open.timestamp(), self._session.close.timestamp()
+        whole = years_until(expiry, opened)
+        if whole is None:
+            return None
+        gone = np.clip(self._day.times, opened, close) - opened
+        return np.maximum(whole - gone / YEAR_SECONDS, 0.0)
+
+
+def _as(option: Option, right: Right) -> Option:
+    """Return the option of the same strike and expiry with this right."""
+    if option.right is right:
+        return option
+    return Option(option.symbol, option.trading_class, option.expiry, option.strike, right, option.multiplier)

@@ -1,0 +1,358 @@
+"""A walk through past sessions: the production turn, instant by instant, with the market and the broker of the past.
+
+What the engine asks to be woken for it is woken for, as live; in between, time passes at once. At each instant the
+board is written first, then fills what was at the broker before it, then the engine hears that the market moved. A
+session without data is passed by, unless something is held: then it is lived through without quotes, so that what
+expires is settled.
+"""
+
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import chain
+
+import numpy as np
+
+from engine.adapters.history.day import Finding, HistoryDay, Severity, Source
+from engine.compile.series import DAY, Series
+from engine.evaluate.measure_bars import last_end
+from engine.model.command import Watch
+from engine.model.contract import Contract, Underlying
+from engine.model.errors import InvariantError, StoreError
+from engine.model.event import AccountReport, BarsReport, Event, MarketMoved
+from engine.model.facts import EventCalendar, Facts
+from engine.model.market import Board
+from engine.model.session import Session, sessions
+from engine.record.record import Kind, Record
+from engine.run.backtest.broker import ACCOUNT, BacktestBroker
+from engine.run.backtest.ending import keep_marks, settlement, settles_at_open, told_at
+from engine.run.backtest.feed import HistoryFeed
+from engine.run.backtest.fills import FillModel
+from engine.run.backtest.market import DayMarket
+from engine.run.backtest.notes import HELD, REGIME
+from engine.run.prepare import needed_bars, prepare
+from engine.run.pretend_broker import expired
+from engine.turn.program import CompiledBot, Program
+from engine.turn.state import State
+from engine.turn.turn import begin, turn
+from engine.turn.work import Turn
+
+BEFORE_OPEN = timedelta(minutes=1)
+SETTLES = timedelta(minutes=5)
+"""After the close, when the account no longer has what has expired."""
+ENDS = SETTLES + timedelta(minutes=1)
+AM_SETTLES = timedelta(minutes=30)
+"""After the open, when options that settle at opening prints leave the account."""
+SOON = timedelta(seconds=1)
+"""When an engine is asked again that is due at once, and when it hears of what it has just begun to stream."""
+LOOKS_AGAIN = timedelta(seconds=10)
+"""A wake that is nearer than this has a reason of its own."""
+BARS_LAG = timedelta(seconds=5)
+"""How long after its end a bar is told, as live."""
+WAKES_AT_MOST = 200_000
+"""Turns of one session; more means that the engine asks to be woken again and again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayDone:
+    """One session, lived through: what was recorded, what was wrong with its data, and the account at its end."""
+
+    date: date
+    records: tuple[Record, ...]
+    findings: tuple[Finding, ...]
+    is_empty: bool = False
+
+
+@dataclass
+class Walk:
+    """An engine that lives in the past. `state` None has not begun; `begin` starts it, from a state if one is kept.
+
+    sees: is shown each session's data before it is walked through, and may hand back another (the look-ahead check).
+    observed: is told the engine's state after each instant.
+    """
+
+    program: Program
+    source: Source
+    calendar: EventCalendar
+    fills: FillModel
+    cash: Decimal
+    number: int = 1
+    state: State | None = None
+    board: Board = field(default_factory=Board)
+    sees: Callable[[HistoryDay], HistoryDay] = lambda day: day
+    observed: Callable[[State, datetime], None] = lambda state, at: None
+
+    def __post_init__(self) -> None:
+        self.feed = HistoryFeed(self.source, self.board)
+        self.broker: BacktestBroker | None = None
+        self.queue: deque[Event] = deque()
+        self.records: list[Record] = []
+        self.marks: dict[Contract, float] = {}
+        self.fresh_at: datetime | None = None
+        self.told_until: dict[Series, float] = {}
+        self.noted: date | None = None
+        self.shares: dict[str, int] = {}
+
+    # ------------------------------------------------------------ sessions
+
+    def renew(self, number: int) -> None:
+        """Begin as if nothing had been before; orders are counted from `number`."""
+        self.board = Board()
+        self.feed.board = self.board
+        self.state, self.broker, self.number = None, None, number
+        self.marks.clear()
+        self.shares = {}
+
+    def go_on_with(self, pinned: Mapping[str, CompiledBot]) -> None:
+        """Let earlier texts govern what they opened."""
+        self.program = replace(self.program, pinned=pinned)
+
+    def through(self, first: date, last: date) -> Iterator[DayDone]:
+        """Yield the sessions from `first` to `last`, each once it is over. Raises: InvariantError."""
+        there = frozenset(self.source.dates(first, last))
+        for session in sessions(first, last):
+            found, findings = (None, ()) if session.date not in there else self._read(session.date)
+            if found is not None:
+                yield self.live_through(found, session, findings)
+            elif self._holds_something():
+                yield self.live_through(_empty(session), session, findings, is_empty=True)
+            elif findings:
+                yield DayDone(date=session.date, records=(), findings=findings, is_empty=True)
+
+    def _read(self, day: date) -> tuple[HistoryDay | None, tuple[Finding, ...]]:
+        try:
+            found = self.sees(self.source.day(day))
+        except StoreError as error:
+            refused = Finding(file=self.source.name, row=0, severity=Severity.REFUSED, text=f"{day}: {error.message}")
+            return None, (refused,)
+        return found, found.findings
+
+    def _holds_something(self) -> bool:
+        return self.broker is not None and any(self.broker.holdings.values())
+
+    def live_through(
+        self, day: HistoryDay, session: Session, findings: Sequence[Finding] = (), *, is_empty: bool = False
+    ) -> DayDone:
+        """Live through one session, from a minute before the open to the settlement after the close."""
+        market = self.feed.begin(day, session)
+        self._open(session, market)
+        self._run(session, market)
+        records, self.records = tuple(self.records), []
+        return DayDone(date=session.date, records=records, findings=tuple(findings), is_empty=is_empty)
+
+    def _open(self, session: Session, market: DayMarket) -> None:
+        self.now = session.open - BEFORE_OPEN
+        self.told_until.clear()
+        self.fresh_at = None
+        market.forget()
+        if self.state is None:
+            self._start(session)
+        assert self.broker is not None
+        self.broker.session = session
+        self._hear(MarketMoved(self.now))
+        self._hear(AccountReport(self.now, self.broker.told(self.marks)))
+        for event in at_once(prepare(self.program, self.feed, session, self.now)):
+            self._hear(event)
+        self._tell_bars(session)
+
+    def _start(self, session: Session) -> None:
+        """Start the engine: the first session begins, and the broker is there."""
+        state = State(session=session, board=self.board, facts=Facts(events=self.calendar))
+        state = state._replace(next_number=self.number, next_order_id=self.number)
+        self.begin(state, BacktestBroker(self.board, ACCOUNT, self.fills, session, cash=self.cash), self.now)
+
+    def begin(self, state: State, broker: BacktestBroker, at: datetime) -> None:
+        """Go on from a state, with a broker that knows what it holds."""
+        self.now, self.state, self.broker = at, state, broker
+        self._took(begin(self.program, state, at))
+        self._hear(broker.link(at, state.next_order_id))
+
+    # ------------------------------------------------------------ one session
+
+    def _run(self, session: Session, market: DayMarket) -> None:
+        agenda = self._agenda(session, market)
+        ends = session.close + ENDS
+        for _ in range(WAKES_AT_MOST):
+            coming = self._next(agenda, market)
+            if coming > ends:
+                return
+            place = market.place
+            while agenda and agenda[0][0] <= coming:
+                place = max(place, agenda.popleft()[1])
+            self.now = coming
+            self._step(session, market, place)
+        raise InvariantError(f"the engine asks to be woken again and again, now at {self.now}")
+
+    def _agenda(self, session: Session, market: DayMarket) -> deque[tuple[datetime, int]]:
+        """Return when something happens by itself: instants of the data with their places, and clock times."""
+        begins, ends = self.now.timestamp(), (session.close + ENDS).timestamp()
+        times = market.day.times
+        data = [
+            (datetime.fromtimestamp(at, UTC), place) for place, at in enumerate(times.tolist()) if begins <= at <= ends
+        ]
+        clock = {session.open, session.close, session.open + AM_SETTLES, session.close + SETTLES, session.close + ENDS}
+        for bot in chain(self.program.bots.values(), self.program.pinned.values()):
+            clock.update(bot.instants(session))
+        for _, seconds in needed_bars(self.program.bots.values()):
+            if seconds != DAY:
+                ended = np.arange(session.open.timestamp() + seconds, session.close.timestamp() + 1, seconds)
+                clock.update(datetime.fromtimestamp(at, UTC) + BARS_LAG for at in ended.tolist())
+        return deque(sorted([*data, *((at, -1) for at in clock if at > self.now)]))
+
+    def _next(self, agenda: deque[tuple[datetime, int]], market: DayMarket) -> datetime:
+        """Return the next instant: of the data or the clock, or one that the engine or the broker waits for."""
+        assert self.state is not None
+        assert self.broker is not None
+        coming = agenda[0][0] if agenda else datetime.max.replace(tzinfo=UTC)
+        found = [at for at in (self.fresh_at, self.broker.next_at(self.now)) if at is not None]
+        if not self._only_looks_again():
+            found.append(self.state.step_at if self.state.step_at > self.now else self.now + SOON)
+        soonest = min(found, default=coming)
+        if soonest >= coming:
+            return coming
+        return soonest if market.is_dense or market.stands(soonest.timestamp()) else coming
+
+    def _only_looks_again(self) -> bool:
+        """Say whether the engine is woken only to look at the same market again, as it does every 15 seconds."""
+        state = self.state
+        assert state is not None
+        if state.step_at < self.now + LOOKS_AGAIN or state.indexed != state.board.version or state.live:
+            return False
+        if any(state.positions[name].state != "open" for name in state.active):
+            return False
+        for name, bot in self.program.bots.items():
+            of_bot = state.bots[name]
+            entry = bot.plan.entry
+            if entry.every is not None or entry.again or of_bot.unknown_since:
+                return False
+            if any(each.count for each in of_bot.confirming.values()):
+                return False
+        return True
+
+    def _step(self, session: Session, market: DayMarket, place: int) -> None:
+        assert self.broker is not None
+        now = self.now.timestamp()
+        rows: tuple[int, ...] = ()
+        if place > market.place:
+            rows = market.write(place)
+            self._note_regime(session, market, place)
+        elif self.fresh_at is not None and self.now >= self.fresh_at:
+            rows = market.refresh()
+        if self.fresh_at is not None and self.now >= self.fresh_at:
+            self.fresh_at = None
+        market.breathe(now)
+        self.queue.extend(self.broker.fill(self.now))
+        self._settle_queue()
+        self._tell_bars(session)
+        self._hear(MarketMoved(self.now, rows))
+        self._end(session, market.day)
+        assert self.state is not None
+        self.observed(self.state, self.now)
+
+    def _note_regime(self, session: Session, market: DayMarket, place: int) -> None:
+        """Record the first VIX of the session, by which results are told apart."""
+        level = market.day.levels.get(REGIME)
+        if level is None or self.now < session.open or self.noted == session.date:
+            return
+        value = float(level[place])
+        if value == value:
+            self.noted = session.date
+            self.records.append(Record(self.now, Kind.FACTS, data={"symbol": REGIME, "what": "open", "value": value}))
+
+    # ------------------------------------------------------------ the end of a session
+
+    def _end(self, session: Session, day: HistoryDay) -> None:
+        """Do what the broker does by the clock: end orders of the day, settle what expires, tell what it is worth."""
+        assert self.broker is not None
+        if self.now == session.open + AM_SETTLES:
+            self._settle(session, day, at_open=True)
+        if self.now == session.close:
+            self.queue.extend(self.broker.end_of_day(self.now))
+            self._settle_queue()
+        if self.now == session.close + SETTLES:
+            self._settle(session, day, at_open=False)
+            keep_marks(self.marks, self.broker.holdings, session, day)
+            self._hear(AccountReport(self.now, self.broker.told(self.marks)))
+            self._note_shares()
+
+    def _note_shares(self) -> None:
+        """Record how many shares the account holds, whenever that has changed: no position may say so."""
+        assert self.broker is not None
+        held = {each.symbol: n for each, n in self.broker.holdings.items() if isinstance(each, Underlying)}
+        for symbol, count in held.items():
+            if self.shares.get(symbol, 0) != count:
+                self.records.append(Record(self.now, Kind.FACTS, data={"symbol": symbol, "what": HELD, "value": count}))
+        self.shares = held
+
+    def _settle(self, session: Session, day: HistoryDay, *, at_open: bool) -> None:
+        """Let the account lose what has expired, at the level that its class settles at; without one it stays."""
+        assert self.broker is not None
+        until = session.date - timedelta(days=1) if at_open else session.date
+        due = [each for each in expired(self.broker.holdings, until) if settles_at_open(each) is at_open]
+        for option in sorted(due, key=str):
+            level = settlement(option, session, day, self.source)
+            if level is None:
+                text = f"{option} has expired and its settlement level is not known"
+                self.records.append(Record(self.now, Kind.ALARM, data={"text": text}))
+                continue
+            with told_at(self.board, option, level, is_today=option.expiry == session.date):
+                self.queue.extend(self.broker.settle(option, Decimal(f"{level:.4f}"), self.now))
+                self._settle_queue()
+
+    # ------------------------------------------------------------ one turn
+
+    def _tell_bars(self, session: Session) -> None:
+        """Tell the engine of bars that have ended since it was last told, and not before live would."""
+        assert self.state is not None
+        now = (self.now - BARS_LAG).timestamp()
+        for (symbol, seconds), count in needed_bars(self.program.bots.values()).items():
+            if seconds == DAY:
+                continue
+            ended = last_end(session, seconds, now)
+            if self.told_until.get((symbol, seconds)) != ended:
+                self.told_until[symbol, seconds] = ended
+                bars = self.feed.bars_until(symbol, seconds, count, max(now, ended))
+                self._hear(BarsReport(self.now, symbol, seconds, bars))
+
+    def _hear(self, event: Event) -> None:
+        self.queue.append(event)
+        self._settle_queue()
+
+    def _settle_queue(self) -> None:
+        """Hand everything that was told to the engine, and what the world answers, until nothing is left."""
+        while self.queue:
+            assert self.state is not None
+            self._took(turn(self.program, self.state, self.queue.popleft()))
+
+    def _took(self, result: Turn) -> None:
+        assert self.broker is not None
+        self.state = result.state
+        self.records += result.records
+        for command in result.commands:
+            if isinstance(command, Watch):
+                self.feed.watch(command.contracts)
+                self.fresh_at = self.now + SOON
+            else:
+                self.queue.extend(self.broker.take(command, self.now))
+
+
+def at_once(events: AsyncIterator[Event]) -> Iterator[Event]:
+    """Yield what an asynchronous generator yields whose feed answers at once: nothing is ever waited for."""
+    while True:
+        step = anext(events)
+        try:
+            step.__await__().__next__()
+        except StopIteration as answer:
+            yield answer.value
+        except StopAsyncIteration:
+            return
+        else:
+            raise InvariantError("the feed of a backtest answers at once")
+
+
+def _empty(session: Session) -> HistoryDay:
+    """Return a session of which there is no data."""
+    nothing = np.empty((0, 0))
+    return HistoryDay(date=session.date, times=np.empty(0), levels={}, bid=nothing, ask=nothing)

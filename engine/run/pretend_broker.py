@@ -1,0 +1,240 @@
+"""What the pretended brokers of tests and backtests share: orders with a memory, fills leg by leg, what is held.
+
+Every answer is an event for the engine, with the codes and words of a real one. What an order fills at, and how much
+of it, says whoever derives from it.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from engine.model.command import Cancel, Command, Inquire, Replace, Submit
+from engine.model.commission import per_contract
+from engine.model.contract import Contract, Option, Right, Underlying
+from engine.model.cover import delivers
+from engine.model.event import (
+    BrokerStatus,
+    CommissionReport,
+    Event,
+    ExecutionReport,
+    LinkUp,
+    OrderReport,
+    OrdersListed,
+    PositionReport,
+)
+from engine.model.market import Board
+from engine.model.money import CENT, ZERO
+from engine.model.order import Order, Side
+from engine.model.payoff import intrinsic
+
+PACE = timedelta(seconds=1)
+"""How long an order takes to the exchange and back."""
+CLIENT = 1
+FIRST_PERM_ID = 100_000
+_EXACT = Decimal("0.0001")
+
+
+@dataclass
+class Working:
+    """An order at the broker: what has filled of it, from when on it may fill, and whether it stood there before.
+
+    is_resting: its terms were already there at the instant before, so that the market comes to it.
+    """
+
+    order: Order
+    ready_at: datetime
+    filled: int = 0
+    is_resting: bool = False
+
+
+@dataclass
+class PretendBroker(ABC):
+    """A broker with a memory: working orders, and what the account holds beside its dollars of cash."""
+
+    board: Board
+    account: str
+    working: dict[str, Working] = field(default_factory=dict, kw_only=True)
+    holdings: dict[Contract, int] = field(default_factory=dict, kw_only=True)
+    costs: dict[Contract, Decimal] = field(default_factory=dict, kw_only=True)
+    executions: int = field(default=0, kw_only=True)
+    cash: Decimal = field(default=ZERO, kw_only=True)
+
+    # ------------------------------------------------------------ commands
+
+    def take(self, command: Command, at: datetime) -> Iterator[Event]:
+        """Yield what it answers to a command at once."""
+        if isinstance(command, Submit):
+            yield from self._submit(command.order, at)
+        elif isinstance(command, Replace) and command.order.ref in self.working:
+            self.working[command.order.ref] = replace(
+                self.working[command.order.ref], order=command.order, ready_at=at + PACE, is_resting=False
+            )
+        elif isinstance(command, Cancel):
+            yield from self.cancelled(command.order, at)
+        elif isinstance(command, Inquire):
+            yield OrdersListed(at, frozenset(self.working))
+
+    def _submit(self, order: Order, at: datetime) -> Iterator[Event]:
+        self.working[order.ref] = Working(order, at + PACE)
+        yield self.report(order, BrokerStatus.SUBMITTED, 0, at)
+
+    def cancelled(self, order: Order, at: datetime) -> Iterator[Event]:
+        """Yield that an order works no more, if it did."""
+        found = self.working.pop(order.ref, None)
+        if found is not None:
+            yield self.report(found.order, BrokerStatus.CANCELLED, found.filled, at)
+
+    def report(self, order: Order, status: BrokerStatus, filled: int, at: datetime) -> OrderReport:
+        """Return how an order stands."""
+        return OrderReport(
+            at=at,
+            ref=order.ref,
+            order_id=order.order_id,
+            perm_id=FIRST_PERM_ID + order.number,
+            client_id=CLIENT,
+            status=status,
+            filled=Decimal(filled),
+        )
+
+    # ------------------------------------------------------------ fills
+
+    def next_at(self, at: datetime) -> datetime | None:
+        """Return when an order that works may fill for the first time, None when none is on its way."""
+        return min((each.ready_at for each in self.working.values() if each.ready_at > at), default=None)
+
+    def fill(self, at: datetime) -> Iterator[Event]:
+        """Yield the reports of all that fills at this instant."""
+        if not self.is_open(at):
+            return
+        for ref in list(self.working):
+            found = self.working.get(ref)
+            if found is None or at < found.ready_at:
+                continue
+            net = self.price(found, at)
+            if net is not None and (count := self.count(found, at)) > 0:
+                yield from self._filled(found, count, net, at)
+            found.is_resting = True
+
+    @abstractmethod
+    def is_open(self, at: datetime) -> bool:
+        """Say whether the exchange trades."""
+
+    @abstractmethod
+    def price(self, found: Working, at: datetime) -> Decimal | None:
+        """Return the net price per share at which it fills now, + received, None when it does not."""
+
+    @abstractmethod
+    def count(self, found: Working, at: datetime) -> int:
+        """Return how many structures of it fill now."""
+
+    def _filled(self, found: Working, count: int, net: Decimal, at: datetime) -> Iterator[Event]:
+        order = found.order
+        found.filled += count
+        is_done = found.filled >= order.quantity
+        if is_done:
+            del self.working[order.ref]
+        prices = self.leg_prices(order, net)
+        counts = [count * leg.ratio for leg in order.legs]
+        paid = self.commissions(
+            found, [(leg.option, n, p) for leg, n, p in zip(order.legs, counts, prices, strict=True)]
+        )
+        for leg, number, price, commission in zip(order.legs, counts, prices, paid, strict=True):
+            is_buy = order.side_of(leg) is Side.BUY
+            yield from self._execution(order, leg.option, number, price, commission, is_buy, at)
+        status = BrokerStatus.FILLED if is_done else BrokerStatus.SUBMITTED
+        yield self.report(order, status, found.filled, at)
+        if order.oca_group:
+            for other in [each for each in self.working.values() if each.order.oca_group == order.oca_group]:
+                if other.order.ref != order.ref:
+                    yield from self.cancelled(other.order, at)
+
+    def commissions(self, found: Working, parts: list[tuple[Option, int, Decimal]]) -> list[Decimal]:
+        """Return the dollars of each execution of a fill: option, contracts and price of its legs."""
+        return [per_contract(option, float(price)) * count for option, count, price in parts]
+
+    def leg_prices(self, order: Order, net: Decimal) -> list[Decimal]:
+        """Return a price for each leg: its mid, and the dearest one makes up what the net price differs."""
+        prices = [self._mid(leg.option) for leg in order.legs]
+        flows = [-order.side_of(leg).sign * (leg.weight if order.is_combo else leg.ratio) for leg in order.legs]
+        lacks = net - sum((flow * price for flow, price in zip(flows, prices, strict=True)), ZERO)
+        dearest = max(range(len(prices)), key=lambda place: prices[place])
+        prices[dearest] += lacks / flows[dearest]
+        return prices
+
+    def _mid(self, option: Option) -> Decimal:
+        row = self.board.rows[option]
+        bid, ask = self.board.bid[row], self.board.ask[row]
+        return Decimal(str(((bid if bid == bid else 0.0) + ask) / 2)).quantize(_EXACT)
+
+    def _execution(
+        self, order: Order, option: Option, count: int, price: Decimal, commission: Decimal, is_buy: bool, at: datetime
+    ) -> Iterator[Event]:
+        self.executions += 1
+        exec_id = self.execution_id(self.executions)
+        yield ExecutionReport(
+            at=at,
+            exec_id=exec_id,
+            ref=order.ref,
+            order_id=order.order_id,
+            perm_id=FIRST_PERM_ID + order.number,
+            client_id=CLIENT,
+            option=option,
+            is_combo=False,
+            is_buy=is_buy,
+            quantity=Decimal(count),
+            price=price,
+            executed_at=at,
+        )
+        yield CommissionReport(at, exec_id, commission)
+        count = count if is_buy else -count
+        self.cash -= price * count * option.multiplier + commission
+        held: Contract = Underlying(option.symbol) if option.is_share else option
+        yield from self.holds(held, self.holdings.get(held, 0) + count, at)
+
+    def execution_id(self, number: int) -> str:
+        """Return the id of an execution, with its revision."""
+        return f"0001.{number:06d}.01"
+
+    def holds(self, contract: Contract, count: int, at: datetime) -> Iterator[Event]:
+        """Take note of what the account holds now, and tell it."""
+        self.holdings[contract] = count
+        yield PositionReport(at, contract, Decimal(count), self.costs.get(contract, ZERO))
+
+    # ------------------------------------------------------------ the connection, and the end
+
+    def link(self, at: datetime, next_order_id: int) -> LinkUp:
+        """Return what it tells of itself when the engine connects."""
+        held = tuple((contract, Decimal(count)) for contract, count in self.holdings.items() if count)
+        return LinkUp(
+            at=at,
+            account=self.account,
+            client_id=CLIENT,
+            next_order_id=next_order_id,
+            order_refs=tuple(self.working),
+            positions=held,
+            costs=tuple(self.costs.items()),
+            lockstep=True,
+        )
+
+    def expire(self, options: Iterable[Option], at: datetime) -> Iterator[Event]:
+        """Yield that these are gone, and the shares that exercise and assignment have moved."""
+        for option in options:
+            count = self.holdings[option]
+            yield from self._deliver(option, count, at)
+            yield from self.holds(option, 0, at)
+
+    def _deliver(self, option: Option, count: int, at: datetime) -> Iterator[Event]:
+        underlying = Underlying(option.symbol)
+        row = self.board.rows.get(underlying, -1)
+        level = self.board.last[row] if row >= 0 else 0.0
+        if delivers(option) and level == level and intrinsic(option, Decimal(f"{level:.4f}")) >= CENT:
+            shares = count * option.multiplier * (1 if option.right is Right.CALL else -1)
+            self.cash -= option.strike * shares
+            yield from self.holds(underlying, self.holdings.get(underlying, 0) + shares, at)
+
+
+def expired(holdings: Mapping[Contract, int], until: date) -> list[Option]:
+    """Return the options held that expire up to a day."""
+    return [each for each, count in holdings.items() if count and isinstance(each, Option) and each.expiry <= until]

@@ -1,0 +1,146 @@
+"""Past sessions for tests, made up: an index that wanders, VIX, and same-day options priced by Black's model.
+
+A day depends on its own date and seed alone. Nothing here is a market.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from decimal import Decimal
+from math import sqrt
+
+import numpy as np
+
+from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, Severity
+from engine.model.contract import Option, Right
+from engine.model.errors import StoreError
+from engine.model.session import session_before, session_on, sessions
+from engine.run.backtest.black_columns import greeks, prices
+
+MINUTES = 390
+STEP = 5
+
+
+def unchanged(day: HistoryDay) -> HistoryDay:
+    """Return the day as it is."""
+    return day
+
+
+@dataclass
+class PastDays:
+    """A source of such days. `strikes` on each side of the open; `greeks` tells whether it has volatility and delta.
+
+    change: alters a day before it is handed out. refused: days whose data cannot be read. missing: sessions without.
+    """
+
+    first: date = date(2026, 9, 1)
+    last: date = date(2026, 9, 30)
+    strikes: int = 40
+    has_greeks: bool = True
+    seed: int = 1
+    expiries: int = 1
+    name: str = "made up"
+    is_modelled: bool = True
+    change: Callable[[HistoryDay], HistoryDay] = field(default=unchanged)
+    refused: frozenset[date] = frozenset()
+    missing: frozenset[date] = frozenset()
+    every: int = 1
+    made: dict[date, HistoryDay] = field(default_factory=dict)
+
+    def dates(self, first: date, last: date) -> Sequence[date]:
+        """Return the sessions."""
+        found = (each.date for each in sessions(max(first, self.first), min(last, self.last)))
+        return [day for day in found if day not in self.missing]
+
+    def gaps(self, first: date, last: date) -> Sequence[Finding]:
+        """Return the sessions that are missing."""
+        text = "the session is missing"
+        return [
+            Finding(file=f"{day}", row=0, severity=Severity.TOLD, text=text)
+            for day in sorted(self.missing)
+            if first <= day <= last
+        ]
+
+    def day(self, day: date) -> HistoryDay:
+        """Return one session."""
+        if day in self.refused:
+            raise StoreError(f"{day}.csv:7: the row is stale")
+        if day not in self.made:
+            self.made[day] = self.change(self._made(day))
+        return self.made[day]
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        """Return daily bars."""
+        found: list[DailyBar] = []
+        at = before
+        while len(found) < count:
+            at = session_before(at).date
+            level = self._level(at, symbol)
+            found.append(DailyBar(at, level[0], level.max(), level.min(), level[-1]))
+        return found[::-1]
+
+    def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
+        """Return VIX at the close, as a fraction."""
+        return [bar.close / 100.0 for bar in self.daily("VIX", before, count)]
+
+    # ------------------------------------------------------------ the numbers
+
+    def _level(self, day: date, symbol: str) -> Columns:
+        chance = np.random.default_rng([self.seed, day.toordinal()])
+        vix = np.round(18.0 + chance.normal(0, 2.5) + np.cumsum(chance.normal(0, 0.03, MINUTES + 1)), 2)
+        if symbol == "VIX":
+            return vix
+        start = 5900.0 * np.exp(chance.normal(0, 0.004))
+        steps = chance.normal(0, 1, MINUTES + 1) * vix / 100 * 0.8 / sqrt(252 * MINUTES)
+        return np.round(start * np.exp(np.cumsum(steps)), 2)
+
+    def _made(self, day: date) -> HistoryDay:
+        session = session_on(day)
+        assert session is not None
+        count = session.minutes + 1
+        times = session.open.timestamp() + 60.0 * np.arange(count)
+        spot, vix = self._level(day, "SPX")[:count], self._level(day, "VIX")[:count]
+        centre = round(float(spot[0]) / STEP) * STEP
+        strikes = centre + STEP * np.arange(-self.strikes, self.strikes + 1)
+        options, columns = [], []
+        for expiry in [each.date for each in sessions(day, day + timedelta(days=10))][: self.expiries]:
+            after = sum(each.minutes for each in sessions(day + timedelta(days=1), expiry))
+            years = np.maximum(session.minutes - np.arange(count) + after, 0.5) / (MINUTES * 252.0)
+            for right, sign in ((Right.CALL, 1.0), (Right.PUT, -1.0)):
+                options += [Option("SPX", "SPXW", expiry, Decimal(int(strike)), right) for strike in strikes]
+                columns.append(self._quotes(spot, vix, strikes.astype(float), years, sign))
+        bid, ask, iv, delta, gamma, theta, vega = (np.hstack(each) for each in zip(*columns, strict=True))
+        found = HistoryDay(
+            date=day, times=times, levels={"SPX": spot, "VIX": vix}, options=tuple(options), bid=bid, ask=ask
+        )
+        if self.has_greeks:
+            found = replace(found, iv=iv, delta=delta, gamma=gamma, theta=theta, vega=vega)
+        return thinned(found, self.every)
+
+    def _quotes(
+        self, spot: Columns, vix: Columns, strikes: Columns, years: Columns, sign: float
+    ) -> tuple[Columns, ...]:
+        forward, years, atm = spot[:, None], years[:, None], vix[:, None] / 100 * 0.9
+        away = np.clip(np.log(strikes[None, :] / forward) / (atm * np.sqrt(np.maximum(years, 1e-4))), -6, 6)
+        iv = atm * (1.0 - 0.045 * away + 0.018 * away**2)
+        signs = np.full((1, 1), sign)
+        worth = prices(forward, strikes[None, :], iv * np.sqrt(years), signs)
+        half = np.maximum(0.02, 0.012 * worth)
+        bid = np.round(np.floor(np.maximum(worth - half, 0.0) / 0.05 + 1e-9) * 0.05, 2)
+        ask = np.maximum(np.round(np.ceil((worth + half) / 0.05 - 1e-9) * 0.05, 2), bid + 0.05)
+        delta, gamma, theta, vega = greeks(forward, strikes[None, :], years, iv, signs)
+        return np.where(bid > 0, bid, np.nan), ask, iv, delta, gamma, theta, vega
+
+
+def thinned(day: HistoryDay, every: int) -> HistoryDay:
+    """Return the day with only every n-th instant."""
+    if every == 1:
+        return day
+    columns = ("bid", "ask", "iv", "delta", "gamma", "theta", "vega", "bid_size", "ask_size")
+    given = {name: getattr(day, name) for name in columns}
+    return replace(
+        day,
+        times=day.times[::every],
+        levels={symbol: level[::every] for symbol, level in day.levels.items()},
+        **{name: None if column is None else column[::every] for name, column in given.items()},
+    )

@@ -1,0 +1,242 @@
+"""Parquet chains: what is written is read again, and every flaw is told by file and row."""
+
+from datetime import date, time
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from engine.adapters.history.day import HistoryDay, Severity
+from engine.adapters.history.open import open_source
+from engine.adapters.history.write import write_day
+from engine.model.contract import Option, Right
+from engine.model.errors import MisuseError, StoreError
+from engine.model.session import session_on
+
+DAY = date(2019, 5, 24)
+OPTIONS = tuple(
+    Option("SPX", "SPXW", DAY, Decimal(strike), right) for right in (Right.PUT, Right.CALL) for strike in (2800, 2825)
+)
+
+
+def a_day(minutes: int = 390, **changes: object) -> HistoryDay:
+    session = session_on(DAY)
+    assert session is not None
+    times = session.open.timestamp() + 60.0 * np.arange(1, minutes + 1)
+    level = 2826.0 + np.sin(np.arange(minutes) / 7.0)
+    mid = np.column_stack([np.abs(level - float(option.strike)) / 2 + 5.0 for option in OPTIONS])
+    known: dict[str, object] = {
+        "date": DAY,
+        "times": times,
+        "levels": {"SPX": level, "VIX": np.full(minutes, 16.0)},
+        "options": OPTIONS,
+        "bid": mid - 0.1,
+        "ask": mid + 0.1,
+        "iv": np.full(mid.shape, 0.16),
+        "settled": {("SPX", "SPXW"): 2826.06},
+    }
+    return HistoryDay(**(known | changes))  # type: ignore[arg-type]
+
+
+def rows_of(file: Path) -> dict[str, list[object]]:
+    columns = parquet.read_table(file).to_pydict()
+    for name in ("symbol", "trading_class", "expiry", "right"):
+        columns[name] = [str(value) for value in columns[name]]
+    return columns
+
+
+def changed(tmp_path: Path, change: object, minutes: int = 20) -> HistoryDay:
+    """Write a day, let `change` spoil its rows, and read it again."""
+    file = tmp_path / f"{DAY}.parquet"
+    write_day(a_day(minutes), file)
+    columns = rows_of(file)
+    change(columns)  # type: ignore[operator]
+    parquet.write_table(pyarrow.table(columns), file)
+    return open_source(str(tmp_path)).day(DAY)
+
+
+def test_a_day_that_was_written_is_read_again_to_the_bit(tmp_path: Path) -> None:
+    day = a_day()
+    write_day(day, tmp_path / f"{DAY}.parquet")
+    source = open_source(f"parquet:{tmp_path}")
+    found = source.day(DAY)
+    assert source.dates(date(2019, 1, 1), date(2019, 12, 31)) == [DAY]
+    assert found.options == OPTIONS
+    assert found.settled == day.settled
+    assert found.findings == ()
+    assert (found.times == day.times).all()
+    assert (found.bid == day.bid).all()
+    assert found.iv is not None
+    assert (found.iv == day.iv).all()
+    assert (found.levels["VIX"] == 16.0).all()
+    assert (found.levels["SPX"] == day.levels["SPX"]).all()
+    assert not source.is_modelled
+
+
+def test_an_option_settled_in_the_morning_comes_back_with_its_last_day(tmp_path: Path) -> None:
+    thursday = date(2019, 6, 20)
+    option = Option("SPX", "SPX", thursday, Decimal(2850), Right.PUT)
+    one = np.full((1, 1), 3.0)
+    session = session_on(DAY)
+    assert session is not None
+    times = np.array([session.open.timestamp() + 600.0])
+    day = HistoryDay(date=DAY, times=times, levels={"SPX": np.array([2826.0])}, options=(option,), bid=one, ask=one)
+    write_day(day, tmp_path / f"{DAY}.parquet")
+    assert set(rows_of(tmp_path / f"{DAY}.parquet")["expiry"]) == {"2019-06-21"}
+    assert open_source(str(tmp_path)).day(DAY).options == (option,)
+
+
+def test_a_file_of_many_days_is_read_day_by_day(tmp_path: Path) -> None:
+    same = {"symbol": "SPX", "trading_class": "SPXW", "expiry": date(2019, 5, 31), "right": "P", "strike": 2800.0}
+    rows = [
+        {"date": day, "time": clock, **same, "bid": 4.0, "ask": 4.2, "underlying": 2826.0}
+        for day in (date(2019, 5, 23), date(2019, 5, 24), date(2019, 5, 28))
+        for clock in (time(10), time(11))
+    ]
+    file = tmp_path / "chain.parquet"
+    parquet.write_table(pyarrow.Table.from_pylist(rows), file, row_group_size=3)
+    source = open_source(str(file))
+    assert source.dates(date(2019, 5, 1), date(2019, 5, 31)) == [date(2019, 5, d) for d in (23, 24, 28)]
+    found = source.day(date(2019, 5, 24))
+    session = session_on(DAY)
+    assert session is not None
+    assert found.times.tolist() == [session.at(time(10)).timestamp(), session.at(time(11)).timestamp()]
+    assert found.levels["SPX"].tolist() == [2826.0, 2826.0]
+
+
+def test_rows_that_cross_repeat_or_lack_a_side_are_left_out_and_told(tmp_path: Path) -> None:
+    def spoil(rows: dict[str, list[object]]) -> None:
+        rows["bid"][4] = 99.0
+        rows["bid"][5] = rows["ask"][5] = 0.0
+        rows["bid"][6] = 0.0
+        for name, values in rows.items():
+            values.append(values[-1] if name != "bid" else 5.0)
+        for values in rows.values():
+            values[8], values[9] = values[9], values[8]
+
+    found = changed(tmp_path, spoil)
+    told = {(finding.row, finding.severity, finding.text) for finding in found.findings}
+    assert told == {
+        (5, Severity.LEFT_OUT, "the bid is above the ask"),
+        (6, Severity.LEFT_OUT, "there is neither bid nor ask"),
+        (81, Severity.LEFT_OUT, "another quote of the same option and time stands there before"),
+        (0, Severity.TOLD, "it ends at 09:50, the session at 16:00: cut off?"),
+    }
+    assert np.isnan(found.ask[1]).sum() == 2
+    assert np.isnan(found.bid[1]).sum() == 3
+
+
+def test_rows_out_of_order_are_told_and_put_right_by_their_times(tmp_path: Path) -> None:
+    def spoil(rows: dict[str, list[object]]) -> None:
+        for values in rows.values():
+            values[:] = [*values[40:], *values[:40]]
+
+    found = changed(tmp_path, spoil)
+    assert found.findings[0].text.startswith("the time is earlier")
+    assert found.findings[0].row == 41
+    assert (np.diff(found.times) > 0).all()
+    assert np.sort(found.bid, axis=1).tolist() == np.sort(a_day(20).bid, axis=1).tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("iv", 16.0, "iv is an annual fraction"),
+        ("strike", 282500.0, "scaled"),
+        ("open_interest", 2826.0, "holds the price of the underlying"),
+        ("volume", -5.0, "is a count of contracts"),
+        ("right", "X", "right is call or put"),
+        ("expiry", "24 May", "an expiry is like"),
+        ("delta", 45.0, "delta is -1 to 1"),
+    ],
+)
+def test_wrong_columns_and_units_are_refused(tmp_path: Path, name: str, value: object, says: str) -> None:
+    def spoil(rows: dict[str, list[object]]) -> None:
+        rows[name] = [value] * len(rows["bid"])
+
+    with pytest.raises(StoreError, match=f"{DAY}.parquet:\\d+: .*{says}"):
+        changed(tmp_path, spoil)
+
+
+def test_exchanged_columns_are_refused(tmp_path: Path) -> None:
+    def spoil(rows: dict[str, list[object]]) -> None:
+        rows["bid"], rows["ask"] = rows["ask"], rows["bid"]
+
+    with pytest.raises(StoreError, match="are the columns exchanged"):
+        changed(tmp_path, spoil)
+
+
+def test_options_that_have_expired_are_left_out(tmp_path: Path) -> None:
+    def spoil(rows: dict[str, list[object]]) -> None:
+        rows["trading_class"] = ["SPX" if place % 4 < 2 else "SPXW" for place in range(len(rows["bid"]))]
+        for place in range(len(rows["bid"])):
+            if place % 4 < 2:
+                rows["bid"][place] = rows["ask"][place] = 0.0
+
+    found = changed(tmp_path, spoil)
+    assert {option.trading_class for option in found.options} == {"SPXW"}
+    (gone,) = (finding for finding in found.findings if "expired before" in finding.text)
+    assert (gone.count, gone.row, gone.severity) == (40, 1, Severity.LEFT_OUT)
+
+
+def test_levels_in_central_time_are_refused(tmp_path: Path) -> None:
+    rng = np.random.default_rng(7)
+    level = 2826.0 + np.cumsum(rng.normal(0, 1.0, 390))
+    early = np.concatenate((level[60:], level[-1] + np.cumsum(rng.normal(0, 1.0, 60))))
+    mid = np.column_stack(
+        [30.0 + (1 if option.right is Right.CALL else -1) * (level - float(option.strike)) / 2 for option in OPTIONS]
+    )
+    file = tmp_path / f"{DAY}.parquet"
+    write_day(a_day(bid=mid - 0.1, ask=mid + 0.1, iv=None, levels={"SPX": level}), file)
+    assert open_source(str(file)).day(DAY).findings == ()
+    write_day(a_day(bid=mid - 0.1, ask=mid + 0.1, iv=None, levels={"SPX": early}), file)
+    with pytest.raises(StoreError, match="the levels seem an hour early"):
+        open_source(str(file)).day(DAY)
+
+
+def test_a_holiday_is_refused_and_missing_sessions_are_told(tmp_path: Path) -> None:
+    for name in ("2019-05-23", "2019-05-27", "2019-05-29"):
+        write_day(a_day(), tmp_path / f"{name}.parquet")
+    source = open_source(str(tmp_path))
+    span = date(2019, 5, 1), date(2019, 5, 31)
+    assert source.dates(*span) == [date(2019, 5, 23), date(2019, 5, 29)]
+    assert [(finding.severity, finding.text, finding.count) for finding in source.gaps(*span)] == [
+        (Severity.REFUSED, "2019-05-27 is no session of the exchange: what it holds is stale", 1),
+        (Severity.TOLD, "no data of 2019-05-24 to 2019-05-28", 2),
+    ]
+    with pytest.raises(StoreError, match="no session"):
+        source.day(date(2019, 5, 27))
+
+
+def test_a_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / f"{DAY}.parquet"
+    write_day(a_day(), file)
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(StoreError, match=f"{DAY}.parquet: this is no whole Parquet file"):
+        open_source(str(tmp_path)).day(DAY)
+
+
+def test_a_hole_within_the_session_is_told(tmp_path: Path) -> None:
+    def spoil(rows: dict[str, list[object]]) -> None:
+        for values in rows.values():
+            del values[4 * 100 : 4 * 130]
+
+    found = changed(tmp_path, spoil, 390)
+    assert [finding.text for finding in found.findings] == ["there is nothing between 11:10 and 11:41"]
+    assert len(found.times) == 390
+    assert np.isnan(found.bid[110]).all()
+
+
+def test_what_cannot_be_opened_says_so(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="does not exist"):
+        open_source(str(tmp_path / "nothing"))
+    with pytest.raises(StoreError, match="nobody can say what kind"):
+        open_source(str(tmp_path))
+    with pytest.raises(MisuseError, match="no kind of data 'parket'"):
+        open_source(f"parket:{tmp_path}")
+    write_day(a_day(), tmp_path / f"{DAY}.parquet")
+    with pytest.raises(MisuseError, match="has no option 'dayly'"):
+        open_source(f"{tmp_path}?dayly=x")

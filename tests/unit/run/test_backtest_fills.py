@@ -1,0 +1,125 @@
+"""What simulated orders fill at, and the columns of Black's model."""
+
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from engine.model.black import delta, implied_volatility, sensitivities
+from engine.model.contract import Option, Right
+from engine.model.errors import MisuseError
+from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side
+from engine.model.session import session_on
+from engine.order.draft import parts_of
+from engine.order.price import NetQuote
+from engine.run.backtest.black_columns import greeks, normal, prices, volatilities
+from engine.run.backtest.fills import fill_model
+
+DAY = date(2026, 9, 1)
+
+
+def option(strike: int, right: Right = Right.PUT) -> Option:
+    return Option("SPX", "SPXW", DAY, Decimal(strike), right)
+
+
+def order(limit: str | None, kind: OrderType = OrderType.LIMIT, stop: str | None = None) -> Order:
+    """A put spread sold for a credit: the wire buys the combo at a negative price."""
+    session = session_on(DAY)
+    assert session is not None
+    legs = (OrderLeg("short", option(5900), Side.SELL), OrderLeg("long", option(5890), Side.BUY))
+    return Order(
+        ref="rb:t:000001",
+        number=1,
+        bot="t",
+        position="t-1",
+        purpose=Purpose.ENTRY,
+        reason="entry",
+        legs=legs,
+        side=Side.BUY,
+        quantity=1,
+        kind=kind,
+        limit_price=None if limit is None else -Decimal(limit),
+        stop_price=None if stop is None else Decimal(stop),
+        prepared_at=session.open,
+        changed_at=session.open,
+    )
+
+
+def filled(model: str, limit: str | None, *, is_resting: bool = False) -> Decimal | None:
+    """Sell at these quotes: the middle 1.00, the natural price 0.80 (a width of 0.40)."""
+    found = order(limit, OrderType.MARKET if limit is None else OrderType.LIMIT)
+    return fill_model(model).price(found, parts_of(found.legs, found.side), NetQuote(1.0, 0.80), is_resting=is_resting)
+
+
+@pytest.mark.parametrize(
+    ("model", "limit", "price"),
+    [
+        ("natural", "1.00", None),
+        ("natural", "0.85", None),
+        ("natural", "0.80", "0.80"),
+        ("natural", "0.70", "0.80"),
+        ("mid", "1.05", None),
+        ("mid", "1.00", "1.00"),
+        ("mid", "0.80", "1.00"),
+        ("mid+0.3", "0.95", None),
+        ("mid+0.3", "0.90", "0.90"),
+        ("mid+0.3", "0.85", "0.85"),
+        ("mid+0.3", "0.80", "0.85"),
+        ("mid+0.5", "0.85", None),
+        ("mid+0.5", "0.80", "0.80"),
+    ],
+)
+def test_a_limit_fills_when_it_reaches_the_price_of_the_model(model: str, limit: str, price: str | None) -> None:
+    assert filled(model, limit) == (None if price is None else Decimal(price))
+
+
+def test_an_order_that_waits_gets_its_own_price_when_the_market_comes_to_it() -> None:
+    assert filled("mid", "0.90", is_resting=True) == Decimal("0.90")
+
+
+def test_a_market_order_pays_the_natural_price_in_every_model() -> None:
+    assert [filled(model, None) for model in ("natural", "mid", "mid+0.3")] == [Decimal("0.8000")] * 3
+
+
+def test_nothing_fills_without_sound_quotes() -> None:
+    found = order("0.10")
+    assert (
+        fill_model("mid").price(found, parts_of(found.legs, found.side), NetQuote(None, None), is_resting=True) is None
+    )
+
+
+@pytest.mark.parametrize("text", ["", "best", "mid+", "mid+0.6", "mid-0.1", "mid+1", "natural+0.1"])
+def test_a_model_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(MisuseError, match="--fills is natural"):
+        fill_model(text)
+
+
+# ---------------------------------------------------------------- Black's model in columns
+
+
+def test_the_normal_distribution_is_that_of_one_number_at_a_time() -> None:
+    from engine.model.black import normal as one
+
+    places = np.linspace(-9.0, 9.0, 721)
+    assert np.abs(normal(places) - [one(float(x)) for x in places]).max() < 1e-15
+    assert np.isnan(normal(np.array([np.nan]))).all()
+
+
+def test_columns_say_what_the_model_says_of_one_option() -> None:
+    chance = np.random.default_rng(3)
+    forward, strike = np.full(300, 5900.0), 5900.0 + chance.uniform(-120, 120, 300)
+    years, iv = chance.uniform(0.05, 20.0, 300) / 252.0, chance.uniform(0.08, 0.5, 300)
+    sign = np.where(chance.uniform(size=300) > 0.5, 1.0, -1.0)
+    value = prices(forward, strike, iv * np.sqrt(years), sign)
+    found = volatilities(value, forward, strike, years, sign)
+    columns = greeks(forward, strike, years, iv, sign)
+    for place in range(300):
+        of = (float(forward[place]), float(strike[place]), float(years[place]))
+        alone = implied_volatility(float(value[place]), *of, bool(sign[place] > 0))
+        assert (alone is None) == bool(np.isnan(found[place]))
+        if alone is not None:
+            assert found[place] == pytest.approx(alone, rel=1e-7)
+        assert columns[0][place] == pytest.approx(delta(*of, float(iv[place]), bool(sign[place] > 0)), abs=1e-12)
+        gamma, theta, vega = sensitivities(*of, float(iv[place]))
+        assert [column[place] for column in columns[1:]] == pytest.approx([gamma, theta, vega], rel=1e-9)

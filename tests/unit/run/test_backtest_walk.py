@@ -1,0 +1,281 @@
+"""Bots over made-up past sessions: the same whichever way it is done, settled as options are, never ahead of time."""
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from past_days import PastDays
+
+from engine.adapters.history.day import DailyBar, HistoryDay, Source
+from engine.model.errors import MisuseError
+from engine.model.events import event_calendar
+from engine.model.market import Board
+from engine.model.session import Session
+from engine.record.record import Kind, Record
+from engine.run.audit.audit import audit_store
+from engine.run.backtest import market as markets
+from engine.run.backtest.document import text_of
+from engine.run.backtest.feed import HistoryFeed
+from engine.run.backtest.fills import fill_model
+from engine.run.backtest.look_ahead import check_look_ahead
+from engine.run.backtest.results import Results, read_results
+from engine.run.backtest.run import BacktestOptions, run_backtest
+from engine.run.backtest.walk import Walk
+from engine.run.calendars import shipped_dates
+from engine.run.desk import Desk, load_desk
+
+FIRST, LAST = date(2026, 9, 1), date(2026, 9, 10)
+CONDOR = """
+rulebot: 1
+name: condor
+about: Sells a same-day condor.
+underlying: SPX
+entry:
+  window: {from: "09:45", to: "10:00"}
+  per_day: 1
+  when:
+    - vix: {between: [10, 30]}
+legs:
+  expiry: {dte: 0}
+  short_put:  {sell: put,  strike: {delta: 0.10}}
+  long_put:   {buy: put,   strike: {below: short_put, by: 10 pts}}
+  short_call: {sell: call, strike: {delta: 0.10}}
+  long_call:  {buy: call,  strike: {above: short_call, by: 10 pts}}
+  require:
+    - credit: {at_least: 0.10}
+order: {start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}
+exits:
+  - time: "15:45"
+  - stop: {cost: 2x credit}
+  - target: {profit: 50%}
+risk:
+  max_loss_per_trade: $1000
+"""
+HELD = """
+rulebot: 1
+name: held
+about: Sells a put spread for a night.
+underlying: SPX
+entry:
+  window: {from: "09:45", to: "10:00"}
+  per_day: 1
+  max_open: 3
+  when:
+    - vix: {between: [10, 30]}
+legs:
+  expiry: {dte: 1}
+  short_put: {sell: put, strike: {delta: 0.20}}
+  long_put:  {buy: put,  strike: {below: short_put, by: 10 pts}}
+order: {start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}
+exits:
+  - at_expiry: settle
+risk: {max_loss_per_trade: $2000}
+"""
+
+
+def calendar():
+    return event_calendar(shipped_dates())
+
+
+def desk_of(folder: Path, text: str) -> Desk:
+    file = folder / f"{text.partition('name: ')[2].partition(chr(10))[0]}.yaml"
+    file.write_text(text, encoding="utf-8")
+    return load_desk([str(file)], {}, None)
+
+
+def options(store: Path, source: PastDays, **given: object) -> BacktestOptions:
+    base = BacktestOptions(
+        opens=partial(replace, source, made={}),
+        data="made up",
+        first=FIRST,
+        last=LAST,
+        store=store,
+        fills=fill_model("mid"),
+        calendar=calendar,
+    )
+    return replace(base, **given)
+
+
+def run(desk: Desk, store: Path, source: PastDays, **given: object) -> Results:
+    run_backtest(desk, options(store, source, **given), lambda done, number, count: None)
+    return read_results(store, "the store")
+
+
+def walk(desk: Desk, source: Source) -> Walk:
+    return Walk(desk.program("t", {}, 90), source, calendar(), fill_model("mid"), Decimal(100_000))
+
+
+def records(desk: Desk, source: Source, first: date = FIRST, last: date = LAST) -> list[Record]:
+    return [record for done in walk(desk, source).through(first, last) for record in done.records]
+
+
+# ---------------------------------------------------------------- whole backtests
+
+
+def test_a_backtest_is_a_store_whose_invariants_hold(tmp_path: Path) -> None:
+    found = run(desk_of(tmp_path, CONDOR), tmp_path / "x.db", PastDays())
+    assert found.all.trades == len(found.days) == 7
+    assert found.profit == sum((trade.net for trade in found.trades), Decimal(0)) == found.all.net
+    assert found.days[-1].equity == Decimal(1_000_000) + found.profit
+    assert all(verdict.holds for verdict in audit_store(tmp_path / "x.db"))
+
+
+def test_processes_and_an_interruption_change_nothing(tmp_path: Path) -> None:
+    desk, source = desk_of(tmp_path, CONDOR), PastDays(strikes=25)
+    whole = text_of(run(desk, tmp_path / "one.db", source))
+    assert text_of(run(desk, tmp_path / "two.db", source, workers=2)) == whole
+    run(desk, tmp_path / "three.db", source, last=date(2026, 9, 4))
+    went_on = run(desk, tmp_path / "three.db", source, resumes=True)
+    assert text_of(went_on).replace('"to": "2026-09-04"', '"to": "2026-09-10"') == whole
+
+
+def test_what_is_held_over_night_is_taken_up_after_an_interruption(tmp_path: Path) -> None:
+    desk, source = desk_of(tmp_path, HELD), PastDays(expiries=3, strikes=25)
+    whole = run(desk, tmp_path / "one.db", source)
+    assert {trade.entered[:10] == (trade.left or "")[:10] for trade in whole.trades} == {False}
+    run(desk, tmp_path / "two.db", source, last=date(2026, 9, 3))
+    went_on = run(desk, tmp_path / "two.db", source, resumes=True)
+    told = [(trade.name, trade.net, trade.left) for trade in whole.trades]
+    assert [(trade.name, trade.net, trade.left) for trade in went_on.trades] == told
+    assert [day.equity for day in went_on.days] == [day.equity for day in whole.days]
+
+
+def test_a_store_is_not_written_twice_nor_gone_on_with_otherwise(tmp_path: Path) -> None:
+    desk, source, store = desk_of(tmp_path, CONDOR), PastDays(strikes=25), tmp_path / "x.db"
+    run(desk, store, source, last=FIRST)
+    with pytest.raises(MisuseError, match="is there already"):
+        run(desk, store, source)
+    with pytest.raises(MisuseError, match="fills mid, now natural"):
+        run(desk, store, source, resumes=True, fills=fill_model("natural"))
+
+
+def test_greeks_that_the_source_lacks_are_those_of_the_model(tmp_path: Path) -> None:
+    desk = desk_of(tmp_path, CONDOR)
+    given = run(desk, tmp_path / "one.db", PastDays())
+    lacking = run(desk, tmp_path / "two.db", PastDays(has_greeks=False))
+    same = sum(a.structure == b.structure for a, b in zip(given.trades, lacking.trades, strict=True))
+    assert same >= len(given.trades) - 2
+
+
+# ---------------------------------------------------------------- expiry
+
+
+def test_what_is_held_to_its_end_settles_at_the_official_level(tmp_path: Path) -> None:
+    def low(day: HistoryDay) -> HistoryDay:
+        return replace(day, settled={("SPX", "SPXW"): 5000.0})
+
+    source = PastDays(expiries=3, strikes=25, change=low)
+    found = [record for record in records(desk_of(tmp_path, HELD), source) if record.kind is Kind.SETTLEMENT]
+    assert {record.data["level"] for record in found} == {"5000.0000"}
+    assert len(found) == 2 * 5
+
+
+def test_a_session_without_data_settles_what_expires_by_the_daily_bar(tmp_path: Path) -> None:
+    gone = date(2026, 9, 4)
+    source = PastDays(expiries=4, strikes=25, missing=frozenset((gone,)))
+    found = [record for record in records(desk_of(tmp_path, HELD), source) if record.kind is Kind.SETTLEMENT]
+    close = source.daily("SPX", date(2026, 9, 8), 1)[0]
+    on_that_day = [record for record in found if record.at.date() == gone]
+    assert close.date == gone
+    assert {float(str(record.data["level"])) for record in on_that_day} == {close.close}
+
+
+def test_a_session_that_is_refused_is_told_and_passed_by(tmp_path: Path) -> None:
+    source = PastDays(strikes=25, refused=frozenset((date(2026, 9, 2),)))
+    found = run(desk_of(tmp_path, CONDOR), tmp_path / "x.db", source, last=date(2026, 9, 3))
+    assert [day.date.day for day in found.days] == [1, 3]
+    assert [(each["severity"], each["text"]) for each in found.findings] == [
+        ("refused", "2026-09-02: 2026-09-02.csv:7: the row is stale")
+    ]
+
+
+# ---------------------------------------------------------------- the funnel
+
+
+def test_the_funnel_says_what_kept_a_bot_out(tmp_path: Path) -> None:
+    text = CONDOR.replace("between: [10, 30]", "above: 50")
+    found = run(desk_of(tmp_path, text), tmp_path / "x.db", PastDays(strikes=25)).funnels[0]
+    assert (found.sessions, found.watched, found.entered) == (7, 7, 0)
+    assert [(each.rule, each.sessions, each.false) for each in found.stopped] == [("vix", 7, 105.0)]
+
+
+# ---------------------------------------------------------------- looking ahead
+
+
+class FutureQuotes(markets.DayMarket):
+    """A leak: greeks of the next instant."""
+
+    def _write_options(self, place: int, at: float, *, is_new: bool) -> list[int]:
+        return super()._write_options(min(place + 1, len(self.day.times) - 1), at, is_new=is_new)
+
+
+class WholeRange(markets.DayMarket):
+    """A leak: the range of the whole session from its first instant on."""
+
+    def __init__(self, day: HistoryDay, session: Session, board: Board, previous: dict[str, float]) -> None:
+        super().__init__(day, session, board, previous)
+        self._ranges = {
+            symbol: (opened, np.full_like(high, np.nanmax(high)), np.full_like(low, np.nanmin(low)))
+            for symbol, (opened, high, low) in self._ranges.items()
+        }
+
+
+class LeakyFeed(HistoryFeed):
+    """A feed whose market looks ahead."""
+
+    kind: type[markets.DayMarket]
+
+    def begin(self, day: HistoryDay, session: Session) -> markets.DayMarket:
+        found = super().begin(day, session)
+        self.market = self.kind(day, session, self.board, found.previous)
+        return self.market
+
+
+class TodaysBars:
+    """A leak of the source: daily bars that hold the session itself."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._source, name)
+
+    def daily(self, symbol: str, before: date, count: int) -> list[DailyBar]:
+        return list(self._source.daily(symbol, date.fromordinal(before.toordinal() + 1), count))
+
+
+RANGED = CONDOR.replace("    - vix: {between: [10, 30]}", "    - day_range: {below: 90 pts}")
+RISEN = CONDOR.replace("    - vix: {between: [10, 30]}", "    - vix: {between: [10, 30]}\n    - rv: {below: 20%}")
+
+
+def leaky(desk: Desk, source: Source, kind: type[markets.DayMarket]) -> Walk:
+    found = walk(desk, source)
+    found.feed = LeakyFeed(source, found.board)
+    found.feed.kind = kind
+    return found
+
+
+def test_nothing_looks_ahead(tmp_path: Path) -> None:
+    for text, source in ((CONDOR, PastDays(strikes=25)), (HELD, PastDays(strikes=25, expiries=2, has_greeks=False))):
+        desk = desk_of(tmp_path, text)
+        found = check_look_ahead(lambda each, desk=desk: walk(desk, each), source, FIRST, date(2026, 9, 4))
+        assert found.leaks == ()
+        assert found.draws == 4
+        assert found.records > 200
+
+
+@pytest.mark.parametrize(("kind", "text"), [(FutureQuotes, CONDOR), (WholeRange, RANGED)])
+def test_a_market_that_looks_ahead_is_caught(kind: type[markets.DayMarket], text: str, tmp_path: Path) -> None:
+    desk = desk_of(tmp_path, text)
+    found = check_look_ahead(lambda each: leaky(desk, each, kind), PastDays(strikes=25), FIRST, LAST)
+    assert found.leaks
+
+
+def test_a_source_that_looks_ahead_is_caught(tmp_path: Path) -> None:
+    desk = desk_of(tmp_path, RISEN)
+    found = check_look_ahead(lambda each: walk(desk, TodaysBars(each)), PastDays(strikes=25), FIRST, LAST)
+    assert found.leaks
