@@ -15,7 +15,7 @@ from engine.model.quotes import level_of
 from engine.model.session import Session, exchange_date, session_from
 from engine.record.record import Kind
 from engine.turn.caution import begin_session
-from engine.turn.hooks import expiries
+from engine.turn.hooks import expiries, of_day
 from engine.turn.judging import first_missing, judge_all, rounded, wake
 from engine.turn.missing import end_watch
 from engine.turn.profit import bot_today, unvalued
@@ -74,7 +74,7 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         work.put_day(day)
     return {
         "session": session,
-        "facts": replace(work.state.facts, opening_moves={}),
+        "facts": replace(work.state.facts, opening_moves={}, hooks=of_day(work.state.facts.hooks, session)),
         "hook_ids": work.state.hook_ids if resumed else frozenset(),
         "watch_at": None,
         "mark_at": None,

@@ -2,17 +2,20 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from engine.model.event import HookCame
 from engine.model.facts import Hook
+from engine.model.session import Session, at_exchange_time
 from engine.record.codec import utc_text
 from engine.record.record import Kind
 from engine.turn.program import CompiledBot
 from engine.turn.work import Work
 
 Hooks = Mapping[str, Hook]
+A_DAY = 86400.0
+"""Seconds after which a hook counts no more, whatever a rule says: then it is none of today."""
 
 
 def after_hook(hooks: Hooks | None, name: str, says: str, came: datetime) -> Hooks:
@@ -26,8 +29,18 @@ def expiries(hooks: Hooks | None, texts: Iterable[CompiledBot], after: datetime)
     """Return when a hook will have come too long ago for the rules of these texts."""
     known = hooks or {}
     asked = {each for text in texts for each in text.plan.needs.hooks if each[0] in known}
-    found = {datetime.fromtimestamp(known[name].came, UTC) + timedelta(seconds=within) for name, within in asked}
+    found = {
+        datetime.fromtimestamp(known[name].came, UTC) + timedelta(seconds=min(within, A_DAY)) for name, within in asked
+    }
     return {at for at in found if at > after}
+
+
+def of_day(hooks: Hooks | None, session: Session) -> Hooks | None:
+    """Return the hooks without those of earlier days."""
+    if hooks is None:
+        return None
+    midnight = at_exchange_time(session.date, time()).timestamp()
+    return {name: hook for name, hook in hooks.items() if hook.came >= midnight}
 
 
 def hook_came(work: Work, event: HookCame) -> dict[str, Any]:

@@ -164,7 +164,29 @@ def test_the_next_day_begins_without_those_of_this_one() -> None:
     assert (found.facts.hooks, found.hook_ids) == ({}, frozenset())
     desk.now = clock("09:00", thursday)
     desk.send(MarketMoved(desk.now, ()))
-    assert desk.state.hook_ids == frozenset()
+    assert (desk.state.facts.hooks, desk.state.hook_ids) == ({}, frozenset())
     desk.day = thursday
     desk.until("09:50")
     assert not desk.submitted
+
+
+def test_a_time_longer_than_any_day_is_no_trouble() -> None:
+    desk = desk_of(entry=ASKS.replace("30m", "999999999h"))
+    sent(desk, "trend", "up")
+    desk.until("10:00")
+    assert len(desk.submitted) == 1
+
+
+def test_an_instant_between_two_seconds_ends_in_its_own() -> None:
+    waits = '\n  window: {from: "10:00", to: "15:00"}\n  when:\n    - not: {webhook: {name: news, within: 30m}}\n'
+    for microseconds in (1, 123457, 333333, 700001, 999999):
+        desk = desk_of(entry=waits)
+        desk.tick(microseconds / 1e6)
+        sent(desk, "news")
+        due = desk.now + timedelta(minutes=30)
+        desk.tick(1795.0)
+        desk.tick((due - desk.now).total_seconds() - 1e-6)
+        assert not desk.submitted
+        desk.tick((due - desk.now).total_seconds())
+        assert desk.now == due
+        assert len(desk.submitted) == 1
