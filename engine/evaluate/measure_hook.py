@@ -10,8 +10,6 @@ from engine.evaluate.snapshot import View
 from engine.model.facts import Hook
 from engine.model.session import EXCHANGE_ZONE, at_exchange_time
 
-MICROSECONDS = 6
-"""Digits of a second that are told of an instant: those behind them are noise of binary floats."""
 NO_DOOR = "no web hooks are received here (docs/hooks.md)"
 
 
@@ -31,7 +29,7 @@ def webhook(call: Call, context: Context) -> Callable[[View], Verdict]:
         found = hooks.get(name)
         if found is None or found.came < midnights[day]:
             return Verdict(False, detail="none came today")
-        is_old = round(view.now - found.came, MICROSECONDS) >= within
+        is_old = view.now - found.came >= within
         return Verdict(not is_old and asked in (None, found.says), detail=_told(found, is_old=is_old))
 
     return judge
