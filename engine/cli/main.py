@@ -65,6 +65,7 @@ SECTIONS = {
         "stop": _Entry("engine.cli.control:stop", "End the engine; positions stay as they are."),
         "kill": _Entry("engine.cli.control:kill", "Cancel all orders and let nothing trade."),
         "store": _Entry("engine.cli.store:store", "Audit, back up, export and tie what was recorded."),
+        "hooks": _Entry("engine.cli.hooks:hooks", "Let web hooks of other programs in, and try one."),
         "events": _Entry("engine.cli.events:events", "List and import event calendars."),
     },
 }

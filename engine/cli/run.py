@@ -112,6 +112,8 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     from engine.run.heartbeat import Heartbeat
     from engine.run.replay.tapes import tapes_of
     from engine.run.systemd import Systemd
+    from engine.store.latest import data_folder
+    from engine.store.secret import hook_secret
 
     overrides = parse_settings(options["overrides"])
     try:
@@ -131,8 +133,13 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     struck = _struck(options)
     heartbeat = Heartbeat(Systemd()) if page is None else page.heartbeat
     world, run_options = _world(options, desk, settings, heartbeat, page)
-    tapes = None if options["no_tape"] else tapes_of(run_options.store)
-    run_options = replace(run_options, heartbeat=heartbeat, waits_for_gateway=options["wait_for_gateway"], tapes=tapes)
+    run_options = replace(
+        run_options,
+        heartbeat=heartbeat,
+        waits_for_gateway=options["wait_for_gateway"],
+        tapes=None if options["no_tape"] else tapes_of(run_options.store),
+        takes_hooks=bool(hook_secret(data_folder())[0]),
+    )
     _drive(desk, run_options, world, plain=options["plain"], struck=struck, page=page)
 
 

@@ -109,10 +109,13 @@ def web(store: Place | None, **where: Any) -> None:
 def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None) -> "Server":
     """Start the page of a store, and say where it is and where its token is kept. Raises: MisuseError, ServerError."""
     from engine.run.redaction import keep_secret
+    from engine.store.latest import data_folder
+    from engine.store.secret import hook_secret
 
     try:
         from engine.web.access import Access
         from engine.web.app import application
+        from engine.web.hooks import Door
         from engine.web.server import Bind, Server
         from engine.web.token import read_token
     except ModuleNotFoundError as error:
@@ -129,8 +132,13 @@ def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None)
     token = read_token(token_file(store))
     keep_secret(token.text)
     access = Access(token=token.text, hosts=tuple(where["hosts"]), is_secure=bind.is_secure)
-    server = Server(lambda stopping: application(store, access, live, stopping=stopping), bind)
+    secret, where_kept = hook_secret(data_folder())
+    keep_secret(secret)
+    door = Door(store, secret) if secret else None
+    server = Server(lambda stopping: application(store, access, live, stopping=stopping, door=door), bind)
     click.echo(f" page {server.start()}   its token is in {token.where}")
+    if door is not None:
+        click.echo(f" web hooks come in at {server.address}hooks/NAME   their secret is in {where_kept}")
     return server
 
 

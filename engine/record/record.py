@@ -36,6 +36,7 @@ class Kind(Enum):
     message       code, text, ref                     a broker message on an order
     alarm         text, contract of a fill not ours   something a person should know
     operator      id, request, bot, position, accepted (who else may trade this account, with a resume)
+    webhook       id, name, says, came                another program has sent one
     reload        of a bot: what (added, changed, removed), was, now (digests); of the engine: what (asked, waits,
                   refused, nothing, applied), reason, changes, limit_changes; with applied: specs, limits
     facts         symbol, what, value                 closes, bars (the last close), listing sizes, opening move,
@@ -63,6 +64,7 @@ class Kind(Enum):
     MESSAGE = "message"
     ALARM = "alarm"
     OPERATOR = "operator"
+    WEBHOOK = "webhook"
     RELOAD = "reload"
     FACTS = "facts"
     ACCOUNT = "account"
@@ -71,7 +73,7 @@ class Kind(Enum):
 
 
 DURABLE = frozenset(
-    (Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.POSITION, Kind.SETTLEMENT, Kind.OPERATOR, Kind.RELOAD)
+    (Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.POSITION, Kind.SETTLEMENT, Kind.OPERATOR, Kind.WEBHOOK, Kind.RELOAD)
 )
 """Kinds that are on disk (FULL) before anything leaves; the others at most a second later."""
 

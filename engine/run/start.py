@@ -50,7 +50,8 @@ class RunOptions:
     that can be closed is open any more. accounts: the folder of the locks of accounts, None where accounts are made up.
     tapes: the folder in which each run makes a folder for its recordings, None for no recording.
     inbox_every: how often requests of people are looked for while nothing moves. waits_for_gateway: as a service does,
-    however long no gateway lets us in. log: limits of the program's own log.
+    however long no gateway lets us in. takes_hooks: web hooks can come, since a secret for them is set.
+    log: limits of the program's own log.
     """
 
     store: Place
@@ -64,6 +65,7 @@ class RunOptions:
     inbox_every: timedelta = INBOX_EVERY
     waits_for_gateway: bool = False
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
+    takes_hooks: bool = False
     settings: Mapping[str, Json] = field(default_factory=dict)
     log: LogLimits = field(default_factory=LogLimits)
 
@@ -159,10 +161,18 @@ def _assemble(
     desk: Desk, options: RunOptions, world: World, journal: SqlJournal, at: datetime, watcher: Watcher
 ) -> Run:
     recalled = journal.recall(at)
-    resumed = resume(recalled.records, at, world.ib.feed.board, load_calendar(), recalled.number, recalled.order_id)
+    resumed = resume(
+        recalled.records,
+        at,
+        world.ib.feed.board,
+        load_calendar(),
+        recalled.number,
+        recalled.order_id,
+        takes_hooks=options.takes_hooks,
+    )
     pinned = {text.digest: compile_text(text) for text in resumed.texts}
     install = resumed.install or options.install or secrets.token_hex(3)
-    inbox = Inbox(options.store, asyncio.get_running_loop().time)
+    inbox = Inbox(options.store, asyncio.get_running_loop().time, is_simulated=world.ib.link.is_lockstep)
     program = desk.program(install, pinned, options.line_limit)
     tape: Recorder | NoTape = NoTape()
     if options.tapes is not None:

@@ -33,6 +33,8 @@ MOST_BODY = 16 * 1024
 """Bytes of a request's body at most: what is asked for fits into a line."""
 OPEN_PATHS = frozenset({"/health", "/login", "/static/page.css", "/static/icon.svg", "/favicon.ico"})
 """What is answered to whoever comes from a host that is allowed: nothing in it is anybody's."""
+HOOKS = "/hooks/"
+"""Below it web hooks of other programs come in: they bring a secret of their own, which `hooks.py` asks for."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 HEADERS = (
     (
@@ -51,11 +53,15 @@ HEADERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Who may. token: the secret; hosts: names besides loopback under which the page is reached; is_secure: by TLS."""
+    """Who may. token: the secret; hosts: names besides loopback under which the page is reached; is_secure: by TLS.
+
+    takes_hooks: a web hook needs no token.
+    """
 
     token: str
     hosts: tuple[str, ...] = ()
     is_secure: bool = False
+    takes_hooks: bool = False
 
     def __repr__(self) -> str:
         """Return it without the secret."""
@@ -145,7 +151,7 @@ class Gate:
             return 403, "origin", "a page of another site may not ask this one"
         if int(headers.get(b"content-length", "0") or "0") > MOST_BODY:
             return 413, "size", "the request is too large"
-        if path in OPEN_PATHS:
+        if path in OPEN_PATHS or (access.takes_hooks and method == "POST" and path.startswith(HOOKS)):
             return None
         if not self._is_known(headers):
             words = "too many wrong tokens: wait a minute" if self._sessions.is_locked else "a token is needed"

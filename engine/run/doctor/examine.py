@@ -25,6 +25,7 @@ from engine.run.doctor.dates import events_ahead, found_calendar, sessions_ahead
 from engine.run.doctor.disk import room
 from engine.run.doctor.finding import Finding, Group, Level, fault, outage, unchecked
 from engine.run.doctor.gateway import codec, greeted
+from engine.run.doctor.hooks import hooks_received
 from engine.run.doctor.legs import chosen_legs
 from engine.run.doctor.packages import python_and_packages
 from engine.run.doctor.probe.probing import USUAL, probed
@@ -75,7 +76,8 @@ async def examine(wanted: Wanted, clock: Clock | None = None) -> AsyncIterator[F
     desk, said = found_desk(wanted.specs, wanted.overrides, wanted.account)
     settings, of_settings = _settings(wanted, desk)
     store = None if settings is None else settings.live_store if wanted.live else settings.store
-    for finding in (*python_and_packages(store), *of_settings, *said):
+    of_hooks = hooks_received(desk, wanted.data, wanted.environ)
+    for finding in (*python_and_packages(store), *of_settings, *of_hooks, *said):
         yield finding
     today = SimSettings().first_day if wanted.is_embedded else exchange_date(clock.now())
     calendar, of_calendar = found_calendar(wanted.data)

@@ -32,8 +32,8 @@ class Judged:
 
     @property
     def may_come(self) -> bool:
-        """True when what it reads streams; a calendar, say, is there or is not."""
-        return not self.rule.rule.reads <= {"facts", "time"}
+        """True when what it reads streams. A calendar is there or is not, and no web hook comes to who only looks."""
+        return not self.rule.rule.reads <= {"facts", "time", "hooks"}
 
 
 @dataclass(slots=True)
