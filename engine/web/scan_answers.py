@@ -20,6 +20,22 @@ class ScanTold(BaseModel):
     notes: list[str]
 
 
+class LegTold(BaseModel):
+    """One leg of a structure; bid and ask per share."""
+
+    name: str
+    side: str
+    symbol: str
+    trading_class: str
+    right: str
+    strike: str | None
+    expiry: str | None
+    ratio: int
+    bid: float | None
+    ask: float | None
+    delta: float | None
+
+
 class ScanRowTold(BaseModel):
     """One structure. holds: whether all conditions of its spec did, None while unknown; why: the first that did not."""
 
@@ -56,6 +72,10 @@ class ScanRowTold(BaseModel):
     short: float | None
     data: str
     missing: dict[str, str]
+    legs: list[LegTold]
+    levels: dict[str, float]
+    commission: float | None
+    covered: bool
 
 
 class LastScan(BaseModel):
