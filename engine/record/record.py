@@ -39,7 +39,7 @@ class Kind(Enum):
     reload        of a bot: what (added, changed, removed), was, now (digests); of the engine: what (asked, waits,
                   refused, nothing, applied), reason, changes, limit_changes; with applied: specs, limits
     facts         symbol, what, value                 closes, bars (the last close), listing sizes, opening move,
-                                                  dividend (ex_date)
+                                                  dividend (ex_date), prices (of underlyings, by the minute)
     account       net_liquidation, cash, buying_power
     batch         boundaries of a turn without lockstep: messages counted
     promotion     the whole Promotion                 a bot may trade the account of this store with real money

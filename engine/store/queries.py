@@ -212,9 +212,18 @@ class StoreReader:
         with self._connection.begin():
             return [(row[0], _certain(*row[1:])) for row in self._connection.execute(query.order_by(journal.c.seq))]
 
-    def last_record(self, kind: Kind) -> tuple[int, Record] | None:
-        """Return the last record of a kind, with its number."""
+    def facts(self, first: datetime, last: datetime) -> Sequence[Record]:
+        """Return the facts of no bot between two instants, both included."""
+        of_facts = (journal.c.kind == Kind.FACTS.value, journal.c.bot == "")
+        between = (journal.c.at >= utc_text(first), journal.c.at <= utc_text(last))
+        with self._connection.begin():
+            return self._records(select(*COLUMNS).where(*of_facts, *between))
+
+    def last_record(self, kind: Kind, position: str = "") -> tuple[int, Record] | None:
+        """Return the last record of a kind, of one position or of any, with its number."""
         query = select(journal.c.seq, *COLUMNS).where(journal.c.kind == kind.value)
+        if position:
+            query = query.where(journal.c.position == position)
         with self._connection.begin():
             row = self._connection.execute(query.order_by(journal.c.seq.desc()).limit(1)).first()
         return None if row is None else (row[0], _certain(*row[1:]))

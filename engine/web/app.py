@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from engine.model.errors import RulebotError
 from engine.store.place import Place
-from engine.web import pages, preview_page, rest, scan_page
+from engine.web import chart_pages, pages, preview_page, rest, scan_page
 from engine.web.access import COOKIE, SESSION_SECONDS, Access, Gate, Sessions
 from engine.web.live import Live
 from engine.web.metrics import exposition as metrics
@@ -44,6 +44,7 @@ def application(
     app.include_router(rest.router(store, live))
     app.include_router(scan_page.router(store))
     app.include_router(preview_page.router(store, live))
+    app.include_router(chart_pages.router(store))
     app.include_router(metrics.router(store, live))
     for router in pages.routers(store, live, stopping):
         app.include_router(router)
