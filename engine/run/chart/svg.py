@@ -152,12 +152,12 @@ def _price_panel(
     scale = _Scale([*prices, *strikes], top + TITLE, PRICE_HEIGHT)
     yield _text(4, top + 15, symbol or "no price was kept", "start")
     yield from _grid(axis, scale)
-    for strike, words in strikes.items():
-        yield _level(scale.y(strike), "strike", words)
+    yield from (_level(scale.y(strike), "strike") for strike in strikes)
     if points:
         yield _line(axis, scale, points)
     else:
         yield _text(WIDTH / 2, top + TITLE + PRICE_HEIGHT / 2, "no price of it was kept", kind="soft")
+    yield from (_named(scale.y(strike), words) for strike, words in strikes.items())
     yield from _marks(axis, scale, marks, is_linked=is_linked)
 
 
@@ -224,12 +224,13 @@ def _cost_panel(held: Held, axis: _Axis, top: float) -> Iterator[str]:
     does = "brings when it is closed" if held.is_debit else "costs to close"
     yield _text(4, top + 15, f"trade {held.trade}, {held.structure}: what it {does}, per share", "start")
     yield from _grid(axis, scale)
-    if held.entry is not None:
-        yield _level(scale.y(held.entry), "level", f"entry {price_text(held.entry)}")
-        for name, level in held.levels:
-            is_gain = (level < held.entry) is not held.is_debit
-            yield _level(scale.y(level), f"level {'good' if is_gain else 'bad'}", f"{name} {price_text(level)}")
+    named = {} if held.entry is None else {f"entry {price_text(held.entry)}": (held.entry, "level")}
+    for name, level in held.levels:
+        is_gain = held.entry is not None and (level < held.entry) is not held.is_debit
+        named[f"{name} {price_text(level)}"] = (level, f"level {'good' if is_gain else 'bad'}")
+    yield from (_level(scale.y(level), kind) for level, kind in named.values())
     yield _line(axis, scale, held.points)
+    yield from (_named(scale.y(level), words) for words, (level, _) in named.items())
     if held.entry_at is not None and held.entry is not None and held.entry_at >= axis.sessions[0].open:
         yield f'<path class="entry" d="M{axis.x(held.entry_at):.1f} {scale.y(held.entry):.1f}l-6 11h12z"/>'
     if held.exit_at is not None and held.exit is not None:
@@ -252,9 +253,13 @@ def _grid(axis: _Axis, scale: _Scale) -> Iterator[str]:
         yield _text(x, bottom + 16, words, "middle", "soft")
 
 
-def _level(y: float, kind: str, words: str) -> str:
-    line = f'<line class="{kind}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
-    return line + _text(WIDTH - RIGHT - 2, y - 3, words, "end")
+def _level(y: float, kind: str) -> str:
+    return f'<line class="{kind}" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>'
+
+
+def _named(y: float, words: str) -> str:
+    """Return the name of a level, above its line; it is drawn last, so that no line lies on it."""
+    return _text(WIDTH - RIGHT - 2, y - 3, words, "end")
 
 
 def _line(axis: _Axis, scale: _Scale, points: Sequence[Point]) -> str:
