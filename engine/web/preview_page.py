@@ -82,7 +82,7 @@ def preview_of_row(row: Row, scan: Row) -> Preview:
     return Preview(
         bot=row["bot"],
         at=at,
-        source=f"the scan of a {scan['world']} market",
+        source=f"the scan ({scan['world']})",
         symbol=row["symbol"],
         alternative=row["alternative"],
         legs=tuple(ShownLeg(**leg) for leg in row["legs"]),

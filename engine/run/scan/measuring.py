@@ -1,6 +1,6 @@
 """One structure measured: what a scan shows of it, read at the instant at which its legs were chosen."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import isnan
@@ -44,10 +44,13 @@ class Measured:
 
 
 class Measuring:
-    """Reads every structure of a scan as it is judged; `found` has the last reading of each, by its key."""
+    """Reads every structure of a scan as it is judged; `found` has the last reading of each, by its key.
 
-    def __init__(self, visit: Visit, more: str = "") -> None:
-        self._visit = visit
+    is_delayed: says whether anything that it reads is delayed. more: one more measure.
+    """
+
+    def __init__(self, is_delayed: Callable[[Candidate], bool], more: str = "") -> None:
+        self._is_delayed = is_delayed
         self._more = more
         self._reads: dict[str, Mapping[str, Read]] = {}
         self.found: dict[str, Measured] = {}
@@ -76,15 +79,14 @@ class Measuring:
         found.rank = _ranked(candidate, view)
         return not found.missing and (isinstance(found.rank, float) or found.rank == Unknown(NO_RANK))
 
-    def _is_delayed(self, candidate: Candidate) -> bool:
-        """Say whether anything that streams for it is delayed."""
-        plan = candidate.bot.plan
-        symbols = {*plan.underlyings, *(level.symbol for level in candidate.bot.levels)}
-        feed = self._visit.feed
-        return any(
-            contract.symbol in symbols and seen_on(feed, contract).stream is Stream.DELAYED
-            for contract in feed.troubles
-        )
+
+def is_delayed(visit: Visit, candidate: Candidate) -> bool:
+    """Say whether anything that streams for a structure is delayed."""
+    plan, feed = candidate.bot.plan, visit.feed
+    symbols = {*plan.underlyings, *(level.symbol for level in candidate.bot.levels)}
+    return any(
+        contract.symbol in symbols and seen_on(feed, contract).stream is Stream.DELAYED for contract in feed.troubles
+    )
 
 
 def levels_of(symbols: Iterable[str], view: View) -> dict[str, float]:

@@ -56,7 +56,7 @@ def test_a_symbol_is_filtered_and_its_earlier_rows_stand_below(client: Client) -
 
 def test_delayed_data_is_marked(client: Client) -> None:
     kept(row("SPY", data="delayed"))
-    assert '<span class="notice">delayed</span>' in client.get("/scan").body.decode()
+    assert '<span class="notice">DELAYED</span>' in client.get("/scan").body.decode()
 
 
 def test_rest_gives_each_number_as_it_was_kept(client: Client) -> None:
