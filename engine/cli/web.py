@@ -108,12 +108,14 @@ def web(store: Place | None, **where: Any) -> None:
 
 def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None) -> "Server":
     """Start the page of a store, and say where it is and where its token is kept. Raises: MisuseError, ServerError."""
+    from engine.adapters.clock import WallClock
     from engine.run.redaction import keep_secret
 
     try:
         from engine.web.access import Access
         from engine.web.app import application
         from engine.web.server import Bind, Server
+        from engine.web.session_file import SessionFile
         from engine.web.token import read_token
     except ModuleNotFoundError as error:
         raise MisuseError(NEEDS, HELP) from error
@@ -129,7 +131,8 @@ def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None)
     token = read_token(token_file(store))
     keep_secret(token.text)
     access = Access(token=token.text, hosts=tuple(where["hosts"]), is_secure=bind.is_secure)
-    server = Server(lambda stopping: application(store, access, live, stopping=stopping), bind)
+    kept = SessionFile(session_file(store), lambda: WallClock().now().timestamp())
+    server = Server(lambda stopping: application(store, access, live, stopping=stopping, kept=kept), bind)
     click.echo(f" page {server.start()}   its token is in {token.where}")
     return server
 
@@ -140,6 +143,14 @@ def token_file(store: Place) -> Path:
     from engine.store.place import beside
 
     return beside(store, data_folder(), "-web-token")
+
+
+def session_file(store: Place) -> Path:
+    """Return the file that keeps the sessions of a store's page over restarts."""
+    from engine.store.latest import data_folder
+    from engine.store.place import beside
+
+    return beside(store, data_folder(), "-web-sessions")
 
 
 def stop_signal() -> threading.Event:

@@ -14,9 +14,10 @@ from starlette.exceptions import HTTPException
 from engine.model.errors import RulebotError
 from engine.store.place import Place
 from engine.web import chart_pages, pages, preview_page, rest, scan_page
-from engine.web.access import COOKIE, SESSION_SECONDS, Access, Gate, Sessions
+from engine.web.access import COOKIE, Access, Gate, Sessions
 from engine.web.live import Live
 from engine.web.metrics import exposition as metrics
+from engine.web.session_file import SESSION_SECONDS, SessionFile
 
 log = logging.getLogger(__name__)
 _CODES = {400: "request", 404: "not_found", 405: "method", 409: "key", 422: "parameter", 501: "not_installed"}
@@ -29,10 +30,14 @@ def application(
     *,
     stopping: Callable[[], bool] = lambda: False,
     elapsed: Callable[[], float] = time.monotonic,
+    kept: SessionFile | None = None,
 ) -> FastAPI:
-    """Return the application over a store. `live` shows an engine of this process; without one the store is shown."""
+    """Return the application over a store. `live` shows an engine of this process; without one the store is shown.
+
+    kept: where sessions are kept over restarts; without it they end with this server.
+    """
     live = live or Live(store)
-    sessions = Sessions(access, elapsed)
+    sessions = Sessions(access, elapsed, kept or SessionFile(None, elapsed))
     app = FastAPI(
         title="rulebot",
         description="What bots do, and requests left for their engine.",
