@@ -31,7 +31,6 @@ PAGES = (
     ("page", ""),
     ("bot", "bots/dte0_condor"),
     ("trade", "trades/1"),
-    ("trades", "trades"),
     ("scan", "scan"),
     ("preview", "preview/put_lite"),
 )
