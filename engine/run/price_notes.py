@@ -11,8 +11,6 @@ from engine.record.record import Json, Kind, Record
 from engine.turn.program import Program
 from engine.turn.state import State
 
-PRICES = "prices"
-"""What a record of facts is called that has them."""
 AFTER = timedelta(minutes=1)
 """How long after the close the last price is kept."""
 MOST = 40
@@ -36,7 +34,7 @@ class PriceNotes:
         if not known:
             return None
         self._minute = minute
-        return Record(at, Kind.FACTS, data={"what": PRICES, "value": dict(list(known.items())[:MOST])})
+        return Record(at, Kind.PRICES, data={"prices": dict(list(known.items())[:MOST])})
 
 
 def _symbols(program: Program, state: State) -> list[str]:

@@ -212,12 +212,12 @@ class StoreReader:
         with self._connection.begin():
             return [(row[0], _certain(*row[1:])) for row in self._connection.execute(query.order_by(journal.c.seq))]
 
-    def facts(self, first: datetime, last: datetime) -> Sequence[Record]:
-        """Return the facts of no bot between two instants, both included."""
-        of_facts = (journal.c.kind == Kind.FACTS.value, journal.c.bot == "")
-        between = (journal.c.at >= utc_text(first), journal.c.at <= utc_text(last))
+    def between(self, kind: Kind, first: datetime, last: datetime) -> Sequence[Record]:
+        """Return the records of a kind and of no bot between two instants, both included."""
+        asked = (journal.c.kind == kind.value, journal.c.bot == "")
+        within = (journal.c.at >= utc_text(first), journal.c.at <= utc_text(last))
         with self._connection.begin():
-            return self._records(select(*COLUMNS).where(*of_facts, *between))
+            return self._records(select(*COLUMNS).where(*asked, *within))
 
     def last_record(self, kind: Kind, position: str = "") -> tuple[int, Record] | None:
         """Return the last record of a kind, of one position or of any, with its number."""

@@ -18,7 +18,6 @@ from engine.record.record import Kind
 from engine.run.chart.chart import Chart, Held, Mark, MarkKind, Point
 from engine.run.columns import price, signed
 from engine.run.desk import SpecText, compile_text
-from engine.run.price_notes import PRICES
 from engine.run.resume import spec_texts
 from engine.run.trade_text import structure_of
 from engine.store.queries import Row, StoreReader
@@ -146,12 +145,11 @@ def _lines(
     found: dict[str, dict[datetime, float]] = {symbol: {} for symbol in symbols}
     begin, end = session_from(first).open, session_from(last).close + timedelta(minutes=1)
     if first == last:
-        for record in reader.facts(begin, end):
-            if record.data.get("what") == PRICES:
-                told: Any = record.data["value"]
-                for symbol in symbols:
-                    if symbol in told:
-                        found[symbol][record.at] = float(told[symbol])
+        for record in reader.between(Kind.PRICES, begin, end):
+            told: Any = record.data["prices"]
+            for symbol in symbols:
+                if symbol in told:
+                    found[symbol][record.at] = float(told[symbol])
     for row in trades:
         of = found.get(str(row["symbol"]).partition("/")[0])
         if of is None or (first == last and of):

@@ -21,7 +21,7 @@ from engine.run.chart.gather import MOST_POINTS, chart_of_day, chart_of_trade
 from engine.run.chart.pine import pine_script
 from engine.run.chart.svg import chart_svg, mark_words, summary
 from engine.run.desk import load_desk
-from engine.run.price_notes import PRICES, PriceNotes
+from engine.run.price_notes import PriceNotes
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
@@ -31,7 +31,7 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 def prices(when: str, **levels: float) -> Record:
-    return Record(at(when), Kind.FACTS, "", "", {"what": PRICES, "value": dict(levels)})
+    return Record(at(when), Kind.PRICES, "", "", {"prices": dict(levels)})
 
 
 def told_specs() -> dict[str, Json]:
@@ -299,8 +299,8 @@ def kept(desk: Desk, seconds: Sequence[float]) -> list[tuple[str, object]]:
     for wait in seconds:
         desk.tick(wait)
         if (record := notes.due(desk.program, desk.state, desk.now)) is not None:
-            assert record.data["what"] == PRICES
-            found.append((f"{record.at - timedelta(hours=5):%H:%M:%S}", record.data["value"]))
+            assert record.kind is Kind.PRICES
+            found.append((f"{record.at - timedelta(hours=5):%H:%M:%S}", record.data["prices"]))
     return found
 
 
@@ -331,7 +331,7 @@ def test_what_is_not_known_is_not_kept() -> None:
 def test_a_journal_with_prices_is_sound(store: Path) -> None:
     with StoreReader(store) as reader:
         assert reader.verify() is None
-        assert len(reader.facts(at("10:00"), at("10:10"))) == 11
+        assert len(reader.between(Kind.PRICES, at("10:00"), at("10:10"))) == 11
 
 
 def test_a_store_that_is_not_there_is_said(tmp_path: Path) -> None:
