@@ -36,7 +36,7 @@ LOOK_EVERY = 1.0
 KEPT = 60
 """Happenings that are kept."""
 TRADES_SHOWN = 25
-PREVIEW_PATIENCE = 3.0
+PREVIEW_PATIENCE = 6.0
 """Real seconds in which an engine ends a batch, and then has time for a question."""
 
 

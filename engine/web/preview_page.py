@@ -10,7 +10,7 @@ from engine.model.values import dataclass
 from engine.record.codec import utc_time
 from engine.review.payoff_svg import loss_words, payoff_svg, profit_words
 from engine.run import asking_words
-from engine.run.looking.shown import ShownLeg
+from engine.run.looking.shown import ShownLeg, leg_document
 from engine.run.preview import Preview
 from engine.store.place import Place
 from engine.store.queries import StoreReader
@@ -18,7 +18,12 @@ from engine.store.scans import Row, rows_of, scan_numbered, scans, scans_file
 from engine.web.live import Live
 from engine.web.pages import TEMPLATES
 from engine.web.picture import BotLine, Picture
+from engine.web.rest import REFUSALS
+from engine.web.scan_answers import PreviewTold
 
+MOST = 2**31
+Scan = Annotated[int, Query(ge=0, le=MOST)]
+Number = Annotated[int | None, Query(ge=0, le=MOST)]
 OF_WHOLE = 100
 """Shares behind one structure: what a price per share is multiplied by."""
 
@@ -37,12 +42,20 @@ class Way:
 
 def router(store: Place, live: Live) -> APIRouter:
     """Return the route of the page."""
-    found = APIRouter(include_in_schema=False)
+    found = APIRouter(responses=REFUSALS)
 
-    @found.get("/preview/{bot}", response_class=HTMLResponse)
-    def page(
-        bot: str, scan: Annotated[int, Query(ge=0)] = 0, row: Annotated[int | None, Query(ge=0)] = None
-    ) -> HTMLResponse:
+    @found.get("/api/preview/{bot}")
+    def preview(bot: str, scan: Scan = 0, row: Number = None) -> PreviewTold:
+        """What a bot would trade now: as its engine sees it, else as a scan did (the last one, unless it is named)."""
+        head, kept = _kept(bot, scan, row)
+        seen = live.preview(bot, "" if kept is None else str(kept["symbol"]))
+        shown = _better(seen, None if kept is None or head is None else preview_of_row(kept, head))
+        if shown is None:
+            raise HTTPException(404, f"neither an engine of this page nor the last scan knows a bot '{bot[:60]}'")
+        return _told(shown)
+
+    @found.get("/preview/{bot}", response_class=HTMLResponse, include_in_schema=False)
+    def page(bot: str, scan: Scan = 0, row: Number = None) -> HTMLResponse:
         head, kept = _kept(bot, scan, row)
         seen = live.preview(bot, "" if kept is None else str(kept["symbol"]))
         with StoreReader(store) as reader:
@@ -57,6 +70,21 @@ def router(store: Place, live: Live) -> APIRouter:
         return HTMLResponse(TEMPLATES.get_template("preview.html").render(**context, **_drawn(shown)))
 
     return found
+
+
+def _told(seen: Preview) -> PreviewTold:
+    payoff = seen.payoff
+    same = {name: getattr(seen, name) for name in PreviewTold.model_fields if hasattr(seen, name)}
+    return PreviewTold(
+        **{
+            **same,
+            "at": _clock(seen),
+            "legs": [leg_document(leg) for leg in seen.legs],
+            "best": None if payoff is None or payoff.best is None else float(payoff.best),
+            "worst": None if payoff is None or payoff.worst is None else float(payoff.worst),
+            "break_evens": [] if payoff is None else [float(each) for each in payoff.break_evens],
+        }
+    )
 
 
 def _kept(bot: str, scan: int, number: int | None) -> tuple[Row | None, Row | None]:

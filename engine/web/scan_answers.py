@@ -78,6 +78,34 @@ class ScanRowTold(BaseModel):
     covered: bool
 
 
+class PreviewTold(BaseModel):
+    """What a bot would trade now. source: who saw it; would_send: whether an entry by hand would leave now, None where
+    no engine of this process says; answer: why, or why not. lacking: why there are no legs, or no price.
+
+    Units: prices per share, + is received; best, worst (None: without a bound) and commission in dollars of the whole.
+    """
+
+    bot: str
+    at: str
+    source: str
+    symbol: str
+    alternative: str
+    structure: str
+    legs: list[LegTold]
+    quantity: int
+    price: float | None
+    mid: float | None
+    natural: float | None
+    commission: float | None
+    best: float | None
+    worst: float | None
+    break_evens: list[float]
+    is_delayed: bool
+    lacking: str
+    answer: str
+    would_send: bool | None
+
+
 class LastScan(BaseModel):
     """The last scan, and its rows, best first; None and no rows where nothing was scanned yet."""
 

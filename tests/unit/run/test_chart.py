@@ -337,3 +337,40 @@ def test_a_journal_with_prices_is_sound(store: Path) -> None:
 def test_a_store_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(RulebotError):
         of_day(tmp_path / "gone.db")
+
+
+# ---------------------------------------------------------------- over several sessions, and what was bought
+
+
+def later(days: int, clock_text: str, record: Record, **changes: Json) -> Record:
+    """Return a record as of another day."""
+    return replace(record, at=at(clock_text, DAY + timedelta(days=days)), data=dict(record.data) | changes)
+
+
+def test_a_trade_of_several_sessions_stands_side_by_side_without_its_nights(tmp_path: Path) -> None:
+    (mark,) = [each for each in small_day() if each.kind is Kind.MARK and each.bot == SELLER]
+    more = [later(day, "12:00", mark, spot=str(600 + day), mid=str(-5.0 - day)) for day in (1, 2, 5)]
+    with StoreReader(stored(tmp_path / "e.db", day_of(*more))) as reader:
+        (number,) = [row["id"] for row in reader.view("trades", strategy_id=SELLER)]
+        chart = chart_of_trade(reader, number)
+    assert chart is not None
+    assert (chart.first, chart.last) == (DAY, DAY + timedelta(days=5))
+    assert dict(chart.lines)["SPY"][-1][1] == 605.0
+    assert [cost for _, cost in chart.held[0].points] == [5.0, 6.0, 7.0, 10.0]
+    root = ElementTree.fromstring(chart_svg(chart))
+    words = [each.text for each in root.iter(f"{SVG}text")]
+    assert {"Nov 18", "Nov 19", "Nov 20", "Nov 23"} <= set(words)
+    assert "Nov 21" not in words  # a Saturday
+    (line, _) = [each.get("points") or "" for each in root.iter(f"{SVG}polyline")]
+    places = [float(pair.split(",")[0]) for pair in line.split()]
+    assert places == sorted(places)
+    assert places[-1] > 760 * 0.7  # noon of the fourth of four sessions
+    assert "from 2026-11-18 to 2026-11-23" in summary(chart)
+
+
+def test_what_was_bought_gains_above_its_entry(store: Path) -> None:
+    (held,) = of_day(store).held
+    bought = replace(held, is_debit=True, levels=(("target", 1.5), ("stop", 0.5)))
+    text = chart_svg(replace(of_day(store), held=(bought,)))
+    assert "what it brings when it is closed" in text
+    assert text.index('class="level good"') < text.index('class="level bad"')

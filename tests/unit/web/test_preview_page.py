@@ -207,3 +207,26 @@ def test_a_preview_that_fails_does_not_touch_the_engine(tmp_path: Path, monkeypa
     monkeypatch.setattr(live_module, "preview_now", torn)
     with pytest.raises(InvariantError):
         asked(live, desk, "spread")
+
+
+# ---------------------------------------------------------------- over REST
+
+
+def test_rest_gives_the_same_numbers(client: Client) -> None:
+    kept(row("QQQ"), whole())
+    found = client.get("/api/preview/of_all?scan=1&row=1").json
+    assert (found["structure"], found["price"], found["quantity"]) == ("570/575p", 1.05, 1)
+    assert (found["best"], found["worst"], found["break_evens"]) == (102.9, -397.1, [573.97])
+    assert [(leg["bid"], leg["ask"]) for leg in found["legs"]] == [(3.0, 3.1), (2.0, 2.1)]
+    assert (found["would_send"], found["is_delayed"], found["at"]) == (None, False, "2026-10-21 10:30:18")
+
+
+@pytest.mark.parametrize("path", ["nobody", "of_all?scan=9&row=0", "of_all?scan=1&row=5", f"{CONDOR}?scan=1&row=0"])
+def test_rest_knows_no_other_row(client: Client, path: str) -> None:
+    kept(whole())
+    assert client.get(f"/api/preview/{path}").status == 404
+
+
+def test_a_number_that_no_file_could_hold_is_refused(client: Client) -> None:
+    assert client.get(f"/api/preview/of_all?scan={10**30}&row=0").status == 422
+    assert client.get(f"/preview/of_all?scan=1&row={10**30}").status == 422
