@@ -17,6 +17,7 @@ def test_a_bots_page_draws_its_day_with_a_list_beside(shared: Client) -> None:
     assert '<a href="#mark-1"' in text
     assert '<li id="mark-1" class="entry">09:52:00 entry: sold 5920/5930p 6065/6075c at 0.85' in text
     assert f'href="/bots/{CONDOR}/chart.pine?day=2026-11-18"' in text
+    assert '<a href="#why">why' in text
     assert "<style" not in text  # the policy lets none be
 
 
@@ -84,3 +85,9 @@ def test_a_script_is_a_file_to_keep(shared: Client, path: str) -> None:
 @pytest.mark.parametrize("path", ["/trades/2", "/trades/2/chart.pine", f"/bots/{CONDOR}/chart.pine", "/preview/x"])
 def test_nobody_without_a_token_sees_them(shared: Client, path: str) -> None:
     assert shared.send("GET", path).status == 401
+
+
+def test_on_both_databases_charts_are_the_same(any_client: Client) -> None:
+    assert "09:52:00 entry: sold 5920/5930p 6065/6075c at 0.85" in page(any_client, f"/bots/{CONDOR}")
+    assert "13:07:00 exit: target at 0.40" in page(any_client, "/trades/2")
+    assert any_client.get("/positions/P2").headers["location"] == "/trades/1"
