@@ -5,7 +5,7 @@ it is thrown away. So the limits of a preview are those of the entry itself.
 """
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -159,9 +159,24 @@ def _outcome(program: Program, state: State, at: datetime, name: str) -> _Outcom
     """Ask for the entry on a copy of the state, which is thrown away, and say what came of it."""
     if not state.is_linked:
         return _Outcome("the broker is not connected")
+    program = _alone(program, name)
     asked = turn(program, state, OperatorRequest(at, f"preview {name} {at.isoformat()}", Request.ENTER, name))
     judged = turn(program, asked.state, MarketMoved(at, ()))
     return _said(name, asked, judged)
+
+
+def _alone(program: Program, name: str) -> Program:
+    """Return a program of this bot and those that its rules look at; the others' texts govern what they hold.
+
+    So an engine of many bots spends on a preview what one of them costs.
+    """
+    texts = {bot.plan.digest: bot for bot in program.bots.values()}
+    seen = {name, *program.bots[name].plan.needs.bots}
+    return replace(
+        program,
+        bots={each: bot for each, bot in program.bots.items() if each in seen},
+        pinned={**program.pinned, **texts},
+    )
 
 
 def _said(name: str, asked: Turn, judged: Turn) -> _Outcome:

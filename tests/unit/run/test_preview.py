@@ -116,3 +116,13 @@ def test_without_a_level_nobody_says_what_it_makes() -> None:
     assert replace(seen, levels={}).payoff is None
     later = replace(seen.legs[0], expiry="2026-12-18")
     assert replace(seen, legs=(later, seen.legs[1])).payoff is None
+
+
+def test_what_other_bots_hold_counts_against_it() -> None:
+    """The trade of a bot is previewed without the others' turns, and not without what they hold."""
+    desk = Desk((text_of("other"), text_of(entry=LATER)), limits=AccountLimits(max_open=1))
+    desk.opened("10:00")
+    seen = preview(desk)
+    assert seen.would_send is False
+    assert "max_open" in seen.answer
+    assert len(desk.state.bots) == 2
