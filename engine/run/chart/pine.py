@@ -38,8 +38,8 @@ def pine_script(chart: Chart, symbol: str = "") -> str:
         f"string wanted = {_quoted(symbol)}",
         "bool fits = syminfo.ticker == wanted or syminfo.root == wanted",
         "",
-        "mark(int at, string words, string more, string form, string place, color paint) =>",
-        "    label.new(at, na, words, xloc = xloc.bar_time, yloc = place, style = form, color = paint, "
+        "mark(int at, float y, string words, string more, string form, string place, color paint) =>",
+        "    label.new(at, y, words, xloc = xloc.bar_time, yloc = place, style = form, color = paint, "
         "textcolor = color.white, size = size.small, tooltip = more)",
         "",
         "level(int begin, int end, float at, string words, color paint) =>",
@@ -64,7 +64,9 @@ def _drawn(chart: Chart, symbol: str, marks: list[Mark]) -> Iterator[str]:
             paint = _LOST
         words = "" if mark.kind in (MarkKind.REFUSED, MarkKind.UNFILLED) else _cut(mark.words, SHORT)
         more = _cut(f"{mark.kind.value}: {mark.words}", LONGEST)
-        yield f"mark({_time(mark.at)}, {_quoted(words)}, {_quoted(more)}, {form}, {place}, {paint})"
+        y = "na" if mark.price is None else f"{mark.price:.2f}"
+        place = place if mark.price is None else "yloc.price"
+        yield f"mark({_time(mark.at)}, {y}, {_quoted(words)}, {_quoted(more)}, {form}, {place}, {paint})"
     for held in chart.held:
         yield from _levels(chart, held, symbol)
     if not marks and not any(held.strikes for held in chart.held):

@@ -216,7 +216,11 @@ def test_the_script_marks_the_same_at_the_clock_of_the_exchange(store: Path) -> 
     calls = [line.strip() for line in script.splitlines() if line.startswith("    mark(")]
     assert len(calls) == 3
     assert 'timestamp("America/New_York", 2026, 11, 18, 9, 52, 0)' in calls[0]
-    assert "label.style_label_up, yloc.belowbar, color.teal" in calls[0]
+    assert '9, 52, 0), 6005.20, "sold 5920/5930p' in calls[0]
+    assert "label.style_label_up, yloc.price, color.teal" in calls[0]
+    unpriced = replace(of_day(store).marks[0], price=None)
+    assert "0), na, " in pine_script(replace(of_day(store), marks=(unpriced,)))
+    assert "yloc.belowbar" in pine_script(replace(of_day(store), marks=(unpriced,)))
     assert "label.style_xcross" in calls[1]
     assert '"refused: max_open is 1"' in calls[1]
     assert "color.blue" in calls[2]
