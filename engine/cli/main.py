@@ -53,6 +53,7 @@ SECTIONS = {
         "list": _Entry("engine.cli.list:list_bots", "List the bots that ran."),
         "summary": _Entry("engine.cli.summary:summary", "Sum up the trades of a day."),
         "why": _Entry("engine.cli.why:why", "Say why a bot did, or did not, trade."),
+        "chart": _Entry("engine.cli.chart:chart", "Draw a bot's decisions, also for TradingView."),
         "alerts": _Entry("engine.cli.alerts:alerts", "Show what people were told, and tell them."),
         "web": _Entry("engine.cli.web:web", "Show a store as a page in the browser."),
         "top": _Entry("engine.cli.top:top", "Show a store in the terminal, with keys to act."),

@@ -41,6 +41,7 @@ class Kind(Enum):
                   refused, nothing, applied), reason, changes, limit_changes; with applied: specs, limits
     facts         symbol, what, value                 closes, bars (the last close), listing sizes, opening move,
                                                   dividend (ex_date)
+    prices        prices {symbol: price}              where underlyings stand, by the minute; of no turn
     account       net_liquidation, cash, buying_power
     batch         boundaries of a turn without lockstep: messages counted
     promotion     the whole Promotion                 a bot may trade the account of this store with real money
@@ -67,6 +68,7 @@ class Kind(Enum):
     WEBHOOK = "webhook"
     RELOAD = "reload"
     FACTS = "facts"
+    PRICES = "prices"
     ACCOUNT = "account"
     BATCH = "batch"  # of stores written before there were recordings
     PROMOTION = "promotion"

@@ -26,6 +26,7 @@ from engine.run.heartbeat import Heartbeat
 from engine.run.inbox import Inbox
 from engine.run.log_file import LogLimits
 from engine.run.loop import INBOX_EVERY, STOPPED, Loop
+from engine.run.price_notes import PriceNotes
 from engine.run.reload import Reloader
 from engine.run.replay.head import tape_folder, told_head
 from engine.run.reread import LiveRun, told_limits, told_sources, told_specs
@@ -172,6 +173,7 @@ def _assemble(
     )
     pinned = {text.digest: compile_text(text) for text in resumed.texts}
     install = resumed.install or options.install or secrets.token_hex(3)
+    prices = PriceNotes()
     inbox = Inbox(options.store, asyncio.get_running_loop().time, is_simulated=world.ib.link.is_lockstep)
     program = desk.program(install, pinned, options.line_limit)
     tape: Recorder | NoTape = NoTape()
@@ -186,7 +188,7 @@ def _assemble(
         broker=world.ib.broker,
         journal=journal,
         inbox=inbox.read,
-        watcher=lambda _, now: watcher(run, now),
+        watcher=lambda _, now: _watched(run, prices, watcher, now),
         guard=Guard(journal.check_held).look,
         inbox_every=options.inbox_every,
         is_patient=options.waits_for_gateway,
@@ -207,6 +209,13 @@ def _assemble(
     _guard(run, journal)
     journal.append([_start_record(run, journal.epoch)], durable=True)
     return run
+
+
+def _watched(run: Run, prices: PriceNotes, watcher: Watcher, at: datetime) -> None:
+    """End a batch: keep the prices of its minute, then show it."""
+    if (found := prices.due(run.loop.program, run.loop.state, at)) is not None:
+        run.loop.note(found)
+    watcher(run, at)
 
 
 def _guard(run: Run, journal: SqlJournal) -> None:

@@ -14,11 +14,12 @@ from starlette.exceptions import HTTPException
 
 from engine.model.errors import RulebotError
 from engine.store.place import Place
-from engine.web import hooks, pages, rest, scan_page
-from engine.web.access import COOKIE, SESSION_SECONDS, Access, Gate, Sessions
+from engine.web import chart_pages, hooks, pages, preview_page, rest, scan_page
+from engine.web.access import COOKIE, Access, Gate, Sessions
 from engine.web.hooks import Door
 from engine.web.live import Live
 from engine.web.metrics import exposition as metrics
+from engine.web.session_file import SESSION_SECONDS, SessionFile
 
 log = logging.getLogger(__name__)
 _CODES = {
@@ -42,13 +43,15 @@ def application(
     stopping: Callable[[], bool] = lambda: False,
     elapsed: Callable[[], float] = time.monotonic,
     door: Door | None = None,
+    kept: SessionFile | None = None,
 ) -> FastAPI:
     """Return the application over a store. `live` shows an engine of this process; without one the store is shown.
 
-    door: lets web hooks in; without one there is no such path.
+    door: lets web hooks in; without one there is no such path. kept: where sessions are kept over restarts; without it
+    they end with this server.
     """
     live = live or Live(store)
-    sessions = Sessions(replace(access, takes_hooks=door is not None), elapsed)
+    sessions = Sessions(replace(access, takes_hooks=door is not None), elapsed, kept or SessionFile(None, elapsed))
     app = FastAPI(
         title="rulebot",
         description="What bots do, and requests left for their engine.",
@@ -59,6 +62,8 @@ def application(
     )
     app.include_router(rest.router(store, live))
     app.include_router(scan_page.router(store))
+    app.include_router(preview_page.router(store, live))
+    app.include_router(chart_pages.router(store))
     app.include_router(metrics.router(store, live))
     if door is not None:
         app.include_router(hooks.router(door))

@@ -1,8 +1,8 @@
 """One day through the wire, through its replay, and as a past session under another broker: the same decisions.
 
 A past session has a broker of its own, whose fills are not those of the wire. So what is compared is what each bot
-sends first, to the cent: until an answer comes, nothing of the broker is in it. A bot with a universe is left out there,
-since which of its symbols have market data lines follows from what the others hold. The replay is compared whole.
+sends first, to the cent: until an answer comes, nothing of the broker is in it. A bot with a universe is left out of
+that, since which of its symbols have market data lines follows from what the others hold. The replay is compared whole.
 """
 
 from datetime import datetime

@@ -26,7 +26,7 @@ from tests.e2e.findings import EXIT_KINDS, fired, problems_of
 from tests.e2e.worlds import FIRST_BOTS, check_replays, run_days, spec_files
 
 STILL_MARKET = Path(__file__).parent / "markets" / "standing_still.yaml"
-NOT_OF_TURNS = (Kind.RUN_STARTED, Kind.RUN_ENDED)
+NOT_OF_TURNS = (Kind.RUN_STARTED, Kind.RUN_ENDED, Kind.PRICES)
 FAST = 4000.0
 """Simulated seconds in a second, for a day that is paced by the clock and still short."""
 
