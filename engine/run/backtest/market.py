@@ -34,6 +34,7 @@ class DayMarket:
         self.board = board
         self.previous = previous
         self.place = -1
+        self.is_behind = False
         times = day.times
         self.spacing = float(np.median(np.diff(times))) if len(times) > 1 else OPTION_AGE
         self.is_dense = self.spacing <= FEED_SILENCE
@@ -82,11 +83,16 @@ class DayMarket:
 
     def write(self, place: int) -> tuple[int, ...]:
         """Go to an instant and write what is known then; return the rows that are told."""
-        self.place = place
+        self.place, self.is_behind = place, False
         return self._write_all(is_new=False)
+
+    def skip(self, place: int) -> None:
+        """Go to an instant that nobody reads: the board follows with the next `write` or `refresh`."""
+        self.place, self.is_behind = place, True
 
     def refresh(self) -> tuple[int, ...]:
         """Write what stands once more: for rows that have just been asked for."""
+        self.is_behind = False
         return self._write_all(is_new=True) if self.place >= 0 else ()
 
     def forget(self) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from engine.adapters.history.day import Finding, HistoryDay, Severity, Source
 from engine.compile.series import DAY, Series
 from engine.evaluate.measure_bars import last_end
-from engine.model.command import Watch
+from engine.model.command import Inquire, Watch
 from engine.model.contract import Contract, Underlying
 from engine.model.errors import InvariantError, StoreError
 from engine.model.event import AccountReport, BarsReport, Event, MarketMoved
@@ -34,8 +34,9 @@ from engine.run.backtest.market import DayMarket
 from engine.run.backtest.notes import HELD, REGIME
 from engine.run.prepare import needed_bars, prepare
 from engine.run.pretend_broker import expired
+from engine.turn.daily import OPENING_MINUTES
 from engine.turn.program import CompiledBot, Program
-from engine.turn.state import State
+from engine.turn.state import NEVER, State
 from engine.turn.turn import begin, turn
 from engine.turn.work import Turn
 
@@ -70,7 +71,7 @@ class Walk:
     """An engine that lives in the past. `state` None has not begun; `begin` starts it, from a state if one is kept.
 
     sees: is shown each session's data before it is walked through, and may hand back another (the look-ahead check).
-    observed: is told the engine's state after each instant.
+    observed: is told the engine's state after each instant. skips: passes instants by at which nobody reads anything.
     """
 
     program: Program
@@ -79,6 +80,7 @@ class Walk:
     fills: FillModel
     cash: Decimal
     number: int = 1
+    skips: bool = True
     state: State | None = None
     board: Board = field(default_factory=Board)
     sees: Callable[[HistoryDay], HistoryDay] = lambda day: day
@@ -236,9 +238,12 @@ class Walk:
         now = self.now.timestamp()
         rows: tuple[int, ...] = ()
         if place > market.place:
-            rows = market.write(place)
             self._note_regime(session, market, place)
-        elif self.fresh_at is not None and self.now >= self.fresh_at:
+            if self.skips and self._is_idle(session, market):
+                market.skip(place)
+                return
+            rows = market.write(place)
+        elif market.is_behind or (self.fresh_at is not None and self.now >= self.fresh_at):
             rows = market.refresh()
         if self.fresh_at is not None and self.now >= self.fresh_at:
             self.fresh_at = None
@@ -250,6 +255,25 @@ class Walk:
         self._end(session, market.day)
         assert self.state is not None
         self.observed(self.state, self.now)
+
+    def _is_idle(self, session: Session, market: DayMarket) -> bool:
+        """Say whether a turn could do nothing now but ask the broker of what is over: nobody reads what moves.
+
+        So it is while nothing is held and no order works, once the open's move is known, for bots whose day is done or
+        whose window is far. What is streamed, and who is looked at by the clock, is asked of the state itself.
+        """
+        state, broker = self.state, self.broker
+        assert state is not None
+        assert broker is not None
+        if state.active or state.live or broker.working or self.queue or market.is_dense:
+            return False
+        if state.indexed != state.board.version or state.doubts or state.uncovered:
+            return False
+        if self.now < session.open + OPENING_MINUTES or self.now >= session.close or self.fresh_at is not None:
+            return False
+        if state.watch_at is None or self.now >= state.watch_at or self.now >= min(state.wakes.values(), default=NEVER):
+            return False
+        return not any(state.dependents.get(row) for row in state.board.rows.values())
 
     def _note_regime(self, session: Session, market: DayMarket, place: int) -> None:
         """Record the first VIX of the session, by which results are told apart."""
@@ -334,8 +358,13 @@ class Walk:
             if isinstance(command, Watch):
                 self.feed.watch(command.contracts)
                 self.fresh_at = self.now + SOON
-            else:
+            elif not isinstance(command, Inquire) or self._is_owed_an_answer():
                 self.queue.extend(self.broker.take(command, self.now))
+
+    def _is_owed_an_answer(self) -> bool:
+        """Say whether a list of open orders could tell the engine anything: here no message is ever lost."""
+        assert self.state is not None
+        return bool(self.state.live or self.state.doubts or self.state.risen or self.state.absent)
 
 
 def at_once(events: AsyncIterator[Event]) -> Iterator[Event]:
