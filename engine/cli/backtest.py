@@ -14,6 +14,7 @@ from engine.cli.paths import SPECS
 from engine.model.errors import MisuseError, StoreError
 
 if TYPE_CHECKING:
+    from engine.run.backtest.fills import FillModel
     from engine.run.backtest.results import Results
     from engine.run.backtest.run import BacktestOptions, Told
     from engine.run.desk import Desk
@@ -33,7 +34,7 @@ FIRST, LAST = date(1980, 1, 1), date(2100, 1, 1)
     default="natural",
     show_default=True,
     metavar="MODEL",
-    help="What orders fill at: natural, mid, or mid+0.3 (a part of the width).",
+    help="What orders fill at: natural, mid, mid+0.3 (a part of the width), or from:STORE (as entries did there).",
 )
 @click.option("--cash", default="1000000", show_default=True, metavar="DOLLARS", help="What the account begins with.")
 @click.option("--lines", type=click.IntRange(1), default=90, show_default=True, help="Market data lines at most.")
@@ -197,7 +198,6 @@ def _desk(specs: tuple[str, ...], options: dict[str, Any]) -> "Desk":
 def _asked(options: dict[str, Any]) -> "BacktestOptions":
     """Return the options. Raises: MisuseError, StoreError."""
     from engine.adapters.history.open import open_source
-    from engine.run.backtest.fills import fill_model
     from engine.run.backtest.run import BacktestOptions
 
     first, last = _day(options["first"]), _day(options["last"])
@@ -214,12 +214,26 @@ def _asked(options: dict[str, Any]) -> "BacktestOptions":
         first=first,
         last=last,
         store=options["store"] or _new_store(first, last),
-        fills=fill_model(options["fills"]),
+        fills=_fills(options["fills"]),
         cash=_cash(options["cash"]),
         lines=options["lines"],
         workers=options["workers"] or _cores(),
         resumes=options["resume"],
     )
+
+
+def _fills(text: str) -> "FillModel":
+    """Return the fill model of the words, or of the entries that a store holds. Raises: MisuseError, StoreError."""
+    from engine.run.backtest.fills import fill_model
+
+    kind, _, store = text.partition(":")
+    if kind != "from" or not store:
+        return fill_model(text)
+    from engine.run.backtest.calibrate import calibrated
+    from engine.store.place import place_of
+
+    place = place_of(store)
+    return calibrated(place, str(place))
 
 
 def _day(found: datetime | None) -> date | None:

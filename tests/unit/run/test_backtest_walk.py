@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from past_days import PastDays
 
+from benchmarks.engine_desk import compiled
+from benchmarks.task import variants
 from engine.adapters.history.day import DailyBar, HistoryDay, Source
 from engine.model.errors import MisuseError
 from engine.model.events import event_calendar
@@ -18,6 +20,7 @@ from engine.model.session import Session
 from engine.record.record import Kind, Record
 from engine.run.audit.audit import audit_store
 from engine.run.backtest import market as markets
+from engine.run.backtest.calibrate import calibrated
 from engine.run.backtest.document import text_of
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import fill_model
@@ -28,6 +31,7 @@ from engine.run.backtest.walk import Walk
 from engine.run.calendars import shipped_dates
 from engine.run.desk import Desk, load_desk
 
+SPECS = Path(__file__).parents[3] / "specs"
 FIRST, LAST = date(2026, 9, 1), date(2026, 9, 10)
 CONDOR = """
 rulebot: 1
@@ -159,6 +163,43 @@ def test_greeks_that_the_source_lacks_are_those_of_the_model(tmp_path: Path) -> 
     lacking = run(desk, tmp_path / "two.db", PastDays(has_greeks=False))
     same = sum(a.structure == b.structure for a, b in zip(given.trades, lacking.trades, strict=True))
     assert same >= len(given.trades) - 2
+
+
+def test_fills_are_measured_by_those_of_a_store(tmp_path: Path) -> None:
+    desk, source, last = (
+        desk_of(tmp_path, CONDOR.replace("tries: 4", "tries: 9")),
+        PastDays(strikes=25),
+        date(2026, 9, 18),
+    )
+    run(desk, tmp_path / "natural.db", source, last=last, fills=fill_model("natural"))
+    run(desk, tmp_path / "mid.db", source, last=last)
+    run(desk, tmp_path / "few.db", source, last=FIRST)
+    with pytest.raises(MisuseError, match="holds 1 filled entries"):
+        calibrated(tmp_path / "few.db", "few.db")
+    assert calibrated(tmp_path / "mid.db", "mid.db").part <= 0.05
+    assert 0.3 < calibrated(tmp_path / "natural.db", "natural.db").part <= 0.5
+
+
+@pytest.mark.parametrize("spec", ["dte0_condor", "calm_tape_condor", "vertical_switch"])
+def test_instants_that_nobody_reads_change_nothing(spec: str) -> None:
+    desk, source = load_desk([str(SPECS / f"{spec}.yaml")], {}, None), PastDays(strikes=25, expiries=2)
+    every = Walk(desk.program("t", {}, 90), source, calendar(), fill_model("mid"), Decimal(100_000), skips=False)
+    told = [record for done in every.through(FIRST, date(2026, 9, 2)) for record in done.records]
+    assert records(desk, source, last=date(2026, 9, 2)) == told
+
+
+@pytest.mark.long
+def test_instants_that_nobody_reads_change_nothing_of_a_hundred_bots() -> None:
+    source = PastDays(strikes=30)
+    for first in range(0, 100, 20):
+        program = compiled(variants(100)[first : first + 20])
+        walks = [
+            Walk(program, source, calendar(), fill_model("natural"), Decimal(100_000), skips=skips)
+            for skips in (True, False)
+        ]
+        told = [[each for done in one.through(FIRST, date(2026, 9, 29)) for each in done.records] for one in walks]
+        assert len(told[0]) > 5000
+        assert told[0] == told[1]
 
 
 # ---------------------------------------------------------------- expiry
