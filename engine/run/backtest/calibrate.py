@@ -1,8 +1,8 @@
 """How far from the mid a person's own entries have filled, in widths: the fill model that a store of theirs gives.
 
 Of each filled entry the quotes of its legs when they were chosen are on record, and so is the mid at which the order
-was first priced. The part of the width by which the fill was worse than that mid is what a model is made of; its median is
-taken, which a few strange fills do not move. Fills better than the mid count as at mid, worse than natural as natural.
+was first priced. The part of the width by which the fill was worse than that mid is what a model is made of; its median
+is taken, which a few strange fills do not move. Fills better than the mid count as at mid, worse than natural as natural.
 """
 
 import json

@@ -169,7 +169,7 @@ def test_fills_are_measured_by_those_of_a_store(tmp_path: Path) -> None:
     desk, source, last = (
         desk_of(tmp_path, CONDOR.replace("tries: 4", "tries: 9")),
         PastDays(strikes=25),
-        date(2026, 9, 18),
+        date(2026, 9, 15),
     )
     run(desk, tmp_path / "natural.db", source, last=last, fills=fill_model("natural"))
     run(desk, tmp_path / "mid.db", source, last=last)
