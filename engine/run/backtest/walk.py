@@ -209,7 +209,9 @@ class Walk:
         assert self.broker is not None
         coming = agenda[0][0] if agenda else datetime.max.replace(tzinfo=UTC)
         found = [at for at in (self.fresh_at, self.broker.next_at(self.now)) if at is not None]
-        if not self._only_looks_again():
+        if self.skips and self._is_idle(market.session, market):
+            found.append(min(self.state.wakes.values(), default=NEVER))
+        elif not self._only_looks_again():
             found.append(self.state.step_at if self.state.step_at > self.now else self.now + SOON)
         soonest = min(found, default=coming)
         if soonest >= coming:
