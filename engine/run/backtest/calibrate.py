@@ -2,7 +2,8 @@
 
 Of each filled entry the quotes of its legs when they were chosen are on record, and so is the mid at which the order
 was first priced. The part of the width by which the fill was worse than that mid is what a model is made of; its median
-is taken, which a few strange fills do not move. Fills better than the mid count as at mid, worse than natural as natural.
+is taken, which a few strange fills do not move. Fills better than the mid count as at mid, and worse than natural as
+natural.
 """
 
 import json

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import chain
 
 import numpy as np
 
@@ -32,26 +31,17 @@ from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import FillModel
 from engine.run.backtest.market import DayMarket
 from engine.run.backtest.notes import HELD, REGIME
+from engine.run.backtest.waking import AM_SETTLES, BARS_LAG, ENDS, SETTLES, agenda_of, is_idle, only_looks_again
 from engine.run.prepare import needed_bars, prepare
 from engine.run.pretend_broker import expired
-from engine.turn.daily import OPENING_MINUTES
 from engine.turn.program import CompiledBot, Program
 from engine.turn.state import NEVER, State
 from engine.turn.turn import begin, turn
 from engine.turn.work import Turn
 
 BEFORE_OPEN = timedelta(minutes=1)
-SETTLES = timedelta(minutes=5)
-"""After the close, when the account no longer has what has expired."""
-ENDS = SETTLES + timedelta(minutes=1)
-AM_SETTLES = timedelta(minutes=30)
-"""After the open, when options that settle at opening prints leave the account."""
 SOON = timedelta(seconds=1)
 """When an engine is asked again that is due at once, and when it hears of what it has just begun to stream."""
-LOOKS_AGAIN = timedelta(seconds=10)
-"""A wake that is nearer than this has a reason of its own."""
-BARS_LAG = timedelta(seconds=5)
-"""How long after its end a bar is told, as live."""
 WAKES_AT_MOST = 200_000
 """Turns of one session; more means that the engine asks to be woken again and again."""
 
@@ -174,11 +164,10 @@ class Walk:
     # ------------------------------------------------------------ one session
 
     def _run(self, session: Session, market: DayMarket) -> None:
-        agenda = self._agenda(session, market)
-        ends = session.close + ENDS
+        agenda = agenda_of(self.program, session, market.day.times, self.now)
         for _ in range(WAKES_AT_MOST):
             coming = self._next(agenda, market)
-            if coming > ends:
+            if coming > session.close + ENDS:
                 return
             place = market.place
             while agenda and agenda[0][0] <= coming:
@@ -187,53 +176,28 @@ class Walk:
             self._step(session, market, place)
         raise InvariantError(f"the engine asks to be woken again and again, now at {self.now}")
 
-    def _agenda(self, session: Session, market: DayMarket) -> deque[tuple[datetime, int]]:
-        """Return when something happens by itself: instants of the data with their places, and clock times."""
-        begins, ends = self.now.timestamp(), (session.close + ENDS).timestamp()
-        times = market.day.times
-        data = [
-            (datetime.fromtimestamp(at, UTC), place) for place, at in enumerate(times.tolist()) if begins <= at <= ends
-        ]
-        clock = {session.open, session.close, session.open + AM_SETTLES, session.close + SETTLES, session.close + ENDS}
-        for bot in chain(self.program.bots.values(), self.program.pinned.values()):
-            clock.update(bot.instants(session))
-        for _, seconds in needed_bars(self.program.bots.values()):
-            if seconds != DAY:
-                ended = np.arange(session.open.timestamp() + seconds, session.close.timestamp() + 1, seconds)
-                clock.update(datetime.fromtimestamp(at, UTC) + BARS_LAG for at in ended.tolist())
-        return deque(sorted([*data, *((at, -1) for at in clock if at > self.now)]))
-
     def _next(self, agenda: deque[tuple[datetime, int]], market: DayMarket) -> datetime:
         """Return the next instant: of the data or the clock, or one that the engine or the broker waits for."""
         assert self.state is not None
         assert self.broker is not None
         coming = agenda[0][0] if agenda else datetime.max.replace(tzinfo=UTC)
         found = [at for at in (self.fresh_at, self.broker.next_at(self.now)) if at is not None]
-        if self.skips and self._is_idle(market.session, market):
+        if self._is_idle(market):
             found.append(min(self.state.wakes.values(), default=NEVER))
-        elif not self._only_looks_again():
+        elif not only_looks_again(self.program, self.state, self.now):
             found.append(self.state.step_at if self.state.step_at > self.now else self.now + SOON)
         soonest = min(found, default=coming)
         if soonest >= coming:
             return coming
         return soonest if market.is_dense or market.stands(soonest.timestamp()) else coming
 
-    def _only_looks_again(self) -> bool:
-        """Say whether the engine is woken only to look at the same market again, as it does every 15 seconds."""
-        state = self.state
-        assert state is not None
-        if state.step_at < self.now + LOOKS_AGAIN or state.indexed != state.board.version or state.live:
+    def _is_idle(self, market: DayMarket) -> bool:
+        """Say whether this instant may be passed by: nobody reads what moves, and nothing is on its way."""
+        assert self.state is not None
+        assert self.broker is not None
+        if not self.skips or market.is_dense or self.broker.working or self.queue or self.fresh_at is not None:
             return False
-        if any(state.positions[name].state != "open" for name in state.active):
-            return False
-        for name, bot in self.program.bots.items():
-            of_bot = state.bots[name]
-            entry = bot.plan.entry
-            if entry.every is not None or entry.again or of_bot.unknown_since:
-                return False
-            if any(each.count for each in of_bot.confirming.values()):
-                return False
-        return True
+        return is_idle(self.state, market.session, self.now)
 
     def _step(self, session: Session, market: DayMarket, place: int) -> None:
         assert self.broker is not None
@@ -241,7 +205,7 @@ class Walk:
         rows: tuple[int, ...] = ()
         if place > market.place:
             self._note_regime(session, market, place)
-            if self.skips and self._is_idle(session, market):
+            if self._is_idle(market):
                 market.skip(place)
                 return
             rows = market.write(place)
@@ -257,25 +221,6 @@ class Walk:
         self._end(session, market.day)
         assert self.state is not None
         self.observed(self.state, self.now)
-
-    def _is_idle(self, session: Session, market: DayMarket) -> bool:
-        """Say whether a turn could do nothing now but ask the broker of what is over: nobody reads what moves.
-
-        So it is while nothing is held and no order works, once the open's move is known, for bots whose day is done or
-        whose window is far. What is streamed, and who is looked at by the clock, is asked of the state itself.
-        """
-        state, broker = self.state, self.broker
-        assert state is not None
-        assert broker is not None
-        if state.active or state.live or broker.working or self.queue or market.is_dense:
-            return False
-        if state.indexed != state.board.version or state.doubts or state.uncovered:
-            return False
-        if self.now < session.open + OPENING_MINUTES or self.now >= session.close or self.fresh_at is not None:
-            return False
-        if state.watch_at is None or self.now >= state.watch_at or self.now >= min(state.wakes.values(), default=NEVER):
-            return False
-        return not any(state.dependents.get(row) for row in state.board.rows.values())
 
     def _note_regime(self, session: Session, market: DayMarket, place: int) -> None:
         """Record the first VIX of the session, by which results are told apart."""

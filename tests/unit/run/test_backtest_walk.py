@@ -121,7 +121,7 @@ def records(desk: Desk, source: Source, first: date = FIRST, last: date = LAST) 
 
 
 def test_a_backtest_is_a_store_whose_invariants_hold(tmp_path: Path) -> None:
-    found = run(desk_of(tmp_path, CONDOR), tmp_path / "x.db", PastDays())
+    found = run(desk_of(tmp_path, CONDOR), tmp_path / "x.db", PastDays(every=3))
     assert found.all.trades == len(found.days) == 7
     assert found.profit == sum((trade.net for trade in found.trades), Decimal(0)) == found.all.net
     assert found.days[-1].equity == Decimal(1_000_000) + found.profit
@@ -129,7 +129,7 @@ def test_a_backtest_is_a_store_whose_invariants_hold(tmp_path: Path) -> None:
 
 
 def test_processes_and_an_interruption_change_nothing(tmp_path: Path) -> None:
-    desk, source = desk_of(tmp_path, CONDOR), PastDays(strikes=25)
+    desk, source = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25)
     whole = text_of(run(desk, tmp_path / "one.db", source))
     assert text_of(run(desk, tmp_path / "two.db", source, workers=2)) == whole
     run(desk, tmp_path / "three.db", source, last=date(2026, 9, 4))
@@ -138,7 +138,7 @@ def test_processes_and_an_interruption_change_nothing(tmp_path: Path) -> None:
 
 
 def test_what_is_held_over_night_is_taken_up_after_an_interruption(tmp_path: Path) -> None:
-    desk, source = desk_of(tmp_path, HELD), PastDays(expiries=3, strikes=25)
+    desk, source = desk_of(tmp_path, HELD), PastDays(every=3, expiries=3, strikes=25)
     whole = run(desk, tmp_path / "one.db", source)
     assert {trade.entered[:10] == (trade.left or "")[:10] for trade in whole.trades} == {False}
     run(desk, tmp_path / "two.db", source, last=date(2026, 9, 3))
@@ -149,7 +149,7 @@ def test_what_is_held_over_night_is_taken_up_after_an_interruption(tmp_path: Pat
 
 
 def test_a_store_is_not_written_twice_nor_gone_on_with_otherwise(tmp_path: Path) -> None:
-    desk, source, store = desk_of(tmp_path, CONDOR), PastDays(strikes=25), tmp_path / "x.db"
+    desk, source, store = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25), tmp_path / "x.db"
     run(desk, store, source, last=FIRST)
     with pytest.raises(MisuseError, match="is there already"):
         run(desk, store, source)
@@ -159,8 +159,8 @@ def test_a_store_is_not_written_twice_nor_gone_on_with_otherwise(tmp_path: Path)
 
 def test_greeks_that_the_source_lacks_are_those_of_the_model(tmp_path: Path) -> None:
     desk = desk_of(tmp_path, CONDOR)
-    given = run(desk, tmp_path / "one.db", PastDays())
-    lacking = run(desk, tmp_path / "two.db", PastDays(has_greeks=False))
+    given = run(desk, tmp_path / "one.db", PastDays(every=3))
+    lacking = run(desk, tmp_path / "two.db", PastDays(every=3, has_greeks=False))
     same = sum(a.structure == b.structure for a, b in zip(given.trades, lacking.trades, strict=True))
     assert same >= len(given.trades) - 2
 
@@ -168,7 +168,7 @@ def test_greeks_that_the_source_lacks_are_those_of_the_model(tmp_path: Path) -> 
 def test_fills_are_measured_by_those_of_a_store(tmp_path: Path) -> None:
     desk, source, last = (
         desk_of(tmp_path, CONDOR.replace("tries: 4", "tries: 9")),
-        PastDays(strikes=25),
+        PastDays(every=3, strikes=25),
         date(2026, 9, 15),
     )
     run(desk, tmp_path / "natural.db", source, last=last, fills=fill_model("natural"))
@@ -182,7 +182,7 @@ def test_fills_are_measured_by_those_of_a_store(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("spec", ["dte0_condor", "calm_tape_condor", "vertical_switch"])
 def test_instants_that_nobody_reads_change_nothing(spec: str) -> None:
-    desk, source = load_desk([str(SPECS / f"{spec}.yaml")], {}, None), PastDays(strikes=25, expiries=2)
+    desk, source = load_desk([str(SPECS / f"{spec}.yaml")], {}, None), PastDays(every=3, strikes=25, expiries=2)
     every = Walk(desk.program("t", {}, 90), source, calendar(), fill_model("mid"), Decimal(100_000), skips=False)
     told = [record for done in every.through(FIRST, date(2026, 9, 2)) for record in done.records]
     assert records(desk, source, last=date(2026, 9, 2)) == told
@@ -209,7 +209,7 @@ def test_what_is_held_to_its_end_settles_at_the_official_level(tmp_path: Path) -
     def low(day: HistoryDay) -> HistoryDay:
         return replace(day, settled={("SPX", "SPXW"): 5000.0})
 
-    source = PastDays(expiries=3, strikes=25, change=low)
+    source = PastDays(every=3, expiries=3, strikes=25, change=low)
     found = [record for record in records(desk_of(tmp_path, HELD), source) if record.kind is Kind.SETTLEMENT]
     assert {record.data["level"] for record in found} == {"5000.0000"}
     assert len(found) == 2 * 5
@@ -217,7 +217,7 @@ def test_what_is_held_to_its_end_settles_at_the_official_level(tmp_path: Path) -
 
 def test_a_session_without_data_settles_what_expires_by_the_daily_bar(tmp_path: Path) -> None:
     gone = date(2026, 9, 4)
-    source = PastDays(expiries=4, strikes=25, missing=frozenset((gone,)))
+    source = PastDays(every=3, expiries=4, strikes=25, missing=frozenset((gone,)))
     found = [record for record in records(desk_of(tmp_path, HELD), source) if record.kind is Kind.SETTLEMENT]
     close = source.daily("SPX", date(2026, 9, 8), 1)[0]
     on_that_day = [record for record in found if record.at.date() == gone]
@@ -226,7 +226,7 @@ def test_a_session_without_data_settles_what_expires_by_the_daily_bar(tmp_path: 
 
 
 def test_a_session_that_is_refused_is_told_and_passed_by(tmp_path: Path) -> None:
-    source = PastDays(strikes=25, refused=frozenset((date(2026, 9, 2),)))
+    source = PastDays(every=3, strikes=25, refused=frozenset((date(2026, 9, 2),)))
     found = run(desk_of(tmp_path, CONDOR), tmp_path / "x.db", source, last=date(2026, 9, 3))
     assert [day.date.day for day in found.days] == [1, 3]
     assert [(each["severity"], each["text"]) for each in found.findings] == [
@@ -239,7 +239,7 @@ def test_a_session_that_is_refused_is_told_and_passed_by(tmp_path: Path) -> None
 
 def test_the_funnel_says_what_kept_a_bot_out(tmp_path: Path) -> None:
     text = CONDOR.replace("between: [10, 30]", "above: 50")
-    found = run(desk_of(tmp_path, text), tmp_path / "x.db", PastDays(strikes=25)).funnels[0]
+    found = run(desk_of(tmp_path, text), tmp_path / "x.db", PastDays(every=3, strikes=25)).funnels[0]
     assert (found.sessions, found.watched, found.entered) == (7, 7, 0)
     assert [(each.rule, each.sessions, each.false) for each in found.stopped] == [("vix", 7, 105.0)]
 
@@ -301,7 +301,10 @@ def leaky(desk: Desk, source: Source, kind: type[markets.DayMarket]) -> Walk:
 
 
 def test_nothing_looks_ahead(tmp_path: Path) -> None:
-    for text, source in ((CONDOR, PastDays(strikes=25)), (HELD, PastDays(strikes=25, expiries=2, has_greeks=False))):
+    for text, source in (
+        (CONDOR, PastDays(every=3, strikes=25)),
+        (HELD, PastDays(every=3, strikes=25, expiries=2, has_greeks=False)),
+    ):
         desk = desk_of(tmp_path, text)
         found = check_look_ahead(lambda each, desk=desk: walk(desk, each), source, FIRST, date(2026, 9, 4))
         assert found.leaks == ()
@@ -312,11 +315,11 @@ def test_nothing_looks_ahead(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("kind", "text"), [(FutureQuotes, CONDOR), (WholeRange, RANGED)])
 def test_a_market_that_looks_ahead_is_caught(kind: type[markets.DayMarket], text: str, tmp_path: Path) -> None:
     desk = desk_of(tmp_path, text)
-    found = check_look_ahead(lambda each: leaky(desk, each, kind), PastDays(strikes=25), FIRST, LAST)
+    found = check_look_ahead(lambda each: leaky(desk, each, kind), PastDays(every=3, strikes=25), FIRST, LAST)
     assert found.leaks
 
 
 def test_a_source_that_looks_ahead_is_caught(tmp_path: Path) -> None:
     desk = desk_of(tmp_path, RISEN)
-    found = check_look_ahead(lambda each: walk(desk, TodaysBars(each)), PastDays(strikes=25), FIRST, LAST)
+    found = check_look_ahead(lambda each: walk(desk, TodaysBars(each)), PastDays(every=3, strikes=25), FIRST, LAST)
     assert found.leaks
