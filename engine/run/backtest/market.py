@@ -15,7 +15,7 @@ from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.market import Board
 from engine.model.quotes import FEED_SILENCE, OPTION_AGE
 from engine.model.session import Session
-from engine.run.backtest.surface import GREEKS, Surface
+from engine.run.backtest.surface import GREEKS, surface_of
 
 SHARE_SPREAD = 0.02
 """Dollars between bid and ask of a share, of which sources of options bring the level alone."""
@@ -40,7 +40,7 @@ class DayMarket:
         self.is_dense = self.spacing <= FEED_SILENCE
         self.stands_for = FEED_SILENCE if self.is_dense else min(1.5 * self.spacing, OPTION_AGE)
         self._columns = {option: place for place, option in enumerate(day.options)}
-        self._surface = Surface(day, session)
+        self._surface = surface_of(day, session)
         self._ranges = {symbol: _ranges(day.times, level, session) for symbol, level in day.levels.items()}
         self._counts = {symbol: self._traded(symbol) for symbol in day.levels} if _is_running(day.volume) else {}
         self._given = {name: column for name in (*_TOLD, *GREEKS) if (column := self._instants(name)) is not None}

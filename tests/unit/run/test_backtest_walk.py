@@ -189,6 +189,7 @@ def test_instants_that_nobody_reads_change_nothing(spec: str) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(1800)
 def test_instants_that_nobody_reads_change_nothing_of_a_hundred_bots() -> None:
     source = PastDays(strikes=30)
     for first in range(0, 100, 20):
