@@ -90,8 +90,8 @@ def place_of(source: Source, name: str) -> Place:
     """Return the place of a name in a document without others above it. Raises: MisuseError."""
     path = _path(source, name)
     form = source.written(path)
-    if form.startswith("$"):
-        form = source.written(("parameters", form[1:]))
+    if ("parameters", form.removeprefix("$")) in source.values:
+        form = source.written(("parameters", form.removeprefix("$")))
     return Place(source.values[path], form)
 
 

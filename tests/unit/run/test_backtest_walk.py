@@ -128,10 +128,16 @@ def test_a_backtest_is_a_store_whose_invariants_hold(tmp_path: Path) -> None:
     assert all(verdict.holds for verdict in audit_store(tmp_path / "x.db"))
 
 
-def test_processes_and_an_interruption_change_nothing(tmp_path: Path) -> None:
+@pytest.mark.long
+def test_ci_several_processes_record_what_one_does(tmp_path: Path) -> None:
     desk, source = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25)
     whole = text_of(run(desk, tmp_path / "one.db", source))
     assert text_of(run(desk, tmp_path / "two.db", source, workers=2)) == whole
+
+
+def test_an_interruption_changes_nothing(tmp_path: Path) -> None:
+    desk, source = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25)
+    whole = text_of(run(desk, tmp_path / "one.db", source))
     run(desk, tmp_path / "three.db", source, last=date(2026, 9, 4))
     went_on = run(desk, tmp_path / "three.db", source, resumes=True)
     assert text_of(went_on).replace('"to": "2026-09-04"', '"to": "2026-09-10"') == whole
