@@ -80,6 +80,21 @@ exits:
 risk: {max_loss_per_trade: $2000}
 """
 
+ASSIGNED = """
+rulebot: 1
+name: assigned
+about: Sells a put and takes the shares.
+underlying: SPY
+entry: {at: "10:00"}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {at: spot, multiple_of: 5}}
+order: {start: mid, step: 0.05, wait: 10s, tries: 8, then: cancel}
+exits:
+  - at_expiry: settle
+risk: {undefined_risk: allow}
+"""
+
 
 def calendar():
     return event_calendar(shipped_dates())
@@ -239,6 +254,51 @@ def test_a_session_that_is_refused_is_told_and_passed_by(tmp_path: Path) -> None
     assert [(each["severity"], each["text"]) for each in found.findings] == [
         ("refused", "2026-09-02: 2026-09-02.csv:7: the row is stale")
     ]
+
+
+def test_options_of_the_morning_settlement_end_with_the_next_open(tmp_path: Path) -> None:
+    source = PastDays(every=3, expiries=3, strikes=25, trading_class="SPX")
+    text = HELD.replace("{dte: 1}", "{dte: 1, class: SPX}")
+    found = records(desk_of(tmp_path, text), source, last=date(2026, 9, 8))
+    settled = [record for record in found if record.kind is Kind.SETTLEMENT]
+    morning = source.day(date(2026, 9, 3))
+    of_that_day = [record for record in settled if record.at.date() == morning.date]
+    assert {f"{record.at:%H:%M}" for record in settled} == {"14:00"}
+    assert {record.data["level"] for record in of_that_day} == {f"{morning.levels['SPX'][0]:.4f}"}
+    assert settled[0].at.date() == date(2026, 9, 3)
+
+
+def test_shares_that_are_assigned_count_in_the_account_by_their_price(tmp_path: Path) -> None:
+    def above(day: HistoryDay) -> HistoryDay:
+        levels = {**day.levels, "SPY": np.linspace(day.levels["SPY"][0], day.levels["SPY"][0] - 30.0, len(day.times))}
+        return replace(day, levels=levels)
+
+    source = PastDays(every=3, strikes=25, symbol="SPY", trading_class="SPY", change=above)
+    found = run(desk_of(tmp_path, ASSIGNED), tmp_path / "x.db", source, last=FIRST)
+    (trade,), day = found.trades, source.day(FIRST)
+    strike = float(trade.structure.partition("p")[0])
+    lost = 100.0 * (strike - float(day.levels["SPY"][-1]))
+    assert (trade.reason, trade.net > 0) == ("assigned", True)
+    assert float(found.profit) == pytest.approx(float(trade.net) - lost, abs=0.01)
+    went_on = run(desk_of(tmp_path, ASSIGNED), tmp_path / "x.db", source, last=date(2026, 9, 2), resumes=True)
+    whole = run(desk_of(tmp_path, ASSIGNED), tmp_path / "y.db", source, last=date(2026, 9, 2))
+    assert [each.equity for each in went_on.days] == [each.equity for each in whole.days]
+
+
+def test_no_more_fills_than_is_quoted(tmp_path: Path) -> None:
+    def sized(day: HistoryDay) -> HistoryDay:
+        size = np.full(day.bid.shape, 2.0)
+        return replace(day, bid_size=size, ask_size=size)
+
+    desk = desk_of(
+        tmp_path, CONDOR.replace("underlying: SPX", "underlying: SPX\nquantity: 5").replace("$1000", "$9000")
+    )
+    found = records(desk, PastDays(every=1, strikes=25, change=sized), last=FIRST)
+    counts = [
+        record.data["quantity"] for record in found if record.kind is Kind.FILL and record.data["leg"] == "short_put"
+    ]
+    assert counts[0] == 2
+    assert max(int(str(each)) for each in counts) <= 2
 
 
 # ---------------------------------------------------------------- the funnel
