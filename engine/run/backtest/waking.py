@@ -56,18 +56,18 @@ def only_looks_again(program: Program, state: State, now: datetime) -> bool:
     return True
 
 
-def is_idle(state: State, session: Session, now: datetime) -> bool:
-    """Say whether a turn could do nothing now but ask the broker of what is over.
+def idle_until(state: State, session: Session, now: datetime) -> datetime | None:
+    """Return until when a turn could do nothing but ask the broker of what is over; None while one could do more.
 
     So it is while nothing is held and no order works, once the open's move is known, for bots whose day is done or
     whose window is far. What is streamed, and who is looked at by the clock, the state itself says.
     """
     if state.active or state.live or state.doubts or state.uncovered or state.indexed != state.board.version:
-        return False
-    if now < session.open + OPENING_MINUTES or now >= session.close:
-        return False
-    if state.watch_at is None or state.watch_at < now + LOOKS_AGAIN:  # what is streamed is still being chosen
-        return False
-    if now >= min(state.wakes.values(), default=NEVER):
-        return False
-    return not any(state.dependents.get(row) for row in state.board.rows.values())
+        return None
+    if now < session.open + OPENING_MINUTES or state.watch_at is None:
+        return None
+    if any(state.dependents.get(row) for row in state.board.rows.values()):
+        return None
+    choosing = state.watch_at - LOOKS_AGAIN  # before that what is streamed has been chosen
+    until = min(choosing, session.close, min(state.wakes.values(), default=NEVER))
+    return until if until > now else None

@@ -31,7 +31,16 @@ from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import FillModel
 from engine.run.backtest.market import DayMarket
 from engine.run.backtest.notes import HELD, REGIME
-from engine.run.backtest.waking import AM_SETTLES, BARS_LAG, ENDS, SETTLES, agenda_of, is_idle, only_looks_again
+from engine.run.backtest.waking import (
+    AM_SETTLES,
+    BARS_LAG,
+    ENDS,
+    SETTLES,
+    Agenda,
+    agenda_of,
+    idle_until,
+    only_looks_again,
+)
 from engine.run.prepare import needed_bars, prepare
 from engine.run.pretend_broker import expired
 from engine.turn.program import CompiledBot, Program
@@ -176,13 +185,14 @@ class Walk:
             self._step(session, market, place)
         raise InvariantError(f"the engine asks to be woken again and again, now at {self.now}")
 
-    def _next(self, agenda: deque[tuple[datetime, int]], market: DayMarket) -> datetime:
+    def _next(self, agenda: Agenda, market: DayMarket) -> datetime:
         """Return the next instant: of the data or the clock, or one that the engine or the broker waits for."""
         assert self.state is not None
         assert self.broker is not None
+        is_idle = self._pass_by(agenda, market)
         coming = agenda[0][0] if agenda else datetime.max.replace(tzinfo=UTC)
         found = [at for at in (self.fresh_at, self.broker.next_at(self.now)) if at is not None]
-        if self._is_idle(market):
+        if is_idle:
             found.append(min(self.state.wakes.values(), default=NEVER))
         elif not only_looks_again(self.program, self.state, self.now):
             found.append(self.state.step_at if self.state.step_at > self.now else self.now + SOON)
@@ -191,13 +201,20 @@ class Walk:
             return coming
         return soonest if market.is_dense or market.stands(soonest.timestamp()) else coming
 
-    def _is_idle(self, market: DayMarket) -> bool:
-        """Say whether this instant may be passed by: nobody reads what moves, and nothing is on its way."""
+    def _pass_by(self, agenda: Agenda, market: DayMarket) -> bool:
+        """Pass by the instants of the data at which nobody reads anything; say whether it is such a time."""
         assert self.state is not None
         assert self.broker is not None
-        if not self.skips or market.is_dense or self.broker.working or self.queue or self.fresh_at is not None:
+        if not self.skips or market.is_dense or self.broker.working or self.fresh_at is not None:
             return False
-        return is_idle(self.state, market.session, self.now)
+        if self.noted != market.session.date and REGIME in market.day.levels:
+            return False
+        until = idle_until(self.state, market.session, self.now)
+        if until is None:
+            return False
+        while agenda and agenda[0][1] >= 0 and agenda[0][0] < until:
+            market.skip(agenda.popleft()[1])
+        return True
 
     def _step(self, session: Session, market: DayMarket, place: int) -> None:
         assert self.broker is not None
@@ -205,9 +222,6 @@ class Walk:
         rows: tuple[int, ...] = ()
         if place > market.place:
             self._note_regime(session, market, place)
-            if self._is_idle(market):
-                market.skip(place)
-                return
             rows = market.write(place)
         elif market.is_behind or (self.fresh_at is not None and self.now >= self.fresh_at):
             rows = market.refresh()
