@@ -6,13 +6,13 @@ a task runs, how many there are, or whether one is done again because its proces
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 from engine.model.errors import MisuseError, StoreError
+from engine.run.backtest.run import several
 from engine.run.sweep.variant import Terms, Variant, evaluate
 
 Asked = tuple[int, tuple[str, ...], str]
@@ -59,11 +59,15 @@ def in_processes(workers: int) -> Runs:
         return here
 
     def runs(found: Sequence[Sequence[Asked]], terms: Terms) -> Iterator[list[Variant]]:
-        with ProcessPoolExecutor(min(workers, len(found)), mp_context=get_context("spawn")) as pool:
+        with several(min(workers, len(found)), _ready) as pool:
             for done in as_completed([pool.submit(evaluate, task, terms) for task in found]):
                 yield done.result()
 
     return runs
+
+
+def _ready() -> None:
+    """Begin a process of a sweep: a task brings all that it needs."""
 
 
 def on_cluster(address: str) -> Runs:

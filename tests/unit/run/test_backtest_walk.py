@@ -155,7 +155,7 @@ def test_an_interruption_changes_nothing(tmp_path: Path) -> None:
     whole = text_of(run(desk, tmp_path / "one.db", source))
     run(desk, tmp_path / "three.db", source, last=date(2026, 9, 4))
     went_on = run(desk, tmp_path / "three.db", source, resumes=True)
-    assert text_of(went_on).replace('"to": "2026-09-04"', '"to": "2026-09-10"') == whole
+    assert text_of(went_on) == whole
 
 
 def test_what_is_held_over_night_is_taken_up_after_an_interruption(tmp_path: Path) -> None:
