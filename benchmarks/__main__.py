@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import commands, day, gateway, past, push, restart, safety, turns
+from benchmarks import commands, day, gateway, past, push, recordings, restart, safety, turns
 from benchmarks.measure import Goal
 from benchmarks.page import page, table
 
@@ -19,6 +19,7 @@ SUITES: dict[str, Callable[[], list[Goal]]] = {
     "day": day.measure,
     "past": past.measure,
     "push": push.measure,
+    "recordings": recordings.measure,
     "restart": restart.measure,
     "safety": safety.measure,
 }
