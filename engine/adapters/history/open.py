@@ -14,6 +14,8 @@ from engine.adapters.history.lean import LeanSource, looks_like_lean
 from engine.adapters.history.missing import day_of_name
 from engine.adapters.history.modelled.rates import Rates, read_rates
 from engine.adapters.history.modelled.source import ModelOptions, ModelSource
+from engine.adapters.recorded.file import SUFFIX
+from engine.adapters.recorded.source import RecordingSource
 from engine.model.errors import MisuseError, StoreError
 
 
@@ -132,7 +134,12 @@ def _end_of_day(asked: Asked, daily: Daily) -> Source:
     return EodSource(asked.path, daily, at=at, default=timedelta(minutes=1), words="end-of-day chains")
 
 
+def _is_recorded(path: Path) -> bool:
+    return path.suffix == SUFFIX if path.is_file() else any(path.glob(f"**/*{SUFFIX}"))
+
+
 KINDS: Mapping[str, Kind] = {
+    "tapes": Kind(lambda asked, daily: RecordingSource(asked.path), _is_recorded),
     "lean": Kind(_lean, looks_like_lean, ("symbol",)),
     "snapshots": Kind(_snapshots, looks_like_snapshots, ("at",)),
     "parquet": Kind(lambda asked, daily: ChainSource(asked.path, daily), _is_chain),

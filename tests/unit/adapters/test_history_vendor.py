@@ -245,7 +245,7 @@ def test_a_level_outside_of_the_official_range_is_told(tmp_path: Path) -> None:
     (tmp_path / "daily" / "spx_daily.csv").write_text("date,open,high,low,close\n2019-06-19,2960,2970,2950,2955\n")
     day = open_source(str(snapshots(tmp_path / "chains"))).day(DAYS[0])
     assert [each.text for each in day.findings] == ["the level 2926 is outside of the day's range, 2950 to 2970"]
-    assert day.settled == {("SPX", "SPXW"): 2955.0}
+    assert day.settled == {("SPX", "SPXW"): 2955.0, ("SPX", "SPX"): 2960.0}
 
 
 # ------------------------------------------------------------------ one file of many days

@@ -1,0 +1,273 @@
+"""`rulebot replay`: a recorded day through the engine once more, compared with what it led to then."""
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.clock import CLOCK
+from engine.cli.replay_text import (
+    BYTES,
+    drift_document,
+    drift_lines,
+    replay_document,
+    replay_lines,
+    tape_document,
+    tape_line,
+)
+from engine.cli.stores import print_json, reads_store, shown_path
+from engine.model.errors import MisuseError
+from engine.store.latest import chosen_store
+from engine.store.place import Place
+
+if TYPE_CHECKING:
+    from engine.run.desk import SpecText
+    from engine.run.replay.replay import Replayed
+    from engine.run.revisions import Text
+
+
+@click.command("replay", short_help="Live through a recorded day again.")
+@click.argument("what", nargs=-1, metavar="[DAY|FILE] [SPEC]...")
+@click.option("--list", "lists", is_flag=True, help="List what is recorded.")
+@click.option("--verify", is_flag=True, help="Replay everything that is recorded, or all of DAY; one line each.")
+@click.option(
+    "--at", "clock", type=CLOCK, metavar="HH:MM[:SS]", help="Stop there (New York time), and show what stood."
+)
+@click.option("--step", is_flag=True, help="Show each thing that was decided; on a terminal, one at a time.")
+@click.option("--drift", is_flag=True, help="Compare what was done with what the specs would have done, and say why.")
+@click.option("--trim", "days", type=click.IntRange(1), metavar="N", help="Delete all but the last N recorded days.")
+@reads_store
+def replay(**given: Any) -> None:
+    """Live through DAY again (default: the last one recorded), and compare each decision with the one made then.
+
+    A recording has all that the engine knew: texts, limits, calendars, market data and what the broker said, so that it
+    leads to the same decisions on any machine. Where it does not, the first difference is shown: another version of
+    rulebot decides otherwise.
+
+    With SPEC, files of bots that ran on DAY: what each recorded text and its new one would have done on that day's
+    market, both by the same model of fills. A strike that nobody streamed then is not there.
+
+    Exit code: 0 when all is the same, 1 when something differs, 2 for misuse, 3 when a recording cannot be read.
+    """
+    asked = [name for name in ("lists", "verify", "clock", "step", "drift", "days") if given[name] not in (None, False)]
+    if len(asked) > 1:
+        raise MisuseError("one of --list, --verify, --at, --step, --drift and --trim at a time")
+    what, specs = _split(given["what"])
+    is_json = given["form"] == "json"
+    folder = _folder(what, given["store"])
+    if specs:
+        if asked:
+            raise MisuseError("specs are compared on a day, and nothing else is asked with them")
+        _against(what, folder, specs, is_json=is_json)
+    elif given["lists"]:
+        _list(folder, is_json=is_json)
+    elif given["days"]:
+        _trim(folder, int(given["days"]), is_json=is_json)
+    elif given["drift"]:
+        _drift(what, folder, is_json=is_json)
+    elif given["clock"] is not None:
+        _at(what, folder, given["clock"], is_json=is_json)
+    else:
+        _compare(what, folder, verify=given["verify"], step=given["step"], is_json=is_json)
+
+
+def _split(words: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Return the day or recording that is meant, "" for the last one, and the specs behind it."""
+    if words and words[0].lower().endswith((".yaml", ".yml")):
+        return "", words
+    return (words[0], words[1:]) if words else ("", ())
+
+
+def _folder(what: str, store: Place | None) -> Path:
+    from engine.run.replay.tapes import tapes_of
+
+    return Path() if what.endswith(".tape") else tapes_of(chosen_store(store))
+
+
+# ---------------------------------------------------------------- comparing
+
+
+def _compare(what: str, folder: Path, *, verify: bool, step: bool, is_json: bool) -> None:
+    from engine.run.replay.tapes import listed, meant
+
+    if verify and not what:
+        files = [each.file for each in listed(folder) if each.first is not None]
+    else:
+        files = meant(what, folder)
+    told = []
+    for file in files:
+        found, seconds = _replayed(file, step=step and not is_json)
+        told.append(replay_document(file, found, seconds))
+        if not is_json:
+            for line in replay_lines(told[-1], found.difference, short=verify):
+                click.echo(line)
+    differs = any(each["difference"] for each in told)
+    if is_json:
+        print_json({"replays": told})
+    if differs:
+        raise click.exceptions.Exit(1)
+
+
+def _replayed(file: Path, *, step: bool) -> "tuple[Replayed, float]":
+    import time as real
+
+    from engine.adapters.recorded.recording import open_recording
+    from engine.model.collector import seldom_collected
+    from engine.run.replay.replay import replay as live_through
+
+    recording = open_recording(file)
+    began = real.perf_counter()
+    with seldom_collected():
+        found = live_through(recording, watcher=_Stepper().see) if step else live_through(recording)
+    return found, real.perf_counter() - began
+
+
+class _Stepper:
+    """Shows what each turn led to; on a terminal it waits for a key, and q ends it."""
+
+    def __init__(self) -> None:
+        self.seen = 0
+
+    def see(self, found: "Replayed", _: datetime) -> bool:
+        """Show what is new; True ends the replay."""
+        from engine.cli.glance_text import happening_line
+        from engine.run.happening import happening
+
+        fresh, self.seen = found.records[self.seen :], len(found.records)
+        lines = [told for record in fresh if (told := happening(record, found.state)) is not None]
+        for told in lines:
+            click.echo(happening_line(told).plain)
+        if not lines or not sys.stdin.isatty():
+            return False
+        return click.getchar(echo=False) in ("q", "\x03")
+
+
+# ---------------------------------------------------------------- other texts
+
+
+def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) -> None:
+    from engine.adapters.recorded.recording import open_recording
+    from engine.review.change.behaviour import behaviour_lines
+    from engine.review.change.document import days_document
+    from engine.run.behaviour import relive
+    from engine.run.replay.tapes import meant
+    from engine.run.revisions import Text, side_of
+
+    file = meant(what, folder)[-1]
+    recording = open_recording(file)
+    then = {text.name: text for text in recorded_texts(recording.head)}
+    told = {}
+    for text in (each for spec in specs for each in side_of(spec)):
+        name = _name_of(text)
+        if name not in then:
+            raise MisuseError(f"no bot {name} ran on {recording.day}", f"there ran {', '.join(then)}")
+        was = then[name]
+        click.echo(f"{name}: walking twice through {recording.day} ...", err=True)
+        pair = (Text(f"{name} as recorded", was.text.encode()), text)
+        told[name] = relive(pair, f"tapes:{file}", (recording.day,), (was.overrides, {}))
+    if is_json:
+        print_json({"compared": {name: days_document(*pair) for name, pair in told.items()}})
+    for name, (old, new) in told.items() if not is_json else ():
+        click.echo(name)
+        for line in behaviour_lines(old, new, is_all=True):
+            click.echo(line)
+    if any(old[0].trades != new[0].trades for old, new in told.values()):
+        raise click.exceptions.Exit(1)
+
+
+def recorded_texts(head: dict[str, Any]) -> "list[SpecText]":
+    """Return the texts that a recorded run began with."""
+    from engine.run.resume import spec_texts
+
+    return spec_texts(head["specs"])
+
+
+def _name_of(text: "Text") -> str:
+    """Return the bot that a text is. Raises: MisuseError for a text with problems."""
+    from engine.cli.diff import refuse_problems
+    from engine.review.change.documents import read_document
+
+    loaded = read_document(text.content, text.label, text.beside)
+    refuse_problems([loaded])
+    if loaded.spec is None:
+        raise MisuseError(f"{text.label} is no bot", "a bot's document has the key 'rulebot: 1'")
+    return loaded.spec.name
+
+
+# ---------------------------------------------------------------- drift
+
+
+def _drift(what: str, folder: Path, *, is_json: bool) -> None:
+    from engine.adapters.recorded.recording import open_recording
+    from engine.run.replay.drift import drifts
+    from engine.run.replay.tapes import meant
+
+    recording = open_recording(meant(what, folder)[-1])
+    found = drifts(recording)
+    if is_json:
+        print_json({"day": recording.day.isoformat(), "trades": [drift_document(each) for each in found]})
+        return
+    for line in drift_lines(recording.day, found):
+        click.echo(line)
+
+
+# ---------------------------------------------------------------- one instant
+
+
+def _at(what: str, folder: Path, clock: time, *, is_json: bool) -> None:
+    from engine.adapters.recorded.recording import open_recording
+    from engine.model.session import at_exchange_time
+    from engine.run.replay.replay import replay as live_through
+    from engine.run.replay.tapes import meant
+    from engine.run.replay.view import view_document, view_lines
+
+    files = meant(what, folder)
+    recordings = [open_recording(file) for file in files]
+    at = at_exchange_time(recordings[0].day, clock)
+    begun = [each for each in recordings if datetime.fromisoformat(each.head["at"]) <= at] or recordings[:1]
+    found = live_through(begun[-1], until=at)
+    if is_json:
+        print_json(view_document(found, at))
+        return
+    from engine.cli.glance_text import glance_lines
+    from engine.run.glance import glance
+
+    shown = glance(found.program, found.state, at, at - timedelta(days=1), None)
+    for line in (*(each.plain.rstrip() for each in glance_lines(shown, 100)), *view_lines(found, at)):
+        click.echo(line)
+
+
+# ---------------------------------------------------------------- files
+
+
+def _list(folder: Path, *, is_json: bool) -> None:
+    from engine.run.replay.tapes import listed
+
+    known = listed(folder)
+    if is_json:
+        print_json({"folder": shown_path(folder), "recordings": [tape_document(each) for each in known]})
+        return
+    if not known:
+        click.echo(f"nothing is recorded in {shown_path(folder)}")
+    for each in known:
+        click.echo(tape_line(each))
+
+
+def _trim(folder: Path, days: int, *, is_json: bool) -> None:
+    from engine.run.replay.tapes import trimmed
+
+    gone = list(trimmed(folder, days))
+    for tape in gone:
+        for file in tape.file.parent.glob(f"{tape.file.name}*"):
+            file.unlink(missing_ok=True)
+    for parent in {tape.file.parent for tape in gone}:
+        if not any(parent.iterdir()):
+            parent.rmdir()
+    if is_json:
+        print_json({"deleted": [tape_document(each) for each in gone]})
+        return
+    size = sum(tape.size for tape in gone) / BYTES
+    click.echo(f" {len(gone)} deleted, {size:.1f} MB" if gone else " nothing is older than that")
