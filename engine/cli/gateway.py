@@ -14,8 +14,8 @@ from engine.sim.gateway.settings import DEFAULT_PORT, TWS_PORTS
 from engine.store.place import Place
 
 if TYPE_CHECKING:
+    from engine.run.given.market import Given
     from engine.sim.exchange.ledger import Row
-    from engine.sim.market.given import GivenDay
 
 
 def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
@@ -72,6 +72,14 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | No
     "--recording",
     metavar="DAY|FILE",
     help="Serve the market of a recorded day instead: a .tape file, or a day of the recordings beside --store.",
+)
+@click.option(
+    "--chain",
+    "chains",
+    type=click.Path(dir_okay=False, path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Serve a captured chain, in which nothing moves (docs/captures.md); several are one market.",
 )
 @click.option(
     "--store",
@@ -147,6 +155,7 @@ def gateway(
     seed: int,
     market: str | None,
     recording: str | None,
+    chains: tuple[Path, ...],
     store: Place | None,
     cash: float,
     account: str,
@@ -177,10 +186,12 @@ def gateway(
     from engine.cli.gateway_serving import serve
     from engine.sim.gateway.settings import GatewaySettings
 
-    given, about = _given(ctx, data_seconds)
+    given = _given(ctx, data_seconds)
+    if given is not None and ctx.get_parameter_source("cash") is not ParameterSource.COMMANDLINE:
+        cash = float(given.cash or cash)
     try:
         settings = GatewaySettings(
-            first_day=given.day if given is not None else _today() if day is None else day.date(),
+            first_day=given.market.day if given is not None else _today() if day is None else day.date(),
             days=days,
             port=port,
             seed=seed,
@@ -189,7 +200,7 @@ def gateway(
             fence_seconds=fence_seconds,
             holders=holders,
             cash=Decimal(str(cash)),
-            account=account,
+            account=account or (given.account if given is not None else ""),
             market_file=market,
             positions_file=positions,
             shares=shares or (),
@@ -198,26 +209,26 @@ def gateway(
         )
     except ValueError as problem:
         raise click.UsageError(str(problem)) from problem
-    serve(ctx, settings, given, about)
+    serve(ctx, settings, given)
 
 
-def _given(ctx: click.Context, data_seconds: int) -> "tuple[GivenDay | None, str]":
-    """Return the market that is given instead of the model, if one is, and a line on it. Raises: MisuseError."""
-    recording, store = ctx.params["recording"], ctx.params["store"]
-    if recording is None:
-        if store is not None:
-            raise MisuseError("--store says whose recordings are meant: add --recording")
-        return None, ""
+def _given(ctx: click.Context, data_seconds: int) -> "Given | None":
+    """Return the market that is given instead of the model, if one is. Raises: RulebotError."""
+    recording, chains, store = (ctx.params[name] for name in ("recording", "chains", "store"))
+    if store is not None and recording is None:
+        raise MisuseError("--store says whose recordings are meant: add --recording")
+    if recording is None and not chains:
+        return None
+    flag = "--chain" if chains else "--recording"
+    if recording is not None and chains:
+        raise MisuseError("--recording and --chain are two markets: leave one out")
     for name in ("day", "days", "market"):
         if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            flag = "date" if name == "day" else name
-            raise MisuseError(f"--recording is the market of its own day: leave --{flag} out")
-    from engine.run.given.market import given_by
-    from engine.run.given.recorded import streamed
+            other = "date" if name == "day" else name
+            raise MisuseError(f"{flag} is the market of its own day: leave --{other} out")
+    from engine.run.given.market import captured, recorded
 
-    found = given_by(recording, store, data_seconds)
-    levels, options = streamed(found)
-    return found, f"\nSIMULATED market: what was recorded of {levels} underlyings and {options} options"
+    return captured(chains) if chains else recorded(recording, store, data_seconds)
 
 
 def _today() -> date:

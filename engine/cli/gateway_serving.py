@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from engine.run.given.market import Given
     from engine.sim.gateway.embed import RunningGateway
     from engine.sim.gateway.settings import GatewaySettings
-    from engine.sim.market.given import GivenDay
 
 
-def serve(ctx: click.Context, settings: "GatewaySettings", given: "GivenDay | None" = None, about: str = "") -> None:
-    """Serve until somebody stops it; `given` is the market instead of the model, and `about` says where it is from."""
+def serve(ctx: click.Context, settings: "GatewaySettings", given: "Given | None" = None) -> None:
+    """Serve until somebody stops it; `given` is the market instead of the model."""
     import logging
 
     from engine.model.session import CalendarError
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     try:
-        asyncio.run(_serve(settings, given, about))
+        asyncio.run(_serve(settings, given))
     except KeyboardInterrupt:
         click.echo("stopped")
     except (ValueError, CalendarError) as problem:
@@ -38,13 +38,13 @@ def _plainly(settings: "GatewaySettings", problem: OSError) -> str:
     return f"cannot listen on port {settings.port}: {problem.strerror}"
 
 
-async def _serve(settings: "GatewaySettings", given: "GivenDay | None", about: str) -> None:
+async def _serve(settings: "GatewaySettings", given: "Given | None") -> None:
     import signal
 
     from engine.sim.gateway.embed import start_gateway
     from engine.sim.market.given_market import GivenMarket
 
-    running = await start_gateway(settings, market=None if given is None else GivenMarket(given))
+    running = await start_gateway(settings, market=None if given is None else GivenMarket(given.market))
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):
@@ -52,7 +52,9 @@ async def _serve(settings: "GatewaySettings", given: "GivenDay | None", about: s
             loop.add_signal_handler(each, stopped.set)
         except (NotImplementedError, RuntimeError):
             break  # this system, or this thread, delivers interrupts by exception
-    click.echo(_banner(settings, running) + about)
+    click.echo(_banner(settings, running))
+    if given is not None:
+        click.echo(f"SIMULATED market: {given.about}")
     ends = {asyncio.ensure_future(stopped.wait()), asyncio.ensure_future(running.failure())}
     try:
         done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

@@ -275,7 +275,7 @@ def _meant_store(options: Mapping[str, Any], settings: "Settings") -> Place | No
 def _world(
     options: Mapping[str, Any], desk: "Desk", settings: "Settings", heartbeat: "Heartbeat", page: "Page | None"
 ) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
-    from engine.run.given.market import given_by
+    from engine.run.given.market import recorded
     from engine.run.log_file import LogLimits
     from engine.run.promotion.promotion import refuse_live_store
     from engine.run.start import RunOptions
@@ -304,7 +304,7 @@ def _world(
         locks = accounts_folder()
         return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said, accounts=locks, log=log)
     seed = DEFAULT_SEED if options["seed"] is None else options["seed"]
-    given = None if options["recording"] is None or options["address"] else given_by(options["recording"])
+    given = None if options["recording"] is None or options["address"] else recorded(options["recording"]).market
     day: date = given.day if given is not None else options["day"].date() if options["day"] else DEFAULT_DATE
     store = options["store"] or new_sim_store(day, seed)
     refuse_live_store(store)

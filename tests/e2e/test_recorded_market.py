@@ -11,7 +11,8 @@ from ib_async import IB, Index, MarketOrder, Option
 from engine.adapters.recorded.recording import Decided, play
 from engine.cli.main import main
 from engine.model.market import COLUMNS, Board
-from engine.run.given.market import given_by
+from engine.run.given.chain import read_chain
+from engine.run.given.market import recorded as given_by
 from engine.run.replay.tapes import listed
 from engine.sim.gateway.embed import start_gateway
 from engine.sim.gateway.settings import GatewaySettings
@@ -40,7 +41,7 @@ def decisions(tape: Path, *, until_close: bool = False) -> list[str]:
 @pytest.mark.long
 def test_all_shipped_bots_do_what_they_did(tmp_path: Path) -> None:
     first = recorded(tmp_path / "a", list(SHIPPED))
-    again = recorded(tmp_path / "b", list(SHIPPED), given_by(str(first)))
+    again = recorded(tmp_path / "b", list(SHIPPED), given_by(str(first)).market)
     assert decisions(again, until_close=True) == decisions(first, until_close=True)
 
 
@@ -86,7 +87,7 @@ def standing(tape: Path, clock: str) -> dict[str, dict[str, float]]:
 
 def test_any_client_reads_what_was_recorded_and_trades_on_it(tape: Path) -> None:
     """Quotes are those of the recording at that instant; what was never streamed is listed, and has no quote."""
-    day = given_by(str(tape))
+    day = given_by(str(tape)).market
     streamed = standing(tape, "13:31:00")
     name, stood = next((each, values) for each, values in sorted(streamed.items()) if each.startswith("SPXW"))
     strike, right = float(name.split()[-1][:-1]), name[-1]
@@ -147,3 +148,35 @@ def test_misuse_is_told(words: list[str], code: int, said: str, tape: Path) -> N
         words = [*words, "--store", str(store)]
     done = CliRunner().invoke(main, words)
     assert (done.exit_code, said in done.output) == (code, True), done.output
+
+
+# ---------------------------------------------------------------- a chain of it
+
+
+def test_a_chain_of_a_recorded_day_is_captured(tape: Path, tmp_path: Path) -> None:
+    """What the file says is what the gateway serves of the day at that moment."""
+    done = CliRunner().invoke(main, ["capture", str(tape), "--at", "10:35", "--out", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    (file,) = tmp_path.glob("*.json")
+    assert file.name == "SPX-2026-10-21-103500.json"
+    chain = read_chain(file.read_text(), file.name)
+    streamed = standing(tape, "14:35:00")
+    assert chain.spot == streamed["SPX"]["last"]
+    assert {str(each) for each in chain.options} == {each for each in streamed if each.startswith("SPXW")}
+    for each, values in chain.options.items():
+        assert values["bid"] == streamed[str(each)]["bid"]
+        assert values["delta"] == streamed[str(each)]["delta"]
+    assert chain.account.net_liquidation is not None
+    assert chain.account.id == "DU0000000"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--at", "09:29"], "no options were streamed at 09:29:00 of 2026-10-21"),
+        (["--symbol", "SPY"], "no options of SPY were streamed at 10:30:00"),
+    ],
+)
+def test_a_moment_without_a_chain_is_told(words: list[str], said: str, tape: Path, tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["capture", str(tape), *words, "--out", str(tmp_path)])
+    assert (done.exit_code, said in done.output) == (3, True), done.output

@@ -5,9 +5,17 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from math import pi, sqrt
 
-from engine.model.event import BarsReport, ClosesReport, Event, ImpliedReport, ListingReport, OpeningMoveReport
+from engine.model.event import (
+    AccountReport,
+    BarsReport,
+    ClosesReport,
+    Event,
+    ImpliedReport,
+    ListingReport,
+    OpeningMoveReport,
+)
+from engine.model.facts import Account, Listing
 from engine.model.facts import Bar as FactBar
-from engine.model.facts import Listing
 from engine.model.session import exchange_date, session_before
 from engine.sim.market.given import Opening
 from engine.sim.seams import Bar
@@ -20,7 +28,7 @@ _STRADDLE_OF_A_MOVE = sqrt(2 / pi)
 
 @dataclass(slots=True)
 class Past:
-    """What was told of a day's past; `take` learns an event."""
+    """What was told of a day's past, and of the account; `take` learns an event."""
 
     day: date
     listings: dict[tuple[str, str], Listing] = field(default_factory=dict)
@@ -28,9 +36,10 @@ class Past:
     values: dict[str, tuple[float, ...]] = field(default_factory=dict)
     bars: dict[tuple[str, int], dict[float, FactBar]] = field(default_factory=dict)
     moves: dict[tuple[str, date], float] = field(default_factory=dict)
+    accounts: list[tuple[datetime, Account]] = field(default_factory=list)
 
     def take(self, event: Event) -> None:
-        """Learn what this event tells of listings and of the past."""
+        """Learn what this event tells of listings, the past and the account."""
         if isinstance(event, ListingReport):
             key = event.listing.symbol, event.listing.trading_class
             before = self.listings.get(key)
@@ -45,6 +54,8 @@ class Past:
             known.update((bar.at, bar) for bar in event.bars.bars)
         elif isinstance(event, OpeningMoveReport):
             self.moves[event.symbol, event.expiry] = event.points
+        elif isinstance(event, AccountReport):
+            self.accounts.append((event.at, event.account))
 
     def daily(self) -> dict[str, tuple[Bar, ...]]:
         """Return daily bars; where only closes were asked for, all of a bar is its close."""

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from engine.adapters.recorded.file import read_head
 from engine.adapters.recorded.recording import Heard, Moved, Step, play
 from engine.model.contract import Contract, Underlying
 from engine.model.errors import StoreError
+from engine.model.facts import Account
 from engine.model.market import Board
 from engine.model.session import session_on
 from engine.run.given.contracts import classes, instruments, listed_options
@@ -125,8 +127,20 @@ class _Watcher:
         self._story.halts.append((at, frozenset(each.symbol for each in halted if each is not None)))
 
 
+class Recorded(NamedTuple):
+    """A recorded day, and what was told of the account on it."""
+
+    day: GivenDay
+    accounts: tuple[tuple[datetime, Account], ...]
+
+
 def recorded_day(files: Sequence[Path], data_seconds: int) -> GivenDay:
-    """Return the day of these recordings, which are of one day and follow each other.
+    """Return the day of these recordings as a market; see `read_day`."""
+    return read_day(files, data_seconds).day
+
+
+def read_day(files: Sequence[Path], data_seconds: int) -> Recorded:
+    """Return what these recordings tell, which are of one day and follow each other.
 
     data_seconds: between two moves of the market at the gateway. Raises: StoreError when one cannot be read, is of
     another day or overlaps another, or when nothing was streamed.
@@ -149,7 +163,7 @@ def recorded_day(files: Sequence[Path], data_seconds: int) -> GivenDay:
         watcher.end()
     if not story.at:
         raise StoreError(f"{files[0]} has no market data: nothing was streamed", "name a recording that has some")
-    return _made(story, past)
+    return Recorded(_made(story, past), tuple(past.accounts))
 
 
 def _day(files: Sequence[Path]) -> date:
