@@ -38,6 +38,7 @@ SECTIONS = {
         "sweep": _Entry("engine.cli.sweep:sweep", "Try variants of a bot over past sessions."),
         "gateway": _Entry("engine.cli.gateway:gateway", "Serve a simulated market to any TWS client."),
         "replay": _Entry("engine.cli.replay:replay", "Live through a recorded day again."),
+        "capture": _Entry("engine.cli.capture:capture", "Keep a chain at a moment as a file, for tests."),
         "chaos": _Entry("engine.cli.chaos:chaos", "Try bots under faults and crashes; a verdict for each invariant."),
     },
     "Run it": {
