@@ -1,0 +1,47 @@
+"""A recording made by this Python replays to the same decisions by another one."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.worlds import run_days, spec_files
+
+ROOT = Path(__file__).parents[2]
+OTHERS = ("3.13", "3.14", "3.12", "3.11")
+
+
+def another_python() -> str:
+    """Return the newest-known other Python of this machine that starts, "" without one."""
+    mine = f"{sys.version_info.major}.{sys.version_info.minor}"
+    for version in OTHERS:
+        found = shutil.which(f"python{version}")
+        places = [found] if found else []
+        places += sorted(str(each) for each in Path.home().glob(f".pyenv/versions/{version}.*/bin/python{version}"))
+        for place in places if version != mine else []:
+            if subprocess.run([place, "-c", "import venv"], capture_output=True, check=False).returncode == 0:
+                return place
+    return ""
+
+
+@pytest.mark.long
+def test_ci_a_recording_replays_on_another_python(tmp_path: Path) -> None:
+    python = another_python()
+    if not python:
+        pytest.skip("no other Python is installed here")
+    run_days(tmp_path, spec_files(["put_lite", "dte0_condor"]), seed=3, tapes=tmp_path / "tapes")
+    (tape,) = (tmp_path / "tapes").rglob("*.tape")
+    home = tmp_path / "other"
+    subprocess.run([python, "-m", "venv", str(home)], check=True)
+    constraints = ROOT / "tests" / "constraints.txt"
+    wanted = ["install", "-q", "-c", str(constraints), str(ROOT)]
+    subprocess.run([str(home / "bin" / "pip"), *wanted], check=True, capture_output=True)
+    environ = {**os.environ, "RULEBOT_DATA": str(tmp_path / "data")}
+    environ.pop("PYTHONPATH", None)
+    words = [str(home / "bin" / "rulebot"), "replay", str(tape)]
+    done = subprocess.run(words, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert ": the same, " in done.stdout
