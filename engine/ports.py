@@ -1,10 +1,11 @@
 """The only sockets to the world. At and below this file there is no I/O.
 
-A world is a Link (time and what happened), a Feed (market data and slow facts), a Broker (orders) and a Journal.
+A world is a Link (time and what happened), a Feed (market data and slow facts), a Broker (orders) and a Journal; a Tape
+keeps what came in.
 `run/loop.py` is the only caller.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
 
@@ -15,7 +16,7 @@ from engine.model.market import Board, Extras
 from engine.model.order import Order
 from engine.model.session import Session
 from engine.model.values import dataclass
-from engine.record.record import Record
+from engine.record.record import Json, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,3 +125,35 @@ class Journal(Protocol):
 
     def read(self) -> Sequence[Record]:
         """Return all records of this store, in order."""
+
+
+class Tape(Protocol):
+    """What entered the turns, with what it led to: enough to live through it again."""
+
+    def begins(self, at: datetime, records: Sequence[Record]) -> None:
+        """Take the first turn of a run."""
+
+    def took(self, event: Event, records: Sequence[Record], *, changed: bool) -> None:
+        """Take an event and what its turn recorded; the board is as the turn saw it. Not `changed` led to nothing."""
+
+    def exchanged(self, at: datetime, data: Mapping[str, Json], records: Sequence[Record]) -> None:
+        """Take that other texts have taken over: what they are, and what was recorded of it."""
+
+    def close(self) -> None:
+        """Keep what is left; nothing more comes."""
+
+
+class NoTape:
+    """A Tape that keeps nothing."""
+
+    def begins(self, at: datetime, records: Sequence[Record]) -> None:
+        """Keep nothing."""
+
+    def took(self, event: Event, records: Sequence[Record], *, changed: bool) -> None:
+        """Keep nothing."""
+
+    def exchanged(self, at: datetime, data: Mapping[str, Json], records: Sequence[Record]) -> None:
+        """Keep nothing."""
+
+    def close(self) -> None:
+        """Nothing is left."""

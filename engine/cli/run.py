@@ -81,6 +81,7 @@ _OF_THE_MARKET = ("seed", "day", "market", "positions", "shares", "ledger", "spe
     is_flag=True,
     help="Wait as long as no gateway lets us in, as a service does (docs/service.md).",
 )
+@click.option("--no-tape", is_flag=True, help="Keep no recording for 'rulebot replay'.")
 @click.option("--plain", is_flag=True, help="Plain lines instead of the table, as in a pipe.")
 @click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
 def run(**options: Any) -> None:
@@ -109,6 +110,7 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     from engine.cli.validate import parse_settings, show_problems
     from engine.run.desk import Desk, ProblemsError, check_overrides, load_desk
     from engine.run.heartbeat import Heartbeat
+    from engine.run.replay.tapes import tapes_of
     from engine.run.systemd import Systemd
 
     overrides = parse_settings(options["overrides"])
@@ -125,11 +127,12 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
 
         desk = with_kept(desk, store)
     if options["exits_only"]:
-        desk = Desk({}, (), desk.account, ())
+        desk = Desk({}, (), desk.account, (), account_text=desk.account_text)
     struck = _struck(options)
     heartbeat = Heartbeat(Systemd()) if page is None else page.heartbeat
     world, run_options = _world(options, desk, settings, heartbeat, page)
-    run_options = replace(run_options, heartbeat=heartbeat, waits_for_gateway=options["wait_for_gateway"])
+    tapes = None if options["no_tape"] else tapes_of(run_options.store)
+    run_options = replace(run_options, heartbeat=heartbeat, waits_for_gateway=options["wait_for_gateway"], tapes=tapes)
     _drive(desk, run_options, world, plain=options["plain"], struck=struck, page=page)
 
 

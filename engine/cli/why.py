@@ -1,13 +1,12 @@
 """`rulebot why`: why a bot did, or did not, trade; any rule, any minute. Reads what was recorded and judges nothing."""
 
-import re
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import date, datetime, time
 from typing import Any
 
 import click
 
+from engine.cli.clock import CLOCK
 from engine.cli.stores import check_bot, print_json, reads_store, shown_path
 from engine.model.session import at_exchange_time
 from engine.record.explain import history, selection_at, state_at, story
@@ -27,24 +26,14 @@ from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
 
 
-def _clock_time(_: click.Context, __: click.Parameter, value: str | None) -> time | None:
-    """Return the time of day of `12:00` or `12:00:30`."""
-    if value is None:
-        return None
-    if found := re.fullmatch(r"(\d{1,2}):(\d\d)(?::(\d\d))?", value):
-        with suppress(ValueError):
-            return time(int(found[1]), int(found[2]), int(found[3] or 0))
-    raise click.BadParameter(f"a time is written 12:00 or 12:00:30, is '{value}'")
-
-
 @click.command("why", short_help="Say why a bot did, or did not, trade.")
 @click.argument("bot")
 @click.option("--date", "day", type=click.DateTime(["%Y-%m-%d"]), help="The session (default: the bot's last one).")
 @click.option(
     "--at",
     "clock",
+    type=CLOCK,
     metavar="HH:MM[:SS]",
-    callback=_clock_time,
     help="The instant, New York time: what each rule said then.",
 )
 @click.option("--rule", help="One rule, or one leg (how its strike was chosen).")

@@ -63,9 +63,24 @@ class Board:
     are sent only when they change, so a quiet row is fresh as long as the feed lives. `frozen` holds rows whose data is
     not live (delayed or frozen), `halted` those in which the exchange has halted trading. `version` counts changes of
     what is streamed.
+
+    unsettled: rows with a new quote, trade, model or anything else that nobody has stamped with its time yet; `unread`
+    rows with new values since a recorder last looked.
     """
 
-    __slots__ = (*COLUMNS, "_chains", "alive_at", "contracts", "free", "frozen", "halted", "rows", "version")
+    __slots__ = (
+        *COLUMNS,
+        "_chains",
+        "alive_at",
+        "contracts",
+        "free",
+        "frozen",
+        "halted",
+        "rows",
+        "unread",
+        "unsettled",
+        "version",
+    )
 
     bid: "array[float]"
     ask: "array[float]"
@@ -100,6 +115,8 @@ class Board:
         self.halted: set[int] = set()
         self.alive_at = nan
         self.version = 0
+        self.unsettled: tuple[set[int], set[int], set[int], set[int]] = (set(), set(), set(), set())
+        self.unread: set[int] = set()
         self._chains: dict[tuple[str, date, Right], dict[Decimal, int]] = {}
 
     def add(self, contract: Contract) -> int:
@@ -127,6 +144,19 @@ class Board:
         self.frozen.discard(row)
         self.halted.discard(row)
         self.free.append(row)
+        self._changed()
+
+    def lay(self, row: int, contract: Contract | None) -> None:
+        """Have this contract in this row, as a recording has it; None is a row that is free. Its values stay."""
+        while len(self.contracts) <= row:
+            self.contracts.append(None)
+            for name in COLUMNS:
+                getattr(self, name).append(nan)
+        if (old := self.contracts[row]) is not None and self.rows.get(old) == row:
+            del self.rows[old]
+        self.contracts[row] = contract
+        if contract is not None:
+            self.rows[contract] = row
         self._changed()
 
     def _changed(self) -> None:

@@ -66,7 +66,7 @@ class Kind(Enum):
     RELOAD = "reload"
     FACTS = "facts"
     ACCOUNT = "account"
-    BATCH = "batch"
+    BATCH = "batch"  # of stores written before there were recordings
     PROMOTION = "promotion"
 
 

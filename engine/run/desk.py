@@ -52,7 +52,7 @@ class Desk:
     """All bots of a run, compiled, with the texts they came from and the account document if there is one.
 
     sources: None for a desk that was not read from files. kept: what operators have set, by `BOT.NAME`; it is among the
-    overrides of `sources`.
+    overrides of `sources`. account_text: that of the account document, "" without one.
     """
 
     bots: Mapping[str, CompiledBot]
@@ -61,6 +61,7 @@ class Desk:
     warnings: tuple[Diagnostic, ...]
     sources: Sources | None = None
     kept: Mapping[str, str] = field(default_factory=dict)
+    account_text: str = ""
 
     @property
     def digests(self) -> Mapping[str, str]:
@@ -138,7 +139,8 @@ def load_desk(paths: Iterable[str], overrides: Mapping[str, str], account_file: 
         bots[plan.name] = compile_bot(plan, pool)
         texts.append(_text(plan, each, used))
     sources = Sources(paths, dict(overrides), account_file, Path.cwd())
-    return Desk(bots, tuple(texts), account, tuple(warnings), sources)
+    limits, said = (None, "") if account is None else (account.account, account.source.text)
+    return Desk(bots, tuple(texts), limits, tuple(warnings), sources, account_text=said)
 
 
 def _text(plan: Plan, loaded: Loaded, used: Mapping[str, str]) -> SpecText:
@@ -210,10 +212,19 @@ def _refuse_same_names(found: list[Loaded]) -> None:
         seen[name] = each.source.file
 
 
-def _account(loaded: list[Loaded], named: Path | None, first: Path) -> AccountDocument | None:
-    found = [each.account for each in loaded if each.account is not None]
+def account_of(text: str) -> AccountDocument | None:
+    """Return the account document that a text is, None for "". Raises: StoreError when this version cannot read it."""
+    if not text:
+        return None
+    if (found := load_text(text, "account.yaml", {}).account) is None:
+        raise StoreError("the account document that was kept cannot be read by this version")
+    return found
+
+
+def _account(loaded: list[Loaded], named: Path | None, first: Path) -> Loaded | None:
+    found = [each for each in loaded if each.account is not None]
     if named is not None or not found:
-        return account_beside(named, first)
+        return _beside(named, first)
     if len(found) > 1:
         raise SpecError("two account documents were named; one account is traded at a time")
     return found[0]
@@ -224,6 +235,11 @@ def account_beside(named: Path | None, spec: Path) -> AccountDocument | None:
 
     Raises: SpecError with every problem.
     """
+    found = _beside(named, spec)
+    return None if found is None else found.account
+
+
+def _beside(named: Path | None, spec: Path) -> Loaded | None:
     beside = spec.parent.parent / "account.yaml"
     if named is None and not beside.is_file():
         return None
@@ -231,7 +247,7 @@ def account_beside(named: Path | None, spec: Path) -> AccountDocument | None:
     _refuse_problems([document])
     if document.account is None:
         raise SpecError(f"{document.source.file} is no account document: it lacks the key 'rulebot_account: 1'")
-    return document.account
+    return document
 
 
 def check_overrides(desk: Desk, overrides: Mapping[str, str]) -> None:

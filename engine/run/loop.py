@@ -6,16 +6,16 @@ Nothing else holds a variable that changes. One task runs it, so nothing needs a
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit, Watch
 from engine.model.errors import BrokerError, RulebotError
-from engine.model.event import Event, MarketMoved, OperatorRequest
+from engine.model.event import Event, OperatorRequest
 from engine.model.order import Purpose
-from engine.ports import Batch, Broker, Feed, Journal, Link
-from engine.record.record import DURABLE, Kind, Record
+from engine.ports import Batch, Broker, Feed, Journal, Link, NoTape, Tape
+from engine.record.record import DURABLE, Json, Kind, Record
 from engine.run.bars import BarWatch
 from engine.run.connecting import waits
 from engine.run.heartbeat import Heartbeat
@@ -59,7 +59,8 @@ class Loop:
     inbox: returns operator requests that have come. watcher: is shown every batch's end (state, at). recorded: is told
     what has been written, before the state follows. guard: is asked at every batch whether we may go on, and raises
     when not. between: is given the time between two batches, and may `exchange` the program. is_patient: also what the
-    first session needs to know is asked for again, where a run that a person has started ends. A Loop is used once.
+    first session needs to know is asked for again, where a run that a person has started ends. tape: keeps what enters.
+    A Loop is used once.
     """
 
     program: Program
@@ -76,6 +77,7 @@ class Loop:
     inbox_every: timedelta = INBOX_EVERY
     is_patient: bool = False
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
+    tape: Tape = field(default_factory=NoTape)
     spent: Spent = field(default_factory=Spent)
     at: datetime | None = None
     reason: str = ""
@@ -194,13 +196,11 @@ class Loop:
     def _begin(self, at: datetime) -> None:
         result = begin(self.program, self.state, at)
         self._write(result.records, ())
+        self.tape.begins(at, result.records)
         self.state = result.state
 
     def _take(self, batch: Batch) -> None:
-        """Take everything of one instant; without lockstep its boundary is kept, so that a replay feeds the same."""
-        if not self.link.is_lockstep and _says_something(batch):
-            boundary = Record(batch.at, Kind.BATCH, data={"events": len(batch.events)})
-            self.journal.append([boundary], durable=False)
+        """Take everything of one instant."""
         for event in batch.events:
             self._handle(event)
 
@@ -261,12 +261,16 @@ class Loop:
         """Record what happened outside of a turn. Raises: StoreError."""
         self._write(records, ())
 
-    def exchange(self, program: Program, result: Turn, facts: Iterable[Event], *records: Record) -> None:
-        """Go on with another program from the state of `result`; `records` are written with those of that turn.
+    def exchange(
+        self, program: Program, result: Turn, facts: Iterable[Event], applied: Record, told: Mapping[str, Json]
+    ) -> None:
+        """Go on with another program from the state of `result`; `applied` is written with the records of that turn.
 
-        facts: what the new program's bots have asked for. Raises: StoreError; then nothing has changed.
+        facts: what the new program's bots have asked for. told: what the program is, for a replay.
+        Raises: StoreError; then nothing has changed.
         """
-        self._write((*records, *result.records), result.commands)
+        self._write((applied, *result.records), result.commands)
+        self.tape.exchanged(applied.at, told, result.records)
         extras = self.program.extras()
         self.program, self.state = program, result.state
         if program.extras() != extras:
@@ -284,6 +288,7 @@ class Loop:
         if result.records or result.commands:
             self._write(result.records, result.commands)
             self.spent.journal += time.perf_counter() - turned
+        self.tape.took(event, result.records, changed=result.state is not self.state)
         self.state = result.state
         for command in result.commands:
             self._do(command)
@@ -307,11 +312,6 @@ class Loop:
             self.broker.inquire()
         else:
             self.feed.watch(command.contracts, self.program.extras())
-
-
-def _says_something(batch: Batch) -> bool:
-    """Say whether a batch holds more than the time."""
-    return any(not isinstance(event, MarketMoved) or event.rows for event in batch.events)
 
 
 class LostError(RulebotError):

@@ -18,7 +18,7 @@ from engine.run.desk import Desk
 from engine.run.loop import Loop
 from engine.run.overrides import laid_over, with_values
 from engine.run.prepare import prepare
-from engine.run.reread import LiveRun, limit_words, refuse_account, reread, told_limits, told_specs
+from engine.run.reread import LiveRun, limit_words, refuse_account, reread, told_desk, told_limits, told_specs
 from engine.turn.program import CompiledBot, Program
 from engine.turn.reloading import BotChange, Change, changes_between, not_quiet, reload, told_changes
 
@@ -181,7 +181,7 @@ class Reloader:
             **kept,
         )
         facts = [replace(event, at=at) for event in plan.facts or ()]
-        self.loop.exchange(plan.program, result, facts, applied)
+        self.loop.exchange(plan.program, result, facts, applied, told_desk(plan.desk))
         self.desk = plan.desk
 
     def _drop(self) -> None:

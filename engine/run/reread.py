@@ -5,6 +5,7 @@ The command and the engine both come here, so that what the one shows is what th
 
 from collections.abc import Mapping
 from contextlib import chdir
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def reread(sources: Sources) -> Desk:
     except OSError as error:
         raise StoreError(f"{sources.folder} cannot be entered: {error.strerror}") from error
     check_overrides(desk, sources.overrides)
-    return Desk(desk.bots, desk.texts, desk.account, desk.warnings, sources)
+    return replace(desk, sources=sources)
 
 
 def _is_there(path: str) -> bool:
@@ -156,6 +157,11 @@ def told_specs(desk: Desk) -> dict[str, Json]:
         text.name: {"digest": text.digest, "path": text.file, "text": text.text, "overrides": dict(text.overrides)}
         for text in desk.texts
     }
+
+
+def told_desk(desk: Desk) -> dict[str, Json]:
+    """Return all that a desk is compiled from, as a recording keeps it."""
+    return {"specs": told_specs(desk), "account": desk.account_text}
 
 
 def digests_of(specs: Mapping[str, Any]) -> dict[str, str]:

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from engine.adapters.recorded.recorder import Recorder
 from engine.model.collector import seldom_collected
 from engine.model.errors import RulebotError, StoreError
 from engine.model.event import Request
 from engine.model.session import Session, session_after
-from engine.ports import Batch
+from engine.ports import Batch, NoTape
 from engine.record.record import Json, Kind, Record
 from engine.run.calendars import load_calendar
 from engine.run.connecting import first_batch
@@ -26,6 +27,7 @@ from engine.run.inbox import Inbox
 from engine.run.log_file import LogLimits
 from engine.run.loop import INBOX_EVERY, STOPPED, Loop
 from engine.run.reload import Reloader
+from engine.run.replay.head import tape_folder, told_head
 from engine.run.reread import LiveRun, told_limits, told_sources, told_specs
 from engine.run.resume import Resumed, resume
 from engine.run.unwatched import told_when_unwatched
@@ -46,6 +48,7 @@ AFTER_CLOSE = timedelta(minutes=6)
 class RunOptions:
     """What a run was asked to do. `sessions` None goes on until somebody stops it; `until_flat` ends it when nothing
     that can be closed is open any more. accounts: the folder of the locks of accounts, None where accounts are made up.
+    tapes: the folder in which each run makes a folder for its recordings, None for no recording.
     inbox_every: how often requests of people are looked for while nothing moves. waits_for_gateway: as a service does,
     however long no gateway lets us in. log: limits of the program's own log.
     """
@@ -57,6 +60,7 @@ class RunOptions:
     install: str = ""
     until_flat: bool = False
     accounts: Path | None = None
+    tapes: Path | None = None
     inbox_every: timedelta = INBOX_EVERY
     waits_for_gateway: bool = False
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
@@ -147,6 +151,7 @@ async def _drive(run: Run, first: Batch, journal: SqlJournal) -> None:
     finally:
         run.reloader.close()
         run.inbox.close()
+        run.loop.tape.close()
         _note_end(run, journal, is_clean=is_clean or run.loop.reason == STOPPED)
 
 
@@ -158,8 +163,13 @@ def _assemble(
     pinned = {text.digest: compile_text(text) for text in resumed.texts}
     install = resumed.install or options.install or secrets.token_hex(3)
     inbox = Inbox(options.store, asyncio.get_running_loop().time)
+    program = desk.program(install, pinned, options.line_limit)
+    tape: Recorder | NoTape = NoTape()
+    if options.tapes is not None:
+        head = told_head(desk, recalled, program, resumed.state, at, release())
+        tape = Recorder(tape_folder(options.tapes, at), head, resumed.state.board, lambda words: note_alarm(run, words))
     loop = Loop(
-        program=desk.program(install, pinned, options.line_limit),
+        program=program,
         state=resumed.state,
         link=world.ib.link,
         feed=world.ib.feed,
@@ -171,6 +181,7 @@ def _assemble(
         inbox_every=options.inbox_every,
         is_patient=options.waits_for_gateway,
         heartbeat=options.heartbeat,
+        tape=tape,
     )
     reloader = Reloader(
         desk,

@@ -17,7 +17,7 @@ from engine.run.worlds import attached
 from engine.sim.gateway.embed import start_gateway
 from engine.sim.gateway.fault_plan import read_faults
 from engine.sim.gateway.settings import GatewaySettings
-from tests.e2e.worlds import spec_files
+from tests.e2e.worlds import check_replays, spec_files
 
 DAY = date(2026, 10, 21)
 STOP_AT = datetime(2026, 10, 21, 13, 36, tzinfo=UTC)
@@ -52,8 +52,10 @@ async def _run(port: int, store: Path, kill_at: datetime | None) -> None:
                 run.inbox.ask(request)
 
     desk = load_desk(spec_files(["spy_put_seller"]), {}, None)
-    options = RunOptions(store=store, logs=None, sessions=None, install="f")
+    tapes = store.with_name("tapes")
+    options = RunOptions(store=store, logs=None, sessions=None, install="f", tapes=tapes)
     await execute(desk, options, attached("127.0.0.1", port, 1, "", lockstep=True), lambda run: None, watcher)
+    assert check_replays(tapes)
 
 
 @pytest.mark.parametrize(

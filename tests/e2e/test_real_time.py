@@ -11,7 +11,6 @@ import pytest
 from engine.adapters.ib.settings import IbSettings
 from engine.adapters.ib.world import ib_world
 from engine.model.event import Request
-from engine.record.record import Kind
 from engine.run.aftermath.books import compare_books
 from engine.run.aftermath.day import read_day
 from engine.run.desk import load_desk
@@ -19,7 +18,7 @@ from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import World
 from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
-from tests.e2e.worlds import spec_files
+from tests.e2e.worlds import check_replays, spec_files
 
 
 class GatewayClock:
@@ -67,13 +66,13 @@ def test_ci_a_free_running_gateway_is_traded_too(tmp_path: Path) -> None:
                 asked.append(at)
                 run.inbox.ask(Request.STOP)
 
-        options = RunOptions(store=tmp_path / "s.db", logs=None, sessions=None)
+        options = RunOptions(store=tmp_path / "s.db", logs=None, sessions=None, tapes=tmp_path / "tapes")
         run = await execute(desk, options, free_running(gateway), lambda run: None, watcher)
         assert gateway.ledger is not None
         day = read_day(tmp_path / "s.db", gateway.ledger.totals(), {})
         assert compare_books(day) == []
         assert day.entered == {"spy_put_seller", "dte0_condor"}
-        assert any(record.kind is Kind.BATCH for record in day.records)
+        assert check_replays(tmp_path / "tapes")
         assert not run.world.ib.link.is_lockstep
 
     asyncio.run(asyncio.wait_for(body(), 90))

@@ -32,6 +32,7 @@ from engine.store.open import open_store
 from engine.store.queries import StoreReader
 from tests.e2e.test_real_time import free_running
 from tests.e2e.test_restart import in_loop, new_york
+from tests.e2e.worlds import check_replays
 
 Moment = Callable[[Run, datetime], bool]
 Step = tuple[Moment, Callable[[Run], None]]
@@ -93,10 +94,12 @@ def ask(run: Run) -> None:
 
 async def live(gateway: RunningGateway, folder: Path, *planned: Step, store: str = "s.db", install: str = "x") -> Day:
     desk = load_desk([str(folder / "specs")], {}, None)
-    options = RunOptions(store=folder / store, logs=None, sessions=None, install=install)
+    tapes = folder / "tapes"
+    options = RunOptions(store=folder / store, logs=None, sessions=None, install=install, tapes=tapes)
     world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
     await execute(desk, options, world, lambda run: None, steps(*planned))
     assert gateway.ledger is not None
+    assert check_replays(tapes)
     return read_day(folder / store, gateway.ledger.totals(), {})
 
 

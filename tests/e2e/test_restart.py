@@ -23,7 +23,7 @@ from engine.sim.gateway.settings import GatewaySettings
 from engine.sim.seams import OrderView, Status
 from engine.store.journal import SqlJournal
 from engine.store.place import Place
-from tests.e2e.worlds import spec_files
+from tests.e2e.worlds import check_replays, spec_files
 
 DAY = date(2026, 10, 21)
 SELLER = "spy_put_seller"
@@ -43,7 +43,8 @@ async def run_until(
 ) -> Run:
     """Run bots attached to the gateway, and ask the engine to stop at an instant."""
     desk = load_desk(spec_files(specs), {}, None)
-    options = RunOptions(store=store, logs=None, sessions=None, install="")
+    tapes = store.with_name("tapes") if isinstance(store, Path) else None
+    options = RunOptions(store=store, logs=None, sessions=None, install="", tapes=tapes)
     asked: list[bool] = []
 
     def watcher(run: Run, at: datetime) -> None:
@@ -52,7 +53,9 @@ async def run_until(
             run.inbox.ask(Request.STOP)
 
     world = attached("127.0.0.1", gateway.port, 1, "", lockstep=True)
-    return await execute(desk, options, world, lambda run: None, watcher, opens)
+    run = await execute(desk, options, world, lambda run: None, watcher, opens)
+    assert tapes is None or check_replays(tapes)
+    return run
 
 
 def working(gateway: RunningGateway) -> list[OrderView]:

@@ -23,27 +23,39 @@ from tests.e2e import figures
 from tests.e2e.examples import FOLDER, NOT_BOTS, Shown, names, promises
 from tests.e2e.figures import World, alone, example_worlds, run_everything, run_with_rest, run_world
 from tests.e2e.findings import EXIT_KINDS, fired, problems_of
-from tests.e2e.worlds import FIRST_BOTS, run_days, spec_files
+from tests.e2e.worlds import FIRST_BOTS, check_replays, run_days, spec_files
 
 STILL_MARKET = Path(__file__).parent / "markets" / "standing_still.yaml"
+NOT_OF_TURNS = (Kind.RUN_STARTED, Kind.RUN_ENDED)
 FAST = 4000.0
 """Simulated seconds in a second, for a day that is paced by the clock and still short."""
 
 
 def run_in(folder: Path, name: str, seed: int, *, market: str | None = None, speed: float | None = None) -> Day:
-    """Run a day of all shipped specs in a folder of its own."""
+    """Run a day of all shipped specs in a folder of its own, and record it."""
     place = folder / name
     place.mkdir()
-    return run_days(place, spec_files(), seed=seed, market=market, speed=speed)
+    return run_days(place, spec_files(), seed=seed, market=market, speed=speed, tapes=place / "tapes")
 
 
 # ---------------------------------------------------------------- always
 
 
 @pytest.fixture(scope="module")
-def day(tmp_path_factory: pytest.TempPathFactory) -> Day:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return where the day is kept."""
+    return tmp_path_factory.mktemp("seeds")
+
+
+@pytest.fixture(scope="module")
+def day(folder: Path) -> Day:
     """Return one day of all shipped specs."""
-    return run_in(tmp_path_factory.mktemp("seeds"), "seven", 7)
+    return run_in(folder, "seven", 7)
+
+
+def test_a_day_replays_to_the_same_decisions(day: Day, folder: Path) -> None:
+    told = [record for record in day.records if record.kind not in NOT_OF_TURNS]
+    assert check_replays(folder / "seven" / "tapes") == len(told)
 
 
 def test_a_day_is_sound(day: Day) -> None:

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
+from engine.adapters.recorded.recording import open_recording
 from engine.run.aftermath.day import Day, read_day
 from engine.run.desk import load_desk
+from engine.run.replay.replay import replay
+from engine.run.replay.tapes import listed
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import DEFAULT_DATE, SimSettings, simulated
 from engine.sim.exchange.ledger import LedgerTotals
@@ -26,6 +29,19 @@ def spec_files(names: Iterable[str] = FIRST_BOTS) -> list[str]:
     return [str(shipped("specs") / f"{name}.yaml") for name in names]
 
 
+def check_replays(tapes: Path) -> int:
+    """Replay every run that is recorded in a folder; return how many decisions were made again, all the same."""
+    found = [each for each in listed(tapes) if not each.problem]
+    assert found
+    last = {each.file.parent: each.file for each in found}
+    decisions = 0
+    for file in last.values():
+        again = replay(open_recording(file))
+        assert again.difference is None
+        decisions += again.decisions
+    return decisions
+
+
 def run_days(
     folder: Path,
     specs: Sequence[str],
@@ -40,13 +56,14 @@ def run_days(
     data_seconds: int = 5,
     overrides: dict[str, str] | None = None,
     place: Place | None = None,
+    tapes: Path | None = None,
 ) -> Day:
     """Run whole sessions and return what they left; `place`: the store, else a file in the folder."""
 
     desk = load_desk(specs, overrides or {}, None)
     name = Path(market).stem if market else "plain"
     store = place or folder / f"{name}-{seed}-{days}-{speed or 'max'}.db"
-    options = RunOptions(store=store, logs=None, sessions=days, install=f"s{seed}")
+    options = RunOptions(store=store, logs=None, sessions=days, install=f"s{seed}", tapes=tapes)
     sim = SimSettings(
         first_day=first_day,
         days=days,

@@ -47,10 +47,9 @@ class Quotes:
         self.board = board
         self.rows: dict[str, int] = {}
         self.failures: list[str] = []
-        self._quoted: set[int] = set()
-        self._traded: set[int] = set()
-        self._modelled: set[int] = set()
-        self._touched: set[int] = set()
+        self._quoted, self._traded, self._modelled, self._touched = board.unsettled
+        for changed in board.unsettled:  # what a connection before this one has left
+            changed.clear()
         self._heard = False
         self._withheld: dict[tuple[int, int], float] = {}
         self.dividends: dict[int, Dividend] = {}
@@ -73,6 +72,7 @@ class Quotes:
                 times[row] = at
             changed.clear()
         self._touched.clear()
+        board.unread |= rows
         if rows or self._heard:
             board.alive_at = at
             self._heard = False

@@ -75,8 +75,8 @@ class Engine:
         self.loop = loop
         self.reloader = Reloader(desk, cast(Loop, loop), lambda at: [self.asked.pop()] if self.asked else [])
 
-    def _exchange(self, program: Program, result: Any, facts: Any, *records: Record) -> None:
-        self.notes.extend(records)
+    def _exchange(self, program: Program, result: Any, facts: Any, applied: Record, told: Any) -> None:
+        self.notes.append(applied)
         self.loop.program, self.loop.state = program, result.state
         self.facts = list(facts)
 

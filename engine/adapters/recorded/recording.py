@@ -1,0 +1,165 @@
+"""Reads recordings back: the board as it was, and everything that entered the turns, in order."""
+
+import json
+import zlib
+from array import array
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import numpy as np
+
+from engine.adapters.recorded.columns import Floats, changes, unpack
+from engine.adapters.recorded.file import SUFFIX, Frame, instant, read_frames, read_head
+from engine.model.contract import Contract, Option, Underlying
+from engine.model.errors import StoreError
+from engine.model.event import Event, MarketMoved
+from engine.model.market import COLUMNS, Board
+from engine.model.values import dataclass
+from engine.record.codec import decode
+
+EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
+CONTRACTS: dict[str, type[Contract]] = {kind.__name__: kind for kind in (Option, Underlying)}
+
+
+class Began(NamedTuple):
+    """The first turn of a run."""
+
+    at: datetime
+
+
+class Heard(NamedTuple):
+    """An event that entered a turn, on the board as it now is."""
+
+    at: datetime
+    event: Event
+
+
+class Exchanged(NamedTuple):
+    """Other texts took over: `data` is what they are."""
+
+    at: datetime
+    data: dict[str, Any]
+
+
+class Decided(NamedTuple):
+    """What the step before this led to: canonical lines of records."""
+
+    at: datetime
+    lines: tuple[str, ...]
+
+
+class Moved(NamedTuple):
+    """Rows of the board have changed, and no turn took note."""
+
+    at: datetime
+    rows: tuple[int, ...]
+
+
+Step = Began | Heard | Exchanged | Decided | Moved
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The files of one run from its start up to a day; `head` is what a replay begins with."""
+
+    files: tuple[Path, ...]
+    head: dict[str, Any]
+
+    @property
+    def day(self) -> date:
+        """The day of the last file."""
+        return date.fromisoformat(self.files[-1].name.removesuffix(SUFFIX))
+
+
+def open_recording(file: Path) -> Recording:
+    """Return the recording that ends with this file. Raises: StoreError when a file before it is missing."""
+    files = [file]
+    head = read_head(file)
+    while (before := head.get("before")) is not None:
+        files.insert(0, file.parent / str(before))
+        if not files[0].is_file():
+            raise StoreError(
+                f"{file} goes on from {files[0].name}, which is not beside it",
+                "a replay begins with the first day of a run; its market data can be used alone",
+            )
+        head = read_head(files[0])
+    return Recording(tuple(files), head)
+
+
+def play(files: tuple[Path, ...], board: Board) -> Iterator[Step]:
+    """Yield the steps of these files in order; when one is yielded, `board` is as its turn saw it.
+
+    Raises: StoreError naming file and frame when one cannot be read.
+    """
+    for file in files:
+        for number, frame in enumerate(read_frames(file), 1):
+            try:
+                yield from _steps(frame, board)
+            except (ValueError, LookupError, TypeError) as error:
+                raise StoreError(f"frame {number} of {file} cannot be read: {error!r}") from error
+
+
+def _steps(frame: Frame, board: Board) -> Iterator[Step]:
+    items = json.loads(zlib.decompress(frame.ops))
+    write = _writer(frame, items, board)
+    for kind, micros, *what in items:
+        at = instant(micros)
+        if kind == "s":
+            count, alive = what
+            rows = write(count)
+            board.alive_at = float("nan") if alive is None else alive
+            yield Moved(at, rows)
+        elif kind == "m":
+            yield Heard(at, MarketMoved(at, tuple(what[0])))
+        elif kind == "e":
+            yield Heard(at, decode(EVENTS[what[0]], what[1]))
+        elif kind == "r":
+            yield Decided(at, tuple(what[0]))
+        elif kind == "b":
+            _lay(board, *what)
+        elif kind == "f":
+            board.frozen, board.halted = set(what[0]), set(what[1])
+        elif kind == "n":
+            yield Began(at)
+        elif kind == "x":
+            yield Exchanged(at, what[0])
+        else:
+            raise ValueError(f"an item of an unknown kind {kind!r}")
+
+
+def stamps_of(items: list[Any]) -> Floats:
+    """Return the instant of each entry of a frame, epoch seconds."""
+    synced = [(item[1], item[2]) for item in items if item[0] == "s"]
+    stamps = [instant(micros).timestamp() for micros, _ in synced]
+    return np.repeat(np.array(stamps, dtype=np.float64), [count for _, count in synced])
+
+
+def _lay(board: Board, version: int, changed: list[list[Any]]) -> None:
+    for row, told in changed:
+        contract = None
+        if told is not None:
+            contract = decode(CONTRACTS[told["is"]], {name: value for name, value in told.items() if name != "is"})
+        board.lay(row, contract)
+    board.version = version
+
+
+def _writer(frame: Frame, items: list[Any], board: Board) -> Callable[[int], tuple[int, ...]]:
+    """Return what writes the next so many entries of a frame to the board."""
+    rows, ends, columns, values = changes(*unpack(frame.numbers, stamps_of(items)))
+    cells: list[array[float]] = [getattr(board, name) for name in COLUMNS]
+    place = written = 0
+
+    def write(count: int) -> tuple[int, ...]:
+        nonlocal place, written
+        first = place
+        for place in range(first, first + count):
+            row, end = rows[place], ends[place]
+            while written < end:
+                cells[columns[written]][row] = values[written]
+                written += 1
+        place = first + count
+        return tuple(rows[first:place])
+
+    return write

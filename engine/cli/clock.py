@@ -1,0 +1,26 @@
+"""A time of day as an option: `12:00` or `12:00:30`."""
+
+import re
+from contextlib import suppress
+from datetime import time
+from typing import Any
+
+import click
+
+
+class ClockParam(click.ParamType[time]):
+    """A time of day in New York."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> time:
+        """Return the time."""
+        if isinstance(value, time):
+            return value
+        if found := re.fullmatch(r"(\d{1,2}):(\d\d)(?::(\d\d))?", str(value)):
+            with suppress(ValueError):
+                return time(int(found[1]), int(found[2]), int(found[3] or 0))
+        raise click.BadParameter(f"a time is written 12:00 or 12:00:30, is '{value}'", ctx, param)
+
+
+CLOCK = ClockParam()

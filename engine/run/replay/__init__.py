@@ -1,0 +1,1 @@
+"""A recorded day lived through again: the same turns, compared with what they led to then."""

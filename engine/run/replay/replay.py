@@ -1,0 +1,115 @@
+"""A recording through the engine's turns once more: what they lead to now, beside what they led to then.
+
+Nothing is sent and nothing is written: commands are dropped, since what came of them is in the recording.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from engine.adapters.recorded.recording import Began, Decided, Exchanged, Heard, Moved, Recording, play
+from engine.model.errors import InvariantError
+from engine.model.market import Board
+from engine.record.codec import line
+from engine.record.record import Record
+from engine.run.replay.head import desk_of, program_of, state_of
+from engine.turn.program import Program
+from engine.turn.reloading import changes_between, reload
+from engine.turn.state import State
+from engine.turn.turn import begin, turn
+from engine.turn.work import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A turn that leads elsewhere now: canonical lines of what it recorded then, and of what it records now."""
+
+    at: datetime
+    then: tuple[str, ...]
+    now: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Replayed:
+    """A replay under way, or at its end.
+
+    turns, decisions: how many were made again, and how many records they led to. difference: the first one, after which
+    nothing is compared, since what follows it answers orders that are others now.
+    """
+
+    program: Program
+    state: State
+    at: datetime
+    turns: int = 0
+    decisions: int = 0
+    difference: Difference | None = None
+    records: list[Record] = field(default_factory=list)
+    digests: dict[str, str] = field(default_factory=dict)
+
+
+def replay(
+    recording: Recording,
+    until: datetime | None = None,
+    watcher: Callable[[Replayed, datetime], bool] = lambda _, __: False,
+) -> Replayed:
+    """Live through a recording, up to an instant if one is given, or until `watcher` says that this is enough.
+
+    watcher: is shown every turn after it was made. Raises: StoreError, CodecError.
+    """
+    board = Board()
+    resumed = state_of(recording.head, board)
+    desk = desk_of(recording.head)
+    program = program_of(recording.head, resumed, desk)
+    found = Replayed(program, resumed.state, resumed.state.session.open, digests=dict(desk.digests))
+    pending: Turn | None = None
+    for step in play(recording.files, board):
+        if until is not None and step.at > until:
+            break
+        if type(step) is Moved:
+            continue
+        if type(step) is Decided:
+            _compare(found, step.at, step.lines, pending)
+            pending = None
+        else:
+            _compare(found, found.at, (), pending)
+            pending = None
+            if found.difference is not None:
+                break
+            assert isinstance(step, Began | Heard | Exchanged)
+            pending = _turn(found, step)
+            found.state, found.at = pending.state, step.at
+            found.turns += 1
+        if found.difference is not None or (pending is not None and watcher(found, step.at)):
+            break
+    else:
+        _compare(found, found.at, (), pending)
+    return found
+
+
+def _turn(found: Replayed, step: Began | Heard | Exchanged) -> Turn:
+    if isinstance(step, Heard):
+        return turn(found.program, found.state, step.event)
+    if isinstance(step, Began):
+        return begin(found.program, found.state, step.at)
+    desk = desk_of(step.data)
+    old = found.program
+    changed = changes_between(found.digests, desk.digests)
+    names = {each.bot for each in changed}
+    bots = {name: bot if name in names else old.bots[name] for name, bot in desk.bots.items()}
+    pinned = {**old.pinned, **{bot.plan.digest: bot for bot in old.bots.values()}}
+    found.program = replace(old, bots=bots, pinned=pinned, limits=desk.limits(), require=desk.require)
+    found.digests = dict(desk.digests)
+    return reload(found.program, found.state, step.at, changed)
+
+
+def _compare(found: Replayed, at: datetime, then: tuple[str, ...], made: Turn | None) -> None:
+    """Compare what a turn led to with what it led to then; a recording tells nothing of a turn without records."""
+    if made is None:
+        if then:
+            raise InvariantError(f"a recording tells at {at} what came of no turn")
+        return
+    now = tuple(line(record) for record in made.records)
+    found.decisions += len(now)
+    found.records += made.records
+    if now != then:
+        found.difference = Difference(at, then, now)

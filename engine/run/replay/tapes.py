@@ -1,0 +1,77 @@
+"""The recordings beside a store: which there are, which one a person means, and which are to go."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+
+from engine.adapters.recorded.file import SUFFIX, instant, read_head, span
+from engine.model.errors import MisuseError, StoreError
+from engine.model.values import dataclass
+from engine.store.latest import data_folder
+from engine.store.place import Place, beside
+
+ENDING = "-tapes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tape:
+    """One file: a day, or a part of it, of one run. entries: rows of market data; `bots` "" when it goes on from the
+    file of the day before. problem: why it cannot be read."""
+
+    file: Path
+    day: date
+    first: datetime | None = None
+    last: datetime | None = None
+    entries: int = 0
+    size: int = 0
+    bots: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def tapes_of(store: Place) -> Path:
+    """Return the folder of the recordings of a store's runs."""
+    return beside(store, data_folder(), ENDING)
+
+
+def listed(folder: Path) -> list[Tape]:
+    """Return what is recorded there, oldest first; what cannot be read is listed with the reason."""
+    return sorted((_tape(file) for file in folder.glob(f"*/*{SUFFIX}")), key=lambda each: (each.day, each.file))
+
+
+def _tape(file: Path) -> Tape:
+    day = date.fromisoformat(file.name.removesuffix(SUFFIX))
+    size = sum(each.stat().st_size for each in file.parent.glob(f"{file.name}*"))
+    try:
+        head = read_head(file)
+        first, last, entries, frames = span(file)
+    except StoreError as error:
+        return Tape(file=file, day=day, size=size, problem=error.message)
+    if not frames:
+        return Tape(file=file, day=day, size=size, problem="nothing was written before its run ended")
+    bots = tuple(head.get("specs") or ())
+    return Tape(file=file, day=day, first=instant(first), last=instant(last), entries=entries, size=size, bots=bots)
+
+
+def meant(what: str, folder: Path) -> list[Path]:
+    """Return the files that a person means: a file, a day, or "" for the last day. Raises: MisuseError, StoreError."""
+    if what.endswith(SUFFIX):
+        return [Path(what)]
+    known = [each for each in listed(folder) if each.first is not None]
+    if not known:
+        raise StoreError(f"nothing is recorded in {folder}", "'rulebot run' records unless told not to")
+    try:
+        day = date.fromisoformat(what) if what else known[-1].day
+    except ValueError:
+        raise MisuseError(f"a day is written 2026-10-21, is '{what}'", "or name a .tape file") from None
+    found = [each.file for each in known if each.day == day]
+    if not found:
+        raise StoreError(f"nothing is recorded of {day}", f"recorded are {known[0].day} to {known[-1].day}")
+    return found
+
+
+def trimmed(folder: Path, days: int) -> Sequence[Tape]:
+    """Return the files that are not of the last so many recorded days, nor needed to replay one of those."""
+    known = listed(folder)
+    kept = set(sorted({each.day for each in known})[-days:])
+    runs = {each.file.parent for each in known if each.day in kept}
+    return [each for each in known if each.file.parent not in runs]

@@ -1,0 +1,78 @@
+"""What a bot saw at an instant of a replay: what each of its rules says, and the market it says it of."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from math import isnan
+from typing import Any
+
+from engine.evaluate.evaluation import Verdict
+from engine.evaluate.wording import describe
+from engine.model.contract import Underlying
+from engine.model.market import Board
+from engine.run.replay.replay import Replayed
+from engine.turn.program import CompiledBot, CompiledRule
+from engine.turn.work import Work
+
+_TRUTHS = {True: "yes", False: "no", None: "unknown"}
+_QUOTED = ("bid", "ask", "last", "iv", "delta")
+
+
+def view_lines(found: Replayed, at: datetime) -> Iterator[str]:
+    """Yield, for each bot that is flat, what its entry conditions say; then the levels and quotes that are streamed."""
+    for name, bot in found.program.bots.items():
+        verdicts = list(_verdicts(found, bot, at))
+        if not verdicts:
+            continue
+        yield ""
+        yield f" {name}, if it were to enter now:"
+        width = max(len(rule.rule.name) for rule, _ in verdicts)
+        for rule, verdict in verdicts:
+            yield f"   {rule.rule.name:<{width}}  {_TRUTHS[verdict.truth]:<7}  {describe(rule.rule, verdict)}"
+    yield ""
+    yield " what was streamed:"
+    for name, row in sorted((str(contract), row) for contract, row in found.state.board.rows.items()):
+        yield f"   {_quote(found.state.board, row, name)}"
+
+
+def view_document(found: Replayed, at: datetime) -> dict[str, Any]:
+    """Return the same for machines."""
+    board = found.state.board
+    return {
+        "at": at.isoformat(),
+        "until": found.at.isoformat(),
+        "bots": {
+            name: [
+                {"rule": rule.rule.name, "truth": verdict.truth, "why": describe(rule.rule, verdict)}
+                for rule, verdict in _verdicts(found, bot, at)
+            ]
+            for name, bot in found.program.bots.items()
+        },
+        "quotes": {
+            str(contract): {name: _number(board, name, row) for name in _QUOTED} for contract, row in board.rows.items()
+        },
+        "positions": sorted(found.state.active),
+    }
+
+
+def _verdicts(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tuple[CompiledRule, Verdict]]:
+    if bot.members:
+        return
+    view = Work(found.program, found.state, at).view()
+    for rule in bot.when:
+        yield rule, rule.judge(view)
+
+
+def _number(board: Board, name: str, row: int) -> float | None:
+    value: float = getattr(board, name)[row]
+    return None if isnan(value) else round(value, 6)
+
+
+def _quote(board: Board, row: int, name: str) -> str:
+    bid, ask, last, iv, delta = (_number(board, each, row) for each in _QUOTED)
+    if bid is None and ask is None:
+        return f"{name}  {'-' if last is None else f'{last:.2f}'}"
+    sides = " / ".join("-" if side is None else f"{side:.2f}" for side in (bid, ask))
+    if isinstance(board.contracts[row], Underlying):
+        return f"{name}  {sides}"
+    greeks = [f"{word} {value:.3f}" for word, value in (("iv", iv), ("delta", delta)) if value is not None]
+    return "  ".join((name, sides, *greeks))

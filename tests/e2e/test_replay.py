@@ -1,0 +1,109 @@
+"""`rulebot replay`: a recorded day decides as it did, and tells where it does not."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from engine.cli.main import main
+from engine.run.replay.tapes import listed
+from tests.e2e.worlds import check_replays, run_days, spec_files
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the store of two sessions of one bot, recorded."""
+    folder = tmp_path_factory.mktemp("replay")
+    run_days(folder, spec_files(["put_lite"]), seed=3, days=2, tapes=folder / "s-tapes")
+    return next(folder.glob("*.db")).rename(folder / "s.db")
+
+
+def replay(store: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, ["replay", *words, "--store", str(store)])
+
+
+def test_the_last_day_decides_as_it_did(store: Path) -> None:
+    done = replay(store)
+    assert done.exit_code == 0, done.output
+    assert "2026-10-22.tape: the same, " in done.output
+
+
+def test_each_day_is_listed(store: Path) -> None:
+    done = replay(store, "--list", "--format", "json")
+    days = json.loads(done.output)["recordings"]
+    assert [(each["day"], each["bots"]) for each in days] == [("2026-10-21", ["put_lite"]), ("2026-10-22", [])]
+    assert all(each["entries"] > 5000 for each in days)
+    assert "goes on from the day before" in replay(store, "--list").output
+
+
+def test_verify_takes_all(store: Path) -> None:
+    done = replay(store, "--verify")
+    assert (done.exit_code, done.output.count("the same, ")) == (0, 2)
+
+
+def test_an_instant_can_be_looked_at(store: Path) -> None:
+    told = replay(store, "2026-10-21", "--at", "10:45").output
+    assert "2026-10-21  10:45:00" in told
+    assert "put_lite, if it were to enter now:" in told
+    found = json.loads(replay(store, "2026-10-21", "--at", "10:45", "--format", "json").output)
+    assert found["quotes"]["VIX"]["last"] > 5
+    said = {each["rule"]: each["truth"] for each in found["bots"]["put_lite"]}
+    assert said["vix_change"] is True
+    assert set(said) == {"iv_over_rv", "vix_change", "day_range", "no_event"}
+
+
+def test_step_shows_what_happened(store: Path) -> None:
+    told = replay(store, "2026-10-21", "--step").output
+    assert "put_lite  entry sent: sell" in told
+
+
+def test_a_decision_that_is_another_now_is_shown(store: Path, tmp_path: Path) -> None:
+    """A recording whose text was changed by hand: the digest no longer fits; whose records were: the first is shown."""
+    file = listed(store.with_name("s-tapes"))[0].file
+    other = tmp_path / "run" / file.name
+    other.parent.mkdir()
+    other.write_bytes(file.read_bytes())
+    with sqlite3.connect(other) as connection:
+        (text,) = connection.execute("SELECT value FROM head WHERE name = 'install'").fetchone()
+        connection.execute("UPDATE head SET value = ? WHERE name = 'install'", (text.replace("s3", "s4"),))
+    done = replay(store, str(other))
+    assert done.exit_code == 1
+    assert "DIFFERENT at 10:30:00" in done.output
+    assert "rb:s3:000001" in done.output
+    assert "rb:s4:000001" in done.output
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("2026-10-20",), 3, "nothing is recorded of 2026-10-20"),
+        (("yesterday",), 2, "a day is written 2026-10-21, is 'yesterday'"),
+        (("--at", "25:00"), 2, "a time is written 12:00"),
+        (("--list", "--verify"), 2, "at a time"),
+        (("nothing.tape",), 3, "there is no recording nothing.tape"),
+    ],
+)
+def test_misuse_is_told(store: Path, words: tuple[str, ...], code: int, said: str) -> None:
+    done = replay(store, *words)
+    assert (done.exit_code, said in done.output) == (code, True), done.output
+
+
+def test_trim_keeps_whole_runs(store: Path, tmp_path: Path) -> None:
+    for run, day in (("a", 19), ("b", 20), ("c", 21)):
+        folder = tmp_path / "t-tapes" / run
+        folder.mkdir(parents=True)
+        (folder / f"2026-10-{day}.tape").write_bytes(listed(store.with_name("s-tapes"))[0].file.read_bytes())
+    done = CliRunner().invoke(main, ["replay", "--trim", "2", "--store", str(tmp_path / "t.db")])
+    assert "1 deleted" in done.output
+    assert [each.file.parent.name for each in listed(tmp_path / "t-tapes")] == ["b", "c"]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(1, 21))
+def test_a_day_of_every_shipped_bot_replays(seed: int, tmp_path: Path) -> None:
+    from tests.e2e.worlds import SHIPPED
+
+    run_days(tmp_path, spec_files(SHIPPED), seed=seed, tapes=tmp_path / "tapes")
+    assert check_replays(tmp_path / "tapes")

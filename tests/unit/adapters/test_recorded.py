@@ -1,0 +1,204 @@
+"""Recordings: what enters comes out again, after a crash too; what is damaged is named."""
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from engine.adapters.recorded import recorder as recording_side
+from engine.adapters.recorded.file import read_frames, span
+from engine.adapters.recorded.recorder import Recorder
+from engine.adapters.recorded.recording import Began, Decided, Exchanged, Heard, Moved, open_recording, play
+from engine.adapters.recorded.repack import repack
+from engine.model.contract import Option, Right, Underlying
+from engine.model.errors import StoreError
+from engine.model.event import Event, LinkUp, ListingReport, MarketMoved, OrdersListed
+from engine.model.facts import Listing
+from engine.model.market import COLUMNS, Board
+from engine.record.record import Kind, Record
+
+START = datetime(2026, 10, 21, 13, 29, tzinfo=UTC)
+SPX, VIX = Underlying("SPX"), Underlying("VIX")
+PUT = Option("SPX", "SPXW", date(2026, 10, 21), Decimal(5900), Right.PUT)
+
+
+class Desk:
+    """A board that is written as a feed writes it, and a recorder that is told as the loop tells it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.board = Board()
+        self.told: list[str] = []
+        self.recorder = Recorder(folder, {"version": "1"}, self.board, self.told.append)
+        self.at = START
+        self.snapshots: list[tuple[datetime, bytes]] = []
+
+    def quote(self, contract: Underlying | Option, bid: float, *, settled: bool = True) -> int:
+        row = self.board.rows[contract]
+        self.board.bid[row] = bid
+        if settled:
+            self.board.quote_at[row] = self.board.alive_at = self.at.timestamp()
+            self.board.unread.add(row)
+        else:
+            self.board.unsettled[0].add(row)
+        return row
+
+    def hear(self, event: Event, *records: Record, changed: bool = True) -> None:
+        self.snapshots.append((event.at, picture(self.board)))
+        self.recorder.took(event, records, changed=changed)
+
+    def wait(self, seconds: float) -> None:
+        self.at += timedelta(seconds=seconds)
+
+
+def picture(board: Board) -> bytes:
+    """Return everything of a board that a turn can see."""
+    named = [(str(contract), row) for contract, row in sorted(board.rows.items(), key=lambda item: item[1])]
+    rows = [[getattr(board, name)[row] for name in COLUMNS] for _, row in named]
+    return repr((named, rows, board.frozen, board.halted, board.alive_at, board.version)).encode()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    found = Desk(tmp_path / "run")
+    yield found
+    found.recorder.close()
+
+
+def live(desk: Desk) -> None:
+    """Let some things happen: contracts come and go, quotes are stamped or not, rows freeze."""
+    board = desk.board
+    board.add(SPX)
+    desk.recorder.begins(desk.at, [Record(desk.at, Kind.SESSION, data={"n": 1})])
+    desk.quote(SPX, 5900.25)
+    desk.hear(MarketMoved(desk.at, (0,)), Record(desk.at, Kind.FACTS, data={"n": 2}))
+    desk.wait(5)
+    board.add(PUT)
+    desk.quote(PUT, 1.05, settled=False)
+    desk.hear(ListingReport(desk.at, Listing("SPX", "SPXW", (PUT.expiry,), {PUT.expiry: (PUT.strike,)})))
+    desk.hear(OrdersListed(desk.at, frozenset({"b", "a"})))
+    desk.wait(5)
+    board.drop(SPX)
+    board.add(VIX)
+    desk.quote(VIX, 16.5)
+    board.frozen.add(board.rows[PUT])
+    desk.hear(MarketMoved(desk.at, (board.rows[VIX],)), changed=False)
+    desk.wait(5)
+    board.drop(VIX)
+    board.add(VIX)
+    desk.hear(MarketMoved(desk.at))
+    desk.recorder.exchanged(desk.at, {"specs": {"z": 1, "a": 2}}, [])
+
+
+def test_what_enters_comes_out_in_order(desk: Desk, tmp_path: Path) -> None:
+    live(desk)
+    desk.recorder.close()
+    (file,) = (tmp_path / "run").glob("*.tape")
+    board = Board()
+    seen, pictures = [], {}
+    for step in play(open_recording(file).files, board):
+        seen.append(step)
+        if isinstance(step, Heard | Moved):
+            pictures[step.at] = picture(board)
+    kinds = [type(step) for step in seen if type(step) is not Moved]
+    assert kinds == [Began, Decided, Heard, Decided, Heard, Heard, Heard, Exchanged]
+    assert pictures == dict(desk.snapshots)
+    exchanged = seen[-1]
+    assert isinstance(exchanged, Exchanged)
+    assert list(exchanged.data["specs"]) == ["z", "a"]
+    assert desk.told == []
+
+
+def test_what_was_written_outlives_a_process_that_does_not_close(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recording_side, "FRAME_ITEMS", 1)
+    live(desk)
+    desk.recorder._look(wait=True)  # as if the process died now: the file was never closed
+    (file,) = (tmp_path / "run").glob("*.tape")
+    assert span(file)[3] >= 6
+    assert list(play((file,), Board()))
+
+
+def test_a_file_laid_out_anew_holds_the_same(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording_side, "FRAME_ITEMS", 1)
+    monkeypatch.setattr(recording_side, "repack", lambda file: None)
+    live(desk)
+    desk.recorder.close()
+    (file,) = (tmp_path / "run").glob("*.tape")
+    before, frames = list(play((file,), Board())), span(file)[3]
+    repack(file)
+    assert span(file)[3] == 1 < frames
+    assert list(play((file,), Board())) == before
+
+
+def test_each_day_has_a_file_and_its_market_data_stands_alone(desk: Desk, tmp_path: Path) -> None:
+    live(desk)
+    desk.at = START + timedelta(days=1)
+    desk.hear(MarketMoved(desk.at))
+    desk.recorder.close()
+    first, second = sorted((tmp_path / "run").glob("*.tape"))
+    assert open_recording(second).files == (first, second)
+    alone = Board()
+    list(play((second,), alone))
+    assert picture(alone) == desk.snapshots[-1][1]
+
+
+def test_a_missing_day_before_is_named(desk: Desk, tmp_path: Path) -> None:
+    test_each_day_has_a_file_and_its_market_data_stands_alone(desk, tmp_path)
+    first, second = sorted((tmp_path / "run").glob("*.tape"))
+    first.unlink()
+    with pytest.raises(StoreError, match="which is not beside it"):
+        open_recording(second)
+
+
+def test_a_damaged_frame_is_named(desk: Desk, tmp_path: Path) -> None:
+    live(desk)
+    desk.recorder.close()
+    (file,) = (tmp_path / "run").glob("*.tape")
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE frames SET ops = CAST(x'00' || ops AS BLOB)")
+    with pytest.raises(StoreError, match=r"frame 1 of .* is damaged"):
+        list(read_frames(file))
+
+
+def test_what_is_no_recording_is_named(tmp_path: Path) -> None:
+    text = tmp_path / "2026-10-21.tape"
+    text.write_text("no database", encoding="utf-8")
+    with pytest.raises(StoreError, match="is no recording"):
+        open_recording(text)
+    with pytest.raises(StoreError, match="there is no recording"):
+        open_recording(tmp_path / "2026-10-22.tape")
+
+
+def test_a_newer_format_is_refused(desk: Desk, tmp_path: Path) -> None:
+    live(desk)
+    desk.recorder.close()
+    (file,) = (tmp_path / "run").glob("*.tape")
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE head SET value = '99' WHERE name = 'format'")
+    with pytest.raises(StoreError, match="of format 99"):
+        open_recording(file)
+
+
+def test_a_disk_that_fails_is_told_once_and_the_engine_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("a file where the folder should be", encoding="utf-8")
+    desk = Desk(tmp_path / "run")
+    live(desk)
+    desk.recorder.close()
+    live_again = MarketMoved(desk.at + timedelta(seconds=1))
+    desk.recorder.took(live_again, (), changed=True)
+    assert len(desk.told) == 1
+    assert desk.told[0].startswith("nothing more is recorded: no recording can be written to")
+
+
+def test_every_kind_of_event_comes_back(desk: Desk, tmp_path: Path) -> None:
+    up = LinkUp(
+        at=START, account="DU1", client_id=1, next_order_id=7, order_refs=("rb:x:1",), positions=((PUT, Decimal(-2)),)
+    )
+    desk.hear(up)
+    desk.recorder.close()
+    (file,) = (tmp_path / "run").glob("*.tape")
+    assert [step.event for step in play((file,), Board()) if isinstance(step, Heard)] == [up]
