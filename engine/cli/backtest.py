@@ -24,8 +24,8 @@ FIRST, LAST = date(1980, 1, 1), date(2100, 1, 1)
 
 
 @click.command("backtest", short_help="Run bots over past sessions.")
-@click.argument("specs", nargs=-1, required=True, type=SPECS)
-@click.option("--data", required=True, metavar="SOURCE", help="The past sessions (docs/history-data.md).")
+@click.argument("specs", nargs=-1, type=SPECS)
+@click.option("--data", metavar="SOURCE", help="The past sessions (docs/history-data.md).")
 @click.option("--from", "first", type=_DAY, metavar="DAY", help="The first session (default: the data's first).")
 @click.option("--to", "last", type=_DAY, metavar="DAY", help="The last session (default: the data's last).")
 @click.option(
@@ -45,6 +45,15 @@ FIRST, LAST = date(1980, 1, 1), date(2100, 1, 1)
 @click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
 @click.option("--store", type=click.Path(dir_okay=False, path_type=Path), help="The store to write.")
 @click.option("--resume", is_flag=True, help="Go on with --store where it was interrupted.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write a report, one HTML file.")
+@click.option(
+    "--compare",
+    "compared",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A store or JSON result of an earlier backtest, to be compared in --out; may be repeated.",
+)
 @click.option("--workers", type=click.IntRange(1), help="Processes, where sessions are apart (default: the cores).")
 @click.option(
     "--check-look-ahead",
@@ -58,6 +67,8 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
     Orders fill a second after they were sent, at the quotes that stand then. What was recorded is a store like that of
     a run: 'rulebot why' says for any minute why a bot did, or did not, trade.
 
+    Without SPECS, the backtests of several --compare are set side by side in --out.
+
     Exit code: 0 when all sessions were lived through, 1 for problems in SPECS or a look ahead, 2 for misuse, 3 when
     data or store cannot be read or written.
     """
@@ -68,6 +79,10 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
     from engine.run.backtest.run import run_backtest
     from engine.store.latest import remember_store
 
+    _check(specs, options)
+    if not specs:
+        _compare(options["compared"], options["out"])
+        return
     logging.getLogger("rulebot").setLevel(logging.ERROR)
     desk = _desk(specs, options)
     asked = _asked(options)
@@ -78,11 +93,55 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
     with _progress(options["form"]) as told:
         run_backtest(desk, asked, told)
     remember_store(asked.store)
-    results = read_results(asked.store, str(asked.store))
+    live = None if desk.account is None else desk.account.live
+    results = read_results(asked.store, str(asked.store), () if live is None else live.require)
+    if options["out"] is not None and options["compared"]:
+        _compare((asked.store, *options["compared"]), options["out"])
+    elif options["out"] is not None:
+        from engine.run.backtest.document import document
+        from engine.run.backtest.report.page import report_page
+        from engine.run.backtest.report.whys import whys_of
+
+        _write(options["out"], report_page(document(results), whys_of(asked.store, results.trades)))
     if options["form"] == "json":
         click.echo(text_of(results), nl=False)
         return
     _show(results)
+    if options["out"] is not None:
+        click.echo(f" report {options['out']}")
+
+
+def _check(specs: tuple[str, ...], options: dict[str, Any]) -> None:
+    """Refuse what does not go together. Raises: MisuseError."""
+    if specs and options["data"] is None:
+        raise MisuseError("a backtest needs past sessions", "name them with --data (docs/history-data.md)")
+    if not specs and (len(options["compared"]) < 2 or options["out"] is None):
+        raise MisuseError("no spec was named", "name specs, or several --compare and --out to compare them")
+    if options["compared"] and options["out"] is None:
+        raise MisuseError("--compare is for a report: name its file with --out")
+
+
+def _compare(files: tuple[Path, ...], out: Path) -> None:
+    """Write the comparison of several backtests, each a store or a JSON result."""
+    from engine.run.backtest.document import document, read_document
+    from engine.run.backtest.report.page import comparison_page
+    from engine.run.backtest.results import read_results
+
+    found: dict[str, Any] = {}
+    are_apart = len({file.stem for file in files}) == len(files)
+    for file in files:
+        is_json = file.suffix == ".json"
+        found[file.stem if are_apart else str(file)] = (
+            read_document(file) if is_json else document(read_results(file, str(file)))
+        )
+    _write(out, comparison_page(found))
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error
 
 
 def _check_look_ahead(desk: "Desk", asked: "BacktestOptions") -> None:

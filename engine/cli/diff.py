@@ -1,16 +1,19 @@
 """`rulebot diff`: what an edit of specs means, not which lines it touched."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from engine.review.change.behaviour import Days
     from engine.review.change.difference import Difference
     from engine.run.revisions import Text
     from engine.spec.load import Loaded
+
+    Tries = Callable[[str, Sequence[Text]], Sequence[Days]]
 
 DIFFERENT, TOO_MUCH_RISK = 1, 4
 
@@ -40,7 +43,12 @@ class Part(click.ParamType[float]):
     "--max-risk-growth", "most", type=Part(), metavar="PART", help="Exit with 4 when the worst case grew more."
 )
 @click.option("--seeds", type=click.IntRange(1, 1000), metavar="N", help="Run both on N simulated days too.")
-@click.option("--all", "is_all", is_flag=True, help="Tell every simulated day, not only the first that differ.")
+@click.option(
+    "--days",
+    metavar="N|DATA",
+    help="Walk both through the last N recorded days too, or through the past sessions that DATA names.",
+)
+@click.option("--all", "is_all", is_flag=True, help="Tell every day, not only the first that differ.")
 @click.option("--install-git", is_flag=True, help="Let 'git diff' show specs like this, in this clone.")
 @click.option("--uninstall-git", is_flag=True, help="Take that away again.")
 @click.option("--yes", is_flag=True, help="Do not ask before git's files are written.")
@@ -50,6 +58,7 @@ def diff(
     form: str,
     most: float | None,
     seeds: int | None,
+    days: str | None,
     is_all: bool,
     install_git: bool,
     uninstall_git: bool,
@@ -79,43 +88,79 @@ def diff(
         raise click.UsageError(
             f"two things are compared, OLD and NEW; there {'is' if len(what) == 1 else 'are'} {len(what)}"
         )
-    if is_all and seeds is None:
-        raise click.UsageError("--all tells the days of --seeds: say how many")
-    found = _compared(*what, seeds=seeds, is_all=is_all)
+    if seeds is not None and days is not None:
+        raise click.UsageError("--seeds tries simulated days, --days past ones: one of them at a time")
+    if is_all and seeds is None and days is None:
+        raise click.UsageError("--all tells the days of --seeds or --days: say how many")
+    found = _compared(*what, seeds=seeds, days=days, is_all=is_all)
     click.echo(_shown(found, form))
     _exit(found, most)
 
 
-def _compared(old: str, new: str, *, seeds: int | None, is_all: bool) -> "tuple[Difference, ...]":
+def _compared(old: str, new: str, *, seeds: int | None, days: str | None, is_all: bool) -> "tuple[Difference, ...]":
     from engine.review.change.documents import compare
     from engine.run.revisions import texts_of
 
     texts = texts_of(old, new)
     sides = [[_read(text) for text in side] for side in texts]
-    _refuse_problems([loaded for side in sides for loaded in side])
+    refuse_problems([loaded for side in sides for loaded in side])
     found = compare(*sides)
-    if seeds is None:
+    if seeds is None and days is None:
         return found
     named = [_by_name(*pair) for pair in zip(texts, sides, strict=True)]
-    return tuple(_with_days(each, *named, seeds=seeds, is_all=is_all) for each in found)
+    tries = _simulated(seeds) if days is None else _past(days)
+    return tuple(_with_days(each, *named, tries=tries, is_all=is_all) for each in found)
 
 
 def _by_name(texts: "Sequence[Text]", side: "Sequence[Loaded]") -> "dict[str, Text]":
     return {loaded.spec.name: text for text, loaded in zip(texts, side, strict=True) if loaded.spec is not None}
 
 
+def _simulated(seeds: int | None) -> "Tries":
+    from engine.run.behaviour import simulate
+
+    assert seeds is not None
+
+    def tries(name: str, texts: "Sequence[Text]") -> "Sequence[Days]":
+        click.echo(f"{name}: running {2 * seeds} simulated days ...", err=True)
+        return simulate(texts, seeds)
+
+    return tries
+
+
+def _past(days: str) -> "Tries":
+    """Return what walks texts through past sessions. Raises: MisuseError, StoreError."""
+    from datetime import date
+
+    from engine.adapters.history.open import open_source
+    from engine.model.errors import StoreError
+    from engine.run.behaviour import relive
+    from engine.run.replay.tapes import tapes_of
+    from engine.store.latest import chosen_store
+
+    data = f"tapes:{tapes_of(chosen_store(None))}" if days.isdigit() else days
+    known = open_source(data).dates(date.min, date.max)
+    found = known[-int(days) :] if days.isdigit() else known
+    if not found:
+        raise StoreError(f"there is no session in {data}", "'rulebot run' records each of its days")
+
+    def tries(name: str, texts: "Sequence[Text]") -> "Sequence[Days]":
+        click.echo(f"{name}: walking twice through {len(found)} past sessions ...", err=True)
+        return relive(texts, data, found)
+
+    return tries
+
+
 def _with_days(
-    found: "Difference", was: "Mapping[str, Text]", now: "Mapping[str, Text]", *, seeds: int, is_all: bool
+    found: "Difference", was: "Mapping[str, Text]", now: "Mapping[str, Text]", *, tries: "Tries", is_all: bool
 ) -> "Difference":
-    """Return a difference with what both texts did on simulated days, where there are two that differ."""
+    """Return a difference with what both texts did on days, where there are two that differ."""
     from engine.review.change.behaviour import behaviour_lines
     from engine.review.change.difference import Status
-    from engine.run.behaviour import simulate
 
     if found.kind != "bot" or found.status is not Status.CHANGED:
         return found
-    click.echo(f"{found.name}: running {2 * seeds} simulated days ...", err=True)
-    old, new = simulate((was[found.was_name], now[found.name]), seeds)
+    old, new = tries(found.name, (was[found.was_name], now[found.name]))
     return replace(found, behaviour=behaviour_lines(old, new, is_all=is_all), days=(old, new))
 
 
@@ -125,7 +170,7 @@ def _read(text: "Text") -> "Loaded":
     return read_document(text.content, text.label, text.beside)
 
 
-def _refuse_problems(loaded: "Sequence[Loaded]") -> None:
+def refuse_problems(loaded: "Sequence[Loaded]") -> None:
     """Show the problems of all documents, when any has errors. Raises: Exit."""
     from engine.cli.validate import show_problems
     from engine.compile.build import check

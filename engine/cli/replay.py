@@ -1,7 +1,7 @@
 """`rulebot replay`: a recorded day through the engine once more, compared with what it led to then."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,26 +9,35 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.clock import CLOCK
+from engine.cli.replay_text import (
+    BYTES,
+    drift_document,
+    drift_lines,
+    replay_document,
+    replay_lines,
+    tape_document,
+    tape_line,
+)
 from engine.cli.stores import print_json, reads_store, shown_path
 from engine.model.errors import MisuseError
 from engine.store.latest import chosen_store
 from engine.store.place import Place
 
 if TYPE_CHECKING:
-    from engine.run.replay.replay import Difference, Replayed
-    from engine.run.replay.tapes import Tape
-
-BYTES = 1 << 20
+    from engine.run.desk import SpecText
+    from engine.run.replay.replay import Replayed
+    from engine.run.revisions import Text
 
 
 @click.command("replay", short_help="Live through a recorded day again.")
-@click.argument("what", required=False, default="", metavar="[DAY|FILE]")
+@click.argument("what", nargs=-1, metavar="[DAY|FILE] [SPEC]...")
 @click.option("--list", "lists", is_flag=True, help="List what is recorded.")
 @click.option("--verify", is_flag=True, help="Replay everything that is recorded, or all of DAY; one line each.")
 @click.option(
     "--at", "clock", type=CLOCK, metavar="HH:MM[:SS]", help="Stop there (New York time), and show what stood."
 )
 @click.option("--step", is_flag=True, help="Show each thing that was decided; on a terminal, one at a time.")
+@click.option("--drift", is_flag=True, help="Compare what was done with what the specs would have done, and say why.")
 @click.option("--trim", "days", type=click.IntRange(1), metavar="N", help="Delete all but the last N recorded days.")
 @reads_store
 def replay(**given: Any) -> None:
@@ -38,22 +47,38 @@ def replay(**given: Any) -> None:
     leads to the same decisions on any machine. Where it does not, the first difference is shown: another version of
     rulebot decides otherwise.
 
+    With SPEC, files of bots that ran on DAY: what each recorded text and its new one would have done on that day's
+    market, both by the same model of fills. A strike that nobody streamed then is not there.
+
     Exit code: 0 when all is the same, 1 when something differs, 2 for misuse, 3 when a recording cannot be read.
     """
-    asked = [name for name in ("lists", "verify", "clock", "step", "days") if given[name] not in (None, False)]
+    asked = [name for name in ("lists", "verify", "clock", "step", "drift", "days") if given[name] not in (None, False)]
     if len(asked) > 1:
-        raise MisuseError("one of --list, --verify, --at, --step and --trim at a time")
-    what, form = str(given["what"]), str(given["form"])
-    is_json = form == "json"
+        raise MisuseError("one of --list, --verify, --at, --step, --drift and --trim at a time")
+    what, specs = _split(given["what"])
+    is_json = given["form"] == "json"
     folder = _folder(what, given["store"])
-    if given["lists"]:
+    if specs:
+        if asked:
+            raise MisuseError("specs are compared on a day, and nothing else is asked with them")
+        _against(what, folder, specs, is_json=is_json)
+    elif given["lists"]:
         _list(folder, is_json=is_json)
     elif given["days"]:
         _trim(folder, int(given["days"]), is_json=is_json)
+    elif given["drift"]:
+        _drift(what, folder, is_json=is_json)
     elif given["clock"] is not None:
         _at(what, folder, given["clock"], is_json=is_json)
     else:
         _compare(what, folder, verify=given["verify"], step=given["step"], is_json=is_json)
+
+
+def _split(words: Sequence[str]) -> tuple[str, Sequence[str]]:
+    """Return the day or recording that is meant, "" for the last one, and the specs behind it."""
+    if words and words[0].lower().endswith((".yaml", ".yml")):
+        return "", words
+    return (words[0], words[1:]) if words else ("", ())
 
 
 def _folder(what: str, store: Place | None) -> Path:
@@ -75,9 +100,9 @@ def _compare(what: str, folder: Path, *, verify: bool, step: bool, is_json: bool
     told = []
     for file in files:
         found, seconds = _replayed(file, step=step and not is_json)
-        told.append(_document(file, found, seconds))
+        told.append(replay_document(file, found, seconds))
         if not is_json:
-            for line in _lines(told[-1], found.difference, short=verify):
+            for line in replay_lines(told[-1], found.difference, short=verify):
                 click.echo(line)
     differs = any(each["difference"] for each in told)
     if is_json:
@@ -120,45 +145,73 @@ class _Stepper:
         return click.getchar(echo=False) in ("q", "\x03")
 
 
-def _document(file: Path, found: "Replayed", seconds: float) -> dict[str, Any]:
+# ---------------------------------------------------------------- other texts
+
+
+def _against(what: str, folder: Path, specs: Sequence[str], *, is_json: bool) -> None:
     from engine.adapters.recorded.recording import open_recording
-    from engine.run.start import release
+    from engine.review.change.behaviour import behaviour_lines
+    from engine.review.change.document import days_document
+    from engine.run.behaviour import relive
+    from engine.run.replay.tapes import meant
+    from engine.run.revisions import Text, side_of
 
-    differs = found.difference
-    return {
-        "file": shown_path(file),
-        "until": found.at.isoformat(),
-        "turns": found.turns,
-        "decisions": found.decisions,
-        "seconds": round(seconds, 2),
-        "recorded_by": open_recording(file).head["version"],
-        "replayed_by": release(),
-        "difference": None
-        if differs is None
-        else {"at": differs.at.isoformat(), "then": list(differs.then), "now": list(differs.now)},
-    }
+    file = meant(what, folder)[-1]
+    recording = open_recording(file)
+    then = {text.name: text for text in recorded_texts(recording.head)}
+    told = {}
+    for text in (each for spec in specs for each in side_of(spec)):
+        name = _name_of(text)
+        if name not in then:
+            raise MisuseError(f"no bot {name} ran on {recording.day}", f"there ran {', '.join(then)}")
+        was = then[name]
+        click.echo(f"{name}: walking twice through {recording.day} ...", err=True)
+        pair = (Text(f"{name} as recorded", was.text.encode()), text)
+        told[name] = relive(pair, f"tapes:{file}", (recording.day,), (was.overrides, {}))
+    if is_json:
+        print_json({"compared": {name: days_document(*pair) for name, pair in told.items()}})
+    for name, (old, new) in told.items() if not is_json else ():
+        click.echo(name)
+        for line in behaviour_lines(old, new, is_all=True):
+            click.echo(line)
+    if any(old[0].trades != new[0].trades for old, new in told.values()):
+        raise click.exceptions.Exit(1)
 
 
-def _lines(told: dict[str, Any], differs: "Difference | None", *, short: bool) -> Iterator[str]:
-    from engine.run.why_text import clock
+def recorded_texts(head: dict[str, Any]) -> "list[SpecText]":
+    """Return the texts that a recorded run began with."""
+    from engine.run.resume import spec_texts
 
-    counts = f"{told['decisions']} records of {told['turns']} turns"
-    until = clock(datetime.fromisoformat(told["until"]))
-    if differs is None:
-        yield f" {told['file']}: the same, {counts} until {until}, in {told['seconds']:.1f} s"
+    return spec_texts(head["specs"])
+
+
+def _name_of(text: "Text") -> str:
+    """Return the bot that a text is. Raises: MisuseError for a text with problems."""
+    from engine.cli.diff import refuse_problems
+    from engine.review.change.documents import read_document
+
+    loaded = read_document(text.content, text.label, text.beside)
+    refuse_problems([loaded])
+    if loaded.spec is None:
+        raise MisuseError(f"{text.label} is no bot", "a bot's document has the key 'rulebot: 1'")
+    return loaded.spec.name
+
+
+# ---------------------------------------------------------------- drift
+
+
+def _drift(what: str, folder: Path, *, is_json: bool) -> None:
+    from engine.adapters.recorded.recording import open_recording
+    from engine.run.replay.drift import drifts
+    from engine.run.replay.tapes import meant
+
+    recording = open_recording(meant(what, folder)[-1])
+    found = drifts(recording)
+    if is_json:
+        print_json({"day": recording.day.isoformat(), "trades": [drift_document(each) for each in found]})
         return
-    yield f" {told['file']}: DIFFERENT at {clock(differs.at)}, after {counts}"
-    if told["recorded_by"] != told["replayed_by"]:
-        yield f"   recorded by rulebot {told['recorded_by']}, replayed by {told['replayed_by']}"
-    if not short:
-        yield from _lines_of("then", differs.then, differs.now)
-        yield from _lines_of("now", differs.now, differs.then)
-
-
-def _lines_of(name: str, these: Sequence[str], others: Sequence[str]) -> Iterator[str]:
-    told = [line for line in these if line not in others]
-    yield f"   {name}: " + (told[0] if told else "nothing" if not these else "the same, in another order")
-    yield from (f"         {line}" for line in told[1:])
+    for line in drift_lines(recording.day, found):
+        click.echo(line)
 
 
 # ---------------------------------------------------------------- one instant
@@ -195,36 +248,12 @@ def _list(folder: Path, *, is_json: bool) -> None:
 
     known = listed(folder)
     if is_json:
-        print_json({"folder": shown_path(folder), "recordings": [_tape_document(each) for each in known]})
+        print_json({"folder": shown_path(folder), "recordings": [tape_document(each) for each in known]})
         return
     if not known:
         click.echo(f"nothing is recorded in {shown_path(folder)}")
     for each in known:
-        click.echo(_tape_line(each))
-
-
-def _tape_document(tape: "Tape") -> dict[str, Any]:
-    return {
-        "file": shown_path(tape.file),
-        "day": tape.day.isoformat(),
-        "first": None if tape.first is None else tape.first.isoformat(),
-        "last": None if tape.last is None else tape.last.isoformat(),
-        "entries": tape.entries,
-        "bytes": tape.size,
-        "bots": list(tape.bots),
-        "problem": tape.problem,
-    }
-
-
-def _tape_line(tape: "Tape") -> str:
-    from engine.run.why_text import clock
-
-    size = f"{tape.size / BYTES:.1f} MB"
-    if tape.first is None or tape.last is None:
-        return f" {tape.day}  {tape.problem}  {shown_path(tape.file)}"
-    span = f"{clock(tape.first, seconds=False)} to {clock(tape.last, seconds=False)}"
-    bots = ", ".join(tape.bots) if tape.bots else "goes on from the day before"
-    return f" {tape.day}  {span}  {tape.entries:>9,} quotes  {size:>9}  {bots}  {shown_path(tape.file)}"
+        click.echo(tape_line(each))
 
 
 def _trim(folder: Path, days: int, *, is_json: bool) -> None:
@@ -238,7 +267,7 @@ def _trim(folder: Path, days: int, *, is_json: bool) -> None:
         if not any(parent.iterdir()):
             parent.rmdir()
     if is_json:
-        print_json({"deleted": [_tape_document(each) for each in gone]})
+        print_json({"deleted": [tape_document(each) for each in gone]})
         return
     size = sum(tape.size for tape in gone) / BYTES
     click.echo(f" {len(gone)} deleted, {size:.1f} MB" if gone else " nothing is older than that")

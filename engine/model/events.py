@@ -15,7 +15,7 @@ from engine.model.facts import EventCalendar, EventDay
 from engine.model.session import at_exchange_time, is_session
 from engine.model.values import dataclass
 
-KNOWN_FROM = date(FIRST_YEAR, 1, 1)
+KNOWN_FROM = date(2010, 1, 1)
 KNOWN_UNTIL = date(LAST_YEAR, 12, 31)
 DAY = timedelta(days=1)
 WARNING_DAYS = 30

@@ -1,21 +1,27 @@
-"""Two texts of a bot on the same simulated days: what each would have done.
+"""Two texts of a bot on the same days: what each would have done.
 
-Each day is a run of its own in virtual time, on a store that is gone afterwards, as fast as the machine goes; the days
-are shared among as many processes as there are cores.
+Each simulated day is a run of its own in virtual time, on a store that is gone afterwards; the days are shared among as
+many processes as there are cores. Past sessions are walked through one after the other, each text in a process.
 """
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from datetime import date
+from decimal import Decimal
 from multiprocessing import get_context
 from pathlib import Path
 
+from engine.adapters.history.open import open_source
 from engine.compile.build import build_plan
 from engine.model.money import ZERO
 from engine.model.values import dataclass
-from engine.review.change.behaviour import SimulatedDay, Trade
+from engine.review.change.behaviour import Trade, TriedDay
 from engine.review.change.documents import read_document
+from engine.run.backtest.fills import NATURAL
+from engine.run.backtest.walk import Walk
+from engine.run.calendars import load_calendar
 from engine.run.chaos.virtual_loop import run_virtually
 from engine.run.desk import Desk, SpecText
 from engine.run.glance import today_of
@@ -24,9 +30,14 @@ from engine.run.position_text import entry_text, exit_text
 from engine.run.revisions import Text
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import SimSettings, simulated
+from engine.spec.load import load_text
 from engine.spec.resolved import governing_text
 from engine.turn.program import compile_bot
 from engine.turn.state import State
+
+LINES = 90
+CASH = Decimal(1_000_000)
+"""Dollars of the account that past sessions are walked through with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +48,7 @@ class Task:
     seed: int
 
 
-def simulate(texts: Sequence[Text], seeds: int) -> tuple[tuple[SimulatedDay, ...], ...]:
+def simulate(texts: Sequence[Text], seeds: int) -> tuple[tuple[TriedDay, ...], ...]:
     """Return what each text did on the days of seeds 1 to `seeds`. Raises: RulebotError when a run fails."""
     tasks = [Task(text, seed) for text in map(whole, texts) for seed in range(1, seeds + 1)]
     processes = min(os.cpu_count() or 1, len(tasks))
@@ -46,13 +57,45 @@ def simulate(texts: Sequence[Text], seeds: int) -> tuple[tuple[SimulatedDay, ...
     return tuple(tuple(days[at : at + seeds]) for at in range(0, len(days), seeds))
 
 
+@dataclass(frozen=True, slots=True)
+class PastTask:
+    """One text, with parameters that were set, on past sessions; `data` is what `--data` of a backtest names."""
+
+    text: Text
+    data: str
+    days: tuple[date, ...]
+    overrides: tuple[tuple[str, str], ...] = ()
+
+
+def relive(
+    texts: Sequence[Text], data: str, days: Sequence[date], overrides: Sequence[Mapping[str, str]] = ()
+) -> tuple[tuple[TriedDay, ...], ...]:
+    """Return what each text would have done on these sessions; `overrides` of each, none where that is empty.
+
+    Raises: RulebotError.
+    """
+    told = [tuple(each.items()) for each in overrides] or [()] * len(texts)
+    tasks = [PastTask(text, data, tuple(days), set_) for text, set_ in zip(map(whole, texts), told, strict=True)]
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, len(tasks)), get_context("spawn")) as pool:
+        return tuple(pool.map(relived, tasks))
+
+
+def relived(task: PastTask) -> tuple[TriedDay, ...]:
+    """Walk one text through past sessions."""
+    desk = desk_of(task.text, dict(task.overrides))
+    (name,) = desk.bots
+    walk = Walk(desk.program("past", {}, LINES), open_source(task.data), load_calendar(), NATURAL, CASH)
+    lived = walk.through(task.days[0], task.days[-1])
+    return tuple(_day(walk.state, name, 0, done.date) for done in lived if done.date in task.days and walk.state)
+
+
 def whole(text: Text) -> Text:
     """Return a sound text that extends nothing, and so says the same in another process."""
     source = read_document(text.content, text.label, text.beside).source
     return Text(text.label, governing_text(source).encode())
 
 
-def live_through(task: Task) -> SimulatedDay:
+def live_through(task: Task) -> TriedDay:
     """Run one text through one day."""
     desk = desk_of(task.text)
     (name,) = desk.bots
@@ -63,9 +106,13 @@ def live_through(task: Task) -> SimulatedDay:
     return _day(run.loop.state, name, task.seed)
 
 
-def desk_of(text: Text) -> Desk:
+def desk_of(text: Text, overrides: Mapping[str, str] | None = None) -> Desk:
     """Return the one bot of a sound text as a desk; limits over all bots are not part of what is compared."""
-    loaded = read_document(text.content, text.label)
+    loaded = (
+        load_text(text.content.decode(), text.label, dict(overrides))
+        if overrides
+        else read_document(text.content, text.label)
+    )
     spec = loaded.spec
     assert spec is not None
     plan, _ = build_plan(spec, loaded.source)
@@ -78,7 +125,7 @@ def desk_of(text: Text) -> Desk:
     )
 
 
-def _day(state: State, bot: str, seed: int) -> SimulatedDay:
+def _day(state: State, bot: str, seed: int, day: date | None = None) -> TriedDay:
     trades = tuple(
         Trade(
             entry_text(position) + (f", {exit_text(position)}" if position.state == "closed" else ""),
@@ -89,6 +136,6 @@ def _day(state: State, bot: str, seed: int) -> SimulatedDay:
         if position.bot == bot and position.opened_at is not None
     )
     if trades:
-        return SimulatedDay(seed, trades)
+        return TriedDay(seed, trades, day=day)
     (outcome,) = day_outcome(state, None).bots
-    return SimulatedDay(seed, (), "; ".join(part for line in outcome.lines for part in line.parts))
+    return TriedDay(seed, (), "; ".join(part for line in outcome.lines for part in line.parts), day)

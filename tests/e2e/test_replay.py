@@ -1,14 +1,29 @@
 """`rulebot replay`: a recorded day decides as it did, and tells where it does not."""
 
+import asyncio
 import json
 import sqlite3
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
+from engine.adapters.recorded.recording import open_recording
+from engine.adapters.recorded.source import RecordingSource
 from engine.cli.main import main
+from engine.model.event import Request
+from engine.model.session import EXCHANGE_ZONE
+from engine.run.backtest.fills import NATURAL
+from engine.run.backtest.walk import Walk
+from engine.run.calendars import load_calendar
+from engine.run.desk import load_desk
+from engine.run.replay.drift import What, drifts
 from engine.run.replay.tapes import listed
+from engine.run.start import Run, RunOptions, execute
+from engine.run.worlds import SimSettings, simulated
+from engine.store.queries import StoreReader
 from tests.e2e.worlds import check_replays, run_days, spec_files
 
 
@@ -73,6 +88,81 @@ def test_a_decision_that_is_another_now_is_shown(store: Path, tmp_path: Path) ->
     assert "DIFFERENT at 10:30:00" in done.output
     assert "rb:s3:000001" in done.output
     assert "rb:s4:000001" in done.output
+
+
+def test_another_text_is_tried_on_the_day(store: Path, tmp_path: Path) -> None:
+    (file,) = spec_files(["put_lite"])
+    same = replay(store, "2026-10-21", file)
+    assert same.exit_code == 0, same.output
+    assert "every one the same: 1 entry" in same.output
+    text = Path(file).read_text(encoding="utf-8").replace("profit: 50%", "profit: 75%")
+    (other := tmp_path / "put_lite.yaml").write_text(text, encoding="utf-8")
+    done = replay(store, "2026-10-21", str(other), "--format", "json")
+    found = json.loads(done.stdout)["compared"]["put_lite"]
+    assert (done.exit_code, len(found["old"]), len(found["new"])) == (1, 1, 1)
+    assert found["old"][0]["trades"] != found["new"][0]["trades"]
+
+
+def test_drift_sets_what_was_done_beside_what_the_spec_makes(store: Path) -> None:
+    told = replay(store, "2026-10-21", "--drift").output
+    assert "put_lite  at another price" in told
+    (found,) = json.loads(replay(store, "2026-10-21", "--drift", "--format", "json").stdout)["trades"]
+    assert (found["what"], found["bot"]) == ("price", "put_lite")
+    assert "filled: sold" in " ".join(found["causes"])
+    assert found["done"][:5] == found["would"][:5] == "10:30"
+
+
+def test_drift_names_the_cause_of_a_trade_that_was_not_done(tmp_path: Path) -> None:
+    """A pause by hand: the spec would have entered."""
+    tapes = tmp_path / "s-tapes"
+
+    async def body() -> None:
+        desk = load_desk(spec_files(["put_lite"]), {}, None)
+        options = RunOptions(store=tmp_path / "s.db", logs=None, sessions=1, install="x", tapes=tapes)
+        asked: list[datetime] = []
+
+        def watcher(run: Run, at: datetime) -> None:
+            if at >= datetime(2026, 10, 21, 14, 29, 45, tzinfo=UTC) and not asked:
+                asked.append(at)
+                run.inbox.ask(Request.PAUSE)
+
+        await execute(desk, options, simulated(SimSettings(seed=3), 1), lambda run: None, watcher)
+
+    asyncio.run(body())
+    (found,) = drifts(open_recording(listed(tapes)[0].file))
+    assert (found.what, found.done) == (What.MISSED, "no trade")
+    assert any("pause" in cause for cause in found.causes), found.causes
+
+
+def test_diff_walks_through_recorded_days(store: Path, tmp_path: Path) -> None:
+    (file,) = spec_files(["put_lite"])
+    text = Path(file).read_text(encoding="utf-8").replace("profit: 50%", "profit: 75%")
+    (other := tmp_path / "put_lite.yaml").write_text(text, encoding="utf-8")
+    done = CliRunner().invoke(main, ["diff", file, str(other), "--days", str(store.with_name("s-tapes"))])
+    assert "2 past sessions (2026-10-21 to 2026-10-22)" in done.output
+    assert done.exit_code == 1
+
+
+def test_a_recording_as_past_sessions_decides_when_the_run_did(store: Path) -> None:
+    """The market of the recording under a broker of its own: entries at the same instants, in the same contracts."""
+    source = RecordingSource(store.with_name("s-tapes"))
+    days = source.dates(date.min, date.max)
+    assert [day.isoformat() for day in days] == ["2026-10-21", "2026-10-22"]
+    assert [source.day(day).findings for day in days] == [(), ()]
+    with StoreReader(store) as reader:
+        was = {str(row["position"]): row for row in reader.view("trades", strategy_id="put_lite")}
+    desk = load_desk(spec_files(["put_lite"]), {}, None)
+    walk = Walk(desk.program("x", {}, 90), source, load_calendar(), NATURAL, Decimal(1_000_000))
+    for _ in walk.through(days[0], days[0]):
+        pass
+    assert walk.state is not None
+    (found,) = walk.state.positions.values()
+    then = was[found.id]
+    assert found.opened_at is not None
+    clock = found.opened_at.astimezone(EXCHANGE_ZONE).strftime("%H:%M")
+    assert clock == str(then["entry_time"])[11:16]
+    assert {str(leg.option) for leg in found.legs} == {leg["contract"] for leg in json.loads(then["legs"])}
+    assert found.exit_reason == then["exit_name"]
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,9 @@ from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, 
 from engine.adapters.history.finding import refusal, refused
 from engine.adapters.history.hours import hour_off
 from engine.adapters.history.instants import instants
-from engine.adapters.history.missing import day_of_name, missing_sessions
+from engine.adapters.history.missing import day_of_name, missing_sessions, parse_day
 from engine.adapters.history.rows import BY_QUOTE, HIGHEST_STRIKE, Rows, grid, keys, last_day
-from engine.adapters.history.table import ArrowTable, CsvTable, Whole, parquet_file, pyarrow, read_parquet
+from engine.adapters.history.table import ArrowTable, Table, Whole, parquet_file, pyarrow, read_csv, read_parquet
 from engine.model.contract import product
 from engine.model.errors import StoreError
 from engine.model.session import Session, session_on
@@ -124,7 +124,7 @@ class ChainSource:
         found = self.background.settled(symbol, day, product(symbol).same_day_class)
         beside = file.with_name(f"{day}.settled.csv")
         if beside.exists():
-            table = CsvTable(beside)
+            table = read_csv(beside)
             names, classes = (table.texts(name) for name in ("symbol", "trading_class"))
             for place, level in enumerate(table.numbers("level").tolist()):
                 found[names[1][names[0][place]], classes[1][classes[0][place]]] = level
@@ -215,8 +215,11 @@ def at_instants(times: Columns, at: Columns, values: Columns, age: float = LEVEL
 # ------------------------------------------------------------------ reading
 
 
-def chain_rows(table: ArrowTable | CsvTable, session: Session, symbol: str) -> Rows:
-    """Return the quotes of a table with our columns. Raises: StoreError naming the column or row."""
+def chain_rows(table: Table, session: Session | None, symbol: str, at: float | None = None) -> Rows:
+    """Return the quotes of a table with our columns; `at` is their instant when the table has no times.
+
+    Raises: StoreError naming the column or row.
+    """
     for name in ("expiry", "right", "strike", "bid", "ask"):
         if name not in table.names:
             raise refusal(refused(table.file, 0, f"it has no column `{name}`"))
@@ -238,7 +241,7 @@ def chain_rows(table: ArrowTable | CsvTable, session: Session, symbol: str) -> R
         symbol=symbol,
         classes=tuple(classes),
         row=table.rows,
-        time=instants(table, session),
+        time=_times(table, session, at),
         key=keys(
             class_codes,
             _expiries(table, symbol, class_codes, classes),
@@ -249,7 +252,13 @@ def chain_rows(table: ArrowTable | CsvTable, session: Session, symbol: str) -> R
     )
 
 
-def _calls(table: ArrowTable | CsvTable, codes: Whole, letters: Sequence[str]) -> Any:
+def _times(table: Table, session: Session | None, at: float | None) -> Columns:
+    if at is not None or session is None:
+        return np.full(len(table.rows), 0.0 if at is None else at)
+    return instants(table, session)
+
+
+def _calls(table: Table, codes: Whole, letters: Sequence[str]) -> Any:
     known = [_RIGHTS.get(text.lower()) for text in letters]
     for place, is_call in enumerate(known):
         if is_call is None:
@@ -258,13 +267,13 @@ def _calls(table: ArrowTable | CsvTable, codes: Whole, letters: Sequence[str]) -
     return np.array([bool(each) for each in known], dtype=bool)[codes]
 
 
-def _expiries(table: ArrowTable | CsvTable, symbol: str, class_codes: Whole, classes: Sequence[str]) -> Whole:
+def _expiries(table: Table, symbol: str, class_codes: Whole, classes: Sequence[str]) -> Whole:
     """Return the last day each option trades, as ordinals."""
     codes, texts = table.texts("expiry")
     last = np.zeros((len(classes), len(texts)), dtype=np.int64)
     for place, text in enumerate(texts):
         try:
-            expires = date.fromisoformat(text[:10])
+            expires = parse_day(text)
         except ValueError:
             row = int(table.rows[np.flatnonzero(codes == place)[0]])
             raise refusal(refused(table.file, row, f"an expiry is like 2019-05-24, is {text!r}")) from None

@@ -13,9 +13,10 @@ import numpy as np
 
 from engine.adapters.history.day import Columns, DailyBar, Finding
 from engine.adapters.history.finding import left_out, refused, told
-from engine.adapters.history.table import CsvTable, Whole
+from engine.adapters.history.missing import parse_day
+from engine.adapters.history.table import CsvTable, Whole, read_csv
 from engine.model.errors import StoreError
-from engine.model.session import CalendarError, is_session, session_after
+from engine.model.session import CalendarError, is_session
 from engine.model.values import dataclass
 
 _PRICES = ("open", "high", "low", "close")
@@ -58,6 +59,13 @@ class Daily:
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self.folders = tuple(folders)
+        self._more: dict[str, DailySeries] = {}
+        self._more_findings: list[Finding] = []
+
+    def add(self, symbol: str, series: DailySeries, findings: Sequence[Finding]) -> None:
+        """Take a series that a source has of its own."""
+        self._more[symbol] = series
+        self._more_findings += findings
 
     @cached_property
     def _read(self) -> tuple[Mapping[str, DailySeries], tuple[Finding, ...]]:
@@ -65,7 +73,7 @@ class Daily:
         findings: list[Finding] = []
         for path in _files(self.folders):
             try:
-                table = CsvTable(path)
+                table = read_csv(path)
                 findings += table.findings
                 for symbol, bars in _series(table, path, findings):
                     _merge(found.setdefault(symbol, {}), bars, symbol, path.name, findings)
@@ -75,18 +83,18 @@ class Daily:
         for symbol, bars in found.items():
             days = sorted(bars)
             matrix = np.array([bars[day] for day in days], dtype=np.float64).reshape(-1, 4)
-            series[symbol] = _without_jumps(symbol, np.array(days, dtype=np.int64), matrix, findings)
+            series[symbol] = without_jumps(symbol, np.array(days, dtype=np.int64), matrix, findings)
         return series, tuple(findings)
 
     @property
     def series(self) -> Mapping[str, DailySeries]:
         """Daily series by symbol, in capitals."""
-        return self._read[0]
+        return {**self._read[0], **self._more} if self._more else self._read[0]
 
     @property
     def findings(self) -> tuple[Finding, ...]:
         """What is wrong with the files."""
-        return self._read[1]
+        return (*self._read[1], *self._more_findings)
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
         """Return at most so many sessions before a day, oldest first."""
@@ -102,7 +110,7 @@ class Daily:
         return [bar.close / 100.0 for bar in bars]
 
     def settled(self, symbol: str, day: date, same_day_class: str) -> dict[tuple[str, str], float]:
-        """Return at what the options whose last day this is settle: the close, and of AM-settled the next open.
+        """Return what settles on a day: at its close, and at its open the class named like its index.
 
         The opening prints of an index (SOQ) are no column of any file here; its open is the nearest thing.
         """
@@ -112,13 +120,8 @@ class Daily:
             return found
         if (bar := series.on(day)) is not None:
             found[symbol, same_day_class] = bar.close
-        if same_day_class != symbol:
-            try:
-                after = series.on(session_after(day).date)
-            except CalendarError:
-                after = None
-            if after is not None:
-                found[symbol, symbol] = after.open
+            if same_day_class != symbol:
+                found[symbol, symbol] = bar.open
         return found
 
 
@@ -155,7 +158,7 @@ def _days(table: CsvTable, findings: list[Finding]) -> Whole:
     closed = np.zeros(len(texts), dtype=bool)
     for place, text in enumerate(texts):
         try:
-            day = date.fromisoformat(text[:10])
+            day = parse_day(text)
         except ValueError:
             row = int(table.rows[np.flatnonzero(codes == place)[0]])
             findings.append(left_out(table.file, [row], f"a date is like 2019-05-24, is {text!r}"))
@@ -191,11 +194,14 @@ def _bars(
     opened, high, low, close = matrix.T
     known = (days > 0) & ~np.isnan(close)
     slack = 1e-9 + 1e-4 * np.abs(close)
-    odd = known & ((low > np.minimum(opened, close) + slack) | (high < np.maximum(opened, close) - slack) | (low <= 0))
+    none = known & ((close <= 0) | (low <= 0) | (low > high + slack))
+    if none.any():
+        findings.append(left_out(table.file, table.rows[none].tolist(), "this is no bar: a low above the high, or a 0"))
+    known &= ~none
+    odd = known & ((low > np.minimum(opened, close) + slack) | (high < np.maximum(opened, close) - slack))
     if odd.any():
-        text = "the bar cannot be: low, open, close, high are not in order"
-        findings.append(left_out(table.file, table.rows[odd].tolist(), text))
-    known &= ~odd
+        text = "open or close is outside of low to high; they are used as they stand"
+        findings.append(told(table.file, int(table.rows[odd][0]), text, int(odd.sum())))
     return {int(day): tuple(bar) for day, bar in zip(days[known], matrix[known].tolist(), strict=True)}
 
 
@@ -220,7 +226,7 @@ def _merge(
             have[day] = bar
 
 
-def _without_jumps(symbol: str, days: Whole, bars: Columns, findings: list[Finding]) -> DailySeries:
+def without_jumps(symbol: str, days: Whole, bars: Columns, findings: list[Finding]) -> DailySeries:
     """Return the series since its last split, without closes that stand alone far from both of their neighbours."""
     file = f"{symbol} daily"
     close = bars[:, 3]

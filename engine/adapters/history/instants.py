@@ -6,13 +6,13 @@ import numpy as np
 
 from engine.adapters.history.day import Columns
 from engine.adapters.history.finding import refusal, refused
-from engine.adapters.history.table import ArrowTable, CsvTable, Table, pyarrow
+from engine.adapters.history.table import ArrowTable, Table, pyarrow
 from engine.model.session import Session, at_exchange_time
 
 _DAY = 86400.0
 
 
-def instants(table: ArrowTable | CsvTable, session: Session) -> Columns:
+def instants(table: Table, session: Session) -> Columns:
     """Return the column `time`: instants with a zone, epoch seconds, or the exchange's clock on that date.
 
     Raises: StoreError when it is missing or in no such form.
@@ -35,10 +35,10 @@ def _of_arrow(table: ArrowTable, session: Session) -> Columns | None:
         if kind.tz is not None:
             return np.asarray(seconds, dtype=np.float64)
         day = datetime.combine(session.date, time(), UTC).timestamp()
-        return np.asarray(seconds - day + _midnight(session), dtype=np.float64)
+        return np.asarray(seconds - day + midnight(session), dtype=np.float64)
     if arrow.types.is_time(kind):
         micro = column.cast(arrow.time64("us")).cast(arrow.int64()).to_numpy()
-        return np.asarray(micro / 1e6 + _midnight(session), dtype=np.float64)
+        return np.asarray(micro / 1e6 + midnight(session), dtype=np.float64)
     if arrow.types.is_integer(kind) or arrow.types.is_floating(kind):
         seconds = table.numbers("time")
         if len(seconds) and not _is_of(seconds, session):
@@ -54,7 +54,7 @@ def _is_of(seconds: Columns, session: Session) -> bool:
     return abs(middle - session.open.timestamp()) < 40 * 366 * _DAY
 
 
-def _midnight(session: Session) -> float:
+def midnight(session: Session) -> float:
     """Return the epoch seconds at which the clock would show 00:00; sessions have no change of the clock."""
     return at_exchange_time(session.date, time(12)).timestamp() - 12 * 3600.0
 
@@ -76,7 +76,7 @@ def _instant(text: str, session: Session) -> float:
     if len(text) <= len("10:30:00.000000"):
         clock = time.fromisoformat(text)
         seconds = clock.hour * 3600 + clock.minute * 60 + clock.second + clock.microsecond / 1e6
-        return _midnight(session) + seconds
+        return midnight(session) + seconds
     found = datetime.fromisoformat(text)
     if found.tzinfo is not None:
         return found.timestamp()

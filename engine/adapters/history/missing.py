@@ -23,6 +23,14 @@ def day_of_name(name: str) -> date | None:
         return None
 
 
+def parse_day(text: str) -> date:
+    """Return the date of `2019-05-24`, `05/24/2019` or `20190524`. Raises: ValueError."""
+    if text[2:3] == "/":
+        month, day, year = text[:10].split("/")
+        return date(int(year), int(month), int(day))
+    return date.fromisoformat(text[:10])
+
+
 def missing_sessions(where: str, have: Iterable[date], first: date, last: date) -> Iterator[Finding]:
     """Yield a finding for each day that is no session, and for each run of sessions that is missing in between.
 

@@ -1,6 +1,7 @@
 """From what a person writes after `--data` to a source: `PATH`, or `parquet:PATH`, with `?daily=FOLDER` behind it."""
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl
@@ -8,7 +9,13 @@ from urllib.parse import parse_qsl
 from engine.adapters.history.chain import ChainSource
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Source
+from engine.adapters.history.eod import EodSource, looks_like_days, looks_like_snapshots
+from engine.adapters.history.lean import LeanSource, looks_like_lean
 from engine.adapters.history.missing import day_of_name
+from engine.adapters.history.modelled.rates import Rates, read_rates
+from engine.adapters.history.modelled.source import ModelOptions, ModelSource
+from engine.adapters.recorded.file import SUFFIX
+from engine.adapters.recorded.source import RecordingSource
 from engine.model.errors import MisuseError, StoreError
 
 
@@ -38,6 +45,7 @@ def open_source(text: str) -> Source:
     known = ("daily", *kind.options)
     if unknown := [option for option in asked.options if option not in known]:
         raise MisuseError(f"{name}: has no option {unknown[0]!r}", f"its options are {', '.join(known)}")
+    asked = asked._replace(kind=name)
     return kind.make(asked, Daily(_daily_folders(asked)))
 
 
@@ -67,6 +75,8 @@ def _daily_folders(asked: Asked) -> list[Path]:
             if not folder.is_dir():
                 raise StoreError(f"the folder of daily bars {folder} does not exist")
         return folders
+    if asked.kind == "model":
+        return [asked.path, *sorted(folder for folder in asked.path.rglob("daily") if folder.is_dir())]
     base = asked.path if asked.path.is_dir() else asked.path.parent
     return [folder for above in (base, *base.resolve().parents[:2]) if (folder := above / "daily").is_dir()]
 
@@ -77,7 +87,63 @@ def _is_chain(path: Path) -> bool:
     return any(day_of_name(file.name) or "chain" in file.name for file in path.glob("*.parquet"))
 
 
+def _snapshots(asked: Asked, daily: Daily) -> Source:
+    at = asked.options.get("at", "")
+    return EodSource(asked.path, daily, at=at, default=timedelta(minutes=15), words="daily snapshots")
+
+
+def _lean(asked: Asked, daily: Daily) -> Source:
+    return LeanSource(asked.path, daily, asked.options.get("symbol", ""))
+
+
+def _model(asked: Asked, daily: Daily) -> Source:
+    given = asked.options
+    rates = read_rates(Path(given["rates"]).expanduser()) if "rates" in given else Rates()
+    shortest, longest = _dte(given.get("dte", ""))
+    options = ModelOptions(
+        step=_whole("step", given.get("step", "30"), 1, 390),
+        shortest=shortest,
+        longest=longest,
+        width=_whole("width", given.get("width", "100"), 0, 1000) / 100.0,
+    )
+    return ModelSource(asked.path, daily, rates, options)
+
+
+def _whole(name: str, text: str, least: int, most: int) -> int:
+    if not text.isdigit() or not least <= int(text) <= most:
+        raise MisuseError(f"{name}= is a whole number from {least} to {most}, is {text!r}")
+    return int(text)
+
+
+def _dte(text: str) -> tuple[int, int]:
+    if not text:
+        return 0, ModelOptions().longest
+    first, _, last = text.partition("..")
+    shortest, longest = (_whole("dte", part, 0, 365) for part in (first, last or first))
+    if longest < shortest:
+        raise MisuseError(f"dte= is a number of days or a range like 0..60, is {text!r}")
+    return shortest, longest
+
+
+def _has_daily(path: Path) -> bool:
+    return path.is_dir() and bool({*path.glob("spx_*.csv"), *path.glob("*/spx_*.csv"), *path.glob("*/*/spx_*.csv")})
+
+
+def _end_of_day(asked: Asked, daily: Daily) -> Source:
+    at = asked.options.get("at", "")
+    return EodSource(asked.path, daily, at=at, default=timedelta(minutes=1), words="end-of-day chains")
+
+
+def _is_recorded(path: Path) -> bool:
+    return path.suffix == SUFFIX if path.is_file() else any(path.glob(f"**/*{SUFFIX}"))
+
+
 KINDS: Mapping[str, Kind] = {
+    "tapes": Kind(lambda asked, daily: RecordingSource(asked.path), _is_recorded),
+    "lean": Kind(_lean, looks_like_lean, ("symbol",)),
+    "snapshots": Kind(_snapshots, looks_like_snapshots, ("at",)),
     "parquet": Kind(lambda asked, daily: ChainSource(asked.path, daily), _is_chain),
+    "eod": Kind(_end_of_day, looks_like_days, ("at",)),
+    "model": Kind(_model, _has_daily, ("rates", "step", "dte", "width")),
 }
 _HELP = f"write a path, or one of {', '.join(f'{name}:PATH' for name in KINDS)}; docs/history-data.md describes them"

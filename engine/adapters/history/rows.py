@@ -7,6 +7,7 @@ order without an object for each.
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from engine.adapters.history.day import Columns
 from engine.adapters.history.table import Whole
 from engine.model.contract import Option, listed, product
 from engine.model.contract import Settlement as Ends
-from engine.model.session import CalendarError, session_before
+from engine.model.session import CalendarError, is_session, session_before
 from engine.model.values import dataclass
 
 BY_QUOTE = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "vega", "theta", "volume", "open_interest")
@@ -92,14 +93,26 @@ def keys(class_code: Whole, expiry: Whole, is_call: NDArray[np.bool_], strike: C
     return found
 
 
+def renamed(rows: Rows, numbers: dict[str, int]) -> Whole:
+    """Return the keys with class numbers of `numbers`, which grows: so keys of two files compare."""
+    own = np.array([numbers.setdefault(name, len(numbers)) for name in rows.classes], dtype=np.int64)
+    rest = _STRIKE_BITS + 1 + _DAY_BITS
+    found: Whole = (own[rows.key >> rest] << rest) | (rows.key & ((1 << rest) - 1))
+    return found
+
+
 def option_of(key: int, symbol: str, classes: Sequence[str]) -> Option:
     """Return the option of a number."""
     units, rest = key & _STRIKE_MASK, key >> _STRIKE_BITS
     is_call, rest = bool(rest & 1), rest >> 1
-    whole, part = divmod(units, 1000)
-    strike = Decimal(whole) if not part else Decimal(f"{units / _UNIT:.3f}").normalize()
+    strike = strike_of(units / _UNIT)
     day = date.fromordinal(rest & _DAY_MASK)
     return listed(symbol, classes[rest >> _DAY_BITS], day, strike, is_call)
+
+
+def strike_of(strike: float) -> Decimal:
+    """Return a strike as exact as it is written: 2800, 62.5."""
+    return Decimal(int(strike)) if strike == int(strike) else Decimal(f"{strike:.3f}").normalize()
 
 
 def is_morning_settled(symbol: str, trading_class: str) -> bool:
@@ -108,14 +121,18 @@ def is_morning_settled(symbol: str, trading_class: str) -> bool:
     return facts.settlement is Ends.PM_CASH and trading_class != facts.same_day_class
 
 
+@lru_cache(maxsize=4096)
 def last_day(symbol: str, trading_class: str, expires: date) -> date:
-    """Return the last day an option trades whose name has the day `expires`."""
-    if not is_morning_settled(symbol, trading_class):
-        return expires
+    """Return the last day an option trades whose name has the day `expires`.
+
+    That is the session before a Saturday or holiday (names had the Saturday until 2015), and one more before it for
+    classes that settle at the open.
+    """
     try:
-        return session_before(expires).date
+        day = expires if is_session(expires) else session_before(expires).date
+        return session_before(day).date if is_morning_settled(symbol, trading_class) else day
     except CalendarError:
-        return date.fromordinal(expires.toordinal() - 1)
+        return date.fromordinal(expires.toordinal() - is_morning_settled(symbol, trading_class))
 
 
 def width_of(rows: Rows) -> int | None:

@@ -5,9 +5,10 @@ Rows are named as a person finds them: the line of a text file (its header is li
 
 import csv
 import gzip
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 from zlib import error as ZlibError
 
 import numpy as np
@@ -37,26 +38,30 @@ class Table(Protocol):
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> Table:
     """Read a file; `columns` are those wanted if they exist. Raises: StoreError when it cannot be read."""
-    return read_parquet(path, columns) if path.suffix == ".parquet" else CsvTable(path)
+    return read_parquet(path, columns) if path.suffix == ".parquet" else read_csv(path)
 
 
 # ------------------------------------------------------------------ text
 
 
 class CsvTable:
-    """A CSV file with a header. Lines with too few or too many fields are left out; a file that ends inside of one,
-    or inside of its compression, is refused: nobody knows what is missing."""
+    """Lines of a text file under its header. Lines with too few or too many fields are left out, and told."""
 
-    def __init__(self, path: Path) -> None:
-        self.file = path.name
-        header, rows, cells, odd = _lines(path)
+    def __init__(self, file: str, header: Sequence[str], lines: Iterable[tuple[int, Sequence[str]]]) -> None:
+        self.file = file
         self.names: Sequence[str] = header
+        rows, cells, odd = [], [], []
+        for row, fields in lines:
+            if len(fields) == len(header):
+                rows.append(row)
+                cells.append(fields)
+            elif fields:
+                odd.append(row)
         self.rows: Whole = np.array(rows, dtype=np.int64)
         self._cells = list(zip(*cells, strict=True)) if cells else [() for _ in header]
         self._places = {name: place for place, name in enumerate(header)}
-        self.findings: Sequence[Finding] = (
-            (left_out(self.file, odd, f"a row has {len(header)} fields, these have not"),) if odd else ()
-        )
+        text = f"a row has {len(header)} fields, and not so many"
+        self.findings: Sequence[Finding] = (left_out(file, odd, text),) if odd else ()
 
     def numbers(self, name: str) -> Columns:
         cells = self._cells[self._places[name]]
@@ -81,42 +86,54 @@ def _is_number(cell: str) -> bool:
         return False
 
 
-def _lines(path: Path) -> tuple[list[str], list[int], list[list[str]], list[int]]:
+def read_csv(path: Path) -> CsvTable:
+    """Read a CSV file, also a gzipped one. Raises: StoreError when it is none, or is cut off within a line."""
+    found: list[tuple[int, Sequence[str]]] = []
     header: list[str] = []
-    rows, cells, odd = [], [], []
     last = ""
-    try:
-        with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="") as stream:
-            reader = csv.reader(_remembering(stream, kept := [""]))
-            for fields in reader:
-                if fields and fields[0].startswith("#"):
-                    continue
-                if not header:
-                    header = [name.strip().lower() for name in fields]
-                elif len(fields) == len(header):
-                    rows.append(reader.line_num)
-                    cells.append(fields)
-                elif fields:
-                    odd.append(reader.line_num)
-            last = kept[0]
-    except (EOFError, ZlibError, gzip.BadGzipFile) as error:
-        raise refusal(refused(path.name, len(rows) + 1, "the file is cut off within its compression")) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise refusal(refused(path.name, len(rows) + 1, f"this is no table of text: {error}")) from error
-    except OSError as error:
-        raise StoreError(f"{path} cannot be read: {error.strerror or error}") from error
+    with reading(path) as stream:
+        for row, line in enumerate(stream, 1):
+            last = line
+            if line.startswith("#") or not line.strip():
+                continue
+            if not header:
+                header = header_of(line)
+            else:
+                found.append((row, fields_of(line)))
     if not header:
         raise refusal(refused(path.name, 1, "the file is empty"))
-    if odd and odd[-1] > max(rows, default=0) and not last.endswith("\n"):
-        raise refusal(refused(path.name, odd[-1], "the file ends within a row: it is cut off"))
-    return header, rows, cells, odd
+    if found and not last.endswith("\n") and len(found[-1][1]) != len(header):
+        raise refusal(refused(path.name, found[-1][0], CUT_OFF))
+    return CsvTable(path.name, header, found)
 
 
-def _remembering(stream: Any, kept: list[str]) -> Any:
-    """Yield lines and keep the last one, which tells a file that was cut off."""
-    for line in stream:
-        kept[0] = line
-        yield line
+CUT_OFF = "the file ends within a row: it is cut off"
+
+
+def header_of(line: str) -> list[str]:
+    """Return the names of columns, in small letters."""
+    return [name.strip().lower() for name in fields_of(line)]
+
+
+def fields_of(line: str) -> list[str]:
+    """Return the fields of a line."""
+    if '"' in line:
+        return next(csv.reader([line]))
+    return line.rstrip("\r\n").split(",")
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[IO[str]]:
+    """Open a text file, also a gzipped one, and say where it is damaged. Raises: StoreError."""
+    try:
+        with gzip.open(path, "rt", newline="") if path.suffix == ".gz" else path.open(newline="") as stream:
+            yield stream
+    except (EOFError, ZlibError, gzip.BadGzipFile) as error:
+        raise refusal(refused(path.name, 0, "the file is cut off within its compression")) from error
+    except UnicodeDecodeError as error:
+        raise refusal(refused(path.name, 0, f"this is no table of text: {error}")) from error
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 # ------------------------------------------------------------------ Parquet

@@ -1,7 +1,8 @@
-"""What two texts of a bot did on the same simulated days, in words."""
+"""What two texts of a bot did on the same days, simulated or past ones, in words."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from datetime import date
 from decimal import Decimal
 
 from engine.model.money import ZERO
@@ -22,12 +23,18 @@ class Trade:
 
 
 @dataclass(frozen=True, slots=True)
-class SimulatedDay:
-    """What a bot did on one simulated day; `why_not` says why it did not trade."""
+class TriedDay:
+    """What a bot did on one day; `why_not` says why it did not trade. A simulated day has a seed, a past one a date."""
 
     seed: int
     trades: tuple[Trade, ...]
     why_not: str = ""
+    day: date | None = None
+
+    @property
+    def name(self) -> str:
+        """What the day is called among others of its kind."""
+        return str(self.seed) if self.day is None else self.day.isoformat()
 
     @property
     def net(self) -> Decimal:
@@ -35,13 +42,12 @@ class SimulatedDay:
         return sum((trade.made for trade in self.trades), ZERO)
 
 
-Days = Sequence[SimulatedDay]
+Days = Sequence[TriedDay]
 
 
 def behaviour_lines(was: Days, now: Days, *, is_all: bool = False) -> tuple[str, ...]:
     """Return what differs: entries, net and worst day, exits, then the days that differ one by one."""
-    seeds = f"seeds {was[0].seed} to {was[-1].seed}" if len(was) > 1 else f"seed {was[0].seed}"
-    head = f"  {amounts.counted(len(was), 'simulated day')} ({seeds})"
+    head = f"  {amounts.counted(len(was), _kind(was))} ({_names([each.name for each in was], was, is_range=True)})"
     differing = [(old, new) for old, new in zip(was, now, strict=True) if old.trades != new.trades]
     if not differing:
         return (head, f"    every one the same: {_entries(was)}, net {amounts.about(_net(was))}")
@@ -55,6 +61,16 @@ def behaviour_lines(was: Days, now: Days, *, is_all: bool = False) -> tuple[str,
             else []
         )
     return tuple(lines)
+
+
+def _kind(days: Days) -> str:
+    return "past session" if days[0].day else "simulated day"
+
+
+def _names(names: Sequence[str], days: Days, *, is_range: bool = False) -> str:
+    """Return `seeds 1 to 20`, `seed 3, 4`, or the dates alone."""
+    word = "" if days[0].day else "seeds " if is_range and len(names) > 1 else "seed "
+    return word + (f"{names[0]} to {names[-1]}" if is_range and len(names) > 1 else ", ".join(names))
 
 
 def _count(days: Days) -> int:
@@ -72,9 +88,9 @@ def _net(days: Days) -> Decimal:
 
 def _entered(was: Days, now: Days) -> str:
     pairs = list(zip(was, now, strict=True))
-    gained = [str(new.seed) for old, new in pairs if len(new.trades) > len(old.trades)]
-    lost = [str(new.seed) for old, new in pairs if len(new.trades) < len(old.trades)]
-    told = [f"{word} on seed {', '.join(seeds)}" for word, seeds in (("gained", gained), ("lost", lost)) if seeds]
+    gained = [new.name for old, new in pairs if len(new.trades) > len(old.trades)]
+    lost = [new.name for old, new in pairs if len(new.trades) < len(old.trades)]
+    told = [f"{word} on {_names(names, was)}" for word, names in (("gained", gained), ("lost", lost)) if names]
     return f"entries {_count(was)} -> {_count(now)}" + (f"   {'; '.join(told)}" if told else "")
 
 
@@ -90,8 +106,8 @@ def _exits(was: Days, now: Days) -> str:
     return "exits " + ", ".join(f"{name} {counts[0][name]} -> {counts[1][name]}" for name in names)
 
 
-def _day(was: SimulatedDay, now: SimulatedDay) -> Iterator[str]:
-    yield f"    seed {was.seed}"
+def _day(was: TriedDay, now: TriedDay) -> Iterator[str]:
+    yield f"    {was.name}" if was.day else f"    seed {was.seed}"
     for word, day in (("was", was), ("now", now)):
         for trade in day.trades:
             yield f"      {word} {trade.words}: {trade.ended_by or 'still open'}, {amounts.money(trade.made)}"

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from engine.review.change.behaviour import SimulatedDay
+from engine.review.change.behaviour import Days, TriedDay
 from engine.review.change.difference import Change, Difference, Loss
 
 
@@ -22,13 +22,19 @@ def document_of(found: Difference) -> dict[str, Any]:
         told["states"] = found.states or "unchanged"
     old, new = found.days
     if old or new:
-        told["days"] = {"old": [_day(day) for day in old], "new": [_day(day) for day in new]}
+        told["days"] = days_document(old, new)
     return told
 
 
-def _day(day: SimulatedDay) -> dict[str, Any]:
+def days_document(old: Days, new: Days) -> dict[str, Any]:
+    """Return what both sides did on the same days."""
+    return {"old": [_day(day) for day in old], "new": [_day(day) for day in new]}
+
+
+def _day(day: TriedDay) -> dict[str, Any]:
     trades = [{"words": each.words, "ended_by": each.ended_by, "net_pnl": str(each.made)} for each in day.trades]
-    return {"seed": day.seed, "net_pnl": str(day.net), "trades": trades, "why_not": day.why_not}
+    named = {"seed": day.seed} if day.day is None else {"date": day.day.isoformat()}
+    return {**named, "net_pnl": str(day.net), "trades": trades, "why_not": day.why_not}
 
 
 def _change(change: Change) -> dict[str, Any]:

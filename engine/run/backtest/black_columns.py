@@ -27,7 +27,7 @@ _FURTHEST = 37.0
 def normal(x: Columns) -> Columns:
     """Return the standard normal distribution function, to about 1e-14.
 
-    Source: G. West, "Better approximations to cumulative normal functions", Wilmott (2005), after J. Hart (1968).
+    Source: G. West, "Better approximations to cumulative normal functions", Wilmott (2005).
     """
     size = np.minimum(np.abs(x), _FURTHEST)
     density = np.exp(-size * size / 2.0)

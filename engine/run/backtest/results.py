@@ -20,7 +20,9 @@ from engine.record.record import Kind, Record
 from engine.run.backtest import funnel
 from engine.run.backtest.funnel import Funnel
 from engine.run.backtest.notes import FINDING, REGIME
+from engine.run.periods import Period, periods
 from engine.run.trade_text import structure_of
+from engine.spec.spec import Demand
 from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
 
@@ -99,18 +101,23 @@ class Results:
     max_drawdown: Decimal
     sharpe: float | None
     sharpe_error: float | None
+    months: tuple[Period, ...]
     funnels: tuple[Funnel, ...]
     alarms: Mapping[str, int]
     findings: tuple[Mapping[str, Any], ...]
     shown: str
 
 
-def read_results(store: Place, shown: str) -> Results:
-    """Return the results of a store; `shown` is its name for people. Raises: StoreError when it holds no backtest."""
+def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> Results:
+    """Return the results of a store; `shown` is its name for people. Raises: StoreError when it holds no backtest.
+
+    expected: what the account document demands of a record, which each month is compared with.
+    """
     with StoreReader(store) as reader:
         records = reader.records(_KINDS)
         trades = reader.view("trades")
         bots = reader.bots()
+        months = periods(reader, "month", expected=expected)
     started = next((record for record in records if record.kind is Kind.RUN_STARTED), None)
     settings: Any = None if started is None else started.data.get("settings")
     if started is None or not settings or settings.get("mode") != "backtest":
@@ -137,6 +144,7 @@ def read_results(store: Place, shown: str) -> Results:
         max_drawdown=max((fall for _, fall in drawdowns(days)), default=ZERO),
         sharpe=sharpe(profits),
         sharpe_error=sharpe_error(profits),
+        months=months,
         funnels=funnel.funnels(records, bots, entered),
         alarms=_alarms(records),
         findings=tuple(_finding(record) for record in records if _is_fact(record, FINDING)),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from dataclasses import field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
 from multiprocessing import get_context
@@ -18,7 +18,7 @@ from engine.adapters.history.day import Finding, Source
 from engine.model.collector import seldom_collected
 from engine.model.errors import MisuseError, StoreError
 from engine.model.facts import EventCalendar
-from engine.model.session import at_exchange_time, session_from, session_on
+from engine.model.session import at_exchange_time, session_from
 from engine.model.values import dataclass
 from engine.record.record import Json, Kind, Record
 from engine.run.backtest.broker import ACCOUNT
@@ -82,7 +82,7 @@ def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
             journal.append([started, *gaps], durable=True)
         ended = started.at
         for number, done in enumerate(_sessions(desk, program, source, options, first, journal), 1):
-            records = [*done.records, *(_found(_begin(done.date), finding) for finding in done.findings)]
+            records = [*(_found(_begin(done.date), finding) for finding in done.findings), *done.records]
             journal.append(records, durable=False)
             ended = max((record.at for record in done.records), default=ended)
             told(done, number, len(days))
@@ -146,8 +146,7 @@ def _in_worker(day: date) -> list[DayDone]:
 
 
 def _begin(day: date) -> datetime:
-    session = session_on(day)
-    return at_exchange_time(day, datetime.min.time()) if session is None else session.open
+    return at_exchange_time(day, time())
 
 
 def _found(at: datetime, finding: Finding) -> Record:
@@ -189,8 +188,7 @@ def _start_record(desk: Desk, program: Program, source: Source, options: Backtes
         "lockstep": True,
         "simulated": True,
     }
-    at = session_from(options.first).open - timedelta(minutes=2)
-    return Record(at, Kind.RUN_STARTED, data=data)
+    return Record(_begin(options.first), Kind.RUN_STARTED, data=data)
 
 
 def _goes_on_at(options: BacktestOptions, started: Record) -> date:

@@ -2,12 +2,12 @@
 
 from decimal import Decimal
 
-from engine.review.change.behaviour import SimulatedDay, Trade, behaviour_lines
+from engine.review.change.behaviour import Trade, TriedDay, behaviour_lines
 
 
-def day(seed: int, *made: int, ended_by: str = "target") -> SimulatedDay:
+def day(seed: int, *made: int, ended_by: str = "target") -> TriedDay:
     trades = tuple(Trade("sold 5905/5915p at 0.50, bought back at 0.25", ended_by, Decimal(each)) for each in made)
-    return SimulatedDay(seed, trades, "" if made else "halted: vix_spike")
+    return TriedDay(seed, trades, "" if made else "halted: vix_spike")
 
 
 def test_days_that_are_all_the_same_are_one_line() -> None:

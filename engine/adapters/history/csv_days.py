@@ -1,0 +1,105 @@
+"""A CSV file of many days, read a day at a time: one pass finds where each day stands, then only its lines are read."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.adapters.history.day import Finding
+from engine.adapters.history.finding import left_out, refusal, refused, told
+from engine.adapters.history.missing import parse_day
+from engine.adapters.history.table import CUT_OFF, CsvTable, fields_of, header_of, reading
+
+
+class Span(NamedTuple):
+    """Lines of one day that follow each other: where the first begins, its number, and how many they are."""
+
+    offset: int
+    row: int
+    lines: int
+
+
+class CsvDays:
+    """Where the days of a file stand. `cut_off` is the day within which the file ends, if it does."""
+
+    def __init__(self, path: Path, date_columns: Sequence[str]) -> None:
+        self.path = path
+        self.spans: dict[date, list[Span]] = {}
+        self.findings: list[Finding] = []
+        self.cut_off: tuple[date, int] | None = None
+        self.header: list[str] = []
+        self._scan(date_columns)
+
+    def _scan(self, date_columns: Sequence[str]) -> None:
+        place, offset, odd, day, line, row = -1, 0, [], None, "\n", 0
+        texts: dict[str, date | None] = {}
+        with reading(self.path) as stream:
+            for row, line in enumerate(stream, 1):
+                begins, offset = offset, offset + len(line.encode())
+                if line.startswith("#") or not line.strip():
+                    continue
+                fields = fields_of(line)
+                if not self.header:
+                    self.header = header_of(line)
+                    place = self._place(date_columns)
+                    continue
+                text = fields[place] if place < len(fields) else ""
+                if text not in texts:
+                    texts[text] = _day(text)
+                day = texts[text]
+                if day is None:
+                    odd.append(row)
+                else:
+                    self._add(day, begins, row)
+        if not self.header:
+            raise refusal(refused(self.path.name, 1, "the file is empty"))
+        if odd:
+            self.findings.append(left_out(self.path.name, odd, f"{self.header[place]} is no date"))
+        if not line.endswith("\n") and len(fields_of(line)) != len(self.header) and self.spans:
+            self.cut_off = (day or max(self.spans), row)
+        self._tell_order()
+
+    def _place(self, date_columns: Sequence[str]) -> int:
+        for name in date_columns:
+            if name in self.header:
+                return self.header.index(name)
+        raise refusal(refused(self.path.name, 1, f"it has no column {' or '.join(date_columns)}"))
+
+    def _add(self, day: date, offset: int, row: int) -> None:
+        spans = self.spans.setdefault(day, [])
+        if spans and spans[-1].row + spans[-1].lines == row:
+            spans[-1] = spans[-1]._replace(lines=spans[-1].lines + 1)
+        else:
+            spans.append(Span(offset, row, 1))
+
+    def _tell_order(self) -> None:
+        firsts = [(spans[0].row, day) for day, spans in self.spans.items()]
+        back = [
+            row for (row, day), (_, before) in zip(sorted(firsts)[1:], sorted(firsts), strict=False) if day < before
+        ]
+        if back:
+            self.findings.append(told(self.path.name, back[0], "the days are out of order in the file", len(back)))
+        torn = [spans[1].row for spans in self.spans.values() if len(spans) > 1]
+        if torn:
+            self.findings.append(told(self.path.name, torn[0], "rows of one day stand apart in the file", len(torn)))
+
+    def table(self, day: date) -> CsvTable:
+        """Return the lines of a day. Raises: StoreError when the file ends within it."""
+        if self.cut_off is not None and self.cut_off[0] == day:
+            raise refusal(refused(self.path.name, self.cut_off[1], CUT_OFF))
+        return CsvTable(self.path.name, self.header, self._lines(day))
+
+    def _lines(self, day: date) -> Iterator[tuple[int, list[str]]]:
+        with reading(self.path) as stream:
+            binary = stream.buffer  # type: ignore[attr-defined]
+            for span in self.spans[day]:
+                binary.seek(span.offset)
+                for row in range(span.row, span.row + span.lines):
+                    yield row, fields_of(binary.readline().decode())
+
+
+def _day(text: str) -> date | None:
+    try:
+        return parse_day(text.strip())
+    except ValueError:
+        return None

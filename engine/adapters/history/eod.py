@@ -1,0 +1,257 @@
+"""Chains of vendors with one state a day: a file for each day (snapshots), or one file of many days (end of day).
+
+Such files have no time of day. Their quotes are put at one time, by default 15 minutes before the close for snapshots
+and one for end-of-day files; a rule's window has to hold it. Column names: `vendor.py`.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date, time, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.adapters.history.chain import chain_rows, session_day
+from engine.adapters.history.csv_days import CsvDays
+from engine.adapters.history.daily import Daily
+from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
+from engine.adapters.history.finding import refusal, refused, told
+from engine.adapters.history.greek_units import in_our_units
+from engine.adapters.history.missing import day_of_name, missing_sessions, parse_day
+from engine.adapters.history.parity import with_parity
+from engine.adapters.history.rows import Rows, renamed
+from engine.adapters.history.table import Whole, header_of, parquet_file, read_csv, read_parquet, reading
+from engine.adapters.history.vendor import NAMES, VendorTable, fits
+from engine.model.contract import product
+from engine.model.errors import MisuseError, StoreError
+from engine.model.session import Session, session_on
+
+_STALE = 0.6
+_KEPT = 0.5
+_RANGE = 5e-4
+_JUMP = 1.4
+
+
+class Seen(NamedTuple):
+    """What a day is compared with the next one by."""
+
+    date: date
+    level: float
+    key: Whole
+    expiry: Whole
+    bid: Columns
+
+
+class EodSource:
+    """One state of a chain a day, out of vendors' files."""
+
+    is_modelled = False
+
+    def __init__(self, path: Path, daily: Daily, *, at: str, default: timedelta, words: str) -> None:
+        self.path, self.background, self._words = path, daily, words
+        self._at = None if not at else _clock(at)
+        self._default = default
+        self._files: dict[date, Path] = {}
+        self._many: list[CsvDays] = []
+        for file in _files(path):
+            day = day_of_name(file.name)
+            if day is not None:
+                self._files[day] = file
+            elif not file.name.endswith(".parquet"):
+                self._many.append(CsvDays(file, NAMES["date"]))
+        self._days = {day: many for many in self._many for day in many.spans}
+        self._seen: Seen | None = None
+        self._classes: dict[str, int] = {}
+        if not self._files and not self._days:
+            raise StoreError(f"{path} holds no day of a chain", "docs/history-data.md describes the layouts")
+
+    @property
+    def name(self) -> str:
+        """What a report calls it."""
+        return f"{self._words} of {self.path.name}"
+
+    def _all(self, first: date, last: date) -> list[date]:
+        return sorted(day for day in {*self._files, *self._days} if first <= day <= last)
+
+    def dates(self, first: date, last: date) -> Sequence[date]:
+        """Return the sessions it has."""
+        return [day for day in self._all(first, last) if session_on(day) is not None]
+
+    def gaps(self, first: date, last: date) -> Sequence[Finding]:
+        """Return sessions that are missing, days that are none with whose quotes they repeat, and torn files."""
+        found = [told(self.path.name, 0, f"there is no time of day; quotes stand {self._stands()}")]
+        for finding in missing_sessions(self.path.name, self._all(first, last), first, last):
+            day = day_of_name(finding.text)
+            repeats = self._repeats(day) if day is not None and session_on(day) is None else ""
+            found.append(finding if not repeats else refused(finding.file, finding.row, finding.text + repeats))
+        torn = [
+            refused(many.path.name, many.cut_off[1], f"the file ends within a row of {many.cut_off[0]}: it is cut off")
+            for many in self._many
+            if many.cut_off is not None
+        ]
+        return (*found, *torn, *(each for many in self._many for each in many.findings), *self.background.findings)
+
+    def _stands(self) -> str:
+        if self._at is not None:
+            return f"at {self._at:%H:%M}"
+        return f"{int(self._default.total_seconds()) // 60} min before the close"
+
+    def _repeats(self, day: date) -> str:
+        """Return whose quotes a day repeats, in words; "" when it does not."""
+        before = self._before(day)
+        if before is None:
+            return ""
+        now = _seen(self._rows(day, self._table(day), None), day, self._classes)
+        then = _seen(self._rows(before, self._table(before), None), before, self._classes)
+        return f"; the level {now.level:g} is that of {before}" if now.level == then.level else ""
+
+    def _before(self, day: date) -> date | None:
+        return max((each for each in {*self._files, *self._days} if each < day), default=None)
+
+    def _table(self, day: date) -> VendorTable:
+        if (file := self._files.get(day)) is not None:
+            table = VendorTable(read_parquet(file) if file.suffix == ".parquet" else read_csv(file))
+            _check_date(table, day)
+            return table
+        if day not in self._days:
+            raise StoreError(f"{self.path} has nothing of {day}")
+        return VendorTable(self._days[day].table(day))
+
+    def _rows(self, day: date, table: VendorTable, session: Session | None) -> Rows:
+        return chain_rows(table, session, table.symbol, None if session is None else self._instant(session))
+
+    def _instant(self, session: Session) -> float:
+        """Return when the quotes of a day stand."""
+        if self._at is not None:
+            found = session.at(self._at)
+            if not session.open <= found < session.close:
+                raise refusal(
+                    refused(self.path.name, 0, f"at={self._at:%H:%M} is outside of the session of {session.date}")
+                )
+            return found.timestamp()
+        return (session.close - self._default).timestamp()
+
+    def day(self, day: date) -> HistoryDay:
+        """Return one session. Raises: StoreError when it is refused."""
+        session = session_on(day)
+        if session is None:
+            raise refusal(refused(self.path.name, 0, f"{day} is no session of the exchange: what it holds is stale"))
+        table = self._table(day)
+        rows = self._rows(day, table, session)
+        level = float(np.nanmedian(rows.values["underlying"]))
+        findings = [*table.findings, *self._against_before(rows, day), *self._against_daily(table, level, day)]
+        rows, more = in_our_units(rows, level, day.toordinal())
+        findings += more
+        at = rows.time[:1]
+        found = session_day(
+            rows,
+            session,
+            levels={table.symbol: (at, np.array([level]))},
+            findings=findings,
+            settled=self.background.settled(table.symbol, day, product(table.symbol).same_day_class),
+        )
+        return with_parity(found, table.file, level)
+
+    def _against_before(self, rows: Rows, day: date) -> Iterable[Finding]:
+        """Compare with the day before: the same quotes are stale; most contracts gone, or a split, is told."""
+        before = self._before(day)
+        now = _seen(rows, day, self._classes)
+        if before is not None and (self._seen is None or self._seen.date != before):
+            self._seen = _seen(self._rows(before, self._table(before), None), before, self._classes)
+        then, self._seen = (self._seen if before is not None else None), now
+        if then is None:
+            return
+        if _is_stale(now, then):
+            text = f"{_share_of_same(now, then):.0%} of its quotes are those of {then.date}: it is stale"
+            yield refused(rows.file, int(rows.row[0]), text)
+        alive = then.key[then.expiry >= day.toordinal()]
+        here = np.isin(alive, now.key).sum()
+        if len(alive) and here < _KEPT * len(alive):
+            text = f"only {here} of the {len(alive)} contracts of {then.date} that have not expired are there"
+            yield told(rows.file, 0, text)
+        ratio = max(now.level / then.level, then.level / now.level)
+        if ratio > _JUMP:
+            text = f"the underlying is at {now.level:g} after {then.level:g} on {then.date}, as after a split of "
+            yield told(rows.file, int(rows.row[0]), f"{text}{ratio:.2g}: contracts of before it are others now")
+
+    def _against_daily(self, table: VendorTable, level: float, day: date) -> Iterable[Finding]:
+        bars = self.background.series.get(table.symbol)
+        bar = bars.on(day) if bars is not None else None
+        if bar is not None and not bar.low * (1 - _RANGE) <= level <= bar.high * (1 + _RANGE):
+            text = f"the level {level:g} is outside of the day's range, {bar.low:g} to {bar.high:g}"
+            yield told(table.file, int(table.rows[0]), text)
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        """Return finished sessions from the daily files."""
+        return self.background.daily(symbol, before, count)
+
+    def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
+        """Return the closes of the volatility index from the daily files."""
+        return self.background.implied(symbol, before, count)
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path]
+    return sorted(file for file in path.iterdir() if file.name.endswith((".parquet", ".csv", ".csv.gz")))
+
+
+def _clock(text: str) -> time:
+    try:
+        return time.fromisoformat(text)
+    except ValueError:
+        raise MisuseError(f"at= is a time of the exchange like 15:45, is {text!r}") from None
+
+
+def _check_date(table: VendorTable, day: date) -> None:
+    codes, texts = table.texts("date")
+    for place, text in enumerate(texts):
+        if day_of_name(text) != day and _american(text) != day:
+            row = int(table.rows[np.flatnonzero(codes == place)[0]])
+            raise refusal(refused(table.file, row, f"the row is of {text}, the file of {day}"))
+
+
+def _american(text: str) -> date | None:
+    try:
+        return parse_day(text)
+    except ValueError:
+        return None
+
+
+def _seen(rows: Rows, day: date, classes: dict[str, int]) -> Seen:
+    key = renamed(rows, classes)
+    order = np.argsort(key)
+    level = float(np.nanmedian(rows.values["underlying"]))
+    return Seen(day, level, key[order], rows.expiry[order], rows.values["bid"][order])
+
+
+def _share_of_same(now: Seen, then: Seen) -> float:
+    """Return which part of the quoted contracts of both days has the same bid."""
+    _, mine, theirs = np.intersect1d(now.key, then.key, return_indices=True)
+    quoted = (now.bid[mine] > 0) | (then.bid[theirs] > 0)
+    return float((now.bid[mine] == then.bid[theirs])[quoted].mean()) if quoted.any() else 0.0
+
+
+def _is_stale(now: Seen, then: Seen) -> bool:
+    return now.level == then.level and _share_of_same(now, then) > _STALE
+
+
+def looks_like_snapshots(path: Path) -> bool:
+    """Say whether a folder has a vendor's file for each day."""
+    if path.is_file():
+        return False
+    files = [file for file in _files(path) if day_of_name(file.name) is not None]
+    return bool(files) and fits(_header(files[0]))
+
+
+def looks_like_days(path: Path) -> bool:
+    """Say whether a file, or the files of a folder, have a vendor's chain of many days."""
+    files = [file for file in _files(path) if not file.name.endswith(".parquet")]
+    return bool(files) and all(fits(_header(file)) for file in files)
+
+
+def _header(file: Path) -> Sequence[str]:
+    if file.suffix == ".parquet":
+        return [name.lower() for name in parquet_file(file).schema_arrow.names]
+    with reading(file) as stream:
+        return header_of(next((line for line in stream if not line.startswith("#")), ""))

@@ -1,0 +1,324 @@
+"""Sessions from Lean's data folders: minutes of options, shares and indices in zip files.
+
+Lean keeps Eastern time, but its minutes of the SPX index are Central: they begin an hour before the open, and are moved
+by it, which is told; put-call parity then has to agree.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from engine.adapters.history.daily import Daily, DailySeries, without_jumps
+from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
+from engine.adapters.history.finding import left_out, refusal, refused, told
+from engine.adapters.history.hours import hour_off
+from engine.adapters.history.instants import midnight
+from engine.adapters.history.lean_files import (
+    SCALE,
+    Bars,
+    contract_of,
+    day_bars,
+    entries,
+    quote_bars,
+    trade_bars,
+)
+from engine.adapters.history.missing import day_of_name, missing_sessions
+from engine.adapters.history.rows import last_day, strike_of
+from engine.model.contract import Kind, Option, Right, product
+from engine.model.errors import MisuseError, StoreError
+from engine.model.session import Session, session_on
+
+MINUTE = 60.0
+_HOUR = 3600.0
+_SLACK = 300.0
+_QUIET = 1800.0
+_CLASSES = {"SPX": ("spx", "spxw")}
+_KINDS = ("option", "indexoption")
+
+
+class LeanSource:
+    """Sessions of one underlying in a data folder of Lean."""
+
+    is_modelled = False
+
+    def __init__(self, path: Path, background: Daily, symbol: str) -> None:
+        self.root, inside = _root(path)
+        self.symbol = _chosen(self.root, symbol or inside)
+        self._folders = _option_folders(self.root, self.symbol)
+        self._zips: dict[date, list[tuple[str, Path]]] = {}
+        for trading_class, folder in self._folders:
+            for file in sorted(folder.glob("*_quote_*.zip")):
+                day = day_of_name(file.name)
+                if day is not None:
+                    self._zips.setdefault(day, []).append((trading_class, file))
+        self.background = background
+        daily = self.root / "equity" / "usa" / "daily" / f"{self.symbol.lower()}.zip"
+        if daily.exists() and self.symbol not in background.series:
+            background.add(self.symbol, *_daily_series(daily, self.symbol))
+
+    @property
+    def name(self) -> str:
+        """What a report calls it."""
+        return f"Lean minutes of {self.symbol}"
+
+    def dates(self, first: date, last: date) -> Sequence[date]:
+        """Return the sessions it has."""
+        return [day for day in sorted(self._zips) if first <= day <= last and session_on(day) is not None]
+
+    def gaps(self, first: date, last: date) -> Sequence[Finding]:
+        """Return sessions that are missing, and days that are none."""
+        days = [day for day in self._zips if first <= day <= last]
+        return (*missing_sessions(self.symbol, days, first, last), *self.background.findings)
+
+    def day(self, day: date) -> HistoryDay:
+        """Return one session. Raises: StoreError when it is refused."""
+        session = session_on(day)
+        if day not in self._zips:
+            raise StoreError(f"{self.root} has no quotes of {self.symbol} on {day}")
+        if session is None:
+            name = self._zips[day][0][1].name
+            raise refusal(refused(name, 0, f"{day} is no session of the exchange: what it holds is stale"))
+        clock = _Clock(session)
+        level, findings = self._level(clock)
+        quotes: dict[Option, Columns] = {}
+        late: list[int] = []
+        for trading_class, file in self._zips[day]:
+            for entry, content in entries(file):
+                option = self._option(trading_class, entry)
+                bars = quote_bars(f"{file.name}/{entry}", content)
+                findings += bars.findings
+                if option.expiry < day:
+                    findings.append(left_out(bars.entry, [1], "the option has expired before this session"))
+                    continue
+                late.append(clock.outside(bars))
+                quotes[option] = clock.fill(bars)
+        if sum(late):
+            text = f"{sum(late)} bars of options are outside of regular hours"
+            findings.append(left_out(self._zips[day][0][1].name, [0], text))
+        return self._made(session, clock, quotes, level, gathered(findings))
+
+    def _made(
+        self,
+        session: Session,
+        clock: "_Clock",
+        quotes: dict[Option, Columns],
+        level: Columns,
+        findings: list[Finding],
+    ) -> HistoryDay:
+        options = tuple(sorted(quotes, key=lambda one: (one.trading_class, one.expiry, one.right.letter, one.strike)))
+        cube = np.stack([quotes[option] for option in options], axis=1) if options else np.zeros((len(level), 0, 4))
+        bid, ask, bid_size, ask_size = (np.ascontiguousarray(cube[:, :, place]) for place in range(4))
+        file = self._zips[session.date][0][1].name
+        strikes = np.array([float(option.strike) for option in options])
+        middle = float(np.nanmedian(level)) if not np.isnan(level).all() else float("nan")
+        if middle == middle and options and not 0.125 < float(np.median(strikes)) / middle < 8.0:
+            text = f"strikes lie around {np.median(strikes):g}, the underlying at {middle:g}: scaled?"
+            raise refusal(refused(file, 0, text))
+        if (shift := hour_off(clock.times, level, options, {"bid": bid, "ask": ask})) is not None:
+            raise refusal(refused(file, 0, shift))
+        volume, interest = self._counts(session.date, clock, options)
+        return HistoryDay(
+            date=session.date,
+            times=clock.times,
+            levels={self.symbol: level},
+            options=options,
+            bid=bid,
+            ask=ask,
+            bid_size=bid_size,
+            ask_size=ask_size,
+            volume=volume,
+            open_interest=interest,
+            settled=self.background.settled(self.symbol, session.date, product(self.symbol).same_day_class),
+            findings=tuple(findings),
+        )
+
+    def _option(self, trading_class: str, entry: str) -> Option:
+        found = contract_of(entry)
+        expiry = last_day(self.symbol, trading_class, found.expires)
+        right = Right.CALL if found.is_call else Right.PUT
+        return Option(self.symbol, trading_class, expiry, strike_of(found.strike), right)
+
+    # ------------------------------------------------------------ the underlying
+
+    def _level(self, clock: "_Clock") -> tuple[Columns, list[Finding]]:
+        """Return the level at each instant: closes of trade bars, of an index those of its own."""
+        is_index = product(self.symbol).kind is Kind.INDEX
+        folder = self.root / ("index" if is_index else "equity") / "usa" / "minute" / self.symbol.lower()
+        file = folder / f"{clock.session.date:%Y%m%d}_trade.zip"
+        if not file.exists():
+            raise refusal(refused(file.name, 0, f"there are no minutes of {self.symbol} beside its options"))
+        ((entry, content),) = entries(file)
+        bars = trade_bars(f"{file.name}/{entry}", content, 1.0 if is_index else SCALE)
+        findings = list(bars.findings)
+        if clock.is_central(bars):
+            bars = bars._replace(begins=bars.begins + _HOUR)
+            text = "the minutes begin an hour before the open: they are Central time, and are moved by an hour"
+            findings.append(told(bars.entry, 1, text))
+        findings += clock.quiet(bars)
+        return clock.fill(bars)[:, 0], findings
+
+    # ------------------------------------------------------------ counts
+
+    def _counts(self, day: date, clock: "_Clock", options: Sequence[Option]) -> tuple[Columns | None, Columns | None]:
+        """Return contracts traded so far, and open in the morning."""
+        place = {option: number for number, option in enumerate(options)}
+        volume, interest = np.zeros((len(clock.times), len(options))), np.full(len(options), np.nan)
+        traded = counted = False
+        for trading_class, folder in self._folders:
+            for file in sorted(folder.glob(f"{day:%Y%m%d}_trade_*.zip")):
+                for entry, content in entries(file):
+                    number = place.get(self._option(trading_class, entry))
+                    if number is not None:
+                        volume[:, number] = clock.sums(trade_bars(f"{file.name}/{entry}", content))
+                        traded = True
+            for file in sorted(folder.glob(f"{day:%Y%m%d}_openinterest_*.zip")):
+                for entry, content in entries(file):
+                    number = place.get(self._option(trading_class, entry))
+                    cells = content.decode("ascii", "replace").split()
+                    if number is not None and cells:
+                        interest[number] = float(cells[0].split(",")[1])
+                        counted = True
+        return volume if traded else None, interest if counted else None
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        """Return finished sessions of Lean's daily file, or of daily files beside it."""
+        return self.background.daily(symbol, before, count)
+
+    def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
+        """Return the closes of the volatility index from the daily files."""
+        return self.background.implied(symbol, before, count)
+
+
+def gathered(findings: Sequence[Finding]) -> list[Finding]:
+    """Return findings of contracts that say the same as one: the first of them, with how many there are."""
+    found: dict[tuple[str, str], Finding] = {}
+    for each in findings:
+        key = (each.text.partition(" (")[0], each.severity.value)
+        before = found.get(key)
+        if before is None:
+            found[key] = each
+        else:
+            found[key] = Finding(
+                file=before.file,
+                row=before.row,
+                severity=before.severity,
+                text=key[0],
+                count=before.count + each.count,
+            )
+    return list(found.values())
+
+
+class _Clock:
+    """The minutes of a session, at whose ends bars become known."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.times: Columns = session.open.timestamp() + MINUTE * np.arange(1.0, session.minutes + 1.0)
+        self._midnight = midnight(session)
+        self._open = session.open.timestamp() - self._midnight
+        self._close = session.close.timestamp() - self._midnight
+
+    def fill(self, bars: Bars) -> Columns:
+        """Return what the last bar that has ended says at each minute; nan before the first of this session."""
+        inside = self._inside(bars)
+        begins, values = bars.begins[inside], bars.values[inside]
+        places = np.searchsorted(begins + MINUTE, self.times - self._midnight + 1e-6, side="right") - 1
+        found = np.full((len(self.times), values.shape[1]), np.nan)
+        found[places >= 0] = values[places[places >= 0]]
+        return found
+
+    def sums(self, bars: Bars) -> Columns:
+        """Return the volume traded up to each minute."""
+        inside = self._inside(bars)
+        ends, done = bars.begins[inside] + MINUTE, np.cumsum(np.nan_to_num(bars.values[inside, 1]))
+        places = np.searchsorted(ends, self.times - self._midnight + 1e-6, side="right")
+        return np.concatenate(([0.0], done))[places]
+
+    def outside(self, bars: Bars) -> int:
+        """Return how many bars are outside of regular hours."""
+        return int((~self._inside(bars)).sum())
+
+    def _inside(self, bars: Bars) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        found: np.ndarray[tuple[int], np.dtype[np.bool_]] = (bars.begins >= self._open) & (bars.begins < self._close)
+        return found
+
+    def is_central(self, bars: Bars) -> bool:
+        """Say whether bars begin an hour before the open and there are none in the last half hour."""
+        if not len(bars.begins):
+            return False
+        early = abs(bars.begins[0] + _HOUR - self._open) <= _SLACK
+        return bool(early and not (bars.begins >= self._close - _QUIET).any())
+
+    def quiet(self, bars: Bars) -> Iterator[Finding]:
+        """Yield where the underlying has no bar for long, at the edges or in between."""
+        begins = bars.begins[self._inside(bars)]
+        edges = np.concatenate(([self._open - MINUTE], begins, [self._close]))
+        for place in np.flatnonzero(np.diff(edges) > 3 * _SLACK).tolist():
+            since, until = edges[place] + MINUTE, edges[place + 1]
+            text = f"there is no bar from {_clock(since)} to {_clock(until)}"
+            yield told(bars.entry, place, text)
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 3600:02d}:{int(seconds) // 60 % 60:02d}"
+
+
+# ------------------------------------------------------------------ the folder
+
+
+def _root(path: Path) -> tuple[Path, str]:
+    """Return Lean's data folder and the symbol, when the path leads to the minutes of one."""
+    for above in (path, *path.resolve().parents):
+        if any((above / kind / "usa").is_dir() for kind in _KINDS):
+            parts = path.resolve().relative_to(above.resolve()).parts
+            return above, parts[3] if len(parts) > 3 else ""
+    raise StoreError(f"{path} is no data folder of Lean: it has no option/usa", "docs/history-data.md describes it")
+
+
+def _option_folders(root: Path, symbol: str) -> list[tuple[str, Path]]:
+    names = _CLASSES.get(symbol, (symbol.lower(),))
+    found = [(name.upper(), root / kind / "usa" / "minute" / name) for kind in _KINDS for name in names]
+    return [(name, folder) for name, folder in found if folder.is_dir()]
+
+
+def _chosen(root: Path, symbol: str) -> str:
+    own = {name: symbol for symbol, names in _CLASSES.items() for name in names}
+    found = sorted(
+        {
+            own.get(folder.name, folder.name.upper())
+            for kind in _KINDS
+            for folder in (root / kind / "usa" / "minute").glob("*")
+            if any(folder.glob("*_quote_*.zip"))
+        }
+    )
+    wanted = own.get(symbol.lower(), symbol.upper())
+    if wanted:
+        if wanted not in found:
+            raise MisuseError(f"there are no minutes of quotes of {wanted}", f"there are: {', '.join(found) or 'none'}")
+        return wanted
+    if len(found) != 1:
+        raise MisuseError(
+            f"{root} has minutes of {', '.join(found) or 'nothing'}: name one",
+            f"for instance lean:{root}?symbol={found[0] if found else 'SPY'}",
+        )
+    return found[0]
+
+
+def _daily_series(path: Path, symbol: str) -> tuple[DailySeries, list[Finding]]:
+    ((entry, content),) = entries(path)
+    rows = [(day.toordinal(), *(value / SCALE for value in fields[:4])) for day, fields in day_bars(entry, content)]
+    table = np.array(sorted(rows), dtype=np.float64).reshape(-1, 5)
+    findings: list[Finding] = []
+    series = without_jumps(symbol, table[:, 0].astype(np.int64), table[:, 1:], findings)
+    return series, findings
+
+
+def looks_like_lean(path: Path) -> bool:
+    """Say whether a folder is Lean's, or the minutes of one symbol in it."""
+    try:
+        root, symbol = _root(path)
+    except StoreError:
+        return False
+    return path == root or bool(symbol)

@@ -1,0 +1,251 @@
+"""Recordings as past sessions: what the engine streamed, as columns that any spec can be tried on.
+
+Only what was streamed is there: some ninety contracts at a time, chosen for the bots that ran. An option that was given
+up again is missing from then on. Of what several runs recorded of a day, each instant is that of the last run to begin.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from itertools import pairwise
+from math import ceil, nan
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
+from engine.adapters.history.finding import told
+from engine.adapters.history.missing import missing_sessions
+from engine.adapters.recorded.file import SUFFIX
+from engine.adapters.recorded.recording import Heard, Moved, play
+from engine.model.contract import Option, Underlying
+from engine.model.errors import StoreError
+from engine.model.event import BarsReport, ClosesReport, ImpliedReport
+from engine.model.market import Board
+from engine.model.quotes import level
+from engine.model.session import CalendarError, exchange_date, session_before, session_on
+from engine.model.values import dataclass
+
+DAY = 86_400
+EVERY = 5.0
+"""Seconds of which one instant is kept, the last one; what came on the full five seconds belongs to those before it."""
+LONGEST = 60.0
+"""Seconds without market data that are told."""
+_OPTION = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "vega", "theta", "volume", "open_interest")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the broker told of the past on a day: daily bars, bare closes, the last one of them, and volatilities."""
+
+    bars: Mapping[str, tuple[DailyBar, ...]]
+    closes: Mapping[str, tuple[float, ...]]
+    implied: Mapping[str, tuple[float, ...]]
+    previous: Mapping[str, float]
+
+
+class RecordingSource:
+    """A Source of the recordings of a folder, or of one file of them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._files: dict[date, list[Path]] = {}
+        for file in [path] if path.is_file() else sorted(path.rglob(f"*{SUFFIX}")):
+            with suppress(ValueError):
+                self._files.setdefault(date.fromisoformat(file.name.removesuffix(SUFFIX)), []).append(file)
+        self._facts: dict[date, Facts] = {}
+
+    @property
+    def name(self) -> str:
+        """What a report calls it."""
+        return f"recordings in {self._path}"
+
+    @property
+    def is_modelled(self) -> bool:
+        """What was quoted is no model."""
+        return False
+
+    def dates(self, first: date, last: date) -> Sequence[date]:
+        """Return the sessions of which something is recorded."""
+        return [day for day in sorted(self._files) if first <= day <= last and session_on(day) is not None]
+
+    def gaps(self, first: date, last: date) -> Sequence[Finding]:
+        """Return which sessions between recorded ones are missing."""
+        sessions = [day for day in self._files if session_on(day) is not None]
+        return list(missing_sessions(str(self._path), sessions, first, last))
+
+    def day(self, day: date) -> HistoryDay:
+        """Return one session. Raises: StoreError when nothing is recorded of it, or a file is damaged."""
+        files = self._files.get(day)
+        if not files:
+            raise StoreError(f"nothing is recorded of {day} in {self._path}")
+        session = session_on(day)
+        if session is None:
+            raise StoreError(f"{day} is no session")
+        tape = _Tape()
+        for file in files:
+            tape.read(file, session.close.timestamp())
+        found, self._facts[day] = tape.day(day), tape.facts(day)
+        holes = _holes(files, found.times, session.open.timestamp(), session.close.timestamp())
+        return replace(found, findings=holes)
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        """Return finished sessions before a day as the broker told them on it; bare closes are bars of one price."""
+        facts = self._facts_of(before)
+        bars = list(facts.bars.get(symbol, ()))
+        closes = facts.closes.get(symbol, ())
+        if not closes and symbol in facts.previous:
+            closes = (facts.previous[symbol],)
+        if len(bars) < len(closes):
+            bars = [DailyBar(each, close, close, close, close) for each, close in _dated(closes, before)]
+        return [bar for bar in bars if bar.date < before][-count:] if count else []
+
+    def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
+        """Return volatilities of sessions before a day as the broker told them on it."""
+        return self._facts_of(before).implied.get(symbol, ())[-count:] if count else ()
+
+    def _facts_of(self, day: date) -> Facts:
+        if day not in self._facts and day in self._files:
+            with suppress(StoreError):
+                self.day(day)
+        return self._facts.get(day, Facts({}, {}, {}, {}))
+
+
+class _Tape:
+    """What files of one day hold, instant by instant."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self.options: dict[Option, int] = {}
+        self.levels: dict[str, list[float]] = {}
+        self.frames: list[Columns] = []
+        self.bars: dict[str, tuple[DailyBar, ...]] = {}
+        self.closes: dict[str, tuple[float, ...]] = {}
+        self.implied: dict[str, tuple[float, ...]] = {}
+        self.previous: dict[str, float] = {}
+
+    def read(self, file: Path, close: float) -> None:
+        """Take a file; what an earlier one says of the time from its beginning on is left out."""
+        board, now, levels = Board(), np.full((len(_OPTION), len(self.options)), nan), dict[str, float]()
+        at, version = nan, -1
+        for step in play((file,), board):
+            if isinstance(step, Heard):
+                self._take(step)
+            if not isinstance(step, Moved):
+                continue
+            stamp = step.at.timestamp()
+            if at != at:
+                self._cut(stamp)
+            elif ceil(stamp / EVERY) > ceil(at / EVERY):
+                self._keep(at, now, levels)
+            if stamp > close:
+                return
+            if board.version != version:
+                version = board.version
+                self._forget(board, now, levels)
+            at, now = stamp, self._write(board, now, levels, step.rows, stamp)
+        if at == at:
+            self._keep(at, now, levels)
+
+    def _cut(self, at: float) -> None:
+        """Forget what another file says of the time from `at` on."""
+        count = int(np.searchsorted(self.times, at))
+        del self.times[count:], self.frames[count:]
+        for column in self.levels.values():
+            del column[count:]
+
+    def _forget(self, board: Board, now: Columns, levels: dict[str, float]) -> None:
+        """Let what is not streamed any more be missing."""
+        for option, place in self.options.items():
+            if place < now.shape[1] and option not in board.rows:
+                now[:, place] = nan
+        for symbol in levels.keys() - {contract.symbol for contract in board.rows if isinstance(contract, Underlying)}:
+            del levels[symbol]
+
+    def _write(self, board: Board, now: Columns, levels: dict[str, float], rows: Sequence[int], at: float) -> Columns:
+        for row in rows:
+            contract = board.contracts[row]
+            if isinstance(contract, Underlying):
+                value = level(board, row, at)
+                levels[contract.symbol] = nan if value is None else value
+                if (close := board.previous_close[row]) == close:
+                    self.previous[contract.symbol] = close
+            elif contract is not None and not contract.is_share:
+                place = self.options.setdefault(contract, len(self.options))
+                if place >= now.shape[1]:
+                    now = np.hstack((now, np.full((len(_OPTION), place + 32 - now.shape[1]), nan)))
+                now[:, place] = [getattr(board, name)[row] for name in _OPTION]
+        return now
+
+    def _keep(self, at: float, now: Columns, levels: Mapping[str, float]) -> None:
+        """Keep an instant."""
+        self.times.append(at)
+        self.frames.append(now.copy())
+        for symbol in levels.keys() | self.levels.keys():
+            column = self.levels.setdefault(symbol, [nan] * (len(self.times) - 1))
+            column.append(levels.get(symbol, nan))
+
+    def _take(self, step: Heard) -> None:
+        event = step.event
+        if isinstance(event, BarsReport) and event.seconds == DAY:
+            self.bars[event.symbol] = tuple(
+                DailyBar(exchange_date(_instant(bar.at)), bar.open, bar.high, bar.low, bar.close)
+                for bar in event.bars.bars
+            )
+        elif isinstance(event, ClosesReport):
+            self.closes[event.symbol] = event.closes
+        elif isinstance(event, ImpliedReport):
+            self.implied[event.symbol] = event.values
+
+    def day(self, day: date) -> HistoryDay:
+        """Return everything as columns."""
+        count = len(self.options)
+        whole = np.full((len(self.frames), len(_OPTION), count), nan)
+        for place, frame in enumerate(self.frames):
+            width = min(count, frame.shape[1])
+            whole[place, :, :width] = frame[:, :width]
+        columns: Any = {name: np.ascontiguousarray(whole[:, place]) for place, name in enumerate(_OPTION)}
+        return HistoryDay(
+            date=day,
+            times=np.array(self.times),
+            levels={symbol: np.array(column) for symbol, column in sorted(self.levels.items())},
+            options=tuple(self.options),
+            **columns,
+        )
+
+    def facts(self, day: date) -> Facts:
+        """Return what was told of the past."""
+        return Facts(self.bars, self.closes, self.implied, self.previous)
+
+
+def _dated(closes: Sequence[float], before: date) -> list[tuple[date, float]]:
+    """Return closes with their sessions: the last one is of the session before the day."""
+    found: list[tuple[date, float]] = []
+    day = before
+    for close in reversed(closes):
+        try:
+            day = session_before(day).date
+        except CalendarError:
+            break
+        found.insert(0, (day, close))
+    return found
+
+
+def _holes(files: Sequence[Path], times: Columns, opened: float, closed: float) -> tuple[Finding, ...]:
+    """Return which parts of the session of more than a minute nothing is recorded of."""
+    inside = times[(times >= opened) & (times <= closed)]
+    edges = np.concatenate(([opened], inside, [closed]))
+    gaps = [(start, end) for start, end in pairwise(edges) if end - start > LONGEST]
+    return tuple(
+        told(str(files[0]), 0, f"nothing recorded {_clock(start)} to {_clock(end)} UTC") for start, end in gaps
+    )
+
+
+def _instant(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC)
+
+
+def _clock(at: float) -> str:
+    return f"{_instant(at):%H:%M:%S}"

@@ -1,0 +1,116 @@
+"""What `rulebot replay` prints: what a replay came to, how what was done differs from the specs, what is recorded."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.cli.stores import shown_path
+from engine.model.money import signed_dollars
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from engine.run.replay.drift import Drift
+    from engine.run.replay.replay import Difference, Replayed
+    from engine.run.replay.tapes import Tape
+
+BYTES = 1 << 20
+
+
+def replay_document(file: Path, found: "Replayed", seconds: float) -> dict[str, Any]:
+    from engine.adapters.recorded.recording import open_recording
+    from engine.run.start import release
+
+    differs = found.difference
+    return {
+        "file": shown_path(file),
+        "until": found.at.isoformat(),
+        "turns": found.turns,
+        "decisions": found.decisions,
+        "seconds": round(seconds, 2),
+        "recorded_by": open_recording(file).head["version"],
+        "replayed_by": release(),
+        "difference": None
+        if differs is None
+        else {"at": differs.at.isoformat(), "then": list(differs.then), "now": list(differs.now)},
+    }
+
+
+def replay_lines(told: dict[str, Any], differs: "Difference | None", *, short: bool) -> Iterator[str]:
+    from engine.run.why_text import clock
+
+    counts = f"{told['decisions']} records of {told['turns']} turns"
+    until = clock(datetime.fromisoformat(told["until"]))
+    if differs is None:
+        yield f" {told['file']}: the same, {counts} until {until}, in {told['seconds']:.1f} s"
+        return
+    yield f" {told['file']}: DIFFERENT at {clock(differs.at)}, after {counts}"
+    if told["recorded_by"] != told["replayed_by"]:
+        yield f"   recorded by rulebot {told['recorded_by']}, replayed by {told['replayed_by']}"
+    if not short:
+        yield from _lines_of("then", differs.then, differs.now)
+        yield from _lines_of("now", differs.now, differs.then)
+
+
+def _lines_of(name: str, these: Sequence[str], others: Sequence[str]) -> Iterator[str]:
+    told = [line for line in these if line not in others]
+    yield f"   {name}: " + (told[0] if told else "nothing" if not these else "the same, in another order")
+    yield from (f"         {line}" for line in told[1:])
+
+
+def drift_document(each: "Drift") -> dict[str, Any]:
+    return {
+        "bot": each.bot,
+        "what": each.what.name.lower(),
+        "at": each.at.isoformat(),
+        "done": each.done,
+        "would": each.would,
+        "made": None if each.made is None else str(each.made),
+        "would_make": None if each.would_make is None else str(each.would_make),
+        "causes": list(each.causes),
+    }
+
+
+def tape_document(tape: "Tape") -> dict[str, Any]:
+    return {
+        "file": shown_path(tape.file),
+        "day": tape.day.isoformat(),
+        "first": None if tape.first is None else tape.first.isoformat(),
+        "last": None if tape.last is None else tape.last.isoformat(),
+        "entries": tape.entries,
+        "bytes": tape.size,
+        "bots": list(tape.bots),
+        "problem": tape.problem,
+    }
+
+
+def tape_line(tape: "Tape") -> str:
+    from engine.run.why_text import clock
+
+    size = f"{tape.size / BYTES:.1f} MB"
+    if tape.first is None or tape.last is None:
+        return f" {tape.day}  {tape.problem}  {shown_path(tape.file)}"
+    span = f"{clock(tape.first, seconds=False)} to {clock(tape.last, seconds=False)}"
+    bots = ", ".join(tape.bots) if tape.bots else "goes on from the day before"
+    return f" {tape.day}  {span}  {tape.entries:>9,} quotes  {size:>9}  {bots}  {shown_path(tape.file)}"
+
+
+def drift_lines(day: date, found: "Sequence[Drift]") -> Iterator[str]:
+    """Yield each trade: what was done, what the spec would have done, and what was recorded where they part."""
+    from engine.run.replay.drift import What, total
+
+    if not found:
+        yield f" {day}: nothing was traded, and nothing would have been"
+        return
+    for each in found:
+        yield f" {each.bot}  {each.what.value}"
+        yield f"   done   {each.done}{_made(each.made)}"
+        if each.what is not What.SAME:
+            yield f"   would  {each.would}{_made(each.would_make)}"
+        yield from (f"          {cause}" for cause in each.causes)
+    yield f" {day}: {signed_dollars(total(found))} beside what the specs make at natural prices"
+
+
+def _made(amount: "Decimal | None") -> str:
+    return "" if amount is None else f"  {signed_dollars(amount)}"

@@ -1,0 +1,219 @@
+"""A report as one page of HTML, of one backtest or several: it needs no script, no network and no server."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from engine.run.backtest.report import tables
+from engine.run.backtest.report.charts import calendar, curves, falls, histogram
+from engine.run.backtest.report.scale import money, plain_money
+from engine.run.backtest.report.style import STYLE
+
+Document = Mapping[str, Any]
+NO_WHY = "Why is in its store: rulebot why"
+
+
+def report_page(document: Document, whys: Mapping[str, str]) -> str:
+    """Return the report of one backtest. whys: by trade, what every rule said when it was entered and left."""
+    told = document["settings"]
+    title = f"{', '.join(document['by_bot'])}: {told['from']} to {told['to']}"
+    return _page(title, "".join(_one(document, whys)))
+
+
+def comparison_page(documents: Mapping[str, Document]) -> str:
+    """Return several backtests side by side, by name."""
+    return _page(f"{len(documents)} backtests compared", "".join(_several(documents)))
+
+
+def _page(title: str, body: str) -> str:
+    head = (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
+    )
+    return f"{head}<body><h1>{escape(title)}</h1>{body}</body></html>\n"
+
+
+# ---------------------------------------------------------------- one backtest
+
+
+def _one(document: Document, whys: Mapping[str, str]) -> Iterator[str]:
+    days, trades = document["days"], document["trades"]
+    names = [day["date"] for day in days]
+    yield _about(document)
+    yield _figures(document)
+    yield "<h2>Account</h2>"
+    yield curves("value of the account by session", names, {"account": [day["equity"] for day in days]})
+    yield '<p class="soft">Value at the end of each session; what is open counts at its mid.</p>'
+    yield "<h2>Drawdown</h2>" + falls(names, falls_of(days))
+    yield "<h2>Profit and loss of each day</h2>" + calendar(days)
+    yield "<h2>Months</h2>" + tables.months(document["months"])
+    if len(document["by_bot"]) > 1:
+        yield "<h2>By bot</h2>" + tables.groups("bot", document["by_bot"])
+    if document["all"]["trades"]:
+        yield "<h2>By exit</h2>" + tables.groups("exit", document["by_reason"])
+        yield "<h2>By VIX at the open</h2>" + tables.groups("VIX", document["by_vix"])
+        yield "<h2>By hour of entry</h2>" + tables.groups("hour", document["by_hour"])
+    yield "<h2>What kept bots out</h2>"
+    yield '<p class="soft">Of several conditions that did not hold the first counts, in the order of the spec.</p>'
+    yield "".join(tables.funnel(each) for each in document["funnels"])
+    yield from _fills(trades)
+    if document["alarms"]:
+        yield "<h2>Alarms</h2>" + tables.table(
+            ("times", "alarm"), [(str(n), escape(text)) for text, n in _most_often(document["alarms"])], frozenset((1,))
+        )
+    if document["findings"]:
+        yield "<h2>What was wrong with the data</h2>" + tables.findings(document["findings"])
+    yield from _trades(trades, whys)
+    yield _formulas()
+
+
+def _most_often(alarms: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(alarms.items(), key=lambda each: (-each[1], each[0]))
+
+
+def falls_of(days: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Return how far the account stood below its best so far, its start included."""
+    best, found = days[0]["equity"] - days[0]["profit"] if days else 0.0, []
+    for day in days:
+        best = max(best, day["equity"])
+        found.append(best - day["equity"])
+    return found
+
+
+def _about(document: Document) -> str:
+    told = document["settings"]
+    sources = f"{len(document['days'])} sessions of {told['source']} ({told['data']})"
+    words = f"<p>{escape(sources)}. Fills: {escape(told['fills'])}. rulebot {escape(document['version'])}.</p>"
+    if told["is_modelled"]:
+        words += '<p class="warn">Its option prices are <b>modelled</b>: nobody ever quoted them.</p>'
+    if still := sum(trade["left"] is None for trade in document["trades"]):
+        words += f"<p>{still} positions are open at the end and in no sum of trades.</p>"
+    return words
+
+
+def _figures(document: Document) -> str:
+    all_trades = document["all"]
+    sharpe, error = document["sharpe"], document["sharpe_error"]
+    told = (
+        ("account", money(document["profit"])),
+        ("trades", str(all_trades["trades"])),
+        ("won", tables.percent(all_trades["win_rate"])),
+        ("average trade", "-" if all_trades["expectancy"] is None else money(all_trades["expectancy"])),
+        ("profit factor", tables.ratio(all_trades["profit_factor"])),
+        ("deepest drawdown", plain_money(document["max_drawdown"])),
+        ("Sharpe ratio", "-" if sharpe is None else f"{sharpe:.2f} \N{PLUS-MINUS SIGN} {error or 0.0:.2f}"),
+        ("commissions", plain_money(all_trades["commissions"])),
+    )
+    cells = "".join(f"<div><span>{escape(name)}</span><b>{escape(value)}</b></div>" for name, value in told)
+    return f'<div class="figures">{cells}</div>'
+
+
+def _fills(trades: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    given = [trade["given"] for trade in trades if trade["given"] is not None]
+    if given:
+        mean = sum(given) / len(given)
+        yield "<h2>Fills against the mid</h2>" + histogram(given, "entry fills against the mid")
+        yield (
+            '<p class="soft">Dollars a share by which entries filled worse than the mid at which they were first '
+            f"priced; {mean:.3f} on the average, left of the line better.</p>"
+        )
+
+
+def _trades(trades: Sequence[Mapping[str, Any]], whys: Mapping[str, str]) -> Iterator[str]:
+    yield "<h2>Trades</h2>"
+    rows = [
+        (
+            f'<a href="#{escape(trade["name"])}">{escape(trade["entered"][:16])}</a>',
+            escape(trade["bot"]),
+            escape(trade["structure"]),
+            _price(trade["entry"]),
+            escape((trade["left"] or "open")[:16]),
+            _price(trade["exit"]),
+            escape(trade["reason"]),
+            "" if trade["left"] is None else tables.coloured(trade["net"]),
+        )
+        for trade in trades
+    ]
+    head = ("entered", "bot", "structure", "price", "left", "price", "exit", "net")
+    yield tables.table(head, rows, frozenset((1, 2, 4, 6)))
+    if trades:
+        yield "<h2>Why</h2>"
+    for trade in trades:
+        words = whys.get(trade["name"], f"{NO_WHY} {trade['bot']} --date {trade['entered'][:10]}")
+        line = f"{trade['entered'][:16]} {trade['bot']} {trade['structure']}"
+        yield f'<details id="{escape(trade["name"])}"><summary>{escape(line)}</summary>'
+        yield f"<pre>{escape(words)}</pre></details>"
+
+
+def _price(price: float | None) -> str:
+    return "-" if price is None else f"{price:.2f}"
+
+
+_FORMULAS = """Net is after commissions. Average trade: the mean net. Profit factor: dollars won by dollars lost.
+Drawdown: how far the account stood below its best so far at the end of a session. Sharpe ratio: mean by sample
+deviation of the account's change by session, times the root of 252, with its standard error (W. F. Sharpe 1994; A. W.
+Lo 2002). What has been is no promise."""
+
+
+def _formulas() -> str:
+    return f'<h2>Formulas</h2><p class="soft">{_FORMULAS}</p>'
+
+
+# ---------------------------------------------------------------- several
+
+
+def _several(documents: Mapping[str, Document]) -> Iterator[str]:
+    names = sorted({day["date"] for each in documents.values() for day in each["days"]})
+    keys = "".join(
+        f'<span class="key k{number % 6}"></span>{escape(name)} &nbsp; ' for number, name in enumerate(documents)
+    )
+    yield f"<p>{keys}</p><h2>Profit of the account</h2>"
+    yield curves(
+        "profit of each account by session", names, {name: _made(each, names) for name, each in documents.items()}
+    )
+    told = [_row(name, each) for name, each in documents.items()]
+    head = ("", "data", "fills", "sessions", "trades", "won", "account", "average", "factor", "drawdown", "Sharpe")
+    yield "<h2>Side by side</h2>" + tables.table(head, told, frozenset((0, 1, 2)))
+    for title, group in (("By exit", "by_reason"), ("By VIX at the open", "by_vix")):
+        yield f"<h2>{title}</h2>" + _grouped(documents, group)
+    yield _formulas()
+
+
+def _made(document: Document, names: Sequence[str]) -> list[float]:
+    """Return what an account had made by each session; one that it did not live through changes nothing."""
+    by_day, total, found = {day["date"]: day["profit"] for day in document["days"]}, 0.0, []
+    for name in names:
+        total += by_day.get(name, 0.0)
+        found.append(total)
+    return found
+
+
+def _row(name: str, document: Document) -> tuple[str, ...]:
+    told, trades, sharpe = document["settings"], document["all"], document["sharpe"]
+    source = f"{told['source']}{' (modelled)' if told['is_modelled'] else ''}"
+    return (
+        escape(name),
+        escape(source),
+        escape(told["fills"]),
+        str(len(document["days"])),
+        str(trades["trades"]),
+        tables.percent(trades["win_rate"]),
+        tables.coloured(document["profit"]),
+        tables.coloured(trades["expectancy"]),
+        tables.ratio(trades["profit_factor"]),
+        plain_money(document["max_drawdown"]),
+        "-" if sharpe is None else f"{sharpe:.2f}",
+    )
+
+
+def _grouped(documents: Mapping[str, Document], group: str) -> str:
+    names = sorted({name for each in documents.values() for name in each[group]})
+    rows = [
+        (
+            escape(name),
+            *(tables.coloured(each[group][name]["net"]) if name in each[group] else "-" for each in documents.values()),
+        )
+        for name in names
+    ]
+    return tables.table(("", *documents), rows)

@@ -1,0 +1,42 @@
+"""The why of each trade for a report: what every rule said when it was entered, and when it was left."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import lru_cache
+
+from engine.model.session import EXCHANGE_ZONE, exchange_date
+from engine.record.explain import state_at
+from engine.record.record import Record
+from engine.run.backtest.results import Trade
+from engine.run.why_text import instant_lines
+from engine.store.place import Place
+from engine.store.queries import StoreReader
+
+MOST = 1000
+"""Trades whose why is written out; those before say where it is kept."""
+
+
+def whys_of(store: Place, trades: Sequence[Trade]) -> dict[str, str]:
+    """Return the why of the last trades, by name. Raises: StoreError."""
+    found = {}
+    with StoreReader(store) as reader:
+
+        @lru_cache(maxsize=4)
+        def day(bot: str, at: datetime) -> tuple[Record, ...]:
+            return tuple(reader.day(bot, exchange_date(at)))
+
+        for trade in trades[-MOST:]:
+            instants = [("entered", trade.entered), ("left", trade.left)]
+            parts = [trade.why]
+            for word, text in instants:
+                if text is not None:
+                    at = datetime.fromisoformat(text).replace(tzinfo=EXCHANGE_ZONE)
+                    records = day(trade.bot, at.replace(hour=0, minute=0, second=0, microsecond=0))
+                    parts += ["", f"{word} {text[:19]}", *_lines(trade.bot, records, at)]
+            found[trade.name] = "\n".join(parts)
+    return found
+
+
+def _lines(bot: str, records: Iterable[Record], at: datetime) -> list[str]:
+    known = list(records)
+    return instant_lines(bot, state_at(known, at)) if known else ["nothing was recorded then"]

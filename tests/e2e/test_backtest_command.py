@@ -1,0 +1,78 @@
+"""`rulebot backtest` on a few made-up sessions, as a person types it."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from past_days import PastDays
+
+from engine.adapters.history.write import write_day
+from engine.cli.main import main
+
+SPEC = "specs/dte0_condor.yaml"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("chains")
+    source = PastDays(last=date(2026, 9, 3), strikes=30)
+    for day in source.dates(source.first, source.last):
+        write_day(source.day(day), folder / f"{day}.parquet")
+    return folder
+
+
+def typed(*words: object) -> Result:
+    return CliRunner().invoke(main, ["backtest", *map(str, words)])
+
+
+def test_a_backtest_is_told_kept_and_explained(data: Path, tmp_path: Path) -> None:
+    store, page = tmp_path / "a.db", tmp_path / "a.html"
+    found = typed(ROOT / SPEC, "--data", data, "--fills", "mid", "--store", store, "--out", page, "--workers", 1)
+    assert found.exit_code == 0, found.output
+    assert "2026-09-01 to 2026-09-03, 3 sessions" in found.stdout
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    why = CliRunner().invoke(main, ["why", "dte0_condor", "--date", "2026-09-01", "--store", str(store)])
+    assert "dte0_condor traded on 2026-09-01" in why.stdout
+    again = typed(ROOT / SPEC, "--data", data, "--store", store)
+    assert (again.exit_code, "is there already" in again.stderr) == (2, True)
+
+
+def test_for_machines_it_is_the_same_bytes_each_time(data: Path, tmp_path: Path) -> None:
+    told = [
+        typed(ROOT / SPEC, "--data", data, "--store", tmp_path / name, "--format", "json", "--workers", workers)
+        for name, workers in (("a.db", 1), ("b.db", 2))
+    ]
+    assert told[0].stdout == told[1].stdout
+    assert json.loads(told[0].stdout)["all"]["trades"] == 3
+    for name, result in zip(("a", "b"), told, strict=True):
+        (tmp_path / f"{name}.json").write_text(result.stdout, encoding="utf-8")
+    compared = ("--compare", tmp_path / "a.json", "--compare", tmp_path / "b.db")
+    assert typed(*compared, "--out", tmp_path / "ab.html").exit_code == 0
+    assert "2 backtests compared" in (tmp_path / "ab.html").read_text(encoding="utf-8")
+
+
+def test_nothing_looks_ahead(data: Path) -> None:
+    found = typed(ROOT / SPEC, "--data", data, "--check-look-ahead")
+    assert (found.exit_code, "nothing looks ahead" in found.stdout) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "no spec was named"),
+        ((SPEC,), "needs past sessions"),
+        ((SPEC, "--data", "nowhere"), "nowhere"),
+        ((SPEC, "--data", "DATA", "--fills", "best"), "--fills is natural"),
+        ((SPEC, "--data", "DATA", "--cash", "much"), "--cash is an amount"),
+        ((SPEC, "--data", "DATA", "--resume"), "name it with --store"),
+        ((SPEC, "--data", "DATA", "--from", "2030-01-02"), "has no session"),
+        ((SPEC, "--data", "DATA", "--compare", SPEC), "name its file with --out"),
+    ],
+)
+def test_what_makes_no_sense_is_said_in_a_sentence(words: tuple[str, ...], says: str, data: Path) -> None:
+    named = {SPEC: str(ROOT / SPEC), "DATA": str(data)}
+    found = typed(*(named.get(word, word) for word in words))
+    assert (found.exit_code in (2, 3), says in found.stderr) == (True, True), found.output

@@ -1,0 +1,160 @@
+"""The modelled market: paths keep to their bars, options to the volatility index, and it says that it is a model."""
+
+import math
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.adapters.history.blackscholes import normal
+from engine.adapters.history.day import DailyBar, HistoryDay
+from engine.adapters.history.modelled.listing import expiries, third_friday
+from engine.adapters.history.modelled.path import level_path
+from engine.adapters.history.modelled.skew import index_over_money, ratio
+from engine.adapters.history.open import open_source
+from engine.adapters.history.vix import vix_of
+from engine.model.contract import Right
+from engine.model.errors import MisuseError, StoreError
+from engine.model.session import sessions
+
+FIRST, LAST = date(2014, 1, 2), date(2014, 6, 30)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return half a year of daily bars of SPX, VIX and a rate, made by chance."""
+    chance = np.random.default_rng(3)
+    made = tmp_path_factory.mktemp("model")
+    level, fear = 1850.0, 16.0
+    spx, vix = ["date,open,high,low,close"], ["date,open,high,low,close"]
+    for session in sessions(FIRST, LAST):
+        opened, close = level * math.exp(chance.normal(0, 0.003)), level * math.exp(chance.normal(0, 0.008))
+        high, low = max(opened, close) * 1.003, min(opened, close) * 0.996
+        spx.append(f"{session.date},{opened:.2f},{high:.2f},{low:.2f},{close:.2f}")
+        then = min(max(fear * math.exp(chance.normal(0, 0.06)), 10.5), 60.0)
+        vix.append(f"{session.date},{fear:.2f},{max(fear, then) + 0.3:.2f},{min(fear, then) - 0.3:.2f},{then:.2f}")
+        level, fear = close, then
+    (made / "spx_daily.csv").write_text("\n".join(spx) + "\n")
+    (made / "vix_daily.csv").write_text("\n".join(vix) + "\n")
+    (made / "rates.txt").write_text("date,gs3m\n2013-12-31,1.0\n2014-03-31,2.0\n")
+    return made
+
+
+def day_of(folder: Path, day: date, more: str = "") -> HistoryDay:
+    return open_source(f"model:{folder}{more}").day(day)
+
+
+def test_it_says_that_it_is_a_model_and_what_it_assumes(folder: Path) -> None:
+    source = open_source(f"model:{folder}")
+    assert source.is_modelled
+    assert "no option was ever quoted like this" in source.name
+    told = [each.text for each in source.gaps(FIRST, LAST)]
+    assert "option prices are modelled, and so is the path of each day" in told
+    assert "there is no file of interest rates: 2.0% is taken" in told
+    assert len(source.dates(FIRST, LAST)) == sum(1 for _ in sessions(FIRST, LAST)) - 1
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_a_path_keeps_to_its_bar(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    opened, close = 1000.0, 1000.0 * math.exp(chance.normal(0, 0.02))
+    high = max(opened, close) * (1 + abs(chance.normal(0, 0.01)) * (seed % 3 > 0))
+    low = min(opened, close) * (1 - abs(chance.normal(0, 0.01)) * (seed % 5 > 0))
+    bar = DailyBar(date(2014, 1, 2) + timedelta(days=seed), opened, high, low, close)
+    path = level_path(bar, 390)
+    assert path[-1] == close
+    assert max(path.max(), opened) == pytest.approx(high)
+    assert min(path.min(), opened) == pytest.approx(low)
+    assert (level_path(bar, 390) == path).all()
+
+
+def test_a_day_is_the_same_each_time_and_holds_its_bar(folder: Path) -> None:
+    day, again = day_of(folder, date(2014, 3, 12)), day_of(folder, date(2014, 3, 12))
+    bar = open_source(f"model:{folder}").daily("SPX", date(2014, 3, 13), 1)[0]
+    assert bar.date == date(2014, 3, 12)
+    assert (day.levels["SPX"] == again.levels["SPX"]).all()
+    assert np.array_equal(day.bid, again.bid, equal_nan=True)
+    assert day.levels["SPX"][-1] == bar.close
+    assert bar.low <= day.levels["SPX"].min() <= day.levels["SPX"].max() <= bar.high
+    assert day.settled == {("SPX", "SPXW"): bar.close, ("SPX", "SPX"): bar.open}
+
+
+def test_minutes_and_expiries_are_made_as_asked(folder: Path) -> None:
+    day = day_of(folder, date(2014, 3, 14), "?step=1&dte=0")
+    assert len(day.times) == 390
+    assert {(option.trading_class, option.expiry) for option in day.options} == {("SPXW", date(2014, 3, 14))}
+    assert len(day_of(folder, date(2014, 3, 14)).times) == 14
+    with pytest.raises(MisuseError, match="step= is a whole number from 1 to 390, is '0'"):
+        day_of(folder, date(2014, 3, 14), "?step=0")
+    with pytest.raises(MisuseError, match="dte= is a number of days or a range"):
+        day_of(folder, date(2014, 3, 14), "?dte=9..2")
+
+
+def test_the_index_of_the_modelled_chain_is_the_vix_it_was_made_from(folder: Path) -> None:
+    source = open_source(f"model:{folder}")
+    ratios = []
+    for day in source.dates(FIRST, LAST)[::6]:
+        made = source.day(day)
+        if (found := vix_of(made, 0.02)) is not None:
+            ratios.append(found / made.levels["VIX"][-1])
+    assert len(ratios) >= 12
+    assert abs(np.mean(ratios) - 1.0) < 0.01
+    assert max(abs(each - 1.0) for each in ratios) < 0.03
+
+
+def test_quotes_are_on_ticks_around_a_price_that_keeps_parity(folder: Path) -> None:
+    day = day_of(folder, date(2014, 3, 12))
+    assert (day.ask > np.nan_to_num(day.bid)).all()
+    tick = np.where(day.ask < 3.0, 0.05, 0.10)
+    assert np.allclose(day.ask / tick, np.round(day.ask / tick), atol=1e-6)
+    mid = (np.nan_to_num(day.bid) + day.ask) / 2
+    place = {option: number for number, option in enumerate(day.options)}
+    at_money = [
+        o for o in day.options if o.right is Right.CALL and abs(float(o.strike) / day.levels["SPX"][-1] - 1) < 0.02
+    ]
+    assert len(at_money) > 40
+    for call in at_money:
+        put = next(
+            o for o in day.options if o == type(call)("SPX", call.trading_class, call.expiry, call.strike, Right.PUT)
+        )
+        years = (call.expiry - day.date).days / 365
+        forward = float(call.strike) + mid[-1, place[call]] - mid[-1, place[put]]
+        assert forward == pytest.approx(day.levels["SPX"][-1] * math.exp(0.002 * years), abs=0.6)
+
+
+def test_rates_are_those_known_the_day_before(folder: Path) -> None:
+    source = open_source(f"model:{folder}?rates={folder / 'rates.txt'}")
+    rates = source.rates  # type: ignore[attr-defined]
+    assert [rates.on(day) for day in (date(2014, 1, 2), date(2014, 3, 31), date(2014, 4, 1))] == [0.01, 0.01, 0.02]
+    with pytest.raises(StoreError, match="rates have `date` and one of"):
+        open_source(f"model:{folder}?rates={folder / 'spx_daily.csv'}")
+
+
+def test_monthly_and_weekly_expiries_are_those_of_their_time() -> None:
+    assert third_friday(2014, 4) == date(2014, 4, 17)
+    early = {(each.trading_class, each.last) for each in expiries(date(2004, 3, 1), 0, 30)}
+    assert early == {("SPX", date(2004, 3, 18))}
+    fridays = {each.last for each in expiries(date(2014, 4, 1), 0, 20) if each.trading_class == "SPXW"}
+    assert fridays == {date(2014, 4, 4), date(2014, 4, 11), date(2014, 4, 17)}
+    daily = {each.last for each in expiries(date(2024, 3, 4), 0, 4) if each.trading_class == "SPXW"}
+    assert daily == {date(2024, 3, day) for day in (4, 5, 6, 7, 8)}
+
+
+def test_the_skew_is_one_at_the_money_and_lifts_the_index() -> None:
+    z = np.array([-5.5, -2.25, 0.0, 1.25, 3.5])
+    assert ratio(z, 30.0) == pytest.approx([2.38, 1.56, 1.0, 0.74, 1.25], abs=0.06)
+    assert 1.05 < index_over_money(0.04, 30.0) < 1.25
+
+
+def test_the_normal_distribution_is_exact() -> None:
+    x = np.linspace(-12, 12, 4001)
+    exact = np.array([0.5 * math.erfc(-value / math.sqrt(2)) for value in x])
+    assert np.abs(normal(x) - exact).max() < 1e-15
+    low = x < -3
+    assert np.abs(normal(x[low]) / exact[low] - 1).max() < 1e-6
+
+
+def test_without_daily_bars_it_says_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="has no daily bars of SPX"):
+        open_source(f"model:{tmp_path}")

@@ -1,0 +1,335 @@
+"""End-of-day files of vendors: each trap is made by hand, small, and found by file and row."""
+
+import gzip
+from collections.abc import Callable
+from datetime import date
+from math import erf, exp, log, pi, sqrt
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.adapters.history.day import HistoryDay, Severity
+from engine.adapters.history.open import open_source
+from engine.model.contract import Right
+from engine.model.errors import MisuseError, StoreError
+
+Line = dict[str, object]
+DAYS = (date(2019, 6, 19), date(2019, 6, 20), date(2019, 6, 21))
+LEVEL = {day: 2926.0 + 13 * place for place, day in enumerate(DAYS)}
+
+
+def line(day: date, strike: float, right: str, expires: date, root: str = "SPXW", level: float | None = None) -> Line:
+    """Return a row whose quotes and greeks are Black's at 15 %."""
+    spot = LEVEL[day] if level is None else level
+    years = max((expires - day).days, 0.2) / 365.0
+    deviation = 0.15 * sqrt(years)
+    d1 = log(spot / strike) / deviation + deviation / 2
+    sign = 1.0 if right == "call" else -1.0
+    below, below2 = ((1 + erf(sign * d / sqrt(2))) / 2 for d in (d1, d1 - deviation))
+    mid = sign * (spot * below - strike * below2)
+    density = exp(-d1 * d1 / 2) / sqrt(2 * pi)
+    return {
+        "underlying": "SPX",
+        "underlying_last": spot,
+        "optionroot": f"{root}{expires:%y%m%d}{right[0].upper()}{int(strike * 1000):08d}",
+        "type": right,
+        "expiration": expires.isoformat(),
+        "quotedate": day.isoformat(),
+        "strike": strike,
+        "bid": round(max(mid - 0.2, 0), 2),
+        "ask": round(mid + 0.2, 2),
+        "volume": 10 + int(strike) % 7,
+        "openinterest": 100 + int(strike) % 31,
+        "impliedvol": 0.15,
+        "delta": round(sign * below, 4),
+        "theta": round(-spot * density * 0.15 / (2 * sqrt(years)) / 365, 5),
+        "vega": round(spot * density * sqrt(years) / 100, 5),
+    }
+
+
+def chain(day: date, level: float | None = None) -> list[Line]:
+    expiries = ((date(2019, 6, 21), "SPX"), (date(2019, 6, 21), "SPXW"), (date(2019, 7, 19), "SPXW"))
+    return [
+        line(day, strike, right, expires, root, level)
+        for expires, root in expiries
+        for strike in range(2800, 3080, 20)
+        for right in ("call", "put")
+    ]
+
+
+def text_of(rows: list[Line]) -> str:
+    return "\n".join([",".join(rows[0]), *(",".join(str(cell) for cell in row.values()) for row in rows)]) + "\n"
+
+
+def snapshots(folder: Path, change: Callable[[date, list[Line]], None] = lambda day, rows: None) -> Path:
+    for day in DAYS:
+        rows = chain(day)
+        if day == DAYS[2]:
+            for row in rows:
+                if str(row["optionroot"]).startswith("SPX190621"):
+                    row["bid"] = row["ask"] = 0.0
+        change(day, rows)
+        (folder / f"SPX_{day:%Y%m%d}.csv").write_text(text_of(rows))
+    return folder
+
+
+def texts(day: HistoryDay) -> list[tuple[str, int, Severity, str]]:
+    return [(each.file, each.row, each.severity, each.text) for each in day.findings]
+
+
+def test_a_snapshot_is_read_with_both_classes(tmp_path: Path) -> None:
+    source = open_source(str(snapshots(tmp_path)))
+    day = source.day(DAYS[1])
+    assert source.name.startswith("daily snapshots")
+    assert len(day.times) == 1
+    assert day.levels["SPX"].tolist() == [2939.0]
+    assert {(option.trading_class, option.expiry) for option in day.options} == {
+        ("SPX", date(2019, 6, 20)),
+        ("SPXW", date(2019, 6, 21)),
+        ("SPXW", date(2019, 7, 19)),
+    }
+    place = next(
+        p
+        for p, o in enumerate(day.options)
+        if o.expiry == date(2019, 7, 19) and o.strike == 2940 and o.right is Right.CALL
+    )
+    expected = line(DAYS[1], 2940, "call", date(2019, 7, 19))
+    for name, theirs in (("bid", "bid"), ("ask", "ask"), ("iv", "impliedvol"), ("open_interest", "openinterest")):
+        assert getattr(day, name)[0, place] == expected[theirs]
+    assert day.findings == ()
+    told = source.gaps(DAYS[0], DAYS[-1])
+    assert [each.text for each in told] == ["there is no time of day; quotes stand 15 min before the close"]
+
+
+def test_the_time_of_a_snapshot_can_be_given(tmp_path: Path) -> None:
+    source = open_source(f"snapshots:{snapshots(tmp_path)}?at=11:00")
+    assert source.day(DAYS[0]).times.tolist() == [1560956400.0]
+    with pytest.raises(StoreError, match="at=17:00 is outside of the session"):
+        open_source(f"snapshots:{tmp_path}?at=17:00").day(DAYS[0])
+    with pytest.raises(MisuseError, match="at= is a time of the exchange"):
+        open_source(f"snapshots:{tmp_path}?at=soon")
+
+
+def test_a_series_settled_this_morning_is_left_out_beside_the_live_one(tmp_path: Path) -> None:
+    day = open_source(str(snapshots(tmp_path))).day(DAYS[2])
+    assert {option.trading_class for option in day.options} == {"SPXW"}
+    assert ("SPXW", DAYS[2]) in {(option.trading_class, option.expiry) for option in day.options}
+    (found,) = day.findings
+    assert (found.file, found.row, found.severity, found.count) == ("SPX_20190621.csv", 2, Severity.LEFT_OUT, 28)
+    assert found.text.startswith("the option has expired before this session, and bid and ask are 0")
+
+
+def test_a_holiday_with_stale_rows_is_refused(tmp_path: Path) -> None:
+    folder = snapshots(tmp_path)
+    rows = chain(DAYS[2])
+    for row in rows:
+        row["quotedate"] = "2019-07-04"
+    (folder / "SPX_20190704.csv").write_text(text_of(rows))
+    source = open_source(str(folder))
+    assert source.dates(date(2019, 1, 1), date(2019, 12, 31)) == list(DAYS)
+    refused = [each for each in source.gaps(DAYS[0], date(2019, 7, 31)) if each.severity is Severity.REFUSED]
+    assert [each.text for each in refused] == [
+        "2019-07-04 is no session of the exchange: what it holds is stale; the level 2952 is that of 2019-06-21"
+    ]
+    with pytest.raises(StoreError, match="2019-07-04 is no session"):
+        source.day(date(2019, 7, 4))
+
+
+def test_a_session_with_the_rows_of_the_day_before_is_refused(tmp_path: Path) -> None:
+    folder = snapshots(tmp_path)
+    stale = text_of(chain(DAYS[0])).replace("2019-06-19", "2019-06-20")
+    (folder / "SPX_20190620.csv").write_text(stale)
+    with pytest.raises(
+        StoreError, match=r"SPX_20190620.csv:2: 100% of its quotes are those of 2019-06-19: it is stale"
+    ):
+        open_source(str(folder)).day(DAYS[1])
+
+
+def test_a_file_of_another_day_is_refused(tmp_path: Path) -> None:
+    folder = snapshots(tmp_path)
+    (folder / "SPX_20190620.csv").write_text(text_of(chain(DAYS[0])))
+    with pytest.raises(StoreError, match=r"SPX_20190620.csv:2: the row is of 2019-06-19, the file of 2019-06-20"):
+        open_source(str(folder)).day(DAYS[1])
+
+
+def test_crossed_and_empty_quotes_are_left_out_by_row(tmp_path: Path) -> None:
+    def change(day: date, rows: list[Line]) -> None:
+        rows[70]["bid"] = 999.0
+        rows[71]["bid"] = rows[71]["ask"] = 0
+        rows[72]["bid"] = 0
+
+    own = int(np.isnan(open_source(str(snapshots(tmp_path))).day(DAYS[0]).bid).sum())
+    day = open_source(str(snapshots(tmp_path, change))).day(DAYS[0])
+    assert texts(day) == [
+        ("SPX_20190619.csv", 72, Severity.LEFT_OUT, "the bid is above the ask"),
+        ("SPX_20190619.csv", 73, Severity.LEFT_OUT, "there is neither bid nor ask"),
+    ]
+    assert np.isnan(day.ask).sum() == 2
+    assert np.isnan(day.bid).sum() == own + 3
+
+
+def test_a_header_that_calls_the_price_an_open_interest_is_judged_by_the_values(tmp_path: Path) -> None:
+    def change(day: date, rows: list[Line]) -> None:
+        for row in rows:
+            row["oi_2"], row["option_id"] = row.pop("volume"), row.pop("openinterest")
+            row["volume"], row["open_interest"] = 0, row["underlying_last"]
+
+    day = open_source(str(snapshots(tmp_path, change))).day(DAYS[0])
+    assert texts(day) == [
+        (
+            "SPX_20190619.csv",
+            2,
+            Severity.TOLD,
+            "open_interest holds the price of the underlying (2926); judged by their values, option_id is the open "
+            "interest and oi_2 the volume",
+        )
+    ]
+    assert day.open_interest is not None
+    assert day.volume is not None
+    assert 100 <= day.open_interest.min() <= day.open_interest.max() <= 130
+    assert 10 <= day.volume.min() <= day.volume.max() <= 16
+
+
+def test_without_another_column_of_counts_there_is_no_open_interest(tmp_path: Path) -> None:
+    def change(day: date, rows: list[Line]) -> None:
+        for row in rows:
+            row["openinterest"] = row["underlying_last"]
+
+    day = open_source(str(snapshots(tmp_path, change))).day(DAYS[0])
+    assert day.open_interest is None
+    assert day.volume is not None
+    assert "it is not used" in day.findings[0].text
+
+
+def test_greeks_in_other_units_are_converted_and_told(tmp_path: Path) -> None:
+    own = open_source(str(snapshots(tmp_path))).day(DAYS[0])
+
+    def change(day: date, rows: list[Line]) -> None:
+        for row in rows:
+            row["theta"], row["vega"] = float(str(row["theta"])) * 365, float(str(row["vega"])) * 100
+
+    day = open_source(str(snapshots(tmp_path, change))).day(DAYS[0])
+    assert [each.text for each in day.findings] == [
+        "theta is a year, judged by its iv: it is converted",
+        "vega is for a volatility of 1, judged by its iv: it is converted",
+    ]
+    assert own.theta is not None
+    assert day.theta is not None
+    assert np.allclose(own.theta, day.theta, atol=1e-9)
+
+
+def test_greeks_that_fit_no_unit_are_not_used(tmp_path: Path) -> None:
+    def change(day: date, rows: list[Line]) -> None:
+        for row in rows:
+            row["vega"] = 7.77
+
+    day = open_source(str(snapshots(tmp_path, change))).day(DAYS[0])
+    assert day.vega is None
+    assert day.theta is not None
+    assert "it is not used" in day.findings[0].text
+
+
+def test_quotes_of_another_time_than_the_level_are_told(tmp_path: Path) -> None:
+    def change(day: date, rows: list[Line]) -> None:
+        for row in rows:
+            row["underlying_last"] = LEVEL[day] - 6
+
+    day = open_source(str(snapshots(tmp_path, change))).day(DAYS[0])
+    assert [each.text[:43] for each in day.findings] == ["by put-call parity the forward is 2926.00, "]
+
+
+def test_a_level_outside_of_the_official_range_is_told(tmp_path: Path) -> None:
+    (tmp_path / "chains").mkdir()
+    (tmp_path / "daily").mkdir()
+    (tmp_path / "daily" / "spx_daily.csv").write_text("date,open,high,low,close\n2019-06-19,2960,2970,2950,2955\n")
+    day = open_source(str(snapshots(tmp_path / "chains"))).day(DAYS[0])
+    assert [each.text for each in day.findings] == ["the level 2926 is outside of the day's range, 2950 to 2970"]
+    assert day.settled == {("SPX", "SPXW"): 2955.0, ("SPX", "SPX"): 2960.0}
+
+
+# ------------------------------------------------------------------ one file of many days
+
+
+def many(folder: Path, lines: list[str]) -> Path:
+    file = folder / "spx_eod.csv"
+    file.write_text("\n".join(lines) + "\n")
+    return file
+
+
+def all_lines() -> list[str]:
+    header, *rest = [each for day in DAYS for each in text_of(chain(day)).splitlines()]
+    return [header, *(each for each in rest if each != header)]
+
+
+def test_a_file_of_many_days_is_read_a_day_at_a_time(tmp_path: Path) -> None:
+    source = open_source(str(many(tmp_path, all_lines())))
+    assert source.dates(DAYS[0], DAYS[-1]) == list(DAYS)
+    day = source.day(DAYS[1])
+    assert len(day.options) == 84
+    assert day.levels["SPX"].tolist() == [2939.0]
+
+
+def test_it_may_be_compressed_and_a_cut_compression_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "spx_eod.csv.gz"
+    packed = gzip.compress("\n".join([*all_lines(), ""]).encode())
+    file.write_bytes(packed)
+    assert len(open_source(f"eod:{file}").day(DAYS[2]).options) > 50
+    file.write_bytes(packed[: len(packed) // 2])
+    with pytest.raises(StoreError, match=r"spx_eod.csv.gz: the file is cut off within its compression"):
+        open_source(f"eod:{file}")
+
+
+def test_a_file_that_ends_within_a_row_loses_that_day_only(tmp_path: Path) -> None:
+    file = many(tmp_path, all_lines())
+    file.write_text(file.read_text()[:-40])
+    source = open_source(str(file))
+    assert len(source.day(DAYS[0]).options) == 84
+    with pytest.raises(StoreError, match=r"spx_eod.csv:253: the file ends within a row: it is cut off"):
+        source.day(DAYS[2])
+    assert any(each.severity is Severity.REFUSED and each.row == 253 for each in source.gaps(DAYS[0], DAYS[-1]))
+
+
+def test_days_out_of_order_and_rows_that_stand_apart_are_told(tmp_path: Path) -> None:
+    header, *rows = all_lines()
+    source = open_source(str(many(tmp_path, [header, *rows[84:], *rows[:84], rows[100]])))
+    assert {(each.row, each.text) for each in source.gaps(DAYS[0], DAYS[-1])} >= {
+        (170, "the days are out of order in the file"),
+        (254, "rows of one day stand apart in the file"),
+    }
+    day = source.day(DAYS[1])
+    assert [(each.row, each.severity, each.text) for each in day.findings] == [
+        (254, Severity.LEFT_OUT, "the same quote stands there before")
+    ]
+
+
+def test_rows_with_too_few_fields_and_bad_numbers_are_named(tmp_path: Path) -> None:
+    header, *rows = all_lines()
+    rows[5] = rows[5].rsplit(",", 2)[0]
+    day = open_source(str(many(tmp_path, [header, *rows]))).day(DAYS[0])
+    assert [(each.row, each.text) for each in day.findings] == [(7, "a row has 15 fields, and not so many")]
+    rows[6] = rows[6].replace(",0.15,", ",high,")
+    with pytest.raises(StoreError, match=r"spx_eod.csv:8: impliedvol is a number, is 'high'"):
+        open_source(str(many(tmp_path, [header, *rows]))).day(DAYS[0])
+
+
+def test_contracts_that_are_gone_the_next_day_are_told(tmp_path: Path) -> None:
+    header, *rows = all_lines()
+    source = open_source(str(many(tmp_path, [header, *rows[:84], *rows[160:168]])))
+    day = source.day(DAYS[1])
+    assert day.findings[0].text == "only 8 of the 84 contracts of 2019-06-19 that have not expired are there"
+
+
+def test_a_split_between_two_days_is_told(tmp_path: Path) -> None:
+    rows = [*chain(DAYS[0]), *[{**row, "quotedate": DAYS[1].isoformat()} for row in chain(DAYS[0], LEVEL[DAYS[0]])]]
+    for row in rows[84:]:
+        for name in ("underlying_last", "strike", "bid", "ask"):
+            row[name] = round(float(str(row[name])) / 7, 4)
+        row.pop("optionroot")
+        row["underlying"] = "AAPL"
+    for row in rows[:84]:
+        row.pop("optionroot")
+        row["underlying"] = "AAPL"
+    (tmp_path / "aapl.csv").write_text(text_of(rows))
+    day = open_source(str(tmp_path / "aapl.csv")).day(DAYS[1])
+    assert any("as after a split of 7: contracts of before it are others now" in each.text for each in day.findings)

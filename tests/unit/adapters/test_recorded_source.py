@@ -1,0 +1,102 @@
+"""A recording as a past session: each instant holds what was known then, and holes are told."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from math import isnan
+from pathlib import Path
+
+import pytest
+
+from engine.adapters.recorded.recorder import Recorder
+from engine.adapters.recorded.source import RecordingSource
+from engine.model.contract import Contract, Option, Right, Underlying
+from engine.model.errors import StoreError
+from engine.model.event import BarsReport, ClosesReport, ImpliedReport, MarketMoved
+from engine.model.facts import Bar, Bars
+from engine.model.market import Board
+
+OPEN = datetime(2026, 10, 21, 13, 30, tzinfo=UTC)
+DAY = date(2026, 10, 21)
+SPX = Underlying("SPX")
+PUT = Option("SPX", "SPXW", DAY, Decimal(5900), Right.PUT)
+
+
+class Run:
+    """A run that records what a test says it saw."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        self.board = Board()
+        self.recorder = Recorder(folder / name, {}, self.board, pytest.fail)
+
+    def sees(self, seconds: float, **values: float) -> None:
+        at = OPEN + timedelta(seconds=seconds)
+        rows = []
+        for name, value in values.items():
+            contract: Contract = SPX if name == "spx" else PUT
+            row = self.board.add(contract)
+            column = self.board.last if name == "spx" else self.board.bid
+            column[row] = value
+            self.board.last_at[row] = self.board.quote_at[row] = self.board.alive_at = at.timestamp()
+            self.board.unread.add(row)
+            rows.append(row)
+        self.recorder.took(MarketMoved(at, tuple(rows)), (), changed=True)
+
+
+def test_each_instant_holds_what_was_known_then(tmp_path: Path) -> None:
+    run = Run(tmp_path, "a")
+    run.sees(0, spx=5900.0)
+    run.sees(2, spx=5901.0, put=1.05)
+    run.sees(6, spx=5902.0)
+    run.board.drop(PUT)
+    run.sees(12, spx=5903.0)
+    run.recorder.close()
+    day = RecordingSource(tmp_path).day(DAY)
+    seconds = [at - OPEN.timestamp() for at in day.times]
+    assert seconds == [0.0, 2.0, 6.0, 12.0]
+    assert day.levels["SPX"].tolist() == [5900.0, 5901.0, 5902.0, 5903.0]
+    assert day.options == (PUT,)
+    assert [None if isnan(bid) else bid for bid in day.bid[:, 0]] == [None, 1.05, 1.05, None]
+
+
+def test_holes_are_told_and_not_bridged(tmp_path: Path) -> None:
+    run = Run(tmp_path, "a")
+    run.sees(0, spx=5900.0)
+    run.sees(300, spx=5901.0)
+    run.recorder.close()
+    found = RecordingSource(tmp_path).day(DAY)
+    assert [finding.text for finding in found.findings] == [
+        "nothing recorded 13:30:00 to 13:35:00 UTC",
+        "nothing recorded 13:35:00 to 20:00:00 UTC",
+    ]
+
+
+def test_of_two_runs_the_later_one_counts_from_its_beginning(tmp_path: Path) -> None:
+    for name, moments in (("1", (0, 10, 20, 30)), ("2", (20, 40))):
+        run = Run(tmp_path, name)
+        for moment in moments:
+            run.sees(moment, spx=1000.0 * int(name) + moment)
+        run.recorder.close()
+    assert RecordingSource(tmp_path).day(DAY).levels["SPX"].tolist() == [1000.0, 1010.0, 2020.0, 2040.0]
+
+
+def test_the_past_is_what_the_broker_told_of_it(tmp_path: Path) -> None:
+    run = Run(tmp_path, "a")
+    run.sees(0, spx=5900.0)
+    before = datetime(2026, 10, 20, 13, 30, tzinfo=UTC).timestamp()
+    run.recorder.took(ClosesReport(OPEN, "VIX", (15.0, 16.0)), (), changed=True)
+    bar = Bar(before, 1.0, 3.0, 0.5, 2.0, 0.0, 0.0)
+    run.recorder.took(BarsReport(OPEN, "SPX", 86400, Bars(OPEN.timestamp(), (bar,))), (), changed=True)
+    run.recorder.took(ImpliedReport(OPEN, "SPX", (0.1, 0.2, 0.3)), (), changed=True)
+    run.recorder.close()
+    source = RecordingSource(tmp_path)
+    vix = source.daily("VIX", DAY, 5)
+    assert [(bar.date.day, bar.close) for bar in vix] == [(19, 15.0), (20, 16.0)]
+    (spx,) = source.daily("SPX", DAY, 5)
+    assert (spx.date, spx.high, spx.close) == (date(2026, 10, 20), 3.0, 2.0)
+    assert source.implied("SPX", DAY, 2) == (0.2, 0.3)
+    assert source.daily("QQQ", DAY, 5) == []
+
+
+def test_a_day_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="nothing is recorded of 2026-10-21"):
+        RecordingSource(tmp_path).day(DAY)

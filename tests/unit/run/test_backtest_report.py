@@ -1,0 +1,168 @@
+"""The report of backtests as a page: whole, escaped, and the same each time."""
+
+import json
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from engine.run.backtest.report.charts import calendar, curves, histogram
+from engine.run.backtest.report.page import comparison_page, falls_of, report_page
+from engine.run.backtest.report.scale import money, scale_of, steps
+from engine.run.backtest.results import regime
+
+_VOID = {"meta"}
+SUMS = {
+    "trades": 2,
+    "wins": 1,
+    "win_rate": 0.5,
+    "net": -20.0,
+    "commissions": 9.0,
+    "expectancy": -10.0,
+    "best": 40.0,
+    "worst": -60.0,
+    "profit_factor": 0.67,
+}
+
+
+def trade(number: int, net: float, left: str | None = "2026-09-02 12:00:00") -> dict[str, Any]:
+    return {
+        "name": f"a<b-{number}",
+        "bot": "a<b",
+        "symbol": "SPX",
+        "structure": "5800/5810p",
+        "quantity": 1,
+        "entered": "2026-09-01 09:45:01",
+        "left": left,
+        "entry": 0.85,
+        "exit": 0.40 if left else None,
+        "given": 0.02 * number,
+        "reason": "target",
+        "commissions": 4.5,
+        "net": net,
+        "vix": 17.0,
+    }
+
+
+def document() -> dict[str, Any]:
+    days = [
+        {"date": "2026-09-01", "equity": 1040.0, "profit": 40.0, "vix": 17.0, "opened": 1, "closed": 1},
+        {"date": "2026-09-02", "equity": 980.0, "profit": -60.0, "vix": None, "opened": 1, "closed": 1},
+    ]
+    funnel = {"bot": "a<b", "sessions": 2, "watched": 2, "tried": 2, "entered": 2, "minutes": 30.0}
+    stopped = {"rule": "vix & more", "false": 12.0, "unknown": 0.0, "sessions": 1}
+    return {
+        "settings": {"from": "2026-09-01", "to": "2026-09-02", "source": "x", "data": "y", "fills": "mid"}
+        | {"is_modelled": True},
+        "version": "0.1.0",
+        "days": days,
+        "trades": [trade(1, 40.0), trade(2, -60.0), trade(3, 0.0, None)],
+        "all": SUMS,
+        "by_bot": {"a<b": SUMS},
+        "by_reason": {"target": SUMS},
+        "by_vix": {"VIX 15 to 20": SUMS},
+        "by_hour": {"09:00": SUMS},
+        "profit": -20.0,
+        "max_drawdown": 60.0,
+        "sharpe": None,
+        "sharpe_error": None,
+        "months": [
+            {"name": "2026-09", "sessions": 2, "idle": 0, "trades": 2, "win_rate": 0.5, "average": -10.0}
+            | {"net": -20.0, "drawdown": 60.0, "short": ["win rate above 60%"]}
+        ],
+        "funnels": [{**funnel, "stopped": [stopped]}],
+        "alarms": {"seldom": 1, "often": 3},
+        "findings": [
+            {"date": "2026-09-01", "severity": "told", "file": "a.csv", "row": 7, "count": 2, "text": "crossed <"}
+        ],
+    }
+
+
+class Reader(HTMLParser):
+    """Reads a page, and what it names, links to and loads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.names: set[str] = set()
+        self.links: set[str] = set()
+        self.tags: set[str] = set()
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        found = dict(attrs)
+        self.names |= {found["id"] or ""} if "id" in found else set()
+        self.links |= {found["href"] or ""} if "href" in found else set()
+        assert not {"src", "onclick", "onload"} & found.keys()
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    assert reader.open == []
+    return reader
+
+
+def test_a_report_is_one_file_whose_trades_lead_to_their_why() -> None:
+    page = report_page(document(), {"a<b-1": "all <conditions> held"})
+    found = read(page)
+    assert {link.removeprefix("#") for link in found.links} == {"a<b-1", "a<b-2", "a<b-3"} <= found.names
+    assert found.tags & {"script", "link", "img", "iframe"} == set()
+    assert "all <conditions> held" in found.text
+    assert "rulebot why a<b --date 2026-09-01" in found.text
+    for words in ("modelled", "vix & more", "win rate above 60%", "crossed <", "a.csv:7", "1 positions are open"):
+        assert words in found.text
+    assert found.text.index("often") < found.text.index("seldom")
+    assert report_page(json.loads(json.dumps(document())), {"a<b-1": "all <conditions> held"}) == page
+
+
+def test_backtests_are_set_side_by_side() -> None:
+    other = document()
+    other["days"] = other["days"][:1]
+    other["by_reason"] = {"stop": SUMS}
+    found = read(comparison_page({"one": document(), "<two>": other}))
+    for words in ("one", "<two>", "target", "stop", "x (modelled)"):
+        assert words in found.text
+
+
+def test_a_report_without_a_trade_or_a_session_is_a_page_all_the_same() -> None:
+    empty = document() | {"days": [], "trades": [], "months": [], "all": SUMS | {"trades": 0}, "by_vix": {}}
+    read(report_page(empty, {}))
+    read(curves("one", ["2026-09-01"], {"a": [1.0]}) + histogram([0.0], "n") + calendar([]))
+
+
+def test_an_axis_has_round_steps_and_holds_what_is_drawn() -> None:
+    assert steps(0.0, 100.0) == [0.0, 20.0, 40.0, 60.0, 80.0, 100.0]
+    assert steps(5.0, 5.0) == [5.0]
+    scale = scale_of([[3.0, 9.0], [-2.0]], 200)
+    assert scale.low < -2.0 < 9.0 < scale.high
+    assert scale.y(9.0) < scale.y(-2.0)
+
+
+def test_falls_count_from_the_best_so_far_with_the_start() -> None:
+    assert falls_of(document()["days"]) == [0.0, 60.0]
+    assert falls_of([{"equity": 90.0, "profit": -10.0}]) == [10.0]
+
+
+@pytest.mark.parametrize(
+    ("vix", "words"),
+    [(None, "VIX unknown"), (9.0, "VIX below 12"), (12.0, "VIX 12 to 15"), (40.0, "VIX from 35")],
+)
+def test_a_vix_is_told_by_the_edges_between_which_it_lies(vix: float | None, words: str) -> None:
+    assert regime(vix) == words
+
+
+def test_dollars_have_cents_where_they_are_few() -> None:
+    assert [money(each) for each in (1234.5, -0.004, -12.5, 0.0)] == ["+$1,234", "+$0.00", "-$12.50", "+$0.00"]
