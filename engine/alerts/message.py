@@ -11,7 +11,7 @@ MOST_LETTERS = 300
 """Letters of an alert at most, a digest's aside; services cut messages of some thousand."""
 
 
-def message(deliveries: Sequence[Delivery], *, is_simulated: bool) -> tuple[str, str]:
+def message(deliveries: Sequence[Delivery], *, is_simulated: bool, is_observed: bool = False) -> tuple[str, str]:
     """Return title and body. The grave ones stand first, the oldest of each first."""
     ordered = sorted(deliveries, key=lambda each: each.kept.alert.grade is not Grade.GRAVE)
     grave = sum(each.kept.alert.grade is Grade.GRAVE for each in deliveries)
@@ -24,7 +24,8 @@ def message(deliveries: Sequence[Delivery], *, is_simulated: bool) -> tuple[str,
         lines.append(f"and {len(ordered) - MOST_LINES} more: 'rulebot alerts' shows all")
     if grave:
         lines.append("told again until somebody says 'rulebot alerts --ack all' or does so on the page")
-    return ("[simulated] " if is_simulated else "") + title, "\n".join(lines)
+    kind = ("[observed] " if is_observed else "") + ("[simulated] " if is_simulated else "")
+    return kind + title, "\n".join(lines)
 
 
 def _line(each: Delivery) -> str:

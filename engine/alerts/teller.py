@@ -63,7 +63,7 @@ class Teller:
         self._pool = ThreadPoolExecutor(AT_ONCE, "rulebot-alerts")
         self._on_way: dict[str, tuple[Future[None], Sequence[Delivery]]] = {}
         self._last: dict[str, datetime] = {}
-        self._is_simulated = False
+        self._is_simulated = self._is_observed = False
         self.trouble = ""
 
     def chat(self) -> TelegramChat | None:
@@ -110,7 +110,7 @@ class Teller:
         head = outbox.head
         with StoreReader(self._store) as reader:
             found = find(reader, head or 0, now)
-        self._is_simulated = found.is_simulated
+        self._is_simulated, self._is_observed = found.is_simulated, found.is_observed
         owed = found.alerts
         if head is None:  # of what was before the run that is on, nobody is told
             old = [each for each in owed if found.began is None or each.at < found.began]
@@ -131,7 +131,7 @@ class Teller:
             return
         self._last[person.name] = now
         outbox.sending(due)
-        title, body = message(due, is_simulated=self._is_simulated)
+        title, body = message(due, is_simulated=self._is_simulated, is_observed=self._is_observed)
         self._on_way[person.name] = (self._pool.submit(self._send, person.name, title, body), due)
 
     def _harvest(self, outbox: Outbox) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import date
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.observe import check_store, observed_world
 from engine.cli.paths import SPECS
 from engine.cli.shares import shares_option
 from engine.cli.stopper import Stopper
@@ -37,6 +38,12 @@ _OF_THE_MARKET = ("seed", "day", "market", "positions", "shares", "ledger", "spe
 @click.argument("specs", nargs=-1, required=True, type=SPECS)
 @click.option("--paper", is_flag=True, help="Trade a paper account (refuses any other).")
 @click.option("--live", is_flag=True, help="Trade real money, with promoted bots only (docs/live.md).")
+@click.option(
+    "--observe", is_flag=True, help="Send nothing: decide, and follow what would have been (docs/observe.md)."
+)
+@click.option(
+    "--fills", metavar="MODEL", help="With --observe: natural (default), mid, or mid+0.3 (a part of the width)."
+)
 @click.option("--yes-i-mean", metavar="ACCOUNT", help="Confirm the account of --live where nobody can type it.")
 @click.option("--sim", is_flag=True, help="Trade a simulated market: nothing else is needed.")
 @click.option(
@@ -94,6 +101,9 @@ def run(**options: Any) -> None:
     with the same --store goes on from there. A second Ctrl+C does not wait for the broker's answers.
 
     --exits-only enters nothing: what is open in the store is watched, each position under the text that opened it.
+
+    --observe sends nothing, on any account: everything is judged, what would be entered is recorded with its price, and
+    followed with fills of a model in a store of its own.
 
     --live trades real money: each bot must be promoted ('rulebot promote'), the account named in the account document
     and offered by the gateway, and a person must type its id. All that is missing is said at once.
@@ -163,6 +173,8 @@ def close_all(store: Place, bot: str = "") -> None:
     post(store, Request.FLATTEN, bot)
     host, _, port = gateway.rpartition(":")
     is_live = settings.get("mode") == "live"
+    if settings.get("mode") == "observe":
+        raise MisuseError(f"{store} is the store of runs that observe: nothing of it is in any account")
     world = attached(
         host,
         int(port) if port.isdigit() else None,
@@ -207,15 +219,22 @@ def _struck(options: Mapping[str, Any]) -> "Struck | None":
 
 def _check(options: Mapping[str, Any]) -> None:
     """Refuse what does not go together. Raises: MisuseError."""
-    if options["live"] and options["paper"]:
-        raise MisuseError("--paper and --live are two runs, each with an account and a store of its own")
+    if options["live"] + options["paper"] + options["observe"] > 1:
+        raise MisuseError("--observe, --paper and --live are runs of their own, each with its own store")
+    if options["fills"] is not None and not options["observe"]:
+        raise MisuseError("--fills is for --observe: elsewhere the broker fills")
+    if options["exits_only"] and options["observe"]:
+        raise MisuseError("--exits-only watches what an account holds, and --observe holds nothing")
     if options["live"] and options["sim"]:
         raise MisuseError(
             "--sim is no real money: --live does not go with it",
             "to try --live, let 'rulebot gateway --account U1234567' play the account (docs/live.md)",
         )
-    if not options["paper"] and not options["live"]:
-        raise MisuseError("say which account is meant: --paper or --live", "add --sim to trade a simulated market")
+    if not options["paper"] and not options["live"] and not options["observe"]:
+        raise MisuseError(
+            "say which account is meant: --paper or --live",
+            "add --sim to trade a simulated market; --observe sends nothing to any",
+        )
     if options["yes_i_mean"] is not None and not options["live"]:
         raise MisuseError("--yes-i-mean confirms the account of --live")
     if not options["sim"]:
@@ -241,11 +260,12 @@ def _settings(options: Mapping[str, Any], desk: "Desk", folder: Path) -> "Settin
 
     host, port = gateway_address(options["address"])
     is_live = options["live"]
+    store = "live_store" if is_live else "observe_store" if options["observe"] else "store"
     flags = {
         "host": host,
         "live_port" if is_live else "port": port,
         "client_id": options["client_id"],
-        "live_store" if is_live else "store": options["store"],
+        store: options["store"],
         "logs": options["logs"],
         "account": desk.account.account
         if desk.account is not None and options["paper"] and not options["sim"]
@@ -259,47 +279,64 @@ def _meant_store(options: Mapping[str, Any], settings: "Settings") -> Place | No
     if options["live"]:
         return settings.live_store
     store: Place | None = options["store"]
-    return store if options["sim"] else settings.store
+    if options["sim"]:
+        return store
+    return settings.observe_store if options["observe"] else settings.store
 
 
 def _world(
     options: Mapping[str, Any], desk: "Desk", settings: "Settings", heartbeat: "Heartbeat", page: "Page | None"
 ) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
+    from engine.store.open import is_there
+
+    sessions = options["days"] or (1 if options["sim"] or options["until"] else None)
+    waiting = heartbeat.waits if options["wait_for_gateway"] else None
+    if options["live"]:
+        from engine.cli.live import live_world
+
+        if waiting is not None and page is not None and is_there(settings.live_store):
+            page.opened(settings.live_store)
+        return live_world(desk, settings, sessions, options, heartbeat)
+    if options["observe"]:
+        return observed_world(*_paper_world(options, settings, waiting, sessions), options["fills"])
+    return _paper_world(options, settings, waiting, sessions)
+
+
+def _paper_world(
+    options: Mapping[str, Any], settings: "Settings", waiting: "Callable[[str], None] | None", sessions: int | None
+) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
+    """Return the world of a paper account or a simulated market; where a run observes, nothing can be sent in it."""
     from engine.run.log_file import LogLimits
-    from engine.run.promotion.promotion import refuse_live_store
     from engine.run.start import RunOptions
     from engine.run.worlds import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
     from engine.store.latest import accounts_folder, data_folder, new_sim_store
     from engine.store.open import is_in_use, is_there
 
     host, port = gateway_address(options["address"])
-    is_live = options["live"]
     log = LogLimits(settings.log_size, settings.log_files)
-    sessions = options["days"] or (1 if options["sim"] or options["until"] else None)
-    waiting = heartbeat.waits if options["wait_for_gateway"] else None
-    if is_live:
-        from engine.cli.live import live_world
-
-        if waiting is not None and page is not None and is_there(settings.live_store):
-            page.opened(settings.live_store)
-        return live_world(desk, settings, sessions, options, heartbeat)
+    observes, client_id = options["observe"], settings.client_id
+    if observes and options["client_id"] is None:
+        client_id += 1  # the engine that trades has the other one
     if not options["sim"]:
-        store, logs = settings.store, settings.logs
-        refuse_live_store(store)
-        who = settings.client_id, settings.account
-        where = attached(settings.host, settings.port, *who, lockstep=False, waiting=waiting)
+        store, logs = settings.observe_store if observes else settings.store, settings.logs
+        check_store(store, observes=observes)
+        who = client_id, settings.account
+        where = attached(settings.host, settings.port, *who, lockstep=False, sends_orders=not observes, waiting=waiting)
         said: dict[str, Any] = {"mode": "paper", "gateway": f"{settings.host}:{settings.port or '4002 or 7497'}"}
-        said |= {"client_id": settings.client_id, "exits_only": options["exits_only"]}
+        said |= {"client_id": client_id, "exits_only": options["exits_only"]}
         locks = accounts_folder()
         return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said, accounts=locks, log=log)
     seed = DEFAULT_SEED if options["seed"] is None else options["seed"]
     day: date = DEFAULT_DATE if options["day"] is None else options["day"].date()
     store = options["store"] or new_sim_store(day, seed)
-    refuse_live_store(store)
+    check_store(store, observes=observes)
     logs = options["logs"] or beside(store, data_folder(), "-logs")
     if options["address"]:
-        where = attached(host or "127.0.0.1", port or 0, settings.client_id, "", lockstep=True, waiting=waiting)
-        said = {"mode": "paper", "gateway": options["address"], "sim": True, "client_id": settings.client_id}
+        who = client_id, ""
+        where = attached(
+            host or "127.0.0.1", port or 0, *who, lockstep=True, sends_orders=not observes, waiting=waiting
+        )
+        said = {"mode": "paper", "gateway": options["address"], "sim": True, "client_id": client_id}
         said["exits_only"] = options["exits_only"]
         return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said, log=log)
     if is_there(store) and not is_in_use(store):
@@ -316,10 +353,11 @@ def _world(
         positions=options["positions"],
         shares=options["shares"] or (),
         ledger=options["ledger"],
+        sends_orders=not observes,
     )
     said = {"mode": "paper", "sim": True, "seed": seed, "date": day.isoformat(), "market": options["market"]}
     install = f"s{seed}"
-    return simulated(sim, settings.client_id), RunOptions(
+    return simulated(sim, client_id), RunOptions(
         store=store, logs=logs, sessions=sessions, install=install, settings=said, log=log
     )
 

@@ -47,7 +47,7 @@ def summary(bot: str | None, span: str | None, account: Path | None, store: Plac
         _by_period(path, bot, span, account, form)
         return
     with StoreReader(path) as reader:
-        known = reader.bots()
+        known, mark = reader.bots(), reader.run().mark
         by_bot = {str(row["strategy_id"]): _fields(row) for row in reader.view("strategy_summary")}
         together = [_fields(row) for row in reader.view("account_summary")]
     if bot is not None:
@@ -55,10 +55,14 @@ def summary(bot: str | None, span: str | None, account: Path | None, store: Plac
     found = {name: by_bot.get(name, NOTHING) for name in ([bot] if bot else known)}
     total = None if bot else (together or [NOTHING])[0]
     if form == "json":
-        print_json({"bots": found, "store": shown_path(path)} | ({"all": total} if total else {}))
+        print_json({"bots": found, "mark": mark, "store": shown_path(path)} | ({"all": total} if total else {}))
         return
     _show(found | ({"all": total} if total and len(found) > 1 else {}))
-    click.echo(f"\n store {shown_path(path)}")
+    click.echo(f"\n store {shown_path(path)}{_beside(mark)}")
+
+
+def _beside(mark: str) -> str:
+    return f"   {mark}" if mark else ""
 
 
 def _by_period(path: Place, bot: str | None, span: str, account: Path | None, form: str) -> None:
@@ -73,9 +77,10 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
             check_bot(bot, reader.bots(), path)
         expected = () if document is None or document.live is None else document.live.require
         found = periods(reader, span, bot or "", expected)
+        mark = reader.run().mark
     if form == "json":
         rows = [{name: getattr(each, name) for name in Period.__dataclass_fields__} for each in found]
-        print_json({"by": span, "bot": bot, "periods": rows, "store": shown_path(path)})
+        print_json({"by": span, "bot": bot, "mark": mark, "periods": rows, "store": shown_path(path)})
         return
     head = (span, "sessions", "idle", "trades", "won", "average", "net", "drawdown", "alarms", "short of")
     table = [head, *(_period_row(each, is_judged=bool(expected)) for each in found)]
@@ -83,7 +88,7 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
         click.echo(line)
     if not found:
         click.echo(" nothing has run here")
-    click.echo(f"\n store {shown_path(path)}")
+    click.echo(f"\n store {shown_path(path)}{_beside(mark)}")
 
 
 def _period_row(each: Period, *, is_judged: bool) -> tuple[str, ...]:
