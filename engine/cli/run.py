@@ -23,6 +23,7 @@ from engine.store.place import Place, Server, beside
 if TYPE_CHECKING:
     from engine.cli.screen import Screen
     from engine.cli.serve import Page
+    from engine.cli.shadow import Shadow
     from engine.run.chaos.struck import Struck
     from engine.run.desk import Desk
     from engine.run.heartbeat import Heartbeat
@@ -42,7 +43,17 @@ _OF_THE_MARKET = ("seed", "day", "market", "positions", "shares", "ledger", "spe
     "--observe", is_flag=True, help="Send nothing: decide, and follow what would have been (docs/observe.md)."
 )
 @click.option(
-    "--fills", metavar="MODEL", help="With --observe: natural (default), mid, or mid+0.3 (a part of the width)."
+    "--shadow",
+    "shadows",
+    multiple=True,
+    metavar="SPEC",
+    type=SPECS,
+    help="A new version of a bot, decided beside it on the same data; nothing of it is sent (docs/observe.md).",
+)
+@click.option(
+    "--fills",
+    metavar="MODEL",
+    help="With --observe, --shadow: natural (default), mid, or mid+0.3 (a part of the width).",
 )
 @click.option("--yes-i-mean", metavar="ACCOUNT", help="Confirm the account of --live where nobody can type it.")
 @click.option("--sim", is_flag=True, help="Trade a simulated market: nothing else is needed.")
@@ -105,6 +116,9 @@ def run(**options: Any) -> None:
     --observe sends nothing, on any account: everything is judged, what would be entered is recorded with its price, and
     followed with fills of a model in a store of its own.
 
+    --shadow decides a new version of a bot beside it, on the same connection, and sends nothing of it either;
+    'rulebot summary --compare' says how the two differ.
+
     --live trades real money: each bot must be promoted ('rulebot promote'), the account named in the account document
     and offered by the gateway, and a person must type its id. All that is missing is said at once.
 
@@ -126,6 +140,7 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     overrides = parse_settings(options["overrides"])
     try:
         desk = load_desk(options["specs"], overrides, options["account"])
+        beside_it = load_desk(options["shadows"], overrides, options["account"]) if options["shadows"] else None
     except ProblemsError as error:
         show_problems(error.found, "text", err=True)
         raise click.exceptions.Exit(error.exit_code) from error
@@ -143,7 +158,13 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     world, run_options = _world(options, desk, settings, heartbeat, page)
     tapes = None if options["no_tape"] else tapes_of(run_options.store)
     run_options = replace(run_options, heartbeat=heartbeat, waits_for_gateway=options["wait_for_gateway"], tapes=tapes)
-    _drive(desk, run_options, world, plain=options["plain"], struck=struck, page=page)
+    shadow = None
+    if beside_it is not None:
+        from engine.cli.shadow import Shadow
+
+        shadow = Shadow(beside_it, desk, run_options, options["fills"])
+        world = shadow.beside(world)
+    _drive(desk, run_options, world, plain=options["plain"], struck=struck, page=page, shadow=shadow)
 
 
 def close_all(store: Place, bot: str = "") -> None:
@@ -197,12 +218,13 @@ def _drive(
     plain: bool = False,
     struck: "Struck | None" = None,
     page: "Page | None" = None,
+    shadow: "Shadow | None" = None,
 ) -> None:
     from engine.cli.screen import Screen
 
     screen = Screen(desk, options, plain=plain, page=page)
     _begin_log(screen, options)
-    asyncio.run(_run(desk, options, world, screen, struck))
+    asyncio.run(_run(desk, options, world, screen, struck, shadow))
 
 
 def _struck(options: Mapping[str, Any]) -> "Struck | None":
@@ -221,8 +243,10 @@ def _check(options: Mapping[str, Any]) -> None:
     """Refuse what does not go together. Raises: MisuseError."""
     if options["live"] + options["paper"] + options["observe"] > 1:
         raise MisuseError("--observe, --paper and --live are runs of their own, each with its own store")
-    if options["fills"] is not None and not options["observe"]:
-        raise MisuseError("--fills is for --observe: elsewhere the broker fills")
+    if options["fills"] is not None and not options["observe"] and not options["shadows"]:
+        raise MisuseError("--fills is for --observe and --shadow: elsewhere the broker fills")
+    if options["shadows"] and (options["observe"] or options["exits_only"]):
+        raise MisuseError("--shadow is beside bots that trade: not with --observe, nor --exits-only")
     if options["exits_only"] and options["observe"]:
         raise MisuseError("--exits-only watches what an account holds, and --observe holds nothing")
     if options["live"] and options["sim"]:
@@ -408,6 +432,7 @@ async def _run(
     world: "AbstractAsyncContextManager[World]",
     screen: "Screen",
     struck: "Struck | None",
+    shadow: "Shadow | None",
 ) -> None:
     from engine.run.start import execute, open_journal
     from engine.store.latest import remember_store
@@ -426,6 +451,8 @@ async def _run(
         remember_store(options.store)
         screen.started(run)
         stopper.watch(run)
+        if shadow is not None:
+            shadow.start(run, screen)
         if struck is not None:
             struck.attend(run)
 
@@ -435,6 +462,8 @@ async def _run(
         if not stopper.was_asked:
             raise
     finally:
+        if shadow is not None:
+            await shadow.end()
         screen.close()
         if stopper.run is not None:
-            screen.report(stopper.run)
+            screen.report(stopper.run, shadow)

@@ -24,7 +24,7 @@ from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.record.record import Kind, Record
 from engine.run.diary import Diary
 from engine.run.glance import glance
-from engine.run.happening import happening
+from engine.run.happening import Happening, happening
 from engine.run.observe.telling import observed, title
 from engine.run.redaction import redacted
 from engine.run.start import release
@@ -34,6 +34,7 @@ from engine.store.queries import OBSERVE
 
 if TYPE_CHECKING:
     from engine.cli.serve import Page
+    from engine.cli.shadow import Shadow
     from engine.run.desk import Desk
     from engine.run.start import Run, RunOptions
 
@@ -104,6 +105,14 @@ class Screen:
         if self._table.is_due():
             self._table.draw(glance(run.loop.program, run.loop.state, at, run.first, run.last))
 
+    def show_beside(self, found: Sequence[Happening]) -> None:
+        """Show what the shadows did."""
+        if self._table is not None:
+            self._table.add(found)
+            return
+        for told in found:
+            self.say(happening_line(told).plain)
+
     def stopping(self) -> None:
         """Say that Ctrl+C was seen."""
         if self._page is not None:
@@ -139,8 +148,8 @@ class Screen:
 
     # ------------------------------------------------------------ the end
 
-    def report(self, run: "Run") -> None:
-        """Say what each bot did, what stays open, and what to type next."""
+    def report(self, run: "Run", shadow: "Shadow | None" = None) -> None:
+        """Say what each bot did and what its shadow would have, what stays open, and what to type next."""
         assert self._diary is not None
         at = run.loop.at or run.first
         for told in self._diary.note(run.loop.state, at):
@@ -158,6 +167,9 @@ class Screen:
             self._diary.days(), simulated, time.monotonic() - self._began, width, shown_path(self._options.store)
         ):
             self.say(line)
+        if shadow is not None:
+            for line in shadow.report(width):
+                self.say(line)
         if isinstance(run.loop.journal, SqlJournal) and (problem := run.loop.journal.log_problem):
             self.warn(f"{problem.message}; the store has everything")
 

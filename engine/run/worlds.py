@@ -60,22 +60,28 @@ class Observer:
 class World:
     """A connected-to-be world, the gateway inside it when there is one, and what stands in for its ports if any does.
 
+    relayed: link and feed of an engine that has a shadow (`observe/relay.py`).
     The engine's three ports are `link`, `feed` and `broker`; `ib` is for who looks at the connection.
     """
 
     ib: IbWorld
     gateway: RunningGateway | None
     observer: Observer | None = None
+    relayed: tuple[Link, Feed] | None = None
 
     @property
     def link(self) -> Link:
         """The engine's Link."""
-        return self.ib.link if self.observer is None else self.observer.link
+        if self.observer is not None:
+            return self.observer.link
+        return self.ib.link if self.relayed is None else self.relayed[0]
 
     @property
     def feed(self) -> Feed:
         """The engine's Feed."""
-        return self.ib.feed if self.observer is None else self.observer.feed
+        if self.observer is not None:
+            return self.observer.feed
+        return self.ib.feed if self.relayed is None else self.relayed[1]
 
     @property
     def broker(self) -> Broker:
