@@ -184,6 +184,8 @@ def close_all(store: Place, bot: str = "") -> None:
         started = reader.run().started
     told = started.data if started is not None else {}
     settings: Any = told.get("settings") or {}
+    if settings.get("mode") == "observe":
+        raise MisuseError(f"{store} is the store of runs that observe: nothing of it is in any account")
     gateway = str(settings.get("gateway") or "")
     if not gateway:
         raise MisuseError(
@@ -194,8 +196,6 @@ def close_all(store: Place, bot: str = "") -> None:
     post(store, Request.FLATTEN, bot)
     host, _, port = gateway.rpartition(":")
     is_live = settings.get("mode") == "live"
-    if settings.get("mode") == "observe":
-        raise MisuseError(f"{store} is the store of runs that observe: nothing of it is in any account")
     world = attached(
         host,
         int(port) if port.isdigit() else None,

@@ -30,17 +30,39 @@ NOTHING: dict[str, Any] = (
     type=click.Path(dir_okay=False, path_type=Path),
     help="With --by: the account document whose `live.require` says what win rate and expectancy are expected.",
 )
+@click.option("--compare", "compares", is_flag=True, help="Beside the shadows of 'rulebot run --shadow'.")
+@click.option("--sessions", type=click.IntRange(1), metavar="N", help="With --compare: the last N sessions of both.")
 @reads_store
-def summary(bot: str | None, span: str | None, account: Path | None, store: Place | None, form: str) -> None:
+def summary(
+    bot: str | None,
+    span: str | None,
+    account: Path | None,
+    compares: bool,
+    sessions: int | None,
+    store: Place | None,
+    form: str,
+) -> None:
     """Sum up the closed trades of BOT, or of every bot and all together.
 
     With --by month each month is a line: sessions, those without a trade, win rate, average, drawdown, alarms, and what
     falls short of the account document.
 
+    With --compare each bot stands beside its shadow: entries, fills against mid, results, and which decisions differed
+    by which rule first.
+
     A win is a trade with a profit after commissions; max_drawdown is the deepest fall of the summed net profit below
     its best so far.
     """
     path = chosen_store(store)
+    if sessions is not None and not compares:
+        raise click.UsageError("--sessions is for --compare")
+    if compares:
+        if span is not None or account is not None:
+            raise click.UsageError("--compare has neither --by nor --account")
+        from engine.cli.compare import show_compared
+
+        show_compared(path, bot, sessions, form)
+        return
     if account is not None and span is None:
         raise click.UsageError("--account is compared with periods: say --by day, week or month")
     if span is not None:
