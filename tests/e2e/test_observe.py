@@ -34,6 +34,7 @@ from engine.sim.gateway.settings import GatewaySettings
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader
+from engine.web.book import status
 from engine.web.bot_page import bot_page
 from engine.web.picture_of_store import picture_of_store
 from engine.web.trades_page import trades_page
@@ -188,7 +189,7 @@ def test_what_is_shown_says_that_nothing_was_sent(observed: tuple[Path, list[Tal
 
 def test_the_page_and_its_parts_say_so(observed: tuple[Path, list[Tally]]) -> None:
     with StoreReader(observed[0]) as reader:
-        assert picture_of_store(reader).mark == MARK
+        assert picture_of_store(reader).mark == status(reader, picture_of_store(reader)).mark == MARK
         assert find(reader, 0, NEVER).is_observed
     assert trades_page(observed[0])["mark"] == MARK
     assert (bot_page(observed[0], "put_lite", None) or {})["mark"] == MARK

@@ -1,7 +1,11 @@
 """A new version of a bot beside the one that trades: it hears the same, sends nothing, and is compared."""
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +13,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from engine.cli.main import main
+from engine.record.record import Kind
 from engine.store.queries import StoreReader
 
 SPECS = Path(__file__).parents[2] / "specs"
@@ -124,6 +129,29 @@ def test_ci_a_shadow_that_fails_ends_nothing_else(
     assert done.exit_code == 0, done.output
     assert "the shadows have ended, what trades goes on: RuntimeError('a planted fault')" in done.output
     assert rows(tmp_path / "s.db", "fills") == rows(beside[0] / "s.db", "fills")
+
+
+@pytest.mark.long
+def test_ci_ctrl_c_ends_both_cleanly(tmp_path: Path) -> None:
+    words = ["run", "--paper", "--sim", "--plain", "--speed", "600", "--store", str(tmp_path / "s.db")]
+    command = [sys.executable, "-m", "engine.cli.main", *words, str(SPECS / "dte0_condor.yaml")]
+    command += new_versions(tmp_path)[2:]
+    environment = {**os.environ, "RULEBOT_DATA": str(tmp_path / "data"), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "would be filled" in line:
+                process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0, "".join(lines)
+    assert not [line for line in lines if "alarm" in line]
+    for name in ("s.db", "s-shadow.db"):
+        with StoreReader(tmp_path / name) as reader:
+            (ended,) = reader.records((Kind.RUN_ENDED,))
+        assert ended.data == {"reason": "stopped by the operator", "is_clean": True}
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,9 @@ from engine.run.worlds import World
 PATIENCE = 0.25
 """Real seconds that the engine which trades waits for its shadow at an instant, outside lockstep."""
 
+LEFT_ALONE = 0.01
+"""Real seconds between two looks of a shadow for what people ask, once nothing is handed on any more."""
+
 
 @dataclass
 class Relay:
@@ -43,7 +46,10 @@ class Relay:
         async with world as found:
             self.world = found
             feed = RelayedFeed(self, found.feed, is_shadow=False)
-            yield replace(found, relayed=(TradingLink(self, found.link), feed))
+            try:
+                yield replace(found, relayed=(TradingLink(self, found.link), feed))
+            finally:
+                self.end()  # before the connection goes, which is no loss then
 
     @asynccontextmanager
     async def shadowing(self, fills: FillModel) -> AsyncIterator[World]:
@@ -158,6 +164,7 @@ class ShadowLink:
 
     async def _next(self) -> Batch:
         if self.relay.is_over and self.relay.batches.empty() and self.relay.at is not None:
+            await asyncio.sleep(LEFT_ALONE)
             return Batch(self.relay.at, ())
         if self.relay.batches.empty():
             self.relay.waits.set()
