@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import secrets
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
@@ -67,7 +68,7 @@ class Shadow:
             options,
             store=store,
             logs=None,
-            install=f"sh-{options.install}" if options.install else "",
+            install=f"sh-{options.install or secrets.token_hex(3)}",
             accounts=None,
             tapes=None,
             settings=said,
