@@ -35,12 +35,14 @@ _DECISIONS = {
 class Found:
     """What was found up to record number `head`.
 
-    is_simulated: of a store of no real account. began: when the run that is on began, None when none is.
+    is_simulated: of a store of no real account. is_observed: of one whose trades never were. began: when the run that
+    is on began, None when none is.
     """
 
     alerts: tuple[Alert, ...]
     head: int
     is_simulated: bool
+    is_observed: bool
     began: datetime | None
 
 
@@ -65,7 +67,7 @@ def find(reader: StoreReader, after: int, now: datetime) -> Found:
         alerts += _lost(reader, at)
         alerts += _digest(reader, at, run)
     began = run.started.at if run.started is not None and run.is_alive else None
-    return Found(tuple(alerts), head, is_simulated, began)
+    return Found(tuple(alerts), head, is_simulated, bool(run.mark), began)
 
 
 def _of_record(number: int, record: Record) -> Iterator[Alert]:

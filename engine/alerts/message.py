@@ -14,7 +14,7 @@ MOST_LETTERS = 300
 """Letters of an alert at most, a digest's aside; services cut messages of some thousand."""
 
 
-def message(deliveries: Sequence[Delivery], *, is_simulated: bool) -> tuple[str, str]:
+def message(deliveries: Sequence[Delivery], *, is_simulated: bool, is_observed: bool = False) -> tuple[str, str]:
     """Return title and body. The grave ones stand first, the oldest of each first."""
     ordered = sorted(deliveries, key=lambda each: each.kept.alert.grade is not Grade.GRAVE)
     grave = sum(each.kept.alert.grade is Grade.GRAVE for each in deliveries)
@@ -27,7 +27,8 @@ def message(deliveries: Sequence[Delivery], *, is_simulated: bool) -> tuple[str,
         lines.append(f"and {len(ordered) - MOST_LINES} more: 'rulebot alerts' shows all")
     if grave:
         lines.append("told again until somebody says 'rulebot alerts --ack all' or does so on the page")
-    return ("[simulated] " if is_simulated else "") + title, "\n".join(lines)
+    kind = ("[observed] " if is_observed else "") + ("[simulated] " if is_simulated else "")
+    return kind + title, "\n".join(lines)
 
 
 def _line(each: Delivery) -> str:
@@ -57,9 +58,9 @@ _KINDS = {
 # ---------------------------------------------------------------- for programs
 
 
-def document(deliveries: Sequence[Delivery], *, is_simulated: bool) -> str:
+def document(deliveries: Sequence[Delivery], *, is_simulated: bool, is_observed: bool = False) -> str:
     """Return the same as JSON, for a program; `id` names an event, also when it is told again."""
-    return _document([_event(each) for each in deliveries], is_simulated=is_simulated)
+    return _document([_event(each) for each in deliveries], is_simulated=is_simulated, is_observed=is_observed)
 
 
 def hello() -> str:
@@ -67,8 +68,8 @@ def hello() -> str:
     return _document([{"event": "test", "text": "If you read this, events reach you."}], is_simulated=False)
 
 
-def _document(events: list[dict[str, Json]], *, is_simulated: bool) -> str:
-    return json.dumps({"app": "rulebot", "simulated": is_simulated, "events": events})
+def _document(events: list[dict[str, Json]], *, is_simulated: bool, is_observed: bool = False) -> str:
+    return json.dumps({"app": "rulebot", "simulated": is_simulated, "observed": is_observed, "events": events})
 
 
 def _event(each: Delivery) -> dict[str, Json]:

@@ -65,7 +65,7 @@ class Teller:
         self._pool = ThreadPoolExecutor(AT_ONCE, "rulebot-alerts")
         self._on_way: dict[str, tuple[Future[None], Sequence[Delivery]]] = {}
         self._last: dict[str, datetime] = {}
-        self._is_simulated = False
+        self._is_simulated = self._is_observed = False
         self.trouble = ""
 
     def chat(self) -> TelegramChat | None:
@@ -112,7 +112,7 @@ class Teller:
         head = outbox.head
         with StoreReader(self._store) as reader:
             found = find(reader, head or 0, now)
-        self._is_simulated = found.is_simulated
+        self._is_simulated, self._is_observed = found.is_simulated, found.is_observed
         is_wanted = any(grade is Grade.DECISION for _, grade in self._people.wants)
         owed = [each for each in found.alerts if is_wanted or each.grade is not Grade.DECISION]
         if head is None:  # of what was before the run that is on, nobody is told
@@ -137,8 +137,9 @@ class Teller:
             return
         self._last[person.name] = now
         outbox.sending(due)
-        title, body = message(due, is_simulated=self._is_simulated)
-        body = document(due, is_simulated=self._is_simulated) if person.is_program else body
+        marks = {"is_simulated": self._is_simulated, "is_observed": self._is_observed}
+        title, body = message(due, **marks)
+        body = document(due, **marks) if person.is_program else body
         self._on_way[person.name] = (self._pool.submit(self._send, person.name, title, body), due)
 
     def _harvest(self, outbox: Outbox) -> None:

@@ -183,6 +183,7 @@ def _passed_over(evidence: "Evidence") -> Iterator[str]:
         "simulated": "at a simulated gateway: real money asks for paper at a real one (with --sim they count)",
         "real": "at a real gateway: a simulated live account asks for simulated ones",
         "live": "with real money: that is not on paper",
+        "observe": "that only observed: nothing was sent",
     }
     for kind, days in sorted(evidence.paper.passed_over.items()):
         yield f"not counted: {_sessions(len(days))} {why[kind]}"

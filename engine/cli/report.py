@@ -20,15 +20,19 @@ def report_lines(
     """Return the report. simulated: how much time passed in the market, None when it was real time."""
     if not days:
         return [" nothing was judged: the run ended before its first instant"]
+    return [*days_lines(days, width, _spent(simulated, real_seconds)), *_next(days[-1], store)]
+
+
+def days_lines(days: Sequence[DayOutcome], width: int, spent: str = "") -> list[str]:
+    """Return what each bot did and why, day by day, and the totals of several days."""
     lines: list[str] = []
     shown = days if len(days) <= DETAILED_DAYS else days[-1:]
     for day in shown:
         head = [f" {day.date:%Y-%m-%d %a}"] if len(days) > 1 else []
-        lines += [*head, *_day_lines(day, _spent(simulated, real_seconds) if len(days) == 1 else "", width), ""]
+        lines += [*head, *_day_lines(day, spent if len(days) == 1 else "", width), ""]
     if len(days) > 1:
-        spent = _spent(simulated, real_seconds)
         lines += [*_totals(days), *(["", f" {spent}"] if spent else []), ""]
-    return [*lines, *_next(days[-1], store)]
+    return lines
 
 
 def _spent(simulated: timedelta | None, real: float) -> str:

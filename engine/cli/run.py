@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import date
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.observe import check_store, observed_world
 from engine.cli.paths import SPECS
 from engine.cli.shares import shares_option
 from engine.cli.stopper import Stopper
@@ -22,6 +23,7 @@ from engine.store.place import Place, Server, beside
 if TYPE_CHECKING:
     from engine.cli.screen import Screen
     from engine.cli.serve import Page
+    from engine.cli.shadow import Shadow
     from engine.run.chaos.struck import Struck
     from engine.run.desk import Desk
     from engine.run.heartbeat import Heartbeat
@@ -37,6 +39,22 @@ _OF_THE_MARKET = ("seed", "day", "market", "recording", "positions", "shares", "
 @click.argument("specs", nargs=-1, required=True, type=SPECS)
 @click.option("--paper", is_flag=True, help="Trade a paper account (refuses any other).")
 @click.option("--live", is_flag=True, help="Trade real money, with promoted bots only (docs/live.md).")
+@click.option(
+    "--observe", is_flag=True, help="Send nothing: decide, and follow what would have been (docs/observe.md)."
+)
+@click.option(
+    "--shadow",
+    "shadows",
+    multiple=True,
+    metavar="SPEC",
+    type=SPECS,
+    help="A new version of a bot, decided beside it on the same data; nothing of it is sent (docs/observe.md).",
+)
+@click.option(
+    "--fills",
+    metavar="MODEL",
+    help="With --observe, --shadow: natural (default), mid, or mid+0.3 (a part of the width).",
+)
 @click.option("--yes-i-mean", metavar="ACCOUNT", help="Confirm the account of --live where nobody can type it.")
 @click.option("--sim", is_flag=True, help="Trade a simulated market: nothing else is needed.")
 @click.option(
@@ -100,6 +118,12 @@ def run(**options: Any) -> None:
 
     --exits-only enters nothing: what is open in the store is watched, each position under the text that opened it.
 
+    --observe sends nothing, on any account: everything is judged, what would be entered is recorded with its price, and
+    followed with fills of a model in a store of its own.
+
+    --shadow decides a new version of a bot beside it, on the same connection, and sends nothing of it either;
+    'rulebot summary --compare' says how the two differ.
+
     --live trades real money: each bot must be promoted ('rulebot promote'), the account named in the account document
     and offered by the gateway, and a person must type its id. All that is missing is said at once.
 
@@ -123,6 +147,7 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     overrides = parse_settings(options["overrides"])
     try:
         desk = load_desk(options["specs"], overrides, options["account"])
+        beside_it = load_desk(options["shadows"], overrides, options["account"]) if options["shadows"] else None
     except ProblemsError as error:
         show_problems(error.found, "text", err=True)
         raise click.exceptions.Exit(error.exit_code) from error
@@ -145,7 +170,13 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
         tapes=None if options["no_tape"] else tapes_of(run_options.store),
         takes_hooks=bool(hook_secret(data_folder())[0]),
     )
-    _drive(desk, run_options, world, plain=options["plain"], struck=struck, page=page)
+    shadow = None
+    if beside_it is not None:
+        from engine.cli.shadow import Shadow
+
+        shadow = Shadow(beside_it, desk, run_options, options["fills"])
+        world = shadow.beside(world)
+    _drive(desk, run_options, world, plain=options["plain"], struck=struck, page=page, shadow=shadow)
 
 
 def close_all(store: Place, bot: str = "") -> None:
@@ -165,6 +196,8 @@ def close_all(store: Place, bot: str = "") -> None:
         started = reader.run().started
     told = started.data if started is not None else {}
     settings: Any = told.get("settings") or {}
+    if settings.get("mode") == "observe":
+        raise MisuseError(f"{store} is the store of runs that observe: nothing of it is in any account")
     gateway = str(settings.get("gateway") or "")
     if not gateway:
         raise MisuseError(
@@ -197,12 +230,13 @@ def _drive(
     plain: bool = False,
     struck: "Struck | None" = None,
     page: "Page | None" = None,
+    shadow: "Shadow | None" = None,
 ) -> None:
     from engine.cli.screen import Screen
 
     screen = Screen(desk, options, plain=plain, page=page)
     _begin_log(screen, options)
-    asyncio.run(_run(desk, options, world, screen, struck))
+    asyncio.run(_run(desk, options, world, screen, struck, shadow))
 
 
 def _struck(options: Mapping[str, Any]) -> "Struck | None":
@@ -219,15 +253,24 @@ def _struck(options: Mapping[str, Any]) -> "Struck | None":
 
 def _check(options: Mapping[str, Any]) -> None:
     """Refuse what does not go together. Raises: MisuseError."""
-    if options["live"] and options["paper"]:
-        raise MisuseError("--paper and --live are two runs, each with an account and a store of its own")
+    if options["live"] + options["paper"] + options["observe"] > 1:
+        raise MisuseError("--observe, --paper and --live are runs of their own, each with its own store")
+    if options["fills"] is not None and not options["observe"] and not options["shadows"]:
+        raise MisuseError("--fills is for --observe and --shadow: elsewhere the broker fills")
+    if options["shadows"] and (options["observe"] or options["exits_only"]):
+        raise MisuseError("--shadow is beside bots that trade: not with --observe, nor --exits-only")
+    if options["exits_only"] and options["observe"]:
+        raise MisuseError("--exits-only watches what an account holds, and --observe holds nothing")
     if options["live"] and options["sim"]:
         raise MisuseError(
             "--sim is no real money: --live does not go with it",
             "to try --live, let 'rulebot gateway --account U1234567' play the account (docs/live.md)",
         )
-    if not options["paper"] and not options["live"]:
-        raise MisuseError("say which account is meant: --paper or --live", "add --sim to trade a simulated market")
+    if not options["paper"] and not options["live"] and not options["observe"]:
+        raise MisuseError(
+            "say which account is meant: --paper or --live",
+            "add --sim to trade a simulated market; --observe sends nothing to any",
+        )
     if options["yes_i_mean"] is not None and not options["live"]:
         raise MisuseError("--yes-i-mean confirms the account of --live")
     if not options["sim"]:
@@ -258,11 +301,12 @@ def _settings(options: Mapping[str, Any], desk: "Desk", folder: Path) -> "Settin
 
     host, port = gateway_address(options["address"])
     is_live = options["live"]
+    store = "live_store" if is_live else "observe_store" if options["observe"] else "store"
     flags = {
         "host": host,
         "live_port" if is_live else "port": port,
         "client_id": options["client_id"],
-        "live_store" if is_live else "store": options["store"],
+        store: options["store"],
         "logs": options["logs"],
         "account": desk.account.account
         if desk.account is not None and options["paper"] and not options["sim"]
@@ -276,49 +320,66 @@ def _meant_store(options: Mapping[str, Any], settings: "Settings") -> Place | No
     if options["live"]:
         return settings.live_store
     store: Place | None = options["store"]
-    return store if options["sim"] else settings.store
+    if options["sim"]:
+        return store
+    return settings.observe_store if options["observe"] else settings.store
 
 
 def _world(
     options: Mapping[str, Any], desk: "Desk", settings: "Settings", heartbeat: "Heartbeat", page: "Page | None"
 ) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
+    from engine.store.open import is_there
+
+    sessions = options["days"] or (1 if options["sim"] or options["until"] else None)
+    waiting = heartbeat.waits if options["wait_for_gateway"] else None
+    if options["live"]:
+        from engine.cli.live import live_world
+
+        if waiting is not None and page is not None and is_there(settings.live_store):
+            page.opened(settings.live_store)
+        return live_world(desk, settings, sessions, options, heartbeat)
+    if options["observe"]:
+        return observed_world(*_paper_world(options, settings, waiting, sessions), options["fills"])
+    return _paper_world(options, settings, waiting, sessions)
+
+
+def _paper_world(
+    options: Mapping[str, Any], settings: "Settings", waiting: "Callable[[str], None] | None", sessions: int | None
+) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
+    """Return the world of a paper account or a simulated market; where a run observes, nothing can be sent in it."""
     from engine.run.given.market import recorded
     from engine.run.log_file import LogLimits
-    from engine.run.promotion.promotion import refuse_live_store
     from engine.run.start import RunOptions
     from engine.run.worlds import DEFAULT_DATE, DEFAULT_SEED, SimSettings, attached, simulated
     from engine.store.latest import accounts_folder, data_folder, new_sim_store
     from engine.store.open import is_in_use, is_there
 
     host, port = gateway_address(options["address"])
-    is_live = options["live"]
     log = LogLimits(settings.log_size, settings.log_files)
-    sessions = options["days"] or (1 if options["sim"] or options["until"] else None)
-    waiting = heartbeat.waits if options["wait_for_gateway"] else None
-    if is_live:
-        from engine.cli.live import live_world
-
-        if waiting is not None and page is not None and is_there(settings.live_store):
-            page.opened(settings.live_store)
-        return live_world(desk, settings, sessions, options, heartbeat)
+    observes, client_id = options["observe"], settings.client_id
+    if observes and options["client_id"] is None:
+        client_id += 1  # the engine that trades has the other one
     if not options["sim"]:
-        store, logs = settings.store, settings.logs
-        refuse_live_store(store)
-        who = settings.client_id, settings.account
-        where = attached(settings.host, settings.port, *who, lockstep=False, waiting=waiting)
+        store, logs = settings.observe_store if observes else settings.store, settings.logs
+        check_store(store, observes=observes)
+        who = client_id, settings.account
+        where = attached(settings.host, settings.port, *who, lockstep=False, sends_orders=not observes, waiting=waiting)
         said: dict[str, Any] = {"mode": "paper", "gateway": f"{settings.host}:{settings.port or '4002 or 7497'}"}
-        said |= {"client_id": settings.client_id, "exits_only": options["exits_only"]}
+        said |= {"client_id": client_id, "exits_only": options["exits_only"]}
         locks = accounts_folder()
         return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said, accounts=locks, log=log)
     seed = DEFAULT_SEED if options["seed"] is None else options["seed"]
     given = None if options["recording"] is None or options["address"] else recorded(options["recording"]).market
     day: date = given.day if given is not None else options["day"].date() if options["day"] else DEFAULT_DATE
     store = options["store"] or new_sim_store(day, seed)
-    refuse_live_store(store)
+    check_store(store, observes=observes)
     logs = options["logs"] or beside(store, data_folder(), "-logs")
     if options["address"]:
-        where = attached(host or "127.0.0.1", port or 0, settings.client_id, "", lockstep=True, waiting=waiting)
-        said = {"mode": "paper", "gateway": options["address"], "sim": True, "client_id": settings.client_id}
+        who = client_id, ""
+        where = attached(
+            host or "127.0.0.1", port or 0, *who, lockstep=True, sends_orders=not observes, waiting=waiting
+        )
+        said = {"mode": "paper", "gateway": options["address"], "sim": True, "client_id": client_id}
         said["exits_only"] = options["exits_only"]
         return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said, log=log)
     if is_there(store) and not is_in_use(store):
@@ -336,12 +397,13 @@ def _world(
         shares=options["shares"] or (),
         ledger=options["ledger"],
         given=given,
+        sends_orders=not observes,
     )
     said = {"mode": "paper", "sim": True, "seed": seed, "date": day.isoformat(), "market": options["market"]}
     if given is not None:
         said["recording"] = options["recording"]
     install = f"s{seed}"
-    return simulated(sim, settings.client_id), RunOptions(
+    return simulated(sim, client_id), RunOptions(
         store=store, logs=logs, sessions=sessions, install=install, settings=said, log=log
     )
 
@@ -392,6 +454,7 @@ async def _run(
     world: "AbstractAsyncContextManager[World]",
     screen: "Screen",
     struck: "Struck | None",
+    shadow: "Shadow | None",
 ) -> None:
     from engine.run.start import execute, open_journal
     from engine.store.latest import remember_store
@@ -410,6 +473,8 @@ async def _run(
         remember_store(options.store)
         screen.started(run)
         stopper.watch(run)
+        if shadow is not None:
+            shadow.start(run, screen)
         if struck is not None:
             struck.attend(run)
 
@@ -419,6 +484,8 @@ async def _run(
         if not stopper.was_asked:
             raise
     finally:
+        if shadow is not None:
+            await shadow.end()
         screen.close()
         if stopper.run is not None:
-            screen.report(stopper.run)
+            screen.report(stopper.run, shadow)

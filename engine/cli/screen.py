@@ -24,13 +24,17 @@ from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.record.record import Kind, Record
 from engine.run.diary import Diary
 from engine.run.glance import glance
+from engine.run.happening import Happening, happening
+from engine.run.observe.telling import observed, title
 from engine.run.redaction import redacted
 from engine.run.start import release
 from engine.spec.diagnostic import headline
 from engine.store.journal import SqlJournal
+from engine.store.queries import OBSERVE
 
 if TYPE_CHECKING:
     from engine.cli.serve import Page
+    from engine.cli.shadow import Shadow
     from engine.run.desk import Desk
     from engine.run.start import Run, RunOptions
 
@@ -64,7 +68,7 @@ class Screen:
 
     def started(self, run: "Run") -> None:
         """Say where we are connected, what runs and how to stop; then draw."""
-        self._diary = Diary(run.first)
+        self._diary = Diary(run.first, observed if is_observing(run) else happening)
         run.loop.recorded = self._recorded
         for line in start_lines(self._desk, run):
             self.say(line)
@@ -101,6 +105,14 @@ class Screen:
         if self._table.is_due():
             self._table.draw(glance(run.loop.program, run.loop.state, at, run.first, run.last))
 
+    def show_beside(self, found: Sequence[Happening]) -> None:
+        """Show what the shadows did."""
+        if self._table is not None:
+            self._table.add(found)
+            return
+        for told in found:
+            self.say(happening_line(told).plain)
+
     def stopping(self) -> None:
         """Say that Ctrl+C was seen."""
         if self._page is not None:
@@ -136,8 +148,8 @@ class Screen:
 
     # ------------------------------------------------------------ the end
 
-    def report(self, run: "Run") -> None:
-        """Say what each bot did, what stays open, and what to type next."""
+    def report(self, run: "Run", shadow: "Shadow | None" = None) -> None:
+        """Say what each bot did and what its shadow would have, what stays open, and what to type next."""
         assert self._diary is not None
         at = run.loop.at or run.first
         for told in self._diary.note(run.loop.state, at):
@@ -149,10 +161,15 @@ class Screen:
         if run.loop.reason != ENDED:
             clock = at.astimezone(EXCHANGE_ZONE).strftime("%Y-%m-%d %H:%M:%S")
             self.say(f" ended at {clock}: {run.loop.reason or 'an error'}")
+        if is_observing(run):
+            self.say(f" {live_title(run)}")
         for line in report_lines(
             self._diary.days(), simulated, time.monotonic() - self._began, width, shown_path(self._options.store)
         ):
             self.say(line)
+        if shadow is not None:
+            for line in shadow.report(width):
+                self.say(line)
         if isinstance(run.loop.journal, SqlJournal) and (problem := run.loop.journal.log_problem):
             self.warn(f"{problem.message}; the store has everything")
 
@@ -177,7 +194,9 @@ def start_lines(desk: "Desk", run: "Run") -> list[str]:
         _what_runs(desk, run),
         f" store {shown_path(run.options.store)}",
         *_resumed(run),
-        " Ctrl+C stops: entries are cancelled, exits stay at the broker",
+        " Ctrl+C stops; the next start goes on from the store"
+        if is_observing(run)
+        else " Ctrl+C stops: entries are cancelled, exits stay at the broker",
     ]
     return [*lines, *(f" warning: {text}" for text in warnings(desk, run))]
 
@@ -189,9 +208,16 @@ def _what_runs(desk: "Desk", run: "Run") -> str:
     return " nothing is entered, the exits of what is open are watched" if watches else " what is open is closed"
 
 
+def is_observing(run: "Run") -> bool:
+    """Say whether a run sends nothing."""
+    return run.options.settings.get("mode") == OBSERVE
+
+
 def live_title(run: "Run") -> str:
-    """Return what nobody may overlook of a live run, "" on paper."""
+    """Return what nobody may overlook of a run with real money or without any, "" on paper."""
     link = run.world.ib.link
+    if is_observing(run):
+        return title(run.options.settings)
     if run.options.settings.get("mode") != "live":
         return ""
     if link.is_simulated:

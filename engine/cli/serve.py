@@ -48,8 +48,8 @@ def serve(people: Path | None, **options: Any) -> None:
 
 
 def _check_up(options: dict[str, Any]) -> list[str]:
-    """Return the command that checks a service before each open; none where time is made up, or nobody waits."""
-    if options["sim"] or not options["wait_for_gateway"]:
+    """Return the command that checks a service before each open; none where nothing is traded, or nobody waits."""
+    if options["sim"] or options["observe"] or not options["wait_for_gateway"]:
         return []
     mode = "--live" if options["live"] else "--paper"
     command = [sys.executable, "-m", "engine.cli.main", "doctor", mode, "--no-audit", "--format", "json"]

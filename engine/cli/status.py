@@ -42,6 +42,7 @@ def _document(reader: StoreReader, run: Run) -> dict[str, Any]:
     state = (reader.view("system_state") or [{}])[0]
     return {
         "engine": run.state(),
+        "mark": run.mark,
         "trading": run.trading,
         "date": None if day is None else str(day),
         "as_of": state.get("last_updated"),
@@ -92,6 +93,7 @@ def _order(row: Row) -> dict[str, Any]:
 
 def _lines(document: dict[str, Any]) -> list[str]:
     lines = [
+        *([f" {document['mark']}"] if document["mark"] else []),
         f" {document['engine']}, trading {document['trading']}, as of {document['as_of'] or 'never'} New York"
         f"   today {signed(document['realized_today'])} realised, open {signed(document['unrealized'])}",
         "",

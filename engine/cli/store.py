@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.stores import STORE, print_json, reads_store, shown_path
+from engine.model.errors import MisuseError
 from engine.store.latest import chosen_store
 from engine.store.place import Place
+from engine.store.queries import StoreReader
 
 if TYPE_CHECKING:
     from engine.run.audit.audit import Verdict
@@ -118,6 +120,10 @@ def export(folder: Path, named: Place | None, form: str) -> None:
     """
     from engine.store.export import export_sheets
 
+    with StoreReader(chosen_store(named)) as reader:
+        mark = reader.run().mark
+    if mark:
+        click.echo(f"{mark}: none of it belongs into an account's books", err=True)
     for path, count in export_sheets(chosen_store(named), folder, EXPORTED, form):
         click.echo(f"{shown_path(path)}: {count} row{'' if count == 1 else 's'}")
 
@@ -136,6 +142,9 @@ def tie_store(ctx: click.Context, statement: Path, store: Place | None, form: st
     from engine.run.tie.check import tie_file
 
     path = chosen_store(store)
+    with StoreReader(path) as reader:
+        if reader.run().mark:
+            raise MisuseError(f"{shown_path(path)} was only observed: no statement has any of it")
     found = tie_file(path, statement)
     if form == "json":
         print_json({"store": shown_path(path), "statement": shown_path(statement), **tie_document(found)})

@@ -30,24 +30,46 @@ NOTHING: dict[str, Any] = (
     type=click.Path(dir_okay=False, path_type=Path),
     help="With --by: the account document whose `live.require` says what win rate and expectancy are expected.",
 )
+@click.option("--compare", "compares", is_flag=True, help="Beside the shadows of 'rulebot run --shadow'.")
+@click.option("--sessions", type=click.IntRange(1), metavar="N", help="With --compare: the last N sessions of both.")
 @reads_store
-def summary(bot: str | None, span: str | None, account: Path | None, store: Place | None, form: str) -> None:
+def summary(
+    bot: str | None,
+    span: str | None,
+    account: Path | None,
+    compares: bool,
+    sessions: int | None,
+    store: Place | None,
+    form: str,
+) -> None:
     """Sum up the closed trades of BOT, or of every bot and all together.
 
     With --by month each month is a line: sessions, those without a trade, win rate, average, drawdown, alarms, and what
     falls short of the account document.
 
+    With --compare each bot stands beside its shadow: entries, fills against mid, results, and which decisions differed
+    by which rule first.
+
     A win is a trade with a profit after commissions; max_drawdown is the deepest fall of the summed net profit below
     its best so far.
     """
     path = chosen_store(store)
+    if sessions is not None and not compares:
+        raise click.UsageError("--sessions is for --compare")
+    if compares:
+        if span is not None or account is not None:
+            raise click.UsageError("--compare has neither --by nor --account")
+        from engine.cli.compare import show_compared
+
+        show_compared(path, bot, sessions, form)
+        return
     if account is not None and span is None:
         raise click.UsageError("--account is compared with periods: say --by day, week or month")
     if span is not None:
         _by_period(path, bot, span, account, form)
         return
     with StoreReader(path) as reader:
-        known = reader.bots()
+        known, mark = reader.bots(), reader.run().mark
         by_bot = {str(row["strategy_id"]): _fields(row) for row in reader.view("strategy_summary")}
         together = [_fields(row) for row in reader.view("account_summary")]
     if bot is not None:
@@ -55,10 +77,14 @@ def summary(bot: str | None, span: str | None, account: Path | None, store: Plac
     found = {name: by_bot.get(name, NOTHING) for name in ([bot] if bot else known)}
     total = None if bot else (together or [NOTHING])[0]
     if form == "json":
-        print_json({"bots": found, "store": shown_path(path)} | ({"all": total} if total else {}))
+        print_json({"bots": found, "mark": mark, "store": shown_path(path)} | ({"all": total} if total else {}))
         return
     _show(found | ({"all": total} if total and len(found) > 1 else {}))
-    click.echo(f"\n store {shown_path(path)}")
+    click.echo(f"\n store {shown_path(path)}{_beside(mark)}")
+
+
+def _beside(mark: str) -> str:
+    return f"   {mark}" if mark else ""
 
 
 def _by_period(path: Place, bot: str | None, span: str, account: Path | None, form: str) -> None:
@@ -73,9 +99,10 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
             check_bot(bot, reader.bots(), path)
         expected = () if document is None or document.live is None else document.live.require
         found = periods(reader, span, bot or "", expected)
+        mark = reader.run().mark
     if form == "json":
         rows = [{name: getattr(each, name) for name in Period.__dataclass_fields__} for each in found]
-        print_json({"by": span, "bot": bot, "periods": rows, "store": shown_path(path)})
+        print_json({"by": span, "bot": bot, "mark": mark, "periods": rows, "store": shown_path(path)})
         return
     head = (span, "sessions", "idle", "trades", "won", "average", "net", "drawdown", "alarms", "short of")
     table = [head, *(_period_row(each, is_judged=bool(expected)) for each in found)]
@@ -83,7 +110,7 @@ def _by_period(path: Place, bot: str | None, span: str, account: Path | None, fo
         click.echo(line)
     if not found:
         click.echo(" nothing has run here")
-    click.echo(f"\n store {shown_path(path)}")
+    click.echo(f"\n store {shown_path(path)}{_beside(mark)}")
 
 
 def _period_row(each: Period, *, is_judged: bool) -> tuple[str, ...]:

@@ -78,6 +78,8 @@ def _states(picture: Picture) -> list[Text]:
     clock = Text(picture.clock)
     engine = Text(picture.engine, style="green" if picture.engine == "running" else "yellow")
     trading = Text("trading ").append(picture.trading, style="green" if picture.trading == "active" else "bold yellow")
+    if picture.mark:
+        return [clock, Text("OBSERVED, NOTHING IS SENT", style="bold black on yellow"), engine, trading]
     if picture.mode == "live" and not picture.is_simulated:
         return [clock, Text("LIVE: REAL MONEY", style="bold white on red"), engine, trading]
     return [clock, engine, trading, Text(f"{'simulated ' if picture.is_simulated else ''}{picture.mode}")]

@@ -56,6 +56,7 @@ def why(
         records = reader.day(bot, session) if session else ()
         records = records if symbol is None else _of_symbol(records, symbol)
         trades = [row for row in reader.view("trades", strategy_id=bot) if _is_of(row, session)]
+        mark = reader.run().mark
     if session is None or not records:
         document: dict[str, Any] = {"bot": bot, "date": session and str(session), "records": 0}
         lines = [f"{bot} left no record{f' on {session}' if session else ''}: it did not run, or nothing was judged."]
@@ -67,7 +68,7 @@ def why(
     else:
         told = story(records)
         document, lines = story_document(bot, session, told, trades), story_lines(bot, session, told, trades)
-    _show(document, lines, path, form)
+    _show(document | {"mark": mark}, lines, path, form)
 
 
 def _of_symbol(records: Sequence[Record], symbol: str) -> tuple[Record, ...]:
@@ -95,7 +96,7 @@ def _show(document: dict[str, Any], lines: Sequence[str], path: Place, form: str
         return
     for line in lines:
         click.echo(line)
-    click.echo(f"\nstore {shown_path(path)}")
+    click.echo(f"\nstore {shown_path(path)}" + (f"   {document['mark']}" if document["mark"] else ""))
 
 
 def _rule(

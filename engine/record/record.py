@@ -28,7 +28,7 @@ class Kind(Enum):
     fill          exec_id, ref, position, leg, con_id, contract, is_buy, quantity, price, executed_at, purpose
     commission    exec_id, position, leg, amount
     verdict       rule, place (when, require, exits, halts), truth, value, low, high, text, missing, detail
-    decision      what (enter, exit, hold, halt, skip), reason, values
+    decision      what (enter, would enter, exit, hold, halt, skip), reason, values
     selection     legs [{name, contract, asked, found, delta, bid, ask}], rejected reason
     nearest       at, rule, text                      the nearest miss of the day so far
     mark          bid, ask, mid, spot, delta, gamma, theta, vega, iv, profit     a snapshot of an open position

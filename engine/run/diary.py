@@ -1,6 +1,6 @@
 """What a run has been so far, gathered for a person who watches it: lines as things happen, and each day's outcome."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from engine.model.errors import InvariantError
@@ -13,8 +13,8 @@ from engine.turn.state import State
 class Diary:
     """Takes what the loop records and the state after each batch; both are values, so nothing here changes the run."""
 
-    def __init__(self, started_at: datetime) -> None:
-        self._at = started_at
+    def __init__(self, started_at: datetime, tells: Callable[[Record, State], Happening | None] = happening) -> None:
+        self._at, self._tells = started_at, tells
         self._written: list[Record] = []
         self._last: State | None = None
         self._done: list[DayOutcome] = []
@@ -27,7 +27,7 @@ class Diary:
         """Take the state at the end of a batch; return what happened in it, in order."""
         if self._last is not None and self._last.session.date != state.session.date:
             self._done.append(day_outcome(self._last, None))
-        found = [*clock_happenings(state, self._at, at), *(happening(record, state) for record in self._written)]
+        found = [*clock_happenings(state, self._at, at), *(self._tells(record, state) for record in self._written)]
         self._written.clear()
         self._last, self._at = state, at
         told = [each for each in found if each is not None]

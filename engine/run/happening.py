@@ -218,6 +218,7 @@ _DECISIONS: dict[str, Callable[[Record, State, Position | None], Told]] = {
     "stop watching": _stop_watching,
     "state": _moved,
     "armed": lambda record, *_: f"{record.data['reason']} is armed",
+    "would enter": _reason("would enter: "),
     "exit": _exit,
     "closed": _closed,
     "halt": _reason("halted: ", Tone.BAD),

@@ -26,7 +26,7 @@ class Settings:
     """Where the broker is, and where things are kept.
 
     port, live_port: None takes the first of the usual ports at which something listens: 4002 (IB Gateway) and 7497
-    (TWS) on paper, 4001 and 7496 live. Live runs have a store of their own.
+    (TWS) on paper, 4001 and 7496 live. Live runs have a store of their own, and runs that only observe another one.
     account: refuse any other one; "" takes the only account of the login. Times are those of New York, always.
     db_host ... db_user: a database of a PostgreSQL server as the store, said in parts; its password is a secret, and no
     setting (`store/secret.py`).
@@ -40,6 +40,7 @@ class Settings:
     account: str = ""
     store: Place = Path("rulebot.db")
     live_store: Place = Path("live.db")
+    observe_store: Place = Path("observe.db")
     logs: Path = Path("logs")
     db_host: str = "127.0.0.1"
     db_port: int = 5432
@@ -65,6 +66,7 @@ def load_settings(
     """
     runs = data / "runs"
     chosen: dict[str, Any] = {"store": runs / "rulebot.db", "live_store": runs / "live.db", "logs": data / "logs"}
+    chosen["observe_store"] = runs / "observe.db"
     named: set[str] = set()
     in_parts = False
     layers = (
@@ -179,6 +181,7 @@ _CHECKS: Mapping[str, Callable[[object], object]] = {
     "account": _text,
     "store": _place,
     "live_store": _place,
+    "observe_store": _place,
     "logs": _path,
     "db_host": _host,
     "db_port": _number(1, 65535),

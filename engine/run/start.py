@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from engine.run.heartbeat import Heartbeat
 from engine.run.inbox import Inbox
 from engine.run.log_file import LogLimits
 from engine.run.loop import INBOX_EVERY, STOPPED, Loop
+from engine.run.observe.memory import read_memory
 from engine.run.price_notes import PriceNotes
 from engine.run.reload import Reloader
 from engine.run.replay.head import tape_folder, told_head
@@ -114,7 +116,9 @@ async def execute(
         async with heartbeat.attended(), AsyncExitStack() as stack:
             async with _told_when_unwatched(options, journal):
                 opened = await stack.enter_async_context(world)
-                first = await first_batch(opened.ib.link, options.install or str(options.store), waiting)
+                if opened.observer is not None:
+                    opened.observer.link.recalls = partial(read_memory, journal)
+                first = await first_batch(opened.link, options.install or str(options.store), waiting)
             with hold_account(opened.ib.link.account, options.store, options.accounts):
                 run = _assemble(desk, options, opened, journal, first.at, watcher)
                 heartbeat.runs()
@@ -165,7 +169,7 @@ def _assemble(
     resumed = resume(
         recalled.records,
         at,
-        world.ib.feed.board,
+        world.feed.board,
         load_calendar(),
         recalled.number,
         recalled.order_id,
@@ -183,9 +187,9 @@ def _assemble(
     loop = Loop(
         program=program,
         state=resumed.state,
-        link=world.ib.link,
-        feed=world.ib.feed,
-        broker=world.ib.broker,
+        link=world.link,
+        feed=world.feed,
+        broker=world.broker,
         journal=journal,
         inbox=inbox.read,
         watcher=lambda _, now: _watched(run, prices, watcher, now),
@@ -206,6 +210,8 @@ def _assemble(
     loop.inbox, loop.between = reloader.read, reloader.step
     last = None if options.sessions is None else end_of(resumed.state.session, options.sessions)
     run = Run(desk, options, world, loop, inbox, at, last, resumed, reloader)
+    if world.observer is not None:
+        world.observer.broker.tells = loop.note
     _guard(run, journal)
     journal.append([_start_record(run, journal.epoch)], durable=True)
     return run

@@ -6,6 +6,7 @@ No other file asks which world it is in.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -15,7 +16,10 @@ from engine.adapters.ib.trouble import nothing_listens
 from engine.adapters.ib.world import IbWorld, ib_world
 from engine.model.errors import BrokerError
 from engine.model.values import dataclass
+from engine.ports import Broker, Feed, Link
 from engine.run.connecting import patiently
+from engine.run.observe.broker import ObservingBroker
+from engine.run.observe.link import ObservingLink
 from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
 from engine.sim.market.given import GivenDay
@@ -43,14 +47,49 @@ class SimSettings:
     shares: tuple[tuple[str, int], ...] = ()
     ledger: Path | None = None
     given: GivenDay | None = None
+    sends_orders: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """What stands in for the ports of an engine that sends nothing (`observe/`)."""
+
+    link: ObservingLink
+    feed: Feed
+    broker: ObservingBroker
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """A connected-to-be world, and the gateway inside it when there is one."""
+    """A connected-to-be world, the gateway inside it when there is one, and what stands in for its ports if any does.
+
+    relayed: link and feed of an engine that has a shadow (`observe/relay.py`).
+    The engine's three ports are `link`, `feed` and `broker`; `ib` is for who looks at the connection.
+    """
 
     ib: IbWorld
     gateway: RunningGateway | None
+    observer: Observer | None = None
+    relayed: tuple[Link, Feed] | None = None
+
+    @property
+    def link(self) -> Link:
+        """The engine's Link."""
+        if self.observer is not None:
+            return self.observer.link
+        return self.ib.link if self.relayed is None else self.relayed[0]
+
+    @property
+    def feed(self) -> Feed:
+        """The engine's Feed."""
+        if self.observer is not None:
+            return self.observer.feed
+        return self.ib.feed if self.relayed is None else self.relayed[1]
+
+    @property
+    def broker(self) -> Broker:
+        """The engine's Broker: the only way by which an order can leave."""
+        return self.ib.broker if self.observer is None else self.observer.broker
 
 
 @asynccontextmanager
@@ -75,7 +114,7 @@ async def simulated(settings: SimSettings, client_id: int) -> AsyncIterator[Worl
         gateway = await start_gateway(wanted, market=market)
     except ValueError as error:
         raise BrokerError(f"the simulated market cannot be set up: {error}") from error
-    ib = ib_world(patient(gateway.port, client_id))
+    ib = ib_world(replace(patient(gateway.port, client_id), sends_orders=settings.sends_orders))
     try:
         yield World(ib, gateway)
     finally:
@@ -129,16 +168,26 @@ async def attached(
     *,
     lockstep: bool,
     live: bool = False,
+    sends_orders: bool = True,
     waiting: Callable[[str], None] | None = None,
 ) -> AsyncIterator[World]:
     """Yield a world behind a gateway that runs elsewhere: IB's, or `rulebot gateway` with `lockstep`.
 
-    It is a paper account, with `live` never one. `port` None takes the first of their usual ports at which something
-    listens; a service waits until one does, and `waiting` is told so.
+    It is a paper account, with `live` never one; where no orders are sent, either. `port` None takes the first of their
+    usual ports at which something listens; a service waits until one does, and `waiting` is told so.
     """
+    ports = LIVE_PORTS if live else PAPER_PORTS
     if port is None:
-        port = await found_port(host, LIVE_PORTS if live else PAPER_PORTS, waiting)
-    settings = IbSettings(host=host, port=port, client_id=client_id, account=account, paper=not live, lockstep=lockstep)
+        port = await found_port(host, ports if sends_orders else PAPER_PORTS + LIVE_PORTS, waiting)
+    settings = IbSettings(
+        host=host,
+        port=port,
+        client_id=client_id,
+        account=account,
+        paper=not live if sends_orders else None,
+        sends_orders=sends_orders,
+        lockstep=lockstep,
+    )
     ib = ib_world(settings)
     try:
         yield World(ib, None)

@@ -23,6 +23,8 @@ from engine.store.tables import bot_day_rows, journal, trade_rows
 from engine.store.tally import Known, Tally, tally
 
 Row = Mapping[str, Any]
+OBSERVE = "observe"
+"""The mode, in the settings of its start, of a run that sends nothing."""
 STORY_KINDS = frozenset((Kind.VERDICT, Kind.DECISION, Kind.SELECTION, Kind.NEAREST, Kind.BOT_DAY, Kind.RELOAD))
 _OF_A_RUN = frozenset((Kind.RUN_STARTED, Kind.RUN_ENDED, Kind.OPERATOR, Kind.SESSION, Kind.RELOAD))
 _VIEW_ORDER = {
@@ -76,6 +78,16 @@ class Run:
         """The reload that was refused or still waits, None when none was, or the last one was taken up."""
         last = self.reloads[-1] if self.reloads else None
         return None if last is None or last.data["what"] in ("applied", "nothing") else last
+
+    @property
+    def mark(self) -> str:
+        """What must stand beside all that is shown of a run which sends nothing, "" of any other."""
+        settings: Any = None if self.started is None else self.started.data.get("settings")
+        told = settings or {}
+        if told.get("mode") != OBSERVE:
+            return ""
+        shadow = f", a shadow of {told['shadow_of']}" if told.get("shadow_of") else ""
+        return f"observed{shadow}: nothing was sent, and orders filled by a model ({told.get('fills')})"
 
     def state(self, bot: str = "") -> str:
         """Return stopped, starting, running or stopping, of one bot or of the engine."""

@@ -28,12 +28,13 @@ class BotStatus(BaseModel):
 
 
 class Status(BaseModel):
-    """The whole at a glance. is_connected: None when no engine has said."""
+    """The whole at a glance. is_connected: None when no engine has said. mark: what must stand beside all of it."""
 
     is_trading: bool
     is_connected: bool | None
     trading: str
     state: str
+    mark: str = ""
     open_positions: int
     trades_today: int
     errors_today: int

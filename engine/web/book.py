@@ -46,6 +46,7 @@ def status(reader: StoreReader, picture: Picture) -> Status:
         is_connected=picture.is_linked,
         trading=run.trading,
         state=run.state(),
+        mark=run.mark,
         open_positions=int(system.get("open_positions") or 0),
         trades_today=int(system.get("trades_today") or 0),
         errors_today=int(system.get("errors_today") or 0),

@@ -59,6 +59,7 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
     ]
     return {
         "name": name,
+        "mark": run.mark,
         "path": str(text.get("path") or ""),
         "text": str(text.get("text") or ""),
         "state": run.state(name),

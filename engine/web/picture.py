@@ -82,14 +82,16 @@ class Told:
 class Picture:
     """Everything that stands on the first page besides what is over.
 
-    engine: stopped, starting, running or stopping. trading: active, reducing or stopped. is_linked: None when nobody
-    knows, for want of an engine. progress: the part of the run that is over, None when it has no end. Money in dollars.
+    engine: stopped, starting, running or stopping. trading: active, reducing or stopped. mark: what must stand beside
+    all of it. is_linked: None when nobody knows, for want of an engine. progress: the part of the run that is over,
+    None when it has no end. Money in dollars.
     """
 
     at: datetime | None
     engine: str
     trading: str
     mode: str = ""
+    mark: str = ""
     is_linked: bool | None = None
     is_simulated: bool = False
     session: str = ""

@@ -8,6 +8,7 @@ from engine.model.market import Board
 from engine.model.position import Position
 from engine.run.glance import BotRow, glance
 from engine.run.levels import dollars_at
+from engine.run.observe.telling import title
 from engine.run.position_text import close_price, exits_text, order_price, structure
 from engine.spec.spec import ExitKind
 from engine.turn.program import Program
@@ -32,6 +33,7 @@ def picture_of_run(run: "Run", at: datetime) -> Picture:
         engine="stopping" if state.is_stopping else "running",
         trading="active" if is_active else "reducing",
         mode=str(run.options.settings.get("mode") or ""),
+        mark=title(run.options.settings),
         is_linked=state.is_linked,
         is_simulated=run.world.ib.link.is_simulated,
         session=_session_text(state, at),

@@ -38,6 +38,7 @@ def picture_of_store(reader: StoreReader) -> Picture:
         engine=run.state(),
         trading=_trading(run, found),
         mode=str(settings.get("mode") or ""),
+        mark=run.mark,
         is_simulated=bool(started.get("simulated")),
         notice=_notice(run, _trading(run, found)),
         account=str(started.get("account") or ""),

@@ -29,7 +29,7 @@ def trades_page(
     equal = {name: value for name, value in (("strategy_id", bot), ("status", state)) if value}
     with StoreReader(store) as reader:
         rows = [row for row in reader.view("trades", **equal) if is_between(row["trade_date"], first, last)]
-        bots = reader.bots()
+        bots, mark = reader.bots(), reader.run().mark
     closed = sorted((row for row in rows if row["final_pnl"] is not None and row["exit_time"]), key=_exit)
     sums = [
         (name, sum(float(row["final_pnl"]) for row in group))
@@ -44,6 +44,7 @@ def trades_page(
         "closed": len(closed),
         "drawing": days_svg(sums),
         "bots": bots,
+        "mark": mark,
         "states": STATES,
         "spans": SPANS,
         "asked": {"bot": bot, "from": first or "", "to": last or "", "status": state, "period": span},

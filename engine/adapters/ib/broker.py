@@ -102,6 +102,7 @@ class IbBroker:
         self._place(order)
 
     def _place(self, order: Order, *, is_question: bool = False) -> None:
+        self._check_may_send(order)
         if not 0 < order.order_id < REQUEST_IDS:
             raise InvariantError(f"order {order.ref} has order id {order.order_id}")
         if order.is_combo:
@@ -119,11 +120,17 @@ class IbBroker:
 
     def cancel(self, order: Order) -> None:
         """Ask to cancel by order id."""
+        self._check_may_send(order)
         wire = self._link.wire
         if not wire.is_up:
             log.warning("cancel of %s was not sent: the connection is gone", order.ref)
             return
         wire.pace.order(order.order_id, Rank.REDUCING, lambda: wire.client.cancelOrder(order.order_id, ""))
+
+    def _check_may_send(self, order: Order) -> None:
+        """Raise InvariantError on a connection that only looks."""
+        if not self._link.sends_orders:
+            raise InvariantError(f"order {order.ref} was to be sent over a connection that sends none")
 
     def inquire(self) -> None:
         """Ask for today's executions, then for the open orders of all clients."""

@@ -84,6 +84,11 @@ class IbLink:
         return self._settings.lockstep
 
     @property
+    def sends_orders(self) -> bool:
+        """False on a connection that only looks."""
+        return self._settings.sends_orders
+
+    @property
     def is_simulated(self) -> bool:
         """True when the gateway said at the handshake that it is a simulated one."""
         return bool(self._is_simulated)

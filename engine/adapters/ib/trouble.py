@@ -123,7 +123,7 @@ def check_account(settings: IbSettings, accounts: Sequence[str]) -> str:
             f"account {chosen} is not a paper account (those begin with DU or DF), and the mode is paper",
             "connect to the paper login (TWS 7497, IB Gateway 4002), or run in live mode if real money is meant",
         )
-    if not settings.paper and is_paper(chosen):
+    if settings.paper is False and is_paper(chosen):
         raise BrokerError(
             f"account {chosen} is a paper account, and the mode is live",
             "connect to the live login (TWS 7496, IB Gateway 4001), or run in paper mode",

@@ -15,11 +15,12 @@ from engine.record.record import Kind, Record
 from engine.run.audit.tape import Entry, Tape
 from engine.run.desk import SpecText
 from engine.run.resume import spec_texts
+from engine.store.queries import OBSERVE
 from engine.turn.state import Standing, after_request
 
 PAPER, LIVE = "paper", "live"
-OTHERS = ("simulated", "real", LIVE)
-"""What the runs that are passed over may be: those of the other world, and those with real money."""
+OTHERS = ("simulated", "real", LIVE, OBSERVE)
+"""What the runs that are passed over may be: of the other world, with real money, or such that nothing was sent."""
 HALTS = "halts"
 
 

@@ -19,7 +19,9 @@ from engine.run.promotion.paper import LIVE, is_simulated, mode_of
 from engine.store.journal import SqlJournal
 from engine.store.open import is_there, open_store
 from engine.store.place import Place
-from engine.store.queries import StoreReader
+from engine.store.queries import OBSERVE, StoreReader
+
+_APART = "name another with --store; what was only observed is kept apart"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,12 +97,26 @@ def refuse_live_store(path: Place) -> None:
         raise StoreError(
             f"{path} is the store of live runs", "name another with --store; paper and live are kept apart"
         )
+    if any(mode_of(record) == OBSERVE for record in records):
+        raise StoreError(f"{path} is the store of runs that observe: its trades never were", _APART)
+
+
+def refuse_traded_store(path: Place) -> None:
+    """Refuse to observe on a store that holds runs which traded, or a backtest. Raises: StoreError."""
+    if not is_there(path):
+        return
+    with StoreReader(path) as reader:
+        records = reader.records((Kind.PROMOTION, Kind.RUN_STARTED))
+    if any(record.kind is Kind.PROMOTION or mode_of(record) != OBSERVE for record in records):
+        raise StoreError(f"{path} holds runs that did not only observe", _APART)
 
 
 def _foreign(records: Iterable[Record], path: Place, account: str, simulated: bool) -> str:
     for record in records:
         if record.kind is Kind.PROMOTION:
             continue
+        if mode_of(record) == OBSERVE:
+            return f"{path} is the store of runs that observe; live runs have a store of their own"
         if mode_of(record) != LIVE:
             return f"{path} holds runs on paper; live runs have a store of their own"
         if record.data.get("account") != account:

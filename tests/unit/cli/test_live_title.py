@@ -11,18 +11,19 @@ from engine.cli.screen import live_title
 
 REAL = "LIVE: REAL MONEY in account U1234567"
 PLAYED = "LIVE, SIMULATED: account U1234567 is played by a simulated gateway, no real money"
+SEEN = "OBSERVING: nothing is sent, orders fill by a model (mid)"
 
 
 def run(mode: str, *, simulated: bool) -> Any:
     """Return what the title is made of."""
     link = SimpleNamespace(account="U1234567", is_simulated=simulated)
-    options = SimpleNamespace(settings={"mode": mode})
+    options = SimpleNamespace(settings={"mode": mode, "fills": "mid"})
     return SimpleNamespace(options=options, world=SimpleNamespace(ib=SimpleNamespace(link=link)))
 
 
 @pytest.mark.parametrize(
     ("mode", "simulated", "title"),
-    [("live", False, REAL), ("live", True, PLAYED), ("paper", False, ""), ("", True, "")],
+    [("live", False, REAL), ("live", True, PLAYED), ("paper", False, ""), ("", True, ""), ("observe", False, SEEN)],
 )
 def test_title(mode: str, simulated: bool, title: str) -> None:
     assert live_title(run(mode, simulated=simulated)) == title

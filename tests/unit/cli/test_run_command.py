@@ -73,7 +73,7 @@ def test_problems_are_shown_as_validate_shows_them() -> None:
     ("arguments", "words"),
     [
         (("--live", "--sim", SPEC), "--sim is no real money: --live does not go with it"),
-        (("--live", "--paper", SPEC), "--paper and --live are two runs"),
+        (("--live", "--paper", SPEC), "--observe, --paper and --live are runs of their own"),
         (("--live", "--seed", "3", SPEC), "--seed is for the simulated market"),
         (("--paper", "--sim", "--exits-only", SPEC), "--exits-only has nothing to watch in a new simulated market"),
         (("--paper", "--yes-i-mean", "U1234567", SPEC), "--yes-i-mean confirms the account of --live"),

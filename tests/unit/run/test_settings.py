@@ -20,6 +20,7 @@ def test_without_anything_the_paper_gateway_is_meant() -> None:
         account="",
         store=DATA / "runs" / "rulebot.db",
         live_store=DATA / "runs" / "live.db",
+        observe_store=DATA / "runs" / "observe.db",
         logs=DATA / "logs",
     )
 
@@ -40,6 +41,7 @@ def test_every_setting_has_its_variable() -> None:
         "RULEBOT_ACCOUNT": "U7",
         "RULEBOT_STORE": "other.db",
         "RULEBOT_LIVE_STORE": "money.db",
+        "RULEBOT_OBSERVE_STORE": "seen.db",
         "RULEBOT_LOGS": "other-logs",
         "RULEBOT_LOG_SIZE": "2",
         "RULEBOT_LOG_FILES": "3",
@@ -52,6 +54,7 @@ def test_every_setting_has_its_variable() -> None:
         account="U7",
         store=Path("other.db"),
         live_store=Path("money.db"),
+        observe_store=Path("seen.db"),
         logs=Path("other-logs"),
         log_size=2,
         log_files=3,

@@ -1,0 +1,93 @@
+"""`rulebot summary --compare`: bots and their shadows side by side."""
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.stores import check_bot, print_json, shown_path
+from engine.model.errors import MisuseError
+from engine.run.columns import aligned, signed
+from engine.store.place import Place
+
+if TYPE_CHECKING:
+    from engine.run.observe.compare import Compared, Side
+
+_ROWS = (
+    ("entries", "entries"),
+    ("not filled", "unfilled"),
+    ("closed", "closed"),
+    ("won", "wins"),
+    ("still open", "still_open"),
+    ("entry against mid", "entry_to_mid"),
+    ("exit against mid", "exit_to_mid"),
+    ("commissions", "commissions"),
+    ("net", "net"),
+    ("a trade", "average"),
+    ("a month of 21 sessions", "month"),
+)
+_POINTS = ("entry_to_mid", "exit_to_mid")
+
+
+def show_compared(path: Place, bot: str | None, sessions: int | None, form: str) -> None:
+    """Print how each bot of a store compares with its shadow. Raises: MisuseError when it has none, StoreError."""
+    from engine.cli.shadow import shadow_store
+    from engine.run.observe.compare import compare
+    from engine.store.open import is_there
+    from engine.store.queries import StoreReader
+
+    beside = shadow_store(path)
+    if not is_there(beside):
+        raise MisuseError(
+            f"{shown_path(path)} has no shadows: {shown_path(beside)} is not there",
+            "'rulebot run ... --shadow SPEC' runs a new version beside a bot",
+        )
+    with StoreReader(path) as live, StoreReader(beside) as shadow:
+        mark = shadow.run().mark
+        known = sorted(set(live.bots()) & set(shadow.bots()))
+        if bot is not None:
+            check_bot(bot, known, beside)
+        found = compare(live, shadow, [bot] if bot else known, sessions)
+    if form == "json":
+        documents = [asdict(each) for each in found]
+        print_json({"bots": documents, "mark": mark, "store": shown_path(path), "shadows": shown_path(beside)})
+        return
+    for each in found:
+        for line in _lines(each):
+            click.echo(line)
+    click.echo(f" store {shown_path(path)}\n the shadows' {shown_path(beside)}   {mark}")
+
+
+def _lines(found: "Compared") -> Iterator[str]:
+    days = found.sessions
+    count = f"{len(days)} session{'' if len(days) == 1 else 's'}"
+    over = f", {days[0]} to {days[-1]}" if len(days) > 1 else f", {days[0]}" if days else " of both yet"
+    yield f" {found.bot} over {count}{over}" + ("; both run the same text" if found.is_same_text else "")
+    yield ""
+    from engine.cli.shadow import ENDING
+
+    table = [("", found.bot, f"{found.bot}{ENDING}")]
+    table += [(words, _cell(found.live, name), _cell(found.shadow, name)) for words, name in _ROWS]
+    yield from aligned(table, right=frozenset((1, 2)), indent="   ")
+    yield ""
+    if not found.differences:
+        yield "   no decision differed"
+    else:
+        yield "   what differed, and the first rule that did"
+        head = ("at", "what", "live", "shadow", "rule", "because")
+        rows = [
+            (f"{each.date} {each.clock}", each.what, each.live, each.shadow, each.rule or "-", each.why)
+            for each in found.differences
+        ]
+        yield from aligned([head, *rows], indent="   ")
+    yield ""
+
+
+def _cell(side: "Side", name: str) -> str:
+    value: Any = getattr(side, name)
+    if value is None:
+        return "-"
+    if name in _POINTS:
+        return f"{value:+.3f}"
+    return str(value) if isinstance(value, int) else signed(value).lstrip("+")

@@ -1,0 +1,1 @@
+"""Observing: an engine decides on live data, and nothing it decides leaves this process."""

@@ -1,0 +1,266 @@
+"""A bot and its shadow side by side: what each came to, which decisions differed, and by which rule first."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from itertools import zip_longest
+from statistics import fmean
+from typing import Any
+
+from engine.model.session import EXCHANGE_ZONE, exchange_date
+from engine.model.values import dataclass
+from engine.record.explain import ENTRY_PLACES, Condition, selection_at, state_at, story
+from engine.record.record import Kind, Record
+from engine.run.trade_text import structure_of
+from engine.store.queries import Row, StoreReader
+
+MONTH = 21
+"""Sessions of a month."""
+SAME = timedelta(minutes=1)
+"""Decisions of one kind that are no further apart are the same one."""
+_NEVER = datetime(9000, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """What one of the two came to in the sessions. Money in dollars.
+
+    entry_to_mid, exit_to_mid: price points by which fills were better than the mid, on average; None without any.
+    month: what a month of MONTH sessions makes at the average of these.
+    """
+
+    entries: int
+    unfilled: int
+    closed: int
+    wins: int
+    still_open: int
+    entry_to_mid: float | None
+    exit_to_mid: float | None
+    commissions: float
+    net: float
+    average: float | None
+    month: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """One decision that the two took otherwise, New York time. rule: the first that differed; why: what it said."""
+
+    date: date
+    clock: str
+    what: str
+    live: str
+    shadow: str
+    rule: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A bot and its shadow over the sessions that both lived through. is_same_text: the two run one text."""
+
+    bot: str
+    sessions: tuple[date, ...]
+    is_same_text: bool
+    live: Side
+    shadow: Side
+    differences: tuple[Difference, ...]
+
+
+def compare(live: StoreReader, shadow: StoreReader, bots: Iterable[str], sessions: int | None) -> tuple[Compared, ...]:
+    """Return the comparison of these bots over the last so many sessions that are in both stores, None: all."""
+    both = sorted(_sessions(live) & _sessions(shadow))
+    days = tuple(both if sessions is None else both[-sessions:])
+    return tuple(_compared(live, shadow, bot, days) for bot in bots)
+
+
+def _sessions(reader: StoreReader) -> set[date]:
+    return {date.fromisoformat(str(record.data["date"])) for record in reader.records((Kind.SESSION,))}
+
+
+def _compared(live: StoreReader, shadow: StoreReader, bot: str, days: tuple[date, ...]) -> Compared:
+    of_live, of_shadow = (each.view("trades", strategy_id=bot) for each in (live, shadow))
+    told = [(day, _Day(live, bot, day, of_live), _Day(shadow, bot, day, of_shadow)) for day in days]
+    return Compared(
+        bot=bot,
+        sessions=days,
+        is_same_text=_digest(live, bot) == _digest(shadow, bot),
+        live=_side(of_live, [own for _, own, _ in told], days),
+        shadow=_side(of_shadow, [own for _, _, own in told], days),
+        differences=tuple(each for day, one, other in told for each in _differences(day, one, other)),
+    )
+
+
+def _digest(reader: StoreReader, bot: str) -> str:
+    return str((reader.run().specs.get(bot) or {}).get("digest"))
+
+
+class _Day:
+    """One session of one side: its records, and the trades that were opened in it."""
+
+    def __init__(self, reader: StoreReader, bot: str, day: date, trades: Sequence[Row]) -> None:
+        self.records: Sequence[Record] = reader.day(bot, day)
+        own = [row for row in trades if str(row["entry_time"] or "")[:10] == day.isoformat() and row["entry_filled"]]
+        self.trades = sorted(own, key=lambda row: str(row["entry_time"]))
+        self.unfilled = self.decided("unfilled")
+
+    def decided(self, what: str, position: str = "") -> list[Record]:
+        """Return decisions of a kind, of one position or of all."""
+        found = (each for each in self.records if each.kind is Kind.DECISION and each.data.get("what") == what)
+        return [each for each in found if position in ("", each.position)]
+
+
+# ---------------------------------------------------------------- what each came to
+
+
+def _side(trades: Sequence[Row], days: Sequence[_Day], dates: Sequence[date]) -> Side:
+    within = {day.isoformat() for day in dates}
+    opened = [row for day in days for row in day.trades]
+    closed = [row for row in trades if row["status"] == "CLOSED" and str(row["exit_time"] or "")[:10] in within]
+    made = [float(row["final_pnl"]) for row in closed]
+    net = sum(made)
+    return Side(
+        entries=len(opened),
+        unfilled=sum(len(day.unfilled) for day in days),
+        closed=len(closed),
+        wins=sum(each > 0 for each in made),
+        still_open=sum(row["status"] == "OPEN" for row in trades),
+        entry_to_mid=_mean(_less(row["entry_price"], row["entry_mid"]) for row in opened),
+        exit_to_mid=_mean(_less(row["expected_exit_price"], row["exit_price"]) for row in closed),
+        commissions=round(sum(float(row["commissions"] or 0.0) for row in closed), 2),
+        net=round(net, 2),
+        average=round(net / len(closed), 2) if closed else None,
+        month=round(net / len(dates) * MONTH, 2) if dates else 0.0,
+    )
+
+
+def _less(price: float | None, mid: float | None) -> float | None:
+    return None if price is None or mid is None else price - mid
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(fmean(known), 4) if known else None
+
+
+# ---------------------------------------------------------------- what differed
+
+
+def _differences(day: date, live: _Day, shadow: _Day) -> Iterable[Difference]:
+    for one, other in zip_longest(live.trades, shadow.trades):
+        if one is None or other is None:
+            yield _entered_alone(day, live, shadow, one, other)
+            continue
+        if (found := _entered_apart(day, live, shadow, one, other)) is not None:
+            yield found
+        if structure_of(one) != structure_of(other):
+            yield _other_legs(day, live, shadow, one, other)
+        if (found := _left_apart(day, live, shadow, one, other)) is not None:
+            yield found
+
+
+def _entered_alone(day: date, live: _Day, shadow: _Day, one: Row | None, other: Row | None) -> Difference:
+    """Return that one of the two has a trade more, and what held the other one back."""
+    trade, is_live = (one, True) if one is not None else (other, False)
+    assert trade is not None
+    of_trade, without = (live, shadow) if is_live else (shadow, live)
+    at = _entered_at(of_trade, trade)
+    rule, why = _held_back(without, at)
+    words = structure_of(trade)
+    return _difference(day, at, "entry", (words, "none") if is_live else ("none", words), rule, why)
+
+
+def _entered_apart(day: date, live: _Day, shadow: _Day, one: Row, other: Row) -> Difference | None:
+    first, second = _entered_at(live, one), _entered_at(shadow, other)
+    if abs(first - second) <= SAME:
+        return None
+    rule, why = _held_back(shadow if first < second else live, min(first, second))
+    return _difference(day, min(first, second), "entry", (_clock(first), _clock(second)), rule, why)
+
+
+def _entered_at(day: _Day, trade: Row) -> datetime:
+    """Return when the entry was decided that led to a trade."""
+    filled = _instant(trade["entry_time"])
+    return max((each.at for each in day.decided("enter") if each.at <= filled + SAME), default=filled)
+
+
+def _held_back(day: _Day, at: datetime) -> tuple[str, str]:
+    """Return the first rule that did not hold at an instant, in the order of the spec, and what it said."""
+    for condition in state_at(day.records, at, ENTRY_PLACES).conditions:
+        if condition.truth is not True:
+            return condition.name, _words(condition, at)
+    told = [(each.at, str(each.data.get("reason"))) for each in day.unfilled if each.at >= at]
+    if told:
+        return "order", f"not filled: {told[0][1]}"
+    if not day.records:
+        return "", "it did not run, or judged nothing"
+    seen = story(day.records)
+    if words := seen.halted or seen.skipped or next((text for _, text in seen.refused), ""):
+        return "", words
+    return "", "it was not watching then: its window, its count of entries, or a position that was open"
+
+
+def _other_legs(day: date, live: _Day, shadow: _Day, one: Row, other: Row) -> Difference:
+    """Return that the two chose other contracts: the first leg that differs, and how each was asked for."""
+    at = _entered_at(live, one)
+    chosen = [_legs(live, at), _legs(shadow, _entered_at(shadow, other))]
+    rule, why = "", "the same rules, chosen at other quotes"
+    for name in chosen[0] | chosen[1]:
+        first, second = (each.get(name, {}) for each in chosen)
+        if first.get("found") != second.get("found"):
+            rule, asked = name, (str(first.get("asked")), str(second.get("asked")))
+            why = asked[0] if asked[0] == asked[1] else f"{asked[0]}; the shadow {asked[1]}"
+            break
+    return _difference(day, at, "legs", (structure_of(one), structure_of(other)), rule, why)
+
+
+def _legs(day: _Day, at: datetime) -> dict[str, Mapping[str, Any]]:
+    selection = selection_at(day.records, at)
+    legs: Any = None if selection is None else selection.data.get("legs")
+    return {str(leg["name"]): leg for leg in legs or ()}
+
+
+def _left_apart(day: date, live: _Day, shadow: _Day, one: Row, other: Row) -> Difference | None:
+    """Return that the two were left by another exit or at another time; what the later one's same rule said then."""
+    ways = [_left(live, one), _left(shadow, other)]
+    if ways[0] == ways[1] or (ways[0][1] == ways[1][1] and abs(ways[0][0] - ways[1][0]) <= SAME):
+        return None
+    words = [f"{name} {_clock(at)}" if name else "open" for at, name in ways]
+    place = 0 if ways[0][0] <= ways[1][0] else 1
+    at, name = ways[place]
+    later, trade = ((shadow, other), (live, one))[place]
+    conditions = state_at(later.records, at).conditions
+    found = next((each for each in conditions if each.rule == name and each.position == trade["position"]), None)
+    who = ("the shadow's", "the live one's")[place]
+    why = f"{who} had none such then" if found is None else f"{who}: {_words(found, at)}"
+    if exchange_date(at) != day:
+        why = "on a later day; 'rulebot why' says more"
+    return _difference(day, at, "exit", (words[0], words[1]), name, why)
+
+
+def _left(day: _Day, trade: Row) -> tuple[datetime, str]:
+    """Return when it was decided to leave a trade, and by what; of one that is open the end of time."""
+    if not trade["exit_time"]:
+        return _NEVER, ""
+    decided = day.decided("exit", str(trade["position"]))
+    at = decided[-1].at if decided else _instant(trade["exit_time"])
+    return at, str(trade["exit_name"] or trade["exit_reason"])
+
+
+def _difference(day: date, at: datetime, what: str, sides: tuple[str, str], rule: str, why: str) -> Difference:
+    return Difference(date=day, clock=_clock(at), what=what, live=sides[0], shadow=sides[1], rule=rule, why=why)
+
+
+def _words(condition: Condition, at: datetime) -> str:
+    """Return what a rule said; a verdict is recorded when it changes, so its value may be of an earlier instant."""
+    said = "unknown" if condition.truth is None else condition.value
+    words = " ".join(part for part in (said, condition.bound, condition.note) if part)
+    since = condition.since
+    return words if since is None or at - since <= SAME else f"{words} (so since {_clock(since)})"
+
+
+def _clock(at: datetime) -> str:
+    return at.astimezone(EXCHANGE_ZONE).strftime("%H:%M:%S")
+
+
+def _instant(text: object) -> datetime:
+    return datetime.fromisoformat(str(text)).replace(tzinfo=EXCHANGE_ZONE)

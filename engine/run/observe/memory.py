@@ -1,0 +1,64 @@
+"""What an observing broker knows again after a start: read from the store alone, which is its account."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from engine.model.commission import per_contract
+from engine.model.contract import Right
+from engine.model.facts import EventCalendar
+from engine.model.market import Board
+from engine.model.position import Position
+from engine.model.values import dataclass
+from engine.record.codec import decode
+from engine.record.record import Kind, Record
+from engine.run.resume import resume
+from engine.store.journal import SqlJournal
+from engine.turn.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The state that the store leads to, shares by symbol that assignments and exercises have moved beside those of
+    positions, and commissions of executions that were told without one."""
+
+    state: State
+    delivered: Mapping[str, int]
+    unpaid: tuple[tuple[str, Decimal], ...]
+
+
+def read_memory(journal: SqlJournal, at: datetime) -> Memory:
+    """Return what a store says of the account of an observing engine. Raises: StoreError."""
+    found = journal.recall(at)
+    state = resume(found.records, at, Board(), EventCalendar(), found.number, found.order_id).state
+    settled = journal.read((Kind.SETTLEMENT,))
+    moved = [record for record in settled if record.data["how"] in ("assigned", "exercised", "delivered")]
+    held = journal.read((Kind.POSITION,)) if moved else ()
+    return Memory(state, delivered_shares(moved, held), _unpaid(state))
+
+
+def delivered_shares(settled: Sequence[Record], held: Sequence[Record]) -> dict[str, int]:
+    """Return the shares that settlements have brought or taken, by symbol, beside those that positions hold."""
+    positions: dict[str, Any] = {record.position: record.data for record in held}
+    found: dict[str, int] = {}
+    for record in settled:
+        position = decode(Position, dict(positions[record.position]))
+        leg = next(leg for leg in position.legs if leg.name == record.data["leg"])
+        count = leg.sign * int(str(record.data["quantity"]))
+        if not leg.option.is_share:
+            count *= leg.option.multiplier * (1 if leg.option.right is Right.CALL else -1)
+        found[leg.option.symbol] = found.get(leg.option.symbol, 0) + count
+    return {symbol: count for symbol, count in found.items() if count}
+
+
+def _unpaid(state: State) -> tuple[tuple[str, Decimal], ...]:
+    """Return what executions cost whose commission was not heard any more."""
+    found = []
+    for booked in state.booked.values():
+        position = state.positions.get(booked.position)
+        leg = next((leg for leg in position.legs if leg.name == booked.leg), None) if position is not None else None
+        if leg is not None and not booked.is_paid and booked.quantity:
+            price = abs(booked.cash) / (booked.quantity * leg.option.multiplier)
+            found.append((booked.exec_id, per_contract(leg.option, float(price)) * booked.quantity))
+    return tuple(found)

@@ -1,0 +1,287 @@
+"""Observing engines: everything is decided, nothing is sent, and what would have been is followed and kept apart."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from engine.adapters.ib.broker import IbBroker
+from engine.adapters.ib.contracts import ContractBook
+from engine.alerts.find import find
+from engine.alerts.message import message
+from engine.cli.main import main
+from engine.model.errors import InvariantError
+from engine.model.event import Request
+from engine.model.order import OrderStatus
+from engine.record.record import Kind, Record
+from engine.run.backtest.fills import fill_model
+from engine.run.desk import load_desk
+from engine.run.observe.relay import Relay
+from engine.run.observe.world import observing
+from engine.run.promotion.assess import read_evidence
+from engine.run.promotion.promotion import read_live_store
+from engine.run.start import Run, RunOptions, execute
+from engine.run.worlds import attached
+from engine.sim.gateway.embed import RunningGateway, start_gateway
+from engine.sim.gateway.settings import GatewaySettings
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.queries import StoreReader
+from engine.web.book import status
+from engine.web.bot_page import bot_page
+from engine.web.picture_of_store import picture_of_store
+from engine.web.trades_page import trades_page
+from tests.e2e.test_real_time import free_running
+from tests.e2e.test_restart import DAY, new_york
+from tests.e2e.worlds import check_replays, spec_files
+from tests.wire.tally import PLACES_ORDER, Tally, tallied
+
+BOTS = ("dte0_condor", "put_lite", "spy_put_seller")
+CANCELS_ORDER = "4"
+SPEC = str(Path(__file__).parents[2] / "specs" / "put_lite.yaml")
+MARK = "observed: nothing was sent, and orders filled by a model (natural)"
+NEVER = new_york(19, 0)
+
+
+class KilledError(Exception):
+    """The engine is gone."""
+
+
+async def observe(port: int, store: Path, killed_at: datetime) -> Run:
+    """Observe a session, or until an instant at which the engine is gone."""
+    desk = load_desk(spec_files(BOTS), {}, None)
+    options = RunOptions(
+        store=store,
+        logs=None,
+        sessions=1,
+        install="obs-t",
+        tapes=store.with_name("tapes"),
+        settings={"mode": "observe", "fills": "natural"},
+    )
+    runs: list[Run] = []
+
+    def watcher(_: Run, at: datetime) -> None:
+        if at >= killed_at:
+            raise KilledError
+
+    world = attached("127.0.0.1", port, 2, "", lockstep=True, sends_orders=False)
+    with suppress(KilledError):
+        await execute(desk, options, observing(world, fill_model("natural")), runs.append, watcher)
+    return runs[0]
+
+
+def day(store: Path, kills_at: Sequence[datetime] = ()) -> list[Tally]:
+    """Observe a day on a gateway of its own, with these kills in it; return what the gateway was asked each time."""
+
+    async def body() -> list[Tally]:
+        gateway = await start_gateway(GatewaySettings(first_day=DAY, seed=7))
+        tallies = []
+        try:
+            for at in (*kills_at, NEVER):
+                async with tallied(gateway) as (port, tally):
+                    await observe(port, store, at)
+                    tallies.append(tally)
+            assert gateway.exchange.open_orders() == []
+            assert gateway.ledger is not None
+            assert not gateway.ledger.totals().positions
+        finally:
+            await gateway.stop()
+        return tallies
+
+    return asyncio.run(body())
+
+
+def trades(store: Path, *columns: str) -> list[Mapping[str, Any]]:
+    with StoreReader(store) as reader:
+        return [{name: row[name] for name in columns or row} for row in reader.view("trades")]
+
+
+@pytest.fixture(scope="module")
+def observed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Tally]]:
+    """Return the store of an observed day, and what the gateway was asked."""
+    store = tmp_path_factory.mktemp("observe") / "s.db"
+    return store, day(store)
+
+
+def test_nothing_is_sent_over_the_wire(observed: tuple[Path, list[Tally]]) -> None:
+    (tally,) = observed[1]
+    assert tally.kinds["1"] > 10
+    assert (tally.kinds[PLACES_ORDER], tally.kinds[CANCELS_ORDER]) == (0, 0)
+
+
+def test_what_would_have_been_is_followed_to_its_end(observed: tuple[Path, list[Tally]]) -> None:
+    found = trades(observed[0], "strategy_id", "entry_price", "entry_mid", "exit_name", "status")
+    assert [each["strategy_id"] for each in found] == ["spy_put_seller", "dte0_condor", "put_lite"]
+    assert [each["status"] for each in found] == ["OPEN", "CLOSED", "CLOSED"]
+    assert [each["exit_name"] for each in found[1:]] == ["target", "target"]
+    assert all(each["entry_price"] <= each["entry_mid"] + 0.05 for each in found)
+
+
+def test_each_entry_is_told_before_as_one_that_would_be(observed: tuple[Path, list[Tally]]) -> None:
+    with StoreReader(observed[0]) as reader:
+        told = [each for each in reader.records((Kind.DECISION,)) if each.data.get("what") == "would enter"]
+        executions = [row["exec_id"] for row in reader.view("fills")]
+    assert [each.bot for each in told] == ["spy_put_seller", "dte0_condor", "put_lite"]
+    assert told[2].data["reason"] == "sell 5905/5910p at 0.25 (mid 0.25, natural 0.20)"
+    assert told[2].data["values"] == ["0.25", pytest.approx(0.25), pytest.approx(0.2)]
+    assert all(each.startswith("observed.") for each in executions)
+    assert len(set(executions)) == len(executions) == 12
+
+
+def test_a_recording_of_it_replays(observed: tuple[Path, list[Tally]]) -> None:
+    assert check_replays(observed[0].with_name("tapes")) > 100
+
+
+@pytest.mark.long
+def test_ci_a_restart_in_a_quiet_moment_changes_nothing(observed: tuple[Path, list[Tally]], tmp_path: Path) -> None:
+    columns = (
+        "strategy_id",
+        "entry_price",
+        "entry_time",
+        "exit_price",
+        "exit_time",
+        "exit_reason",
+        "final_pnl",
+        "legs",
+    )
+    tallies = day(tmp_path / "s.db", (new_york(11, 0), new_york(13, 0)))
+    assert len(tallies) == 3
+    assert sum(each.kinds[PLACES_ORDER] for each in tallies) == 0
+    assert trades(tmp_path / "s.db", *columns) == trades(observed[0], *columns)
+
+
+@pytest.mark.long
+def test_ci_a_restart_with_orders_at_work_takes_them_up(tmp_path: Path) -> None:
+    """Killed between the two tries of an entry, and while a position is closed."""
+    store = tmp_path / "s.db"
+    day(store, (new_york(9, 45).replace(second=6), new_york(12, 11).replace(second=20)))
+    found = trades(store, "strategy_id", "status", "exit_name")
+    assert [tuple(each.values()) for each in found] == [
+        ("spy_put_seller", "OPEN", None),
+        ("dte0_condor", "CLOSED", "target"),
+        ("put_lite", "CLOSED", "target"),
+    ]
+    with StoreReader(store) as reader:
+        alarms = [each.data["text"] for each in reader.records((Kind.ALARM,))]
+        states = {row["state"] for row in reader.view("orders")}
+    assert alarms == []
+    assert states <= {OrderStatus.FILLED.value, OrderStatus.CANCELLED.value, OrderStatus.WORKING.value}
+
+
+def asked(store: Path, *words: str) -> Result:
+    environment = {"RULEBOT_DATA": str(store.parent / "data")}
+    return CliRunner(env=environment).invoke(main, [*words, "--store", str(store)])
+
+
+@pytest.mark.parametrize("command", ["status", "summary", "summary --by day", "why put_lite"])
+def test_what_is_shown_says_that_nothing_was_sent(observed: tuple[Path, list[Tally]], command: str) -> None:
+    done = asked(observed[0], *command.split())
+    assert (done.exit_code, MARK in done.output) == (0, True), done.output
+    assert json.loads(asked(observed[0], *command.split(), "--format", "json").output)["mark"] == MARK
+
+
+def test_the_page_and_its_parts_say_so(observed: tuple[Path, list[Tally]]) -> None:
+    with StoreReader(observed[0]) as reader:
+        assert picture_of_store(reader).mark == status(reader, picture_of_store(reader)).mark == MARK
+        assert find(reader, 0, NEVER).is_observed
+    assert trades_page(observed[0])["mark"] == MARK
+    assert (bot_page(observed[0], "put_lite", None) or {})["mark"] == MARK
+
+
+def test_an_alert_says_so() -> None:
+    assert message((), is_simulated=True, is_observed=True)[0].startswith("[observed] [simulated] rulebot: ")
+
+
+def test_a_run_that_trades_refuses_its_store(observed: tuple[Path, list[Tally]]) -> None:
+    done = asked(observed[0], "run", "--paper", "--sim", SPEC)
+    assert (done.exit_code, "is the store of runs that observe" in done.output) == (3, True), done.output
+    done = asked(observed[0], "run", "--paper", SPEC)
+    assert (done.exit_code, "is the store of runs that observe" in done.output) == (3, True), done.output
+    account = observed[0].with_name("U1.db")
+    account.write_bytes(observed[0].read_bytes())
+    assert "is the store of runs that observe" in read_live_store(account, "U1", simulated=True).problem
+
+
+def test_observing_refuses_the_store_of_a_run_that_traded(tmp_path: Path) -> None:
+    store = tmp_path / "s.db"
+    journal = SqlJournal(open_store(store))
+    data = {"specs": {}, "settings": {"mode": "paper"}, "install": "x"}
+    journal.append([Record(new_york(9, 30), Kind.RUN_STARTED, data=data)], durable=True)
+    journal.close()
+    done = asked(store, "run", "--observe", SPEC)
+    assert (done.exit_code, "holds runs that did not only observe" in done.output) == (3, True), done.output
+
+
+def test_nothing_of_it_is_closed_tied_or_promoted(observed: tuple[Path, list[Tally]]) -> None:
+    done = asked(observed[0], "kill", "--flatten")
+    assert (done.exit_code, "nothing of it is in any account" in done.output) == (2, True), done.output
+    done = asked(observed[0], "store", "tie", SPEC)
+    assert (done.exit_code, "was only observed" in done.output) == (2, True), done.output
+    paper = read_evidence(observed[0], simulated=True).paper
+    assert not paper.sessions
+    assert {kind: len(days) for kind, days in paper.passed_over.items()} == {"observe": 1}
+
+
+def test_a_connection_that_only_looks_sends_no_order() -> None:
+    link = SimpleNamespace(sends_orders=False)
+    broker = IbBroker(link, ContractBook())  # type: ignore[arg-type]
+    order = SimpleNamespace(ref="rb:x:000001", order_id=1, is_combo=False)
+    for send in (broker.submit, broker.replace, broker.cancel, broker.ask_margin):
+        with pytest.raises(InvariantError, match="over a connection that sends none"):
+            send(order)  # type: ignore[arg-type]
+
+
+@pytest.mark.long
+def test_ci_a_shadow_beside_an_engine_in_real_time(tmp_path: Path) -> None:
+    """A clock that nobody holds: both trade what they would alone, and the connection is lost and found once."""
+
+    async def body() -> None:
+        settings = GatewaySettings(first_day=DAY, seed=7, speed=150.0, lockstep=False)
+        gateway = await start_gateway(settings)
+        try:
+            await both(gateway)
+        finally:
+            await gateway.stop()
+
+    async def both(gateway: RunningGateway) -> None:
+        desk, relay = load_desk(spec_files(["dte0_condor"]), {}, None), Relay()
+        said = {"mode": "observe", "fills": "natural"}
+        beside: list[asyncio.Task[Run]] = []
+        done: set[str] = set()
+
+        def started(_: Run) -> None:
+            options = RunOptions(store=tmp_path / "shadow.db", logs=None, sessions=None, settings=said)
+            world = relay.shadowing(fill_model("natural"))
+            beside.append(asyncio.ensure_future(execute(desk, options, world, shadows.append, lambda run, at: None)))
+
+        def watcher(run: Run, at: datetime) -> None:
+            if at >= new_york(9, 38) and "cut" not in done:
+                done.add("cut")
+                gateway.cut(1)
+            if at >= new_york(9, 52) and "stop" not in done:
+                done.add("stop")
+                run.inbox.ask(Request.STOP)
+                shadows[0].inbox.ask(Request.STOP)
+
+        shadows: list[Run] = []
+        options = RunOptions(store=tmp_path / "live.db", logs=None, sessions=None)
+        await execute(desk, options, relay.trading(free_running(gateway)), started, watcher)
+        relay.end()
+        await asyncio.wait_for(beside[0], 20)
+        assert {"cut", "stop"} == done
+        assert shadows[0].loop.reason == "stopped by the operator"
+
+    asyncio.run(asyncio.wait_for(body(), 90))
+    columns = ("strategy_id", "status", "entry_mid")
+    assert [each["strategy_id"] for each in trades(tmp_path / "live.db", *columns)] == ["dte0_condor"]
+    assert [each["strategy_id"] for each in trades(tmp_path / "shadow.db", *columns)] == ["dte0_condor"]
+    for name in ("live.db", "shadow.db"):
+        with StoreReader(tmp_path / name) as reader:
+            assert [each.data["up"] for each in reader.records((Kind.LINK,))] == [True, False, True]

@@ -1,0 +1,177 @@
+"""A new version of a bot beside the one that trades: it hears the same, sends nothing, and is compared."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from engine.cli.main import main
+from engine.record.record import Kind
+from engine.store.queries import StoreReader
+
+SPECS = Path(__file__).parents[2] / "specs"
+NEW = {
+    "put_lite": (r"vix_change: \{.*\}", "vix_change: {below: -50%}"),
+    "dte0_condor": ("delta: 0.06", "delta: 0.08"),
+}
+
+
+def run(folder: Path, *words: str) -> Result:
+    environment = {"RULEBOT_DATA": str(folder / "data")}
+    specs = [str(SPECS / f"{name}.yaml") for name in NEW]
+    arguments = ["run", "--paper", "--sim", "--store", str(folder / "s.db"), *words, *specs]
+    return CliRunner(env=environment).invoke(main, arguments)
+
+
+def asked(folder: Path, *words: str) -> Result:
+    return CliRunner(env={"RULEBOT_DATA": str(folder / "data")}).invoke(main, [*words, "--store", str(folder / "s.db")])
+
+
+def new_versions(folder: Path) -> list[str]:
+    """Write specs that differ in one line each, and return the words that run them as shadows."""
+    words = []
+    for name, (was, now) in NEW.items():
+        text, count = re.subn(was, now, (SPECS / f"{name}.yaml").read_text(encoding="utf-8"))
+        assert count == 1, name
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+        words += ["--shadow", str(folder / f"{name}.yaml")]
+    return words
+
+
+def rows(store: Path, view: str) -> list[dict[str, Any]]:
+    with StoreReader(store) as reader:
+        return [dict(row) for row in reader.view(view)]
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Result]:
+    """Return the folder of a day with shadows, and what was told of it."""
+    folder = tmp_path_factory.mktemp("shadow")
+    done = run(folder, *new_versions(folder), "--ledger", str(folder / "ledger.db"))
+    assert done.exit_code == 0, done.output
+    return folder, done
+
+
+def test_both_are_told_under_names_of_their_own(beside: tuple[Path, Result]) -> None:
+    said = beside[1].output
+    assert "beside them dte0_condor~shadow, put_lite~shadow: SHADOW of " in said
+    assert re.search(r"09:45:00  dte0_condor  entry sent: sell 5890/5900p 6035/6045c at 0.70", said)
+    assert re.search(r"09:45:00  dte0_condor~shadow  would enter: sell 5900/5910p 6030/6040c at 0.95", said)
+    assert "the shadows, of which nothing was sent" in said
+
+
+def test_they_are_kept_apart(beside: tuple[Path, Result]) -> None:
+    live, shadow = (rows(beside[0] / name, "trades") for name in ("s.db", "s-shadow.db"))
+    assert [each["strategy_id"] for each in live] == ["dte0_condor", "put_lite"]
+    assert [each["strategy_id"] for each in shadow] == ["dte0_condor"]
+    assert {each["digest"] for each in live}.isdisjoint(each["digest"] for each in shadow)
+    sent = {each["ref"] for each in rows(beside[0] / "s.db", "orders")}
+    assert all(ref.startswith("rb:s7:") for ref in sent)
+    assert all(each["ref"].startswith("rb:sh-s7:") for each in rows(beside[0] / "s-shadow.db", "orders"))
+    ledger = (beside[0] / "ledger.db").read_bytes()
+    assert b"rb:s7:" in ledger
+    assert b"rb:sh-" not in ledger
+
+
+def test_compare_says_what_differed_and_why(beside: tuple[Path, Result]) -> None:
+    told = asked(beside[0], "summary", "--compare").output
+    assert "dte0_condor over 1 session, 2026-10-21" in told
+    assert re.search(r"entries +1 +0", told)
+    assert re.search(r"entry +5905/5910p +none +vix_change +", told)
+    assert "short_put  |delta| nearest 0.06; the shadow |delta| nearest 0.08" in told
+    assert "observed, a shadow of" in told
+
+
+def test_compare_as_json(beside: tuple[Path, Result]) -> None:
+    document = json.loads(
+        asked(beside[0], "summary", "put_lite", "--compare", "--sessions", "5", "--format", "json").output
+    )
+    (found,) = document["bots"]
+    assert (found["live"]["entries"], found["shadow"]["entries"]) == (1, 0)
+    assert found["live"]["month"] == pytest.approx(21 * found["live"]["net"], abs=0.21)
+    assert found["live"]["entry_to_mid"] < 0
+    assert found["is_same_text"] is False
+    assert [(each["what"], each["rule"]) for each in found["differences"]] == [("entry", "vix_change")]
+
+
+def test_status_and_summary_of_the_shadows_say_what_they_are(beside: tuple[Path, Result]) -> None:
+    store = ("--store", str(beside[0] / "s-shadow.db"))
+    for command in ("status", "summary", "why dte0_condor"):
+        told = CliRunner().invoke(main, [*command.split(), *store]).output
+        assert "nothing was sent, and orders filled by a model (natural)" in told, command
+
+
+@pytest.mark.long
+def test_ci_what_trades_is_the_same_without_shadows(beside: tuple[Path, Result], tmp_path: Path) -> None:
+    assert run(tmp_path).exit_code == 0
+    for view in ("trades", "orders", "fills"):
+        assert rows(tmp_path / "s.db", view) == rows(beside[0] / "s.db", view)
+
+
+@pytest.mark.long
+def test_ci_a_shadow_that_fails_ends_nothing_else(
+    beside: tuple[Path, Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from engine.run.observe.link import ObservingLink
+
+    def fails(*_: object) -> None:
+        raise RuntimeError("a planted fault")
+
+    monkeypatch.setattr(ObservingLink, "_translated", fails)
+    done = run(tmp_path, *new_versions(tmp_path))
+    assert done.exit_code == 0, done.output
+    assert "the shadows have ended, what trades goes on: RuntimeError('a planted fault')" in done.output
+    assert rows(tmp_path / "s.db", "fills") == rows(beside[0] / "s.db", "fills")
+
+
+@pytest.mark.long
+def test_ci_ctrl_c_ends_both_cleanly(tmp_path: Path) -> None:
+    words = ["run", "--paper", "--sim", "--plain", "--speed", "600", "--store", str(tmp_path / "s.db")]
+    command = [sys.executable, "-m", "engine.cli.main", *words, str(SPECS / "dte0_condor.yaml")]
+    command += new_versions(tmp_path)[2:]
+    environment = {**os.environ, "RULEBOT_DATA": str(tmp_path / "data"), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "would be filled" in line:
+                process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0, "".join(lines)
+    assert not [line for line in lines if "alarm" in line]
+    for name in ("s.db", "s-shadow.db"):
+        with StoreReader(tmp_path / name) as reader:
+            (ended,) = reader.records((Kind.RUN_ENDED,))
+        assert ended.data == {"reason": "stopped by the operator", "is_clean": True}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ("--shadow", str(SPECS / "monthly_condor.yaml")),
+            "no bot 'monthly_condor' trades that it could be a shadow of",
+        ),
+        (("--shadow", str(SPECS / "put_lite.yaml"), "--exits-only"), "--shadow is beside bots that trade"),
+        (("--fills", "natural"), "--fills is for --observe and --shadow"),
+        (("--shadow", str(SPECS / "put_lite.yaml"), "--fills", "best"), "--fills is natural, mid or mid+PART"),
+        (("--observe",), "--observe, --paper and --live are runs of their own"),
+    ],
+)
+def test_misuse_is_told(words: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    done = run(tmp_path, *words)
+    assert (done.exit_code, said in done.output) == (2, True), done.output
+
+
+def test_without_shadows_there_is_nothing_to_compare(beside: tuple[Path, Result]) -> None:
+    done = CliRunner().invoke(main, ["summary", "--compare", "--store", str(beside[0] / "s-shadow.db")])
+    assert (done.exit_code, "has no shadows" in done.output) == (2, True)

@@ -1,0 +1,258 @@
+"""The broker of an observing engine: what expires, what it knows again after a start, and shares that moved."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from engine.model.contract import Contract, Option, Right, Underlying
+from engine.model.event import (
+    CommissionReport,
+    Event,
+    ExecutionReport,
+    LinkUp,
+    MarketMoved,
+    OrderReport,
+    OrdersListed,
+    PositionReport,
+)
+from engine.model.market import Board
+from engine.model.money import ZERO
+from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side, TimeInForce
+from engine.model.position import Position, PositionLeg
+from engine.model.session import session_on
+from engine.ports import Batch
+from engine.record.codec import encode
+from engine.record.record import Kind, Record
+from engine.run.backtest.fills import NATURAL
+from engine.run.observe.broker import ObservingBroker
+from engine.run.observe.link import ObservingLink
+from engine.run.observe.memory import Memory, delivered_shares
+from engine.turn.state import State
+
+DAY = date(2026, 10, 21)
+SESSION = session_on(DAY)
+NOON = datetime(2026, 10, 21, 16, 0, tzinfo=UTC)
+SPY = Underlying("SPY")
+
+
+def option(strike: int, right: Right = Right.PUT, expiry: date = DAY, trading_class: str = "SPXW") -> Option:
+    symbol = "SPY" if trading_class == "SPY" else "SPX"
+    return Option(symbol, trading_class, expiry, Decimal(strike), right)
+
+
+PUT = option(5900)
+
+
+def broker(*holds: tuple[Contract, int], at: datetime = NOON) -> ObservingBroker:
+    assert SESSION is not None
+    found = ObservingBroker(Board(), "OBSERVED", NATURAL, SESSION, now=at)
+    found.holdings = dict(holds)
+    return found
+
+
+def order(**changes: object) -> Order:
+    given = Order(
+        ref="rb:obs:000001",
+        number=1,
+        bot="one",
+        position="p",
+        purpose=Purpose.EXIT,
+        reason="target",
+        legs=(OrderLeg("short_put", PUT, Side.SELL),),
+        side=Side.BUY,
+        quantity=2,
+        kind=OrderType.LIMIT,
+        limit_price=Decimal("0.40"),
+        status=OrderStatus.WORKING,
+        order_id=7,
+        prepared_at=NOON,
+        sent_at=NOON,
+        changed_at=NOON,
+    )
+    return replace(given, **changes)  # type: ignore[arg-type]
+
+
+def remembered(*orders: Order, held: int = -2) -> ObservingBroker:
+    """Return a broker that was told of these orders, and of a position in the put, by a store."""
+    assert SESSION is not None
+    leg = PositionLeg(name="short_put", option=PUT, sign=-1, ratio=1, opened=-held)
+    position = Position(id="p", bot="one", digest="d", session=DAY, quantity=2, legs=(leg,), state="open")
+    state = State(session=SESSION, board=Board())
+    state = state._replace(
+        positions={"p": position}, orders={each.ref: each for each in orders}, live=tuple(each.ref for each in orders)
+    )
+    found = broker()
+    found.remember(Memory(state, {"SPY": 100}, (("observed.1.1.0.01", Decimal("1.30")),)), SESSION, NOON)
+    return found
+
+
+# ---------------------------------------------------------------- the clock
+
+
+@pytest.mark.parametrize(
+    ("held", "clock", "is_gone"),
+    [
+        (option(5900), "20:04:59", False),
+        (option(5900), "20:05:00", True),
+        (option(5900, expiry=date(2026, 10, 22)), "20:05:00", False),
+        (option(5900, trading_class="SPX", expiry=date(2026, 10, 20)), "13:59:59", False),
+        (option(5900, trading_class="SPX", expiry=date(2026, 10, 20)), "14:00:00", True),
+        (option(5900, trading_class="SPX"), "20:05:00", False),
+        (option(5900, expiry=date(2026, 10, 20)), "13:31:00", True),
+    ],
+)
+def test_what_has_expired_leaves_when_an_account_loses_it(held: Option, clock: str, is_gone: bool) -> None:
+    assert SESSION is not None
+    at = datetime.fromisoformat(f"2026-10-21T{clock}+00:00")
+    told = list(broker((held, -1), at=at).step(SESSION, at))
+    assert told == ([PositionReport(at, held, ZERO, ZERO)] if is_gone else [])
+
+
+def test_orders_of_the_day_end_with_it_and_others_stay() -> None:
+    assert SESSION is not None
+    found = remembered(order(), order(ref="rb:obs:000002", number=2, time_in_force=TimeInForce.GTC))
+    list(found.step(SESSION, SESSION.close))
+    assert list(found.working) == ["rb:obs:000002"]
+
+
+def test_something_is_due_when_the_day_turns_and_when_an_order_may_fill() -> None:
+    assert SESSION is not None
+    found = broker()
+    assert found.due_at(NOON) == SESSION.close
+    assert found.due_at(SESSION.close) == SESSION.close + timedelta(minutes=5)
+    assert found.due_at(SESSION.close + timedelta(minutes=5)) is None
+    found.submit(order())
+    assert found.due_at(NOON) == NOON + timedelta(seconds=1)
+
+
+# ---------------------------------------------------------------- memory
+
+
+def test_what_is_held_and_at_work_is_known_again() -> None:
+    found = remembered(order())
+    assert found.holdings == {PUT: -2, SPY: 100}
+    told = list(found.stands(NOON))
+    assert isinstance(told[0], CommissionReport)
+    assert isinstance(told[1], OrderReport)
+    assert (told[1].ref, told[1].status and told[1].status.value) == ("rb:obs:000001", "Submitted")
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [
+        ({"status": OrderStatus.CANCELLING}, "Cancelled"),
+        ({"leg_filled": (2,)}, "Filled"),
+        ({"status": OrderStatus.SENDING}, "Submitted"),
+        ({"status": OrderStatus.UNKNOWN}, "Submitted"),
+        ({"sent_at": NOON - timedelta(days=1)}, "Cancelled"),
+        ({"sent_at": NOON - timedelta(days=1), "time_in_force": TimeInForce.GTC}, "Submitted"),
+    ],
+)
+def test_how_an_order_stands_after_a_start(changes: dict[str, object], status: str) -> None:
+    (told,) = [each for each in remembered(order(**changes)).stands(NOON) if isinstance(each, OrderReport)]
+    assert told.status is not None
+    assert told.status.value == status
+
+
+def test_an_order_that_was_never_sent_is_not_at_work() -> None:
+    assert remembered(order(status=OrderStatus.PREPARED)).working == {}
+
+
+def test_what_expired_while_nobody_looked_is_not_held() -> None:
+    assert SESSION is not None
+    found = remembered()
+    late = SESSION.close + timedelta(minutes=6)
+    state = State(session=SESSION, board=Board())
+    leg = PositionLeg(name="short_put", option=PUT, sign=-1, ratio=1, opened=2)
+    position = Position(id="p", bot="one", digest="d", session=DAY, quantity=2, legs=(leg,), state="open")
+    found.remember(Memory(state._replace(positions={"p": position}), {}, ()), SESSION, late)
+    assert found.holdings == {}
+
+
+@pytest.mark.parametrize(
+    ("right", "sign", "how", "shares"),
+    [
+        (Right.PUT, -1, "assigned", 200),
+        (Right.CALL, -1, "assigned", -200),
+        (Right.PUT, 1, "exercised", -200),
+        (Right.CALL, 1, "exercised", 200),
+    ],
+)
+def test_shares_that_options_moved_are_counted(right: Right, sign: int, how: str, shares: int) -> None:
+    leg = PositionLeg(name="leg", option=option(550, right, trading_class="SPY"), sign=sign, ratio=1, opened=2)
+    position = Position(id="p", bot="one", digest="d", session=DAY, quantity=2, legs=(leg,), state="open")
+    data = encode(position)
+    assert isinstance(data, dict)
+    held = [Record(NOON, Kind.POSITION, "one", "p", data)]
+    settled = [Record(NOON, Kind.SETTLEMENT, "one", "p", {"leg": "leg", "quantity": 2, "how": how})]
+    assert delivered_shares(settled, held) == {"SPY": shares}
+
+
+# ---------------------------------------------------------------- the link
+
+
+class Told:
+    """A link that tells what it was given."""
+
+    account, is_lockstep, is_up = "U1", False, True
+
+    def __init__(self, *events: Event) -> None:
+        self._events = events
+
+    async def connect(self) -> Batch:
+        return Batch(NOON, self._events)
+
+    async def next(self, until: datetime | None) -> Batch:
+        return Batch(NOON, self._events)
+
+    async def close(self) -> None:
+        return
+
+
+def up(**changes: object) -> LinkUp:
+    given = LinkUp(
+        at=NOON, account="U1", client_id=9, next_order_id=50, order_refs=("theirs",), positions=((PUT, Decimal(-5)),)
+    )
+    return replace(given, **changes)  # type: ignore[arg-type]
+
+
+def heard(*events: Event, holds: tuple[tuple[Contract, int], ...] = ()) -> list[Event]:
+    link = ObservingLink(Told(*events), broker(*holds))
+    return list(asyncio.run(link.connect()).events)
+
+
+def execution() -> ExecutionReport:
+    return ExecutionReport(
+        at=NOON, exec_id="1.01", ref="", order_id=1, perm_id=1, client_id=9, option=PUT, is_combo=False, is_buy=True,
+        quantity=Decimal(1), price=Decimal(1), executed_at=NOON,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "theirs",
+    [
+        execution,
+        lambda: CommissionReport(NOON, "1.01", Decimal(1)),
+        lambda: PositionReport(NOON, PUT, Decimal(-5), ZERO),
+        lambda: OrdersListed(NOON, frozenset(("theirs",))),
+    ],
+)
+def test_what_others_do_in_the_account_is_not_heard(theirs: Callable[[], Event]) -> None:
+    assert heard(theirs(), MarketMoved(NOON)) == [MarketMoved(NOON)]
+
+
+def test_at_a_connection_the_books_are_its_own() -> None:
+    (told,) = heard(up(), holds=((option(5800), -1),))
+    assert isinstance(told, LinkUp)
+    assert (told.order_refs, told.positions, told.next_order_id) == ((), ((option(5800), Decimal(-1)),), 50)
+
+
+def test_shares_of_the_account_count_with_its_own() -> None:
+    report = PositionReport(NOON, SPY, Decimal(300), Decimal(500))
+    told = heard(report, up(), holds=((SPY, 100),))
+    assert [each.quantity for each in told if isinstance(each, PositionReport)] == [Decimal(400)]
+    assert [each.positions for each in told if isinstance(each, LinkUp)] == [((SPY, Decimal(400)),)]
