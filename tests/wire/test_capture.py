@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from ib_async import IB, Contract, LimitOrder
 
 from engine.cli.main import main
+from engine.run.given import asking
 from engine.run.given.chain import Chain, read_chain
 from engine.run.given.market import captured
 from engine.sim.gateway.embed import start_gateway
@@ -94,6 +95,28 @@ def test_ib_async_reads_the_numbers_of_the_file() -> None:
     in_time(reads())
 
 
+def test_faults_come_over_a_given_market_too(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text('{"faults": [{"kind": "halt", "at": "09:31:00", "seconds": 60, "symbol": "SPY"}]}')
+    given = captured([EXAMPLE])
+
+    async def reads() -> None:
+        settings = GatewaySettings(first_day=given.market.day, faults_file=plan)
+        running = await start_gateway(settings, market=GivenMarket(given.market))
+        ib = await connect(running.port)
+        (spy,) = await ib.qualifyContractsAsync(Contract(secType="STK", symbol="SPY", exchange="SMART", currency="USD"))
+        ticker = ib.reqMktData(spy)
+        halted = []
+        for _ in range(190):
+            await ib.reqCurrentTimeAsync()
+            halted.append(ticker.halted)
+        assert (halted[100], halted[150], halted[-1]) == (0, 1, 0)
+        ib.disconnect()
+        await running.stop()
+
+    in_time(reads())
+
+
 @contextmanager
 def served(*words: str) -> Iterator[int]:
     """Yield the port of a `rulebot gateway` in a process of its own."""
@@ -159,6 +182,13 @@ def test_misuse_is_told(words: list[str], code: int, said: str, tmp_path: Path) 
     done = CliRunner().invoke(main, ["capture", *words, "--out", str(tmp_path / "out")])
     assert (done.exit_code, said in done.output) == (code, True), done.output
     assert not (tmp_path / "out").exists()
+
+
+def test_a_day_without_a_session_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "session_on", lambda day: None)
+    done = CliRunner().invoke(main, ["capture", "--sim", "--symbol", "SPX", "--out", str(tmp_path)])
+    assert (done.exit_code, list(tmp_path.iterdir())) == (3, [])
+    assert "the exchange is closed on 2026-10-21" in done.output
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from engine.model.contract import Contract, Option, Right, Underlying, product
 from engine.model.errors import BrokerError, MisuseError
 from engine.model.facts import EventCalendar, Listing
-from engine.model.session import at_exchange_time
+from engine.model.session import at_exchange_time, exchange_date, session_on
 from engine.model.values import dataclass
 from engine.run.connecting import first_batch
 from engine.run.desk import Desk
@@ -93,6 +93,8 @@ async def _until(visit: Visit, clock: time | None) -> None:
 
 async def _captured(visit: Visit, asked: Asked) -> Chain:
     began = visit.at
+    if session_on(today := exchange_date(began)) is None:
+        raise BrokerError(f"the exchange is closed on {today}: no chain is of that day", "ask on a trading day")
     listings = await _listings(visit, asked)
     seen: dict[Contract, Values] = {}
     under = Underlying(asked.symbol)
