@@ -74,7 +74,8 @@ def capture(**options: Any) -> None:
         return
     for each in told:
         took = f", in {each['seconds']:g} s" if each["seconds"] else ""
-        click.echo(f" {each['file']}: {each['symbol']} {each['spot']}, {each['options']} options{took}")
+        spot = "without a price" if each["spot"] is None else f"{each['spot']:.2f}"
+        click.echo(f" {each['file']}: {each['symbol']} {spot}, {each['options']} options{took}")
 
 
 def _check(options: Mapping[str, Any]) -> None:
