@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +15,6 @@ from engine.model.errors import MisuseError, StoreError
 if TYPE_CHECKING:
     from engine.run.given.chain import Chain
 
-INTO_THE_DAY = timedelta(hours=1)
 _OF_A_GATEWAY = ("trading_class", "expiries", "within", "settings")
 
 
@@ -76,7 +74,8 @@ def capture(**options: Any) -> None:
         return
     for each in told:
         took = f", in {each['seconds']:g} s" if each["seconds"] else ""
-        click.echo(f" {each['file']}: {each['symbol']} {each['spot']}, {each['options']} options{took}")
+        spot = "without a price" if each["spot"] is None else f"{each['spot']:.2f}"
+        click.echo(f" {each['file']}: {each['symbol']} {spot}, {each['options']} options{took}")
 
 
 def _check(options: Mapping[str, Any]) -> None:
@@ -105,6 +104,7 @@ def _recorded(options: Mapping[str, Any]) -> "list[Chain]":
     from engine.run.given.captured import chains_at
     from engine.run.given.market import files_of
     from engine.run.given.recorded import read_day
+    from engine.run.looking.visit import INTO_THE_DAY
 
     recorded = read_day(files_of(options["what"], options["store"]), 1)
     day, clock = recorded.day.day, options["clock"]

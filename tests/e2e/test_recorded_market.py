@@ -39,6 +39,7 @@ def decisions(tape: Path, *, until_close: bool = False) -> list[str]:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_all_shipped_bots_do_what_they_did(tmp_path: Path) -> None:
     first = recorded(tmp_path / "a", list(SHIPPED))
     again = recorded(tmp_path / "b", list(SHIPPED), given_by(str(first)).market)

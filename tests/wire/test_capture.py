@@ -15,7 +15,8 @@ from click.testing import CliRunner
 from ib_async import IB, Contract, LimitOrder
 
 from engine.cli.main import main
-from engine.run.given.chain import Chain, read_chain
+from engine.run.given import asking
+from engine.run.given.chain import read_chain
 from engine.run.given.market import captured
 from engine.sim.gateway.embed import start_gateway
 from engine.sim.gateway.settings import GatewaySettings
@@ -94,6 +95,28 @@ def test_ib_async_reads_the_numbers_of_the_file() -> None:
     in_time(reads())
 
 
+def test_faults_come_over_a_given_market_too(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    plan.write_text('{"faults": [{"kind": "halt", "at": "09:31:00", "seconds": 60, "symbol": "SPY"}]}')
+    given = captured([EXAMPLE])
+
+    async def reads() -> None:
+        settings = GatewaySettings(first_day=given.market.day, faults_file=plan)
+        running = await start_gateway(settings, market=GivenMarket(given.market))
+        ib = await connect(running.port)
+        (spy,) = await ib.qualifyContractsAsync(Contract(secType="STK", symbol="SPY", exchange="SMART", currency="USD"))
+        ticker = ib.reqMktData(spy)
+        halted = []
+        for _ in range(190):
+            await ib.reqCurrentTimeAsync()
+            halted.append(ticker.halted)
+        assert (halted[100], halted[150], halted[-1]) == (0, 1, 0)
+        ib.disconnect()
+        await running.stop()
+
+    in_time(reads())
+
+
 @contextmanager
 def served(*words: str) -> Iterator[int]:
     """Yield the port of a `rulebot gateway` in a process of its own."""
@@ -117,17 +140,8 @@ def test_a_chain_that_is_served_is_captured_again_as_it_was(tmp_path: Path) -> N
     (file,) = tmp_path.glob("*.json")
     first, again = (read_chain(each.read_text(), "a") for each in (EXAMPLE, file))
     assert again.at.date() == first.at.date()
-    assert whole(replace(again, at=first.at, seconds=first.seconds)) == whole(first)
+    assert replace(again, at=first.at, seconds=first.seconds) == first
     assert json.loads(done.output)["captures"][0]["options"] == len(first.options)
-
-
-def whole(chain: Chain) -> Chain:
-    """Return a chain without what is asked for by generic ticks alone."""
-    options = {
-        each: {name: value for name, value in row.items() if name != "open_interest"}
-        for each, row in chain.options.items()
-    }
-    return replace(chain, options=options)
 
 
 def test_one_of_our_own_simulated_market(tmp_path: Path) -> None:
@@ -159,6 +173,13 @@ def test_misuse_is_told(words: list[str], code: int, said: str, tmp_path: Path) 
     done = CliRunner().invoke(main, ["capture", *words, "--out", str(tmp_path / "out")])
     assert (done.exit_code, said in done.output) == (code, True), done.output
     assert not (tmp_path / "out").exists()
+
+
+def test_a_day_without_a_session_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "session_on", lambda day: None)
+    done = CliRunner().invoke(main, ["capture", "--sim", "--symbol", "SPX", "--out", str(tmp_path)])
+    assert (done.exit_code, list(tmp_path.iterdir())) == (3, [])
+    assert "the exchange is closed on 2026-10-21" in done.output
 
 
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:

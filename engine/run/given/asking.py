@@ -10,7 +10,8 @@ from pathlib import Path
 from engine.model.contract import Contract, Option, Right, Underlying, product
 from engine.model.errors import BrokerError, MisuseError
 from engine.model.facts import EventCalendar, Listing
-from engine.model.session import at_exchange_time
+from engine.model.market import Extra
+from engine.model.session import at_exchange_time, exchange_date, session_on
 from engine.model.values import dataclass
 from engine.run.connecting import first_batch
 from engine.run.desk import Desk
@@ -93,23 +94,25 @@ async def _until(visit: Visit, clock: time | None) -> None:
 
 async def _captured(visit: Visit, asked: Asked) -> Chain:
     began = visit.at
+    if session_on(today := exchange_date(began)) is None:
+        raise BrokerError(f"the exchange is closed on {today}: no chain is of that day", "ask on a trading day")
     listings = await _listings(visit, asked)
     seen: dict[Contract, Values] = {}
     under = Underlying(asked.symbol)
     levels = list(dict.fromkeys((under, *map(Underlying, COMPANIONS))))
-    await _stream(visit, levels, seen)
+    await _stream(visit, levels, asked.symbol, seen)
     spot = spot_of(seen.get(under, {}))
     if spot is None:
         trouble = visit.feed.troubles.get(under)
         raise BrokerError(f"no price of {asked.symbol} came" + (f": {trouble}" if trouble else ""))
     options = _near(listings, asked.expiries, spot, asked.within)
-    room = max(visit.line_limit - 1, 1)
+    room = visit.line_limit - 1
     for first in range(0, len(options), room):
-        await _stream(visit, [*options[first : first + room], under], seen)
+        await _stream(visit, [*options[first : first + room], under], asked.symbol, seen)
     quoted = {each: seen[each] for each in options if each in seen}
     if not quoted:
         raise BrokerError(f"none of {len(options)} options of {asked.symbol} had a quote", _why(visit, options))
-    visit.watch(())
+    visit.feed.watch(())
     return Chain(
         at=visit.at,
         seconds=(visit.at - began).total_seconds(),
@@ -154,9 +157,9 @@ def _near(listings: Sequence[Listing], expiries: Sequence[date], spot: float, wi
     return sorted(options, key=option_order)
 
 
-async def _stream(visit: Visit, contracts: Sequence[Contract], seen: dict[Contract, Values]) -> None:
-    """Stream these until each has all that it will have, and keep what came last."""
-    visit.watch(contracts)
+async def _stream(visit: Visit, contracts: Sequence[Contract], symbol: str, seen: dict[Contract, Values]) -> None:
+    """Stream these, with what is counted of the symbol, until each has its price, and keep what came last."""
+    visit.feed.watch(contracts, frozenset({(symbol, Extra.COUNTS), (symbol, Extra.OPTION_VOLUME)}))
     for _ in range(PATIENCE if visit.is_in_hours else CLOSED_PATIENCE):
         await visit.pass_time()
         if all(_is_complete(visit, each) for each in contracts):

@@ -24,9 +24,11 @@ _RIGHTS = {right.letter: right for right in Right}
 
 def values_of(row: Sequence[float], names: Sequence[str], wanted: Sequence[str]) -> Values:
     """Return the values of a row that are not missing; `names` are its columns."""
-    known = {name: value for name, value in zip(names, row, strict=True) if name in wanted and not isnan(value)}
-    counts = {name: known[name] for name in COUNTS if name in known}
-    return {name: int(value) if name in counts else value for name, value in known.items()}
+    return {
+        name: int(value) if name in COUNTS else value
+        for name, value in zip(names, row, strict=True)
+        if name in wanted and not isnan(value)
+    }
 
 
 # ---------------------------------------------------------------- from a recorded day

@@ -198,7 +198,7 @@ def _made(story: _Story, past: Past) -> GivenDay:
         contracts=tuple(known.values()),
         at=at[order],
         rows=rows[np.array(story.places, dtype=np.int64)[order]],
-        values=np.array(story.values).reshape(-1, len(Column))[order],
+        values=np.frombuffer(story.values).reshape(-1, len(Column))[order],
         classes=classes(listings, known),
         halts=tuple(story.halts),
         daily=past.daily(),

@@ -9,7 +9,7 @@ import numpy as np
 from engine.model.session import Session, exchange_date
 from engine.sim.instrument import Instrument, SecType
 from engine.sim.market.bars import DAY_SECONDS, bar_edges, starts_within
-from engine.sim.market.given import Column, Floats, GivenDay
+from engine.sim.market.given import Column, Floats, GivenDay, Ints
 from engine.sim.seams import Bar
 
 IMPLIED = "OPTION_IMPLIED_VOLATILITY"
@@ -37,7 +37,7 @@ class GivenBars:
         if seconds >= DAY_SECONDS:
             every = self._daily(found, what, now)
         else:
-            every = self._within(found, what, seconds, now)
+            every = self._within(found, what, seconds, first, now)
         return starts_within(every, first, last, first_day, last_day)
 
     def level(self, row: int, at: datetime) -> float | None:
@@ -68,13 +68,14 @@ class GivenBars:
 
     # ------------------------------------------------------------ within the session
 
-    def _within(self, found: Instrument, what: str, seconds: int, now: datetime) -> list[Bar]:
-        """Return the finished bars that are given, and make those that are not."""
+    def _within(self, found: Instrument, what: str, seconds: int, first: datetime, now: datetime) -> list[Bar]:
+        """Return the finished bars that are given, and make those from `first` on that are not."""
         given: Sequence[Bar] = ()
         if what == "TRADES" and not found.is_option:
             given = self._day.intraday.get((found.symbol, seconds), ())
         known = {each.at: each for each in given if _ends(each, seconds) <= now}
-        edges = bar_edges(self._session, seconds)
+        since = (first - self._session.open).total_seconds()
+        edges = [each for each in bar_edges(self._session, seconds) if each >= since]
         made = {each.at: each for each in self._made(found, what, edges, now)}
         both = {**made, **known}
         opened = self._opened.get(found.con_id)
@@ -88,36 +89,37 @@ class GivenBars:
     def _made(self, found: Instrument, what: str, edges: list[int], now: datetime) -> list[Bar]:
         """Return the bars between these seconds since the open, as far as something was quoted in them."""
         row = self._row_of.get(found.con_id)
-        if row is None or not self._entries[row].size or now < self._session.open or not _is_shown(found, what):
+        until = int((min(now, self._session.close) - self._session.open).total_seconds())
+        if row is None or not self._entries[row].size or not edges or until < edges[0] or not _is_shown(found, what):
             return []
-        until = min(int((now - self._session.open).total_seconds()), self._session.minutes * 60)
-        low, high, price = self._series(row, what, until)
-        volume = self._by_second(row, Column.VOLUME, until)
+        seconds = np.arange(max(edges[0] - 1, 0), until + 1)
+        low, high, price = self._series(row, what, seconds)
+        volume = self._by_second(row, Column.VOLUME, seconds)
         bars = []
         for start, end in pairwise(edges):
             if start > until:
                 break
-            part = slice(start, min(end if end == edges[-1] else end - 1, until) + 1)
+            last = min(end if end == edges[-1] else end - 1, until)
+            part = slice(start - seconds[0], last - seconds[0] + 1)
             if (bar := _bar(low[part], high[part], price[part], what)) is None:
                 continue
             traded = _increase(volume, part) if what == "TRADES" else 0
             bars.append(bar._replace(at=self._session.open + timedelta(seconds=start), volume=traded))
         return bars
 
-    def _by_second(self, row: int, column: Column, until: int) -> Floats:
-        """Return what stood at each second of the session up to `until`."""
+    def _by_second(self, row: int, column: Column, seconds: Ints) -> Floats:
+        """Return what stood at these seconds of the session."""
         entries = self._entries[row]
-        at = np.arange(until + 1, dtype=np.float64) + self._session.open.timestamp()
-        places = np.searchsorted(self._day.at[entries], at, side="right") - 1
+        places = np.searchsorted(self._day.at[entries], seconds + self._session.open.timestamp(), side="right") - 1
         known = np.concatenate((self._day.values[entries, column], [np.nan]))  # the place before all is -1
         return known[places]
 
-    def _series(self, row: int, what: str, until: int) -> tuple[Floats, Floats, Floats]:
+    def _series(self, row: int, what: str, seconds: Ints) -> tuple[Floats, Floats, Floats]:
         """Return what lows, highs, and opens and closes are taken from, by second."""
         if what not in _SIDES:
-            price = self._by_second(row, Column.IV if what == IMPLIED else Column.LAST, until)
+            price = self._by_second(row, Column.IV if what == IMPLIED else Column.LAST, seconds)
             return price, price, price
-        bid, ask = self._by_second(row, Column.BID, until), self._by_second(row, Column.ASK, until)
+        bid, ask = self._by_second(row, Column.BID, seconds), self._by_second(row, Column.ASK, seconds)
         bid = np.where(np.isnan(bid) & ~np.isnan(ask), 0.0, bid)
         if what == "BID_ASK":
             return bid, ask, bid

@@ -161,6 +161,19 @@ def test_minute_bars_are_made_of_what_was_quoted() -> None:
     assert (today.at, *today[1:5]) == (DAY, 6000.0, 6004.0, 5998.0, 6001.0)
 
 
+def test_the_last_bars_are_the_same_when_they_alone_are_asked_for() -> None:
+    moves = [level(each, 6000.0 + each % 70, volume=10.0 * each) for each in range(0, 600, 7)]
+    market = GivenMarket(day(*moves))
+    market.advance(at(590))
+    whole = bars(market, SPX.con_id)
+    for first, count in ((at(480), 2), (at(481), 1), (at(60), 9), (at(580), 0)):
+        found = market.bars(
+            SPX.con_id, what="TRADES", bar_seconds=60, first=first, last=SESSION.close, regular_hours=True
+        )
+        assert found == whole[len(whole) - count :]
+    assert sum(each.volume for each in whole) == 5880
+
+
 def test_bars_of_quotes_and_of_volatility() -> None:
     market = GivenMarket(
         day(quote(0, PUT, 4.0, 4.2), quote(30, PUT, nan, 4.0), level(0, 6000.0, iv=0.11), level(30, 6001.0, iv=0.12))
