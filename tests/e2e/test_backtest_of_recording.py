@@ -1,4 +1,4 @@
-"""A simulated day over the wire, and the same bots over its recording: the same entries and exits, for the same reasons.
+"""A simulated day over the wire, and its recording lived through by the same bots: entered and left alike.
 
 A recording holds what was streamed for what was held, and fills are those of a model: where they differ, so does what
 follows. The day of seed 7 is one on which they do not.
