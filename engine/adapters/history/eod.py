@@ -11,17 +11,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.adapters.history.chain import chain_rows, session_day
+from engine.adapters.history.chain_rows import chain_rows
 from engine.adapters.history.csv_days import CsvDays
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
 from engine.adapters.history.finding import refusal, refused, told
 from engine.adapters.history.greek_units import in_our_units
 from engine.adapters.history.missing import day_of_name, missing_sessions, parse_day
-from engine.adapters.history.parity import with_parity
+from engine.adapters.history.parity import parity, replaced, with_parity
 from engine.adapters.history.rows import Rows, renamed
+from engine.adapters.history.sessions import session_day
 from engine.adapters.history.table import Whole, header_of, parquet_file, read_csv, read_parquet, reading
 from engine.adapters.history.vendor import NAMES, VendorTable, fits
+from engine.adapters.history.vix import vix_of
 from engine.model.contract import product
 from engine.model.errors import MisuseError, StoreError
 from engine.model.session import Session, session_on
@@ -80,6 +82,7 @@ class EodSource:
     def gaps(self, first: date, last: date) -> Sequence[Finding]:
         """Return sessions that are missing, days that are none with whose quotes they repeat, and torn files."""
         found = [told(self.path.name, 0, f"there is no time of day; quotes stand {self._stands()}")]
+        found.append(told(self.path.name, 0, "the VIX of a chain of SPX is computed from it, by its formula"))
         for finding in missing_sessions(self.path.name, self._all(first, last), first, last):
             day = day_of_name(finding.text)
             repeats = self._repeats(day) if day is not None and session_on(day) is None else ""
@@ -150,7 +153,7 @@ class EodSource:
             findings=findings,
             settled=self.background.settled(table.symbol, day, product(table.symbol).same_day_class),
         )
-        return with_parity(found, table.file, level)
+        return with_index(with_parity(found, table.file, level))
 
     def _against_before(self, rows: Rows, day: date) -> Iterable[Finding]:
         """Compare with the day before: the same quotes are stale; most contracts gone, or a split, is told."""
@@ -188,6 +191,17 @@ class EodSource:
     def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
         """Return the closes of the volatility index from the daily files."""
         return self.background.implied(symbol, before, count)
+
+
+def with_index(day: HistoryDay) -> HistoryDay:
+    """Return a session of SPX with the VIX of its chain, which such files do not bring."""
+    if "SPX" not in day.levels or "VIX" in day.levels:
+        return day
+    found = parity(day)
+    index = vix_of(day, 0.0 if found is None else found[1])
+    if index is None:
+        return day
+    return replaced(day, levels={**day.levels, "VIX": np.array([index])})
 
 
 def _files(path: Path) -> list[Path]:

@@ -99,7 +99,23 @@ def test_a_snapshot_is_read_with_both_classes(tmp_path: Path) -> None:
         assert getattr(day, name)[0, place] == expected[theirs]
     assert day.findings == ()
     told = source.gaps(DAYS[0], DAYS[-1])
-    assert [each.text for each in told] == ["there is no time of day; quotes stand 15 min before the close"]
+    assert [each.text for each in told] == [
+        "there is no time of day; quotes stand 15 min before the close",
+        "the VIX of a chain of SPX is computed from it, by its formula",
+    ]
+
+
+def test_the_vix_of_a_chain_is_computed_from_it(tmp_path: Path) -> None:
+    expiries = (date(2019, 7, 15), date(2019, 7, 22))
+    rows = [
+        line(DAYS[0], strike, right, expires)
+        for expires in expiries
+        for strike in range(2400, 3300, 5)
+        for right in ("call", "put")
+    ]
+    (tmp_path / "SPX_20190619.csv").write_text(text_of(rows))
+    day = open_source(str(tmp_path)).day(DAYS[0])
+    assert day.levels["VIX"][0] == pytest.approx(15.0, abs=0.1)
 
 
 def test_the_time_of_a_snapshot_can_be_given(tmp_path: Path) -> None:
