@@ -27,7 +27,7 @@ def texts(findings: object) -> list[str]:
 
 
 def test_the_snapshots_of_2019_have_their_holiday_gaps_and_expired_series() -> None:
-    source = open_source(f"snapshots:{DATA}/open/chains/spx_2019")
+    source = open_source(f"snapshots:{DATA}/open/chains/spx_2019?stands=0")
     days = source.dates(FIRST, LAST)
     assert (len(days), date(2019, 5, 27) in days) == (36, False)
     gaps = source.gaps(FIRST, LAST)
@@ -50,7 +50,7 @@ def test_figures_of_the_snapshots_hold() -> None:
 
 
 def test_spy_of_2025_is_judged_by_its_values() -> None:
-    source = open_source(f"eod:{DATA}/limited/chains/spy_2025_eod_dte25_65.csv.gz")
+    source = open_source(f"eod:{DATA}/limited/chains/spy_2025_eod_dte25_65.csv.gz?stands=0")
     for day in source.dates(FIRST, LAST):
         found = source.day(day)
         told = texts(found.findings)
@@ -62,14 +62,14 @@ def test_spy_of_2025_is_judged_by_its_values() -> None:
 
 
 def test_spxw_of_2018_tells_of_its_two_times() -> None:
-    source = open_source(f"eod:{DATA}/limited/chains/spxw_2018_eom.csv.gz")
+    source = open_source(f"eod:{DATA}/limited/chains/spxw_2018_eom.csv.gz?stands=0")
     told = [text for day in source.dates(FIRST, LAST) for text in texts(source.day(day).findings)]
     assert sum("quotes and level are of other times" in text for text in told) >= 2
     assert any("theta is a year" in text for text in told)
 
 
 def test_spy_of_2021_tells_of_contracts_that_go() -> None:
-    source = open_source(f"eod:{DATA}/open/chains/spy_2021_liquid20.csv")
+    source = open_source(f"eod:{DATA}/open/chains/spy_2021_liquid20.csv?stands=0")
     told = [text for day in source.dates(FIRST, LAST) for text in texts(source.day(day).findings)]
     assert sum("that have not expired are there" in text for text in told) > 50
 
