@@ -24,7 +24,7 @@ _SLACK = 0.3
 
 def measure(data: Path) -> list[Figure]:
     """Return the figures of the snapshots of 2019."""
-    source = open_source(f"snapshots:{data / 'open' / 'chains' / 'spx_2019'}")
+    source = open_source(f"snapshots:{data / 'open' / 'chains' / 'spx_2019'}?stands=0")
     official = {row["date"]: row for row in csv.DictReader((data / "open/chains/spx_2019_index.csv").open())}
     off: list[float] = []
     deltas = []
@@ -89,10 +89,10 @@ def _deviation(price: Columns, forward: Columns, strike: Columns, discount: Colu
 
 
 SOURCES = (
-    ("SPX 2019, snapshots", "snapshots:open/chains/spx_2019"),
-    ("SPY 2021, twenty contracts a day", "eod:open/chains/spy_2021_liquid20.csv"),
-    ("SPXW January 2018, end of day", "eod:limited/chains/spxw_2018_eom.csv.gz"),
-    ("SPY January 2025, end of day", "eod:limited/chains/spy_2025_eod_dte25_65.csv.gz"),
+    ("SPX 2019, snapshots", "snapshots:open/chains/spx_2019?stands=0"),
+    ("SPY 2021, twenty contracts a day", "eod:open/chains/spy_2021_liquid20.csv?stands=0"),
+    ("SPXW January 2018, end of day", "eod:limited/chains/spxw_2018_eom.csv.gz?stands=0"),
+    ("SPY January 2025, end of day", "eod:limited/chains/spy_2025_eod_dte25_65.csv.gz?stands=0"),
     ("Lean minutes of GOOG", "lean:open/lean?symbol=goog"),
     ("Lean minutes of SPX and SPXW", "lean:open/lean?symbol=spx"),
     ("Lean minutes of TWX", "lean:open/lean?symbol=twx"),

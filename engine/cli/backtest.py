@@ -2,27 +2,23 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.past_options import DAY, asked_cash, asked_fills, cores, day_of, session_range, write_file
 from engine.cli.paths import SPECS
 from engine.model.errors import MisuseError, StoreError
 
 if TYPE_CHECKING:
-    from engine.adapters.history.day import Source
-    from engine.run.backtest.fills import FillModel
     from engine.run.backtest.results import Results
     from engine.run.backtest.run import BacktestOptions, Told
     from engine.run.desk import Desk
 
-DAY = click.DateTime(["%Y-%m-%d"])
 PROBLEMS = 1
-FIRST, LAST = date(1980, 1, 1), date(2100, 1, 1)
 
 
 @click.command("backtest", short_help="Run bots over past sessions.")
@@ -104,7 +100,7 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
         from engine.run.backtest.report.page import report_page
         from engine.run.backtest.report.whys import whys_of
 
-        _write(options["out"], report_page(document(results), whys_of(asked.store, results.trades)))
+        write_file(options["out"], report_page(document(results), whys_of(asked.store, results.trades)))
     if options["form"] == "json":
         click.echo(text_of(results), nl=False)
         return
@@ -136,14 +132,7 @@ def _compare(files: tuple[Path, ...], out: Path) -> None:
         found[file.stem if are_apart else str(file)] = (
             read_document(file) if is_json else document(read_results(file, str(file)))
         )
-    _write(out, comparison_page(found))
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error
+    write_file(out, comparison_page(found))
 
 
 def _check_look_ahead(desk: "Desk", asked: "BacktestOptions") -> None:
@@ -217,51 +206,6 @@ def _asked(options: dict[str, Any]) -> "BacktestOptions":
         workers=options["workers"] or cores(),
         resumes=options["resume"],
     )
-
-
-def session_range(source: "Source", name: str, first: date | None, last: date | None) -> tuple[date, date]:
-    """Return the first and last session meant: those of the data where none is named. Raises: MisuseError."""
-    days = source.dates(first or FIRST, last or LAST)
-    if not days:
-        raise MisuseError(f"{name} has no session in that time")
-    return first or days[0], last or days[-1]
-
-
-def asked_fills(text: str) -> "FillModel":
-    """Return the fill model of the words, or of the entries that a store holds. Raises: MisuseError, StoreError."""
-    from engine.run.backtest.fills import fill_model
-
-    kind, _, store = text.partition(":")
-    if kind != "from" or not store:
-        return fill_model(text)
-    from engine.run.backtest.calibrate import calibrated
-    from engine.store.place import place_of
-
-    place = place_of(store)
-    return calibrated(place, str(place))
-
-
-def day_of(found: datetime | None) -> date | None:
-    """Return the day of an option."""
-    return None if found is None else found.date()
-
-
-def asked_cash(text: str) -> Decimal:
-    """Return an amount of dollars. Raises: MisuseError."""
-    try:
-        found = Decimal(text.replace(",", "").removeprefix("$"))
-    except InvalidOperation as error:
-        raise MisuseError(f"--cash is an amount of dollars, is '{text}'") from error
-    if not found.is_finite() or found <= 0:
-        raise MisuseError(f"--cash is an amount of dollars above 0, is '{text}'")
-    return found
-
-
-def cores() -> int:
-    """Return how many processors this machine has."""
-    import os
-
-    return os.cpu_count() or 1
 
 
 def _new_store(first: date, last: date) -> Path:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from engine.cli.backtest import DAY, asked_cash, asked_fills, cores, day_of, session_range
+from engine.cli.past_options import DAY, asked_cash, asked_fills, cores, day_of, session_range
 from engine.model.errors import MisuseError
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ SORTED = ("sharpe", "net", "expectancy", "win_rate", "max_drawdown")
     type=click.Path(dir_okay=False, path_type=Path),
     help="Keep each variant in this file (JSON Lines) as it comes; the same command goes on with it.",
 )
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with heat maps.")
 @click.option("--sort", type=click.Choice(SORTED), default="sharpe", show_default=True, help="What comes first.")
 @click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="Variants that are shown.")
 @click.option(
@@ -82,6 +83,8 @@ def sweep(spec: Path, **options: Any) -> None:
         found = run_sweep(texts, terms, runs, told, kept, workers)
     walked = None if parts is None else _walk(found, *parts, options["purge"])
     _show(found, axes, walked, options)
+    if options["html"] is not None:
+        _write_page(spec, found, axes, walked, options)
     if any(each.problem for each in found):
         raise click.exceptions.Exit(1)
 
@@ -171,6 +174,23 @@ def _show(
         click.echo(line)
     if options["out"] is not None:
         click.echo(f"\n kept in {options['out']}")
+
+
+def _write_page(
+    spec: Path, found: "Sequence[Variant]", axes: "Sequence[Axis]", walked: "Forward | None", options: Mapping[str, Any]
+) -> None:
+    from engine.cli.past_options import write_file
+    from engine.cli.sweep_text import ordered
+    from engine.run.sweep.page import sweep_page
+    from engine.run.sweep.statistics import deflated, ratio
+
+    best = ordered(found, options["sort"])
+    ratios = [each for each in (ratio(one.profits) for one in best) if each is not None]
+    merits = {each.number: deflated(each.profits, ratios) for each in best}
+    title = f"{spec.stem}: {len(found)} variants"
+    write_file(options["html"], sweep_page(title, best, axes, options["sort"], merits, walked))
+    if options["form"] == "text":
+        click.echo(f" page {options['html']}")
 
 
 @contextmanager

@@ -31,11 +31,15 @@ def typed(*words: object) -> Result:
 
 
 def test_a_sweep_is_a_table_with_a_map(data: Path, tmp_path: Path) -> None:
+    page = tmp_path / "s.html"
     words = (SPEC, "--data", data, "--vary", "delta=0.05,0.08", "--vary", "exits.target.profit=40,60")
-    found = typed(*words, "--fills", "mid", "--workers", 1, "--sort", "net", "--out", tmp_path / "s.jsonl")
+    found = typed(
+        *words, "--fills", "mid", "--workers", 1, "--sort", "net", "--out", tmp_path / "s.jsonl", "--html", page
+    )
     assert found.exit_code == 0, found.output
     assert "4 of 4 variants, 2 sessions, by net" in found.stdout
     assert "net by delta (down) and exits.target.profit (across)" in found.stdout
+    assert page.read_text(encoding="utf-8").count('class="heat"') == 4
     told = typed(*words, "--fills", "mid", "--workers", 1, "--out", tmp_path / "s.jsonl", "--format", "json")
     assert len(json.loads(told.stdout)["variants"]) == 4
 

@@ -5,31 +5,28 @@ settled (`2026-10-21.settled.csv`) and a folder `daily/`. A day is read when it 
 memory does not grow with the days.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engine.adapters.history.checks import holes, listed_on, ordered, sound, within, wrong_columns
+from engine.adapters.history.chain_rows import chain_rows
 from engine.adapters.history.daily import Daily
-from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, Severity
+from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
 from engine.adapters.history.even import Even, read_even
 from engine.adapters.history.finding import refusal, refused
-from engine.adapters.history.hours import hour_off
 from engine.adapters.history.instants import instants
-from engine.adapters.history.missing import day_of_name, missing_sessions, parse_day
-from engine.adapters.history.rows import BY_QUOTE, HIGHEST_STRIKE, Rows, grid, keys, last_day
-from engine.adapters.history.table import ArrowTable, Table, Whole, parquet_file, pyarrow, read_csv, read_parquet
+from engine.adapters.history.missing import day_of_name, missing_sessions
+from engine.adapters.history.rows import BY_QUOTE, Rows
+from engine.adapters.history.sessions import session_day
+from engine.adapters.history.table import ArrowTable, parquet_file, pyarrow, read_csv, read_parquet
 from engine.model.contract import product
 from engine.model.errors import StoreError
 from engine.model.session import Session, session_on
 
 IDENTITY = ("date", "time", "symbol", "trading_class", "expiry", "right", "strike", "underlying")
-LEVEL_AGE = 90.0
-"""Seconds for which a level counts when there is none of the very instant."""
-_RIGHTS = {"c": True, "call": True, "p": False, "put": False}
 
 
 class ChainSource:
@@ -147,150 +144,6 @@ class ChainSource:
     def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
         """Return the closes of the volatility index from the daily files."""
         return self.background.implied(symbol, before, count)
-
-
-def session_day(
-    rows: Rows,
-    session: Session,
-    *,
-    levels: Mapping[str, tuple[Columns, Columns]],
-    findings: Sequence[Finding],
-    settled: Mapping[tuple[str, str], float],
-) -> HistoryDay:
-    """Check quotes and levels of a session and put them in order. Raises: StoreError when it is refused."""
-    all_findings = list(findings)
-    level = float(np.nanmedian(levels[rows.symbol][1])) if rows.symbol in levels else float("nan")
-    if len(rows.row) and level == level:
-        all_findings += wrong_columns(rows, level)
-    _refuse(all_findings)
-    rows = rows.of({name: values for name, values in rows.values.items() if name in BY_QUOTE})
-    for check in (ordered, lambda rows: listed_on(rows, session.date), lambda rows: within(rows, session), sound):
-        rows, more = check(rows)
-        all_findings += more
-    times, options, columns = grid(rows)
-    all_findings += holes(rows.file, times, session)
-    aligned, times, columns = _with_levels(times, columns, levels)
-    if (shift := hour_off(times, aligned.get(rows.symbol), options, columns)) is not None:
-        all_findings.append(refused(rows.file, 0, shift))
-    _refuse(all_findings)
-    return HistoryDay(
-        date=session.date,
-        times=times,
-        levels=aligned,
-        options=options,
-        settled=settled,
-        findings=tuple(all_findings),
-        **columns,
-    )
-
-
-def _refuse(findings: Sequence[Finding]) -> None:
-    for finding in findings:
-        if finding.severity is Severity.REFUSED:
-            raise refusal(finding)
-
-
-def _with_levels(
-    times: Columns, columns: Mapping[str, Columns], levels: Mapping[str, tuple[Columns, Columns]]
-) -> tuple[dict[str, Columns], Columns, dict[str, Columns]]:
-    """Return levels and quotes at all instants of either; a level counts for a while, a quote only at its instant."""
-    every = times
-    for at, _ in levels.values():
-        if len(at) != len(every) or (at != every).any():
-            every = np.union1d(every, at)
-    aligned = {symbol: at_instants(every, at, values) for symbol, (at, values) in levels.items()}
-    if every is times:
-        return aligned, times, dict(columns)
-    places = np.searchsorted(every, times)
-    spread = {}
-    for name, values in columns.items():
-        spread[name] = np.full((len(every), values.shape[1]), np.nan)
-        spread[name][places] = values
-    return aligned, every, spread
-
-
-def at_instants(times: Columns, at: Columns, values: Columns, age: float = LEVEL_AGE) -> Columns:
-    """Return the last value at or before each instant, nan when it is older than `age` seconds."""
-    if len(at) == len(times) and (at == times).all():
-        return values
-    if not len(at):
-        return np.full(len(times), np.nan)
-    places = np.searchsorted(at, times, side="right") - 1
-    known = places >= 0
-    places = np.maximum(places, 0)
-    known &= times - at[places] <= age
-    return np.where(known, values[places], np.nan)
-
-
-# ------------------------------------------------------------------ reading
-
-
-def chain_rows(table: Table, session: Session | None, symbol: str, at: float | None = None) -> Rows:
-    """Return the quotes of a table with our columns; `at` is their instant when the table has no times.
-
-    Raises: StoreError naming the column or row.
-    """
-    for name in ("expiry", "right", "strike", "bid", "ask"):
-        if name not in table.names:
-            raise refusal(refused(table.file, 0, f"it has no column `{name}`"))
-    class_codes, classes = (
-        table.texts("trading_class")
-        if "trading_class" in table.names
-        else (np.zeros(len(table.rows), dtype=np.int64), [product(symbol).same_day_class])
-    )
-    rights, letters = table.texts("right")
-    strike = table.numbers("strike")
-    if not len(strike):
-        raise refusal(refused(table.file, 0, "it has no rows"))
-    if not ((strike > 0) & (strike < HIGHEST_STRIKE)).all():
-        row = int(table.rows[np.flatnonzero(~((strike > 0) & (strike < HIGHEST_STRIKE)))[0]])
-        raise refusal(refused(table.file, row, f"a strike is a number from 0 to {HIGHEST_STRIKE:,.0f}"))
-    values = {name: table.numbers(name) for name in (*BY_QUOTE, "underlying") if name in table.names}
-    return Rows(
-        file=table.file,
-        symbol=symbol,
-        classes=tuple(classes),
-        row=table.rows,
-        time=_times(table, session, at),
-        key=keys(
-            class_codes,
-            _expiries(table, symbol, class_codes, classes),
-            _calls(table, rights, letters),
-            strike,
-        ),
-        values=values,
-    )
-
-
-def _times(table: Table, session: Session | None, at: float | None) -> Columns:
-    if at is not None or session is None:
-        return np.full(len(table.rows), 0.0 if at is None else at)
-    return instants(table, session)
-
-
-def _calls(table: Table, codes: Whole, letters: Sequence[str]) -> Any:
-    known = [_RIGHTS.get(text.lower()) for text in letters]
-    for place, is_call in enumerate(known):
-        if is_call is None:
-            row = int(table.rows[np.flatnonzero(codes == place)[0]])
-            raise refusal(refused(table.file, row, f"right is call or put (C, P), is {letters[place]!r}"))
-    return np.array([bool(each) for each in known], dtype=bool)[codes]
-
-
-def _expiries(table: Table, symbol: str, class_codes: Whole, classes: Sequence[str]) -> Whole:
-    """Return the last day each option trades, as ordinals."""
-    codes, texts = table.texts("expiry")
-    last = np.zeros((len(classes), len(texts)), dtype=np.int64)
-    for place, text in enumerate(texts):
-        try:
-            expires = parse_day(text)
-        except ValueError:
-            row = int(table.rows[np.flatnonzero(codes == place)[0]])
-            raise refusal(refused(table.file, row, f"an expiry is like 2019-05-24, is {text!r}")) from None
-        for number, trading_class in enumerate(classes):
-            last[number, place] = last_day(symbol, trading_class, expires).toordinal()
-    found: Whole = last[class_codes, codes]
-    return found
 
 
 def _symbol(table: ArrowTable) -> str:

@@ -55,7 +55,8 @@ def ordered(rows: Rows) -> tuple[Rows, list[Finding]]:
 
 def listed_on(rows: Rows, day: date) -> tuple[Rows, list[Finding]]:
     """Return the rows of options that still trade on a day."""
-    if not (rows.expiry[: rows.width or None] < day.toordinal()).any():
+    first = rows.thinned(slice(rows.width)) if rows.width else rows
+    if not (first.expiry < day.toordinal()).any():
         return rows, []
     gone = rows.expiry < day.toordinal()
     zero = gone & ~(rows.values["bid"] > 0) & ~(rows.values["ask"] > 0)
@@ -75,28 +76,26 @@ def sound(rows: Rows) -> tuple[Rows, list[Finding]]:
     A bid of 0 beside an ask is no bid, as the exchange sends it, and no finding.
     """
     bid, ask = rows.values["bid"], rows.values["ask"]
-    crossed = bid > ask
-    crossed &= ask > 0
-    empty = ~(bid > 0) & ~(ask > 0)
-    one_sided = (bid > 0) & ~(ask > 0)
-    findings = [
-        left_out(rows.file, rows.row[mask].tolist(), text)
+    crossed, no_ask = bid > ask, ~(ask > 0)
+    findings = []
+    values = dict(rows.values)
+    if crossed.any() or no_ask.any():
+        crossed &= ~no_ask
+        empty = no_ask & ~(bid > 0)
         for mask, text in (
             (crossed, "the bid is above the ask"),
             (empty & ~(np.isnan(bid) & np.isnan(ask)), "there is neither bid nor ask"),
-            (one_sided, "there is a bid and no ask"),
-        )
-        if mask.any()
-    ]
-    bad = crossed | empty | one_sided
-    values = dict(rows.values)
-    if bad.any():
+            (no_ask & ~empty, "there is a bid and no ask"),
+        ):
+            if mask.any():
+                findings.append(left_out(rows.file, rows.row[mask].tolist(), text))
+        bad = crossed | no_ask
         for name in values:
             if name not in ("volume", "open_interest"):
                 values[name] = np.where(bad, np.nan, values[name])
-    values["bid"] = np.where(values["bid"] > 0, values["bid"], np.nan)
-    if "iv" in values:
-        values["iv"] = np.where(values["iv"] > 0, values["iv"], np.nan)
+    for name in ("bid", "iv"):
+        if name in values and not (values[name] > 0).all():
+            values[name] = np.where(values[name] > 0, values[name], np.nan)
     return rows.of(values), findings
 
 
@@ -134,9 +133,7 @@ def _sample(rows: Rows) -> Rows:
     stride += 1 - stride % 2
     while rows.width and rows.width % stride == 0:
         stride += 2
-    kept = np.zeros(len(rows.row), dtype=bool)
-    kept[::stride] = True
-    return rows.only(kept)
+    return rows.thinned(slice(None, None, stride))
 
 
 _SAMPLED = 2000

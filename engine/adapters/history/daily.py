@@ -15,6 +15,7 @@ from engine.adapters.history.day import Columns, DailyBar, Finding
 from engine.adapters.history.finding import left_out, refused, told
 from engine.adapters.history.missing import parse_day
 from engine.adapters.history.table import CsvTable, Whole, read_csv
+from engine.model.contract import Kind, product
 from engine.model.errors import StoreError
 from engine.model.session import CalendarError, is_session
 from engine.model.values import dataclass
@@ -238,7 +239,7 @@ def without_jumps(symbol: str, days: Whole, bars: Columns, findings: list[Findin
         text = f"{symbol} closes at {close[place]:g} on {day}, between {close[place - 1]:g} and {close[place + 1]:g}"
         findings.append(left_out(file, [0], text))
     days, bars = days[~alone], bars[~alone]
-    if symbol in _VOLATILITIES:
+    if symbol in _VOLATILITIES or product(symbol).kind is Kind.INDEX:
         return DailySeries(days, bars)
     begins = 0
     for place in range(1, len(days)):

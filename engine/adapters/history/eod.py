@@ -1,7 +1,7 @@
 """Chains of vendors with one state a day: a file for each day (snapshots), or one file of many days (end of day).
 
-Such files have no time of day. Their quotes are put at one time, by default 15 minutes before the close for snapshots
-and one for end-of-day files; a rule's window has to hold it. Column names: `vendor.py`.
+Such files have no time of day. Their quotes are put at one time, 15 minutes before the close unless another is asked
+for, and are taken to stand for a while; a rule's window has to hold that. Column names: `vendor.py`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,21 +11,26 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.adapters.history.chain import chain_rows, session_day
+from engine.adapters.history.chain_rows import chain_rows
 from engine.adapters.history.csv_days import CsvDays
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
 from engine.adapters.history.finding import refusal, refused, told
 from engine.adapters.history.greek_units import in_our_units
 from engine.adapters.history.missing import day_of_name, missing_sessions, parse_day
-from engine.adapters.history.parity import with_parity
-from engine.adapters.history.rows import Rows, renamed
+from engine.adapters.history.parity import parity, replaced, with_parity
+from engine.adapters.history.rows import BY_QUOTE, Rows, renamed
+from engine.adapters.history.sessions import session_day
 from engine.adapters.history.table import Whole, header_of, parquet_file, read_csv, read_parquet, reading
 from engine.adapters.history.vendor import NAMES, VendorTable, fits
+from engine.adapters.history.vix import vix_of
 from engine.model.contract import product
 from engine.model.errors import MisuseError, StoreError
 from engine.model.session import Session, session_on
 
+BEFORE_CLOSE = timedelta(minutes=15)
+STANDS = 10
+"""Minutes for which the one state of a day is taken to stand, so that orders can walk their ladders."""
 _STALE = 0.6
 _KEPT = 0.5
 _RANGE = 5e-4
@@ -47,10 +52,10 @@ class EodSource:
 
     is_modelled = False
 
-    def __init__(self, path: Path, daily: Daily, *, at: str, default: timedelta, words: str) -> None:
+    def __init__(self, path: Path, daily: Daily, *, at: str, stands: int, words: str) -> None:
         self.path, self.background, self._words = path, daily, words
         self._at = None if not at else _clock(at)
-        self._default = default
+        self._stands = stands
         self._files: dict[date, Path] = {}
         self._many: list[CsvDays] = []
         for file in _files(path):
@@ -79,7 +84,8 @@ class EodSource:
 
     def gaps(self, first: date, last: date) -> Sequence[Finding]:
         """Return sessions that are missing, days that are none with whose quotes they repeat, and torn files."""
-        found = [told(self.path.name, 0, f"there is no time of day; quotes stand {self._stands()}")]
+        found = [told(self.path.name, 0, f"there is no time of day; quotes stand {self._when()}")]
+        found.append(told(self.path.name, 0, "the VIX of a chain of SPX is computed from it, by its formula"))
         for finding in missing_sessions(self.path.name, self._all(first, last), first, last):
             day = day_of_name(finding.text)
             repeats = self._repeats(day) if day is not None and session_on(day) is None else ""
@@ -91,10 +97,9 @@ class EodSource:
         ]
         return (*found, *torn, *(each for many in self._many for each in many.findings), *self.background.findings)
 
-    def _stands(self) -> str:
-        if self._at is not None:
-            return f"at {self._at:%H:%M}"
-        return f"{int(self._default.total_seconds()) // 60} min before the close"
+    def _when(self) -> str:
+        since = "15 min before the close" if self._at is None else f"at {self._at:%H:%M}"
+        return f"{since}, and for {self._stands} min" if self._stands else since
 
     def _repeats(self, day: date) -> str:
         """Return whose quotes a day repeats, in words; "" when it does not."""
@@ -129,7 +134,7 @@ class EodSource:
                     refused(self.path.name, 0, f"at={self._at:%H:%M} is outside of the session of {session.date}")
                 )
             return found.timestamp()
-        return (session.close - self._default).timestamp()
+        return (session.close - BEFORE_CLOSE).timestamp()
 
     def day(self, day: date) -> HistoryDay:
         """Return one session. Raises: StoreError when it is refused."""
@@ -150,7 +155,21 @@ class EodSource:
             findings=findings,
             settled=self.background.settled(table.symbol, day, product(table.symbol).same_day_class),
         )
-        return with_parity(found, table.file, level)
+        return self._standing(with_index(with_parity(found, table.file, level)), session)
+
+    def _standing(self, day: HistoryDay, session: Session) -> HistoryDay:
+        """Return the session with its one state once a minute, for as long as it is taken to stand."""
+        times = day.times[0] + 60.0 * np.arange(self._stands + 1)
+        times = times[times < session.close.timestamp()]
+        if len(times) == 1:
+            return day
+        columns = {name: getattr(day, name) for name in BY_QUOTE if getattr(day, name) is not None}
+        return replaced(
+            day,
+            times=times,
+            levels={symbol: np.repeat(level, len(times)) for symbol, level in day.levels.items()},
+            **{name: np.repeat(column, len(times), axis=0) for name, column in columns.items()},
+        )
 
     def _against_before(self, rows: Rows, day: date) -> Iterable[Finding]:
         """Compare with the day before: the same quotes are stale; most contracts gone, or a split, is told."""
@@ -188,6 +207,17 @@ class EodSource:
     def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
         """Return the closes of the volatility index from the daily files."""
         return self.background.implied(symbol, before, count)
+
+
+def with_index(day: HistoryDay) -> HistoryDay:
+    """Return a session of SPX with the VIX of its chain, which such files do not bring."""
+    if "SPX" not in day.levels or "VIX" in day.levels:
+        return day
+    found = parity(day)
+    index = vix_of(day, 0.0 if found is None else found[1])
+    if index is None:
+        return day
+    return replaced(day, levels={**day.levels, "VIX": np.array([index])})
 
 
 def _files(path: Path) -> list[Path]:

@@ -1,7 +1,8 @@
 """Parquet files of ours, in which each instant has the same options in the same order: read without sorting.
 
-The file says so of itself. That is believed when the number of rows, every strike, and the first and last times agree;
-else it is read like anybody's.
+The file says so of itself. That is believed while its groups of rows are those that were written (the first instant by
+itself, then all others) and hold the times they should; a program that sorts, filters or adds rows writes other groups,
+and then the file is read like anybody's.
 """
 
 import json
@@ -53,13 +54,14 @@ def read_even(path: Path) -> Even | None:
     groups, rows = opened.num_row_groups, opened.metadata.num_rows
     if not wide or rows != len(times) * wide or opened.metadata.row_group(0).num_rows != wide:
         return None
-    first = ArrowTable(path.name, opened.read_row_group(0, use_threads=False))
-    names = [name for name in ("strike", *BY_QUOTE) if name in first.names]
-    table = ArrowTable(path.name, opened.read(columns=names, use_threads=False))
-    strikes = table.numbers("strike").reshape(len(times), wide)
-    if (strikes != strikes[0]).any() or not _agrees(opened, groups, times):
+    if not _agrees(opened, groups, times):
         return None
-    return Even(first, times / 1e6, {name: table.numbers(name) for name in names[1:]})
+    have = opened.schema_arrow.names
+    names = [name for name in BY_QUOTE if name in have]
+    identity = [*(name for name in have if name not in BY_QUOTE), "bid", "ask"]
+    first = ArrowTable(path.name, opened.read_row_group(0, columns=identity, use_threads=False))
+    table = ArrowTable(path.name, opened.read(columns=names, use_threads=False))
+    return Even(first, times / 1e6, {name: table.numbers(name) for name in names})
 
 
 def _agrees(opened: Any, groups: int, times: Whole) -> bool:

@@ -41,7 +41,7 @@ def hour_off(
 
 
 def parity_forward(level: Columns, options: Sequence[Option], bid: Columns, ask: Columns) -> Columns | None:
-    """Return strike + call - put at each instant, the median over pairs; None without pairs.
+    """Return strike + call - put at each instant, the mean over pairs; None without pairs.
 
     Only pairs of the nearest expiry whose strikes lie within 1.5 % of the median level, at most five of them.
     """
@@ -63,9 +63,9 @@ def parity_forward(level: Columns, options: Sequence[Option], bid: Columns, ask:
         gap = (bid[:, call] + ask[:, call] - bid[:, put] - ask[:, put]) / 2.0
         mid.append(key[2] + gap)
     rows = np.array(mid)
-    found = np.full(rows.shape[1], np.nan)
-    known = ~np.isnan(rows).all(axis=0)
-    found[known] = np.nanmedian(rows[:, known], axis=0)
+    known = ~np.isnan(rows)
+    count = known.sum(axis=0)
+    found: Columns = np.where(count > 0, np.where(known, rows, 0.0).sum(axis=0) / np.maximum(count, 1), np.nan)
     return found
 
 

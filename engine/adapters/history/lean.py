@@ -4,7 +4,7 @@ Lean keeps Eastern time, but its minutes of the SPX index are Central: they begi
 by it, which is told; put-call parity then has to agree.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -14,10 +14,9 @@ from engine.adapters.history.daily import Daily, DailySeries, without_jumps
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
 from engine.adapters.history.finding import left_out, refusal, refused, told
 from engine.adapters.history.hours import hour_off
-from engine.adapters.history.instants import midnight
+from engine.adapters.history.lean_clock import HOUR, LeanClock
 from engine.adapters.history.lean_files import (
     SCALE,
-    Bars,
     contract_of,
     day_bars,
     entries,
@@ -30,10 +29,6 @@ from engine.model.contract import Kind, Option, Right, product
 from engine.model.errors import MisuseError, StoreError
 from engine.model.session import Session, session_on
 
-MINUTE = 60.0
-_HOUR = 3600.0
-_SLACK = 300.0
-_QUIET = 1800.0
 _CLASSES = {"SPX": ("spx", "spxw")}
 _KINDS = ("option", "indexoption")
 
@@ -80,7 +75,7 @@ class LeanSource:
         if session is None:
             name = self._zips[day][0][1].name
             raise refusal(refused(name, 0, f"{day} is no session of the exchange: what it holds is stale"))
-        clock = _Clock(session)
+        clock = LeanClock(session)
         level, findings = self._level(clock)
         quotes: dict[Option, Columns] = {}
         late: list[int] = []
@@ -102,7 +97,7 @@ class LeanSource:
     def _made(
         self,
         session: Session,
-        clock: "_Clock",
+        clock: LeanClock,
         quotes: dict[Option, Columns],
         level: Columns,
         findings: list[Finding],
@@ -142,7 +137,7 @@ class LeanSource:
 
     # ------------------------------------------------------------ the underlying
 
-    def _level(self, clock: "_Clock") -> tuple[Columns, list[Finding]]:
+    def _level(self, clock: LeanClock) -> tuple[Columns, list[Finding]]:
         """Return the level at each instant: closes of trade bars, of an index those of its own."""
         is_index = product(self.symbol).kind is Kind.INDEX
         folder = self.root / ("index" if is_index else "equity") / "usa" / "minute" / self.symbol.lower()
@@ -153,7 +148,7 @@ class LeanSource:
         bars = trade_bars(f"{file.name}/{entry}", content, 1.0 if is_index else SCALE)
         findings = list(bars.findings)
         if clock.is_central(bars):
-            bars = bars._replace(begins=bars.begins + _HOUR)
+            bars = bars._replace(begins=bars.begins + HOUR)
             text = "the minutes begin an hour before the open: they are Central time, and are moved by an hour"
             findings.append(told(bars.entry, 1, text))
         findings += clock.quiet(bars)
@@ -161,7 +156,7 @@ class LeanSource:
 
     # ------------------------------------------------------------ counts
 
-    def _counts(self, day: date, clock: "_Clock", options: Sequence[Option]) -> tuple[Columns | None, Columns | None]:
+    def _counts(self, day: date, clock: LeanClock, options: Sequence[Option]) -> tuple[Columns | None, Columns | None]:
         """Return contracts traded so far, and open in the morning."""
         place = {option: number for number, option in enumerate(options)}
         volume, interest = np.zeros((len(clock.times), len(options))), np.full(len(options), np.nan)
@@ -208,61 +203,6 @@ def gathered(findings: Sequence[Finding]) -> list[Finding]:
                 count=before.count + each.count,
             )
     return list(found.values())
-
-
-class _Clock:
-    """The minutes of a session, at whose ends bars become known."""
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-        self.times: Columns = session.open.timestamp() + MINUTE * np.arange(1.0, session.minutes + 1.0)
-        self._midnight = midnight(session)
-        self._open = session.open.timestamp() - self._midnight
-        self._close = session.close.timestamp() - self._midnight
-
-    def fill(self, bars: Bars) -> Columns:
-        """Return what the last bar that has ended says at each minute; nan before the first of this session."""
-        inside = self._inside(bars)
-        begins, values = bars.begins[inside], bars.values[inside]
-        places = np.searchsorted(begins + MINUTE, self.times - self._midnight + 1e-6, side="right") - 1
-        found = np.full((len(self.times), values.shape[1]), np.nan)
-        found[places >= 0] = values[places[places >= 0]]
-        return found
-
-    def sums(self, bars: Bars) -> Columns:
-        """Return the volume traded up to each minute."""
-        inside = self._inside(bars)
-        ends, done = bars.begins[inside] + MINUTE, np.cumsum(np.nan_to_num(bars.values[inside, 1]))
-        places = np.searchsorted(ends, self.times - self._midnight + 1e-6, side="right")
-        return np.concatenate(([0.0], done))[places]
-
-    def outside(self, bars: Bars) -> int:
-        """Return how many bars are outside of regular hours."""
-        return int((~self._inside(bars)).sum())
-
-    def _inside(self, bars: Bars) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        found: np.ndarray[tuple[int], np.dtype[np.bool_]] = (bars.begins >= self._open) & (bars.begins < self._close)
-        return found
-
-    def is_central(self, bars: Bars) -> bool:
-        """Say whether bars begin an hour before the open and there are none in the last half hour."""
-        if not len(bars.begins):
-            return False
-        early = abs(bars.begins[0] + _HOUR - self._open) <= _SLACK
-        return bool(early and not (bars.begins >= self._close - _QUIET).any())
-
-    def quiet(self, bars: Bars) -> Iterator[Finding]:
-        """Yield where the underlying has no bar for long, at the edges or in between."""
-        begins = bars.begins[self._inside(bars)]
-        edges = np.concatenate(([self._open - MINUTE], begins, [self._close]))
-        for place in np.flatnonzero(np.diff(edges) > 3 * _SLACK).tolist():
-            since, until = edges[place] + MINUTE, edges[place + 1]
-            text = f"there is no bar from {_clock(since)} to {_clock(until)}"
-            yield told(bars.entry, place, text)
-
-
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 3600:02d}:{int(seconds) // 60 % 60:02d}"
 
 
 # ------------------------------------------------------------------ the folder

@@ -1,7 +1,6 @@
 """From what a person writes after `--data` to a source: `PATH`, or `parquet:PATH`, with `?daily=FOLDER` behind it."""
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl
@@ -9,7 +8,7 @@ from urllib.parse import parse_qsl
 from engine.adapters.history.chain import ChainSource
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Source
-from engine.adapters.history.eod import EodSource, looks_like_days, looks_like_snapshots
+from engine.adapters.history.eod import STANDS, EodSource, looks_like_days, looks_like_snapshots
 from engine.adapters.history.lean import LeanSource, looks_like_lean
 from engine.adapters.history.missing import day_of_name
 from engine.adapters.history.modelled.rates import Rates, read_rates
@@ -88,8 +87,12 @@ def _is_chain(path: Path) -> bool:
 
 
 def _snapshots(asked: Asked, daily: Daily) -> Source:
-    at = asked.options.get("at", "")
-    return EodSource(asked.path, daily, at=at, default=timedelta(minutes=15), words="daily snapshots")
+    return _one_state(asked, daily, "daily snapshots")
+
+
+def _one_state(asked: Asked, daily: Daily, words: str) -> Source:
+    stands = _whole("stands", asked.options.get("stands", str(STANDS)), 0, 390)
+    return EodSource(asked.path, daily, at=asked.options.get("at", ""), stands=stands, words=words)
 
 
 def _lean(asked: Asked, daily: Daily) -> Source:
@@ -130,8 +133,7 @@ def _has_daily(path: Path) -> bool:
 
 
 def _end_of_day(asked: Asked, daily: Daily) -> Source:
-    at = asked.options.get("at", "")
-    return EodSource(asked.path, daily, at=at, default=timedelta(minutes=1), words="end-of-day chains")
+    return _one_state(asked, daily, "end-of-day chains")
 
 
 def _is_recorded(path: Path) -> bool:
@@ -141,9 +143,9 @@ def _is_recorded(path: Path) -> bool:
 KINDS: Mapping[str, Kind] = {
     "tapes": Kind(lambda asked, daily: RecordingSource(asked.path), _is_recorded),
     "lean": Kind(_lean, looks_like_lean, ("symbol",)),
-    "snapshots": Kind(_snapshots, looks_like_snapshots, ("at",)),
+    "snapshots": Kind(_snapshots, looks_like_snapshots, ("at", "stands")),
     "parquet": Kind(lambda asked, daily: ChainSource(asked.path, daily), _is_chain),
-    "eod": Kind(_end_of_day, looks_like_days, ("at",)),
+    "eod": Kind(_end_of_day, looks_like_days, ("at", "stands")),
     "model": Kind(_model, _has_daily, ("rates", "step", "dte", "width")),
 }
 _HELP = f"write a path, or one of {', '.join(f'{name}:PATH' for name in KINDS)}; docs/history-data.md describes them"

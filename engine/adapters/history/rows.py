@@ -58,6 +58,18 @@ class Rows:
             values={name: column[kept] for name, column in self.values.items()},
         )
 
+    def thinned(self, kept: slice) -> "Rows":
+        """Return some of the rows, without copying them."""
+        return Rows(
+            file=self.file,
+            symbol=self.symbol,
+            classes=self.classes,
+            row=self.row[kept],
+            time=self.time[kept],
+            key=self.key[kept],
+            values={name: column[kept] for name, column in self.values.items()},
+        )
+
     def of(self, values: Mapping[str, Columns]) -> "Rows":
         """Return the same rows with other values."""
         return Rows(
@@ -113,6 +125,7 @@ def option_of(key: int, symbol: str, classes: Sequence[str]) -> Option:
     return listed(symbol, classes[rest >> _DAY_BITS], day, strike, is_call)
 
 
+@lru_cache(maxsize=8192)
 def strike_of(strike: float) -> Decimal:
     """Return a strike as exact as it is written: 2800, 62.5."""
     return Decimal(int(strike)) if strike == int(strike) else Decimal(f"{strike:.3f}").normalize()

@@ -47,7 +47,7 @@ class HistoryFeed:
         for symbol in day.levels:
             bars = self._source.daily(symbol, session.date, 1)
             if bars and bars[-1].date == session_before(session.date).date:
-                previous[symbol] = bars[-1].close
+                previous[symbol] = float(bars[-1].close)
         self.market = DayMarket(day, session, self.board, previous)
         self._keep(session.date, Levels(day.times, dict(day.levels)))
         return self.market
@@ -84,11 +84,11 @@ class HistoryFeed:
 
     async def closes(self, symbol: str, sessions: int) -> tuple[float, ...]:
         """Return daily closes of sessions before this one."""
-        return tuple(bar.close for bar in self._source.daily(symbol, self._today().date, sessions))
+        return tuple(float(bar.close) for bar in self._source.daily(symbol, self._today().date, sessions))
 
     async def implied(self, symbol: str, sessions: int) -> tuple[float, ...]:
         """Return volatilities of sessions before this one."""
-        return tuple(self._source.implied(symbol, self._today().date, sessions))
+        return tuple(map(float, self._source.implied(symbol, self._today().date, sessions)))
 
     async def opening_move(self, listing: Listing, expiry: date, session: Session) -> float | None:
         """Return nothing: the engine is there before the open, and measures it itself."""
@@ -114,7 +114,8 @@ class HistoryFeed:
         for each in self._source.daily(symbol, session.date, count):
             opened = session_on(each.date)
             if opened is not None:
-                found.append(Bar(opened.open.timestamp(), each.open, each.high, each.low, each.close, 0.0, 0.0))
+                first, high, low, last = (float(price) for price in (each.open, each.high, each.low, each.close))
+                found.append(Bar(opened.open.timestamp(), first, high, low, last, 0.0, 0.0))
         return found
 
     def _before(self, session: Session, symbol: str, seconds: int, count: int) -> tuple[Bar, ...]:

@@ -19,7 +19,8 @@ from engine.run.backtest.surface import GREEKS, surface_of
 
 SHARE_SPREAD = 0.02
 """Dollars between bid and ask of a share, of which sources of options bring the level alone."""
-_TOLD = ("bid", "ask", "bid_size", "ask_size", "volume", "open_interest")
+_QUOTE = ("bid", "ask", "bid_size", "ask_size")
+_TOLD = (*_QUOTE, "volume", "open_interest")
 
 
 class DayMarket:
@@ -173,9 +174,9 @@ class DayMarket:
         return told.tolist()  # type: ignore[no-any-return]
 
     def _moved(self, now: dict[str, Columns], place: int) -> NDArray[np.bool_]:
-        """Return which quotes differ from those of the instant before."""
+        """Return which quotes differ from those of the instant before, be it in their sizes alone."""
         found = np.zeros(len(self._places), dtype=bool)
-        for name in ("bid", "ask"):
+        for name in (each for each in _QUOTE if each in now):
             before = self._given[name][place - 1, self._places]
             found |= ~((now[name] == before) | (np.isnan(now[name]) & np.isnan(before)))
         return found

@@ -7,7 +7,7 @@ expires is settled.
 """
 
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -17,7 +17,6 @@ import numpy as np
 from engine.adapters.history.day import Finding, HistoryDay, Severity, Source
 from engine.compile.series import DAY, Series
 from engine.evaluate.measure_bars import last_end
-from engine.model.command import Inquire, Watch
 from engine.model.contract import Contract, Underlying
 from engine.model.errors import InvariantError, StoreError
 from engine.model.event import AccountReport, BarsReport, Event, MarketMoved
@@ -29,6 +28,7 @@ from engine.run.backtest.broker import ACCOUNT, BacktestBroker
 from engine.run.backtest.ending import keep_marks, settlement, settles_at_open, told_at
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import FillModel
+from engine.run.backtest.hearing import SOON, Hearing, at_once
 from engine.run.backtest.market import DayMarket
 from engine.run.backtest.notes import HELD, REGIME
 from engine.run.backtest.waking import (
@@ -45,12 +45,9 @@ from engine.run.prepare import needed_bars, prepare
 from engine.run.pretend_broker import expired
 from engine.turn.program import CompiledBot, Program
 from engine.turn.state import NEVER, State
-from engine.turn.turn import begin, turn
-from engine.turn.work import Turn
+from engine.turn.turn import begin
 
 BEFORE_OPEN = timedelta(minutes=1)
-SOON = timedelta(seconds=1)
-"""When an engine is asked again that is due at once, and when it hears of what it has just begun to stream."""
 WAKES_AT_MOST = 200_000
 """Turns of one session; more means that the engine asks to be woken again and again."""
 
@@ -62,15 +59,13 @@ class DayDone:
     date: date
     records: tuple[Record, ...]
     findings: tuple[Finding, ...]
-    is_empty: bool = False
 
 
 @dataclass
-class Walk:
+class Walk(Hearing):
     """An engine that lives in the past. `state` None has not begun; `begin` starts it, from a state if one is kept.
 
-    sees: is shown each session's data before it is walked through, and may hand back another (the look-ahead check).
-    observed: is told the engine's state after each instant. skips: passes instants by at which nobody reads anything.
+    number: of its first order. skips: passes instants by at which nobody reads anything.
     """
 
     program: Program
@@ -82,8 +77,6 @@ class Walk:
     skips: bool = True
     state: State | None = None
     board: Board = field(default_factory=Board)
-    sees: Callable[[HistoryDay], HistoryDay] = lambda day: day
-    observed: Callable[[State, datetime], None] = lambda state, at: None
 
     def __post_init__(self) -> None:
         self.feed = HistoryFeed(self.source, self.board)
@@ -118,13 +111,13 @@ class Walk:
             if found is not None:
                 yield self.live_through(found, session, findings)
             elif self._holds_something():
-                yield self.live_through(_empty(session), session, findings, is_empty=True)
+                yield self.live_through(_empty(session), session, findings)
             elif findings:
-                yield DayDone(date=session.date, records=(), findings=findings, is_empty=True)
+                yield DayDone(date=session.date, records=(), findings=findings)
 
     def _read(self, day: date) -> tuple[HistoryDay | None, tuple[Finding, ...]]:
         try:
-            found = self.sees(self.source.day(day))
+            found = self.source.day(day)
         except StoreError as error:
             refused = Finding(file=self.source.name, row=0, severity=Severity.REFUSED, text=f"{day}: {error.message}")
             return None, (refused,)
@@ -133,15 +126,13 @@ class Walk:
     def _holds_something(self) -> bool:
         return self.broker is not None and any(self.broker.holdings.values())
 
-    def live_through(
-        self, day: HistoryDay, session: Session, findings: Sequence[Finding] = (), *, is_empty: bool = False
-    ) -> DayDone:
+    def live_through(self, day: HistoryDay, session: Session, findings: Sequence[Finding] = ()) -> DayDone:
         """Live through one session, from a minute before the open to the settlement after the close."""
         market = self.feed.begin(day, session)
         self._open(session, market)
         self._run(session, market)
         records, self.records = tuple(self.records), []
-        return DayDone(date=session.date, records=records, findings=tuple(findings), is_empty=is_empty)
+        return DayDone(date=session.date, records=records, findings=tuple(findings))
 
     def _open(self, session: Session, market: DayMarket) -> None:
         self.now = session.open - BEFORE_OPEN
@@ -233,8 +224,6 @@ class Walk:
         self._tell_bars(session)
         self._hear(MarketMoved(self.now, rows))
         self._end(session, market.day)
-        assert self.state is not None
-        self.observed(self.state, self.now)
 
     def _note_regime(self, session: Session, market: DayMarket, place: int) -> None:
         """Record the first VIX of the session, by which results are told apart."""
@@ -300,46 +289,6 @@ class Walk:
                 self.told_until[symbol, seconds] = ended
                 bars = self.feed.bars_until(symbol, seconds, count, max(now, ended))
                 self._hear(BarsReport(self.now, symbol, seconds, bars))
-
-    def _hear(self, event: Event) -> None:
-        self.queue.append(event)
-        self._settle_queue()
-
-    def _settle_queue(self) -> None:
-        """Hand everything that was told to the engine, and what the world answers, until nothing is left."""
-        while self.queue:
-            assert self.state is not None
-            self._took(turn(self.program, self.state, self.queue.popleft()))
-
-    def _took(self, result: Turn) -> None:
-        assert self.broker is not None
-        self.state = result.state
-        self.records += result.records
-        for command in result.commands:
-            if isinstance(command, Watch):
-                self.feed.watch(command.contracts)
-                self.fresh_at = self.now + SOON
-            elif not isinstance(command, Inquire) or self._is_owed_an_answer():
-                self.queue.extend(self.broker.take(command, self.now))
-
-    def _is_owed_an_answer(self) -> bool:
-        """Say whether a list of open orders could tell the engine anything: here no message is ever lost."""
-        assert self.state is not None
-        return bool(self.state.live or self.state.doubts or self.state.risen or self.state.absent)
-
-
-def at_once(events: AsyncIterator[Event]) -> Iterator[Event]:
-    """Yield what an asynchronous generator yields whose feed answers at once: nothing is ever waited for."""
-    while True:
-        step = anext(events)
-        try:
-            step.__await__().__next__()
-        except StopIteration as answer:
-            yield answer.value
-        except StopAsyncIteration:
-            return
-        else:
-            raise InvariantError("the feed of a backtest answers at once")
 
 
 def _empty(session: Session) -> HistoryDay:

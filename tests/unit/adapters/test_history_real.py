@@ -1,17 +1,21 @@
 """Real chains, where they are: every trap that is known of them is told, and what was published comes out again."""
 
+import json
 import os
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from benchmarks.fidelity import chains, model
 from engine.adapters.history.day import Finding, Severity
 from engine.adapters.history.open import open_source
+from engine.cli.main import main
 from engine.model.errors import StoreError
 
+ROOT = Path(__file__).parents[3]
 FIRST, LAST = date(1990, 1, 1), date(2027, 12, 31)
 DATA = Path(os.environ.get("RULEBOT_MARKET_DATA", "/nowhere"))
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="RULEBOT_MARKET_DATA names no folder of market data")
@@ -23,7 +27,7 @@ def texts(findings: object) -> list[str]:
 
 
 def test_the_snapshots_of_2019_have_their_holiday_gaps_and_expired_series() -> None:
-    source = open_source(f"snapshots:{DATA}/open/chains/spx_2019")
+    source = open_source(f"snapshots:{DATA}/open/chains/spx_2019?stands=0")
     days = source.dates(FIRST, LAST)
     assert (len(days), date(2019, 5, 27) in days) == (36, False)
     gaps = source.gaps(FIRST, LAST)
@@ -46,7 +50,7 @@ def test_figures_of_the_snapshots_hold() -> None:
 
 
 def test_spy_of_2025_is_judged_by_its_values() -> None:
-    source = open_source(f"eod:{DATA}/limited/chains/spy_2025_eod_dte25_65.csv.gz")
+    source = open_source(f"eod:{DATA}/limited/chains/spy_2025_eod_dte25_65.csv.gz?stands=0")
     for day in source.dates(FIRST, LAST):
         found = source.day(day)
         told = texts(found.findings)
@@ -58,14 +62,14 @@ def test_spy_of_2025_is_judged_by_its_values() -> None:
 
 
 def test_spxw_of_2018_tells_of_its_two_times() -> None:
-    source = open_source(f"eod:{DATA}/limited/chains/spxw_2018_eom.csv.gz")
+    source = open_source(f"eod:{DATA}/limited/chains/spxw_2018_eom.csv.gz?stands=0")
     told = [text for day in source.dates(FIRST, LAST) for text in texts(source.day(day).findings)]
     assert sum("quotes and level are of other times" in text for text in told) >= 2
     assert any("theta is a year" in text for text in told)
 
 
 def test_spy_of_2021_tells_of_contracts_that_go() -> None:
-    source = open_source(f"eod:{DATA}/open/chains/spy_2021_liquid20.csv")
+    source = open_source(f"eod:{DATA}/open/chains/spy_2021_liquid20.csv?stands=0")
     told = [text for day in source.dates(FIRST, LAST) for text in texts(source.day(day).findings)]
     assert sum("that have not expired are there" in text for text in told) > 50
 
@@ -103,3 +107,38 @@ def test_daily_files_lose_their_holidays() -> None:
 def test_figures_of_the_model_hold() -> None:
     rates = DATA / "limited" / "benchmarks" / "cboe_strategy_indices_monthly.csv"
     assert [(each.what, each.found) for each in model.measure(DATA, rates) if not each.holds] == []
+
+
+@pytest.mark.parametrize(
+    ("spec", "data", "expected"),
+    [
+        (
+            "monthly_condor",
+            "snapshots:{}/open/chains/spx_2019?at=11:00",
+            (
+                "2019-05-27 is no session",
+                "no data of 2019-05-10",
+                "no data of 2019-06-14 to 2019-06-18",
+                "has expired before this session, and bid and ask are 0",
+                "the exchange was closed on this day",
+            ),
+        ),
+        (
+            "spy_put_seller",
+            "eod:{}/limited/chains/spy_2025_eod_dte25_65.csv.gz?at=09:32",
+            ("open_interest holds the price", "contracts of 2025-01-06 that have not expired are there"),
+        ),
+    ],
+)
+def test_bots_run_over_all_sessions_and_every_trap_is_in_the_report(
+    tmp_path: Path, spec: str, data: str, expected: tuple[str, ...]
+) -> None:
+    words = ["backtest", f"{ROOT}/specs/{spec}.yaml", "--data", data.format(DATA), "--store", f"{tmp_path}/a.db"]
+    told = CliRunner().invoke(main, [*words, "--format", "json", "--workers", "1"])
+    assert told.exit_code == 0, told.output
+    found = json.loads(told.stdout)
+    (funnel,) = found["funnels"]
+    assert funnel["tried"] >= 2 or spec == "spy_put_seller"
+    assert funnel["sessions"] == {"monthly_condor": 36, "spy_put_seller": 11}[spec]
+    lines = [each["text"] for each in found["findings"]]
+    assert [text for text in expected if not any(text in line for line in lines)] == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.adapters.history.day import HistoryDay, Severity
+from engine.adapters.history.day import HistoryDay, Severity, Source
 from engine.adapters.history.open import open_source
 from engine.model.contract import Right
 from engine.model.errors import MisuseError, StoreError
@@ -74,12 +74,17 @@ def snapshots(folder: Path, change: Callable[[date, list[Line]], None] = lambda 
     return folder
 
 
+def opened(path: Path) -> Source:
+    """Return a source whose one state stands for an instant."""
+    return open_source(f"{path}?stands=0")
+
+
 def texts(day: HistoryDay) -> list[tuple[str, int, Severity, str]]:
     return [(each.file, each.row, each.severity, each.text) for each in day.findings]
 
 
 def test_a_snapshot_is_read_with_both_classes(tmp_path: Path) -> None:
-    source = open_source(str(snapshots(tmp_path)))
+    source = opened(snapshots(tmp_path))
     day = source.day(DAYS[1])
     assert source.name.startswith("daily snapshots")
     assert len(day.times) == 1
@@ -99,11 +104,39 @@ def test_a_snapshot_is_read_with_both_classes(tmp_path: Path) -> None:
         assert getattr(day, name)[0, place] == expected[theirs]
     assert day.findings == ()
     told = source.gaps(DAYS[0], DAYS[-1])
-    assert [each.text for each in told] == ["there is no time of day; quotes stand 15 min before the close"]
+    assert [each.text for each in told] == [
+        "there is no time of day; quotes stand 15 min before the close",
+        "the VIX of a chain of SPX is computed from it, by its formula",
+    ]
+
+
+def test_the_vix_of_a_chain_is_computed_from_it(tmp_path: Path) -> None:
+    expiries = (date(2019, 7, 15), date(2019, 7, 22))
+    rows = [
+        line(DAYS[0], strike, right, expires)
+        for expires in expiries
+        for strike in range(2400, 3300, 5)
+        for right in ("call", "put")
+    ]
+    (tmp_path / "SPX_20190619.csv").write_text(text_of(rows))
+    day = opened(tmp_path).day(DAYS[0])
+    assert day.levels["VIX"][0] == pytest.approx(15.0, abs=0.1)
+
+
+def test_a_snapshot_stands_for_a_while(tmp_path: Path) -> None:
+    source = open_source(str(snapshots(tmp_path)))
+    day = source.day(DAYS[0])
+    assert len(day.times) == 11
+    assert (np.diff(day.times) == 60.0).all()
+    assert day.bid.shape == (11, 84)
+    assert (np.nan_to_num(day.bid) == np.nan_to_num(day.bid[0])).all()
+    assert (day.levels["SPX"] == 2926.0).all()
+    assert "15 min before the close, and for 10 min" in source.gaps(DAYS[0], DAYS[-1])[0].text
+    assert len(open_source(f"{tmp_path}?at=15:58").day(DAYS[0]).times) == 2
 
 
 def test_the_time_of_a_snapshot_can_be_given(tmp_path: Path) -> None:
-    source = open_source(f"snapshots:{snapshots(tmp_path)}?at=11:00")
+    source = open_source(f"snapshots:{snapshots(tmp_path)}?at=11:00&stands=0")
     assert source.day(DAYS[0]).times.tolist() == [1560956400.0]
     with pytest.raises(StoreError, match="at=17:00 is outside of the session"):
         open_source(f"snapshots:{tmp_path}?at=17:00").day(DAYS[0])
@@ -112,7 +145,7 @@ def test_the_time_of_a_snapshot_can_be_given(tmp_path: Path) -> None:
 
 
 def test_a_series_settled_this_morning_is_left_out_beside_the_live_one(tmp_path: Path) -> None:
-    day = open_source(str(snapshots(tmp_path))).day(DAYS[2])
+    day = opened(snapshots(tmp_path)).day(DAYS[2])
     assert {option.trading_class for option in day.options} == {"SPXW"}
     assert ("SPXW", DAYS[2]) in {(option.trading_class, option.expiry) for option in day.options}
     (found,) = day.findings
@@ -126,7 +159,7 @@ def test_a_holiday_with_stale_rows_is_refused(tmp_path: Path) -> None:
     for row in rows:
         row["quotedate"] = "2019-07-04"
     (folder / "SPX_20190704.csv").write_text(text_of(rows))
-    source = open_source(str(folder))
+    source = opened(folder)
     assert source.dates(date(2019, 1, 1), date(2019, 12, 31)) == list(DAYS)
     refused = [each for each in source.gaps(DAYS[0], date(2019, 7, 31)) if each.severity is Severity.REFUSED]
     assert [each.text for each in refused] == [
@@ -143,14 +176,14 @@ def test_a_session_with_the_rows_of_the_day_before_is_refused(tmp_path: Path) ->
     with pytest.raises(
         StoreError, match=r"SPX_20190620.csv:2: 100% of its quotes are those of 2019-06-19: it is stale"
     ):
-        open_source(str(folder)).day(DAYS[1])
+        opened(folder).day(DAYS[1])
 
 
 def test_a_file_of_another_day_is_refused(tmp_path: Path) -> None:
     folder = snapshots(tmp_path)
     (folder / "SPX_20190620.csv").write_text(text_of(chain(DAYS[0])))
     with pytest.raises(StoreError, match=r"SPX_20190620.csv:2: the row is of 2019-06-19, the file of 2019-06-20"):
-        open_source(str(folder)).day(DAYS[1])
+        opened(folder).day(DAYS[1])
 
 
 def test_crossed_and_empty_quotes_are_left_out_by_row(tmp_path: Path) -> None:
@@ -159,8 +192,8 @@ def test_crossed_and_empty_quotes_are_left_out_by_row(tmp_path: Path) -> None:
         rows[71]["bid"] = rows[71]["ask"] = 0
         rows[72]["bid"] = 0
 
-    own = int(np.isnan(open_source(str(snapshots(tmp_path))).day(DAYS[0]).bid).sum())
-    day = open_source(str(snapshots(tmp_path, change))).day(DAYS[0])
+    own = int(np.isnan(opened(snapshots(tmp_path)).day(DAYS[0]).bid).sum())
+    day = opened(snapshots(tmp_path, change)).day(DAYS[0])
     assert texts(day) == [
         ("SPX_20190619.csv", 72, Severity.LEFT_OUT, "the bid is above the ask"),
         ("SPX_20190619.csv", 73, Severity.LEFT_OUT, "there is neither bid nor ask"),
@@ -175,7 +208,7 @@ def test_a_header_that_calls_the_price_an_open_interest_is_judged_by_the_values(
             row["oi_2"], row["option_id"] = row.pop("volume"), row.pop("openinterest")
             row["volume"], row["open_interest"] = 0, row["underlying_last"]
 
-    day = open_source(str(snapshots(tmp_path, change))).day(DAYS[0])
+    day = opened(snapshots(tmp_path, change)).day(DAYS[0])
     assert texts(day) == [
         (
             "SPX_20190619.csv",
@@ -196,20 +229,20 @@ def test_without_another_column_of_counts_there_is_no_open_interest(tmp_path: Pa
         for row in rows:
             row["openinterest"] = row["underlying_last"]
 
-    day = open_source(str(snapshots(tmp_path, change))).day(DAYS[0])
+    day = opened(snapshots(tmp_path, change)).day(DAYS[0])
     assert day.open_interest is None
     assert day.volume is not None
     assert "it is not used" in day.findings[0].text
 
 
 def test_greeks_in_other_units_are_converted_and_told(tmp_path: Path) -> None:
-    own = open_source(str(snapshots(tmp_path))).day(DAYS[0])
+    own = opened(snapshots(tmp_path)).day(DAYS[0])
 
     def change(day: date, rows: list[Line]) -> None:
         for row in rows:
             row["theta"], row["vega"] = float(str(row["theta"])) * 365, float(str(row["vega"])) * 100
 
-    day = open_source(str(snapshots(tmp_path, change))).day(DAYS[0])
+    day = opened(snapshots(tmp_path, change)).day(DAYS[0])
     assert [each.text for each in day.findings] == [
         "theta is a year, judged by its iv: it is converted",
         "vega is for a volatility of 1, judged by its iv: it is converted",
@@ -224,7 +257,7 @@ def test_greeks_that_fit_no_unit_are_not_used(tmp_path: Path) -> None:
         for row in rows:
             row["vega"] = 7.77
 
-    day = open_source(str(snapshots(tmp_path, change))).day(DAYS[0])
+    day = opened(snapshots(tmp_path, change)).day(DAYS[0])
     assert day.vega is None
     assert day.theta is not None
     assert "it is not used" in day.findings[0].text
@@ -235,7 +268,7 @@ def test_quotes_of_another_time_than_the_level_are_told(tmp_path: Path) -> None:
         for row in rows:
             row["underlying_last"] = LEVEL[day] - 6
 
-    day = open_source(str(snapshots(tmp_path, change))).day(DAYS[0])
+    day = opened(snapshots(tmp_path, change)).day(DAYS[0])
     assert [each.text[:43] for each in day.findings] == ["by put-call parity the forward is 2926.00, "]
 
 
@@ -243,7 +276,7 @@ def test_a_level_outside_of_the_official_range_is_told(tmp_path: Path) -> None:
     (tmp_path / "chains").mkdir()
     (tmp_path / "daily").mkdir()
     (tmp_path / "daily" / "spx_daily.csv").write_text("date,open,high,low,close\n2019-06-19,2960,2970,2950,2955\n")
-    day = open_source(str(snapshots(tmp_path / "chains"))).day(DAYS[0])
+    day = opened(snapshots(tmp_path / "chains")).day(DAYS[0])
     assert [each.text for each in day.findings] == ["the level 2926 is outside of the day's range, 2950 to 2970"]
     assert day.settled == {("SPX", "SPXW"): 2955.0, ("SPX", "SPX"): 2960.0}
 
@@ -263,7 +296,7 @@ def all_lines() -> list[str]:
 
 
 def test_a_file_of_many_days_is_read_a_day_at_a_time(tmp_path: Path) -> None:
-    source = open_source(str(many(tmp_path, all_lines())))
+    source = opened(many(tmp_path, all_lines()))
     assert source.dates(DAYS[0], DAYS[-1]) == list(DAYS)
     day = source.day(DAYS[1])
     assert len(day.options) == 84
@@ -283,7 +316,7 @@ def test_it_may_be_compressed_and_a_cut_compression_is_refused(tmp_path: Path) -
 def test_a_file_that_ends_within_a_row_loses_that_day_only(tmp_path: Path) -> None:
     file = many(tmp_path, all_lines())
     file.write_text(file.read_text()[:-40])
-    source = open_source(str(file))
+    source = opened(file)
     assert len(source.day(DAYS[0]).options) == 84
     with pytest.raises(StoreError, match=r"spx_eod.csv:253: the file ends within a row: it is cut off"):
         source.day(DAYS[2])
@@ -292,7 +325,7 @@ def test_a_file_that_ends_within_a_row_loses_that_day_only(tmp_path: Path) -> No
 
 def test_days_out_of_order_and_rows_that_stand_apart_are_told(tmp_path: Path) -> None:
     header, *rows = all_lines()
-    source = open_source(str(many(tmp_path, [header, *rows[84:], *rows[:84], rows[100]])))
+    source = opened(many(tmp_path, [header, *rows[84:], *rows[:84], rows[100]]))
     assert {(each.row, each.text) for each in source.gaps(DAYS[0], DAYS[-1])} >= {
         (170, "the days are out of order in the file"),
         (254, "rows of one day stand apart in the file"),
@@ -306,16 +339,16 @@ def test_days_out_of_order_and_rows_that_stand_apart_are_told(tmp_path: Path) ->
 def test_rows_with_too_few_fields_and_bad_numbers_are_named(tmp_path: Path) -> None:
     header, *rows = all_lines()
     rows[5] = rows[5].rsplit(",", 2)[0]
-    day = open_source(str(many(tmp_path, [header, *rows]))).day(DAYS[0])
+    day = opened(many(tmp_path, [header, *rows])).day(DAYS[0])
     assert [(each.row, each.text) for each in day.findings] == [(7, "a row has 15 fields, and not so many")]
     rows[6] = rows[6].replace(",0.15,", ",high,")
     with pytest.raises(StoreError, match=r"spx_eod.csv:8: impliedvol is a number, is 'high'"):
-        open_source(str(many(tmp_path, [header, *rows]))).day(DAYS[0])
+        opened(many(tmp_path, [header, *rows])).day(DAYS[0])
 
 
 def test_contracts_that_are_gone_the_next_day_are_told(tmp_path: Path) -> None:
     header, *rows = all_lines()
-    source = open_source(str(many(tmp_path, [header, *rows[:84], *rows[160:168]])))
+    source = opened(many(tmp_path, [header, *rows[:84], *rows[160:168]]))
     day = source.day(DAYS[1])
     assert day.findings[0].text == "only 8 of the 84 contracts of 2019-06-19 that have not expired are there"
 
@@ -331,5 +364,5 @@ def test_a_split_between_two_days_is_told(tmp_path: Path) -> None:
         row.pop("optionroot")
         row["underlying"] = "AAPL"
     (tmp_path / "aapl.csv").write_text(text_of(rows))
-    day = open_source(str(tmp_path / "aapl.csv")).day(DAYS[1])
+    day = opened(tmp_path / "aapl.csv").day(DAYS[1])
     assert any("as after a split of 7: contracts of before it are others now" in each.text for each in day.findings)

@@ -32,6 +32,7 @@ from engine.run.calendars import shipped_dates
 from engine.run.desk import Desk, load_desk
 
 SPECS = Path(__file__).parents[3] / "specs"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 FIRST, LAST = date(2026, 9, 1), date(2026, 9, 10)
 CONDOR = """
 rulebot: 1
@@ -390,3 +391,16 @@ def test_a_source_that_looks_ahead_is_caught(tmp_path: Path) -> None:
     desk = desk_of(tmp_path, RISEN)
     found = check_look_ahead(lambda each: walk(desk, TodaysBars(each)), PastDays(every=3, strikes=25), FIRST, LAST)
     assert found.leaks
+
+
+@pytest.mark.parametrize("name", ["breadth", "averages", "opening_range", "universe_by_rank", "each_side"])
+def test_bots_that_read_much_are_lived_through(name: str) -> None:
+    source = PastDays(every=5, expiries=3, strikes=25, change=with_funds)
+    found = records(load_desk([str(EXAMPLES / f"{name}.yaml")], {}, None), source, last=FIRST)
+    assert any(record.kind is Kind.VERDICT for record in found)
+
+
+def with_funds(day: HistoryDay) -> HistoryDay:
+    """Return the day with the levels of two funds that follow the index."""
+    index = day.levels["SPX"]
+    return replace(day, levels={**day.levels, "SPY": index / 10.0, "QQQ": index / 12.0})

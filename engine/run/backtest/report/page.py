@@ -17,15 +17,16 @@ def report_page(document: Document, whys: Mapping[str, str]) -> str:
     """Return the report of one backtest. whys: by trade, what every rule said when it was entered and left."""
     told = document["settings"]
     title = f"{', '.join(document['by_bot'])}: {told['from']} to {told['to']}"
-    return _page(title, "".join(_one(document, whys)))
+    return html_page(title, "".join(_one(document, whys)))
 
 
 def comparison_page(documents: Mapping[str, Document]) -> str:
     """Return several backtests side by side, by name."""
-    return _page(f"{len(documents)} backtests compared", "".join(_several(documents)))
+    return html_page(f"{len(documents)} backtests compared", "".join(_several(documents)))
 
 
-def _page(title: str, body: str) -> str:
+def html_page(title: str, body: str) -> str:
+    """Return a whole page with the look of reports; `body` is HTML already."""
     head = (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width,initial-scale=1">'

@@ -1,0 +1,85 @@
+"""A table with our columns (docs/history-data.md) into rows of quotes; what cannot be read is refused by row."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from engine.adapters.history.day import Columns
+from engine.adapters.history.finding import refusal, refused
+from engine.adapters.history.instants import instants
+from engine.adapters.history.missing import parse_day
+from engine.adapters.history.rows import BY_QUOTE, HIGHEST_STRIKE, Rows, keys, last_day
+from engine.adapters.history.table import Table, Whole
+from engine.model.contract import product
+from engine.model.session import Session
+
+_RIGHTS = {"c": True, "call": True, "p": False, "put": False}
+
+
+def chain_rows(table: Table, session: Session | None, symbol: str, at: float | None = None) -> Rows:
+    """Return the quotes of a table with our columns; `at` is their instant when the table has no times.
+
+    Raises: StoreError naming the column or row.
+    """
+    for name in ("expiry", "right", "strike", "bid", "ask"):
+        if name not in table.names:
+            raise refusal(refused(table.file, 0, f"it has no column `{name}`"))
+    class_codes, classes = (
+        table.texts("trading_class")
+        if "trading_class" in table.names
+        else (np.zeros(len(table.rows), dtype=np.int64), [product(symbol).same_day_class])
+    )
+    rights, letters = table.texts("right")
+    strike = table.numbers("strike")
+    if not len(strike):
+        raise refusal(refused(table.file, 0, "it has no rows"))
+    if not ((strike > 0) & (strike < HIGHEST_STRIKE)).all():
+        row = int(table.rows[np.flatnonzero(~((strike > 0) & (strike < HIGHEST_STRIKE)))[0]])
+        raise refusal(refused(table.file, row, f"a strike is a number from 0 to {HIGHEST_STRIKE:,.0f}"))
+    values = {name: table.numbers(name) for name in (*BY_QUOTE, "underlying") if name in table.names}
+    return Rows(
+        file=table.file,
+        symbol=symbol,
+        classes=tuple(classes),
+        row=table.rows,
+        time=_times(table, session, at),
+        key=keys(
+            class_codes,
+            _expiries(table, symbol, class_codes, classes),
+            _calls(table, rights, letters),
+            strike,
+        ),
+        values=values,
+    )
+
+
+def _times(table: Table, session: Session | None, at: float | None) -> Columns:
+    if at is not None or session is None:
+        return np.full(len(table.rows), 0.0 if at is None else at)
+    return instants(table, session)
+
+
+def _calls(table: Table, codes: Whole, letters: Sequence[str]) -> Any:
+    known = [_RIGHTS.get(text.lower()) for text in letters]
+    for place, is_call in enumerate(known):
+        if is_call is None:
+            row = int(table.rows[np.flatnonzero(codes == place)[0]])
+            raise refusal(refused(table.file, row, f"right is call or put (C, P), is {letters[place]!r}"))
+    return np.array([bool(each) for each in known], dtype=bool)[codes]
+
+
+def _expiries(table: Table, symbol: str, class_codes: Whole, classes: Sequence[str]) -> Whole:
+    """Return the last day each option trades, as ordinals."""
+    codes, texts = table.texts("expiry")
+    last = np.zeros((len(classes), len(texts)), dtype=np.int64)
+    for place, text in enumerate(texts):
+        try:
+            expires = parse_day(text)
+        except ValueError:
+            row = int(table.rows[np.flatnonzero(codes == place)[0]])
+            raise refusal(refused(table.file, row, f"an expiry is like 2019-05-24, is {text!r}")) from None
+        for number, trading_class in enumerate(classes):
+            last[number, place] = last_day(symbol, trading_class, expires).toordinal()
+    found: Whole = last[class_codes, codes]
+    return found

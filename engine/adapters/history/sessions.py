@@ -1,0 +1,88 @@
+"""Quotes and levels as a file has them into a session: checked, put in order, or refused."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from engine.adapters.history.checks import holes, listed_on, ordered, sound, within, wrong_columns
+from engine.adapters.history.day import Columns, Finding, HistoryDay, Severity
+from engine.adapters.history.finding import refusal, refused
+from engine.adapters.history.hours import hour_off
+from engine.adapters.history.rows import BY_QUOTE, Rows, grid
+from engine.model.session import Session
+
+LEVEL_AGE = 90.0
+"""Seconds for which a level counts when there is none of the very instant."""
+
+
+def session_day(
+    rows: Rows,
+    session: Session,
+    *,
+    levels: Mapping[str, tuple[Columns, Columns]],
+    findings: Sequence[Finding],
+    settled: Mapping[tuple[str, str], float],
+) -> HistoryDay:
+    """Check quotes and levels of a session and put them in order. Raises: StoreError when it is refused."""
+    all_findings = list(findings)
+    level = float(np.nanmedian(levels[rows.symbol][1])) if rows.symbol in levels else float("nan")
+    if len(rows.row) and level == level:
+        all_findings += wrong_columns(rows, level)
+    _refuse(all_findings)
+    rows = rows.of({name: values for name, values in rows.values.items() if name in BY_QUOTE})
+    for check in (ordered, lambda rows: listed_on(rows, session.date), lambda rows: within(rows, session), sound):
+        rows, more = check(rows)
+        all_findings += more
+    times, options, columns = grid(rows)
+    all_findings += holes(rows.file, times, session)
+    aligned, times, columns = _with_levels(times, columns, levels)
+    if (shift := hour_off(times, aligned.get(rows.symbol), options, columns)) is not None:
+        all_findings.append(refused(rows.file, 0, shift))
+    _refuse(all_findings)
+    return HistoryDay(
+        date=session.date,
+        times=times,
+        levels=aligned,
+        options=options,
+        settled=settled,
+        findings=tuple(all_findings),
+        **columns,
+    )
+
+
+def _refuse(findings: Sequence[Finding]) -> None:
+    for finding in findings:
+        if finding.severity is Severity.REFUSED:
+            raise refusal(finding)
+
+
+def _with_levels(
+    times: Columns, columns: Mapping[str, Columns], levels: Mapping[str, tuple[Columns, Columns]]
+) -> tuple[dict[str, Columns], Columns, dict[str, Columns]]:
+    """Return levels and quotes at all instants of either; a level counts for a while, a quote only at its instant."""
+    every = times
+    for at, _ in levels.values():
+        if len(at) != len(every) or (at != every).any():
+            every = np.union1d(every, at)
+    aligned = {symbol: at_instants(every, at, values) for symbol, (at, values) in levels.items()}
+    if every is times:
+        return aligned, times, dict(columns)
+    places = np.searchsorted(every, times)
+    spread = {}
+    for name, values in columns.items():
+        spread[name] = np.full((len(every), values.shape[1]), np.nan)
+        spread[name][places] = values
+    return aligned, every, spread
+
+
+def at_instants(times: Columns, at: Columns, values: Columns, age: float = LEVEL_AGE) -> Columns:
+    """Return the last value at or before each instant, nan when it is older than `age` seconds."""
+    if len(at) == len(times) and (at == times).all():
+        return values
+    if not len(at):
+        return np.full(len(times), np.nan)
+    places = np.searchsorted(at, times, side="right") - 1
+    known = places >= 0
+    places = np.maximum(places, 0)
+    known &= times - at[places] <= age
+    return np.where(known, values[places], np.nan)

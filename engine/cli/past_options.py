@@ -1,0 +1,70 @@
+"""What the commands about past sessions share: days, dollars, fills, processes, and writing a page."""
+
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from engine.model.errors import MisuseError, StoreError
+
+if TYPE_CHECKING:
+    from engine.adapters.history.day import Source
+    from engine.run.backtest.fills import FillModel
+
+DAY = click.DateTime(["%Y-%m-%d"])
+FIRST, LAST = date(1980, 1, 1), date(2100, 1, 1)
+
+
+def session_range(source: "Source", name: str, first: date | None, last: date | None) -> tuple[date, date]:
+    """Return the first and last session meant: those of the data where none is named. Raises: MisuseError."""
+    days = source.dates(first or FIRST, last or LAST)
+    if not days:
+        raise MisuseError(f"{name} has no session in that time")
+    return first or days[0], last or days[-1]
+
+
+def asked_fills(text: str) -> "FillModel":
+    """Return the fill model of the words, or of the entries that a store holds. Raises: MisuseError, StoreError."""
+    from engine.run.backtest.fills import fill_model
+
+    kind, _, store = text.partition(":")
+    if kind != "from" or not store:
+        return fill_model(text)
+    from engine.run.backtest.calibrate import calibrated
+    from engine.store.place import place_of
+
+    place = place_of(store)
+    return calibrated(place, str(place))
+
+
+def day_of(found: datetime | None) -> date | None:
+    """Return the day of an option."""
+    return None if found is None else found.date()
+
+
+def asked_cash(text: str) -> Decimal:
+    """Return an amount of dollars. Raises: MisuseError."""
+    try:
+        found = Decimal(text.replace(",", "").removeprefix("$"))
+    except InvalidOperation as error:
+        raise MisuseError(f"--cash is an amount of dollars, is '{text}'") from error
+    if not found.is_finite() or found <= 0:
+        raise MisuseError(f"--cash is an amount of dollars above 0, is '{text}'")
+    return found
+
+
+def cores() -> int:
+    """Return how many processors this machine has."""
+    import os
+
+    return os.cpu_count() or 1
+
+
+def write_file(file: Path, text: str) -> None:
+    """Write a text. Raises: StoreError."""
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error

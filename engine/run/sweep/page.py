@@ -1,0 +1,109 @@
+"""A sweep as one page of HTML: the variants in order, a heat map of each two places, and the best one's account."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from itertools import accumulate, combinations
+from statistics import fmean
+
+from engine.run.backtest.report.charts import curves
+from engine.run.backtest.report.page import html_page
+from engine.run.backtest.report.tables import coloured, percent, ratio, table
+from engine.run.sweep.statistics import Forward
+from engine.run.sweep.variant import Variant
+from engine.run.sweep.vary import Axis
+
+SHOWN = 500
+"""Variants that the table has."""
+WIDEST = 40
+"""Values of a place up to which a map is drawn."""
+_FRACTIONS = ("sharpe", "win_rate")
+
+
+def sweep_page(
+    title: str,
+    best: Sequence[Variant],
+    axes: Sequence[Axis],
+    by: str,
+    deflated: Mapping[int, float | None],
+    walked: Forward | None,
+) -> str:
+    """Return the page. best: the variants that could be run, in their order; deflated: their ratios, by number."""
+    return html_page(title, "".join(_body(best, axes, by, deflated, walked)))
+
+
+def _body(
+    best: Sequence[Variant],
+    axes: Sequence[Axis],
+    by: str,
+    deflated: Mapping[int, float | None],
+    walked: Forward | None,
+) -> Iterator[str]:
+    yield f"<p>{len(best)} variants, each with an account of its own; ordered by {escape(by)}.</p>"
+    if best:
+        places = [str(number + 1) for number in range(len(best[0].profits))]
+        made = {", ".join(best[0].point): list(accumulate(best[0].profits))}
+        if walked is not None and walked.profits:
+            lead = len(places) - len(walked.profits)
+            made["walking forward"] = [0.0] * lead + list(accumulate(walked.profits))
+        yield "<h2>Profit by session</h2>" + curves("profit by session", places, made)
+        keys = "".join(f'<span class="key k{n}"></span>{escape(name)} &nbsp; ' for n, name in enumerate(made))
+        yield f"<p>{keys}</p>"
+    for first, second in combinations(range(len(axes)), 2):
+        if max(len(axes[first].values), len(axes[second].values)) <= WIDEST:
+            yield f"<h2>{escape(by)} by {escape(axes[first].name)} and {escape(axes[second].name)}</h2>"
+            yield _map(best, axes, first, second, by)
+    if len(axes) > 2:
+        yield '<p class="soft">Each cell is the mean over the values of the other places.</p>'
+    yield "<h2>Variants</h2>" + _table(best[:SHOWN], axes, deflated)
+
+
+def _table(best: Sequence[Variant], axes: Sequence[Axis], deflated: Mapping[int, float | None]) -> str:
+    head = (*(each.name for each in axes), "trades", "won", "net", "average", "drawdown", "Sharpe", "deflated")
+    rows = [
+        (
+            *map(escape, each.point),
+            str(each.trades),
+            percent(each.win_rate),
+            coloured(each.net),
+            coloured(each.expectancy),
+            coloured(-each.max_drawdown),
+            ratio(each.sharpe),
+            ratio(deflated.get(each.number)),
+        )
+        for each in best
+    ]
+    return table(head, rows)
+
+
+def _map(found: Sequence[Variant], axes: Sequence[Axis], first: int, second: int, by: str) -> str:
+    """Return a table of cells whose colour says how good they are, beside all others."""
+    means = {
+        (down, across): _mean(found, first, down, second, across, by)
+        for down in axes[first].values
+        for across in axes[second].values
+    }
+    known = [value for value in means.values() if value is not None]
+    most = max(map(abs, known), default=0.0) or 1.0
+    rows = [
+        (escape(down), *(_cell(means[down, across], most, by) for across in axes[second].values))
+        for down in axes[first].values
+    ]
+    return table((f"{axes[first].name} \\ {axes[second].name}", *axes[second].values), rows)
+
+
+def _mean(found: Sequence[Variant], first: int, down: str, second: int, across: str, by: str) -> float | None:
+    values = [
+        value
+        for each in found
+        if each.point[first] == down and each.point[second] == across and (value := getattr(each, by)) is not None
+    ]
+    return fmean(values) if values else None
+
+
+def _cell(value: float | None, most: float, by: str) -> str:
+    if value is None:
+        return "-"
+    shown = f"{value:.2f}" if by in _FRACTIONS else f"{value:,.0f}"
+    kind = "gain" if value >= 0.0 else "loss"
+    depth = 0.08 + 0.6 * abs(value) / most
+    return f'<span class="heat"><i class="{kind}" style="opacity:{depth:.2f}"></i><b>{shown}</b></span>'

@@ -1,0 +1,132 @@
+"""Daily bars beside chains: what is no session, no bar or no price is left out; splits and differences are told."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from engine.adapters.history.daily import Daily
+from engine.adapters.history.day import DailyBar, Severity
+from engine.adapters.history.rows import is_morning_settled, last_day
+from engine.model.session import sessions
+
+HEAD = "date,open,high,low,close"
+MONDAY = date(2025, 1, 6)
+
+
+def made(folder: Path, **files: list[str]) -> Daily:
+    for name, lines in files.items():
+        (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
+    return Daily([folder])
+
+
+def told(daily: Daily) -> list[tuple[str, int, Severity, str]]:
+    assert daily.series is not None
+    return [(each.file, each.row, each.severity, each.text) for each in daily.findings]
+
+
+def test_bars_are_those_before_a_day(tmp_path: Path) -> None:
+    daily = made(tmp_path, spx_daily=[HEAD, "2025-01-06,1,4,1,2", "2025-01-07,2,3,1,3", "2025-01-08,3,5,2,4"])
+    assert daily.daily("SPX", date(2025, 1, 8), 5) == [
+        DailyBar(date(2025, 1, 6), 1.0, 4.0, 1.0, 2.0),
+        DailyBar(date(2025, 1, 7), 2.0, 3.0, 1.0, 3.0),
+    ]
+    assert [bar.date.day for bar in daily.daily("SPX", date(2025, 1, 10), 2)] == [7, 8]
+    assert daily.daily("NDX", date(2025, 1, 8), 5) == ()
+    assert told(daily) == []
+
+
+def test_a_day_of_mourning_is_no_session(tmp_path: Path) -> None:
+    daily = made(
+        tmp_path, vix_daily=[HEAD, "2025-01-08,17,18,16,17", "2025-01-09,17,18,16,17", "2025-01-10,17,18,16,18"]
+    )
+    assert told(daily) == [("vix_daily.csv", 3, Severity.LEFT_OUT, "the exchange was closed on this day")]
+    assert daily.implied("SPX", date(2025, 1, 11), 9) == [0.17, 0.18]
+    assert daily.implied("AAPL", date(2025, 1, 11), 9) == []
+
+
+def test_repeated_mixed_and_impossible_rows_are_told_by_their_line(tmp_path: Path) -> None:
+    lines = [
+        HEAD,
+        "2025-01-08,3,5,2,4",
+        "2025-01-06,1,4,1,2",
+        "2025-01-06,1,4,1,3",
+        "2025-01-07,2,1,3,2",
+        "soon,1,1,1,1",
+    ]
+    daily = made(tmp_path, spx=lines)
+    assert set(told(daily)) == {
+        ("spx.csv", 3, Severity.TOLD, "the days are out of order; they are sorted"),
+        ("spx.csv", 4, Severity.LEFT_OUT, "the same day stands there before"),
+        ("spx.csv", 5, Severity.LEFT_OUT, "this is no bar: a low above the high, or a 0"),
+        ("spx.csv", 6, Severity.LEFT_OUT, "a date is like 2019-05-24, is 'soon'"),
+    }
+    assert [bar.close for bar in daily.daily("SPX", date(2025, 2, 1), 9)] == [2.0, 4.0]
+
+
+def test_a_column_for_each_symbol_is_one_of_closes(tmp_path: Path) -> None:
+    daily = made(tmp_path, indices=["date,vix,vix9d", "2025-01-06,16,", "2025-01-07,17,15.5"])
+    assert daily.daily("VIX9D", date(2025, 1, 9), 9) == [DailyBar(date(2025, 1, 7), 15.5, 15.5, 15.5, 15.5)]
+    assert len(daily.daily("VIX", date(2025, 1, 9), 9)) == 2
+
+
+def test_of_two_files_that_differ_the_first_counts_and_bars_fill_bare_closes(tmp_path: Path) -> None:
+    daily = made(
+        tmp_path,
+        a_closes=["date,vix", "2025-01-06,16", "2025-01-07,17"],
+        vix_bars=[HEAD, "2025-01-06,15,17,14,16", "2025-01-07,17,19,16,18"],
+    )
+    assert told(daily) == [
+        ("vix_bars.csv", 0, Severity.TOLD, "VIX closes at 18 on 2025-01-07, at 17 in another file, which counts")
+    ]
+    first, second = daily.daily("VIX", date(2025, 1, 9), 9)
+    assert (first.high, second.close) == (17.0, 17.0)
+
+
+def series_of(closes: list[float], first: date = MONDAY) -> list[str]:
+    days = [session.date for session in sessions(first, date(2025, 3, 1))][: len(closes)]
+    return [HEAD, *(f"{day},{close},{close},{close},{close}" for day, close in zip(days, closes, strict=True))]
+
+
+def test_bars_of_before_a_split_are_not_used(tmp_path: Path) -> None:
+    daily = made(tmp_path, aapl=series_of([640.0, 645.57, 93.7, 94.25, 93.86]))
+    bars = daily.daily("AAPL", date(2025, 3, 1), 9)
+    assert [bar.close for bar in bars] == [93.7, 94.25, 93.86]
+    ((_, _, severity, text),) = told(daily)
+    assert severity is Severity.TOLD
+    assert text.startswith("AAPL closes at 93.7 on 2025-01-08 after 645.57, as after a split of 7")
+
+
+def test_a_close_far_from_both_of_its_neighbours_is_left_out(tmp_path: Path) -> None:
+    daily = made(tmp_path, vvix=series_of([80.0, 15.7, 82.0, 81.0]))
+    assert [bar.close for bar in daily.daily("VVIX", date(2025, 3, 1), 9)] == [80.0, 82.0, 81.0]
+    assert told(daily)[0][3] == "VVIX closes at 15.7 on 2025-01-07, between 80 and 82"
+
+
+def test_a_volatility_that_doubles_is_no_split(tmp_path: Path) -> None:
+    daily = made(tmp_path, vix=series_of([17.31, 37.32, 29.98]))
+    assert len(daily.daily("VIX", date(2025, 3, 1), 9)) == 3
+    assert told(daily) == []
+
+
+def test_options_settle_at_the_close_and_those_of_the_morning_at_the_open(tmp_path: Path) -> None:
+    daily = made(tmp_path, spx=[HEAD, "2025-01-17,5995,6014,5978,5996.66"])
+    assert daily.settled("SPX", date(2025, 1, 17), "SPXW") == {("SPX", "SPXW"): 5996.66, ("SPX", "SPX"): 5995.0}
+    assert daily.settled("SPX", date(2025, 1, 16), "SPXW") == {}
+
+
+@pytest.mark.parametrize(
+    ("symbol", "trading_class", "expires", "last"),
+    [
+        ("SPX", "SPX", date(2019, 6, 21), date(2019, 6, 20)),
+        ("SPX", "SPXW", date(2019, 6, 21), date(2019, 6, 21)),
+        ("SPX", "SPX", date(2014, 4, 19), date(2014, 4, 16)),
+        ("AAPL", "AAPL", date(2014, 7, 19), date(2014, 7, 18)),
+        ("SPY", "SPY", date(2025, 1, 31), date(2025, 1, 31)),
+    ],
+)
+def test_the_last_day_of_an_option_by_the_day_in_its_name(
+    symbol: str, trading_class: str, expires: date, last: date
+) -> None:
+    assert last_day(symbol, trading_class, expires) == last
+    assert is_morning_settled(symbol, trading_class) is (trading_class == "SPX")
