@@ -16,10 +16,10 @@ our figures about it. [history-data.md](history-data.md) says what is read and h
 _INDICES = """## Cboe's strategy indices, replicated on the model
 
 The bots in [examples/index](../examples/index/cboe_put.yaml) are backtested from January 1999 to December 2015 on the
-modelled market: nothing of the indices, and no option price, is known to it. Fills at the middle. Their trades and the
-daily worth of what they hold become an index as Cboe's methodology says: PUT keeps bills worth its puts' strikes, CNDR
-bills of ten times the most its condor can lose; BXM and BXMD hold the S&P 500 with its dividends. Monthly returns, at
-the ends of months, are compared with the published ones; beta is the slope of ours on theirs.
+modelled market: nothing of the indices, and no option price of those years, is known to it. Fills at the middle. Their
+trades and the daily worth of what they hold become an index as Cboe's methodology says: PUT keeps bills worth its puts'
+strikes, CNDR bills of ten times the most its condor can lose; BXM and BXMD hold the S&P 500 with its dividends. Monthly
+returns, at the ends of months, are compared with the published ones; beta is the slope of ours on theirs.
 """
 _COLOURS = {"PUT": "#1f6fb4", "BXM": "#c23b22", "BXMD": "#2a8c4a", "CNDR": "#8a5fb0"}
 

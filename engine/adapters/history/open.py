@@ -67,7 +67,7 @@ def _guessed(path: Path) -> str:
 
 
 def _daily_folders(asked: Asked) -> list[Path]:
-    """Return the folders with daily bars: those asked for, else `daily` in the path or in one of two above it."""
+    """Return the folders with daily bars: those asked for, else the nearest `daily`: in the path or in one of two above it."""
     if "daily" in asked.options:
         folders = [Path(part).expanduser() for part in asked.options["daily"].split(",")]
         for folder in folders:
@@ -77,7 +77,8 @@ def _daily_folders(asked: Asked) -> list[Path]:
     if asked.kind == "model":
         return [asked.path, *sorted(folder for folder in asked.path.rglob("daily") if folder.is_dir())]
     base = asked.path if asked.path.is_dir() else asked.path.parent
-    return [folder for above in (base, *base.resolve().parents[:2]) if (folder := above / "daily").is_dir()]
+    nearest = (above / "daily" for above in (base, *base.resolve().parents[:2]))
+    return [folder for folder in nearest if folder.is_dir()][:1]
 
 
 def _is_chain(path: Path) -> bool:

@@ -158,3 +158,16 @@ def test_the_normal_distribution_is_exact() -> None:
 def test_without_daily_bars_it_says_what_is_missing(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="has no daily bars of SPX"):
         open_source(f"model:{tmp_path}")
+
+
+def test_the_shipped_daily_bars_make_twenty_years() -> None:
+    source = open_source(str(Path(__file__).parents[3] / "examples" / "data" / "daily"))
+    assert source.is_modelled
+    span = date(1999, 1, 4), date(2018, 12, 31)
+    assert len(source.dates(*span)) == 5030
+    told = [each.text for each in source.gaps(*span)]
+    assert "no data of 1999-12-31" in told
+    assert any("the exchange was closed on this day (33 rows" in text for text in told)
+    day = source.day(date(2008, 10, 10))
+    assert (day.levels["SPX"][-1], day.levels["VIX"][-1]) == (899.22, 69.95)
+    assert day.settled["SPX", "SPX"] == pytest.approx(868.0, abs=15)

@@ -74,7 +74,8 @@ class ModelSource:
         """Sessions with a bar of the index, a VIX, and a VIX of the day before."""
         index, vix = self.background.series[SYMBOL], self.background.series["VIX"]
         both = np.intersect1d(index.days, vix.days)
-        return [date.fromordinal(int(day)) for day in both.tolist()[1:] if session_or_none(int(day)) is not None]
+        known = both[both > vix.days[0]].tolist()
+        return [date.fromordinal(day) for day in known if session_or_none(day) is not None]
 
     def dates(self, first: date, last: date) -> Sequence[date]:
         """Return the sessions it can make."""
