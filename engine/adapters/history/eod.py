@@ -86,7 +86,9 @@ class EodSource:
         """Return sessions that are missing, days that are none with whose quotes they repeat, and torn files."""
         found = [told(self.path.name, 0, f"there is no time of day; quotes stand {self._when()}")]
         if self._is_spx(first, last):
-            found.append(told(self.path.name, 0, "the VIX is computed from each chain, by its formula"))
+            found.append(
+                told(self.path.name, 0, "the VIX is computed by its formula where expiries around 30 days are there")
+            )
         for finding in missing_sessions(self.path.name, self._all(first, last), first, last):
             day = day_of_name(finding.text)
             repeats = self._repeats(day) if day is not None and session_on(day) is None else ""
