@@ -87,7 +87,7 @@ def _quotes(day: Day) -> Quotes:
 
 
 def _recorded(day: Day, quotes: Quotes, folder: Path, *, every: float) -> tuple[float, int]:
-    """Record a day; return the processor seconds of the calling thread and the bytes of the file, `every` seconds a frame."""
+    """Record a day, `every` seconds a frame; return processor seconds of the calling thread, and the file's bytes."""
     board = Board()
     rows = [board.add(option) for option in _options(day)]
     usual, recording_side.FRAME_SECONDS = recording_side.FRAME_SECONDS, every

@@ -6,7 +6,7 @@ computes each stands in `engine.evaluate`. Nothing heavy is imported: `rulebot v
 
 from collections.abc import Mapping
 
-from engine.compile.measures.account import DESK, SHARES
+from engine.compile.measures.account import DESK, HOOKS, SHARES
 from engine.compile.measures.bars import BAR_MEASURES
 from engine.compile.measures.market import CALENDAR, FLOW, MARKET, RANKS, VOLATILITIES
 from engine.compile.measures.measure import Measure
@@ -26,6 +26,7 @@ VOCABULARY: Mapping[str, Measure] = {
         *FLOW,
         *OF_POSITION,
         *DESK,
+        *HOOKS,
         *EXPOSURE,
     )
 }
