@@ -85,7 +85,10 @@ class EodSource:
     def gaps(self, first: date, last: date) -> Sequence[Finding]:
         """Return sessions that are missing, days that are none with whose quotes they repeat, and torn files."""
         found = [told(self.path.name, 0, f"there is no time of day; quotes stand {self._when()}")]
-        found.append(told(self.path.name, 0, "the VIX of a chain of SPX is computed from it, by its formula"))
+        if self._is_spx(first, last):
+            found.append(
+                told(self.path.name, 0, "the VIX is computed by its formula where expiries around 30 days are there")
+            )
         for finding in missing_sessions(self.path.name, self._all(first, last), first, last):
             day = day_of_name(finding.text)
             repeats = self._repeats(day) if day is not None and session_on(day) is None else ""
@@ -96,6 +99,12 @@ class EodSource:
             if many.cut_off is not None
         ]
         return (*found, *torn, *(each for many in self._many for each in many.findings), *self.background.findings)
+
+    def _is_spx(self, first: date, last: date) -> bool:
+        try:
+            return any(self._table(day).symbol == "SPX" for day in self._all(first, last)[:1])
+        except StoreError:
+            return False
 
     def _when(self) -> str:
         since = "15 min before the close" if self._at is None else f"at {self._at:%H:%M}"

@@ -67,7 +67,7 @@ def _guessed(path: Path) -> str:
 
 
 def _daily_folders(asked: Asked) -> list[Path]:
-    """Return the folders with daily bars: those asked for, else the nearest `daily`, in the path or one of two above."""
+    """Return the folders with daily bars: those asked for, else the nearest `daily`, at most two folders above."""
     if "daily" in asked.options:
         folders = [Path(part).expanduser() for part in asked.options["daily"].split(",")]
         for folder in folders:

@@ -106,7 +106,7 @@ def test_a_snapshot_is_read_with_both_classes(tmp_path: Path) -> None:
     told = source.gaps(DAYS[0], DAYS[-1])
     assert [each.text for each in told] == [
         "there is no time of day; quotes stand 15 min before the close",
-        "the VIX of a chain of SPX is computed from it, by its formula",
+        "the VIX is computed by its formula where expiries around 30 days are there",
     ]
 
 
