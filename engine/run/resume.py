@@ -24,7 +24,7 @@ from engine.model.values import dataclass
 from engine.record.codec import decode, utc_time
 from engine.record.record import Json, Kind, Record
 from engine.run.desk import SpecText
-from engine.turn.daily import is_over
+from engine.turn.daily import is_over, is_same_week
 from engine.turn.hooks import Hooks, after_hook
 from engine.turn.state import BotState, Standing, State, after_request
 from engine.turn.work import active_ids, live_refs
@@ -136,7 +136,7 @@ def resume(
         sent=tuple(sent),
         marks={name: made for name, made in marks.items() if name in kept},
         bases={name: made for name, made in bases.items() if name in kept},
-        bots={name: BotState(day=day) for name, day in days.items() if day.date == session.date},
+        bots={name: BotState(day=day) for name, day in days.items() if is_same_week(day.date, session.date)},
         next_number=max((number, *(o.number for o in orders.values()))) + 1,
         next_order_id=max((order_id, *(o.order_id for o in orders.values()))) + 1,
         requests=frozenset(requests),

@@ -1,7 +1,7 @@
 """What goes by the clock: a new trading day, halts, the open's expected move, snapshots of open positions."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -83,9 +83,14 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
 
 def _opened_this_week(previous: BotState | None, session: Session) -> int:
     """Return how many positions a bot has opened on earlier days of the week that this session is in."""
-    if previous is None or previous.day.date.isocalendar()[:2] != session.date.isocalendar()[:2]:
+    if previous is None or not is_same_week(previous.day.date, session.date):
         return 0
     return previous.day.week + previous.day.opened
+
+
+def is_same_week(day: date, other: date) -> bool:
+    """Say whether two days are of one week, Monday to Sunday."""
+    return day.isocalendar()[:2] == other.isocalendar()[:2]
 
 
 def _is_run(work: Work, name: str, state: BotState, session: Session) -> bool:

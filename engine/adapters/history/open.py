@@ -105,7 +105,7 @@ def _model(asked: Asked, daily: Daily) -> Source:
     rates = read_rates(Path(given["rates"]).expanduser()) if "rates" in given else Rates()
     shortest, longest = _dte(given.get("dte", ""))
     options = ModelOptions(
-        step=_whole("step", given.get("step", "30"), 1, 390),
+        step=_whole("step", given.get("step", "5"), 1, 390),
         shortest=shortest,
         longest=longest,
         width=_whole("width", given.get("width", "100"), 0, 1000) / 100.0,

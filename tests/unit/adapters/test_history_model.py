@@ -84,7 +84,8 @@ def test_minutes_and_expiries_are_made_as_asked(folder: Path) -> None:
     day = day_of(folder, date(2014, 3, 14), "?step=1&dte=0")
     assert len(day.times) == 390
     assert {(option.trading_class, option.expiry) for option in day.options} == {("SPXW", date(2014, 3, 14))}
-    assert len(day_of(folder, date(2014, 3, 14)).times) == 14
+    assert len(day_of(folder, date(2014, 3, 14), "?step=30").times) == 14
+    assert len(day_of(folder, date(2014, 3, 14)).times) == 79
     with pytest.raises(MisuseError, match="step= is a whole number from 1 to 390, is '0'"):
         day_of(folder, date(2014, 3, 14), "?step=0")
     with pytest.raises(MisuseError, match="dte= is a number of days or a range"):

@@ -50,6 +50,20 @@ def test_texts_that_govern_open_positions_are_kept() -> None:
     assert (found.install, found.texts[0].overrides) == ("abc123", {"a": "1"})
 
 
+def test_what_was_opened_earlier_in_the_week_counts_after_a_restart() -> None:
+    """An engine that is started each morning: Wednesday's position counts on Thursday, and no more on Monday."""
+    desk = Desk()
+    desk.opened()
+    opened = desk.state.bots["spread"].day
+    assert (opened.date.isoweekday(), opened.opened) == (3, 1)
+    thursday = session_after(opened.date)
+    for session, count in ((thursday, 1), (session_after(session_after(thursday.date).date), 0)):
+        morning = session.open - timedelta(minutes=5)
+        state = resumed(desk, morning)
+        found = begin(desk.program, state, morning).state.bots["spread"].day
+        assert (found.date, found.opened, found.week) == (session.date, 0, count)
+
+
 def test_an_order_that_was_on_its_way_is_not_sent_again() -> None:
     desk = Desk()
     order = desk.enter()

@@ -44,7 +44,7 @@ _COLUMNS = ("bid", "ask", "iv", "delta", "gamma", "vega", "theta")
 class ModelOptions:
     """What the model makes: instants that many minutes apart, expiries of so many days, widths times a factor."""
 
-    step: int = 30
+    step: int = 5
     shortest: int = 0
     longest: int = 60
     width: float = 1.0
