@@ -80,7 +80,6 @@ _LIST = (
     Feature(
         "probability_of_profit", "the measure of that name", lambda ask: ask("probability_of_profit"), of_legs=True
     ),
-    Feature("short_delta", "the largest delta of the short legs", lambda ask: ask("leg_delta"), of_legs=True),
 )
 
 FEATURES: Mapping[str, Feature] = {feature.name: feature for feature in _LIST}

@@ -32,6 +32,7 @@ from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import FillModel
 from engine.run.backtest.market import DayMarket
 from engine.run.backtest.notes import HELD, REGIME
+from engine.run.backtest.sampling import Sampler
 from engine.run.prepare import needed_bars, prepare
 from engine.run.pretend_broker import expired
 from engine.turn.program import CompiledBot, Program
@@ -70,7 +71,7 @@ class Walk:
     """An engine that lives in the past. `state` None has not begun; `begin` starts it, from a state if one is kept.
 
     sees: is shown each session's data before it is walked through, and may hand back another (the look-ahead check).
-    observed: is told the engine's state after each instant.
+    observed: is told the engine's state after each instant. sampler: notes the features of entries.
     """
 
     program: Program
@@ -83,6 +84,7 @@ class Walk:
     board: Board = field(default_factory=Board)
     sees: Callable[[HistoryDay], HistoryDay] = lambda day: day
     observed: Callable[[State, datetime], None] = lambda state, at: None
+    sampler: Sampler | None = None
 
     def __post_init__(self) -> None:
         self.feed = HistoryFeed(self.source, self.board)
@@ -330,6 +332,8 @@ class Walk:
         assert self.broker is not None
         self.state = result.state
         self.records += result.records
+        if self.sampler is not None:
+            self.records += self.sampler.noted(result.state, result.commands, self.now)
         for command in result.commands:
             if isinstance(command, Watch):
                 self.feed.watch(command.contracts)
