@@ -35,6 +35,7 @@ SECTIONS = {
     "Try it without a broker": {
         "test": _Entry("engine.cli.test:test", "Run the tests of specs."),
         "backtest": _Entry("engine.cli.backtest:backtest", "Run bots over past sessions."),
+        "train": _Entry("engine.cli.train:train", "Train a model of when a bot's trades end well."),
         "gateway": _Entry("engine.cli.gateway:gateway", "Serve a simulated market to any TWS client."),
         "replay": _Entry("engine.cli.replay:replay", "Live through a recorded day again."),
         "chaos": _Entry("engine.cli.chaos:chaos", "Try bots under faults and crashes; a verdict for each invariant."),

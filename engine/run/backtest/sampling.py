@@ -4,11 +4,11 @@ They are those that a model would have read in the judgement that led to the ord
 `require` the legs and the price at which the order starts too. What they need is streamed, as it would be for a model.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from engine.compile.features import VERSION, inputs_at
+from engine.compile.features import VERSION, inputs_at, usual_features
 from engine.compile.measures.measure import Place
 from engine.compile.plan import Number, Plan
 from engine.compile.problem import Fault
@@ -39,6 +39,11 @@ class Sampling:
 
     features: tuple[str, ...]
     place: str
+
+
+def sampling(place: str, features: Sequence[str] = ()) -> Sampling:
+    """Return what is noted for a model in a place: these features, or the usual ones."""
+    return Sampling(tuple(dict.fromkeys(features)) or usual_features(PLACES[place]), place)
 
 
 class Sampler:
