@@ -175,7 +175,7 @@ def _origin(
     from engine.run.start import release
 
     ((name, digest),) = desk.digests.items()
-    told = ("data", "source", "is_modelled", "fills")
+    told = ("source", "is_modelled", "fills")
     head = {
         "rulebot": release(),
         "scikit_learn": version,
