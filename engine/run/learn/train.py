@@ -60,7 +60,7 @@ def train(samples: Samples, asked: Asked) -> tuple[LearnedModel, Report]:
     won = _won(samples.rows, _line(samples.rows, asked))
     _refuse_few(won, samples)
     folds = walk_forward(samples.rows, asked.folds, asked.embargo)
-    _refuse_folds(folds, won)
+    _refuse_folds(folds, samples.rows, asked)
     found = [_forecast(kind, samples, folds, asked) for kind in Kind]
     taken = _taken(*found)
     gaps = _gaps(samples)
@@ -131,10 +131,11 @@ def _refuse_few(won: Sequence[bool], samples: Samples) -> None:
         raise SpecError("no feature differs from trade to trade", "name others with --features")
 
 
-def _refuse_folds(folds: Sequence[Fold], won: Sequence[bool]) -> None:
+def _refuse_folds(folds: Sequence[Fold], rows: Sequence[Sample], asked: Asked) -> None:
     for number, fold in enumerate(folds, 1):
+        line = _line([rows[at] for at in fold.train], asked)
         for part, places in (("trained on", fold.train), ("tried", fold.trial)):
-            if len({won[at] for at in places}) < 2:
+            if len({rows[at].net > line for at in places}) < 2:
                 raise SpecError(
                     f"in fold {number} all {len(places)} trades {part} ended alike",
                     "take fewer --folds, or more sessions",
