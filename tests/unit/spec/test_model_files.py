@@ -132,3 +132,41 @@ def test_a_model_of_other_features_is_refused(tmp_path: Path, text: str, said: s
     assert plan is None
     assert {problem.code for problem in problems} == {"RB215"}
     assert said in problems[0].message
+
+
+def test_sixty_trees_are_kept_whole_in_the_governing_text(tmp_path: Path) -> None:
+    tree = {
+        "feature": [0, 1, -1, -1, 0, -1, -1],
+        "threshold": [0.12345678901234567 + at for at in range(7)],
+        "left": [1, 2, -1, -1, 5, -1, -1],
+        "right": [4, 3, -1, -1, 6, -1, -1],
+        "value": [-0.012345678901234567 * at for at in range(7)],
+    }
+    bare = json.loads(model("vix", "gap", kind="trees", trees=[tree] * 60))
+    trees = ",\n".join(json.dumps(each) for each in bare.pop("trees"))
+    text = json.dumps(bare).removesuffix("}") + ',\n"trees": [\n' + trees + "\n]}\n"
+    found = loaded(tmp_path, text)
+    assert found.spec is not None, found.diagnostics
+    kept = load_text(governing_text(found.source), "calm.yaml")
+    assert kept.spec is not None, kept.diagnostics
+    assert kept.spec.models == found.spec.models
+    assert len(kept.spec.models["models/m.json"].trees) == 60
+
+
+def test_one_that_extends_a_bot_with_a_model_has_it_too(tmp_path: Path) -> None:
+    loaded(tmp_path, model("vix"))
+    child = tmp_path / "later.yaml"
+    child.write_text("rulebot: 1\nname: later\nabout: Sells later.\nextends: calm\nquantity: 2\n")
+    found = load_document(child)
+    assert found.spec is not None, found.diagnostics
+    kept = load_text(governing_text(found.source), "later.yaml")
+    assert kept.spec is not None, kept.diagnostics
+    assert kept.spec.digest == found.spec.digest
+
+
+def test_two_models_of_one_name_and_other_hashes_mean_different_things(tmp_path: Path) -> None:
+    one = loaded(tmp_path, model("vix"))
+    other = loaded(tmp_path, model("vix", start=0.5))
+    assert one.spec is not None
+    assert other.spec is not None
+    assert one.spec.digest != other.spec.digest
