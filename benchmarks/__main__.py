@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import commands, day, gateway, push, restart, safety, turns
+from benchmarks import commands, day, gateway, past, push, recordings, restart, safety, turns
 from benchmarks.measure import Goal
 from benchmarks.page import page, table
 
@@ -17,7 +17,9 @@ SUITES: dict[str, Callable[[], list[Goal]]] = {
     "growth": turns.measure_growth,
     "gateway": gateway.measure,
     "day": day.measure,
+    "past": past.measure,
     "push": push.measure,
+    "recordings": recordings.measure,
     "restart": restart.measure,
     "safety": safety.measure,
 }

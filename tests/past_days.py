@@ -45,6 +45,8 @@ class PastDays:
     refused: frozenset[date] = frozenset()
     missing: frozenset[date] = frozenset()
     every: int = 1
+    symbol: str = "SPX"
+    trading_class: str = "SPXW"
     made: dict[date, HistoryDay] = field(default_factory=dict)
 
     def dates(self, first: date, last: date) -> Sequence[date]:
@@ -99,7 +101,7 @@ class PastDays:
         assert session is not None
         count = session.minutes + 1
         times = session.open.timestamp() + 60.0 * np.arange(count)
-        spot, vix = self._level(day, "SPX")[:count], self._level(day, "VIX")[:count]
+        spot, vix = self._level(day, self.symbol)[:count], self._level(day, "VIX")[:count]
         centre = round(float(spot[0]) / STEP) * STEP
         strikes = centre + STEP * np.arange(-self.strikes, self.strikes + 1)
         options, columns = [], []
@@ -107,11 +109,12 @@ class PastDays:
             after = sum(each.minutes for each in sessions(day + timedelta(days=1), expiry))
             years = np.maximum(session.minutes - np.arange(count) + after, 0.5) / (MINUTES * 252.0)
             for right, sign in ((Right.CALL, 1.0), (Right.PUT, -1.0)):
-                options += [Option("SPX", "SPXW", expiry, Decimal(int(strike)), right) for strike in strikes]
+                named = (self.symbol, self.trading_class, expiry)
+                options += [Option(*named, Decimal(int(strike)), right) for strike in strikes]
                 columns.append(self._quotes(spot, vix, strikes.astype(float), years, sign))
         bid, ask, iv, delta, gamma, theta, vega = (np.hstack(each) for each in zip(*columns, strict=True))
         found = HistoryDay(
-            date=day, times=times, levels={"SPX": spot, "VIX": vix}, options=tuple(options), bid=bid, ask=ask
+            date=day, times=times, levels={self.symbol: spot, "VIX": vix}, options=tuple(options), bid=bid, ask=ask
         )
         if self.has_greeks:
             found = replace(found, iv=iv, delta=delta, gamma=gamma, theta=theta, vega=vega)

@@ -1,9 +1,12 @@
 """What somebody is told: a thing that happened, and how grave it is."""
 
+from collections.abc import Mapping
+from dataclasses import field
 from datetime import datetime
 from enum import Enum
 
 from engine.model.values import dataclass
+from engine.record.record import Json
 
 
 class Grade(Enum):
@@ -13,14 +16,23 @@ class Grade(Enum):
     WARNING = "warning"
     TRADE = "trade"
     DIGEST = "digest"
+    DECISION = "decision"
+
+
+FOR_PEOPLE = tuple(grade for grade in Grade if grade is not Grade.DECISION)
+"""What a person hears who does not say; decisions are for programs, and for those who ask for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One thing to tell. key: tells it from all others of a store, for good; at: when it happened."""
+    """One thing to tell. key: tells it from all others of a store, for good; at: when it happened.
+
+    data: what a program is told besides: `event`, and of a trade its numbers.
+    """
 
     key: str
     at: datetime
     grade: Grade
     text: str
     bot: str = ""
+    data: Mapping[str, Json] = field(default_factory=dict)

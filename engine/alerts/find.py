@@ -10,7 +10,7 @@ from engine.model.money import CENT, signed_dollars
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
 from engine.record.codec import utc_time
-from engine.record.record import Kind, Record
+from engine.record.record import Json, Kind, Record
 from engine.run.columns import price
 from engine.run.trade_text import structure_of
 from engine.store.queries import Row, Run, StoreReader
@@ -20,6 +20,15 @@ AFTER_CLOSE = timedelta(minutes=5)
 """How long after the close a day is told of: settlements and assignments are known by then."""
 LOST_FOR = timedelta(minutes=5)
 """How long a connection may be lost until it is grave."""
+
+
+_DECISIONS = {
+    "enter": ("entering", "enters"),
+    "skip": ("refused", "does not enter"),
+    "unfilled": ("unfilled", "its entry was not filled"),
+    "exit": ("leaving", "leaves"),
+}
+"""Decisions that a program may want to hear of: what it is told, and how that is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +69,15 @@ def find(reader: StoreReader, after: int, now: datetime) -> Found:
 
 
 def _of_record(number: int, record: Record) -> Iterator[Alert]:
-    data, kind, bot = record.data, record.kind, record.bot
+    data, kind, bot, event = record.data, record.kind, record.bot, record.kind.value
     grade, text = Grade.WARNING, ""
     if kind is Kind.ALARM:
         grade, text = Grade.GRAVE, str(data["text"])
     elif kind is Kind.DECISION and data["what"] == "halt":
-        text = f"halted for the day: {data['reason']}"
+        event, text = "halted", f"halted for the day: {data['reason']}"
+    elif kind is Kind.DECISION and data["what"] in _DECISIONS:
+        grade, (event, words) = Grade.DECISION, _DECISIONS[str(data["what"])]
+        text = f"{words}: {data['reason']}" if data["reason"] else words
     elif kind is Kind.LINK and not data["up"]:
         text = f"the connection to the broker was lost: {data.get('reason') or 'no reason is known'}"
     elif kind is Kind.OPERATOR:
@@ -73,7 +85,8 @@ def _of_record(number: int, record: Record) -> Iterator[Alert]:
     elif kind is Kind.RUN_ENDED and not data.get("is_clean", True):
         grade, text = Grade.GRAVE, f"the engine ended: {data.get('reason')}"
     if text:
-        yield Alert(key=f"{kind.value} {number}", at=record.at, grade=grade, bot=bot, text=text)
+        more: dict[str, Json] = {"event": event, "position": record.position} if record.position else {"event": event}
+        yield Alert(key=f"{kind.value} {number}", at=record.at, grade=grade, bot=bot, text=text, data=more)
 
 
 def _trades(rows: list[Row]) -> Iterator[Alert]:
@@ -82,11 +95,23 @@ def _trades(rows: list[Row]) -> Iterator[Alert]:
         if row["entry_filled"] and row["entry_time"]:
             at, paid = _instant(row["entry_time"]), row["entry_price"]
             words = f"opened {held}" + ("" if paid is None else f" at {price(paid)}")
-            yield Alert(key=f"opened {name}", at=at, grade=Grade.TRADE, bot=bot, text=words)
+            data = {**_of_trade("opened", row), "price": _number(paid)}
+            yield Alert(key=f"opened {name}", at=at, grade=Grade.TRADE, bot=bot, text=words, data=data)
         if row["status"] == "CLOSED" and row["exit_time"]:
             at = _instant(row["exit_time"])
             words = f"closed {held}: {row['exit_name'] or row['exit_reason']}, {_made(row['final_pnl'])}"
-            yield Alert(key=f"closed {name}", at=at, grade=Grade.TRADE, bot=bot, text=words)
+            numbers = {"price": _number(row["exit_price"]), "profit": _number(row["final_pnl"])}
+            data = {**_of_trade("closed", row), "exit": row["exit_name"] or row["exit_reason"], **numbers}
+            yield Alert(key=f"closed {name}", at=at, grade=Grade.TRADE, bot=bot, text=words, data=data)
+
+
+def _of_trade(event: str, row: Row) -> dict[str, Json]:
+    """Return what a program is told of a trade; prices are net per share, as the store's views have them."""
+    return {"event": event, "position": row["position"], "symbol": row["symbol"], "quantity": row["quantity"]}
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _made(amount: float) -> str:
@@ -101,7 +126,13 @@ def _gone(run: Run) -> Iterator[Alert]:
     """Yield that an engine is gone that never said why: it was killed, or its machine lost its power."""
     if run.started is not None and run.ended is None and not run.is_alive:
         text = "the engine is gone without a word: exits that rest at the broker stay, the others are not watched"
-        yield Alert(key=f"gone {run.started.at.isoformat()}", at=run.started.at, grade=Grade.GRAVE, text=text)
+        yield Alert(
+            key=f"gone {run.started.at.isoformat()}",
+            at=run.started.at,
+            grade=Grade.GRAVE,
+            text=text,
+            data={"event": "gone"},
+        )
 
 
 def _lost(reader: StoreReader, at: datetime) -> Iterator[Alert]:
@@ -112,7 +143,7 @@ def _lost(reader: StoreReader, at: datetime) -> Iterator[Alert]:
     text = (
         f"the connection to the broker has been lost for {minutes:.0f} minutes: only exits that rest there are at work"
     )
-    yield Alert(key=f"lost {told[0]}", at=at, grade=Grade.GRAVE, text=text)
+    yield Alert(key=f"lost {told[0]}", at=at, grade=Grade.GRAVE, text=text, data={"event": "lost"})
 
 
 def _digest(reader: StoreReader, at: datetime, run: Run) -> Iterator[Alert]:
@@ -123,7 +154,8 @@ def _digest(reader: StoreReader, at: datetime, run: Run) -> Iterator[Alert]:
     date, close = str(told[1].data["date"]), utc_time(str(told[1].data["close"]))
     if at < close + AFTER_CLOSE and (run.ended is None or run.ended.at < close):
         return
-    yield Alert(key=f"digest {date}", at=close, grade=Grade.DIGEST, text=digest(reader, date, sorted(run.specs)))
+    text = digest(reader, date, sorted(run.specs))
+    yield Alert(key=f"digest {date}", at=close, grade=Grade.DIGEST, text=text, data={"event": "digest", "date": date})
 
 
 def digest(reader: StoreReader, date: str, bots: list[str]) -> str:

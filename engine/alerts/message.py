@@ -1,10 +1,13 @@
 """The words of a message: one or many deliveries for one person, told together."""
 
+import json
 from collections.abc import Sequence
 
 from engine.alerts.alert import Grade
 from engine.alerts.outbox import Delivery
 from engine.model.session import EXCHANGE_ZONE
+from engine.record.codec import utc_text
+from engine.record.record import Json
 
 MOST_LINES = 20
 MOST_LETTERS = 300
@@ -42,4 +45,33 @@ def _line(each: Delivery) -> str:
     return f"{first}{clock} {alert.bot + ': ' if alert.bot else ''}{text}{times}"
 
 
-_KINDS = {Grade.GRAVE: "alarm", Grade.WARNING: "notice", Grade.TRADE: "trade", Grade.DIGEST: "the day"}
+_KINDS = {
+    Grade.GRAVE: "alarm",
+    Grade.WARNING: "notice",
+    Grade.TRADE: "trade",
+    Grade.DIGEST: "the day",
+    Grade.DECISION: "decision",
+}
+
+
+# ---------------------------------------------------------------- for programs
+
+
+def document(deliveries: Sequence[Delivery], *, is_simulated: bool) -> str:
+    """Return the same as JSON, for a program; `id` names an event, also when it is told again."""
+    return _document([_event(each) for each in deliveries], is_simulated=is_simulated)
+
+
+def hello() -> str:
+    """Return what a program is sent to see whether anything arrives."""
+    return _document([{"event": "test", "text": "If you read this, events reach you."}], is_simulated=False)
+
+
+def _document(events: list[dict[str, Json]], *, is_simulated: bool) -> str:
+    return json.dumps({"app": "rulebot", "simulated": is_simulated, "events": events})
+
+
+def _event(each: Delivery) -> dict[str, Json]:
+    alert = each.kept.alert
+    event: dict[str, Json] = {"id": alert.key, "at": utc_text(alert.at), "grade": alert.grade.value, "bot": alert.bot}
+    return {**event, **alert.data, "text": alert.text, "count": each.kept.count, "perhaps_told_before": each.is_again}

@@ -4,6 +4,7 @@ An alert is in it before it is sent, and a delivery is marked before and after. 
 cannot know whether somebody was told: it is told again, and says so. So each is told at least once, twice only then.
 """
 
+import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from pathlib import Path
 from engine.alerts.alert import Alert, Grade
 from engine.model.errors import StoreError
 from engine.model.values import dataclass
-from engine.record.codec import utc_text, utc_time
+from engine.record.codec import json_text, utc_text, utc_time
 
 SAME_WITHIN = timedelta(minutes=30)
 """An alert with the words of one this old that nobody has acknowledged is counted with it, not told again."""
@@ -22,7 +23,7 @@ CREATE TABLE IF NOT EXISTS marks (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS alerts (
   id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, at TEXT NOT NULL, grade TEXT NOT NULL, bot TEXT NOT NULL,
   text TEXT NOT NULL, found_at TEXT NOT NULL, rounds INTEGER NOT NULL DEFAULT 1,
-  same_as INTEGER REFERENCES alerts(id), acknowledged_at TEXT
+  same_as INTEGER REFERENCES alerts(id), acknowledged_at TEXT, data TEXT NOT NULL DEFAULT '{}'
 );
 CREATE INDEX IF NOT EXISTS alerts_open ON alerts(grade) WHERE acknowledged_at IS NULL;
 CREATE TABLE IF NOT EXISTS deliveries (
@@ -33,7 +34,7 @@ CREATE TABLE IF NOT EXISTS deliveries (
 );
 CREATE INDEX IF NOT EXISTS deliveries_due ON deliveries(person, due_at) WHERE state = 'waiting';
 """
-_ALERT = "a.id, a.key, a.at, a.grade, a.bot, a.text, a.rounds, a.acknowledged_at"
+_ALERT = "a.id, a.key, a.at, a.grade, a.bot, a.text, a.rounds, a.acknowledged_at, a.data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +70,9 @@ class Outbox:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
             self._connection.executescript(_TABLES)
+        with self._transaction():  # a file of an earlier version lacks what programs are told
+            if not self._connection.execute("SELECT 1 FROM pragma_table_info('alerts') WHERE name = 'data'").fetchone():
+                self._connection.execute("ALTER TABLE alerts ADD COLUMN data TEXT NOT NULL DEFAULT '{}'")
 
     def close(self) -> None:
         """Close the file."""
@@ -110,8 +114,18 @@ class Outbox:
                 (alert.grade.value, alert.bot, alert.text, utc_text(alert.at - SAME_WITHIN), alert.key),
             ).fetchone()
         made = self._connection.execute(
-            "INSERT OR IGNORE INTO alerts(key, at, grade, bot, text, found_at, same_as) VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (alert.key, utc_text(alert.at), alert.grade.value, alert.bot, alert.text, utc_text(at), same and same[0]),
+            "INSERT OR IGNORE INTO alerts(key, at, grade, bot, text, found_at, same_as, data)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                alert.key,
+                utc_text(alert.at),
+                alert.grade.value,
+                alert.bot,
+                alert.text,
+                utc_text(at),
+                same and same[0],
+                json_text(alert.data),
+            ),
         )
         if made.rowcount and same is None:
             self._owe(made.lastrowid, people, 1, at)
@@ -139,7 +153,7 @@ class Outbox:
                 (person, utc_text(now)),
             ).fetchall()
         return [
-            Delivery(kept=_kept(row[:9]), person=row[9], round=row[10], attempts=row[11], is_again=bool(row[12]))
+            Delivery(kept=_kept(row[:10]), person=row[10], round=row[11], attempts=row[12], is_again=bool(row[13]))
             for row in rows
         ]
 
@@ -205,11 +219,11 @@ class Outbox:
         return done
 
     def newest(self, count: int) -> list[tuple[Kept, tuple[str, ...]]]:
-        """Return the newest alerts, newest first, each with what became of it: `phone told`, `mail waits: refused`."""
+        """Return the newest alerts but decisions, each with what became of it: `phone told`, `mail waits: refused`."""
         with _said(self.path):
             rows = self._connection.execute(
                 f"SELECT {_ALERT}, (SELECT count(*) FROM alerts s WHERE s.same_as = a.id) + 1 FROM alerts a"
-                " WHERE a.same_as IS NULL ORDER BY a.at DESC, a.id DESC LIMIT ?",
+                " WHERE a.same_as IS NULL AND a.grade <> 'decision' ORDER BY a.at DESC, a.id DESC LIMIT ?",
                 (count,),
             ).fetchall()
             found = []
@@ -233,8 +247,9 @@ class Outbox:
 
 
 def _kept(row: Sequence[object]) -> Kept:
-    number, key, at, grade, bot, text, rounds, acknowledged, count = row
-    alert = Alert(key=str(key), at=utc_time(str(at)), grade=Grade(grade), bot=str(bot), text=str(text))
+    number, key, at, grade, bot, text, rounds, acknowledged, data, count = row
+    told = json.loads(str(data))
+    alert = Alert(key=str(key), at=utc_time(str(at)), grade=Grade(grade), bot=str(bot), text=str(text), data=told)
     return Kept(
         id=int(str(number)),
         alert=alert,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from engine.alerts.alert import Grade
+from engine.alerts.alert import FOR_PEOPLE, Grade
 from engine.model.errors import SpecError, StoreError
 from engine.model.values import dataclass
 from engine.spec.suggest import did_you_mean
@@ -20,11 +20,15 @@ SHAPE = 'each is a table: [[to]] with name = "phone" and url = "tgram://..." (do
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """Somebody who is told. url: a secret; quiet: from, to in `zone`; from_round: 2 hears what nobody acknowledged."""
+    """Somebody who is told. url: a secret; quiet: from, to in `zone`; from_round: 2 hears what nobody acknowledged.
+
+    is_program: a web hook of another program, which is sent JSON.
+    """
 
     name: str
     url: str
-    tell: tuple[Grade, ...] = tuple(Grade)
+    tell: tuple[Grade, ...] = FOR_PEOPLE
+    is_program: bool = False
     quiet: tuple[time, time] | None = None
     zone: ZoneInfo = ZoneInfo("America/New_York")
     from_round: int = 1
@@ -90,7 +94,7 @@ def read_people(file: Path, environ: Mapping[str, str] = os.environ) -> People:
     except (OSError, UnicodeDecodeError) as error:
         raise StoreError(f"{file} cannot be read: {error}") from error
     found = people_of(text, str(file), file.parent, environ)
-    if is_open and re.search(r"^\s*(url|telegram)\s*=", text, re.MULTILINE):
+    if is_open and re.search(r"^\s*(url|hook|telegram)\s*=", text, re.MULTILINE):
         raise StoreError(f"{file} can be read by others, and addresses are secrets", f"chmod 600 {file}")
     return found
 
@@ -133,14 +137,18 @@ def _person(
         "zone": _zone,
         "from_round": _times,
     }
-    faults += _unknown(table, (*readers, "url", "url_file", "url_env"), where)
+    faults += _unknown(table, (*readers, "url", "url_file", "url_env", "hook", "hook_file", "hook_env"), where)
     fields: dict[str, Any] = {}
     for key, read in readers.items():
         if key in table:
             fields[key] = _taken(faults, where + key, read, table[key])
     if "name" not in table:
         faults.append(f"{where}name is owed")
-    fields["url"] = _taken(faults, where + "url", lambda given: _url(given, folder, environ), table)
+    if any(key in table for key in ("hook", "hook_file", "hook_env")):
+        fields = {"tell": tuple(Grade), **fields, "is_program": True}
+        fields["url"] = _taken(faults, where + "hook", lambda given: _hook(given, folder, environ), table)
+    else:
+        fields["url"] = _taken(faults, where + "url", lambda given: _url(given, folder, environ), table)
     return fields
 
 
@@ -155,7 +163,7 @@ def _chat(table: Any, folder: Path, environ: Mapping[str, str], faults: list[str
     if not isinstance(ids, list) or not ids or not all(isinstance(each, int) for each in ids):
         faults.append("[chat] from: a list of the numbers of chats that may ask is owed")
     api = table.get("api", TELEGRAM)
-    if not isinstance(api, str) or not re.match(r"https://|http://(127\.0\.0\.1|localhost)[:/]", f"{api}/"):
+    if not isinstance(api, str) or not _is_safe(api):
         faults.append("[chat] api: an address with https:// is owed")
     return None if len(faults) > before else Chat(token=str(token), ids=tuple(ids or ()), api=str(api).rstrip("/"))
 
@@ -178,6 +186,20 @@ def _url(table: Mapping[str, Any], folder: Path, environ: Mapping[str, str]) -> 
     if "://" not in value:
         raise ValueError("an address is like tgram://TOKEN/CHAT or mailto://user:password@host")
     return value
+
+
+def _hook(table: Mapping[str, Any], folder: Path, environ: Mapping[str, str]) -> str:
+    if any(key in table for key in ("url", "url_file", "url_env")):
+        raise ValueError("one of url and hook is owed, not both")
+    value = _secret(table, "hook", folder, environ)
+    if not _is_safe(value):
+        raise ValueError("an address with https:// is owed")
+    return value
+
+
+def _is_safe(address: str) -> bool:
+    """Say whether nobody on the way reads what is sent there."""
+    return re.match(r"https://|http://(127\.0\.0\.1|localhost)[:/]", f"{address}/") is not None
 
 
 def _secret(table: Mapping[str, Any], key: str, folder: Path, environ: Mapping[str, str]) -> str:

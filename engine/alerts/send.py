@@ -8,6 +8,7 @@ from typing import Any
 import apprise
 
 from engine.alerts.people import Person
+from engine.alerts.post import NotSentError, post
 from engine.model.errors import SpecError
 
 _LOG = logging.getLogger("apprise")
@@ -15,10 +16,6 @@ _LOG.propagate = False
 """What it says is kept with a delivery; some of it repeats addresses."""
 APP = "rulebot"
 HELP = "its services and their addresses: https://github.com/caronc/apprise/wiki"
-
-
-class NotSentError(Exception):
-    """A message was not taken; says why as far as the service told."""
 
 
 class Sender:
@@ -30,7 +27,11 @@ class Sender:
     def __init__(self, people: Iterable[Person]) -> None:
         asset = apprise.AppriseAsset(app_id=APP, app_desc=APP, app_url="", async_mode=False, secure_logging=True)
         self._ways: dict[str, apprise.Apprise] = {}
+        self._hooks: dict[str, str] = {}
         for person in people:
+            if person.is_program:
+                self._hooks[person.name] = person.url
+                continue
             way = apprise.Apprise(asset=asset)
             with _Overheard():  # what it says of an address repeats it
                 is_known = way.add(person.url)
@@ -39,12 +40,17 @@ class Sender:
             self._ways[person.name] = way
 
     def service(self, person: str) -> str:
-        """Return the name of a person's service: Telegram, E-Mail."""
+        """Return the name of a person's service: Telegram, E-Mail, web hook."""
+        if person in self._hooks:
+            return "web hook"
         ways: Iterable[Any] = self._ways[person]
         return ", ".join(str(each.service_name or each.protocol) for each in ways)
 
     def __call__(self, person: str, title: str, body: str) -> None:
-        """Send a message. Raises: NotSentError."""
+        """Send a message; a program is sent the body alone, which is JSON. Raises: NotSentError."""
+        if person in self._hooks:
+            post(self._hooks[person], body)
+            return
         with _Overheard() as heard:
             is_taken = self._ways[person].notify(title=title, body=body, body_format=apprise.NotifyFormat.TEXT)
         if not is_taken:

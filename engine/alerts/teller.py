@@ -16,7 +16,7 @@ from engine.adapters.clock import WallClock
 from engine.alerts.alert import Grade
 from engine.alerts.chat import TelegramChat
 from engine.alerts.find import find
-from engine.alerts.message import message
+from engine.alerts.message import document, message
 from engine.alerts.outbox import Delivery, Outbox
 from engine.alerts.people import People, Person
 from engine.model.errors import MisuseError, StoreError
@@ -32,6 +32,8 @@ FIRST_RETRY, LAST_RETRY = 10.0, 600.0
 GIVE_UP_AFTER = 24
 """Tries of what is not grave: some four hours."""
 AT_ONCE = 8
+PROGRAM_EVERY, MOST_EVENTS = 1.0, 100
+"""Seconds between two messages to a program at the least, and events in one."""
 _CLOCK = WallClock()
 
 Send = Callable[[str, str, str], None]
@@ -111,14 +113,16 @@ class Teller:
         with StoreReader(self._store) as reader:
             found = find(reader, head or 0, now)
         self._is_simulated = found.is_simulated
-        owed = found.alerts
+        is_wanted = any(grade is Grade.DECISION for _, grade in self._people.wants)
+        owed = [each for each in found.alerts if is_wanted or each.grade is not Grade.DECISION]
         if head is None:  # of what was before the run that is on, nobody is told
             old = [each for each in owed if found.began is None or each.at < found.began]
             outbox.add(old, found.head, (), now)
         outbox.add(owed, found.head, self._people.wants, now)
 
     def _who(self, round: int) -> list[str]:
-        return [each.name for each in self._people.people if Grade.GRAVE in each.tell and each.from_round <= round]
+        people = (each for each in self._people.people if not each.is_program)
+        return [each.name for each in people if Grade.GRAVE in each.tell and each.from_round <= round]
 
     def _tell(self, outbox: Outbox, person: Person, now: datetime) -> None:
         due = outbox.due(person.name, now)
@@ -126,12 +130,15 @@ class Teller:
         if person.is_quiet(now):
             due = [each for each in due if each.kept.alert.grade is Grade.GRAVE]
         every = GRAVE_EVERY if is_grave else max(GRAVE_EVERY, self._people.manner.every)
+        if person.is_program:
+            due, every = due[:MOST_EVENTS], PROGRAM_EVERY
         last = self._last.get(person.name)
         if not due or (last is not None and (now - last).total_seconds() < every):
             return
         self._last[person.name] = now
         outbox.sending(due)
         title, body = message(due, is_simulated=self._is_simulated)
+        body = document(due, is_simulated=self._is_simulated) if person.is_program else body
         self._on_way[person.name] = (self._pool.submit(self._send, person.name, title, body), due)
 
     def _harvest(self, outbox: Outbox) -> None:

@@ -100,13 +100,15 @@ def teller_to(file: Path) -> "Callable[[Place], Teller]":
 
 
 def _test(people: "People") -> None:
-    from engine.alerts.send import NotSentError
+    from engine.alerts.message import hello
+    from engine.alerts.post import NotSentError
 
     sender = sender_to(people)
     is_bad = False
     for person in people.people:
         try:
-            sender(person.name, "rulebot: a test", "If you read this, alerts reach you.")
+            text = hello() if person.is_program else "If you read this, alerts reach you."
+            sender(person.name, "rulebot: a test", text)
             click.echo(f" {person.name}  taken ({sender.service(person.name)})")
         except NotSentError as error:
             is_bad = True

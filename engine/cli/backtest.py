@@ -14,12 +14,14 @@ from engine.cli.paths import SPECS
 from engine.model.errors import MisuseError, StoreError
 
 if TYPE_CHECKING:
+    from engine.adapters.history.day import Source
+    from engine.run.backtest.fills import FillModel
     from engine.run.backtest.results import Results
     from engine.run.backtest.run import BacktestOptions, Told
     from engine.run.backtest.sampling import Sampling
     from engine.run.desk import Desk
 
-_DAY = click.DateTime(["%Y-%m-%d"])
+DAY = click.DateTime(["%Y-%m-%d"])
 PROBLEMS = 1
 FIRST, LAST = date(1980, 1, 1), date(2100, 1, 1)
 
@@ -27,14 +29,14 @@ FIRST, LAST = date(1980, 1, 1), date(2100, 1, 1)
 @click.command("backtest", short_help="Run bots over past sessions.")
 @click.argument("specs", nargs=-1, type=SPECS)
 @click.option("--data", metavar="SOURCE", help="The past sessions (docs/history-data.md).")
-@click.option("--from", "first", type=_DAY, metavar="DAY", help="The first session (default: the data's first).")
-@click.option("--to", "last", type=_DAY, metavar="DAY", help="The last session (default: the data's last).")
+@click.option("--from", "first", type=DAY, metavar="DAY", help="The first session (default: the data's first).")
+@click.option("--to", "last", type=DAY, metavar="DAY", help="The last session (default: the data's last).")
 @click.option(
     "--fills",
     default="natural",
     show_default=True,
     metavar="MODEL",
-    help="What orders fill at: natural, mid, or mid+0.3 (a part of the width).",
+    help="What orders fill at: natural, mid, mid+0.3 (a part of the width), or from:STORE (as entries did there).",
 )
 @click.option("--cash", default="1000000", show_default=True, metavar="DOLLARS", help="What the account begins with.")
 @click.option("--lines", type=click.IntRange(1), default=90, show_default=True, help="Market data lines at most.")
@@ -203,15 +205,10 @@ def load(specs: tuple[str, ...], settings: tuple[str, ...], account: Path | None
 def options_of(options: dict[str, Any]) -> "BacktestOptions":
     """Return the options. Raises: MisuseError, StoreError."""
     from engine.adapters.history.open import open_source
-    from engine.run.backtest.fills import fill_model
     from engine.run.backtest.run import BacktestOptions
 
-    first, last = _day(options["first"]), _day(options["last"])
     opens = partial(open_source, options["data"])
-    days = opens().dates(first or FIRST, last or LAST)
-    if not days:
-        raise MisuseError(f"{options['data']} has no session in that time")
-    first, last = first or days[0], last or days[-1]
+    first, last = session_range(opens(), options["data"], day_of(options["first"]), day_of(options["last"]))
     if options["resume"] and options["store"] is None:
         raise MisuseError("--resume goes on with a store: name it with --store")
     return BacktestOptions(
@@ -220,10 +217,10 @@ def options_of(options: dict[str, Any]) -> "BacktestOptions":
         first=first,
         last=last,
         store=options["store"] or _new_store(first, last),
-        fills=fill_model(options["fills"]),
-        cash=_cash(options["cash"]),
+        fills=asked_fills(options["fills"]),
+        cash=asked_cash(options["cash"]),
         lines=options["lines"],
-        workers=options["workers"] or _cores(),
+        workers=options["workers"] or cores(),
         resumes=options["resume"],
         sampling=options["sampling"],
     )
@@ -235,11 +232,35 @@ def _sampling(place: str | None) -> "Sampling | None":
     return None if place is None else sampling(place)
 
 
-def _day(found: datetime | None) -> date | None:
+def session_range(source: "Source", name: str, first: date | None, last: date | None) -> tuple[date, date]:
+    """Return the first and last session meant: those of the data where none is named. Raises: MisuseError."""
+    days = source.dates(first or FIRST, last or LAST)
+    if not days:
+        raise MisuseError(f"{name} has no session in that time")
+    return first or days[0], last or days[-1]
+
+
+def asked_fills(text: str) -> "FillModel":
+    """Return the fill model of the words, or of the entries that a store holds. Raises: MisuseError, StoreError."""
+    from engine.run.backtest.fills import fill_model
+
+    kind, _, store = text.partition(":")
+    if kind != "from" or not store:
+        return fill_model(text)
+    from engine.run.backtest.calibrate import calibrated
+    from engine.store.place import place_of
+
+    place = place_of(store)
+    return calibrated(place, str(place))
+
+
+def day_of(found: datetime | None) -> date | None:
+    """Return the day of an option."""
     return None if found is None else found.date()
 
 
-def _cash(text: str) -> Decimal:
+def asked_cash(text: str) -> Decimal:
+    """Return an amount of dollars. Raises: MisuseError."""
     try:
         found = Decimal(text.replace(",", "").removeprefix("$"))
     except InvalidOperation as error:
@@ -249,7 +270,8 @@ def _cash(text: str) -> Decimal:
     return found
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return how many processors this machine has."""
     import os
 
     return os.cpu_count() or 1

@@ -45,6 +45,12 @@ _COLOURS = {"ok": "green", "warning": "yellow", "fault": "red", "not checked": "
     metavar="FILE",
     help="Where --probe keeps the raw bytes (default: doctor-probe.jsonl).",
 )
+@click.option(
+    "--source",
+    type=click.Choice(["gateway", "cboe"]),
+    default="gateway",
+    help="With cboe legs are also chosen on Cboe's quotes, DELAYED by 15 minutes, which need no gateway.",
+)
 @click.option("--no-audit", is_flag=True, help="Leave the audit of the store out: it reads all of it.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
 def doctor(**options: Any) -> None:
@@ -53,6 +59,8 @@ def doctor(**options: Any) -> None:
 
     Nothing is written and no order is sent, unless --probe asks for it (docs/doctor.md). It connects as another client,
     so an engine may run meanwhile; then no legs are chosen, since market data lines are few.
+
+    --source cboe is for when no gateway answers: bots never trade on such quotes, and each line is marked.
 
     Exit code: 0 without a fault (there may be warnings), 1 with faults, 2 for misuse, 3 when the gateway, the store
     or a file failed, so that not everything could be checked.
@@ -76,6 +84,8 @@ def _wanted(options: dict[str, Any]) -> "Wanted":
     from engine.store.latest import data_folder
 
     is_live = options["live"]
+    if options["source"] == "cboe" and options["sim"]:
+        raise MisuseError("--sim is a market of our own: Cboe has no quotes of it")
     if is_live and (options["paper"] or options["sim"]):
         other = "--paper" if options["paper"] else "--sim"
         raise MisuseError(f"--live is an account with real money: {other} does not go with it")
@@ -95,6 +105,7 @@ def _wanted(options: dict[str, Any]) -> "Wanted":
         sim=options["sim"],
         probe=_record(options),
         audits=not options["no_audit"],
+        delayed=options["source"] == "cboe",
         data=data_folder(),
     )
 

@@ -1,6 +1,5 @@
 """`rulebot gateway`: a simulated TWS gateway on this machine, for any TWS client; or the ledger of a run of it."""
 
-import asyncio
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,12 +8,14 @@ import click
 from click.core import ParameterSource
 
 from engine.cli.shares import shares_option
+from engine.cli.stores import STORE
+from engine.model.errors import MisuseError
 from engine.sim.gateway.settings import DEFAULT_PORT, TWS_PORTS
+from engine.store.place import Place
 
 if TYPE_CHECKING:
+    from engine.run.given.market import Given
     from engine.sim.exchange.ledger import Row
-    from engine.sim.gateway.embed import RunningGateway
-    from engine.sim.gateway.settings import GatewaySettings
 
 
 def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
@@ -66,6 +67,25 @@ def _speed(ctx: click.Context, param: click.Parameter, value: str) -> float | No
 )
 @click.option(
     "--market", metavar="FILE", help="Scenario (.yaml), minute bars (.csv), or the name of a scenario that is shipped."
+)
+@click.option(
+    "--recording",
+    metavar="DAY|FILE",
+    help="Serve the market of a recorded day instead: a .tape file, or a day of the recordings beside --store.",
+)
+@click.option(
+    "--chain",
+    "chains",
+    type=click.Path(dir_okay=False, path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Serve a captured chain, in which nothing moves (docs/captures.md); several are one market.",
+)
+@click.option(
+    "--store",
+    type=STORE,
+    metavar="STORE",
+    help="The store whose recordings --recording means (default: the last run's).",
 )
 @click.option(
     "--cash", type=click.FloatRange(0), default=1_000_000, show_default=True, help="Cash at the start, dollars."
@@ -134,6 +154,9 @@ def gateway(
     speed: float | None,
     seed: int,
     market: str | None,
+    recording: str | None,
+    chains: tuple[Path, ...],
+    store: Place | None,
     cash: float,
     account: str,
     positions: Path | None,
@@ -160,11 +183,15 @@ def gateway(
         raise click.UsageError(f"port {port} belongs to the real TWS or gateway; say --allow-tws-port to take it")
     from decimal import Decimal
 
+    from engine.cli.gateway_serving import serve
     from engine.sim.gateway.settings import GatewaySettings
 
+    given = _given(ctx, data_seconds)
+    if given is not None and ctx.get_parameter_source("cash") is not ParameterSource.COMMANDLINE:
+        cash = float(given.cash or cash)
     try:
         settings = GatewaySettings(
-            first_day=_today() if day is None else day.date(),
+            first_day=given.market.day if given is not None else _today() if day is None else day.date(),
             days=days,
             port=port,
             seed=seed,
@@ -173,7 +200,7 @@ def gateway(
             fence_seconds=fence_seconds,
             holders=holders,
             cash=Decimal(str(cash)),
-            account=account,
+            account=account or (given.account if given is not None else ""),
             market_file=market,
             positions_file=positions,
             shares=shares or (),
@@ -182,7 +209,26 @@ def gateway(
         )
     except ValueError as problem:
         raise click.UsageError(str(problem)) from problem
-    _run(ctx, settings)
+    serve(ctx, settings, given)
+
+
+def _given(ctx: click.Context, data_seconds: int) -> "Given | None":
+    """Return the market that is given instead of the model, if one is. Raises: RulebotError."""
+    recording, chains, store = (ctx.params[name] for name in ("recording", "chains", "store"))
+    if store is not None and recording is None:
+        raise MisuseError("--store says whose recordings are meant: add --recording")
+    if recording is None and not chains:
+        return None
+    flag = "--chain" if chains else "--recording"
+    if recording is not None and chains:
+        raise MisuseError("--recording and --chain are two markets: leave one out")
+    for name in ("day", "days", "market"):
+        if ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            other = "date" if name == "day" else name
+            raise MisuseError(f"{flag} is the market of its own day: leave --{other} out")
+    from engine.run.given.market import captured, recorded
+
+    return captured(chains) if chains else recorded(recording, store, data_seconds)
 
 
 def _today() -> date:
@@ -223,70 +269,3 @@ def _write_flex(rows: "list[Row]", target: Path) -> None:
 
     target.write_text(flex_statement(rows), encoding="utf-8")
     click.echo(f"SIMULATED: statement {target}")
-
-
-def _run(ctx: click.Context, settings: "GatewaySettings") -> None:
-    import logging
-
-    from engine.model.session import CalendarError
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    try:
-        asyncio.run(_serve(settings))
-    except KeyboardInterrupt:
-        click.echo("stopped")
-    except (ValueError, CalendarError) as problem:
-        click.echo(f"error: {problem}", err=True)
-        ctx.exit(1)
-    except OSError as problem:
-        click.echo(f"error: {_plainly(settings, problem)}", err=True)
-        ctx.exit(3)
-
-
-def _plainly(settings: "GatewaySettings", problem: OSError) -> str:
-    import errno
-
-    if problem.errno == errno.EADDRINUSE:
-        return f"port {settings.port} on 127.0.0.1 is in use; choose another with --port"
-    return f"cannot listen on port {settings.port}: {problem.strerror}"
-
-
-async def _serve(settings: "GatewaySettings") -> None:
-    import signal
-
-    from engine.sim.gateway.embed import start_gateway
-
-    running = await start_gateway(settings)
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(each, stopped.set)
-        except (NotImplementedError, RuntimeError):
-            break  # this system, or this thread, delivers interrupts by exception
-    click.echo(_banner(settings, running))
-    ends = {asyncio.ensure_future(stopped.wait()), asyncio.ensure_future(running.failure())}
-    try:
-        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        for each_end in done:
-            each_end.result()
-    finally:
-        for end in ends:
-            end.cancel()
-        await running.stop()
-        click.echo(_farewell(running))
-
-
-def _banner(settings: "GatewaySettings", running: "RunningGateway") -> str:
-    pace = "as fast as its clients" if settings.speed is None else f"{settings.speed:g} times real time"
-    length = "1 session" if settings.days == 1 else f"{settings.days} sessions"
-    first = running.gateway.hub.timeline.sessions[0].date
-    return (
-        f"SIMULATED TWS gateway on 127.0.0.1:{running.port} - no real market, no real money\n"
-        f"SIMULATED account {running.exchange.account}, {length} from {first}, {pace}, seed {settings.seed}"
-    )
-
-
-def _farewell(running: "RunningGateway") -> str:
-    done = running.statistics
-    return f"SIMULATED gateway stopped: {done.messages} messages, {done.fences} fences"

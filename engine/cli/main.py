@@ -35,9 +35,11 @@ SECTIONS = {
     "Try it without a broker": {
         "test": _Entry("engine.cli.test:test", "Run the tests of specs."),
         "backtest": _Entry("engine.cli.backtest:backtest", "Run bots over past sessions."),
+        "sweep": _Entry("engine.cli.sweep:sweep", "Try variants of a bot over past sessions."),
         "train": _Entry("engine.cli.train:train", "Train a model of when a bot's trades end well."),
         "gateway": _Entry("engine.cli.gateway:gateway", "Serve a simulated market to any TWS client."),
         "replay": _Entry("engine.cli.replay:replay", "Live through a recorded day again."),
+        "capture": _Entry("engine.cli.capture:capture", "Keep a chain at a moment as a file, for tests."),
         "chaos": _Entry("engine.cli.chaos:chaos", "Try bots under faults and crashes; a verdict for each invariant."),
     },
     "Run it": {
@@ -54,6 +56,7 @@ SECTIONS = {
         "list": _Entry("engine.cli.list:list_bots", "List the bots that ran."),
         "summary": _Entry("engine.cli.summary:summary", "Sum up the trades of a day."),
         "why": _Entry("engine.cli.why:why", "Say why a bot did, or did not, trade."),
+        "chart": _Entry("engine.cli.chart:chart", "Draw a bot's decisions, also for TradingView."),
         "alerts": _Entry("engine.cli.alerts:alerts", "Show what people were told, and tell them."),
         "web": _Entry("engine.cli.web:web", "Show a store as a page in the browser."),
         "top": _Entry("engine.cli.top:top", "Show a store in the terminal, with keys to act."),
@@ -66,6 +69,7 @@ SECTIONS = {
         "stop": _Entry("engine.cli.control:stop", "End the engine; positions stay as they are."),
         "kill": _Entry("engine.cli.control:kill", "Cancel all orders and let nothing trade."),
         "store": _Entry("engine.cli.store:store", "Audit, back up, export and tie what was recorded."),
+        "hooks": _Entry("engine.cli.hooks:hooks", "Let web hooks of other programs in, and try one."),
         "events": _Entry("engine.cli.events:events", "List and import event calendars."),
     },
 }

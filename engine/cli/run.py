@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from engine.run.worlds import World
     from engine.store.journal import SqlJournal
 
-_OF_THE_MARKET = ("seed", "day", "market", "positions", "shares", "ledger", "speed")
+_OF_THE_MARKET = ("seed", "day", "market", "recording", "positions", "shares", "ledger", "speed")
 
 
 @click.command()
@@ -70,6 +70,11 @@ _OF_THE_MARKET = ("seed", "day", "market", "positions", "shares", "ledger", "spe
 )
 @click.option("--days", type=click.IntRange(1), metavar="N", help="Sessions to run (default: 1 with --sim).")
 @click.option("--market", metavar="FILE", help="A scenario for the simulated market, by name or file, or minute bars.")
+@click.option(
+    "--recording",
+    metavar="FILE",
+    help="Trade the market of a recorded day (docs/recordings.md), or a day of the last run's recordings.",
+)
 @click.option("--positions", type=click.Path(path_type=Path), help="Positions the simulated account starts with.")
 @shares_option
 @click.option("--ledger", type=click.Path(path_type=Path), help="Where the simulated broker writes its own ledger.")
@@ -112,6 +117,8 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     from engine.run.heartbeat import Heartbeat
     from engine.run.replay.tapes import tapes_of
     from engine.run.systemd import Systemd
+    from engine.store.latest import data_folder
+    from engine.store.secret import hook_secret
 
     overrides = parse_settings(options["overrides"])
     try:
@@ -131,8 +138,13 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     struck = _struck(options)
     heartbeat = Heartbeat(Systemd()) if page is None else page.heartbeat
     world, run_options = _world(options, desk, settings, heartbeat, page)
-    tapes = None if options["no_tape"] else tapes_of(run_options.store)
-    run_options = replace(run_options, heartbeat=heartbeat, waits_for_gateway=options["wait_for_gateway"], tapes=tapes)
+    run_options = replace(
+        run_options,
+        heartbeat=heartbeat,
+        waits_for_gateway=options["wait_for_gateway"],
+        tapes=None if options["no_tape"] else tapes_of(run_options.store),
+        takes_hooks=bool(hook_secret(data_folder())[0]),
+    )
     _drive(desk, run_options, world, plain=options["plain"], struck=struck, page=page)
 
 
@@ -227,6 +239,11 @@ def _check(options: Mapping[str, Any]) -> None:
             if options[name] is not None:
                 flag = "date" if name == "day" else name
                 raise MisuseError(f"--{flag} is the gateway's own: give it to 'rulebot gateway'")
+    if options["recording"] is not None:
+        for name in ("day", "days", "market"):
+            if options[name] is not None:
+                flag = "date" if name == "day" else name
+                raise MisuseError(f"--recording is the market of its own day: leave --{flag} out")
     if options["exits_only"] and options["sim"] and not options["address"]:
         raise MisuseError("--exits-only has nothing to watch in a new simulated market", "attach with --gateway")
     if options["wait_for_gateway"] and options["sim"] and not options["address"]:
@@ -265,6 +282,7 @@ def _meant_store(options: Mapping[str, Any], settings: "Settings") -> Place | No
 def _world(
     options: Mapping[str, Any], desk: "Desk", settings: "Settings", heartbeat: "Heartbeat", page: "Page | None"
 ) -> "tuple[AbstractAsyncContextManager[World], RunOptions]":
+    from engine.run.given.market import recorded
     from engine.run.log_file import LogLimits
     from engine.run.promotion.promotion import refuse_live_store
     from engine.run.start import RunOptions
@@ -293,7 +311,8 @@ def _world(
         locks = accounts_folder()
         return where, RunOptions(store=store, logs=logs, sessions=sessions, settings=said, accounts=locks, log=log)
     seed = DEFAULT_SEED if options["seed"] is None else options["seed"]
-    day: date = DEFAULT_DATE if options["day"] is None else options["day"].date()
+    given = None if options["recording"] is None or options["address"] else recorded(options["recording"]).market
+    day: date = given.day if given is not None else options["day"].date() if options["day"] else DEFAULT_DATE
     store = options["store"] or new_sim_store(day, seed)
     refuse_live_store(store)
     logs = options["logs"] or beside(store, data_folder(), "-logs")
@@ -316,8 +335,11 @@ def _world(
         positions=options["positions"],
         shares=options["shares"] or (),
         ledger=options["ledger"],
+        given=given,
     )
     said = {"mode": "paper", "sim": True, "seed": seed, "date": day.isoformat(), "market": options["market"]}
+    if given is not None:
+        said["recording"] = options["recording"]
     install = f"s{seed}"
     return simulated(sim, settings.client_id), RunOptions(
         store=store, logs=logs, sessions=sessions, install=install, settings=said, log=log

@@ -32,6 +32,12 @@ SHOWN_SCANS = 20
     help="Where IB Gateway or TWS listens (default: port 4002 or 7497 here, live 4001 or 7496); "
     "with --sim a 'rulebot gateway'.",
 )
+@click.option(
+    "--source",
+    type=click.Choice(["gateway", "cboe"]),
+    default="gateway",
+    help="Whose quotes: the broker's, or Cboe's, which are DELAYED by 15 minutes and need no gateway.",
+)
 @click.option("--top", type=click.IntRange(1), metavar="N", help="Show the best N of each bot only.")
 @click.option("--all", "all_shown", is_flag=True, help="Show those too for which a condition does not hold, and why.")
 @click.option("--sort", metavar="MEASURE", default="", help="Go by this measure (default: the spec's own rank).")
@@ -62,13 +68,17 @@ def scan(**options: Any) -> None:
     Symbols take turns on the market data lines. Nothing is sent but questions, as a client of its own; what was
     found is kept for --history and the page.
 
-    Exit code: 0, 1 for problems in SPEC, 2 for misuse, 3 when the gateway or the disk failed.
+    With --source cboe the quotes are those that Cboe publishes, DELAYED by 15 minutes and marked so: for looking
+    without a gateway, for your own use by its terms. What needs history or the account is unknown then.
+
+    Exit code: 0, 1 for problems in SPEC, 2 for misuse, 3 when the gateway, Cboe or the disk failed.
     """
     if options["history"] is not None:
         _show_history(options)
         return
     from engine.cli.validate import show_problems
     from engine.run.desk import ProblemsError
+    from engine.run.scan.delayed import scan_delayed
     from engine.run.scan.row import document, head
     from engine.run.scan.scan import scan as look_at
     from engine.store.scans import keep, scans_file
@@ -76,7 +86,7 @@ def scan(**options: Any) -> None:
     wanted = _wanted(options)
     logging.basicConfig(level=logging.CRITICAL, force=True)
     try:
-        found = asyncio.run(look_at(wanted))
+        found = asyncio.run(scan_delayed(wanted) if options["source"] == "cboe" else look_at(wanted))
     except ProblemsError as error:
         show_problems(error.found, "text", err=True)
         raise click.exceptions.Exit(error.exit_code) from error
@@ -94,6 +104,10 @@ def _wanted(options: Mapping[str, Any]) -> "Wanted":
         raise MisuseError("no spec was named", "name files or folders, such as specs/*.yaml; --history needs none")
     if options["live"] and options["sim"]:
         raise MisuseError("--live is an account with real money: --sim does not go with it")
+    for flag in ("sim", "live", "address", "lines"):
+        if options["source"] == "cboe" and options[flag]:
+            named = "gateway" if flag == "address" else flag
+            raise MisuseError(f"--{named} is of a gateway: with --source cboe none is asked")
     host, port = gateway_address(options["address"])
     return Wanted(
         specs=options["specs"],

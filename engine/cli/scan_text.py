@@ -10,6 +10,7 @@ from engine.evaluate.wording import shown
 from engine.model.session import EXCHANGE_ZONE
 from engine.record.codec import utc_time
 from engine.run.columns import aligned
+from engine.run.looking.delayed import MARK, WORLD
 from engine.run.position_text import price
 from engine.run.scan.row import Scan, ScanRow
 
@@ -24,12 +25,14 @@ Row = Mapping[str, Any]
 
 def scan_lines(scan: Scan, rows: Sequence[ScanRow], *, all_shown: bool) -> Iterator[str]:
     """Yield the whole for eyes; `rows` are those that are shown."""
+    if scan.world == WORLD:
+        yield f"{MARK}: Cboe's quotes as of {clock(scan.at)}. They are for looking: no bot trades on them."
     for name in scan.bots:
         of_bot = [row for row in scan.rows if row.bot == name]
         yield _title(name, of_bot)
         yield from _table([row for row in rows if row.bot == name], all_shown=all_shown)
         yield ""
-    if any(row.data == "delayed" for row in scan.rows):
+    if scan.world != WORLD and any(row.data == "delayed" for row in scan.rows):
         yield "(delayed) what is not subscribed came 10 to 15 minutes late: no bot trades on such data"
     yield taken(scan)
     yield from (f"note: {note}" for note in scan.notes)
@@ -112,6 +115,8 @@ def taken(scan: Scan) -> str:
     """Return what a scan took: time, lines, turns."""
     many = "1 structure" if scan.structures == 1 else f"{scan.structures} structures"
     turns = "1 turn" if scan.turns == 1 else f"{scan.turns} turns"
+    if scan.world == WORLD:
+        return f"{scan.world}, {clock(scan.at)}: {many} in {scan.seconds:.0f} s; no market data line was taken"
     delayed = sum(row.data == "delayed" for row in scan.rows)
     lines = f"at most {scan.lines} of {scan.line_limit} market data lines"
     return (

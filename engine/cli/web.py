@@ -108,12 +108,17 @@ def web(store: Place | None, **where: Any) -> None:
 
 def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None) -> "Server":
     """Start the page of a store, and say where it is and where its token is kept. Raises: MisuseError, ServerError."""
+    from engine.adapters.clock import WallClock
     from engine.run.redaction import keep_secret
+    from engine.store.latest import data_folder
+    from engine.store.secret import hook_secret
 
     try:
         from engine.web.access import Access
         from engine.web.app import application
+        from engine.web.hooks import Door
         from engine.web.server import Bind, Server
+        from engine.web.session_file import SessionFile
         from engine.web.token import read_token
     except ModuleNotFoundError as error:
         raise MisuseError(NEEDS, HELP) from error
@@ -129,8 +134,14 @@ def serve_store(store: Place, where: dict[str, Any], live: "Live | None" = None)
     token = read_token(token_file(store))
     keep_secret(token.text)
     access = Access(token=token.text, hosts=tuple(where["hosts"]), is_secure=bind.is_secure)
-    server = Server(lambda stopping: application(store, access, live, stopping=stopping), bind)
+    kept = SessionFile(session_file(store), lambda: WallClock().now().timestamp())
+    secret, where_kept = hook_secret(data_folder())
+    keep_secret(secret)
+    door = Door(store, secret) if secret else None
+    server = Server(lambda stopping: application(store, access, live, stopping=stopping, door=door, kept=kept), bind)
     click.echo(f" page {server.start()}   its token is in {token.where}")
+    if door is not None:
+        click.echo(f" web hooks come in at {server.address}hooks/NAME   their secret is in {where_kept}")
     return server
 
 
@@ -140,6 +151,14 @@ def token_file(store: Place) -> Path:
     from engine.store.place import beside
 
     return beside(store, data_folder(), "-web-token")
+
+
+def session_file(store: Place) -> Path:
+    """Return the file that keeps the sessions of a store's page over restarts."""
+    from engine.store.latest import data_folder
+    from engine.store.place import beside
+
+    return beside(store, data_folder(), "-web-sessions")
 
 
 def stop_signal() -> threading.Event:

@@ -331,5 +331,5 @@ def _argument_words(test: MeasureTest) -> str:
     words = []
     for name, value in test.arguments.items():
         shown = ", ".join(value) if isinstance(value, tuple) else written(value) if isinstance(value, Amount) else value
-        words.append(str(shown) if name in ("of", "at") else f"{name} {shown}")
+        words.append(str(shown) if name in ("of", "at", "name") else f"{name} {shown}")
     return ", ".join(words)

@@ -141,7 +141,7 @@ class Compare:
 
 @dataclass(frozen=True, slots=True)
 class Holds:
-    """A measure that is true or false by itself: no_event, event, breach, time, session."""
+    """A measure that is true or false by itself: no_event, event, breach, time, webhook."""
 
     call: Call
 
@@ -177,8 +177,8 @@ class Rule:
     """A named condition, compiled. `text` is the comparison as the spec says it, for people.
 
     `reads` are the names of what it looks at: "spot:SPX", "index:VIX", "legs" (quotes or greeks of the structure),
-    "strikes:SPX" (at-the-money options), "time", "facts", "position". A rule is judged again only when one of them
-    changed.
+    "strikes:SPX" (at-the-money options), "time", "facts", "hooks", "position". A rule is judged again only when one of
+    them changed.
     """
 
     name: str
@@ -321,6 +321,7 @@ class Needs:
     the open is read. events: names of event calendars. bars: how many, by symbol and seconds of one bar.
     implied: symbols whose history of 30-day volatility is read. extras: what lines are asked for beside quotes.
     beside: options that are read though no leg is made of them, chosen as legs are. bots: whose state is read.
+    hooks: names of web hooks, each with the seconds for which one counts.
     """
 
     symbols: tuple[str, ...]
@@ -334,6 +335,7 @@ class Needs:
     extras: Extras = frozenset()
     beside: tuple[LegPlan, ...] = ()
     bots: frozenset[str] = frozenset()
+    hooks: frozenset[tuple[str, float]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,7 @@ from engine.compile.plan import (
 from engine.compile.series import Series, series_of
 from engine.compile.vocabulary import INDICES, MEASURES
 
-_WHOLE = ("legs", "time", "facts", "position")
+_WHOLE = ("legs", "time", "facts", "hooks", "position")
 _EXTRA_CLOSES = 1
 _OF_CLOSES = ("rv", "iv_over_rv")
 
@@ -103,6 +103,7 @@ def needs_of(
         extras=frozenset(extras_of(calls, legs, symbol)),
         beside=wings_of(calls, legs),
         bots=frozenset(str(call.argument("called")) for call in calls if call.measure in ("bot", "last_exit")),
+        hooks=frozenset(_hooks(calls)),
     )
 
 
@@ -127,6 +128,7 @@ def needs_together(all_needs: Iterable[Needs]) -> Needs:
         extras=frozenset(each for needs in found for each in needs.extras),
         beside=tuple(dict.fromkeys(each for needs in found for each in needs.beside)),
         bots=frozenset(each for needs in found for each in needs.bots),
+        hooks=frozenset(each for needs in found for each in needs.hooks),
     )
 
 
@@ -156,3 +158,9 @@ def _opening_moves(calls: tuple[Call, ...]) -> tuple[str, ...]:
 def _events(call: Call) -> tuple[str, ...]:
     names = dict(call.arguments).get("of")
     return names if call.measure in ("event", "no_event") and isinstance(names, tuple) else ()
+
+
+def _hooks(calls: tuple[Call, ...]) -> Iterator[tuple[str, float]]:
+    for call in calls:
+        if call.measure == "webhook":
+            yield str(call.argument("name")), float(str(call.argument("within")))

@@ -144,6 +144,8 @@ def _resolved(
             message = f"'{measure.name}' owes an argument: {parameter.takes.value}"
             is_count = parameter.takes is Takes.COUNT
             help_text = f"name it: 'let: {{mine: {{{measure.name}: {{{parameter.name}: 20}}}}}}'" if is_count else ""
+            if columns is not None and parameter.takes is Takes.SECONDS:  # which no expression can give
+                help_text = "it is a condition of its own: put both under 'all' or 'any'"
             raise Fault(Problem("RB207", path[:-1] if columns is None else path, message, help_text, columns))
         return _default(measure, parameter, scope, path, columns)
     try:
@@ -200,7 +202,7 @@ def _taken(parameter: Parameter, written: Written, scope: Scope) -> Argument:
             return _count(parameter, written)
         case Takes.SYMBOLS if isinstance(written, tuple):
             return tuple(dict.fromkeys(written))
-        case Takes.BOT | Takes.FILE | Takes.DIGEST:
+        case Takes.BOT | Takes.HOOK | Takes.WORD | Takes.FILE | Takes.DIGEST:
             return _word(written)
         case Takes.BARS:
             return _size(parameter, written)

@@ -21,6 +21,7 @@ def trial_problems(trial: Trial, plan: Plan, given: Iterable[str]) -> Iterator[P
     yield from _levels(trial.market, plan, tuple(given), market)
     if trial.opening is not None:
         yield from _opening(trial.opening, plan, (*trial.path, "from", "open"))
+    yield from _hooks(trial, plan)
     for expected in trial.expect:
         yield from _expected(expected, plan)
 
@@ -111,6 +112,17 @@ def _opening(opening: Opening, bot: Plan, path: Path) -> Iterator[Problem]:
     if opening.legs and missing:
         message = f"'legs' lacks {', '.join(missing)}"
         yield Problem("RB281", (*path, "legs"), message, "give all of them, or none", on_key=True)
+
+
+def _hooks(trial: Trial, plan: Plan) -> Iterator[Problem]:
+    known = tuple(sorted({name for name, _ in plan.needs.hooks}))
+    path: Path = (*trial.path, "webhooks")
+    if trial.hooks is None and not known:
+        yield Problem("RB281", path, "this bot asks for no web hook", "remove it", on_key=True)
+    for place, hook in enumerate(trial.hooks or ()):
+        if hook.name not in known:
+            help = did_you_mean(hook.name, known) or (f"it asks for {', '.join(known)}" if known else "remove it")
+            yield Problem("RB281", (*path, place, "name"), f"this bot asks for no web hook '{hook.name}'", help)
 
 
 def _legs(strikes: Iterable[str], names: tuple[str, ...], path: Path) -> Iterator[Problem]:

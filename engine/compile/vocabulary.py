@@ -6,7 +6,7 @@ computes each stands in `engine.evaluate`. Nothing heavy is imported: `rulebot v
 
 from collections.abc import Mapping
 
-from engine.compile.measures.account import DESK, SHARES
+from engine.compile.measures.account import DESK, HOOKS, SHARES
 from engine.compile.measures.bars import BAR_MEASURES
 from engine.compile.measures.market import CALENDAR, CLOCK, FLOW, LEARNED, MARKET, RANKS, VOLATILITIES
 from engine.compile.measures.measure import Measure
@@ -27,6 +27,7 @@ VOCABULARY: Mapping[str, Measure] = {
         *LEARNED,
         *OF_POSITION,
         *DESK,
+        *HOOKS,
         *EXPOSURE,
     )
 }

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 from engine.compile.plan import Call
 from engine.evaluate.evaluation import NOT_OPEN, Verdict
+from engine.evaluate.measure_hook import webhook
 from engine.evaluate.measure_market import spot_of
 from engine.evaluate.measure_structure import legs_named, names_of
 from engine.evaluate.measure_volatility import expiry_in
@@ -165,6 +166,7 @@ TRUTHS: dict[str, Callable[[Call, Context], Judge]] = {
     "time": time,
     "event": event,
     "no_event": no_event,
+    "webhook": webhook,
 }
 
 

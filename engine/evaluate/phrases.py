@@ -223,6 +223,7 @@ PHRASES: Mapping[str, Phrase] = {
     "net_liquidation": _fixed("the account's net liquidation value"),
     "bot": lambda words: f"the bot {words.given('called')}",
     "last_exit": lambda words: f"the last exit of {words.given('called')} today",
+    "webhook": lambda words: f"a web hook {words.given('name')}",
     "net_delta": lambda words: f"the bot's delta{words.of_symbol} in shares, the entry included,",
     "net_gamma": lambda words: f"the bot's gamma{words.of_symbol} in shares a point, the entry included,",
     "net_theta": _fixed("the bot's theta a day, the entry included,"),

@@ -254,6 +254,20 @@ class OperatorRequest:
     values: tuple[tuple[str, str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HookCame:
+    """Another program has sent us a web hook. `id` names the message, so that it counts once.
+
+    came: when it reached us, which may be before anybody read it. says: the word it brought, "" without one.
+    """
+
+    at: datetime
+    id: str
+    name: str
+    says: str = ""
+    came: datetime
+
+
 Event = (
     MarketMoved
     | OrderReport
@@ -274,4 +288,5 @@ Event = (
     | LinkDown
     | ClocksApart
     | OperatorRequest
+    | HookCame
 )

@@ -117,6 +117,13 @@ class Bars:
     bars: tuple[Bar, ...]
 
 
+class Hook(NamedTuple):
+    """The last web hook of a name: when it came (epoch seconds), and the word it brought, "" without one."""
+
+    came: float
+    says: str
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Everything slow that rules read.
@@ -124,7 +131,7 @@ class Facts:
     closes: daily closes of finished sessions by symbol, oldest first. opening_moves: expected move in points at the
     session's first sound minute, by (symbol, expiry). listings: by (symbol, trading class). dividends: by symbol.
     bars: by (symbol, seconds of one bar), 86400 are daily ones. implied: 30-day implied volatility at the close of
-    finished sessions by symbol, annual fractions, oldest first.
+    finished sessions by symbol, annual fractions, oldest first. hooks: web hooks by name, None while none can come.
     """
 
     closes: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
@@ -135,3 +142,4 @@ class Facts:
     dividends: Mapping[str, Dividend] = field(default_factory=dict)
     bars: Mapping[tuple[str, int], Bars] = field(default_factory=dict)
     implied: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    hooks: Mapping[str, Hook] | None = None

@@ -36,10 +36,12 @@ class Kind(Enum):
     message       code, text, ref                     a broker message on an order
     alarm         text, contract of a fill not ours   something a person should know
     operator      id, request, bot, position, accepted (who else may trade this account, with a resume)
+    webhook       id, name, says, came                another program has sent one
     reload        of a bot: what (added, changed, removed), was, now (digests); of the engine: what (asked, waits,
                   refused, nothing, applied), reason, changes, limit_changes; with applied: specs, limits
     facts         symbol, what, value                 closes, bars (the last close), listing sizes, opening move,
                                                   dividend (ex_date)
+    prices        prices {symbol: price}              where underlyings stand, by the minute; of no turn
     account       net_liquidation, cash, buying_power
     batch         boundaries of a turn without lockstep: messages counted
     promotion     the whole Promotion                 a bot may trade the account of this store with real money
@@ -63,15 +65,17 @@ class Kind(Enum):
     MESSAGE = "message"
     ALARM = "alarm"
     OPERATOR = "operator"
+    WEBHOOK = "webhook"
     RELOAD = "reload"
     FACTS = "facts"
+    PRICES = "prices"
     ACCOUNT = "account"
     BATCH = "batch"  # of stores written before there were recordings
     PROMOTION = "promotion"
 
 
 DURABLE = frozenset(
-    (Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.POSITION, Kind.SETTLEMENT, Kind.OPERATOR, Kind.RELOAD)
+    (Kind.ORDER, Kind.FILL, Kind.COMMISSION, Kind.POSITION, Kind.SETTLEMENT, Kind.OPERATOR, Kind.WEBHOOK, Kind.RELOAD)
 )
 """Kinds that are on disk (FULL) before anything leaves; the others at most a second later."""
 

@@ -235,11 +235,21 @@ def _around(words: Words, between: str) -> str:
     return f" {between} ".join(said) or "today"
 
 
+def _webhook(words: Words) -> str:
+    within, says = words.given("within"), words.given("says")
+    assert isinstance(within, float)
+    span = amounts.duration(within)
+    if says is None:
+        return f"{phrase(words.call, words.cast)} came today, in the last {span}"
+    return f"the last web hook {words.given('name')} says {says} and came today, in the last {span}"
+
+
 HELD: Mapping[str, Callable[[Words], str]] = {
     "time": _time,
     "breach": _breach,
     "no_event": _no_event,
     "event": _event,
+    "webhook": _webhook,
 }
 """Every measure that is true or false by itself; a test asks for each."""
 

@@ -36,7 +36,7 @@ class Payoff:
     covered: bool = False
 
 
-def payoff_of(legs: Sequence[PositionLeg], levels: Sequence[tuple[str, int]], net: Decimal) -> Payoff:
+def payoff_of(legs: Sequence[PositionLeg], levels: Sequence[tuple[str, int | Decimal]], net: Decimal) -> Payoff:
     """Return the payoff of a position whose dollars so far are `net`: what came in less what went out."""
     symbol, spot = levels[0]
     ratios = {name: Decimal(level) / spot for name, level in levels}

@@ -42,14 +42,18 @@ class _Scale:
         return _TOP + float(part) * (_HEIGHT - _TOP - _BOTTOM)
 
 
-def payoff_svg(payoff: Payoff) -> str:
-    """Return the drawing; it stands by itself, and takes the colours of a page that names them."""
+def payoff_svg(payoff: Payoff, *, has_style: bool = True, words: str = "profit and loss at expiry") -> str:
+    """Return the drawing; it stands by itself, and takes the colours of a page that names them.
+
+    has_style: it brings its style sheet, which a page that allows none has in its own. words: say what is drawn.
+    """
     scale = _Scale(payoff)
     body = [*_areas(payoff, scale), *_axes(payoff, scale), *_strikes(payoff, scale), _line(payoff, scale)]
     body += [*_break_evens(payoff, scale), *_dollars(payoff, scale), *_spot(payoff, scale)]
+    style = f"<style>{STYLE}</style>" if has_style else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="payoff" role="img" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-        f'aria-label="profit and loss at expiry"><style>{STYLE}</style>{"".join(body)}</svg>'
+        f'aria-label="{escape(words)}">{style}{"".join(body)}</svg>'
     )
 
 

@@ -120,6 +120,11 @@ def _operator(record: Record, _: State) -> Happening:
     return Happening(record.at, "", f"asked by the operator: {record.data['request']}{which or who}")
 
 
+def _webhook(record: Record, _: State) -> Happening:
+    says = f", says {record.data['says']}" if record.data["says"] else ""
+    return Happening(record.at, "", one_line(f"web hook {record.data['name']}{says}"))
+
+
 def _reload(record: Record, _: State) -> Happening | None:
     if record.bot:
         return None
@@ -147,6 +152,7 @@ _TELLERS: dict[Kind, Callable[[Record, State], Happening | None]] = {
     Kind.ORDER: _order,
     Kind.SETTLEMENT: _settlement,
     Kind.OPERATOR: _operator,
+    Kind.WEBHOOK: _webhook,
     Kind.RELOAD: _reload,
 }
 

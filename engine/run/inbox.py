@@ -6,17 +6,23 @@ read is recorded with its id before it is removed: it acts once, also when the e
 
 import json
 import os
+import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from engine.model.errors import StoreError
-from engine.model.event import OperatorRequest, Request
+from engine.model.event import HookCame, OperatorRequest, Request
 from engine.store.open import is_in_use, is_there
 from engine.store.place import Place, Server
 from engine.store.requests import box_of
 
+Asked = OperatorRequest | HookCame
 POLL_SECONDS = 0.2
+NANOSECONDS = 10**9
+MOST_WAITING = 200
+"""Requests in a box at which no web hook is left any more: nobody reads them."""
 MEANT_FOR_THIS_ONE = (Request.STOP, Request.RELOAD, Request.ENTER, Request.SET)
 
 
@@ -43,6 +49,25 @@ def post(
     return is_running
 
 
+def post_hook(store: Place, name: str, says: str = "", identity: str = "") -> None:
+    """Leave a web hook for the engine of `store`, or for the next one: it counts from now on.
+
+    identity: names the message where it may be left twice; it counts once.
+    Raises: StoreError when it cannot be left, or so much lies there that nobody seems to read it.
+    """
+    if not _is_known(store):
+        raise StoreError(f"there is no store {store}", "'rulebot list' shows the bots of a store")
+    stamp = time.time_ns()
+    key = f"{stamp:020d}-{os.getpid()}-{secrets.token_hex(4)}"
+    box = box_of(store)
+    try:
+        if len(box.found()) >= MOST_WAITING:
+            raise StoreError("no engine reads what comes", "start one, or see why it hangs")
+        box.put(key, json.dumps({"id": identity or key, "hook": name, "says": says, "received": stamp}))
+    finally:
+        box.close()
+
+
 def _is_known(store: Place) -> bool:
     return is_there(store) if isinstance(store, Server) else store.is_file()
 
@@ -51,11 +76,19 @@ class Inbox:
     """The engine's side: looks into the box a few times a second of `clock`.
 
     A stop or a reload that was left for an engine that is gone is removed at the start: it is not meant for the next
-    one, which reads the files anyway. What else was asked for while none ran is.
+    one, which reads the files anyway. What else was asked for while none ran is. is_simulated: the time of the run is
+    made up.
     """
 
-    def __init__(self, store: Place, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(
+        self,
+        store: Place,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], int] = time.time_ns,
+        *,
+        is_simulated: bool = False,
+    ) -> None:
+        self._clock, self._wall, self._is_simulated = clock, wall, is_simulated
         self._box = box_of(store)
         for name, body in self._box.found():
             if _is_for_another(body):
@@ -69,9 +102,9 @@ class Inbox:
         """Add a request of this process (Ctrl+C)."""
         self._own.append(request)
 
-    def read(self, at: datetime) -> Sequence[OperatorRequest]:
+    def read(self, at: datetime) -> Sequence[Asked]:
         """Return what has come, oldest first; those taken last time are removed now, since their records are kept."""
-        found = []
+        found: list[Asked] = []
         for request in self._own:
             self._count += 1
             found.append(OperatorRequest(at, f"own-{at.isoformat()}-{self._count}", request))
@@ -85,19 +118,27 @@ class Inbox:
         """Let go of the box."""
         self._box.close()
 
-    def _left(self, at: datetime) -> list[OperatorRequest]:
+    def _left(self, at: datetime) -> list[Asked]:
         for name in self._taken:
             self._box.remove(name)
         self._taken.clear()
-        found = []
+        found: list[Asked] = []
         for name, body in self._box.found():
-            request = _read(body, at)
+            request = _read(body, at, self._read_hook)
             if request is None:
                 self._box.set_aside(name)
             else:
                 self._taken.append(name)
                 found.append(request)
         return found
+
+    def _read_hook(self, data: Mapping[str, Any], at: datetime) -> HookCame:
+        """Return a web hook with the time at which it came; where time is made up, that is so long before now."""
+        now = self._wall()
+        seconds = max((now - int(data["received"])) // NANOSECONDS, 0)
+        known = at if self._is_simulated else datetime.fromtimestamp(now // NANOSECONDS, UTC)
+        came = known - timedelta(seconds=seconds)
+        return HookCame(at=at, id=str(data["id"]), name=str(data["hook"]), says=str(data["says"]), came=came)
 
 
 def _is_for_another(body: str) -> bool:
@@ -107,11 +148,13 @@ def _is_for_another(body: str) -> bool:
         return False
 
 
-def _read(body: str, at: datetime) -> OperatorRequest | None:
+def _read(body: str, at: datetime, read_hook: Callable[[Mapping[str, Any], datetime], HookCame]) -> Asked | None:
     try:
         data = json.loads(body)
+        if "hook" in data:
+            return read_hook(data, at)
         bot, position = (str(data.get(name, "")) for name in ("bot", "position"))
         values = tuple((str(name), str(text)) for name, text in dict(data.get("values") or {}).items())
         return OperatorRequest(at, str(data["id"]), Request(data["request"]), bot, position, values)
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         return None

@@ -12,13 +12,14 @@ from datetime import date, datetime, timedelta
 
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit, Watch
 from engine.model.errors import BrokerError, RulebotError
-from engine.model.event import Event, OperatorRequest
+from engine.model.event import Event
 from engine.model.order import Purpose
 from engine.ports import Batch, Broker, Feed, Journal, Link, NoTape, Tape
 from engine.record.record import DURABLE, Json, Kind, Record
 from engine.run.bars import BarWatch
 from engine.run.connecting import waits
 from engine.run.heartbeat import Heartbeat
+from engine.run.inbox import Asked
 from engine.run.prepare import prepare
 from engine.run.unwatched import UNWATCHED, unwatched_text
 from engine.turn.program import Program
@@ -56,11 +57,11 @@ async def _nothing(_: datetime) -> None:
 class Loop:
     """The engine running: the newest state and the four ports around it.
 
-    inbox: returns operator requests that have come. watcher: is shown every batch's end (state, at). recorded: is told
-    what has been written, before the state follows. guard: is asked at every batch whether we may go on, and raises
-    when not. between: is given the time between two batches, and may `exchange` the program. is_patient: also what the
-    first session needs to know is asked for again, where a run that a person has started ends. tape: keeps what enters.
-    A Loop is used once.
+    inbox: returns operator requests and web hooks that have come. watcher: is shown every batch's end (state, at).
+    recorded: is told what has been written, before the state follows. guard: is asked at every batch whether we may go
+    on, and raises when not. between: is given the time between two batches, and may `exchange` the program. is_patient:
+    also what the first session needs to know is asked for again, where a run that a person has started ends. tape:
+    keeps what enters. A Loop is used once.
     """
 
     program: Program
@@ -69,7 +70,7 @@ class Loop:
     feed: Feed
     broker: Broker
     journal: Journal
-    inbox: Callable[[datetime], Sequence[OperatorRequest]]
+    inbox: Callable[[datetime], Sequence[Asked]]
     watcher: Callable[["Loop", datetime], None]
     recorded: Callable[[Sequence[Record]], None] = lambda _: None
     guard: Callable[[], None] = lambda: None

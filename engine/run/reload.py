@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from engine.model.errors import BrokerError, RulebotError
-from engine.model.event import Event, OperatorRequest, Request
+from engine.model.event import Event, HookCame, OperatorRequest, Request
 from engine.model.facts import Facts
 from engine.record.record import Json, Kind, Record
 from engine.run.desk import Desk
+from engine.run.inbox import Asked
 from engine.run.loop import Loop
 from engine.run.overrides import laid_over, with_values
 from engine.run.prepare import prepare
@@ -54,18 +55,18 @@ class Reloader:
 
     desk: Desk
     loop: Loop
-    inbox: Callable[[datetime], Sequence[OperatorRequest]]
+    inbox: Callable[[datetime], Sequence[Asked]]
     account: str = ""
     is_sim: bool = False
     live: LiveRun | None = None
     plan: Plan | None = None
     _seen: set[str] = field(default_factory=set)
 
-    def read(self, at: datetime) -> Sequence[OperatorRequest]:
+    def read(self, at: datetime) -> Sequence[Asked]:
         """Return what else was asked for; a reload is planned here."""
-        found = []
+        found: list[Asked] = []
         for request in self.inbox(at):
-            if request.request not in (Request.RELOAD, Request.SET):
+            if isinstance(request, HookCame) or request.request not in (Request.RELOAD, Request.SET):
                 found.append(request)
             elif request.id not in self._seen:
                 self._seen.add(request.id)

@@ -21,10 +21,11 @@ from engine.model.order import FILLS_KEPT, Order, Purpose
 from engine.model.position import Position
 from engine.model.session import at_exchange_time, exchange_date, session_from
 from engine.model.values import dataclass
-from engine.record.codec import decode
+from engine.record.codec import decode, utc_time
 from engine.record.record import Json, Kind, Record
 from engine.run.desk import SpecText
 from engine.turn.daily import is_over
+from engine.turn.hooks import Hooks, after_hook
 from engine.turn.state import BotState, Standing, State, after_request
 from engine.turn.work import active_ids, live_refs
 
@@ -33,7 +34,16 @@ RECENT = timedelta(minutes=1)
 
 _KEYS = {Kind.ORDER: "ref", Kind.POSITION: "id", Kind.BOT_DAY: "bot"}
 """What names an entity among the records of its kind."""
-RESUMED = (*_KEYS, Kind.FILL, Kind.COMMISSION, Kind.MARK, Kind.OPERATOR, Kind.RUN_STARTED, Kind.RELOAD)
+RESUMED = (
+    *_KEYS,
+    Kind.FILL,
+    Kind.COMMISSION,
+    Kind.MARK,
+    Kind.OPERATOR,
+    Kind.WEBHOOK,
+    Kind.RUN_STARTED,
+    Kind.RELOAD,
+)
 """The kinds that a state follows from; of the others nothing needs to be read."""
 
 
@@ -54,15 +64,17 @@ def resume(
     events: EventCalendar,
     number: int = 0,
     order_id: int = 0,
+    *,
+    takes_hooks: bool = False,
 ) -> Resumed:
     """Return the state that the journal leads to, as of `at`.
 
     `records` are all of it, or those that matter (`store/recall.py`); then `number` and `order_id` are the highest of
     all orders, told apart since not all of them are here.
+    takes_hooks: web hooks can come.
     """
     session = session_from(exchange_date(at))
     forgotten = at_exchange_time(session.date, time()) - FILLS_KEPT
-    state = State(session=session, board=board, facts=Facts(events=events))
     entities: dict[Kind, dict[str, Mapping[str, Json]]] = {Kind.ORDER: {}, Kind.POSITION: {}, Kind.BOT_DAY: {}}
     filled_at: dict[str, datetime] = {}
     booked: dict[str, Booked] = {}
@@ -72,6 +84,8 @@ def resume(
     requests: set[str] = set()
     accepted: set[str] = set()
     standing = Standing()
+    hooks: Hooks | None = {} if takes_hooks else None
+    hook_ids: set[str] = set()
     install = ""
     for record in records:
         data = record.data
@@ -94,6 +108,9 @@ def resume(
             let_be = data.get("accepted") or []
             assert isinstance(let_be, list)
             accepted.update(str(key) for key in let_be)
+        elif record.kind is Kind.WEBHOOK and exchange_date(record.at) >= session.date:
+            hook_ids.add(str(data["id"]))
+            hooks = after_hook(hooks, str(data["name"]), str(data["says"]), utc_time(str(data["came"])))
         elif record.kind is Kind.RUN_STARTED:
             install = str(data["install"])
         if (specs := data.get("specs")) is not None:
@@ -105,7 +122,10 @@ def resume(
     kept = {name: found for name, found in positions.items() if name in working or not is_over(found, session)}
     known = {ref: o for ref, o in orders.items() if o.status.is_live or o.position in kept}
     sent = sorted(o.sent_at for o in known.values() if o.sent_at is not None and at - o.sent_at < RECENT)
-    state = state._replace(
+    state = State(
+        session=session,
+        board=board,
+        facts=Facts(events=events, hooks=hooks),
         standing=standing,
         positions=kept,
         orders=known,
@@ -120,6 +140,7 @@ def resume(
         next_number=max((number, *(o.number for o in orders.values()))) + 1,
         next_order_id=max((order_id, *(o.order_id for o in orders.values()))) + 1,
         requests=frozenset(requests),
+        hook_ids=frozenset(hook_ids),
         accepted=frozenset(accepted),
     )
     needed = {position.digest for position in kept.values()}

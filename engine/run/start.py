@@ -26,6 +26,7 @@ from engine.run.heartbeat import Heartbeat
 from engine.run.inbox import Inbox
 from engine.run.log_file import LogLimits
 from engine.run.loop import INBOX_EVERY, STOPPED, Loop
+from engine.run.price_notes import PriceNotes
 from engine.run.reload import Reloader
 from engine.run.replay.head import tape_folder, told_head
 from engine.run.reread import LiveRun, told_limits, told_sources, told_specs
@@ -50,7 +51,8 @@ class RunOptions:
     that can be closed is open any more. accounts: the folder of the locks of accounts, None where accounts are made up.
     tapes: the folder in which each run makes a folder for its recordings, None for no recording.
     inbox_every: how often requests of people are looked for while nothing moves. waits_for_gateway: as a service does,
-    however long no gateway lets us in. log: limits of the program's own log.
+    however long no gateway lets us in. takes_hooks: web hooks can come, since a secret for them is set.
+    log: limits of the program's own log.
     """
 
     store: Place
@@ -64,6 +66,7 @@ class RunOptions:
     inbox_every: timedelta = INBOX_EVERY
     waits_for_gateway: bool = False
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
+    takes_hooks: bool = False
     settings: Mapping[str, Json] = field(default_factory=dict)
     log: LogLimits = field(default_factory=LogLimits)
 
@@ -159,10 +162,19 @@ def _assemble(
     desk: Desk, options: RunOptions, world: World, journal: SqlJournal, at: datetime, watcher: Watcher
 ) -> Run:
     recalled = journal.recall(at)
-    resumed = resume(recalled.records, at, world.ib.feed.board, load_calendar(), recalled.number, recalled.order_id)
+    resumed = resume(
+        recalled.records,
+        at,
+        world.ib.feed.board,
+        load_calendar(),
+        recalled.number,
+        recalled.order_id,
+        takes_hooks=options.takes_hooks,
+    )
     pinned = {text.digest: compile_text(text) for text in resumed.texts}
     install = resumed.install or options.install or secrets.token_hex(3)
-    inbox = Inbox(options.store, asyncio.get_running_loop().time)
+    prices = PriceNotes()
+    inbox = Inbox(options.store, asyncio.get_running_loop().time, is_simulated=world.ib.link.is_lockstep)
     program = desk.program(install, pinned, options.line_limit)
     tape: Recorder | NoTape = NoTape()
     if options.tapes is not None:
@@ -176,7 +188,7 @@ def _assemble(
         broker=world.ib.broker,
         journal=journal,
         inbox=inbox.read,
-        watcher=lambda _, now: watcher(run, now),
+        watcher=lambda _, now: _watched(run, prices, watcher, now),
         guard=Guard(journal.check_held).look,
         inbox_every=options.inbox_every,
         is_patient=options.waits_for_gateway,
@@ -197,6 +209,13 @@ def _assemble(
     _guard(run, journal)
     journal.append([_start_record(run, journal.epoch)], durable=True)
     return run
+
+
+def _watched(run: Run, prices: PriceNotes, watcher: Watcher, at: datetime) -> None:
+    """End a batch: keep the prices of its minute, then show it."""
+    if (found := prices.due(run.loop.program, run.loop.state, at)) is not None:
+        run.loop.note(found)
+    watcher(run, at)
 
 
 def _guard(run: Run, journal: SqlJournal) -> None:

@@ -18,6 +18,8 @@ from engine.model.values import dataclass
 from engine.run.connecting import patiently
 from engine.sim.gateway.embed import RunningGateway, start_gateway
 from engine.sim.gateway.settings import GatewaySettings
+from engine.sim.market.given import GivenDay
+from engine.sim.market.given_market import GivenMarket
 
 DEFAULT_DATE = date(2026, 10, 21)
 DEFAULT_SEED = 7
@@ -28,7 +30,7 @@ GENEROUS = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimSettings:
-    """The embedded simulated gateway. `speed` None is as fast as it goes."""
+    """The embedded simulated gateway. `speed` None is as fast as it goes; `given` is a market instead of the model."""
 
     first_day: date = DEFAULT_DATE
     days: int = 1
@@ -40,6 +42,7 @@ class SimSettings:
     positions: Path | None = None
     shares: tuple[tuple[str, int], ...] = ()
     ledger: Path | None = None
+    given: GivenDay | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +71,8 @@ async def simulated(settings: SimSettings, client_id: int) -> AsyncIterator[Worl
         holders=1,
     )
     try:
-        gateway = await start_gateway(wanted)
+        market = None if settings.given is None else GivenMarket(settings.given)
+        gateway = await start_gateway(wanted, market=market)
     except ValueError as error:
         raise BrokerError(f"the simulated market cannot be set up: {error}") from error
     ib = ib_world(patient(gateway.port, client_id))

@@ -70,7 +70,7 @@ def kind_of(tree: Tree) -> str | None:
 
 
 def own_name(tree: Tree, *, named_not: bool = False) -> str | None:
-    """Return a condition's name in its own list: given, or its measure or kind with a single `of`.
+    """Return a condition's name in its own list: given, or its measure or kind with a single `of`, or its hook's name.
 
     None when it must be given: for a bare `expr`, `all` or `any` (not as the member of a `not` that has a name).
     """
@@ -85,7 +85,7 @@ def own_name(tree: Tree, *, named_not: bool = False) -> str | None:
     if kind in ("expr", "all", "any"):
         return kind if named_not else None
     body = tree[kind]
-    of = body.get("of") if isinstance(body, dict) else None
+    of = body.get("name" if kind == "webhook" else "of") if isinstance(body, dict) else None
     return f"{kind}.{of}" if isinstance(of, str) and of not in ("each_side", "each_short") else kind
 
 

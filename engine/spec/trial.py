@@ -98,6 +98,15 @@ class Mishap:
     part: Decimal = Decimal(1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentHook:
+    """A web hook that comes at a time, with a word or without one ("")."""
+
+    at: DayTime
+    name: str
+    says: str = ""
+
+
 class Span(Enum):
     """When something is expected."""
 
@@ -132,7 +141,10 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """One test. shares: what the account holds, and costs: dollars a share where that is not the previous close."""
+    """One test. shares: what the account holds, and costs: dollars a share where that is not the previous close.
+
+    hooks: web hooks that come, None while none can be received.
+    """
 
     name: str
     date: date
@@ -142,6 +154,7 @@ class Trial:
     broker: tuple[Mishap, ...]
     shares: Mapping[str, int]
     costs: Mapping[str, Decimal]
+    hooks: tuple[SentHook, ...] | None
     expect: tuple[Expectation, ...]
     path: Path
 

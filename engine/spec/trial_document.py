@@ -21,6 +21,7 @@ from engine.spec.trial import (
     Mark,
     Mishap,
     Opening,
+    SentHook,
     Span,
     Trial,
     TrialDocument,
@@ -54,6 +55,7 @@ def _trial(tree: Tree, path: Path) -> Trial:
         broker=tuple(_mishap(mapping(each)) for each in sequence(tree.get("broker"))),
         shares={name.upper(): int(each) for name, each in _numbers(account.get("shares", {})).items()},
         costs={name.upper(): each for name, each in _numbers(account.get("cost_basis", {})).items()},
+        hooks=_hooks(tree.get("webhooks")),
         expect=tuple(
             _expectation(mapping(each), (*path, "expect", at)) for at, each in enumerate(sequence(tree["expect"]))
         ),
@@ -145,6 +147,16 @@ def _mishap(tree: Tree) -> Mishap:
         lasts=seconds(tree.get("for")),
         what=str(tree.get("rejects", "")),
         part=Decimal(0) if fills == "none" else Decimal(fills.removesuffix("%")) / _HUNDRED,
+    )
+
+
+def _hooks(value: Plain) -> tuple[SentHook, ...] | None:
+    if isinstance(value, str):
+        return None
+    found = (mapping(each) for each in sequence(value))
+    return tuple(
+        SentHook(at=sure(day_time(each["at"])), name=str(each["name"]), says=str(each.get("says", "")))
+        for each in found
     )
 
 

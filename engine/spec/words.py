@@ -14,7 +14,7 @@ MEASURES = _words(
     time session quote_width volume open_interest credit debit max_risk return_on_risk probability_of_profit margin cost
     value profit loss give_back breach strike leg_delta position_delta time_in_trade sessions_in_trade dte
     shares_held cost_basis model buying_power net_liquidation net_delta net_gamma net_theta net_vega
-    worst_case_at_expiry compliant_sessions sharpe bot last_exit"""
+    worst_case_at_expiry compliant_sessions sharpe bot last_exit webhook"""
 )
 GRAMMAR = _words(
     """all any not expr and or abs min max round true false unknown above at_least below at_most between outside beyond

@@ -212,9 +212,16 @@ class StoreReader:
         with self._connection.begin():
             return [(row[0], _certain(*row[1:])) for row in self._connection.execute(query.order_by(journal.c.seq))]
 
-    def last_record(self, kind: Kind) -> tuple[int, Record] | None:
-        """Return the last record of a kind, with its number."""
-        query = select(journal.c.seq, *COLUMNS).where(journal.c.kind == kind.value)
+    def between(self, kind: Kind, first: datetime, last: datetime) -> Sequence[Record]:
+        """Return the records of a kind and of no bot between two instants, both included."""
+        within = (journal.c.bot == "", journal.c.at >= utc_text(first), journal.c.at <= utc_text(last))
+        with self._connection.begin():
+            return self._records(select(*COLUMNS).where(journal.c.kind == kind.value, *within))
+
+    def last_record(self, kind: Kind, position: str = "") -> tuple[int, Record] | None:
+        """Return the last record of a kind, of one position or of any, with its number."""
+        of_one = (journal.c.position == position,) if position else ()
+        query = select(journal.c.seq, *COLUMNS).where(journal.c.kind == kind.value, *of_one)
         with self._connection.begin():
             row = self._connection.execute(query.order_by(journal.c.seq.desc()).limit(1)).first()
         return None if row is None else (row[0], _certain(*row[1:]))

@@ -40,6 +40,7 @@ def recall(connection: Connection, at: datetime) -> Recalled:
     stands = _standing(midnight)
     parts = [
         _of_kinds((Kind.OPERATOR,)),
+        _of_kinds((Kind.WEBHOOK,), journal.c.at >= utc_text(midnight)),
         select(func.max(journal.c.seq)).where(journal.c.kind == Kind.RUN_STARTED.value),
         _texts_of(stands),
         _of_kinds((Kind.BOT_DAY,), journal.c.at >= utc_text(midnight - LINES_KEPT)),

@@ -17,8 +17,10 @@ from engine.store.latest import data_folder
 FILE_NAME = "scans.db"
 KEPT = 2000
 """Scans that are kept; older ones go when a new one comes."""
-VERSION = 1
+VERSION = 2
 Row = Mapping[str, Any]
+_LACKING_1: dict[str, Any] = {"legs": [], "levels": {}, "commission": None, "covered": False}
+"""What rows of a file of version 1 are read as."""
 
 OF_A_SCAN = {
     "at": "TEXT NOT NULL",
@@ -54,9 +56,16 @@ OF_A_ROW = {
     "short": "REAL",
     "data": "TEXT NOT NULL",
     "missing": "TEXT NOT NULL",
+    "legs": "TEXT NOT NULL DEFAULT '[]'",
+    "levels": "TEXT NOT NULL DEFAULT '{}'",
+    "commission": "REAL",
+    "covered": "INTEGER NOT NULL DEFAULT 0",
 }
-"""The columns of the table `scan_rows` beside `scan` and `number`; missing is a JSON object, truths are 1, 0, null."""
-_LISTS, _TRUTHS = ("specs", "notes", "missing"), ("taken", "holds")
+"""The columns of the table `scan_rows` beside `scan` and `number`; missing and levels are JSON objects, legs a list of
+them, truths are 1, 0, null."""
+_SINCE_2 = ("legs", "levels", "commission", "covered")
+"""Columns that a file of version 1 lacks; it gets them at the next scan."""
+_LISTS, _TRUTHS = ("specs", "notes", "missing", "legs", "levels"), ("taken", "holds", "covered")
 
 
 def scans_file(environ: Mapping[str, str] = os.environ) -> Path:
@@ -88,6 +97,11 @@ def scans(path: Path, limit: int) -> list[Row]:
     return _read(path, f"SELECT s.*, {counts} FROM {joined} GROUP BY s.id ORDER BY s.id DESC LIMIT ?", limit)
 
 
+def scan_numbered(path: Path, number: int) -> Row | None:
+    """Return a scan without its rows, None for one that is not kept."""
+    return next(iter(_read(path, "SELECT * FROM scans WHERE id = ?", number)), None)
+
+
 def rows_of(path: Path, scan: int) -> list[Row]:
     """Return the rows of a scan, as they were ranked."""
     return _read(path, "SELECT * FROM scan_rows WHERE scan = ? ORDER BY number", scan)
@@ -106,7 +120,12 @@ def rows_about(path: Path, symbol: str, limit: int) -> list[Row]:
 
 
 def _create(file: sqlite3.Connection, path: Path) -> None:
-    if _version(file, path):
+    if (found := _version(file, path)) == VERSION:
+        return
+    if found:
+        for name in _SINCE_2:
+            file.execute(f'ALTER TABLE scan_rows ADD COLUMN "{name}" {OF_A_ROW[name]}')
+        file.execute(f"PRAGMA user_version = {VERSION}")
         return
     scan = ", ".join(f'"{name}" {kind}' for name, kind in OF_A_SCAN.items())
     row = ", ".join(f'"{name}" {kind}' for name, kind in OF_A_ROW.items())
@@ -119,7 +138,7 @@ def _create(file: sqlite3.Connection, path: Path) -> None:
 
 def _version(file: sqlite3.Connection, path: Path) -> int:
     found = int(file.execute("PRAGMA user_version").fetchone()[0])
-    if found not in (0, VERSION):
+    if found not in range(VERSION + 1):
         help = "move it away; the next scan begins a new one"
         raise StoreError(f"{path} keeps scans as version {found} does, and this program as version {VERSION}", help)
     return found
@@ -140,7 +159,8 @@ def _read(path: Path, text: str, *given: object) -> list[Row]:
         if not _version(file, path):
             return []
         file.row_factory = sqlite3.Row
-        return [{name: _told(name, row[name]) for name in row.keys()} for row in file.execute(text, given)]  # noqa: SIM118
+        found = [{name: _told(name, row[name]) for name in row.keys()} for row in file.execute(text, given)]  # noqa: SIM118
+        return [_LACKING_1 | row if "structure" in row else row for row in found]
 
 
 def _written(name: str, value: Any) -> Any:

@@ -15,6 +15,7 @@ from engine.model.quotes import level_of
 from engine.model.session import Session, exchange_date, session_from
 from engine.record.record import Kind
 from engine.turn.caution import begin_session
+from engine.turn.hooks import expiries, of_day
 from engine.turn.judging import first_missing, judge_all, rounded, wake
 from engine.turn.missing import end_watch
 from engine.turn.profit import bot_today, unvalued
@@ -73,7 +74,8 @@ def open_day(work: Work, session: Session, *, resumed: bool = False) -> dict[str
         work.put_day(day)
     return {
         "session": session,
-        "facts": replace(work.state.facts, opening_moves={}),
+        "facts": replace(work.state.facts, opening_moves={}, hooks=of_day(work.state.facts.hooks, session)),
+        "hook_ids": work.state.hook_ids if resumed else frozenset(),
         "watch_at": None,
         "mark_at": None,
     }
@@ -94,7 +96,9 @@ def _is_run(work: Work, name: str, state: BotState, session: Session) -> bool:
 
 def agenda_of(work: Work, name: str, session: Session) -> tuple[datetime, ...]:
     """Return when a bot must be looked at by the clock: by its text, and by those its positions were opened under."""
-    return tuple(sorted({at for text in work.texts_of(name) for at in text.instants(session)}))
+    texts = work.texts_of(name)
+    found = {at for text in texts for at in text.instants(session)}
+    return tuple(sorted(found | expiries(work.state.facts.hooks, texts, work.at)))
 
 
 def is_over(position: Position, session: Session) -> bool:

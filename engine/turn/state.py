@@ -202,7 +202,7 @@ class State(NamedTuple):
     way. unprotected: since when a position's short legs have stood without protection, where the spec limits that.
     rivals: installs of others who trade this account, and refs of ours that no record knows; accepted: those that a
     person lets be. clocks_apart: seconds our clock is ahead of the broker's. down_at: when the connection was lost,
-    None while it stands.
+    None while it stands. hook_ids: of today's web hooks.
     indexed: the version of the board that `dependents` (bots by board row) and `structures` (what rules see of
     positions, by id) were made for, -1 when they must be made anew. aims: where the bots' strikes lay when `streamed`
     was chosen, None when it must be chosen anew; wishes: what each of them wanted then. step_at: when orders, positions
@@ -242,6 +242,7 @@ class State(NamedTuple):
     next_order_id: int = 1
     sent: tuple[datetime, ...] = ()
     requests: frozenset[str] = frozenset()
+    hook_ids: frozenset[str] = frozenset()
     rivals: frozenset[str] = frozenset()
     accepted: frozenset[str] = frozenset()
     unprotected: Mapping[str, datetime] = NOTHING

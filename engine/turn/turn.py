@@ -22,6 +22,7 @@ from engine.model.event import (
     DividendReport,
     Event,
     ExecutionReport,
+    HookCame,
     ImpliedReport,
     LinkDown,
     LinkUp,
@@ -48,6 +49,7 @@ from engine.turn.dividends import warn_of_dividends
 from engine.turn.ended import next_opening
 from engine.turn.entering import step_entry
 from engine.turn.following import follow
+from engine.turn.hooks import hook_came
 from engine.turn.leaving import pursue, step_exits
 from engine.turn.linking import clocks_apart, link_down, link_up
 from engine.turn.margin import on_margin, take_refusal
@@ -340,4 +342,5 @@ _HANDLERS: dict[type, Handler] = {
     LinkDown: link_down,
     ClocksApart: clocks_apart,
     OperatorRequest: _on_operator,
+    HookCame: hook_came,
 }

@@ -9,12 +9,12 @@ import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass as mutable
-from dataclasses import field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
 from engine.model.values import dataclass
+from engine.web.session_file import SessionFile, name_of
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -25,14 +25,14 @@ COOKIE = "rulebot_session"
 CUSTOM = b"x-rulebot"
 CHANGES = frozenset({"POST"})
 """The methods that change something; no route has another one, which a test holds."""
-SESSION_SECONDS = 30 * 24 * 3600.0
-MOST_SESSIONS = 64
 WRONG_BEFORE_LOCK = 5
 LOCKED_SECONDS = 60.0
 MOST_BODY = 16 * 1024
 """Bytes of a request's body at most: what is asked for fits into a line."""
 OPEN_PATHS = frozenset({"/health", "/login", "/static/page.css", "/static/icon.svg", "/favicon.ico"})
 """What is answered to whoever comes from a host that is allowed: nothing in it is anybody's."""
+HOOKS = "/hooks/"
+"""Below it web hooks of other programs come in: they bring a secret of their own, which `hooks.py` asks for."""
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 HEADERS = (
     (
@@ -51,11 +51,15 @@ HEADERS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Who may. token: the secret; hosts: names besides loopback under which the page is reached; is_secure: by TLS."""
+    """Who may. token: the secret; hosts: names besides loopback under which the page is reached; is_secure: by TLS.
+
+    takes_hooks: a web hook needs no token.
+    """
 
     token: str
     hosts: tuple[str, ...] = ()
     is_secure: bool = False
+    takes_hooks: bool = False
 
     def __repr__(self) -> str:
         """Return it without the secret."""
@@ -64,11 +68,11 @@ class Access:
 
 @mutable(slots=True)
 class Sessions:
-    """Sessions by the hash of their cookie, and what is counted of wrong tokens. elapsed: monotonic seconds."""
+    """Sessions, and what is counted of wrong tokens. elapsed: monotonic seconds; kept: where sessions are kept."""
 
     access: Access
     elapsed: Callable[[], float]
-    _ends: dict[str, float] = field(default_factory=dict)
+    kept: SessionFile
     _wrong: int = 0
     _locked_until: float = float("-inf")
 
@@ -76,21 +80,17 @@ class Sessions:
         """Return a new session's cookie for the right token, None for a wrong one or while locked."""
         if not self.knows(token):
             return None
-        now = self.elapsed()
-        self._ends = {name: end for name, end in self._ends.items() if end > now}
-        while len(self._ends) >= MOST_SESSIONS:
-            self._ends.pop(min(self._ends, key=self._ends.__getitem__))
         cookie = secrets.token_urlsafe(32)
-        self._ends[_hashed(cookie)] = now + SESSION_SECONDS
+        self.kept.add(name_of(cookie, self.access.token))
         return cookie
 
     def close(self, cookie: str) -> None:
         """End a session."""
-        self._ends.pop(_hashed(cookie), None)
+        self.kept.end(name_of(cookie, self.access.token))
 
     def has(self, cookie: str) -> bool:
         """Say whether a session is open."""
-        return self._ends.get(_hashed(cookie), float("-inf")) > self.elapsed()
+        return bool(cookie) and self.kept.has(name_of(cookie, self.access.token))
 
     def knows(self, token: str) -> bool:
         """Say whether a token is the right one; wrong ones on end lock every token out for a minute."""
@@ -145,7 +145,7 @@ class Gate:
             return 403, "origin", "a page of another site may not ask this one"
         if int(headers.get(b"content-length", "0") or "0") > MOST_BODY:
             return 413, "size", "the request is too large"
-        if path in OPEN_PATHS:
+        if path in OPEN_PATHS or (access.takes_hooks and method == "POST" and path.startswith(HOOKS)):
             return None
         if not self._is_known(headers):
             words = "too many wrong tokens: wait a minute" if self._sessions.is_locked else "a token is needed"

@@ -4,6 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from urllib.parse import parse_qs
 
 from fastapi import FastAPI, Request, Response
@@ -13,13 +14,25 @@ from starlette.exceptions import HTTPException
 
 from engine.model.errors import RulebotError
 from engine.store.place import Place
-from engine.web import pages, rest, scan_page
-from engine.web.access import COOKIE, SESSION_SECONDS, Access, Gate, Sessions
+from engine.web import chart_pages, hooks, pages, preview_page, rest, scan_page
+from engine.web.access import COOKIE, Access, Gate, Sessions
+from engine.web.hooks import Door
 from engine.web.live import Live
 from engine.web.metrics import exposition as metrics
+from engine.web.session_file import SESSION_SECONDS, SessionFile
 
 log = logging.getLogger(__name__)
-_CODES = {400: "request", 404: "not_found", 405: "method", 409: "key", 422: "parameter", 501: "not_installed"}
+_CODES = {
+    400: "request",
+    401: "secret",
+    404: "not_found",
+    405: "method",
+    409: "key",
+    413: "size",
+    422: "parameter",
+    429: "rate",
+    501: "not_installed",
+}
 
 
 def application(
@@ -29,10 +42,16 @@ def application(
     *,
     stopping: Callable[[], bool] = lambda: False,
     elapsed: Callable[[], float] = time.monotonic,
+    door: Door | None = None,
+    kept: SessionFile | None = None,
 ) -> FastAPI:
-    """Return the application over a store. `live` shows an engine of this process; without one the store is shown."""
+    """Return the application over a store. `live` shows an engine of this process; without one the store is shown.
+
+    door: lets web hooks in; without one there is no such path. kept: where sessions are kept over restarts; without it
+    they end with this server.
+    """
     live = live or Live(store)
-    sessions = Sessions(access, elapsed)
+    sessions = Sessions(replace(access, takes_hooks=door is not None), elapsed, kept or SessionFile(None, elapsed))
     app = FastAPI(
         title="rulebot",
         description="What bots do, and requests left for their engine.",
@@ -43,7 +62,11 @@ def application(
     )
     app.include_router(rest.router(store, live))
     app.include_router(scan_page.router(store))
+    app.include_router(preview_page.router(store, live))
+    app.include_router(chart_pages.router(store))
     app.include_router(metrics.router(store, live))
+    if door is not None:
+        app.include_router(hooks.router(door))
     for router in pages.routers(store, live, stopping):
         app.include_router(router)
     _add_login(app, sessions)

@@ -11,6 +11,8 @@ from engine.record.record import Kind
 from engine.review.explain import explain_bot
 from engine.review.state_svg import state_svg
 from engine.review.text import text_of
+from engine.run.chart.gather import chart_of_day
+from engine.run.chart.svg import chart_svg, mark_words
 from engine.run.overrides import kept_in
 from engine.run.why_text import story_lines
 from engine.spec.load import load_text
@@ -36,6 +38,7 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         records = reader.day(name, session) if session else ()
         trades = reader.view("trades", strategy_id=name)
         kept = kept_in(reader)
+        chart = chart_of_day(reader, name, session) if session else None
         held = [str(row["state"]) for row in reader.view("open_positions", strategy_id=name)]
     text = run.specs.get(name) or {}
     lit = frozenset(held or ("flat",))
@@ -61,6 +64,8 @@ def bot_page(store: Place, name: str, day: date | None) -> dict[str, Any] | None
         "state": run.state(name),
         "session": session,
         "why": "\n".join(story_lines(name, session, story(records), of_day)) if session and records else "",
+        "chart": "" if chart is None else chart_svg(chart),
+        "marks": () if chart is None else tuple((mark, mark_words(mark)) for mark in chart.marks),
         "explained": explained,
         "drawing": drawing,
         "verdicts": verdicts[-SHOWN_VERDICTS:],

@@ -7,14 +7,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from concurrent.futures import CancelledError, Future
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
 from engine.run.happening import Happening
 from engine.run.heartbeat import Heartbeat, Stage
+from engine.run.preview import Preview, preview_now
 from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
 from engine.web.alert_list import AlertList, alert_list
@@ -33,6 +36,8 @@ LOOK_EVERY = 1.0
 KEPT = 60
 """Happenings that are kept."""
 TRADES_SHOWN = 25
+PREVIEW_PATIENCE = 6.0
+"""Real seconds in which an engine ends a batch, and then has time for a question."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +78,7 @@ class Live:
         self._shown: Shown | None = None
         self._of: object = None
         self.is_linked = False
+        self._previews: deque[tuple[str, str, Future[Preview | None]]] = deque(maxlen=KEPT)
 
     # ------------------------------------------------------------ the engine's side
 
@@ -94,9 +100,15 @@ class Live:
             self._drawn_at, self.is_linked = now, run.loop.state.is_linked
             self._picture = picture_of_run(run, at)
 
+        while self._previews:
+            bot, symbol, answer = self._previews.popleft()
+            _answer(answer, partial(preview_now, run.loop.program, run.loop.state, at, bot, symbol))
+
     def end(self) -> None:
         """Say that the engine of this process is gone: from now on the store is shown."""
         self._picture = self.vitals = None
+        while self._previews:
+            self._previews.popleft()[2].cancel()
 
     # ------------------------------------------------------------ the server's side
 
@@ -109,6 +121,18 @@ class Live:
     def silence(self) -> float:
         """Real seconds since the engine last ended a batch."""
         return max(0.0, self._elapsed() - self._batch_at)
+
+    def preview(self, bot: str, symbol: str = "") -> Preview | None:
+        """Return what the engine of this process would have a bot trade now; None without one, or without an answer."""
+        if self._picture is None:
+            return None
+        answer: Future[Preview | None] = Future()
+        self._previews.append((bot, symbol, answer))
+        try:
+            return answer.result(PREVIEW_PATIENCE)
+        except (TimeoutError, CancelledError):
+            answer.cancel()
+            return None
 
     def now(self) -> Shown:
         """Return what is shown now; the same value while nothing has changed. Raises: StoreError."""
@@ -159,3 +183,13 @@ class Live:
                 seen = replace(seen, engine=Stage.CONNECTING.value, trading=trading, is_linked=False, notice=waits)
             told = tuple(self._told) or alarms_of(reader)
         return Shown(number=number, picture=seen, told=told, trades=trades, days=days, alerts=self._alerts)
+
+
+def _answer(answer: "Future[Preview | None]", ask: Callable[[], Preview | None]) -> None:
+    """Give what was asked for, unless nobody waits any more; what fails does so for whoever asked."""
+    if not answer.set_running_or_notify_cancel():
+        return
+    try:
+        answer.set_result(ask())
+    except Exception as error:  # noqa: BLE001 - the engine goes on whatever a look at it comes to
+        answer.set_exception(error)

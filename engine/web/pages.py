@@ -47,7 +47,7 @@ def routers(store: Place, live: Live, stopping: Callable[[], bool] = lambda: Fal
 
     @router.get("/bots/{name}", response_class=HTMLResponse)
     def one_bot(name: str, day: str = "") -> HTMLResponse:
-        found = bot_page(store, name, _day(day))
+        found = bot_page(store, name, day_of(day))
         if found is None:
             raise HTTPException(404, f"this store knows no bot '{name}'")
         return HTMLResponse(TEMPLATES.get_template("bot.html").render(**found))
@@ -62,7 +62,7 @@ def routers(store: Place, live: Live, stopping: Callable[[], bool] = lambda: Fal
     ) -> HTMLResponse:
         if status not in ("", *STATES) or period not in SPANS:
             raise HTTPException(400, f"a status is one of {', '.join(STATES)}, a period one of {', '.join(SPANS)}")
-        found = trades_page(store, bot=bot, first=_day(first), last=_day(last), state=status, span=period)
+        found = trades_page(store, bot=bot, first=day_of(first), last=day_of(last), state=status, span=period)
         return HTMLResponse(TEMPLATES.get_template("trades.html").render(**found))
 
     @router.get("/favicon.ico")
@@ -73,7 +73,8 @@ def routers(store: Place, live: Live, stopping: Callable[[], bool] = lambda: Fal
     return (router,)
 
 
-def _day(text: str) -> date | None:
+def day_of(text: str) -> date | None:
+    """Return a day as it is written, None for none. Raises: HTTPException 400."""
     try:
         return date.fromisoformat(text) if text else None
     except ValueError as error:

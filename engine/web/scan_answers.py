@@ -20,6 +20,22 @@ class ScanTold(BaseModel):
     notes: list[str]
 
 
+class LegTold(BaseModel):
+    """One leg of a structure; bid and ask per share."""
+
+    name: str
+    side: str
+    symbol: str
+    trading_class: str
+    right: str
+    strike: str | None
+    expiry: str | None
+    ratio: int
+    bid: float | None
+    ask: float | None
+    delta: float | None
+
+
 class ScanRowTold(BaseModel):
     """One structure. holds: whether all conditions of its spec did, None while unknown; why: the first that did not."""
 
@@ -56,6 +72,38 @@ class ScanRowTold(BaseModel):
     short: float | None
     data: str
     missing: dict[str, str]
+    legs: list[LegTold]
+    levels: dict[str, float]
+    commission: float | None
+    covered: bool
+
+
+class PreviewTold(BaseModel):
+    """What a bot would trade now. source: who saw it; would_send: whether an entry by hand would leave now, None where
+    no engine of this process says; answer: why, or why not. lacking: why there are no legs, or no price.
+
+    Units: prices per share, + is received; best, worst (None: without a bound) and commission in dollars of the whole.
+    """
+
+    bot: str
+    at: str
+    source: str
+    symbol: str
+    alternative: str
+    structure: str
+    legs: list[LegTold]
+    quantity: int
+    price: float | None
+    mid: float | None
+    natural: float | None
+    commission: float | None
+    best: float | None
+    worst: float | None
+    break_evens: list[float]
+    is_delayed: bool
+    lacking: str
+    answer: str
+    would_send: bool | None
 
 
 class LastScan(BaseModel):

@@ -12,18 +12,29 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.run.looking.shown import ShownLeg
 from tests.e2e.worlds import run_days, spec_files
+from tests.scan_rows import kept, row
 
 TOKEN = "a-token-of-a-browser-test"
 PATIENCE = 90_000
 """Milliseconds that anything on the page may take on a slow machine."""
 BOTS = ("dte0_condor", "put_lite", "spy_put_seller")
 FATAL = ("serious", "critical")
+PAGES = (
+    ("page", ""),
+    ("bot", "bots/dte0_condor"),
+    ("trade", "trades/1"),
+    ("scan", "scan"),
+    ("preview", "preview/put_lite"),
+)
+"""Names and paths of the pages that are judged."""
 NEEDED = bool(os.environ.get("RULEBOT_NEEDS_BROWSER"))
 """Set where a browser is owed: then its absence is a fault, and no skip."""
 
@@ -101,6 +112,28 @@ def browser() -> Iterator[Any]:
         found.close()
 
 
+def keep_scan(folder: Path) -> None:
+    """Keep a scan of `put_lite`, as `rulebot scan` does in this folder."""
+    legs = tuple(
+        ShownLeg(
+            name=name,
+            side=side,
+            symbol="SPX",
+            trading_class="SPXW",
+            right="put",
+            strike=strike,
+            expiry="2026-10-21",
+            ratio=1,
+            bid=bid,
+            ask=bid + 0.1,
+            delta=-0.08,
+        )
+        for name, side, strike, bid in (("short_put", "sell", "5915", 1.85), ("long_put", "buy", "5910", 1.60))
+    )
+    found = row("SPX", bot="put_lite", structure="5910/5915p", price=0.25, legs=legs, levels={"SPX": 5981.0}, place=1)
+    kept(replace(found, commission=2.68), path=folder / "scans.db")
+
+
 def sign_in(page: Any, address: str) -> None:
     """Give the token, once it is asked for."""
     page.goto(address)
@@ -123,6 +156,7 @@ def test_ci_a_person_lives_through_a_day(tmp_path: Path, browser: Any) -> None:
     shots = Path(os.environ.get("RULEBOT_SCREENSHOTS") or tmp_path)
     shots.mkdir(parents=True, exist_ok=True)
     store = tmp_path / "day.db"
+    keep_scan(tmp_path)
     errors: list[str] = []
     page = browser.new_page(viewport={"width": 1440, "height": 1000})
     page.set_default_timeout(PATIENCE)
@@ -160,8 +194,16 @@ def test_ci_a_person_lives_through_a_day(tmp_path: Path, browser: Any) -> None:
         page.screenshot(path=shots / "open.png", full_page=True)
 
         meant(page, "Resume", row="put_lite")
-        meant(page, "Enter", row="put_lite")  # an hour before its window
+        expect(page.get_by_role("row").filter(has_text="put_lite").first).not_to_contain_text("paused")
+        page.goto(f"{serving.address}scan")
+        page.get_by_role("row").filter(has_text="put_lite").get_by_role("link", name="Preview").click()  # click one
+        expect(page.locator("svg.payoff")).to_have_count(1)
+        page.screenshot(path=shots / "preview.png", full_page=True)
+        page.get_by_role("button", name="Enter", exact=True).click()  # two
+        expect(page.get_by_role("dialog")).to_contain_text("Legs and price are chosen anew")
+        page.locator("#ask-yes").click()  # three: an hour before its window
         expect(page.locator("#said")).to_contain_text("put_lite is asked to enter at once")
+        page.goto(serving.address)
         expect(page.locator("#part-told")).to_contain_text("put_lite filled: sold")
         meant(page, "Close", row="spy_put_seller")
         expect(page.locator("#part-trades")).to_contain_text("flattened")
@@ -170,6 +212,10 @@ def test_ci_a_person_lives_through_a_day(tmp_path: Path, browser: Any) -> None:
         page.get_by_role("link", name="dte0_condor").first.click()
         expect(page.locator("main")).to_contain_text("All conditions held at 09:45:00")
         expect(page.locator(".states .lit")).to_have_count(1)
+        expect(page.locator("svg.chart a")).not_to_have_count(0)  # its entry is drawn, and leads to its line
+        page.locator("svg.chart a").first.click()
+        assert page.url.endswith("#mark-1")
+        expect(page.locator("#mark-1")).to_contain_text("entry: sold")
         page.get_by_label("another value of delta").fill("0.10")
         page.get_by_role("button", name="Show what changes").click()
         expect(page.get_by_role("dialog")).to_contain_text("0.06 -> 0.10")
@@ -195,8 +241,7 @@ def test_ci_a_person_lives_through_a_day(tmp_path: Path, browser: Any) -> None:
         page.screenshot(path=shots / "lost.png")
     port = serving.address.rstrip("/").rpartition(":")[2]
     with desk(tmp_path, "web", "--store", str(store), "--port", port):
-        page.get_by_label("Token").fill(TOKEN)  # the page asks again by itself, and its session is over
-        page.get_by_role("button", name="Sign in").click()
+        expect(page.locator("#lost")).to_be_hidden()  # the page asks again by itself, and its session is still good
         expect(page.locator("#part-status")).to_contain_text("stopped")
         expect(page.locator("#part-bots")).to_contain_text("spy_put_seller")
         page.screenshot(path=shots / "store.png", full_page=True)
@@ -214,6 +259,7 @@ def test_ci_the_page_can_be_used_by_everybody(tmp_path: Path, browser: Any) -> N
     store = tmp_path / "day.db"
     with ThreadPoolExecutor(1) as elsewhere:  # the browser's own event loop runs in this thread
         elsewhere.submit(run_days, tmp_path, spec_files(BOTS), seed=7, data_seconds=60, place=store).result()
+    keep_scan(tmp_path)
     with desk(tmp_path, "web", "--store", str(store), "--port", "0") as serving:
         for scheme, width in (("light", 1440), ("dark", 390)):
             context = browser.new_context(
@@ -223,7 +269,7 @@ def test_ci_the_page_can_be_used_by_everybody(tmp_path: Path, browser: Any) -> N
             page.set_default_timeout(PATIENCE)
             sign_in(page, serving.address)
             page.wait_for_selector("#part-bots table")
-            for name, path in (("page", ""), ("bot", "bots/dte0_condor")):
+            for name, path in PAGES:
                 page.goto(serving.address + path, wait_until="domcontentloaded")
                 page.add_script_tag(path=axe)
                 found = page.evaluate("() => axe.run()")

@@ -24,7 +24,7 @@ from engine.run.replay.tapes import listed
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import SimSettings, simulated
 from engine.store.queries import StoreReader
-from tests.e2e.worlds import check_replays, run_days, spec_files
+from tests.e2e.worlds import run_days, spec_files
 
 
 @pytest.fixture(scope="module")
@@ -188,12 +188,3 @@ def test_trim_keeps_whole_runs(store: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(main, ["replay", "--trim", "2", "--store", str(tmp_path / "t.db")])
     assert "1 deleted" in done.output
     assert [each.file.parent.name for each in listed(tmp_path / "t-tapes")] == ["b", "c"]
-
-
-@pytest.mark.long
-@pytest.mark.parametrize("seed", range(1, 21))
-def test_a_day_of_every_shipped_bot_replays(seed: int, tmp_path: Path) -> None:
-    from tests.e2e.worlds import SHIPPED
-
-    run_days(tmp_path, spec_files(SHIPPED), seed=seed, tapes=tmp_path / "tapes")
-    assert check_replays(tmp_path / "tapes")

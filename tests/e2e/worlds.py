@@ -14,6 +14,7 @@ from engine.run.replay.tapes import listed
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import DEFAULT_DATE, SimSettings, simulated
 from engine.sim.exchange.ledger import LedgerTotals
+from engine.sim.market.given import GivenDay
 from engine.spec.shipped import shipped
 from engine.store.place import Place
 
@@ -57,6 +58,7 @@ def run_days(
     overrides: dict[str, str] | None = None,
     place: Place | None = None,
     tapes: Path | None = None,
+    given: GivenDay | None = None,
 ) -> Day:
     """Run whole sessions and return what they left; `place`: the store, else a file in the folder."""
 
@@ -73,6 +75,7 @@ def run_days(
         positions=positions,
         shares=shares,
         data_seconds=data_seconds,
+        given=given,
     )
     kept: list[tuple[LedgerTotals, dict[str, float]]] = []
 

@@ -132,15 +132,19 @@ def test_example_env_has_every_variable_and_no_other() -> None:
     asked = {name for file in COMPOSE for name in VARIABLE.findall(file.read_text(encoding="utf-8"))}
     page = {str(option) for each in WHERE for option in _variables(each)}
     settings = {f"{PREFIX}{field.name.upper()}" for field in fields(Settings)}
-    more = {"RULEBOT_SERVE", "RULEBOT_WEB_TOKEN_FILE", "COMPOSE_PROFILES", "COMPOSE_FILE"} | (
-        read_by_the_engine() - OURS
-    )
+    more = {
+        "RULEBOT_SERVE",
+        "RULEBOT_WEB_TOKEN_FILE",
+        "RULEBOT_HOOK_SECRET_FILE",
+        "COMPOSE_PROFILES",
+        "COMPOSE_FILE",
+    } | (read_by_the_engine() - OURS)
     by_hand = {"RULEBOT_YES_I_MEAN"}
     assert sorted((asked | page | settings | more) - by_hand - written) == []
     assert sorted(written - asked - page - settings - more) == []
 
 
-OURS = {"RULEBOT_CRASH", "RULEBOT_WEB_TOKEN", "RULEBOT_DB_PASSWORD"}
+OURS = {"RULEBOT_CRASH", "RULEBOT_WEB_TOKEN", "RULEBOT_HOOK_SECRET", "RULEBOT_DB_PASSWORD"}
 """Variables that are no settings: of tests, and secrets, which are given by files here."""
 
 

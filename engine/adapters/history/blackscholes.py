@@ -47,7 +47,7 @@ class Greeks(NamedTuple):
 def normal(x: Columns) -> Columns:
     """Return the standard normal distribution function, to 15 digits.
 
-    Source: G. West, "Better approximations to cumulative normal functions", Wilmott Magazine (2005), after Hart (1968).
+    Source: G. West, "Better approximations to cumulative normal functions", Wilmott Magazine (2005).
     """
     size = np.abs(x)
     density = np.exp(-0.5 * size * size)

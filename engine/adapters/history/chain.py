@@ -15,6 +15,7 @@ import numpy as np
 from engine.adapters.history.checks import holes, listed_on, ordered, sound, within, wrong_columns
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, Severity
+from engine.adapters.history.even import Even, read_even
 from engine.adapters.history.finding import refusal, refused
 from engine.adapters.history.hours import hour_off
 from engine.adapters.history.instants import instants
@@ -66,6 +67,8 @@ class ChainSource:
     def day(self, day: date) -> HistoryDay:
         """Return one session. Raises: StoreError when it is refused."""
         session = session_on(day)
+        if session is not None and day in self._files and (even := read_even(self._files[day])) is not None:
+            return self._even_day(even, self._files[day], session)
         table, file = self._table(day)
         if session is None:
             raise refusal(refused(table.file, 0, f"{day} is no session of the exchange: what it holds is stale"))
@@ -82,6 +85,13 @@ class ChainSource:
             findings=[*table.findings, *findings],
             settled=self._settled(file, day, symbol),
         )
+
+    def _even_day(self, even: Even, file: Path, session: Session) -> HistoryDay:
+        symbol = _symbol(even.first)
+        rows = even.spread(chain_rows(even.first, session, symbol))
+        levels, findings = self._levels(even.first, file, rows, session, symbol)
+        settled = self._settled(file, session.date, symbol)
+        return session_day(rows, session, levels=levels, findings=findings, settled=settled)
 
     def _table(self, day: date) -> tuple[ArrowTable, Path]:
         columns = (*IDENTITY, *BY_QUOTE)

@@ -5,6 +5,7 @@ it an hour shifted, and not as they stand, the zones differ.
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 import numpy as np
 
@@ -16,6 +17,7 @@ _LEAST = 90
 _HOUR = 3600.0
 _FOLLOWS, _DOES_NOT = 0.5, 0.3
 _STRIDE = 5
+_NEAR, _PAIRS = 0.015, 5
 
 
 def hour_off(
@@ -41,23 +43,25 @@ def hour_off(
 def parity_forward(level: Columns, options: Sequence[Option], bid: Columns, ask: Columns) -> Columns | None:
     """Return strike + call - put at each instant, the median over pairs; None without pairs.
 
-    Only pairs of the nearest expiry whose strikes lie within 4 % of the median level, at most nine of them.
+    Only pairs of the nearest expiry whose strikes lie within 1.5 % of the median level, at most five of them.
     """
     middle = float(np.nanmedian(level))
-    pairs: dict[tuple[object, ...], dict[Right, int]] = {}
-    for place, option in enumerate(options):
-        if abs(float(option.strike) - middle) < 0.04 * middle:
-            pairs.setdefault((option.expiry, option.trading_class, option.strike), {})[option.right] = place
-    full = sorted((key for key, both in pairs.items() if len(both) == 2), key=str)
-    full = [key for key in full if key[:2] == full[0][:2]]
-    full = sorted(full, key=lambda key: abs(float(str(key[2])) - middle))[:9]
+    strikes = np.array([float(option.strike) for option in options])
+    near = np.flatnonzero(np.abs(strikes - middle) < _NEAR * middle).tolist()
+    pairs: dict[tuple[date, str, float], dict[Right, int]] = {}
+    for place in near:
+        option = options[place]
+        pairs.setdefault((option.expiry, option.trading_class, strikes[place]), {})[option.right] = place
+    full = [key for key, both in pairs.items() if len(both) == 2]
     if not full:
         return None
+    soonest = min(key[:2] for key in full)
+    full = sorted((key for key in full if key[:2] == soonest), key=lambda key: abs(key[2] - middle))[:_PAIRS]
     mid = []
     for key in full:
         call, put = pairs[key][Right.CALL], pairs[key][Right.PUT]
         gap = (bid[:, call] + ask[:, call] - bid[:, put] - ask[:, put]) / 2.0
-        mid.append(float(str(key[2])) + gap)
+        mid.append(key[2] + gap)
     rows = np.array(mid)
     found = np.full(rows.shape[1], np.nan)
     known = ~np.isnan(rows).all(axis=0)

@@ -56,7 +56,7 @@ class LeanSource:
         self.background = background
         daily = self.root / "equity" / "usa" / "daily" / f"{self.symbol.lower()}.zip"
         if daily.exists() and self.symbol not in background.series:
-            background.add(self.symbol, *_daily_series(daily, self.symbol))
+            background.add(self.symbol, *daily_series(daily, self.symbol))
 
     @property
     def name(self) -> str:
@@ -306,7 +306,8 @@ def _chosen(root: Path, symbol: str) -> str:
     return found[0]
 
 
-def _daily_series(path: Path, symbol: str) -> tuple[DailySeries, list[Finding]]:
+def daily_series(path: Path, symbol: str) -> tuple[DailySeries, list[Finding]]:
+    """Return the daily bars of a share since its last split, and what is wrong with them."""
     ((entry, content),) = entries(path)
     rows = [(day.toordinal(), *(value / SCALE for value in fields[:4])) for day, fields in day_bars(entry, content)]
     table = np.array(sorted(rows), dtype=np.float64).reshape(-1, 5)

@@ -33,29 +33,41 @@ def with_parity(day: HistoryDay, file: str, level: float) -> HistoryDay:
 def parity(day: HistoryDay) -> tuple[float, float, float] | None:
     """Return forward, rate and years of the nearest expiry after this day with enough pairs of calls and puts.
 
-    The line of call - put over strikes falls by the discount factor; it crosses 0 at the forward. The right of early
-    exercise bends it: for options on shares the rate is the highest there may be.
+    The right of early exercise bends the line: for options on shares the rate is the highest there may be.
+    """
+    found = forwards(day)
+    if not found:
+        return None
+    forward, discount, years = found[min(found)]
+    if product(day.options[0].symbol).settlement is Settlement.SHARES:
+        return forward, _HIGHEST_RATE, years
+    return forward, min(-log(discount) / years, _HIGHEST_RATE), years
+
+
+def forwards(day: HistoryDay) -> dict[tuple[date, str], tuple[float, float, float]]:
+    """Return forward, discount factor and years of each expiry after this day, at its last instant.
+
+    The line of call - put over strikes falls by the discount factor; it crosses 0 at the forward.
     """
     if not day.options:
-        return None
-    symbol = day.options[0].symbol
-    level, is_american = float(day.levels[symbol][-1]), product(symbol).settlement is Settlement.SHARES
+        return {}
+    level = float(day.levels[day.options[0].symbol][-1])
     pairs: dict[tuple[date, str], dict[Decimal, dict[Right, float]]] = {}
     mid = (day.bid[-1] + day.ask[-1]) / 2.0
     for option, value in zip(day.options, mid.tolist(), strict=True):
         if option.expiry > day.date and value == value and abs(float(option.strike) / level - 1.0) < _NEAR_MONEY:
             of = pairs.setdefault((option.expiry, option.trading_class), {})
             of.setdefault(option.strike, {})[option.right] = value
-    for (expiry, _), strikes in sorted(pairs.items()):
+    found = {}
+    for (expiry, trading_class), strikes in pairs.items():
         full = {strike: both for strike, both in strikes.items() if len(both) == 2}
         if len(full) >= _PAIRS:
             x = np.array([float(strike) for strike in full])
             y = np.array([both[Right.CALL] - both[Right.PUT] for both in full.values()])
             slope, rest = np.polyfit(x, y, 1)
-            years = (expiry - day.date).days / 365.0
-            rate = min(-log(min(max(-slope, 1e-9), 1.0)) / years, _HIGHEST_RATE)
-            return float(-rest / slope), _HIGHEST_RATE if is_american else rate, years
-    return None
+            discount = min(max(-float(slope), 1e-9), 1.0)
+            found[expiry, trading_class] = (float(-rest / slope), discount, (expiry - day.date).days / 365.0)
+    return found
 
 
 def replaced(day: HistoryDay, **changes: object) -> HistoryDay:

@@ -34,6 +34,7 @@ class Rows:
 
     Shape: `row`, `time`, `key` and each of `values` (N,). Units: `time` epoch seconds; values those of `HistoryDay`;
     `expiry` inside the key is the last day the option trades.
+    width: how many options each instant has, when it is known that all have the same ones in the same order; else 0.
     """
 
     file: str
@@ -43,6 +44,7 @@ class Rows:
     time: Columns
     key: Whole
     values: Mapping[str, Columns]
+    width: int = 0
 
     def only(self, kept: NDArray[np.bool_]) -> "Rows":
         """Return the rows that are kept."""
@@ -66,6 +68,7 @@ class Rows:
             time=self.time,
             key=self.key,
             values=values,
+            width=self.width,
         )
 
     @property
@@ -137,6 +140,8 @@ def last_day(symbol: str, trading_class: str, expires: date) -> date:
 
 def width_of(rows: Rows) -> int | None:
     """Return how many options each instant has when all have the same ones in the same order, instants rising."""
+    if rows.width:
+        return rows.width
     size = len(rows.time)
     width = int(np.argmax(rows.time != rows.time[0])) or size if size else 0
     if not size or size % width:

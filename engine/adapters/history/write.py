@@ -1,12 +1,14 @@
 """A session into Parquet files with the columns that `chain.py` reads: recordings and models for other programs."""
 
 import csv
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.adapters.history.day import HistoryDay
+from engine.adapters.history.even import EVEN
 from engine.adapters.history.rows import BY_QUOTE, is_morning_settled
 from engine.adapters.history.table import pyarrow
 from engine.model.contract import Option, Right
@@ -25,12 +27,25 @@ def write_day(day: HistoryDay, file: Path) -> None:
         raise StoreError(f"{file.name}: a file of a chain is of one underlying; write one for each")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        parquet.write_table(_chain(arrow, day), file, compression="zstd")
+        _write_chain(parquet, _chain(arrow, day), day, file)
         parquet.write_table(_levels(arrow, day), _beside(file, "levels.parquet"), compression="zstd")
         if day.settled:
             _write_settled(day, _beside(file, "settled.csv"))
     except OSError as error:
         raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
+
+
+def _write_chain(parquet: Any, table: Any, day: HistoryDay, file: Path) -> None:
+    """Write the rows, the first instant as a group of its own: it names the options of all others."""
+    kept = {
+        EVEN: json.dumps({"times": np.rint(day.times * 1e6).astype(np.int64).tolist(), "options": len(day.options)})
+    }
+    table = table.replace_schema_metadata(kept)
+    with parquet.ParquetWriter(file, table.schema, compression="zstd") as writer:
+        width = len(day.options)
+        writer.write_table(table.slice(0, width))
+        if len(table) > width:
+            writer.write_table(table.slice(width))
 
 
 def _beside(file: Path, ending: str) -> Path:

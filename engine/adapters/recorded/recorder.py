@@ -99,6 +99,10 @@ class Recorder:
         """Take that other texts have taken over."""
         self._take(at, _Item("x", micros(at), data), records)
 
+    def wait(self) -> None:
+        """Wait until all frames that are full have been written."""
+        self._look(wait=True)
+
     def close(self) -> None:
         """Write what is left, and close."""
         if self._items and self.is_on:
@@ -146,7 +150,7 @@ class Recorder:
         if not rows and (alive == self._alive or alive != alive):
             return
         self._alive = alive
-        known = sorted(row for row in rows if row < len(board.contracts))
+        known = sorted(rows)
         self._copy_rows(known, at.timestamp())
         self._items.append(_Item("s", when, (len(known), alive)))
         board.unread.clear()
@@ -155,14 +159,13 @@ class Recorder:
         self._rows.extend(rows)
         self._at.extend([at] * len(rows))
         if len(rows) > FEW:
-            block = np.empty((len(rows), len(COLUMNS)))
+            block = np.empty((len(COLUMNS), len(rows)))
             places = np.array(rows)
             for place, column in enumerate(self._columns):
-                block[:, place] = np.frombuffer(column)[places]
+                np.frombuffer(column).take(places, out=block[place], mode="clip")
             self._values.append(block)
             return
-        for row in rows:
-            self._values.append([column[row] for column in self._columns])
+        self._values.append([[column[row] for row in rows] for column in self._columns])
 
     def _note_contracts(self, when: int) -> None:
         """Note which rows hold another contract, or one that was given up and asked for again."""
@@ -228,7 +231,7 @@ class Recorder:
         if self._writer is None:  # it could not be opened, which is told by who tried
             return
         numbers = Numbers(
-            np.array(rows, dtype=np.int64), np.array(at), np.vstack(values) if values else np.empty((0, len(COLUMNS)))
+            np.array(rows, dtype=np.int64), np.array(at), np.hstack(values).T if values else np.empty((0, len(COLUMNS)))
         )
         self._last = grown(self._last, numbers.rows)
         body = pack(numbers, self._last, 1)

@@ -89,6 +89,7 @@ NATURE: Mapping[str, Range] = {
     "net_liquidation": ALL,
     "bot": (*stretch(0.0, 0.0), *stretch(1.0, 1.0), *stretch(2.0, 2.0)),
     "last_exit": TRUE_OR_FALSE,
+    "webhook": TRUE_OR_FALSE,
     "net_delta": ALL,
     "net_gamma": ALL,
     "net_theta": ALL,

@@ -1,6 +1,6 @@
-"""Measures of the account and of other bots."""
+"""Measures of the account, of other bots, and of what other programs send."""
 
-from engine.compile.measures.measure import EVERYWHERE, PLAIN, SYMBOL, Measure, Parameter, Takes
+from engine.compile.measures.measure import EVERYWHERE, PLAIN, SYMBOL, TRUTH, Measure, Parameter, Takes
 from engine.compile.plan import Quantity
 from engine.spec.spec import Unit
 
@@ -53,6 +53,24 @@ def _of_bot(name: str, parameter: Parameter, formula: str, words: tuple[str, ...
         words=words,
     )
 
+
+HOOKS = (
+    Measure(
+        name="webhook",
+        units=TRUTH,
+        parameters=(
+            Parameter(name="name", takes=Takes.HOOK, required=True),
+            Parameter(name="within", takes=Takes.SECONDS, required=True),
+            Parameter(name="says", takes=Takes.WORD),
+        ),
+        source="web hooks of other programs",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("hooks",),
+        formula="The last hook of that name came today, less than `within` ago, and brought the word that it `says`; "
+        "unknown while no hooks can come.",
+    ),
+)
 
 DESK = (
     _of_account("buying_power", "What the account can still buy, dollars, by the broker's own rules."),

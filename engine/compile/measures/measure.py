@@ -32,6 +32,8 @@ class Takes(Enum):
     COUNT = "a whole number"
     SYMBOLS = "symbols of stocks, ETFs or indices"
     BOT = "the name of a bot"
+    HOOK = "the name of a web hook"
+    WORD = "a word"
     BARS = "the size of a bar: 1m, 2m, 3m, 5m, 10m, 15m or 30m"
     OPENING = "whole minutes from the open, 1m to 3h"
     FILE = "the name of a file beside the spec"

@@ -112,7 +112,7 @@ def _factor(bound: Number) -> tuple[float, tuple[str, ...]] | None:
 
 # ---------------------------------------------------------------- what holds by itself, and groups
 
-_OFTENER_WHEN_MORE = {"spot_within": True, "spot_beyond": False, "before": True, "after": True}
+_OFTENER_WHEN_MORE = {"spot_within": True, "spot_beyond": False, "before": True, "after": True, "within": True}
 
 
 def _held(old: Call, new: Call) -> Holding:
@@ -129,6 +129,8 @@ def _argued(name: str, old: Argument, new: Argument) -> Holding:
     if isinstance(old, tuple) and isinstance(new, tuple):
         before, after = set(old), set(new)
         return Holding.OFTENER if before < after else Holding.RARER if after < before else Holding.OTHERWISE
+    if name == "says" and None in (old, new):
+        return Holding.OFTENER if new is None else Holding.RARER
     if name in _OFTENER_WHEN_MORE and isinstance(old, float) and isinstance(new, float):
         return Holding.OFTENER if (new > old) is _OFTENER_WHEN_MORE[name] else Holding.RARER
     return Holding.OTHERWISE

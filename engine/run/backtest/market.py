@@ -15,7 +15,7 @@ from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.market import Board
 from engine.model.quotes import FEED_SILENCE, OPTION_AGE
 from engine.model.session import Session
-from engine.run.backtest.surface import GREEKS, Surface
+from engine.run.backtest.surface import GREEKS, surface_of
 
 SHARE_SPREAD = 0.02
 """Dollars between bid and ask of a share, of which sources of options bring the level alone."""
@@ -34,12 +34,13 @@ class DayMarket:
         self.board = board
         self.previous = previous
         self.place = -1
+        self.is_behind = False
         times = day.times
         self.spacing = float(np.median(np.diff(times))) if len(times) > 1 else OPTION_AGE
         self.is_dense = self.spacing <= FEED_SILENCE
         self.stands_for = FEED_SILENCE if self.is_dense else min(1.5 * self.spacing, OPTION_AGE)
         self._columns = {option: place for place, option in enumerate(day.options)}
-        self._surface = Surface(day, session)
+        self._surface = surface_of(day, session)
         self._ranges = {symbol: _ranges(day.times, level, session) for symbol, level in day.levels.items()}
         self._counts = {symbol: self._traded(symbol) for symbol in day.levels} if _is_running(day.volume) else {}
         self._given = {name: column for name in (*_TOLD, *GREEKS) if (column := self._instants(name)) is not None}
@@ -82,11 +83,16 @@ class DayMarket:
 
     def write(self, place: int) -> tuple[int, ...]:
         """Go to an instant and write what is known then; return the rows that are told."""
-        self.place = place
+        self.place, self.is_behind = place, False
         return self._write_all(is_new=False)
+
+    def skip(self, place: int) -> None:
+        """Go to an instant that nobody reads: the board follows with the next `write` or `refresh`."""
+        self.place, self.is_behind = place, True
 
     def refresh(self) -> tuple[int, ...]:
         """Write what stands once more: for rows that have just been asked for."""
+        self.is_behind = False
         return self._write_all(is_new=True) if self.place >= 0 else ()
 
     def forget(self) -> None:

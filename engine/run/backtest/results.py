@@ -118,7 +118,7 @@ def read_results(store: Place, shown: str, expected: Sequence[Demand] = ()) -> R
         trades = reader.view("trades")
         bots = reader.bots()
         months = periods(reader, "month", expected=expected)
-    started = next((record for record in records if record.kind is Kind.RUN_STARTED), None)
+    started = next((record for record in reversed(records) if record.kind is Kind.RUN_STARTED), None)
     settings: Any = None if started is None else started.data.get("settings")
     if started is None or not settings or settings.get("mode") != "backtest":
         raise StoreError(f"{shown} holds no backtest", "'rulebot summary' sums up what a run has traded")

@@ -4,10 +4,12 @@ A session's records are written in one piece, so a backtest that is interrupted 
 way it is done, in one process or in several, changes nothing of what is recorded.
 """
 
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import closing
-from dataclasses import field
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, contextmanager
+from dataclasses import field, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
@@ -87,7 +89,9 @@ def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
         if first == options.first:
             gaps = [_found(started.at, gap) for gap in source.gaps(options.first, options.last)]
             journal.append([started, *gaps], durable=True)
-        ended = started.at
+        else:
+            journal.append([replace(started, at=_begin(first))], durable=True)
+        ended = started.at if first == options.first else _begin(first)
         for number, done in enumerate(_sessions(desk, program, source, options, first, journal), 1):
             records = [*(_found(_begin(done.date), finding) for finding in done.findings), *done.records]
             journal.append(records, durable=False)
@@ -134,9 +138,29 @@ def _apart(desk: Desk, program: Program, source: Source, options: BacktestOption
         return
     made = partial(_begin_worker, desk.sources, options)
     workers = min(options.workers, len(days))
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=made) as pool:
+    with several(workers, made) as pool:
         for done in pool.map(_in_worker, days, chunksize=max(1, min(20, len(days) // (4 * workers)))):
             yield from done
+
+
+@contextmanager
+def several(workers: int, begins: Callable[[], None]) -> Iterator[ProcessPoolExecutor]:
+    """Yield processes that leave Ctrl+C to this one. Raises: StoreError when one of them is killed."""
+    made = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_process, initargs=(begins,))
+    try:
+        with made as pool:
+            try:
+                yield pool
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    except BrokenProcessPool as error:
+        raise StoreError("a process that shares the work has died", "--workers 1 takes less memory") from error
+
+
+def _begin_process(begins: Callable[[], None]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    begins()
 
 
 def alone(walk: Walk, day: date) -> Iterator[DayDone]:

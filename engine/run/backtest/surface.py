@@ -32,6 +32,10 @@ class Surface:
         self._made: set[int] = set()
         self._forwards: dict[tuple[str, date], Columns] = {}
 
+    def is_of(self, day: HistoryDay) -> bool:
+        """Say whether it is the surface of this very session."""
+        return self._day is day
+
     def make(self, places: Iterable[int]) -> None:
         """Make the columns of the options at these places, as far as they are not there."""
         fresh = [place for place in places if place not in self._made]
@@ -121,3 +125,13 @@ def _as(option: Option, right: Right) -> Option:
     if option.right is right:
         return option
     return Option(option.symbol, option.trading_class, option.expiry, option.strike, right, option.multiplier)
+
+
+_LAST: list[Surface] = []
+
+
+def surface_of(day: HistoryDay, session: Session) -> Surface:
+    """Return the surface of a session; that of the last one asked for is kept, for other bots that read it too."""
+    if not _LAST or not _LAST[0].is_of(day):
+        _LAST[:] = [Surface(day, session)]
+    return _LAST[0]

@@ -11,14 +11,13 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import chain
 
 import numpy as np
 
 from engine.adapters.history.day import Finding, HistoryDay, Severity, Source
 from engine.compile.series import DAY, Series
 from engine.evaluate.measure_bars import last_end
-from engine.model.command import Watch
+from engine.model.command import Inquire, Watch
 from engine.model.contract import Contract, Underlying
 from engine.model.errors import InvariantError, StoreError
 from engine.model.event import AccountReport, BarsReport, Event, MarketMoved
@@ -33,25 +32,26 @@ from engine.run.backtest.fills import FillModel
 from engine.run.backtest.market import DayMarket
 from engine.run.backtest.notes import HELD, REGIME
 from engine.run.backtest.sampling import Sampler
+from engine.run.backtest.waking import (
+    AM_SETTLES,
+    BARS_LAG,
+    ENDS,
+    SETTLES,
+    Agenda,
+    agenda_of,
+    idle_until,
+    only_looks_again,
+)
 from engine.run.prepare import needed_bars, prepare
 from engine.run.pretend_broker import expired
 from engine.turn.program import CompiledBot, Program
-from engine.turn.state import State
+from engine.turn.state import NEVER, State
 from engine.turn.turn import begin, turn
 from engine.turn.work import Turn
 
 BEFORE_OPEN = timedelta(minutes=1)
-SETTLES = timedelta(minutes=5)
-"""After the close, when the account no longer has what has expired."""
-ENDS = SETTLES + timedelta(minutes=1)
-AM_SETTLES = timedelta(minutes=30)
-"""After the open, when options that settle at opening prints leave the account."""
 SOON = timedelta(seconds=1)
 """When an engine is asked again that is due at once, and when it hears of what it has just begun to stream."""
-LOOKS_AGAIN = timedelta(seconds=10)
-"""A wake that is nearer than this has a reason of its own."""
-BARS_LAG = timedelta(seconds=5)
-"""How long after its end a bar is told, as live."""
 WAKES_AT_MOST = 200_000
 """Turns of one session; more means that the engine asks to be woken again and again."""
 
@@ -71,7 +71,8 @@ class Walk:
     """An engine that lives in the past. `state` None has not begun; `begin` starts it, from a state if one is kept.
 
     sees: is shown each session's data before it is walked through, and may hand back another (the look-ahead check).
-    observed: is told the engine's state after each instant. sampler: notes the features of entries.
+    observed: is told the engine's state after each instant. skips: passes instants by at which nobody reads anything.
+    sampler: notes the features of entries.
     """
 
     program: Program
@@ -80,6 +81,7 @@ class Walk:
     fills: FillModel
     cash: Decimal
     number: int = 1
+    skips: bool = True
     state: State | None = None
     board: Board = field(default_factory=Board)
     sees: Callable[[HistoryDay], HistoryDay] = lambda day: day
@@ -174,11 +176,10 @@ class Walk:
     # ------------------------------------------------------------ one session
 
     def _run(self, session: Session, market: DayMarket) -> None:
-        agenda = self._agenda(session, market)
-        ends = session.close + ENDS
+        agenda = agenda_of(self.program, session, market.day.times, self.now)
         for _ in range(WAKES_AT_MOST):
             coming = self._next(agenda, market)
-            if coming > ends:
+            if coming > session.close + ENDS:
                 return
             place = market.place
             while agenda and agenda[0][0] <= coming:
@@ -187,50 +188,35 @@ class Walk:
             self._step(session, market, place)
         raise InvariantError(f"the engine asks to be woken again and again, now at {self.now}")
 
-    def _agenda(self, session: Session, market: DayMarket) -> deque[tuple[datetime, int]]:
-        """Return when something happens by itself: instants of the data with their places, and clock times."""
-        begins, ends = self.now.timestamp(), (session.close + ENDS).timestamp()
-        times = market.day.times
-        data = [
-            (datetime.fromtimestamp(at, UTC), place) for place, at in enumerate(times.tolist()) if begins <= at <= ends
-        ]
-        clock = {session.open, session.close, session.open + AM_SETTLES, session.close + SETTLES, session.close + ENDS}
-        for bot in chain(self.program.bots.values(), self.program.pinned.values()):
-            clock.update(bot.instants(session))
-        for _, seconds in needed_bars(self.program.bots.values()):
-            if seconds != DAY:
-                ended = np.arange(session.open.timestamp() + seconds, session.close.timestamp() + 1, seconds)
-                clock.update(datetime.fromtimestamp(at, UTC) + BARS_LAG for at in ended.tolist())
-        return deque(sorted([*data, *((at, -1) for at in clock if at > self.now)]))
-
-    def _next(self, agenda: deque[tuple[datetime, int]], market: DayMarket) -> datetime:
+    def _next(self, agenda: Agenda, market: DayMarket) -> datetime:
         """Return the next instant: of the data or the clock, or one that the engine or the broker waits for."""
         assert self.state is not None
         assert self.broker is not None
+        is_idle = self._pass_by(agenda, market)
         coming = agenda[0][0] if agenda else datetime.max.replace(tzinfo=UTC)
         found = [at for at in (self.fresh_at, self.broker.next_at(self.now)) if at is not None]
-        if not self._only_looks_again():
+        if is_idle:
+            found.append(min(self.state.wakes.values(), default=NEVER))
+        elif not only_looks_again(self.program, self.state, self.now):
             found.append(self.state.step_at if self.state.step_at > self.now else self.now + SOON)
         soonest = min(found, default=coming)
         if soonest >= coming:
             return coming
         return soonest if market.is_dense or market.stands(soonest.timestamp()) else coming
 
-    def _only_looks_again(self) -> bool:
-        """Say whether the engine is woken only to look at the same market again, as it does every 15 seconds."""
-        state = self.state
-        assert state is not None
-        if state.step_at < self.now + LOOKS_AGAIN or state.indexed != state.board.version or state.live:
+    def _pass_by(self, agenda: Agenda, market: DayMarket) -> bool:
+        """Pass by the instants of the data at which nobody reads anything; say whether it is such a time."""
+        assert self.state is not None
+        assert self.broker is not None
+        if not self.skips or market.is_dense or self.broker.working or self.fresh_at is not None:
             return False
-        if any(state.positions[name].state != "open" for name in state.active):
+        if self.noted != market.session.date and REGIME in market.day.levels:
             return False
-        for name, bot in self.program.bots.items():
-            of_bot = state.bots[name]
-            entry = bot.plan.entry
-            if entry.every is not None or entry.again or of_bot.unknown_since:
-                return False
-            if any(each.count for each in of_bot.confirming.values()):
-                return False
+        until = idle_until(self.state, market.session, self.now)
+        if until is None:
+            return False
+        while agenda and agenda[0][1] >= 0 and agenda[0][0] < until:
+            market.skip(agenda.popleft()[1])
         return True
 
     def _step(self, session: Session, market: DayMarket, place: int) -> None:
@@ -238,9 +224,9 @@ class Walk:
         now = self.now.timestamp()
         rows: tuple[int, ...] = ()
         if place > market.place:
-            rows = market.write(place)
             self._note_regime(session, market, place)
-        elif self.fresh_at is not None and self.now >= self.fresh_at:
+            rows = market.write(place)
+        elif market.is_behind or (self.fresh_at is not None and self.now >= self.fresh_at):
             rows = market.refresh()
         if self.fresh_at is not None and self.now >= self.fresh_at:
             self.fresh_at = None
@@ -338,8 +324,13 @@ class Walk:
             if isinstance(command, Watch):
                 self.feed.watch(command.contracts)
                 self.fresh_at = self.now + SOON
-            else:
+            elif not isinstance(command, Inquire) or self._is_owed_an_answer():
                 self.queue.extend(self.broker.take(command, self.now))
+
+    def _is_owed_an_answer(self) -> bool:
+        """Say whether a list of open orders could tell the engine anything: here no message is ever lost."""
+        assert self.state is not None
+        return bool(self.state.live or self.state.doubts or self.state.risen or self.state.absent)
 
 
 def at_once(events: AsyncIterator[Event]) -> Iterator[Event]:

@@ -4,7 +4,7 @@ What is known without a gateway is told first, then a connection is made as a ru
 """
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import field
 from pathlib import Path
@@ -22,9 +22,11 @@ from engine.run.doctor.admitted import admission
 from engine.run.doctor.clocks import hours, skew
 from engine.run.doctor.configured import found_settings
 from engine.run.doctor.dates import events_ahead, found_calendar, sessions_ahead
+from engine.run.doctor.delayed import delayed_data
 from engine.run.doctor.disk import room
 from engine.run.doctor.finding import Finding, Group, Level, fault, outage, unchecked
 from engine.run.doctor.gateway import codec, greeted
+from engine.run.doctor.hooks import hooks_received
 from engine.run.doctor.legs import chosen_legs
 from engine.run.doctor.packages import python_and_packages
 from engine.run.doctor.probe.probing import USUAL, probed
@@ -49,6 +51,7 @@ class Wanted:
     flags: settings that were given with the command; their `host` and `port` name a gateway. sim: a simulated one, of
     its own when the flags name none. data: the folder of what rulebot keeps. environ: as in `read_settings`.
     probe: the file for the raw bytes of a probe, which sends orders; None sends none. audits: reads the whole store.
+    delayed: chooses legs on Cboe's delayed quotes too.
     """
 
     specs: tuple[str, ...] = ()
@@ -60,6 +63,7 @@ class Wanted:
     sim: bool = False
     probe: Path | None = None
     audits: bool = True
+    delayed: bool = False
     data: Path
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
@@ -70,12 +74,21 @@ class Wanted:
 
 
 async def examine(wanted: Wanted, clock: Clock | None = None) -> AsyncIterator[Finding]:
-    """Yield what is found, group by group, as it is found."""
+    """Yield what is found, group by group, as it is found. Raises: MisuseError."""
     clock = clock or WallClock()
     desk, said = found_desk(wanted.specs, wanted.overrides, wanted.account)
+    async for finding in _examined(wanted, clock, desk, said):
+        yield finding
+    if wanted.delayed:
+        async for finding in delayed_data(desk, found_calendar(wanted.data)[0], clock):
+            yield finding
+
+
+async def _examined(wanted: Wanted, clock: Clock, desk: Desk, said: Iterable[Finding]) -> AsyncIterator[Finding]:
     settings, of_settings = _settings(wanted, desk)
     store = None if settings is None else settings.live_store if wanted.live else settings.store
-    for finding in (*python_and_packages(store), *of_settings, *said):
+    of_hooks = hooks_received(desk, wanted.data, wanted.environ)
+    for finding in (*python_and_packages(store), *of_settings, *of_hooks, *said):
         yield finding
     today = SimSettings().first_day if wanted.is_embedded else exchange_date(clock.now())
     calendar, of_calendar = found_calendar(wanted.data)

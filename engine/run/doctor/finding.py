@@ -33,6 +33,7 @@ class Group(Enum):
     ACCOUNT = "account"
     DATA = "market data"
     LEGS = "legs"
+    DELAYED = "delayed data"
     PROBE = "probe"
 
 

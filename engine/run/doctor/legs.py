@@ -1,8 +1,10 @@
 """The dry selection in words: what each bot would choose now, what it would bring, or why it chooses nothing."""
 
 from collections.abc import Iterator
+from datetime import datetime
+from typing import Protocol
 
-from engine.model.session import EXCHANGE_ZONE
+from engine.model.session import EXCHANGE_ZONE, Session
 from engine.model.structure import strike_of, structure_text
 from engine.run.doctor.finding import Finding, Group, fine, unchecked, warning
 from engine.run.looking.candidate import Candidate
@@ -13,13 +15,27 @@ from engine.run.position_text import price
 _MEND = "unknown never enters: see market data and calendars above"
 
 
+class Hours(Protocol):
+    """The instant at which legs were chosen, and its session."""
+
+    @property
+    def at(self) -> datetime: ...
+
+    @property
+    def session(self) -> Session: ...
+
+    @property
+    def is_in_hours(self) -> bool: ...
+
+
 def chosen_legs(visit: Visit, looked: Looked) -> Iterator[Finding]:
     """Yield a line for each structure."""
     for candidate in looked.candidates:
-        yield _told(visit, candidate)
+        yield told_legs(visit, candidate)
 
 
-def _told(visit: Visit, candidate: Candidate) -> Finding:
+def told_legs(visit: Hours, candidate: Candidate) -> Finding:
+    """Return the line of a structure that was judged."""
     name, selection = candidate.bot.key, candidate.selection
     assert selection is not None
     quote_missing = candidate.quote.missing if candidate.quote is not None else ""
@@ -47,7 +63,7 @@ def _structure(candidate: Candidate) -> str:
     return f"would {verb} {text}{of} at mid {price(mid)} (at once {price(natural)})"
 
 
-def _but(visit: Visit, candidate: Candidate) -> Iterator[str]:
+def _but(visit: Hours, candidate: Candidate) -> Iterator[str]:
     """Yield what keeps it from being entered at this instant."""
     if candidate.refused:
         yield f"but no count of it fits: {candidate.refused}"

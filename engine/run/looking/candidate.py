@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from engine.evaluate.evaluation import Verdict
 from engine.evaluate.select import Selection, select
@@ -10,11 +11,23 @@ from engine.evaluate.watch import Aim
 from engine.evaluate.wording import describe
 from engine.order.price import NetQuote
 from engine.run.glance import one_line
-from engine.run.looking.visit import Visit
 from engine.turn.choosing import how_many, opening_commission, price_legs, show_candidate
 from engine.turn.judging import first_missing
 from engine.turn.offering import at_the_money
 from engine.turn.program import CompiledBot, CompiledRule
+from engine.turn.work import Work
+
+
+class Sight(Protocol):
+    """The market as it is seen at one instant: on a visit, by a running engine, or in a file of delayed quotes."""
+
+    def view(self) -> View:
+        """Return what rules see."""
+        ...
+
+    def work(self) -> Work:
+        """Return what the functions of a turn read; nothing of it is kept."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +45,8 @@ class Judged:
 
     @property
     def may_come(self) -> bool:
-        """True when what it reads streams; a calendar, say, is there or is not."""
-        return not self.rule.rule.reads <= {"facts", "time"}
+        """True when what it reads streams. A calendar is there or is not, and no web hook comes to who only looks."""
+        return not self.rule.rule.reads <= {"facts", "time", "hooks"}
 
 
 @dataclass(slots=True)
@@ -77,12 +90,12 @@ class Candidate:
         return self.quote is None or not self.quote.missing
 
 
-def judge(visit: Visit, candidate: Candidate) -> View:
+def judge(sight: Sight, candidate: Candidate) -> View:
     """Choose the legs that a structure would have now, and judge its conditions; nothing is kept but the answer.
 
     Return what was seen, with the structure at the price its order would start from, if there is one.
     """
-    bot, view = candidate.bot, visit.view()
+    bot, view = candidate.bot, sight.view()
     head = candidate.whole.on(bot.symbol)
     asked = (rule for choice in head.choices if choice.name == bot.alternative for rule in choice.when)
     candidate.halts = _judged(bot.halts, view)
@@ -91,15 +104,15 @@ def judge(visit: Visit, candidate: Candidate) -> View:
     candidate.selection = selection = select(bot.plan.legs, bot.plan.expiry, view, bot.expected_move)
     candidate.quote, candidate.refused, candidate.require = None, "", ()
     if selection.is_complete:
-        _judge_structure(visit, candidate, view, selection)
+        _judge_structure(sight, candidate, view, selection)
     return view
 
 
-def _judge_structure(visit: Visit, candidate: Candidate, view: View, selection: Selection) -> None:
+def _judge_structure(sight: Sight, candidate: Candidate, view: View, selection: Selection) -> None:
     bot = candidate.bot
     candidate.quote = quote = price_legs(selection, view)
     show_candidate(view, bot.plan, selection, quote)
-    fits = how_many(visit.work(), bot, view, selection, quote)
+    fits = how_many(sight.work(), bot, view, selection, quote)
     candidate.refused = "" if fits.count else fits.missing or fits.refused
     view.quantity = fits.count
     view.commission = float(opening_commission(selection, view, fits.count))

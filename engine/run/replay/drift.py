@@ -106,13 +106,13 @@ def drifts(recording: Recording) -> tuple[Drift, ...]:
 
 
 def _with(drift: Drift, unpriced: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the causes of what the texts would not have done, with what the recording lacked for it."""
+    """Return the causes of what the texts would not have done, first why not."""
     lacked = unpriced.get(drift.bot)
-    return drift.causes if lacked is None else (f"the recording lacks what it would have traded: {lacked}",)
+    return drift.causes if lacked is None else (lacked, *drift.causes)[:MOST]
 
 
 def _walked(recording: Recording) -> tuple[State | None, dict[str, str]]:
-    """Return the state after a walk through the day, and by bot the first price that the recording lacked."""
+    """Return the state after a walk through the day, and by bot why it came to no trade there."""
     resumed = state_of(recording.head, Board())
     desk = desk_of(recording.head)
     program = program_of(recording.head, resumed, desk)
@@ -122,7 +122,10 @@ def _walked(recording: Recording) -> tuple[State | None, dict[str, str]]:
     for day in walk.through(recording.day, recording.day):
         for record in day.records:
             if record.kind is Kind.ALARM:
-                unpriced.setdefault(record.bot, str(record.data["text"]))
+                text = f"the recording lacks what it would have traded: {record.data['text']}"
+                unpriced.setdefault(record.bot, text)
+            elif record.kind is Kind.DECISION and record.data.get("what") == "unfilled":
+                unpriced.setdefault(record.bot, f"at natural prices its entry does not fill: {record.data['reason']}")
     return walk.state, unpriced
 
 

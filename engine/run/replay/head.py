@@ -38,6 +38,7 @@ def told_head(
         "records": [line(record) for record in recalled.records],
         "number": recalled.number,
         "order_id": recalled.order_id,
+        "takes_hooks": state.facts.hooks is not None,
     }
 
 
@@ -45,7 +46,9 @@ def state_of(head: Mapping[str, Any], board: Board) -> Resumed:
     """Return the state that a recorded run began with. Raises: CodecError, StoreError."""
     records = [record_of(text) for text in head["records"]]
     events = decode(EventCalendar, head["events"])
-    return resume(records, utc_time(head["at"]), board, events, int(head["number"]), int(head["order_id"]))
+    numbers = int(head["number"]), int(head["order_id"])
+    takes_hooks = bool(head.get("takes_hooks"))  # an earlier version had none
+    return resume(records, utc_time(head["at"]), board, events, *numbers, takes_hooks=takes_hooks)
 
 
 def desk_of(told: Mapping[str, Any], texts: tuple[SpecText, ...] | None = None) -> Desk:

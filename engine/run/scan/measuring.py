@@ -1,6 +1,6 @@
 """One structure measured: what a scan shows of it, read at the instant at which its legs were chosen."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from math import isnan
@@ -13,6 +13,7 @@ from engine.model.market import Board
 from engine.model.money import ZERO
 from engine.model.quotes import OPTION_AGE, age_problem
 from engine.run.looking.candidate import Candidate
+from engine.run.looking.shown import ShownLeg, shown_legs
 from engine.run.looking.streams import Stream, seen_on
 from engine.run.looking.visit import Visit
 from engine.run.scan.in_the_money import probability_in_the_money
@@ -28,7 +29,7 @@ class Measured:
     """What was read of a structure the last time: numbers by name, and the reasons for those that are missing.
 
     start: what its order would start from, net per share, + received; commission: dollars of opening it. rank: by what
-    its universe ranks it.
+    its universe ranks it. legs, levels: what it is made of, and where its underlyings stand.
     """
 
     numbers: dict[str, float] = field(default_factory=dict)
@@ -36,15 +37,20 @@ class Measured:
     start: float | None = None
     quantity: int = 0
     commission: Decimal = ZERO
+    legs: tuple[ShownLeg, ...] = ()
+    levels: dict[str, float] = field(default_factory=dict)
     rank: Reading = field(default_factory=lambda: Unknown(NO_RANK))
     is_delayed: bool = False
 
 
 class Measuring:
-    """Reads every structure of a scan as it is judged; `found` has the last reading of each, by its key."""
+    """Reads every structure of a scan as it is judged; `found` has the last reading of each, by its key.
 
-    def __init__(self, visit: Visit, more: str = "") -> None:
-        self._visit = visit
+    is_delayed: says whether anything that it reads is delayed. more: one more measure.
+    """
+
+    def __init__(self, is_delayed: Callable[[Candidate], bool], more: str = "") -> None:
+        self._is_delayed = is_delayed
         self._more = more
         self._reads: dict[str, Mapping[str, Read]] = {}
         self.found: dict[str, Measured] = {}
@@ -63,6 +69,8 @@ class Measuring:
             return selection is not None and bool(selection.refused)
         found.start, found.quantity = view.start_price, view.quantity
         found.commission = Decimal(f"{view.commission:.2f}")
+        found.legs = shown_legs(selection, view.board)
+        found.levels = levels_of(candidate.bot.plan.underlyings, view)
         _keep_greeks(found, view)
         for name, read in self._reads[key].items():
             _keep(found, name, read(view))
@@ -71,15 +79,19 @@ class Measuring:
         found.rank = _ranked(candidate, view)
         return not found.missing and (isinstance(found.rank, float) or found.rank == Unknown(NO_RANK))
 
-    def _is_delayed(self, candidate: Candidate) -> bool:
-        """Say whether anything that streams for it is delayed."""
-        plan = candidate.bot.plan
-        symbols = {*plan.underlyings, *(level.symbol for level in candidate.bot.levels)}
-        feed = self._visit.feed
-        return any(
-            contract.symbol in symbols and seen_on(feed, contract).stream is Stream.DELAYED
-            for contract in feed.troubles
-        )
+
+def is_delayed(visit: Visit, candidate: Candidate) -> bool:
+    """Say whether anything that streams for a structure is delayed."""
+    plan, feed = candidate.bot.plan, visit.feed
+    symbols = {*plan.underlyings, *(level.symbol for level in candidate.bot.levels)}
+    return any(
+        contract.symbol in symbols and seen_on(feed, contract).stream is Stream.DELAYED for contract in feed.troubles
+    )
+
+
+def levels_of(symbols: Iterable[str], view: View) -> dict[str, float]:
+    """Return where underlyings stand, those that are known."""
+    return {symbol: round(level, 4) for symbol in symbols if (level := view.level(symbol)) is not None}
 
 
 def _readers(wanted: Mapping[str, Call], candidate: Candidate) -> dict[str, Read]:

@@ -90,6 +90,10 @@ def _row(candidate: Candidate, measured: Measured, sort: str) -> tuple[ScanRow, 
         short=rounded(answer.short),
         data="delayed" if measured.is_delayed else "live",
         missing=missing,
+        legs=measured.legs,
+        levels=measured.levels,
+        commission=float(measured.commission) if measured.legs else None,
+        covered=candidate.bot.plan.overwrite is not None,
         **{name: rounded(number) for name, number in shown.items()},  # type: ignore[arg-type]
     )
     return row, rank

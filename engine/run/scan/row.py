@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.model.values import dataclass
 from engine.record.codec import utc_text
+from engine.run.looking.shown import ShownLeg, leg_document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +21,8 @@ class ScanRow:
     value: of the measure `by` that ranks it; place: among those of its bot for which all holds, 0 for the others.
     holds: whether all conditions of the spec do, None while that is unknown; why: the first that does not, and by how
     much, which is `short` as a part of its bound. taken: the spec's rank would enter it. data: live or delayed.
+    legs, levels: what it is made of, and where its underlyings stand; commission: dollars of opening it all, estimated;
+    covered: shares stand behind its calls.
     """
 
     bot: str
@@ -55,15 +58,26 @@ class ScanRow:
     short: float | None = None
     data: str = "live"
     missing: Mapping[str, str] = field(default_factory=dict)
+    legs: tuple[ShownLeg, ...] = ()
+    levels: Mapping[str, float] = field(default_factory=dict)
+    commission: float | None = None
+    covered: bool = False
 
 
-COLUMNS = tuple(each.name for each in fields(ScanRow) if each.name != "missing")
+DETAILS = ("missing", "legs", "levels", "commission", "covered")
+"""What stands in no table: it is for a preview."""
+COLUMNS = tuple(each.name for each in fields(ScanRow) if each.name not in DETAILS)
 """The names of what a row has, in the order of a table."""
 
 
 def document(row: ScanRow) -> dict[str, Any]:
     """Return a row for machines."""
-    return {name: getattr(row, name) for name in COLUMNS} | {"missing": dict(row.missing)}
+    flat = {name: getattr(row, name) for name in (*COLUMNS, "commission", "covered")}
+    return flat | {
+        "missing": dict(row.missing),
+        "legs": [leg_document(leg) for leg in row.legs],
+        "levels": dict(row.levels),
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,12 @@ Nothing is sent but questions. A scan is a reader: its numbers may be delayed, a
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import field
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from engine.model.facts import EventCalendar
-from engine.model.session import EXCHANGE_ZONE
+from engine.model.session import EXCHANGE_ZONE, Session
 from engine.model.values import dataclass
 from engine.run.calendars import load_calendar
 from engine.run.connecting import first_batch
@@ -18,7 +20,7 @@ from engine.run.looking.choosing import Looked, facts_of, look
 from engine.run.looking.neighbour import is_held
 from engine.run.looking.visit import FEW_LINES, LINES, Visit, into_the_day
 from engine.run.scan.measures import widened
-from engine.run.scan.measuring import Measuring
+from engine.run.scan.measuring import Measuring, is_delayed
 from engine.run.scan.ranking import rows_of
 from engine.run.scan.row import Scan
 from engine.run.settings import Settings, read_settings
@@ -104,7 +106,7 @@ async def _scanned(visit: Visit, desk: Desk, wanted: Wanted) -> Scan:
     began = visit.at
     lacking = await facts_of(visit, desk)
     await visit.pass_time()  # so that what was asked and what is to be streamed are not one second's messages
-    measuring = Measuring(visit, wanted.sort)
+    measuring = Measuring(partial(is_delayed, visit), wanted.sort)
     looked = await look(visit, desk, chooses=True, also=measuring)
     rows = [
         row
@@ -135,15 +137,20 @@ async def _scanned(visit: Visit, desk: Desk, wanted: Wanted) -> Scan:
 
 def _notes(visit: Visit, desk: Desk, looked: Looked) -> Iterator[str]:
     """Yield what the rows do not say: closed exchanges, windows that are not on, structures with too few lines."""
-    if not visit.is_in_hours:
-        opens = visit.session.open.astimezone(EXCHANGE_ZONE)
-        yield f"the exchange is closed: the next session opens on {opens:%Y-%m-%d} at {opens:%H:%M}"
-    for name, bot in desk.bots.items():
-        start, end = bot.window(visit.session, visit.at)
-        if not start <= visit.at < end:
-            clock, first, last = (each.astimezone(EXCHANGE_ZONE) for each in (visit.at, start, end))
-            yield f"{name} enters {first:%H:%M} to {last:%H:%M} only, and it is {clock:%H:%M}"
+    yield from hours_notes(visit.session, visit.at, desk)
     cut = [each.lines for each in looked.candidates if each.lines > visit.line_limit]
     if cut:
         many = "1 structure needs" if len(cut) == 1 else f"{len(cut)} structures need"
         yield f"{many} more than {visit.line_limit} market data lines, up to {max(cut)}: --lines allows more"
+
+
+def hours_notes(session: Session, at: datetime, desk: Desk) -> Iterator[str]:
+    """Yield that the exchange is closed, and which windows are not on."""
+    if not session.open <= at < session.close:
+        opens = session.open.astimezone(EXCHANGE_ZONE)
+        yield f"the exchange is closed: the next session opens on {opens:%Y-%m-%d} at {opens:%H:%M}"
+    for name, bot in desk.bots.items():
+        start, end = bot.window(session, at)
+        if not start <= at < end:
+            clock, first, last = (each.astimezone(EXCHANGE_ZONE) for each in (at, start, end))
+            yield f"{name} enters {first:%H:%M} to {last:%H:%M} only, and it is {clock:%H:%M}"

@@ -4,6 +4,7 @@ What the engine asks to be woken for it is woken for; in between a minute passes
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -17,8 +18,8 @@ from engine.fill.pnl import profit
 from engine.model.command import Submit, Watch
 from engine.model.contract import Underlying
 from engine.model.errors import InvariantError
-from engine.model.event import BarsReport, Event, LinkDown, MarketMoved
-from engine.model.facts import EventCalendar, Facts
+from engine.model.event import BarsReport, Event, HookCame, LinkDown, MarketMoved
+from engine.model.facts import EventCalendar, Facts, Hook
 from engine.model.market import Board
 from engine.model.order import Order
 from engine.model.position import Position
@@ -129,6 +130,10 @@ class Day:
         self.asked = [compiled for compiled in self.bot.when if compiled.rule.name in asked]
         self.observed: list[Observed] = []
         self.position: Position | None = None
+        sent = enumerate(self.trial.hooks or (), start=1)
+        self.hooks = deque(
+            sorted(((hook.at.on(self.session), at, hook) for at, hook in sent), key=lambda each: each[:2])
+        )
         self.quote_times = [self.begins + QUOTE_EVERY * place for place in range(len(self.trial.market.quotes))]
 
     # ------------------------------------------------------------ the beginning
@@ -136,7 +141,8 @@ class Day:
     def begin(self) -> None:
         """Start the engine with what the test begins with."""
         facts = first_facts(self.bot.plan, self.market, self.trial.opening)
-        state = State(session=self.session, board=self.board, facts=Facts(events=self.calendar))
+        hooks: Mapping[str, Hook] | None = None if self.trial.hooks is None else {}
+        state = State(session=self.session, board=self.board, facts=Facts(events=self.calendar, hooks=hooks))
         for symbol, count in self.trial.shares.items():
             held = Underlying(symbol)
             self.broker.holdings[held] = count
@@ -147,6 +153,7 @@ class Day:
         self.queue.extend(facts.events(self.now))
         self.queue.append(self.broker.link(self.now, 1))
         self._settle()
+        self._tell_hooks()
         self._tell_bars()
 
     def _with_position(self, state: State, facts: FirstFacts) -> State:
@@ -185,6 +192,7 @@ class Day:
     def _agenda(self) -> deque[datetime]:
         """Return when the market or the broker does something by itself."""
         found = {*self.quote_times, *self.broker.instants(), *self.bot.instants(self.session)}
+        found.update(at for at, _, _ in self.hooks)
         minute = self.session.open + MINUTE * max(self.market.minute, -1)
         while (minute := minute + MINUTE) <= self.session.close + ENDS:
             found.add(minute)
@@ -211,6 +219,7 @@ class Day:
         return not moving and not state.unknown_since and not any(each.count for each in state.confirming.values())
 
     def _step(self) -> None:
+        self._tell_hooks()
         rows = self._moved()
         if self.fresh_at is not None and self.now >= self.fresh_at:
             rows, self.fresh_at = tuple(self.board.rows.values()), None
@@ -257,6 +266,12 @@ class Day:
             if self.told_until.get((symbol, seconds)) != ended:
                 self.told_until[symbol, seconds] = ended
                 self._hear(BarsReport(self.now, symbol, seconds, bars_of(self.market, symbol, seconds, count, now)))
+
+    def _tell_hooks(self) -> None:
+        """Tell the engine of the web hooks that have come."""
+        while self.hooks and self.hooks[0][0] <= self.now:
+            came, number, hook = self.hooks.popleft()
+            self._hear(HookCame(at=self.now, id=f"hook-{number}", name=hook.name, says=hook.says, came=came))
 
     def _is_away(self) -> bool:
         """Say whether the connection is lost, and tell the engine when that changes."""

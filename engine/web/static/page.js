@@ -13,7 +13,7 @@ function watch() {
   }
 }
 
-// After a server that refused us (it started anew, and this session is over) the page itself is asked for: it leads to the login.
+// After a server that refused us (another token, or this session is over) the page itself is asked for: it leads to the login.
 async function again() {
   try {
     const answer = await fetch("/", { redirect: "follow" });

@@ -1,5 +1,6 @@
 """Parquet chains: what is written is read again, and every flaw is told by file and row."""
 
+import tracemalloc
 from datetime import date, time
 from decimal import Decimal
 from pathlib import Path
@@ -10,11 +11,13 @@ import pytest
 from pyarrow import parquet
 
 from engine.adapters.history.day import HistoryDay, Severity
+from engine.adapters.history.even import EVEN
 from engine.adapters.history.open import open_source
+from engine.adapters.history.parity import replaced
 from engine.adapters.history.write import write_day
 from engine.model.contract import Option, Right
 from engine.model.errors import MisuseError, StoreError
-from engine.model.session import session_on
+from engine.model.session import session_on, sessions
 
 DAY = date(2019, 5, 24)
 OPTIONS = tuple(
@@ -240,3 +243,52 @@ def test_what_cannot_be_opened_says_so(tmp_path: Path) -> None:
     write_day(a_day(), tmp_path / f"{DAY}.parquet")
     with pytest.raises(MisuseError, match="has no option 'dayly'"):
         open_source(f"{tmp_path}?dayly=x")
+
+
+def test_a_file_that_was_changed_is_read_like_anybodys(tmp_path: Path) -> None:
+    """What a file says of its own order is not believed once its rows do not agree."""
+    file = tmp_path / f"{DAY}.parquet"
+    write_day(a_day(40), file)
+    own = open_source(str(file)).day(DAY)
+    table = parquet.read_table(file)
+    assert EVEN.encode() in table.schema.metadata
+    for changed_table in (table.sort_by([("time", "descending")]), table.sort_by("strike")):
+        parquet.write_table(changed_table, file)
+        again = open_source(str(file)).day(DAY)
+        assert (again.times == own.times).all()
+        assert np.sort(again.bid, axis=1).tolist() == np.sort(own.bid, axis=1).tolist()
+    parquet.write_table(table.slice(4), file)
+    again = open_source(str(file)).day(DAY)
+    assert np.isnan(again.bid[0]).all()
+    assert again.bid[1:].tolist() == own.bid[1:].tolist()
+
+
+def test_memory_holds_a_day_and_not_all_of_them(tmp_path: Path) -> None:
+    days = [session.date for session in sessions(date(2019, 3, 1), date(2019, 5, 24))]
+    for day in days:
+        made = a_day()
+        options = tuple(
+            Option("SPX", "SPXW", day, Decimal(2700 + 5 * place), right)
+            for right in (Right.PUT, Right.CALL)
+            for place in range(30)
+        )
+        wide = {name: np.repeat(getattr(made, name), 15, axis=1) for name in ("bid", "ask", "iv")}
+        shift = made.times - made.times[0]
+        session = session_on(day)
+        assert session is not None
+        write_day(
+            replaced(made, date=day, options=options, times=session.open.timestamp() + 60 + shift, **wide),
+            tmp_path / f"{day}.parquet",
+        )
+    source = open_source(str(tmp_path))
+
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        for day in days[:count]:
+            assert len(source.day(day).times) == 390
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    peak(40)
+    assert peak(40) < 1.1 * peak(5)

@@ -116,7 +116,7 @@ def test_what_was_written_outlives_a_process_that_does_not_close(
 ) -> None:
     monkeypatch.setattr(recording_side, "FRAME_ITEMS", 1)
     live(desk)
-    desk.recorder._look(wait=True)  # as if the process died now: the file was never closed
+    desk.recorder.wait()  # as if the process died now: the file was never closed
     (file,) = (tmp_path / "run").glob("*.tape")
     assert span(file)[3] >= 6
     assert list(play((file,), Board()))

@@ -1,11 +1,12 @@
 """The file of people: who is told what, faults with their place, secrets that are not repeated."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from engine.alerts.alert import Grade
+from engine.alerts.alert import FOR_PEOPLE, Grade
 from engine.alerts.people import Person, people_of, read_people
 from engine.model.errors import SpecError, StoreError
 
@@ -32,9 +33,9 @@ def test_a_whole_file_is_read() -> None:
     found = people_of(WHOLE, "alerts.toml", Path(), {"DESK": "mailto://a:b@example.org"})
     phone, desk = found.people
     assert (found.manner.again_after, found.manner.times, found.manner.every) == (300, 2, 30)
-    assert (phone.name, phone.tell, phone.quiet, phone.from_round) == ("phone", tuple(Grade), None, 1)
+    assert (phone.name, phone.tell, phone.quiet, phone.from_round) == ("phone", FOR_PEOPLE, None, 1)
     assert (desk.url, desk.tell, desk.from_round) == ("mailto://a:b@example.org", (Grade.GRAVE, Grade.DIGEST), 2)
-    assert found.wants == tuple(("phone", grade) for grade in Grade)
+    assert found.wants == tuple(("phone", grade) for grade in FOR_PEOPLE)
     assert "secret" not in repr(found)
 
 
@@ -49,7 +50,14 @@ def test_a_whole_file_is_read() -> None:
         ("[[to]]\nname = 'a'\nurl_env = 'NOT_THERE'", "the environment has no NOT_THERE"),
         ("[[to]]\nname = 'a'\nurl_file = 'not-there'", "the file cannot be read"),
         ("[[to]]\nname = 'a'\nurl = 'json://x'\nurl_env = 'A'", "one of url, url_file and url_env"),
-        ("[[to]]\nname = 'a'\nurl = 'json://x'\ntell = ['graves']", "a list of grave, warning, trade, digest is owed"),
+        (
+            "[[to]]\nname = 'a'\nurl = 'json://x'\ntell = ['graves']",
+            "a list of grave, warning, trade, digest, decision is owed",
+        ),
+        ("[[to]]\nname = 'a'\nhook = 'http://example.org/x'", "[[to]] 1: hook: an address with https:// is owed"),
+        ("[[to]]\nname = 'a'\nhook = 'json://x'", "an address with https:// is owed"),
+        ("[[to]]\nname = 'a'\nhook = 'https://x/y'\nurl = 'json://x'", "one of url and hook is owed, not both"),
+        ("[[to]]\nname = 'a'\nhook = 'https://x/y'\nhook_env = 'A'", "one of hook, hook_file and hook_env is owed"),
         ("[[to]]\nname = 'a'\nurl = 'json://x'\nquiet = '22-7'", 'hours are written "22:00-07:00"'),
         ("[[to]]\nname = 'a'\nurl = 'json://x'\nzone = 'Mars'", "a zone is written"),
         ("[[to]]\nname = 'a'\nurl = 'json://x'\nqiet = '22:00-07:00'", "unknown key 'qiet'; did you mean 'quiet'?"),
@@ -96,3 +104,20 @@ def test_quiet_hours_are_of_the_persons_own_zone_and_reach_over_midnight() -> No
     asked = {hour: desk.is_quiet(datetime(2026, 11, 18, hour, 30, tzinfo=UTC)) for hour in (5, 6, 12, 20, 21, 23)}
     assert asked == {5: True, 6: False, 12: False, 20: False, 21: True, 23: True}
     assert not Person(name="a", url="json://x").is_quiet(datetime(2026, 11, 18, 3, tzinfo=UTC))
+
+
+def test_a_program_hears_everything_unless_it_says_what() -> None:
+    text = "[[to]]\nname = 'a'\nhook = 'https://x/secret'\n[[to]]\nname = 'b'\nhook_env = 'B'\ntell = ['trade']\n"
+    first, second = people_of(text, "alerts.toml", Path(), {"B": "http://127.0.0.1:9/in"}).people
+    assert (first.is_program, first.tell, first.url) == (True, tuple(Grade), "https://x/secret")
+    assert (second.is_program, second.tell) == (True, (Grade.TRADE,))
+    assert "secret" not in repr(first)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are those of POSIX")
+def test_a_file_with_the_address_of_a_program_is_a_secret_too(tmp_path: Path) -> None:
+    file = tmp_path / "alerts.toml"
+    file.write_text("[[to]]\nname = 'a'\nhook = 'https://x/y'\n")
+    file.chmod(0o644)
+    with pytest.raises(StoreError, match="can be read by others"):
+        read_people(file)

@@ -1,7 +1,10 @@
 """What is found in a store, kept in the outbox, and told: once, together, again, and after a crash."""
 
+import json
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,9 +16,10 @@ from engine.alerts.alert import Alert, Grade
 from engine.alerts.find import find
 from engine.alerts.outbox import Outbox
 from engine.alerts.people import Manner, People, Person
-from engine.alerts.send import NotSentError
+from engine.alerts.post import NotSentError
 from engine.alerts.teller import Teller, outbox_path
 from engine.model.errors import MisuseError
+from engine.record.codec import utc_text, utc_time
 from engine.record.record import Json, Kind, Record
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
@@ -246,3 +250,109 @@ def test_a_days_digest_says_of_each_bot_what_it_did_or_why_not(tmp_path: Path) -
 
 def test_the_outbox_lies_beside_its_store(tmp_path: Path) -> None:
     assert outbox_path(tmp_path / "a.db") == tmp_path / "a-alerts.db"
+
+
+# ---------------------------------------------------------------- programs
+
+DESK = Person(name="desk", url="https://example.org/in", tell=tuple(Grade), is_program=True)
+
+
+def events(sent: list[tuple[str, str, str]]) -> list[dict[str, Any]]:
+    return [event for person, _, body in sent if person == "desk" for event in json.loads(body)["events"]]
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[World]:
+    found = World(tmp_path, PHONE, DESK)
+    yield found
+    found.close()
+    found.journal.close()
+
+
+def test_a_program_is_told_of_each_decision_and_people_are_not(desk: World) -> None:
+    for what, reason in (
+        ("enter", ""),
+        ("skip", "daily_loss is reached"),
+        ("exit", "stop"),
+        ("unfilled", "8 tries"),
+        ("state", "x"),
+    ):
+        desk.record(Kind.DECISION, "condor", what=what, reason=reason, values=[])
+    sent = desk.after(1)
+    assert [(each["event"], each["grade"], each["text"]) for each in events(sent)] == [
+        ("entering", "decision", "enters"),
+        ("refused", "decision", "does not enter: daily_loss is reached"),
+        ("leaving", "decision", "leaves: stop"),
+        ("unfilled", "decision", "its entry was not filled: 8 tries"),
+    ]
+    assert [person for person, *_ in sent] == ["desk"]
+    assert desk.outbox.newest(20) == []  # people do not read them either
+
+
+def test_trades_come_with_their_numbers(desk: World) -> None:
+    desk.journal.append(small_day()[1:], durable=True)
+    found = events(desk.after(1))
+    opened = next(each for each in found if each["event"] == "opened")
+    closed = next(each for each in found if each["event"] == "closed")
+    with StoreReader(desk.place) as reader:
+        (row,) = reader.view("trades", position=closed["position"])
+    assert (closed["symbol"], closed["quantity"], closed["exit"]) == (row["symbol"], row["quantity"], row["exit_name"])
+    assert (closed["price"], closed["profit"]) == (row["exit_price"], row["final_pnl"])
+    assert opened["id"] == f"opened {opened['position']}"
+    assert utc_time(opened["at"]) < utc_time(closed["at"])
+
+
+def test_what_nobody_acknowledges_is_told_to_people_again_and_to_a_program_once(desk: World) -> None:
+    desk.alarm()
+    (event,) = events(desk.after(1))
+    assert (event["event"], event["grade"], event["count"], event["perhaps_told_before"]) == (
+        "alarm",
+        "grave",
+        1,
+        False,
+    )
+    later = desk.after(601)
+    assert [person for person, *_ in later] == ["phone"]
+
+
+def test_a_program_is_told_at_once_and_of_so_many_events_in_one_message(desk: World) -> None:
+    for number in range(150):
+        desk.record(Kind.DECISION, "condor", what="skip", reason=f"no {number}", values=[])
+    assert len(events(desk.after(1))) == 100
+    assert len(events(desk.after(1))) == 50
+    assert events(desk.after(1)) == []
+
+
+def test_without_a_program_decisions_are_not_kept(world: World) -> None:
+    world.record(Kind.DECISION, "condor", what="enter", reason="", values=[])
+    world.after(1)
+    assert world.outbox._connection.execute("SELECT count(*) FROM alerts").fetchone() == (0,)
+
+
+def test_a_killed_sender_says_that_a_program_may_know_it(desk: World) -> None:
+    desk.alarm()
+    desk.refuses = {"desk"}
+    desk.after(1)
+    desk.refuses = set()
+    desk.outbox._connection.execute("UPDATE deliveries SET state = 'sending' WHERE person = 'desk'")
+    desk.close()
+    desk.start()
+    (event,) = events(desk.after(1000))
+    assert event["perhaps_told_before"] is True
+
+
+def test_an_outbox_of_an_earlier_version_goes_on(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "old-alerts.db")) as old:
+        old.execute(
+            "CREATE TABLE alerts (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, at TEXT NOT NULL,"
+            " grade TEXT NOT NULL, bot TEXT NOT NULL, text TEXT NOT NULL, found_at TEXT NOT NULL,"
+            " rounds INTEGER NOT NULL DEFAULT 1, same_as INTEGER, acknowledged_at TEXT)"
+        )
+        said = ("alarm 1", utc_text(NOW), "grave", "", "the sky falls", utc_text(NOW))
+        old.execute("INSERT INTO alerts(key, at, grade, bot, text, found_at) VALUES (?, ?, ?, ?, ?, ?)", said)
+        old.commit()
+    for _ in range(2):
+        outbox = Outbox(tmp_path / "old-alerts.db")
+        ((kept, _fates),) = outbox.newest(5)
+        assert (kept.alert.text, kept.alert.data) == ("the sky falls", {})
+        outbox.close()

@@ -99,6 +99,8 @@ def test_coverage_lists_what_no_test_tries_and_may_fail(tests: Path) -> None:
         (FINE.replace("orders: none", "exits: tagret"), "did you mean 'target'?"),
         (FINE.replace("{quotes", "{qqq: 500, quotes"), "this bot does not read QQQ"),
         (FINE.replace("{quotes", "{earnings: {spx: 2027-01-28}, quotes"), "this bot does not read SPX"),
+        (FINE.replace("    from", "    webhooks: unknown\n    from"), "this bot asks for no web hook"),
+        (FINE.replace("    from", "    webhooks: [{at: '10:00', name: up}]\n    from"), "no web hook 'up'"),
         (FINE.replace("credit: 0.40", "debit: 0.40"), "this bot opens for a credit"),
         (FINE.replace("    from", "    set: {detla: 1}\n    from"), "the spec has problems with detla=1"),
     ],

@@ -313,6 +313,21 @@ def test_a_stop_for_a_broken_quote_on_the_way_in() -> None:
     assert change_at(compared(old, CONDOR), "entry.when.vix.confirm").words == "one broken quote can now let it enter"
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "is_worse"),
+    [
+        ("{name: up, within: 30m}", "{name: up, within: 1h}", True),
+        ("{name: up, within: 30m}", "{name: up, within: 5m}", False),
+        ("{name: up, says: yes_, within: 30m}", "{name: up, within: 30m}", True),
+        ("{name: up, within: 30m}", "{name: up, says: yes_, within: 30m}", False),
+        ("{name: up, says: yes_, within: 30m}", "{name: up, says: no_, within: 30m}", True),
+    ],
+)
+def test_a_web_hook_that_counts_longer_or_says_less(old: str, new: str, is_worse: bool) -> None:
+    texts = [edited(CONDOR, ("vix: {between: [12, 22]}", f"webhook: {each}")) for each in (old, new)]
+    assert change_at(compared(*texts), "entry.when.webhook.up").is_worse is is_worse
+
+
 def test_older_data() -> None:
     old = edited(CONDOR, ("vix: {between: [12, 22]}\n", "vix: {between: [12, 22]}\n      max_age: 5s\n"))
     assert change_at(compared(old, CONDOR), "entry.when.vix.max_age").is_worse

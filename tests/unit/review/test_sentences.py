@@ -69,6 +69,11 @@ def leaves(condition: str) -> str:
         ("bot: {called: put_lite, is: flat}", "the bot put_lite is flat"),
         ("not: {last_exit: {is: stop}}", "not: the last exit of condor today is stop"),
         ("last_exit: {called: put_lite, is: late}", "the last exit of put_lite today is late"),
+        ("webhook: {name: uptrend, within: 30m}", "a web hook uptrend came today, in the last 30 minutes"),
+        (
+            "webhook: {name: trend, says: up, within: 2h}",
+            "the last web hook trend says up and came today, in the last 2 hours",
+        ),
         ("iv_rank: {at_least: 50}", "the rank of implied volatility over a year is at least 50"),
         ("iv_percentile: {below: 30}", "the percentile of implied volatility over a year is below 30"),
         ("put_call_volume: {below: 1.2}", "puts over calls traded today is below 1.2"),

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from past_days import PastDays
 
+from benchmarks.engine_desk import compiled
+from benchmarks.task import variants
 from engine.adapters.history.day import DailyBar, HistoryDay, Source
 from engine.model.errors import MisuseError
 from engine.model.events import event_calendar
@@ -18,6 +20,7 @@ from engine.model.session import Session
 from engine.record.record import Kind, Record
 from engine.run.audit.audit import audit_store
 from engine.run.backtest import market as markets
+from engine.run.backtest.calibrate import calibrated
 from engine.run.backtest.document import text_of
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import fill_model
@@ -28,6 +31,7 @@ from engine.run.backtest.walk import Walk
 from engine.run.calendars import shipped_dates
 from engine.run.desk import Desk, load_desk
 
+SPECS = Path(__file__).parents[3] / "specs"
 FIRST, LAST = date(2026, 9, 1), date(2026, 9, 10)
 CONDOR = """
 rulebot: 1
@@ -76,6 +80,21 @@ exits:
 risk: {max_loss_per_trade: $2000}
 """
 
+ASSIGNED = """
+rulebot: 1
+name: assigned
+about: Sells a put and takes the shares.
+underlying: SPY
+entry: {at: "10:00"}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {at: spot, multiple_of: 5}}
+order: {start: mid, step: 0.05, wait: 10s, tries: 8, then: cancel}
+exits:
+  - at_expiry: settle
+risk: {undefined_risk: allow}
+"""
+
 
 def calendar():
     return event_calendar(shipped_dates())
@@ -117,24 +136,30 @@ def records(desk: Desk, source: Source, first: date = FIRST, last: date = LAST) 
 
 
 def test_a_backtest_is_a_store_whose_invariants_hold(tmp_path: Path) -> None:
-    found = run(desk_of(tmp_path, CONDOR), tmp_path / "x.db", PastDays())
+    found = run(desk_of(tmp_path, CONDOR), tmp_path / "x.db", PastDays(every=3))
     assert found.all.trades == len(found.days) == 7
     assert found.profit == sum((trade.net for trade in found.trades), Decimal(0)) == found.all.net
     assert found.days[-1].equity == Decimal(1_000_000) + found.profit
     assert all(verdict.holds for verdict in audit_store(tmp_path / "x.db"))
 
 
-def test_processes_and_an_interruption_change_nothing(tmp_path: Path) -> None:
-    desk, source = desk_of(tmp_path, CONDOR), PastDays(strikes=25)
+@pytest.mark.long
+def test_ci_several_processes_record_what_one_does(tmp_path: Path) -> None:
+    desk, source = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25)
     whole = text_of(run(desk, tmp_path / "one.db", source))
     assert text_of(run(desk, tmp_path / "two.db", source, workers=2)) == whole
+
+
+def test_an_interruption_changes_nothing(tmp_path: Path) -> None:
+    desk, source = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25)
+    whole = text_of(run(desk, tmp_path / "one.db", source))
     run(desk, tmp_path / "three.db", source, last=date(2026, 9, 4))
     went_on = run(desk, tmp_path / "three.db", source, resumes=True)
-    assert text_of(went_on).replace('"to": "2026-09-04"', '"to": "2026-09-10"') == whole
+    assert text_of(went_on) == whole
 
 
 def test_what_is_held_over_night_is_taken_up_after_an_interruption(tmp_path: Path) -> None:
-    desk, source = desk_of(tmp_path, HELD), PastDays(expiries=3, strikes=25)
+    desk, source = desk_of(tmp_path, HELD), PastDays(every=3, expiries=3, strikes=25)
     whole = run(desk, tmp_path / "one.db", source)
     assert {trade.entered[:10] == (trade.left or "")[:10] for trade in whole.trades} == {False}
     run(desk, tmp_path / "two.db", source, last=date(2026, 9, 3))
@@ -145,7 +170,7 @@ def test_what_is_held_over_night_is_taken_up_after_an_interruption(tmp_path: Pat
 
 
 def test_a_store_is_not_written_twice_nor_gone_on_with_otherwise(tmp_path: Path) -> None:
-    desk, source, store = desk_of(tmp_path, CONDOR), PastDays(strikes=25), tmp_path / "x.db"
+    desk, source, store = desk_of(tmp_path, CONDOR), PastDays(every=3, strikes=25), tmp_path / "x.db"
     run(desk, store, source, last=FIRST)
     with pytest.raises(MisuseError, match="is there already"):
         run(desk, store, source)
@@ -155,10 +180,48 @@ def test_a_store_is_not_written_twice_nor_gone_on_with_otherwise(tmp_path: Path)
 
 def test_greeks_that_the_source_lacks_are_those_of_the_model(tmp_path: Path) -> None:
     desk = desk_of(tmp_path, CONDOR)
-    given = run(desk, tmp_path / "one.db", PastDays())
-    lacking = run(desk, tmp_path / "two.db", PastDays(has_greeks=False))
+    given = run(desk, tmp_path / "one.db", PastDays(every=3))
+    lacking = run(desk, tmp_path / "two.db", PastDays(every=3, has_greeks=False))
     same = sum(a.structure == b.structure for a, b in zip(given.trades, lacking.trades, strict=True))
     assert same >= len(given.trades) - 2
+
+
+def test_fills_are_measured_by_those_of_a_store(tmp_path: Path) -> None:
+    desk, source, last = (
+        desk_of(tmp_path, CONDOR.replace("tries: 4", "tries: 9")),
+        PastDays(every=3, strikes=25),
+        date(2026, 9, 15),
+    )
+    run(desk, tmp_path / "natural.db", source, last=last, fills=fill_model("natural"))
+    run(desk, tmp_path / "mid.db", source, last=last)
+    run(desk, tmp_path / "few.db", source, last=FIRST)
+    with pytest.raises(MisuseError, match="holds 1 filled entries"):
+        calibrated(tmp_path / "few.db", "few.db")
+    assert calibrated(tmp_path / "mid.db", "mid.db").part <= 0.05
+    assert 0.3 < calibrated(tmp_path / "natural.db", "natural.db").part <= 0.5
+
+
+@pytest.mark.parametrize("spec", ["dte0_condor", "calm_tape_condor", "vertical_switch"])
+def test_instants_that_nobody_reads_change_nothing(spec: str) -> None:
+    desk, source = load_desk([str(SPECS / f"{spec}.yaml")], {}, None), PastDays(every=3, strikes=25, expiries=2)
+    every = Walk(desk.program("t", {}, 90), source, calendar(), fill_model("mid"), Decimal(100_000), skips=False)
+    told = [record for done in every.through(FIRST, date(2026, 9, 2)) for record in done.records]
+    assert records(desk, source, last=date(2026, 9, 2)) == told
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_instants_that_nobody_reads_change_nothing_of_a_hundred_bots() -> None:
+    source = PastDays(strikes=30)
+    for first in range(0, 100, 20):
+        program = compiled(variants(100)[first : first + 20])
+        walks = [
+            Walk(program, source, calendar(), fill_model("natural"), Decimal(100_000), skips=skips)
+            for skips in (True, False)
+        ]
+        told = [[each for done in one.through(FIRST, date(2026, 9, 29)) for each in done.records] for one in walks]
+        assert len(told[0]) > 5000
+        assert told[0] == told[1]
 
 
 # ---------------------------------------------------------------- expiry
@@ -168,7 +231,7 @@ def test_what_is_held_to_its_end_settles_at_the_official_level(tmp_path: Path) -
     def low(day: HistoryDay) -> HistoryDay:
         return replace(day, settled={("SPX", "SPXW"): 5000.0})
 
-    source = PastDays(expiries=3, strikes=25, change=low)
+    source = PastDays(every=3, expiries=3, strikes=25, change=low)
     found = [record for record in records(desk_of(tmp_path, HELD), source) if record.kind is Kind.SETTLEMENT]
     assert {record.data["level"] for record in found} == {"5000.0000"}
     assert len(found) == 2 * 5
@@ -176,7 +239,7 @@ def test_what_is_held_to_its_end_settles_at_the_official_level(tmp_path: Path) -
 
 def test_a_session_without_data_settles_what_expires_by_the_daily_bar(tmp_path: Path) -> None:
     gone = date(2026, 9, 4)
-    source = PastDays(expiries=4, strikes=25, missing=frozenset((gone,)))
+    source = PastDays(every=3, expiries=4, strikes=25, missing=frozenset((gone,)))
     found = [record for record in records(desk_of(tmp_path, HELD), source) if record.kind is Kind.SETTLEMENT]
     close = source.daily("SPX", date(2026, 9, 8), 1)[0]
     on_that_day = [record for record in found if record.at.date() == gone]
@@ -185,7 +248,7 @@ def test_a_session_without_data_settles_what_expires_by_the_daily_bar(tmp_path: 
 
 
 def test_a_session_that_is_refused_is_told_and_passed_by(tmp_path: Path) -> None:
-    source = PastDays(strikes=25, refused=frozenset((date(2026, 9, 2),)))
+    source = PastDays(every=3, strikes=25, refused=frozenset((date(2026, 9, 2),)))
     found = run(desk_of(tmp_path, CONDOR), tmp_path / "x.db", source, last=date(2026, 9, 3))
     assert [day.date.day for day in found.days] == [1, 3]
     assert [(each["severity"], each["text"]) for each in found.findings] == [
@@ -193,12 +256,57 @@ def test_a_session_that_is_refused_is_told_and_passed_by(tmp_path: Path) -> None
     ]
 
 
+def test_options_of_the_morning_settlement_end_with_the_next_open(tmp_path: Path) -> None:
+    source = PastDays(every=3, expiries=3, strikes=25, trading_class="SPX")
+    text = HELD.replace("{dte: 1}", "{dte: 1, class: SPX}")
+    found = records(desk_of(tmp_path, text), source, last=date(2026, 9, 8))
+    settled = [record for record in found if record.kind is Kind.SETTLEMENT]
+    morning = source.day(date(2026, 9, 3))
+    of_that_day = [record for record in settled if record.at.date() == morning.date]
+    assert {f"{record.at:%H:%M}" for record in settled} == {"14:00"}
+    assert {record.data["level"] for record in of_that_day} == {f"{morning.levels['SPX'][0]:.4f}"}
+    assert settled[0].at.date() == date(2026, 9, 3)
+
+
+def test_shares_that_are_assigned_count_in_the_account_by_their_price(tmp_path: Path) -> None:
+    def above(day: HistoryDay) -> HistoryDay:
+        levels = {**day.levels, "SPY": np.linspace(day.levels["SPY"][0], day.levels["SPY"][0] - 30.0, len(day.times))}
+        return replace(day, levels=levels)
+
+    source = PastDays(every=3, strikes=25, symbol="SPY", trading_class="SPY", change=above)
+    found = run(desk_of(tmp_path, ASSIGNED), tmp_path / "x.db", source, last=FIRST)
+    (trade,), day = found.trades, source.day(FIRST)
+    strike = float(trade.structure.partition("p")[0])
+    lost = 100.0 * (strike - float(day.levels["SPY"][-1]))
+    assert (trade.reason, trade.net > 0) == ("assigned", True)
+    assert float(found.profit) == pytest.approx(float(trade.net) - lost, abs=0.01)
+    went_on = run(desk_of(tmp_path, ASSIGNED), tmp_path / "x.db", source, last=date(2026, 9, 2), resumes=True)
+    whole = run(desk_of(tmp_path, ASSIGNED), tmp_path / "y.db", source, last=date(2026, 9, 2))
+    assert [each.equity for each in went_on.days] == [each.equity for each in whole.days]
+
+
+def test_no_more_fills_than_is_quoted(tmp_path: Path) -> None:
+    def sized(day: HistoryDay) -> HistoryDay:
+        size = np.full(day.bid.shape, 2.0)
+        return replace(day, bid_size=size, ask_size=size)
+
+    desk = desk_of(
+        tmp_path, CONDOR.replace("underlying: SPX", "underlying: SPX\nquantity: 5").replace("$1000", "$9000")
+    )
+    found = records(desk, PastDays(every=1, strikes=25, change=sized), last=FIRST)
+    counts = [
+        record.data["quantity"] for record in found if record.kind is Kind.FILL and record.data["leg"] == "short_put"
+    ]
+    assert counts[0] == 2
+    assert max(int(str(each)) for each in counts) <= 2
+
+
 # ---------------------------------------------------------------- the funnel
 
 
 def test_the_funnel_says_what_kept_a_bot_out(tmp_path: Path) -> None:
     text = CONDOR.replace("between: [10, 30]", "above: 50")
-    found = run(desk_of(tmp_path, text), tmp_path / "x.db", PastDays(strikes=25)).funnels[0]
+    found = run(desk_of(tmp_path, text), tmp_path / "x.db", PastDays(every=3, strikes=25)).funnels[0]
     assert (found.sessions, found.watched, found.entered) == (7, 7, 0)
     assert [(each.rule, each.sessions, each.false) for each in found.stopped] == [("vix", 7, 105.0)]
 
@@ -260,7 +368,10 @@ def leaky(desk: Desk, source: Source, kind: type[markets.DayMarket]) -> Walk:
 
 
 def test_nothing_looks_ahead(tmp_path: Path) -> None:
-    for text, source in ((CONDOR, PastDays(strikes=25)), (HELD, PastDays(strikes=25, expiries=2, has_greeks=False))):
+    for text, source in (
+        (CONDOR, PastDays(every=3, strikes=25)),
+        (HELD, PastDays(every=3, strikes=25, expiries=2, has_greeks=False)),
+    ):
         desk = desk_of(tmp_path, text)
         found = check_look_ahead(lambda each, desk=desk: walk(desk, each), source, FIRST, date(2026, 9, 4))
         assert found.leaks == ()
@@ -271,11 +382,11 @@ def test_nothing_looks_ahead(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("kind", "text"), [(FutureQuotes, CONDOR), (WholeRange, RANGED)])
 def test_a_market_that_looks_ahead_is_caught(kind: type[markets.DayMarket], text: str, tmp_path: Path) -> None:
     desk = desk_of(tmp_path, text)
-    found = check_look_ahead(lambda each: leaky(desk, each, kind), PastDays(strikes=25), FIRST, LAST)
+    found = check_look_ahead(lambda each: leaky(desk, each, kind), PastDays(every=3, strikes=25), FIRST, LAST)
     assert found.leaks
 
 
 def test_a_source_that_looks_ahead_is_caught(tmp_path: Path) -> None:
     desk = desk_of(tmp_path, RISEN)
-    found = check_look_ahead(lambda each: walk(desk, TodaysBars(each)), PastDays(strikes=25), FIRST, LAST)
+    found = check_look_ahead(lambda each: walk(desk, TodaysBars(each)), PastDays(every=3, strikes=25), FIRST, LAST)
     assert found.leaks

@@ -20,6 +20,7 @@ from engine.run.doctor.configured import found_settings
 from engine.run.doctor.dates import events_ahead, found_calendar, sessions_ahead
 from engine.run.doctor.disk import room
 from engine.run.doctor.finding import Finding, Group, Level, exit_code, fault, fine, outage, unchecked, warning
+from engine.run.doctor.hooks import hooks_received
 from engine.run.doctor.packages import Requirement, problem_with, python_and_packages, requirements
 from engine.run.doctor.records import integrity
 from engine.run.doctor.texts import found_desk
@@ -117,6 +118,22 @@ def test_a_password_of_a_store_is_not_shown(tmp_path: Path) -> None:
     environ = {"RULEBOT_STORE": "postgresql://desk:secret@localhost/bots"}
     _, found = found_settings(None, tmp_path, tmp_path, {}, environ)
     assert not any("secret" in each.text for each in found)
+
+
+def test_hooks_that_a_bot_asks_for_need_a_secret(tmp_path: Path) -> None:
+    desk = load_desk([str(SPECS.parent / "examples" / "webhook.yaml")], {}, None)
+    (found,) = hooks_received(desk, tmp_path, {})
+    assert (found.level, found.mend) == (Level.WARNING, "rulebot hooks secret (docs/hooks.md)")
+    assert "webhook asks for get_out, news, trend" in found.text
+    (found,) = hooks_received(desk, tmp_path, {"RULEBOT_HOOK_SECRET": "0123456789abcdef"})
+    assert found.level is Level.OK
+    assert "0123456789abcdef" not in found.text
+    (found,) = hooks_received(desk, tmp_path, {"RULEBOT_HOOK_SECRET": "short"})
+    assert found.level is Level.FAULT
+    (found,) = hooks_received(desk, tmp_path, {"RULEBOT_HOOK_SECRET_FILE": str(tmp_path / "gone")})
+    assert found.is_outage
+    assert not list(hooks_received(load_desk([str(SPECS / "put_lite.yaml")], {}, None), tmp_path, {}))
+    assert found_settings(None, tmp_path, tmp_path, {}, {"RULEBOT_HOOK_SECRET": "x"})[1][-1].level is Level.OK
 
 
 def test_without_a_spec_nothing_of_bots_is_checked() -> None:

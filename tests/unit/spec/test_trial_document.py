@@ -70,8 +70,33 @@ def test_a_test_is_read() -> None:
         (["  - {name: a, expcet: [{exits: stop}]}"], ["RB111"]),
         (["  - {name: a, market: {spx: 6000 +1}, expect: [{exits: stop}]}"], ["RB152"]),
         (["  - {name: a, expect: [{state: opne}]}"], ["RB153"]),
+        (["  - {name: a, webhooks: known, expect: [{exits: stop}]}"], ["RB152"]),
+        (["  - {name: a, webhooks: [], expect: [{exits: stop}]}"], ["RB121"]),
+        (["  - {name: a, webhooks: [{name: up}], expect: [{exits: stop}]}"], ["RB113"]),
+        (["  - {name: a, webhooks: [{at: '10:30', name: Up}], expect: [{exits: stop}]}"], ["RB116"]),
         (["  - {name: a, broker: [{fills: none, disconnects: true}], expect: [{exits: stop}]}"], ["RB118"]),
     ],
 )
 def test_what_cannot_be_is_said(lines: list[str], expected: list[str]) -> None:
     assert codes(document(*lines)) == expected
+
+
+def test_web_hooks_are_read() -> None:
+    loaded = load_text(
+        document(
+            "  - name: a",
+            "    webhooks: [{at: 'open + 5m', name: trend, says: up}, {at: '10:35:02', name: news}]",
+            "    expect: [{exits: stop}]",
+            "  - {name: b, webhooks: unknown, expect: [{exits: stop}]}",
+            "  - {name: c, expect: [{exits: stop}]}",
+        ),
+        "put_lite.test.yaml",
+    )
+    assert loaded.tests is not None, loaded.diagnostics
+    first, second, third = (trial.hooks for trial in loaded.tests.trials)
+    assert first is not None
+    assert [(str(hook.at), hook.name, hook.says) for hook in first] == [
+        ("open + 5m", "trend", "up"),
+        ("10:35:02", "news", ""),
+    ]
+    assert (second, third) == (None, ())

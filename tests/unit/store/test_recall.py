@@ -7,7 +7,7 @@ import pytest
 from engine_day import at, sound_day
 from places import run
 
-from engine.model.facts import EventCalendar
+from engine.model.facts import EventCalendar, Hook
 from engine.model.market import Board
 from engine.record.codec import utc_text
 from engine.record.record import Kind, Record
@@ -134,4 +134,22 @@ def test_the_text_of_an_open_position_may_have_come_with_a_reload(place: Place) 
     found = from_what_stands(journal, when, board)
     assert found == from_all(journal, when, board)
     assert [(each.digest, each.file) for each in found.texts] == [("d1", "old.yaml")]
+    journal.close()
+
+
+def test_web_hooks_of_today_are_known_again_and_those_before_are_not_read(place: Place) -> None:
+    def hook(when: datetime, number: int, says: str) -> Record:
+        data = {"id": f"h{number}", "name": "trend", "says": says, "came": utc_text(when)}
+        return Record(when, Kind.WEBHOOK, data=data)
+
+    journal = written(place)
+    yesterday, today = NOON - timedelta(days=1), NOON - timedelta(hours=1)
+    hooks = [hook(yesterday, 1, "down"), hook(today, 2, "up"), hook(today + timedelta(minutes=1), 3, "down")]
+    journal.append(hooks, durable=True)
+    board = Board()
+    found = from_what_stands(journal, NOON, board)
+    assert found == from_all(journal, NOON, board)
+    assert found.state.hook_ids == {"h2", "h3"}
+    assert found.state.facts.hooks == {"trend": Hook((today + timedelta(minutes=1)).timestamp(), "down")}
+    assert [r.data["id"] for r in journal.recall(NOON).records if r.kind is Kind.WEBHOOK] == ["h2", "h3"]
     journal.close()

@@ -8,7 +8,7 @@ import pytest
 from scan_rows import kept, row, scan_of
 
 from engine.model.errors import StoreError
-from engine.run.scan.row import COLUMNS, document, head
+from engine.run.scan.row import COLUMNS, DETAILS, document, head
 from engine.store import scans as scans_module
 from engine.store.scans import OF_A_ROW, OF_A_SCAN, keep, rows_about, rows_of, scans
 
@@ -19,7 +19,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def test_the_tables_have_what_a_scan_and_its_rows_have() -> None:
-    assert {*OF_A_ROW} == {*document(row("SPY"))} == {*COLUMNS, "missing"}
+    assert {*OF_A_ROW} == {*document(row("SPY"))} == {*COLUMNS, *DETAILS}
     assert {*OF_A_SCAN} == {*head(scan_of())}
 
 
@@ -81,8 +81,28 @@ def test_what_is_no_file_of_scans_is_left_alone(path: Path) -> None:
 def test_a_file_of_another_version_is_left_alone(path: Path) -> None:
     path.parent.mkdir()
     with closing(sqlite3.connect(path)) as file:
-        file.execute("PRAGMA user_version = 2")
-    with pytest.raises(StoreError, match="as version 2 does"):
+        file.execute("PRAGMA user_version = 3")
+    with pytest.raises(StoreError, match="as version 3 does"):
         kept(row("SPY"), path=path)
-    with pytest.raises(StoreError, match="as version 2 does"):
+    with pytest.raises(StoreError, match="as version 3 does"):
         scans(path, 1)
+
+
+def test_a_file_of_the_first_version_is_read_and_goes_on(path: Path) -> None:
+    kept(row("SPY", structure="1/2p"), path=path)
+    with closing(sqlite3.connect(path)) as file:
+        for name in ("legs", "levels", "commission", "covered"):
+            file.execute(f"ALTER TABLE scan_rows DROP COLUMN {name}")
+        file.execute("PRAGMA user_version = 1")
+        file.commit()
+    (old,) = rows_of(path, 1)
+    assert (old["structure"], old["legs"], old["levels"], old["commission"], old["covered"]) == (
+        "1/2p",
+        [],
+        {},
+        None,
+        False,
+    )
+    kept(row("SPY", levels={"SPY": 571.5}, commission=1.5), path=path)
+    assert [each["levels"] for each in rows_about(path, "SPY", 5)] == [{"SPY": 571.5}, {}]
+    assert rows_of(path, 2)[0]["commission"] == 1.5

@@ -8,7 +8,7 @@ import pytest
 from scan_rows import kept, row
 from web_client import Client
 
-from engine.run.scan.row import COLUMNS
+from engine.run.scan.row import COLUMNS, DETAILS, document
 from engine.store.scans import scans_file
 from engine.web.scan_answers import ScanRowTold
 
@@ -56,7 +56,7 @@ def test_a_symbol_is_filtered_and_its_earlier_rows_stand_below(client: Client) -
 
 def test_delayed_data_is_marked(client: Client) -> None:
     kept(row("SPY", data="delayed"))
-    assert '<span class="notice">delayed</span>' in client.get("/scan").body.decode()
+    assert '<span class="notice">DELAYED</span>' in client.get("/scan").body.decode()
 
 
 def test_rest_gives_each_number_as_it_was_kept(client: Client) -> None:
@@ -65,8 +65,8 @@ def test_rest_gives_each_number_as_it_was_kept(client: Client) -> None:
     found = client.get("/api/scan?symbol=SPY").json
     assert (found["scan"]["at"], found["scan"]["world"]) == ("2026-10-21 10:30:18", "simulated")
     assert (found["scan"]["lines_taken"], found["scan"]["lines_evicted"]) == (192, 173)
-    assert found["rows"] == [{name: getattr(one, name) for name in COLUMNS} | {"missing": {"crowding": "skew: none"}}]
-    assert set(ScanRowTold.model_fields) == {*COLUMNS, "missing"}
+    assert found["rows"] == [document(one)]
+    assert set(ScanRowTold.model_fields) == {*COLUMNS, *DETAILS}
     assert len(client.get("/api/scan").json["rows"]) == 2
 
 

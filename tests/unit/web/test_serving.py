@@ -107,5 +107,5 @@ def test_the_environment_comes_first(tmp_path: Path) -> None:
 
 
 def test_a_token_file_that_cannot_be_read_is_said(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="cannot be read or made"):
+    with pytest.raises(StoreError, match="cannot be read"):
         read_token(tmp_path, {})

@@ -1,0 +1,226 @@
+"""Goals 7 and 17: the task over past sessions from Parquet, beside a program written for it alone; memory by days.
+
+Both read the same files and judge once a minute. The trades must be equal (day, minutes of entry and exit, reason,
+credit, cost), or the run fails. In this market every option has a bid, so that no wing is left to expire.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import date, timedelta
+from decimal import Decimal
+from math import sqrt
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow.parquet as parquet
+
+from benchmarks.anchors import environment
+from benchmarks.engine_desk import compiled
+from benchmarks.measure import Goal, Rounds, quiet_collector
+from benchmarks.task import Task
+from engine.adapters.history.day import HistoryDay
+from engine.adapters.history.open import open_source
+from engine.adapters.history.write import write_day
+from engine.model.contract import Option, Right
+from engine.model.facts import EventCalendar
+from engine.model.session import session_on, sessions
+from engine.run.backtest.black_columns import greeks, prices
+from engine.run.backtest.fills import NATURAL
+from engine.run.backtest.run import alone
+from engine.run.backtest.walk import Walk
+
+ROUNDS, DAYS, FEW = 5, 20, 5
+MINUTES, STRIKES, STEP = 390, 120, 5
+FIRST = date(2025, 1, 2)
+REASONS = {"too_dear": "stop", "cheap": "profit", "leg_delta": "delta", "time": "time"}
+Trade = tuple[str, int, int, str, float, float]
+
+
+def make_days(folder: Path, count: int) -> None:
+    """Write so many sessions: an index, VIX, and 240 same-day options a minute."""
+    days = [each.date for each in sessions(FIRST, FIRST + timedelta(days=2 * count + 10))][:count]
+    for number, day in enumerate(days):
+        write_day(_day(day, np.random.default_rng(20_250_102 + number)), folder / f"{day}.parquet")
+
+
+def _day(day: date, chance: np.random.Generator) -> HistoryDay:
+    session = session_on(day)
+    assert session is not None
+    vix = np.round(17.0 + chance.normal(0, 3.0) + np.cumsum(chance.normal(0, 0.045, MINUTES)), 2)
+    steps = chance.normal(0, 1, MINUTES) * vix / 100 * 0.85 / sqrt(252 * MINUTES)
+    spot = np.round(5900.0 * np.exp(chance.normal(0, 0.01) + np.cumsum(steps)), 2)
+    strikes = round(float(spot[0]) / STEP) * STEP + STEP * (np.arange(STRIKES) - STRIKES // 2)
+    years = np.maximum(MINUTES - np.arange(MINUTES), 0.5)[:, None] / (MINUTES * 252.0)
+    atm = vix[:, None] / 100 * 0.9
+    away = np.clip(np.log(strikes[None, :] / spot[:, None]) / (atm * np.sqrt(years)), -6, 6)
+    iv = atm * (1 - 0.045 * away + 0.018 * away**2)
+    options, sides = [], []
+    for right, sign in ((Right.CALL, 1.0), (Right.PUT, -1.0)):
+        options += [Option("SPX", "SPXW", day, Decimal(int(strike)), right) for strike in strikes]
+        signs = np.full((1, 1), sign)
+        worth = prices(spot[:, None], strikes[None, :].astype(float), iv * np.sqrt(years), signs)
+        half = np.maximum(0.02, 0.012 * worth) * chance.uniform(0.7, 1.3, worth.shape)
+        bid = np.maximum(np.round(np.floor((worth - half) / 0.05 + 1e-9) * 0.05, 2), 0.05)
+        ask = np.maximum(np.round(np.ceil((worth + half) / 0.05 - 1e-9) * 0.05, 2), bid + 0.05)
+        delta, *_ = greeks(spot[:, None], strikes[None, :].astype(float), years, iv, signs)
+        sides.append((bid, np.round(ask, 2), np.round(delta, 6), iv))
+    bid, ask, delta, volatility = (np.hstack(each) for each in zip(*sides, strict=True))
+    none = np.zeros_like(bid)
+    times = session.open.timestamp() + 60.0 * np.arange(MINUTES, dtype=np.float64)
+    levels = {"SPX": spot, "VIX": vix}
+    return HistoryDay(
+        date=day,
+        times=times,
+        levels=levels,
+        options=tuple(options),
+        bid=bid,
+        ask=ask,
+        iv=volatility,
+        delta=delta,
+        gamma=none,
+        theta=none,
+        vega=none,
+    )
+
+
+# ---------------------------------------------------------------- by hand
+
+
+def by_hand(files: Sequence[Path], task: Task) -> list[Trade]:
+    """Return the trades of the task, written for it alone: no orders, no records, no reasons."""
+    found: list[Trade] = []
+    for file in files:
+        table = parquet.ParquetFile(file).read(columns=["strike", "bid", "ask", "delta"], use_threads=False)
+        bid, ask, delta = (table.column(name).to_numpy().reshape(MINUTES, -1) for name in ("bid", "ask", "delta"))
+        side = file.with_name(f"{file.stem}.levels.parquet")
+        levels = parquet.ParquetFile(side).read(use_threads=False)
+        vix = _vix(levels)
+        found += _one_day(file.stem, bid, ask, delta, vix, task)
+    return found
+
+
+def _vix(levels: "parquet.Table") -> list[float]:
+    symbols = np.asarray(levels.column("symbol").to_pylist())
+    values: list[float] = levels.column("level").to_numpy()[symbols == "VIX"].tolist()
+    return values
+
+
+def _one_day(
+    day: str, bid: np.ndarray, ask: np.ndarray, delta: np.ndarray, vix: list[float], task: Task
+) -> list[Trade]:
+    held: tuple[int, int, int, int, float, int] | None = None
+    for minute in range(MINUTES):
+        b, a, d = bid[minute], ask[minute], delta[minute]
+        if held is None:
+            if not task.first <= minute <= task.last or not task.vix_low <= vix[minute] <= task.vix_high:
+                continue
+            call = int(np.abs(d[:STRIKES] - task.delta).argmin())
+            put = STRIKES + int(np.abs(d[STRIKES:] + task.delta).argmin())
+            far, low = call + task.wing, put - task.wing
+            if far < STRIKES <= low:
+                credit = float(b[call] + b[put] - a[far] - a[low])
+                if credit >= task.credit - 1e-9:
+                    held = (call, put, far, low, round(credit, 2), minute)
+            continue
+        call, put, far, low, credit, entered = held
+        cost = float(a[call] + a[put] - b[far] - b[low])
+        if cost >= task.stop * credit - 1e-9:
+            reason = "stop"
+        elif d[call] > task.leg_delta or -d[put] > task.leg_delta:
+            reason = "delta"
+        elif cost <= task.target * credit + 1e-9:
+            reason = "profit"
+        elif minute >= task.until:
+            reason = "time"
+        else:
+            continue
+        return [(day, entered, minute, reason, credit, round(cost, 2))]
+    return []
+
+
+# ---------------------------------------------------------------- by the engine
+
+
+def by_engine(folder: Path, task: Task) -> tuple[list[Trade], int]:
+    """Return the trades of the engine over the same files, and how many records it made."""
+    source = open_source(f"parquet:{folder}")
+    walk = Walk(compiled([task]), source, EventCalendar(), NATURAL, Decimal(1_000_000))
+    found: list[Trade] = []
+    records = 0
+    for day in source.dates(FIRST, date(2026, 1, 1)):
+        for done in alone(walk, day):
+            records += len(done.records)
+        session = session_on(day)
+        assert session is not None
+        assert walk.state is not None
+        for each in walk.state.positions.values():
+            if each.opened_at is None or each.closed_at is None or each.entry_price is None or each.exit_price is None:
+                continue
+            minutes = (int((at - session.open).total_seconds() // 60) for at in (each.opened_at, each.closed_at))
+            numbers = (round(float(each.entry_price), 2), round(-float(each.exit_price), 2))
+            found.append((f"{day}", *minutes, REASONS[each.exit_reason], *numbers))  # type: ignore[arg-type]
+    return found, records
+
+
+# ---------------------------------------------------------------- measured
+
+
+def measure() -> list[Goal]:
+    """Return the goals of backtests."""
+    found, task = Rounds(), Task("t_000")
+    with TemporaryDirectory() as place:
+        many, few = Path(place) / "many", Path(place) / "few"
+        for folder, count in ((many, DAYS), (few, FEW)):
+            folder.mkdir()
+            make_days(folder, count)
+        files = sorted(file for file in many.glob("*.parquet") if ".levels" not in file.name)
+        hand, (engine, records) = by_hand(files, task), by_engine(many, task)
+        if hand != engine:
+            raise AssertionError(f"the trades differ: {sorted(set(hand) ^ set(engine))}")
+        with quiet_collector():
+            for _ in range(ROUNDS):
+                found.add("hand", _seconds(lambda: by_hand(files, task)) / DAYS)
+                found.add("engine", _seconds(lambda: by_engine(many, task)) / DAYS)
+        for _ in range(3):
+            found.add("memory of many", _memory(many))
+            found.add("memory of few", _memory(few))
+    shown = ", ".join(f"{name} {found.median(name) * 1e3:.1f} ms a day" for name in ("engine", "hand"))
+    how = f"{DAYS} sessions of {MINUTES} minutes x {2 * STRIKES} options from Parquet, read and lived through"
+    resident = f"{found.median('memory of many'):.0f} MB beside {found.median('memory of few'):.0f} MB"
+    return [
+        Goal("7", "a backtest, orders, fills and trace included, beside the program by hand", how,
+             found.ratio("engine", "hand"), floor=5, stretch=2,
+             note=f"{shown}; {len(hand)} trades equal, {records:,} records"),
+        Goal("17", f"resident memory of {DAYS} sessions beside {FEW}", how,
+             found.ratio("memory of many", "memory of few"), floor=1.1, stretch=1.02, note=resident),
+    ]  # fmt: skip
+
+
+def _seconds(run: "object") -> float:
+    assert callable(run)
+    began = time.process_time()
+    run()
+    return time.process_time() - began
+
+
+def _memory(folder: Path) -> float:
+    root = Path(__file__).parent.parent
+    command = [sys.executable, "-m", "benchmarks.past", str(folder)]
+    done = subprocess.run(command, cwd=root, env=environment(), capture_output=True, text=True, check=True)
+    return float(json.loads(done.stdout.splitlines()[-1]))
+
+
+def main(folder: str) -> None:
+    """Run the backtest of a folder and print the megabytes it took at most."""
+    import resource
+
+    by_engine(Path(folder), Task("t_000"))
+    print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,82 @@
+"""Serving: the simulated gateway from its first instant to the moment somebody stops it."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from engine.run.given.market import Given
+    from engine.sim.gateway.embed import RunningGateway
+    from engine.sim.gateway.settings import GatewaySettings
+
+
+def serve(ctx: click.Context, settings: "GatewaySettings", given: "Given | None" = None) -> None:
+    """Serve until somebody stops it; `given` is the market instead of the model."""
+    import logging
+
+    from engine.model.session import CalendarError
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    try:
+        asyncio.run(_serve(settings, given))
+    except KeyboardInterrupt:
+        click.echo("stopped")
+    except (ValueError, CalendarError) as problem:
+        click.echo(f"error: {problem}", err=True)
+        ctx.exit(1)
+    except OSError as problem:
+        click.echo(f"error: {_plainly(settings, problem)}", err=True)
+        ctx.exit(3)
+
+
+def _plainly(settings: "GatewaySettings", problem: OSError) -> str:
+    import errno
+
+    if problem.errno == errno.EADDRINUSE:
+        return f"port {settings.port} on 127.0.0.1 is in use; choose another with --port"
+    return f"cannot listen on port {settings.port}: {problem.strerror}"
+
+
+async def _serve(settings: "GatewaySettings", given: "Given | None") -> None:
+    import signal
+
+    from engine.sim.gateway.embed import start_gateway
+    from engine.sim.market.given_market import GivenMarket
+
+    running = await start_gateway(settings, market=None if given is None else GivenMarket(given.market))
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(each, stopped.set)
+        except (NotImplementedError, RuntimeError):
+            break  # this system, or this thread, delivers interrupts by exception
+    click.echo(_banner(settings, running))
+    if given is not None:
+        click.echo(f"SIMULATED market: {given.about}")
+    ends = {asyncio.ensure_future(stopped.wait()), asyncio.ensure_future(running.failure())}
+    try:
+        done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for each_end in done:
+            each_end.result()
+    finally:
+        for end in ends:
+            end.cancel()
+        await running.stop()
+        click.echo(_farewell(running))
+
+
+def _banner(settings: "GatewaySettings", running: "RunningGateway") -> str:
+    pace = "as fast as its clients" if settings.speed is None else f"{settings.speed:g} times real time"
+    length = "1 session" if settings.days == 1 else f"{settings.days} sessions"
+    first = running.gateway.hub.timeline.sessions[0].date
+    return (
+        f"SIMULATED TWS gateway on 127.0.0.1:{running.port} - no real market, no real money\n"
+        f"SIMULATED account {running.exchange.account}, {length} from {first}, {pace}, seed {settings.seed}"
+    )
+
+
+def _farewell(running: "RunningGateway") -> str:
+    done = running.statistics
+    return f"SIMULATED gateway stopped: {done.messages} messages, {done.fences} fences"

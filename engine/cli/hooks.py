@@ -1,0 +1,91 @@
+"""`rulebot hooks`: lets web hooks of other programs in, and sends one by hand."""
+
+from pathlib import Path
+
+import click
+
+from engine.cli.stores import STORE, shown_path
+from engine.model.errors import MisuseError
+from engine.store.place import Place
+
+_WORD = r"[a-z][a-z0-9_]{0,39}"
+
+
+@click.group(short_help="Let web hooks of other programs in, and try one.")
+def hooks() -> None:
+    """Web hooks of TradingView and the like, which a spec asks for by 'webhook: {name: .., within: ..}'."""
+
+
+@hooks.command("secret")
+@click.option("--new", is_flag=True, help="Take another secret; what still brings the old one is refused.")
+@click.option("--off", is_flag=True, help="Remove it: no web hook is received any more.")
+def hooks_secret(new: bool, off: bool) -> None:
+    """Make the secret that web hooks must bring, and say in which file it is; it is not printed.
+
+    Without one no web hook is received. A page and an engine read it when they start.
+
+    Exit code: 0 when it is as asked, 2 for misuse, 3 when the file cannot be read or written.
+    """
+    from engine.store.latest import data_folder
+    from engine.store.secret import HOOK_SECRET, hook_secret, hook_secret_file, make_secret
+
+    if new and off:
+        raise MisuseError("--new and --off exclude each other")
+    folder = data_folder()
+    file = hook_secret_file(folder)
+    if new or off:
+        _remove(file)
+    if off:
+        click.echo(f" web hooks are off once the page and the engine are started anew{_unless_given(folder)}")
+        return
+    if not new and (kept := hook_secret(folder)[1]) and kept != str(file):
+        click.echo(f" web hooks must bring the secret in {kept}")
+        return
+    make_secret(file)
+    _, kept = hook_secret(folder)
+    click.echo(f" web hooks must bring the secret in {kept}; the page and the engine take it when they start")
+    if kept != str(file):
+        click.echo(f" {shown_path(file)} is not asked: {HOOK_SECRET} goes before it")
+    click.echo(' a message: {"secret": "..", "says": "up", "time": "{{timenow}}"}')
+
+
+def _remove(file: Path) -> None:
+    from engine.model.errors import StoreError
+
+    try:
+        file.unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(f"{file} cannot be removed: {error.strerror}") from error
+
+
+def _unless_given(folder: Path) -> str:
+    from engine.store.secret import hook_secret
+
+    _, kept = hook_secret(folder)
+    return f"; but {kept} still sets one" if kept else ""
+
+
+@hooks.command("send")
+@click.argument("name")
+@click.option("--says", default="", metavar="WORD", help="The word that it brings.")
+@click.option(
+    "--store", type=STORE, metavar="STORE", help="The store of the engine that is meant; else the last run's."
+)
+def hooks_send(name: str, says: str, store: Place | None) -> None:
+    """Send the engine of a store a web hook NAME by hand, past the page and its secret.
+
+    Exit code: 0 when it was left, 2 for misuse, 3 when it cannot be.
+    """
+    import re
+
+    from engine.run.inbox import post_hook
+    from engine.store.latest import chosen_store
+    from engine.store.open import is_in_use
+
+    for word in (name, *([says] if says else [])):
+        if re.fullmatch(_WORD, word) is None:
+            raise MisuseError(f"a name is lower-case letters, digits and _, at most 40, is '{word[:60]}'")
+    found = chosen_store(store)
+    post_hook(found, name, says)
+    later = "" if is_in_use(found) else "; no engine runs: the next one reads it"
+    click.echo(f" sent {name} to the engine of {found}{later}")

@@ -1,0 +1,110 @@
+"""The result of a sweep for eyes and machines: the variants in order, how much to believe, and a map of two places."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from engine.run.columns import aligned, signed
+from engine.run.sweep.statistics import Forward, deflated, ratio
+from engine.run.sweep.variant import Variant
+from engine.run.sweep.vary import Axis
+
+FALLING = ("max_drawdown",)
+WIDEST = 16
+"""Values of a place up to which a map is drawn."""
+
+
+def ordered(found: Sequence[Variant], by: str) -> list[Variant]:
+    """Return the variants that were run, the best first; such without the figure come last."""
+    fine = [each for each in found if not each.problem]
+    sign = 1.0 if by in FALLING else -1.0
+
+    def key(each: Variant) -> tuple[bool, float, int]:
+        value = getattr(each, by)
+        return value is None, 0.0 if value is None else sign * value, each.number
+
+    return sorted(fine, key=key)
+
+
+def sweep_lines(
+    found: Sequence[Variant], axes: Sequence[Axis], walked: Forward | None, by: str, top: int
+) -> Iterator[str]:
+    """Yield the table, the map, what came of walking forward, and what could not be run."""
+    best = ordered(found, by)
+    head = (*(each.name for each in axes), "trades", "won", "net", "average", "drawdown", "Sharpe", "deflated")
+    ratios = [each for each in (ratio(one.profits) for one in best) if each is not None]
+    rows = [head, *(_row(each, ratios) for each in best[:top])]
+    yield from aligned(rows, right=frozenset(range(len(head))))
+    sessions = len(best[0].profits) if best else 0
+    yield f" {len(best)} of {len(found)} variants, {sessions} sessions, by {by}"
+    if len(axes) == 2 and max(len(each.values) for each in axes) <= WIDEST:
+        yield ""
+        yield from _map(found, axes, by)
+    if walked is not None:
+        yield ""
+        yield from _walked(walked, found)
+    problems = {each.problem.split("\n")[0]: each for each in found if each.problem}
+    for words, each in problems.items():
+        yield f" not run, as {', '.join(each.point)}: {words}"
+
+
+def _row(each: Variant, ratios: Sequence[float]) -> tuple[str, ...]:
+    won = "-" if each.win_rate is None else f"{each.win_rate * 100:.0f} %"
+    found = deflated(each.profits, ratios)
+    return (
+        *each.point,
+        str(each.trades),
+        won,
+        signed(each.net),
+        signed(each.expectancy),
+        signed(-each.max_drawdown),
+        "-" if each.sharpe is None else f"{each.sharpe:.2f}",
+        "-" if found is None else f"{found:.2f}",
+    )
+
+
+def _map(found: Sequence[Variant], axes: Sequence[Axis], by: str) -> Iterator[str]:
+    """Yield the figure for each pair of values: the first place from top to bottom, the second from left to right."""
+    by_point = {each.point: each for each in found if not each.problem}
+    yield f" {by} by {axes[0].name} (down) and {axes[1].name} (across)"
+    rows = [("", *axes[1].values)]
+    rows += [(down, *(_cell(by_point.get((down, across)), by) for across in axes[1].values)) for down in axes[0].values]
+    yield from aligned(rows, right=frozenset(range(len(axes[1].values) + 1)))
+
+
+def _cell(each: Variant | None, by: str) -> str:
+    value = None if each is None else getattr(each, by)
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if by in ("sharpe", "win_rate") else f"{value:,.0f}"
+
+
+def _walked(walked: Forward, found: Sequence[Variant]) -> Iterator[str]:
+    points = {each.number: each.point for each in found}
+    sharpe = "-" if walked.sharpe is None else f"{walked.sharpe:.2f}"
+    made = signed(sum(walked.profits))
+    yield f" walking forward: {made} in {len(walked.profits)} sessions that chose nothing, Sharpe {sharpe}"
+    rows = [("sessions", "tried", "variant", "Sharpe then", "made")]
+    for step in walked.steps:
+        part = step.stretch
+        chosen = ", ".join(points[step.variant])
+        spans = (f"{part.begin + 1} to {part.end}", f"{part.first + 1} to {part.last}")
+        rows.append((*spans, chosen, f"{step.chosen_for:.2f}", signed(step.made)))
+    yield from aligned(rows, right=frozenset((3, 4)))
+
+
+def document_of(found: Sequence[Variant], axes: Sequence[Axis], walked: Forward | None, by: str) -> str:
+    """Return all of it as JSON, the variants in order."""
+    best = ordered(found, by)
+    ratios = [each for each in (ratio(one.profits) for one in best) if each is not None]
+    names = [each.name for each in axes]
+    variants: list[dict[str, Any]] = []
+    for each in (*best, *(one for one in found if one.problem)):
+        told = asdict(each)
+        told["point"] = dict(zip(names, each.point, strict=True))
+        told["deflated"] = None if each.problem else deflated(each.profits, ratios)
+        variants.append(told)
+    forward = None if walked is None else {**asdict(walked), "sharpe": walked.sharpe}
+    document = {"sort": by, "places": names, "variants": variants, "walk_forward": forward}
+    return json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n"

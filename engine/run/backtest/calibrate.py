@@ -1,0 +1,53 @@
+"""How far from the mid a person's own entries have filled, in widths: the fill model that a store of theirs gives.
+
+Of each filled entry the quotes of its legs when they were chosen are on record, and so is the mid at which the order
+was first priced. The part of the width by which the fill was worse than that mid is what a model is made of; its median
+is taken, which a few strange fills do not move. Fills better than the mid count as at mid, and worse than natural as
+natural.
+"""
+
+import json
+from collections.abc import Mapping
+from statistics import median
+from typing import Any
+
+from engine.model.contract import LOT
+from engine.model.errors import MisuseError
+from engine.run.backtest.fills import NATURAL_PART, FillModel
+from engine.store.place import Place
+from engine.store.queries import Row, StoreReader
+
+LEAST = 10
+"""Filled entries below which a store says too little."""
+
+
+def calibrated(store: Place, shown: str) -> FillModel:
+    """Return the model of a store's own fills. Raises: StoreError, MisuseError when they are too few."""
+    with StoreReader(store) as reader:
+        parts = [part for row in reader.view("trades") if (part := _part(row)) is not None]
+    if len(parts) < LEAST:
+        raise MisuseError(
+            f"{shown} holds {len(parts)} filled entries with their quotes, {LEAST} are needed", "use --fills mid+0.25"
+        )
+    part = round(median(parts), 3)
+    return FillModel(part, f"mid+{part:g} ({len(parts)} fills of {shown})")
+
+
+def _part(row: Row) -> float | None:
+    """Return by how many widths an entry filled worse than its mid, None where that is not on record."""
+    if not row["entry_filled"] or row["entry_price"] is None or row["entry_mid"] is None:
+        return None
+    widths = [_width(leg) for leg in json.loads(row["legs"])]
+    width = sum(each for each in widths if each is not None)
+    if None in widths or width <= 0.0:
+        return None
+    given = float(row["entry_mid"]) - float(row["entry_price"])
+    return min(max(given / width, 0.0), NATURAL_PART)
+
+
+def _width(leg: Mapping[str, Any]) -> float | None:
+    """Return what the width of a leg's quotes adds to that of the structure, per share; None without quotes."""
+    if leg["bid"] is None or leg["ask"] is None:
+        return None
+    shares = LOT if not leg["strike"] else 1
+    return (float(leg["ask"]) - float(leg["bid"])) * float(leg["ratio"]) / shares

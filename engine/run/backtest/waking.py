@@ -1,0 +1,73 @@
+"""When an engine in the past is woken: by the data, by the clock, and by itself, unless it could do nothing then."""
+
+from collections import deque
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+
+import numpy as np
+
+from engine.adapters.history.day import Columns
+from engine.compile.series import DAY
+from engine.model.session import Session
+from engine.run.prepare import needed_bars
+from engine.turn.daily import OPENING_MINUTES
+from engine.turn.program import Program
+from engine.turn.state import NEVER, State
+
+SETTLES = timedelta(minutes=5)
+"""After the close, when the account no longer has what has expired."""
+ENDS = SETTLES + timedelta(minutes=1)
+AM_SETTLES = timedelta(minutes=30)
+"""After the open, when options that settle at opening prints leave the account."""
+BARS_LAG = timedelta(seconds=5)
+"""How long after its end a bar is told, as live."""
+LOOKS_AGAIN = timedelta(seconds=10)
+"""A wake that is nearer than this has a reason of its own."""
+
+Agenda = deque[tuple[datetime, int]]
+
+
+def agenda_of(program: Program, session: Session, times: Columns, now: datetime) -> Agenda:
+    """Return when something happens by itself: instants of the data with their places, clock times with -1."""
+    begins, ends = now.timestamp(), (session.close + ENDS).timestamp()
+    data = [(datetime.fromtimestamp(at, UTC), place) for place, at in enumerate(times.tolist()) if begins <= at <= ends]
+    clock = {session.open, session.close, session.open + AM_SETTLES, session.close + SETTLES, session.close + ENDS}
+    for bot in chain(program.bots.values(), program.pinned.values()):
+        clock.update(bot.instants(session))
+    for _, seconds in needed_bars(program.bots.values()):
+        if seconds != DAY:
+            ended = np.arange(session.open.timestamp() + seconds, session.close.timestamp() + 1, seconds)
+            clock.update(datetime.fromtimestamp(at, UTC) + BARS_LAG for at in ended.tolist())
+    return deque(sorted([*data, *((at, -1) for at in clock if at > now)]))
+
+
+def only_looks_again(program: Program, state: State, now: datetime) -> bool:
+    """Say whether the engine is woken only to look at the same market again, as it does every 15 seconds."""
+    if state.step_at < now + LOOKS_AGAIN or state.indexed != state.board.version or state.live:
+        return False
+    if any(state.positions[name].state != "open" for name in state.active):
+        return False
+    for name, bot in program.bots.items():
+        of_bot, entry = state.bots[name], bot.plan.entry
+        if entry.every is not None or entry.again or of_bot.unknown_since:
+            return False
+        if any(each.count for each in of_bot.confirming.values()):
+            return False
+    return True
+
+
+def idle_until(state: State, session: Session, now: datetime) -> datetime | None:
+    """Return until when a turn could do nothing but ask the broker of what is over; None while one could do more.
+
+    So it is while nothing is held and no order works, once the open's move is known, for bots whose day is done or
+    whose window is far. What is streamed, and who is looked at by the clock, the state itself says.
+    """
+    if state.active or state.live or state.doubts or state.uncovered or state.indexed != state.board.version:
+        return None
+    if now < session.open + OPENING_MINUTES or state.watch_at is None:
+        return None
+    if any(state.dependents.get(row) for row in state.board.rows.values()):
+        return None
+    choosing = state.watch_at - LOOKS_AGAIN  # before that what is streamed has been chosen
+    until = min(choosing, session.close, min(state.wakes.values(), default=NEVER))
+    return until if until > now else None

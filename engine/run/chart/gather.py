@@ -1,0 +1,251 @@
+"""A chart read from a store: of a bot's session, or of one trade from its first fill to its end."""
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from engine.model.errors import RulebotError
+from engine.model.order import Purpose
+from engine.model.position import Position
+from engine.model.session import at_exchange_time, exchange_date, session_from
+from engine.record.codec import decode
+from engine.record.explain import story
+from engine.record.record import Kind
+from engine.run.chart.chart import Chart, Held, Mark, MarkKind, Point
+from engine.run.columns import price, signed
+from engine.run.desk import SpecText, compile_text
+from engine.run.resume import spec_texts
+from engine.run.trade_text import structure_of
+from engine.store.queries import Row, StoreReader
+from engine.turn.program import CompiledBot
+from engine.turn.resting import level_net
+
+NEAR = timedelta(minutes=10)
+"""How far from a decision a price may lie to be that of the decision."""
+MOST_MARKS = 60
+MOST_POINTS = 800
+"""Points of a line at most; more say nothing on a drawing."""
+
+
+def chart_of_day(reader: StoreReader, bot: str, session: date) -> Chart:
+    """Return what a bot decided in one session. Raises: StoreError."""
+    trades = [row for row in reader.view("trades", strategy_id=bot) if _is_within(row, session, session)]
+    return _chart(reader, bot, session, session, trades)
+
+
+def chart_of_trade(reader: StoreReader, number: int) -> Chart | None:
+    """Return one trade, from the session of its entry to that of its end, or to now; None without such a trade."""
+    rows = reader.view("trades", id=number)
+    if not rows:
+        return None
+    first = date.fromisoformat(_first_day(rows[0]))
+    end = rows[0]["exit_time"]
+    last = date.fromisoformat(str(end)[:10]) if end else max(first, reader.last_day() or first)
+    return _chart(reader, str(rows[0]["strategy_id"]), first, last, rows, is_one=True)
+
+
+def _chart(
+    reader: StoreReader, bot: str, first: date, last: date, trades: Sequence[Row], *, is_one: bool = False
+) -> Chart:
+    ends = {row["id"]: _left_at(reader, row) for row in trades}
+    held = [_held(reader, row, first, last, ends[row["id"]]) for row in trades if row["entry_time"]]
+    lines = _lines(reader, bot, first, last, trades)
+    known = dict(lines)
+    marks = [mark for row in trades for mark in _marks(row, first, last, ends[row["id"]])]
+    if not is_one:
+        marks += _refusals(reader, bot, first, lines[0][0] if lines else "")
+    placed = [_placed(mark, known.get(mark.symbol, ())) for mark in sorted(marks, key=lambda mark: mark.at)]
+    thin = tuple((symbol, _thinned(points)) for symbol, points in lines)
+    return Chart(bot=bot, first=first, last=last, lines=thin, marks=tuple(placed[-MOST_MARKS:]), held=tuple(held))
+
+
+def _is_within(row: Row, first: date, last: date) -> bool:
+    """Say whether a trade was open at some time of these sessions."""
+    end = row["exit_time"]
+    return _first_day(row) <= last.isoformat() and (not end or str(end)[:10] >= first.isoformat())
+
+
+def _first_day(row: Row) -> str:
+    return str(row["entry_time"] or row["trade_date"])[:10]
+
+
+def _time(text: object) -> datetime | None:
+    """Return the instant of New York's `2026-10-21 09:45:00`, None without one."""
+    if not text:
+        return None
+    moment = datetime.fromisoformat(str(text))
+    return at_exchange_time(moment.date(), moment.time())
+
+
+# ---------------------------------------------------------------- what was decided
+
+
+def _left_at(reader: StoreReader, row: Row) -> datetime | None:
+    """Return when a trade that is over was left: the last fill that closed any of it, else its settlement."""
+    if not row["exit_time"]:
+        return None
+    fills = [
+        each["executed_at"]
+        for each in reader.view("fills", position=row["position"])
+        if each["purpose"] != Purpose.ENTRY.value
+    ]
+    return _time(max(fills)) if fills else _time(row["exit_time"])
+
+
+def _marks(row: Row, first: date, last: date, closed: datetime | None) -> Iterable[Mark]:
+    symbol = str(row["symbol"]).partition("/")[0]
+    opened = _time(row["entry_time"])
+    if opened is not None and first <= exchange_date(opened) <= last:
+        verb = "bought" if row["entry_price"] is not None and row["entry_price"] < 0 else "sold"
+        words = f"{verb} {structure_of(row)} at {_price(row['entry_price'])}"
+        yield Mark(at=opened, kind=MarkKind.ENTRY, symbol=symbol, words=words, trade=row["id"])
+    if closed is not None and first <= exchange_date(closed) <= last:
+        gain = row["final_pnl"]
+        words = f"{row['exit_name'] or row['exit_reason']} at {_price(row['exit_price'])}, {signed(gain)}"
+        yield Mark(at=closed, kind=MarkKind.EXIT, symbol=symbol, words=words, trade=row["id"], gain=gain)
+
+
+def _price(amount: float | None) -> str:
+    return price(None if amount is None else abs(amount))
+
+
+def _refusals(reader: StoreReader, bot: str, session: date, symbol: str) -> list[Mark]:
+    records = reader.day(bot, session)
+    if not records:
+        return []
+    told = story(records)
+    refused = [Mark(at=at, kind=MarkKind.REFUSED, symbol=symbol, words=text) for at, text in told.refused if text]
+    return refused + [Mark(at=at, kind=MarkKind.UNFILLED, symbol=symbol, words=text) for at, text in told.unfilled]
+
+
+def _placed(mark: Mark, points: Sequence[Point]) -> Mark:
+    """Return a mark with the price of its underlying, the last before it or else the next, where one is near."""
+    after = bisect_right(points, mark.at, key=lambda point: point[0])
+    near = [points[at] for at in (after - 1, after) if 0 <= at < len(points) and abs(points[at][0] - mark.at) <= NEAR]
+    if not near:
+        return mark
+    return Mark(
+        at=mark.at, kind=mark.kind, symbol=mark.symbol, words=mark.words, price=near[0][1], trade=mark.trade,
+        gain=mark.gain,
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- where underlyings stood
+
+
+def _lines(
+    reader: StoreReader, bot: str, first: date, last: date, trades: Sequence[Row]
+) -> list[tuple[str, tuple[Point, ...]]]:
+    """Return the prices of what the bot trades: as they were kept by the minute, else beside its positions."""
+    symbols = _symbols(reader, bot, trades)
+    found: dict[str, dict[datetime, float]] = {symbol: {} for symbol in symbols}
+    begin, end = session_from(first).open, session_from(last).close + timedelta(minutes=1)
+    if first == last:
+        for record in reader.between(Kind.PRICES, begin, end):
+            told: Any = record.data["prices"]
+            for symbol in symbols:
+                if symbol in told:
+                    found[symbol][record.at] = float(told[symbol])
+    for row in trades:
+        of = found.get(str(row["symbol"]).partition("/")[0])
+        if of is None or (first == last and of):
+            continue
+        for each in reader.view("position_snapshots", position=row["position"]):
+            at = _time(each["snapshot_time"])
+            if at is not None and begin <= at <= end and each["underlying_price"] is not None:
+                of.setdefault(at, float(each["underlying_price"]))
+    return [(symbol, tuple(sorted(points.items()))) for symbol, points in found.items()]
+
+
+def _symbols(reader: StoreReader, bot: str, trades: Sequence[Row]) -> list[str]:
+    """Return the underlyings of the bot; of one with a universe those of its trades."""
+    traded = [symbol for row in trades for symbol in str(row["symbol"]).split("/")]
+    text = reader.run().specs.get(bot)
+    compiled = None if text is None else _compiled(spec_texts({bot: text})[0])
+    own = () if compiled is None or compiled.members else compiled.plan.underlyings
+    return list(dict.fromkeys((*own, *traded)))
+
+
+def _compiled(text: SpecText) -> CompiledBot | None:
+    try:
+        return compile_text(text)
+    except RulebotError:
+        return None
+
+
+def _thinned(points: Sequence[Point]) -> tuple[Point, ...]:
+    step = max(1, -(-len(points) // MOST_POINTS))
+    kept = list(points[::step])
+    if points and kept[-1] != points[-1]:
+        kept.append(points[-1])
+    return tuple(kept)
+
+
+# ---------------------------------------------------------------- what positions cost to close
+
+
+def _held(reader: StoreReader, row: Row, first: date, last: date, left: datetime | None) -> Held:
+    entry = None if row["entry_price"] is None else float(row["entry_price"])
+    is_debit = entry is not None and entry < 0
+    sign = -1.0 if is_debit else 1.0
+    begin, end = session_from(first).open, session_from(last).close + timedelta(minutes=10)
+    points = []
+    for each in reader.view("position_snapshots", position=row["position"]):
+        at = _time(each["snapshot_time"])
+        is_held = at is not None and (left is None or at <= left)
+        if at is not None and is_held and begin <= at <= end and each["current_mid"] is not None:
+            points.append((at, sign * float(each["current_mid"])))
+    return Held(
+        trade=row["id"],
+        structure=structure_of(row),
+        is_debit=is_debit,
+        entry=None if entry is None else sign * entry,
+        entry_at=_time(row["entry_time"]),
+        exit=None if row["exit_price"] is None else sign * float(row["exit_price"]),
+        exit_at=left,
+        points=_thinned(points),
+        levels=tuple((name, sign * level) for name, level in _levels(reader, row)),
+        strikes=_strikes(row),
+    )
+
+
+def _strikes(row: Row) -> tuple[tuple[str, float, bool], ...]:
+    legs = json.loads(row["legs"])
+    return tuple((leg["symbol"], float(leg["strike"]), leg["sign"] < 0) for leg in legs if leg["strike"] is not None)
+
+
+def _levels(reader: StoreReader, row: Row) -> list[tuple[str, float]]:
+    """Return what closing costs at each exit that has a price; none of a text that this version cannot read."""
+    record = reader.last_record(Kind.POSITION, str(row["position"]))
+    if record is None:
+        return []
+    position = decode(Position, dict(record[1].data))
+    bot = _governing(reader, position)
+    if bot is None:
+        return []
+    found: dict[str, Decimal] = {}
+    for planned in bot.plan.exits:
+        net = level_net(position, planned)
+        if net is not None:
+            found.setdefault(planned.name, -net)
+    return [(name, float(level)) for name, level in found.items()]
+
+
+def _governing(reader: StoreReader, position: Position) -> CompiledBot | None:
+    for text in _texts(reader):
+        if text.name == position.bot and text.digest == position.digest and (bot := _compiled(text)) is not None:
+            with suppress(KeyError):
+                return bot.of(position)
+    return None
+
+
+def _texts(reader: StoreReader) -> Iterable[SpecText]:
+    """Yield the texts of the last run, then those of earlier ones, the newest first."""
+    yield from spec_texts(dict(reader.run().specs))
+    for record in reversed(reader.records((Kind.RUN_STARTED, Kind.RELOAD))):
+        if (specs := record.data.get("specs")) is not None:
+            yield from spec_texts(specs)

@@ -1,0 +1,51 @@
+"""A scan of Cboe's delayed quotes: the same rows by the same rules, without a broker, each marked as delayed."""
+
+from engine.adapters.cboe.fetch import place
+from engine.adapters.clock import Clock, WallClock
+from engine.run.calendars import load_calendar
+from engine.run.desk import check_overrides, load_desk
+from engine.run.looking.delayed import WORLD, DelayedSight, read_delayed, symbols_of
+from engine.run.scan.measures import widened
+from engine.run.scan.measuring import Measuring
+from engine.run.scan.ranking import rows_of
+from engine.run.scan.row import Scan
+from engine.run.scan.scan import Wanted, hours_notes
+
+
+async def scan_delayed(wanted: Wanted, clock: Clock | None = None) -> Scan:
+    """Scan what is wanted on Cboe's files. Raises: SpecError, MisuseError, StoreError, DelayedDataError."""
+    clock = clock or WallClock()
+    desk = load_desk(wanted.specs, wanted.overrides, None)
+    check_overrides(desk, wanted.overrides)
+    desk = widened(desk, wanted.sort)
+    began = clock.elapsed()
+    chains, troubles = await read_delayed(symbols_of(desk), place(), clock.now())
+    sight = DelayedSight(desk, load_calendar(wanted.data), chains)
+    measuring = Measuring(lambda _: True, wanted.sort)
+    candidates = sight.candidates(desk)
+    for candidate, view in candidates:
+        measuring(candidate, view)
+    rows = [
+        row
+        for name, bot in desk.bots.items()
+        for row in rows_of(
+            bot,
+            [(each, measuring.found[each.bot.key]) for each, _ in candidates if each.bot.plan.name == name],
+            wanted.sort,
+        )
+    ]
+    left_out = [f"{each.symbol}: {each.unreadable} options could not be read" for each in chains if each.unreadable]
+    return Scan(
+        at=sight.at,
+        world=WORLD,
+        bots={text.name: text.file for text in desk.texts},
+        rows=tuple(rows),
+        structures=len(candidates),
+        seconds=clock.elapsed() - began,
+        lines=0,
+        line_limit=0,
+        turns=0,
+        lines_taken=0,
+        lines_evicted=0,
+        notes=(*troubles, *left_out, *hours_notes(sight.session, sight.at, desk)),
+    )

@@ -1,0 +1,147 @@
+"""A sweep: variants shared among processes here or on a cluster, kept as they come, gone on with after an interruption.
+
+Each task is a few variants over all sessions; what it returns depends on nothing but them. So it does not matter where
+a task runs, how many there are, or whether one is done again because its process died.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import as_completed
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from engine.model.errors import MisuseError, StoreError
+from engine.run.backtest.run import several
+from engine.run.sweep.variant import Terms, Variant, evaluate
+
+Asked = tuple[int, tuple[str, ...], str]
+"""One variant to be tried: its number, its values, its text."""
+Told = Callable[[int, int], None]
+"""Is told how many variants are done, and how many there are."""
+Runs = Callable[[Sequence[Sequence[Asked]], Terms], Iterator[list[Variant]]]
+"""Where tasks run: yields what came of each as it comes, in any order."""
+BATCH = 20
+"""Variants of one task at most: each task reads every session once."""
+FORMAT = "rulebot-sweep-1"
+
+
+def sweep(
+    asked: Sequence[Asked], terms: Terms, runs: Runs, told: Told, kept: "Kept | None", workers: int
+) -> list[Variant]:
+    """Return what came of every variant, in their order; what is kept already is not done again. Raises: StoreError."""
+    found = {} if kept is None else {each.number: each for each in kept.read()}
+    left = [each for each in asked if each[0] not in found]
+    told(len(found), len(asked))
+    for variants in runs(tasks(left, workers), terms) if left else ():
+        found |= {each.number: each for each in variants}
+        if kept is not None:
+            kept.add(variants)
+        told(len(found), len(asked))
+    return [found[number] for number, _, _ in asked]
+
+
+def tasks(asked: Sequence[Asked], workers: int) -> list[Sequence[Asked]]:
+    """Return the variants in tasks: a few for each worker, so that all end together, and none too large."""
+    size = max(1, min(BATCH, -(-len(asked) // (2 * workers))))
+    return [asked[begin : begin + size] for begin in range(0, len(asked), size)]
+
+
+def here(found: Sequence[Sequence[Asked]], terms: Terms) -> Iterator[list[Variant]]:
+    """Run tasks one after the other in this process."""
+    for task in found:
+        yield evaluate(task, terms)
+
+
+def in_processes(workers: int) -> Runs:
+    """Return how to run tasks in processes of this machine."""
+    if workers <= 1:
+        return here
+
+    def runs(found: Sequence[Sequence[Asked]], terms: Terms) -> Iterator[list[Variant]]:
+        with several(min(workers, len(found)), _ready) as pool:
+            for done in as_completed([pool.submit(evaluate, task, terms) for task in found]):
+                yield done.result()
+
+    return runs
+
+
+def _ready() -> None:
+    """Begin a process of a sweep: a task brings all that it needs."""
+
+
+def on_cluster(address: str) -> Runs:
+    """Return how to run tasks on a distributed engine; a worker that dies loses only its task, which is done again.
+
+    Raises: MisuseError without the package, StoreError when nothing answers at the address.
+    """
+    try:
+        from distributed import Client
+        from distributed import as_completed as ended
+    except ImportError as error:
+        raise StoreError("--scheduler needs a package that is not installed", 'pip install "rulebot[sweep]"') from error
+
+    def runs(found: Sequence[Sequence[Asked]], terms: Terms) -> Iterator[list[Variant]]:
+        try:
+            client = Client(address, timeout="10s", set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise StoreError(f"no scheduler answers at {address}: {error}") from error
+        with client:
+            futures = [client.submit(evaluate, task, terms, pure=False, retries=3) for task in found]
+            for done in ended(futures):
+                yield done.result()
+
+    return runs
+
+
+# ---------------------------------------------------------------- kept in a file
+
+
+class Kept:
+    """A file of JSON lines: first what the sweep is about, then each variant as it comes."""
+
+    def __init__(self, file: Path, about: Mapping[str, Any]) -> None:
+        self.file = file
+        self.about = {"format": FORMAT, **about}
+
+    def read(self) -> list[Variant]:
+        """Return what is there of this sweep, and begin the file when it is not. Raises: MisuseError, StoreError."""
+        if not self.file.exists():
+            self._write([self.about], "w")
+            return []
+        try:
+            lines = self.file.read_text(encoding="utf-8").splitlines()
+        except OSError as error:
+            raise StoreError(f"{self.file} cannot be read: {error.strerror}") from error
+        told = list(_whole(lines))
+        if not told or told[0] != json.loads(json.dumps(self.about)):
+            raise MisuseError(
+                f"{self.file} holds another sweep, or none", "name another --out, or give the same options"
+            )
+        if len(told) < len(lines):  # the last line was cut off
+            self._write(told, "w")
+        return [variant_of(each) for each in told[1:]]
+
+    def add(self, variants: Iterable[Variant]) -> None:
+        """Keep variants. Raises: StoreError."""
+        self._write((asdict(each) for each in variants), "a")
+
+    def _write(self, told: Iterable[Mapping[str, Any]], mode: str) -> None:
+        try:
+            with self.file.open(mode, encoding="utf-8") as out:
+                out.writelines(json.dumps(each, sort_keys=True) + "\n" for each in told)
+        except OSError as error:
+            raise StoreError(f"cannot write '{self.file}': {error.strerror}") from error
+
+
+def _whole(lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            return
+
+
+def variant_of(told: Mapping[str, Any]) -> Variant:
+    """Return a variant as a file keeps it."""
+    return Variant(**{**told, "point": tuple(told["point"]), "profits": tuple(told["profits"])})

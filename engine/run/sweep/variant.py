@@ -1,0 +1,200 @@
+"""Variants of a bot lived through the same sessions: each is read once for all, each variant has its account."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import field
+from datetime import date, timedelta
+from decimal import Decimal
+
+from engine.adapters.history.day import DailyBar, Finding, HistoryDay, Source
+from engine.compile.build import build_plan
+from engine.model.errors import MisuseError, StoreError
+from engine.model.facts import EventCalendar
+from engine.model.money import CENT, ZERO
+from engine.model.performance import expectancy, sharpe, win_rate
+from engine.model.values import dataclass
+from engine.run.backtest.fills import FillModel
+from engine.run.backtest.independence import is_independent
+from engine.run.backtest.run import alone
+from engine.run.backtest.walk import Walk
+from engine.spec.diagnostic import render
+from engine.spec.load import load_text
+from engine.turn.program import AccountLimits, Program, compile_bot
+
+INSTALL = "sweep"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What is the same for all variants. opens: the source, opened anew in each process. limits: over all bots."""
+
+    opens: Callable[[], Source]
+    first: date
+    last: date
+    fills: FillModel
+    cash: Decimal
+    lines: int
+    file: str
+    calendar: Callable[[], EventCalendar]
+    limits: AccountLimits = field(default_factory=AccountLimits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """What came of one variant: the account's change by session in dollars, and its closed trades' sums.
+
+    problem: why it could not be run; then nothing else is told. longest: sessions that its longest trade was held over.
+    """
+
+    number: int
+    point: tuple[str, ...]
+    problem: str = ""
+    profits: tuple[float, ...] = ()
+    trades: int = 0
+    wins: int = 0
+    net: float = 0.0
+    expectancy: float | None = None
+    win_rate: float | None = None
+    max_drawdown: float = 0.0
+    sharpe: float | None = None
+    longest: int = 0
+
+
+class Shared:
+    """A source whose last session is kept: the next variant reads the same."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+        self._days: dict[date, HistoryDay] = {}
+        self._bars: dict[tuple[str, date, int], Sequence[DailyBar]] = {}
+        self._all = source.dates(date(1950, 1, 1), date(2200, 1, 1))
+        self.name, self.is_modelled = source.name, source.is_modelled
+
+    def dates(self, first: date, last: date) -> Sequence[date]:
+        """Return the sessions."""
+        return [day for day in self._all if first <= day <= last]
+
+    def gaps(self, first: date, last: date) -> Sequence[Finding]:
+        """Return what is wrong with the range."""
+        return self._source.gaps(first, last)
+
+    def day(self, day: date) -> HistoryDay:
+        """Return one session, read once in a row."""
+        if day not in self._days:
+            found = self._source.day(day)
+            self._days.clear()
+            self._days[day] = found
+        return self._days[day]
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        """Return daily bars, looked up once."""
+        key = (symbol, before, count)
+        if key not in self._bars:
+            self._bars[key] = self._source.daily(symbol, before, count)
+        return self._bars[key]
+
+    def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
+        """Return volatilities."""
+        return self._source.implied(symbol, before, count)
+
+
+@dataclasses.dataclass
+class _Lived:
+    """One variant while its sessions pass."""
+
+    number: int
+    point: tuple[str, ...]
+    walk: Walk
+    is_apart: bool
+    worth: Decimal
+    since: date
+    profits: list[Decimal] = field(default_factory=list)
+    trades: dict[str, tuple[Decimal, date, date]] = field(default_factory=dict)
+
+    def pass_session(self, day: date) -> None:
+        """Live through one session and keep what came of it."""
+        walk = self.walk
+        lived = alone(walk, day) if self.is_apart else walk.through(self.since, day)
+        for _ in lived:
+            pass
+        self.since = day + timedelta(days=1)
+        state, broker = walk.state, walk.broker
+        if state is None or broker is None:
+            self.profits.append(ZERO)
+            return
+        before = walk.cash if self.is_apart else self.worth  # a session that is apart begins with the same account
+        self.worth = broker.worth(walk.marks)
+        self.profits.append(self.worth - before)
+        for position in state.positions.values():
+            if position.state == "closed" and position.opened_at is not None:
+                self.trades[position.id] = (position.net, position.session, day)
+
+
+def program_of(text: str, terms: Terms) -> Program:
+    """Return the program of one variant's text. Raises: MisuseError with its first problem."""
+    loaded = load_text(text, terms.file)
+    if loaded.spec is None:
+        raise MisuseError(render(next(each for each in loaded.diagnostics if each.is_error)))
+    plan, problems = build_plan(loaded.spec, loaded.source)
+    if plan is None:
+        raise MisuseError(render(next(each for each in problems if each.is_error)))
+    bot = compile_bot(plan)
+    return Program(bots={plan.name: bot}, pinned={}, limits=terms.limits, install=INSTALL, line_limit=terms.lines)
+
+
+def evaluate(texts: Sequence[tuple[int, tuple[str, ...], str]], terms: Terms) -> list[Variant]:
+    """Return what came of these variants, each given by its number, its values and its text. Raises: StoreError."""
+    source = Shared(terms.opens())
+    calendar = terms.calendar()
+    found: dict[int, Variant] = {}
+    lived: list[_Lived] = []
+    for number, point, text in texts:
+        try:
+            program = program_of(text, terms)
+        except MisuseError as error:
+            found[number] = Variant(number=number, point=point, problem=error.message)
+            continue
+        walk = Walk(program, source, calendar, terms.fills, terms.cash)
+        lived.append(_Lived(number, point, walk, is_independent(program), terms.cash, terms.first))
+    for day in _days(source, terms):
+        for each in lived:
+            each.pass_session(day)
+    found |= {each.number: _summed(each) for each in lived}
+    return [found[number] for number, _, _ in texts]
+
+
+def _days(source: Source, terms: Terms) -> Iterator[date]:
+    for day in source.dates(terms.first, terms.last):
+        try:
+            source.day(day)
+        except StoreError:
+            continue
+        yield day
+
+
+def _summed(lived: _Lived) -> Variant:
+    made = [net for net, _, _ in lived.trades.values()]
+    rate, mean = win_rate(made), expectancy(made)
+    held = [(left - session).days for _, session, left in lived.trades.values()]
+    return Variant(
+        number=lived.number,
+        point=lived.point,
+        profits=tuple(float(each) for each in lived.profits),
+        trades=len(made),
+        wins=sum(each > 0 for each in made),
+        net=float(sum(made, ZERO)),
+        expectancy=None if mean is None else float(mean.quantize(CENT)),
+        win_rate=None if rate is None else round(float(rate), 6),
+        max_drawdown=float(_drawdown(lived.profits)),
+        sharpe=sharpe(lived.profits),
+        longest=max(held, default=0),
+    )
+
+
+def _drawdown(profits: Sequence[Decimal]) -> Decimal:
+    total = best = deepest = ZERO
+    for each in profits:
+        total += each
+        best = max(best, total)
+        deepest = max(deepest, best - total)
+    return deepest

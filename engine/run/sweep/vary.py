@@ -1,0 +1,141 @@
+"""What a sweep varies: `legs.short_put.delta=0.05..0.15/0.01`, a place in the spec and the values it takes in turn.
+
+A place is a parameter, or keys on the way to a value; keys between them may be left out where only one value fits. A
+value takes the form of the one that stands there: with `by: 10 pts`, 5 is `5 pts`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from itertools import product
+from math import prod
+from random import Random
+
+from engine.model.errors import MisuseError
+from engine.model.values import dataclass
+from engine.spec.diagnostic import Span
+from engine.spec.source import Source
+from engine.spec.spec import Path
+from engine.spec.suggest import did_you_mean
+
+MOST = 100_000
+"""Variants of one sweep at most: more is a slip of the pen."""
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+_RANGE = re.compile(r"(-?\d+(?:\.\d+)?)\.\.(-?\d+(?:\.\d+)?)/(\d+(?:\.\d+)?)")
+
+Point = tuple[str, ...]
+"""One variant: the value at each place, in the order of the places."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A place as it was written, and the values it takes."""
+
+    name: str
+    values: tuple[str, ...]
+
+
+def axis(text: str) -> Axis:
+    """Return what `NAME=FROM..TO/STEP` or `NAME=A,B,C` varies. Raises: MisuseError."""
+    name, equals, said = (part.strip() for part in text.partition("="))
+    if not equals or not name or not said:
+        raise MisuseError(f"--vary is NAME=FROM..TO/STEP or NAME=A,B,C, is '{text}'")
+    if ".." not in said:
+        values = tuple(part.strip() for part in said.split(","))
+        if "" in values or len({*values}) < len(values):
+            raise MisuseError(f"the values of {name} are each something else, are '{said}'")
+        return Axis(name, values)
+    found = _RANGE.fullmatch(said)
+    if found is None:
+        raise MisuseError(f"a range is FROM..TO/STEP, as 0.05..0.15/0.01, is '{said}'")
+    low, high, step = (Decimal(number) for number in found.groups())
+    if step <= 0 or high < low:
+        raise MisuseError(f"a range rises from its start by a step above 0, is '{said}'")
+    count = int((high - low) / step) + 1
+    if count > MOST:
+        raise MisuseError(f"{name} would take {count:,} values, {MOST:,} at most")
+    return Axis(name, tuple(f"{low + step * number:f}" for number in range(count)))
+
+
+def grid(axes: Sequence[Axis]) -> Iterator[Point]:
+    """Yield every combination, the last place changing first. Raises: MisuseError when there are too many."""
+    count = prod(len(each.values) for each in axes)
+    if count > MOST:
+        raise MisuseError(f"that is {count:,} variants, {MOST:,} at most", "--random N draws some of them")
+    yield from product(*(each.values for each in axes))
+
+
+def drawn(axes: Sequence[Axis], count: int, seed: int) -> list[Point]:
+    """Return so many different combinations by chance, the same for a seed; all of them when there are fewer."""
+    if prod(len(each.values) for each in axes) <= count:
+        return list(grid(axes))
+    chance, found = Random(seed), dict[Point, None]()
+    while len(found) < count:
+        found[tuple(chance.choice(each.values) for each in axes)] = None
+    return list(found)
+
+
+# ---------------------------------------------------------------- places in a text
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value stands in a text, and the text that a number is put into."""
+
+    span: Span
+    form: str
+
+
+def place_of(source: Source, name: str) -> Place:
+    """Return the place of a name in a document without others above it. Raises: MisuseError."""
+    path = _path(source, name)
+    form = source.written(path)
+    if ("parameters", form.removeprefix("$")) in source.values:
+        form = source.written(("parameters", form.removeprefix("$")))
+    return Place(source.values[path], form)
+
+
+def _path(source: Source, name: str) -> Path:
+    if ("parameters", name) in source.values:
+        return ("parameters", name)
+    wanted = name.split(".")
+    leaves = [path for path in source.values if path and not _holds_others(source, path)]
+    found = [path for path in leaves if _fits(path, wanted)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        known = [".".join(map(str, path)) for path in leaves]
+        raise MisuseError(
+            f"the spec has nothing at '{name}'", did_you_mean(name, known) or "name the keys on the way to it"
+        )
+    told = ", ".join(".".join(map(str, path)) for path in found[:5])
+    raise MisuseError(f"'{name}' may be one of {len(found)} places", f"say which: {told}")
+
+
+def _holds_others(source: Source, path: Path) -> bool:
+    return any(len(other) > len(path) and other[: len(path)] == path for other in source.values)
+
+
+def _fits(path: Path, wanted: Sequence[str]) -> bool:
+    """Say whether the wanted keys are on the path in their order, the first and last of them at its ends."""
+    if str(path[-1]) != wanted[-1] or (len(wanted) > 1 and str(path[0]) != wanted[0]):
+        return False
+    keys = iter(map(str, path))
+    return all(key in keys for key in wanted)
+
+
+def with_values(source: Source, values: Mapping[str, str]) -> str:
+    """Return the text with these values at their places. Raises: MisuseError."""
+    lines = list(source.lines)
+    edits = [(place_of(source, name), value) for name, value in values.items()]
+    for place, value in sorted(edits, key=lambda each: (each[0].span.line, each[0].span.col), reverse=True):
+        at, span = place.span.line - 1, place.span
+        lines[at] = lines[at][: span.col - 1] + _formed(place.form, value) + lines[at][span.end_col - 1 :]
+    return "\n".join(lines)
+
+
+def _formed(form: str, value: str) -> str:
+    """Return a value in the form of the one that stood there; one that is no bare number is taken as it is."""
+    if not _NUMBER.fullmatch(value) or not _NUMBER.search(form):
+        return value
+    return _NUMBER.sub(value, form, count=1)

@@ -1,0 +1,73 @@
+"""The page of one trade, drawn from entry to end; and the charts of bots and trades as scripts for TradingView."""
+
+import json
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Path, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+
+from engine.run.chart.chart import Chart
+from engine.run.chart.gather import chart_of_day, chart_of_trade
+from engine.run.chart.pine import pine_script
+from engine.run.chart.svg import chart_svg, mark_words
+from engine.store.place import Place
+from engine.store.queries import StoreReader
+from engine.web.pages import TEMPLATES, day_of
+
+Number = Annotated[int, Path(ge=1, le=2**31)]
+
+
+def router(store: Place) -> APIRouter:
+    """Return the routes."""
+    found = APIRouter(include_in_schema=False)
+
+    @found.get("/trades/{number}", response_class=HTMLResponse)
+    def trade_page(number: Number) -> HTMLResponse:
+        with StoreReader(store) as reader:
+            chart = chart_of_trade(reader, number)
+            if chart is None:
+                raise HTTPException(404, f"this store has no trade {number}")
+            row = reader.view("trades", id=number)[0]
+            orders = reader.view("orders", position=row["position"])
+        shown = {
+            "row": row,
+            "day": str(row["entry_time"] or row["trade_date"])[:10],
+            "legs": json.loads(row["legs"]),
+            "orders": orders,
+            "chart": chart_svg(chart),
+            "marks": tuple((mark, mark_words(mark)) for mark in chart.marks),
+        }
+        return HTMLResponse(TEMPLATES.get_template("trade.html").render(**shown))
+
+    @found.get("/positions/{name}")
+    def position_page(name: str) -> RedirectResponse:
+        with StoreReader(store) as reader:
+            rows = reader.view("trades", position=name)
+        if not rows:
+            raise HTTPException(404, f"this store has no position '{name[:60]}'")
+        return RedirectResponse(f"/trades/{rows[0]['id']}")
+
+    @found.get("/trades/{number}/chart.pine")
+    def trade_script(number: Number) -> Response:
+        with StoreReader(store) as reader:
+            chart = chart_of_trade(reader, number)
+        if chart is None:
+            raise HTTPException(404, f"this store has no trade {number}")
+        return _script(chart, f"trade-{number}")
+
+    @found.get("/bots/{name}/chart.pine")
+    def bot_script(name: str, day: str = "") -> Response:
+        with StoreReader(store) as reader:
+            session = day_of(day) or reader.last_day(name)
+            if name not in reader.bots() or session is None:
+                raise HTTPException(404, f"this store knows no bot '{name[:60]}'")
+            chart = chart_of_day(reader, name, session)
+        return _script(chart, f"{name}-{session}")
+
+    return found
+
+
+def _script(chart: Chart, name: str) -> Response:
+    plain = "".join(each if each.isalnum() or each in "-_" else "_" for each in name)
+    headers = {"Content-Disposition": f'attachment; filename="{plain.encode("ascii", "replace").decode()}.pine"'}
+    return Response(pine_script(chart), media_type="text/plain; charset=utf-8", headers=headers)

@@ -1,0 +1,202 @@
+"""A trade previewed: what a bot, or a row of a scan, would enter now, and the one button or command that does it."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, HTTPException, Query
+from fastapi.responses import HTMLResponse
+
+from engine.model.session import EXCHANGE_ZONE
+from engine.model.values import dataclass
+from engine.record.codec import utc_time
+from engine.review.payoff_svg import loss_words, payoff_svg, profit_words
+from engine.run import asking_words
+from engine.run.looking.shown import ShownLeg, leg_document
+from engine.run.preview import Preview
+from engine.store.place import Place
+from engine.store.queries import StoreReader
+from engine.store.scans import Row, rows_of, scan_numbered, scans, scans_file
+from engine.web.live import Live
+from engine.web.pages import TEMPLATES
+from engine.web.picture import BotLine, Picture
+from engine.web.rest import REFUSALS
+from engine.web.scan_answers import PreviewTold
+
+MOST = 2**31
+Scan = Annotated[int, Query(ge=0, le=MOST)]
+Number = Annotated[int | None, Query(ge=0, le=MOST)]
+OF_WHOLE = 100
+"""Shares behind one structure: what a price per share is multiplied by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What a person can do next. ask: the sentence that is asked before an entry, "" where there is no button.
+
+    why: why there is none; commands: what to type instead.
+    """
+
+    ask: str = ""
+    why: str = ""
+    commands: tuple[str, ...] = ()
+
+
+def router(store: Place, live: Live) -> APIRouter:
+    """Return the route of the page."""
+    found = APIRouter(responses=REFUSALS)
+
+    @found.get("/api/preview/{bot}")
+    def preview(bot: str, scan: Scan = 0, row: Number = None) -> PreviewTold:
+        """What a bot would trade now: as its engine sees it, else as a scan did (the last one, unless it is named)."""
+        head, kept = _kept(bot, scan, row)
+        seen = live.preview(bot, "" if kept is None else str(kept["symbol"]))
+        shown = _better(seen, None if kept is None or head is None else preview_of_row(kept, head))
+        if shown is None:
+            raise HTTPException(404, f"neither an engine of this page nor the last scan knows a bot '{bot[:60]}'")
+        return _told(shown)
+
+    @found.get("/preview/{bot}", response_class=HTMLResponse, include_in_schema=False)
+    def page(bot: str, scan: Scan = 0, row: Number = None) -> HTMLResponse:
+        head, kept = _kept(bot, scan, row)
+        seen = live.preview(bot, "" if kept is None else str(kept["symbol"]))
+        with StoreReader(store) as reader:
+            run = reader.run()
+            is_known = bot in reader.bots()
+        if seen is None and kept is None and not is_known:
+            raise HTTPException(404, f"neither an engine, nor this store, nor the last scan knows a bot '{bot[:60]}'")
+        shown = _better(seen, None if kept is None or head is None else preview_of_row(kept, head))
+        file = str((run.specs.get(bot) or {}).get("path") or (head and _file_of(head, bot)) or "SPEC")
+        way = next_step(bot, shown, live.now().picture, file, is_simulated=head is not None and _is_simulated(head))
+        context = {"bot": bot, "is_known": is_known, "row": kept, "seen": shown, "engine": seen, "way": way}
+        return HTMLResponse(TEMPLATES.get_template("preview.html").render(**context, **_drawn(shown)))
+
+    return found
+
+
+def _told(seen: Preview) -> PreviewTold:
+    payoff = seen.payoff
+    same = {name: getattr(seen, name) for name in PreviewTold.model_fields if hasattr(seen, name)}
+    return PreviewTold(
+        **{
+            **same,
+            "at": _clock(seen),
+            "legs": [leg_document(leg) for leg in seen.legs],
+            "best": None if payoff is None or payoff.best is None else float(payoff.best),
+            "worst": None if payoff is None or payoff.worst is None else float(payoff.worst),
+            "break_evens": [] if payoff is None else [float(each) for each in payoff.break_evens],
+        }
+    )
+
+
+def _kept(bot: str, scan: int, number: int | None) -> tuple[Row | None, Row | None]:
+    """Return a scan and the row of it that is meant; without a number the bot's best one of the last scan.
+
+    Raises: HTTPException 404 for a row that is not kept, or is another bot's; StoreError.
+    """
+    path = scans_file()
+    head = scan_numbered(path, scan) if scan else next(iter(scans(path, 1)), None)
+    rows = [] if head is None else [each for each in rows_of(path, head["id"]) if each["bot"] == bot]
+    if number is None:
+        return (head, rows[0]) if rows else (None, None)
+    found = next((each for each in rows if each["number"] == number), None)
+    if found is None:
+        raise HTTPException(404, f"scan {scan} keeps no row {number} of {bot[:60]}")
+    return head, found
+
+
+def preview_of_row(row: Row, scan: Row) -> Preview:
+    """Return a row of a scan as a preview; nobody has asked the limits of an engine about it."""
+    at = utc_time(scan["at"])
+    lacking = "" if row["legs"] else str(row["why"]) or "this scan has kept no legs: scan again"
+    return Preview(
+        bot=row["bot"],
+        at=at,
+        source=f"the scan ({scan['world']})",
+        symbol=row["symbol"],
+        alternative=row["alternative"],
+        legs=tuple(ShownLeg(**leg) for leg in row["legs"]),
+        quantity=row["quantity"] or 0,
+        price=row["price"],
+        mid=row["mid"],
+        natural=row["natural"],
+        commission=row["commission"],
+        levels=row["levels"],
+        covered=row["covered"],
+        is_delayed=row["data"] != "live",
+        lacking=lacking,
+        conditions=() if row["holds"] else ((str(row["why"]), row["holds"]),),
+    )
+
+
+def _better(engine: Preview | None, scanned: Preview | None) -> Preview | None:
+    """Return the engine's, unless it sees no legs and the scan did."""
+    if engine is None or (not engine.legs and scanned is not None and scanned.legs):
+        return scanned or engine
+    return engine
+
+
+def _file_of(scan: Row, bot: str) -> str:
+    files = [str(file) for file in scan["specs"]]
+    return next((file for file in files if bot in file), files[0] if len(files) == 1 else "")
+
+
+def _is_simulated(scan: Row) -> bool:
+    return bool(scan["world"] == "simulated")
+
+
+def next_step(bot: str, seen: Preview | None, picture: Picture, file: str, *, is_simulated: bool) -> Way:
+    """Return the button, or why there is none and which command comes next."""
+    line = next((each for each in picture.bots if each.bot == bot), None)
+    sim = " --sim" if is_simulated else ""
+    if picture.engine != "running" or line is None:
+        why = f"no engine runs {bot} on this store" if picture.engine == "running" else "no engine runs on this store"
+        return Way("", why, (f"rulebot explain {file}", f"rulebot serve --paper{sim} {file}"))
+    if line.has_universe:
+        why = f"{bot} chooses among its symbols by its conditions, and enters by itself when they hold"
+        return Way("", why, (f"rulebot why {bot}",))
+    if why := _in_the_way(line, picture):
+        return Way("", why, ("rulebot resume",) if "let" in why else (f"rulebot why {bot}",))
+    return Way(f"{asking_words.enter(bot)}{_now_words(seen)}")
+
+
+def _in_the_way(line: BotLine, picture: Picture) -> str:
+    if picture.trading != "active":
+        return "bots are let enter nothing now: Start on the first page lets them again"
+    if line.is_paused:
+        return f"{line.bot} is let enter nothing: Resume on the first page lets it again"
+    if line.doing not in ("flat", "watching"):
+        return f"{line.bot} is {line.doing} now: {line.waits or line.position}"
+    return ""
+
+
+def _now_words(seen: Preview | None) -> str:
+    """Return what an entry would be at these quotes; strikes and price are chosen anew when it is sent."""
+    if seen is None or not seen.legs or seen.price is None:
+        return " Its legs are chosen when it is sent."
+    word, count = ("a credit" if seen.price > 0 else "a debit"), max(seen.quantity, 1)
+    payoff = seen.payoff
+    worst = "" if payoff is None else f", {loss_words(payoff)}"
+    return (
+        f" At these quotes: {count} x {seen.structure} for {word} of {abs(seen.price):.2f}{worst}. "
+        "Legs and price are chosen anew when it is sent."
+    )
+
+
+def _drawn(seen: Preview | None) -> dict[str, Any]:
+    """Return what the template draws: payoff, its words, and dollars of all of it."""
+    payoff = None if seen is None else seen.payoff
+    if seen is None or payoff is None:
+        return {"payoff": None, "drawing": "", "most": "", "least": "", "dollars": None, "clock": _clock(seen)}
+    even = ", ".join(f"{each:,.2f}" for each in payoff.break_evens) or "none"
+    words = f"profit and loss at expiry: {profit_words(payoff)}, {loss_words(payoff)}, break-even {even}"
+    return {
+        "payoff": payoff,
+        "drawing": payoff_svg(payoff, has_style=False, words=words),
+        "most": profit_words(payoff).removeprefix("max profit "),
+        "least": loss_words(payoff).removeprefix("max loss "),
+        "dollars": None if seen.price is None else seen.price * OF_WHOLE * max(seen.quantity, 1),
+        "clock": _clock(seen),
+    }
+
+
+def _clock(seen: Preview | None) -> str:
+    return "" if seen is None else f"{seen.at.astimezone(EXCHANGE_ZONE):%Y-%m-%d %H:%M:%S}"

@@ -1,0 +1,81 @@
+"""`rulebot sweep` as a person types it, and on a cluster of processes of which one dies."""
+
+import json
+import os
+import signal
+from datetime import date
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from past_days import PastDays
+
+from engine.adapters.history.write import write_day
+from engine.cli.main import main
+
+ROOT = Path(__file__).parents[2]
+SPEC = ROOT / "specs" / "dte0_condor.yaml"
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("chains")
+    source = PastDays(last=date(2026, 9, 2), strikes=25, every=3)
+    for day in source.dates(source.first, source.last):
+        write_day(source.day(day), folder / f"{day}.parquet")
+    return folder
+
+
+def typed(*words: object) -> Result:
+    return CliRunner().invoke(main, ["sweep", *map(str, words)])
+
+
+def test_a_sweep_is_a_table_with_a_map(data: Path, tmp_path: Path) -> None:
+    words = (SPEC, "--data", data, "--vary", "delta=0.05,0.08", "--vary", "exits.target.profit=40,60")
+    found = typed(*words, "--fills", "mid", "--workers", 1, "--sort", "net", "--out", tmp_path / "s.jsonl")
+    assert found.exit_code == 0, found.output
+    assert "4 of 4 variants, 2 sessions, by net" in found.stdout
+    assert "net by delta (down) and exits.target.profit (across)" in found.stdout
+    told = typed(*words, "--fills", "mid", "--workers", 1, "--out", tmp_path / "s.jsonl", "--format", "json")
+    assert len(json.loads(told.stdout)["variants"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--vary", "delta"), "NAME=FROM..TO/STEP"),
+        (("--vary", "delta=1,2", "--vary", "delta=3,4"), "varied once"),
+        (("--vary", "nothing=1,2"), "has nothing at 'nothing'"),
+        (("--vary", "delta=0.05,0.06", "--walk-forward", "5"), "--walk-forward is CHOSEN/TRIED"),
+        (("--vary", "delta=0.05,0.06", "--walk-forward", "20/5", "--workers", "1"), "hold no stretch"),
+    ],
+)
+def test_what_makes_no_sense_is_said_in_a_sentence(words: tuple[str, ...], says: str, data: Path) -> None:
+    found = typed(SPEC, "--data", data, *words)
+    assert (found.exit_code, says in found.stderr) == (2, True), found.output
+
+
+def test_a_variant_that_cannot_be_run_is_told(data: Path) -> None:
+    found = typed(SPEC, "--data", data, "--vary", "delta=0.06,7", "--workers", 1)
+    assert found.exit_code == 1
+    assert "not run, as 7:" in found.stdout
+
+
+@pytest.mark.long
+def test_ci_a_worker_that_dies_loses_nothing(data: Path) -> None:
+    distributed = pytest.importorskip("distributed")
+    words = (SPEC, "--data", data, "--vary", "delta=0.05..0.12/0.01", "--format", "json")
+    alone = typed(*words, "--workers", 1)
+    with distributed.LocalCluster(
+        n_workers=3, threads_per_worker=1, dashboard_address=None, silence_logs=False
+    ) as cluster:
+        client = distributed.Client(cluster)
+        pids = client.run(os.getpid)
+        killed = next(iter(pids.values()))
+        client.loop.call_later(1.5, os.kill, killed, signal.SIGKILL)
+        shared = typed(*words, "--scheduler", cluster.scheduler_address, "--workers", 3)
+        left = client.run(os.getpid)
+        client.close()
+    assert killed not in left.values()
+    assert shared.exit_code == 0, shared.output
+    assert shared.stdout == alone.stdout

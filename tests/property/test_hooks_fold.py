@@ -1,0 +1,40 @@
+"""Whatever web hooks come, in any order, twice and late: an engine that starts anew knows what the dead one did."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hand_desk import Desk, text_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.model.event import HookCame
+from engine.model.facts import EventCalendar
+from engine.run.resume import resume
+
+ENTRY = '\n  window: {from: "10:00", to: "15:00"}\n  when:\n    - webhook: {name: a, says: up, within: 10m}\n'
+COMING = st.tuples(st.sampled_from("abc"), st.sampled_from(["", "up", "down"]), st.integers(1, 8), st.integers(0, 90))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(COMING, st.booleans()), max_size=12))
+def test_a_restart_folds_the_same_hooks(coming: list[tuple[tuple[str, str, int, int], bool]]) -> None:
+    desk = Desk((text_of(entry=ENTRY),))
+    desk.state = desk.state._replace(facts=replace(desk.state.facts, hooks={}))
+    heard: dict[int, tuple[str, str, int]] = {}
+    for (name, says, number, late), dies in coming:
+        desk.tick(20)
+        came = desk.now - timedelta(seconds=late)
+        desk.send(HookCame(at=desk.now, id=f"h{number}", name=name, says=says, came=came))
+        heard.setdefault(number, (name, says, int(came.timestamp())))
+        found = resume(desk.records, desk.now, desk.board, EventCalendar(), takes_hooks=True).state
+        assert (found.facts.hooks, found.hook_ids) == (desk.state.facts.hooks, desk.state.hook_ids)
+        if dies:
+            desk.state = desk.state._replace(
+                hook_ids=found.hook_ids, facts=replace(desk.state.facts, hooks=found.facts.hooks)
+            )
+    last: dict[str, tuple[int, str]] = {}
+    for name, says, at in heard.values():  # each id once, in the order in which it was first heard
+        if name not in last or at >= last[name][0]:
+            last[name] = (at, says)
+    assert desk.state.facts.hooks is not None
+    assert {name: (int(hook.came), hook.says) for name, hook in desk.state.facts.hooks.items()} == last

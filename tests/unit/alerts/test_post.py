@@ -1,0 +1,86 @@
+"""JSON to the web hook of another program: taken, refused, led elsewhere, and silent; its address is never said."""
+
+import http.server
+import json
+import socket
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from engine.alerts import post as posting
+from engine.alerts.message import hello
+from engine.alerts.people import Person
+from engine.alerts.post import NotSentError, post
+from engine.alerts.send import Sender
+
+SECRET = "a-secret-path"
+
+
+class Receiver:
+    """A program that keeps what it is sent, and answers with `status`."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, str, bytes]] = []
+        self.status = 204
+        receiver = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                receiver.taken.append((self.path, self.headers["Content-Type"], body))
+                self.send_response(receiver.status)
+                self.send_header("Location", "/elsewhere")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            do_GET = do_POST
+
+            def log_message(self, *_: object) -> None:
+                """Say nothing."""
+
+        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        self.address = f"http://127.0.0.1:{self._server.server_address[1]}/{SECRET}"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    found = Receiver()
+    yield found
+    found.stop()
+
+
+def test_a_program_is_sent_json(receiver: Receiver) -> None:
+    Sender([Person(name="desk", url=receiver.address, is_program=True)])("desk", "a title", hello())
+    ((path, kind, body),) = receiver.taken
+    assert (path, kind) == (f"/{SECRET}", "application/json")
+    assert json.loads(body)["events"][0]["event"] == "test"
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 400, 404, 429, 500, 503])
+def test_another_answer_is_said_and_no_address_is_followed(receiver: Receiver, status: int) -> None:
+    receiver.status = status
+    with pytest.raises(NotSentError, match=f"^it answered {status}$"):
+        post(receiver.address, "{}")
+    assert len(receiver.taken) == 1
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:1", "http://no-such-host.invalid", "http://127.0.0.1:99999", "http://[x"]
+)
+def test_who_is_not_there_is_said_without_the_address(address: str) -> None:
+    with pytest.raises(NotSentError, match="cannot be reached") as raised:
+        post(f"{address}/{SECRET}", "{}")
+    assert SECRET not in str(raised.value)
+    assert "127.0.0.1" not in str(raised.value)
+
+
+def test_who_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posting, "TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(NotSentError, match="cannot be reached"):
+        post(f"http://127.0.0.1:{silent.getsockname()[1]}/{SECRET}", "{}")

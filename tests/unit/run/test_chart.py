@@ -1,0 +1,380 @@
+"""Decisions on a chart: what is read from a store, drawn, and told TradingView; and prices kept by the minute."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from click.testing import CliRunner
+from hand_desk import Desk, clock, text_of
+from store_day import CONDOR, DAY, SELLER, WATCHER, at, small_day
+
+from engine.cli.main import main
+from engine.model.errors import RulebotError
+from engine.record.record import Json, Kind, Record
+from engine.run.chart.chart import Chart, Mark, MarkKind
+from engine.run.chart.gather import MOST_POINTS, chart_of_day, chart_of_trade
+from engine.run.chart.pine import pine_script
+from engine.run.chart.svg import chart_svg, mark_words, summary
+from engine.run.desk import load_desk
+from engine.run.price_notes import PriceNotes
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.queries import StoreReader
+
+ROOT = Path(__file__).parents[3]
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def prices(when: str, **levels: float) -> Record:
+    return Record(at(when), Kind.PRICES, "", "", {"prices": dict(levels)})
+
+
+def told_specs() -> dict[str, Json]:
+    """Return the specs of the day as they are shipped, so that levels of exits can be read of them."""
+    desk = load_desk([str(ROOT / "specs" / f"{name}.yaml") for name in (CONDOR, WATCHER, SELLER)], {}, None)
+    return {
+        text.name: {"digest": text.digest, "path": text.file, "text": text.text, "overrides": {}} for text in desk.texts
+    }
+
+
+def day_of(*more: Record) -> list[Record]:
+    """Return the hand-made day under the shipped texts, with more records in their places."""
+    specs = told_specs()
+    found = []
+    for record in small_day():
+        data = dict(record.data)
+        if record.kind is Kind.RUN_STARTED:
+            data["specs"] = specs
+        if record.kind is Kind.POSITION:
+            told = specs[record.bot]
+            assert isinstance(told, dict)
+            data["digest"] = told["digest"]
+        found.append(replace(record, data=data))
+    return sorted([*found, *more], key=lambda record: record.at)
+
+
+def stored(path: Path, records: Sequence[Record]) -> Path:
+    journal = SqlJournal(open_store(path))
+    journal.append(records, durable=True)
+    journal.close()
+    return path
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    by_minute = [prices(f"{9 + m // 60:02d}:{m % 60:02d}", SPX=6000.0 + m / 10, SPY=600.0) for m in range(31, 360)]
+    skip = Record(at("11:30"), Kind.DECISION, CONDOR, "", {"what": "skip", "reason": "max_open is 1", "values": []})
+    return stored(tmp_path / "a.db", day_of(*by_minute, skip))
+
+
+def of_day(store: Path, bot: str = CONDOR) -> Chart:
+    with StoreReader(store) as reader:
+        return chart_of_day(reader, bot, DAY)
+
+
+# ---------------------------------------------------------------- read from a store
+
+
+def test_entries_exits_and_refusals_stand_where_the_underlying_was(store: Path) -> None:
+    chart = of_day(store)
+    assert [name for name, _ in chart.lines] == ["SPX"]
+    found = [(mark.kind, f"{mark.at - timedelta(hours=5):%H:%M}", mark.price) for mark in chart.marks]
+    assert found == [
+        (MarkKind.ENTRY, "09:52", 6000.0 + 5.2),
+        (MarkKind.REFUSED, "11:30", 6000.0 + 15.0),
+        (MarkKind.EXIT, "13:07", 6000.0 + 24.7),
+    ]
+    entry, refused, left = chart.marks
+    assert entry.words == "sold 5920/5930p 6065/6075c at 0.85"
+    assert (refused.words, refused.trade) == ("max_open is 1", None)
+    assert (left.words, left.gain, left.trade) == ("target at 0.40, +$36.80", 36.8, entry.trade)
+
+
+def test_a_position_shows_what_it_cost_to_close_between_its_exits(store: Path) -> None:
+    (held,) = of_day(store).held
+    assert (held.entry, held.exit, held.is_debit) == (0.85, 0.40, False)
+    assert [cost for _, cost in held.points] == [0.75, 0.45]
+    levels = dict(held.levels)
+    assert levels["target"] < 0.85 < levels["stop"]
+    assert held.strikes[0] == ("SPX", 5930.0, True)
+
+
+def test_without_kept_prices_those_beside_the_position_are_drawn(tmp_path: Path) -> None:
+    chart = of_day(stored(tmp_path / "b.db", day_of()))
+    assert [(name, [price for _, price in points]) for name, points in chart.lines] == [("SPX", [6004.12, 6004.12])]
+    assert chart.marks[0].price is None or chart.marks[0].price == 6004.12
+
+
+def test_a_bot_that_only_watched_has_its_line_and_no_mark(store: Path) -> None:
+    chart = of_day(store, WATCHER)
+    assert len(dict(chart.lines)["SPX"]) == 329
+    assert (chart.marks, chart.held) == ((), ())
+    assert "SPX between 6,003.10 and 6,035.90" in summary(chart)
+
+
+def test_a_trade_is_drawn_alone_and_one_that_is_open_until_now(store: Path) -> None:
+    with StoreReader(store) as reader:
+        numbers = {row["strategy_id"]: row["id"] for row in reader.view("trades")}
+        condor, seller = (chart_of_trade(reader, numbers[name]) for name in (CONDOR, SELLER))
+        assert chart_of_trade(reader, 99) is None
+    assert condor is not None
+    assert seller is not None
+    assert [mark.kind for mark in condor.marks] == [MarkKind.ENTRY, MarkKind.EXIT]
+    assert [mark.kind for mark in seller.marks] == [MarkKind.ENTRY]
+    assert (seller.first, seller.last) == (DAY, DAY)
+    assert [name for name, _ in seller.lines] == ["SPY"]
+
+
+def test_a_text_that_cannot_be_read_any_more_has_no_levels(tmp_path: Path) -> None:
+    chart = of_day(stored(tmp_path / "c.db", small_day()))
+    assert [held.levels for held in chart.held] == [()]
+    assert chart_svg(chart)
+
+
+def test_long_lines_are_thinned_and_keep_their_end(tmp_path: Path) -> None:
+    many = [prices(f"10:{m:02d}:{s:02d}", SPX=float(m * 60 + s)) for m in range(60) for s in range(0, 60)]
+    (name, points), *_ = of_day(stored(tmp_path / "d.db", day_of(*many)), WATCHER).lines
+    assert (name, len(points) <= MOST_POINTS + 1, points[-1][1]) == ("SPX", True, 3599.0)
+
+
+# ---------------------------------------------------------------- drawn
+
+
+def test_the_drawing_has_a_shape_for_each_mark_that_leads_to_its_line(store: Path) -> None:
+    chart = of_day(store)
+    root = ElementTree.fromstring(chart_svg(chart))
+    assert root.get("role") == "group"
+    assert root.get("aria-label") == summary(chart)
+    links = [(link.get("href"), link.get("aria-label")) for link in root.iter(f"{SVG}a")]
+    assert links == [(f"#mark-{number}", f"{number}: {mark_words(mark)}") for number, mark in enumerate(chart.marks, 1)]
+    shapes = [each.get("class") for each in root.iter(f"{SVG}path")]
+    assert shapes == ["entry", "refused", "exit", "entry", "exit"]  # and those of the position's own panel
+    assert not list(root.iter(f"{SVG}style"))
+    words = [each.text for each in root.iter(f"{SVG}text")]
+    assert {"SPX", "entry 0.85", "10:00", "16:00"} <= set(words)
+    assert any(word and word.startswith("target ") for word in words)
+
+
+def test_alone_it_brings_its_style_and_leads_nowhere(store: Path) -> None:
+    root = ElementTree.fromstring(chart_svg(of_day(store), is_alone=True))
+    assert len(list(root.iter(f"{SVG}style"))) == 1
+    assert not list(root.iter(f"{SVG}a"))
+    assert len(list(root.iter(f"{SVG}title"))) == 3
+
+
+def test_everything_lies_on_the_drawing(store: Path) -> None:
+    text = chart_svg(of_day(store))
+    _, _, wide, high = (float(part) for part in re.search(r'viewBox="([^"]+)"', text)[1].split())  # type: ignore[index]
+    for points in re.findall(r'points="([^"]+)"', text):
+        for pair in points.split():
+            x, y = (float(part) for part in pair.split(","))
+            assert 0 <= x <= wide
+            assert 0 <= y <= high
+
+
+def test_marks_of_one_minute_do_not_hide_each_other(store: Path) -> None:
+    chart = of_day(store)
+    mark = chart.marks[1]
+    crowd = replace(chart, marks=tuple(replace(mark, words=f"{number}") for number in range(5)), held=())
+    places = re.findall(r'class="hit" cx="([\d.]+)" cy="([\d.]+)"', chart_svg(crowd))
+    assert len(set(places)) == 5
+
+
+def test_words_of_others_are_harmless_and_nothing_is_no_drawing(store: Path) -> None:
+    chart = of_day(store)
+    bad = Mark(at=at("12:00"), kind=MarkKind.REFUSED, symbol="SPX", words='<script>"x"&\x07')
+    text = chart_svg(replace(chart, marks=(bad,)))
+    assert "<script>" not in text
+    assert chart_svg(replace(chart, marks=(), lines=())) == ""
+    unpriced = replace(chart, lines=(), marks=(bad,), held=())
+    assert "no price of it was kept" in chart_svg(unpriced)
+
+
+# ---------------------------------------------------------------- for TradingView
+
+
+def literals(script: str) -> list[str]:
+    """Return the strings of a script; fails where one does not end on its line."""
+    found = []
+    for line in script.splitlines():
+        if line.startswith("//"):
+            continue
+        found += re.findall(r'"((?:[^"\\]|\\.)*)"', line)
+        assert '"' not in re.sub(r'"((?:[^"\\]|\\.)*)"', "", line)
+    return found
+
+
+def test_the_script_marks_the_same_at_the_clock_of_the_exchange(store: Path) -> None:
+    script = pine_script(of_day(store))
+    assert script.startswith("//@version=6\n")
+    assert 'string wanted = "SPX"' in script
+    calls = [line.strip() for line in script.splitlines() if line.startswith("    mark(")]
+    assert len(calls) == 3
+    assert 'timestamp("America/New_York", 2026, 11, 18, 9, 52, 0)' in calls[0]
+    assert '9, 52, 0), 6005.20, "sold 5920/5930p' in calls[0]
+    assert "label.style_label_up, yloc.price, color.teal" in calls[0]
+    unpriced = replace(of_day(store).marks[0], price=None)
+    assert "0), na, " in pine_script(replace(of_day(store), marks=(unpriced,)))
+    assert "yloc.belowbar" in pine_script(replace(of_day(store), marks=(unpriced,)))
+    assert "label.style_xcross" in calls[1]
+    assert '"refused: max_open is 1"' in calls[1]
+    assert "color.blue" in calls[2]
+    assert script.count("    level(timestamp(") == 4
+    literals(script)
+
+
+def test_words_cannot_leave_their_string(store: Path) -> None:
+    chart = of_day(store)
+    bad = replace(chart.marks[0], words='a "b" \\ c\nruntime.error("x")')
+    script = pine_script(replace(chart, marks=(bad,), bot='x"\n//'))
+    assert [line for line in script.splitlines() if line.startswith("runtime")] == []
+    assert any(found == 'entry: a \\"b\\" \\\\ c runtime.error(\\"x\\")' for found in literals(script))
+
+
+def test_a_long_list_keeps_to_what_pine_allows_and_an_empty_one_is_a_script(store: Path) -> None:
+    chart = of_day(store)
+    many = replace(chart, marks=chart.marks * 300)
+    assert pine_script(many).count("    mark(timestamp(") == 450
+    empty = pine_script(replace(chart, marks=(), held=()))
+    assert "    int nothing = 0" in empty
+
+
+def test_a_loss_is_red_and_another_symbol_has_its_own_script(store: Path) -> None:
+    chart = of_day(store)
+    lost = replace(chart.marks[2], gain=-5.0)
+    assert "color.red)" in pine_script(replace(chart, marks=(lost,))).split("if barstate.islast and")[0]
+    assert 'string wanted = "SPY"' in pine_script(chart, "SPY")
+
+
+# ---------------------------------------------------------------- the command
+
+
+def asked(store: Path, *arguments: str) -> tuple[int, str]:
+    found = CliRunner().invoke(main, ["chart", *arguments, "--store", str(store)])
+    return found.exit_code, found.output
+
+
+def test_the_command_lists_writes_and_draws(store: Path) -> None:
+    code, text = asked(store, CONDOR)
+    assert code == 0
+    assert "09:52:00 entry: sold 5920/5930p 6065/6075c at 0.85, SPX 6,005.20" in text
+    assert f"next: rulebot chart {CONDOR} --date 2026-11-18 --format pine" in text
+    assert asked(store, CONDOR, "--format", "pine")[1] == pine_script(of_day(store))
+    ElementTree.fromstring(asked(store, CONDOR, "--format", "svg")[1])
+    found = json.loads(asked(store, CONDOR, "--format", "json")[1])
+    assert [mark["kind"] for mark in found["marks"]] == ["entry", "refused", "exit"]
+    assert len(found["lines"]["SPX"]) == 329
+    code, text = asked(store, "--trade", "1")
+    assert (code, "next: rulebot chart --trade 1 --format pine" in text) == (0, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "name a bot, or a trade"),
+        ((CONDOR, "--trade", "1"), "name a bot, or a trade"),
+        (("--trade", "99"), "there is no trade 99"),
+        (("--trade", "1", "--date", "2026-11-18"), "a trade has its own dates"),
+        (("condor",), "no bot 'condor'"),
+        ((CONDOR, "--symbol", "SPX"), "needs --format pine"),
+        ((CONDOR, "--symbol", "IBM", "--format", "pine"), "nothing on 'IBM'"),
+    ],
+)
+def test_what_makes_no_sense_is_misuse(store: Path, arguments: tuple[str, ...], words: str) -> None:
+    code, text = asked(store, *arguments)
+    assert (code, words in text) == (2, True), text
+
+
+def test_a_day_without_anything_is_said(store: Path) -> None:
+    code, text = asked(store, CONDOR, "--date", "2026-11-17")
+    assert (code, text.splitlines()[0]) == (0, f"{CONDOR} on 2026-11-17: nothing")
+
+
+# ---------------------------------------------------------------- kept by the minute
+
+
+def kept(desk: Desk, seconds: Sequence[float]) -> list[tuple[str, object]]:
+    notes, found = PriceNotes(), []
+    for wait in seconds:
+        desk.tick(wait)
+        if (record := notes.due(desk.program, desk.state, desk.now)) is not None:
+            assert record.kind is Kind.PRICES
+            found.append((f"{record.at - timedelta(hours=5):%H:%M:%S}", record.data["prices"]))
+    return found
+
+
+def test_prices_are_kept_once_a_minute_of_what_bots_trade() -> None:
+    desk = Desk((text_of(), text_of("other", underlying="SPY")), at="10:00:05")
+    assert kept(desk, [0, 5, 20, 40, 1, 60]) == [
+        ("10:00:05", {"SPX": 6000.0, "SPY": 600.0}),
+        ("10:01:10", {"SPX": 6000.0, "SPY": 600.0}),
+        ("10:02:11", {"SPX": 6000.0, "SPY": 600.0}),
+    ]
+
+
+@pytest.mark.parametrize("when", ["09:29:59", "16:01"])
+def test_nothing_is_kept_while_the_exchange_is_closed(when: str) -> None:
+    assert kept(Desk(at=when), [0]) == []
+
+
+def test_what_is_not_known_is_not_kept() -> None:
+    desk = Desk(at="10:00")
+    desk.now = clock("10:05")
+    assert PriceNotes().due(desk.program, desk.state, desk.now) is None  # its price is five minutes old
+    desk.tick(0)
+    assert PriceNotes().due(desk.program, desk.state, desk.now) is not None
+    desk.unlink()
+    assert PriceNotes().due(desk.program, desk.state, desk.now) is None
+
+
+def test_a_journal_with_prices_is_sound(store: Path) -> None:
+    with StoreReader(store) as reader:
+        assert reader.verify() is None
+        assert len(reader.between(Kind.PRICES, at("10:00"), at("10:10"))) == 11
+
+
+def test_a_store_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RulebotError):
+        of_day(tmp_path / "gone.db")
+
+
+# ---------------------------------------------------------------- over several sessions, and what was bought
+
+
+def later(days: int, clock_text: str, record: Record, **changes: Json) -> Record:
+    """Return a record as of another day."""
+    return replace(record, at=at(clock_text, DAY + timedelta(days=days)), data=dict(record.data) | changes)
+
+
+def test_a_trade_of_several_sessions_stands_side_by_side_without_its_nights(tmp_path: Path) -> None:
+    (mark,) = [each for each in small_day() if each.kind is Kind.MARK and each.bot == SELLER]
+    more = [later(day, "12:00", mark, spot=str(600 + day), mid=str(-5.0 - day)) for day in (1, 2, 5)]
+    with StoreReader(stored(tmp_path / "e.db", day_of(*more))) as reader:
+        (number,) = [row["id"] for row in reader.view("trades", strategy_id=SELLER)]
+        chart = chart_of_trade(reader, number)
+    assert chart is not None
+    assert (chart.first, chart.last) == (DAY, DAY + timedelta(days=5))
+    assert dict(chart.lines)["SPY"][-1][1] == 605.0
+    assert [cost for _, cost in chart.held[0].points] == [5.0, 6.0, 7.0, 10.0]
+    root = ElementTree.fromstring(chart_svg(chart))
+    words = [each.text for each in root.iter(f"{SVG}text")]
+    assert {"Nov 18", "Nov 19", "Nov 20", "Nov 23"} <= set(words)
+    assert "Nov 21" not in words  # a Saturday
+    (line, _) = [each.get("points") or "" for each in root.iter(f"{SVG}polyline")]
+    places = [float(pair.split(",")[0]) for pair in line.split()]
+    assert places == sorted(places)
+    assert places[-1] > 760 * 0.7  # noon of the fourth of four sessions
+    assert "from 2026-11-18 to 2026-11-23" in summary(chart)
+
+
+def test_what_was_bought_gains_above_its_entry(store: Path) -> None:
+    (held,) = of_day(store).held
+    bought = replace(held, is_debit=True, levels=(("target", 1.5), ("stop", 0.5)))
+    text = chart_svg(replace(of_day(store), held=(bought,)))
+    assert "what it brings when it is closed" in text
+    assert text.index('class="level good"') < text.index('class="level bad"')

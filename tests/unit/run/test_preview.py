@@ -1,0 +1,128 @@
+"""A trade previewed: what a bot would enter now, which limit refuses it, and that nothing is changed by looking."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hand_desk import Desk, text_of
+
+from engine.model.event import Request
+from engine.run.preview import Preview, preview_now
+from engine.turn.program import AccountLimits
+
+LATER = '{window: {from: "12:00", to: "13:00"}, when: [{vix: {above: 90}}]}'
+
+
+def preview(desk: Desk, name: str = "spread", symbol: str = "") -> Preview:
+    found = preview_now(desk.program, desk.state, desk.now, name, symbol)
+    assert found is not None
+    return found
+
+
+def ready(**sections: str) -> Desk:
+    desk = Desk((text_of(entry=LATER, **sections),))
+    desk.until("10:00")
+    return desk
+
+
+def test_legs_price_and_payoff_are_those_of_the_entry_itself() -> None:
+    desk = ready()
+    seen = preview(desk)
+    assert (seen.would_send, seen.answer, seen.lacking) == (True, "nothing stands in its way", "")
+    assert [(leg.side, leg.right, leg.ratio) for leg in seen.legs] == [("sell", "put", 1), ("buy", "put", 1)]
+    desk.ask(Request.ENTER, "spread")
+    desk.tick(1)
+    order = desk.submitted[0]
+    assert {leg.option for leg in order.legs} == {leg.option for leg in seen.legs}
+    assert order.limit_price is not None
+    assert seen.price is not None
+    assert abs(order.limit_price) == Decimal(f"{abs(seen.price):.2f}")
+    payoff = seen.payoff
+    assert payoff is not None
+    assert payoff.best == Decimal(f"{seen.price * 100:.2f}") - Decimal(f"{seen.commission:.2f}")
+    assert payoff.worst == payoff.best - 1000
+    short = Decimal(seen.legs[0].strike or 0)
+    assert payoff.break_evens == (round(short - payoff.best / 100, 2),)
+
+
+def test_looking_changes_nothing() -> None:
+    desk = ready()
+    before, records = desk.state, len(desk.records)
+    assert preview(desk) == preview(desk)
+    assert desk.state is before
+    assert len(desk.records) == records
+    desk.tick(30)
+    assert desk.submitted == []
+
+
+def test_what_a_person_passes_over_is_still_said() -> None:
+    said = dict(preview(ready()).conditions)
+    (words,) = [words for words in said if words.startswith("vix")]
+    assert "90" in words
+    assert said[words] is False
+
+
+def test_the_limit_that_refuses_is_told_and_the_legs_all_the_same() -> None:
+    seen = preview(ready(risk="{max_loss_per_trade: $50}"))
+    assert seen.would_send is False
+    assert "max_loss_per_trade is $50" in seen.answer
+    assert len(seen.legs) == 2
+
+
+@pytest.mark.parametrize(
+    ("limits", "words"),
+    [
+        (AccountLimits(max_open=0), "max_open"),
+        (AccountLimits(max_notional_per_order=Decimal(100)), "max_notional_per_order"),
+    ],
+)
+def test_limits_of_the_account_refuse_too(limits: AccountLimits, words: str) -> None:
+    desk = Desk((text_of(entry=LATER),), limits=limits)
+    desk.until("10:00")
+    seen = preview(desk)
+    assert seen.would_send is False
+    assert words in seen.answer
+
+
+def test_a_pause_and_a_lost_broker_are_told() -> None:
+    desk = ready()
+    desk.ask(Request.PAUSE, "spread")
+    assert preview(desk).answer == "the operator lets it enter nothing"
+    desk.ask(Request.RESUME, "spread")
+    assert preview(desk).would_send
+    desk.unlink()
+    assert preview(desk).answer == "the broker is not connected"
+
+
+def test_without_quotes_there_is_no_price_and_nothing_is_sent() -> None:
+    desk = ready()
+    desk.blind(*[contract for contract in desk.board.rows if str(contract).startswith("SPXW")])
+    seen = preview(desk)
+    assert (seen.price, seen.would_send, seen.payoff) == (None, False, None)
+    assert [(leg.bid, leg.mid) for leg in seen.legs] == [(None, None), (None, None)]
+    assert "no ask" in seen.lacking
+    for contract in list(desk.board.rows):
+        desk.board.delta[desk.board.rows[contract]] = float("nan")
+    assert (preview(desk).legs, preview(desk).structure) == ((), "")
+
+
+def test_a_bot_that_is_not_run_has_none() -> None:
+    desk = ready()
+    assert preview_now(desk.program, desk.state, desk.now, "other") is None
+
+
+def test_without_a_level_nobody_says_what_it_makes() -> None:
+    seen = preview(ready())
+    assert replace(seen, levels={}).payoff is None
+    later = replace(seen.legs[0], expiry="2026-12-18")
+    assert replace(seen, legs=(later, seen.legs[1])).payoff is None
+
+
+def test_what_other_bots_hold_counts_against_it() -> None:
+    """The trade of a bot is previewed without the others' turns, and not without what they hold."""
+    desk = Desk((text_of("other"), text_of(entry=LATER)), limits=AccountLimits(max_open=1))
+    desk.opened("10:00")
+    seen = preview(desk)
+    assert seen.would_send is False
+    assert "max_open" in seen.answer
+    assert len(desk.state.bots) == 2

@@ -1,0 +1,244 @@
+"""Sweeps: what is varied, what comes of it, and how much to believe of the best."""
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from functools import partial
+from math import isclose
+from pathlib import Path
+from random import Random
+
+import pytest
+from past_days import PastDays
+
+from engine.model.errors import MisuseError
+from engine.model.events import event_calendar
+from engine.run.backtest.fills import fill_model
+from engine.run.backtest.results import read_results
+from engine.run.backtest.run import BacktestOptions, run_backtest
+from engine.run.calendars import shipped_dates
+from engine.run.desk import load_desk
+from engine.run.sweep.statistics import deflated, expected_best, ratio, stretches, walk_forward
+from engine.run.sweep.sweep import Kept, here, in_processes, sweep, tasks
+from engine.run.sweep.variant import Terms, Variant, evaluate
+from engine.run.sweep.vary import axis, drawn, grid, place_of, with_values
+from engine.spec.load import load_text
+
+SPECS = Path(__file__).parents[3] / "specs"
+DTE0 = (SPECS / "dte0_condor.yaml").read_text(encoding="utf-8")
+FIRST, LAST = date(2026, 9, 1), date(2026, 9, 3)
+
+
+def source():
+    return load_text(DTE0, "dte0_condor.yaml").source
+
+
+def calendar():
+    return event_calendar(shipped_dates())
+
+
+def terms(**given: object) -> Terms:
+    base = Terms(
+        opens=partial(PastDays, strikes=25, every=3),
+        first=FIRST,
+        last=LAST,
+        fills=fill_model("mid"),
+        cash=Decimal(1_000_000),
+        lines=90,
+        file="dte0_condor.yaml",
+        calendar=calendar,
+    )
+    return replace(base, **given)
+
+
+def asked(*deltas: str) -> list[tuple[int, tuple[str, ...], str]]:
+    return [(number, (each,), with_values(source(), {"delta": each})) for number, each in enumerate(deltas)]
+
+
+# ---------------------------------------------------------------- what is varied
+
+
+def test_a_range_holds_its_ends_exactly() -> None:
+    assert axis("delta=0.05..0.08/0.01").values == ("0.05", "0.06", "0.07", "0.08")
+    assert axis("a.b = 10..20/5").values == ("10", "15", "20")
+    assert axis("x=0..1/0.4").values == ("0.0", "0.4", "0.8")
+    assert axis("when=10:30, 11:00").values == ("10:30", "11:00")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("delta", "NAME=FROM..TO/STEP"),
+        ("=1,2", "NAME=FROM..TO/STEP"),
+        ("delta=1..2", "a range is FROM..TO/STEP"),
+        ("delta=2..1/1", "rises from its start"),
+        ("delta=1..2/0", "rises from its start"),
+        ("delta=1,1", "each something else"),
+        ("delta=1,", "each something else"),
+        ("delta=0..1000000/1", "would take"),
+    ],
+)
+def test_what_varies_nothing_is_refused(text: str, says: str) -> None:
+    with pytest.raises(MisuseError, match=says):
+        axis(text)
+
+
+def test_a_grid_has_every_combination_and_a_draw_some_of_them() -> None:
+    axes = [axis("a=1,2"), axis("b=x,y,z")]
+    every = list(grid(axes))
+    assert every == [("1", "x"), ("1", "y"), ("1", "z"), ("2", "x"), ("2", "y"), ("2", "z")]
+    some = drawn(axes, 4, 7)
+    assert some == drawn(axes, 4, 7)
+    assert len({*some}) == 4
+    assert {*some} < {*every}
+    assert drawn(axes, 100, 7) == every
+    with pytest.raises(MisuseError, match="100,000 at most"):
+        list(grid([axis("a=1..1000/1"), axis("b=1..1000/1")]))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("delta", "0.09", "parameters: {delta: 0.09, wing: 10 pts, floor: 30 pts}"),
+        ("wing", "5", "parameters: {delta: 0.06, wing: 5 pts, floor: 30 pts}"),
+        (
+            "legs.short_put.delta",
+            "0.09",
+            "  short_put:  {sell: put,  strike: {delta: 0.09, at_least_from_spot: $floor}}",
+        ),
+        ("legs.long_put.by", "20", "  long_put:   {buy: put,   strike: {below: short_put, by: 20 pts}}"),
+        ("exits.target.profit", "60", "  - target: {profit: 60%}"),
+        ("exits.stop.cost", "3", "  - stop: {cost: 3x credit}"),
+        ("risk.max_loss_per_trade", "500", "  max_loss_per_trade: $500"),
+        ("entry.when.vix.between.1", "25", "    - vix: {between: [14, 25]}"),
+        ("entry.window.to", '"10:15"', '  window: {from: "09:45", to: "10:15"}'),
+    ],
+)
+def test_a_value_takes_the_form_of_the_one_that_stands_there(name: str, value: str, line: str) -> None:
+    assert line in with_values(source(), {name: value}).split("\n")
+
+
+def test_several_values_of_one_line_are_set_together() -> None:
+    text = with_values(source(), {"delta": "0.123", "floor": "5", "wing": "100"})
+    assert "parameters: {delta: 0.123, wing: 100 pts, floor: 5 pts}" in text
+
+
+@pytest.mark.parametrize(("name", "says"), [("legs.strike.delta", "may be one of 2"), ("nothing", "has nothing at")])
+def test_a_place_that_is_none_or_several_is_refused(name: str, says: str) -> None:
+    with pytest.raises(MisuseError, match=says):
+        place_of(source(), name)
+
+
+# ---------------------------------------------------------------- what comes of it
+
+
+def test_a_variant_comes_to_what_a_backtest_of_its_text_does(tmp_path: Path) -> None:
+    file = tmp_path / "dte0_condor.yaml"
+    found = evaluate(asked("0.06", "0.10"), terms())
+    file.write_text(asked("0.06", "0.10")[1][2], encoding="utf-8")
+    base = terms()
+    options = BacktestOptions(
+        opens=base.opens,
+        data="x",
+        first=FIRST,
+        last=LAST,
+        store=tmp_path / "x.db",
+        fills=base.fills,
+        calendar=calendar,
+    )
+    run_backtest(load_desk([str(file)], {}, None), options, lambda done, number, count: None)
+    alone = read_results(options.store, "x")
+    assert found[1].profits == tuple(float(day.profit) for day in alone.days)
+    assert (found[1].trades, found[1].net) == (alone.all.trades, float(alone.all.net))
+    assert found[0].profits != found[1].profits
+
+
+@pytest.mark.long
+def test_ci_where_and_in_what_order_tasks_run_changes_nothing(tmp_path: Path) -> None:
+    every, base = asked("0.05", "0.06", "0.08", "0.10"), terms()
+    whole = sweep(every, base, here, lambda done, count: None, None, 1)
+    assert sweep(every, base, in_processes(2), lambda done, count: None, None, 2) == whole
+    assert [len(task) for task in tasks(every, 1)] == [2, 2]
+    assert [each.number for each in whole] == [0, 1, 2, 3]
+
+
+def test_what_is_kept_is_not_done_again_and_a_torn_line_is(tmp_path: Path) -> None:
+    every, base, file = asked("0.05", "0.08"), terms(), tmp_path / "sweep.jsonl"
+    whole = sweep(every, base, here, lambda done, count: None, Kept(file, {"a": 1}), 1)
+    kept = file.read_text(encoding="utf-8")
+    done: list[int] = []
+    assert sweep(every, base, here, lambda now, count: done.append(now), Kept(file, {"a": 1}), 1) == whole
+    assert done == [2]
+    file.write_text(kept[:-40], encoding="utf-8")
+    done.clear()
+    assert sweep(every, base, here, lambda now, count: done.append(now), Kept(file, {"a": 1}), 1) == whole
+    assert done == [1, 2]
+    assert file.read_text(encoding="utf-8") == kept
+    with pytest.raises(MisuseError, match="holds another sweep"):
+        Kept(file, {"a": 2}).read()
+
+
+def test_a_variant_that_cannot_be_run_says_why_and_stops_no_other() -> None:
+    found = evaluate(asked("0.06", "7"), terms(last=FIRST))
+    assert [bool(each.problem) for each in found] == [False, True]
+    assert "delta" in found[1].problem
+
+
+# ---------------------------------------------------------------- how much to believe
+
+
+def test_the_best_of_many_without_merit_is_seen_through() -> None:
+    chance = Random(11)
+    many = [[chance.gauss(0.0, 100.0) for _ in range(250)] for _ in range(200)]
+    ratios = [each for each in map(ratio, many) if each is not None]
+    best = max(many, key=lambda each: ratio(each) or 0.0)
+    alone = deflated(best, [ratio(best) or 0.0])
+    found = deflated(best, ratios)
+    assert alone is not None
+    assert alone > 0.99
+    assert found is not None
+    assert found < 0.9
+    assert isclose(expected_best(ratios), max(ratios), rel_tol=0.25)
+
+
+def test_merit_is_seen_among_many() -> None:
+    chance = Random(12)
+    many = [[chance.gauss(0.0, 100.0) for _ in range(250)] for _ in range(50)]
+    good = [chance.gauss(40.0, 100.0) for _ in range(250)]
+    ratios = [each for each in map(ratio, [*many, good]) if each is not None]
+    found = deflated(good, ratios)
+    assert found is not None
+    assert found > 0.99
+
+
+def test_too_little_has_no_ratio() -> None:
+    assert ratio([1.0] * 19) is None
+    assert ratio([1.0] * 50) is None
+    assert deflated([1.0, 2.0], [0.1]) is None
+
+
+def test_stretches_leave_the_purged_sessions_out() -> None:
+    assert [(each.begin, each.end, each.first, each.last) for each in stretches(100, 60, 20, 5)] == [(0, 60, 65, 85)]
+    found = stretches(125, 60, 20, 5)
+    assert [(each.begin, each.first) for each in found] == [(0, 65), (20, 85), (40, 105)]
+    with pytest.raises(MisuseError, match="hold no stretch"):
+        stretches(60, 60, 20, 5)
+
+
+def test_a_walk_takes_what_was_best_before_and_counts_what_came_after() -> None:
+    chance = Random(3)
+    early = [chance.gauss(5.0, 1.0) for _ in range(40)] + [-1.0] * 20
+    late = [chance.gauss(-5.0, 1.0) for _ in range(40)] + [2.0] * 20
+    found = walk_forward({0: early, 1: late}, stretches(60, 40, 10, 0))
+    assert [step.variant for step in found.steps] == [0, 0]
+    assert found.profits == (-1.0,) * 20
+    assert found.steps[0].made == -10.0
+
+
+def test_a_variant_is_kept_as_it_is() -> None:
+    from dataclasses import asdict
+
+    from engine.run.sweep.sweep import variant_of
+
+    told = Variant(number=3, point=("a",), profits=(1.5,), trades=1, sharpe=None)
+    assert variant_of(asdict(told)) == told

@@ -1,0 +1,232 @@
+"""A previewed trade: a scan's row with legs, price and payoff; the button where an engine can, else the commands."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hand_desk import Desk, text_of
+from scan_rows import kept, row
+from store_day import CONDOR
+from web_client import Client
+
+import engine.web.live as live_module
+from engine.model.errors import InvariantError
+from engine.run.looking.shown import ShownLeg
+from engine.run.preview import preview_now
+from engine.web.live import Live
+from engine.web.picture import BotLine, Picture
+from engine.web.preview_page import next_step
+
+PUTS = tuple(
+    ShownLeg(
+        name=name, side=side, symbol="SPY", trading_class="SPY", right="put", strike=strike, expiry="2026-11-20",
+        ratio=1, bid=bid, ask=ask, delta=delta,
+    )
+    for name, side, strike, bid, ask, delta in (
+        ("short_put", "sell", "575", 3.0, 3.1, -0.3), ("long_put", "buy", "570", 2.0, 2.1, -0.2),
+    )
+)  # fmt: skip
+LIVE = Picture(at=None, engine="running", trading="active", bots=(BotLine(bot="of_all", doing="watching"),))
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A data folder of our own."""
+    monkeypatch.setenv("RULEBOT_DATA", str(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def whole(**changes: object) -> Any:
+    return row(
+        "SPY", **{"legs": PUTS, "levels": {"SPY": 590.0}, "commission": 2.1, "mid": 1.0, "natural": 0.9} | changes
+    )
+
+
+def page(client: Client, path: str) -> str:
+    found = client.get(path)
+    assert found.status == 200, found.body
+    return found.body.decode()
+
+
+def test_a_row_of_a_scan_leads_to_its_preview(client: Client) -> None:
+    kept(row("QQQ"), whole())
+    text = page(client, "/scan")
+    assert 'href="/preview/of_all?scan=1&amp;row=1"' in text
+    seen = page(client, "/preview/of_all?scan=1&row=1")
+    for words in ("SPY 575 put", "3.00", "3.10", "3.050", "$105.00", "$103<", "$397<", "573.97", "2026-11-20"):
+        assert words in seen, words
+    assert "max profit $103, max loss $397, break-even 573.97" in seen
+    assert "<style" not in seen  # the policy lets none be
+    assert "no engine runs on this store" in seen
+    assert "rulebot serve --paper --sim of_all.yaml" in seen
+    assert 'data-action="/api/trade/trigger"' not in seen
+
+
+def test_without_a_number_the_best_row_of_the_last_scan_is_meant(client: Client) -> None:
+    kept(whole(structure="1/2p"))
+    kept(whole(price=2.0), whole(price=1.5))
+    assert "$200.00" in page(client, "/preview/of_all")
+
+
+def test_delayed_quotes_are_marked(client: Client) -> None:
+    kept(whole(data="delayed"))
+    assert "DELAYED" in page(client, "/preview/of_all?scan=1&row=0")
+    kept(whole())
+    assert "DELAYED" not in page(client, "/preview/of_all?scan=2&row=0")
+
+
+def test_a_row_without_legs_says_why(client: Client) -> None:
+    kept(row("SPY", structure="", holds=None, why="no legs: SPY: no options listed", price=None))
+    text = page(client, "/preview/of_all?scan=1&row=0")
+    assert "No legs are known: no legs: SPY: no options listed" in text
+    assert "At expiry" not in text
+
+
+def test_a_bot_of_the_store_without_a_scan_has_its_next_command(client: Client) -> None:
+    text = page(client, f"/preview/{CONDOR}")
+    assert "No legs are known" in text
+    assert "rulebot serve --paper" in text
+
+
+@pytest.mark.parametrize("path", ["/preview/nobody", "/preview/of_all?scan=9&row=0", "/preview/of_all?scan=1&row=5"])
+def test_what_is_not_kept_is_not_found(client: Client, path: str) -> None:
+    kept(whole())
+    assert client.get(path).status == 404
+
+
+def test_a_row_of_another_bot_is_not_shown_under_this_name(client: Client) -> None:
+    kept(whole())
+    assert client.get(f"/preview/{CONDOR}?scan=1&row=0").status == 404
+    assert client.get("/preview/of_all?scan=1&row=-1").status == 422
+
+
+def test_words_from_elsewhere_are_harmless(client: Client) -> None:
+    kept(whole(why="<b>torn</b>", holds=False, alternative="<i>x</i>"))
+    text = page(client, "/preview/of_all?scan=1&row=0")
+    assert "<b>torn" not in text
+    assert "<i>x" not in text
+
+
+# ---------------------------------------------------------------- the way in
+
+
+def seen() -> Any:
+    desk = Desk((text_of(entry='{window: {from: "12:00", to: "13:00"}}'),))
+    desk.until("10:00")
+    return preview_now(desk.program, desk.state, desk.now, "spread")
+
+
+def test_the_button_says_what_would_be_entered() -> None:
+    way = next_step("of_all", seen(), LIVE, "a.yaml", is_simulated=False)
+    assert "of_all enters at once" in way.ask
+    assert "1 x 5935/5945p for a credit of" in way.ask
+    assert "max loss $" in way.ask
+    assert way.commands == ()
+
+
+def doing(word: str, **more: Any) -> Picture:
+    return replace(LIVE, bots=(BotLine(bot="of_all", doing=word, **more),))
+
+
+SERVE, RESUME, WHY = "rulebot serve --paper --sim a.yaml", "rulebot resume", "rulebot why of_all"
+
+
+@pytest.mark.parametrize(
+    ("picture", "words", "command"),
+    [
+        (replace(LIVE, engine="stopped"), "no engine runs on this store", SERVE),
+        (replace(LIVE, bots=()), "no engine runs of_all", SERVE),
+        (replace(LIVE, trading="reducing"), "let enter nothing now", RESUME),
+        (doing("flat", is_paused=True), "let enter nothing", RESUME),
+        (doing("open", waits="target"), "is open now", WHY),
+        (doing("halted"), "is halted now", WHY),
+        (doing("flat", has_universe=True), "chooses among", WHY),
+    ],
+)
+def test_without_a_button_the_next_command_is_named(picture: Picture, words: str, command: str) -> None:
+    way = next_step("of_all", None, picture, "a.yaml", is_simulated=True)
+    assert way.ask == ""
+    assert words in way.why
+    assert command in way.commands
+
+
+# ---------------------------------------------------------------- the engine answers in its own thread
+
+
+def engine_of(desk: Desk) -> Any:
+    return SimpleNamespace(loop=SimpleNamespace(program=desk.program, state=desk.state))
+
+
+def shown_by(live: Live, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_module, "picture_of_run", lambda run, at: LIVE)
+    live.show(engine_of(desk), desk.now)
+
+
+def asked(live: Live, desk: Desk, name: str) -> Any:
+    """Ask from another thread, as the server does, and let the engine end batches until there is an answer."""
+    with ThreadPoolExecutor(1) as server:
+        answer = server.submit(live.preview, name)
+        while not answer.done():
+            live.show(engine_of(desk), desk.now)
+        return answer.result()
+
+
+def test_the_engine_answers_between_two_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, live = Desk((text_of(),), at="10:00"), Live(tmp_path / "a.db")
+    assert live.preview("spread") is None  # no engine has shown itself
+    shown_by(live, desk, monkeypatch)
+    found = asked(live, desk, "spread")
+    assert found == preview_now(desk.program, desk.state, desk.now, "spread")
+    assert asked(live, desk, "nobody") is None
+
+
+def test_an_engine_that_is_gone_or_silent_answers_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, live = Desk((text_of(),), at="10:00"), Live(tmp_path / "a.db")
+    shown_by(live, desk, monkeypatch)
+    monkeypatch.setattr(live_module, "PREVIEW_PATIENCE", 0.01)
+    assert live.preview("spread") is None
+    live.show(engine_of(desk), desk.now)  # the question nobody waits for any more
+    monkeypatch.setattr(live_module, "PREVIEW_PATIENCE", 20.0)
+    ending = threading.Timer(0.05, live.end)
+    ending.start()
+    assert live.preview("spread") is None
+    ending.join()
+
+
+def test_a_preview_that_fails_does_not_touch_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk, live = Desk((text_of(),), at="10:00"), Live(tmp_path / "a.db")
+    shown_by(live, desk, monkeypatch)
+
+    def torn(*_: object) -> None:
+        raise InvariantError("torn")
+
+    monkeypatch.setattr(live_module, "preview_now", torn)
+    with pytest.raises(InvariantError):
+        asked(live, desk, "spread")
+
+
+# ---------------------------------------------------------------- over REST
+
+
+def test_rest_gives_the_same_numbers(client: Client) -> None:
+    kept(row("QQQ"), whole())
+    found = client.get("/api/preview/of_all?scan=1&row=1").json
+    assert (found["structure"], found["price"], found["quantity"]) == ("570/575p", 1.05, 1)
+    assert (found["best"], found["worst"], found["break_evens"]) == (102.9, -397.1, [573.97])
+    assert [(leg["bid"], leg["ask"]) for leg in found["legs"]] == [(3.0, 3.1), (2.0, 2.1)]
+    assert (found["would_send"], found["is_delayed"], found["at"]) == (None, False, "2026-10-21 10:30:18")
+
+
+@pytest.mark.parametrize("path", ["nobody", "of_all?scan=9&row=0", "of_all?scan=1&row=5", f"{CONDOR}?scan=1&row=0"])
+def test_rest_knows_no_other_row(client: Client, path: str) -> None:
+    kept(whole())
+    assert client.get(f"/api/preview/{path}").status == 404
+
+
+def test_a_number_that_no_file_could_hold_is_refused(client: Client) -> None:
+    assert client.get(f"/api/preview/of_all?scan={10**30}&row=0").status == 422
+    assert client.get(f"/preview/of_all?scan=1&row={10**30}").status == 422
