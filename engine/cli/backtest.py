@@ -16,6 +16,7 @@ from engine.model.errors import MisuseError, StoreError
 if TYPE_CHECKING:
     from engine.run.backtest.results import Results
     from engine.run.backtest.run import BacktestOptions, Told
+    from engine.run.backtest.sampling import Sampling
     from engine.run.desk import Desk
 
 PROBLEMS = 1
@@ -52,6 +53,11 @@ PROBLEMS = 1
     metavar="FILE",
     help="A store or JSON result of an earlier backtest, to be compared in --out; may be repeated.",
 )
+@click.option(
+    "--features",
+    type=click.Choice(["when", "require"]),
+    help="Note what a model there could know at each entry, for 'rulebot train --store'.",
+)
 @click.option("--workers", type=click.IntRange(1), help="Processes, where sessions are apart (default: the cores).")
 @click.option(
     "--check-look-ahead",
@@ -82,13 +88,13 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
         _compare(options["compared"], options["out"])
         return
     logging.getLogger("rulebot").setLevel(logging.ERROR)
-    desk = _desk(specs, options)
-    asked = _asked(options)
+    desk = load(specs, options["overrides"], options["account"])
+    asked = options_of({**options, "sampling": _sampling(options["features"])})
     if options["check_look_ahead"]:
         _check_look_ahead(desk, asked)
         return
     _make_folder(asked.store)
-    with _progress(options["form"]) as told:
+    with progress(options["form"]) as told:
         run_backtest(desk, asked, told)
     remember_store(asked.store)
     live = None if desk.account is None else desk.account.live
@@ -170,14 +176,14 @@ def _show(results: "Results") -> None:
         click.echo(line)
 
 
-def _desk(specs: tuple[str, ...], options: dict[str, Any]) -> "Desk":
+def load(specs: tuple[str, ...], settings: tuple[str, ...], account: Path | None) -> "Desk":
     """Return the compiled bots. Raises: click's Exit for problems in them."""
     from engine.cli.validate import parse_settings, show_problems
     from engine.run.desk import ProblemsError, check_overrides, load_desk
 
-    overrides = parse_settings(options["overrides"])
+    overrides = parse_settings(settings)
     try:
-        desk = load_desk(specs, overrides, options["account"])
+        desk = load_desk(specs, overrides, account)
     except ProblemsError as error:
         show_problems(error.found, "text", err=True)
         raise click.exceptions.Exit(error.exit_code) from error
@@ -185,7 +191,7 @@ def _desk(specs: tuple[str, ...], options: dict[str, Any]) -> "Desk":
     return desk
 
 
-def _asked(options: dict[str, Any]) -> "BacktestOptions":
+def options_of(options: dict[str, Any]) -> "BacktestOptions":
     """Return the options. Raises: MisuseError, StoreError."""
     from engine.adapters.history.open import open_source
     from engine.run.backtest.run import BacktestOptions
@@ -205,7 +211,14 @@ def _asked(options: dict[str, Any]) -> "BacktestOptions":
         lines=options["lines"],
         workers=options["workers"] or cores(),
         resumes=options["resume"],
+        sampling=options["sampling"],
     )
+
+
+def _sampling(place: str | None) -> "Sampling | None":
+    from engine.run.backtest.sampling import sampling
+
+    return None if place is None else sampling(place)
 
 
 def _new_store(first: date, last: date) -> Path:
@@ -226,7 +239,7 @@ def _make_folder(store: Path) -> None:
 
 
 @contextmanager
-def _progress(form: str) -> "Iterator[Told]":
+def progress(form: str) -> "Iterator[Told]":
     """Yield who is told of each session: a bar on a terminal, nobody in a pipe or where JSON is wanted."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

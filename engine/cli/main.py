@@ -36,6 +36,7 @@ SECTIONS = {
         "test": _Entry("engine.cli.test:test", "Run the tests of specs."),
         "backtest": _Entry("engine.cli.backtest:backtest", "Run bots over past sessions."),
         "sweep": _Entry("engine.cli.sweep:sweep", "Try variants of a bot over past sessions."),
+        "train": _Entry("engine.cli.train:train", "Train a model of when a bot's trades end well."),
         "gateway": _Entry("engine.cli.gateway:gateway", "Serve a simulated market to any TWS client."),
         "replay": _Entry("engine.cli.replay:replay", "Live through a recorded day again."),
         "capture": _Entry("engine.cli.capture:capture", "Keep a chain at a moment as a file, for tests."),

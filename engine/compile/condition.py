@@ -1,6 +1,7 @@
 """One condition of a spec to a Rule: its measure and operands resolved, its units checked, its sentence kept."""
 
 from engine.compile.expression import amount_named, number_of_name, truth_of
+from engine.compile.features import with_score
 from engine.compile.measures.measure import Measure
 from engine.compile.plan import (
     AllOf,
@@ -97,7 +98,7 @@ def _group(group: Group, scope: Scope, problems: list[Problem]) -> Truth | None:
 
 def _measure_test(test: MeasureTest, scope: Scope) -> Truth:
     measure = measure_named(test.measure, scope, test.path)
-    call = call_of(measure, test.arguments, scope, _arguments_path(test, scope))
+    call = with_score(call_of(measure, test.arguments, scope, _arguments_path(test, scope)), scope, test.path)
     if measure.is_truth:
         return _holds(test, call)
     if test.comparison is None:

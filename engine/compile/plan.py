@@ -15,6 +15,7 @@ from decimal import Decimal
 from enum import Enum
 
 from engine.model.contract import Right
+from engine.model.learned import LearnedModel
 from engine.model.market import Extras
 from engine.model.session import DayTime
 from engine.model.values import dataclass
@@ -92,15 +93,25 @@ Argument = float | int | str | DayTime | tuple[str, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
+class Score:
+    """A learned model, and the numbers that its features are, in their order."""
+
+    model: LearnedModel
+    inputs: tuple["Number", ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Call:
     """A measure of the vocabulary with its arguments, sorted by name, defaults filled in.
 
     `of` is always resolved: a symbol for spot-like measures, a tuple of leg names for those judged leg by leg.
+    score: of a `model`; its file and hash are among the arguments, and say which it is.
     """
 
     measure: str
     arguments: tuple[tuple[str, Argument], ...]
     quantity: Quantity
+    score: Score | None = field(default=None, compare=False)
 
     def argument(self, name: str) -> Argument:
         """Return one argument. Raises: KeyError."""

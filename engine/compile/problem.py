@@ -23,6 +23,7 @@ CODES = {
     "RB211": "An expression that is a number where a truth value is owed, or the reverse.",
     "RB212": "Prices compared with ==: floating prices are never exactly equal.",
     "RB213": "An expression that is too long or too deep to read.",
+    "RB215": "A model that reads features which this engine does not have, or not where the model stands.",
     "RB220": "An exit that may not rest at the broker.",
     "RB221": "Legs sent one after the other that do not fit the structure.",
     "RB222": "An adaptive order where the broker takes none.",

@@ -19,7 +19,7 @@ from engine.compile.plan import (
     Truth,
 )
 from engine.compile.series import Series, series_of
-from engine.compile.vocabulary import INDICES, VOCABULARY
+from engine.compile.vocabulary import INDICES, MEASURES
 
 _WHOLE = ("legs", "time", "facts", "hooks", "position")
 _EXTRA_CLOSES = 1
@@ -27,10 +27,12 @@ _OF_CLOSES = ("rv", "iv_over_rv")
 
 
 def calls_of(test: Truth | Number) -> Iterator[Call]:
-    """Yield every measure of a test, from left to right."""
+    """Yield every measure of a test, from left to right; behind a model those that it reads."""
     match test:
-        case Call():
+        case Call(score=score):
             yield test
+            for number in () if score is None else score.inputs:
+                yield from calls_of(number)
         case Holds(call):
             yield call
         case Not(member):
@@ -59,7 +61,7 @@ def _reads(call: Call, leg_symbols: Mapping[str, str], symbol: str) -> Iterator[
         yield "facts"
         return
     about = _about(arguments.get("of"), leg_symbols, symbol)
-    for name in VOCABULARY[call.measure].reads:
+    for name in MEASURES[call.measure].reads:
         if name in _WHOLE or ":" in name:
             yield name
         else:

@@ -1,6 +1,7 @@
 """What the names of one condition can mean: the bot's legs, lets and symbols, and the place it stands in."""
 
 from collections.abc import Mapping
+from dataclasses import field
 
 from engine.compile.measures.measure import WITH_AN_ENTRY, Measure, Parameter, Place, Takes, may_stand
 from engine.compile.plan import Argument, Call
@@ -8,6 +9,7 @@ from engine.compile.problem import Fault, Problem, did_you_mean
 from engine.compile.series import MINUTE, SIZES
 from engine.compile.units import written as as_written
 from engine.compile.vocabulary import INDICES, VOCABULARY
+from engine.model.learned import LearnedModel
 from engine.model.session import Anchor, DayTime
 from engine.model.values import dataclass
 from engine.spec.spec import Amount, Leg, Let, Path, Side, Spec, Strike, StrikeBy, Unit, Word
@@ -21,7 +23,7 @@ LONGEST_OPENING = 3 * 3600.0
 class Scope:
     """Names as a condition sees them. `values` are parameters that stand alone as numbers, by name.
 
-    bot: the spec's own name; exits: those of its exits.
+    bot: the spec's own name; exits: those of its exits; models: what model files say, by file.
     """
 
     place: Place
@@ -31,6 +33,7 @@ class Scope:
     values: Mapping[str, Amount]
     bot: str = ""
     exits: tuple[str, ...] = ()
+    models: Mapping[str, LearnedModel] = field(default_factory=dict)
 
     def symbol_of_leg(self) -> dict[str, str]:
         """Return the underlying of every leg."""
@@ -47,6 +50,7 @@ def scope_of(spec: Spec, place: Place, values: Mapping[str, Amount]) -> Scope:
         values,
         spec.name,
         tuple(rule.name for rule in spec.exits),
+        spec.models,
     )
 
 
@@ -198,7 +202,7 @@ def _taken(parameter: Parameter, written: Written, scope: Scope) -> Argument:
             return _count(parameter, written)
         case Takes.SYMBOLS if isinstance(written, tuple):
             return tuple(dict.fromkeys(written))
-        case Takes.BOT | Takes.HOOK | Takes.WORD:
+        case Takes.BOT | Takes.HOOK | Takes.WORD | Takes.FILE | Takes.DIGEST:
             return _word(written)
         case Takes.BARS:
             return _size(parameter, written)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from engine.compile.measures.account import DESK, HOOKS, SHARES
 from engine.compile.measures.bars import BAR_MEASURES
-from engine.compile.measures.market import CALENDAR, FLOW, MARKET, RANKS, VOLATILITIES
+from engine.compile.measures.market import CALENDAR, CLOCK, FLOW, LEARNED, MARKET, RANKS, VOLATILITIES
 from engine.compile.measures.measure import Measure
 from engine.compile.measures.trade import COUNTS, EXPOSURE, OF_POSITION, OF_STRUCTURE
 
@@ -24,12 +24,16 @@ VOCABULARY: Mapping[str, Measure] = {
         *OF_STRUCTURE,
         *COUNTS,
         *FLOW,
+        *LEARNED,
         *OF_POSITION,
         *DESK,
         *HOOKS,
         *EXPOSURE,
     )
 }
+
+MEASURES: Mapping[str, Measure] = {**VOCABULARY, **{measure.name: measure for measure in CLOCK}}
+"""Those of the vocabulary, and what only models read."""
 
 FUNCTIONS = ("abs", "min", "max", "round")
 """Functions of `expr:`."""

@@ -11,6 +11,7 @@ from engine.evaluate.measure_crowding import CROWDING
 from engine.evaluate.measure_desk import DESK
 from engine.evaluate.measure_exposure import EXPOSURE
 from engine.evaluate.measure_market import MARKET
+from engine.evaluate.measure_model import CLOCK, modelled
 from engine.evaluate.measure_options import OPTIONS
 from engine.evaluate.measure_position import POSITION
 from engine.evaluate.measure_reward import REWARD
@@ -19,7 +20,16 @@ from engine.evaluate.measure_volatility import VOLATILITY
 from engine.evaluate.reading import Context, Read, Reading, Unknown, exact
 from engine.evaluate.snapshot import View
 
+
+def _model(call: Call, context: Context) -> Read:
+    if call.score is None:
+        raise TypeError(f"a model without its numbers: {call}")
+    return modelled(call.score.model, tuple(reader_of(number, context) for number in call.score.inputs))
+
+
 NUMBERS: dict[str, Callable[[Call, Context], Read]] = {
+    "model": _model,
+    **CLOCK,
     **MARKET,
     **VOLATILITY,
     **BARS,

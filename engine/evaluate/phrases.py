@@ -123,6 +123,12 @@ def _expected_move(words: Words) -> str:
     return f"{whose} expected move{words.of_symbol}{by}"
 
 
+def _model(words: Words) -> str:
+    digest = words.given("sha256")
+    which = f" ({str(digest)[:8]})" if digest is not None else ""
+    return f"what the model {words.given('file')}{which} gives{words.of_symbol}"
+
+
 def _events(words: Words) -> str:
     of = words.given("of")
     return listed(of if isinstance(of, tuple) else (str(of),), "or")
@@ -182,6 +188,7 @@ PHRASES: Mapping[str, Phrase] = {
     "put_call_volume": lambda words: f"puts over calls traded today{words.of_symbol}",
     "skew": lambda words: f"the skew of implied volatility{words.of_symbol}",
     "crowding": lambda words: f"the crowding meter{words.of_symbol}",
+    "model": _model,
     "sma": _averaged("simple"),
     "ema": _averaged("exponential"),
     "rsi": lambda words: f"RSI{words.of_symbol} over {_over(words)}",

@@ -29,6 +29,7 @@ CODES = {
     "RB123": "An `accept` of a code that is not a warning.",
     "RB124": "An `extends` that leads nowhere, in a circle, out of the folder, or to what is no bot.",
     "RB125": "A `universe` of a file that is not there or is no universe, or that lacks a category or symbol named.",
+    "RB126": "A `model` of a file that is not there or is no model, or that is not the one whose hash is named.",
     "RB151": "A number not written in plain decimal digits.",
     "RB152": "A value without its unit, with a wrong one, or of another shape than its place owes.",
     "RB153": "A word that is none of those its place takes.",

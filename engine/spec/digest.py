@@ -13,7 +13,7 @@ from engine.model.session import DayTime
 from engine.spec.spec import Spec
 from engine.spec.walk import plain_scalar
 
-_NOT_MEANING = frozenset({"path", "digest", "parameters", "taken"})
+_NOT_MEANING = frozenset({"path", "digest", "parameters", "taken", "models"})
 
 
 def with_digest(spec: Spec, in_expressions: Container[str] = ()) -> Spec:

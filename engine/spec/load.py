@@ -13,6 +13,7 @@ from engine.spec.conditions import mapping
 from engine.spec.diagnostic import Diagnostic, in_file_order
 from engine.spec.kind import Kind, kind_of_document
 from engine.spec.lineage import EXTENDS, Beside, beside, parents_of
+from engine.spec.model_files import models_of
 from engine.spec.naming import with_lets
 from engine.spec.parameters import Replaced, replace_parameters
 from engine.spec.shape import shape_problems
@@ -114,7 +115,11 @@ def _load_strategy(
             return Loaded(source=source, diagnostics=in_file_order((*found, *universe.problems)))
         taken, source = universe.taken, replace(source, symbols=universe.symbols)
         replaced = replace(replaced, tree=written_out(replaced.tree, universe.symbols))
-    spec = _strategy(replaced, taken)
+    models = models_of(source, replaced.tree, read)
+    if models.problems:
+        return Loaded(source=source, diagnostics=in_file_order((*found, *models.problems)))
+    source = replace(source, models=models.taken)
+    spec = replace(_strategy(replaced, taken), models=models.known)
     if digested:
         from engine.spec.digest import with_digest
 

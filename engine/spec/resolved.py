@@ -1,6 +1,7 @@
 """A document with all that it takes from other files written out: what governs, whatever becomes of those."""
 
 from engine.spec.layout.format import text_of
+from engine.spec.model_files import with_models
 from engine.spec.source import Source
 from engine.spec.universe import written_out
 
@@ -8,12 +9,13 @@ from engine.spec.universe import written_out
 def resolved_text(source: Source) -> str:
     """Return a document that has been read as one text that needs no other file, without comments."""
     assert isinstance(source.tree, dict)
-    return text_of(written_out(source.tree, source.symbols) if source.symbols else source.tree)
+    tree = written_out(source.tree, source.symbols) if source.symbols else source.tree
+    return text_of(with_models(tree, source.models))
 
 
 def is_alone(source: Source) -> bool:
     """Say whether a document takes nothing from another file."""
-    return not (source.above or source.symbols)
+    return not (source.above or source.symbols or source.models)
 
 
 def governing_text(source: Source) -> str:

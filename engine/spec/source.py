@@ -20,7 +20,7 @@ class Source:
     `keys` and `values` lead from a path to the place of the key that ends it, and of its value. `spoiled` holds the
     paths whose value is already among the problems. above: the documents it extends, the nearest first; then `tree`
     is all of them laid over each other, and every place says in whose text it lies. symbols: what a universe that the
-    document names comes to, none when it names none.
+    document names comes to, none when it names none. models: the text of each model file that it names.
     """
 
     file: str
@@ -33,6 +33,7 @@ class Source:
     is_cut_short: bool = False
     above: tuple["Source", ...] = ()
     symbols: tuple[str, ...] = ()
+    models: Mapping[str, str] = field(default_factory=dict)
     lines: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from dataclasses import field
 from decimal import Decimal
 from enum import Enum
 
+from engine.model.learned import LearnedModel
 from engine.model.session import DayTime
 from engine.model.values import dataclass
 
@@ -547,7 +548,7 @@ class Spec:
     """One bot, as its document says. `digest` is SHA-256 over the meaning (formatting and comments do not count).
 
     With a `universe` the underlying is one of its symbols: the first, until the text is read for another. With a `size`
-    the quantity is the most there may be.
+    the quantity is the most there may be. models: what the files say that conditions name, by file.
     """
 
     version: int
@@ -567,6 +568,7 @@ class Spec:
     exit_order: Order | None = None
     risk: Risk
     accept: Mapping[str, str] = field(default_factory=dict)
+    models: Mapping[str, LearnedModel] = field(default_factory=dict)
     digest: str = ""
 
 

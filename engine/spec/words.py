@@ -13,8 +13,8 @@ MEASURES = _words(
     iv_rank iv_percentile expected_move skew put_call_volume crowding breadth sma ema rsi adx vwap trend no_event event
     time session quote_width volume open_interest credit debit max_risk return_on_risk probability_of_profit margin cost
     value profit loss give_back breach strike leg_delta position_delta time_in_trade sessions_in_trade dte
-    shares_held cost_basis buying_power net_liquidation net_delta net_gamma net_theta net_vega worst_case_at_expiry
-    compliant_sessions sharpe bot last_exit webhook"""
+    shares_held cost_basis model buying_power net_liquidation net_delta net_gamma net_theta net_vega
+    worst_case_at_expiry compliant_sessions sharpe bot last_exit webhook"""
 )
 GRAMMAR = _words(
     """all any not expr and or abs min max round true false unknown above at_least below at_most between outside beyond
@@ -22,7 +22,7 @@ GRAMMAR = _words(
     choose require if_held ratio quantity universe target stop at_expiry settle open mid natural market spot_within
     spot_beyond short_legs long_legs each_side each_short put_side call_side legs shares call put buy sell expiry
     delta premium side_credit otm let parameters extends entry exits exit_order risk protect max_unprotected filled
-    unfilled hold exit nearest cancel unwind again patient normal urgent else null rank highest lowest symbols"""
+    unfilled hold exit nearest cancel unwind again patient normal urgent else null rank highest lowest symbols models"""
 )
 RESERVED = MEASURES | GRAMMAR
 

@@ -23,7 +23,7 @@ def test_every_row_has_one_line_that_says_whether_it_works() -> None:
     assert [row[0] for row in ROWS] == [
         f"{plan}{number}" for plan, last in ASKED.items() for number in range(1, last + 1)
     ]
-    assert {row[2] for row in ROWS} == {"yes", "in part", "no"}
+    assert {row[2] for row in ROWS} <= {"yes", "in part", "no"}
     assert [
         row[0] for row in ROWS if row[2] == "in part" and not re.search(r"missing:|never tried|is named by", row[3])
     ] == []

@@ -52,6 +52,7 @@ NATURE: Mapping[str, Range] = {
     "put_call_volume": NOT_NEGATIVE,
     "skew": ALL,
     "crowding": stretch(0.0, 100.0),
+    "model": stretch(0.0, 1.0),
     "sma": POSITIVE,
     "ema": POSITIVE,
     "rsi": stretch(0.0, 100.0),

@@ -225,6 +225,40 @@ CALENDAR = (
     ),
 )
 
+CLOCK = tuple(
+    Measure(
+        name=name,
+        units=PLAIN,
+        source="the clock of the session",
+        max_age=None,
+        places=EVERYWHERE,
+        reads=("time",),
+        formula=formula,
+    )
+    for name, formula in (
+        ("minutes_since_open", "Minutes since the open of the session."),
+        ("minutes_to_close", "Minutes to the close of the session, an early one too."),
+    )
+)
+"""What no text can name, and a model may read."""
+
+LEARNED = (
+    Measure(
+        name="model",
+        units=PLAIN,
+        parameters=(
+            SYMBOL,
+            Parameter(name="file", takes=Takes.FILE, required=True),
+            Parameter(name="sha256", takes=Takes.DIGEST, required=True),
+        ),
+        source="the features that the file names, each of its own source",
+        max_age=None,
+        places=EVERYWHERE - {Place.RISK},
+        reads=("facts",),
+        formula="The probability, 0 to 1, that the model of that file gives what it was trained to foresee.",
+    ),
+)
+
 FLOW = (
     Measure(
         name="put_call_volume",

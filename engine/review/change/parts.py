@@ -114,6 +114,7 @@ SPEC: Keys = {
     "exit_order": Within("exit_order"),
     "risk": Within("risk"),
     "accept": Within("accept"),
+    "models": Within("models"),
     "digest": Within(""),
 }
 """Every field of a spec; a test asks for each."""

@@ -10,6 +10,7 @@ from engine.model.event import Event
 from engine.record.record import Record
 from engine.run.backtest.broker import BacktestBroker
 from engine.run.backtest.feed import HistoryFeed
+from engine.run.backtest.sampling import Sampler
 from engine.turn.program import Program
 from engine.turn.state import State
 from engine.turn.turn import turn
@@ -30,6 +31,7 @@ class Hearing:
     records: list[Record]
     now: datetime
     fresh_at: datetime | None
+    sampler: Sampler | None
 
     def _hear(self, event: Event) -> None:
         self.queue.append(event)
@@ -45,6 +47,8 @@ class Hearing:
         assert self.broker is not None
         self.state = result.state
         self.records += result.records
+        if self.sampler is not None:
+            self.records += self.sampler.noted(result.state, result.commands, self.now)
         for command in result.commands:
             if isinstance(command, Watch):
                 self.feed.watch(command.contracts)

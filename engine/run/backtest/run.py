@@ -28,6 +28,7 @@ from engine.run.backtest.fills import NATURAL, FillModel
 from engine.run.backtest.independence import is_independent
 from engine.run.backtest.notes import FINDING
 from engine.run.backtest.resuming import continued
+from engine.run.backtest.sampling import Sampler, Sampling, streaming
 from engine.run.backtest.walk import DayDone, Walk
 from engine.run.calendars import load_calendar
 from engine.run.desk import Desk, Sources, load_desk
@@ -43,6 +44,8 @@ LAG = timedelta(days=36_500)
 """Records wait until a session is over: nothing leaves for a broker that could be lost."""
 NUMBERS = 1000
 """Orders of a session, where sessions are apart: each has numbers of its own."""
+_SAME = ("data", "from", "fills", "cash", "lines", "features", "place")
+"""Settings of a backtest with which it is gone on alone."""
 _FIRST = date(2000, 1, 1).toordinal()
 
 Opens = Callable[[], Source]
@@ -51,7 +54,10 @@ Told = Callable[[DayDone, int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestOptions:
-    """What a backtest was asked to do. opens: the source, opened anew in each process. workers: processes at most."""
+    """What a backtest was asked to do. opens: the source, opened anew in each process. workers: processes at most.
+
+    sampling: which features of entries are noted beside, None: none.
+    """
 
     opens: Opens
     data: str
@@ -64,6 +70,7 @@ class BacktestOptions:
     workers: int = 1
     resumes: bool = False
     calendar: Callable[[], EventCalendar] = field(default=load_calendar)
+    sampling: Sampling | None = None
 
 
 def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
@@ -72,7 +79,7 @@ def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
     Raises: MisuseError for a store that is there or that does not fit, StoreError.
     """
     source = options.opens()
-    program = desk.program(INSTALL, {}, options.lines)
+    program = _program(desk, options)
     started = _start_record(desk, program, source, options)
     first = _goes_on_at(options, started)
     days = source.dates(first, options.last)
@@ -95,6 +102,16 @@ def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
         )
 
 
+def _program(desk: Desk, options: BacktestOptions) -> Program:
+    program = desk.program(INSTALL, {}, options.lines)
+    return program if options.sampling is None else streaming(program, options.sampling)
+
+
+def _walk(program: Program, source: Source, options: BacktestOptions) -> Walk:
+    sampler = None if options.sampling is None else Sampler(program, options.sampling)
+    return Walk(program, source, options.calendar(), options.fills, options.cash, sampler=sampler)
+
+
 def _sessions(
     desk: Desk, program: Program, source: Source, options: BacktestOptions, first: date, journal: SqlJournal
 ) -> Iterator[DayDone]:
@@ -103,7 +120,7 @@ def _sessions(
     if is_independent(program):
         yield from _apart(desk, program, source, options, first)
         return
-    walk = Walk(program, source, options.calendar(), options.fills, options.cash)
+    walk = _walk(program, source, options)
     if first != options.first:
         continued(walk, journal, first)
     yield from walk.through(first, options.last)
@@ -115,7 +132,7 @@ def _sessions(
 def _apart(desk: Desk, program: Program, source: Source, options: BacktestOptions, first: date) -> Iterator[DayDone]:
     days = source.dates(first, options.last)
     if options.workers <= 1 or len(days) < 2 or desk.sources is None:
-        walk = Walk(program, source, options.calendar(), options.fills, options.cash)
+        walk = _walk(program, source, options)
         for day in days:
             yield from alone(walk, day)
         return
@@ -158,8 +175,7 @@ _worker: list[Walk] = []
 
 def _begin_worker(sources: Sources, options: BacktestOptions) -> None:
     desk = load_desk(sources.paths, sources.overrides, sources.account)
-    program = desk.program(INSTALL, {}, options.lines)
-    _worker[:] = [Walk(program, options.opens(), options.calendar(), options.fills, options.cash)]
+    _worker[:] = [_walk(_program(desk, options), options.opens(), options)]
 
 
 def _in_worker(day: date) -> list[DayDone]:
@@ -199,6 +215,8 @@ def _start_record(desk: Desk, program: Program, source: Source, options: Backtes
         "lines": options.lines,
         "sessions_apart": is_independent(program),
     }
+    if options.sampling is not None:
+        settings |= {"features": [*options.sampling.features], "place": options.sampling.place}
     data: dict[str, Json] = {
         "version": release(),
         "specs": told_specs(desk),
@@ -246,6 +264,6 @@ def _what_counts(record: Record) -> dict[str, object]:
     assert isinstance(specs, dict)
     if not isinstance(settings, dict) or settings.get("mode") != "backtest":
         raise MisuseError("this store was written by a run, not by a backtest", "name another --store")
-    told = {name: settings.get(name) for name in ("data", "from", "fills", "cash", "lines")}
+    told = {name: settings.get(name) for name in _SAME}
     digests = {name: text["digest"] for name, text in specs.items() if isinstance(text, dict)}
     return {**told, "specs": digests, "version": record.data.get("version")}

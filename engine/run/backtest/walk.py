@@ -31,6 +31,7 @@ from engine.run.backtest.fills import FillModel
 from engine.run.backtest.hearing import SOON, Hearing, at_once
 from engine.run.backtest.market import DayMarket
 from engine.run.backtest.notes import HELD, REGIME
+from engine.run.backtest.sampling import Sampler
 from engine.run.backtest.waking import (
     AM_SETTLES,
     BARS_LAG,
@@ -65,7 +66,8 @@ class DayDone:
 class Walk(Hearing):
     """An engine that lives in the past. `state` None has not begun; `begin` starts it, from a state if one is kept.
 
-    number: of its first order. skips: passes instants by at which nobody reads anything.
+    number: of its first order. skips: passes instants by at which nobody reads anything. sampler: notes the features of
+    entries.
     """
 
     program: Program
@@ -77,6 +79,7 @@ class Walk(Hearing):
     skips: bool = True
     state: State | None = None
     board: Board = field(default_factory=Board)
+    sampler: Sampler | None = None
 
     def __post_init__(self) -> None:
         self.feed = HistoryFeed(self.source, self.board)

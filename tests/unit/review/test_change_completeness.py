@@ -39,6 +39,7 @@ ELSEWHERE = {
     "delta": "strike", "expected_move": "strike", "below": "strike", "above": "strike", "by": "strike", "at": "strike",
     "cost": "protect",
     "parameters": "parameters", "let": "let", "accept": "accept", "when": "entry.when",
+    "models": "a test, by its hash",
     "require": "legs.require", "halt_when": "risk.halt_when", "entry": "entry", "legs": "legs", "exits": "exits",
     "exit_order": "exit_order", "risk": "risk", "strike": "strike", "choose": "legs.choose",
     "universe": "underlying", "symbols": "underlying", "file": "underlying",

@@ -38,6 +38,11 @@ exits:
   - target: {profit: 50%}
 risk: {max_loss_per_trade: $1000}
 """
+MODEL = """\
+{"rulebot_model": 1, "features": 1, "kind": "logistic", "start": 0.0, "trained": {},
+ "calibration": {"slope": 1.0, "offset": 0.0},
+ "inputs": [{"name": "FEATURE", "missing": null, "mean": 18.0, "scale": 4.0, "weight": -1.0}]}
+"""
 ANOTHER_BOT = "# another bot of the same call\n"
 SAVED_AS = {"RB101": "latin-1"}
 USUAL_DAY = "2026-11-02"
@@ -65,7 +70,9 @@ def loaded(example: str, encoding: str, name: str) -> Loaded:
 
 
 def beside(name: str) -> bytes:
-    """Return one of the two documents that stand beside the examples."""
+    """Return one of the files that stand beside the examples."""
+    if name in ("calm.json", "wide.json"):
+        return MODEL.replace("FEATURE", "vix" if name == "calm.json" else "credit_over_width").encode()
     if name == "liquid.yaml":
         return b"rulebot_universe: 1\nabout: Funds of the indexes.\ncategories: {indexes: [SPY, QQQ]}\n"
     if name != "base.yaml":

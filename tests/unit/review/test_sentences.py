@@ -251,7 +251,11 @@ EXAMPLES = {
 @pytest.mark.parametrize("name", [n for n, m in VOCABULARY.items() if m.quantity in EXAMPLES and n != "strike"])
 @pytest.mark.parametrize("op", [op for op in Op if op is not Op.IS])
 def test_every_measure_is_said_with_every_comparison_it_takes(name: str, op: Op) -> None:
-    if op.value not in read_schema("strategy")["$defs"][f"m_{name}"]["properties"] or name in ("skew", "crowding"):
+    if op.value not in read_schema("strategy")["$defs"][f"m_{name}"]["properties"] or name in (
+        "skew",
+        "crowding",
+        "model",
+    ):
         return
     unit = VOCABULARY[name].units[0][0].value
     bound = EXAMPLES[VOCABULARY[name].quantity]

@@ -1,0 +1,199 @@
+"""`rulebot train`: a model of when a bot's trades end well, tried forward in time, and written as plain numbers."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from engine.cli.paths import SPECS
+from engine.model.errors import MisuseError, StoreError
+
+if TYPE_CHECKING:
+    from engine.run.desk import Desk
+    from engine.run.learn.samples import Samples
+    from engine.run.learn.train import Asked
+
+_DAY = click.DateTime(["%Y-%m-%d"])
+
+
+@click.command("train", short_help="Train a model of when a bot's trades end well.")
+@click.argument("spec", type=SPECS)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The model file to write, *.json.")
+@click.option("--data", metavar="SOURCE", help="Past sessions to run the bot over first (docs/history-data.md).")
+@click.option("--from", "first", type=_DAY, metavar="DAY", help="The first session (default: the data's first).")
+@click.option("--to", "last", type=_DAY, metavar="DAY", help="The last session (default: the data's last).")
+@click.option("--fills", default="natural", show_default=True, metavar="MODEL", help="As 'rulebot backtest' has it.")
+@click.option("--lines", type=click.IntRange(1), default=90, show_default=True, help="Market data lines at most.")
+@click.option("--workers", type=click.IntRange(1), help="Processes, where sessions are apart (default: the cores).")
+@click.option(
+    "--store",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A backtest made with --features to train on; with --data, where the backtest is kept.",
+)
+@click.option(
+    "--place",
+    type=click.Choice(["when", "require"]),
+    default="when",
+    show_default=True,
+    help="Where the model shall stand: in legs.require it may read the legs too.",
+)
+@click.option("--features", metavar="NAME,...", help="What it may read (default: the usual ones, docs/learning.md).")
+@click.option(
+    "--target",
+    default="profit",
+    show_default=True,
+    metavar="WHAT",
+    help="What a good trade is: profit, or top:30% for the best three tenths.",
+)
+@click.option("--folds", type=click.IntRange(2, 20), default=5, show_default=True, help="Trials, one after the other.")
+@click.option(
+    "--embargo",
+    type=click.IntRange(0, 365),
+    default=1,
+    show_default=True,
+    metavar="DAYS",
+    help="How long before a trial a trade must have ended to be trained on.",
+)
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="The seed of all chance.")
+@click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the spec.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
+def train(spec: str, **options: Any) -> None:
+    """Train a model on the trades that the bot of SPEC made in a backtest.
+
+    A weighted sum and boosted trees are tried on trades that came after those they were trained on; the sum is taken
+    unless trees are clearly better. The report is of those trials alone. --out gets a file of plain numbers, and the
+    condition that names it is shown.
+
+    Exit code: 0 when a model was trained, 1 for problems in SPEC or too few trades, 2 for misuse, 3 when scikit-learn
+    is not installed, or data, store or file cannot be read or written.
+    """
+    import json
+    import logging
+
+    from engine.cli.train_text import report_lines
+    from engine.model.learned import digest_of
+    from engine.run.learn.fit import library
+    from engine.run.learn.report import figures
+    from engine.run.learn.train import train as trained
+    from engine.run.learn.write import text_of_model
+
+    asked, out = _asked(options), options["out"]
+    if out is not None and out.suffix != ".json":
+        raise MisuseError(f"a model is a .json file, is '{out}'")
+    version = library()
+    logging.getLogger("rulebot").setLevel(logging.ERROR)
+    desk = _desk(spec, options)
+    samples = _samples(desk, spec, options)
+    model, report = trained(samples, asked)
+    text = text_of_model(model, _origin(desk, samples, asked, options["target"], version, figures(report)))
+    if out is not None:
+        _write(out, text)
+    if options["form"] == "json":
+        sha256 = digest_of(text) if out is not None else None
+        told = {"file": None if out is None else str(out), "sha256": sha256, **figures(report)}
+        click.echo(json.dumps(told, indent=1))
+        return
+    for line in report_lines(report):
+        click.echo(line)
+    if out is not None:
+        click.echo("")
+        click.echo(f" {out} is written. In {'entry.when' if samples.place == 'when' else 'legs.require'}:")
+        click.echo(f"   - model: {{file: {out.name}, sha256: {digest_of(text)}, above: {report.rate:.2f}}}")
+
+
+def _asked(options: dict[str, Any]) -> "Asked":
+    """Return how to train. Raises: MisuseError."""
+    from engine.run.learn.train import Asked
+
+    return Asked(
+        above=_above(options["target"]),
+        folds=options["folds"],
+        embargo=timedelta(days=options["embargo"]),
+        seed=options["seed"],
+    )
+
+
+def _above(target: str) -> float | None:
+    """Return the part of all trades that a good one stands above, None when any profit is good. Raises: MisuseError."""
+    if target == "profit":
+        return None
+    word, _, part = target.partition(":")
+    digits = part.removesuffix("%")
+    if word != "top" or not digits.isdigit() or not part.endswith("%") or not 1 <= int(digits) <= 99:
+        raise MisuseError(f"a target is profit, or top:1% to top:99%, is '{target}'")
+    return 1.0 - int(digits) / 100.0
+
+
+def _desk(spec: str, options: dict[str, Any]) -> "Desk":
+    """Return the compiled bot. Raises: click's Exit for problems in it, MisuseError for several."""
+    from engine.cli.backtest import load
+
+    desk = load((spec,), options["overrides"], None)
+    if len(desk.bots) != 1:
+        raise MisuseError(f"a model is trained on one bot, and {spec} holds {len(desk.bots)}")
+    return desk
+
+
+def _samples(desk: "Desk", spec: str, options: dict[str, Any]) -> "Samples":
+    """Return the trades to train on, after a backtest if data was named. Raises: MisuseError, StoreError."""
+    from tempfile import TemporaryDirectory
+
+    from engine.run.learn.samples import only, read_samples
+
+    ((name, digest),) = desk.digests.items()
+    named = [each.strip() for each in (options["features"] or "").split(",") if each.strip()]
+    if options["data"] is None:
+        if options["store"] is None:
+            raise MisuseError("there is nothing to train on", "name past sessions by --data, or a backtest by --store")
+        found = read_samples(options["store"], name, digest)
+        return only(found, named) if named else found
+    with TemporaryDirectory() as folder:
+        store = options["store"] or Path(folder) / "backtest.db"
+        _backtest(desk, store, named, options)
+        return read_samples(store, name, digest)
+
+
+def _backtest(desk: "Desk", store: Path, named: list[str], options: dict[str, Any]) -> None:
+    """Run the bot over past sessions, its features noted."""
+    from engine.cli.backtest import options_of, progress
+    from engine.run.backtest.run import run_backtest
+    from engine.run.backtest.sampling import sampling
+
+    wanted = sampling(options["place"], named)
+    usual = {"cash": "1000000", "resume": False}
+    with progress(options["form"]) as told:
+        run_backtest(desk, options_of({**options, **usual, "store": store, "sampling": wanted}), told)
+
+
+def _origin(
+    desk: "Desk", samples: "Samples", asked: "Asked", target: str, version: str, figures: dict[str, Any]
+) -> dict[str, Any]:
+    """Return where a model comes from, for its file."""
+    import numpy
+
+    from engine.run.start import release
+
+    ((name, digest),) = desk.digests.items()
+    told = ("source", "is_modelled", "fills")
+    head = {
+        "rulebot": release(),
+        "scikit_learn": version,
+        "numpy": numpy.__version__,
+        "bot": name,
+        "digest": digest,
+        **{key: samples.settings.get(key) for key in told},
+        "place": samples.place,
+        "target": target,
+        "embargo_days": asked.embargo.days,
+        "seed": asked.seed,
+    }
+    return {**head, **figures}
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        raise StoreError(f"cannot write '{file}': {error.strerror or error}") from error

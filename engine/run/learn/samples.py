@@ -1,0 +1,85 @@
+"""Samples for training: each trade of a backtest with what was known when it was entered, and what came of it."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from engine.compile.features import VERSION
+from engine.model.errors import MisuseError, StoreError
+from engine.model.values import dataclass
+from engine.record.record import Kind, Record
+from engine.run.backtest.notes import FEATURES
+from engine.run.backtest.results import read_results
+from engine.store.place import Place
+from engine.store.queries import StoreReader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One closed trade. values: its features, None where one was not known. net: dollars a structure, after all."""
+
+    entered: datetime
+    left: datetime
+    values: tuple[float | None, ...]
+    net: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Samples:
+    """The trades of one bot, in the order of their entries. place: where their features were read."""
+
+    names: tuple[str, ...]
+    place: str
+    rows: tuple[Sample, ...]
+    settings: Mapping[str, Any]
+
+
+def read_samples(store: Place, bot: str, digest: str) -> Samples:
+    """Return the trades of a bot that a backtest kept. Raises: StoreError, MisuseError for one without features."""
+    results = read_results(store, str(store))
+    if results.digests.get(bot) != digest:
+        raise MisuseError(f"{store} holds no backtest of {bot} as it is written now", "run the backtest again")
+    with StoreReader(store) as reader:
+        noted = [each for each in reader.records((Kind.FACTS,)) if each.data["what"] == FEATURES and each.bot == bot]
+    if "features" not in results.settings:
+        raise MisuseError(f"{store} holds a backtest without features", "run it with --features when, or require")
+    known: dict[str, Record] = {}
+    for record in noted:
+        known.setdefault(record.position, record)
+    if any(record.data["version"] != VERSION for record in noted):
+        raise StoreError(f"{store} holds features of another version than {VERSION}", "run the backtest again")
+    closed = [trade for trade in results.trades if trade.bot == bot and trade.left is not None and trade.name in known]
+    rows = [
+        Sample(
+            entered=known[trade.name].at,
+            left=max(
+                known[trade.name].at, datetime.fromisoformat(str(trade.left)).astimezone(known[trade.name].at.tzinfo)
+            ),
+            values=_values(known[trade.name].data["value"]),
+            net=float(trade.net) / trade.quantity,
+        )
+        for trade in closed
+    ]
+    return Samples(
+        names=tuple(map(str, results.settings["features"])),
+        place=str(results.settings["place"]),
+        rows=tuple(sorted(rows, key=lambda row: row.entered)),
+        settings=results.settings,
+    )
+
+
+def _values(written: Any) -> tuple[float | None, ...]:
+    return tuple(None if each is None else float(each) for each in written)
+
+
+def only(samples: Samples, names: Sequence[str]) -> Samples:
+    """Return the samples with these features alone. Raises: MisuseError for one that was not noted."""
+    for name in names:
+        if name not in samples.names:
+            raise MisuseError(f"the feature '{name}' was not noted", f"noted are {', '.join(samples.names)}")
+    places = [samples.names.index(name) for name in names]
+    rows = tuple(
+        Sample(entered=row.entered, left=row.left, values=tuple(row.values[at] for at in places), net=row.net)
+        for row in samples.rows
+    )
+    return Samples(names=tuple(names), place=samples.place, rows=rows, settings=samples.settings)

@@ -1,0 +1,166 @@
+"""`rulebot train` on made-up sessions: what it learns from is what a condition reads, live and in the past."""
+
+import json
+import sys
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+from past_days import PastDays
+
+from engine.adapters.history.write import write_day
+from engine.cli.main import main
+from engine.model.learned import digest_of, model_of
+from engine.record.record import Kind, Record
+from engine.store.queries import StoreReader
+
+SPEC = """rulebot: 1
+name: noon
+about: Sells a same-day put spread at fixed times.
+underlying: SPX
+entry:
+  at: TIMES
+  for: 1m
+  per_day: COUNT
+  max_open: 40
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.30}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+REQUIRE
+  if_held: allow
+order: {start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}
+exits:
+  - time: "15:45"
+risk: {max_loss_per_trade: $2000}
+"""
+TIMES = [f"{hour}:{minute:02d}" for hour in range(10, 15) for minute in range(0, 60, 10)]
+
+
+def spec(folder: Path, *, times: list[str], require: str = "") -> Path:
+    text = SPEC.replace("TIMES", json.dumps(times)).replace("COUNT", str(len(times)))
+    file = folder / "noon.yaml"
+    file.write_text(text.replace("REQUIRE\n", f"  require:\n    - {require}\n" if require else ""))
+    return file
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("chains")
+    source = PastDays(last=date(2026, 9, 10), strikes=30)
+    for day in source.dates(source.first, source.last):
+        write_day(source.day(day), folder / f"{day}.parquet")
+    return folder
+
+
+def typed(command: str, *words: object) -> Result:
+    return CliRunner().invoke(main, [command, *map(str, words)])
+
+
+def records(store: Path, kind: Kind) -> list[Record]:
+    with StoreReader(store) as reader:
+        return list(reader.records((kind,)))
+
+
+def noted(store: Path) -> dict[date, Mapping[str, Any]]:
+    """Return the features that a backtest noted, by session."""
+    found = [each for each in records(store, Kind.FACTS) if each.data["what"] == "features"]
+    return {
+        each.at.date(): dict(zip(each.data["names"], each.data["value"], strict=True))  # type: ignore[arg-type]
+        for each in found
+    }
+
+
+def by_hand(**inputs: tuple[float, float, float]) -> str:
+    """Return a model of features, each with its mean, scale and weight."""
+    rows = [
+        {"name": name, "missing": None, "mean": mean, "scale": scale, "weight": weight}
+        for name, (mean, scale, weight) in inputs.items()
+    ]
+    head = {"rulebot_model": 1, "features": 1, "kind": "logistic", "start": 0.0, "inputs": rows}
+    return json.dumps({**head, "calibration": {"slope": 1.0, "offset": 0.0}, "trained": {}}, indent=1) + "\n"
+
+
+@pytest.mark.parametrize("place", ["require", "when"])
+def test_what_a_backtest_notes_is_what_the_condition_reads(place: str, data: Path, tmp_path: Path) -> None:
+    bare = spec(tmp_path, times=["11:00"])
+    words = ("--data", data, "--fills", "mid", "--workers", 1)
+    store = tmp_path / "bare.db"
+    found = typed("backtest", bare, *words, "--features", place, "--store", store)
+    assert found.exit_code == 0, found.output
+    known = noted(store)
+    assert len(known) == 7
+    legs = {"credit_over_width": (0.2, 0.05, 0.7)} if place == "require" else {}
+    text = by_hand(vix=(18.0, 2.0, -0.8), move_over_expected=(0.3, 0.3, 0.5), iv=(15.0, 3.0, 0.4), **legs)
+    model = model_of(text)
+    given = {day: model.probability([values[name] for name in model.names]) for day, values in known.items()}
+    ranked = sorted(given.values())
+    line = round((ranked[3] + ranked[4]) / 2, 9)
+    (tmp_path / "by_hand.json").write_text(text)
+    condition = f"model: {{file: by_hand.json, sha256: {digest_of(text)}, above: {line}}}"
+    filtered = spec(tmp_path, times=["11:00"], require=condition)
+    if place == "when":
+        written = spec(tmp_path, times=["11:00"]).read_text()
+        filtered.write_text(written.replace("legs:\n", f"  when:\n    - {condition}\n\nlegs:\n", 1))
+    kept = tmp_path / "filtered.db"
+    found = typed("backtest", filtered, *words, "--store", kept)
+    assert found.exit_code == 0, found.output
+    entered = {each.at.date() for each in records(kept, Kind.ORDER)}
+    assert entered == {day for day, probability in given.items() if probability > line}
+
+
+@pytest.mark.long
+def test_ci_from_sessions_to_a_condition_that_trades(data: Path, tmp_path: Path) -> None:
+    bare, out = spec(tmp_path, times=TIMES), tmp_path / "learned.json"
+    store = tmp_path / "bt.db"
+    words = ("--data", data, "--fills", "mid", "--workers", 1, "--place", "require", "--folds", 2, "--embargo", 0)
+    trained = typed("train", bare, *words, "--store", store, "--out", out)
+    assert trained.exit_code == 0, trained.output
+    text = out.read_text()
+    assert f"sha256: {digest_of(text)}" in trained.stdout
+    assert "scikit_learn" in model_of(text).trained
+    again = typed("train", bare, "--store", store, "--folds", 2, "--embargo", 0, "--out", tmp_path / "again.json")
+    assert again.exit_code == 0, again.output
+    assert (tmp_path / "again.json").read_text() == text
+    condition = trained.stdout.strip().rpartition("- ")[2]
+    told = typed("validate", spec(tmp_path, times=TIMES, require=condition))
+    assert told.exit_code == 0, told.output
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("--folds", 3), 2, "there is nothing to train on"),
+        (("--data", "DATA", "--target", "best"), 2, "a target is profit, or top:1% to top:99%, is 'best'"),
+        (("--data", "DATA", "--out", "model.pkl"), 2, "a model is a .json file, is 'model.pkl'"),
+        (("--data", "DATA", "--features", "mood"), 2, "this engine has no such feature"),
+        (("--data", "DATA", "--features", "quote_width"), 2, "has no meaning in entry.when"),
+        (("--data", "DATA"), 1, "100 closed trades or more, and there are 7"),
+        (("--store", "nowhere.db"), 3, "nowhere.db"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_in_a_sentence(
+    words: tuple[object, ...], code: int, says: str, data: Path, tmp_path: Path
+) -> None:
+    file = spec(tmp_path, times=["11:00"])
+    found = typed(
+        "train", file, *(data if word == "DATA" else word for word in words), "--fills", "mid", "--workers", 1
+    )
+    assert (found.exit_code, says in found.stderr) == (code, True), found.output
+
+
+def test_a_backtest_without_features_or_of_another_text_is_refused(data: Path, tmp_path: Path) -> None:
+    file, store = spec(tmp_path, times=["11:00"]), tmp_path / "plain.db"
+    assert typed("backtest", file, "--data", data, "--store", store, "--workers", 1).exit_code == 0
+    assert "holds a backtest without features" in typed("train", file, "--store", store).stderr
+    other = spec(tmp_path, times=["11:10"])
+    assert "holds no backtest of noon as it is written now" in typed("train", other, "--store", store).stderr
+
+
+def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn", None)
+    found = typed("train", spec(tmp_path, times=["11:00"]), "--store", tmp_path / "bt.db")
+    assert (found.exit_code, "pip install 'rulebot[ml]'" in found.stderr) == (3, True)

@@ -1,0 +1,147 @@
+"""Training: forward in time only, honest about noise, the same bytes each time, refused where there is too little."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+
+from engine.model.errors import SpecError
+from engine.model.learned import Kind, digest_of, model_of
+from engine.run.learn.fit import fitted
+from engine.run.learn.folds import walk_forward
+from engine.run.learn.report import figures
+from engine.run.learn.samples import Sample, Samples
+from engine.run.learn.train import Asked, train
+from engine.run.learn.write import text_of_model
+
+START = datetime(2025, 1, 2, 15, 30, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def samples(count: int = 300, *, pull: float = 1.5, seed: int = 4, gap: bool = False) -> Samples:
+    """Return made-up trades; those with much of the first feature tend to be won, the second is noise."""
+    chance = Random(seed)
+    rows = []
+    for at in range(count):
+        first, second = chance.gauss(0.0, 1.0), chance.gauss(20.0, 4.0)
+        won = chance.random() < 1.0 / (1.0 + pow(2.718281828, -pull * first))
+        hidden = gap and at % 5 == 0
+        entered = START + at * DAY
+        values = (first, None if hidden else second, 7.0)
+        rows.append(
+            Sample(entered=entered, left=entered + timedelta(hours=4), values=values, net=80.0 if won else -90.0)
+        )
+    return Samples(names=("gap", "vix", "iv"), place="when", rows=tuple(rows), settings={})
+
+
+def test_a_trial_comes_after_all_that_was_trained_on() -> None:
+    rows = samples(60).rows
+    for fold in walk_forward(rows, 5, timedelta(0)):
+        assert max(fold.train) < min(fold.trial)
+    assert [len(fold.trial) for fold in walk_forward(rows, 5, timedelta(0))] == [10] * 5
+
+
+def test_a_trade_that_ends_within_a_trial_or_the_embargo_is_not_trained_on() -> None:
+    rows = [*samples(60).rows]
+    rows[3] = replace(rows[3], left=rows[12].entered)
+    (first, *_) = walk_forward(rows, 5, timedelta(0))
+    assert first.train == (0, 1, 2, *range(4, 10))
+    (first, *_) = walk_forward(rows, 5, 2 * DAY)
+    assert first.train == (0, 1, 2, *range(4, 8))
+
+
+def test_what_is_there_is_learned_and_calibrated() -> None:
+    model, report = train(samples(), Asked())
+    assert report.taken.auc > 0.7
+    assert report.taken.is_better_than_chance
+    assert report.weights[0].name == "gap"
+    assert report.bands[-1].happened > report.bands[0].happened + 0.4
+    assert model.probability((2.0, 20.0)) > 0.8 > 0.2 > model.probability((-2.0, 20.0))
+    assert report.left_out == (("iv", "the same in all trades"),)
+
+
+def test_of_noise_nothing_is_claimed() -> None:
+    claimed = [train(samples(pull=0.0, seed=seed), Asked())[1].taken.is_better_than_chance for seed in range(4)]
+    assert not any(claimed)
+
+
+def test_the_weighted_sum_is_taken_unless_trees_are_clearly_better() -> None:
+    assert train(samples(), Asked())[1].kind == "logistic"
+    bent = samples(600)
+    folded = tuple(replace(row, net=90.0 if abs(row.values[0] or 0.0) > 0.7 else -80.0) for row in bent.rows)
+    assert train(replace(bent, rows=folded), Asked())[1].kind == "trees"
+
+
+def test_the_past_is_judged_alike_whatever_comes_later() -> None:
+    known = samples()
+    rows = (*known.rows[:250], *(replace(row, net=-row.net) for row in known.rows[250:]))
+    was, now = train(known, Asked())[1], train(replace(known, rows=rows), Asked())[1]
+    assert was.folds[:4] == now.folds[:4]
+    assert was.folds[4] != now.folds[4]
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_written_as_numbers_a_model_says_what_it_said(kind: Kind) -> None:
+    known = samples()
+    won = [row.net > 0 for row in known.rows]
+    rows = [row.values[:2] for row in known.rows]
+    model = fitted(kind, known.names[:2], [False, False], rows, won, 1)
+    again = model_of(text_of_model(model, {"seed": 1}))
+    for row in rows:
+        values = model.filled(row)
+        assert values is not None
+        assert again.probability(values) == model.probability(values)
+
+
+def test_boosted_trees_agree_with_the_library_that_grew_them() -> None:
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    known = samples()
+    won = [row.net > 0 for row in known.rows]
+    rows = [[value or 0.0 for value in row.values[:2]] for row in known.rows]
+    model = fitted(Kind.TREES, ("gap", "vix"), [False, False], [tuple(row) for row in rows], won, 3)
+    grown = GradientBoostingClassifier(
+        n_estimators=60, max_depth=2, learning_rate=0.05, min_samples_leaf=6, random_state=3
+    ).fit(rows, won)
+    for row, (_, probability) in zip(rows, grown.predict_proba(rows), strict=True):
+        assert model.probability(row) == pytest.approx(probability, abs=1e-9)
+
+
+def test_the_same_trades_and_seed_give_the_same_bytes() -> None:
+    texts = {text_of_model(model, figures(report)) for model, report in (train(samples(), Asked()) for _ in range(2))}
+    assert len({digest_of(text) for text in texts}) == 1
+
+
+def test_what_was_sometimes_unknown_has_its_median_and_the_rest_must_be_there() -> None:
+    model, _ = train(samples(gap=True), Asked())
+    by_name = {one.name: one.missing for one in model.inputs}
+    assert by_name["gap"] is None
+    assert by_name["vix"] == pytest.approx(20.0, abs=1.0)
+    assert model.filled((0.5, None)) == (0.5, by_name["vix"])
+    assert model.filled((None, 20.0)) is None
+
+
+def test_a_target_of_the_best_trades_counts_those_alone() -> None:
+    known = samples()
+    rows = tuple(replace(row, net=float(at * 37 % 100)) for at, row in enumerate(known.rows))
+    report = train(replace(known, rows=rows), Asked(above=0.7))[1]
+    assert report.line == 70.0
+    assert report.rate == pytest.approx(0.29, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("known", "said"),
+    [
+        (samples(99), "100 closed trades or more, and there are 99"),
+        (replace(samples(), rows=tuple(replace(row, net=5.0) for row in samples().rows)), "300 are good and 0 are not"),
+        (replace(samples(), rows=tuple(replace(row, values=(1.0, 2.0, None)) for row in samples().rows)), "no feature"),
+        (
+            replace(samples(), rows=tuple(replace(row, net=25.0 - at) for at, row in enumerate(samples().rows))),
+            "ended alike",
+        ),
+    ],
+)
+def test_too_little_to_learn_from_is_refused(known: Samples, said: str) -> None:
+    with pytest.raises(SpecError, match=said):
+        train(known, Asked())
