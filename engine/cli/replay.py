@@ -218,17 +218,13 @@ def _drift(what: str, folder: Path, *, is_json: bool) -> None:
 
 
 def _at(what: str, folder: Path, clock: time, *, is_json: bool) -> None:
-    from engine.adapters.recorded.recording import open_recording
-    from engine.model.session import at_exchange_time
-    from engine.run.replay.replay import replay as live_through
+    from engine.run.replay.moment import instant_of, lived_until
     from engine.run.replay.tapes import meant
     from engine.run.replay.view import view_document, view_lines
 
     files = meant(what, folder)
-    recordings = [open_recording(file) for file in files]
-    at = at_exchange_time(recordings[0].day, clock)
-    begun = [each for each in recordings if datetime.fromisoformat(each.head["at"]) <= at] or recordings[:1]
-    found = live_through(begun[-1], until=at)
+    at = instant_of(files, clock)
+    found = lived_until(files, at)
     if is_json:
         print_json(view_document(found, at))
         return

@@ -1,0 +1,85 @@
+"""Instants of a recorded day: scanned, looked at on the page, and made into tests."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from engine.cli.main import main
+from engine.store.scans import scans_file
+from tests.e2e.worlds import run_days, spec_files
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+(PUT_LITE,) = spec_files(["put_lite"])
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the store of a session of two bots, recorded."""
+    folder = tmp_path_factory.mktemp("moments")
+    text = (EXAMPLES / "crowding.yaml").read_text(encoding="utf-8")
+    ebbing = "    - name: ebbing\n      vix_change: {since: open, below: 0 pts}\n"
+    assert ebbing in text
+    (folder / "crowding.yaml").write_text(text.replace(ebbing, ""), encoding="utf-8")
+    run_days(folder, [PUT_LITE, str(folder / "crowding.yaml")], seed=3, tapes=folder / "s-tapes")
+    return next(folder.glob("*.db")).rename(folder / "s.db")
+
+
+def command(store: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, [*words, "--store", str(store)])
+
+
+def scanned(store: Path, spec: str, at: str) -> dict[str, object]:
+    words = ("scan", spec, "--all", "--recording", "2026-10-21", "--at", at, "--format", "json")
+    done = command(store, *words)
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["scan"]["world"] == "recorded 2026-10-21"
+    (row,) = found["rows"]
+    return dict(row)
+
+
+def test_a_scan_of_a_recording_sees_what_the_bot_saw(store: Path) -> None:
+    """It enters at 10:30: in that instant the same legs are measured, and all its conditions hold."""
+    row = scanned(store, PUT_LITE, "10:30")
+    assert (row["holds"], row["structure"], row["price"]) == (True, "5965/5970p", pytest.approx(0.25, abs=0.06))
+    assert row["delta"] is not None
+    assert row["probability_of_profit"] is not None
+
+
+def test_crowding_of_a_recording_is_what_the_rule_read(store: Path) -> None:
+    row = scanned(store, str(store.with_name("crowding.yaml")), "09:59")
+    told = command(store, "replay", "2026-10-21", "--at", "09:59", "--format", "json")
+    (rule,) = json.loads(told.stdout)["bots"]["crowding"]
+    assert f"{row['crowding']:.3f}" in rule["why"]
+    assert row["iv_rank"] is not None
+
+
+def test_what_was_not_streamed_is_unknown(store: Path) -> None:
+    row = scanned(store, spec_files(["monthly_condor"])[0], "11:00")
+    assert (row["structure"], row["price"], row["holds"]) == ("", None, False)
+    done = command(store, "scan", PUT_LITE, "--all", "--recording", "2026-10-21", "--at", "09:35")
+    assert "were streamed then, for put_lite, crowding; of anything else nothing is known" in done.output
+    assert "no market data line was taken" in done.output
+
+
+def test_a_scan_of_a_recording_is_not_kept(store: Path) -> None:
+    scanned(store, PUT_LITE, "10:30")
+    assert not scans_file().exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--recording", "2026-10-21", "--sim"), "--sim is of a gateway: with --recording none is asked"),
+        (("--recording", "2026-10-21", "--source", "cboe"), "either --recording or --source cboe"),
+        (("--at", "10:00"), "--at says where to look in a recording"),
+        (("--recording", "2026-10-21", "--at", "05:00"), "nothing was recorded of 2026-10-21 by 05:00:00"),
+        (("--recording", "today"), "a day is written 2026-10-21, is 'today'"),
+    ],
+)
+def test_misuse_of_a_scan_is_told(store: Path, words: tuple[str, ...], said: str) -> None:
+    done = CliRunner().invoke(main, ["scan", PUT_LITE, *words, *(() if "--sim" in words else ("--store", str(store)))])
+    assert done.exit_code == 2
+    assert said in done.output
