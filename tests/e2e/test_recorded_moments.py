@@ -83,3 +83,59 @@ def test_misuse_of_a_scan_is_told(store: Path, words: tuple[str, ...], said: str
     done = CliRunner().invoke(main, ["scan", PUT_LITE, *words, *(() if "--sim" in words else ("--store", str(store)))])
     assert done.exit_code == 2
     assert said in done.output
+
+
+# ---------------------------------------------------------------- made into tests
+
+
+def as_test(store: Path, clock: str, out: Path, *more: str) -> Result:
+    words = ("replay", "2026-10-21", "--as-test", clock, "--bot", "put_lite", "--out", str(out), *more)
+    return command(store, *words)
+
+
+def test_a_recorded_entry_becomes_a_test_that_passes(store: Path, tmp_path: Path) -> None:
+    out = tmp_path / "entry.test.yaml"
+    done = as_test(store, "10:30", out)
+    assert done.exit_code == 0, done.output
+    text = out.read_text(encoding="utf-8")
+    assert '{at: "10:30", enters: {short_put: 5970, long_put: 5965}}' in text
+    assert "# - options are priced by one volatility for all strikes" in text
+    assert "not carried over: levels are those of each full minute" in done.output
+    again = CliRunner().invoke(main, ["test", str(out)])
+    assert again.exit_code == 0, again.output
+    assert "1 test: 1 passed" in again.output
+    assert as_test(store, "10:30", out).exit_code == 2  # no test is written over
+
+
+def test_a_minute_without_a_decision_becomes_a_test_of_that(store: Path, tmp_path: Path) -> None:
+    out = tmp_path / "quiet.test.yaml"
+    done = as_test(store, "10:20", out)
+    assert done.exit_code == 0, done.output
+    assert '{at: "10:20", orders: none, state: flat}' in out.read_text(encoding="utf-8")
+    assert CliRunner().invoke(main, ["test", str(out)]).exit_code == 0
+
+
+def test_what_the_modelled_market_does_not_lead_to_is_told(store: Path, tmp_path: Path) -> None:
+    """The target was reached by a quote between two minutes: no market of one volatility a minute has it."""
+    out = tmp_path / "exit.test.yaml"
+    done = as_test(store, "11:00", out)
+    assert done.exit_code == 1
+    assert "the market of the test does not lead to what was decided then" in done.output
+    assert "exits: target" in done.output
+    assert CliRunner().invoke(main, ["test", str(out)]).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--as-test", "10:30"), "2 bots ran on 2026-10-21: a test is of one"),
+        (("--as-test", "10:30", "--bot", "nobody"), "no bot 'nobody' ran on 2026-10-21"),
+        (("--as-test", "08:00", "--bot", "put_lite"), "is outside of it"),
+        (("--bot", "put_lite"), "they go with --as-test"),
+        (("--as-test", "10:30", "--at", "10:30"), "at a time"),
+        (("--as-test", "10:30", "--format", "json"), "a test is YAML"),
+    ],
+)
+def test_misuse_of_a_test_is_told(store: Path, words: tuple[str, ...], said: str) -> None:
+    done = command(store, "replay", "2026-10-21", *words)
+    assert (done.exit_code, said in done.output) == (2, True), done.output
