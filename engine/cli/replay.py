@@ -43,6 +43,12 @@ if TYPE_CHECKING:
 )
 @click.option("--bot", default="", metavar="BOT", help="Of which bot the test is, where several ran.")
 @click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where the test goes (default: printed).")
+@click.option(
+    "--export",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write the market data of DAY as Parquet chains.",
+)
 @click.option("--trim", "days", type=click.IntRange(1), metavar="N", help="Delete all but the last N recorded days.")
 @reads_store
 def replay(**given: Any) -> None:
@@ -62,11 +68,11 @@ def replay(**given: Any) -> None:
     """
     asked = [
         name
-        for name in ("lists", "verify", "clock", "step", "drift", "moment", "days")
+        for name in ("lists", "verify", "clock", "step", "drift", "moment", "export", "days")
         if given[name] not in (None, False)
     ]
     if len(asked) > 1:
-        raise MisuseError("one of --list, --verify, --at, --step, --drift, --as-test and --trim at a time")
+        raise MisuseError("one of --list, --verify, --at, --step, --drift, --as-test, --export and --trim at a time")
     if given["moment"] is None and (given["bot"] or given["out"] is not None):
         raise MisuseError("--bot and --out are of a test: they go with --as-test HH:MM")
     what, specs = _split(given["what"])
@@ -82,6 +88,8 @@ def replay(**given: Any) -> None:
         _trim(folder, int(given["days"]), is_json=is_json)
     elif given["drift"]:
         _drift(what, folder, is_json=is_json)
+    elif given["export"] is not None:
+        _export(what, folder, given["export"], is_json=is_json)
     elif given["moment"] is not None:
         _as_test(what, folder, given)
     elif given["clock"] is not None:
@@ -262,6 +270,23 @@ def _at(what: str, folder: Path, clock: time, *, is_json: bool) -> None:
 
 
 # ---------------------------------------------------------------- files
+
+
+def _export(what: str, folder: Path, target: Path, *, is_json: bool) -> None:
+    from engine.run.replay.export import export
+    from engine.run.replay.tapes import meant
+
+    files = meant(what, folder)
+    if len(files) > 1:
+        raise MisuseError(f"{len(files)} runs recorded that day", f"name one: {' | '.join(map(shown_path, files))}")
+    written = export(files[0], target)
+    if is_json:
+        rows = [{"file": shown_path(file), "instants": many, "options": wide} for file, many, wide in written]
+        print_json({"written": rows})
+        return
+    for file, many, wide in written:
+        click.echo(f" {shown_path(file)}  {many:,} instants of {wide} options")
+    click.echo(f" next: rulebot backtest SPEC --data parquet:{shown_path(written[0][0].parent)}")
 
 
 def _list(folder: Path, *, is_json: bool) -> None:

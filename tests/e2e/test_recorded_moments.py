@@ -1,15 +1,22 @@
 """Instants of a recorded day: scanned, looked at on the page, and made into tests."""
 
 import json
+from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from engine.adapters.history.open import open_source
+from engine.adapters.recorded.source import RecordingSource
 from engine.cli.main import main
+from engine.run.replay.export import of_symbol
+from engine.store.queries import StoreReader
 from engine.store.scans import scans_file
 from tests.e2e.worlds import run_days, spec_files
 
+DAY = date(2026, 10, 21)
 EXAMPLES = Path(__file__).parents[2] / "examples"
 (PUT_LITE,) = spec_files(["put_lite"])
 
@@ -139,3 +146,32 @@ def test_what_the_modelled_market_does_not_lead_to_is_told(store: Path, tmp_path
 def test_misuse_of_a_test_is_told(store: Path, words: tuple[str, ...], said: str) -> None:
     done = command(store, "replay", "2026-10-21", *words)
     assert (done.exit_code, said in done.output) == (2, True), done.output
+
+
+# ---------------------------------------------------------------- written for other programs
+
+
+def test_a_recorded_day_is_exported_and_backtested(store: Path, tmp_path: Path) -> None:
+    """The chain has every quote of the recording, bit for bit, and a backtest on it decides as one on the recording."""
+    out = tmp_path / "out"
+    done = command(store, "replay", "2026-10-21", "--export", str(out), "--format", "json")
+    assert done.exit_code == 0, done.output
+    files = [each["file"] for each in json.loads(done.stdout)["written"]]
+    assert [Path(file).parent.name for file in files] == ["SPX", "SPY"]
+    there, here = open_source(f"parquet:{out / 'SPX'}"), RecordingSource(store.with_name("s-tapes"))
+    day, recorded = there.day(DAY), of_symbol(here.day(DAY), "SPX")
+    common = [int(at) for at in np.flatnonzero(np.isin(recorded.times, day.times))]
+    places = [recorded.options.index(option) for option in day.options]
+    assert len(day.times) == len(common) > 4000
+    assert np.array_equal(day.bid, recorded.bid[np.ix_(common, places)], equal_nan=True)
+    assert np.array_equal(day.levels["VIX"], recorded.levels["VIX"][common], equal_nan=True)
+    assert there.daily("SPX", DAY, 20) == here.daily("SPX", DAY, 20)
+    entries = []
+    for number, data in enumerate((f"parquet:{out / 'SPX'}", f"tapes:{store.with_name('s-tapes')}")):
+        tested = tmp_path / f"{number}.db"
+        words = ["backtest", PUT_LITE, "--data", data, "--store", str(tested)]
+        assert CliRunner().invoke(main, words).exit_code == 0
+        with StoreReader(tested) as reader:
+            entries.append([(row["legs"], row["entry_time"], row["final_pnl"]) for row in reader.view("trades")])
+    assert entries[0] == entries[1] != []
+    assert command(store, "replay", "2026-10-21", "--export", str(out)).exit_code == 2
