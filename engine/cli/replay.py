@@ -38,6 +38,17 @@ if TYPE_CHECKING:
 )
 @click.option("--step", is_flag=True, help="Show each thing that was decided; on a terminal, one at a time.")
 @click.option("--drift", is_flag=True, help="Compare what was done with what the specs would have done, and say why.")
+@click.option(
+    "--as-test", "moment", type=CLOCK, metavar="HH:MM", help="Write that moment of a bot as a 'rulebot test'."
+)
+@click.option("--bot", default="", metavar="BOT", help="Of which bot the test is, where several ran.")
+@click.option("--out", type=click.Path(path_type=Path), metavar="FILE", help="Where the test goes (default: printed).")
+@click.option(
+    "--export",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="Write the market data of DAY as Parquet chains.",
+)
 @click.option("--trim", "days", type=click.IntRange(1), metavar="N", help="Delete all but the last N recorded days.")
 @reads_store
 def replay(**given: Any) -> None:
@@ -50,11 +61,20 @@ def replay(**given: Any) -> None:
     With SPEC, files of bots that ran on DAY: what each recorded text and its new one would have done on that day's
     market, both by the same model of fills. A strike that nobody streamed then is not there.
 
+    With --as-test a moment becomes a 'rulebot test': the market that the bot saw, as far as a test has it, and what it
+    did. The test is tried at once; what its market does not lead to is told.
+
     Exit code: 0 when all is the same, 1 when something differs, 2 for misuse, 3 when a recording cannot be read.
     """
-    asked = [name for name in ("lists", "verify", "clock", "step", "drift", "days") if given[name] not in (None, False)]
+    asked = [
+        name
+        for name in ("lists", "verify", "clock", "step", "drift", "moment", "export", "days")
+        if given[name] not in (None, False)
+    ]
     if len(asked) > 1:
-        raise MisuseError("one of --list, --verify, --at, --step, --drift and --trim at a time")
+        raise MisuseError("one of --list, --verify, --at, --step, --drift, --as-test, --export and --trim at a time")
+    if given["moment"] is None and (given["bot"] or given["out"] is not None):
+        raise MisuseError("--bot and --out are of a test: they go with --as-test HH:MM")
     what, specs = _split(given["what"])
     is_json = given["form"] == "json"
     folder = _folder(what, given["store"])
@@ -68,6 +88,10 @@ def replay(**given: Any) -> None:
         _trim(folder, int(given["days"]), is_json=is_json)
     elif given["drift"]:
         _drift(what, folder, is_json=is_json)
+    elif given["export"] is not None:
+        _export(what, folder, given["export"], is_json=is_json)
+    elif given["moment"] is not None:
+        _as_test(what, folder, given)
     elif given["clock"] is not None:
         _at(what, folder, given["clock"], is_json=is_json)
     else:
@@ -217,18 +241,23 @@ def _drift(what: str, folder: Path, *, is_json: bool) -> None:
 # ---------------------------------------------------------------- one instant
 
 
+def _as_test(what: str, folder: Path, given: dict[str, Any]) -> None:
+    from engine.cli.replay_as_test import as_test
+    from engine.run.replay.tapes import meant
+
+    if given["form"] == "json":
+        raise MisuseError("a test is YAML: --format json does not go with --as-test")
+    as_test(meant(what, folder), given["moment"], given["bot"], given["out"])
+
+
 def _at(what: str, folder: Path, clock: time, *, is_json: bool) -> None:
-    from engine.adapters.recorded.recording import open_recording
-    from engine.model.session import at_exchange_time
-    from engine.run.replay.replay import replay as live_through
+    from engine.run.replay.moment import instant_of, lived_until
     from engine.run.replay.tapes import meant
     from engine.run.replay.view import view_document, view_lines
 
     files = meant(what, folder)
-    recordings = [open_recording(file) for file in files]
-    at = at_exchange_time(recordings[0].day, clock)
-    begun = [each for each in recordings if datetime.fromisoformat(each.head["at"]) <= at] or recordings[:1]
-    found = live_through(begun[-1], until=at)
+    at = instant_of(files, clock)
+    found = lived_until(files, at)
     if is_json:
         print_json(view_document(found, at))
         return
@@ -241,6 +270,23 @@ def _at(what: str, folder: Path, clock: time, *, is_json: bool) -> None:
 
 
 # ---------------------------------------------------------------- files
+
+
+def _export(what: str, folder: Path, target: Path, *, is_json: bool) -> None:
+    from engine.run.replay.export import export
+    from engine.run.replay.tapes import meant
+
+    files = meant(what, folder)
+    if len(files) > 1:
+        raise MisuseError(f"{len(files)} runs recorded that day", f"name one: {' | '.join(map(shown_path, files))}")
+    written = export(files[0], target)
+    if is_json:
+        rows = [{"file": shown_path(file), "instants": many, "options": wide} for file, many, wide in written]
+        print_json({"written": rows})
+        return
+    for file, many, wide in written:
+        click.echo(f" {shown_path(file)}  {many:,} instants of {wide} options")
+    click.echo(f" next: rulebot backtest SPEC --data parquet:{shown_path(written[0][0].parent)}")
 
 
 def _list(folder: Path, *, is_json: bool) -> None:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from engine.cli.clock import CLOCK
 from engine.cli.paths import SPECS
+from engine.cli.stores import STORE
 from engine.model.errors import MisuseError
 
 if TYPE_CHECKING:
@@ -38,6 +40,15 @@ SHOWN_SCANS = 20
     default="gateway",
     help="Whose quotes: the broker's, or Cboe's, which are DELAYED by 15 minutes and need no gateway.",
 )
+@click.option(
+    "--recording",
+    metavar="DAY|FILE",
+    help="Look at a recorded day: what an engine knew then (see 'rulebot replay --list').",
+)
+@click.option(
+    "--at", "clock", type=CLOCK, metavar="HH:MM[:SS]", help="At this time of it, New York (default: at its end)."
+)
+@click.option("--store", type=STORE, metavar="STORE", help="Of which store's runs (default: the last run's).")
 @click.option("--top", type=click.IntRange(1), metavar="N", help="Show the best N of each bot only.")
 @click.option("--all", "all_shown", is_flag=True, help="Show those too for which a condition does not hold, and why.")
 @click.option("--sort", metavar="MEASURE", default="", help="Go by this measure (default: the spec's own rank).")
@@ -71,6 +82,9 @@ def scan(**options: Any) -> None:
     With --source cboe the quotes are those that Cboe publishes, DELAYED by 15 minutes and marked so: for looking
     without a gateway, for your own use by its terms. What needs history or the account is unknown then.
 
+    With --recording the market is that of a recorded day at an instant. What was not streamed then is unknown, and
+    such a scan is not kept.
+
     Exit code: 0, 1 for problems in SPEC, 2 for misuse, 3 when the gateway, Cboe or the disk failed.
     """
     if options["history"] is not None:
@@ -86,12 +100,16 @@ def scan(**options: Any) -> None:
     wanted = _wanted(options)
     logging.basicConfig(level=logging.CRITICAL, force=True)
     try:
-        found = asyncio.run(scan_delayed(wanted) if options["source"] == "cboe" else look_at(wanted))
+        if options["recording"] is not None:
+            found = _recorded(wanted, options)
+        else:
+            found = asyncio.run(scan_delayed(wanted) if options["source"] == "cboe" else look_at(wanted))
     except ProblemsError as error:
         show_problems(error.found, "text", err=True)
         raise click.exceptions.Exit(error.exit_code) from error
     _show(found, options)
-    keep(scans_file(), head(found), [document(row) for row in found.rows])
+    if options["recording"] is None:
+        keep(scans_file(), head(found), [document(row) for row in found.rows])
 
 
 def _wanted(options: Mapping[str, Any]) -> "Wanted":
@@ -104,10 +122,17 @@ def _wanted(options: Mapping[str, Any]) -> "Wanted":
         raise MisuseError("no spec was named", "name files or folders, such as specs/*.yaml; --history needs none")
     if options["live"] and options["sim"]:
         raise MisuseError("--live is an account with real money: --sim does not go with it")
-    for flag in ("sim", "live", "address", "lines"):
-        if options["source"] == "cboe" and options[flag]:
+    source = "--recording" if options["recording"] is not None else "--source cboe"
+    is_offline = options["recording"] is not None or options["source"] == "cboe"
+    for flag in ("sim", "live", "address", "lines", "settings"):
+        if is_offline and options[flag]:
             named = "gateway" if flag == "address" else flag
-            raise MisuseError(f"--{named} is of a gateway: with --source cboe none is asked")
+            raise MisuseError(f"--{named} is of a gateway: with {source} none is asked")
+    if options["recording"] is not None and options["source"] == "cboe":
+        raise MisuseError("either --recording or --source cboe: one market at a time")
+    for flag, named in (("clock", "at"), ("store", "store")):
+        if options["recording"] is None and options[flag] is not None:
+            raise MisuseError(f"--{named} says where to look in a recording: it goes with --recording DAY")
     host, port = gateway_address(options["address"])
     return Wanted(
         specs=options["specs"],
@@ -120,6 +145,17 @@ def _wanted(options: Mapping[str, Any]) -> "Wanted":
         lines=options["lines"],
         data=data_folder(),
     )
+
+
+def _recorded(wanted: "Wanted", options: Mapping[str, Any]) -> "Scan":
+    from engine.run.replay.moment import instant_of
+    from engine.run.replay.tapes import meant, tapes_of
+    from engine.run.scan.recorded import scan_recorded
+    from engine.store.latest import chosen_store
+
+    what = options["recording"]
+    files = meant(what, Path() if what.endswith(".tape") else tapes_of(chosen_store(options["store"])))
+    return scan_recorded(wanted, files, instant_of(files, options["clock"]))
 
 
 def _chosen(found: "Scan", options: Mapping[str, Any]) -> "list[ScanRow]":
@@ -145,7 +181,7 @@ def _show(found: "Scan", options: Mapping[str, Any]) -> None:
     else:
         for line in scan_lines(found, rows, all_shown=options["all_shown"]):
             click.echo(line)
-        for line in next_lines(found, _flags(options)):
+        for line in next_lines(found, _flags(options)) if options["recording"] is None else ():
             click.echo(line)
 
 

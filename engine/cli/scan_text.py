@@ -115,7 +115,7 @@ def taken(scan: Scan) -> str:
     """Return what a scan took: time, lines, turns."""
     many = "1 structure" if scan.structures == 1 else f"{scan.structures} structures"
     turns = "1 turn" if scan.turns == 1 else f"{scan.turns} turns"
-    if scan.world == WORLD:
+    if not scan.line_limit:
         return f"{scan.world}, {clock(scan.at)}: {many} in {scan.seconds:.0f} s; no market data line was taken"
     delayed = sum(row.data == "delayed" for row in scan.rows)
     lines = f"at most {scan.lines} of {scan.line_limit} market data lines"

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from engine.model.errors import RulebotError
 from engine.store.place import Place
-from engine.web import chart_pages, hooks, pages, preview_page, rest, scan_page
+from engine.web import chart_pages, days_page, hooks, pages, preview_page, rest, scan_page
 from engine.web.access import COOKIE, Access, Gate, Sessions
 from engine.web.hooks import Door
 from engine.web.live import Live
@@ -64,6 +64,7 @@ def application(
     app.include_router(scan_page.router(store))
     app.include_router(preview_page.router(store, live))
     app.include_router(chart_pages.router(store))
+    app.include_router(days_page.router(store))
     app.include_router(metrics.router(store, live))
     if door is not None:
         app.include_router(hooks.router(door))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from engine.fill.pnl import profit
 from engine.model.market import Board
 from engine.model.position import Position
-from engine.run.glance import BotRow, glance
+from engine.run.glance import BotRow, Glance, glance
 from engine.run.levels import dollars_at
 from engine.run.observe.telling import title
 from engine.run.position_text import close_price, exits_text, order_price, structure
@@ -49,13 +49,24 @@ def picture_of_run(run: "Run", at: datetime) -> Picture:
         unrealized=float(seen.open_profit),
         levels=seen.levels,
         gauges=gauges(program, Work(program, state, at).view()),
-        bots=tuple(
-            _bot_line(row, at, has_universe=_has_universe(program, row.bot), is_paused=row.bot in standing.paused)
-            for row in seen.rows
-        ),
-        positions=tuple(_position_line(run, each, at) for each in state.positions.values() if _is_open(each)),
-        orders=tuple(_order_lines(state)),
+        bots=bot_lines(program, state, seen, at),
+        positions=position_lines(program, state, at),
+        orders=order_lines(state),
     )
+
+
+def bot_lines(program: Program, state: State, seen: Glance, at: datetime) -> tuple[BotLine, ...]:
+    """Return a line for each bot, or for each of its positions."""
+    paused = state.standing.paused
+    return tuple(
+        _bot_line(row, at, has_universe=_has_universe(program, row.bot), is_paused=row.bot in paused)
+        for row in seen.rows
+    )
+
+
+def position_lines(program: Program, state: State, at: datetime) -> tuple[PositionLine, ...]:
+    """Return a line for each position that is open."""
+    return tuple(_position_line(program, state, each, at) for each in state.positions.values() if _is_open(each))
 
 
 def _number(amount: object) -> float | None:
@@ -91,8 +102,8 @@ def _is_open(position: Position) -> bool:
     return position.state != "closed" and not position.is_flat
 
 
-def _position_line(run: "Run", position: Position, at: datetime) -> PositionLine:
-    state, now = run.loop.state, at.timestamp()
+def _position_line(program: Program, state: State, position: Position, at: datetime) -> PositionLine:
+    now = at.timestamp()
     held = [leg for leg in position.legs if leg.held]
     expiry = min((leg.option.expiry for leg in held if not leg.option.is_share), default=None)
     mark = close_price(position, state.board, now)
@@ -107,10 +118,10 @@ def _position_line(run: "Run", position: Position, at: datetime) -> PositionLine
         mark=None if mark is None else round(mark, 4),
         profit=_number(profit(position, state.board, now)),
         **{name: _greek(position, state.board, name) for name in GREEKS},
-        exits=exits_text(run.loop.program, state, position, now),
+        exits=exits_text(program, state, position, now),
         max_loss=None if position.max_risk is None else float(position.max_risk) * position.structures,
-        at_target=_number(dollars_at(run.loop.program.governing(position), position, ExitKind.TARGET)),
-        at_stop=_number(dollars_at(run.loop.program.governing(position), position, ExitKind.STOP)),
+        at_target=_number(dollars_at(program.governing(position), position, ExitKind.TARGET)),
+        at_stop=_number(dollars_at(program.governing(position), position, ExitKind.STOP)),
     )
 
 
@@ -131,8 +142,9 @@ def _greek(position: Position, board: Board, name: str) -> float | None:
     return round(total, 4)
 
 
-def _order_lines(state: State) -> "list[OrderLine]":
-    return [
+def order_lines(state: State) -> tuple[OrderLine, ...]:
+    """Return a line for each order that may still fill."""
+    return tuple(
         OrderLine(
             bot=order.bot,
             words=order.reason if order.purpose.value == order.reason else f"{order.purpose.value} {order.reason}",
@@ -142,4 +154,4 @@ def _order_lines(state: State) -> "list[OrderLine]":
             attempt=order.attempt,
         )
         for order in (state.orders[ref] for ref in state.live)
-    ]
+    )

@@ -33,6 +33,8 @@ PAGES = (
     ("trade", "trades/1"),
     ("scan", "scan"),
     ("preview", "preview/put_lite"),
+    ("days", "days"),
+    ("day", "days/2026-10-21?at=10:31"),
 )
 """Names and paths of the pages that are judged."""
 NEEDED = bool(os.environ.get("RULEBOT_NEEDS_BROWSER"))
@@ -258,7 +260,15 @@ def test_ci_the_page_can_be_used_by_everybody(tmp_path: Path, browser: Any) -> N
     shots.mkdir(parents=True, exist_ok=True)
     store = tmp_path / "day.db"
     with ThreadPoolExecutor(1) as elsewhere:  # the browser's own event loop runs in this thread
-        elsewhere.submit(run_days, tmp_path, spec_files(BOTS), seed=7, data_seconds=60, place=store).result()
+        elsewhere.submit(
+            run_days,
+            tmp_path,
+            spec_files(BOTS),
+            seed=7,
+            data_seconds=60,
+            place=store,
+            tapes=tmp_path / "day-tapes",
+        ).result()
     keep_scan(tmp_path)
     with desk(tmp_path, "web", "--store", str(store), "--port", "0") as serving:
         for scheme, width in (("light", 1440), ("dark", 390)):
@@ -271,6 +281,8 @@ def test_ci_the_page_can_be_used_by_everybody(tmp_path: Path, browser: Any) -> N
             page.wait_for_selector("#part-bots table")
             for name, path in PAGES:
                 page.goto(serving.address + path, wait_until="domcontentloaded")
+                if name == "day":
+                    page.wait_for_selector("#moment")
                 page.add_script_tag(path=axe)
                 found = page.evaluate("() => axe.run()")
                 grave = [(each["id"], each["help"]) for each in found["violations"] if each["impact"] in FATAL]

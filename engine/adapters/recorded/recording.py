@@ -3,6 +3,7 @@
 import json
 import zlib
 from array import array
+from collections import deque
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from pathlib import Path
@@ -57,7 +58,13 @@ class Moved(NamedTuple):
     rows: tuple[int, ...]
 
 
-Step = Began | Heard | Exchanged | Decided | Moved
+class Passed(NamedTuple):
+    """An instant that was asked for: the board is as it was then."""
+
+    at: datetime
+
+
+Step = Began | Heard | Exchanged | Decided | Moved | Passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,24 +95,28 @@ def open_recording(file: Path) -> Recording:
     return Recording(tuple(files), head)
 
 
-def play(files: tuple[Path, ...], board: Board) -> Iterator[Step]:
+def play(files: tuple[Path, ...], board: Board, marks: deque[datetime] | None = None) -> Iterator[Step]:
     """Yield the steps of these files in order; when one is yielded, `board` is as its turn saw it.
 
-    Raises: StoreError naming file and frame when one cannot be read.
+    marks: instants, rising, at which to stop by as well, each once all of it is over; they are taken from it, and while
+    a step is shown others may be put in front. Raises: StoreError naming file and frame when one cannot be read.
     """
+    ahead = deque() if marks is None else marks
     for file in files:
         for number, frame in enumerate(read_frames(file), 1):
             try:
-                yield from _steps(frame, board)
+                yield from _steps(frame, board, ahead)
             except (ValueError, LookupError, TypeError) as error:
                 raise StoreError(f"frame {number} of {file} cannot be read: {error!r}") from error
 
 
-def _steps(frame: Frame, board: Board) -> Iterator[Step]:
+def _steps(frame: Frame, board: Board, marks: deque[datetime]) -> Iterator[Step]:
     items = json.loads(zlib.decompress(frame.ops))
     write = _writer(frame, items, board)
     for kind, micros, *what in items:
         at = instant(micros)
+        while marks and marks[0] < at:
+            yield Passed(marks.popleft())
         if kind == "s":
             count, alive = what
             rows = write(count)

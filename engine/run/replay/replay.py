@@ -3,11 +3,12 @@
 Nothing is sent and nothing is written: commands are dropped, since what came of them is in the recording.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from engine.adapters.recorded.recording import Began, Decided, Exchanged, Heard, Moved, Recording, play
+from engine.adapters.recorded.recording import Began, Decided, Exchanged, Heard, Moved, Passed, Recording, play
 from engine.model.errors import InvariantError
 from engine.model.market import Board
 from engine.record.codec import line
@@ -51,21 +52,30 @@ def replay(
     recording: Recording,
     until: datetime | None = None,
     watcher: Callable[[Replayed, datetime], bool] = lambda _, __: False,
+    marks: deque[datetime] | None = None,
+    glimpse: Callable[[Replayed, datetime], None] = lambda _, __: None,
 ) -> Replayed:
     """Live through a recording, up to an instant if one is given, or until `watcher` says that this is enough.
 
-    watcher: is shown every turn after it was made. Raises: StoreError, CodecError.
+    watcher: is shown every turn after it was made, and once more when its records are there. marks: instants, rising;
+    `glimpse` is shown what stands at the end of each, as far as the recording goes on after it.
+    Raises: StoreError, CodecError.
     """
+    marks = deque() if marks is None else marks
+    if until is not None:
+        marks.append(until)
     board = Board()
     resumed = state_of(recording.head, board)
     desk = desk_of(recording.head)
     program = program_of(recording.head, resumed, desk)
     found = Replayed(program, resumed.state, resumed.state.session.open, digests=dict(desk.digests))
     pending: Turn | None = None
-    for step in play(recording.files, board):
-        if until is not None and step.at > until:
-            break
-        if type(step) is Moved:
+    for step in play(recording.files, board, marks):
+        if type(step) is Passed:
+            if until is not None and step.at >= until:
+                break
+            glimpse(found, step.at)
+        if type(step) in (Moved, Passed):
             continue
         if type(step) is Decided:
             _compare(found, step.at, step.lines, pending)
@@ -79,7 +89,7 @@ def replay(
             pending = _turn(found, step)
             found.state, found.at = pending.state, step.at
             found.turns += 1
-        if found.difference is not None or (pending is not None and watcher(found, step.at)):
+        if found.difference is not None or watcher(found, step.at):
             break
     else:
         _compare(found, found.at, (), pending)

@@ -48,7 +48,8 @@ def view_document(found: Replayed, at: datetime) -> dict[str, Any]:
             for name, bot in found.program.bots.items()
         },
         "quotes": {
-            str(contract): {name: _number(board, name, row) for name in _QUOTED} for contract, row in board.rows.items()
+            str(contract): {name: known_number(board, name, row) for name in _QUOTED}
+            for contract, row in board.rows.items()
         },
         "positions": sorted(found.state.active),
     }
@@ -57,18 +58,24 @@ def view_document(found: Replayed, at: datetime) -> dict[str, Any]:
 def _verdicts(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tuple[CompiledRule, Verdict]]:
     if bot.members:
         return
+    yield from entry_verdicts(found, bot, at)
+
+
+def entry_verdicts(found: Replayed, bot: CompiledBot, at: datetime) -> Iterator[tuple[CompiledRule, Verdict]]:
+    """Yield each entry condition of a bot on one underlying with what it says at that instant."""
     view = Work(found.program, found.state, at).view()
     for rule in bot.when:
         yield rule, rule.judge(view)
 
 
-def _number(board: Board, name: str, row: int) -> float | None:
+def known_number(board: Board, name: str, row: int) -> float | None:
+    """Return a column of a row, None when it is missing."""
     value: float = getattr(board, name)[row]
     return None if isnan(value) else round(value, 6)
 
 
 def _quote(board: Board, row: int, name: str) -> str:
-    bid, ask, last, iv, delta = (_number(board, each, row) for each in _QUOTED)
+    bid, ask, last, iv, delta = (known_number(board, each, row) for each in _QUOTED)
     if bid is None and ask is None:
         return f"{name}  {'-' if last is None else f'{last:.2f}'}"
     sides = " / ".join("-" if side is None else f"{side:.2f}" for side in (bid, ask))

@@ -21,6 +21,8 @@ from engine.run.scan.measures import calls
 
 GREEKS = ("delta", "gamma", "theta", "vega")
 IN_THE_MONEY = "probability_in_the_money"
+OF_THE_MARKET = frozenset(("iv_rank", "iv_percentile", "crowding"))
+"""Measures that need no legs: they are read although none were found."""
 NO_RANK = "it is not ranked"
 
 
@@ -66,6 +68,8 @@ class Measuring:
         )
         selection = candidate.selection
         if selection is None or not selection.is_complete:
+            for name in OF_THE_MARKET & self._reads[key].keys():
+                _keep(found, name, self._reads[key][name](view))
             return selection is not None and bool(selection.refused)
         found.start, found.quantity = view.start_price, view.quantity
         found.commission = Decimal(f"{view.commission:.2f}")

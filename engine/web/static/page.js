@@ -113,3 +113,34 @@ document.addEventListener("click", (event) => {
   if (button) act(button);
 });
 if (document.querySelector("[data-live]")) watch();
+
+// A recorded day: at another minute the same page is asked for, and its moment takes the place of this one.
+let asked = 0;
+const clockOf = (minute) => `${String(Math.floor(minute / 60)).padStart(2, "0")}:${String(minute % 60).padStart(2, "0")}`;
+const isSlider = (each) => each.matches?.("form.timeline input[type=range]");
+
+async function showMoment(slider) {
+  const number = ++asked;
+  const clock = clockOf(Number(slider.value));
+  try {
+    const answer = await fetch(`${location.pathname}?at=${clock}`);
+    if (!answer.ok) throw new Error(answer.status);
+    const there = new DOMParser().parseFromString(await answer.text(), "text/html");
+    const found = there.getElementById("moment");
+    if (number !== asked) return;
+    if (!found) { location.assign(`${location.pathname}?at=${clock}`); return; }
+    replace(byId("moment"), found.innerHTML);
+    document.title = there.title;
+    for (const each of document.querySelectorAll("input[name=at]")) each.value = found.dataset.at;
+    history.replaceState(null, "", `${location.pathname}?at=${clock}`);
+  } catch { if (number === asked) say("That instant could not be read"); }
+}
+
+document.addEventListener("input", (event) => {
+  if (!isSlider(event.target)) return;
+  const clock = clockOf(Number(event.target.value));
+  event.target.form.querySelector("output").textContent = clock;
+  event.target.setAttribute("aria-valuetext", clock);
+});
+document.addEventListener("change", (event) => { if (isSlider(event.target)) showMoment(event.target); });
+if (document.querySelector("[data-again]")) setTimeout(() => location.reload(), 1500);

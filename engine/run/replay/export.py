@@ -1,0 +1,71 @@
+"""A recorded day as Parquet files of chains, one folder for each underlying, which any program and `backtest` read."""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from engine.adapters.history.day import DailyBar, HistoryDay
+from engine.adapters.history.write import write_day
+from engine.adapters.recorded.file import SUFFIX
+from engine.adapters.recorded.source import RecordingSource
+from engine.model.errors import MisuseError, StoreError
+
+DAILY = "daily"
+SESSIONS = 400
+"""Finished sessions before the day that are written at most."""
+_BY_OPTION = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "vega", "theta", "volume", "open_interest")
+
+
+def export(tape: Path, folder: Path) -> list[tuple[Path, int, int]]:
+    """Write the day of a recording; return each chain's file, with its instants and options.
+
+    Levels of everything that was streamed stand beside each; daily bars that the broker told of in a folder `daily`.
+    Raises: MisuseError for a file that is there already; StoreError when nothing was quoted, at the disk, or without
+    pyarrow.
+    """
+    source = RecordingSource(tape)
+    day = source.day(date.fromisoformat(tape.name.removesuffix(SUFFIX)))
+    symbols = sorted({option.symbol for option in day.options})
+    if not symbols:
+        raise StoreError(f"no option was streamed on {day.date}", "a chain is of options")
+    found = [(symbol, folder / symbol / f"{day.date}.parquet") for symbol in symbols]
+    if there := [file for _, file in found if file.exists()]:
+        raise MisuseError(f"{there[0]} is there already", "name another folder: nothing is written over")
+    written = []
+    for symbol, file in found:
+        part = of_symbol(day, symbol)
+        write_day(part, file)
+        written.append((file, len(part.times), len(part.options)))
+    for symbol in day.levels:
+        _write_daily(folder / DAILY / f"{symbol.lower()}_daily.csv", source.daily(symbol, day.date, SESSIONS))
+    return written
+
+
+def _write_daily(file: Path, bars: Sequence[DailyBar]) -> None:
+    """Write the finished sessions that the broker told of, with those of the file that is there from another day."""
+    if not bars:
+        return
+    try:
+        known = {}
+        if file.exists():
+            with file.open(newline="") as stream:
+                known = {row[0]: row for row in list(csv.reader(stream))[1:]}
+        known |= {str(bar.date): [str(bar.date), *map(repr, (bar.open, bar.high, bar.low, bar.close))] for bar in bars}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("w", newline="") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(("date", "open", "high", "low", "close"))
+            writer.writerows(known[day] for day in sorted(known))
+    except OSError as error:
+        raise StoreError(f"{file} cannot be written: {error.strerror or error}") from error
+
+
+def of_symbol(day: HistoryDay, symbol: str) -> HistoryDay:
+    """Return a day with the options of one underlying, and all levels."""
+    places = [place for place, option in enumerate(day.options) if option.symbol == symbol]
+    columns: dict[str, Any] = {name: getattr(day, name) for name in _BY_OPTION}
+    taken = {name: values[..., places] for name, values in columns.items() if values is not None}
+    return replace(day, options=tuple(day.options[place] for place in places), **taken)

@@ -1,0 +1,102 @@
+"""A scan of a recorded instant: the same rows by the same rules, on what an engine knew then.
+
+Only what was streamed and asked for then is there; the rest is unknown, with the reason, as it would be for a bot.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from engine.adapters.clock import Clock, WallClock
+from engine.evaluate.snapshot import View
+from engine.model.contract import Option, Underlying
+from engine.model.session import EXCHANGE_ZONE
+from engine.run.desk import Desk, check_overrides, load_desk
+from engine.run.looking.candidate import Candidate, judge
+from engine.run.looking.visit import INSTALL
+from engine.run.replay.moment import lived_until
+from engine.run.scan.measures import widened
+from engine.run.scan.measuring import Measuring
+from engine.run.scan.ranking import rows_of
+from engine.run.scan.row import Scan
+from engine.run.scan.scan import Wanted, hours_notes
+from engine.turn.state import State
+from engine.turn.turn import begin
+from engine.turn.work import Work
+
+RECORDED = "recorded"
+"""What the market of such a scan is called; the day follows."""
+
+
+class RecordedSight:
+    """What an engine knew at an instant, as the bots of another desk would see it; none of them holds anything."""
+
+    def __init__(self, desk: Desk, known: State, at: datetime, line_limit: int) -> None:
+        self.at, self.session = at, known.session
+        state = State(
+            session=known.session,
+            board=known.board,
+            facts=known.facts,
+            is_linked=known.is_linked,
+            is_ready=known.is_ready,
+            account=known.account,
+            holdings=known.holdings,
+            costs=known.costs,
+        )
+        program = desk.program(INSTALL, {}, line_limit)
+        begun = begin(program, state, at).state
+        self._work = Work(program, begun._replace(facts=known.facts), at)  # a day that begins forgets its opening moves
+
+    def work(self) -> Work:
+        """Return what the functions of a turn read; nothing of it is kept."""
+        return self._work
+
+    def view(self) -> View:
+        """Return what rules see."""
+        return self._work.view()
+
+
+def scan_recorded(wanted: Wanted, files: Sequence[Path], at: datetime, clock: Clock | None = None) -> Scan:
+    """Scan what is wanted on what is recorded of an instant.
+
+    Raises: SpecError, MisuseError, StoreError.
+    """
+    clock = clock or WallClock()
+    began = clock.elapsed()
+    desk = load_desk(wanted.specs, wanted.overrides, None)
+    check_overrides(desk, wanted.overrides)
+    desk = widened(desk, wanted.sort)
+    found = lived_until(files, at)
+    sight = RecordedSight(desk, found.state, at, found.program.line_limit)
+    measuring = Measuring(lambda _: False, wanted.sort)
+    candidates = [Candidate(each, bot) for bot in desk.bots.values() for each in bot.structures()]
+    for candidate in candidates:
+        measuring(candidate, judge(sight, candidate))
+    rows = [
+        row
+        for name, bot in desk.bots.items()
+        for row in rows_of(
+            bot,
+            [(each, measuring.found[each.bot.key]) for each in candidates if each.bot.plan.name == name],
+            wanted.sort,
+        )
+    ]
+    streamed = found.state.board.rows
+    levels = sum(isinstance(each, Underlying) for each in streamed)
+    options = sum(isinstance(each, Option) for each in streamed)
+    ran = ", ".join(found.program.bots)
+    told = f"{levels} levels and {options} options were streamed then, for {ran}; of anything else nothing is known"
+    return Scan(
+        at=at,
+        world=f"{RECORDED} {at.astimezone(EXCHANGE_ZONE):%Y-%m-%d}",
+        bots={text.name: text.file for text in desk.texts},
+        rows=tuple(rows),
+        structures=len(candidates),
+        seconds=clock.elapsed() - began,
+        lines=0,
+        line_limit=0,
+        turns=0,
+        lines_taken=0,
+        lines_evicted=0,
+        notes=(told, *hours_notes(sight.session, at, desk)),
+    )

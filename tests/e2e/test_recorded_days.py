@@ -1,0 +1,206 @@
+"""The pages of recorded days: what they show is what a replay knows, for whoever may look, and they never hang."""
+
+import json
+import re
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from datetime import date, datetime
+from html import unescape
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from engine.cli.main import main
+from engine.model.errors import StoreError
+from engine.model.session import EXCHANGE_ZONE
+from engine.run.replay.moment import lived_until
+from engine.web import days_page, timeline
+from engine.web.access import Access
+from engine.web.app import application
+from engine.web.moment import moment_of
+from engine.web.server import Bind, Server
+from engine.web.timeline import Days, Timeline, Underway, live_through
+from tests.e2e.worlds import run_days, spec_files
+
+TOKEN = "a-token-of-a-test-0123"
+DAY, NEXT = date(2026, 10, 21), date(2026, 10, 22)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the store of two sessions of one bot, recorded."""
+    folder = tmp_path_factory.mktemp("days")
+    run_days(folder, spec_files(["put_lite"]), seed=3, days=2, tapes=folder / "s-tapes")
+    return next(folder.glob("*.db")).rename(folder / "s.db")
+
+
+@pytest.fixture(scope="module")
+def address(store: Path) -> Iterator[str]:
+    server = Server(lambda stopping: application(store, Access(token=TOKEN), stopping=stopping), Bind(port=0))
+    yield server.start()
+    server.stop()
+
+
+def get(address: str, token: str = TOKEN) -> tuple[int, str]:
+    asked = urllib.request.Request(address, headers={"Authorization": f"Bearer {token}"} if token else {})
+    try:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
+            return answer.status, unescape(answer.read().decode())
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def page(address: str) -> str:
+    """Return a day's page once it is there."""
+    for _ in range(120):
+        status, text = get(address)
+        assert status == 200, text
+        if 'id="moment"' in text:
+            return text
+        assert "The day is lived through once more" in text
+        time.sleep(0.5)
+    raise AssertionError("the day never came")
+
+
+def at(day: date, clock: str) -> datetime:
+    return datetime.fromisoformat(f"{day} {clock}").replace(tzinfo=EXCHANGE_ZONE)
+
+
+def come(days: Days, day: date) -> Timeline:
+    found = days.timeline(day, 60.0)
+    assert isinstance(found, Timeline)
+    return found
+
+
+def test_recorded_days_are_listed(address: str) -> None:
+    status, text = get(f"{address}days")
+    assert status == 200
+    assert text.index('href="/days/2026-10-22"') < text.index('href="/days/2026-10-21"')
+    assert "09:29 to 23:59" in text or "09:29 to 16:0" in text
+
+
+@pytest.mark.parametrize("path", ["days", "days/2026-10-21?at=10:30"])
+def test_nobody_looks_without_the_token(address: str, path: str) -> None:
+    for token in ("", "another"):
+        status, text = get(f"{address}{path}", token=token)
+        assert status == 401
+        assert "put_lite" not in text
+
+
+def test_an_instant_is_what_replay_shows_of_it(address: str, store: Path) -> None:
+    text = page(f"{address}days/2026-10-21?at=10:29")
+    words = ("replay", "2026-10-21", "--at", "10:29", "--format", "json", "--store", str(store))
+    told = json.loads(CliRunner().invoke(main, words).stdout)
+    for name, quote in told["quotes"].items():
+        shown = [re.escape("–" if each is None else f"{each:,.2f}") for each in (quote["bid"], quote["ask"])]
+        assert re.search(rf'{re.escape(name)}</th><td class="n">{shown[0]}</td><td class="n">{shown[1]}</td>', text)
+    for rule in told["bots"]["put_lite"]:
+        assert f'<th scope="row">{rule["rule"]}</th>' in text
+    assert "At 10:29:00" in text
+    assert text.count('<span class="truth true">yes</span>') == 4
+    assert "entry sent" not in text[text.index("What had happened") :]
+    assert "Next: 10:30:00" in text
+
+
+def test_the_next_decision_is_one_step_away(address: str) -> None:
+    text = page(f"{address}days/2026-10-21?at=10:29")
+    for said in ("watching: its window is open", "filled: sold 5965/5970p at 0.20", "target: closing"):
+        (path,) = re.findall(r'href="/(days/2026-10-21\?at=[\d:]+)">Next', text)
+        text = page(f"{address}{path}")
+        assert said in text[text.index("What had happened") :]
+    assert '<span class="doing exiting">' in text
+    assert "/bots/put_lite?day=2026-10-21#why" in text
+    before = re.findall(r'href="/(days/2026-10-21\?at=[\d:]+)">Before', text)
+    assert "10:30:15" in before[0]
+
+
+def test_the_slider_needs_no_script(address: str) -> None:
+    one, other = page(f"{address}days/2026-10-21?at=11:00"), page(f"{address}days/2026-10-21?minute=660")
+    assert one == other
+    (slider,) = re.findall(r'<input type="range"[^>]*>', one)
+    assert {'min="569"', 'value="660"', 'aria-valuetext="11:00"'} <= set(slider.rstrip(">").split())
+    assert "<script" not in one.replace('<script type="module" src="/static/page.js">', "")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("days/2026-10-21?at=25:00", 400, "a time is written 11:20"),
+        ("days/2026-10-21?minute=5000", 422, "minute"),
+        ("days/yesterday", 400, "a day is written 2026-10-21"),
+        ("days/..%2F..%2Fs", 404, ""),
+        ("days/2026-10-20", 404, "nothing is recorded of 2026-10-20"),
+    ],
+)
+def test_what_is_not_there_is_told(address: str, path: str, status: int, said: str) -> None:
+    found = get(f"{address}{path}")
+    assert found[0] == status, found
+    assert said in found[1]
+
+
+def test_each_moment_is_the_state_of_its_instant_bit_for_bit(store: Path) -> None:
+    files = sorted(store.with_name("s-tapes").glob(f"*/{DAY}.tape"))
+    found = live_through(files)
+    assert found.instants == tuple(sorted(found.instants))
+    assert not found.problem
+    for clock in ("09:31", "10:30", "10:30:15", "12:00", "15:59"):
+        assert found.at(at(DAY, clock)) == moment_of(lived_until(files, at(DAY, clock)), at(DAY, clock)), clock
+
+
+def test_a_later_day_of_a_run_has_its_own_moments_alone(store: Path) -> None:
+    found = live_through(sorted(store.with_name("s-tapes").glob(f"*/{NEXT}.tape")))
+    assert {each.astimezone(EXCHANGE_ZONE).date() for each in found.instants} == {NEXT}
+    assert all(each.at >= found.instants[0] for each in found.happened)
+
+
+def test_a_day_under_way_says_so_and_only_some_are_kept(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline, "KEPT_DAYS", 1)
+    days = Days(store.with_name("s-tapes"))
+    assert isinstance(days.timeline(DAY, 0.0), Underway)
+    first = come(days, DAY)
+    assert days.timeline(DAY, 0.0) is first
+    come(days, NEXT)
+    assert isinstance(days.timeline(DAY, 0.0), Underway)
+    come(days, DAY)
+
+
+def test_a_damaged_recording_is_told_and_tried_again(store: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "tapes" / "run"
+    folder.mkdir(parents=True)
+    (good,) = store.with_name("s-tapes").glob(f"*/{DAY}.tape")
+    raw = bytearray(good.read_bytes())
+    raw[len(raw) // 2 :] = bytes(len(raw) - len(raw) // 2)
+    (folder / good.name).write_bytes(raw)
+    days = Days(folder.parent)
+    for _ in range(2):
+        with pytest.raises(StoreError, match="2026-10-21"):
+            days.timeline(DAY, 60.0)
+
+
+def test_not_too_many_days_are_lived_through_at_once(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timeline, "MOST_WAITING", 1)
+    days = Days(store.with_name("s-tapes"))
+    days.timeline(DAY, 0.0)
+    with pytest.raises(StoreError, match="other days are being lived through"):
+        days.timeline(NEXT, 0.0)
+    come(days, DAY)
+
+
+def test_a_recording_that_decides_otherwise_ends_there(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page shows what stood up to then, and says why no more."""
+    files = sorted(store.with_name("s-tapes").glob(f"*/{DAY}.tape"))
+    real = timeline.open_recording
+
+    def other(file: Path) -> object:
+        found = real(file)
+        found.head["install"] = "another"
+        return found
+
+    monkeypatch.setattr(timeline, "open_recording", other)
+    found = live_through(files)
+    assert "decides otherwise" in found.problem
+    assert found.instants[-1] < at(DAY, "10:31")
+    assert days_page._shown(found, DAY, found.instants[-1].astimezone(EXCHANGE_ZONE).time())["problem"]

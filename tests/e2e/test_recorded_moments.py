@@ -1,0 +1,177 @@
+"""Instants of a recorded day: scanned, looked at on the page, and made into tests."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from engine.adapters.history.open import open_source
+from engine.adapters.recorded.source import RecordingSource
+from engine.cli.main import main
+from engine.run.replay.export import of_symbol
+from engine.store.queries import StoreReader
+from engine.store.scans import scans_file
+from tests.e2e.worlds import run_days, spec_files
+
+DAY = date(2026, 10, 21)
+EXAMPLES = Path(__file__).parents[2] / "examples"
+(PUT_LITE,) = spec_files(["put_lite"])
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the store of a session of two bots, recorded."""
+    folder = tmp_path_factory.mktemp("moments")
+    text = (EXAMPLES / "crowding.yaml").read_text(encoding="utf-8")
+    ebbing = "    - name: ebbing\n      vix_change: {since: open, below: 0 pts}\n"
+    assert ebbing in text
+    (folder / "crowding.yaml").write_text(text.replace(ebbing, ""), encoding="utf-8")
+    run_days(folder, [PUT_LITE, str(folder / "crowding.yaml")], seed=3, tapes=folder / "s-tapes")
+    return next(folder.glob("*.db")).rename(folder / "s.db")
+
+
+def command(store: Path, *words: str) -> Result:
+    return CliRunner().invoke(main, [*words, "--store", str(store)])
+
+
+def scanned(store: Path, spec: str, at: str) -> dict[str, object]:
+    words = ("scan", spec, "--all", "--recording", "2026-10-21", "--at", at, "--format", "json")
+    done = command(store, *words)
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["scan"]["world"] == "recorded 2026-10-21"
+    (row,) = found["rows"]
+    return dict(row)
+
+
+def test_a_scan_of_a_recording_sees_what_the_bot_saw(store: Path) -> None:
+    """It enters at 10:30: in that instant the same legs are measured, and all its conditions hold."""
+    row = scanned(store, PUT_LITE, "10:30")
+    assert (row["holds"], row["structure"], row["price"]) == (True, "5965/5970p", pytest.approx(0.25, abs=0.06))
+    assert row["delta"] is not None
+    assert row["probability_of_profit"] is not None
+
+
+def test_crowding_of_a_recording_is_what_the_rule_read(store: Path) -> None:
+    row = scanned(store, str(store.with_name("crowding.yaml")), "09:59")
+    told = command(store, "replay", "2026-10-21", "--at", "09:59", "--format", "json")
+    (rule,) = json.loads(told.stdout)["bots"]["crowding"]
+    assert f"{row['crowding']:.3f}" in rule["why"]
+    assert row["iv_rank"] is not None
+
+
+def test_what_was_not_streamed_is_unknown(store: Path) -> None:
+    row = scanned(store, spec_files(["monthly_condor"])[0], "11:00")
+    assert (row["structure"], row["price"], row["holds"]) == ("", None, False)
+    done = command(store, "scan", PUT_LITE, "--all", "--recording", "2026-10-21", "--at", "09:35")
+    assert "were streamed then, for put_lite, crowding; of anything else nothing is known" in done.output
+    assert "no market data line was taken" in done.output
+
+
+def test_a_scan_of_a_recording_is_not_kept(store: Path) -> None:
+    scanned(store, PUT_LITE, "10:30")
+    assert not scans_file().exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--recording", "2026-10-21", "--sim"), "--sim is of a gateway: with --recording none is asked"),
+        (("--recording", "2026-10-21", "--source", "cboe"), "either --recording or --source cboe"),
+        (("--at", "10:00"), "--at says where to look in a recording"),
+        (("--recording", "2026-10-21", "--at", "05:00"), "nothing was recorded of 2026-10-21 by 05:00:00"),
+        (("--recording", "today"), "a day is written 2026-10-21, is 'today'"),
+    ],
+)
+def test_misuse_of_a_scan_is_told(store: Path, words: tuple[str, ...], said: str) -> None:
+    done = CliRunner().invoke(main, ["scan", PUT_LITE, *words, *(() if "--sim" in words else ("--store", str(store)))])
+    assert done.exit_code == 2
+    assert said in done.output
+
+
+# ---------------------------------------------------------------- made into tests
+
+
+def as_test(store: Path, clock: str, out: Path, *more: str) -> Result:
+    words = ("replay", "2026-10-21", "--as-test", clock, "--bot", "put_lite", "--out", str(out), *more)
+    return command(store, *words)
+
+
+def test_a_recorded_entry_becomes_a_test_that_passes(store: Path, tmp_path: Path) -> None:
+    out = tmp_path / "entry.test.yaml"
+    done = as_test(store, "10:30", out)
+    assert done.exit_code == 0, done.output
+    text = out.read_text(encoding="utf-8")
+    assert '{at: "10:30", enters: {short_put: 5970, long_put: 5965}}' in text
+    assert "# - options are priced by one volatility for all strikes" in text
+    assert "not carried over: levels are those of each full minute" in done.output
+    again = CliRunner().invoke(main, ["test", str(out)])
+    assert again.exit_code == 0, again.output
+    assert "1 test: 1 passed" in again.output
+    assert as_test(store, "10:30", out).exit_code == 2  # no test is written over
+
+
+def test_a_minute_without_a_decision_becomes_a_test_of_that(store: Path, tmp_path: Path) -> None:
+    out = tmp_path / "quiet.test.yaml"
+    done = as_test(store, "10:20", out)
+    assert done.exit_code == 0, done.output
+    assert '{at: "10:20", orders: none, state: flat}' in out.read_text(encoding="utf-8")
+    assert CliRunner().invoke(main, ["test", str(out)]).exit_code == 0
+
+
+def test_what_the_modelled_market_does_not_lead_to_is_told(store: Path, tmp_path: Path) -> None:
+    """The target was reached by a quote between two minutes: no market of one volatility a minute has it."""
+    out = tmp_path / "exit.test.yaml"
+    done = as_test(store, "11:00", out)
+    assert done.exit_code == 1
+    assert "the market of the test does not lead to what was decided then" in done.output
+    assert "exits: target" in done.output
+    assert CliRunner().invoke(main, ["test", str(out)]).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--as-test", "10:30"), "2 bots ran on 2026-10-21: a test is of one"),
+        (("--as-test", "10:30", "--bot", "nobody"), "no bot 'nobody' ran on 2026-10-21"),
+        (("--as-test", "08:00", "--bot", "put_lite"), "is outside of it"),
+        (("--bot", "put_lite"), "they go with --as-test"),
+        (("--as-test", "10:30", "--at", "10:30"), "at a time"),
+        (("--as-test", "10:30", "--format", "json"), "a test is YAML"),
+    ],
+)
+def test_misuse_of_a_test_is_told(store: Path, words: tuple[str, ...], said: str) -> None:
+    done = command(store, "replay", "2026-10-21", *words)
+    assert (done.exit_code, said in done.output) == (2, True), done.output
+
+
+# ---------------------------------------------------------------- written for other programs
+
+
+def test_a_recorded_day_is_exported_and_backtested(store: Path, tmp_path: Path) -> None:
+    """The chain has every quote of the recording, bit for bit, and a backtest on it decides as one on the recording."""
+    out = tmp_path / "out"
+    done = command(store, "replay", "2026-10-21", "--export", str(out), "--format", "json")
+    assert done.exit_code == 0, done.output
+    files = [each["file"] for each in json.loads(done.stdout)["written"]]
+    assert [Path(file).parent.name for file in files] == ["SPX", "SPY"]
+    there, here = open_source(f"parquet:{out / 'SPX'}"), RecordingSource(store.with_name("s-tapes"))
+    day, recorded = there.day(DAY), of_symbol(here.day(DAY), "SPX")
+    common = [int(at) for at in np.flatnonzero(np.isin(recorded.times, day.times))]
+    places = [recorded.options.index(option) for option in day.options]
+    assert len(day.times) == len(common) > 4000
+    assert np.array_equal(day.bid, recorded.bid[np.ix_(common, places)], equal_nan=True)
+    assert np.array_equal(day.levels["VIX"], recorded.levels["VIX"][common], equal_nan=True)
+    assert there.daily("SPX", DAY, 20) == here.daily("SPX", DAY, 20)
+    entries = []
+    for number, data in enumerate((f"parquet:{out / 'SPX'}", f"tapes:{store.with_name('s-tapes')}")):
+        tested = tmp_path / f"{number}.db"
+        words = ["backtest", PUT_LITE, "--data", data, "--store", str(tested)]
+        assert CliRunner().invoke(main, words).exit_code == 0
+        with StoreReader(tested) as reader:
+            entries.append([(row["legs"], row["entry_time"], row["final_pnl"]) for row in reader.view("trades")])
+    assert entries[0] == entries[1] != []
+    assert command(store, "replay", "2026-10-21", "--export", str(out)).exit_code == 2
