@@ -53,9 +53,12 @@ def day_store(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def _levels_of_logs() -> Iterator[None]:
-    """Leave the levels of logs as they were: a command sets those of its process, which here goes on."""
+    """Leave logs as they were: a command sets levels and handlers of its process, which here goes on."""
     logs = [logging.getLogger(name) for name in ("", "rulebot")]
-    levels = [log.level for log in logs]
+    kept = [(log.level, list(log.handlers)) for log in logs]
     yield
-    for log, level in zip(logs, levels, strict=True):
+    for log, (level, handlers) in zip(logs, kept, strict=True):
         log.setLevel(level)
+        log.handlers[:] = [
+            each for each in log.handlers if each in handlers or type(each).__module__ == "_pytest.logging"
+        ]

@@ -157,7 +157,7 @@ def test_ci_the_commands_name_a_server_without_its_password(
         assert (done.exit_code, "its server's own tools" in done.output) == (3, True)
         said += done.output
     said += again.output
-    said += "".join(file.read_text() for file in tmp_path.rglob("*") if file.is_file())
+    said += "".join(file.read_bytes().decode("utf-8", "replace") for file in tmp_path.rglob("*") if file.is_file())
     said += "".join(str(row) for row in rows(server, STORED))
     assert "not-to-be-seen" not in said
     assert (tmp_path / "data" / "servers" / server.digest / "logs" / "spy_put_seller" / "trades.jsonl").exists()
