@@ -5,6 +5,7 @@ way it is done, in one process or in several, changes nothing of what is recorde
 """
 
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -139,13 +140,18 @@ def _apart(desk: Desk, program: Program, source: Source, options: BacktestOption
     made = partial(_begin_worker, desk.sources, options)
     workers = min(options.workers, len(days))
     with several(workers, made) as pool:
-        for done in pool.map(_in_worker, days, chunksize=max(1, min(20, len(days) // (4 * workers)))):
+        with deaf():
+            lived = pool.map(_in_worker, days, chunksize=max(1, min(20, len(days) // (4 * workers))))
+        for done in lived:
             yield from done
 
 
 @contextmanager
 def several(workers: int, begins: Callable[[], None]) -> Iterator[ProcessPoolExecutor]:
-    """Yield processes that leave Ctrl+C to this one. Raises: StoreError when one of them is killed."""
+    """Yield processes that leave Ctrl+C to this one, if they are begun while it is `deaf`.
+
+    Raises: StoreError when one of them is killed.
+    """
     made = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_process, initargs=(begins,))
     try:
         with made as pool:
@@ -156,6 +162,19 @@ def several(workers: int, begins: Callable[[], None]) -> Iterator[ProcessPoolExe
                 raise
     except BrokenProcessPool as error:
         raise StoreError("a process that shares the work has died", "--workers 1 takes less memory") from error
+
+
+@contextmanager
+def deaf() -> Iterator[None]:
+    """Hear no Ctrl+C meanwhile: processes that are begun now never will."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _begin_process(begins: Callable[[], None]) -> None:
@@ -246,7 +265,7 @@ def _goes_on_at(options: BacktestOptions, started: Record) -> date:
         raise StoreError(f"{options.store} holds no backtest")
     _check_same(before[0], started, options.store)
     if not lived:
-        raise MisuseError(f"{options.store} holds no whole session yet", "begin again without it")
+        return options.first
     return date.fromisoformat(str(lived[-1].data["date"])) + timedelta(days=1)
 
 

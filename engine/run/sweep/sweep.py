@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.model.errors import MisuseError, StoreError
-from engine.run.backtest.run import several
+from engine.run.backtest.run import deaf, several
 from engine.run.sweep.variant import Terms, Variant, evaluate
 
 Asked = tuple[int, tuple[str, ...], str]
@@ -60,7 +60,9 @@ def in_processes(workers: int) -> Runs:
 
     def runs(found: Sequence[Sequence[Asked]], terms: Terms) -> Iterator[list[Variant]]:
         with several(min(workers, len(found)), _ready) as pool:
-            for done in as_completed([pool.submit(evaluate, task, terms) for task in found]):
+            with deaf():
+                futures = [pool.submit(evaluate, task, terms) for task in found]
+            for done in as_completed(futures):
                 yield done.result()
 
     return runs
