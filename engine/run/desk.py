@@ -1,7 +1,7 @@
 """From spec files to the program that runs: everything is validated and compiled before anything connects."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -106,6 +106,12 @@ class Desk:
             line_limit=line_limit,
             require=self.require,
         )
+
+    def succeeding(self, old: Program, changed: Collection[str]) -> Program:
+        """Return the program that follows `old` when these bots change; earlier texts govern what they opened."""
+        bots = {name: bot if name in changed else old.bots[name] for name, bot in self.bots.items()}
+        pinned = {**old.pinned, **{bot.plan.digest: bot for bot in old.bots.values()}}
+        return replace(old, bots=bots, pinned=pinned, limits=self.limits(), require=self.require)
 
 
 def load_desk(paths: Iterable[str], overrides: Mapping[str, str], account_file: Path | None) -> Desk:

@@ -6,7 +6,7 @@ for meanwhile, beside the loop, so that nothing that is open waits for it (in lo
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
@@ -20,7 +20,7 @@ from engine.run.loop import Loop
 from engine.run.overrides import laid_over, with_values
 from engine.run.prepare import prepare
 from engine.run.reread import LiveRun, limit_words, refuse_account, reread, told_desk, told_limits, told_specs
-from engine.turn.program import CompiledBot, Program
+from engine.turn.program import Program
 from engine.turn.reloading import BotChange, Change, changes_between, not_quiet, reload, told_changes
 
 ASK_AGAIN = timedelta(minutes=1)
@@ -124,15 +124,9 @@ class Reloader:
         limits = limit_words(told_limits(self.desk), told_limits(desk))
         if not changes and not limits:
             return None
-        changed = {each.bot for each in changes}
-        bots = {name: bot if name in changed else self.desk.bots[name] for name, bot in desk.bots.items()}
+        program = desk.succeeding(self.loop.program, {each.bot for each in changes})
         is_set = request.request is Request.SET
-        return Plan(replace(desk, bots=bots), self._program(desk, bots), changes, limits, is_set)
-
-    def _program(self, desk: Desk, bots: Mapping[str, CompiledBot]) -> Program:
-        old = self.loop.program
-        pinned = {**old.pinned, **{bot.plan.digest: bot for bot in old.bots.values()}}
-        return replace(old, bots=bots, pinned=pinned, limits=desk.limits(), require=desk.require)
+        return Plan(replace(desk, bots=program.bots), program, changes, limits, is_set)
 
     def _concerned(self, plan: Plan) -> Iterable[str]:
         """Return the bots that must be at rest: all, when the limits over them change."""

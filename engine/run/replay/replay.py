@@ -5,7 +5,7 @@ Nothing is sent and nothing is written: commands are dropped, since what came of
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from engine.adapters.recorded.recording import Began, Decided, Exchanged, Heard, Moved, Passed, Recording, play
@@ -102,12 +102,8 @@ def _turn(found: Replayed, step: Began | Heard | Exchanged) -> Turn:
     if isinstance(step, Began):
         return begin(found.program, found.state, step.at)
     desk = desk_of(step.data)
-    old = found.program
     changed = changes_between(found.digests, desk.digests)
-    names = {each.bot for each in changed}
-    bots = {name: bot if name in names else old.bots[name] for name, bot in desk.bots.items()}
-    pinned = {**old.pinned, **{bot.plan.digest: bot for bot in old.bots.values()}}
-    found.program = replace(old, bots=bots, pinned=pinned, limits=desk.limits(), require=desk.require)
+    found.program = desk.succeeding(found.program, {each.bot for each in changed})
     found.digests = dict(desk.digests)
     return reload(found.program, found.state, step.at, changed)
 
