@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import date
-from decimal import Decimal
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from engine.model.values import dataclass
 from engine.review.change.behaviour import Trade, TriedDay
 from engine.review.change.documents import read_document
 from engine.run.backtest.fills import NATURAL
-from engine.run.backtest.walk import Walk
+from engine.run.backtest.walk import CASH, Walk
 from engine.run.calendars import load_calendar
 from engine.run.chaos.virtual_loop import run_virtually
 from engine.run.desk import Desk, SpecText
@@ -36,8 +35,6 @@ from engine.turn.program import compile_bot
 from engine.turn.state import State
 
 LINES = 90
-CASH = Decimal(1_000_000)
-"""Dollars of the account that past sessions are walked through with."""
 
 
 @dataclass(frozen=True, slots=True)

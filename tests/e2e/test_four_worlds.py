@@ -18,8 +18,8 @@ from engine.model.order import Order, Purpose
 from engine.record.codec import decode
 from engine.record.record import Kind, Record
 from engine.run.backtest.fills import NATURAL
-from engine.run.backtest.walk import Walk
-from engine.run.replay.head import desk_of, program_of, state_of
+from engine.run.backtest.walk import CASH, Walk
+from engine.run.replay.head import beginning
 from engine.run.replay.replay import replay
 from engine.run.replay.tapes import listed
 from tests.e2e.worlds import SHIPPED, run_days, spec_files
@@ -46,10 +46,9 @@ def check_worlds(folder: Path, seed: int) -> dict[str, Sent]:
     recording = open_recording(listed(tapes)[0].file)
     again = replay(recording)
     assert again.difference is None
-    resumed = state_of(recording.head, Board())
-    program = program_of(recording.head, resumed, desk_of(recording.head))
+    state, program, _ = beginning(recording.head, Board())
     source = RecordingSource(recording.files[-1])
-    walk = Walk(program, source, resumed.state.facts.events, NATURAL, Decimal(1_000_000))
+    walk = Walk(program, source, state.facts.events, NATURAL, CASH)
     walked = [record for done in walk.through(recording.day, recording.day) for record in done.records]
     wire = first_sent(list(day.records))
     assert first_sent(again.records) == wire

@@ -30,7 +30,7 @@ from engine.run.backtest.independence import is_independent
 from engine.run.backtest.notes import FINDING
 from engine.run.backtest.resuming import continued
 from engine.run.backtest.sampling import Sampler, Sampling, streaming
-from engine.run.backtest.walk import DayDone, Walk
+from engine.run.backtest.walk import CASH, DayDone, Walk
 from engine.run.calendars import load_calendar
 from engine.run.desk import Desk, Sources, load_desk
 from engine.run.reread import told_limits, told_sources, told_specs
@@ -66,7 +66,7 @@ class BacktestOptions:
     last: date
     store: Path
     fills: FillModel = NATURAL
-    cash: Decimal = Decimal(1_000_000)
+    cash: Decimal = CASH
     lines: int = 90
     workers: int = 1
     resumes: bool = False

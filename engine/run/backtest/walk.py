@@ -52,6 +52,9 @@ BEFORE_OPEN = timedelta(minutes=1)
 WAKES_AT_MOST = 200_000
 """Turns of one session; more means that the engine asks to be woken again and again."""
 
+CASH = Decimal(1_000_000)
+"""Dollars of the account of past sessions, unless told otherwise."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DayDone:

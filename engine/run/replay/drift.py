@@ -20,15 +20,14 @@ from engine.model.session import EXCHANGE_ZONE, session_on
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
 from engine.run.backtest.fills import NATURAL
-from engine.run.backtest.walk import Walk
+from engine.run.backtest.walk import CASH, Walk
 from engine.run.glance import today_of
 from engine.run.happening import happening
 from engine.run.position_text import entry_text, exit_text, structure
-from engine.run.replay.head import desk_of, program_of, state_of
+from engine.run.replay.head import beginning
 from engine.run.replay.replay import Replayed, replay
 from engine.turn.state import State
 
-CASH = Decimal(1_000_000)
 SOON = timedelta(minutes=1)
 """What differs by less is the same instant."""
 AROUND = timedelta(seconds=30)
@@ -113,11 +112,9 @@ def _with(drift: Drift, unpriced: Mapping[str, str]) -> tuple[str, ...]:
 
 def _walked(recording: Recording) -> tuple[State | None, dict[str, str]]:
     """Return the state after a walk through the day, and by bot why it came to no trade there."""
-    resumed = state_of(recording.head, Board())
-    desk = desk_of(recording.head)
-    program = program_of(recording.head, resumed, desk)
+    began = beginning(recording.head, Board())
     source = RecordingSource(recording.files[-1])
-    walk = Walk(program, source, resumed.state.facts.events, NATURAL, CASH)
+    walk = Walk(began.program, source, began.state.facts.events, NATURAL, CASH)
     unpriced: dict[str, str] = {}
     for day in walk.through(recording.day, recording.day):
         for record in day.records:

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
 from engine.record.codec import decode, encode, line, record_of, utc_text, utc_time
 from engine.record.record import Json
-from engine.run.desk import Desk, SpecText, account_of, compile_text
+from engine.run.desk import Desk, account_of, compile_text
 from engine.run.reread import told_desk
-from engine.run.resume import Resumed, resume, spec_texts
+from engine.run.resume import resume, spec_texts
 from engine.store.recall import Recalled
 from engine.turn.program import Program
 from engine.turn.state import State
@@ -42,27 +42,33 @@ def told_head(
     }
 
 
-def state_of(head: Mapping[str, Any], board: Board) -> Resumed:
-    """Return the state that a recorded run began with. Raises: CodecError, StoreError."""
+class Beginning(NamedTuple):
+    """What a recorded run began with; digests of its texts by bot."""
+
+    state: State
+    program: Program
+    digests: Mapping[str, str]
+
+
+def beginning(head: Mapping[str, Any], board: Board) -> Beginning:
+    """Return what the first turn of a recorded run follows from. Raises: CodecError, StoreError."""
     records = [record_of(text) for text in head["records"]]
     events = decode(EventCalendar, head["events"])
     numbers = int(head["number"]), int(head["order_id"])
     takes_hooks = bool(head.get("takes_hooks"))  # an earlier version had none
-    return resume(records, utc_time(head["at"]), board, events, *numbers, takes_hooks=takes_hooks)
+    resumed = resume(records, utc_time(head["at"]), board, events, *numbers, takes_hooks=takes_hooks)
+    pinned = {text.digest: compile_text(text) for text in resumed.texts}
+    desk = desk_of(head)
+    program = desk.program(str(head["install"]), pinned, int(head["line_limit"]))
+    return Beginning(resumed.state, program, desk.digests)
 
 
-def desk_of(told: Mapping[str, Any], texts: tuple[SpecText, ...] | None = None) -> Desk:
-    """Return the bots and limits that `told_desk` tells of, or other `texts` under those limits.
+def desk_of(told: Mapping[str, Any]) -> Desk:
+    """Return the bots and limits that `told_desk` tells of.
 
     Raises: StoreError when this version cannot read one of the texts any more.
     """
-    found = tuple(spec_texts(told["specs"])) if texts is None else texts
+    found = tuple(spec_texts(told["specs"]))
     bots = {text.name: compile_text(text) for text in found}
     account = str(told["account"])
     return Desk(bots, found, account_of(account), (), account_text=account)
-
-
-def program_of(head: Mapping[str, Any], resumed: Resumed, desk: Desk) -> Program:
-    """Return the program that a recorded run began with."""
-    pinned = {text.digest: compile_text(text) for text in resumed.texts}
-    return desk.program(str(head["install"]), pinned, int(head["line_limit"]))

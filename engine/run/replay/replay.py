@@ -13,7 +13,7 @@ from engine.model.errors import InvariantError
 from engine.model.market import Board
 from engine.record.codec import line
 from engine.record.record import Record
-from engine.run.replay.head import desk_of, program_of, state_of
+from engine.run.replay.head import beginning, desk_of
 from engine.turn.program import Program
 from engine.turn.reloading import changes_between, reload
 from engine.turn.state import State
@@ -65,10 +65,8 @@ def replay(
     if until is not None:
         marks.append(until)
     board = Board()
-    resumed = state_of(recording.head, board)
-    desk = desk_of(recording.head)
-    program = program_of(recording.head, resumed, desk)
-    found = Replayed(program, resumed.state, resumed.state.session.open, digests=dict(desk.digests))
+    state, program, digests = beginning(recording.head, board)
+    found = Replayed(program, state, state.session.open, digests=dict(digests))
     pending: Turn | None = None
     for step in play(recording.files, board, marks):
         if type(step) is Passed:
