@@ -22,13 +22,14 @@ from benchmarks.anchors import environment
 from benchmarks.engine_desk import compiled
 from benchmarks.measure import Goal, Rounds, quiet_collector
 from benchmarks.task import Task
+from engine.adapters.history.blackscholes import black
 from engine.adapters.history.day import HistoryDay
 from engine.adapters.history.open import open_source
 from engine.adapters.history.write import write_day
 from engine.model.contract import Option, Right
 from engine.model.facts import EventCalendar
 from engine.model.session import session_on, sessions
-from engine.run.backtest.black_columns import greeks, prices
+from engine.run.backtest.black_columns import greeks
 from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.run import alone
 from engine.run.backtest.walk import Walk
@@ -62,7 +63,7 @@ def _day(day: date, chance: np.random.Generator) -> HistoryDay:
     for right, sign in ((Right.CALL, 1.0), (Right.PUT, -1.0)):
         options += [Option("SPX", "SPXW", day, Decimal(int(strike)), right) for strike in strikes]
         signs = np.full((1, 1), sign)
-        worth = prices(spot[:, None], strikes[None, :].astype(float), iv * np.sqrt(years), signs)
+        worth, _ = black(spot[:, None], strikes[None, :].astype(float), iv * np.sqrt(years), 1.0, signs)
         half = np.maximum(0.02, 0.012 * worth) * chance.uniform(0.7, 1.3, worth.shape)
         bid = np.maximum(np.round(np.floor((worth - half) / 0.05 + 1e-9) * 0.05, 2), 0.05)
         ask = np.maximum(np.round(np.ceil((worth + half) / 0.05 - 1e-9) * 0.05, 2), bid + 0.05)

@@ -11,11 +11,12 @@ from math import sqrt
 
 import numpy as np
 
+from engine.adapters.history.blackscholes import black
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, Severity
 from engine.model.contract import Option, Right
 from engine.model.errors import StoreError
 from engine.model.session import session_before, session_on, sessions
-from engine.run.backtest.black_columns import greeks, prices
+from engine.run.backtest.black_columns import greeks
 
 MINUTES = 390
 STEP = 5
@@ -127,7 +128,7 @@ class PastDays:
         away = np.clip(np.log(strikes[None, :] / forward) / (atm * np.sqrt(np.maximum(years, 1e-4))), -6, 6)
         iv = atm * (1.0 - 0.045 * away + 0.018 * away**2)
         signs = np.full((1, 1), sign)
-        worth = prices(forward, strikes[None, :], iv * np.sqrt(years), signs)
+        worth, _ = black(forward, strikes[None, :], iv * np.sqrt(years), 1.0, signs)
         half = np.maximum(0.02, 0.012 * worth)
         bid = np.round(np.floor(np.maximum(worth - half, 0.0) / 0.05 + 1e-9) * 0.05, 2)
         ask = np.maximum(np.round(np.ceil((worth + half) / 0.05 - 1e-9) * 0.05, 2), bid + 0.05)

@@ -12,7 +12,7 @@ import numpy as np
 from engine.adapters.history.day import Columns
 
 _ROOT_TWO_PI = sqrt(2.0 * pi)
-_FAR = 7.07106781186547
+_FAR, _FURTHEST = 7.07106781186547, 37.0
 _ABOVE = (
     3.52624965998911e-02,
     0.700383064443688,
@@ -49,7 +49,7 @@ def normal(x: Columns) -> Columns:
 
     Source: G. West, "Better approximations to cumulative normal functions", Wilmott Magazine (2005).
     """
-    size = np.abs(x)
+    size = np.minimum(np.abs(x), _FURTHEST)
     density = np.exp(-0.5 * size * size)
     tail = density * np.polyval(_ABOVE, size) / np.polyval(_BELOW, size)
     far = size > _FAR
@@ -59,12 +59,13 @@ def normal(x: Columns) -> Columns:
         for step in (4.0, 3.0, 2.0, 1.0):
             build = away + step / build
         tail[far] = density[far] / build / _ROOT_TWO_PI
+        tail[np.abs(x) > _FURTHEST] = 0.0
     found: Columns = np.where(x > 0, 1.0 - tail, tail)
     return found
 
 
 def black(
-    forward: Columns, strike: Columns, deviation: Columns, discount: Columns, sign: Columns
+    forward: Columns, strike: Columns, deviation: Columns, discount: Columns | float, sign: Columns
 ) -> tuple[Columns, Columns]:
     """Return prices and d1. Units: deviation is volatility x sqrt(years), positive; sign +1 for calls, -1 for puts."""
     d1 = np.log(forward / strike) / deviation + 0.5 * deviation

@@ -9,6 +9,7 @@ from math import pi, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.adapters.history.blackscholes import black, normal
 from engine.model.black import LEAST_TIME_VALUE
 
 Columns = NDArray[np.float64]
@@ -16,36 +17,6 @@ Columns = NDArray[np.float64]
 _LOWEST, _HIGHEST = 1e-4, 20.0
 _STEPS = 60
 _CLOSE_ENOUGH = 1e-9
-_ABOVE = (0.0352624965998911, 0.700383064443688, 6.37396220353165, 33.912866078383, 112.079291497871, 221.213596169931,
-          220.206867912376)  # fmt: skip
-_BELOW = (0.0883883476483184, 1.75566716318264, 16.064177579207, 86.7807322029461, 296.564248779674, 637.333633378831,
-          793.826512519948, 440.413735824752)  # fmt: skip
-_TAIL = 7.07106781186547
-_FURTHEST = 37.0
-
-
-def normal(x: Columns) -> Columns:
-    """Return the standard normal distribution function, to about 1e-14.
-
-    Source: G. West, "Better approximations to cumulative normal functions", Wilmott (2005).
-    """
-    size = np.minimum(np.abs(x), _FURTHEST)
-    density = np.exp(-size * size / 2.0)
-    near = density * np.polyval(_ABOVE, size) / np.polyval(_BELOW, size)
-    fraction = size + 0.65
-    for number in (4.0, 3.0, 2.0, 1.0):
-        fraction = size + number / fraction
-    lower = np.where(size < _TAIL, near, density / fraction / sqrt(2.0 * pi))
-    lower = np.where(np.abs(x) > _FURTHEST, 0.0, lower)
-    found: Columns = np.where(x > 0.0, 1.0 - lower, lower)
-    return np.where(np.isnan(x), np.nan, found)
-
-
-def prices(forward: Columns, strike: Columns, deviation: Columns, sign: Columns) -> Columns:
-    """Return undiscounted values; `deviation` is volatility x sqrt(years), `sign` +1 of a call and -1 of a put."""
-    first = np.log(forward / strike) / deviation + deviation / 2.0
-    found: Columns = sign * (forward * normal(sign * first) - strike * normal(sign * (first - deviation)))
-    return found
 
 
 def volatilities(value: Columns, forward: Columns, strike: Columns, years: Columns, sign: Columns) -> Columns:
@@ -67,13 +38,11 @@ def volatilities(value: Columns, forward: Columns, strike: Columns, years: Colum
 def _solved(value: Columns, forward: Columns, strike: Columns, root: Columns, sign: Columns) -> Columns:
     low, high = np.full(value.shape, _LOWEST), np.full(value.shape, _HIGHEST)
     volatility = np.clip(value / (0.4 * forward * root), low, high)
-    distance = np.log(forward / strike)
     done = np.zeros(value.shape, dtype=bool)  # each for itself: how long others take must not be seen in its last digit
     for _ in range(_STEPS):
-        deviation = volatility * root
-        error = prices(forward, strike, deviation, sign) - value
+        price, first = black(forward, strike, volatility * root, 1.0, sign)
+        error = price - value
         low, high = np.where(error > 0.0, low, volatility), np.where(error > 0.0, volatility, high)
-        first = distance / deviation + deviation / 2.0
         slope = forward * np.exp(-first * first / 2.0) / sqrt(2.0 * pi) * root
         new = volatility - error / slope
         new = np.where((new > low) & (new < high), new, (low + high) / 2.0)

@@ -6,6 +6,7 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from engine.adapters.history.blackscholes import black, normal
 from engine.model.black import delta, implied_volatility, sensitivities
 from engine.model.contract import Option, Right
 from engine.model.errors import MisuseError
@@ -13,7 +14,7 @@ from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side
 from engine.model.session import session_on
 from engine.order.draft import parts_of
 from engine.order.price import NetQuote
-from engine.run.backtest.black_columns import greeks, normal, prices, volatilities
+from engine.run.backtest.black_columns import greeks, volatilities
 from engine.run.backtest.fills import fill_model
 
 DAY = date(2026, 9, 1)
@@ -111,7 +112,7 @@ def test_columns_say_what_the_model_says_of_one_option() -> None:
     forward, strike = np.full(300, 5900.0), 5900.0 + chance.uniform(-120, 120, 300)
     years, iv = chance.uniform(0.05, 20.0, 300) / 252.0, chance.uniform(0.08, 0.5, 300)
     sign = np.where(chance.uniform(size=300) > 0.5, 1.0, -1.0)
-    value = prices(forward, strike, iv * np.sqrt(years), sign)
+    value, _ = black(forward, strike, iv * np.sqrt(years), 1.0, sign)
     found = volatilities(value, forward, strike, years, sign)
     columns = greeks(forward, strike, years, iv, sign)
     for place in range(300):
