@@ -26,14 +26,30 @@ from engine.model.event import (
 )
 from engine.model.market import Board
 from engine.model.money import CENT, ZERO
-from engine.model.order import Order, Side
+from engine.model.order import Order, OrderType, Side
 from engine.model.payoff import intrinsic
+from engine.order.price import NetQuote
 
 PACE = timedelta(seconds=1)
 """How long an order takes to the exchange and back."""
 CLIENT = 1
 FIRST_PERM_ID = 100_000
 _EXACT = Decimal("0.0001")
+
+
+def natural_fill(order: Order, quote: NetQuote) -> Decimal | None:
+    """Return what a market order, or a stop that the mid has reached, fills at: natural. None while it does not.
+
+    For orders without a limit, at quotes that are whole.
+    """
+    assert quote.mid is not None
+    assert quote.natural is not None
+    natural = Decimal(f"{quote.natural:.4f}")
+    if order.kind is OrderType.MARKET:
+        return natural
+    assert order.stop_price is not None
+    away = (Decimal(f"{abs(quote.mid):.4f}") - order.stop_price) * order.side.sign
+    return natural if away >= 0 else None
 
 
 @dataclass

@@ -55,7 +55,7 @@ def ordered(rows: Rows) -> tuple[Rows, list[Finding]]:
 
 def listed_on(rows: Rows, day: date) -> tuple[Rows, list[Finding]]:
     """Return the rows of options that still trade on a day."""
-    first = rows.thinned(slice(rows.width)) if rows.width else rows
+    first = rows.only(slice(rows.width)) if rows.width else rows
     if not (first.expiry < day.toordinal()).any():
         return rows, []
     gone = rows.expiry < day.toordinal()
@@ -133,7 +133,7 @@ def _sample(rows: Rows) -> Rows:
     stride += 1 - stride % 2
     while rows.width and rows.width % stride == 0:
         stride += 2
-    return rows.thinned(slice(None, None, stride))
+    return rows.only(slice(None, None, stride))
 
 
 _SAMPLED = 2000

@@ -46,20 +46,8 @@ class Rows:
     values: Mapping[str, Columns]
     width: int = 0
 
-    def only(self, kept: NDArray[np.bool_]) -> "Rows":
-        """Return the rows that are kept."""
-        return Rows(
-            file=self.file,
-            symbol=self.symbol,
-            classes=self.classes,
-            row=self.row[kept],
-            time=self.time[kept],
-            key=self.key[kept],
-            values={name: column[kept] for name, column in self.values.items()},
-        )
-
-    def thinned(self, kept: slice) -> "Rows":
-        """Return some of the rows, without copying them."""
+    def only(self, kept: NDArray[np.bool_] | slice) -> "Rows":
+        """Return the rows that are kept; by a slice without copying them."""
         return Rows(
             file=self.file,
             symbol=self.symbol,

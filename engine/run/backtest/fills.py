@@ -14,6 +14,7 @@ from engine.model.order import Order, OrderType
 from engine.model.values import dataclass
 from engine.order.draft import net_price
 from engine.order.price import NetQuote, Part, ticks_of
+from engine.run.pretend_broker import natural_fill
 
 NATURAL_PART = 0.5
 _PART = re.compile(r"mid\+(0?\.\d+|0)")
@@ -30,13 +31,8 @@ class FillModel:
         """Return the net price per share at which an order fills at these quotes, + received; None when it does not."""
         if quote.mid is None or quote.natural is None:
             return None
-        natural = Decimal(f"{quote.natural:.4f}")
-        if order.kind is OrderType.MARKET:
-            return natural
-        if order.kind is OrderType.STOP:
-            assert order.stop_price is not None
-            away = (Decimal(f"{abs(quote.mid):.4f}") - order.stop_price) * order.side.sign
-            return natural if away >= 0 else None
+        if order.kind in (OrderType.MARKET, OrderType.STOP):
+            return natural_fill(order, quote)
         assert order.limit_price is not None
         limit = net_price(order.limit_price, order.side)
         given = quote.mid - 2.0 * self.part * (quote.mid - quote.natural)

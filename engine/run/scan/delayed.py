@@ -7,7 +7,7 @@ from engine.run.desk import check_overrides, load_desk
 from engine.run.looking.delayed import WORLD, DelayedSight, read_delayed, symbols_of
 from engine.run.scan.measures import widened
 from engine.run.scan.measuring import Measuring
-from engine.run.scan.ranking import rows_of
+from engine.run.scan.ranking import ranked
 from engine.run.scan.row import Scan
 from engine.run.scan.scan import Wanted, hours_notes
 
@@ -25,15 +25,8 @@ async def scan_delayed(wanted: Wanted, clock: Clock | None = None) -> Scan:
     candidates = sight.candidates(desk)
     for candidate, view in candidates:
         measuring(candidate, view)
-    rows = [
-        row
-        for name, bot in desk.bots.items()
-        for row in rows_of(
-            bot,
-            [(each, measuring.found[each.bot.key]) for each, _ in candidates if each.bot.plan.name == name],
-            wanted.sort,
-        )
-    ]
+    measured = [(each, measuring.found[each.bot.key]) for each, _ in candidates]
+    rows = ranked(desk.bots.values(), measured, wanted.sort)
     left_out = [f"{each.symbol}: {each.unreadable} options could not be read" for each in chains if each.unreadable]
     return Scan(
         at=sight.at,

@@ -17,6 +17,16 @@ from engine.turn.program import CompiledBot
 _COUNTS = ("dte",)
 
 
+def ranked(bots: Iterable[CompiledBot], found: Iterable[tuple[Candidate, Measured]], sort: str = "") -> list[ScanRow]:
+    """Return the rows of all bots, one bot after the other; see `rows_of`."""
+    pairs = list(found)
+    return [
+        row
+        for bot in bots
+        for row in rows_of(bot, [pair for pair in pairs if pair[0].bot.plan.name == bot.plan.name], sort)
+    ]
+
+
 def rows_of(bot: CompiledBot, found: Iterable[tuple[Candidate, Measured]], sort: str = "") -> list[ScanRow]:
     """Return the rows of one bot, the best first: those for which all holds, then the others.
 

@@ -17,7 +17,7 @@ from engine.run.looking.visit import INSTALL
 from engine.run.replay.moment import lived_until
 from engine.run.scan.measures import widened
 from engine.run.scan.measuring import Measuring
-from engine.run.scan.ranking import rows_of
+from engine.run.scan.ranking import ranked
 from engine.run.scan.row import Scan
 from engine.run.scan.scan import Wanted, hours_notes
 from engine.turn.state import State
@@ -72,15 +72,8 @@ def scan_recorded(wanted: Wanted, files: Sequence[Path], at: datetime, clock: Cl
     candidates = [Candidate(each, bot) for bot in desk.bots.values() for each in bot.structures()]
     for candidate in candidates:
         measuring(candidate, judge(sight, candidate))
-    rows = [
-        row
-        for name, bot in desk.bots.items()
-        for row in rows_of(
-            bot,
-            [(each, measuring.found[each.bot.key]) for each in candidates if each.bot.plan.name == name],
-            wanted.sort,
-        )
-    ]
+    measured = [(each, measuring.found[each.bot.key]) for each in candidates]
+    rows = ranked(desk.bots.values(), measured, wanted.sort)
     streamed = found.state.board.rows
     levels = sum(isinstance(each, Underlying) for each in streamed)
     options = sum(isinstance(each, Option) for each in streamed)

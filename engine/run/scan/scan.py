@@ -21,7 +21,7 @@ from engine.run.looking.neighbour import is_held
 from engine.run.looking.visit import FEW_LINES, LINES, Visit, into_the_day
 from engine.run.scan.measures import widened
 from engine.run.scan.measuring import Measuring, is_delayed
-from engine.run.scan.ranking import rows_of
+from engine.run.scan.ranking import ranked
 from engine.run.scan.row import Scan
 from engine.run.settings import Settings, read_settings
 from engine.run.worlds import SimSettings, World, attached, simulated
@@ -108,15 +108,8 @@ async def _scanned(visit: Visit, desk: Desk, wanted: Wanted) -> Scan:
     await visit.pass_time()  # so that what was asked and what is to be streamed are not one second's messages
     measuring = Measuring(partial(is_delayed, visit), wanted.sort)
     looked = await look(visit, desk, chooses=True, also=measuring)
-    rows = [
-        row
-        for name, bot in desk.bots.items()
-        for row in rows_of(
-            bot,
-            [(each, measuring.found[each.bot.key]) for each in looked.candidates if each.bot.plan.name == name],
-            wanted.sort,
-        )
-    ]
+    measured = [(each, measuring.found[each.bot.key]) for each in looked.candidates]
+    rows = ranked(desk.bots.values(), measured, wanted.sort)
     troubles = [f"{key}: {error.message}" for key, error in lacking.items()]
     usage = visit.usage
     return Scan(

@@ -14,7 +14,7 @@ from engine.model.order import Order, OrderType, Purpose
 from engine.model.session import Session
 from engine.order.draft import net_price, parts_of
 from engine.order.price import net_quote, ticks_of
-from engine.run.pretend_broker import PretendBroker, Working
+from engine.run.pretend_broker import PretendBroker, Working, natural_fill
 from engine.spec.trial import Does, Mishap
 
 REJECTED = 201
@@ -70,13 +70,8 @@ class Broker(PretendBroker):
         quote = net_quote(parts, self.board, at.timestamp(), closing=order.purpose is not Purpose.ENTRY)
         if quote.mid is None or quote.natural is None:
             return None
-        natural = Decimal(f"{quote.natural:.4f}")
-        if order.kind is OrderType.MARKET:
-            return natural
-        if order.kind is OrderType.STOP:
-            assert order.stop_price is not None
-            away = (Decimal(f"{abs(quote.mid):.4f}") - order.stop_price) * order.side.sign
-            return natural if away >= 0 else None
+        if order.kind in (OrderType.MARKET, OrderType.STOP):
+            return natural_fill(order, quote)
         assert order.limit_price is not None
         net = net_price(order.limit_price, order.side)
         tick = ticks_of(parts).tick(net)
