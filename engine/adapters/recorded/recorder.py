@@ -76,6 +76,7 @@ class Recorder:
         self._last: Floats = np.full((0, len(COLUMNS)), np.nan)
         self._thread = ThreadPoolExecutor(1, "recorder")
         self._waiting: deque[Future[None]] = deque()
+        self._is_closed = False
         self.is_on = True
 
     # ------------------------------------------------------------ what the loop tells
@@ -105,11 +106,14 @@ class Recorder:
 
     def close(self) -> None:
         """Write what is left, and close."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         if self._items and self.is_on:
             self._flush()
+        self._waiting.append(self._thread.submit(self._finish))
         self._thread.shutdown(wait=True)
         self._look(wait=True)
-        self._finish()
         self.is_on = False
 
     # ------------------------------------------------------------ copying
@@ -199,10 +203,10 @@ class Recorder:
 
     def _finish(self) -> None:
         """Close the file that is written, and lay it out smaller."""
-        if self._writer is not None:
-            self._writer.close()
-            repack(self._writer.file)
-        self._writer = None
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            writer.close()
+            repack(writer.file)
 
     def _flush(self) -> None:
         items, rows, at, values = self._items, self._rows, self._at, self._values

@@ -2,7 +2,7 @@
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,14 @@ import numpy as np
 from engine.adapters.recorded.columns import Floats, Ints, Numbers, filled, pack, unpack
 from engine.adapters.recorded.file import Frame, TapeWriter, read_frames, read_head, span
 from engine.adapters.recorded.recording import stamps_of
+from engine.model.errors import StoreError
 from engine.model.market import COLUMNS
+from engine.record.record import Json
 
 ENTRIES = 40_000
 ITEMS = 20_000
 SMALL = 4_000
 """Entries a frame has on average below which a file of several frames is worth the work."""
-ROWS = 1 << 16
 
 
 def repack(file: Path) -> None:
@@ -27,7 +28,15 @@ def repack(file: Path) -> None:
         return
     head = {name: value for name, value in read_head(file).items() if name != "format"}
     fresh = file.with_name(f"{file.name}.new")
-    fresh.unlink(missing_ok=True)
+    try:
+        fresh.unlink(missing_ok=True)
+        _write(file, head, fresh)
+        fresh.replace(file)
+    except OSError as error:
+        raise StoreError(f"the recording {file} cannot be laid out anew: {error}") from error
+
+
+def _write(file: Path, head: Mapping[str, Json], fresh: Path) -> None:
     writer = TapeWriter(fresh, head)
     last = np.full((0, len(COLUMNS)), np.nan)
     for items, numbers in _groups(file):
@@ -36,7 +45,6 @@ def repack(file: Path) -> None:
         ops = zlib.compress(json.dumps(items, separators=(",", ":"), allow_nan=False).encode(), 9)
         writer.add(Frame(items[0][1], items[-1][1], len(numbers.rows), ops, body))
     writer.close()
-    fresh.replace(file)
 
 
 def grown(last: Floats, rows: Ints) -> Floats:

@@ -194,6 +194,19 @@ def test_a_disk_that_fails_is_told_once_and_the_engine_goes_on(tmp_path: Path) -
     assert desk.told[0].startswith("nothing more is recorded: no recording can be written to")
 
 
+def test_an_end_that_fails_is_told_and_ends_no_engine(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(file: Path) -> None:
+        raise StoreError(f"no space for {file.name}")
+
+    monkeypatch.setattr(recording_side, "repack", fails)
+    live(desk)
+    desk.recorder.close()
+    assert desk.told == ["nothing more is recorded: no space for 2026-10-21.tape"]
+    assert list(play((tmp_path / "run" / "2026-10-21.tape",), Board()))
+
+
 def test_every_kind_of_event_comes_back(desk: Desk, tmp_path: Path) -> None:
     up = LinkUp(
         at=START, account="DU1", client_id=1, next_order_id=7, order_refs=("rb:x:1",), positions=((PUT, Decimal(-2)),)
