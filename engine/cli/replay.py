@@ -24,6 +24,7 @@ from engine.store.latest import chosen_store
 from engine.store.place import Place
 
 if TYPE_CHECKING:
+    from engine.adapters.recorded.recording import Recording
     from engine.run.desk import SpecText
     from engine.run.replay.replay import Replayed
     from engine.run.revisions import Text
@@ -115,6 +116,7 @@ def _folder(what: str, store: Place | None) -> Path:
 
 
 def _compare(what: str, folder: Path, *, verify: bool, step: bool, is_json: bool) -> None:
+    from engine.adapters.recorded.recording import open_recording
     from engine.run.replay.tapes import listed, meant
 
     if verify and not what:
@@ -123,8 +125,9 @@ def _compare(what: str, folder: Path, *, verify: bool, step: bool, is_json: bool
         files = meant(what, folder)
     told = []
     for file in files:
-        found, seconds = _replayed(file, step=step and not is_json)
-        told.append(replay_document(file, found, seconds))
+        recording = open_recording(file)
+        found, seconds = _replayed(recording, step=step and not is_json)
+        told.append(replay_document(recording, found, seconds))
         if not is_json:
             for line in replay_lines(told[-1], found.difference, short=verify):
                 click.echo(line)
@@ -135,14 +138,12 @@ def _compare(what: str, folder: Path, *, verify: bool, step: bool, is_json: bool
         raise click.exceptions.Exit(1)
 
 
-def _replayed(file: Path, *, step: bool) -> "tuple[Replayed, float]":
+def _replayed(recording: "Recording", *, step: bool) -> "tuple[Replayed, float]":
     import time as real
 
-    from engine.adapters.recorded.recording import open_recording
     from engine.model.collector import seldom_collected
     from engine.run.replay.replay import replay as live_through
 
-    recording = open_recording(file)
     began = real.perf_counter()
     with seldom_collected():
         found = live_through(recording, watcher=_Stepper().see) if step else live_through(recording)

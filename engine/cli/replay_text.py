@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.cli.stores import shown_path
@@ -11,6 +10,7 @@ from engine.model.money import signed_dollars
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    from engine.adapters.recorded.recording import Recording
     from engine.run.replay.drift import Drift
     from engine.run.replay.replay import Difference, Replayed
     from engine.run.replay.tapes import Tape
@@ -18,18 +18,17 @@ if TYPE_CHECKING:
 BYTES = 1 << 20
 
 
-def replay_document(file: Path, found: "Replayed", seconds: float) -> dict[str, Any]:
-    from engine.adapters.recorded.recording import open_recording
+def replay_document(recording: "Recording", found: "Replayed", seconds: float) -> dict[str, Any]:
     from engine.run.start import release
 
     differs = found.difference
     return {
-        "file": shown_path(file),
+        "file": shown_path(recording.files[-1]),
         "until": found.at.isoformat(),
         "turns": found.turns,
         "decisions": found.decisions,
         "seconds": round(seconds, 2),
-        "recorded_by": open_recording(file).head["version"],
+        "recorded_by": recording.head["version"],
         "replayed_by": release(),
         "difference": None
         if differs is None

@@ -33,13 +33,14 @@ def tapes_of(store: Place) -> Path:
     return beside(store, data_folder(), ENDING)
 
 
-def listed(folder: Path) -> list[Tape]:
-    """Return what is recorded there, oldest first; what cannot be read is listed with the reason."""
-    return sorted((_tape(file) for file in folder.glob(f"*/*{SUFFIX}")), key=lambda each: (each.day, each.file))
+def listed(folder: Path, day: date | None = None) -> list[Tape]:
+    """Return what is recorded there, or of one day, oldest first; what cannot be read is listed with the reason."""
+    files = folder.glob(f"*/{'*' if day is None else day.isoformat()}{SUFFIX}")
+    return sorted((_tape(file) for file in files), key=lambda each: (each.day, each.file))
 
 
 def _tape(file: Path) -> Tape:
-    day = date.fromisoformat(file.name.removesuffix(SUFFIX))
+    day = _day(file)
     size = sum(each.stat().st_size for each in file.parent.glob(f"{file.name}*"))
     try:
         head = read_head(file)
@@ -52,21 +53,25 @@ def _tape(file: Path) -> Tape:
     return Tape(file=file, day=day, first=instant(first), last=instant(last), entries=entries, size=size, bots=bots)
 
 
+def _day(file: Path) -> date:
+    return date.fromisoformat(file.name.removesuffix(SUFFIX))
+
+
 def meant(what: str, folder: Path) -> list[Path]:
     """Return the files that a person means: a file, a day, or "" for the last day. Raises: MisuseError, StoreError."""
     if what.endswith(SUFFIX):
         return [Path(what)]
-    known = [each for each in listed(folder) if each.first is not None]
-    if not known:
-        raise StoreError(f"nothing is recorded in {folder}", "'rulebot run' records unless told not to")
+    known = sorted({_day(file) for file in folder.glob(f"*/*{SUFFIX}")})
     try:
-        day = date.fromisoformat(what) if what else known[-1].day
+        days = [date.fromisoformat(what)] if what and known else known[::-1]
     except ValueError:
         raise MisuseError(f"a day is written 2026-10-21, is '{what}'", "or name a .tape file") from None
-    found = [each.file for each in known if each.day == day]
-    if not found:
-        raise StoreError(f"nothing is recorded of {day}", f"recorded are {known[0].day} to {known[-1].day}")
-    return found
+    for day in days:  # the heads of other days, which may be hundreds, are not read
+        if found := [each.file for each in listed(folder, day) if each.first is not None]:
+            return found
+    if what and known:
+        raise StoreError(f"nothing is recorded of {days[0]}", f"recorded are {known[0]} to {known[-1]}")
+    raise StoreError(f"nothing is recorded in {folder}", "'rulebot run' records unless told not to")
 
 
 def trimmed(folder: Path, days: int) -> Sequence[Tape]:
