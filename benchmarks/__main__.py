@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import commands, day, gateway, past, push, recordings, restart, safety, turns
+from benchmarks import commands, day, gateway, past, peers, push, recordings, restart, safety, turns
 from benchmarks.measure import Goal
 from benchmarks.page import page, table
 
@@ -18,6 +18,7 @@ SUITES: dict[str, Callable[[], list[Goal]]] = {
     "gateway": gateway.measure,
     "day": day.measure,
     "past": past.measure,
+    "peers": peers.measure,
     "push": push.measure,
     "recordings": recordings.measure,
     "restart": restart.measure,

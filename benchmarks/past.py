@@ -100,7 +100,7 @@ def by_hand(files: Sequence[Path], task: Task) -> list[Trade]:
         side = file.with_name(f"{file.stem}.levels.parquet")
         levels = parquet.ParquetFile(side).read(use_threads=False)
         vix = _vix(levels)
-        found += _one_day(file.stem, bid, ask, delta, vix, task)
+        found += one_day(file.stem, bid, ask, delta, vix, task)
     return found
 
 
@@ -110,14 +110,14 @@ def _vix(levels: "parquet.Table") -> list[float]:
     return values
 
 
-def _one_day(
-    day: str, bid: np.ndarray, ask: np.ndarray, delta: np.ndarray, vix: list[float], task: Task
-) -> list[Trade]:
+def one_day(day: str, bid: np.ndarray, ask: np.ndarray, delta: np.ndarray, vix: list[float], task: Task) -> list[Trade]:
+    """Return the trade of a session, judged once at each row of the columns: so many a minute, evenly."""
     held: tuple[int, int, int, int, float, int] | None = None
-    for minute in range(MINUTES):
-        b, a, d = bid[minute], ask[minute], delta[minute]
+    often = len(vix) // MINUTES
+    for place, level in enumerate(vix):
+        b, a, d, minute = bid[place], ask[place], delta[place], place // often
         if held is None:
-            if not task.first <= minute <= task.last or not task.vix_low <= vix[minute] <= task.vix_high:
+            if not task.first <= minute <= task.last or not task.vix_low <= level <= task.vix_high:
                 continue
             call = int(np.abs(d[:STRIKES] - task.delta).argmin())
             put = STRIKES + int(np.abs(d[STRIKES:] + task.delta).argmin())
