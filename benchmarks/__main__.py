@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import commands, day, gateway, past, peers, push, recordings, restart, safety, turns
+from benchmarks import commands, day, gateway, past, peers, push, recordings, restart, safety, sweeps, turns
 from benchmarks.measure import Goal
 from benchmarks.page import page, table
 
@@ -23,6 +23,7 @@ SUITES: dict[str, Callable[[], list[Goal]]] = {
     "recordings": recordings.measure,
     "restart": restart.measure,
     "safety": safety.measure,
+    "sweeps": sweeps.measure,
 }
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 

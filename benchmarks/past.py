@@ -155,16 +155,23 @@ def by_engine(folder: Path, task: Task) -> tuple[list[Trade], int]:
     for day in source.dates(FIRST, date(2026, 1, 1)):
         for done in alone(walk, day):
             records += len(done.records)
-        session = session_on(day)
-        assert session is not None
-        assert walk.state is not None
-        for each in walk.state.positions.values():
-            if each.opened_at is None or each.closed_at is None or each.entry_price is None or each.exit_price is None:
-                continue
-            minutes = (int((at - session.open).total_seconds() // 60) for at in (each.opened_at, each.closed_at))
-            numbers = (round(float(each.entry_price), 2), round(-float(each.exit_price), 2))
-            found.append((f"{day}", *minutes, REASONS[each.exit_reason], *numbers))  # type: ignore[arg-type]
+        found += trades_of(walk, day)
     return found, records
+
+
+def trades_of(walk: Walk, day: date) -> list[Trade]:
+    """Return the trades of a session that was lived through alone."""
+    session = session_on(day)
+    assert session is not None
+    assert walk.state is not None
+    found: list[Trade] = []
+    for each in walk.state.positions.values():
+        if each.opened_at is None or each.closed_at is None or each.entry_price is None or each.exit_price is None:
+            continue
+        minutes = (int((at - session.open).total_seconds() // 60) for at in (each.opened_at, each.closed_at))
+        numbers = (round(float(each.entry_price), 2), round(-float(each.exit_price), 2))
+        found.append((f"{day}", *minutes, REASONS[each.exit_reason], *numbers))  # type: ignore[arg-type]
+    return found
 
 
 # ---------------------------------------------------------------- measured

@@ -45,7 +45,14 @@ def day_of(file: Path) -> Day:
     session = session_on(DAY)
     assert session is not None
     minutes: list[list[Tick]] = [[] for _ in range(MINUTES)]
-    columns = (read.row, read.bid, read.ask, read.delta, read.at / 1e9, (read.at - read.opened) // 60_000_000_000)
+    columns = (
+        read.row,
+        read.bid,
+        read.ask,
+        read.delta,
+        read.at // 1000 / 1e6,
+        (read.at - read.opened) // 60_000_000_000,
+    )
     for row, bid, ask, delta, seconds, minute in zip(*(column.tolist() for column in columns), strict=True):
         at = datetime.fromtimestamp(seconds, UTC)
         minutes[minute].append(Tick(KINDS.get(row, OPTION), row, bid, ask, delta, at, seconds))
