@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks import commands, day, gateway, past, peers, push, recordings, restart, safety, sweeps, turns
+from benchmarks.anchors import pins
 from benchmarks.measure import Goal
 from benchmarks.page import page, table
 
@@ -53,6 +54,7 @@ def facts() -> list[str]:
     )
     return [f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
             f"Python {platform.python_version()}", libraries,
+            f"beside them {', '.join(pins()).replace('==', ' ')}",
             f"load average over 15 minutes when it ended: {os.getloadavg()[2]:.1f}"]  # fmt: skip
 
 

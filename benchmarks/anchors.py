@@ -18,13 +18,18 @@ def anchor(program: str) -> str | None:
     return str(found) if found.exists() else None
 
 
+def pins() -> list[str]:
+    """Return `package==version` of every anchor."""
+    lines = (HERE / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if not line.startswith("#")]
+
+
 def install(*packages: str) -> bool:
     """Install anchors as `requirements.txt` pins them, unless they are there; say so when it fails.
 
     Returns whether all are there.
     """
-    pinned = (HERE / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    wanted = [line for line in pinned if _package(line) in packages]
+    wanted = [line for line in pins() if _package(line) in packages]
     there = INSTALLED.read_text(encoding="utf-8").splitlines() if INSTALLED.exists() else []
     missing = [line for line in wanted if line not in there]
     if not missing:

@@ -45,10 +45,14 @@ def table(goals: list[Goal]) -> str:
         if goal.least is not None:
             floor = f"{goal.least:g} to {goal.floor:g}"
         stretch = "" if goal.stretch is None else f"{bound} {goal.stretch:g}{_space(goal.unit)}"
-        figure = "SKIPPED" if goal.figure is None else f"{goal.figure:.3g}{_space(goal.unit)}"
+        figure = "SKIPPED" if goal.figure is None else f"{_number(goal.figure)}{_space(goal.unit)}"
         met = {None: "", True: "met", False: "**missed**"}[goal.is_met]
         lines.append(f"| {goal.number} | {goal.what} | {figure} | {floor} | {stretch} | {met} | {goal.note} |")
     return "\n".join(lines)
+
+
+def _number(figure: float) -> str:
+    return f"{figure:,.0f}" if abs(figure) >= 1000 else f"{figure:.3g}"
 
 
 def _space(unit: str) -> str:

@@ -137,5 +137,5 @@ def _alternate(contenders: Mapping[str, Contender]) -> Rounds:
 def _note(found: Rounds, contenders: Mapping[str, Contender], name: str) -> str:
     if name not in contenders:
         return MISSING
-    shown = ", ".join(f"{each} {found.median(each) * 1e3:.4g} ms a session" for each in ("engine", name))
-    return f"{shown}; {len(contenders[name][2])} trades equal to those by hand"
+    shown = ", ".join(f"{each} {found.median(each) * 1e3:,.0f} ms a session" for each in ("engine", name))
+    return f"{shown}; trades equal to those by hand: {len(contenders[name][2])}"
