@@ -73,7 +73,7 @@ def test_ci_a_worker_that_dies_loses_nothing(data: Path) -> None:
     with distributed.LocalCluster(
         n_workers=3, threads_per_worker=1, dashboard_address=None, silence_logs=False
     ) as cluster:
-        client = distributed.Client(cluster)
+        client = distributed.Client(cluster, set_as_default=False)  # a user's process has none either
         pids = client.run(os.getpid)
         killed = next(iter(pids.values()))
         client.loop.call_later(1.5, os.kill, killed, signal.SIGKILL)

@@ -90,7 +90,7 @@ def on_cluster(address: str) -> Runs:
             raise StoreError(f"no scheduler answers at {address}: {error}") from error
         with client:
             futures = [client.submit(evaluate, task, terms, pure=False, retries=3) for task in found]
-            for done in ended(futures):
+            for done in ended(futures, loop=client.loop):
                 yield done.result()
 
     return runs
