@@ -65,7 +65,9 @@ def meant(what: str, folder: Path) -> list[Path]:
     try:
         days = [date.fromisoformat(what)] if what and known else known[::-1]
     except ValueError:
-        raise MisuseError(f"a day is written 2026-10-21, is '{what}'", "or name a .tape file") from None
+        raise MisuseError(
+            f"a day is written 2026-10-21, is '{what}'", "or name a .tape file; without a day it is the last one"
+        ) from None
     for day in days:  # the heads of other days, which may be hundreds, are not read
         if found := [each.file for each in listed(folder, day) if each.first is not None]:
             return found
