@@ -3,7 +3,11 @@
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
+
+_asking: set[object] = set()
+"""Runs that ask for seldom collections."""
+_before: list[tuple[int, int, int]] = []
+"""How often was collected before the first of them."""
 
 
 @contextmanager
@@ -27,35 +31,16 @@ def seldom_collected() -> Iterator[None]:
     if not gc.isenabled():
         yield
         return
-    _seldom.begin()
+    asks = object()
+    if not _asking:
+        _before.append(gc.get_threshold())
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
+    _asking.add(asks)
     try:
         yield
     finally:
-        _seldom.end()
-
-
-class _Seldom:
-    """How many ask for seldom collections, and what was before the first of them."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._asking = 0
-        self._before = gc.get_threshold()
-
-    def begin(self) -> None:
-        with self._lock:
-            if not self._asking:
-                self._before = gc.get_threshold()
-                gc.freeze()
-                gc.set_threshold(50_000, 20, 20)
-            self._asking += 1
-
-    def end(self) -> None:
-        with self._lock:
-            self._asking -= 1
-            if not self._asking:
-                gc.set_threshold(*self._before)
-                gc.unfreeze()
-
-
-_seldom = _Seldom()
+        _asking.discard(asks)
+        if not _asking:
+            gc.set_threshold(*_before.pop())
+            gc.unfreeze()
