@@ -30,7 +30,7 @@ from engine.run.loop import INBOX_EVERY, STOPPED, Loop
 from engine.run.observe.memory import read_memory
 from engine.run.price_notes import PriceNotes
 from engine.run.reload import Reloader
-from engine.run.replay.head import tape_folder, told_head
+from engine.run.replay.head import tape_folder, told_head, told_standing
 from engine.run.reread import LiveRun, told_limits, told_sources, told_specs
 from engine.run.resume import Resumed, resume
 from engine.run.unwatched import told_when_unwatched
@@ -183,7 +183,13 @@ def _assemble(
     tape: Recorder | NoTape = NoTape()
     if options.tapes is not None:
         head = told_head(desk, recalled, program, resumed.state, at, release())
-        tape = Recorder(tape_folder(options.tapes, at), head, resumed.state.board, lambda words: note_alarm(run, words))
+        tape = Recorder(
+            tape_folder(options.tapes, at),
+            head,
+            resumed.state.board,
+            lambda words: note_alarm(run, words),
+            lambda now: told_standing(reloader.desk, reloader.texts, loop.program, loop.state, now, release()),
+        )
     loop = Loop(
         program=program,
         state=resumed.state,
@@ -206,6 +212,7 @@ def _assemble(
         account=world.ib.link.account,
         is_sim=world.ib.link.is_lockstep,
         live=LiveRun(options.store, world.ib.link.is_simulated) if options.settings.get("mode") == "live" else None,
+        texts={text.digest: text for text in resumed.texts},
     )
     loop.inbox, loop.between = reloader.read, reloader.step
     last = None if options.sessions is None else end_of(resumed.state.session, options.sessions)

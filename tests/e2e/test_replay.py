@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import shutil
 import sqlite3
+from contextlib import closing
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -15,11 +17,13 @@ from engine.adapters.recorded.source import RecordingSource
 from engine.cli.main import main
 from engine.model.event import Request
 from engine.model.session import EXCHANGE_ZONE
+from engine.record.codec import line
 from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.walk import Walk
 from engine.run.calendars import load_calendar
 from engine.run.desk import load_desk
 from engine.run.replay.drift import What, drifts
+from engine.run.replay.replay import replay as live_through
 from engine.run.replay.tapes import listed
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import SimSettings, simulated
@@ -48,9 +52,39 @@ def test_the_last_day_decides_as_it_did(store: Path) -> None:
 def test_each_day_is_listed(store: Path) -> None:
     done = replay(store, "--list", "--format", "json")
     days = json.loads(done.output)["recordings"]
-    assert [(each["day"], each["bots"]) for each in days] == [("2026-10-21", ["put_lite"]), ("2026-10-22", [])]
+    assert [(each["day"], each["bots"]) for each in days] == [
+        ("2026-10-21", ["put_lite"]),
+        ("2026-10-22", ["put_lite"]),
+    ]
     assert all(each["entries"] > 5000 for each in days)
-    assert "goes on from the day before" in replay(store, "--list").output
+
+
+def test_a_later_day_begins_where_the_engine_stood(store: Path) -> None:
+    _, second = (each.file for each in listed(store.with_name("s-tapes")))
+    recording = open_recording(second)
+    alone, whole = live_through(recording), live_through(open_recording(second, whole=True))
+    assert recording.files == (second,)
+    assert (alone.difference, whole.difference) == (None, None)
+    assert alone.turns < whole.turns
+    assert alone.state == whole.state._replace(board=alone.state.board)
+    lines = [line(record) for record in alone.records]
+    assert lines
+    assert lines == [line(record) for record in whole.records][-len(lines) :]
+
+
+def test_what_another_version_stood_at_is_lived_through_from_the_start(store: Path, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(listed(store.with_name("s-tapes"))[0].file.parent, tmp_path / "o-tapes" / "run"))
+    first, second = sorted(run.glob("*.tape"))
+    with closing(sqlite3.connect(second)) as file, file:
+        (told,) = file.execute("SELECT value FROM head WHERE name = 'state'").fetchone()
+        other = json.dumps({name: value for name, value in json.loads(told).items() if name != "wakes"})
+        file.execute("UPDATE head SET value = ? WHERE name = 'state'", (other,))
+    found = live_through(open_recording(second))
+    assert (found.difference, found.at.date()) == (None, date(2026, 10, 22))
+    assert found.turns == live_through(open_recording(second, whole=True)).turns
+    first.unlink()
+    done = replay(tmp_path / "o.db")
+    assert (done.exit_code, "goes on from 2026-10-21.tape, which is not beside it" in done.output) == (3, True)
 
 
 def test_verify_takes_all(store: Path) -> None:
@@ -180,7 +214,15 @@ def test_misuse_is_told(store: Path, words: tuple[str, ...], code: int, said: st
     assert (done.exit_code, said in done.output) == (code, True), done.output
 
 
-def test_trim_keeps_whole_runs(store: Path, tmp_path: Path) -> None:
+def test_trim_keeps_what_a_replay_needs(store: Path, tmp_path: Path) -> None:
+    shutil.copytree(store.with_name("s-tapes"), tmp_path / "l-tapes")
+    done = CliRunner().invoke(main, ["replay", "--trim", "1", "--store", str(tmp_path / "l.db")])
+    assert "1 deleted" in done.output
+    assert [each.file.name for each in listed(tmp_path / "l-tapes")] == ["2026-10-22.tape"]
+    assert replay(tmp_path / "l.db").exit_code == 0
+
+
+def test_trim_keeps_the_last_days_of_all_runs(store: Path, tmp_path: Path) -> None:
     for run, day in (("a", 19), ("b", 20), ("c", 21)):
         folder = tmp_path / "t-tapes" / run
         folder.mkdir(parents=True)

@@ -24,7 +24,7 @@ from engine.run.backtest.walk import CASH, Walk
 from engine.run.glance import today_of
 from engine.run.happening import happening
 from engine.run.position_text import entry_text, exit_text, structure
-from engine.run.replay.head import beginning
+from engine.run.replay.head import beginning, readable
 from engine.run.replay.replay import Replayed, replay
 from engine.turn.state import State
 
@@ -112,7 +112,7 @@ def _with(drift: Drift, unpriced: Mapping[str, str]) -> tuple[str, ...]:
 
 def _walked(recording: Recording) -> tuple[State | None, dict[str, str]]:
     """Return the state after a walk through the day, and by bot why it came to no trade there."""
-    began = beginning(recording.head, Board())
+    began = beginning(readable(recording).head, Board())
     source = RecordingSource(recording.files[-1])
     walk = Walk(began.program, source, began.state.facts.events, NATURAL, CASH)
     unpriced: dict[str, str] = {}
