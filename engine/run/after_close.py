@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from engine.adapters.recorded.file import SUFFIX, instant, span
 from engine.adapters.recorded.recorder import Recorder
 from engine.model.errors import StoreError
-from engine.model.session import Session, exchange_date, session_on
+from engine.model.session import Session, session_on
 from engine.record.record import Json, Kind, Record
 from engine.store.queries import StoreReader
 
@@ -106,15 +106,17 @@ class AfterClose:
     async def _watch(self, folder: Path) -> None:
         while True:
             await asyncio.sleep(LOOK_EVERY)
-            at = self._run.loop.at
-            session = None if at is None else session_on(exchange_date(at))
-            if at is None or session is None or not self._is_due(session):
-                continue
-            file = folder / f"{session.date}{SUFFIX}"
-            over = session.close + AFTER_CLOSE
-            if at < over + WRITTEN and not await asyncio.to_thread(_reaches, file, over):
-                continue
-            self._note(session.date, await self._found(folder, session.date, PATIENCE))
+            for day in self._left(folder):  # also an earlier one, whose evening the engine spent without a connection
+                if await self._is_written(folder, day):
+                    self._note(day, await self._found(folder, day, PATIENCE))
+
+    async def _is_written(self, folder: Path, day: date) -> bool:
+        """Say whether all of a day is in its recording, or nothing more of it will come."""
+        session, at = session_on(day), self._run.loop.at
+        assert session is not None
+        assert at is not None
+        over = session.close + AFTER_CLOSE
+        return at >= over + WRITTEN or await asyncio.to_thread(_reaches, folder / f"{day}{SUFFIX}", over)
 
     # ------------------------------------------------------------ one day
 

@@ -106,7 +106,7 @@ def compared(recording: Recording) -> Compared:
     watcher = _Watcher(session.open)
     found = replay(recording, watcher=watcher.see)
     began = utc_time(recording.head["at"])
-    since = began if began > session.open else None
+    since = began if began - session.open > SOON else None
     walked = _walked(recording, watcher.program or found.program, found.state.facts.events)
     done, would = _of_day(found.state, session.date), _of_day(walked.state, session.date)
     states = found.state, found.state if walked.state is None else walked.state

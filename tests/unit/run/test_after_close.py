@@ -208,3 +208,21 @@ def test_the_last_comparison_of_a_store_or_of_a_day_is_found(tmp_path: Path) -> 
     with StoreReader(tmp_path / "s.db") as reader:
         found = [last_compared(reader, day) for day in (None, DAY, DAY + timedelta(days=1), DAY + timedelta(days=2))]
     assert [each and each["trades"] for each in found] == [3, 2, 3, None]
+
+
+def test_a_day_whose_evening_was_missed_is_compared_the_next_morning(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(after_close, "LOOK_EVERY", 0.01)
+
+    async def body() -> list[tuple[Kind, Any]]:
+        engine: Any = Engine(folder, prints(trade("a")), is_lockstep=False)
+        engine.loop.at = CLOSE + timedelta(hours=18)
+        days = AfterClose(engine)
+        days.begin()
+        await until(lambda: engine.noted)
+        days.end()
+        told: list[tuple[Kind, Any]] = engine.told
+        return told
+
+    assert asyncio.run(body()) == [(Kind.FACTS, 0)]
