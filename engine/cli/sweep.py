@@ -92,7 +92,7 @@ def sweep(spec: Path, **options: Any) -> None:
     workers = options["workers"] or cores()
     places = in_processes(workers) if options["scheduler"] is None else on_cluster(options["scheduler"])
     kept = None if options["out"] is None else Kept(options["out"], _about(spec, axes, search, options, terms))
-    with _progress(options["form"]) as told, places as runs:
+    with progress(options["form"]) as told, places as runs:
         variants = found(runs, told, kept, workers)
     options["sort"] = options["sort"] or (search.goal if search else "sharpe")
     walked = None if parts is None else _walk(variants, *parts, options["purge"])
@@ -260,7 +260,7 @@ def _write_page(
 
 
 @contextmanager
-def _progress(form: str) -> Iterator[Callable[[int, int], None]]:
+def progress(form: str, what: str = "variants") -> Iterator[Callable[[int, int], None]]:
     """Yield who is told how far it is: a bar on a terminal, nobody in a pipe."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -271,5 +271,5 @@ def _progress(form: str) -> Iterator[Callable[[int, int], None]]:
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("variants", total=None)
+        task = bar.add_task(what, total=None)
         yield lambda done, count: bar.update(task, completed=done, total=count)
