@@ -78,6 +78,9 @@ class AfterClose:
         ends, beating = time.monotonic() + AT_THE_END, asyncio.ensure_future(self._beat())
         try:
             for day in self._left(self._folder):
+                self._run.says(
+                    f" {day} is compared with the specs, for {AT_THE_END / 60:.0f} minutes at most: Ctrl+C ends it"
+                )
                 self._note(day, await self._found(self._folder, day, max(ends - time.monotonic(), 1.0)))
         finally:
             beating.cancel()

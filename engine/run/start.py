@@ -86,6 +86,7 @@ class Run:
     resumed: Resumed
     reloader: Reloader
     is_over: bool = False
+    says: Callable[[str], None] = lambda words: None
 
 
 Watcher = Callable[[Run, datetime], None]

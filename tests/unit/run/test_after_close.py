@@ -49,6 +49,8 @@ class Engine:
         self.options = SimpleNamespace(compares=tuple(command), heartbeat=Heartbeat())
         self.world = SimpleNamespace(ib=SimpleNamespace(link=SimpleNamespace(is_lockstep=is_lockstep)))
         self.first = CLOSE - timedelta(hours=7)
+        self.said: list[str] = []
+        self.says = self.said.append
 
     def note(self, *records: Record) -> None:
         self.noted += records
@@ -73,6 +75,7 @@ def finished(engine: Any) -> list[tuple[Kind, Any]]:
 def test_a_day_that_is_as_the_specs_say_is_recorded_and_alarms_nobody(folder: Path) -> None:
     engine = Engine(folder, prints(trade("a"), trade("b", differs=True)))
     assert finished(engine) == [(Kind.FACTS, 1)]
+    assert engine.said == [" 2026-10-21 is compared with the specs, for 5 minutes at most: Ctrl+C ends it"]
     assert compared_words(engine.noted[0].data) == (
         "2026-10-21 beside the specs: 1 of 2 trades as the specs say, but for prices; 1 otherwise for a known cause (b)"
     )
