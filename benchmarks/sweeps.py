@@ -48,22 +48,22 @@ def measure() -> list[Goal]:
     tasks, found = variants(WHOLE), Rounds()
     asked = [(number, (task.name,), _text(task)) for number, task in enumerate(tasks[:COUNT])]
     few = asked[::EACH]
-    with TemporaryDirectory() as place, _cluster() as (address, started):
+    with TemporaryDirectory() as place, _cluster() as (workers, started):
         make_days(Path(place), DAYS)
         files = sorted(file for file in Path(place).glob("*.parquet") if ".levels" not in file.name)
         terms = _terms(Path(place), files)
         trades = by_arrays(files, tasks)[:COUNT]
         wanted = [_lived(task, terms, own) for task, own in zip(tasks, trades, strict=False)]
 
-        def swept(runs: Runs, workers: int) -> list[Variant]:
-            return sweep(asked, terms, runs, lambda *_: None, None, workers)
+        def swept(runs: Runs, count: int) -> list[Variant]:
+            return sweep(asked, terms, runs, lambda *_: None, None, count)
 
         for number in range(ROUNDS + 1):
             into = found if number else Rounds()  # in the first some is still loaded
             _time(into, "hand", WHOLE, lambda: by_arrays(files, tasks))
             each = _time(into, "alone", len(few), lambda: [evaluate([one], terms)[0] for one in few])
             one = _time(into, "one", COUNT, lambda: swept(here, 1))
-            two = one if address is None else _time(into, "two", COUNT, lambda: swept(on_cluster(address), WORKERS))
+            two = one if workers is None else _time(into, "two", COUNT, lambda: swept(workers, WORKERS))
             _check(each, wanted[::EACH])
             _check(one, wanted)
             _check(two, wanted)
@@ -82,8 +82,8 @@ def _terms(folder: Path, files: Sequence[Path]) -> Terms:
 
 
 @contextmanager
-def _cluster() -> Iterator[tuple[str | None, float]]:
-    """Yield the address of a scheduler with workers, and the seconds it took to start; None without the package."""
+def _cluster() -> Iterator[tuple[Runs | None, float]]:
+    """Yield what runs on workers that stand by, and the seconds it took to start; None without the package."""
     began = time.perf_counter()
     try:
         from distributed import Client, LocalCluster
@@ -95,7 +95,8 @@ def _cluster() -> Iterator[tuple[str | None, float]]:
         Client(cluster) as client,
     ):
         client.wait_for_workers(WORKERS)
-        yield cluster.scheduler_address, time.perf_counter() - began
+        with on_cluster(cluster.scheduler_address) as workers:
+            yield workers, time.perf_counter() - began
 
 
 def _time(found: Rounds, name: str, count: int, run: Callable[[], Result]) -> Result:
