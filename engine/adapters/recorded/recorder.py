@@ -220,8 +220,7 @@ class Recorder:
     def _finish(self) -> None:
         """Close the file that is written, and lay it out smaller."""
         writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()
+        if writer is not None and writer.close():
             repack(writer.file)
 
     def _flush(self) -> None:
