@@ -11,7 +11,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -26,6 +26,8 @@ Encoder = Callable[[Any], Json]
 Decoder = Callable[[Any], Any]
 
 _TAG = "is"
+FOLLOWS = "follows"
+"""In a field's metadata: it is not told, since it follows from others where it is needed."""
 _UNDER_WAY: list[Any] = []
 """Types whose functions are being built."""
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
@@ -173,6 +175,11 @@ def _under_way(kind: Any) -> Iterator[None]:
         _UNDER_WAY.remove(kind)
 
 
+def _told_fields(kind: Any) -> list[Field[Any]]:
+    """Return the fields that make a value, but for those that say that they follow from the others."""
+    return [field for field in fields(kind) if field.init and FOLLOWS not in field.metadata]
+
+
 def _is_named_tuple(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields")
 
@@ -235,7 +242,7 @@ def _tuple_encoder(members: tuple[Any, ...]) -> Encoder:
 def _object_encoder(kind: Any) -> Encoder:
     hints = get_type_hints(kind)
     with _under_way(kind):
-        parts = [(field.name, _inner_encoder(hints[field.name])) for field in fields(kind) if field.init]
+        parts = [(field.name, _inner_encoder(hints[field.name])) for field in _told_fields(kind)]
     plain = tuple(name for name, encoder in parts if encoder is _same)
     made = tuple((name, encoder) for name, encoder in parts if encoder is not _same)
 
@@ -335,8 +342,8 @@ def _tuple_decoder(members: tuple[Any, ...]) -> Decoder:
 def _object_decoder(kind: Any) -> Decoder:
     hints = get_type_hints(kind)
     with _under_way(kind):
-        decoders = {field.name: _inner_decoder(hints[field.name]) for field in fields(kind) if field.init}
-    needed = {f.name for f in fields(kind) if f.init and f.default is MISSING and f.default_factory is MISSING}
+        decoders = {field.name: _inner_decoder(hints[field.name]) for field in _told_fields(kind)}
+    needed = {f.name for f in _told_fields(kind) if f.default is MISSING and f.default_factory is MISSING}
 
     def decode_object(data: Mapping[str, Json]) -> Any:
         if strange := data.keys() - decoders.keys():

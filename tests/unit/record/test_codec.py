@@ -1,5 +1,5 @@
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -8,7 +8,18 @@ import pytest
 
 from engine.decide.bot_day import BotDay
 from engine.model.contract import Contract, Option, Right, Underlying
-from engine.record.codec import CodecError, decode, decode_as, encode, encode_as, json_text, line, record_of, utc_text
+from engine.record.codec import (
+    FOLLOWS,
+    CodecError,
+    decode,
+    decode_as,
+    encode,
+    encode_as,
+    json_text,
+    line,
+    record_of,
+    utc_text,
+)
 from engine.record.record import Kind, Record
 
 NOON = datetime(2026, 11, 18, 17, tzinfo=UTC)
@@ -52,6 +63,19 @@ def test_what_holds_its_own_kind_and_plain_members_of_a_union() -> None:
     assert [type(each.of) for each in again.inner] == [int, float, type(None)]
     with pytest.raises(CodecError, match="should be one of"):
         decode(Tree, {"of": True})
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    name: str
+    made_of_it: Any = field(default=None, metadata={FOLLOWS: True})
+
+
+def test_what_follows_from_the_rest_is_not_told() -> None:
+    assert encode(Named("a", object())) == {"name": "a"}
+    assert decode(Named, {"name": "a"}) == Named("a")
+    with pytest.raises(CodecError, match="has no field 'made_of_it'"):
+        decode(Named, {"name": "a", "made_of_it": 1})
 
 
 def test_a_value_of_a_hinted_type() -> None:
