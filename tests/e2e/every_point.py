@@ -1,6 +1,6 @@
 """Kill the engine at every step of its event loop, every durable write and every write to its connection.
 
-    python -m tests.e2e.every_point --stride 10
+    python -m tests.e2e.every_point --processes 1 --keep found.jsonl
 
 Each of twelve short scenarios is lived through once undisturbed, which counts its points. Then it is lived through
 once for each point, with the engine killed there and 0 to 3 times more while it starts again (drawn from the point).
@@ -8,17 +8,21 @@ docs/reliability.md says what must hold.
 """
 
 import argparse
+import hashlib
 import os
+import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from functools import cache
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from engine.model.session import session_from
 from engine.run.chaos.aftermath import Aftermath
@@ -27,10 +31,16 @@ from engine.run.chaos.trial import live_through
 from engine.run.chaos.verdicts import judge
 from engine.run.desk import Desk, load_desk
 from engine.run.worlds import DEFAULT_DATE
+from tests.e2e.kept_lines import KeptLines
 
 ROOT = Path(__file__).parents[2]
 SESSION = session_from(DEFAULT_DATE)
+MEMORY = Path("/dev/shm")
+"""Where stores are, if the machine has it: a power cut is played by the journal, so no disk need be waited for."""
 SOON = {'time: "15:45"': 'time: "10:01"'}
+
+ENDS = ("same", "not entered", "unwound")
+"""How a struck scenario may end, beside the one without a kill."""
 
 Ends = Counter[tuple[str, str, tuple[str, ...]]]
 """How positions that were opened ended: bot, state, and the purposes of what rests at the broker for them."""
@@ -54,7 +64,7 @@ SCENARIOS = (
     Scenario("entry, then a pair rests", "specs/spy_put_seller.yaml"),
     Scenario("entry by our own clock", "specs/spy_put_seller.yaml", lockstep=False, delay=0.05),
     Scenario("entry of four legs", "specs/dte0_condor.yaml"),
-    Scenario("entry leg by leg", "specs/spx_spy_parity.yaml", 9.0, market="dislocation"),
+    Scenario("entry leg by leg", "specs/spx_spy_parity.yaml", 10.0, market="dislocation"),
     Scenario("entry one leg after the other", "examples/one_leg_after_the_other.yaml"),
     Scenario("entry and exit", "examples/smallest.yaml", changes=SOON, minutes=2.5),
     Scenario("entry and exit by our own clock", "examples/smallest.yaml", 2.5, SOON, lockstep=False, delay=0.05),
@@ -94,7 +104,24 @@ class Found:
     point: Point
     deaths: int
     end: str
-    violations: dict[int, tuple[str, ...]]
+    violations: Mapping[int, tuple[str, ...]]
+
+    @property
+    def is_wrong(self) -> bool:
+        """True for an end that must not be, and when something does not hold."""
+        return bool(self.violations) or self.end not in ENDS
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """Itself as JSON has it."""
+        return {**asdict(self), "point": [self.point.scenario, self.point.moment.value, self.point.number]}
+
+
+def found_from(line: dict[str, Any]) -> Found:
+    """Return what a line of JSON tells."""
+    scenario, moment, number = line["point"]
+    said = {int(each): tuple(texts) for each, texts in line["violations"].items()}
+    return Found(Point(scenario, Moment(moment), number), line["deaths"], line["end"], said)
 
 
 @cache
@@ -128,7 +155,8 @@ def storm_of(number: int, crashes: Sequence[Crash] = ()) -> Storm:
 
 
 def live(number: int, crashes: Sequence[Crash] = ()) -> Aftermath:
-    with tempfile.TemporaryDirectory(prefix="every-point-", ignore_cleanup_errors=True) as folder:
+    ground = MEMORY if MEMORY.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="every-point-", dir=ground, ignore_cleanup_errors=True) as folder:
         return live_through(storm_of(number, crashes), desk_of(number), Path(folder))
 
 
@@ -174,8 +202,11 @@ def ends(left: Aftermath) -> Ends:
 
 def strike(point: Point) -> Found:
     """Kill the engine at a point, and judge what is left."""
-    left = live(point.scenario, crashes_of(point))
+    crashes = crashes_of(point)
+    left = live(point.scenario, crashes)
     end = _compared(ends(left), ends(undisturbed(point.scenario)))
+    if left.deaths[:1] != (crashes[0].label,):
+        end = "not struck"
     return Found(point, len(left.deaths), end, dict(judge(left, desk_of(point.scenario))))
 
 
@@ -194,15 +225,31 @@ def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--stride", type=int, default=1, help="every so many steps and sends only; all durable writes")
     asked.add_argument("--scenario", type=int, help="this one alone, from 1")
+    asked.add_argument("--processes", type=int, default=os.cpu_count(), help="how many strike at once")
+    asked.add_argument("--keep", type=Path, metavar="FILE", help="what was found; with it a run that was cut goes on")
     given = asked.parse_args()
     numbers = range(len(SCENARIOS)) if given.scenario is None else (given.scenario - 1,)
+    kept = KeptLines(given.keep, digest_of(ROOT))
+    known = {found.point: found for found in map(found_from, kept.lines)}
     wrong = 0
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+    with ProcessPoolExecutor(given.processes, get_context("spawn")) as pool:
         for number in numbers:
-            found = list(pool.map(strike, points_of(number, given.stride), chunksize=4))
-            wrong += _show(number, found)
+            points = list(points_of(number, given.stride))
+            for found in pool.map(strike, (point for point in points if point not in known), chunksize=4):
+                known[found.point] = found
+                kept.add(found.line)
+            wrong += _show(number, [known[point] for point in points])
     print(f"{wrong} points with something wrong")
     return 1 if wrong else 0
+
+
+def digest_of(root: Path) -> str:
+    """Return a hash over the engine, the specs and this file: what was found holds for these."""
+    files = chain(root.glob("engine/**/*.py"), root.glob("specs/*.yaml"), root.glob("examples/*.yaml"))
+    told = hashlib.sha256()
+    for path in (*sorted(files), Path(__file__)):
+        told.update(path.name.encode() + path.read_bytes())
+    return told.hexdigest()
 
 
 def _show(number: int, found: Sequence[Found]) -> int:
@@ -210,9 +257,10 @@ def _show(number: int, found: Sequence[Found]) -> int:
     deaths, same = sum(each.deaths for each in found), Counter(each.end.partition(":")[0] for each in found)
     counted = ", ".join(f"{kinds[kind]} {kind}s" for kind in ("step", "write", "send"))
     print(f"{number + 1:>2} {SCENARIOS[number].name}: {len(found)} points ({counted}), {deaths} kills; {dict(same)}")
-    bad = [each for each in found if each.violations or each.end.startswith("other")]
+    bad = [each for each in found if each.is_wrong]
     for each in bad[:5]:
-        print(f"     {each.point.moment.value} {each.point.number}: {each.end}; {each.violations}", flush=True)
+        print(f"     {each.point.moment.value} {each.point.number}: {each.end}; {each.violations}")
+    sys.stdout.flush()
     return len(bad)
 
 

@@ -1,9 +1,24 @@
 """Kill the engine at every point, in small: a few points of every scenario; the command strikes them all."""
 
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
 import pytest
 
 from engine.run.chaos.storm import Moment
-from tests.e2e.every_point import SCENARIOS, Point, crashes_of, ends, points_of, strike, undisturbed
+from tests.e2e.every_point import (
+    SCENARIOS,
+    Found,
+    Point,
+    crashes_of,
+    ends,
+    found_from,
+    points_of,
+    strike,
+    undisturbed,
+)
+from tests.e2e.kept_lines import KeptLines
 
 EXPECTED = (
     ("open", ("stop", "target")),
@@ -36,10 +51,41 @@ def test_a_point_is_struck_and_more_kills_follow_in_the_start() -> None:
 def test_ci_a_scenario_holds_at_a_few_of_its_points(number: int) -> None:
     left = undisturbed(number)
     assert [(state, resting) for _, state, resting in ends(left)] == [EXPECTED[number]]
+    fills = [row for row in left.outside.rows if row["kind"] == "execution"]
+    assert datetime.fromisoformat(str(fills[0]["at"])) < left.storm.calm_at, "nothing is filled while points are struck"
     found = list(points_of(number, 1))
     assert len(found) == left.points.steps + 2 * left.points.sends + 2 * left.points.writes
     for point in (found[5], found[-left.points.steps // 3]):
         struck = strike(point)
+        assert not struck.is_wrong, struck
         assert struck.deaths >= 1
-        assert struck.violations == {}
-        assert struck.end in (("same", "not entered", "unwound") if number in UNWINDS else ("same", "not entered"))
+        assert struck.end != "unwound" or number in UNWINDS
+
+
+def test_a_point_that_is_not_reached_a_wrong_end_and_a_violation_are_wrong() -> None:
+    fine = Found(Point(0, Moment.AT_STEP, 5), 2, "same", {})
+    assert not fine.is_wrong
+    assert all(replace(fine, end=end).is_wrong for end in ("not struck", "other: [] for []"))
+    assert replace(fine, violations={2: ("a ref is two orders",)}).is_wrong
+
+
+def test_what_was_found_is_kept_and_taken_up_by_the_next_run(tmp_path: Path) -> None:
+    found = [
+        Found(Point(3, Moment.BEFORE_SEND, 7), 2, "same", {}),
+        Found(Point(0, Moment.AT_STEP, 1), 1, "x", {2: ("y",)}),
+    ]
+    path = tmp_path / "found.jsonl"
+    kept = KeptLines(path, "one engine")
+    for each in found:
+        kept.add(each.line)
+    with path.open("a") as file:
+        file.write('{"point": [0, "at st')  # the run was cut here
+    assert [found_from(line) for line in KeptLines(path, "one engine").lines] == found
+    kept.add(found[0].line)
+    assert len(KeptLines(path, "one engine").lines) == 3
+
+
+def test_what_was_found_of_another_engine_is_not_taken_up(tmp_path: Path) -> None:
+    KeptLines(tmp_path / "found.jsonl", "one engine")
+    with pytest.raises(SystemExit, match="kept of another engine"):
+        KeptLines(tmp_path / "found.jsonl", "another engine")
