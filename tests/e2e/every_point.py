@@ -4,6 +4,7 @@
 
 Each of twelve short scenarios is lived through once undisturbed, which counts its points. Then it is lived through
 once for each point, with the engine killed there and 0 to 3 times more while it starts again (drawn from the point).
+Or only once for each group of points that `same_points` finds alike.
 docs/reliability.md says what must hold.
 """
 
@@ -13,16 +14,16 @@ import os
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from engine.model.session import session_from
 from engine.run.chaos.aftermath import Aftermath
@@ -31,16 +32,14 @@ from engine.run.chaos.trial import live_through
 from engine.run.chaos.verdicts import judge
 from engine.run.desk import Desk, load_desk
 from engine.run.worlds import DEFAULT_DATE
-from tests.e2e.kept_lines import KeptLines
+from tests.e2e.found_points import Found, FoundFile, Point
+from tests.e2e.same_points import Outliving
 
 ROOT = Path(__file__).parents[2]
 SESSION = session_from(DEFAULT_DATE)
 MEMORY = Path("/dev/shm")
 """Where stores are, if the machine has it: a power cut is played by the journal, so no disk need be waited for."""
 SOON = {'time: "15:45"': 'time: "10:01"'}
-
-ENDS = ("same", "not entered", "unwound")
-"""How a struck scenario may end, beside the one without a kill."""
 
 Ends = Counter[tuple[str, str, tuple[str, ...]]]
 """How positions that were opened ended: bot, state, and the purposes of what rests at the broker for them."""
@@ -88,42 +87,6 @@ SCENARIOS = (
 )
 
 
-@dataclass(frozen=True)
-class Point:
-    """A place where the engine is killed: which one of its kind."""
-
-    scenario: int
-    moment: Moment
-    number: int
-
-
-@dataclass(frozen=True)
-class Found:
-    """What came of a point: how often the engine died, how the end compares, and what did not hold."""
-
-    point: Point
-    deaths: int
-    end: str
-    violations: Mapping[int, tuple[str, ...]]
-
-    @property
-    def is_wrong(self) -> bool:
-        """True for an end that must not be, and when something does not hold."""
-        return bool(self.violations) or self.end not in ENDS
-
-    @property
-    def line(self) -> dict[str, Any]:
-        """Itself as JSON has it."""
-        return {**asdict(self), "point": [self.point.scenario, self.point.moment.value, self.point.number]}
-
-
-def found_from(line: dict[str, Any]) -> Found:
-    """Return what a line of JSON tells."""
-    scenario, moment, number = line["point"]
-    said = {int(each): tuple(texts) for each, texts in line["violations"].items()}
-    return Found(Point(scenario, Moment(moment), number), line["deaths"], line["end"], said)
-
-
 @cache
 def desk_of(number: int) -> Desk:
     scenario = SCENARIOS[number]
@@ -154,10 +117,16 @@ def storm_of(number: int, crashes: Sequence[Crash] = ()) -> Storm:
     )
 
 
-def live(number: int, crashes: Sequence[Crash] = ()) -> Aftermath:
+@contextmanager
+def store_folder() -> Iterator[Path]:
     ground = MEMORY if MEMORY.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="every-point-", dir=ground, ignore_cleanup_errors=True) as folder:
-        return live_through(storm_of(number, crashes), desk_of(number), Path(folder))
+        yield Path(folder)
+
+
+def live(number: int, crashes: Sequence[Crash] = ()) -> Aftermath:
+    with store_folder() as folder:
+        return live_through(storm_of(number, crashes), desk_of(number), folder)
 
 
 def crashes_of(point: Point) -> list[Crash]:
@@ -186,6 +155,23 @@ def points_of(number: int, stride: int) -> Iterator[Point]:
     for moment in (Moment.BEFORE_SEND, Moment.AFTER_SEND):
         yield from (Point(number, moment, each) for each in range(first, counted.sends + 1, stride))
     yield from (Point(number, Moment.AT_STEP, each) for each in range(first, counted.steps + 1, stride))
+
+
+@cache
+def groups_of(number: int) -> tuple[tuple[Point, ...], ...]:
+    """Return the points of a scenario, those together between which nothing changed that outlives the engine."""
+    wanted = set(points_of(number, 1))
+    with store_folder() as folder:
+        outliving = Outliving(folder)
+        live_through(storm_of(number), desk_of(number), folder, witness=outliving.attend)
+    passed = ([Point(number, *place) for place in places] for places in outliving.groups.values())
+    return tuple(group for points in passed if (group := tuple(point for point in points if point in wanted)))
+
+
+def one_of(group: Sequence[Point], known: Container[Point] = ()) -> Point:
+    """Return the point that stands for its group: one that is known, else drawn from the first."""
+    drawn = Random(str(group[0])).choice(group)
+    return next((point for point in (drawn, *group) if point in known), drawn)
 
 
 def ends(left: Aftermath) -> Ends:
@@ -224,20 +210,25 @@ def _compared(here: Ends, there: Ends) -> str:
 def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--stride", type=int, default=1, help="every so many steps and sends only; all durable writes")
+    asked.add_argument("--groups", action="store_true", help="one point of each group of like ones only")
     asked.add_argument("--scenario", type=int, help="this one alone, from 1")
     asked.add_argument("--processes", type=int, default=os.cpu_count(), help="how many strike at once")
     asked.add_argument("--keep", type=Path, metavar="FILE", help="what was found; with it a run that was cut goes on")
     given = asked.parse_args()
     numbers = range(len(SCENARIOS)) if given.scenario is None else (given.scenario - 1,)
-    kept = KeptLines(given.keep, digest_of(ROOT))
-    known = {found.point: found for found in map(found_from, kept.lines)}
+    kept = FoundFile(given.keep, digest_of(ROOT))
+    known = {found.point: found for found in kept.found}
     wrong = 0
     with ProcessPoolExecutor(given.processes, get_context("spawn")) as pool:
         for number in numbers:
-            points = list(points_of(number, given.stride))
+            points = (
+                [one_of(group, known) for group in groups_of(number)]
+                if given.groups
+                else [*points_of(number, given.stride)]
+            )
             for found in pool.map(strike, (point for point in points if point not in known), chunksize=4):
                 known[found.point] = found
-                kept.add(found.line)
+                kept.add(found)
             wrong += _show(number, [known[point] for point in points])
     print(f"{wrong} points with something wrong")
     return 1 if wrong else 0
@@ -256,7 +247,9 @@ def _show(number: int, found: Sequence[Found]) -> int:
     kinds = Counter(each.point.moment.value.split()[-1] for each in found)
     deaths, same = sum(each.deaths for each in found), Counter(each.end.partition(":")[0] for each in found)
     counted = ", ".join(f"{kinds[kind]} {kind}s" for kind in ("step", "write", "send"))
-    print(f"{number + 1:>2} {SCENARIOS[number].name}: {len(found)} points ({counted}), {deaths} kills; {dict(same)}")
+    total = len(list(points_of(number, 1)))
+    struck = f"{len(found)} of {total} points ({counted}), {deaths} kills"
+    print(f"{number + 1:>2} {SCENARIOS[number].name}: {struck}; {dict(same)}")
     bad = [each for each in found if each.is_wrong]
     for each in bad[:5]:
         print(f"     {each.point.moment.value} {each.point.number}: {each.end}; {each.violations}")

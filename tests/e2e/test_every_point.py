@@ -1,5 +1,6 @@
 """Kill the engine at every point, in small: a few points of every scenario; the command strikes them all."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -7,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from engine.run.chaos.storm import Moment
+from tests.e2e.equal_points import differences, pairs_of
 from tests.e2e.every_point import (
     SCENARIOS,
-    Found,
-    Point,
     crashes_of,
     ends,
-    found_from,
+    groups_of,
+    one_of,
     points_of,
     strike,
     undisturbed,
 )
-from tests.e2e.kept_lines import KeptLines
+from tests.e2e.found_points import Found, FoundFile, Point
 
 EXPECTED = (
     ("open", ("stop", "target")),
@@ -69,23 +70,58 @@ def test_a_point_that_is_not_reached_a_wrong_end_and_a_violation_are_wrong() -> 
     assert replace(fine, violations={2: ("a ref is two orders",)}).is_wrong
 
 
+@pytest.mark.long
+def test_ci_groups_are_all_points_each_once_and_one_of_each_stands_for_it() -> None:
+    groups = groups_of(0)
+    assert Counter(point for group in groups for point in group) == Counter(points_of(0, 1))
+    assert len(groups) < len(list(points_of(0, 1))) * 0.7
+    chosen = [one_of(group) for group in groups]
+    assert all(one in group for one, group in zip(chosen, groups, strict=True))
+    assert [one_of(group, {group[-1]}) for group in groups] == [group[-1] for group in groups]
+    assert any(one != group[0] for one, group in zip(chosen, groups, strict=True))
+    for before, after in ((Moment.BEFORE_WRITE, Moment.AFTER_WRITE), (Moment.BEFORE_SEND, Moment.AFTER_SEND)):
+        assert not any({(before, 2), (after, 2)} <= {(each.moment, each.number) for each in group} for group in groups)
+
+
+@pytest.mark.long
+def test_ci_however_a_dead_engine_takes_its_end_the_next_one_starts_the_same() -> None:
+    """At one of these points it takes the end for the end of what it waits for, and held the trial for 20 s."""
+    entry = next(group for group in groups_of(1) if Point(1, Moment.BEFORE_WRITE, 2) in group)
+    assert Moment.AT_STEP in {each.moment for each in entry}
+    assert list(differences((Point(1, Moment.BEFORE_WRITE, 2), entry[0]))) == []
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", range(len(SCENARIOS)))
+def test_points_of_a_group_leave_the_same(number: int) -> None:
+    pairs = pairs_of(number, 3)
+    assert all(one != other for one, other in pairs)
+    assert {pair: names for pair in pairs if (names := list(differences(pair)))} == {}
+
+
+@pytest.mark.long
+def test_points_of_neighbouring_groups_leave_something_else() -> None:
+    written = Point(0, Moment.BEFORE_WRITE, 2), Point(0, Moment.AFTER_WRITE, 2)
+    assert "store" in list(differences(written))
+
+
 def test_what_was_found_is_kept_and_taken_up_by_the_next_run(tmp_path: Path) -> None:
     found = [
         Found(Point(3, Moment.BEFORE_SEND, 7), 2, "same", {}),
         Found(Point(0, Moment.AT_STEP, 1), 1, "x", {2: ("y",)}),
     ]
     path = tmp_path / "found.jsonl"
-    kept = KeptLines(path, "one engine")
+    kept = FoundFile(path, "one engine")
     for each in found:
-        kept.add(each.line)
+        kept.add(each)
     with path.open("a") as file:
         file.write('{"point": [0, "at st')  # the run was cut here
-    assert [found_from(line) for line in KeptLines(path, "one engine").lines] == found
-    kept.add(found[0].line)
-    assert len(KeptLines(path, "one engine").lines) == 3
+    assert FoundFile(path, "one engine").found == found
+    kept.add(found[0])
+    assert len(FoundFile(path, "one engine").found) == 3
 
 
 def test_what_was_found_of_another_engine_is_not_taken_up(tmp_path: Path) -> None:
-    KeptLines(tmp_path / "found.jsonl", "one engine")
+    FoundFile(tmp_path / "found.jsonl", "one engine")
     with pytest.raises(SystemExit, match="kept of another engine"):
-        KeptLines(tmp_path / "found.jsonl", "another engine")
+        FoundFile(tmp_path / "found.jsonl", "another engine")
