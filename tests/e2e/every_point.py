@@ -26,13 +26,16 @@ from pathlib import Path
 from random import Random
 
 from engine.model.session import session_from
+from engine.record.record import Kind
+from engine.run.aftermath.day import Day
 from engine.run.chaos.aftermath import Aftermath
 from engine.run.chaos.storm import Crash, Entry, Moment, Storm
 from engine.run.chaos.trial import live_through
 from engine.run.chaos.verdicts import judge
+from engine.run.crash_loop import WORDS
 from engine.run.desk import Desk, load_desk
 from engine.run.worlds import DEFAULT_DATE
-from tests.e2e.found_points import Found, FoundFile, Point
+from tests.e2e.found_points import CLOSED, DIED_TOO_OFTEN, TOO_LATE, UNANSWERED, Found, FoundFile, Point
 from tests.e2e.same_points import Outliving
 
 ROOT = Path(__file__).parents[2]
@@ -190,21 +193,38 @@ def strike(point: Point) -> Found:
     """Kill the engine at a point, and judge what is left."""
     crashes = crashes_of(point)
     left = live(point.scenario, crashes)
-    end = _compared(ends(left), ends(undisturbed(point.scenario)))
+    end = compared(left, undisturbed(point.scenario))
     if left.deaths[:1] != (crashes[0].label,):
         end = "not struck"
     return Found(point, len(left.deaths), end, dict(judge(left, desk_of(point.scenario))))
 
 
-def _compared(here: Ends, there: Ends) -> str:
-    """Say how an end compares with the undisturbed one: a killed engine may miss its window, or unwind."""
+def compared(left: Aftermath, calm: Aftermath) -> str:
+    """Say how an end compares with the undisturbed one; what is otherwise needs a reason that the store tells."""
+    here, there = ends(left), ends(calm)
     if here == there:
         return "same"
     if not here:
-        return "not entered"
-    if sum(here.values()) == sum(there.values()) and all(end[1:] == ("closed", ()) for end in here):
-        return "unwound"
+        return _not_entered(left.day)
+    reasons = {position.exit_reason for position in left.day.positions.values() if position.opened_at is not None}
+    if (
+        sum(here.values()) == sum(there.values())
+        and all(end[1:] == ("closed", ()) for end in here)
+        and len(reasons) == 1
+    ):
+        return CLOSED.get(reasons.pop(), f"other: {sorted(here)} for {sorted(there)}")
     return f"other: {sorted(here)} for {sorted(there)}"
+
+
+def _not_entered(day: Day) -> str:
+    if any(each.kind is Kind.ALARM and each.data["text"] == WORDS for each in day.records):
+        return DIED_TOO_OFTEN
+    days = [each.data for each in day.records if each.kind is Kind.BOT_DAY]
+    if any("was never answered" in str(each["halted"]) for each in days):
+        return UNANSWERED
+    if not day.orders and days[-1]["skipped"] == "its window is over":
+        return TOO_LATE
+    return "other: not entered, and nothing says why"
 
 
 def main() -> int:

@@ -8,8 +8,13 @@ from typing import Any
 
 from engine.run.chaos.storm import Moment
 
-ENDS = ("same", "not entered", "unwound")
-"""How a struck scenario may end, beside the one without a kill."""
+DIED_TOO_OFTEN = "not entered, since starts died too often"
+UNANSWERED = "not entered, since an order was never answered"
+TOO_LATE = "not entered, since its window was over"
+CLOSED = {"unwind": "closed, since a leg was missing", "unprotected": "closed, since it was unprotected"}
+"""Ends by the reason of an exit: what a spec itself asks for, when an engine comes back too late for the rest."""
+ENDS = ("same", DIED_TOO_OFTEN, UNANSWERED, TOO_LATE, *CLOSED.values())
+"""How a struck scenario may end: as without a kill, or for one of these reasons, which the store must tell."""
 
 
 @dataclass(frozen=True)

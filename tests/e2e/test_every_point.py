@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from engine.record.record import Kind, Record
 from engine.run.chaos.storm import Moment
+from engine.run.crash_loop import WORDS
 from tests.e2e.equal_points import differences, pairs_of
 from tests.e2e.every_point import (
     SCENARIOS,
+    compared,
     crashes_of,
     ends,
     groups_of,
@@ -19,7 +22,7 @@ from tests.e2e.every_point import (
     strike,
     undisturbed,
 )
-from tests.e2e.found_points import Found, FoundFile, Point
+from tests.e2e.found_points import CLOSED, DIED_TOO_OFTEN, TOO_LATE, UNANSWERED, Found, FoundFile, Point
 
 EXPECTED = (
     ("open", ("stop", "target")),
@@ -35,8 +38,8 @@ EXPECTED = (
     ("open", ("stop", "target")),
     ("open", ("stop", "target")),
 )
-UNWINDS = (3, 4)
-"""Leg by leg: what is not whole in time is closed, as the spec says."""
+CLOSES = {3: CLOSED["unwind"], 4: CLOSED["unwind"], 8: CLOSED["unprotected"]}
+"""What is sent leg by leg is closed when it is not whole in time, and what stays unprotected, as the specs say."""
 
 
 def test_a_point_is_struck_and_more_kills_follow_in_the_start() -> None:
@@ -60,14 +63,38 @@ def test_ci_a_scenario_holds_at_a_few_of_its_points(number: int) -> None:
         struck = strike(point)
         assert not struck.is_wrong, struck
         assert struck.deaths >= 1
-        assert struck.end != "unwound" or number in UNWINDS
+        assert struck.end not in CLOSED.values() or struck.end == CLOSES.get(number)
 
 
 def test_a_point_that_is_not_reached_a_wrong_end_and_a_violation_are_wrong() -> None:
     fine = Found(Point(0, Moment.AT_STEP, 5), 2, "same", {})
     assert not fine.is_wrong
-    assert all(replace(fine, end=end).is_wrong for end in ("not struck", "other: [] for []"))
+    assert all(replace(fine, end=end).is_wrong for end in ("not struck", "not entered", "unwound", "other: [] for []"))
     assert replace(fine, violations={2: ("a ref is two orders",)}).is_wrong
+
+
+@pytest.mark.long
+def test_ci_an_end_that_is_otherwise_needs_a_reason() -> None:
+    calm = undisturbed(0)
+    at, silence = calm.day.records[0].at, "other: not entered, and nothing says why"
+    day = {"halted": "", "skipped": "", "bot": "a"}
+    told = (
+        (Kind.ALARM, {"text": WORDS}, DIED_TOO_OFTEN),
+        (Kind.ALARM, {"text": "no data"}, silence),
+        (Kind.BOT_DAY, {**day, "halted": "c7:1 was never answered and may still come to life"}, UNANSWERED),
+        (Kind.BOT_DAY, {**day, "skipped": "its window is over"}, TOO_LATE),
+        (Kind.BOT_DAY, {**day, "skipped": "no strike"}, silence),
+    )
+    for kind, data, end in told:
+        records = *(each for each in calm.day.records if each.kind is not Kind.ALARM), Record(at, kind, data=data)
+        empty = replace(calm.day, positions={}, orders={}, records=records)
+        assert compared(replace(calm, day=empty), calm) == end
+    late = replace(calm.day, positions={}, records=(Record(at, Kind.BOT_DAY, data=told[3][1]),))
+    assert compared(replace(calm, day=late), calm) == silence, "it had sent an order"
+    for reason, end in (("unwind", "closed, since a leg was missing"), ("stop", "other")):
+        closed = {name: replace(each, state="closed", exit_reason=reason) for name, each in calm.day.positions.items()}
+        left = replace(calm, day=replace(calm.day, positions=closed), outside=replace(calm.outside, working=()))
+        assert compared(left, calm).partition(":")[0] == end
 
 
 @pytest.mark.long
