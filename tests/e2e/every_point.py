@@ -1,35 +1,47 @@
 """Kill the engine at every step of its event loop, every durable write and every write to its connection.
 
-    python -m tests.e2e.every_point --stride 10
+    python -m tests.e2e.every_point --processes 1 --keep found.jsonl
 
 Each of twelve short scenarios is lived through once undisturbed, which counts its points. Then it is lived through
 once for each point, with the engine killed there and 0 to 3 times more while it starts again (drawn from the point).
+Or only once for each group of points that `same_points` finds alike.
 docs/reliability.md says what must hold.
 """
 
 import argparse
+import hashlib
 import os
+import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
 
 from engine.model.session import session_from
+from engine.record.record import Kind
+from engine.run.aftermath.day import Day
 from engine.run.chaos.aftermath import Aftermath
 from engine.run.chaos.storm import Crash, Entry, Moment, Storm
 from engine.run.chaos.trial import live_through
 from engine.run.chaos.verdicts import judge
+from engine.run.crash_loop import WORDS
 from engine.run.desk import Desk, load_desk
 from engine.run.worlds import DEFAULT_DATE
+from tests.e2e.found_points import CLOSED, DIED_TOO_OFTEN, TOO_LATE, UNANSWERED, Found, FoundFile, Point
+from tests.e2e.same_points import Outliving
 
 ROOT = Path(__file__).parents[2]
 SESSION = session_from(DEFAULT_DATE)
+MEMORY = Path("/dev/shm")
+"""Where stores are, if the machine has it: a power cut is played by the journal, so no disk need be waited for."""
 SOON = {'time: "15:45"': 'time: "10:01"'}
 
 Ends = Counter[tuple[str, str, tuple[str, ...]]]
@@ -54,7 +66,7 @@ SCENARIOS = (
     Scenario("entry, then a pair rests", "specs/spy_put_seller.yaml"),
     Scenario("entry by our own clock", "specs/spy_put_seller.yaml", lockstep=False, delay=0.05),
     Scenario("entry of four legs", "specs/dte0_condor.yaml"),
-    Scenario("entry leg by leg", "specs/spx_spy_parity.yaml", 9.0, market="dislocation"),
+    Scenario("entry leg by leg", "specs/spx_spy_parity.yaml", 10.0, market="dislocation"),
     Scenario("entry one leg after the other", "examples/one_leg_after_the_other.yaml"),
     Scenario("entry and exit", "examples/smallest.yaml", changes=SOON, minutes=2.5),
     Scenario("entry and exit by our own clock", "examples/smallest.yaml", 2.5, SOON, lockstep=False, delay=0.05),
@@ -76,25 +88,6 @@ SCENARIOS = (
         faults=({"kind": "lost_connectivity", "on": "order", "seconds": 20},),
     ),
 )
-
-
-@dataclass(frozen=True)
-class Point:
-    """A place where the engine is killed: which one of its kind."""
-
-    scenario: int
-    moment: Moment
-    number: int
-
-
-@dataclass(frozen=True)
-class Found:
-    """What came of a point: how often the engine died, how the end compares, and what did not hold."""
-
-    point: Point
-    deaths: int
-    end: str
-    violations: dict[int, tuple[str, ...]]
 
 
 @cache
@@ -127,9 +120,16 @@ def storm_of(number: int, crashes: Sequence[Crash] = ()) -> Storm:
     )
 
 
+@contextmanager
+def store_folder() -> Iterator[Path]:
+    ground = MEMORY if MEMORY.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="every-point-", dir=ground, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
 def live(number: int, crashes: Sequence[Crash] = ()) -> Aftermath:
-    with tempfile.TemporaryDirectory(prefix="every-point-", ignore_cleanup_errors=True) as folder:
-        return live_through(storm_of(number, crashes), desk_of(number), Path(folder))
+    with store_folder() as folder:
+        return live_through(storm_of(number, crashes), desk_of(number), folder)
 
 
 def crashes_of(point: Point) -> list[Crash]:
@@ -160,6 +160,23 @@ def points_of(number: int, stride: int) -> Iterator[Point]:
     yield from (Point(number, Moment.AT_STEP, each) for each in range(first, counted.steps + 1, stride))
 
 
+@cache
+def groups_of(number: int) -> tuple[tuple[Point, ...], ...]:
+    """Return the points of a scenario, those together between which nothing changed that outlives the engine."""
+    wanted = set(points_of(number, 1))
+    with store_folder() as folder:
+        outliving = Outliving(folder)
+        live_through(storm_of(number), desk_of(number), folder, witness=outliving.attend)
+    passed = ([Point(number, *place) for place in places] for places in outliving.groups.values())
+    return tuple(group for points in passed if (group := tuple(point for point in points if point in wanted)))
+
+
+def one_of(group: Sequence[Point], known: Container[Point] = ()) -> Point:
+    """Return the point that stands for its group: one that is known, else drawn from the first."""
+    drawn = Random(str(group[0])).choice(group)
+    return next((point for point in (drawn, *group) if point in known), drawn)
+
+
 def ends(left: Aftermath) -> Ends:
     """Return how the positions ended."""
     found: Ends = Counter()
@@ -174,45 +191,89 @@ def ends(left: Aftermath) -> Ends:
 
 def strike(point: Point) -> Found:
     """Kill the engine at a point, and judge what is left."""
-    left = live(point.scenario, crashes_of(point))
-    end = _compared(ends(left), ends(undisturbed(point.scenario)))
+    crashes = crashes_of(point)
+    left = live(point.scenario, crashes)
+    end = compared(left, undisturbed(point.scenario))
+    if left.deaths[:1] != (crashes[0].label,):
+        end = "not struck"
     return Found(point, len(left.deaths), end, dict(judge(left, desk_of(point.scenario))))
 
 
-def _compared(here: Ends, there: Ends) -> str:
-    """Say how an end compares with the undisturbed one: a killed engine may miss its window, or unwind."""
+def compared(left: Aftermath, calm: Aftermath) -> str:
+    """Say how an end compares with the undisturbed one; what is otherwise needs a reason that the store tells."""
+    here, there = ends(left), ends(calm)
     if here == there:
         return "same"
     if not here:
-        return "not entered"
-    if sum(here.values()) == sum(there.values()) and all(end[1:] == ("closed", ()) for end in here):
-        return "unwound"
+        return _not_entered(left.day)
+    reasons = {position.exit_reason for position in left.day.positions.values() if position.opened_at is not None}
+    if (
+        sum(here.values()) == sum(there.values())
+        and all(end[1:] == ("closed", ()) for end in here)
+        and len(reasons) == 1
+    ):
+        return CLOSED.get(reasons.pop(), f"other: {sorted(here)} for {sorted(there)}")
     return f"other: {sorted(here)} for {sorted(there)}"
+
+
+def _not_entered(day: Day) -> str:
+    if any(each.kind is Kind.ALARM and each.data["text"] == WORDS for each in day.records):
+        return DIED_TOO_OFTEN
+    days = [each.data for each in day.records if each.kind is Kind.BOT_DAY]
+    if any("was never answered" in str(each["halted"]) for each in days):
+        return UNANSWERED
+    if not day.orders and days[-1]["skipped"] == "its window is over":
+        return TOO_LATE
+    return "other: not entered, and nothing says why"
 
 
 def main() -> int:
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--stride", type=int, default=1, help="every so many steps and sends only; all durable writes")
+    asked.add_argument("--groups", action="store_true", help="one point of each group of like ones only")
     asked.add_argument("--scenario", type=int, help="this one alone, from 1")
+    asked.add_argument("--processes", type=int, default=os.cpu_count(), help="how many strike at once")
+    asked.add_argument("--keep", type=Path, metavar="FILE", help="what was found; with it a run that was cut goes on")
     given = asked.parse_args()
     numbers = range(len(SCENARIOS)) if given.scenario is None else (given.scenario - 1,)
+    kept = FoundFile(given.keep, digest_of(ROOT))
+    known = {found.point: found for found in kept.found}
     wrong = 0
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as pool:
+    with ProcessPoolExecutor(given.processes, get_context("spawn")) as pool:
         for number in numbers:
-            found = list(pool.map(strike, points_of(number, given.stride), chunksize=4))
-            wrong += _show(number, found)
+            points = (
+                [one_of(group, known) for group in groups_of(number)]
+                if given.groups
+                else [*points_of(number, given.stride)]
+            )
+            for found in pool.map(strike, (point for point in points if point not in known), chunksize=4):
+                known[found.point] = found
+                kept.add(found)
+            wrong += _show(number, [known[point] for point in points])
     print(f"{wrong} points with something wrong")
     return 1 if wrong else 0
+
+
+def digest_of(root: Path) -> str:
+    """Return a hash over the engine, the specs and this file: what was found holds for these."""
+    files = chain(root.glob("engine/**/*.py"), root.glob("specs/*.yaml"), root.glob("examples/*.yaml"))
+    told = hashlib.sha256()
+    for path in (*sorted(files), Path(__file__)):
+        told.update(path.name.encode() + path.read_bytes())
+    return told.hexdigest()
 
 
 def _show(number: int, found: Sequence[Found]) -> int:
     kinds = Counter(each.point.moment.value.split()[-1] for each in found)
     deaths, same = sum(each.deaths for each in found), Counter(each.end.partition(":")[0] for each in found)
     counted = ", ".join(f"{kinds[kind]} {kind}s" for kind in ("step", "write", "send"))
-    print(f"{number + 1:>2} {SCENARIOS[number].name}: {len(found)} points ({counted}), {deaths} kills; {dict(same)}")
-    bad = [each for each in found if each.violations or each.end.startswith("other")]
+    total = len(list(points_of(number, 1)))
+    struck = f"{len(found)} of {total} points ({counted}), {deaths} kills"
+    print(f"{number + 1:>2} {SCENARIOS[number].name}: {struck}; {dict(same)}")
+    bad = [each for each in found if each.is_wrong]
     for each in bad[:5]:
-        print(f"     {each.point.moment.value} {each.point.number}: {each.end}; {each.violations}", flush=True)
+        print(f"     {each.point.moment.value} {each.point.number}: {each.end}; {each.violations}")
+    sys.stdout.flush()
     return len(bad)
 
 

@@ -35,7 +35,8 @@ class Fate:
     """Counts what the engines of one trial do, and ends them where they are to die.
 
     In its own work an engine ends by a CrashedError. Where none can be raised, in a step of the loop or below ib_async,
-    `kill` is called. falls: is told of each death first, so that nothing of the engine gets out any more.
+    `kill` is called. falls: is told of each death first, so that nothing of the engine gets out any more. passes: is
+    told of each point where one could die, and its number.
     """
 
     def __init__(self, crashes: Sequence[Crash]) -> None:
@@ -43,6 +44,7 @@ class Fate:
         self.deaths: list[Crash] = []
         self.falls: Callable[[Crash], None] = _nobody
         self.kill: Callable[[], object] = _nothing
+        self.passes: Callable[[Moment, int], object] = _unseen
         self._left = list(crashes)
         self._writes = 0
         self._commands = 0
@@ -87,6 +89,7 @@ class Fate:
         if not self._is_alive or self.died is not None:
             return
         self._steps += 1
+        self.passes(Moment.AT_STEP, self._steps)
         if not self._left:
             return
         self._look(Moment.AT_STEP, lambda crash: self._steps >= crash.number, raises=False)
@@ -97,20 +100,24 @@ class Fate:
         """Count a write to the connection."""
         if self.died is None:
             self._sends += 1
+            self.passes(Moment.BEFORE_SEND, self._sends)
             self._look(Moment.BEFORE_SEND, lambda crash: self._sends >= crash.number, raises=False)
 
     def after_send(self) -> None:
         """Know that it is done."""
+        self.passes(Moment.AFTER_SEND, self._sends)
         self._look(Moment.AFTER_SEND, lambda crash: self._sends >= crash.number, raises=False)
 
     def before_write(self) -> None:
         """Count a durable write. Raises: CrashedError."""
         self._writes += 1
         self._start_writes += 1
+        self.passes(Moment.BEFORE_WRITE, self._writes)
         self._look(Moment.BEFORE_WRITE, lambda crash: self._writes >= crash.number)
 
     def after_write(self) -> None:
         """Know that it is done. Raises: CrashedError."""
+        self.passes(Moment.AFTER_WRITE, self._writes)
         self._look(Moment.AFTER_WRITE, lambda crash: self._writes >= crash.number)
         if self._lives > 1:
             self._look(Moment.AT_START, lambda crash: self._start_writes >= crash.number)
@@ -141,6 +148,10 @@ class Fate:
 
 def _nobody(crash: Crash) -> None:
     """Stand for who is told of a death."""
+
+
+def _unseen(moment: Moment, number: int) -> None:
+    """Stand for who looks on."""
 
 
 def _nothing() -> None:

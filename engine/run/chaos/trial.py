@@ -6,7 +6,7 @@ real broker: by its clock, with heartbeats, and connecting again.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,7 +24,7 @@ from engine.run.chaos.acts import Acts
 from engine.run.chaos.aftermath import Aftermath
 from engine.run.chaos.fate import CrashedError, Fate, MortalBroker, MortalJournal
 from engine.run.chaos.overheard import Overheard, in_short
-from engine.run.chaos.storm import Crash, Storm
+from engine.run.chaos.storm import Crash, Moment, Storm
 from engine.run.chaos.virtual_loop import VirtualLoop, run_virtually
 from engine.run.desk import Desk
 from engine.run.start import Run, RunOptions, execute
@@ -52,6 +52,8 @@ STALLED = 40.0
 """Seconds an engine in lockstep may hold the clock without letting it move."""
 CYCLES_TO_ARRIVE = 5
 """Cycles of an event loop with sockets in which what was written on this machine is read at its other end."""
+CYCLES_TO_DIE = 50
+"""Cycles in which a dead engine unwinds; one that took its end for the end of what it waited for is ended again."""
 UNDER_WAY = (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.CANCELLING, OrderStatus.UNKNOWN)
 
 
@@ -59,13 +61,20 @@ class _OverError(BaseException):
     """The trial has seen enough."""
 
 
-def live_through(storm: Storm, desk: Desk, folder: Path, place: Place | None = None) -> Aftermath:
+Witness = Callable[[VirtualLoop], Callable[[Moment, int], object]]
+"""Is asked in the trial's own task, and returns who is told of each point where an engine could die, and its number."""
+
+
+def live_through(
+    storm: Storm, desk: Desk, folder: Path, place: Place | None = None, witness: Witness | None = None
+) -> Aftermath:
     """Run one trial to its end; its store is `place`, else left in `folder`.
 
     Raises: ValueError for a storm no gateway can follow.
     """
     with Overheard() as heard:
         trial = _Trial(storm, desk, place or folder / STORE, heard)
+        trial.witness = witness
         with no_collection():
             return run_virtually(trial.run_in)
 
@@ -93,6 +102,8 @@ class _Trial:
         self.is_calm = False
         self.engine: asyncio.Future[None] | None = None
         self.loop: VirtualLoop | None = None
+        self.burial: asyncio.Handle | None = None
+        self.witness: Witness | None = None
 
     def run_in(self, loop: VirtualLoop) -> Coroutine[Any, Any, Aftermath]:
         """Return the run, with every step and every write of this loop counted."""
@@ -107,6 +118,8 @@ class _Trial:
 
     async def run(self) -> Aftermath:
         asyncio.get_running_loop().set_exception_handler(self._unheard)
+        if self.witness is not None and self.loop is not None:
+            self.fate.passes = self.witness(self.loop)
         storm = self.storm
         speed = None if storm.lockstep else 1.0
         settings = GatewaySettings(
@@ -174,6 +187,8 @@ class _Trial:
                 return True
         finally:
             self.fate.end_life()
+            if self.burial is not None:
+                self.burial.cancel()
         died = self.fate.died
         await self._pass(gateway, _now(gateway) + timedelta(seconds=AWAY if died is None else died.away))
         return False
@@ -240,6 +255,15 @@ class _Trial:
         """Let nothing leave a dead engine any more."""
         assert self.loop is not None
         self.loop.network.sever(arrives=crash.arrives)
+        self._bury(CYCLES_TO_DIE)
+
+    def _bury(self, cycles: int) -> None:
+        """See to it that a dead engine is over before time moves, as a killed process is."""
+        if self.loop is None or self.engine is None or self.engine.done():
+            return
+        if cycles <= 0:
+            self.engine.cancel()
+        self.burial = self.loop.call_soon(self._bury, cycles - 1)
 
     def _after_instant(self, run: Run, at: datetime, gateway: RunningGateway) -> None:
         """Look at the clock after each instant: a crash, the calm or the end may be due."""

@@ -37,12 +37,14 @@ class StuckError(RuntimeError):
 class VirtualLoop(asyncio.AbstractEventLoop):
     """Runs one callback after the other. Units: seconds of virtual time, from 0.
 
-    steps: callbacks that have run. before_step: is told before each of them. stuck: is told when nothing is left to do;
-    what it does not set going ends the run with a StuckError. network: the connections.
+    steps: callbacks that have run. running: the last that was begun. before_step: is told before each of them. stuck:
+    is told when nothing is left to do; what it does not set going ends the run with a StuckError. network: the
+    connections.
     """
 
     def __init__(self) -> None:
         self.steps = 0
+        self.running: asyncio.Handle | None = None
         self.before_step: Callable[[], None] | None = None
         self.stuck: Callable[[], None] | None = None
         self.network = Network(self)
@@ -134,6 +136,7 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             if handle.cancelled():
                 continue
             self.steps += 1
+            self.running = handle
             if self.before_step is not None:
                 self.before_step()
             handle._run()

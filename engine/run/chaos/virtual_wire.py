@@ -84,6 +84,11 @@ class Network:
         """Let connect again."""
         self._is_severed = False
 
+    @property
+    def outside(self) -> tuple[object, ...]:
+        """What would be left of the connections if all who connected were gone now."""
+        return tuple(each.outside for end in self._clients for each in (end, end.peer))
+
     def _free_port(self) -> int:
         self._next_port += 1
         return self._next_port
@@ -155,7 +160,7 @@ class End(asyncio.Transport):
         self._network = network
         self._protocol: Any = protocol
         self._address = Address(port)
-        self._is_client = is_client
+        self.is_client = is_client
         self._unsent = bytearray()
         self._arriving: deque[tuple[float, bytes | Mark]] = deque()
         self._unread = 0
@@ -182,12 +187,12 @@ class End(asyncio.Transport):
             self._fail(BrokenPipeError(32, "Broken pipe"))
             return
         network = self._network
-        if self._is_client and network.before_write is not None:
+        if self.is_client and network.before_write is not None:
             network.before_write()
         if not self._is_closing:
             self._unsent += data
             self.send()
-        if self._is_client and network.after_write is not None:
+        if self.is_client and network.after_write is not None:
             network.after_write()
         if len(self._unsent) > HIGH_WATER and not self._is_paused and not self._is_closing:
             self._is_paused = True
@@ -353,6 +358,18 @@ class End(asyncio.Transport):
             self.peer.expect(Mark.FIN)
         self.drop_arriving()
         self._protocol.connection_lost(problem)
+
+    @property
+    def outside(self) -> tuple[object, ...]:
+        """What is known of this end without its process, if it connected; else all of it.
+
+        What the process had not read makes its end an RST instead of a FIN; whoever listens drops it alike.
+        """
+        marks = self.is_over, self._is_closing, self._is_ending, self._has_ended, self._address.resets
+        sent = bytes(self._unsent), self._reset_at
+        if self.is_client:
+            return (*marks, *sent)
+        return (*marks, *sent, tuple(self._arriving), self._is_reading, self._is_due, self._is_paused)
 
     # ------------------------------------------------------------ what asyncio also asks for
 

@@ -94,6 +94,17 @@ def test_before_each_step_somebody_can_look() -> None:
     assert seen == steps > 0
 
 
+def test_the_step_that_runs_is_told() -> None:
+    async def main(loop: VirtualLoop) -> tuple[bool, bool]:
+        ran: list[asyncio.Handle | None] = []
+        handle = loop.call_soon(lambda: ran.append(loop.running))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return ran == [handle], loop.running is not handle
+
+    assert run_virtually(main) == (True, True)
+
+
 def test_who_waits_for_nothing_is_stuck_and_somebody_may_help() -> None:
     async def main(loop: VirtualLoop) -> str:
         waits: asyncio.Future[str] = loop.create_future()

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -286,6 +287,32 @@ def test_each_write_of_who_connected_is_told_before_and_after() -> None:
         return told
 
     assert run_virtually(main) == ["before", "after"]
+
+
+def test_what_is_outside_of_who_connected_is_told() -> None:
+    async def main(loop: VirtualLoop) -> list[bool]:
+        told: list[object] = []
+
+        async def scene(near: Peer, far: Peer) -> None:
+            told.append(loop.network.outside)
+            near.data = b"its own"
+            near.transport.pause_reading()
+            told.append(loop.network.outside)  # nobody else can know that it does not read
+            near.transport.write(b"sent")
+            told.append(loop.network.outside)
+            await settle()
+            told.append(loop.network.outside)
+            far.transport.write(b"unread")
+            told.append(loop.network.outside)  # nor what it has not read
+            near.transport.resume_reading()
+            await settle()
+            told.append(loop.network.outside)
+
+        await act(scene)
+        return [one == other for one, other in pairwise(told)]
+
+    same = run_virtually(main)
+    assert same == [True, False, False, True, True]
 
 
 def test_a_port_is_used_once_and_options_are_refused() -> None:
