@@ -67,6 +67,11 @@ class Followed:
         """Whole structures filled."""
         return min(self.counts.get(leg.option, 0) // leg.ratio for leg in self.order.legs)
 
+    @property
+    def is_torn(self) -> bool:
+        """True between the executions of a structure's legs, of which the rest is on its way."""
+        return any(self.counts.get(leg.option, 0) != self.filled * leg.ratio for leg in self.order.legs)
+
 
 @dataclass
 class RecordedBroker(BacktestBroker):
@@ -139,11 +144,12 @@ class RecordedBroker(BacktestBroker):
     # ------------------------------------------------------------ leaving the recording
 
     def _leaves(self, bot: str, at: datetime, why: str) -> Iterator[Event]:
-        """Hand all orders of a bot over to the model, and yield how they stand there."""
+        """Hand all orders of a bot over to the model, but those whose legs are filling; yield how they stand there."""
         if bot in self.left:
             return
         self.left[bot] = at, why
-        for ref, found in [each for each in self.followed.items() if each[1].order.bot == bot]:
+        handed = [each for each in self.followed.items() if each[1].order.bot == bot and not each[1].is_torn]
+        for ref, found in handed:
             del self.followed[ref]
             if found.is_over:
                 continue
