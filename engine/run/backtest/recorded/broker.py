@@ -77,6 +77,7 @@ class Followed:
 class RecordedBroker(BacktestBroker):
     """left: bots that do otherwise than the recording, since when, and what they did. asked: our questions of margin by
     the recorded ones. executed: whose order an execution is of; booked: those in the account, without their revision.
+    has_ended: the recording has nothing more of this session, which goes on.
     """
 
     told_there: Told = field(default_factory=Told, kw_only=True)
@@ -86,6 +87,7 @@ class RecordedBroker(BacktestBroker):
     executed: dict[str, str] = field(default_factory=dict, kw_only=True)
     booked: set[str] = field(default_factory=set, kw_only=True)
     perm_ids: dict[str, int] = field(default_factory=dict, kw_only=True)
+    has_ended: bool = field(default=False, kw_only=True)
 
     # ------------------------------------------------------------ commands
 
@@ -147,7 +149,7 @@ class RecordedBroker(BacktestBroker):
         """Hand all orders of a bot over to the model, but those whose legs are filling; yield how they stand there."""
         if bot in self.left:
             return
-        self.left[bot] = at, why
+        self.left[bot] = at, "the recording ends" if self.has_ended else why
         handed = [each for each in self.followed.items() if each[1].order.bot == bot and not each[1].is_torn]
         for ref, found in handed:
             del self.followed[ref]
@@ -169,16 +171,17 @@ class RecordedBroker(BacktestBroker):
 
     def ends(self, at: datetime) -> Iterator[Event]:
         """Yield how orders stand whose recording is over; after the close those for the day are."""
-        is_open = self.is_open(at)
+        self.has_ended = is_open = self.is_open(at)
         for found in [each for each in self.followed.values() if not each.is_over]:
             if is_open:
-                yield from self._leaves(found.order.bot, at, "the recording ends")
+                yield from self._leaves(found.order.bot, at, "")
             elif found.order.time_in_force is TimeInForce.DAY:
                 found.is_over = True
                 yield self.report(found.order, BrokerStatus.CANCELLED, found.filled, at)
 
     def forget(self) -> None:
-        """Forget orders of earlier sessions that work no more."""
+        """Begin another session: orders of earlier ones that work no more are forgotten."""
+        self.has_ended = False
         self.followed = {ref: each for ref, each in self.followed.items() if not each.is_over}
         self.told_there.keep(each.script.order.ref for each in self.followed.values())
 
