@@ -22,8 +22,10 @@ from engine.run.desk import load_desk
 from engine.run.replay.head import beginning
 from engine.run.replay.replay import replay
 from engine.run.replay.tapes import listed
+from engine.sim.gateway.embed import RunningGateway
 from engine.spec.shipped import shipped
 from engine.turn.program import Program
+from tests.e2e.test_restart import in_loop, new_york, run_until
 from tests.e2e.worlds import run_days, spec_files
 
 FIRST, LAST = date(2026, 10, 21), date(2026, 10, 22)
@@ -124,3 +126,36 @@ def test_the_command_tells_it_and_takes_recordings_alone(tapes: Path) -> None:
     assert (done.exit_code, "--check-look-ahead with --fills natural" in done.output) == (2, True)
     done = CliRunner().invoke(main, ["sweep", spec, "--vary", "quantity=1,2", *words[2:4], "--data", f"tapes:{tapes}"])
     assert done.exit_code == 2
+
+
+def test_a_day_of_two_runs_is_one_session(tmp_path: Path) -> None:
+    """The engine was started anew while a position was open: each recording counts up to where the next one begins."""
+    specs = ("put_lite", "spy_put_seller")
+
+    async def twice(gateway: RunningGateway, folder: Path) -> None:
+        for stops in (new_york(10, 45), new_york(11, 10)):
+            await run_until(gateway, folder / "a.db", stops, specs)
+
+    in_loop(twice, tmp_path, seed=3, data_seconds=15)
+    parts = [open_recording(each.file) for each in listed(tmp_path / "tapes")]
+    assert len(parts) == 2
+    was = [record for part in parts for record in replay(part).records]
+    state, program, _ = beginning(parts[0].head, Board())
+    walk = RecordedWalk(program, RecordingSource(tmp_path / "tapes"), state.facts.events, RECORDED, CASH)
+    (done,) = walk.through(FIRST, FIRST)
+    assert [each.text.rpartition(": ")[2] for each in done.findings[1:]] == ["the recording ends"]
+    found = [each for each in done.records if each.at <= was[-1].at]
+    assert fills(found) == fills(was)
+    assert len(fills(found)) == 5
+    assert reasons(found) == reasons(was)
+    words = ["backtest", *spec_files(specs), "--data", f"tapes:{tmp_path / 'tapes'}", "--fills", "recorded"]
+    words += ["--store", str(tmp_path / "b.db")]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    done_again = CliRunner().invoke(main, [*words, "--resume"])
+    assert (done_again.exit_code, "--resume cannot know" in done_again.output) == (2, True)
+
+
+def reasons(records: list[Record]) -> list[tuple[datetime, str, object, object]]:
+    return [
+        (each.at, each.bot, each.data["what"], each.data["reason"]) for each in records if each.kind is Kind.DECISION
+    ]

@@ -87,6 +87,10 @@ def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
     program = _program(desk, options)
     started = _start_record(desk, program, source, options)
     first = _goes_on_at(options, started)
+    if first != options.first and options.fills == RECORDED and not is_independent(program):
+        raise MisuseError(
+            "--resume cannot know which orders of the recording are followed over a night", "begin in another --store"
+        )
     days = source.dates(first, options.last)
     if not days and not options.resumes:
         raise MisuseError(f"{source.name} has no session from {options.first} to {options.last}")

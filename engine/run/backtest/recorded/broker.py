@@ -77,7 +77,8 @@ class Followed:
 class RecordedBroker(BacktestBroker):
     """left: bots that do otherwise than the recording, since when, and what they did. asked: our questions of margin by
     the recorded ones. executed: whose order an execution is of; booked: those in the account, without their revision.
-    has_ended: the recording has nothing more of this session, which goes on.
+    has_left: some bot did so, be it in an earlier session. has_ended: the recording has nothing more of this session,
+    which goes on.
     """
 
     told_there: Told = field(default_factory=Told, kw_only=True)
@@ -87,6 +88,7 @@ class RecordedBroker(BacktestBroker):
     executed: dict[str, str] = field(default_factory=dict, kw_only=True)
     booked: set[str] = field(default_factory=set, kw_only=True)
     perm_ids: dict[str, int] = field(default_factory=dict, kw_only=True)
+    has_left: bool = field(default=False, kw_only=True)
     has_ended: bool = field(default=False, kw_only=True)
 
     # ------------------------------------------------------------ commands
@@ -149,6 +151,7 @@ class RecordedBroker(BacktestBroker):
         """Hand all orders of a bot over to the model, but those whose legs are filling; yield how they stand there."""
         if bot in self.left:
             return
+        self.has_left = True
         self.left[bot] = at, "the recording ends" if self.has_ended else why
         handed = [each for each in self.followed.items() if each[1].order.bot == bot and not each[1].is_torn]
         for ref, found in handed:
@@ -269,7 +272,7 @@ class RecordedBroker(BacktestBroker):
 
     def _on_account(self, event: AccountReport, at: datetime) -> Iterator[Event]:
         """Yield the values of the account while it is the recorded one."""
-        if self.left:
+        if self.has_left:
             return
         if event.account.cash is not None:
             self.cash = event.account.cash

@@ -31,7 +31,7 @@ from engine.run.backtest.recorded.told import LATE, Told, fact_of
 from engine.run.backtest.waking import ENDS, agenda_of
 from engine.run.backtest.walk import BEFORE_OPEN, WAKES_AT_MOST, DayDone, Walk
 from engine.run.prepare import prepare
-from engine.turn.state import NEVER, State
+from engine.turn.state import NEVER
 
 
 @dataclass
@@ -59,13 +59,6 @@ class RecordedWalk(Walk):
     def broker_of(self, session: Session, cash: Decimal) -> BacktestBroker:
         """Return a broker that answers as the recording does."""
         return RecordedBroker(self.board, ACCOUNT, self.fills, session, cash=cash, told_there=self.told_there)
-
-    def begin(self, state: State, broker: BacktestBroker, at: datetime) -> None:
-        """Go on from a state; orders that work already are those of the model."""
-        assert isinstance(broker, RecordedBroker)
-        for each in broker.working.values():
-            broker.left[each.order.bot] = at, "its orders are from before"
-        super().begin(state, broker, at)
 
     def live_through(self, day: HistoryDay, session: Session, findings: Sequence[Finding] = ()) -> DayDone:
         """Live through one session, and tell which bots did otherwise than the recording."""
@@ -98,7 +91,7 @@ class RecordedWalk(Walk):
         self._come_back()
         self.told_there.read(files)
         self.told_series = frozenset((fact[1], fact[2]) for fact in self.told_there.facts if fact[0] is BarsReport)
-        if broker.left or not files:
+        if broker.has_left or not files:
             self._hear(AccountReport(self.now, broker.told(self.marks)))
         for event in at_once(prepare(self.program, self.feed, session, self.now)):
             if fact_of(event) not in self.told_there.facts:
