@@ -5,12 +5,18 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from math import isnan
+from pathlib import Path
 
+import pytest
+
+from engine.adapters.recorded.recorder import Recorder
 from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
 from engine.model.contract import Option, Right, Underlying
+from engine.model.errors import StoreError
 from engine.model.event import (
     AccountReport,
     BrokerStatus,
+    ClosesReport,
     CommissionReport,
     Event,
     ExecutionReport,
@@ -22,8 +28,10 @@ from engine.model.event import (
 )
 from engine.model.facts import Account
 from engine.model.market import Board
-from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side, TimeInForce
+from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side, Terms, TimeInForce
 from engine.model.session import session_on
+from engine.record.codec import encode
+from engine.record.record import Kind, Record
 from engine.run.backtest.broker import ACCOUNT
 from engine.run.backtest.fills import RECORDED
 from engine.run.backtest.recorded.broker import RecordedBroker
@@ -300,6 +308,39 @@ def test_what_has_expired_is_settled_when_it_was() -> None:
 
 def test_only_slow_facts_are_facts() -> None:
     assert fact_of(MarketMoved(START)) is None
+
+
+def tape(folder: Path, *told: tuple[Event, list[Record]]) -> list[Path]:
+    recorder = Recorder(folder, {"version": "1"}, Board(), lambda words: None)
+    for event, records in told:
+        recorder.took(event, records, changed=True)
+    recorder.close()
+    return list(folder.iterdir())
+
+
+def test_a_recording_tells_orders_facts_and_answers(tmp_path: Path) -> None:
+    def record(found: Order, seconds: float) -> Record:
+        return Record(at(seconds), Kind.ORDER, found.bot, found.position, dict(encode(found)))  # type: ignore[arg-type]
+
+    cancelling = replace(dearer(order()), status=OrderStatus.CANCELLING)
+    margin = MarginReport(at(1), 9, Decimal(900), Decimal(500))
+    files = tape(
+        tmp_path,
+        (ClosesReport(START, "SPX", (1.0,)), [record(replace(order(2), sent_at=None), 0), record(order(), 0)]),
+        (margin, [record(dearer(order()), 10), record(dearer(order()), 11)]),
+        (MarketMoved(at(20)), [record(cancelling, 20)]),
+    )
+    told = Told()
+    told.read(files)
+    (script,) = told.scripts.values()
+    assert script.changes == [(at(10), Terms(1, Decimal("-0.45"))), (at(20), None)]
+    assert (told.facts, told.margins) == ({(ClosesReport, "SPX")}, [margin])
+
+
+def test_an_order_of_another_version_is_named(tmp_path: Path) -> None:
+    files = tape(tmp_path, (MarketMoved(START), [Record(START, Kind.ORDER, data={"ref": "x", "sum": 1})]))
+    with pytest.raises(StoreError, match="a recorded order cannot be read"):
+        Told().read(files)
 
 
 def test_the_board_of_the_engine_shows_what_it_streams_itself() -> None:

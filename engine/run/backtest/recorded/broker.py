@@ -25,52 +25,15 @@ from engine.model.event import (
     PositionReport,
 )
 from engine.model.money import ZERO
-from engine.model.order import Order, Terms, TimeInForce
+from engine.model.order import Order, TimeInForce
 from engine.run.backtest.broker import ACCOUNT, BacktestBroker
-from engine.run.backtest.recorded.told import LATE, Script, Told
+from engine.run.backtest.recorded.followed import Followed
+from engine.run.backtest.recorded.told import LATE, Told
 from engine.run.pretend_broker import CLIENT, PACE, Working
 
 ANSWERS = timedelta(seconds=30)
 """How long after a question of margin its answer is looked for."""
 OVER = frozenset((BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED, BrokerStatus.INACTIVE))
-
-
-@dataclass
-class Followed:
-    """An order of ours that is one of the recording: how much of its script was done, what filled, whether it ended."""
-
-    order: Order
-    script: Script
-    done: int = 0
-    counts: dict[Option, int] = field(default_factory=dict)
-    is_over: bool = False
-    is_cancelled: bool = False
-
-    def does(self, terms: Terms | None, at: datetime) -> bool:
-        """Take what is asked of it now; say whether the recording has the same."""
-        if self.done >= len(self.script.changes):
-            return False
-        change = self.script.changes[self.done]
-        if change.terms != terms or abs(change.at - at) > LATE:
-            return False
-        self.done += 1
-        self.is_cancelled |= terms is None
-        return True
-
-    @property
-    def due_at(self) -> datetime | None:
-        """When the recording has the next change."""
-        return self.script.changes[self.done].at if self.done < len(self.script.changes) else None
-
-    @property
-    def filled(self) -> int:
-        """Whole structures filled."""
-        return min(self.counts.get(leg.option, 0) // leg.ratio for leg in self.order.legs)
-
-    @property
-    def is_torn(self) -> bool:
-        """True between the executions of a structure's legs, of which the rest is on its way."""
-        return any(self.counts.get(leg.option, 0) != self.filled * leg.ratio for leg in self.order.legs)
 
 
 @dataclass

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.adapters.recorded.recording import Heard, play_told
+from engine.model.errors import StoreError
 from engine.model.event import (
     BarsReport,
     ClosesReport,
@@ -18,8 +19,8 @@ from engine.model.event import (
     OpeningMoveReport,
 )
 from engine.model.order import Order, OrderStatus, Terms
-from engine.record.codec import decode, record_of
-from engine.record.record import Kind, Record
+from engine.record.codec import CodecError, decode, record_of
+from engine.record.record import Kind
 
 LATE = timedelta(seconds=1)
 """What lies no further apart was done at the same moment."""
@@ -90,14 +91,14 @@ class Told:
     margins: list[MarginReport] = field(default_factory=list)
 
     def read(self, files: Sequence[Path]) -> None:
-        """Take the recordings of another day; orders of earlier ones may live on. Raises: StoreError, CodecError."""
+        """Take the recordings of another day; orders of earlier ones may live on. Raises: StoreError."""
         facts: set[Fact] = set()
         self.margins = []
         for step in play_told(tuple(files)):
             if not isinstance(step, Heard):
                 for line in step.lines:
                     if _ORDER in line:
-                        self._take(record_of(line))
+                        self._take(line)
             elif isinstance(step.event, MarginReport):
                 self.margins.append(step.event)
             elif (fact := fact_of(step.event)) is not None:
@@ -108,8 +109,12 @@ class Told:
         """Forget all orders but these."""
         self.scripts = {ref: self.scripts[ref] for ref in refs}
 
-    def _take(self, record: Record) -> None:
-        order = decode(Order, dict(record.data))
+    def _take(self, line: str) -> None:
+        try:
+            record = record_of(line)
+            order = decode(Order, dict(record.data))
+        except CodecError as error:
+            raise StoreError(f"a recorded order cannot be read: {error}") from error
         known = self.scripts.get(order.ref)
         if known is not None:
             known.take(order, record.at)
