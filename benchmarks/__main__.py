@@ -7,7 +7,8 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import commands, day, gateway, past, push, recordings, restart, safety, turns
+from benchmarks import commands, day, gateway, past, peers, push, recordings, restart, safety, sweeps, turns
+from benchmarks.anchors import pins
 from benchmarks.measure import Goal
 from benchmarks.page import page, table
 
@@ -18,10 +19,12 @@ SUITES: dict[str, Callable[[], list[Goal]]] = {
     "gateway": gateway.measure,
     "day": day.measure,
     "past": past.measure,
+    "peers": peers.measure,
     "push": push.measure,
     "recordings": recordings.measure,
     "restart": restart.measure,
     "safety": safety.measure,
+    "sweeps": sweeps.measure,
 }
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
@@ -51,6 +54,7 @@ def facts() -> list[str]:
     )
     return [f"{os.cpu_count()} cores, {platform.machine()}, {platform.system()}",
             f"Python {platform.python_version()}", libraries,
+            f"beside them {', '.join(pins()).replace('==', ' ')}",
             f"load average over 15 minutes when it ended: {os.getloadavg()[2]:.1f}"]  # fmt: skip
 
 

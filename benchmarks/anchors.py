@@ -9,7 +9,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 FOLDER = HERE / ".anchors"
 INSTALLED = FOLDER / "installed.txt"
-"""What was installed: when `requirements.txt` says otherwise, it is done again."""
+"""The lines of `requirements.txt` that were installed: when one says otherwise, it is done again."""
 
 
 def anchor(program: str) -> str | None:
@@ -18,20 +18,37 @@ def anchor(program: str) -> str | None:
     return str(found) if found.exists() else None
 
 
-def install() -> bool:
-    """Install the anchors unless they are there; say so when that fails. Returns whether they are there."""
-    wanted = (HERE / "requirements.txt").read_text(encoding="utf-8")
-    if INSTALLED.exists() and INSTALLED.read_text(encoding="utf-8") == wanted:
+def pins() -> list[str]:
+    """Return `package==version` of every anchor."""
+    lines = (HERE / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if not line.startswith("#")]
+
+
+def install(*packages: str) -> bool:
+    """Install anchors as `requirements.txt` pins them, unless they are there; say so when it fails.
+
+    Returns whether all are there.
+    """
+    wanted = [line for line in pins() if _package(line) in packages]
+    there = INSTALLED.read_text(encoding="utf-8").splitlines() if INSTALLED.exists() else []
+    missing = [line for line in wanted if line not in there]
+    if not missing:
         return True
-    print("installing the anchors (once) ...", file=sys.stderr)
-    venv.create(FOLDER, with_pip=True, clear=True)
-    command = [str(FOLDER / "bin" / "python"), "-m", "pip", "install", "--quiet", "-r", str(HERE / "requirements.txt")]
+    print(f"installing {', '.join(missing)} (once) ...", file=sys.stderr)
+    if not there:
+        venv.create(FOLDER, with_pip=True, clear=True)
+    command = [str(FOLDER / "bin" / "python"), "-m", "pip", "install", "--quiet", *missing]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        print(f"SKIPPED: the anchors cannot be installed:\n{done.stderr[-500:]}", file=sys.stderr)
+        print(f"SKIPPED: {', '.join(missing)} cannot be installed:\n{done.stderr[-500:]}", file=sys.stderr)
     else:
-        INSTALLED.write_text(wanted, encoding="utf-8")
+        kept = [line for line in there if _package(line) not in packages]
+        INSTALLED.write_text("".join(f"{line}\n" for line in (*kept, *wanted)), encoding="utf-8")
     return done.returncode == 0
+
+
+def _package(line: str) -> str:
+    return line.partition("==")[0]
 
 
 def environment() -> dict[str, str]:

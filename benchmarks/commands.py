@@ -27,7 +27,7 @@ def measure() -> list[Goal]:
             "help": lambda: process_seconds([rulebot, "--help"], env),
         }
         others = {"group": lambda: process_seconds([sys.executable, "-c", CLICK_GROUP], env)}
-        has_anchors = install()
+        has_anchors = install("check-jsonschema", "click")
         if has_anchors:
             check = [str(anchor("check-jsonschema")), "--schemafile", str(shipped("schemas") / "strategy.schema.json")]
             others["check one"] = lambda: process_seconds([*check, files[0]], env)

@@ -100,7 +100,7 @@ def by_hand(files: Sequence[Path], task: Task) -> list[Trade]:
         side = file.with_name(f"{file.stem}.levels.parquet")
         levels = parquet.ParquetFile(side).read(use_threads=False)
         vix = _vix(levels)
-        found += _one_day(file.stem, bid, ask, delta, vix, task)
+        found += one_day(file.stem, bid, ask, delta, vix, task)
     return found
 
 
@@ -110,14 +110,14 @@ def _vix(levels: "parquet.Table") -> list[float]:
     return values
 
 
-def _one_day(
-    day: str, bid: np.ndarray, ask: np.ndarray, delta: np.ndarray, vix: list[float], task: Task
-) -> list[Trade]:
+def one_day(day: str, bid: np.ndarray, ask: np.ndarray, delta: np.ndarray, vix: list[float], task: Task) -> list[Trade]:
+    """Return the trade of a session, judged once at each row of the columns: so many a minute, evenly."""
     held: tuple[int, int, int, int, float, int] | None = None
-    for minute in range(MINUTES):
-        b, a, d = bid[minute], ask[minute], delta[minute]
+    often = len(vix) // MINUTES
+    for place, level in enumerate(vix):
+        b, a, d, minute = bid[place], ask[place], delta[place], place // often
         if held is None:
-            if not task.first <= minute <= task.last or not task.vix_low <= vix[minute] <= task.vix_high:
+            if not task.first <= minute <= task.last or not task.vix_low <= level <= task.vix_high:
                 continue
             call = int(np.abs(d[:STRIKES] - task.delta).argmin())
             put = STRIKES + int(np.abs(d[STRIKES:] + task.delta).argmin())
@@ -155,16 +155,23 @@ def by_engine(folder: Path, task: Task) -> tuple[list[Trade], int]:
     for day in source.dates(FIRST, date(2026, 1, 1)):
         for done in alone(walk, day):
             records += len(done.records)
-        session = session_on(day)
-        assert session is not None
-        assert walk.state is not None
-        for each in walk.state.positions.values():
-            if each.opened_at is None or each.closed_at is None or each.entry_price is None or each.exit_price is None:
-                continue
-            minutes = (int((at - session.open).total_seconds() // 60) for at in (each.opened_at, each.closed_at))
-            numbers = (round(float(each.entry_price), 2), round(-float(each.exit_price), 2))
-            found.append((f"{day}", *minutes, REASONS[each.exit_reason], *numbers))  # type: ignore[arg-type]
+        found += trades_of(walk, day)
     return found, records
+
+
+def trades_of(walk: Walk, day: date) -> list[Trade]:
+    """Return the trades of a session that was lived through alone."""
+    session = session_on(day)
+    assert session is not None
+    assert walk.state is not None
+    found: list[Trade] = []
+    for each in walk.state.positions.values():
+        if each.opened_at is None or each.closed_at is None or each.entry_price is None or each.exit_price is None:
+            continue
+        minutes = (int((at - session.open).total_seconds() // 60) for at in (each.opened_at, each.closed_at))
+        numbers = (round(float(each.entry_price), 2), round(-float(each.exit_price), 2))
+        found.append((f"{day}", *minutes, REASONS[each.exit_reason], *numbers))  # type: ignore[arg-type]
+    return found
 
 
 # ---------------------------------------------------------------- measured

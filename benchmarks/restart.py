@@ -128,7 +128,7 @@ def _a_day(folder: Path) -> list[Record]:
 
 
 def _by_msgspec(store: Path, lines: Path) -> float | None:
-    if not install():
+    if not install("msgspec"):
         return None
     journal = SqlJournal(open_store(store))
     with lines.open("w", encoding="utf-8") as file:

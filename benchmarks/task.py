@@ -50,6 +50,19 @@ def variants(count: int) -> list[Task]:
     return found
 
 
+def reason_to_leave(
+    task: Task, minute: int, credit: float, cost: float, call_delta: float, put_delta: float
+) -> str | None:
+    """Return why a position is closed now, None when it is not. The deltas of what was sold are without a sign."""
+    if cost >= task.stop * credit - 1e-9:
+        return "stop"
+    if call_delta > task.leg_delta or put_delta > task.leg_delta:
+        return "delta"
+    if cost <= task.target * credit + 1e-9:
+        return "profit"
+    return "time" if minute >= task.until else None
+
+
 def clock(minute: int) -> str:
     """Return New York time so many minutes after the open."""
     return f"{(570 + minute) // 60:02d}:{(570 + minute) % 60:02d}"

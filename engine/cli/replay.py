@@ -227,15 +227,16 @@ def _name_of(text: "Text") -> str:
 
 def _drift(what: str, folder: Path, *, is_json: bool) -> None:
     from engine.adapters.recorded.recording import open_recording
-    from engine.run.replay.drift import drifts
+    from engine.run.replay.drift import compared
     from engine.run.replay.tapes import meant
 
-    recording = open_recording(meant(what, folder)[-1])
-    found = drifts(recording)
+    found = compared(open_recording(meant(what, folder)[-1]))
     if is_json:
-        print_json({"day": recording.day.isoformat(), "trades": [drift_document(each) for each in found]})
+        since = None if found.since is None else found.since.isoformat()
+        trades = [drift_document(each) for each in found.trades]
+        print_json({"day": found.day.isoformat(), "since": since, "trades": trades})
         return
-    for line in drift_lines(recording.day, found):
+    for line in drift_lines(found):
         click.echo(line)
 
 

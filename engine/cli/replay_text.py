@@ -1,7 +1,7 @@
 """What `rulebot replay` prints: what a replay came to, how what was done differs from the specs, what is recorded."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from engine.cli.stores import shown_path
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from engine.adapters.recorded.recording import Recording
-    from engine.run.replay.drift import Drift
+    from engine.run.replay.drift import Compared, Drift
     from engine.run.replay.replay import Difference, Replayed
     from engine.run.replay.tapes import Tape
 
@@ -68,6 +68,8 @@ def drift_document(each: "Drift") -> dict[str, Any]:
         "made": None if each.made is None else str(each.made),
         "would_make": None if each.would_make is None else str(each.would_make),
         "causes": list(each.causes),
+        "differs": each.differs,
+        "is_explained": each.is_explained,
     }
 
 
@@ -95,10 +97,14 @@ def tape_line(tape: "Tape") -> str:
     return f" {tape.day}  {span}  {tape.entries:>9,} quotes  {size:>9}  {bots}  {shown_path(tape.file)}"
 
 
-def drift_lines(day: date, found: "Sequence[Drift]") -> Iterator[str]:
+def drift_lines(compared: "Compared") -> Iterator[str]:
     """Yield each trade: what was done, what the spec would have done, and what was recorded where they part."""
     from engine.run.replay.drift import What, total
+    from engine.run.why_text import clock
 
+    day, found = compared.day, compared.trades
+    if compared.since is not None:
+        yield f" the recording begins at {clock(compared.since)}: what stood before is not in it"
     if not found:
         yield f" {day}: nothing was traded, and nothing would have been"
         return
@@ -108,6 +114,8 @@ def drift_lines(day: date, found: "Sequence[Drift]") -> Iterator[str]:
         if each.what is not What.SAME:
             yield f"   would  {each.would}{_made(each.would_make)}"
         yield from (f"          {cause}" for cause in each.causes)
+        if not each.is_explained:
+            yield "          nothing that was recorded explains it"
     yield f" {day}: {signed_dollars(total(found))} beside what the specs make at natural prices"
 
 

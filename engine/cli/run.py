@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
@@ -105,6 +106,11 @@ _OF_THE_MARKET = ("seed", "day", "market", "recording", "positions", "shares", "
     help="Wait as long as no gateway lets us in, as a service does (docs/service.md).",
 )
 @click.option("--no-tape", is_flag=True, help="Keep no recording for 'rulebot replay'.")
+@click.option(
+    "--drift/--no-drift",
+    default=None,
+    help="After the close compare what was done with what the specs say (default: yes; with --sim no).",
+)
 @click.option("--plain", is_flag=True, help="Plain lines instead of the table, as in a pipe.")
 @click.option("--set", "overrides", multiple=True, metavar="NAME=VALUE", help="Set a parameter of the specs.")
 def run(**options: Any) -> None:
@@ -169,6 +175,7 @@ def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
         waits_for_gateway=options["wait_for_gateway"],
         tapes=None if options["no_tape"] else tapes_of(run_options.store),
         takes_hooks=bool(hook_secret(data_folder())[0]),
+        compares=_compares(options),
     )
     shadow = None
     if beside_it is not None:
@@ -251,6 +258,12 @@ def _struck(options: Mapping[str, Any]) -> "Struck | None":
     return Struck(words)
 
 
+def _compares(options: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the command that compares a recorded day with its specs, none where it is not asked for."""
+    wanted = not options["sim"] if options["drift"] is None else options["drift"]
+    return (sys.executable, "-m", "engine.cli.main", "replay") if wanted and not options["no_tape"] else ()
+
+
 def _check(options: Mapping[str, Any]) -> None:
     """Refuse what does not go together. Raises: MisuseError."""
     if options["live"] + options["paper"] + options["observe"] > 1:
@@ -291,6 +304,8 @@ def _check(options: Mapping[str, Any]) -> None:
         raise MisuseError("--exits-only has nothing to watch in a new simulated market", "attach with --gateway")
     if options["wait_for_gateway"] and options["sim"] and not options["address"]:
         raise MisuseError("--wait-for-gateway has nothing to wait for: --sim brings its gateway")
+    if options["drift"] and options["no_tape"]:
+        raise MisuseError("--drift reads the recording of the day: leave --no-tape out")
     if options["until"] and options["days"]:
         raise MisuseError("--until close is one session: leave --days out")
 

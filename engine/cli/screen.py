@@ -69,7 +69,7 @@ class Screen:
     def started(self, run: "Run") -> None:
         """Say where we are connected, what runs and how to stop; then draw."""
         self._diary = Diary(run.first, observed if is_observing(run) else happening)
-        run.loop.recorded = self._recorded
+        run.loop.recorded, run.says = self._recorded, self.say
         for line in start_lines(self._desk, run):
             self.say(line)
         if self._page is not None:

@@ -43,10 +43,10 @@ class Stopper:
         from engine.run.loop import STOPPED
 
         assert self._task is not None
-        at_once = self.was_asked or self.run is None or not self.run.loop.state.is_linked
+        at_once = self.was_asked or self.run is None or self.run.is_over or not self.run.loop.state.is_linked
         self.was_asked = True
         if at_once or self.run is None:
-            if self.run is not None:
+            if self.run is not None and not self.run.is_over:
                 self.run.loop.reason = STOPPED
             self._task.cancel()
             return

@@ -68,8 +68,11 @@ def summary(
     if span is not None:
         _by_period(path, bot, span, account, form)
         return
+    from engine.run.after_close import compared_words, last_compared
+
     with StoreReader(path) as reader:
         known, mark = reader.bots(), reader.run().mark
+        drift = last_compared(reader)
         by_bot = {str(row["strategy_id"]): _fields(row) for row in reader.view("strategy_summary")}
         together = [_fields(row) for row in reader.view("account_summary")]
     if bot is not None:
@@ -77,9 +80,12 @@ def summary(
     found = {name: by_bot.get(name, NOTHING) for name in ([bot] if bot else known)}
     total = None if bot else (together or [NOTHING])[0]
     if form == "json":
-        print_json({"bots": found, "mark": mark, "store": shown_path(path)} | ({"all": total} if total else {}))
+        told = {"bots": found, "mark": mark, "drift": drift, "store": shown_path(path)}
+        print_json(told | ({"all": total} if total else {}))
         return
     _show(found | ({"all": total} if total and len(found) > 1 else {}))
+    if drift is not None:
+        click.echo(f"\n {compared_words(drift)}")
     click.echo(f"\n store {shown_path(path)}{_beside(mark)}")
 
 

@@ -11,11 +11,15 @@ from engine.cli.past_options import DAY, asked_cash, asked_fills, cores, day_of,
 from engine.model.errors import MisuseError
 
 if TYPE_CHECKING:
+    from engine.run.sweep.search import Search
     from engine.run.sweep.statistics import Forward
+    from engine.run.sweep.sweep import Kept, Runs, Told
     from engine.run.sweep.variant import Terms, Variant
-    from engine.run.sweep.vary import Axis
+    from engine.run.sweep.vary import Axis, Point
 
 SORTED = ("sharpe", "net", "expectancy", "win_rate", "max_drawdown")
+GOALS = SORTED[:-1]
+"""What may be searched for: a bot that never trades has the smallest drawdown."""
 
 
 @click.command("sweep", short_help="Try variants of a bot over past sessions.")
@@ -30,7 +34,16 @@ SORTED = ("sharpe", "net", "expectancy", "win_rate", "max_drawdown")
     help="A parameter, or a place as legs.short_put.delta, and its values: 0.05..0.15/0.01 or 0.05,0.10. Repeatable.",
 )
 @click.option("--random", "count", type=click.IntRange(1), metavar="N", help="Draw N combinations instead of all.")
-@click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="What --random draws by.")
+@click.option(
+    "--bayes",
+    "trials",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Search with N trials instead: each batch by what came of those before it.",
+)
+@click.option("--for", "goal", type=click.Choice(GOALS), help="What --bayes searches for (default: sharpe).")
+@click.option("--batch", type=click.IntRange(1), help="Trials that --bayes asks for at once (default: 10).")
+@click.option("--seed", type=click.IntRange(0), default=7, show_default=True, help="What chance draws by.")
 @click.option("--from", "first", type=DAY, metavar="DAY", help="The first session (default: the data's first).")
 @click.option("--to", "last", type=DAY, metavar="DAY", help="The last session (default: the data's last).")
 @click.option("--fills", default="natural", show_default=True, metavar="MODEL", help="As in 'rulebot backtest'.")
@@ -42,7 +55,7 @@ SORTED = ("sharpe", "net", "expectancy", "win_rate", "max_drawdown")
     help="Keep each variant in this file (JSON Lines) as it comes; the same command goes on with it.",
 )
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with heat maps.")
-@click.option("--sort", type=click.Choice(SORTED), default="sharpe", show_default=True, help="What comes first.")
+@click.option("--sort", type=click.Choice(SORTED), help="What comes first (default: what --for says, or sharpe).")
 @click.option("--top", type=click.IntRange(1), default=20, show_default=True, help="Variants that are shown.")
 @click.option(
     "--walk-forward",
@@ -57,6 +70,8 @@ SORTED = ("sharpe", "net", "expectancy", "win_rate", "max_drawdown")
 def sweep(spec: Path, **options: Any) -> None:
     """Run variants of SPEC over past sessions: every combination of the values, each with an account of its own.
 
+    --random tries some of them, --bayes searches among them.
+
     The best of many looks better than it is: the deflated Sharpe ratio is the probability that it has any merit, given
     how many were tried.
 
@@ -65,28 +80,72 @@ def sweep(spec: Path, **options: Any) -> None:
     import logging
 
     from engine.run.sweep.sweep import Kept, in_processes, on_cluster
-    from engine.run.sweep.sweep import sweep as run_sweep
-    from engine.run.sweep.vary import axis, drawn, grid
+    from engine.run.sweep.vary import axis
 
     logging.getLogger("rulebot").setLevel(logging.ERROR)
     axes = [axis(text) for text in options["varied"]]
     if len({each.name for each in axes}) < len(axes):
         raise MisuseError("each place is varied once")
-    parts = _stretch(options["forward"])
-    points = list(grid(axes)) if options["count"] is None else drawn(axes, options["count"], options["seed"])
-    terms, texts = _terms(spec, options), _texts(spec, axes, points)
+    parts, search = _stretch(options["forward"]), _search(options)
+    terms = _terms(spec, options)
+    found = _finder(spec, axes, search, terms, options)
     workers = options["workers"] or cores()
-    runs = in_processes(workers) if options["scheduler"] is None else on_cluster(options["scheduler"])
-    about = _about(spec, axes, options, terms)
-    kept = None if options["out"] is None else Kept(options["out"], about)
-    with _progress(options["form"]) as told:
-        found = run_sweep(texts, terms, runs, told, kept, workers)
-    walked = None if parts is None else _walk(found, *parts, options["purge"])
-    _show(found, axes, walked, options)
+    places = in_processes(workers) if options["scheduler"] is None else on_cluster(options["scheduler"])
+    kept = None if options["out"] is None else Kept(options["out"], _about(spec, axes, search, options, terms))
+    with progress(options["form"]) as told, places as runs:
+        variants = found(runs, told, kept, workers)
+    options["sort"] = options["sort"] or (search.goal if search else "sharpe")
+    walked = None if parts is None else _walk(variants, *parts, options["purge"])
+    _show(variants, axes, walked, search, options)
     if options["html"] is not None:
-        _write_page(spec, found, axes, walked, options)
-    if any(each.problem for each in found):
+        _write_page(spec, variants, axes, walked, options)
+    if any(each.problem for each in variants):
         raise click.exceptions.Exit(1)
+
+
+def _search(options: Mapping[str, Any]) -> "Search | None":
+    """Return what --bayes asks for. Raises: MisuseError for what does not go with it, StoreError without Optuna."""
+    from engine.run.sweep.search import BATCH, MOST_TRIALS, Search, require_optuna
+
+    if options["trials"] is None:
+        for name, word in (("goal", "--for"), ("batch", "--batch")):
+            if options[name] is not None:
+                raise MisuseError(f"{word} goes with --bayes N")
+        return None
+    if options["count"] is not None:
+        raise MisuseError("--random and --bayes each choose the combinations", "name one of them")
+    if options["forward"] is not None:
+        raise MisuseError(
+            "--walk-forward does not go with --bayes: the search has seen the sessions that a choice would be tried in",
+            "walk forward over a grid or --random; or search with --to, and backtest the best on the sessions after it",
+        )
+    if options["trials"] > MOST_TRIALS:
+        raise MisuseError(f"--bayes is {MOST_TRIALS:,} trials at most, is {options['trials']:,}")
+    require_optuna()
+    goal, batch = options["goal"] or "sharpe", options["batch"] or BATCH
+    return Search(trials=options["trials"], goal=goal, batch=batch, seed=options["seed"])
+
+
+def _finder(
+    spec: Path, axes: "Sequence[Axis]", search: "Search | None", terms: "Terms", options: Mapping[str, Any]
+) -> "Callable[[Runs, Told, Kept | None, int], list[Variant]]":
+    """Return what tries the combinations, when it is given where. Raises: MisuseError for what cannot be tried."""
+    from functools import partial
+
+    from engine.model.performance import LEAST_SESSIONS
+    from engine.run.sweep.sweep import search_for
+    from engine.run.sweep.sweep import sweep as run_sweep
+    from engine.run.sweep.vary import drawn, grid
+
+    text_of = _texts(spec, axes)
+    if search is None:
+        points = list(grid(axes)) if options["count"] is None else drawn(axes, options["count"], options["seed"])
+        return partial(run_sweep, [(number, point, text_of(point)) for number, point in enumerate(points)], terms)
+    text_of(tuple(each.values[0] for each in axes))
+    sessions = len(terms.opens().dates(terms.first, terms.last))
+    if search.goal == "sharpe" and sessions < LEAST_SESSIONS:
+        raise MisuseError(f"a Sharpe ratio is of {LEAST_SESSIONS} sessions at least, is of {sessions}", "--for net")
+    return partial(search_for, search, axes, text_of, terms)
 
 
 def _terms(spec: Path, options: Mapping[str, Any]) -> "Terms":
@@ -110,10 +169,11 @@ def _terms(spec: Path, options: Mapping[str, Any]) -> "Terms":
     )
 
 
-def _texts(
-    spec: Path, axes: "Sequence[Axis]", points: Sequence[tuple[str, ...]]
-) -> list[tuple[int, tuple[str, ...], str]]:
-    """Return the text of each variant. Raises: click's Exit for problems in the spec, MisuseError for its places."""
+def _texts(spec: Path, axes: "Sequence[Axis]") -> "Callable[[Point], str]":
+    """Return what makes the text of a variant. Raises: click's Exit for problems in the spec.
+
+    What it returns raises MisuseError for a place that the spec has not.
+    """
     from engine.cli.validate import problems_in, show_problems, today
     from engine.run.sweep.vary import with_values
     from engine.spec.load import load_document, load_text
@@ -125,20 +185,20 @@ def _texts(
         raise click.exceptions.Exit(1)
     source = load_text(governing_text(load_document(spec).source), str(spec)).source
     names = [each.name for each in axes]
-    return [
-        (number, point, with_values(source, dict(zip(names, point, strict=True))))
-        for number, point in enumerate(points)
-    ]
+    return lambda point: with_values(source, dict(zip(names, point, strict=True)))
 
 
-def _about(spec: Path, axes: "Sequence[Axis]", options: Mapping[str, Any], terms: "Terms") -> dict[str, Any]:
-    """Return what makes this sweep another one."""
+def _about(
+    spec: Path, axes: "Sequence[Axis]", search: "Search | None", options: Mapping[str, Any], terms: "Terms"
+) -> dict[str, Any]:
+    """Return what makes this sweep another one. How many trials a search has does not: it goes on with more."""
     import hashlib
 
     text = hashlib.sha256(spec.read_bytes()).hexdigest()
     named = {name: options[name] for name in ("data", "cash", "lines", "count", "seed")}
     sessions = {"from": terms.first.isoformat(), "to": terms.last.isoformat(), "fills": terms.fills.name}
-    return {**named, **sessions, "spec": spec.stem, "text": text, "vary": [[each.name, *each.values] for each in axes]}
+    about = {**named, **sessions, "spec": spec.stem, "text": text, "vary": [[each.name, *each.values] for each in axes]}
+    return about if search is None else {**about, "bayes": {"for": search.goal, "batch": search.batch}}
 
 
 def _stretch(text: str | None) -> tuple[int, int] | None:
@@ -163,7 +223,11 @@ def _walk(found: "Sequence[Variant]", chosen: int, tried: int, purged: int | Non
 
 
 def _show(
-    found: "Sequence[Variant]", axes: "Sequence[Axis]", walked: "Forward | None", options: Mapping[str, Any]
+    found: "Sequence[Variant]",
+    axes: "Sequence[Axis]",
+    walked: "Forward | None",
+    search: "Search | None",
+    options: Mapping[str, Any],
 ) -> None:
     from engine.cli.sweep_text import document_of, sweep_lines
 
@@ -172,6 +236,8 @@ def _show(
         return
     for line in sweep_lines(found, axes, walked, options["sort"], options["top"]):
         click.echo(line)
+    if search is not None:
+        click.echo(f"\n searched for {search.goal}; a search climbs to chance, too: 'deflated' is too kind to its best")
     if options["out"] is not None:
         click.echo(f"\n kept in {options['out']}")
 
@@ -194,7 +260,7 @@ def _write_page(
 
 
 @contextmanager
-def _progress(form: str) -> Iterator[Callable[[int, int], None]]:
+def progress(form: str, what: str = "variants") -> Iterator[Callable[[int, int], None]]:
     """Yield who is told how far it is: a bar on a terminal, nobody in a pipe."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -205,5 +271,5 @@ def _progress(form: str) -> Iterator[Callable[[int, int], None]]:
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("variants", total=None)
+        task = bar.add_task(what, total=None)
         yield lambda done, count: bar.update(task, completed=done, total=count)

@@ -40,6 +40,20 @@ _DAY = click.DateTime(["%Y-%m-%d"])
 )
 @click.option("--features", metavar="NAME,...", help="What it may read (default: the usual ones, docs/learning.md).")
 @click.option(
+    "--minutes",
+    "every",
+    type=click.IntRange(1, 390),
+    metavar="N",
+    help="With --data: learn from an entry forced at every N minutes of the bot's window, not from its own trades.",
+)
+@click.option(
+    "--samples",
+    "table",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Also write what was learned from as CSV: entry, end, dollars a structure, features.",
+)
+@click.option(
     "--target",
     default="profit",
     show_default=True,
@@ -75,6 +89,7 @@ def train(spec: str, **options: Any) -> None:
     from engine.model.learned import digest_of
     from engine.run.learn.fit import library
     from engine.run.learn.report import figures
+    from engine.run.learn.samples import table_of
     from engine.run.learn.train import train as trained
     from engine.run.learn.write import text_of_model
 
@@ -85,6 +100,8 @@ def train(spec: str, **options: Any) -> None:
     logging.getLogger("rulebot").setLevel(logging.ERROR)
     desk = _desk(spec, options)
     samples = _samples(desk, spec, options)
+    if options["table"] is not None:
+        _write(options["table"], table_of(samples))
     model, report = trained(samples, asked)
     text = text_of_model(model, _origin(desk, samples, asked, options["target"], version, figures(report)))
     if out is not None:
@@ -143,6 +160,8 @@ def _samples(desk: "Desk", spec: str, options: dict[str, Any]) -> "Samples":
 
     ((name, digest),) = desk.digests.items()
     named = [each.strip() for each in (options["features"] or "").split(",") if each.strip()]
+    if options["every"] is not None:
+        return _of_minutes(desk, named, options)
     if options["data"] is None:
         if options["store"] is None:
             raise MisuseError("there is nothing to train on", "name past sessions by --data, or a backtest by --store")
@@ -152,6 +171,40 @@ def _samples(desk: "Desk", spec: str, options: dict[str, Any]) -> "Samples":
         store = options["store"] or Path(folder) / "backtest.db"
         _backtest(desk, store, named, options)
         return read_samples(store, name, digest)
+
+
+def _of_minutes(desk: "Desk", named: list[str], options: dict[str, Any]) -> "Samples":
+    """Return what an entry at each minute would have brought. Raises: MisuseError, StoreError."""
+    from functools import partial
+
+    from engine.adapters.history.open import open_source
+    from engine.cli.past_options import asked_fills, cores, day_of, session_range
+    from engine.cli.sweep import progress
+    from engine.run.backtest.sampling import sampling
+    from engine.run.calendars import load_calendar
+    from engine.run.learn.minutes import Asked, sampled
+
+    if options["data"] is None or options["store"] is not None:
+        raise MisuseError("--minutes makes its trades from --data alone", "leave --store out")
+    opens = partial(open_source, options["data"])
+    first, last = session_range(opens(), options["data"], day_of(options["first"]), day_of(options["last"]))
+    assert desk.sources is not None
+    asked = Asked(
+        sources=desk.sources,
+        opens=opens,
+        first=first,
+        last=last,
+        fills=asked_fills(options["fills"]),
+        lines=options["lines"],
+        every=options["every"],
+        sampling=sampling(options["place"], named),
+        calendar=load_calendar,
+    )
+    with progress(options["form"], "sessions") as told:
+        found, tried = sampled(asked, options["workers"] or cores(), told)
+    if options["form"] == "text":
+        click.echo(f" {tried.words}")
+    return found
 
 
 def _backtest(desk: "Desk", store: Path, named: list[str], options: dict[str, Any]) -> None:
@@ -184,6 +237,7 @@ def _origin(
         "digest": digest,
         **{key: samples.settings.get(key) for key in told},
         "place": samples.place,
+        "minutes": samples.every,
         "target": target,
         "embargo_days": asked.embargo.days,
         "seed": asked.seed,

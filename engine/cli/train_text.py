@@ -13,6 +13,9 @@ def report_lines(report: Report) -> Iterator[str]:
     than = "a profit" if report.line == 0.0 else f"more than ${report.line:,.2f} a structure"
     days = f"{report.first:%Y-%m-%d} to {report.last:%Y-%m-%d}"
     yield f" {report.samples} trades from {days}, {report.rate:.1%} with {than}"
+    if report.every is not None:
+        yield f" hypothetical: an entry at every {report.every} minutes of its window, whatever its conditions said"
+        yield f" those of one session have much in common: each +/- counts {report.sessions} sessions, not trades"
     yield " all figures are of trades that came after those the model had seen"
     yield ""
     yield from _kinds(report)

@@ -111,7 +111,7 @@ class Call:
     measure: str
     arguments: tuple[tuple[str, Argument], ...]
     quantity: Quantity
-    score: Score | None = field(default=None, compare=False)
+    score: Score | None = field(default=None, compare=False, metadata={"follows": True})
 
     def argument(self, name: str) -> Argument:
         """Return one argument. Raises: KeyError."""

@@ -9,8 +9,9 @@ encode.
 
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields, is_dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -25,6 +26,10 @@ Encoder = Callable[[Any], Json]
 Decoder = Callable[[Any], Any]
 
 _TAG = "is"
+FOLLOWS = "follows"
+"""In a field's metadata: it is not told, since it follows from others where it is needed."""
+_UNDER_WAY: list[Any] = []
+"""Types whose functions are being built."""
 _JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
 
 
@@ -45,6 +50,24 @@ def decode(wanted: type[T], data: Json) -> T:
         if isinstance(error, CodecError):
             raise
         raise CodecError(f"this is no {wanted.__name__}: {error}") from error
+
+
+def encode_as(hint: Any, value: object) -> Json:
+    """Return the JSON of a value of a hinted type, as `Mapping[str, Order]`. Raises: CodecError."""
+    try:
+        return _encoder(hint)(value)
+    except (TypeError, AttributeError) as error:
+        raise CodecError(f"this is no {hint}: {error}") from error
+
+
+def decode_as(hint: Any, data: Json) -> Any:
+    """Return the value of a hinted type. Raises: CodecError."""
+    try:
+        return _decoder(hint)(data)
+    except (TypeError, ArithmeticError, AttributeError, KeyError, ValueError) as error:
+        if isinstance(error, CodecError):
+            raise
+        raise CodecError(f"this is no {hint}: {error}") from error
 
 
 def utc_text(at: datetime) -> str:
@@ -118,15 +141,43 @@ def _encoder(kind: Any) -> Encoder:
         pair = _tuple_encoder(get_args(kind))
         return lambda value: [pair(item) for item in value.items()]
     if origin is frozenset:
-        member = _encoder(get_args(kind)[0])
+        member = _inner_encoder(get_args(kind)[0])
         return lambda value: sorted((member(item) for item in value), key=json_text)
     if _is_named_tuple(kind):
-        return _tuple_encoder(tuple(get_type_hints(kind).values()))
+        with _under_way(kind):
+            return _tuple_encoder(tuple(get_type_hints(kind).values()))
     if isinstance(kind, type) and issubclass(kind, Enum):
         return _enum_value
     if is_dataclass(kind):
         return _object_encoder(kind)
+    if kind is Any:
+        return _refuse
     raise CodecError(f"no exact JSON for {kind}")
+
+
+def _inner_encoder(kind: Any) -> Encoder:
+    """Return the encoder of a part: what holds values of its own type is looked up when there is one."""
+    if kind not in _UNDER_WAY:
+        return _encoder(kind)
+
+    def encode_inner(value: Any) -> Json:
+        return _encoder(kind)(value)
+
+    return encode_inner
+
+
+@contextmanager
+def _under_way(kind: Any) -> Iterator[None]:
+    _UNDER_WAY.append(kind)
+    try:
+        yield
+    finally:
+        _UNDER_WAY.remove(kind)
+
+
+def _told_fields(kind: Any) -> list[Field[Any]]:
+    """Return the fields that make a value, but for those that say that they follow from the others."""
+    return [field for field in fields(kind) if field.init and FOLLOWS not in field.metadata]
 
 
 def _is_named_tuple(kind: Any) -> bool:
@@ -135,6 +186,10 @@ def _is_named_tuple(kind: Any) -> bool:
 
 def _same(value: Json) -> Json:
     return value
+
+
+def _refuse(value: object) -> Json:
+    raise CodecError(f"no exact JSON for a {type(value).__name__} of no known type")
 
 
 def _enum_value(value: Enum) -> Json:
@@ -153,31 +208,41 @@ def _decimal_text(value: Decimal) -> str:
     return str(value)
 
 
+_PLAIN = (str, int, float, bool)
+
+
 def _union_encoder(members: tuple[Any, ...]) -> Encoder:
     several = [member for member in members if member is not NoneType]
     if len(several) == 1:
-        inner = _encoder(several[0])
+        inner = _inner_encoder(several[0])
         return lambda value: None if value is None else inner(value)
+    as_list = next((_inner_encoder(member) for member in several if get_origin(member) is tuple), None)
 
     def tagged(value: Any) -> Json:
         if value is None:
             return None
-        return {_TAG: type(value).__name__, **cast(dict[str, Json], _encoder(cast(Any, type(value)))(value))}
+        kind = type(value)
+        if kind in _PLAIN:
+            return _finite(value) if kind is float else cast(Json, value)
+        if as_list is not None and kind is tuple:
+            return as_list(value)
+        return {_TAG: kind.__name__, **cast(dict[str, Json], _encoder(cast(Any, kind))(value))}
 
     return tagged
 
 
 def _tuple_encoder(members: tuple[Any, ...]) -> Encoder:
     if len(members) == 2 and members[1] is Ellipsis:
-        inner = _encoder(members[0])
+        inner = _inner_encoder(members[0])
         return lambda value: [inner(item) for item in value]
-    inners = [_encoder(member) for member in members]
+    inners = [_inner_encoder(member) for member in members]
     return lambda value: [inner(item) for inner, item in zip(inners, value, strict=True)]
 
 
 def _object_encoder(kind: Any) -> Encoder:
     hints = get_type_hints(kind)
-    parts = [(field.name, _encoder(hints[field.name])) for field in fields(kind) if field.init]
+    with _under_way(kind):
+        parts = [(field.name, _inner_encoder(hints[field.name])) for field in _told_fields(kind)]
     plain = tuple(name for name, encoder in parts if encoder is _same)
     made = tuple((name, encoder) for name, encoder in parts if encoder is not _same)
 
@@ -209,16 +274,29 @@ def _decoder(kind: Any) -> Decoder:
         pair = _tuple_decoder(get_args(kind))
         return lambda value: dict(pair(item) for item in value)
     if origin is frozenset:
-        member = _decoder(get_args(kind)[0])
+        member = _inner_decoder(get_args(kind)[0])
         return lambda value: frozenset(member(item) for item in value)
     if _is_named_tuple(kind):
-        parts = _tuple_decoder(tuple(get_type_hints(kind).values()))
+        with _under_way(kind):
+            parts = _tuple_decoder(tuple(get_type_hints(kind).values()))
         return lambda value: kind(*parts(value))
     if isinstance(kind, type) and issubclass(kind, Enum):
         return kind
     if is_dataclass(kind):
         return _object_decoder(kind)
+    if kind is Any:
+        return _refuse
     raise CodecError(f"no exact JSON for {kind}")
+
+
+def _inner_decoder(kind: Any) -> Decoder:
+    if kind not in _UNDER_WAY:
+        return _decoder(kind)
+
+    def decode_inner(value: Any) -> Any:
+        return _decoder(kind)(value)
+
+    return decode_inner
 
 
 def _typed(kind: type) -> Decoder:
@@ -233,13 +311,20 @@ def _typed(kind: type) -> Decoder:
 def _union_decoder(members: tuple[Any, ...]) -> Decoder:
     several = [member for member in members if member is not NoneType]
     if len(several) == 1:
-        inner = _decoder(several[0])
+        inner = _inner_decoder(several[0])
         return lambda value: None if value is None else inner(value)
-    by_name = {member.__name__: member for member in several}
+    as_list = next((_inner_decoder(member) for member in several if get_origin(member) is tuple), None)
+    by_name = {member.__name__: member for member in several if get_origin(member) is None}
 
     def untag(value: Any) -> Any:
         if value is None:
             return None
+        if not isinstance(value, Mapping):
+            if as_list is not None and isinstance(value, list):
+                return as_list(value)
+            if type(value) in _PLAIN and type(value) in several:
+                return value
+            raise CodecError(f"is {value!r}, should be one of {sorted(by_name)}")
         rest = {key: item for key, item in value.items() if key != _TAG}
         return _decoder(by_name[value[_TAG]])(rest)
 
@@ -248,16 +333,17 @@ def _union_decoder(members: tuple[Any, ...]) -> Decoder:
 
 def _tuple_decoder(members: tuple[Any, ...]) -> Decoder:
     if len(members) == 2 and members[1] is Ellipsis:
-        inner = _decoder(members[0])
+        inner = _inner_decoder(members[0])
         return lambda value: tuple([inner(item) for item in value])
-    inners = [_decoder(member) for member in members]
+    inners = [_inner_decoder(member) for member in members]
     return lambda value: tuple([inner(item) for inner, item in zip(inners, value, strict=True)])
 
 
 def _object_decoder(kind: Any) -> Decoder:
     hints = get_type_hints(kind)
-    decoders = {field.name: _decoder(hints[field.name]) for field in fields(kind) if field.init}
-    needed = {f.name for f in fields(kind) if f.init and f.default is MISSING and f.default_factory is MISSING}
+    with _under_way(kind):
+        decoders = {field.name: _inner_decoder(hints[field.name]) for field in _told_fields(kind)}
+    needed = {f.name for f in _told_fields(kind) if f.default is MISSING and f.default_factory is MISSING}
 
     def decode_object(data: Mapping[str, Json]) -> Any:
         if strange := data.keys() - decoders.keys():

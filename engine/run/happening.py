@@ -13,6 +13,7 @@ from engine.model.position import Position
 from engine.model.values import dataclass
 from engine.record.codec import decode
 from engine.record.record import Kind, Record
+from engine.run.after_close import DRIFT, compared_words, unexplained
 from engine.run.glance import one_line
 from engine.run.position_text import entry_text, exit_text, order_price, provisional_text, structure
 from engine.turn.reloading import BotChange
@@ -145,6 +146,14 @@ def _reload(record: Record, _: State) -> Happening | None:
     return Happening(record.at, "", text, tone)
 
 
+def _facts(record: Record, _: State) -> Happening | None:
+    """Tell of a day that was compared with its specs."""
+    if record.data["what"] != DRIFT:
+        return None
+    is_bad = bool(unexplained(record.data) or record.data["problem"])
+    return Happening(record.at, "", one_line(compared_words(record.data)), Tone.BAD if is_bad else Tone.PLAIN)
+
+
 _TELLERS: dict[Kind, Callable[[Record, State], Happening | None]] = {
     Kind.DECISION: _decision,
     Kind.ALARM: _alarm,
@@ -154,6 +163,7 @@ _TELLERS: dict[Kind, Callable[[Record, State], Happening | None]] = {
     Kind.OPERATOR: _operator,
     Kind.WEBHOOK: _webhook,
     Kind.RELOAD: _reload,
+    Kind.FACTS: _facts,
 }
 
 

@@ -14,7 +14,7 @@ from engine.model.errors import BrokerError, RulebotError
 from engine.model.event import Event, HookCame, OperatorRequest, Request
 from engine.model.facts import Facts
 from engine.record.record import Json, Kind, Record
-from engine.run.desk import Desk
+from engine.run.desk import Desk, SpecText
 from engine.run.inbox import Asked
 from engine.run.loop import Loop
 from engine.run.overrides import laid_over, with_values
@@ -50,7 +50,8 @@ class Plan:
 class Reloader:
     """Stands between the inbox and the loop: takes what asks for a reload, and acts between two batches.
 
-    desk: what runs now. live: of a run with real money; its bots must be promoted.
+    desk: what runs now. live: of a run with real money; its bots must be promoted. texts: by digest, all that have run
+    or governed positions.
     """
 
     desk: Desk
@@ -60,7 +61,11 @@ class Reloader:
     is_sim: bool = False
     live: LiveRun | None = None
     plan: Plan | None = None
+    texts: dict[str, SpecText] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.texts |= {text.digest: text for text in self.desk.texts}
 
     def read(self, at: datetime) -> Sequence[Asked]:
         """Return what else was asked for; a reload is planned here."""
@@ -178,6 +183,7 @@ class Reloader:
         facts = [replace(event, at=at) for event in plan.facts or ()]
         self.loop.exchange(plan.program, result, facts, applied, told_desk(plan.desk))
         self.desk = plan.desk
+        self.texts |= {text.digest: text for text in plan.desk.texts}
 
     def _drop(self) -> None:
         asking = None if self.plan is None else self.plan.asking

@@ -15,7 +15,7 @@ from engine.model.values import dataclass
 from engine.record.codec import encode
 from engine.record.record import Json
 from engine.review.account import rule_words
-from engine.run.desk import Desk, Sources, check_overrides, load_desk
+from engine.run.desk import Desk, Sources, SpecText, check_overrides, load_desk
 from engine.run.promotion.admission import unpromoted
 from engine.run.promotion.promotion import read_live_store
 from engine.spec.files import NoSuchFiles, find_files
@@ -153,10 +153,12 @@ def sources_of(told: Any) -> Sources | None:
 
 def told_specs(desk: Desk) -> dict[str, Json]:
     """Return the texts of all bots as a record keeps them."""
-    return {
-        text.name: {"digest": text.digest, "path": text.file, "text": text.text, "overrides": dict(text.overrides)}
-        for text in desk.texts
-    }
+    return {text.name: told_text(text) for text in desk.texts}
+
+
+def told_text(text: SpecText) -> dict[str, Json]:
+    """Return one text as a record keeps it under its bot's name."""
+    return {"digest": text.digest, "path": text.file, "text": text.text, "overrides": dict(text.overrides)}
 
 
 def told_desk(desk: Desk) -> dict[str, Json]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +18,7 @@ from engine.model.event import Request
 from engine.model.session import Session, session_after
 from engine.ports import Batch, NoTape
 from engine.record.record import Json, Kind, Record
+from engine.run.after_close import AFTER_CLOSE, AfterClose
 from engine.run.calendars import load_calendar
 from engine.run.connecting import first_batch
 from engine.run.crash_loop import TELLING, WITHIN, WORDS, is_crash_loop
@@ -30,7 +31,7 @@ from engine.run.loop import INBOX_EVERY, STOPPED, Loop
 from engine.run.observe.memory import read_memory
 from engine.run.price_notes import PriceNotes
 from engine.run.reload import Reloader
-from engine.run.replay.head import tape_folder, told_head
+from engine.run.replay.head import tape_folder, told_head, told_standing
 from engine.run.reread import LiveRun, told_limits, told_sources, told_specs
 from engine.run.resume import Resumed, resume
 from engine.run.unwatched import told_when_unwatched
@@ -43,9 +44,6 @@ from engine.store.place import Place
 
 log = logging.getLogger("rulebot.run")
 
-AFTER_CLOSE = timedelta(minutes=6)
-"""How long after the close a session is over: cash settlement and assignments are known five minutes after it."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunOptions:
@@ -54,7 +52,7 @@ class RunOptions:
     tapes: the folder in which each run makes a folder for its recordings, None for no recording.
     inbox_every: how often requests of people are looked for while nothing moves. waits_for_gateway: as a service does,
     however long no gateway lets us in. takes_hooks: web hooks can come, since a secret for them is set.
-    log: limits of the program's own log.
+    log: limits of the program's own log. compares: the command that compares a recording with its specs, or none.
     """
 
     store: Place
@@ -71,11 +69,12 @@ class RunOptions:
     takes_hooks: bool = False
     settings: Mapping[str, Json] = field(default_factory=dict)
     log: LogLimits = field(default_factory=LogLimits)
+    compares: Sequence[str] = ()
 
 
 @dataclass(slots=True)
 class Run:
-    """A run that can be watched: the loop, its desk and its store, and when it ends (None: not by itself)."""
+    """A run that can be watched: the loop, its desk and its store, when it ends (None: not by itself), if it has."""
 
     desk: Desk
     options: RunOptions
@@ -86,6 +85,8 @@ class Run:
     last: datetime | None
     resumed: Resumed
     reloader: Reloader
+    is_over: bool = False
+    says: Callable[[str], None] = lambda words: None
 
 
 Watcher = Callable[[Run, datetime], None]
@@ -148,6 +149,8 @@ def note_alarm(run: Run, words: str) -> None:
 
 async def _drive(run: Run, first: Batch, journal: SqlJournal) -> None:
     is_clean = False
+    days = AfterClose(run)
+    days.begin()
     try:
         with seldom_collected():
             await run.loop.run(first, lambda at: _is_over(run, at))
@@ -156,10 +159,16 @@ async def _drive(run: Run, first: Batch, journal: SqlJournal) -> None:
         run.loop.reason = error.message
         raise
     finally:
+        run.is_over = True
+        days.end()
         run.reloader.close()
         run.inbox.close()
         run.loop.tape.close()
-        _note_end(run, journal, is_clean=is_clean or run.loop.reason == STOPPED)
+        try:
+            if is_clean and run.loop.reason != STOPPED:
+                await days.finish()
+        finally:
+            _note_end(run, journal, is_clean=is_clean or run.loop.reason == STOPPED)
 
 
 def _assemble(
@@ -183,7 +192,13 @@ def _assemble(
     tape: Recorder | NoTape = NoTape()
     if options.tapes is not None:
         head = told_head(desk, recalled, program, resumed.state, at, release())
-        tape = Recorder(tape_folder(options.tapes, at), head, resumed.state.board, lambda words: note_alarm(run, words))
+        tape = Recorder(
+            tape_folder(options.tapes, at),
+            head,
+            resumed.state.board,
+            lambda words: note_alarm(run, words),
+            lambda now: told_standing(reloader.desk, reloader.texts, loop.program, loop.state, now, release()),
+        )
     loop = Loop(
         program=program,
         state=resumed.state,
@@ -206,6 +221,7 @@ def _assemble(
         account=world.ib.link.account,
         is_sim=world.ib.link.is_lockstep,
         live=LiveRun(options.store, world.ib.link.is_simulated) if options.settings.get("mode") == "live" else None,
+        texts={text.digest: text for text in resumed.texts},
     )
     loop.inbox, loop.between = reloader.read, reloader.step
     last = None if options.sessions is None else end_of(resumed.state.session, options.sessions)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException, Query
 from fastapi.responses import HTMLResponse
 
 from engine.model.session import EXCHANGE_ZONE, at_exchange_time
+from engine.run.after_close import compared_words, last_compared
 from engine.run.replay.tapes import Tape, tapes_of
 from engine.store.place import Place
 from engine.store.queries import StoreReader
@@ -52,7 +53,9 @@ def router(store: Place, days: Days | None = None) -> APIRouter:
             raise HTTPException(404, f"what is recorded of {day} ends before anything stood")
         with StoreReader(store) as reader:
             known = frozenset(reader.bots())
-        shown = _shown(seen, day, clock) | {"known": known} | _neighbours(list(days.listed()), day)
+            drift = last_compared(reader, day)
+        beside = "" if drift is None else compared_words(drift)
+        shown = _shown(seen, day, clock) | {"known": known, "beside": beside} | _neighbours(list(days.listed()), day)
         return HTMLResponse(TEMPLATES.get_template("day.html").render(**shown), headers=NO_STORE)
 
     return found

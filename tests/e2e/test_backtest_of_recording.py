@@ -35,7 +35,7 @@ def strikes(store: Path) -> list[str]:
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-def test_a_day_over_the_wire_is_decided_alike_in_the_past(tmp_path: Path) -> None:
+def test_a_day_over_the_wire_is_the_same_in_the_past(tmp_path: Path) -> None:
     live, past = tmp_path / "live.db", tmp_path / "past.db"
     ran = CliRunner().invoke(
         main, ["run", "--paper", "--sim", "--plain", "--seed", "7", "--store", str(live), str(SPECS)]

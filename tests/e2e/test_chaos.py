@@ -215,8 +215,9 @@ def test_a_spec_with_problems_is_told_and_not_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)
 def test_ci_the_shipped_bots_come_through() -> None:
-    done = chaos("--seeds", "24", "--seed", "160", *spec_files(SHIPPED))
+    done = chaos("--seeds", "12", "--seed", "160", *spec_files(SHIPPED))
     assert done.exit_code == 0, done.output
 
 
@@ -225,7 +226,7 @@ def test_ci_the_shipped_bots_come_through() -> None:
 @pytest.mark.parametrize(("seed", "names"), [(20_000, ["put_lite"]), (21_000, ["dte0_condor"]), (22_000, [SELLER])])
 def test_ci_single_bots_come_through(seed: int, names: list[str]) -> None:
     """With those above 500 seeds, on every commit."""
-    done = chaos("--seeds", "159", "--seed", str(seed), *spec_files(names))
+    done = chaos("--seeds", "163", "--seed", str(seed), *spec_files(names))
     assert done.exit_code == 0, done.output
 
 

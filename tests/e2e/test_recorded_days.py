@@ -6,6 +6,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date, datetime
 from html import unescape
 from pathlib import Path
@@ -16,7 +17,11 @@ from click.testing import CliRunner
 from engine.cli.main import main
 from engine.model.errors import StoreError
 from engine.model.session import EXCHANGE_ZONE
+from engine.record.record import Kind, Record
+from engine.run.after_close import summed
 from engine.run.replay.moment import lived_until
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
 from engine.web import days_page, timeline
 from engine.web.access import Access
 from engine.web.app import application
@@ -34,7 +39,12 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the store of two sessions of one bot, recorded."""
     folder = tmp_path_factory.mktemp("days")
     run_days(folder, spec_files(["put_lite"]), seed=3, days=2, tapes=folder / "s-tapes")
-    return next(folder.glob("*.db")).rename(folder / "s.db")
+    found = next(folder.glob("*.db")).rename(folder / "s.db")
+    with closing(SqlJournal(open_store(found), logs=None)) as journal:
+        trade = {"bot": "put_lite", "differs": False, "is_explained": True}
+        data = summed(DAY, {"trades": [trade], "since": None})
+        journal.append([Record(at(DAY, "16:06:00"), Kind.FACTS, data=data)], durable=True)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -67,6 +77,12 @@ def page(address: str) -> str:
 
 def at(day: date, clock: str) -> datetime:
     return datetime.fromisoformat(f"{day} {clock}").replace(tzinfo=EXCHANGE_ZONE)
+
+
+def test_a_day_that_was_compared_with_its_specs_says_what_came_of_it(address: str) -> None:
+    said = "2026-10-21 beside the specs: 1 of 1 trades as the specs say, but for prices"
+    assert said in page(f"{address}days/{DAY}")
+    assert "beside the specs" not in page(f"{address}days/{NEXT}")
 
 
 def come(days: Days, day: date) -> Timeline:

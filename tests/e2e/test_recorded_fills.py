@@ -9,18 +9,17 @@ import pytest
 from click.testing import CliRunner
 
 from engine.adapters.history.day import Finding
-from engine.adapters.recorded.recording import open_recording
+from engine.adapters.recorded.recording import Decided, open_recording, play_told
 from engine.adapters.recorded.source import RecordingSource
 from engine.cli.main import main
 from engine.model.market import Board
-from engine.record.codec import line
+from engine.record.codec import line, record_of
 from engine.record.record import Kind, Record
 from engine.run.backtest.fills import RECORDED
 from engine.run.backtest.recorded.walk import RecordedWalk
 from engine.run.backtest.walk import CASH
 from engine.run.desk import load_desk
 from engine.run.replay.head import beginning
-from engine.run.replay.replay import replay
 from engine.run.replay.tapes import listed
 from engine.sim.gateway.embed import RunningGateway
 from engine.spec.shipped import shipped
@@ -42,7 +41,7 @@ def tapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def walked(tapes: Path, program: Program | None = None) -> tuple[list[Record], list[Finding]]:
     """Return what is recorded of a walk through both sessions, and what is told of it."""
-    recording = open_recording(listed(tapes)[-1].file)
+    recording = open_recording(listed(tapes)[0].file)
     state, recorded, _ = beginning(recording.head, Board())
     walk = RecordedWalk(program or recorded, RecordingSource(tapes), state.facts.events, RECORDED, CASH)
     done = list(walk.through(FIRST, LAST))
@@ -54,9 +53,9 @@ def of_bots(records: Iterable[Record]) -> list[str]:
 
 
 def wire(tapes: Path) -> list[Record]:
-    again = replay(open_recording(listed(tapes)[-1].file))
-    assert again.difference is None
-    return again.records
+    """Return what was recorded then, by all runs."""
+    steps = play_told(tuple(each.file for each in listed(tapes)))
+    return [record_of(text) for step in steps if isinstance(step, Decided) for text in step.lines]
 
 
 def test_two_sessions_in_a_row_decide_as_the_run_did(tapes: Path) -> None:
@@ -69,7 +68,7 @@ def changed(tapes: Path, was: str, now: str) -> Program:
     """Return the program of the recording with another text of its bot."""
     assert was in PUT_LITE
     (file := tapes.parent / "put_lite.yaml").write_text(PUT_LITE.replace(was, now), encoding="utf-8")
-    recorded = beginning(open_recording(listed(tapes)[-1].file).head, Board()).program
+    recorded = beginning(open_recording(listed(tapes)[0].file).head, Board()).program
     return load_desk([str(file)], {}, None).program(recorded.install, {}, recorded.line_limit)
 
 
@@ -139,7 +138,7 @@ def test_a_day_of_two_runs_is_one_session(tmp_path: Path) -> None:
     in_loop(twice, tmp_path, seed=3, data_seconds=15)
     parts = [open_recording(each.file) for each in listed(tmp_path / "tapes")]
     assert len(parts) == 2
-    was = [record for part in parts for record in replay(part).records]
+    was = wire(tmp_path / "tapes")
     state, program, _ = beginning(parts[0].head, Board())
     walk = RecordedWalk(program, RecordingSource(tmp_path / "tapes"), state.facts.events, RECORDED, CASH)
     (done,) = walk.through(FIRST, FIRST)

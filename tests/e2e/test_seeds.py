@@ -134,24 +134,26 @@ def test_ci_an_exit_reads_what_is_no_part_of_its_position(tmp_path: Path) -> Non
     assert fired(found, load_desk([example], {}, None))["expression"] == 1
 
 
-@pytest.mark.long
-def test_ci_the_same_seed_gives_the_same_day(tmp_path: Path) -> None:
-    first, second = (run_in(tmp_path, name, 1) for name in ("first", "second"))
-    assert problems_of(first) == []
-    assert first.decisions == second.decisions
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Day:
+    """Return a day as it is usually run, which others are compared with."""
+    found = run_in(tmp_path_factory.mktemp("plain"), "plain", 3)
+    assert problems_of(found) == []
+    return found
 
 
 @pytest.mark.long
-def test_ci_the_pace_does_not_matter(tmp_path: Path) -> None:
-    plain = run_in(tmp_path, "plain", 2)
-    assert problems_of(plain) == []
-    assert run_in(tmp_path, "paced", 2, speed=FAST).decisions == plain.decisions
+def test_ci_the_same_seed_gives_the_same_day(plain: Day, tmp_path: Path) -> None:
+    assert run_in(tmp_path, "again", 3).decisions == plain.decisions
 
 
 @pytest.mark.long
-def test_ci_the_order_of_sets_does_not_matter(tmp_path: Path) -> None:
-    plain = run_in(tmp_path, "plain", 3)
-    assert problems_of(plain) == []
+def test_ci_the_pace_does_not_matter(plain: Day, tmp_path: Path) -> None:
+    assert run_in(tmp_path, "paced", 3, speed=FAST).decisions == plain.decisions
+
+
+@pytest.mark.long
+def test_ci_the_order_of_sets_does_not_matter(plain: Day) -> None:
     assert decisions_of_another_process(3) == plain.decisions
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -52,6 +53,13 @@ def test_a_sweep_is_a_table_with_a_map(data: Path, tmp_path: Path) -> None:
         (("--vary", "nothing=1,2"), "has nothing at 'nothing'"),
         (("--vary", "delta=0.05,0.06", "--walk-forward", "5"), "--walk-forward is CHOSEN/TRIED"),
         (("--vary", "delta=0.05,0.06", "--walk-forward", "20/5", "--workers", "1"), "hold no stretch"),
+        (("--vary", "delta=0.05,0.06", "--for", "net"), "--for goes with --bayes N"),
+        (("--vary", "delta=0.05,0.06", "--batch", "3"), "--batch goes with --bayes N"),
+        (("--vary", "delta=0.05,0.06", "--bayes", "2", "--random", "2"), "each choose the combinations"),
+        (("--vary", "delta=0.05,0.06", "--bayes", "2", "--walk-forward", "20/5"), "has seen the sessions"),
+        (("--vary", "delta=0.05,0.06", "--bayes", "9999"), "2,000 trials at most, is 9,999"),
+        (("--vary", "delta=0.05,0.06", "--bayes", "2"), "a Sharpe ratio is of 20 sessions at least, is of 2"),
+        (("--vary", "nothing=1,2", "--bayes", "2", "--for", "net"), "has nothing at 'nothing'"),
     ],
 )
 def test_what_makes_no_sense_is_said_in_a_sentence(words: tuple[str, ...], says: str, data: Path) -> None:
@@ -65,6 +73,27 @@ def test_a_variant_that_cannot_be_run_is_told(data: Path) -> None:
     assert "not run, as 7:" in found.stdout
 
 
+def test_a_search_is_kept_and_goes_on_with_more_trials(data: Path, tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    words = (SPEC, "--data", data, "--vary", "delta=0.05..0.12/0.01", "--vary", "exits.target.profit=40,60")
+    asked = (*words, "--for", "net", "--batch", 2, "--workers", 1)
+    first = typed(*asked, "--bayes", 3, "--out", tmp_path / "s.jsonl")
+    assert first.exit_code == 0, first.output
+    assert "3 of 3 variants, 2 sessions, by net" in first.stdout
+    assert "searched for net" in first.stdout
+    later = typed(*asked, "--bayes", 5, "--out", tmp_path / "s.jsonl", "--format", "json")
+    assert later.stdout == typed(*asked, "--bayes", 5, "--format", "json").stdout
+    assert len(json.loads(later.stdout)["variants"]) == 5
+    other = typed(*words, "--bayes", 5, "--for", "win_rate", "--out", tmp_path / "s.jsonl")
+    assert (other.exit_code, "holds another sweep" in other.stderr) == (2, True)
+
+
+def test_a_search_without_its_package_says_what_to_install(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    found = typed(SPEC, "--data", data, "--vary", "delta=0.05,0.06", "--bayes", 2)
+    assert (found.exit_code, 'pip install "rulebot[sweep]"' in found.stderr) == (3, True), found.output
+
+
 @pytest.mark.long
 def test_ci_a_worker_that_dies_loses_nothing(data: Path) -> None:
     distributed = pytest.importorskip("distributed")
@@ -73,7 +102,7 @@ def test_ci_a_worker_that_dies_loses_nothing(data: Path) -> None:
     with distributed.LocalCluster(
         n_workers=3, threads_per_worker=1, dashboard_address=None, silence_logs=False
     ) as cluster:
-        client = distributed.Client(cluster)
+        client = distributed.Client(cluster, set_as_default=False)  # a user's process has none either
         pids = client.run(os.getpid)
         killed = next(iter(pids.values()))
         client.loop.call_later(1.5, os.kill, killed, signal.SIGKILL)

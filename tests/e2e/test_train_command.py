@@ -15,6 +15,8 @@ from engine.adapters.history.write import write_day
 from engine.cli.main import main
 from engine.model.learned import digest_of, model_of
 from engine.record.record import Kind, Record
+from engine.run.desk import load_desk
+from engine.run.learn.samples import read_samples, table_of
 from engine.store.queries import StoreReader
 
 SPEC = """rulebot: 1
@@ -112,6 +114,44 @@ def test_what_a_backtest_notes_is_what_the_condition_reads(place: str, data: Pat
     assert entered == {day for day, probability in given.items() if probability > line}
 
 
+def windowed(folder: Path) -> Path:
+    """Return the bot with a window of an hour that its condition never lets it enter in."""
+    file = spec(folder, times=["11:00"])
+    window = '  window: {from: "11:00", to: "12:00"}\n  when:\n    - vix: {above: 500}\n'
+    text = file.read_text().replace('  at: ["11:00"]\n  for: 1m\n', window)
+    file.write_text(text)
+    return file
+
+
+def test_a_minute_brings_what_a_bot_that_enters_then_makes(data: Path, tmp_path: Path) -> None:
+    words = ("--data", data, "--fills", "mid", "--workers", 1)
+    table = tmp_path / "minutes.csv"
+    found = typed("train", windowed(tmp_path), *words, "--minutes", 30, "--samples", table)
+    assert found.exit_code == 1
+    assert "14 minutes: 14 entries" in found.stdout
+    assert "100 sessions or more, and there are 7" in found.stderr
+    head, *rows = table.read_text().splitlines()
+    expected = []
+    for clock in ("11:00", "11:30"):
+        file, store = spec(tmp_path, times=[clock]), tmp_path / f"{clock[3:]}.db"
+        assert typed("backtest", file, *words, "--features", "when", "--store", store).exit_code == 0
+        ((name, digest),) = load_desk([str(file)], {}, None).digests.items()
+        told = table_of(read_samples(store, name, digest)).splitlines()
+        assert told[0] == head
+        expected += told[1:]
+    assert rows == sorted(expected)
+
+
+@pytest.mark.long
+def test_ci_several_processes_find_the_same_minutes(data: Path, tmp_path: Path) -> None:
+    one, two = tmp_path / "one.csv", tmp_path / "two.csv"
+    words = ("--data", data, "--fills", "mid", "--minutes", 20)
+    typed("train", windowed(tmp_path), *words, "--workers", 1, "--samples", one)
+    typed("train", windowed(tmp_path), *words, "--workers", 2, "--samples", two)
+    assert one.read_text() == two.read_text()
+    assert len(one.read_text().splitlines()) == 22
+
+
 @pytest.mark.long
 def test_ci_from_sessions_to_a_condition_that_trades(data: Path, tmp_path: Path) -> None:
     bare, out = spec(tmp_path, times=TIMES), tmp_path / "learned.json"
@@ -138,6 +178,9 @@ def test_ci_from_sessions_to_a_condition_that_trades(data: Path, tmp_path: Path)
         (("--data", "DATA", "--out", "model.pkl"), 2, "a model is a .json file, is 'model.pkl'"),
         (("--data", "DATA", "--features", "mood"), 2, "this engine has no such feature"),
         (("--data", "DATA", "--features", "quote_width"), 2, "has no meaning in entry.when"),
+        (("--minutes", 5), 2, "--minutes makes its trades from --data alone"),
+        (("--minutes", 5, "--data", "DATA", "--store", "x.db"), 2, "--minutes makes its trades from --data alone"),
+        (("--minutes", 5, "--data", "DATA", "--features", "mood"), 2, "this engine has no such feature"),
         (("--data", "DATA"), 1, "100 closed trades or more, and there are 7"),
         (("--store", "nowhere.db"), 3, "nowhere.db"),
     ],

@@ -31,13 +31,14 @@ def spec_files(names: Iterable[str] = FIRST_BOTS) -> list[str]:
 
 
 def check_replays(tapes: Path) -> int:
-    """Replay every run that is recorded in a folder; return how many decisions were made again, all the same."""
+    """Replay every day that is recorded in a folder; return how many decisions were made again, all the same."""
     found = [each for each in listed(tapes) if not each.problem]
     assert found
-    last = {each.file.parent: each.file for each in found}
     decisions = 0
-    for file in last.values():
-        again = replay(open_recording(file))
+    for each in found:
+        recording = open_recording(each.file)
+        assert recording.files == (each.file,), "a later day of a run has where the engine stood when it began"
+        again = replay(recording)
         assert again.difference is None
         decisions += again.decisions
     return decisions

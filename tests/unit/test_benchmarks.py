@@ -1,7 +1,12 @@
-"""What the benchmarks run must stay in the language."""
+"""What the benchmarks run must stay in the language, and those who are compared must do the same."""
 
 from pathlib import Path
 
+from benchmarks.past import by_engine, make_days
+from benchmarks.sweep_by_hand import by_arrays
+from benchmarks.task import variants
+from benchmarks.ticks import day_of, make_ticks
+from benchmarks.workload import make_day
 from engine.run.desk import load_desk
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -10,3 +15,16 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 def test_its_bots_are_fine() -> None:
     desk = load_desk([str(BENCHMARKS / "wide_bot.yaml")], {}, None)
     assert set(desk.bots) == {"wide_bot"}
+
+
+def test_the_sweep_by_hand_trades_as_the_engine_does(tmp_path: Path) -> None:
+    make_days(tmp_path, 1)
+    tasks = variants(6)
+    found = by_arrays([tmp_path / "2025-01-02.parquet"], tasks)
+    assert found == [by_engine(tmp_path, task)[0] for task in tasks]
+    assert sum(map(len, found)) >= 4
+
+
+def test_a_day_is_read_back_from_its_file_of_quotes(tmp_path: Path) -> None:
+    make_ticks(tmp_path, (11,))
+    assert day_of(tmp_path / "11.parquet") == make_day(11)

@@ -10,6 +10,7 @@ the epoch.
 
 import json
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import closing
@@ -30,7 +31,13 @@ CREATE TABLE frames (
     ops BLOB NOT NULL, numbers BLOB NOT NULL, crc INTEGER NOT NULL
 );
 """
-
+_SOME_FRAMES = """
+SELECT seq, first_at, last_at, entries, ops, numbers, crc FROM frames WHERE seq > ? ORDER BY seq LIMIT ?
+"""
+AT_ONCE = 50
+"""Frames that are read before the file is let go."""
+TRIES, AGAIN = 10, 0.1
+"""How often, and after how many seconds, a file that somebody reads is tried to be closed."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -88,13 +95,27 @@ class TapeWriter:
         except sqlite3.Error as error:
             raise StoreError(f"the recording {self.file} cannot be written: {error}") from error
 
-    def close(self) -> None:
-        """Close the file; nothing but it is left."""
+    def close(self) -> bool:
+        """Close the file; nothing but it is left. Where somebody reads it meanwhile, it stays whole beside its log.
+
+        Returns whether it stands by itself.
+        """
         try:
-            self._connection.execute("PRAGMA journal_mode=DELETE")
-            self._connection.close()
+            with closing(self._connection):
+                for _ in range(TRIES):
+                    if self._is_alone():
+                        return True
+                    time.sleep(AGAIN)
+            return False
         except sqlite3.Error as error:
             raise StoreError(f"the recording {self.file} cannot be closed: {error}") from error
+
+    def _is_alone(self) -> bool:
+        try:
+            self._connection.execute("PRAGMA journal_mode=DELETE")
+        except sqlite3.OperationalError:
+            return False
+        return True
 
 
 def read_head(file: Path) -> dict[str, Any]:
@@ -113,17 +134,32 @@ def read_head(file: Path) -> dict[str, Any]:
 
 
 def read_frames(file: Path) -> Iterator[Frame]:
-    """Yield the frames of a recording. Raises: StoreError naming the first that is damaged."""
-    with closing(_opened(file)) as connection:
-        query = "SELECT seq, first_at, last_at, entries, ops, numbers, crc FROM frames ORDER BY seq"
-        try:
-            for seq, *parts, crc in connection.execute(query):
+    """Yield the frames of a recording, which is not held open meanwhile: its engine may want to close it.
+
+    Raises: StoreError naming the first that is damaged, or when the file has become another one.
+    """
+    last, first_node = 0, None
+    while True:
+        with closing(_opened(file)) as connection:
+            node = file.stat().st_ino
+            try:
+                found = connection.execute(_SOME_FRAMES, (last, AT_ONCE)).fetchall()
+            except sqlite3.Error as error:
+                raise StoreError(f"{file} is damaged: {error}") from error
+        first_node = first_node or node
+        if node != first_node:
+            raise StoreError(f"{file} was laid out anew while it was read", "its day is over: read it once more")
+        for last, *parts, crc in found:
+            try:
                 frame = Frame(*parts)
-                if frame.crc != crc:
-                    raise StoreError(f"frame {seq} of {file} is damaged: its checksum is wrong")
-                yield frame
-        except (sqlite3.Error, TypeError) as error:
-            raise StoreError(f"{file} is damaged: {error}") from error
+                is_whole = frame.crc == crc
+            except TypeError as error:
+                raise StoreError(f"{file} is damaged: {error}") from error
+            if not is_whole:
+                raise StoreError(f"frame {last} of {file} is damaged: its checksum is wrong")
+            yield frame
+        if len(found) < AT_ONCE:
+            return
 
 
 def span(file: Path) -> tuple[int, int, int, int]:

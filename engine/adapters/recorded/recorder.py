@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from datetime import time as clock
+from math import nan
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -52,12 +53,21 @@ class Recorder:
     """The Tape port on files of `folder`, one for each day at the exchange.
 
     head: what a replay of the first file begins with. told: is given one sentence, in the loop's thread, when the
-    recording had to stop; the engine goes on.
+    recording had to stop; the engine goes on. stands: returns what a replay of a later file begins with, asked at an
+    instant before its first turn; it may raise CodecError, and that file is replayed from an earlier one on.
     """
 
-    def __init__(self, folder: Path, head: Mapping[str, Json], board: Board, told: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        head: Mapping[str, Json],
+        board: Board,
+        told: Callable[[str], None],
+        stands: Callable[[datetime], Mapping[str, Json]] = lambda _: {},
+    ) -> None:
         self.folder = folder
         self._head = head
+        self._stands = stands
         self._board = board
         self._told = told
         self._columns: list[array[float]] = [getattr(board, name) for name in COLUMNS]
@@ -185,16 +195,22 @@ class Recorder:
     # ------------------------------------------------------------ writing
 
     def _roll(self, at: datetime) -> None:
-        """Begin the file of another day; a replay of it begins with those before it, its market data with itself."""
+        """Begin the file of another day: all that is on the board is told in it anew, and where the engine stands."""
         if self._items:
             self._flush()
         before, day = self._day, exchange_date(at)
         head: dict[str, Json] = {"day": day.isoformat(), "before": None}
-        head |= self._head if before is None else {"before": f"{before.isoformat()}{SUFFIX}"}
+        head |= self._head if before is None else {"before": f"{before.isoformat()}{SUFFIX}", **self._standing(at)}
         file = self.folder / f"{day.isoformat()}{SUFFIX}"
         self._submit(lambda: self._open(file, head))
         self._day, self._rolls_at = day, at_exchange_time(day + timedelta(days=1), clock())
-        self._contracts, self._version, self._marked = [], -1, None
+        self._contracts, self._version, self._marked, self._alive = [], -1, None, nan
+
+    def _standing(self, at: datetime) -> Mapping[str, Json]:
+        try:
+            return self._stands(at)
+        except CodecError:
+            return {}
 
     def _open(self, file: Path, head: Mapping[str, Json]) -> None:
         self._finish()
@@ -204,8 +220,7 @@ class Recorder:
     def _finish(self) -> None:
         """Close the file that is written, and lay it out smaller."""
         writer, self._writer = self._writer, None
-        if writer is not None:
-            writer.close()
+        if writer is not None and writer.close():
             repack(writer.file)
 
     def _flush(self) -> None:

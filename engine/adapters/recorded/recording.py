@@ -20,6 +20,8 @@ from engine.model.market import COLUMNS, Board
 from engine.model.values import dataclass
 from engine.record.codec import decode
 
+STATE = "state"
+"""In the head of a later day: where the engine stood when it began."""
 EVENTS: dict[str, type[Event]] = {kind.__name__: kind for kind in get_args(Event)}
 CONTRACTS: dict[str, type[Contract]] = {kind.__name__: kind for kind in (Option, Underlying)}
 
@@ -69,7 +71,7 @@ Step = Began | Heard | Exchanged | Decided | Moved | Passed
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """The files of one run from its start up to a day; `head` is what a replay begins with."""
+    """The files of one run up to a day; `head` is what a replay begins with: of the run, or where it stood later."""
 
     files: tuple[Path, ...]
     head: dict[str, Any]
@@ -80,16 +82,19 @@ class Recording:
         return date.fromisoformat(self.files[-1].name.removesuffix(SUFFIX))
 
 
-def open_recording(file: Path) -> Recording:
-    """Return the recording that ends with this file. Raises: StoreError when a file before it is missing."""
+def open_recording(file: Path, *, whole: bool = False) -> Recording:
+    """Return the recording that ends with this file, from where its replay can begin.
+
+    whole: from the start of the run. Raises: StoreError when a file that is needed before it is missing.
+    """
     files = [file]
     head = read_head(file)
-    while (before := head.get("before")) is not None:
+    while (before := head.get("before")) is not None and (whole or STATE not in head):
         files.insert(0, file.parent / str(before))
         if not files[0].is_file():
             raise StoreError(
                 f"{file} goes on from {files[0].name}, which is not beside it",
-                "a replay begins with the first day of a run; its market data can be used alone",
+                "a replay begins where the engine is known to have stood; its market data can be used alone",
             )
         head = read_head(files[0])
     return Recording(tuple(files), head)

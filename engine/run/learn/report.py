@@ -58,7 +58,11 @@ class Weight:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All of it. line: dollars a structure above which a trade counts as good. left_out: features, and why."""
+    """All of it. line: dollars a structure above which a trade counts as good. left_out: features, and why.
+
+    every: the trades are hypothetical, one for every so many minutes; None: the bot made them. Then errors count those
+    of one session as one.
+    """
 
     samples: int
     first: datetime
@@ -71,6 +75,8 @@ class Report:
     bands: tuple[Band, ...]
     weights: tuple[Weight, ...]
     left_out: tuple[tuple[str, str], ...]
+    every: int | None = None
+    sessions: int = 0
 
     @property
     def rate(self) -> float:

@@ -1,11 +1,13 @@
 """Samples for training: each trade of a backtest with what was known when it was entered, and what came of it."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from engine.compile.features import VERSION
 from engine.model.errors import MisuseError, StoreError
+from engine.model.session import EXCHANGE_ZONE, exchange_date
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
 from engine.run.backtest.notes import FEATURES
@@ -26,12 +28,21 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Samples:
-    """The trades of one bot, in the order of their entries. place: where their features were read."""
+    """The trades of one bot, in the order of their entries. place: where their features were read.
+
+    every: they are hypothetical, one for every so many minutes; None: the bot made them.
+    """
 
     names: tuple[str, ...]
     place: str
     rows: tuple[Sample, ...]
     settings: Mapping[str, Any]
+    every: int | None = None
+
+    @property
+    def sessions(self) -> int:
+        """Count the sessions in which they were entered."""
+        return len({exchange_date(row.entered) for row in self.rows})
 
 
 def read_samples(store: Place, bot: str, digest: str) -> Samples:
@@ -52,9 +63,7 @@ def read_samples(store: Place, bot: str, digest: str) -> Samples:
     rows = [
         Sample(
             entered=known[trade.name].at,
-            left=max(
-                known[trade.name].at, datetime.fromisoformat(str(trade.left)).astimezone(known[trade.name].at.tzinfo)
-            ),
+            left=max(known[trade.name].at, _instant(str(trade.left))),
             values=_values(known[trade.name].data["value"]),
             net=float(trade.net) / trade.quantity,
         )
@@ -66,6 +75,11 @@ def read_samples(store: Place, bot: str, digest: str) -> Samples:
         rows=tuple(sorted(rows, key=lambda row: row.entered)),
         settings=results.settings,
     )
+
+
+def _instant(text: str) -> datetime:
+    """Return the instant of a view of the store, whose times are New York's."""
+    return datetime.fromisoformat(text).replace(tzinfo=EXCHANGE_ZONE).astimezone(UTC)
 
 
 def _values(written: Any) -> tuple[float | None, ...]:
@@ -82,4 +96,13 @@ def only(samples: Samples, names: Sequence[str]) -> Samples:
         Sample(entered=row.entered, left=row.left, values=tuple(row.values[at] for at in places), net=row.net)
         for row in samples.rows
     )
-    return Samples(names=tuple(names), place=samples.place, rows=rows, settings=samples.settings)
+    return replace(samples, names=tuple(names), rows=rows)
+
+
+def table_of(samples: Samples) -> str:
+    """Return the samples as CSV: entry and end in UTC, dollars a structure, each feature ("" where it was unknown)."""
+    rows = [("entered", "left", "net", *samples.names)]
+    for row in samples.rows:
+        values = ("" if each is None else f"{each:.10g}" for each in row.values)
+        rows.append((row.entered.isoformat(), row.left.isoformat(), f"{row.net:.2f}", *values))
+    return "".join(",".join(row) + "\n" for row in rows)

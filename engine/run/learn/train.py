@@ -62,7 +62,9 @@ def train(samples: Samples, asked: Asked) -> tuple[LearnedModel, Report]:
     folds = walk_forward(samples.rows, asked.folds, asked.embargo)
     _refuse_folds(folds, samples.rows, asked)
     found = [_forecast(kind, samples, folds, asked) for kind in Kind]
-    taken = _taken(*found)
+    crowd = 1.0 if samples.every is None else len(samples.rows) / samples.sessions
+    simple, trees = found
+    taken = _taken(simple, trees, crowd)
     gaps = _gaps(samples)
     final = fitted(taken.kind, samples.names, gaps, [row.values for row in samples.rows], won, asked.seed)
     slope, offset = calibrated(taken.scores, taken.won, asked.seed)
@@ -73,11 +75,13 @@ def train(samples: Samples, asked: Asked) -> tuple[LearnedModel, Report]:
         good=sum(won),
         line=_line(samples.rows, asked),
         kind=taken.kind.value,
-        kinds=tuple(_of_kind(each) for each in found),
+        kinds=tuple(_of_kind(each, crowd) for each in found),
         folds=_of_folds(taken, folds, samples.rows),
         bands=_bands(taken, samples.rows),
         weights=_weights(taken, folds, samples, asked.seed),
         left_out=left_out,
+        every=samples.every,
+        sessions=samples.sessions,
     )
     return replace(final, slope=slope, offset=offset), report
 
@@ -118,6 +122,11 @@ def _won(rows: Sequence[Sample], line: float) -> tuple[bool, ...]:
 
 def _refuse_few(won: Sequence[bool], samples: Samples) -> None:
     good = sum(won)
+    if samples.every is not None and samples.sessions < FEWEST:
+        raise SpecError(
+            f"a model of minutes is trained on {FEWEST} sessions or more, and there are {samples.sessions}",
+            "minutes of one session end much alike: take more sessions",
+        )
     if len(won) < FEWEST:
         raise SpecError(
             f"a model is trained on {FEWEST} closed trades or more, and there are {len(won)}", "backtest more sessions"
@@ -180,21 +189,24 @@ def _score(model: LearnedModel, row: Sample) -> float:
     return model.score(values)
 
 
-def _taken(simple: Forecast, trees: Forecast) -> Forecast:
-    """Return the weighted sum, unless the trees miss by less, and by more than chance would have it."""
+def _taken(simple: Forecast, trees: Forecast, crowd: float) -> Forecast:
+    """Return the weighted sum, unless the trees miss by less, and by more than chance would have it.
+
+    crowd: samples that count as one, since they are of one session.
+    """
     gains = [one - other for one, other in zip(simple.misses(), trees.misses(), strict=True)]
-    error = stdev(gains) / sqrt(len(gains))
+    error = stdev(gains) / sqrt(len(gains) / crowd)
     return trees if mean(gains) > CLEARLY * error else simple
 
 
 # ---------------------------------------------------------------- how it did
 
 
-def _of_kind(found: Forecast) -> KindFigures:
+def _of_kind(found: Forecast, crowd: float) -> KindFigures:
     return KindFigures(
         kind=found.kind.value,
         auc=area(found.won, found.probabilities),
-        auc_error=_area_error(area(found.won, found.probabilities), found.won),
+        auc_error=_area_error(area(found.won, found.probabilities), found.won) * sqrt(crowd),
         brier=mean(found.misses()),
         base=_base_brier(found.won),
     )

@@ -24,7 +24,8 @@ from engine.model.event import (
 )
 from engine.model.money import ZERO
 from engine.model.session import exchange_date, session_from
-from engine.ports import Batch, Link
+from engine.ports import Batch
+from engine.run.observe.around import LinkAround
 from engine.run.observe.broker import ObservingBroker
 from engine.run.observe.memory import Memory
 from engine.run.pretend_broker import CLIENT
@@ -33,30 +34,17 @@ _OF_OTHERS = (OrderReport, OrderMessage, ExecutionReport, CommissionReport, Orde
 
 
 @dataclass
-class ObservingLink:
-    """The Link port around another one. recalls: returns what the store says, asked once, at the first connection."""
+class ObservingLink(LinkAround):
+    """The Link port around another one. recalls: returns what the store says, asked once, at the first connection.
 
-    inner: Link
+    What its broker holds stays in the store when it is closed.
+    """
+
     broker: ObservingBroker
     recalls: Callable[[datetime], Memory] | None = None
     _shares: dict[Contract, PositionReport] = field(default_factory=dict)
     _at: datetime | None = None
     _is_linked: bool = False
-
-    @property
-    def account(self) -> str:
-        """The account whose values are heard."""
-        return self.inner.account
-
-    @property
-    def is_lockstep(self) -> bool:
-        """True when the gateway's virtual clock waits for us."""
-        return self.inner.is_lockstep
-
-    @property
-    def is_up(self) -> bool:
-        """True while the socket stands."""
-        return self.inner.is_up
 
     async def connect(self) -> Batch:
         """Connect, and know again what the broker held. Raises: BrokerError."""
@@ -69,10 +57,6 @@ class ObservingLink:
             return Batch(self._at, self._answers())
         due = None if self._at is None else self.broker.due_at(self._at)
         return self._heard(await self.inner.next(until if until is None or due is None else min(until, due)))
-
-    async def close(self) -> None:
-        """Disconnect; what the broker holds stays in the store."""
-        await self.inner.close()
 
     def _answers(self) -> tuple[Event, ...]:
         answers, self.broker.answers = self.broker.answers, []

@@ -16,8 +16,9 @@ from engine.model.errors import InvariantError
 from engine.model.facts import Bars, Listing
 from engine.model.market import Board, Extras
 from engine.model.session import Session
-from engine.ports import Batch, Feed, Link
+from engine.ports import Batch, Feed
 from engine.run.backtest.fills import FillModel
+from engine.run.observe.around import LinkAround
 from engine.run.observe.world import observer
 from engine.run.worlds import World
 
@@ -47,7 +48,7 @@ class Relay:
             self.world = found
             feed = RelayedFeed(self, found.feed, is_shadow=False)
             try:
-                yield replace(found, relayed=(TradingLink(self, found.link), feed))
+                yield replace(found, relayed=(TradingLink(found.link, self), feed))
             finally:
                 self.end()  # before the connection goes, which is no loss then
 
@@ -58,7 +59,7 @@ class Relay:
             raise InvariantError("a shadow begins after the engine that it is beside")
         feed = RelayedFeed(self, self.world.feed, is_shadow=True)
         now = self.world.ib.link.now
-        yield World(self.world.ib, None, observer(ShadowLink(self, self.world.link), feed, fills, now))
+        yield World(self.world.ib, None, observer(ShadowLink(self.world.link, self), feed, fills, now))
 
     def end(self) -> None:
         """Wait for the other one no more."""
@@ -84,26 +85,10 @@ class Relay:
 
 
 @dataclass
-class TradingLink:
+class TradingLink(LinkAround):
     """The Link port of the engine that trades."""
 
     relay: Relay
-    inner: Link
-
-    @property
-    def account(self) -> str:
-        """The account that is traded."""
-        return self.inner.account
-
-    @property
-    def is_lockstep(self) -> bool:
-        """True when the gateway's virtual clock waits for us."""
-        return self.inner.is_lockstep
-
-    @property
-    def is_up(self) -> bool:
-        """True while the socket stands."""
-        return self.inner.is_up
 
     async def connect(self) -> Batch:
         """Connect, and hand on what that brought. Raises: BrokerError."""
@@ -126,27 +111,12 @@ class TradingLink:
             return None
         return min((each for each in either if each is not None), default=None)
 
-    async def close(self) -> None:
-        """Disconnect."""
-        await self.inner.close()
-
 
 @dataclass
-class ShadowLink:
+class ShadowLink(LinkAround):
     """The Link port of the shadow: what the other one heard."""
 
     relay: Relay
-    inner: Link
-
-    @property
-    def account(self) -> str:
-        """The account that the other one trades."""
-        return self.inner.account
-
-    @property
-    def is_lockstep(self) -> bool:
-        """True when the gateway's virtual clock waits for us."""
-        return self.inner.is_lockstep
 
     @property
     def is_up(self) -> bool:

@@ -3,39 +3,38 @@
 The second is a backtest of the same texts, under the same limits, on the recorded market, with every order filled at
 natural: so neither the broker's moods, nor people, nor a lost connection are in it. What was recorded meanwhile is the
 cause. Positions of earlier days are left out, since the backtest begins with none.
+
+A difference is explained when its cause is known: prices alone, an order that waited to be filled, what an operator,
+the broker or the bot itself said, what the recording lacks, or a trade before it that already differs.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 
 from engine.adapters.recorded.recording import Recording
 from engine.adapters.recorded.source import RecordingSource
-from engine.model.market import Board
+from engine.model.facts import EventCalendar
 from engine.model.money import ZERO
 from engine.model.position import Position
-from engine.model.session import EXCHANGE_ZONE, session_on
+from engine.model.session import session_on
 from engine.model.values import dataclass
-from engine.record.record import Kind, Record
+from engine.record.codec import utc_time
+from engine.record.record import Kind
 from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.walk import CASH, Walk
 from engine.run.glance import today_of
-from engine.run.happening import happening
 from engine.run.position_text import entry_text, exit_text, structure
-from engine.run.replay.head import beginning
+from engine.run.replay.causes import MOST, Told, Tries, clock
 from engine.run.replay.replay import Replayed, replay
+from engine.turn.program import Program
 from engine.turn.state import State
 
 SOON = timedelta(minutes=1)
 """What differs by less is the same instant."""
-AROUND = timedelta(seconds=30)
-"""How long before and after a difference its cause is looked for."""
-MOST = 4
-"""Causes of one difference that are told."""
 _NONE = "no trade"
-_NO_CAUSE = ("watching: ", "its window")
 
 
 class What(Enum):
@@ -50,11 +49,14 @@ class What(Enum):
     BESIDES = "done besides"
 
 
+_HARMLESS = (What.SAME, What.PRICE)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drift:
     """One trade: what was done and what the text would have done, in words; dollars of each, None where there is none.
 
-    causes: what was recorded around the instant at which they part.
+    causes: what was recorded around the instant at which they part. is_explained: one of them is known to be the cause.
     """
 
     bot: str
@@ -65,70 +67,148 @@ class Drift:
     made: Decimal | None
     would_make: Decimal | None
     causes: tuple[str, ...] = ()
+    is_explained: bool = True
+
+    @property
+    def differs(self) -> bool:
+        """Say whether it differs by more than prices."""
+        return self.what not in _HARMLESS
 
 
-class _Told:
-    """What happened in a replay, for people, in order."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """A day: its trades, by bot and time. since: when its recording began, if the session was open by then."""
 
-    def __init__(self) -> None:
-        self.lines: list[tuple[datetime, str, str]] = []
-        self.seen = 0
+    day: date
+    since: datetime | None
+    trades: tuple[Drift, ...]
 
-    def see(self, found: Replayed, _: datetime) -> bool:
+
+class _Watcher:
+    """Sees a replay: what happened in it, and the program that ran when the last day began."""
+
+    def __init__(self, opens: datetime) -> None:
+        self.told, self.opens = Told(), opens
+        self.program: Program | None = None
+
+    def see(self, found: Replayed, at: datetime) -> bool:
         """Take what is new."""
-        for record in found.records[self.seen :]:
-            if (told := happening(record, found.state)) is not None:
-                self.lines.append((told.at, told.bot, told.text))
-            elif reason := _skipped(record):
-                self.lines.append((record.at, record.bot, reason))
-        self.seen = len(found.records)
-        return False
+        if self.program is None or at < self.opens:
+            self.program = found.program
+        return self.told.see(found, at)
 
 
-def _skipped(record: Record) -> str:
-    is_skip = record.kind is Kind.DECISION and record.data.get("what") == "skip"
-    return f"no entry: {record.data.get('reason')}" if is_skip else ""
+def compared(recording: Recording) -> Compared:
+    """Return what a recording's last day comes to beside its texts. Raises: StoreError, CodecError."""
+    session = session_on(recording.day)
+    if session is None:
+        return Compared(day=recording.day, since=None, trades=())
+    watcher = _Watcher(session.open)
+    found = replay(recording, watcher=watcher.see)
+    began = utc_time(recording.head["at"])
+    since = began if began - session.open > SOON else None
+    walked = _walked(recording, watcher.program or found.program, found.state.facts.events)
+    done, would = _of_day(found.state, session.date), _of_day(walked.state, session.date)
+    states = found.state, found.state if walked.state is None else walked.state
+    trades: list[Drift] = []
+    for ours, other in _pairs(done, would):
+        trade = _drift(ours, other, states, session.close, watcher.told)
+        if trade.differs:
+            reasons = tuple(_reasons(trade, ours, other, watcher.told, walked, trades, since))
+            causes = tuple(dict.fromkeys((*reasons, *trade.causes)))[:MOST]
+            trade = replace(trade, causes=causes, is_explained=bool(reasons))
+        trades.append(trade)
+    return Compared(day=recording.day, since=since, trades=tuple(trades))
 
 
 def drifts(recording: Recording) -> tuple[Drift, ...]:
     """Return each trade of a recording's last day, by bot and time. Raises: StoreError, CodecError."""
-    told = _Told()
-    found = replay(recording, watcher=told.see)
-    session = session_on(recording.day)
-    if session is None:
-        return ()
-    would, unpriced = _walked(recording)
-    pairs = _pairs(_of_day(found.state, session.date), {} if would is None else _of_day(would, session.date))
-    states = found.state, found.state if would is None else would
-    drifts = [_drift(done, other, states, session.close, told) for done, other in pairs]
-    return tuple(each if each.would != _NONE else replace(each, causes=_with(each, unpriced)) for each in drifts)
+    return compared(recording).trades
 
 
-def _with(drift: Drift, unpriced: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the causes of what the texts would not have done, first why not."""
-    lacked = unpriced.get(drift.bot)
-    return drift.causes if lacked is None else (lacked, *drift.causes)[:MOST]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Walked:
+    """A walk through the day: its last state, its tries, and by bot why and when it came to no trade first."""
+
+    state: State | None
+    tries: Tries
+    unfilled: Mapping[str, tuple[datetime, str]]
 
 
-def _walked(recording: Recording) -> tuple[State | None, dict[str, str]]:
-    """Return the state after a walk through the day, and by bot why it came to no trade there."""
-    began = beginning(recording.head, Board())
+def _walked(recording: Recording, program: Program, events: EventCalendar) -> _Walked:
     source = RecordingSource(recording.files[-1])
-    walk = Walk(began.program, source, began.state.facts.events, NATURAL, CASH)
-    unpriced: dict[str, str] = {}
+    walk = Walk(program, source, events, NATURAL, CASH)
+    unfilled: dict[str, tuple[datetime, str]] = {}
+    tries = Tries()
     for day in walk.through(recording.day, recording.day):
         for record in day.records:
+            tries.take(record)
             if record.kind is Kind.ALARM:
                 text = f"the recording lacks what it would have traded: {record.data['text']}"
-                unpriced.setdefault(record.bot, text)
+                unfilled.setdefault(record.bot, (record.at, text))
             elif record.kind is Kind.DECISION and record.data.get("what") == "unfilled":
-                unpriced.setdefault(record.bot, f"at natural prices its entry does not fill: {record.data['reason']}")
-    return walk.state, unpriced
+                text = f"at natural prices its entry does not fill: {record.data['reason']}"
+                unfilled.setdefault(record.bot, (record.at, text))
+    return _Walked(state=walk.state, tries=tries, unfilled=unfilled)
 
 
-def _of_day(state: State, day: object) -> dict[str, list[Position]]:
+def _reasons(
+    trade: Drift,
+    done: Position | None,
+    would: Position | None,
+    told: Told,
+    walked: _Walked,
+    before: Sequence[Drift],
+    since: datetime | None,
+) -> Iterator[str]:
+    """Yield what is known to make the two trades differ."""
+    if since is not None:
+        yield f"only what came after {clock(since)} is recorded"
+    if any(each.bot == trade.bot and each.differs for each in before):
+        yield "a trade of this bot before it differs"
+    yield from (f"{clock(each.at)} {each.text}" for each in told.around(trade.bot, trade.at) if each.says_why)
+    if trade.what in (What.MISSED, What.ENTRY) and (why := told.kept_out(trade.bot, trade.at)):
+        yield why
+    if trade.what is What.MISSED:
+        yield from (f"{clock(each.at)} {each.text}" for each in told.refusals(trade.bot, trade.at))
+    if trade.what in (What.BESIDES, What.ENTRY) and trade.bot in walked.unfilled:
+        yield walked.unfilled[trade.bot][1]
+    if done is None or would is None:
+        return
+    if trade.what is What.ENTRY and _set_out_alike(
+        told.tries.entries, walked.tries.entries, trade.bot, done.opened_at, would.opened_at
+    ):
+        yield "its order waited longer in one of them to be filled"
+    if trade.what is What.EXIT and done.entry_price != would.entry_price:
+        yield f"entered at {_price(done)}, at natural {_price(would)}: its exits stand elsewhere"
+    if (
+        trade.what is What.EXIT
+        and done.exit_reason == would.exit_reason
+        and _set_out_alike(told.tries.exits, walked.tries.exits, trade.bot, done.closed_at, would.closed_at)
+    ):
+        yield "its closing order waited longer in one of them to be filled"
+
+
+def _set_out_alike(
+    ours: Mapping[str, Sequence[datetime]],
+    others: Mapping[str, Sequence[datetime]],
+    bot: str,
+    done: datetime | None,
+    would: datetime | None,
+) -> bool:
+    """Say whether both set out at the same time for what was done at different ones."""
+    begun = [each for each in ours.get(bot, ()) if done is not None and each <= done]
+    other = [each for each in others.get(bot, ()) if would is not None and each <= would]
+    return any(abs(one - two) <= SOON for one in begun for two in other)
+
+
+def _price(position: Position) -> str:
+    return "-" if position.entry_price is None else f"{abs(position.entry_price):.2f}"
+
+
+def _of_day(state: State | None, day: date) -> dict[str, list[Position]]:
     found: dict[str, list[Position]] = {}
-    for position in state.positions.values():
+    for position in () if state is None else state.positions.values():
         if position.session == day and position.opened_at is not None:
             found.setdefault(position.bot, []).append(position)
     return found
@@ -148,7 +228,7 @@ def _pairs(
 
 
 def _drift(
-    done: Position | None, would: Position | None, states: tuple[State, State], close: datetime, told: _Told
+    done: Position | None, would: Position | None, states: tuple[State, State], close: datetime, told: Told
 ) -> Drift:
     what, at = _judged(done, would)
     either = done or would
@@ -194,23 +274,14 @@ def _words(position: Position | None) -> str:
     if position is None:
         return _NONE
     assert position.opened_at is not None
-    entered = f"{_clock(position.opened_at)} {entry_text(position)}"
+    entered = f"{clock(position.opened_at)} {entry_text(position)}"
     if position.state != "closed" or position.closed_at is None:
         return f"{entered}; open"
-    return f"{entered}; {_clock(position.closed_at)} {exit_text(position)}: {position.exit_reason}"
+    return f"{entered}; {clock(position.closed_at)} {exit_text(position)}: {position.exit_reason}"
 
 
-def _clock(at: datetime) -> str:
-    return f"{at.astimezone(EXCHANGE_ZONE):%H:%M:%S}"
-
-
-def _causes(told: _Told, bot: str, at: datetime) -> tuple[str, ...]:
-    """Return what was recorded of a bot, and of the whole run, around an instant."""
-    near = [
-        f"{_clock(when)} {text}"
-        for when, who, text in told.lines
-        if who in ("", bot) and at - AROUND <= when <= at + AROUND and not text.startswith(_NO_CAUSE)
-    ]
+def _causes(told: Told, bot: str, at: datetime) -> tuple[str, ...]:
+    near = [f"{clock(each.at)} {each.text}" for each in told.around(bot, at)]
     return tuple(dict.fromkeys(near))[:MOST]
 
 

@@ -1,16 +1,18 @@
 """What a replay begins with: texts, limits, calendars and what the run went on from; as JSON and back."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from engine.adapters.recorded.recording import STATE, Recording, open_recording
 from engine.model.facts import EventCalendar
 from engine.model.market import Board
-from engine.record.codec import decode, encode, line, record_of, utc_text, utc_time
+from engine.record.codec import CodecError, decode, encode, line, record_of, utc_text, utc_time
 from engine.record.record import Json
-from engine.run.desk import Desk, account_of, compile_text
-from engine.run.reread import told_desk
+from engine.run.desk import Desk, SpecText, account_of, compile_text
+from engine.run.replay.standing import state_of, told_state
+from engine.run.reread import told_desk, told_text
 from engine.run.resume import resume, spec_texts
 from engine.store.recall import Recalled
 from engine.turn.program import Program
@@ -42,6 +44,26 @@ def told_head(
     }
 
 
+def told_standing(
+    desk: Desk, texts: Mapping[str, SpecText], program: Program, state: State, at: datetime, version: str
+) -> dict[str, Json]:
+    """Return where a run stands before a turn, for a replay that begins with this turn.
+
+    desk: what runs now. texts: by digest, all that have run or governed positions. Raises: CodecError.
+    """
+    if unknown := program.pinned.keys() - texts.keys():
+        raise CodecError(f"no text has the digest {sorted(unknown)[0]}")
+    return {
+        "version": version,
+        "at": utc_text(at),
+        "install": program.install,
+        "line_limit": program.line_limit,
+        **told_desk(desk),
+        "pinned": [[texts[digest].name, told_text(texts[digest])] for digest in program.pinned],
+        STATE: told_state(state),
+    }
+
+
 class Beginning(NamedTuple):
     """What a recorded run began with; digests of its texts by bot."""
 
@@ -50,17 +72,37 @@ class Beginning(NamedTuple):
     digests: Mapping[str, str]
 
 
+def readable(recording: Recording) -> Recording:
+    """Return the recording, from the start of its run when another version wrote down where it stood later.
+
+    Raises: StoreError when a file before it is missing.
+    """
+    if STATE in recording.head:
+        try:
+            state_of(recording.head[STATE], Board())
+        except CodecError:
+            return open_recording(recording.files[-1], whole=True)
+    return recording
+
+
 def beginning(head: Mapping[str, Any], board: Board) -> Beginning:
-    """Return what the first turn of a recorded run follows from. Raises: CodecError, StoreError."""
+    """Return what the first turn of a recording follows from. Raises: CodecError, StoreError."""
+    if STATE in head:
+        earlier = [text for name, told in head["pinned"] for text in spec_texts({name: told})]
+        return _begun(head, earlier, state_of(head[STATE], board))
     records = [record_of(text) for text in head["records"]]
     events = decode(EventCalendar, head["events"])
     numbers = int(head["number"]), int(head["order_id"])
     takes_hooks = bool(head.get("takes_hooks"))  # an earlier version had none
     resumed = resume(records, utc_time(head["at"]), board, events, *numbers, takes_hooks=takes_hooks)
-    pinned = {text.digest: compile_text(text) for text in resumed.texts}
+    return _begun(head, resumed.texts, resumed.state)
+
+
+def _begun(head: Mapping[str, Any], earlier: Iterable[SpecText], state: State) -> Beginning:
+    pinned = {text.digest: compile_text(text) for text in earlier}
     desk = desk_of(head)
     program = desk.program(str(head["install"]), pinned, int(head["line_limit"]))
-    return Beginning(resumed.state, program, desk.digests)
+    return Beginning(state, program, desk.digests)
 
 
 def desk_of(told: Mapping[str, Any]) -> Desk:

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from pathlib import Path
 
 from engine.adapters.recorded.file import SUFFIX, instant, read_head, span
+from engine.adapters.recorded.recording import open_recording
 from engine.model.errors import MisuseError, StoreError
 from engine.model.values import dataclass
 from engine.store.latest import data_folder
@@ -65,7 +66,9 @@ def meant(what: str, folder: Path) -> list[Path]:
     try:
         days = [date.fromisoformat(what)] if what and known else known[::-1]
     except ValueError:
-        raise MisuseError(f"a day is written 2026-10-21, is '{what}'", "or name a .tape file") from None
+        raise MisuseError(
+            f"a day is written 2026-10-21, is '{what}'", "or name a .tape file; without a day it is the last one"
+        ) from None
     for day in days:  # the heads of other days, which may be hundreds, are not read
         if found := [each.file for each in listed(folder, day) if each.first is not None]:
             return found
@@ -78,5 +81,12 @@ def trimmed(folder: Path, days: int) -> Sequence[Tape]:
     """Return the files that are not of the last so many recorded days, nor needed to replay one of those."""
     known = listed(folder)
     kept = set(sorted({each.day for each in known})[-days:])
-    runs = {each.file.parent for each in known if each.day in kept}
-    return [each for each in known if each.file.parent not in runs]
+    needed = {file for each in known if each.day in kept for file in _needed(each.file)}
+    return [each for each in known if each.file not in needed]
+
+
+def _needed(file: Path) -> tuple[Path, ...]:
+    try:
+        return open_recording(file).files
+    except StoreError:
+        return (file,)

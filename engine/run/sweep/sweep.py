@@ -7,13 +7,16 @@ a task runs, how many there are, or whether one is done again because its proces
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from engine.model.errors import MisuseError, StoreError
 from engine.run.backtest.run import deaf, several
+from engine.run.sweep.search import Search, next_batch
 from engine.run.sweep.variant import Terms, Variant, evaluate
+from engine.run.sweep.vary import Axis, Point
 
 Asked = tuple[int, tuple[str, ...], str]
 """One variant to be tried: its number, its values, its text."""
@@ -30,15 +33,57 @@ def sweep(
     asked: Sequence[Asked], terms: Terms, runs: Runs, told: Told, kept: "Kept | None", workers: int
 ) -> list[Variant]:
     """Return what came of every variant, in their order; what is kept already is not done again. Raises: StoreError."""
-    found = {} if kept is None else {each.number: each for each in kept.read()}
-    left = [each for each in asked if each[0] not in found]
+    found = _kept_of(kept)
     told(len(found), len(asked))
+    _try(asked, found, terms, runs, lambda done: told(done, len(asked)), kept, workers)
+    return [found[number] for number, _, _ in asked]
+
+
+def search_for(
+    search: Search,
+    axes: Sequence[Axis],
+    text_of: Callable[[Point], str],
+    terms: Terms,
+    runs: Runs,
+    told: Told,
+    kept: "Kept | None",
+    workers: int,
+) -> list[Variant]:
+    """Return what came of a search, in the order in which the variants were asked for. Raises: StoreError.
+
+    What is kept already is told to it first, whatever would be asked for in its place now.
+    """
+    found, count = _kept_of(kept), search.count(axes)
+    told(min(len(found), count), count)
+    known: list[Variant] = []
+    while len(known) < count:
+        points = next_batch(axes, search, known)[: count - len(known)]
+        asked = [(number, point, text_of(point)) for number, point in enumerate(points, len(known))]
+        _try(asked, found, terms, runs, lambda done: told(min(done, count), count), kept, workers)
+        known += [found[number] for number, _, _ in asked]
+    return known
+
+
+def _kept_of(kept: "Kept | None") -> dict[int, Variant]:
+    return {} if kept is None else {each.number: each for each in kept.read()}
+
+
+def _try(
+    asked: Sequence[Asked],
+    found: dict[int, Variant],
+    terms: Terms,
+    runs: Runs,
+    told: Callable[[int], None],
+    kept: "Kept | None",
+    workers: int,
+) -> None:
+    """Add what came of those that are not found yet."""
+    left = [each for each in asked if each[0] not in found]
     for variants in runs(tasks(left, workers), terms) if left else ():
         found |= {each.number: each for each in variants}
         if kept is not None:
             kept.add(variants)
-        told(len(found), len(asked))
-    return [found[number] for number, _, _ in asked]
+        told(len(found))
 
 
 def tasks(asked: Sequence[Asked], workers: int) -> list[Sequence[Asked]]:
@@ -53,47 +98,50 @@ def here(found: Sequence[Sequence[Asked]], terms: Terms) -> Iterator[list[Varian
         yield evaluate(task, terms)
 
 
-def in_processes(workers: int) -> Runs:
-    """Return how to run tasks in processes of this machine."""
+@contextmanager
+def in_processes(workers: int) -> Iterator[Runs]:
+    """Yield how to run tasks in processes of this machine, which live until the end of the block."""
     if workers <= 1:
-        return here
+        yield here
+        return
+    with several(workers, _ready) as pool:
 
-    def runs(found: Sequence[Sequence[Asked]], terms: Terms) -> Iterator[list[Variant]]:
-        with several(min(workers, len(found)), _ready) as pool:
+        def runs(found: Sequence[Sequence[Asked]], terms: Terms) -> Iterator[list[Variant]]:
             with deaf():
                 futures = [pool.submit(evaluate, task, terms) for task in found]
             for done in as_completed(futures):
                 yield done.result()
 
-    return runs
+        yield runs
 
 
 def _ready() -> None:
     """Begin a process of a sweep: a task brings all that it needs."""
 
 
-def on_cluster(address: str) -> Runs:
-    """Return how to run tasks on a distributed engine; a worker that dies loses only its task, which is done again.
+@contextmanager
+def on_cluster(address: str) -> Iterator[Runs]:
+    """Yield how to run tasks on a distributed engine; a worker that dies loses only its task, which is done again.
 
-    Raises: MisuseError without the package, StoreError when nothing answers at the address.
+    Raises: StoreError without the package, and when nothing answers at the address.
     """
     try:
         from distributed import Client
         from distributed import as_completed as ended
     except ImportError as error:
         raise StoreError("--scheduler needs a package that is not installed", 'pip install "rulebot[sweep]"') from error
+    try:
+        client = Client(address, timeout="10s", set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"no scheduler answers at {address}: {error}") from error
+    with client:
 
-    def runs(found: Sequence[Sequence[Asked]], terms: Terms) -> Iterator[list[Variant]]:
-        try:
-            client = Client(address, timeout="10s", set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise StoreError(f"no scheduler answers at {address}: {error}") from error
-        with client:
+        def runs(found: Sequence[Sequence[Asked]], terms: Terms) -> Iterator[list[Variant]]:
             futures = [client.submit(evaluate, task, terms, pure=False, retries=3) for task in found]
-            for done in ended(futures):
+            for done in ended(futures, loop=client.loop):
                 yield done.result()
 
-    return runs
+        yield runs
 
 
 # ---------------------------------------------------------------- kept in a file

@@ -2,12 +2,14 @@
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from engine.adapters.recorded import file as file_side
 from engine.adapters.recorded import recorder as recording_side
 from engine.adapters.recorded.file import read_frames, span
 from engine.adapters.recorded.recorder import Recorder
@@ -152,6 +154,36 @@ def test_a_missing_day_before_is_named(desk: Desk, tmp_path: Path) -> None:
     first.unlink()
     with pytest.raises(StoreError, match="which is not beside it"):
         open_recording(second)
+
+
+def test_who_reads_a_day_does_not_keep_the_next_from_being_recorded(desk: Desk, tmp_path: Path) -> None:
+    live(desk)
+    desk.recorder.wait()
+    (file,) = (tmp_path / "run").glob("*.tape")
+    with closing(sqlite3.connect(file)) as reader:
+        assert reader.execute("SELECT name FROM head").fetchone()  # and the rest of it is not fetched
+        desk.at = START + timedelta(days=1)
+        desk.hear(MarketMoved(desk.at))
+        desk.recorder.close()
+    first, second = sorted((tmp_path / "run").glob("*.tape"))
+    assert desk.told == []
+    assert list(play((first,), Board()))
+    assert list(play((second,), Board()))
+
+
+def test_between_its_frames_a_file_is_let_go(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording_side, "FRAME_ITEMS", 1)
+    monkeypatch.setattr(file_side, "AT_ONCE", 1)
+    live(desk)
+    desk.recorder.wait()
+    (file,) = (tmp_path / "run").glob("*.tape")
+    frames = read_frames(file)
+    assert next(frames)
+    assert next(frames)
+    desk.recorder.close()
+    assert not file.with_name(f"{file.name}-wal").exists()
+    with pytest.raises(StoreError, match="was laid out anew while it was read"):
+        list(frames)
 
 
 def test_a_damaged_frame_is_named(desk: Desk, tmp_path: Path) -> None:

@@ -21,3 +21,15 @@ def test_where_nothing_is_collected_nothing_changes() -> None:
         assert gc.get_freeze_count() == 0
         assert gc.get_threshold() == before
     assert gc.isenabled()
+
+
+def test_of_several_at_once_the_last_to_end_puts_all_back() -> None:
+    """Threads end in any order: the second must not take the first one's seldom for what was before."""
+    before = gc.get_threshold(), gc.get_freeze_count()
+    first, second = seldom_collected(), seldom_collected()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert gc.get_threshold()[0] > 10 * before[0][0]
+    second.__exit__(None, None, None)
+    assert (gc.get_threshold(), gc.get_freeze_count()) == before

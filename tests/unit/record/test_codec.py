@@ -1,12 +1,25 @@
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from engine.decide.bot_day import BotDay
 from engine.model.contract import Contract, Option, Right, Underlying
-from engine.record.codec import CodecError, decode, encode, json_text, line, record_of, utc_text
+from engine.record.codec import (
+    FOLLOWS,
+    CodecError,
+    decode,
+    decode_as,
+    encode,
+    encode_as,
+    json_text,
+    line,
+    record_of,
+    utc_text,
+)
 from engine.record.record import Kind, Record
 
 NOON = datetime(2026, 11, 18, 17, tzinfo=UTC)
@@ -35,6 +48,47 @@ def test_members_of_a_union_carry_their_type() -> None:
     again = decode(Held, encode(held))
     assert again == held
     assert again.what[0].con_id == 7
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    of: str | int | float | tuple[str, ...] | Underlying | None
+    inner: "tuple[Tree, ...]" = ()
+
+
+def test_what_holds_its_own_kind_and_plain_members_of_a_union() -> None:
+    tree = Tree("5", (Tree(5), Tree(5.0, (Tree(("a", "b")), Tree(Underlying("SPY")))), Tree(None)))
+    again = decode(Tree, encode(tree))
+    assert again == tree
+    assert [type(each.of) for each in again.inner] == [int, float, type(None)]
+    with pytest.raises(CodecError, match="should be one of"):
+        decode(Tree, {"of": True})
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    name: str
+    made_of_it: Any = field(default=None, metadata={FOLLOWS: True})
+
+
+def test_what_follows_from_the_rest_is_not_told() -> None:
+    assert encode(Named("a", object())) == {"name": "a"}
+    assert decode(Named, {"name": "a"}) == Named("a")
+    with pytest.raises(CodecError, match="has no field 'made_of_it'"):
+        decode(Named, {"name": "a", "made_of_it": 1})
+
+
+def test_a_value_of_a_hinted_type() -> None:
+    hint = Mapping[str, tuple[datetime, ...] | None]
+    value = {"b": (NOON,), "a": None}
+    told = encode_as(hint, value)
+    assert told == [["b", ["2026-11-18T17:00:00.000000Z"]], ["a", None]]
+    assert list(decode_as(hint, told)) == ["b", "a"]
+    assert decode_as(hint, told) == value
+    with pytest.raises(CodecError, match="of no known type"):
+        encode_as(Mapping[str, Any], {"a": object()})
+    with pytest.raises(CodecError, match="this is no"):
+        decode_as(hint, 5)
 
 
 def test_a_missing_field_takes_its_default_and_a_strange_one_is_refused() -> None:

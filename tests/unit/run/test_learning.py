@@ -145,3 +145,33 @@ def test_a_target_of_the_best_trades_counts_those_alone() -> None:
 def test_too_little_to_learn_from_is_refused(known: Samples, said: str) -> None:
     with pytest.raises(SpecError, match=said):
         train(known, Asked())
+
+
+# ---------------------------------------------------------------- minutes
+
+
+def of_minutes(count: int, each: int, *, pull: float) -> Samples:
+    """Return hypothetical trades, so many of each session and all of them alike."""
+    known = samples(count, pull=pull)
+    rows = [replace(row, entered=row.entered + timedelta(minutes=30 * at)) for row in known.rows for at in range(each)]
+    return replace(known, rows=tuple(rows), every=30)
+
+
+def test_minutes_of_one_session_count_as_one() -> None:
+    alone, crowded = train(samples(), Asked())[1], train(of_minutes(300, 6, pull=1.5), Asked())[1]
+    assert crowded.samples == 6 * alone.samples
+    assert (crowded.every, crowded.sessions) == (30, 300)
+    assert crowded.kinds[0].auc_error == pytest.approx(alone.kinds[0].auc_error, rel=0.15)
+
+
+def test_of_noise_in_many_minutes_nothing_is_claimed() -> None:
+    claimed = [
+        train(replace(of_minutes(150, 8, pull=0.0), names=("gap", "vix", "iv")), Asked(seed=seed))[1]
+        for seed in range(2)
+    ]
+    assert not any(each.taken.is_better_than_chance for each in claimed)
+
+
+def test_many_minutes_of_few_sessions_are_refused() -> None:
+    with pytest.raises(SpecError, match="100 sessions or more, and there are 60"):
+        train(of_minutes(60, 8, pull=1.5), Asked())

@@ -157,7 +157,8 @@ def test_a_variant_comes_to_what_a_backtest_of_its_text_does(tmp_path: Path) -> 
 def test_ci_where_and_in_what_order_tasks_run_changes_nothing(tmp_path: Path) -> None:
     every, base = asked("0.05", "0.06", "0.08", "0.10"), terms()
     whole = sweep(every, base, here, lambda done, count: None, None, 1)
-    assert sweep(every, base, in_processes(2), lambda done, count: None, None, 2) == whole
+    with in_processes(2) as runs:
+        assert sweep(every, base, runs, lambda done, count: None, None, 2) == whole
     assert [len(task) for task in tasks(every, 1)] == [2, 2]
     assert [each.number for each in whole] == [0, 1, 2, 3]
 

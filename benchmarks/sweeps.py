@@ -1,0 +1,167 @@
+"""Goals 10 and 11: a sweep of variants of the task, beside one by arrays written for it alone, and on two workers.
+
+The whole, 1,000 variants over 252 sessions, would take hours of some. So parts of it are measured and told as the
+whole: by the session, for each is as much work as the next; ours by the variant too, for it runs them in tasks of
+`BATCH` that share nothing with each other. The program by hand always has all variants, for its variants share. Trades
+must be equal to those by hand, and what is told of them the same in one process, on two workers and one at a time.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+from benchmarks.measure import Goal, Rounds
+from benchmarks.past import make_days, trades_of
+from benchmarks.sweep_by_hand import Trade, by_arrays
+from benchmarks.task import Task, document, variants
+from engine.adapters.history.open import open_source
+from engine.model.facts import EventCalendar
+from engine.run.backtest.fills import NATURAL
+from engine.run.backtest.run import alone
+from engine.run.backtest.walk import CASH, Walk
+from engine.run.sweep.sweep import BATCH, Runs, here, on_cluster, sweep
+from engine.run.sweep.variant import Terms, Variant, evaluate, program_of
+
+ROUNDS = 5
+WHOLE, YEAR = 1000, 252
+COUNT, DAYS = 2 * BATCH, 6
+"""Variants of ours, and sessions, that are measured."""
+EACH = 2
+"""Of these, every second is run one at a time."""
+WORKERS = 2
+NAME = "t"
+"""All variants are of one spec."""
+MISSING = "dask.distributed is not installed here"
+Result = TypeVar("Result")
+Told = tuple[int, tuple[float, ...]]
+"""How many trades a variant closed, and the account's change by session."""
+
+
+def measure() -> list[Goal]:
+    """Return the goals of sweeps."""
+    tasks, found = variants(WHOLE), Rounds()
+    asked = [(number, (task.name,), _text(task)) for number, task in enumerate(tasks[:COUNT])]
+    few = asked[::EACH]
+    with TemporaryDirectory() as place, _cluster() as (workers, started):
+        make_days(Path(place), DAYS)
+        files = sorted(file for file in Path(place).glob("*.parquet") if ".levels" not in file.name)
+        terms = _terms(Path(place), files)
+        trades = by_arrays(files, tasks)[:COUNT]
+        wanted = [_lived(task, terms, own) for task, own in zip(tasks, trades, strict=False)]
+
+        def swept(runs: Runs, count: int) -> list[Variant]:
+            return sweep(asked, terms, runs, lambda *_: None, None, count)
+
+        for number in range(ROUNDS + 1):
+            into = found if number else Rounds()  # in the first some is still loaded
+            _time(into, "hand", WHOLE, lambda: by_arrays(files, tasks))
+            each = _time(into, "alone", len(few), lambda: [evaluate([one], terms)[0] for one in few])
+            one = _time(into, "one", COUNT, lambda: swept(here, 1))
+            two = one if workers is None else _time(into, "two", COUNT, lambda: swept(workers, WORKERS))
+            _check(each, wanted[::EACH])
+            _check(one, wanted)
+            _check(two, wanted)
+    return _goals(found, sum(map(len, trades)), started)
+
+
+def _text(task: Task) -> str:
+    return document(replace(task, name=NAME))
+
+
+def _terms(folder: Path, files: Sequence[Path]) -> Terms:
+    first, last = (date.fromisoformat(file.stem) for file in (files[0], files[-1]))
+    opens = partial(open_source, f"parquet:{folder}")
+    return Terms(opens=opens, first=first, last=last, fills=NATURAL, cash=CASH, lines=1000, file=f"{NAME}.yaml",
+                 calendar=EventCalendar)  # fmt: skip
+
+
+@contextmanager
+def _cluster() -> Iterator[tuple[Runs | None, float]]:
+    """Yield what runs on workers that stand by, and the seconds it took to start; None without the package."""
+    began = time.perf_counter()
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        yield None, 0.0
+        return
+    with (
+        LocalCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        client.wait_for_workers(WORKERS)
+        with on_cluster(cluster.scheduler_address) as workers:
+            yield workers, time.perf_counter() - began
+
+
+def _time(found: Rounds, name: str, count: int, run: Callable[[], Result]) -> Result:
+    """Run, and keep the seconds of a variant's session: of the processor, and by the clock."""
+    clock, processor = time.perf_counter(), time.process_time()
+    result = run()
+    found.add(name, (time.process_time() - processor) / count / DAYS)
+    found.add(f"{name} by the clock", (time.perf_counter() - clock) / count / DAYS)
+    return result
+
+
+# ---------------------------------------------------------------- what must be equal
+
+
+def _lived(task: Task, terms: Terms, by_hand: Sequence[Trade]) -> Told:
+    """Return what a sweep must tell of a variant, once its trades are those by hand. Raises: AssertionError."""
+    source = terms.opens()
+    walk = Walk(program_of(_text(task), terms), source, terms.calendar(), terms.fills, terms.cash)
+    trades, profits = list[Trade](), list[float]()
+    for day in source.dates(terms.first, terms.last):
+        for _ in alone(walk, day):
+            pass
+        assert walk.broker is not None
+        trades += trades_of(walk, day)
+        profits.append(float(walk.broker.worth(walk.marks) - walk.cash))
+    if trades != by_hand:
+        raise AssertionError(f"the trades of {task.name} differ: {sorted(set(trades) ^ set(by_hand))}")
+    return len(trades), tuple(profits)
+
+
+def _check(found: Sequence[Variant], wanted: Sequence[Told]) -> None:
+    told = [(each.trades, each.profits) for each in found]
+    if told != wanted:
+        differ = [each.point for each, own, other in zip(found, told, wanted, strict=True) if own != other]
+        raise AssertionError(f"what the sweep tells of {differ} is not what came of them")
+
+
+# ---------------------------------------------------------------- told
+
+
+def _goals(found: Rounds, trades: int, started: float) -> list[Goal]:
+    how = (
+        f"of {WHOLE:,} variants x {YEAR} sessions {COUNT} x {DAYS} of ours ({COUNT // EACH} of them one at a time), "
+        f"all x {DAYS} of the program by hand, told as the whole; Parquet read and specs compiled; processor time"
+    )
+
+    def whole(name: str) -> str:
+        return f"{name.removesuffix(' by the clock')} {found.median(name) * WHOLE * YEAR:,.0f} s"
+
+    beside_hand = f"{whole('one')}, {whole('hand')} (scaled); {trades} trades equal"
+    goals = [
+        Goal("10", f"a sweep of {WHOLE:,} variants x {YEAR} sessions in one process, beside one by arrays by hand", how,
+             found.ratio("one", "hand"), floor=4, stretch=1.5, note=beside_hand),
+        Goal("10", "the same: faster than the same engine one variant at a time by", how, found.ratio("alone", "one"),
+             floor=3, stretch=8, at_most=False, note=f"{whole('one')}, {whole('alone')} (scaled)"),
+    ]  # fmt: skip
+    has_two = "two" in found.kept
+    clock = ("one by the clock", "two by the clock")
+    note = (
+        f"{', '.join(map(whole, clock))} (scaled); the workers had started in {started:.1f} s" if has_two else MISSING
+    )
+    figure = found.ratio(*clock) if has_two else None
+    how = f"{COUNT} variants x {DAYS} sessions on workers of dask.distributed that stand by, by the clock; equal trades"
+    return [
+        *goals,
+        Goal("11", f"the same on {WORKERS} workers: faster than in one process by", how, figure, floor=1.5,
+             stretch=1.8, at_most=False, note=note),
+    ]  # fmt: skip

@@ -1,0 +1,240 @@
+"""After each close: what was done beside what the specs say, by `rulebot replay --drift` in a process of its own.
+
+It takes nothing of the engine's time: the loop goes on meanwhile, and an engine that ends waits for it some minutes at
+most. In a simulated market, whose time stands still without us, days are compared at the end of the run.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.adapters.recorded.file import SUFFIX, instant, span
+from engine.adapters.recorded.recorder import Recorder
+from engine.model.errors import StoreError
+from engine.model.session import Session, session_on
+from engine.record.record import Json, Kind, Record
+from engine.store.queries import StoreReader
+
+if TYPE_CHECKING:
+    from engine.run.start import Run
+
+AFTER_CLOSE = timedelta(minutes=6)
+"""How long after the close a session is over: cash settlement and assignments are known five minutes after it."""
+PATIENCE = 1800.0
+"""Seconds that a comparison may take while the engine goes on."""
+AT_THE_END = 300.0
+"""Seconds by which all of them may delay the end of a run."""
+WRITTEN = timedelta(minutes=20)
+"""How long after the end of a session its last events may wait to be written to the recording."""
+LATELY = timedelta(days=5)
+"""How far back a store's last comparison is looked for, over a long week-end."""
+LOOK_EVERY = 15.0
+DRIFT = "drift"
+"""What a record of facts says that holds a comparison."""
+_NICE = 10
+
+log = logging.getLogger("rulebot.run")
+
+
+class AfterClose:
+    """The comparisons of one run; `begin` and `end` around its loop, `finish` when it has ended by itself.
+
+    A failure is told, and raises nothing. Where the run is not recorded, or nobody gave a command, nothing is compared.
+    """
+
+    def __init__(self, run: "Run") -> None:
+        tape = run.loop.tape
+        self._run = run
+        self._folder = tape.folder if isinstance(tape, Recorder) and run.options.compares else None
+        self._done: set[date] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._process: asyncio.subprocess.Process | None = None
+
+    def begin(self) -> None:
+        """Compare each day once it is over, beside the loop, which is where time passes by itself."""
+        if self._folder is not None and not self._run.world.ib.link.is_lockstep:
+            self._task = asyncio.ensure_future(self._watch(self._folder))
+
+    def end(self) -> None:
+        """End what is under way: its process reads the recording that is to be closed now."""
+        if self._task is None:
+            return
+        self._task.cancel()
+        if self._process is not None and self._process.returncode is None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+
+    async def finish(self) -> None:
+        """Compare what is not compared yet, on recordings that are closed. Takes `AT_THE_END` seconds at most."""
+        if self._folder is None:
+            return
+        ends, beating = time.monotonic() + AT_THE_END, asyncio.ensure_future(self._beat())
+        try:
+            for day in self._left(self._folder):
+                self._run.says(
+                    f" {day} is compared with the specs, for {AT_THE_END / 60:.0f} minutes at most: Ctrl+C ends it"
+                )
+                self._note(day, await self._found(self._folder, day, max(ends - time.monotonic(), 1.0)))
+        finally:
+            beating.cancel()
+
+    async def _beat(self) -> None:
+        """Show that the process is well, now that no batch does."""
+        while True:
+            self._run.options.heartbeat.beat()
+            await asyncio.sleep(1.0)
+
+    # ------------------------------------------------------------ which days
+
+    def _left(self, folder: Path) -> list[date]:
+        named = sorted(date.fromisoformat(file.name.removesuffix(SUFFIX)) for file in folder.glob(f"*{SUFFIX}"))
+        return [day for day in named if (session := session_on(day)) is not None and self._is_due(session)]
+
+    def _is_due(self, session: Session) -> bool:
+        at = self._run.loop.at
+        return (
+            at is not None
+            and session.date not in self._done
+            and self._run.first < session.close
+            and at >= session.close + AFTER_CLOSE
+        )
+
+    async def _watch(self, folder: Path) -> None:
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            for day in self._left(folder):  # also an earlier one, whose evening the engine spent without a connection
+                if await self._is_written(folder, day):
+                    self._note(day, await self._found(folder, day, PATIENCE))
+
+    async def _is_written(self, folder: Path, day: date) -> bool:
+        """Say whether all of a day is in its recording, or nothing more of it will come."""
+        session, at = session_on(day), self._run.loop.at
+        assert session is not None
+        assert at is not None
+        over = session.close + AFTER_CLOSE
+        return at >= over + WRITTEN or await asyncio.to_thread(_reaches, folder / f"{day}{SUFFIX}", over)
+
+    # ------------------------------------------------------------ one day
+
+    async def _found(self, folder: Path, day: date, patience: float) -> dict[str, Any]:
+        """Return what `replay --drift` says of a day, or the problem with it."""
+        command = (*self._run.options.compares, str(folder / f"{day}{SUFFIX}"), "--drift", "--format", "json")
+        try:
+            found = await told_by(await self._begun(command), patience)
+        except OSError as error:
+            found = {"problem": f"no process could be started: {error.strerror or error}"}
+        self._done.add(day)
+        return found
+
+    async def _begun(self, command: Sequence[str]) -> asyncio.subprocess.Process:
+        """Begin a process behind whatever else runs here; Ctrl+C on the terminal is not for it. Raises: OSError."""
+        pipe, none = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
+        begun = await asyncio.create_subprocess_exec(
+            *command, stdin=none, stdout=pipe, stderr=pipe, start_new_session=True
+        )
+        if hasattr(os, "setpriority"):
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, begun.pid, _NICE)
+        self._process = begun
+        return begun
+
+    def _note(self, day: date, found: Mapping[str, Any]) -> None:
+        """Record a comparison, and an alarm of what nothing explains."""
+        data = summed(day, found)
+        log.info("%s", compared_words(data))
+        at = self._run.loop.at or self._run.first
+        records = [Record(at, Kind.FACTS, data=data)]
+        if bots := unexplained(data):
+            text = (
+                f"{', '.join(bots)} traded otherwise than the spec says on {day}, and nothing that was recorded "
+                f"explains it: look at 'rulebot replay {day} --drift'"
+            )
+            records.append(Record(at, Kind.ALARM, data={"text": text}))
+        if data["problem"]:
+            log.warning("%s", compared_words(data))
+        with suppress(StoreError):  # the run meets it too, and ends
+            self._run.loop.note(*records)
+
+
+def _reaches(file: Path, over: datetime) -> bool:
+    """Say whether a recording that is still written reaches beyond an instant: then all before it is written."""
+    try:
+        _, last, _, frames = span(file)
+    except StoreError:
+        return False
+    return frames > 0 and instant(last) >= over
+
+
+async def told_by(process: asyncio.subprocess.Process, patience: float) -> dict[str, Any]:
+    """Return the JSON that a process prints, or {"problem": why it has none}."""
+    try:
+        out, err = await asyncio.wait_for(process.communicate(), patience)
+    except TimeoutError:
+        return {"problem": f"it took longer than {patience / 60:.0f} minutes"}
+    finally:
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+    try:
+        found = json.loads(out)
+        return found if isinstance(found["trades"], list) else {"problem": "it told no trades"}
+    except (ValueError, KeyError, TypeError):
+        last = err.decode(errors="replace").strip().splitlines()[-1:] or ["it said nothing"]
+        return {"problem": last[0][:300]}
+
+
+# ---------------------------------------------------------------- as it is recorded
+
+
+def summed(day: date, found: Mapping[str, Any]) -> dict[str, Json]:
+    """Return a comparison as it is recorded: how many trades there were, and all of those that differ."""
+    trades = found.get("trades", [])
+    differs = [each for each in trades if each["differs"]]
+    return {
+        "symbol": "",
+        "what": DRIFT,
+        "value": len(differs),
+        "day": day.isoformat(),
+        "since": found.get("since"),
+        "trades": len(trades),
+        "differs": differs,
+        "problem": found.get("problem", ""),
+    }
+
+
+def last_compared(reader: StoreReader, day: date | None = None) -> Mapping[str, Any] | None:
+    """Return the last recorded comparison of a store, or of one day; None where there is none."""
+    session = None if day is None else session_on(day)
+    first, last = (session.close, session.close + LATELY) if session is not None else (None, reader.last_at())
+    if last is None:
+        return None
+    found = [each.data for each in reader.between(Kind.FACTS, first or last - LATELY, last)]
+    known = [each for each in found if each["what"] == DRIFT and (day is None or each["day"] == day.isoformat())]
+    return known[-1] if known else None
+
+
+def unexplained(data: Mapping[str, Any]) -> list[str]:
+    """Return the bots of a recorded comparison whose trades differ for no known cause."""
+    return list(dict.fromkeys(str(each["bot"]) for each in data["differs"] if not each["is_explained"]))
+
+
+def compared_words(data: Mapping[str, Any]) -> str:
+    """Return a recorded comparison in a sentence."""
+    day, count, differs = data["day"], data["trades"], data["differs"]
+    if data["problem"]:
+        return f"{day} is not compared with the specs: {data['problem']}; 'rulebot replay {day} --drift' tries again"
+    if not count:
+        return f"{day} beside the specs: nothing was traded, and nothing would have been"
+    told = [f"{count - len(differs)} of {count} trades as the specs say, but for prices"]
+    for words, known in (("for a known cause", True), ("FOR NO KNOWN CAUSE", False)):
+        bots = [str(each["bot"]) for each in differs if bool(each["is_explained"]) is known]
+        if bots:
+            told.append(f"{len(bots)} otherwise {words} ({', '.join(dict.fromkeys(bots))})")
+    return f"{day} beside the specs: {'; '.join(told)}"

@@ -1,0 +1,118 @@
+"""What was recorded of a day that can be the cause of a difference: what happened, and what kept bots from entering."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from engine.model.order import OrderStatus, Purpose
+from engine.model.session import EXCHANGE_ZONE
+from engine.model.values import dataclass
+from engine.record.record import Kind, Record
+from engine.run.happening import happening
+from engine.run.replay.replay import Replayed
+from engine.turn.state import State
+
+AROUND = timedelta(seconds=30)
+"""How long before and after a difference its cause is looked for."""
+MOST = 4
+"""Causes of one difference that are told."""
+_NO_CAUSE = ("watching: ", "its window")
+_FROM_OUTSIDE = (Kind.ALARM, Kind.LINK, Kind.OPERATOR, Kind.WEBHOOK, Kind.RELOAD)
+_REFUSALS = ("halt", "skip", "unfilled", "unwind", "suspend")
+"""Decisions that say themselves why something is not done."""
+
+
+def clock(at: datetime) -> str:
+    """Return the time of day at the exchange."""
+    return f"{at.astimezone(EXCHANGE_ZONE):%H:%M:%S}"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Something that happened, for people; bot "" is the whole run. says_why: it is a reason, and no mere event."""
+
+    at: datetime
+    bot: str
+    text: str
+    says_why: bool
+
+
+class Tries:
+    """When bots set out to enter, and to leave: whether an order then fills is another matter."""
+
+    def __init__(self, records: Iterable[Record] = ()) -> None:
+        self.entries: dict[str, list[datetime]] = {}
+        self.exits: dict[str, list[datetime]] = {}
+        for each in records:
+            self.take(each)
+
+    def take(self, record: Record) -> None:
+        """Note a record if it is a try."""
+        if record.kind is Kind.ORDER:
+            is_new = record.data["status"] == OrderStatus.SENDING.value
+            if is_new and record.data["purpose"] == Purpose.ENTRY.value:
+                self.entries.setdefault(record.bot, []).append(record.at)
+        elif record.kind is Kind.DECISION and record.data["what"] == "exit":
+            self.exits.setdefault(record.bot, []).append(record.at)
+
+
+class Told:
+    """What happened in a replay, for people, in order; and what else is known of it."""
+
+    def __init__(self) -> None:
+        self.lines: list[Line] = []
+        self.tries = Tries()
+        self._kept_out: dict[str, list[tuple[datetime, str]]] = {}
+        self._looked: tuple[object, ...] = ()
+        self._seen = 0
+
+    def see(self, found: Replayed, _: datetime) -> bool:
+        """Take what is new."""
+        for record in found.records[self._seen :]:
+            self.tries.take(record)
+            if (told := happening(record, found.state)) is not None:
+                self.lines.append(Line(told.at, told.bot, told.text, _says_why(record)))
+            elif record.kind is Kind.DECISION and record.data.get("what") == "skip":
+                self.lines.append(Line(record.at, record.bot, f"no entry: {record.data.get('reason')}", True))
+        self._seen = len(found.records)
+        self._look(found.state, found.at)
+        return False
+
+    def _look(self, state: State, at: datetime) -> None:
+        """Note for each bot what keeps it from entering, when that changes."""
+        looked = (state.standing, state.is_linked, *(bot.day.halted for bot in state.bots.values()))
+        if looked == self._looked:
+            return
+        self._looked = looked
+        for name in state.bots:
+            known, why = self._kept_out.setdefault(name, []), _kept_out(state, name)
+            if why != (known[-1][1] if known else ""):
+                known.append((at, why))
+
+    def kept_out(self, bot: str, at: datetime) -> str:
+        """Return what kept a bot from entering at an instant, "" for nothing."""
+        found = [each for each in self._kept_out.get(bot, ()) if each[0] <= at]
+        return f"{clock(found[-1][0])} {found[-1][1]}" if found and found[-1][1] else ""
+
+    def around(self, bot: str, at: datetime) -> list[Line]:
+        """Return what happened to a bot, and to the whole run, around an instant."""
+        return [
+            each
+            for each in self.lines
+            if each.bot in ("", bot) and at - AROUND <= each.at <= at + AROUND and not each.text.startswith(_NO_CAUSE)
+        ]
+
+    def refusals(self, bot: str, at: datetime) -> Iterator[Line]:
+        """Yield what a bot said itself, until shortly after an instant, of why it does not enter: it says so once."""
+        yield from (each for each in self.lines if each.says_why and each.bot == bot and each.at <= at + AROUND)
+
+
+def _says_why(record: Record) -> bool:
+    return record.kind in _FROM_OUTSIDE or (record.kind is Kind.DECISION and str(record.data.get("what")) in _REFUSALS)
+
+
+def _kept_out(state: State, bot: str) -> str:
+    if not state.is_linked:
+        return "no connection to the broker"
+    if not state.standing.may_enter(bot):
+        return "entries are switched off by the operator"
+    return f"halted: {state.bots[bot].day.halted}" if state.bots[bot].day.halted else ""

@@ -1,0 +1,231 @@
+"""After the close a day is compared with its specs, beside the loop, and what nothing explains is told."""
+
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from engine.adapters.recorded.file import Frame, TapeWriter, micros
+from engine.adapters.recorded.recorder import Recorder
+from engine.model.market import Board
+from engine.record.record import Kind, Record
+from engine.run import after_close
+from engine.run.after_close import AfterClose, compared_words, last_compared, summed, unexplained
+from engine.run.heartbeat import Heartbeat
+from engine.store.journal import SqlJournal
+from engine.store.open import open_store
+from engine.store.queries import StoreReader
+
+CLOSE = datetime(2026, 10, 21, 20, tzinfo=UTC)
+DAY = CLOSE.date()
+
+
+def trade(bot: str, *, differs: bool = False, is_explained: bool = True) -> dict[str, Any]:
+    return {"bot": bot, "differs": differs, "is_explained": is_explained}
+
+
+def prints(*trades: dict[str, Any]) -> list[str]:
+    return code(f"import sys; sys.stdout.write({json.dumps({'since': None, 'trades': trades})!r})")
+
+
+def code(text: str) -> list[str]:
+    return [sys.executable, "-c", text]
+
+
+class Engine:
+    """As much of a run as the comparison looks at."""
+
+    def __init__(self, folder: Path, command: Sequence[str], *, is_lockstep: bool = True) -> None:
+        self.noted: list[Record] = []
+        tape = Recorder(folder, {}, Board(), lambda words: None)
+        self.loop = SimpleNamespace(tape=tape, at=CLOSE + timedelta(minutes=6), note=self.note)
+        self.options = SimpleNamespace(compares=tuple(command), heartbeat=Heartbeat())
+        self.world = SimpleNamespace(ib=SimpleNamespace(link=SimpleNamespace(is_lockstep=is_lockstep)))
+        self.first = CLOSE - timedelta(hours=7)
+        self.said: list[str] = []
+        self.says = self.said.append
+
+    def note(self, *records: Record) -> None:
+        self.noted += records
+
+    @property
+    def told(self) -> list[tuple[Kind, Any]]:
+        return [(each.kind, each.data.get("text") or each.data["value"]) for each in self.noted]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "2026-10-21.tape").touch()
+    return tmp_path
+
+
+def finished(engine: Any) -> list[tuple[Kind, Any]]:
+    asyncio.run(AfterClose(engine).finish())
+    told: list[tuple[Kind, Any]] = engine.told
+    return told
+
+
+def test_a_day_that_is_as_the_specs_say_is_recorded_and_alarms_nobody(folder: Path) -> None:
+    engine = Engine(folder, prints(trade("a"), trade("b", differs=True)))
+    assert finished(engine) == [(Kind.FACTS, 1)]
+    assert engine.said == [" 2026-10-21 is compared with the specs, for 5 minutes at most: Ctrl+C ends it"]
+    assert compared_words(engine.noted[0].data) == (
+        "2026-10-21 beside the specs: 1 of 2 trades as the specs say, but for prices; 1 otherwise for a known cause (b)"
+    )
+
+
+def test_what_nothing_explains_is_an_alarm(folder: Path) -> None:
+    engine = Engine(folder, prints(trade("a", differs=True, is_explained=False), trade("b")))
+    assert finished(engine) == [
+        (Kind.FACTS, 1),
+        (
+            Kind.ALARM,
+            "a traded otherwise than the spec says on 2026-10-21, and nothing that was recorded explains it: "
+            "look at 'rulebot replay 2026-10-21 --drift'",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (code("import sys; sys.exit('error: frame 3 is damaged')"), "error: frame 3 is damaged"),
+        (code("pass"), "it said nothing"),
+        (code("import sys; sys.stdout.write('{}')"), "it said nothing"),
+        (["/nowhere/rulebot"], "no process could be started"),
+        (code("import time; time.sleep(60)"), "it took longer than"),
+    ],
+)
+def test_a_comparison_that_fails_is_told_and_raises_nothing(
+    command: list[str], says: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(after_close, "AT_THE_END", 0.3 if "sleep" in command[-1] else 30.0)
+    engine = Engine(folder, command)
+    assert finished(engine) == [(Kind.FACTS, 0)]
+    assert says in compared_words(engine.noted[0].data)
+
+
+def test_it_is_given_the_recording(folder: Path) -> None:
+    told = "import json, sys; sys.stdout.write(json.dumps({'trades': [], 'since': ' '.join(sys.argv[1:])}))"
+    engine = Engine(folder, code(told))
+    finished(engine)
+    assert engine.noted[0].data["since"] == f"{folder / '2026-10-21.tape'} --drift --format json"
+    assert "nothing was traded" in compared_words(engine.noted[0].data)
+
+
+def test_a_day_that_is_not_over_and_one_before_the_run_are_left_alone(folder: Path) -> None:
+    early = Engine(folder, prints())
+    early.loop.at = CLOSE + timedelta(minutes=5)
+    late = Engine(folder, prints())
+    late.first = CLOSE + timedelta(minutes=1)
+    assert (finished(early), finished(late)) == ([], [])
+
+
+@pytest.mark.parametrize("name", ["2026-10-24.tape", "2026-10-21.tape-wal"])
+def test_what_is_no_session_is_left_alone(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).touch()
+    engine = Engine(tmp_path, prints())
+    engine.loop.at = CLOSE + timedelta(days=5)
+    assert finished(engine) == []
+
+
+def test_without_a_command_nothing_is_compared(folder: Path) -> None:
+    assert finished(Engine(folder, ())) == []
+
+
+# ---------------------------------------------------------------- beside the loop
+
+
+async def until(what: Any) -> None:
+    ends = time.monotonic() + 20.0
+    while not what():
+        assert time.monotonic() < ends
+        await asyncio.sleep(0.01)
+
+
+def test_beside_the_loop_it_waits_until_the_day_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(after_close, "LOOK_EVERY", 0.01)
+    writer = TapeWriter(tmp_path / "2026-10-21.tape", {})
+
+    async def body() -> list[int]:
+        engine: Any = Engine(tmp_path, prints(trade("a")), is_lockstep=False)
+        days = AfterClose(engine)
+        days.begin()
+        await asyncio.sleep(0.1)
+        counts = [len(engine.noted)]
+        at = micros(engine.loop.at)
+        writer.add(Frame(at, at, 0, b"", b""))
+        await until(lambda: engine.noted)
+        await asyncio.sleep(0.1)
+        counts.append(len(engine.noted))
+        days.end()
+        await days.finish()
+        return [*counts, len(engine.noted)]
+
+    assert asyncio.run(body()) == [0, 1, 1]
+    writer.close()
+
+
+def test_an_engine_that_is_stopped_waits_for_no_comparison(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(after_close, "LOOK_EVERY", 0.01)
+
+    async def body() -> tuple[float, int | None]:
+        engine: Any = Engine(folder, code("import time; time.sleep(60)"), is_lockstep=False)
+        engine.loop.at = CLOSE + timedelta(hours=1)
+        days = AfterClose(engine)
+        days.begin()
+        await until(lambda: days._process is not None)
+        began = time.monotonic()
+        days.end()
+        assert days._process is not None
+        code_of = await days._process.wait()
+        assert engine.noted == []
+        return time.monotonic() - began, code_of
+
+    seconds, ended = asyncio.run(body())
+    assert seconds < 5.0
+    assert ended != 0
+
+
+def test_bots_are_named_once() -> None:
+    data = summed(DAY, {"trades": [trade("a", differs=True, is_explained=False)] * 2})
+    assert unexplained(data) == ["a"]
+    assert "2 otherwise FOR NO KNOWN CAUSE (a)" in compared_words(data)
+
+
+def test_the_last_comparison_of_a_store_or_of_a_day_is_found(tmp_path: Path) -> None:
+    journal = SqlJournal(open_store(tmp_path / "s.db"), logs=None)
+    for days, count in ((0, 1), (0, 2), (1, 3)):
+        at = CLOSE + timedelta(days=days, minutes=6)
+        data = summed(at.date(), {"trades": [trade("a")] * count})
+        other = {"symbol": "SPX", "what": "closes", "value": 250}
+        journal.append([Record(at, Kind.FACTS, data=data), Record(at, Kind.FACTS, data=other)], durable=True)
+    journal.close()
+    with StoreReader(tmp_path / "s.db") as reader:
+        found = [last_compared(reader, day) for day in (None, DAY, DAY + timedelta(days=1), DAY + timedelta(days=2))]
+    assert [each and each["trades"] for each in found] == [3, 2, 3, None]
+
+
+def test_a_day_whose_evening_was_missed_is_compared_the_next_morning(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(after_close, "LOOK_EVERY", 0.01)
+
+    async def body() -> list[tuple[Kind, Any]]:
+        engine: Any = Engine(folder, prints(trade("a")), is_lockstep=False)
+        engine.loop.at = CLOSE + timedelta(hours=18)
+        days = AfterClose(engine)
+        days.begin()
+        await until(lambda: engine.noted)
+        days.end()
+        told: list[tuple[Kind, Any]] = engine.told
+        return told
+
+    assert asyncio.run(body()) == [(Kind.FACTS, 0)]

@@ -1,0 +1,119 @@
+"""Samples of minutes: which there are, what keeps a bot out that is lifted, and trades that last beyond their day."""
+
+from datetime import date, time
+from functools import partial
+from pathlib import Path
+
+import pytest
+from past_days import PastDays
+
+from engine.model.events import event_calendar
+from engine.model.facts import EventCalendar
+from engine.model.session import EXCHANGE_ZONE
+from engine.run.backtest.fills import fill_model
+from engine.run.backtest.sampling import sampling
+from engine.run.desk import Sources, load_desk
+from engine.run.learn.minutes import Asked, at_minute, minutes_of, of_days, sampled
+from engine.turn.program import CompiledBot
+
+SPEC = """rulebot: 1
+name: overnight
+about: Sells a put spread that expires tomorrow.
+underlying: SPX
+entry:
+  window: {from: "15:00", to: "15:40"}
+  days: [mon, tue, wed]
+  per_day: 2
+  max_open: 4
+  again: {after: [any]}
+  when:
+    - vix: {above: 500}
+legs:
+  expiry: {dte: 1}
+  short_put: {sell: put, strike: {delta: 0.30}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+order: {start: mid, step: 0.05, wait: 10s, tries: 4, then: cancel}
+exits:
+  - at_expiry: settle
+risk:
+  max_loss_per_trade: $2000
+  daily_loss: $1
+  halt_when:
+    - vix: {above: 1}
+"""
+
+
+def no_events() -> EventCalendar:
+    return event_calendar([])
+
+
+def sources(folder: Path) -> Sources:
+    (folder / "overnight.yaml").write_text(SPEC)
+    found = load_desk([str(folder / "overnight.yaml")], {}, None).sources
+    assert found is not None
+    return found
+
+
+def asked(folder: Path, last: int = 3) -> Asked:
+    return Asked(
+        sources=sources(folder),
+        opens=partial(PastDays, strikes=30, expiries=2, every=5),
+        first=date(2026, 9, 1),
+        last=date(2026, 9, last),
+        fills=fill_model("mid"),
+        lines=90,
+        every=20,
+        sampling=sampling("when"),
+        calendar=no_events,
+    )
+
+
+def bot(folder: Path) -> CompiledBot:
+    found = sources(folder)
+    (compiled,) = load_desk(found.paths, {}, None).bots.values()
+    return compiled
+
+
+@pytest.mark.parametrize(
+    ("day", "clocks"),
+    [
+        (date(2026, 9, 1), ["15:00", "15:20"]),
+        (date(2026, 9, 3), []),  # a Thursday
+        (date(2026, 11, 25), ["15:00", "15:20"]),
+        (date(2026, 11, 26), []),  # no session
+    ],
+)
+def test_every_so_many_minutes_of_its_windows(day: date, clocks: list[str], tmp_path: Path) -> None:
+    found = [f"{at.astimezone(EXCHANGE_ZONE):%H:%M}" for at in minutes_of(bot(tmp_path), day, 20)]
+    assert found == clocks
+
+
+def test_what_keeps_it_out_is_lifted_and_what_makes_the_trade_stays(tmp_path: Path) -> None:
+    was = bot(tmp_path)
+    found = at_minute(was, time(15, 20)).plan
+    assert (found.entry.when, found.entry.again, found.entry.per_day, found.risk.halt_when) == ((), None, 1, ())
+    assert (found.legs, found.require, found.order, found.exits) == (
+        was.plan.legs,
+        was.plan.require,
+        was.plan.order,
+        was.plan.exits,
+    )
+
+
+def test_a_trade_is_followed_to_its_end_on_the_next_day(tmp_path: Path) -> None:
+    samples, found = sampled(asked(tmp_path), 1, lambda done, count: None)
+    assert (found.tried, found.entered) == (4, 4)  # Tuesday and Wednesday; nothing on Thursday
+    assert [(row.entered.day, row.left.day) for row in samples.rows] == [(1, 2), (1, 2), (2, 3), (2, 3)]
+    assert samples.every == 20
+    assert len({row.net for row in samples.rows}) > 1
+
+
+def test_a_trade_that_outlasts_the_data_is_told_and_teaches_nothing(tmp_path: Path) -> None:
+    _, found = sampled(asked(tmp_path, last=2), 1, lambda done, count: None)
+    assert (found.tried, found.entered, len(found.rows)) == (4, 4, 2)
+    assert "2 were still open when the data ended" in found.words
+
+
+def test_a_task_goes_beyond_its_days_for_the_trades_of_its_days_alone(tmp_path: Path) -> None:
+    found = of_days(asked(tmp_path), [date(2026, 9, 1)])
+    assert (found.tried, [row.left.day for row in found.rows]) == (2, [2, 2])

@@ -1,0 +1,41 @@
+"""Where a run stands, written down and read back: the texts that govern, and the state."""
+
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from engine.model.market import Board
+from engine.model.session import session_from
+from engine.record.codec import CodecError
+from engine.run.desk import Desk, load_desk
+from engine.run.replay.head import beginning, told_standing
+from engine.turn.state import State
+
+FILE = Path(__file__).parents[3] / "examples" / "parameters_and_let.yaml"
+NOON = datetime(2026, 11, 18, 17, tzinfo=UTC)
+STATE = State(session=session_from(date(2026, 11, 18)), board=Board(), account="DU1", next_number=17)
+
+
+def desk(**values: str) -> Desk:
+    return load_desk([str(FILE)], values, None)
+
+
+def test_texts_that_still_govern_are_told() -> None:
+    before, after = desk(), desk(wing="15 pts")
+    program = after.succeeding(before.program("i", {}, 90), {"parameters_and_let"})
+    texts = {text.digest: text for each in (before, after) for text in each.texts}
+    told = json.loads(json.dumps(told_standing(after, texts, program, STATE, NOON, "1")))
+    found = beginning(told, Board())
+    assert found.state == STATE._replace(board=found.state.board)
+    assert list(found.program.pinned) == list(before.digests.values())
+    assert {name: bot.plan.digest for name, bot in found.program.bots.items()} == after.digests
+    assert found.digests == after.digests
+    assert (found.program.install, found.program.line_limit) == ("i", 90)
+
+
+def test_a_text_that_nobody_knows_is_not_passed_over() -> None:
+    program = desk().succeeding(desk().program("i", {}, 90), {"parameters_and_let"})
+    with pytest.raises(CodecError, match="no text has the digest"):
+        told_standing(desk(), {}, program, STATE, NOON, "1")

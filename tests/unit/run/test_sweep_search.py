@@ -1,0 +1,144 @@
+"""A search among variants: what is asked for next follows from what came of those before it, and from nothing else."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+
+import pytest
+from past_days import PastDays
+
+from engine.model.events import event_calendar
+from engine.model.facts import EventCalendar
+from engine.run.backtest.fills import fill_model
+from engine.run.sweep.search import Search, next_batch
+from engine.run.sweep.sweep import Asked, Kept, Runs, search_for
+from engine.run.sweep.variant import Terms, Variant
+from engine.run.sweep.vary import Axis, Point, axis
+
+pytest.importorskip("optuna")
+
+AXES = [axis("delta=0.05..0.30/0.01"), axis("wing=5,10,20,50"), axis("when=10:30,noon,last hour")]
+SEARCH = Search(trials=40, goal="net")
+
+
+def no_calendar() -> EventCalendar:
+    return event_calendar([])
+
+
+TERMS = Terms(
+    opens=PastDays,
+    first=date(2026, 9, 1),
+    last=date(2026, 9, 2),
+    fills=fill_model("mid"),
+    cash=Decimal(1),
+    lines=90,
+    file="x.yaml",
+    calendar=no_calendar,
+)
+
+
+def worth(point: Point) -> float:
+    """A hill with its top at 0.17, 20, noon."""
+    return 100.0 - 4000.0 * (float(point[0]) - 0.17) ** 2 - abs(int(point[1]) - 20) - 20.0 * (point[2] != "noon")
+
+
+def made(asked: Asked, value: Callable[[Point], float | None]) -> Variant:
+    number, point, _ = asked
+    found = value(point)
+    return Variant(number=number, point=point, problem="no" if found is None else "", net=found or 0.0)
+
+
+class Hill:
+    """Where tasks run, without sessions: keeps what was asked for; `order` shuffles in which order tasks end."""
+
+    def __init__(self, value: Callable[[Point], float | None] = worth, order: Random | None = None) -> None:
+        self.value, self.order = value, order
+        self.tried: list[Point] = []
+
+    def runs(self, tasks: Sequence[Sequence[Asked]], _: Terms) -> Iterator[list[Variant]]:
+        ended = list(tasks)
+        if self.order is not None:
+            self.order.shuffle(ended)
+        for task in ended:
+            self.tried += [point for _, point, _ in task]
+            yield [made(each, self.value) for each in task]
+
+
+def found(search: Search, runs: Runs, kept: Kept | None = None, workers: int = 1) -> list[Variant]:
+    return search_for(search, AXES, " ".join, TERMS, runs, lambda done, count: None, kept, workers)
+
+
+def test_each_trial_is_another_variant_of_the_grid() -> None:
+    points = [each.point for each in found(SEARCH, Hill().runs)]
+    assert len({*points}) == len(points) == 40
+    assert all(value in each.values for point in points for value, each in zip(point, AXES, strict=True))
+
+
+def test_it_finds_the_top_where_chance_does_not() -> None:
+    best = max(found(replace(SEARCH, trials=60), Hill().runs), key=lambda each: each.net)
+    assert (best.point[1], best.point[2]) == ("20", "noon")
+    assert best.net > 99.0
+    later = found(replace(SEARCH, trials=60), Hill().runs)[10:]
+    assert sum(each.net for each in later) / len(later) > 8.0 + sum(map(worth, every())) / len(every())
+
+
+def every() -> list[Point]:
+    return [(a, b, c) for a in AXES[0].values for b in AXES[1].values for c in AXES[2].values]
+
+
+def test_the_same_seed_gives_the_same_trials_however_many_share_them() -> None:
+    alone = found(SEARCH, Hill().runs)
+    assert found(SEARCH, Hill(order=Random(5)).runs, workers=7) == alone
+    assert found(replace(SEARCH, seed=8), Hill().runs) != alone
+
+
+def test_a_batch_knows_nothing_of_its_own_variants() -> None:
+    begun = [made((number, point, ""), worth) for number, point in enumerate(next_batch(AXES, SEARCH, ()))]
+    assert len(next_batch(AXES, SEARCH, begun)) == 10
+    assert next_batch(AXES, SEARCH, begun) == next_batch(AXES, SEARCH, begun)
+    others = [replace(each, net=-each.net) for each in begun]
+    assert next_batch(AXES, SEARCH, others) != next_batch(AXES, SEARCH, begun)
+
+
+@pytest.mark.parametrize("first", [5, 20, 27])
+def test_going_on_with_more_trials_is_as_if_they_had_been_asked_for_at_once(first: int, tmp_path: Path) -> None:
+    whole, again = found(SEARCH, Hill().runs), Hill()
+    found(replace(SEARCH, trials=first), Hill().runs, Kept(tmp_path / "s.jsonl", {}))
+    assert found(SEARCH, again.runs, Kept(tmp_path / "s.jsonl", {})) == whole
+    assert len(again.tried) == 40 - first
+
+
+def test_what_is_kept_is_told_first_even_if_another_would_be_asked_for_now(tmp_path: Path) -> None:
+    kept = Kept(tmp_path / "s.jsonl", {})
+    kept.read()
+    told = [made((number, point, ""), worth) for number, point in enumerate(every()[:30])]
+    kept.add(told)
+    later = found(SEARCH, Hill().runs, kept)
+    assert later[:30] == told
+    assert [each.point for each in later[30:]] == next_batch(AXES, SEARCH, told)
+
+
+def test_of_a_small_grid_every_variant_is_tried_once_and_no_more() -> None:
+    axes = [axis("a=1,2,3"), axis("b=7"), axis("c=x,y")]
+    variants = search_for(
+        replace(SEARCH, batch=4), axes, " ".join, TERMS, hill_of(axes), lambda done, count: None, None, 1
+    )
+    assert sorted(each.point for each in variants) == [(a, "7", c) for a in "123" for c in "xy"]
+
+
+def hill_of(axes: Sequence[Axis]) -> Runs:
+    return Hill(lambda point: float(axes[0].values.index(point[0]))).runs
+
+
+def test_what_cannot_be_run_is_asked_for_less_often_than_chance_would() -> None:
+    """Half of the values of one place cannot be run: that is 75 of 150, give or take 6, by chance."""
+    hill = Hill(lambda point: None if float(point[0]) > 0.17 else worth(point))
+    asked = [each for seed in (1, 2, 3) for each in found(replace(SEARCH, trials=60, seed=seed), hill.runs)[10:]]
+    assert sum(bool(each.problem) for each in asked) <= 57
+
+
+def test_without_any_figure_it_goes_on_by_chance() -> None:
+    assert len(found(SEARCH, Hill(lambda point: None).runs)) == 40
