@@ -32,7 +32,8 @@ PROBLEMS = 1
     default="natural",
     show_default=True,
     metavar="MODEL",
-    help="What orders fill at: natural, mid, mid+0.3 (a part of the width), or from:STORE (as entries did there).",
+    help="What orders fill at: natural, mid, mid+0.3 (a part of the width), from:STORE (as entries did there), or, of "
+    "recordings, recorded (what was answered then to the same order).",
 )
 @click.option("--cash", default="1000000", show_default=True, metavar="DOLLARS", help="What the account begins with.")
 @click.option("--lines", type=click.IntRange(1), default=90, show_default=True, help="Market data lines at most.")
@@ -121,6 +122,8 @@ def _check(specs: tuple[str, ...], options: dict[str, Any]) -> None:
         raise MisuseError("a backtest needs past sessions", "name them with --data (docs/history-data.md)")
     if not specs and (len(options["compared"]) < 2 or options["out"] is None):
         raise MisuseError("no spec was named", "name specs, or several --compare and --out to compare them")
+    if options["fills"] == "recorded" and options["check_look_ahead"]:
+        raise MisuseError("what was recorded does not fit garbled data", "--check-look-ahead with --fills natural")
     if options["compared"] and options["out"] is None:
         raise MisuseError("--compare is for a report: name its file with --out")
 
@@ -194,6 +197,7 @@ def load(specs: tuple[str, ...], settings: tuple[str, ...], account: Path | None
 def options_of(options: dict[str, Any]) -> "BacktestOptions":
     """Return the options. Raises: MisuseError, StoreError."""
     from engine.adapters.history.open import open_source
+    from engine.run.backtest.fills import RECORDED
     from engine.run.backtest.run import BacktestOptions
 
     opens = partial(open_source, options["data"])
@@ -206,7 +210,7 @@ def options_of(options: dict[str, Any]) -> "BacktestOptions":
         first=first,
         last=last,
         store=options["store"] or _new_store(first, last),
-        fills=asked_fills(options["fills"]),
+        fills=RECORDED if options["fills"] == RECORDED.name else asked_fills(options["fills"]),
         cash=asked_cash(options["cash"]),
         lines=options["lines"],
         workers=options["workers"] or cores(),

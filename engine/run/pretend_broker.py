@@ -102,13 +102,17 @@ class PretendBroker(ABC):
         if found is not None:
             yield self.report(found.order, BrokerStatus.CANCELLED, found.filled, at)
 
+    def perm_id(self, order: Order) -> int:
+        """Return its own number of an order."""
+        return FIRST_PERM_ID + order.number
+
     def report(self, order: Order, status: BrokerStatus, filled: int, at: datetime) -> OrderReport:
         """Return how an order stands."""
         return OrderReport(
             at=at,
             ref=order.ref,
             order_id=order.order_id,
-            perm_id=FIRST_PERM_ID + order.number,
+            perm_id=self.perm_id(order),
             client_id=CLIENT,
             status=status,
             filled=Decimal(filled),
@@ -194,7 +198,7 @@ class PretendBroker(ABC):
             exec_id=exec_id,
             ref=order.ref,
             order_id=order.order_id,
-            perm_id=FIRST_PERM_ID + order.number,
+            perm_id=self.perm_id(order),
             client_id=CLIENT,
             option=option,
             is_combo=False,

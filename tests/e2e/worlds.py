@@ -60,8 +60,12 @@ def run_days(
     place: Place | None = None,
     tapes: Path | None = None,
     given: GivenDay | None = None,
+    until: datetime | None = None,
 ) -> Day:
-    """Run whole sessions and return what they left; `place`: the store, else a file in the folder."""
+    """Run whole sessions and return what they left; `place`: the store, else a file in the folder.
+
+    until: when the run ends, before its session does.
+    """
 
     desk = load_desk(specs, overrides or {}, None)
     name = Path(market).stem if market else "plain"
@@ -88,7 +92,11 @@ def run_days(
             spent = {"turns": run.loop.spent.turns, "journal": run.loop.spent.journal}
             kept.append((gateway.ledger.totals(), spent))
 
+    def begun(run: Run) -> None:
+        if until is not None:
+            run.last = until
+
     started = time.perf_counter()
-    asyncio.run(execute(desk, options, simulated(sim, 1), lambda run: None, watcher))
+    asyncio.run(execute(desk, options, simulated(sim, 1), begun, watcher))
     seconds = {"wall": time.perf_counter() - started, **kept[-1][1]}
     return read_day(store, kept[-1][0], seconds)

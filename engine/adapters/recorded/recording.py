@@ -115,6 +115,23 @@ def play(files: tuple[Path, ...], board: Board, marks: deque[datetime] | None = 
                 raise StoreError(f"frame {number} of {file} cannot be read: {error!r}") from error
 
 
+def play_told(files: tuple[Path, ...]) -> Iterator[Heard | Decided]:
+    """Yield what was heard, except that the market moved, and what was decided: much quicker than `play`.
+
+    Raises: StoreError naming file and frame when one cannot be read.
+    """
+    for file in files:
+        for number, frame in enumerate(read_frames(file), 1):
+            try:
+                for kind, micros, *what in json.loads(zlib.decompress(frame.ops)):
+                    if kind == "e":
+                        yield Heard(instant(micros), decode(EVENTS[what[0]], what[1]))
+                    elif kind == "r":
+                        yield Decided(instant(micros), tuple(what[0]))
+            except (ValueError, LookupError, TypeError) as error:
+                raise StoreError(f"frame {number} of {file} cannot be read: {error!r}") from error
+
+
 def _steps(frame: Frame, board: Board, marks: deque[datetime]) -> Iterator[Step]:
     items = json.loads(zlib.decompress(frame.ops))
     write = _writer(frame, items, board)

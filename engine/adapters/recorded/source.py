@@ -71,6 +71,10 @@ class RecordingSource:
         """Return the sessions of which something is recorded."""
         return [day for day in sorted(self._files) if first <= day <= last and session_on(day) is not None]
 
+    def files(self, day: date) -> Sequence[Path]:
+        """Return the files of a day, those of the run that began first in front."""
+        return self._files.get(day, ())
+
     def gaps(self, first: date, last: date) -> Sequence[Finding]:
         """Return which sessions between recorded ones are missing."""
         sessions = [day for day in self._files if session_on(day) is not None]

@@ -41,6 +41,12 @@ def settlement(option: Option, session: Session, day: HistoryDay, source: Source
     return bars[-1].open if at_open else bars[-1].close
 
 
+def empty_day(session: Session) -> HistoryDay:
+    """Return a session of which there is no data."""
+    nothing = np.empty((0, 0))
+    return HistoryDay(date=session.date, times=np.empty(0), levels={}, bid=nothing, ask=nothing)
+
+
 @contextmanager
 def told_at(board: Board, option: Option, level: float, *, is_today: bool) -> Iterator[None]:
     """Let the board show the settlement level while the engine hears that an option is gone."""

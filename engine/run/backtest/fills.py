@@ -45,6 +45,8 @@ class FillModel:
 
 
 NATURAL = FillModel(NATURAL_PART, "natural")
+RECORDED = FillModel(NATURAL_PART, "recorded")
+"""What a recording answered to the same order, natural where it has none; needs a walk of `recorded/`."""
 
 
 def fill_model(text: str) -> FillModel:

@@ -8,7 +8,6 @@ from engine.model.errors import StoreError
 from engine.model.order import OrderStatus
 from engine.model.session import session_from, session_on
 from engine.record.record import Kind
-from engine.run.backtest.broker import ACCOUNT, BacktestBroker
 from engine.run.backtest.ending import keep_marks
 from engine.run.backtest.notes import HELD
 from engine.run.backtest.walk import BEFORE_OPEN, Walk
@@ -25,7 +24,7 @@ def continued(walk: Walk, journal: SqlJournal, first: date) -> None:
     recalled = journal.recall(at)
     found = resume(recalled.records, at, walk.board, walk.calendar, recalled.number, recalled.order_id)
     walk.go_on_with({text.digest: compile_text(text) for text in found.texts})
-    broker = BacktestBroker(walk.board, ACCOUNT, walk.fills, session, cash=_cash(journal))
+    broker = walk.broker_of(session, _cash(journal))
     broker.holdings = _shares(journal)
     for position in found.state.positions.values():
         for leg in position.legs:

@@ -18,6 +18,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from engine.adapters.history.day import Finding, Source
+from engine.adapters.recorded.source import RecordingSource
 from engine.model.collector import seldom_collected
 from engine.model.errors import MisuseError, StoreError
 from engine.model.facts import EventCalendar
@@ -25,9 +26,10 @@ from engine.model.session import at_exchange_time, session_from
 from engine.model.values import dataclass
 from engine.record.record import Json, Kind, Record
 from engine.run.backtest.broker import ACCOUNT
-from engine.run.backtest.fills import NATURAL, FillModel
+from engine.run.backtest.fills import NATURAL, RECORDED, FillModel
 from engine.run.backtest.independence import is_independent
 from engine.run.backtest.notes import FINDING
+from engine.run.backtest.recorded.walk import RecordedWalk
 from engine.run.backtest.resuming import continued
 from engine.run.backtest.sampling import Sampler, Sampling, streaming
 from engine.run.backtest.walk import CASH, DayDone, Walk
@@ -80,9 +82,15 @@ def run_backtest(desk: Desk, options: BacktestOptions, told: Told) -> None:
     Raises: MisuseError for a store that is there or that does not fit, StoreError.
     """
     source = options.opens()
+    if options.fills == RECORDED and not isinstance(source, RecordingSource):
+        raise MisuseError(f"{source.name} has no recorded fills", "--fills recorded needs --data tapes:FOLDER")
     program = _program(desk, options)
     started = _start_record(desk, program, source, options)
     first = _goes_on_at(options, started)
+    if first != options.first and options.fills == RECORDED and not is_independent(program):
+        raise MisuseError(
+            "--resume cannot know which orders of the recording are followed over a night", "begin in another --store"
+        )
     days = source.dates(first, options.last)
     if not days and not options.resumes:
         raise MisuseError(f"{source.name} has no session from {options.first} to {options.last}")
@@ -110,6 +118,8 @@ def _program(desk: Desk, options: BacktestOptions) -> Program:
 
 def _walk(program: Program, source: Source, options: BacktestOptions) -> Walk:
     sampler = None if options.sampling is None else Sampler(program, options.sampling)
+    if isinstance(source, RecordingSource) and options.fills == RECORDED:
+        return RecordedWalk(program, source, options.calendar(), options.fills, options.cash, sampler=sampler)
     return Walk(program, source, options.calendar(), options.fills, options.cash, sampler=sampler)
 
 

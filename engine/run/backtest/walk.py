@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
-import numpy as np
-
 from engine.adapters.history.day import Finding, HistoryDay, Severity, Source
 from engine.compile.series import DAY, Series
 from engine.evaluate.measure_bars import last_end
@@ -25,7 +23,7 @@ from engine.model.market import Board
 from engine.model.session import Session, sessions
 from engine.record.record import Kind, Record
 from engine.run.backtest.broker import ACCOUNT, BacktestBroker
-from engine.run.backtest.ending import keep_marks, settlement, settles_at_open, told_at
+from engine.run.backtest.ending import empty_day, keep_marks, settlement, settles_at_open, told_at
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import FillModel
 from engine.run.backtest.hearing import SOON, Hearing, at_once
@@ -92,6 +90,7 @@ class Walk(Hearing):
         self.marks: dict[Contract, float] = {}
         self.fresh_at: datetime | None = None
         self.told_until: dict[Series, float] = {}
+        self.told_series: frozenset[Series] = frozenset()
         self.noted: date | None = None
         self.shares: dict[str, int] = {}
 
@@ -117,7 +116,7 @@ class Walk(Hearing):
             if found is not None:
                 yield self.live_through(found, session, findings)
             elif self._holds_something():
-                yield self.live_through(_empty(session), session, findings)
+                yield self.live_through(empty_day(session), session, findings)
             elif findings:
                 yield DayDone(date=session.date, records=(), findings=findings)
 
@@ -159,7 +158,11 @@ class Walk(Hearing):
         """Start the engine: the first session begins, and the broker is there."""
         state = State(session=session, board=self.board, facts=Facts(events=self.calendar))
         state = state._replace(next_number=self.number, next_order_id=self.number)
-        self.begin(state, BacktestBroker(self.board, ACCOUNT, self.fills, session, cash=self.cash), self.now)
+        self.begin(state, self.broker_of(session, self.cash), self.now)
+
+    def broker_of(self, session: Session, cash: Decimal) -> BacktestBroker:
+        """Return a broker for this walk that holds nothing yet."""
+        return BacktestBroker(self.board, ACCOUNT, self.fills, session, cash=cash)
 
     def begin(self, state: State, broker: BacktestBroker, at: datetime) -> None:
         """Go on from a state, with a broker that knows what it holds."""
@@ -288,16 +291,10 @@ class Walk(Hearing):
         assert self.state is not None
         now = (self.now - BARS_LAG).timestamp()
         for (symbol, seconds), count in needed_bars(self.program.bots.values()).items():
-            if seconds == DAY:
+            if seconds == DAY or (symbol, seconds) in self.told_series:
                 continue
             ended = last_end(session, seconds, now)
             if self.told_until.get((symbol, seconds)) != ended:
                 self.told_until[symbol, seconds] = ended
                 bars = self.feed.bars_until(symbol, seconds, count, max(now, ended))
                 self._hear(BarsReport(self.now, symbol, seconds, bars))
-
-
-def _empty(session: Session) -> HistoryDay:
-    """Return a session of which there is no data."""
-    nothing = np.empty((0, 0))
-    return HistoryDay(date=session.date, times=np.empty(0), levels={}, bid=nothing, ask=nothing)

@@ -1,0 +1,264 @@
+"""The broker of a recording: an order that it knows gets the answers that were recorded, any other one the model's.
+
+An order is the recorded one when the same bot sends it at the same moment, with the same legs, side, quantity, type and
+price. It stays so while it is changed and cancelled as it was then. A bot that sends or changes an order otherwise, or
+does not change one, has left the recording: all its orders are filled by the model from then on.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
+from engine.model.contract import Contract, Option, Underlying
+from engine.model.event import (
+    AccountReport,
+    BrokerStatus,
+    CommissionReport,
+    Event,
+    ExecutionReport,
+    MarginReport,
+    OrderMessage,
+    OrderReport,
+    OrdersListed,
+    PositionReport,
+)
+from engine.model.money import ZERO
+from engine.model.order import Order, TimeInForce
+from engine.run.backtest.broker import ACCOUNT, BacktestBroker
+from engine.run.backtest.recorded.followed import Followed
+from engine.run.backtest.recorded.told import LATE, Told
+from engine.run.pretend_broker import CLIENT, PACE, Working
+
+ANSWERS = timedelta(seconds=30)
+"""How long after a question of margin its answer is looked for."""
+OVER = frozenset((BrokerStatus.FILLED, BrokerStatus.CANCELLED, BrokerStatus.API_CANCELLED, BrokerStatus.INACTIVE))
+
+
+@dataclass
+class RecordedBroker(BacktestBroker):
+    """left: bots that do otherwise than the recording, since when, and what they did. asked: our questions of margin by
+    the recorded ones. executed: whose order an execution is of; booked: those in the account, without their revision.
+    has_left: some bot did so, be it in an earlier session. has_ended: the recording has nothing more of this session,
+    which goes on.
+    """
+
+    told_there: Told = field(default_factory=Told, kw_only=True)
+    followed: dict[str, Followed] = field(default_factory=dict, kw_only=True)
+    left: dict[str, tuple[datetime, str]] = field(default_factory=dict, kw_only=True)
+    asked: dict[int, int] = field(default_factory=dict, kw_only=True)
+    executed: dict[str, str] = field(default_factory=dict, kw_only=True)
+    booked: set[str] = field(default_factory=set, kw_only=True)
+    perm_ids: dict[str, int] = field(default_factory=dict, kw_only=True)
+    has_left: bool = field(default=False, kw_only=True)
+    has_ended: bool = field(default=False, kw_only=True)
+
+    # ------------------------------------------------------------ commands
+
+    def take(self, command: Command, at: datetime) -> Iterator[Event]:
+        """Yield what it answers at once; what was recorded comes at its time."""
+        if isinstance(command, Submit):
+            if not self._begins(command.order, at):
+                yield from self._leaves(command.order.bot, at, "it sends an order that the recording has not")
+                yield from super().take(command, at)
+        elif isinstance(command, Replace | Cancel) and command.order.ref in self.followed:
+            yield from self._changed(command, self.followed[command.order.ref], at)
+        elif isinstance(command, AskMargin):
+            if not self._is_answered(command.order, at):
+                yield from super().take(command, at)
+        elif isinstance(command, Inquire):
+            if self.left:
+                works = {ref for ref, each in self.followed.items() if not each.is_over}
+                yield OrdersListed(at, frozenset(self.working) | works)
+        else:
+            yield from super().take(command, at)
+
+    def _begins(self, order: Order, at: datetime) -> bool:
+        """Say whether an order that is sent is one of the recording, and follow it."""
+        if order.bot in self.left:
+            return False
+        taken = {each.script.order.ref for each in self.followed.values()}
+        for ref, script in self.told_there.scripts.items():
+            if ref not in taken and script.is_of(order, at):
+                self.followed[order.ref] = Followed(order, script)
+                return True
+        return False
+
+    def _changed(self, command: Replace | Cancel, found: Followed, at: datetime) -> Iterator[Event]:
+        order = command.order
+        is_cancel = isinstance(command, Cancel)
+        if found.is_over or (is_cancel and found.is_cancelled):
+            return
+        if found.does(None if is_cancel else order.terms, at):
+            found.order = order
+            return
+        what = "cancels" if is_cancel else "changes"
+        yield from self._leaves(order.bot, at, f"it {what} an order which the recording does not")
+        yield from super().take(command, at)
+
+    def _is_answered(self, order: Order, at: datetime) -> bool:
+        """Say whether the recording has an answer to a question of margin that is asked now."""
+        if self.left:
+            return False
+        for report in self.told_there.margins:
+            if at <= report.at <= at + ANSWERS:
+                self.told_there.margins.remove(report)
+                self.asked[report.order_id] = order.order_id
+                return True
+        return False
+
+    # ------------------------------------------------------------ leaving the recording
+
+    def _leaves(self, bot: str, at: datetime, why: str) -> Iterator[Event]:
+        """Hand all orders of a bot over to the model, but those whose legs are filling; yield how they stand there."""
+        if bot in self.left:
+            return
+        self.has_left = True
+        self.left[bot] = at, "the recording ends" if self.has_ended else why
+        handed = [each for each in self.followed.items() if each[1].order.bot == bot and not each[1].is_torn]
+        for ref, found in handed:
+            del self.followed[ref]
+            if found.is_over:
+                continue
+            self.working[ref] = Working(found.order, at + PACE, found.filled, is_resting=True)
+            yield self.report(found.order, BrokerStatus.SUBMITTED, found.filled, at)
+            if found.is_cancelled:
+                yield from self.cancelled(found.order, at)
+
+    def overdue(self, at: datetime) -> Iterator[Event]:
+        """Yield how orders stand that the recording has changed and nobody has changed now."""
+        for found in list(self.followed.values()):
+            due = found.due_at
+            if due is not None and due + LATE < at and not found.is_over:
+                changed = found.script.changes[found.done].terms is not None
+                what = "changes" if changed else "cancels"
+                yield from self._leaves(found.order.bot, at, f"the recording {what} an order which it does not")
+
+    def ends(self, at: datetime) -> Iterator[Event]:
+        """Yield how orders stand whose recording is over; after the close those for the day are."""
+        self.has_ended = is_open = self.is_open(at)
+        for found in [each for each in self.followed.values() if not each.is_over]:
+            if is_open:
+                yield from self._leaves(found.order.bot, at, "")
+            elif found.order.time_in_force is TimeInForce.DAY:
+                found.is_over = True
+                yield self.report(found.order, BrokerStatus.CANCELLED, found.filled, at)
+
+    def forget(self) -> None:
+        """Begin another session: orders of earlier ones that work no more are forgotten."""
+        self.has_ended = False
+        self.followed = {ref: each for ref, each in self.followed.items() if not each.is_over}
+        self.told_there.keep(each.script.order.ref for each in self.followed.values())
+
+    def perm_id(self, order: Order) -> int:
+        """Return its own number of an order: the recorded one, where it was told."""
+        return self.perm_ids.get(order.ref) or super().perm_id(order)
+
+    # ------------------------------------------------------------ answers
+
+    def answers(self, event: Event, at: datetime) -> Iterator[Event]:
+        """Yield what a recorded message says to the orders of now; nothing where it is of others."""
+        told = _ANSWERS.get(type(event))
+        if told is not None:
+            yield from told(self, event, at)
+
+    def _of(self, ref: str, order_id: int) -> Followed | None:
+        for found in self.followed.values():
+            there = found.script.last
+            if there.ref == ref or (not ref and there.order_id == order_id):
+                return found
+        return None
+
+    def _on_order(self, event: OrderReport, at: datetime) -> Iterator[Event]:
+        found = self._of(event.ref, event.order_id)
+        if found is not None:
+            ref = found.order.ref if event.ref else ""
+            self.perm_ids[found.order.ref] = event.perm_id
+            yield replace(event, at=at, ref=ref, order_id=found.order.order_id, client_id=CLIENT)
+            found.is_over |= event.status in OVER
+
+    def _on_message(self, event: OrderMessage, at: datetime) -> Iterator[Event]:
+        found = self._of("", event.order_id)
+        if found is not None:
+            yield replace(event, at=at, order_id=found.order.order_id)
+
+    def _on_execution(self, event: ExecutionReport, at: datetime) -> Iterator[Event]:
+        found = self._of(event.ref, event.order_id)
+        if found is None:
+            return
+        ref = found.order.ref if event.ref else ""
+        if event.option is not None and not event.is_combo:
+            self._book(found, event, event.option)
+        yield replace(event, at=at, ref=ref, order_id=found.order.order_id, client_id=CLIENT)
+
+    def _book(self, found: Followed, event: ExecutionReport, option: Option) -> None:
+        """Take an execution into the account; a correction of one changes its price alone."""
+        self.executed[event.exec_id] = found.order.ref
+        execution = event.exec_id.rpartition(".")[0]
+        if execution in self.booked:
+            return
+        self.booked.add(execution)
+        count = int(event.quantity)
+        found.counts[option] = found.counts.get(option, 0) + count
+        signed = count if event.is_buy else -count
+        self.cash -= event.price * signed * option.multiplier
+        held: Contract = Underlying(option.symbol) if option.is_share else option
+        self.holdings[held] = self.holdings.get(held, 0) + signed
+
+    def _on_commission(self, event: CommissionReport, at: datetime) -> Iterator[Event]:
+        ref = self.executed.get(event.exec_id)
+        if ref is not None:
+            self.cash -= event.commission
+            self.paid[ref] = self.paid.get(ref, ZERO) + event.commission
+            yield replace(event, at=at)
+
+    def _on_position(self, event: PositionReport, at: datetime) -> Iterator[Event]:
+        """Yield what the account of now holds of a contract; what it holds no more has expired when it is past."""
+        contract, count = event.contract, self.holdings.get(event.contract, 0)
+        if not event.quantity and count and isinstance(contract, Option) and self._is_past(contract, at):
+            level = self._level(contract)
+            if level is not None:
+                yield from self.settle(contract, level, at)
+                return
+        if count == event.quantity:
+            self.costs[contract] = event.average_cost
+        yield PositionReport(at, contract, Decimal(count), self.costs.get(contract, ZERO))
+
+    def _is_past(self, option: Option, at: datetime) -> bool:
+        return option.expiry < self.session.date or (option.expiry == self.session.date and at >= self.session.close)
+
+    def _level(self, option: Option) -> Decimal | None:
+        row = self.board.rows.get(Underlying(option.symbol))
+        level = self.board.last[row] if row is not None else float("nan")
+        return None if level != level else Decimal(f"{level:.4f}")
+
+    def _on_account(self, event: AccountReport, at: datetime) -> Iterator[Event]:
+        """Yield the values of the account while it is the recorded one."""
+        if self.has_left:
+            return
+        if event.account.cash is not None:
+            self.cash = event.account.cash
+        yield AccountReport(at, replace(event.account, id=ACCOUNT))
+
+    def _on_listed(self, event: OrdersListed, at: datetime) -> Iterator[Event]:
+        refs = {each.script.order.ref: ref for ref, each in self.followed.items()}
+        there = {refs[ref] for ref in event.order_refs if ref in refs}
+        yield OrdersListed(at, frozenset(there) | frozenset(self.working))
+
+    def _on_margin(self, event: MarginReport, at: datetime) -> Iterator[Event]:
+        order_id = self.asked.pop(event.order_id, None)
+        if order_id is not None:
+            yield replace(event, at=at, order_id=order_id)
+
+
+_ANSWERS: dict[type[Event], Callable[..., Iterator[Event]]] = {
+    OrderReport: RecordedBroker._on_order,
+    OrderMessage: RecordedBroker._on_message,
+    ExecutionReport: RecordedBroker._on_execution,
+    CommissionReport: RecordedBroker._on_commission,
+    PositionReport: RecordedBroker._on_position,
+    AccountReport: RecordedBroker._on_account,
+    OrdersListed: RecordedBroker._on_listed,
+    MarginReport: RecordedBroker._on_margin,
+}

@@ -1,0 +1,206 @@
+"""A walk through recorded sessions at the instants of the recording, with its market, its facts and its answers.
+
+Everything that the recording has of the world is heard again in its order, on a board with the same values. What a
+person did, lost connections and exchanged texts are not: they are no part of the market. Between two instants time
+passes as live: the engine is woken when it asks for it, unless the recording goes on within a second.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+
+from engine.adapters.history.day import Finding, HistoryDay
+from engine.adapters.history.finding import told
+from engine.adapters.recorded.file import instant, span
+from engine.adapters.recorded.recording import Heard, Moved, Step, play
+from engine.adapters.recorded.source import RecordingSource
+from engine.model.errors import InvariantError
+from engine.model.event import AccountReport, BarsReport, MarketMoved
+from engine.model.session import EXCHANGE_ZONE, Session
+from engine.run.backtest.broker import ACCOUNT, BacktestBroker
+from engine.run.backtest.hearing import SOON, at_once
+from engine.run.backtest.market import DayMarket
+from engine.run.backtest.recorded.broker import RecordedBroker
+from engine.run.backtest.recorded.mirror import Mirror
+from engine.run.backtest.recorded.told import LATE, Told, fact_of
+from engine.run.backtest.waking import ENDS, agenda_of
+from engine.run.backtest.walk import BEFORE_OPEN, WAKES_AT_MOST, DayDone, Walk
+from engine.run.prepare import prepare
+from engine.turn.state import NEVER
+
+
+@dataclass
+class RecordedWalk(Walk):
+    """A walk of which `source` is recordings and `fills` RECORDED."""
+
+    source: RecordingSource
+    told_there: Told = field(default_factory=Told)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.mirror = Mirror(self.board)
+        self.clock: deque[datetime] = deque()
+        self.moved: set[int] = set()
+        self.is_told = False
+        self.wakes = 0
+
+    # ------------------------------------------------------------ sessions
+
+    def renew(self, number: int) -> None:
+        """Begin as if nothing had been before; orders are counted from `number`."""
+        super().renew(number)
+        self.told_there = Told()
+
+    def broker_of(self, session: Session, cash: Decimal) -> BacktestBroker:
+        """Return a broker that answers as the recording does."""
+        return RecordedBroker(self.board, ACCOUNT, self.fills, session, cash=cash, told_there=self.told_there)
+
+    def live_through(self, day: HistoryDay, session: Session, findings: Sequence[Finding] = ()) -> DayDone:
+        """Live through one session, and tell which bots did otherwise than the recording."""
+        done = super().live_through(day, session, findings)
+        return replace(done, findings=(*done.findings, *self._departures(session)))
+
+    def _departures(self, session: Session) -> Iterator[Finding]:
+        for bot, (at, why) in self._broker.left.items():
+            if at >= session.open - BEFORE_OPEN and self.source.files(session.date):
+                since = f"{at.astimezone(EXCHANGE_ZONE):%H:%M:%S}"
+                text = f"from {since} on orders of {bot} are filled by the model: {why}"
+                yield told(str(self.source.files(session.date)[-1]), 0, text)
+
+    @property
+    def _broker(self) -> RecordedBroker:
+        assert isinstance(self.broker, RecordedBroker)
+        return self.broker
+
+    def _open(self, session: Session, market: DayMarket) -> None:
+        self.now = session.open - BEFORE_OPEN
+        files = self.source.files(session.date)
+        self.told_until.clear()
+        market.forget()
+        if self.state is None:
+            self._start(session)
+        else:
+            self._hear(MarketMoved(self.now))
+        broker = self._broker
+        broker.session = session
+        self._come_back()
+        self.told_there.read(files)
+        self.told_series = frozenset((fact[1], fact[2]) for fact in self.told_there.facts if fact[0] is BarsReport)
+        if broker.has_left or not files:
+            self._hear(AccountReport(self.now, broker.told(self.marks)))
+        for event in at_once(prepare(self.program, self.feed, session, self.now)):
+            if fact_of(event) not in self.told_there.facts:
+                self._hear(event)
+        self._tell_bars(session)
+
+    def _come_back(self) -> None:
+        """Let bots that hold nothing be compared with the recording of this session anew."""
+        assert self.state is not None
+        busy = {self.state.positions[name].bot for name in self.state.active}
+        busy |= {each.order.bot for each in self._broker.working.values()}
+        for bot in self._broker.left.keys() - busy:
+            del self._broker.left[bot]
+        self._broker.forget()
+
+    # ------------------------------------------------------------ one session
+
+    def _run(self, session: Session, market: DayMarket) -> None:
+        ends = session.close + ENDS
+        self.clock = deque(at for at, _ in agenda_of(self.program, session, np.empty(0), self.now))
+        self.wakes = 0
+        for file, until in _cuts(self.source.files(session.date)):
+            self.mirror = Mirror(self.board)
+            for step in play((file,), self.mirror.recorded):
+                at = max(step.at, self.now)
+                if at >= until or at > ends:
+                    break
+                if at > self.now:
+                    self._pass_to(at, session, market)
+                    self.now = at
+                self._take(step, session, market)
+        self.queue.extend(self._broker.ends(self.now))
+        self._settle_queue()
+        self._pass_to(ends + 2 * LATE, session, market)
+
+    def _take(self, step: Step, session: Session, market: DayMarket) -> None:
+        """Take one step of the recording; before the session only what lasts counts."""
+        is_early = step.at < session.open - BEFORE_OPEN
+        if isinstance(step, Moved):
+            moved = self.mirror.show(step.rows)
+            self.moved |= moved if not is_early else set()
+        elif isinstance(step, Heard):
+            if isinstance(step.event, MarketMoved):
+                if not is_early:
+                    self.moved |= self.mirror.show(())
+                    self._tell(tuple(sorted(self.mirror.ours(step.event.rows))), session, market)
+            elif fact_of(step.event) is not None:
+                self._hear(replace(step.event, at=self.now))
+            elif not is_early:
+                self.queue.extend(self._broker.answers(step.event, self.now))
+                self._settle_queue()
+
+    def _pass_to(self, until: datetime, session: Session, market: DayMarket) -> None:
+        """Let time pass to the next instant of the recording: what the engine or the clock wants in between is done."""
+        self._finish(session, market)
+        while (due := self._due(until)) is not None and due <= session.close + ENDS:
+            self.wakes += 1
+            if self.wakes > WAKES_AT_MOST:
+                raise InvariantError(f"the engine asks to be woken again and again, now at {self.now}")
+            self.now = due
+            self._drop_clock(due)
+            self.moved |= self.mirror.show(())
+            self._tell(tuple(sorted(self.moved)), session, market)
+            self._finish(session, market)
+        self._drop_clock(until)
+
+    def _drop_clock(self, at: datetime) -> None:
+        while self.clock and self.clock[0] <= at:
+            self.clock.popleft()
+
+    def _due(self, until: datetime) -> datetime | None:
+        """Return the next instant before `until` that is not one of the recording, None when there is none."""
+        assert self.state is not None
+        wakes = [self.state.wake_at, self._broker.next_at(self.now) or NEVER]
+        if self.fresh_at is not None and self.mirror.is_behind:
+            wakes.append(self.fresh_at)
+        due = max(min(wakes), self.now + timedelta.resolution)
+        if due <= self.now + timedelta.resolution:
+            due = self.now + SOON
+        clock = self.clock[0] if self.clock else NEVER
+        found = [at for at, latest in ((due, until - LATE), (clock, until)) if at < latest]
+        return min(found, default=None)
+
+    def _tell(self, rows: tuple[int, ...], session: Session, market: DayMarket) -> None:
+        """Tell the engine that the market has moved, after what it made of orders of the model."""
+        self.is_told = True
+        self.moved.difference_update(rows)
+        if self.noted != session.date:
+            place = int(np.searchsorted(market.day.times, self.now.timestamp(), "right")) - 1
+            if place >= 0:
+                self._note_regime(session, market, place)
+        self.queue.extend(self._broker.fill(self.now))
+        self._settle_queue()
+        self._tell_bars(session)
+        self._hear(MarketMoved(self.now, rows))
+
+    def _finish(self, session: Session, market: DayMarket) -> None:
+        """End an instant: what moved and led to nothing then may lead to something now."""
+        if self.moved and not self.is_told:
+            self._tell(tuple(sorted(self.moved)), session, market)
+        self.is_told = False
+        self.queue.extend(self._broker.overdue(self.now))
+        self._settle_queue()
+        self._end(session, market.day)
+
+
+def _cuts(files: Sequence[Path]) -> Iterator[tuple[Path, datetime]]:
+    """Yield the files, each with the instant from which on another one counts."""
+    known = [file for file in files if span(file)[3]]
+    for place, file in enumerate(known):
+        after = known[place + 1 : place + 2]
+        yield file, min((instant(span(each)[0]) for each in after), default=NEVER)

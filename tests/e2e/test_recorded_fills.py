@@ -1,0 +1,160 @@
+"""`rulebot backtest --fills recorded`: recorded orders get the answers of then, others the model's; that is told."""
+
+import json
+from collections.abc import Iterable
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from engine.adapters.history.day import Finding
+from engine.adapters.recorded.recording import Decided, open_recording, play_told
+from engine.adapters.recorded.source import RecordingSource
+from engine.cli.main import main
+from engine.model.market import Board
+from engine.record.codec import line, record_of
+from engine.record.record import Kind, Record
+from engine.run.backtest.fills import RECORDED
+from engine.run.backtest.recorded.walk import RecordedWalk
+from engine.run.backtest.walk import CASH
+from engine.run.desk import load_desk
+from engine.run.replay.head import beginning
+from engine.run.replay.tapes import listed
+from engine.sim.gateway.embed import RunningGateway
+from engine.spec.shipped import shipped
+from engine.turn.program import Program
+from tests.e2e.test_restart import in_loop, new_york, run_until
+from tests.e2e.worlds import run_days, spec_files
+
+FIRST, LAST = date(2026, 10, 21), date(2026, 10, 22)
+PUT_LITE = (shipped("specs") / "put_lite.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def tapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the recordings of two sessions of one bot."""
+    folder = tmp_path_factory.mktemp("recorded")
+    run_days(folder, spec_files(["put_lite"]), seed=3, days=2, data_seconds=15, tapes=folder / "tapes")
+    return folder / "tapes"
+
+
+def walked(tapes: Path, program: Program | None = None) -> tuple[list[Record], list[Finding]]:
+    """Return what is recorded of a walk through both sessions, and what is told of it."""
+    recording = open_recording(listed(tapes)[0].file)
+    state, recorded, _ = beginning(recording.head, Board())
+    walk = RecordedWalk(program or recorded, RecordingSource(tapes), state.facts.events, RECORDED, CASH)
+    done = list(walk.through(FIRST, LAST))
+    return [record for day in done for record in day.records], [each for day in done for each in day.findings]
+
+
+def of_bots(records: Iterable[Record]) -> list[str]:
+    return [line(record) for record in records if record.bot]
+
+
+def wire(tapes: Path) -> list[Record]:
+    """Return what was recorded then, by all runs."""
+    steps = play_told(tuple(each.file for each in listed(tapes)))
+    return [record_of(text) for step in steps if isinstance(step, Decided) for text in step.lines]
+
+
+def test_two_sessions_in_a_row_decide_as_the_run_did(tapes: Path) -> None:
+    records, findings = walked(tapes)
+    assert findings == []
+    assert of_bots(records) == of_bots(wire(tapes))
+
+
+def changed(tapes: Path, was: str, now: str) -> Program:
+    """Return the program of the recording with another text of its bot."""
+    assert was in PUT_LITE
+    (file := tapes.parent / "put_lite.yaml").write_text(PUT_LITE.replace(was, now), encoding="utf-8")
+    recorded = beginning(open_recording(listed(tapes)[0].file).head, Board()).program
+    return load_desk([str(file)], {}, None).program(recorded.install, {}, recorded.line_limit)
+
+
+def test_orders_are_as_recorded_until_the_bot_does_otherwise(tapes: Path) -> None:
+    """It leaves by the clock at 10:40, which the recorded one did not: the entry is as it was, and the exit is not."""
+    early = 'exits:\n  - time: "10:40"\n    name: early\n'
+    records, findings = walked(tapes, changed(tapes, "exits:\n", early))
+    (told,) = findings
+    assert Path(told.file).name == "2026-10-21.tape"
+    assert told.text == (
+        "from 10:40:00 on orders of put_lite are filled by the model: it sends an order that the recording has not"
+    )
+    was, found = fills(wire(tapes)), fills(records)
+    assert (len(was), len(found)) == (4, 4)
+    assert found[:2] == was[:2]
+    assert found[2:] != was[2:]
+    (left,) = [each for each in records if each.kind is Kind.DECISION and each.data["what"] == "closed"]
+    assert left.data["reason"] == "early"
+
+
+def fills(records: list[Record]) -> list[tuple[datetime, list[object]]]:
+    """Return when each leg filled, and at what."""
+    names = ("contract", "price", "is_buy", "exec_id")
+    return [(each.at, [each.data[name] for name in names]) for each in records if each.kind is Kind.FILL]
+
+
+def test_a_ladder_of_other_steps_goes_on_with_the_model(tapes: Path) -> None:
+    """The order is sent as it was, and changed earlier: it must not be taken for one that was never there."""
+    records, findings = walked(tapes, changed(tapes, "wait: 10s", "wait: 7s"))
+    assert "it changes an order which the recording does not" in findings[0].text
+    assert {each.data["purpose"] for each in records if each.kind is Kind.FILL} == {"entry", "exit"}
+    assert not [each for each in records if each.kind is Kind.ALARM]
+
+
+def test_what_nobody_asked_for_then_is_made_of_the_levels_that_were_recorded(tapes: Path) -> None:
+    """Bars of five minutes, which the recorded bot did not read: that of 10:30 is told five seconds later."""
+    rule = "  when:\n    - sma: {window: 12, bars: 5m, above: 1}\n"
+    records, findings = walked(tapes, changed(tapes, "  when:\n", rule))
+    assert [each.text.partition(" on ")[0] for each in findings] == ["from 10:30:05"]
+    seen = [each.data["truth"] for each in records if each.kind is Kind.VERDICT and each.data["rule"] == "sma"]
+    assert seen[0] is None
+    assert True in seen
+    assert {each.data["purpose"] for each in records if each.kind is Kind.FILL} == {"entry", "exit"}
+
+
+def test_the_command_tells_it_and_takes_recordings_alone(tapes: Path) -> None:
+    spec, store = spec_files(["put_lite"])[0], tapes.parent / "b.db"
+    words = ["backtest", spec, "--fills", "recorded", "--store", str(store)]
+    done = CliRunner().invoke(main, [*words, "--data", f"tapes:{tapes}", "--format", "json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.output)
+    assert (told["settings"]["fills"], told["findings"]) == ("recorded", [])
+    done = CliRunner().invoke(main, [*words, "--data", f"tapes:{tapes}", "--check-look-ahead"])
+    assert (done.exit_code, "--check-look-ahead with --fills natural" in done.output) == (2, True)
+    done = CliRunner().invoke(main, ["sweep", spec, "--vary", "quantity=1,2", *words[2:4], "--data", f"tapes:{tapes}"])
+    assert done.exit_code == 2
+
+
+def test_a_day_of_two_runs_is_one_session(tmp_path: Path) -> None:
+    """The engine was started anew while a position was open: each recording counts up to where the next one begins."""
+    specs = ("put_lite", "spy_put_seller")
+
+    async def twice(gateway: RunningGateway, folder: Path) -> None:
+        for stops in (new_york(10, 45), new_york(11, 10)):
+            await run_until(gateway, folder / "a.db", stops, specs)
+
+    in_loop(twice, tmp_path, seed=3, data_seconds=15)
+    parts = [open_recording(each.file) for each in listed(tmp_path / "tapes")]
+    assert len(parts) == 2
+    was = wire(tmp_path / "tapes")
+    state, program, _ = beginning(parts[0].head, Board())
+    walk = RecordedWalk(program, RecordingSource(tmp_path / "tapes"), state.facts.events, RECORDED, CASH)
+    (done,) = walk.through(FIRST, FIRST)
+    assert [each.text.rpartition(": ")[2] for each in done.findings[1:]] == ["the recording ends"]
+    found = [each for each in done.records if each.at <= was[-1].at]
+    assert fills(found) == fills(was)
+    assert len(fills(found)) == 5
+    assert reasons(found) == reasons(was)
+    words = ["backtest", *spec_files(specs), "--data", f"tapes:{tmp_path / 'tapes'}", "--fills", "recorded"]
+    words += ["--store", str(tmp_path / "b.db")]
+    assert CliRunner().invoke(main, words).exit_code == 0
+    done_again = CliRunner().invoke(main, [*words, "--resume"])
+    assert (done_again.exit_code, "--resume cannot know" in done_again.output) == (2, True)
+
+
+def reasons(records: list[Record]) -> list[tuple[datetime, str, object, object]]:
+    return [
+        (each.at, each.bot, each.data["what"], each.data["reason"]) for each in records if each.kind is Kind.DECISION
+    ]

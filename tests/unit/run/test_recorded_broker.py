@@ -1,0 +1,361 @@
+"""The broker of a recording: whose answers an order gets, and what becomes of it once its bot does otherwise."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from math import isnan
+from pathlib import Path
+
+import pytest
+
+from engine.adapters.recorded.recorder import Recorder
+from engine.model.command import AskMargin, Cancel, Command, Inquire, Replace, Submit
+from engine.model.contract import Option, Right, Underlying
+from engine.model.errors import StoreError
+from engine.model.event import (
+    AccountReport,
+    BrokerStatus,
+    ClosesReport,
+    CommissionReport,
+    Event,
+    ExecutionReport,
+    MarginReport,
+    MarketMoved,
+    OrderReport,
+    OrdersListed,
+    PositionReport,
+)
+from engine.model.facts import Account
+from engine.model.market import Board
+from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose, Side, Terms, TimeInForce
+from engine.model.session import session_on
+from engine.record.codec import encode
+from engine.record.record import Kind, Record
+from engine.run.backtest.broker import ACCOUNT
+from engine.run.backtest.fills import RECORDED
+from engine.run.backtest.recorded.broker import RecordedBroker
+from engine.run.backtest.recorded.mirror import Mirror
+from engine.run.backtest.recorded.told import Script, Told, fact_of
+
+DAY = date(2026, 10, 21)
+START = datetime(2026, 10, 21, 14, 30, tzinfo=UTC)
+PUT = Option("SPX", "SPXW", DAY, Decimal(5900), Right.PUT)
+FAR = Option("SPX", "SPXW", DAY, Decimal(5890), Right.PUT)
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def order(number: int = 1, *, bot: str = "a", limit: str = "-0.50", install: str = "there") -> Order:
+    """A put spread, sold; `install` is whose order it is: the recorded engine's, or the one of now."""
+    return Order(
+        ref=f"rb:{install}:{number:06d}",
+        number=number,
+        bot=bot,
+        position=f"{bot}-1",
+        purpose=Purpose.ENTRY,
+        reason="entry",
+        legs=(OrderLeg("near", PUT, Side.SELL), OrderLeg("far", FAR, Side.BUY)),
+        side=Side.BUY,
+        quantity=1,
+        kind=OrderType.LIMIT,
+        limit_price=Decimal(limit),
+        order_id=number if install == "there" else 100 + number,
+        status=OrderStatus.SENDING,
+        prepared_at=START,
+        sent_at=START,
+        changed_at=START,
+    )
+
+
+def mine(number: int = 1, **given: str) -> Order:
+    return order(number, install="now", **given)
+
+
+def dearer(found: Order) -> Order:
+    return found.with_terms(1, Decimal("-0.45"))
+
+
+def recorded(*, is_changed: bool = False, is_cancelled: bool = False) -> Script:
+    """An order of the recording, changed after ten seconds, cancelled after twenty."""
+    script = Script(order())
+    if is_changed:
+        script.take(dearer(order()), at(10))
+    if is_cancelled:
+        script.take(replace(script.last, status=OrderStatus.CANCELLING), at(20))
+    return script
+
+
+def broker_of(*scripts: Script, margins: Iterable[MarginReport] = ()) -> RecordedBroker:
+    session = session_on(DAY)
+    assert session is not None
+    told = Told({each.order.ref: each for each in scripts}, margins=list(margins))
+    board = Board()
+    for each, bid in ((PUT, 1.0), (FAR, 0.5)):
+        row = board.add(each)
+        board.bid[row], board.ask[row], board.quote_at[row] = bid, bid + 0.1, START.timestamp()
+    board.alive_at = START.timestamp()
+    return RecordedBroker(board, ACCOUNT, RECORDED, session, cash=Decimal(1000), told_there=told)
+
+
+def takes(broker: RecordedBroker, command: Command, seconds: float = 0) -> list[Event]:
+    return list(broker.take(command, at(seconds)))
+
+
+def says(broker: RecordedBroker, event: Event, seconds: float) -> list[Event]:
+    return list(broker.answers(event, at(seconds)))
+
+
+def report(status: BrokerStatus, *, ref: str = "rb:there:000001") -> OrderReport:
+    return OrderReport(at=START, ref=ref, order_id=1, perm_id=77, client_id=9, status=status)
+
+
+def execution(option: Option, *, is_buy: bool, number: int = 1, revision: str = "01") -> ExecutionReport:
+    return ExecutionReport(
+        at=START,
+        exec_id=f"e.{number}.{revision}",
+        ref="rb:there:000001",
+        order_id=1,
+        perm_id=77,
+        client_id=9,
+        option=option,
+        is_combo=False,
+        is_buy=is_buy,
+        quantity=Decimal(1),
+        price=Decimal("1.05") if option is PUT else Decimal("0.55"),
+        executed_at=START,
+    )
+
+
+def test_an_order_that_is_recorded_gets_its_answers_in_its_own_name() -> None:
+    broker = broker_of(recorded())
+    assert takes(broker, Submit(mine()), 0.5) == []
+    (told,) = says(broker, report(BrokerStatus.SUBMITTED), 1)
+    assert told == replace(report(BrokerStatus.SUBMITTED), at=at(1), ref=mine().ref, order_id=101, client_id=1)
+    (told,) = says(broker, report(BrokerStatus.FILLED, ref=""), 2)
+    assert isinstance(told, OrderReport)
+    assert (told.ref, told.order_id) == ("", 101)
+    assert (broker.left, broker.working) == ({}, {})
+
+
+def test_answers_of_orders_that_nobody_sent_now_are_not_told() -> None:
+    broker = broker_of(recorded())
+    assert says(broker, report(BrokerStatus.SUBMITTED), 1) == []
+    assert says(broker, execution(PUT, is_buy=False), 1) == []
+    assert says(broker, CommissionReport(START, "e.1.01", Decimal(1)), 1) == []
+    assert says(broker, MarketMoved(START), 1) == []
+    assert (broker.cash, broker.holdings) == (Decimal(1000), {})
+
+
+def test_another_price_moment_bot_or_size_is_another_order() -> None:
+    others = (mine(limit="-0.55"), mine(bot="b"), replace(mine(), quantity=2), replace(mine(), legs=mine().legs[:1]))
+    for other in others:
+        broker = broker_of(recorded())
+        (told,) = takes(broker, Submit(other))
+        assert isinstance(told, OrderReport)
+        assert told.status is BrokerStatus.SUBMITTED
+        assert broker.left[other.bot] == (START, "it sends an order that the recording has not")
+    broker = broker_of(recorded())
+    takes(broker, Submit(mine()), 1.5)
+    assert list(broker.left) == ["a"]
+
+
+def test_one_recorded_order_answers_one_order() -> None:
+    broker = broker_of(recorded())
+    takes(broker, Submit(mine(1)))
+    takes(broker, Submit(mine(2)))
+    assert list(broker.left) == ["a"]
+    assert sorted(broker.working) == [mine(1).ref, mine(2).ref]
+
+
+def test_fills_move_the_account_once() -> None:
+    broker = broker_of(recorded())
+    takes(broker, Submit(mine()))
+    for place, (option, is_buy) in enumerate(((PUT, False), (FAR, True))):
+        says(broker, execution(option, is_buy=is_buy, number=place), 1)
+        says(broker, CommissionReport(START, f"e.{place}.01", Decimal("1.50")), 1)
+    says(broker, execution(PUT, is_buy=False, number=0, revision="02"), 2)
+    assert broker.holdings == {PUT: -1, FAR: 1}
+    assert broker.cash == Decimal(1000) + Decimal(50) - Decimal(3)
+    (told,) = says(broker, PositionReport(START, PUT, Decimal(-1), Decimal("103.5")), 3)
+    assert told == PositionReport(at(3), PUT, Decimal(-1), Decimal("103.5"))
+    (told,) = says(broker, PositionReport(START, FAR, Decimal(4), Decimal(9)), 3)
+    assert told == PositionReport(at(3), FAR, Decimal(1), Decimal(0))
+
+
+def test_changes_and_cancels_are_as_recorded_or_the_bot_leaves() -> None:
+    broker = broker_of(recorded(is_changed=True, is_cancelled=True))
+    takes(broker, Submit(mine()))
+    assert takes(broker, Replace(dearer(mine())), 10) == []
+    assert takes(broker, Cancel(dearer(mine())), 20) == []
+    assert takes(broker, Cancel(dearer(mine())), 25) == []
+    assert broker.left == {}
+
+    broker = broker_of(recorded(is_changed=True))
+    takes(broker, Submit(mine()))
+    says(broker, report(BrokerStatus.SUBMITTED), 1)
+    (told,) = takes(broker, Replace(dearer(mine())), 7)
+    assert isinstance(told, OrderReport)
+    assert told.perm_id == 77
+    assert broker.left["a"] == (at(7), "it changes an order which the recording does not")
+    assert broker.working[mine().ref].order == dearer(mine())
+
+    broker = broker_of(recorded(is_changed=True))
+    takes(broker, Submit(mine()))
+    told = takes(broker, Cancel(mine()), 10)
+    assert [each.status for each in told if isinstance(each, OrderReport)] == [
+        BrokerStatus.SUBMITTED,
+        BrokerStatus.CANCELLED,
+    ]
+    assert broker.working == {}
+
+
+def test_what_the_recording_changes_alone_is_noticed() -> None:
+    for script, what in ((recorded(is_changed=True), "changes"), (recorded(is_cancelled=True), "cancels")):
+        broker = broker_of(script)
+        takes(broker, Submit(mine()))
+        due = 10 if what == "changes" else 20
+        assert list(broker.overdue(at(due + 1))) == []
+        (told,) = broker.overdue(at(due + 2))
+        assert isinstance(told, OrderReport)
+        assert broker.left["a"][1] == f"the recording {what} an order which it does not"
+
+
+def test_who_leaves_takes_what_has_filled_along_and_fills_by_the_model() -> None:
+    two = replace(order(), quantity=2)
+    broker = broker_of(Script(two))
+    takes(broker, Submit(replace(mine(), quantity=2)))
+    says(broker, report(BrokerStatus.SUBMITTED), 1)
+    for place, (option, is_buy) in enumerate(((PUT, False), (FAR, True))):
+        says(broker, execution(option, is_buy=is_buy, number=place), 1)
+    takes(broker, Replace(mine().with_terms(2, Decimal("-0.40"))), 5)
+    assert says(broker, report(BrokerStatus.FILLED), 6) == []
+    executions = [each for each in broker.fill(at(7)) if isinstance(each, ExecutionReport)]
+    assert [(each.option, each.quantity, each.perm_id) for each in executions] == [(PUT, 1, 77), (FAR, 1, 77)]
+    assert broker.holdings == {PUT: -2, FAR: 2}
+
+
+def test_an_order_whose_legs_are_filling_keeps_its_answers() -> None:
+    broker = broker_of(recorded())
+    takes(broker, Submit(mine()))
+    says(broker, execution(PUT, is_buy=False), 1)
+    takes(broker, Submit(mine(2)), 1)
+    assert list(broker.left) == ["a"]
+    assert len(says(broker, execution(FAR, is_buy=True, number=2), 1)) == 1
+    assert list(broker.working) == [mine(2).ref]
+
+
+def test_other_bots_follow_on_and_the_account_is_no_longer_told() -> None:
+    broker = broker_of(recorded(), Script(order(2, bot="b")))
+    takes(broker, Submit(mine()))
+    account = AccountReport(START, Account("DU1", cash=Decimal(5000)))
+    (told,) = says(broker, account, 1)
+    assert told == AccountReport(at(1), Account(ACCOUNT, cash=Decimal(5000)))
+    assert broker.cash == Decimal(5000)
+    assert takes(broker, Inquire(), 1) == []
+    takes(broker, Cancel(mine()), 2)
+    assert says(broker, account, 3) == []
+    assert takes(broker, Submit(mine(2, bot="b"))) == []
+    assert list(broker.left) == ["a"]
+    assert takes(broker, Inquire(), 4) == [OrdersListed(at(4), frozenset({mine(2).ref}))]
+
+
+def test_lists_of_open_orders_name_those_of_now() -> None:
+    broker = broker_of(recorded())
+    takes(broker, Submit(mine()))
+    listed = OrdersListed(START, frozenset({order().ref, "rb:there:000009"}))
+    assert says(broker, listed, 1) == [OrdersListed(at(1), frozenset({mine().ref}))]
+
+
+def test_a_question_of_margin_gets_the_recorded_answer_or_an_estimate() -> None:
+    answer = MarginReport(at(2), 9, Decimal(900), Decimal(500))
+    broker = broker_of(margins=[answer])
+    assert takes(broker, AskMargin(mine())) == []
+    assert says(broker, answer, 2) == [MarginReport(at(2), 101, Decimal(900), Decimal(500))]
+    (estimate,) = takes(broker, AskMargin(mine()), 3)
+    assert isinstance(estimate, MarginReport)
+    assert estimate.initial == Decimal(950)
+
+
+def test_an_end_of_the_recording_leaves_orders_to_the_model_and_after_the_close_ends_them() -> None:
+    broker = broker_of(recorded(), Script(replace(order(2, bot="b"), time_in_force=TimeInForce.GTC)))
+    takes(broker, Submit(mine()))
+    takes(broker, Submit(replace(mine(2, bot="b"), time_in_force=TimeInForce.GTC)))
+    closed = broker.session.close
+    (told,) = broker.ends(closed)
+    assert isinstance(told, OrderReport)
+    assert (told.ref, told.status) == (mine().ref, BrokerStatus.CANCELLED)
+    broker.forget()
+    assert (list(broker.followed), list(broker.told_there.scripts)) == ([mine(2).ref], ["rb:there:000002"])
+    assert len(list(broker.ends(at(5)))) == 1
+    assert broker.left["b"] == (at(5), "the recording ends")
+
+
+def test_what_has_expired_is_settled_when_it_was() -> None:
+    broker = broker_of()
+    row = broker.board.add(Underlying("SPX"))
+    broker.board.last[row] = 5895.0
+    broker.holdings = {PUT: -1}
+    gone = PositionReport(START, PUT, Decimal(0), Decimal(0))
+    assert says(broker, gone, 1) == [PositionReport(at(1), PUT, Decimal(-1), Decimal(0))]
+    (told,) = broker.answers(gone, broker.session.close)
+    assert isinstance(told, PositionReport)
+    assert told.quantity == 0
+    assert broker.cash == Decimal(1000) - Decimal(500)
+
+
+def test_only_slow_facts_are_facts() -> None:
+    assert fact_of(MarketMoved(START)) is None
+
+
+def tape(folder: Path, *told: tuple[Event, list[Record]]) -> list[Path]:
+    recorder = Recorder(folder, {"version": "1"}, Board(), lambda words: None)
+    for event, records in told:
+        recorder.took(event, records, changed=True)
+    recorder.close()
+    return list(folder.iterdir())
+
+
+def test_a_recording_tells_orders_facts_and_answers(tmp_path: Path) -> None:
+    def record(found: Order, seconds: float) -> Record:
+        return Record(at(seconds), Kind.ORDER, found.bot, found.position, dict(encode(found)))  # type: ignore[arg-type]
+
+    cancelling = replace(dearer(order()), status=OrderStatus.CANCELLING)
+    margin = MarginReport(at(1), 9, Decimal(900), Decimal(500))
+    files = tape(
+        tmp_path,
+        (ClosesReport(START, "SPX", (1.0,)), [record(replace(order(2), sent_at=None), 0), record(order(), 0)]),
+        (margin, [record(dearer(order()), 10), record(dearer(order()), 11)]),
+        (MarketMoved(at(20)), [record(cancelling, 20)]),
+    )
+    told = Told()
+    told.read(files)
+    (script,) = told.scripts.values()
+    assert script.changes == [(at(10), Terms(1, Decimal("-0.45"))), (at(20), None)]
+    assert (told.facts, told.margins) == ({(ClosesReport, "SPX")}, [margin])
+
+
+def test_an_order_of_another_version_is_named(tmp_path: Path) -> None:
+    files = tape(tmp_path, (MarketMoved(START), [Record(START, Kind.ORDER, data={"ref": "x", "sum": 1})]))
+    with pytest.raises(StoreError, match="a recorded order cannot be read"):
+        Told().read(files)
+
+
+def test_the_board_of_the_engine_shows_what_it_streams_itself() -> None:
+    """Rows have places of their own; what the recording gives up has no values, whatever they were."""
+    board = Board()
+    mirror = Mirror(board)
+    for option, bid in ((FAR, 0.5), (PUT, 1.0)):
+        mirror.recorded.bid[mirror.recorded.add(option)] = bid
+    ours = board.add(PUT)
+    mirror.recorded.frozen = {0, 1}
+    assert mirror.is_behind
+    assert mirror.show(()) == {ours}
+    assert (board.bid[ours], board.frozen, mirror.ours({0, 1})) == (1.0, {ours}, {ours})
+    assert mirror.show({0, 1}) == set()
+    mirror.recorded.drop(PUT)
+    assert not mirror.is_behind
+    mirror.show(())
+    assert isnan(board.bid[ours])
