@@ -144,3 +144,6 @@ document.addEventListener("input", (event) => {
 });
 document.addEventListener("change", (event) => { if (isSlider(event.target)) showMoment(event.target); });
 if (document.querySelector("[data-again]")) setTimeout(() => location.reload(), 1500);
+
+// Until here nobody would have heard a button: they can be pressed from now on (page.css).
+document.body.dataset.heard = "yes";
