@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from engine.run.worlds import World
     from engine.store.journal import SqlJournal
 
-_OF_THE_MARKET = ("seed", "day", "market", "recording", "positions", "shares", "ledger", "speed")
-
 
 @click.command()
 @click.argument("specs", nargs=-1, required=True, type=SPECS)
@@ -141,7 +139,9 @@ def run(**options: Any) -> None:
 
 def run_with(options: dict[str, Any], page: "Page | None" = None) -> None:
     """Run as the options of `run` say, with a page beside the screen. Raises: MisuseError, and what a run raises."""
-    _check(options)
+    from engine.cli.run_together import check_together
+
+    check_together(options)
     from engine.cli.validate import parse_settings, show_problems
     from engine.run.desk import Desk, ProblemsError, check_overrides, load_desk
     from engine.run.heartbeat import Heartbeat
@@ -262,52 +262,6 @@ def _compares(options: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the command that compares a recorded day with its specs, none where it is not asked for."""
     wanted = not options["sim"] if options["drift"] is None else options["drift"]
     return (sys.executable, "-m", "engine.cli.main", "replay") if wanted and not options["no_tape"] else ()
-
-
-def _check(options: Mapping[str, Any]) -> None:
-    """Refuse what does not go together. Raises: MisuseError."""
-    if options["live"] + options["paper"] + options["observe"] > 1:
-        raise MisuseError("--observe, --paper and --live are runs of their own, each with its own store")
-    if options["fills"] is not None and not options["observe"] and not options["shadows"]:
-        raise MisuseError("--fills is for --observe and --shadow: elsewhere the broker fills")
-    if options["shadows"] and (options["observe"] or options["exits_only"]):
-        raise MisuseError("--shadow is beside bots that trade: not with --observe, nor --exits-only")
-    if options["exits_only"] and options["observe"]:
-        raise MisuseError("--exits-only watches what an account holds, and --observe holds nothing")
-    if options["live"] and options["sim"]:
-        raise MisuseError(
-            "--sim is no real money: --live does not go with it",
-            "to try --live, let 'rulebot gateway --account U1234567' play the account (docs/live.md)",
-        )
-    if not options["paper"] and not options["live"] and not options["observe"]:
-        raise MisuseError(
-            "say which account is meant: --paper or --live",
-            "add --sim to trade a simulated market; --observe sends nothing to any",
-        )
-    if options["yes_i_mean"] is not None and not options["live"]:
-        raise MisuseError("--yes-i-mean confirms the account of --live")
-    if not options["sim"]:
-        for name in _OF_THE_MARKET:
-            if options[name] is not None:
-                raise MisuseError(f"--{'date' if name == 'day' else name} is for the simulated market: add --sim")
-    if options["sim"] and options["address"]:
-        for name in _OF_THE_MARKET:
-            if options[name] is not None:
-                flag = "date" if name == "day" else name
-                raise MisuseError(f"--{flag} is the gateway's own: give it to 'rulebot gateway'")
-    if options["recording"] is not None:
-        for name in ("day", "days", "market"):
-            if options[name] is not None:
-                flag = "date" if name == "day" else name
-                raise MisuseError(f"--recording is the market of its own day: leave --{flag} out")
-    if options["exits_only"] and options["sim"] and not options["address"]:
-        raise MisuseError("--exits-only has nothing to watch in a new simulated market", "attach with --gateway")
-    if options["wait_for_gateway"] and options["sim"] and not options["address"]:
-        raise MisuseError("--wait-for-gateway has nothing to wait for: --sim brings its gateway")
-    if options["drift"] and options["no_tape"]:
-        raise MisuseError("--drift reads the recording of the day: leave --no-tape out")
-    if options["until"] and options["days"]:
-        raise MisuseError("--until close is one session: leave --days out")
 
 
 def _settings(options: Mapping[str, Any], desk: "Desk", folder: Path) -> "Settings":

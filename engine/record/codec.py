@@ -44,12 +44,7 @@ def encode(value: object) -> Json:
 
 def decode(wanted: type[T], data: Json) -> T:
     """Return the value of type `wanted`. A field that is missing takes its default; one not known is refused."""
-    try:
-        return cast(T, _decoder(cast(Any, wanted))(data))
-    except (TypeError, ArithmeticError, AttributeError, KeyError, ValueError) as error:
-        if isinstance(error, CodecError):
-            raise
-        raise CodecError(f"this is no {wanted.__name__}: {error}") from error
+    return cast(T, decode_as(wanted, data))
 
 
 def encode_as(hint: Any, value: object) -> Json:
@@ -67,7 +62,8 @@ def decode_as(hint: Any, data: Json) -> Any:
     except (TypeError, ArithmeticError, AttributeError, KeyError, ValueError) as error:
         if isinstance(error, CodecError):
             raise
-        raise CodecError(f"this is no {hint}: {error}") from error
+        named = hint.__name__ if isinstance(hint, type) else hint
+        raise CodecError(f"this is no {named}: {error}") from error
 
 
 def utc_text(at: datetime) -> str:

@@ -31,16 +31,22 @@ def told_head(
 ) -> dict[str, Json]:
     """Return all that the first turn of a run follows from, besides what is recorded of it."""
     return {
-        "version": version,
-        "at": utc_text(at),
-        "install": program.install,
-        "line_limit": program.line_limit,
-        **told_desk(desk),
+        **_told_program(desk, program, at, version),
         "events": encode(state.facts.events),
         "records": [line(record) for record in recalled.records],
         "number": recalled.number,
         "order_id": recalled.order_id,
         "takes_hooks": state.facts.hooks is not None,
+    }
+
+
+def _told_program(desk: Desk, program: Program, at: datetime, version: str) -> dict[str, Json]:
+    return {
+        "version": version,
+        "at": utc_text(at),
+        "install": program.install,
+        "line_limit": program.line_limit,
+        **told_desk(desk),
     }
 
 
@@ -54,11 +60,7 @@ def told_standing(
     if unknown := program.pinned.keys() - texts.keys():
         raise CodecError(f"no text has the digest {sorted(unknown)[0]}")
     return {
-        "version": version,
-        "at": utc_text(at),
-        "install": program.install,
-        "line_limit": program.line_limit,
-        **told_desk(desk),
+        **_told_program(desk, program, at, version),
         "pinned": [[texts[digest].name, told_text(texts[digest])] for digest in program.pinned],
         STATE: told_state(state),
     }
@@ -72,33 +74,34 @@ class Beginning(NamedTuple):
     digests: Mapping[str, str]
 
 
-def readable(recording: Recording) -> Recording:
-    """Return the recording, from the start of its run when another version wrote down where it stood later.
+def begun(recording: Recording, board: Board) -> tuple[Recording, Beginning]:
+    """Return a recording and what its first turn follows from.
 
-    Raises: StoreError when a file before it is missing.
+    It is that of the whole run when another version wrote down where it stood later. Raises: CodecError, StoreError.
     """
-    if STATE in recording.head:
-        try:
-            state_of(recording.head[STATE], Board())
-        except CodecError:
-            return open_recording(recording.files[-1], whole=True)
-    return recording
+    try:
+        return recording, beginning(recording.head, board)
+    except CodecError:
+        if STATE not in recording.head:
+            raise
+    whole = open_recording(recording.files[-1], whole=True)
+    return whole, beginning(whole.head, board)
 
 
 def beginning(head: Mapping[str, Any], board: Board) -> Beginning:
     """Return what the first turn of a recording follows from. Raises: CodecError, StoreError."""
     if STATE in head:
         earlier = [text for name, told in head["pinned"] for text in spec_texts({name: told})]
-        return _begun(head, earlier, state_of(head[STATE], board))
+        return _compiled(head, earlier, state_of(head[STATE], board))
     records = [record_of(text) for text in head["records"]]
     events = decode(EventCalendar, head["events"])
     numbers = int(head["number"]), int(head["order_id"])
     takes_hooks = bool(head.get("takes_hooks"))  # an earlier version had none
     resumed = resume(records, utc_time(head["at"]), board, events, *numbers, takes_hooks=takes_hooks)
-    return _begun(head, resumed.texts, resumed.state)
+    return _compiled(head, resumed.texts, resumed.state)
 
 
-def _begun(head: Mapping[str, Any], earlier: Iterable[SpecText], state: State) -> Beginning:
+def _compiled(head: Mapping[str, Any], earlier: Iterable[SpecText], state: State) -> Beginning:
     pinned = {text.digest: compile_text(text) for text in earlier}
     desk = desk_of(head)
     program = desk.program(str(head["install"]), pinned, int(head["line_limit"]))

@@ -13,7 +13,7 @@ from engine.model.errors import InvariantError
 from engine.model.market import Board
 from engine.record.codec import line
 from engine.record.record import Record
-from engine.run.replay.head import beginning, desk_of, readable
+from engine.run.replay.head import begun, desk_of
 from engine.turn.program import Program
 from engine.turn.reloading import changes_between, reload
 from engine.turn.state import State
@@ -64,9 +64,8 @@ def replay(
     marks = deque() if marks is None else marks
     if until is not None:
         marks.append(until)
-    recording = readable(recording)
     board = Board()
-    state, program, digests = beginning(recording.head, board)
+    recording, (state, program, digests) = begun(recording, board)
     found = Replayed(program, state, state.session.open, digests=dict(digests))
     pending: Turn | None = None
     for step in play(recording.files, board, marks):

@@ -35,10 +35,5 @@ async def scan_delayed(wanted: Wanted, clock: Clock | None = None) -> Scan:
         rows=tuple(rows),
         structures=len(candidates),
         seconds=clock.elapsed() - began,
-        lines=0,
-        line_limit=0,
-        turns=0,
-        lines_taken=0,
-        lines_evicted=0,
         notes=(*troubles, *left_out, *hours_notes(sight.session, sight.at, desk)),
     )

@@ -86,10 +86,5 @@ def scan_recorded(wanted: Wanted, files: Sequence[Path], at: datetime, clock: Cl
         rows=tuple(rows),
         structures=len(candidates),
         seconds=clock.elapsed() - began,
-        lines=0,
-        line_limit=0,
-        turns=0,
-        lines_taken=0,
-        lines_evicted=0,
         notes=(told, *hours_notes(sight.session, at, desk)),
     )

@@ -86,7 +86,8 @@ class Scan:
 
     world: paper, live or simulated. bots: the file of each, by name. seconds: from the first question to the last
     answer, by the market's clock. lines, line_limit: market data lines at once, at most and allowed; turns: how often
-    lines went to structures that waited for them; lines_taken, lines_evicted: altogether. notes: what else to know.
+    lines went to structures that waited for them; lines_taken, lines_evicted: altogether; of all
+    these 0 where nothing was streamed. notes: what else to know.
     """
 
     at: datetime
@@ -95,11 +96,11 @@ class Scan:
     rows: tuple[ScanRow, ...]
     structures: int
     seconds: float
-    lines: int
-    line_limit: int
-    turns: int
-    lines_taken: int
-    lines_evicted: int
+    lines: int = 0
+    line_limit: int = 0
+    turns: int = 0
+    lines_taken: int = 0
+    lines_evicted: int = 0
     notes: tuple[str, ...] = ()
 
     def noting(self, words: str) -> "Scan":
