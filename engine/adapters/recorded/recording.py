@@ -5,6 +5,7 @@ import zlib
 from array import array
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -109,10 +110,8 @@ def play(files: tuple[Path, ...], board: Board, marks: deque[datetime] | None = 
     ahead = deque() if marks is None else marks
     for file in files:
         for number, frame in enumerate(read_frames(file), 1):
-            try:
+            with _naming(file, number):
                 yield from _steps(frame, board, ahead)
-            except (ValueError, LookupError, TypeError) as error:
-                raise StoreError(f"frame {number} of {file} cannot be read: {error!r}") from error
 
 
 def play_told(files: tuple[Path, ...]) -> Iterator[Heard | Decided]:
@@ -122,14 +121,21 @@ def play_told(files: tuple[Path, ...]) -> Iterator[Heard | Decided]:
     """
     for file in files:
         for number, frame in enumerate(read_frames(file), 1):
-            try:
+            with _naming(file, number):
                 for kind, micros, *what in json.loads(zlib.decompress(frame.ops)):
                     if kind == "e":
                         yield Heard(instant(micros), decode(EVENTS[what[0]], what[1]))
                     elif kind == "r":
                         yield Decided(instant(micros), tuple(what[0]))
-            except (ValueError, LookupError, TypeError) as error:
-                raise StoreError(f"frame {number} of {file} cannot be read: {error!r}") from error
+
+
+@contextmanager
+def _naming(file: Path, number: int) -> Iterator[None]:
+    """Say which frame it is that cannot be read."""
+    try:
+        yield
+    except (ValueError, LookupError, TypeError) as error:
+        raise StoreError(f"frame {number} of {file} cannot be read: {error!r}") from error
 
 
 def _steps(frame: Frame, board: Board, marks: deque[datetime]) -> Iterator[Step]:

@@ -157,10 +157,10 @@ def _apart(desk: Desk, program: Program, source: Source, options: BacktestOption
 
 
 @contextmanager
-def several(workers: int, begins: Callable[[], None]) -> Iterator[ProcessPoolExecutor]:
+def several(workers: int, begins: Callable[[], None] | None = None) -> Iterator[ProcessPoolExecutor]:
     """Yield processes that leave Ctrl+C to this one, if they are begun while it is `deaf`.
 
-    Raises: StoreError when one of them is killed.
+    begins: what each does first. Raises: StoreError when one of them is killed.
     """
     made = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin_process, initargs=(begins,))
     try:
@@ -187,9 +187,10 @@ def deaf() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _begin_process(begins: Callable[[], None]) -> None:
+def _begin_process(begins: Callable[[], None] | None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    begins()
+    if begins is not None:
+        begins()
 
 
 def alone(walk: Walk, day: date) -> Iterator[DayDone]:

@@ -16,7 +16,7 @@ from typing import Any
 
 from engine.adapters.history.day import Source
 from engine.compile.reads import calls_of
-from engine.model.errors import MisuseError, StoreError
+from engine.model.errors import MisuseError
 from engine.model.facts import EventCalendar
 from engine.model.position import Position
 from engine.model.session import EXCHANGE_ZONE, Anchor, DayTime, session_on
@@ -109,14 +109,10 @@ def _runs(asked: Asked, tasks: Sequence[Sequence[date]], workers: int) -> Iterat
     if workers <= 1 or len(tasks) < 2:
         yield from map(partial(of_days, asked), tasks)
         return
-    with several(min(workers, len(tasks)), _ready) as pool:
+    with several(min(workers, len(tasks))) as pool:
         with deaf():
             lived = pool.map(partial(of_days, asked), tasks)
         yield from lived
-
-
-def _ready() -> None:
-    """Begin a process: a task brings all that it needs."""
 
 
 # ---------------------------------------------------------------- worlds of one minute each
@@ -157,7 +153,7 @@ def of_days(asked: Asked, days: Sequence[date]) -> Found:
     for day in source.dates(days[0], asked.last):
         if day > last and not open_worlds:
             break
-        if not _can_be_read(source, day):
+        if not source.can_read(day):
             continue
         for at in minutes_of(bot, day, asked.every) if day <= last else ():
             clock = at.astimezone(EXCHANGE_ZONE).time()
@@ -217,14 +213,6 @@ def at_minute(bot: CompiledBot, clock: time) -> CompiledBot:
 
 def _program(bot: CompiledBot, lines: int) -> Program:
     return Program(bots={bot.plan.name: bot}, pinned={}, limits=AccountLimits(), install=INSTALL, line_limit=lines)
-
-
-def _can_be_read(source: Shared, day: date) -> bool:
-    try:
-        source.day(day)
-    except StoreError:
-        return False
-    return True
 
 
 def _sample(noted: Record, trade: Position) -> Sample:

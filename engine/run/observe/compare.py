@@ -11,6 +11,7 @@ from engine.model.values import dataclass
 from engine.record.explain import ENTRY_PLACES, Condition, selection_at, state_at, story
 from engine.record.record import Kind, Record
 from engine.run.trade_text import structure_of
+from engine.run.why_text import clock
 from engine.store.queries import Row, StoreReader
 
 MONTH = 21
@@ -174,7 +175,7 @@ def _entered_apart(day: date, live: _Day, shadow: _Day, one: Row, other: Row) ->
     if abs(first - second) <= SAME:
         return None
     rule, why = _held_back(shadow if first < second else live, min(first, second))
-    return _difference(day, min(first, second), "entry", (_clock(first), _clock(second)), rule, why)
+    return _difference(day, min(first, second), "entry", (clock(first), clock(second)), rule, why)
 
 
 def _entered_at(day: _Day, trade: Row) -> datetime:
@@ -224,7 +225,7 @@ def _left_apart(day: date, live: _Day, shadow: _Day, one: Row, other: Row) -> Di
     ways = [_left(live, one), _left(shadow, other)]
     if ways[0] == ways[1] or (ways[0][1] == ways[1][1] and abs(ways[0][0] - ways[1][0]) <= SAME):
         return None
-    words = [f"{name} {_clock(at)}" if name else "open" for at, name in ways]
+    words = [f"{name} {clock(at)}" if name else "open" for at, name in ways]
     place = 0 if ways[0][0] <= ways[1][0] else 1
     at, name = ways[place]
     later, trade = ((shadow, other), (live, one))[place]
@@ -247,7 +248,7 @@ def _left(day: _Day, trade: Row) -> tuple[datetime, str]:
 
 
 def _difference(day: date, at: datetime, what: str, sides: tuple[str, str], rule: str, why: str) -> Difference:
-    return Difference(date=day, clock=_clock(at), what=what, live=sides[0], shadow=sides[1], rule=rule, why=why)
+    return Difference(date=day, clock=clock(at), what=what, live=sides[0], shadow=sides[1], rule=rule, why=why)
 
 
 def _words(condition: Condition, at: datetime) -> str:
@@ -255,11 +256,7 @@ def _words(condition: Condition, at: datetime) -> str:
     said = "unknown" if condition.truth is None else condition.value
     words = " ".join(part for part in (said, condition.bound, condition.note) if part)
     since = condition.since
-    return words if since is None or at - since <= SAME else f"{words} (so since {_clock(since)})"
-
-
-def _clock(at: datetime) -> str:
-    return at.astimezone(EXCHANGE_ZONE).strftime("%H:%M:%S")
+    return words if since is None or at - since <= SAME else f"{words} (so since {clock(since)})"
 
 
 def _instant(text: object) -> datetime:

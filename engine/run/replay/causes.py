@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
 from engine.model.order import OrderStatus, Purpose
-from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
 from engine.record.record import Kind, Record
 from engine.run.happening import happening
 from engine.run.replay.replay import Replayed
+from engine.run.why_text import clock
 from engine.turn.state import State
 
 AROUND = timedelta(seconds=30)
@@ -19,11 +19,6 @@ _NO_CAUSE = ("watching: ", "its window")
 _FROM_OUTSIDE = (Kind.ALARM, Kind.LINK, Kind.OPERATOR, Kind.WEBHOOK, Kind.RELOAD)
 _REFUSALS = ("halt", "skip", "unfilled", "unwind", "suspend")
 """Decisions that say themselves why something is not done."""
-
-
-def clock(at: datetime) -> str:
-    """Return the time of day at the exchange."""
-    return f"{at.astimezone(EXCHANGE_ZONE):%H:%M:%S}"
 
 
 @dataclass(frozen=True, slots=True)

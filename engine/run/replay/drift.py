@@ -27,8 +27,9 @@ from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.walk import CASH, Walk
 from engine.run.glance import today_of
 from engine.run.position_text import entry_text, exit_text, structure
-from engine.run.replay.causes import MOST, Told, Tries, clock
+from engine.run.replay.causes import MOST, Told, Tries
 from engine.run.replay.replay import Replayed, replay
+from engine.run.why_text import clock
 from engine.turn.program import Program
 from engine.turn.state import State
 

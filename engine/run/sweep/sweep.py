@@ -104,7 +104,7 @@ def in_processes(workers: int) -> Iterator[Runs]:
     if workers <= 1:
         yield here
         return
-    with several(workers, _ready) as pool:
+    with several(workers) as pool:
 
         def runs(found: Sequence[Sequence[Asked]], terms: Terms) -> Iterator[list[Variant]]:
             with deaf():
@@ -113,10 +113,6 @@ def in_processes(workers: int) -> Iterator[Runs]:
                 yield done.result()
 
         yield runs
-
-
-def _ready() -> None:
-    """Begin a process of a sweep: a task brings all that it needs."""
 
 
 @contextmanager

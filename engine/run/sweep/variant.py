@@ -1,7 +1,7 @@
 """Variants of a bot lived through the same sessions: each is read once for all, each variant has its account."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -86,6 +86,14 @@ class Shared:
             self._days[day] = found
         return self._days[day]
 
+    def can_read(self, day: date) -> bool:
+        """Say whether a session is not refused; it is read."""
+        try:
+            self.day(day)
+        except StoreError:
+            return False
+        return True
+
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
         """Return daily bars, looked up once."""
         key = (symbol, before, count)
@@ -156,20 +164,11 @@ def evaluate(texts: Sequence[tuple[int, tuple[str, ...], str]], terms: Terms) ->
             continue
         walk = Walk(program, source, calendar, terms.fills, terms.cash)
         lived.append(_Lived(number, point, walk, is_independent(program), terms.cash, terms.first))
-    for day in _days(source, terms):
+    for day in filter(source.can_read, source.dates(terms.first, terms.last)):
         for each in lived:
             each.pass_session(day)
     found |= {each.number: _summed(each) for each in lived}
     return [found[number] for number, _, _ in texts]
-
-
-def _days(source: Source, terms: Terms) -> Iterator[date]:
-    for day in source.dates(terms.first, terms.last):
-        try:
-            source.day(day)
-        except StoreError:
-            continue
-        yield day
 
 
 def _summed(lived: _Lived) -> Variant:

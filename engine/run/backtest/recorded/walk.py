@@ -21,7 +21,7 @@ from engine.adapters.recorded.recording import Heard, Moved, Step, play
 from engine.adapters.recorded.source import RecordingSource
 from engine.model.errors import InvariantError
 from engine.model.event import AccountReport, BarsReport, MarketMoved
-from engine.model.session import EXCHANGE_ZONE, Session
+from engine.model.session import Session
 from engine.run.backtest.broker import ACCOUNT, BacktestBroker
 from engine.run.backtest.hearing import SOON, at_once
 from engine.run.backtest.market import DayMarket
@@ -31,6 +31,7 @@ from engine.run.backtest.recorded.told import LATE, Told, fact_of
 from engine.run.backtest.waking import ENDS, agenda_of
 from engine.run.backtest.walk import BEFORE_OPEN, WAKES_AT_MOST, DayDone, Walk
 from engine.run.prepare import prepare
+from engine.run.why_text import clock
 from engine.turn.state import NEVER
 
 
@@ -68,8 +69,7 @@ class RecordedWalk(Walk):
     def _departures(self, session: Session) -> Iterator[Finding]:
         for bot, (at, why) in self._broker.left.items():
             if at >= session.open - BEFORE_OPEN and self.source.files(session.date):
-                since = f"{at.astimezone(EXCHANGE_ZONE):%H:%M:%S}"
-                text = f"from {since} on orders of {bot} are filled by the model: {why}"
+                text = f"from {clock(at)} on orders of {bot} are filled by the model: {why}"
                 yield told(str(self.source.files(session.date)[-1]), 0, text)
 
     @property
