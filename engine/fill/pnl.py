@@ -1,13 +1,47 @@
 """What a position is worth and has made, and how rules see it."""
 
+from collections.abc import Iterable
 from decimal import Decimal
+from typing import NamedTuple
 
 from engine.evaluate.snapshot import Held, Ledger, LegView
-from engine.model.contract import LOT
+from engine.model.contract import LOT, Option
 from engine.model.market import Board
 from engine.model.money import CENT, ZERO
 from engine.model.position import Position, PositionLeg
-from engine.model.quotes import NO_BID, quote_problem
+from engine.model.quotes import NO_BID, quote_problem, usual_age
+
+
+class HeldLeg(NamedTuple):
+    """A leg of which contracts are held, as prices are read for it.
+
+    row: of the board, -1 while it is not streamed. contracts: negative when short; weight: signed, what a point
+    of it is worth in a price per share of the structure; age: seconds after which its quote is stale.
+    """
+
+    row: int
+    option: Option
+    sign: int
+    contracts: int
+    weight: int
+    age: float
+
+
+def held_legs(position: Position, board: Board) -> tuple[HeldLeg, ...]:
+    """Return the legs that are still held, as their prices are read."""
+    rows = board.rows
+    return tuple(
+        HeldLeg(
+            rows.get(leg.option, -1),
+            leg.option,
+            leg.sign,
+            leg.signed_held,
+            leg.sign * leg.weight,
+            usual_age(leg.option),
+        )
+        for leg in position.legs
+        if leg.held
+    )
 
 
 def open_value(position: Position, board: Board, now: float) -> float | None:
@@ -15,28 +49,34 @@ def open_value(position: Position, board: Board, now: float) -> float | None:
 
     A long leg without a bid counts 0; a short leg without an ask is unknown (language.md section 4, cost).
     """
+    return _value(held_legs(position, board), board, now)
+
+
+def _value(legs: Iterable[HeldLeg], board: Board, now: float) -> float | None:
     total = 0.0
-    for leg in position.legs:
-        if not leg.held:
-            continue
-        row = board.rows.get(leg.option, -1)
-        problem = quote_problem(board, row, now)
-        if problem == NO_BID:
-            mid = 0.0 if leg.sign > 0 else board.ask[row] / 2
-        elif problem:
-            return None
-        else:
+    for row, option, sign, contracts, _, age in legs:
+        problem = quote_problem(board, row, now, age)
+        if not problem:
             mid = (board.bid[row] + board.ask[row]) / 2
-        total += leg.signed_held * mid * leg.option.multiplier
+        elif problem == NO_BID:
+            mid = 0.0 if sign > 0 else board.ask[row] / 2
+        else:
+            return None
+        total += contracts * mid * option.multiplier
     return total
 
 
 def profit(position: Position, board: Board, now: float) -> Decimal | None:
     """Return the dollars a position has made since it began: cash, what is open at mid, commissions paid so far."""
-    if position.is_flat:
-        return position.net
-    value = open_value(position, board, now)
-    return None if value is None else position.net + Decimal(f"{value:.4f}").quantize(CENT)
+    return made(position.net, held_legs(position, board), board, now)
+
+
+def made(net: Decimal, legs: tuple[HeldLeg, ...], board: Board, now: float) -> Decimal | None:
+    """Return the profit of a position by its cash less commissions, and by the legs that are held."""
+    if not legs:
+        return net
+    value = _value(legs, board, now)
+    return None if value is None else net + Decimal(f"{value:.4f}").quantize(CENT)
 
 
 def leg_views(position: Position, board: Board) -> tuple[LegView, ...]:

@@ -10,7 +10,7 @@ from decimal import Decimal
 from enum import Enum
 from math import nan
 
-from engine.model.contract import Contract, Option, Right
+from engine.model.contract import Contract, Option, Right, Underlying
 
 COLUMNS = (
     "bid",
@@ -71,6 +71,7 @@ class Board:
     __slots__ = (
         *COLUMNS,
         "_chains",
+        "_levels",
         "alive_at",
         "contracts",
         "free",
@@ -118,6 +119,7 @@ class Board:
         self.unsettled: tuple[set[int], set[int], set[int], set[int]] = (set(), set(), set(), set())
         self.unread: set[int] = set()
         self._chains: dict[tuple[str, date, Right], dict[Decimal, int]] = {}
+        self._levels: dict[str, int] = {}
 
     def add(self, contract: Contract) -> int:
         """Return the row of `contract`, a fresh one (all nan) if it had none."""
@@ -162,6 +164,13 @@ class Board:
     def _changed(self) -> None:
         self.version += 1
         self._chains.clear()
+        self._levels.clear()
+
+    def level_row(self, symbol: str) -> int:
+        """Return the row of the underlying or index of this symbol, -1 while it is not streamed."""
+        if (found := self._levels.get(symbol)) is None:
+            found = self._levels[symbol] = self.rows.get(Underlying(symbol), -1)
+        return found
 
     def chain(self, trading_class: str, expiry: date, right: Right) -> dict[Decimal, int]:
         """Return the rows of the streamed options of one expiry and right, by strike, rising; not to be changed."""

@@ -100,7 +100,7 @@ class Position:
     @property
     def structures(self) -> int:
         """Whole structures open now."""
-        return min((leg.held // leg.ratio for leg in self.legs), default=0)
+        return min([(leg.opened - leg.closed) // leg.ratio for leg in self.legs], default=0)
 
     @property
     def is_uneven(self) -> bool:
@@ -116,12 +116,12 @@ class Position:
     @property
     def is_flat(self) -> bool:
         """True when no leg holds anything."""
-        return all(leg.held == 0 for leg in self.legs)
+        return all(leg.opened == leg.closed for leg in self.legs)
 
     @property
     def is_let_be(self) -> bool:
         """True when nothing is sent for it: it is on hold, or the broker has closed more of it than was held."""
-        return bool(self.on_hold) or any(leg.held < 0 for leg in self.legs)
+        return bool(self.on_hold) or any(leg.opened < leg.closed for leg in self.legs)
 
     @property
     def waits_for_expiry(self) -> bool:

@@ -35,6 +35,8 @@ def usual_age(contract: Contract | None) -> float:
 
 def age_problem(board: Board, row: int, at: float, now: float, limit: float) -> str:
     """Return why the value stamped `at` (epoch seconds) in this row is too old to use, or ""."""
+    if now - at <= limit and now - board.alive_at <= FEED_SILENCE and row not in board.frozen:
+        return ""
     if row in board.frozen:
         return "not live data"
     if isnan(at):
@@ -89,4 +91,4 @@ def level(board: Board, row: int, now: float) -> float | None:
 
 def level_of(board: Board, symbol: str, now: float) -> float | None:
     """Return the price of the underlying of this symbol, None when unknown or not streamed."""
-    return level(board, board.rows.get(Underlying(symbol), -1), now)
+    return level(board, board.level_row(symbol), now)

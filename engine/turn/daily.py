@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.decide.bot_day import BotDay
 from engine.evaluate.wording import describe
-from engine.fill.pnl import profit
+from engine.fill.pnl import HeldLeg
 from engine.model.facts import Facts
 from engine.model.money import ZERO, dollars
 from engine.model.position import Position
@@ -18,7 +18,7 @@ from engine.turn.caution import begin_session
 from engine.turn.hooks import expiries, of_day
 from engine.turn.judging import first_missing, judge_all, rounded, wake
 from engine.turn.missing import end_watch
-from engine.turn.profit import bot_today, unvalued
+from engine.turn.profit import bot_today, profit_of, structure, unvalued
 from engine.turn.program import CompiledBot
 from engine.turn.resting import cancel_entries
 from engine.turn.state import BotState
@@ -221,49 +221,53 @@ def is_mark_due(mark_at: datetime | None, at: datetime) -> bool:
 
 def mark_positions(work: Work) -> None:
     """Keep the profit of every open position, and a snapshot of those that are due."""
-    board = work.state.board
     session = work.state.session
     is_far_due = int(work.now // 60) % FAR_EVERY == 0 or work.at >= session.close - MARK_EVERY
     for position in work.active_positions():
         if position.is_flat:
             continue
-        made = profit(position, board, work.now)
+        found = structure(work, position)
+        made = profit_of(work, position)
         if made is not None:
             work.put_mark(position.id, made)
-        if is_far_due or min(leg.option.expiry for leg in position.legs) < session.date + FAR:
-            _mark(work, position, made)
+        if is_far_due or found.expiry < session.date + FAR:
+            _mark(work, position, found.parts, made)
 
 
-def _mark(work: Work, position: Position, made: Decimal | None) -> None:
+def _mark(work: Work, position: Position, legs: tuple[HeldLeg, ...], made: Decimal | None) -> None:
     board = work.state.board
-    sums = dict.fromkeys(("bid", "ask", "mid", "delta", "gamma", "theta", "vega"), 0.0)
+    bids, asks, deltas, gammas, thetas, vegas = board.bid, board.ask, board.delta, board.gamma, board.theta, board.vega
+    net_bid = net_ask = mid = delta = gamma = theta = vega = 0.0
     iv: float | None = None
-    for leg in position.legs:
-        if not leg.held:
-            continue
-        row = board.rows.get(leg.option, -1)
+    for row, option, sign, _, weight, _ in legs:
         if row < 0:
             return
-        weight = leg.sign * leg.weight
-        bid, ask = board.bid[row], board.ask[row]
+        bid, ask = bids[row], asks[row]
         bid = 0.0 if bid != bid else bid
-        sums["bid"] += weight * (bid if weight > 0 else ask)
-        sums["ask"] += weight * (ask if weight > 0 else bid)
-        sums["mid"] += weight * (bid + ask) / 2
-        if leg.option.is_share:
-            sums["delta"] += weight
+        net_bid += weight * (bid if weight > 0 else ask)
+        net_ask += weight * (ask if weight > 0 else bid)
+        mid += weight * (bid + ask) / 2
+        if option.is_share:
+            delta += weight
             continue
-        for greek in ("delta", "gamma", "theta", "vega"):
-            sums[greek] += weight * getattr(board, greek)[row]
-        if leg.sign < 0 and iv is None:
+        delta += weight * deltas[row]
+        gamma += weight * gammas[row]
+        theta += weight * thetas[row]
+        vega += weight * vegas[row]
+        if sign < 0 and iv is None:
             iv = board.iv[row]
     spot = level_of(board, position.legs[0].option.symbol, work.now)
-    values = {name: rounded(value) for name, value in sums.items()}
     work.record(
         Kind.MARK,
         position.bot,
         position.id,
-        **values,
+        bid=rounded(net_bid),
+        ask=rounded(net_ask),
+        mid=rounded(mid),
+        delta=rounded(delta),
+        gamma=rounded(gamma),
+        theta=rounded(theta),
+        vega=rounded(vega),
         iv=rounded(iv),
         spot=rounded(spot),
         profit=None if made is None else str(made),

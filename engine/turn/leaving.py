@@ -59,8 +59,8 @@ def step_exits(work: Work, position: Position) -> None:
         leave(work, position, UNPROTECTED, "a short leg has stood without protection for too long")
         return
     view = work.view()
-    view.legs, view.held = structure(work, position)
-    view.quantity = max(position.open_structures, 1)
+    found = structure(work, position)
+    view.legs, view.held, view.quantity = found.legs, found.held, found.quantity
     if bot.trailing:
         position = note_best(work, position, bot, view)
         view.held = structure(work, position).held

@@ -2,7 +2,8 @@
 
 from decimal import Decimal
 
-from engine.fill.pnl import held, leg_views, open_value, profit
+from engine.fill.pnl import held, held_legs, leg_views, made, open_value
+from engine.model.market import Board
 from engine.model.money import ZERO
 from engine.model.position import Position
 from engine.turn.state import Structure
@@ -11,7 +12,7 @@ from engine.turn.work import Work
 
 def marked(work: Work, position: Position) -> Decimal:
     """Return the position's profit now, or the last one that was known."""
-    found = profit(position, work.state.board, work.now)
+    found = profit_of(work, position)
     if found is not None:
         return found
     return work.marks.get(position.id, work.bases.get(position.id, ZERO))
@@ -50,15 +51,31 @@ def account_today(work: Work) -> Decimal:
 def structures(work: Work) -> dict[str, Structure]:
     """Return what rules see of every position that holds something, by id."""
     board = work.state.board
-    return {
-        position.id: Structure(leg_views(position, board), held(position))
-        for position in work.active_positions()
-        if not position.is_flat
-    }
+    return {position.id: _made(position, board) for position in work.active_positions() if not position.is_flat}
 
 
 def structure(work: Work, position: Position) -> Structure:
     """Return what rules see of a position, from the state unless something has changed since it was made."""
-    if work.indexed == work.state.board.version and (found := work.state.structures.get(position.id)) is not None:
+    board = work.state.board
+    if work.indexed == board.version and (found := work.state.structures.get(position.id)) is not None:
         return found
-    return Structure(leg_views(position, work.state.board), held(position))
+    return _made(position, board)
+
+
+def _made(position: Position, board: Board) -> Structure:
+    return Structure(
+        legs=leg_views(position, board),
+        held=held(position),
+        parts=held_legs(position, board),
+        net=position.net,
+        quantity=max(position.open_structures, 1),
+        expiry=min(leg.option.expiry for leg in position.legs),
+    )
+
+
+def profit_of(work: Work, position: Position) -> Decimal | None:
+    """Return the dollars a position has made since it began, None while that cannot be told."""
+    if position.is_flat:
+        return position.net
+    found = structure(work, position)
+    return made(found.net, found.parts, work.state.board, work.now)

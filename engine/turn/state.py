@@ -6,7 +6,7 @@ confirmations, what is streamed) is made anew from the market.
 
 from collections.abc import Mapping
 from dataclasses import field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from engine.evaluate.select import Selection
 from engine.evaluate.snapshot import Held, LegView
 from engine.evaluate.watch import Aim, Wish
 from engine.fill.book import Booked
+from engine.fill.pnl import HeldLeg
 from engine.model.contract import Contract, Option
 from engine.model.event import Request
 from engine.model.facts import Facts
@@ -181,10 +182,18 @@ class BotState:
 
 
 class Structure(NamedTuple):
-    """An open position as rules see it: its legs with their rows, and what it is worth so far."""
+    """An open position as rules and snapshots see it: all that stays as it is from one quote to the next.
+
+    legs, held: as rules see it; parts: as its value is read; net: cash less commissions so far; quantity: structures of
+    what is still open, at least one; expiry: the first of its legs'.
+    """
 
     legs: tuple[LegView, ...]
     held: Held | None
+    parts: tuple[HeldLeg, ...]
+    net: Decimal
+    quantity: int
+    expiry: date
 
 
 class State(NamedTuple):

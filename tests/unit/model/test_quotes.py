@@ -23,3 +23,16 @@ def test_a_chain_is_as_fresh_as_each_of_its_rows(alive: float) -> None:
     each = [row for row in rows if not age_problem(board, row, board.quote_at[row], NOW, 30.0)]
     assert fresh_rows(board, rows, board.quote_at, NOW, 30.0) == each
     assert each == ([] if NOW - alive > FEED_SILENCE else [0, 1, 5])
+
+
+def test_an_underlying_is_found_again_after_what_is_streamed_has_changed() -> None:
+    board = Board()
+    assert board.level_row("SPX") == -1
+    board.add(Underlying("VIX"))
+    assert board.level_row("SPX") == -1
+    assert board.add(Underlying("SPX")) == board.level_row("SPX") == 1
+    board.drop(Underlying("VIX"))
+    board.lay(0, Underlying("SPX"))
+    assert board.level_row("SPX") == 0
+    board.drop(Underlying("SPX"))
+    assert board.level_row("SPX") == -1
