@@ -48,7 +48,10 @@ def _span(window: Window, session: Session, latest: datetime) -> Span:
 
 def at_hand(found: Sequence[Span], now: datetime) -> int:
     """Return which window is on or comes next; the last one when none does."""
-    return next((at for at, (start, end) in enumerate(found) if now < end and start < end), len(found) - 1)
+    for at, (start, end) in enumerate(found):
+        if now < end and start < end:
+            return at
+    return len(found) - 1
 
 
 def in_window(day: BotDay, number: int) -> BotDay:

@@ -44,22 +44,27 @@ def ask_at(work: Work) -> datetime | None:
         return None
     if work.asked_at is None:
         return work.at
-    if work.risen or any(_was_at_work(work, order) for order in work.all_live_orders()):
+    if work.risen or (work.live and any(_was_at_work(work, order) for order in work.all_live_orders())):
         return work.asked_at + ASK_SOON
     return work.asked_at + (ASK_AGAIN if is_open else ASK_EVERY)
 
 
 def _may_hear(work: Work) -> bool:
     """Say whether an order works or was over only today: of earlier days the broker tells no executions."""
+    if work.live:
+        return True
     opened = work.state.session.open
-    return bool(work.live) or any(order.changed_at >= opened for order in work.orders.values())
+    return any(order.changed_at >= opened for order in work.orders.values())
 
 
 def _is_open(work: Work) -> bool:
     """Say whether we wait for the broker's word: on an order, on where contracts have gone, on legs of a combo."""
-    is_new = any(work.at - since < DOUBT for since in work.state.doubts.values())
-    is_torn = any(torn_entries(work, position) for position in work.stirring_positions())
-    return is_new or is_torn or any(_is_doubtful(work, order) for order in work.all_live_orders())
+    stirring, doubts = work.stirring_positions(), work.state.doubts
+    if doubts and any(work.at - since < DOUBT for since in doubts.values()):
+        return True
+    if stirring and any(torn_entries(work, position) for position in stirring):
+        return True
+    return bool(work.live) and any(_is_doubtful(work, order) for order in work.all_live_orders())
 
 
 def _was_at_work(work: Work, order: Order) -> bool:

@@ -74,7 +74,7 @@ def _spent(work: Work, bot: CompiledBot) -> str:
     if not session.open <= work.at < session.close:
         return "the market is closed"
     entry = replace(bot.plan.entry, days=())
-    open_now = sum(1 for _ in work.positions_of(name))
+    open_now = len(work.positions_of(name))
     found = opportunity(entry, session, (session.open, session.close), work.bots[name].day, open_now, work.at)
     return "" if found.is_open else found.reason
 

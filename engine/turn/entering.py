@@ -81,7 +81,7 @@ def is_to_be_judged(work: Work, bot: CompiledBot) -> bool:
 
 def is_entering(work: Work, name: str) -> bool:
     """Say whether an entry of the bot is at work."""
-    if any(order.purpose is Purpose.ENTRY and order.bot == name for order in work.all_live_orders()):
+    if work.live and any(order.purpose is Purpose.ENTRY and order.bot == name for order in work.all_live_orders()):
         return True
     return any(position.state == "entering" for position in work.positions_of(name))
 
@@ -100,7 +100,7 @@ def enter_window(work: Work, bot: CompiledBot) -> None:
 
 def _opportunity(work: Work, bot: CompiledBot) -> Opportunity:
     state = work.bots[bot.plan.name]
-    open_now = sum(1 for _ in work.positions_of(bot.plan.name))
+    open_now = len(work.positions_of(bot.plan.name))
     session = work.state.session
     day = replace(state.day, before=state.day.entries) if bot.members else state.day  # each has its own
     return opportunity(bot.plan.entry, session, bot.window(session, work.at), day, open_now, work.at)

@@ -121,7 +121,7 @@ def _remove(work: Work, name: str) -> None:
         return
     if work.bots[name].is_watching:
         end_watch(work, name, "its spec was removed")
-    held = any(True for _ in work.positions_of(name))
+    held = bool(work.positions_of(name))
     waits = "its spec was removed; what it holds is closed by the text it was opened under" if held else ""
     agenda = agenda_of(work, name, work.state.session)
     state = replace(work.bots[name], is_watching=False, nearest=None, selection=None, waits=waits, agenda=agenda)

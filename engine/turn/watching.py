@@ -19,6 +19,8 @@ from engine.turn.state import NEVER, NOTHING, BotState
 from engine.turn.work import Work
 
 WATCH_EVERY = timedelta(seconds=5)
+SOON = timedelta(seconds=1)
+"""How soon what is due, and was not done, is looked at again."""
 WATCH_EARLY = timedelta(seconds=1)
 """So long before it is due the choice is made together with what quotes that come then lead to."""
 WATCH_AHEAD = timedelta(minutes=10)
@@ -193,24 +195,28 @@ def _only_rests(bot: CompiledBot) -> bool:
     return all(planned.resting or planned.rule is None for planned in bot.plan.exits)
 
 
-def _next_day(session: Session) -> datetime:
-    """Return when the next date begins: the first instant at which another session may be due."""
-    return at_exchange_time(session.date + timedelta(days=1), time(0))
-
-
 def next_step(work: Work) -> datetime:
     """Return the next instant at which an order, a position or a bot is due although nothing moves.
 
     After a change of positions that is soon: what the change lets others do is not told by a clock.
     """
-    session = work.state.session
-    found = [min(work.wakes.values(), default=NEVER)]
-    if work.indexed != work.state.board.version:
-        found.append(work.at + WATCH_EVERY)
-    soon = work.at + timedelta(seconds=1)
+    at = work.at
     due = [order.attempt_until for order in work.all_live_orders()]
     due += [position.retry_at for position in work.stirring_positions()]
     due.append(ask_at(work))
-    found += [max(at, soon) for at in due if at is not None]
-    found += [at for at in (session.open, session.close, _next_day(session)) if at > work.at]
-    return min(found)
+    soon = at + SOON
+    found = [max(each, soon) for each in due if each is not None]
+    found.append(_next_clock(work.state.session, at))
+    if work.indexed != work.state.board.version:
+        found.append(at + WATCH_EVERY)
+    return min(*found, min(work.wakes.values(), default=NEVER))
+
+
+def _next_clock(session: Session, at: datetime) -> datetime:
+    """Return when the session opens, when it closes, or else when the next date begins: another may be due then."""
+    if at < session.open:
+        return session.open
+    if at < session.close:
+        return session.close
+    next_day = at_exchange_time(session.date + timedelta(days=1), time(0))
+    return next_day if at < next_day else NEVER

@@ -4,7 +4,7 @@ Nothing outside a turn ever sees a Work. Entities that changed are recorded whol
 records keep the order in which things happened.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -89,7 +89,7 @@ class Work:
         """Return what the rules of any bot may know of this one, None when it is not run."""
         if name not in self.bots:
             return None
-        active = list(self.positions_of(name))
+        active = self.positions_of(name)
         works = any(order.bot == name for order in self.all_live_orders())
         ended = (each for each in self.positions.values() if each.bot == name and each.state == "closed")
         session = self.state.session
@@ -125,11 +125,11 @@ class Work:
 
     def all_live_orders(self) -> list[Order]:
         """Return all orders that may still fill, oldest first."""
-        return [self.orders[ref] for ref in self.live]
+        return [self.orders[ref] for ref in self.live] if self.live else []
 
     def active_positions(self) -> list[Position]:
         """Return all positions that are not closed, oldest first."""
-        return [self.positions[name] for name in self.active]
+        return [self.positions[name] for name in self.active] if self.active else []
 
     def stirring_positions(self) -> list[Position]:
         """Return those that may need something although nothing moved that they read, oldest first."""
@@ -161,9 +161,9 @@ class Work:
         """Say whether the bot waits only for resting orders to be taken back before it enters."""
         return self.bots[bot].is_clearing
 
-    def positions_of(self, bot: str) -> Iterator[Position]:
-        """Yield the bot's positions that are not closed."""
-        return (found for found in self.active_positions() if found.bot == bot)
+    def positions_of(self, bot: str) -> list[Position]:
+        """Return the bot's positions that are not closed, oldest first."""
+        return [found for found in self.active_positions() if found.bot == bot]
 
     # ------------------------------------------------------------ writing
 
