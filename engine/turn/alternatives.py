@@ -3,10 +3,9 @@
 All of them are judged, so that `why` can show each; then they are gone through in their order.
 """
 
-from dataclasses import replace
-
 from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe
+from engine.model.values import replace
 from engine.turn.judging import confirmed, failing, first_missing, judge_all
 from engine.turn.missing import miss
 from engine.turn.program import CompiledBot

@@ -9,7 +9,6 @@ It is asked for the rest of the day when all orders are over as well: a fill aft
 told by itself only once.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +16,7 @@ from engine.model.event import OrdersListed
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose, TimeInForce
 from engine.model.session import exchange_date
+from engine.model.values import replace
 from engine.turn.doubting import DOUBT, our_books
 from engine.turn.ended import order_ended, stop_for_today
 from engine.turn.judging import wake

@@ -1,10 +1,10 @@
 """Newer bars, and volatilities of a year: kept among the facts. Whoever reads new bars is judged."""
 
-from dataclasses import replace
 from typing import Any
 
 from engine.compile.series import name_of
 from engine.model.event import BarsReport, ImpliedReport
+from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.work import Work
 

@@ -5,11 +5,11 @@ limits of the bot and of the account, the pause, the halt. It is asked for once 
 answer on margin; a restart does not ask again.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 
 from engine.decide.limits import halt_words
 from engine.decide.opportunity import opportunity
+from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.alternatives import take_alternative
 from engine.turn.entering import choose_and_send, enter_window, is_entering

@@ -5,13 +5,13 @@ it is no longer a mishap, and sending on would fight a person or deal for ever: 
 until `rulebot resume`. A refusal is answered by longer and longer waits, never by giving up.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
 from engine.decide.limits import price_problem
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
+from engine.model.values import replace
 from engine.order.band import price_band
 from engine.order.price import NetQuote, Part
 from engine.turn.resting import cancel

@@ -1,6 +1,5 @@
 """The structure an entry would take: recorded, priced, and held against `require`."""
 
-from dataclasses import replace
 from decimal import Decimal
 
 from engine.compile.plan import Plan
@@ -14,6 +13,7 @@ from engine.model.contract import LOT, Option
 from engine.model.payoff import worst_case
 from engine.model.position import Position
 from engine.model.quotes import level_of
+from engine.model.values import replace
 from engine.order.ladder import last_net, start_net
 from engine.order.price import NetQuote, Part, net_quote
 from engine.record.record import Json, Kind

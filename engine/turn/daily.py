@@ -1,6 +1,5 @@
 """What goes by the clock: a new trading day, halts, the open's expected move, snapshots of open positions."""
 
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -13,6 +12,7 @@ from engine.model.money import ZERO, dollars
 from engine.model.position import Position
 from engine.model.quotes import level_of
 from engine.model.session import Session, exchange_date, session_from
+from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import begin_session
 from engine.turn.hooks import expiries, of_day

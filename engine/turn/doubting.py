@@ -6,12 +6,12 @@ one of them changes, for a fill may be told after the account has shown it and h
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from engine.fill.apply import with_leg
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.money import ZERO
+from engine.model.values import replace
 from engine.turn.caution import is_stopped, stop
 from engine.turn.resting import cancel, option_has_expired
 from engine.turn.work import Work

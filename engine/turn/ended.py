@@ -1,12 +1,12 @@
 """What follows when an order ends or a position's holdings change: the moves of its lifecycle."""
 
-from dataclasses import replace
 from datetime import timedelta
 from math import ceil
 
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
+from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import FIRST_RETRY, note_setback, retry_after
 from engine.turn.choosing import still_holds

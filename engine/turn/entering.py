@@ -1,6 +1,5 @@
 """From flat to an entry order: is there an opportunity, do its conditions hold, which legs, may it be sent."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -16,6 +15,7 @@ from engine.model.money import ZERO
 from engine.model.order import Purpose
 from engine.model.position import Position
 from engine.model.session import DayTime
+from engine.model.values import replace
 from engine.order.band import price_band
 from engine.order.price import NetQuote
 from engine.record.record import Kind

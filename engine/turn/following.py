@@ -1,12 +1,12 @@
 """Orders that work, followed until they are done: the ladder's next step, its end, and silence."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from engine.model.command import Replace
 from engine.model.order import Order, OrderStatus, OrderType, Purpose
 from engine.model.quotes import NO_BID
+from engine.model.values import replace
 from engine.order.draft import parts_of, wire_price
 from engine.order.ladder import priority, rung
 from engine.order.price import net_quote

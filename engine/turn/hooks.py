@@ -1,13 +1,13 @@
 """Web hooks of other programs: the last of each name is known, and bots that ask for it are judged at once."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from engine.model.event import HookCame
 from engine.model.facts import Hook
 from engine.model.session import Session, at_exchange_time
+from engine.model.values import replace
 from engine.record.codec import utc_text
 from engine.record.record import Kind
 from engine.turn.program import CompiledBot

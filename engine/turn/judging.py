@@ -1,7 +1,6 @@
 """Judging rules: verdicts, their changes on record, and confirmation by quotes or seconds."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import timedelta
 
 from engine.compile.plan import Rule
@@ -9,6 +8,7 @@ from engine.evaluate.evaluation import Verdict
 from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe
 from engine.model.contract import Option, Underlying
+from engine.model.values import replace
 from engine.record.record import Json, Kind
 from engine.turn.program import CompiledRule
 from engine.turn.state import NEVER, Confirming, Reading

@@ -4,7 +4,6 @@ Exits stand in order of priority. An exit that has acted goes on until it has cl
 or any other when a target is at work, takes over (language.md section 7).
 """
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from math import ceil
@@ -15,6 +14,7 @@ from engine.evaluate.snapshot import View
 from engine.model.order import Order, OrderLeg, OrderStatus, OrderType, Purpose
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import NO_BID, quote_problem
+from engine.model.values import replace
 from engine.order.draft import closing_legs, draft, parts_of
 from engine.order.ladder import priority, rung
 from engine.order.price import net_quote

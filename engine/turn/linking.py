@@ -6,7 +6,6 @@ over and, when the broker has none, ABANDONED. Nothing is ever traded to make bo
 hold is put on hold.
 """
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +14,7 @@ from engine.model.contract import Option, Underlying, share
 from engine.model.event import ClocksApart, LinkDown, LinkUp
 from engine.model.money import ZERO
 from engine.model.order import OrderStatus
+from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.asking import listed_at_first
 from engine.turn.caution import remind

@@ -5,7 +5,6 @@ nothing is sent (faults.md row 47). Entries that still work are not in the broke
 need is added. Exits are never asked about.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,6 +18,7 @@ from engine.model.contract import Option
 from engine.model.event import MarginReport, OrderMessage
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side
+from engine.model.values import replace
 from engine.order.draft import Ticket, draft
 from engine.record.record import Kind
 from engine.spec.spec import Start

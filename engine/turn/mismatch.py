@@ -5,7 +5,6 @@ was checked as it was sent; an exit is left as it is unless it would close more 
 always what has filled (faults.md rows 11, 50 and 51).
 """
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -14,6 +13,7 @@ from engine.model.event import BrokerStatus, OrderReport
 from engine.model.money import CENT
 from engine.model.order import Order, OrderType, Purpose
 from engine.model.position import Position
+from engine.model.values import replace
 from engine.order.draft import net_price
 from engine.turn.ended import stop_for_today
 from engine.turn.resting import REARM_LIMIT, RESTING, cancel, cancel_entries, take_back

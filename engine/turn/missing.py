@@ -1,8 +1,7 @@
 """Near misses: what kept a bot out, and by how much, so that `why` can say it."""
 
-from dataclasses import replace
-
 from engine.evaluate.wording import describe, shortfall
+from engine.model.values import replace
 from engine.record.record import Json, Kind
 from engine.turn.judging import first_missing, reading_data
 from engine.turn.program import CompiledBot

@@ -1,6 +1,5 @@
 """Entry orders: the position they open, their stages when legs go one after the other, and their numbers."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -14,6 +13,7 @@ from engine.model.order import Order, OrderType, Purpose
 from engine.model.payoff import worst_case
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import level_of
+from engine.model.values import replace
 from engine.order.band import price_band
 from engine.order.draft import Ticket, draft, opening_legs, parts_of
 from engine.order.ladder import priority, rung

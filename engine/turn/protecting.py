@@ -5,7 +5,6 @@ broker is not known (language.md section 8). An exit takes them back before it c
 bought a short leg back: what is left of the position is closed by the engine.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -15,6 +14,7 @@ from engine.model.contract import product
 from engine.model.money import Rounding
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, TimeInForce
 from engine.model.position import Position, PositionLeg
+from engine.model.values import replace
 from engine.order.draft import closing_legs, draft
 from engine.turn.judging import wake
 from engine.turn.opening import ticket

@@ -1,8 +1,8 @@
 """What keeps an entry out whatever its bot's rules say, on record."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 
+from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.work import Work
 

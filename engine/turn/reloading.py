@@ -5,14 +5,13 @@ open positions have come to stays, since the text that they were opened under go
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 from typing import Any
 
 from engine.decide.bot_day import BotDay
 from engine.model.order import OrderStatus, Purpose
-from engine.model.values import dataclass
+from engine.model.values import dataclass, replace
 from engine.record.record import Json, Kind
 from engine.turn.daily import agenda_of
 from engine.turn.missing import end_watch

@@ -5,8 +5,6 @@ order never blocks a fill. Executions are counted once by execId without its las
 move positions: the summary execution of a combo is passed over.
 """
 
-from dataclasses import replace
-
 from engine.fill.apply import add_commission, add_fill, book, unbook
 from engine.fill.book import UNSEEN, Booked, owes_none
 from engine.model.contract import Option
@@ -14,6 +12,7 @@ from engine.model.event import BrokerStatus, CommissionReport, ExecutionReport, 
 from engine.model.money import ZERO
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
+from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import note_bust
 from engine.turn.doubting import doubt_anew

@@ -5,7 +5,6 @@ same contract, which the broker refuses (requirement A4), they are taken back fo
 engine watches their prices meanwhile; then they are put back.
 """
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -18,6 +17,7 @@ from engine.model.money import Rounding
 from engine.model.order import Order, OrderStatus, OrderType, Purpose, Side, TimeInForce
 from engine.model.position import Position, PositionLeg
 from engine.model.session import restarts_over, trades_no_more
+from engine.model.values import replace
 from engine.order.draft import Ticket, closing_legs, draft
 from engine.record.record import Kind
 from engine.spec.spec import ExitKind

@@ -1,8 +1,7 @@
 """Orders that the broker has after all: one that was in doubt goes on, one that was over is taken back."""
 
-from dataclasses import replace
-
 from engine.model.order import Order, OrderStatus, Purpose
+from engine.model.values import replace
 from engine.turn.leaving import CLOSING
 from engine.turn.mismatch import distrust
 from engine.turn.resting import cancel

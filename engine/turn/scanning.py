@@ -6,7 +6,6 @@ One whose rank is unknown is passed over. Of those taken the first that may stil
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ from engine.evaluate.reading import Unknown
 from engine.evaluate.select import select
 from engine.evaluate.snapshot import View
 from engine.evaluate.wording import describe
+from engine.model.values import replace
 from engine.record.record import Json, Kind
 from engine.turn.alternatives import Taken, take_alternative
 from engine.turn.choosing import opening_commission, price_legs, show_candidate

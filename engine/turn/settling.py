@@ -1,6 +1,5 @@
 """Options that expire: taken out of every position that holds them, at what they are worth."""
 
-from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 
@@ -8,6 +7,7 @@ from engine.fill.apply import Settled, delivered, how_settled, settled
 from engine.model.contract import Option, Underlying
 from engine.model.position import Position, PositionLeg
 from engine.model.session import session_before
+from engine.model.values import replace
 from engine.record.record import Kind
 from engine.turn.caution import is_stopped
 from engine.turn.ended import closed

@@ -5,12 +5,12 @@ reads is newer than at the last one that counted, or two seconds after it. The b
 record with it; the reading before is not, so that after a restart it takes two readings again to raise it.
 """
 
-from dataclasses import replace
 from decimal import Decimal
 
 from engine.compile.plan import Call
 from engine.evaluate.snapshot import View
 from engine.model.position import Best, Position
+from engine.model.values import replace
 from engine.turn.judging import REREAD, wake
 from engine.turn.program import CompiledBot
 from engine.turn.state import Seen

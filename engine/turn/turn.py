@@ -8,7 +8,6 @@ entry rule that cannot be judged never holds up an exit.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,6 +38,7 @@ from engine.model.event import (
 )
 from engine.model.order import Purpose
 from engine.model.position import Position
+from engine.model.values import replace
 from engine.record.record import Json, Kind
 from engine.turn import covering, daily, doubting, settling, watching
 from engine.turn.asking import orders_listed, step_asking

@@ -11,7 +11,6 @@ its word, at the average price that came with it.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ from engine.model.event import ExecutionReport
 from engine.model.money import CENT, ZERO
 from engine.model.order import Order, OrderStatus, Purpose, Side
 from engine.model.session import exchange_date
+from engine.model.values import replace
 from engine.turn.doubting import our_books
 from engine.turn.reports import count_fill, unseen_id
 from engine.turn.resting import option_has_expired

@@ -5,9 +5,9 @@ records keep the order in which things happened.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from engine.decide.bot_day import BotDay
@@ -19,11 +19,22 @@ from engine.model.contract import Option
 from engine.model.cover import Shares
 from engine.model.order import Order, OrderStatus, Purpose
 from engine.model.position import Position
+from engine.model.values import replace
 from engine.record.codec import encode
 from engine.record.record import Json, Kind, Record
 from engine.turn.program import CompiledBot, Program
 from engine.turn.shares import account_shares
 from engine.turn.state import NOTHING, BotState, Reading, State
+
+_OWN_NAMES = (
+    "bots", "positions", "orders", "by_id", "live", "active", "stirring", "wakes", "booked", "next_number",
+    "next_order_id", "sent", "indexed", "bases", "marks", "unprotected", "asked_at", "absent", "early", "risen",
+    "rivals",
+)  # fmt: skip
+"""Fields of the state that a turn has of its own while it is made."""
+_PLACES = {name: place for place, name in enumerate(State._fields)}
+_OWN_PLACES = tuple(_PLACES[name] for name in _OWN_NAMES)
+_OWN = attrgetter(*_OWN_NAMES)
 
 
 class Turn(NamedTuple):
@@ -341,32 +352,13 @@ class Work:
         is_changed = self._dirty_orders or self._dirty_positions or self._dirty_days
         if is_changed and self._wake_readers():
             changes |= {"step_at": self.at, "wake_at": self.at}
-        changed = self.state._replace(
-            bots=self.bots,
-            positions=self.positions,
-            orders=self.orders,
-            by_id=self.by_id,
-            live=self.live,
-            active=self.active,
-            stirring=self.stirring,
-            wakes=self.wakes,
-            booked=self.booked,
-            next_number=self.next_number,
-            next_order_id=self.next_order_id,
-            sent=self.sent,
-            indexed=self.indexed,
-            bases=self.bases,
-            marks=self.marks,
-            unprotected=self.unprotected,
-            asked_at=self.asked_at,
-            absent=self.absent,
-            early=self.early,
-            risen=self.risen,
-            rivals=self.rivals,
-            **changes,
-        )
+        fields = list(self.state)
+        for place, value in zip(_OWN_PLACES, _OWN(self), strict=True):
+            fields[place] = value
+        for name, value in changes.items():
+            fields[_PLACES[name]] = value
         records = (*self.records, *self.entities()) if is_changed else tuple(self.records)
-        return Turn(changed, records, tuple(self.commands))
+        return Turn(State._make(fields), records, tuple(self.commands))
 
 
 def live_refs(orders: Mapping[str, Order]) -> tuple[str, ...]:

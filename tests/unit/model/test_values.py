@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from engine.model.values import dataclass
+from engine.model.values import dataclass, replace
 
 
 def make(decorator: Any) -> Any:
@@ -40,6 +40,15 @@ def test_the_tools_for_dataclasses_work() -> None:
     assert dataclasses.replace(OURS(1), other="z") == OURS(1, "z")
     assert dataclasses.asdict(OURS(1)) == {"one": 1, "other": "x", "aside": 0}
     assert not hasattr(OURS(1), "__dict__")
+
+
+def test_a_changed_value_is_another_one() -> None:
+    before = OURS(1, "a", 7)
+    after = replace(before, other="z")
+    assert (after.one, after.other, after.aside) == (1, "z", 7)
+    assert before == OURS(1, "a")
+    with pytest.raises(AttributeError):
+        replace(before, another=1)
 
 
 @pytest.mark.parametrize("count", [0, 1])
