@@ -14,12 +14,14 @@ from statistics import NormalDist
 from engine.compile.plan import LegPlan, Plan
 from engine.evaluate.listings import neighbours
 from engine.evaluate.snapshot import View
-from engine.evaluate.strike_terms import edge_of, outward
+from engine.evaluate.strike_terms import edge_of
 from engine.evaluate.strike_values import premiums_of
 from engine.model.contract import Right, listed
 from engine.model.values import dataclass
 from engine.spec.spec import StrikeBy
 
+_ALONE = frozenset((StrikeBy.DELTA, StrikeBy.PREMIUM, StrikeBy.EXPECTED_MOVE, StrikeBy.OTM, StrikeBy.AT_SPOT))
+"""Selectors that look at no other leg."""
 BAND = 2
 """Strikes on each side of a guess that are needed."""
 YEAR_DAYS = 365.0
@@ -40,17 +42,28 @@ class Guessing:
     guesses: dict[str, Decimal]
 
     @property
+    def stands_alone(self) -> bool:
+        """Whether the guess is the same in every structure that has this leg and this expiry."""
+        return self.leg.strike.by in _ALONE and self.leg.not_below is None and self.leg.not_above is None
+
+    @property
     def out(self) -> int:
         """The sign of what lies out of the money."""
         return -1 if self.leg.right is Right.PUT else 1
 
 
 def guess_of(about: Guessing) -> Decimal | None:
-    """Return the strike this leg would about take, None while nothing can be said."""
+    """Return the strike this leg would about take, None while nothing can be said; bots share what is the same."""
     if not about.strikes:
         return None
-    found = GUESSES[about.leg.strike.by](about)
-    return None if found is None else _edged(about, found)
+    if not about.stands_alone:
+        found = GUESSES[about.leg.strike.by](about)
+        return None if found is None else _edged(about, found)
+    key = ("guess", id(about.leg), id(about.plan.expiry))  # they live longer than the view
+    if key not in about.view.memo:
+        about.view.memo[key] = GUESSES[about.leg.strike.by](about)
+    known: Decimal | None = about.view.memo[key]
+    return known
 
 
 def _at_spot(about: Guessing) -> Decimal:
@@ -65,7 +78,12 @@ def _at_leg(about: Guessing) -> Decimal | None:
         return None
     sign = {StrikeBy.BELOW: -1, StrikeBy.ABOVE: 1}.get(strike.by, 0)
     found = [reference + sign * width for width in (strike.target or Decimal(0), *strike.widths)]
-    return next((each for each in found if each in about.strikes), found[0])
+    return next((each for each in found if _is_among(each, about.strikes)), found[0])
+
+
+def _is_among(strike: Decimal, strikes: tuple[Decimal, ...]) -> bool:
+    at = bisect_left(strikes, strike)
+    return at < len(strikes) and strikes[at] == strike
 
 
 def _at_moves(about: Guessing) -> Decimal | None:
@@ -179,7 +197,8 @@ def _by_model(about: Guessing, value: Callable[[float, float], float]) -> Decima
 
 def _along(about: Guessing, values: Sequence[tuple[Decimal, float]], target: float) -> Decimal:
     """Return the strike whose value is nearest; a few steps past the last one known where the target lies beyond."""
-    nearest, value = min(values, key=lambda pair: abs(pair[1] - target))
+    distances = [abs(value - target) for _, value in values]
+    nearest, value = values[distances.index(min(distances))]
     if nearest == values[-1][0] and value > target:
         return _steps_from(about.strikes, nearest, about.out * 2 * BAND)
     if nearest == values[0][0] and value < target:
@@ -193,9 +212,10 @@ def _far_deltas(about: Guessing) -> list[tuple[Decimal, float]]:
     key = ("far", leg.trading_class, about.expiry, leg.right)
     if (known := view.memo.get(key)) is None:
         delta = view.board.delta
-        rows = view.chain(leg.trading_class, about.expiry, leg.right)
-        deltas = ((strike, abs(delta[rows[strike]])) for strike in outward(leg, list(rows)))
-        known = view.memo[key] = [pair for pair in deltas if pair[1] < _FAR_DELTA]
+        rows = view.chain(leg.trading_class, about.expiry, leg.right).items()
+        out = reversed(rows) if leg.right is Right.PUT else rows
+        known = [(strike, found) for strike, row in out if (found := abs(delta[row])) < _FAR_DELTA]
+        view.memo[key] = known
     return known
 
 

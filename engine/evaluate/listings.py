@@ -5,13 +5,16 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from typing import TypeVar, cast
 
 from engine.compile.plan import Expiry, LegPlan
 from engine.evaluate.snapshot import View
+from engine.model.contract import Option, listed
 from engine.model.facts import Listing
 from engine.model.session import CalendarError, is_session
 from engine.spec.spec import DteRule
 
+T = TypeVar("T")
 _FRIDAY = 4
 _SETTLED_AT_THE_OPEN = ("SPX",)
 """Trading classes that settle at opening prints. Source: Cboe SPX contract specification."""
@@ -70,7 +73,7 @@ def _trades(day: date) -> bool:
 
 def listing_of(leg: LegPlan, rule: Expiry, view: View) -> tuple[Listing | None, date | None]:
     """Return what is listed of the leg's class, and the expiry that `rule` means today; looked up once an instant."""
-    key = ("listing", leg.symbol, leg.trading_class, rule)
+    key = ("listing", leg.symbol, leg.trading_class, id(rule))  # lives longer than the view
     if (known := view.memo.get(key)) is None:
         listing = view.facts.listings.get((leg.symbol, leg.trading_class))
         expiry = expiry_on(rule, listing.expiries, view.session.date) if listing else None
@@ -87,3 +90,37 @@ def neighbours(strikes: tuple[Decimal, ...], level: float, count: int) -> tuple[
 def place_of(strikes: tuple[Decimal, ...], level: float) -> int:
     """Return how many listed strikes lie below a level."""
     return bisect_left(strikes, Decimal(f"{level:.4f}"))
+
+
+# ---------------------------------------------------------------- what is made of a listing's strikes
+
+_MADE: dict[tuple[object, ...], tuple[tuple[Decimal, ...], tuple[object, ...]]] = {}
+_MOST = 512
+"""How much is kept of it at a time."""
+
+
+def options_of(
+    symbol: str, trading_class: str, expiry: date, strikes: tuple[Decimal, ...], is_call: bool
+) -> tuple[Option, ...]:
+    """Return the options of these strikes, in their order; made once for a listing."""
+    key = (id(strikes), symbol, trading_class, expiry, is_call)
+    return _made_of(
+        strikes, key, lambda: tuple(listed(symbol, trading_class, expiry, each, is_call) for each in strikes)
+    )
+
+
+def multiples(strikes: tuple[Decimal, ...], step: Decimal | None) -> tuple[Decimal, ...]:
+    """Return those of the strikes that are a multiple of `step`, all without one; found once for a listing."""
+    if step is None:
+        return strikes
+    return _made_of(strikes, (id(strikes), step), lambda: tuple(each for each in strikes if each % step == 0))
+
+
+def _made_of(strikes: tuple[Decimal, ...], key: tuple[object, ...], make: Callable[[], tuple[T, ...]]) -> tuple[T, ...]:
+    """Return what is made of strikes, kept; they are told apart by identity, since there are hundreds of them."""
+    found = _MADE.get(key)
+    if found is None or found[0] is not strikes:
+        if len(_MADE) >= _MOST:
+            _MADE.clear()
+        found = _MADE[key] = (strikes, make())
+    return cast("tuple[T, ...]", found[1])

@@ -8,17 +8,18 @@ from bisect import bisect_left
 from collections.abc import Container, Iterable
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from engine.compile.plan import LegPlan, Plan
 from engine.evaluate.guess import BAND, Guessing, guess_of
-from engine.evaluate.listings import listing_of, place_of
+from engine.evaluate.listings import listing_of, multiples, options_of, place_of
 from engine.evaluate.snapshot import View
 from engine.evaluate.strike_terms import option_of, preferred
-from engine.model.contract import Contract, Option, Underlying, listed, share
+from engine.model.contract import Contract, Option, Right, Underlying, share
 from engine.model.facts import Facts
 from engine.model.values import dataclass
 
+T = TypeVar("T")
 MONEY_BAND = 2
 """Strikes on each side of spot that the expected move and implied volatility are read from."""
 KEPT = 5
@@ -95,7 +96,7 @@ def _aim(leg: LegPlan, plan: Plan, view: View, guesses: dict[str, Decimal]) -> A
     if found is None:
         return None
     expiry, listed_strikes, spot, money = found
-    strikes = _grid(leg, listed_strikes)
+    strikes = multiples(listed_strikes, leg.strike.multiple_of)
     guess = guess_of(Guessing(leg, plan, strikes, expiry, spot, view, guesses))
     if guess is None:
         return Aim(expiry, money, None)
@@ -113,17 +114,18 @@ def entry_wish(plan: Plan, aims: Iterable[Aim | None], facts: Facts) -> Wish:
     for leg, aim in zip((*plan.legs, *plan.needs.beside), aims, strict=True):
         if aim is None:
             continue
-        listed = facts.listings[(leg.symbol, leg.trading_class)].strikes[aim.expiry]
-        need.update(dict.fromkeys(_money(leg, aim.expiry, listed, aim.money)))
+        strikes = facts.listings[(leg.symbol, leg.trading_class)].strikes[aim.expiry]
+        need.update(dict.fromkeys(_money(leg, aim.expiry, strikes, aim.money)))
         if aim.centre is None:
             continue
         if (place := (leg.trading_class, aim.expiry, aim.money)) not in kept:
             kept.add(place)
-            keep.update(_money(leg, aim.expiry, listed, aim.money, MONEY_BAND + 2))
-        strikes = _grid(leg, listed)
-        band = [*_band(strikes, aim.centre, BAND), *_preferred(leg, strikes, aim.centre)]
-        need.update(dict.fromkeys(option_of(leg, aim.expiry, each) for each in band))
-        keep.update(option_of(leg, aim.expiry, each) for each in (*_band(strikes, aim.centre, KEPT), *band))
+            keep.update(_money(leg, aim.expiry, strikes, aim.money, MONEY_BAND + 2))
+        strikes = multiples(strikes, leg.strike.multiple_of)
+        options = options_of(leg.symbol, leg.trading_class, aim.expiry, strikes, leg.right is Right.CALL)
+        preferred_ones = [option_of(leg, aim.expiry, each) for each in _preferred(leg, strikes, aim.centre)]
+        need.update(dict.fromkeys((*_band(options, aim.centre, BAND), *preferred_ones)))
+        keep.update(_band(options, aim.centre, KEPT), preferred_ones)
     return Wish(tuple(need), frozenset(keep))
 
 
@@ -154,11 +156,10 @@ def watch_list(wishes: Iterable[Wish], pinned: Iterable[Contract], now: tuple[Co
     wanted: dict[Contract, None] = dict.fromkeys(pinned)
     kept: set[Contract] = set()
     for wish in wishes:
-        for contract in wish.need:
-            wanted.setdefault(contract)
+        wanted.update(dict.fromkeys(wish.need))
         kept |= wish.keep
     streamed = set(now)
-    if wanted.keys() <= streamed and all(contract in wanted or contract in kept for contract in now):
+    if streamed.issuperset(wanted) and not streamed.difference(wanted, kept):
         return now
     return (*wanted, *(contract for contract in now if contract in kept and contract not in wanted))
 
@@ -170,11 +171,6 @@ def _listed(leg: LegPlan, plan: Plan, view: View) -> tuple[date, tuple[Decimal, 
     if listing is None or spot is None or expiry is None or not (strikes := listing.strikes.get(expiry)):
         return None
     return expiry, strikes, spot, place_of(strikes, spot)
-
-
-def _grid(leg: LegPlan, strikes: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
-    step = leg.strike.multiple_of
-    return strikes if step is None else tuple(strike for strike in strikes if strike % step == 0)
 
 
 def _preferred(leg: LegPlan, strikes: tuple[Decimal, ...], centre: int) -> list[Decimal]:
@@ -189,11 +185,9 @@ def _preferred(leg: LegPlan, strikes: tuple[Decimal, ...], centre: int) -> list[
 def _money(
     leg: LegPlan | Option, expiry: date, strikes: tuple[Decimal, ...], place: int, count: int = 1
 ) -> tuple[Contract, ...]:
-    return tuple(
-        listed(leg.symbol, leg.trading_class, expiry, strike, is_call)
-        for strike in strikes[max(0, place - count) : place + count]
-        for is_call in (True, False)
-    )
+    calls, puts = (options_of(leg.symbol, leg.trading_class, expiry, strikes, is_call) for is_call in (True, False))
+    first, last = max(0, place - count), place + count
+    return tuple(option for pair in zip(calls[first:last], puts[first:last], strict=True) for option in pair)
 
 
 def _nearest(strikes: tuple[Decimal, ...], centre: Decimal) -> int:
@@ -201,5 +195,5 @@ def _nearest(strikes: tuple[Decimal, ...], centre: Decimal) -> int:
     return at - 1 if 0 < at < len(strikes) and centre - strikes[at - 1] < strikes[at] - centre else at
 
 
-def _band(strikes: tuple[Decimal, ...], place: int, count: int) -> tuple[Decimal, ...]:
-    return strikes[max(0, place - count) : place + count + 1]
+def _band(along: tuple[T, ...], place: int, count: int) -> tuple[T, ...]:
+    return along[max(0, place - count) : place + count + 1]

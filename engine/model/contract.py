@@ -146,6 +146,9 @@ class Underlying:
     symbol: str
     con_id: int = field(default=0, compare=False)
 
+    def __hash__(self) -> int:
+        return hash(self.symbol)
+
     def __str__(self) -> str:
         return self.symbol
 

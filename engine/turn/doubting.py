@@ -57,6 +57,8 @@ def step_doubts(work: Work) -> dict[Option, datetime]:
 def hold(work: Work, missing: set[Option], doubtful: set[Option]) -> None:
     """Put on hold positions in contracts that the account does not have; nothing works for them any more."""
     for position in work.active_positions():
+        if not missing and not position.on_hold:
+            continue
         options = {leg.option for leg in position.legs if leg.held}
         gone = sorted(options & missing, key=str)
         if gone and not position.on_hold:

@@ -97,7 +97,7 @@ def rows_read(rule: Rule, view: View) -> frozenset[int]:
 
 def wake(work: Work, bot: str, seconds: float) -> None:
     """Have the bot judged again in so many seconds at the latest."""
-    at = work.at + timedelta(seconds=max(seconds, 0.0))
+    at = work.at + timedelta(0.0, seconds) if seconds > 0.0 else work.at
     if at < work.wakes.get(bot, NEVER):
         work.set_wake(bot, at)
 

@@ -55,7 +55,8 @@ def step_exits(work: Work, position: Position) -> None:
         if position.exit_reason != FLATTENED:
             leave(work, position, FLATTENED)
         return
-    if is_unprotected_too_long(work, position) and position.exit_reason != UNPROTECTED:
+    limit = bot.plan.risk.max_unprotected
+    if limit is not None and is_unprotected_too_long(work, position, limit) and position.exit_reason != UNPROTECTED:
         leave(work, position, UNPROTECTED, "a short leg has stood without protection for too long")
         return
     view = work.view()

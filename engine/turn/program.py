@@ -83,6 +83,8 @@ class CompiledBot:
 
     def of(self, position: Position) -> "CompiledBot":
         """Return what governs a position: the alternative that it was opened by. Raises: KeyError."""
+        if not self.members and not self.choices:
+            return self
         return self.on(position.legs[0].option.symbol).taking(position.alternative)
 
     def on(self, symbol: str) -> "CompiledBot":
@@ -135,7 +137,7 @@ class CompiledBot:
     def window(self, session: Session, at: datetime) -> Span:
         """Return the window that is on or comes next, the last one when none does."""
         found = self.windows(session)
-        return found[at_hand(found, at)]
+        return found[0] if len(found) == 1 else found[at_hand(found, at)]
 
     def latest_entry(self, session: Session) -> datetime:
         """Return when entries end at the latest: the first time exit, else the close."""

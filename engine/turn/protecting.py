@@ -109,11 +109,8 @@ def _covers(order: Order, leg: PositionLeg) -> int:
     return sum(order.remaining * found.ratio for found in order.legs if found.name == leg.name)
 
 
-def is_unprotected_too_long(work: Work, position: Position) -> bool:
-    """Count how long a short leg has stood without protection; say whether that is longer than the spec allows."""
-    limit = work.governing(position).plan.risk.max_unprotected
-    if limit is None:
-        return False
+def is_unprotected_too_long(work: Work, position: Position, limit: float) -> bool:
+    """Count how long a short leg has stood without protection; say whether that is longer than `limit` seconds."""
     since = work.unprotected.get(position.id)
     if is_protected(work, position):
         if since is not None:

@@ -43,8 +43,9 @@ def settle_missed(work: Work) -> None:
     session = work.state.session
     if not work.state.is_ready:
         return
-    held = (leg.option for position in work.active_positions() for leg in position.legs if leg.held)
-    for option in sorted({option for option in held if option_has_expired(work, option)}, key=str):
+    held = [leg.option for position in work.active_positions() for leg in position.legs if leg.held]
+    gone = {option for option in held if option.expiry <= session.date and option_has_expired(work, option)}
+    for option in sorted(gone, key=str):
         is_told_soon = option.expiry == session.date and work.at < session.close + SETTLED_AFTER
         if not is_told_soon and not work.state.holdings.get(option):
             settle(work, option)

@@ -53,11 +53,11 @@ class Standing(NamedTuple):
 
     def may_enter(self, bot: str) -> bool:
         """Say whether the bot may open anything."""
-        return self.trading is Trading.ACTIVE and not self.paused & {"", bot}
+        return self.trading is Trading.ACTIVE and "" not in self.paused and bot not in self.paused
 
     def is_flattening(self, bot: str) -> bool:
         """Say whether all that the bot holds is to be closed."""
-        return bool(self.flattening & {"", bot})
+        return "" in self.flattening or bot in self.flattening
 
     def must_close(self, bot: str, position: str) -> bool:
         """Say whether this position is to be closed, alone or with all that its bot holds."""

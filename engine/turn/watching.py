@@ -1,6 +1,5 @@
 """Which contracts are streamed, and which bots wake when a row of the board moves."""
 
-from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -76,7 +75,11 @@ def step_watch(work: Work) -> dict[str, Any]:
         return changes
     known = Wishes(NOTHING if work.state.aims is None else work.state.wishes, work.state.facts)
     wishes = [known.of(each.key, each.plan, aims[each.key]) for each in plain] + exits
-    streamed = _stream(work, wishes, lambda room: member_wishes(work, scanned, room, known, view))
+    pinned = _pinned(work)
+    if scanned:
+        room = work.program.line_limit - lines_of(pinned, wishes)
+        wishes += member_wishes(work, scanned, room, known, view)
+    streamed = _stream(work, wishes, pinned)
     return {**changes, "streamed": streamed, "aims": aims, "wishes": known.used}
 
 
@@ -86,18 +89,23 @@ def _has_missed(work: Work) -> bool:
     return bool(work.state.doubts or work.state.uncovered) or any(option_has_expired(work, option) for option in held)
 
 
-def _stream(work: Work, wishes: list[Wish], of_universes: Callable[[int], list[Wish]]) -> tuple[Contract, ...]:
-    """Return what is streamed from now on; universes wish for as many lines as the others leave."""
+def _pinned(work: Work) -> dict[Contract, None]:
+    """Return what is streamed whatever is wished for: what is held or being entered, and the levels that bots read."""
     pinned: dict[Contract, None] = {}
     for position in work.active_positions():
         pinned.update(dict.fromkeys(leg.option for leg in position.legs if leg.held or position.state == "entering"))
         pinned.update(dict.fromkeys(Underlying(leg.option.symbol) for leg in position.legs))
     for bot in work.program.bots.values():
-        pinned.update(dict.fromkeys(level for level in bot.levels if level.symbol not in bot.symbols))
+        own = bot.symbols if bot.members else ()
+        pinned.update(dict.fromkeys([level for level in bot.levels if level.symbol not in own] if own else bot.levels))
+    return pinned
+
+
+def _stream(work: Work, wishes: list[Wish], pinned: dict[Contract, None]) -> tuple[Contract, ...]:
+    """Return what is streamed from now on."""
     limit = work.program.line_limit
-    wishes = [*wishes, *of_universes(limit - lines_of(pinned, wishes))]
     wanted = watch_list(wishes, pinned, work.state.streamed)
-    if has_members(work) and lines_of(pinned, wishes) <= limit:
+    if len(wanted) > limit and has_members(work) and lines_of(pinned, wishes) <= limit:
         wanted = wanted[:limit]  # what is only kept goes without a word
     if len(wanted) > limit:
         text = f"{len(wanted)} market data lines are wanted, {limit} may be used: the least important wait"
@@ -126,16 +134,14 @@ def _in_reach(work: Work) -> list[CompiledBot]:
 
 
 def _is_in_reach(work: Work, bot: CompiledBot, is_entering: bool) -> bool:
-    session = work.state.session
+    session, at = work.state.session, work.at
     state = work.bots[bot.plan.name]
-    start, end = bot.window(session, work.at)
-    in_reach = (
-        is_entering
-        or state.by_hand is not None
-        or (start - WATCH_AHEAD <= work.at < end and not _is_over(work, state, bot))
-    )
-    early = bool(bot.plan.needs.opening_move) and work.at < session.open + OPENING_MINUTES
-    return in_reach or early
+    if is_entering or state.by_hand is not None:
+        return True
+    start, end = bot.window(session, at)
+    if at < end and start - WATCH_AHEAD <= at and not _is_over(work, state, bot):
+        return True
+    return bool(bot.plan.needs.opening_move) and at < session.open + OPENING_MINUTES
 
 
 def _is_over(work: Work, state: BotState, bot: CompiledBot) -> bool:
