@@ -8,6 +8,7 @@ from collections.abc import Callable
 from engine.compile.plan import (
     AllOf,
     AnyOf,
+    Arithmetic,
     Call,
     Compare,
     Constant,
@@ -29,7 +30,7 @@ from engine.evaluate.measure_position import best_detail
 from engine.evaluate.measure_truth import TRUTHS, Judge, session
 from engine.evaluate.measure_volatility import iv_over_rv_detail, move_by_straddle
 from engine.evaluate.reading import AtLeast, Context, Read, Reading, Unknown, context_of, number_of
-from engine.evaluate.snapshot import View
+from engine.evaluate.snapshot import Held, View
 
 __all__ = ["Judge", "bind", "compile_expected_move", "compile_rule", "compile_test"]
 
@@ -110,8 +111,31 @@ def _compare(test: Compare, context: Context) -> Judge:
     if all(isinstance(bound, Constant) for bound in bounds) and detail is None:
         fixed = [bound.value for bound in bounds if isinstance(bound, Constant)]
         return _against_numbers(test.op, read, fixed[0], fixed[1] if len(fixed) > 1 else None)
-    reads = [reader_of(bound, context) for bound in bounds]
+    reads = [_kept(reader_of(bound, context)) if _is_of_entry(bound) else reader_of(bound, context) for bound in bounds]
     return _against_readings(test.op, read, reads[0], reads[1] if len(reads) > 1 else None, detail)
+
+
+def _is_of_entry(bound: Number) -> bool:
+    """Say whether a number is the same as long as the same fills stand: `2x credit`."""
+    if isinstance(bound, Arithmetic):
+        return all(_is_of_entry(operand) for operand in bound.operands)
+    return isinstance(bound, Constant) or (isinstance(bound, Call) and bound.measure in ("credit", "debit"))
+
+
+def _kept(read: Read) -> Read:
+    """Return the reader of such a number: of a position that is held it is read once."""
+    known: tuple[Held | None, Reading] = (None, 0.0)
+
+    def kept(view: View) -> Reading:
+        nonlocal known
+        held = view.held
+        if held is None:
+            return read(view)
+        if known[0] is not held:
+            known = (held, read(view))
+        return known[1]
+
+    return kept
 
 
 def _detail(left: Number, context: Context) -> Callable[[View], str] | None:

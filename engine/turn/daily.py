@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.decide.bot_day import BotDay
 from engine.evaluate.wording import describe
-from engine.fill.pnl import HeldLeg
+from engine.fill.pnl import HeldLeg, made
 from engine.model.facts import Facts
 from engine.model.money import ZERO, dollars
 from engine.model.position import Position
@@ -18,7 +18,7 @@ from engine.turn.caution import begin_session
 from engine.turn.hooks import expiries, of_day
 from engine.turn.judging import first_missing, judge_all, rounded, wake
 from engine.turn.missing import end_watch
-from engine.turn.profit import bot_today, profit_of, structure, unvalued
+from engine.turn.profit import bot_today, structure, unvalued
 from engine.turn.program import CompiledBot
 from engine.turn.resting import cancel_entries
 from engine.turn.state import BotState
@@ -227,14 +227,14 @@ def mark_positions(work: Work) -> None:
         if position.is_flat:
             continue
         found = structure(work, position)
-        made = profit_of(work, position)
-        if made is not None:
-            work.put_mark(position.id, made)
+        gain = made(found.net, found.parts, work.state.board, work.now)
+        if gain is not None:
+            work.put_mark(position.id, gain)
         if is_far_due or found.expiry < session.date + FAR:
-            _mark(work, position, found.parts, made)
+            _mark(work, position, found.parts, gain)
 
 
-def _mark(work: Work, position: Position, legs: tuple[HeldLeg, ...], made: Decimal | None) -> None:
+def _mark(work: Work, position: Position, legs: tuple[HeldLeg, ...], gain: Decimal | None) -> None:
     board = work.state.board
     bids, asks, deltas, gammas, thetas, vegas = board.bid, board.ask, board.delta, board.gamma, board.theta, board.vega
     net_bid = net_ask = mid = delta = gamma = theta = vega = 0.0
@@ -270,6 +270,6 @@ def _mark(work: Work, position: Position, legs: tuple[HeldLeg, ...], made: Decim
         vega=rounded(vega),
         iv=rounded(iv),
         spot=rounded(spot),
-        profit=None if made is None else str(made),
+        profit=None if gain is None else str(gain),
         quantity=position.structures,
     )

@@ -14,7 +14,6 @@ from engine.model.contract import LOT, Option
 from engine.model.money import ZERO
 from engine.model.order import Purpose
 from engine.model.position import Position
-from engine.model.session import DayTime
 from engine.model.values import replace
 from engine.order.band import price_band
 from engine.order.price import NetQuote
@@ -62,12 +61,12 @@ def is_to_be_judged(work: Work, bot: CompiledBot) -> bool:
     name = bot.plan.name
     if is_entering(work, name):
         return False
-    enter_window(work, bot)
-    state = work.bots[name]
-    found = _opportunity(work, bot)
+    number = enter_window(work, bot)
+    found = _opportunity(work, bot, number)
     if not found.is_open:
-        _not_open(work, bot, found)
+        _not_open(work, bot, found, number)
         return False
+    state = work.bots[name]
     if not state.is_watching:
         work.record(Kind.DECISION, name, what="watch", reason="its window is open", values=[])
         state = replace(state, is_watching=True, since=work.at, judge_at=work.at)
@@ -83,27 +82,28 @@ def is_entering(work: Work, name: str) -> bool:
     """Say whether an entry of the bot is at work."""
     if work.live and any(order.purpose is Purpose.ENTRY and order.bot == name for order in work.all_live_orders()):
         return True
-    return any(position.state == "entering" for position in work.positions_of(name))
+    return any(each.state == "entering" and each.bot == name for each in work.active_positions())
 
 
-def enter_window(work: Work, bot: CompiledBot) -> None:
-    """Begin a fresh opportunity when another window is at hand than at the last look."""
+def enter_window(work: Work, bot: CompiledBot) -> int:
+    """Begin a fresh opportunity when another window is at hand than at the last look; return which one is."""
     state = work.bots[bot.plan.name]
     number = at_hand(bot.windows(work.state.session), work.at)
     if state.day.window == number:
-        return
+        return number
     work.put_day(in_window(state.day, number))
     if state.is_watching:
         work.set_bot(bot.plan.name, replace(work.bots[bot.plan.name], is_watching=False, since=work.at))
         end_watch(work, bot.plan.name, "its window is over")
+    return number
 
 
-def _opportunity(work: Work, bot: CompiledBot) -> Opportunity:
+def _opportunity(work: Work, bot: CompiledBot, window: int) -> Opportunity:
     state = work.bots[bot.plan.name]
     open_now = len(work.positions_of(bot.plan.name))
     session = work.state.session
     day = replace(state.day, before=state.day.entries) if bot.members else state.day  # each has its own
-    return opportunity(bot.plan.entry, session, bot.window(session, work.at), day, open_now, work.at)
+    return opportunity(bot.plan.entry, session, bot.windows(session)[window], day, open_now, work.at)
 
 
 def _is_due(work: Work, bot: CompiledBot) -> bool:
@@ -125,23 +125,19 @@ def _is_due(work: Work, bot: CompiledBot) -> bool:
     return True
 
 
-def _not_open(work: Work, bot: CompiledBot, found: Opportunity) -> None:
+def _not_open(work: Work, bot: CompiledBot, found: Opportunity, window: int) -> None:
     name = bot.plan.name
     state = work.bots[name]
     if state.is_watching:
         state = replace(state, is_watching=False, since=work.at)
         work.set_bot(name, state)
         end_watch(work, name, found.reason)
-    waits = found.reason or f"its window, from {_next_start(work, bot)}"
+    waits = found.reason or f"its window, from {bot.plan.entry.windows[window].start}"
     state = work.bots[name]
     if waits != state.waits:
         work.set_bot(name, replace(state, waits=waits))
     if found.look_again is not None:
         wake(work, name, (found.look_again - work.at).total_seconds())
-
-
-def _next_start(work: Work, bot: CompiledBot) -> DayTime:
-    return bot.plan.entry.windows[at_hand(bot.windows(work.state.session), work.at)].start
 
 
 def _judge_entry(work: Work, bot: CompiledBot) -> None:

@@ -110,9 +110,9 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     if work.indexed != state.board.version:
         changes |= {"dependents": watching.index_rows(work), "structures": structures(work), "aims": None}
         changes["watch_at"] = watching.sooner(changes.get("watch_at", state.watch_at), at + datetime.resolution)
-    mark_at = changes.get("mark_at", state.mark_at) if work.active else None
-    watch_at = changes.get("watch_at", state.watch_at)
-    wake_at = min(found for found in (step_at, mark_at, watch_at) if found is not None)
+    wake_at = min(step_at, changes.get("watch_at", state.watch_at) or NEVER)
+    if work.active:
+        wake_at = min(wake_at, changes.get("mark_at", state.mark_at) or NEVER)
     if not work.state.is_linked:
         wake_at = max(wake_at, at + UNLINKED_AGAIN)
     return work.finish(step_at=step_at, wake_at=wake_at, **changes)

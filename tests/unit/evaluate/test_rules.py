@@ -255,3 +255,18 @@ def test_groups_and_breaches_are_told() -> None:
     assert shortfall(group, judged(group.test)) == pytest.approx(0.16)
     assert Decimal(5950) == at.legs[0].option.strike
     assert at.now == NOW
+
+
+def test_a_bound_by_the_credit_is_that_of_the_position_that_is_looked_at() -> None:
+    credit = Call("credit", (("at", "mid"),), Quantity.PRICE)
+    twice = Arithmetic("*", (Constant(2.0, Quantity.PLAIN), credit), Quantity.PRICE)
+    cost = Call("cost", (("at", "mid"),), Quantity.PRICE)
+    judge = compile_test(Compare(Op.AT_LEAST, cost, (twice,)), CONTEXT)
+    for brought in (3.0, 0.4):
+        at = condor(view())
+        assert at.held is not None
+        at.held = at.held._replace(entry_price=brought)
+        assert judge(at).low == 2 * brought
+        assert judge(at).low == 2 * brought
+    candidate = condor(view(), held=False)
+    assert judge(candidate).low == 2.0  # what the structure would bring now
