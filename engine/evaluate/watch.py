@@ -108,18 +108,22 @@ def entry_wish(plan: Plan, aims: Iterable[Aim | None], facts: Facts) -> Wish:
     """Return the options the bot needs to judge an entry and to choose its legs."""
     need: dict[Contract, None] = {}
     keep: set[Contract] = set()
-    kept: set[tuple[str, date, int]] = set()
+    near: set[tuple[str, date, int]] = set()
+    wide: set[tuple[str, date, int]] = set()
     need.update(dict.fromkeys(share(leg.symbol) for leg in plan.legs if leg.is_shares))
     keep.update(need)
     for leg, aim in zip((*plan.legs, *plan.needs.beside), aims, strict=True):
         if aim is None:
             continue
         strikes = facts.listings[(leg.symbol, leg.trading_class)].strikes[aim.expiry]
-        need.update(dict.fromkeys(_money(leg, aim.expiry, strikes, aim.money)))
+        place = (leg.trading_class, aim.expiry, aim.money)
+        if place not in near:
+            near.add(place)
+            need.update(dict.fromkeys(_money(leg, aim.expiry, strikes, aim.money)))
         if aim.centre is None:
             continue
-        if (place := (leg.trading_class, aim.expiry, aim.money)) not in kept:
-            kept.add(place)
+        if place not in wide:
+            wide.add(place)
             keep.update(_money(leg, aim.expiry, strikes, aim.money, MONEY_BAND + 2))
         strikes = multiples(strikes, leg.strike.multiple_of)
         options = options_of(leg.symbol, leg.trading_class, aim.expiry, strikes, leg.right is Right.CALL)

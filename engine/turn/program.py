@@ -110,6 +110,8 @@ class CompiledBot:
         """Return the bot for every structure, and for the expiry of its conditions where no structure has it."""
         if self.members:
             return tuple(found for member in self.members for found in member.bot.expiries())
+        if not self.choices:
+            return (self,)
         found = self.structures()
         is_taken = any(each.plan.expiry == self.plan.expiry for each in found)
         return found if is_taken else (self, *found)

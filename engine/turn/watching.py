@@ -148,6 +148,8 @@ def _is_over(work: Work, state: BotState, bot: CompiledBot) -> bool:
     """Say whether the window at hand can bring no entry any more."""
     number = at_hand(bot.windows(work.state.session), work.at)
     day = in_window(state.day, number)
+    if not bot.members:
+        return is_spent(bot.plan.entry, day.of_member(bot.symbol))
     return all(is_spent(bot.plan.entry, day.of_member(symbol)) for symbol in bot.symbols)
 
 
