@@ -1,12 +1,11 @@
 """What a bot has used up of one trading day: its caps and its opportunities."""
 
-from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 from engine.model.money import ZERO
-from engine.model.values import dataclass
+from engine.model.values import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ def _machine(lifecycle: Lifecycle) -> tuple[Machine, _Held]:
     return machine, held
 
 
+@lru_cache(maxsize=1024)
 def next_state(lifecycle: Lifecycle, state: str, trigger: str) -> str:
     """Return the state that `trigger` leads to. Raises: InvariantError when the table has no such row."""
     machine, held = _machine(lifecycle)

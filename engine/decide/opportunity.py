@@ -5,13 +5,13 @@ more of it (language.md section 6).
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from engine.compile.plan import EntryPlan
 from engine.decide.bot_day import BotDay
 from engine.model.session import Session
+from engine.model.values import replace
 from engine.spec.spec import Window
 
 ANY_END = "any"

@@ -1,6 +1,5 @@
 """Fills, commissions and settlements onto the ledger of a position. Pure: a value in, a new value out."""
 
-from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ from engine.model.money import CENT, ZERO
 from engine.model.order import Order
 from engine.model.payoff import intrinsic
 from engine.model.position import Position, PositionLeg
+from engine.model.values import replace
 
 
 class Settled(NamedTuple):

@@ -1,12 +1,11 @@
 """Our orders, from the intent that is written before anything is sent to the last report about them."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 
 from engine.model.contract import Option
-from engine.model.values import dataclass
+from engine.model.values import dataclass, replace
 
 FILLS_KEPT = timedelta(days=30)
 """How long an execution of a position that is over is remembered. The broker repeats those of a week at most."""
