@@ -55,7 +55,7 @@ from engine.turn.linking import clocks_apart, link_down, link_up
 from engine.turn.margin import on_margin, take_refusal
 from engine.turn.opening import entry_due
 from engine.turn.profit import structures
-from engine.turn.program import Program
+from engine.turn.program import CompiledBot, Program
 from engine.turn.protecting import place_protection
 from engine.turn.reports import on_commission, on_execution, on_message, on_order
 from engine.turn.resting import cancel, cancel_entries, option_has_expired, place_resting, put_back
@@ -144,9 +144,8 @@ def _step(work: Work, names: set[str], changes: dict[str, Any]) -> None:
     for position in work.stirring_positions():
         step_torn(work, work.positions[position.id])
         _retry(work, work.positions[position.id])
-    blocked = {name: daily.step_halts(work, bot) for name, bot in work.program.bots.items() if name in names}
-    if not work.state.is_stopping:
-        _enter(work, names, blocked)
+    if names:
+        _halt_and_enter(work, [(name, bot) for name, bot in work.program.bots.items() if name in names])
     put_back(work)
 
 
@@ -160,17 +159,18 @@ def _retry(work: Work, position: Position) -> None:
         place_protection(work, work.positions[position.id])
 
 
-def _enter(work: Work, names: set[str], blocked: dict[str, str]) -> None:
-    for name, bot in work.program.bots.items():
-        if name not in names:
-            continue
+def _halt_and_enter(work: Work, bots: list[tuple[str, CompiledBot]]) -> None:
+    """Judge the halts of all these bots, then their entries."""
+    blocked = {name: daily.step_halts(work, bot) for name, bot in bots}
+    if work.state.is_stopping:
+        return
+    for name, bot in bots:
         if work.bots[name].by_hand is not None:
-            step_by_hand(work, bot, blocked.get(name, ""))
-            continue
-        if blocked.get(name):
+            step_by_hand(work, bot, blocked[name])
+        elif blocked[name]:
             work.set_bot(name, replace(work.bots[name], waits=blocked[name]))
-            continue
-        (step_universe if bot.members else step_entry)(work, bot)
+        else:
+            (step_universe if bot.members else step_entry)(work, bot)
 
 
 def _by_the_clock(work: Work, changes: dict[str, Any], *, moved: bool) -> None:

@@ -48,6 +48,11 @@ class Turn(NamedTuple):
 class Work:
     """The scratch of one turn. Its tables are the state's own until they change: then they are copied, once."""
 
+    __slots__ = (
+        *_OWN_NAMES, "program", "state", "at", "now", "records", "commands", "_own", "_readings", "_dirty_orders",
+        "_dirty_positions", "_dirty_days",
+    )  # fmt: skip
+
     def __init__(self, program: Program, state: State, at: datetime) -> None:
         self.program = program
         self.state = state
