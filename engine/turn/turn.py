@@ -71,6 +71,9 @@ UNLINKED_AGAIN = timedelta(seconds=1)
 def turn(program: Program, state: State, event: Event) -> Turn:
     """Return what one event leads to. Raises: InvariantError when what can never be was found."""
     if type(event) is MarketMoved:
+        is_idle = event.at < state.wake_at and state.dependents.keys().isdisjoint(event.rows)
+        if is_idle and state.indexed == state.board.version:
+            return Turn(state, (), ())
         return _market(program, state, event)
     work = Work(program, state, event.at)
     changes = _HANDLERS[type(event)](work, event) or {}
@@ -91,8 +94,6 @@ def _market(program: Program, state: State, event: MarketMoved) -> Turn:
     at = event.at
     dependents = state.dependents
     touched = {name for row in event.rows for name in dependents.get(row, ())}
-    if not touched and at < state.wake_at and state.indexed == state.board.version:
-        return Turn(state, (), ())
     work = Work(program, state, at)
     changes: dict[str, Any] = {}
     coming = daily.roll_due(state.session, at)
