@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from engine.fill.pnl import held, held_legs, leg_views, made, open_value
+from engine.fill.pnl import held, held_legs, leg_views, made, profit
 from engine.model.market import Board
 from engine.model.money import ZERO
 from engine.model.position import Position
@@ -20,12 +20,8 @@ def marked(work: Work, position: Position) -> Decimal:
 
 def unvalued(work: Work, bot: str = "") -> tuple[str, ...]:
     """Return the positions of a bot ("": of all) that hold something and cannot be valued now."""
-    board = work.state.board
-    return tuple(
-        position.id
-        for position in work.active_positions()
-        if bot in ("", position.bot) and not position.is_flat and open_value(position, board, work.now) is None
-    )
+    asked = (found for found in work.active_positions() if bot in ("", found.bot))
+    return tuple(position.id for position in asked if profit_of(work, position) is None)
 
 
 def bot_today(work: Work, bot: str) -> Decimal:
@@ -56,10 +52,11 @@ def structures(work: Work) -> dict[str, Structure]:
 
 def structure(work: Work, position: Position) -> Structure:
     """Return what rules see of a position, from the state unless something has changed since it was made."""
-    board = work.state.board
-    if work.indexed == board.version and (found := work.state.structures.get(position.id)) is not None:
-        return found
-    return _made(position, board)
+    return _known(work, position) or _made(position, work.state.board)
+
+
+def _known(work: Work, position: Position) -> Structure | None:
+    return work.state.structures.get(position.id) if work.indexed == work.state.board.version else None
 
 
 def _made(position: Position, board: Board) -> Structure:
@@ -75,7 +72,7 @@ def _made(position: Position, board: Board) -> Structure:
 
 def profit_of(work: Work, position: Position) -> Decimal | None:
     """Return the dollars a position has made since it began, None while that cannot be told."""
-    if position.is_flat:
-        return position.net
-    found = structure(work, position)
-    return made(found.net, found.parts, work.state.board, work.now)
+    known = _known(work, position)
+    if known is None:
+        return profit(position, work.state.board, work.now)
+    return made(known.net, known.parts, work.state.board, work.now)
