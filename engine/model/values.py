@@ -33,7 +33,7 @@ else:
         """Return the value with other fields than before. Raises: AttributeError for a field that it has not."""
         cls = value.__class__
         changed = object.__new__(cls)
-        for name in cls.__slots__:
+        for name in cls.__dataclass_fields__:
             setattr(changed, name, getattr(value, name))
         for name, new in changes.items():
             setattr(changed, name, new)

@@ -73,3 +73,12 @@ def test_what_a_class_says_of_itself_stands() -> None:
 def test_anything_but_a_frozen_slotted_class_is_refused() -> None:
     with pytest.raises(TypeError, match="frozen and has slots"):
         dataclass(frozen=True, slots=False)
+
+
+def test_a_changed_value_keeps_what_it_has_from_its_base() -> None:
+    @dataclass(frozen=True, slots=True)
+    class More(OURS):  # type: ignore[misc, valid-type]
+        last: float = 0.5
+
+    changed = replace(More(1, "a", 7, 2.5), aside=3)
+    assert (changed.one, changed.other, changed.aside, changed.last) == (1, "a", 3, 2.5)
