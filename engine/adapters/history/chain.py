@@ -85,7 +85,7 @@ class ChainSource:
 
     def _even_day(self, even: Even, file: Path, session: Session) -> HistoryDay:
         symbol = _symbol(even.first)
-        rows = even.spread(chain_rows(even.first, session, symbol))
+        rows = even.spread(chain_rows(even.first, session, symbol, at=float(even.times[0])))
         levels, findings = self._levels(even.first, file, rows, session, symbol)
         settled = self._settled(file, session.date, symbol)
         return session_day(rows, session, levels=levels, findings=findings, settled=settled)
