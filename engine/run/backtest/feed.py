@@ -3,6 +3,7 @@
 Bars within sessions are made of the levels of the source's instants: each from those in it and the one at its end.
 """
 
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -128,9 +129,9 @@ class HistoryFeed:
         session = self._today()
         if seconds == DAY:
             return Bars(now, tuple(self._days(symbol, session, count)))
-        ended = last_end(session, seconds, now)
-        today = (bar for bar in self._levels.bars(symbol, seconds) if bar.at + seconds <= ended)
-        return Bars(now, (*self._before(session, symbol, seconds, count), *today))
+        today, begun = self._levels.bars(symbol, seconds), last_end(session, seconds, now) - seconds
+        ended = today[: bisect_right(today, begun, key=lambda bar: bar.at)]
+        return Bars(now, (*self._before(session, symbol, seconds, count), *ended))
 
     def _days(self, symbol: str, session: Session, count: int) -> list[Bar]:
         found = []
