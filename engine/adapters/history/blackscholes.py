@@ -51,7 +51,7 @@ def normal(x: Columns) -> Columns:
     """
     size = np.minimum(np.abs(x), _FURTHEST)
     density = np.exp(-0.5 * size * size)
-    tail = density * np.polyval(_ABOVE, size) / np.polyval(_BELOW, size)
+    tail = density * _polynomial(_ABOVE, size) / _polynomial(_BELOW, size)
     far = size > _FAR
     if far.any():
         away = size[far]
@@ -61,6 +61,15 @@ def normal(x: Columns) -> Columns:
         tail[far] = density[far] / build / _ROOT_TWO_PI
         tail[np.abs(x) > _FURTHEST] = 0.0
     found: Columns = np.where(x > 0, 1.0 - tail, tail)
+    return found
+
+
+def _polynomial(factors: tuple[float, ...], x: Columns) -> Columns:
+    """Return a polynomial, that of the highest power first, as `np.polyval`, without a new array for each power."""
+    found = np.full_like(x, factors[0])
+    for factor in factors[1:]:
+        found *= x
+        found += factor
     return found
 
 
