@@ -73,11 +73,16 @@ def _polynomial(factors: tuple[float, ...], x: Columns) -> Columns:
     return found
 
 
+def d1_of(forward: Columns, strike: Columns, deviation: Columns) -> Columns:
+    """Return d1 of the formula. Units: deviation is volatility x sqrt(years), positive."""
+    return np.log(forward / strike) / deviation + 0.5 * deviation
+
+
 def black(
     forward: Columns, strike: Columns, deviation: Columns, discount: Columns | float, sign: Columns
 ) -> tuple[Columns, Columns]:
     """Return prices and d1. Units: deviation is volatility x sqrt(years), positive; sign +1 for calls, -1 for puts."""
-    d1 = np.log(forward / strike) / deviation + 0.5 * deviation
+    d1 = d1_of(forward, strike, deviation)
     price = discount * sign * (forward * normal(sign * d1) - strike * normal(sign * (d1 - deviation)))
     return price, d1
 
