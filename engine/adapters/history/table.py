@@ -194,7 +194,7 @@ class ArrowTable:
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> ArrowTable:
     """Read a whole Parquet file, or those of its columns that are wanted. Raises: StoreError."""
-    with_file = parquet_file(path)
+    with_file = parquet_file(path, columns or ())
     wanted = None
     if columns is not None:
         wanted = [name for name in with_file.schema_arrow.names if name.lower() in columns]
@@ -204,11 +204,21 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> ArrowTable
         raise refusal(refused(path.name, 0, f"the file is damaged or cut off: {error}")) from error
 
 
-def parquet_file(path: Path) -> Any:
-    """Open a Parquet file. Raises: StoreError when it is none, or pyarrow is not installed."""
-    _, parquet = pyarrow()
+def parquet_file(path: Path, columns: Sequence[str] = ()) -> Any:
+    """Open a Parquet file; texts of these columns are read as places among the different ones, as the file keeps them.
+
+    Raises: StoreError when it is none, or pyarrow is not installed.
+    """
+    arrow, parquet = pyarrow()
     try:
-        return parquet.ParquetFile(path)
+        opened = parquet.ParquetFile(path)
+        texts = [
+            field.name
+            for field in opened.schema_arrow
+            if field.name.lower() in columns
+            and (arrow.types.is_string(field.type) or arrow.types.is_large_string(field.type))
+        ]
+        return parquet.ParquetFile(path, metadata=opened.metadata, read_dictionary=texts) if texts else opened
     except FileNotFoundError as error:
         raise StoreError(f"{path} does not exist") from error
     except (OSError, ValueError) as error:
