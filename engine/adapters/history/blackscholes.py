@@ -51,7 +51,7 @@ def normal(x: Columns) -> Columns:
     """
     size = np.minimum(np.abs(x), _FURTHEST)
     density = np.exp(-0.5 * size * size)
-    tail = density * np.polyval(_ABOVE, size) / np.polyval(_BELOW, size)
+    tail = density * _polynomial(_ABOVE, size) / _polynomial(_BELOW, size)
     far = size > _FAR
     if far.any():
         away = size[far]
@@ -64,11 +64,25 @@ def normal(x: Columns) -> Columns:
     return found
 
 
+def _polynomial(factors: tuple[float, ...], x: Columns) -> Columns:
+    """Return a polynomial, that of the highest power first, as `np.polyval`, without a new array for each power."""
+    found = np.full_like(x, factors[0])
+    for factor in factors[1:]:
+        found *= x
+        found += factor
+    return found
+
+
+def d1_of(forward: Columns, strike: Columns, deviation: Columns) -> Columns:
+    """Return d1 of the formula. Units: deviation is volatility x sqrt(years), positive."""
+    return np.log(forward / strike) / deviation + 0.5 * deviation
+
+
 def black(
     forward: Columns, strike: Columns, deviation: Columns, discount: Columns | float, sign: Columns
 ) -> tuple[Columns, Columns]:
     """Return prices and d1. Units: deviation is volatility x sqrt(years), positive; sign +1 for calls, -1 for puts."""
-    d1 = np.log(forward / strike) / deviation + 0.5 * deviation
+    d1 = d1_of(forward, strike, deviation)
     price = discount * sign * (forward * normal(sign * d1) - strike * normal(sign * (d1 - deviation)))
     return price, d1
 

@@ -21,7 +21,7 @@ from engine.adapters.history.instants import instants
 from engine.adapters.history.missing import day_of_name, missing_sessions
 from engine.adapters.history.rows import BY_QUOTE, Rows
 from engine.adapters.history.sessions import session_day
-from engine.adapters.history.table import ArrowTable, parquet_file, pyarrow, read_csv, read_parquet
+from engine.adapters.history.table import ArrowTable, parquet_file, read_csv, read_parquet
 from engine.model.contract import product
 from engine.model.errors import StoreError
 from engine.model.session import Session, session_on
@@ -85,7 +85,7 @@ class ChainSource:
 
     def _even_day(self, even: Even, file: Path, session: Session) -> HistoryDay:
         symbol = _symbol(even.first)
-        rows = even.spread(chain_rows(even.first, session, symbol))
+        rows = even.spread(chain_rows(even.first, session, symbol, at=float(even.times[0])))
         levels, findings = self._levels(even.first, file, rows, session, symbol)
         settled = self._settled(file, session.date, symbol)
         return session_day(rows, session, levels=levels, findings=findings, settled=settled)
@@ -193,8 +193,7 @@ def _days_of_groups(path: Path) -> dict[date, list[int]]:
 
 
 def _read_groups(path: Path, groups: Sequence[int], columns: Sequence[str]) -> ArrowTable:
-    pyarrow()
-    opened = parquet_file(path)
+    opened = parquet_file(path, columns)
     wanted = [name for name in opened.schema_arrow.names if name.lower() in columns]
     table = opened.read_row_groups(list(groups), columns=wanted, use_threads=False)
     sizes = [opened.metadata.row_group(group).num_rows for group in range(opened.num_row_groups)]

@@ -7,6 +7,7 @@ import numpy as np
 
 from engine.adapters.history.day import Columns
 from engine.adapters.history.finding import refusal, refused
+from engine.adapters.history.index import RowIndex
 from engine.adapters.history.instants import instants
 from engine.adapters.history.missing import parse_day
 from engine.adapters.history.rows import BY_QUOTE, HIGHEST_STRIKE, Rows, keys, last_day
@@ -42,13 +43,10 @@ def chain_rows(table: Table, session: Session | None, symbol: str, at: float | N
         file=table.file,
         symbol=symbol,
         classes=tuple(classes),
-        row=table.rows,
-        time=_times(table, session, at),
-        key=keys(
-            class_codes,
-            _expiries(table, symbol, class_codes, classes),
-            _calls(table, rights, letters),
-            strike,
+        index=RowIndex(
+            table.rows,
+            _times(table, session, at),
+            keys(class_codes, _expiries(table, symbol, class_codes, classes), _calls(table, rights, letters), strike),
         ),
         values=values,
     )

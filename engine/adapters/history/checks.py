@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns, Finding
 from engine.adapters.history.finding import left_out, refused, told
-from engine.adapters.history.rows import Rows, width_of
+from engine.adapters.history.rows import Rows, expiry_of, width_of
 from engine.model.session import EXCHANGE_ZONE, Session
 
 Mask = NDArray[np.bool_]
@@ -55,8 +55,7 @@ def ordered(rows: Rows) -> tuple[Rows, list[Finding]]:
 
 def listed_on(rows: Rows, day: date) -> tuple[Rows, list[Finding]]:
     """Return the rows of options that still trade on a day."""
-    first = rows.only(slice(rows.width)) if rows.width else rows
-    if not (first.expiry < day.toordinal()).any():
+    if not (expiry_of(rows.index.keys) < day.toordinal()).any():
         return rows, []
     gone = rows.expiry < day.toordinal()
     zero = gone & ~(rows.values["bid"] > 0) & ~(rows.values["ask"] > 0)
@@ -101,7 +100,7 @@ def sound(rows: Rows) -> tuple[Rows, list[Finding]]:
 
 def wrong_columns(rows: Rows, level: float) -> Iterator[Finding]:
     """Yield why the values cannot be what their columns say. `level` is one of the underlying on that day."""
-    if not len(rows.row) or not level > 0:
+    if not len(rows.values["bid"]) or not level > 0:
         return
     yield from _negative(rows)
     rows = _sample(rows)
@@ -127,11 +126,11 @@ def wrong_columns(rows: Rows, level: float) -> Iterator[Finding]:
 
 def _sample(rows: Rows) -> Rows:
     """Return some two thousand rows of all: enough to know what a column holds."""
-    stride = max(len(rows.row) // _SAMPLED, 1)
+    stride, width = max(len(rows.values["bid"]) // _SAMPLED, 1), rows.index.width
     if stride == 1:
         return rows
     stride += 1 - stride % 2
-    while rows.width and rows.width % stride == 0:
+    while width and width % stride == 0:
         stride += 2
     return rows.only(slice(None, None, stride))
 
@@ -178,7 +177,8 @@ def _share(mask: Mask) -> float:
 def within(rows: Rows, session: Session) -> tuple[Rows, list[Finding]]:
     """Return the rows of regular hours: after the open, up to the close."""
     opened, closed = session.open.timestamp(), session.close.timestamp()
-    if not len(rows.time) or (rows.time.min() >= opened and rows.time.max() <= closed):
+    times = rows.index.times
+    if not len(times) or (times.min() >= opened and times.max() <= closed):
         return rows, []
     outside = (rows.time < opened) | (rows.time > closed)
     return rows.only(~outside), [left_out(rows.file, rows.row[outside].tolist(), "this is outside of regular hours")]

@@ -6,18 +6,21 @@ and then the file is read like anybody's.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.adapters.history.day import Columns
+from engine.adapters.history.index import GridIndex
 from engine.adapters.history.rows import BY_QUOTE, Rows
-from engine.adapters.history.table import ArrowTable, Whole, parquet_file
+from engine.adapters.history.table import ArrowTable, Whole, parquet_file, pyarrow
 from engine.model.values import dataclass
 
 EVEN = "rulebot_even"
 """Key of what a file says of itself: its times in microseconds since 1970, and how many options each has."""
+_IDENTITY = ("symbol", "trading_class", "expiry", "right", "strike")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,46 +33,42 @@ class Even:
 
     def spread(self, rows: Rows) -> Rows:
         """Return the rows of all instants, out of those of the first."""
-        many, wide = len(self.times), len(rows.key)
-        return Rows(
-            file=rows.file,
-            symbol=rows.symbol,
-            classes=rows.classes,
-            row=np.arange(1, many * wide + 1, dtype=np.int64),
-            time=np.repeat(self.times, wide),
-            key=np.tile(rows.key, many),
-            values=self.values,
-            width=wide,
-        )
+        return replace(rows, index=GridIndex(self.times, rows.key), values=self.values)
 
 
 def read_even(path: Path) -> Even | None:
     """Read such a file; None when it is none. Raises: StoreError when it is damaged."""
     opened = parquet_file(path)
-    told = (opened.schema_arrow.metadata or {}).get(EVEN.encode())
+    schema, metadata = opened.schema_arrow, opened.metadata
+    told = (schema.metadata or {}).get(EVEN.encode())
     if told is None:
         return None
     known = json.loads(told)
     times, wide = np.array(known["times"], dtype=np.int64), int(known["options"])
-    groups, rows = opened.num_row_groups, opened.metadata.num_rows
-    if not wide or rows != len(times) * wide or opened.metadata.row_group(0).num_rows != wide:
+    if not wide or metadata.num_rows != len(times) * wide or metadata.row_group(0).num_rows != wide:
         return None
-    if not _agrees(opened, groups, times):
+    if not _agrees(schema, metadata, times):
         return None
-    have = opened.schema_arrow.names
-    names = [name for name in BY_QUOTE if name in have]
-    identity = [*(name for name in have if name not in BY_QUOTE), "bid", "ask"]
-    first = ArrowTable(path.name, opened.read_row_group(0, columns=identity, use_threads=False))
-    table = ArrowTable(path.name, opened.read(columns=names, use_threads=False))
-    return Even(first, times / 1e6, {name: table.numbers(name) for name in names})
+    names = [name for name in BY_QUOTE if name in schema.names]
+    quotes = opened.read(columns=names, use_threads=False)
+    identity = [name for name in schema.names if name.lower() in _IDENTITY]
+    first = opened.read_row_group(0, columns=identity, use_threads=False)
+    for name in names[:2]:
+        first = first.append_column(name, quotes.column(name).slice(0, wide))
+    table = ArrowTable(path.name, quotes)
+    return Even(ArrowTable(path.name, first), times / 1e6, {name: table.numbers(name) for name in names})
 
 
-def _agrees(opened: Any, groups: int, times: Whole) -> bool:
+def _agrees(schema: Any, metadata: Any, times: Whole) -> bool:
     """Say whether the first and the last time of each group are those of the whole."""
-    place = opened.schema_arrow.names.index("time")
-    found = [opened.metadata.row_group(group).column(place).statistics for group in range(groups)]
+    arrow, _ = pyarrow()
+    place = schema.get_field_index("time")
+    if place < 0 or schema.field(place).type != arrow.timestamp("us", tz="UTC"):
+        return False
+    groups = metadata.num_row_groups
+    found = [metadata.row_group(group).column(place).statistics for group in range(groups)]
     if any(each is None or not each.has_min_max for each in found):
         return False
-    edges = [int(value.timestamp() * 1e6 + 0.5) for each in found for value in (each.min, each.max)]
+    edges = [value for each in found for value in (each.min_raw, each.max_raw)]
     expected = [times[0], times[0], times[1], times[-1]] if groups == 2 else [times[0], times[-1]]
     return groups <= 2 and edges == [int(each) for each in expected]

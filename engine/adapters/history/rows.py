@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns
+from engine.adapters.history.index import Index, Kept
 from engine.adapters.history.table import Whole
 from engine.model.contract import Option, listed, product
 from engine.model.contract import Settlement as Ends
@@ -32,44 +33,44 @@ HIGHEST_STRIKE = _STRIKE_MASK / _UNIT
 class Rows:
     """Quotes of one session in the order of their file.
 
-    Shape: `row`, `time`, `key` and each of `values` (N,). Units: `time` epoch seconds; values those of `HistoryDay`;
-    `expiry` inside the key is the last day the option trades.
-    width: how many options each instant has, when it is known that all have the same ones in the same order; else 0.
+    Shape: each of `values` (N,), as `row`, `time` and `key` of the index. Units: those of `HistoryDay`; `expiry` inside
+    a key is the last day the option trades.
     """
 
     file: str
     symbol: str
     classes: tuple[str, ...]
-    row: Whole
-    time: Columns
-    key: Whole
+    index: Index
     values: Mapping[str, Columns]
-    width: int = 0
 
-    def only(self, kept: NDArray[np.bool_] | slice) -> "Rows":
-        """Return the rows that are kept; by a slice without copying them."""
+    def only(self, kept: Kept) -> "Rows":
+        """Return the rows that are kept; by a slice without copying their values."""
         return Rows(
             file=self.file,
             symbol=self.symbol,
             classes=self.classes,
-            row=self.row[kept],
-            time=self.time[kept],
-            key=self.key[kept],
+            index=self.index.only(kept),
             values={name: column[kept] for name, column in self.values.items()},
         )
 
     def of(self, values: Mapping[str, Columns]) -> "Rows":
         """Return the same rows with other values."""
-        return Rows(
-            file=self.file,
-            symbol=self.symbol,
-            classes=self.classes,
-            row=self.row,
-            time=self.time,
-            key=self.key,
-            values=values,
-            width=self.width,
-        )
+        return Rows(file=self.file, symbol=self.symbol, classes=self.classes, index=self.index, values=values)
+
+    @property
+    def row(self) -> Whole:
+        """Rows of the file."""
+        return self.index.row
+
+    @property
+    def time(self) -> Columns:
+        """When each stood, epoch seconds."""
+        return self.index.time
+
+    @property
+    def key(self) -> Whole:
+        """The options as numbers (`keys`)."""
+        return self.index.key
 
     @property
     def strike(self) -> Columns:
@@ -84,8 +85,13 @@ class Rows:
     @property
     def expiry(self) -> Whole:
         """The last day each trades, as an ordinal."""
-        found: Whole = (self.key >> (_STRIKE_BITS + 1)) & _DAY_MASK
-        return found
+        return expiry_of(self.key)
+
+
+def expiry_of(keys: Whole) -> Whole:
+    """Return the last day that options trade, as ordinals."""
+    found: Whole = (keys >> (_STRIKE_BITS + 1)) & _DAY_MASK
+    return found
 
 
 def keys(class_code: Whole, expiry: Whole, is_call: NDArray[np.bool_], strike: Columns) -> Whole:
@@ -141,8 +147,8 @@ def last_day(symbol: str, trading_class: str, expires: date) -> date:
 
 def width_of(rows: Rows) -> int | None:
     """Return how many options each instant has when all have the same ones in the same order, instants rising."""
-    if rows.width:
-        return rows.width
+    if rows.index.width:
+        return rows.index.width
     size = len(rows.time)
     width = int(np.argmax(rows.time != rows.time[0])) or size if size else 0
     if not size or size % width:
@@ -159,9 +165,10 @@ def grid(rows: Rows) -> tuple[Columns, tuple[Option, ...], dict[str, Columns]]:
     Shape: of each instant and option there is one row at most (`checks.ordered`). Even rows are not sorted.
     """
     if (width := width_of(rows)) is not None:
-        options = tuple(option_of(key, rows.symbol, rows.classes) for key in rows.key[:width].tolist())
+        options = tuple(option_of(key, rows.symbol, rows.classes) for key in rows.index.keys[:width].tolist())
         even = {name: values.reshape(-1, width) for name, values in rows.values.items()}
-        return rows.time[::width].copy(), options, even
+        times = rows.index.times if rows.index.width else rows.time[::width].copy()
+        return times, options, even
     times, at = np.unique(rows.time, return_inverse=True)
     found, of = np.unique(rows.key, return_inverse=True)
     columns = {}

@@ -26,7 +26,7 @@ def session_day(
     """Check quotes and levels of a session and put them in order. Raises: StoreError when it is refused."""
     all_findings = list(findings)
     level = float(np.nanmedian(levels[rows.symbol][1])) if rows.symbol in levels else float("nan")
-    if len(rows.row) and level == level:
+    if level == level:
         all_findings += wrong_columns(rows, level)
     _refuse(all_findings)
     rows = rows.of({name: values for name, values in rows.values.items() if name in BY_QUOTE})

@@ -22,12 +22,15 @@ Whole = NDArray[np.int64]
 
 
 class Table(Protocol):
-    """Columns of a file by name. `rows` are the numbers by which a person finds them."""
+    """Columns of a file by name."""
 
     file: str
     names: Sequence[str]
-    rows: Whole
     findings: Sequence[Finding]
+
+    @property
+    def rows(self) -> Whole:
+        """The numbers by which a person finds them."""
 
     def numbers(self, name: str) -> Columns:
         """Return a column of numbers; an empty cell is nan. Raises: StoreError at what is no number."""
@@ -140,15 +143,22 @@ def reading(path: Path) -> Iterator[IO[str]]:
 
 
 class ArrowTable:
-    """A Parquet table; rows count from 1 in the file, `first` before it belong to other days."""
+    """A Parquet table; rows count from 1 in the file, unless they are named."""
 
-    def __init__(self, file: str, table: Any, first: int = 0, rows: Whole | None = None) -> None:
+    def __init__(self, file: str, table: Any, rows: Whole | None = None) -> None:
         self.file = file
         self._table = table
         self.names: Sequence[str] = [name.lower() for name in table.column_names]
         self._own = dict(zip(self.names, table.column_names, strict=True))
-        self.rows: Whole = np.arange(first + 1, first + 1 + len(table), dtype=np.int64) if rows is None else rows
+        self._rows = rows
         self.findings: Sequence[Finding] = ()
+
+    @property
+    def rows(self) -> Whole:
+        """The numbers by which a person finds them."""
+        if self._rows is None:
+            self._rows = np.arange(1, 1 + len(self._table), dtype=np.int64)
+        return self._rows
 
     def column(self, name: str) -> Any:
         """Return the column as Arrow has it."""
@@ -184,7 +194,7 @@ class ArrowTable:
 
 def read_parquet(path: Path, columns: Sequence[str] | None = None) -> ArrowTable:
     """Read a whole Parquet file, or those of its columns that are wanted. Raises: StoreError."""
-    with_file = parquet_file(path)
+    with_file = parquet_file(path, columns or ())
     wanted = None
     if columns is not None:
         wanted = [name for name in with_file.schema_arrow.names if name.lower() in columns]
@@ -194,11 +204,21 @@ def read_parquet(path: Path, columns: Sequence[str] | None = None) -> ArrowTable
         raise refusal(refused(path.name, 0, f"the file is damaged or cut off: {error}")) from error
 
 
-def parquet_file(path: Path) -> Any:
-    """Open a Parquet file. Raises: StoreError when it is none, or pyarrow is not installed."""
-    _, parquet = pyarrow()
+def parquet_file(path: Path, columns: Sequence[str] = ()) -> Any:
+    """Open a Parquet file; texts of these columns are read as places among the different ones, as the file keeps them.
+
+    Raises: StoreError when it is none, or pyarrow is not installed.
+    """
+    arrow, parquet = pyarrow()
     try:
-        return parquet.ParquetFile(path)
+        opened = parquet.ParquetFile(path)
+        texts = [
+            field.name
+            for field in opened.schema_arrow
+            if field.name.lower() in columns
+            and (arrow.types.is_string(field.type) or arrow.types.is_large_string(field.type))
+        ]
+        return parquet.ParquetFile(path, metadata=opened.metadata, read_dictionary=texts) if texts else opened
     except FileNotFoundError as error:
         raise StoreError(f"{path} does not exist") from error
     except (OSError, ValueError) as error:

@@ -65,7 +65,7 @@ def keep_marks(
 ) -> None:
     """Keep the last middle of the session of what is held; what has no quotes keeps its own, what is gone has none."""
     inside = _inside(day, session)
-    places = {option: place for place, option in enumerate(day.options)}
+    places = {option: place for place, option in enumerate(day.options)} if any(holdings.values()) else {}
     for contract, count in holdings.items():
         if not count:
             marks.pop(contract, None)

@@ -3,16 +3,16 @@
 Bars within sessions are made of the levels of the source's instants: each from those in it and the one at its end.
 """
 
+from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import NamedTuple
 
 import numpy as np
 
-from engine.adapters.history.day import Columns, HistoryDay, Source
-from engine.compile.series import DAY
+from engine.adapters.history.day import HistoryDay, Source
+from engine.compile.series import DAY, Series
 from engine.evaluate.measure_bars import last_end
 from engine.model.contract import Contract, Option
 from engine.model.errors import StoreError
@@ -25,11 +25,32 @@ KEPT = 40
 """Sessions whose levels are remembered for bars that reach into earlier ones."""
 
 
-class Levels(NamedTuple):
-    """The instants of one session, and the level of each underlying at them."""
+class Levels:
+    """The instants of one session, the level of each underlying at them, and the bars that have been made of these."""
 
-    times: Columns
-    levels: dict[str, Columns]
+    def __init__(self, day: HistoryDay, session: Session) -> None:
+        self._times, self._levels, self._session = day.times, dict(day.levels), session
+        self._made: dict[Series, tuple[Bar, ...]] = {}
+
+    def bars(self, symbol: str, seconds: int) -> tuple[Bar, ...]:
+        """Return the bars of the whole session; those without a level are not there."""
+        if (found := self._made.get((symbol, seconds))) is None:
+            found = self._made[symbol, seconds] = tuple(self._bars(symbol, seconds))
+        return found
+
+    def _bars(self, symbol: str, seconds: int) -> Iterator[Bar]:
+        column = self._levels.get(symbol)
+        if column is None:
+            return
+        opened, closed = self._session.open.timestamp(), self._session.close.timestamp()
+        starts = np.arange(opened, closed - seconds + 1, seconds)
+        firsts = np.searchsorted(self._times, starts).tolist()
+        lasts = np.searchsorted(self._times, starts + seconds + 1e-6).tolist()
+        for start, first, last in zip(starts.tolist(), firsts, lasts, strict=True):
+            seen = column[first:last]
+            seen = seen[~np.isnan(seen)]
+            if len(seen):
+                yield Bar(start, float(seen[0]), float(seen.max()), float(seen.min()), float(seen[-1]), 0.0, 0.0)
 
 
 class HistoryFeed:
@@ -40,6 +61,7 @@ class HistoryFeed:
         self.board = board
         self._past: OrderedDict[date, Levels | None] = OrderedDict()
         self.market: DayMarket | None = None
+        self._levels: Levels
 
     def begin(self, day: HistoryDay, session: Session) -> DayMarket:
         """Go on with another session."""
@@ -49,7 +71,8 @@ class HistoryFeed:
             if bars and bars[-1].date == session_before(session.date).date:
                 previous[symbol] = float(bars[-1].close)
         self.market = DayMarket(day, session, self.board, previous)
-        self._keep(session.date, Levels(day.times, dict(day.levels)))
+        self._levels = Levels(day, session)
+        self._keep(session.date, self._levels)
         return self.market
 
     def _keep(self, day: date, levels: Levels | None) -> None:
@@ -106,8 +129,9 @@ class HistoryFeed:
         session = self._today()
         if seconds == DAY:
             return Bars(now, tuple(self._days(symbol, session, count)))
-        today = self._of_session(session, symbol, seconds, last_end(session, seconds, now), now)
-        return Bars(now, (*self._before(session, symbol, seconds, count), *today))
+        today, begun = self._levels.bars(symbol, seconds), last_end(session, seconds, now) - seconds
+        ended = today[: bisect_right(today, begun, key=lambda bar: bar.at)]
+        return Bars(now, (*self._before(session, symbol, seconds, count), *ended))
 
     def _days(self, symbol: str, session: Session, count: int) -> list[Bar]:
         found = []
@@ -126,43 +150,22 @@ class HistoryFeed:
                 earlier = session_before(earlier.date)
             except CalendarError:
                 break
-            levels = self._levels(earlier.date)
+            levels = self._levels_of(earlier)
             if levels is None:
                 break
-            end = earlier.close.timestamp()
-            found = [*self._of_levels(levels, earlier, symbol, seconds, end, end), *found]
+            found = [*levels.bars(symbol, seconds), *found]
         return tuple(found[-count:]) if count else ()
 
-    def _levels(self, day: date) -> Levels | None:
+    def _levels_of(self, session: Session) -> Levels | None:
+        day = session.date
         if day not in self._past:
             try:
                 has_it = day in self._source.dates(day, day)
                 found = self._source.day(day) if has_it else None
             except StoreError:
                 found = None
-            self._keep(day, None if found is None else Levels(found.times, dict(found.levels)))
+            self._keep(day, None if found is None else Levels(found, session))
         return self._past[day]
-
-    def _of_session(self, session: Session, symbol: str, seconds: int, end: float, now: float) -> list[Bar]:
-        assert self.market is not None
-        day = self.market.day
-        return self._of_levels(Levels(day.times, dict(day.levels)), session, symbol, seconds, end, now)
-
-    def _of_levels(
-        self, levels: Levels, session: Session, symbol: str, seconds: int, end: float, now: float
-    ) -> list[Bar]:
-        column = levels.levels.get(symbol)
-        if column is None:
-            return []
-        found, start = [], session.open.timestamp()
-        while start + seconds <= end:
-            first, last = np.searchsorted(levels.times, (start, min(start + seconds, now) + 1e-6))
-            seen = column[first:last]
-            seen = seen[~np.isnan(seen)]
-            if len(seen):
-                found.append(Bar(start, seen[0], seen.max(), seen.min(), seen[-1], 0.0, 0.0))
-            start += seconds
-        return [Bar(*(float(number) for number in bar)) for bar in found]
 
     def _today(self) -> Session:
         assert self.market is not None

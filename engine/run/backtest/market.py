@@ -19,6 +19,8 @@ from engine.run.backtest.surface import GREEKS, surface_of
 
 SHARE_SPREAD = 0.02
 """Dollars between bid and ask of a share, of which sources of options bring the level alone."""
+AHEAD = 16
+"""Instants whose quotes are gathered at once; the board has those of one."""
 _QUOTE = ("bid", "ask", "bid_size", "ask_size")
 _TOLD = (*_QUOTE, "volume", "open_interest")
 
@@ -41,11 +43,12 @@ class DayMarket:
         self.is_dense = self.spacing <= FEED_SILENCE
         self.stands_for = FEED_SILENCE if self.is_dense else min(1.5 * self.spacing, OPTION_AGE)
         self._columns = {option: place for place, option in enumerate(day.options)}
-        self._surface = surface_of(day, session)
+        self._times: list[float] = times.tolist()
         self._ranges = {symbol: _ranges(day.times, level, session) for symbol, level in day.levels.items()}
         self._counts = {symbol: self._traded(symbol) for symbol in day.levels} if _is_running(day.volume) else {}
         self._given = {name: column for name in (*_TOLD, *GREEKS) if (column := self._instants(name)) is not None}
-        self._is_modelled = any(name not in self._given for name in GREEKS)
+        is_modelled = any(name not in self._given for name in GREEKS)
+        self._surface = surface_of(day, session) if is_modelled else None
         self.follow()
 
     # ------------------------------------------------------------ what is watched
@@ -69,9 +72,10 @@ class DayMarket:
         self._shares = [
             (row, each) for each, row in self.board.rows.items() if isinstance(each, Option) and each.is_share
         ]
-        if self._is_modelled and known:
+        if self._surface is not None and known:
             self._surface.make(place for _, place in known)
             self._given = {**self._surface.columns, **self._given}
+        self._gathered, self._since = np.empty((0, 0, 0)), 0
 
     def _instants(self, name: str) -> Columns | None:
         """Return a column of the source, instants x options; of a volume for the whole day none: it is not known."""
@@ -108,7 +112,7 @@ class DayMarket:
 
     def stands(self, now: float) -> bool:
         """Say whether the quotes of the last instant still stand."""
-        return self.place >= 0 and now - float(self.day.times[self.place]) <= self.stands_for
+        return self.place >= 0 and now - self._times[self.place] <= self.stands_for
 
     def breathe(self, now: float) -> None:
         """Let the feed live on while the last quotes stand; dense data speaks for itself."""
@@ -126,7 +130,7 @@ class DayMarket:
 
     def _write_all(self, *, is_new: bool) -> tuple[int, ...]:
         board, place = self.board, self.place
-        at = float(self.day.times[place])
+        at = self._times[place]
         board.alive_at = at
         told: list[int] = []
         for row, contract in self._levels:
@@ -138,7 +142,7 @@ class DayMarket:
             board.bid_size[row] = board.ask_size[row] = nan
             board.quote_at[row] = at if level == level else nan
             told.append(row)
-        told += self._write_options(place, at, is_new=is_new)
+        told += self._write_options(place, is_new=is_new)
         return tuple(told)
 
     def _write_level(self, row: int, symbol: str, place: int, at: float) -> bool:
@@ -147,8 +151,7 @@ class DayMarket:
         if level != level:
             return False
         board.last[row], board.last_at[row] = level, at
-        opened, high, low = (column[place] for column in self._ranges[symbol])
-        board.open[row], board.high[row], board.low[row] = opened, high, low
+        _, board.open[row], board.high[row], board.low[row] = self._ranges[symbol][place]
         if symbol in self._counts:
             calls, puts = self._counts[symbol]
             board.call_volume[row], board.put_volume[row] = calls[place], puts[place]
@@ -157,28 +160,41 @@ class DayMarket:
         return True
 
     def _level(self, symbol: str, place: int) -> float:
-        column = self.day.levels.get(symbol)
-        return nan if column is None else float(column[place])
+        ranges = self._ranges.get(symbol)
+        return nan if ranges is None else ranges[place][0]
 
-    def _write_options(self, place: int, at: float, *, is_new: bool) -> list[int]:
-        rows, places, board = self._rows, self._places, self.board
+    def _write_options(self, place: int, *, is_new: bool) -> list[int]:
+        rows, board = self._rows, self.board
         if not len(rows):
             return []
-        now = {name: column[place, places] for name, column in self._given.items()}
-        moved = self._moved(now, place) if self.is_dense and not is_new and place else slice(None)
-        for name, values in now.items():
+        if not 0 <= place - self._since < self._gathered.shape[1]:
+            self._gathered, self._since = self._gather(place), place
+        stamp, *now = self._gathered[:, place - self._since]
+        for name, values in zip((*self._given, "model_at"), now, strict=True):
             np.frombuffer(getattr(board, name))[rows] = values
-        told = rows[moved]
-        np.frombuffer(board.quote_at)[told] = np.where(np.isnan(now["ask"][moved]), nan, at)
-        np.frombuffer(board.model_at)[rows] = np.where(np.isnan(now["delta"]), nan, at)
-        return told.tolist()  # type: ignore[no-any-return]
+        if self.is_dense and not is_new and place:
+            moved = self._moved(place)
+            rows, stamp = rows[moved], stamp[moved]
+        np.frombuffer(board.quote_at)[rows] = stamp
+        return rows.tolist()  # type: ignore[no-any-return]
 
-    def _moved(self, now: dict[str, Columns], place: int) -> NDArray[np.bool_]:
+    def _gather(self, place: int) -> Columns:
+        """Return what some instants from a place on say of the options that are followed.
+
+        Shape: (the stamp of the quotes, the columns of the source, the stamp of the model) x instants x options.
+        """
+        span = slice(place, place + AHEAD)
+        given = {name: column[span].take(self._places, axis=1) for name, column in self._given.items()}
+        at = self.day.times[span, None]
+        quoted, modelled = (np.where(np.isnan(given[name]), nan, at) for name in ("ask", "delta"))
+        return np.array((quoted, *given.values(), modelled))
+
+    def _moved(self, place: int) -> NDArray[np.bool_]:
         """Return which quotes differ from those of the instant before, be it in their sizes alone."""
         found = np.zeros(len(self._places), dtype=bool)
-        for name in (each for each in _QUOTE if each in now):
-            before = self._given[name][place - 1, self._places]
-            found |= ~((now[name] == before) | (np.isnan(now[name]) & np.isnan(before)))
+        for name in (each for each in _QUOTE if each in self._given):
+            before, now = self._given[name][place - 1 : place + 1].take(self._places, axis=1)
+            found |= ~((now == before) | (np.isnan(now) & np.isnan(before)))
         return found
 
     def _traded(self, symbol: str) -> tuple[Columns, Columns]:
@@ -199,11 +215,16 @@ def _is_running(volume: Columns | None) -> bool:
     return volume is not None and volume.ndim == 2
 
 
-def _ranges(times: Columns, level: Columns, session: Session) -> tuple[Columns, Columns, Columns]:
-    """Return open, high and low of the session so far at each instant, nan before it opens."""
+Range = tuple[float, float, float, float]
+"""A level, and open, high and low of the session so far."""
+
+
+def _ranges(times: Columns, level: Columns, session: Session) -> list[Range]:
+    """Return what an underlying stands at and its range at each instant, nan before it opens."""
     seen = np.where(times >= session.open.timestamp(), level, np.nan)
     known = np.flatnonzero(~np.isnan(seen))
     opened = np.full(len(seen), np.nan)
     if len(known):
         opened[known[0] :] = seen[known[0]]
-    return opened, np.fmax.accumulate(seen), np.fmin.accumulate(seen)
+    columns = (level, opened, np.fmax.accumulate(seen), np.fmin.accumulate(seen))
+    return list(zip(*(column.tolist() for column in columns), strict=True))

@@ -91,6 +91,8 @@ class Walk(Hearing):
         self.fresh_at: datetime | None = None
         self.told_until: dict[Series, float] = {}
         self.told_series: frozenset[Series] = frozenset()
+        needed = needed_bars(self.program.bots.values()).items()
+        self.series = tuple((symbol, seconds, count) for (symbol, seconds), count in needed if seconds != DAY)
         self.noted: date | None = None
         self.shares: dict[str, int] = {}
 
@@ -289,10 +291,10 @@ class Walk(Hearing):
     def _tell_bars(self, session: Session) -> None:
         """Tell the engine of bars that have ended since it was last told, and not before live would."""
         assert self.state is not None
-        now = (self.now - BARS_LAG).timestamp()
-        for (symbol, seconds), count in needed_bars(self.program.bots.values()).items():
-            if seconds == DAY or (symbol, seconds) in self.told_series:
+        for symbol, seconds, count in self.series:
+            if (symbol, seconds) in self.told_series:
                 continue
+            now = (self.now - BARS_LAG).timestamp()
             ended = last_end(session, seconds, now)
             if self.told_until.get((symbol, seconds)) != ended:
                 self.told_until[symbol, seconds] = ended

@@ -263,6 +263,21 @@ def test_a_file_that_was_changed_is_read_like_anybodys(tmp_path: Path) -> None:
     assert again.bid[1:].tolist() == own.bid[1:].tolist()
 
 
+def test_times_without_their_zone_are_the_exchanges_clock(tmp_path: Path) -> None:
+    """Also in a file that told its times itself and has lost their zone: 13:31 of UTC is then read as New York's."""
+    file = tmp_path / f"{DAY}.parquet"
+    write_day(a_day(40), file)
+    own = open_source(str(file)).day(DAY)
+    table = parquet.read_table(file)
+    naive = table.set_column(0, "time", table.column("time").cast(pyarrow.timestamp("us")))
+    with parquet.ParquetWriter(file, naive.schema) as writer:
+        writer.write_table(naive.slice(0, len(OPTIONS)))
+        writer.write_table(naive.slice(len(OPTIONS)))
+    again = open_source(str(file)).day(DAY)
+    quoted = again.times[~np.isnan(again.ask).all(axis=1)]
+    assert (quoted == own.times + 4 * 3600).all()
+
+
 def test_memory_holds_a_day_and_not_all_of_them(tmp_path: Path) -> None:
     days = [session.date for session in sessions(date(2019, 3, 1), date(2019, 5, 24))]
     for day in days:

@@ -12,7 +12,7 @@ from past_days import PastDays
 
 from benchmarks.engine_desk import compiled
 from benchmarks.task import variants
-from engine.adapters.history.day import DailyBar, HistoryDay, Source
+from engine.adapters.history.day import Columns, DailyBar, HistoryDay, Source
 from engine.model.errors import MisuseError
 from engine.model.events import event_calendar
 from engine.model.market import Board
@@ -318,8 +318,10 @@ def test_the_funnel_says_what_kept_a_bot_out(tmp_path: Path) -> None:
 class FutureQuotes(markets.DayMarket):
     """A leak: greeks of the next instant."""
 
-    def _write_options(self, place: int, at: float, *, is_new: bool) -> list[int]:
-        return super()._write_options(min(place + 1, len(self.day.times) - 1), at, is_new=is_new)
+    def _gather(self, place: int) -> Columns:
+        found = super()._gather(place)
+        found[1:-1, :-1] = found[1:-1, 1:]
+        return found
 
 
 class WholeRange(markets.DayMarket):
@@ -327,10 +329,9 @@ class WholeRange(markets.DayMarket):
 
     def __init__(self, day: HistoryDay, session: Session, board: Board, previous: dict[str, float]) -> None:
         super().__init__(day, session, board, previous)
-        self._ranges = {
-            symbol: (opened, np.full_like(high, np.nanmax(high)), np.full_like(low, np.nanmin(low)))
-            for symbol, (opened, high, low) in self._ranges.items()
-        }
+        for symbol, ranges in self._ranges.items():
+            *_, (_, _, high, low) = ranges
+            self._ranges[symbol] = [(level, opened, high, low) for level, opened, _, _ in ranges]
 
 
 class LeakyFeed(HistoryFeed):

@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.adapters.history.blackscholes import black, normal
+from engine.adapters.history.blackscholes import d1_of, normal
 from engine.adapters.history.day import Columns
 from engine.adapters.history.modelled.skew import index_over_money, ratio
+from engine.model.contract import Right
 
 _PRICES = (0.1, 0.35, 0.75, 1.5, 2.5, 4.0, 7.5, 15.0, 30.0, 60.0, 115.0, 225.0, 500.0)
 _WIDTHS = (0.05, 0.05, 0.10, 0.10, 0.15, 0.20, 0.30, 0.30, 0.40, 0.60, 1.9, 2.4, 4.0)
@@ -42,32 +43,32 @@ def quotes(
     strike: Columns,
     deviation: Columns,
     *,
-    sign: float,
     days: float,
     years: Columns,
     discount: float,
     width: float,
-) -> Quotes:
-    """Return the quotes of calls (sign 1) or puts (-1).
+) -> dict[Right, Quotes]:
+    """Return the quotes of calls and of puts; what does not depend on the right they have in common.
 
     Shape: forward, deviation, years (T,); strike (C,). Units: `years` of trading time, as the greeks of the engine.
     """
     f, dev, t = forward[:, None], deviation[:, None], np.maximum(years, 1e-9)[:, None]
     own = dev * ratio(np.log(strike / f) / dev, days)
-    price, d1 = black(f, np.broadcast_to(strike, own.shape), own, np.full((1, 1), discount), np.full((1, 1), sign))
-    half = width / 2.0 * np.interp(price, _PRICES, _WIDTHS)
-    bid, ask = on_ticks(price - half, up=False), on_ticks(price + half, up=True)
-    iv = own / np.sqrt(t)
+    d1 = d1_of(f, strike, own)
     density = np.exp(-0.5 * d1 * d1) / np.sqrt(2.0 * np.pi)
-    return Quotes(
-        bid=np.where(bid > 0, bid, np.nan),
-        ask=ask,
-        iv=iv,
-        delta=sign * normal(sign * d1),
-        gamma=density / (f * own),
-        vega=f * density * np.sqrt(t) / 100.0,
-        theta=-f * density * own / (2.0 * t) / 252.0,
-    )
+    iv = own / np.sqrt(t)
+    gamma = density / (f * own)
+    vega = f * density * np.sqrt(t) / 100.0
+    theta = -f * density * own / (2.0 * t) / 252.0
+    found = {}
+    for right, sign in ((Right.CALL, 1.0), (Right.PUT, -1.0)):
+        chance = normal(sign * d1)
+        price = discount * sign * (f * chance - strike * normal(sign * (d1 - own)))
+        half = width / 2.0 * np.interp(price, _PRICES, _WIDTHS)
+        bid, ask = on_ticks(price - half, up=False), on_ticks(price + half, up=True)
+        bid = np.where(bid > 0, bid, np.nan)
+        found[right] = Quotes(bid=bid, ask=ask, iv=iv, delta=sign * chance, gamma=gamma, vega=vega, theta=theta)
+    return found
 
 
 def on_ticks(price: Columns, *, up: bool) -> Columns:

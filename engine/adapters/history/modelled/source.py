@@ -185,26 +185,23 @@ class ModelSource:
         traded = np.array([years_until(expiry.last, at) or 0.0 for at in times.tolist()])
         if expiry.trading_class == SYMBOL:
             traded = np.maximum(traded, 60.0 / YEAR_SECONDS)
-        found_options: list[Option] = []
-        found_quotes: list[Quotes] = []
-        for right, sign in ((Right.PUT, -1.0), (Right.CALL, 1.0)):
-            is_call = right is Right.CALL
-            found_options += [
-                listed(SYMBOL, expiry.trading_class, expiry.last, strike_of(each), is_call) for each in strike.tolist()
-            ]
-            found_quotes.append(
-                quotes(
-                    forward,
-                    strike,
-                    deviation,
-                    sign=sign,
-                    days=days,
-                    years=np.maximum(traded, 60.0 / YEAR_SECONDS),
-                    discount=float(np.exp(-rate * calendar[0])),
-                    width=self.options.width,
-                )
-            )
-        return found_options, found_quotes
+        found = quotes(
+            forward,
+            strike,
+            deviation,
+            days=days,
+            years=np.maximum(traded, 60.0 / YEAR_SECONDS),
+            discount=float(np.exp(-rate * calendar[0])),
+            width=self.options.width,
+        )
+        exact = [strike_of(each) for each in strike.tolist()]
+        rights = (Right.PUT, Right.CALL)
+        options = [
+            listed(SYMBOL, expiry.trading_class, expiry.last, each, right is Right.CALL)
+            for right in rights
+            for each in exact
+        ]
+        return options, [found[right] for right in rights]
 
     def _variance_years(self, session: Session, expiry: Expiry, times: Columns) -> Columns:
         """Return the years of variance to the settlement: sessions and the nights before them, of 252 a year."""

@@ -1,0 +1,24 @@
+"""A grid knows of each quote what an index by rows knows, whether it is asked for all or for a few."""
+
+import numpy as np
+import pytest
+
+from engine.adapters.history.index import GridIndex, Kept, RowIndex
+
+TIMES, KEYS = np.array([60.0, 120.0, 180.0]), np.array([7, 9, 11, 13], dtype=np.int64)
+ROWS = RowIndex(np.arange(1, 13), np.repeat(TIMES, 4), np.tile(KEYS, 3))
+
+
+def told(index: GridIndex | RowIndex) -> tuple[list[int], list[float], list[int]]:
+    return index.row.tolist(), index.time.tolist(), index.key.tolist()
+
+
+def test_a_grid_is_its_rows() -> None:
+    grid = GridIndex(TIMES, KEYS)
+    assert told(grid) == told(ROWS)
+    assert grid.width == 4
+
+
+@pytest.mark.parametrize("kept", [slice(4), slice(None, None, 5), slice(1, 9, 3), np.arange(12) % 7 == 2])
+def test_what_is_kept_of_a_grid_is_what_is_kept_of_its_rows(kept: Kept) -> None:
+    assert told(GridIndex(TIMES, KEYS).only(kept)) == told(ROWS.only(kept))
