@@ -1,6 +1,7 @@
 """`rulebot replay --drift` where a day is more than a market: nights, restarts, people, fills that never came."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -54,19 +55,19 @@ def test_a_run_that_went_on_after_a_restart_is_compared_from_where_it_stood(tmp_
     assert total(second.trades) == 0
 
 
-def lived(folder: Path, stops: tuple[tuple[datetime, Request], ...], **settings: str) -> Compared:
-    """Return the day of one bot, of which an operator asks something, beside its spec."""
+def lived(folder: Path, spec: str, at: datetime, does: Callable[[Run], None]) -> Compared:
+    """Return the day of one bot, during which a person does something, beside its spec."""
 
     async def body() -> None:
-        desk = load_desk(spec_files(["put_lite"]), {f"put_lite.{key}": value for key, value in settings.items()}, None)
         options = RunOptions(store=folder / "s.db", logs=None, sessions=1, install="x", tapes=folder / "tapes")
-        left = list(stops)
+        left = [does]
 
-        def watcher(run: Run, at: datetime) -> None:
-            while left and at >= left[0][0]:
-                run.inbox.ask(left.pop(0)[1])
+        def watcher(run: Run, now: datetime) -> None:
+            if left and now >= at:
+                left.pop()(run)
 
-        await execute(desk, options, simulated(SimSettings(seed=3, data_seconds=15), 1), lambda run: None, watcher)
+        world = simulated(SimSettings(seed=3, data_seconds=15), 1)
+        await execute(load_desk([spec], {}, None), options, world, lambda run: None, watcher)
 
     asyncio.run(body())
     (found,) = days_of(folder / "tapes")
@@ -74,10 +75,28 @@ def lived(folder: Path, stops: tuple[tuple[datetime, Request], ...], **settings:
 
 
 def test_a_position_that_a_person_closed_names_that_instant(tmp_path: Path) -> None:
-    (trade,) = lived(tmp_path, ((new_york(10, 50), Request.FLATTEN),)).trades
+    (spec,) = spec_files(["put_lite"])
+    found = lived(tmp_path, spec, new_york(10, 50), lambda run: run.inbox.ask(Request.FLATTEN))
+    (trade,) = found.trades
     assert (trade.what, trade.is_explained) == (What.EXIT, True)
     assert any(cause.startswith("10:50:0") and "flatten" in cause for cause in trade.causes), trade.causes
     assert not any("entry sent" in cause for cause in trade.causes), "they part at the exit, not at the entry"
+
+
+@pytest.mark.long
+def test_ci_a_text_that_took_over_in_the_morning_is_the_cause_of_what_follows(tmp_path: Path) -> None:
+    (shipped,) = spec_files(["put_lite"])
+    text = Path(shipped).read_text(encoding="utf-8")
+    (spec := tmp_path / "put_lite.yaml").write_text(text, encoding="utf-8")
+
+    def reload(run: Run) -> None:
+        spec.write_text(text.replace("exits:\n", 'exits:\n  - time: "10:40"\n    name: early\n'), encoding="utf-8")
+        run.inbox.ask(Request.RELOAD)
+
+    (trade,) = lived(tmp_path, str(spec), new_york(10, 0), reload).trades
+    assert (trade.what, trade.is_explained, trade.done[-5:]) == (What.EXIT, True, "early")
+    assert trade.causes[0].startswith("10:00:0")
+    assert "reloaded: put_lite" in trade.causes[0]
 
 
 @pytest.mark.long

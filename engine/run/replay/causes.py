@@ -9,6 +9,7 @@ from engine.record.record import Kind, Record
 from engine.run.happening import happening
 from engine.run.replay.replay import Replayed
 from engine.run.why_text import clock
+from engine.turn.reloading import BotChange
 from engine.turn.state import State
 
 AROUND = timedelta(seconds=30)
@@ -83,7 +84,9 @@ class Told:
         """Take what is new."""
         for record in found.records[self._seen :]:
             self.tries.take(record)
-            if (told := happening(record, found.state)) is not None:
+            if record.kind is Kind.RELOAD and record.bot:
+                self.lines.append(_reloaded(record))
+            elif (told := happening(record, found.state)) is not None:
                 self.lines.append(_line(record, told.bot, told.text))
             elif record.kind is Kind.DECISION and record.data.get("what") == "skip":
                 self.lines.append(_line(record, record.bot, f"no entry: {record.data.get('reason')}"))
@@ -124,16 +127,20 @@ class Told:
         """Yield what a bot said itself, until shortly after an instant, of why it does not enter: it says so once."""
         yield from (each for each in self.lines if each.says_why and each.bot == bot and each.at <= at + AROUND)
 
-    def reloads(self, at: datetime) -> Iterator[Line]:
-        """Yield which other texts took over before an instant."""
-        yield from (each for each in self.lines if each.is_reload and each.at <= at + AROUND)
+    def reloads(self, bot: str, at: datetime) -> Iterator[Line]:
+        """Yield which other texts of a bot took over before an instant."""
+        yield from (each for each in self.lines if each.is_reload and each.bot == bot and each.at <= at + AROUND)
 
 
 def _line(record: Record, bot: str, text: str) -> Line:
     said = said_of(record)
-    is_reload = record.kind is Kind.RELOAD and record.data.get("what") == "applied"
     says_why = record.kind in _FROM_OUTSIDE or said is not None
-    return Line(at=record.at, bot=bot, text=text, says_why=says_why, said=said, is_reload=is_reload)
+    return Line(at=record.at, bot=bot, text=text, says_why=says_why, said=said)
+
+
+def _reloaded(record: Record) -> Line:
+    change = BotChange(record.bot, str(record.data["was"]), str(record.data["now"]))
+    return Line(at=record.at, bot=record.bot, text=f"reloaded: {change.words}", says_why=True, is_reload=True)
 
 
 def _kept_out(state: State, bot: str) -> str:

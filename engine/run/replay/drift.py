@@ -173,8 +173,9 @@ def _trades(session: Session, done: State, program: Program, known: Known, natur
     states = done, would, None if natural is None else natural.state
     differing: set[str] = set()
     for trio in _together(session.date, *states):
-        is_told = natural is not None and not _hears_hooks(program, trio.bot)
-        beside = _at_natural(trio, close, known.walked, natural) if natural is not None and is_told else None
+        beside = None
+        if natural is not None and not _hears_hooks(program, trio.bot):
+            beside = _at_natural(trio, close, known.walked, natural)
         if trio.done is None and trio.would is None and beside is None:
             continue
         what, at = _judged(trio.done, trio.would, trio.could)
@@ -220,7 +221,7 @@ def _few(causes: Iterable[str]) -> tuple[str, ...]:
 def _together(day: date, *states: State | None) -> Iterator[_Trio]:
     """Yield the trades of each bot: positions of earlier days that ended on this one, by name, then those that were
     opened on it, the first with the first. What has no partner stands alone."""
-    held = [{} if state is None else state.positions for state in states]
+    held = [_held(state) for state in states]
     ended = {name: each.bot for side in held for name, each in side.items() if _ended_on(each, day)}
     opened = [_opened_on(side.values(), day) for side in held]
     for bot in sorted({*ended.values(), *chain.from_iterable(opened)}):
@@ -228,6 +229,12 @@ def _together(day: date, *states: State | None) -> Iterator[_Trio]:
             yield _Trio(bot, *(side.get(name) for side in held))
         for trade in zip_longest(*(side.get(bot, ()) for side in opened)):
             yield _Trio(bot, *trade)
+
+
+def _held(state: State | None) -> dict[str, Position]:
+    """Return the positions of a state that ever held something."""
+    every = {} if state is None else state.positions
+    return {name: each for name, each in every.items() if each.opened_at is not None}
 
 
 def _ended_on(position: Position, day: date) -> bool:
@@ -238,7 +245,7 @@ def _ended_on(position: Position, day: date) -> bool:
 def _opened_on(positions: Iterable[Position], day: date) -> dict[str, list[Position]]:
     found: dict[str, list[Position]] = {}
     for position in positions:
-        if position.session == day and position.opened_at is not None:
+        if position.session == day:
             found.setdefault(position.bot, []).append(position)
     return found
 

@@ -59,7 +59,7 @@ def reasons(bot: str, at: datetime, done: Position | None, would: Position | Non
         yield from _words(known.of_its_own(told.refusals(bot, at)))
     if (would is None or is_late) and bot in walked.lacks:
         yield f"the recording lacks what it would have traded: {walked.lacks[bot][1]}"
-    yield from _words(told.reloads(at))
+    yield from _words(told.reloads(bot, at))
     yield from _since_it_left(bot, at, known)
 
 

@@ -44,10 +44,12 @@ def test_events_that_are_no_reasons_explain_nothing() -> None:
 
 
 def test_a_text_that_took_over_is_a_cause_for_the_rest_of_the_day() -> None:
-    reload = Line(at=earlier(120), bot="", text="reloaded: a", says_why=True, is_reload=True)
-    assert found(told(reload), walked()) == ["09:30:00 reloaded: a"]
-    later = Line(at=earlier(-120), bot="", text="reloaded: a", says_why=True, is_reload=True)
-    assert found(told(later), walked()) == []
+    def reload(minutes: float, bot: str = "a") -> Line:
+        return Line(at=earlier(minutes), bot=bot, text=f"reloaded: {bot}", says_why=True, is_reload=True)
+
+    assert set(found(told(reload(120)), walked())) == {"09:30:00 reloaded: a"}
+    assert found(told(reload(-120)), walked()) == []
+    assert found(told(reload(120, "b")), walked()) == []
 
 
 def test_what_a_person_did_hours_before_is_no_cause_by_itself() -> None:
