@@ -81,6 +81,7 @@ def _drift_document(each: "Drift") -> dict[str, Any]:
         "causes": list(each.causes),
         "differs": each.differs,
         "is_explained": each.is_explained,
+        "is_known": each.is_known,
     }
 
 
@@ -89,6 +90,7 @@ def _natural_document(each: "AtNatural") -> dict[str, Any]:
         "would": each.would,
         "would_make": None if each.would_make is None else str(each.would_make),
         "differs": each.differs,
+        "is_known": each.is_known,
         "causes": list(each.causes),
     }
 
@@ -136,6 +138,8 @@ def drift_lines(compared: "Compared") -> Iterator[str]:
     fills = ""
     if any(each.natural is not None for each in found):
         fills = f"; their fills made {signed_dollars(by_fills(found))} beside natural ones"
+    if lacks := dict.fromkeys(each.bot for each in found if not each.is_whole):
+        fills += f", without what is not recorded of {', '.join(lacks)}"
     yield f" {day}: {signed_dollars(total(found))} beside what the specs make{fills}"
 
 

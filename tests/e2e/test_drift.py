@@ -35,6 +35,8 @@ def test_ci_a_position_of_an_earlier_day_that_ends_is_compared(tmp_path: Path) -
     natural = second.trades[0].natural
     assert natural is not None
     assert natural.would.endswith("stop"), "the natural walk begins with what was held and rested, too"
+    made = [(each.would_make or 0, each.natural and each.natural.would_make) for each in second.trades]
+    assert by_fills(second.trades) == sum(then - (other or 0) for then, other in made) != 0
 
 
 def test_a_run_that_went_on_after_a_restart_is_compared_from_where_it_stood(tmp_path: Path) -> None:
@@ -112,5 +114,7 @@ def test_ci_what_a_broker_refused_is_no_drift_and_natural_fills_say_what_it_coul
     assert (trade.what, trade.done, trade.would, trade.differs) == (What.UNFILLED, "no trade", "no trade", False)
     assert trade.natural is not None
     assert trade.natural.would.startswith("09:45:"), trade.natural
-    assert by_fills(found.trades) == -(trade.natural.would_make or 0) != 0
+    assert trade.natural.differs
+    assert trade.natural.is_known is (trade.natural.would_make is not None) is False, "the lines were given up"
+    assert by_fills(found.trades) == 0
     assert any("refused" in cause for cause in trade.natural.causes), trade.natural

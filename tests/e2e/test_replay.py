@@ -201,15 +201,19 @@ def test_drift_names_the_cause_of_a_trade_that_was_not_done(
 
 @pytest.mark.long
 def test_ci_a_run_compares_its_day_when_it_has_ended(tmp_path: Path) -> None:
-    """The shipped condor: natural fills of seed 4 lead to another exit, which is told, and no difference."""
+    """The shipped condor: at natural prices seed 4 would have held it on, of which nothing is recorded."""
     words = ("run", "--paper", "--sim", "--seed", "4", "--drift", "--plain", "--store", str(tmp_path / "s.db"))
     done = CliRunner().invoke(main, [*words, *spec_files(["dte0_condor"])])
-    said = "2026-10-21 beside the specs: 1 of 1 trades as the specs say, but for prices; natural fills would have led "
-    said += "dte0_condor elsewhere"
+    said = "2026-10-21 beside the specs: 1 of 1 trades as the specs say, but for prices"
     assert (done.exit_code, said in done.output) == (0, True), done.output
     told = CliRunner().invoke(main, ["summary", "--store", str(tmp_path / "s.db"), "--format", "json"])
     found = json.loads(told.stdout)["drift"]
-    assert (found["differs"], found["by_fills"]) == ([], ["dte0_condor"])
+    assert (found["differs"], found["by_fills"]) == ([], [])
+    drift = json.loads(CliRunner().invoke(main, ["replay", "--drift", *words[-2:], "--format", "json"]).stdout)
+    natural = drift["trades"][0]["natural"]
+    assert (natural["is_known"], natural["would_make"], natural["would"][-9:]) == (False, None, "; held on")
+    assert "the recording lacks what it would have held" in natural["causes"][0]
+    assert "its exits stand elsewhere" in natural["causes"][1]
     assert said in CliRunner().invoke(main, ["summary", "--store", str(tmp_path / "s.db")]).output
 
 

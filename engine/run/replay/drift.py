@@ -17,21 +17,20 @@ from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from itertools import chain, zip_longest
-from typing import NamedTuple
 
 from engine.adapters.recorded.recording import Recording
 from engine.model.money import ZERO
 from engine.model.position import Position
-from engine.model.session import Session, exchange_date, session_on
+from engine.model.session import Session, session_on
 from engine.model.values import dataclass
 from engine.record.codec import utc_time
 from engine.run.backtest.walk import BEFORE_OPEN
 from engine.run.glance import today_of
 from engine.run.position_text import entry_text, exit_text, structure
 from engine.run.replay.causes import MOST, Told
-from engine.run.replay.reasons import SOON, Known, apart, of_fills, reasons
+from engine.run.replay.reasons import SOON, Known, apart, lacking, of_fills, reasons
 from engine.run.replay.replay import Replayed, replay
+from engine.run.replay.trios import Trio, together
 from engine.run.replay.walks import Stood, Walked, answered, at_natural
 from engine.run.why_text import clock
 from engine.turn.program import Program
@@ -60,12 +59,14 @@ _HARMLESS = (What.SAME, What.PRICE, What.UNFILLED)
 class AtNatural:
     """The same trade with all orders filled at natural, in words, and its dollars. causes: how that comes to differ.
 
-    differs: by more than prices.
+    differs: by more than prices. is_known: the recording has all that it held; else nobody knows what it made, or how
+    it would have ended.
     """
 
     would: str
     would_make: Decimal | None
     differs: bool
+    is_known: bool = True
     causes: tuple[str, ...] = ()
 
 
@@ -74,6 +75,7 @@ class Drift:
     """One trade: what was done and what the text would have done, in words; dollars of each, None where there is none.
 
     causes: what was recorded around the instant at which they part. is_explained: one of them is known to be the cause.
+    is_known: the recording has all that the text would have held.
     natural: None where nobody can say: of a part of a day, and of bots that wait for web hooks.
     """
 
@@ -87,11 +89,17 @@ class Drift:
     natural: AtNatural | None = None
     causes: tuple[str, ...] = ()
     is_explained: bool = True
+    is_known: bool = True
 
     @property
     def differs(self) -> bool:
         """Say whether what was done differs from what the text says, by more than prices."""
         return self.what not in _HARMLESS
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether the recording has all that either walk held."""
+        return self.is_known and (self.natural is None or self.natural.is_known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,33 +154,25 @@ def drifts(recording: Recording) -> tuple[Drift, ...]:
 
 
 def total(found: Iterable[Drift]) -> Decimal:
-    """Return by how many dollars what was done differs from what the texts would have made."""
-    return sum(((each.made or ZERO) - (each.would_make or ZERO) for each in found), ZERO)
+    """Return by how many dollars what was done differs from what the texts would have made, as far as it is known."""
+    known = [each for each in found if each.is_known]
+    return sum(((each.made or ZERO) - (each.would_make or ZERO) for each in known), ZERO)
 
 
 def by_fills(found: Iterable[Drift]) -> Decimal:
     """Return by how many dollars the fills of then were better than natural ones, as far as anybody can say."""
-    known = [each for each in found if each.natural is not None]
-    return sum(((each.would_make or ZERO) - (each.natural.would_make or ZERO) for each in known if each.natural), ZERO)
+    known = [(each.would_make, each.natural.would_make) for each in found if each.natural and each.natural.is_known]
+    return sum(((then or ZERO) - (natural or ZERO) for then, natural in known), ZERO)
 
 
 # ---------------------------------------------------------------- trade by trade
-
-
-class _Trio(NamedTuple):
-    """A trade as it was done, as the text would have made it, and as it could have been at natural prices."""
-
-    bot: str
-    done: Position | None
-    would: Position | None
-    could: Position | None
 
 
 def _trades(session: Session, done: State, program: Program, known: Known, natural: Walked | None) -> Iterator[Drift]:
     close, would = session.close, known.walked.state or done
     states = done, would, None if natural is None else natural.state
     differing: set[str] = set()
-    for trio in _together(session.date, *states):
+    for trio in together(session.date, *states):
         beside = None
         if natural is not None and not _hears_hooks(program, trio.bot):
             beside = _at_natural(trio, close, known.walked, natural)
@@ -180,15 +180,17 @@ def _trades(session: Session, done: State, program: Program, known: Known, natur
             continue
         what, at = _judged(trio.done, trio.would, trio.could)
         made = _made(done, trio.done, close)
+        lacks = "" if trio.would is None or what is What.SAME else lacking(trio.would, known.walked)
         trade = Drift(
             bot=trio.bot,
             what=what,
             at=at,
             done=_words(trio.done),
-            would=_words(trio.would),
+            would=_words(trio.would, lacks),
             made=made,
-            would_make=made if what is What.SAME else _made(would, trio.would, close),
+            would_make=made if what is What.SAME else None if lacks else _made(would, trio.would, close),
             natural=beside,
+            is_known=not lacks,
         )
         if what is not What.SAME:
             trade = _with_causes(trade, trio, known, is_after=trio.bot in differing)
@@ -203,7 +205,7 @@ def _hears_hooks(program: Program, bot: str) -> bool:
     return found is not None and bool(found.plan.needs.hooks)
 
 
-def _with_causes(trade: Drift, trio: _Trio, known: Known, *, is_after: bool) -> Drift:
+def _with_causes(trade: Drift, trio: Trio, known: Known, *, is_after: bool) -> Drift:
     near = [f"{clock(each.at)} {each.text}" for each in known.told.around(trade.bot, trade.at)]
     if not trade.differs:
         return replace(trade, causes=_few(near))
@@ -218,49 +220,20 @@ def _few(causes: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(causes))[:MOST]
 
 
-def _together(day: date, *states: State | None) -> Iterator[_Trio]:
-    """Yield the trades of each bot: positions of earlier days that ended on this one, by name, then those that were
-    opened on it, the first with the first. What has no partner stands alone."""
-    held = [_held(state) for state in states]
-    ended = {name: each.bot for side in held for name, each in side.items() if _ended_on(each, day)}
-    opened = [_opened_on(side.values(), day) for side in held]
-    for bot in sorted({*ended.values(), *chain.from_iterable(opened)}):
-        for name in sorted(name for name, its in ended.items() if its == bot):
-            yield _Trio(bot, *(side.get(name) for side in held))
-        for trade in zip_longest(*(side.get(bot, ()) for side in opened)):
-            yield _Trio(bot, *trade)
-
-
-def _held(state: State | None) -> dict[str, Position]:
-    """Return the positions of a state that ever held something."""
-    every = {} if state is None else state.positions
-    return {name: each for name, each in every.items() if each.opened_at is not None}
-
-
-def _ended_on(position: Position, day: date) -> bool:
-    """Say whether a position of an earlier day ended on this one."""
-    return position.session < day and position.closed_at is not None and exchange_date(position.closed_at) == day
-
-
-def _opened_on(positions: Iterable[Position], day: date) -> dict[str, list[Position]]:
-    found: dict[str, list[Position]] = {}
-    for position in positions:
-        if position.session == day:
-            found.setdefault(position.bot, []).append(position)
-    return found
-
-
-def _at_natural(trio: _Trio, close: datetime, walked: Walked, natural: Walked) -> AtNatural | None:
+def _at_natural(trio: Trio, close: datetime, walked: Walked, natural: Walked) -> AtNatural | None:
     """Return a trade at natural beside the same text's with the fills of then; None where neither makes one."""
     bot, _, would, could = trio
     if would is None and could is None:
         return None
-    differs = _judged(would, could)[0] not in _HARMLESS
+    what, lacks = _judged(would, could)[0], "" if could is None else lacking(could, natural)
+    differs = what not in _HARMLESS and not (lacks and what is What.EXIT)
+    causes = of_fills(bot, would, could, walked, natural) if what not in _HARMLESS else ()
     return AtNatural(
-        would=_words(could),
-        would_make=_made(natural.state, could, close),
+        would=_words(could, lacks),
+        would_make=None if lacks else _made(natural.state, could, close),
         differs=differs,
-        causes=_few(of_fills(bot, would, could, walked, natural)) if differs else (),
+        is_known=not lacks,
+        causes=_few(filter(None, (lacks, *causes))),
     )
 
 
@@ -288,11 +261,13 @@ def _made(state: State | None, position: Position | None, close: datetime) -> De
     return None if state is None or position is None else today_of(state, position, close)
 
 
-def _words(position: Position | None) -> str:
+def _words(position: Position | None, lacks: str = "") -> str:
     if position is None:
         return _NONE
     assert position.opened_at is not None
     entered = f"{clock(position.opened_at)} {entry_text(position)}"
+    if lacks:
+        return f"{entered}; held on"
     if position.state != "closed" or position.closed_at is None:
         return f"{entered}; open"
     return f"{entered}; {clock(position.closed_at)} {exit_text(position)}: {position.exit_reason}"

@@ -58,7 +58,7 @@ def reasons(bot: str, at: datetime, done: Position | None, would: Position | Non
     if done is None:
         yield from _words(known.of_its_own(told.refusals(bot, at)))
     if (would is None or is_late) and bot in walked.lacks:
-        yield f"the recording lacks what it would have traded: {walked.lacks[bot][1]}"
+        yield f"the recording lacks what it would have traded: {walked.lacks[bot][0][1]}"
     yield from _words(told.reloads(bot, at))
     yield from _since_it_left(bot, at, known)
 
@@ -86,6 +86,18 @@ def _words(lines: Iterable[Line]) -> Iterator[str]:
 # ---------------------------------------------------------------- the same text with other fills
 
 
+def lacking(position: Position, walked: Walked) -> str:
+    """Return since when the recording lacks what a position of a walk held, "" when it has all of it.
+
+    Lines of what a bot held are given up when it has left: another walk that holds it longer sees nothing of it.
+    """
+    opened, closed = position.opened_at, position.closed_at
+    for at, text in walked.lacks.get(position.bot, ()):
+        if opened is not None and opened <= at and (closed is None or at <= closed):
+            return f"{clock(at)} the recording lacks what it would have held: {text}"
+    return ""
+
+
 def of_fills(
     bot: str, would: Position | None, could: Position | None, walked: Walked, natural: Walked
 ) -> Iterator[str]:
@@ -94,8 +106,6 @@ def of_fills(
         yield f"{clock(walked.unfilled[bot][0])} not filled: {walked.unfilled[bot][1]}"
     if could is None and bot in natural.unfilled:
         yield f"{clock(natural.unfilled[bot][0])} not filled at natural: {natural.unfilled[bot][1]}"
-    if could is not None and bot in natural.lacks:
-        yield f"{clock(natural.lacks[bot][0])} the recording lacks what it would have held: {natural.lacks[bot][1]}"
     if would is None or could is None:
         return
     if apart(would.opened_at, could.opened_at):

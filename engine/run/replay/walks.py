@@ -43,7 +43,7 @@ class Stood:
 class Walked:
     """What a walk came to. state: None when it had no session. said: its alarms, and reasons of its bots' own.
 
-    By bot: unfilled: the first entry that came to nothing, and why. lacks: the first alarm that was none then. left:
+    By bot: unfilled: the first entry that came to nothing, and why. lacks: alarms that were none then. left:
     since when the recording answers its orders no more, and why.
     """
 
@@ -51,7 +51,7 @@ class Walked:
     tries: Tries
     said: frozenset[Said]
     unfilled: Mapping[str, tuple[datetime, str]]
-    lacks: Mapping[str, tuple[datetime, str]]
+    lacks: Mapping[str, Sequence[tuple[datetime, str]]]
     left: Mapping[str, tuple[datetime, str]]
 
 
@@ -82,14 +82,14 @@ def _walked(walk: Walk, recording: Recording, stood: Stood) -> Walked:
     then = {said_of(each) for each in stood.records}
     said: set[Said] = set()
     unfilled: dict[str, tuple[datetime, str]] = {}
-    lacks: dict[str, tuple[datetime, str]] = {}
+    lacks: dict[str, list[tuple[datetime, str]]] = {}
     tries = Tries()
     for record in chain.from_iterable(day.records for day in walk.through(recording.day, recording.day)):
         tries.take(record)
         if (words := said_of(record)) is not None:
             said.add(words)
         if record.kind is Kind.ALARM and words not in then:
-            lacks.setdefault(record.bot, (record.at, str(record.data["text"])))
+            lacks.setdefault(record.bot, []).append((record.at, str(record.data["text"])))
         elif record.kind is Kind.DECISION and record.data.get("what") == "unfilled":
             unfilled.setdefault(record.bot, (record.at, str(record.data["reason"])))
     left = walk.left if isinstance(walk, RecordedWalk) else {}

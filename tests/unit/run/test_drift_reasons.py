@@ -24,7 +24,7 @@ def told(*lines: Line) -> Told:
 def walked(
     *, said: frozenset[Said] = frozenset(), left: Mapping[str, tuple[datetime, str]] | None = None, lacks: str = ""
 ) -> Walked:
-    alarms = {"a": (AT, lacks)} if lacks else {}
+    alarms = {"a": [(AT, lacks)]} if lacks else {}
     return Walked(state=None, tries=Tries(), said=said, unfilled={}, lacks=alarms, left=left or {})
 
 
