@@ -11,7 +11,7 @@ import click
 from engine.cli.clock import CLOCK
 from engine.cli.replay_text import (
     BYTES,
-    drift_document,
+    compared_document,
     drift_lines,
     replay_document,
     replay_lines,
@@ -232,9 +232,7 @@ def _drift(what: str, folder: Path, *, is_json: bool) -> None:
 
     found = compared(open_recording(meant(what, folder)[-1]))
     if is_json:
-        since = None if found.since is None else found.since.isoformat()
-        trades = [drift_document(each) for each in found.trades]
-        print_json({"day": found.day.isoformat(), "since": since, "trades": trades})
+        print_json(compared_document(found))
         return
     for line in drift_lines(found):
         click.echo(line)

@@ -36,7 +36,7 @@ def as_test(files: Sequence[Path], clock: time, bot: str, out: Path | None) -> N
     else:
         _write(out, found.text)
         click.echo(f" {shown_path(out)}   rulebot test {shown_path(out)}")
-    for note in seen.notes if out is not None else ():
+    for note in found.notes if out is not None else ():
         click.echo(f" not carried over: {note}", err=True)
     if found.missed:
         for missed in found.missed:

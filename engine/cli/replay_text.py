@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from engine.adapters.recorded.recording import Recording
-    from engine.run.replay.drift import Compared, Drift
+    from engine.run.replay.drift import AtNatural, Compared, Drift
     from engine.run.replay.replay import Difference, Replayed
     from engine.run.replay.tapes import Tape
 
@@ -58,7 +58,17 @@ def _lines_of(name: str, these: Sequence[str], others: Sequence[str]) -> Iterato
     yield from (f"         {line}" for line in told[1:])
 
 
-def drift_document(each: "Drift") -> dict[str, Any]:
+def compared_document(found: "Compared") -> dict[str, Any]:
+    """Return a day beside what its specs make."""
+    return {
+        "day": found.day.isoformat(),
+        "since": None if found.since is None else found.since.isoformat(),
+        "until": None if found.until is None else found.until.isoformat(),
+        "trades": [_drift_document(each) for each in found.trades],
+    }
+
+
+def _drift_document(each: "Drift") -> dict[str, Any]:
     return {
         "bot": each.bot,
         "what": each.what.name.lower(),
@@ -67,9 +77,21 @@ def drift_document(each: "Drift") -> dict[str, Any]:
         "would": each.would,
         "made": None if each.made is None else str(each.made),
         "would_make": None if each.would_make is None else str(each.would_make),
+        "natural": None if each.natural is None else _natural_document(each.natural),
         "causes": list(each.causes),
         "differs": each.differs,
         "is_explained": each.is_explained,
+        "is_known": each.is_known,
+    }
+
+
+def _natural_document(each: "AtNatural") -> dict[str, Any]:
+    return {
+        "would": each.would,
+        "would_make": None if each.would_make is None else str(each.would_make),
+        "differs": each.differs,
+        "is_known": each.is_known,
+        "causes": list(each.causes),
     }
 
 
@@ -99,24 +121,42 @@ def tape_line(tape: "Tape") -> str:
 
 def drift_lines(compared: "Compared") -> Iterator[str]:
     """Yield each trade: what was done, what the spec would have done, and what was recorded where they part."""
-    from engine.run.replay.drift import What, total
+    from engine.run.replay.drift import by_fills, total
     from engine.run.why_text import clock
 
     day, found = compared.day, compared.trades
     if compared.since is not None:
         yield f" the recording begins at {clock(compared.since)}: what stood before is not in it"
+    if compared.until is not None:
+        yield f" the recording ends at {clock(compared.until)}: what came after it is not in it"
     if not found:
         yield f" {day}: nothing was traded, and nothing would have been"
         return
     for each in found:
         yield f" {each.bot}  {each.what.value}"
-        yield f"   done   {each.done}{_made(each.made)}"
-        if each.what is not What.SAME:
-            yield f"   would  {each.would}{_made(each.would_make)}"
-        yield from (f"          {cause}" for cause in each.causes)
-        if not each.is_explained:
-            yield "          nothing that was recorded explains it"
-    yield f" {day}: {signed_dollars(total(found))} beside what the specs make at natural prices"
+        yield from _trade_lines(each)
+    fills = ""
+    if any(each.natural is not None for each in found):
+        fills = f"; their fills made {signed_dollars(by_fills(found))} beside natural ones"
+    if lacks := dict.fromkeys(each.bot for each in found if not each.is_whole):
+        fills += f", without what is not recorded of {', '.join(lacks)}"
+    yield f" {day}: {signed_dollars(total(found))} beside what the specs make{fills}"
+
+
+def _trade_lines(each: "Drift") -> Iterator[str]:
+    from engine.run.replay.drift import What
+
+    is_same = each.what in (What.SAME, What.UNFILLED)
+    yield f"   done     {each.done}{_made(each.made)}"
+    if not is_same:
+        yield f"   would    {each.would}{_made(each.would_make)}"
+    yield from (f"            {cause}" for cause in each.causes)
+    if not each.is_explained:
+        yield "            nothing that was recorded explains it"
+    beside = each.natural
+    if beside is not None and (beside.would, beside.would_make) != (each.would, each.would_make):
+        yield f"   natural  {beside.would}{_made(beside.would_make)}"
+        yield from (f"            {cause}" for cause in beside.causes)
 
 
 def _made(amount: "Decimal | None") -> str:

@@ -51,6 +51,7 @@ class Shadow:
         from engine.run.backtest.fills import fill_model
         from engine.run.observe.relay import Relay
         from engine.run.promotion.promotion import refuse_traded_store
+        from engine.run.replay.tapes import tapes_of
         from engine.store.queries import OBSERVE
 
         if alone := sorted(set(desk.bots) - set(beside.bots)):
@@ -70,7 +71,8 @@ class Shadow:
             logs=None,
             install=f"sh-{options.install or secrets.token_hex(3)}",
             accounts=None,
-            tapes=None,
+            tapes=None if options.tapes is None else tapes_of(store),
+            compares=(),
             settings=said,
             heartbeat=_own_heartbeat(),
             waits_for_gateway=False,
@@ -87,11 +89,14 @@ class Shadow:
 
     def start(self, run: "Run", screen: "Screen") -> None:
         """Begin, once the engine that trades is connected."""
+        from engine.adapters.recorded.recorder import Recorder
         from engine.run.start import execute, note_alarm
 
         self._screen = screen
+        tape = run.loop.tape
+        options = replace(self._options, taped_first=tape if isinstance(tape, Recorder) else None)
         world = self._relay.shadowing(self._fills)
-        self._task = asyncio.ensure_future(execute(self._desk, self._options, world, self._started, self._show))
+        self._task = asyncio.ensure_future(execute(self._desk, options, world, self._started, self._show))
 
         def ended(task: "asyncio.Task[Run]") -> None:
             was_over = self._relay.is_over

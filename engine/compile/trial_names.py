@@ -58,6 +58,8 @@ def _levels(market: TrialMarket, plan: Plan, given: tuple[str, ...], path: Path)
             yield _not_read(symbol, read, (*path, name))
     for key, of, known in (
         ("iv", market.ivs, priced),
+        ("smile", market.smiles, priced),
+        ("expiries", market.expiries, priced),
         ("width", market.widths, priced),
         ("previous_close", market.before, read),
         ("days", market.days, {*plan.needs.daily, *(symbol for symbol, _ in plan.needs.bars)}),

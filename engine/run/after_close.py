@@ -38,6 +38,8 @@ LATELY = timedelta(days=5)
 LOOK_EVERY = 15.0
 DRIFT = "drift"
 """What a record of facts says that holds a comparison."""
+UNFILLED = "unfilled"
+"""What a comparison says of a trade that natural fills alone would have made."""
 _NICE = 10
 
 log = logging.getLogger("rulebot.run")
@@ -194,8 +196,12 @@ async def told_by(process: asyncio.subprocess.Process, patience: float) -> dict[
 
 
 def summed(day: date, found: Mapping[str, Any]) -> dict[str, Json]:
-    """Return a comparison as it is recorded: how many trades there were, and all of those that differ."""
-    trades = found.get("trades", [])
+    """Return a comparison as it is recorded: how many trades there were, and all of those that differ.
+
+    by_fills: the bots that natural fills would have led elsewhere, by more than prices.
+    """
+    told = found.get("trades", [])
+    trades = [each for each in told if each["what"] != UNFILLED]
     differs = [each for each in trades if each["differs"]]
     return {
         "symbol": "",
@@ -205,6 +211,7 @@ def summed(day: date, found: Mapping[str, Any]) -> dict[str, Json]:
         "since": found.get("since"),
         "trades": len(trades),
         "differs": differs,
+        "by_fills": [each["bot"] for each in told if (each["natural"] or {}).get("differs")],
         "problem": found.get("problem", ""),
     }
 
@@ -230,11 +237,13 @@ def compared_words(data: Mapping[str, Any]) -> str:
     day, count, differs = data["day"], data["trades"], data["differs"]
     if data["problem"]:
         return f"{day} is not compared with the specs: {data['problem']}; 'rulebot replay {day} --drift' tries again"
+    fills = list(dict.fromkeys(data.get("by_fills", ())))  # an earlier version had none
+    natural = f"; natural fills would have led {', '.join(fills)} elsewhere" if fills else ""
     if not count:
-        return f"{day} beside the specs: nothing was traded, and nothing would have been"
+        return f"{day} beside the specs: nothing was traded, and nothing would have been{natural}"
     told = [f"{count - len(differs)} of {count} trades as the specs say, but for prices"]
     for words, known in (("for a known cause", True), ("FOR NO KNOWN CAUSE", False)):
         bots = [str(each["bot"]) for each in differs if bool(each["is_explained"]) is known]
         if bots:
             told.append(f"{len(bots)} otherwise {words} ({', '.join(dict.fromkeys(bots))})")
-    return f"{day} beside the specs: {'; '.join(told)}"
+    return f"{day} beside the specs: {'; '.join(told)}{natural}"

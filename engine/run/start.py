@@ -49,7 +49,8 @@ log = logging.getLogger("rulebot.run")
 class RunOptions:
     """What a run was asked to do. `sessions` None goes on until somebody stops it; `until_flat` ends it when nothing
     that can be closed is open any more. accounts: the folder of the locks of accounts, None where accounts are made up.
-    tapes: the folder in which each run makes a folder for its recordings, None for no recording.
+    tapes: the folder in which each run makes a folder for its recordings, None for no recording. taped_first: the
+    recorder of another engine on the same board, whose turns come before ours.
     inbox_every: how often requests of people are looked for while nothing moves. waits_for_gateway: as a service does,
     however long no gateway lets us in. takes_hooks: web hooks can come, since a secret for them is set.
     log: limits of the program's own log. compares: the command that compares a recording with its specs, or none.
@@ -63,6 +64,7 @@ class RunOptions:
     until_flat: bool = False
     accounts: Path | None = None
     tapes: Path | None = None
+    taped_first: Recorder | None = None
     inbox_every: timedelta = INBOX_EVERY
     waits_for_gateway: bool = False
     heartbeat: Heartbeat = field(default_factory=Heartbeat)
@@ -198,6 +200,7 @@ def _assemble(
             resumed.state.board,
             lambda words: note_alarm(run, words),
             lambda now: told_standing(reloader.desk, reloader.texts, loop.program, loop.state, now, release()),
+            options.taped_first,
         )
     loop = Loop(
         program=program,

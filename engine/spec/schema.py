@@ -129,6 +129,8 @@ def _bad_name(source: Source, path: Path, error: Any) -> Diagnostic:
     place = (*path, name)
     if path == ("accept",):
         return source.diagnostic("RB123", place, f"no code is called '{shown(name)}'", "as in RB310", at_key=True)
+    if owed := _owed(error):
+        return source.diagnostic("RB152", place, f"{owed}, is '{shown(name)}'", at_key=True)
     message = f"a name is at most 40 lower-case letters, digits and _, is '{shown(name)}'"
     lower = name.lower().replace("-", "_")
     help = f"write '{lower}'" if lower != name and lower.isidentifier() and lower.isascii() else None

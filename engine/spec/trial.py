@@ -8,6 +8,7 @@ from enum import Enum
 from engine.model.session import DayTime
 from engine.model.values import dataclass
 from engine.spec.series import Series
+from engine.spec.smile import Smile
 from engine.spec.spec import Path
 
 USUAL_DATE = date(2026, 11, 18)
@@ -39,7 +40,8 @@ class TrialMarket:
     """What the market does. Levels by symbol; `iv` in percent a year, `ivs` by underlying; `rv` None is unknown.
 
     widths: of option quotes by underlying. before: levels at the previous close. days: closes of the sessions before,
-    by symbol, the last is that of yesterday; iv_days: 30-day volatility at those closes, percent. volumes,
+    by symbol, the last is that of yesterday; iv_days: 30-day volatility at those closes, percent. smiles: by
+    underlying, how volatility differs by strike; expiries: what is listed, by underlying. volumes,
     open_interests: contracts of every option, put_call: puts over calls traded, by underlying. earnings: the one day
     known of a company. quotes: of the open position.
     """
@@ -52,6 +54,8 @@ class TrialMarket:
     before: Mapping[str, float]
     days: Mapping[str, Series]
     iv_days: Mapping[str, Series]
+    smiles: Mapping[str, Smile]
+    expiries: Mapping[str, tuple[date, ...]]
     volumes: Mapping[str, float]
     open_interests: Mapping[str, float]
     put_call: Mapping[str, float]

@@ -11,6 +11,7 @@ from engine.spec.conditions import Tree, mapping, sequence, sure
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.scalar import day_time, seconds
 from engine.spec.series import Series, series
+from engine.spec.smile import Smile, smile
 from engine.spec.source import Plain, Source
 from engine.spec.spec import Path
 from engine.spec.trial import (
@@ -29,7 +30,9 @@ from engine.spec.trial import (
 )
 
 COUNTS = ("volume", "open_interest", "put_call_volume")
-NOT_LEVELS = frozenset({"iv", "rv", "width", "previous_close", "days", "iv_days", "earnings", "quotes", *COUNTS})
+NOT_LEVELS = frozenset(
+    {"iv", "rv", "width", "previous_close", "days", "iv_days", "smile", "expiries", "earnings", "quotes", *COUNTS}
+)
 USUAL = {"spx": "6000", "vix": "15", "iv": "12%", "rv": "9%"}
 """The market of a test that does not say: calm, and nothing moves."""
 _TIMES = ("at", "by", "all_day", "after_quote")
@@ -93,6 +96,8 @@ def _market(tree: Tree) -> TrialMarket:
         before=_by_symbol(tree, "previous_close"),
         days={name.upper(): series(each) for name, each in mapping(tree.get("days", {})).items()},
         iv_days={name.upper(): series(each) for name, each in mapping(tree.get("iv_days", {})).items()},
+        smiles={name.upper(): _smile(mapping(each)) for name, each in mapping(tree.get("smile", {})).items()},
+        expiries={name.upper(): _dates_of(each) for name, each in mapping(tree.get("expiries", {})).items()},
         volumes=_by_symbol(tree, "volume"),
         open_interests=_by_symbol(tree, "open_interest"),
         put_call=_by_symbol(tree, "put_call_volume"),
@@ -103,6 +108,14 @@ def _market(tree: Tree) -> TrialMarket:
 
 def _by_symbol(tree: Tree, key: str) -> dict[str, float]:
     return {name.upper(): float(_number(each)) for name, each in mapping(tree.get(key, {})).items()}
+
+
+def _dates_of(value: Plain) -> tuple[date, ...]:
+    return tuple(sorted(sure(_date(each)) for each in sequence(value)))
+
+
+def _smile(tree: Tree) -> Smile:
+    return smile({float(distance.removesuffix("%")): float(_number(points)) for distance, points in tree.items()})
 
 
 def _mark(tree: Tree) -> Mark:
@@ -219,6 +232,12 @@ def _dates(source: Source, test: Tree, path: Path) -> Iterator[Diagnostic]:
         text = tree.get(str(place[-1]))
         if isinstance(text, str) and (problem := _no_session(text)):
             yield source.diagnostic("RB280", place, problem, "a test lives on a day on which the exchange trades")
+    for name, days in _inner(test, "market", "expiries").items():
+        for at, text in enumerate(days if isinstance(days, list) else ()):
+            if isinstance(text, str) and (problem := _no_session(text)):
+                yield source.diagnostic(
+                    "RB280", (*path, "market", "expiries", name, at), problem, "options expire on sessions"
+                )
     for name, text in _inner(test, "market", "earnings").items():
         if isinstance(text, str) and _date(text) is None:
             yield source.diagnostic("RB280", (*path, "market", "earnings", name), f"there is no date {text}")

@@ -1,6 +1,7 @@
 """Instants of a recorded day: scanned, looked at on the page, and made into tests."""
 
 import json
+import re
 from datetime import date
 from pathlib import Path
 
@@ -106,7 +107,7 @@ def test_a_recorded_entry_becomes_a_test_that_passes(store: Path, tmp_path: Path
     assert done.exit_code == 0, done.output
     text = out.read_text(encoding="utf-8")
     assert '{at: "10:30", enters: {short_put: 5970, long_put: 5965}}' in text
-    assert "# - options are priced by one volatility for all strikes" in text
+    assert "# - options are quoted as at 10:30, by strike" in text
     assert "not carried over: levels are those of each full minute" in done.output
     again = CliRunner().invoke(main, ["test", str(out)])
     assert again.exit_code == 0, again.output
@@ -130,6 +131,33 @@ def test_what_the_modelled_market_does_not_lead_to_is_told(store: Path, tmp_path
     assert "the market of the test does not lead to what was decided then" in done.output
     assert "exits: target" in done.output
     assert CliRunner().invoke(main, ["test", str(out)]).exit_code == 1
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("bot", "seed", "clock", "said"),
+    [
+        ("dte0_condor", 4, "09:45", "options are quoted as at 09:45, by strike"),
+        ("spy_put_seller", 3, "09:31", "options have the deltas of 09:31, by strike"),
+    ],
+)
+def test_ci_a_bot_that_selects_by_delta_chooses_as_then(
+    bot: str, seed: int, clock: str, said: str, tmp_path: Path
+) -> None:
+    """With one volatility the condor takes other puts; the put of 90 days needs the listed expiries, and the deltas."""
+    run_days(tmp_path, spec_files([bot]), seed=seed, tapes=tmp_path / "s-tapes")
+    place = next(tmp_path.glob("*.db")).rename(tmp_path / "s.db")
+    out = tmp_path / "a.test.yaml"
+    done = command(place, "replay", "2026-10-21", "--as-test", clock, "--out", str(out))
+    assert done.exit_code == 0, done.output
+    text = out.read_text(encoding="utf-8")
+    assert f"# - {said}" in text
+    assert f'{{at: "{clock}", enters: {{short_put: ' in text
+    assert CliRunner().invoke(main, ["test", str(out)]).exit_code == 0
+    flat = re.sub(r"(?m)^ {6}(smile|expiries):\n( {8}.*\n)+", "", text)
+    assert "smile" not in flat
+    (other := tmp_path / "b.test.yaml").write_text(flat, encoding="utf-8")
+    assert CliRunner().invoke(main, ["test", str(other)]).exit_code == 1
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import json
 import shutil
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -26,6 +27,7 @@ from engine.run.replay import drift
 from engine.run.replay.drift import What, drifts
 from engine.run.replay.replay import replay as live_through
 from engine.run.replay.tapes import listed
+from engine.run.replay.walks import answered
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import SimSettings, simulated
 from engine.store.queries import StoreReader
@@ -140,23 +142,34 @@ def test_another_text_is_tried_on_the_day(store: Path, tmp_path: Path) -> None:
 
 def test_drift_sets_what_was_done_beside_what_the_spec_makes(store: Path) -> None:
     told = replay(store, "2026-10-21", "--drift").output
-    assert "put_lite  at another price" in told
+    assert "put_lite  as the spec says" in told
+    assert "+$0.00 beside what the specs make; their fills made " in told
     (found,) = json.loads(replay(store, "2026-10-21", "--drift", "--format", "json").stdout)["trades"]
-    assert (found["what"], found["bot"]) == ("price", "put_lite")
-    assert "filled: sold" in " ".join(found["causes"])
-    assert found["done"][:5] == found["would"][:5] == "10:30"
+    assert (found["what"], found["bot"], found["causes"]) == ("same", "put_lite", [])
+    assert (found["done"], found["made"]) == (found["would"], found["would_make"])
+    assert found["natural"]["would"][:5] == "10:30"
+    assert found["natural"]["would_make"] != found["made"]
 
 
-def test_drift_without_a_cause_says_so(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("was", "now", "what", "parts"),
+    [
+        ("by: 5 pts", "by: 10 pts", What.BESIDES, ""),
+        ("exits:\n", 'exits:\n  - time: "10:40"\n    name: early\n', What.EXIT, "10:40:00 here they part: it sends"),
+    ],
+)
+def test_drift_without_a_cause_says_so(
+    was: str, now: str, what: What, parts: str, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A walk of another text stands for an engine that does not do what its spec says."""
     (file,) = spec_files(["put_lite"])
     text = Path(file).read_text(encoding="utf-8")
-    (tmp_path / "put_lite.yaml").write_text(text.replace("by: 5 pts", "by: 10 pts"), encoding="utf-8")
+    (tmp_path / "put_lite.yaml").write_text(text.replace(was, now), encoding="utf-8")
     other = load_desk([str(tmp_path / "put_lite.yaml")], {}, None).program("x", {}, 90)
-    walked = drift._walked
-    monkeypatch.setattr(drift, "_walked", lambda recording, _, events: walked(recording, other, events))
+    monkeypatch.setattr(drift, "answered", lambda recording, stood: answered(recording, replace(stood, program=other)))
     (found,) = drift.compared(open_recording(listed(store.with_name("s-tapes"))[0].file)).trades
-    assert (found.what, found.differs, found.is_explained) == (What.BESIDES, True, False)
+    assert (found.what, found.differs, found.is_explained) == (what, True, False)
+    assert not parts or parts in found.causes[0]
     assert "nothing that was recorded explains it" in replay(store, "2026-10-21", "--drift").output
 
 
@@ -188,14 +201,19 @@ def test_drift_names_the_cause_of_a_trade_that_was_not_done(
 
 @pytest.mark.long
 def test_ci_a_run_compares_its_day_when_it_has_ended(tmp_path: Path) -> None:
-    """The shipped condor at mid: the prices of seed 4 lead to another exit, which is a cause that is known."""
+    """The shipped condor: at natural prices seed 4 would have held it on, of which nothing is recorded."""
     words = ("run", "--paper", "--sim", "--seed", "4", "--drift", "--plain", "--store", str(tmp_path / "s.db"))
     done = CliRunner().invoke(main, [*words, *spec_files(["dte0_condor"])])
-    said = "2026-10-21 beside the specs: 0 of 1 trades as the specs say, but for prices; 1 otherwise for a known cause"
+    said = "2026-10-21 beside the specs: 1 of 1 trades as the specs say, but for prices"
     assert (done.exit_code, said in done.output) == (0, True), done.output
     told = CliRunner().invoke(main, ["summary", "--store", str(tmp_path / "s.db"), "--format", "json"])
-    (trade,) = json.loads(told.stdout)["drift"]["differs"]
-    assert "its exits stand elsewhere" in trade["causes"][0]
+    found = json.loads(told.stdout)["drift"]
+    assert (found["differs"], found["by_fills"]) == ([], [])
+    drift = json.loads(CliRunner().invoke(main, ["replay", "--drift", *words[-2:], "--format", "json"]).stdout)
+    natural = drift["trades"][0]["natural"]
+    assert (natural["is_known"], natural["would_make"], natural["would"][-9:]) == (False, None, "; held on")
+    assert "the recording lacks what it would have held" in natural["causes"][0]
+    assert "its exits stand elsewhere" in natural["causes"][1]
     assert said in CliRunner().invoke(main, ["summary", "--store", str(tmp_path / "s.db")]).output
 
 

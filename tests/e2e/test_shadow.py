@@ -13,8 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from engine.cli.main import main
-from engine.record.record import Kind
+from engine.record.record import Kind, Record
 from engine.store.queries import StoreReader
+from tests.e2e.worlds import check_replays
 
 SPECS = Path(__file__).parents[2] / "specs"
 NEW = {
@@ -65,6 +66,31 @@ def test_both_are_told_under_names_of_their_own(beside: tuple[Path, Result]) -> 
     assert re.search(r"09:45:00  dte0_condor  entry sent: sell 5890/5900p 6035/6045c at 0.70", said)
     assert re.search(r"09:45:00  dte0_condor~shadow  would enter: sell 5900/5910p 6030/6040c at 0.95", said)
     assert "the shadows, of which nothing was sent" in said
+
+
+def test_a_recording_of_each_replays(beside: tuple[Path, Result]) -> None:
+    """Two engines on one board, each with a recording of its own: what the one has taken the other lacks not."""
+    for name in ("s", "s-shadow"):
+        decisions = check_replays(beside[0] / f"{name}-tapes")
+        with StoreReader(beside[0] / f"{name}.db") as reader:
+            of_turns = [each for each in reader.records(tuple(Kind)) if not is_note(each)]
+        assert decisions == len(of_turns) > 100
+
+
+def is_note(record: Record) -> bool:
+    """Say whether a record is none of a turn: of the run, of prices, or what the observing broker says of an order."""
+    noted = (Kind.RUN_STARTED, Kind.RUN_ENDED, Kind.PRICES)
+    return record.kind in noted or (record.kind is Kind.DECISION and record.data["what"] == "would enter")
+
+
+def test_any_instant_of_a_shadow_can_be_looked_at(beside: tuple[Path, Result]) -> None:
+    store = ("--store", str(beside[0] / "s-shadow.db"))
+    told = CliRunner().invoke(main, ["replay", "--at", "10:30", *store])
+    assert "put_lite, if it were to enter now:" in told.output, told.output
+    assert "below -50%" in told.output
+    test = CliRunner().invoke(main, ["replay", "--as-test", "09:45", "--bot", "dte0_condor", *store])
+    assert "enters: {short_put: 5910, long_put: 5900, short_call: 6030, long_call: 6040}" in test.stdout
+    assert test.exit_code == 0, test.output
 
 
 def test_they_are_kept_apart(beside: tuple[Path, Result]) -> None:

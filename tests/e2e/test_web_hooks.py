@@ -19,6 +19,7 @@ from engine.run.aftermath.books import compare_books
 from engine.run.aftermath.day import read_day
 from engine.run.aftermath.findings import offences
 from engine.run.desk import load_desk
+from engine.run.replay.drift import What, drifts
 from engine.run.replay.replay import replay
 from engine.run.start import Run, RunOptions, execute
 from engine.run.worlds import attached
@@ -155,6 +156,9 @@ def test_ci_a_hook_opens_a_position_and_another_closes_it(tmp_path: Path) -> Non
     assert str(said[1].data["words"]).endswith("says up")
     assert SECRET not in store.read_bytes().decode("latin-1")
     _replayed(tmp_path)
+    (tape,) = (tmp_path / "tapes").glob("*/*.tape")
+    (compared,) = drifts(open_recording(tape))
+    assert (compared.what, compared.natural) == (What.SAME, None), "the walk hears the hooks, one at natural does not"
 
 
 def _replayed(folder: Path) -> None:

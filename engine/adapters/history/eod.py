@@ -4,15 +4,16 @@ Such files have no time of day. Their quotes are put at one time, 15 minutes bef
 for, and are taken to stand for a while; a rule's window has to hold that. Column names: `vendor.py`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, time, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from engine.adapters.history.chain_rows import chain_rows
-from engine.adapters.history.csv_days import CsvDays
+from engine.adapters.history.csv_days import CsvDays, Span
 from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
 from engine.adapters.history.finding import refusal, refused, told
@@ -21,7 +22,7 @@ from engine.adapters.history.missing import day_of_name, missing_sessions, parse
 from engine.adapters.history.parity import parity, replaced, with_parity
 from engine.adapters.history.rows import BY_QUOTE, Rows, renamed
 from engine.adapters.history.sessions import session_day
-from engine.adapters.history.table import Whole, header_of, parquet_file, read_csv, read_parquet, reading
+from engine.adapters.history.table import Table, Whole, header_of, parquet_file, read_csv, read_parquet, reading
 from engine.adapters.history.vendor import NAMES, VendorTable, fits
 from engine.adapters.history.vix import vix_of
 from engine.model.contract import product
@@ -47,23 +48,49 @@ class Seen(NamedTuple):
     bid: Columns
 
 
+class Days(Protocol):
+    """A file of many days; `spans` has each of them. cut_off: the day within which it ends, and the row."""
+
+    path: Path
+    findings: list[Finding]
+    cut_off: tuple[date, int] | None
+    spans: dict[date, list[Span]]
+
+    def table(self, day: date) -> Table:
+        """Return the rows of a day. Raises: StoreError."""
+
+
 class EodSource:
     """One state of a chain a day, out of vendors' files."""
 
     is_modelled = False
 
     def __init__(self, path: Path, daily: Daily, *, at: str, stands: int, words: str) -> None:
-        self.path, self.background, self._words = path, daily, words
-        self._at = None if not at else _clock(at)
-        self._stands = stands
-        self._files: dict[date, Path] = {}
-        self._many: list[CsvDays] = []
+        files: dict[date, Path] = {}
+        many: list[Days] = []
         for file in _files(path):
             day = day_of_name(file.name)
             if day is not None:
-                self._files[day] = file
+                files[day] = file
             elif not file.name.endswith(".parquet"):
-                self._many.append(CsvDays(file, NAMES["date"]))
+                many.append(CsvDays(file, NAMES["date"]))
+        self.begin(path, daily, at=at_time(at), stands=stands, words=words, files=files, many=many)
+
+    def begin(
+        self,
+        path: Path,
+        daily: Daily,
+        *,
+        at: time | None,
+        stands: int,
+        words: str,
+        many: Sequence[Days],
+        files: Mapping[date, Path] = MappingProxyType({}),
+    ) -> None:
+        """Take what there is: files of a day each, and files of many. Raises: StoreError where there is no day."""
+        self.path, self.background, self._words = path, daily, words
+        self._at, self._stands = at, stands
+        self._files, self._many = files, many
         self._days = {day: many for many in self._many for day in many.spans}
         self._seen: Seen | None = None
         self._classes: dict[str, int] = {}
@@ -235,7 +262,10 @@ def _files(path: Path) -> list[Path]:
     return sorted(file for file in path.iterdir() if file.name.endswith((".parquet", ".csv", ".csv.gz")))
 
 
-def _clock(text: str) -> time:
+def at_time(text: str) -> time | None:
+    """Return the time that `at=` asks for, None where it does not. Raises: MisuseError."""
+    if not text:
+        return None
     try:
         return time.fromisoformat(text)
     except ValueError:

@@ -39,7 +39,7 @@ class LeanSource:
     is_modelled = False
 
     def __init__(self, path: Path, background: Daily, symbol: str) -> None:
-        self.root, inside = _root(path)
+        self.root, inside = data_root(path)
         self.symbol = _chosen(self.root, symbol or inside)
         self._folders = _option_folders(self.root, self.symbol)
         self._zips: dict[date, list[tuple[str, Path]]] = {}
@@ -208,7 +208,7 @@ def gathered(findings: Sequence[Finding]) -> list[Finding]:
 # ------------------------------------------------------------------ the folder
 
 
-def _root(path: Path) -> tuple[Path, str]:
+def data_root(path: Path) -> tuple[Path, str]:
     """Return Lean's data folder and the symbol, when the path leads to the minutes of one."""
     for above in (path, *path.resolve().parents):
         if any((above / kind / "usa").is_dir() for kind in _KINDS):
@@ -259,7 +259,7 @@ def daily_series(path: Path, symbol: str) -> tuple[DailySeries, list[Finding]]:
 def looks_like_lean(path: Path) -> bool:
     """Say whether a folder is Lean's, or the minutes of one symbol in it."""
     try:
-        root, symbol = _root(path)
+        root, symbol = data_root(path)
     except StoreError:
         return False
     return path == root or bool(symbol)

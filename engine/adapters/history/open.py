@@ -10,6 +10,7 @@ from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Source
 from engine.adapters.history.eod import STANDS, EodSource, looks_like_days, looks_like_snapshots
 from engine.adapters.history.lean import LeanSource, looks_like_lean
+from engine.adapters.history.lean_daily import LeanDailySource
 from engine.adapters.history.missing import day_of_name
 from engine.adapters.history.modelled.rates import Rates, read_rates
 from engine.adapters.history.modelled.source import ModelOptions, ModelSource
@@ -92,12 +93,22 @@ def _snapshots(asked: Asked, daily: Daily) -> Source:
 
 
 def _one_state(asked: Asked, daily: Daily, words: str) -> Source:
-    stands = _whole("stands", asked.options.get("stands", str(STANDS)), 0, 390)
-    return EodSource(asked.path, daily, at=asked.options.get("at", ""), stands=stands, words=words)
+    return EodSource(asked.path, daily, at=asked.options.get("at", ""), stands=_stands(asked), words=words)
+
+
+def _stands(asked: Asked) -> int:
+    return _whole("stands", asked.options.get("stands", str(STANDS)), 0, 390)
 
 
 def _lean(asked: Asked, daily: Daily) -> Source:
-    return LeanSource(asked.path, daily, asked.options.get("symbol", ""))
+    bars, symbol = asked.options.get("bars", "minute"), asked.options.get("symbol", "")
+    if bars == "daily":
+        return LeanDailySource(asked.path, daily, symbol, at=asked.options.get("at", ""), stands=_stands(asked))
+    if bars != "minute":
+        raise MisuseError(f"bars= is minute or daily, is {bars!r}")
+    if of_days := sorted({"at", "stands"} & asked.options.keys()):
+        raise MisuseError(f"{of_days[0]}= is of bars=daily: a minute has its time")
+    return LeanSource(asked.path, daily, symbol)
 
 
 def _model(asked: Asked, daily: Daily) -> Source:
@@ -143,7 +154,7 @@ def _is_recorded(path: Path) -> bool:
 
 KINDS: Mapping[str, Kind] = {
     "tapes": Kind(lambda asked, daily: RecordingSource(asked.path), _is_recorded),
-    "lean": Kind(_lean, looks_like_lean, ("symbol",)),
+    "lean": Kind(_lean, looks_like_lean, ("symbol", "bars", "at", "stands")),
     "snapshots": Kind(_snapshots, looks_like_snapshots, ("at", "stands")),
     "parquet": Kind(lambda asked, daily: ChainSource(asked.path, daily), _is_chain),
     "eod": Kind(_end_of_day, looks_like_days, ("at", "stands")),

@@ -55,6 +55,7 @@ class Recorder:
     head: what a replay of the first file begins with. told: is given one sentence, in the loop's thread, when the
     recording had to stop; the engine goes on. stands: returns what a replay of a later file begins with, asked at an
     instant before its first turn; it may raise CodecError, and that file is replayed from an earlier one on.
+    first: the recorder of another engine on the same board, which takes each instant before this one.
     """
 
     def __init__(
@@ -64,12 +65,18 @@ class Recorder:
         board: Board,
         told: Callable[[str], None],
         stands: Callable[[datetime], Mapping[str, Json]] = lambda _: {},
+        first: "Recorder | None" = None,
     ) -> None:
         self.folder = folder
         self._head = head
         self._stands = stands
         self._board = board
         self._told = told
+        self._first = first
+        self._later: list[Recorder] = []
+        self._taken_before: set[int] = set()
+        if first is not None:
+            first._later.append(self)
         self._columns: list[array[float]] = [getattr(board, name) for name in COLUMNS]
         self._items: list[_Item] = []
         self._rows: array[int] = array("q")
@@ -103,7 +110,7 @@ class Recorder:
             self._take(event.at, _Item("e", micros(event.at), event), records)
         elif changed or records:
             self._take(event.at, _Item("m", micros(event.at), event.rows), records)
-        elif event.rows or self._board.unread:
+        elif event.rows or self._board.unread or self._taken_before:
             self._take(event.at, None, ())
 
     def exchanged(self, at: datetime, data: Mapping[str, Json], records: Sequence[Record]) -> None:
@@ -149,7 +156,8 @@ class Recorder:
         """Note what has changed on the board since the last time."""
         board = self._board
         quoted, traded, modelled, touched = board.unsettled
-        rows = board.unread
+        rows = board.unread | self._taken_before
+        self._taken_before.clear()
         if quoted or traded or modelled or touched:
             rows = rows | quoted | traded | modelled | touched
         when = micros(at)
@@ -167,7 +175,10 @@ class Recorder:
         known = sorted(rows)
         self._copy_rows(known, at.timestamp())
         self._items.append(_Item("s", when, (len(known), alive)))
-        board.unread.clear()
+        for other in self._later:
+            other._taken_before |= rows
+        if self._first is None or not self._first.is_on:
+            board.unread.clear()
 
     def _copy_rows(self, rows: list[int], at: float) -> None:
         self._rows.extend(rows)

@@ -13,11 +13,13 @@ from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
 from engine.run.desk import SpecText
 from engine.run.replay.as_test import DaySeen
+from engine.run.replay.as_test_market import MarketSeen
 from engine.run.replay.series_text import told_series
 from engine.run.trial.expect import misses
 from engine.run.trial.files import read_trials
 from engine.run.trial.outcome import Happening, What
 from engine.run.trial.run import run_trial
+from engine.spec.smile import Smile
 
 MOST_EXPECTED = 20
 SLACK = timedelta(minutes=5)
@@ -38,20 +40,37 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A test document. missed: what of the moment the modelled market does not lead to, in words."""
+    """A test document. missed: what of the moment its market does not lead to, in words; notes: what it lacks."""
 
     text: str
     missed: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def written(seen: DaySeen, spec: SpecText, path: str) -> Written:
-    """Return the document; `path` is where it will find its spec. Raises: RulebotError when it cannot be run at all."""
-    lines = list(_expected(seen))[:MOST_EXPECTED]
-    lines = _tried(seen, spec, lines)
+    """Return the document; `path` is where it will find its spec. Raises: RulebotError when it cannot be run at all.
+
+    Of the markets that it may have it is the one that leads to most of what the bot did, the moment first.
+    """
+    found: list[tuple[tuple[int, int], MarketSeen, list[Expected]]] = []
+    for makes in seen.markets:
+        market = makes()
+        lines = _lived(seen, market, spec)
+        missed = [each for each in lines if each.missed]
+        found.append(((sum(each.is_moment for each in missed), len(missed)), market, lines))
+        if not missed:
+            break
+    _, market, lines = min(found, key=lambda each: each[0])
+    told = tuple(f"{each.text}: {each.missed}" for each in lines if each.missed and each.is_moment)
+    return Written(_document(seen, market, spec, path, lines), told, (market.note, *seen.notes))
+
+
+def _lived(seen: DaySeen, market: MarketSeen, spec: SpecText) -> list[Expected]:
+    """Return what is expected, as far as the market leads to it, else with what it leads to."""
+    lines = _tried(seen, market, spec, list(_expected(seen))[:MOST_EXPECTED])
     if any(each.missed and each.later for each in lines):
-        lines = _tried(seen, spec, [_relaxed(each) for each in lines])
-    missed = tuple(f"{each.text}: {each.missed}" for each in lines if each.missed and each.is_moment)
-    return Written(_document(seen, spec, path, lines), missed)
+        lines = _tried(seen, market, spec, [_relaxed(each) for each in lines])
+    return lines
 
 
 def _relaxed(each: Expected) -> Expected:
@@ -96,13 +115,13 @@ def _clock(at: datetime) -> str:
     return f"{at.astimezone(EXCHANGE_ZONE):%H:%M}"
 
 
-def _tried(seen: DaySeen, spec: SpecText, lines: Sequence[Expected]) -> list[Expected]:
+def _tried(seen: DaySeen, market: MarketSeen, spec: SpecText, lines: Sequence[Expected]) -> list[Expected]:
     """Run the test against the recorded text; return the lines with what each of them misses."""
     kept = [each for each in lines if not each.missed]
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / f"{spec.name}.yaml").write_text(spec.text, encoding="utf-8")
         file = Path(folder) / "a.test.yaml"
-        file.write_text(_document(seen, spec, f"{spec.name}.yaml", kept), encoding="utf-8")
+        file.write_text(_document(seen, market, spec, f"{spec.name}.yaml", kept), encoding="utf-8")
         found = read_trials(file)
         for problem in found.problems:
             if problem.is_error:
@@ -119,15 +138,15 @@ def _tried(seen: DaySeen, spec: SpecText, lines: Sequence[Expected]) -> list[Exp
 # ---------------------------------------------------------------- the text
 
 
-def _document(seen: DaySeen, spec: SpecText, path: str, lines: Sequence[Expected]) -> str:
-    return "\n".join(_lines(seen, spec, path, lines)) + "\n"
+def _document(seen: DaySeen, market: MarketSeen, spec: SpecText, path: str, lines: Sequence[Expected]) -> str:
+    return "\n".join(_lines(seen, market, spec, path, lines)) + "\n"
 
 
-def _lines(seen: DaySeen, spec: SpecText, path: str, lines: Sequence[Expected]) -> Iterator[str]:
+def _lines(seen: DaySeen, market: MarketSeen, spec: SpecText, path: str, lines: Sequence[Expected]) -> Iterator[str]:
     clock = _clock(seen.at)
     yield f"# Made by 'rulebot replay {seen.session.date} --as-test {clock} --bot {spec.name}'."
     yield "# What could not be carried over:"
-    yield from (f"# - {note}" for note in (*seen.notes, *_apart(seen)))
+    yield from (f"# - {note}" for note in (market.note, *seen.notes, *_apart(seen, market)))
     yield "rulebot_test: 1"
     yield f"spec: {path}"
     yield "tests:"
@@ -136,7 +155,7 @@ def _lines(seen: DaySeen, spec: SpecText, path: str, lines: Sequence[Expected]) 
     if spec.overrides:
         yield f"    set: {{{', '.join(f'{name}: {value}' for name, value in spec.overrides.items())}}}"
     yield "    market:"
-    yield from (f"      {each}" for each in _market(seen))
+    yield from (f"      {each}" for each in _market(seen, market))
     yield "    expect:"
     for each in lines:
         if not each.missed or each.is_moment:
@@ -156,21 +175,29 @@ def _exact(seen: DaySeen) -> frozenset[int]:
     return frozenset(found)
 
 
-def _apart(seen: DaySeen) -> Iterator[str]:
+def _apart(seen: DaySeen, market: MarketSeen) -> Iterator[str]:
     """Yield how far levels of the test may lie from those of then, away from what matters."""
-    found = {symbol: told_series(levels, _exact(seen)).apart for symbol, levels in seen.market.levels.items()}
+    found = {symbol: told_series(levels, _exact(seen)).apart for symbol, levels in market.levels.items()}
     if lies := ", ".join(f"{symbol} {apart:g}" for symbol, apart in found.items() if apart):
         yield f"away from this moment and from what the bot did, levels may lie apart from those of then by: {lies}"
 
 
-def _market(seen: DaySeen) -> Iterator[str]:
-    market, exact = seen.market, _exact(seen)
+def _market(seen: DaySeen, market: MarketSeen) -> Iterator[str]:
+    exact = _exact(seen)
     for symbol, levels in market.levels.items():
         yield from _folded(symbol.lower(), told_series(levels, exact).text)
     if market.volatilities:
         yield "iv:"
         for symbol, levels in market.volatilities.items():
             yield from (f"  {line}" for line in _folded(symbol.lower(), _percent(told_series(levels, exact).text)))
+    yield from _smiles(market.smiles)
+    if market.expiries:
+        yield "expiries:"
+        for symbol, days in market.expiries.items():
+            lines = wrap(", ".join(map(str, days)), 100, break_on_hyphens=False)
+            yield f"  {symbol.lower()}: ["
+            yield from (f"    {line}" for line in lines)
+            yield "  ]"
     if market.rv is not None:
         yield f"rv: {market.rv:.2f}%"
     yield from _mapping("previous_close", market.previous)
@@ -181,6 +208,19 @@ def _market(seen: DaySeen) -> Iterator[str]:
         yield "iv_days:"
         for symbol, levels in market.implied_days.items():
             yield from (f"  {line}" for line in _folded(symbol.lower(), _percent(told_series(levels, ()).text)))
+
+
+def _smiles(smiles: Mapping[str, Smile]) -> Iterator[str]:
+    if smiles:
+        yield "smile:"
+    for symbol, smile in smiles.items():
+        yield f"  {symbol.lower()}:"
+        for distance, points in zip(smile.distances, smile.points, strict=True):
+            yield f'    "{_number(distance)}%": {_number(points)}'
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}".rstrip("0").rstrip(".") if value else "0"
 
 
 def _percent(text: str) -> str:

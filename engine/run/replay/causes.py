@@ -9,6 +9,7 @@ from engine.record.record import Kind, Record
 from engine.run.happening import happening
 from engine.run.replay.replay import Replayed
 from engine.run.why_text import clock
+from engine.turn.reloading import BotChange
 from engine.turn.state import State
 
 AROUND = timedelta(seconds=30)
@@ -16,19 +17,38 @@ AROUND = timedelta(seconds=30)
 MOST = 4
 """Causes of one difference that are told."""
 _NO_CAUSE = ("watching: ", "its window")
+_UNLINKED = "no connection to the broker"
 _FROM_OUTSIDE = (Kind.ALARM, Kind.LINK, Kind.OPERATOR, Kind.WEBHOOK, Kind.RELOAD)
 _REFUSALS = ("halt", "skip", "unfilled", "unwind", "suspend")
 """Decisions that say themselves why something is not done."""
 
 
-@dataclass(frozen=True, slots=True)
+Said = tuple[str, str, str]
+"""The bot, what it did or met, and its words: the same in a walk in which the same happens."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """Something that happened, for people; bot "" is the whole run. says_why: it is a reason, and no mere event."""
+    """Something that happened, for people; bot "" is the whole run.
+
+    says_why: it is a reason, and no mere event. said: of a reason that a walk may have too, None of one from outside.
+    """
 
     at: datetime
     bot: str
     text: str
-    says_why: bool
+    says_why: bool = False
+    said: Said | None = None
+    is_reload: bool = False
+
+
+def said_of(record: Record) -> Said | None:
+    """Return what a record says, None unless it is an alarm or a bot's own reason."""
+    if record.kind is Kind.ALARM:
+        return record.bot, "alarm", str(record.data["text"])
+    if record.kind is Kind.DECISION and record.data.get("what") in _REFUSALS:
+        return record.bot, str(record.data["what"]), str(record.data.get("reason"))
+    return None
 
 
 class Tries:
@@ -64,10 +84,12 @@ class Told:
         """Take what is new."""
         for record in found.records[self._seen :]:
             self.tries.take(record)
-            if (told := happening(record, found.state)) is not None:
-                self.lines.append(Line(told.at, told.bot, told.text, _says_why(record)))
+            if record.kind is Kind.RELOAD and record.bot:
+                self.lines.append(_reloaded(record))
+            elif (told := happening(record, found.state)) is not None:
+                self.lines.append(_line(record, told.bot, told.text))
             elif record.kind is Kind.DECISION and record.data.get("what") == "skip":
-                self.lines.append(Line(record.at, record.bot, f"no entry: {record.data.get('reason')}", True))
+                self.lines.append(_line(record, record.bot, f"no entry: {record.data.get('reason')}"))
         self._seen = len(found.records)
         self._look(found.state, found.at)
         return False
@@ -82,6 +104,11 @@ class Told:
             known, why = self._kept_out.setdefault(name, []), _kept_out(state, name)
             if why != (known[-1][1] if known else ""):
                 known.append((at, why))
+
+    def unlinked(self, bot: str, at: datetime) -> str:
+        """Return since when there was no connection at an instant, "" when there was one."""
+        why = self.kept_out(bot, at)
+        return why if why.endswith(_UNLINKED) else ""
 
     def kept_out(self, bot: str, at: datetime) -> str:
         """Return what kept a bot from entering at an instant, "" for nothing."""
@@ -100,14 +127,25 @@ class Told:
         """Yield what a bot said itself, until shortly after an instant, of why it does not enter: it says so once."""
         yield from (each for each in self.lines if each.says_why and each.bot == bot and each.at <= at + AROUND)
 
+    def reloads(self, bot: str, at: datetime) -> Iterator[Line]:
+        """Yield which other texts of a bot took over before an instant."""
+        yield from (each for each in self.lines if each.is_reload and each.bot == bot and each.at <= at + AROUND)
 
-def _says_why(record: Record) -> bool:
-    return record.kind in _FROM_OUTSIDE or (record.kind is Kind.DECISION and str(record.data.get("what")) in _REFUSALS)
+
+def _line(record: Record, bot: str, text: str) -> Line:
+    said = said_of(record)
+    says_why = record.kind in _FROM_OUTSIDE or said is not None
+    return Line(at=record.at, bot=bot, text=text, says_why=says_why, said=said)
+
+
+def _reloaded(record: Record) -> Line:
+    change = BotChange(record.bot, str(record.data["was"]), str(record.data["now"]))
+    return Line(at=record.at, bot=record.bot, text=f"reloaded: {change.words}", says_why=True, is_reload=True)
 
 
 def _kept_out(state: State, bot: str) -> str:
     if not state.is_linked:
-        return "no connection to the broker"
+        return _UNLINKED
     if not state.standing.may_enter(bot):
         return "entries are switched off by the operator"
     return f"halted: {state.bots[bot].day.halted}" if state.bots[bot].day.halted else ""

@@ -1,40 +1,41 @@
 """What was done on a recorded day beside what the texts would have done on its market, and why they differ.
 
-The second is a backtest of the same texts, under the same limits, on the recorded market, with every order filled at
-natural: so neither the broker's moods, nor people, nor a lost connection are in it. What was recorded meanwhile is the
-cause. Positions of earlier days are left out, since the backtest begins with none.
+The second is a walk of the same texts, under the same limits and from where the engine stood, through the recorded
+market (`walks.py`), in which an order that the recording knows gets the answers of then. So fills and refusals make no
+difference; what people did, lost connections, and whatever the engine did otherwise than its texts say do. What was
+recorded meanwhile is the cause.
 
-A difference is explained when its cause is known: prices alone, an order that waited to be filled, what an operator,
-the broker or the bot itself said, what the recording lacks, or a trade before it that already differs.
+A third one is the same walk with every order filled at natural, as most backtests do it. It is set beside the second,
+from which it differs in nothing but fills: what those have brought, and where they led a bot elsewhere.
+
+A difference is explained when its cause is known: prices alone, what an operator or the broker said, what the bot said
+itself and not in the walk, what the recording lacks, or a trade before it that already differs.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
 
 from engine.adapters.recorded.recording import Recording
-from engine.adapters.recorded.source import RecordingSource
-from engine.model.facts import EventCalendar
 from engine.model.money import ZERO
 from engine.model.position import Position
-from engine.model.session import session_on
+from engine.model.session import Session, session_on
 from engine.model.values import dataclass
 from engine.record.codec import utc_time
-from engine.record.record import Kind
-from engine.run.backtest.fills import NATURAL
-from engine.run.backtest.walk import CASH, Walk
+from engine.run.backtest.walk import BEFORE_OPEN
 from engine.run.glance import today_of
 from engine.run.position_text import entry_text, exit_text, structure
-from engine.run.replay.causes import MOST, Told, Tries
+from engine.run.replay.causes import MOST, Told
+from engine.run.replay.reasons import SOON, Known, apart, lacking, of_fills, reasons
 from engine.run.replay.replay import Replayed, replay
+from engine.run.replay.trios import Trio, together
+from engine.run.replay.walks import Stood, Walked, answered, at_natural
 from engine.run.why_text import clock
 from engine.turn.program import Program
 from engine.turn.state import State
 
-SOON = timedelta(minutes=1)
-"""What differs by less is the same instant."""
 _NONE = "no trade"
 
 
@@ -48,9 +49,25 @@ class What(Enum):
     EXIT = "left otherwise"
     MISSED = "not done"
     BESIDES = "done besides"
+    UNFILLED = "not filled"
 
 
-_HARMLESS = (What.SAME, What.PRICE)
+_HARMLESS = (What.SAME, What.PRICE, What.UNFILLED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AtNatural:
+    """The same trade with all orders filled at natural, in words, and its dollars. causes: how that comes to differ.
+
+    differs: by more than prices. is_known: the recording has all that it held; else nobody knows what it made, or how
+    it would have ended.
+    """
+
+    would: str
+    would_make: Decimal | None
+    differs: bool
+    is_known: bool = True
+    causes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +75,8 @@ class Drift:
     """One trade: what was done and what the text would have done, in words; dollars of each, None where there is none.
 
     causes: what was recorded around the instant at which they part. is_explained: one of them is known to be the cause.
+    is_known: the recording has all that the text would have held.
+    natural: None where nobody can say: of a part of a day, and of bots that wait for web hooks.
     """
 
     bot: str
@@ -67,35 +86,43 @@ class Drift:
     would: str
     made: Decimal | None
     would_make: Decimal | None
+    natural: AtNatural | None = None
     causes: tuple[str, ...] = ()
     is_explained: bool = True
+    is_known: bool = True
 
     @property
     def differs(self) -> bool:
-        """Say whether it differs by more than prices."""
+        """Say whether what was done differs from what the text says, by more than prices."""
         return self.what not in _HARMLESS
+
+    @property
+    def is_whole(self) -> bool:
+        """Say whether the recording has all that either walk held."""
+        return self.is_known and (self.natural is None or self.natural.is_known)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """A day: its trades, by bot and time. since: when its recording began, if the session was open by then."""
+    """A day: its trades, by bot and time. since, until: when its recording began and ended, if the session was open."""
 
     day: date
     since: datetime | None
+    until: datetime | None
     trades: tuple[Drift, ...]
 
 
 class _Watcher:
-    """Sees a replay: what happened in it, and the program that ran when the last day began."""
+    """Sees a replay: what happened in it, and where the engine stood when the last day began."""
 
-    def __init__(self, opens: datetime) -> None:
-        self.told, self.opens = Told(), opens
-        self.program: Program | None = None
+    def __init__(self, begins: datetime) -> None:
+        self.told, self.begins = Told(), begins
+        self.stood: tuple[datetime, State, Program, int] | None = None
 
     def see(self, found: Replayed, at: datetime) -> bool:
         """Take what is new."""
-        if self.program is None or at < self.opens:
-            self.program = found.program
+        if self.stood is None or self.stood[0] < self.begins:
+            self.stood = at, found.state, found.program, len(found.records)
         return self.told.see(found, at)
 
 
@@ -103,23 +130,22 @@ def compared(recording: Recording) -> Compared:
     """Return what a recording's last day comes to beside its texts. Raises: StoreError, CodecError."""
     session = session_on(recording.day)
     if session is None:
-        return Compared(day=recording.day, since=None, trades=())
-    watcher = _Watcher(session.open)
+        return Compared(day=recording.day, since=None, until=None, trades=())
+    watcher = _Watcher(session.open - BEFORE_OPEN)
     found = replay(recording, watcher=watcher.see)
     began = utc_time(recording.head["at"])
     since = began if began - session.open > SOON else None
-    walked = _walked(recording, watcher.program or found.program, found.state.facts.events)
-    done, would = _of_day(found.state, session.date), _of_day(walked.state, session.date)
-    states = found.state, found.state if walked.state is None else walked.state
-    trades: list[Drift] = []
-    for ours, other in _pairs(done, would):
-        trade = _drift(ours, other, states, session.close, watcher.told)
-        if trade.differs:
-            reasons = tuple(_reasons(trade, ours, other, watcher.told, walked, trades, since))
-            causes = tuple(dict.fromkeys((*reasons, *trade.causes)))[:MOST]
-            trade = replace(trade, causes=causes, is_explained=bool(reasons))
-        trades.append(trade)
-    return Compared(day=recording.day, since=since, trades=tuple(trades))
+    until = found.at if found.at < session.close else None
+    if watcher.stood is None:
+        return Compared(day=recording.day, since=since, until=until, trades=())
+    at, state, program, count = watcher.stood
+    stood = Stood(at=at, state=state, program=program, records=found.records[count:])
+    walked = answered(recording, stood)
+    is_whole = since is None and until is None
+    natural = at_natural(recording, stood) if is_whole else None
+    known = Known(told=watcher.told, walked=walked, since=since, until=until)
+    trades = tuple(_trades(session, found.state, program, known, natural))
+    return Compared(day=recording.day, since=since, until=until, trades=trades)
 
 
 def drifts(recording: Recording) -> tuple[Drift, ...]:
@@ -127,165 +153,121 @@ def drifts(recording: Recording) -> tuple[Drift, ...]:
     return compared(recording).trades
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Walked:
-    """A walk through the day: its last state, its tries, and by bot why and when it came to no trade first."""
-
-    state: State | None
-    tries: Tries
-    unfilled: Mapping[str, tuple[datetime, str]]
+def total(found: Iterable[Drift]) -> Decimal:
+    """Return by how many dollars what was done differs from what the texts would have made, as far as it is known."""
+    known = [each for each in found if each.is_known]
+    return sum(((each.made or ZERO) - (each.would_make or ZERO) for each in known), ZERO)
 
 
-def _walked(recording: Recording, program: Program, events: EventCalendar) -> _Walked:
-    source = RecordingSource(recording.files[-1])
-    walk = Walk(program, source, events, NATURAL, CASH)
-    unfilled: dict[str, tuple[datetime, str]] = {}
-    tries = Tries()
-    for day in walk.through(recording.day, recording.day):
-        for record in day.records:
-            tries.take(record)
-            if record.kind is Kind.ALARM:
-                text = f"the recording lacks what it would have traded: {record.data['text']}"
-                unfilled.setdefault(record.bot, (record.at, text))
-            elif record.kind is Kind.DECISION and record.data.get("what") == "unfilled":
-                text = f"at natural prices its entry does not fill: {record.data['reason']}"
-                unfilled.setdefault(record.bot, (record.at, text))
-    return _Walked(state=walk.state, tries=tries, unfilled=unfilled)
+def by_fills(found: Iterable[Drift]) -> Decimal:
+    """Return by how many dollars the fills of then were better than natural ones, as far as anybody can say."""
+    known = [(each.would_make, each.natural.would_make) for each in found if each.natural and each.natural.is_known]
+    return sum(((then or ZERO) - (natural or ZERO) for then, natural in known), ZERO)
 
 
-def _reasons(
-    trade: Drift,
-    done: Position | None,
-    would: Position | None,
-    told: Told,
-    walked: _Walked,
-    before: Sequence[Drift],
-    since: datetime | None,
-) -> Iterator[str]:
-    """Yield what is known to make the two trades differ."""
-    if since is not None:
-        yield f"only what came after {clock(since)} is recorded"
-    if any(each.bot == trade.bot and each.differs for each in before):
-        yield "a trade of this bot before it differs"
-    yield from (f"{clock(each.at)} {each.text}" for each in told.around(trade.bot, trade.at) if each.says_why)
-    if trade.what in (What.MISSED, What.ENTRY) and (why := told.kept_out(trade.bot, trade.at)):
-        yield why
-    if trade.what is What.MISSED:
-        yield from (f"{clock(each.at)} {each.text}" for each in told.refusals(trade.bot, trade.at))
-    if trade.what in (What.BESIDES, What.ENTRY) and trade.bot in walked.unfilled:
-        yield walked.unfilled[trade.bot][1]
-    if done is None or would is None:
-        return
-    if trade.what is What.ENTRY and _set_out_alike(
-        told.tries.entries, walked.tries.entries, trade.bot, done.opened_at, would.opened_at
-    ):
-        yield "its order waited longer in one of them to be filled"
-    if trade.what is What.EXIT and done.entry_price != would.entry_price:
-        yield f"entered at {_price(done)}, at natural {_price(would)}: its exits stand elsewhere"
-    if (
-        trade.what is What.EXIT
-        and done.exit_reason == would.exit_reason
-        and _set_out_alike(told.tries.exits, walked.tries.exits, trade.bot, done.closed_at, would.closed_at)
-    ):
-        yield "its closing order waited longer in one of them to be filled"
+# ---------------------------------------------------------------- trade by trade
 
 
-def _set_out_alike(
-    ours: Mapping[str, Sequence[datetime]],
-    others: Mapping[str, Sequence[datetime]],
-    bot: str,
-    done: datetime | None,
-    would: datetime | None,
-) -> bool:
-    """Say whether both set out at the same time for what was done at different ones."""
-    begun = [each for each in ours.get(bot, ()) if done is not None and each <= done]
-    other = [each for each in others.get(bot, ()) if would is not None and each <= would]
-    return any(abs(one - two) <= SOON for one in begun for two in other)
+def _trades(session: Session, done: State, program: Program, known: Known, natural: Walked | None) -> Iterator[Drift]:
+    close, would = session.close, known.walked.state or done
+    states = done, would, None if natural is None else natural.state
+    differing: set[str] = set()
+    for trio in together(session.date, *states):
+        beside = None
+        if natural is not None and not _hears_hooks(program, trio.bot):
+            beside = _at_natural(trio, close, known.walked, natural)
+        if trio.done is None and trio.would is None and beside is None:
+            continue
+        what, at = _judged(trio.done, trio.would, trio.could)
+        made = _made(done, trio.done, close)
+        lacks = "" if trio.would is None or what is What.SAME else lacking(trio.would, known.walked)
+        trade = Drift(
+            bot=trio.bot,
+            what=what,
+            at=at,
+            done=_words(trio.done),
+            would=_words(trio.would, lacks),
+            made=made,
+            would_make=made if what is What.SAME else None if lacks else _made(would, trio.would, close),
+            natural=beside,
+            is_known=not lacks,
+        )
+        if what is not What.SAME:
+            trade = _with_causes(trade, trio, known, is_after=trio.bot in differing)
+        if trade.differs:
+            differing.add(trio.bot)
+        yield trade
 
 
-def _price(position: Position) -> str:
-    return "-" if position.entry_price is None else f"{abs(position.entry_price):.2f}"
+def _hears_hooks(program: Program, bot: str) -> bool:
+    """Say whether a bot waits for what other programs say: a walk at natural prices hears nothing of it."""
+    found = program.bots.get(bot)
+    return found is not None and bool(found.plan.needs.hooks)
 
 
-def _of_day(state: State | None, day: date) -> dict[str, list[Position]]:
-    found: dict[str, list[Position]] = {}
-    for position in () if state is None else state.positions.values():
-        if position.session == day and position.opened_at is not None:
-            found.setdefault(position.bot, []).append(position)
-    return found
+def _with_causes(trade: Drift, trio: Trio, known: Known, *, is_after: bool) -> Drift:
+    near = [f"{clock(each.at)} {each.text}" for each in known.told.around(trade.bot, trade.at)]
+    if not trade.differs:
+        return replace(trade, causes=_few(near))
+    why = ["a trade of this bot before it differs"] if is_after else []
+    why += reasons(trade.bot, trade.at, trio.done, trio.would, known)
+    left = known.walked.left.get(trade.bot)
+    parts = [] if left is None else [f"{clock(left[0])} here they part: {left[1]}"]
+    return replace(trade, causes=_few([*why, *parts, *near]), is_explained=bool(why))
 
 
-def _pairs(
-    done: Mapping[str, list[Position]], would: Mapping[str, list[Position]]
-) -> Iterator[tuple[Position | None, Position | None]]:
-    """Yield the trades of each bot, the first with the first; what has no partner stands alone."""
-    for bot in sorted(done.keys() | would.keys()):
-        ours, others = done.get(bot, []), would.get(bot, [])
-        for place in range(max(len(ours), len(others))):
-            yield (
-                ours[place] if place < len(ours) else None,
-                others[place] if place < len(others) else None,
-            )
+def _few(causes: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(causes))[:MOST]
 
 
-def _drift(
-    done: Position | None, would: Position | None, states: tuple[State, State], close: datetime, told: Told
-) -> Drift:
-    what, at = _judged(done, would)
-    either = done or would
-    assert either is not None
-    return Drift(
-        bot=either.bot,
-        what=what,
-        at=at,
-        done=_words(done),
-        would=_words(would),
-        made=None if done is None else today_of(states[0], done, close),
-        would_make=None if would is None else today_of(states[1], would, close),
-        causes=() if what is What.SAME else _causes(told, either.bot, at),
+def _at_natural(trio: Trio, close: datetime, walked: Walked, natural: Walked) -> AtNatural | None:
+    """Return a trade at natural beside the same text's with the fills of then; None where neither makes one."""
+    bot, _, would, could = trio
+    if would is None and could is None:
+        return None
+    what, lacks = _judged(would, could)[0], "" if could is None else lacking(could, natural)
+    differs = what not in _HARMLESS and not (lacks and what is What.EXIT)
+    causes = of_fills(bot, would, could, walked, natural) if what not in _HARMLESS else ()
+    return AtNatural(
+        would=_words(could, lacks),
+        would_make=None if lacks else _made(natural.state, could, close),
+        differs=differs,
+        is_known=not lacks,
+        causes=_few(filter(None, (lacks, *causes))),
     )
 
 
-def _judged(done: Position | None, would: Position | None) -> tuple[What, datetime]:
-    """Return how two trades differ first, and when."""
+def _judged(done: Position | None, would: Position | None, could: Position | None = None) -> tuple[What, datetime]:
+    """Return how two trades differ first, and when. Where there is neither, fills alone kept a third from being one."""
     if done is None or would is None:
-        alone = done or would
+        alone = done or would or could
         assert alone is not None
         assert alone.opened_at is not None
-        return (What.MISSED if done is None else What.BESIDES), alone.opened_at
+        what = What.BESIDES if done is not None else What.MISSED if would is not None else What.UNFILLED
+        return what, alone.opened_at
     assert done.opened_at is not None
     assert would.opened_at is not None
     first = min(done.opened_at, would.opened_at)
-    if abs(done.opened_at - would.opened_at) > SOON:
+    if apart(done.opened_at, would.opened_at):
         return What.ENTRY, first
     if structure(done) != structure(would):
         return What.LEGS, first
-    if done.exit_reason != would.exit_reason or _apart(done.closed_at, would.closed_at):
-        return What.EXIT, min(at for at in (done.closed_at, would.closed_at, done.opened_at) if at is not None)
+    if done.exit_reason != would.exit_reason or apart(done.closed_at, would.closed_at):
+        return What.EXIT, min((at for at in (done.closed_at, would.closed_at) if at is not None), default=first)
     return (What.SAME if done.net == would.net else What.PRICE), first
 
 
-def _apart(one: datetime | None, other: datetime | None) -> bool:
-    if one is None or other is None:
-        return one is not other
-    return abs(one - other) > SOON
+def _made(state: State | None, position: Position | None, close: datetime) -> Decimal | None:
+    return None if state is None or position is None else today_of(state, position, close)
 
 
-def _words(position: Position | None) -> str:
+def _words(position: Position | None, lacks: str = "") -> str:
     if position is None:
         return _NONE
     assert position.opened_at is not None
     entered = f"{clock(position.opened_at)} {entry_text(position)}"
+    if lacks:
+        return f"{entered}; held on"
     if position.state != "closed" or position.closed_at is None:
         return f"{entered}; open"
     return f"{entered}; {clock(position.closed_at)} {exit_text(position)}: {position.exit_reason}"
-
-
-def _causes(told: Told, bot: str, at: datetime) -> tuple[str, ...]:
-    near = [f"{clock(each.at)} {each.text}" for each in told.around(bot, at)]
-    return tuple(dict.fromkeys(near))[:MOST]
-
-
-def total(found: Iterable[Drift]) -> Decimal:
-    """Return by how many dollars what was done differs from what the texts would have made."""
-    return sum(((each.made or ZERO) - (each.would_make or ZERO) for each in found), ZERO)

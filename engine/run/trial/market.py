@@ -1,4 +1,4 @@
-"""The market of a test: levels that the test writes, options priced by Black's model at the given volatility.
+"""The market of a test: levels that the test writes, options priced by Black's model at the given volatilities.
 
 Nothing is quoted before somebody asks for it; what is asked for is written to the board minute by minute. Levels are
 told at every step, as an index is every second; an option's quote only when it has changed.
@@ -27,6 +27,8 @@ REACH = 0.15
 """How far from spot strikes are listed, as a part of it."""
 LEAST = 0.02
 """What an option is worth at least: the model knows no smallest price."""
+LEAST_VOLATILITY = 0.001
+"""Below which no smile brings an option, an annual fraction."""
 SESSIONS_A_YEAR = 252.0
 COUNT = 1000.0
 """Contracts of an option that were traded and that are open."""
@@ -54,6 +56,15 @@ class Market:
     def volatility(self, symbol: str, minute: int) -> float:
         """Return the implied volatility of options on an underlying, an annual fraction; nan when it is missing."""
         return self.given.ivs.get(symbol, self.given.iv).at(minute) / 100.0
+
+    def volatility_of(self, option: Option) -> float:
+        """Return the implied volatility of an option at this minute; nan where it, or the level, is missing."""
+        level, volatility = self.level(option.symbol), self.volatility(option.symbol, self.minute)
+        smile = self.given.smiles.get(option.symbol)
+        if smile is None or isnan(volatility) or isnan(level):
+            return volatility
+        distance = (float(option.strike) / level - 1.0) * 100.0
+        return max(volatility + smile.at(distance) / 100.0, LEAST_VOLATILITY)
 
     def minute_of(self, at: datetime) -> int:
         """Return the whole minutes since the open, negative before it."""
@@ -96,9 +107,10 @@ class Market:
 
     def listings(self, plan: Plan, besides: Iterable[date] = ()) -> Iterable[Listing]:
         """Yield what is listed of the classes that a plan trades."""
-        expiries = tuple(sorted({*_expiries(self.session.date), *besides}))
+        usual = tuple(_expiries(self.session.date))
         for symbol, trading_class, _ in plan.needs.chains:
             strikes = self._strikes(symbol)
+            expiries = tuple(sorted({*self.given.expiries.get(symbol, usual), *besides}))
             yield Listing(symbol, trading_class, expiries, dict.fromkeys(expiries, strikes))
 
     def _strikes(self, symbol: str) -> tuple[Decimal, ...]:
@@ -173,7 +185,7 @@ class Market:
     def _write_option(self, option: Option, at: datetime) -> None:
         worth, slope = self.worth(option, at), self._delta(option, at)
         board, row = self.board, self.board.rows[option]
-        board.delta[row], board.iv[row] = slope, self.volatility(option.symbol, self.minute)
+        board.delta[row], board.iv[row] = slope, self.volatility_of(option)
         board.gamma[row], board.theta[row], board.vega[row] = self._sensitivities(option, at)
         board.model_at[row] = nan if isnan(slope) else at.timestamp()
         board.volume[row] = self.given.volumes.get(option.symbol, COUNT)
@@ -196,7 +208,7 @@ class Market:
 
     def worth(self, option: Option, at: datetime) -> float:
         """Return the model's price at this instant, nan without a level or volatility."""
-        forward, volatility = self.level(option.symbol), self.volatility(option.symbol, self.minute)
+        forward, volatility = self.level(option.symbol), self.volatility_of(option)
         if option.is_share:
             return forward
         if isnan(forward) or isnan(volatility):
@@ -206,14 +218,14 @@ class Market:
         return max(found, LEAST)
 
     def _delta(self, option: Option, at: datetime) -> float:
-        forward, volatility = self.level(option.symbol), self.volatility(option.symbol, self.minute)
+        forward, volatility = self.level(option.symbol), self.volatility_of(option)
         if isnan(forward) or isnan(volatility):
             return nan
         years = years_until(option.expiry, at.timestamp()) or 0.0
         return delta(forward, float(option.strike), years, volatility, option.right is Right.CALL)
 
     def _sensitivities(self, option: Option, at: datetime) -> tuple[float, float, float]:
-        forward, volatility = self.level(option.symbol), self.volatility(option.symbol, self.minute)
+        forward, volatility = self.level(option.symbol), self.volatility_of(option)
         if isnan(forward) or isnan(volatility):
             return nan, nan, nan
         years = years_until(option.expiry, at.timestamp()) or 0.0

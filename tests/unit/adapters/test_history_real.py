@@ -89,6 +89,21 @@ def test_lean_minutes_of_goog_are_whole() -> None:
     assert not (day.bid > day.ask).any()
 
 
+def test_lean_daily_files_are_whole_and_tell_of_the_split() -> None:
+    found = {}
+    for symbol in ("aapl", "goog"):
+        source = open_source(f"lean:{DATA}/open/lean?symbol={symbol}&bars=daily")
+        found |= {day: source.day(day) for day in source.dates(FIRST, LAST)}
+    assert [(str(day), len(each.options)) for day, each in found.items()] == [
+        ("2014-06-06", 2352),
+        ("2014-06-09", 2180),
+        ("2015-12-23", 2058),
+        ("2015-12-24", 2192),
+    ]
+    assert not any((each.bid > each.ask).any() for each in found.values())
+    assert any("as after a split of 6.9" in text for text in texts(found[date(2014, 6, 9)].findings))
+
+
 def test_the_split_of_apple_is_told() -> None:
     from engine.adapters.history.lean import daily_series
 

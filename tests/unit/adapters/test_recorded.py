@@ -247,3 +247,34 @@ def test_every_kind_of_event_comes_back(desk: Desk, tmp_path: Path) -> None:
     desk.recorder.close()
     (file,) = (tmp_path / "run").glob("*.tape")
     assert [step.event for step in play((file,), Board()) if isinstance(step, Heard)] == [up]
+
+
+def test_two_engines_on_one_board_have_a_whole_recording_each(desk: Desk, tmp_path: Path) -> None:
+    """The second hears after the first, and not each time; a quote comes in between; at last the first has stopped."""
+    other = Recorder(tmp_path / "other", {"version": "1"}, desk.board, desk.told.append, first=desk.recorder)
+    seen: list[tuple[datetime, bytes]] = []
+    rows = [desk.board.add(each) for each in (SPX, VIX, PUT)]
+    for number in range(40):
+        desk.wait(1)
+        for place, contract in enumerate((SPX, VIX, PUT)):
+            if number % (place + 2) == 0:
+                desk.quote(contract, 100.0 * place + number)
+        desk.hear(MarketMoved(desk.at, tuple(rows)), changed=number % 3 == 0)
+        if number % 4 == 1:
+            continue
+        if number % 7 == 0:
+            desk.quote(SPX, 7000.0 + number)
+        seen.append((desk.at, picture(desk.board)))
+        other.took(MarketMoved(desk.at, ()), (), changed=True)
+        if number == 30:
+            desk.recorder.close()
+    assert not desk.board.unread
+    other.close()
+    for folder, told in (("run", desk.snapshots[:31]), ("other", seen)):
+        board, found = Board(), {}
+        for step in play(tuple((tmp_path / folder).glob("*.tape")), board):
+            if isinstance(step, Heard | Moved):
+                found[step.at] = picture(board)
+        known = dict(told)
+        assert {at: found[at] for at in found} == {at: known[at] for at in found}
+        assert len(found) > 20

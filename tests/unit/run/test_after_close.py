@@ -27,8 +27,11 @@ CLOSE = datetime(2026, 10, 21, 20, tzinfo=UTC)
 DAY = CLOSE.date()
 
 
-def trade(bot: str, *, differs: bool = False, is_explained: bool = True) -> dict[str, Any]:
-    return {"bot": bot, "differs": differs, "is_explained": is_explained}
+def trade(
+    bot: str, *, what: str = "same", differs: bool = False, is_explained: bool = True, by_fills: bool = False
+) -> dict[str, Any]:
+    natural = {"differs": by_fills}
+    return {"bot": bot, "what": what, "differs": differs, "is_explained": is_explained, "natural": natural}
 
 
 def prints(*trades: dict[str, Any]) -> list[str]:
@@ -198,6 +201,20 @@ def test_bots_are_named_once() -> None:
     data = summed(DAY, {"trades": [trade("a", differs=True, is_explained=False)] * 2})
     assert unexplained(data) == ["a"]
     assert "2 otherwise FOR NO KNOWN CAUSE (a)" in compared_words(data)
+
+
+def test_what_fills_alone_led_elsewhere_is_told_and_is_no_difference() -> None:
+    trades = [trade("a", by_fills=True), trade("b", what="unfilled", by_fills=True), trade("a", by_fills=True)]
+    data: dict[str, Any] = summed(DAY, {"trades": trades})
+    assert (data["trades"], data["value"], data["by_fills"]) == (2, 0, ["a", "b", "a"])
+    assert compared_words(data) == (
+        "2026-10-21 beside the specs: 2 of 2 trades as the specs say, but for prices; "
+        "natural fills would have led a, b elsewhere"
+    )
+    of_one = summed(DAY, {"trades": trades[1:2]})
+    assert compared_words(of_one).endswith("nothing would have been; natural fills would have led b elsewhere")
+    del data["by_fills"]  # as an earlier version left it
+    assert compared_words(data).endswith("2 of 2 trades as the specs say, but for prices")
 
 
 def test_the_last_comparison_of_a_store_or_of_a_day_is_found(tmp_path: Path) -> None:

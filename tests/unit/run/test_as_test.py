@@ -1,6 +1,6 @@
 """Levels written for a test: they are read back as near as is said, and exactly where it matters."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from math import nan
 
@@ -10,9 +10,13 @@ from hypothesis import strategies as st
 
 from engine.model.black import delta, price, years_until
 from engine.model.contract import Option, Right
+from engine.model.market import Board
 from engine.model.session import session_on
+from engine.run.replay.as_test_smile import By, SmileSeen, seen_smile
 from engine.run.replay.as_test_volatility import OptionSeen, fitted, of_opening_move
 from engine.run.replay.series_text import MOST, told_series
+from engine.run.trial.market import LEAST, Market
+from engine.spec.load import load_text
 from engine.spec.series import series
 
 DAY = date(2026, 10, 21)
@@ -57,3 +61,100 @@ def test_the_open_is_priced_by_the_move_that_was_expected() -> None:
     found = of_opening_move(straddle * (3.141592653589793 / 2) ** 0.5, DAY, session, 6000.0)
     assert found == pytest.approx(0.15, rel=1e-3)
     assert of_opening_move(30.0, DAY, session, nan) is None
+
+
+# ---------------------------------------------------------------- smiles
+
+MOMENT = datetime(2026, 10, 21, 14, 30, tzinfo=UTC)
+LEVEL, YEARS = 6003.17, years_until(DAY, MOMENT.timestamp()) or 0.0
+STRIKES = tuple(range(5900, 6105, 5))
+
+
+def volatility(strike: float) -> float:
+    """A smile with a bend that no straight line has."""
+    away = (strike / LEVEL - 1.0) * 100.0
+    return 0.12 + 0.03 * away * away - 0.02 * away
+
+
+def options(strikes: tuple[int, ...] = STRIKES) -> dict[Option, OptionSeen]:
+    """Return puts below the level and calls above it, and both near it, as somebody quoted them."""
+    found = {}
+    for strike in strikes:
+        for right in Right:
+            is_call = right is Right.CALL
+            if abs(strike - LEVEL) > 20 and (strike > LEVEL) is not is_call:
+                continue
+            at = (LEVEL, float(strike), YEARS, volatility(strike), is_call)
+            found[Option("SPX", "SPXW", DAY, Decimal(strike), right)] = OptionSeen(price(*at), delta(*at))
+    return found
+
+
+def market_of(seen: SmileSeen) -> Market:
+    """Return the market of a test that says so."""
+    points = dict(zip(seen.smile.distances, seen.smile.points, strict=True))
+    told = ", ".join(f'"{each:g}%": {points[each]:g}' for each in points)
+    text = "rulebot_test: 1\nspec: a.yaml\ntests:\n  - name: a\n    expect: [{exits: stop}]\n"
+    text += f"    market: {{spx: {LEVEL}, iv: {seen.iv}%, smile: {{spx: {{{told}}}}}}}\n"
+    loaded = load_text(text, "a.test.yaml")
+    assert loaded.tests is not None, loaded.diagnostics
+    session = session_on(DAY)
+    assert session is not None
+    market = Market(loaded.tests.trials[0].market, session, Board())
+    market.minute = market.minute_of(MOMENT)
+    return market
+
+
+def test_a_smile_of_quotes_gives_them_back_at_every_strike() -> None:
+    quotes = options()
+    seen = seen_smile(quotes, "SPX", DAY, (), LEVEL, MOMENT.timestamp(), 60, By.MID)
+    assert seen is not None
+    assert seen.iv == pytest.approx(12.0, abs=0.3)
+    market = market_of(seen)
+    for option, told in quotes.items():
+        assert max(told.mid, LEAST) == pytest.approx(market.worth(option, MOMENT), abs=0.02), option
+
+
+def test_a_smile_of_deltas_gives_those_back_out_of_the_money() -> None:
+    """The deltas are another model's: no quote has them, and the strikes that a bot chooses follow from them."""
+    quotes = {each: OptionSeen(told.mid, told.delta * 0.8) for each, told in options().items()}
+    seen = seen_smile(quotes, "SPX", DAY, (), LEVEL, MOMENT.timestamp(), 60, By.DELTA)
+    assert seen is not None
+    market = market_of(seen)
+    checked = 0
+    for option, told in quotes.items():
+        if 0.03 < abs(told.delta) < 0.3:
+            found = delta(LEVEL, float(option.strike), YEARS, market.volatility_of(option), option.right is Right.CALL)
+            assert found == pytest.approx(told.delta, abs=0.003), option
+            checked += 1
+    assert checked > 10
+
+
+def test_of_two_options_at_a_strike_the_one_that_was_traded_counts() -> None:
+    quotes = options()
+    call = Option("SPX", "SPXW", DAY, Decimal(5985), Right.CALL)
+    at = (LEVEL, 5985.0, YEARS, 0.30, True)
+    quotes[call] = OptionSeen(price(*at), delta(*at))
+    usual, own = (
+        seen_smile(quotes, "SPX", DAY, traded, LEVEL, MOMENT.timestamp(), 60, By.MID) for traded in ((), (call,))
+    )
+    assert usual is not None
+    assert own is not None
+    assert market_of(usual).volatility_of(call) == pytest.approx(volatility(5985), abs=0.001)
+    assert market_of(own).volatility_of(call) == pytest.approx(0.30, abs=0.001)
+
+
+def test_two_strikes_are_no_smile() -> None:
+    quotes = options((5950, 6050))
+    assert seen_smile(quotes, "SPX", DAY, (), LEVEL, MOMENT.timestamp(), 60, By.MID) is None
+    assert seen_smile(options(), "SPX", date(2026, 10, 22), (), LEVEL, MOMENT.timestamp(), 60, By.MID) is None
+    assert seen_smile(options(), "SPX", DAY, (), nan, MOMENT.timestamp(), 60, By.MID) is None
+
+
+def test_strikes_on_a_line_between_others_are_left_out() -> None:
+    flat = {
+        each: OptionSeen(price(LEVEL, float(each.strike), YEARS, 0.2, each.right is Right.CALL), nan)
+        for each in options()
+    }
+    seen = seen_smile(flat, "SPX", DAY, (), LEVEL, MOMENT.timestamp(), 60, By.MID)
+    assert seen is not None
+    assert (seen.iv, seen.smile.points) == (20.0, (0.0, 0.0, 0.0))

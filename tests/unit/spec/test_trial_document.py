@@ -6,6 +6,7 @@ import pytest
 
 from engine.spec.load import load_text
 from engine.spec.series import series
+from engine.spec.smile import smile
 from engine.spec.trial import Hole, Span
 
 HEAD = "rulebot_test: 1\nspec: ../put_lite.yaml\ntests:\n"
@@ -63,6 +64,8 @@ def test_a_test_is_read() -> None:
         (["  - {name: a, date: 2026-02-30, expect: [{exits: target}]}"], ["RB280"]),
         (["  - {name: a, expect: [{after_quote: 1, exits: stop}]}"], ["RB280"]),
         (["  - {name: a, market: {earnings: {aapl: 2027-02-30}}, expect: [{exits: stop}]}"], ["RB280"]),
+        (["  - {name: a, market: {expiries: {spx: [2026-11-21]}}, expect: [{exits: stop}]}"], ["RB280"]),
+        (["  - {name: a, market: {expiries: {spx: soon}}, expect: [{exits: stop}]}"], ["RB120"]),
         (["  - {name: a, market: {quotes: [{cost: 1}]}, expect: [{exits: stop}]}"], ["RB280"]),
         (["  - {name: a, expect: [{at: '10:30', by: '11:00', exits: stop}]}"], ["RB118"]),
         (["  - {name: a, expect: [{at: '10:30'}]}"], ["RB118"]),
@@ -100,3 +103,30 @@ def test_web_hooks_are_read() -> None:
         ("10:35:02", "news", ""),
     ]
     assert (second, third) == (None, ())
+
+
+def test_a_smile_is_read_by_distance_and_goes_through_the_level() -> None:
+    text = document("  - {name: a, market: {smile: {spx: {2%: -1, -3%: 8}}}, expect: [{exits: stop}]}")
+    loaded = load_text(text, "put_lite.test.yaml")
+    assert loaded.tests is not None, loaded.diagnostics
+    found = loaded.tests.trials[0].market.smiles["SPX"]
+    assert (found.distances, found.points) == ((-3, 0, 2), (8, 0, -1))
+    assert [found.at(each) for each in (-5, -3, -1.5, 0, 1, 2, 9)] == [8, 8, 4, 0, -0.5, -1, -1]
+    assert smile({0.0: 1.0, 1.0: 2.0}).at(0) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "code", "says"),
+    [
+        ("{3: 8}", "RB152", "a distance is in percent of the level, as in -3% or 0.25%, is '3'"),
+        ("{-3.0%: 8}", "RB152", "is '-3.0%'"),
+        ("{-3%: 8%}", "RB152", "takes a number of points, is '8%'"),
+        ("{-3%: 800}", "RB156", "is at most 500"),
+        ("{}", "RB121", "holds at least 1"),
+        ("8", "RB120", "owes points by distance"),
+    ],
+)
+def test_a_smile_that_cannot_be_is_said(written: str, code: str, says: str) -> None:
+    text = document(f"  - {{name: a, market: {{smile: {{spx: {written}}}}}, expect: [{{exits: stop}}]}}")
+    (found,) = load_text(text, "put_lite.test.yaml").diagnostics
+    assert (found.code, says in found.message) == (code, True), found.message

@@ -18,6 +18,7 @@ from engine.model.event import (
     CommissionReport,
     Event,
     ExecutionReport,
+    LinkUp,
     MarginReport,
     OrderMessage,
     OrderReport,
@@ -150,6 +151,12 @@ class RecordedBroker(BacktestBroker):
         self.has_ended = False
         self.followed = {ref: each for ref, each in self.followed.items() if not each.is_over}
         self.told_there.keep(each.script.order.ref for each in self.followed.values())
+
+    def link(self, at: datetime, next_order_id: int) -> LinkUp:
+        """Return what it tells of itself when the engine connects, also of orders that it answers as recorded."""
+        followed = (ref for ref, each in self.followed.items() if not each.is_over)
+        found = super().link(at, next_order_id)
+        return replace(found, order_refs=(*found.order_refs, *followed))
 
     def perm_id(self, order: Order) -> int:
         """Return its own number of an order: the recorded one, where it was told."""

@@ -6,7 +6,7 @@ passes as live: the engine is woken when it asks for it, unless the recording go
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -73,12 +73,18 @@ class RecordedWalk(Walk):
                 yield told(str(self.source.files(session.date)[-1]), 0, text)
 
     @property
+    def left(self) -> Mapping[str, tuple[datetime, str]]:
+        """The bots that do otherwise than the recording: since when, and what they did."""
+        return {} if self.broker is None else dict(self._broker.left)
+
+    @property
     def _broker(self) -> RecordedBroker:
         assert isinstance(self.broker, RecordedBroker)
         return self.broker
 
     def _open(self, session: Session, market: DayMarket) -> None:
-        self.now = session.open - BEFORE_OPEN
+        begins = session.open - BEFORE_OPEN
+        self.now = begins if self.state is None else max(begins, self.now)
         files = self.source.files(session.date)
         self.told_until.clear()
         market.forget()

@@ -1,0 +1,152 @@
+"""A recorded day walked through by its texts, from where the engine stood: as it was answered then, and at natural.
+
+What people had asked for before (a pause, a kill) is forgotten: a walk does what the texts say.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import chain
+
+from engine.adapters.recorded.recording import Heard, Recording, Step, play_told
+from engine.adapters.recorded.source import RecordingSource
+from engine.model.contract import Contract, Option, Underlying
+from engine.model.event import HookCame, LinkUp
+from engine.model.session import Session
+from engine.model.values import dataclass
+from engine.record.record import Kind, Record
+from engine.run.backtest.broker import BacktestBroker
+from engine.run.backtest.fills import NATURAL, RECORDED
+from engine.run.backtest.market import DayMarket
+from engine.run.backtest.recorded.broker import RecordedBroker
+from engine.run.backtest.recorded.followed import Followed
+from engine.run.backtest.recorded.told import Script
+from engine.run.backtest.recorded.walk import RecordedWalk
+from engine.run.backtest.walk import CASH, Walk
+from engine.run.pretend_broker import Working
+from engine.run.replay.causes import Said, Tries, said_of
+from engine.turn.program import Program
+from engine.turn.state import Standing, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stood:
+    """Where an engine stood when a day began, or its recording did; records: all that was recorded from then on."""
+
+    at: datetime
+    state: State
+    program: Program
+    records: Sequence[Record]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Walked:
+    """What a walk came to. state: None when it had no session. said: its alarms, and reasons of its bots' own.
+
+    By bot: unfilled: the first entry that came to nothing, and why. lacks: alarms that were none then. left:
+    since when the recording answers its orders no more, and why.
+    """
+
+    state: State | None
+    tries: Tries
+    said: frozenset[Said]
+    unfilled: Mapping[str, tuple[datetime, str]]
+    lacks: Mapping[str, Sequence[tuple[datetime, str]]]
+    left: Mapping[str, tuple[datetime, str]]
+
+
+class _Answered(RecordedWalk):
+    """It hears web hooks too: they are no market, and its bots may wait for them."""
+
+    def _take(self, step: Step, session: Session, market: DayMarket) -> None:
+        if isinstance(step, Heard) and isinstance(step.event, HookCame):
+            self._hear(replace(step.event, at=self.now))
+        else:
+            super()._take(step, session, market)
+
+
+def answered(recording: Recording, stood: Stood) -> Walked:
+    """Walk through the last day with the answers that it has. Raises: StoreError."""
+    source = RecordingSource(recording.files[-1])
+    return _walked(_Answered(stood.program, source, stood.state.facts.events, RECORDED, CASH), recording, stood)
+
+
+def at_natural(recording: Recording, stood: Stood) -> Walked:
+    """Walk through the last day with all orders filled at natural. Raises: StoreError."""
+    source = RecordingSource(recording.files[-1])
+    return _walked(Walk(stood.program, source, stood.state.facts.events, NATURAL, CASH), recording, stood)
+
+
+def _walked(walk: Walk, recording: Recording, stood: Stood) -> Walked:
+    _stand(walk, recording, stood)
+    then = {said_of(each) for each in stood.records}
+    said: set[Said] = set()
+    unfilled: dict[str, tuple[datetime, str]] = {}
+    lacks: dict[str, list[tuple[datetime, str]]] = {}
+    tries = Tries()
+    for record in chain.from_iterable(day.records for day in walk.through(recording.day, recording.day)):
+        tries.take(record)
+        if (words := said_of(record)) is not None:
+            said.add(words)
+        if record.kind is Kind.ALARM and words not in then:
+            lacks.setdefault(record.bot, []).append((record.at, str(record.data["text"])))
+        elif record.kind is Kind.DECISION and record.data.get("what") == "unfilled":
+            unfilled.setdefault(record.bot, (record.at, str(record.data["reason"])))
+    left = walk.left if isinstance(walk, RecordedWalk) else {}
+    return Walked(state=walk.state, tries=tries, said=frozenset(said), unfilled=unfilled, lacks=lacks, left=left)
+
+
+# ---------------------------------------------------------------- where it stood
+
+
+def _stand(walk: Walk, recording: Recording, stood: Stood) -> None:
+    """Let a walk go on from where the engine stood, with a broker that has what it held and what worked."""
+    state = stood.state._replace(
+        board=walk.board,
+        standing=Standing(),
+        is_linked=False,
+        is_stopping=False,
+        rivals=frozenset(),
+        clocks_apart=0.0,
+        down_at=None,
+        absent=frozenset(),
+        risen=frozenset(),
+        dependents={},
+        structures={},
+        indexed=-1,
+    )
+    broker = walk.broker_of(state.session, CASH)
+    linked = _linked(recording)
+    broker.holdings = _holdings(linked, state)
+    broker.costs = {} if linked is None else dict(linked.costs)
+    for ref in state.live:
+        _adopt(broker, walk, state, ref, stood.at)
+    walk.begin(state, broker, stood.at)
+
+
+def _adopt(broker: BacktestBroker, walk: Walk, state: State, ref: str, at: datetime) -> None:
+    order = state.orders[ref]
+    if isinstance(walk, RecordedWalk) and isinstance(broker, RecordedBroker):
+        script = walk.told_there.scripts[ref] = Script(order)
+        counts = {leg.option: order.filled * leg.ratio for leg in order.legs}
+        broker.followed[ref] = Followed(order, script, counts=counts)
+    else:
+        broker.working[ref] = Working(order, at, order.filled, is_resting=True)
+
+
+def _linked(recording: Recording) -> LinkUp | None:
+    """Return what the broker told first of the account, None where the day's recording has nothing of it."""
+    heard = (step.event for step in play_told(recording.files[-1:]) if isinstance(step, Heard))
+    return next((event for event in heard if isinstance(event, LinkUp)), None)
+
+
+def _holdings(linked: LinkUp | None, state: State) -> dict[Contract, int]:
+    """Return what the account held: as the broker told it then, or by our books where it told nothing."""
+    told = state.holdings or ({} if linked is None else dict(linked.positions))
+    if told:
+        return {each: int(n) for each, n in told.items() if n and not (isinstance(each, Option) and each.is_share)}
+    found: dict[Contract, int] = {}
+    for leg in chain.from_iterable(position.legs for position in state.positions.values()):
+        held: Contract = Underlying(leg.option.symbol) if leg.option.is_share else leg.option
+        found[held] = found.get(held, 0) + leg.signed_held
+    return {each: count for each, count in found.items() if count}

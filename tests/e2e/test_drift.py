@@ -1,0 +1,120 @@
+"""`rulebot replay --drift` where a day is more than a market: nights, restarts, people, fills that never came."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from engine.adapters.recorded.recording import open_recording
+from engine.model.event import Request
+from engine.run.desk import load_desk
+from engine.run.replay.drift import Compared, What, by_fills, compared, total
+from engine.run.replay.tapes import listed
+from engine.run.start import Run, RunOptions, execute
+from engine.run.worlds import SimSettings, simulated
+from engine.sim.gateway.embed import RunningGateway
+from tests.e2e.test_restart import in_loop, new_york, run_until
+from tests.e2e.worlds import run_days, spec_files
+
+
+def days_of(tapes: Path) -> list[Compared]:
+    return [compared(open_recording(each.file)) for each in listed(tapes)]
+
+
+@pytest.mark.long
+def test_ci_a_position_of_an_earlier_day_that_ends_is_compared(tmp_path: Path) -> None:
+    """A put that is sold on the first morning and stopped on the second, by an order that rests over the night."""
+    wide = {"spy_put_seller.take_profit": "14%", "spy_put_seller.stop_loss": "22%"}
+    run_days(tmp_path, spec_files(["spy_put_seller"]), seed=3, days=2, overrides=wide, tapes=tmp_path / "tapes")
+    first, second = days_of(tmp_path / "tapes")
+    assert [(each.what, each.done[-4:]) for each in first.trades] == [(What.SAME, "open")]
+    assert [(each.what, each.done[-4:]) for each in second.trades] == [(What.SAME, "stop"), (What.SAME, "rget")]
+    assert second.trades[0].made == second.trades[0].would_make
+    natural = second.trades[0].natural
+    assert natural is not None
+    assert natural.would.endswith("stop"), "the natural walk begins with what was held and rested, too"
+    made = [(each.would_make or 0, each.natural and each.natural.would_make) for each in second.trades]
+    assert by_fills(second.trades) == sum(then - (other or 0) for then, other in made) != 0
+
+
+def test_a_run_that_went_on_after_a_restart_is_compared_from_where_it_stood(tmp_path: Path) -> None:
+    """The entry is of the first run, its exit of the second. The first ends before the exit does."""
+
+    async def twice(gateway: RunningGateway, folder: Path) -> None:
+        for stops in (new_york(10, 45), new_york(11, 10)):
+            await run_until(gateway, folder / "s.db", stops, ("put_lite", "spy_put_seller"))
+
+    in_loop(twice, tmp_path, seed=3, data_seconds=15)
+    first, second = days_of(tmp_path / "tapes")
+    cut, sold = first.trades
+    assert (cut.what, cut.is_explained, sold.what) == (What.EXIT, True, What.SAME)
+    assert cut.causes[0] == "only what came before 10:45:05 is recorded"
+    assert first.until == second.since
+    assert [each.what for each in second.trades] == [What.SAME, What.SAME]
+    assert [each.done[-6:] for each in second.trades] == ["target", "; open"]
+    assert total(second.trades) == 0
+
+
+def lived(folder: Path, spec: str, at: datetime, does: Callable[[Run], None]) -> Compared:
+    """Return the day of one bot, during which a person does something, beside its spec."""
+
+    async def body() -> None:
+        options = RunOptions(store=folder / "s.db", logs=None, sessions=1, install="x", tapes=folder / "tapes")
+        left = [does]
+
+        def watcher(run: Run, now: datetime) -> None:
+            if left and now >= at:
+                left.pop()(run)
+
+        world = simulated(SimSettings(seed=3, data_seconds=15), 1)
+        await execute(load_desk([spec], {}, None), options, world, lambda run: None, watcher)
+
+    asyncio.run(body())
+    (found,) = days_of(folder / "tapes")
+    return found
+
+
+def test_a_position_that_a_person_closed_names_that_instant(tmp_path: Path) -> None:
+    (spec,) = spec_files(["put_lite"])
+    found = lived(tmp_path, spec, new_york(10, 50), lambda run: run.inbox.ask(Request.FLATTEN))
+    (trade,) = found.trades
+    assert (trade.what, trade.is_explained) == (What.EXIT, True)
+    assert any(cause.startswith("10:50:0") and "flatten" in cause for cause in trade.causes), trade.causes
+    assert not any("entry sent" in cause for cause in trade.causes), "they part at the exit, not at the entry"
+
+
+@pytest.mark.long
+def test_ci_a_text_that_took_over_in_the_morning_is_the_cause_of_what_follows(tmp_path: Path) -> None:
+    (shipped,) = spec_files(["put_lite"])
+    text = Path(shipped).read_text(encoding="utf-8")
+    (spec := tmp_path / "put_lite.yaml").write_text(text, encoding="utf-8")
+
+    def reload(run: Run) -> None:
+        spec.write_text(text.replace("exits:\n", 'exits:\n  - time: "10:40"\n    name: early\n'), encoding="utf-8")
+        run.inbox.ask(Request.RELOAD)
+
+    (trade,) = lived(tmp_path, str(spec), new_york(10, 0), reload).trades
+    assert (trade.what, trade.is_explained, trade.done[-5:]) == (What.EXIT, True, "early")
+    assert trade.causes[0].startswith("10:00:0")
+    assert "reloaded: put_lite" in trade.causes[0]
+
+
+@pytest.mark.long
+def test_ci_what_a_broker_refused_is_no_drift_and_natural_fills_say_what_it_could_have_been(tmp_path: Path) -> None:
+    (faults := tmp_path / "f.yaml").write_text("faults: [{kind: reject, on: order, number: each}]\n", encoding="utf-8")
+
+    async def day(gateway: RunningGateway, folder: Path) -> None:
+        await run_until(gateway, folder / "s.db", new_york(16, 1), ("dte0_condor",))
+
+    in_loop(day, tmp_path, seed=4, faults_file=faults)
+    (found,) = days_of(tmp_path / "tapes")
+    (trade,) = found.trades
+    assert (trade.what, trade.done, trade.would, trade.differs) == (What.UNFILLED, "no trade", "no trade", False)
+    assert trade.natural is not None
+    assert trade.natural.would.startswith("09:45:"), trade.natural
+    assert trade.natural.differs
+    assert trade.natural.is_known is (trade.natural.would_make is not None) is False, "the lines were given up"
+    assert by_fills(found.trades) == 0
+    assert any("refused" in cause for cause in trade.natural.causes), trade.natural

@@ -1,0 +1,79 @@
+"""What counts as the cause of a difference between what was done and what a text would have done, and what does not."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+from engine.run.replay.causes import Line, Said, Told, Tries
+from engine.run.replay.reasons import Known, reasons
+from engine.run.replay.walks import Walked
+
+AT = datetime(2026, 10, 21, 15, 30, tzinfo=UTC)
+HALT: Said = ("a", "halt", "daily loss")
+
+
+def earlier(minutes: float) -> datetime:
+    return AT - timedelta(minutes=minutes)
+
+
+def told(*lines: Line) -> Told:
+    found = Told()
+    found.lines += lines
+    return found
+
+
+def walked(
+    *, said: frozenset[Said] = frozenset(), left: Mapping[str, tuple[datetime, str]] | None = None, lacks: str = ""
+) -> Walked:
+    alarms = {"a": [(AT, lacks)]} if lacks else {}
+    return Walked(state=None, tries=Tries(), said=said, unfilled={}, lacks=alarms, left=left or {})
+
+
+def found(told: Told, walked: Walked, *, since: datetime | None = None, until: datetime | None = None) -> list[str]:
+    return list(reasons("a", AT, None, None, Known(told=told, walked=walked, since=since, until=until)))
+
+
+def test_what_a_bot_said_itself_is_a_cause_unless_the_walk_says_it_too() -> None:
+    of_day = told(Line(at=AT, bot="a", text="halted: daily loss", says_why=True, said=HALT))
+    assert set(found(of_day, walked())) == {"11:30:00 halted: daily loss"}
+    assert found(of_day, walked(said=frozenset({HALT}))) == []
+    assert found(of_day, walked(said=frozenset({("b", *HALT[1:])}))) != []
+
+
+def test_events_that_are_no_reasons_explain_nothing() -> None:
+    assert found(told(Line(at=AT, bot="a", text="entry sent")), walked()) == []
+
+
+def test_a_text_that_took_over_is_a_cause_for_the_rest_of_the_day() -> None:
+    def reload(minutes: float, bot: str = "a") -> Line:
+        return Line(at=earlier(minutes), bot=bot, text=f"reloaded: {bot}", says_why=True, is_reload=True)
+
+    assert set(found(told(reload(120)), walked())) == {"09:30:00 reloaded: a"}
+    assert found(told(reload(-120)), walked()) == []
+    assert found(told(reload(120, "b")), walked()) == []
+
+
+def test_what_a_person_did_hours_before_is_no_cause_by_itself() -> None:
+    act = Line(at=earlier(60), bot="", text="asked by the operator: close", says_why=True)
+    assert found(told(act), walked()) == []
+    assert found(told(act), walked(left={"a": (earlier(60), "it sends an order")})) == [
+        "10:30:00 asked by the operator: close; since 10:30:00 its orders are others"
+    ]
+    assert found(told(), walked(left={"a": (earlier(60), "it sends an order")})) == []
+
+
+def test_a_bot_may_follow_another_one_that_left_the_recording_before() -> None:
+    left = {"b": (earlier(90), "it sends an order"), "a": (earlier(60), "it sends an order")}
+    (why,) = found(told(), walked(left=left))
+    assert why.startswith("10:00:00 b did otherwise before it")
+    assert found(told(), walked(left={"b": (earlier(30), ""), "a": (earlier(60), "")})) == []
+
+
+def test_the_edges_of_a_recording_explain_what_lies_at_them_and_no_more() -> None:
+    assert found(told(), walked(), since=AT) == ["only what came after 11:30:00 is recorded"]
+    assert found(told(), walked(), since=earlier(10)) == []
+    assert found(told(), walked(), until=AT) == ["only what came before 11:30:00 is recorded"]
+    assert found(told(), walked(), until=earlier(-10)) == []
+
+
+def test_what_the_recording_lacks_is_a_cause() -> None:
+    assert found(told(), walked(lacks="no quotes")) == ["the recording lacks what it would have traded: no quotes"]

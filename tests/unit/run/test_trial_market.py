@@ -1,0 +1,61 @@
+"""The market of a test: which expiries are listed, and what a smile makes of its options."""
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+
+import pytest
+
+from engine.model.contract import Option, Right
+from engine.model.market import Board
+from engine.model.session import session_on
+from engine.run.desk import load_desk
+from engine.run.trial.market import LEAST_VOLATILITY, Market
+from engine.spec.load import load_text
+from engine.spec.shipped import shipped
+
+DAY = date(2026, 11, 18)
+NOON = datetime(2026, 11, 18, 17, 0, tzinfo=UTC)
+
+
+def market(text: str) -> Market:
+    test = f"  - {{name: a, market: {{{text}}}, expect: [{{exits: stop}}]}}"
+    loaded = load_text(f"rulebot_test: 1\nspec: a.yaml\ntests:\n{test}", "a.test.yaml")
+    assert loaded.tests is not None, loaded.diagnostics
+    session = session_on(DAY)
+    assert session is not None
+    found = Market(loaded.tests.trials[0].market, session, Board())
+    found.minute = found.minute_of(NOON)
+    return found
+
+
+def put(strike: int, symbol: str = "SPX") -> Option:
+    return Option(symbol, "SPXW" if symbol == "SPX" else symbol, DAY, Decimal(strike), Right.PUT)
+
+
+def test_a_smile_is_added_to_the_volatility_of_its_underlying_alone() -> None:
+    found = market('spx: 6000, iv: "12% +0.01x300", smile: {spx: {"-1%": 2, "1%": -20}}')
+    assert found.volatility_of(put(6000)) == pytest.approx(0.135)
+    assert found.volatility_of(put(5940)) == pytest.approx(0.155)
+    assert found.volatility_of(put(5970)) == pytest.approx(0.145)
+    assert found.volatility_of(put(5000)) == pytest.approx(0.155)
+    assert found.volatility_of(put(6060)) == LEAST_VOLATILITY
+    assert found.volatility_of(put(594, "SPY")) == pytest.approx(0.135)
+    assert found.volatility("SPX", found.minute) == pytest.approx(0.135), "that of the underlying itself has no smile"
+    assert found.worth(put(5940), NOON) > market("spx: 6000, iv: 13.5%").worth(put(5940), NOON)
+
+
+@pytest.mark.parametrize("text", ['iv: unknown, smile: {spx: {"-1%": 2}}', 'spx: unknown, smile: {spx: {"-1%": 2}}'])
+def test_a_smile_of_nothing_known_prices_nothing(text: str) -> None:
+    worth = market(text).worth(put(5940), NOON)
+    assert worth != worth
+
+
+def test_what_is_listed_can_be_given() -> None:
+    desk = load_desk([str(shipped("specs") / "spy_put_seller.yaml")], {}, None)
+    plan = desk.bots["spy_put_seller"].plan
+    (usual,) = market("spy: 600").listings(plan)
+    assert usual.expiries[:2] == (DAY, date(2026, 11, 19))
+    (given,) = market("expiries: {spy: [2027-02-19, 2027-01-15]}").listings(plan, [date(2026, 12, 31)])
+    assert given.expiries == (date(2026, 12, 31), date(2027, 1, 15), date(2027, 2, 19))
+    (other,) = market("expiries: {spx: [2027-02-19]}").listings(plan)
+    assert other.expiries == usual.expiries
