@@ -8,17 +8,19 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import pairwise
 from math import exp, isnan, pi, sqrt
 from statistics import NormalDist
+from typing import NamedTuple
 
 from engine.compile.plan import LegPlan, Plan
 from engine.evaluate.listings import neighbours
 from engine.evaluate.snapshot import View
-from engine.evaluate.strike_terms import edge_of
+from engine.evaluate.strike_terms import HAIR, VALUED, edge_of, preferred, side_of
 from engine.evaluate.strike_values import premiums_of
 from engine.model.contract import Right, listed
 from engine.model.values import dataclass
-from engine.spec.spec import StrikeBy
+from engine.spec.spec import Round, StrikeBy
 
 _ALONE = frozenset((StrikeBy.DELTA, StrikeBy.PREMIUM, StrikeBy.EXPECTED_MOVE, StrikeBy.OTM, StrikeBy.AT_SPOT))
 """Selectors that look at no other leg."""
@@ -31,11 +33,12 @@ _FAR = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Guessing:
-    """One leg with what is known of its market. strikes: on its grid; guesses: of the legs before it."""
+    """One leg with what is known of its market. strikes: on its grid; every: listed; guesses: of the legs before it."""
 
     leg: LegPlan
     plan: Plan
     strikes: tuple[Decimal, ...]
+    every: tuple[Decimal, ...]
     expiry: date
     spot: float
     view: View
@@ -52,18 +55,32 @@ class Guessing:
         return -1 if self.leg.right is Right.PUT else 1
 
 
-def guess_of(about: Guessing) -> Decimal | None:
-    """Return the strike this leg would about take, None while nothing can be said; bots share what is the same."""
+class Guess(NamedTuple):
+    """Where a leg's strikes lie: those whose value is asked for, and the one that its modifiers make of them."""
+
+    asked: Decimal
+    taken: Decimal
+
+
+def guess_of(about: Guessing) -> Guess | None:
+    """Return about which strike this leg would take, None while nothing can be said; bots share what is the same."""
     if not about.strikes:
         return None
     if not about.stands_alone:
-        found = GUESSES[about.leg.strike.by](about)
-        return None if found is None else _edged(about, found)
+        return _guessed(about)
     key = ("guess", id(about.leg), id(about.plan.expiry))  # they live longer than the view
     if key not in about.view.memo:
-        about.view.memo[key] = GUESSES[about.leg.strike.by](about)
-    known: Decimal | None = about.view.memo[key]
+        about.view.memo[key] = _guessed(about)
+    known: Guess | None = about.view.memo[key]
     return known
+
+
+def _guessed(about: Guessing) -> Guess | None:
+    found = GUESSES[about.leg.strike.by](about)
+    if found is None:
+        return None
+    taken = _edged(about, _pushed_out(about, _preferred(about, found)))
+    return Guess(found if about.leg.strike.by in VALUED else taken, taken)
 
 
 def _at_spot(about: Guessing) -> Decimal:
@@ -97,13 +114,13 @@ def _at_distance(about: Guessing) -> Decimal:
 
 
 def _out_by(about: Guessing, points: float) -> Decimal:
-    return _pushed_out(about, Decimal(f"{about.spot + about.out * points:.2f}"))
+    return Decimal(f"{about.spot + about.out * points:.2f}")
 
 
 def _rough_move(about: Guessing) -> float | None:
     """Return about one standard deviation until expiry: from the straddle, else from VIX."""
     leg, view, board = about.leg, about.view, about.view.board
-    near = neighbours(about.strikes, about.spot, 1)
+    near = neighbours(about.every, about.spot, 1)  # those at the money are streamed, whatever the grid
     if near:
         strike = min(near, key=lambda found: abs(float(found) - about.spot))
         pair = (listed(leg.symbol, leg.trading_class, about.expiry, strike, is_call) for is_call in (True, False))
@@ -196,14 +213,32 @@ def _by_model(about: Guessing, value: Callable[[float, float], float]) -> Decima
 
 
 def _along(about: Guessing, values: Sequence[tuple[Decimal, float]], target: float) -> Decimal:
-    """Return the strike whose value is nearest; a few steps past the last one known where the target lies beyond."""
+    """Return the strike that is meant of those on the grid, once two of them enclose the target; until then of all.
+
+    A few steps past the last one known where the target lies beyond.
+    """
+    strike = about.leg.strike
+    if strike.multiple_of is not None or side_of(strike) is not Round.NEAREST:
+        on_grid = [pair for pair in values if _is_among(pair[0], about.strikes)]
+        for nearer, further in pairwise(on_grid):
+            if nearer[1] >= target >= further[1]:
+                return _of_two(about, nearer, further, target)
     distances = [abs(value - target) for _, value in values]
     nearest, value = values[distances.index(min(distances))]
     if nearest == values[-1][0] and value > target:
         return _steps_from(about.strikes, nearest, about.out * 2 * BAND)
     if nearest == values[0][0] and value < target:
         return _steps_from(about.strikes, nearest, -about.out * 2 * BAND)
-    return _pushed_out(about, nearest)
+    return nearest
+
+
+def _of_two(about: Guessing, nearer: tuple[Decimal, float], further: tuple[Decimal, float], target: float) -> Decimal:
+    """Return which of two strikes around a target is meant, as the choice itself would."""
+    side = side_of(about.leg.strike)
+    if side is Round.NEAREST:
+        return min((further, nearer), key=lambda pair: round(abs(pair[1] - target), 9))[0]
+    wanted, other = (further, nearer) if side is Round.AWAY else (nearer, further)
+    return other[0] if abs(other[1] - target) <= HAIR else wanted[0]
 
 
 def _far_deltas(about: Guessing) -> list[tuple[Decimal, float]]:
@@ -231,6 +266,15 @@ def _steps_from(strikes: tuple[Decimal, ...], strike: Decimal, steps: int) -> De
 
 
 # ---------------------------------------------------------------- modifiers
+
+
+def _preferred(about: Guessing, strike: Decimal) -> Decimal:
+    """Return the strike, or the one nearest to it that `prefer_multiple_of` would rather have."""
+    step = about.leg.strike.prefer_multiple_of
+    if step is None:
+        return strike
+    near = about.strikes[bisect_left(about.strikes, strike - step) : bisect_left(about.strikes, strike + step)]
+    return min(preferred(step, strike, near), key=lambda found: abs(found - strike), default=strike)
 
 
 def _pushed_out(about: Guessing, strike: Decimal) -> Decimal:

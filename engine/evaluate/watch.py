@@ -54,13 +54,14 @@ def exit_levels(plan: Plan) -> tuple[Underlying, ...]:
 class Aim(NamedTuple):
     """Where one leg's strikes lie, as places among the strikes of its expiry.
 
-    `money` is next to spot, among all that are listed; `centre` next to its guess, among those on its grid, None while
-    nothing can be said.
+    `money` is next to spot, among all that are listed; `centre` next to what it asks for, among those on its grid, None
+    while nothing can be said; `taken` next to what its modifiers make of that.
     """
 
     expiry: date
     money: int
     centre: int | None
+    taken: int | None
 
 
 def entry_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
@@ -79,7 +80,7 @@ def money_aims(plan: Plan, view: View) -> tuple[Aim | None, ...]:
     What is read beside them is looked at as a whole, since conditions may be about it.
     """
     found = (None if leg.is_shares else _listed_once(leg, plan, view) for leg in plan.legs)
-    money = [None if listed is None else Aim(listed[0], listed[3], None) for listed in found]
+    money = [None if listed is None else Aim(listed[0], listed[3], None, None) for listed in found]
     return (*money, *(_aim(leg, plan, view, {}) for leg in plan.needs.beside))
 
 
@@ -97,11 +98,11 @@ def _aim(leg: LegPlan, plan: Plan, view: View, guesses: dict[str, Decimal]) -> A
         return None
     expiry, listed_strikes, spot, money = found
     strikes = multiples(listed_strikes, leg.strike.multiple_of)
-    guess = guess_of(Guessing(leg, plan, strikes, expiry, spot, view, guesses))
+    guess = guess_of(Guessing(leg, plan, strikes, listed_strikes, expiry, spot, view, guesses))
     if guess is None:
-        return Aim(expiry, money, None)
-    guesses[leg.name] = guess
-    return Aim(expiry, money, _nearest(strikes, guess))
+        return Aim(expiry, money, None, None)
+    guesses[leg.name] = guess.taken
+    return Aim(expiry, money, _nearest(strikes, guess.asked), _nearest(strikes, guess.taken))
 
 
 def entry_wish(plan: Plan, aims: Iterable[Aim | None], facts: Facts) -> Wish:
@@ -120,16 +121,17 @@ def entry_wish(plan: Plan, aims: Iterable[Aim | None], facts: Facts) -> Wish:
         if place not in near:
             near.add(place)
             need.update(dict.fromkeys(_money(leg, aim.expiry, strikes, aim.money)))
-        if aim.centre is None:
+        if aim.centre is None or aim.taken is None:
             continue
         if place not in wide:
             wide.add(place)
             keep.update(_money(leg, aim.expiry, strikes, aim.money, MONEY_BAND + 2))
         strikes = multiples(strikes, leg.strike.multiple_of)
         options = options_of(leg.symbol, leg.trading_class, aim.expiry, strikes, leg.right is Right.CALL)
-        preferred_ones = [option_of(leg, aim.expiry, each) for each in _preferred(leg, strikes, aim.centre)]
-        need.update(dict.fromkeys((*_band(options, aim.centre, BAND), *preferred_ones)))
-        keep.update(_band(options, aim.centre, KEPT), preferred_ones)
+        for centre in dict.fromkeys((aim.centre, aim.taken)):
+            preferred_ones = [option_of(leg, aim.expiry, each) for each in _preferred(leg, strikes, centre)]
+            need.update(dict.fromkeys((*_band(options, centre, BAND), *preferred_ones)))
+            keep.update(_band(options, centre, KEPT), preferred_ones)
     return Wish(tuple(need), frozenset(keep))
 
 

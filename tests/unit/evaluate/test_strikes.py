@@ -12,7 +12,7 @@ from engine.evaluate.listings import expiry_on
 from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.evaluate.watch import entry_aims, entry_wish
-from engine.model.contract import Option, Right
+from engine.model.contract import Option, Right, Underlying
 from engine.spec.spec import DteRule, Expiry, StrikeBy
 
 
@@ -258,6 +258,57 @@ def test_a_guess_leads_to_the_strikes_that_are_needed(strike: str) -> None:
                 desk.quote(option, board.bid[row], board.ask[row], board.delta[row])
     assert [leg.option.strike for leg in found.legs] == [leg.option.strike for leg in wanted.legs]
     assert Decimal(5900) <= found.legs[0].option.strike <= Decimal(5950)
+
+
+@pytest.mark.parametrize(
+    "strike",
+    [
+        "{at: spot, at_least_from_spot: 40 pts}",
+        "{otm: 10 pts, at_least_from_spot: 40 pts}",
+        "{delta: 0.30, at_least_from_spot: 60 pts}",
+        "{delta: 0.30, multiple_of: 25}",
+        "{delta: 0.10, multiple_of: 25, round: away}",
+        "{delta: {at_most: 0.12}, multiple_of: 25}",
+        "{delta: 0.10, prefer_multiple_of: 25}",
+        "{premium: 1.00, at_least_from_spot: 90 pts}",
+    ],
+)
+def test_what_is_wished_for_holds_the_legs_that_will_be_taken(strike: str) -> None:
+    """Only what the last wish needed is streamed: it comes to hold all legs, with those that count from another."""
+    legs = f"\n  expiry: {{dte: 0}}\n  one: {{sell: put, strike: {strike}}}\n"
+    legs += "  two: {buy: put, strike: {below: one, by: 20 pts}}\n"
+    bot = bot_of(text_of(legs=legs))
+    full = Desk()
+    wanted = select(bot.plan.legs, bot.plan.expiry, view_of(full), bot.expected_move)
+    assert wanted.is_complete
+    options = {option for option in full.board.rows if isinstance(option, Option)}
+    streamed = {option for option in options if abs(option.strike - 6000) <= 5}
+    for _ in range(12):
+        desk = Desk()
+        desk.blind(*(options - streamed))
+        view = view_of(desk)
+        found = select(bot.plan.legs, bot.plan.expiry, view, bot.expected_move)
+        if found.is_complete and {leg.option for leg in found.legs} <= streamed:
+            break
+        need = entry_wish(bot.plan, entry_aims(bot.plan, view), desk.state.facts).need
+        streamed = {option for option in need if isinstance(option, Option)}
+    assert found.is_complete
+    assert [leg.option for leg in found.legs] == [leg.option for leg in wanted.legs]
+    assert {leg.option for leg in found.legs} <= streamed
+
+
+def test_a_grid_of_its_own_needs_no_vix_to_begin_with() -> None:
+    """The straddle at the money tells about how far to look, though none of its strikes is on the leg's grid."""
+    legs = "\n  expiry: {dte: 0}\n  one: {buy: put, strike: {delta: 0.10, multiple_of: 35}}\n"
+    bot, desk = bot_of(text_of(legs=legs, exits='\n  - time: "15:45"\n')), Desk()
+    others = [each for each in desk.board.rows if isinstance(each, Option) and each.strike != 6000]
+    desk.blind(*others)
+    for option in others:
+        desk.board.delta[desk.board.rows[option]] = nan
+    desk.board.last[desk.board.rows[Underlying("VIX")]] = nan
+    (aim,) = entry_aims(bot.plan, view_of(desk))
+    assert aim is not None
+    assert aim.centre is not None
 
 
 def test_a_leg_in_the_money_is_not_looked_for_among_those_out_of_it() -> None:
