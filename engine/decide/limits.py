@@ -141,11 +141,13 @@ def _halted(proposal: Proposal) -> str:
 
 
 def _worst_case(proposal: Proposal) -> str:
-    limit, worst = proposal.max_loss_per_trade, proposal.worst_case
+    return worst_case_problem(proposal.worst_case, proposal.max_loss_per_trade, proposal.undefined_risk)
+
+
+def worst_case_problem(worst: Decimal | None, limit: Decimal | None, undefined_risk: bool) -> str:
+    """Return why a position may not lose so much, "" when it may. Dollars; `worst` None has no bound."""
     if worst is None:
-        if not proposal.undefined_risk:
-            return "its loss has no bound, and the spec does not allow that"
-        return ""
+        return "" if undefined_risk else "its loss has no bound, and the spec does not allow that"
     if limit is not None and worst > limit:
         return f"could lose {dollars(worst)}, max_loss_per_trade is {dollars(limit)}"
     return ""

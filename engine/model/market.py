@@ -161,6 +161,15 @@ class Board:
             self.rows[contract] = row
         self._changed()
 
+    def copy(self) -> "Board":
+        """Return the same market in columns of its own. What is streamed is shared: neither may change it any more."""
+        found = Board()
+        for name in COLUMNS:
+            setattr(found, name, array("d", getattr(self, name)))
+        for name in ("contracts", "rows", "frozen", "halted", "alive_at", "version", "_chains"):
+            setattr(found, name, getattr(self, name))
+        return found
+
     def _changed(self) -> None:
         self.version += 1
         self._chains.clear()

@@ -5,7 +5,7 @@ of it, says whoever derives from it.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -178,15 +178,11 @@ class PretendBroker(ABC):
         """Return a price for each leg: its mid, and the dearest one makes up what the net price differs."""
         prices = [self._mid(leg.option) for leg in order.legs]
         flows = [-order.side_of(leg).sign * (leg.weight if order.is_combo else leg.ratio) for leg in order.legs]
-        lacks = net - sum((flow * price for flow, price in zip(flows, prices, strict=True)), ZERO)
-        dearest = max(range(len(prices)), key=lambda place: prices[place])
-        prices[dearest] += lacks / flows[dearest]
-        return prices
+        return priced_by_leg(prices, flows, net)
 
     def _mid(self, option: Option) -> Decimal:
         row = self.board.rows[option]
-        bid, ask = self.board.bid[row], self.board.ask[row]
-        return Decimal(str(((bid if bid == bid else 0.0) + ask) / 2)).quantize(_EXACT)
+        return told_mid(self.board.bid[row], self.board.ask[row])
 
     def _execution(
         self, order: Order, option: Option, count: int, price: Decimal, commission: Decimal, is_buy: bool, at: datetime
@@ -253,6 +249,23 @@ class PretendBroker(ABC):
             shares = count * option.multiplier * (1 if option.right is Right.CALL else -1)
             self.cash -= option.strike * shares
             yield from self.holds(underlying, self.holdings.get(underlying, 0) + shares, at)
+
+
+def told_mid(bid: float, ask: float) -> Decimal:
+    """Return the middle of a quote as prices of legs are told; without a bid half the ask."""
+    return Decimal(str(((bid if bid == bid else 0.0) + ask) / 2)).quantize(_EXACT)
+
+
+def priced_by_leg(mids: Sequence[Decimal], flows: Sequence[int], net: Decimal) -> list[Decimal]:
+    """Return a price for each leg, its mid; the dearest one makes up what the net price differs.
+
+    flows: what a point of each leg brings per share of the structure, negative of what is bought.
+    """
+    prices = list(mids)
+    lacks = net - sum((flow * price for flow, price in zip(flows, prices, strict=True)), ZERO)
+    dearest = max(range(len(prices)), key=lambda place: prices[place])
+    prices[dearest] += lacks / flows[dearest]
+    return prices
 
 
 def expired(holdings: Mapping[Contract, int], until: date) -> list[Option]:

@@ -5,7 +5,7 @@ decided until the next one comes, which is what a snapshot says of the time afte
 that is older than the decision, nor at one of a later instant.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -122,10 +122,8 @@ class BacktestBroker(PretendBroker):
 
     def commissions(self, found: Working, parts: list[tuple[Option, int, Decimal]]) -> list[Decimal]:
         """Return the dollars of each execution; what an order lacks of the least is told with its first one."""
-        told = [per_contract(option, float(price)) * count for option, count, price in parts]
         before = self.paid.get(found.order.ref, ZERO)
-        if not before:
-            told[0] += max(LEAST_PER_ORDER - sum(told, ZERO), ZERO)
+        told = commissions_of(parts, before)
         self.paid[found.order.ref] = before + sum(told, ZERO)
         return [each.quantize(CENT) for each in told]
 
@@ -168,3 +166,14 @@ class BacktestBroker(PretendBroker):
             available_funds=max(worth - margin, ZERO),
             maintenance_margin=margin,
         )
+
+
+def commissions_of(parts: Sequence[tuple[Option, int, Decimal]], before: Decimal = ZERO) -> list[Decimal]:
+    """Return the dollars of each execution of one order: option, contracts and price of its legs.
+
+    before: what the order has cost already; what its first fill lacks of the least is told with its first execution.
+    """
+    told = [per_contract(option, float(price)) * count for option, count, price in parts]
+    if not before:
+        told[0] += max(LEAST_PER_ORDER - sum(told, ZERO), ZERO)
+    return told

@@ -34,7 +34,12 @@ class FillModel:
         if order.kind in (OrderType.MARKET, OrderType.STOP):
             return natural_fill(order, quote)
         assert order.limit_price is not None
-        limit = net_price(order.limit_price, order.side)
+        return self.of_limit(net_price(order.limit_price, order.side), parts, quote, is_resting=is_resting)
+
+    def of_limit(self, limit: Decimal, parts: tuple[Part, ...], quote: NetQuote, *, is_resting: bool) -> Decimal | None:
+        """Return the same for a net limit, at quotes that are whole."""
+        assert quote.mid is not None
+        assert quote.natural is not None
         given = quote.mid - 2.0 * self.part * (quote.mid - quote.natural)
         ticks = ticks_of(parts)
         if float(limit) > given + float(ticks.tick(given)) / 2.0 + 1e-9:

@@ -4,7 +4,7 @@ Between two instants of sparse data (a quote a minute, say) the last ones stand 
 does; of dense data (`is_dense`) a quiet row grows old as live.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import nan
 
 import numpy as np
@@ -44,12 +44,17 @@ class DayMarket:
         self.stands_for = FEED_SILENCE if self.is_dense else min(1.5 * self.spacing, OPTION_AGE)
         self._columns = {option: place for place, option in enumerate(day.options)}
         self._times: list[float] = times.tolist()
-        self._ranges = {symbol: _ranges(day.times, level, session) for symbol, level in day.levels.items()}
+        self._ranges = {symbol: ranges(day.times, level, session) for symbol, level in day.levels.items()}
         self._counts = {symbol: self._traded(symbol) for symbol in day.levels} if _is_running(day.volume) else {}
         self._given = {name: column for name in (*_TOLD, *GREEKS) if (column := self._instants(name)) is not None}
         is_modelled = any(name not in self._given for name in GREEKS)
         self._surface = surface_of(day, session) if is_modelled else None
         self.follow()
+
+    @property
+    def given(self) -> Mapping[str, Columns]:
+        """What is known of options, by column, with what was computed for those that are watched."""
+        return self._given
 
     # ------------------------------------------------------------ what is watched
 
@@ -219,7 +224,7 @@ Range = tuple[float, float, float, float]
 """A level, and open, high and low of the session so far."""
 
 
-def _ranges(times: Columns, level: Columns, session: Session) -> list[Range]:
+def ranges(times: Columns, level: Columns, session: Session) -> list[Range]:
     """Return what an underlying stands at and its range at each instant, nan before it opens."""
     seen = np.where(times >= session.open.timestamp(), level, np.nan)
     known = np.flatnonzero(~np.isnan(seen))

@@ -106,6 +106,10 @@ class Walk(Hearing):
         self.marks.clear()
         self.shares = {}
 
+    def anew(self) -> "Walk":
+        """Return the same walk before its first step: nothing of any session is kept."""
+        return replace(self, state=None, board=Board())
+
     def go_on_with(self, pinned: Mapping[str, CompiledBot]) -> None:
         """Let earlier texts govern what they opened."""
         self.program = replace(self.program, pinned=pinned)
