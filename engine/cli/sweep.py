@@ -66,6 +66,7 @@ GOALS = SORTED[:-1]
 @click.option("--purge", type=click.IntRange(0), help="Sessions left out between them (default: the longest trade's).")
 @click.option("--workers", type=click.IntRange(1), help="Processes (default: the cores).")
 @click.option("--scheduler", metavar="ADDRESS", help="Run on a dask.distributed scheduler: tcp://HOST:PORT.")
+@click.option("--every-turn", is_flag=True, help="Live through every session turn by turn, also the plain ones.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", help="For eyes or machines.")
 def sweep(spec: Path, **options: Any) -> None:
     """Run variants of SPEC over past sessions: every combination of the values, each with an account of its own.
@@ -166,6 +167,7 @@ def _terms(spec: Path, options: Mapping[str, Any]) -> "Terms":
         lines=options["lines"],
         file=str(spec),
         calendar=load_calendar,
+        every_turn=options["every_turn"],
     )
 
 

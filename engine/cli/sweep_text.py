@@ -38,6 +38,10 @@ def sweep_lines(
     yield from aligned(rows, right=frozenset(range(len(head))))
     sessions = len(best[0].profits) if best else 0
     yield f" {len(best)} of {len(found)} variants, {sessions} sessions, by {by}"
+    if arrays := sum(each.by_arrays for each in best):
+        every = len(best) * sessions
+        others = "" if arrays == every else ", the others turn by turn"
+        yield f" {arrays:,} of {every:,} sessions by arrays{others}"
     if len(axes) == 2 and max(len(each.values) for each in axes) <= WIDEST:
         yield ""
         yield from _map(found, axes, by)

@@ -15,7 +15,7 @@ from typing import Any
 from engine.model.errors import MisuseError, StoreError
 from engine.run.backtest.run import deaf, several
 from engine.run.sweep.search import Search, next_batch
-from engine.run.sweep.variant import Terms, Variant, evaluate
+from engine.run.sweep.variant import Terms, Variant, evaluate, goes_by_arrays
 from engine.run.sweep.vary import Axis, Point
 
 Asked = tuple[int, tuple[str, ...], str]
@@ -26,6 +26,8 @@ Runs = Callable[[Sequence[Sequence[Asked]], Terms], Iterator[list[Variant]]]
 """Where tasks run: yields what came of each as it comes, in any order."""
 BATCH = 20
 """Variants of one task at most: each task reads every session once."""
+ARRAY_BATCH = 500
+"""The same for variants that go by arrays: to read a session takes longer than to live through it so often."""
 FORMAT = "rulebot-sweep-1"
 
 
@@ -79,16 +81,17 @@ def _try(
 ) -> None:
     """Add what came of those that are not found yet."""
     left = [each for each in asked if each[0] not in found]
-    for variants in runs(tasks(left, workers), terms) if left else ():
+    most = ARRAY_BATCH if left and goes_by_arrays(left[0][2], terms) else BATCH
+    for variants in runs(tasks(left, workers, most), terms) if left else ():
         found |= {each.number: each for each in variants}
         if kept is not None:
             kept.add(variants)
         told(len(found))
 
 
-def tasks(asked: Sequence[Asked], workers: int) -> list[Sequence[Asked]]:
-    """Return the variants in tasks: a few for each worker, so that all end together, and none too large."""
-    size = max(1, min(BATCH, -(-len(asked) // (2 * workers))))
+def tasks(asked: Sequence[Asked], workers: int, most: int = BATCH) -> list[Sequence[Asked]]:
+    """Return the variants in tasks: a few for each worker, so that all end together, and none with more than `most`."""
+    size = max(1, min(most, -(-len(asked) // (2 * workers))))
     return [asked[begin : begin + size] for begin in range(0, len(asked), size)]
 
 

@@ -1,32 +1,43 @@
 """Variants of a bot lived through the same sessions: each is read once for all, each variant has its account."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import cycle
 
 from engine.adapters.history.day import DailyBar, Finding, HistoryDay, Source
 from engine.compile.build import build_plan
-from engine.model.errors import MisuseError, StoreError
+from engine.model.errors import InvariantError, MisuseError, StoreError
 from engine.model.facts import EventCalendar
 from engine.model.money import CENT, ZERO
 from engine.model.performance import expectancy, sharpe, win_rate
+from engine.model.session import session_on
 from engine.model.values import dataclass
 from engine.run.backtest.fills import FillModel
 from engine.run.backtest.independence import is_independent
 from engine.run.backtest.run import alone
 from engine.run.backtest.walk import Walk
+from engine.run.sweep.arrays.bot import ArrayBot, Numbers
+from engine.run.sweep.arrays.day import ArrayDay
+from engine.run.sweep.arrays.lived import ArraySession, Lived
+from engine.run.sweep.arrays.suits import unsuited
 from engine.spec.diagnostic import render
 from engine.spec.load import load_text
 from engine.turn.program import AccountLimits, Program, compile_bot
 
 INSTALL = "sweep"
+CHECKED = 2_000
+"""Of so many sessions by arrays one is lived through turn by turn as well: the first of each task, and so on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What is the same for all variants. opens: the source, opened anew in each process. limits: over all bots."""
+    """What is the same for all variants. opens: the source, opened anew in each process. limits: over all bots.
+
+    every_turn: no session is lived through by arrays.
+    """
 
     opens: Callable[[], Source]
     first: date
@@ -37,6 +48,7 @@ class Terms:
     file: str
     calendar: Callable[[], EventCalendar]
     limits: AccountLimits = field(default_factory=AccountLimits)
+    every_turn: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +56,7 @@ class Variant:
     """What came of one variant: the account's change by session in dollars, and its closed trades' sums.
 
     problem: why it could not be run; then nothing else is told. longest: sessions that its longest trade was held over.
+    by_arrays: sessions that were lived through by arrays, not turn by turn.
     """
 
     number: int
@@ -58,6 +71,7 @@ class Variant:
     max_drawdown: float = 0.0
     sharpe: float | None = None
     longest: int = 0
+    by_arrays: int = field(default=0, compare=False)
 
 
 class Shared:
@@ -116,11 +130,40 @@ class _Lived:
     is_apart: bool
     worth: Decimal
     since: date
+    bot: ArrayBot | None = None
     profits: list[Decimal] = field(default_factory=list)
     trades: dict[str, tuple[Decimal, date, date]] = field(default_factory=dict)
+    by_arrays: int = 0
 
-    def pass_session(self, day: date) -> None:
-        """Live through one session and keep what came of it."""
+    def pass_session(self, day: date, shared: ArraySession | None, checks: Iterator[bool]) -> None:
+        """Live through one session and keep what came of it. checks: whether the next one by arrays is checked.
+
+        Raises: InvariantError when turn by turn something else comes of a session.
+        """
+        found = None if self.bot is None or shared is None else shared.live(self.bot)
+        if found is None:
+            self._turn_by_turn(day)
+            return
+        if next(checks):
+            self._check(day, found)
+        else:
+            self.profits.append(found.change)
+            if found.net is not None:
+                self.trades[f"{day}"] = (found.net, day, day)
+        self.by_arrays += 1
+
+    def _check(self, day: date, found: Lived) -> None:
+        before = len(self.trades)
+        self._turn_by_turn(day)
+        nets = [net for net, _, _ in list(self.trades.values())[before:]]
+        if self.profits[-1] != found.change or nets != [net for net in (found.net,) if net is not None]:
+            raise InvariantError(
+                f"{day}, {', '.join(self.point)}: by arrays the account changes by {found.change}, turn by turn by "
+                f"{self.profits[-1]}",
+                "--every-turn does without arrays; please tell us of this",
+            )
+
+    def _turn_by_turn(self, day: date) -> None:
         walk = self.walk
         lived = alone(walk, day) if self.is_apart else walk.through(self.since, day)
         for _ in lived:
@@ -136,6 +179,8 @@ class _Lived:
         for position in state.positions.values():
             if position.state == "closed" and position.opened_at is not None:
                 self.trades[position.id] = (position.net, position.session, day)
+        if self.bot is not None:
+            self.walk = walk.anew()  # hundreds of variants must not each keep a session
 
 
 def program_of(text: str, terms: Terms) -> Program:
@@ -150,10 +195,22 @@ def program_of(text: str, terms: Terms) -> Program:
     return Program(bots={plan.name: bot}, pinned={}, limits=terms.limits, install=INSTALL, line_limit=terms.lines)
 
 
+def goes_by_arrays(text: str, terms: Terms) -> bool:
+    """Say whether a variant's sessions are lived through by arrays where they are plain."""
+    try:
+        return not terms.every_turn and not unsuited(program_of(text, terms), terms.fills)
+    except MisuseError:
+        return False
+
+
 def evaluate(texts: Sequence[tuple[int, tuple[str, ...], str]], terms: Terms) -> list[Variant]:
-    """Return what came of these variants, each given by its number, its values and its text. Raises: StoreError."""
+    """Return what came of these variants, each given by its number, its values and its text.
+
+    Raises: StoreError, InvariantError when arrays and turns differ in a session that is checked.
+    """
     source = Shared(terms.opens())
     calendar = terms.calendar()
+    numbers, checks = Numbers(), cycle([True, *[False] * (CHECKED - 1)])
     found: dict[int, Variant] = {}
     lived: list[_Lived] = []
     for number, point, text in texts:
@@ -163,12 +220,23 @@ def evaluate(texts: Sequence[tuple[int, tuple[str, ...], str]], terms: Terms) ->
             found[number] = Variant(number=number, point=point, problem=error.message)
             continue
         walk = Walk(program, source, calendar, terms.fills, terms.cash)
-        lived.append(_Lived(number, point, walk, is_independent(program), terms.cash, terms.first))
+        bot = None if terms.every_turn or unsuited(program, terms.fills) else ArrayBot(program, numbers)
+        lived.append(_Lived(number, point, walk, is_independent(program), terms.cash, terms.first, bot))
     for day in filter(source.can_read, source.dates(terms.first, terms.last)):
+        shared = _shared(source, day, calendar, terms) if any(each.bot for each in lived) else None
         for each in lived:
-            each.pass_session(day)
+            each.pass_session(day, shared, checks)
     found |= {each.number: _summed(each) for each in lived}
     return [found[number] for number, _, _ in texts]
+
+
+def _shared(source: Source, day: date, calendar: EventCalendar, terms: Terms) -> ArraySession | None:
+    """Return a session for variants that are lived through by arrays, None where its data does not allow it."""
+    session = session_on(day)
+    if session is None:
+        return None
+    found = ArrayDay(source.day(day), session, source, calendar)
+    return None if found.problem else ArraySession(found, terms.fills)
 
 
 def _summed(lived: _Lived) -> Variant:
@@ -187,6 +255,7 @@ def _summed(lived: _Lived) -> Variant:
         max_drawdown=float(_drawdown(lived.profits)),
         sharpe=sharpe(lived.profits),
         longest=max(held, default=0),
+        by_arrays=lived.by_arrays,
     )
 
 

@@ -1,0 +1,229 @@
+"""One session as arrays, and as the board and the view of any of its instants: made once, shared by all variants.
+
+The boards hold all options that trade last today. A bot that runs streams fewer: what it chooses from them is the same
+wherever deltas fall outward from strike to strike (`is_ordered`), for then what is streamed moves to where they lie.
+"""
+
+from array import array
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.adapters.history.day import Columns, HistoryDay, Source
+from engine.evaluate.snapshot import View
+from engine.model.contract import Option, Right, Underlying
+from engine.model.event import ClosesReport, ListingReport
+from engine.model.facts import EventCalendar, Facts
+from engine.model.market import Board
+from engine.model.session import Session
+from engine.run.backtest.feed import HistoryFeed
+from engine.run.backtest.hearing import at_once
+from engine.run.backtest.market import ranges
+from engine.run.backtest.surface import GREEKS
+from engine.run.prepare import prepare
+from engine.turn.program import Program
+
+REACH = timedelta(minutes=10)
+"""How long before its window a bot's strikes are streamed."""
+_MONEY = 0.5
+"""An absolute delta from which on outward deltas have to fall."""
+_OF_LEVELS = ("last", "last_at", "open", "high", "low")
+LEAST_SPACING = 20.0
+"""Seconds between two instants at least, so that an order can be worked between them."""
+
+
+class ArrayDay:
+    """A session that variants share. `problem` says why none of them may be lived through by arrays, "" when they may.
+
+    Places count the instants of the data; `first` is that of the first one in the session, `end` past the last.
+    """
+
+    def __init__(self, day: HistoryDay, session: Session, source: Source, calendar: EventCalendar) -> None:
+        self.day, self.session, self.source, self.calendar = day, session, source, calendar
+        self.opens_at = session.open.timestamp()
+        self.length = session.close.timestamp() - self.opens_at
+        self.times = day.times - self.opens_at
+        self.first, self.end = (int(each) for each in np.searchsorted(self.times, (0.0, self.length)))
+        self.places = {at: place for place, at in enumerate(self.times.tolist())}
+        self.board = Board()
+        self._feed = HistoryFeed(source, self.board)
+        self._market = self._feed.begin(day, session)
+        self.problem = self._problem()
+        if self.problem:
+            return
+        self.options = [each for each in day.options if each.expiry == session.date]
+        self._underlyings = [Underlying(symbol) for symbol in day.levels]
+        self._market.watch([*self._underlyings, *self.options])
+        for row, underlying in enumerate(self._underlyings):
+            self.board.previous_close[row] = self._market.previous.get(underlying.symbol, np.nan)
+        self.columns = {option: place for place, option in enumerate(self.options)}
+        self._boards: dict[int, Board] = {}
+        self._views: dict[tuple[int, int], View] = {}
+        self._facts: dict[str, tuple[int, Facts]] = {}
+
+    def _problem(self) -> str:
+        gaps = np.diff(self.times[self.first : self.end])
+        if not len(gaps) or self._market.is_dense or gaps.min() < LEAST_SPACING:
+            return "its data is dense"
+        if gaps.max() > self._market.stands_for:
+            return "its data has gaps"
+        if any(np.isnan(level[self.first : self.end]).any() for level in self.day.levels.values()):
+            return "a level is missing"
+        return ""
+
+    # ------------------------------------------------------------ one instant
+
+    def board_at(self, place: int) -> Board:
+        """Return the board as it stands at an instant, not to be written: levels, quotes and greeks, but no counts."""
+        found = self._boards.get(place)
+        if found is None:
+            found = self._boards[place] = self.board.copy()
+            found.alive_at = float(self.day.times[place])
+            for name, matrix in self._matrices.items():
+                setattr(found, name, array("d", matrix[place].tobytes()))
+        return found
+
+    @cached_property
+    def _matrices(self) -> Mapping[str, Columns]:
+        """The columns of the board at all instants, as `DayMarket` writes them. Shape: instants x rows."""
+        given, times = self._market.given, self.day.times
+        place_of = {option: place for place, option in enumerate(self.day.options)}
+        places = [place_of[option] for option in self.options]
+        count = len(self._underlyings)
+        names = ("bid", "ask", "bid_size", "ask_size", *GREEKS)
+        found = {name: self._matrix(given[name][:, places], count) for name in names if name in given}
+        for stamp, name in (("quote_at", "ask"), ("model_at", "delta")):
+            found[stamp] = np.where(np.isnan(found[name]), np.nan, times[:, None])
+        of_levels = {name: np.full((len(times), len(self.board.contracts)), np.nan) for name in _OF_LEVELS}
+        for row, underlying in enumerate(self._underlyings):
+            level = self.day.levels[underlying.symbol]
+            of_levels["last_at"][:, row] = times
+            told = np.array(ranges(times, level, self.session))
+            for name, column in zip(("last", "open", "high", "low"), told.T, strict=True):
+                of_levels[name][:, row] = column
+            if underlying.symbol == "SPX" and (index := self.day.levels.get("VIX")) is not None:
+                found["iv"][:, row], found["model_at"][:, row] = index / 100.0, times
+        return {**found, **of_levels}
+
+    def _matrix(self, of_options: Columns, count: int) -> Columns:
+        return np.hstack((np.full((len(of_options), count), np.nan), of_options))
+
+    def view_at(self, place: int, facts: tuple[int, Facts]) -> View:
+        """Return the view of an instant, whose legs are those of whoever looked last."""
+        key = (place, facts[0])
+        found = self._views.get(key)
+        if found is None:
+            now = float(self.day.times[place])
+            found = self._views[key] = View(now=now, session=self.session, board=self.board_at(place), facts=facts[1])
+        return found
+
+    def facts_of(self, program: Program, key: str) -> tuple[int, Facts]:
+        """Return the slow facts that a bot is told before the open, with their number. key: what tells its needs."""
+        if key not in self._facts:
+            now = self.session.open - timedelta(minutes=1)
+            listings, closes = {}, {}
+            for event in at_once(prepare(program, self._feed, self.session, now)):
+                if isinstance(event, ListingReport):
+                    listings[event.listing.symbol, event.listing.trading_class] = event.listing
+                elif isinstance(event, ClosesReport):
+                    closes[event.symbol] = event.closes
+                else:
+                    raise TypeError(f"a fact that no bot by arrays needs: {event}")
+            facts = Facts(events=self.calendar, listings=listings, closes=closes)
+            self._facts[key] = (len(self._facts), facts)
+        return self._facts[key]
+
+    def room(self, place: int) -> float:
+        """Return the seconds from an instant to the next one, or to the close."""
+        after = self.length if place + 1 >= self.end else float(self.times[place + 1])
+        return after - float(self.times[place])
+
+    # ------------------------------------------------------------ arrays, option by option
+
+    def _of_options(self, column: Columns) -> Columns:
+        place_of = {option: place for place, option in enumerate(self.day.options)}
+        return np.ascontiguousarray(column[:, [place_of[option] for option in self.options]].T)
+
+    @cached_property
+    def bid(self) -> Columns:
+        """Bids. Shape: options x instants."""
+        return self._of_options(self.day.bid)
+
+    @cached_property
+    def ask(self) -> Columns:
+        """Asks. Shape: options x instants."""
+        return self._of_options(self.day.ask)
+
+    @cached_property
+    def delta(self) -> Columns:
+        """Deltas, computed where the source has none. Shape: options x instants."""
+        return self._of_options(self._market.given["delta"])
+
+    @cached_property
+    def is_odd(self) -> NDArray[np.bool_]:
+        """Where a quote is not whole, crossed or locked. Shape: options x instants."""
+        return ~(self.bid < self.ask)
+
+    @cached_property
+    def strikes(self) -> Columns:
+        """The strike of each option, points."""
+        return np.array([float(option.strike) for option in self.options])
+
+    def level(self, symbol: str) -> Columns | None:
+        """Return an underlying's level, None where the source has none."""
+        return self.day.levels.get(symbol)
+
+    @cached_property
+    def sides(self) -> Mapping[tuple[str, Right], NDArray[np.intp]]:
+        """The columns of a class and a right, strikes rising."""
+        found: dict[tuple[str, Right], list[Option]] = {}
+        for option in self.options:
+            found.setdefault((option.trading_class, option.right), []).append(option)
+        return {
+            key: np.array([self.columns[each] for each in sorted(options, key=lambda option: option.strike)])
+            for key, options in found.items()
+        }
+
+    @cached_property
+    def classes(self) -> frozenset[str]:
+        """The trading classes with options that trade last today."""
+        return frozenset(option.trading_class for option in self.options)
+
+    def is_even(self, trading_class: str) -> bool:
+        """Say whether calls and puts of a class have the same strikes."""
+        calls, puts = (self.sides.get((trading_class, right)) for right in Right)
+        return calls is not None and puts is not None and np.array_equal(self.strikes[calls], self.strikes[puts])
+
+    @cached_property
+    def _disorder(self) -> Mapping[tuple[str, Right], NDArray[np.intp]]:
+        return {key: np.cumsum(~self._ordered(*key)) for key in self.sides}
+
+    def _ordered(self, trading_class: str, right: Right) -> NDArray[np.bool_]:
+        """Return at which instants deltas fall outward, without a hole, from the money to the last one known.
+
+        In the money all are larger: no wanted delta lies there.
+        """
+        side = self.sides[trading_class, right]
+        outward = side if right is Right.CALL else side[::-1]
+        delta = np.abs(self.delta[outward])
+        near = np.nan_to_num(delta, nan=0.0) >= _MONEY
+        begins = np.where(near.any(axis=0), len(delta) - 1 - near[::-1].argmax(axis=0), 0)
+        known = ~np.isnan(delta)
+        ends = np.where(known.any(axis=0), len(delta) - 1 - known[::-1].argmax(axis=0), -1)
+        steps = np.arange(len(delta) - 1)[:, None]
+        counts = (steps >= begins) & (steps < ends)
+        falls = np.diff(delta, axis=0) <= 0.0  # false where one is not known
+        inside = (np.arange(len(delta))[:, None] > begins) | np.isnan(delta) | (delta >= _MONEY)
+        return (falls | ~counts).all(axis=0) & (ends > begins) & inside.all(axis=0)
+
+    def is_ordered(self, trading_class: str, right: Right, first: int, place: int) -> bool:
+        """Say whether deltas fall outward at all instants from one to another, both included."""
+        counts = self._disorder[trading_class, right]
+        return bool(counts[place] == (counts[first - 1] if first else 0))
+
+    def reached_from(self, at: float) -> int:
+        """Return the instant from which on strikes are streamed for a window that opens so many seconds on."""
+        return max(self.first, int(np.searchsorted(self.times, at - REACH.total_seconds())))

@@ -1,0 +1,176 @@
+"""One session of one bot by arrays: when it enters, when it leaves, and what came of it; or that this is not clear.
+
+Arrays say at which instants anything may happen; there the rules of the engine are judged on the board of that instant.
+Whatever is not plain is left to the turns: an order that does not fill while the market stands, a quote that is not
+whole at a moment that matters, a clock time between two instants.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.adapters.history.day import Columns
+from engine.compile.plan import ExitPlan, Rule, Truth
+from engine.evaluate.evaluation import NOT_OPEN
+from engine.evaluate.select import Selection
+from engine.model.facts import Facts
+from engine.model.money import CENT, ZERO
+from engine.model.payoff import intrinsic
+from engine.run.backtest.ending import settlement
+from engine.run.backtest.fills import FillModel
+from engine.run.sweep.arrays.bot import ArrayBot
+from engine.run.sweep.arrays.day import ArrayDay
+from engine.run.sweep.arrays.entering import Entered, Entering
+from engine.run.sweep.arrays.may_hold import Mask, may_hold
+from engine.run.sweep.arrays.measures import Position, Structure
+from engine.run.sweep.arrays.working import UNCLEAR, Fill, Outcome, Unclear, Unfilled, lacks_size, quoted_at, work
+from engine.spec.spec import Order
+from engine.turn.judging import REREAD, first_missing
+
+
+class Lived(NamedTuple):
+    """What came of a session. change: of the account, dollars; net: of the trade that was closed, None without one."""
+
+    change: Decimal
+    net: Decimal | None
+
+
+NOTHING = Lived(ZERO, None)
+
+
+class Acting(NamedTuple):
+    """An exit that is true, the seconds for which it must stay so, and the number of its order."""
+
+    delay: float
+    planned: ExitPlan
+    order: int
+
+
+TOGETHER = 2.0
+"""Seconds within which one exit could take over from another before its order has filled."""
+
+
+def _delay(rule: Rule) -> float:
+    """Return the seconds until a rule that has become true is confirmed, while the market stands."""
+    confirm = rule.confirm
+    if confirm is None:
+        return 0.0
+    return REREAD * (confirm.quotes - 1) if confirm.quotes is not None else confirm.seconds or 0.0
+
+
+class ArraySession:
+    """A session that variants share, with what each has worked out of it kept for the others."""
+
+    def __init__(self, day: ArrayDay, fills: FillModel) -> None:
+        self.day = day
+        self.fills = fills
+        self._entering = Entering(day, fills)
+        self._kept: dict[object, Columns] = {}
+        self._odd: dict[Structure, Mask] = {}
+        self._masks: dict[tuple[int, Structure], Mask | None] = {}
+        self._closings: dict[object, Outcome] = {}
+
+    def live(self, bot: ArrayBot) -> Lived | None:
+        """Return what came of the session for a bot, None where that is not clear."""
+        day, plan = self.day, bot.plan
+        if plan.entry.days and day.session.date.weekday() not in plan.entry.days:
+            return NOTHING
+        (start, end), instants = bot.clock(day)
+        if start >= end or not any(leg.trading_class in day.classes for leg in plan.legs):
+            return NOTHING
+        if any(0.0 < at < day.length and at not in day.places for at in instants) or start < 0.0:
+            return None
+        facts = day.facts_of(bot.program, bot.needs)
+        entered = self._entering.first(bot, start, end, facts)
+        if entered is None or isinstance(entered, Unfilled):
+            return NOTHING
+        return None if isinstance(entered, Unclear) else self._leave(bot, entered, facts)
+
+    # ------------------------------------------------------------ leaving
+
+    def _leave(self, bot: ArrayBot, entered: Entered, facts: tuple[int, Facts]) -> Lived | None:
+        """Return what came of a position, None where that is not clear."""
+        day = self.day
+        for place in self._may_leave(bot, entered):
+            view = day.view_at(place, facts)
+            view.legs, view.held, view.quantity = entered.selection.legs, entered.held, entered.held.quantity
+            true: list[Acting] = []
+            for planned, compiled, order in zip(bot.plan.exits, bot.compiled.exits, bot.exit_orders, strict=True):
+                if compiled is None:
+                    continue
+                verdict = compiled.judge(view)
+                if verdict.truth is None and not first_missing(verdict).endswith(NOT_OPEN):
+                    return None
+                if verdict.truth:
+                    true.append(Acting(_delay(compiled.rule), planned, order))
+            if true:
+                return self._close(entered, true, place)
+        return self._expire(entered)
+
+    def _may_leave(self, bot: ArrayBot, entered: Entered) -> list[int]:
+        """Return at which instants from the entry on an exit may act, or a quote that it reads is odd."""
+        day = self.day
+        structure: Structure = tuple((day.columns[leg.option], leg.sign) for leg in entered.selection.legs)
+        position = Position(day, structure, bot.names, entered.held, bot.context, self._kept)
+        rest = slice(entered.place, day.end)
+        masks = []
+        for test, number in bot.exits:
+            mask = may_hold(test, position.measure) if number is None else self._shared_mask(test, number, position)
+            if mask is None:
+                return list(range(entered.place, day.end))
+            masks.append(mask[rest])
+        if not masks:
+            return []
+        if structure not in self._odd:
+            columns = [column for column, _ in structure]
+            self._odd[structure] = np.asarray((day.is_odd[columns] | np.isnan(day.delta[columns])).any(axis=0))
+        masks.append(self._odd[structure][rest])
+        found: list[int] = (entered.place + np.flatnonzero(np.logical_or.reduce(masks))).tolist()
+        return found
+
+    def _shared_mask(self, test: Truth, number: int, position: Position) -> Mask | None:
+        key = (number, position.structure)
+        if key not in self._masks:
+            self._masks[key] = may_hold(test, position.measure)
+        return self._masks[key]
+
+    def _close(self, entered: Entered, true: list[Acting], place: int) -> Lived | None:
+        """Return what came of closing a position by the first of these exits that is confirmed."""
+        acting = min(true, key=lambda each: each.delay)  # of several the one that stands higher
+        if any(acting.delay < each.delay <= acting.delay + TOGETHER for each in true):
+            return None
+        begins = acting.delay + (entered.fill.after if place == entered.place else 0.0)
+        quantity = entered.held.quantity
+        key = (entered.selection.legs, quantity, place, begins, acting.order)
+        if key not in self._closings:
+            self._closings[key] = self._worked(entered.selection, quantity, acting.planned.order, place, begins)
+        fill = self._closings[key]
+        if not isinstance(fill, Fill) or (fill.tries > 1 and len(true) > 1):
+            return None
+        cash = ZERO
+        for leg, price in zip(entered.selection.legs, fill.prices, strict=True):
+            cash += leg.sign * price * quantity * leg.option.multiplier
+        return self._over(entered, cash, fill.commissions)
+
+    def _worked(self, selection: Selection, quantity: int, order: Order, place: int, begins: float) -> Outcome:
+        """Return what came of a closing order that is sent so many seconds after an instant."""
+        quoted = quoted_at(self.day, selection, place, opens=False)
+        if quoted is None or lacks_size(self.day, quoted, place, quantity):
+            return UNCLEAR
+        return work(quoted._replace(room=quoted.room - begins), quantity, order, self.fills, closing=True)
+
+    def _expire(self, entered: Entered) -> Lived | None:
+        cash = ZERO
+        for leg in entered.selection.legs:
+            level = settlement(leg.option, self.day.session, self.day.day, self.day.source)
+            if level is None:
+                return None
+            worth = intrinsic(leg.option, Decimal(f"{level:.4f}"))
+            cash += leg.sign * worth * entered.held.quantity * leg.option.multiplier
+        return self._over(entered, cash, ())
+
+    def _over(self, entered: Entered, cash: Decimal, commissions: Sequence[Decimal]) -> Lived:
+        net = entered.cash + cash - sum(entered.fill.commissions, ZERO) - sum(commissions, ZERO)
+        return Lived(net.quantize(CENT), net)

@@ -1,0 +1,93 @@
+"""At which instants a test may be true: rules by arrays, with a hair of doubt, for the engine's own rules to judge.
+
+Where an array says no, the rule is not true; where it says yes, or nothing is known, it is asked. So an array may say
+yes too often and never no.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.adapters.history.day import Columns
+from engine.compile.plan import AllOf, AnyOf, Arithmetic, Call, Compare, Constant, Holds, Number, Op, Truth
+
+Doubt = float
+"""How far an array may be off, in the unit of what it holds."""
+Series = tuple[Columns | float, Doubt]
+Mask = NDArray[np.bool_]
+Measure = Callable[[Call], "Series | None"]
+"""Returns a measure's values at all instants, or its only one; None where they are not known as an array."""
+HAIR = 1e-6
+
+_OPERATIONS: Mapping[str, Callable[..., Columns | float]] = {
+    "+": lambda one, other: one + other,
+    "-": lambda one, other: one - other,
+    "*": lambda one, other: one * other,
+}
+
+
+def may_hold(test: Truth, measure: Measure) -> Mask | None:
+    """Return at which instants a test may be true, None for all."""
+    match test:
+        case Compare(op, left, right):
+            return _compared(op, series(left, measure), [series(bound, measure) for bound in right])
+        case Holds(call):
+            past = measure(call)
+            return None if past is None else np.asarray(past[0] >= -past[1])
+        case AllOf(members):
+            known = [found for each in members if (found := may_hold(each, measure)) is not None]
+            return np.logical_and.reduce(known) if known else None
+        case AnyOf(members):
+            every = [may_hold(each, measure) for each in members]
+            known = [found for found in every if found is not None]
+            return np.logical_or.reduce(known) if known and len(known) == len(every) else None
+        case _:
+            return None
+
+
+def series(number: Number, measure: Measure) -> Series | None:
+    """Return a number of the tree at all instants, None where it is not known as an array."""
+    match number:
+        case Constant(value):
+            return value, HAIR
+        case Call():
+            return measure(number)
+        case Arithmetic(operator, (one, other)) if operator in _OPERATIONS:
+            left, right = series(one, measure), series(other, measure)
+            if left is None or right is None:
+                return None
+            doubt = left[1] + right[1] if operator != "*" else _of_product(left, right)
+            return _OPERATIONS[operator](left[0], right[0]), doubt
+        case _:
+            return None
+
+
+def _of_product(left: Series, right: Series) -> Doubt:
+    one, other = _largest(left[0]), _largest(right[0])
+    return left[1] * other + right[1] * one + left[1] * right[1]
+
+
+def _largest(values: Columns | float) -> float:
+    if isinstance(values, float):
+        return abs(values)
+    return float(np.nanmax(np.abs(values), initial=0.0))
+
+
+def _compared(op: Op, left: Series | None, right: list[Series | None]) -> Mask | None:
+    if left is None or not right or any(bound is None for bound in right) or op is Op.IS:
+        return None
+    value = np.asarray(left[0])
+    bounds = [bound for bound in right if bound is not None]
+    low, high = bounds[0], bounds[-1]
+    least = low[0] - (left[1] + low[1])
+    most = high[0] + (left[1] + high[1])
+    if op in (Op.ABOVE, Op.AT_LEAST):
+        return np.asarray(value >= least)
+    if op in (Op.BELOW, Op.AT_MOST):
+        return np.asarray(value <= most)
+    if op is Op.BETWEEN:
+        return np.asarray((value >= least) & (value <= most))
+    if op is Op.BEYOND:
+        return np.asarray(np.abs(value) >= least)
+    return None

@@ -1,0 +1,163 @@
+"""Which options a bot's legs are at an instant: by the engine's own chooser, each choice kept for others.
+
+`Picks.picked` works them out at all instants at once, for the plainest selectors, and says where that is clear.
+"""
+
+from collections.abc import Hashable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.compile.plan import LegPlan
+from engine.evaluate.select import Selection
+from engine.evaluate.snapshot import LegView, View
+from engine.evaluate.strike_terms import OFFSETS
+from engine.evaluate.strikes import Chooser
+from engine.model.contract import Option, Right
+from engine.run.sweep.arrays.day import ArrayDay
+from engine.spec.spec import Bound, Round, StrikeBy
+from engine.turn.program import CompiledBot
+
+Columns = NDArray[np.intp]
+NONE = -1
+"""In place of a column where there is no such option."""
+SAME = 2e-9
+"""Two values that differ by more are not the same for the engine, which rounds them to 9 digits."""
+
+
+class Picked(NamedTuple):
+    """The column of a leg's option at each instant; `is_clear` where the engine would choose no other."""
+
+    columns: Columns
+    is_clear: NDArray[np.bool_]
+
+
+class Picks:
+    """The choices of one session. A leg's key tells it from legs that are chosen otherwise."""
+
+    def __init__(self, day: ArrayDay) -> None:
+        self.day = day
+        self._chosen: dict[Hashable, int] = {}
+        self._picked: dict[Hashable, Picked | None] = {}
+        self._picked_together: dict[Hashable, tuple[Picked, ...] | None] = {}
+        self._beside: dict[Hashable, Picked] = {}
+        self._selections: dict[Hashable, Selection] = {}
+
+    def at(self, bot: CompiledBot, keys: tuple[int, ...], place: int, view: View) -> Selection | None:
+        """Return the structure that a bot would choose at an instant, None where there is none."""
+        picked = self.picked(bot.plan.legs, keys)
+        if picked is not None and all(each.is_clear[place] for each in picked):
+            columns = [int(each.columns[place]) for each in picked]
+        else:
+            columns = self._choose(bot, keys, place, view)
+        if NONE in columns or len(set(columns)) < len(columns):
+            return None
+        known = (keys, *columns)
+        if known not in self._selections:
+            self._selections[known] = self._selected(bot.plan.legs, columns, view)
+        return self._selections[known]
+
+    def _selected(self, legs: tuple[LegPlan, ...], columns: list[int], view: View) -> Selection:
+        options, rows = (self.day.options[column] for column in columns), view.board.rows
+        return Selection(
+            tuple(
+                LegView(leg.name, option, rows[option], leg.sign, leg.ratio)
+                for leg, option in zip(legs, options, strict=True)
+            ),
+            (),
+        )
+
+    def _choose(self, bot: CompiledBot, keys: tuple[int, ...], place: int, view: View) -> list[int]:
+        """Return what the engine's own chooser takes, leg by leg up to the first that it has no option for."""
+        plan = bot.plan
+        chosen: dict[str, Option] = {}
+        columns: list[int] = []
+        for leg, key in zip(plan.legs, keys, strict=True):
+            reference = chosen.get(leg.strike.reference or "")
+            known: Hashable = (key, reference) if _is_fixed(leg) else (key, reference, place)
+            if known not in self._chosen:
+                chooser = Chooser(leg, plan.expiry, view, bot.expected_move, chosen, frozenset(), explain=False)
+                option = chooser.choose().option
+                self._chosen[known] = NONE if option is None else self.day.columns.get(option, NONE)
+            columns.append(self._chosen[known])
+            if columns[-1] == NONE:
+                break
+            chosen[leg.name] = self.day.options[columns[-1]]
+        return columns
+
+    # ------------------------------------------------------------ at all instants
+
+    def picked(self, legs: tuple[LegPlan, ...], keys: tuple[int, ...]) -> tuple[Picked, ...] | None:
+        """Return the options of each leg at all instants, None where a selector is not plain."""
+        known = ("legs", keys)
+        if known not in self._picked_together:
+            self._picked_together[known] = self._all_picked(legs, keys)
+        return self._picked_together[known]
+
+    def _all_picked(self, legs: tuple[LegPlan, ...], keys: tuple[int, ...]) -> tuple[Picked, ...] | None:
+        found: dict[str, tuple[Hashable, Picked]] = {}
+        for leg, key in zip(legs, keys, strict=True):
+            reference = found.get(leg.strike.reference or "")
+            known = (key, None if reference is None else reference[0])
+            if known not in self._picked:
+                self._picked[known] = self._of_leg(leg, None if reference is None else reference[1])
+            picked = self._picked[known]
+            if picked is None:
+                return None
+            found[leg.name] = (known, picked)
+        return tuple(picked for _, picked in found.values())
+
+    def _of_leg(self, leg: LegPlan, reference: Picked | None) -> Picked | None:
+        side = self.day.sides.get((leg.trading_class, leg.right))
+        if not _is_plain(leg) or side is None or leg.strike.target is None or not self.day.is_even(leg.trading_class):
+            return None
+        if leg.strike.by is StrikeBy.DELTA:
+            return self._nearest(leg, side)
+        if reference is None:
+            return None
+        beside = self._steps(leg, side)
+        columns = np.where(reference.columns >= 0, beside.columns[reference.columns], NONE)
+        return Picked(columns, reference.is_clear & beside.is_clear[reference.columns])
+
+    def _nearest(self, leg: LegPlan, side: Columns) -> Picked:
+        """Return the options nearest to a delta; clear where it lies between known ones and no other is as near."""
+        outermost = side[::-1] if leg.right is Right.CALL else side  # of two that are as near the further out is meant
+        target, delta = float(leg.strike.target or 0), np.abs(self.day.delta[outermost])
+        away = np.where(np.isnan(delta), np.inf, np.abs(delta - target))
+        nearest = away.argmin(axis=0)
+        two = np.partition(away, 1, axis=0)[:2] if len(away) > 1 else np.full((2, away.shape[1]), np.inf)
+        known = np.fmax.reduce(delta, axis=0), np.fmin.reduce(delta, axis=0)
+        with np.errstate(invalid="ignore"):  # where nothing is known
+            is_clear = (two[1] - two[0] > SAME) & (known[0] >= target) & (known[1] <= target)
+        if leg.strike.within is not None:
+            is_clear[:] = False
+        return Picked(outermost[nearest], is_clear)
+
+    def _steps(self, leg: LegPlan, side: Columns) -> Picked:
+        """Return by column the option so many points above or below it."""
+        assert leg.strike.target is not None
+        key = (leg.trading_class, leg.right, leg.strike.by, leg.strike.target)
+        if key not in self._beside:
+            sign = 1 if leg.strike.by is StrikeBy.ABOVE else -1
+            outermost = side[::-1] if leg.right is Right.CALL else side
+            strikes = self.day.strikes
+            gaps = strikes[outermost][None, :] - strikes[:, None]
+            away = np.where(sign * gaps > 0, np.abs(gaps - sign * float(leg.strike.target)), np.inf)
+            nearest, least = away.argmin(axis=1), away.min(axis=1)
+            is_one = (away <= least[:, None] + SAME).sum(axis=1) == 1
+            self._beside[key] = Picked(np.where(np.isfinite(least), outermost[nearest], NONE), is_one)
+        return self._beside[key]
+
+
+def _is_fixed(leg: LegPlan) -> bool:
+    """Say whether a leg follows from the one that it refers to, whatever the market does."""
+    strike = leg.strike
+    return strike.by in (*OFFSETS, StrikeBy.AT_LEG) and strike.at_least_from_spot is None
+
+
+def _is_plain(leg: LegPlan) -> bool:
+    strike = leg.strike
+    bounds = (strike.multiple_of, strike.prefer_multiple_of, strike.at_least_from_spot, strike.not_below)
+    is_nearest = strike.bound is Bound.NEAREST and strike.round is Round.NEAREST and not strike.widths
+    return is_nearest and strike.by in (StrikeBy.DELTA, *OFFSETS) and not any(each is not None for each in bounds)

@@ -1,0 +1,111 @@
+"""Which bots may be lived through by arrays: those of which a session has one entry, one exit and nothing between.
+
+What is not named here goes turn by turn. So does every single session that turns out not to be plain.
+"""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from engine.compile.plan import Call, ExitPlan, LegPlan, Plan, Rule
+from engine.compile.reads import calls_of
+from engine.evaluate.guess import BAND
+from engine.run.backtest.fills import RECORDED, FillModel
+from engine.run.backtest.independence import is_independent
+from engine.spec.spec import Order, StrikeBy
+from engine.turn.program import AccountLimits, Program
+
+OF_MARKET = frozenset(
+    ("spot", "vix", "vix9d", "vix1d", "vix3m", "vix_change", "move", "vix_spike", "gap", "day_range", "rv", "session")
+)
+OF_STRUCTURE = frozenset(("quote_width", "credit", "debit", "strike", "dte", "max_risk"))
+OF_POSITION = OF_STRUCTURE | {"value", "cost", "profit", "loss", "leg_delta", "position_delta", "breach", "time"}
+SELECTORS = frozenset((StrikeBy.DELTA, StrikeBy.OTM, StrikeBy.AT_SPOT, StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE))
+"""Whose choice is the same among the strikes that are streamed as among all that are listed.
+
+Not the expected move: it is read at the money of what is streamed, which follows spot a second later.
+"""
+MOST_DELTA = Decimal("0.4")
+"""The largest delta that is sure to be found among the options out of the money."""
+SHARED_LINES = 20
+"""Lines that levels and options at the money take, besides the strikes around each leg."""
+
+
+def unsuited(program: Program, fills: FillModel) -> str:
+    """Return why the only bot of a program cannot be lived through by arrays, "" when it can."""
+    return next(_reasons(program, fills), "")
+
+
+def _reasons(program: Program, fills: FillModel) -> Iterator[str]:
+    (bot,) = program.bots.values()
+    plan = bot.plan
+    if not is_independent(program):
+        yield "its sessions are not apart"
+    if program.limits != AccountLimits() or program.require:
+        yield "limits of the account"
+    if fills == RECORDED:
+        yield "recorded fills"
+    if plan.members or plan.choices or plan.overwrite is not None or plan.size is not None:
+        yield "a universe, alternatives, or a size that is counted"
+    yield from _of_entry(plan)
+    yield from _of_legs(plan, program.line_limit)
+    for rule in (*plan.entry.when, *plan.require):
+        if rule.confirm is not None:
+            yield f"{rule.name} is confirmed"
+        yield from _of_rule(rule, OF_MARKET | OF_STRUCTURE)
+    for planned in plan.exits:
+        yield from _of_exit(planned)
+    risk = plan.risk
+    if risk.halt_when or risk.require or risk.protect is not None or risk.max_unprotected is not None:
+        yield "conditions of risk, or protection"
+    needs = plan.needs
+    if needs.bars or needs.opening_move or needs.implied or needs.beside or needs.bots or needs.hooks or needs.extras:
+        yield "data beside quotes, levels and closes"
+
+
+def _of_entry(plan: Plan) -> Iterator[str]:
+    entry = plan.entry
+    if len(entry.windows) > 1 or entry.every is not None or entry.once or entry.again is not None:
+        yield "several windows, `every`, `once` or `again`"
+    yield from _of_order(plan.order)
+
+
+def _of_order(order: Order) -> Iterator[str]:
+    if order.adaptive or order.leg_by_leg or order.pause:
+        yield "an order that is adaptive, leg by leg or with a pause"
+
+
+def _of_legs(plan: Plan, lines: int) -> Iterator[str]:
+    if len({(leg.symbol, leg.trading_class) for leg in plan.legs}) > 1 or any(map(_is_odd, plan.legs)):
+        yield "legs of several classes, of ratios, or chosen by what is streamed"
+    if 2 * (2 * BAND + 1) * len(plan.legs) + SHARED_LINES > lines:  # around what is asked for, and what is taken
+        yield f"{lines} market data lines, which may not do"
+
+
+def _is_odd(leg: LegPlan) -> bool:
+    strike = leg.strike
+    if strike.by is StrikeBy.DELTA and (strike.target or 0) > MOST_DELTA:
+        return True
+    return strike.by not in SELECTORS or leg.ratio != 1 or leg.not_below is not None or leg.not_above is not None
+
+
+def _of_rule(rule: Rule, known: frozenset[str]) -> Iterator[str]:
+    if rule.max_age is not None:
+        yield f"{rule.name} has a greatest age"
+    for call in calls_of(rule.test):
+        if call.measure not in known and not _is_daily(call):
+            yield f"{rule.name} reads {call.measure}"
+
+
+def _is_daily(call: Call) -> bool:
+    """Say whether it asks for events of the whole day."""
+    arguments = dict(call.arguments)
+    told = [arguments.get(name) for name in ("before", "after", "until")]
+    return call.measure in ("event", "no_event") and not any(told)
+
+
+def _of_exit(planned: ExitPlan) -> Iterator[str]:
+    if planned.resting or planned.each or planned.legs or planned.part is not None or planned.armed_by:
+        yield f"{planned.name} rests, closes a part, or waits for another"
+    yield from _of_order(planned.order)
+    if planned.rule is not None:
+        yield from _of_rule(planned.rule, OF_POSITION | OF_MARKET)

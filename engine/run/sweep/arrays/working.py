@@ -1,0 +1,126 @@
+"""An order that is worked while the market stands: the engine's ladder, and fills as the broker of past sessions does.
+
+All legs have quotes that are whole, and each counts once.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from itertools import count
+from typing import NamedTuple
+
+from engine.evaluate.select import Selection
+from engine.model.contract import Option
+from engine.model.money import CENT
+from engine.order.ladder import rung
+from engine.order.price import NetQuote, Part
+from engine.run.backtest.broker import commissions_of
+from engine.run.backtest.fills import FillModel
+from engine.run.pretend_broker import PACE, priced_by_leg, told_mid
+from engine.run.sweep.arrays.day import ArrayDay
+from engine.spec.spec import Order as Ladder
+from engine.spec.spec import Start, Then
+
+SLACK = 5.0
+"""Seconds before the next instant by which an order must have filled: the engine may have begun a little later."""
+_PACE = PACE.total_seconds()
+
+
+class Quoted(NamedTuple):
+    """Legs at an instant: what is dealt, the net quote of it, and bid and ask of each leg. room: seconds it stands."""
+
+    parts: tuple[Part, ...]
+    net: NetQuote
+    sides: tuple[tuple[float, float], ...]
+    room: float
+
+
+class Fill(NamedTuple):
+    """What came of an order, leg by leg. after: seconds from the decision to the fill; tries: how many it took.
+
+    Units: prices per share, commissions in dollars of all contracts.
+    """
+
+    prices: Sequence[Decimal]
+    commissions: Sequence[Decimal]
+    after: float
+    tries: int
+
+
+class Unfilled(NamedTuple):
+    """The order's tries were used up."""
+
+
+class Unclear(NamedTuple):
+    """It would have to be worked for longer than the market stands, or has no price."""
+
+
+UNFILLED, UNCLEAR = Unfilled(), Unclear()
+Outcome = Fill | Unfilled | Unclear
+
+
+def work(
+    quoted: Quoted,
+    quantity: int,
+    ladder: Ladder,
+    fills: FillModel,
+    *,
+    closing: bool,
+    floor: Decimal | None = None,
+) -> Outcome:
+    """Return what came of an order of so many structures. floor: the least net price, + received."""
+    parts, quote = quoted.parts, quoted.net
+    assert quote.natural is not None
+    after = _PACE
+    for attempt in count(1):
+        if after > quoted.room - SLACK:
+            return UNCLEAR
+        if not closing and attempt > ladder.tries:
+            return UNFILLED
+        if ladder.start is Start.MARKET or (closing and ladder.then is Then.MARKET and attempt > ladder.tries):
+            price: Decimal | None = Decimal(f"{quote.natural:.4f}")
+        else:
+            net = rung(ladder, quote, parts, attempt, floor)
+            if net is None:
+                return UNCLEAR
+            price = fills.of_limit(net, parts, quote, is_resting=False)
+        if price is not None:
+            return _filled(quoted, quantity, price, after, attempt)
+        after += ladder.wait + (_PACE if closing and attempt == ladder.tries else 0.0)
+    raise AssertionError("a ladder ends")
+
+
+def _filled(quoted: Quoted, quantity: int, net: Decimal, after: float, tries: int) -> Fill:
+    mids = [told_mid(*side) for side in quoted.sides]
+    prices = priced_by_leg(mids, [part.flow for part in quoted.parts], net)
+    dealt: list[tuple[Option, int, Decimal]] = [
+        (part.option, quantity, price) for part, price in zip(quoted.parts, prices, strict=True)
+    ]
+    return Fill(prices, [each.quantize(CENT) for each in commissions_of(dealt)], after, tries)
+
+
+def quoted_at(day: ArrayDay, selection: Selection, place: int, *, opens: bool) -> Quoted | None:
+    """Return the legs' quotes at an instant, None where one is not whole: the sums are those of `net_quote`."""
+    parts, sides, mid, natural = [], [], 0.0, 0.0
+    for leg in selection.legs:
+        column = day.columns.get(leg.option, -1)
+        if column < 0 or day.is_odd[column, place]:
+            return None
+        bid, ask = float(day.bid[column, place]), float(day.ask[column, place])
+        flow = -leg.sign if opens else leg.sign
+        mid += flow * (bid + ask) / 2
+        natural += flow * (bid if flow > 0 else ask)
+        parts.append(Part(leg.option, flow, 1))
+        sides.append((bid, ask))
+    return Quoted(tuple(parts), NetQuote(mid, natural), tuple(sides), day.room(place))
+
+
+def lacks_size(day: ArrayDay, quoted: Quoted, place: int, quantity: int) -> bool:
+    """Say whether less is quoted of a leg than an order would take: it would fill in parts."""
+    if day.day.bid_size is None and day.day.ask_size is None:
+        return False
+    board = day.board_at(place)
+    for part in quoted.parts:
+        row = board.rows[part.option]
+        if (board.bid_size if part.flow > 0 else board.ask_size)[row] < quantity:
+            return True
+    return False

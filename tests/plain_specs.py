@@ -1,0 +1,163 @@
+"""Random specs of same-day bots, most of them plain enough for a sweep by arrays, some not."""
+
+from random import Random
+
+SHAPES = ("condor", "put_spread", "call_spread", "long_put", "long_strangle", "debit_call_spread", "short_put")
+
+
+def random_spec(seed: int, name: str = "plain") -> str:
+    """Return the text of a spec; the same for the same seed."""
+    chance = Random(seed)
+    legs, is_credit, shorts = _legs(chance)
+    price = "credit" if is_credit else "debit"
+    return "\n".join(
+        [
+            "rulebot: 1",
+            f"name: {name}",
+            "about: Trades whatever chance has written.",
+            "underlying: SPX",
+            "entry:",
+            *_entry(chance),
+            "legs:",
+            "  expiry: {dte: 0}",
+            f"  if_held: {chance.choice(('allow', 'skip'))}",
+            *legs,
+            *_require(chance, price),
+            f"order: {_order(chance, 'cancel')}",
+            "exits:",
+            *_exits(chance, price, shorts),
+            f"exit_order: {_order(chance, chance.choice(('market', 'keep')))}",
+            *_risk(chance, legs),
+            "",
+        ]
+    )
+
+
+def _clock(minutes: int) -> str:
+    return f'"{(570 + minutes) // 60:02d}:{(570 + minutes) % 60:02d}"'
+
+
+def _entry(chance: Random) -> list[str]:
+    begin = chance.choice((1, 5, 15, 30, 60, 120, 200))
+    found = [f"  window: {{from: {_clock(begin)}, to: {_clock(begin + chance.choice((1, 5, 30, 90)))}}}"]
+    if chance.random() < 0.15:
+        found.append(f"  days: [{chance.choice(('mon, wed, fri', 'tue, thu'))}]")
+    when = []
+    if chance.random() < 0.6:
+        low = chance.choice((10, 15, 17))
+        when.append(f"    - vix: {{between: [{low}, {low + chance.choice((2, 6, 12))}]}}")
+    if chance.random() < 0.2:
+        when.append(
+            f"    - move: {{since: open, {chance.choice(('above', 'below'))}: {chance.choice((-0.2, 0, 0.1))}%}}"
+        )
+    if chance.random() < 0.2:
+        when.append("    - name: calm\n      any: [{vix: {below: 17}}, {vix_change: {since: open, below: 0.1 pts}}]")
+    if chance.random() < 0.1:
+        when.append("    - vix: {below: 30}\n      name: twice\n      confirm: 2 quotes")
+    if chance.random() < 0.2:
+        when.append("    - no_event: {of: [FOMC, CPI]}")
+    return [*found, *(["  when:", *when] if when else [])]
+
+
+def _strike(chance: Random) -> str:
+    kind = chance.random()
+    if kind < 0.6:
+        selector = f"delta: {chance.choice((0.05, 0.08, 0.1, 0.16, 0.2, 0.3))}"
+        if chance.random() < 0.15:
+            selector += f", within: {chance.choice((0.005, 0.02))}"
+    elif kind < 0.7:
+        selector = f"expected_move: {chance.choice((0.8, 1, 1.3))}x"
+    elif kind < 0.85:
+        selector = f"otm: {chance.choice(('20 pts', '33 pts', '0.5%', '1%'))}"
+    else:
+        selector = "at: spot"
+    if chance.random() < 0.15:
+        selector += f", multiple_of: {chance.choice((10, 25))}"
+    if chance.random() < 0.1:
+        selector += f", at_least_from_spot: {chance.choice((15, 30))} pts"
+    return f"{{{selector}}}"
+
+
+def _legs(chance: Random) -> tuple[list[str], bool, bool]:
+    shape = chance.choice(SHAPES)
+    wing = chance.choice((5, 10, 12, 20))
+    put = [
+        f"  short_put: {{sell: put, strike: {_strike(chance)}}}",
+        f"  long_put: {{buy: put, strike: {{below: short_put, by: {wing} pts}}}}",
+    ]
+    call = [
+        f"  short_call: {{sell: call, strike: {_strike(chance)}}}",
+        f"  long_call: {{buy: call, strike: {{above: short_call, by: {wing} pts}}}}",
+    ]
+    if shape == "condor":
+        return [*put, *call], True, True
+    if shape == "put_spread":
+        return put, True, True
+    if shape == "call_spread":
+        return call, True, True
+    if shape == "long_put":
+        return [f"  long_put: {{buy: put, strike: {_strike(chance)}}}"], False, False
+    if shape == "short_put":
+        return [f"  short_put: {{sell: put, strike: {_strike(chance)}}}"], True, True
+    if shape == "long_strangle":
+        puts = f"  long_put: {{buy: put, strike: {_strike(chance)}}}"
+        return [puts, f"  long_call: {{buy: call, strike: {_strike(chance)}}}"], False, False
+    near = f"  long_call: {{buy: call, strike: {_strike(chance)}}}"
+    return [near, f"  short_call: {{sell: call, strike: {{above: long_call, by: {wing} pts}}}}"], False, True
+
+
+def _require(chance: Random, price: str) -> list[str]:
+    found = []
+    if chance.random() < 0.5:
+        at = chance.choice(("", "at: natural, ", "at: mid, "))
+        bound = (
+            f"at_least: {chance.choice((0.2, 0.5, 1))}" if price == "credit" else f"at_most: {chance.choice((1, 5))}"
+        )
+        found.append(f"    - {price}: {{{at}{bound}}}")
+    if chance.random() < 0.15:
+        found.append("    - quote_width: {at_most: 0.30}")
+    return ["  require:", *found] if found else []
+
+
+def _order(chance: Random, then: str) -> str:
+    start = chance.choice(("mid", "natural", "natural"))
+    tries = chance.choice((1, 2, 4, 6))
+    step = "step: 0.05, " if start == "mid" or chance.random() < 0.3 else ""
+    last = "" if then == "keep" else f", then: {then}"
+    return f"{{start: {start}, {step}wait: {chance.choice((5, 10, 15))}s, tries: {tries}{last}}}"
+
+
+def _exits(chance: Random, price: str, shorts: bool) -> list[str]:
+    found = [f"  - time: {_clock(chance.choice((300, 350, 375, 380)))}"]
+    if price == "credit" and chance.random() < 0.6:
+        at = chance.choice(("", "at: natural, "))
+        found.append(f"  - cost: {{{at}at_least: {chance.choice((1.5, 2, 3))}x credit}}\n    name: stop")
+    if chance.random() < 0.2 and found and "cost" in found[-1]:
+        found[-1] += f"\n    confirm: {chance.choice(('2 quotes', '5s'))}"
+    if chance.random() < 0.6:
+        found.append(f"  - target: {{profit: {chance.choice((20, 50, 80))}%}}")
+    if chance.random() < 0.3:
+        found.append(f"  - loss: {{above: {chance.choice(('$50', '$200', '50%'))}}}\n    name: losing")
+    if shorts and chance.random() < 0.4:
+        found.append(f"  - leg_delta: {{above: {chance.choice((0.25, 0.35, 0.5))}}}")
+    if shorts and chance.random() < 0.3:
+        found.append(f"  - breach: {{spot_within: {chance.choice((2, 5, 10))} pts}}")
+    if chance.random() < 0.2:
+        found.append(f"  - vix: {{above: {chance.choice((19, 22))}}}\n    order: market")
+    if shorts and chance.random() < 0.15:
+        found.append(f"  - loss: {{above: {chance.choice((0.3, 0.6))}x max_risk}}\n    name: too_much")
+    if chance.random() < 0.1:
+        found.append("  - spot: {below: 5850}")
+    chance.shuffle(found)
+    return found
+
+
+def _risk(chance: Random, legs: list[str]) -> list[str]:
+    found = []
+    if len(legs) == 1 and "sell" in legs[0]:
+        found.append("  undefined_risk: allow")
+    if chance.random() < 0.6 or (found and len(legs) == 1):
+        found.append(f"  max_loss_per_trade: ${chance.choice((400, 800, 950, 1500, 700000))}")
+    if chance.random() < 0.2:
+        found.append(f"  daily_loss: ${chance.choice((100, 500))}")
+    return ["risk:", *(found or ["  max_loss_per_trade: $5000"])]

@@ -1,0 +1,267 @@
+"""Sessions by arrays: what comes of them is what comes of them turn by turn, whatever bot and data chance has made."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from past_days import PastDays
+from plain_specs import random_spec
+
+from engine.adapters.history.day import HistoryDay
+from engine.model.contract import Underlying
+from engine.model.errors import InvariantError
+from engine.model.events import event_calendar
+from engine.model.market import COLUMNS, Board
+from engine.model.session import session_on
+from engine.run.backtest.feed import HistoryFeed
+from engine.run.backtest.fills import NATURAL, RECORDED, fill_model
+from engine.run.calendars import shipped_dates
+from engine.run.sweep.arrays.bot import ArrayBot, Numbers
+from engine.run.sweep.arrays.day import ArrayDay
+from engine.run.sweep.arrays.lived import ArraySession, Lived
+from engine.run.sweep.arrays.suits import unsuited
+from engine.run.sweep.variant import Shared, Terms, Variant, evaluate, program_of
+
+FIRST = date(2026, 9, 1)
+FILLS = ("natural", "mid", "mid+0.3")
+PLAIN = """rulebot: 1
+name: plain
+about: Sells a same-day put spread.
+underlying: SPX
+entry:
+  window: {from: "10:00", to: "10:30"}
+legs:
+  expiry: {dte: 0}
+  short_put: {sell: put, strike: {delta: 0.10}}
+  long_put: {buy: put, strike: {below: short_put, by: 10 pts}}
+order: {start: natural, wait: 10s, tries: 1, then: cancel}
+exits:
+  - target: {profit: 50%}
+  - time: "15:45"
+risk:
+  max_loss_per_trade: $5000
+"""
+
+
+def calendar():
+    return event_calendar(shipped_dates())
+
+
+def terms(source: PastDays, days: int, fills: str = "natural") -> Terms:
+    last = source.dates(FIRST, date(2026, 9, 30))[days - 1]
+    return Terms(
+        opens=lambda: source,
+        first=FIRST,
+        last=last,
+        fills=fill_model(fills),
+        cash=Decimal(1_000_000),
+        lines=90,
+        file="plain.yaml",
+        calendar=calendar,
+    )
+
+
+def both(texts: list[str], asked: Terms) -> tuple[list[Variant], list[Variant]]:
+    """Return what comes of these variants by arrays, and turn by turn."""
+    variants = [(number, (f"{number}",), text) for number, text in enumerate(texts)]
+    return evaluate(variants, asked), evaluate(variants, replace(asked, every_turn=True))
+
+
+def compare(seeds: range, days: int, source: PastDays, fills: str) -> int:
+    """Assert that random specs come to the same, and return how many sessions went by arrays."""
+    fast, slow = both([random_spec(seed) for seed in seeds], terms(source, days, fills))
+    for seed, one, other in zip(seeds, fast, slow, strict=True):
+        assert not one.problem, f"seed {seed}: {one.problem}"
+        assert one == other, f"seed {seed}: {random_spec(seed)}"
+    assert sum(each.by_arrays for each in slow) == 0
+    return sum(each.by_arrays for each in fast)
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_random_bots_come_to_the_same_by_arrays_and_by_turns(number: int) -> None:
+    seeds = range(10 * number, 10 * number + 10)
+    source = PastDays(strikes=30, seed=number + 1, has_greeks=number != 1)
+    assert compare(seeds, 2, source, FILLS[number]) >= 10
+
+
+@pytest.mark.long
+def test_ci_random_bots_on_more_days() -> None:
+    assert compare(range(100, 125), 4, PastDays(seed=9), "natural") > 50
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("fills", FILLS)
+def test_a_hundred_random_bots_come_to_the_same_on_twenty_days(fills: str) -> None:
+    assert compare(range(1000, 1100), 20, PastDays(seed=4), fills) > 1000
+
+
+# ---------------------------------------------------------------- data that is not plain
+
+
+def without_bids(day: HistoryDay) -> HistoryDay:
+    """Nobody bids for options below a dollar."""
+    return replace(day, bid=np.where(day.ask < 1.0, np.nan, day.bid))
+
+
+def crossed(day: HistoryDay) -> HistoryDay:
+    """Every seventh option is crossed in every eleventh minute."""
+    bid = day.bid.copy()
+    bid[::11, ::7] = day.ask[::11, ::7] + 0.05
+    return replace(day, bid=bid)
+
+
+def blind(day: HistoryDay) -> HistoryDay:
+    """Some options have no delta in some minutes."""
+    assert day.delta is not None
+    delta = day.delta.copy()
+    delta[::5, ::4] = np.nan
+    return replace(day, delta=delta)
+
+
+def tangled(day: HistoryDay) -> HistoryDay:
+    """Deltas do not fall outward."""
+    assert day.delta is not None
+    chance = np.random.default_rng(5)
+    return replace(day, delta=np.clip(day.delta * chance.uniform(0.8, 1.2, day.delta.shape), -1, 1))
+
+
+def holed(day: HistoryDay) -> HistoryDay:
+    """Ten minutes are missing, and a level here and there."""
+    kept = np.r_[0:40, 50 : len(day.times)]
+    columns = {name: getattr(day, name)[kept] for name in ("bid", "ask", "iv", "delta", "gamma", "theta", "vega")}
+    levels = {symbol: level[kept].copy() for symbol, level in day.levels.items()}
+    levels["VIX"][60:62] = np.nan
+    return replace(day, times=day.times[kept], levels=levels, **columns)
+
+
+def thin(day: HistoryDay) -> HistoryDay:
+    """Less is quoted than would be traded, now and then."""
+    sizes = np.full(day.bid.shape, 5.0)
+    sizes[::3] = 0.0
+    return replace(day, bid_size=sizes, ask_size=sizes)
+
+
+@pytest.mark.parametrize("change", [without_bids, crossed, blind, tangled, holed, thin])
+def test_data_that_is_not_plain_changes_nothing(change: Callable[[HistoryDay], HistoryDay]) -> None:
+    compare(range(40, 47), 1, PastDays(strikes=30, seed=3, change=change), "natural")
+
+
+def test_strikes_by_tangled_deltas_are_left_to_turns() -> None:
+    """What is streamed there depends on where it began: a choice among all strikes would often be another one."""
+    texts = [PLAIN.replace("delta: 0.10", f"delta: {delta}") for delta in (0.05, 0.10, 0.16, 0.20, 0.30)]
+    fast, slow = both(texts, terms(PastDays(strikes=40, seed=6, change=tangled), 2))
+    assert fast == slow
+    assert sum(each.trades for each in slow) > 0
+
+
+def test_an_exit_that_must_be_confirmed_acts_later_than_one_below_it() -> None:
+    exits = """exits:
+  - cost: {at: natural, at_least: 0.5x credit}
+    name: stop
+    confirm: 3 quotes
+    order: {start: mid, step: 0.05, wait: 5s, tries: 3, then: market}
+  - vix: {above: 1}
+    order: market
+"""
+    text = PLAIN.replace("exits:\n", exits)
+    fast, slow = both([text], terms(PastDays(), 2, "mid"))
+    assert fast == slow
+    assert fast[0].by_arrays == fast[0].trades == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda day: day, ""),
+        (holed, "its data has gaps"),
+        (lambda day: replace(day, levels={**day.levels, "VIX": np.full(len(day.times), np.nan)}), "a level is missing"),
+        (lambda day: replace(day, times=day.times[0] + np.arange(len(day.times)) * 5.0), "its data is dense"),
+    ],
+)
+def test_a_day_says_why_it_does_not_go_by_arrays(change: Callable[[HistoryDay], HistoryDay], says: str) -> None:
+    source, session = PastDays(change=change), session_on(FIRST)
+    assert session is not None
+    assert ArrayDay(source.day(FIRST), session, source, calendar()).problem == says
+
+
+def test_a_board_is_that_of_a_market_at_this_instant() -> None:
+    for has_greeks in (True, False):
+        change, session = thin if has_greeks else without_bids, session_on(FIRST)
+        source = PastDays(change=change, has_greeks=has_greeks)
+        assert session is not None
+        found, board = ArrayDay(source.day(FIRST), session, source, calendar()), Board()
+        market = HistoryFeed(source, board).begin(source.day(FIRST), session)
+        market.watch([Underlying("SPX"), Underlying("VIX"), *source.day(FIRST).options])
+        for place in (7, 200, 0, 389):
+            market.write(place)
+            still = found.board_at(place)
+            assert {*still.rows} == {*board.rows}
+            assert still.alive_at == board.alive_at
+            for name in COLUMNS:
+                told = [getattr(still, name)[still.rows[contract]] for contract in board.rows]
+                wanted = [getattr(board, name)[row] for row in board.rows.values()]
+                assert np.array_equal(told, wanted, equal_nan=True), name
+
+
+# ---------------------------------------------------------------- which bots
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "says"),
+    [
+        ("entry:", "entry:", ""),
+        ('"10:30"}', '"10:30"}\n  every: 45s', "several windows, `every`, `once` or `again`"),
+        ("{dte: 0}", "{dte: {at_least: 7}}", "its sessions are not apart"),
+        ("tries: 1,", "tries: 2, pause: 1m,", "an order that is adaptive, leg by leg or with a pause"),
+        ("profit: 50%}", "profit: 50%}\n    close: 50%", "target rests, closes a part, or waits for another"),
+        ("strike: {delta: 0.10}", "strike: {premium: 1.00}", "legs of several classes, of ratios, or chosen"),
+        ("strike: {delta: 0.10}", "strike: {expected_move: 1x}", "legs of several classes, of ratios, or chosen"),
+        ("strike: {delta: 0.10}", "strike: {delta: 0.45}", "legs of several classes, of ratios, or chosen"),
+        ('time: "15:45"', 'time: "15:45"\n  - time_in_trade: {at_least: 90m}', "time_in_trade reads time_in_trade"),
+    ],
+)
+def test_a_bot_says_why_it_does_not_go_by_arrays(was: str, now: str, says: str) -> None:
+    assert was in PLAIN
+    program = program_of(PLAIN.replace(was, now), terms(PastDays(), 1))
+    found = unsuited(program, NATURAL)
+    assert found.startswith(says)
+    assert bool(found) == bool(says)
+
+
+def test_recorded_fills_and_too_few_lines_go_by_turns() -> None:
+    program = program_of(PLAIN, terms(PastDays(), 1))
+    assert unsuited(program, RECORDED) == "recorded fills"
+    assert unsuited(replace(program, line_limit=30), NATURAL) == "30 market data lines, which may not do"
+
+
+# ---------------------------------------------------------------- the check
+
+
+def test_a_difference_is_never_told_as_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first session of each task is lived through turn by turn as well."""
+    monkeypatch.setattr(ArraySession, "live", lambda self, bot: Lived(Decimal("1.23"), Decimal("1.23")))
+    with pytest.raises(InvariantError, match=r"2026-09-01, x: by arrays the account changes by 1\.23, turn by turn by"):
+        evaluate([(0, ("x",), PLAIN)], terms(PastDays(), 1))
+
+
+def test_a_plain_session_is_clear() -> None:
+    asked, source = terms(PastDays(), 1), Shared(PastDays())
+    session = session_on(FIRST)
+    assert session is not None
+    day = ArraySession(ArrayDay(source.day(FIRST), session, source, calendar()), NATURAL)
+    found = day.live(ArrayBot(program_of(PLAIN, asked), Numbers()))
+    (variant,) = evaluate([(0, ("x",), PLAIN)], replace(asked, every_turn=True))
+    assert found is not None
+    assert found.net is not None
+    assert float(found.change) == variant.profits[0] != 0.0
+
+
+def test_ladders_that_outlast_the_quotes_are_left_to_turns() -> None:
+    slow_ladder = PLAIN.replace("start: natural, wait: 10s, tries: 1", "start: mid, step: 0.05, wait: 30s, tries: 6")
+    fast, slow = both([PLAIN, slow_ladder], terms(PastDays(), 3))
+    assert fast == slow
+    assert fast[1].by_arrays < fast[0].by_arrays
