@@ -1,9 +1,9 @@
 """Goals 10 and 11: a sweep of variants of the task, beside one by arrays written for it alone, and on two workers.
 
-The whole, 1,000 variants over 252 sessions, would take hours of some. So parts of it are measured and told as the
-whole: by the session, for each is as much work as the next; ours by the variant too, for it runs them in tasks of
-`BATCH` that share nothing with each other. The program by hand always has all variants, for its variants share. Trades
-must be equal to those by hand, and what is told of them the same in one process, on two workers and one at a time.
+All 1,000 variants are swept, over some of the 252 sessions, and told as the whole: each session is as much work as the
+next, and specs are compiled once. One variant at a time is told from a few. The number of trades must be that of the
+program by hand for every variant; for some, what a sweep tells must be what comes of them turn by turn, and their
+trades those by hand.
 """
 
 import time
@@ -25,16 +25,19 @@ from engine.model.facts import EventCalendar
 from engine.run.backtest.fills import NATURAL
 from engine.run.backtest.run import alone
 from engine.run.backtest.walk import CASH, Walk
-from engine.run.sweep.sweep import BATCH, Runs, here, on_cluster, sweep
+from engine.run.sweep.sweep import Runs, here, on_cluster, sweep
 from engine.run.sweep.variant import Terms, Variant, evaluate, program_of
 
 ROUNDS = 5
 WHOLE, YEAR = 1000, 252
-COUNT, DAYS = 2 * BATCH, 6
-"""Variants of ours, and sessions, that are measured."""
-EACH = 2
-"""Of these, every second is run one at a time."""
+DAYS = 24
+"""Sessions that are measured."""
+ALONE = 5
+"""Variants that are run one at a time."""
+LIVED = 10
+"""Variants that are lived through turn by turn, to compare."""
 WORKERS = 2
+CLOCK = " by the clock"
 NAME = "t"
 """All variants are of one spec."""
 MISSING = "dask.distributed is not installed here"
@@ -46,28 +49,42 @@ Told = tuple[int, tuple[float, ...]]
 def measure() -> list[Goal]:
     """Return the goals of sweeps."""
     tasks, found = variants(WHOLE), Rounds()
-    asked = [(number, (task.name,), _text(task)) for number, task in enumerate(tasks[:COUNT])]
-    few = asked[::EACH]
+    asked = [(number, (task.name,), _text(task)) for number, task in enumerate(tasks)]
     with TemporaryDirectory() as place, _cluster() as (workers, started):
         make_days(Path(place), DAYS)
         files = sorted(file for file in Path(place).glob("*.parquet") if ".levels" not in file.name)
         terms = _terms(Path(place), files)
-        trades = by_arrays(files, tasks)[:COUNT]
-        wanted = [_lived(task, terms, own) for task, own in zip(tasks, trades, strict=False)]
+        trades = by_arrays(files, tasks)
+        wanted = [_lived(task, terms, own) for task, own in zip(tasks[:LIVED], trades, strict=False)]
 
         def swept(runs: Runs, count: int) -> list[Variant]:
             return sweep(asked, terms, runs, lambda *_: None, None, count)
 
         for number in range(ROUNDS + 1):
             into = found if number else Rounds()  # in the first some is still loaded
-            _time(into, "hand", WHOLE, lambda: by_arrays(files, tasks))
-            each = _time(into, "alone", len(few), lambda: [evaluate([one], terms)[0] for one in few])
-            one = _time(into, "one", COUNT, lambda: swept(here, 1))
-            two = one if workers is None else _time(into, "two", COUNT, lambda: swept(workers, WORKERS))
-            _check(each, wanted[::EACH])
-            _check(one, wanted)
-            _check(two, wanted)
-    return _goals(found, sum(map(len, trades)), started)
+            _time(into, "compiled", lambda: [program_of(text, terms) for _, _, text in asked])
+            _time(into, "hand", lambda: by_arrays(files, tasks))
+            each = _time(into, "alone", lambda: [evaluate([one], terms)[0] for one in asked[:ALONE]])
+            one = _time(into, "one", lambda: swept(here, 1))
+            two = one if workers is None else _time(into, "two", lambda: swept(workers, WORKERS))
+            _check(each, wanted, trades)
+            _check(one, wanted, trades)
+            _check(two, wanted, trades)
+    sessions = sum(each.by_arrays for each in one)
+    return _goals(_whole(found), sum(map(len, trades)), sessions, started)
+
+
+def _whole(found: Rounds) -> Rounds:
+    """Return what each round would have taken over all sessions, and one at a time for all variants."""
+    told = Rounds()
+    for clock in ("", CLOCK):
+        for name in ("hand", "alone", "one", "two"):
+            share = WHOLE / ALONE if name == "alone" else 1.0
+            compiled = 0.0 if name == "hand" else 1.0 / (WORKERS if name == "two" and clock else 1)
+            for seconds, once in zip(found.kept.get(name + clock, ()), found.kept["compiled" + clock], strict=False):
+                fixed = once * compiled
+                told.add(name + clock, fixed + (seconds * share - fixed) * YEAR / DAYS)
+    return told
 
 
 def _text(task: Task) -> str:
@@ -99,12 +116,12 @@ def _cluster() -> Iterator[tuple[Runs | None, float]]:
             yield workers, time.perf_counter() - began
 
 
-def _time(found: Rounds, name: str, count: int, run: Callable[[], Result]) -> Result:
-    """Run, and keep the seconds of a variant's session: of the processor, and by the clock."""
+def _time(found: Rounds, name: str, run: Callable[[], Result]) -> Result:
+    """Run, and keep the seconds it took: of the processor, and by the clock."""
     clock, processor = time.perf_counter(), time.process_time()
     result = run()
-    found.add(name, (time.process_time() - processor) / count / DAYS)
-    found.add(f"{name} by the clock", (time.perf_counter() - clock) / count / DAYS)
+    found.add(name, time.process_time() - processor)
+    found.add(name + CLOCK, time.perf_counter() - clock)
     return result
 
 
@@ -127,39 +144,41 @@ def _lived(task: Task, terms: Terms, by_hand: Sequence[Trade]) -> Told:
     return len(trades), tuple(profits)
 
 
-def _check(found: Sequence[Variant], wanted: Sequence[Told]) -> None:
-    told = [(each.trades, each.profits) for each in found]
-    if told != wanted:
-        differ = [each.point for each, own, other in zip(found, told, wanted, strict=True) if own != other]
-        raise AssertionError(f"what the sweep tells of {differ} is not what came of them")
+def _check(found: Sequence[Variant], wanted: Sequence[Told], trades: Sequence[Sequence[Trade]]) -> None:
+    for each, own in zip(found, trades, strict=False):
+        if each.trades != len(own):
+            raise AssertionError(f"{each.point}: {each.trades} trades, by hand {len(own)}")
+    for each, lived in zip(found, wanted, strict=False):
+        if (each.trades, each.profits) != lived:
+            raise AssertionError(f"what the sweep tells of {each.point} is not what came of it")
 
 
 # ---------------------------------------------------------------- told
 
 
-def _goals(found: Rounds, trades: int, started: float) -> list[Goal]:
+def _goals(found: Rounds, trades: int, by_arrays: int, started: float) -> list[Goal]:
     how = (
-        f"of {WHOLE:,} variants x {YEAR} sessions {COUNT} x {DAYS} of ours ({COUNT // EACH} of them one at a time), "
-        f"all x {DAYS} of the program by hand, told as the whole; Parquet read and specs compiled; processor time"
+        f"{WHOLE:,} variants x {DAYS} sessions ({ALONE} variants one at a time), told as {YEAR} sessions; Parquet read "
+        f"and specs compiled; processor time; {by_arrays:,} of {WHOLE * DAYS:,} sessions of ours went by arrays"
     )
 
     def whole(name: str) -> str:
-        return f"{name.removesuffix(' by the clock')} {found.median(name) * WHOLE * YEAR:,.0f} s"
+        return f"{name.removesuffix(CLOCK)} {found.median(name):,.0f} s"
 
-    beside_hand = f"{whole('one')}, {whole('hand')} (scaled); {trades} trades equal"
+    beside_hand = f"{whole('one')}, {whole('hand')}; {trades:,} trades equal"
     goals = [
         Goal("10", f"a sweep of {WHOLE:,} variants x {YEAR} sessions in one process, beside one by arrays by hand", how,
              found.ratio("one", "hand"), floor=4, stretch=1.5, note=beside_hand),
         Goal("10", "the same: faster than the same engine one variant at a time by", how, found.ratio("alone", "one"),
-             floor=3, stretch=8, at_most=False, note=f"{whole('one')}, {whole('alone')} (scaled)"),
+             floor=3, stretch=8, at_most=False, note=f"{whole('one')}, {whole('alone')}"),
     ]  # fmt: skip
     has_two = "two" in found.kept
-    clock = ("one by the clock", "two by the clock")
-    note = (
-        f"{', '.join(map(whole, clock))} (scaled); the workers had started in {started:.1f} s" if has_two else MISSING
-    )
+    clock = ("one" + CLOCK, "two" + CLOCK)
+    note = f"{', '.join(map(whole, clock))}; the workers had started in {started:.1f} s" if has_two else MISSING
     figure = found.ratio(*clock) if has_two else None
-    how = f"{COUNT} variants x {DAYS} sessions on workers of dask.distributed that stand by, by the clock; equal trades"
+    how = (
+        f"{WHOLE:,} variants x {DAYS} sessions on workers of dask.distributed that stand by, by the clock; equal trades"
+    )
     return [
         *goals,
         Goal("11", f"the same on {WORKERS} workers: faster than in one process by", how, figure, floor=1.5,
