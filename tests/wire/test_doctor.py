@@ -437,7 +437,7 @@ class GatewayClock:
 def test_without_lockstep_as_at_a_real_gateway(data: Path) -> None:
     async def scenario() -> None:
         desk = load_desk(spec("calm_tape_condor"), {}, None)
-        async with gateway(first_day=SIM_DAY, seed=7, speed=400.0, lockstep=False) as gw:
+        async with gateway(first_day=SIM_DAY, seed=7, speed=60.0, lockstep=False) as gw:
             while gw.now < SOON_IN_HOURS.timestamp():
                 await asyncio.sleep(0.01)
             clock = GatewayClock(gw)
