@@ -41,7 +41,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run_days(folder, spec_files(["put_lite"]), seed=3, days=2, tapes=folder / "s-tapes")
     found = next(folder.glob("*.db")).rename(folder / "s.db")
     with closing(SqlJournal(open_store(found), logs=None)) as journal:
-        trade = {"bot": "put_lite", "what": "as the spec says", "differs": False, "is_explained": True, "natural": None}
+        trade = {"bot": "put_lite", "what": "same", "differs": False, "is_explained": True, "natural": None}
         data = summed(DAY, {"trades": [trade], "since": None})
         journal.append([Record(at(DAY, "16:06:00"), Kind.FACTS, data=data)], durable=True)
     return found
