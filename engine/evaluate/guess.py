@@ -16,7 +16,7 @@ from typing import NamedTuple
 from engine.compile.plan import LegPlan, Plan
 from engine.evaluate.listings import neighbours
 from engine.evaluate.snapshot import View
-from engine.evaluate.strike_terms import HAIR, VALUED, edge_of, preferred, side_of
+from engine.evaluate.strike_terms import VALUED, edge_of, of_two, preferred, side_of
 from engine.evaluate.strike_values import premiums_of
 from engine.model.contract import Right, listed
 from engine.model.values import dataclass
@@ -222,7 +222,7 @@ def _along(about: Guessing, values: Sequence[tuple[Decimal, float]], target: flo
         on_grid = [pair for pair in values if _is_among(pair[0], about.strikes)]
         for nearer, further in pairwise(on_grid):
             if nearer[1] >= target >= further[1]:
-                return _of_two(about, nearer, further, target)
+                return of_two(side_of(strike), nearer, further, target)
     distances = [abs(value - target) for _, value in values]
     nearest, value = values[distances.index(min(distances))]
     if nearest == values[-1][0] and value > target:
@@ -230,15 +230,6 @@ def _along(about: Guessing, values: Sequence[tuple[Decimal, float]], target: flo
     if nearest == values[0][0] and value < target:
         return _steps_from(about.strikes, nearest, -about.out * 2 * BAND)
     return nearest
-
-
-def _of_two(about: Guessing, nearer: tuple[Decimal, float], further: tuple[Decimal, float], target: float) -> Decimal:
-    """Return which of two strikes around a target is meant, as the choice itself would."""
-    side = side_of(about.leg.strike)
-    if side is Round.NEAREST:
-        return min((further, nearer), key=lambda pair: round(abs(pair[1] - target), 9))[0]
-    wanted, other = (further, nearer) if side is Round.AWAY else (nearer, further)
-    return other[0] if abs(other[1] - target) <= HAIR else wanted[0]
 
 
 def _far_deltas(about: Guessing) -> list[tuple[Decimal, float]]:

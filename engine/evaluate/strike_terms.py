@@ -14,6 +14,8 @@ from engine.spec.spec import Bound, Round, Strike, StrikeBy
 
 VALUED = (StrikeBy.DELTA, StrikeBy.PREMIUM, StrikeBy.SIDE_CREDIT)
 """Selectors by a value that falls from the money outward."""
+Valued = tuple[Decimal, float]
+"""A strike with what is known of it: its absolute delta, its price, or the credit of its side."""
 OFFSETS = (StrikeBy.BELOW, StrikeBy.ABOVE)
 HAIR = 1e-9
 """Points, deltas and prices nearer than this are the same."""
@@ -35,6 +37,17 @@ def side_of(strike: Strike) -> Round:
         return strike.round
     falls = strike.by in VALUED
     return Round.AWAY if (strike.bound is Bound.AT_MOST) is falls else Round.TOWARD
+
+
+def of_two(side: Round, nearer: Valued, further: Valued, target: float) -> Decimal:
+    """Return which of two neighbouring strikes around a target is meant: the nearest, or the one on a side of it.
+
+    Of two that are as near the further out is meant. nearer: to the money.
+    """
+    if side is Round.NEAREST:
+        return min((further, nearer), key=lambda pair: round(abs(pair[1] - target), 9))[0]
+    wanted, other = (further, nearer) if side is Round.AWAY else (nearer, further)
+    return other[0] if abs(other[1] - target) <= HAIR else wanted[0]
 
 
 @lru_cache(maxsize=256)

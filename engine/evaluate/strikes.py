@@ -21,6 +21,7 @@ from engine.evaluate.strike_terms import (
     OFFSETS,
     VALUED,
     edge_of,
+    of_two,
     option_of,
     outward,
     preferred,
@@ -185,7 +186,8 @@ class Chooser:
         bracket = self._bracket(strikes, known, target)
         if bracket is None:
             return self._missing(asked, f"{leg.name}: strikes around {asked} are not quoted", shown)
-        first = self._of_bracket(bracket, known, target)
+        nearer, further = ((strike, known[strike]) for strike in bracket)
+        first = of_two(self.side, nearer, further, target)
         best = self._moved_out(self._preferred(first, strikes), strikes)
         if best is None or not self._keeps_bound(best, first):
             return self._refused(asked, f"{leg.name}: no listed strike is far enough out", shown)
@@ -197,15 +199,6 @@ class Chooser:
             noun = noun.strip("|")
             return self._refused(asked, f"{leg.name}: {noun} {found} is not within {within}", shown)
         return self._found(asked, best, shown)
-
-    def _of_bracket(self, bracket: tuple[Decimal, Decimal], known: Mapping[Decimal, float], target: float) -> Decimal:
-        """Return which of the two strikes around the target is meant: the nearest, or the one on the side asked for."""
-        nearer, further = bracket
-        if self.side is Round.AWAY:
-            return nearer if abs(known[nearer] - target) <= HAIR else further
-        if self.side is Round.TOWARD:
-            return further if abs(known[further] - target) <= HAIR else nearer
-        return min(bracket, key=lambda strike: (round(abs(known[strike] - target), 9), -self._distance_out(strike)))
 
     def _values(self) -> Mapping[Decimal, float]:
         """Return the known values of strikes on the grid, from the money outward."""
