@@ -11,7 +11,7 @@ from engine.model.commission import estimate
 from engine.model.contract import LOT, Option
 from engine.model.cover import covered_parts
 from engine.model.money import CENT, ZERO, Rounding, on_tick
-from engine.model.payoff import worst_case
+from engine.model.payoff import least_payoff, worst_case
 from engine.model.position import Position, PositionLeg
 from engine.model.structure import strike_of, structure_text
 from engine.model.values import dataclass
@@ -110,7 +110,7 @@ def floors(
     """Return the least net prices per share that `max_loss_per_trade` and `require` allow."""
     parts = _counted(plan, selection)
     shares = LOT * quantity
-    by_risk = risk_floor(plan.risk.max_loss_per_trade, parts, shares, commission)
+    by_risk = risk_floor(plan.risk.max_loss_per_trade, least_payoff(parts), shares, commission)
     return by_risk, stated_floor(plan.require, shares, commission)
 
 

@@ -9,7 +9,7 @@ from engine.model.commission import estimate
 from engine.model.contract import LOT
 from engine.model.cover import covered_parts
 from engine.model.money import ZERO
-from engine.model.payoff import Part, least_payoff, worst_case
+from engine.model.payoff import least_payoff, worst_case
 from engine.model.position import Position, PositionLeg
 from engine.turn.program import CompiledBot
 from engine.turn.work import Work
@@ -43,7 +43,7 @@ def _structure_floor(bot: CompiledBot, position: Position, work: Work) -> Decima
     if bot.plan.overwrite is not None:
         parts = covered_parts(parts)
     stated = stated_floor((compiled.rule for compiled in bot.require), shares, commission)
-    least = risk_floor(bot.plan.risk.max_loss_per_trade, parts, shares, commission)
+    least = risk_floor(bot.plan.risk.max_loss_per_trade, least_payoff(parts), shares, commission)
     sized = _size_floor(bot, position, work, commission)
     return max((floor for floor in (stated, least, sized) if floor is not None), default=None)
 
@@ -67,9 +67,11 @@ def stated_floor(require: Iterable[Rule], shares: int, commission: Decimal) -> D
     return max((floor for test in tests if (floor := _floor_of(test, shares, commission)) is not None), default=None)
 
 
-def risk_floor(limit: Decimal | None, parts: Iterable[Part], shares: int, commission: Decimal) -> Decimal | None:
-    """Return the price below which the worst case would pass `max_loss_per_trade`, None without one."""
-    least = least_payoff(parts)
+def risk_floor(limit: Decimal | None, least: Decimal | None, shares: int, commission: Decimal) -> Decimal | None:
+    """Return the price below which the worst case would pass `max_loss_per_trade`, None without one.
+
+    least: what one structure pays at expiry at least, per share, None without a bound.
+    """
     if limit is None or least is None:
         return None
     return -least - (limit - commission) / shares

@@ -25,9 +25,10 @@ from engine.run.backtest.market import ranges
 from engine.run.backtest.surface import GREEKS
 from engine.run.prepare import prepare
 from engine.turn.program import Program
+from engine.turn.watching import WATCH_AHEAD
 
-REACH = timedelta(minutes=10)
-"""How long before its window a bot's strikes are streamed."""
+OptionColumns = NDArray[np.intp]
+"""The column of an option for each instant or option, -1 where there is none."""
 _MONEY = 0.5
 """An absolute delta from which on outward deltas have to fall."""
 _OF_LEVELS = ("last", "last_at", "open", "high", "low")
@@ -54,7 +55,8 @@ class ArrayDay:
         self.problem = self._problem()
         if self.problem:
             return
-        self.options = [each for each in day.options if each.expiry == session.date]
+        self._of_today = [place for place, each in enumerate(day.options) if each.expiry == session.date]
+        self.options = [day.options[place] for place in self._of_today]
         self._underlyings = [Underlying(symbol) for symbol in day.levels]
         self._market.watch([*self._underlyings, *self.options])
         for row, underlying in enumerate(self._underlyings):
@@ -90,9 +92,7 @@ class ArrayDay:
     def _matrices(self) -> Mapping[str, Columns]:
         """The columns of the board at all instants, as `DayMarket` writes them. Shape: instants x rows."""
         given, times = self._market.given, self.day.times
-        place_of = {option: place for place, option in enumerate(self.day.options)}
-        places = [place_of[option] for option in self.options]
-        count = len(self._underlyings)
+        places, count = self._of_today, len(self._underlyings)
         names = ("bid", "ask", "bid_size", "ask_size", *GREEKS)
         found = {name: self._matrix(given[name][:, places], count) for name in names if name in given}
         for stamp, name in (("quote_at", "ask"), ("model_at", "delta")):
@@ -144,8 +144,7 @@ class ArrayDay:
     # ------------------------------------------------------------ arrays, option by option
 
     def _of_options(self, column: Columns) -> Columns:
-        place_of = {option: place for place, option in enumerate(self.day.options)}
-        return np.ascontiguousarray(column[:, [place_of[option] for option in self.options]].T)
+        return np.ascontiguousarray(column[:, self._of_today].T)
 
     @cached_property
     def bid(self) -> Columns:
@@ -177,7 +176,7 @@ class ArrayDay:
         return self.day.levels.get(symbol)
 
     @cached_property
-    def sides(self) -> Mapping[tuple[str, Right], NDArray[np.intp]]:
+    def sides(self) -> Mapping[tuple[str, Right], OptionColumns]:
         """The columns of a class and a right, strikes rising."""
         found: dict[tuple[str, Right], list[Option]] = {}
         for option in self.options:
@@ -190,7 +189,7 @@ class ArrayDay:
     @cached_property
     def classes(self) -> frozenset[str]:
         """The trading classes with options that trade last today."""
-        return frozenset(option.trading_class for option in self.options)
+        return frozenset(trading_class for trading_class, _ in self.sides)
 
     def is_even(self, trading_class: str) -> bool:
         """Say whether calls and puts of a class have the same strikes."""
@@ -226,4 +225,4 @@ class ArrayDay:
 
     def reached_from(self, at: float) -> int:
         """Return the instant from which on strikes are streamed for a window that opens so many seconds on."""
-        return max(self.first, int(np.searchsorted(self.times, at - REACH.total_seconds())))
+        return max(self.first, int(np.searchsorted(self.times, at - WATCH_AHEAD.total_seconds())))

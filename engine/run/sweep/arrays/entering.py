@@ -17,13 +17,13 @@ from engine.model.payoff import least_payoff
 from engine.order.band import price_band
 from engine.run.backtest.fills import FillModel
 from engine.run.sweep.arrays.bot import ArrayBot
-from engine.run.sweep.arrays.day import ArrayDay
+from engine.run.sweep.arrays.day import ArrayDay, OptionColumns
 from engine.run.sweep.arrays.may_hold import Mask, may_hold
 from engine.run.sweep.arrays.measures import Candidate, Market
 from engine.run.sweep.arrays.picks import Picks
 from engine.run.sweep.arrays.working import UNCLEAR, Fill, Quoted, Unclear, Unfilled, lacks_size, quoted_at, work
 from engine.spec.spec import Start
-from engine.turn.bounds import stated_floor
+from engine.turn.bounds import risk_floor, stated_floor
 from engine.turn.choosing import opening_commission, show_candidate
 
 
@@ -95,7 +95,7 @@ class Entering:
             found += self._required(bot, tuple(each.columns for each in picked), window)
         return np.asarray(np.logical_and.reduce(found)) if found else None
 
-    def _required(self, bot: ArrayBot, columns: tuple[np.ndarray, ...], window: slice) -> list[Mask]:
+    def _required(self, bot: ArrayBot, columns: tuple[OptionColumns, ...], window: slice) -> list[Mask]:
         plan = bot.plan
         starts = plan.order.start.value if plan.order.price is None else ""
         legs = tuple((column, leg.sign) for column, leg in zip(columns, plan.legs, strict=True))
@@ -152,11 +152,11 @@ class Entering:
 
     def _floor(self, bot: ArrayBot, lowest: Decimal | None, quoted: Quoted) -> Decimal | None:
         """Return the least net price of the entry, as `turn.bounds.credit_floor` has it."""
-        plan, limit = bot.plan, bot.plan.risk.max_loss_per_trade
+        plan = bot.plan
         asks = ((part.option, plan.quantity, ask) for part, (_, ask) in zip(quoted.parts, quoted.sides, strict=True))
         commission, shares = sum((estimate([each]) for each in asks), ZERO), LOT * plan.quantity
         stated = stated_floor((each.rule for each in bot.compiled.require), shares, commission)
-        least = None if limit is None or lowest is None else -lowest - (limit - commission) / shares
+        least = risk_floor(plan.risk.max_loss_per_trade, lowest, shares, commission)
         return max((each for each in (stated, least) if each is not None), default=None)
 
     def _entered(

@@ -4,19 +4,17 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns
 from engine.compile.plan import Call, Quantity
+from engine.evaluate.measure_structure import names_of
 from engine.evaluate.reading import Context
 from engine.evaluate.snapshot import Held
 from engine.model.contract import LOT, Right
 from engine.model.session import DayTime
-from engine.run.sweep.arrays.day import ArrayDay
+from engine.run.sweep.arrays.day import ArrayDay, OptionColumns
 from engine.run.sweep.arrays.may_hold import HAIR, Series
 
-Picked = NDArray[np.intp]
-"""The column of a leg's option at each instant, -1 where there is none."""
 Structure = tuple[tuple[int, int], ...]
 """Legs in order: the column of each one's option, and its sign (+1 bought)."""
 TICK = 0.11
@@ -48,7 +46,7 @@ class Candidate(NamedTuple):
     """
 
     day: ArrayDay
-    legs: tuple[tuple[Picked, int], ...]
+    legs: tuple[tuple[OptionColumns, int], ...]
     starts: str
     keys: tuple[int, ...]
     kept: dict[object, Columns]
@@ -61,7 +59,7 @@ class Candidate(NamedTuple):
         where = self.starts if at == "start" else at
         if where not in ("mid", "natural"):
             return None
-        key = ("brings", self.keys, tuple(sign for _, sign in self.legs), where)
+        key = ("brings", self.keys, where)
         if key not in self.kept:
             self.kept[key] = self._brings(where)
         brings = self.kept[key]
@@ -130,8 +128,7 @@ class Position(NamedTuple):
         return None if found is None else (-found[0], found[1])
 
     def _leg_delta(self, call: Call) -> Series | None:
-        of = call.argument("of")
-        names = of if isinstance(of, tuple) else (str(of),)
+        names = names_of(call)
         legs = zip(self.names, self.structure, strict=True)
         columns = tuple(column for name, (column, _) in legs if name in names)
         key = ("delta", columns)
@@ -152,9 +149,7 @@ class Position(NamedTuple):
 
     def _breach(self, call: Call) -> Series | None:
         """Return how far inside, or past, its bound spot is: 0 and more is a breach."""
-        arguments = dict(call.arguments)
-        of = arguments["of"]
-        names = of if isinstance(of, tuple) else (str(of),)
+        arguments, names = dict(call.arguments), names_of(call)
         level = self.day.level(self.context.symbols[0])
         options = [self.day.options[c] for n, (c, _) in zip(self.names, self.structure, strict=True) if n in names]
         if level is None or not options:

@@ -15,11 +15,10 @@ from engine.evaluate.snapshot import LegView, View
 from engine.evaluate.strike_terms import OFFSETS
 from engine.evaluate.strikes import Chooser
 from engine.model.contract import Option, Right
-from engine.run.sweep.arrays.day import ArrayDay
+from engine.run.sweep.arrays.day import ArrayDay, OptionColumns
 from engine.spec.spec import Bound, Round, StrikeBy
 from engine.turn.program import CompiledBot
 
-Columns = NDArray[np.intp]
 NONE = -1
 """In place of a column where there is no such option."""
 SAME = 2e-9
@@ -29,7 +28,7 @@ SAME = 2e-9
 class Picked(NamedTuple):
     """The column of a leg's option at each instant; `is_clear` where the engine would choose no other."""
 
-    columns: Columns
+    columns: OptionColumns
     is_clear: NDArray[np.bool_]
 
 
@@ -40,7 +39,7 @@ class Picks:
         self.day = day
         self._chosen: dict[Hashable, int] = {}
         self._picked: dict[Hashable, Picked | None] = {}
-        self._picked_together: dict[Hashable, tuple[Picked, ...] | None] = {}
+        self._picked_together: dict[tuple[int, ...], tuple[Picked, ...] | None] = {}
         self._beside: dict[Hashable, Picked] = {}
         self._selections: dict[Hashable, Selection] = {}
 
@@ -90,10 +89,9 @@ class Picks:
 
     def picked(self, legs: tuple[LegPlan, ...], keys: tuple[int, ...]) -> tuple[Picked, ...] | None:
         """Return the options of each leg at all instants, None where a selector is not plain."""
-        known = ("legs", keys)
-        if known not in self._picked_together:
-            self._picked_together[known] = self._all_picked(legs, keys)
-        return self._picked_together[known]
+        if keys not in self._picked_together:
+            self._picked_together[keys] = self._all_picked(legs, keys)
+        return self._picked_together[keys]
 
     def _all_picked(self, legs: tuple[LegPlan, ...], keys: tuple[int, ...]) -> tuple[Picked, ...] | None:
         found: dict[str, tuple[Hashable, Picked]] = {}
@@ -120,7 +118,7 @@ class Picks:
         columns = np.where(reference.columns >= 0, beside.columns[reference.columns], NONE)
         return Picked(columns, reference.is_clear & beside.is_clear[reference.columns])
 
-    def _nearest(self, leg: LegPlan, side: Columns) -> Picked:
+    def _nearest(self, leg: LegPlan, side: OptionColumns) -> Picked:
         """Return the options nearest to a delta; clear where it lies between known ones and no other is as near."""
         outermost = side[::-1] if leg.right is Right.CALL else side  # of two that are as near the further out is meant
         target, delta = float(leg.strike.target or 0), np.abs(self.day.delta[outermost])
@@ -134,7 +132,7 @@ class Picks:
             is_clear[:] = False
         return Picked(outermost[nearest], is_clear)
 
-    def _steps(self, leg: LegPlan, side: Columns) -> Picked:
+    def _steps(self, leg: LegPlan, side: OptionColumns) -> Picked:
         """Return by column the option so many points above or below it."""
         assert leg.strike.target is not None
         key = (leg.trading_class, leg.right, leg.strike.by, leg.strike.target)
