@@ -181,7 +181,8 @@ class DayMarket:
             moved = self._moved(place)
             rows, stamp = rows[moved], stamp[moved]
         np.frombuffer(board.quote_at)[rows] = stamp
-        return rows.tolist()  # type: ignore[no-any-return]
+        told: list[int] = rows.tolist()
+        return told
 
     def _gather(self, place: int) -> Columns:
         """Return what some instants from a place on say of the options that are followed.

@@ -71,6 +71,7 @@ class ArraySession:
         self._odd: dict[Structure, Mask] = {}
         self._masks: dict[tuple[int, Structure], Mask | None] = {}
         self._closings: dict[object, Outcome] = {}
+        self._settled: dict[tuple[str, str], float | None] = {}
 
     def live(self, bot: ArrayBot) -> Lived | None:
         """Return what came of the session for a bot, None where that is not clear."""
@@ -164,7 +165,10 @@ class ArraySession:
     def _expire(self, entered: Entered) -> Lived | None:
         cash = ZERO
         for leg in entered.selection.legs:
-            level = settlement(leg.option, self.day.session, self.day.day, self.day.source)
+            key = (leg.option.symbol, leg.option.trading_class)
+            if key not in self._settled:
+                self._settled[key] = settlement(leg.option, self.day.session, self.day.day, self.day.source)
+            level = self._settled[key]
             if level is None:
                 return None
             worth = intrinsic(leg.option, Decimal(f"{level:.4f}"))
