@@ -69,7 +69,8 @@ def is_to_be_judged(work: Work, bot: CompiledBot) -> bool:
     state = work.bots[name]
     if not state.is_watching:
         work.record(Kind.DECISION, name, what="watch", reason="its window is open", values=[])
-        state = replace(state, is_watching=True, since=work.at, judge_at=work.at)
+        begun = {key: found for key, found in state.confirming.items() if ":" in key[0]}  # of what is held
+        state = replace(state, is_watching=True, since=work.at, judge_at=work.at, confirming=begun)
         work.set_bot(name, state)
     if not _is_due(work, bot):
         return False

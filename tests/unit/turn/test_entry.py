@@ -316,6 +316,27 @@ def test_confirmation_by_seconds() -> None:
     assert len(desk.submitted) == 1
 
 
+def test_what_was_confirmed_for_one_entry_is_not_for_the_next() -> None:
+    """Nobody has judged it in between."""
+    entry = """
+  window: {from: "10:00", to: "11:00"}
+  again: {after: [unfilled], wait: 5m}
+  when:
+    - vix: {above: 15}
+      confirm: 5s
+"""
+    desk = Desk((text_of(entry=entry),))
+    desk.until("10:00")
+    desk.tick(5)
+    unfilled(desk)
+    desk.tick(5 * 60)
+    assert len(desk.submitted) == 1
+    desk.tick(4.9)
+    assert len(desk.submitted) == 1
+    desk.tick(0.1)
+    assert len(desk.submitted) == 2
+
+
 def test_two_bots_have_their_own_days() -> None:
     desk = Desk((text_of("one"), text_of("two")))
     desk.until("10:00")
