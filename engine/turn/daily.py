@@ -219,10 +219,16 @@ def is_mark_due(mark_at: datetime | None, at: datetime) -> bool:
     return mark_at is None or at - mark_at < MARK_EVERY or (at - mark_at) % MARK_EVERY == timedelta(0)
 
 
+def is_snapshot_due(session: Session, expiry: date, at: datetime) -> bool:
+    """Say whether a mark is kept on record: each of what expires soon, now and then one of what is far."""
+    if expiry < session.date + FAR or at >= session.close - MARK_EVERY:
+        return True
+    return int(at.timestamp() // 60) % FAR_EVERY == 0
+
+
 def mark_positions(work: Work) -> None:
     """Keep the profit of every open position, and a snapshot of those that are due."""
     session = work.state.session
-    is_far_due = int(work.now // 60) % FAR_EVERY == 0 or work.at >= session.close - MARK_EVERY
     for position in work.active_positions():
         if position.is_flat:
             continue
@@ -230,7 +236,7 @@ def mark_positions(work: Work) -> None:
         gain = made(found.net, found.parts, work.state.board, work.now)
         if gain is not None:
             work.put_mark(position.id, gain)
-        if is_far_due or found.expiry < session.date + FAR:
+        if is_snapshot_due(session, found.expiry, work.at):
             _mark(work, position, found.parts, gain)
 
 

@@ -158,13 +158,13 @@ def index_rows(work: Work) -> dict[int, tuple[str, ...]]:
     board = work.state.board
     dependents: dict[int, list[str]] = {}
     for name in work.bots:
-        for row in _entry_rows(work, name) | _position_rows(work, name):
+        for row in entry_rows(work, name) | _position_rows(work, name):
             dependents.setdefault(row, []).append(name)
     work.indexed = board.version
     return {row: tuple(names) for row, names in dependents.items()}
 
 
-def _entry_rows(work: Work, name: str) -> frozenset[int]:
+def entry_rows(work: Work, name: str) -> frozenset[int]:
     """Return the rows its halts and entry conditions read now: none once its day is over."""
     bot = work.program.bots.get(name)
     if bot is None:

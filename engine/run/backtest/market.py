@@ -56,6 +56,10 @@ class DayMarket:
         """What is known of options, by column, with what was computed for those that are watched."""
         return self._given
 
+    def column(self, option: Option) -> int | None:
+        """Return the place of an option's columns, None where the session has none of it."""
+        return self._columns.get(option)
+
     # ------------------------------------------------------------ what is watched
 
     def watch(self, contracts: Sequence[Contract]) -> None:

@@ -12,7 +12,7 @@ from engine.model.session import Session
 from engine.run.prepare import needed_bars
 from engine.turn.daily import OPENING_MINUTES
 from engine.turn.program import Program
-from engine.turn.state import NEVER, State
+from engine.turn.state import NEVER, BotState, State
 
 SETTLES = timedelta(minutes=5)
 """After the close, when the account no longer has what has expired."""
@@ -51,9 +51,15 @@ def only_looks_again(program: Program, state: State, now: datetime) -> bool:
         of_bot, entry = state.bots[name], bot.plan.entry
         if entry.every is not None or entry.again or of_bot.unknown_since:
             return False
-        if any(each.count for each in of_bot.confirming.values()):
+        if any(each.count and _is_judged(state, of_bot, place) for (place, _), each in of_bot.confirming.items()):
             return False
     return True
+
+
+def _is_judged(state: State, bot: BotState, place: str) -> bool:
+    """Say whether rules in this place are judged now: of an entry that is watched for, of what is held."""
+    _, _, position = place.partition(":")
+    return position in state.active if position else bot.is_watching
 
 
 def idle_until(state: State, session: Session, now: datetime) -> datetime | None:

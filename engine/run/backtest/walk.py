@@ -29,6 +29,7 @@ from engine.run.backtest.fills import FillModel
 from engine.run.backtest.hearing import SOON, Hearing, at_once
 from engine.run.backtest.market import DayMarket
 from engine.run.backtest.notes import HELD, REGIME
+from engine.run.backtest.quiet import Quiet
 from engine.run.backtest.sampling import Sampler
 from engine.run.backtest.waking import (
     AM_SETTLES,
@@ -148,6 +149,7 @@ class Walk(Hearing):
     def _open(self, session: Session, market: DayMarket) -> None:
         self.now = session.open - BEFORE_OPEN
         self.told_until.clear()
+        self.quiet = Quiet(self.program, market)
         self.fresh_at = None
         market.forget()
         if self.state is None:
@@ -217,6 +219,8 @@ class Walk(Hearing):
             return False
         until = idle_until(self.state, market.session, self.now)
         if until is None:
+            self.state, passed = self.quiet.pass_by(agenda, self.state, self.now)
+            self.records += passed
             return False
         while agenda and agenda[0][1] >= 0 and agenda[0][0] < until:
             market.skip(agenda.popleft()[1])

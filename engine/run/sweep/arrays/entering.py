@@ -15,11 +15,12 @@ from engine.model.facts import Facts
 from engine.model.money import ZERO
 from engine.model.payoff import least_payoff
 from engine.order.band import price_band
+from engine.run.arrays.may_hold import Mask, may_hold
+from engine.run.arrays.measures import Market
 from engine.run.backtest.fills import FillModel
 from engine.run.sweep.arrays.bot import ArrayBot
+from engine.run.sweep.arrays.candidate import Candidate
 from engine.run.sweep.arrays.day import ArrayDay, OptionColumns
-from engine.run.sweep.arrays.may_hold import Mask, may_hold
-from engine.run.sweep.arrays.measures import Candidate, Market
 from engine.run.sweep.arrays.picks import Picks
 from engine.run.sweep.arrays.working import UNCLEAR, Fill, Quoted, Unclear, Unfilled, lacks_size, quoted_at, work
 from engine.spec.spec import Start

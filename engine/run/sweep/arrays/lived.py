@@ -18,13 +18,13 @@ from engine.evaluate.select import Selection
 from engine.model.facts import Facts
 from engine.model.money import CENT, ZERO
 from engine.model.payoff import intrinsic
+from engine.run.arrays.may_hold import Mask, may_hold
+from engine.run.arrays.measures import Position, Structure
 from engine.run.backtest.ending import settlement
 from engine.run.backtest.fills import FillModel
 from engine.run.sweep.arrays.bot import ArrayBot
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.entering import Entered, Entering
-from engine.run.sweep.arrays.may_hold import Mask, may_hold
-from engine.run.sweep.arrays.measures import Position, Structure
 from engine.run.sweep.arrays.working import UNCLEAR, Fill, Outcome, Unclear, Unfilled, lacks_size, quoted_at, work
 from engine.spec.spec import Order
 from engine.turn.judging import REREAD, first_missing

@@ -1,7 +1,7 @@
 """Measures as arrays over the instants of a session, each with how far it may be off; None where there is no array."""
 
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -10,22 +10,44 @@ from engine.compile.plan import Call, Quantity
 from engine.evaluate.measure_structure import names_of
 from engine.evaluate.reading import Context
 from engine.evaluate.snapshot import Held
-from engine.model.contract import LOT, Right
-from engine.model.session import DayTime
-from engine.run.sweep.arrays.day import ArrayDay, OptionColumns
-from engine.run.sweep.arrays.may_hold import HAIR, Series
+from engine.model.contract import LOT, Option, Right
+from engine.model.session import DayTime, Session, sessions_after
+from engine.run.arrays.may_hold import HAIR, Series
 
 Structure = tuple[tuple[int, int], ...]
-"""Legs in order: the column of each one's option, and its sign (+1 bought)."""
-TICK = 0.11
-"""How far the price at which an order starts may lie from mid or natural: a step of the dearest grid, and a hair."""
+"""Legs in order: the column of each one's option, and how many of it a structure has, negative when sold."""
 _INDICES = ("vix", "vix9d", "vix1d", "vix3m")
+
+
+class SessionColumns(Protocol):
+    """One session, instant by instant. times: seconds after the open, at `opens_at` (epoch seconds).
+
+    options: those that have columns; bid, ask and delta have shape options x instants, nan where one is not known.
+    """
+
+    @property
+    def session(self) -> Session: ...
+    @property
+    def opens_at(self) -> float: ...
+    @property
+    def times(self) -> Columns: ...
+    @property
+    def options(self) -> Sequence[Option]: ...
+    @property
+    def bid(self) -> Columns: ...
+    @property
+    def ask(self) -> Columns: ...
+    @property
+    def delta(self) -> Columns: ...
+
+    def level(self, symbol: str) -> Columns | None:
+        """Return an underlying's level, None where it is not known."""
 
 
 class Market(NamedTuple):
     """Measures of levels."""
 
-    day: ArrayDay
+    day: SessionColumns
 
     def measure(self, call: Call) -> Series | None:
         """Return a level."""
@@ -38,48 +60,10 @@ class Market(NamedTuple):
         return None if level is None else (level, HAIR)
 
 
-class Candidate(NamedTuple):
-    """Measures of what a bot would enter: its legs' columns change from instant to instant.
-
-    legs: those columns and the sign of each leg. starts: `natural`, `mid` or `market`, where its order starts, "" at a
-    price of its own. keys: what tells its legs from those of other variants; kept: arrays that others asked for too.
-    """
-
-    day: ArrayDay
-    legs: tuple[tuple[OptionColumns, int], ...]
-    starts: str
-    keys: tuple[int, ...]
-    kept: dict[object, Columns]
-
-    def measure(self, call: Call) -> Series | None:
-        """Return a credit, or a debit, per share."""
-        if call.measure not in ("credit", "debit") or call.quantity is not Quantity.PRICE:
-            return Market(self.day).measure(call)
-        at = str(call.argument("at"))
-        where = self.starts if at == "start" else at
-        if where not in ("mid", "natural"):
-            return None
-        key = ("brings", self.keys, where)
-        if key not in self.kept:
-            self.kept[key] = self._brings(where)
-        brings = self.kept[key]
-        return brings if call.measure == "credit" else -brings, TICK if at == "start" else HAIR
-
-    def _brings(self, at: str) -> Columns:
-        """Return what opening it brings per share, nan where a leg has no option."""
-        day, places = self.day, np.arange(len(self.day.times))
-        total = np.zeros(len(places))
-        for columns, sign in self.legs:
-            bid, ask = day.bid[columns, places], day.ask[columns, places]
-            price = (bid + ask) / 2.0 if at == "mid" else (ask if sign > 0 else bid)
-            total -= np.where(columns >= 0, sign * price, np.nan)
-        return total
-
-
 class Position(NamedTuple):
     """Measures of a position that is held. names: its legs', in their order. kept: arrays that others asked for too."""
 
-    day: ArrayDay
+    day: SessionColumns
     structure: Structure
     names: tuple[str, ...]
     held: Held
@@ -136,6 +120,19 @@ class Position(NamedTuple):
             self.kept[key] = np.abs(self.day.delta[list(columns)]).max(axis=0)
         return self.kept[key], HAIR
 
+    def _delta(self, call: Call) -> Series | None:
+        return sum(weight * self.day.delta[column] for column, weight in self.structure), HAIR
+
+    def _dte(self, call: Call) -> Series | None:
+        expiry = min(self.day.options[column].expiry for column, _ in self.structure)
+        return float((expiry - self.day.session.date).days), HAIR
+
+    def _time_in_trade(self, call: Call) -> Series | None:
+        return self.day.times - (self.held.opened_at - self.day.opens_at), HAIR
+
+    def _sessions_in_trade(self, call: Call) -> Series | None:
+        return float(sessions_after(self.held.opened_on, self.day.session.date)), HAIR
+
     def _entered_at(self, call: Call) -> Series | None:
         if call.quantity is not Quantity.PRICE:
             return None
@@ -180,6 +177,10 @@ _OF_POSITION: Mapping[str, Callable[[Position, Call], Series | None]] = {
     "profit": Position._profit,
     "loss": Position._loss,
     "leg_delta": Position._leg_delta,
+    "position_delta": Position._delta,
+    "dte": Position._dte,
+    "time_in_trade": Position._time_in_trade,
+    "sessions_in_trade": Position._sessions_in_trade,
     "credit": Position._entered_at,
     "debit": Position._entered_at,
     "max_risk": Position._max_risk,

@@ -1,0 +1,153 @@
+"""What a past session makes of a position that is held, by arrays: when an exit may act, and what it is worth.
+
+The arrays decide nothing. An instant at which an exit may be true, or may not be known, is lived through by the engine.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+
+import numpy as np
+
+from engine.adapters.history.day import Columns
+from engine.compile.plan import Call, Rule
+from engine.evaluate.reading import context_of
+from engine.model.contract import Option, Underlying
+from engine.model.money import CENT
+from engine.model.position import Position
+from engine.model.session import Session
+from engine.record.record import Json, Kind, Record
+from engine.run.arrays import measures
+from engine.run.arrays.may_hold import Mask, Series, may_hold
+from engine.run.backtest.market import DayMarket
+from engine.turn.judging import rounded
+from engine.turn.program import CompiledBot
+from engine.turn.state import Structure
+
+
+class LegColumns:
+    """The columns of a position's legs, as rules read them while it is closed (see `measures.SessionColumns`).
+
+    A leg that nobody bids for counts 0: a long one brings nothing, a short one costs half its ask at mid.
+    """
+
+    def __init__(self, market: DayMarket, options: Sequence[Option], weights: Sequence[int]) -> None:
+        self._market = market
+        self._places = [place for option in options if (place := market.column(option)) is not None]
+        self.session: Session = market.session
+        self.opens_at = market.session.open.timestamp()
+        self.options = options
+        bids, asks = self.given("bid"), self.given("ask")
+        unwanted = np.isnan(bids) & (self.given("bid_size") == 0.0)
+        worthless = unwanted & (np.array(weights) > 0)[:, None]
+        self.bid = np.where(unwanted, 0.0, bids)
+        self.ask = np.where(worthless, 0.0, asks)
+        self.is_odd: Mask = (np.isnan(asks) | ~((self.bid < asks) | worthless)).any(axis=0)
+
+    def given(self, name: str) -> Columns:
+        """Return what is known of the legs by this name, nan where it is not. Shape: legs x instants."""
+        column = self._market.given.get(name)
+        if column is None:
+            return np.full((len(self.options), len(self._market.day.times)), np.nan)
+        return np.ascontiguousarray(column[:, self._places].T)
+
+    @cached_property
+    def times(self) -> Columns:
+        """The instants, in seconds after the open."""
+        return self._market.day.times - self.opens_at
+
+    @cached_property
+    def delta(self) -> Columns:
+        """Deltas. Shape: legs x instants."""
+        return self.given("delta")
+
+    def level(self, symbol: str) -> Columns | None:
+        """Return the level of an underlying that is streamed, None without one."""
+        return self._market.day.levels.get(symbol) if Underlying(symbol) in self._market.board.rows else None
+
+
+class HeldPosition:
+    """One position over a session, for as long as nothing of it changes.
+
+    may_act: at which instants an exit may be true, or something that it reads is not known.
+    """
+
+    def __init__(self, market: DayMarket, position: Position, found: Structure, bot: CompiledBot) -> None:
+        self.position, self.expiry, self.rules = position, found.expiry, rules_of(bot)
+        self._parts, self._net = found.parts, found.net
+        self._weights = [part.weight for part in found.parts]
+        self._columns = columns = LegColumns(market, [part.option for part in found.parts], self._weights)
+        level = columns.level(position.legs[0].option.symbol)
+        self._spot = np.full(len(columns.times), np.nan) if level is None else level
+        self._bids, self._asks = columns.given("bid"), columns.given("ask")
+        self.may_act = self._may_act(found, bot)
+
+    def _may_act(self, found: Structure, bot: CompiledBot) -> Mask:
+        """Return at which instants an exit may be true, or something that it reads is not known."""
+        assert found.held is not None
+        columns, names = self._columns, tuple(leg.name for leg in found.legs)
+        structure = tuple((number, leg.sign * leg.weight) for number, leg in enumerate(found.legs))
+        position = measures.Position(columns, structure, names, found.held, context_of(bot.plan), {})
+        may = columns.is_odd | np.isnan(self._spot)
+
+        def known(call: Call) -> Series | None:
+            nonlocal may
+            read = position.measure(call)
+            if read is not None:
+                may = may | np.isnan(read[0])
+            return read
+
+        for rule in self.rules:
+            mask = may_hold(rule.test, known)
+            may = np.ones_like(may) if mask is None else may | mask
+        return may
+
+    @cached_property
+    def value(self) -> Columns:
+        """Dollars that closing all of it at mid would bring, at each instant (see `fill.pnl.open_value`)."""
+        total = np.zeros(len(self._columns.times))
+        for part, bid, ask in zip(self._parts, self._bids, self._asks, strict=True):
+            unwanted = 0.0 if part.sign > 0 else ask / 2
+            mid = np.where(np.isnan(bid), unwanted, (bid + ask) / 2)
+            total += part.contracts * mid * part.option.multiplier
+        return total
+
+    def made(self, place: int) -> Decimal:
+        """Return the dollars it has made at an instant at which no quote is odd."""
+        return self._net + Decimal(f"{self.value[place]:.4f}").quantize(CENT)
+
+    def mark(self, place: int, at: datetime) -> Record:
+        """Return its snapshot, as `turn.daily` would record it at that instant."""
+        data: dict[str, Json] = {name: rounded(column[place]) for name, column in self._shown.items()}
+        data |= {"profit": str(self.made(place)), "quantity": self.position.structures}
+        return Record(at, Kind.MARK, self.position.bot, self.position.id, data)
+
+    @cached_property
+    def _shown(self) -> Mapping[str, list[float]]:
+        """What its snapshots show, instant by instant."""
+        bids, asks = np.nan_to_num(self._bids, nan=0.0), self._asks
+        buys = [weight > 0 for weight in self._weights]
+        shown = {
+            "bid": self._sum(np.where(is_long, bid, ask) for is_long, bid, ask in zip(buys, bids, asks, strict=True)),
+            "ask": self._sum(np.where(is_long, ask, bid) for is_long, bid, ask in zip(buys, bids, asks, strict=True)),
+            "mid": self._sum(bid + ask for bid, ask in zip(bids, asks, strict=True)) / 2,
+        }
+        shown |= {name: self._sum(self._columns.given(name)) for name in ("delta", "gamma", "theta", "vega")}
+        sold = next((number for number, part in enumerate(self._parts) if part.sign < 0), None)
+        nothing = np.full_like(self._spot, np.nan)
+        shown["iv"] = nothing if sold is None else self._columns.given("iv")[sold]
+        shown["spot"] = self._spot
+        return {name: column.tolist() for name, column in shown.items()}
+
+    def _sum(self, columns: Iterable[Columns]) -> Columns:
+        """Return the sum over the legs, by their weights."""
+        total = np.zeros(len(self._spot))
+        for weight, column in zip(self._weights, columns, strict=True):
+            total += weight * column
+        return total
+
+
+def rules_of(bot: CompiledBot) -> list[Rule]:
+    """Return the rules of a bot's exits."""
+    return [each.rule for each in bot.exits if each is not None]

@@ -1,0 +1,174 @@
+"""Instants of a past session that pass by while something is held, since no exit can act at them and nothing enters.
+
+The engine judges exits at each instant of the data. Where arrays show that none can be true, and that all they read is
+known, a turn would only keep snapshots and ask the broker of what is over; that much is done here, by the engine's own
+clock. Instants at which anything more could come of a turn are left to turns, and so is the last one of each stretch.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import takewhile
+
+import numpy as np
+
+from engine.fill.pnl import HeldLeg
+from engine.model.contract import LOT
+from engine.model.position import Position
+from engine.record.record import Record
+from engine.run.backtest.held import HeldPosition, rules_of
+from engine.run.backtest.market import DayMarket
+from engine.run.backtest.waking import LOOKS_AGAIN, Agenda, only_looks_again
+from engine.turn.asking import ASK_EVERY, ask_at
+from engine.turn.daily import OPENING_MINUTES, is_mark_due, is_snapshot_due, next_mark
+from engine.turn.profit import bot_today
+from engine.turn.program import CompiledBot, Program
+from engine.turn.state import Standing, State, Structure
+from engine.turn.watching import entry_rows
+from engine.turn.work import Work
+
+CENTS = 0.02
+"""Dollars by which a day's loss by arrays may be off."""
+
+
+class Quiet:
+    """What one session makes of what is held; made anew for each session, and when earlier texts come to govern."""
+
+    def __init__(self, program: Program, market: DayMarket) -> None:
+        self._program, self._market = program, market
+        self._known: dict[str, tuple[Position, HeldPosition | None]] = {}
+
+    def pass_by(self, agenda: Agenda, state: State, now: datetime) -> tuple[State, list[Record]]:
+        """Pass by what comes first in the agenda, as far as turns would change nothing; return what came of it."""
+        found = None if self._market.is_behind else self._until(state, now)
+        if found is None:
+            return state, []
+        until, end = found
+        passed = list(takewhile(lambda each: each[0] < until and 0 <= each[1] < end, agenda))[:-1]
+        if not passed:
+            return state, []
+        for _ in passed:
+            agenda.popleft()
+        self._market.skip(passed[-1][1])
+        return self._after(state, passed)
+
+    def _until(self, state: State, now: datetime) -> tuple[datetime, int] | None:
+        """Return the time, and the instant of the data, before which turns would change nothing; None without any."""
+        is_calm = self._market.place >= 0 and self._is_calm(state, now)
+        held = self._all_held(state) if is_calm else None
+        if not held:
+            return None
+        work = Work(self._program, state, now)
+        names = {each.position.bot for each in held}
+        if not all(self._only_holds(work, name) for name in names):
+            return None
+        others = (at for name, at in state.wakes.items() if name not in names)
+        agendas = (at for name in names for at in state.bots[name].agenda[:1])
+        assert state.watch_at is not None
+        until = min(state.watch_at - LOOKS_AGAIN, state.session.close, *others, *agendas)
+        return until, self._next_stir(work, held)
+
+    def _after(self, state: State, instants: Sequence[tuple[datetime, int]]) -> tuple[State, list[Record]]:
+        """Return the state after these instants, and what is recorded at them."""
+        held = self._all_held(state)
+        assert held
+        ask, asked_at, mark_at = ask_at(Work(self._program, state, instants[0][0])), state.asked_at, state.mark_at
+        marked, records = -1, []
+        for at, place in instants:
+            if ask is not None and at >= ask:
+                ask, asked_at = at + ASK_EVERY, at
+            if mark_at is None or at >= mark_at:
+                if is_mark_due(mark_at, at):
+                    marked = place
+                    records += [
+                        each.mark(place, at) for each in held if is_snapshot_due(state.session, each.expiry, at)
+                    ]
+                mark_at = next_mark(mark_at, at)
+        marks = {} if marked < 0 else {each.position.id: each.made(marked) for each in held}
+        return state._replace(asked_at=asked_at, mark_at=mark_at, marks={**state.marks, **marks}), records
+
+    # ------------------------------------------------------------ when a turn does nothing
+
+    def _is_calm(self, state: State, now: datetime) -> bool:
+        """Say whether nothing but exits of open positions could make a turn do anything."""
+        if not state.active or state.doubts or state.uncovered or state.stirring != () or state.is_stopping:
+            return False
+        if not state.is_linked or state.standing != Standing() or state.facts.dividends:
+            return False
+        if now < state.session.open + OPENING_MINUTES or state.watch_at is None or state.aims is None:
+            return False
+        return only_looks_again(self._program, state, now)
+
+    def _all_held(self, state: State) -> tuple[HeldPosition, ...] | None:
+        """Return what is held, None when some of it is none of what arrays can tell, or waits for something."""
+        readers = {name for row in state.board.rows.values() for name in state.dependents.get(row, ())}
+        found = []
+        for name in state.active:
+            held = self._held(state, state.positions[name])
+            if held is None or not self._has_been_false(state, held):
+                return None
+            readers.discard(held.position.bot)
+            found.append(held)
+        return None if readers else tuple(found)
+
+    def _held(self, state: State, position: Position) -> HeldPosition | None:
+        known = self._known.get(position.id)
+        if known is None or known[0] is not position:
+            bot, structure = self._program.governing(position), state.structures.get(position.id)
+            made = None
+            if structure is not None and is_plain_bot(bot) and self._is_plain(position, structure):
+                made = HeldPosition(self._market, position, structure, bot)
+            known = self._known[position.id] = (position, made)
+        return known[1]
+
+    def _is_plain(self, position: Position, structure: Structure) -> bool:
+        """Say whether a position is whole, holds options that have quotes, and waits for its exits alone."""
+        held = structure.held
+        if position.state != "open" or position.suspended or position.is_let_be or position.retry_at is not None:
+            return False
+        if held is None or not held.is_whole or held.realized:
+            return False
+        return all(self._is_plain_leg(part) for part in structure.parts)
+
+    def _is_plain_leg(self, part: HeldLeg) -> bool:
+        option = part.option
+        return part.row >= 0 and option.multiplier == LOT and self._market.column(option) is not None
+
+    def _has_been_false(self, state: State, held: HeldPosition) -> bool:
+        """Say whether each exit was judged before, and was not true: what changes there is put on record."""
+        readings, place = state.bots[held.position.bot].readings, f"exit:{held.position.id}"
+        for rule in held.rules:
+            before = readings.get((place, rule.name))
+            if before is None or before.verdict.truth is not False:
+                return False
+        return True
+
+    def _only_holds(self, work: Work, name: str) -> bool:
+        """Say whether a bot can enter nothing now, and nothing but a loss of the day can halt it."""
+        bot = self._program.bots.get(name)
+        if work.bots[name].by_hand is not None or entry_rows(work, name):
+            return False
+        return bot is None or not (bot.halts or bot.members)
+
+    def _next_stir(self, work: Work, held: Sequence[HeldPosition]) -> int:
+        """Return the first instant after the present one at which an exit may act, or a loss of the day may halt."""
+        first = self._market.place + 1
+        stirs = np.logical_or.reduce([each.may_act[first:] for each in held])
+        for name in {each.position.bot for each in held}:
+            bot = self._program.bots.get(name)
+            limit = None if bot is None or work.bots[name].day.halted else bot.plan.risk.daily_loss
+            if limit is not None:
+                value = np.sum([each.value for each in held if each.position.bot == name], axis=0)
+                least = value[first - 1] - float(bot_today(work, name) + limit) + CENTS
+                stirs |= ~(value[first:] > least)
+        found = np.flatnonzero(stirs)
+        return first + (int(found[0]) if len(found) else len(stirs))
+
+
+def is_plain_bot(bot: CompiledBot) -> bool:
+    """Say whether all exits of a bot are judged by the engine, alone and by what arrays can know."""
+    risk = bot.plan.risk
+    if bot.trailing or bot.exit_chains or bot.resting or any(bot.arming):
+        return False
+    if risk.max_unprotected is not None or risk.protect is not None:
+        return False
+    return all(rule.max_age is None for rule in rules_of(bot)) and not any(each.repeat for each in bot.plan.exits)

@@ -1,0 +1,111 @@
+"""Instants that pass by while something is held: everything on record is what turns at each of them record."""
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+from past_days import PastDays
+from plain_specs import random_spec
+
+from engine.adapters.history.day import HistoryDay
+from engine.model.events import event_calendar
+from engine.record.record import Kind, Record
+from engine.run.backtest.fills import fill_model
+from engine.run.backtest.walk import Walk
+from engine.run.calendars import shipped_dates
+from engine.run.desk import load_desk
+from engine.turn.program import Program
+
+FIRST = date(2026, 9, 1)
+FILLS = ("natural", "mid", "mid+0.3")
+
+
+def odd(day: HistoryDay) -> HistoryDay:
+    """Return the day with holes: quotes without a bid or an ask, crossed ones, deltas and levels that are missing."""
+    chance = np.random.default_rng(day.date.toordinal())
+    bid, ask = day.bid.copy(), day.ask.copy()
+    size = np.full_like(bid, 5.0)
+    struck = chance.random(bid.shape)
+    late = (np.arange(len(bid)) > 0.6 * len(bid))[:, None] & (ask < 0.3)
+    unwanted = (struck < 0.004) | (late & (struck < 0.7))
+    bid[unwanted], size[unwanted & (struck < 0.6)] = np.nan, 0.0
+    ask[(struck > 0.004) & (struck < 0.006)] = np.nan
+    crossed = (struck > 0.006) & (struck < 0.008)
+    bid[crossed] = ask[crossed] + 0.05
+    delta = None if day.delta is None else np.where(chance.random(bid.shape) < 0.003, np.nan, day.delta)
+    levels = {name: np.where(chance.random(len(level)) < 0.01, np.nan, level) for name, level in day.levels.items()}
+    kept = np.flatnonzero(chance.random(len(bid)) > 0.01)
+    made = replace(day, bid=bid, ask=ask, bid_size=size, ask_size=size, delta=delta, levels=levels)
+    return of_instants(made, kept)
+
+
+def of_instants(day: HistoryDay, kept: np.ndarray) -> HistoryDay:
+    """Return the day with these instants alone."""
+    names = ("bid", "ask", "bid_size", "ask_size", "iv", "delta", "gamma", "vega", "theta")
+    columns = {name: column[kept] for name in names if (column := getattr(day, name)) is not None}
+    levels = {name: level[kept] for name, level in day.levels.items()}
+    return replace(day, times=day.times[kept], levels=levels, **columns)
+
+
+def program_of(folder: Path, text: str) -> Program:
+    file = folder / "plain.yaml"
+    file.write_text(text, encoding="utf-8")
+    return load_desk([str(file)], {}, None).program("t", {}, 90)
+
+
+def both(program: Program, source: PastDays, days: int, fills: str) -> tuple[list[Record], list[Record]]:
+    """Return what is recorded with instants passed by, and without."""
+    last = source.dates(FIRST, date(2026, 9, 30))[days - 1]
+    calendar = event_calendar(shipped_dates())
+    walks = [
+        Walk(program, source, calendar, fill_model(fills), Decimal(1_000_000), skips=skips) for skips in (True, False)
+    ]
+    found = [[record for done in walk.through(FIRST, last) for record in done.records] for walk in walks]
+    return found[0], found[1]
+
+
+def difference(told: list[Record], every: list[Record]) -> str:
+    """Return the first record that differs, "" when none does."""
+    for one, other in zip(told, every, strict=False):
+        if one != other or list(one.data) != list(other.data):
+            return f"{one} is not {other}"
+    return "" if len(told) == len(every) else f"{len(told)} records, not {len(every)}"
+
+
+@pytest.mark.parametrize("fills", FILLS)
+def test_random_bots_record_the_same(tmp_path: Path, fills: str) -> None:
+    marks = 0
+    for source, seeds in ((PastDays(strikes=30), (1, 3, 48)), (PastDays(strikes=30, change=odd), (36, 38, 59))):
+        for seed in seeds:
+            told, every = both(program_of(tmp_path, random_spec(seed)), source, 2, fills)
+            assert not difference(told, every), f"seed {seed}"
+            marks += sum(record.kind is Kind.MARK for record in told)
+    assert marks > 500
+
+
+def test_what_is_held_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lived: list[int] = []
+    step = Walk._step
+    monkeypatch.setattr(Walk, "_step", lambda walk, *where: (lived.append(len(walk.state.active)), step(walk, *where)))
+    told, every = both(program_of(tmp_path, random_spec(3)), PastDays(strikes=30), 1, "mid")
+    marks = sum(record.kind is Kind.MARK for record in told)
+    assert marks == sum(record.kind is Kind.MARK for record in every) > 100
+    assert 0 < sum(lived) - marks < 100  # those of the walk that lives through all of them are the rest
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("fills", FILLS)
+@pytest.mark.parametrize("shape", ["whole", "odd", "sparse"])
+def test_a_hundred_random_bots_record_the_same_for_a_month(tmp_path: Path, fills: str, shape: str) -> None:
+    sources = {
+        "whole": PastDays(strikes=30),
+        "odd": PastDays(strikes=30, change=odd),
+        "sparse": PastDays(strikes=30, change=odd, every=3, has_greeks=False),
+    }
+    for seed in range(100):
+        told, every = both(program_of(tmp_path, random_spec(seed)), sources[shape], 20, fills)
+        assert not difference(told, every), f"seed {seed}"
