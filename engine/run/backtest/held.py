@@ -3,7 +3,7 @@
 The arrays decide nothing. An instant at which an exit may be true, or may not be known, is lived through by the engine.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -24,6 +24,11 @@ from engine.run.backtest.market import DayMarket
 from engine.turn.judging import rounded
 from engine.turn.program import CompiledBot
 from engine.turn.state import Structure
+
+SHOWN = ("bid", "ask", "mid", "delta", "gamma", "theta", "vega", "iv", "spot")
+"""What a snapshot shows of the market, in the order of its record."""
+_STEPS, _LARGE, _DOUBT = 1e6, 1e12, 1e-3
+"""`rounded` keeps six digits: its steps, how many are told apart, how far from half a step is sure."""
 
 
 class LegColumns:
@@ -75,7 +80,7 @@ class HeldPosition:
 
     def __init__(self, market: DayMarket, position: Position, found: Structure, bot: CompiledBot) -> None:
         self.position, self.expiry, self.rules = position, found.expiry, rules_of(bot)
-        self._parts, self._net = found.parts, found.net
+        self._parts, self._net, self._structures = found.parts, found.net, position.structures
         self._weights = [part.weight for part in found.parts]
         self._columns = columns = LegColumns(market, [part.option for part in found.parts], self._weights)
         level = columns.level(position.legs[0].option.symbol)
@@ -119,26 +124,26 @@ class HeldPosition:
 
     def mark(self, place: int, at: datetime) -> Record:
         """Return its snapshot, as `turn.daily` would record it at that instant."""
-        data: dict[str, Json] = {name: rounded(column[place]) for name, column in self._shown.items()}
-        data |= {"profit": str(self.made(place)), "quantity": self.position.structures}
+        data: dict[str, Json] = dict(zip(SHOWN, self._shown[place], strict=True))
+        data["profit"], data["quantity"] = str(self.made(place)), self._structures
         return Record(at, Kind.MARK, self.position.bot, self.position.id, data)
 
     @cached_property
-    def _shown(self) -> Mapping[str, list[float]]:
-        """What its snapshots show, instant by instant."""
+    def _shown(self) -> list[tuple[float | None, ...]]:
+        """What its snapshots show, instant by instant, as `SHOWN` names it."""
         bids, asks = np.nan_to_num(self._bids, nan=0.0), self._asks
         buys = [weight > 0 for weight in self._weights]
-        shown = {
-            "bid": self._sum(np.where(is_long, bid, ask) for is_long, bid, ask in zip(buys, bids, asks, strict=True)),
-            "ask": self._sum(np.where(is_long, ask, bid) for is_long, bid, ask in zip(buys, bids, asks, strict=True)),
-            "mid": self._sum(bid + ask for bid, ask in zip(bids, asks, strict=True)) / 2,
-        }
-        shown |= {name: self._sum(self._columns.given(name)) for name in ("delta", "gamma", "theta", "vega")}
+        pairs = list(zip(buys, bids, asks, strict=True))
         sold = next((number for number, part in enumerate(self._parts) if part.sign < 0), None)
-        nothing = np.full_like(self._spot, np.nan)
-        shown["iv"] = nothing if sold is None else self._columns.given("iv")[sold]
-        shown["spot"] = self._spot
-        return {name: column.tolist() for name, column in shown.items()}
+        shown = [
+            self._sum(bid if is_long else ask for is_long, bid, ask in pairs),
+            self._sum(ask if is_long else bid for is_long, bid, ask in pairs),
+            self._sum(bid + ask for _, bid, ask in pairs) / 2,
+            *(self._sum(self._columns.given(name)) for name in ("delta", "gamma", "theta", "vega")),
+            np.full_like(self._spot, np.nan) if sold is None else self._columns.given("iv")[sold],
+            self._spot,
+        ]
+        return list(zip(*(rounded_column(column) for column in shown), strict=True))
 
     def _sum(self, columns: Iterable[Columns]) -> Columns:
         """Return the sum over the legs, by their weights."""
@@ -146,6 +151,17 @@ class HeldPosition:
         for weight, column in zip(self._weights, columns, strict=True):
             total += weight * column
         return total
+
+
+def rounded_column(column: Columns) -> list[float | None]:
+    """Return what `rounded` makes of each value: at once, but for those that are nan or next to a half step."""
+    steps = column * _STEPS
+    whole = np.rint(steps)
+    found: list[float | None] = (whole / _STEPS).tolist()
+    sure = (np.abs(np.abs(steps - whole) - 0.5) > _DOUBT) & (np.abs(steps) < _LARGE)
+    for place in np.flatnonzero(~sure).tolist():
+        found[place] = rounded(float(column[place]))
+    return found
 
 
 def rules_of(bot: CompiledBot) -> list[Rule]:

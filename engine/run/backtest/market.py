@@ -68,7 +68,8 @@ class DayMarket:
         for contract in [each for each in board.rows if each not in wanted]:
             board.drop(contract)
         for contract in wanted:
-            board.add(contract)
+            if contract not in board.rows:
+                board.add(contract)
         self.follow()
 
     def follow(self) -> None:

@@ -14,9 +14,11 @@ from engine.adapters.history.day import HistoryDay
 from engine.model.events import event_calendar
 from engine.record.record import Kind, Record
 from engine.run.backtest.fills import fill_model
+from engine.run.backtest.held import rounded_column
 from engine.run.backtest.walk import Walk
 from engine.run.calendars import shipped_dates
 from engine.run.desk import load_desk
+from engine.turn.judging import rounded
 from engine.turn.program import Program
 
 FIRST = date(2026, 9, 1)
@@ -73,6 +75,14 @@ def difference(told: list[Record], every: list[Record]) -> str:
         if one != other or list(one.data) != list(other.data):
             return f"{one} is not {other}"
     return "" if len(told) == len(every) else f"{len(told)} records, not {len(every)}"
+
+
+def test_columns_are_rounded_as_single_values_are() -> None:
+    chance = np.random.default_rng(7)
+    halves = np.round(chance.uniform(-50, 50, 3000), 6) + 5e-7
+    values = np.concatenate((chance.uniform(-9, 9, 3000), halves, chance.normal(0, 1e9, 300), [np.nan, -1e-9, 0]))
+    told = rounded_column(values)
+    assert [str(each) for each in told] == [str(rounded(float(value))) for value in values]
 
 
 @pytest.mark.parametrize("fills", FILLS)
