@@ -25,8 +25,8 @@ class Part(click.ParamType[float]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return 0.1 for `10%`."""
+        from engine.spec.nouns.condition import Unit
         from engine.spec.scalar import amount
-        from engine.spec.spec import Unit
 
         if isinstance(value, float):
             return value

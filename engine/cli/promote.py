@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.run.desk import SpecText
     from engine.run.promotion.assess import Assessment, Evidence
     from engine.run.promotion.sessions import BotSession
-    from engine.spec.spec import AccountDocument
+    from engine.spec.nouns.account import AccountDocument
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 

@@ -9,7 +9,10 @@ from dataclasses import replace
 
 from engine.compile.problem import Problem
 from engine.model.values import dataclass
-from engine.spec.spec import Condition, Exit, MeasureTest, Side, Spec
+from engine.spec.nouns.condition import Condition, MeasureTest
+from engine.spec.nouns.exits import Exit
+from engine.spec.nouns.legs import Side
+from engine.spec.spec import Spec
 
 EACH = ("each_side", "each_short")
 SIDES = {"put_side": "put", "call_side": "call"}

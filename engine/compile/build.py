@@ -28,9 +28,10 @@ from engine.compile.universe import halt_problems, member, universe_problems, wi
 from engine.compile.variants import Variant, before_the_choice, choice_problems, read_for, told, variants
 from engine.spec.diagnostic import Diagnostic, Span, in_file_order
 from engine.spec.load import Loaded
+from engine.spec.nouns.condition import Amount, Unit
 from engine.spec.scalar import amount
 from engine.spec.source import Source
-from engine.spec.spec import Amount, Risk, Spec, Unit
+from engine.spec.spec import Risk, Spec
 
 Check = Callable[[Spec], Iterator[Problem]]
 

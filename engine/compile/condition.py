@@ -23,7 +23,7 @@ from engine.compile.reads import reads_of
 from engine.compile.scope import Scope, call_of, measure_named
 from engine.compile.units import WRITTEN, coerce, is_comparable, number_quantity, scaled, written
 from engine.model.session import DayTime
-from engine.spec.spec import (
+from engine.spec.nouns.condition import (
     Amount,
     Comparison,
     Condition,

@@ -7,7 +7,7 @@ outermost, where it is flat when as many are sold as bought.
 from collections.abc import Iterable
 from decimal import Decimal
 
-from engine.spec.spec import Leg, Side, Strike, StrikeBy
+from engine.spec.nouns.legs import Leg, Side, Strike, StrikeBy
 
 REFERRING = (StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE)
 """Selectors that count from another leg."""

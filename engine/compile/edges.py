@@ -8,7 +8,9 @@ from engine.compile.plan import Call, Constant, LegPlan, Number, Quantity
 from engine.compile.problem import Fault, Problem, did_you_mean
 from engine.compile.scope import scope_of
 from engine.compile.vocabulary import PRICE_LEVELS
-from engine.spec.spec import Amount, Leg, Path, Spec, Strike, StrikeOf
+from engine.spec.nouns.condition import Amount, Path
+from engine.spec.nouns.legs import Leg, Strike, StrikeOf
+from engine.spec.spec import Spec
 
 NAMES = ("not_below", "not_above")
 _OWED = "as in 5900, strike(LEG), or a measure of the underlying's level such as spot"

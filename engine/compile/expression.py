@@ -30,7 +30,7 @@ from engine.compile.problem import Fault, Problem
 from engine.compile.scope import Scope, call_of, measure_named
 from engine.compile.units import is_bare, natural_quantity, number_quantity, product_quantity, scaled, unify
 from engine.compile.vocabulary import FUNCTIONS, VOCABULARY
-from engine.spec.spec import Amount, Argument, Path
+from engine.spec.nouns.condition import Amount, Argument, Path
 
 MAX_LENGTH = 500
 MAX_NODES = 100

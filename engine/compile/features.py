@@ -13,7 +13,8 @@ from engine.compile.problem import Fault, Problem, did_you_mean
 from engine.compile.scope import Scope, call_of
 from engine.compile.vocabulary import MEASURES
 from engine.model.values import dataclass
-from engine.spec.spec import Leg, Path, Side
+from engine.spec.nouns.condition import Path
+from engine.spec.nouns.legs import Leg, Side
 
 VERSION = 1
 """Of the list: a model says which one its names are of."""

@@ -10,19 +10,9 @@ from engine.compile.problem import Problem, did_you_mean
 from engine.compile.reads import calls_of
 from engine.compile.scope import Scope
 from engine.compile.structure import certain_direction, is_left_bare
-from engine.spec.spec import (
-    Amount,
-    Condition,
-    Exit,
-    ExitKind,
-    Group,
-    GroupKind,
-    MeasureTest,
-    Path,
-    Spec,
-    Unit,
-    Word,
-)
+from engine.spec.nouns.condition import Amount, Condition, Group, GroupKind, MeasureTest, Path, Unit, Word
+from engine.spec.nouns.exits import Exit, ExitKind
+from engine.spec.spec import Spec
 
 _JUDGES_LEGS = (
     "breach",

@@ -6,7 +6,7 @@ from decimal import Decimal
 from engine.compile.plan import Call, LegPlan
 from engine.model.contract import Right, product
 from engine.model.market import Extra
-from engine.spec.spec import Strike, StrikeBy
+from engine.spec.nouns.legs import Strike, StrikeBy
 
 WING_DELTA = Decimal("0.25")
 """The delta at which skew compares a put with a call."""

@@ -4,7 +4,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from engine.compile.problem import Problem, did_you_mean
-from engine.spec.spec import Exit, ExitKind, MeasureTest, Order, Path, Side, Spec, Start, Then
+from engine.spec.nouns.condition import MeasureTest, Path
+from engine.spec.nouns.exits import Exit, ExitKind
+from engine.spec.nouns.legs import Side
+from engine.spec.nouns.order import Order, Start, Then
+from engine.spec.spec import Spec
 
 _UNLIMITED_TRIES = 100
 

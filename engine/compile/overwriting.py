@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from engine.compile.problem import Problem
 from engine.model.contract import product
-from engine.spec.spec import Side, Spec
+from engine.spec.nouns.legs import Side
+from engine.spec.spec import Spec
 
 _BAND = ("quantity", "overwrite", "between")
 

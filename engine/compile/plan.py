@@ -19,23 +19,12 @@ from engine.model.learned import LearnedModel
 from engine.model.market import Extras
 from engine.model.session import DayTime
 from engine.model.values import dataclass
-from engine.spec.spec import (
-    Again,
-    Comparison,
-    Confirm,
-    ExitKind,
-    Expiry,
-    IfHeld,
-    IfUnknown,
-    Op,
-    Order,
-    Overwrite,
-    Path,
-    Size,
-    Strike,
-    StrikeBy,
-    Window,
-)
+from engine.spec.nouns.condition import Comparison, Confirm, Op, Path
+from engine.spec.nouns.entry import Again, Window
+from engine.spec.nouns.exits import ExitKind, IfUnknown
+from engine.spec.nouns.legs import Expiry, IfHeld, Strike, StrikeBy
+from engine.spec.nouns.order import Order
+from engine.spec.spec import Overwrite, Size
 
 __all__ = [
     "Again",

@@ -6,7 +6,7 @@ Codes RB2xx are errors of meaning, RB3xx are lint. Each is explained by `rulebot
 from typing import NamedTuple
 
 from engine.spec import suggest
-from engine.spec.spec import Path
+from engine.spec.nouns.condition import Path
 
 CODES = {
     "RB112": "A measure that the vocabulary does not have.",

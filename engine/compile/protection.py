@@ -6,7 +6,9 @@ from decimal import Decimal
 from engine.compile.plan import ProtectPlan
 from engine.compile.problem import Problem
 from engine.compile.structure import certain_direction
-from engine.spec.spec import ExitKind, Side, Spec
+from engine.spec.nouns.exits import ExitKind
+from engine.spec.nouns.legs import Side
+from engine.spec.spec import Spec
 
 
 def protection_problems(spec: Spec) -> Iterator[Problem]:

@@ -12,8 +12,10 @@ from engine.compile.vocabulary import INDICES, VOCABULARY
 from engine.model.learned import LearnedModel
 from engine.model.session import Anchor, DayTime
 from engine.model.values import dataclass
-from engine.spec.spec import Amount, Leg, Let, Path, Side, Spec, Strike, StrikeBy, Unit, Word
-from engine.spec.spec import Argument as Written
+from engine.spec.nouns.condition import Amount, Let, Path, Unit, Word
+from engine.spec.nouns.condition import Argument as Written
+from engine.spec.nouns.legs import Leg, Side, Strike, StrikeBy
+from engine.spec.spec import Spec
 
 LONGEST_OPENING = 3 * 3600.0
 """Seconds of the longest opening range: it is formed on half days too."""

@@ -6,7 +6,9 @@ from decimal import Decimal
 from engine.compile.plan import Plan
 from engine.compile.problem import Problem
 from engine.compile.structure import certain_direction, missing_cover
-from engine.spec.spec import Fits, Side, Spec, Unit
+from engine.spec.nouns.condition import Unit
+from engine.spec.nouns.legs import Side
+from engine.spec.spec import Fits, Spec
 
 
 def size_problems(spec: Spec) -> Iterator[Problem]:

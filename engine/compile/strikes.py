@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from engine.compile.problem import Problem
-from engine.spec.spec import Bound, Leg, Path, Round, Side, Spec, Strike, StrikeBy
+from engine.spec.nouns.condition import Path
+from engine.spec.nouns.legs import Bound, Leg, Round, Side, Strike, StrikeBy
+from engine.spec.spec import Spec
 
 
 def width_problems(strike: Strike, where: Path) -> Iterator[Problem]:

@@ -9,7 +9,10 @@ from engine.compile.plan import LegPlan
 from engine.compile.problem import Problem, did_you_mean
 from engine.compile.strikes import modifier_problems, side_problems, width_problems
 from engine.model.contract import LOT, Kind, Right, product
-from engine.spec.spec import Bound, DteRule, ExitKind, Expiry, Leg, Path, Side, Spec, Strike, StrikeBy
+from engine.spec.nouns.condition import Path
+from engine.spec.nouns.exits import ExitKind
+from engine.spec.nouns.legs import Bound, DteRule, Expiry, Leg, Side, Strike, StrikeBy
+from engine.spec.spec import Spec
 
 MAX_LEGS = 8
 MAX_RATIO = 100

@@ -7,7 +7,11 @@ from datetime import date, datetime, timedelta
 from engine.compile.plan import EntryPlan, Rule
 from engine.compile.problem import Problem, did_you_mean
 from engine.model.session import DayTime, Session, session_on
-from engine.spec.spec import Again, DteRule, Entry, Exit, ExitKind, MeasureTest, Path, Spec, Window
+from engine.spec.nouns.condition import MeasureTest, Path
+from engine.spec.nouns.entry import Again, Entry, Window
+from engine.spec.nouns.exits import Exit, ExitKind
+from engine.spec.nouns.legs import DteRule
+from engine.spec.spec import Spec
 
 _FULL_DAY = date(2025, 6, 3)
 """Any full session."""

@@ -7,7 +7,7 @@ from engine.compile.problem import Problem, did_you_mean
 from engine.compile.universe import rules_of_members
 from engine.model.events import calendars_of, earnings_of
 from engine.model.market import Extra
-from engine.spec.spec import Path
+from engine.spec.nouns.condition import Path
 from engine.spec.trial import DAILY_LOSS, ENDINGS, Expectation, Opening, Trial, TrialMarket
 from engine.spec.trial_document import NOT_LEVELS
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from engine.compile.plan import Arithmetic, Call, Constant, Number, Quantity
 from engine.compile.vocabulary import VOCABULARY
-from engine.spec.spec import Amount, Unit
+from engine.spec.nouns.condition import Amount, Unit
 
 _SAME = (frozenset({Quantity.POINTS, Quantity.PRICE}),)
 _FACTORS = frozenset({Quantity.PLAIN, Quantity.FRACTION, Quantity.PERCENT, Quantity.DELTA})

@@ -11,7 +11,8 @@ from engine.compile.problem import Fault, Problem
 from engine.compile.reads import calls_of, needs_of, needs_together
 from engine.compile.scope import scope_of
 from engine.compile.units import coerce, number_quantity
-from engine.spec.spec import Amount, Spec, Universe
+from engine.spec.nouns.condition import Amount
+from engine.spec.spec import Spec, Universe
 
 _NO_NUMBERS = (Quantity.TRUTH, Quantity.TEXT)
 

@@ -9,7 +9,9 @@ from dataclasses import replace
 
 from engine.compile.problem import Problem
 from engine.model.values import dataclass
-from engine.spec.spec import Alternative, Path, Spec
+from engine.spec.nouns.condition import Path
+from engine.spec.nouns.legs import Alternative
+from engine.spec.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from engine.evaluate.evaluation import group_truth, negated
 from engine.evaluate.exposure import Exposure
 from engine.model.money import ZERO, dollars
 from engine.model.session import DayTime, Session
-from engine.spec.spec import (
+from engine.spec.nouns.account import Between
+from engine.spec.nouns.condition import (
     Amount,
-    Between,
     Comparison,
     Condition,
     ExpressionTest,

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from engine.evaluate.exposure import Exposure
 from engine.model.money import dollars
-from engine.spec.spec import Between
+from engine.spec.nouns.account import Between
 
 _OF_EACH = ("net_delta", "net_gamma")
 """What is held against its ends for each underlying alone: shares of different ones do not add up."""

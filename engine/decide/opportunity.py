@@ -12,7 +12,7 @@ from engine.compile.plan import EntryPlan
 from engine.decide.bot_day import BotDay
 from engine.model.session import Session
 from engine.model.values import replace
-from engine.spec.spec import Window
+from engine.spec.nouns.entry import Window
 
 ANY_END = "any"
 """What `again: {after: [any]}` names: whatever the one before came to."""

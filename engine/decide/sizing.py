@@ -5,7 +5,8 @@ from decimal import Decimal
 
 from engine.model.money import ZERO, dollars
 from engine.model.values import dataclass
-from engine.spec.spec import Amount, Fits, Size, Unit
+from engine.spec.nouns.condition import Amount, Unit
+from engine.spec.spec import Fits, Size
 
 _SAID = {Fits.MAX_LOSS: "could lose", Fits.DEBIT: "costs", Fits.CREDIT: "brings"}
 

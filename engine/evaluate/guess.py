@@ -20,7 +20,7 @@ from engine.evaluate.strike_terms import VALUED, edge_of, of_two, preferred, sid
 from engine.evaluate.strike_values import premiums_of
 from engine.model.contract import Right, listed
 from engine.model.values import dataclass
-from engine.spec.spec import Round, StrikeBy
+from engine.spec.nouns.legs import Round, StrikeBy
 
 _ALONE = frozenset((StrikeBy.DELTA, StrikeBy.PREMIUM, StrikeBy.EXPECTED_MOVE, StrikeBy.OTM, StrikeBy.AT_SPOT))
 """Selectors that look at no other leg."""

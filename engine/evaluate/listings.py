@@ -12,7 +12,7 @@ from engine.evaluate.snapshot import View
 from engine.model.contract import Option, listed
 from engine.model.facts import Listing
 from engine.model.session import CalendarError, is_session
-from engine.spec.spec import DteRule
+from engine.spec.nouns.legs import DteRule
 
 T = TypeVar("T")
 _FRIDAY = 4

@@ -12,7 +12,7 @@ from engine.evaluate.strike_terms import OFFSETS
 from engine.evaluate.strikes import Chooser
 from engine.model.contract import Option, share
 from engine.model.values import dataclass
-from engine.spec.spec import StrikeBy
+from engine.spec.nouns.legs import StrikeBy
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from engine.compile.plan import LegPlan
 from engine.evaluate.snapshot import View
 from engine.model.contract import Option, Right
-from engine.spec.spec import Bound, Strike, StrikeBy
+from engine.spec.nouns.legs import Bound, Strike, StrikeBy
 
 ExpectedMove = Callable[[View], float | None]
 

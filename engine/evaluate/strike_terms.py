@@ -10,7 +10,7 @@ from engine.evaluate.measure import reader_of
 from engine.evaluate.reading import Context, Read
 from engine.evaluate.snapshot import View
 from engine.model.contract import Option, Right, listed
-from engine.spec.spec import Bound, Round, Strike, StrikeBy
+from engine.spec.nouns.legs import Bound, Round, Strike, StrikeBy
 
 VALUED = (StrikeBy.DELTA, StrikeBy.PREMIUM, StrikeBy.SIDE_CREDIT)
 """Selectors by a value that falls from the money outward."""

@@ -29,7 +29,7 @@ from engine.evaluate.strike_terms import (
 )
 from engine.evaluate.strike_values import candidate_of, deltas_of, mid_of, premiums_of
 from engine.model.contract import Option, Right
-from engine.spec.spec import Bound, Round, StrikeBy
+from engine.spec.nouns.legs import Bound, Round, StrikeBy
 
 REACH = 12
 """Listed strikes on each side of a wanted level that are looked at."""

@@ -23,7 +23,7 @@ from engine.compile.units import number_quantity
 from engine.compile.vocabulary import VOCABULARY
 from engine.evaluate.evaluation import Verdict
 from engine.evaluate.phrases import phrase
-from engine.spec.spec import Unit
+from engine.spec.nouns.condition import Unit
 
 OP_WORDS = {op: op.value.replace("_", " ") for op in Op} | {Op.BETWEEN: "in"}
 """How a comparison is said, before its bound."""

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from engine.model.market import Board
 from engine.order.price import Part
-from engine.spec.spec import Amount, Unit
+from engine.spec.nouns.condition import Amount, Unit
 
 LEAST_BAND = Decimal("0.50")
 """Per share: a part of what cheap legs are worth would be less than the width of their quotes."""

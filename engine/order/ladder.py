@@ -3,8 +3,8 @@
 from decimal import Decimal
 
 from engine.order.price import NetQuote, Part, limit_net, ticks_of
-from engine.spec.spec import Order as Ladder
-from engine.spec.spec import Start
+from engine.spec.nouns.order import Order as Ladder
+from engine.spec.nouns.order import Start
 
 
 def start_net(ladder: Ladder, quote: NetQuote, parts: tuple[Part, ...], floor: Decimal | None) -> Decimal | None:

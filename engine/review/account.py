@@ -6,21 +6,8 @@ from decimal import Decimal
 from engine.decide.account_rules import ends_of, measures_of
 from engine.review import amounts
 from engine.review.explanation import Explanation, Line, Section
-from engine.spec.spec import (
-    AccountDocument,
-    Amount,
-    Backing,
-    Between,
-    Condition,
-    Demand,
-    Group,
-    GroupKind,
-    LiveRules,
-    MeasureTest,
-    Op,
-    Shown,
-    Unit,
-)
+from engine.spec.nouns.account import AccountDocument, Backing, Between, Demand, LiveRules, Shown
+from engine.spec.nouns.condition import Amount, Condition, Group, GroupKind, MeasureTest, Op, Unit
 from engine.turn.program import USUAL_BAND
 
 

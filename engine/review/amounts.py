@@ -12,7 +12,7 @@ from engine.compile.plan import Call, Constant, Number, Quantity
 from engine.compile.vocabulary import VOCABULARY
 from engine.model.money import CENT
 from engine.model.session import EXCHANGE_ZONE, Anchor, DayTime, Session, session_on
-from engine.spec.spec import Unit
+from engine.spec.nouns.condition import Unit
 
 
 def _session(day: date) -> Session:

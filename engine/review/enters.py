@@ -14,7 +14,7 @@ from engine.review.amounts import FULL_DAY, HALF_DAY
 from engine.review.explanation import Line, Section, sentence_line
 from engine.review.sentences import outline
 from engine.review.subject import Subject
-from engine.spec.spec import Window
+from engine.spec.nouns.entry import Window
 from engine.turn.program import CompiledBot
 
 

@@ -19,7 +19,7 @@ from engine.order.ladder import start_net
 from engine.order.price import ticks_of
 from engine.review.amounts import FULL_DAY, clock, money, plain
 from engine.review.market import deviation, example_view, level
-from engine.spec.spec import Unit
+from engine.spec.nouns.condition import Unit
 from engine.turn.bounds import risk_floor, stated_floor
 from engine.turn.choosing import counted, opening_commission, opening_parts, price_legs
 

@@ -22,7 +22,8 @@ from engine.review.risks import risks
 from engine.review.states import labels, paths
 from engine.review.subject import Subject, subject_of
 from engine.review.worst import worst_of
-from engine.spec.spec import Let, Spec
+from engine.spec.nouns.condition import Let
+from engine.spec.spec import Spec
 
 
 def explain_bot(spec: Spec, plan: Plan) -> Explanation:

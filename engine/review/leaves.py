@@ -14,7 +14,7 @@ from engine.review.orders import ladder_words
 from engine.review.sentences import ending, judging, outline, rule_words
 from engine.review.spoken import cast_for, each_words
 from engine.review.subject import Subject
-from engine.spec.spec import Exit, ExitKind, IfUnknown
+from engine.spec.nouns.exits import Exit, ExitKind, IfUnknown
 
 
 def leaves(subject: Subject) -> Section:

@@ -9,7 +9,7 @@ from engine.review import amounts
 from engine.review.explanation import Line, Section, sentence_line
 from engine.review.subject import Subject
 from engine.review.worst import is_fixed
-from engine.spec.spec import Start, Then
+from engine.spec.nouns.order import Start, Then
 from engine.turn.leaving import UNWIND_LADDER
 
 

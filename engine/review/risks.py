@@ -16,7 +16,7 @@ from engine.review.explanation import Line, Section
 from engine.review.leaves import acts_without_engine
 from engine.review.subject import Subject
 from engine.review.worst import Sure, Worst, worst_of
-from engine.spec.spec import Amount, Unit
+from engine.spec.nouns.condition import Amount, Unit
 
 
 def risks(subject: Subject) -> Section:

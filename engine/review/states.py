@@ -8,7 +8,7 @@ from engine.evaluate.phrases import listed
 from engine.review import amounts
 from engine.review.amounts import FULL_DAY
 from engine.review.subject import Subject
-from engine.spec.spec import Window
+from engine.spec.nouns.entry import Window
 
 TRIGGERS: Mapping[str, str] = {
     "enter": "an entry order is sent",

@@ -9,7 +9,9 @@ from engine.review import amounts
 from engine.review.enters import rule_lines
 from engine.review.explanation import Line, Section
 from engine.review.subject import Subject
-from engine.spec.spec import Amount, Bound, DteRule, Edge, Fits, Round, Size, StrikeBy, StrikeOf, Unit, Word
+from engine.spec.nouns.condition import Amount, Unit, Word
+from engine.spec.nouns.legs import Bound, DteRule, Edge, Round, StrikeBy, StrikeOf
+from engine.spec.spec import Fits, Size
 
 
 def legs(subject: Subject) -> Section:

@@ -11,7 +11,7 @@ from engine.model.payoff import worst_case
 from engine.model.values import dataclass
 from engine.review.example import Example
 from engine.review.subject import Subject
-from engine.spec.spec import StrikeBy
+from engine.spec.nouns.legs import StrikeBy
 
 _REFERRING = (StrikeBy.AT_LEG, StrikeBy.BELOW, StrikeBy.ABOVE)
 

@@ -13,8 +13,8 @@ from engine.model.events import PROJECTIONS, Published, earnings_of
 from engine.model.facts import EventDay
 from engine.model.session import at_exchange_time
 from engine.spec.diagnostic import Diagnostic, Span, in_file_order
+from engine.spec.nouns.condition import Path
 from engine.spec.source import Plain, Source
-from engine.spec.spec import Path
 from engine.spec.suggest import did_you_mean
 from engine.spec.walk import read_source
 

@@ -13,8 +13,9 @@ from engine.model.values import dataclass
 from engine.spec.diagnostic import Diagnostic, in_file_order, not_accepted, render
 from engine.spec.files import find_files
 from engine.spec.load import Loaded, load_document, load_text
+from engine.spec.nouns.account import AccountDocument
+from engine.spec.nouns.condition import Condition
 from engine.spec.resolved import governing_text, is_alone
-from engine.spec.spec import AccountDocument, Condition
 from engine.turn.program import USUAL_BAND, AccountLimits, CompiledBot, Program, compile_bot
 
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from engine.model.contract import LOT
 from engine.model.position import Position
-from engine.spec.spec import ExitKind
+from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import CompiledBot
 from engine.turn.resting import level_net
 

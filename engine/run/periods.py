@@ -10,7 +10,8 @@ from engine.model.performance import expectancy, win_rate
 from engine.model.session import EXCHANGE_ZONE
 from engine.model.values import dataclass
 from engine.record.record import Kind
-from engine.spec.spec import Demand, Op, Shown
+from engine.spec.nouns.account import Demand, Shown
+from engine.spec.nouns.condition import Op
 from engine.store.queries import Row, StoreReader
 
 SPANS = ("day", "week", "month")

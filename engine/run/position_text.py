@@ -11,7 +11,7 @@ from engine.model.money import CENT
 from engine.model.order import Order, OrderType, Purpose
 from engine.model.position import Position
 from engine.model.structure import strike_of, structure_text
-from engine.spec.spec import ExitKind
+from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import CompiledBot, Program
 from engine.turn.resting import RESTING, level_net
 from engine.turn.state import BotState, Reading, State

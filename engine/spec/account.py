@@ -5,20 +5,10 @@ from collections.abc import Iterator
 from engine.spec.checks import list_problems
 from engine.spec.conditions import GROUPS, Tree, condition, mapping, sequence
 from engine.spec.diagnostic import Diagnostic
+from engine.spec.nouns.account import AccountDocument, Backing, Between, Demand, LiveRules, Shown
+from engine.spec.nouns.condition import Amount, Condition, Op, Path
 from engine.spec.scalar import amount
 from engine.spec.source import Plain, Source
-from engine.spec.spec import (
-    AccountDocument,
-    Amount,
-    Backing,
-    Between,
-    Condition,
-    Demand,
-    LiveRules,
-    Op,
-    Path,
-    Shown,
-)
 from engine.spec.strikes import number
 
 OWED = (Shown.COMPLIANT_SESSIONS, Shown.EXPECTANCY)

@@ -8,10 +8,10 @@ from pathlib import PurePath
 
 from engine.spec.conditions import GROUPS, kind_of, own_name
 from engine.spec.diagnostic import Diagnostic
+from engine.spec.nouns.condition import Path, Unit
 from engine.spec.scalar import amount
 from engine.spec.sections import NOT_LEGS, NOT_LEGS_OF_ONE
 from engine.spec.source import Plain, Source
-from engine.spec.spec import Path, Unit
 from engine.spec.words import RESERVED
 
 Tree = dict[str, Plain]

@@ -6,14 +6,11 @@ How a measure's arguments are kept: `time` has `at` (a DayTime); `no_event` and 
 
 from typing import TypeVar
 
-from engine.spec.scalar import amount, day_time, operand, seconds
-from engine.spec.source import Plain
-from engine.spec.spec import (
+from engine.spec.nouns.condition import (
     Argument,
     Comparison,
     Condition,
     Confirm,
-    ExitKind,
     ExpressionTest,
     Group,
     GroupKind,
@@ -24,6 +21,9 @@ from engine.spec.spec import (
     Test,
     Unit,
 )
+from engine.spec.nouns.exits import ExitKind
+from engine.spec.scalar import amount, day_time, operand, seconds
+from engine.spec.source import Plain
 
 Tree = dict[str, Plain]
 T = TypeVar("T")

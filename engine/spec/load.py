@@ -15,10 +15,11 @@ from engine.spec.kind import Kind, kind_of_document
 from engine.spec.lineage import EXTENDS, Beside, beside, parents_of
 from engine.spec.model_files import models_of
 from engine.spec.naming import with_lets
+from engine.spec.nouns.account import AccountDocument
 from engine.spec.parameters import Replaced, replace_parameters
 from engine.spec.shape import shape_problems
 from engine.spec.source import Plain, Source
-from engine.spec.spec import AccountDocument, Spec, Taken, UniverseDocument
+from engine.spec.spec import Spec, Taken, UniverseDocument
 from engine.spec.text import read_bytes
 from engine.spec.universe import filled, names_a_file, universe_document, written_out
 from engine.spec.walk import read_source

@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from engine.spec.diagnostic import Diagnostic
+from engine.spec.nouns.condition import Path, Unit
 from engine.spec.scalar import amount
 from engine.spec.source import Plain, Source
-from engine.spec.spec import Path, Unit
 from engine.spec.suggest import did_you_mean
 from engine.spec.walk import NUMBER
 

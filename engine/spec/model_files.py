@@ -11,8 +11,8 @@ from engine.model.values import dataclass
 from engine.spec.conditions import Tree, mapping, sequence
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.lineage import Beside, OutsideError
+from engine.spec.nouns.condition import Path
 from engine.spec.source import Plain, Source
-from engine.spec.spec import Path
 
 MODEL = "model"
 MODELS = "models"

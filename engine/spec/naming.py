@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from engine.spec.spec import Condition, ExpressionTest, Group, Let, Spec, Test
+from engine.spec.nouns.condition import Condition, ExpressionTest, Group, Let, Test
+from engine.spec.spec import Spec
 
 Lets = Mapping[str, Let]
 Conditions = tuple[Condition, ...]

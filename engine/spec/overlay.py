@@ -10,9 +10,9 @@ from typing import Any
 
 from engine.spec.diagnostic import Span
 from engine.spec.lineage import EXTENDS
+from engine.spec.nouns.condition import Path
 from engine.spec.slot import Slot, root_slot
 from engine.spec.source import Plain, Source
-from engine.spec.spec import Path
 
 OWN = frozenset({"rulebot", "name", "about", EXTENDS})
 """Keys that say which document it is: nobody inherits them."""

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 
 from engine.model.values import dataclass
 from engine.spec.diagnostic import Diagnostic
+from engine.spec.nouns.condition import Path
 from engine.spec.scalar import parameter_name
 from engine.spec.source import Plain, Source
-from engine.spec.spec import Parameter, Path
+from engine.spec.spec import Parameter
 from engine.spec.suggest import did_you_mean
 from engine.spec.walk import number_problem, plain_scalar
 from engine.spec.words import MEASURES

@@ -8,8 +8,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 from engine.model.session import Anchor, DayTime
+from engine.spec.nouns.condition import Amount, Operand, Unit, Word
 from engine.spec.source import Plain
-from engine.spec.spec import Amount, Operand, Unit, Word
 
 _N = r"(?P<n>-?(?:0|[1-9][0-9]{0,8})(?:\.[0-9]{1,8})?)"
 _SECONDS = {"s": 1, "m": 60, "h": 3600}

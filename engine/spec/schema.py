@@ -18,9 +18,9 @@ from engine.spec.conditions import ENDINGS, LEAVING
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.fits import lets_of, schema_with
 from engine.spec.misfit import scalar_problem, shown
+from engine.spec.nouns.condition import Path
 from engine.spec.sections import NOT_LEGS
 from engine.spec.source import Plain, Source
-from engine.spec.spec import Path
 from engine.spec.suggest import closest, did_you_mean
 from engine.spec.words import KEYS_TO_COME, MEASURES
 

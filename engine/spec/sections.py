@@ -16,42 +16,14 @@ from engine.spec.conditions import (
     sure,
     texts,
 )
+from engine.spec.nouns.condition import Amount, Condition, Let, Path, Unit
+from engine.spec.nouns.entry import Again, Entry, Window
+from engine.spec.nouns.exits import Exit, ExitKind, IfUnknown
+from engine.spec.nouns.legs import Alternative, DteRule, Expiry, IfHeld, Leg, Legs, Side, Strike, StrikeBy
+from engine.spec.nouns.order import Order, Priority, Start, Then
 from engine.spec.scalar import amount, day_time, seconds
 from engine.spec.source import Plain
-from engine.spec.spec import (
-    Again,
-    Alternative,
-    Amount,
-    Condition,
-    DteRule,
-    Entry,
-    Exit,
-    ExitKind,
-    Expiry,
-    Fits,
-    IfHeld,
-    IfUnknown,
-    Leg,
-    Legs,
-    Let,
-    Order,
-    Overwrite,
-    Path,
-    Priority,
-    Protect,
-    Rank,
-    Risk,
-    Side,
-    Size,
-    Start,
-    Strike,
-    StrikeBy,
-    Taken,
-    Then,
-    Unit,
-    Universe,
-    Window,
-)
+from engine.spec.spec import Fits, Overwrite, Protect, Rank, Risk, Size, Taken, Universe
 from engine.spec.strikes import number, strike
 
 ATTEMPT_SECONDS = 300.0

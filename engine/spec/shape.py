@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.fits import fits
+from engine.spec.nouns.condition import Path
 from engine.spec.source import Plain, Source
-from engine.spec.spec import Path
 
 
 def shape_problems(source: Source, tree: Plain, kind: str, places: Mapping[Path, str]) -> list[Diagnostic]:

@@ -7,7 +7,7 @@ from pathlib import PurePath
 
 from engine.model.values import dataclass
 from engine.spec.diagnostic import Diagnostic, Severity, Span
-from engine.spec.spec import Path
+from engine.spec.nouns.condition import Path
 
 Plain = None | bool | int | Decimal | str | list["Plain"] | dict[str, "Plain"]
 """What a document says: texts, exact numbers, true and false, lists, mappings with text keys."""

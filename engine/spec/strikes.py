@@ -4,9 +4,10 @@ import re
 from decimal import Decimal
 
 from engine.spec.conditions import Tree, mapping, sequence, sure
+from engine.spec.nouns.condition import Path, Unit, Word
+from engine.spec.nouns.legs import Bound, Edge, Round, Strike, StrikeBy, StrikeOf
 from engine.spec.scalar import amount
 from engine.spec.source import Plain
-from engine.spec.spec import Bound, Edge, Path, Round, Strike, StrikeBy, StrikeOf, Unit, Word
 
 BY_NUMBER = (StrikeBy.DELTA, StrikeBy.PREMIUM, StrikeBy.SIDE_CREDIT, StrikeBy.OTM, StrikeBy.EXPECTED_MOVE)
 """Selectors that are a number, or a bound on it."""

@@ -7,9 +7,9 @@ from enum import Enum
 
 from engine.model.session import DayTime
 from engine.model.values import dataclass
+from engine.spec.nouns.condition import Path
 from engine.spec.series import Series
 from engine.spec.smile import Smile
-from engine.spec.spec import Path
 
 USUAL_DATE = date(2026, 11, 18)
 """A full session without an event: that of a test which does not say."""

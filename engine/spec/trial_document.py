@@ -9,11 +9,11 @@ from math import nan
 from engine.model.session import CalendarError, session_on
 from engine.spec.conditions import Tree, mapping, sequence, sure
 from engine.spec.diagnostic import Diagnostic
+from engine.spec.nouns.condition import Path
 from engine.spec.scalar import day_time, seconds
 from engine.spec.series import Series, series
 from engine.spec.smile import Smile, smile
 from engine.spec.source import Plain, Source
-from engine.spec.spec import Path
 from engine.spec.trial import (
     USUAL_DATE,
     Does,

@@ -13,9 +13,10 @@ from engine.spec.conditions import Tree, mapping, sequence
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.kind import Kind, kind_of_document
 from engine.spec.lineage import Beside, OutsideError
+from engine.spec.nouns.condition import Path
 from engine.spec.shape import shape_problems
 from engine.spec.source import Plain, Source
-from engine.spec.spec import Path, Taken, UniverseDocument
+from engine.spec.spec import Taken, UniverseDocument
 from engine.spec.suggest import did_you_mean
 from engine.spec.text import read_bytes
 from engine.spec.walk import read_source

@@ -11,8 +11,8 @@ from typing import Any
 from ruamel.yaml.error import YAMLError
 
 from engine.spec.diagnostic import Diagnostic, Span
+from engine.spec.nouns.condition import Path
 from engine.spec.source import Plain, Source
-from engine.spec.spec import Path
 from engine.spec.syntax import complaint
 from engine.spec.text import UNSEEN, decode
 from engine.spec.yaml_events import events

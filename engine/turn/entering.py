@@ -18,7 +18,8 @@ from engine.model.values import replace
 from engine.order.band import price_band
 from engine.order.price import NetQuote
 from engine.record.record import Kind
-from engine.spec.spec import IfHeld, Start
+from engine.spec.nouns.legs import IfHeld
+from engine.spec.nouns.order import Start
 from engine.turn.alternatives import take_alternative
 from engine.turn.choosing import note_missed, note_selection, opening_parts, price_legs, require_holds
 from engine.turn.covering import cover_of

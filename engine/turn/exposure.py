@@ -17,7 +17,7 @@ from engine.model.money import ZERO
 from engine.model.payoff import Holding, Way, cash_for_puts, worst_together
 from engine.model.position import Position, PositionLeg
 from engine.model.quotes import NO_BID, quote_problem
-from engine.spec.spec import Backing
+from engine.spec.nouns.account import Backing
 from engine.turn.shares import owed
 from engine.turn.work import Work
 

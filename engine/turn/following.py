@@ -10,8 +10,8 @@ from engine.model.values import replace
 from engine.order.draft import parts_of, wire_price
 from engine.order.ladder import priority, rung
 from engine.order.price import net_quote
-from engine.spec.spec import Order as Ladder
-from engine.spec.spec import Then
+from engine.spec.nouns.order import Order as Ladder
+from engine.spec.nouns.order import Then
 from engine.turn.bounds import credit_floor
 from engine.turn.choosing import still_holds
 from engine.turn.judging import wake

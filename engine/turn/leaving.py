@@ -19,8 +19,9 @@ from engine.order.draft import closing_legs, draft, parts_of
 from engine.order.ladder import priority, rung
 from engine.order.price import net_quote
 from engine.record.record import Kind
-from engine.spec.spec import ExitKind, IfUnknown, Start, Then
-from engine.spec.spec import Order as Ladder
+from engine.spec.nouns.exits import ExitKind, IfUnknown
+from engine.spec.nouns.order import Order as Ladder
+from engine.spec.nouns.order import Start, Then
 from engine.turn.caution import check_exit_price
 from engine.turn.judging import confirmed, first_missing, judge, wake
 from engine.turn.opening import ticket

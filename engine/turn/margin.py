@@ -21,7 +21,7 @@ from engine.model.order import Order, OrderLeg, OrderType, Purpose, Side
 from engine.model.values import replace
 from engine.order.draft import Ticket, draft
 from engine.record.record import Kind
-from engine.spec.spec import Start
+from engine.spec.nouns.order import Start
 from engine.turn.judging import wake
 from engine.turn.program import CompiledBot
 from engine.turn.reports import INFORMATION

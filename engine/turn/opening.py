@@ -19,7 +19,7 @@ from engine.order.draft import Ticket, draft, opening_legs, parts_of
 from engine.order.ladder import priority, rung
 from engine.order.price import NetQuote, Part, net_quote
 from engine.record.record import Json, Kind
-from engine.spec.spec import Start
+from engine.spec.nouns.order import Start
 from engine.turn.bounds import credit_floor
 from engine.turn.choosing import record_selection
 from engine.turn.program import CompiledBot

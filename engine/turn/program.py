@@ -24,7 +24,8 @@ from engine.model.pool import Pool
 from engine.model.position import Position
 from engine.model.session import DayTime, Session
 from engine.model.values import dataclass
-from engine.spec.spec import Amount, Backing, Between, Condition, Unit
+from engine.spec.nouns.account import Backing, Between
+from engine.spec.nouns.condition import Amount, Condition, Unit
 
 USUAL_BAND = Amount(Decimal(10), Unit.PERCENT)
 """How far from the mid an entry may be priced when the account document does not say: a tenth of what its legs cost."""

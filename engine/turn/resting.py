@@ -20,7 +20,7 @@ from engine.model.session import restarts_over, trades_no_more
 from engine.model.values import replace
 from engine.order.draft import Ticket, closing_legs, draft
 from engine.record.record import Kind
-from engine.spec.spec import ExitKind
+from engine.spec.nouns.exits import ExitKind
 from engine.turn.judging import wake
 from engine.turn.work import Work
 

@@ -9,7 +9,7 @@ from engine.model.session import EXCHANGE_ZONE
 from engine.run.levels import dollars_at
 from engine.run.periods import period_of
 from engine.run.trade_text import structure_of
-from engine.spec.spec import ExitKind
+from engine.spec.nouns.exits import ExitKind
 from engine.store.queries import Row, Run, StoreReader
 from engine.web.answers import (
     Account,

@@ -10,7 +10,7 @@ from engine.run.glance import BotRow, Glance, glance
 from engine.run.levels import dollars_at
 from engine.run.observe.telling import title
 from engine.run.position_text import close_price, exits_text, order_price, structure
-from engine.spec.spec import ExitKind
+from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import Program
 from engine.turn.state import State, Trading
 from engine.turn.work import Work

@@ -10,7 +10,7 @@ from engine.run.columns import price
 from engine.run.levels import dollars_at
 from engine.run.position_text import exits_text
 from engine.run.trade_text import structure_of
-from engine.spec.spec import ExitKind
+from engine.spec.nouns.exits import ExitKind
 from engine.store.queries import Row, Run, StoreReader
 from engine.turn.state import Trading
 from engine.web.bots_of_store import bot_lines

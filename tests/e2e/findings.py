@@ -12,7 +12,8 @@ from engine.run.aftermath.day import Day
 from engine.run.aftermath.findings import broken_chain, not_numbers, off_tick, unfinished, without_partner
 from engine.run.desk import Desk
 from engine.spec.load import load_text
-from engine.spec.spec import Condition, ExitKind, ExpressionTest, Group, GroupKind, MeasureTest, Test
+from engine.spec.nouns.condition import Condition, ExpressionTest, Group, GroupKind, MeasureTest, Test
+from engine.spec.nouns.exits import ExitKind
 
 EXIT_KINDS = (
     "time",

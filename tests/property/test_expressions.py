@@ -20,7 +20,7 @@ from engine.model.contract import Underlying
 from engine.model.facts import Facts
 from engine.model.market import Board
 from engine.model.session import session_on
-from engine.spec.spec import DteRule, Expiry
+from engine.spec.nouns.legs import DteRule, Expiry
 
 NAMES = ("vix", "vix9d", "vix1d", "vix3m")
 SCOPE = Scope(Place.FILTER, ("SPX",), {}, {}, {})

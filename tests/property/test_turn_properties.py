@@ -18,8 +18,8 @@ from engine.model.order import Order
 from engine.model.position import Position, PositionLeg
 from engine.order.price import limit_net
 from engine.run.resume import resume
-from engine.spec.spec import ExitKind, IfUnknown
-from engine.spec.spec import Order as Ladder
+from engine.spec.nouns.exits import ExitKind, IfUnknown
+from engine.spec.nouns.order import Order as Ladder
 from engine.turn.resting import level_price
 from engine.turn.turn import turn
 

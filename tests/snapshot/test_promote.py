@@ -19,7 +19,7 @@ from engine.run.promotion.admission import Asked, missing, refusal
 from engine.run.promotion.figures import Figures
 from engine.run.promotion.promotion import LiveStore, Promotion
 from engine.spec.load import load_text
-from engine.spec.spec import AccountDocument
+from engine.spec.nouns.account import AccountDocument
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 

@@ -9,7 +9,8 @@ from engine.compile.lint.reach import Places
 from engine.compile.lint.wording import dates
 from engine.compile.problem import Problem
 from engine.compile.structure import symbol_of
-from engine.spec.spec import ExitKind, Side
+from engine.spec.nouns.exits import ExitKind
+from engine.spec.nouns.legs import Side
 
 _CLOCKS = ("time", "dte", "sessions_in_trade")
 _MARKET = ("spot", "legs", "index", "strikes")

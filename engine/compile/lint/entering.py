@@ -10,7 +10,7 @@ from engine.compile.lint.reach import window_seconds
 from engine.compile.lint.wording import dates, said, window_words
 from engine.compile.plan import Quantity, Rule, Truth
 from engine.compile.problem import Problem
-from engine.spec.spec import Path
+from engine.spec.nouns.condition import Path
 
 NO_ENTRY = "no entry would ever be made"
 

@@ -10,7 +10,8 @@ from engine.compile.lint.ranges import ALL, Range
 from engine.compile.lint.wording import dates, said
 from engine.compile.plan import ExitPlan, Rule
 from engine.compile.problem import Problem
-from engine.spec.spec import Confirm, ExitKind, IfUnknown
+from engine.spec.nouns.condition import Confirm
+from engine.spec.nouns.exits import ExitKind, IfUnknown
 
 _GAINS = ("gain", "gain in dollars", "gain in risk", "cost")
 

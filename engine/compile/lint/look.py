@@ -15,7 +15,8 @@ from engine.compile.timing import full_session, outlives_its_day
 from engine.model.facts import EventCalendar
 from engine.model.session import Session
 from engine.model.values import dataclass
-from engine.spec.spec import Condition, Group, MeasureTest, Path, Spec
+from engine.spec.nouns.condition import Condition, Group, MeasureTest, Path
+from engine.spec.spec import Spec
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass
 
 from engine.compile.lint.look import Look
 from engine.compile.problem import Problem
-from engine.spec.spec import Word
+from engine.spec.nouns.condition import Word
 
 _WORD = re.compile(r"[a-z_][a-z0-9_]*")
 _NO_USE = frozenset({"name", "about", "path", "accept", "lets", "parameters", "digest"})

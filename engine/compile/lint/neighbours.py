@@ -16,7 +16,9 @@ from engine.compile.timing import full_session
 from engine.compile.variants import read_for, variants
 from engine.model.contract import product
 from engine.model.values import dataclass
-from engine.spec.spec import DteRule, Expiry, IfHeld, Leg, Path, Side, Spec, Strike, StrikeBy
+from engine.spec.nouns.condition import Path
+from engine.spec.nouns.legs import DteRule, Expiry, IfHeld, Leg, Side, Strike, StrikeBy
+from engine.spec.spec import Spec
 
 Terms = tuple[object, ...]
 """How a contract is chosen: underlying, class, right, days to expiry, and by what its strike."""

@@ -8,18 +8,9 @@ from engine.compile.problem import Problem, did_you_mean
 from engine.compile.timing import outlives_its_day
 from engine.model.events import calendars_of, expiry_warnings
 from engine.model.facts import EventCalendar
-from engine.spec.spec import (
-    Argument,
-    Condition,
-    DteRule,
-    Expiry,
-    ExpressionTest,
-    Group,
-    GroupKind,
-    MeasureTest,
-    Path,
-    Spec,
-)
+from engine.spec.nouns.condition import Argument, Condition, ExpressionTest, Group, GroupKind, MeasureTest, Path
+from engine.spec.nouns.legs import DteRule, Expiry
+from engine.spec.spec import Spec
 
 LONG = 7
 """Days to expiry from which an event of today is the least of those that may come."""

@@ -6,7 +6,9 @@ from engine.compile.lint.look import Look
 from engine.compile.lint.wording import duration
 from engine.compile.problem import Problem
 from engine.compile.structure import symbol_of
-from engine.spec.spec import Leg, Order, Side, Spec, Start
+from engine.spec.nouns.legs import Leg, Side
+from engine.spec.nouns.order import Order, Start
+from engine.spec.spec import Spec
 
 _QUOTED = ("legs", "spot", "strikes", "index")
 LEAST_PROMISE = 2.0

@@ -9,7 +9,10 @@ from engine.compile.problem import Problem
 from engine.compile.structure import symbol_of
 from engine.model.contract import product
 from engine.model.money import Rounding, TickRule, on_tick
-from engine.spec.spec import Amount, Condition, Group, Leg, MeasureTest, Order, Path, Spec, Unit
+from engine.spec.nouns.condition import Amount, Condition, Group, MeasureTest, Path, Unit
+from engine.spec.nouns.legs import Leg
+from engine.spec.nouns.order import Order
+from engine.spec.spec import Spec
 
 
 def off_tick(look: Look) -> Iterator[Problem]:

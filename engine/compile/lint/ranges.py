@@ -7,7 +7,7 @@ An edge is a number and a shade: 0 stands on the number, +1 just above it, -1 ju
 from collections.abc import Iterable
 from math import inf
 
-from engine.spec.spec import Op
+from engine.spec.nouns.condition import Op
 
 Edge = tuple[float, int]
 Stretch = tuple[Edge, Edge]

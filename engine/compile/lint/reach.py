@@ -27,7 +27,8 @@ from engine.compile.structure import certain_direction
 from engine.compile.timing import first_time_exit, outlives_its_day, windows_of
 from engine.model.session import Session
 from engine.model.values import dataclass
-from engine.spec.spec import Bound, DteRule, Expiry, Round, Spec, Strike, StrikeBy
+from engine.spec.nouns.legs import Bound, DteRule, Expiry, Round, Strike, StrikeBy
+from engine.spec.spec import Spec
 
 NATURE: Mapping[str, Range] = {
     "spot": POSITIVE,

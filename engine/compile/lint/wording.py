@@ -6,7 +6,7 @@ from decimal import Decimal
 from engine.compile.plan import EntryPlan, Rule
 from engine.compile.units import written
 from engine.model.session import Session
-from engine.spec.spec import Amount, Unit
+from engine.spec.nouns.condition import Amount, Unit
 
 _SHOWN_DAYS = 6
 

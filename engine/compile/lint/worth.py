@@ -9,7 +9,8 @@ from decimal import Decimal
 from engine.compile.distance import NOTHING, Ends, ends_of, place_of
 from engine.compile.structure import group_direction, symbol_of
 from engine.model.values import dataclass
-from engine.spec.spec import Bound, Leg, Spec, StrikeBy
+from engine.spec.nouns.legs import Bound, Leg, StrikeBy
+from engine.spec.spec import Spec
 
 MULTIPLIER = 100
 COMMISSION = Decimal("1.40")

@@ -2,7 +2,7 @@
 
 from engine.compile.measures.measure import EVERYWHERE, PLAIN, SYMBOL, TRUTH, Measure, Parameter, Takes
 from engine.compile.plan import Quantity
-from engine.spec.spec import Unit
+from engine.spec.nouns.condition import Unit
 
 SHARES = (
     Measure(

@@ -3,7 +3,7 @@
 from engine.compile.measures.measure import EVERYWHERE, PLAIN, SPOT_LEVEL, SYMBOL, Measure, Parameter, Takes
 from engine.compile.plan import Quantity
 from engine.model.quotes import LEVEL_AGE
-from engine.spec.spec import Unit
+from engine.spec.nouns.condition import Unit
 
 _WINDOW = Parameter(name="window", takes=Takes.COUNT, required=True)
 

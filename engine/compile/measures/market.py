@@ -17,7 +17,7 @@ from engine.compile.measures.measure import (
 )
 from engine.compile.plan import Quantity
 from engine.model.quotes import FEED_SILENCE, IMPLIED_AGE, LEVEL_AGE, OPTION_AGE, VOLATILITY_INDEX_AGE
-from engine.spec.spec import Unit
+from engine.spec.nouns.condition import Unit
 
 
 def _since(default: str) -> Parameter:

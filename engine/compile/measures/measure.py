@@ -4,7 +4,7 @@ from enum import Enum
 
 from engine.compile.plan import Quantity
 from engine.model.values import dataclass
-from engine.spec.spec import Unit
+from engine.spec.nouns.condition import Unit
 
 
 class Place(Enum):

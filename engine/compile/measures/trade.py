@@ -23,7 +23,7 @@ from engine.compile.measures.measure import (
 )
 from engine.compile.plan import Quantity
 from engine.model.quotes import FEED_SILENCE, LEVEL_AGE, OPTION_AGE
-from engine.spec.spec import Unit
+from engine.spec.nouns.condition import Unit
 
 OF_STRUCTURE = (
     Measure(

@@ -6,7 +6,8 @@ from enum import Enum
 
 from engine.review.account import LIMITS, SHOWN, UNSAID, rule_words
 from engine.review.change.difference import Change, Difference, Status
-from engine.spec.spec import AccountDocument, Amount, Backing, Between, Demand, LiveRules, Shown
+from engine.spec.nouns.account import AccountDocument, Backing, Between, Demand, LiveRules, Shown
+from engine.spec.nouns.condition import Amount
 
 _NOT_SET = "not limited"
 _UNCLEAR = "which of the two holds more often depends on the market: read both"

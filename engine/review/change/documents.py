@@ -11,7 +11,8 @@ from engine.review.change.universe import compare_universes, lone_universe
 from engine.spec.digest import with_digest
 from engine.spec.lineage import Beside
 from engine.spec.load import Loaded, load
-from engine.spec.spec import AccountDocument, UniverseDocument
+from engine.spec.nouns.account import AccountDocument
+from engine.spec.spec import UniverseDocument
 from engine.spec.walk import read_source
 
 _OTHER_NAME = "RB115"

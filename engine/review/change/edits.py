@@ -9,7 +9,7 @@ from engine.review.change.leaving import exit_lost
 from engine.review.change.legs import leg_gained, leg_lost
 from engine.review.change.reach import reach_of
 from engine.review.change.rules import ADDED, LISTS, REMOVED
-from engine.spec.spec import Leg
+from engine.spec.nouns.legs import Leg
 
 Pair = tuple[Part, Part]
 

@@ -15,7 +15,7 @@ from engine.review.risks import worst_day_amount
 from engine.review.states import window_text
 from engine.review.subject import Subject
 from engine.review.worst import worst_of
-from engine.spec.spec import Again, Entry, Window
+from engine.spec.nouns.entry import Again, Entry, Window
 
 
 def day_words(sides: Sides) -> str:

@@ -20,7 +20,7 @@ from engine.review.sentences import sentence
 from engine.review.spoken import EACH_WORDS, cast_for, each_words
 from engine.review.subject import Subject
 from engine.review.worst import worst_of
-from engine.spec.spec import Exit, ExitKind, IfUnknown
+from engine.spec.nouns.exits import Exit, ExitKind, IfUnknown
 
 
 def exit_part(written: Exit, subject: Subject) -> Part:

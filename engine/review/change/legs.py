@@ -12,7 +12,7 @@ from engine.review.leaves import SETTLES, settles
 from engine.review.structure import STRIKES, edge_words, expiry_words
 from engine.review.subject import Subject
 from engine.review.worst import worst_of
-from engine.spec.spec import DteRule, Expiry, IfHeld, Leg, Round, Side, Strike, StrikeBy
+from engine.spec.nouns.legs import DteRule, Expiry, IfHeld, Leg, Round, Side, Strike, StrikeBy
 
 NEARER: Mapping[StrikeBy, int] = {
     StrikeBy.DELTA: 1,

@@ -6,7 +6,9 @@ from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any
 
-from engine.spec.spec import ExpressionTest, Leg, Spec
+from engine.spec.nouns.condition import ExpressionTest
+from engine.spec.nouns.legs import Leg
+from engine.spec.spec import Spec
 
 
 def leg_names(was: Spec, now: Spec) -> dict[str, str]:

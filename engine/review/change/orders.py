@@ -9,7 +9,7 @@ from engine.review.change.facet import Edit, Judge, Verdict, told
 from engine.review.change.key import Key, Keys, Within
 from engine.review.orders import floor_words, ladder_words, start_words
 from engine.review.subject import Subject
-from engine.spec.spec import Start, Then
+from engine.spec.nouns.order import Start, Then
 
 _BOLDNESS = {Start.MID: 0, Start.NATURAL: 1, Start.MARKET: 2}
 """How much of the spread the first try gives away."""

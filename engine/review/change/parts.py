@@ -25,7 +25,9 @@ from engine.review.members import rank_words
 from engine.review.numbers import number_words
 from engine.review.structure import leg_words, overwrite_words, size_words
 from engine.review.subject import Subject
-from engine.spec.spec import Condition, Leg, Size, Spec
+from engine.spec.nouns.condition import Condition
+from engine.spec.nouns.legs import Leg
+from engine.spec.spec import Size, Spec
 
 
 def judge_name(edit: Edit) -> Verdict:

@@ -11,7 +11,7 @@ from engine.review.change.legs import trade_words
 from engine.review.change.looser import Holding, holding
 from engine.review.sentences import confirmed, sentence
 from engine.review.subject import Subject
-from engine.spec.spec import Condition, Confirm
+from engine.spec.nouns.condition import Condition, Confirm
 
 LISTS = {
     "universe.require": "enters",

@@ -7,7 +7,7 @@ size depends on the account, and no cap counts over several sessions.
 from engine.compile.plan import Plan
 from engine.model.contract import Settlement, product
 from engine.run.backtest.ending import AT_THE_OPEN
-from engine.spec.spec import DteRule
+from engine.spec.nouns.legs import DteRule
 from engine.turn.program import Program
 
 

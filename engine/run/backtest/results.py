@@ -22,7 +22,7 @@ from engine.run.backtest.funnel import Funnel
 from engine.run.backtest.notes import FINDING, REGIME
 from engine.run.periods import Period, periods
 from engine.run.trade_text import structure_of
-from engine.spec.spec import Demand
+from engine.spec.nouns.account import Demand
 from engine.store.place import Place
 from engine.store.queries import Row, StoreReader
 

@@ -30,7 +30,7 @@ from engine.run.backtest.walk import CASH, Walk
 from engine.run.desk import Sources, load_desk
 from engine.run.learn.samples import Sample, Samples
 from engine.run.sweep.variant import Shared
-from engine.spec.spec import Window
+from engine.spec.nouns.entry import Window
 from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
 
 MINUTE = timedelta(minutes=1)

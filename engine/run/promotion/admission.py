@@ -9,7 +9,7 @@ from engine.model.errors import RulebotError
 from engine.model.values import dataclass
 from engine.run.promotion.figures import compare
 from engine.run.promotion.promotion import LiveStore, Promotion, good_until
-from engine.spec.spec import AccountDocument, LiveRules
+from engine.spec.nouns.account import AccountDocument, LiveRules
 
 SHOWN_DIGITS = 8
 

@@ -13,7 +13,7 @@ from engine.run.promotion.figures import Figures, Judged, compare, figures
 from engine.run.promotion.paper import Key, Paper, closed_trades, read_paper
 from engine.run.promotion.promotion import Promotion
 from engine.run.promotion.sessions import Audited, BotSession, audit_faults, days_of, judge
-from engine.spec.spec import AccountDocument
+from engine.spec.nouns.account import AccountDocument
 from engine.store.place import Place, full_name
 from engine.store.queries import StoreReader
 from engine.store.upkeep import differing_tables

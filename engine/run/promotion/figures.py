@@ -9,7 +9,8 @@ from engine.model.performance import LEAST_SESSIONS, expectancy, sharpe, sharpe_
 from engine.model.position import Position
 from engine.model.values import dataclass
 from engine.run.promotion.sessions import BotSession
-from engine.spec.spec import Demand, Op, Shown
+from engine.spec.nouns.account import Demand, Shown
+from engine.spec.nouns.condition import Op
 
 _PLACES = 4
 

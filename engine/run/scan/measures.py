@@ -15,7 +15,8 @@ from engine.compile.scope import Scope, call_of, measure_named
 from engine.model.errors import MisuseError
 from engine.model.pool import Pool
 from engine.run.desk import Desk
-from engine.spec.spec import Leg, Side, StrikeBy, Word
+from engine.spec.nouns.condition import Word
+from engine.spec.nouns.legs import Leg, Side, StrikeBy
 from engine.turn.program import compile_bot
 
 MEASURES = (

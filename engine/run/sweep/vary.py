@@ -14,8 +14,8 @@ from random import Random
 from engine.model.errors import MisuseError
 from engine.model.values import dataclass
 from engine.spec.diagnostic import Span
+from engine.spec.nouns.condition import Path
 from engine.spec.source import Source
-from engine.spec.spec import Path
 from engine.spec.suggest import did_you_mean
 
 MOST = 100_000

@@ -21,7 +21,7 @@ from engine.model.payoff import worst_case
 from engine.model.position import Position, PositionLeg
 from engine.model.session import Session, session_on
 from engine.run.trial.market import Market
-from engine.spec.spec import DteRule, Expiry
+from engine.spec.nouns.legs import DteRule, Expiry
 from engine.spec.trial import Opening
 from engine.turn.program import CompiledBot
 

@@ -15,7 +15,8 @@ from engine.model.facts import EventCalendar
 from engine.model.session import half_days
 from engine.spec.diagnostic import Diagnostic
 from engine.spec.load import load_text
-from engine.spec.spec import Entry, Exit
+from engine.spec.nouns.entry import Entry
+from engine.spec.nouns.exits import Exit
 
 TODAY = date(2026, 11, 2)
 ENDS = EventCalendar(

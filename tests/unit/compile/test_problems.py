@@ -4,7 +4,7 @@ import pytest
 from document import CONDOR, changed, places, plan_of, problems
 
 from engine.compile.problem import CODES
-from engine.spec.spec import Then
+from engine.spec.nouns.order import Then
 
 VIX = "- vix: {between: [12, 22]}"
 ALL_LEGS = "short_put, long_put, short_call, long_call"

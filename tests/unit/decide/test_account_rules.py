@@ -9,7 +9,7 @@ from engine.decide.account_rules import AccountFacts, Known, reads_margin, rules
 from engine.evaluate.exposure import Exposure, Greeks
 from engine.model.session import session_on
 from engine.spec.load import load_text
-from engine.spec.spec import Condition
+from engine.spec.nouns.condition import Condition
 
 TODAY = session_on(date(2026, 11, 18))
 HALF_DAY = session_on(date(2026, 11, 27))

@@ -5,7 +5,8 @@ from decimal import Decimal
 import pytest
 
 from engine.decide.sizing import Fitting, Priced, fitting, floor_of
-from engine.spec.spec import Amount, Fits, Size, Unit
+from engine.spec.nouns.condition import Amount, Unit
+from engine.spec.spec import Fits, Size
 
 RICH = Decimal(100_000)
 

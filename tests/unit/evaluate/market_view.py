@@ -14,7 +14,7 @@ from engine.model.contract import Option, Right, Underlying
 from engine.model.facts import Facts, Listing
 from engine.model.market import Board
 from engine.model.session import Session, session_on
-from engine.spec.spec import DteRule
+from engine.spec.nouns.legs import DteRule
 
 DAY = date(2026, 11, 18)
 CONTEXT = Context(

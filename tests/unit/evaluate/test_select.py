@@ -12,7 +12,7 @@ from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.evaluate.watch import Wish, entry_aims, entry_wish, watch_list
 from engine.model.contract import Option, Underlying
-from engine.spec.spec import DteRule, Expiry
+from engine.spec.nouns.legs import DteRule, Expiry
 
 
 def view_of(desk: Desk) -> View:

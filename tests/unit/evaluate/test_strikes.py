@@ -13,7 +13,7 @@ from engine.evaluate.select import Selection, select
 from engine.evaluate.snapshot import View
 from engine.evaluate.watch import entry_aims, entry_wish
 from engine.model.contract import Option, Right, Underlying
-from engine.spec.spec import DteRule, Expiry, StrikeBy
+from engine.spec.nouns.legs import DteRule, Expiry, StrikeBy
 
 
 def view_of(desk: Desk) -> View:

@@ -14,7 +14,7 @@ from engine.model.quotes import LEVEL_AGE, usual_age
 from engine.model.structure import strike_of, structure_text
 from engine.order.band import price_band
 from engine.order.price import Part, ticks_of
-from engine.spec.spec import Amount, Unit
+from engine.spec.nouns.condition import Amount, Unit
 
 DAY = date(2026, 11, 18)
 STOCK = share("SPY")

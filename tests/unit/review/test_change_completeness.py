@@ -16,7 +16,12 @@ from engine.review.change.reach import ORDER, REACHES
 from engine.review.change.risking import RISK
 from engine.review.change.rules import ADDED, JUDGING, LISTS, REMOVED
 from engine.review.lexicon import APPLIES, lexicon
-from engine.spec.spec import Condition, Entry, Exit, Leg, Legs, Order, Risk, Spec, Strike, StrikeBy
+from engine.spec.nouns.condition import Condition
+from engine.spec.nouns.entry import Entry
+from engine.spec.nouns.exits import Exit
+from engine.spec.nouns.legs import Leg, Legs, Strike, StrikeBy
+from engine.spec.nouns.order import Order
+from engine.spec.spec import Risk, Spec
 
 TABLES: Mapping[type, tuple[Keys, ...]] = {
     Spec: (SPEC,),

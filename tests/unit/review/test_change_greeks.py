@@ -5,7 +5,7 @@ import pytest
 from engine.review.account import explain_account
 from engine.review.change.account import compare_accounts
 from engine.spec.load import load_text
-from engine.spec.spec import AccountDocument
+from engine.spec.nouns.account import AccountDocument
 
 HEAD = "rulebot_account: 1\nabout: For a test.\naccount: DU1234567\nrisk:\n  max_open: 3\n"
 

@@ -16,20 +16,11 @@ from engine.review.states import TRIGGERS
 from engine.review.structure import EXPIRIES, IF_HELD, MODIFIERS, ROUNDS, SIZES, STRIKES
 from engine.review.word_page import known_words, word_page
 from engine.spec.fits import read_schema
-from engine.spec.spec import (
-    AccountDocument,
-    Backing,
-    DteRule,
-    ExitKind,
-    Fits,
-    IfHeld,
-    IfUnknown,
-    Op,
-    Round,
-    Shown,
-    Strike,
-    StrikeBy,
-)
+from engine.spec.nouns.account import AccountDocument, Backing, Shown
+from engine.spec.nouns.condition import Op
+from engine.spec.nouns.exits import ExitKind, IfUnknown
+from engine.spec.nouns.legs import DteRule, IfHeld, Round, Strike, StrikeBy
+from engine.spec.spec import Fits
 
 HEAD = {"version", "about", "account", "live"}
 

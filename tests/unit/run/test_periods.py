@@ -10,7 +10,8 @@ from store_day import at, small_day
 from engine.cli.main import main
 from engine.record.record import Kind, Record
 from engine.run.periods import period_of, periods
-from engine.spec.spec import Demand, Op, Shown
+from engine.spec.nouns.account import Demand, Shown
+from engine.spec.nouns.condition import Op
 from engine.store.journal import SqlJournal
 from engine.store.open import open_store
 from engine.store.queries import StoreReader

@@ -16,7 +16,8 @@ from engine.run.promotion.figures import Figures, compare, figures
 from engine.run.promotion.paper import Key, Paper, closed_trades, read_paper
 from engine.run.promotion.promotion import good_until
 from engine.run.promotion.sessions import BotSession, audit_faults, judge
-from engine.spec.spec import Demand, Op, Shown
+from engine.spec.nouns.account import Demand, Shown
+from engine.spec.nouns.condition import Op
 
 KEY = Key(BOT, spec_text().digest)
 A, B, C = days(3)

@@ -10,8 +10,10 @@ from engine.cli.main import main
 from engine.compile.build import check
 from engine.spec.lineage import MAX_PARENTS
 from engine.spec.load import Loaded, load_document, load_text
+from engine.spec.nouns.condition import MeasureTest
+from engine.spec.nouns.legs import StrikeBy
 from engine.spec.resolved import governing_text, resolved_text
-from engine.spec.spec import MeasureTest, Spec, StrikeBy
+from engine.spec.spec import Spec
 from engine.spec.text import MAX_BYTES
 
 VALID = (Path(__file__).parents[2] / "snapshot" / "defects" / "valid.yaml").read_text()

@@ -4,26 +4,13 @@ from pathlib import Path
 import pytest
 
 from engine.spec.load import load_document, load_text
+from engine.spec.nouns.account import AccountDocument, Backing, Demand, LiveRules, Shown
+from engine.spec.nouns.condition import Amount, Comparison, Confirm, Group, GroupKind, MeasureTest, Op, Unit
+from engine.spec.nouns.exits import ExitKind
+from engine.spec.nouns.legs import StrikeBy
+from engine.spec.nouns.order import Then
 from engine.spec.shipped import shipped
-from engine.spec.spec import (
-    AccountDocument,
-    Amount,
-    Backing,
-    Comparison,
-    Confirm,
-    Demand,
-    ExitKind,
-    Group,
-    GroupKind,
-    LiveRules,
-    MeasureTest,
-    Op,
-    Shown,
-    Spec,
-    StrikeBy,
-    Then,
-    Unit,
-)
+from engine.spec.spec import Spec
 
 VALID = (Path(__file__).parents[2] / "snapshot" / "defects" / "valid.yaml").read_text()
 SHIPPED = sorted(shipped("specs").glob("*.yaml"))

@@ -4,8 +4,8 @@ from decimal import Decimal
 import pytest
 
 from engine.model.session import Anchor, DayTime
+from engine.spec.nouns.condition import Amount, Unit, Word
 from engine.spec.scalar import amount, day_time, operand, parameter_name, seconds
-from engine.spec.spec import Amount, Unit, Word
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,13 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from engine.spec import spec as nouns
+from engine.spec.nouns.account import AccountDocument, LiveRules, Shown
+from engine.spec.nouns.condition import GroupKind, Op
+from engine.spec.nouns.entry import Again, Entry
+from engine.spec.nouns.legs import Leg, Strike
+from engine.spec.nouns.order import Order
 from engine.spec.shipped import shipped
+from engine.spec.spec import Risk, Spec, Taken, Universe, UniverseDocument
 from engine.spec.universe import FEWEST, MOST
 from engine.spec.walk import read_source
 from engine.spec.words import RESERVED
@@ -95,22 +100,20 @@ def names(noun: type, *without: str) -> set[str]:
 
 
 def test_keys_of_the_schema_are_fields_of_the_nouns() -> None:
-    document = names(nouns.Spec, "version", "digest", "underlyings", "lets", "size", "overwrite")
+    document = names(Spec, "version", "digest", "underlyings", "lets", "size", "overwrite")
     assert keys() == document | {"rulebot", "extends", "underlying", "underlyings", "let"}
-    assert keys("properties", "risk") == names(nouns.Risk)
-    assert keys("properties", "entry") == names(nouns.Entry, "start", "end", "lasts", "once", "others") | {
+    assert keys("properties", "risk") == names(Risk)
+    assert keys("properties", "entry") == names(Entry, "start", "end", "lasts", "once", "others") | {
         "window",
         "at",
         "for",
         "try",
     }
-    assert keys("properties", "entry", "properties", "again") == names(nouns.Again)
-    assert keys("$defs", "leg") == names(nouns.Leg, "name", "side", "right", "underlying") | {"buy", "sell", "of"}
-    assert keys("$defs", "entry_order") == names(nouns.Order, "price")
-    assert keys("$defs", "exit_order") == names(nouns.Order, "price", "leg_by_leg")
-    assert keys("$defs", "strike") == names(
-        nouns.Strike, "by", "target", "reference", "bound", "is_percent", "widths"
-    ) | {
+    assert keys("properties", "entry", "properties", "again") == names(Again)
+    assert keys("$defs", "leg") == names(Leg, "name", "side", "right", "underlying") | {"buy", "sell", "of"}
+    assert keys("$defs", "entry_order") == names(Order, "price")
+    assert keys("$defs", "exit_order") == names(Order, "price", "leg_by_leg")
+    assert keys("$defs", "strike") == names(Strike, "by", "target", "reference", "bound", "is_percent", "widths") | {
         "delta",
         "premium",
         "side_credit",
@@ -130,25 +133,25 @@ REQUIRED = ("worst_case_at_expiry", "margin", "net_delta", "net_gamma", "net_the
 def test_keys_of_an_account_document_are_fields_of_its_noun() -> None:
     root = schema_of("account")
     assert {*root["properties"], *root["properties"]["risk"]["properties"]} == {
-        *names(nouns.AccountDocument, "version", *REQUIRED),
+        *names(AccountDocument, "version", *REQUIRED),
         "rulebot_account",
         "require",
         "risk",
     }
-    groups = {kind.value for kind in nouns.GroupKind}
+    groups = {kind.value for kind in GroupKind}
     assert set(root["$defs"]["requirement"]["properties"]) == {*REQUIRED, *groups, "time", "name"}
-    assert set(root["properties"]["live"]["properties"]) == names(nouns.LiveRules)
-    assert set(root["$defs"]["demand"]["properties"]) == {shown.value for shown in nouns.Shown}
+    assert set(root["properties"]["live"]["properties"]) == names(LiveRules)
+    assert set(root["$defs"]["demand"]["properties"]) == {shown.value for shown in Shown}
 
 
 def test_keys_of_a_universe_are_fields_of_its_nouns() -> None:
-    assert set(schema_of("universe")["properties"]) == names(nouns.UniverseDocument, "version") | {"rulebot_universe"}
-    written = {"except" if name == "without" else name for name in names(nouns.Taken)}
-    assert keys("properties", "universe") == names(nouns.Universe, "taken") | written
+    assert set(schema_of("universe")["properties"]) == names(UniverseDocument, "version") | {"rulebot_universe"}
+    written = {"except" if name == "without" else name for name in names(Taken)}
+    assert keys("properties", "universe") == names(Universe, "taken") | written
     symbols = schema_of("strategy")["properties"]["universe"]["properties"]["symbols"]
     assert (symbols["minItems"], symbols["maxItems"]) == (FEWEST, MOST)
 
 
 def test_words_of_conditions_are_reserved() -> None:
     assert keys("$defs", "exit") - {"unknown", "name"} <= RESERVED
-    assert {op.value for op in nouns.Op} <= RESERVED
+    assert {op.value for op in Op} <= RESERVED

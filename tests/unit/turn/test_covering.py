@@ -10,7 +10,7 @@ from engine.model.contract import Underlying
 from engine.model.cover import Shares
 from engine.model.event import PositionReport
 from engine.record.record import Kind
-from engine.spec.spec import Amount, Unit
+from engine.spec.nouns.condition import Amount, Unit
 from engine.turn.covering import most_within
 from engine.turn.program import AccountLimits
 

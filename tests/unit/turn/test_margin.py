@@ -10,7 +10,7 @@ from engine.model.command import AskMargin
 from engine.model.event import AccountReport, MarginReport, OrderMessage
 from engine.model.facts import Account
 from engine.record.record import Kind
-from engine.spec.spec import Amount, Unit
+from engine.spec.nouns.condition import Amount, Unit
 from engine.turn.program import AccountLimits
 
 CALLS = """

@@ -15,7 +15,8 @@ from engine.model.order import Purpose
 from engine.record.record import Kind
 from engine.run.resume import resume
 from engine.spec.load import load_text
-from engine.spec.spec import Amount, Backing, Between, Unit
+from engine.spec.nouns.account import Backing, Between
+from engine.spec.nouns.condition import Amount, Unit
 from engine.turn.program import AccountLimits
 from engine.turn.turn import begin
 

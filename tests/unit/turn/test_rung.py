@@ -8,7 +8,7 @@ import pytest
 from engine.model.contract import Option, Right
 from engine.order.ladder import rung
 from engine.order.price import NetQuote, Part
-from engine.spec.spec import Order, Start
+from engine.spec.nouns.order import Order, Start
 
 EXPIRY = date(2026, 10, 21)
 CALL = Option("SPX", "SPXW", EXPIRY, Decimal(6100), Right.CALL)

@@ -12,7 +12,7 @@ from engine.model.event import BrokerStatus, MarketMoved, PositionReport
 from engine.model.order import Side
 from engine.model.session import session_after
 from engine.record.record import Kind
-from engine.spec.spec import Amount, Unit
+from engine.spec.nouns.condition import Amount, Unit
 from engine.turn.leaving import UNWIND
 from engine.turn.program import AccountLimits
 

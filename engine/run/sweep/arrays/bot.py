@@ -4,7 +4,7 @@ from engine.compile.plan import LegPlan, Truth
 from engine.compile.reads import calls_of
 from engine.evaluate.reading import context_of
 from engine.run.sweep.arrays.day import ArrayDay
-from engine.spec.spec import StrikeBy
+from engine.spec.nouns.legs import StrikeBy
 from engine.turn.program import CompiledBot, Program
 
 OF_PRICE = frozenset(("profit", "loss", "credit", "debit"))

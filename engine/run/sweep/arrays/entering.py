@@ -23,7 +23,7 @@ from engine.run.sweep.arrays.candidate import Candidate
 from engine.run.sweep.arrays.day import ArrayDay, OptionColumns
 from engine.run.sweep.arrays.picks import Picks
 from engine.run.sweep.arrays.working import UNCLEAR, Fill, Quoted, Unclear, Unfilled, lacks_size, quoted_at, work
-from engine.spec.spec import Start
+from engine.spec.nouns.order import Start
 from engine.turn.bounds import risk_floor, stated_floor
 from engine.turn.choosing import opening_commission, show_candidate
 

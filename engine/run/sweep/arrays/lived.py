@@ -26,7 +26,7 @@ from engine.run.sweep.arrays.bot import ArrayBot
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.entering import Entered, Entering
 from engine.run.sweep.arrays.working import UNCLEAR, Fill, Outcome, Unclear, Unfilled, lacks_size, quoted_at, work
-from engine.spec.spec import Order
+from engine.spec.nouns.order import Order
 from engine.turn.judging import REREAD, first_missing
 
 

@@ -16,7 +16,7 @@ from engine.evaluate.strike_terms import OFFSETS
 from engine.evaluate.strikes import Chooser
 from engine.model.contract import Option, Right
 from engine.run.sweep.arrays.day import ArrayDay, OptionColumns
-from engine.spec.spec import Bound, Round, StrikeBy
+from engine.spec.nouns.legs import Bound, Round, StrikeBy
 from engine.turn.program import CompiledBot
 
 NONE = -1

@@ -11,7 +11,8 @@ from engine.compile.reads import calls_of
 from engine.evaluate.guess import BAND
 from engine.run.backtest.fills import RECORDED, FillModel
 from engine.run.backtest.independence import is_independent
-from engine.spec.spec import Order, StrikeBy
+from engine.spec.nouns.legs import StrikeBy
+from engine.spec.nouns.order import Order
 from engine.turn.program import AccountLimits, Program
 
 OF_MARKET = frozenset(

@@ -17,8 +17,8 @@ from engine.run.backtest.broker import commissions_of
 from engine.run.backtest.fills import FillModel
 from engine.run.pretend_broker import PACE, priced_by_leg, told_mid
 from engine.run.sweep.arrays.day import ArrayDay
-from engine.spec.spec import Order as Ladder
-from engine.spec.spec import Start, Then
+from engine.spec.nouns.order import Order as Ladder
+from engine.spec.nouns.order import Start, Then
 
 SLACK = 5.0
 """Seconds before the next instant by which an order must have filled: the engine may have begun a little later."""

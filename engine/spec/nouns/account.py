@@ -1,0 +1,83 @@
+"""What all bots together may do in one account, and what admits one to real money."""
+
+from decimal import Decimal
+from enum import Enum
+
+from engine.model.values import dataclass
+from engine.spec.nouns.condition import Amount, Condition, Op
+
+
+class Backing(Enum):
+    """What must be there for the shares that short puts may bring."""
+
+    CASH = "cash"
+    NET_LIQUIDATION = "net_liquidation"
+
+
+class Shown(Enum):
+    """What a bot's record on paper shows, and `live.require` may ask of it."""
+
+    COMPLIANT_SESSIONS = "compliant_sessions"
+    TRADES = "trades"
+    EXPECTANCY = "expectancy"
+    WIN_RATE = "win_rate"
+    SHARPE = "sharpe"
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """One condition on a bot's record: `op` is ABOVE or AT_LEAST. Units: counts, dollars, a percentage, a ratio."""
+
+    shown: Shown
+    op: Op
+    bound: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveRules:
+    """The account with real money, what admits a bot to it, and for how many sessions that is good."""
+
+    account: str
+    require: tuple[Demand, ...]
+    good_for: int
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """Two ends, included; None is no end."""
+
+    low: Decimal | None = None
+    high: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountDocument:
+    """What all bots together may do in one account (`rulebot_account: 1`). Dollars and counts; None is no limit.
+
+    worst_case_at_expiry, margin: dollars, or a multiple of net liquidation (from `require`). net_delta, net_gamma:
+    shares and shares a point, of each underlying; net_theta, net_vega: dollars, of all. price_band: a percentage
+    or a price per share; None is the usual one. pattern_day_trading: why the rule is passed over, "" while it is
+    heeded. require: conditions besides those limits, all of which must hold for an entry: groups, the time, named ones.
+    live: None when no bot of this document may trade real money.
+    """
+
+    version: int
+    about: str
+    account: str
+    daily_loss: Decimal | None = None
+    max_open: int | None = None
+    orders_per_minute: int | None = None
+    entries_per_day: int | None = None
+    worst_case_at_expiry: Amount | None = None
+    margin: Amount | None = None
+    net_delta: Between | None = None
+    net_gamma: Between | None = None
+    net_theta: Between | None = None
+    net_vega: Between | None = None
+    require: tuple[Condition, ...] = ()
+    cash_secured_puts: Backing | None = None
+    max_contracts_per_order: int | None = None
+    max_notional_per_order: Decimal | None = None
+    price_band: Amount | None = None
+    pattern_day_trading: str = ""
+    live: LiveRules | None = None

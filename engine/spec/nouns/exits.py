@@ -1,0 +1,51 @@
+"""How a bot leaves: what closes a position, wholly or in part."""
+
+from decimal import Decimal
+from enum import Enum
+
+from engine.model.values import dataclass
+from engine.spec.nouns.condition import Condition, Path
+from engine.spec.nouns.order import Order
+
+
+class ExitKind(Enum):
+    """What kind of exit a rule is; it names the exit in reports and decides what may rest at the broker."""
+
+    CONDITION = "condition"
+    TARGET = "target"
+    STOP = "stop"
+    AT_EXPIRY = "at_expiry"
+
+
+class IfUnknown(Enum):
+    """What an exit does while it cannot be judged for longer than its grace."""
+
+    HOLD = "hold"
+    EXIT = "exit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exit:
+    """One exit, in order of priority. `condition` is None for AT_EXPIRY (whatever is left settles).
+
+    A target or stop is a MeasureTest on profit, loss, cost or value with the comparison of its kind. Units: grace in
+    seconds. What it closes: `close_all` the whole position, `close_part` that part of what is open (0.5 is half),
+    `close_legs` legs by name, `put_side` or `call_side`; with none of them the legs that its `of` judged, else all.
+    `repeat`: a part is closed again each time the condition becomes true anew. `armed_by`: it exists from the first
+    moment at which all of these were true; () is from the first fill on.
+    """
+
+    name: str
+    kind: ExitKind
+    condition: Condition | None
+    enabled: bool = True
+    resting: bool = False
+    order: Order | None = None
+    if_unknown: IfUnknown = IfUnknown.HOLD
+    grace: float = 30.0
+    close_all: bool = False
+    close_part: Decimal | None = None
+    close_legs: tuple[str, ...] = ()
+    repeat: bool = False
+    armed_by: tuple[Condition, ...] = ()
+    path: Path

@@ -1,0 +1,158 @@
+"""Which options a bot trades: sides, expiries, and how strikes are chosen."""
+
+from decimal import Decimal
+from enum import Enum
+
+from engine.model.values import dataclass
+from engine.spec.nouns.condition import Amount, Condition, Path, Word
+
+
+class Side(Enum):
+    """What is done with a leg at entry."""
+
+    BUY = "buy"
+    SELL = "sell"
+
+
+class StrikeBy(Enum):
+    """What a strike is chosen by; shares have none. OFFSET_* stand `by` points from the leg named in `reference`."""
+
+    DELTA = "delta"
+    EXPECTED_MOVE = "expected_move"
+    AT_SPOT = "at_spot"
+    AT_LEG = "at_leg"
+    BELOW = "below"
+    ABOVE = "above"
+    PREMIUM = "premium"
+    SIDE_CREDIT = "side_credit"
+    OTM = "otm"
+    SHARES = "shares"
+
+
+class Bound(Enum):
+    """How a strike keeps to its target: the nearest listed one, or the nearest that respects it."""
+
+    NEAREST = "nearest"
+    AT_MOST = "at_most"
+    AT_LEAST = "at_least"
+
+
+class Round(Enum):
+    """Which listed strike is taken of those around what was asked: the nearest, or the next away from the money."""
+
+    NEAREST = "nearest"
+    AWAY = "away"
+    TOWARD = "toward"
+
+
+@dataclass(frozen=True, slots=True)
+class StrikeOf:
+    """`strike(LEG)`: the strike of another leg."""
+
+    leg: str
+
+
+Edge = Amount | Word | StrikeOf
+"""Where a strike may not pass: a strike, a measure of the underlying's level, or the strike of another leg."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strike:
+    """One strike selector and its modifiers, in the order language.md section 5 applies them.
+
+    Units: `target` is |delta|, a price per share, a multiple of the expected move, or points, as `by` says (OTM:
+    percent of spot when `is_percent`); `within` has the unit of `target`. `widths`: those after `target`, in order of
+    preference.
+    """
+
+    by: StrikeBy
+    target: Decimal | None = None
+    reference: str | None = None
+    bound: Bound = Bound.NEAREST
+    is_percent: bool = False
+    widths: tuple[Decimal, ...] = ()
+    round: Round = Round.NEAREST
+    multiple_of: Decimal | None = None
+    prefer_multiple_of: Decimal | None = None
+    at_least_from_spot: Decimal | None = None
+    not_below: Edge | None = None
+    not_above: Edge | None = None
+    within: Decimal | None = None
+    path: Path
+
+
+class DteRule(Enum):
+    """How days to expiry are matched."""
+
+    EXACT = "exact"
+    NEAREST = "nearest"
+    AT_LEAST = "at_least"
+    AT_MOST = "at_most"
+    BETWEEN = "between"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expiry:
+    """Which expiry: calendar days from the session's date; `trading_class` None takes the product's usual class.
+
+    Of those that qualify the earliest is taken, the latest when `is_latest`; `is_monthly`: only monthly ones qualify.
+    """
+
+    rule: DteRule
+    days: tuple[int, ...]
+    is_latest: bool = False
+    trading_class: str | None = None
+    is_monthly: bool = False
+    path: Path
+
+
+SHARES = "shares"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leg:
+    """One leg: `right` is call, put or shares, whose ratio is in lots. `underlying` None means the bot's only one."""
+
+    name: str
+    side: Side
+    right: str
+    underlying: str | None = None
+    ratio: int = 1
+    strike: Strike
+    path: Path
+
+    @property
+    def is_shares(self) -> bool:
+        """True when shares are dealt, and no option."""
+        return self.right == SHARES
+
+
+class IfHeld(Enum):
+    """What to do when any bot holds the contract the other way round."""
+
+    SKIP = "skip"
+    ALLOW = "allow"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternative:
+    """One structure of `choose`. `expiry` and `require` None are those of `legs`; its rules begin with its name."""
+
+    name: str
+    when: tuple[Condition, ...] = ()
+    expiry: Expiry | None = None
+    legs: tuple[Leg, ...]
+    require: tuple[Condition, ...] | None = None
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Legs:
+    """The structure. `legs` are in the order written; () with `choose`, of which one alternative is taken."""
+
+    expiry: Expiry
+    legs: tuple[Leg, ...]
+    choose: tuple[Alternative, ...] = ()
+    require: tuple[Condition, ...] = ()
+    if_held: IfHeld = IfHeld.SKIP
+    path: Path
