@@ -5,8 +5,8 @@ from random import Random
 SHAPES = ("condor", "put_spread", "call_spread", "long_put", "long_strangle", "debit_call_spread", "short_put")
 
 
-def random_spec(seed: int, name: str = "plain") -> str:
-    """Return the text of a spec; the same for the same seed."""
+def random_spec(seed: int, name: str = "plain", dte: int = 0) -> str:
+    """Return the text of a spec; the same for the same seed. dte: of its options; with some it holds over nights."""
     chance = Random(seed)
     legs, is_credit, shorts = _legs(chance)
     price = "credit" if is_credit else "debit"
@@ -17,15 +17,16 @@ def random_spec(seed: int, name: str = "plain") -> str:
             "about: Trades whatever chance has written.",
             "underlying: SPX",
             "entry:",
+            *([f"  max_open: {seed % 3 + 1}"] if dte else []),
             *_entry(chance),
             "legs:",
-            "  expiry: {dte: 0}",
+            f"  expiry: {{dte: {dte}}}",
             f"  if_held: {chance.choice(('allow', 'skip'))}",
             *legs,
             *_require(chance, price),
             f"order: {_order(chance, 'cancel')}",
             "exits:",
-            *_exits(chance, price, shorts),
+            *(_exits_of_days(chance, price, shorts) if dte else _exits(chance, price, shorts)),
             f"exit_order: {_order(chance, chance.choice(('market', 'keep')))}",
             *_risk(chance, legs),
             "",
@@ -150,6 +151,18 @@ def _exits(chance: Random, price: str, shorts: bool) -> list[str]:
         found.append("  - spot: {below: 5850}")
     chance.shuffle(found)
     return found
+
+
+def _exits_of_days(chance: Random, price: str, shorts: bool) -> list[str]:
+    """Return exits of a position that is held over nights: no time of day ends it."""
+    found = [each for each in _exits(chance, price, shorts) if "time:" not in each]
+    if chance.random() < 0.5:
+        found.append(f"  - position_delta: {{beyond: {chance.choice((0.12, 0.3))}}}\n    name: tilted")
+    if chance.random() < 0.4:
+        found.append(f"  - time_in_trade: {{at_least: {chance.choice((5, 26))}h}}\n    name: long")
+    if chance.random() < 0.3:
+        found.append("  - sessions_in_trade: {at_least: 1}\n    name: next_day")
+    return [*found, chance.choice(("  - dte: {at_most: 0}", "  - at_expiry: settle"))]
 
 
 def _risk(chance: Random, legs: list[str]) -> list[str]:

@@ -96,6 +96,12 @@ def test_random_bots_record_the_same(tmp_path: Path, fills: str) -> None:
     assert marks > 500
 
 
+def test_what_is_held_over_nights_is_the_same(tmp_path: Path) -> None:
+    told, every = both(program_of(tmp_path, random_spec(59, dte=2)), PastDays(strikes=30, expiries=3), 3, "mid")
+    assert not difference(told, every)
+    assert sum(record.kind is Kind.MARK for record in told) > 500
+
+
 def test_what_is_held_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lived: list[int] = []
     step = Walk._step
@@ -109,13 +115,15 @@ def test_what_is_held_is_passed_by(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("fills", FILLS)
-@pytest.mark.parametrize("shape", ["whole", "odd", "sparse"])
+@pytest.mark.parametrize("shape", ["whole", "odd", "sparse", "nights"])
 def test_a_hundred_random_bots_record_the_same_for_a_month(tmp_path: Path, fills: str, shape: str) -> None:
     sources = {
         "whole": PastDays(strikes=30),
         "odd": PastDays(strikes=30, change=odd),
         "sparse": PastDays(strikes=30, change=odd, every=3, has_greeks=False),
+        "nights": PastDays(strikes=30, change=odd, expiries=3),
     }
     for seed in range(100):
-        told, every = both(program_of(tmp_path, random_spec(seed)), sources[shape], 20, fills)
+        text = random_spec(seed, dte=2 if shape == "nights" else 0)
+        told, every = both(program_of(tmp_path, text), sources[shape], 20, fills)
         assert not difference(told, every), f"seed {seed}"
