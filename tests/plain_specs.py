@@ -17,7 +17,7 @@ def random_spec(seed: int, name: str = "plain", dte: int = 0) -> str:
             "about: Trades whatever chance has written.",
             "underlying: SPX",
             "entry:",
-            *([f"  max_open: {seed % 3 + 1}"] if dte else []),
+            *(_opportunities(Random(seed)) if dte else []),
             *_entry(chance),
             "legs:",
             f"  expiry: {{dte: {dte}}}",
@@ -150,6 +150,17 @@ def _exits(chance: Random, price: str, shorts: bool) -> list[str]:
     if chance.random() < 0.1:
         found.append("  - spot: {below: 5850}")
     chance.shuffle(found)
+    return found
+
+
+def _opportunities(chance: Random) -> list[str]:
+    """Return how often a bot that holds over nights may enter."""
+    found = [f"  max_open: {chance.choice((1, 2, 3))}"]
+    if chance.random() < 0.3:
+        found.append(f"  every: {chance.choice((2, 5))}m")
+    if chance.random() < 0.4:
+        found.append(f"  per_day: {chance.choice((1, 2))}")
+        found.append(f"  again: {{after: [{chance.choice(('filled', 'unfilled', 'filled, unfilled'))}], wait: 3m}}")
     return found
 
 

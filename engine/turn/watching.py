@@ -158,13 +158,23 @@ def index_rows(work: Work) -> dict[int, tuple[str, ...]]:
     board = work.state.board
     dependents: dict[int, list[str]] = {}
     for name in work.bots:
-        for row in entry_rows(work, name) | _position_rows(work, name):
+        for row in _entry_rows(work, name) | _position_rows(work, name):
             dependents.setdefault(row, []).append(name)
     work.indexed = board.version
     return {row: tuple(names) for row, names in dependents.items()}
 
 
-def entry_rows(work: Work, name: str) -> frozenset[int]:
+def may_enter(work: Work, name: str) -> bool:
+    """Say whether the bot's window is on, or opens within a second, and can still bring an entry."""
+    bot, state = work.program.bots.get(name), work.bots[name]
+    if bot is None:
+        return False
+    start, end = bot.window(work.state.session, work.at)
+    is_on = start - SOON <= work.at < end and not _is_over(work, state, bot)
+    return is_on or state.by_hand is not None
+
+
+def _entry_rows(work: Work, name: str) -> frozenset[int]:
     """Return the rows its halts and entry conditions read now: none once its day is over."""
     bot = work.program.bots.get(name)
     if bot is None:

@@ -23,7 +23,7 @@ from engine.turn.daily import OPENING_MINUTES, is_mark_due, is_snapshot_due, nex
 from engine.turn.profit import bot_today
 from engine.turn.program import CompiledBot, Program
 from engine.turn.state import Standing, State, Structure
-from engine.turn.watching import entry_rows
+from engine.turn.watching import may_enter
 from engine.turn.work import Work
 
 CENTS = 0.02
@@ -145,9 +145,7 @@ class Quiet:
     def _only_holds(self, work: Work, name: str) -> bool:
         """Say whether a bot can enter nothing now, and nothing but a loss of the day can halt it."""
         bot = self._program.bots.get(name)
-        if work.bots[name].by_hand is not None or entry_rows(work, name):
-            return False
-        return bot is None or not (bot.halts or bot.members)
+        return not may_enter(work, name) and (bot is None or not (bot.halts or bot.members))
 
     def _next_stir(self, work: Work, held: Sequence[HeldPosition]) -> int:
         """Return the first instant after the present one at which an exit may act, or a loss of the day may halt."""

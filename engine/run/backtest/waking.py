@@ -13,6 +13,8 @@ from engine.run.prepare import needed_bars
 from engine.turn.daily import OPENING_MINUTES
 from engine.turn.program import Program
 from engine.turn.state import NEVER, BotState, State
+from engine.turn.watching import may_enter
+from engine.turn.work import Work
 
 SETTLES = timedelta(minutes=5)
 """After the close, when the account no longer has what has expired."""
@@ -49,7 +51,9 @@ def only_looks_again(program: Program, state: State, now: datetime) -> bool:
         return False
     for name, bot in program.bots.items():
         of_bot, entry = state.bots[name], bot.plan.entry
-        if entry.every is not None or entry.again or of_bot.unknown_since:
+        if of_bot.unknown_since:
+            return False
+        if (entry.every is not None or entry.again) and may_enter(Work(program, state, now), name):
             return False
         if any(each.count and _is_judged(state, of_bot, place) for (place, _), each in of_bot.confirming.items()):
             return False
