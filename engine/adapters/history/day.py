@@ -7,6 +7,7 @@ never fills a hole.
 from collections.abc import Mapping, Sequence
 from dataclasses import field
 from datetime import date
+from decimal import Decimal
 from enum import Enum
 from typing import Protocol
 
@@ -17,6 +18,12 @@ from engine.model.contract import Option
 from engine.model.values import dataclass
 
 Columns = NDArray[np.float64]
+Places = NDArray[np.intp]
+"""Where options stand along the second axis of columns."""
+Day = date
+"""A date, where a value has a field of that name."""
+BY_OPTION = ("bid", "ask", "bid_size", "ask_size", "volume", "open_interest", "iv", "delta", "gamma", "theta", "vega")
+"""What columns of options a session can have."""
 
 
 class Severity(Enum):
@@ -78,6 +85,32 @@ class HistoryDay:
     open_interest: Columns | None = None
     settled: Mapping[tuple[str, str], float] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+
+    def holding(self, places: Places) -> tuple[Mapping[str, Columns], Places]:
+        """Return columns, by name, that hold the options at these places, and where in them each of these stands.
+
+        Where a source makes its columns it makes no more than is asked for here; read as a whole they are made whole.
+        """
+        return self.columns(), places
+
+    def columns(self) -> Mapping[str, Columns]:
+        """Return the columns of options that there are, by name."""
+        return {name: column for name in BY_OPTION if (column := getattr(self, name)) is not None}
+
+    def places(self) -> Mapping[Option, int]:
+        """Return where each option stands in `options`."""
+        return {option: place for place, option in enumerate(self.options)}
+
+    def expiries(self, symbol: str, trading_class: str) -> Sequence[Day]:
+        """Return the expiries of a class, earliest first."""
+        return sorted({each.expiry for each in self._of_class(symbol, trading_class)})
+
+    def strikes(self, symbol: str, trading_class: str, expiry: Day) -> Sequence[Decimal]:
+        """Return the strikes of an expiry of a class, lowest first."""
+        return sorted({each.strike for each in self._of_class(symbol, trading_class) if each.expiry == expiry})
+
+    def _of_class(self, symbol: str, trading_class: str) -> list[Option]:
+        return [each for each in self.options if each.trading_class == trading_class and each.symbol == symbol]
 
 
 class Source(Protocol):

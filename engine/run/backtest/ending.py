@@ -65,15 +65,16 @@ def keep_marks(
 ) -> None:
     """Keep the last middle of the session of what is held; what has no quotes keeps its own, what is gone has none."""
     inside = _inside(day, session)
-    places = {option: place for place, option in enumerate(day.options)} if any(holdings.values()) else {}
+    places = day.places() if any(holdings.values()) else {}
     for contract, count in holdings.items():
         if not count:
             marks.pop(contract, None)
         elif isinstance(contract, Underlying):
             _mark(marks, contract, day.levels.get(contract.symbol), inside)
         elif (place := places.get(contract)) is not None:
-            bid = day.bid[:, place]
-            _mark(marks, contract, (np.where(np.isnan(bid), 0.0, bid) + day.ask[:, place]) / 2.0, inside)
+            columns, (place,) = day.holding(np.array([place]))
+            bid, ask = columns["bid"][:, place], columns["ask"][:, place]
+            _mark(marks, contract, (np.where(np.isnan(bid), 0.0, bid) + ask) / 2.0, inside)
 
 
 def _mark(marks: dict[Contract, float], contract: Contract, column: Columns | None, inside: NDArray[np.bool_]) -> None:

@@ -7,14 +7,13 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from datetime import date
-from decimal import Decimal
 
 import numpy as np
 
 from engine.adapters.history.day import HistoryDay, Source
 from engine.compile.series import DAY, Series
 from engine.evaluate.measure_bars import last_end
-from engine.model.contract import Contract, Option
+from engine.model.contract import Contract
 from engine.model.errors import StoreError
 from engine.model.facts import Bar, Bars, Listing
 from engine.model.market import Board, Extras
@@ -89,21 +88,15 @@ class HistoryFeed:
 
     async def listing(self, symbol: str, trading_class: str) -> Listing:
         """Return the expiries that the session has of a class, none where it has no such options."""
-        found = {option.expiry for option in self._options(symbol, trading_class)}
-        return Listing(symbol, trading_class, tuple(sorted(found)))
+        assert self.market is not None
+        return Listing(symbol, trading_class, tuple(self.market.day.expiries(symbol, trading_class)))
 
     async def strikes(self, listing: Listing, expiry: date) -> Listing:
         """Return the listing with the strikes of an expiry."""
-        found: set[Decimal] = {
-            option.strike for option in self._options(listing.symbol, listing.trading_class) if option.expiry == expiry
-        }
-        strikes = {**listing.strikes, expiry: tuple(sorted(found))}
-        return Listing(listing.symbol, listing.trading_class, listing.expiries, strikes)
-
-    def _options(self, symbol: str, trading_class: str) -> list[Option]:
         assert self.market is not None
-        options = self.market.day.options
-        return [each for each in options if each.trading_class == trading_class and each.symbol == symbol]
+        found = self.market.day.strikes(listing.symbol, listing.trading_class, expiry)
+        strikes = {**listing.strikes, expiry: tuple(found)}
+        return Listing(listing.symbol, listing.trading_class, listing.expiries, strikes)
 
     async def closes(self, symbol: str, sessions: int) -> tuple[float, ...]:
         """Return daily closes of sessions before this one."""

@@ -10,7 +10,7 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.adapters.history.day import Columns, HistoryDay
+from engine.adapters.history.day import Columns, HistoryDay, Places
 from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.market import Board
 from engine.model.quotes import FEED_SILENCE, OPTION_AGE
@@ -42,11 +42,11 @@ class DayMarket:
         self.spacing = float(np.median(np.diff(times))) if len(times) > 1 else OPTION_AGE
         self.is_dense = self.spacing <= FEED_SILENCE
         self.stands_for = FEED_SILENCE if self.is_dense else min(1.5 * self.spacing, OPTION_AGE)
-        self._columns = {option: place for place, option in enumerate(day.options)}
+        self._columns = day.places()
         self._times: list[float] = times.tolist()
         self._ranges = {symbol: ranges(day.times, level, session) for symbol, level in day.levels.items()}
         self._counts = {symbol: self._traded(symbol) for symbol in day.levels} if _is_running(day.volume) else {}
-        self._given = {name: column for name in (*_TOLD, *GREEKS) if (column := self._instants(name)) is not None}
+        self._given, self._places = self._holding(np.empty(0, dtype=np.intp))
         is_modelled = any(name not in self._given for name in GREEKS)
         self._surface = surface_of(day, session) if is_modelled else None
         self.follow()
@@ -54,7 +54,7 @@ class DayMarket:
     @property
     def given(self) -> Mapping[str, Columns]:
         """What is known of options, by column, with what was computed for those that are watched."""
-        return self._given
+        return {**self._given, **self._of_instants(self.day.columns())}
 
     def column(self, option: Option) -> int | None:
         """Return the place of an option's columns, None where the session has none of it."""
@@ -75,24 +75,33 @@ class DayMarket:
     def follow(self) -> None:
         """Find the columns of what the board holds."""
         rows = [(row, each) for each, row in self.board.rows.items() if isinstance(each, Option) and not each.is_share]
-        known = [(row, self._columns[each]) for row, each in rows if each in self._columns]
+        known = [(row, place) for row, each in rows if (place := self._columns.get(each)) is not None]
         self._rows = np.array([row for row, _ in known], dtype=np.intp)
-        self._places = np.array([place for _, place in known], dtype=np.intp)
+        self._given, self._places = self._holding(np.array([place for _, place in known], dtype=np.intp))
         self._levels = [(row, each) for each, row in self.board.rows.items() if isinstance(each, Underlying)]
         self._shares = [
             (row, each) for each, row in self.board.rows.items() if isinstance(each, Option) and each.is_share
         ]
         if self._surface is not None and known:
             self._surface.make(place for _, place in known)
+        if self._surface is not None:
             self._given = {**self._surface.columns, **self._given}
         self._gathered, self._since = np.empty((0, 0, 0)), 0
 
-    def _instants(self, name: str) -> Columns | None:
-        """Return a column of the source, instants x options; of a volume for the whole day none: it is not known."""
-        column: Columns | None = getattr(self.day, name)
-        if column is None or (name == "volume" and not _is_running(column)):
-            return None
-        return column if column.ndim == 2 else np.broadcast_to(column, self.day.bid.shape)
+    def _holding(self, places: Places) -> tuple[dict[str, Columns], Places]:
+        """Return columns that hold the options at these places, instants x options, and where each is in them."""
+        columns, found = self.day.holding(places)
+        return self._of_instants(columns), found
+
+    def _of_instants(self, columns: Mapping[str, Columns]) -> dict[str, Columns]:
+        """Return columns of the source, instants x options; of a volume for the whole day none: it is not known."""
+        found = {}
+        for name in (*_TOLD, *GREEKS):
+            if name in columns and (name != "volume" or _is_running(columns[name])):
+                column = columns[name]
+                shape = (len(self._times), column.shape[-1])
+                found[name] = column if column.ndim == 2 else np.broadcast_to(column, shape)
+        return found
 
     # ------------------------------------------------------------ time
 
