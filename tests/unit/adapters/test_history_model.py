@@ -1,6 +1,7 @@
 """The modelled market: paths keep to their bars, options to the volatility index, and it says that it is a model."""
 
 import math
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from engine.adapters.history.blackscholes import normal
 from engine.adapters.history.day import DailyBar, HistoryDay
+from engine.adapters.history.modelled.chain import BLOCK, QUOTED
+from engine.adapters.history.modelled.day import ModelledDay
 from engine.adapters.history.modelled.listing import expiries, third_friday
 from engine.adapters.history.modelled.path import level_path
 from engine.adapters.history.modelled.skew import index_over_money, ratio
@@ -90,6 +93,58 @@ def test_minutes_and_expiries_are_made_as_asked(folder: Path) -> None:
         day_of(folder, date(2014, 3, 14), "?step=0")
     with pytest.raises(MisuseError, match="dte= is a number of days or a range"):
         day_of(folder, date(2014, 3, 14), "?dte=9..2")
+
+
+def test_options_that_are_asked_for_are_what_they_are_in_the_whole_chain(folder: Path) -> None:
+    plain, day = replace(day_of(folder, date(2014, 3, 12))), day_of(folder, date(2014, 3, 12))
+    assert isinstance(day, ModelledDay)
+    assert type(plain) is HistoryDay
+    chance, whole = np.random.default_rng(5), plain.columns()
+    for _ in range(30):
+        places = chance.choice(len(plain.options), chance.integers(0, 12), replace=False)
+        columns, found = day.holding(places)
+        assert list(columns) == list(QUOTED)
+        for name, column in columns.items():
+            assert column[:, found].tobytes() == whole[name][:, places].tobytes()
+    for name, column in day.columns().items():
+        assert column.tobytes() == whole[name].tobytes()
+
+
+def test_no_more_options_are_made_than_those_of_the_strikes_around(folder: Path) -> None:
+    day = day_of(folder, date(2014, 3, 12))
+    columns, _ = day.holding(np.array([], dtype=np.intp))
+    assert {column.shape for column in columns.values()} == {(79, 0)}
+    columns, (place,) = day.holding(np.array([20]))
+    assert {column.shape for column in columns.values()} == {(79, 2 * BLOCK)}
+    again, (same,) = day.holding(np.array([20]))
+    assert again["bid"] is columns["bid"]
+    assert same == place
+
+
+def test_a_modelled_session_knows_its_options_without_making_them(folder: Path) -> None:
+    plain, day = replace(day_of(folder, date(2014, 3, 12))), day_of(folder, date(2014, 3, 12))
+    places = plain.places()
+    assert dict(day.places()) == places
+    assert len(day.places()) == len(places) == len(plain.options) > 1000
+    assert day.options == plain.options
+    for option in plain.options[::97]:
+        assert day.places()[option] == places[option]
+        for other in (
+            replace(option, strike=option.strike + 1),
+            replace(option, strike=option.strike * 9),
+            replace(option, symbol="SPY"),
+            replace(option, trading_class="SPY"),
+            replace(option, expiry=date(2014, 3, 11)),
+        ):
+            assert day.places().get(other) is None
+    for each in ("SPX", "SPXW", "SPY"):
+        assert day.expiries("SPX", each) == plain.expiries("SPX", each)
+        assert day.expiries("SPY", each) == []
+        for expiry in (*day.expiries("SPX", each), date(2014, 3, 11)):
+            assert list(day.strikes("SPX", each, expiry)) == list(plain.strikes("SPX", each, expiry))
+            assert list(day.strikes("SPY", each, expiry)) == []
+    with pytest.raises(AttributeError, match="a session has no color"):
+        _ = day.color  # type: ignore[attr-defined]
 
 
 def test_the_index_of_the_modelled_chain_is_the_vix_it_was_made_from(folder: Path) -> None:

@@ -14,6 +14,8 @@ from math import ceil, exp, floor
 from engine.model.session import is_session, session_after, session_before
 from engine.model.values import dataclass
 
+SYMBOL = "SPX"
+"""The underlying, and the class of its monthly options."""
 _MONDAY, _WEDNESDAY, _FRIDAY = 0, 2, 4
 _WEEKLIES = (
     (_FRIDAY, date(2010, 12, 1)),
@@ -56,7 +58,7 @@ def _monthlies(day: date) -> Iterator[Expiry]:
             return
         last = session_before(settles).date
         if last >= day:
-            yield Expiry("SPX", last, settles)
+            yield Expiry(SYMBOL, last, settles)
 
 
 _MONTHS_LISTED = 12

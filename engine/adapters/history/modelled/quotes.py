@@ -31,10 +31,12 @@ class Quotes(NamedTuple):
 def at_the_money(total: Columns, days: float) -> Columns:
     """Return the deviation at the money of an expiry whose index has that total variance, at each instant."""
     wanted = np.sqrt(total)
-    found = wanted
+    ordered = np.sort(wanted)
+    low, high = float(ordered[(len(ordered) - 1) // 2]), float(ordered[len(ordered) // 2])
+    over = 1.0
     for _ in range(_ROUNDS):
-        middle = float(np.median(found))
-        found = wanted / index_over_money(middle, days)
+        over = index_over_money((low / over + high / over) / 2.0, days)
+    found: Columns = wanted / over
     return found
 
 

@@ -15,29 +15,17 @@ from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
 from engine.adapters.history.finding import refusal, refused, told
 from engine.adapters.history.missing import missing_sessions
-from engine.adapters.history.modelled.listing import Expiry, expiries, strikes
+from engine.adapters.history.modelled.chain import ModelledChain
+from engine.adapters.history.modelled.day import ModelledDay
+from engine.adapters.history.modelled.expiry import Conditions, ModelledExpiry, settles_at, variance_left
+from engine.adapters.history.modelled.listing import SYMBOL, expiries
 from engine.adapters.history.modelled.path import level_path, vix_path
-from engine.adapters.history.modelled.quotes import Quotes, at_the_money, quotes
 from engine.adapters.history.modelled.rates import Rates
 from engine.adapters.history.modelled.term import NODES, Term, term_of
-from engine.adapters.history.rows import strike_of
-from engine.model.black import YEAR_SECONDS, years_until
-from engine.model.contract import Option, Right, listed, product
+from engine.model.contract import product
 from engine.model.errors import StoreError
-from engine.model.session import CalendarError, Session, session_after, session_on, sessions_after
+from engine.model.session import CalendarError, Session, session_on
 from engine.model.values import dataclass
-
-SYMBOL = "SPX"
-DIVIDENDS = 0.018
-"""Continuous yield of the index, about what it was from 1999 to 2026."""
-_DONE = (0.0, 1 / 13, 5 / 13, 9 / 13, 1.0)
-_LEFT = (0.60, 0.49, 0.27, 0.143, 0.0)
-"""The part of a day's variance that is left when that part of its session is over; the rest passes before the open.
-
-Fitted to straddles of SPX options on their last day at 10:00, 12:00 and 14:00, November 2023 to June 2025.
-"""
-OVERNIGHT = 1.0 - _LEFT[0]
-_COLUMNS = ("bid", "ask", "iv", "delta", "gamma", "vega", "theta")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,20 +97,22 @@ class ModelSource:
         term = term_of(self.background, day, fear)
         if term is None:
             raise refusal(refused(self.path.name, 0, f"there is no VIX before {day}"))
-        options, columns = self._chain(session, index, times, level, term)
-        return HistoryDay(
+        conditions = Conditions(
+            session=session,
+            opened=index.open,
+            times=times,
+            level=level,
+            left=variance_left(session, times),
+            term=term,
+            rate=self.rates.on(day),
+            width=self.options.width,
+        )
+        return ModelledDay(
+            self._chain(conditions),
             date=day,
             times=times,
             levels=self._levels(day, index, level, term, at / session.minutes),
-            options=options,
             settled={(SYMBOL, product(SYMBOL).same_day_class): index.close, (SYMBOL, SYMBOL): opening},
-            bid=columns["bid"],
-            ask=columns["ask"],
-            iv=columns["iv"],
-            delta=columns["delta"],
-            gamma=columns["gamma"],
-            vega=columns["vega"],
-            theta=columns["theta"],
         )
 
     def _opening(self, index: DailyBar) -> float:
@@ -149,67 +139,10 @@ class ModelSource:
             found["SPY"] = level * (opened + (closed - opened) * part)
         return found
 
-    # ------------------------------------------------------------ options
-
-    def _chain(
-        self, session: Session, index: DailyBar, times: Columns, level: Columns, term: Term
-    ) -> tuple[tuple[Option, ...], dict[str, Columns]]:
-        options: list[Option] = []
-        parts: list[Quotes] = []
-        for expiry in expiries(session.date, self.options.shortest, self.options.longest):
-            made = self._expiry(session, expiry, index.open, times, level, term)
-            if made is not None:
-                options += made[0]
-                parts += made[1]
-        empty = np.zeros((len(times), 0))
-        columns = {
-            name: np.concatenate([getattr(part, name) for part in parts], axis=1) if parts else empty
-            for name in _COLUMNS
-        }
-        return tuple(options), columns
-
-    def _expiry(
-        self, session: Session, expiry: Expiry, opened: float, times: Columns, level: Columns, term: Term
-    ) -> tuple[list[Option], list[Quotes]] | None:
-        ends = _settles_at(expiry)
-        if ends is None:
-            return None
-        years = self._variance_years(session, expiry, times)
-        days = max((ends - times[0]) / 86400.0, 0.0)
-        calendar = (ends - times) / (365.0 * 86400.0)
-        total = term.total(max(days, 1.0)) / max(days, 1.0) * 365.0 * _passing(years, calendar)
-        deviation = np.maximum(at_the_money(total, days), 1e-5)
-        rate = self.rates.on(session.date)
-        forward = level * np.exp((rate - DIVIDENDS) * calendar)
-        strike = np.array(strikes(opened, float(deviation[0]), (expiry.last - session.date).days))
-        traded = np.array([years_until(expiry.last, at) or 0.0 for at in times.tolist()])
-        if expiry.trading_class == SYMBOL:
-            traded = np.maximum(traded, 60.0 / YEAR_SECONDS)
-        found = quotes(
-            forward,
-            strike,
-            deviation,
-            days=days,
-            years=np.maximum(traded, 60.0 / YEAR_SECONDS),
-            discount=float(np.exp(-rate * calendar[0])),
-            width=self.options.width,
-        )
-        exact = [strike_of(each) for each in strike.tolist()]
-        rights = (Right.PUT, Right.CALL)
-        options = [
-            listed(SYMBOL, expiry.trading_class, expiry.last, each, right is Right.CALL)
-            for right in rights
-            for each in exact
-        ]
-        return options, [found[right] for right in rights]
-
-    def _variance_years(self, session: Session, expiry: Expiry, times: Columns) -> Columns:
-        """Return the years of variance to the settlement: sessions and the nights before them, of 252 a year."""
-        opened, closed = session.open.timestamp(), session.close.timestamp()
-        left = np.interp((times - opened) / (closed - opened), _DONE, _LEFT)
-        nights = sessions_after(session.date, expiry.last)
-        whole = nights + (OVERNIGHT if expiry.trading_class == SYMBOL else 0.0)
-        return (left + whole) / 252.0
+    def _chain(self, conditions: Conditions) -> ModelledChain:
+        listed = expiries(conditions.session.date, self.options.shortest, self.options.longest)
+        ending = [(each, ends) for each in listed if (ends := settles_at(each)) is not None]
+        return ModelledChain(len(conditions.times), [ModelledExpiry(*each, conditions) for each in ending])
 
     def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
         """Return finished sessions from the daily files."""
@@ -218,20 +151,6 @@ class ModelSource:
     def implied(self, symbol: str, before: date, count: int) -> Sequence[float]:
         """Return the closes of the VIX from the daily files."""
         return self.background.implied(symbol, before, count)
-
-
-def _passing(traded: Columns, calendar: Columns) -> Columns:
-    """Return the years over which variance is spread: sessions count when few are left, the calendar from 9 days on.
-
-    The indices count the calendar; within the last days it matters that nothing happens at night and on Sundays.
-    """
-    days = calendar * 365.0
-    weight = np.clip((_CALENDAR_FROM - days) / (_CALENDAR_FROM - 1.0), 0.0, 1.0)
-    found: Columns = traded**weight * np.maximum(calendar, 1e-9) ** (1.0 - weight)
-    return found
-
-
-_CALENDAR_FROM = 9.0
 
 
 def replaced_open(bar: DailyBar, opening: float) -> DailyBar:
@@ -245,13 +164,3 @@ def session_or_none(day: int) -> Session | None:
         return session_on(date.fromordinal(day))
     except CalendarError:
         return None
-
-
-def _settles_at(expiry: Expiry) -> float | None:
-    """Return the epoch second at which an expiry settles: the close of its last day, or the open after it."""
-    session = session_on(expiry.last)
-    if session is None:
-        return None
-    if expiry.trading_class != SYMBOL:
-        return session.close.timestamp()
-    return session_after(expiry.last).open.timestamp()
