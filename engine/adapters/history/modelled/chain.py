@@ -34,6 +34,7 @@ class ModelledChain(Mapping[Option, int]):
         self._starts = (0, *accumulate(len(RIGHTS) * len(each.strikes) for each in self._expiries))
         self._made: dict[str, Columns] = dict.fromkeys(QUOTED, np.empty((instants, 0)))
         self._standing: dict[int, int] = {}
+        self._found: dict[Option, int] = {}
 
     # ------------------------------------------------------------ which options there are
 
@@ -45,12 +46,14 @@ class ModelledChain(Mapping[Option, int]):
             yield from each.options()
 
     def __getitem__(self, option: Option) -> int:
-        number = self._by_name[option.trading_class, option.expiry]
-        expiry = self._expiries[number]
-        within = expiry.place_of(option)
-        if within is None:
-            raise KeyError(option)
-        return self._starts[number] + within
+        found = self._found.get(option)
+        if found is None:
+            number = self._by_name[option.trading_class, option.expiry]
+            within = self._expiries[number].place_of(option)
+            if within is None:
+                raise KeyError(option)
+            found = self._found[option] = self._starts[number] + within
+        return found
 
     def expiries(self, symbol: str, trading_class: str) -> Sequence[date]:
         """Return the expiries of a class, earliest first."""

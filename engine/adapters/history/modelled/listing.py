@@ -102,7 +102,9 @@ def strikes(level: float, deviation: float, days: int) -> list[float]:
     near_low, near_high = max(lowest, level * exp(-_STAYS_DOWN)), min(highest, level * exp(_STAYS_UP))
     fine = range(ceil(near_low / 5.0), floor(near_high / 5.0) + 1)
     coarse = range(ceil(lowest / 25.0), floor(highest / 25.0) + 1)
-    return sorted({*(5.0 * step for step in fine), *(25.0 * step for step in coarse)})
+    below = [25.0 * step for step in coarse if 25 * step < 5 * fine.start]
+    above = [25.0 * step for step in coarse if 25 * step >= 5 * fine.stop]
+    return [*below, *(5.0 * step for step in fine), *above]
 
 
 _SOON = 7
