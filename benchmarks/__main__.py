@@ -7,7 +7,7 @@ from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks import commands, day, gateway, past, peers, push, recordings, restart, safety, sweeps, turns
+from benchmarks import commands, day, gateway, modelled, past, peers, push, recordings, restart, safety, sweeps, turns
 from benchmarks.anchors import pins
 from benchmarks.measure import Goal
 from benchmarks.page import page, table
@@ -19,6 +19,7 @@ SUITES: dict[str, Callable[[], list[Goal]]] = {
     "gateway": gateway.measure,
     "day": day.measure,
     "past": past.measure,
+    "modelled": modelled.measure,
     "peers": peers.measure,
     "push": push.measure,
     "recordings": recordings.measure,

@@ -1,12 +1,15 @@
 """What the benchmarks run must stay in the language, and those who are compared must do the same."""
 
+from datetime import date
 from pathlib import Path
 
+from benchmarks.modelled import RECENT, make_bars
 from benchmarks.past import by_engine, make_days
 from benchmarks.sweep_by_hand import by_arrays
 from benchmarks.task import variants
 from benchmarks.ticks import day_of, make_ticks
 from benchmarks.workload import make_day
+from engine.adapters.history.open import open_source
 from engine.run.desk import load_desk
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -28,3 +31,12 @@ def test_the_sweep_by_hand_trades_as_the_engine_does(tmp_path: Path) -> None:
 def test_a_day_is_read_back_from_its_file_of_quotes(tmp_path: Path) -> None:
     make_ticks(tmp_path, (11,))
     assert day_of(tmp_path / "11.parquet") == make_day(11)
+
+
+def test_modelled_years_by_chance_have_a_chain_for_every_day(tmp_path: Path) -> None:
+    make_bars(tmp_path)
+    source = open_source(f"model:{tmp_path}")
+    assert len(source.dates(*RECENT)) == 1255
+    day = source.day(date(2024, 3, 4))
+    assert len(day.places()) > 8000
+    assert [str(each) for each in day.expiries("SPX", "SPXW")[:3]] == ["2024-03-04", "2024-03-05", "2024-03-06"]
