@@ -38,8 +38,7 @@ class LegColumns:
     """
 
     def __init__(self, market: DayMarket, options: Sequence[Option], weights: Sequence[int]) -> None:
-        self._market = market
-        self._places = [place for option in options if (place := market.column(option)) is not None]
+        self._market, self._given = market, market.given_of(options)
         self.session: Session = market.session
         self.opens_at = market.session.open.timestamp()
         self.options = options
@@ -52,10 +51,10 @@ class LegColumns:
 
     def given(self, name: str) -> Columns:
         """Return what is known of the legs by this name, nan where it is not. Shape: legs x instants."""
-        column = self._market.given.get(name)
+        column = self._given.get(name)
         if column is None:
             return np.full((len(self.options), len(self._market.day.times)), np.nan)
-        return np.ascontiguousarray(column[:, self._places].T)
+        return np.ascontiguousarray(column.T)
 
     @cached_property
     def times(self) -> Columns:

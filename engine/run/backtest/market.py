@@ -60,6 +60,15 @@ class DayMarket:
         """Return the place of an option's columns, None where the session has none of it."""
         return self._columns.get(option)
 
+    def given_of(self, options: Sequence[Option]) -> Mapping[str, Columns]:
+        """Return what is known of those of these options that the session has, by column, instants x options."""
+        places = np.array([at for each in options if (at := self.column(each)) is not None], dtype=np.intp)
+        computed = {} if self._surface is None else self._surface.columns
+        given, found = self._holding(places)
+        return {name: column[:, places] for name, column in computed.items()} | {
+            name: column[:, found] for name, column in given.items()
+        }
+
     # ------------------------------------------------------------ what is watched
 
     def watch(self, contracts: Sequence[Contract]) -> None:
