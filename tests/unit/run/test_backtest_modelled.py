@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay, Source
+from engine.adapters.history.modelled.chain import ModelledChain
 from engine.adapters.history.modelled.day import ModelledDay
 from engine.adapters.history.open import open_source
 from engine.model.events import event_calendar
@@ -72,9 +73,11 @@ def records(program: Program, source: Source, first: date, last: date) -> list[R
 
 
 @pytest.mark.parametrize("spec", BOTS)
-def test_options_made_when_asked_for_change_no_record(spec: str) -> None:
+def test_options_made_when_asked_for_change_no_record(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     program, source = program_of(spec), open_source(DATA)
-    found = records(program, source, *BOTS[spec])
+    with monkeypatch.context() as forbidden:
+        forbidden.delattr(ModelledChain, "whole")
+        found = records(program, source, *BOTS[spec])
     assert any(each.kind is Kind.FILL for each in found)
     assert found == records(program, Whole(source), *BOTS[spec])
 
