@@ -204,8 +204,11 @@ def _may_act(position: Position, bot: CompiledBot, planned: ExitPlan) -> bool:
 def _takes_over(bot: CompiledBot, position: Position, planned: ExitPlan) -> bool:
     """Say whether an exit stands higher than the one at work, or that one is a target or closes less.
 
-    A target never takes over what is no target: the two would take each other's orders back for ever.
+    A target never takes over what is no target, and nothing what closes all at market since it stands unprotected: the
+    two would take each other's orders back for ever.
     """
+    if position.exit_reason == UNPROTECTED:
+        return False
     names = [each.name for each in bot.plan.exits]
     if position.exit_reason not in names:
         return not planned.legs and planned.kind is not ExitKind.TARGET

@@ -191,3 +191,23 @@ def test_without_the_key_nothing_rests() -> None:
     desk.opened()
     desk.tick(10)
     assert not guards(desk)
+
+
+def test_another_exit_does_not_take_over_what_closes_an_unprotected_position() -> None:
+    """While orders are not answered, the two took each other's back with each turn, and nothing was ever closed."""
+    desk = opened(LIMITED)
+    desk.until("15:45")
+    assert desk.position.exit_reason == "unprotected"
+    (guard,) = guards(desk)
+    desk.cancelled(guard)
+    desk.tick(1)
+    closing = desk.last
+    assert closing.purpose is Purpose.EXIT
+    for _ in range(4):
+        desk.tick(2)
+        for order in desk.live:
+            if order.status is OrderStatus.CANCELLING:
+                desk.cancelled(order)
+    assert desk.last.ref == closing.ref
+    desk.fill(closing)
+    assert desk.position.state == "closed"
