@@ -271,8 +271,9 @@ class Desk:
         refs: Iterable[str] | None = None,
         positions: Iterable[tuple[Contract, int]] | None = None,
         costs: Iterable[tuple[Contract, str]] = (),
+        counted: int = 0,
     ) -> Turn:
-        """Connect; without arguments the broker agrees with our books."""
+        """Connect; without arguments the broker agrees with our books. `counted`: the next order id, by its count."""
         if refs is None:
             refs = [order.ref for order in self.state.orders.values() if order.status.is_live]
         held = self.books() if positions is None else dict(positions)
@@ -285,6 +286,7 @@ class Desk:
                 order_refs=tuple(refs),
                 positions=tuple((contract, Decimal(count)) for contract, count in held.items() if count),
                 costs=tuple((contract, Decimal(cost)) for contract, cost in costs),
+                next_valid_id=counted,
             )
         )
 

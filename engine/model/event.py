@@ -178,7 +178,8 @@ class LinkUp:
 
     The reports of open orders, executions and positions that came with it precede this event. `order_refs` are the refs
     of all orders open at the broker, `positions` all that is held, `costs` the account's average cost of it, dollars a
-    contract with multiplier and commissions.
+    contract with multiplier and commissions. `next_valid_id` is the gateway's own count of our order ids: the next one,
+    as told on a connection that is new; 0 when it was not told there.
     """
 
     at: datetime
@@ -189,6 +190,7 @@ class LinkUp:
     positions: tuple[tuple[Contract, Decimal], ...]
     costs: tuple[tuple[Contract, Decimal], ...] = ()
     lockstep: bool = False
+    next_valid_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,8 @@ def _missing_at_first(work: Work, order: Order) -> None:
         not_found(work, order)
     elif order.status is OrderStatus.CANCELLING:
         ask_back(work, order)  # it may have been lost, and a list may be wrong
+    elif order.ref in work.unarrived:
+        cancel(work, order, "by the gateway's count of order ids it never came there")
     elif order.status is OrderStatus.SENDING and order.ended is None:
         work.put_order(replace(order, status=OrderStatus.UNKNOWN, message=UNLISTED))
     else:

@@ -2,8 +2,8 @@
 
 What the broker still has is adopted by its ref; what filled on an earlier day is taken up from the account. What is not
 listed is UNKNOWN: what was acknowledged is asked for again (`asking.py`), the other is taken back when its grace is
-over and, when the broker has none, ABANDONED. Nothing is ever traded to make books agree: what the account does not
-hold is put on hold.
+over (at once when it never came to the gateway: `arrival.py`) and, when the broker has none, ABANDONED. Nothing is ever
+traded to make books agree: what the account does not hold is put on hold.
 """
 
 from datetime import datetime, timedelta
@@ -16,6 +16,7 @@ from engine.model.money import ZERO
 from engine.model.order import OrderStatus
 from engine.model.values import replace
 from engine.record.record import Kind
+from engine.turn.arrival import tell_unprotected, unarrived
 from engine.turn.asking import listed_at_first
 from engine.turn.caution import remind
 from engine.turn.doubting import doubted, hold, note_numbers, our_books
@@ -31,7 +32,7 @@ TOLD_AWAY = timedelta(minutes=1)
 def link_down(work: Work, event: LinkDown) -> dict[str, Any]:
     """Nothing is known of live orders until the next LinkUp; quotes are forgotten."""
     work.record(Kind.LINK, up=False, reason=event.reason)
-    work.risen = frozenset()
+    work.risen = work.unarrived = frozenset()
     for order in work.all_live_orders():
         if order.status is OrderStatus.SENDING:
             work.put_order(replace(order, status=OrderStatus.UNKNOWN, message="the link went down"))
@@ -49,10 +50,12 @@ def link_up(work: Work, event: LinkUp) -> dict[str, Any]:
     book_unseen(work, at_broker, {held: cost for held, cost in event.costs if isinstance(held, Option)})
     note_numbers(work, (contract for contract, _ in event.positions))
     doubts = _compare_positions(work, event)
+    work.unarrived = unarrived(work, event)
     listed_at_first(work, at_broker)
     if work.state.standing.trading is not Trading.ACTIVE:
         cancel_entries(work, "", "only what reduces may work")
     _tell_away(work)
+    tell_unprotected(work)
     remind(work)
     for name in work.bots:
         wake(work, name, 0.0)

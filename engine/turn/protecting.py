@@ -24,6 +24,8 @@ from engine.turn.work import Work
 PROTECT = "protect"
 UNPROTECTED = "unprotected"
 """Reasons of an exit: a protective stop was hit; a short leg stood too long without protection."""
+GUARDING = (Purpose.EXIT, Purpose.UNWIND, Purpose.STOP, Purpose.PROTECT)
+"""Orders that take a short leg's risk away while they work."""
 ASK_AGAIN = timedelta(minutes=1)
 """How long after the broker refused a protective stop it is asked again."""
 
@@ -101,8 +103,7 @@ def is_protected(work: Work, position: Position) -> bool:
 
 
 def _guards(order: Order) -> bool:
-    is_closing = order.purpose in (Purpose.EXIT, Purpose.UNWIND, Purpose.STOP, Purpose.PROTECT)
-    return is_closing and order.status is OrderStatus.WORKING and order.ended is None
+    return order.purpose in GUARDING and order.status is OrderStatus.WORKING and order.ended is None
 
 
 def _covers(order: Order, leg: PositionLeg) -> int:

@@ -56,8 +56,10 @@ def is_too_early(work: Work, order: Order) -> bool:
     """Say whether a "not found" answers a cancel that left while the order may have been on its way; count it off.
 
     The broker answers in the order in which it was asked; what is told twice, before the grace is over, answers
-    nothing that was asked after it either.
+    nothing that was asked after it either. Of an order that never came to the gateway it says the truth at once.
     """
+    if order.ref in work.unarrived:
+        return False
     if work.early.get(order.ref):
         work.count_early(order.ref, -1)
         return True
@@ -65,7 +67,9 @@ def is_too_early(work: Work, order: Order) -> bool:
 
 
 def _may_be_on_its_way(work: Work, order: Order) -> bool:
-    return not order.perm_id and order.sent_at is not None and work.at - order.sent_at < GRACE
+    if order.perm_id or order.ref in work.unarrived:
+        return False
+    return order.sent_at is not None and work.at - order.sent_at < GRACE
 
 
 def cancel_entries(work: Work, bot: str, reason: str) -> None:

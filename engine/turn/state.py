@@ -207,8 +207,9 @@ class State(NamedTuple):
     each bot must be judged even if nothing it reads moves. bases: each position's profit when the session began; marks:
     the last one known. sent: times of orders sent in the last minute. asked_at: when the broker was last asked what it
     has; absent: refs of live orders that were not in its answer; risen: refs of orders that are over and that it has
-    told to work since. early: by ref, cancels still to be answered that left while their order may have been on its
-    way. unprotected: since when a position's short legs have stood without protection, where the spec limits that.
+    told to work since; unarrived: of live orders that by the gateway's own count never came there. early: by ref,
+    cancels still to be answered that left while their order may have been on its way. unprotected: since when a
+    position's short legs have stood without protection, where the spec limits that.
     rivals: installs of others who trade this account, and refs of ours that no record knows; accepted: those that a
     person lets be. clocks_apart: seconds our clock is ahead of the broker's. down_at: when the connection was lost,
     None while it stands. hook_ids: of today's web hooks.
@@ -259,6 +260,7 @@ class State(NamedTuple):
     absent: frozenset[str] = frozenset()
     early: Mapping[str, int] = NOTHING
     risen: frozenset[str] = frozenset()
+    unarrived: frozenset[str] = frozenset()
     streamed: tuple[Contract, ...] = ()
     aims: Mapping[str, tuple[Aim | None, ...]] | None = None
     wishes: Mapping[tuple[str, tuple[Aim | None, ...]], Wish] = NOTHING

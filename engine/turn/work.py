@@ -29,7 +29,7 @@ from engine.turn.state import NOTHING, BotState, Reading, State
 _OWN_NAMES = (
     "bots", "positions", "orders", "by_id", "live", "active", "stirring", "wakes", "booked", "next_number",
     "next_order_id", "sent", "indexed", "bases", "marks", "unprotected", "asked_at", "absent", "early", "risen",
-    "rivals",
+    "unarrived", "rivals",
 )  # fmt: skip
 """Fields of the state that a turn has of its own while it is made."""
 _PLACES = {name: place for place, name in enumerate(State._fields)}
@@ -75,7 +75,7 @@ class Work:
         self.marks: Mapping[str, Decimal] = state.marks
         self.unprotected: Mapping[str, datetime] = state.unprotected
         self.asked_at = state.asked_at
-        self.absent, self.risen = state.absent, state.risen
+        self.absent, self.risen, self.unarrived = state.absent, state.risen, state.unarrived
         self.early: Mapping[str, int] = state.early
         self.rivals = state.rivals
         self._own: set[str] = set()

@@ -29,7 +29,8 @@ from engine.turn.resting import GRACE
 class Known:
     """One order as the broker sees it: in transit, working, done, or lost before it arrived.
 
-    asked: when the cancels left that are still to be answered on this connection.
+    asked: when the cancels left that are still to be answered on this connection. is_read: the gateway has it, so it
+    counts its id; one that was lost with the connection it left on has never come there.
     """
 
     order: Order
@@ -38,6 +39,7 @@ class Known:
     final: BrokerStatus | None = None
     was_asked_to_cancel: bool = False
     asked: list[datetime] = field(default_factory=list)
+    is_read: bool = False
 
     @property
     def is_to_be_answered(self) -> bool:
@@ -88,15 +90,33 @@ class Street:
     # ------------------------------------------------------------ what it does
 
     def arrive(self, known: Known) -> None:
-        known.state = "working"
+        known.state, known.is_read = "working", True
         self.outbox.append(self._status(known))
 
     def refuse(self, known: Known) -> None:
-        known.state = "lost"
+        known.state, known.is_read = "lost", True
         self.outbox.append(OrderMessage(self.desk.now, known.order.order_id, 201, "Order rejected - reason: margin"))
 
     def lose(self, known: Known) -> None:
-        known.state = "lost"
+        known.state, known.is_read = "lost", True
+
+    def break_over(self, fate: str) -> None:
+        """Say what becomes of orders in transit when the connection ends: "unread" ones never came to the gateway.
+
+        It reads what comes in the order in which it was sent.
+        """
+        self._count()
+        for known in self.in_state("transit"):
+            known.state = fate if fate != "unread" else "transit" if known.is_read else "lost"
+            known.is_read = known.is_read or fate != "unread"
+
+    def _count(self) -> int:
+        """Return the next order id by the gateway's count; what was sent before something that it has, it has too."""
+        there = [known for known in self.orders.values() if known.is_read or known.state in ("working", "done")]
+        last = max((known.order.order_id for known in there), default=0)
+        for known in self.orders.values():
+            known.is_read = known.is_read or known.order.order_id <= last
+        return last + 1
 
     def fill(self, known: Known, count: int) -> None:
         """Fill so many structures of a working order, never more than are left."""
@@ -185,5 +205,6 @@ class Street:
                 next_order_id=1,
                 order_refs=tuple(known.order.ref for known in self.in_state("working")),
                 positions=tuple((option, Decimal(count)) for option, count in self.positions.items() if count),
+                next_valid_id=self._count(),
             )
         )

@@ -34,6 +34,8 @@ CLOSING = (Purpose.EXIT, Purpose.UNWIND, Purpose.TARGET, Purpose.STOP)
 class OnePosition(RuleBasedStateMachine):
     """The put spread of three structures."""
 
+    closing: tuple[Purpose, ...] = CLOSING
+
     def text(self) -> str:
         entry = (
             '{window: {from: "10:00", to: "11:00"}, when: [{vix: {between: [12, 22]}}],'
@@ -134,10 +136,9 @@ class OnePosition(RuleBasedStateMachine):
         self.heard()
 
     @precondition(lambda self: self.desk.state.is_linked)
-    @rule(fate=st.sampled_from(["working", "lost", "transit"]))
+    @rule(fate=st.sampled_from(["working", "lost", "transit", "unread"]))
     def the_link_breaks(self, fate: str) -> None:
-        for known in self.street.in_state("transit"):
-            known.state = fate
+        self.street.break_over(fate)
         self.street.drop()
         self.heard()
         self.desk.tick(2)
@@ -145,10 +146,9 @@ class OnePosition(RuleBasedStateMachine):
         self.heard()
 
     @precondition(lambda self: self.desk.state.is_linked)
-    @rule(fate=st.sampled_from(["working", "lost", "transit"]))
+    @rule(fate=st.sampled_from(["working", "lost", "transit", "unread"]))
     def the_engine_starts_again(self, fate: str) -> None:
-        for known in self.street.in_state("transit"):
-            known.state = fate
+        self.street.break_over(fate)
         desk = self.desk
         desk.now += timedelta(seconds=2)
         facts = desk.state.facts
@@ -277,7 +277,7 @@ class OnePosition(RuleBasedStateMachine):
     def closing_orders_fit(self) -> None:
         """9; a group counts once."""
         for position in self.desk.state.positions.values():
-            live = [o for o in self.desk.live if o.position == position.id and o.purpose in CLOSING]
+            live = [o for o in self.desk.live if o.position == position.id and o.purpose in self.closing]
             groups = {order.oca_group or order.ref: order for order in live}
             for leg in position.legs:
                 asked = [o for o in groups.values() if leg.name in {each.name for each in o.legs}]
@@ -375,6 +375,19 @@ class Protected(OnePosition):
         return "10:00", "10:05"
 
 
+class Guarded(OnePosition):
+    """The put spread, with a wide stop at the broker on its short leg that must not be missing for long."""
+
+    closing = (*CLOSING, Purpose.PROTECT)
+
+    def text(self) -> str:
+        risk = "{max_loss_per_trade: $9000, protect: {cost: 4x credit}, max_unprotected: 10s}"
+        return text_of(entry='{at: "10:00"}', quantity="3", risk=risk)
+
+    def window(self) -> tuple[str, str]:
+        return "10:00", "10:05"
+
+
 class EachSide(OnePosition):
     """Condors of which each side is stopped by itself, and what is left trails."""
 
@@ -407,5 +420,7 @@ TestOnePosition = OnePosition.TestCase
 TestOnePosition.settings = limits
 TestProtected = Protected.TestCase
 TestProtected.settings = limits
+TestGuarded = Guarded.TestCase
+TestGuarded.settings = limits
 TestEachSide = EachSide.TestCase
 TestEachSide.settings = limits

@@ -300,6 +300,26 @@ def test_the_broker_out_of_reach_of_its_gateway_and_back() -> None:
     run(scenario())
 
 
+def test_the_count_of_order_ids_is_asked_for_anew_and_told_of_a_new_connection_alone() -> None:
+    """After 1101 orders of ours may wait to leave on the same connection: it proves nothing there."""
+
+    async def scenario() -> None:
+        async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, events):
+            up = events[-1]
+            assert isinstance(up, LinkUp)
+            assert (up.next_order_id, up.next_valid_id) == (41, 0), "the greeting alone is no answer"
+            fake.answers["8"] = lambda _: [(9, 1, 43)]
+            up = (await world.link.connect()).events[-1]
+            assert isinstance(up, LinkUp)
+            assert (up.next_order_id, up.next_valid_id) == (43, 43)
+            fake.push(4, 2, -1, 1101, "Connectivity has been restored - data lost.", "")
+            up = (await wait_for(world, LinkUp))[-1]
+            assert isinstance(up, LinkUp)
+            assert (up.next_order_id, up.next_valid_id) == (43, 0)
+
+    run(scenario())
+
+
 def test_each_execution_and_each_correction_comes_once() -> None:
     async def scenario() -> None:
         async with fake_tws() as fake, connected(fake.port, lockstep=False) as (world, _):

@@ -212,6 +212,33 @@ def test_a_resting_order_and_todays_fills_are_seen_after_a_reconnect() -> None:
     run(scenario())
 
 
+def test_the_gateway_counts_the_ids_of_all_orders_that_it_has_read_and_of_no_others() -> None:
+    """Refused ones and questions too; not one that was lost with its connection."""
+
+    async def told(port: int) -> int:
+        async with connected(port) as (_, events):
+            up = events[-1]
+            assert isinstance(up, LinkUp)
+            return up.next_valid_id
+
+    async def scenario() -> None:
+        async with gateway() as gw:
+            assert await told(gw.port) == 1
+            async with connected(gw.port) as (world, _):
+                strike = await near(world, below=20)
+                rest = order(4, leg(put(strike), Side.BUY), limit_price=Decimal("0.05"))
+                world.broker.submit(rest)
+                await play(world, 2)
+                world.broker.submit(replace(rest, order_id=5, ref="rb.t.5", quantity=100_000))
+                world.broker.ask_margin(replace(rest, order_id=6, ref="rb.t.6"))
+                await play(world, 2)
+                world.link.wire.give_up("cut")
+                world.broker.submit(replace(rest, order_id=7, ref="rb.t.7"))
+            assert await told(gw.port) == 7
+
+    run(scenario())
+
+
 def test_a_large_order_fills_in_parts_that_add_up() -> None:
     async def scenario() -> None:
         async with gateway() as gw, connected(gw.port) as (world, _):

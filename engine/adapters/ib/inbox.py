@@ -17,13 +17,16 @@ NEXT_VALID_ID = 9
 
 
 class Inbox:
-    """`queue` holds raw messages; `ends` the lists whose end was seen; `notices` what the broker said on no id."""
+    """`queue` holds raw messages; `ends` the lists whose end was seen; `notices` what the broker said on no id.
+
+    `next_valid_id` is the last one told, `counted_id` the same, or 0 while it was not told since it was asked for anew.
+    """
 
     def __init__(self, refuse: Callable[[list[str]], bool]) -> None:
         self.queue: deque[list[str]] = deque()
         self.ends: set[str] = set()
         self.notices: deque[tuple[int, str]] = deque(maxlen=20)
-        self.next_valid_id = 0
+        self.next_valid_id = self.counted_id = 0
         self._refuse = refuse
 
     def handlers(self, old: dict[int, Handler]) -> dict[int, Handler]:
@@ -64,7 +67,7 @@ class Inbox:
 
     def _tee_id(self, old: Handler) -> Handler:
         def handler(fields: list[str]) -> None:
-            self.next_valid_id = convert.whole(fields[2])
+            self.next_valid_id = self.counted_id = convert.whole(fields[2])
             old(fields)
 
         return handler

@@ -128,7 +128,7 @@ class IbLink:
             await self.close()
             raise
         self._feed.attach(wire, self)
-        return Batch(self._now, (*events, self._up(wire)))
+        return Batch(self._now, (*events, self._up(wire, wire.inbox.counted_id)))
 
     def _begin(self, wire: Wire) -> None:
         self._now = wire.greeted_at if self.is_lockstep else self._clock.now()
@@ -151,10 +151,13 @@ class IbLink:
         """Ask for every list, see each one's end, and return what they said in the order it came."""
         self._refs.clear()
         self._positions.clear()
+        wire.inbox.counted_id = 0
+        wire.client.reqIds(1)  # answered before the lists that are asked for after it
         await ask_all(wire, self._account)
         return self._drain(wire)
 
-    def _up(self, wire: Wire) -> LinkUp:
+    def _up(self, wire: Wire, counted_id: int = 0) -> LinkUp:
+        """Return what the lists come to. `counted_id`: of a new connection alone: on others orders may wait."""
         held = [each for each in self._positions.values() if each.quantity]
         return LinkUp(
             at=self._now,
@@ -165,6 +168,7 @@ class IbLink:
             positions=tuple((each.contract, each.quantity) for each in held),
             costs=tuple((each.contract, each.average_cost) for each in held),
             lockstep=self.is_lockstep,
+            next_valid_id=counted_id,
         )
 
     async def next(self, until: datetime | None) -> Batch:

@@ -106,6 +106,7 @@ class ObservingLink(LinkAround):
             order_refs=tuple(sorted(self.broker.working)),
             positions=tuple((contract, count) for contract, count in held.items() if count),
             costs=tuple(costs.items()),
+            next_valid_id=0,
         )
         return [*stands, up]
 

@@ -1,0 +1,223 @@
+"""Protection that was written down and perhaps not sent: what the gateway's count of order ids proves, and what not."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hand_desk import SELLER, Desk, text_of
+
+from engine.model.event import BrokerStatus
+from engine.model.order import Order, OrderStatus, Purpose
+
+LIMITED = "{max_loss_per_trade: $2000, protect: {cost: 4x credit}, max_unprotected: 10s}"
+
+
+def broken(away: float = 5) -> tuple[Desk, Order]:
+    """Return a desk whose link broke over its protective stop, and that stop."""
+    desk = Desk((text_of(risk=LIMITED),))
+    desk.opened()
+    desk.tick(0)
+    (guard,) = guards(desk)
+    desk.unlink()
+    desk.tick(away)
+    return desk, desk.order(guard.ref)
+
+
+def guards(desk: Desk) -> list[Order]:
+    return [order for order in desk.live if order.purpose is Purpose.PROTECT]
+
+
+def answer(desk: Desk, order: Order) -> None:
+    desk.message(order, 10147, "not found")
+    desk.tick(0)
+
+
+def test_what_never_came_to_the_gateway_is_taken_back_at_once_and_sent_anew() -> None:
+    desk, guard = broken()
+    desk.link([], counted=guard.order_id)
+    assert [order.ref for order in desk.cancels] == [guard.ref]
+    desk.tick(0)
+    assert desk.last.ref == guard.ref, "sent beside it"
+    answer(desk, guard)
+    assert desk.order(guard.ref).status is OrderStatus.ABANDONED
+    (anew,) = guards(desk)
+    assert anew.ref != guard.ref
+    assert anew.order_id > guard.order_id
+    assert not desk.alarms
+    desk.ack(anew)
+    desk.tick(30)
+    assert desk.position.state == "open"
+
+
+def test_nothing_is_sent_until_the_cancel_is_answered() -> None:
+    desk, guard = broken()
+    desk.link([], counted=guard.order_id)
+    desk.tick(9)
+    assert desk.last.ref == guard.ref
+    desk.tick(1)
+    assert desk.position.exit_reason == "unprotected"
+    answer(desk, guard)
+    assert desk.last.purpose is Purpose.EXIT
+
+
+def test_one_that_had_come_after_all_and_is_taken_back_by_that_cancel_is_replaced_too() -> None:
+    desk, guard = broken()
+    desk.link([], counted=guard.order_id)
+    desk.cancelled(guard)
+    desk.tick(0)
+    assert len(guards(desk)) == 1
+    assert desk.last.ref != guard.ref
+
+
+def test_one_that_comes_to_life_is_taken_back() -> None:
+    desk, guard = broken()
+    desk.link([], counted=guard.order_id)
+    answer(desk, guard)
+    desk.report(guard, BrokerStatus.SUBMITTED, 0)
+    assert desk.order(guard.ref).status is OrderStatus.CANCELLING
+    assert any("works after all" in text for text in desk.alarms)
+
+
+@pytest.mark.parametrize(
+    ("counted", "away"),
+    [
+        (lambda guard: guard.order_id + 1, 5),
+        (lambda guard: 0, 5),
+        (lambda guard: 1, 5),
+        (lambda guard: guard.order_id - 1, 5),
+        (lambda guard: guard.order_id, 30),
+    ],
+    ids=["read", "not told", "set back", "no more than what was acknowledged", "long enough for a restart"],
+)
+def test_what_is_no_proof_waits_for_its_grace(counted: Callable[[Order], int], away: float) -> None:
+    desk, guard = broken(away)
+    desk.link([], counted=counted(guard))
+    assert desk.order(guard.ref).status is OrderStatus.UNKNOWN
+    assert not desk.cancels
+    desk.tick(0)
+    answer(desk, guard)
+    assert desk.last.ref == guard.ref
+    assert [order.ref for order in guards(desk)] == [guard.ref]
+
+
+def test_the_count_of_another_client_is_no_proof() -> None:
+    desk, guard = broken()
+    orders = {ref: replace(order, client_id=8) for ref, order in desk.state.orders.items()}
+    desk.state = desk.state._replace(orders=orders)
+    desk.link([], counted=guard.order_id)
+    assert desk.order(guard.ref).status is OrderStatus.UNKNOWN
+
+
+def test_without_any_acknowledged_order_the_count_is_no_proof() -> None:
+    desk, guard = broken()
+    orders = {ref: replace(order, perm_id=0) for ref, order in desk.state.orders.items()}
+    desk.state = desk.state._replace(orders=orders)
+    desk.link([], counted=guard.order_id)
+    assert desk.order(guard.ref).status is OrderStatus.UNKNOWN
+
+
+def test_what_the_list_has_is_adopted_whatever_the_count() -> None:
+    desk, guard = broken()
+    desk.link([guard.ref], counted=guard.order_id)
+    assert desk.order(guard.ref).status is OrderStatus.WORKING
+    assert not desk.cancels
+
+
+def test_a_cancel_of_an_earlier_connection_does_not_make_its_answer_doubtful() -> None:
+    desk = Desk((text_of(risk=LIMITED),))
+    desk.opened()
+    desk.tick(0)
+    (guard,) = guards(desk)
+    desk.tick(10)
+    assert desk.order(guard.ref).status is OrderStatus.CANCELLING, "it has stood alone too long"
+    desk.unlink()
+    desk.tick(5)
+    desk.link([], counted=guard.order_id)
+    answer(desk, guard)
+    assert desk.order(guard.ref).status is OrderStatus.ABANDONED
+    assert desk.last.purpose is Purpose.EXIT
+
+
+def test_the_proof_ends_with_the_connection() -> None:
+    desk, guard = broken()
+    desk.link([], counted=guard.order_id)
+    desk.unlink()
+    desk.tick(1)
+    desk.link([])
+    answer(desk, guard)
+    assert desk.order(guard.ref).status is OrderStatus.CANCELLING
+
+
+def test_an_exit_that_never_came_there_is_sent_anew() -> None:
+    desk = Desk()
+    desk.opened()
+    desk.until("15:45")
+    closing = desk.last
+    assert closing.purpose is Purpose.EXIT
+    desk.unlink()
+    desk.tick(5)
+    desk.link([], counted=closing.order_id)
+    answer(desk, closing)
+    assert desk.last.ref != closing.ref
+    assert desk.last.purpose is Purpose.EXIT
+    assert [order.ref for order in desk.live] == [desk.last.ref]
+
+
+def test_an_entry_waits_for_its_grace_whatever_is_told() -> None:
+    desk = Desk()
+    entry = desk.enter()
+    acked = desk.state.orders[entry.ref]
+    desk.state = desk.state._replace(
+        orders={**desk.state.orders, "old": replace(acked, ref="old", order_id=0, perm_id=9, status=OrderStatus.FILLED)}
+    )
+    desk.unlink()
+    desk.tick(1)
+    desk.link([], counted=entry.order_id)
+    assert desk.order(entry.ref).status is OrderStatus.UNKNOWN
+    assert not desk.cancels
+
+
+def test_a_pair_that_never_came_there_is_sent_anew() -> None:
+    desk = Desk((text_of("seller", **SELLER),))
+    desk.opened("10:01")
+    desk.tick(0)
+    pair = desk.live
+    assert {order.purpose for order in pair} == {Purpose.TARGET, Purpose.STOP}
+    desk.unlink()
+    desk.tick(5)
+    desk.link([], counted=min(order.order_id for order in pair))
+    for order in pair:
+        answer(desk, order)
+    assert {order.purpose for order in desk.live} == {Purpose.TARGET, Purpose.STOP}
+    assert not {order.ref for order in desk.live} & {order.ref for order in pair}
+
+
+# ---------------------------------------------------------------- what is told
+
+
+def test_where_it_must_be_waited_for_a_person_is_told_since_when_and_until_when() -> None:
+    desk, guard = broken()
+    desk.link([], counted=guard.order_id + 1)
+    sent, until = desk.order(guard.ref).sent_at, "10:00:40"
+    assert sent is not None
+    (told,) = [text for text in desk.alarms if "without protection" in text]
+    assert told == (
+        f"its short legs may stand without protection since 10:00:00: whether {guard.ref} came to the broker is not "
+        f"known before {until}; then it is closed"
+    )
+
+
+def test_where_it_will_be_sent_anew_that_is_told() -> None:
+    desk = Desk((text_of(risk="{max_loss_per_trade: $2000, protect: {cost: 4x credit}}"),))
+    desk.opened()
+    desk.tick(0)
+    desk.unlink()
+    desk.tick(5)
+    desk.link([])
+    assert [text for text in desk.alarms if text.endswith("then protection is sent anew")]
+
+
+def test_nothing_is_told_of_what_is_protected() -> None:
+    desk, guard = broken()
+    desk.link([guard.ref], counted=guard.order_id + 1)
+    assert not desk.alarms
