@@ -261,6 +261,18 @@ async def test_row_23_an_order_reaches_the_broker_late_after_its_cancel_was_not_
     assert len(running.exchange.open_orders()) == 1
 
 
+@at_open("kind: late_order, on: order, seconds: 5")
+async def test_row_23_an_order_that_comes_late_is_not_refused_for_one_that_was_sent_after_it(running, client):
+    """Its id was above all others when the gateway read it; one that the gateway reads only now is refused."""
+    client.send(*buy(running, 3, limit="0.05"))
+    client.send(*buy(running, 4, limit="0.05"))
+    found = await client.fence(8)
+    assert not errors(found)
+    assert len(running.exchange.open_orders()) == 2
+    client.send(*buy(running, 2, limit="0.05"))
+    assert errors(await client.fence(2)) == [103]
+
+
 @at_open("kind: pacing, on: order")
 async def test_row_52_an_order_is_lost_for_pacing_and_error_100_names_no_order(running, client):
     client.send(*buy(running))

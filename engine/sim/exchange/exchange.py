@@ -127,6 +127,11 @@ class SimExchange:
         self._seen = self._market.now
         return take(self._desk, ticket)
 
+    def arrive(self, ticket: Ticket) -> list[Report]:
+        """Take a new order that the gateway has read long ago; others with higher ids may have come since."""
+        self._seen = self._market.now
+        return take(self._desk, ticket, is_late=True)
+
     def cancel(self, client_id: int, order_id: int) -> list[Report]:
         """Cancel; unknown is 10147, finished is 10148."""
         key = client_id, order_id

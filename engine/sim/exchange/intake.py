@@ -25,15 +25,15 @@ IGNORED_OUTSIDE = (
 )
 
 
-def take(desk: Desk, ticket: Ticket) -> list[Report]:
-    """Take a new order or the change of a living one."""
+def take(desk: Desk, ticket: Ticket, *, is_late: bool = False) -> list[Report]:
+    """Take a new order or the change of a living one. `is_late`: its id was above all others when it was read."""
     key = ticket.client_id, ticket.order_id
     known = desk.book.orders.get(key)
     if known is not None and not known.is_final:
         return _modify(desk, known, ticket)
     if known is not None and known.status is Status.FILLED:
         return [desk.error(key, *ALREADY_FILLED)]
-    if ticket.order_id <= desk.book.highest.get(ticket.client_id, 0):
+    if not is_late and ticket.order_id <= desk.book.highest.get(ticket.client_id, 0):
         return [desk.error(key, *DUPLICATE)]
     desk.book.use_id(key)
     return _take_new(desk, ticket)

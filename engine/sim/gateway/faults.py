@@ -349,7 +349,8 @@ class Faults:
 
     def _arrive(self, key: Key) -> None:
         """Let an order reach the broker after all."""
-        self._broker_says(self._hub.exchange.place(self._late.pop(key)))
+        exchange, ticket = self._hub.exchange, self._late.pop(key)
+        self._broker_says(exchange.arrive(ticket) if isinstance(exchange, SimExchange) else exchange.place(ticket))
 
     def _begin(self, fault: Fault, key: Key) -> None:
         if fault.kind in OF_ORDERS:
