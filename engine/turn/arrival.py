@@ -59,7 +59,7 @@ def unarrived(work: Work, event: LinkUp) -> frozenset[str]:
 def _is_unheard(order: Order) -> bool:
     """Say whether an order was sent, is not over, and nobody has ever said a word of it."""
     is_waiting = order.status in (OrderStatus.SENDING, OrderStatus.UNKNOWN, OrderStatus.CANCELLING)
-    return is_waiting and not (order.perm_id or order.has_fills or order.reported or order.ended)
+    return is_waiting and not (order.perm_id or order.has_fills or order.ended)
 
 
 def _is_of_this_gateway(work: Work, order: Order) -> bool:

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 from hand_desk import SELLER, Desk, text_of
@@ -116,9 +118,30 @@ def test_without_any_acknowledged_order_the_count_is_no_proof() -> None:
     assert desk.order(guard.ref).status is OrderStatus.UNKNOWN
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"leg_filled": (1,)}, {"ended": OrderStatus.REFUSED}, {"perm_id": 77}],
+    ids=["fills", "its end", "its id"],
+)
+def test_one_of_which_anything_was_heard_has_come(change: dict[str, Any]) -> None:
+    desk, guard = broken()
+    desk.state = desk.state._replace(orders={**desk.state.orders, guard.ref: replace(guard, **change)})
+    desk.link([], counted=guard.order_id)
+    assert not desk.state.unarrived
+    assert not desk.cancels
+
+
+def test_a_clock_that_was_set_back_proves_nothing() -> None:
+    desk, guard = broken()
+    desk.now -= timedelta(minutes=1)
+    desk.link([], counted=guard.order_id)
+    assert desk.order(guard.ref).status is OrderStatus.UNKNOWN
+
+
 def test_what_the_list_has_is_adopted_whatever_the_count() -> None:
     desk, guard = broken()
     desk.link([guard.ref], counted=guard.order_id)
+    assert not desk.state.unarrived
     assert desk.order(guard.ref).status is OrderStatus.WORKING
     assert not desk.cancels
 
@@ -165,11 +188,10 @@ def test_an_exit_that_never_came_there_is_sent_anew() -> None:
 
 def test_an_entry_waits_for_its_grace_whatever_is_told() -> None:
     desk = Desk()
+    desk.state = desk.state._replace(next_order_id=10)
     entry = desk.enter()
-    acked = desk.state.orders[entry.ref]
-    desk.state = desk.state._replace(
-        orders={**desk.state.orders, "old": replace(acked, ref="old", order_id=0, perm_id=9, status=OrderStatus.FILLED)}
-    )
+    earlier = replace(entry, ref="earlier", order_id=5, perm_id=9, status=OrderStatus.FILLED)
+    desk.state = desk.state._replace(orders={**desk.state.orders, "earlier": earlier})
     desk.unlink()
     desk.tick(1)
     desk.link([], counted=entry.order_id)
@@ -221,3 +243,28 @@ def test_nothing_is_told_of_what_is_protected() -> None:
     desk, guard = broken()
     desk.link([guard.ref], counted=guard.order_id + 1)
     assert not desk.alarms
+
+
+def test_nothing_is_told_where_a_closing_order_covers_the_leg() -> None:
+    desk, guard = broken()
+    closing = replace(guard, ref="out", order_id=1, perm_id=9, status=OrderStatus.WORKING, purpose=Purpose.EXIT)
+    orders = {**desk.state.orders, "out": closing}
+    desk.state = desk.state._replace(orders=orders, live=(*desk.state.live, "out"))
+    desk.link([closing.ref], counted=guard.order_id + 1)
+    assert not [text for text in desk.alarms if "without protection" in text]
+
+
+def test_nothing_is_told_when_its_grace_is_over() -> None:
+    desk, guard = broken(45)
+    desk.link([], counted=guard.order_id + 1)
+    assert not [text for text in desk.alarms if "without protection" in text]
+
+
+def test_of_an_exit_it_is_told_that_the_position_is_closed_then() -> None:
+    desk = Desk()
+    desk.opened()
+    desk.until("15:45")
+    desk.unlink()
+    desk.tick(5)
+    desk.link([])
+    assert [text for text in desk.alarms if "before 15:45:40" in text and text.endswith("then it is closed")]
