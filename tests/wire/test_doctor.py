@@ -513,7 +513,10 @@ def test_the_probe_agrees_with_the_simulated_gateway_and_leaves_nothing(tmp_path
     assert {row["level"] for row in rows.values()} == {"ok"}
     assert rows.keys() == {"record", "orders", *(case.name for case in CASES)}
     assert rows["far limit"]["text"].startswith("accepted; ended Cancelled, 202")
-    assert rows["orders"]["text"] == "9 orders sent and taken back, none has filled"
+    assert rows["order ids"]["text"].startswith(
+        "the next id after an order is above its own; a lower one: refused, 103"
+    )
+    assert rows["orders"]["text"] == "11 orders sent and taken back, none has filled"
     lines = [json.loads(line) for line in record.read_text().splitlines()]
     assert {line["case"] for line in lines} == {case.name for case in CASES} | {"quotes"}
     assert sum("sent" in line for line in lines) > 15

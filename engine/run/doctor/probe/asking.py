@@ -23,6 +23,7 @@ SETTLES = 2
 DAYS_AHEAD = timedelta(days=30)
 FAR = Decimal("0.05")
 """What is bid for options at the money: on every grid, and far below what they cost."""
+NEXT_VALID_ID = "9"
 DEAR = 3
 """How many times the ask is asked for."""
 
@@ -118,6 +119,17 @@ class Probe:
         self.sent.append(order)
         self._broker.submit(order)
         return await self._told(order)
+
+    async def place_and_count(self, order: Order) -> tuple[Answer, int]:
+        """Send an order and, in the same breath, ask for the next order id; 0 when none was told."""
+        before = len(self.tape.frames)
+        self.tape.note(words_of(order))
+        self.sent.append(order)
+        self._broker.submit(order)
+        self.visit.link.wire.client.reqIds(1)
+        answer = await self._told(order)
+        told = [frame.fields[2] for frame in self.tape.frames[before:] if frame.fields[0] == NEXT_VALID_ID]
+        return answer, int(told[0]) if told else 0
 
     async def ask_margin(self, order: Order) -> Answer:
         """Ask what an order would need, by a what-if."""

@@ -97,6 +97,18 @@ async def adaptive_combo(probe: Probe) -> Outcome:
     return Outcome(placed.words)
 
 
+async def order_ids(probe: Probe) -> Outcome:
+    """The next order id right after an order was sent, and an order whose id is lower than one that was read."""
+    lower, order = (probe.single(probe.puts[0], Side.BUY, -FAR) for _ in range(2))
+    placed, count = await probe.place_and_count(order)
+    passed = await probe.place(lower)
+    for sent, answer in ((order, placed), (lower, passed)):
+        if not answer.is_over:
+            await probe.take_back(sent)
+    counted_as = "not told" if not count else "above its own" if count > order.order_id else "not above its own"
+    return Outcome(f"the next id after an order is {counted_as}; a lower one: {passed.words}")
+
+
 async def what_if_single(probe: Probe) -> Outcome:
     """The margin of one short put."""
     order = probe.single(probe.puts[0], Side.SELL, probe.dear(probe.puts[0]))
@@ -158,6 +170,7 @@ CASES = (
     Case("oca of combos", "combos can stand in one OCA group", oca_of_combos),
     Case("stop of a combo", "a stop order of a combo is taken", combo_stop),
     Case("adaptive combo", "the Adaptive algorithm does not take combos", adaptive_combo),
+    Case("order ids", "the gateway counts an id when it reads the order, and refuses lower ones (103)", order_ids),
     Case("what-if", "a what-if is answered by margins and no status", what_if_single),
     Case("what-if of a combo", "so is that of a combo", what_if_combo),
     Case("executions", "corrections raise the last part of an id; assignments have no order", executions, False),
