@@ -34,9 +34,11 @@ def live(folder: Path, *crashes: Crash, faults: tuple[Entry, ...] = (), lockstep
 
 def alone(left: Aftermath) -> Iterator[float]:
     """Yield for each short leg how many seconds it stood without a stop at the broker, until it was bought back."""
-    entered = [row for row in left.outside.rows if row["kind"] == "execution" and row["sec_type"] == "OPT"]
-    sold = {row["con_id"]: row for row in reversed(entered) if row["side"] == "SLD"}
-    for con_id, row in sold.items():
+    traded = [row for row in left.outside.rows if row["kind"] == "execution" and row["sec_type"] == "OPT"]
+    first = {row["con_id"]: row for row in reversed(traded)}
+    for con_id, row in first.items():
+        if row["side"] != "SLD":
+            continue
         after = left.outside.rows[left.outside.rows.index(row) + 1 :]
         safe = next(
             each
