@@ -26,14 +26,10 @@ from engine.turn.program import CompiledBot, Program
 from engine.turn.shares import account_shares
 from engine.turn.state import NOTHING, BotState, Reading, State
 
-_OWN_NAMES = (
-    "bots", "positions", "orders", "by_id", "live", "active", "stirring", "wakes", "booked", "next_number",
-    "next_order_id", "sent", "indexed", "bases", "marks", "unprotected", "asked_at", "absent", "early", "risen",
-    "unarrived", "rivals",
-)  # fmt: skip
-"""Fields of the state that a turn has of its own while it is made."""
 _PLACES = {name: place for place, name in enumerate(State._fields)}
-_OWN_PLACES = tuple(_PLACES[name] for name in _OWN_NAMES)
+_OWN_FROM = _PLACES["bots"]
+_OWN_NAMES = State._fields[_OWN_FROM:]
+"""Fields of the state that a turn has of its own while it is made: its last ones."""
 _OWN = attrgetter(*_OWN_NAMES)
 
 
@@ -151,7 +147,7 @@ class Work:
         """Return those that may need something although nothing moved that they read, oldest first."""
         if self.stirring is None:
             self.stirring = tuple(position.id for position in self.active_positions() if self._stirs(position))
-        return [self.positions[name] for name in self.stirring]
+        return [self.positions[name] for name in self.stirring] if self.stirring else []
 
     def _stirs(self, position: Position) -> bool:
         is_between = position.state != "open" or position.retry_at is not None or position.is_uneven
@@ -357,9 +353,7 @@ class Work:
         is_changed = self._dirty_orders or self._dirty_positions or self._dirty_days
         if is_changed and self._wake_readers():
             changes |= {"step_at": self.at, "wake_at": self.at}
-        fields = list(self.state)
-        for place, value in zip(_OWN_PLACES, _OWN(self), strict=True):
-            fields[place] = value
+        fields = [*self.state[:_OWN_FROM], *_OWN(self)]
         for name, value in changes.items():
             fields[_PLACES[name]] = value
         records = (*self.records, *self.entities()) if is_changed else tuple(self.records)
