@@ -16,7 +16,7 @@ from engine.record.record import Json, Kind
 from engine.turn.daily import agenda_of
 from engine.turn.missing import end_watch
 from engine.turn.program import Program
-from engine.turn.state import NEVER, BotState, State
+from engine.turn.state import NEVER, BotState, State, of_positions
 from engine.turn.work import Turn, Work
 
 _IN_FLIGHT = (OrderStatus.PREPARED, OrderStatus.SENDING, OrderStatus.CANCELLING, OrderStatus.UNKNOWN)
@@ -98,8 +98,8 @@ def _begin(work: Work, name: str) -> None:
         name,
         BotState(
             day=before.day,
-            readings=_of_positions(before.readings),
-            confirming=_of_positions(before.confirming),
+            readings=of_positions(before.readings),
+            confirming=of_positions(before.confirming),
             unknown_since=before.unknown_since,
             trailing=before.trailing,
             agenda=agenda_of(work, name, session),
@@ -107,11 +107,6 @@ def _begin(work: Work, name: str) -> None:
     )
     work.put_day(before.day)
     work.set_wake(name, work.at)
-
-
-def _of_positions(found: Mapping[tuple[str, str], Any]) -> dict[tuple[str, str], Any]:
-    """Return what was learned of exits: their texts have not changed."""
-    return {key: value for key, value in found.items() if key[0].startswith("exit:")}
 
 
 def _remove(work: Work, name: str) -> None:
@@ -124,7 +119,7 @@ def _remove(work: Work, name: str) -> None:
     waits = "its spec was removed; what it holds is closed by the text it was opened under" if held else ""
     agenda = agenda_of(work, name, work.state.session)
     state = replace(work.bots[name], is_watching=False, nearest=None, selection=None, waits=waits, agenda=agenda)
-    work.set_bot(name, replace(state, readings=_of_positions(state.readings), is_clearing=False, margin=None))
+    work.set_bot(name, replace(state, readings=of_positions(state.readings), is_clearing=False, margin=None))
     work.set_wake(name, work.at if held else NEVER)
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from engine.compile.plan import Rule
 from engine.decide.bot_day import BotDay
@@ -29,6 +29,7 @@ from engine.model.position import Position
 from engine.model.session import Session
 from engine.model.values import dataclass
 
+T = TypeVar("T")
 NOTHING: Mapping[Any, Any] = MappingProxyType({})
 NEVER = datetime.max.replace(tzinfo=UTC)
 
@@ -82,6 +83,16 @@ def after_request(standing: Standing, request: Request, bot: str, position: str 
     if request is Request.RESUME:
         return Standing(trading, paused - {bot}, flattening - {bot}, closing) if bot else Standing()
     return standing
+
+
+def position_of(place: str) -> str:
+    """Return the position whose rules stand in a place ("exit:ID", "armed_by NAME:ID"), "" for those of an entry."""
+    return place.rpartition(":")[2] if ":" in place else ""
+
+
+def of_positions(learned: Mapping[tuple[str, str], T]) -> dict[tuple[str, str], T]:
+    """Return what was learned, by (place, rule name), of the rules that stand for positions; the others begin anew."""
+    return {key: found for key, found in learned.items() if position_of(key[0])}
 
 
 @dataclass(frozen=True, slots=True)

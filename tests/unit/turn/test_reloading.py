@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hand_desk import Desk, bot_of, clock, text_of
+from hand_desk import Desk, bot_of, clock, put, text_of
 
 from engine.model.event import Request
 from engine.model.order import OrderStatus, Purpose
@@ -120,6 +120,25 @@ def test_a_changed_exit_is_for_new_positions_only() -> None:
     desk.fill(desk.last)
     desk.until("15:00")
     assert desk.last.position == entry.position
+
+
+def test_what_was_seen_of_a_position_counts_on() -> None:
+    """Also for what arms an exit: the text of the position is the same."""
+    exits = """
+  - time: "15:45"
+    order: market
+  - name: breakeven
+    stop: {loss: 0%}
+    armed_by: {profit: {at_least: 30%}, confirm: 2 quotes}
+"""
+    desk = Desk((text_of(exits=exits),))
+    desk.opened()
+    for armed, cost in (((), 0.45), (("breakeven",), 0.44)):
+        desk.quote(put(5945), 0.25 + cost, 0.35 + cost, -0.104)
+        desk.quote(put(5935), 0.25, 0.35, -0.07)
+        desk.tick(1)
+        assert desk.position.armed == armed
+        reloaded(desk, text_of(exits=exits, entry=LATER))
 
 
 def test_the_positions_of_a_removed_bot_are_closed_by_its_text() -> None:
