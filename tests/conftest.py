@@ -1,8 +1,13 @@
 """What every folder of tests may use; being here, it also lets them import `store_day`."""
 
+import gc
 import logging
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before numpy is there: a process for each core needs no more threads
 
 import pytest
 from postgres_server import PostgresServer, running_server
@@ -13,6 +18,36 @@ from engine.store.open import open_store
 from engine.store.place import Place
 
 BOTH = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
+
+SIGNS = {
+    "long": re.compile(r"mark\.long\b"),
+    "postgres": re.compile(r"mark\.postgres\b|\b(day_)?place: |\bany_client\b"),
+}
+"""What stands in each file that holds tests of a mark; `pytest -m long` imports no other file."""
+
+gc.set_threshold(20_000, 20, 20)  # thousands of tests and modules live to the end: looking through them finds nothing
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Pass over files that hold no test of the one mark that is asked for, unless they are named."""
+    asked = re.fullmatch(r"(\w+)(?: and (?!.*\bor\b).*)?", config.option.markexpr)
+    sign = SIGNS.get(asked[1]) if asked else None
+    if sign is None or collection_path.suffix != ".py" or str(collection_path) in _named(config):
+        return None
+    return sign.search(collection_path.read_text(encoding="utf-8")) is None or None
+
+
+def _named(config: pytest.Config) -> set[str]:
+    return {str(config.invocation_params.dir / each.partition("::")[0]) for each in config.args}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Refuse a mark that `pytest -m` would not find: its file lacks the sign."""
+    for mark, sign in SIGNS.items():
+        for path in {item.path for item in items if item.get_closest_marker(mark)}:
+            if not sign.search(path.read_text(encoding="utf-8")):
+                raise pytest.UsageError(f"{path} holds tests marked {mark} without {sign.pattern}: see SIGNS")
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 import copy
 import json
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,16 +19,18 @@ from engine.spec.source import Plain
 from engine.spec.walk import read_source
 
 FOLDERS = (shipped("specs"), shipped("examples"), Path(__file__).parent.parent / "snapshot" / "defects")
-TREES = [
-    tree
-    for folder in FOLDERS
-    for file in sorted(folder.rglob("*.yaml"))
-    if isinstance(tree := read_source(file.read_bytes(), file.name).tree, dict)
-]
 VALUES: tuple[Plain, ...] = (
     *(None, True, False, 0, 1, -1, 2, 10**12, Decimal("1.0"), Decimal("0.16"), Decimal("-3.5"), "", "a", "10:30", "$x"),
     *("0.16 delta", "SPX", "x" * 300, [], ["SPX", "SPX"], ["SPX"], [1, 1], {}, {"a": 1}, {"vix": {"below": 20}}),
 )
+
+
+@cache
+def trees() -> list[dict[str, Plain]]:
+    """Read all documents, once and not before a test wants them."""
+    files = [file for folder in FOLDERS for file in sorted(folder.rglob("*.yaml"))]
+    read = [read_source(file.read_bytes(), file.name).tree for file in files]
+    return [tree for tree in read if isinstance(tree, dict)]
 
 
 def kind_of(tree: dict[str, Plain]) -> str:
@@ -91,9 +94,9 @@ def test_a_document_that_is_fine_is_seen_to_be(folder: Path) -> None:
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.integers(0, len(TREES) - 1), st.integers(0, 2**32), st.integers(0, 3))
+@given(st.deferred(lambda: st.integers(0, len(trees()) - 1)), st.integers(0, 2**32), st.integers(0, 3))
 def test_what_is_said_to_fit_has_no_error(number: int, seed: int, changes: int) -> None:
-    chance, tree = Random(seed), copy.deepcopy(TREES[number])
+    chance, tree = Random(seed), copy.deepcopy(trees()[number])
     for _ in range(changes):
         spoil(tree, chance)
         if not tree:
@@ -105,7 +108,7 @@ def test_what_is_said_to_fit_has_no_error(number: int, seed: int, changes: int) 
 def test_the_quick_look_refuses_most_of_what_the_library_refuses_and_no_more() -> None:
     chance, both, quick_alone, library_alone = Random(5), 0, 0, 0
     for _ in range(600):
-        tree = copy.deepcopy(chance.choice(TREES))
+        tree = copy.deepcopy(chance.choice(trees()))
         spoil(tree, chance)
         if tree:
             quick, clean = fits(tree, kind_of(tree)), is_clean(tree, kind_of(tree))

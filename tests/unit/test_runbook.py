@@ -40,13 +40,14 @@ def _uses(name: str, nodes: Sequence[ast.expr]) -> bool:
     return any(isinstance(each, ast.Name) and each.id == name for node in nodes for each in ast.walk(node))
 
 
-def scopes() -> Iterator[Scope]:
-    for room in ("turn", "run"):
-        for file in sorted((ROOT / "engine" / room).glob("*.py")):
-            tree = ast.parse(file.read_text(encoding="utf-8"))
-            for node in ast.walk(tree):
-                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                    yield Scope(file, node, tree.body)
+@cache
+def scopes() -> tuple[Scope, ...]:
+    files = [file for room in ("turn", "run") for file in sorted((ROOT / "engine" / room).glob("*.py"))]
+    trees = [(file, ast.parse(file.read_text(encoding="utf-8"))) for file in files]
+    functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+    return tuple(
+        Scope(file, node, tree.body) for file, tree in trees for node in ast.walk(tree) if isinstance(node, functions)
+    )
 
 
 @cache
