@@ -5,6 +5,7 @@ A field the client left unset is printed as the real server prints its default; 
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 
 from engine.sim.gateway.parse_contracts import COMBO_CON_ID
 from engine.sim.gateway.parse_orders import DELTA_NEUTRAL, JOIN, PEG_BENCH, SCALE
@@ -17,6 +18,7 @@ from engine.sim.gateway.wire import (
     exchange_time,
     field_names,
     is_unset,
+    joined,
 )
 from engine.sim.instrument import Instrument
 from engine.sim.seams import Commissioned, Execution, Margin, OrderView, Ticket
@@ -320,14 +322,20 @@ def number(value: float) -> str:
 
 
 def execution(version: int, req_id: int, done: Execution, found: Instrument | None) -> list[Value]:
-    """Return the fields of execDetails; `req_id` is -1 when live."""
+    """Return the fields of execDetails; `req_id` is -1 when live. All after it are one value, joined already."""
+    return [11, req_id, _told(done, found, version)]
+
+
+@lru_cache(maxsize=1024)
+def _told(done: Execution, found: Instrument | None, version: int) -> str:
+    """Return what execDetails says of a fill. Kept, since clients ask for those of the day again and again."""
     contract = combo_row(done.symbol, "SMART") if found is None else contract_row(found, "SMART", right="")
     exchange = "SMART" if found is None else found.primary_exchange or found.exchange
-    out: list[Value] = [11, req_id, done.order_id, *contract, done.exec_id, exchange_time(done.at), done.account]
+    out: list[Value] = [done.order_id, *contract, done.exec_id, exchange_time(done.at), done.account]
     out += [exchange, done.side, done.quantity, done.price, done.perm_id, done.client_id]
     out += [1 if done.liquidation else 0, done.cumulative, number(done.average_price), done.order_ref]
     out += ["", "", "", done.liquidity]
-    return [*out, "0"] if version >= 178 else out
+    return joined(*out, "0") if version >= 178 else joined(*out)
 
 
 def send_commission(session: Session, paid: Commissioned) -> None:
