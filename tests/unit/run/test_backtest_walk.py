@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +97,7 @@ risk: {undefined_risk: allow}
 """
 
 
+@cache
 def calendar():
     return event_calendar(shipped_dates())
 

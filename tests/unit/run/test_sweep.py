@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
-from functools import partial
+from functools import cache, partial
 from math import isclose
 from pathlib import Path
 from random import Random
@@ -33,6 +33,7 @@ def source():
     return load_text(DTE0, "dte0_condor.yaml").source
 
 
+@cache
 def calendar():
     return event_calendar(shipped_dates())
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from functools import cache
 
 import numpy as np
 import pytest
@@ -46,6 +47,7 @@ risk:
 """
 
 
+@cache
 def calendar():
     return event_calendar(shipped_dates())
 
