@@ -25,7 +25,7 @@ SIGNS = {
 }
 """What stands in each file that holds tests of a mark; `pytest -m long` imports no other file."""
 
-gc.set_threshold(20_000, 20, 20)  # thousands of tests and modules live to the end: looking through them finds nothing
+gc.set_threshold(4_000, 20, 20)  # thousands of tests and modules live to the end: looking through them finds nothing
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
