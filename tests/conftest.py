@@ -25,6 +25,8 @@ SIGNS = {
 }
 """What stands in each file that holds tests of a mark; `pytest -m long` imports no other file."""
 
+_WITHOUT_SIGN = pytest.StashKey[list[str]]()
+
 gc.set_threshold(4_000, 20, 20)  # thousands of tests and modules live to the end: looking through them finds nothing
 
 
@@ -42,12 +44,20 @@ def _named(config: pytest.Config) -> set[str]:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Refuse a mark that `pytest -m` would not find: its file lacks the sign."""
-    for mark, sign in SIGNS.items():
-        for path in {item.path for item in items if item.get_closest_marker(mark)}:
-            if not sign.search(path.read_text(encoding="utf-8")):
-                raise pytest.UsageError(f"{path} holds tests marked {mark} without {sign.pattern}: see SIGNS")
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Note files that hold tests of a mark without its sign, before any are left out."""
+    config.stash[_WITHOUT_SIGN] = sorted(
+        f"{path}: {mark}"
+        for mark, sign in SIGNS.items()
+        for path in {item.path for item in items if item.get_closest_marker(mark)}
+        if not sign.search(path.read_text(encoding="utf-8"))
+    )
+
+
+@pytest.fixture
+def without_sign(pytestconfig: pytest.Config) -> list[str]:
+    """Return the files of this run that hold tests of a mark without its sign, and the mark."""
+    return pytestconfig.stash[_WITHOUT_SIGN]
 
 
 @pytest.fixture(scope="session")
