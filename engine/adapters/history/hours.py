@@ -71,12 +71,16 @@ def parity_forward(level: Columns, options: Sequence[Option], bid: Columns, ask:
 
 def _agreement(times: Columns, level: Columns, forward: Columns, shift: float) -> float | None:
     """Return how changes of the forward correlate with those of the level that many seconds before."""
-    places = np.searchsorted(times, times - shift)
-    places = np.minimum(places, len(times) - 1)
-    same = np.abs(times[places] - (times - shift)) < 1.0
-    then = np.where(same, level[places], np.nan)
+    then = level if shift == 0.0 else _shifted(times, level, shift)
     steps = np.column_stack((forward[_STRIDE:] - forward[:-_STRIDE], then[_STRIDE:] - then[:-_STRIDE]))
     steps = steps[~np.isnan(steps).any(axis=1)]
     if len(steps) < _LEAST // 3 or not steps.std(axis=0).all():
         return None
     return float(np.corrcoef(steps.T)[0, 1])
+
+
+def _shifted(times: Columns, level: Columns, shift: float) -> Columns:
+    """Return the level so many seconds before each instant, nan where there was none."""
+    places = np.minimum(np.searchsorted(times, times - shift), len(times) - 1)
+    found: Columns = np.where(np.abs(times[places] - (times - shift)) < 1.0, level[places], np.nan)
+    return found

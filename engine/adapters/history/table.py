@@ -211,14 +211,16 @@ def parquet_file(path: Path, columns: Sequence[str] = ()) -> Any:
     """
     arrow, parquet = pyarrow()
     try:
-        opened = parquet.ParquetFile(path)
+        opened = parquet.ParquetFile(path, pre_buffer=False)
         texts = [
             field.name
             for field in opened.schema_arrow
             if field.name.lower() in columns
             and (arrow.types.is_string(field.type) or arrow.types.is_large_string(field.type))
         ]
-        return parquet.ParquetFile(path, metadata=opened.metadata, read_dictionary=texts) if texts else opened
+        if not texts:
+            return opened
+        return parquet.ParquetFile(path, metadata=opened.metadata, read_dictionary=texts, pre_buffer=False)
     except FileNotFoundError as error:
         raise StoreError(f"{path} does not exist") from error
     except (OSError, ValueError) as error:
