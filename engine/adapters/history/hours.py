@@ -76,7 +76,7 @@ def _agreement(times: Columns, level: Columns, forward: Columns, shift: float) -
     steps = steps[~np.isnan(steps).any(axis=1)]
     if len(steps) < _LEAST // 3 or not steps.std(axis=0).all():
         return None
-    return float(np.corrcoef(steps.T)[0, 1])
+    return float(np.asarray(np.corrcoef(steps.T))[0, 1])
 
 
 def _shifted(times: Columns, level: Columns, shift: float) -> Columns:
