@@ -43,6 +43,7 @@ class DayMarket:
         self.is_dense = self.spacing <= FEED_SILENCE
         self.stands_for = FEED_SILENCE if self.is_dense else min(1.5 * self.spacing, OPTION_AGE)
         self._columns = day.places()
+        self._told: tuple[str, ...] = ()
         self._times: list[float] = times.tolist()
         self._ranges = {symbol: ranges(day.times, level, session) for symbol, level in day.levels.items()}
         self._counts = {symbol: self._traded(symbol) for symbol in day.levels} if _is_running(day.volume) else {}
@@ -54,7 +55,7 @@ class DayMarket:
     @property
     def given(self) -> Mapping[str, Columns]:
         """What is known of options, by column, with what was computed for those that are watched."""
-        return {**self._given, **self._of_instants(self.day.columns())}
+        return with_sizes({**self._given, **self._of_instants(self.day.columns())})
 
     def column(self, option: Option) -> int | None:
         """Return the place of an option's columns, None where the session has none of it."""
@@ -65,9 +66,8 @@ class DayMarket:
         places = np.array([at for each in options if (at := self.column(each)) is not None], dtype=np.intp)
         computed = {} if self._surface is None else self._surface.columns
         given, found = self._holding(places)
-        return {name: column[:, places] for name, column in computed.items()} | {
-            name: column[:, found] for name, column in given.items()
-        }
+        shown = {name: column[:, places] for name, column in computed.items()}
+        return with_sizes(shown | {name: column[:, found] for name, column in given.items()})
 
     # ------------------------------------------------------------ what is watched
 
@@ -198,7 +198,7 @@ class DayMarket:
         if not 0 <= place - self._since < self._gathered.shape[1]:
             self._gathered, self._since = self._gather(place), place
         stamp, *now = self._gathered[:, place - self._since]
-        for name, values in zip((*self._given, "model_at"), now, strict=True):
+        for name, values in zip(self._told, now, strict=True):
             np.frombuffer(getattr(board, name))[rows] = values
         if self.is_dense and not is_new and place:
             moved = self._moved(place)
@@ -213,7 +213,8 @@ class DayMarket:
         Shape: (the stamp of the quotes, the columns of the source, the stamp of the model) x instants x options.
         """
         span = slice(place, place + AHEAD)
-        given = {name: column[span].take(self._places, axis=1) for name, column in self._given.items()}
+        given = with_sizes({name: column[span].take(self._places, axis=1) for name, column in self._given.items()})
+        self._told = (*given, "model_at")
         at = self.day.times[span, None]
         quoted, modelled = (np.where(np.isnan(given[name]), nan, at) for name in ("ask", "delta"))
         return np.array((quoted, *given.values(), modelled))
@@ -237,6 +238,17 @@ class DayMarket:
             for right in Right
         }
         return np.nansum(volume[:, of[Right.CALL]], axis=1), np.nansum(volume[:, of[Right.PUT]], axis=1)
+
+
+def with_sizes(given: dict[str, Columns]) -> dict[str, Columns]:
+    """Return columns with sizes of bids where the source has none: 0 where there is an ask alone, else not known.
+
+    So nobody bids there, as the broker says it by a bid of that size; it is not that a bid has yet to come.
+    """
+    if "bid_size" in given or not {"bid", "ask"} <= given.keys():
+        return given
+    is_unwanted = np.isnan(given["bid"]) & ~np.isnan(given["ask"])
+    return {**given, "bid_size": np.where(is_unwanted, 0.0, nan)}
 
 
 def _is_running(volume: Columns | None) -> bool:

@@ -16,7 +16,7 @@ from engine.adapters.history.day import Columns, DailyBar, HistoryDay, Source
 from engine.model.errors import MisuseError
 from engine.model.events import event_calendar
 from engine.model.market import Board
-from engine.model.session import Session
+from engine.model.session import Session, session_on
 from engine.record.record import Kind, Record
 from engine.run.audit.audit import audit_store
 from engine.run.backtest import market as markets
@@ -224,6 +224,32 @@ def test_instants_that_nobody_reads_change_nothing_of_a_hundred_bots() -> None:
         told = [[each for done in one.through(FIRST, date(2026, 9, 29)) for each in done.records] for one in walks]
         assert len(told[0]) > 5000
         assert told[0] == told[1]
+
+
+def test_an_ask_alone_is_no_bid_where_the_source_has_no_sizes() -> None:
+    """A long wing that nobody bids for is worth nothing, and keeps no exit from being judged."""
+
+    def unwanted(day: HistoryDay) -> HistoryDay:
+        bid = day.bid.copy()
+        bid[:, 0], bid[:, 1] = np.nan, np.nan
+        ask = day.ask.copy()
+        ask[:, 1] = np.nan
+        return replace(day, bid=bid, ask=ask)
+
+    day = PastDays(change=unwanted).day(FIRST)
+    session = session_on(FIRST)
+    assert day.bid_size is None
+    assert session is not None
+    market = markets.DayMarket(day, session, Board(), {})
+    market.watch(day.options[:3])
+    market.write(5)
+    rows = [market.board.rows[option] for option in day.options[:3]]
+    assert [market.board.bid_size[row] for row in rows] == [
+        0.0,
+        pytest.approx(np.nan, nan_ok=True),
+        pytest.approx(np.nan, nan_ok=True),
+    ]
+    assert market.given_of(day.options[:1])["bid_size"][5].tolist() == [0.0]
 
 
 # ---------------------------------------------------------------- expiry
