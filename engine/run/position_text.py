@@ -14,7 +14,7 @@ from engine.model.structure import strike_of, structure_text
 from engine.spec.nouns.exits import ExitKind
 from engine.turn.program import CompiledBot, Program
 from engine.turn.resting import RESTING, level_net
-from engine.turn.state import BotState, Reading, State
+from engine.turn.state import BotState, Reading, State, exits_of
 
 _LEVELS = ("profit", "loss", "cost", "value")
 _FIRST = {ExitKind.TARGET: 0, ExitKind.STOP: 1}
@@ -140,7 +140,7 @@ def _only_expiry(bot: CompiledBot, position: Position) -> str:
 
 
 def _reading(bot: BotState | None, position: Position, planned: ExitPlan) -> Reading | None:
-    return None if bot is None else bot.readings.get((f"exit:{position.id}", planned.name))
+    return None if bot is None else bot.readings.get((exits_of(position.id), planned.name))
 
 
 def _rule_text(planned: ExitPlan, reading: Reading | None) -> str:

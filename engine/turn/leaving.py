@@ -29,7 +29,7 @@ from engine.turn.profit import structure
 from engine.turn.program import CompiledBot, CompiledRule
 from engine.turn.protecting import UNPROTECTED, is_unprotected_too_long
 from engine.turn.resting import cancel, resting_orders
-from engine.turn.state import Reading
+from engine.turn.state import Reading, exits_of
 from engine.turn.trailing import note_best
 from engine.turn.work import Work
 
@@ -68,7 +68,7 @@ def step_exits(work: Work, position: Position) -> None:
         view.held = structure(work, position).held
     true: list[ExitPlan] = []
     protected = bool(bot.resting and resting_orders(work, position.id)) and not position.suspended
-    place = f"exit:{position.id}"
+    place = exits_of(position.id)
     for planned, compiled, arming in zip(bot.plan.exits, bot.exits, bot.arming, strict=True):
         if compiled is None or (planned.resting and protected):
             continue

@@ -85,8 +85,13 @@ def after_request(standing: Standing, request: Request, bot: str, position: str 
     return standing
 
 
+def exits_of(position: str) -> str:
+    """Return the place in which the exits of a position are judged."""
+    return f"exit:{position}"
+
+
 def position_of(place: str) -> str:
-    """Return the position whose rules stand in a place ("exit:ID", "armed_by NAME:ID"), "" for those of an entry."""
+    """Return the position whose rules stand in a place (`exits_of`, "armed_by NAME:ID"), "" for those of an entry."""
     return place.rpartition(":")[2] if ":" in place else ""
 
 

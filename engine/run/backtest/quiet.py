@@ -22,7 +22,7 @@ from engine.turn.asking import ASK_EVERY, ask_at
 from engine.turn.daily import OPENING_MINUTES, is_mark_due, is_snapshot_due, next_mark
 from engine.turn.profit import bot_today
 from engine.turn.program import CompiledBot, Program
-from engine.turn.state import Standing, State, Structure
+from engine.turn.state import Standing, State, Structure, exits_of
 from engine.turn.watching import may_enter
 from engine.turn.work import Work
 
@@ -135,7 +135,7 @@ class Quiet:
 
     def _has_been_false(self, state: State, held: HeldPosition) -> bool:
         """Say whether each exit was judged before, and was not true: what changes there is put on record."""
-        readings, place = state.bots[held.position.bot].readings, f"exit:{held.position.id}"
+        readings, place = state.bots[held.position.bot].readings, exits_of(held.position.id)
         for rule in held.rules:
             before = readings.get((place, rule.name))
             if before is None or before.verdict.truth is not False:
