@@ -34,7 +34,8 @@ _STEPS, _LARGE, _DOUBT = 1e6, 1e12, 1e-3
 class LegColumns:
     """The columns of a position's legs, as rules read them while it is closed (see `measures.SessionColumns`).
 
-    A leg that nobody bids for counts 0: a long one brings nothing, a short one costs half its ask at mid.
+    A leg that nobody bids for counts 0: a long one brings nothing, a short one costs half its ask at mid. quoted_bid,
+    quoted_ask: as they were quoted; is_odd: instants at which a quote is crossed, locked or not there.
     """
 
     def __init__(self, market: DayMarket, options: Sequence[Option], weights: Sequence[int]) -> None:
@@ -42,12 +43,12 @@ class LegColumns:
         self.session: Session = market.session
         self.opens_at = market.session.open.timestamp()
         self.options = options
-        bids, asks = self.given("bid"), self.given("ask")
-        unwanted = np.isnan(bids) & (self.given("bid_size") == 0.0)
+        self.quoted_bid, self.quoted_ask = self.given("bid"), self.given("ask")
+        unwanted = np.isnan(self.quoted_bid) & (self.given("bid_size") == 0.0)
         worthless = unwanted & (np.array(weights) > 0)[:, None]
-        self.bid = np.where(unwanted, 0.0, bids)
-        self.ask = np.where(worthless, 0.0, asks)
-        self.is_odd: Mask = (np.isnan(asks) | ~((self.bid < asks) | worthless)).any(axis=0)
+        self.bid = np.where(unwanted, 0.0, self.quoted_bid)
+        self.ask = np.where(worthless, 0.0, self.quoted_ask)
+        self.is_odd: Mask = (np.isnan(self.quoted_ask) | ~((self.bid < self.quoted_ask) | worthless)).any(axis=0)
 
     def given(self, name: str) -> Columns:
         """Return what is known of the legs by this name, nan where it is not. Shape: legs x instants."""
@@ -84,14 +85,14 @@ class HeldPosition:
         self._columns = columns = LegColumns(market, [part.option for part in found.parts], self._weights)
         level = columns.level(position.legs[0].option.symbol)
         self._spot = np.full(len(columns.times), np.nan) if level is None else level
-        self._bids, self._asks = columns.given("bid"), columns.given("ask")
+        self._bids, self._asks = columns.quoted_bid, columns.quoted_ask
         self.may_act = self._may_act(found, bot)
 
     def _may_act(self, found: Structure, bot: CompiledBot) -> Mask:
         """Return at which instants an exit may be true, or something that it reads is not known."""
         assert found.held is not None
         columns, names = self._columns, tuple(leg.name for leg in found.legs)
-        structure = tuple((number, leg.sign * leg.weight) for number, leg in enumerate(found.legs))
+        structure = tuple(enumerate(self._weights))
         position = measures.Position(columns, structure, names, found.held, context_of(bot.plan), {})
         may = columns.is_odd | np.isnan(self._spot)
 

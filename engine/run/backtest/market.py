@@ -43,7 +43,7 @@ class DayMarket:
         self.is_dense = self.spacing <= FEED_SILENCE
         self.stands_for = FEED_SILENCE if self.is_dense else min(1.5 * self.spacing, OPTION_AGE)
         self._columns = day.places()
-        self._told: tuple[str, ...] = ()
+        self._names: tuple[str, ...] = ()
         self._times: list[float] = times.tolist()
         self._ranges = {symbol: ranges(day.times, level, session) for symbol, level in day.levels.items()}
         self._counts = {symbol: self._traded(symbol) for symbol in day.levels} if _is_running(day.volume) else {}
@@ -77,8 +77,7 @@ class DayMarket:
         for contract in [each for each in board.rows if each not in wanted]:
             board.drop(contract)
         for contract in wanted:
-            if contract not in board.rows:
-                board.add(contract)
+            board.add(contract)
         self.follow()
 
     def follow(self) -> None:
@@ -91,9 +90,8 @@ class DayMarket:
         self._shares = [
             (row, each) for each, row in self.board.rows.items() if isinstance(each, Option) and each.is_share
         ]
-        if self._surface is not None and known:
-            self._surface.make(place for _, place in known)
         if self._surface is not None:
+            self._surface.make(place for _, place in known)
             self._given = {**self._surface.columns, **self._given}
         self._gathered, self._since = np.empty((0, 0, 0)), 0
 
@@ -198,7 +196,7 @@ class DayMarket:
         if not 0 <= place - self._since < self._gathered.shape[1]:
             self._gathered, self._since = self._gather(place), place
         stamp, *now = self._gathered[:, place - self._since]
-        for name, values in zip(self._told, now, strict=True):
+        for name, values in zip(self._names, now, strict=True):
             np.frombuffer(getattr(board, name))[rows] = values
         if self.is_dense and not is_new and place:
             moved = self._moved(place)
@@ -214,7 +212,7 @@ class DayMarket:
         """
         span = slice(place, place + AHEAD)
         given = with_sizes({name: column[span].take(self._places, axis=1) for name, column in self._given.items()})
-        self._told = (*given, "model_at")
+        self._names = (*given, "model_at")
         at = self.day.times[span, None]
         quoted, modelled = (np.where(np.isnan(given[name]), nan, at) for name in ("ask", "delta"))
         return np.array((quoted, *given.values(), modelled))

@@ -31,7 +31,7 @@ CENTS = 0.02
 
 
 class Quiet:
-    """What one session makes of what is held; made anew for each session, and when earlier texts come to govern."""
+    """What one session makes of what is held; made anew for each."""
 
     def __init__(self, program: Program, market: DayMarket) -> None:
         self._program, self._market = program, market
@@ -89,7 +89,10 @@ class Quiet:
     # ------------------------------------------------------------ when a turn does nothing
 
     def _is_calm(self, state: State, now: datetime) -> bool:
-        """Say whether nothing but exits of open positions could make a turn do anything."""
+        """Say whether nothing but exits of open positions could make a turn do anything.
+
+        Nothing stirs: positions are open and whole, wait for no retry, and nothing of them rests at the broker.
+        """
         if not state.active or state.doubts or state.uncovered or state.stirring != () or state.is_stopping:
             return False
         if not state.is_linked or state.standing != Standing() or state.facts.dividends:
@@ -121,13 +124,10 @@ class Quiet:
         return known[1]
 
     def _is_plain(self, position: Position, structure: Structure) -> bool:
-        """Say whether a position is whole, holds options that have quotes, and waits for its exits alone."""
+        """Say whether a position that does not stir is as it was opened, and holds options that have quotes."""
         held = structure.held
-        if position.state != "open" or position.suspended or position.is_let_be or position.retry_at is not None:
-            return False
-        if held is None or not held.is_whole or held.realized:
-            return False
-        return all(self._is_plain_leg(part) for part in structure.parts)
+        is_as_opened = held is not None and not held.realized and not position.is_let_be
+        return is_as_opened and all(self._is_plain_leg(part) for part in structure.parts)
 
     def _is_plain_leg(self, part: HeldLeg) -> bool:
         option = part.option
@@ -163,10 +163,7 @@ class Quiet:
 
 
 def is_plain_bot(bot: CompiledBot) -> bool:
-    """Say whether all exits of a bot are judged by the engine, alone and by what arrays can know."""
-    risk = bot.plan.risk
-    if bot.trailing or bot.exit_chains or bot.resting or any(bot.arming):
-        return False
-    if risk.max_unprotected is not None or risk.protect is not None:
+    """Say whether all exits of a bot are judged alone and by what arrays can know."""
+    if bot.trailing or bot.exit_chains or any(bot.arming):
         return False
     return all(rule.max_age is None for rule in rules_of(bot)) and not any(each.repeat for each in bot.plan.exits)
