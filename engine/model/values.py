@@ -32,12 +32,19 @@ else:
     def replace(value: Any, /, **changes: Any) -> Any:
         """Return the value with other fields than before. Raises: AttributeError for a field that it has not."""
         cls = value.__class__
-        changed = object.__new__(cls)
-        for name in cls.__dataclass_fields__:
-            setattr(changed, name, getattr(value, name))
+        changed = (_COPIES.get(cls) or _copy_of(cls))(value)
         for name, new in changes.items():
             setattr(changed, name, new)
         return changed
+
+    _COPIES: dict[type, Callable[[Any], Any]] = {}
+
+    def _copy_of(cls: type) -> Callable[[Any], Any]:
+        """Return what copies a value of this class, field by field, written out: a loop takes three times as long."""
+        lines = (f"    copy.{name} = value.{name}" for name in cls.__dataclass_fields__)
+        made: dict[str, Any] = {"new": object.__new__, "cls": cls}
+        exec("\n".join(("def copied(value):", "    copy = new(cls)", *lines, "    return copy")), made)
+        return _COPIES.setdefault(cls, made["copied"])
 
 
 def _key(names: list[str]) -> Callable[[Any], Any]:
