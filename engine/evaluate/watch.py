@@ -181,8 +181,8 @@ def _listed(leg: LegPlan, plan: Plan, view: View) -> tuple[date, tuple[Decimal, 
 
 def _preferred(leg: LegPlan, strikes: tuple[Decimal, ...], centre: int) -> list[Decimal]:
     """Return the preferred strikes that one of the band may lead to."""
-    step, band = leg.strike.prefer_multiple_of, _band(strikes, centre, BAND)
-    if step is None or not band:
+    step = leg.strike.prefer_multiple_of
+    if step is None or not (band := _band(strikes, centre, BAND)):
         return []
     near = strikes[bisect_left(strikes, band[0] - step) : bisect_left(strikes, band[-1] + step)]
     return sorted({found for strike in band for found in preferred(step, strike, near)} - {*band})

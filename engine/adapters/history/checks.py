@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns, Finding
 from engine.adapters.history.finding import left_out, refused, told
+from engine.adapters.history.middle import median
 from engine.adapters.history.rows import Rows, expiry_of, width_of
 from engine.model.session import EXCHANGE_ZONE, Session
 
@@ -106,17 +107,13 @@ def wrong_columns(rows: Rows, level: float) -> Iterator[Finding]:
     rows = _sample(rows)
     first = int(rows.row[0])
     strike, bid, ask = rows.strike, rows.values["bid"], rows.values["ask"]
-    ratio = float(np.median(strike)) / level
+    ratio = median(strike) / level
     if not 1 / _SCALES < ratio < _SCALES:
-        yield refused(
-            rows.file, first, f"strikes lie around {np.median(strike):g}, the underlying at {level:g}: scaled?"
-        )
+        yield refused(rows.file, first, f"strikes lie around {median(strike):g}, the underlying at {level:g}: scaled?")
         return
     quoted = ask > 0
     if quoted.any() and _share(ask[quoted] > 1.5 * np.maximum(strike[quoted], level)) > 0.5:
-        text = (
-            f"most quotes are dearer than the underlying ({level:g}), the median is {np.median(ask[quoted]):g}: scaled?"
-        )
+        text = f"most quotes are dearer than the underlying ({level:g}), the median is {median(ask[quoted]):g}: scaled?"
         yield refused(rows.file, first, text)
     if (bid > ask).any() and _share((bid > ask)[quoted]) > 0.5:
         yield refused(rows.file, first, "most bids are above their asks: are the columns exchanged?")
@@ -158,13 +155,13 @@ def _wrong_counts(rows: Rows, level: float, first: int) -> Iterator[Finding]:
 
 def _wrong_greeks(rows: Rows, first: int) -> Iterator[Finding]:
     iv, delta = rows.values.get("iv"), rows.values.get("delta")
-    if iv is not None and (iv > 0).any() and float(np.median(iv[iv > 0])) > _PERCENT:
-        text = f"iv is an annual fraction, its median is {np.median(iv[iv > 0]):.1f}: percent?"
+    if iv is not None and (iv > 0).any() and median(iv[iv > 0]) > _PERCENT:
+        text = f"iv is an annual fraction, its median is {median(iv[iv > 0]):.1f}: percent?"
         yield refused(rows.file, first, text)
     if delta is None or not (np.abs(delta) > 0).any():
         return
-    if float(np.nanmedian(np.abs(delta))) > 1.0:
-        yield refused(rows.file, first, f"delta is -1 to 1, its median is {np.nanmedian(np.abs(delta)):.1f}: percent?")
+    if median(np.abs(delta)) > 1.0:
+        yield refused(rows.file, first, f"delta is -1 to 1, its median is {median(np.abs(delta)):.1f}: percent?")
     puts = ~rows.is_call & (np.abs(delta) > 1e-6)
     if puts.any() and _share(delta[puts] > 0) > 0.5:
         yield refused(rows.file, int(rows.row[puts][0]), "delta of a put is negative, these are not")
@@ -188,7 +185,7 @@ def holes(file: str, times: Columns, session: Session) -> Iterator[Finding]:
     """Yield where a session of many instants begins late, ends early, or has a hole."""
     if len(times) < 3:
         return
-    step = float(np.median(np.diff(times)))
+    step = median(np.diff(times))
     allowed = max(5.0 * step, 300.0)
     opened, closed = session.open.timestamp(), session.close.timestamp()
     if times[0] - opened > allowed:

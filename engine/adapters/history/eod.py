@@ -18,6 +18,7 @@ from engine.adapters.history.daily import Daily
 from engine.adapters.history.day import Columns, DailyBar, Finding, HistoryDay
 from engine.adapters.history.finding import refusal, refused, told
 from engine.adapters.history.greek_units import in_our_units
+from engine.adapters.history.middle import median
 from engine.adapters.history.missing import day_of_name, missing_sessions, parse_day
 from engine.adapters.history.parity import parity, replaced, with_parity
 from engine.adapters.history.rows import BY_QUOTE, Rows, renamed
@@ -179,7 +180,7 @@ class EodSource:
             raise refusal(refused(self.path.name, 0, f"{day} is no session of the exchange: what it holds is stale"))
         table = self._table(day)
         rows = self._rows(day, table, session)
-        level = float(np.nanmedian(rows.values["underlying"]))
+        level = median(rows.values["underlying"])
         findings = [*table.findings, *self._against_before(rows, day), *self._against_daily(table, level, day)]
         rows, more = in_our_units(rows, level, day.toordinal())
         findings += more
@@ -290,7 +291,7 @@ def _american(text: str) -> date | None:
 def _seen(rows: Rows, day: date, classes: dict[str, int]) -> Seen:
     key = renamed(rows, classes)
     order = np.argsort(key)
-    level = float(np.nanmedian(rows.values["underlying"]))
+    level = median(rows.values["underlying"])
     return Seen(day, level, key[order], rows.expiry[order], rows.values["bid"][order])
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from engine.adapters.history.blackscholes import DAYS_A_YEAR, black, greeks
 from engine.adapters.history.day import Columns, Finding
 from engine.adapters.history.finding import told
+from engine.adapters.history.middle import median
 from engine.adapters.history.rows import Rows
 
 _UNITS: Mapping[str, tuple[tuple[float, str], ...]] = {
@@ -59,4 +60,4 @@ def in_our_units(rows: Rows, level: float, day: int) -> tuple[Rows, list[Finding
 
 def _ratio(theirs: Columns, ours: Columns) -> float:
     known = (np.abs(ours) > 1e-9) & (np.abs(theirs) > 1e-9)
-    return float(np.median(theirs[known] / ours[known])) if known.sum() >= _LEAST else float("nan")
+    return median(theirs[known] / ours[known]) if known.sum() >= _LEAST else float("nan")

@@ -10,6 +10,7 @@ from datetime import date
 import numpy as np
 
 from engine.adapters.history.day import Columns
+from engine.adapters.history.middle import median
 from engine.model.contract import Option, Right
 
 _LEAST = 90
@@ -45,7 +46,7 @@ def parity_forward(level: Columns, options: Sequence[Option], bid: Columns, ask:
 
     Only pairs of the nearest expiry whose strikes lie within 1.5 % of the median level, at most five of them.
     """
-    middle = float(np.nanmedian(level))
+    middle = median(level)
     strikes = np.array([float(option.strike) for option in options])
     near = np.flatnonzero(np.abs(strikes - middle) < _NEAR * middle).tolist()
     pairs: dict[tuple[date, str, float], dict[Right, int]] = {}

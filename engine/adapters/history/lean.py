@@ -23,6 +23,7 @@ from engine.adapters.history.lean_files import (
     quote_bars,
     trade_bars,
 )
+from engine.adapters.history.middle import median
 from engine.adapters.history.missing import day_of_name, missing_sessions
 from engine.adapters.history.rows import last_day, strike_of
 from engine.model.contract import Kind, Option, Right, product
@@ -107,9 +108,9 @@ class LeanSource:
         bid, ask, bid_size, ask_size = (np.ascontiguousarray(cube[:, :, place]) for place in range(4))
         file = self._zips[session.date][0][1].name
         strikes = np.array([float(option.strike) for option in options])
-        middle = float(np.nanmedian(level)) if not np.isnan(level).all() else float("nan")
-        if middle == middle and options and not 0.125 < float(np.median(strikes)) / middle < 8.0:
-            text = f"strikes lie around {np.median(strikes):g}, the underlying at {middle:g}: scaled?"
+        middle = median(level)
+        if middle == middle and options and not 0.125 < median(strikes) / middle < 8.0:
+            text = f"strikes lie around {median(strikes):g}, the underlying at {middle:g}: scaled?"
             raise refusal(refused(file, 0, text))
         if (shift := hour_off(clock.times, level, options, {"bid": bid, "ask": ask})) is not None:
             raise refusal(refused(file, 0, shift))

@@ -8,6 +8,7 @@ from engine.adapters.history.checks import holes, listed_on, ordered, sound, wit
 from engine.adapters.history.day import Columns, Finding, HistoryDay, Severity
 from engine.adapters.history.finding import refusal, refused
 from engine.adapters.history.hours import hour_off
+from engine.adapters.history.middle import median
 from engine.adapters.history.rows import BY_QUOTE, Rows, grid
 from engine.model.session import Session
 
@@ -25,7 +26,7 @@ def session_day(
 ) -> HistoryDay:
     """Check quotes and levels of a session and put them in order. Raises: StoreError when it is refused."""
     all_findings = list(findings)
-    level = float(np.nanmedian(levels[rows.symbol][1])) if rows.symbol in levels else float("nan")
+    level = median(levels[rows.symbol][1]) if rows.symbol in levels else float("nan")
     if level == level:
         all_findings += wrong_columns(rows, level)
     _refuse(all_findings)

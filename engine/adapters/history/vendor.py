@@ -7,6 +7,7 @@ import numpy as np
 
 from engine.adapters.history.day import Columns, Finding
 from engine.adapters.history.finding import refusal, refused, told
+from engine.adapters.history.middle import median
 from engine.adapters.history.table import Table, Whole
 
 NAMES: Mapping[str, tuple[str, ...]] = {
@@ -69,7 +70,7 @@ class VendorTable:
         """Find columns whose header names something else: an open interest that is the price of the underlying."""
         if "open_interest" not in self._names or not len(self.rows):
             return
-        level = float(np.nanmedian(self.numbers("underlying")))
+        level = median(self.numbers("underlying"))
         counts = self.numbers("open_interest")
         if not np.mean(np.abs(counts - level) < _NEAR * level) > _MOST:
             return

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.adapters.history.day import Columns, HistoryDay, Places
+from engine.adapters.history.middle import median
 from engine.model.contract import Contract, Option, Right, Underlying
 from engine.model.market import Board
 from engine.model.quotes import FEED_SILENCE, OPTION_AGE
@@ -39,7 +40,7 @@ class DayMarket:
         self.place = -1
         self.is_behind = False
         times = day.times
-        self.spacing = float(np.median(np.diff(times))) if len(times) > 1 else OPTION_AGE
+        self.spacing = median(np.diff(times)) if len(times) > 1 else OPTION_AGE
         self.is_dense = self.spacing <= FEED_SILENCE
         self.stands_for = FEED_SILENCE if self.is_dense else min(1.5 * self.spacing, OPTION_AGE)
         self._columns = day.places()
