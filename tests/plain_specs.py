@@ -1,5 +1,6 @@
 """Random specs of same-day bots, most of them plain enough for a sweep by arrays, some not."""
 
+import re
 from random import Random
 
 SHAPES = ("condor", "put_spread", "call_spread", "long_put", "long_strangle", "debit_call_spread", "short_put")
@@ -32,6 +33,32 @@ def random_spec(seed: int, name: str = "plain", dte: int = 0) -> str:
             "",
         ]
     )
+
+
+def alike_specs(seed: int, count: int) -> list[str]:
+    """Return specs that differ in numbers alone, whose strikes are chosen by delta; the same for the same seed."""
+    text = re.sub(r"strike: \{(otm|expected_move|at): [^}]*\}", "strike: {delta: 0.15}", random_spec(seed))
+    text = re.sub(r", (within|multiple_of|at_least_from_spot): [0-9.]+( pts)?", "", text)
+    return [text, *(_varied(text, Random(1_000 * seed + number)) for number in range(1, count))]
+
+
+_VARIED: tuple[tuple[str, tuple[object, ...]], ...] = (
+    (r"(?<=delta: )[0-9.]+", (0.05, 0.08, 0.12, 0.16, 0.25)),
+    (r"(?<=by: )[0-9]+", (5, 10, 15, 25)),
+    (r"(?<=at_least: )[0-9.]+$", (0.2, 0.35, 0.5, 1)),
+    (r"(?<=at_least: )[0-9.]+(?=x credit)", (1.2, 1.5, 2, 3)),
+    (r"(?<=profit: )[0-9]+", (10, 25, 50, 75)),
+    (r"(?<=above: \\$)[0-9]+", (40, 100, 250)),
+    (r"(?<=leg_delta: \{above: )[0-9.]+", (0.2, 0.3, 0.4)),
+    (r'(?<=window: \{from: ")[0-9:]+', ("09:33", "09:40", "10:00", "10:15")),
+    (r'(?<=, to: ")[0-9:]+', ("10:20", "11:00", "12:30")),
+)
+
+
+def _varied(text: str, chance: Random) -> str:
+    for pattern, values in _VARIED:
+        text = re.sub(pattern, lambda _, values=values: f"{chance.choice(values)}", text, flags=re.MULTILINE)
+    return text
 
 
 def _clock(minutes: int) -> str:

@@ -11,10 +11,11 @@ from engine.cli.past_options import DAY, asked_cash, asked_fills, cores, day_of,
 from engine.model.errors import MisuseError
 
 if TYPE_CHECKING:
+    from engine.run.sweep.compiling import Terms
     from engine.run.sweep.search import Search
     from engine.run.sweep.statistics import Forward
     from engine.run.sweep.sweep import Kept, Runs, Told
-    from engine.run.sweep.variant import Terms, Variant
+    from engine.run.sweep.variant import Variant
     from engine.run.sweep.vary import Axis, Point
 
 SORTED = ("sharpe", "net", "expectancy", "win_rate", "max_drawdown")
@@ -154,7 +155,7 @@ def _terms(spec: Path, options: Mapping[str, Any]) -> "Terms":
 
     from engine.adapters.history.open import open_source
     from engine.run.calendars import load_calendar
-    from engine.run.sweep.variant import Terms
+    from engine.run.sweep.compiling import Terms
 
     opens = partial(open_source, options["data"])
     first, last = session_range(opens(), options["data"], day_of(options["first"]), day_of(options["last"]))

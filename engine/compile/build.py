@@ -36,12 +36,14 @@ from engine.spec.spec import Risk, Spec
 Check = Callable[[Spec], Iterator[Problem]]
 
 
-def build_plan(spec: Spec, source: Source | None = None) -> tuple[Plan | None, list[Diagnostic]]:
+def build_plan(
+    spec: Spec, source: Source | None = None, *, with_warnings: bool = True
+) -> tuple[Plan | None, list[Diagnostic]]:
     """Return the plan of a spec, or None when it has errors; and all its problems, warnings included.
 
     `source` gives the problems their place; without it they stand at the top of an empty text.
     """
-    plan, problems = compiled(spec)
+    plan, problems = compiled(spec) if with_warnings else _whole(spec)
     place = source or Source(file=f"{spec.name}.yaml", text="")
     return plan, _diagnostics(problems, place)
 

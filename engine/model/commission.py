@@ -12,6 +12,8 @@ from engine.model.contract import Option
 
 LEAST_PER_ORDER = Decimal("1.00")
 REGULATORY = Decimal("0.03")
+EDGES = (0.05, 0.10, 1.0)
+"""Premiums from which on a contract costs another commission; between two of them it is the same."""
 PER_SHARE = Decimal("0.005")
 """Source: IBKR Pro fixed pricing, US stocks."""
 

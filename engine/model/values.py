@@ -7,6 +7,7 @@ hashing are shared functions. What it gives up: that a value is never assigned t
 """
 
 from collections.abc import Callable
+from dataclasses import fields
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from dataclasses import replace as replace
 else:
     from dataclasses import dataclass as _standard
-    from dataclasses import fields
 
     def dataclass(*, frozen: bool, slots: bool, kw_only: bool = False) -> Callable[[type], type]:
         """Return the decorator of a value's class; only `frozen=True, slots=True` makes one. Raises: TypeError."""
@@ -72,6 +72,15 @@ def _compare(cls: type, key: Callable[[Any], Any]) -> None:
             setattr(cls, name, function)
 
 
+_SHOWN: dict[type, Callable[[Any], str]] = {}
+
+
 def _shown(self: Any) -> str:
-    shown = (f for f in self.__dataclass_fields__.values() if f.repr)
-    return f"{type(self).__qualname__}({', '.join(f'{f.name}={getattr(self, f.name)!r}' for f in shown)})"
+    cls = self.__class__
+    return (_SHOWN.get(cls) or _shown_of(cls))(self)
+
+
+def _shown_of(cls: type) -> Callable[[Any], str]:
+    """Return what shows a value of this class, written out: bots that share parts know them by this."""
+    shown = ", ".join(f"{f.name}={{self.{f.name}!r}}" for f in fields(cls) if f.repr)
+    return _SHOWN.setdefault(cls, eval(f"lambda self: f'{cls.__qualname__}({shown})'"))

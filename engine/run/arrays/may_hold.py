@@ -1,7 +1,7 @@
 """At which instants a test may be true: rules by arrays, with a hair of doubt, for the engine's own rules to judge.
 
 Where an array says no, the rule is not true; where it says yes, or nothing is known, it is asked. So an array may say
-yes too often and never no.
+yes too often and never no. `surely_holds` says where the rule is true for sure, and never too often.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,6 +19,11 @@ Mask = NDArray[np.bool_]
 Measure = Callable[[Call], "Series | None"]
 """Returns a measure's values at all instants, or its only one; None where they are not known as an array."""
 HAIR = 1e-6
+_FINE = 1e-4
+"""Numbers that are off by no more are those of the engine up to their last bits."""
+_SAME = 1e-10
+"""Such numbers that differ by no more are the same for the engine, which rounds what it reads to 9 digits."""
+_DIGITS = 1e9
 
 _OPERATIONS: Mapping[str, Callable[..., Columns | float]] = {
     "+": lambda one, other: one + other,
@@ -31,7 +36,7 @@ def may_hold(test: Truth, measure: Measure) -> Mask | None:
     """Return at which instants a test may be true, None for all."""
     match test:
         case Compare(op, left, right):
-            return _compared(op, series(left, measure), [series(bound, measure) for bound in right])
+            return _compared(op, series(left, measure), [series(bound, measure) for bound in right], _may_doubt)
         case Holds(call):
             past = measure(call)
             return None if past is None else np.asarray(past[0] >= -past[1])
@@ -42,6 +47,24 @@ def may_hold(test: Truth, measure: Measure) -> Mask | None:
             every = [may_hold(each, measure) for each in members]
             known = [found for found in every if found is not None]
             return np.logical_or.reduce(known) if known and len(known) == len(every) else None
+        case _:
+            return None
+
+
+def surely_holds(test: Truth, measure: Measure) -> Mask | None:
+    """Return at which instants a test is true, None where that is nowhere known."""
+    match test:
+        case Compare(op, left, right):
+            return _compared(op, series(left, measure), [series(bound, measure) for bound in right], _sure_doubt)
+        case Holds(call):
+            past = measure(call)
+            return None if past is None else np.asarray(past[0] >= past[1])
+        case AllOf(members) | AnyOf(members):
+            every = [surely_holds(each, measure) for each in members]
+            known = [found for found in every if found is not None]
+            if not known or (isinstance(test, AllOf) and len(known) < len(every)):
+                return None
+            return np.asarray((np.logical_and if isinstance(test, AllOf) else np.logical_or).reduce(known))
         case _:
             return None
 
@@ -74,14 +97,15 @@ def _largest(values: Columns | float) -> float:
     return float(np.nanmax(np.abs(values), initial=0.0))
 
 
-def _compared(op: Op, left: Series | None, right: list[Series | None]) -> Mask | None:
+def _compared(op: Op, left: Series | None, right: list[Series | None], doubt_of: "DoubtOf") -> Mask | None:
     if left is None or not right or any(bound is None for bound in right) or op is Op.IS:
         return None
     value = np.asarray(left[0])
     bounds = [bound for bound in right if bound is not None]
     low, high = bounds[0], bounds[-1]
-    least = low[0] - (left[1] + low[1])
-    most = high[0] + (left[1] + high[1])
+    is_strict = op in (Op.ABOVE, Op.BELOW, Op.BEYOND)
+    least = low[0] - doubt_of(left, low, is_strict)
+    most = high[0] + doubt_of(left, high, is_strict)
     if op in (Op.ABOVE, Op.AT_LEAST):
         return np.asarray(value >= least)
     if op in (Op.BELOW, Op.AT_MOST):
@@ -91,3 +115,19 @@ def _compared(op: Op, left: Series | None, right: list[Series | None]) -> Mask |
     if op is Op.BEYOND:
         return np.asarray(np.abs(value) >= least)
     return None
+
+
+DoubtOf = Callable[[Series, Series, bool], "Columns | float"]
+"""Returns how far before its bound a value may stand, below 0 how far past it, by both and whether it must pass it."""
+
+
+def _may_doubt(left: Series, bound: Series, is_strict: bool) -> float:
+    return left[1] + bound[1]
+
+
+def _sure_doubt(left: Series, bound: Series, is_strict: bool) -> Columns | float:
+    doubt = left[1] + bound[1]
+    if is_strict or doubt > _FINE:
+        return -doubt
+    digits = np.asarray(bound[0]) * _DIGITS
+    return np.where(np.abs(digits - np.rint(digits)) < 0.1, _SAME, -doubt)

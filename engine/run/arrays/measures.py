@@ -5,7 +5,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from engine.adapters.history.day import Columns
+from engine.adapters.history.day import Columns, Places
 from engine.compile.plan import Call, Quantity
 from engine.evaluate.measure_structure import names_of
 from engine.evaluate.reading import Context
@@ -16,6 +16,8 @@ from engine.run.arrays.may_hold import HAIR, Series
 
 Structure = tuple[tuple[int, int], ...]
 """Legs in order: the column of each one's option, and how many of it a structure has, negative when sold."""
+Leg = tuple[int | Places, int]
+"""The same of one leg; of many positions at once with a column for each of them. Shape: (N,)."""
 _INDICES = ("vix", "vix9d", "vix1d", "vix3m")
 
 
@@ -61,14 +63,18 @@ class Market(NamedTuple):
 
 
 class Position(NamedTuple):
-    """Measures of a position that is held. names: its legs', in their order. kept: arrays that others asked for too."""
+    """Measures of a position that is held, or of N whose numbers in `held` have shape (N, 1): then theirs are (N, T).
+
+    names: its legs', in their order. kept: arrays that others asked for too, by the key of their legs.
+    """
 
     day: SessionColumns
-    structure: Structure
+    structure: Sequence[Leg]
     names: tuple[str, ...]
     held: Held
     context: Context
     kept: dict[object, Columns]
+    key: object
 
     def measure(self, call: Call) -> Series | None:
         """Return a measure of the position or of the market."""
@@ -77,7 +83,7 @@ class Position(NamedTuple):
 
     def _worth(self, at: str) -> Columns:
         """Return what closing it brings per share."""
-        key = (self.structure, at)
+        key = (self.key, at)
         if key not in self.kept:
             day, total = self.day, np.zeros(len(self.day.times))
             for column, sign in self.structure:
@@ -104,8 +110,8 @@ class Position(NamedTuple):
             return made, HAIR
         if call.quantity is Quantity.DOLLARS:
             return made * LOT * self.held.quantity - self.held.commissions, 1e-3
-        base = abs(self.held.entry_price)
-        return (made / base, HAIR) if base > 0.0 else None
+        base = np.abs(self.held.entry_price)
+        return (made / base, HAIR) if np.all(base > 0.0) else None
 
     def _loss(self, call: Call) -> Series | None:
         found = self._profit(call)
@@ -113,18 +119,26 @@ class Position(NamedTuple):
 
     def _leg_delta(self, call: Call) -> Series | None:
         names = names_of(call)
-        legs = zip(self.names, self.structure, strict=True)
-        columns = tuple(column for name, (column, _) in legs if name in names)
-        key = ("delta", columns)
+        key = (self.key, "delta", names)
         if key not in self.kept:
-            self.kept[key] = np.abs(self.day.delta[list(columns)]).max(axis=0)
+            legs = zip(self.names, self.structure, strict=True)
+            self.kept[key] = np.maximum.reduce([np.abs(self.day.delta[c]) for name, (c, _) in legs if name in names])
         return self.kept[key], HAIR
 
     def _delta(self, call: Call) -> Series | None:
         return sum(weight * self.day.delta[column] for column, weight in self.structure), HAIR
 
+    def _options(self) -> list[Option] | None:
+        """Return the options of the legs, None where they are those of many positions."""
+        options = self.day.options
+        found = [options[column] for column, _ in self.structure if isinstance(column, int)]
+        return found if len(found) == len(self.structure) else None
+
     def _dte(self, call: Call) -> Series | None:
-        expiry = min(self.day.options[column].expiry for column, _ in self.structure)
+        options = self._options()
+        if options is None:
+            return None
+        expiry = min(option.expiry for option in options)
         return float((expiry - self.day.session.date).days), HAIR
 
     def _time_in_trade(self, call: Call) -> Series | None:
@@ -147,8 +161,8 @@ class Position(NamedTuple):
     def _breach(self, call: Call) -> Series | None:
         """Return how far inside, or past, its bound spot is: 0 and more is a breach."""
         arguments, names = dict(call.arguments), names_of(call)
-        level = self.day.level(self.context.symbols[0])
-        options = [self.day.options[c] for n, (c, _) in zip(self.names, self.structure, strict=True) if n in names]
+        level, every = self.day.level(self.context.symbols[0]), self._options()
+        options = [each for name, each in zip(self.names, every or (), strict=False) if name in names]
         if level is None or not options:
             return None
         puts = [float(each.strike) for each in options if each.right is Right.PUT]

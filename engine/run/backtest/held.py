@@ -93,7 +93,7 @@ class HeldPosition:
         assert found.held is not None
         columns, names = self._columns, tuple(leg.name for leg in found.legs)
         structure = tuple(enumerate(self._weights))
-        position = measures.Position(columns, structure, names, found.held, context_of(bot.plan), {})
+        position = measures.Position(columns, structure, names, found.held, context_of(bot.plan), {}, structure)
         may = columns.is_odd | np.isnan(self._spot)
 
         def known(call: Call) -> Series | None:

@@ -14,8 +14,9 @@ from typing import Any
 
 from engine.model.errors import MisuseError, StoreError
 from engine.run.backtest.run import deaf, several
+from engine.run.sweep.compiling import Terms, goes_by_arrays
 from engine.run.sweep.search import Search, next_batch
-from engine.run.sweep.variant import Terms, Variant, evaluate, goes_by_arrays
+from engine.run.sweep.variant import Variant, evaluate
 from engine.run.sweep.vary import Axis, Point
 
 Asked = tuple[int, tuple[str, ...], str]
@@ -81,17 +82,21 @@ def _try(
 ) -> None:
     """Add what came of those that are not found yet."""
     left = [each for each in asked if each[0] not in found]
-    most = ARRAY_BATCH if left and goes_by_arrays(left[0][2], terms) else BATCH
-    for variants in runs(tasks(left, workers, most), terms) if left else ():
+    by_arrays = bool(left) and goes_by_arrays(left[0][2], terms)
+    for variants in runs(tasks(left, workers, by_arrays=by_arrays), terms) if left else ():
         found |= {each.number: each for each in variants}
         if kept is not None:
             kept.add(variants)
         told(len(found))
 
 
-def tasks(asked: Sequence[Asked], workers: int, most: int = BATCH) -> list[Sequence[Asked]]:
-    """Return the variants in tasks: a few for each worker, so that all end together, and none with more than `most`."""
-    size = max(1, min(most, -(-len(asked) // (2 * workers))))
+def tasks(asked: Sequence[Asked], workers: int, *, by_arrays: bool = False) -> list[Sequence[Asked]]:
+    """Return the variants in tasks: a few for each worker, so that all end together, and none too large.
+
+    By arrays one for each worker: variants take less time there than the sessions that they are lived through.
+    """
+    most, each = (ARRAY_BATCH, 1) if by_arrays else (BATCH, 2)
+    size = max(1, min(most, -(-len(asked) // (each * workers))))
     return [asked[begin : begin + size] for begin in range(0, len(asked), size)]
 
 

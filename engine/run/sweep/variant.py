@@ -1,54 +1,31 @@
 """Variants of a bot lived through the same sessions: each is read once for all, each variant has its account."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import field
 from datetime import date, timedelta
 from decimal import Decimal
 from itertools import cycle
 
 from engine.adapters.history.day import DailyBar, Finding, HistoryDay, Source
-from engine.compile.build import build_plan
 from engine.model.errors import InvariantError, MisuseError, StoreError
 from engine.model.facts import EventCalendar
 from engine.model.money import CENT, ZERO
 from engine.model.performance import expectancy, sharpe, win_rate
 from engine.model.session import session_on
 from engine.model.values import dataclass
-from engine.run.backtest.fills import FillModel
 from engine.run.backtest.independence import is_independent
 from engine.run.backtest.run import alone
 from engine.run.backtest.walk import Walk
 from engine.run.sweep.arrays.bot import ArrayBot, Numbers
 from engine.run.sweep.arrays.day import ArrayDay
+from engine.run.sweep.arrays.groups import Groups
 from engine.run.sweep.arrays.lived import ArraySession, Lived
 from engine.run.sweep.arrays.suits import unsuited
-from engine.spec.diagnostic import render
-from engine.spec.load import load_text
-from engine.turn.program import AccountLimits, Program, compile_bot
+from engine.run.sweep.compiling import Compiling, Terms
 
-INSTALL = "sweep"
 CHECKED = 2_000
 """Of so many sessions by arrays one is lived through turn by turn as well: the first of each task, and so on."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
-    """What is the same for all variants. opens: the source, opened anew in each process. limits: over all bots.
-
-    every_turn: no session is lived through by arrays.
-    """
-
-    opens: Callable[[], Source]
-    first: date
-    last: date
-    fills: FillModel
-    cash: Decimal
-    lines: int
-    file: str
-    calendar: Callable[[], EventCalendar]
-    limits: AccountLimits = field(default_factory=AccountLimits)
-    every_turn: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,12 +112,11 @@ class _Lived:
     trades: dict[str, tuple[Decimal, date, date]] = field(default_factory=dict)
     by_arrays: int = 0
 
-    def pass_session(self, day: date, shared: ArraySession | None, checks: Iterator[bool]) -> None:
-        """Live through one session and keep what came of it. checks: whether the next one by arrays is checked.
+    def pass_session(self, day: date, found: Lived | None, checks: Iterator[bool]) -> None:
+        """Keep what came of one session by arrays, or live through it. checks: whether the next by arrays is checked.
 
         Raises: InvariantError when turn by turn something else comes of a session.
         """
-        found = None if self.bot is None or shared is None else shared.live(self.bot)
         if found is None:
             self._turn_by_turn(day)
             return
@@ -183,26 +159,6 @@ class _Lived:
             self.walk = walk.anew()  # hundreds of variants must not each keep a session
 
 
-def program_of(text: str, terms: Terms) -> Program:
-    """Return the program of one variant's text. Raises: MisuseError with its first problem."""
-    loaded = load_text(text, terms.file)
-    if loaded.spec is None:
-        raise MisuseError(render(next(each for each in loaded.diagnostics if each.is_error)))
-    plan, problems = build_plan(loaded.spec, loaded.source)
-    if plan is None:
-        raise MisuseError(render(next(each for each in problems if each.is_error)))
-    bot = compile_bot(plan)
-    return Program(bots={plan.name: bot}, pinned={}, limits=terms.limits, install=INSTALL, line_limit=terms.lines)
-
-
-def goes_by_arrays(text: str, terms: Terms) -> bool:
-    """Say whether a variant's sessions are lived through by arrays where they are plain."""
-    try:
-        return not terms.every_turn and not unsuited(program_of(text, terms), terms.fills)
-    except MisuseError:
-        return False
-
-
 def evaluate(texts: Sequence[tuple[int, tuple[str, ...], str]], terms: Terms) -> list[Variant]:
     """Return what came of these variants, each given by its number, its values and its text.
 
@@ -213,19 +169,23 @@ def evaluate(texts: Sequence[tuple[int, tuple[str, ...], str]], terms: Terms) ->
     numbers, checks = Numbers(), cycle([True, *[False] * (CHECKED - 1)])
     found: dict[int, Variant] = {}
     lived: list[_Lived] = []
+    compiling = Compiling(terms)
     for number, point, text in texts:
         try:
-            program = program_of(text, terms)
+            program = compiling.program(text)
         except MisuseError as error:
             found[number] = Variant(number=number, point=point, problem=error.message)
             continue
         walk = Walk(program, source, calendar, terms.fills, terms.cash)
         bot = None if terms.every_turn or unsuited(program, terms.fills) else ArrayBot(program, numbers)
         lived.append(_Lived(number, point, walk, is_independent(program), terms.cash, terms.first, bot))
+    by_arrays = {each.number: each.bot for each in lived if each.bot is not None}
+    groups = Groups(by_arrays)
     for day in filter(source.can_read, source.dates(terms.first, terms.last)):
-        shared = _shared(source, day, calendar, terms) if any(each.bot for each in lived) else None
+        shared = _shared(source, day, calendar, terms) if by_arrays else None
+        known = {} if shared is None else groups.live(shared)
         for each in lived:
-            each.pass_session(day, shared, checks)
+            each.pass_session(day, known.get(each.number), checks)
     found |= {each.number: _summed(each) for each in lived}
     return [found[number] for number, _, _ in texts]
 

@@ -18,9 +18,10 @@ from engine.run.backtest.results import read_results
 from engine.run.backtest.run import BacktestOptions, run_backtest
 from engine.run.calendars import shipped_dates
 from engine.run.desk import load_desk
+from engine.run.sweep.compiling import Terms
 from engine.run.sweep.statistics import deflated, expected_best, ratio, stretches, walk_forward
 from engine.run.sweep.sweep import Kept, here, in_processes, sweep, tasks
-from engine.run.sweep.variant import Terms, Variant, evaluate
+from engine.run.sweep.variant import Variant, evaluate
 from engine.run.sweep.vary import axis, drawn, grid, place_of, with_values
 from engine.spec.load import load_text
 
@@ -161,6 +162,8 @@ def test_ci_where_and_in_what_order_tasks_run_changes_nothing(tmp_path: Path) ->
     with in_processes(2) as runs:
         assert sweep(every, base, runs, lambda done, count: None, None, 2) == whole
     assert [len(task) for task in tasks(every, 1)] == [2, 2]
+    assert [len(task) for task in tasks(every, 1, by_arrays=True)] == [4]
+    assert [len(task) for task in tasks(every, 2, by_arrays=True)] == [2, 2]
     assert [each.number for each in whole] == [0, 1, 2, 3]
 
 

@@ -1,6 +1,6 @@
 """Sessions by arrays: what comes of them is what comes of them turn by turn, whatever bot and data chance has made."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pytest
 from past_days import PastDays
-from plain_specs import random_spec
+from plain_specs import alike_specs, random_spec
 
 from engine.adapters.history.day import HistoryDay
 from engine.model.contract import Underlying
@@ -20,11 +20,13 @@ from engine.model.session import session_on
 from engine.run.backtest.feed import HistoryFeed
 from engine.run.backtest.fills import NATURAL, RECORDED, fill_model
 from engine.run.calendars import shipped_dates
+from engine.run.sweep.arrays import groups
 from engine.run.sweep.arrays.bot import ArrayBot, Numbers
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.lived import ArraySession, Lived
 from engine.run.sweep.arrays.suits import unsuited
-from engine.run.sweep.variant import Shared, Terms, Variant, evaluate, program_of
+from engine.run.sweep.compiling import Terms, program_of
+from engine.run.sweep.variant import Shared, Variant, evaluate
 
 FIRST = date(2026, 9, 1)
 FILLS = ("natural", "mid", "mid+0.3")
@@ -82,11 +84,50 @@ def compare(seeds: range, days: int, source: PastDays, fills: str) -> int:
     return sum(each.by_arrays for each in fast)
 
 
+@pytest.fixture(autouse=True)
+def together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Variants are judged together with those of their kind, however few they are."""
+    monkeypatch.setattr(groups, "FEWEST", 1)
+
+
+@pytest.mark.parametrize("fewest", [1, 1_000])
 @pytest.mark.parametrize("number", range(3))
-def test_random_bots_come_to_the_same_by_arrays_and_by_turns(number: int) -> None:
+def test_random_bots_come_to_the_same_by_arrays_and_by_turns(
+    number: int, fewest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(groups, "FEWEST", fewest)
     seeds = range(10 * number, 10 * number + 10)
     source = PastDays(strikes=30, seed=number + 1, has_greeks=number != 1)
     assert compare(seeds, 2, source, FILLS[number]) >= 10
+
+
+def compare_alike(seeds: Iterable[int], days: int, source: PastDays, fills: str) -> tuple[int, int]:
+    """Assert that bots that differ in numbers alone come to the same; return their trades, and sessions by arrays."""
+    texts = [text for seed in seeds for text in alike_specs(seed, 5)]
+    fast, slow = both(texts, terms(source, days, fills))
+    for text, one, other in zip(texts, fast, slow, strict=True):
+        assert not one.problem
+        assert one == other, text
+    return sum(each.trades for each in slow), sum(each.by_arrays for each in fast)
+
+
+@pytest.mark.parametrize("fills", FILLS)
+def test_bots_that_differ_in_numbers_come_to_the_same(fills: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone: list[ArrayBot] = []
+    live = ArraySession.live
+    monkeypatch.setattr(ArraySession, "live", lambda self, bot: alone.append(bot) or live(self, bot))
+    trades, by_arrays = compare_alike((1, 22, 33, 38, 46), 1, PastDays(strikes=40, seed=7), fills)
+    assert trades >= 15
+    assert by_arrays >= 20
+    assert len(alone) <= 10
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("number", range(6))
+def test_many_bots_that_differ_in_numbers_come_to_the_same(number: int) -> None:
+    source = PastDays(seed=20 + number, has_greeks=number % 2 == 0)
+    assert compare_alike(range(100 * number, 100 * number + 25), 5, source, FILLS[number % 3])[1] > 200
 
 
 @pytest.mark.long
@@ -245,7 +286,8 @@ def test_recorded_fills_and_too_few_lines_go_by_turns() -> None:
 
 def test_a_difference_is_never_told_as_a_result(monkeypatch: pytest.MonkeyPatch) -> None:
     """The first session of each task is lived through turn by turn as well."""
-    monkeypatch.setattr(ArraySession, "live", lambda self, bot: Lived(Decimal("1.23"), Decimal("1.23")))
+    told = Lived(Decimal("1.23"), Decimal("1.23"))
+    monkeypatch.setattr(groups.Groups, "live", lambda self, session: {0: told})
     with pytest.raises(InvariantError, match=r"2026-09-01, x: by arrays the account changes by 1\.23, turn by turn by"):
         evaluate([(0, ("x",), PLAIN)], terms(PastDays(), 1))
 

@@ -13,9 +13,10 @@ from past_days import PastDays
 from engine.model.events import event_calendar
 from engine.model.facts import EventCalendar
 from engine.run.backtest.fills import fill_model
+from engine.run.sweep.compiling import Terms
 from engine.run.sweep.search import Search, next_batch
 from engine.run.sweep.sweep import Asked, Kept, Runs, search_for
-from engine.run.sweep.variant import Terms, Variant
+from engine.run.sweep.variant import Variant
 from engine.run.sweep.vary import Axis, Point, axis
 
 pytest.importorskip("optuna")

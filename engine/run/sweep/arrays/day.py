@@ -12,9 +12,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.adapters.history.day import Columns, HistoryDay, Source
+from engine.adapters.history.day import Columns, HistoryDay, Places, Source
 from engine.evaluate.snapshot import View
-from engine.model.contract import Option, Right, Underlying
+from engine.model.contract import LOT, Option, Right, Underlying
 from engine.model.event import ClosesReport, ListingReport
 from engine.model.facts import EventCalendar, Facts
 from engine.model.market import Board
@@ -64,7 +64,7 @@ class ArrayDay:
         self.columns = {option: place for place, option in enumerate(self.options)}
         self._boards: dict[int, Board] = {}
         self._views: dict[tuple[int, int], View] = {}
-        self._facts: dict[str, tuple[int, Facts]] = {}
+        self._facts: dict[int, tuple[int, Facts]] = {}
 
     def _problem(self) -> str:
         gaps = np.diff(self.times[self.first : self.end])
@@ -120,7 +120,7 @@ class ArrayDay:
             found = self._views[key] = View(now=now, session=self.session, board=self.board_at(place), facts=facts[1])
         return found
 
-    def facts_of(self, program: Program, key: str) -> tuple[int, Facts]:
+    def facts_of(self, program: Program, key: int) -> tuple[int, Facts]:
         """Return the slow facts that a bot is told before the open, with their number. key: what tells its needs."""
         if key not in self._facts:
             now = self.session.open - timedelta(minutes=1)
@@ -138,8 +138,7 @@ class ArrayDay:
 
     def room(self, place: int) -> float:
         """Return the seconds from an instant to the next one, or to the close."""
-        after = self.length if place + 1 >= self.end else float(self.times[place + 1])
-        return after - float(self.times[place])
+        return float(self.rooms(np.array([place]))[0])
 
     # ------------------------------------------------------------ arrays, option by option
 
@@ -165,6 +164,25 @@ class ArrayDay:
     def is_odd(self) -> NDArray[np.bool_]:
         """Where a quote is not whole, crossed or locked. Shape: options x instants."""
         return ~(self.bid < self.ask)
+
+    @cached_property
+    def is_of_lots(self) -> bool:
+        """Whether each option is on as many shares as is usual."""
+        return all(option.multiplier == LOT for option in self.options)
+
+    @cached_property
+    def sizes(self) -> tuple[Columns, Columns] | None:
+        """Sizes of bids and of asks, None where the source has none. Shape: options x instants."""
+        bid, ask = self.day.bid_size, self.day.ask_size
+        if bid is None and ask is None:
+            return None
+        bids, asks = (np.full_like(self.day.bid, np.nan) if each is None else each for each in (bid, ask))
+        return self._of_options(bids), self._of_options(asks)
+
+    @cached_property
+    def is_doubtful(self) -> NDArray[np.bool_]:
+        """Where a quote is odd or a delta is not known. Shape: options x instants."""
+        return self.is_odd | np.isnan(self.delta)
 
     @cached_property
     def strikes(self) -> Columns:
@@ -198,7 +216,8 @@ class ArrayDay:
 
     @cached_property
     def _disorder(self) -> Mapping[tuple[str, Right], NDArray[np.intp]]:
-        return {key: np.cumsum(~self._ordered(*key)) for key in self.sides}
+        """Return how many instants before each one are not ordered, and in all. Shape: (T + 1,)."""
+        return {key: np.concatenate(([0], np.cumsum(~self._ordered(*key)))) for key in self.sides}
 
     def _ordered(self, trading_class: str, right: Right) -> NDArray[np.bool_]:
         """Return at which instants deltas fall outward, without a hole, from the money to the last one known.
@@ -220,9 +239,18 @@ class ArrayDay:
 
     def is_ordered(self, trading_class: str, right: Right, first: int, place: int) -> bool:
         """Say whether deltas fall outward at all instants from one to another, both included."""
-        counts = self._disorder[trading_class, right]
-        return bool(counts[place] == (counts[first - 1] if first else 0))
+        return bool(self.are_ordered(trading_class, right, np.array([first]), np.array([place])).all())
 
-    def reached_from(self, at: float) -> int:
-        """Return the instant from which on strikes are streamed for a window that opens so many seconds on."""
-        return max(self.first, int(np.searchsorted(self.times, at - WATCH_AHEAD.total_seconds())))
+    def are_ordered(self, trading_class: str, right: Right, firsts: Places, places: Places) -> NDArray[np.bool_]:
+        """Say the same of stretches, one by one."""
+        counts = self._disorder[trading_class, right]
+        return np.asarray(counts[places + 1] == counts[firsts])
+
+    def reached_from(self, at: Columns) -> Places:
+        """Return the instants from which on strikes are streamed for windows that open so many seconds on."""
+        return np.maximum(self.first, np.searchsorted(self.times, at - WATCH_AHEAD.total_seconds()))
+
+    def rooms(self, places: Places) -> Columns:
+        """Return the seconds from instants to the next ones, or to the close."""
+        after = np.append(self.times, self.length)[places + 1]
+        return np.where(places + 1 >= self.end, self.length, after) - self.times[places]

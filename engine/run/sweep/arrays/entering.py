@@ -20,8 +20,8 @@ from engine.run.arrays.measures import Market
 from engine.run.backtest.fills import FillModel
 from engine.run.sweep.arrays.bot import ArrayBot
 from engine.run.sweep.arrays.candidate import Candidate
-from engine.run.sweep.arrays.day import ArrayDay, OptionColumns
-from engine.run.sweep.arrays.picks import Picks
+from engine.run.sweep.arrays.day import ArrayDay
+from engine.run.sweep.arrays.picks import Picked, Picks
 from engine.run.sweep.arrays.working import UNCLEAR, Fill, Quoted, Unclear, Unfilled, lacks_size, quoted_at, work
 from engine.spec.nouns.order import Start
 from engine.turn.bounds import risk_floor, stated_floor
@@ -48,8 +48,8 @@ class Entering:
     def __init__(self, day: ArrayDay, fills: FillModel) -> None:
         self.day = day
         self.fills = fills
-        self._picks = Picks(day)
-        self._market = Market(day)
+        self.picks = Picks(day)
+        self.market = Market(day)
         self._when: dict[int, Mask | None] = {}
         self._kept: dict[object, Columns] = {}
         self._entries: dict[tuple[int, float, float], Entry] = {}
@@ -66,7 +66,7 @@ class Entering:
         day = self.day
         first, last = (int(each) for each in np.searchsorted(day.times, (start, end)))
         may = self._may_enter(bot, slice(first, last))
-        reached = day.reached_from(start)
+        reached = int(day.reached_from(np.array([start]))[0])
         for place in range(first, last) if may is None else (first + np.flatnonzero(may)).tolist():
             if not self._is_plain(bot, reached, place):
                 return UNCLEAR
@@ -85,24 +85,28 @@ class Entering:
         plan, found = bot.plan, []
         for rule, number in zip(plan.entry.when, bot.when, strict=True):
             if number not in self._when:
-                self._when[number] = may_hold(rule.test, self._market.measure)
+                self._when[number] = may_hold(rule.test, self.market.measure)
             mask = self._when[number]
             if mask is not None:
                 found.append(mask[window])
         if found and not (may := np.logical_and.reduce(found)).any():
             return np.asarray(may)
-        picked = self._picks.picked(plan.legs, bot.keys) if plan.require else None
+        picked = self.picks.picked(plan.legs, bot.keys) if plan.require else None
         if picked is not None:
-            found += self._required(bot, tuple(each.columns for each in picked), window)
+            found += self._required(bot, picked, window)
         return np.asarray(np.logical_and.reduce(found)) if found else None
 
-    def _required(self, bot: ArrayBot, columns: tuple[OptionColumns, ...], window: slice) -> list[Mask]:
+    def _required(self, bot: ArrayBot, picked: tuple[Picked, ...], window: slice) -> list[Mask]:
+        candidate = self.candidate(bot, picked)
+        masks = (may_hold(rule.test, candidate.measure) for rule in bot.plan.require)
+        return [mask[window] for mask in masks if mask is not None]
+
+    def candidate(self, bot: ArrayBot, picked: tuple[Picked, ...]) -> Candidate:
+        """Return the measures of what a bot would enter, with its legs at all instants."""
         plan = bot.plan
         starts = plan.order.start.value if plan.order.price is None else ""
-        legs = tuple((column, leg.sign) for column, leg in zip(columns, plan.legs, strict=True))
-        candidate = Candidate(self.day, legs, starts, bot.keys, self._kept)
-        masks = (may_hold(rule.test, candidate.measure) for rule in plan.require)
-        return [mask[window] for mask in masks if mask is not None]
+        legs = {leg.name: (each.columns, leg.sign) for each, leg in zip(picked, plan.legs, strict=True)}
+        return Candidate(self.day, legs, starts, bot.grid, bot.keys, self._kept)
 
     def _enter(self, bot: ArrayBot, place: int, facts: tuple[int, Facts]) -> Entry:
         """Return what an entry at an instant came to, None when its rules or limits do not let it be sent."""
@@ -111,7 +115,7 @@ class Entering:
         view.legs, view.held, view.quantity = (), None, 0
         if not all(rule.judge(view).truth is True for rule in bot.compiled.when):
             return None
-        selection = self._picks.at(bot.compiled, bot.keys, place, view)
+        selection = self.picks.at(bot.compiled, bot.keys, place, view)
         quoted = None if selection is None else quoted_at(self.day, selection, place, opens=True)
         if selection is None or quoted is None:
             return None

@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.adapters.history.day import Columns
-from engine.compile.plan import ExitPlan, Rule, Truth
+from engine.compile.plan import ExitPlan, Truth
 from engine.evaluate.evaluation import NOT_OPEN
 from engine.evaluate.select import Selection
+from engine.model.contract import Option
 from engine.model.facts import Facts
 from engine.model.money import CENT, ZERO
 from engine.model.payoff import intrinsic
@@ -22,12 +23,12 @@ from engine.run.arrays.may_hold import Mask, may_hold
 from engine.run.arrays.measures import Position, Structure
 from engine.run.backtest.ending import settlement
 from engine.run.backtest.fills import FillModel
-from engine.run.sweep.arrays.bot import ArrayBot
+from engine.run.sweep.arrays.bot import ArrayBot, delay_of
 from engine.run.sweep.arrays.day import ArrayDay
 from engine.run.sweep.arrays.entering import Entered, Entering
 from engine.run.sweep.arrays.working import UNCLEAR, Fill, Outcome, Unclear, Unfilled, lacks_size, quoted_at, work
 from engine.spec.nouns.order import Order
-from engine.turn.judging import REREAD, first_missing
+from engine.turn.judging import first_missing
 
 
 class Lived(NamedTuple):
@@ -52,24 +53,16 @@ TOGETHER = 2.0
 """Seconds within which one exit could take over from another before its order has filled."""
 
 
-def _delay(rule: Rule) -> float:
-    """Return the seconds until a rule that has become true is confirmed, while the market stands."""
-    confirm = rule.confirm
-    if confirm is None:
-        return 0.0
-    return REREAD * (confirm.quotes - 1) if confirm.quotes is not None else confirm.seconds or 0.0
-
-
 class ArraySession:
     """A session that variants share, with what each has worked out of it kept for the others."""
 
     def __init__(self, day: ArrayDay, fills: FillModel) -> None:
         self.day = day
         self.fills = fills
-        self._entering = Entering(day, fills)
+        self.entering = Entering(day, fills)
         self._kept: dict[object, Columns] = {}
         self._odd: dict[Structure, Mask] = {}
-        self._masks: dict[tuple[int, Structure], Mask | None] = {}
+        self._masks: dict[tuple[int, object], Mask | None] = {}
         self._closings: dict[object, Outcome] = {}
         self._settled: dict[tuple[str, str], float | None] = {}
 
@@ -84,7 +77,7 @@ class ArraySession:
         if any(0.0 < at < day.length and at not in day.places for at in instants) or start < 0.0:
             return None
         facts = day.facts_of(bot.program, bot.needs)
-        entered = self._entering.first(bot, start, end, facts)
+        entered = self.entering.first(bot, start, end, facts)
         if entered is None or isinstance(entered, Unfilled):
             return NOTHING
         return None if isinstance(entered, Unclear) else self._leave(bot, entered, facts)
@@ -105,7 +98,7 @@ class ArraySession:
                 if verdict.truth is None and not first_missing(verdict).endswith(NOT_OPEN):
                     return None
                 if verdict.truth:
-                    true.append(Acting(_delay(compiled.rule), planned, order))
+                    true.append(Acting(delay_of(compiled.rule), planned, order))
             if true:
                 return self._close(entered, true, place)
         return self._expire(entered)
@@ -114,7 +107,7 @@ class ArraySession:
         """Return at which instants from the entry on an exit may act, or a quote that it reads is odd."""
         day = self.day
         structure: Structure = tuple((day.columns[leg.option], leg.sign) for leg in entered.selection.legs)
-        position = Position(day, structure, bot.names, entered.held, bot.context, self._kept)
+        position = Position(day, structure, bot.names, entered.held, bot.context, self._kept, structure)
         rest = slice(entered.place, day.end)
         masks = []
         for test, number in bot.exits:
@@ -126,13 +119,13 @@ class ArraySession:
             return []
         if structure not in self._odd:
             columns = [column for column, _ in structure]
-            self._odd[structure] = np.asarray((day.is_odd[columns] | np.isnan(day.delta[columns])).any(axis=0))
+            self._odd[structure] = np.asarray(day.is_doubtful[columns].any(axis=0))
         masks.append(self._odd[structure][rest])
         found: list[int] = (entered.place + np.flatnonzero(np.logical_or.reduce(masks))).tolist()
         return found
 
     def _shared_mask(self, test: Truth, number: int, position: Position) -> Mask | None:
-        key = (number, position.structure)
+        key = (number, position.key)
         if key not in self._masks:
             self._masks[key] = may_hold(test, position.measure)
         return self._masks[key]
@@ -165,15 +158,19 @@ class ArraySession:
     def _expire(self, entered: Entered) -> Lived | None:
         cash = ZERO
         for leg in entered.selection.legs:
-            key = (leg.option.symbol, leg.option.trading_class)
-            if key not in self._settled:
-                self._settled[key] = settlement(leg.option, self.day.session, self.day.day, self.day.source)
-            level = self._settled[key]
+            level = self.settled(leg.option)
             if level is None:
                 return None
             worth = intrinsic(leg.option, Decimal(f"{level:.4f}"))
             cash += leg.sign * worth * entered.held.quantity * leg.option.multiplier
         return self._over(entered, cash, ())
+
+    def settled(self, option: Option) -> float | None:
+        """Return the level at which an option of today settles, None where it is not known."""
+        key = (option.symbol, option.trading_class)
+        if key not in self._settled:
+            self._settled[key] = settlement(option, self.day.session, self.day.day, self.day.source)
+        return self._settled[key]
 
     def _over(self, entered: Entered, cash: Decimal, commissions: Sequence[Decimal]) -> Lived:
         net = entered.cash + cash - sum(entered.fill.commissions, ZERO) - sum(commissions, ZERO)

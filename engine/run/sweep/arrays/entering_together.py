@@ -1,0 +1,154 @@
+"""Entries of variants of one kind: when each is sent, and what it comes to, where a column of each is sure."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.adapters.history.day import Columns, Places
+from engine.compile.plan import Truth
+from engine.model.contract import LOT
+from engine.order.band import LEAST_BAND
+from engine.run.arrays.may_hold import Mask, Measure, may_hold, surely_holds
+from engine.run.sweep.arrays.ladder_columns import Orders
+from engine.run.sweep.arrays.money_columns import UNIT, Cents, Quotes, Units, least_payoffs
+from engine.run.sweep.arrays.sheet import Entries, Sheet
+from engine.spec.nouns.condition import Unit
+
+_NEAR = 1e-6
+"""Dollars or points by which two numbers must differ for it to be clear which is larger."""
+
+
+class EnteringTogether:
+    """Entries of one session."""
+
+    def __init__(self, sheet: Sheet) -> None:
+        self._sheet, self._day, self._group, self._session = sheet, sheet.day, sheet.group, sheet.session
+
+    def entries(self) -> Entries | None:
+        """Return the entries that were filled, None without any."""
+        day, group = self._day, self._group
+        starts, ends, instants = group.clock(day)
+        firsts, lasts = (np.searchsorted(day.times, at) for at in (starts, ends))
+        is_fit = not any(at not in day.places for at in instants) and not (starts < 0.0).any()
+        is_fit = is_fit and day.is_of_lots and all(side in day.sides for side in group.bots[0].sides)
+        every, rows = np.arange(len(day.times)), np.flatnonzero(starts < ends)
+        window = (every >= firsts[:, None]) & (every < lasts[:, None])
+        masks = self._masks(window) if is_fit else None
+        if masks is None:
+            self._sheet.leave_alone(rows)
+            return None
+        may, sure, columns, is_clear = masks
+        rows = rows[may[rows].any(axis=1)]
+        places = may[rows].argmax(axis=1)
+        picks = group.picks[1][rows]
+        chosen = columns[picks, :, places]
+        reached = day.reached_from(starts[rows])
+        fine = sure[rows, places] & is_clear[picks, places] & _differ(chosen)
+        for side in group.bots[0].by_delta:
+            fine &= day.are_ordered(*side, reached, places)
+        fine &= ~day.is_odd[chosen, places[:, None]].any(axis=1)
+        self._sheet.leave_alone(rows[~fine])
+        return self._sent(rows[fine], places[fine], chosen[fine]) if fine.any() else None
+
+    def _masks(self, window: Mask) -> tuple[Mask, Mask, Places, Mask] | None:
+        """Return when each variant may enter and when it would for sure, and what each choice of legs is.
+
+        Shape: (N, T); columns (choices, legs, T) and whether they are clear (choices, T). None where it is not told.
+        """
+        group, entering = self._group, self._session.entering
+        firsts, _ = group.picks
+        every = [entering.picks.picked(group.bots[row].plan.legs, group.bots[row].keys) for row in firsts]
+        known = [each for each in every if each is not None]
+        if len(known) < len(every):
+            return None
+        may, sure, unknown = window, np.ones_like(window), list[int]()
+        for place, (rows, of) in enumerate(group.when):
+            tests = [(group.bots[row].plan.entry.when[place].test, entering.market.measure) for row in rows]
+            if (masks := _judged(tests, window.shape[1])) is None:
+                unknown.append(place)
+                continue
+            may, sure = may & masks[0][of], sure & masks[1][of]
+        for place, (rows, of) in enumerate(group.require):
+            bots = [group.bots[row] for row in rows]
+            legs = (known[group.picks[1][row]] for row in rows)
+            measures = (entering.candidate(*each).measure for each in zip(bots, legs, strict=True))
+            tests = list(zip((bot.plan.require[place].test for bot in bots), measures, strict=True))
+            if (masks := _judged(tests, window.shape[1])) is None:
+                return None
+            may, sure = may & masks[0][of], sure & masks[1][of]
+        for place in unknown:
+            may = may & self._judged_one_by_one(place, may)
+        columns = np.array([[leg.columns for leg in legs] for legs in known])
+        is_clear = np.array([np.logical_and.reduce([leg.is_clear for leg in legs]) for legs in known])
+        return may, sure, columns, is_clear
+
+    def _judged_one_by_one(self, place: int, may: Mask) -> Mask:
+        """Return where a condition of entry is true, judged by the engine's rule wherever one of them may enter."""
+        rows, of = self._group.when[place]
+        found = np.zeros((len(rows), may.shape[1]), dtype=bool)
+        for number, row in enumerate(rows):
+            bot = self._group.bots[row]
+            facts = self._day.facts_of(bot.program, bot.needs)
+            for at in np.flatnonzero(may[of == number].any(axis=0)).tolist():
+                view = self._day.view_at(at, facts)
+                view.legs, view.held, view.quantity = (), None, 0
+                found[number, at] = bot.compiled.when[place].judge(view).truth is True
+        return np.asarray(found[of])
+
+    def _sent(self, rows: Places, places: Places, columns: Places) -> Entries:
+        """Return what came of entries that are sent then, unless a limit keeps them out."""
+        group, day, plan, quantity = self._group, self._day, self._group.plan, self._group.plan.quantity
+        quotes = self._sheet.quotes(columns, places, tuple(-sign for sign in group.signs))
+        strikes = np.rint(day.strikes[columns] * UNIT).astype(np.int64)
+        lowest = least_payoffs(strikes, [leg.right for leg in plan.legs], group.signs)
+        orders = Orders(quotes, plan.order, self._session.fills, self._floors(rows, lowest, quotes))
+        started = orders.started()
+        worst = None if lowest is None else np.maximum(-started.units - lowest, 0)
+        fine = started.is_clear & ~self._sheet.lacks_size(quotes, columns, places)
+        fine &= self._may_be_sent(orders, started.units, worst, group.most[rows])
+        worked = orders.work(day.rooms(places), closing=False)
+        commission = quotes.commission(worked.net, quantity)
+        fine &= worked.is_clear & (commission.is_clear | ~worked.is_filled)
+        self._sheet.leave_alone(rows[~fine])
+        self._sheet.leave_to_turns(rows[fine & ~worked.is_filled & ~worked.is_unfilled])
+        return Entries(rows, places, columns, worked, commission.units, worst).only(fine & worked.is_filled)
+
+    def _floors(self, rows: Places, lowest: Units | None, quotes: Quotes) -> Columns:
+        """Return the least net price of each entry (`turn.bounds`); -inf without one."""
+        stated, most = self._group.floor[rows], self._group.most[rows]
+        if lowest is None:
+            return stated
+        left = (most - quotes.estimated_by_leg(self._group.plan.quantity)) / 100.0
+        return np.asarray(np.maximum(stated, -lowest / UNIT - left / (LOT * self._group.plan.quantity)))
+
+    def _may_be_sent(self, orders: Orders, started: Units, worst: Units | None, most: Cents) -> Mask:
+        """Say which entries no limit keeps out, as far as that is clear (`decide.limits`)."""
+        plan, quantity = self._group.plan, self._group.plan.quantity
+        limit = self._group.bots[0].program.limits.price_band
+        band = np.full(len(started), float(limit.value))
+        if limit.unit is Unit.PERCENT:
+            band = np.maximum(band / 100.0 * orders.quotes.worth(), float(LEAST_BAND))
+        fine = np.abs(started / UNIT - orders.mid) < band - _NEAR - 1.0 / UNIT
+        if worst is None:
+            return fine & plan.risk.undefined_risk
+        return np.asarray(fine & (worst * quantity + orders.quotes.estimated(quantity) <= most))
+
+
+def _judged(rules: Sequence[tuple[Truth, Measure]], size: int) -> tuple[Mask, Mask] | None:
+    """Return when tests may be true, and when they are for sure. Shape: (tests, T). None where one is not known."""
+    may: list[NDArray[np.bool_]] = []
+    sure: list[NDArray[np.bool_]] = []
+    for test, measure in rules:
+        one, other = may_hold(test, measure), surely_holds(test, measure)
+        if one is None or other is None:
+            return None
+        may.append(np.broadcast_to(one, (size,)))
+        sure.append(np.broadcast_to(other, (size,)))
+    return np.array(may), np.array(sure)
+
+
+def _differ(columns: Places) -> Mask:
+    """Say which structures have an option for each leg, and no option twice."""
+    ordered = np.sort(columns, axis=1)
+    return np.asarray((ordered[:, 0] >= 0) & (np.diff(ordered, axis=1) > 0).all(axis=1))

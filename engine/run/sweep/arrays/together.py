@@ -1,0 +1,25 @@
+"""Sessions of variants of one kind, judged together.
+
+When each may enter, what its order comes to, when it may leave and what that comes to are worked out for all of them at
+once. A variant of which something is not sure in a session is judged by itself there (`ArraySession.live`).
+"""
+
+from engine.run.sweep.arrays.alike import Alike
+from engine.run.sweep.arrays.entering_together import EnteringTogether
+from engine.run.sweep.arrays.leaving_together import LeavingTogether
+from engine.run.sweep.arrays.lived import ArraySession, Lived
+from engine.run.sweep.arrays.sheet import Sheet
+
+
+def live_together(session: ArraySession, group: Alike) -> list[Lived | None]:
+    """Return what came of a session for each variant of a kind, None where that is not clear."""
+    sheet, day, plan = Sheet(session, group), session.day, group.plan
+    is_off = bool(plan.entry.days) and day.session.date.weekday() not in plan.entry.days
+    if is_off or not any(leg.trading_class in day.classes for leg in plan.legs):
+        return sheet.found
+    entries = EnteringTogether(sheet).entries()
+    if entries is not None and len(entries.rows):
+        LeavingTogether(sheet).leave(entries)
+    for row in sheet.alone:
+        sheet.found[row] = session.live(group.bots[row])
+    return sheet.found

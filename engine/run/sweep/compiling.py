@@ -1,0 +1,76 @@
+"""The variants of a sweep from their texts to programs, each made of what it has in common with those before it."""
+
+from collections.abc import Callable
+from dataclasses import field
+from datetime import date
+from decimal import Decimal
+
+from engine.adapters.history.day import Source
+from engine.compile.build import build_plan
+from engine.compile.plan import Plan
+from engine.model.errors import MisuseError
+from engine.model.facts import EventCalendar
+from engine.model.pool import Pool
+from engine.model.values import dataclass
+from engine.run.backtest.fills import FillModel
+from engine.run.sweep.arrays.suits import unsuited
+from engine.spec.diagnostic import render
+from engine.spec.load import load
+from engine.spec.reread import AlikeTexts
+from engine.turn.program import AccountLimits, Program, compile_bot
+
+INSTALL = "sweep"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What is the same for all variants. opens: the source, opened anew in each process. limits: over all bots.
+
+    every_turn: no session is lived through by arrays.
+    """
+
+    opens: Callable[[], Source]
+    first: date
+    last: date
+    fills: FillModel
+    cash: Decimal
+    lines: int
+    file: str
+    calendar: Callable[[], EventCalendar]
+    limits: AccountLimits = field(default_factory=AccountLimits)
+    every_turn: bool = False
+
+
+class Compiling:
+    """Compiles variants, each with what it has in common with those before it."""
+
+    def __init__(self, terms: Terms) -> None:
+        self._terms, self._texts, self._pool = terms, AlikeTexts(terms.file), Pool()
+
+    def program(self, text: str) -> Program:
+        """Return the program of one variant's text. Raises: MisuseError with its first problem."""
+        bot = compile_bot(self._plan(text), self._pool)
+        limits, lines = self._terms.limits, self._terms.lines
+        return Program(bots={bot.plan.name: bot}, pinned={}, limits=limits, install=INSTALL, line_limit=lines)
+
+    def _plan(self, text: str) -> Plan:
+        loaded = load(self._texts.read(text), digested=False)
+        if loaded.spec is None:
+            raise MisuseError(render(next(each for each in loaded.diagnostics if each.is_error)))
+        plan, problems = build_plan(loaded.spec, loaded.source, with_warnings=False)
+        if plan is None:
+            raise MisuseError(render(next(each for each in problems if each.is_error)))
+        return plan
+
+
+def program_of(text: str, terms: Terms) -> Program:
+    """Return the program of one variant's text. Raises: MisuseError with its first problem."""
+    return Compiling(terms).program(text)
+
+
+def goes_by_arrays(text: str, terms: Terms) -> bool:
+    """Say whether a variant's sessions are lived through by arrays where they are plain."""
+    try:
+        return not terms.every_turn and not unsuited(program_of(text, terms), terms.fills)
+    except MisuseError:
+        return False

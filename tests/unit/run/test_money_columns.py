@@ -1,0 +1,160 @@
+"""Orders and money by arrays are those of the engine's decimals, wherever they say that they are clear."""
+
+from datetime import date
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from engine.model.commission import EDGES, estimate, per_contract
+from engine.model.contract import Option, Right, product
+from engine.model.money import CENT, Rounding
+from engine.model.payoff import least_payoff
+from engine.order.ladder import start_net
+from engine.order.price import NetQuote, Part, limit_net, ticks_of
+from engine.run.backtest.fills import FillModel, fill_model
+from engine.run.sweep.arrays.ladder_columns import Orders
+from engine.run.sweep.arrays.money_columns import UNIT, Grid, Quotes, four_digits, least_payoffs
+from engine.run.sweep.arrays.working import UNCLEAR, UNFILLED, Fill, Quoted, work
+from engine.spec.nouns.order import Order, Start, Then
+
+COUNT = 120
+FLOWS = {1: (1,), 2: (-1, 1), 4: (1, -1, 1, -1)}
+
+
+def options(count: int, symbol: str = "SPX") -> list[Option]:
+    rights = (Right.PUT, Right.PUT, Right.CALL, Right.CALL)
+    name = "SPXW" if symbol == "SPX" else symbol
+    return [Option(symbol, name, date(2026, 9, 1), Decimal(100 + 5 * n), rights[n]) for n in range(count)]
+
+
+def quotes(legs: int, seed: int, symbol: str = "SPX") -> Quotes:
+    """Quotes on the grid and off it, cheap ones and dear ones."""
+    chance = np.random.default_rng(seed)
+    step = np.where(chance.random((COUNT, legs)) < 0.8, 0.05, 0.01)
+    bid = np.round(chance.integers(1, 120, (COUNT, legs)) * step, 2)
+    ask = np.round(bid + chance.integers(1, 8, (COUNT, legs)) * step, 2)
+    return Quotes(bid, ask, FLOWS[legs], options(legs, symbol))
+
+
+def one_of(found: Quotes, row: int) -> tuple[tuple[Part, ...], NetQuote, tuple[tuple[float, float], ...]]:
+    """Return one structure as the engine has it, its sums in the order of `net_quote`."""
+    sides = tuple((float(found.bid[row, leg]), float(found.ask[row, leg])) for leg in range(len(found.flows)))
+    mid = natural = 0.0
+    for (bid, ask), flow in zip(sides, found.flows, strict=True):
+        mid += flow * (bid + ask) / 2
+        natural += flow * (bid if flow > 0 else ask)
+    parts = tuple(Part(option, flow, 1) for option, flow in zip(found.options, found.flows, strict=True))
+    return parts, NetQuote(mid, natural), sides
+
+
+def test_prices_on_the_grid_are_those_of_decimals() -> None:
+    chance = np.random.default_rng(1)
+    prices = np.concatenate((chance.integers(-9000, 9000, 4000) / 1000.0, chance.normal(0, 4, 2000), [0.0, 3.0, -3.0]))
+    for rule in (product("SPX").option_ticks, product("SPX").combo_ticks, product("SPY").option_ticks):
+        grid = Grid(rule)
+        for found, rounding in ((grid.up(prices), Rounding.UP), (grid.down(prices), Rounding.DOWN)):
+            wanted = [int(rule.round(price, rounding) * UNIT) for price in prices.tolist()]
+            assert found.is_clear.mean() > 0.99
+            assert (found.units == wanted)[found.is_clear].all()
+    digits = four_digits(prices)
+    assert digits.is_clear.mean() > 0.99
+    assert digits.units[digits.is_clear].tolist() == [
+        int(Decimal(f"{price:.4f}") * UNIT) for price in prices[digits.is_clear].tolist()
+    ]
+
+
+def test_what_lies_next_to_a_step_is_not_clear() -> None:
+    grid = Grid(product("SPX").combo_ticks)
+    found = grid.up(np.array([1.05, 1.05 + 1e-9, 1.05 + 1e-12, 1.051]))
+    assert found.is_clear.tolist() == [True, False, True, True]
+    assert found.units.tolist()[2:] == [10_500, 11_000]
+
+
+def test_a_commission_changes_at_the_edges_alone() -> None:
+    (option,) = options(1)
+    for low, high in zip((0.0, *EDGES), (*EDGES, 500.0), strict=True):
+        between = np.linspace(low, high, 50, endpoint=False).tolist()
+        assert len({per_contract(option, premium) for premium in between}) == 1
+    assert len({per_contract(option, edge) for edge in (0.0, *EDGES)}) == len(EDGES) + 1
+
+
+@pytest.mark.parametrize("symbol", ["SPX", "SPY"])
+def test_commissions_are_those_of_the_engine(symbol: str) -> None:
+    found = quotes(4, 2, symbol)
+    whole, by_leg = found.estimated(3), found.estimated_by_leg(3)
+    for row in range(COUNT):
+        parts = [
+            (option, 3, (bid + ask) / 2)
+            for option, (bid, ask) in zip(found.options, one_of(found, row)[2], strict=True)
+        ]
+        assert whole[row] == estimate(parts) * 100
+        asks = zip(found.options, found.ask[row].tolist(), strict=True)
+        assert by_leg[row] == sum(estimate([(option, 3, ask)]) for option, ask in asks) * 100
+
+
+def test_the_least_that_structures_pay_is_that_of_the_engine() -> None:
+    chance = np.random.default_rng(3)
+    rights = [option.right for option in options(4)]
+    strikes = np.sort(chance.integers(80, 120, (COUNT, 4)) * 5 * UNIT, axis=1)
+    for signs in ((1, -1, -1, 1), (-1, 1, 1, -1), (-1, -1, 1, 1)):
+        found = least_payoffs(strikes, rights, signs)
+        assert found is not None
+        for row in range(COUNT):
+            every = zip(strikes[row].tolist(), rights, signs, strict=True)
+            parts = [(Option("SPX", "SPXW", date(2026, 9, 1), Decimal(k) / UNIT, right), n) for k, right, n in every]
+            assert found[row] == least_payoff(parts) * UNIT
+    assert least_payoffs(strikes, rights, (1, -1, -1, -1)) is None
+
+
+LADDERS = [
+    Order(start=Start.NATURAL, wait=10.0, tries=1, path=()),
+    Order(start=Start.NATURAL, wait=10.0, tries=3, then=Then.MARKET, path=()),
+    Order(start=Start.MID, step=Decimal("0.05"), wait=5.0, tries=6, path=()),
+    Order(start=Start.MID, step=Decimal("0.05"), wait=10.0, tries=2, then=Then.MARKET, path=()),
+    Order(start=Start.MID, wait=15.0, tries=2, path=()),
+    Order(start=Start.MARKET, wait=10.0, tries=1, path=()),
+]
+
+
+@pytest.mark.parametrize("legs", [1, 2, 4])
+@pytest.mark.parametrize("fills", ["natural", "mid", "mid+0.3"])
+@pytest.mark.parametrize("ladder", LADDERS, ids=lambda each: f"{each.start.value}-{each.tries}-{each.then.value}")
+def test_orders_come_to_what_they_come_to_one_by_one(ladder: Order, fills: str, legs: int) -> None:
+    model = fill_model(fills)
+    for closing in (False, True):
+        for symbol, floor in (("SPX", None), ("SPX", "0.30"), ("SPY", "0.300001"), ("SPY", "-2.5")):
+            _compare(quotes(legs, legs, symbol), ladder, model, None if floor is None else Decimal(floor), closing)
+
+
+def _compare(found: Quotes, ladder: Order, fills: FillModel, floor: Decimal | None, closing: bool) -> None:
+    rooms = np.random.default_rng(5).choice([4.0, 20.0, 60.0], COUNT)
+    orders = Orders(found, ladder, fills, None if floor is None else np.full(COUNT, float(floor)))
+    worked = orders.work(rooms, closing=closing)
+    commission = found.commission(worked.net, 2)
+    assert worked.is_clear.all()
+    for row in range(COUNT):
+        parts, net, sides = one_of(found, row)
+        wanted = work(Quoted(parts, net, sides, float(rooms[row])), 2, ladder, fills, closing=closing, floor=floor)
+        if isinstance(wanted, Fill):
+            assert worked.is_filled[row]
+            prices = zip(wanted.prices, found.flows, strict=True)
+            assert worked.net[row] == sum(price * flow for price, flow in prices) * UNIT
+            assert (worked.after[row], worked.tries[row]) == (wanted.after, wanted.tries)
+            if commission.is_clear[row]:
+                assert commission.units[row] * CENT == sum(wanted.commissions)
+        else:
+            assert worked.is_unfilled[row] == (wanted is UNFILLED)
+            assert not worked.is_filled[row]
+            assert worked.is_unfilled[row] or wanted is UNCLEAR
+
+
+def test_prices_at_which_orders_start_are_those_of_the_engine() -> None:
+    found = quotes(2, 9)
+    for start in (Start.NATURAL, Start.MID):
+        ladder = Order(start=start, path=())
+        started = Orders(found, ladder, fill_model("mid")).started()
+        for row in range(COUNT):
+            parts, net, _ = one_of(found, row)
+            assert started.units[row] == start_net(ladder, net, parts, None) * UNIT
+    assert limit_net(1.02, natural=1.0, floor=None, ticks=ticks_of(parts)) == Decimal("1.05")
