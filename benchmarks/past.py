@@ -42,8 +42,9 @@ Trade = tuple[str, int, int, str, float, float]
 
 
 def make_days(folder: Path, count: int) -> None:
-    """Write so many sessions: an index, VIX, and 240 same-day options a minute."""
-    days = [each.date for each in sessions(FIRST, FIRST + timedelta(days=2 * count + 10))][:count]
+    """Write so many whole sessions: an index, VIX, and 240 same-day options a minute."""
+    every = sessions(FIRST, FIRST + timedelta(days=2 * count + 10))
+    days = [each.date for each in every if each.close - each.open == timedelta(minutes=MINUTES)][:count]
     for number, day in enumerate(days):
         write_day(_day(day, np.random.default_rng(20_250_102 + number)), folder / f"{day}.parquet")
 

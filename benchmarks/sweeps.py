@@ -1,9 +1,8 @@
 """Goals 10 and 11: a sweep of variants of the task, beside one by arrays written for it alone, and on two workers.
 
-All 1,000 variants are swept, over some of the 252 sessions, and told as the whole: each session is as much work as the
-next, and specs are compiled once. One variant at a time is told from a few. The number of trades must be that of the
-program by hand for every variant; for some, what a sweep tells must be what comes of them turn by turn, and their
-trades those by hand.
+All 1,000 variants are swept over all 252 sessions. One variant at a time is told from a few of both: each session is as
+much work as the next, and specs are compiled once. The number of trades must be that of the program by hand for every
+variant; for some, what a sweep tells must be what comes of them turn by turn, and their trades those by hand.
 """
 
 import time
@@ -29,12 +28,10 @@ from engine.run.sweep.compiling import Terms, program_of
 from engine.run.sweep.sweep import Runs, here, on_cluster, sweep
 from engine.run.sweep.variant import Variant, evaluate
 
-ROUNDS = 5
+ROUNDS = 3
 WHOLE, YEAR = 1000, 252
-DAYS = 24
-"""Sessions that are measured."""
-ALONE = 5
-"""Variants that are run one at a time."""
+ALONE, DAYS = 5, 24
+"""Variants and sessions that are run one at a time."""
 LIVED = 10
 """Variants that are lived through turn by turn, to compare."""
 WORKERS = 2
@@ -43,8 +40,8 @@ NAME = "t"
 """All variants are of one spec."""
 MISSING = "dask.distributed is not installed here"
 Result = TypeVar("Result")
-Told = tuple[int, tuple[float, ...]]
-"""How many trades a variant closed, and the account's change by session."""
+Told = tuple[float, ...]
+"""The account's change by session."""
 
 
 def measure() -> list[Goal]:
@@ -52,40 +49,36 @@ def measure() -> list[Goal]:
     tasks, found = variants(WHOLE), Rounds()
     asked = [(number, (task.name,), _text(task)) for number, task in enumerate(tasks)]
     with TemporaryDirectory() as place, _cluster() as (workers, started):
-        make_days(Path(place), DAYS)
+        make_days(Path(place), YEAR)
         files = sorted(file for file in Path(place).glob("*.parquet") if ".levels" not in file.name)
-        terms = _terms(Path(place), files)
+        terms, few = _terms(Path(place), files), _terms(Path(place), files[:DAYS])
+        none = replace(few, last=few.first - timedelta(days=1))
         trades = by_arrays(files, tasks)
-        wanted = [_lived(task, terms, own) for task, own in zip(tasks[:LIVED], trades, strict=False)]
+        wanted = [_lived(task, few, own) for task, own in zip(tasks[:LIVED], trades, strict=False)]
 
         def swept(runs: Runs, count: int) -> list[Variant]:
             return sweep(asked, terms, runs, lambda *_: None, None, count)
 
         for number in range(ROUNDS + 1):
             into = found if number else Rounds()  # in the first some is still loaded
-            _time(into, "compiled", lambda: evaluate(asked, replace(terms, last=terms.first - timedelta(days=1))))
             _time(into, "hand", lambda: by_arrays(files, tasks))
-            each = _time(into, "alone", lambda: [evaluate([one], terms)[0] for one in asked[:ALONE]])
+            _time(into, "ready", lambda: [evaluate([one], none)[0] for one in asked[:ALONE]])
+            each = _time(into, "few", lambda: [evaluate([one], few)[0] for one in asked[:ALONE]])
+            into.add("alone", _whole(into))
             one = _time(into, "one", lambda: swept(here, 1))
             two = one if workers is None else _time(into, "two", lambda: swept(workers, WORKERS))
-            _check(each, wanted, trades)
-            _check(one, wanted, trades)
-            _check(two, wanted, trades)
+            for several in (each, one, two):
+                _compare(several, wanted)
+            for several in (one, two):
+                _count(several, trades)
     sessions = sum(each.by_arrays for each in one)
-    return _goals(_whole(found), sum(map(len, trades)), sessions, started)
+    return _goals(found, sum(map(len, trades)), sessions, started)
 
 
-def _whole(found: Rounds) -> Rounds:
-    """Return what each round would have taken over all sessions, and one at a time for all variants."""
-    told = Rounds()
-    for clock in ("", CLOCK):
-        for name in ("hand", "alone", "one", "two"):
-            share = WHOLE / ALONE if name == "alone" else 1.0
-            compiled = 0.0 if name == "hand" else 1.0 / (WORKERS if name == "two" and clock else 1)
-            for seconds, once in zip(found.kept.get(name + clock, ()), found.kept["compiled" + clock], strict=False):
-                fixed = once * compiled
-                told.add(name + clock, fixed + (seconds * share - fixed) * YEAR / DAYS)
-    return told
+def _whole(found: Rounds) -> float:
+    """Return the seconds that all variants over all sessions would take one at a time, by the last round's few."""
+    ready, few = (found.kept[name][-1] for name in ("ready", "few"))
+    return (ready + (few - ready) * YEAR / DAYS) * WHOLE / ALONE
 
 
 def _text(task: Task) -> str:
@@ -140,18 +133,22 @@ def _lived(task: Task, terms: Terms, by_hand: Sequence[Trade]) -> Told:
         assert walk.broker is not None
         trades += trades_of(walk, day)
         profits.append(float(walk.broker.worth(walk.marks) - walk.cash))
-    if trades != by_hand:
-        raise AssertionError(f"the trades of {task.name} differ: {sorted(set(trades) ^ set(by_hand))}")
-    return len(trades), tuple(profits)
+    own = [trade for trade in by_hand if trade[0] <= f"{terms.last}"]
+    if trades != own:
+        raise AssertionError(f"the trades of {task.name} differ: {sorted(set(trades) ^ set(own))}")
+    return tuple(profits)
 
 
-def _check(found: Sequence[Variant], wanted: Sequence[Told], trades: Sequence[Sequence[Trade]]) -> None:
-    for each, own in zip(found, trades, strict=False):
+def _compare(found: Sequence[Variant], wanted: Sequence[Told]) -> None:
+    for each, lived in zip(found, wanted, strict=False):
+        if each.profits[: len(lived)] != lived:
+            raise AssertionError(f"what the sweep tells of {each.point} is not what came of it")
+
+
+def _count(found: Sequence[Variant], trades: Sequence[Sequence[Trade]]) -> None:
+    for each, own in zip(found, trades, strict=True):
         if each.trades != len(own):
             raise AssertionError(f"{each.point}: {each.trades} trades, by hand {len(own)}")
-    for each, lived in zip(found, wanted, strict=False):
-        if (each.trades, each.profits) != lived:
-            raise AssertionError(f"what the sweep tells of {each.point} is not what came of it")
 
 
 # ---------------------------------------------------------------- told
@@ -159,8 +156,8 @@ def _check(found: Sequence[Variant], wanted: Sequence[Told], trades: Sequence[Se
 
 def _goals(found: Rounds, trades: int, by_arrays: int, started: float) -> list[Goal]:
     how = (
-        f"{WHOLE:,} variants x {DAYS} sessions ({ALONE} variants one at a time), told as {YEAR} sessions; Parquet read "
-        f"and specs compiled; processor time; {by_arrays:,} of {WHOLE * DAYS:,} sessions of ours went by arrays"
+        f"Parquet read and specs compiled; processor time; {by_arrays:,} of {WHOLE * YEAR:,} sessions of ours went by "
+        f"arrays; one at a time is told from {ALONE} variants x {DAYS} sessions"
     )
 
     def whole(name: str) -> str:
@@ -177,9 +174,7 @@ def _goals(found: Rounds, trades: int, by_arrays: int, started: float) -> list[G
     clock = ("one" + CLOCK, "two" + CLOCK)
     note = f"{', '.join(map(whole, clock))}; the workers had started in {started:.1f} s" if has_two else MISSING
     figure = found.ratio(*clock) if has_two else None
-    how = (
-        f"{WHOLE:,} variants x {DAYS} sessions on workers of dask.distributed that stand by, by the clock; equal trades"
-    )
+    how = f"{WHOLE:,} variants x {YEAR} sessions on workers of dask.distributed that stand by, by the clock"
     return [
         *goals,
         Goal("11", f"the same on {WORKERS} workers: faster than in one process by", how, figure, floor=1.5,
