@@ -6,9 +6,10 @@ like this would bring.
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import cache, lru_cache
 from math import sqrt
 
-from engine.compile.plan import LegPlan, Plan
+from engine.compile.plan import Plan
 from engine.evaluate.listings import expiry_on
 from engine.evaluate.snapshot import View
 from engine.model import black
@@ -43,27 +44,50 @@ def level(symbol: str) -> int:
 def example_view(plan: Plan) -> View:
     """Return the market at the start of the bot's first window: levels and the chains that its legs take."""
     at = plan.entry.windows[0].start.on(FULL_DAY)
+    wanted = tuple(dict.fromkeys((leg.symbol, leg.trading_class) for leg in plan.legs if not leg.is_shares))
+    shares = tuple(dict.fromkeys(leg.symbol for leg in plan.legs if leg.is_shares))
+    expiry = expiry_on(plan.expiry, _expiries(), FULL_DAY.date) if wanted else None
+    board, facts = _quoted(at, plan.underlyings, shares, wanted, expiry)
+    return View(now=at.timestamp(), session=FULL_DAY, board=board, facts=facts)
+
+
+@lru_cache(maxsize=16)
+def _quoted(
+    at: datetime,
+    underlyings: tuple[str, ...],
+    shares: tuple[str, ...],
+    classes: tuple[tuple[str, str], ...],
+    expiry: date | None,
+) -> tuple[Board, Facts]:
+    """Return the market of an instant, which all subjects that take the same of it share: nobody writes to it.
+
+    classes: each underlying's symbol and the trading class of its options.
+    """
     board = Board()
     board.alive_at = at.timestamp()
-    for symbol in plan.underlyings:
+    for symbol in underlyings:
         _add_level(board, symbol, at)
-    expiries = tuple(session.date for session in sessions(FULL_DAY.date, FULL_DAY.date + _AHEAD))
+    for symbol in shares:
+        _add_share(board, symbol, at.timestamp())
     listings = {}
-    for leg in plan.legs:
-        if leg.is_shares:
-            _add_share(board, leg.symbol, at.timestamp())
-            continue
-        found = expiry_on(plan.expiry, expiries, FULL_DAY.date)
-        known = {} if found is None else {found: _chain(board, leg, found, at)}
-        listings[leg.symbol, leg.trading_class] = Listing(leg.symbol, leg.trading_class, expiries, known)
-    return View(now=at.timestamp(), session=FULL_DAY, board=board, facts=Facts(listings=listings))
+    for symbol, trading_class in classes:
+        known = {} if expiry is None else {expiry: _chain(board, symbol, trading_class, expiry, at)}
+        listings[symbol, trading_class] = Listing(symbol, trading_class, _expiries(), known)
+    return board, Facts(listings=listings)
 
 
-def _chain(board: Board, leg: LegPlan, expiry: date, at: datetime) -> tuple[Decimal, ...]:
+@cache
+def _expiries() -> tuple[date, ...]:
+    return tuple(session.date for session in sessions(FULL_DAY.date, FULL_DAY.date + _AHEAD))
+
+
+def _chain(board: Board, symbol: str, trading_class: str, expiry: date, at: datetime) -> tuple[Decimal, ...]:
     """Return the strikes of an expiry, with quotes of both rights on the board."""
-    strikes = _strikes(leg, expiry, at)
+    strikes = _strikes(symbol, expiry, at)
     for strike in strikes:
-        _add_quotes(board, leg, expiry, strike, at)
+        for right in Right:
+            option = listed(symbol, trading_class, expiry, strike, right is Right.CALL)
+            _add_quote(board, option, at.timestamp())
     return strikes
 
 
@@ -88,18 +112,11 @@ def _volatility(expiry: date) -> float:
     return NEAR_VOLATILITY if expiry - FULL_DAY.date <= _NEAR else FAR_VOLATILITY
 
 
-def _strikes(leg: LegPlan, expiry: date, at: datetime) -> tuple[Decimal, ...]:
-    step = STRIKE_STEP.get(leg.symbol, 1)
-    spot = level(leg.symbol)
-    reach = max(int(deviation(leg.symbol, expiry, at) * _REACH // step), 20)
+def _strikes(symbol: str, expiry: date, at: datetime) -> tuple[Decimal, ...]:
+    step = STRIKE_STEP.get(symbol, 1)
+    spot = level(symbol)
+    reach = max(int(deviation(symbol, expiry, at) * _REACH // step), 20)
     return tuple(Decimal(strike) for at in range(-reach, reach + 1) if (strike := spot + at * step) > 0)
-
-
-def _add_quotes(board: Board, leg: LegPlan, expiry: date, strike: Decimal, at: datetime) -> None:
-    for right in Right:
-        option = listed(leg.symbol, leg.trading_class, expiry, strike, right is Right.CALL)
-        if option not in board.rows:
-            _add_quote(board, option, at.timestamp())
 
 
 def _add_quote(board: Board, option: Option, now: float) -> None:

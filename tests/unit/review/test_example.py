@@ -6,6 +6,7 @@ import pytest
 
 from engine.compile.build import build_plan
 from engine.review.levels import level_of, level_words
+from engine.review.market import example_view
 from engine.review.subject import Subject, subject_of
 from engine.review.worst import Sure, Worst, worst_of
 from engine.spec.load import load_text
@@ -115,3 +116,12 @@ def test_without_strikes_in_reach_there_is_no_example() -> None:
     found = subject(changed("{delta: 0.10}", "{delta: 0.10, at_least_from_spot: 5000 pts}"))
     assert found.example is None
     assert worst_of(found) == Worst(Decimal(1000), Sure.LIMIT)
+
+
+def test_the_example_market_is_quoted_once_for_all_who_take_the_same_of_it() -> None:
+    other = changed("max_loss_per_trade: $1000", "max_loss_per_trade: $900")
+    first, second = (example_view(subject(text).plan) for text in (CONDOR, other))
+    assert first.board is second.board
+    assert first.memo is not second.memo
+    later = example_view(subject(changed('from: "10:00"', 'from: "11:00"')).plan)
+    assert later.board is not first.board
