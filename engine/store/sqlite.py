@@ -2,14 +2,16 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Engine, create_engine, event, text
-from sqlalchemy.pool import NullPool
+from sqlalchemy.engine.interfaces import CompiledCacheType
+from sqlalchemy.pool import NullPool, Pool, StaticPool
 
 from engine.model.errors import StoreError
 from engine.store.failures import RESTORE, sentences
@@ -21,6 +23,8 @@ BUSY_MS = 5000
 _PATIENCE = 0.3
 """Seconds a writer waits for the lock: longer than `file_is_in_use` holds it."""
 _HEADER = b"SQLite format 3\x00"
+_COMPILED: CompiledCacheType = {}
+"""Statements of all stores as SQL. They are those that stand in this code, so it grows to a few hundred at most."""
 
 
 class FileStore(Store):
@@ -147,11 +151,27 @@ def _quoted(path: Path) -> str:
     return path.absolute().as_uri().removeprefix("file://")
 
 
+def engine_on(connect: Callable[[], Any], pool: type[Pool]) -> Engine:
+    """Return an engine on connections of SQLite; it finds what engines before it have compiled."""
+    known = _first_engine()
+    options = {"compiled_cache": _COMPILED}
+    return Engine(pool(connect, dialect=known.dialect), known.dialect, known.url, execution_options=options)
+
+
+@cache
+def _first_engine() -> Engine:
+    """Return the engine whose dialect the others share: compiled SQL is kept by dialect."""
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    engine.connect().close()  # from then on the dialect knows its version
+    engine.dispose()
+    return engine
+
+
 def _engine(path: Path, uri: str, *, is_writer: bool) -> Engine:
     def connect() -> sqlite3.Connection:
         return sqlite3.connect(uri, uri=True, timeout=BUSY_MS / 1000, isolation_level=None, check_same_thread=False)
 
-    engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    engine = engine_on(connect, NullPool)
     event.listen(engine, "connect", _set_up_writer if is_writer else _set_up_reader)
     begin = "BEGIN IMMEDIATE" if is_writer else "BEGIN"
     event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))

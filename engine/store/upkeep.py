@@ -17,7 +17,7 @@ from engine.store.failures import sentences
 from engine.store.journal import rebuild, verify
 from engine.store.open import read_store
 from engine.store.place import Place, Server
-from engine.store.sqlite import backup, hold_store
+from engine.store.sqlite import backup, engine_on, hold_store
 from engine.store.tables import PROJECTIONS, journal, metadata
 
 _COMPANIONS = ("", "-wal", "-shm")
@@ -102,7 +102,7 @@ def differing_tables(path: Place) -> list[str]:
     with closing(memory), sentences(path):
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as source:
             source.backup(memory)
-        engine = create_engine("sqlite://", creator=lambda: memory, poolclass=StaticPool)
+        engine = engine_on(lambda: memory, StaticPool)
         with engine.connect() as connection:
             before = {table.name: _rows(connection, table) for table in PROJECTIONS}
             connection.rollback()

@@ -3,6 +3,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 
 from engine.model.errors import StoreError
@@ -11,6 +12,7 @@ from engine.store.open import is_in_use, open_store, read_store
 from engine.store.place import place_of
 from engine.store.queries import StoreReader
 from engine.store.sqlite import backup
+from engine.store.tables import journal
 
 
 def test_pragmas_of_a_writer(tmp_path: Path) -> None:
@@ -23,6 +25,16 @@ def test_pragmas_of_a_writer(tmp_path: Path) -> None:
     store.close()
     assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
     assert (tmp_path / "deep" / "a b?.db").exists()
+
+
+def test_stores_of_a_process_compile_a_statement_once(tmp_path: Path) -> None:
+    found = []
+    for name in ("a.db", "b.db"):
+        store = open_store(tmp_path / name)
+        with store.engine.connect() as connection:
+            found.append(connection.execute(select(journal.c.seq).where(journal.c.at == "now")).context.compiled)
+        store.close()
+    assert found[0] is found[1]
 
 
 def test_a_second_writer_is_refused_by_name(tmp_path: Path) -> None:
