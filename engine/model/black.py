@@ -112,6 +112,7 @@ def _vega(forward: float, strike: float, years: float, volatility: float) -> flo
     return forward * exp(-d1 * d1 / 2.0) / sqrt(2.0 * pi) * sqrt(years)
 
 
+@lru_cache(maxsize=256)
 def years_until(expiry: date, now: float) -> float | None:
     """Return the years of trading time from `now` (epoch seconds) to the close of the expiry's session.
 

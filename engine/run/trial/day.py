@@ -31,7 +31,7 @@ from engine.run.trial.broker import Broker
 from engine.run.trial.first_facts import ACCOUNT, FirstFacts, first_facts
 from engine.run.trial.market import Market
 from engine.run.trial.opening import day_after_opening, open_position
-from engine.run.trial.past import bars_of
+from engine.run.trial.past import PastBars
 from engine.spec.trial import Does, Trial
 from engine.turn.program import AccountLimits, CompiledBot, Program, compile_bot
 from engine.turn.state import BotState, State
@@ -119,6 +119,7 @@ class Day:
         self.board = Board()
         self.market = Market(self.trial.market, self.session, self.board)
         self.market.minute = self.market.minute_of(self.now)
+        self.past = PastBars(self.market)
         self.broker = Broker(self.board, ACCOUNT, self.session, self.trial.broker, self.begins)
         self.program = Program(
             bots={self.bot.plan.name: self.bot}, pinned={}, limits=AccountLimits(), install="test", line_limit=1000
@@ -265,7 +266,7 @@ class Day:
             ended = 0.0 if seconds == DAY else last_end(self.session, seconds, now)
             if self.told_until.get((symbol, seconds)) != ended:
                 self.told_until[symbol, seconds] = ended
-                self._hear(BarsReport(self.now, symbol, seconds, bars_of(self.market, symbol, seconds, count, now)))
+                self._hear(BarsReport(self.now, symbol, seconds, self.past.of(symbol, seconds, count, now)))
 
     def _tell_hooks(self) -> None:
         """Tell the engine of the web hooks that have come."""

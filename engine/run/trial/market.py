@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from math import floor, isnan, nan, sqrt
+from typing import NamedTuple
 
 from engine.compile.plan import Plan
 from engine.model.black import MEAN_MOVE, delta, price, sensitivities, years_until
@@ -32,6 +33,15 @@ LEAST_VOLATILITY = 0.001
 SESSIONS_A_YEAR = 252.0
 COUNT = 1000.0
 """Contracts of an option that were traded and that are open."""
+
+
+class _Terms(NamedTuple):
+    """What the model prices an option by, as `engine.model.black` takes it."""
+
+    forward: float
+    strike: float
+    years: float
+    volatility: float
 
 
 class Market:
@@ -183,10 +193,16 @@ class Market:
         board.quote_at[row] = nan if isnan(level) else at.timestamp()
 
     def _write_option(self, option: Option, at: datetime) -> None:
-        worth, slope = self.worth(option, at), self._delta(option, at)
+        terms, is_call = self._terms(option, at), option.right is Right.CALL
         board, row = self.board, self.board.rows[option]
-        board.delta[row], board.iv[row] = slope, self.volatility_of(option)
-        board.gamma[row], board.theta[row], board.vega[row] = self._sensitivities(option, at)
+        if terms is None:
+            worth, slope, volatility = nan, nan, self.volatility_of(option)
+            gamma, theta, vega = nan, nan, nan
+        else:
+            worth, slope, volatility = max(price(*terms, is_call), LEAST), delta(*terms, is_call), terms.volatility
+            gamma, theta, vega = sensitivities(*terms)
+        board.delta[row], board.iv[row] = slope, volatility
+        board.gamma[row], board.theta[row], board.vega[row] = gamma, theta, vega
         board.model_at[row] = nan if isnan(slope) else at.timestamp()
         board.volume[row] = self.given.volumes.get(option.symbol, COUNT)
         board.open_interest[row] = self.given.open_interests.get(option.symbol, COUNT)
@@ -208,28 +224,16 @@ class Market:
 
     def worth(self, option: Option, at: datetime) -> float:
         """Return the model's price at this instant, nan without a level or volatility."""
-        forward, volatility = self.level(option.symbol), self.volatility_of(option)
         if option.is_share:
-            return forward
-        if isnan(forward) or isnan(volatility):
-            return nan
-        years = years_until(option.expiry, at.timestamp()) or 0.0
-        found = price(forward, float(option.strike), years, volatility, option.right is Right.CALL)
-        return max(found, LEAST)
+            return self.level(option.symbol)
+        terms = self._terms(option, at)
+        return nan if terms is None else max(price(*terms, option.right is Right.CALL), LEAST)
 
-    def _delta(self, option: Option, at: datetime) -> float:
+    def _terms(self, option: Option, at: datetime) -> _Terms | None:
         forward, volatility = self.level(option.symbol), self.volatility_of(option)
         if isnan(forward) or isnan(volatility):
-            return nan
-        years = years_until(option.expiry, at.timestamp()) or 0.0
-        return delta(forward, float(option.strike), years, volatility, option.right is Right.CALL)
-
-    def _sensitivities(self, option: Option, at: datetime) -> tuple[float, float, float]:
-        forward, volatility = self.level(option.symbol), self.volatility_of(option)
-        if isnan(forward) or isnan(volatility):
-            return nan, nan, nan
-        years = years_until(option.expiry, at.timestamp()) or 0.0
-        return sensitivities(forward, float(option.strike), years, volatility)
+            return None
+        return _Terms(forward, float(option.strike), years_until(option.expiry, at.timestamp()) or 0.0, volatility)
 
     # ------------------------------------------------------------ quotes of the open position
 

@@ -1,6 +1,7 @@
 """Bars of a test: the days before its session as the test gives them, and finished bars of the session itself."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import islice, pairwise
 
 from engine.compile.series import DAY
@@ -14,11 +15,28 @@ VOLUME = 1000.0
 """Shares of every bar: in a test each minute weighs the same."""
 
 
-def bars_of(market: Market, symbol: str, seconds: int, count: int, now: float) -> Bars:
-    """Return the finished bars of one size that are known at `now` (epoch seconds), with so many of days before."""
-    if seconds == DAY:
-        return Bars(now, _days(market, symbol, count))
-    return Bars(now, (*_before(market, symbol, seconds, count), *_today(market, symbol, seconds, now)))
+@dataclass
+class PastBars:
+    """The bars of one test. What was made of them is kept: a bar that has ended does not change."""
+
+    market: Market
+    before: dict[tuple[str, int, int], tuple[Bar, ...]] = field(default_factory=dict)
+    today: dict[tuple[str, int], list[Bar | None]] = field(default_factory=dict)
+
+    def of(self, symbol: str, seconds: int, count: int, now: float) -> Bars:
+        """Return the finished bars of one size that are known at `now` (epoch seconds), with so many of days before."""
+        if seconds == DAY:
+            return Bars(now, _days(self.market, symbol, count))
+        key = (symbol, seconds, count)
+        if key not in self.before:
+            self.before[key] = _before(self.market, symbol, seconds, count)
+        return Bars(now, (*self.before[key], *self._today(symbol, seconds, now)))
+
+    def _today(self, symbol: str, seconds: int, now: float) -> Iterator[Bar]:
+        found, session = self.today.setdefault((symbol, seconds), []), self.market.session
+        ended = round((last_end(session, seconds, now) - session.open.timestamp()) / seconds)
+        found += [_of_session(self.market, symbol, seconds, number) for number in range(len(found), ended)]
+        return (each for each in found[:ended] if each is not None)
 
 
 def _days(market: Market, symbol: str, count: int) -> tuple[Bar, ...]:
@@ -52,15 +70,12 @@ def _sessions_before(session: Session) -> Iterator[Session]:
         yield session
 
 
-def _today(market: Market, symbol: str, seconds: int, now: float) -> tuple[Bar, ...]:
-    opened = market.session.open.timestamp()
+def _of_session(market: Market, symbol: str, seconds: int, number: int) -> Bar | None:
+    """Return the session's bar of this number, from 0 on; None where no level of it is known."""
     minutes, level = seconds // 60, level_of(market.given, symbol)
-    found = []
-    for number in range(round((last_end(market.session, seconds, now) - opened) / seconds)):
-        seen = [level.at(minute) for minute in range(number * minutes, (number + 1) * minutes + 1)]
-        if known := tuple(each for each in seen if each == each):
-            found.append(_bar(opened + number * seconds, known))
-    return tuple(found)
+    seen = [level.at(minute) for minute in range(number * minutes, (number + 1) * minutes + 1)]
+    known = tuple(each for each in seen if each == each)
+    return _bar(market.session.open.timestamp() + number * seconds, known) if known else None
 
 
 def _bar(at: float, levels: tuple[float, ...]) -> Bar:

@@ -10,6 +10,7 @@ from engine.model.market import Board
 from engine.model.session import session_on
 from engine.run.desk import load_desk
 from engine.run.trial.market import LEAST_VOLATILITY, Market
+from engine.run.trial.past import PastBars
 from engine.spec.load import load_text
 from engine.spec.shipped import shipped
 
@@ -59,3 +60,12 @@ def test_what_is_listed_can_be_given() -> None:
     assert given.expiries == (date(2026, 12, 31), date(2027, 1, 15), date(2027, 2, 19))
     (other,) = market("expiries: {spx: [2027-02-19]}").listings(plan)
     assert other.expiries == usual.expiries
+
+
+def test_a_bar_that_has_ended_is_made_once() -> None:
+    past = PastBars(market('spx: "6000 +1x30"'))
+    opened = past.market.session.open.timestamp()
+    early, late = (past.of("SPX", 300, 2, opened + minutes * 60.0).bars for minutes in (10, 15))
+    assert (len(early), len(late)) == (4, 5)
+    assert all(each is other for each, other in zip(early, late, strict=False))
+    assert (late[4].at, late[4].open, late[4].close) == (opened + 600.0, 6010.0, 6015.0)
