@@ -139,19 +139,19 @@ def _only_of_live_orders(at_work: work.Work, event: ExecutionReport) -> None:
 _ON_EXECUTION = reports.on_execution
 
 
-def _seen_or_not(self: IbLink, event: Any, *, is_open: bool) -> Any:
+def _seen_or_not(self: IbLink, fields: list[str]) -> Any:
     self._seen.clear()
-    return _NOTED(self, event, is_open=is_open)
+    return _READ(self, fields)
 
 
-_NOTED = IbLink._noted
+_READ = IbLink._read
 
 
 @contextmanager
 def _counted_again() -> Any:
     with ExitStack() as both:
         both.enter_context(swapped((reports.on_execution, _every_time)))
-        both.enter_context(method(IbLink, "_noted", _seen_or_not))
+        both.enter_context(method(IbLink, "_read", _seen_or_not))
         yield
 
 
@@ -170,7 +170,7 @@ _ON_COMMISSION = reports.on_commission
 def _commissions_again() -> Any:
     with ExitStack() as both:
         both.enter_context(swapped((reports.on_commission, _commission_again)))
-        both.enter_context(method(IbLink, "_noted", _seen_or_not))
+        both.enter_context(method(IbLink, "_read", _seen_or_not))
         yield
 
 

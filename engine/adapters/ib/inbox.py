@@ -12,6 +12,8 @@ from engine.adapters.ib.quotes import Handler
 
 ORDERS = (3, 4, 5, 6, 11, 59, 61, 63, 101)
 """orderStatus, errMsg, openOrder, account value, execDetails, commission, position, account summary, completedOrder."""
+TOLD_AGAIN = (11, 59)
+"""Those of the day, all of which are told whenever executions are asked for."""
 ENDS = {53: "open orders", 54: "account values", 55: "executions", 62: "positions", 102: "completed orders"}
 NEXT_VALID_ID = 9
 
@@ -32,6 +34,7 @@ class Inbox:
     def handlers(self, old: dict[int, Handler]) -> dict[int, Handler]:
         """Return the tees by message id."""
         found = {kind: self._tee(old[kind]) for kind in ORDERS}
+        found |= {kind: self._tee_once(old[kind]) for kind in TOLD_AGAIN}
         found[4] = self._tee_errors(old[4])
         found |= {kind: self._tee_end(old[kind], name) for kind, name in ENDS.items()}
         found[NEXT_VALID_ID] = self._tee_id(old[NEXT_VALID_ID])
@@ -43,6 +46,18 @@ class Inbox:
         def handler(fields: list[str]) -> None:
             enqueue(list(fields))
             old(fields)
+
+        return handler
+
+    def _tee_once(self, old: Handler) -> Handler:
+        """Return a tee that shows ib_async a message once: the same one again changes nothing there and is dear."""
+        shown: set[tuple[str, ...]] = set()
+
+        def handler(fields: list[str]) -> None:
+            self.queue.append(list(fields))
+            if (told := tuple(fields[2:])) not in shown:  # before that stands the request, or a version
+                shown.add(told)
+                old(fields)
 
         return handler
 

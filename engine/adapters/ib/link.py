@@ -46,7 +46,9 @@ log = logging.getLogger("rulebot.ib")
 BROKEN = frozenset((1100, 2110))
 """The gateway has lost the broker; the socket stays."""
 RESTORED = frozenset((1101, 1102))
-OPEN_ORDERS_END = "53"
+OPEN_ORDER, OPEN_ORDERS_END, EXECUTION, COMMISSION = "5", "53", "11", "59"
+EXECUTION_ID = {EXECUTION: 14, COMMISSION: 2}
+"""Messages that are told again whenever executions are asked for, and where they have the execution's id."""
 PACED_SECONDS = 0.05
 """How long to wait at most while messages of ours wait for their turn."""
 
@@ -294,26 +296,28 @@ class IbLink:
         if kind == "4" and not 0 < convert.whole(fields[2]) < REQUEST_IDS:
             self._feed.refused(fields)
             return None
+        place = EXECUTION_ID.get(kind)
+        if place is not None and (kind, fields[place]) in self._seen:
+            return None
         event = self._readers[kind](fields, self._now)
-        return None if event is None else self._noted(event, is_open=kind == "5")
+        return None if event is None else self._noted(event, kind)
 
-    def _noted(self, event: Event, *, is_open: bool) -> Event | None:
-        """Keep what LinkUp and the feed need of an event; None when it was seen before.
+    def _noted(self, event: Event, kind: str) -> Event:
+        """Keep what LinkUp and the feed need of an event, and which reports of executions were seen.
 
         A commission that is told before its execution counts for nothing yet: it is taken when it is told again.
         """
-        if isinstance(event, ExecutionReport | CommissionReport):
-            key = type(event).__name__, event.exec_id
-            if key in self._seen:
-                return None
-            if isinstance(event, ExecutionReport) or (ExecutionReport.__name__, event.exec_id) in self._seen:
-                self._seen.add(key)
-        if isinstance(event, ExecutionReport) and isinstance(event.option, Option):
-            self._book.learn(event.option)
+        if isinstance(event, ExecutionReport):
+            self._seen.add((kind, event.exec_id))
+            if isinstance(event.option, Option):
+                self._book.learn(event.option)
+        elif isinstance(event, CommissionReport):
+            if (EXECUTION, event.exec_id) in self._seen:
+                self._seen.add((kind, event.exec_id))
         elif isinstance(event, PositionReport):
             self._book.learn(event.contract)
             self._positions[event.contract] = event
-        elif isinstance(event, OrderReport) and is_open:
+        elif isinstance(event, OrderReport) and kind == OPEN_ORDER:
             self._refs[event.perm_id] = event.ref
             if self._listed is not None:
                 self._listed.add(event.ref)

@@ -14,6 +14,7 @@ from engine.adapters.ib import history, self_check
 from engine.adapters.ib.account import AccountValues
 from engine.adapters.ib.broker import combo_to_broker, order_to_broker
 from engine.adapters.ib.contracts import ContractBook, subscription
+from engine.adapters.ib.inbox import ENDS, NEXT_VALID_ID, ORDERS, Inbox
 from engine.adapters.ib.pace import ORDER_ROOM, Pace, Rank
 from engine.adapters.ib.settings import IbSettings
 from engine.model.contract import Option, Right, Underlying, share
@@ -147,6 +148,18 @@ def test_the_self_check_names_what_no_longer_arrives(kind: int, monkeypatch: pyt
     with pytest.raises(BrokerError, match=r"ib_async \d+\.\d+\.\d+ does not pass on messages of kind") as caught:
         asyncio.run(self_check.check_seams())
     assert str({76: 75}.get(kind, kind)) in caught.value.message
+
+
+@pytest.mark.parametrize("kind", [11, 59])
+def test_an_execution_that_is_told_again_is_decoded_once(kind: int) -> None:
+    shown: list[list[str]] = []
+    inbox = Inbox(lambda fields: False)
+    hear = inbox.handlers(dict.fromkeys((*ORDERS, *ENDS, NEXT_VALID_ID), shown.append))[kind]
+    first, again, other = ([str(kind), *rest] for rest in (("-1", "e.1", "2"), ("7", "e.1", "2"), ("7", "e.1", "3")))
+    for fields in (first, again, other):
+        hear(fields)
+    assert shown == [first, other]
+    assert list(inbox.queue) == [first, again, other], "what is new is for the link to say"
 
 
 @pytest.mark.parametrize(
