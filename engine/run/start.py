@@ -74,9 +74,12 @@ class RunOptions:
     compares: Sequence[str] = ()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Run:
-    """A run that can be watched: the loop, its desk and its store, when it ends (None: not by itself), if it has."""
+    """A run that can be watched: the loop, its desk and its store, when it ends (None: not by itself), if it has.
+
+    It is not shown by its fields: when `asyncio.run` ends it prints what its coroutine has returned.
+    """
 
     desk: Desk
     options: RunOptions

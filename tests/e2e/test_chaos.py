@@ -71,6 +71,7 @@ def test_a_calm_morning_is_sound_and_both_bots_trade(calm: Aftermath, desk: Desk
     assert judge(calm, desk) == {}
     assert calm.day.entered == {SELLER, CONDOR}
     assert (calm.lives, calm.deaths, dict(calm.kinds_fired)) == (1, (), {})
+    assert repr(calm) == "<what seed 7 has left>", "all its records take longer to print than to judge"
 
 
 def test_what_is_wrong_is_seen_under_its_number(calm: Aftermath, desk: Desk) -> None:

@@ -35,6 +35,10 @@ class Aftermath:
     points: Points
     troubles: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        """Return its seed alone: asyncio prints what the coroutine of a run has returned."""
+        return f"<what seed {self.storm.seed} has left>"
+
     @property
     def trace(self) -> str:
         """A hash over everything that was decided, everything that happened, and all that the broker wrote down."""

@@ -11,6 +11,7 @@ from engine.model.errors import BrokerError, IdInUseError
 from engine.ports import Batch
 from engine.run import connecting
 from engine.run.connecting import FIRST_WAIT, LONGEST_WAIT, first_batch, waits
+from engine.run.start import Run
 
 BATCH = Batch(datetime(2026, 11, 18, 15, tzinfo=UTC), ())
 
@@ -81,3 +82,8 @@ def test_a_service_waits_for_its_gateway_and_says_for_what(slept: list[float]) -
     assert asyncio.run(first_batch(door, "abc123", told.append)) is BATCH
     assert told == ["nothing listens"] * 30 + ["client id 1 is in use"]
     assert slept == list(islice(waits("abc123"), 31))
+
+
+def test_a_run_is_not_shown_by_all_that_it_holds() -> None:
+    """When `asyncio.run` ends it prints what its coroutine returned, which would take as long as minutes of the day."""
+    assert Run.__repr__ is object.__repr__
