@@ -13,6 +13,7 @@ _MIX_ONE = np.uint64(0xBF58476D1CE4E5B9)
 _MIX_TWO = np.uint64(0x94D049BB133111EB)
 _S30, _S27, _S31 = np.uint64(30), np.uint64(27), np.uint64(31)
 _LOW16 = np.uint64(0xFFFF)
+_LANES = np.array([[0], [16], [32], [48]], dtype=np.uint64)
 
 
 def stable_number(*names: object) -> int:
@@ -44,3 +45,10 @@ def fractions(words: Words, lane: int) -> NDArray[np.float64]:
     """Return numbers in [0, 1) from 16 of the 64 bits; `lane` is 0 to 3."""
     picked: NDArray[np.float64] = ((words >> np.uint64(16 * lane)) & _LOW16).astype(np.float64)
     return picked * (1.0 / 65536.0)
+
+
+def all_fractions(words: Words) -> NDArray[np.float64]:
+    """Return the `fractions` of all four lanes, one matrix row for each."""
+    picked: NDArray[np.float64] = ((words >> _LANES) & _LOW16).astype(np.float64)
+    picked *= 1.0 / 65536.0
+    return picked

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from engine.sim.instrument import Instrument
 from engine.sim.market.black import Greeks, black_price, greeks
-from engine.sim.market.chance import Words, fractions, scramble
+from engine.sim.market.chance import Words, all_fractions, scramble
 from engine.sim.market.surface import Terms, smile
 from engine.sim.market.universe import ASSETS
 
@@ -22,6 +22,7 @@ _SLOW_SLOTS = 5
 _SPREADS = {"SPX": (0.04, 0.012, 0.003), "SPY": (0.008, 0.0042, 0.002), "QQQ": (0.01, 0.005, 0.002)}
 _STOCK_SPREAD = (0.02, 0.014, 0.003)
 _NOISE = 0.18
+_SIDES = np.array([[-0.5], [0.5]])
 
 
 class Screen(NamedTuple):
@@ -102,39 +103,39 @@ def prices(of: Screen, state: NDArray[np.float64]) -> Prices:
     return Prices(value, deviation / np.sqrt(years), found, intrinsic)
 
 
-def _on_tick(price: Floats, of: Screen) -> tuple[Floats, Floats]:
-    tick = np.where(price < 3.0, of.low_tick, of.high_tick)
-    return np.rint(price / tick) * tick, tick
-
-
 def quotes(of: Screen, state: NDArray[np.float64], priced: Prices) -> Quotes:
     """Make the market around the model value of each row."""
     busy, second = state[8], state[9]
     slot = (second.astype(np.int64) + of.phase) // _SLOT_SECONDS
-    words = scramble(of.key + slot.astype(np.uint64))
-    draw_mid, draw_width, draw_size, draw_side = (fractions(words, lane) for lane in range(4))
+    draw_mid, draw_width, draw_size, draw_side = all_fractions(scramble(of.key + slot.astype(np.uint64)))
     time_value = np.maximum(priced.value - priced.intrinsic, 0.0)
     width = of.base_width + of.value_width * time_value + of.intrinsic_width * np.minimum(priced.intrinsic, 600.0)
     width *= busy * (0.85 + 0.3 * draw_width)
     middle = priced.value + width * _NOISE * (2.0 * draw_mid - 1.0)
-    bid, _ = _on_tick(middle - 0.5 * width, of)
-    ask, _ = _on_tick(middle + 0.5 * width, of)
-    np.maximum(bid, 0.0, out=bid)
+    bid, ask = _on_tick(middle + _SIDES * width, of)
+    bid = np.maximum(bid, 0.0)
     step = np.where(bid < 2.995, of.low_tick, of.high_tick)
     ask = np.maximum(ask, bid + step)
     depth = of.depth * (1.0 + 6.0 * np.exp(-priced.value))
     return _shown(bid, ask, depth, draw_size, draw_side)
 
 
+def _on_tick(price: Floats, of: Screen) -> Floats:
+    tick = np.where(price < 3.0, of.low_tick, of.high_tick)
+    steps: Floats = np.rint(price / tick)
+    steps *= tick
+    return steps
+
+
 def _shown(bid: Floats, ask: Floats, depth: Floats, draw_size: Floats, draw_side: Floats) -> Quotes:
     """Round to cents and take away bids of nothing."""
-    bid, ask = np.rint(bid * 100.0) / 100.0, np.rint(ask * 100.0) / 100.0
+    bid, ask = np.rint(np.array((bid, ask)) * 100.0) / 100.0
     has_bid = bid > 0.0
-    bid_size = np.where(has_bid, np.rint(depth * (0.2 + 1.6 * draw_size)) + 1.0, 0.0)
-    ask_size = np.rint(depth * (1.8 - 1.6 * draw_size)) + 1.0
-    bid = np.where(has_bid, bid, np.nan)
+    drawn = 1.6 * draw_size
+    bid_size, ask_size = np.rint(depth * np.array((0.2 + drawn, 1.8 - drawn))) + 1.0
+    bid_size = np.where(has_bid, bid_size, 0.0)
     last = np.where((draw_side < 0.5) & has_bid, bid, ask)
-    return Quotes(bid, ask, bid_size, ask_size, last)
+    return Quotes(np.where(has_bid, bid, np.nan), ask, bid_size, ask_size, last)
 
 
 def share_sides(con_id: int, second: NDArray[np.int64], level: Floats) -> tuple[Floats, Floats]:

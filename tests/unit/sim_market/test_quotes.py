@@ -5,6 +5,7 @@ from datetime import date, time, timedelta
 import numpy as np
 import pytest
 
+from engine.sim.market.chance import all_fractions, fractions, scramble
 from engine.sim.market.market import SimMarket
 from engine.sim.market.surface import Expiry, Surface
 
@@ -214,3 +215,11 @@ def test_half_day() -> None:
     late.advance(late._tape.session.close)
     assert not late.is_open
     assert late.settlement(416904, day) == spot_of(late)
+
+
+def test_all_lanes_of_a_word_are_drawn_at_once() -> None:
+    words = scramble(np.arange(5, dtype=np.uint64))
+    drawn = all_fractions(words)
+    assert drawn.shape == (4, 5)
+    assert all((drawn[lane] == fractions(words, lane)).all() for lane in range(4))
+    assert ((drawn >= 0.0) & (drawn < 1.0)).all()
