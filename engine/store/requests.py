@@ -3,6 +3,7 @@
 On a server they are rows, so that they reach the engine from any machine, however the server is named.
 """
 
+import os
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -63,7 +64,11 @@ class FileBox:
 
     def found(self) -> list[tuple[str, str]]:
         """Return names and texts, oldest first; the text of one that cannot be read is empty."""
-        paths = sorted(self._folder.glob("*.json")) if self._folder.is_dir() else []
+        try:
+            names = os.listdir(self._folder)
+        except OSError:  # nobody has left anything yet
+            return []
+        paths = sorted(self._folder / name for name in names if name.endswith(".json"))
         return [(path.stem, _text(path)) for path in paths]
 
     def remove(self, name: str) -> None:
