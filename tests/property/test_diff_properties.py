@@ -2,6 +2,7 @@
 
 import json
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from engine.compile.build import check
 from engine.review.change.difference import Difference, Status
 from engine.review.change.documents import compare, read_document
 from engine.spec.lineage import beside
+from engine.spec.load import Loaded
 from engine.spec.shipped import shipped
+from engine.spec.source import Plain
 from engine.spec.walk import read_source
 from tests.unit.compile.document import CONDOR
 from tests.unit.review.test_change_marks import ROWS
@@ -59,16 +62,22 @@ def flowing(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
+@cache
+def as_shipped(file: Path) -> tuple[Plain, Loaded]:
+    """Return a file as a tree and as a document; read once for all that is made of it."""
+    content = file.read_bytes()
+    return read_source(content, str(file)).tree, read_document(content, str(file), beside(file))
+
+
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 @QUICK
 @given(data=st.data())
 def test_a_text_written_otherwise_says_the_same(file: Path, data: st.DataObject) -> None:
-    content = file.read_bytes()
-    tree = read_source(content, str(file)).tree
+    tree, old = as_shipped(file)
     text = data.draw(st.composite(lambda draw: rewritten(tree, draw).replace("\n  ", "\n"))())
     loaded = read_document(text.encode(), str(file), beside(file))
     assert loaded.is_fine, (text, [found.message for found in loaded.diagnostics])
-    (found,) = compare([read_document(content, str(file), beside(file))], [loaded])
+    (found,) = compare([old], [loaded])
     assert (found.status, found.changes) == (Status.SAME, ())
 
 
