@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import combinations
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,6 +23,7 @@ OF_PROMETHEUS = frozenset(("up", "ALERTS"))
 OF_SCRAPES = frozenset(("job", "instance", "le", "alertname", "alertstate"))
 
 
+@cache
 def yaml(path: Path) -> Any:
     return YAML(typ="safe").load(path)
 
