@@ -1,6 +1,7 @@
 """The market maker: lays contracts out as columns, prices them off the surface, and quotes as the scenario lets it."""
 
 import math
+from copy import copy
 from datetime import date
 
 import numpy as np
@@ -39,6 +40,22 @@ class Layout:
         self.puts: Rows = np.flatnonzero([_may_exercise(each, today) for each in options])
         self.put_codes = np.array([expiry_code(options[row].con_id) for row in self.puts], dtype=np.int64)
         self.put_expiries = {expiry_code(options[row].con_id): keys[row] for row in self.puts}
+
+    def repeated(self, count: int) -> "Layout":
+        """Return these rows so many times on end; the expiries of each time follow those of the one before."""
+        found = copy(self)
+        found.options = self.options * count
+        found.group = _shifted(self.group, len(self.expiries), count)
+        found.screen = Screen._make(np.tile(each, count) for each in self.screen)
+        found.symbols = np.tile(self.symbols, count)
+        found.shares = _shifted(self.shares, len(self.options), count)
+        found.puts = _shifted(self.puts, len(self.options), count)
+        found.put_codes = np.tile(self.put_codes, count)
+        return found
+
+
+def _shifted(rows: Rows, by: int, count: int) -> Rows:
+    return np.concatenate([rows + by * number for number in range(count)])
 
 
 def _may_exercise(option: Instrument, today: date) -> bool:

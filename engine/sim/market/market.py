@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from engine.model.session import Session, session_after, session_from
 from engine.sim.instrument import Instrument, SecType, Settle
+from engine.sim.market.ahead import Ahead, option_board
 from engine.sim.market.catalogue import Listings, option_id
 from engine.sim.market.chronicle import Chronicle
 from engine.sim.market.desk import Layout
@@ -26,17 +27,21 @@ Floats = NDArray[np.float64]
 _PLANS_KEPT = 512
 """Those asked for last: a client that takes turns with its lines comes back to each of them."""
 _MIDNIGHT = time(0)
-_SCALES = np.array([1e2, 1e2, 1.0, 1.0, 1e2, 1e6, 1e6, 1e8, 1e6, 1e6, 1e4, 1e2]).reshape(-1, 1)
 
 
 class _Plan:
-    """A set of contracts laid out for `ticks`: where each row of the answer comes from."""
+    """A set of contracts laid out for `ticks`: where each row of the answer comes from.
 
-    def __init__(self, contracts: list[Instrument | None], floor: Floor) -> None:
+    `ahead` has the quotes of its options, unless the scenario holds some back, which only the present tells.
+    """
+
+    def __init__(self, contracts: list[Instrument | None], floor: Floor, scenario: Scenario) -> None:
         self.size = len(contracts)
         rows = [(at, each) for at, each in enumerate(contracts) if each is not None and each.is_option]
         self.at = np.array([at for at, _ in rows], dtype=np.intp)
         self.options = floor.layout([each for _, each in rows]) if rows else None
+        is_held_back = bool(scenario.stale or scenario.halts)
+        self.ahead = None if self.options is None or is_held_back else Ahead(floor, self.options)
         self.underlyings = [(at, each) for at, each in enumerate(contracts) if each is not None and not each.is_option]
 
 
@@ -133,7 +138,7 @@ class SimMarket:
         if found is None:
             if len(self._plans) >= _PLANS_KEPT:
                 self._plans.pop(next(iter(self._plans)))
-            found = _Plan([self._live(each) for each in con_ids], self._floor)
+            found = _Plan([self._live(each) for each in con_ids], self._floor, self._scenario)
         self._plans[con_ids] = found
         return found
 
@@ -179,10 +184,10 @@ class SimMarket:
         return board
 
     def _quote_options(self, plan: _Plan, layout: Layout, board: Floats) -> None:
-        rows = [self._terms_of(each) for each in layout.expiries]
-        priced, quoted, state = self._floor.desk.price(layout, rows, layout.group)
-        found = np.array((*quoted, priced.volatility, *priced.greeks, priced.value, state[0]))
-        board[:, plan.at] = np.rint(found * _SCALES) / _SCALES
+        if plan.ahead is not None:
+            board[:, plan.at] = plan.ahead.at(self._tape.second(self._now))
+            return
+        board[:, plan.at] = option_board(self._floor, layout, [self._terms_of(each) for each in layout.expiries])
         if self._scenario.halts:
             halted = [at for at, each in zip(plan.at, layout.options, strict=True) if self.halted(each.symbol)]
             board[:2, halted], board[2:4, halted] = np.nan, 0.0
