@@ -56,9 +56,9 @@ def alerts(store: Place | None, form: str, people: Path | None, send: bool, is_t
     if is_test:
         _test(_people(people))
         return
-    from engine.store.latest import chosen_store
+    from engine.store.latest import shown_store
 
-    place = chosen_store(store)
+    place = shown_store(store)
     if send:
         _send(place, _people(people))
     elif ack is not None:

@@ -7,7 +7,10 @@ from engine.model.event import Request
 from engine.store.place import Place
 
 _STORE = click.option(
-    "--store", type=STORE, metavar="STORE", help="The store of the engine that is meant; else the last run's."
+    "--store",
+    type=STORE,
+    metavar="STORE",
+    help="The store of the engine that is meant (default: of the one that runs).",
 )
 
 
@@ -17,9 +20,9 @@ LATER = "no engine runs on {}: the next one does so before anything else"
 def _leave(request: Request, bot: str, store: Place | None, said: str) -> None:
     """Leave a request for the engine of a store, or for the next one, and say so."""
     from engine.run.inbox import post
-    from engine.store.latest import chosen_store
+    from engine.store.latest import engine_store
 
-    found = chosen_store(store)
+    found = engine_store(store)
     is_running = post(found, request, bot)
     click.echo(f"asked the engine of {found} to {said}" if is_running else LATER.format(found))
 
@@ -57,10 +60,10 @@ def kill(bot: str, flatten: bool, store: Place | None) -> None:
     It holds over restarts until 'rulebot resume'. With --flatten everything that is open is closed, and resting orders
     are taken back first. When no engine runs, --flatten starts one that only closes, and ends when nothing is open.
     """
-    from engine.store.latest import chosen_store
+    from engine.store.latest import engine_store
     from engine.store.open import is_in_use
 
-    found = chosen_store(store)
+    found = engine_store(store)
     if flatten and not is_in_use(found):
         from engine.cli.run import close_all
 

@@ -136,9 +136,9 @@ def _past(days: str) -> "Tries":
     from engine.model.errors import StoreError
     from engine.run.behaviour import relive
     from engine.run.replay.tapes import tapes_of
-    from engine.store.latest import chosen_store
+    from engine.store.latest import run_store
 
-    data = f"tapes:{tapes_of(chosen_store(None))}" if days.isdigit() else days
+    data = f"tapes:{tapes_of(run_store(None))}" if days.isdigit() else days
     known = open_source(data).dates(date.min, date.max)
     found = known[-int(days) :] if days.isdigit() else known
     if not found:

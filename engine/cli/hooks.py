@@ -69,7 +69,10 @@ def _unless_given(folder: Path) -> str:
 @click.argument("name")
 @click.option("--says", default="", metavar="WORD", help="The word that it brings.")
 @click.option(
-    "--store", type=STORE, metavar="STORE", help="The store of the engine that is meant; else the last run's."
+    "--store",
+    type=STORE,
+    metavar="STORE",
+    help="The store of the engine that is meant (default: of the one that runs).",
 )
 def hooks_send(name: str, says: str, store: Place | None) -> None:
     """Send the engine of a store a web hook NAME by hand, past the page and its secret.
@@ -79,13 +82,13 @@ def hooks_send(name: str, says: str, store: Place | None) -> None:
     import re
 
     from engine.run.inbox import post_hook
-    from engine.store.latest import chosen_store
+    from engine.store.latest import engine_store
     from engine.store.open import is_in_use
 
     for word in (name, *([says] if says else [])):
         if re.fullmatch(_WORD, word) is None:
             raise MisuseError(f"a name is lower-case letters, digits and _, at most 40, is '{word[:60]}'")
-    found = chosen_store(store)
+    found = engine_store(store)
     post_hook(found, name, says)
     later = "" if is_in_use(found) else "; no engine runs: the next one reads it"
     click.echo(f" sent {name} to the engine of {found}{later}")

@@ -9,7 +9,7 @@ from engine.cli.stores import print_json, reads_store, shown_path
 from engine.model.errors import StoreError
 from engine.model.session import EXCHANGE_ZONE
 from engine.run.columns import aligned
-from engine.store.latest import chosen_store
+from engine.store.latest import shown_store
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 
@@ -36,7 +36,7 @@ def list_bots(specs: tuple[str, ...], store: Place | None, form: str) -> None:
 
 def _path(store: Place | None, may_lack: bool) -> Place | None:
     try:
-        return chosen_store(store)
+        return shown_store(store)
     except StoreError:
         if not may_lack:
             raise

@@ -11,7 +11,7 @@ from engine.cli.stores import STORE, print_json, reads_store, shown_path
 from engine.model.errors import MisuseError
 from engine.model.money import dollars, signed_dollars
 from engine.run.columns import aligned
-from engine.store.latest import chosen_store, data_folder
+from engine.store.latest import data_folder, run_store
 from engine.store.place import Place
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def promote(
     from engine.run.promotion.promotion import keep
     from engine.run.settings import read_settings
 
-    path = chosen_store(store)
+    path = run_store(store)
     evidence = read_evidence(path, simulated=sim)
     texts = _texts(bots, evidence, parse_settings(overrides), account)
     document = _document(account, Path(texts[0].file))

@@ -11,7 +11,10 @@ from engine.store.place import Place
 
 @click.command()
 @click.option(
-    "--store", type=STORE, metavar="STORE", help="The store of the engine that is meant; else the last run's."
+    "--store",
+    type=STORE,
+    metavar="STORE",
+    help="The store of the engine that is meant (default: of the one that runs).",
 )
 def reload(store: Place | None) -> None:
     """Let the running engine read its specs and the account document again, and take up what has changed.
@@ -30,12 +33,12 @@ def reload(store: Place | None) -> None:
     from engine.run.inbox import post
     from engine.run.reread import LiveRun, digests_of, limit_words, refuse_account, reread, sources_of, told_limits
     from engine.spec.diagnostic import headline
-    from engine.store.latest import chosen_store
+    from engine.store.latest import engine_store
     from engine.store.open import is_in_use
     from engine.store.queries import StoreReader
     from engine.turn.reloading import changes_between
 
-    found = chosen_store(store)
+    found = engine_store(store)
     if not is_in_use(found):
         raise StoreError(f"no engine is running on {found}", "nothing is to be done: the next start reads the files")
     with StoreReader(found) as reader:

@@ -20,7 +20,7 @@ from engine.cli.replay_text import (
 )
 from engine.cli.stores import print_json, reads_store, shown_path
 from engine.model.errors import MisuseError
-from engine.store.latest import chosen_store
+from engine.store.latest import run_store
 from engine.store.place import Place
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _split(words: Sequence[str]) -> tuple[str, Sequence[str]]:
 def _folder(what: str, store: Place | None) -> Path:
     from engine.run.replay.tapes import tapes_of
 
-    return Path() if what.endswith(".tape") else tapes_of(chosen_store(store))
+    return Path() if what.endswith(".tape") else tapes_of(run_store(store))
 
 
 # ---------------------------------------------------------------- comparing

@@ -426,7 +426,7 @@ async def _run(
     shadow: "Shadow | None",
 ) -> None:
     from engine.run.start import execute, open_journal
-    from engine.store.latest import remember_store
+    from engine.store.latest import remember_engine
 
     stopper = Stopper(screen)
     stopper.listen()
@@ -434,12 +434,12 @@ async def _run(
     def opens(options: "RunOptions") -> "SqlJournal":
         journal = open_journal(options) if struck is None else struck.journal(options)
         if options.waits_for_gateway:
-            remember_store(options.store)
+            remember_engine(options.store)
             screen.opened()
         return journal
 
     def started(run: "Run") -> None:
-        remember_store(options.store)
+        remember_engine(options.store)
         screen.started(run)
         stopper.watch(run)
         if shadow is not None:

@@ -151,10 +151,10 @@ def _recorded(wanted: "Wanted", options: Mapping[str, Any]) -> "Scan":
     from engine.run.replay.moment import instant_of
     from engine.run.replay.tapes import meant, tapes_of
     from engine.run.scan.recorded import scan_recorded
-    from engine.store.latest import chosen_store
+    from engine.store.latest import run_store
 
     what = options["recording"]
-    files = meant(what, Path() if what.endswith(".tape") else tapes_of(chosen_store(options["store"])))
+    files = meant(what, Path() if what.endswith(".tape") else tapes_of(run_store(options["store"])))
     return scan_recorded(wanted, files, instant_of(files, options["clock"]))
 
 

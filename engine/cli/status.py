@@ -9,7 +9,7 @@ from engine.cli.stores import print_json, reads_store, shown_path
 from engine.record.record import Record
 from engine.run.columns import aligned, price, signed
 from engine.run.trade_text import structure_of
-from engine.store.latest import chosen_store
+from engine.store.latest import shown_store
 from engine.store.place import Place
 from engine.store.queries import Row, Run, StoreReader
 
@@ -20,7 +20,7 @@ _RESTING = ("target", "stop", "protect")
 @reads_store
 def status(store: Place | None, form: str) -> None:
     """Show open positions with their protection, working orders, today's profit, halts and the trading state."""
-    path = chosen_store(store)
+    path = shown_store(store)
     with StoreReader(path) as reader:
         document = _document(reader, reader.run())
     document["store"] = shown_path(path)

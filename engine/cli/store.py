@@ -10,7 +10,7 @@ import click
 
 from engine.cli.stores import STORE, print_json, reads_store, shown_path
 from engine.model.errors import MisuseError
-from engine.store.latest import chosen_store
+from engine.store.latest import chosen_store, run_store
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 
@@ -69,7 +69,7 @@ def back_up_store(file: Path, named: Place | None) -> None:
     """Write a copy of the store to FILE, also while an engine runs; it is opened and its hash chain checked."""
     from engine.store.upkeep import back_up
 
-    path = chosen_store(named)
+    path = run_store(named)
     sound = back_up(path, file)
     click.echo(f"{shown_path(file)}: {sound.records} records of {shown_path(path)}, the chain is whole")
 
@@ -84,7 +84,7 @@ def restore_store(file: Path, named: Place | None) -> None:
     """
     from engine.store.upkeep import restore
 
-    path = chosen_store(named)
+    path = run_store(named)
     done = restore(file, path)
     last = "" if done.sound.last is None else f", the last of {done.sound.last:%Y-%m-%d %H:%M:%S} UTC"
     click.echo(f"{shown_path(path)} is restored: {done.sound.records} records{last}")
@@ -106,7 +106,7 @@ def correct_fill(ref: str, price: Decimal, leg: str, commission: Decimal | None,
     """
     from engine.run.correct import correct
 
-    click.echo(correct(chosen_store(named), ref, price, leg=leg, commission=commission, at=datetime.now(UTC)))
+    click.echo(correct(run_store(named), ref, price, leg=leg, commission=commission, at=datetime.now(UTC)))
 
 
 @store.command("export", short_help="write tables as CSV, JSON or Parquet")
@@ -141,7 +141,7 @@ def tie_store(ctx: click.Context, statement: Path, store: Place | None, form: st
     from engine.cli.tie_text import tie_document, tie_lines
     from engine.run.tie.check import tie_file
 
-    path = chosen_store(store)
+    path = run_store(store)
     with StoreReader(path) as reader:
         if reader.run().mark:
             raise MisuseError(f"{shown_path(path)} was only observed: no statement has any of it")

@@ -17,7 +17,7 @@ from engine.cli.top_keys import QUIT, Focus, Question, after_key, present
 from engine.cli.top_text import Seen, top_lines
 from engine.model.errors import RulebotError, StoreError
 from engine.run.asking import leave
-from engine.store.latest import chosen_store
+from engine.store.latest import shown_store
 from engine.store.place import Place
 from engine.store.queries import StoreReader
 from engine.web.picture import Picture
@@ -42,7 +42,7 @@ def top(store: Place | None) -> None:
     Exit code: 0 when it is left, 2 without a terminal, 3 when the store cannot be read.
     """
     check_terminal("'rulebot status' and 'rulebot list' show the same once, also in a pipe")
-    place = chosen_store(store)
+    place = shown_store(store)
     desk = Desk(place)
     desk.look()
     console = Console(highlight=False)

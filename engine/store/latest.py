@@ -1,10 +1,13 @@
 """Which store a command reads: the one named, else the one of the last run.
 
-A run leaves the path of its store in a pointer file, in the folder where rulebot keeps things for this person.
+A run leaves the path of its store in a pointer file, in the folder where rulebot keeps things for this person, and a
+backtest does so too. Engines leave theirs in a folder beside it as well: what is asked of an engine goes to one that
+runs, never to a backtest that was made meanwhile.
 """
 
+import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -16,6 +19,9 @@ from engine.store.place import Place, Server, full_name, place_of
 
 DATA_VARIABLE = "RULEBOT_DATA"
 _POINTER = "last_store"
+_ENGINES = "engines"
+_KEPT = 50
+"""Stores of engines that are remembered, besides those of engines that run."""
 
 
 def data_folder(environ: Mapping[str, str] = os.environ) -> Path:
@@ -45,30 +51,97 @@ def new_sim_store(day: date, seed: int, folder: Path | None = None) -> Path:
 
 
 def remember_store(path: Place, environ: Mapping[str, str] = os.environ) -> None:
-    """Keep the place of the store a run has just opened, without a password; it is only forgotten if that fails."""
-    folder = runs_folder(environ)
+    """Keep the place of the store that was opened last, without a password; it is only forgotten if that fails."""
     with suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
-        fresh = folder / f"{_POINTER}.new"
-        fresh.write_text(f"{full_name(path)}\n", encoding="utf-8")
-        fresh.replace(folder / _POINTER)
+        _write(runs_folder(environ) / _POINTER, path)
 
 
-def last_store(environ: Mapping[str, str] = os.environ) -> Place | None:
-    """Return the store of the last run, None when there is none or it is gone."""
+def remember_engine(path: Place, environ: Mapping[str, str] = os.environ) -> None:
+    """Keep the place of the store that an engine has just opened; it is only forgotten if that fails."""
+    remember_store(path, environ)
+    folder = runs_folder(environ) / _ENGINES
+    with suppress(OSError):
+        _write(folder / hashlib.sha256(full_name(path).encode()).hexdigest()[:16], path)
+        for place, file in _engines(environ)[_KEPT:]:
+            if place is None or not _runs(place):
+                file.unlink()
+
+
+def _write(file: Path, path: Place) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_name(f"{file.name}.new")
+    fresh.write_text(f"{full_name(path)}\n", encoding="utf-8")
+    fresh.replace(file)
+
+
+def _read(file: Path) -> Place | None:
     try:
-        said = (runs_folder(environ) / _POINTER).read_text(encoding="utf-8").strip()
-        place = place_of(said)
+        place = place_of(file.read_text(encoding="utf-8").strip())
     except (OSError, UnicodeDecodeError, MisuseError):
         return None
     return place if isinstance(place, Server) or place.is_file() else None
 
 
+def last_store(environ: Mapping[str, str] = os.environ) -> Place | None:
+    """Return the store of the last run or backtest, None when there is none or it is gone."""
+    return _read(runs_folder(environ) / _POINTER)
+
+
 def chosen_store(named: Place | None, environ: Mapping[str, str] = os.environ) -> Place:
     """Return the store a command reads. Raises: StoreError when none is named and none was left by a run."""
-    if named is not None:
-        return named
-    found = last_store(environ)
+    return _given(named or last_store(environ))
+
+
+def run_store(named: Place | None, environ: Mapping[str, str] = os.environ) -> Place:
+    """Return the store of the last run, no backtest's, unless one is named. Raises: StoreError."""
+    return _given(named or next(iter(_places(environ)), None) or last_store(environ))
+
+
+def engine_store(named: Place | None, environ: Mapping[str, str] = os.environ) -> Place:
+    """Return the store of the engine that is asked for something: the one named, else that of the one that runs.
+
+    Raises: MisuseError when several run, StoreError when none runs and none has left a store.
+    """
+    running = [] if named is not None else [place for place in _places(environ) if _runs(place)]
+    if len(running) > 1:
+        names = ", ".join(f"--store {place}" for place in running)
+        raise MisuseError(f"{len(running)} engines run: nothing was asked of any of them", f"say which one: {names}")
+    return run_store(named or next(iter(running), None), environ)
+
+
+def shown_store(named: Place | None, environ: Mapping[str, str] = os.environ) -> Place:
+    """Return the store that is shown as of now: the last one, unless another engine alone runs. Raises: StoreError."""
+    last = named or last_store(environ)
+    if named is not None or (last is not None and _runs(last)):
+        return _given(last)
+    return _given(next((place for place in _places(environ) if _runs(place)), last))
+
+
+def _given(found: Place | None) -> Place:
     if found is None:
         raise StoreError("no run has left a store yet", "start one with 'rulebot run', or name one with --store")
     return found
+
+
+def _places(environ: Mapping[str, str]) -> Sequence[Place]:
+    """Return the stores that engines have opened, the last one first."""
+    return [place for place, _ in _engines(environ) if place is not None]
+
+
+def _engines(environ: Mapping[str, str]) -> Sequence[tuple[Place | None, Path]]:
+    """Return the stores of engines, None for one that is gone, and where each is remembered, the last one first."""
+    found = []
+    with suppress(OSError):
+        for file in (runs_folder(environ) / _ENGINES).glob("[0-9a-f]" * 16):
+            with suppress(OSError):
+                found.append((file.stat().st_mtime_ns, file))
+    return [(_read(file), file) for _, file in sorted(found, reverse=True)]
+
+
+def _runs(place: Place) -> bool:
+    """Say whether an engine has the store now; one that cannot be asked is not found."""
+    from engine.store.open import is_in_use
+
+    with suppress(StoreError):
+        return is_in_use(place)
+    return False

@@ -1,6 +1,7 @@
 """The shortest whole day by the command line: one bot trades, the report says so, and the store can be asked."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from engine.cli.main import main
+from engine.store.latest import remember_store
+from engine.store.sqlite import hold_store
 
 SPEC = str(Path(__file__).parents[2] / "specs" / "put_lite.yaml")
 
@@ -64,6 +67,30 @@ def test_the_store_answers(day: tuple[Result, Path]) -> None:
     assert "nothing is open" in asked(store, "status")
     assert " total_trades" in asked(store, "summary")
     assert "put_lite traded on 2026-10-21." in asked(store, "why", "put_lite")
+
+
+def test_a_later_backtest_is_not_asked_in_the_place_of_the_engine(day: tuple[Result, Path], tmp_path: Path) -> None:
+    """Whoever tries a spec while bots trade, and then kills them, means the bots that trade."""
+    data = day[1].parent / "data"
+    tried = tmp_path / "tried.db"
+    shutil.copy(day[1], tried)
+    shutil.copytree(data, tmp_path / "data")
+    environ = {"RULEBOT_DATA": str(tmp_path / "data")}
+    remember_store(tried, environ)
+
+    def said(*command: str) -> str:
+        found = CliRunner(env=environ).invoke(main, command)
+        assert found.exit_code == 0, found.output
+        return found.stdout
+
+    assert f"store {tried}" in said("why", "put_lite")
+    assert f"store {tried}" in said("status")
+    assert day[1].stem in said("replay", "--list")
+    with hold_store(day[1]):
+        assert f"store {day[1]}" in said("status")
+        assert f"store {day[1]}" in said("list")
+        assert said("kill").startswith(f"asked the engine of {day[1]} to kill")
+        assert said("resume").startswith(f"asked the engine of {day[1]} to resume")
 
 
 @pytest.mark.long

@@ -13,7 +13,7 @@ from engine.run.given.chain import Chain, read_chain
 from engine.run.given.recorded import recorded_day, streamed
 from engine.run.replay.tapes import meant, tapes_of
 from engine.sim.market.given import GivenDay
-from engine.store.latest import chosen_store
+from engine.store.latest import run_store
 from engine.store.place import Place
 
 DATA_SECONDS = 5
@@ -25,7 +25,7 @@ def files_of(recording: str, store: Place | None) -> list[Path]:
 
     Raises: MisuseError, StoreError.
     """
-    folder = Path() if recording.endswith(".tape") else tapes_of(chosen_store(store))
+    folder = Path() if recording.endswith(".tape") else tapes_of(run_store(store))
     return meant(recording, folder)
 
 

@@ -3,8 +3,19 @@ from pathlib import Path
 
 import pytest
 
-from engine.model.errors import StoreError
-from engine.store.latest import chosen_store, last_store, new_sim_store, remember_store, runs_folder
+from engine.model.errors import MisuseError, StoreError
+from engine.store.latest import (
+    chosen_store,
+    engine_store,
+    last_store,
+    new_sim_store,
+    remember_engine,
+    remember_store,
+    run_store,
+    runs_folder,
+    shown_store,
+)
+from engine.store.sqlite import hold_store
 
 DAY = date(2026, 11, 18)
 
@@ -24,9 +35,48 @@ def test_a_run_leaves_the_path_of_its_store(tmp_path: Path) -> None:
     assert runs_folder(environ) == tmp_path / "data" / "runs"
 
 
+def test_what_is_asked_of_an_engine_goes_past_a_later_backtest_and_a_later_run(tmp_path: Path) -> None:
+    """Somebody who tries a spec while bots trade must not kill the trial instead."""
+    environ = {"RULEBOT_DATA": str(tmp_path / "data")}
+    live, ended, tried = (tmp_path / name for name in ("live.db", "ended.db", "backtest.db"))
+    for path in (live, ended, tried):
+        path.touch()
+    remember_engine(live, environ)
+    remember_engine(ended, environ)
+    remember_store(tried, environ)
+    assert engine_store(None, environ) == run_store(None, environ) == ended
+    assert chosen_store(None, environ) == shown_store(None, environ) == tried
+    with hold_store(live):
+        assert engine_store(None, environ) == shown_store(None, environ) == live
+        assert engine_store(tried, environ) == shown_store(tried, environ) == tried
+        assert run_store(None, environ) == ended
+        assert chosen_store(None, environ) == tried
+        with hold_store(ended):
+            with pytest.raises(MisuseError, match="2 engines run: nothing was asked of any of them") as error:
+                engine_store(None, environ)
+            assert error.value.help == f"say which one: --store {ended}, --store {live}"
+            assert shown_store(None, environ) == ended
+            remember_engine(live, environ)
+            assert shown_store(None, environ) == live
+
+
+def test_stores_of_old_engines_are_forgotten_unless_they_run(tmp_path: Path) -> None:
+    environ = {"RULEBOT_DATA": str(tmp_path / "data")}
+    live = tmp_path / "live.db"
+    live.touch()
+    remember_engine(live, environ)
+    with hold_store(live):
+        for place in range(60):
+            path = tmp_path / f"{place}.db"
+            path.touch()
+            remember_engine(path, environ)
+        assert engine_store(None, environ) == live
+    assert len(list((runs_folder(environ) / "engines").iterdir())) == 51
+
+
 def test_a_folder_that_cannot_be_written_only_forgets(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("")
-    remember_store(tmp_path / "a.db", {"RULEBOT_DATA": str(tmp_path / "data")})
+    remember_engine(tmp_path / "a.db", {"RULEBOT_DATA": str(tmp_path / "data")})
     assert last_store({"RULEBOT_DATA": str(tmp_path / "data")}) is None
 
 
