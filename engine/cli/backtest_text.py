@@ -30,7 +30,7 @@ def result_lines(results: Results, *, with_trades: bool = True) -> Iterator[str]
         yield ""
         yield from finding_lines(results.findings)
     yield ""
-    yield f" store {results.shown}: 'rulebot why', 'trades' and 'web' read it"
+    yield f" store {results.shown}: 'rulebot why', 'summary' and 'web' read it"
 
 
 def _head(results: Results) -> Iterator[str]:
