@@ -9,7 +9,7 @@ import click
 from engine.cli.clock import CLOCK
 from engine.cli.stores import check_bot, print_json, reads_store, shown_path
 from engine.model.session import at_exchange_time
-from engine.record.explain import history, selection_at, state_at, story
+from engine.record.explain import history, left_within, selection_at, state_at, story
 from engine.record.record import Kind, Record
 from engine.run.why_text import (
     condition_document,
@@ -64,7 +64,8 @@ def why(
         document, lines = _rule(bot, session, records, rule, clock)
     elif clock is not None:
         moment = state_at(records, at_exchange_time(session, clock))
-        document, lines = instant_document(bot, moment), instant_lines(bot, moment)
+        soon = left_within(records, moment.at, moment.at.replace(second=59, microsecond=999999))
+        document, lines = instant_document(bot, moment), instant_lines(bot, moment, soon)
     else:
         told = story(records)
         document, lines = story_document(bot, session, told, trades), story_lines(bot, session, told, trades)

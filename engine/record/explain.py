@@ -4,6 +4,7 @@ Verdicts are recorded when they change, so the state of a rule at an instant is 
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -39,12 +40,27 @@ class Condition:
         return f"{self.symbol} {self.rule}" if self.symbol else self.rule
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Leaving:
+    """How a position was left: which exit acted, when, and what it said then; None is what has not happened.
+
+    acted: None where an order that rested at the broker filled, or the options expired. reason: the exit, or the end.
+    """
+
+    position: str
+    reason: str
+    acted: datetime | None = None
+    rule: Condition | None = None
+    closed: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """All conditions at one instant, in the order of the spec."""
+    """All conditions at one instant, in the order of the spec, and the positions that were being left or closed."""
 
     at: datetime
     conditions: tuple[Condition, ...]
+    leaving: tuple[Leaving, ...] = ()
 
     @property
     def held(self) -> int:
@@ -113,8 +129,13 @@ def story(records: Sequence[Record]) -> Story:
 
 
 def state_at(records: Iterable[Record], at: datetime, places: Sequence[str] = ()) -> Moment:
-    """Return the last verdict of every rule up to an instant, of some places or of all."""
+    """Return the last verdict of every rule up to an instant, of some places or of all.
+
+    Exits of a position that is closed by then are those of the instant at which one acted, not what they said later.
+    """
     last: dict[tuple[str, ...], Condition] = {}
+    leaving: dict[str, Leaving] = {}
+    acted: dict[str, dict[tuple[str, ...], Condition]] = {}
     for record in records:
         if record.at > at:
             break
@@ -123,7 +144,38 @@ def state_at(records: Iterable[Record], at: datetime, places: Sequence[str] = ()
         if record.kind is Kind.VERDICT and (not places or record.data.get("place") in places):
             condition = _condition(record.data, record)
             last[condition.place, condition.position, condition.symbol, condition.rule] = condition
-    return Moment(at, tuple(last.values()))
+        if record.kind is Kind.DECISION and record.position and _leaves(record, leaving, last.values()):
+            acted[record.position] = {key: one for key, one in last.items() if one.position == record.position}
+    for position, found in leaving.items():
+        if found.closed is not None:
+            last.update(acted.get(position, {}))
+    return Moment(at, tuple(last.values()), tuple(leaving.values()))
+
+
+def left_within(records: Sequence[Record], after: datetime, until: datetime) -> tuple[Leaving, ...]:
+    """Return the positions of which an exit acted, or which were closed, after an instant and up to another one."""
+    return tuple(
+        found
+        for found in state_at(records, until).leaving
+        if any(at is not None and after < at <= until for at in (found.acted, found.closed))
+    )
+
+
+def _leaves(record: Record, leaving: dict[str, Leaving], known: Iterable[Condition]) -> bool:
+    """Note what a decision says of leaving a position; return whether an exit acted by it."""
+    what, position = record.data.get("what"), record.position
+    values: Any = record.data.get("values") or ()
+    if what == "exit":
+        reason = _reason(record)
+        rules = (one for one in known if one.place == "exit" and one.position == position and one.rule == reason)
+        leaving[position] = Leaving(position=position, reason=reason, acted=record.at, rule=next(rules, None))
+        return True
+    if what == "state" and values and values[-1] == "open":
+        leaving.pop(position, None)
+    if what == "closed":
+        was = leaving.get(position, Leaving(position=position, reason=_reason(record)))
+        leaving[position] = replace(was, closed=record.at)
+    return False
 
 
 def history(records: Iterable[Record], rule: str) -> tuple[Condition, ...]:

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from engine.model.session import EXCHANGE_ZONE
-from engine.record.explain import Condition, Moment, Span, Story, total
+from engine.record.explain import Condition, Leaving, Moment, Span, Story, total
 from engine.run.columns import aligned, price, signed
 from engine.run.trade_text import structure_of
 from engine.store.queries import Row
@@ -128,20 +128,36 @@ def _duration(length: timedelta) -> str:
     return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
 
 
-def instant_lines(bot: str, moment: Moment) -> list[str]:
-    """Return what every rule said at one instant, by place."""
-    if not moment.conditions:
-        return [f"{bot} had judged no rule by {clock(moment.at)}."]
+def instant_lines(bot: str, moment: Moment, soon: Sequence[Leaving] = ()) -> list[str]:
+    """Return what every rule said at one instant, by place; `soon` is what was left later in that minute."""
+    if not moment.conditions and not moment.leaving:
+        return [f"{bot} had judged no rule by {clock(moment.at)}.", *_soon_lines(soon)]
     lines = [f"{bot} at {clock(moment.at)}"]
-    for place in dict.fromkeys((one.place, one.position) for one in moment.conditions):
+    left = {one.position: one for one in moment.leaving}
+    judged = [(one.place, one.position) for one in moment.conditions]
+    for place in dict.fromkeys((*judged, *(("exit", position) for position in left))):
         found = [one for one in moment.conditions if (one.place, one.position) == place]
-        lines.append(f"  {place[0]}{f' of {place[1]}' if place[1] else ''}")
+        gone = f": {_leaving_words(left[place[1]])}" if place[1] in left else ""
+        lines.append(f"  {place[0]}{f' of {place[1]}' if place[1] else ''}{gone}")
         rows = [
             (one.name, _TRUTH[one.truth], one.value, one.bound, " ".join(filter(None, (one.note, _since(one)))))
             for one in found
         ]
         lines += aligned(rows, indent="    ")
-    return lines
+    return lines + _soon_lines(soon)
+
+
+def _soon_lines(soon: Sequence[Leaving]) -> list[str]:
+    return [f"  later in this minute, exit of {one.position}: {_leaving_words(one)}" for one in soon]
+
+
+def _leaving_words(leaving: Leaving) -> str:
+    """Return which exit acted, when and on what, and when the position was closed."""
+    ended = "" if leaving.closed is None else f"closed at {clock(leaving.closed)}"
+    if leaving.acted is None:
+        return f"{ended}, {leaving.reason}"
+    said = "" if leaving.rule is None or not leaving.rule.value else f" ({leaving.rule.value})"
+    return f"{leaving.reason}{said} acted at {clock(leaving.acted)}, {ended or 'not closed yet'}"
 
 
 def _since(condition: Condition) -> str:
@@ -218,6 +234,17 @@ def instant_document(bot: str, moment: Moment) -> dict[str, Any]:
         "bot": bot,
         "at": moment.at.isoformat(),
         "conditions": [condition_document(condition) for condition in moment.conditions],
+        **({"leaving": [_leaving_document(one) for one in moment.leaving]} if moment.leaving else {}),
+    }
+
+
+def _leaving_document(leaving: Leaving) -> dict[str, Any]:
+    return {
+        "position": leaving.position,
+        "reason": leaving.reason,
+        "acted": leaving.acted and leaving.acted.isoformat(),
+        "rule": leaving.rule and condition_document(leaving.rule),
+        "closed": leaving.closed and leaving.closed.isoformat(),
     }
 
 

@@ -2,8 +2,9 @@ from datetime import timedelta
 
 from store_day import WATCHER, at, condor_records, verdict, watcher_records
 
-from engine.record.explain import Span, history, selection_at, state_at, story, total
+from engine.record.explain import Span, history, left_within, selection_at, state_at, story, total
 from engine.record.record import Json, Kind, Record
+from engine.run.why_text import instant_lines
 
 
 def decision(clock: str, what: str, reason: str = "") -> Record:
@@ -16,6 +17,60 @@ def test_the_state_at_an_instant_is_the_last_change_before_it() -> None:
     assert [moment.conditions[0].truth for moment in (before, during, after)] == [True, None, True]
     assert [moment.held for moment in (before, during, after)] == [5, 4, 5]
     assert state_at(records, at("10:29")).conditions == ()
+
+
+def exit_records(*more: Record) -> list[Record]:
+    """Return a position whose target acts at 12:11:15, and is FALSE again while its last legs wait for the close."""
+
+    def said(clock: str, rule: str, truth: bool, words: str) -> Record:
+        data: dict[str, Json] = {"rule": rule, "place": "exit", "truth": truth, "words": words}
+        return Record(at(clock), Kind.VERDICT, WATCHER, "P1", data)
+
+    def moved(clock: str, what: str, reason: str, *values: Json) -> Record:
+        return Record(at(clock), Kind.DECISION, WATCHER, "P1", {"what": what, "reason": reason, "values": [*values]})
+
+    return [
+        said("09:45:25", "stop", False, "0.65   at least 1.10"),
+        said("09:45:25", "target", False, "-18.2%   at least 50%"),
+        said("12:11:15", "target", True, "50.0%   at least 50%"),
+        moved("12:11:15", "exit", "target", "short_put"),
+        moved("12:11:15", "state", "exit", "open", "exiting"),
+        *more,
+        said("12:11:25", "target", False, "0.0%   at least 50%"),
+        moved("16:00", "closed", "target"),
+    ]
+
+
+def test_the_exit_that_acted_is_told_with_what_it_said_then() -> None:
+    """At the minute that a report calls the end, 'target 0.0%' would be what came after it."""
+    records = exit_records()
+    before, acting, waiting, after = (state_at(records, at(clock)) for clock in ("12:11", "12:11:15", "12:12", "16:00"))
+    assert before.leaving == ()
+    (found,) = acting.leaving
+    assert (found.position, found.reason, found.acted, found.closed) == ("P1", "target", at("12:11:15"), None)
+    assert found.rule is not None
+    assert found.rule.value == "50.0%"
+    assert [one.value for one in waiting.conditions] == ["0.65", "0.0%"]
+    assert waiting.leaving == acting.leaving
+    assert [(one.truth, one.value) for one in after.conditions] == [(False, "0.65"), (True, "50.0%")]
+    assert [one.closed for one in after.leaving] == [at("16:00")]
+    assert instant_lines(WATCHER, after)[1] == "  exit of P1: target (50.0%) acted at 12:11:15, closed at 16:00:00"
+    soon = left_within(records, at("12:11"), at("12:11:59"))
+    told = "  later in this minute, exit of P1: target (50.0%) acted at 12:11:15, not closed yet"
+    assert instant_lines(WATCHER, before, soon)[-1] == told
+    assert left_within(records, at("12:12"), at("12:12:59")) == ()
+
+
+def test_a_position_that_stays_open_after_a_part_was_closed_is_not_left() -> None:
+    data: dict[str, Json] = {"what": "state", "reason": "part", "values": ["exiting", "open"]}
+    records = exit_records(Record(at("12:11:20"), Kind.DECISION, WATCHER, "P1", data))
+    assert state_at(records, at("12:30")).leaving == ()
+
+
+def test_an_order_that_rested_at_the_broker_closes_without_a_rule() -> None:
+    data: dict[str, Json] = {"what": "closed", "reason": "stop", "values": []}
+    moment = state_at([Record(at("09:40"), Kind.DECISION, WATCHER, "P2", data)], at("10:00"))
+    assert instant_lines(WATCHER, moment)[1:] == ["  exit of P2: closed at 09:40:00, stop"]
 
 
 def test_a_watch_that_ends_by_entering_or_by_the_day() -> None:
