@@ -137,6 +137,12 @@ def test_backtests_are_set_side_by_side() -> None:
         assert words in found.text
 
 
+def test_sentences_in_tables_wrap_instead_of_pushing_figures_out_of_sight() -> None:
+    assert '<td class="words">crossed &lt;' in report_page(document(), {})
+    assert '<td class="words">x (modelled)</td>' in comparison_page({"one": document(), "two": document()})
+    assert ".words{white-space:normal" in report_page(document(), {})
+
+
 def test_a_report_without_a_trade_or_a_session_is_a_page_all_the_same() -> None:
     empty = document() | {"days": [], "trades": [], "months": [], "all": SUMS | {"trades": 0}, "by_vix": {}}
     read(report_page(empty, {}))

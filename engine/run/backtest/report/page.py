@@ -61,7 +61,9 @@ def _one(document: Document, whys: Mapping[str, str]) -> Iterator[str]:
     yield from _fills(trades)
     if document["alarms"]:
         yield "<h2>Alarms</h2>" + tables.table(
-            ("times", "alarm"), [(str(n), escape(text)) for text, n in _most_often(document["alarms"])], frozenset((1,))
+            ("times", "alarm"),
+            [(str(n), escape(text)) for text, n in _most_often(document["alarms"])],
+            words=frozenset((1,)),
         )
     if document["findings"]:
         yield "<h2>What was wrong with the data</h2>" + tables.findings(document["findings"])
@@ -175,7 +177,7 @@ def _several(documents: Mapping[str, Document]) -> Iterator[str]:
     )
     told = [_row(name, each) for name, each in documents.items()]
     head = ("", "data", "fills", "sessions", "trades", "won", "account", "average", "factor", "drawdown", "Sharpe")
-    yield "<h2>Side by side</h2>" + tables.table(head, told, frozenset((0, 1, 2)))
+    yield "<h2>Side by side</h2>" + tables.table(head, told, frozenset((0, 2)), frozenset((1,)))
     for title, group in (("By exit", "by_reason"), ("By VIX at the open", "by_vix")):
         yield f"<h2>{title}</h2>" + _grouped(documents, group)
     yield _formulas()

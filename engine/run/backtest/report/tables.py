@@ -10,11 +10,16 @@ from engine.run.backtest.report.scale import money
 FINDINGS = 200
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], left: frozenset[int] = frozenset()) -> str:
-    """Return a table; cells are HTML already. `left`: columns of words."""
+def table(
+    head: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    left: frozenset[int] = frozenset(),
+    words: frozenset[int] = frozenset(),
+) -> str:
+    """Return a table; cells are HTML already. `left`: columns of a word or two; `words`: of sentences, which wrap."""
 
     def cell(tag: str, place: int, content: str) -> str:
-        kind = ' class="left"' if place in left else ""
+        kind = ' class="words"' if place in words else ' class="left"' if place in left else ""
         return f"<{tag}{kind}>{content}</{tag}>"
 
     top = "".join(cell("th", place, escape(name)) for place, name in enumerate(head))
@@ -111,4 +116,4 @@ def findings(found: Sequence[Mapping[str, Any]]) -> str:
         for each in found[:FINDINGS]
     ]
     more = f"<p>and {len(found) - FINDINGS:,} more</p>" if len(found) > FINDINGS else ""
-    return table(("", "file and row", "times", "what"), rows, frozenset((1, 3))) + more
+    return table(("", "file and row", "times", "what"), rows, frozenset((1,)), frozenset((3,))) + more
