@@ -110,10 +110,12 @@ def backtest(specs: tuple[str, ...], **options: Any) -> None:
         write_file(options["out"], report_page(document(results), whys_of(asked.store, results.trades)))
     if options["form"] == "json":
         click.echo(text_of(results), nl=False)
-        return
-    _show(results)
-    if options["out"] is not None:
-        click.echo(f" report {options['out']}")
+    else:
+        _show(results)
+        if options["out"] is not None:
+            click.echo(f" report {options['out']}")
+    if not results.days:
+        raise StoreError("no session could be lived through", "what was wrong with each is told above")
 
 
 def _check(specs: tuple[str, ...], options: dict[str, Any]) -> None:

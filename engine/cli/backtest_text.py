@@ -101,10 +101,11 @@ def _alarms(alarms: Mapping[str, int]) -> Iterator[str]:
 def finding_lines(findings: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """Yield what was wrong with the data, by file and row."""
     found = list(findings)
-    yield f" the data: {len(found)} findings"
+    yield f" the data: {len(found)} finding{'' if len(found) == 1 else 's'}"
     for each in found[:SHOWN_FINDINGS]:
         where = f"{each['file']}:{each['row']}" if each["row"] else str(each["file"])
-        count = f" ({each['count']} times)" if each["count"] != 1 else ""
+        is_counted = each["count"] == 1 or f"({each['count']} rows: " in each["text"]
+        count = "" if is_counted else f" ({each['count']} times)"
         yield f"  {each['severity']}: {where}: {each['text']}{count}"
     if len(found) > SHOWN_FINDINGS:
         yield f"  and {len(found) - SHOWN_FINDINGS} more; --format json has them all"

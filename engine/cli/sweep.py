@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from engine.cli.past_options import DAY, asked_cash, asked_fills, cores, day_of, session_range
-from engine.model.errors import MisuseError
+from engine.model.errors import MisuseError, StoreError
 
 if TYPE_CHECKING:
+    from engine.cli.sweep_text import Data
     from engine.run.sweep.compiling import Terms
     from engine.run.sweep.search import Search
     from engine.run.sweep.statistics import Forward
@@ -98,9 +99,12 @@ def sweep(spec: Path, **options: Any) -> None:
         variants = found(runs, told, kept, workers)
     options["sort"] = options["sort"] or (search.goal if search else "sharpe")
     walked = None if parts is None else _walk(variants, *parts, options["purge"])
-    _show(variants, axes, walked, search, options)
+    data = _data(spec, terms)
+    _show(variants, axes, walked, search, data, options)
     if options["html"] is not None:
-        _write_page(spec, variants, axes, walked, options)
+        _write_page(variants, axes, walked, data, options)
+    if not any(each.profits or each.problem for each in variants):
+        raise StoreError("no session could be lived through", "what was wrong with each is told above")
     if any(each.problem for each in variants):
         raise click.exceptions.Exit(1)
 
@@ -225,19 +229,27 @@ def _walk(found: "Sequence[Variant]", chosen: int, tried: int, purged: int | Non
     return walk_forward({each.number: each.profits for each in fine}, parts)
 
 
+def _data(spec: Path, terms: "Terms") -> "Data":
+    from engine.cli.sweep_text import Data
+
+    source = terms.opens()
+    return Data(spec.stem, terms.first, terms.last, source.name, source.is_modelled, terms.fills.name)
+
+
 def _show(
     found: "Sequence[Variant]",
     axes: "Sequence[Axis]",
     walked: "Forward | None",
     search: "Search | None",
+    data: "Data",
     options: Mapping[str, Any],
 ) -> None:
     from engine.cli.sweep_text import document_of, sweep_lines
 
     if options["form"] == "json":
-        click.echo(document_of(found, axes, walked, options["sort"]), nl=False)
+        click.echo(document_of(found, axes, walked, options["sort"], data), nl=False)
         return
-    for line in sweep_lines(found, axes, walked, options["sort"], options["top"]):
+    for line in (*data.lines(), "", *sweep_lines(found, axes, walked, options["sort"], options["top"])):
         click.echo(line)
     if search is not None:
         click.echo(f"\n searched for {search.goal}; a search climbs to chance, too: 'deflated' is too kind to its best")
@@ -246,18 +258,25 @@ def _show(
 
 
 def _write_page(
-    spec: Path, found: "Sequence[Variant]", axes: "Sequence[Axis]", walked: "Forward | None", options: Mapping[str, Any]
+    found: "Sequence[Variant]",
+    axes: "Sequence[Axis]",
+    walked: "Forward | None",
+    data: "Data",
+    options: Mapping[str, Any],
 ) -> None:
     from engine.cli.past_options import write_file
-    from engine.cli.sweep_text import ordered
+    from engine.cli.sweep_text import ordered, told_finding
     from engine.run.sweep.page import sweep_page
     from engine.run.sweep.statistics import deflated, ratio
+    from engine.run.sweep.sweep import findings_of
 
     best = ordered(found, options["sort"])
     ratios = [each for each in (ratio(one.profits) for one in best) if each is not None]
     merits = {each.number: deflated(each.profits, ratios) for each in best}
-    title = f"{spec.stem}: {len(found)} variants"
-    write_file(options["html"], sweep_page(title, best, axes, options["sort"], merits, walked))
+    title = f"{data.bot}: {len(found)} variants"
+    flaws = [told_finding(each) for each in findings_of(found)]
+    page = sweep_page(title, best, axes, options["sort"], merits, walked, data.lines(), flaws)
+    write_file(options["html"], page)
     if options["form"] == "text":
         click.echo(f" page {options['html']}")
 

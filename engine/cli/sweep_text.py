@@ -3,10 +3,14 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from datetime import date
+from typing import Any, NamedTuple
 
+from engine.adapters.history.day import Finding
+from engine.cli.backtest_text import finding_lines
 from engine.run.columns import aligned, signed
 from engine.run.sweep.statistics import Forward, deflated, ratio
+from engine.run.sweep.sweep import findings_of
 from engine.run.sweep.variant import Variant
 from engine.run.sweep.vary import Axis
 
@@ -27,6 +31,22 @@ def ordered(found: Sequence[Variant], by: str) -> list[Variant]:
     return sorted(fine, key=key)
 
 
+class Data(NamedTuple):
+    """Which sessions a sweep is of, and what its orders filled at."""
+
+    bot: str
+    first: date
+    last: date
+    source: str
+    is_modelled: bool
+    fills: str
+
+    def lines(self) -> list[str]:
+        """Return it in words."""
+        modelled = "; its option prices are MODELLED, nobody ever quoted them" if self.is_modelled else ""
+        return [f" {self.bot}, {self.first} to {self.last} of {self.source}{modelled}", f" fills {self.fills}"]
+
+
 def sweep_lines(
     found: Sequence[Variant], axes: Sequence[Axis], walked: Forward | None, by: str, top: int
 ) -> Iterator[str]:
@@ -42,6 +62,8 @@ def sweep_lines(
         every = len(best) * sessions
         others = "" if arrays == every else ", the others turn by turn"
         yield f" {arrays:,} of {every:,} sessions by arrays{others}"
+    if sessions and not any(each.trades for each in best):
+        yield " none of them ever traded: 'rulebot backtest' on these sessions says what kept the bot out"
     if len(axes) == 2 and max(len(each.values) for each in axes) <= WIDEST:
         yield ""
         yield from _map(found, axes, by)
@@ -51,6 +73,9 @@ def sweep_lines(
     problems = {each.problem.split("\n")[0]: each for each in found if each.problem}
     for words, each in problems.items():
         yield f" not run, as {', '.join(each.point)}: {words}"
+    if findings := findings_of(found):
+        yield ""
+        yield from finding_lines([told_finding(each) for each in findings])
 
 
 def _row(each: Variant, ratios: Sequence[float]) -> tuple[str, ...]:
@@ -98,7 +123,12 @@ def _walked(walked: Forward, found: Sequence[Variant]) -> Iterator[str]:
     yield from aligned(rows, right=frozenset((3, 4)))
 
 
-def document_of(found: Sequence[Variant], axes: Sequence[Axis], walked: Forward | None, by: str) -> str:
+def told_finding(finding: Finding) -> dict[str, Any]:
+    """Return a finding as plain data."""
+    return {**asdict(finding), "severity": finding.severity.value}
+
+
+def document_of(found: Sequence[Variant], axes: Sequence[Axis], walked: Forward | None, by: str, data: Data) -> str:
     """Return all of it as JSON, the variants in order."""
     best = ordered(found, by)
     ratios = [each for each in (ratio(one.profits) for one in best) if each is not None]
@@ -106,9 +136,17 @@ def document_of(found: Sequence[Variant], axes: Sequence[Axis], walked: Forward 
     variants: list[dict[str, Any]] = []
     for each in (*best, *(one for one in found if one.problem)):
         told = asdict(each)
+        del told["findings"]
         told["point"] = dict(zip(names, each.point, strict=True))
         told["deflated"] = None if each.problem else deflated(each.profits, ratios)
         variants.append(told)
     forward = None if walked is None else {**asdict(walked), "sharpe": walked.sharpe}
-    document = {"sort": by, "places": names, "variants": variants, "walk_forward": forward}
+    document = {
+        "sort": by,
+        "places": names,
+        "variants": variants,
+        "walk_forward": forward,
+        "data": {**data._asdict(), "first": str(data.first), "last": str(data.last)},
+        "findings": [told_finding(each) for each in findings_of(found)],
+    }
     return json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n"

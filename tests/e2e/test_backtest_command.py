@@ -1,6 +1,7 @@
 """`rulebot backtest` on a few made-up sessions, as a person types it."""
 
 import json
+import shutil
 from datetime import date
 from pathlib import Path
 
@@ -38,6 +39,15 @@ def test_a_backtest_is_told_kept_and_explained(data: Path, tmp_path: Path) -> No
     assert "dte0_condor traded on 2026-09-01" in why.stdout
     again = typed(ROOT / SPEC, "--data", data, "--store", store)
     assert (again.exit_code, "is there already" in again.stderr) == (2, True)
+
+
+def test_without_a_single_session_it_has_failed(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path / "chains")
+    for file in (tmp_path / "chains").glob("????-??-??.parquet"):
+        file.write_bytes(b"")
+    found = typed(ROOT / SPEC, "--data", tmp_path / "chains", "--store", tmp_path / "a.db", "--workers", 1)
+    assert (found.exit_code, "no session could be lived through" in found.stderr) == (3, True), found.output
+    assert "the data: 3 findings" in found.stdout
 
 
 def test_for_machines_it_is_the_same_bytes_each_time(data: Path, tmp_path: Path) -> None:

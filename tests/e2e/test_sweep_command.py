@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sys
 from datetime import date
@@ -43,6 +44,53 @@ def test_a_sweep_is_a_table_with_a_map(data: Path, tmp_path: Path) -> None:
     assert page.read_text(encoding="utf-8").count('class="heat"') == 4
     told = typed(*words, "--fills", "mid", "--workers", 1, "--out", tmp_path / "s.jsonl", "--format", "json")
     assert len(json.loads(told.stdout)["variants"]) == 4
+
+
+def test_what_is_wrong_with_the_data_is_told_also_of_what_was_kept(data: Path, tmp_path: Path) -> None:
+    """A sweep over fewer days than there are files, or over made-up prices, says so wherever it is shown."""
+    shutil.copytree(data, tmp_path / "chains")
+    first, *_ = sorted((tmp_path / "chains").glob("????-??-??.parquet"))
+    first.write_bytes(first.read_bytes()[:500])
+    words = (SPEC, "--data", tmp_path / "chains", "--fills", "mid", "--vary", "delta=0.05,0.08", "--workers", 1)
+    kept = ("--out", tmp_path / "s.jsonl", "--html", tmp_path / "s.html")
+    for _ in range(2):
+        found = typed(*words, *kept)
+        assert found.exit_code == 0, found.output
+        assert found.stdout.startswith(
+            " dte0_condor, 2026-09-01 to 2026-09-02 of Parquet chains of chains\n fills mid\n"
+        )
+        assert f"  refused: Parquet chains of chains: {first.stem}: " in found.stdout
+        page = (tmp_path / "s.html").read_text(encoding="utf-8")
+        assert "What was wrong with the data" in page
+        assert "Parquet chains of chains" in page
+    told = json.loads(typed(*words, "--format", "json").stdout)
+    assert [each["severity"] for each in told["findings"]] == ["refused"]
+    assert told["data"]["fills"] == "mid"
+
+
+def test_without_a_single_session_nothing_was_tried(data: Path, tmp_path: Path) -> None:
+    shutil.copytree(data, tmp_path / "chains")
+    for file in (tmp_path / "chains").glob("????-??-??.parquet"):
+        file.write_bytes(b"")
+    found = typed(SPEC, "--data", tmp_path / "chains", "--vary", "delta=0.05,0.08", "--workers", 1)
+    assert (found.exit_code, "no session could be lived through" in found.stderr) == (3, True), found.output
+    assert found.stdout.count("refused: ") == 2
+
+
+def test_modelled_prices_are_called_so(tmp_path: Path) -> None:
+    words = (
+        "--data",
+        f"model:{ROOT / 'examples/data/daily'}?dte=0&step=30",
+        "--from",
+        "2018-01-03",
+        "--to",
+        "2018-01-05",
+    )
+    found = typed(SPEC, *words, "--vary", "delta=0.05", "--workers", 1, "--html", tmp_path / "s.html")
+    assert found.exit_code == 0, found.output
+    assert "MODELLED, nobody ever quoted them" in found.stdout.splitlines()[0]
+    assert "MODELLED" in (tmp_path / "s.html").read_text(encoding="utf-8")
+    assert "none of them ever traded: 'rulebot backtest' on these sessions says what kept the bot out" in found.stdout
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from itertools import accumulate, combinations
 from statistics import fmean
+from typing import Any
 
 from engine.run.backtest.report.charts import curves
 from engine.run.backtest.report.page import html_page
 from engine.run.backtest.report.tables import coloured, percent, ratio, table
+from engine.run.backtest.report.tables import findings as told_findings
 from engine.run.sweep.statistics import Forward
 from engine.run.sweep.variant import Variant
 from engine.run.sweep.vary import Axis
@@ -26,9 +28,15 @@ def sweep_page(
     by: str,
     deflated: Mapping[int, float | None],
     walked: Forward | None,
+    data: Sequence[str],
+    findings: Sequence[Mapping[str, Any]],
 ) -> str:
-    """Return the page. best: the variants that could be run, in their order; deflated: their ratios, by number."""
-    return html_page(title, "".join(_body(best, axes, by, deflated, walked)))
+    """Return the page. best: the variants that could be run, in their order; deflated: their ratios, by number.
+
+    data: of which sessions it is, in words; findings: what was wrong with them.
+    """
+    told = "" if not findings else "<h2>What was wrong with the data</h2>" + told_findings(findings)
+    return html_page(title, "".join(_body(best, axes, by, deflated, walked, data)) + told)
 
 
 def _body(
@@ -37,7 +45,9 @@ def _body(
     by: str,
     deflated: Mapping[int, float | None],
     walked: Forward | None,
+    data: Sequence[str],
 ) -> Iterator[str]:
+    yield "".join(f"<p>{escape(line.strip())}</p>" for line in data)
     yield f"<p>{len(best)} variants, each with an account of its own; ordered by {escape(by)}.</p>"
     if best:
         places = [str(number + 1) for number in range(len(best[0].profits))]
@@ -48,7 +58,8 @@ def _body(
         yield "<h2>Profit by session</h2>" + curves("profit by session", places, made)
         keys = "".join(f'<span class="key k{n}"></span>{escape(name)} &nbsp; ' for n, name in enumerate(made))
         yield f"<p>{keys}</p>"
-    for first, second in combinations(range(len(axes)), 2):
+    several = [place for place, each in enumerate(axes) if len(each.values) > 1]
+    for first, second in combinations(several if len(several) > 1 else range(len(axes)), 2):
         if max(len(axes[first].values), len(axes[second].values)) <= WIDEST:
             yield f"<h2>{escape(by)} by {escape(axes[first].name)} and {escape(axes[second].name)}</h2>"
             yield _map(best, axes, first, second, by)

@@ -12,6 +12,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from engine.adapters.history.day import Finding, Severity
 from engine.model.errors import MisuseError, StoreError
 from engine.run.backtest.run import deaf, several
 from engine.run.sweep.compiling import Terms, goes_by_arrays
@@ -183,9 +184,13 @@ class Kept:
     def _write(self, told: Iterable[Mapping[str, Any]], mode: str) -> None:
         try:
             with self.file.open(mode, encoding="utf-8") as out:
-                out.writelines(json.dumps(each, sort_keys=True) + "\n" for each in told)
+                out.writelines(json.dumps(each, sort_keys=True, default=_word) + "\n" for each in told)
         except OSError as error:
             raise StoreError(f"cannot write '{self.file}': {error.strerror}") from error
+
+
+def _word(severity: Severity) -> str:
+    return severity.value
 
 
 def _whole(lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
@@ -198,4 +203,12 @@ def _whole(lines: Iterable[str]) -> Iterator[Mapping[str, Any]]:
 
 def variant_of(told: Mapping[str, Any]) -> Variant:
     """Return a variant as a file keeps it."""
-    return Variant(**{**told, "point": tuple(told["point"]), "profits": tuple(told["profits"])})
+    findings = (Finding(**{**each, "severity": Severity(each["severity"])}) for each in told.get("findings", ()))
+    lists = {"point": tuple(told["point"]), "profits": tuple(told["profits"]), "findings": tuple(findings)}
+    return Variant(**{**told, **lists})
+
+
+def findings_of(found: Iterable[Variant]) -> list[Finding]:
+    """Return what was wrong with the data of a sweep, each once: what kept days out first."""
+    every = dict.fromkeys(finding for each in found for finding in each.findings)
+    return sorted(every, key=lambda finding: finding.severity is not Severity.REFUSED)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from itertools import cycle
 
 from engine.adapters.history.day import DailyBar, Finding, HistoryDay, Source
+from engine.adapters.history.finding import refused
 from engine.model.errors import InvariantError, MisuseError, StoreError
 from engine.model.facts import EventCalendar
 from engine.model.money import CENT, ZERO
@@ -33,7 +34,8 @@ class Variant:
     """What came of one variant: the account's change by session in dollars, and its closed trades' sums.
 
     problem: why it could not be run; then nothing else is told. longest: sessions that its longest trade was held over.
-    by_arrays: sessions that were lived through by arrays, not turn by turn.
+    by_arrays: sessions that were lived through by arrays, not turn by turn. findings: what was wrong with the data, as
+    the first variant of a task tells it for all, which read the same.
     """
 
     number: int
@@ -49,10 +51,11 @@ class Variant:
     sharpe: float | None = None
     longest: int = 0
     by_arrays: int = field(default=0, compare=False)
+    findings: tuple[Finding, ...] = field(default=(), compare=False)
 
 
 class Shared:
-    """A source whose last session is kept: the next variant reads the same."""
+    """A source whose last session is kept: the next variant reads the same. findings: what was wrong so far."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
@@ -60,6 +63,7 @@ class Shared:
         self._bars: dict[tuple[str, date, int], Sequence[DailyBar]] = {}
         self._all = source.dates(date(1950, 1, 1), date(2200, 1, 1))
         self.name, self.is_modelled = source.name, source.is_modelled
+        self.findings: dict[Finding, None] = {}
 
     def dates(self, first: date, last: date) -> Sequence[date]:
         """Return the sessions."""
@@ -67,12 +71,15 @@ class Shared:
 
     def gaps(self, first: date, last: date) -> Sequence[Finding]:
         """Return what is wrong with the range."""
-        return self._source.gaps(first, last)
+        found = self._source.gaps(first, last)
+        self.findings |= dict.fromkeys(found)
+        return found
 
     def day(self, day: date) -> HistoryDay:
         """Return one session, read once in a row."""
         if day not in self._days:
             found = self._source.day(day)
+            self.findings |= dict.fromkeys(found.findings)
             self._days.clear()
             self._days[day] = found
         return self._days[day]
@@ -81,7 +88,8 @@ class Shared:
         """Say whether a session is not refused; it is read."""
         try:
             self.day(day)
-        except StoreError:
+        except StoreError as error:
+            self.findings[refused(self.name, 0, f"{day}: {error.message}")] = None
             return False
         return True
 
@@ -169,6 +177,7 @@ def evaluate(texts: Sequence[tuple[int, tuple[str, ...], str]], terms: Terms) ->
     numbers, checks = Numbers(), cycle([True, *[False] * (CHECKED - 1)])
     found: dict[int, Variant] = {}
     lived: list[_Lived] = []
+    source.gaps(terms.first, terms.last)
     compiling = Compiling(terms)
     for number, point, text in texts:
         try:
@@ -187,7 +196,8 @@ def evaluate(texts: Sequence[tuple[int, tuple[str, ...], str]], terms: Terms) ->
         for each in lived:
             each.pass_session(day, known.get(each.number), checks)
     found |= {each.number: _summed(each) for each in lived}
-    return [found[number] for number, _, _ in texts]
+    every = [found[number] for number, _, _ in texts]
+    return [dataclasses.replace(each, findings=tuple(source.findings)) for each in every[:1]] + every[1:]
 
 
 def _shared(source: Source, day: date, calendar: EventCalendar, terms: Terms) -> ArraySession | None:
