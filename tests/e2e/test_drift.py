@@ -85,6 +85,15 @@ def test_a_position_that_a_person_closed_names_that_instant(tmp_path: Path) -> N
     assert not any("entry sent" in cause for cause in trade.causes), "they part at the exit, not at the entry"
 
 
+def test_what_is_held_when_the_recording_ends_is_explained_by_its_end(tmp_path: Path) -> None:
+    """The walk sees no close to settle by, and goes on to its exit at 15:30, which nobody recorded."""
+    (spec,) = spec_files(["put_lite"])
+    found = lived(tmp_path, spec, new_york(10, 50), lambda run: run.inbox.ask(Request.STOP))
+    (trade,) = found.trades
+    assert (trade.what, trade.is_explained, trade.is_known) == (What.EXIT, True, False)
+    assert trade.causes[0].startswith("only what came before 10:50:0")
+
+
 @pytest.mark.long
 def test_ci_a_text_that_took_over_in_the_morning_is_the_cause_of_what_follows(tmp_path: Path) -> None:
     (shipped,) = spec_files(["put_lite"])

@@ -25,7 +25,7 @@ from engine.model.errors import StoreError
 from engine.model.event import BarsReport, ClosesReport, ImpliedReport
 from engine.model.market import Board
 from engine.model.quotes import level
-from engine.model.session import CalendarError, exchange_date, session_before, session_on
+from engine.model.session import EXCHANGE_ZONE, CalendarError, exchange_date, session_before, session_on
 from engine.model.values import dataclass
 
 DAY = 86_400
@@ -243,7 +243,7 @@ def _holes(files: Sequence[Path], times: Columns, opened: float, closed: float) 
     edges = np.concatenate(([opened], inside, [closed]))
     gaps = [(start, end) for start, end in pairwise(edges) if end - start > LONGEST]
     return tuple(
-        told(str(files[0]), 0, f"nothing recorded {_clock(start)} to {_clock(end)} UTC") for start, end in gaps
+        told(str(files[0]), 0, f"nothing is recorded from {_clock(start)} to {_clock(end)}") for start, end in gaps
     )
 
 
@@ -252,4 +252,5 @@ def _instant(at: float) -> datetime:
 
 
 def _clock(at: float) -> str:
-    return f"{_instant(at):%H:%M:%S}"
+    """Return New York clock time, as everything that people read."""
+    return f"{_instant(at).astimezone(EXCHANGE_ZONE):%H:%M:%S}"

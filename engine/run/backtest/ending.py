@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from engine.adapters.history.day import Columns, HistoryDay, Source
 from engine.model.contract import Contract, Option, Underlying
 from engine.model.market import Board
-from engine.model.session import Session
+from engine.model.session import Session, session_after, session_from
 
+NEAR = 900.0
+"""Seconds from the open or close within which a level may stand for it, or one and a half distances of two instants."""
 AT_THE_OPEN = ("SPX",)
 """Trading classes that settle at opening prints. Source: Cboe SPX contract specification."""
 
@@ -22,23 +24,37 @@ def settles_at_open(option: Option) -> bool:
 
 
 def settlement(option: Option, session: Session, day: HistoryDay, source: Source) -> float | None:
-    """Return what an option settles at in this session: the official level, else the open's first or the close's last.
+    """Return what an option settles at: the official level, else the open's first or the close's last.
 
-    None where neither the session's data nor its daily bar says it.
+    None where neither the data of the session that it settles in nor its daily bar says it. A level of hours before the
+    close is no close: data that ends at noon would make winners of what nobody knows.
     """
-    official = day.settled.get((option.symbol, option.trading_class))
-    if official is not None and official == official:
-        return official
     at_open = settles_at_open(option)
-    level = day.levels.get(option.symbol)
-    if level is not None:
-        seen = level[_inside(day, session, from_open=at_open) & ~np.isnan(level)]
-        if len(seen):
-            return float(seen[0 if at_open else -1])
-    bars = source.daily(option.symbol, session.date + timedelta(days=1), 1)
-    if not bars or bars[-1].date != session.date:
+    ends = session_after(option.expiry) if at_open else session_from(option.expiry)
+    if ends.date == session.date:
+        official = day.settled.get((option.symbol, option.trading_class))
+        if official is not None and official == official:
+            return official
+        if (found := _nearest_level(option.symbol, session, day, at_open=at_open)) is not None:
+            return found
+    bars = source.daily(option.symbol, ends.date + timedelta(days=1), 1)
+    if not bars or bars[-1].date != ends.date:
         return None
     return bars[-1].open if at_open else bars[-1].close
+
+
+def _nearest_level(symbol: str, session: Session, day: HistoryDay, *, at_open: bool) -> float | None:
+    """Return the first level after the open, or the last one up to the close; None where it is far from that."""
+    level = day.levels.get(symbol)
+    if level is None:
+        return None
+    seen = np.flatnonzero(_inside(day, session, from_open=at_open) & ~np.isnan(level))
+    if not len(seen):
+        return None
+    place = int(seen[0 if at_open else -1])
+    spacing = float(np.median(np.diff(day.times))) if len(day.times) > 1 else 0.0
+    away = abs(float(day.times[place]) - (session.open if at_open else session.close).timestamp())
+    return float(level[place]) if away <= max(NEAR, 1.5 * spacing) else None
 
 
 def empty_day(session: Session) -> HistoryDay:

@@ -178,7 +178,7 @@ def _trades(session: Session, done: State, program: Program, known: Known, natur
             beside = _at_natural(trio, close, known.walked, natural)
         if trio.done is None and trio.would is None and beside is None:
             continue
-        what, at = _judged(trio.done, trio.would, trio.could)
+        what, at = _judged(trio.done, trio.would, close, trio.could)
         made = _made(done, trio.done, close)
         lacks = "" if trio.would is None or what is What.SAME else lacking(trio.would, known.walked)
         trade = Drift(
@@ -225,7 +225,7 @@ def _at_natural(trio: Trio, close: datetime, walked: Walked, natural: Walked) ->
     bot, _, would, could = trio
     if would is None and could is None:
         return None
-    what, lacks = _judged(would, could)[0], "" if could is None else lacking(could, natural)
+    what, lacks = _judged(would, could, close)[0], "" if could is None else lacking(could, natural)
     differs = what not in _HARMLESS and not (lacks and what is What.EXIT)
     causes = of_fills(bot, would, could, walked, natural) if what not in _HARMLESS else ()
     return AtNatural(
@@ -237,8 +237,13 @@ def _at_natural(trio: Trio, close: datetime, walked: Walked, natural: Walked) ->
     )
 
 
-def _judged(done: Position | None, would: Position | None, could: Position | None = None) -> tuple[What, datetime]:
-    """Return how two trades differ first, and when. Where there is neither, fills alone kept a third from being one."""
+def _judged(
+    done: Position | None, would: Position | None, close: datetime, could: Position | None = None
+) -> tuple[What, datetime]:
+    """Return how two trades differ first, and when. Where there is neither, fills alone kept a third from being one.
+
+    Two that are both held to the end, one of them on its way out, differ there.
+    """
     if done is None or would is None:
         alone = done or would or could
         assert alone is not None
@@ -253,7 +258,7 @@ def _judged(done: Position | None, would: Position | None, could: Position | Non
     if structure(done) != structure(would):
         return What.LEGS, first
     if done.exit_reason != would.exit_reason or apart(done.closed_at, would.closed_at):
-        return What.EXIT, min((at for at in (done.closed_at, would.closed_at) if at is not None), default=first)
+        return What.EXIT, min((at for at in (done.closed_at, would.closed_at) if at is not None), default=close)
     return (What.SAME if done.net == would.net else What.PRICE), first
 
 

@@ -65,8 +65,8 @@ def test_holes_are_told_and_not_bridged(tmp_path: Path) -> None:
     run.recorder.close()
     found = RecordingSource(tmp_path).day(DAY)
     assert [finding.text for finding in found.findings] == [
-        "nothing recorded 13:30:00 to 13:35:00 UTC",
-        "nothing recorded 13:35:00 to 20:00:00 UTC",
+        "nothing is recorded from 09:30:00 to 09:35:00",
+        "nothing is recorded from 09:35:00 to 16:00:00",
     ]
 
 

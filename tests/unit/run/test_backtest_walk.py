@@ -1,7 +1,8 @@
 """Bots over made-up past sessions: the same whichever way it is done, settled as options are, never ahead of time."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, time
 from decimal import Decimal
 from functools import cache, partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from engine.adapters.history.day import Columns, DailyBar, HistoryDay, Source
 from engine.model.errors import MisuseError
 from engine.model.events import event_calendar
 from engine.model.market import Board
-from engine.model.session import Session, session_on
+from engine.model.session import Session, at_exchange_time, exchange_date, session_on
 from engine.record.record import Kind, Record
 from engine.run.audit.audit import audit_store
 from engine.run.backtest import market as markets
@@ -273,6 +274,42 @@ def test_a_session_without_data_settles_what_expires_by_the_daily_bar(tmp_path: 
     on_that_day = [record for record in found if record.at.date() == gone]
     assert close.date == gone
     assert {float(str(record.data["level"])) for record in on_that_day} == {close.close}
+
+
+def until_noon(day: HistoryDay) -> HistoryDay:
+    """Return the day without what came after noon."""
+    kept = day.times < at_exchange_time(day.date, time(12)).timestamp()
+    names = ("times", "bid", "ask", "iv", "delta", "gamma", "theta", "vega")
+    columns = {name: getattr(day, name)[kept] for name in names}
+    return replace(day, levels={name: level[kept] for name, level in day.levels.items()}, **columns)
+
+
+class WithoutBars(PastDays):
+    """A source that has no daily bars of SPX."""
+
+    def daily(self, symbol: str, before: date, count: int) -> Sequence[DailyBar]:
+        return () if symbol == "SPX" else super().daily(symbol, before, count)
+
+
+def test_a_level_of_noon_is_no_close(tmp_path: Path) -> None:
+    """What is held when the data ends settles by the daily bar; without one nobody knows, and it is no profit."""
+    source = PastDays(every=3, expiries=3, strikes=25, change=until_noon)
+    found = [record for record in records(desk_of(tmp_path, HELD), source) if record.kind is Kind.SETTLEMENT]
+    closes = {bar.date: bar.close for bar in source.daily("SPX", date(2026, 9, 30), 20)}
+    assert found
+    assert all(float(str(record.data["level"])) == closes[exchange_date(record.at)] for record in found)
+    unknown = WithoutBars(every=3, expiries=3, strikes=25, change=until_noon)
+    done = run(desk_of(tmp_path, HELD), tmp_path / "x.db", unknown, last=date(2026, 9, 3))
+    assert [trade.left for trade in done.trades] == [None, None, None]
+    assert done.all.trades == 0
+    assert any("settlement level is not known" in text for text in done.alarms)
+
+
+def test_no_later_session_says_what_an_option_settled_at(tmp_path: Path) -> None:
+    gone = date(2026, 9, 2)
+    source = WithoutBars(every=3, expiries=3, strikes=25, missing=frozenset((gone,)))
+    found = records(desk_of(tmp_path, HELD), source, last=date(2026, 9, 3))
+    assert not [record for record in found if record.kind is Kind.SETTLEMENT]
 
 
 def test_a_session_that_is_refused_is_told_and_passed_by(tmp_path: Path) -> None:
